@@ -1,0 +1,94 @@
+"""The command line: seodang stage | profile | report.
+
+Exit codes: 0 done; 2 the input or the set-up cannot be used; 1 a fault of our own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from seodang.errors import SeodangError
+from seodang.params import load_params
+from seodang.paths import Paths
+
+_FAULT = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    _configure_logging()
+    try:
+        return int(options.run(options))
+    except SeodangError as error:
+        if options.debug:
+            traceback.print_exc()
+        print(f"seodang: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("seodang: interrupted; finished stages are kept, run the same command again", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if options.debug:
+            raise
+        print(f"seodang: unexpected {type(error).__name__}: {error}\nThis is a fault of seodang's; run with --debug for the place.", file=sys.stderr)
+        return _FAULT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="seodang",
+        description="Instruction records in, a served and proven instruction-tuned model out. / 지시문 데이터를 검증된 서비스 모델로.",
+        epilog="Exit codes: 0 done, 1 a fault of seodang's, 2 the input or the set-up cannot be used.",
+    )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks / 오류의 위치를 모두 보기")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    stage = commands.add_parser("stage", help="run one stage, as dvc.yaml does / 한 단계 실행")
+    stage.add_argument("name", metavar="NAME", help="base, ingest, validate, prepare, train, evaluate, gate or package")
+    stage.set_defaults(run=_stage)
+    profile = commands.add_parser("profile", help="list, show or use a set of parameters / 설정 묶음")
+    profile.add_argument("action", choices=["list", "show", "use"])
+    profile.add_argument("name", nargs="?", help="a name in profiles/ or the path of an overlay of your own")
+    profile.set_defaults(run=_profile)
+    report = commands.add_parser("report", help="print verdict, scores and what to do next / 결과 요약")
+    report.set_defaults(run=_report)
+    return parser
+
+
+def _stage(options: argparse.Namespace) -> int:
+    from seodang.stages import STAGES, run_stage
+
+    if options.name not in STAGES:
+        raise SeodangError(f"there is no stage {options.name!r}; the stages are {', '.join(STAGES)}")
+    paths = Paths(Path.cwd())
+    run_stage(options.name, load_params(paths.params), paths)
+    return 0
+
+
+def _profile(options: argparse.Namespace) -> int:
+    from seodang import profiles
+
+    return profiles.command(options.action, options.name, Paths(Path.cwd()))
+
+
+def _report(options: argparse.Namespace) -> int:
+    from seodang.summary import print_summary
+
+    print_summary(Paths(Path.cwd()))
+    return 0
+
+
+def _configure_logging() -> None:
+    """Log our own progress to stderr, one line each; libraries only when they warn."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("seodang").setLevel(os.environ.get("SEODANG_LOG_LEVEL", "INFO"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""Every error that a user can meet. The message says what is wrong, where, and what to do.
+
+SeodangError                 exit code 2: the input or the set-up cannot be used
+├── ParamsError              params.yaml or an overlay has faults
+├── SourceError              a data source cannot be read or recognised
+├── DataRejected             the data broke a data-set-level expectation
+├── SplitError               a split would be empty, or evaluation data leaks into training
+├── ChecksumError            a file is not the one that was pinned
+├── ModelError               a model or tokenizer cannot be loaded or used
+├── TrainingError            training ran but its result is unusable
+├── EvaluationError          the models were not asked the same items
+├── GateRejected             the verdict is not `promote`, so nothing is packaged
+├── ParityError              merged weights answer differently from base + adapter
+└── ArtefactError            something an earlier stage writes is missing or damaged
+"""
+
+from __future__ import annotations
+
+
+class SeodangError(Exception):
+    """Base of all errors with a message meant for the user."""
+
+    exit_code = 2
+
+
+class ParamsError(SeodangError):
+    """params.yaml or an overlay has faults; the message lists all of them."""
+
+
+class SourceError(SeodangError):
+    """A data source cannot be read, or its format cannot be recognised."""
+
+
+class DataRejected(SeodangError):
+    """The data broke a data-set-level expectation; training must not start."""
+
+
+class SplitError(SeodangError):
+    """A split would be empty, or evaluation data leaks into training."""
+
+
+class ChecksumError(SeodangError):
+    """A file's sha256 is not the pinned one."""
+
+
+class ModelError(SeodangError):
+    """A model or tokenizer cannot be loaded or used."""
+
+
+class TrainingError(SeodangError):
+    """Training ran but left nothing usable."""
+
+
+class EvaluationError(SeodangError):
+    """Scores cannot be compared."""
+
+
+class GateRejected(SeodangError):
+    """The verdict is not `promote`; packaging refuses."""
+
+
+class ParityError(SeodangError):
+    """The merged model answers differently from base plus adapter."""
+
+
+class ArtefactError(SeodangError):
+    """Something that an earlier stage writes is missing or damaged."""

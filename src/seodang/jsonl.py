@@ -1,0 +1,91 @@
+"""Files read and written whole: atomic, UTF-8, Korean as text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from seodang.errors import ArtefactError
+from seodang.records import Record
+
+SCHEMA_VERSION = 1
+_FIELDS = frozenset(field.name for field in fields(Record))
+
+
+def write_atomically(path: Path, chunks: Iterable[str]) -> None:
+    """Write text beside `path`, flush it to disk, then rename: nobody ever reads half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("w", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+            file.writelines(chunks)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write one report under the current schema version."""
+    text = json.dumps({"schema": SCHEMA_VERSION, **content}, ensure_ascii=False, indent=2, allow_nan=False)
+    write_atomically(path, [text, "\n"])
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a report.
+
+    Raises:
+        ArtefactError: If it is missing or damaged; the message names the stage to run.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtefactError(f"{path} cannot be read ({error}); run: dvc repro {path.parent.name}") from error
+    return content
+
+
+def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write one JSON object a line."""
+    write_atomically(path, (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a JSONL file that an earlier stage wrote.
+
+    Raises:
+        ArtefactError: If it is missing or damaged, with the line.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    yield json.loads(line)
+                except ValueError as error:
+                    raise ArtefactError(f"{path}, line {number}: {error}; run: dvc repro --force {path.parent.name}") from error
+    except OSError as error:
+        raise ArtefactError(f"{path} cannot be read ({error}); run: dvc repro {path.parent.name}") from error
+
+
+def write_records(path: Path, records: Iterable[Record]) -> None:
+    """Write records, one a line."""
+    write_rows(path, (asdict(record) for record in records))
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """Yield the records of a file that an earlier stage wrote."""
+    for row in read_rows(path):
+        if set(row) != _FIELDS:
+            raise ArtefactError(f"{path}: a row has the fields {sorted(row)}, expected {sorted(_FIELDS)}; run: dvc repro --force {path.parent.name}")
+        yield Record(**{**row, "choices": tuple(row["choices"])})
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

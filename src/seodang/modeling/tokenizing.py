@@ -1,0 +1,74 @@
+"""Records to token ids. User text never becomes a control token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+from seodang.errors import ModelError
+from seodang.prompting import PromptFormat, Segment, render_answer, render_prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """One record as the model reads it."""
+
+    prompt: list[int]
+    completion: list[int]  # the answer and the end token: all that is learned
+
+
+def encode_text(tokenizer: PreTrainedTokenizerBase, text: str, *, control: bool = False) -> list[int]:
+    """Return the ids of `text`, without begin or end token.
+
+    Args:
+        control: Whether markers such as <end_of_turn> count as control tokens.
+    """
+    ids: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=not control)["input_ids"]
+    return ids
+
+
+def encode_prompt(tokenizer: PreTrainedTokenizerBase, segments: Sequence[Segment]) -> list[int]:
+    """Return the ids of a rendered prompt, with the begin token where the model has one."""
+    start = [] if segments[0].control else begin_ids(tokenizer)
+    return start + [token for part in segments for token in encode_text(tokenizer, part.text, control=part.control)]
+
+
+def begin_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return [bos] when the tokenizer begins every text with it, else []."""
+    wrapped: list[int] = tokenizer("a")["input_ids"]
+    bos = tokenizer.bos_token_id
+    return [bos] if bos is not None and wrapped[0] == bos else []
+
+
+def end_id(tokenizer: PreTrainedTokenizerBase, format: PromptFormat) -> int:
+    """Return the id of the token that ends an answer.
+
+    A chat template may end its turns with a token of its own (<end_of_turn>);
+    text formats end with the end-of-sequence token.
+
+    Raises:
+        ModelError: If the tokenizer has no end token: the tuned model would never stop.
+    """
+    if format == "chat" and (turn_end := _turn_end(tokenizer)) is not None:
+        return turn_end
+    if tokenizer.eos_token_id is None:
+        raise ModelError(f"tokenizer {tokenizer.name_or_path} has no end token; set eos_token in its tokenizer_config.json")
+    return int(tokenizer.eos_token_id)
+
+
+def _turn_end(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """Return the control token that the chat template writes after an answer, or None."""
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "\ue000"}]
+    rendered = str(tokenizer.apply_chat_template(turns, tokenize=False))
+    after = encode_text(tokenizer, rendered.partition("\ue000")[2], control=True)
+    special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+    return next((token for token in after if token in special), None)
+
+
+def tokenise(tokenizer: PreTrainedTokenizerBase, instruction: str, input: str, output: str, format: PromptFormat) -> Tokens:
+    """Return prompt and completion ids of one record."""
+    segments = render_prompt(instruction, input, format, tokenizer)  # type: ignore[arg-type]
+    answer = encode_text(tokenizer, render_answer(output, format))
+    return Tokens(prompt=encode_prompt(tokenizer, segments), completion=[*answer, end_id(tokenizer, format)])

@@ -1,0 +1,131 @@
+"""Where every artefact lies. One stage writes one folder; nobody else spells a path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """All places, below the project's folder."""
+
+    root: Path
+
+    @property
+    def params(self) -> Path:
+        """The configuration."""
+        return self.root / "params.yaml"
+
+    @property
+    def artifacts(self) -> Path:
+        """Everything that the stages write."""
+        return self.root / "artifacts"
+
+    def stage(self, name: str) -> Path:
+        """Return the folder of one stage."""
+        return self.artifacts / name
+
+    @property
+    def model_cache(self) -> Path:
+        """Converted checkpoints, by checksum; safe to delete."""
+        return self.root / ".seodang" / "models"
+
+    @property
+    def base(self) -> Path:
+        """The base checkpoint: safetensors and tokenizer."""
+        return self.stage("base") / "model"
+
+    @property
+    def base_report(self) -> Path:
+        """Where the base came from, with checksums."""
+        return self.stage("base") / "report.json"
+
+    @property
+    def records(self) -> Path:
+        """All records of all sources."""
+        return self.stage("ingest") / "records.jsonl"
+
+    @property
+    def ingest_report(self) -> Path:
+        """The manifest: source, sha256, licence, rows in and out."""
+        return self.stage("ingest") / "manifest.json"
+
+    @property
+    def accepted(self) -> Path:
+        """The records that passed every check."""
+        return self.stage("validate") / "accepted.jsonl"
+
+    @property
+    def quarantine(self) -> Path:
+        """The rejected rows with rule, found value and fix."""
+        return self.stage("validate") / "quarantine.jsonl"
+
+    @property
+    def data_docs(self) -> Path:
+        """Great Expectations' pages; open index.html."""
+        return self.stage("validate") / "data_docs"
+
+    @property
+    def validate_report(self) -> Path:
+        """Counts of the validation."""
+        return self.stage("validate") / "report.json"
+
+    def split(self, name: str) -> Path:
+        """Return the file of a split: train, validation, test or unseen."""
+        return self.stage("prepare") / f"{name}.jsonl"
+
+    @property
+    def prepare_report(self) -> Path:
+        """Counts of the splits."""
+        return self.stage("prepare") / "report.json"
+
+    @property
+    def adapter(self) -> Path:
+        """The LoRA adapter."""
+        return self.stage("train") / "adapter"
+
+    @property
+    def live(self) -> Path:
+        """dvclive's folder: metrics.json and the curves."""
+        return self.stage("train") / "live"
+
+    @property
+    def train_report(self) -> Path:
+        """What training did and what it cost."""
+        return self.stage("train") / "report.json"
+
+    @property
+    def scores(self) -> Path:
+        """One line per arm and item."""
+        return self.stage("evaluate") / "scores.jsonl"
+
+    @property
+    def scores_table(self) -> Path:
+        """Scores per task and arm, for plots."""
+        return self.stage("evaluate") / "tasks.csv"
+
+    @property
+    def metrics(self) -> Path:
+        """The headline numbers, for `dvc metrics`."""
+        return self.stage("evaluate") / "metrics.json"
+
+    @property
+    def evaluate_report(self) -> Path:
+        """Scores per arm, task and language, with prompts and shots."""
+        return self.stage("evaluate") / "report.json"
+
+    @property
+    def verdict(self) -> Path:
+        """The gate's decision with its reasons."""
+        return self.stage("gate") / "verdict.json"
+
+    @property
+    def merged(self) -> Path:
+        """Base and adapter merged: the served weights."""
+        return self.stage("package") / "model"
+
+    @property
+    def package_report(self) -> Path:
+        """Model tag, bento tag, parity and lineage."""
+        return self.stage("package") / "report.json"
