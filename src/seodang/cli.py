@@ -1,6 +1,6 @@
-"""The command line: seodang stage | profile | report.
+"""The command line: seodang run | stage | profile | report | serve.
 
-Exit codes: 0 done; 2 the input or the set-up cannot be used; 1 a fault of our own.
+Exit codes: 0 done; 3 (run) the model was not promoted; 2 the input or the set-up cannot be used; 1 a fault of our own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seodang.errors import SeodangError
-from seodang.params import load_params
 from seodang.paths import Paths
 
 _FAULT = 1
@@ -45,10 +44,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="seodang",
         description="Instruction records in, a served and proven instruction-tuned model out. / 지시문 데이터를 검증된 서비스 모델로.",
-        epilog="Exit codes: 0 done, 1 a fault of seodang's, 2 the input or the set-up cannot be used.",
+        epilog="Exit codes: 0 done, 3 not promoted (run), 1 a fault of seodang's, 2 the input or the set-up cannot be used.",
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks / 오류의 위치를 모두 보기")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run what has changed, print the verdict / 바뀐 단계를 실행하고 판정 보기")
+    run.set_defaults(run=_run)
     stage = commands.add_parser("stage", help="run one stage, as dvc.yaml does / 한 단계 실행")
     stage.add_argument("name", metavar="NAME", help="base, ingest, validate, prepare, train, evaluate, gate or package")
     stage.set_defaults(run=_stage)
@@ -56,18 +57,27 @@ def _parser() -> argparse.ArgumentParser:
     profile.add_argument("action", choices=["list", "show", "use"])
     profile.add_argument("name", nargs="?", help="a name in profiles/ or the path of an overlay of your own")
     profile.set_defaults(run=_profile)
-    report = commands.add_parser("report", help="print verdict, scores and what to do next / 결과 요약")
+    report = commands.add_parser("report", help="print times, scores and verdict again / 결과 요약 다시 보기")
     report.set_defaults(run=_report)
+    serve = commands.add_parser("serve", help="serve the packaged model / 패키징한 모델 서비스")
+    serve.add_argument("--port", type=int, default=3000)
+    serve.set_defaults(run=_serve)
     return parser
 
 
-def _stage(options: argparse.Namespace) -> int:
-    from seodang.stages import STAGES, run_stage
+# Each command imports what it needs when it runs: --help answers at once.
 
-    if options.name not in STAGES:
-        raise SeodangError(f"there is no stage {options.name!r}; the stages are {', '.join(STAGES)}")
-    paths = Paths(Path.cwd())
-    run_stage(options.name, load_params(paths.params), paths)
+
+def _run(_: argparse.Namespace) -> int:
+    from seodang.running import run_pipeline
+
+    return run_pipeline(Paths(Path.cwd()))
+
+
+def _stage(options: argparse.Namespace) -> int:
+    from seodang.running import run_one
+
+    run_one(options.name, Paths(Path.cwd()))
     return 0
 
 
@@ -77,11 +87,17 @@ def _profile(options: argparse.Namespace) -> int:
     return profiles.command(options.action, options.name, Paths(Path.cwd()))
 
 
-def _report(options: argparse.Namespace) -> int:
+def _report(_: argparse.Namespace) -> int:
     from seodang.summary import print_summary
 
     print_summary(Paths(Path.cwd()))
     return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from seodang.running import serve
+
+    return serve(Paths(Path.cwd()), options.port)
 
 
 def _configure_logging() -> None:

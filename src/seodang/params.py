@@ -247,9 +247,13 @@ class GateParams(Section):
     seed: int
     resamples: PositiveInt
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    minimum_accuracy: Annotated[float, Field(ge=0, le=1)]
-    """Over the classification items of the test split."""
-    minimum_margin: Annotated[float, Field(ge=0, lt=1)]
+    metric: Literal["accuracy", "exact", "chrf"]
+    """accuracy: over the items with a closed label set; exact (0 to 1) and chrf (0 to 100): over free answers."""
+    tasks: list[str]
+    """Tasks of the test split that decide; [] for all that have the metric."""
+    minimum_score: Annotated[float, Field(ge=0, le=100)]
+    """The tuned model's mean of the metric."""
+    minimum_margin: Annotated[float, Field(ge=0, lt=100)]
     """The interval of tuned minus base must lie above this."""
     minimum_items: PositiveInt
     minimum_stop_rate: Annotated[float, Field(ge=0, le=1)]

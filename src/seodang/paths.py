@@ -32,6 +32,11 @@ class Paths:
         return self.root / ".seodang" / "models"
 
     @property
+    def timings(self) -> Path:
+        """What each stage cost when it ran; only for people to read."""
+        return self.root / ".seodang" / "timings.jsonl"
+
+    @property
     def base(self) -> Path:
         """The base checkpoint: safetensors and tokenizer."""
         return self.stage("base") / "model"

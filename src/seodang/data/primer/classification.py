@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from seodang.data.primer.item import Generator, Item, fill, lexicon, pick
+from seodang.data.primer.korean import with_particles
 from seodang.records import Language
 
 
@@ -15,6 +16,8 @@ def _sentence(rng: random.Random, language: Language, *, family: str) -> Item:
     label = pick(rng, sorted(labels))
     words = {slot: options for slot, options in labels[label].items() if slot != "templates"}
     sentence = fill(rng, pick(rng, labels[label]["templates"]), words)
+    if language == "ko":
+        sentence = with_particles(sentence)
     return Item(input=sentence[0].upper() + sentence[1:], output=label)
 
 
@@ -65,13 +68,6 @@ def sentence_type(rng: random.Random, language: Language) -> Item:
         pick(rng, ["Please {do} {time}.", "{do} {time}, please."]),
     )[kind]
     return Item(_english_action(rng, words, template), ("statement", "question", "request")[kind])
-
-
-def category(rng: random.Random, language: Language) -> Item:
-    """Return a word and the kind of thing it names."""
-    groups = lexicon("words")["categories"][language]
-    label = pick(rng, sorted(groups))
-    return Item(pick(rng, groups[label]), label)
 
 
 def room(rng: random.Random, language: Language) -> Item:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from seodang.data.primer import classification
 from seodang.data.primer.families import Family, families
 from seodang.data.primer.item import Item, lexicon, pick
-from seodang.records import Language, Record, make_record
+from seodang.records import Language, Record, detect_language, make_record
 
 LANGUAGES: tuple[Language, ...] = ("ko", "en")
 
@@ -45,7 +45,10 @@ def practice_records(rng: random.Random, remarks: Sequence[str], count: int) -> 
         yield make_record(instruction=wording, input=item.input, output=item.output, source="curriculum", task=name, cluster="practice", language=language)
 
 
-_TEXT_FAMILIES = ("copy", "continue", "first_word", "last_word", "contains_digit", "contains_word", "word_after")
+_TEXT_FAMILIES = ("copy", "continue", "first_word", "last_word", "contains_digit", "contains_word", "word_after", "tongue", "length", "last_letter")
+
+
+_SHORT = 6  # words
 
 
 def _text_item(rng: random.Random, name: str, text: str, language: Language) -> Item:
@@ -63,6 +66,14 @@ def _text_item(rng: random.Random, name: str, text: str, language: Language) -> 
             return Item(line, words[0])
         case "last_word":
             return Item(line, words[-1])
+        case "tongue":
+            korean, english = ("한국어", "영어") if language == "ko" else ("Korean", "English")
+            return Item(line, korean if detect_language(line) == "ko" else english)
+        case "length":
+            short, long = ("짧음", "김") if language == "ko" else ("short", "long")
+            return Item(line, short if len(words) <= _SHORT else long)
+        case "last_letter":
+            return Item(line, line[-1])
         case "contains_digit":
             inside = line if rng.random() < 0.5 else f"{line} {rng.randrange(100)}"
             return Item(inside, yes if any(letter.isdigit() for letter in inside) else no)
@@ -106,5 +117,8 @@ def practice_families() -> dict[str, Family]:
         "last_word": Family("practice", nothing, ("마지막 낱말을 쓰세요.",), ("Write the last word.",)),
         "contains_digit": Family("practice", nothing, ("숫자가 들어 있나요?",), ("Does the text contain a digit?",)),
         "contains_word": Family("practice", nothing, ("'{subject}'라는 낱말이 있나요?",), ("Does it contain the word '{subject}'?",)),
+        "tongue": Family("practice", nothing, ("어느 나라 말인가요?",), ("Which language is it?",)),
+        "length": Family("practice", nothing, ("글이 짧은가요, 긴가요?",), ("Is the text short or long?",)),
+        "last_letter": Family("practice", nothing, ("마지막 글자를 쓰세요.",), ("Write the last letter.",)),
         "word_after": Family("practice", nothing, ("'{subject}' 다음 낱말은 무엇인가요?",), ("Which word follows '{subject}'?",)),
     }  # fmt: skip

@@ -74,12 +74,11 @@ def classification_families() -> dict[str, Family]:
             ("Is this a statement, a question or a request?", "Name the type of the sentence.", "Classify the sentence by its type."),
             (("서술", "질문", "부탁"), ("statement", "question", "request")),
         ),
-        "category": Family(
+        "category": _sentence_family(
             "knowledge",
-            classification.category,
-            ("다음 낱말은 어떤 종류인가요?", "낱말을 동물, 과일, 탈것, 직업, 가구, 악기 중 하나로 분류하세요.", "무엇의 이름인지 고르세요."),
-            ("What kind of thing is this?", "Sort the word: animal, fruit, vehicle, job, furniture or instrument.", "Name the category of the word."),
-            (("동물", "과일", "탈것", "직업", "가구", "악기"), ("animal", "fruit", "vehicle", "job", "furniture", "instrument")),
+            "category",
+            ("무엇에 대한 문장인가요: 동물, 과일, 탈것, 직업, 가구, 악기?", "문장에 나온 것은 어떤 종류인가요?", "문장에 나온 것을 종류로 분류하세요."),
+            ("What kind of thing is in the sentence: animal, fruit, vehicle, job, furniture or instrument?", "Name the kind of the thing in the sentence.", "Classify the thing in the sentence."),
         ),
         "parity": Family(
             "arithmetic",

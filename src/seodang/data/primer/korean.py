@@ -6,6 +6,8 @@ meaning none (Unicode Standard 3.12, "Conjoining Jamo Behavior").
 
 from __future__ import annotations
 
+import re
+
 _BASE = 0xAC00
 _LAST = 0xD7A3
 _TAILS = 28
@@ -25,6 +27,20 @@ def has_tail(word: str) -> bool:
 def particle(word: str, with_tail: str, without_tail: str) -> str:
     """Return `word` with the particle that fits its last sound: 물은, 차는."""
     return word + (with_tail if has_tail(word) else without_tail)
+
+
+_PARTICLES = {"를": ("을", "를"), "가": ("이", "가"), "로": ("으로", "로"), "예요": ("이에요", "예요"), "와": ("과", "와"), "는": ("은", "는")}
+_SLOT_PARTICLE = re.compile(r"(\w)\|(를|가|로|예요|와|는)")
+
+
+def with_particles(sentence: str) -> str:
+    """Return the sentence with each marked particle ("책|를") in the form that its word asks for (책을)."""
+
+    def chosen(match: re.Match[str]) -> str:
+        word, (closed, opened) = match[1], _PARTICLES[match[2]]
+        return particle(word, closed, opened)
+
+    return _SLOT_PARTICLE.sub(chosen, sentence)
 
 
 def _add_tail(word: str, tail: int) -> str:

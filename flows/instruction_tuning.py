@@ -1,0 +1,153 @@
+"""The flow `instruction-tuning`: Prefect conducts the eight stages, DVC executes them.
+
+A task runs its stage with `dvc --wait-for-lock repro --single-item STAGE` and then publishes what the stage
+wrote. What is up to date, what is cached and what is locked is DVC's business alone, so tasks cache
+nothing; order, retries, placement and the record of it all are Prefect's. Two runs in one working tree
+would race for its files: the deployment's concurrency limit of 1 (flows/serve.py, prefect.yaml) queues
+them. That limit comes with the deployment; a limit across deployments, such as one GPU for all of them,
+is an operator's: `prefect gcl create gpu --limit 1`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from prefect import Task, flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.states import Completed
+
+from flows import reports
+from flows.leash import leashed
+from seodang.errors import SeodangError
+from seodang.jsonl import read_json
+from seodang.paths import Paths
+
+_PROJECT = Path(__file__).resolve().parent.parent
+_KEPT_LINES = 200
+
+StageTask = Task[[Path], None]
+
+
+class StageFailed(Exception):
+    """A stage broke off; running it again may help."""
+
+
+class StageRefused(StageFailed):
+    """A stage's input or set-up cannot be used: running it again would end the same."""
+
+
+def run_stage(stage: str, project: Path) -> None:
+    """Bring one stage up to date, its output in the run's log line by line.
+
+    Raises StageRefused if it ended with the exit code of a user's error, else StageFailed if it failed.
+    """
+    logger = get_run_logger()
+    lines: deque[str] = deque(maxlen=_KEPT_LINES)
+    command = ["dvc", "--wait-for-lock", "repro", "--single-item", stage]
+    with leashed(command, cwd=project, env=_environment(), output=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.strip():
+                lines.append(line.rstrip())
+                logger.info(lines[-1])
+        code = process.wait()
+    if code != 0:
+        refused = reports.stage_exit_code(lines) == SeodangError.exit_code
+        raise (StageRefused if refused else StageFailed)(reports.failure(stage, list(lines)))
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a stage: this interpreter's commands first, output unbuffered."""
+    folder = str(Path(sys.executable).parent)  # not resolved: in a venv it is a link
+    path = os.pathsep.join([folder, os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+def _worth_a_retry(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Return whether a failed stage may do better next time; Prefect asks before each retry."""
+    return not isinstance(state.data, StageRefused)
+
+
+def _stage_task(name: str, publish: Callable[[Paths], None] | None = None, retry_delays: tuple[int, ...] = ()) -> StageTask:
+    """Return the task of a stage; `publish` makes the artifacts of what the stage wrote.
+
+    Retries, each after so many seconds, are for stages that may use the network, and for training,
+    which goes on from its last checkpoint.
+    """
+
+    @task(
+        name=name,
+        task_run_name=name,
+        cache_policy=NO_CACHE,
+        retries=len(retry_delays),
+        retry_delay_seconds=list(retry_delays) or None,
+        retry_condition_fn=_worth_a_retry,
+    )
+    def conduct(project: Path) -> None:
+        run_stage(name, project)
+        if publish is not None:
+            publish(Paths(project))
+
+    return conduct
+
+
+def _publish_validation(paths: Paths) -> None:
+    """Publish the data report as far as it goes: the splits on disk may be an older run's."""
+    _publish_data_report(paths, None)
+
+
+def _publish_splits(paths: Paths) -> None:
+    """Publish the data report again, now with the splits."""
+    _publish_data_report(paths, read_json(paths.prepare_report))
+
+
+def _publish_data_report(paths: Paths, prepared: reports.Report | None) -> None:
+    text = reports.data_report(read_json(paths.validate_report), prepared, paths.data_docs / "index.html")
+    create_markdown_artifact(text, key="data-report", description="데이터 보고서 · Data report")
+
+
+def _publish_scores(paths: Paths) -> None:
+    report = read_json(paths.evaluate_report)
+    create_table_artifact(reports.score_rows(report), key="score-table", description=reports.score_summary(report))
+
+
+def _publish_verdict(paths: Paths) -> None:
+    text = reports.verdict_report(read_json(paths.verdict))
+    create_markdown_artifact(text, key="verdict", description="판정 · Verdict")
+
+
+base = _stage_task("base", retry_delays=(5, 30))
+ingest = _stage_task("ingest", retry_delays=(5, 30))
+validate = _stage_task("validate", _publish_validation)
+prepare = _stage_task("prepare", _publish_splits)
+train = _stage_task("train", retry_delays=(5,))
+evaluate = _stage_task("evaluate", _publish_scores)
+gate = _stage_task("gate", _publish_verdict)
+package = _stage_task("package")
+
+
+@flow(name="instruction-tuning", persist_result=False)
+def instruction_tuning(project: str | None = None) -> str | State[Any]:
+    """Turn instruction records into a packaged model, if the gate finds it good enough.
+
+    `project` is the folder with dvc.yaml and params.yaml, by default the one that this file belongs to.
+    Returns the bento's tag, or a state "Rejected": a run that did its work and found nothing to package.
+    """
+    paths = Paths(Path(project).resolve() if project else _PROJECT)
+    for stage in (base, ingest, validate, prepare, train, evaluate, gate):
+        stage(paths.root)
+    verdict = read_json(paths.verdict)
+    if verdict["verdict"] != "promote":
+        return Completed(name="Rejected", message=reports.rejection(verdict))
+    package(paths.root)
+    tag = str(read_json(paths.package_report)["bento_tag"])
+    get_run_logger().info("패키지 · packaged: %s", tag)
+    return tag

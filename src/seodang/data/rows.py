@@ -1,0 +1,64 @@
+"""The row that `ingest` writes and `validate` reads: not yet a record, with its faults still in it.
+
+A source's reader stops the run only when the source as a whole is unusable. What is
+wrong with one row stays in the row, and the expectations decide about it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+Row = dict[str, Any]
+
+FIELDS: Final = ("instruction", "input", "output", "language", "source", "task", "cluster", "choices", "role", "file", "source_row", "oversized")
+TEXTS: Final = ("instruction", "input", "output")
+
+LABEL_UNKNOWN: Final = "label-unknown"
+TEXT_MISSING: Final = "text-missing"
+ROW_RAGGED: Final = "row-ragged"
+_FAULTS = (LABEL_UNKNOWN, TEXT_MISSING, ROW_RAGGED)
+_FAULT_KEY = "seodang_fault"
+
+SHOWN_CHARACTERS: Final = 80
+
+
+def fault(name: str, found: object) -> dict[str, Any]:
+    """Return what stands in a field whose value could not be made, with what was found instead."""
+    return {_FAULT_KEY: name, "found": found}
+
+
+def fault_of(value: object) -> str | None:
+    """Return the name of the fault that stands in a field, None for any other value."""
+    name = value.get(_FAULT_KEY) if isinstance(value, dict) else None
+    return name if name in _FAULTS else None
+
+
+def kind_of(value: object) -> str | None:
+    """Return "text", "broken", the name of a fault, or what else stands in a field; None when it is missing.
+
+    "broken" is text with half a character (a lone surrogate, as a cut-off emoji leaves
+    in JSON): no tokenizer takes it, and no UTF-8 file can hold it.
+    """
+    match value:
+        case None:
+            return None
+        case str():
+            return "text" if value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value) else "broken"
+        case bool():
+            return "true/false"
+        case int() | float():
+            return "number"
+        case list():
+            return "list"
+        case _:
+            return fault_of(value) or "object"
+
+
+def shown(value: object, characters: int = SHOWN_CHARACTERS) -> str:
+    """Return at most `characters` of a value in one line: Korean as text, invisible letters as blanks."""
+    if fault_of(value) and isinstance(value, dict):
+        return shown(value["found"], characters)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    line = "".join(letter if letter.isprintable() else " " for letter in text[: characters + 1])
+    return line if len(text) <= characters else f"{line[: characters - 1]}…"

@@ -1,0 +1,74 @@
+"""Which items are asked, with which exemplars. Every model is asked the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from seodang.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class TaskItems:
+    """The items of one task in one language."""
+
+    task: str
+    language: str
+    split: str  # "test", or "unseen" for a cluster that was held out of training
+    records: list[Record]
+    exemplars: list[Record]  # from the training split only
+
+    @property
+    def kind(self) -> str:
+        """Return "choice" when every item has a closed label set, else "open"."""
+        return "choice" if all(record.choices for record in self.records) else "open"
+
+
+def _order(seed: int, record: Record) -> str:
+    return hashlib.sha256(f"{seed}\x1f{record.id}".encode()).hexdigest()
+
+
+def choose_items(test: Iterable[Record], split: str, training: Sequence[Record], *, seed: int, items_per_task: int, shots: int) -> list[TaskItems]:
+    """Return the items by task and language, chosen by a hash: adding records moves few.
+
+    Args:
+        split: Named in the scores, "test" or "unseen".
+        training: Where exemplars come from; a task without records there is asked with
+            exemplars of other tasks in its language.
+    """
+    by_task: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in test:
+        by_task[(record.task, record.language)].append(record)
+    result = []
+    for (task, language), records in sorted(by_task.items()):
+        chosen = sorted(records, key=lambda record: _order(seed, record))[:items_per_task]
+        result.append(TaskItems(task, language, split, chosen, exemplars_for(chosen[0], training, seed=seed, shots=shots)))
+    return result
+
+
+def exemplars_for(item: Record, training: Sequence[Record], *, seed: int, shots: int) -> list[Record]:
+    """Return `shots` training records of the item's task, each label in turn where there are labels.
+
+    A task that training doesn't know borrows those with the same labels, or else of its language.
+    """
+    ordered = sorted((record for record in training if record.language == item.language), key=lambda record: _order(seed, record))
+    same = [record for record in ordered if record.task == item.task]
+    alike = [record for record in ordered if item.choices and record.choices == item.choices]
+    shelf = same or alike or ordered
+    if not item.choices or not (same or alike):
+        return shelf[:shots]
+    by_label = {label: [record for record in shelf if record.output == label] for label in item.choices}
+    rounds = max(map(len, by_label.values()), default=0)
+    spread = [by_label[label][turn] for turn in range(rounds) for label in item.choices if turn < len(by_label[label])]
+    return spread[:shots]
+
+
+def fingerprint(tasks: Sequence[TaskItems]) -> str:
+    """Return the sha256 of all item ids and exemplar ids: equal means asked the same."""
+    digest = hashlib.sha256()
+    for task in tasks:
+        digest.update(f"{task.task}/{task.language}/{task.split}\n".encode())
+        digest.update("".join(f"{record.id}\n" for record in (*task.records, *task.exemplars)).encode())
+    return digest.hexdigest()

@@ -1,0 +1,98 @@
+"""Per-item scores to scores per arm, task and language. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+TUNED = "tuned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemScore:
+    """What one arm (a model with a way of asking it) did on one item."""
+
+    arm: str  # zero_shot, few_shot or tuned; zero_shot/plain when several formats are tried
+    shots: int
+    item: str  # record id
+    task: str
+    language: str
+    split: str  # test or unseen
+    kind: str  # choice or open
+    reference: str
+    accuracy: float | None  # 1 if the reference's label has the highest log-likelihood; choice only
+    predicted: str | None  # that label
+    loss: float  # nats per token of the reference, teacher-forced
+    answer: str | None  # the greedy answer; None where none was asked for
+    exact: float | None  # 1 if it is the reference
+    chrf: float | None  # 0 to 100
+    stopped: bool | None  # it ended by itself
+
+
+MEASURES = ("accuracy", "exact", "chrf", "loss")
+
+
+def mean(values: Iterable[float | bool | None]) -> float | None:
+    """Return the mean of the values that are there, None when there are none."""
+    there = [float(value) for value in values if value is not None]
+    return round(sum(there) / len(there), 4) if there else None
+
+
+def _measured(scores: Sequence[ItemScore]) -> dict[str, Any]:
+    return {"items": len(scores), **{name: mean(getattr(score, name) for score in scores) for name in MEASURES}}
+
+
+def arms_of(scores: Iterable[ItemScore]) -> list[str]:
+    """Return the arms in the order in which they come."""
+    return list(dict.fromkeys(score.arm for score in scores))
+
+
+def best_arm(scores: Sequence[ItemScore], kind: str) -> str:
+    """Return the base's best arm of a kind ("zero_shot", "few_shot"): accuracy, then chrF, then loss decide."""
+    arms = [arm for arm in arms_of(scores) if arm.partition("/")[0] == kind]
+
+    def merit(arm: str) -> tuple[float, float, float]:
+        row = _measured([score for score in scores if score.arm == arm and score.split == "test"])
+        return (row["accuracy"] or 0.0, row["chrf"] or 0.0, -(row["loss"] or 0.0))
+
+    return max(arms, key=merit)
+
+
+def by_arm(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
+    """Return one row per arm: the test split, by language, and the unseen tasks apart."""
+    rows = []
+    for arm in arms_of(scores):
+        mine = [score for score in scores if score.arm == arm]
+        test = [score for score in mine if score.split == "test"]
+        languages = sorted({score.language for score in test})
+        rows.append(
+            {
+                "name": arm,
+                "shots": max(score.shots for score in mine),
+                **_measured(test),
+                "stop_rate": mean(score.stopped for score in test),
+                "languages": {language: _measured([score for score in test if score.language == language]) for language in languages},
+                "unseen": _measured([score for score in mine if score.split == "unseen"]),
+            }
+        )
+    return rows
+
+
+def by_task(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
+    """Return one row per task and language with each arm's headline score.
+
+    That is accuracy for choice tasks; for open ones the share of exact answers.
+    """
+    arms = arms_of(scores)
+    keys = sorted({(score.split, score.kind, score.task, score.language) for score in scores})
+    rows = []
+    for split, kind, task, language in keys:
+        mine = [score for score in scores if (score.split, score.kind, score.task, score.language) == (split, kind, task, language)]
+        first = [score for score in mine if score.arm == arms[0]]
+        row: dict[str, Any] = {"task": task, "language": language, "kind": kind, "split": split, "items": len(first)}
+        measure: Callable[[ItemScore], float | None] = (lambda score: score.accuracy) if kind == "choice" else (lambda score: score.exact)
+        for arm in arms:
+            row[arm] = mean(measure(score) for score in mine if score.arm == arm)
+        rows.append(row)
+    return rows

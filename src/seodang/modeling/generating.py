@@ -1,0 +1,51 @@
+"""Free answers: batched greedy generation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import GenerationConfig, PreTrainedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """One free answer."""
+
+    tokens: list[int]  # without the end token
+    stopped: bool  # it ended by itself before the limit
+
+
+@torch.inference_mode()
+def generate(model: PreTrainedModel, prompts: Sequence[list[int]], *, end: int, max_new_tokens: int, batch_tokens: int) -> list[Generated]:
+    """Return the greedy answer to each prompt, in order.
+
+    Args:
+        end: Id of the token that ends an answer.
+        batch_tokens: Padded tokens of prompts and answers in one batch.
+    """
+    config = GenerationConfig(do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=end, pad_token_id=end, use_cache=True)
+    result: list[Generated | None] = [None] * len(prompts)
+    for batch in _batches(prompts, max_new_tokens, batch_tokens):
+        width = max(len(prompts[index]) for index in batch)
+        ids = torch.tensor([[end] * (width - len(prompts[index])) + prompts[index] for index in batch], device=model.device)
+        mask = torch.tensor([[0] * (width - len(prompts[index])) + [1] * len(prompts[index]) for index in batch], device=model.device)
+        model_: Any = model
+        written = model_.generate(input_ids=ids, attention_mask=mask, generation_config=config)[:, width:].tolist()
+        for index, tokens in zip(batch, written, strict=True):
+            stopped = end in tokens
+            result[index] = Generated(tokens=tokens[: tokens.index(end)] if stopped else tokens, stopped=stopped)
+    return [answer for answer in result if answer is not None]
+
+
+def _batches(prompts: Sequence[list[int]], max_new_tokens: int, batch_tokens: int) -> Iterator[list[int]]:
+    batch: list[int] = []
+    for index in sorted(range(len(prompts)), key=lambda index: len(prompts[index])):
+        if batch and (len(batch) + 1) * (len(prompts[index]) + max_new_tokens) > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch

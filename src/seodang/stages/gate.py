@@ -1,0 +1,36 @@
+"""Stage `gate`: per-item scores to a verdict. A verdict is data: this stage never stops a run."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+
+from seodang.evaluation.gate import compare, decide, scores_of
+from seodang.evaluation.summary import TUNED
+from seodang.jsonl import read_json, read_rows, sha256_of, write_json
+from seodang.params import GateParams
+from seodang.paths import Paths
+from seodang.stages import Report
+
+logger = logging.getLogger(__name__)
+
+
+def run(*, gate: GateParams, paths: Paths) -> Report:
+    """Decide whether the tuned model is better than the base's best prompts."""
+    evaluated = read_json(paths.evaluate_report)
+    rows = list(read_rows(paths.scores))
+    tuned = scores_of(rows, TUNED, gate)
+    comparisons = [compare(tuned, scores_of(rows, arm, gate), arm, gate) for arm in evaluated["best"].values()]
+    stop_rate = next(arm["stop_rate"] for arm in evaluated["arms"] if arm["name"] == TUNED)
+    decision = asdict(decide(comparisons, sum(tuned.values()) / len(tuned), stop_rate, gate))
+    report = {
+        **decision,
+        "metric": gate.metric,
+        "confidence": gate.confidence,
+        "items_fingerprint": evaluated["items_fingerprint"],
+        "adapter_sha256": evaluated["adapter_sha256"],
+        "scores_sha256": sha256_of(paths.scores),
+    }
+    write_json(paths.verdict, report)
+    logger.info("verdict: %s", report["verdict"])
+    return report

@@ -1,0 +1,140 @@
+"""Stage `package`: what the gate promoted becomes one model, one bento, and the account of both.
+
+The tag of model and bento is derived from weights, tokenizer and prompt renderer
+alone. The lineage travels beside them in seodang.json: packaged again at another
+commit, the same weights keep their tag and get the newer account.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import shutil
+import subprocess
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from seodang.errors import ArtefactError, GateRejected, ParityError
+from seodang.jsonl import read_json, read_records, sha256_of, write_json
+from seodang.modeling.base_models import WEIGHTS
+from seodang.modeling.loading import load_tokenizer
+from seodang.modeling.merging import ParityReport, check_parity, merge
+from seodang.modeling.packaged import CARD, Card, content_version, write_card
+from seodang.modeling.tokenizing import encode_prompt, end_id
+from seodang.params import PackageParams, PromptParams
+from seodang.paths import Paths
+from seodang.prompting import fingerprint, render_prompt
+from seodang.registry.bento import build_bento, store_model
+from seodang.stages import Report
+
+logger = logging.getLogger(__name__)
+
+_ADAPTER = "adapter_model.safetensors"
+
+
+def run(*, prompt: PromptParams, package: PackageParams, paths: Paths) -> Report:
+    """Merge, compare, store and build; nothing is written unless the verdict is `promote`.
+
+    Raises:
+        GateRejected: With the gate's reasons.
+        ArtefactError: If the lineage has a gap, or the verdict is about another adapter.
+        ParityError: If the merged model answers differently; it is taken away again.
+
+    """
+    started = time.monotonic()
+    lineage = _lineage(prompt, _promoted(paths.verdict), paths)
+    logger.info("merging %s into %s", paths.adapter, paths.base)
+    merge(paths.base, paths.adapter, paths.merged)
+    parity = _compared(prompt, package, paths)
+    card = _with_card(prompt, package, lineage, paths.merged)
+    version = content_version(paths.merged, card.fingerprint)
+    model_tag = store_model(paths.merged, package.name, version, {"project": "seodang", "prompt": prompt.format}, CARD)
+    report = {
+        "model_tag": model_tag,
+        "bento_tag": build_bento(paths.root, package.name, version, model_tag),
+        "parity": asdict(parity),
+        "fingerprint": card.fingerprint,
+        "weights_sha256": sha256_of(paths.merged / WEIGHTS),
+        "lineage": lineage,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    write_json(paths.package_report, report)
+    logger.info("packaged %s: %d greedy tokens equal, logits within %.1e", report["bento_tag"], parity.tokens, parity.max_logit_difference)
+    return report
+
+
+def _promoted(path: Path) -> dict[str, Any]:
+    """Return the verdict, or raise GateRejected with its reasons."""
+    verdict = read_json(path)
+    if verdict.get("verdict") != "promote":
+        reasons = "".join(f"\n  - {reason}" for reason in verdict.get("reasons", ()))
+        raise GateRejected(f"the gate says {verdict.get('verdict')!r}, so nothing is packaged:{reasons or ' it gives no reason'}\nSee {path}")
+    return verdict
+
+
+def _compared(prompt: PromptParams, package: PackageParams, paths: Paths) -> ParityReport:
+    tokenizer = load_tokenizer(paths.merged)
+    records = itertools.islice(read_records(paths.split("test")), package.parity_prompts)
+    prompts = [encode_prompt(tokenizer, render_prompt(record.instruction, record.input, prompt.format, tokenizer)) for record in records]  # type: ignore[arg-type]
+    try:
+        return check_parity(paths.base, paths.adapter, paths.merged, prompts, package.parity_tokens, end_id(tokenizer, prompt.format))
+    except ParityError:
+        shutil.rmtree(paths.merged)
+        raise
+
+
+def _with_card(prompt: PromptParams, package: PackageParams, lineage: dict[str, Any], folder: Path) -> Card:
+    """Write the card of the merged model and return it."""
+    tokenizer = load_tokenizer(folder)
+    card = Card(
+        card=1,
+        prompt=prompt,
+        fingerprint=fingerprint(prompt.format, tokenizer),  # type: ignore[arg-type]
+        end_id=end_id(tokenizer, prompt.format),
+        max_new_tokens=package.max_new_tokens,
+        lineage=lineage,
+    )
+    write_card(folder, card)
+    return card
+
+
+def _lineage(prompt: PromptParams, verdict: dict[str, Any], paths: Paths) -> dict[str, Any]:
+    """Return the way back from the weights to files and licences, a checksum at each step."""
+    judged = {"scores_sha256": _sha256(paths.scores), "adapter_sha256": _sha256(paths.adapter / _ADAPTER)}
+    for name, found in judged.items():
+        if verdict.get(name) != found:
+            raise ArtefactError(f"the verdict in {paths.verdict} is about {name} {verdict.get(name)}, but what lies here is {found}; run: dvc repro gate")
+    return {
+        "verdict": _without_schema(verdict),
+        **judged,
+        "splits": {name: _sha256(paths.split(name)) for name in ("train", "validation", "test")},
+        "accepted_sha256": _sha256(paths.accepted),
+        "records_sha256": _sha256(paths.records),
+        "sources": [{key: source[key] for key in ("name", "licence", "files")} for source in read_json(paths.ingest_report)["sources"]],
+        "base": _without_schema(read_json(paths.base_report)),
+        "params": {"prompt": prompt.model_dump()},
+        "git_commit": _git_commit(paths.root),
+        "dvc_lock_sha256": _sha256(paths.root / "dvc.lock") if (paths.root / "dvc.lock").exists() else None,
+    }
+
+
+def _without_schema(report: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in report.items() if key != "schema"}
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise ArtefactError(f"{path} cannot be read ({error}), so the lineage would have a gap; run: dvc repro {path.parent.name}") from error
+
+
+def _git_commit(folder: Path) -> str | None:
+    """Return the commit that is checked out, or None outside a repository."""
+    try:
+        found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()

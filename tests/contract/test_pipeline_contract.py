@@ -1,0 +1,61 @@
+"""dvc.yaml, params.yaml and the code say the same."""
+
+import re
+import sys
+from pathlib import Path
+
+import grimp
+import pytest
+import yaml
+
+from seodang.params import Params
+from seodang.stages import STAGES, load_stage, sections_read_by
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+from write_dvc_yaml import code_of  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def stages() -> dict:
+    return yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph("seodang")
+
+
+def test_dvc_yaml_has_the_stages_of_the_dispatcher_in_their_order(stages):
+    assert tuple(stages) == STAGES
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_dvc_yaml_declares_the_params_that_the_stage_reads(name, stages):
+    assert stages[name].get("params", []) == sections_read_by(load_stage(name))
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_reads_only_sections_that_exist(name):
+    assert set(sections_read_by(load_stage(name))) <= set(Params.model_fields)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_dvc_yaml_declares_the_code_that_the_stage_imports(name, stages, graph):
+    declared = {dep for dep in stages[name]["deps"] if dep.endswith(".py")}
+    assert declared == set(code_of(name, graph)), "run: python tools/write_dvc_yaml.py"
+
+
+def test_every_lock_line_is_a_plain_pin():
+    lines = (ROOT / "requirements.lock").read_text().split()
+    assert "torch==2.13.0" in lines
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line) for line in lines)
+
+
+def test_the_bento_pins_what_the_lock_pins():
+    lock = {line.partition("==")[0].lower(): line.partition("==")[2] for line in (ROOT / "requirements.lock").read_text().split()}
+    packages = yaml.safe_load((ROOT / "bentofile.yaml").read_text("utf-8"))["python"]["packages"]
+    for package in packages:
+        name, _, version = package.partition("==")
+        assert lock[name.lower()] == version

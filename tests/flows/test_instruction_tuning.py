@@ -1,0 +1,243 @@
+"""The flow against a real Prefect server, through flows/serve.py and Prefect's own command line.
+
+The project is a miniature with the eight stage names and no model, so that DVC and Prefect are real and quick.
+Run alone: .venv/bin/python -m pytest tests/flows/test_instruction_tuning.py
+"""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from flows.leash import leashed
+
+from seodang.stages import STAGES
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+PATIENCE = 240  # seconds; small machines are at times ten times slower
+
+STAGE_SCRIPT = """
+import json, os, pathlib, sys, time
+name = sys.argv[1]
+mode = pathlib.Path("mode.txt").read_text()
+with open("journal.txt", "a") as journal:
+    print(name, file=journal)
+if mode == "fail" and name == "base":
+    print("seodang: source.json, 3행: 따옴표가 없습니다\\nmend the line and run again", file=sys.stderr)
+    sys.exit(2)
+if mode == "hang" and name == "base":
+    pathlib.Path("hanging.pid").write_text(str(os.getpid()))
+    time.sleep(600)
+reports = {
+    "validate": {"rows": 12, "accepted": 10, "quarantined": 2, "by_rule": {"blank_output": 2}},
+    "prepare": {"splits": {"train": 8, "test": 2}, "languages": {"train": {"ko": 4, "en": 4}}, "left_out_as_leaks": 0},
+    "evaluate": {"arms": [{"name": "tuned", "accuracy": 0.95}], "tasks": [{"task": "sentiment", "language": "ko", "items": 2, "zero_shot": 0.5, "tuned": 1.0}]},
+    "gate": {"verdict": "reject" if mode == "reject" else "promote", "reasons": [{"passed": mode != "reject", "ko": "정확도 0.950", "en": "accuracy 0.950"}]},
+    "package": {"bento_tag": "mini:1"},
+}
+path = pathlib.Path("artifacts", name, "verdict.json" if name == "gate" else "report.json")
+path.parent.mkdir(parents=True, exist_ok=True)
+path.write_text(json.dumps(reports.get(name, {})))
+"""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A miniature project with its deployment being served."""
+
+    project: Path
+    url: str
+    env: dict[str, str]
+
+    def api(self, path: str, body: object = None) -> object:
+        """Return what the server's API answers: POST with a body, GET without."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}{path}", data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.load(response)
+
+    def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run Prefect's command line as a user's other terminal would."""
+        return subprocess.run([BIN / "prefect", *arguments], env=self.env, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+    def set_mode(self, mode: str) -> None:
+        (self.project / "mode.txt").write_text(mode)
+
+    def journal(self) -> list[str]:
+        """Return the stages whose command really ran, in order."""
+        path = self.project / "journal.txt"
+        return path.read_text().split() if path.exists() else []
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished flow run."""
+
+    exit_code: int
+    state: dict
+    tasks: dict[str, dict]
+    artifacts: dict[str, dict]
+    logs: str
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory) -> Iterator[Served]:
+    project = tmp_path_factory.mktemp("miniature")
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
+    env |= {"PREFECT_API_URL": url, "PREFECT_HOME": str(project / ".seodang" / "client"), "DVC_NO_ANALYTICS": "true", "DO_NOT_TRACK": "1", "NO_PROXY": "127.0.0.1"}
+    env |= {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "200"}
+    _make_project(project, env)
+    log = project / "serve.log"
+    command = [sys.executable, "-m", "flows.serve", "--port", str(port), "--project", str(project)]
+    with log.open("w") as output, leashed(command, cwd=ROOT, env=env, output=output) as process:
+        found = Served(project, url, env)
+        _wait_until_served(found, process, log)
+        yield found
+
+
+@pytest.fixture
+def good(served: Served) -> Served:
+    """The miniature with input that every stage accepts."""
+    served.set_mode("promote")
+    return served
+
+
+@pytest.fixture(scope="session")
+def promoted(served: Served) -> Run:
+    served.set_mode("promote")
+    return _run(served)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _make_project(project: Path, env: dict[str, str]) -> None:
+    stages = {}
+    for before, name in zip((None, *STAGES), STAGES, strict=False):
+        output = f"artifacts/{name}/{'verdict' if name == 'gate' else 'report'}.json"
+        needed = [] if before is None else stages[before]["outs"]
+        mode = ["mode.txt"] if name in ("base", "gate") else []
+        stages[name] = {"cmd": f"python stage.py {name}", "deps": ["stage.py", *mode, *needed], "outs": [output]}
+    (project / "stage.py").write_text(STAGE_SCRIPT)
+    (project / "dvc.yaml").write_text(json.dumps({"stages": stages}))  # JSON is YAML
+    for command in (["git", "init", "-q"], ["dvc", "init", "-q"]):
+        subprocess.run(command, cwd=project, env=env, check=True)
+
+
+def _wait_until_served(served: Served, process: subprocess.Popen[str], log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            served.api("/deployments/name/instruction-tuning/local")
+            return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"nothing is served; {log} says:\n{log.read_text()}")
+            time.sleep(0.5)
+
+
+def _run(served: Served) -> Run:
+    """Run the deployment as the README says, and return what is known of the run."""
+    done = served.prefect("deployment", "run", "instruction-tuning/local", "--watch")
+    found = re.search(r"UUID: (\S+)", done.stdout)
+    assert found, done.stdout + done.stderr
+    mine = {"flow_runs": {"id": {"any_": [found[1]]}}}
+    _wait_for_logs()
+    logs = served.api("/logs/filter", {"logs": {"flow_run_id": {"any_": [found[1]]}}, "sort": "TIMESTAMP_ASC"})
+    return Run(
+        exit_code=done.returncode,
+        state=served.api(f"/flow_runs/{found[1]}")["state"],
+        tasks={row["name"]: row for row in served.api("/task_runs/filter", {**mine, "sort": "EXPECTED_START_TIME_ASC"})},
+        artifacts={row["key"]: row for row in served.api("/artifacts/latest/filter", mine)},
+        logs="\n".join(row["message"] for row in logs),
+    )
+
+
+def _wait_for_logs() -> None:
+    """Logs reach the server in batches, the last of them after the run's end."""
+    time.sleep(3)
+
+
+def test_a_run_conducts_all_stages_in_order_to_completed(promoted):
+    assert (promoted.exit_code, promoted.state["type"], promoted.state["name"]) == (0, "COMPLETED", "Completed")
+    assert list(promoted.tasks) == list(STAGES)
+    assert "packaged: mini:1" in promoted.logs
+
+
+def test_a_run_publishes_what_its_stages_wrote(promoted):
+    assert set(promoted.artifacts) == {"data-report", "score-table", "verdict"}
+    assert "| blank_output | 2 |" in promoted.artifacts["data-report"]["data"]
+    assert "| train | 8 |" in promoted.artifacts["data-report"]["data"]
+    assert json.loads(promoted.artifacts["score-table"]["data"])[0]["튜닝 · tuned"] == "1.000"
+    assert "승격 · promote" in promoted.artifacts["verdict"]["data"]
+
+
+def test_a_second_run_finds_nothing_to_do(promoted, good):
+    ran = good.journal()
+    again = _run(good)
+    assert again.state["name"] == "Completed"
+    assert again.logs.count("didn't change, skipping") == len(STAGES)
+    assert good.journal() == ran
+
+
+def test_a_rejected_model_ends_as_completed_named_rejected_and_is_not_packaged(served):
+    served.set_mode("reject")
+    packaged = served.journal().count("package")
+    run = _run(served)
+    assert (run.exit_code, run.state["type"], run.state["name"]) == (0, "COMPLETED", "Rejected")
+    assert "정확도 0.950" in run.state["message"]
+    assert "package" not in run.tasks
+    assert served.journal().count("package") == packaged
+
+
+def test_a_refused_input_fails_the_run_with_the_stages_message_and_no_retry(served):
+    served.set_mode("fail")
+    tried = served.journal().count("base")
+    run = _run(served)
+    assert (run.exit_code, run.state["type"]) == (1, "FAILED")
+    assert "seodang: source.json, 3행: 따옴표가 없습니다\nmend the line and run again" in run.state["message"]
+    assert "seodang: source.json, 3행" in run.logs
+    assert served.journal().count("base") == tried + 1
+    assert set(run.tasks) == {"base"}
+
+
+def test_cancelling_a_run_ends_its_stage(served):
+    served.set_mode("hang")
+    pid_file = served.project / "hanging.pid"
+    deployment = served.api("/deployments/name/instruction-tuning/local")
+    run_id = served.api(f"/deployments/{deployment['id']}/create_flow_run", {})["id"]
+    _wait_for(pid_file.exists)
+    assert served.prefect("flow-run", "cancel", run_id).returncode == 0
+    _wait_for(lambda: not _is_alive(int(pid_file.read_text())))
+    _wait_for(lambda: served.api(f"/flow_runs/{run_id}")["state"]["type"] == "CANCELLED")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _wait_for(happened) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.5)

@@ -1,0 +1,112 @@
+import re
+from pathlib import Path
+
+from flows import reports
+
+VALIDATED = {"schema": 1, "rows": 12, "accepted": 10, "quarantined": 2, "by_rule": {"blank_output": 2}}
+PREPARED = {"splits": {"train": 8, "test": 2}, "languages": {"train": {"ko": 5, "en": 3}}, "left_out_as_leaks": 1}
+VERDICT = {
+    "schema": 1,
+    "verdict": "reject",
+    "reasons": [
+        {"passed": True, "ko": "문항은 120개입니다.", "en": "120 items were compared."},
+        {"passed": False, "ko": "정확도는 0.700입니다.", "en": "The accuracy is 0.700."},
+    ],
+    "comparisons": [{"against": "few_shot", "difference": 0.1234, "low": -0.01, "high": 0.25}],
+    "score": 0.7,
+    "adapter_sha256": "ab" * 32,
+}
+DVC_LINES = ["Running stage 'train':", "> seodang stage train", "seodang: params.yaml cannot be used:", "  train.rank: is missing"]
+DVC_ERROR = "ERROR: failed to reproduce 'train': failed to run: seodang stage train, exited with 2"
+
+
+def test_data_report_counts_rows_and_rules_and_shows_where_the_docs_lie():
+    text = reports.data_report(VALIDATED, None, Path("/p/index.html"))
+    for part in ("데이터 보고서 · Data report", "| 받음 · rows | 12 |", "| 격리 · quarantined | 2 |", "| blank_output | 2 |", "`/p/index.html`"):
+        assert part in text
+
+
+def test_data_report_has_no_splits_before_they_are_made():
+    assert "Splits" not in reports.data_report(VALIDATED, None, Path("index.html"))
+    assert "| train | 8 | ko 5, en 3 |" in reports.data_report(VALIDATED, PREPARED, Path("index.html"))
+
+
+def test_every_report_can_be_empty():
+    assert "| 통과 · accepted | – |" in reports.data_report({}, {}, Path("index.html"))
+    assert reports.score_rows({}) == []
+    assert "–" in reports.score_summary({})
+    assert "None" in reports.verdict_report({})
+
+
+def test_score_rows_have_the_same_columns_even_when_an_arm_is_absent_from_a_task():
+    rows = reports.score_rows({"tasks": [{"task": "sentiment", "items": 30, "tuned": 0.96667}, {"task": "ordering", "items": 4, "few_shot": None}]})
+    assert rows == [
+        {"과제 · task": "sentiment", "문항 · items": 30, "튜닝 · tuned": "0.967", "few_shot": "–"},
+        {"과제 · task": "ordering", "문항 · items": 4, "튜닝 · tuned": "–", "few_shot": "–"},
+    ]
+
+
+def test_score_summary_leaves_out_nested_tables():
+    text = reports.score_summary({"arms": [{"name": "tuned", "accuracy": 0.95, "languages": {"ko": {"accuracy": 0.9}}}]})
+    assert "| 모델 · arm | 정확도 · accuracy |" in text
+    assert "| tuned | 0.950 |" in text
+    assert "languages" not in text
+
+
+def test_verdict_report_gives_reasons_in_both_languages_and_numbers_without_checksums():
+    text = reports.verdict_report(VERDICT)
+    for part in ("거절 · reject", "| ❌ | 정확도는 0.700입니다. | The accuracy is 0.700. |", "| few_shot | 0.123 | -0.010 | 0.250 |", "| score | 0.700 |"):
+        assert part in text
+    assert "sha256" not in text
+
+
+def test_verdict_report_shows_numbers_that_come_in_a_section_of_their_own():
+    assert "| interval | 0.010 … 0.200 |" in reports.verdict_report({"verdict": "promote", "numbers": {"interval": [0.01, 0.2]}})
+
+
+def test_rejection_names_only_the_reasons_that_were_not_met():
+    text = reports.rejection(VERDICT)
+    assert "정확도는 0.700입니다." in text
+    assert "120" not in text
+
+
+def test_failure_is_the_message_meant_for_the_user():
+    told = reports.failure("train", [*DVC_LINES, DVC_ERROR]).splitlines()
+    assert told == ["단계 train 실패 · stage train failed", *DVC_LINES[2:]]
+
+
+def test_failure_without_such_a_message_is_the_last_lines():
+    told = reports.failure("train", [str(number) for number in range(99)]).splitlines()
+    assert told[1:] == [str(number) for number in range(89, 99)]
+
+
+def test_stage_exit_code_is_the_commands_not_dvcs():
+    assert reports.stage_exit_code([*DVC_LINES, DVC_ERROR]) == 2
+    assert reports.stage_exit_code([DVC_ERROR.replace("with 2", "with -9")]) == -9
+    assert reports.stage_exit_code(["ERROR: Stage 'x' not found inside 'dvc.yaml' file"]) is None
+
+
+def test_a_cell_cannot_break_its_table():
+    assert reports.table(("a", "b"), [("x|y", "1\n2")]).splitlines()[-1] == r"| x\|y | 1 2 |"
+
+
+def test_values_are_shown_as_people_read_them():
+    assert [reports.shown(value) for value in (None, True, 7, 0.12345, 0.0, 2e-5, [0.1, 0.2], ["a", "b", "c"], [])] == [
+        "–",
+        "예 · yes",
+        7,
+        "0.123",
+        "0.000",
+        "2.0e-05",
+        "0.100 … 0.200",
+        "a, b, c",
+        "–",
+    ]
+
+
+def test_every_heading_is_korean_and_english():
+    korean, latin = re.compile("[가-힣]"), re.compile("[A-Za-z]")
+    text = "\n".join([reports.data_report(VALIDATED, PREPARED, Path("i")), reports.verdict_report(VERDICT)])
+    headings = [line for line in text.splitlines() if line.startswith("#") and "Data Docs" not in line]
+    assert len(headings) == 7
+    assert all(korean.search(line) and latin.search(line) for line in headings)

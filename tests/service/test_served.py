@@ -1,0 +1,181 @@
+"""A real `bentoml serve` of a built bento, from its store alone. Run: pytest -m slow tests/service/test_served.py"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from tiny_models import ENGLISH, KOREAN, REPOSITORY, free_port, use_bentoml_home
+
+from seodang.modeling.packaged import CARD, content_version, read_card
+from seodang.registry.bento import build_bento, store_model
+
+pytestmark = pytest.mark.slow
+
+START_SECONDS = 300
+STOP_SECONDS = 30
+
+
+class Reply(NamedTuple):
+    status: int
+    body: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Service(NamedTuple):
+    url: str
+    tag: str
+    home: Path
+
+    def post(self, path: str, content: Any) -> Reply:
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        return self.ask(urllib.request.Request(self.url + path, body, {"Content-Type": "application/json"}))
+
+    def get(self, path: str) -> Reply:
+        return self.ask(urllib.request.Request(self.url + path))
+
+    def ask(self, request: urllib.request.Request) -> Reply:
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return Reply(response.status, response.read().decode())
+        except urllib.error.HTTPError as error:
+            return Reply(error.code, error.read().decode())
+
+
+def bentoml_serve(tag: str, port: int, home: Path, log: Path) -> subprocess.Popen[bytes]:
+    """Start the server as a stranger would: no PYTHONPATH, another folder, nothing but the stores."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-m", "bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
+    with log.open("wb") as output:
+        return subprocess.Popen(command, cwd=home.parent, env={**environment, "BENTOML_HOME": str(home)}, stdout=output, stderr=output, start_new_session=True)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_until_ready(service: Service, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            if service.get("/readyz").status == 200:
+                return
+        except OSError:
+            pass
+        time.sleep(0.5)
+    pytest.fail(f"the server was not ready after {START_SECONDS} s, exit code {process.poll()}:\n{log.read_text('utf-8')[-4000:]}")
+
+
+@pytest.fixture(scope="module")
+def service(packaged_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    home = tmp_path_factory.mktemp("bentoml") / "home"
+    log = home.parent / "serve.log"
+    with pytest.MonkeyPatch.context() as patch:
+        use_bentoml_home(home, patch)
+        version = content_version(packaged_folder, read_card(packaged_folder).fingerprint)
+        model_tag = store_model(packaged_folder, "tiny", version, {}, CARD)
+        tag = build_bento(REPOSITORY, "tiny", version, model_tag)
+        port = free_port()
+        service = Service(f"http://127.0.0.1:{port}", tag, home)
+        process = bentoml_serve(tag, port, home, log)
+        try:
+            wait_until_ready(service, process, log)
+            yield service
+        finally:
+            stop(process)
+
+
+@pytest.mark.parametrize(("instruction", "input", "output"), [KOREAN, ENGLISH])
+def test_it_answers_in_korean_and_english(service, instruction, input, output):
+    reply = service.post("/generate", {"instruction": instruction, "input": input})
+    assert reply.status == 200
+    assert reply.json == {"output": output, "finish_reason": "stop", "usage": reply.json["usage"], "model": service.tag}
+    assert set(reply.json["usage"]) == {"prompt_tokens", "completion_tokens"}
+
+
+def test_hangul_is_readable_in_the_bytes_of_the_answer(service):
+    assert f'"output":"{KOREAN[2]}"' in service.post("/generate", {"instruction": KOREAN[0], "input": KOREAN[1]}).body
+    assert "서당 primer" in service.get("/lineage").body
+
+
+def test_all_that_a_request_may_name_is_heeded(service):
+    reply = service.post("/generate", {"instruction": "무엇이든 말해 보세요", "input": "", "max_new_tokens": 1, "temperature": 1.5})
+    assert (reply.status, reply.json["finish_reason"], reply.json["usage"]["completion_tokens"]) == (200, "length", 1)
+
+
+@pytest.mark.parametrize(
+    ("request_", "place", "message"),
+    [
+        ({"instruction": "  "}, ["instruction"], "must not be blank / 비어 있으면 안 됩니다"),
+        ({"input": "가"}, ["instruction"], "Field required"),
+        ({"instruction": "가", "max_new_tokens": -1}, ["max_new_tokens"], "Input should be greater than 0"),
+        ({"instruction": "가", "max_new_tokens": "9"}, ["max_new_tokens"], "Input should be a valid integer"),
+        ({"instruction": "가", "max_new_tokens": 25}, ["max_new_tokens"], "must be from 1 to 24"),
+        ({"instruction": "가", "temperature": 2.1}, ["temperature"], "less than or equal to 2"),
+        ({"instruction": "가", "temperature": -0.1}, ["temperature"], "greater than or equal to 0"),
+        ({"instruction": "가", "max_tokens": 9}, ["max_tokens"], "Extra inputs are not permitted"),
+        ({"instruction": "가 " * 200}, ["instruction"], "beyond the model's context of 128 tokens"),
+        ({"instruction": "\ud800"}, [], "Invalid JSON"),
+        (b'{"instruction": "', [], "Invalid JSON"),
+        ([], [], "should be an object"),
+    ],
+)
+def test_a_faulty_request_is_told_where_and_why(service, request_, place, message):
+    reply = service.post("/generate", request_)
+    assert reply.status == 400
+    assert [fault["loc"] for fault in reply.json["detail"]] == [place]
+    assert message in reply.json["detail"][0]["msg"]
+
+
+def test_the_lineage_names_bento_model_and_all_of_the_card(service, packaged_folder):
+    lineage = service.get("/lineage")
+    card = read_card(packaged_folder)
+    assert lineage.status == 200
+    assert lineage.json == {"bento": service.tag, "model": service.tag, "prompt": {"format": "koalpaca"}, "fingerprint": card.fingerprint, **card.lineage}
+
+
+@pytest.mark.parametrize(("path", "status"), [("/healthz", 200), ("/livez", 200), ("/readyz", 200), ("/metrics", 200), ("/docs.json", 200), ("/", 200), ("/nowhere", 404)])
+def test_the_routes_of_bentoml_stay(service, path, status):
+    assert service.get(path).status == status
+
+
+def test_the_bento_lists_its_model_by_exact_tag_and_carries_its_own_code(service):
+    import yaml
+
+    bento = service.home / "bentos" / service.tag.replace(":", "/")
+    listed = yaml.safe_load((bento / "bento.yaml").read_text("utf-8"))["models"]
+    assert [(model["tag"], model["alias"]) for model in listed] == [(service.tag, "tuned")]
+    assert (bento / "src" / "seodang" / "service" / "app.py").exists()
+
+
+def test_serving_stops_at_once_when_the_prompts_are_foreign(service):
+    card = service.home / "models" / service.tag.replace(":", "/") / CARD
+    kept = card.read_text("utf-8")
+    log = service.home.parent / "refused.log"
+    card.write_text(kept.replace(json.loads(kept)["fingerprint"], "0" * 64), "utf-8")
+    process = bentoml_serve(service.tag, free_port(), service.home, log)
+    try:
+        assert process.wait(START_SECONDS) == 1
+    finally:
+        stop(process)
+        card.write_text(kept, "utf-8")
+    assert "0" * 64 in log.read_text("utf-8")
+    assert json.loads(kept)["fingerprint"] in log.read_text("utf-8")

@@ -1,0 +1,162 @@
+"""Stage `package` on a tiny model. Run: pytest tests/stages/test_package.py"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.utils import canonicalize_name
+from tiny_models import REPOSITORY, copy_project, make_tiny_adapter, make_tiny_model, use_bentoml_home
+
+from seodang.errors import ArtefactError, GateRejected, ParityError
+from seodang.jsonl import read_json, sha256_of, write_json, write_records
+from seodang.modeling.packaged import CARD, read_card
+from seodang.params import PackageParams, PromptParams
+from seodang.paths import Paths
+from seodang.records import make_record
+from seodang.stages import package as stage
+
+PROMPT = PromptParams(format="koalpaca")
+PACKAGE = PackageParams(name="tiny", parity_prompts=2, parity_tokens=6, max_new_tokens=24)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Base and adapter, as the stages before leave them."""
+    paths = Paths(tmp_path_factory.mktemp("trained"))
+    make_tiny_adapter(make_tiny_model(paths.base), paths.adapter)
+    return paths.root
+
+
+@pytest.fixture
+def paths(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """A project in which everything up to the gate has run, and said `promote`."""
+    use_bentoml_home(tmp_path / "bentoml", monkeypatch)
+    paths = Paths(copy_project(tmp_path / "project"))
+    paths.artifacts.mkdir()
+    for name in ("base", "train"):
+        (paths.artifacts / name).symlink_to(Paths(trained).artifacts / name)
+    records = [make_record(instruction=f"{number}번 질문", input="", output="답", source="primer", task="t", cluster="c") for number in range(3)]
+    for file in (paths.records, paths.accepted, *(paths.split(name) for name in ("train", "validation", "test"))):
+        write_records(file, records)
+    write_json(paths.ingest_report, {"sources": [{"name": "primer", "licence": "Apache-2.0", "files": [{"path": "씨앗.jsonl", "sha256": "ab"}], "rows": 3}]})
+    write_json(paths.base_report, {"name": "tiny-base"})
+    paths.scores.parent.mkdir()
+    paths.scores.write_text("{}\n")
+    write_json(paths.verdict, verdict(paths))
+    return paths
+
+
+def verdict(paths: Paths) -> dict[str, Any]:
+    judged = {"adapter_sha256": sha256_of(paths.adapter / "adapter_model.safetensors"), "scores_sha256": sha256_of(paths.scores)}
+    return {"verdict": "promote", "reasons": [], "accuracy": 0.95, **judged}
+
+
+def run(paths: Paths, **changes: Any) -> dict[str, Any]:
+    return dict(stage.run(prompt=PROMPT, package=PACKAGE.model_copy(update=changes), paths=paths))
+
+
+def stored(tmp_path: Path, kind: str) -> list[str]:
+    """Return the tags in one of BentoML's stores."""
+    return sorted(f"{folder.parent.name}:{folder.name}" for folder in (tmp_path / "bentoml" / kind).glob("*/*") if folder.is_dir())
+
+
+def test_a_promoted_model_is_merged_stored_and_built(paths, tmp_path):
+    report = run(paths)
+    assert re.fullmatch(r"tiny:[0-9a-f]{12}", report["model_tag"])
+    assert report["bento_tag"] == report["model_tag"]
+    assert stored(tmp_path, "models") == stored(tmp_path, "bentos") == [report["model_tag"]]
+    assert report["parity"]["prompts"] == 2
+    assert report["weights_sha256"] == sha256_of(paths.merged / "model.safetensors")
+    assert {key: value for key, value in read_json(paths.package_report).items() if key != "schema"} == report
+
+
+def test_the_card_says_how_to_ask_and_where_it_comes_from(paths):
+    report = run(paths)
+    card = read_card(paths.merged)
+    assert (card.prompt.format, card.max_new_tokens, card.fingerprint) == ("koalpaca", 24, report["fingerprint"])
+    assert card.lineage == report["lineage"]
+    assert "씨앗.jsonl" in (paths.merged / CARD).read_text("utf-8")
+
+
+def test_the_lineage_leads_back_to_files_and_licences(paths):
+    (paths.root / "dvc.lock").write_text("schema: '2.0'\n")
+    lineage = run(paths)["lineage"]
+    assert lineage["verdict"] == verdict(paths)
+    assert lineage["adapter_sha256"] == sha256_of(paths.adapter / "adapter_model.safetensors")
+    assert lineage["splits"] == {name: sha256_of(paths.split(name)) for name in ("train", "validation", "test")}
+    assert lineage["sources"] == [{"name": "primer", "licence": "Apache-2.0", "files": [{"path": "씨앗.jsonl", "sha256": "ab"}]}]
+    assert lineage["base"] == {"name": "tiny-base"}
+    assert lineage["dvc_lock_sha256"] == sha256_of(paths.root / "dvc.lock")
+    assert lineage["git_commit"] is None  # no repository here
+
+
+def test_the_same_weights_keep_their_tag_and_get_the_newer_account(paths, tmp_path):
+    first = run(paths)
+    subprocess.run("git init -q && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m a", shell=True, cwd=paths.root, check=True)
+    again = run(paths)
+    assert again["model_tag"] == first["model_tag"]
+    assert stored(tmp_path, "models") == stored(tmp_path, "bentos") == [first["model_tag"]]
+    account = json.loads((tmp_path / "bentoml" / "models" / first["model_tag"].replace(":", "/") / CARD).read_text("utf-8"))
+    assert re.fullmatch(r"[0-9a-f]{40}", account["lineage"]["git_commit"])
+
+
+def test_a_model_half_stored_by_a_killed_run_is_stored_anew(paths, tmp_path):
+    tag = run(paths)["model_tag"]
+    weights = tmp_path / "bentoml" / "models" / tag.replace(":", "/") / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    (weights.parent / "model.yaml").unlink()
+    assert run(paths)["model_tag"] == tag
+    assert sha256_of(weights) == sha256_of(paths.merged / "model.safetensors")
+
+
+@pytest.mark.parametrize("decision", ["reject", "inconclusive"])
+def test_a_verdict_other_than_promote_stops_with_the_reasons_and_leaves_nothing(paths, tmp_path, decision):
+    write_json(paths.verdict, {"verdict": decision, "reasons": ["정확도 0.71 < 0.90", "margin 0.01"]})
+    with pytest.raises(GateRejected, match=f"(?s){decision}.*정확도 0.71 < 0.90.*margin 0.01"):
+        run(paths)
+    assert not paths.stage("package").exists()
+    assert not (tmp_path / "bentoml" / "models").exists()
+
+
+def test_a_merge_that_answers_differently_is_taken_away(paths, tmp_path, monkeypatch):
+    other = make_tiny_adapter(paths.base, tmp_path / "other", seed=12)
+    merge = stage.merge
+    monkeypatch.setattr(stage, "merge", lambda base, adapter, out: merge(base, other, out))
+    with pytest.raises(ParityError, match="prompt 1 of 2"):
+        run(paths)
+    assert not list(paths.stage("package").iterdir())
+    assert not (tmp_path / "bentoml" / "models").exists()
+
+
+def test_a_verdict_on_another_adapter_counts_for_nothing(paths):
+    write_json(paths.verdict, {**verdict(paths), "adapter_sha256": "0" * 64})
+    with pytest.raises(ArtefactError, match=f"adapter_sha256 {'0' * 64}.*dvc repro gate"):
+        run(paths)
+    assert not paths.stage("package").exists()
+
+
+def test_a_gap_in_the_lineage_is_named(paths):
+    paths.accepted.unlink()
+    with pytest.raises(ArtefactError, match=r"accepted\.jsonl .*dvc repro validate"):
+        run(paths)
+    assert not paths.stage("package").exists()
+
+
+def canonical(pin: str) -> tuple[str, str]:
+    name, _, version = pin.partition("==")
+    return canonicalize_name(name.strip()), version.strip()
+
+
+def test_the_bento_pins_what_the_lock_pins():
+    lock = REPOSITORY / "requirements.lock"
+    if not lock.exists():
+        pytest.skip("requirements.lock is not there yet")
+    pinned = {canonical(line.split(";")[0]) for line in lock.read_text().splitlines() if "==" in line}
+    packages = yaml.safe_load((REPOSITORY / "bentofile.yaml").read_text("utf-8"))["python"]["packages"]
+    assert [package for package in packages if canonical(package) not in pinned] == []

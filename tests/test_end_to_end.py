@@ -1,0 +1,126 @@
+"""The whole pipeline by `dvc repro`, on a model made in the test."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from seodang.params import overlaid, read_yaml
+from tiny_models import make_tiny_model
+
+ROOT = Path(__file__).resolve().parents[1]
+STAGES = ("base", "ingest", "validate", "prepare", "train", "evaluate", "gate")
+
+pytestmark = pytest.mark.slow
+
+OVERLAY = {
+    "model": {"name": "tinier", "source": "path", "path": "models/primer-base", "sha256": None},
+    "ingest": {"primer": {"seed": 1, "sentiment_per_language": 20, "classification_per_language": 6, "open_per_language": 4}},
+    "train": {"epochs": 1.0, "rank": 4, "alpha": 8, "max_length": 96, "log_every": 1},
+    "evaluate": {"items_per_task": 3, "generated_per_task": 1, "max_new_tokens": 4, "shots": 1},
+    # No model reaches 1.01 times perfect: the verdict is known before it runs.
+    "gate": {"minimum_items": 1, "minimum_score": 2.0, "resamples": 200},
+}
+
+
+def command(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    scripts = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "BENTOML_HOME": str(project / "bentoml"), "DVC_NO_ANALYTICS": "1"}
+    return subprocess.run([str(scripts / words[0]), *words[1:]], cwd=project, env=environment, capture_output=True, text=True, timeout=500, check=False)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("dvc.yaml", "bentofile.yaml", "profiles", "data"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    make_tiny_model(folder / "models" / "primer-base")
+    params = overlaid(read_yaml(ROOT / "profiles" / "tiny.yaml"), OVERLAY)
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True, sort_keys=False), "utf-8")
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    assert command(folder, "dvc", "init", "-q").returncode == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first_run(project):
+    return command(project, "dvc", "repro")
+
+
+def verdict(project: Path) -> dict:
+    return json.loads((project / "artifacts" / "gate" / "verdict.json").read_text("utf-8"))
+
+
+def test_a_rejected_model_stops_at_package_with_its_reasons_and_leaves_nothing(project, first_run):
+    assert verdict(project)["verdict"] == "reject"
+    assert first_run.returncode != 0
+    assert "기준" in first_run.stderr
+    assert "Traceback" not in first_run.stderr
+    assert not (project / "artifacts" / "package" / "model").exists()
+
+
+def test_every_stage_before_it_left_what_it_promises(project, first_run):
+    declared = yaml.safe_load((project / "dvc.yaml").read_text("utf-8"))["stages"]
+    for stage in STAGES:
+        for out in declared[stage]["outs"]:
+            assert (project / (out if isinstance(out, str) else next(iter(out)))).exists()
+    assert (project / "artifacts" / "validate" / "data_docs" / "index.html").exists()
+
+
+def test_every_arm_was_asked_the_same_items(project, first_run):
+    rows = [json.loads(line) for line in (project / "artifacts" / "evaluate" / "scores.jsonl").read_text("utf-8").splitlines()]
+    items = {arm: {(row["task"], row["item"]) for row in rows if row["arm"] == arm} for arm in ("zero_shot", "few_shot", "tuned")}
+    assert items["zero_shot"] == items["few_shot"] == items["tuned"] != set()
+
+
+def test_a_second_run_runs_nothing_before_package(project, first_run):
+    again = command(project, "dvc", "repro", "gate")
+    assert again.returncode == 0
+    assert "Running stage" not in again.stdout
+
+
+def test_another_learning_rate_runs_train_and_what_follows_only(project, first_run):
+    params = read_yaml(project / "params.yaml")
+    (project / "params.yaml").write_text(yaml.safe_dump(overlaid(params, {"train": {"learning_rate": 1.0e-3}}), allow_unicode=True), "utf-8")
+    again = command(project, "dvc", "repro", "gate")
+    ran = [stage for stage in STAGES if f"Running stage '{stage}'" in again.stdout]
+    assert ran == ["train", "evaluate", "gate"]
+    difference = command(project, "dvc", "params", "diff", "--all", "--json")
+    assert difference.returncode == 0
+
+
+def test_dvc_shows_metrics_plots_and_the_graph(project, first_run):
+    assert "tuned" in command(project, "dvc", "metrics", "show").stdout
+    plots = command(project, "dvc", "plots", "show")
+    assert plots.returncode == 0
+    page = (project / "dvc_plots" / "index.html").read_text("utf-8")
+    assert "loss" in page
+    assert "sentiment" in page
+    assert "evaluate" in command(project, "dvc", "dag").stdout
+
+
+def test_all_faults_of_params_are_told_before_anything_runs(project, first_run):
+    kept = (project / "params.yaml").read_text("utf-8")
+    params = overlaid(read_yaml(project / "params.yaml"), {"train": {"rank": 0, "lorra": 3}, "prompt": {"format": "없음"}})
+    (project / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True), "utf-8")
+    found = command(project, "seodang", "run")
+    (project / "params.yaml").write_text(kept, "utf-8")
+    assert found.returncode == 2
+    for part in ("train.rank", "train.lorra", "prompt.format", "없음"):
+        assert part in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_the_report_command_shows_the_verdict_in_both_languages(project, first_run):
+    shown = command(project, "seodang", "report")
+    assert shown.returncode == 0
+    assert "반려 / reject" in shown.stdout
+    assert "nothing was packaged" in shown.stdout
+    assert "\x1b[" not in shown.stdout

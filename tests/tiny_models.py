@@ -1,0 +1,136 @@
+"""Models small enough to be made in a test: two layers, 400 tokens, a few seconds of training at the most."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+# What the packaged tiny model has learnt by heart.
+KOREAN = ("다음 문장의 감정을 분석해 주세요", "이 영화는 너무 지루해", "부정")
+ENGLISH = ("Say hello", "", "Good morning")
+
+_TEXTS = (
+    *KOREAN,
+    *ENGLISH[::2],
+    "배우들의 연기가 정말 좋았다",
+    "오늘 점심은 김치찌개를 먹었어요",
+    "질문에 알맞은 답변을 쓰세요",
+    "The film was far too long",
+    "Classify the sentiment of this sentence",
+    "Add the two numbers 12 and 30",
+)
+_CONTEXT = 128
+
+
+def make_tiny_model(folder: Path) -> Path:
+    """Save an untrained Qwen3 of 2 layers with its own Korean and English tokenizer."""
+    import torch
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    from seodang.modeling.primer_base import train_tokenizer
+
+    tokenizer = train_tokenizer(_TEXTS * 5, vocabulary=400, context=_CONTEXT)
+    torch.manual_seed(7)
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        head_dim=16,
+        intermediate_size=64,
+        max_position_embeddings=_CONTEXT,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+        initializer_range=0.1,
+    )
+    Qwen3ForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def make_tiny_adapter(base: Path, folder: Path, seed: int = 11) -> Path:
+    """Save a LoRA adapter on all linear layers whose delta is not zero, as if it had been trained."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from seodang.modeling.packaged import load_plain
+
+    torch.manual_seed(seed)
+    config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
+    get_peft_model(load_plain(base, "cpu"), config).save_pretrained(folder)
+    return folder
+
+
+def make_packaged_model(folder: Path, format: Any = "koalpaca", max_new_tokens: int = 24) -> Path:
+    """Save a tiny model that knows KOREAN and ENGLISH by heart, with its card, as stage `package` leaves it."""
+    from seodang.modeling.loading import load_tokenizer
+    from seodang.modeling.packaged import Card, load_plain, write_card
+    from seodang.modeling.tokenizing import end_id, tokenise
+    from seodang.params import PromptParams
+    from seodang.prompting import fingerprint
+
+    make_tiny_model(folder)
+    tokenizer, model = load_tokenizer(folder), load_plain(folder, "cpu")
+    _learn_by_heart(model, [tokenise(tokenizer, *lesson, format) for lesson in (KOREAN, ENGLISH)])
+    model.save_pretrained(folder)
+    card = Card(
+        card=1,
+        prompt=PromptParams(format=format),
+        fingerprint=fingerprint(format, tokenizer),  # type: ignore[arg-type]
+        end_id=end_id(tokenizer, format),
+        max_new_tokens=max_new_tokens,
+        lineage={"verdict": {"verdict": "promote"}, "sources": [{"name": "서당 primer", "licence": "Apache-2.0", "files": []}]},
+    )
+    write_card(folder, card)
+    return folder
+
+
+def _learn_by_heart(model: Any, lessons: list[Any]) -> None:
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # matrices this small lose more by waiting for a second thread than they gain
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    model.train()
+    for _ in range(60):
+        for lesson in lessons:
+            ids = torch.tensor([lesson.prompt + lesson.completion])
+            labels = torch.tensor([[-100] * len(lesson.prompt) + lesson.completion])
+            model(input_ids=ids, labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.eval()
+    torch.set_num_threads(threads)
+
+
+def use_bentoml_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give this test BentoML stores of its own; BentoML remembers the first BENTOML_HOME it met."""
+    monkeypatch.setenv("BENTOML_HOME", str(folder))
+    monkeypatch.setenv("BENTOML_DO_NOT_TRACK", "True")
+    from bentoml._internal.configuration.containers import BentoMLContainer
+    from simple_di import sentinel
+
+    for name in ("bentoml_home", "bento_store_dir", "tmp_bento_store_dir", "model_store_dir", "bento_store", "tmp_bento_store", "model_store"):
+        monkeypatch.setattr(getattr(BentoMLContainer, name), "_cache", sentinel)
+
+
+def copy_project(folder: Path) -> Path:
+    """Copy what a bento is built from."""
+    shutil.copytree(REPOSITORY / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "bentofile.yaml", folder)
+    return folder
+
+
+def free_port() -> int:
+    """Return a loopback port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

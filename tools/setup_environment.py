@@ -1,0 +1,103 @@
+"""Make .venv from requirements.lock. Standard library only: it runs before anything is installed.
+
+torch comes by pip, so that each platform gets its own build; the rest comes by uv,
+at the same time. Interrupted, it goes on where it was; done, it says nothing.
+
+Exit codes: 0 ready; 2 this Python is too old; 1 an installation failed (its last lines are shown).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+LOCK = ROOT / "requirements.lock"
+STAMP = VENV / "seodang-setup.sha256"
+OLDEST = (3, 11)
+
+
+def main() -> int:
+    """Make the environment unless it is there already; return the exit code."""
+    wanted = _fingerprint()
+    if STAMP.exists() and STAMP.read_text() == wanted:
+        return 0
+    if sys.version_info < OLDEST:
+        print(f"seodang needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {sys.version.split()[0]}. Try: make PYTHON=python3.11", file=sys.stderr)
+        return 2
+    started = time.monotonic()
+    print(f"setting up {VENV.name} from {LOCK.name} (once) / 환경을 준비합니다 (처음 한 번)", flush=True)
+    if not _healthy(VENV / "bin" / "python"):
+        shutil.rmtree(VENV, ignore_errors=True)
+        venv.create(VENV, with_pip=True)
+    if not _install():
+        return 1
+    STAMP.write_text(wanted)
+    print(f"environment ready in {time.monotonic() - started:.0f} s / 환경 준비 완료", flush=True)
+    return 0
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256(f"{ROOT}\n".encode())  # a moved folder breaks the scripts in .venv/bin
+    for file in (LOCK, ROOT / "pyproject.toml", Path(__file__)):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _healthy(python: Path) -> bool:
+    return python.exists() and subprocess.run([python, "-c", "import pip"], capture_output=True).returncode == 0
+
+
+def _install() -> bool:
+    """Install torch by pip and, beside it, everything else by uv; tell whether all went well."""
+    pins = [line.strip() for line in LOCK.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    torch = next(pin for pin in pins if pin.startswith("torch=="))
+    uv = next(pin for pin in pins if pin.startswith("uv=="))
+    python = str(VENV / "bin" / "python")
+    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-deps"]
+    if not _finished(subprocess.Popen([*pip, uv]), "uv"):
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        rest = Path(folder) / "rest.txt"
+        rest.write_text("\n".join(pin for pin in pins if pin != torch) + "\n")
+        log = Path(folder) / "torch.log"
+        with log.open("w") as output:
+            apart = subprocess.Popen([*pip, torch], stdout=output, stderr=subprocess.STDOUT)
+        try:
+            quickly = [python, "-m", "uv", "pip", "install", "--python", python, "--no-deps"]
+            others = _finished(subprocess.Popen([*quickly, "-r", str(rest)]), f"{len(pins) - 1} packages")
+            heavy = _finished(apart, torch)
+        finally:
+            apart.terminate()
+        if not heavy:
+            print(log.read_text()[-2000:], file=sys.stderr)
+        return others and heavy and _finished(subprocess.Popen([*quickly, "--no-build-isolation", "--quiet", "-e", str(ROOT)]), "seodang")
+
+
+def _finished(process: subprocess.Popen[bytes], name: str) -> bool:
+    """Wait for an installer, saying every ten seconds that it is at work."""
+    started = time.monotonic()
+    while True:
+        try:
+            code = process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            print(f"  installing {name}: {time.monotonic() - started:.0f} s", flush=True)
+            continue
+        if code != 0:
+            print(f"installing {name} failed (exit code {code}); check the network and run the same command again", file=sys.stderr)
+        return code == 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again, it goes on where it was", file=sys.stderr)
+        sys.exit(130)
