@@ -56,7 +56,7 @@ def run_stage(stage: str, project: Path) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             if line.strip():
-                lines.append(line.rstrip())
+                lines.append(reports.loggable(line))
                 logger.info(lines[-1])
         code = process.wait()
     if code != 0:
@@ -111,7 +111,7 @@ def _publish_splits(paths: Paths) -> None:
 
 def _publish_data_report(paths: Paths, prepared: reports.Report | None) -> None:
     text = reports.data_report(read_json(paths.validate_report), prepared, paths.data_docs / "index.html")
-    create_markdown_artifact(text, key="data-report", description="데이터 보고서 · Data report")
+    create_markdown_artifact(text, key="data-report")
 
 
 def _publish_scores(paths: Paths) -> None:
@@ -121,7 +121,7 @@ def _publish_scores(paths: Paths) -> None:
 
 def _publish_verdict(paths: Paths) -> None:
     text = reports.verdict_report(read_json(paths.verdict))
-    create_markdown_artifact(text, key="verdict", description="판정 · Verdict")
+    create_markdown_artifact(text, key="verdict")
 
 
 base = _stage_task("base", retry_delays=(5, 30))

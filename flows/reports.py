@@ -26,6 +26,7 @@ _HEADINGS = {
     "format": "형식 · format",
     "accuracy": "정확도 · accuracy",
     "exact": "일치 · exact",
+    "chrf": "chrF",
     "loss": "손실 · loss",
     "stop_rate": "종료 · stop rate",
     "against": "비교 대상 · against",
@@ -35,8 +36,8 @@ _HEADINGS = {
     "low": "하한 · low",
     "high": "상한 · high",
 }
-_VERDICTS = {"promote": "✅ 승격 · promote", "reject": "❌ 거절 · reject", "inconclusive": "❔ 판단 보류 · inconclusive"}
-_MARKS = {True: "✅", False: "❌", None: "❔"}
+_VERDICTS = {"promote": "승격 · promote", "reject": "거절 · reject", "inconclusive": "판단 보류 · inconclusive"}
+_MARKS = {True: "충족 · met", False: "미달 · not met", None: "알 수 없음 · unclear"}
 _NOT_NUMBERS = re.compile(r"^(schema|verdict)$|sha256|fingerprint")
 
 
@@ -71,13 +72,13 @@ def score_summary(report: Report) -> str:
 
 def verdict_report(verdict: Report) -> str:
     """Return the Markdown of the gate's decision, with its reasons and the numbers behind them."""
-    reasons = ([_MARKS.get(reason.get("passed"), _ABSENT), reason.get("ko"), reason.get("en")] for reason in _reasons(verdict))
+    reasons = [f"- **{_MARKS.get(reason.get('passed'), _ABSENT)}**\n  - {reason.get('ko')}\n  - {reason.get('en')}" for reason in _reasons(verdict)]
     numbers = {name: value for name, value in verdict.items() if not _NOT_NUMBERS.search(name) and _is_plain(value)}
     return "\n\n".join(
         [
             f"# 판정 · Verdict: {verdict_name(verdict)}",
             "## 이유 · Reasons",
-            table(("", "한국어", "English"), reasons),
+            "\n".join(reasons) or _ABSENT,  # no table: two sentences side by side are cut off
             "## 비교 · Comparisons",
             _table_of(verdict.get("comparisons") or []),
             "## 수치 · Numbers",
@@ -108,6 +109,11 @@ def failure(stage: str, lines: Sequence[str]) -> str:
     told = lines[starts[-1] :] if starts else lines[-_LAST_LINES:]
     kept = [line for line in told if not (starts and line.startswith("ERROR: failed to reproduce"))]
     return "\n".join([f"단계 {stage} 실패 · stage {stage} failed", *kept])
+
+
+def loggable(line: str) -> str:
+    """Return a line without "[/": `prefect deployment run --watch` takes that for markup of its own and dies."""
+    return line.rstrip().replace("[/", "[ /")
 
 
 def stage_exit_code(lines: Iterable[str]) -> int | None:

@@ -76,6 +76,8 @@ def _configure(url: str, home: Path) -> None:
         PREFECT_API_URL=url,
         PREFECT_HOME=str(home),
         PREFECT_SERVER_ANALYTICS_ENABLED="false",
+        PREFECT_SERVER_LOGS_STREAM_PUBLISHING_ENABLED="true",  # so that --watch shows the stages' lines
+        PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED="true",
         DO_NOT_TRACK="1",
     )
     os.environ.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", "2")  # seconds; a run starts soon after it is asked for

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tiny_models import make_tiny_model
 
 from seodang.params import overlaid, read_yaml
-from tiny_models import make_tiny_model
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("base", "ingest", "validate", "prepare", "train", "evaluate", "gate")

@@ -92,7 +92,7 @@ class Paths:
 
     @property
     def live(self) -> Path:
-        """dvclive's folder: metrics.json and the curves."""
+        """Dvclive's folder: metrics.json and the curves."""
         return self.stage("train") / "live"
 
     @property

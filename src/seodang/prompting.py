@@ -11,10 +11,7 @@ from seodang.params import PromptFormat
 
 # Wording: README of tatsu-lab/stanford_alpaca, "Data Release".
 _ALPACA_HEAD = "Below is an instruction that describes a task{pairing}. Write a response that appropriately completes the request.\n\n"
-_ALPACA_WITH_INPUT = (
-    _ALPACA_HEAD.format(pairing=", paired with an input that provides further context")
-    + "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:"
-)
+_ALPACA_WITH_INPUT = _ALPACA_HEAD.format(pairing=", paired with an input that provides further context") + "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:"
 _ALPACA = _ALPACA_HEAD.format(pairing="") + "### Instruction:\n{instruction}\n\n### Response:"
 # Wording: README of Beomi/KoAlpaca.
 _KOALPACA_WITH_INPUT = "### 질문: {instruction}\n\n### 맥락: {input}\n\n### 답변:"

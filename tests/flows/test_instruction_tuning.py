@@ -34,6 +34,7 @@ mode = pathlib.Path("mode.txt").read_text()
 with open("journal.txt", "a") as journal:
     print(name, file=journal)
 if mode == "fail" and name == "base":
+    print("reading [/data/source.json]")
     print("seodang: source.json, 3행: 따옴표가 없습니다\\nmend the line and run again", file=sys.stderr)
     sys.exit(2)
 if mode == "hang" and name == "base":
@@ -85,6 +86,7 @@ class Run:
     """A finished flow run."""
 
     exit_code: int
+    watched: str
     state: dict
     tasks: dict[str, dict]
     artifacts: dict[str, dict]
@@ -162,6 +164,7 @@ def _run(served: Served) -> Run:
     logs = served.api("/logs/filter", {"logs": {"flow_run_id": {"any_": [found[1]]}}, "sort": "TIMESTAMP_ASC"})
     return Run(
         exit_code=done.returncode,
+        watched=done.stdout,
         state=served.api(f"/flow_runs/{found[1]}")["state"],
         tasks={row["name"]: row for row in served.api("/task_runs/filter", {**mine, "sort": "EXPECTED_START_TIME_ASC"})},
         artifacts={row["key"]: row for row in served.api("/artifacts/latest/filter", mine)},
@@ -213,6 +216,7 @@ def test_a_refused_input_fails_the_run_with_the_stages_message_and_no_retry(serv
     assert (run.exit_code, run.state["type"]) == (1, "FAILED")
     assert "seodang: source.json, 3행: 따옴표가 없습니다\nmend the line and run again" in run.state["message"]
     assert "seodang: source.json, 3행" in run.logs
+    assert "seodang: source.json, 3행" in run.watched
     assert served.journal().count("base") == tried + 1
     assert set(run.tasks) == {"base"}
 

@@ -55,7 +55,7 @@ def test_score_summary_leaves_out_nested_tables():
 
 def test_verdict_report_gives_reasons_in_both_languages_and_numbers_without_checksums():
     text = reports.verdict_report(VERDICT)
-    for part in ("거절 · reject", "| ❌ | 정확도는 0.700입니다. | The accuracy is 0.700. |", "| few_shot | 0.123 | -0.010 | 0.250 |", "| score | 0.700 |"):
+    for part in ("거절 · reject", "- **미달 · not met**\n  - 정확도는 0.700입니다.\n  - The accuracy is 0.700.", "| few_shot | 0.123 | -0.010 | 0.250 |", "| score | 0.700 |"):
         assert part in text
     assert "sha256" not in text
 
@@ -84,6 +84,10 @@ def test_stage_exit_code_is_the_commands_not_dvcs():
     assert reports.stage_exit_code([*DVC_LINES, DVC_ERROR]) == 2
     assert reports.stage_exit_code([DVC_ERROR.replace("with 2", "with -9")]) == -9
     assert reports.stage_exit_code(["ERROR: Stage 'x' not found inside 'dvc.yaml' file"]) is None
+
+
+def test_a_line_is_logged_without_what_the_watching_terminal_takes_for_markup():
+    assert reports.loggable("read [/data/a.json]  \n") == "read [ /data/a.json]"
 
 
 def test_a_cell_cannot_break_its_table():

@@ -1,3 +1,4 @@
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -29,8 +30,8 @@ def stranger() -> Iterator[int]:
 @pytest.fixture
 def environment(monkeypatch):
     """An environment that forgets what serving sets in it."""
-    for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_SERVER_ANALYTICS_ENABLED", "DO_NOT_TRACK", "PREFECT_RUNNER_POLL_FREQUENCY"):
-        monkeypatch.setenv(name, "")
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setenv("PREFECT_API_URL", "")
     return monkeypatch
 
 

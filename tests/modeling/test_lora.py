@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tiny_models import make_tiny_model
 
 from seodang.errors import ModelError, TrainingError
 from seodang.jsonl import sha256_of
@@ -10,7 +11,6 @@ from seodang.modeling.device import choose_device
 from seodang.modeling.loading import load_model, load_tokenizer
 from seodang.modeling.tokenizing import Tokens, tokenise
 from seodang.params import TrainParams
-from tiny_models import make_tiny_model
 
 
 def params(**changes: object) -> TrainParams:

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from tiny_models import make_tiny_model
 
 from seodang.modeling.generating import generate
 from seodang.modeling.loading import load_model, load_tokenizer
 from seodang.modeling.scoring import Question, common_prefix, log_likelihoods
-from tiny_models import make_tiny_model
 
 
 @pytest.fixture(scope="module")

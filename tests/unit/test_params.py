@@ -7,8 +7,8 @@ import yaml
 
 from seodang.errors import ParamsError
 from seodang.params import load_params, overlaid, parse_params, read_yaml
-from seodang.profiles import command, names, rendered, resolve
 from seodang.paths import Paths
+from seodang.profiles import command, names, rendered, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 

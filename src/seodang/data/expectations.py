@@ -215,7 +215,7 @@ def _context(data_docs: Path) -> Iterator[EphemeralDataContext]:
     )
     try:
         yield gx.get_context(mode="ephemeral", project_config=config)
-        shutil.rmtree(beside / "static")  # fonts and pictures for pages that we don't have
+        shutil.rmtree(beside / "static", ignore_errors=True)  # fonts and pictures for pages that we don't have
         shutil.rmtree(data_docs, ignore_errors=True)
         beside.replace(data_docs)
     finally:

@@ -57,10 +57,10 @@ def split_records(records: Iterable[Record], prepare: PrepareParams) -> dict[Spl
     splits: dict[Split, list[Record]] = {name: [] for name in SPLITS}
     for record in records:
         splits[split_of(record, prepare)].append(record)
-    asked = {_asked(record) for name in ("test", "unseen") for record in splits[name]}  # type: ignore[index]
+    asked = {_asked(record) for name in ("test", "unseen") for record in splits[name]}
     for name in ("train", "validation"):
         splits[name] = [record for record in splits[name] if _asked(record) not in asked]
-    empty = [name for name in ("train", "validation", "test") if not splits[name]]  # type: ignore[index]
+    empty = [name for name in ("train", "validation", "test") if not splits[name]]
     if empty:
         counts = ", ".join(f"{name} {len(rows)}" for name, rows in splits.items())
         raise SplitError(f"split {' and '.join(empty)} would be empty ({counts}); give more records, or change prepare.test_share, prepare.validation_share or a source's role")
@@ -69,7 +69,7 @@ def split_records(records: Iterable[Record], prepare: PrepareParams) -> dict[Spl
 
 def leaked(splits: dict[Split, list[Record]]) -> int:
     """Return how many training records ask exactly what an evaluation item asks."""
-    asked = {_asked(record) for name in ("test", "unseen") for record in splits[name]}  # type: ignore[index]
+    asked = {_asked(record) for name in ("test", "unseen") for record in splits[name]}
     return sum(_asked(record) in asked for record in splits["train"])
 
 

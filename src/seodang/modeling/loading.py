@@ -39,4 +39,6 @@ def load_model(folder: Path, precision: str, device: str) -> PreTrainedModel:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder} has no model that can be read: {error}; run: dvc repro --force base") from error
-    return model.to(device).eval()  # type: ignore[arg-type]
+    model.to(device)  # type: ignore[arg-type]
+    model.eval()
+    return model

@@ -18,7 +18,7 @@ from datasets import Dataset
 from dvclive import Live
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
-from transformers.integrations import DVCLiveCallback
+from transformers.integrations.integration_utils import DVCLiveCallback
 from trl import SFTConfig, SFTTrainer
 
 from seodang.errors import ModelError, TrainingError

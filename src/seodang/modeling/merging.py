@@ -102,7 +102,7 @@ def _load_adapted(base: Path, adapter: Path) -> PeftModel:
 @torch.inference_mode()
 def _greedy(model: PreTrainedModel, prompt: list[int], max_new_tokens: int, end_id: int) -> _Greedy:
     ids = torch.tensor([prompt])
-    settings = GenerationConfig(  # type: ignore[no-untyped-call]
+    settings = GenerationConfig(
         do_sample=False, use_cache=True, max_new_tokens=max_new_tokens, eos_token_id=end_id, pad_token_id=end_id, return_dict_in_generate=True, output_logits=True
     )
     model_: Any = model

@@ -112,5 +112,5 @@ def load_plain(folder: Path, device: str) -> PreTrainedModel:
 
     """
     model = load_model(folder, "fp32", device)
-    model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
+    model.generation_config = GenerationConfig()
     return model

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from seodang.params import ScratchParams
 
@@ -124,7 +124,7 @@ class _HeadLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:  # noqa: ANN401 - torch gives it no type
         """Return the loss in nats; hidden (N, H), weight (V, H), labels (N,)."""
         hidden_grad, weight_grad = torch.empty_like(hidden), torch.zeros_like(weight)
         rounded, total = weight.bfloat16(), 0.0
@@ -144,7 +144,7 @@ class _HeadLoss(torch.autograd.Function):
         return torch.tensor(total / len(labels))
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
         """Return the gradients made in the forward pass."""
         hidden_grad, weight_grad = ctx.saved_tensors
         return hidden_grad * gradients[0], weight_grad * gradients[0], None
@@ -202,9 +202,12 @@ def perplexity(model: Qwen3ForCausalLM, documents: Sequence[Sequence[int]], end:
 
 
 @torch.no_grad()
-def continuation(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, text: str, seed: int) -> str:
+def continuation(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, text: str, seed: int) -> str:
     """Return `text` with a sampled continuation: temperature 0.7, top-p 0.9, at most 30 tokens."""
     torch.manual_seed(seed)
     ids = torch.tensor([[tokenizer.eos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"]]])
-    written = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=True, temperature=0.7, top_p=0.9, top_k=0, max_new_tokens=30, pad_token_id=tokenizer.pad_token_id)
+    generating: Any = model  # transformers types generate() for another class
+    written = generating.generate(
+        input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=True, temperature=0.7, top_p=0.9, top_k=0, max_new_tokens=30, pad_token_id=tokenizer.pad_token_id
+    )
     return str(tokenizer.decode(written[0], skip_special_tokens=True))

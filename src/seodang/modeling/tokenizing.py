@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
 
 from seodang.errors import ModelError
-from seodang.prompting import PromptFormat, Segment, render_answer, render_prompt
+from seodang.params import PromptFormat
+from seodang.prompting import Segment, render_answer, render_prompt
 
 
 @dataclass(frozen=True, slots=True)

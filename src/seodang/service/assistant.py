@@ -106,7 +106,7 @@ class Assistant:
     def _generate(self, prompt: list[int], max_new_tokens: int, temperature: float) -> list[int]:
         sampling: dict[str, Any] = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature > 0 else {"do_sample": False}
         end = self.card.end_id
-        settings = GenerationConfig(use_cache=True, max_new_tokens=max_new_tokens, eos_token_id=end, pad_token_id=end, **sampling)  # type: ignore[no-untyped-call]
+        settings = GenerationConfig(use_cache=True, max_new_tokens=max_new_tokens, eos_token_id=end, pad_token_id=end, **sampling)
         ids = torch.tensor([prompt], device=self._model.device)
         with self._lock, torch.inference_mode():
             written: Any = self._model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=settings)  # type: ignore[operator]

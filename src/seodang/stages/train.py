@@ -51,5 +51,13 @@ def run(*, prompt: PromptParams, train: TrainParams, paths: Paths) -> Report:
         **asdict(outcome),
     }
     write_json(paths.train_report, report)
-    logger.info("trained: %d updates, loss %.3f, validation %.3f, %.0f s (%.0f CPU s), %d MB", outcome.updates, outcome.train_loss, outcome.validation_loss, outcome.seconds, outcome.cpu_seconds, outcome.peak_memory_mb)
+    logger.info(
+        "trained: %d updates, loss %.3f, validation %.3f, %.0f s (%.0f CPU s), %d MB",
+        outcome.updates,
+        outcome.train_loss,
+        outcome.validation_loss,
+        outcome.seconds,
+        outcome.cpu_seconds,
+        outcome.peak_memory_mb,
+    )
     return report

@@ -34,7 +34,7 @@ def run(*, expectations: ExpectationsParams, paths: Paths) -> Report:
 
     paths.accepted.unlink(missing_ok=True)
     sha256 = sha256_of(paths.records) if paths.records.is_file() else ""
-    outcome = judge(_rows(paths), expectations, run_name=sha256[:12], data_docs=paths.data_docs)
+    outcome = judge(_rows(paths), expectations, run_name=f"records-{sha256[:12]}", data_docs=paths.data_docs)
     write_rows(paths.quarantine, (_quarantined(row, outcome.failures[number]) for number, row in enumerate(_rows(paths)) if number in outcome.failures))
     report = _report(outcome, paths, sha256)
     write_json(paths.validate_report, report)

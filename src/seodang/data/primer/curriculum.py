@@ -20,7 +20,7 @@ LANGUAGES: tuple[Language, ...] = ("ko", "en")
 
 def unlabelled_inputs(rng: random.Random, count: int) -> Iterator[str]:
     """Yield `count` inputs of the scored families, without instruction and answer."""
-    sources = [family for family in families().values() if family.cluster not in ("ordering", "comparison", "arithmetic")]
+    sources = [family for family in families().values() if family.cluster not in ("ordering", "comparison", "arithmetic", "translation")]
     made = 0
     while made < count:
         text = pick(rng, sources).generate(rng, pick(rng, LANGUAGES)).input

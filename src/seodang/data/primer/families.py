@@ -78,7 +78,11 @@ def classification_families() -> dict[str, Family]:
             "knowledge",
             "category",
             ("무엇에 대한 문장인가요: 동물, 과일, 탈것, 직업, 가구, 악기?", "문장에 나온 것은 어떤 종류인가요?", "문장에 나온 것을 종류로 분류하세요."),
-            ("What kind of thing is in the sentence: animal, fruit, vehicle, job, furniture or instrument?", "Name the kind of the thing in the sentence.", "Classify the thing in the sentence."),
+            (
+                "What kind of thing is in the sentence: animal, fruit, vehicle, job, furniture or instrument?",
+                "Name the kind of the thing in the sentence.",
+                "Classify the thing in the sentence.",
+            ),
         ),
         "parity": Family(
             "arithmetic",
