@@ -73,7 +73,7 @@ def judge(rows: Iterable[Row], expectations: ExpectationsParams, *, run_name: st
     Args:
         rows: Taken once, as they stream by.
         expectations: The bounds.
-        run_name: Stands in the Data Docs; names the data.
+        run_name: Names the data in the Data Docs; digits alone would be taken for a time there, and the page lost.
         data_docs: Folder that is replaced as a whole once its pages are complete.
 
     """

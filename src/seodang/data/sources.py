@@ -48,7 +48,7 @@ def source_files(source: SourceParams, root: Path) -> list[Path]:
         SourceError: If there is no such file, or nothing matches the glob.
 
     """
-    if source.path is None:
+    if source.kind == "primer" or source.path is None:
         return []
     path = root / source.path
     if path.is_dir():
