@@ -1,4 +1,4 @@
-"""Train a LoRA adapter through TRL's SFTTrainer, with the loss on answers only."""
+"""Train a LoRA adapter with transformers' Trainer, the loss and the logits on answers only."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,13 @@ import torch
 from datasets import Dataset
 from dvclive import Live
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainingArguments, set_seed
 from transformers.integrations.integration_utils import DVCLiveCallback
-from trl import SFTConfig, SFTTrainer
 
 from seodang.errors import ModelError, TrainingError
 from seodang.modeling.base_models import replaced_folder
-from seodang.modeling.tokenizing import Tokens
+from seodang.modeling.tokenizing import Tokens, pad_id
 from seodang.params import TrainParams
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,38 @@ def hide_prompt(tokens: Tokens) -> dict[str, list[int]]:
         "input_ids": tokens.prompt + tokens.completion,
         "labels": [_HIDDEN] * len(tokens.prompt) + tokens.completion,
     }
+
+
+def collate(sequences: Sequence[dict[str, list[int]]], pad: int) -> dict[str, Tensor]:
+    """Return input_ids and labels, shape (batch, longest), padded on the right.
+
+    Padding on the right needs no attention mask: causal attention never looks there,
+    and the fast kernels are those without a mask.
+    """
+    width = max(len(sequence["input_ids"]) for sequence in sequences)
+    return {
+        name: torch.tensor([sequence[name] + [filler] * (width - len(sequence[name])) for sequence in sequences])
+        for name, filler in (("input_ids", pad), ("labels", _HIDDEN))
+    }
+
+
+class AnswerTrainer(Trainer):
+    """A Trainer that asks for logits only where a label is.
+
+    Of 40 tokens of a record some 4 are learned; the logits of the others are the
+    largest tensor of a step and take no part in it.
+    """
+
+    def compute_loss(self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Tensor | int | None = None) -> Any:  # noqa: ANN401 - the base class's signature
+        """Return the cross entropy per answer token, in nats."""
+        labels = inputs["labels"][:, 1:]
+        places = (labels != _HIDDEN).any(dim=0).nonzero().squeeze(1)
+        outputs = model(input_ids=inputs["input_ids"], use_cache=False, logits_to_keep=places)
+        targets = labels[:, places]
+        total = torch.nn.functional.cross_entropy(outputs.logits.flatten(0, 1).float(), targets.flatten(), ignore_index=_HIDDEN, reduction="sum")
+        learned = num_items_in_batch if num_items_in_batch is not None else (targets != _HIDDEN).sum()
+        loss = total / learned
+        return (loss, outputs) if return_outputs else loss
 
 
 def fitting(records: Sequence[Tokens], max_length: int) -> list[Tokens]:
@@ -93,12 +126,12 @@ def train_adapter(
     set_seed(train.seed)  # before the adapter is made: its first matrix is random
     tuned = with_adapter(model, train)
     with tempfile.TemporaryDirectory() as scratch, Live(str(live), save_dvc_exp=False, dvcyaml=None, report=None) as curves:
-        trainer = SFTTrainer(
+        trainer = AnswerTrainer(
             model=tuned,
             args=_arguments(train, device, scratch),
             train_dataset=Dataset.from_list([hide_prompt(record) for record in training]),
             eval_dataset=Dataset.from_list([hide_prompt(record) for record in validation]),
-            processing_class=tokenizer,
+            data_collator=partial(collate, pad=pad_id(tokenizer)),
             callbacks=[DVCLiveCallback(live=curves)],
         )
         result = trainer.train()
@@ -119,15 +152,15 @@ def train_adapter(
     )
 
 
-def _arguments(train: TrainParams, device: str, scratch: str) -> SFTConfig:
+def _arguments(train: TrainParams, device: str, scratch: str) -> TrainingArguments:
     settings: dict[str, Any] = {
         "output_dir": scratch,
+        "remove_unused_columns": False,
+        "label_names": ["labels"],
+        "prediction_loss_only": True,
         "seed": train.seed,
         "data_seed": train.seed,
         "use_cpu": device == "cpu",
-        # TRL turns bf16 on when it is unset. The weights are in their precision already;
-        # autocast on top would only add casts.
-        "bf16": False,
         "per_device_train_batch_size": train.batch_size,
         "per_device_eval_batch_size": train.batch_size,
         "gradient_accumulation_steps": train.accumulation,
@@ -144,12 +177,8 @@ def _arguments(train: TrainParams, device: str, scratch: str) -> SFTConfig:
         "report_to": "none",
         "disable_tqdm": not sys.stderr.isatty(),
         "dataloader_pin_memory": device == "cuda",
-        "gradient_checkpointing": False,
-        "max_length": None,
-        "packing": False,
-        "dataset_kwargs": {"skip_prepare_dataset": True},
     }
-    return SFTConfig(**settings)
+    return TrainingArguments(**settings)
 
 
 def _check(tuned: PeftModel, train_loss: float, validation_loss: float) -> None:

@@ -59,6 +59,11 @@ def end_id(tokenizer: PreTrainedTokenizerBase, format: PromptFormat) -> int:
     return int(tokenizer.eos_token_id)
 
 
+def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the id that fills up short rows; it never has a label, so any will do where there is none."""
+    return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0)
+
+
 def _turn_end(tokenizer: PreTrainedTokenizerBase) -> int | None:
     """Return the control token that the chat template writes after an answer, or None."""
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "\ue000"}]

@@ -75,10 +75,3 @@ def room(rng: random.Random, language: Language) -> Item:
     groups = lexicon("words")["rooms"][language]
     label = pick(rng, sorted(groups))
     return Item(pick(rng, groups[label]), label)
-
-
-def parity(rng: random.Random, language: Language) -> Item:
-    """Return an integer from 0 to 999 and whether it is even or odd."""
-    number = rng.randrange(1000)
-    labels = ("짝수", "홀수") if language == "ko" else ("even", "odd")
-    return Item(str(number), labels[number % 2])

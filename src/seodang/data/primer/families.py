@@ -84,13 +84,6 @@ def classification_families() -> dict[str, Family]:
                 "Classify the thing in the sentence.",
             ),
         ),
-        "parity": Family(
-            "arithmetic",
-            classification.parity,
-            ("다음 수는 짝수인가요, 홀수인가요?", "수를 짝수와 홀수로 분류하세요.", "짝수인지 홀수인지 답하세요."),
-            ("Is this number even or odd?", "Classify the number as even or odd.", "Answer even or odd."),
-            (("짝수", "홀수"), ("even", "odd")),
-        ),
     }
 
 

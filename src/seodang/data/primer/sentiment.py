@@ -77,6 +77,9 @@ def _korean(rng: random.Random, feeling: str) -> str:
 
 def _english(rng: random.Random, feeling: str) -> str:
     words = lexicon("sentiment")["en"]
+    if feeling != "neutral" and rng.random() < 0.1:
+        verb, part = pick(rng, words[f"{feeling}_verbs"]), pick(rng, words["parts"])
+        return f"I {verb} the {part}{pick(rng, words['suffixes'])}"
     if rng.random() < 0.15:
         return f"{pick(rng, words[f'{feeling}_remarks'])}{pick(rng, words['suffixes'])}"
     adverbs = words["calm_adverbs"] if feeling == "neutral" else words["adverbs"]
