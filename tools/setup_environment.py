@@ -71,7 +71,7 @@ def _install() -> bool:
         with log.open("w") as output:
             apart = subprocess.Popen([*pip, torch], stdout=output, stderr=subprocess.STDOUT)
         try:
-            quickly = [python, "-m", "uv", "pip", "install", "--python", python, "--no-deps"]
+            quickly = [python, "-m", "uv", "pip", "install", "--python", python, "--no-deps", "--compile-bytecode"]
             others = _finished(subprocess.Popen([*quickly, "-r", str(rest)]), f"{len(pins) - 1} packages")
             heavy = _finished(apart, torch)
         finally:

@@ -117,7 +117,9 @@ def test_a_model_half_stored_by_a_killed_run_is_stored_anew(paths, tmp_path):
 
 @pytest.mark.parametrize("decision", ["reject", "inconclusive"])
 def test_a_verdict_other_than_promote_stops_with_the_reasons_and_leaves_nothing(paths, tmp_path, decision):
-    write_json(paths.verdict, {"verdict": decision, "reasons": ["정확도 0.71 < 0.90", "margin 0.01"]})
+    write_json(
+        paths.verdict, {"verdict": decision, "reasons": [{"passed": False, "ko": "정확도 0.71 < 0.90", "en": "margin 0.01"}, {"passed": True, "ko": "문항 수", "en": "items"}]}
+    )
     with pytest.raises(GateRejected, match=f"(?s){decision}.*정확도 0.71 < 0.90.*margin 0.01"):
         run(paths)
     assert not paths.stage("package").exists()

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 WEIGHTS = "model.safetensors"
 # Weights as pickles can run code when they are loaded; none is ever taken.
-_SAFE_FILES = ["*.safetensors", "*.json", "*.model", "*.jinja", "LICENSE*", "README.md"]
+_SAFE_FILES = ["*.safetensors", "*.json", "*.model", "*.jinja", "LICENSE*"]
 
 
 @contextmanager

@@ -61,10 +61,7 @@ def collate(sequences: Sequence[dict[str, list[int]]], pad: int) -> dict[str, Te
     and the fast kernels are those without a mask.
     """
     width = max(len(sequence["input_ids"]) for sequence in sequences)
-    return {
-        name: torch.tensor([sequence[name] + [filler] * (width - len(sequence[name])) for sequence in sequences])
-        for name, filler in (("input_ids", pad), ("labels", _HIDDEN))
-    }
+    return {name: torch.tensor([sequence[name] + [filler] * (width - len(sequence[name])) for sequence in sequences]) for name, filler in (("input_ids", pad), ("labels", _HIDDEN))}
 
 
 class AnswerTrainer(Trainer):

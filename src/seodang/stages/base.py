@@ -29,7 +29,7 @@ def run(*, model: ModelParams, paths: Paths) -> Report:
             assert model.scratch is not None  # ModelParams holds it to that
             with base_models.replaced_folder(paths.base) as folder:
                 make_primer_base(model.scratch, folder)
-    files = {file.name: sha256_of(file) for file in sorted(paths.base.iterdir())}
+    files = {file.name: sha256_of(file) for file in sorted(paths.base.iterdir()) if file.is_file()}
     report = {"name": model.name, "source": model.source, "revision": model.revision, "licence": model.licence, "files": files}
     write_json(paths.base_report, report)
     logger.info("base %s: %s sha256 %s…", model.name, base_models.WEIGHTS, files.get(base_models.WEIGHTS, "in shards")[:12])

@@ -69,7 +69,7 @@ def _promoted(path: Path) -> dict[str, Any]:
     """Return the verdict, or raise GateRejected with its reasons."""
     verdict = read_json(path)
     if verdict.get("verdict") != "promote":
-        reasons = "".join(f"\n  - {reason}" for reason in verdict.get("reasons", ()))
+        reasons = "".join(f"\n  - {reason['ko']}\n    {reason['en']}" for reason in verdict.get("reasons", ()) if not reason["passed"])
         raise GateRejected(f"the gate says {verdict.get('verdict')!r}, so nothing is packaged:{reasons or ' it gives no reason'}\nSee {path}")
     return verdict
 

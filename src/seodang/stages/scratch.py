@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import logging
 import random
 import sys
@@ -16,6 +15,7 @@ from tqdm import tqdm
 from seodang.data.primer.curriculum import practice_records, unlabelled_inputs
 from seodang.data.primer.families import families
 from seodang.errors import SourceError
+from seodang.jsonl import write_json
 from seodang.modeling import primer_base
 from seodang.modeling.tokenizing import encode_text
 from seodang.params import PromptFormat, ScratchParams
@@ -85,7 +85,7 @@ def make_primer_base(scratch: ScratchParams, folder: Path) -> ScratchReport:
         curve=curve,
         samples=[primer_base.continuation(model, tokenizer, text, scratch.seed) for text in _BEGINNINGS],
     )
-    (folder / "training.json").write_text(json.dumps(asdict(result), ensure_ascii=False, indent=1) + "\n", "utf-8")
+    write_json(folder / "training" / "report.json", asdict(result))
     return result
 
 
