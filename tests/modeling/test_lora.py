@@ -65,7 +65,7 @@ def test_targets_that_match_nothing_name_the_layers_that_exist(base, tmp_path):
 
 def test_an_adapter_that_learned_nothing_is_an_error(base, tmp_path):
     with pytest.raises(TrainingError, match="still empty"):
-        run(base, tmp_path, params(learning_rate=1e-30))
+        run(base, tmp_path, params(learning_rate=1e-60))
     assert not (tmp_path / "adapter").exists()
 
 
