@@ -46,6 +46,9 @@ def project(tmp_path_factory):
     (folder / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True, sort_keys=False), "utf-8")
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     assert command(folder, "dvc", "init", "-q").returncode == 0
+    author = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+    for words in (["add", "params.yaml", "dvc.yaml", ".dvc"], [*author, "commit", "-q", "-m", "start"]):
+        subprocess.run(["git", *words], cwd=folder, check=True)
     return folder
 
 
