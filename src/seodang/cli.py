@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -103,6 +104,8 @@ def _serve(options: argparse.Namespace) -> int:
 def _configure_logging() -> None:
     """Log our own progress to stderr, one line each; libraries only when they warn."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    # transformers and peft warn each other of names that change in a year; no user can act on it.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.|peft\.")
     logging.getLogger("seodang").setLevel(os.environ.get("SEODANG_LOG_LEVEL", "INFO"))
 
 
