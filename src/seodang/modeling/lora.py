@@ -19,8 +19,7 @@ from datasets import Dataset
 from dvclive import Live
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainingArguments, set_seed
-from transformers.integrations.integration_utils import DVCLiveCallback
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
 
 from seodang.errors import ModelError, TrainingError
 from seodang.modeling.base_models import replaced_folder
@@ -30,6 +29,7 @@ from seodang.params import TrainParams
 logger = logging.getLogger(__name__)
 
 _HIDDEN = -100  # torch's cross entropy skips these labels
+_CURVES = {"loss": "train_loss", "eval_loss": "validation_loss", "learning_rate": "learning_rate", "grad_norm": "gradient_norm"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +83,25 @@ class AnswerTrainer(Trainer):
         return (loss, outputs) if return_outputs else loss
 
 
+class Curves(TrainerCallback):
+    """Logs the training curves to dvclive, by the number of updates.
+
+    The callback that transformers has counts its own calls instead, so that two runs
+    with another logging interval could not be laid over one another.
+    """
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any) -> None:  # noqa: ANN401
+        """Log what of `logs` is a curve."""
+        self._live.step = state.global_step
+        for key, value in (logs or {}).items():
+            if key in _CURVES:
+                self._live.log_metric(_CURVES[key], value)
+        self._live.make_summary()
+
+
 def fitting(records: Sequence[Tokens], max_length: int) -> list[Tokens]:
     """Return the records of at most `max_length` tokens; nothing is ever cut."""
     return [record for record in records if len(record.prompt) + len(record.completion) <= max_length]
@@ -129,7 +148,7 @@ def train_adapter(
             train_dataset=Dataset.from_list([hide_prompt(record) for record in training]),
             eval_dataset=Dataset.from_list([hide_prompt(record) for record in validation]),
             data_collator=partial(collate, pad=pad_id(tokenizer)),
-            callbacks=[DVCLiveCallback(live=curves)],
+            callbacks=[Curves(curves)],
         )
         result = trainer.train()
         validation_loss = float(trainer.evaluate()["eval_loss"])

@@ -163,6 +163,10 @@ def _write(report: dict[str, Any], scores: Sequence[ItemScore], paths: Paths) ->
     write_json(paths.metrics, {measure: {name: shown[arm][measure] for name, arm in names.items()} for measure in ("accuracy", "exact", "chrf", "loss")})
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["task", "arm", "score"])
-    writer.writerows([f"{row['task']} ({row['language']})", name, row[arm]] for row in report["tasks"] for name, arm in names.items() if row[arm] is not None)
+    # DVC's bar template draws one bar per label: the arm has to be part of it.
+    writer.writerow(["bar", "task", "language", "arm", "score"])
+    for row in report["tasks"]:
+        for name, arm in names.items():
+            if row[arm] is not None:
+                writer.writerow([f"{row['task']} {row['language']} · {name}", row["task"], row["language"], name, row[arm]])
     write_atomically(paths.scores_table, [table.getvalue()])
