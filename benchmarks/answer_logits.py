@@ -63,7 +63,7 @@ def main(steps: int) -> None:
             model.zero_grad()
             if number:  # the first batch warms up
                 seconds[name].append(time.perf_counter() - started)
-            losses.append(float(loss))
+            losses.append(float(loss.detach()))
         apart = max(apart, abs(losses[0] - losses[1]))
     for name, taken in seconds.items():
         low, middle, high = statistics.quantiles(taken, n=4)
