@@ -22,7 +22,7 @@ from seodang.modeling.device import keep_freed_memory
 from seodang.modeling.loading import load_model, load_tokenizer
 from seodang.modeling.lora import AnswerTrainer, collate, fitting, hide_prompt, with_adapter
 from seodang.modeling.tokenizing import pad_id, tokenise
-from seodang.params import load_params
+from seodang.params_file import load_params
 from seodang.paths import Paths
 
 Loss = Callable[[dict[str, Tensor]], Tensor]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from tiny_models import make_tiny_model
 
-from seodang.params import overlaid, read_yaml
+from seodang.params_file import overlaid, read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("base", "ingest", "validate", "prepare", "train", "evaluate", "gate")

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from seodang.errors import ParamsError
 from seodang.jsonl import write_atomically
-from seodang.params import overlaid, parse_params, read_yaml
+from seodang.params_file import overlaid, parse_params, read_yaml
 from seodang.paths import Paths
 
 BASE = "tiny"  # the complete one; all others say only what differs

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from seodang.errors import SeodangError
 from seodang.jsonl import read_json
-from seodang.params import load_params
+from seodang.params_file import load_params
 from seodang.paths import Paths
 from seodang.stages import STAGES, run_stage
 from seodang.summary import print_summary

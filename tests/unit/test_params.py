@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from seodang.errors import ParamsError
-from seodang.params import load_params, overlaid, parse_params, read_yaml
+from seodang.params_file import load_params, overlaid, parse_params, read_yaml
 from seodang.paths import Paths
 from seodang.profiles import command, names, rendered, resolve
 

@@ -10,7 +10,7 @@ import torch
 from seodang.errors import ModelError
 
 # mallopt(3): parameters and a size. Fresh pages are slow to touch on small machines: with
-# these, freed tensors are kept and used again, which halves the time of a training step.
+# these, freed tensors are kept and used again.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 _KEEP_BYTES = 1 << 30
 
