@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seodang.errors import ArtefactError
-from seodang.records import Record
+from seodang.records import Record, Turn
 
 SCHEMA_VERSION = 1
 _FIELDS = frozenset(field.name for field in fields(Record))
@@ -82,7 +82,13 @@ def read_records(path: Path) -> Iterator[Record]:
     for row in read_rows(path):
         if set(row) != _FIELDS:
             raise ArtefactError(f"{path}: a row has the fields {sorted(row)}, expected {sorted(_FIELDS)}; run: dvc repro --force {path.parent.name}")
-        yield Record(**{**row, "choices": tuple(row["choices"])})
+        yield record_of(row)
+
+
+def record_of(row: dict[str, Any]) -> Record:
+    """Return the record whose fields a row has."""
+    tuples = {name: tuple(row[name]) for name in ("choices", "warnings", "repairs")}
+    return Record(**{**row, **tuples, "turns": tuple(Turn(**turn) for turn in row["turns"])})
 
 
 def sha256_of(path: Path) -> str:

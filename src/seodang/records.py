@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Language = Literal["ko", "en"]
 Role = Literal["any", "train", "test"]
@@ -18,10 +18,18 @@ _KOREAN_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One message of a conversation before the instruction."""
+
+    role: str  # user, assistant, tool_call (what the assistant asks of a tool) or tool (what it gives back)
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One instruction with its reference answer."""
 
-    id: str  # first 16 hex digits of the sha256 of instruction, input and output
+    id: str  # first 16 hex digits of the sha256 of all that the model reads and learns
     instruction: str  # what is asked; never blank once validated
     input: str  # what it is asked about; "" when there is nothing
     output: str  # the reference answer; never blank once validated
@@ -33,6 +41,13 @@ class Record:
     role: Role = "any"  # any: split by hash; train: never scored; test: never trained on
     file: str = ""  # where it was read; "" for the generator
     source_row: int = 0  # from 0 within the file
+    system: str = ""  # what stands before the conversation; "" when there is nothing
+    turns: tuple[Turn, ...] = ()  # the conversation before the instruction, oldest first
+    rejected: str = ""  # the worse answer of a preference pair
+    desirable: bool | None = None  # KTO: whether `output` is a good answer; None when nobody has said
+    url: str = ""  # where the record's content comes from
+    warnings: tuple[str, ...] = ()  # ids of the rules that only warn
+    repairs: tuple[str, ...] = ()  # ids of the rules whose fault was mended
 
 
 def normalise(text: str) -> str:
@@ -44,9 +59,16 @@ def normalise(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
-def record_id(instruction: str, input: str, output: str) -> str:
-    """Return the content address of a record: 16 hex digits, equal for equal text."""
-    text = "\x1f".join((instruction, input, output))
+def record_id(instruction: str, input: str, output: str, *others: str) -> str:
+    """Return the content address of a record: 16 hex digits, equal for equal text.
+
+    Args:
+        instruction: As in Record.
+        input: As in Record.
+        output: As in Record.
+        others: System text, turns and the worse answer, where there are any.
+    """
+    text = "\x1f".join((instruction, input, output, *others))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_ID_DIGITS]
 
 
@@ -62,32 +84,36 @@ def make_record(
     instruction: str,
     input: str,
     output: str,
-    source: str,
-    task: str,
-    cluster: str,
     language: Language | None = None,
-    choices: tuple[str, ...] = (),
-    role: Role = "any",
-    file: str = "",
-    source_row: int = 0,
+    system: str = "",
+    turns: tuple[Turn, ...] = (),
+    rejected: str = "",
+    **others: Any,  # noqa: ANN401 - the remaining fields of Record, as they are
 ) -> Record:
     """Return a record of normalised text under its content address.
 
     Args:
+        instruction: As in Record, not yet normalised; so are the other texts.
+        input: As in Record.
+        output: As in Record.
         language: Taken from instruction and input when None.
+        system: As in Record.
+        turns: As in Record.
+        rejected: As in Record.
+        others: The remaining fields of Record.
     """
     instruction, input, output = normalise(instruction), normalise(input), normalise(output)
+    system, rejected = normalise(system), normalise(rejected)
+    turns = tuple(Turn(role=turn.role, content=normalise(turn.content)) for turn in turns)
+    more = (system, *(f"{turn.role}\x1e{turn.content}" for turn in turns), rejected)
     return Record(
-        id=record_id(instruction, input, output),
+        id=record_id(instruction, input, output, *(more if any(more) else ())),
         instruction=instruction,
         input=input,
         output=output,
         language=language or detect_language(f"{instruction} {input}"),
-        source=source,
-        task=task,
-        cluster=cluster,
-        choices=choices,
-        role=role,
-        file=file,
-        source_row=source_row,
+        system=system,
+        turns=turns,
+        rejected=rejected,
+        **others,
     )

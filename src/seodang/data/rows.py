@@ -11,13 +11,22 @@ from typing import Any, Final
 
 Row = dict[str, Any]
 
-FIELDS: Final = ("instruction", "input", "output", "language", "source", "task", "cluster", "choices", "role", "file", "source_row", "oversized")
+# instruction, input, output, rejected: text, or whatever stands there; a fault() where no value could be made.
+# turns: [{"role": ..., "content": ...}]. format: the record format that was recognised. oversized: names of the fields
+# that were cut. original: the object (or line) as the file has it, None when it is just instruction, input and output.
+FIELDS: Final = (
+    *("instruction", "input", "output", "system", "turns", "rejected", "desirable", "url"),
+    *("language", "source", "task", "cluster", "choices", "role", "file", "source_row", "format", "oversized", "original"),
+)
 TEXTS: Final = ("instruction", "input", "output")
 
 LABEL_UNKNOWN: Final = "label-unknown"
 TEXT_MISSING: Final = "text-missing"
 ROW_RAGGED: Final = "row-ragged"
-_FAULTS = (LABEL_UNKNOWN, TEXT_MISSING, ROW_RAGGED)
+ROW_UNREADABLE: Final = "row-unreadable"  # a line or cell that the file's format does not allow
+TURNS_BROKEN: Final = "turns-broken"  # a conversation without a question, without an answer, or out of order
+MEDIA_PART: Final = "media-part"  # an image, a sound or a file among the parts of a message
+_FAULTS = (LABEL_UNKNOWN, TEXT_MISSING, ROW_RAGGED, ROW_UNREADABLE, TURNS_BROKEN, MEDIA_PART)
 _FAULT_KEY = "seodang_fault"
 
 SHOWN_CHARACTERS: Final = 80

@@ -1,0 +1,45 @@
+"""The sections of params.yaml: frozen, closed, typed. No default stands in code."""
+
+from __future__ import annotations
+
+from seodang.params.expectations import ExpectationsParams
+from seodang.params.model import GgufParams, ModelParams, PackageParams, PromptFormat, PromptParams, ScratchParams
+from seodang.params.prepare import PrepareParams
+from seodang.params.section import Section
+from seodang.params.sources import Format, IngestParams, PrimerParams, SourceParams, TableTemplate
+from seodang.params.training import EvaluateParams, GateParams, TrainParams
+
+__all__ = [
+    "EvaluateParams",
+    "ExpectationsParams",
+    "Format",
+    "GateParams",
+    "GgufParams",
+    "IngestParams",
+    "ModelParams",
+    "PackageParams",
+    "Params",
+    "PrepareParams",
+    "PrimerParams",
+    "PromptFormat",
+    "PromptParams",
+    "ScratchParams",
+    "Section",
+    "SourceParams",
+    "TableTemplate",
+    "TrainParams",
+]
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    model: ModelParams
+    prompt: PromptParams
+    ingest: IngestParams
+    expectations: ExpectationsParams
+    prepare: PrepareParams
+    train: TrainParams
+    evaluate: EvaluateParams
+    gate: GateParams
+    package: PackageParams

@@ -1,0 +1,89 @@
+"""Section `ingest`: where records come from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from seodang.params.section import Name, Section, Sha256
+from seodang.records import Language, Role
+
+Format = Literal["auto", "alpaca", "koalpaca", "self-instruct", "dolly", "sharegpt", "messages", "qa", "preference", "kto", "dialogue", "prompts", "columns", "table"]
+
+
+class PrimerParams(Section):
+    """How many records the bundled generator makes."""
+
+    seed: int
+    sentiment_per_language: NonNegativeInt
+    classification_per_language: NonNegativeInt
+    """Of each other family with a closed label set."""
+    open_per_language: NonNegativeInt
+    """Of each family with open answers; a family with fewer different items gives what it has."""
+
+
+class TableTemplate(Section):
+    """Turns the rows of a labelled table into instruction records. {name} stands for the cell of that column."""
+
+    label_column: str
+    labels: Annotated[dict[str, str], Field(min_length=1)]
+    """Cell of the label column -> answer, which may be a column itself: {"1": "{first}", "2": "{second}"}."""
+    input: str
+    """What the instruction is about, such as "{document}"; "" when the instruction names the columns."""
+    instructions: Annotated[list[str], Field(min_length=1)]
+    """Wordings, taken in turn by the row's hash."""
+
+
+class SourceParams(Section):
+    """One source of records."""
+
+    name: Name
+    kind: Literal["primer", "file"]
+    path: str | None
+    """File, folder or glob from the project's folder, or a URL: http(s)://, hf://owner/name@revision/glob, s3:// and
+    whatever else fsspec knows; kind file."""
+    sha256: Sha256 | None
+    """Of the file; http(s) needs it, elsewhere it is checked where given."""
+    format: Format
+    columns: dict[str, str] | None
+    """Field of the record (instruction, input, output, system, rejected, url, task) -> key in the file; a dot steps into an
+    object ("raw.output"). Needed by format columns."""
+    table: TableTemplate | None
+    """Needed by format table."""
+    language: Language | None
+    """None: told from each record's text."""
+    task: str | None
+    """None: the records' own, else the source's name."""
+    cluster: str | None
+    limit: PositiveInt | None
+    """Rows taken, chosen by a hash of the row; None for all."""
+    role: Role
+    """any: split by hash; train: never scored; test: never trained on."""
+    weight: PositiveFloat
+    """How often each of its records stands in train: 0.5 for every other one, 2.0 for each twice; chosen by hash."""
+    cap: PositiveInt | None
+    """Its records in train at the most, after weight; None for all."""
+    replay: bool
+    """General records against forgetting: prepare.replay_share says how much of train they make up."""
+    licence: str
+    """An SPDX name, such as CC-BY-NC-4.0; what is trained on a non-commercial source says so."""
+
+    @model_validator(mode="after")
+    def _kind_has_what_it_needs(self) -> Self:
+        if self.kind == "file" and self.path is None:
+            raise ValueError("kind 'file' needs path")
+        if self.format in {"table", "columns"} and getattr(self, self.format) is None:
+            raise ValueError(f"format {self.format!r} needs {self.format}")
+        if self.path and self.path.startswith(("http://", "https://")) and self.sha256 is None:
+            raise ValueError("an http(s) path needs sha256: what is at an address may change")
+        return self
+
+
+class IngestParams(Section):
+    """Where records come from."""
+
+    sources: Annotated[list[SourceParams], Field(min_length=1)]
+    primer: PrimerParams
+    max_field_characters: PositiveInt
+    """A field longer than this is replaced by its head in messages, and its record is quarantined."""
