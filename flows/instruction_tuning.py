@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from prefect.states import Completed
 
 from flows import reports
 from flows.leash import leashed
-from seodang.errors import SeodangError
+from seodang.errors import ArtefactError, SeodangError
 from seodang.jsonl import read_json
 from seodang.paths import Paths
 
@@ -76,8 +77,10 @@ def _worth_a_retry(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> b
     return not isinstance(state.data, StageRefused)
 
 
-def _stage_task(name: str, publish: Callable[[Paths], None] | None = None, retry_delays: tuple[int, ...] = ()) -> StageTask:
+def _stage_task(name: str, publish: Callable[[Paths], None] | None = None, retry_delays: tuple[int, ...] = (), *, publish_refused: bool = False) -> StageTask:
     """Return the task of a stage; `publish` makes the artifacts of what the stage wrote.
+
+    With `publish_refused` also of what it wrote before it refused its input: that explains the refusal.
 
     Retries, each after so many seconds, are for stages that may use the network, and for training,
     which goes on from its last checkpoint.
@@ -92,7 +95,13 @@ def _stage_task(name: str, publish: Callable[[Paths], None] | None = None, retry
         retry_condition_fn=_worth_a_retry,
     )
     def conduct(project: Path) -> None:
-        run_stage(name, project)
+        try:
+            run_stage(name, project)
+        except StageRefused:
+            if publish is not None and publish_refused:
+                with suppress(ArtefactError):  # it may have refused before there was a report
+                    publish(Paths(project))
+            raise
         if publish is not None:
             publish(Paths(project))
 
@@ -126,7 +135,7 @@ def _publish_verdict(paths: Paths) -> None:
 
 base = _stage_task("base", retry_delays=(5, 30))
 ingest = _stage_task("ingest", retry_delays=(5, 30))
-validate = _stage_task("validate", _publish_validation)
+validate = _stage_task("validate", _publish_validation, publish_refused=True)
 prepare = _stage_task("prepare", _publish_splits)
 train = _stage_task("train", retry_delays=(5,))
 evaluate = _stage_task("evaluate", _publish_scores)

@@ -1,6 +1,7 @@
-"""The command line: seodang run | stage | profile | report | serve.
+"""The command line: seodang run | stage | check | profile | report | serve.
 
-Exit codes: 0 done; 3 (run) the model was not promoted; 2 the input or the set-up cannot be used; 1 a fault of our own.
+Exit codes: 0 done; 1 (check) rows were rejected; 2 the input or the set-up cannot be used; 3 (run) the model was
+not promoted; 70 a fault of our own (EX_SOFTWARE of sysexits.h); 130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from seodang import check_command
 from seodang.errors import SeodangError
 from seodang.paths import Paths
 
-_FAULT = 1
+_FAULT = 70
+_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         print("seodang: interrupted; finished stages are kept, run the same command again", file=sys.stderr)
-        return 130
+        return _INTERRUPTED
     except Exception as error:
         if options.debug:
             raise
@@ -45,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="seodang",
         description="Instruction records in, a served and proven instruction-tuned model out. / 지시문 데이터를 검증된 서비스 모델로.",
-        epilog="Exit codes: 0 done, 3 not promoted (run), 1 a fault of seodang's, 2 the input or the set-up cannot be used.",
+        epilog="Exit codes: 0 done, 1 rows rejected (check), 2 the input or the set-up cannot be used, 3 not promoted (run), 70 a fault of seodang's.",
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks / 오류의 위치를 모두 보기")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -54,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     stage = commands.add_parser("stage", help="run one stage, as dvc.yaml does / 한 단계 실행")
     stage.add_argument("name", metavar="NAME", help="base, ingest, validate, prepare, train, evaluate, gate or package")
     stage.set_defaults(run=_stage)
+    check = commands.add_parser("check", help="check data files: 0 clean, 1 rows rejected, 2 unusable / 데이터 파일 검사")
+    check_command.add_arguments(check)
+    check.set_defaults(run=check_command.run)
     profile = commands.add_parser("profile", help="list, show or use a set of parameters / 설정 묶음")
     profile.add_argument("action", choices=["list", "show", "use"])
     profile.add_argument("name", nargs="?", help="a name in profiles/ or the path of an overlay of your own")

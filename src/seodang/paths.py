@@ -32,6 +32,11 @@ class Paths:
         return self.root / ".seodang" / "models"
 
     @property
+    def downloads(self) -> Path:
+        """Files fetched from URLs and the hub, by checksum or version; safe to delete."""
+        return self.root / ".seodang" / "downloads"
+
+    @property
     def timings(self) -> Path:
         """What each stage cost when it ran; only for people to read."""
         return self.root / ".seodang" / "timings.jsonl"
@@ -76,6 +81,11 @@ class Paths:
         """Counts of the validation."""
         return self.stage("validate") / "report.json"
 
+    @property
+    def data_profile(self) -> Path:
+        """Shares of the last accepted run, by which the next one tells its drift; DVC keeps it from run to run."""
+        return self.stage("validate") / "profile.json"
+
     def split(self, name: str) -> Path:
         """Return the file of a split: train, validation, test or unseen."""
         return self.stage("prepare") / f"{name}.jsonl"
@@ -84,6 +94,21 @@ class Paths:
     def prepare_report(self) -> Path:
         """Counts of the splits."""
         return self.stage("prepare") / "report.json"
+
+    @property
+    def duplicates(self) -> Path:
+        """The records that repeat another one, with the one that was kept."""
+        return self.stage("prepare") / "duplicates.jsonl"
+
+    @property
+    def leaks(self) -> Path:
+        """The training records that give an evaluation item away, pair by pair."""
+        return self.stage("prepare") / "leaks.jsonl"
+
+    @property
+    def data_card(self) -> Path:
+        """The data card; open index.html."""
+        return self.stage("prepare") / "data_card"
 
     @property
     def adapter(self) -> Path:

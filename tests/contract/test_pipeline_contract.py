@@ -14,6 +14,7 @@ from seodang.stages import STAGES, load_stage, sections_read_by
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
+import write_check_yaml  # noqa: E402
 from write_dvc_yaml import code_of  # noqa: E402
 
 
@@ -51,3 +52,7 @@ def test_every_lock_line_is_a_plain_pin():
     lines = (ROOT / "requirements.lock").read_text().split()
     assert "torch==2.13.0" in lines
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line) for line in lines)
+
+
+def test_a_check_without_a_params_yaml_goes_by_the_shipped_profile():
+    assert write_check_yaml.TARGET.read_text("utf-8") == write_check_yaml.content(), "run: python tools/write_check_yaml.py"

@@ -15,26 +15,14 @@ from seodang.data.sources import Tally, source_rows
 from seodang.errors import SourceError
 from seodang.jsonl import read_rows, write_rows
 from seodang.params import IngestParams, SourceParams
+from tiny_sources import file_source
 
 PRIMER = {"seed": 1, "sentiment_per_language": 2, "classification_per_language": 2, "open_per_language": 2}
-SENTIMENT = {"text_column": "document", "label_column": "label", "labels": {"0": "부정", "1": "긍정"}, "instructions": ["긍정인가요, 부정인가요?"]}
+SENTIMENT = {"label_column": "label", "labels": {"0": "부정", "1": "긍정"}, "input": "{document}", "instructions": ["긍정인가요, 부정인가요?"]}
 
 
 def source(path="data.json", **changes):
-    fields = {
-        "name": "films",
-        "kind": "file",
-        "path": path,
-        "format": "auto",
-        "table": None,
-        "language": None,
-        "task": None,
-        "cluster": None,
-        "limit": None,
-        "role": "any",
-        "licence": "CC0-1.0",
-    }
-    return SourceParams.model_validate({**fields, **changes})
+    return SourceParams.model_validate({**file_source("films", path), **changes})
 
 
 def read(root, one, max_field_characters=1000):
@@ -69,6 +57,11 @@ def test_a_row_has_exactly_the_fields_of_the_contract_and_says_where_it_was_foun
         "instruction": "무엇을 할까?",
         "input": "",
         "output": "쉬자",
+        "system": "",
+        "turns": [],
+        "rejected": "",
+        "desirable": None,
+        "url": "https://example.org",
         "language": "ko",
         "source": "films",
         "task": "films",
@@ -77,7 +70,9 @@ def test_a_row_has_exactly_the_fields_of_the_contract_and_says_where_it_was_foun
         "role": "any",
         "file": "data.jsonl",
         "source_row": 1,
+        "format": "koalpaca",
         "oversized": [],
+        "original": {"instruction": "무엇을 할까?", "output": "쉬자", "url": "https://example.org"},
     }
 
 
@@ -108,6 +103,19 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_the_text(tmp_pat
     assert texts(rows) == [("질문", "", "답")]
 
 
+def test_the_task_is_the_sources_else_the_records_else_the_name_of_the_source(tmp_path):
+    records = json.dumps([{"instruction": "가", "output": "나", "task": "요약"}, {"instruction": "가", "output": "나"}, {"instruction": "가", "output": "나", "task": "긴 글 " * 30}])
+    assert [(row["task"], row["cluster"]) for row in read_text(tmp_path, "a.json", records)] == [("요약", "요약"), ("films", "films"), ("films", "films")]
+    assert {row["task"] for row in read_text(tmp_path, "a.json", records, task="chat")} == {"chat"}
+
+
+def test_the_original_is_kept_where_it_holds_more_than_the_three_texts_and_its_long_values_are_cut(tmp_path):
+    plain, more = read_text(tmp_path, "a.json", json.dumps([{"instruction": "가", "output": "나"}, {"instruction": "가", "output": "나", "note": "x" * 2000, "more": {"a": ["y" * 2000]}}]))
+    assert plain["original"] is None
+    assert more["original"]["note"] == "x" * 1000
+    assert more["original"]["more"] == '{"a": ["' + "y" * 992
+
+
 def test_stray_quotes_in_a_tsv_are_letters_and_swallow_no_line(tmp_path):
     tsv = 'id\tdocument\tlabel\n1\t"최고의 영화\t1\n2\t별로 "라고"\t0\n3\t그냥"\t0\n'
     rows = read_text(tmp_path, "nsmc.tsv", tsv, format="table", table=SENTIMENT)
@@ -117,37 +125,6 @@ def test_stray_quotes_in_a_tsv_are_letters_and_swallow_no_line(tmp_path):
 def test_quotes_in_a_csv_hold_commas_line_breaks_and_doubled_quotes(tmp_path):
     rows = read_text(tmp_path, "data.csv", 'instruction,output\n"하나,\n둘","그가 ""네""라고 했다"\n')
     assert texts(rows) == [("하나,\n둘", "", '그가 "네"라고 했다')]
-
-
-def test_a_table_row_becomes_an_instruction_with_the_answers_as_choices(tmp_path):
-    (row,) = read_text(tmp_path, "t.csv", "document,label\n재미있다,1 \n", format="table", table=SENTIMENT, task="sentiment")
-    assert (row["input"], row["output"], row["choices"], row["task"]) == ("재미있다", "긍정", ["부정", "긍정"], "sentiment")
-
-
-def test_text_in_the_wording_leaves_the_input_empty(tmp_path):
-    table = {**SENTIMENT, "instructions": ["문장: {text} 감정:"]}
-    assert texts(read_text(tmp_path, "t.csv", "document,label\n{text} 웃김,1\n", format="table", table=table)) == [("문장: {text} 웃김 감정:", "", "긍정")]
-
-
-def test_the_wording_of_a_row_hangs_on_its_text_not_on_its_place(tmp_path):
-    table = {**SENTIMENT, "instructions": [f"wording {number}" for number in range(5)]}
-    lines = [f"{number}번째 영화,{number % 2}" for number in range(40)]
-    forward = read_text(tmp_path, "t.csv", "\n".join(["document,label", *lines]), format="table", table=table)
-    backward = read_text(tmp_path, "t.csv", "\n".join(["document,label", *reversed(lines)]), format="table", table=table)
-    assert texts(forward) == texts(backward)[::-1]
-    assert len({row["instruction"] for row in forward}) == 5
-
-
-def test_an_unknown_label_an_empty_text_and_a_cell_too_many_are_faults_of_their_row(tmp_path):
-    tsv = "document\tlabel\n좋다\t2\n \t1\n좋다\t1\t덤\n좋다\n좋다\t1\n"
-    rows = read_text(tmp_path, "t.tsv", tsv, format="table", table=SENTIMENT)
-    assert [fault_of(row["output"]) for row in rows] == ["label-unknown", None, "row-ragged", "label-unknown", None]
-    assert fault_of(rows[1]["input"]) == "text-missing"
-
-
-def test_a_column_that_the_table_lacks_is_told_with_the_columns_it_has(tmp_path):
-    with pytest.raises(SourceError, match=r"t\.csv has no column for table\.text_column 'document'; its columns are 문서, label"):
-        read_text(tmp_path, "t.csv", "문서,label\n좋다,1\n", format="table", table=SENTIMENT)
 
 
 def test_the_limit_takes_the_same_rows_wherever_they_stand(tmp_path):
@@ -199,17 +176,14 @@ def test_a_huge_or_deep_value_that_is_not_text_is_cut_too(tmp_path):
     [
         ("cut.json", '[\n {"instruction": "가",\n  "output": "나"', r"cut\.json, line 3, column 16: this is not JSON"),
         ("한글.json", '[{"instruction": "맛있는" "output"}]', r'한글\.json, line 1, column 24: .*near ".*맛있는'),
-        ("bad.jsonl", '{"instruction": "가", "output": "나"}\n\n{"instruction": }\n', r"bad\.jsonl, line 3, column 17: this is not JSON"),
-        ("cut.jsonl", '{"instruction": "가", "output": "나"}\n{"instruction": "가"\n', r"cut\.jsonl, line 2, column 20: this is not JSON"),
         ("object.json", '{\n "instruction": "가"\n}', r"object\.json holds one object, expected a list of objects"),
         ("numbers.json", "[1, 2]", r"numbers\.json, item 1 is a number \(1\), expected an object"),
         ("texts.jsonl", '"가"\n', r"texts\.jsonl, line 1 is text \(가\), expected an object"),
-        ("deep.json", "[" * 200_000, r"deep\.json, line 1, column 1: .*nested too deeply"),
         ("digits.json", '[{"instruction": "가",\n"output": ' + "9" * 5000 + "}]", r"digits\.json, line 2, column 11: .*4,300 digits"),
-        ("quote.csv", 'instruction,output\n가,나\n다,"라\n마,바\n', r"quote\.csv: the row that begins in line 3 cannot be read .*close its quotes"),
         ("twice.csv", "instruction,output,output\n가,나,다\n", r"twice\.csv: two columns have the name output"),
-        ("chat.json", '[{"messages": [], "이름": 1}]', r"chat\.json: the record format is not recognised; found the keys messages, 이름; expected alpaca: instruction, output"),
-        ("prose.txt", "그냥 글이다.", r'prose\.txt is none of JSON, JSONL, CSV and TSV: it begins "그냥 글이다\."'),
+        ("chat.json", '[{"message": [], "이름": 1}]', r"chat\.json: the record format is not recognised; found the keys message, 이름; .*known formats: "),
+        ("nothing.json", "[{}, {}]", r"nothing\.json: the record format is not recognised; found the keys \(none\)"),
+        ("prose.txt", "그냥 글이다.", r'prose\.txt is none of JSON, .*: it begins "그냥 글이다\."'),
         ("empty.json", "", r"empty\.json is empty"),
         ("blank.jsonl", "\n \n", r"blank\.jsonl is empty"),
         ("none.json", "[]", r"none\.json is empty"),
@@ -228,7 +202,31 @@ def test_a_file_that_is_not_utf8_is_told_with_its_line_and_its_likely_encoding(t
         read_text(tmp_path, "excel.tsv", "instruction\toutput\n질문\t답\n", encoding="utf-16")
 
 
-@pytest.mark.parametrize(("path", "message"), [("no.json", "no.json does not exist"), ("no/*.json", "matches no file"), (".", "is a folder")])
+def test_a_row_that_cannot_be_read_is_a_row_with_its_fault_and_stops_no_other(tmp_path):
+    rows = read_text(tmp_path, "bad.jsonl", '{"instruction": "가", "output": "나"}\n\n{"instruction": }\n[1]\n{"instruction": "다", "output": "라"}\n')
+    assert [row["source_row"] for row in rows] == [0, 1, 2, 3]
+    assert texts(rows)[::3] == [("가", "", "나"), ("다", "", "라")]
+    assert [[fault_of(row[name]) for name in ("instruction", "input", "output")] for row in rows[1:3]] == [["row-unreadable"] * 3] * 2
+    assert "line 3, column 17" in rows[1]["output"]["found"]
+    assert [row["original"] for row in rows] == [None, '{"instruction": }', "[1]", None]
+
+
+def test_a_file_of_which_no_row_can_be_read_is_unusable(tmp_path):
+    with pytest.raises(SourceError, match=r"bad\.jsonl: none of its first 2 rows can be read: line 1, column 2"):
+        read_text(tmp_path, "bad.jsonl", "{]\n{]\n")
+
+
+def test_the_first_records_may_lack_keys_and_be_broken(tmp_path):
+    rows = read_text(tmp_path, "a.jsonl", '{"instruction": \n{"instruction": "가"}\n{"instruction": "나", "output": "다"}\n')
+    assert [fault_of(rows[0]["output"]), *texts(rows)[1:]] == ["row-unreadable", ("가", "", None), ("나", "", "다")]
+
+
+def test_a_folder_without_files_gives_no_rows_and_is_no_fault(tmp_path):
+    (tmp_path / "inbox").mkdir()
+    assert read(tmp_path, source("inbox")) == []
+
+
+@pytest.mark.parametrize(("path", "message"), [("no.json", "no.json does not exist"), ("no/*.json", "matches no file")])
 def test_a_path_without_a_file_is_told_with_what_to_do(tmp_path, path, message):
     with pytest.raises(SourceError, match=message):
         read(tmp_path, source(path))

@@ -92,6 +92,7 @@ def test_the_lineage_leads_back_to_files_and_licences(paths):
     assert lineage["splits"] == {name: sha256_of(paths.split(name)) for name in ("train", "validation", "test")}
     assert lineage["sources"] == [{"name": "primer", "licence": "Apache-2.0", "files": [{"path": "씨앗.jsonl", "sha256": "ab"}]}]
     assert lineage["base"] == {"name": "tiny-base"}
+    assert lineage["terms"] == {"non_commercial": [], "share_alike": [], "unknown": [""]}
     assert lineage["dvc_lock_sha256"] == sha256_of(paths.root / "dvc.lock")
     assert lineage["git_commit"] is None  # no repository here
 
@@ -141,6 +142,16 @@ def test_a_verdict_on_another_adapter_counts_for_nothing(paths):
     with pytest.raises(ArtefactError, match=f"adapter_sha256 {'0' * 64}.*dvc repro gate"):
         run(paths)
     assert not paths.stage("package").exists()
+
+
+def test_a_model_made_from_a_non_commercial_source_says_so_in_both_languages(paths):
+    sources = [{"name": "koalpaca", "licence": "CC-BY-NC-4.0", "files": []}, {"name": "primer", "licence": "Apache-2.0", "files": []}]
+    write_json(paths.ingest_report, {"sources": sources})
+    run(paths)
+    terms = read_card(paths.merged).lineage["terms"]
+    assert terms["non_commercial"] == ["CC-BY-NC-4.0"]
+    assert terms["use_ko"] == "비상업적 이용만: CC-BY-NC-4.0 데이터나 모델로 만들었습니다"
+    assert terms["use_en"] == "non-commercial use only: made from data or a model under CC-BY-NC-4.0"
 
 
 def test_a_gap_in_the_lineage_is_named(paths):

@@ -1,204 +1,104 @@
-"""Let Great Expectations judge the rows, and let it write its Data Docs. The only module that knows it.
+"""Let Great Expectations judge rows and set, and let it write its Data Docs. The only module that knows it.
 
-Great Expectations on pandas cannot look into a value that may be text, a list or
-nothing; so every row becomes scores that it can (what kind of value, how many
-characters, which earlier row it repeats), and its verdict on these is the only one.
+Rows come in chunks, so that memory stays flat: each chunk is one validation run with a
+page of its own. Every row arrives as figures and findings (checks/), a column a rule;
+the library's verdict on these is the only one.
 """
 
 from __future__ import annotations
 
 import html
 import os
-import re
 import shutil
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seodang.data.rows import SHOWN_CHARACTERS, TEXTS, Row, kind_of, shown
-from seodang.data.rules import Rule, data_rules, row_rules
+from seodang.data.checks.rule import Rule, bound, told
+from seodang.data.set_rules import Measure, action_of
 from seodang.params import ExpectationsParams
-from seodang.records import normalise, record_id
 
 if TYPE_CHECKING:
-    from great_expectations.core import ExpectationValidationResult
+    from great_expectations.core import ExpectationSuite, ExpectationValidationResult
     from great_expectations.data_context import EphemeralDataContext
     from great_expectations.expectations.expectation import Expectation
     from great_expectations.render.view import DefaultJinjaPageView
-    from pandas import DataFrame  # type: ignore[import-untyped]
 
 ROW_SUITE = "instruction_records"
-DATA_SUITE = "instruction_data_set"
+SET_SUITE = "instruction_data_set"
 
 _SITE = "seodang"
-_INDEX_COLUMNS = ["line", "place"]  # line: in records.jsonl, from 1; place: the row at its source
 _SAMPLED = 20  # unexpected values shown for each expectation
-# Blanks, and letters that look like none: soft hyphen, Hangul fillers, zero-width and direction marks, Braille blank.
-_INVISIBLE = re.compile("[\\s\u00ad\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2800\u3164\ufeff\uffa0]*")
+_SEVERITIES = {"reject": "critical", "repair": "info", "warn": "warning"}
+
+Columns = Mapping[str, Sequence[str | float | None]]  # rule id -> a finding or figure a row; None where there is none
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One rule that one row breaks, with the score that Great Expectations found unexpected."""
+@dataclass(slots=True)
+class Judge:
+    """Great Expectations, with the rules that aren't off."""
 
-    rule: Rule
-    value: Any
+    context: EphemeralDataContext
+    rules: Sequence[Rule]
+    expectations: ExpectationsParams
+    name: str  # of the data in the Data Docs; digits alone would be taken for a time there, and the page lost
+    _runs: dict[str, Any] = field(default_factory=dict)  # suite -> checkpoint
 
-    def found(self, row: Row) -> str:
-        """Return what stands in the row, in at most 80 characters."""
-        if self.rule.field == "record":
-            return shown(html.unescape(str(self.value)))
-        text = row[self.rule.field]
-        if not self.rule.id.endswith(("-long", "-short", "-oversized")):
-            return shown(text)
-        count = f"{len(text):,} characters: "
-        return count + shown(text, SHOWN_CHARACTERS - len(count))
+    def rows(self, columns: Columns, count: int, title: str) -> dict[int, list[str]]:
+        """Return the ids of the rules that each row breaks, in the order of the rules; rows that break none are not in it.
 
+        Args:
+            columns: One entry for each rule.
+            count: Rows of the chunk.
+            title: Which rows these are, for the Data Docs.
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What Great Expectations found."""
+        Raises:
+            RuntimeError: If Great Expectations doesn't name all the rows it counted: none may slip through.
 
-    rows: int
-    failures: dict[int, list[Failure]]  # by the row's number from 0; rows that pass are not in it
-    data_failures: list[Failure]
+        """
+        import pandas as pd
 
+        frame = pd.DataFrame({rule.id: pd.Series(columns[rule.id], dtype="Float64" if rule.numeric else "object") for rule in self.rules}, index=range(count))
+        suite = lambda: [_row_expectation(rule, self.expectations) for rule in self.rules]  # noqa: E731 - made once, at the first chunk
+        results = self._run(ROW_SUITE, suite, frame, f"{self.name} {title}")
+        broken: dict[int, list[str]] = {}
+        for rule in self.rules:
+            result = results[rule.id].result
+            named = result["unexpected_index_list"] or []
+            if len(named) != result["unexpected_count"]:
+                raise RuntimeError(f"Great Expectations counts {result['unexpected_count']} rows against {rule.id}, but names {len(named)}")
+            for number in named:
+                broken.setdefault(int(number), []).append(rule.id)
+        return broken
 
-def judge(rows: Iterable[Row], expectations: ExpectationsParams, *, run_name: str, data_docs: Path) -> Outcome:
-    """Judge each row, then the set as a whole, and put the Data Docs in place.
+    def whole(self, measures: Sequence[Measure]) -> list[Measure]:
+        """Return the figures of the set that are out of bounds."""
+        import pandas as pd
 
-    Args:
-        rows: Taken once, as they stream by.
-        expectations: The bounds.
-        run_name: Names the data in the Data Docs; digits alone would be taken for a time there, and the page lost.
-        data_docs: Folder that is replaced as a whole once its pages are complete.
+        if not measures:
+            return []
+        frame = pd.DataFrame({_column(measure): [float(measure.value)] for measure in measures})
+        results = self._run(SET_SUITE, lambda: [_set_expectation(measure, self.expectations) for measure in measures], frame, self.name)
+        return [measure for measure in measures if not results[_column(measure)].success]
 
-    """
-    frame = _frame(_scored(rows))
-    with _context(data_docs) as context:
-        failures = _row_failures(_run(context, ROW_SUITE, frame, row_rules(expectations), run_name))
-        passed = [number not in failures for number in range(len(frame))]
-        totals = _frame({"quarantined": [int(not each) for each in passed], "accepted": [int(each) for each in passed]})
-        judged = _run(context, DATA_SUITE, totals, data_rules(expectations), run_name)
-    return Outcome(len(frame), failures, [Failure(rule, result.result["observed_value"]) for rule, result in judged if not result.success])
+    def _run(self, suite: str, make: Any, frame: Any, run_name: str) -> dict[str, ExpectationValidationResult]:  # noqa: ANN401
+        """Run a suite over a frame through its checkpoint, and return the results by rule."""
+        from great_expectations.core.run_identifier import RunIdentifier
 
-
-def _frame(columns: dict[str, list[Any]]) -> DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame({name: pd.Series(values, dtype=_dtype(name)) for name, values in columns.items()})
-
-
-def _dtype(column: str) -> str:
-    """Return "object" for names, whose column may be empty, and a number that may be missing for all else."""
-    return "object" if column in {*TEXTS, "place", "same_as"} or column.endswith("_kind") else "Int64"
-
-
-def _scored(rows: Iterable[Row]) -> dict[str, list[Any]]:
-    """Return the scores of the rows, column by column; no long text is kept."""
-    columns: dict[str, list[Any]] = {}
-    seen: dict[str, str] = {}
-    for line, row in enumerate(rows, start=1):
-        for name, value in _scores(line, row, seen).items():
-            columns.setdefault(name, []).append(value)
-    return columns
-
-
-def _scores(line: int, row: Row, seen: dict[str, str]) -> dict[str, Any]:
-    """Return one row's scores; `seen` has the place of the first row of each content, and grows by this row."""
-    place = f"{row['file'] or row['source']}:{row['source_row']}"
-    scores: dict[str, Any] = {"line": line, "place": html.escape(place), "same_as": ""}
-    texts: list[str] = []
-    for name in TEXTS:
-        kind = "oversized" if name in row["oversized"] else kind_of(row[name])
-        text = normalise(row[name]) if kind == "text" else None
-        scores[name] = None if text is None else _visible(text)
-        scores[f"{name}_kind"] = kind
-        scores[f"{name}_characters"] = len(text) if text else None
-        texts += [] if text is None else [text]
-    if len(texts) == len(TEXTS) and scores["instruction"] and scores["output"]:
-        key = record_id(*texts)
-        scores["same_as"] = f"line {seen[key]}" if key in seen else ""
-        seen.setdefault(key, f"{line} ({scores['place']})")
-    return scores
-
-
-def _visible(text: str) -> str:
-    """Return the beginning of the text from its first visible letter; "" when it has none."""
-    match = _INVISIBLE.match(text)
-    begin = match.end() if match else 0
-    return shown(text[begin : begin + SHOWN_CHARACTERS])
-
-
-def _row_failures(judged: list[tuple[Rule, ExpectationValidationResult]]) -> dict[int, list[Failure]]:
-    """Return the failures by row, in the order of the rules.
-
-    Raises:
-        RuntimeError: If Great Expectations doesn't name all the rows it counted: none may slip through.
-
-    """
-    failures: dict[int, list[Failure]] = {}
-    for rule, result in judged:
-        counted, named = result.result["unexpected_count"], result.result["unexpected_index_list"] or []
-        if len(named) != counted:
-            raise RuntimeError(f"Great Expectations counts {counted} rows against {rule.id}, but names {len(named)}")
-        for index in named:
-            failures.setdefault(int(index["line"]) - 1, []).append(Failure(rule, index[rule.column]))
-    return failures
-
-
-def _run(context: EphemeralDataContext, suite: str, frame: DataFrame, rules: list[Rule], run_name: str) -> list[tuple[Rule, ExpectationValidationResult]]:
-    """Run a suite over a frame through a checkpoint, and return each rule with its result."""
-    import great_expectations as gx
-    from great_expectations.core.run_identifier import RunIdentifier
-
-    expected = gx.ExpectationSuite(name=suite, expectations=[_expectation(rule) for rule in rules])
-    batch = context.data_sources.add_pandas(suite).add_dataframe_asset(suite).add_batch_definition_whole_dataframe(suite)
-    definition = context.validation_definitions.add(gx.ValidationDefinition(name=suite, data=batch, suite=context.suites.add(expected)))
-    checkpoint = context.checkpoints.add(
-        gx.Checkpoint(
-            name=suite,
-            validation_definitions=[definition],
-            actions=[gx.checkpoint.UpdateDataDocsAction(name=_SITE, site_names=[_SITE])],
-            result_format={
-                "result_format": "COMPLETE",
-                "unexpected_index_column_names": [name for name in _INDEX_COLUMNS if name in frame],
-                "return_unexpected_index_query": False,  # a string that lists every row
-                "partial_unexpected_count": _SAMPLED,
-            },
-        )
-    )
-    outcome = checkpoint.run(batch_parameters={"dataframe": frame}, run_id=RunIdentifier(run_name=run_name))
-    (run,) = outcome.run_results.values()
-    results = {result.expectation_config.meta["rule"]: result for result in run.results}
-    for rule in rules:
-        _check_computed(rule, results[rule.id])
-    return [(rule, results[rule.id]) for rule in rules]
-
-
-def _expectation(rule: Rule) -> Expectation:
-    import great_expectations.expectations as gxe
-
-    make = getattr(gxe, rule.expectation)
-    fault = f"없어야 할 일 · must not be: {rule.reason_ko} · {rule.reason_en}"
-    fix = f"고치는 법 · what to do: {rule.fix_ko} · {rule.fix_en}"
-    return make(column=rule.column, description=f"<strong>{rule.id}</strong><br>{fault}<br>{fix}", meta={"rule": rule.id}, **rule.arguments)
-
-
-def _check_computed(rule: Rule, result: ExpectationValidationResult) -> None:
-    """Raise RuntimeError if the expectation could not be computed: that is no verdict."""
-    information: Mapping[str, Any] = result.exception_info
-    for fault in [information] if "raised_exception" in information else information.values():
-        if fault["raised_exception"]:
-            raise RuntimeError(f"Great Expectations could not compute {rule.id}: {fault['exception_message']}")
+        if suite not in self._runs:
+            self._runs[suite] = _checkpoint(self.context, suite, make())
+        outcome = self._runs[suite].run(batch_parameters={"dataframe": frame}, run_id=RunIdentifier(run_name=run_name))
+        (run,) = outcome.run_results.values()
+        for result in run.results:
+            _check_computed(result)
+        return {result.expectation_config.meta["rule"]: result for result in run.results}
 
 
 @contextmanager
-def _context(data_docs: Path) -> Iterator[EphemeralDataContext]:
-    """Yield a context whose Data Docs take the place of `data_docs` when the block ends well.
+def judging(rules: Sequence[Rule], expectations: ExpectationsParams, *, name: str, data_docs: Path) -> Iterator[Judge]:
+    """Yield a judge whose Data Docs take the place of `data_docs` when the block ends.
 
     The pages are built beside it: a run that is killed leaves no half of them.
     """
@@ -207,19 +107,80 @@ def _context(data_docs: Path) -> Iterator[EphemeralDataContext]:
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
 
     beside = data_docs.with_name(f".{data_docs.name}.{os.getpid()}.part")
-    config = DataContextConfig(
-        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
-        data_docs_sites={_SITE: _site(beside)},
-        progress_bars={"globally": sys.stderr.isatty()},
-        analytics_enabled=False,
-    )
+    defaults = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
+    config = DataContextConfig(store_backend_defaults=defaults, data_docs_sites={_SITE: _site(beside)}, progress_bars={"globally": False}, analytics_enabled=False)
     try:
-        yield gx.get_context(mode="ephemeral", project_config=config)
+        yield Judge(gx.get_context(mode="ephemeral", project_config=config), rules, expectations, name)
         shutil.rmtree(beside / "static", ignore_errors=True)  # fonts and pictures for pages that we don't have
         shutil.rmtree(data_docs, ignore_errors=True)
         beside.replace(data_docs)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _checkpoint(context: EphemeralDataContext, name: str, expectations: list[Expectation]) -> Any:  # noqa: ANN401 - generic in the library
+    import great_expectations as gx
+
+    suite: ExpectationSuite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
+    batch = context.data_sources.add_pandas(name).add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
+    definition = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
+    return context.checkpoints.add(
+        gx.Checkpoint(
+            name=name,
+            validation_definitions=[definition],
+            actions=[gx.checkpoint.UpdateDataDocsAction(name=_SITE, site_names=[_SITE])],
+            # no query: a string that lists every row
+            result_format={"result_format": "COMPLETE", "return_unexpected_index_query": False, "partial_unexpected_count": _SAMPLED},
+        )
+    )
+
+
+def _row_expectation(rule: Rule, expectations: ExpectationsParams) -> Expectation:
+    import great_expectations.expectations as gxe
+
+    from seodang.data.custom_expectations import ExpectColumnValuesToBeFreeOfFindings
+
+    limit = bound(rule, expectations.limits)
+    described = _described(told(rule, expectations.limits), getattr(expectations.actions, rule.action))
+    if rule.numeric:
+        return gxe.ExpectColumnValuesToBeBetween(column=rule.id, **({"min_value": limit} if rule.minimum else {"max_value": limit}), **described)
+    return ExpectColumnValuesToBeFreeOfFindings(column=rule.id, **described)
+
+
+def _set_expectation(measure: Measure, expectations: ExpectationsParams) -> Expectation:
+    import great_expectations.expectations as gxe
+
+    described = _described(told_of(measure), action_of(measure.rule, expectations.data_set), _column(measure))
+    if measure.rule.minimum:
+        return gxe.ExpectColumnMinToBeBetween(column=_column(measure), min_value=measure.bound, **described)
+    return gxe.ExpectColumnMaxToBeBetween(column=_column(measure), max_value=measure.bound, **described)
+
+
+def told_of(measure: Measure) -> Rule:
+    """Return the rule of a figure with its bound written into its texts."""
+    from dataclasses import replace
+
+    rule = measure.rule
+    return replace(rule, **{name: getattr(rule, name).format(limit=measure.bound) for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")})
+
+
+def _column(measure: Measure) -> str:
+    return f"{measure.rule.id}: {html.escape(measure.of)}"
+
+
+def _described(rule: Rule, action: str, id: str | None = None) -> dict[str, Any]:
+    fault = f"없어야 할 일 · must not be: {rule.reason_ko} · {rule.reason_en}"
+    fix = f"고치는 법 · what to do: {rule.fix_ko} · {rule.fix_en}"
+    description = f"<strong>{id or rule.id}</strong> ({action})<br>{html.escape(fault)}<br>{html.escape(fix)}"
+    return {"description": description, "severity": _SEVERITIES[action], "meta": {"rule": id or rule.id, "action": action}}
+
+
+def _check_computed(result: ExpectationValidationResult) -> None:
+    """Raise RuntimeError if the expectation could not be computed: that is no verdict."""
+    information: Mapping[str, Any] = result.exception_info
+    for fault in [information] if "raised_exception" in information else information.values():
+        if fault["raised_exception"]:
+            raise RuntimeError(f"Great Expectations could not compute {result.expectation_config.meta['rule']}: {fault['exception_message']}")
 
 
 def _site(folder: Path) -> dict[str, Any]:

@@ -29,7 +29,10 @@ MEDIA_PART: Final = "media-part"  # an image, a sound or a file among the parts 
 _FAULTS = (LABEL_UNKNOWN, TEXT_MISSING, ROW_RAGGED, ROW_UNREADABLE, TURNS_BROKEN, MEDIA_PART)
 _FAULT_KEY = "seodang_fault"
 
+_UNREADABLE_KEY = "seodang_unreadable"
+
 SHOWN_CHARACTERS: Final = 80
+UNREADABLE_CHARACTERS: Final = 2_000  # of a line that cannot be read: enough to find and mend it
 
 
 def fault(name: str, found: object) -> dict[str, Any]:
@@ -41,6 +44,30 @@ def fault_of(value: object) -> str | None:
     """Return the name of the fault that stands in a field, None for any other value."""
     name = value.get(_FAULT_KEY) if isinstance(value, dict) else None
     return name if name in _FAULTS else None
+
+
+def broken_row(text: str, reason: str) -> dict[str, Any]:
+    """Return what a reader yields in the place of a row that the file's format does not allow.
+
+    It counts as one row, and becomes a Row whose texts are fault(ROW_UNREADABLE, ...).
+
+    Args:
+        text: The row as it is in the file; what is beyond UNREADABLE_CHARACTERS is left out, and said so.
+        reason: Where and why: 'line 3, column 17: this is not JSON (Expecting value)'.
+
+    """
+    kept = text if len(text) <= UNREADABLE_CHARACTERS else f"{text[:UNREADABLE_CHARACTERS]}… ({len(text):,} characters in all)"
+    return {_UNREADABLE_KEY: kept, "reason": reason}
+
+
+def is_broken(found: object) -> bool:
+    """Tell whether an object of a reader is a broken_row()."""
+    return isinstance(found, dict) and found.keys() == {_UNREADABLE_KEY, "reason"}
+
+
+def broken_text(found: dict[str, Any]) -> str:
+    """Return the text of a broken_row()."""
+    return str(found[_UNREADABLE_KEY])
 
 
 def kind_of(value: object) -> str | None:

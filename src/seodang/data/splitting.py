@@ -1,18 +1,25 @@
-"""Split by hash: adding records moves nobody, and one text never stands on two sides."""
+"""Split by hash: adding records moves nobody, and one text or near-duplicate never stands on two sides."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Mapping
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from seodang.errors import SplitError
 from seodang.params import PrepareParams
 from seodang.records import Record
 
 Split = Literal["train", "validation", "test", "unseen"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test", "unseen")
+SPLITS: Final[tuple[Split, ...]] = ("train", "validation", "test", "unseen")
+TRAIN, VALIDATION, TEST, UNSEEN = range(4)
+
+# Where a record may stand whatever its hash.
+ANYWHERE, NEVER_SCORED, ONLY_TEST, ONLY_UNSEEN = range(4)
 
 _TEXT = re.compile(r"\s|\d")
 
@@ -28,51 +35,69 @@ def group_of(record: Record) -> str:
     return "".join(asked.casefold().split()) if record.input else asked
 
 
-def position(seed: int, group: str) -> float:
-    """Return the group's place on [0, 1), uniform and the same for ever."""
-    digest = hashlib.sha256(f"{seed}\x1f{group}".encode("utf-8", "surrogatepass")).digest()
-    return float(int.from_bytes(digest[:8], "big") / 2**64)
+def group_number(seed: int, record: Record) -> int:
+    """Return the number of the record's group, below 2**64; it gives the group's place, too."""
+    digest = hashlib.sha256(f"{seed}\x1f{group_of(record)}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big")
+
+
+def places(groups: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Return the groups' places on [0, 1), uniform and the same for ever."""
+    return np.asarray(groups / 2.0**64)
+
+
+def bound_of(record: Record, prepare: PrepareParams) -> int:
+    """Return where a record may stand: ANYWHERE, NEVER_SCORED, ONLY_TEST or ONLY_UNSEEN."""
+    if record.cluster in prepare.held_out_clusters:
+        return ONLY_UNSEEN
+    if record.role == "test" or record.task in prepare.test_only_tasks:
+        return ONLY_TEST
+    return NEVER_SCORED if record.role == "train" else ANYWHERE
+
+
+def roots(groups: NDArray[np.uint64], leaders: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return for each record the earlier one (or itself) whose group gives its side.
+
+    The first record of a group stands where its duplicates' leader stands, or else leads; the rest of the group follows it.
+    Only earlier records decide, so nobody moves when records are added.
+    """
+    _, firsts, members = np.unique(groups, return_index=True, return_inverse=True)
+    first = firsts[members].astype(np.int32)
+    parents = np.where(first != np.arange(len(groups)), first, leaders)
+    while (further := parents[parents]).tobytes() != parents.tobytes():
+        parents = further
+    return parents
+
+
+def sides(bounds: NDArray[np.uint8], at: NDArray[np.float64], prepare: PrepareParams) -> NDArray[np.uint8]:
+    """Return the number of each record's split, from where it may stand and its group's place."""
+    held = prepare.test_share + prepare.validation_share
+    anywhere = np.select([at < prepare.test_share, at < held], [TEST, VALIDATION], TRAIN)
+    never_scored = np.where(at < prepare.validation_share, VALIDATION, TRAIN)
+    result = np.select([bounds == ONLY_UNSEEN, bounds == ONLY_TEST, bounds == NEVER_SCORED], [UNSEEN, TEST, never_scored], anywhere)
+    return result.astype(np.uint8)
 
 
 def split_of(record: Record, prepare: PrepareParams) -> Split:
-    """Return the side on which a record stands."""
-    if record.cluster in prepare.held_out_clusters:
-        return "unseen"
-    if record.role == "test" or record.task in prepare.test_only_tasks:
-        return "test"
-    if record.role == "train":
-        return "validation" if position(prepare.seed, group_of(record)) < prepare.validation_share else "train"
-    place = position(prepare.seed, group_of(record))
-    if place < prepare.test_share:
-        return "test"
-    return "validation" if place < prepare.test_share + prepare.validation_share else "train"
+    """Return the side on which a record stands that duplicates no other."""
+    at = places(np.array([group_number(prepare.seed, record)], dtype=np.uint64))
+    side = sides(np.array([bound_of(record, prepare)], dtype=np.uint8), at, prepare)
+    return SPLITS[int(side[0])]
 
 
-def split_records(records: Iterable[Record], prepare: PrepareParams) -> dict[Split, list[Record]]:
-    """Return the records by split, in order; texts that evaluation asks about leave training.
+def refuse_empty(counts: Mapping[Split, int]) -> None:
+    """Stop when there is nothing to train on, to validate with or to test.
 
     Raises:
-        SplitError: If train, validation or test would be empty; all empty ones are named.
+        SplitError: If train, validation or test is empty; all empty ones are named.
     """
-    splits: dict[Split, list[Record]] = {name: [] for name in SPLITS}
-    for record in records:
-        splits[split_of(record, prepare)].append(record)
-    asked = {_asked(record) for name in ("test", "unseen") for record in splits[name]}
-    for name in ("train", "validation"):
-        splits[name] = [record for record in splits[name] if _asked(record) not in asked]
-    empty = [name for name in ("train", "validation", "test") if not splits[name]]
+    empty = [name for name in SPLITS[:UNSEEN] if not counts[name]]
     if empty:
-        counts = ", ".join(f"{name} {len(rows)}" for name, rows in splits.items())
-        raise SplitError(f"split {' and '.join(empty)} would be empty ({counts}); give more records, or change prepare.test_share, prepare.validation_share or a source's role")
-    return splits
+        told = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise SplitError(f"split {' and '.join(empty)} would be empty ({told}); give more records, or change prepare.test_share, prepare.validation_share or a source's role")
 
 
-def leaked(splits: dict[Split, list[Record]]) -> int:
-    """Return how many training records ask exactly what an evaluation item asks."""
-    asked = {_asked(record) for name in ("test", "unseen") for record in splits[name]}
-    return sum(_asked(record) in asked for record in splits["train"])
-
-
-def _asked(record: Record) -> str:
-    """Return the question without blanks and case."""
-    return "".join(f"{record.instruction}\x1f{record.input}".casefold().split())
+def leaked(questions: NDArray[np.uint64], split: NDArray[np.uint8], kept: NDArray[np.bool_]) -> int:
+    """Return how many kept records of train and validation ask exactly what an evaluation item asks."""
+    evaluation = split >= TEST
+    return int(np.isin(questions[kept & ~evaluation], questions[kept & evaluation]).sum())

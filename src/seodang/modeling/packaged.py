@@ -18,7 +18,8 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 from seodang.errors import ModelError
 from seodang.jsonl import sha256_of, write_atomically
 from seodang.modeling.loading import load_model
-from seodang.params import PromptParams, Sha256
+from seodang.params import PromptParams
+from seodang.params.section import Sha256
 from seodang.prompting import fingerprint
 
 CARD = "seodang.json"

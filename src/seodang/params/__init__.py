@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from seodang.params.expectations import ExpectationsParams
 from seodang.params.model import GgufParams, ModelParams, PackageParams, PromptFormat, PromptParams, ScratchParams
-from seodang.params.prepare import PrepareParams
+from seodang.params.prepare import DuplicatesParams, LeaksParams, PrepareParams
 from seodang.params.section import Section
 from seodang.params.sources import Format, IngestParams, PrimerParams, SourceParams, TableTemplate
 from seodang.params.training import EvaluateParams, GateParams, TrainParams
 
 __all__ = [
+    "DuplicatesParams",
     "EvaluateParams",
     "ExpectationsParams",
     "Format",
     "GateParams",
     "GgufParams",
     "IngestParams",
+    "LeaksParams",
     "ModelParams",
     "PackageParams",
     "Params",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 
 from seodang.params.section import Section, Share
 
@@ -34,6 +34,15 @@ class LeaksParams(Section):
     """Jaccard similarity by MinHash, as for duplicates."""
 
 
+class CardParams(Section):
+    """How much the data card samples and shows."""
+
+    instructions: PositiveInt
+    """Different instructions of each language whose root verb and object are looked at."""
+    examples: NonNegativeInt
+    """Rows or records shown for each reason, kind of duplicate and kind of leak."""
+
+
 class PrepareParams(Section):
     """Duplicates, leaks, mixing and splits."""
 
@@ -48,3 +57,4 @@ class PrepareParams(Section):
     """Share of train that the sources marked `replay` make up; 0 mixes them like all others."""
     duplicates: DuplicatesParams
     leaks: LeaksParams
+    card: CardParams

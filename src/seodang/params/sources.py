@@ -12,6 +12,9 @@ from seodang.records import Language, Role
 Format = Literal["auto", "alpaca", "koalpaca", "self-instruct", "dolly", "sharegpt", "messages", "qa", "preference", "kto", "dialogue", "prompts", "columns", "table"]
 
 
+_COLUMN_FIELDS = ("instruction", "input", "output", "system", "rejected", "url", "task")
+
+
 class PrimerParams(Section):
     """How many records the bundled generator makes."""
 
@@ -24,15 +27,20 @@ class PrimerParams(Section):
 
 
 class TableTemplate(Section):
-    """Turns the rows of a labelled table into instruction records. {name} stands for the cell of that column."""
+    """Turns the rows of a labelled table into instruction records.
+
+    {name} stands for the cell of that column; a dot steps into an object: {labels.label}. A brace that names no column is a letter.
+    """
 
     label_column: str
     labels: Annotated[dict[str, str], Field(min_length=1)]
-    """Cell of the label column -> answer, which may be a column itself: {"1": "{first}", "2": "{second}"}."""
+    """Cell of the label column -> answer, which may be a column itself: {"1": "{first}", "2": "{second}"}. A label like
+    "<2.5" or "<=5" takes the numbers below it that no label before it took."""
     input: str
-    """What the instruction is about, such as "{document}"; "" when the instruction names the columns."""
+    """What the instruction is about, such as "{document}"; "" when the instruction names the columns. A wording that
+    names one of its columns stands without it."""
     instructions: Annotated[list[str], Field(min_length=1)]
-    """Wordings, taken in turn by the row's hash."""
+    """Wordings, one for each row, by a hash of what is asked about."""
 
 
 class SourceParams(Section):
@@ -73,8 +81,15 @@ class SourceParams(Section):
     def _kind_has_what_it_needs(self) -> Self:
         if self.kind == "file" and self.path is None:
             raise ValueError("kind 'file' needs path")
-        if self.format in {"table", "columns"} and getattr(self, self.format) is None:
-            raise ValueError(f"format {self.format!r} needs {self.format}")
+        for name in ("table", "columns"):
+            if self.format == name and not getattr(self, name):
+                raise ValueError(f"format {name!r} needs {name}")
+            if self.format != name and getattr(self, name) is not None:
+                raise ValueError(f"{name} is read by format {name!r} only, but the format is {self.format!r}")
+        if self.columns and "instruction" not in self.columns:
+            raise ValueError("columns must say where the instruction stands")
+        if unknown := sorted({*(self.columns or {})} - {*_COLUMN_FIELDS}):
+            raise ValueError(f"columns has {', '.join(unknown)}, which is no field of a record; the fields are {', '.join(_COLUMN_FIELDS)}")
         if self.path and self.path.startswith(("http://", "https://")) and self.sha256 is None:
             raise ValueError("an http(s) path needs sha256: what is at an address may change")
         return self

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from seodang.data.files import LocalFile
 from seodang.data.rows import Row
-from seodang.data.sources import Tally, place_of, source_files, source_rows
+from seodang.data.sources import Tally, source_rows
 from seodang.errors import SourceError
 from seodang.jsonl import sha256_of, write_json, write_rows
 from seodang.params import IngestParams, SourceParams
 from seodang.paths import Paths
+from seodang.progress import progress
 from seodang.stages import Report
 
 logger = logging.getLogger(__name__)
@@ -50,7 +52,7 @@ def _source(source: SourceParams, ingest: IngestParams, paths: Paths, manifest: 
     tally = Tally()
     languages: Counter[str] = Counter()
     tasks: Counter[str] = Counter()
-    for row in source_rows(source, ingest, paths.root, tally):
+    for row in progress(source_rows(source, ingest, paths.root, tally), f"ingest {source.name}"):
         languages[row["language"]] += 1
         tasks[row["task"]] += 1
         yield row
@@ -58,7 +60,8 @@ def _source(source: SourceParams, ingest: IngestParams, paths: Paths, manifest: 
         {
             "name": source.name,
             "kind": source.kind,
-            "files": [{"path": place_of(path, paths.root), "sha256": sha256_of(path), "bytes": path.stat().st_size} for path in source_files(source, paths.root)],
+            "format": ", ".join(tally.formats),
+            "files": [_described(file) for file in tally.files],
             "licence": source.licence,
             "rows_read": tally.read,
             "rows_written": languages.total(),
@@ -67,7 +70,24 @@ def _source(source: SourceParams, ingest: IngestParams, paths: Paths, manifest: 
             "ignored_keys": tally.ignored,
         }
     )
+    _tell(source, tally, languages)
+
+
+def _described(file: LocalFile) -> dict[str, Any]:
+    fields = {"path": file.place, "sha256": sha256_of(file.path), "bytes": file.path.stat().st_size}
+    return fields if file.url is None else {**fields, "url": file.url}
+
+
+def _tell(source: SourceParams, tally: Tally, languages: Counter[str]) -> None:
     counts = ", ".join(f"{language} {count:,}" for language, count in sorted(languages.items()))
-    logger.info("ingested %s: %s of %s rows (%s), %s", source.name, f"{languages.total():,}", f"{tally.read:,}", counts, source.licence)
+    logger.info(
+        "ingested %s: %s of %s rows (%s), %s, %s",
+        source.name,
+        f"{languages.total():,}",
+        f"{tally.read:,}",
+        counts or "none",
+        ", ".join(tally.formats) or "no file yet",
+        source.licence,
+    )
     if tally.ignored:
         logger.warning("ingested %s: the keys %s have no place in a record and were left out", source.name, ", ".join(tally.ignored))

@@ -18,6 +18,7 @@ from typing import Any
 
 from seodang.errors import ArtefactError, GateRejected, ParityError
 from seodang.jsonl import read_json, read_records, sha256_of, write_json
+from seodang.licences import licence_summary
 from seodang.modeling.base_models import WEIGHTS
 from seodang.modeling.loading import load_tokenizer
 from seodang.modeling.merging import ParityReport, check_parity, merge
@@ -106,18 +107,32 @@ def _lineage(prompt: PromptParams, verdict: dict[str, Any], paths: Paths) -> dic
     for name, found in judged.items():
         if verdict.get(name) != found:
             raise ArtefactError(f"the verdict in {paths.verdict} is about {name} {verdict.get(name)}, but what lies here is {found}; run: dvc repro gate")
+    sources, base = read_json(paths.ingest_report)["sources"], read_json(paths.base_report)
     return {
+        "terms": _terms([*(source["licence"] for source in sources), base.get("licence", "")]),
         "verdict": _without_schema(verdict),
         **judged,
         "splits": {name: _sha256(paths.split(name)) for name in ("train", "validation", "test")},
         "accepted_sha256": _sha256(paths.accepted),
         "records_sha256": _sha256(paths.records),
-        "sources": [{key: source[key] for key in ("name", "licence", "files")} for source in read_json(paths.ingest_report)["sources"]],
-        "base": _without_schema(read_json(paths.base_report)),
+        "sources": [{key: source[key] for key in ("name", "licence", "files")} for source in sources],
+        "base": _without_schema(base),
         "params": {"prompt": prompt.model_dump()},
         "git_commit": _git_commit(paths.root),
         "dvc_lock_sha256": _sha256(paths.root / "dvc.lock") if (paths.root / "dvc.lock").exists() else None,
     }
+
+
+def _terms(licences: list[str]) -> dict[str, Any]:
+    """Return what the licences of data and base ask of whoever uses the model, and warn where it is not commercial use."""
+    found = licence_summary(licences)
+    terms: dict[str, Any] = {name: list(names) for name, names in asdict(found).items()}
+    if found.non_commercial:
+        names = ", ".join(found.non_commercial)
+        terms["use_ko"] = f"비상업적 이용만: {names} 데이터나 모델로 만들었습니다"
+        terms["use_en"] = f"non-commercial use only: made from data or a model under {names}"
+        logger.warning("%s / %s", terms["use_en"], terms["use_ko"])
+    return terms
 
 
 def _without_schema(report: dict[str, Any]) -> dict[str, Any]:

@@ -2,53 +2,71 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from seodang.data.repeats import find_repeats
 from seodang.data.rows import FIELDS, Row
+from seodang.data.screening import Screen, screen
+from seodang.data.set_rules import Measure, Profile, action_of, measures
+from seodang.data.tokens import load_counter
+from seodang.data.verdicts import Summary, quarantine_line, told_measures, top_reasons
 from seodang.errors import ArtefactError, DataRejected
-from seodang.jsonl import read_rows, sha256_of, write_json, write_records, write_rows
-from seodang.params import ExpectationsParams
+from seodang.jsonl import Writer, read_rows, record_row, sha256_of, write_json
+from seodang.params import ExpectationsParams, PromptParams
 from seodang.paths import Paths
-from seodang.records import Record, make_record
+from seodang.progress import progress
 from seodang.stages import Report
 
 if TYPE_CHECKING:
-    from seodang.data.expectations import Failure, Outcome
+    from seodang.data.checks.rule import Rule
 
 logger = logging.getLogger(__name__)
 
-_TOP_REASONS = 5
 
-
-def run(*, expectations: ExpectationsParams, paths: Paths) -> Report:
+def run(*, prompt: PromptParams, expectations: ExpectationsParams, paths: Paths) -> Report:
     """Judge the rows, and write records, quarantine, Data Docs and counts.
 
     Raises:
         DataRejected: If the set as a whole is not fit; then no records are written, but all else is, to look at.
 
     """
-    from seodang.data.expectations import judge  # Great Expectations takes seconds to import
+    from seodang.data.expectations import judging, told_of  # Great Expectations takes seconds to import
 
+    last = _last_profile(paths)
     paths.accepted.unlink(missing_ok=True)
     sha256 = sha256_of(paths.records) if paths.records.is_file() else ""
-    outcome = judge(_rows(paths), expectations, run_name=f"records-{sha256[:12]}", data_docs=paths.data_docs)
-    write_rows(paths.quarantine, (_quarantined(row, outcome.failures[number]) for number, row in enumerate(_rows(paths)) if number in outcome.failures))
-    report = _report(outcome, paths, sha256)
-    write_json(paths.validate_report, report)
-    if outcome.data_failures:
-        raise DataRejected(_rejection(outcome, report, paths))
-    write_records(paths.accepted, (_record(row) for number, row in enumerate(_rows(paths)) if number not in outcome.failures))
-    logger.info("validated: %s rows, %s accepted, %s quarantined", *(f"{report[name]:,}" for name in ("rows", "accepted", "quarantined")))
+    counter = load_counter(paths.base, prompt.format) if expectations.limits.max_tokens is not None else None
+    with_ = Screen(expectations, find_repeats(_rows(paths, "repeats"), expectations.limits.max_label_characters), counter)
+    summary = Summary()
+    with judging(with_.rules, expectations, name=f"records-{sha256[:12]}", data_docs=paths.data_docs) as judge, Writer(paths.accepted) as accepted:
+        with Writer(paths.quarantine) as quarantine:
+            for judged in screen(_rows(paths, "validate"), with_, judge):
+                summary.add(judged)
+                if judged.accepted:
+                    accepted.write(record_row(judged.record()))
+                else:
+                    quarantine.write(quarantine_line(judged))
+        out = judge.whole(measures(summary.tally, expectations.data_set, last))
+        broken = [(measure, told_of(measure), action_of(measure.rule, expectations.data_set)) for measure in out]
+        report = {"input_sha256": sha256, **summary.report(), "data_set": told_measures(broken)}
+        report["data_set_faults"] = [rule.id for _, rule, severity in broken if severity == "reject"]
+        write_json(paths.validate_report, report)
+        if report["data_set_faults"]:
+            accepted.discard()
+    if report["data_set_faults"]:
+        raise DataRejected(_rejection(broken, summary, paths))
+    write_json(paths.data_profile, {"profile": summary.tally.profile()})
+    _log(broken, summary)
     return report
 
 
-def _rows(paths: Paths) -> Iterator[Row]:
+def _rows(paths: Paths, doing: str) -> Iterator[Row]:
     """Yield the ingested rows, read anew each time: they need not fit into memory."""
     number = -1
-    for number, row in enumerate(read_rows(paths.records)):
+    for number, row in enumerate(progress(read_rows(paths.records), doing, file=paths.records)):
         if tuple(row) != FIELDS:
             raise ArtefactError(f"{paths.records}, line {number + 1} has the fields {list(row)}, expected {list(FIELDS)}; run: dvc repro --force ingest")
         yield row
@@ -56,53 +74,40 @@ def _rows(paths: Paths) -> Iterator[Row]:
         raise ArtefactError(f"{paths.records} is empty; run: dvc repro --force ingest")
 
 
-def _record(row: Row) -> Record:
-    return make_record(**{name: value for name, value in row.items() if name not in {"choices", "oversized"}}, choices=tuple(row["choices"]))
+def _last_profile(paths: Paths) -> Profile | None:
+    """Return the shares of the last run that was accepted; None before the first, or when the file is of no use."""
+    try:
+        profile: Profile = json.loads(paths.data_profile.read_text("utf-8"))["profile"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return profile
 
 
-def _quarantined(row: Row, failures: list[Failure]) -> dict[str, Any]:
-    rules = [
-        {
-            "id": failure.rule.id,
-            "field": failure.rule.field,
-            "found": failure.found(row),
-            "reason_ko": failure.rule.reason_ko,
-            "reason_en": failure.rule.reason_en,
-            "fix_ko": failure.rule.fix_ko,
-            "fix_en": failure.rule.fix_en,
-        }
-        for failure in failures
-    ]
-    return {"source": row["source"], "file": row["file"], "source_row": row["source_row"], "row": row, "rules": rules}
+def _log(broken: list[tuple[Measure, Rule, str]], summary: Summary) -> None:
+    counts = summary.counts()
+    logger.info(
+        "validated: %s rows, %s accepted (%s repaired, %s with warnings), %s quarantined",
+        *(f"{counts[name]:,}" for name in ("rows", "accepted", "repaired", "warned", "quarantined")),
+    )
+    for measure, rule, _ in broken:
+        logger.warning("validated, but %s (%s: %.3g) / %s; %s", rule.reason_en, measure.of, measure.value, rule.reason_ko, rule.fix_en)
 
 
-def _report(outcome: Outcome, paths: Paths, sha256: str) -> dict[str, Any]:
-    sources: dict[str, Counter[str]] = {}
-    for number, row in enumerate(_rows(paths)):
-        verdict = "quarantined" if number in outcome.failures else "accepted"
-        sources.setdefault(row["source"], Counter(accepted=0, quarantined=0))[verdict] += 1
-    by_rule = Counter(failure.rule.id for failures in outcome.failures.values() for failure in failures)
-    return {
-        "input_sha256": sha256,
-        "rows": outcome.rows,
-        "accepted": outcome.rows - len(outcome.failures),
-        "quarantined": len(outcome.failures),
-        "by_rule": dict(by_rule.most_common()),
-        "by_source": {name: dict(counts) for name, counts in sources.items()},
-        "data_set_faults": [failure.rule.id for failure in outcome.data_failures],
-    }
-
-
-def _rejection(outcome: Outcome, report: Report, paths: Paths) -> str:
+def _rejection(broken: list[tuple[Measure, Rule, str]], summary: Summary, paths: Paths) -> str:
     """Return the message that stops the run: which bounds, the commonest reasons, and where to look."""
-    rules = {failure.rule.id: failure.rule for failures in outcome.failures.values() for failure in failures}
-    share = report["quarantined"] / report["rows"]
+    counts: dict[str, Any] = summary.counts()
+    share = counts["quarantined"] / counts["rows"]
+    reasons = top_reasons(summary)
     return "\n".join(
         [
-            f"the data as a whole is not fit to train on: of {report['rows']:,} rows {report['accepted']:,} are accepted, {report['quarantined']:,} ({share:.1%}) quarantined",
-            *(f"  {rule.reason_en}; {rule.fix_en}\n  {rule.reason_ko}. {rule.fix_ko}" for rule in (failure.rule for failure in outcome.data_failures)),
-            *(["commonest reasons / 주된 이유:"] if rules else []),
-            *(f"  {count:,} {id}: {rules[id].reason_en} / {rules[id].reason_ko}" for id, count in list(report["by_rule"].items())[:_TOP_REASONS]),
+            f"the data as a whole is not fit to train on: of {counts['rows']:,} rows {counts['accepted']:,} are accepted, {counts['quarantined']:,} ({share:.1%}) quarantined",
+            *(
+                f"  {rule.reason_en} ({measure.of}: {measure.value:.4g}); {rule.fix_en}\n  {rule.reason_ko}. {rule.fix_ko}"
+                for measure, rule, severity in broken
+                if severity == "reject"
+            ),
+            *(["commonest reasons / 주된 이유:"] if reasons else []),
+            *(f"  {reason}" for reason in reasons),
             f"rows and fixes / 행과 고칠 점: {paths.quarantine}",
             f"open in a browser / 브라우저로 열기: {paths.data_docs / 'index.html'}",
         ]

@@ -1,0 +1,90 @@
+"""Closed word classes of English, and which classes an open word can belong to.
+
+The closed classes are short enough to be written out; the open ones (verb, noun, adjective)
+are looked up in the word list of lemminflect, which is the NIH SPECIALIST lexicon.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+DETERMINERS: Final = frozenset(
+    "a an the this that these those some any each every all both either neither no another such my your his her its our their few several many much more most less least enough own".split()
+)
+NUMBERS: Final = frozenset(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen twenty thirty forty fifty hundred thousand million dozen first second third".split()
+)
+PRONOUNS: Final = frozenset(
+    "i you he she it we they me him us them myself yourself itself themselves someone somebody anyone anybody everyone people something anything everything".split()
+)
+PREPOSITIONS: Final = frozenset(
+    "about above across after against along among around as at before behind below beneath beside besides between beyond by concerning despite during except for from in inside into"
+    " like near of off on onto out outside over past per regarding since than through throughout till to toward towards under until up upon via with within without versus vs".split()
+)
+CONJUNCTIONS: Final = frozenset("and or nor but so because although though while whereas if whether unless then".split())
+QUESTION_WORDS: Final = frozenset("what which who whom whose when where why how".split())
+BE: Final = frozenset("be is are was were am been being what's who's where's how's it's there's".split())
+DO: Final = frozenset("do does did don't doesn't didn't".split())
+MODALS: Final = frozenset("can could will would should shall may might must can't couldn't won't wouldn't shouldn't".split())
+HAVE: Final = frozenset("have has had".split())
+# Nouns that stand for what follows their "of": "one of the options", "some of the symptoms".
+PARTITIVES: Final = frozenset("one two three some any each all both many most several few part either none five four".split())
+PARTICLES: Final = frozenset("up out down off in over away back".split())
+# What stands before the verb of an imperative and does not change what is asked.
+COURTESIES: Final = frozenset("please kindly now just also then next first finally simply".split())
+# Verbs whose object follows a particle or preposition that belongs to them.
+PHRASALS: Final = (("come", "up", "with"), ("think", "of"), ("make", "up"), ("look", "up"), ("look", "for"), ("fill", "in"), ("find", "out"), ("figure", "out"), ("break", "down"))
+# Words the lexicon lists as nouns too, but which are no noun where an instruction's noun phrase goes on or ends.
+NEVER_NOUNS: Final = frozenset(
+    "given following provided using based creative new short brief simple better best good short-term long possible good different interesting appropriate correct unique original specific"
+    " similar main real true false online more there here using so also not only well safe".split()
+)
+_CLOSED: Final = DETERMINERS | NUMBERS | PRONOUNS | PREPOSITIONS | CONJUNCTIONS | QUESTION_WORDS | MODALS
+_SHORT: Final = 4  # letters; a longer unknown word that ends in s is taken for a plural
+_NUMBER: Final = re.compile(r"[\d.,/%$€£-]+(st|nd|rd|th|s)?$")
+
+
+@lru_cache(maxsize=50_000)
+def word_classes(word: str) -> dict[str, str]:
+    """Return class -> lemma of a lower-case word: VERB, NOUN, ADJ, ADV; unknown words and names are nouns.
+
+    Hyphenated words are of the class of their last part: "well-written", "flow-chart".
+    """
+    from lemminflect import getAllLemmas
+
+    if word in _CLOSED or _NUMBER.match(word):
+        return {}
+    found = {name: lemmas[0] for name, lemmas in getAllLemmas(word).items() if name in {"VERB", "NOUN", "ADJ", "ADV"} and lemmas}
+    if not found and "-" in word:
+        return word_classes(word.replace("-", "")) if word.startswith("re-") else word_classes(word.rpartition("-")[2])
+    return found or {"NOUN": word.removesuffix("s") if len(word) > _SHORT else word}
+
+
+def is_known(word: str) -> bool:
+    """Return whether the lexicon has a lower-case word."""
+    from lemminflect import getAllLemmas
+
+    return bool(getAllLemmas(word))
+
+
+def is_base_verb(word: str) -> bool:
+    """Return whether a lower-case word can be a verb without an ending, as an imperative has it."""
+    return word == "be" or word_classes(word).get("VERB") == (word.replace("-", "") if word.startswith("re-") else word)
+
+
+def is_noun(word: str) -> bool:
+    """Return whether a lower-case word can head a noun phrase."""
+    return word not in NEVER_NOUNS and word not in BE and "NOUN" in word_classes(word)
+
+
+def is_adjective(word: str) -> bool:
+    """Return whether a lower-case word can be an adjective."""
+    return word in NEVER_NOUNS or "ADJ" in word_classes(word)
+
+
+def is_only_verb(word: str) -> bool:
+    """Return whether a lower-case word can be a verb and nothing that ends a noun phrase."""
+    classes = word_classes(word)
+    return "VERB" in classes and not is_noun(word)

@@ -1,0 +1,106 @@
+"""Outputs that answer nothing: copies of the question, and refusals."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from seodang.data.checks.rule import Rule
+from seodang.data.checks.view import Check, Finding, View
+from seodang.data.rows import shown
+
+RULES: Final = (
+    Rule(
+        id="output-equals-instruction",
+        field="output",
+        reason_ko="답이 지시문을 그대로 옮긴 것입니다",
+        reason_en="the output is the instruction over again",
+        fix_ko="답을 적거나 그 행을 지우세요",
+        fix_en="write the answer, or delete the row",
+    ),
+    Rule(
+        id="output-equals-input",
+        field="output",
+        reason_ko="답이 입력을 그대로 옮긴 것입니다",
+        reason_en="the output is the input over again",
+        fix_ko="고칠 것이 없어 그대로가 맞는 과제인지 보고, 아니면 답을 적으세요",
+        fix_en="see whether nothing was to be changed; else write the answer",
+    ),
+    Rule(
+        id="refusal",
+        field="output",
+        reason_ko="답이 온통 거절입니다",
+        reason_en="the whole output is a refusal",
+        fix_ko="답을 적거나 그 행을 빼세요. 거절을 가르치려면 expectations.actions.refusal을 warn으로 두세요",
+        fix_en="write the answer, or leave the row out; to teach refusals set expectations.actions.refusal to warn",
+    ),
+)
+
+_BARE: Final = re.compile(r"[\W_]+")
+# Tasks in which the text may come back as it was.
+_MAY_STAY: Final = re.compile(
+    r"correct|grammar|spell|punctuat|edit\b|proofread|rewrite|rephrase|fix\b|sort|order|arrange|remove|duplicate|translate|repeat|copy|capital|lower|upper|format|identify|select|choose|extract|find|improve"
+    r"|교정|수정|고치|고쳐|맞춤법|문법|정렬|순서|배열|제거|삭제|번역|반복|그대로|따라|바꾸|변환|찾|고르|선택|추출|식별|다듬|띄어쓰기"
+)
+
+_APOLOGY_ASKED: Final = re.compile(
+    r"refus|declin|apolog|sorry|reject|cancel|excuse|politely|synonym|replace|dialogue|conversation|chatbot|complain|customer|respond to|reply|translate|paraphrase|rewrite|rephrase|sentence|role|story|letter|e-?mail|script"
+    r"|사과|거절|거부|미안|죄송|취소|정중|대화|챗봇|불만|고객|답장|번역|문장|역할|이야기|편지|메일|대본|요약"
+)
+_REFUSAL_EN: Final = re.compile(
+    r"(?:as an? (?:ai|artificial intelligence|(?:large )?language model|gpt)\b|i(?:'m| am) (?:just |only )?an? (?:ai|artificial intelligence|(?:large )?language model)\b"
+    r"|(?:i'?m |i am )?(?:very |so )?sorry,? ?(?:but )?,?(?:i(?:'m| am)? |this |that |as an )|i apologi[sz]e,? but|unfortunately,? (?:i |this |as an )|i (?:can(?:'t|not)|am (?:unable|not able) to) (?:fulfil|complet|provid|assist|help|answer|generat|creat|do |perform|access|process|see |view|determin|give|respond|comply|identif|offer|tell|writ|play|brows|open|summar|translat|analy|render|draw)"
+    r"|i'm (?:unable|not able) |i do(?:n't| not) have (?:access|the ability|enough|the necessary|any information)|this (?:type of )?(?:instruction|task|request|question) can(?:not|'t) be"
+    r"|it is not possible (?:for me )?to |not enough information|there is not enough information|no (?:image|picture|input|article|text) (?:was |is |has been )?(?:provided|given|attached))"
+)
+_CANNOT_EN: Final = re.compile(
+    r"\b(?:can(?:'t|not)|unable|not able|not possible|don't have|do not have|not capable|not enough information|wasn't provided|(?:was|is|been) (?:not )?(?:provided|given|attached)|not have access|don't know|do not know)\b"
+)
+_TURNS_EN: Final = re.compile(r"\b(?:however|but (?:i can|here|generally|in general|if)|here (?:is|are)|instead,|that said|nevertheless)\b")
+_REFUSAL_KO: Final = re.compile(
+    r"죄송|미안|안타깝|유감|아쉽|인공지능|인공 지능|ai |저는 |이 (?:과제|작업|지시|명령|질문|요청|문제)|해당 |주어진 |제공된 |입력|지시|언어 ?모델|gpt|대답|답변|정보가 부족"
+)
+_CANNOT_KO: Final = re.compile(
+    r"(?:답변|대답|제공|수행|도와|도움|생성|처리|이해|작성|판단|알려|확인|말씀|추천|요약|분석|번역|실행|완료|해결|응답|설명|평가|파악|답|알|할|볼|찾을)[^.]{0,8}(?:수 ?(?:가 |는 )?없|지 못|불가|어렵|않습니다)"
+    r"|(?:정보|데이터|내용|입력|이미지|기사|문장|텍스트|글|자료|맥락)[^.]{0,6}(?:부족|없어|없습니다|없으|주어지지 않|제공되지 않)|능력이 없|권한이 없|지원하지 않|가지고 있지 않|잘 모르|모르겠"
+)
+_TURNS_KO: Final = re.compile(r"하지만|그러나|다만|대신|그렇지만|다음과 같")
+_HEAD: Final = 160  # characters in which a refusal begins
+
+
+def find_equal_instruction(view: View) -> Finding | None:
+    """Return an output that is the instruction again, signs and case aside."""
+    if not view.answer or view.labelled or abs(len(view.answer) - len(view.request)) > max(8, len(view.request) // 4):
+        return None
+    bare = _BARE.sub("", view.answer.casefold())
+    return Finding("output", shown(view.answer)) if bare and bare == _BARE.sub("", view.instruction.casefold()) else None
+
+
+def find_equal_input(view: View) -> Finding | None:
+    """Return an output that is the input again, where the task would have changed it."""
+    text = view.input.strip()
+    if not text or abs(len(view.answer) - len(text)) > 8 or view.labelled:
+        return None
+    same = view.answer.casefold().split() == text.casefold().split()
+    return Finding("output", shown(view.answer)) if same and not _MAY_STAY.search(view.request) else None
+
+
+def find_refusal(view: View) -> Finding | None:
+    """Return an output that only refuses; one that goes on to answer, or that was asked to refuse, is none."""
+    text = view.answer
+    if not text or len(text) > view.limits.max_refusal_characters or view.labelled:
+        return None
+    low = text.lower().replace("’", "'")
+    head = low[:_HEAD]
+    if text.isascii() or "a" <= head[0] <= "z":
+        refuses = _REFUSAL_EN.match(head) is not None and _CANNOT_EN.search(low) is not None and not _TURNS_EN.search(low)
+    else:
+        refuses = _REFUSAL_KO.match(head) is not None and _CANNOT_KO.search(head) is not None and not _TURNS_KO.search(low)
+    return Finding("output", shown(text)) if refuses and not _APOLOGY_ASKED.search(view.asked) else None
+
+
+CHECKS: Final[dict[str, Check]] = {
+    "output-equals-instruction": find_equal_instruction,
+    "output-equals-input": find_equal_input,
+    "refusal": find_refusal,
+}

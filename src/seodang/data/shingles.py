@@ -1,0 +1,173 @@
+"""Texts as arrays: letters that count, and hashes of whole texts, of shingles and of n-grams, a chunk at a time.
+
+Hashes are sums of the letters' hashes times powers of an odd number, modulo 2**64 (Karp and Rabin 1987): with prefix sums,
+the hash of any stretch of text costs the same whatever its length, and texts can be put together without reading them again.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Hashes = NDArray[np.uint64]
+Integers = NDArray[np.int64]
+
+_DROPPED, _BLANK, _LETTER, _DIGIT, _BORDER = range(5)
+_HYPHEN = ord("-")
+_BASE = 0x9E3779B97F4A7C15  # odd, so it has an inverse modulo 2**64
+_INVERSE = pow(_BASE, -1, 2**64)
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """The letters that count of several texts, one text after the other."""
+
+    hashes: Hashes  # of each letter
+    starts: Integers  # of each text among the letters, and the end of the last one; length texts + 1
+    begins: NDArray[np.bool_]  # whether a letter is the first of a word
+
+    @property
+    def lengths(self) -> Integers:
+        """Letters of each text."""
+        return np.diff(self.starts)
+
+
+def letters_of(texts: Sequence[str]) -> Letters:
+    """Return what of the texts counts when they are compared: NFKC, casefolded, without blanks and punctuation.
+
+    Signs such as + and = and emoji stay. Between digits one sign of what stood there stays, and so does a hyphen before a
+    digit: 1.5 is not 15, "1, 23" is not "12, 3", and -2 is not 2.
+    """
+    folded = "".join(_folded(text) + "\0" for text in texts)
+    points = np.frombuffer(folded.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).copy()
+    kinds = _kinds()[points]
+    kept = kinds >= _LETTER  # the borders too, for now
+    kept[:-1] |= (points[:-1] == _HYPHEN) & (kinds[1:] == _DIGIT)
+    _keep_between_digits(points, kinds, kept)
+    kept &= kinds != _BORDER
+    starts = np.concatenate([[0], np.cumsum(kept)[kinds == _BORDER]])
+    places = np.flatnonzero(kept)
+    begins = np.diff(places, prepend=-2) > 1
+    return Letters(_mixed(points[kept].astype(np.uint64)), starts, begins)
+
+
+def _folded(text: str) -> str:
+    """Return the text in NFKC without case; U+0000, which parts texts, becomes a blank."""
+    text = text.replace("\0", " ")
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _keep_between_digits(points: NDArray[np.uint32], kinds: NDArray[np.uint8], kept: NDArray[np.bool_]) -> None:
+    """Of what is dropped between two digits keep the first sign, or one blank where there are only blanks."""
+    places = np.flatnonzero(kept)
+    left, right = places[:-1], places[1:]
+    between = left[(right - left > 1) & (kinds[left] == _DIGIT) & (kinds[right] == _DIGIT)]
+    chosen = between + 1
+    later = (kinds[chosen] == _BLANK) & ~kept[chosen + 1] & (kinds[chosen + 1] == _DROPPED)
+    chosen[later] += 1
+    kept[chosen] = True
+    points[chosen[kinds[chosen] == _BLANK]] = ord(" ")
+
+
+@lru_cache(maxsize=1)
+def _kinds() -> NDArray[np.uint8]:
+    """Return the kind of every code point (Unicode general categories: letters, marks, numbers and symbols count)."""
+    kinds = np.full(0x110000, _DROPPED, dtype=np.uint8)
+    for point in range(0x110000):
+        category = unicodedata.category(chr(point))
+        if category == "Nd":
+            kinds[point] = _DIGIT
+        elif category[0] in "LMNS":
+            kinds[point] = _LETTER
+        elif category[0] == "Z" or chr(point).isspace():
+            kinds[point] = _BLANK
+    kinds[0] = _BORDER
+    return kinds
+
+
+def words_of(letters: Letters) -> tuple[Hashes, Integers]:
+    """Return the hashes of the words, and where each text starts among them (length texts + 1)."""
+    places = np.append(np.flatnonzero(letters.begins), letters.hashes.size)
+    hashes = _between(_sums(letters.hashes), places[:-1], places[1:])
+    counted = np.concatenate([[0], np.cumsum(letters.begins)])
+    return _mixed(hashes), counted[letters.starts]
+
+
+def text_hashes(letters: Letters) -> Hashes:
+    """Return one hash a text, to be put together by `joined`; 0 for a text without letters."""
+    return _between(_sums(letters.hashes), letters.starts[:-1], letters.starts[1:])
+
+
+def joined(first: Hashes, lengths: Integers, second: Hashes) -> Hashes:
+    """Return the hashes of the first texts followed by the second ones. `lengths` are the first ones' letters."""
+    powers = _powers(_BASE, int(lengths.max(initial=0)) + 1)[lengths]
+    return np.asarray(first + powers * second)
+
+
+def mixed(hashes: Hashes) -> Hashes:
+    """Return the hashes spread over all 64 bits."""
+    return _mixed(hashes)
+
+
+def shingles(letters: Letters, sizes: Integers) -> Hashes:
+    """Return one shingle hash a letter: of it and the letters after it, `sizes[text]` in all.
+
+    At the end of a text shingles are shorter, so that a text of one letter has one, too. The texts start where
+    `letters.starts` says.
+    """
+    places = np.arange(letters.hashes.size)
+    ends = np.minimum(places + np.repeat(sizes, letters.lengths), np.repeat(letters.starts[1:], letters.lengths))
+    return _mixed(_between(_sums(letters.hashes), places, ends))
+
+
+def ngrams(hashes: Hashes, starts: Integers, size: int) -> tuple[Hashes, Integers]:
+    """Return the hashes of all runs of `size` units that stay within one text, and the text of each.
+
+    Args:
+        hashes: Of words or letters.
+        starts: Of the texts among them; length texts + 1.
+        size: Units of an n-gram.
+    """
+    counts = np.maximum(np.diff(starts) - size + 1, 0)
+    owners = np.repeat(np.arange(counts.size), counts)
+    firsts = np.arange(int(counts.sum())) + np.repeat(starts[:-1] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+    return _mixed(_between(_sums(hashes), firsts, firsts + size)), owners
+
+
+def _sums(hashes: Hashes) -> Hashes:
+    """Return the prefix sums of the hashes times the powers of the base; length units + 1."""
+    sums = np.zeros(hashes.size + 1, dtype=np.uint64)
+    np.cumsum(hashes * _powers(_BASE, hashes.size), out=sums[1:])
+    return sums
+
+
+def _between(sums: Hashes, firsts: Integers, ends: Integers) -> Hashes:
+    """Return the hashes of the stretches from `firsts` to before `ends`, the same wherever a stretch stands."""
+    return np.asarray((sums[ends] - sums[firsts]) * _powers(_INVERSE, sums.size)[firsts])
+
+
+def _powers(base: int, count: int) -> Hashes:
+    return _power_table(base, max(10, (count - 1).bit_length()))[: max(count, 0)]
+
+
+@lru_cache(maxsize=4)  # two bases, and the usual and a larger chunk
+def _power_table(base: int, bits: int) -> Hashes:
+    factors = np.full(1 << bits, base, dtype=np.uint64)
+    factors[0] = 1
+    return np.multiply.accumulate(factors)
+
+
+def _mixed(hashes: Hashes) -> Hashes:
+    """Return a bijection of 64-bit numbers that spreads every bit (SplitMix64, Steele et al. 2014)."""
+    spread = hashes + np.uint64(_BASE)
+    spread ^= spread >> np.uint64(30)
+    spread *= np.uint64(0xBF58476D1CE4E5B9)
+    spread ^= spread >> np.uint64(27)
+    spread *= np.uint64(0x94D049BB133111EB)
+    spread ^= spread >> np.uint64(31)
+    return spread

@@ -1,0 +1,68 @@
+"""What the licences of the sources ask of what is made from them. Pure; knows names, is no legal advice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+# CC-BY-NC-4.0 and its kin in any spelling, and licences that say it in words.
+_NON_COMMERCIAL: Final = re.compile(
+    r"(?<![a-z])nc(?![a-z])|non[- ]?commercial|research[- ]?only|(?<![a-z])only for research|research (?:use|purposes?) only|academic[- ](?:use )?only|비상업|비영리|연구용|연구 목적",
+    re.IGNORECASE,
+)
+_SHARE_ALIKE: Final = re.compile(r"(?<![a-z])sa(?![a-z])|share[- ]?alike|(?<![a-z])(?:[al]?gpl|odbl|cdla-sharing)|동일조건", re.IGNORECASE)
+_UNKNOWN: Final = frozenset({"", "-", "?", "none", "none stated", "not stated", "unknown", "unlicensed", "other", "tbd", "n/a", "noassertion", "미상", "없음", "모름", "알 수 없음"})
+# Identifiers of the Hugging Face Hub's dataset cards: https://huggingface.co/docs/hub/repositories-licenses
+_HUB: Final = frozenset(
+    "apache-2.0 mit cc0-1.0 cc-by-2.0 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0"
+    " cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 odc-by odbl pddl gpl-3.0 lgpl-3.0 agpl-3.0 bsd-2-clause bsd-3-clause isc mpl-2.0 unlicense wtfpl gfdl gemma".split()
+)
+_HUB_SPELLINGS: Final = {"cc0": "cc0-1.0", "public domain": "cc0-1.0", "odbl-1.0": "odbl", "odc-by-1.0": "odc-by"}
+_HUB_FAMILY: Final = re.compile(r"^(l?a?gpl-3\.0)-(?:only|or-later)$")
+
+
+@dataclass(frozen=True, slots=True)
+class LicenceSummary:
+    """The licences that ask for something, each as it was spelled, sorted, without repeats."""
+
+    non_commercial: tuple[str, ...]  # commercial use is not allowed; what is trained on them inherits that
+    share_alike: tuple[str, ...]  # what is derived goes under the same licence
+    unknown: tuple[str, ...]  # nobody said; "" is one of them
+
+
+def licence_summary(licences: Iterable[str]) -> LicenceSummary:
+    """Return which of the licences are non-commercial, share-alike, or unknown; one can be the first two.
+
+    Args:
+        licences: SPDX names or any text, one for each source; "CC-BY-NC-4.0", "CC BY-NC 4.0 (research only)", "".
+
+    """
+    given = sorted({licence.strip() for licence in licences})
+    return LicenceSummary(
+        non_commercial=_those(given, _is_non_commercial),
+        share_alike=_those(given, lambda licence: bool(_SHARE_ALIKE.search(licence))),
+        unknown=_those(given, _is_unknown),
+    )
+
+
+def hub_licence(licence: str) -> str:
+    """Return the licence's identifier on the Hugging Face Hub, `unknown` or `other` where it has none."""
+    name = re.sub(r"\s+", "-", licence.strip().lower()).replace("ccby", "cc-by")
+    name = _HUB_SPELLINGS.get(name.replace("-", " "), _HUB_SPELLINGS.get(name, _HUB_FAMILY.sub(r"\1", name)))
+    if name in _HUB:
+        return name
+    return "unknown" if _is_unknown(licence) else "other"
+
+
+def _those(licences: list[str], holds: Callable[[str], bool]) -> tuple[str, ...]:
+    return tuple(licence for licence in licences if holds(licence))
+
+
+def _is_non_commercial(licence: str) -> bool:
+    return bool(_NON_COMMERCIAL.search(licence))
+
+
+def _is_unknown(licence: str) -> bool:
+    return licence.strip().lower() in _UNKNOWN

@@ -1,0 +1,42 @@
+"""Rows and parameters for the tests of data, as `ingest` and params.yaml give them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from seodang.data.rows import FIELDS, Row
+from seodang.params import ExpectationsParams
+from seodang.params_file import load_params, overlaid, read_yaml
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+_BARE: Row = {
+    **{"instruction": "무엇인가요?", "input": "", "output": "답입니다.", "system": "", "turns": [], "rejected": "", "desirable": None, "url": ""},
+    **{"language": "ko", "source": "films", "task": "t", "cluster": "c", "choices": [], "role": "any", "file": "films.json", "source_row": 0},
+    **{"format": "alpaca", "oversized": [], "original": None},
+}
+
+
+def row(instruction: Any = _BARE["instruction"], input: Any = "", output: Any = _BARE["output"], **changes: Any) -> Row:
+    """Return a row that breaks no rule, with changes."""
+    made = {**_BARE, "instruction": instruction, "input": input, "output": output, **changes}
+    assert tuple(sorted(made)) == tuple(sorted(FIELDS))
+    return {name: made[name] for name in FIELDS}
+
+
+def shipped_expectations(**changes: Any) -> ExpectationsParams:
+    """Return the shipped profile's section, laid over with changes."""
+    raw = overlaid(read_yaml(REPOSITORY / "profiles" / "tiny.yaml")["expectations"], changes)
+    return ExpectationsParams.model_validate(raw)
+
+
+def shipped_params() -> Any:
+    """Return the shipped parameters."""
+    return load_params(REPOSITORY / "params.yaml")
+
+
+def source(name: str, path: str | None, **changes: Any) -> dict[str, Any]:
+    """Return one entry of ingest.sources."""
+    where = {"kind": "file", "path": path, "sha256": None, "format": "auto", "columns": None, "table": None}
+    told = {"language": None, "task": None, "cluster": None, "limit": None, "role": "any", "weight": 1.0, "cap": None, "replay": False}
+    return {"name": name, **where, **told, "licence": "CC0-1.0", **changes}
