@@ -21,7 +21,7 @@ from seodang.jsonl import read_records
 from seodang.modeling.device import keep_freed_memory
 from seodang.modeling.loading import load_model, load_tokenizer
 from seodang.modeling.lora import AnswerTrainer, collate, fitting, hide_prompt, with_adapter
-from seodang.modeling.tokenizing import pad_id, tokenise
+from seodang.modeling.tokenizing import pad_id, tokenise_record
 from seodang.params_file import load_params
 from seodang.paths import Paths
 
@@ -33,7 +33,7 @@ def batches(count: int) -> list[dict[str, Tensor]]:
     paths = Paths(Path.cwd())
     params = load_params(paths.params)
     tokenizer = load_tokenizer(paths.base)
-    rows = [tokenise(tokenizer, record.instruction, record.input, record.output, params.prompt.format) for record in read_records(paths.split("train"))]
+    rows = [tokenise_record(tokenizer, record, params.prompt.format) for record in read_records(paths.split("train"))]
     kept = sorted(fitting(rows, params.train.max_length), key=lambda row: len(row.prompt) + len(row.completion))
     size = params.train.batch_size
     starts = [index * (len(kept) - size) // max(1, count - 1) for index in range(count)]

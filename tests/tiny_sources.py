@@ -33,7 +33,9 @@ def file_source(name: str, path: str | None, **changes: Any) -> dict[str, Any]:
     return {**fields, **changes}
 
 
-def rows_of(folder: Path, objects: list[Any] | str, *, file: str = "data.json", format: Any = "auto", columns: Any = None, table: Any = None, limit: int = 1000) -> list[dict[str, Any]]:
+def rows_of(
+    folder: Path, objects: list[Any] | str, *, file: str = "data.json", format: Any = "auto", columns: Any = None, table: Any = None, limit: int = 1000
+) -> list[dict[str, Any]]:
     """The rows of a file that holds these objects, or this text."""
     path = folder / file
     path.write_text(objects if isinstance(objects, str) else json.dumps(objects, ensure_ascii=False), "utf-8")

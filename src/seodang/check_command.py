@@ -13,7 +13,7 @@ from seodang.params.sources import Format
 if TYPE_CHECKING:
     from seodang.data.checking import Checked, CheckParams
     from seodang.data.tokens import TokenCounter
-    from seodang.params import Params
+    from seodang.params import Params, TableTemplate
 
 CLEAN, REJECTED = 0, 1
 _TOP = 12  # rules told on the terminal
@@ -104,7 +104,7 @@ def _columns(pairs: list[str]) -> dict[str, str] | None:
     return columns or None
 
 
-def _table(file: Path | None) -> object:
+def _table(file: Path | None) -> TableTemplate | None:
     from pydantic import ValidationError
 
     from seodang.params import TableTemplate

@@ -44,7 +44,11 @@ class Writer:
 
     def write(self, row: dict[str, Any]) -> None:
         """Add one line."""
-        self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        self.write_line(json.dumps(row, ensure_ascii=False) + "\n")
+
+    def write_line(self, line: str) -> None:
+        """Add one line as it stands in another such file."""
+        self._file.write(line)
 
     def discard(self) -> None:
         """Write nothing after all."""
@@ -86,21 +90,31 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     write_atomically(path, (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
+def read_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a JSONL file that an earlier stage wrote, not yet parsed.
+
+    Raises:
+        ArtefactError: If it cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+            yield from file
+    except OSError as error:
+        raise ArtefactError(f"{path} cannot be read ({error}); run: dvc repro {path.parent.name}") from error
+
+
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the objects of a JSONL file that an earlier stage wrote.
 
     Raises:
         ArtefactError: If it is missing or damaged, with the line.
     """
-    try:
-        with path.open(encoding="utf-8", errors="surrogatepass", newline="\n") as file:
-            for number, line in enumerate(file, start=1):
-                try:
-                    yield json.loads(line)
-                except ValueError as error:
-                    raise ArtefactError(f"{path}, line {number}: {error}; run: dvc repro --force {path.parent.name}") from error
-    except OSError as error:
-        raise ArtefactError(f"{path} cannot be read ({error}); run: dvc repro {path.parent.name}") from error
+    for number, line in enumerate(read_lines(path), start=1):
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ArtefactError(f"{path}, line {number}: {error}; run: dvc repro --force {path.parent.name}") from error
+        yield row
 
 
 def write_records(path: Path, records: Iterable[Record]) -> None:

@@ -9,13 +9,13 @@ from contextlib import suppress
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tiny_sources import file_source
 
 from seodang.data.rows import FIELDS, fault_of
 from seodang.data.sources import Tally, source_rows
 from seodang.errors import SourceError
 from seodang.jsonl import read_rows, write_rows
 from seodang.params import IngestParams, SourceParams
-from tiny_sources import file_source
 
 PRIMER = {"seed": 1, "sentiment_per_language": 2, "classification_per_language": 2, "open_per_language": 2}
 SENTIMENT = {"label_column": "label", "labels": {"0": "부정", "1": "긍정"}, "input": "{document}", "instructions": ["긍정인가요, 부정인가요?"]}
@@ -104,13 +104,17 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_the_text(tmp_pat
 
 
 def test_the_task_is_the_sources_else_the_records_else_the_name_of_the_source(tmp_path):
-    records = json.dumps([{"instruction": "가", "output": "나", "task": "요약"}, {"instruction": "가", "output": "나"}, {"instruction": "가", "output": "나", "task": "긴 글 " * 30}])
+    records = json.dumps(
+        [{"instruction": "가", "output": "나", "task": "요약"}, {"instruction": "가", "output": "나"}, {"instruction": "가", "output": "나", "task": "긴 글 " * 30}]
+    )
     assert [(row["task"], row["cluster"]) for row in read_text(tmp_path, "a.json", records)] == [("요약", "요약"), ("films", "films"), ("films", "films")]
     assert {row["task"] for row in read_text(tmp_path, "a.json", records, task="chat")} == {"chat"}
 
 
 def test_the_original_is_kept_where_it_holds_more_than_the_three_texts_and_its_long_values_are_cut(tmp_path):
-    plain, more = read_text(tmp_path, "a.json", json.dumps([{"instruction": "가", "output": "나"}, {"instruction": "가", "output": "나", "note": "x" * 2000, "more": {"a": ["y" * 2000]}}]))
+    plain, more = read_text(
+        tmp_path, "a.json", json.dumps([{"instruction": "가", "output": "나"}, {"instruction": "가", "output": "나", "note": "x" * 2000, "more": {"a": ["y" * 2000]}}])
+    )
     assert plain["original"] is None
     assert more["original"]["note"] == "x" * 1000
     assert more["original"]["more"] == '{"a": ["' + "y" * 992
@@ -212,7 +216,7 @@ def test_a_row_that_cannot_be_read_is_a_row_with_its_fault_and_stops_no_other(tm
 
 
 def test_a_file_of_which_no_row_can_be_read_is_unusable(tmp_path):
-    with pytest.raises(SourceError, match=r"bad\.jsonl: none of its first 2 rows can be read: line 1, column 2"):
+    with pytest.raises(SourceError, match=r"bad\.jsonl, line 1, column 2: this is not JSON .*none of its rows can be read"):
         read_text(tmp_path, "bad.jsonl", "{]\n{]\n")
 
 
@@ -255,3 +259,19 @@ def test_any_bytes_end_in_rows_or_in_a_source_error(tmp_path, content, name, tab
         assert all(tuple(row) == FIELDS for row in rows)
         write_rows(tmp_path / "rows.jsonl", rows)
         assert list(read_rows(tmp_path / "rows.jsonl")) == rows
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": "table"}, "format 'table' needs table"),
+        ({"format": "columns"}, "format 'columns' needs columns"),
+        ({"columns": {"instruction": "q"}}, "columns is read by format 'columns' only, but the format is 'auto'"),
+        ({"format": "columns", "columns": {"output": "a"}}, "columns must say where the instruction stands"),
+        ({"format": "columns", "columns": {"instruction": "q", "answer": "a"}}, "columns has answer, which is no field of a record"),
+        ({"format": "table", "columns": {"instruction": "q"}, "table": SENTIMENT}, "columns is read by format 'columns' only"),
+    ],
+)
+def test_a_source_says_what_its_format_reads_by_and_nothing_that_is_not_read(changes, message):
+    with pytest.raises(ValueError, match=message):
+        source(**changes)

@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 _METRIC = "column_values.free_of_findings"
 
 
-class ColumnValuesFreeOfFindings(ColumnMapMetricProvider):
+class ColumnValuesFreeOfFindings(ColumnMapMetricProvider):  # type: ignore[misc]
     """Metric: whether a row's cell is empty, that is, whether the rule of the column found nothing in it."""
 
     condition_metric_name = _METRIC
     filter_column_isnull = False
 
-    @column_condition_partial(engine=PandasExecutionEngine)
+    @column_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
     def _pandas(cls, column: Series, **_: Any) -> Series:  # noqa: ANN401 - the library's own signature
         return column.isna()
 
 
-class ExpectColumnValuesToBeFreeOfFindings(ColumnMapExpectation):
+class ExpectColumnValuesToBeFreeOfFindings(ColumnMapExpectation):  # type: ignore[misc]
     """Expect that a rule found nothing in any row.
 
     The column holds what the rule found (place and text), and nothing where it found nothing: Great

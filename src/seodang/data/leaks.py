@@ -1,14 +1,15 @@
 """Decontamination: which records of train and validation give an evaluation item away, item by item.
 
-A record leaks an item when it asks exactly the same (normalised), when it has a long n-gram of the item's question anywhere in
-it (13 words, as Brown et al. 2020 take; in Korean 30 letters), or when the two questions are near-duplicates by MinHash. An
-instruction that stands before many different inputs gives nothing away: of its records only the input counts.
+A record leaks an item when it asks exactly the same (normalised) or gives the item's answer for the same input in other words;
+when it has a long n-gram of the item's question anywhere in it (13 words, as Brown et al. 2020 take; in Korean 30 letters); or
+when the two questions are near-duplicates by MinHash. An instruction that stands before many different inputs gives nothing
+away: of its records only the input counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -112,32 +113,41 @@ def _sketches(letters: Letters, korean: NDArray[np.bool_], prepare: PrepareParam
     return sketch_of(signed), band_keys(signed, *bands_for(prepare.leaks.threshold, permutations))
 
 
-def gather_items(questions: Iterable[Questions], asked_hashes: Hashes, boilerplate_after: int) -> Items | None:
+def gather_items(questions: Iterable[Questions], rows: NDArray[np.void], boilerplate_after: int) -> Items | None:
     """Return the evaluation items ready to be searched, None when there are none.
 
     Args:
         questions: Of all items, by chunks.
-        asked_hashes: Hash of the whole question, one an accepted record.
+        rows: Traits of all accepted records.
         boilerplate_after: An n-gram in the instructions of more items than this is boilerplate and gives nothing away.
     """
     parts = list(questions)
     if not parts:
         return None
     together = _together(parts)
-    order = np.argsort(together.grams, kind="stable")
+    order = np.lexsort((together.in_instruction, together.owners, together.grams))
     order = order[_telling(together.grams[order], together.owners[order], together.in_instruction[order], boilerplate_after)]
     long = np.flatnonzero(together.long_enough)
-    hashes = asked_hashes[together.numbers]
+    hashes, exact_owners = _exact_keys(rows[together.numbers])
     by_hash = np.argsort(hashes)
     return Items(
-        questions=together,
+        questions=replace(together, grams=together.grams[:0], owners=together.owners[:0], in_instruction=together.in_instruction[:0]),
         gram_hashes=together.grams[order],
         gram_owners=together.owners[order],
         gram_counts=np.maximum(np.bincount(together.owners[order], minlength=together.numbers.size), 1),
         band_orders=long[np.argsort(together.keys[long].T, axis=1)],
         exact_hashes=hashes[by_hash],
-        exact_owners=by_hash,
+        exact_owners=exact_owners[by_hash],
     )
+
+
+def _exact_keys(rows: NDArray[np.void]) -> tuple[Hashes, Integers]:
+    """Return what must not be the same in an item and a training record, and the place of the record that each key is of.
+
+    It is the question; and what is asked about (the group of the split) with the answer, which an item may lack.
+    """
+    keys = (rows["question"], mixed(rows["group"] ^ mixed(rows["answer"])))
+    return np.concatenate(keys), np.tile(np.arange(len(rows)), len(keys))
 
 
 def _together(parts: Sequence[Questions]) -> Questions:
@@ -154,7 +164,7 @@ def _together(parts: Sequence[Questions]) -> Questions:
 
 
 def _telling(hashes: Hashes, owners: Integers, in_instruction: NDArray[np.bool_], after: int) -> NDArray[np.bool_]:
-    """Return which n-grams, sorted by hash and then in the items' order, count: each once an item, and no boilerplate."""
+    """Return which n-grams, sorted by hash and item, count: each once an item, and none that many instructions have."""
     fresh = np.diff(hashes, prepend=hashes[:1] + np.uint64(1)) != 0
     once = fresh | (np.diff(owners, prepend=-1) != 0)
     number = np.cumsum(fresh) - 1
@@ -162,18 +172,18 @@ def _telling(hashes: Hashes, owners: Integers, in_instruction: NDArray[np.bool_]
     return np.asarray(once & ~(in_instruction & (items[number] > after)))
 
 
-def find_leaks(questions: Questions, items: Items, asked_hashes: Hashes, threshold: float) -> list[Leak]:
+def find_leaks(questions: Questions, items: Items, rows: NDArray[np.void], threshold: float) -> list[Leak]:
     """Return the leaks of a chunk of training records: each pair of record and item once, by the plainest kind.
 
     Args:
         questions: Of the training records.
         items: What evaluation asks.
-        asked_hashes: Hash of the whole question, one an accepted record.
+        rows: Traits of all accepted records.
         threshold: Jaccard similarity of two questions that are near-duplicates.
     """
     found: dict[tuple[int, int], Leak] = {}
     numbers = items.questions.numbers
-    for kind, pairs in (("exact", _exact(questions, items, asked_hashes)), ("ngram", _shared_ngrams(questions, items)), ("minhash", _similar(questions, items, threshold))):
+    for kind, pairs in (("exact", _exact(questions, items, rows)), ("ngram", _shared_ngrams(questions, items)), ("minhash", _similar(questions, items, threshold))):
         for place, item, overlap in pairs:
             leak = Leak(int(numbers[item]), int(questions.numbers[place]), kind, overlap)  # type: ignore[arg-type]
             found.setdefault((place, item), leak)
@@ -191,9 +201,13 @@ def _ranges(sorted_hashes: Hashes, wanted: Hashes, limit: int | None = None) -> 
     return places, np.asarray(first[places] + within)
 
 
-def _exact(questions: Questions, items: Items, asked_hashes: Hashes) -> Iterator[tuple[int, int, float]]:
-    places, hits = _ranges(items.exact_hashes, asked_hashes[questions.numbers])
-    for place, hit in zip(places.tolist(), hits.tolist(), strict=True):
+def _exact(questions: Questions, items: Items, rows: NDArray[np.void]) -> Iterator[tuple[int, int, float]]:
+    mine = rows[questions.numbers]
+    unanswered = mine.copy()
+    unanswered["answer"] = 0  # meets the items that have no answer
+    keys, owners = (np.concatenate(both) for both in zip(_exact_keys(mine), _exact_keys(unanswered), strict=True))
+    places, hits = _ranges(items.exact_hashes, keys)
+    for place, hit in zip(owners[places].tolist(), hits.tolist(), strict=True):
         yield place, int(items.exact_owners[hit]), 1.0
 
 

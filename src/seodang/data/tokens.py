@@ -11,6 +11,7 @@ from seodang.data.rows import TEXTS, Row, kind_of
 from seodang.errors import ModelError
 from seodang.params import PromptFormat
 from seodang.prompting import render_answer, render_prompt
+from seodang.records import Turn
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -50,11 +51,12 @@ class TokenCounter:
     def _texts(self, row: Row) -> tuple[str, str] | None:
         if any(kind_of(row[name]) != "text" for name in TEXTS):
             return None
-        before = _whole("\n".join(part for part in (row["system"], *(turn["content"] for turn in row["turns"])) if isinstance(part, str)))
-        if self.format == "chat":
-            return f"{before}\n{row['instruction']}\n\n{row['input']}".strip(), str(row["output"])
-        rendered = "".join(part.text for part in render_prompt(row["instruction"], row["input"], self.format))
-        return before + rendered, render_answer(row["output"], self.format)
+        system = row["system"] if isinstance(row["system"], str) else ""
+        turns = [Turn(role=turn["role"], content=turn["content"]) for turn in row["turns"]]
+        # The chat template is the tokenizer's own and needs transformers; the plain wording is as long but for its markers.
+        format = "plain" if self.format == "chat" else self.format
+        rendered = "".join(part.text for part in render_prompt(row["instruction"], row["input"], format, system=system, turns=turns))
+        return _whole(rendered), render_answer(row["output"], format)
 
 
 def _whole(text: str) -> str:

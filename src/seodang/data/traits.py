@@ -25,6 +25,7 @@ TRAITS = np.dtype(
         ("question", "u8"),  # hash of what is asked: instruction (with the turns before it) and input
         ("instruction", "u8"),  # hash of it alone
         ("input", "u8"),  # 0 when there is none
+        ("answer", "u8"),
         ("group", "u8"),  # hash of what must stay on one side of the split; its place there too
         ("instruction_letters", "i4"),  # letters that count; see shingles
         ("input_letters", "i4"),
@@ -131,7 +132,7 @@ def _fill_texts(rows: NDArray[np.void], fields: Fields) -> None:
     lengths = fields.lengths
     question = joined(instructions, lengths[0], inputs)
     whole = joined(question, lengths[0] + lengths[1], answers)
-    rows["instruction"], rows["input"], rows["question"] = instructions, inputs, question
+    rows["instruction"], rows["input"], rows["answer"], rows["question"] = instructions, inputs, answers, question
     rows["exact"] = mixed(whole) ^ mixed(mixed(systems))
     rows["instruction_letters"], rows["input_letters"], rows["answer_letters"] = lengths[:3]
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
-from seodang.modeling.tokenizing import begin_ids, encode_prompt, encode_text, end_id, tokenise
+from seodang.modeling.tokenizing import begin_ids, encode_prompt, encode_text, end_id, tokenise_record
 from seodang.params import PromptFormat
-from seodang.prompting import render_answer, render_prompt
+from seodang.prompting import render_answer, render_record
 from seodang.records import Record
 
 
@@ -30,7 +30,7 @@ class Asker:
     def prompt(self, record: Record, exemplars: Sequence[Record] = ()) -> list[int]:
         """Return the ids of a prompt, the exemplars with their answers before it."""
         lead = [token for exemplar in exemplars for token in self._exemplar(exemplar)]
-        asked = encode_prompt(self.tokenizer, render_prompt(record.instruction, record.input, self.format, self.tokenizer))  # type: ignore[arg-type]
+        asked = encode_prompt(self.tokenizer, render_record(record, self.format, self.tokenizer))  # type: ignore[arg-type]
         return [*self._begin, *lead, *self._without_begin(asked)] if lead else asked
 
     def fitting(self, records: Sequence[Record], exemplars: Sequence[Record], context: int) -> list[Record]:
@@ -50,7 +50,7 @@ class Asker:
         return kept
 
     def _exemplar(self, record: Record) -> list[int]:
-        tokens = tokenise(self.tokenizer, record.instruction, record.input, record.output, self.format)
+        tokens = tokenise_record(self.tokenizer, record, self.format)
         return [*self._without_begin(tokens.prompt), *tokens.completion[:-1], *self._break]
 
     def _without_begin(self, ids: list[int]) -> list[int]:

@@ -23,7 +23,7 @@ from seodang.params import ScratchParams
 END, PAD, USER, ASSISTANT = "<|end|>", "<|pad|>", "<|user|>", "<|assistant|>"
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
-    "{{ ('<|user|>' if message['role'] == 'user' else '<|assistant|>') + message['content'] + '<|end|>' }}"
+    "{{ message['content'] + '\\n\\n' if message['role'] == 'system' else ('<|user|>' if message['role'] == 'user' else '<|assistant|>') + message['content'] + '<|end|>' }}"
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )

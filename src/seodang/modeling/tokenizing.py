@@ -9,7 +9,8 @@ from transformers import PreTrainedTokenizerBase
 
 from seodang.errors import ModelError
 from seodang.params import PromptFormat
-from seodang.prompting import Segment, render_answer, render_prompt
+from seodang.prompting import Segment, render_answer, render_prompt, render_record
+from seodang.records import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,15 @@ def _turn_end(tokenizer: PreTrainedTokenizerBase) -> int | None:
 
 
 def tokenise(tokenizer: PreTrainedTokenizerBase, instruction: str, input: str, output: str, format: PromptFormat) -> Tokens:
-    """Return prompt and completion ids of one record."""
-    segments = render_prompt(instruction, input, format, tokenizer)  # type: ignore[arg-type]
+    """Return prompt and completion ids of one request with its answer."""
+    return _tokens(tokenizer, render_prompt(instruction, input, format, tokenizer), output, format)  # type: ignore[arg-type]
+
+
+def tokenise_record(tokenizer: PreTrainedTokenizerBase, record: Record, format: PromptFormat) -> Tokens:
+    """Return prompt and completion ids of a record; the conversation that leads up to it stands in the prompt."""
+    return _tokens(tokenizer, render_record(record, format, tokenizer), record.output, format)  # type: ignore[arg-type]
+
+
+def _tokens(tokenizer: PreTrainedTokenizerBase, segments: Sequence[Segment], output: str, format: PromptFormat) -> Tokens:
     answer = encode_text(tokenizer, render_answer(output, format))
     return Tokens(prompt=encode_prompt(tokenizer, segments), completion=[*answer, end_id(tokenizer, format)])

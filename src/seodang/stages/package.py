@@ -26,7 +26,7 @@ from seodang.modeling.packaged import CARD, Card, content_version, write_card
 from seodang.modeling.tokenizing import encode_prompt, end_id
 from seodang.params import PackageParams, PromptParams
 from seodang.paths import Paths
-from seodang.prompting import fingerprint, render_prompt
+from seodang.prompting import fingerprint, render_record
 from seodang.registry.bento import build_bento, store_model
 from seodang.stages import Report
 
@@ -78,7 +78,7 @@ def _promoted(path: Path) -> dict[str, Any]:
 def _compared(prompt: PromptParams, package: PackageParams, paths: Paths) -> ParityReport:
     tokenizer = load_tokenizer(paths.merged)
     records = itertools.islice(read_records(paths.split("test")), package.parity_prompts)
-    prompts = [encode_prompt(tokenizer, render_prompt(record.instruction, record.input, prompt.format, tokenizer)) for record in records]  # type: ignore[arg-type]
+    prompts = [encode_prompt(tokenizer, render_record(record, prompt.format, tokenizer)) for record in records]  # type: ignore[arg-type]
     try:
         return check_parity(paths.base, paths.adapter, paths.merged, prompts, package.parity_tokens, end_id(tokenizer, prompt.format))
     except ParityError:

@@ -11,7 +11,7 @@ from seodang.jsonl import read_records, sha256_of, write_json
 from seodang.modeling.device import choose_device, keep_freed_memory
 from seodang.modeling.loading import load_model, load_tokenizer
 from seodang.modeling.lora import fitting, train_adapter
-from seodang.modeling.tokenizing import Tokens, tokenise
+from seodang.modeling.tokenizing import Tokens, tokenise_record
 from seodang.params import PromptParams, TrainParams
 from seodang.paths import Paths
 from seodang.prompting import fingerprint
@@ -29,7 +29,7 @@ def run(*, prompt: PromptParams, train: TrainParams, paths: Paths) -> Report:
     model = load_model(paths.base, train.precision, device)
 
     def tokens_of(records: Sequence[Record]) -> list[Tokens]:
-        return [tokenise(tokenizer, record.instruction, record.input, record.output, prompt.format) for record in records]
+        return [tokenise_record(tokenizer, record, prompt.format) for record in records]
 
     splits = {name: tokens_of(list(read_records(paths.split(name)))) for name in ("train", "validation")}
     kept = {name: fitting(rows, train.max_length) for name, rows in splits.items()}

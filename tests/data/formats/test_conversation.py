@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from tiny_sources import rows_of, talk
 
 from seodang.data.rows import fault_of
-from tiny_sources import rows_of, talk
 
 
 def said(*messages):
@@ -20,7 +20,9 @@ def broken(row):
     return row["output"]["found"]
 
 
-@pytest.mark.parametrize(("key", "role", "content"), [("conversations", "from", "value"), ("conversations", "role", "content"), ("conversation", "from", "value"), ("messages", "role", "content")])
+@pytest.mark.parametrize(
+    ("key", "role", "content"), [("conversations", "from", "value"), ("conversations", "role", "content"), ("conversation", "from", "value"), ("messages", "role", "content")]
+)
 def test_the_last_question_is_asked_the_last_answer_learned_and_the_rest_stands_before(tmp_path, key, role, content):
     spoken = [("system", "짧게 답해."), ("user", "하나는?"), ("assistant", "1"), ("user", "둘은?"), ("assistant", "2")]
     (row,) = rows_of(tmp_path, [{key: [{role: who, content: text} for who, text in spoken]}])
@@ -110,7 +112,15 @@ def test_what_is_no_proper_conversation_is_a_fault_that_says_why(tmp_path, messa
     assert row["turns"] == []
 
 
-@pytest.mark.parametrize(("messages", "found"), [("Hi", "no list of messages: Hi"), (None, "no list of messages: nothing"), (["Hi"], "message 1 is no object: Hi"), ([{"text": "Hi"}], "message 1 has an unknown role: blank text")])
+@pytest.mark.parametrize(
+    ("messages", "found"),
+    [
+        ("Hi", "no list of messages: Hi"),
+        (None, "no list of messages: nothing"),
+        (["Hi"], "message 1 is no object: Hi"),
+        ([{"text": "Hi"}], "message 1 has an unknown role: blank text"),
+    ],
+)
 def test_messages_that_are_none_are_a_fault(tmp_path, messages, found):
     assert broken(rows_of(tmp_path, [{"messages": messages}])[0]) == found
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tiny_sources import rows_of, talk
 
 from seodang.data.rows import fault_of
-from tiny_sources import rows_of, talk
 
 
 def chat(*messages):
@@ -42,7 +42,11 @@ def test_what_was_said_before_both_answers_stands_in_the_turns(tmp_path):
     before = [("user", "Hi"), ("assistant", "Hello")]
     shapes = [
         {"chosen": chat(("system", "Brief."), *before, ASKED, GOOD), "rejected": chat(("system", "Brief."), *before, ASKED, BAD)},
-        {"conversations": human(("system", "Brief."), ("human", "Hi"), ("gpt", "Hello"), ("human", "Capital?")), "chosen": {"from": "gpt", "value": "Seoul"}, "rejected": {"from": "gpt", "value": "Busan"}},
+        {
+            "conversations": human(("system", "Brief."), ("human", "Hi"), ("gpt", "Hello"), ("human", "Capital?")),
+            "chosen": {"from": "gpt", "value": "Seoul"},
+            "rejected": {"from": "gpt", "value": "Busan"},
+        },
         {"system": "Brief.", "instruction": "Capital?", "chosen": "Seoul", "rejected": "Busan", "history": [["Hi", "Hello"]]},
     ]
     for shape in shapes:
@@ -60,9 +64,15 @@ def test_equal_answers_stay_a_pair_so_that_a_rule_can_judge_them(tmp_path):
     ("record", "found"),
     [
         ({"chosen": "Seoul", "rejected": "Busan"}, None),
-        ({"chosen": chat(ASKED, GOOD, ("user", "Sure?"), ("assistant", "Yes")), "rejected": chat(ASKED, BAD, ("user", "Sure?"), ("assistant", "Yes"))}, "chosen and rejected part before their last answer: 3 and 3 messages differ"),
-        ({"conversations": human(("human", "Hi"), ("gpt", "Hello")), "chosen": {"from": "gpt", "value": "a"}, "rejected": {"from": "gpt", "value": "b"}}, "assistant speaks after assistant: user, assistant, assistant"),
-        ({"prompt": chat(ASKED), "chosen": None, "rejected": chat(BAD)}, "no list of messages: blank text"),
+        (
+            {"chosen": chat(ASKED, GOOD, ("user", "Sure?"), ("assistant", "Yes")), "rejected": chat(ASKED, BAD, ("user", "Sure?"), ("assistant", "Yes"))},
+            "chosen and rejected part before their last answer: 3 and 3 messages differ",
+        ),
+        (
+            {"conversations": human(("human", "Hi"), ("gpt", "Hello")), "chosen": {"from": "gpt", "value": "a"}, "rejected": {"from": "gpt", "value": "b"}},
+            "assistant speaks after assistant: user, assistant, assistant",
+        ),
+        ({"prompt": chat(ASKED), "chosen": 3, "rejected": chat(BAD)}, "no list of messages: a number"),
     ],
 )
 def test_a_pair_that_is_none_is_a_fault_of_its_row(tmp_path, record, found):
@@ -70,6 +80,11 @@ def test_a_pair_that_is_none_is_a_fault_of_its_row(tmp_path, record, found):
     field = "instruction" if found is None else "output"
     assert fault_of(row[field]) == "turns-broken"
     assert row[field]["found"] == (found or "chosen and rejected without a question")
+
+
+def test_a_pair_without_its_worse_answer_is_not_taken_for_a_plain_row(tmp_path):
+    rows = rows_of(tmp_path, [ONE_QUESTION["trl"], {"prompt": "Capital?", "chosen": "Seoul", "rejected": None}, {"prompt": "Capital?", "chosen": "Seoul", "rejected": " "}])
+    assert [fault_of(row["rejected"]) for row in rows] == [None, "turns-broken", "turns-broken"]
 
 
 @pytest.mark.parametrize(

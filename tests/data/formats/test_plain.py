@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tiny_sources import rows_of, talk, texts
 
 from seodang.data.rows import fault_of
-from tiny_sources import rows_of, talk, texts
 
 
 def formats(rows):

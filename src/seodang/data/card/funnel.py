@@ -101,10 +101,10 @@ def steps(all_sources: SourceFlow) -> list[Step]:
     chosen = clean - flow.mixed_out
     return [
         Step("읽음", "read", flow.read, 0, "", ""),
-        Step("가져옴", "ingested", flow.written, flow.read - flow.written, "limit, 빈 행", "limit, empty rows"),
+        Step("가져옴", "ingested", flow.written, flow.read - flow.written, "가져오지 않음", "not ingested"),
         Step("통과", "accepted", flow.accepted, flow.written - flow.accepted, "격리", "quarantined"),
         Step("중복 없음", "unique", unique, flow.duplicates, "중복", "duplicates"),
         Step("누출 없음", "no leaks", clean, flow.left_out["leak"], "평가 문항 누출", "evaluation leaks"),
-        Step("고름", "mixed", chosen, flow.mixed_out, "가중치·상한 등", "weight, cap, …"),
-        Step("학습", "train", flow.distinct_train, flow.held_out, "평가용으로 따로", "held out to evaluate"),
+        Step("고름", "mixed", chosen, flow.mixed_out, "가중치·상한 따위", "weight, caps"),
+        Step("학습", "train", flow.distinct_train, flow.held_out, "평가용으로 둠", "held out to evaluate"),
     ]

@@ -59,11 +59,11 @@ _MAKE: Final = re.compile(
 )
 _MAKE_KO: Final = re.compile(
     r"(?:로고|포스터|브로슈어|전단지?|배너|인포그래픽|티셔츠|명함|아이콘|일러스트|그림|이미지|사진|애니메이션|동영상|비디오|영상|만화|밈|3d ?모델|콜라주|그래픽|다이어그램|순서도|흐름도|마인드맵|워드 ?클라우드"
-    r"|막대 ?그래프|원 ?그래프|파이 ?차트|꺾은선 ?그래프|그래프|히스토그램|차트|스프레드시트|파워포인트|슬라이드|웹 ?사이트|웹 ?페이지|배경 ?화면|멜로디|지도|평면도|설계도|의상|드레스|표지|프로토타입|와이어프레임)"
-    r"(?:을|를|의 디자인을)? ?(?:하나 |한 장 )?(?:디자인|그려|그리|제작|생성|만들|만드|렌더링|찍|촬영|스케치|작성)(?!.*(?:방법|아이디어|설명|이유|단계|대본|문구|제목|계획|코드))"
-    r"|노래를 ?(?:불러|틀어)|음악을 ?(?:틀어|연주|재생)|(?:전화를? ?(?:걸어|해 ?주)|예약해 ?(?:줘|주)|주문해 ?(?:줘|주)|알람을? ?(?:맞춰|설정해 ?주)|파일을? ?(?:열어|삭제|복사|이동|저장|업로드|다운로드|인쇄)|(?:불|전원|전등|티비|tv|에어컨|조명)을? ?(?:켜|꺼) ?(?:줘|주세요)|클릭하세요|연결을? ?(?:해제|끊)|셀의? .{0,12}업데이트)"
+    r"|막대 ?그래프|원 ?그래프|파이 ?차트|꺾은선 ?그래프|그래프|히스토그램|차트|스프레드시트|파워포인트|슬라이드|웹 ?사이트|웹 ?페이지|배경 ?화면|멜로디|지도|평면도|설계도|표지|와이어프레임)"
+    r"(?:을|를)? ?(?:하나 |한 장 )?(?:디자인을 )?(?:(?:디자인|제작|생성|렌더링|촬영|스케치|작성|작곡)(?=하|합|해|$|\.)|그려|그리|만들|만드|찍)(?!.*(?:방법|아이디어|설명|이유|단계|대본|문구|제목|계획|코드))"
+    r"|노래를 ?(?:불러|틀어)|음악을 ?(?:틀어|연주|재생)|전화를? ?(?:걸어|해 ?주)|예약해 ?(?:줘|주)|주문해 ?(?:줘|주)|알람을? ?(?:맞춰|설정해 ?주)|파일을? ?(?:열어|삭제|복사|이동|저장|업로드|다운로드|인쇄)"
+    r"|(?:불|전원|전등|티비|tv|에어컨|조명)을? ?(?:켜|꺼) ?(?:줘|주세요)|클릭하세요|연결을? ?(?:해제|끊)|셀의? .{0,12}업데이트"
 )
-
 _CURRENT: Final = re.compile(
     r"^(?:please )?(?:search|browse|surf|google|look up|check|scan|use) (?:on |through |up )?(?:the )?(?:web|internet|online|google|wikipedia|news|social media|twitter|youtube)\b|\bsearch (?:the )?(?:web|internet|online)\b"
     r"|^(?:find|give|show|get|retrieve|fetch|locate|provide|recommend|share)(?: me)? (?:an?|the|some|two|three|four|five|\d+|any) (?:(?!for |of |to |from |in |about |on |ways )[\w'-]+ ){0,3}?"
@@ -75,7 +75,7 @@ _CURRENT: Final = re.compile(
     r"|(?:웹 ?사이트|링크|동영상|유튜브 영상|기사|url|이미지|사진|팟캐스트)(?:를|을)? ?(?:\d+개 |하나 |두 개 |세 개 |몇 개 )?(?:찾아|검색|추천|공유|보여)|(?:오늘|내일|지금|현재) .{0,6}(?:날씨|몇 시|몇시|기온|며칠)|근처(?:의|에 있는|에서)"
 )
 _CODE_ASKED: Final = re.compile(
-    r"\b(?:code|program|script|function|python|java\w*|html|css|svg|ascii|latex|sql|excel formula|matplotlib|algorithm|class)\b|코드|프로그램|스크립트|함수|파이썬|자바|쿼리"
+    r"(?<![a-z])(?:code|program|script|function|python|java\w*|html|css|svg|ascii|latex|sql|excel formula|matplotlib|algorithm|class)(?![a-z])|코드|프로그램|스크립트|함수|파이썬|자바|쿼리"
 )
 
 _DONE: Final = re.compile(
@@ -92,6 +92,7 @@ _MAKES: Final = re.compile(
     r"^(?:please )?(?:create|design|update|add|send|generate|edit|delete|save|change|book|schedule|make|build|draw|produce|prepare|modify|move|set|order|format|print|install|upload|develop|compile|insert|rename|record|highlight|organi[sz]e|construct|render|sketch|illustrate|complete|find|search)\b"
 )
 _MAKES_KO: Final = re.compile(r"(?:생성|작성|추가|업데이트|수정|삭제|변경|저장|예약|완료|제작|디자인|전송|설치|설정|정렬|만드|만들|보내|그리|그려)")
+_REWORDED_KO: Final = re.compile(r"문장|다시|능동|수동|바꾸|바꿔|번역|요약|시제|부정|긍정|예시|메시지|알림|답장|보고")
 _STRUCTURE: Final = re.compile(r"class|function|method|code|array|list\b|sentence|number|story|set of|algorithm|hypothes|equation|character|poem|paragraph|passive", re.IGNORECASE)
 
 _YOU: Final = re.compile(r"\b(?:you|your|yourself)\b|당신|너의|네가|너는|본인|여러분|자신의|귀하")
@@ -133,6 +134,7 @@ def find_claimed(view: View) -> Finding | None:
         found = _DONE.search(head) is not None and not _STRUCTURE.search(view.request)
     else:
         found = len(view.answer) <= view.limits.max_refusal_characters and _DONE_KO.search(view.answer) is not None and _MAKES_KO.search(view.request) is not None
+        found = found and not _REWORDED_KO.search(view.request)
     return Finding("output", shown(view.answer)) if found and not view.code_answer else None
 
 

@@ -39,8 +39,8 @@ RULES: Final = (
 _BARE: Final = re.compile(r"[\W_]+")
 # Tasks in which the text may come back as it was.
 _MAY_STAY: Final = re.compile(
-    r"correct|grammar|spell|punctuat|edit\b|proofread|rewrite|rephrase|fix\b|sort|order|arrange|remove|duplicate|translate|repeat|copy|capital|lower|upper|format|identify|select|choose|extract|find|improve"
-    r"|교정|수정|고치|고쳐|맞춤법|문법|정렬|순서|배열|제거|삭제|번역|반복|그대로|따라|바꾸|변환|찾|고르|선택|추출|식별|다듬|띄어쓰기"
+    r"correct|grammar|spell|punctuat|edit\b|proofread|rewrite|rephrase|fix\b|sort|order|arrange|remove|duplicate|translate|repeat|copy|capital|lower|upper|format|identify|select|choose|extract|find|improve|insert|split|divide|break"
+    r"|교정|수정|고치|고쳐|맞춤법|문법|정렬|순서|배열|제거|삭제|번역|반복|그대로|따라|바꾸|변환|찾|고르|선택|추출|식별|다듬|띄어|구두점|쉼표|삽입|줄 ?바꿈|철자|다시"
 )
 
 _APOLOGY_ASKED: Final = re.compile(

@@ -27,10 +27,11 @@ _CALCULATE: Final = re.compile(
 )
 _NUMBER: Final = re.compile(r"\d")
 _WORKING: Final = re.compile(
-    r"\d[^.\n]{0,30}[-+*/×÷=^]\s*[-(]?\s*[\d(a-z√]|because|since|therefore|first|then|so the|by adding|by dividing|divid|왜냐|따라서|먼저|나누|더하|곱하", re.IGNORECASE
+    r"\d[^.\n]{0,30}[-+*/×÷=^]\s*[-(]?\s*[\d(a-z√]|because|since|therefore|first|then|so the|by adding|by dividing|divid|왜냐|따라서|먼저|나누|더하|곱하|이므로|때문|뺀|곱한|나눈|더한",
+    re.IGNORECASE,
 )
 _FACT: Final = re.compile(
-    r"\bcountr|\bpeople|\bstates?\b|\bplanets?|population|capital|world|year|born|invent|history|legs|bones|continent|season|player|letters?|words?\b|syllable|vowel|sentence|나라|국가|사람|인구|수도|세계|년도|역사|대륙|글자|단어|문장|음절"
+    r"\bcountr|\bpeople|\bstates?\b|\bplanets?|population|capital|world|year|born|invent|history|legs|bones|continent|season|player|letters?|words?\b|syllable|vowel|sentence|array\b|codes?\b|snippet|\brgb\b|colou?r|나라|국가|사람|인구|수도|세계|년도|역사|대륙|글자|단어|문장|음절"
 )
 
 

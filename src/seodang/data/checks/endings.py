@@ -52,13 +52,12 @@ _ENDS_OPEN_EN: Final = re.compile(
     re.IGNORECASE,
 )
 _ENDS_OPEN_KO: Final = re.compile(
-    r"(?:[가-힣](?:를|하며|하고|되고|하는|되는|위한|대한|통한|으로써|면서|지만|하여|되어|에서는|에게|라는|다는)|(?:^|\s)(?:그리고|또는|또한|및|하지만|그러나|예를 들어|위해|통해|대해))$"
+    r"(?:[가-힣](?:를|(?<![마가노고])을|하며|하고|되고|하는|되는|위한|대한|통한|으로써|면서|지만|하여|되어|에서는|에게|라는|다는)|(?:^|\s)(?:그리고|또는|또한|및|하지만|그러나|예를 들어|위해|통해|대해))$"
 )
-_ENDS_OPEN_SIGN: Final = re.compile(r"[,;:(\[{‘“«·、+=&]$|(?<=\w) [-–—]$|\n(?:\d{1,2}[.)]|[-*•])$")
+_ENDS_OPEN_SIGN: Final = re.compile(r"[(\[{‘“«·+=&]$|\S+(?: \S+){4,}[,:]$|(?<=\w) [-–—]$|\n(?:\d{1,2}[.)]|[-*•])$")
 # A whole sentence, then at least four words without an end. What stands before the full stop is a word: "5. Rest" is an item of a list.
 _LINE_OF_PROSE: Final = re.compile(r"[^\W\d]{2,}[.!?][\"'”’)]? +([^.!?]{12,})$")
 _ITEM: Final = re.compile(r"\s*(?:\d{1,3}[.):]|[-*•]|[a-z][.)])\s")
-_ENDED_KO: Final = re.compile(r"(?:[다요죠까음임함됨기것네군라자지오세점등년월일명개원]|습니다)[\"'”’)\]]*$")
 _LONG: Final = 40  # characters; in a shorter answer an end without a sign means nothing
 
 
@@ -72,7 +71,7 @@ def find_truncated(view: View) -> Finding | None:
         return Finding("output", shown(f"…{tail}"))
     if view.technical or text[-1] in ".!?…\"'”’)]}`。~*>":
         return None
-    if _ENDS_OPEN_SIGN.search(tail) or _ENDS_OPEN_EN.search(tail) or _ENDS_OPEN_KO.search(tail) or _breaks_off(text):
+    if _ENDS_OPEN_SIGN.search(tail[tail.rfind("\n") :]) or _ENDS_OPEN_EN.search(tail) or _ENDS_OPEN_KO.search(tail) or _breaks_off(text):
         return Finding("output", shown(f"…{tail}"))
     return None
 
@@ -83,8 +82,7 @@ def _breaks_off(text: str) -> bool:
     match = _LINE_OF_PROSE.search(line)
     if match is None or not text[-1].isalpha() or _ITEM.match(line) or "#" in match[1] or ":" in match[1]:
         return False
-    korean = "가" <= text[-1] <= "힣"
-    return (not _ENDED_KO.search(line)) if korean else text[-1].islower() and len(match[1].split()) >= 4
+    return text[-1].isascii() and text[-1].islower() and len(match[1].split()) >= 4
 
 
 _GROUP: Final = 4  # words
@@ -97,7 +95,7 @@ def repeated_share(view: View) -> float | None:
         return None
     words = view.output.split()
     count = len(words) - _GROUP + 1
-    if count < _FEWEST_GROUPS:
+    if count < _FEWEST_GROUPS or "|" in words or view.technical or _ASKED_TO_REPEAT.search(view.request):
         return 0.0
     groups = set(zip(words, words[1:], words[2:], words[3:], strict=False))
     return 1 - len(groups) / count

@@ -37,7 +37,9 @@ _REFERRED: Final = re.compile(
     rf"\b(?:the|this|these|each of the|a|of) (?:following|given|below|above|provided|attached) (?:\w+ ){{0,2}}?{_TEXT_EN}\b|\b(?:following|given|provided) (?:\w+ )?{_TEXT_EN}\b|\b(?:this|the) (?:article|passage|paragraph|excerpt|text|sentence|essay|news article|code snippet|dataset)\b(?! (?:of|about|on|that|in|for|with|to|from|called|titled|by|between|structure))"
 )
 _REFERRED_KO: Final = re.compile(
-    r"(?:다음|아래|위|위의|아래의|주어진|제시된|제공된|이) ?(?:[가-힣]+ )?(?:글|문장|기사|문단|단락|텍스트|이야기|시|코드|단어|낱말|목록|표|대화|내용|본문|구절|지문|데이터|숫자|방정식|수식|항목|문구|이메일|편지|문서|에세이|리뷰|진술|인용문|정보|재료|제품)(?:들)?(?:을|를|에서|에|의|이|가|은|는|와|과|으로|로)(?![가-힣])"
+    r"(?<![가-힣'\"’”])(?:(?:다음|아래|위|위의|아래의|주어진|제시된|제공된) (?:[가-힣]+ )?|이 )"
+    r"(?:글|문장|기사|문단|단락|텍스트|이야기|시|코드|단어|낱말|목록|표|대화|내용|본문|구절|지문|데이터|숫자|방정식|수식|항목|문구|이메일|편지|문서|에세이|리뷰|진술|인용문|정보|재료)(?:들)?"
+    r"(?:을|를|에서|에|의|이|가|은|는|와|과|으로|로)(?![가-힣])"
 )
 # What stands in the instruction itself after a colon, a line end or in quotes.
 _HOLDS: Final = re.compile(r"[:\n]\s*\S|[\"“‘«「『<(\[{].{2,}[\"”’»」』>)\]}]|'.{3,}'|\d+\s*[,+*/=x×-]\s*\d|(?:,.*){2,}|[`]")
@@ -55,8 +57,11 @@ _WORK_ON: Final = re.compile(
 )
 
 
+_HANGUL: Final = re.compile("[가-힣]")
 # Here the long text is what the answer shall be.
-_WRITES: Final = re.compile(r"^(?:write|generate|create|construct|compose|develop|prepare|design)(?: me)? an? (?:[\w-]+ ){0,2}?(?:report|paper|essay|outline|story|speech|blog|article|news|document|presentation)\b|작성|쓰세요|써 ?주|지어")
+_WRITES: Final = re.compile(
+    r"^(?:write|generate|create|construct|compose|develop|prepare|design)(?: me)? an? (?:[\w-]+ ){0,2}?(?:report|paper|essay|outline|story|speech|blog|article|news|document|presentation)\b|작성|쓰세요|써 ?주|지어"
+)
 
 
 def find_referred(view: View) -> Finding | None:
@@ -71,11 +76,13 @@ def find_referred(view: View) -> Finding | None:
 
 
 def article_characters(view: View) -> float | None:
-    """Return the length of the input where a long text is to be worked on, None where none is."""
+    """Return the length of the input where a long text is to be worked on, None where none is; a Hangul syllable says as much as two letters."""
     text = view.input.strip()
     if not text or view.labelled or _WRITES.search(view.request):
         return None
-    return float(len(text)) if _LONG_TEXT.search(view.request) and _WORK_ON.search(view.request) else None
+    if not _LONG_TEXT.search(view.request) or not _WORK_ON.search(view.request):
+        return None
+    return float(len(text) if text.isascii() else len(text) + len(_HANGUL.findall(text)))
 
 
 CHECKS: Final[dict[str, Check]] = {"input-referred": find_referred}

@@ -72,7 +72,7 @@ def find_language(view: View) -> Finding | None:
 
 def _korean_to_english(view: View) -> Finding | None:
     text = view.answer
-    if not view.instruction.isascii() or _HANGUL.search(view.input) or _OTHER_ASKED.search(view.asked):
+    if not view.instruction.isascii() or _WORD.search(view.instruction) is None or _HANGUL.search(view.input) or _OTHER_ASKED.search(view.asked):
         return None
     hangul, latin = len(_HANGUL.findall(text)), len(re.findall("[A-Za-z]", text))
     return Finding("output", shown(text)) if hangul > latin and hangul >= view.limits.min_other_language_words else None

@@ -54,6 +54,7 @@ _BRACKETED: Final = re.compile(
     r"|(?<![가-힣])[○◯〇OＯ]{2,3}(?=(?: ?(?:씨|님|대리|과장|부장|대표|회사|학교|선생|교수|후보|의원|시|군|구))(?![가-힣]{3}))",
     re.IGNORECASE,
 )
+_CIRCLES: Final = re.compile("[○◯〇OＯ]{2}")
 # Tasks whose answer is a form, where open places are right.
 _FORM: Final = re.compile(
     r"letter|e-?mail|template|form\b|invit|memo|message|announce|speech|resume|résumé|\bcv\b|contract|agreement|card|note\b|script|fill|blank|bracket|statement|press release|notice"
@@ -149,6 +150,11 @@ def _bare(text: str) -> str:
     return _SIGNS.sub("", text).casefold()
 
 
+def says_nothing(text: str) -> bool:
+    """Return whether the text only says that there is none."""
+    return len(text) <= _SHORT and _bare(text) in _NO_INPUT
+
+
 def find_variable(view: View) -> Finding | None:
     """Return a variable of a template, unless the record is about templates or code."""
     text = view.joined
@@ -165,16 +171,10 @@ def find_bracketed(view: View) -> Finding | None:
     return None if found is None or view.technical or _FORM.search(view.asked) else found
 
 
-_CIRCLES: Final = re.compile("[○◯〇OＯ]{2}")
-
-
 def find_placeholder_input(view: View) -> Finding | None:
     """Return an input that says there is none; where labels are asked for, the input may say anything."""
     text = view.input
-    if not text or len(text) > _SHORT or view.labelled:
-        return None
-    bare = _bare(text)
-    if bare not in _NO_INPUT or (bare in _DOUBTFUL and _VALUE_ASKED.search(view.request)):
+    if not text or view.labelled or not says_nothing(text) or (_bare(text) in _DOUBTFUL and _VALUE_ASKED.search(view.request)):
         return None
     return Finding("input", shown(text))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from seodang.data.checks.placeholders import says_nothing
 from seodang.data.checks.rule import Rule
 from seodang.data.checks.view import Check, Finding, View, around
 from seodang.data.rows import shown
@@ -39,16 +40,15 @@ _ABOUT_ADDRESS: Final = re.compile(
 
 _MEDIUM: Final = r"(?:image|picture|photo|photograph|painting|drawing|video|clip|audio|recording|screenshot|attachment|attached file|gif|cartoon|comic|illustration)s?"
 _MEDIA: Final = re.compile(
-    rf"\b(?:this|these|the (?:following|given|attached|above|below|provided|accompanying)|following|given|attached|provided) (?:\w+ )?{_MEDIUM}\b"
-    rf"|\b(?:in|of|from|about|describe|caption|for|analyze|identify) (?:the|this|a given) (?:\w+ )?{_MEDIUM}(?: (?:below|above|attached|provided))?\s*[.?:]?$"
+    rf"\b(?:this|these|the (?:following|given|attached|above|below|provided|accompanying)) (?:\w+ )?{_MEDIUM}\b"
+    rf"|\b(?:in|of|from|about|describe|caption|for|analyze|identify) (?:the|this) (?:\w+ )?{_MEDIUM}(?: (?:below|above|attached|provided))?\s*[.?:]?$"
     r"|\b(?:attached|see attachment)\b"
     r"|(?:이|다음|아래|위|위의|아래의|첨부된?|첨부한|주어진|제시된|제공된) ?(?:그림|이미지|사진|영상|동영상|비디오|오디오|음성|녹음|첨부 ?파일|스크린샷|삽화|만화)(?!작가|책)"
 )
 _MEDIA_INPUT: Final = re.compile(
     r"^\W*(?:an? )?(?:image|picture|photo|video|audio|이미지|사진|그림|동영상|영상)\W*(?:$|[:\]])|^\W*[\w/ .-]+\.(?:jpe?g|png|gif|mp[34]|wav|avi|mov|pdf|docx?|xlsx?|pptx?)\W*$"
-    r"|^[\[(<](?:an? )?(?:image|picture|photo|video|audio|attach|이미지|사진|그림|영상|동영상|첨부)[^\])>]{0,80}[\])>]$|<(?:image|video|audio)>"
+    r"|^[\[(<](?:an? |link to |attached )?(?:image|picture|photo|painting|video|audio|attach|이미지|사진|그림|영상|동영상|첨부)[^\])>]{0,80}[\])>]$|<(?:image|video|audio)>"
 )
-_DESCRIPTION: Final = 30  # characters of input that may describe what can't be seen
 
 
 def find_link(view: View) -> Finding | None:
@@ -66,7 +66,7 @@ def find_media(view: View) -> Finding | None:
     text = view.input.strip()
     if text and _MEDIA_INPUT.search(text.lower()):
         return Finding("input", shown(text))
-    if len(text) >= _DESCRIPTION or _HOLDS_TEXT.search(view.request):
+    if (text and not says_nothing(text)) or _HOLDS_TEXT.search(view.request):
         return None
     match = _MEDIA.search(view.request)
     return around("instruction", view.request, match.start()) if match else None

@@ -93,9 +93,9 @@ class View:
 
 # Words of an instruction or an input that make markup, braces and tags part of the matter.
 _TECHNICAL = re.compile(
-    r"\b(?:html|xml|css|php|jsx?|svg|json|yaml|latex|regex|markdown|javascript|typescript|react|vue|angular|jinja|sql|bash|shell|python|java|swift|kotlin"
+    r"(?<![a-z])(?:html|xml|css|php|jsx?|svg|json|yaml|latex|regex|markdown|javascript|typescript|react|vue|angular|jinja|sql|bash|shell|python|java|swift|kotlin"
     r"|haskell|perl|ruby|rust|web ?pages?|websites?|tags?|markup|templates?|placeholders?|codes?|coding|program(?:s|ming)?|scripts?|functions?|snippets?|compile|syntax"
-    r"|query|queries|algorithm|tokens?|tokeni[sz]\w*|encod\w*|mojibake|utf-?8|unicode)\b|c\+\+|c#|코드|코딩|태그|웹|프로그램|프로그래밍|스크립트|함수|템플릿|서식|쿼리"
+    r"|query|queries|algorithm|tokens?|tokeni[sz]\w*|encod\w*|mojibake|utf-?8|unicode)(?![a-z])|c\+\+|c#|코드|코딩|태그|웹|프로그램|프로그래밍|스크립트|함수|템플릿|서식|쿼리"
     r"|자바|파이썬|마크업|알고리즘|토큰|인코딩|유니코드|정규식"
 )
 _CODE = re.compile(r"^\s*(?:def |class \w|import |from \w+ import|#include|public |function |var |let |const |<!doctype|<html|<\?|SELECT )", re.MULTILINE | re.IGNORECASE)

@@ -173,7 +173,9 @@ def _asked(names: Sequence[str]) -> Reading | None:
 
 def _columns_reading(names: Sequence[str], first: Sequence[Found], columns: dict[str, str], place: str) -> Reading:
     if "instruction" not in columns:
-        raise SourceError(f"{place}: format columns needs the key of the instruction; found the keys {_listed(names)}; name them, such as instruction: {names[0] if names else 'question'}")
+        raise SourceError(
+            f"{place}: format columns needs the key of the instruction; found the keys {_listed(names)}; name them, such as instruction: {names[0] if names else 'question'}"
+        )
     missing = [f"columns.{field} {key!r}" for field, key in columns.items() if key not in names and all(stepped(found, key) is None for found in first)]
     if missing:
         raise SourceError(f"{place} has no key for {' and '.join(missing)}; found the keys {_listed(names)}; name some of these in params.yaml")
@@ -185,7 +187,7 @@ def _forced(names: Sequence[str], format: Format, place: str) -> Reading:
     if format == "qa":
         if asked := _asked(names):
             return asked
-        lacks = [f"a {what} ({', '.join(known)})" for what, known in (("question", plain.QUESTIONS), ("answer", plain.ANSWERS)) if not plain.column(names, known)]
+        lacks = _lacking_to_ask(names)
     else:
         shapes = [shape for shape in SHAPES if shape.format == format]
         if shape := next((shape for shape in shapes if not shape.missing(names)), None):
@@ -194,19 +196,27 @@ def _forced(names: Sequence[str], format: Format, place: str) -> Reading:
     raise SourceError(f"{place} is not of format {format}: it lacks {_or(lacks)}; found the keys {_listed(names)}; correct format in params.yaml, or leave it at auto")
 
 
+def _lacking_to_ask(names: Sequence[str]) -> list[str]:
+    """Return which of question and answer has no column, with the names it may have."""
+    sides = (("a question", plain.QUESTIONS), ("an answer", plain.ANSWERS))
+    return [f"{what} ({', '.join(known)})" for what, known in sides if not plain.column(names, known)]
+
+
 def _advice(names: Sequence[str], first: Sequence[Found]) -> str:
     """Return the nearest format and what it lacks, where a record stands within the records, and all formats."""
     parts = []
     told = [shape for shape in SHAPES if shape.told]
-    near = [(len(shape.missing(names)), -len(shape.keys), number) for number, shape in enumerate(told) if {*shape.keys} - {*shape.missing(names), *_TELLING_NOTHING}]
+    near = [(len(shape.missing(names)), -len(shape.keys), -number) for number, shape in enumerate(told) if {*shape.keys} - {*shape.missing(names), *_TELLING_NOTHING}]
     if near:
-        shape = told[min(near)[2]]
+        shape = told[-min(near)[2]]
         lacks = shape.missing(names)
         parts.append(
             f"the nearest is {shape.format}, but {_or(lacks)} is missing"
             if lacks
             else f"the nearest is {shape.format}, but the values of {', '.join(shape.keys)} are not what it has"
         )
+    elif len(lacks := _lacking_to_ask(names)) == 1:
+        parts.append(f"the nearest is qa, but {lacks[0]} is missing")
     inner = [name for name in names if any(_is_record(found.get(name)) for found in first)]
     if inner:
         keys = ", ".join(f"{field}: {inner[0]}.{field}" for field in ("instruction", "output"))

@@ -24,6 +24,8 @@ def pair(found: Found) -> Iterable[Sample]:
     worse = given(found, "rejected", "rejected_messages")
     sample = _pair(found, better, worse)
     sample.url, sample.task = name_in(found, "url"), task_in(found, "task")
+    if not fault_of(sample.output) and isinstance(sample.rejected, str) and not sample.rejected.strip():
+        sample.rejected = fault(TURNS_BROKEN, "no rejected answer")  # else the row would be taken for one that has none
     return (sample,)
 
 

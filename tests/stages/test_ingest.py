@@ -1,0 +1,114 @@
+"""Stage `ingest`: from files to one file of rows, and the manifest that says where each came from."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from tiny_sources import file_source as source
+
+from seodang.data.rows import FIELDS
+from seodang.errors import SourceError
+from seodang.jsonl import read_json, read_rows, sha256_of
+from seodang.params import IngestParams
+from seodang.paths import Paths
+from seodang.stages import ingest
+
+PRIMER = {"seed": 1, "sentiment_per_language": 2, "classification_per_language": 2, "open_per_language": 2}
+GOOD = [{"instruction": "수도는 어디인가요?", "input": "", "output": "서울"}, {"instruction": "Say hello.", "output": "Hello!"}]
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return Paths(tmp_path)
+
+
+def run(paths, *sources, max_field_characters=200):
+    fields = {"sources": list(sources), "primer": PRIMER, "max_field_characters": max_field_characters}
+    return ingest.run(ingest=IngestParams.model_validate(fields), paths=paths)
+
+
+def write(paths, name, records):
+    (paths.root / name).parent.mkdir(parents=True, exist_ok=True)
+    (paths.root / name).write_text(json.dumps(records, ensure_ascii=False), "utf-8")
+
+
+def files(paths):
+    return sorted(path.relative_to(paths.artifacts).as_posix() for path in paths.artifacts.rglob("*") if path.is_file())
+
+
+def test_the_manifest_says_where_every_row_came_from(paths, caplog):
+    caplog.set_level(logging.INFO, "seodang.stages.ingest")
+    write(paths, "data.json", [*GOOD, {**GOOD[0], "note": "qa"}])
+    (paths.root / "nsmc.tsv").write_text("id\tdocument\tlabel\n1\t좋다\t1\n2\t나쁘다\t0\n", "utf-8")
+    run(paths, source("data", "data.json", limit=2, language="ko"), source("films", "nsmc.tsv", role="test"))
+    manifest = read_json(paths.ingest_report)
+    data, films = manifest["sources"]
+    assert manifest["rows"] == 4
+    assert manifest["records_sha256"] == sha256_of(paths.records)
+    assert data["files"] == [{"path": "data.json", "sha256": sha256_of(paths.root / "data.json"), "bytes": (paths.root / "data.json").stat().st_size}]
+    assert (data["kind"], data["format"], data["licence"]) == ("file", "alpaca", "CC0-1.0")
+    assert (data["rows_read"], data["rows_written"], data["ignored_keys"]) == (3, 2, ["note"])
+    assert (films["format"], films["by_language"], films["by_task"], films["ignored_keys"]) == ("nsmc", {"ko": 2}, {"nsmc": 2}, [])
+    assert "ingested films: 2 of 2 rows (ko 2), nsmc, CC0-1.0" in caplog.messages
+    assert "ingested data: the keys note have no place in a record and were left out" in caplog.messages
+
+
+def test_every_row_has_the_fields_of_the_contract(paths):
+    write(paths, "data.json", GOOD)
+    run(paths, source("primer", None, kind="primer"), source("data", "data.json"), max_field_characters=4000)
+    rows = list(read_rows(paths.records))
+    assert {tuple(row) for row in rows} == {FIELDS}
+    assert {row["format"] for row in rows} == {"primer", "alpaca"}
+    assert read_json(paths.ingest_report)["sources"][0]["files"] == []
+
+
+def test_rows_of_a_record_count_each_and_share_its_number(paths):
+    write(paths, "seeds.json", [{"instruction": "Antonym?", "instances": [{"input": "hot", "output": "cold"}, {"input": "up", "output": "down"}]}])
+    report = run(paths, source("seeds", "seeds.json"))
+    assert (report["rows"], [row["source_row"] for row in read_rows(paths.records)]) == (2, [0, 0])
+
+
+def test_a_folder_takes_each_file_in_its_own_format(paths):
+    write(paths, "inbox/a.json", GOOD)
+    write(paths, "inbox/b.json", [{"question": "왜?", "answer": "그냥"}])
+    report = run(paths, source("inbox", "inbox"))
+    assert report["sources"][0]["format"] == "alpaca, qa"
+    assert [(row["file"], row["format"]) for row in read_rows(paths.records)] == [("inbox/a.json", "alpaca"), ("inbox/a.json", "alpaca"), ("inbox/b.json", "qa")]
+
+
+def test_the_same_sources_give_the_same_bytes(paths):
+    write(paths, "data.json", [*GOOD, GOOD[0]])
+    run(paths, source("data", "data.json"))
+    before = [path.read_bytes() for path in (paths.records, paths.ingest_report)]
+    run(paths, source("data", "data.json"))
+    assert before == [path.read_bytes() for path in (paths.records, paths.ingest_report)]
+
+
+def test_all_faulty_sources_are_told_in_one_message_and_nothing_is_written(paths):
+    write(paths, "good.json", GOOD)
+    write(paths, "odd.json", [{"이름": "가"}])
+    (paths.root / "cut.json").write_text('[{"instruction": "잘린', "utf-8")
+    (paths.root / "empty.jsonl").write_text("", "utf-8")
+    with pytest.raises(SourceError) as raised:
+        run(paths, *(source(name, f"{name}.json") for name in ("good", "cut", "gone", "odd")), source("empty", "empty.jsonl"))
+    message = str(raised.value)
+    assert message.startswith("4 faults in ingest.sources:")
+    assert "source 'cut': cut.json, line 1, column 18: this is not JSON" in message
+    assert "잘린" in message
+    assert "source 'gone': gone.json does not exist" in message
+    assert "source 'odd': odd.json: the record format is not recognised; found the keys 이름" in message
+    assert "source 'empty': empty.jsonl is empty" in message
+    assert files(paths) == []
+
+
+def test_a_source_that_became_unreadable_leaves_the_former_rows_whole(paths):
+    write(paths, "data.json", GOOD)
+    run(paths, source("data", "data.json"))
+    before = paths.records.read_bytes()
+    (paths.root / "data.json").write_text("[", "utf-8")
+    with pytest.raises(SourceError):
+        run(paths, source("data", "data.json"))
+    assert paths.records.read_bytes() == before
+    assert files(paths) == ["ingest/manifest.json", "ingest/records.jsonl"]
