@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,12 +25,20 @@ class Site:
     url: str = ""
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):  # a client that goes away is what some tests are about
+            super().handle_error(request, client_address)
+
+
 @contextmanager
-def serving(site: Site, answering: type[BaseHTTPRequestHandler] | None = None) -> Iterator[Site]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), answering or handler(site))
+def serving(site: Site, answering: type[BaseHTTPRequestHandler] | None = None, context: ssl.SSLContext | None = None) -> Iterator[Site]:
+    server = _Server(("127.0.0.1", 0), answering or _handler(site))
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
-    site.url = f"http://127.0.0.1:{server.server_address[1]}"
+    site.url = f"{'https' if context else 'http'}://127.0.0.1:{server.server_address[1]}"
     try:
         yield site
     finally:
@@ -54,7 +64,7 @@ class _Quiet(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
-def handler(site: Site) -> type[BaseHTTPRequestHandler]:
+def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
     class Handler(_Quiet):
         def do_GET(self) -> None:
             asked = self.headers.get("Range", "")

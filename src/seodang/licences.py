@@ -13,7 +13,9 @@ _NON_COMMERCIAL: Final = re.compile(
     re.IGNORECASE,
 )
 _SHARE_ALIKE: Final = re.compile(r"(?<![a-z])sa(?![a-z])|share[- ]?alike|(?<![a-z])(?:[al]?gpl|odbl|cdla-sharing)|동일조건", re.IGNORECASE)
-_UNKNOWN: Final = frozenset({"", "-", "?", "none", "none stated", "not stated", "unknown", "unlicensed", "other", "tbd", "n/a", "noassertion", "미상", "없음", "모름", "알 수 없음"})
+_UNKNOWN: Final = frozenset(
+    {"", "-", "?", "none", "none stated", "not stated", "unknown", "unlicensed", "other", "tbd", "n/a", "noassertion", "미상", "없음", "모름", "알 수 없음"}
+)
 # Identifiers of the Hugging Face Hub's dataset cards: https://huggingface.co/docs/hub/repositories-licenses
 _HUB: Final = frozenset(
     "apache-2.0 mit cc0-1.0 cc-by-2.0 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from pydantic import ValidationError
 
 from seodang.errors import ParamsError
 from seodang.params import Params
+
+_PASSWORD = re.compile(r"(?<=://)[^/@\s'\"]*:[^@\s'\"]*@")  # in an address: a message goes into logs
 
 
 def parse_params(raw: object, place: str) -> Params:
@@ -43,7 +46,7 @@ def _explain(error: ValidationError) -> str:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = _PASSWORD.sub("...@", repr(value))
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

@@ -113,7 +113,7 @@ def test_the_task_is_the_sources_else_the_records_else_the_name_of_the_source(tm
 
 def test_the_original_is_kept_where_it_holds_more_than_the_three_texts_and_its_long_values_are_cut(tmp_path):
     plain, more = read_text(
-        tmp_path, "a.json", json.dumps([{"instruction": "가", "output": "나"}, {"instruction": "가", "output": "나", "note": "x" * 2000, "more": {"a": ["y" * 2000]}}])
+        tmp_path, "a.json", json.dumps([{"instruction": "가", "input": "", "output": "나"}, {"instruction": "가", "output": "나", "note": "x" * 2000, "more": {"a": ["y" * 2000]}}])
     )
     assert plain["original"] is None
     assert more["original"]["note"] == "x" * 1000
@@ -212,7 +212,7 @@ def test_a_row_that_cannot_be_read_is_a_row_with_its_fault_and_stops_no_other(tm
     assert texts(rows)[::3] == [("가", "", "나"), ("다", "", "라")]
     assert [[fault_of(row[name]) for name in ("instruction", "input", "output")] for row in rows[1:3]] == [["row-unreadable"] * 3] * 2
     assert "line 3, column 17" in rows[1]["output"]["found"]
-    assert [row["original"] for row in rows] == [None, '{"instruction": }', "[1]", None]
+    assert [row["original"] for row in rows] == [{"instruction": "가", "output": "나"}, '{"instruction": }', "[1]", {"instruction": "다", "output": "라"}]
 
 
 def test_a_file_of_which_no_row_can_be_read_is_unusable(tmp_path):

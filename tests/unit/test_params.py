@@ -33,6 +33,13 @@ def test_a_source_without_what_it_needs_is_a_fault(raw):
         parse_params(overlaid(raw, {"model": {"source": "hub"}}), "params.yaml")
 
 
+def test_a_password_in_an_address_is_not_repeated(raw):
+    raw["ingest"]["sources"][0] |= {"kind": "file", "path": "https://me:hunter2@localhost/a.json"}
+    with pytest.raises(ParamsError, match="needs sha256") as caught:
+        parse_params(raw, "params.yaml")
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_number_in_exponent_form_without_a_dot_is_reported_not_misread(raw):
     with pytest.raises(ParamsError, match=r"train\.learning_rate"):
         parse_params(overlaid(raw, {"train": {"learning_rate": yaml.safe_load("2e-4")}}), "params.yaml")

@@ -12,7 +12,8 @@ from seodang.errors import SourceError
 
 DATA_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 _SUFFIXES = (*DATA_SUFFIXES, ".arrow", ".txt")
-_ASIDE = re.compile(r"(readme|licen[cs]e|copying|notice|changelog|citation)\b.*|.*\.(dvc|md|rst|lock)", re.IGNORECASE)
+_ABOUT = re.compile(r"(readme|licen[cs]es?|copying|notice|changelog|citation)([.\-_ ].*)?", re.IGNORECASE)
+_ABOUT_SUFFIXES = (".dvc", ".md", ".rst", ".lock")
 _USER = re.compile(r"(?<=://)[^/?#]*@")
 _UNSAFE = re.compile(r"[^\w.\-]")
 _LONGEST = 100  # characters of a file name; most file systems take 255 bytes
@@ -36,7 +37,9 @@ def is_data(name: str, suffixes: tuple[str, ...] = _SUFFIXES) -> bool:
 
 def is_aside(name: str) -> bool:
     """Tell whether a file lies beside the data: hidden, a .dvc file, a README or a licence."""
-    return name.startswith(".") or _ASIDE.fullmatch(name) is not None
+    if name.startswith(".") or name.lower().endswith(_ABOUT_SUFFIXES):
+        return True
+    return _ABOUT.fullmatch(name) is not None and (name.lower().endswith(".txt") or not is_data(name))  # notice.jsonl may well be data
 
 
 def file_name(path: str) -> str:
@@ -58,6 +61,16 @@ def with_environment(url: str) -> str:
         return quote(os.environ[found[1]], safe="")
 
     return _VARIABLE.sub(value, url)
+
+
+def fault_name(error: Exception) -> str:
+    """Return what an error is called, without its own words: they may hold an address with a secret."""
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
+
+
+def has_password(url: str) -> bool:
+    """Tell whether a URL spells a password out, which git would then keep."""
+    return any(":" in user and not _VARIABLE.fullmatch(user.rstrip("@").split(":", maxsplit=1)[1]) for user in _USER.findall(url))
 
 
 def shown_url(url: str) -> str:

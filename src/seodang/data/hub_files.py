@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seodang.data.files import DATA_SUFFIXES, LocalFile, is_aside, is_data
+from seodang.data.files import DATA_SUFFIXES, LocalFile, fault_name, is_aside, is_data
 from seodang.data.rows import shown
 from seodang.errors import SourceError
 from seodang.jsonl import write_atomically
@@ -112,4 +112,4 @@ def _why(error: Exception) -> str:
         return "the dataset has no such revision; name a commit, tag or branch of it"
     if isinstance(error, errors.HfHubHTTPError) and error.response is not None and error.response.status_code in {401, 403}:
         return "the hub refuses access; check HF_TOKEN in the environment"
-    return f"the hub cannot be asked ({type(error).__name__}); check network and HF_ENDPOINT, then run the same command again"
+    return f"the hub cannot be asked ({fault_name(error)}); check network and HF_ENDPOINT, then run the same command again"

@@ -26,6 +26,9 @@ Kind = Literal["exact", "ngram", "minhash"]
 # Items of one band's bucket that a record is compared with: a bucket of boilerplate must not cost its size for each record.
 _CANDIDATES = 64
 
+# Texts of a record, in this order: instruction, input, answer.
+_PARTS, _ANSWER = 3, 2
+
 
 @dataclass(frozen=True, slots=True)
 class Leak:
@@ -87,30 +90,37 @@ def read_questions(records: Iterable[tuple[int, Record]], templated: NDArray[np.
 def _questions(chunk: Sequence[Record], numbers: NDArray[np.int64], templated: NDArray[np.bool_], prepare: PrepareParams, *, answers: bool) -> Questions:
     bare = templated[numbers]
     korean = np.array([record.language == "ko" for record in chunk])
-    texts = ["" if skip else asked(record) for record, skip in zip(chunk, bare, strict=True)] + [record.input for record in chunk]
-    letters = letters_of(texts)
-    everything = letters_of(texts + [answered(record) for record in chunk]) if answers else letters
-    grams, owners = _ngrams(everything, korean, prepare)
-    sketches, keys = _sketches(letters, korean, prepare)
-    lengths = letters.lengths.reshape(2, -1).sum(axis=0)
-    return Questions(numbers, grams, owners % len(chunk), owners < len(chunk), sketches, keys, lengths >= prepare.duplicates.min_characters)
+    parts = [("" if skip else asked(record), record.input, answered(record) if answers else "") for record, skip in zip(chunk, bare, strict=True)]
+    letters = letters_of([text for texts in parts for text in texts])
+    grams, owners = _ngrams(letters, korean, prepare)
+    lengths = letters.lengths.reshape(-1, _PARTS)[:, :_ANSWER].sum(axis=1)
+    long_enough = lengths >= prepare.duplicates.min_characters
+    sketches, keys = _sketches(letters, korean, long_enough, prepare)
+    return Questions(numbers, grams, owners // _PARTS, owners % _PARTS == 0, sketches, keys, long_enough)
 
 
 def _ngrams(letters: Letters, korean: NDArray[np.bool_], prepare: PrepareParams) -> tuple[Hashes, Integers]:
     """Return the n-grams of words of all texts and of letters of the Korean ones, with the text of each."""
     by_word, word_owners = ngrams(*words_of(letters), prepare.leaks.words)
     by_letter, letter_owners = ngrams(letters.hashes, letters.starts, prepare.leaks.characters_ko)
-    wanted = np.tile(korean, letters.lengths.size // korean.size)[letter_owners]
+    wanted = korean[letter_owners // _PARTS]
     return np.concatenate([by_word, mixed(by_letter[wanted])]), np.concatenate([word_owners, letter_owners[wanted]])
 
 
-def _sketches(letters: Letters, korean: NDArray[np.bool_], prepare: PrepareParams) -> tuple[Sketch, Hashes]:
-    """Return sketches and band keys of the questions: the union of the shingles of instruction and input."""
+def _sketches(letters: Letters, korean: NDArray[np.bool_], signed: NDArray[np.bool_], prepare: PrepareParams) -> tuple[Sketch, Hashes]:
+    """Return sketches and band keys of the questions to be signed, those of the others being of no set at all.
+
+    A question's set is the union of the shingles of its instruction and its input.
+    """
     permutations = prepare.duplicates.permutations
-    hashes = shingles(letters, np.tile(shingle_sizes(korean, prepare.duplicates), 2))
-    instructions, inputs = np.split(signatures(hashes, letters.starts, permutations, prepare.seed), 2)
-    signed = np.minimum(instructions, inputs)
-    return sketch_of(signed), band_keys(signed, *bands_for(prepare.leaks.threshold, permutations))
+    hashes = shingles(letters, np.repeat(shingle_sizes(korean, prepare.duplicates), _PARTS))
+    lengths = letters.lengths.copy()
+    lengths[_ANSWER::_PARTS] = 0
+    lengths[np.repeat(~signed, _PARTS)] = 0
+    compared = hashes[np.repeat(lengths > 0, letters.lengths)]
+    starts = np.concatenate([[0], np.cumsum(lengths)])[::_PARTS]
+    values = signatures(compared, starts, permutations, prepare.seed)
+    return sketch_of(values), band_keys(values, *bands_for(prepare.leaks.threshold, permutations))
 
 
 def gather_items(questions: Iterable[Questions], rows: NDArray[np.void], boilerplate_after: int) -> Items | None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from seodang.data.files import LocalFile, is_aside, is_data, shown_url
+from seodang.data.files import LocalFile, has_password, is_aside, is_data, shown_url
 from seodang.data.hub_files import fetch_hub_files
 from seodang.data.remote_files import fetch_remote_files
 from seodang.data.web_files import fetch_web_file
@@ -55,6 +55,16 @@ def place_of(path: Path, root: Path) -> str:
 
 
 def _fetched(url: str, sha256: str | None, root: Path, cache: Path) -> list[LocalFile]:
+    """Return the files at a URL, fetched if need be."""
+    if has_password(url):
+        logger.warning("%s: its password stands in params.yaml, which git keeps; write ${NAME} in its place, for an environment variable", shown_url(url))
+    try:
+        return _fetched_by_scheme(url, sha256, root, cache)
+    except OSError as error:
+        raise SourceError(f"{shown_url(url)} cannot be kept in {place_of(cache, root)} ({error.strerror}); make room there, or see that it may be written") from error
+
+
+def _fetched_by_scheme(url: str, sha256: str | None, root: Path, cache: Path) -> list[LocalFile]:
     match url.split("://", maxsplit=1)[0].lower():
         case "http" | "https":
             if sha256 is None:

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from seodang.data.files import LocalFile, file_name, is_aside, is_data, shown_url, with_environment
+from seodang.data.files import LocalFile, fault_name, file_name, is_aside, is_data, shown_url, with_environment
 from seodang.errors import SourceError
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ def fetch_remote_files(url: str, cache: Path) -> list[LocalFile]:
 
     """
     shown = shown_url(url)
-    system, pattern = _opened(with_environment(url), shown)
+    address = with_environment(url)
     with _told(shown):
+        system, pattern = _opened(address, shown)
         names = _listed(system, pattern)
         if not names:
             raise SourceError(f"{shown} names no data file; check bucket, path and glob")
@@ -98,7 +99,8 @@ def _fetch(system: AbstractFileSystem, name: str, shown: str, cache: Path) -> Lo
     with FileLock(place.with_name(".lock")):
         if not place.is_file():
             part = place.with_name(".part")
-            _copy(system, name, part)
+            with part.open("wb") as file:
+                _copy(system, name, file)
             if _version(system, name) != version:
                 part.unlink()
                 raise SourceError(f"{shown} changed while it was fetched; run the same command again")
@@ -114,10 +116,12 @@ def _version(system: AbstractFileSystem, name: str) -> str:
     return str([*sorted(named.items()), ("size", info.get("size"))]) if named else str(system.ukey(name))
 
 
-def _copy(system: AbstractFileSystem, name: str, part: Path) -> None:
+def _copy(system: AbstractFileSystem, name: str, file: BinaryIO) -> None:
     from tqdm import tqdm
 
-    with system.open(name, "rb") as source, part.open("wb") as file, tqdm(total=source.size, unit="B", unit_scale=True, desc=file_name(name), leave=False, disable=None) as bar:
+    size = system.info(name).get("size")
+    bar = tqdm(total=size, unit="B", unit_scale=True, desc=file_name(name), leave=False, disable=None)
+    with system.open(name, "rb") as source, bar:
         while block := source.read(_BLOCK):
             file.write(block)
             bar.update(len(block))
@@ -138,7 +142,7 @@ def _told(shown: str) -> Iterator[None]:
     except Exception as error:
         if "Credential" in type(error).__name__:
             raise SourceError(f"{shown}: there are no credentials{names}") from None
-        raise SourceError(f"{shown} cannot be fetched ({type(error).__name__}); check address, network and credentials{names}") from None
+        raise SourceError(f"{shown} cannot be fetched ({fault_name(error)}); check address, network and credentials{names}") from None
 
 
 def _from_environment(scheme: str) -> str:

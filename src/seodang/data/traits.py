@@ -151,12 +151,15 @@ def _fill_facts(rows: NDArray[np.void], chunk: Sequence[Record], traits: Traits,
 
 def _signatures(fields: Fields, korean: NDArray[np.bool_], prepare: PrepareParams) -> list[Signatures]:
     """Return the signatures of instructions, inputs and answers: three times n x P."""
-    letters = fields.letters
-    starts = letters.starts[: 3 * korean.size + 1]
-    compared = Letters(letters.hashes[: starts[-1]], starts, letters.begins[: starts[-1]])
+    letters, lengths = fields.letters, fields.lengths[:3].copy()
+    end = letters.starts[lengths.size]
+    compared = Letters(letters.hashes[:end], letters.starts[: lengths.size + 1], letters.begins[:end])
     hashes = shingles(compared, np.tile(shingle_sizes(korean, prepare.duplicates), 3))
-    signed = signatures(hashes, starts, prepare.duplicates.permutations, prepare.seed)
-    return np.split(signed, 3)
+    short = lengths.sum(axis=0) < prepare.duplicates.min_characters
+    lengths[:, short] = 0  # compared exactly only, so it needs no signature
+    signed = hashes[np.repeat(lengths.ravel() > 0, compared.lengths)]
+    starts = np.concatenate([[0], np.cumsum(lengths.ravel())])
+    return np.split(signatures(signed, starts, prepare.duplicates.permutations, prepare.seed), 3)
 
 
 def templated_so_far(rows: NDArray[np.void], after: int) -> NDArray[np.bool_]:

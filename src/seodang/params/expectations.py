@@ -68,8 +68,10 @@ class ActionsParams(Section):
     personal_card: RepairableAction
     secret_key: RepairableAction
     output_equals_instruction: Action
+    instruction_echo: Action
     output_equals_input: Action
     refusal: Action
+    asks_back: Action
     truncated: Action
     repetition: Action
     loop: Action
@@ -85,6 +87,7 @@ class ActionsParams(Section):
     claimed_action: Action
     human_experience: Action
     bare_number: Action
+    wrong_result: Action
     duplicate: Action
     contradiction: Action
     several_answers: Action

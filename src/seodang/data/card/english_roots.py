@@ -45,7 +45,9 @@ def _is_imperative(sentence: str, verb: str) -> bool:
     """Return whether the verb stands at the beginning of a clause rather than after a subject."""
     tokens = [token.lower() for token in _TOKEN.findall(sentence)]
     base = verb.split()[0]
-    return base in tokens and (tokens.index(base) == 0 or tokens[tokens.index(base) - 1] in words.COURTESIES | {",", ":", "to", "you"} or tokens[0] not in words.PRONOUNS | words.DETERMINERS)
+    return base in tokens and (
+        tokens.index(base) == 0 or tokens[tokens.index(base) - 1] in words.COURTESIES | {",", ":", "to", "you"} or tokens[0] not in words.PRONOUNS | words.DETERMINERS
+    )
 
 
 def _of_sentence(sentence: str) -> VerbObject:
@@ -96,7 +98,11 @@ def _statement(tokens: list[str]) -> VerbObject:
         if token in words.BE:
             return VerbObject("be", _noun_phrase(tokens[place + 1 :]))
         acts = lead and words.is_base_verb(token) and (words.is_only_verb(token) or tokens[place + 1 : place + 2] in (["the"], ["a"], ["an"]))
-        if acts or (not lead and words.is_only_verb(token) and (words.is_noun(tokens[place - 1]) or tokens[place - 1] in words.PRONOUNS)) or (place == 1 and tokens[0] in words.PRONOUNS and words.is_base_verb(token)):
+        if (
+            acts
+            or (not lead and words.is_only_verb(token) and (words.is_noun(tokens[place - 1]) or tokens[place - 1] in words.PRONOUNS))
+            or (place == 1 and tokens[0] in words.PRONOUNS and words.is_base_verb(token))
+        ):
             return _with_object([words.word_classes(token)["VERB"], *tokens[place + 1 :]])
     return VerbObject(None, None)
 
@@ -121,8 +127,12 @@ def _question(tokens: list[str]) -> VerbObject:
     helpers = words.BE | words.DO | words.MODALS
     place = next((place for place, token in enumerate(tokens) if token in helpers), len(tokens))
     asked = _noun_phrase(tokens[1:place])
-    verb = next((place for place, token in enumerate(tokens[1:], start=1) if "VERB" in words.word_classes(token) and not words.is_base_verb(token) and token not in helpers), len(tokens))
-    if verb < place and verb + 1 != place and (verb == 1 or not words.is_noun(tokens[verb])):
+    nouns = 2 if tokens[0] in {"which", "whose", "how"} else 1  # "which fields have seen": what follows these words is no verb
+    verb = next(
+        (place for place, token in enumerate(tokens[nouns:], start=nouns) if "VERB" in words.word_classes(token) and not words.is_base_verb(token) and token not in helpers),
+        len(tokens),
+    )
+    if verb < place and verb + 1 != place and (verb == nouns or not words.is_noun(tokens[verb])):
         return VerbObject(words.word_classes(tokens[verb])["VERB"], _noun_phrase(tokens[verb + 1 :]))
     if place == len(tokens):
         sure = next((place for place, token in enumerate(tokens) if place > 1 and words.is_base_verb(token) and words.is_noun(tokens[place - 1])), None)

@@ -31,7 +31,7 @@ MODALS: Final = frozenset("can could will would should shall may might must can'
 HAVE: Final = frozenset("have has had".split())
 # Nouns that stand for what follows their "of": "one of the options", "some of the symptoms".
 PARTITIVES: Final = frozenset("one two three some any each all both many most several few part either none five four".split())
-PARTICLES: Final = frozenset("up out down off in over away back".split())
+PARTICLES: Final = frozenset("up out down back".split())
 # What stands before the verb of an imperative and does not change what is asked.
 COURTESIES: Final = frozenset("please kindly now just also then next first finally simply".split())
 # Verbs whose object follows a particle or preposition that belongs to them.
@@ -59,7 +59,9 @@ def word_classes(word: str) -> dict[str, str]:
     found = {name: lemmas[0] for name, lemmas in getAllLemmas(word).items() if name in {"VERB", "NOUN", "ADJ", "ADV"} and lemmas}
     if not found and "-" in word:
         return word_classes(word.replace("-", "")) if word.startswith("re-") else word_classes(word.rpartition("-")[2])
-    return found or {"NOUN": word.removesuffix("s") if len(word) > _SHORT else word}
+    if not found and len(word) > _SHORT:
+        word = f"{word[:-3]}y" if word.endswith("ies") else word.removesuffix("s")
+    return found or {"NOUN": word}
 
 
 def is_known(word: str) -> bool:

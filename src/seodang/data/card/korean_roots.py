@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, Protocol
+from functools import cache
+from typing import TYPE_CHECKING, Final, Protocol
 
 from seodang.data.card.pairs import VerbObject
+
+if TYPE_CHECKING:
+    from kiwipiepy import Kiwi
 
 _READ: Final = 400  # characters
 _NOUNS: Final = frozenset({"NNG", "NNP", "XSN", "XPN", "XR", "SL", "SH"})
@@ -23,12 +27,24 @@ _ACTIVE: Final = frozenset({"VV", "XSV"})
 # Verbs without an object: what stands before them with 을/를 belongs to a later verb.
 _NO_OBJECT: Final = frozenset({"되", "주어지", "지", "있", "없", "어울리", "맞", "따르", "나오", "살", "생기", "일어나"})
 # Predicates that only say by what means or about what: "X를 사용하여", "X를 바탕으로 하여", "X를 위한".
-_MEANS: Final = frozenset({"사용하다", "이용하다", "활용하다", "위하다", "통하다", "대하다", "관하다", "참고하다", "참조하다", "포함하다", "기반하다", "가지다", "시키다", "고려하다"})
+_MEANS: Final = frozenset(
+    {"사용하다", "이용하다", "활용하다", "위하다", "통하다", "대하다", "관하다", "참고하다", "참조하다", "포함하다", "기반하다", "가지다", "시키다", "고려하다"}
+)
 # Nouns that name an act: an instruction may end in one ("보고서 작성", "뜻 찾기").
 _ACTS: Final = frozenset(
     "작성 제공 설명 생성 요약 분류 번역 비교 분석 계산 추천 제안 설계 개발 정의 나열 수정 변환 구성 식별 확인 평가 예측 추출 선택 정리 묘사 서술 해석 제작 소개 조사 검색 완성 편집 토론 논의 결정 구현 디자인 구축 재작성 표시 추가 삭제 제거 교정".split()
 )
-_ACT_NOUNS: Final = {"쓰기": "쓰다", "읽기": "읽다", "말하기": "말하다", "만들기": "만들다", "찾기": "찾다", "고르기": "고르다", "그리기": "그리다", "바꾸기": "바꾸다", "답하기": "답하다"}
+_ACT_NOUNS: Final = {
+    "쓰기": "쓰다",
+    "읽기": "읽다",
+    "말하기": "말하다",
+    "만들기": "만들다",
+    "찾기": "찾다",
+    "고르기": "고르다",
+    "그리기": "그리다",
+    "바꾸기": "바꾸다",
+    "답하기": "답하다",
+}
 _MAKE: Final = "만들"  # the analyser takes it for an auxiliary now and then
 _EMPTY_NOUNS: Final = frozenset("것 데 바 때 줄 중 등 거".split())
 _PLURALS: Final = frozenset({"들"})
@@ -52,11 +68,17 @@ class Morpheme(Protocol):
 
 
 def korean_roots(texts: Sequence[str]) -> Iterator[VerbObject]:
-    """Yield root verb (as the dictionary has it, 설명하다) and object of each instruction; loads the analyser (1.5 s, 300 MB)."""
+    """Yield root verb (as the dictionary has it, 설명하다) and object of each instruction."""
+    for morphemes in _analyser().tokenize(_asking_part(text) for text in texts):
+        yield root_of(morphemes)
+
+
+@cache
+def _analyser() -> Kiwi:
+    """Load the analyser: 1.5 s and 300 MB, once a process."""
     from kiwipiepy import Kiwi
 
-    for morphemes in Kiwi().tokenize(_asking_part(text) for text in texts):
-        yield root_of(morphemes)
+    return Kiwi()
 
 
 def _asking_part(text: str) -> str:
@@ -165,14 +187,14 @@ def _predicate_before_auxiliary(sentence: list[Morpheme], place: int) -> int | N
 def _verb_at(sentence: list[Morpheme], place: int) -> tuple[int, str]:
     """Return where the predicate's first morpheme stands, and its dictionary form."""
     root = sentence[place]
-    attached = root.form == "하" and place and sentence[place - 1].tag == "NNG" and sentence[place - 1].end == root.start
+    attached = root.form == "하" and place and sentence[place - 1].tag in {"NNG", "XSN"} and sentence[place - 1].end == root.start
     if _tag(root) not in {"XSV", "XSA"} and not attached:
         stem = root.form
         if stem == "하" and place > 1 and sentence[place - 1].tag == "JKO" and sentence[place - 2].form in _ACTS:
             return place - 2, f"{sentence[place - 2].form}하다"
         return place, f"{stem}다"
     start = place
-    while start and sentence[start - 1].tag in {"NNG", "XR", "XPN", "SL", "NNP"} and sentence[start - 1].end == sentence[start].start:
+    while start and sentence[start - 1].tag in {"NNG", "XR", "XPN", "XSN", "SL", "NNP"} and sentence[start - 1].end == sentence[start].start:
         start -= 1
     return start, "".join(morpheme.form for morpheme in sentence[start : place + 1]) + "다"
 
@@ -202,12 +224,12 @@ def _takes_object(sentence: list[Morpheme], place: int) -> bool:
     says by what means; else both share the object: "글을 읽고 요약하세요", "비교하고 대조하세요".
     """
     verb = next((earlier for earlier in range(place - 1, -1, -1) if _tag(sentence[earlier]) in _PREDICATES), None)
-    if verb is None or _tag(sentence[verb]) not in _ACTIVE or place - verb > 2:  # noqa: PLR2004 - stem, tense, ending
+    if verb is None or _tag(sentence[verb]) not in _ACTIVE or place - verb > 2:  # the ending stands right behind its verb, or behind a tense
         return False
     if sentence[verb].form in _NO_OBJECT:
         return False
     _, name = _verb_at(sentence, verb)
-    return sentence[place].tag == "ETM" or name in _MEANS
+    return sentence[place].tag == "ETM" or sentence[place].form == "도록" or name in _MEANS
 
 
 def _noun_before(sentence: list[Morpheme], place: int) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from seodang.data.card.quoting import WITHHELD, head, is_personal
@@ -59,10 +59,7 @@ def with_examples(found: list[Reason], quarantined: Iterable[dict[str, Any]], *,
         for rule in line["rules"]:
             if rule["id"] in samples:
                 samples[rule["id"]].add(place, _example(place, rule, line))
-    return [Reason(*(getattr(reason, name) for name in _NAMES), tuple(samples[reason.id].items()) if reason.id in samples else ()) for reason in found]
-
-
-_NAMES: Final = ("id", "count", "ko", "en", "fix_ko", "fix_en")
+    return [replace(reason, examples=tuple(samples[reason.id].items())) if reason.id in samples else reason for reason in found]
 
 
 def _example(place: str, rule: dict[str, Any], line: dict[str, Any]) -> Example:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from seodang.data.card import scales
 from seodang.data.card.contents import Contents
 from seodang.data.card.funnel import LEFT_OUT, SPLITS
+from seodang.data.card.quoting import head
 from seodang.data.card.survey import TEXTS
 from seodang.licences import hub_licence
 
@@ -86,7 +87,10 @@ def _context(contents: Contents) -> dict[str, Any]:
 def _fates(contents: Contents) -> list[tuple[str, list[int]]]:
     """Return for each source how many of its rows ended where, in the order of the legend."""
     return [
-        (flow.name, [flow.distinct_train, flow.held_out, flow.duplicates, flow.left_out["leak"], flow.mixed_out, max(0, flow.written - flow.accepted), max(0, flow.read - flow.written)])
+        (
+            flow.name,
+            [flow.distinct_train, flow.held_out, flow.duplicates, flow.left_out["leak"], flow.mixed_out, max(0, flow.written - flow.accepted), max(0, flow.read - flow.written)],
+        )
         for flow in contents.flows
     ]
 
@@ -118,8 +122,10 @@ def _markdown() -> Environment:
 def _environment(*, autoescape: bool) -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=autoescape, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    environment.filters.update(count=_count, share=_share, size=_size, short=_short)
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=autoescape, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters.update(count=_count, share=_share, size=_size, short=_short, head=head)
     return environment
 
 

@@ -21,7 +21,7 @@ class Verb:
     """A root verb with its commonest objects."""
 
     name: str
-    count: int  # instructions with this root, whatever the object
+    count: int  # instructions with this root and any object
     objects: tuple[tuple[str, int], ...]
 
     @property
@@ -60,16 +60,12 @@ def root_figure(language: str, instructions: Sequence[str]) -> RootFigure | None
 
 def top_verbs(roots: Iterable[VerbObject]) -> tuple[Verb, ...]:
     """Return the commonest verbs that have objects, each with its commonest ones; ties go by the alphabet."""
-    verbs: Counter[str] = Counter()
     objects: dict[str, Counter[str]] = defaultdict(Counter)
     for root in roots:
-        if root.verb is None:
-            continue
-        verbs[root.verb] += 1
-        if root.object is not None:
+        if root.verb is not None and root.object is not None:
             objects[root.verb][root.object] += 1
     ranked = sorted(objects, key=lambda name: (-objects[name].total(), name))[:VERBS]
-    return tuple(Verb(name, verbs[name], tuple(_commonest(objects[name]))) for name in ranked)
+    return tuple(Verb(name, objects[name].total(), tuple(_commonest(objects[name]))) for name in ranked)
 
 
 def _commonest(objects: Counter[str]) -> list[tuple[str, int]]:

@@ -50,29 +50,39 @@ _THING: Final = (
     r"|power ?point|slide ?show|presentation slides?|web ?page layout|website|web ?page|app icon|wallpaper|soundtrack|melody|piece of music|beat|map of|floor ?plan|blueprint|album cover|book cover|cover art|mock-?up|wireframe)s?"
 )
 _MAKE: Final = re.compile(
-    rf"^(?:please |(?:given|using|based on|from|for|with) [^.]{{3,120}}, )?(?:design|create|make|generate|produce|build|draw|construct|prepare|develop|compose|render|come up with|provide|show|plot)(?: me)?(?: an?| the| some| \d+| one)? (?:design (?:for|of) an? )?(?:(?!of |for |about |on |in |that |to |from |with |and |description |title |caption |using )[\w'-]+ ){{0,3}}?{_THING}\b(?! (?:description|idea|concept|title|name|slogan|topic|plan|script|copy|caption|proposal|content))"
-    r"|^(?:please )?(?:draw|sketch|paint|render|photograph|film|illustrate (?:a|an|the) (?:picture|scene|image)|take a (?:picture|photo|selfie|screenshot)|record (?:a|an|your|the)|sing\b|play (?:a|an|the|some) (?:song|music|game|video|piece))"
-    r"|^(?:please )?(?:(?:disconnect|unplug|plug in|turn (?:on|off)|switch (?:on|off)|reboot|restart) (?:the|this|my|your)\b"
+    rf"(?:please |(?:given|using|based on|from|for|with) [^.]{{3,120}}, )?(?:design|create|make|generate|produce|build|draw|construct|prepare|develop|compose|render|come up with|provide|show|plot)(?: me)?(?: an?| the| some| \d+| one)? (?:design (?:for|of) an? )?(?:(?!of |for |about |on |in |that |to |from |with |and |description |title |caption |using )[\w'-]+ ){{0,3}}?{_THING}\b(?! (?:description|idea|concept|title|name|slogan|topic|plan|script|copy|caption|proposal|content))"
+    r"|(?:please )?(?:draw|sketch|paint|render|photograph|film|illustrate (?:a|an|the) (?:picture|scene|image)|take a (?:picture|photo|selfie|screenshot)|record (?:a|an|your|the)|sing\b|play (?:a|an|the|some) (?:song|music|game|video|piece))"
+    r"|(?:please )?(?:(?:disconnect|unplug|plug in|turn (?:on|off)|switch (?:on|off)|reboot|restart) (?:the|this|my|your)\b"
     r"|(?:open|close|click|press|print|upload|download|install) (?:on )?(?:the|this|my) (?:\w+ )?(?:files?|documents?|app|application|button|link|browser|window|door|program|software|page|images?|icon|attachment)\b"
     r"|(?:book|reserve|order|buy|purchase|rent) (?:me )?(?:an?|the|two|some|\d+) (?:\w+ )?(?:flights?|tickets?|tables?|rooms?|hotel|pizzas?|taxi|cab|car|seats?)\b|set (?:an?|the) (?:alarm|timer|reminder)\b)"
-    r"|^update the (?:number|value|cell|file|record|database|software|system|settings?)|^(?:move|delete|copy|save|rename) (?:the|this|all|a) (?:files?|folders?|documents?|cells?|images?)|^schedule (?:a|an|the|my) (?:meeting|appointment|call|interview)"
+    r"|update the (?:number|value|cell|file|record|database|software|system|settings?)|(?:move|delete|copy|save|rename) (?:the|this|all|a) (?:files?|folders?|documents?|cells?|images?)|schedule (?:a|an|the|my) (?:meeting|appointment|call|interview)"
 )
 _MAKE_KO: Final = re.compile(
     r"(?:로고|포스터|브로슈어|전단지?|배너|인포그래픽|티셔츠|명함|아이콘|일러스트|그림|이미지|사진|애니메이션|동영상|비디오|영상|만화|밈|3d ?모델|콜라주|그래픽|다이어그램|순서도|흐름도|마인드맵|워드 ?클라우드"
     r"|막대 ?그래프|원 ?그래프|파이 ?차트|꺾은선 ?그래프|그래프|히스토그램|차트|스프레드시트|파워포인트|슬라이드|웹 ?사이트|웹 ?페이지|배경 ?화면|멜로디|지도|평면도|설계도|표지|와이어프레임)"
-    r"(?:을|를)? ?(?:하나 |한 장 )?(?:디자인을 )?(?:(?:디자인|제작|생성|렌더링|촬영|스케치|작성|작곡)(?=하|합|해|$|\.)|그려|그리|만들|만드|찍)(?!.*(?:방법|아이디어|설명|이유|단계|대본|문구|제목|계획|코드))"
-    r"|노래를 ?(?:불러|틀어)|음악을 ?(?:틀어|연주|재생)|전화를? ?(?:걸어|해 ?주)|예약해 ?(?:줘|주)|주문해 ?(?:줘|주)|알람을? ?(?:맞춰|설정해 ?주)|파일을? ?(?:열어|삭제|복사|이동|저장|업로드|다운로드|인쇄)"
+    r"(?:을|를)? ?(?:하나 |한 장 )?(?:디자인을 )?(?:(?:디자인|제작|생성|렌더링|촬영|스케치|작성|작곡)(?=하|합|해|$|\.)|그려|그리|그립|만들|만드세|만듭|찍)(?=[가-힣 ]{0,8}[.!?]?$)"
+    r"|노래를 ?(?:불러|틀어)|음악을 ?(?:틀어|연주|재생)|전화를? ?(?:걸어|해) ?(?:줘|주)|예약해 ?(?:줘|주)|주문해 ?(?:줘|주)|알람을? ?(?:맞춰|설정해 ?주)|파일을? ?(?:열어|삭제|복사|이동|저장|업로드|다운로드|인쇄)"
     r"|(?:불|전원|전등|티비|tv|에어컨|조명)을? ?(?:켜|꺼) ?(?:줘|주세요)|클릭하세요|연결을? ?(?:해제|끊)|셀의? .{0,12}업데이트"
 )
+_SEARCH: Final = re.compile(
+    r"(?:please )?(?:(?:search|browse|surf|google|look up|check|scan|use) (?:on |through |up )?(?:the )?(?:web|internet|online|google|wikipedia|news|social media|twitter|youtube)\b"
+    r"|(?:find|give|show|get|retrieve|fetch|locate|provide|recommend|share)(?: me)? (?:an?|the|some|two|three|four|five|\d+|any) (?:(?!for |of |to |from |in |about |on |ways )[\w'-]+ ){0,3}?"
+    r"(?:articles?|websites?|urls?|links?|videos?|blog posts?|web ?pages?|podcasts?|news stor(?:y|ies)|images?|photos?|pictures?|tutorials?)"
+    r"(?= (?:about|on|that|which|for|related|with|of|to|from|describing|explaining|discussing)\b|[.?]?$)"
+    r"|(?:gather|collect|find|get|retrieve|research|look for|compile)\b[\w ]{0,30}\b(?:recent|latest|current|up-to-date|real-time|live)\b)"
+)
 _CURRENT: Final = re.compile(
-    r"^(?:please )?(?:search|browse|surf|google|look up|check|scan|use) (?:on |through |up )?(?:the )?(?:web|internet|online|google|wikipedia|news|social media|twitter|youtube)\b|\bsearch (?:the )?(?:web|internet|online)\b"
-    r"|^(?:find|give|show|get|retrieve|fetch|locate|provide|recommend|share)(?: me)? (?:an?|the|some|two|three|four|five|\d+|any) (?:(?!for |of |to |from |in |about |on |ways )[\w'-]+ ){0,3}?"
-    r"(?:articles?|websites?|urls?|links?|videos?|blog posts?|web ?pages?|podcasts?|news stor(?:y|ies)|images?|photos?|pictures?|tutorials?)(?= (?:about|on|that|which|for|related|with|of|to|from|describing|explaining|discussing)\b|[.?]?$)"
-    r"|^(?:gather|collect|find|get|retrieve|research|look for|compile)\b[\w ]{0,30}\b(?:recent|latest|current|up-to-date|real-time|live)\b"
-    r"|\b(?:latest|today's|current|live|real-time|up-to-date) (?:\w+ )?(?:news|weather|forecast|headlines?|stock|price|prices|exchange rates?|scores?|temperature|time|date|statistics|covid|coronavirus|market|cases|events|population|trends? on)\b"
-    r"|\b(?:what|how) (?:is|'s|time is|are) (?:the )?(?:weather|time|date|temperature|it)\b.{0,20}\b(?:today|now|right now|currently|tomorrow|outside)\b|\bright now\b|^(?:what|when|who)\b.* (?:this|next|last) (?:week|weekend|month|year|tuesday|friday)\b|\bnear (?:me|you|by)\b|\bin (?:my|your) area\b|\bcurrently (?:trending|showing|playing)\b"
-    r"|(?:웹|인터넷|온라인|구글|네이버|위키백과|유튜브|소셜 ?미디어|트위터)(?:에서|을|를|로|으로)? ?(?:검색|조사|찾아|찾으|탐색)|(?:최신|최근|오늘의?|현재의?|실시간|지금의?) ?(?:뉴스|날씨|기온|온도|주가|시세|환율|시간|소식|통계|데이터|일기 ?예보|확진자|가격|순위|트렌드)"
-    r"|(?:웹 ?사이트|링크|동영상|유튜브 영상|기사|url|이미지|사진|팟캐스트)(?:를|을)? ?(?:\d+개 |하나 |두 개 |세 개 |몇 개 )?(?:찾아|검색|추천|공유|보여)|(?:오늘|내일|지금|현재) .{0,6}(?:날씨|몇 시|몇시|기온|며칠)|근처(?:의|에 있는|에서)"
+    r"\bsearch (?:the )?(?:web|internet|online)\b"
+    r"|\b(?:latest|today's|current|live|real-time|up-to-date) (?:\w+ )?(?:news|weather|forecast|headlines?|stock|price|prices|exchange rates?|scores?|temperature|time|date|statistics|covid|coronavirus|market|cases|events|population)\b"
+    r"|\b(?:what|how) (?:is|'s|time is|are) (?:the )?(?:weather|time|date|temperature|it)\b.{0,20}\b(?:today|now|right now|currently|tomorrow|outside)\b|\bright now\b"
+    r"|\bnear (?:me|you|by)\b|\bin (?:my|your) area\b|\bcurrently (?:trending|showing|playing)\b"
+)
+_CURRENT_KO: Final = re.compile(
+    r"(?:웹|인터넷|온라인|구글|네이버|위키백과|유튜브|소셜 ?미디어|트위터)(?:에서|을|를|로|으로)? ?(?:검색|조사|찾아|찾으|탐색)"
+    r"|(?:최신|최근|실시간) ?(?:뉴스|소식|통계|데이터|확진자|가격|순위|트렌드|주가|시세|환율)|(?:현재|지금|오늘)의? ?(?:주가|시세|환율|가격|뉴스|통계|순위)"
+    r"|(?:오늘|내일|지금|현재)의? .{0,12}(?:날씨|기온|온도|시간).{0,8}(?:어때|어떤|어떻|알려|예측|예보|추정|말|몇|무엇|인가)|(?:오늘|지금|현재) .{0,6}(?:몇 시|며칠)"
+    r"|(?:웹 ?사이트|링크|동영상|유튜브 영상|기사|url|이미지|사진|팟캐스트)(?:를|을)? ?(?:\d+개 |하나 |두 개 |세 개 |몇 개 )?(?:찾아|검색|추천|공유|보여)"
+    r"|(?<![가-힣])근처(?:의|에 있는|에서).{0,20}(?:레스토랑|식당|맛집|병원|카페|호텔|가게|매장)"
 )
 _CODE_ASKED: Final = re.compile(
     r"(?<![a-z])(?:code|program|script|function|python|java\w*|html|css|svg|ascii|latex|sql|excel formula|matplotlib|algorithm|class)(?![a-z])|코드|프로그램|스크립트|함수|파이썬|자바|쿼리"
@@ -103,6 +113,7 @@ _LIFE: Final = re.compile(
 _LIFE_KO: Final = re.compile(
     r"(?:제가|내가|저는|나는|저의|나의|제|내) (?:[가-힣]+ ){0,4}?(?:때|어렸을|어릴|대학|학교|직장|회사|가족|부모|어머니|아버지|엄마|아빠|친구|아내|남편|고향|어린 시절|살던|여행|좋아하는|취미)|(?:작년|지난 ?(?:주|달|해|여름|겨울))에? .{0,20}(?:갔|했|봤|샀|먹었)"
 )
+_MODEL: Final = re.compile(r"\b(?:as an ai|ai assistant|ai language|language model|as a language)\b|인공지능|언어 ?모델|ai로서")
 _ROLE: Final = re.compile(
     r"\b(?:write|imagine|pretend|role|story|letter|essay|e-?mail|monologue|diary|journal|blog|speech|poem|script|dialogue|conversation|character|fictional|rewrite|paraphrase|translate|edit|review|pitch|cover|profile|bio|sample|example|compose|generate|create|suppose|you are (?:a|an|the)|if you (?:were|had|could))\b"
     r"|작성|쓰세요|써|상상|가정|역할|이야기|편지|에세이|일기|블로그|연설|대본|대화|소설|번역|바꾸|수정|예시|예를|이라면|라면|만들|생성"
@@ -112,7 +123,7 @@ _ROLE: Final = re.compile(
 def find_beyond(view: View) -> Finding | None:
     """Return an instruction to make or do what is no text, unless code or a table in text does it."""
     request = view.request
-    match = _MAKE.search(request) or (_MAKE_KO.search(request) if not request.isascii() else None)
+    match = _MAKE.match(request) if request.isascii() else _MAKE_KO.search(request)
     if match is None or _CODE_ASKED.search(request) or view.code_answer:
         return None
     return Finding("instruction", shown(view.instruction))
@@ -122,7 +133,9 @@ def find_current(view: View) -> Finding | None:
     """Return an instruction that wants what only a search finds."""
     if view.input.strip() and len(view.input) >= view.limits.min_article_characters:
         return None
-    if _CURRENT.search(view.request) is None or _CODE_ASKED.search(view.request):
+    request = view.request
+    found = (_SEARCH.match(request) or _CURRENT.search(request)) if request.isascii() else _CURRENT_KO.search(request)
+    if found is None or _CODE_ASKED.search(view.request):
         return None
     return Finding("instruction", shown(view.instruction))
 
@@ -140,7 +153,7 @@ def find_claimed(view: View) -> Finding | None:
 
 def find_experience(view: View) -> Finding | None:
     """Return a human life told by the model, unless a role or a text was asked for."""
-    if view.input.strip() or not _YOU.search(view.request) or _ROLE.search(view.request):
+    if view.input.strip() or not _YOU.search(view.request) or _ROLE.search(view.request) or _MODEL.search(view.answer[:200].lower()):
         return None
     match = _LIFE.search(view.answer.lower()) or _LIFE_KO.search(view.answer)
     return Finding("output", shown(view.answer[max(0, match.start() - 10) :])) if match else None

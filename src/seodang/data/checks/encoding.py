@@ -114,10 +114,12 @@ def _utf8_as_cp949(text: str) -> int | None:
     """Return where UTF-8 was read as CP949: the bytes of a run of East Asian letters are letters again in UTF-8."""
     for match in _EAST_ASIAN_RUN.finditer(text):
         try:
-            match.group().encode("cp949").decode("utf-8")
+            read = match.group().encode("cp949").decode("utf-8")
         except UnicodeError:
             continue
-        return match.start()
+        # Two Han letters may make one letter of two bytes by chance; Hangul has three.
+        if all("가" <= letter <= "힣" for letter in read):
+            return match.start()
     return None
 
 
@@ -131,7 +133,7 @@ def _garbled(text: str) -> int | None:
 
 def find_mojibake(view: View) -> Finding | None:
     """Return garbled letters, unless the record is about encodings."""
-    if not view.foreign:
+    if not view.odd:
         return None
     for field, text in view.texts:
         if not text.isascii() and (place := _garbled(text)) is not None:
@@ -141,12 +143,12 @@ def find_mojibake(view: View) -> Finding | None:
 
 def find_replaced(view: View) -> Finding | None:
     """Return letters that were lost, unless the record is about encodings."""
-    return search(view, _REPLACED) if view.foreign and not view.technical else None
+    return search(view, _REPLACED) if view.odd and not view.technical else None
 
 
 def find_not_nfc(view: View) -> Finding | None:
     """Return the first text that is not in NFC."""
-    if not view.foreign or unicodedata.is_normalized("NFC", view.joined):
+    if not view.odd or unicodedata.is_normalized("NFC", view.joined):
         return None
     for field, text in view.texts:
         if not unicodedata.is_normalized("NFC", text):
@@ -157,7 +159,7 @@ def find_not_nfc(view: View) -> Finding | None:
 
 def find_zero_width(view: View) -> Finding | None:
     """Return letters without width; direction marks stay where a text runs from right to left."""
-    if not view.foreign:
+    if not view.odd:
         return None
     for field, text in view.texts:
         match = _ZERO_WIDTH.search(text) or (None if _RIGHT_TO_LEFT.search(text) else _DIRECTION.search(text))
@@ -172,14 +174,16 @@ def _without_zero_width(text: str, view: View) -> str:
 
 
 def _without_control(text: str, view: View) -> str:
+    if _garbled(text) is not None:  # its control characters are bytes of letters: without them mojibake would no longer be seen
+        return text
     return _CONTROL.sub("", _LINE_END.sub("\n", text))
 
 
 CHECKS: Final[dict[str, Check]] = {
-    "lone-surrogate": lambda view: search(view, _SURROGATE) if view.foreign else None,
+    "lone-surrogate": lambda view: search(view, _SURROGATE) if view.odd else None,
     "mojibake": find_mojibake,
     "replacement-character": find_replaced,
-    "control-character": lambda view: search(view, _CONTROL),
+    "control-character": lambda view: search(view, _CONTROL) if view.odd else None,
     "not-nfc": find_not_nfc,
     "zero-width": find_zero_width,
 }

@@ -58,6 +58,9 @@ _ENDS_OPEN_SIGN: Final = re.compile(r"[(\[{‘“«·+=&]$|\S+(?: \S+){4,}[,:]$|
 # A whole sentence, then at least four words without an end. What stands before the full stop is a word: "5. Rest" is an item of a list.
 _LINE_OF_PROSE: Final = re.compile(r"[^\W\d]{2,}[.!?][\"'”’)]? +([^.!?]{12,})$")
 _ITEM: Final = re.compile(r"\s*(?:\d{1,3}[.):]|[-*•]|[a-z][.)])\s")
+# How a Korean sentence or a list's last word ends without a full stop.
+_ENDED_KO: Final = re.compile(r"(?:[다요죠까음함됨임기것등지네군라자오세점법력성률제수])$")
+_LONG_ENOUGH_TO_CUT: Final = 120  # characters: what cuts answers is a limit on length
 _LONG: Final = 40  # characters; in a shorter answer an end without a sign means nothing
 
 
@@ -79,13 +82,16 @@ def find_truncated(view: View) -> Finding | None:
 def _breaks_off(text: str) -> bool:
     """Return whether the last line holds a whole sentence and then one without an end."""
     line = text[text.rfind("\n") + 1 :]
-    match = _LINE_OF_PROSE.search(line)
+    match = _LINE_OF_PROSE.search(line) if len(text) >= _LONG_ENOUGH_TO_CUT else None
     if match is None or not text[-1].isalpha() or _ITEM.match(line) or "#" in match[1] or ":" in match[1]:
         return False
+    if "가" <= text[-1] <= "힣":
+        return _ENDED_KO.search(text) is None and match[1].count(",") < 2 and " - " not in match[1] and match[1][0] != "-"
     return text[-1].isascii() and text[-1].islower() and len(match[1].split()) >= 4
 
 
 _GROUP: Final = 4  # words
+_REFRAIN: Final = re.compile(r"\b(?:songs?|lyrics?|poems?|rap|chant|verse|chorus|repeat\w*|copy)\b|노래|가사|(?<![가-힣])시(?:를|의|로)|반복|되풀이")
 _FEWEST_GROUPS: Final = 12  # with less, one phrase said twice makes the share
 
 
@@ -95,7 +101,7 @@ def repeated_share(view: View) -> float | None:
         return None
     words = view.output.split()
     count = len(words) - _GROUP + 1
-    if count < _FEWEST_GROUPS or "|" in words or view.technical or _ASKED_TO_REPEAT.search(view.request):
+    if count < _FEWEST_GROUPS or "|" in words or view.technical or _REFRAIN.search(view.request):
         return 0.0
     groups = set(zip(words, words[1:], words[2:], words[3:], strict=False))
     return 1 - len(groups) / count
@@ -150,7 +156,7 @@ def find_quoted(view: View) -> Finding | None:
     text = view.answer
     if not text or (text[0] not in _PAIRS and text[-1] != '"') or view.labelled:
         return None
-    if unquoted(text) == text or view.technical or _QUOTE_ASKED.search(view.request):
+    if unquoted(text) == text or view.input.lstrip()[:1] in _PAIRS or view.technical or _QUOTE_ASKED.search(view.request):
         return None
     return Finding("output", shown(text))
 

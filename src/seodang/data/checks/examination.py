@@ -12,6 +12,8 @@ from seodang.data.checks.view import Check, Finding, Measure, View
 from seodang.data.rows import Row, shown
 from seodang.params.expectations import LimitsParams
 
+_ORDER = {rule.id: number for number, rule in enumerate(CATALOGUE)}
+_COUNTING = frozenset(rule.id for rule in CATALOGUE if (rule.minimum or rule.maximum or "").endswith("_characters"))
 __all__ = ["Examination", "Finding", "examine"]
 
 
@@ -42,7 +44,11 @@ def examine(row: Row, limits: LimitsParams, rules: Collection[str]) -> Examinati
     for id, check in checks:
         if (finding := check(view)) is not None:
             findings[id] = finding
-    return Examination(findings, numbers)
+    return Examination(_in_order(findings), numbers)
+
+
+def _in_order(findings: dict[str, Finding]) -> dict[str, Finding]:
+    return {id: findings[id] for id in sorted(findings, key=_ORDER.__getitem__)} if len(findings) > 1 else findings
 
 
 @lru_cache(maxsize=64)
@@ -58,5 +64,5 @@ def _beyond(rule: Rule, number: float, limits: LimitsParams) -> bool:
 
 def _measured(rule: Rule, number: float, view: View) -> Finding:
     field = "output" if rule.field == "record" else rule.field
-    count = f"{number:,.0f} characters" if number.is_integer() and number > 1 else f"{number:.2f}"
+    count = f"{number:,.0f} characters" if rule.id in _COUNTING else f"{number:.2f}" if number < 1 else f"{number:,.0f} times"
     return Finding(field, shown(f"{count}: {view.row[field]}"))

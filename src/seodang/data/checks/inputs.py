@@ -41,6 +41,7 @@ _REFERRED_KO: Final = re.compile(
     r"(?:글|문장|기사|문단|단락|텍스트|이야기|시|코드|단어|낱말|목록|표|대화|내용|본문|구절|지문|데이터|숫자|방정식|수식|항목|문구|이메일|편지|문서|에세이|리뷰|진술|인용문|정보|재료)(?:들)?"
     r"(?:을|를|에서|에|의|이|가|은|는|와|과|으로|로)(?![가-힣])"
 )
+_ORDERS_KO: Final = re.compile(r"(?:세요|시오|니다|하기|줘|라|까|인가요|나요)[.?!]?$")
 # What stands in the instruction itself after a colon, a line end or in quotes.
 _HOLDS: Final = re.compile(r"[:\n]\s*\S|[\"“‘«「『<(\[{].{2,}[\"”’»」』>)\]}]|'.{3,}'|\d+\s*[,+*/=x×-]\s*\d|(?:,.*){2,}|[`]")
 _FOLLOWS: Final = re.compile(r"[.?!]\s+\S+\s+\S+")  # ... or in a sentence of its own
@@ -53,7 +54,7 @@ _LONG_TEXT: Final = re.compile(
     r"|기사|뉴스|에세이|보고서|논문|문서|연설|블로그|이야기|지문|데이터 ?세트|데이터셋|연구"
 )
 _WORK_ON: Final = re.compile(
-    r"summar|key (?:points|takeaways|ideas|facts|information)|takeaways|main (?:points?|ideas?|arguments?|themes?|message)|outline (?:of )?(?:the|this)|analy[sz]|critique|synops|abstract|요약|핵심|요점|주요|분석|정리|줄거리"
+    r"summar|key (?:points|takeaways|ideas|facts|information)|takeaways|main (?:points?|ideas?|arguments?|themes?|message)|outline (?:of )?(?:the|this)|analy[sz]|critique|synops|abstract|요약|핵심|요점|주요|분석|줄거리"
 )
 
 
@@ -69,7 +70,7 @@ def find_referred(view: View) -> Finding | None:
     if view.input.strip() or view.row.get("turns") or view.labelled:
         return None
     request = view.request
-    match = _REFERRED.search(request) or (_REFERRED_KO.search(request) if not request.isascii() else None)
+    match = _REFERRED.search(request) if request.isascii() or not _ORDERS_KO.search(request) else _REFERRED_KO.search(request)
     if match is None or view.code_answer or _FOLLOWS.search(request, match.end()) or _HOLDS.search(view.instruction) or _OWN.search(request):
         return None
     return Finding("instruction", shown(view.instruction))

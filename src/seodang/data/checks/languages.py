@@ -81,7 +81,7 @@ def _korean_to_english(view: View) -> Finding | None:
 def find_script(view: View) -> Finding | None:
     """Return letters of a third script that neither the instruction nor the input uses or speaks of."""
     text = view.output
-    if text.isascii() or (match := _SCRIPTS.search(text)) is None:
+    if not view.odd or text.isascii() or (match := _SCRIPTS.search(text)) is None:
         return None
     if _SCRIPTS.search(view.asked) or _SCRIPT_ASKED.search(view.asked):
         return None

@@ -70,6 +70,8 @@ _TAG: Final = re.compile(
     r"(?:\s[^<>]{0,200})?/?>",
     re.IGNORECASE,
 )
+# Tasks that mark a part of a text.
+_EMPHASIS: Final = re.compile(r"\b(?:bold|highlight|italic|underline|mark|colou?r)|굵게|강조|기울|밑줄|표시|색")
 
 
 def _letter(match: re.Match[str]) -> str:
@@ -118,7 +120,7 @@ CHECKS: Final[dict[str, Check]] = {
     "prompt-marker": lambda view: search(view, _MARKER) if "#" in view.joined or ">:" in view.joined or "elow is" in view.joined or "아래는" in view.joined else None,
     "html-entity": find_entity,
     "html-break": _plain(_BREAK),
-    "html-tag": _plain(_TAG),
+    "html-tag": lambda view: None if _EMPHASIS.search(view.asked) else _plain(_TAG)(view),
 }
 MENDS: Final[dict[str, Mend]] = {
     "html-entity": lambda text, view: _ENTITY.sub(_letter, text),

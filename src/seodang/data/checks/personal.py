@@ -40,8 +40,8 @@ _LABELS: Final = {
     "secret-key": ("[비밀키]", "[SECRET]"),
 }
 
+_FORMAL: Final = ("personal-phone", "personal-email")
 Span = tuple[int, int]
-_LONG_NUMBER: Final = re.compile(r"\d[-\d .()]{6,}\d")
 
 _RESIDENT: Final = re.compile(r"(?<![\d-])(\d{6})( ?[-–] ?)?([1-8]\d{6})(?![\d-])")
 _RESIDENT_NAMED: Final = re.compile(r"주민|등록 ?번호|resident|registration", re.IGNORECASE)  # without it 13 digits in a row are a bar code
@@ -63,6 +63,15 @@ _EMAIL: Final = re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+%-]{0,63}@(?:[A-Za-z0-9
 # RFC 2606: names that belong to nobody.
 _NOBODY: Final = re.compile(r"(?:^|[.@])(?:example\.(?:com|org|net|edu|co\.kr|kr)|example|test|invalid|localhost)$", re.IGNORECASE)
 
+# Local parts and domains that examples are made of.
+_EXAMPLE: Final = re.compile(
+    r"(?:example|user(?:name)?|test(?:er|ing)?|(?:your|first|last|full|my)?[._-]?(?:name|e?mail)|john[._]?doe|jane[._]?doe|abc|xyz|sample|someone|somebody|recipient|sender|foo|bar|123)\d*@"
+    r"|.+@(?:[\w-]+\.)*(?:(?:your|my|some)?-?(?:domain|company|e?mail|website|site|organization|school)|abc|xyz|foo|bar|test)\.[a-z.]+$",
+    re.IGNORECASE,
+)
+# In these tasks numbers and addresses show a form.
+_FORM: Final = re.compile(r"\bregex\b|regular expression|\bvalid|정규 ?식|정규 ?표현|유효")
+
 _CARD: Final = re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,18}(?![\d-])")
 # First digits and lengths: Visa, Mastercard, American Express, Discover, UnionPay, JCB, Diners Club.
 _CARD_KINDS: Final = re.compile(
@@ -76,7 +85,7 @@ _SECRET: Final = re.compile(
     r"|\bAIza[\w-]{35}|\bglpat-[\w-]{20,}|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----(?:[\s\S]{0,8000}?-----END (?:[A-Z]+ )?PRIVATE KEY-----)?"
     r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
 )
-_SECRET_SIGNS: Final = re.compile(r"sk-|AKIA|ASIA|gh[pousr]_|github_pat_|hf_|xox[abprs]-|AIza|glpat-|PRIVATE KEY|eyJ")
+_SECRET_SIGNS: Final = ("sk-", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "hf_", "xox", "AIza", "glpat-", "PRIVATE KEY", "eyJ")
 
 
 def resident_numbers(text: str) -> Iterator[Span]:
@@ -129,7 +138,7 @@ def _made_up(digits: str) -> bool:
 def emails(text: str) -> Iterator[Span]:
     """Yield where an e-mail address stands whose domain may be somebody's (RFC 2606)."""
     for match in _EMAIL.finditer(text):
-        if not _NOBODY.search(match.group()):
+        if not _NOBODY.search(match.group()) and not _EXAMPLE.match(match.group()):
             yield match.span()
 
 
@@ -153,20 +162,20 @@ def secrets(text: str) -> Iterator[Span]:
             yield match.span()
 
 
-_SPANS: Final[dict[str, tuple[re.Pattern[str], Callable[[str], Iterator[Span]]]]] = {
-    "personal-resident-number": (_LONG_NUMBER, resident_numbers),
-    "personal-phone": (_LONG_NUMBER, phone_numbers),
-    "personal-email": (re.compile("@"), emails),
-    "personal-card": (_LONG_NUMBER, card_numbers),
-    "secret-key": (_SECRET_SIGNS, secrets),
+_SPANS: Final[dict[str, tuple[Callable[[View], bool], Callable[[str], Iterator[Span]]]]] = {
+    "personal-resident-number": (lambda view: view.numbered, resident_numbers),
+    "personal-phone": (lambda view: view.numbered, phone_numbers),
+    "personal-email": (lambda view: "@" in view.joined, emails),
+    "personal-card": (lambda view: view.numbered, card_numbers),
+    "secret-key": (lambda view: any(sign in view.joined for sign in _SECRET_SIGNS), secrets),
 }
 
 
 def _find(id: str) -> Check:
-    sign, spans = _SPANS[id]
+    possible, spans = _SPANS[id]
 
     def check(view: View) -> Finding | None:
-        if sign.search(view.joined) is None:
+        if not possible(view) or (id in _FORMAL and _FORM.search(view.request)):
             return None
         for field, text in view.texts:
             if found := next(spans(text), None):
@@ -190,8 +199,8 @@ def _redact(id: str) -> Mend:
 
 def masked(text: str) -> str:
     """Return the text with all personal data as stars, for reports."""
-    for sign, spans in _SPANS.values():
-        while sign.search(text) and (found := next(spans(text), None)):
+    for _, spans in _SPANS.values():
+        while found := next(spans(text), None):
             text = text[: found[0]] + "*" * (found[1] - found[0]) + text[found[1] :]
     return text
 

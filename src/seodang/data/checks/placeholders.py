@@ -165,7 +165,7 @@ def find_variable(view: View) -> Finding | None:
 
 def find_bracketed(view: View) -> Finding | None:
     """Return an open place, unless a form is asked for."""
-    if "[" not in view.joined and not _CIRCLES.search(view.joined):
+    if "[" not in view.joined and (view.joined.isascii() or not _CIRCLES.search(view.joined)):
         return None
     found = search(view, _BRACKETED)
     return None if found is None or view.technical or _FORM.search(view.asked) else found
@@ -182,7 +182,7 @@ def find_placeholder_input(view: View) -> Finding | None:
 def find_placeholder_output(view: View) -> Finding | None:
     """Return an output that says there is none, unless "none" answers the question."""
     text = view.answer
-    if text[:12].casefold().lstrip("\\`'\"").startswith(("<nooutput", "< nooutput", "<no output", "[nooutput", "<noinput")):
+    if text[:12].casefold().lstrip("\\`'\"").startswith(("<nooutput", "< nooutput", "<no output", "[nooutput")):
         return Finding("output", shown(text))
     if not text or len(text) > _SHORT or view.labelled:
         return None

@@ -52,9 +52,14 @@ class View:
         return "\n".join(text for _, text in self.texts)
 
     @cached_property
-    def foreign(self) -> bool:
-        """Whether any text holds a letter beyond ASCII."""
-        return not self.joined.isascii()
+    def odd(self) -> bool:
+        """Whether any text holds a letter other than ASCII, Hangul syllables and common signs: only then can one be wrong."""
+        return _ODD.search(self.joined) is not None
+
+    @cached_property
+    def numbered(self) -> bool:
+        """Whether any text holds a number of eight digits or more, signs between them allowed."""
+        return _LONG_NUMBER.search(self.joined) is not None
 
     @cached_property
     def korean(self) -> bool:
@@ -91,6 +96,8 @@ class View:
         return [(name, text) for name, text in texts if text]
 
 
+_ODD = re.compile("[^\t\n\x20-\x7e가-힣‘’“”…·–—•°×÷²³]")
+_LONG_NUMBER = re.compile(r"\d[-\d .()–]{6,}\d")
 # Words of an instruction or an input that make markup, braces and tags part of the matter.
 _TECHNICAL = re.compile(
     r"(?<![a-z])(?:html|xml|css|php|jsx?|svg|json|yaml|latex|regex|markdown|javascript|typescript|react|vue|angular|jinja|sql|bash|shell|python|java|swift|kotlin"

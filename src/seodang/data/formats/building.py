@@ -73,8 +73,11 @@ def sample_row(sample: Sample, origin: Origin, number: int, original: object = N
 
 
 def original_of(found: Found, limit: int) -> object:
-    """Return an object as it is in the file, each long value cut; None when it is just instruction, input and output."""
-    if found.keys() <= _TEXT_KEYS:
+    """Return an object as it is in the file, each long value cut; None when it is just instruction, input and output.
+
+    One that lacks a field, or has null for an input, is kept: quarantine shows the row as it was.
+    """
+    if found.keys() == _TEXT_KEYS and found["input"] is not None:
         return None
     return {key: value if _size(value, _NESTED) <= limit else _cut(value, limit) for key, value in found.items()}
 

@@ -67,10 +67,10 @@ def _marked(choose: Callable[[Sequence[str]], Convert]) -> Callable[[Sequence[st
     return chosen
 
 
-def _says_yes_or_no(key: str) -> Callable[[Sequence[Found]], bool]:
+def _says_yes_or_no(key: str, words: tuple[str, ...] = ("true", "false")) -> Callable[[Sequence[Found]], bool]:
     def fits(first: Sequence[Found]) -> bool:
         labels = [found[key] for found in first if found.get(key) is not None]
-        return bool(labels) and all(isinstance(label, bool) or (isinstance(label, str) and label.strip().lower() in {"true", "false"}) for label in labels)
+        return bool(labels) and all(isinstance(label, bool | int | str) and str(label).strip().lower() in words for label in labels)
 
     return fits
 
@@ -97,7 +97,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape("kto", ("messages|conversations", "kto_tag"), _marked(_TALK), _BESIDE),
     Shape("kto", ("messages|conversations", "label"), _marked(_TALK), _BESIDE, fits=_says_yes_or_no("label")),
     Shape("kto", ("instruction", "output", "kto_tag"), _marked(_ALPACA), _ALPACA_ALSO),
-    Shape("kto", ("prompt", "completion", "label"), _marked(plain.asked), ("system", "url", "task"), fits=_says_yes_or_no("label")),
+    Shape("kto", ("prompt", "completion", "label"), _marked(plain.asked), ("system", "url", "task"), fits=_says_yes_or_no("label", ("true", "false", "1", "0"))),
     Shape("messages", ("messages",), _TALK, _BESIDE),
     Shape("sharegpt", ("conversations|conversation",), _conversation("conversations", "conversation"), _BESIDE),
     Shape("sharegpt", ("messages",), _TALK, _BESIDE, told=False),

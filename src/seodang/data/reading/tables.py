@@ -63,7 +63,7 @@ def read_table(path: Path, place: str, separator: str) -> Iterator[dict[str, Any
         for row in rows:
             if header and row.fault:
                 yield broken_row(mended(row.text.rstrip("\r\n")), row.fault)
-            elif header and (len(row.cells) > 1 or row.cells[0].strip()):  # else a blank line
+            elif header and (len(row.cells) > 1 or row.text.strip()):  # else a blank line
                 yield _named_cells(header, row.cells)
             elif not header and (row.fault or any(row.cells)):
                 header = _header(row, place)

@@ -1,0 +1,39 @@
+"""Sources that lie somewhere, and what is found there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_sources import file_source
+
+from seodang.data.places import local_files
+from seodang.errors import SourceError
+from seodang.params import SourceParams
+
+BODY = b'{"instruction": "a", "output": "b"}\n' * 400
+SHA256 = hashlib.sha256(BODY).hexdigest()
+SECRET = "hunter2"
+
+
+def source(path: str, *, name: str = "mine", **changes: Any) -> SourceParams:
+    return SourceParams.model_validate(file_source(name, path, **changes))
+
+
+def places(root: Path, path: str, others: Sequence[SourceParams] = (), **changes: Any) -> list[str]:
+    return [file.place for file in local_files(source(path, **changes), root, root / "cache", others)]
+
+
+def refused(root: Path, path: str, **changes: Any) -> str:
+    """Return why the source cannot be used."""
+    with pytest.raises(SourceError) as caught:
+        local_files(source(path, **changes), root, root / "cache")
+    return str(caught.value)
+
+
+def everything_under(folder: Path) -> str:
+    """Return all names and contents below a folder as one text."""
+    return "\n".join([str(path) for path in folder.rglob("*")] + [path.read_text("utf-8", "replace") for path in folder.rglob("*") if path.is_file()])

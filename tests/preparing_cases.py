@@ -1,0 +1,45 @@
+"""Records and parameters for the tests of duplicates, leaks, mixing and splits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from seodang.data.duplicates import Removed, choose_kept, find_leaders
+from seodang.data.minhash import Sketches, bands_for
+from seodang.data.traits import Traits, survey
+from seodang.params import PrepareParams
+from seodang.records import Record, make_record
+
+DUPLICATES = {"threshold": 0.8, "shingle_ko": 3, "shingle_en": 5, "permutations": 128, "min_characters": 40, "template_after": 20}
+LEAKS = {"words": 13, "characters_ko": 30, "threshold": 0.8}
+
+
+def prepare_params(**changes: Any) -> PrepareParams:
+    """Return the section `prepare` of a test; `duplicates` and `leaks` are laid over the usual ones."""
+    usual: dict[str, Any] = {
+        "seed": 1,
+        "validation_share": 0.1,
+        "test_share": 0.2,
+        "held_out_clusters": ["ordering"],
+        "test_only_tasks": ["own_words"],
+        "replay_share": 0.0,
+        "card": {"instructions": 10, "examples": 1},
+    }
+    sections = {"duplicates": {**DUPLICATES, **changes.pop("duplicates", {})}, "leaks": {**LEAKS, **changes.pop("leaks", {})}}
+    return PrepareParams.model_validate({**usual, **sections, **changes})
+
+
+def record(instruction: str, input: str = "", output: str = "예", **others: Any) -> Record:
+    """Return a record of the source "s" and the task "t"."""
+    return make_record(instruction=instruction, input=input, output=output, **{"source": "s", "task": "t", "cluster": "t", **others})
+
+
+def surveyed(records: list[Record], prepare: PrepareParams, folder: Path) -> tuple[Traits, list[int], Removed]:
+    """Return the traits of the records, the leader of each, and what is removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    permutations = prepare.duplicates.permutations
+    with Sketches(folder, permutations, *bands_for(prepare.duplicates.threshold, permutations)) as sketches:
+        traits = survey(records, len(records), prepare, sketches)
+        leaders = find_leaders(traits.rows, sketches, prepare.duplicates)
+        return traits, leaders.tolist(), choose_kept(traits.rows, leaders, sketches, prepare.duplicates)
