@@ -119,7 +119,7 @@ def _publish_splits(paths: Paths) -> None:
 
 
 def _publish_data_report(paths: Paths, prepared: reports.Report | None) -> None:
-    text = reports.data_report(read_json(paths.validate_report), prepared, paths.data_docs / "index.html")
+    text = reports.data_report(read_json(paths.validate_report), prepared, paths.data_docs / "index.html", paths.data_card / "index.html")
     create_markdown_artifact(text, key="data-report")
 
 

@@ -41,21 +41,25 @@ _MARKS = {True: "충족 · met", False: "미달 · not met", None: "알 수 없�
 _NOT_NUMBERS = re.compile(r"^(schema|verdict)$|sha256|fingerprint")
 
 
-def data_report(validated: Report, prepared: Report | None, data_docs: Path) -> str:
+def data_report(validated: Report, prepared: Report | None, data_docs: Path, data_card: Path) -> str:
     """Return the Markdown of what came in, what was turned away and why, and how the rest was split.
 
     `prepared` is None as long as `prepare` hasn't run in this flow run. `data_docs` is Great
     Expectations' first page; browsers follow no link from the web to a file, so its path is shown.
     """
-    names = (("받음", "rows"), ("통과", "accepted"), ("격리", "quarantined"))
+    names = (("받음", "rows"), ("통과", "accepted"), ("고침", "repaired"), ("경고", "warned"), ("격리", "quarantined"))
     parts = [
         "# 데이터 보고서 · Data report",
         table(("레코드 · records", "수 · count"), [(f"{korean} · {name}", validated.get(name)) for korean, name in names]),
         "## 규칙별 격리 · Quarantined by rule",
         table(("규칙 · rule", "수 · count"), (validated.get("by_rule") or {}).items()),
+        "## 고친 행과 경고 · Repairs and warnings",
+        table(("규칙 · rule", "수 · count"), [*(validated.get("repairs") or {}).items(), *(validated.get("warnings") or {}).items()]),
+        "## 데이터 전체 · The set as a whole",
+        table(("규칙 · rule", "대상 · of", "값 · value", "기준 · bound"), [[figure.get(name) for name in ("id", "of", "value", "bound")] for figure in validated.get("data_set") or []]),
     ]
     if prepared is not None:
-        parts += ["## 분할 · Splits", _splits(prepared)]
+        parts += ["## 분할 · Splits", _splits(prepared), "## 데이터 카드 · Data card", f"브라우저로 여세요 · Open in a browser:\n\n`{data_card}`"]
     return "\n\n".join([*parts, "## Data Docs", f"브라우저로 여세요 · Open in a browser:\n\n`{data_docs}`"])
 
 
@@ -154,8 +158,8 @@ def shown(value: object) -> str | int:
 def _splits(prepared: Report) -> str:
     languages = prepared.get("languages") or {}
     rows = [(name, count, languages.get(name)) for name, count in (prepared.get("splits") or {}).items()]
-    left_out = ("누출로 제외 · left out as leaks", prepared.get("left_out_as_leaks"), None)
-    return table(("분할 · split", "수 · count", "언어 · languages"), [*rows, left_out])
+    left_out = [(f"제외 · left out: {name}", count, None) for name, count in (prepared.get("left_out") or {}).items() if count]
+    return table(("분할 · split", "수 · count", "언어 · languages"), [*rows, *left_out])
 
 
 def _table_of(rows: Sequence[Report]) -> str:

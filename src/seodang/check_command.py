@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -25,11 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", default="auto", choices=get_args(Format), metavar="F", help=f"{', '.join(get_args(Format))} (auto)")
     parser.add_argument("--column", action="append", default=[], metavar="FIELD=KEY", help="where a field stands, as instruction=raw.instruction; format columns / 필드의 위치")
     parser.add_argument("--table", type=Path, metavar="YAML", help="template that turns a labelled table into instructions; format table / 표 템플릿")
-    parser.add_argument("--sha256", metavar="HEX", help="of the file at an http(s) address / 파일의 sha256")
+    parser.add_argument("--sha256", type=_sha256, metavar="HEX", help="of the file at an http(s) address / 파일의 sha256")
     parser.add_argument("--tokenizer", type=Path, metavar="PATH", help="checkpoint or tokenizer.json: counts tokens against limits.max_tokens / 토큰 수 확인")
     parser.add_argument("--params", type=Path, metavar="YAML", help="params.yaml with rules and bounds (./params.yaml, else the shipped ones) / 규칙과 기준")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write accepted.jsonl, quarantine.jsonl, data_docs/ and summary.json / 보고서 폴더")
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object / 요약을 JSON으로")
+
+
+def _sha256(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        raise argparse.ArgumentTypeError("expected 64 hexadecimal digits, as sha256sum prints them")
+    return text.lower()
 
 
 def run(options: argparse.Namespace) -> int:
@@ -72,10 +79,13 @@ def _params(file: Path | None) -> tuple[CheckParams, Params | None]:
 
 
 def _files(written: str, options: argparse.Namespace, root: Path) -> list[Path]:
+    from seodang.data.files import shown_url
     from seodang.data.places import local_files
     from seodang.params import SourceParams
     from seodang.paths import Paths
 
+    if written.startswith(("http://", "https://")) and options.sha256 is None:
+        raise ParamsError(f"{shown_url(written)} needs --sha256: what is at an address may change")
     source = SourceParams(
         name="check",
         kind="file",

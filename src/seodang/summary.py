@@ -77,6 +77,7 @@ def _next(paths: Paths) -> list[str]:
     return [
         "",
         f"bento: {package['bento_tag']}",
+        f"data card: {paths.data_card.relative_to(paths.root)}/index.html",
         f"data docs: {paths.data_docs.relative_to(paths.root)}/index.html",
         "",
         "다음 / next (. .venv/bin/activate):",

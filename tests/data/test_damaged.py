@@ -38,6 +38,7 @@ def test_a_file_that_cannot_be_used_ends_in_exit_2_and_is_told_why(name, capfd):
     assert "Traceback" not in out + err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", USABLE)
 def test_a_file_with_damaged_rows_loses_no_row_and_names_their_rules(name, capfd):
     expected = EXPECTED[name]

@@ -54,7 +54,13 @@ def script(name: str, *, until: str = "curl") -> list[str]:
 def environment(home: Path, **more: str) -> dict[str, str]:
     author = {f"GIT_{who}_{what}": f"{who}@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HF_", "GIT_"))}
-    own = {"HOME": str(home), "DVC_SITE_CACHE_DIR": str(home / "site"), "DVC_NO_ANALYTICS": "1", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    own = {
+        "HOME": str(home),
+        "DVC_SITE_CACHE_DIR": str(home / "site"),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "DVC_NO_ANALYTICS": "1",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
     return {**kept, **author, **own, **more}
 
 
@@ -76,6 +82,8 @@ def sha256(content: bytes) -> str:
 def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
     (folder / ".gitconfig").write_text("[safe]\n\tdirectory = *\n[init]\n\tdefaultBranch = main\n")
+    (folder / ".config" / "dvc").mkdir(parents=True)
+    (folder / ".config" / "dvc" / "config").write_text("[core]\n\tanalytics = false\n\tcheck_update = false\n")
     return folder
 
 

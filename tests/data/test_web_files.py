@@ -154,7 +154,7 @@ def test_a_password_and_a_token_stand_in_no_message_no_log_and_no_name(tmp_path,
 def test_a_password_in_params_yaml_is_warned_of(tmp_path, site, caplog, monkeypatch, user, warned):
     monkeypatch.setenv("DATA_TOKEN", SECRET)
     local_files(source(site.url.replace("//", f"//{user}") + "/data/a.jsonl", sha256=SHA256), tmp_path, tmp_path / "cache")
-    assert ("which git keeps" in caplog.text) is warned
+    assert ("spells a password out" in caplog.text) is warned
     assert SECRET not in "".join(record.getMessage() for record in caplog.records if record.name.startswith("seodang"))
 
 

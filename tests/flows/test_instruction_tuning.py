@@ -42,7 +42,7 @@ if mode == "hang" and name == "base":
     time.sleep(600)
 reports = {
     "validate": {"rows": 12, "accepted": 10, "quarantined": 2, "by_rule": {"blank_output": 2}},
-    "prepare": {"splits": {"train": 8, "test": 2}, "languages": {"train": {"ko": 4, "en": 4}}, "left_out_as_leaks": 0},
+    "prepare": {"splits": {"train": 8, "test": 2}, "languages": {"train": {"ko": 4, "en": 4}}, "left_out": {"leak": 0}},
     "evaluate": {"arms": [{"name": "tuned", "accuracy": 0.95}], "tasks": [{"task": "sentiment", "language": "ko", "items": 2, "zero_shot": 0.5, "tuned": 1.0}]},
     "gate": {"verdict": "reject" if mode == "reject" else "promote", "reasons": [{"passed": mode != "reject", "ko": "정확도 0.950", "en": "accuracy 0.950"}]},
     "package": {"bento_tag": "mini:1"},

@@ -4,7 +4,7 @@ from pathlib import Path
 from flows import reports
 
 VALIDATED = {"schema": 1, "rows": 12, "accepted": 10, "quarantined": 2, "by_rule": {"blank_output": 2}}
-PREPARED = {"splits": {"train": 8, "test": 2}, "languages": {"train": {"ko": 5, "en": 3}}, "left_out_as_leaks": 1}
+PREPARED = {"splits": {"train": 8, "test": 2}, "languages": {"train": {"ko": 5, "en": 3}}, "left_out": {"leak": 1, "cap": 0}}
 VERDICT = {
     "schema": 1,
     "verdict": "reject",
@@ -21,18 +21,22 @@ DVC_ERROR = "ERROR: failed to reproduce 'train': failed to run: seodang stage tr
 
 
 def test_data_report_counts_rows_and_rules_and_shows_where_the_docs_lie():
-    text = reports.data_report(VALIDATED, None, Path("/p/index.html"))
+    text = reports.data_report(VALIDATED, None, Path("/p/index.html"), Path("/c/index.html"))
     for part in ("데이터 보고서 · Data report", "| 받음 · rows | 12 |", "| 격리 · quarantined | 2 |", "| blank_output | 2 |", "`/p/index.html`"):
         assert part in text
 
 
 def test_data_report_has_no_splits_before_they_are_made():
-    assert "Splits" not in reports.data_report(VALIDATED, None, Path("index.html"))
-    assert "| train | 8 | ko 5, en 3 |" in reports.data_report(VALIDATED, PREPARED, Path("index.html"))
+    assert "Splits" not in reports.data_report(VALIDATED, None, Path("index.html"), Path("card.html"))
+    text = reports.data_report(VALIDATED, PREPARED, Path("index.html"), Path("card.html"))
+    assert "| 제외 · left out: leak | 1 | – |" in text
+    assert "left out: cap" not in text
+    assert "`card.html`" in text
+    assert "| train | 8 | ko 5, en 3 |" in reports.data_report(VALIDATED, PREPARED, Path("index.html"), Path("card.html"))
 
 
 def test_every_report_can_be_empty():
-    assert "| 통과 · accepted | – |" in reports.data_report({}, {}, Path("index.html"))
+    assert "| 통과 · accepted | – |" in reports.data_report({}, {}, Path("index.html"), Path("card.html"))
     assert reports.score_rows({}) == []
     assert "–" in reports.score_summary({})
     assert "None" in reports.verdict_report({})
@@ -110,7 +114,7 @@ def test_values_are_shown_as_people_read_them():
 
 def test_every_heading_is_korean_and_english():
     korean, latin = re.compile("[가-힣]"), re.compile("[A-Za-z]")
-    text = "\n".join([reports.data_report(VALIDATED, PREPARED, Path("i")), reports.verdict_report(VERDICT)])
+    text = "\n".join([reports.data_report(VALIDATED, PREPARED, Path("i"), Path("c")), reports.verdict_report(VERDICT)])
     headings = [line for line in text.splitlines() if line.startswith("#") and "Data Docs" not in line]
-    assert len(headings) == 7
+    assert len(headings) == 10
     assert all(korean.search(line) and latin.search(line) for line in headings)

@@ -15,21 +15,21 @@ _METRIC = "column_values.free_of_findings"
 
 
 class ColumnValuesFreeOfFindings(ColumnMapMetricProvider):  # type: ignore[misc]
-    """Metric: whether a row's cell is empty, that is, whether the rule of the column found nothing in it."""
+    """Metric: whether a row's cell is "", that is, whether the rule of the column found nothing in it."""
 
     condition_metric_name = _METRIC
-    filter_column_isnull = False
 
     @column_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
     def _pandas(cls, column: Series, **_: Any) -> Series:  # noqa: ANN401 - the library's own signature
-        return column.isna()
+        return column == ""
 
 
 class ExpectColumnValuesToBeFreeOfFindings(ColumnMapExpectation):  # type: ignore[misc]
     """Expect that a rule found nothing in any row.
 
-    The column holds what the rule found (place and text), and nothing where it found nothing: Great
-    Expectations on pandas can't look into a record of several fields, conversations among them.
+    The column holds what the rule found (place and text), and "" where it found nothing, not null: shares are
+    of all rows then. Great Expectations on pandas can't look into a record of several fields, conversations
+    among them.
     """
 
     map_metric = _METRIC

@@ -33,7 +33,7 @@ _SITE = "seodang"
 _SAMPLED = 20  # unexpected values shown for each expectation
 _SEVERITIES = {"reject": "critical", "repair": "info", "warn": "warning"}
 
-Columns = Mapping[str, Sequence[str | float | None]]  # rule id -> a finding or figure a row; None where there is none
+Columns = Mapping[str, Sequence[str | float | None]]  # rule id -> a row's finding ("" for none) or figure (None for none)
 
 
 @dataclass(slots=True)

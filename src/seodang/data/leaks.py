@@ -154,9 +154,9 @@ def gather_items(questions: Iterable[Questions], rows: NDArray[np.void], boilerp
 def _exact_keys(rows: NDArray[np.void]) -> tuple[Hashes, Integers]:
     """Return what must not be the same in an item and a training record, and the place of the record that each key is of.
 
-    It is the question; and what is asked about (the group of the split) with the answer, which an item may lack.
+    It is the question; and what is asked about with the answer, which an item may lack.
     """
-    keys = (rows["question"], mixed(rows["group"] ^ mixed(rows["answer"])))
+    keys = (rows["question"], mixed(rows["about"] ^ mixed(rows["answer"])))
     return np.concatenate(keys), np.tile(np.arange(len(rows)), len(keys))
 
 
@@ -193,10 +193,14 @@ def find_leaks(questions: Questions, items: Items, rows: NDArray[np.void], thres
     """
     found: dict[tuple[int, int], Leak] = {}
     numbers = items.questions.numbers
-    for kind, pairs in (("exact", _exact(questions, items, rows)), ("ngram", _shared_ngrams(questions, items)), ("minhash", _similar(questions, items, threshold))):
+    by_kind: dict[Kind, Iterator[tuple[int, int, float]]] = {
+        "exact": _exact(questions, items, rows),
+        "ngram": _shared_ngrams(questions, items),
+        "minhash": _similar(questions, items, threshold),
+    }
+    for kind, pairs in by_kind.items():
         for place, item, overlap in pairs:
-            leak = Leak(int(numbers[item]), int(questions.numbers[place]), kind, overlap)  # type: ignore[arg-type]
-            found.setdefault((place, item), leak)
+            found.setdefault((place, item), Leak(int(numbers[item]), int(questions.numbers[place]), kind, overlap))
     return [found[pair] for pair in sorted(found)]
 
 

@@ -99,15 +99,15 @@ class Sketches:
     def __init__(self, folder: Path, permutations: int, bands: int, slots: int) -> None:
         """Make the files. `permutations`, `bands` and `slots` are those of every signature that is appended."""
         self.permutations, self.bands, self.slots = permutations, bands, slots
-        self._columns = {(kind, band): folder / f"{name}-{band:03}.u64" for kind, name in ((WHOLE, "whole"), (REST, "rest")) for band in range(bands)}
         self._rows = (folder / "sketches.u8").open("w+b")
-        self._files = {key: path.open("wb") for key, path in self._columns.items()}
+        self._keys = {kind: (folder / f"{name}.u64").open("w+b") for kind, name in ((WHOLE, "whole"), (REST, "rest"))}
+        self._blocks: list[int] = []  # records of each append
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for file in (self._rows, *self._files.values()):
+        for file in (self._rows, *self._keys.values()):
             file.close()
 
     def append(self, instructions: Signatures, inputs: Signatures, answers: Signatures) -> None:
@@ -115,19 +115,23 @@ class Sketches:
         rest = np.minimum(inputs, answers)
         variants = (np.minimum(instructions, rest), rest, np.minimum(instructions, answers), answers)
         self._rows.write(np.stack([sketch_of(signed) for signed in variants], axis=1).tobytes())
-        for kind in (WHOLE, REST):
-            keys = band_keys(variants[kind], self.bands, self.slots)
-            for band in range(self.bands):
-                self._files[kind, band].write(keys[:, band].tobytes())
+        for kind, file in self._keys.items():
+            file.write(band_keys(variants[kind], self.bands, self.slots).T.tobytes())
+        self._blocks.append(len(answers))
 
     def flush(self) -> None:
         """Make what was appended readable."""
-        for file in (self._rows, *self._files.values()):
+        for file in (self._rows, *self._keys.values()):
             file.flush()
 
     def column(self, kind: int, band: int) -> Hashes:
         """Return the keys of one band of all records; `kind` is WHOLE or REST."""
-        return np.fromfile(self._columns[kind, band], dtype=np.uint64)
+        width = np.dtype(np.uint64).itemsize
+        file, place, parts = self._keys[kind].fileno(), 0, []
+        for records in self._blocks:
+            parts.append(os.pread(file, records * width, place + band * records * width))
+            place += self.bands * records * width
+        return np.frombuffer(b"".join(parts), dtype=np.uint64)
 
     def sketch(self, record: int, variant: int) -> Sketch:
         """Return the sketch of one record: P bytes."""

@@ -57,7 +57,7 @@ def place_of(path: Path, root: Path) -> str:
 def _fetched(url: str, sha256: str | None, root: Path, cache: Path) -> list[LocalFile]:
     """Return the files at a URL, fetched if need be."""
     if has_password(url):
-        logger.warning("%s: its password stands in params.yaml, which git keeps; write ${NAME} in its place, for an environment variable", shown_url(url))
+        logger.warning("%s: the address spells a password out, and git keeps params.yaml; write ${NAME} in its place, for an environment variable", shown_url(url))
     try:
         return _fetched_by_scheme(url, sha256, root, cache)
     except OSError as error:

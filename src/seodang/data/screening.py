@@ -52,6 +52,7 @@ class Judged:
     faults: list[Broken]  # rules that reject it; accepted when there are none
     warnings: list[Broken]
     repairs: list[Repair]
+    repaired: list[Rule]  # the rules behind the repairs
 
     @property
     def accepted(self) -> bool:
@@ -66,7 +67,7 @@ class Judged:
             choices=tuple(self.mended["choices"]),
             turns=tuple(Turn(**turn) for turn in self.mended["turns"]),
             warnings=tuple(broken.rule.id for broken in self.warnings),
-            repairs=tuple(dict.fromkeys(change.id for change in self.repairs)),
+            repairs=tuple(rule.id for rule in self.repaired),
         )
 
 
@@ -232,7 +233,7 @@ def _count_tokens(looked: list[_Looked], with_: Screen) -> None:
 
 def _columns(looked: list[_Looked], with_: Screen) -> dict[str, list[str | float | None]]:
     """Return what Great Expectations gets to see of the rows: a figure or a finding under each rule."""
-    columns: dict[str, list[str | float | None]] = {rule.id: [None] * len(looked) for rule in with_.rules}
+    columns: dict[str, list[str | float | None]] = {rule.id: [None if rule.numeric else ""] * len(looked) for rule in with_.rules}
     numeric = {rule.id for rule in with_.rules if rule.numeric}
     for place, each in enumerate(looked):
         for id, number in each.examination.numbers.items():
@@ -248,10 +249,14 @@ def _columns(looked: list[_Looked], with_: Screen) -> dict[str, list[str | float
 def _judged(each: _Looked, ids: list[str], with_: Screen) -> Judged:
     faults: list[Broken] = []
     warnings: list[Broken] = []
+    repaired: list[Rule] = []
     for rule in with_.rules:
-        if rule.id not in ids or rule.id in each.repaired:
+        if rule.id not in ids:
+            continue
+        if rule.id in each.repaired:
+            repaired.append(told(rule, with_.expectations.limits))
             continue
         severity = "warn" if with_.action(rule.id) == "warn" else "reject"  # what was to be repaired and couldn't be is rejected
         finding = each.examination.findings.get(rule.id) or Finding(rule.field, "")
         (warnings if severity == "warn" else faults).append(Broken(told(rule, with_.expectations.limits), severity, finding))
-    return Judged(each.row, each.mended, faults, warnings, each.repairs)
+    return Judged(each.row, each.mended, faults, warnings, each.repairs, repaired)

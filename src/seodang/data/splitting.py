@@ -24,6 +24,11 @@ ANYWHERE, NEVER_SCORED, ONLY_TEST, ONLY_UNSEEN = range(4)
 _TEXT = re.compile(r"\s|\d")
 
 
+def is_text(input: str) -> bool:
+    """Return whether an input is a text or a number, and not one word that names a fact."""
+    return bool(_TEXT.search(input))
+
+
 def group_of(record: Record) -> str:
     """Return what must stay on one side of the split.
 
@@ -31,7 +36,7 @@ def group_of(record: Record) -> str:
     A single word only names a fact (the opposite of "big"), which nobody can work
     out unseen: there the question's wording is what is held out.
     """
-    asked = record.input if _TEXT.search(record.input) else f"{record.instruction}\x1f{record.input}"
+    asked = record.input if is_text(record.input) else f"{record.instruction}\x1f{record.input}"
     return "".join(asked.casefold().split()) if record.input else asked
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from seodang.data.minhash import Signatures, Sketches, signatures
 from seodang.data.shingles import Hashes, Integers, Letters, joined, letters_of, mixed, shingles, text_hashes
-from seodang.data.splitting import bound_of, group_number
+from seodang.data.splitting import bound_of, group_number, is_text
 from seodang.params import DuplicatesParams, PrepareParams
 from seodang.records import Record
 
@@ -26,6 +26,7 @@ TRAITS = np.dtype(
         ("instruction", "u8"),  # hash of it alone
         ("input", "u8"),  # 0 when there is none
         ("answer", "u8"),
+        ("about", "u8"),  # hash of what is asked about: the input where it is a text, else the question
         ("group", "u8"),  # hash of what must stay on one side of the split; its place there too
         ("instruction_letters", "i4"),  # letters that count; see shingles
         ("input_letters", "i4"),
@@ -75,6 +76,7 @@ class Fields:
     letters: Letters  # 4n texts
     hashes: Hashes  # 4 x n
     lengths: Integers  # 4 x n
+    texts: NDArray[np.bool_]  # n; whether the input is a text
 
 
 def asked(record: Record) -> str:
@@ -124,7 +126,7 @@ def shingle_sizes(korean: NDArray[np.bool_], duplicates: DuplicatesParams) -> In
 def _fields(chunk: Sequence[Record]) -> Fields:
     parts: tuple[Callable[[Record], str], ...] = (asked, lambda record: record.input, answered, lambda record: record.system)
     letters = letters_of([part(record) for part in parts for record in chunk])
-    return Fields(letters, text_hashes(letters).reshape(len(parts), -1), letters.lengths.reshape(len(parts), -1))
+    return Fields(letters, text_hashes(letters).reshape(len(parts), -1), letters.lengths.reshape(len(parts), -1), np.array([is_text(record.input) for record in chunk]))
 
 
 def _fill_texts(rows: NDArray[np.void], fields: Fields) -> None:
@@ -133,6 +135,7 @@ def _fill_texts(rows: NDArray[np.void], fields: Fields) -> None:
     question = joined(instructions, lengths[0], inputs)
     whole = joined(question, lengths[0] + lengths[1], answers)
     rows["instruction"], rows["input"], rows["answer"], rows["question"] = instructions, inputs, answers, question
+    rows["about"] = np.where(fields.texts, inputs, question)
     rows["exact"] = mixed(whole) ^ mixed(mixed(systems))
     rows["instruction_letters"], rows["input_letters"], rows["answer_letters"] = lengths[:3]
 

@@ -70,7 +70,9 @@ class Summary:
         if judged.accepted:
             self.warned += bool(judged.warnings)
             self.warnings.update(broken.rule.id for broken in judged.warnings)
-            self.repairs.update({change.id for change in judged.repairs})
+            self.repairs.update({rule.id for rule in judged.repaired})
+            for rule in judged.repaired:
+                self.rules.setdefault(rule.id, (rule, "repair"))
             self.repaired[row["source"]] += bool(judged.repairs)
 
     def counts(self) -> dict[str, int]:

@@ -139,7 +139,10 @@ def _by_source(prepared: Prepared) -> dict[str, dict[str, int]]:
 def _by_name(prepared: Prepared, groups: NDArray[np.int32], names: tuple[str, ...] | list[str]) -> dict[str, dict[str, int]]:
     """Return the lines of each split by name, those that have any, sorted by name."""
     counts = count_by(groups, prepared.split, (len(names), len(SPLITS)), prepared.copies)
-    return {split: {name: int(counts[number, place]) for number, name in sorted(enumerate(names), key=lambda pair: pair[1]) if counts[number, place]} for place, split in enumerate(SPLITS)}
+    return {
+        split: {name: int(counts[number, place]) for number, name in sorted(enumerate(names), key=lambda pair: pair[1]) if counts[number, place]}
+        for place, split in enumerate(SPLITS)
+    }
 
 
 def _warnings(prepared: Prepared) -> list[dict[str, str]]:

@@ -36,7 +36,7 @@ BREAKS = [
     ("output-language", row(output="Seoul is the capital of Korea.")),
     ("output-language", english(output="서울은 대한민국의 수도입니다.")),
     ("foreign-script", row(output="서울은 大韓民国の首都です 도시입니다.")),
-    ("foreign-script", english(output="Seoul is the столица of Korea.")),
+    ("foreign-script", english(instruction="Name the seat of government.", output="It is the столица of the land.")),
     ("bare-number", english(instruction="Calculate the area of a 3 by 5 rectangle.", output="15")),
     ("bare-number", row(instruction="7, 8, 9의 평균을 구하세요.", output="평균은 8입니다.")),
     ("wrong-result", english(instruction="Find the median of these numbers.", input="8, 22, 11, 47", output="The median is 11.")),

@@ -16,6 +16,7 @@ LIMITS = LimitsParams(
     max_instruction_characters=400,
     max_input_characters=800,
     max_output_characters=1600,
+    max_label_characters=30,
     max_tokens=None,
     max_refusal_characters=300,
     max_repeated_share=0.5,

@@ -29,9 +29,23 @@ MENDED = [
     ("personal-card", english(output="Card 4539578763621486."), "output", "Card [CARD NUMBER]."),
     ("secret-key", row(output=f"키는 {text_cases.TOKEN}입니다."), "output", "키는 [비밀키]입니다."),
 ]
+SECRETS = ("010-2738-4916", "m.kim@kaist.ac.kr", "4539 5787 6362 1486", "900101-1234568", text_cases.TOKEN, "+44 20 7946 1958", "-----BEGIN PRIVATE KEY-----")
 PIECES = st.sampled_from(
-    [*"\"“”‘'\r\x00\x85\u200b\u200d\ufeff\u200e\u05d0\u1112\u1161\u11ab😀 가나a.\n", "&amp;", "amp;", "&lt;", "&#39;", "&#0;", "<br>", "<p>", "</p>", "<", "noinput", "없음"]
-    + ["010-2738-4916", "m.kim@kaist.ac.kr", "4539 5787 6362 1486", "900101-1234568", text_cases.TOKEN, "+44 20 7946 1958", "-----BEGIN PRIVATE KEY-----"]
+    (
+        *"\"“”‘'\r\x00\x85\u200b\u200d\ufeff\u200e\u05d0\u1112\u1161\u11ab😀 가나a.\n",
+        "&amp;",
+        "amp;",
+        "&lt;",
+        "&#39;",
+        "&#0;",
+        "<br>",
+        "<p>",
+        "</p>",
+        "<",
+        "noinput",
+        "없음",
+        *SECRETS,
+    )
 )
 TEXTS = st.one_of(st.lists(PIECES, max_size=12).map("".join), st.text(max_size=60))
 VALUES = st.one_of(TEXTS, st.none(), st.integers(), st.booleans(), st.lists(TEXTS, max_size=2), st.dictionaries(st.text(max_size=3), TEXTS, max_size=2))

@@ -10,6 +10,7 @@ from examined import EVERY, LIMITS, found, row
 
 from seodang.data.checks.catalogue import CHECKS, MEASURES
 from seodang.data.checks.examination import examine
+from seodang.data.checks.repairing import repair
 
 BREAKS = [*text_cases.BREAKS, *answer_cases.BREAKS, *task_cases.BREAKS]
 MISSES = [*text_cases.MISSES, *answer_cases.MISSES, *task_cases.MISSES]
@@ -93,3 +94,39 @@ def test_personal_data_is_not_in_the_finding():
             assert "[" in shown
             assert "4916" not in shown
             assert "kim@" not in shown
+
+
+LONG = 200_000  # characters: ingest.max_field_characters as shipped
+HARD = [
+    "a",
+    " ",
+    "\n",
+    "(",
+    "1 ",
+    "1(",
+    ". ",
+    "eyJ-",
+    "a.",
+    "@a.",
+    "<",
+    "&",
+    '"',
+    "\u200b",
+    "Ã",
+    "가",
+    "漢字",
+    "[your ",
+    "-----BEGIN PRIVATE KEY-----",
+    "m.kim@kaist.ac.kr ",
+    "{{",
+    "``` ",
+]
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("piece", HARD)
+def test_a_long_text_made_to_be_hard_is_examined_all_the_same(piece):
+    text = (piece * LONG)[:LONG]
+    for broken in (row(instruction=text), row(input=text, output=text[:70]), row(output=text), row(instruction=f"Summarize the article. {text}", input=text, output=text)):
+        examine(broken, LIMITS, EVERY)
+        repair(broken, EVERY, LIMITS)

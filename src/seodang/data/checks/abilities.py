@@ -44,6 +44,7 @@ RULES: Final = (
     ),
 )
 
+_LONGEST_ORDER: Final = 400  # characters; what a longer message asks for is not told by a few words in it
 _THING: Final = (
     r"(?:logo|poster|brochure|flyer|flier|banner|infographic|t-?shirt|business card|icon|illustration|image|picture|painting|drawing|sketch|photo(?:graph)?|animation|video|gif|cartoon"
     r"|meme|3-?d model|collage|graphic|diagram|flow ?chart|mind map|word cloud|bar (?:chart|graph)|pie chart|line (?:chart|graph)|graph|histogram|chart|scatter ?plot|plot of|spreadsheet"
@@ -51,7 +52,7 @@ _THING: Final = (
 )
 _MAKE: Final = re.compile(
     rf"(?:please |(?:given|using|based on|from|for|with) [^.]{{3,120}}, )?(?:design|create|make|generate|produce|build|draw|construct|prepare|develop|compose|render|come up with|provide|show|plot)(?: me)?(?: an?| the| some| \d+| one)? (?:design (?:for|of) an? )?(?:(?!of |for |about |on |in |that |to |from |with |and |description |title |caption |using )[\w'-]+ ){{0,3}}?{_THING}\b(?! (?:description|idea|concept|title|name|slogan|topic|plan|script|copy|caption|proposal|content))"
-    r"|(?:please )?(?:draw|sketch|paint|render|photograph|film|illustrate (?:a|an|the) (?:picture|scene|image)|take a (?:picture|photo|selfie|screenshot)|record (?:a|an|your|the)|sing\b|play (?:a|an|the|some) (?:song|music|game|video|piece))"
+    r"|(?:please )?(?:(?:draw|sketch|paint|render|photograph|film)\b|illustrate (?:a|an|the) (?:picture|scene|image)|take a (?:picture|photo|selfie|screenshot)|record (?:a|an|your|the)|sing\b|play (?:a|an|the|some) (?:song|music|game|video|piece))"
     r"|(?:please )?(?:(?:disconnect|unplug|plug in|turn (?:on|off)|switch (?:on|off)|reboot|restart) (?:the|this|my|your)\b"
     r"|(?:open|close|click|press|print|upload|download|install) (?:on )?(?:the|this|my) (?:\w+ )?(?:files?|documents?|app|application|button|link|browser|window|door|program|software|page|images?|icon|attachment)\b"
     r"|(?:book|reserve|order|buy|purchase|rent) (?:me )?(?:an?|the|two|some|\d+) (?:\w+ )?(?:flights?|tickets?|tables?|rooms?|hotel|pizzas?|taxi|cab|car|seats?)\b|set (?:an?|the) (?:alarm|timer|reminder)\b)"
@@ -108,7 +109,7 @@ _STRUCTURE: Final = re.compile(r"class|function|method|code|array|list\b|sentenc
 _YOU: Final = re.compile(r"\b(?:you|your|yourself)\b|당신|너의|네가|너는|본인|여러분|자신의|귀하")
 _LIFE: Final = re.compile(
     r"\b(?:when i was (?:an? |in |young|growing|little|working|studying|at |a kid|\d+)|i (?:grew up|was born|used to (?:work|live|play|go)|remember (?:when|the|a)|once (?:had|was|worked|went)|went to|graduated|recently (?:visited|went|bought|read|took|had|started|worked)|(?:had|have) to (?:make|work|deal|face|choose|decide|give))"
-    r"|my (?:wife|husband|mother|father|mom|dad|parents|boss|manager|childhood|grand(?:mother|father|parents)|best friend|friends|family|colleagues?|coworkers?|hometown|team|job|career|favou?rite|high school|college)|last (?:summer|winter|year|month|week|weekend)|years ago)\b"
+    r"|my (?:wife|husband|mother|father|mom|dad|parents|boss|manager|childhood|grand(?:mother|father|parents)|best friend|friends|family|colleagues?|coworkers?|hometown|team|job|career|favou?rite|high school|college)|(?:i|we) [^.]{0,60}(?:last (?:summer|winter|year|month|week|weekend)|years ago))\b"
 )
 _LIFE_KO: Final = re.compile(
     r"(?:제가|내가|저는|나는|저의|나의|제|내) (?:[가-힣]+ ){0,4}?(?:때|어렸을|어릴|대학|학교|직장|회사|가족|부모|어머니|아버지|엄마|아빠|친구|아내|남편|고향|어린 시절|살던|여행|좋아하는|취미)|(?:작년|지난 ?(?:주|달|해|여름|겨울))에? .{0,20}(?:갔|했|봤|샀|먹었)"
@@ -123,6 +124,8 @@ _ROLE: Final = re.compile(
 def find_beyond(view: View) -> Finding | None:
     """Return an instruction to make or do what is no text, unless code or a table in text does it."""
     request = view.request
+    if len(request) > _LONGEST_ORDER:
+        return None
     match = _MAKE.match(request) if request.isascii() else _MAKE_KO.search(request)
     if match is None or _CODE_ASKED.search(request) or view.code_answer:
         return None
@@ -131,9 +134,9 @@ def find_beyond(view: View) -> Finding | None:
 
 def find_current(view: View) -> Finding | None:
     """Return an instruction that wants what only a search finds."""
-    if view.input.strip() and len(view.input) >= view.limits.min_article_characters:
-        return None
     request = view.request
+    if len(request) > _LONGEST_ORDER or (view.input.strip() and len(view.input) >= view.limits.min_article_characters):
+        return None
     found = (_SEARCH.match(request) or _CURRENT.search(request)) if request.isascii() else _CURRENT_KO.search(request)
     if found is None or _CODE_ASKED.search(view.request):
         return None

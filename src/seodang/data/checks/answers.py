@@ -74,7 +74,7 @@ _REFUSAL_EN: Final = re.compile(
 _CANNOT_EN: Final = re.compile(
     r"\b(?:can(?:'t|not)|unable|not able|not possible|don't have|do not have|not capable|not enough information|wasn't provided|(?:was|is|been) (?:not )?(?:provided|given|attached)|not have access|don't know|do not know)\b"
 )
-_TURNS_EN: Final = re.compile(r"\b(?:however|but (?:i can|here|generally|in general|if)|here (?:is|are)|instead,|that said|nevertheless)\b")
+_TURNS_EN: Final = re.compile(r"\b(?:however|but (?:i can(?!'t|not| not)|here|generally|in general|if)|here (?:is|are)|instead,|that said|nevertheless)\b")
 _REFUSAL_KO: Final = re.compile(
     r"죄송|미안|안타깝|유감|아쉽|인공지능|인공 지능|ai |저는 (?:ai|인공|언어|해당|그 |이 |아직|오늘|현재|죄송|알 )|이 (?:과제|작업|지시|명령|질문|요청|문제)|해당 |주어진 |제공된 |입력|지시|언어 ?모델|gpt|대답|답변|정보가 부족"
 )
@@ -117,7 +117,7 @@ def _has_tools(view: View) -> bool:
     return (isinstance(system, str) and _TOOLS.search(system) is not None) or any(turn.get("role") in {"tool_call", "tool"} for turn in turns_of(view.row))
 
 
-_TOOLS: Final = re.compile(r"\b(?:functions?|tools?)\b|함수|도구", re.IGNORECASE)
+_TOOLS: Final = re.compile(r"\b(?:functions?|tools?|parameters)\b|함수|도구", re.IGNORECASE)
 
 
 def find_refusal(view: View) -> Finding | None:
@@ -140,6 +140,7 @@ _ASKS: Final = re.compile(
     r"|(?:추가|더 많은|더 자세한|더 구체적인)[^.]{0,14}필요합니다\.?$|^입력이 필요",
     re.IGNORECASE,
 )
+_ASKS_SIGN: Final = re.compile("[Pp]lease|[Yy]ou|[Kk]indly|주세요|주[시십실신]|필요")  # quicker than what it stands for
 _ASKING_ASKED: Final = re.compile(
     r"question|e-?mail|letter|message|customer|dialogue|conversation|chat|ask|request|interview|survey|form|instruction|write|rewrite|rephrase|translate|sentence|polite|command|script|role"
     r"|질문|메일|편지|메시지|고객|대화|챗|묻|물어|요청|인터뷰|설문|양식|지침|지시|번역|문장|정중|명령|대본|역할|작성|안내"
@@ -149,9 +150,9 @@ _ASKING_ASKED: Final = re.compile(
 def find_asking(view: View) -> Finding | None:
     """Return a short output that asks for what is missing, unless a question or a message was asked for."""
     text = view.answer
-    if not text or len(text) > view.limits.max_refusal_characters or view.labelled or _ASKING_ASKED.search(view.request):
+    if not text or len(text) > view.limits.max_refusal_characters or view.labelled or _ASKS_SIGN.search(text) is None:
         return None
-    return Finding("output", shown(text)) if _ASKS.search(text) else None
+    return Finding("output", shown(text)) if _ASKS.search(text) and not _ASKING_ASKED.search(view.request) else None
 
 
 CHECKS: Final[dict[str, Check]] = {

@@ -83,6 +83,7 @@ _SIGN: Final[dict[str, Callable[[float, float], float]]] = {
     **dict.fromkeys(("x", "×", "*", "times", "multiplied by"), lambda one, two: one * two),
     **dict.fromkeys(("/", "÷", "divided by"), lambda one, two: one / two if two else math.nan),
 }
+_LONGEST_LIST: Final = 1000  # characters
 _CLOSE: Final = 0.01  # of the value: answers are rounded
 
 
@@ -97,7 +98,7 @@ def expected(instruction: str, input: str) -> float | None:
         return None
     operations = [operate for sign, operate in _OPERATIONS if sign.search(instruction)]
     if len(operations) == 1 and "%" not in instruction and "$" not in instruction:
-        lists = [match.group() for match in _LIST.finditer(input.strip() or instruction)]
+        lists = [match.group() for match in _LIST.finditer(input.strip()[:_LONGEST_LIST] or instruction)]
         if (
             len(lists) == 1
             and (not input.strip() or lists[0] == input.strip())

@@ -79,6 +79,8 @@ _FOLLOWING = "\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜
 _UTF8_AS_LATIN: Final = re.compile(f"Â[\xa0-\xbf]|Ã[\x80-\xbf€‚ƒ„†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ]|[\xe0-\xef][{_FOLLOWING}]{{2}}|[\xf0-\xf4][{_FOLLOWING}]{{3}}")
 _CP949_AS_LATIN: Final = re.compile("[\xa1-\xfe]{4,}")
 _HAN: Final = re.compile("[\u4e00-\u9fff\uf900-\ufaff]")
+_HANGUL_IN_UTF8: Final = re.compile(b"(?:[\xea-\xed][\x80-\xbf]{2}){2,}")
+_FIRST_OF_KS_X_1001: Final = 0xA1  # a lower byte belongs to syllables that hardly any word has: real text with Han letters is not taken for garbled
 _EAST_ASIAN_RUN: Final = re.compile("[\u3000-\u9fff\uac00-\ud7a3\uf900-\ufaff]{2,}")
 
 
@@ -111,15 +113,15 @@ def _cp949_as_latin(text: str) -> int | None:
 
 
 def _utf8_as_cp949(text: str) -> int | None:
-    """Return where UTF-8 was read as CP949: the bytes of a run of East Asian letters are letters again in UTF-8."""
+    """Return where UTF-8 was read as CP949: the bytes of a run of East Asian letters are Hangul again in UTF-8."""
     for match in _EAST_ASIAN_RUN.finditer(text):
         try:
-            read = match.group().encode("cp949").decode("utf-8")
+            code = match.group().encode("cp949")
         except UnicodeError:
             continue
-        # Two Han letters may make one letter of two bytes by chance; Hangul has three.
-        if all("가" <= letter <= "힣" for letter in read):
-            return match.start()
+        for syllables in _HANGUL_IN_UTF8.finditer(code):
+            if syllables.start() % 2 == 0 and min(syllables.group()) < _FIRST_OF_KS_X_1001:
+                return match.start() + syllables.start() // 2
     return None
 
 
@@ -144,6 +146,16 @@ def find_mojibake(view: View) -> Finding | None:
 def find_replaced(view: View) -> Finding | None:
     """Return letters that were lost, unless the record is about encodings."""
     return search(view, _REPLACED) if view.odd and not view.technical else None
+
+
+def find_control(view: View) -> Finding | None:
+    """Return a control character, unless it is a byte of garbled letters."""
+    if not view.odd or _CONTROL.search(view.joined) is None:
+        return None
+    for field, text in view.texts:
+        if (match := _CONTROL.search(text)) and _garbled(text) is None:
+            return around(field, text, match.start())
+    return None
 
 
 def find_not_nfc(view: View) -> Finding | None:
@@ -183,7 +195,7 @@ CHECKS: Final[dict[str, Check]] = {
     "lone-surrogate": lambda view: search(view, _SURROGATE) if view.odd else None,
     "mojibake": find_mojibake,
     "replacement-character": find_replaced,
-    "control-character": lambda view: search(view, _CONTROL) if view.odd else None,
+    "control-character": find_control,
     "not-nfc": find_not_nfc,
     "zero-width": find_zero_width,
 }

@@ -59,6 +59,7 @@ _ENDS_OPEN_SIGN: Final = re.compile(r"[(\[{‘“«·+=&]$|\S+(?: \S+){4,}[,:]$|
 _LINE_OF_PROSE: Final = re.compile(r"[^\W\d]{2,}[.!?][\"'”’)]? +([^.!?]{12,})$")
 _ITEM: Final = re.compile(r"\s*(?:\d{1,3}[.):]|[-*•]|[a-z][.)])\s")
 # How a Korean sentence or a list's last word ends without a full stop.
+_LONGEST_SENTENCES: Final = 600  # characters from the end that are looked at
 _ENDED_KO: Final = re.compile(r"(?:[다요죠까음함됨임기것등지네군라자오세점법력성률제수])$")
 _LONG_ENOUGH_TO_CUT: Final = 120  # characters: what cuts answers is a limit on length
 _LONG: Final = 40  # characters; in a shorter answer an end without a sign means nothing
@@ -70,18 +71,18 @@ def find_truncated(view: View) -> Finding | None:
     if len(text) < _LONG or view.labelled:
         return None
     tail = text[-_LONG:]
-    if text.count("```") % 2:
+    if text.count("```") % 2 and not text.endswith("```"):
         return Finding("output", shown(f"…{tail}"))
-    if view.technical or text[-1] in ".!?…\"'”’)]}`。~*>":
+    if text[-1] in ".!?…\"'”’)]}`。~*>":
         return None
     if _ENDS_OPEN_SIGN.search(tail[tail.rfind("\n") :]) or _ENDS_OPEN_EN.search(tail) or _ENDS_OPEN_KO.search(tail) or _breaks_off(text):
-        return Finding("output", shown(f"…{tail}"))
+        return None if view.technical else Finding("output", shown(f"…{tail}"))
     return None
 
 
 def _breaks_off(text: str) -> bool:
     """Return whether the last line holds a whole sentence and then one without an end."""
-    line = text[text.rfind("\n") + 1 :]
+    line = text[text.rfind("\n") + 1 :][-_LONGEST_SENTENCES:]
     match = _LINE_OF_PROSE.search(line) if len(text) >= _LONG_ENOUGH_TO_CUT else None
     if match is None or not text[-1].isalpha() or _ITEM.match(line) or "#" in match[1] or ":" in match[1]:
         return False
@@ -101,10 +102,10 @@ def repeated_share(view: View) -> float | None:
         return None
     words = view.output.split()
     count = len(words) - _GROUP + 1
-    if count < _FEWEST_GROUPS or "|" in words or view.technical or _REFRAIN.search(view.request):
+    if count < _FEWEST_GROUPS or "|" in words:
         return 0.0
-    groups = set(zip(words, words[1:], words[2:], words[3:], strict=False))
-    return 1 - len(groups) / count
+    share = 1 - len(set(zip(words, words[1:], words[2:], words[3:], strict=False))) / count
+    return 0.0 if share and (view.technical or _REFRAIN.search(view.request)) else share
 
 
 _LONGEST_PERIOD: Final = 60  # characters

@@ -67,7 +67,7 @@ _ENTITY: Final = re.compile(r"&(?:([A-Za-z][A-Za-z0-9]{1,30})|#(\d{1,7})|#[xX]([
 _BREAK: Final = re.compile(r"<br\s*/?>|</?p(?:\s[^<>]{0,200})?>", re.IGNORECASE)
 _TAG: Final = re.compile(
     r"</?(?:div|span|a|b|i|u|em|strong|font|table|tbody|thead|tr|td|th|ul|ol|li|h[1-6]|img|script|style|body|html|head|iframe|center|blockquote|pre|code|sup|sub|small|hr)"
-    r"(?:\s[^<>]{0,200})?/?>",
+    r"(?:\s+[\w:-]+\s*=[^<>]{0,200})?\s*/?>",
     re.IGNORECASE,
 )
 # Tasks that mark a part of a text.
@@ -120,7 +120,7 @@ CHECKS: Final[dict[str, Check]] = {
     "prompt-marker": lambda view: search(view, _MARKER) if "#" in view.joined or ">:" in view.joined or "elow is" in view.joined or "아래는" in view.joined else None,
     "html-entity": find_entity,
     "html-break": _plain(_BREAK),
-    "html-tag": lambda view: None if _EMPHASIS.search(view.asked) else _plain(_TAG)(view),
+    "html-tag": lambda view: None if "<" not in view.joined or _EMPHASIS.search(view.asked) else _plain(_TAG)(view),
 }
 MENDS: Final[dict[str, Mend]] = {
     "html-entity": lambda text, view: _ENTITY.sub(_letter, text),

@@ -59,7 +59,7 @@ _OTHER_PHONE: Final = re.compile(
 )
 _FREE_CALL: Final = ("800", "833", "844", "855", "866", "877", "888", "900")
 
-_EMAIL: Final = re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+%-]{0,63}@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}(?![\w-])")
+_EMAIL: Final = re.compile(r"(?<![A-Za-z0-9_.+-])[A-Za-z0-9][\w.+%-]{0,63}@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}(?![A-Za-z0-9_-])")
 # RFC 2606: names that belong to nobody.
 _NOBODY: Final = re.compile(r"(?:^|[.@])(?:example\.(?:com|org|net|edu|co\.kr|kr)|example|test|invalid|localhost)$", re.IGNORECASE)
 
@@ -78,12 +78,13 @@ _CARD_KINDS: Final = re.compile(
     r"4\d{12}(?:\d{3})?|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}|3[47]\d{13}"
     r"|6(?:011|5\d\d|4[4-9]\d)\d{12}|62\d{14,17}|35(?:2[89]|[3-8]\d)\d{12}|3(?:0[0-5]|[68]\d)\d{11}"
 )
+_CARD_NAMED: Final = re.compile(r"card|visa|master|payment|카드|결제", re.IGNORECASE)  # without it digits in a row are any number
 _TEST_CARDS: Final = frozenset(("4111111111111111", "4242424242424242", "5555555555554444", "5105105105105100", "378282246310005", "4012888888881881", "6011111111111117"))
 
 _SECRET: Final = re.compile(
-    r"\bsk-(?:proj-|ant-)?[A-Za-z0-9_-]{20,}|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{30,}|\bhf_[A-Za-z0-9]{30,}|\bxox[abprs]-[A-Za-z0-9-]{10,}"
-    r"|\bAIza[\w-]{35}|\bglpat-[\w-]{20,}|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----(?:[\s\S]{0,8000}?-----END (?:[A-Z]+ )?PRIVATE KEY-----)?"
-    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
+    r"(?<![A-Za-z0-9])sk-(?:proj-|ant-)?[A-Za-z0-9_-]{20,}|(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])|(?<![A-Za-z0-9])gh[pousr]_[A-Za-z0-9]{30,}|(?<![A-Za-z0-9])github_pat_\w{30,}|(?<![A-Za-z0-9])hf_[A-Za-z0-9]{30,}|(?<![A-Za-z0-9])xox[abprs]-[A-Za-z0-9-]{10,}"
+    r"|AIza[\w-]{35}|(?<![A-Za-z0-9])glpat-[\w-]{20,}|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----(?:[\s\S]{0,8000}?-----END (?:[A-Z]+ )?PRIVATE KEY-----)?"
+    r"|(?<![A-Za-z0-9])eyJ[\w-]{10,2000}\.eyJ[\w-]{10,8000}\.[\w-]{10,}"
 )
 _SECRET_SIGNS: Final = ("sk-", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "hf_", "xox", "AIza", "glpat-", "PRIVATE KEY", "eyJ")
 
@@ -146,7 +147,8 @@ def card_numbers(text: str) -> Iterator[Span]:
     """Yield where a payment card number stands: a known prefix and length, and the Luhn checksum (ISO/IEC 7812-1)."""
     for match in _CARD.finditer(text):
         digits = re.sub(r"\D", "", match.group())
-        if _CARD_KINDS.fullmatch(digits) and digits not in _TEST_CARDS and _luhn(digits):
+        named = digits != match.group() or _CARD_NAMED.search(text)
+        if named and _CARD_KINDS.fullmatch(digits) and digits not in _TEST_CARDS and _luhn(digits):
             yield match.span()
 
 
@@ -187,12 +189,22 @@ def _find(id: str) -> Check:
     return check
 
 
+def _covered(text: str, spans: Callable[[str], Iterator[Span]], cover: Callable[[int], str]) -> str:
+    """Return the text with each span covered; what covering one brings together is looked at again."""
+    while found := sorted(spans(text)):
+        parts, end = [], 0
+        for start, stop in found:
+            if start >= end:
+                parts += [text[end:start], cover(stop - start)]
+                end = stop
+        text = "".join([*parts, text[end:]])
+    return text
+
+
 def _redact(id: str) -> Mend:
     def mend(text: str, view: View) -> str:
         label, spans = _LABELS[id][not view.korean], _SPANS[id][1]
-        while found := next(spans(text), None):
-            text = text[: found[0]] + label + text[found[1] :]
-        return text
+        return _covered(text, spans, lambda _: label)
 
     return mend
 
@@ -200,8 +212,7 @@ def _redact(id: str) -> Mend:
 def masked(text: str) -> str:
     """Return the text with all personal data as stars, for reports."""
     for _, spans in _SPANS.values():
-        while found := next(spans(text), None):
-            text = text[: found[0]] + "*" * (found[1] - found[0]) + text[found[1] :]
+        text = _covered(text, spans, lambda length: "*" * length)
     return text
 
 

@@ -49,9 +49,9 @@ _VARIABLE: Final = re.compile(
     r"\{\{\s*[A-Za-z가-힣_][\w .-]{0,40}\s*\}\}|\$\{[A-Za-z_]\w{0,40}\}|<(?:YOUR|INSERT|ENTER)[ _][A-Z_ ]{2,40}>|\b(?:INSERT|YOUR)_[A-Z_]{3,40}_HERE\b|\{\{\s*\}\}"
 )
 _BRACKETED: Final = re.compile(
-    r"\[(?:(?:your|my|insert|enter|add|sender'?s?|recipient'?s?|company|customer|client|first|last|full|sur)[ -][\w ',/-]{2,40}|name|date|address|city|company|position|product|topic"
+    r"\[(?:(?:your|my|insert|sender'?s?|recipient'?s?|company|customer|client|first|last|full|sur)[ -][\w ',/-]{2,40}|name|date|address|city|company|position|product|topic"
     r"|(?:당신의 |귀하의 |본인 |여기에 )?(?:이름|성명|성함|날짜|주소|회사 ?(?:명|이름)?|직책|제품 ?명?|상품명|고객 ?(?:명|이름)|학교 ?명?|부서|도시|지역|연락처))\]"
-    r"|(?<![가-힣])[○◯〇OＯ]{2,3}(?=(?: ?(?:씨|님|대리|과장|부장|대표|회사|학교|선생|교수|후보|의원|시|군|구))(?![가-힣]{3}))",
+    r"|(?<![가-힣])[○◯〇OＯ]{2,3}(?= ?(?:씨|님|대리|과장|부장|대표|회사|학교|선생|교수|후보|의원)|(?:시|군|구)(?![가-힣]))",
     re.IGNORECASE,
 )
 _CIRCLES: Final = re.compile("[○◯〇OＯ]{2}")
@@ -168,7 +168,7 @@ def find_bracketed(view: View) -> Finding | None:
     if "[" not in view.joined and (view.joined.isascii() or not _CIRCLES.search(view.joined)):
         return None
     found = search(view, _BRACKETED)
-    return None if found is None or view.technical or _FORM.search(view.asked) else found
+    return None if found is None or view.technical or _FORM.search(view.joined.lower()) else found
 
 
 def find_placeholder_input(view: View) -> Finding | None:

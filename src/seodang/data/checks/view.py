@@ -33,13 +33,13 @@ class View:
 
     @cached_property
     def asked(self) -> str:
-        """Instruction and input, in lower case."""
-        return f"{self.instruction}\n{self.input}".lower()
+        """The beginnings of instruction and input, in lower case: what a task is stands there."""
+        return f"{self.request}\n{self.input[:_ASKED_CHARACTERS].lower()}"
 
     @cached_property
     def request(self) -> str:
-        """The instruction in lower case, blanks around it off."""
-        return self.instruction.lower().strip()
+        """The beginning of the instruction in lower case, blanks around it off."""
+        return self.instruction.lower().strip()[:_ASKED_CHARACTERS]
 
     @cached_property
     def answer(self) -> str:
@@ -70,7 +70,7 @@ class View:
     @cached_property
     def technical(self) -> bool:
         """Whether the record is about code, markup or templates, where signs mean themselves."""
-        return self.technical_task or self.code_answer
+        return self.technical_task or self.code_answer or "```" in self.joined
 
     @cached_property
     def technical_task(self) -> bool:
@@ -96,6 +96,7 @@ class View:
         return [(name, text) for name, text in texts if text]
 
 
+_ASKED_CHARACTERS = 2000  # more would cost time and tell nothing: a text that is worked on comes after the order
 _ODD = re.compile("[^\t\n\x20-\x7e가-힣‘’“”…·–—•°×÷²³]")
 _LONG_NUMBER = re.compile(r"\d[-\d .()–]{6,}\d")
 # Words of an instruction or an input that make markup, braces and tags part of the matter.
@@ -105,7 +106,7 @@ _TECHNICAL = re.compile(
     r"|query|queries|algorithm|tokens?|tokeni[sz]\w*|encod\w*|mojibake|utf-?8|unicode)(?![a-z])|c\+\+|c#|코드|코딩|태그|웹|프로그램|프로그래밍|스크립트|함수|템플릿|서식|쿼리"
     r"|자바|파이썬|마크업|알고리즘|토큰|인코딩|유니코드|정규식"
 )
-_CODE = re.compile(r"^\s*(?:def |class \w|import |from \w+ import|#include|public |function |var |let |const |<!doctype|<html|<\?|SELECT )", re.MULTILINE | re.IGNORECASE)
+_CODE = re.compile(r"^[ \t]*(?:def |class \w|import |from \w+ import|#include|public |function |var |let |const |<!doctype|<html|<\?|SELECT )", re.MULTILINE | re.IGNORECASE)
 
 
 def turns_of(row: Row) -> list[dict[str, Any]]:

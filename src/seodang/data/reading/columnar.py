@@ -46,10 +46,10 @@ def read_arrow(path: Path, place: str) -> Iterator[dict[str, Any]]:
         raw.seek(0)
         if named:
             with pa.ipc.open_file(raw) as file:
-                yield from _rows(file.schema, map(file.get_batch, range(file.num_record_batches)), place)
+                yield from _rows(file.schema, map(_checked, map(file.get_batch, range(file.num_record_batches))), place)
         else:
             with pa.ipc.open_stream(raw) as stream:
-                yield from _rows(stream.schema, iter(stream), place)
+                yield from _rows(stream.schema, map(_checked, stream), place)
 
 
 def plain(value: object) -> object:
@@ -80,8 +80,14 @@ def _told(place: str, kind: str) -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:  # a damaged length may ask for more memory than there is
         raise SourceError(f"{place} is a {kind} file that is cut or damaged ({shown(str(error), 200)}); fetch or write it again") from error
+
+
+def _checked(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return an Arrow batch whose lengths and texts were looked at: unlike parquet's they are taken as they stand, and a wrong one reads beyond the memory."""
+    batch.validate(full=True)
+    return batch
 
 
 def _rows(schema: pa.Schema, batches: Iterator[pa.RecordBatch], place: str) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,160 @@
+"""`seodang check FILE...`: exit codes, summary, report, and every way to say how a file is to be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from data_rows import REPOSITORY
+
+from seodang.cli import main
+
+GOOD = {"instruction": "수도는 어디인가요?", "input": "", "output": "서울입니다."}
+ENGLISH = {"instruction": "Name the capital of Korea.", "input": "", "output": "Seoul is the capital of Korea."}
+UNANSWERED = {"instruction": "답이 없는 질문입니다", "category": "open_qa"}
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Run in a folder without a params.yaml."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(name, records):
+    Path(name).write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), "utf-8")
+    return name
+
+
+def check(capsys, *words):
+    code = main(["check", *map(str, words)])
+    shown = capsys.readouterr()
+    return code, shown.out, shown.err
+
+
+def summary(capsys, *words):
+    code, out, _ = check(capsys, *words, "--json")
+    return code, json.loads(out)
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_a_clean_file_ends_with_0_and_says_so_in_one_object(capsys):
+    code, told = summary(capsys, write("good.jsonl", [GOOD, ENGLISH]))
+    assert code == 0
+    assert {name: told[name] for name in ("rows", "accepted", "quarantined", "repaired", "rules")} == {"rows": 2, "accepted": 2, "quarantined": 0, "repaired": 0, "rules": {}}
+    assert told["formats"] == {"good.jsonl": ["alpaca"]}
+
+
+def test_rejected_rows_end_with_1_and_stand_in_the_report_as_they_were(capsys, tmp_path):
+    quoted = {**ENGLISH, "output": '"Seoul is the capital of Korea."'}
+    code, told = summary(capsys, write("mixed.jsonl", [GOOD, UNANSWERED, quoted]), "--report", "report")
+    assert code == 1
+    assert (told["rows"], told["accepted"], told["quarantined"], told["repaired"]) == (3, 2, 1, 1)
+    assert told["rules"] == {"output-missing": 1, "output-quoted": 1}
+    (rejected,) = lines(tmp_path / "report" / "quarantine.jsonl")
+    assert (rejected["file"], rejected["source_row"], rejected["row"]) == ("mixed.jsonl", 1, UNANSWERED)
+    (rule,) = rejected["rules"]
+    assert (rule["id"], rule["severity"]) == ("output-missing", "reject")
+    assert all(rule[name] for name in ("reason_ko", "reason_en", "fix_ko", "fix_en"))
+    first, mended = lines(tmp_path / "report" / "accepted.jsonl")
+    assert (first["row"], first["rules"], first["repairs"]) == (GOOD, [], [])
+    assert (mended["output"], mended["row"]["output"], mended["repairs"][0]["id"]) == ("Seoul is the capital of Korea.", quoted["output"], "output-quoted")
+    assert (tmp_path / "report" / "data_docs" / "index.html").is_file()
+    assert json.loads((tmp_path / "report" / "summary.json").read_text("utf-8"))["rows"] == 3
+
+
+def test_what_was_accepted_can_be_checked_and_ingested_again(capsys):
+    check(capsys, write("mixed.jsonl", [GOOD, UNANSWERED, {**ENGLISH, "output": "Visit\u200b Seoul."}]), "--report", "report")
+    code, told = summary(capsys, "report/accepted.jsonl")
+    assert (code, told["rows"], told["rules"]) == (0, 2, {})
+
+
+def test_several_files_are_summed_up_and_each_row_keeps_its_own(capsys, tmp_path):
+    files = [write("a.jsonl", [GOOD, GOOD]), write("b.jsonl", [ENGLISH, GOOD])]
+    code, told = summary(capsys, *files, "--report", "report")
+    assert (code, told["rows"], told["rules"]) == (1, 4, {"duplicate": 2})
+    assert [(line["file"], line["source_row"], line["rules"][0]["found"]) for line in lines(tmp_path / "report" / "quarantine.jsonl")] == [
+        ("a.jsonl", 1, "a.jsonl:0"),
+        ("b.jsonl", 1, "a.jsonl:0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.jsonl", "", "empty.jsonl is empty"),
+        ("cut.json", '[{"instruction": "잘린', "cut.json, line 1, column"),
+        ("other.jsonl", '{"a": 1, "b": 2}\n', "a, b"),
+        ("page.json", "<!DOCTYPE html><html></html>", "HTML"),
+    ],
+)
+def test_a_file_that_cannot_be_used_ends_with_2_and_one_message(capsys, tmp_path, name, content, message):
+    (tmp_path / name).write_text(content, "utf-8")
+    code, out, err = check(capsys, name, "--report", "report", "--json")
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "report").exists()
+
+
+def test_all_unusable_files_are_told_at_once(capsys, tmp_path):
+    (tmp_path / "empty.jsonl").write_text("", "utf-8")
+    code, _, err = check(capsys, write("good.jsonl", [GOOD]), "empty.jsonl", write("other.jsonl", [{"a": 1}]))
+    assert code == 2
+    assert "empty.jsonl is empty" in err
+    assert "other.jsonl" in err
+
+
+def test_a_file_that_does_not_exist_ends_with_2(capsys):
+    code, _, err = check(capsys, "없는파일.json")
+    assert code == 2
+    assert "없는파일.json" in err
+
+
+def test_fields_of_an_unknown_shape_are_named_on_the_command_line(capsys, tmp_path):
+    write("nested.jsonl", [{"ko": GOOD, "decision": "kept"}])
+    code, told = summary(capsys, "nested.jsonl", *(word for field in ("instruction", "input", "output") for word in ("--column", f"{field}=ko.{field}")), "--report", "r")
+    assert (code, told["rows"]) == (0, 1)
+    assert lines(tmp_path / "r" / "accepted.jsonl")[0]["instruction"] == GOOD["instruction"]
+
+
+def test_a_labelled_table_is_turned_into_instructions_by_a_template_of_ones_own(capsys, tmp_path):
+    (tmp_path / "mail.csv").write_text("subject,spam\n당첨을 축하합니다,1\n회의 일정,0\n점심 드실래요,2   \n", "utf-8")
+    template = {"label_column": "spam", "labels": {"1": "스팸", "0": "정상"}, "input": "{subject}", "instructions": ["스팸인가요, 정상인가요?"]}
+    (tmp_path / "mail.yaml").write_text(yaml.safe_dump(template, allow_unicode=True), "utf-8")
+    code, told = summary(capsys, "mail.csv", "--table", "mail.yaml", "--report", "r")
+    assert (code, told["accepted"], told["rules"]) == (1, 2, {"label-unknown": 1})
+    assert [(line["input"], line["output"]) for line in lines(tmp_path / "r" / "accepted.jsonl")] == [("당첨을 축하합니다", "스팸"), ("회의 일정", "정상")]
+
+
+def test_tokens_are_counted_with_a_tokenizer_and_the_bound_of_the_params(capsys, tmp_path):
+    from tiny_models import make_tiny_model
+
+    make_tiny_model(tmp_path / "model")
+    params = yaml.safe_load((REPOSITORY / "profiles" / "tiny.yaml").read_text("utf-8"))
+    params["expectations"]["limits"]["max_tokens"] = 60
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(params, allow_unicode=True), "utf-8")
+    long = {**GOOD, "instruction": "문장을 몇 개 말해 주세요.", "output": "배우들의 연기가 정말 좋았다. 오늘 점심은 김치찌개를 먹었어요. 질문에 알맞은 답변을 쓰세요. 다음 문장의 감정을 분석해 주세요."}
+    file = write("long.jsonl", [GOOD, long])
+    assert check(capsys, file, "--params", "mine.yaml")[0] == 0
+    code, told = summary(capsys, file, "--params", "mine.yaml", "--tokenizer", "model")
+    assert (code, told["rules"]) == (1, {"too-many-tokens": 1})
+
+
+def test_the_terminal_tells_counts_and_reasons_in_both_languages(capsys):
+    code, out, _ = check(capsys, write("mixed.jsonl", [GOOD, UNANSWERED]))
+    assert code == 1
+    assert "행 / rows 2 = 통과 / accepted 1" in out
+    assert "output-missing: 답(output)이 없습니다 / output is missing" in out
+
+
+def test_a_faulty_params_yaml_is_told_before_anything_is_read(capsys, tmp_path):
+    (tmp_path / "params.yaml").write_text("ingest: 3\n", "utf-8")
+    code, _, err = check(capsys, write("good.jsonl", [GOOD]))
+    assert code == 2
+    assert "params.yaml cannot be used" in err
