@@ -56,7 +56,10 @@ def data_report(validated: Report, prepared: Report | None, data_docs: Path, dat
         "## 고친 행과 경고 · Repairs and warnings",
         table(("규칙 · rule", "수 · count"), [*(validated.get("repairs") or {}).items(), *(validated.get("warnings") or {}).items()]),
         "## 데이터 전체 · The set as a whole",
-        table(("규칙 · rule", "대상 · of", "값 · value", "기준 · bound"), [[figure.get(name) for name in ("id", "of", "value", "bound")] for figure in validated.get("data_set") or []]),
+        table(
+            ("규칙 · rule", "대상 · of", "값 · value", "기준 · bound"),
+            [[figure.get(name) for name in ("id", "of", "value", "bound")] for figure in validated.get("data_set") or []],
+        ),
     ]
     if prepared is not None:
         parts += ["## 분할 · Splits", _splits(prepared), "## 데이터 카드 · Data card", f"브라우저로 여세요 · Open in a browser:\n\n`{data_card}`"]

@@ -37,9 +37,11 @@ def command(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
-    for name in ("dvc.yaml", "bentofile.yaml", "profiles", "data"):
+    for name in ("dvc.yaml", "bentofile.yaml", "profiles"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    (folder / "data").mkdir()
+    shutil.copy(ROOT / "data" / "README.md", folder / "data")
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     make_tiny_model(folder / "models" / "primer-base")
     params = overlaid(read_yaml(ROOT / "profiles" / "tiny.yaml"), OVERLAY)

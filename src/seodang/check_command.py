@@ -8,11 +8,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from seodang.errors import ParamsError
+from seodang.errors import ParamsError, SourceError
 from seodang.params.sources import Format
 
 if TYPE_CHECKING:
     from seodang.data.checking import Checked, CheckParams
+    from seodang.data.files import LocalFile
     from seodang.data.tokens import TokenCounter
     from seodang.params import Params, TableTemplate
 
@@ -48,11 +49,9 @@ def run(options: argparse.Namespace) -> int:
     """
     from seodang.data.checking import Wanted, check
 
-    root = Path.cwd()
     params, project = _params(options.params)
     wanted = Wanted(
-        files=[file for written in options.files for file in _files(written, options, root)],
-        root=root,
+        files=_all_files(options, Path.cwd()),
         format="columns" if options.column and options.format == "auto" else "table" if options.table and options.format == "auto" else options.format,
         columns=_columns(options.column),
         table=_table(options.table),
@@ -78,7 +77,23 @@ def _params(file: Path | None) -> tuple[CheckParams, Params | None]:
     return CheckParams(max_field_characters=params.ingest.max_field_characters, expectations=params.expectations), params
 
 
-def _files(written: str, options: argparse.Namespace, root: Path) -> list[Path]:
+def _all_files(options: argparse.Namespace, root: Path) -> list[LocalFile]:
+    """Return the files that the arguments name; what is wrong with any of these is told at once."""
+    files: list[LocalFile] = []
+    faults = []
+    for written in options.files:
+        try:
+            files += _files(written, options, root)
+        except SourceError as error:
+            faults.append(str(error))
+    if faults:
+        raise SourceError("\n  ".join(faults))
+    if not files:
+        raise SourceError(f"no data file in {' '.join(options.files)} / 데이터 파일이 없습니다")
+    return files
+
+
+def _files(written: str, options: argparse.Namespace, root: Path) -> list[LocalFile]:
     from seodang.data.files import shown_url
     from seodang.data.places import local_files
     from seodang.params import SourceParams
@@ -104,7 +119,7 @@ def _files(written: str, options: argparse.Namespace, root: Path) -> list[Path]:
         replay=False,
         licence="",
     )
-    return [file.path for file in local_files(source, root, Paths(root).downloads)]
+    return local_files(source, root, Paths(root).downloads)
 
 
 def _columns(pairs: list[str]) -> dict[str, str] | None:

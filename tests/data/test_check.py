@@ -111,9 +111,10 @@ def test_all_unusable_files_are_told_at_once(capsys, tmp_path):
 
 
 def test_a_file_that_does_not_exist_ends_with_2(capsys):
-    code, _, err = check(capsys, "없는파일.json")
+    code, _, err = check(capsys, "없는파일.json", "gone.csv")
     assert code == 2
     assert "없는파일.json" in err
+    assert "gone.csv" in err
 
 
 def test_fields_of_an_unknown_shape_are_named_on_the_command_line(capsys, tmp_path):
@@ -139,7 +140,11 @@ def test_tokens_are_counted_with_a_tokenizer_and_the_bound_of_the_params(capsys,
     params = yaml.safe_load((REPOSITORY / "profiles" / "tiny.yaml").read_text("utf-8"))
     params["expectations"]["limits"]["max_tokens"] = 60
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(params, allow_unicode=True), "utf-8")
-    long = {**GOOD, "instruction": "문장을 몇 개 말해 주세요.", "output": "배우들의 연기가 정말 좋았다. 오늘 점심은 김치찌개를 먹었어요. 질문에 알맞은 답변을 쓰세요. 다음 문장의 감정을 분석해 주세요."}
+    long = {
+        **GOOD,
+        "instruction": "문장을 몇 개 말해 주세요.",
+        "output": "배우들의 연기가 정말 좋았다. 오늘 점심은 김치찌개를 먹었어요. 질문에 알맞은 답변을 쓰세요. 다음 문장의 감정을 분석해 주세요.",
+    }
     file = write("long.jsonl", [GOOD, long])
     assert check(capsys, file, "--params", "mine.yaml")[0] == 0
     code, told = summary(capsys, file, "--params", "mine.yaml", "--tokenizer", "model")

@@ -274,6 +274,13 @@ def test_a_stray_quote_in_a_csv_breaks_its_row_and_swallows_no_other(tmp_path, r
     assert all("close its quotes" in reasons(found)[number] and f"line {number + 2}" in reasons(found)[number] for number in broken)
 
 
+@pytest.mark.parametrize(("begin", "line"), [("", 3), ("\n \n", 5), ("sep=,\n", 4), ("\n\nsep=,\n", 6)])
+def test_a_broken_row_is_told_with_its_line_whatever_stands_before_the_header(tmp_path, begin, line):
+    found = read(tmp_path, "a.csv", begin + 'a,b\n1,2\n3,"4" x\n5,6\n')
+    assert [is_broken(each) for each in found] == [False, True, False]
+    assert reasons(found)[1].startswith(f"line {line}: ")
+
+
 def test_a_quote_that_is_never_closed_does_not_take_the_memory_of_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "_CELL_CHARACTERS", 40)
     found = read(tmp_path, "a.csv", 'a,b\n1,"2\n' + "3,4\n" * 1000)

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from pydantic import PositiveInt
 
-from seodang.data.places import place_of
+from seodang.data.files import LocalFile
 from seodang.data.repeats import find_repeats
 from seodang.data.rows import Row
 from seodang.data.screening import Screen, screen
@@ -50,8 +50,7 @@ class CheckParams(Section):
 class Wanted:
     """What is to be checked, and how it is to be read."""
 
-    files: Sequence[Path]
-    root: Path  # the folder from which files are named
+    files: Sequence[LocalFile]
     format: Format
     columns: dict[str, str] | None
     table: TableTemplate | None
@@ -107,9 +106,8 @@ def check(wanted: Wanted, params: CheckParams) -> Checked:
 def _all_rows(wanted: Wanted, params: CheckParams, checked: Checked) -> Iterator[Row]:
     """Yield the rows of all files; a file's fault is told only after the others have been read, so that one run tells all."""
     faults = []
-    for path in wanted.files:
-        place = place_of(path, wanted.root)
-        empty = True
+    for local in wanted.files:
+        path, place, empty = local.path, local.place, True
         try:
             read = file_rows(path, place, format=wanted.format, columns=wanted.columns, table=wanted.table, name=path.name, max_field_characters=params.max_field_characters)
             for row in progress(read, place):

@@ -61,7 +61,8 @@ class Items:
     gram_hashes: Hashes  # sorted
     gram_owners: Integers
     gram_counts: Integers  # n-grams of each item, at least 1
-    band_orders: Integers  # bands x long enough items: their places in the order of the band's keys
+    band_keys: Hashes  # bands x items that are long enough, each band sorted
+    band_owners: Integers  # the items of these keys
     exact_hashes: Hashes  # sorted
     exact_owners: Integers
 
@@ -138,6 +139,8 @@ def gather_items(questions: Iterable[Questions], rows: NDArray[np.void], boilerp
     order = np.lexsort((together.in_instruction, together.owners, together.grams))
     order = order[_telling(together.grams[order], together.owners[order], together.in_instruction[order], boilerplate_after)]
     long = np.flatnonzero(together.long_enough)
+    keys = np.ascontiguousarray(together.keys[long].T)
+    by_key = np.argsort(keys, axis=1)
     hashes, exact_owners = _exact_keys(rows[together.numbers])
     by_hash = np.argsort(hashes)
     return Items(
@@ -145,7 +148,8 @@ def gather_items(questions: Iterable[Questions], rows: NDArray[np.void], boilerp
         gram_hashes=together.grams[order],
         gram_owners=together.owners[order],
         gram_counts=np.maximum(np.bincount(together.owners[order], minlength=together.numbers.size), 1),
-        band_orders=long[np.argsort(together.keys[long].T, axis=1)],
+        band_keys=np.take_along_axis(keys, by_key, axis=1),
+        band_owners=long[by_key],
         exact_hashes=hashes[by_hash],
         exact_owners=exact_owners[by_hash],
     )
@@ -240,9 +244,9 @@ def _similar(questions: Questions, items: Items, threshold: float) -> Iterator[t
     long = np.flatnonzero(questions.long_enough)
     width = items.questions.numbers.size
     candidates: list[Integers] = []
-    for band, order in enumerate(items.band_orders):
-        places, hits = _ranges(items.questions.keys[order, band], questions.keys[long, band], _CANDIDATES)
-        candidates.append(long[places] * width + order[hits])
+    for band, (keys, owners) in enumerate(zip(items.band_keys, items.band_owners, strict=True)):
+        places, hits = _ranges(keys, questions.keys[long, band], _CANDIDATES)
+        candidates.append(long[places] * width + owners[hits])
     pairs = np.unique(np.concatenate(candidates)) if candidates else np.zeros(0, dtype=np.int64)
     places, owners = np.divmod(pairs, width)
     alike = similarities(questions.sketches[places], items.questions.sketches[owners])

@@ -83,8 +83,8 @@ _TEST_CARDS: Final = frozenset(("4111111111111111", "4242424242424242", "5555555
 
 _SECRET: Final = re.compile(
     r"(?<![A-Za-z0-9])sk-(?:proj-|ant-)?[A-Za-z0-9_-]{20,}|(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])|(?<![A-Za-z0-9])gh[pousr]_[A-Za-z0-9]{30,}|(?<![A-Za-z0-9])github_pat_\w{30,}|(?<![A-Za-z0-9])hf_[A-Za-z0-9]{30,}|(?<![A-Za-z0-9])xox[abprs]-[A-Za-z0-9-]{10,}"
-    r"|AIza[\w-]{35}|(?<![A-Za-z0-9])glpat-[\w-]{20,}|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----(?:[\s\S]{0,8000}?-----END (?:[A-Z]+ )?PRIVATE KEY-----)?"
-    r"|(?<![A-Za-z0-9])eyJ[\w-]{10,2000}\.eyJ[\w-]{10,8000}\.[\w-]{10,}"
+    r"|AIza[\w-]{35}|(?<![A-Za-z0-9])glpat-[\w-]{20,}|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----(?:[A-Za-z0-9+/=\s\\]{0,8000}?-----END (?:[A-Z]+ )?PRIVATE KEY-----)?"
+    r"|(?<![\w-])eyJ[\w-]{10,2000}\.eyJ[\w-]{10,8000}\.[\w-]{10,}"
 )
 _SECRET_SIGNS: Final = ("sk-", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "hf_", "xox", "AIza", "glpat-", "PRIVATE KEY", "eyJ")
 

@@ -26,7 +26,7 @@ _ANY_SIZE: Final = 2**31 - 1  # csv's own limit, 128 KiB a field, would end the 
 _HEADER_CHARACTERS: Final = 2**20
 _CELL_CHARACTERS: Final = 2**20  # that a quoted cell may have behind its first line; more, and its quote was never closed
 _MEND: Final = 'close its quotes, and double each quote within them: ""'
-_SEPARATOR_LINE: Final = re.compile(r"sep=(.)\s*")  # with which Excel is told the separator
+_SEPARATOR_LINE: Final = re.compile(r"sep=([,;|\t])\s*")  # with which Excel is told the separator
 
 
 class _OverlongError(csv.Error):
@@ -88,7 +88,7 @@ class _Lines(Iterator[str]):
 
     def __init__(self, lines: Iterator[str]) -> None:
         self.taken: list[str] = []  # by the row that is being read
-        self.begun = 0  # line where it begins, from 1
+        self.begun = 1  # line where it begins
         self._lines, self._returned = lines, deque[str]()
         self._following = 0  # characters of the taken lines but the first
 
@@ -104,7 +104,7 @@ class _Lines(Iterator[str]):
 
     def begin(self) -> None:
         """Begin a row: what was taken so far is used."""
-        self.begun = self.begun + len(self.taken) if self.begun else 1
+        self.begun += len(self.taken)
         self.taken.clear()
         self._following = 0
 
