@@ -90,19 +90,27 @@ def ranked(rows: list[Judged]) -> str:
     return table_row(f"ranking: weight >= {score:g}", rows, lambda row: weight(row) >= score)
 
 
+def _met(actions: set[str]) -> Callable[[Judged], bool]:
+    return lambda row: not actions.isdisjoint(row.found.values())
+
+
+def _broke(id: str) -> Callable[[Judged], bool]:
+    return lambda row: id in row.found
+
+
 def report(title: str, rows: list[Judged]) -> Iterable[str]:
     """Yield the lines for one set of rows."""
     bad = sum(row.bad for row in rows)
     yield f"\n{title}: {len(rows)} records, {bad} bad, base rate {bad / max(1, len(rows)):.1%}\n{HEADING}"
     for name, actions in (("rejected", {"reject"}), ("rejected or warned", {"reject", "warn"}), ("rejected, warned or repaired", {"reject", "warn", "repair"})):
-        yield table_row(name, rows, lambda row, actions=actions: not actions.isdisjoint(row.found.values()))
+        yield table_row(name, rows, _met(actions))
     yield table_row("rejected in the strict setting", rows, lambda row: any(action == "reject" or id in STRICT for id, action in row.found.items()))
     if any(row.found for row in rows):
         yield ranked(rows)
     for rule in CATALOGUE:
         if any(rule.id in row.found for row in rows):
             action = next(row.found[rule.id] for row in rows if rule.id in row.found)
-            yield table_row(f"  {rule.id} ({action})", rows, lambda row, id=rule.id: id in row.found)
+            yield table_row(f"  {rule.id} ({action})", rows, _broke(rule.id))
 
 
 def main() -> None:

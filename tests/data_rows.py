@@ -7,7 +7,7 @@ from typing import Any
 
 from seodang.data.rows import FIELDS, Row
 from seodang.params import ExpectationsParams
-from seodang.params_file import load_params, overlaid, read_yaml
+from seodang.params_file import overlaid, read_yaml
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 _BARE: Row = {
@@ -28,15 +28,3 @@ def shipped_expectations(**changes: Any) -> ExpectationsParams:
     """Return the shipped profile's section, laid over with changes."""
     raw = overlaid(read_yaml(REPOSITORY / "profiles" / "tiny.yaml")["expectations"], changes)
     return ExpectationsParams.model_validate(raw)
-
-
-def shipped_params() -> Any:
-    """Return the shipped parameters."""
-    return load_params(REPOSITORY / "params.yaml")
-
-
-def source(name: str, path: str | None, **changes: Any) -> dict[str, Any]:
-    """Return one entry of ingest.sources."""
-    where = {"kind": "file", "path": path, "sha256": None, "format": "auto", "columns": None, "table": None}
-    told = {"language": None, "task": None, "cluster": None, "limit": None, "role": "any", "weight": 1.0, "cap": None, "replay": False}
-    return {"name": name, **where, **told, "licence": "CC0-1.0", **changes}

@@ -1,7 +1,8 @@
 """The command line: seodang run | stage | check | profile | report | serve.
 
 Exit codes: 0 done; 1 (check) rows were rejected; 2 the input or the set-up cannot be used; 3 (run) the model was
-not promoted; 70 a fault of our own (EX_SOFTWARE of sysexits.h); 130 interrupted.
+not promoted; 70 a fault of our own (EX_SOFTWARE of sysexits.h); 75 a source on the
+network did not answer (EX_TEMPFAIL); 130 interrupted.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 SeodangError                 exit code 2: the input or the set-up cannot be used
 ├── ParamsError              params.yaml or an overlay has faults
 ├── SourceError              a data source cannot be read or recognised
+│   └── SourceUnreachable    exit code 75: it may answer later; a flow tries again
 ├── DataRejected             the data broke a data-set-level expectation
 ├── SplitError               a split would be empty, or evaluation data leaks into training
 ├── ChecksumError            a file is not the one that was pinned
@@ -29,6 +30,12 @@ class ParamsError(SeodangError):
 
 class SourceError(SeodangError):
     """A data source cannot be read, or its format cannot be recognised."""
+
+
+class SourceUnreachable(SourceError):
+    """A data source did not answer, and may do so later (EX_TEMPFAIL of sysexits.h)."""
+
+    exit_code = 75
 
 
 class DataRejected(SeodangError):

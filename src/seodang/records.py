@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,7 +12,7 @@ Language = Literal["ko", "en"]
 Role = Literal["any", "train", "test"]
 
 _ID_DIGITS = 16
-_HANGUL = (0xAC00, 0xD7A3)
+_HANGUL = re.compile("[\uac00-\ud7a3]")
 # Above this share of Hangul among the letters a text counts as Korean: Korean text
 # full of Latin names stays Korean, an English text that quotes a Korean word stays English.
 _KOREAN_SHARE = 0.3
@@ -74,9 +75,10 @@ def record_id(instruction: str, input: str, output: str, *others: str) -> str:
 
 def detect_language(text: str) -> Language:
     """Return "ko" when Hangul syllables make up at least 30 % of the letters, else "en"."""
-    letters = [letter for letter in text if letter.isalpha()]
-    hangul = sum(_HANGUL[0] <= ord(letter) <= _HANGUL[1] for letter in letters)
-    return "ko" if letters and hangul / len(letters) >= _KOREAN_SHARE else "en"
+    if text.isascii():
+        return "en"
+    letters = sum(map(str.isalpha, text))
+    return "ko" if letters and len(_HANGUL.findall(text)) / letters >= _KOREAN_SHARE else "en"
 
 
 def make_record(

@@ -6,6 +6,7 @@ import json
 import logging
 
 import pytest
+from tiny_models import free_port
 from tiny_sources import file_source as source
 
 from seodang.data.rows import FIELDS
@@ -112,3 +113,17 @@ def test_a_source_that_became_unreadable_leaves_the_former_rows_whole(paths):
         run(paths, source("data", "data.json"))
     assert paths.records.read_bytes() == before
     assert files(paths) == ["ingest/manifest.json", "ingest/records.jsonl"]
+
+
+def test_a_source_that_does_not_answer_may_be_tried_again_but_not_beside_one_that_is_wrong(tmp_path, monkeypatch):
+    monkeypatch.setattr("seodang.data.web_files._PAUSES", ())
+    paths = Paths(tmp_path)
+    silent = source("silent", f"http://127.0.0.1:{free_port()}/data.jsonl", sha256="0" * 64)
+    sources = {"alone": [silent], "beside": [silent, source("gone", "gone.json")]}
+    raised = {}
+    for name, listed in sources.items():
+        with pytest.raises(SourceError) as caught:
+            ingest.run(ingest=IngestParams.model_validate({"sources": listed, "primer": PRIMER, "max_field_characters": 200}), paths=paths)
+        raised[name] = caught.value
+    assert {name: error.exit_code for name, error in raised.items()} == {"alone": 75, "beside": 2}
+    assert "gone.json does not exist" in str(raised["beside"])

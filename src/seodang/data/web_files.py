@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from seodang.data.files import LocalFile, file_name, shown_url, with_environment
-from seodang.errors import SourceError
+from seodang.errors import SourceError, SourceUnreachable
 from seodang.jsonl import sha256_of
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _download(url: str, shown: str, part: Path) -> None:
             return _stream(url, shown, part)
         except _TryAgainError as error:
             if pause is None:
-                raise SourceError(f"{shown}: {error}; {number} tries; check the address and the network, then run the same command again: it goes on where it was") from None
+                raise SourceUnreachable(f"{shown}: {error}; {number} tries; check the address and the network, then run the same command again: it goes on where it was") from None
             logger.warning("%s: %s; trying again in %.0f s", shown, error, pause)
             time.sleep(pause)
     raise AssertionError("the last try returns or raises")

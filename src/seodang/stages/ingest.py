@@ -37,15 +37,18 @@ def run(*, ingest: IngestParams, paths: Paths) -> Report:
 def _rows(ingest: IngestParams, paths: Paths, manifest: list[dict[str, Any]]) -> Iterator[Row]:
     """Yield all rows; a source's fault is told only after the others have been read, so that one run tells all."""
     faults = []
+    kinds: set[type[SourceError]] = set()
     for source in ingest.sources:
         try:
             yield from _source(source, ingest, paths, manifest)
         except SourceError as error:
             faults += [f"source {source.name!r}: {line}" for line in str(error).splitlines()]
+            kinds.add(type(error))
+    kind = kinds.pop() if len(kinds) == 1 else SourceError  # trying again helps only where nothing else is wrong
     if len(faults) == 1:
-        raise SourceError(faults[0])
+        raise kind(faults[0])
     if faults:
-        raise SourceError("\n  ".join([f"{len(faults)} faults in ingest.sources:", *faults]))
+        raise kind("\n  ".join([f"{len(faults)} faults in ingest.sources:", *faults]))
 
 
 def _source(source: SourceParams, ingest: IngestParams, paths: Paths, manifest: list[dict[str, Any]]) -> Iterator[Row]:

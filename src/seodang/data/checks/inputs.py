@@ -71,7 +71,7 @@ def find_referred(view: View) -> Finding | None:
         return None
     request = view.request
     match = _REFERRED.search(request) if request.isascii() or not _ORDERS_KO.search(request) else _REFERRED_KO.search(request)
-    if match is None or view.code_answer or _FOLLOWS.search(request, match.end()) or _HOLDS.search(view.request) or _OWN.search(request):
+    if match is None or view.technical_task or view.code_answer or _FOLLOWS.search(request, match.end()) or _HOLDS.search(view.request) or _OWN.search(request):
         return None
     return Finding("instruction", shown(view.instruction))
 
