@@ -91,8 +91,9 @@ def check(wanted: Wanted, params: CheckParams) -> Checked:
                 writer.write(row)
         limits = params.expectations.limits
         with_ = Screen(params.expectations, find_repeats(_spooled(spool, "repeats"), limits.max_label_characters), wanted.counter)
-        data_docs = (wanted.report or Path(scratch)) / "data_docs"
-        data_docs.parent.mkdir(parents=True, exist_ok=True)
+        data_docs = wanted.report / "data_docs" if wanted.report else None
+        if wanted.report:
+            wanted.report.mkdir(parents=True, exist_ok=True)
         with judging(with_.rules, params.expectations, name="check", data_docs=data_docs) as judge:
             _judge(screen(_spooled(spool, "check"), with_, judge), checked.summary, wanted.report)
             figures = [measure for measure in measures(checked.summary.tally, params.expectations.data_set, None) if measure.rule.id not in _OF_A_PIPELINE]

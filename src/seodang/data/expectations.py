@@ -44,6 +44,7 @@ class Judge:
     rules: Sequence[Rule]
     expectations: ExpectationsParams
     name: str  # of the data in the Data Docs; digits alone would be taken for a time there, and the page lost
+    documented: bool  # whether there are Data Docs
     _runs: dict[str, Any] = field(default_factory=dict)  # suite -> checkpoint
 
     def rows(self, columns: Columns, count: int, title: str) -> dict[int, list[str]]:
@@ -88,7 +89,7 @@ class Judge:
         from great_expectations.core.run_identifier import RunIdentifier
 
         if suite not in self._runs:
-            self._runs[suite] = _checkpoint(self.context, suite, make())
+            self._runs[suite] = _checkpoint(self.context, suite, make(), documented=self.documented)
         outcome = self._runs[suite].run(batch_parameters={"dataframe": frame}, run_id=RunIdentifier(run_name=run_name))
         (run,) = outcome.run_results.values()
         for result in run.results:
@@ -97,8 +98,8 @@ class Judge:
 
 
 @contextmanager
-def judging(rules: Sequence[Rule], expectations: ExpectationsParams, *, name: str, data_docs: Path) -> Iterator[Judge]:
-    """Yield a judge whose Data Docs take the place of `data_docs` when the block ends.
+def judging(rules: Sequence[Rule], expectations: ExpectationsParams, *, name: str, data_docs: Path | None) -> Iterator[Judge]:
+    """Yield a judge whose Data Docs take the place of `data_docs` when the block ends; without a place there are none.
 
     The pages are built beside it: a run that is killed leaves no half of them.
     """
@@ -106,11 +107,16 @@ def judging(rules: Sequence[Rule], expectations: ExpectationsParams, *, name: st
     import great_expectations as gx
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
 
-    beside = data_docs.with_name(f".{data_docs.name}.{os.getpid()}.part")
     defaults = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
-    config = DataContextConfig(store_backend_defaults=defaults, data_docs_sites={_SITE: _site(beside)}, progress_bars={"globally": False}, analytics_enabled=False)
+    beside = data_docs.with_name(f".{data_docs.name}.{os.getpid()}.part") if data_docs else None
+    sites = {_SITE: _site(beside)} if beside else {}
+    config = DataContextConfig(store_backend_defaults=defaults, data_docs_sites=sites, progress_bars={"globally": False}, analytics_enabled=False)
+    judge = Judge(gx.get_context(mode="ephemeral", project_config=config), rules, expectations, name, documented=beside is not None)
+    if data_docs is None or beside is None:
+        yield judge
+        return
     try:
-        yield Judge(gx.get_context(mode="ephemeral", project_config=config), rules, expectations, name)
+        yield judge
         shutil.rmtree(beside / "static", ignore_errors=True)  # fonts and pictures for pages that we don't have
         shutil.rmtree(data_docs, ignore_errors=True)
         beside.replace(data_docs)
@@ -118,7 +124,7 @@ def judging(rules: Sequence[Rule], expectations: ExpectationsParams, *, name: st
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _checkpoint(context: EphemeralDataContext, name: str, expectations: list[Expectation]) -> Any:  # noqa: ANN401 - generic in the library
+def _checkpoint(context: EphemeralDataContext, name: str, expectations: list[Expectation], *, documented: bool) -> Any:  # noqa: ANN401 - generic in the library
     import great_expectations as gx
 
     suite: ExpectationSuite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
@@ -128,7 +134,7 @@ def _checkpoint(context: EphemeralDataContext, name: str, expectations: list[Exp
         gx.Checkpoint(
             name=name,
             validation_definitions=[definition],
-            actions=[gx.checkpoint.UpdateDataDocsAction(name=_SITE, site_names=[_SITE])],
+            actions=[gx.checkpoint.UpdateDataDocsAction(name=_SITE, site_names=[_SITE])] if documented else [],
             # no query: a string that lists every row
             result_format={"result_format": "COMPLETE", "return_unexpected_index_query": False, "partial_unexpected_count": _SAMPLED},
         )

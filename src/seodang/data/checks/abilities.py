@@ -46,17 +46,26 @@ RULES: Final = (
 
 _LONGEST_ORDER: Final = 400  # characters; what a longer message asks for is not told by a few words in it
 _THING: Final = (
-    r"(?:logo|poster|brochure|flyer|flier|banner|infographic|t-?shirt|business card|icon|illustration|image|picture|painting|drawing|sketch|photo(?:graph)?|animation|video|gif|cartoon"
-    r"|meme|3-?d model|collage|graphic|diagram|flow ?chart|mind map|word cloud|bar (?:chart|graph)|pie chart|line (?:chart|graph)|graph|histogram|chart|scatter ?plot|plot of|spreadsheet"
-    r"|power ?point|slide ?show|presentation slides?|web ?page layout|website|web ?page|app icon|wallpaper|soundtrack|melody|piece of music|beat|map of|floor ?plan|blueprint|album cover|book cover|cover art|mock-?up|wireframe)s?"
+    r"(?:logo|poster|brochure|flyer|flier|banner|infographic|t-?shirt|business card|icon|illustration|image|picture|painting|drawing|sketch|photo(?:graph)?|animation|video|gif"
+    r"|cartoon"
+    r"|meme|3-?d model|collage|graphic|diagram|flow ?chart|mind map|word cloud|bar (?:chart|graph)|pie chart|line (?:chart|graph)|graph|histogram|chart|scatter ?plot|plot of"
+    r"|spreadsheet"
+    r"|power ?point|slide ?show|presentation slides?|web ?page layout|website|web ?page|app icon|wallpaper|soundtrack|melody|piece of music|beat|map of|floor ?plan|blueprint"
+    r"|album cover|book cover|cover art|mock-?up|wireframe)s?"
 )
 _MAKE: Final = re.compile(
-    rf"(?:please |(?:given|using|based on|from|for|with) [^.]{{3,120}}, )?(?:design|create|make|generate|produce|build|draw|construct|prepare|develop|compose|render|come up with|provide|show|plot)(?: me)?(?: an?| the| some| \d+| one)? (?:design (?:for|of) an? )?(?:(?!of |for |about |on |in |that |to |from |with |and |character |description |title |caption |using )[\w'-]+ ){{0,3}}?{_THING}\b(?! (?:description|idea|concept|title|name|slogan|topic|plan|script|copy|caption|proposal|content))"
-    r"|(?:please )?(?:(?:draw|sketch|paint|photograph|film)\b|render (?:a|an)\b|illustrate (?:a|an|the) (?:picture|scene|image)|take a (?:picture|photo|selfie|screenshot)|record (?:a|an|your|the)|sing\b|play (?:a|an|the|some) (?:song|music|game|video|piece))"
+    rf"(?:please |(?:given|using|based on|from|for|with) [^.]{{3,120}}, )?(?:design|create|make|generate|produce|build|draw|construct|prepare|develop|compose|render"
+    rf"|come up with|provide|show|plot)(?: me)?(?: an?| the| some| \d+| one)? (?:design (?:for|of) an? )?(?:(?!of |for |about |on |in |that |to |from |with |and |character "
+    rf"|description |title |caption |using )[\w'-]+ ){{0,3}}?{_THING}\b(?! (?:description|idea|concept|title|name|slogan|topic|plan|script|copy|caption|proposal|content))"
+    r"|(?:please )?(?:(?:draw|sketch|paint|photograph|film)\b|render (?:a|an)\b|illustrate (?:a|an|the) (?:picture|scene|image)|take a (?:picture|photo|selfie|screenshot)"
+    r"|record (?:a|an|your|the)|sing\b|play (?:a|an|the|some) (?:song|music|game|video|piece))"
     r"|(?:please )?(?:(?:disconnect|unplug|plug in|turn (?:on|off)|switch (?:on|off)|reboot|restart) (?:the|this|my|your)\b"
-    r"|(?:open|close|click|press|print|upload|download|install) (?:on )?(?:the|this|my) (?:\w+ )?(?:files?|documents?|app|application|button|link|browser|window|door|program|software|page|images?|icon|attachment)\b"
-    r"|(?:book|reserve|order|buy|purchase|rent) (?:me )?(?:an?|the|two|some|\d+) (?:\w+ )?(?:flights?|tickets?|tables?|rooms?|hotel|pizzas?|taxi|cab|car|seats?)\b|set (?:an?|the) (?:alarm|timer|reminder)\b)"
-    r"|update the (?:number|value|cell|file|record|database|software|system|settings?)|(?:move|delete|copy|save|rename) (?:the|this|all|a) (?:files?|folders?|documents?|cells?|images?)|schedule (?:a|an|the|my) (?:meeting|appointment|call|interview)"
+    r"|(?:open|close|click|press|print|upload|download|install) (?:on )?(?:the|this|my) (?:\w+ )?(?:files?|documents?|app|application|button|link|browser|window|door|program"
+    r"|software|page|images?|icon|attachment)\b"
+    r"|(?:book|reserve|order|buy|purchase|rent) (?:me )?(?:an?|the|two|some|\d+) (?:\w+ )?(?:flights?|tickets?|tables?|rooms?|hotel|pizzas?|taxi|cab|car|seats?)\b|set (?:an?"
+    r"|the) (?:alarm|timer|reminder)\b)"
+    r"|update the (?:number|value|cell|file|record|database|software|system|settings?)|(?:move|delete|copy|save|rename) (?:the|this|all|a) (?:files?|folders?|documents?|cells?"
+    r"|images?)|schedule (?:a|an|the|my) (?:meeting|appointment|call|interview)"
 )
 _MAKE_KO: Final = re.compile(
     r"(?:로고|포스터|브로슈어|전단지?|배너|인포그래픽|티셔츠|명함|아이콘|일러스트|그림|이미지|사진|애니메이션|동영상|비디오|영상|만화|밈|3d ?모델|콜라주|그래픽|다이어그램|순서도|흐름도|마인드맵|워드 ?클라우드"
@@ -66,15 +75,18 @@ _MAKE_KO: Final = re.compile(
     r"|(?:불|전원|전등|티비|tv|에어컨|조명)을? ?(?:켜|꺼) ?(?:줘|주세요)|클릭하세요|연결을? ?(?:해제|끊)|셀의? .{0,12}업데이트"
 )
 _SEARCH: Final = re.compile(
-    r"(?:please )?(?:(?:search|browse|surf|google|look up|check|scan|use) (?:on |through |up )?(?:the )?(?:web|internet|online|google|wikipedia|news|social media|twitter|youtube)\b"
-    r"|(?:find|give|show|get|retrieve|fetch|locate|provide|recommend|share)(?: me)? (?:an?|the|some|two|three|four|five|\d+|any) (?:(?!for |of |to |from |in |about |on |ways )[\w'-]+ ){0,3}?"
+    r"(?:please )?(?:(?:search|browse|surf|google|look up|check|scan|use) (?:on |through |up )?(?:the )?(?:web|internet|online|google|wikipedia|news|social media|twitter"
+    r"|youtube)\b"
+    r"|(?:find|give|show|get|retrieve|fetch|locate|provide|recommend|share)(?: me)? (?:an?|the|some|two|three|four|five|\d+|any) (?:(?!for |of |to |from |in |about |on "
+    r"|ways )[\w'-]+ ){0,3}?"
     r"(?:articles?|websites?|urls?|links?|videos?|blog posts?|web ?pages?|podcasts?|news stor(?:y|ies)|images?|photos?|pictures?|tutorials?)"
     r"(?= (?:about|on|that|which|for|related|with|of|to|from|describing|explaining|discussing)\b|[.?]?$)"
     r"|(?:gather|collect|find|get|retrieve|research|look for|compile)\b[\w ]{0,30}\b(?:recent|latest|current|up-to-date|real-time|live)\b)"
 )
 _CURRENT: Final = re.compile(
     r"\bsearch (?:the )?(?:web|internet|online)\b"
-    r"|\b(?:latest|today's|current|live|real-time|up-to-date) (?:\w+ )?(?:news|weather|forecast|headlines?|stock|price|prices|exchange rates?|scores?|temperature|time|date|statistics|covid|coronavirus|market|cases|events|population)\b"
+    r"|\b(?:latest|today's|current|live|real-time|up-to-date) (?:\w+ )?(?:news|weather|forecast|headlines?|stock|price|prices|exchange rates?|scores?|temperature|time|date"
+    r"|statistics|covid|coronavirus|market|cases|events|population)\b"
     r"|\b(?:what|how) (?:is|'s|time is|are) (?:the )?(?:weather|time|date|temperature|it)\b.{0,20}\b(?:today|now|right now|currently|tomorrow|outside)\b|\bright now\b"
     r"|\bnear (?:me|you|by)\b|\bin (?:my|your) area\b|\bcurrently (?:trending|showing|playing)\b"
 )
@@ -90,9 +102,12 @@ _CODE_ASKED: Final = re.compile(
 )
 
 _DONE: Final = re.compile(
-    r"^(?:the|your|this|a|an|all)\b[^.\n]{0,80}?\b(?:has been|have been|was|were|is now|are now|will be)(?: successfully| now| also)? (?:created|designed|updated|added|sent|completed|generated|edited|deleted|saved|changed"
-    r"|booked|scheduled|made|built|drawn|produced|prepared|modified|moved|set|ordered|removed|formatted|printed|installed|uploaded|developed|compiled|inserted|renamed|recorded|highlighted|organi[sz]ed|sorted)\b"
-    r"|^(?:i have|i've|i)(?: just| already| successfully)? (?:created|designed|updated|added|sent|completed|generated|edited|deleted|saved|changed|booked|scheduled|made|built|drawn|produced|prepared|modified|moved|ordered"
+    r"^(?:the|your|this|a|an|all)\b[^.\n]{0,80}?\b(?:has been|have been|was|were|is now|are now|will be)(?: successfully| now| also)? (?:created|designed|updated|added|sent"
+    r"|completed|generated|edited|deleted|saved|changed"
+    r"|booked|scheduled|made|built|drawn|produced|prepared|modified|moved|set|ordered|removed|formatted|printed|installed|uploaded|developed|compiled|inserted|renamed|recorded"
+    r"|highlighted|organi[sz]ed|sorted)\b"
+    r"|^(?:i have|i've|i)(?: just| already| successfully)? (?:created|designed|updated|added|sent|completed|generated|edited|deleted|saved|changed|booked|scheduled|made|built"
+    r"|drawn|produced|prepared|modified|moved|ordered"
     r"|removed|formatted|printed|installed|uploaded|compiled|inserted|searched)\b"
     r"|^(?:the|your|this) (?:new |updated |edited |revised )?[\w' -]{2,40}? now (?:includes|contains|has|reads|shows|displays)\b"
 )
@@ -100,7 +115,8 @@ _DONE_KO: Final = re.compile(
     r"(?:을|를|이|가) ?(?:성공적으로 |모두 )?(?:생성|작성|추가|업데이트|수정|삭제|변경|저장|예약|완료|제작|디자인|전송|설치|정렬|설정)(?:했습니다|하였습니다|되었습니다|됐습니다|해 ?드렸습니다)\.?$"
 )
 _MAKES: Final = re.compile(
-    r"^(?:please )?(?:create|design|update|add|send|generate|edit|delete|save|change|book|schedule|make|build|draw|produce|prepare|modify|move|set|order|format|print|install|upload|develop|compile|insert|rename|record|highlight|organi[sz]e|construct|render|sketch|illustrate|complete|find|search)\b"
+    r"^(?:please )?(?:create|design|update|add|send|generate|edit|delete|save|change|book|schedule|make|build|draw|produce|prepare|modify|move|set|order|format|print|install"
+    r"|upload|develop|compile|insert|rename|record|highlight|organi[sz]e|construct|render|sketch|illustrate|complete|find|search)\b"
 )
 _MAKES_KO: Final = re.compile(r"(?:생성|작성|추가|업데이트|수정|삭제|변경|저장|예약|완료|제작|디자인|전송|설치|설정|정렬|만드|만들|보내|그리|그려)")
 _REWORDED_KO: Final = re.compile(r"문장|다시|능동|수동|바꾸|바꿔|번역|요약|시제|부정|긍정|예시|메시지|알림|답장|보고")
@@ -108,15 +124,19 @@ _STRUCTURE: Final = re.compile(r"class|function|method|code|array|list\b|sentenc
 
 _YOU: Final = re.compile(r"\b(?:you|your|yourself)\b|당신|너의|네가|너는|본인|여러분|자신의|귀하")
 _LIFE: Final = re.compile(
-    r"\b(?:when i was (?:an? |in |young|growing|little|working|studying|at |a kid|\d+)|i (?:grew up|was born|used to (?:work|live|play|go)|remember (?:when|the|a)|once (?:had|was|worked|went)|went to|graduated|recently (?:visited|went|bought|read|took|had|started|worked)|(?:had|have) to (?:make|work|deal|face|choose|decide|give))"
-    r"|my (?:wife|husband|mother|father|mom|dad|parents|boss|manager|childhood|grand(?:mother|father|parents)|best friend|friends|family|colleagues?|coworkers?|hometown|team|job|career|favou?rite|high school|college)|(?:i|we) [^.]{0,60}(?:last (?:summer|winter|year|month|week|weekend)|years ago))\b"
+    r"\b(?:when i was (?:an? |in |young|growing|little|working|studying|at |a kid|\d+)|i (?:grew up|was born|used to (?:work|live|play|go)|remember (?:when|the|a)|once (?:had"
+    r"|was|worked|went)|went to|graduated|recently (?:visited|went|bought|read|took|had|started|worked)|(?:had|have) to (?:make|work|deal|face|choose|decide|give))"
+    r"|my (?:wife|husband|mother|father|mom|dad|parents|boss|manager|childhood|grand(?:mother|father|parents)|best friend|friends|family|colleagues?|coworkers?|hometown|team"
+    r"|job|career|favou?rite|high school|college)|(?:i|we) [^.]{0,60}(?:last (?:summer|winter|year|month|week|weekend)|years ago))\b"
 )
 _LIFE_KO: Final = re.compile(
-    r"(?:제가|내가|저는|나는|저의|나의|제|내) (?:[가-힣]+ ){0,4}?(?:때|어렸을|어릴|대학|학교|직장|회사|가족|부모|어머니|아버지|엄마|아빠|친구|아내|남편|고향|어린 시절|살던|여행|좋아하는|취미)|(?:작년|지난 ?(?:주|달|해|여름|겨울))에? .{0,20}(?:갔|했|봤|샀|먹었)"
+    r"(?:제가|내가|저는|나는|저의|나의|제|내) (?:[가-힣]+ ){0,4}?(?:때|어렸을|어릴|대학|학교|직장|회사|가족|부모|어머니|아버지|엄마|아빠|친구|아내|남편|고향|어린 시절|살던|여행|좋아하는|취미)|(?:작년|지난 ?(?:주|달|해|여름|겨울))에? .{0,20}(?:갔|했|봤|샀"
+    r"|먹었)"
 )
 _MODEL: Final = re.compile(r"\b(?:as an ai|ai assistant|ai language|language model|as a language)\b|인공지능|언어 ?모델|ai로서")
 _ROLE: Final = re.compile(
-    r"\b(?:write|imagine|pretend|role|story|letter|essay|e-?mail|monologue|diary|journal|blog|speech|poem|script|dialogue|conversation|character|fictional|rewrite|paraphrase|translate|edit|review|pitch|cover|profile|bio|sample|example|compose|generate|create|suppose|you are (?:a|an|the)|if you (?:were|had|could))\b"
+    r"\b(?:write|imagine|pretend|role|story|letter|essay|e-?mail|monologue|diary|journal|blog|speech|poem|script|dialogue|conversation|character|fictional|rewrite|paraphrase"
+    r"|translate|edit|review|pitch|cover|profile|bio|sample|example|compose|generate|create|suppose|you are (?:a|an|the)|if you (?:were|had|could))\b"
     r"|작성|쓰세요|써|상상|가정|역할|이야기|편지|에세이|일기|블로그|연설|대본|대화|소설|번역|바꾸|수정|예시|예를|이라면|라면|만들|생성"
 )
 

@@ -55,24 +55,31 @@ RULES: Final = (
 _BARE: Final = re.compile(r"[\W_]+")
 # Tasks in which the text may come back as it was.
 _MAY_STAY: Final = re.compile(
-    r"correct|grammar|spell|punctuat|edit\b|proofread|rewrite|rephrase|fix\b|sort|order|arrange|remove|duplicate|translate|repeat|copy|capital|lower|upper|format|identify|select|choose|extract|find|improve|insert|split|divide|break"
+    r"correct|grammar|spell|punctuat|edit\b|proofread|rewrite|rephrase|fix\b|sort|order|arrange|remove|duplicate|translate|repeat|copy|capital|lower|upper|format|identify"
+    r"|select|choose|extract|find|improve|insert|split|divide|break"
     r"|교정|수정|고치|고쳐|맞춤법|문법|정렬|순서|배열|제거|삭제|번역|반복|그대로|따라|바꾸|변환|찾|고르|선택|추출|식별|다듬|띄어|구두점|쉼표|삽입|줄 ?바꿈|철자|다시"
 )
 
 _SHORTEST_COPY: Final = 8  # letters; a greeting may be answered by the same greeting
 
 _APOLOGY_ASKED: Final = re.compile(
-    r"refus|declin|apolog|sorry|reject|cancel|excuse|politely|synonym|replace|dialogue|conversation|chatbot|complain|customer|respond to|reply|translate|paraphrase|rewrite|rephrase|sentence|role|story|letter|e-?mail|script"
+    r"refus|declin|apolog|sorry|reject|cancel|excuse|politely|synonym|replace|dialogue|conversation|chatbot|complain|customer|respond to|reply|translate|paraphrase|rewrite"
+    r"|rephrase|sentence|role|story|letter|e-?mail|script"
     r"|사과|거절|거부|미안|죄송|취소|정중|대화|챗봇|불만|고객|답장|번역|문장|역할|이야기|편지|메일|대본|요약"
 )
 _REFUSAL_EN: Final = re.compile(
     r"(?:as an? (?:ai|artificial intelligence|(?:large )?language model|gpt)\b|i(?:'m| am) (?:just |only )?an? (?:ai|artificial intelligence|(?:large )?language model)\b"
-    r"|(?:i'?m |i am )?(?:very |so )?sorry,? ?(?:but )?,?(?:i(?:'m| am)? |this |that |as an )|i apologi[sz]e,? but|unfortunately,? (?:i |this |as an )|i (?:can(?:'t|not)|am (?:unable|not able) to) (?:fulfil|complet|provid|assist|help|answer|generat|creat|do |perform|access|process|see |view|determin|give|respond|comply|identif|offer|tell|writ|play|brows|open|summar|translat|analy|render|draw)"
-    r"|i'm (?:unable|not able) |i do(?:n't| not) have (?:access|the ability|enough|the necessary|any information)|this (?:type of )?(?:instruction|task|request|question) can(?:not|'t) be"
-    r"|it is not possible (?:for me )?to |not enough information|there is not enough information|no (?:image|picture|input|article|text) (?:was |is |has been )?(?:provided|given|attached))"
+    r"|(?:i'?m |i am )?(?:very |so )?sorry,? ?(?:but )?,?(?:i(?:'m| am)? |this |that |as an )|i apologi[sz]e,? but|unfortunately,? (?:i |this |as an )|i (?:can(?:'t|not)"
+    r"|am (?:unable|not able) to) (?:fulfil|complet|provid|assist|help|answer|generat|creat|do |perform|access|process|see |view|determin|give|respond|comply|identif|offer"
+    r"|tell|writ|play|brows|open|summar|translat|analy|render|draw)"
+    r"|i'm (?:unable|not able) |i do(?:n't| not) have (?:access|the ability|enough|the necessary|any information)|this (?:type of )?(?:instruction|task|request"
+    r"|question) can(?:not|'t) be"
+    r"|it is not possible (?:for me )?to |not enough information|there is not enough information|no (?:image|picture|input|article|text) (?:was |is |has been )?(?:provided"
+    r"|given|attached))"
 )
 _CANNOT_EN: Final = re.compile(
-    r"\b(?:can(?:'t|not)|unable|not able|not possible|don't have|do not have|not capable|not enough information|wasn't provided|(?:was|is|been) (?:not )?(?:provided|given|attached)|not have access|don't know|do not know)\b"
+    r"\b(?:can(?:'t|not)|unable|not able|not possible|don't have|do not have|not capable|not enough information|wasn't provided|(?:was|is|been) (?:not )?(?:provided|given"
+    r"|attached)|not have access|don't know|do not know)\b"
 )
 _TURNS_EN: Final = re.compile(r"\b(?:however|but (?:i can(?!'t|not| not)|here|generally|in general|if)|here (?:is|are)|instead,|that said|nevertheless)\b")
 _REFUSAL_KO: Final = re.compile(
@@ -142,7 +149,8 @@ _ASKS: Final = re.compile(
 )
 _ASKS_SIGN: Final = re.compile("[Pp]lease|[Yy]ou|[Kk]indly|주세요|주[시십실신]|필요")  # quicker than what it stands for
 _ASKING_ASKED: Final = re.compile(
-    r"question|e-?mail|letter|message|customer|dialogue|conversation|chat|ask|request|interview|survey|form|instruction|write|rewrite|rephrase|translate|sentence|polite|command|script|role"
+    r"question|e-?mail|letter|message|customer|dialogue|conversation|chat|ask|request|interview|survey|form|instruction|write|rewrite|rephrase|translate|sentence|polite"
+    r"|command|script|role"
     r"|질문|메일|편지|메시지|고객|대화|챗|묻|물어|요청|인터뷰|설문|양식|지침|지시|번역|문장|정중|명령|대본|역할|작성|안내"
 )
 

@@ -32,8 +32,11 @@ RULES: Final = (
 )
 
 _CALCULATE: Final = re.compile(
-    r"\b(?:calculat\w*|comput\w*|mean|median|mode|average|sum|total|multiply|product of|divide|quotient|subtract|difference between .*\d|add (?:up|these|\d|the (?:\w+ )?numbers)|area|perimeter|volume|circumference|hypotenuse|probability|percent\w*|square root|cube|factorial|solve|equation|convert|how (?:many|much|long|far|old|tall)"
-    r"|(?:next|missing|\w+th|third) (?:term|number|element)\w*|range of|standard deviation|variance|interest|gcd|lcm|greatest common|least common|prime|remainder|fraction|decimal|binary|hexadecimal|simplify|evaluate|slope|derivative|integral|distance between|speed|temperature|predict the (?:output|result))\b"
+    r"\b(?:calculat\w*|comput\w*|mean|median|mode|average|sum|total|multiply|product of|divide|quotient|subtract|difference between .*\d|add (?:up|these|\d"
+    r"|the (?:\w+ )?numbers)|area|perimeter|volume|circumference|hypotenuse|probability|percent\w*|square root|cube|factorial|solve|equation|convert|how (?:many|much|long|far"
+    r"|old|tall)"
+    r"|(?:next|missing|\w+th|third) (?:term|number|element)\w*|range of|standard deviation|variance|interest|gcd|lcm|greatest common|least common|prime|remainder|fraction"
+    r"|decimal|binary|hexadecimal|simplify|evaluate|slope|derivative|integral|distance between|speed|temperature|predict the (?:output|result))\b"
     r"|계산|평균|중앙값|중간값|최빈값|합계|합을|총합|곱하|곱을|나누|빼기|더하|넓이|면적|둘레|부피|확률|백분율|퍼센트|제곱근|방정식|풀어|푸세요|변환|몇 ?(?:개|명|번|시간|미터|킬로|도)?|수열|순열|표준 ?편차|이자|최대공약수|최소공배수|나머지|분수|소수|이진|온도|거리|속도|값을 구|구하"
 )
 _NUMBER: Final = re.compile(r"\d")
@@ -42,7 +45,8 @@ _WORKING: Final = re.compile(
     re.IGNORECASE,
 )
 _FACT: Final = re.compile(
-    r"\bcountr|\bpeople|\bstates?\b|\bplanets?|population|capital|world|year|born|invent|history|legs|bones|continent|season|player|letters?|words?\b|syllable|vowel|sentence|array\b|codes?\b|snippet|\brgb\b|colou?r|나라|국가|사람|인구|수도|세계|년도|역사|대륙|글자|단어|문장|음절"
+    r"\bcountr|\bpeople|\bstates?\b|\bplanets?|population|capital|world|year|born|invent|history|legs|bones|continent|season|player|letters?|words?\b|syllable|vowel|sentence"
+    r"|array\b|codes?\b|snippet|\brgb\b|colou?r|나라|국가|사람|인구|수도|세계|년도|역사|대륙|글자|단어|문장|음절"
 )
 
 
@@ -68,13 +72,16 @@ _OPERATIONS: Final[tuple[tuple[re.Pattern[str], Callable[[Sequence[float]], floa
     (re.compile(r"\b(?:smallest|minimum|lowest|least)\b|최소값|최솟값|가장 작은"), min),
 )
 _MORE: Final = re.compile(
-    r"\b(?:even|odd|primes?|digits?|first|last|second|third|squares?|cubes?|positive|negative|less|fewer|weighted|geometric|harmonic|deviation|each|every|between|differen\w+|except|index|divid\w*|subtract\w*"
-    r"|round\w*|absolute|range|mode|moving|smaller|larger|greater than|given the number|total|tax|percent\w*|convert|minimum number|number of|how many|common|subset|pairs?|sub\w*|combinations?|closest|target|sequence|series|code|function|program|equation|multiples?|factors?|angle)\b"
+    r"\b(?:even|odd|primes?|digits?|first|last|second|third|squares?|cubes?|positive|negative|less|fewer|weighted|geometric|harmonic|deviation|each|every|between|differen\w+"
+    r"|except|index|divid\w*|subtract\w*"
+    r"|round\w*|absolute|range|mode|moving|smaller|larger|greater than|given the number|total|tax|percent\w*|convert|minimum number|number of|how many|common|subset|pairs?"
+    r"|sub\w*|combinations?|closest|target|sequence|series|code|function|program|equation|multiples?|factors?|angle)\b"
     r"|짝수|홀수|소수|자릿수|제곱|양수|음수|보다|차이|제외|나누|빼|반올림|절대|범위|몇 개|공약수|공배수|부분|쌍|번째|집합|정렬|오름차순|내림차순|퍼센트|변환|어떻게|코드|함수|프로그램|방정식|가중|표준|수열|각도|각각"
 )
 _ASKED_FOR: Final = r"(?:calculate|compute|evaluate|solve|what is|what's|find|determine|add|multiply|simplify)(?: the)?(?: (?:value|result|answer|sum|product|quotient|difference))?(?: (?:of|for|to))?(?: the)?(?: following)?(?: (?:expression|equation|problem|calculation))?:? "
 _EXPRESSION: Final = re.compile(
-    rf"(?:{_ASKED_FOR})?(-?\d+(?:\.\d+)?)( ?[+x×*/÷] ?| - | (?:plus|minus|times|multiplied by|divided by) )(\d+(?:\.\d+)?) ?=? ?[?.]?(?:[을를의은는이가]? ?(?:값을 ?|합을 ?|결과를 ?|곱을 ?)?(?:계산|구하|구해|얼마|몇|무엇|풀)[가-힣 ]*[.?]?)?"
+    rf"(?:{_ASKED_FOR})?(-?\d+(?:\.\d+)?)( ?[+x×*/÷] ?| - | (?:plus|minus|times|multiplied by|divided by) )(\d+(?:\.\d+)?) ?=? ?[?.]?(?:[을를의은는이가]? ?(?:값을 ?|합을 ?|결과를 ?"
+    rf"|곱을 ?)?(?:계산|구하|구해|얼마|몇|무엇|풀)[가-힣 ]*[.?]?)?"
 )
 _ASKS_VALUE: Final = re.compile(r"\b(?:calculate|compute|evaluate|solve|what|find|determine|add|multiply|simplify)\b|계산|구하|구해|얼마|몇|무엇|풀")
 _SIGN: Final[dict[str, Callable[[float, float], float]]] = {

@@ -48,7 +48,8 @@ RULES: Final = (
 )
 
 _ENDS_OPEN_EN: Final = re.compile(
-    r"(?:^|[ \n])(?:the|a|an|of|to|and|or|with|for|from|by|as|but|because|their|its|our|your|which|whose|than|into|is|are|was|were|be|if|when|such as|in order|will|would|should|can)$",
+    r"(?:^|[ \n])(?:the|a|an|of|to|and|or|with|for|from|by|as|but|because|their|its|our|your|which|whose|than|into|is|are|was|were|be|if|when|such as|in order|will|would"
+    r"|should|can)$",
     re.IGNORECASE,
 )
 _ENDS_OPEN_KO: Final = re.compile(

@@ -30,11 +30,15 @@ RULES: Final = (
 )
 
 _TEXT_EN: Final = (
-    r"(?:article|text|passage|paragraph|sentences?|story|poem|essay|e-?mail|letter|document|review|statement|quote|quotation|dialogue|conversation|tweet|headline|code|snippet|equation|expression"
-    r"|data(?: ?set)?|table|list|words?|phrases?|numbers?|items?|options?|excerpt|speech|report|news|blog post|lyrics|input|information|facts?|definitions?|scenario|recipe|array|string|product|company|animals?|ingredients|set of \w+|pair of \w+)"
+    r"(?:article|text|passage|paragraph|sentences?|story|poem|essay|e-?mail|letter|document|review|statement|quote|quotation|dialogue|conversation|tweet|headline|code|snippet"
+    r"|equation|expression"
+    r"|data(?: ?set)?|table|list|words?|phrases?|numbers?|items?|options?|excerpt|speech|report|news|blog post|lyrics|input|information|facts?|definitions?|scenario|recipe"
+    r"|array|string|product|company|animals?|ingredients|set of \w+|pair of \w+)"
 )
 _REFERRED: Final = re.compile(
-    rf"\b(?:the|this|these|each of the|a|of) (?:following|given|below|above|provided|attached) (?:\w+ ){{0,2}}?{_TEXT_EN}\b|\b(?:following|given|provided) (?:\w+ )?{_TEXT_EN}\b|\b(?:this|the) (?:article|passage|paragraph|excerpt|text|sentence|essay|news article|code snippet|dataset)\b(?! (?:of|about|on|that|in|for|with|to|from|called|titled|by|between|structure))"
+    rf"\b(?:the|this|these|each of the|a|of) (?:following|given|below|above|provided|attached) (?:\w+ ){{0,2}}?{_TEXT_EN}\b|\b(?:following|given"
+    rf"|provided) (?:\w+ )?{_TEXT_EN}\b|\b(?:this|the) (?:article|passage|paragraph|excerpt|text|sentence|essay|news article|code snippet|dataset)\b(?! (?:of|about|on|that|in"
+    rf"|for|with|to|from|called|titled|by|between|structure))"
 )
 _REFERRED_KO: Final = re.compile(
     r"(?<![가-힣'\"’”])(?:(?:다음|아래|위|위의|아래의|주어진|제시된|제공된) (?:[가-힣]+ )?|이 )"
@@ -46,7 +50,8 @@ _ORDERS_KO: Final = re.compile(r"(?:세요|시오|니다|하기|줘|라|까|인�
 _HOLDS: Final = re.compile(r"[:\n]\s*\S|[\"“‘«「『<(\[{].{2,}[\"”’»」』>)\]}]|'.{3,}'|\d+\s*[,+*/=x×-]\s*\d|(?:,.*){2,}|[`]")
 _FOLLOWS: Final = re.compile(r"[.?!]\s+\S+\s+\S+")  # ... or in a sentence of its own
 _OWN: Final = re.compile(
-    r"\b(?:create|generate|write|compose|make|come up with|imagine|invent|design|construct|form|build|given (?:a|an|the)|using the given|a given|any given)\b|만드|만들|작성|생성|쓰세요|써 ?주|지어"
+    r"\b(?:create|generate|write|compose|make|come up with|imagine|invent|design|construct|form|build|given (?:a|an|the)|using the given|a given|any given)\b|만드|만들|작성|생성|쓰세요"
+    r"|써 ?주|지어"
 )
 
 _LONG_TEXT: Final = re.compile(
@@ -54,14 +59,16 @@ _LONG_TEXT: Final = re.compile(
     r"|기사|뉴스|에세이|보고서|논문|문서|연설|블로그|이야기|지문|데이터 ?세트|데이터셋|연구"
 )
 _WORK_ON: Final = re.compile(
-    r"summar|key (?:points|takeaways|ideas|facts|information)|takeaways|main (?:points?|ideas?|arguments?|themes?|message)|outline (?:of )?(?:the|this)|analy[sz]|critique|synops|abstract|요약|핵심|요점|주요|분석|줄거리"
+    r"summar|key (?:points|takeaways|ideas|facts|information)|takeaways|main (?:points?|ideas?|arguments?|themes?|message)|outline (?:of )?(?:the|this)|analy[sz]|critique"
+    r"|synops|abstract|요약|핵심|요점|주요|분석|줄거리"
 )
 
 
 _HANGUL: Final = re.compile("[가-힣]")
 # Here the long text is what the answer shall be.
 _WRITES: Final = re.compile(
-    r"^(?:write|generate|create|construct|compose|develop|prepare|design)(?: me)? an? (?:[\w-]+ ){0,2}?(?:report|paper|essay|outline|story|speech|blog|article|news|document|presentation)\b|작성|쓰세요|써 ?주|지어"
+    r"^(?:write|generate|create|construct|compose|develop|prepare|design)(?: me)? an? (?:[\w-]+ ){0,2}?(?:report|paper|essay|outline|story|speech|blog|article|news|document"
+    r"|presentation)\b|작성|쓰세요|써 ?주|지어"
 )
 
 

@@ -39,10 +39,12 @@ _OTHER_ASKED: Final = re.compile(
 
 # Kana, Cyrillic, Arabic, Hebrew, Devanagari, Thai; Han only two together, for a Korean text glosses in parentheses.
 _SCRIPTS: Final = re.compile(
-    "[\u3041-\u30fa\u30fc-\u30ff]{2,}|[\u0400-\u04ff]{2,}|[\u0590-\u05ff]{2,}|[\u0600-\u06ff]{2,}|[\u0900-\u097f]{2,}|[\u0e00-\u0e7f]{2,}|(?<![(（\u4e00-\u9fff])[\u4e00-\u9fff]{2,}"
+    "[\u3041-\u30fa\u30fc-\u30ff]{2,}|[\u0400-\u04ff]{2,}|[\u0590-\u05ff]{2,}|[\u0600-\u06ff]{2,}|[\u0900-\u097f]{2,}|[\u0e00-\u0e7f]{2,}"
+    "|(?<![(（\u4e00-\u9fff])[\u4e00-\u9fff]{2,}"
 )
 _SCRIPT_ASKED: Final = re.compile(
-    r"translat|language|japan|chin[ae]|russia|ukrain|arab|hindi|thai|hebrew|greek|korea|kanji|mandarin|cantonese|cyrillic|say |phrase|greeting|word|script|character|symbol|emoji|kaomoji|asian?\b"
+    r"translat|language|japan|chin[ae]|russia|ukrain|arab|hindi|thai|hebrew|greek|korea|kanji|mandarin|cantonese|cyrillic|say |phrase|greeting|word|script|character|symbol"
+    r"|emoji|kaomoji|asian?\b"
     r"|번역|언어|외국어|일본|중국|러시아|우크라|아랍|힌디|인도|태국|히브리|그리스|한자|사자성어|고사성어|성어|한문|한시|가나|간체|번체|만다린|불교|유교|논어|인사|이름|문자|어원|이모"
 )
 

@@ -65,7 +65,8 @@ _NOBODY: Final = re.compile(r"(?:^|[.@])(?:example\.(?:com|org|net|edu|co\.kr|kr
 
 # Local parts and domains that examples are made of.
 _EXAMPLE: Final = re.compile(
-    r"(?:example|user(?:name)?|test(?:er|ing)?|(?:your|first|last|full|my)?[._-]?(?:name|e?mail)|john[._]?doe|jane[._]?doe|abc|xyz|sample|someone|somebody|recipient|sender|foo|bar|123)\d*@"
+    r"(?:example|user(?:name)?|test(?:er|ing)?|(?:your|first|last|full|my)?[._-]?(?:name|e?mail)|john[._]?doe|jane[._]?doe|abc|xyz|sample|someone|somebody|recipient|sender|foo"
+    r"|bar|123)\d*@"
     r"|.+@(?:[\w-]+\.)*(?:(?:your|my|some)?-?(?:domain|company|e?mail|website|site|organization|school)|abc|xyz|foo|bar|test)\.[a-z.]+$",
     re.IGNORECASE,
 )
@@ -82,7 +83,8 @@ _CARD_NAMED: Final = re.compile(r"card|visa|master|payment|카드|결제", re.IG
 _TEST_CARDS: Final = frozenset(("4111111111111111", "4242424242424242", "5555555555554444", "5105105105105100", "378282246310005", "4012888888881881", "6011111111111117"))
 
 _SECRET: Final = re.compile(
-    r"(?<![A-Za-z0-9])sk-(?:proj-|ant-)?[A-Za-z0-9_-]{20,}|(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])|(?<![A-Za-z0-9])gh[pousr]_[A-Za-z0-9]{30,}|(?<![A-Za-z0-9])github_pat_\w{30,}|(?<![A-Za-z0-9])hf_[A-Za-z0-9]{30,}|(?<![A-Za-z0-9])xox[abprs]-[A-Za-z0-9-]{10,}"
+    r"(?<![A-Za-z0-9])sk-(?:proj-|ant-)?[A-Za-z0-9_-]{20,}|(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])|(?<![A-Za-z0-9])gh[pousr]_[A-Za-z0-9]{30,}"
+    r"|(?<![A-Za-z0-9])github_pat_\w{30,}|(?<![A-Za-z0-9])hf_[A-Za-z0-9]{30,}|(?<![A-Za-z0-9])xox[abprs]-[A-Za-z0-9-]{10,}"
     r"|AIza[\w-]{35}|(?<![A-Za-z0-9])glpat-[\w-]{20,}|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----(?:[A-Za-z0-9+/=\s\\]{0,8000}?-----END (?:[A-Z]+ )?PRIVATE KEY-----)?"
     r"|(?<![\w-])eyJ[\w-]{10,2000}\.eyJ[\w-]{10,8000}\.[\w-]{10,}"
 )

@@ -57,7 +57,8 @@ _BRACKETED: Final = re.compile(
 _CIRCLES: Final = re.compile("[○◯〇OＯ]{2}")
 # Tasks whose answer is a form, where open places are right.
 _FORM: Final = re.compile(
-    r"letter|e-?mail|template|form\b|invit|memo|message|announce|speech|resume|résumé|\bcv\b|contract|agreement|card|note\b|script|fill|blank|bracket|statement|press release|notice"
+    r"letter|e-?mail|template|form\b|invit|memo|message|announce|speech|resume|résumé|\bcv\b|contract|agreement|card|note\b|script|fill|blank|bracket|statement|press release"
+    r"|notice"
     r"|review|introduc|greeting|\bad\b|advert|proposal|post\b|tweet|bio"
     r"|편지|메일|서식|양식|초대|메모|메시지|공지|연설|이력서|자기소개|계약|카드|빈칸|괄호|안내|소개|보도자료|문자|광고|제안서|템플릿|대본|추천서|후기|리뷰|인사|축사|게시"
 )
@@ -139,7 +140,8 @@ _NO_OUTPUT: Final = frozenset(
 _NO_ANSWER: Final = frozenset(("na", "none", "null", "nan", "nil", "없음", "tbd", "empty", "blank", "미정"))
 # Questions to which "none" is an answer.
 _NONE_IS_AN_ANSWER: Final = re.compile(
-    r"\b(?:any|none|null|n/a|identify|find|extract|detect|list|which|what|whether|is there|are there|how many|return|output|value|result|error|mistake|missing|empty|classif\w*|label)\b"
+    r"\b(?:any|none|null|n/a|identify|find|extract|detect|list|which|what|whether|is there|are there|how many|return|output|value|result|error|mistake|missing|empty|classif\w*"
+    r"|label)\b"
     r"|없|있|찾|추출|무엇|어느|어떤|몇|오류|결과|출력|분류|라벨|고르|감지|식별"
 )
 _SIGNS: Final = re.compile(r"[\W_]+")

@@ -32,17 +32,20 @@ RULES: Final = (
 _URL: Final = re.compile(r"https?://\S+|(?<![A-Za-z0-9])www\.\S+|(?<![@\w.])[a-z0-9-]{2,}\.(?:com|org|net|edu|gov|io|co\.kr|or\.kr|go\.kr|kr|co\.uk)(?:/\S*)?(?![\w@])")
 _URL_SIGNS: Final = ("http", "www.", ".com", ".org", ".net", ".kr", ".edu", ".gov", ".io", ".co.uk")
 _ABOUT_CONTENT: Final = re.compile(
-    r"summar|article|analy[sz]|page|website|site|read|visit|extract|identif|critique|evaluat|apprais|assess|review|rate|describe|outline|find|key points|main|watch|listen|explain|discuss|what|who|design"
+    r"summar|article|analy[sz]|page|website|site|read|visit|extract|identif|critique|evaluat|apprais|assess|review|rate|describe|outline|find|key points|main|watch|listen"
+    r"|explain|discuss|what|who|design"
     r"|요약|기사|분석|페이지|사이트|읽|방문|추출|평가|설명|영상|내용|찾|블로그|링크|주소|무엇|디자인"
 )
 _ABOUT_ADDRESS: Final = re.compile(
-    r"\burls?\b|shorten|domain|hyperlink|html|css|python|script|function|program|anchor|parse|protocol|valid|cit(?:e|ation)|reference|bibliograph|format|e-?mail|regex|\bip\b|도메인|단축|하이퍼링크|형식|인용|참고 ?문헌|유효|정규식|메일|코드"
+    r"\burls?\b|shorten|domain|hyperlink|html|css|python|script|function|program|anchor|parse|protocol|valid|cit(?:e|ation)|reference|bibliograph|format|e-?mail|regex|\bip\b"
+    r"|도메인|단축|하이퍼링크|형식|인용|참고 ?문헌|유효|정규식|메일|코드"
 )
 
 _MEDIUM: Final = r"(?:image|picture|photo|photograph|painting|drawing|video|clip|audio|recording|screenshot|attachment|attached file|gif|cartoon|comic|illustration)s?"
 _MEDIA: Final = re.compile(
     rf"\b(?:this|the (?:following|given|attached|above|below|provided|accompanying)) (?:\w+ )?{_MEDIUM}\b"
-    rf"|\b(?:in|of|from|about|describe|caption|for|analyze|identify) (?:the|this) (?:\w+ )?(?:image|picture|photo|photograph|painting|video|audio|recording|screenshot)s?(?: (?:below|above|attached|provided))?\s*[.?:]?$"
+    rf"|\b(?:in|of|from|about|describe|caption|for|analyze|identify) (?:the|this) (?:\w+ )?(?:image|picture|photo|photograph|painting|video|audio|recording"
+    rf"|screenshot)s?(?: (?:below|above|attached|provided))?\s*[.?:]?$"
     r"|\b(?:see|is|are|files?|images?|documents?) attached\b|\battached (?:file|image|document|picture|photo|spreadsheet|pdf)\b|\bsee attachment\b"
     r"|(?<![가-힣])(?:이|다음|아래|위|위의|아래의|첨부된?|첨부한|주어진|제시된|제공된) ?(?:그림|이미지|사진|영상|동영상|비디오|오디오|음성|녹음|첨부 ?파일|스크린샷|삽화|만화)(?!작가|책)"
 )
