@@ -7,6 +7,7 @@ wrong with one row stays in the row, and the expectations decide about it.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 Row = dict[str, Any]
@@ -32,6 +33,7 @@ _FAULT_KEY = "seodang_fault"
 _UNREADABLE_KEY = "seodang_unreadable"
 
 SHOWN_CHARACTERS: Final = 80
+_SURROGATE = re.compile("[\ud800-\udfff]")
 UNREADABLE_CHARACTERS: Final = 2_000  # of a line that cannot be read: enough to find and mend it
 
 
@@ -80,7 +82,7 @@ def kind_of(value: object) -> str | None:
         case None:
             return None
         case str():
-            return "text" if value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value) else "broken"
+            return "text" if value.isascii() or not _SURROGATE.search(value) else "broken"
         case bool():
             return "true/false"
         case int() | float():
