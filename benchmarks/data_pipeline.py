@@ -4,7 +4,7 @@
 
 FILE holds Alpaca-style records (JSON list or JSONL). Beyond their number they are repeated with edits: a tenth of the
 copies with 3 % of the words changed (near-duplicates), the others with 40 %. Each stage runs in a process of its own,
-as `dvc repro` runs it; the peak is that process's resident set. Without FILE the bundled generator makes the records.
+as `dvc repro` runs it; the peak is that process's resident set and, added to it, that of its largest child. Without FILE the bundled generator makes the records.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def project(folder: Path, source: Path) -> None:
 def measured(stage: str, folder: Path) -> dict[str, float]:
     """Run one stage and return seconds, CPU seconds and peak MB of its process."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "SEODANG_LOG_LEVEL": "WARNING"}
-    script = "import sys, resource; from seodang.cli import main; code = main(sys.argv[1:]); print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
+    script = "import sys, resource; from seodang.cli import main; code = main(sys.argv[1:]); usage = resource.getrusage; print('PEAK', usage(resource.RUSAGE_SELF).ru_maxrss + usage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     ended = subprocess.run([sys.executable, "-c", script, "stage", stage], cwd=folder, env=environment, capture_output=True, text=True, check=False)
     seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)

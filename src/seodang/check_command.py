@@ -160,6 +160,8 @@ def _told(checked: Checked, report: Path | None) -> list[str]:
         for id, count in list(rules.items())[:_TOP]:
             rule = content["texts"].get(id)
             lines.append(f"  {count:>7,}  {id}" + (f": {rule['reason_ko']} / {rule['reason_en']}" if rule else ""))
-    lines += [f"전체 / whole set ({measure['severity']}): {measure['reason_ko']} / {measure['reason_en']} ({measure['of']}: {measure['value']:.3g})" for measure in content["data_set"]]
+    lines += [
+        f"전체 / whole set ({measure['severity']}): {measure['reason_ko']} / {measure['reason_en']} ({measure['of']}: {measure['value']:.3g})" for measure in content["data_set"]
+    ]
     lines += [f"보고서 / report: {report} (accepted.jsonl, quarantine.jsonl, data_docs/index.html)"] if report else []
     return lines

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import html
-import multiprocessing
-import os
-import signal
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seodang.data.checks.catalogue import CATALOGUE
-from seodang.data.checks.examination import Examination, Finding, examine
-from seodang.data.checks.repairing import Repair, repair
+from seodang.data.checks.examination import Examination, Finding
+from seodang.data.checks.repairing import Repair
 from seodang.data.checks.rule import Rule, told
+from seodang.data.examining import Examiner, Places, action_of, examined
 from seodang.data.repeats import Repeats
-from seodang.data.rows import TEXTS, Row, shown
+from seodang.data.rows import TEXTS, Row
 from seodang.data.tokens import TokenCounter
 from seodang.params import ExpectationsParams
 from seodang.records import Record, Turn, make_record
@@ -30,7 +25,6 @@ TOO_MANY_TOKENS = "too-many-tokens"
 
 _CHUNK_ROWS = 20_000
 _CHUNK_CHARACTERS = 16_000_000
-_PROCESSES = max(1, min(4, (os.cpu_count() or 1) - 1))  # that examine; more than four outrun the one that judges
 _RECORD_FIELDS = ("instruction", "input", "output", "language", "source", "task", "cluster", "role", "file", "source_row", "system", "rejected", "desirable", "url")
 
 
@@ -89,22 +83,11 @@ class Screen:
 
     def action(self, id: str) -> str:
         """Return reject, warn, repair or off."""
-        return _action(self.expectations, id)
+        return action_of(self.expectations, id)
 
-
-def _action(expectations: ExpectationsParams, id: str) -> str:
-    action: str = getattr(expectations.actions, id.replace("-", "_"))
-    return action
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What examining one row came to."""
-
-    mended: Row | None  # None: nothing was mended
-    examination: Examination  # of the mended row
-    repairs: list[Repair]
-    repaired: dict[str, Finding]  # what was found before mending, and no longer
+    def places(self, first: int, count: int) -> Places:
+        """Return what each of `count` rows from `first` on repeats or contradicts."""
+        return [{id: place for id, place in self.repeats.of(number).items() if id in self.ids} for number in range(first, first + count)]
 
 
 @dataclass(slots=True)
@@ -121,8 +104,7 @@ class _Looked:
 def screen(rows: Iterable[Row], with_: Screen, judge: Judge) -> Iterator[Judged]:
     """Yield every row with its verdict, in order, while the rows stream by.
 
-    From the second chunk on, other processes examine while this one lets Great
-    Expectations judge; the outcome is the same, whatever their number.
+    Other processes examine the next rows while this one lets Great Expectations judge.
 
     Args:
         rows: In the order in which `with_.repeats` has seen them.
@@ -131,47 +113,12 @@ def screen(rows: Iterable[Row], with_: Screen, judge: Judge) -> Iterator[Judged]
 
     """
     first = 0
-    for chunk, looks in _looked_at(_chunks(rows), with_):
+    for chunk, looks in examined(_chunks(rows), Examiner(with_.expectations, with_.ids), with_.places):
         looked = [_Looked(row, look.mended or row, look.examination, look.repairs, look.repaired) for row, look in zip(chunk, looks, strict=True)]
         _count_tokens(looked, with_)
         broken = judge.rows(_columns(looked, with_), len(looked), f"rows {first + 1:,}-{first + len(looked):,}")
         yield from (_judged(each, broken.get(place, []), with_) for place, each in enumerate(looked))
         first += len(looked)
-
-
-def _looked_at(chunks: Iterator[list[Row]], with_: Screen) -> Iterator[tuple[list[Row], list[_Look]]]:
-    """Yield each chunk with what was found in its rows."""
-    number = 0
-    job = _Job(with_.expectations, with_.ids)
-    for chunk in chunks:
-        yield chunk, job.look(chunk, _places(with_, number, len(chunk)))
-        number += len(chunk)
-        break
-    waiting: deque[tuple[list[Row], Future[list[_Look]]]] = deque()
-    with _pool() as pool:
-        for chunk in chunks:
-            waiting.append((chunk, pool.submit(job.look, chunk, _places(with_, number, len(chunk)))))
-            number += len(chunk)
-            if len(waiting) > _PROCESSES:
-                ready, looks = waiting.popleft()
-                yield ready, looks.result()
-        for ready, looks in waiting:
-            yield ready, looks.result()
-
-
-@contextmanager
-def _pool() -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool whose processes start with its first job, and end with the block, whatever ends it."""
-    spawned = multiprocessing.get_context("spawn")  # a fork would copy the threads of the libraries, locks and all
-    pool = ProcessPoolExecutor(_PROCESSES, mp_context=spawned, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _places(with_: Screen, first: int, count: int) -> list[dict[str, str]]:
-    return [{id: place for id, place in with_.repeats.of(number).items() if id in with_.ids} for number in range(first, first + count)]
 
 
 def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -185,32 +132,6 @@ def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
             chunk, characters = [], 0
     if chunk:
         yield chunk
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """What another process needs to examine rows."""
-
-    expectations: ExpectationsParams
-    ids: frozenset[str]
-
-    def look(self, rows: list[Row], places: list[dict[str, str]]) -> list[_Look]:
-        """Examine the rows; `places` has what each repeats or contradicts."""
-        return [self._look(row, elsewhere) for row, elsewhere in zip(rows, places, strict=True)]
-
-    def _look(self, row: Row, places: dict[str, str]) -> _Look:
-        """Examine one row, and mend what may be mended; what cannot be mended stays found."""
-        limits = self.expectations.limits
-        before = examine(row, limits, self.ids)
-        elsewhere = {id: Finding("record", shown(place)) for id, place in places.items()}
-        wanted = [id for id in before.findings if _action(self.expectations, id) == "repair"]
-        if not wanted:
-            before.findings.update(elsewhere)
-            return _Look(None, before, [], {})
-        mended, repairs = repair(row, wanted, limits)
-        after = examine(mended, limits, self.ids)
-        after.findings.update(elsewhere)
-        return _Look(mended, after, repairs, {id: before.findings[id] for id in wanted if id not in after.findings})
 
 
 def _count_tokens(looked: list[_Looked], with_: Screen) -> None:
