@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Thread
 
 from seodang.data.checks.examination import Examination, Finding, examine
 from seodang.data.checks.repairing import Repair, repair
@@ -93,8 +94,22 @@ def examined(chunks: Iterator[list[Row]], examiner: Examiner, places: Callable[[
 def _pool() -> Iterator[ProcessPoolExecutor]:
     """Yield a pool whose processes start with its first job, and end with the block, whatever ends it."""
     spawned = multiprocessing.get_context("spawn")  # a fork would copy the threads of the libraries, locks and all
-    pool = ProcessPoolExecutor(_PROCESSES, mp_context=spawned, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    pool = ProcessPoolExecutor(_PROCESSES, mp_context=spawned, initializer=_start)
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _start() -> None:
+    """Make this process leave an interruption to the one that started it, and end with that one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait for the parent's end: one that was killed tells nobody, and its pool would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -16,7 +16,7 @@ _ABOUT = re.compile(r"(readme|licen[cs]es?|copying|notice|changelog|citation)([.
 _ABOUT_SUFFIXES = (".dvc", ".md", ".rst", ".lock")
 _USER = re.compile(r"(?<=://)[^/?#]*@")
 _UNSAFE = re.compile(r"[^\w.\-]")
-_LONGEST = 100  # characters of a file name; most file systems take 255 bytes
+_LONGEST = 60  # characters of a file name, of four bytes at the most; most file systems take 255 bytes
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _VALUE = re.compile(r"(?<==)[^&#]+")
 

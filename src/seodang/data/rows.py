@@ -44,7 +44,7 @@ def fault(name: str, found: object) -> dict[str, Any]:
 
 def fault_of(value: object) -> str | None:
     """Return the name of the fault that stands in a field, None for any other value."""
-    name = value.get(_FAULT_KEY) if isinstance(value, dict) else None
+    name = value[_FAULT_KEY] if isinstance(value, dict) and value.keys() == {_FAULT_KEY, "found"} else None  # a file may have the key, too
     return name if name in _FAULTS else None
 
 

@@ -90,6 +90,11 @@ _CANNOT_KO: Final = re.compile(
     r"|(?:정보|데이터|내용|입력|이미지|기사|문장|텍스트|글|자료|맥락)[^.]{0,6}(?:부족|없어|없습니다|없으|주어지지 않|제공되지 않)|능력이 없|권한이 없|지원하지 않|가지고 있지 않|잘 모르|모르겠"
 )
 _TURNS_KO: Final = re.compile(r"(?<!죄송)(?<!미안)하지만|그러나|다만|대신|그렇지만|다음과 같")
+# Nobody who asks for a reply to a customer wants one that speaks of language models.
+_MODEL_ITSELF: Final = re.compile(
+    r"\b(?:as an?|i(?:'m| am) (?:just |only )?an?) (?:ai\b|artificial intelligence|(?:large )?language model|gpt)|(?:ai|인공 ?지능|언어 ?모델)[^.]{0,8}(?:로서|이기 때문|이므로|이라서|입니다)"
+)
+_ABOUT_MODELS: Final = re.compile(r"\bai\b|language model|chatbot|assistant|gpt|인공 ?지능|언어 ?모델|챗봇|비서")
 _HEAD: Final = 160  # characters in which a refusal begins
 
 
@@ -138,7 +143,8 @@ def find_refusal(view: View) -> Finding | None:
         refuses = _REFUSAL_EN.match(head) is not None and _CANNOT_EN.search(low) is not None and not _TURNS_EN.search(low)
     else:
         refuses = _REFUSAL_KO.match(head) is not None and _CANNOT_KO.search(head) is not None and not _TURNS_KO.search(low)
-    return Finding("output", shown(text)) if refuses and not _APOLOGY_ASKED.search(view.asked) else None
+    asked_for = _APOLOGY_ASKED.search(view.asked) is not None and (_MODEL_ITSELF.search(head) is None or _ABOUT_MODELS.search(view.asked) is not None)
+    return Finding("output", shown(text)) if refuses and not asked_for else None
 
 
 _ASKS: Final = re.compile(

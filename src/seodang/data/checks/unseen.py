@@ -29,7 +29,7 @@ RULES: Final = (
     ),
 )
 
-_URL: Final = re.compile(r"https?://\S+|(?<![A-Za-z0-9])www\.\S+|(?<![@\w.])[a-z0-9-]{2,}\.(?:com|org|net|edu|gov|io|co\.kr|or\.kr|go\.kr|kr|co\.uk)(?:/\S*)?(?![\w@])")
+_URL: Final = re.compile(r"https?://\S+|(?<![A-Za-z0-9])www\.\S+|(?<![@\w.-])[a-z0-9-]{2,}\.(?:com|org|net|edu|gov|io|co\.kr|or\.kr|go\.kr|kr|co\.uk)(?:/\S*)?(?![\w@])")
 _URL_SIGNS: Final = ("http", "www.", ".com", ".org", ".net", ".kr", ".edu", ".gov", ".io", ".co.uk")
 _ABOUT_CONTENT: Final = re.compile(
     r"summar|article|analy[sz]|page|website|site|read|visit|extract|identif|critique|evaluat|apprais|assess|review|rate|describe|outline|find|key points|main|watch|listen"
