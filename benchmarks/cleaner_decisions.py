@@ -26,7 +26,7 @@ from seodang.params_file import load_params
 from seodang.paths import Paths
 
 # Rules that warn, and that docs/data-quality.md recommends as `reject` in a strict setting.
-STRICT = ("input-thin", "input-referred", "link-unseen", "media-unseen", "beyond-text", "current-data", "claimed-action", "human-experience", "instruction-echo")
+STRICT = ("input-thin", "input-referred", "instruction-echo")
 RECALL = 0.3  # where the ranking is read off
 FIRM, SOFT, MENDED = 3.0, 2.0, 1.0  # weight in the ranking: rejected or strict, warned, repaired
 HEADING = f"{'flagged by':34s} {'rows':>5s} {'bad':>5s} {'precision':>10s} {'95 % interval':>16s} {'lift':>6s} {'recall':>7s} {'95 % interval':>16s} {'kept flagged':>13s}"

@@ -132,18 +132,24 @@ def _messages(system: str, turns: Sequence[Turn]) -> list[tuple[str, str]]:
 
 
 def _render_chat(messages: list[tuple[str, str]], template: ChatTemplate) -> tuple[Segment, ...]:
-    slotted = [{"role": role, "content": _SLOT.format(number)} for number, (role, _) in enumerate(messages)]
     try:
-        rendered = template.apply_chat_template(slotted, tokenize=False, add_generation_prompt=True)
+        return _rendered_chat(messages, template)
     except Exception:
         if messages[0][0] != "system" or len(messages) == 1:
             raise
-        # Templates such as Gemma's know no system message and raise: there it leads the first question.
+        # Templates such as Gemma's know no system message and raise, or leave it out: there it leads the first question.
         (_, system), (role, first), *others = messages
-        return _render_chat([(role, f"{system}\n\n{first}"), *others], template)
+        return _rendered_chat([(role, f"{system}\n\n{first}"), *others], template)
+
+
+def _rendered_chat(messages: list[tuple[str, str]], template: ChatTemplate) -> tuple[Segment, ...]:
+    slotted = [{"role": role, "content": _SLOT.format(number)} for number, (role, _) in enumerate(messages)]
+    rendered = template.apply_chat_template(slotted, tokenize=False, add_generation_prompt=True)
     segments: list[Segment] = []
-    for number, (_, content) in enumerate(messages):
-        before, _, rendered = rendered.partition(_SLOT.format(number))
+    for number, (role, content) in enumerate(messages):
+        before, slot, rendered = rendered.partition(_SLOT.format(number))
+        if not slot:
+            raise ValueError(f"the model's chat template leaves out message {number + 1} ({role}); correct the template, or take another prompt.format")
         segments += [Segment(before, control=True), Segment(content, control=False)]
     return (*segments, Segment(rendered, control=True))
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seodang.data.minhash import ANSWER, REST, WHOLE, WITHOUT_INPUT, Sketches, similarities
-from seodang.data.shingles import Hashes
+from seodang.data.minhash import ANSWER, REST, VARIANTS, WHOLE, WITHOUT_INPUT, Sketch, Sketches, similarities
+from seodang.data.shingles import Hashes, Integers
 from seodang.data.splitting import NEVER_SCORED
 from seodang.data.traits import templated_so_far
 from seodang.params import DuplicatesParams
@@ -25,6 +25,9 @@ from seodang.params import DuplicatesParams
 # Of the leaders that share a band's bucket this many are compared, the earliest ones: a bucket of one boilerplate text
 # would otherwise cost the square of its size. Similar records meet in several bands, so few pairs are lost.
 _LEADERS = 4
+
+# What is compared: the fields that the two records don't have word for word, and the answer. By same instruction, same input.
+_COMPARED = np.array([[WHOLE, WITHOUT_INPUT], [REST, ANSWER]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +55,24 @@ class Comparison:
         """
         if self._exact[first] == self._exact[second]:
             return 1.0
-        variant = self._variant(first, second)
+        variant = int(_COMPARED[int(self._instruction[first] == self._instruction[second]), int(self._input[first] == self._input[second])])
         if self._lengths[variant, [first, second]].min() < self.duplicates.min_characters:
             return 0.0
         return float(similarities(self._sketches.sketch(first, variant), self._sketches.sketch(second, variant)))
 
-    def _variant(self, first: int, second: int) -> int:
-        """Return what is compared: the fields that the two don't have word for word, and the answer."""
-        same_instruction = self._instruction[first] == self._instruction[second]
-        same_input = self._input[first] == self._input[second]
-        if same_instruction:
-            return ANSWER if same_input else REST
-        return WITHOUT_INPUT if same_input else WHOLE
+    def with_each(self, others: Integers, sketches: Sketch, record: int, own: Sketch) -> NDArray[np.float64]:
+        """Return the similarity of a record to each of several others.
+
+        Args:
+            others: n records.
+            sketches: All of theirs, n x VARIANTS x P.
+            record: The one.
+            own: Its sketches, VARIANTS x P.
+        """
+        variants = _COMPARED[(self._instruction[others] == self._instruction[record]).astype(np.intp), (self._input[others] == self._input[record]).astype(np.intp)]
+        enough = np.minimum(self._lengths[variants, others], self._lengths[variants, record]) >= self.duplicates.min_characters
+        alike = similarities(sketches[np.arange(others.size), variants], own[variants])
+        return np.where(self._exact[others] == self._exact[record], 1.0, np.where(enough, alike, 0.0))
 
 
 def _variant_lengths(rows: NDArray[np.void]) -> NDArray[np.int32]:
@@ -148,17 +157,36 @@ def choose_kept(rows: NDArray[np.void], leaders: NDArray[np.int32], sketches: Sk
     comparison = Comparison(rows, sketches, duplicates)
     removed = Removed(np.full(len(rows), -1, dtype=np.int32), np.zeros(len(rows), dtype=np.float32), np.zeros(len(rows), dtype=np.bool_))
     for members in _pools(rows, leaders):
-        staying: list[int] = []
+        staying = _Staying(sketches.permutations)
         for record in members:
-            for kept in staying:
-                similarity = comparison.similarity(kept, record)
-                if similarity >= duplicates.threshold:
-                    removed.kept[record], removed.similarity[record] = kept, similarity
-                    removed.exact[record] = rows["exact"][kept] == rows["exact"][record]
-                    break
+            own = sketches.row(record)
+            alike = comparison.with_each(*staying.all, record, own)
+            if (enough := np.flatnonzero(alike >= duplicates.threshold)).size:
+                kept = staying.all[0][enough[0]]
+                removed.kept[record], removed.similarity[record] = kept, alike[enough[0]]
+                removed.exact[record] = rows["exact"][kept] == rows["exact"][record]
             else:
-                staying.append(record)
+                staying.add(record, own)
     return removed
+
+
+class _Staying:
+    """The records of one pool that stay, with their sketches in one array: a template may have thousands, and each newcomer is compared with all."""
+
+    def __init__(self, permutations: int) -> None:
+        self._records, self._sketches, self._count = np.empty(2, dtype=np.int64), np.empty((2, VARIANTS, permutations), dtype=np.uint8), 0
+
+    @property
+    def all(self) -> tuple[Integers, Sketch]:
+        """The records in the order in which they came, and their sketches."""
+        return self._records[: self._count], self._sketches[: self._count]
+
+    def add(self, record: int, sketches: Sketch) -> None:
+        """Add a record."""
+        if self._count == len(self._records):
+            self._records, self._sketches = np.concatenate([self._records] * 2), np.concatenate([self._sketches] * 2)
+        self._records[self._count], self._sketches[self._count] = record, sketches
+        self._count += 1
 
 
 def _pools(rows: NDArray[np.void], leaders: NDArray[np.int32]) -> Iterator[list[int]]:

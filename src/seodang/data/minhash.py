@@ -137,3 +137,8 @@ class Sketches:
         """Return the sketch of one record: P bytes."""
         place = (record * VARIANTS + variant) * self.permutations
         return np.frombuffer(os.pread(self._rows.fileno(), self.permutations, place), dtype=np.uint8)
+
+    def row(self, record: int) -> Sketch:
+        """Return all sketches of one record: VARIANTS x P bytes."""
+        width = VARIANTS * self.permutations
+        return np.frombuffer(os.pread(self._rows.fileno(), width, record * width), dtype=np.uint8).reshape(VARIANTS, -1)

@@ -24,7 +24,7 @@ from seodang.params import Format, IngestParams, SourceParams, TableTemplate
 from seodang.paths import Paths
 
 _PEEKED = 20  # records whose keys tell the format: the first one alone may lack a key
-_UNREADABLE = 1000  # rows without a readable one among them, after which a file is given up
+_UNREADABLE = 1000  # rows among the first ones, after which no more are waited for
 
 Object = dict[str, Any]
 
@@ -112,7 +112,7 @@ def _rows_of_files(source: SourceParams, ingest: IngestParams, tally: Tally) -> 
 def _rows(path: Path, origin: Origin, tally: Tally, *, format: Format, columns: dict[str, str] | None, table: TableTemplate | None) -> Iterator[Row]:
     """Yield the rows of one file; each carries the number of its object in the file."""
     found = read_objects(path, origin.file)
-    peeked = _peeked(found, origin.file)
+    peeked = _peeked(found)
     if not peeked:
         return
     whole = [each for each in peeked if not is_broken(each)]
@@ -131,13 +131,8 @@ def _rows(path: Path, origin: Origin, tally: Tally, *, format: Format, columns: 
             yield sample_row(sample, origin, number, original)
 
 
-def _peeked(found: Iterator[Object], place: str) -> list[Object]:
-    """Return the first objects, so many that some of them can be read.
-
-    Raises:
-        SourceError: If none of them can.
-
-    """
+def _peeked(found: Iterator[Object]) -> list[Object]:
+    """Return the first objects, so many that some of them can be read; the reader refuses a file of which none can."""
     first: list[Object] = []
     readable = 0
     for each in found:
@@ -145,9 +140,6 @@ def _peeked(found: Iterator[Object], place: str) -> list[Object]:
         readable += not is_broken(each)
         if readable == _PEEKED or len(first) - readable == _UNREADABLE:
             break
-    if first and not readable:
-        rows = f"none of its first {len(first):,} rows can be read" if len(first) > 1 else "its only row cannot be read"
-        raise SourceError(f"{place}: {rows}: {first[0]['reason']}")
     return first
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
@@ -65,7 +65,7 @@ class Contents:
     reasons: list[Reason]
     warnings: list[Reason]
     repairs: list[Reason]
-    faults: list[Reason]  # of the data set as a whole
+    faults: list[Reason]  # warnings about the data set as a whole; what rejects it leaves no card
     quarantined: int
     warned: int
     repaired: int
@@ -127,7 +127,7 @@ def _validation(validated: dict[str, Any], paths: Paths, card: CardParams, seed:
         "reasons": with_examples(reasons(validated["by_rule"], rules), lines(paths.quarantine), examples=card.examples, seed=seed),
         "warnings": reasons(validated["warnings"], rules),
         "repairs": reasons(validated["repairs"], rules),
-        "faults": [replace(reason, count=1) for reason in reasons(dict.fromkeys(validated["data_set_faults"], 1), rules)],
+        "faults": [Reason(measure["id"], 1, *(measure[name] for name in ("reason_ko", "reason_en", "fix_ko", "fix_en"))) for measure in validated["data_set"]],
         "quarantined": validated["quarantined"],
         "warned": validated["warned"],
         "repaired": validated["repaired"],
