@@ -36,6 +36,17 @@ RULES = {
     "several-answers": {"severity": "warn", "reason_ko": "답이 여럿입니다", "reason_en": "several answers", "fix_ko": "고르세요", "fix_en": "choose"},
     "stray-quotes": {"severity": "repair", "reason_ko": "남은 따옴표", "reason_en": "stray quotes", "fix_ko": "고쳤습니다", "fix_en": "mended"},
 }
+DRIFT = {
+    "id": "drift",
+    "of": "task",
+    "value": 0.4,
+    "bound": 0.3,
+    "severity": "warn",
+    "reason_ko": "지난번과 다릅니다",
+    "reason_en": "differs",
+    "fix_ko": "보세요",
+    "fix_en": "look",
+}
 PHONE = "010-9381-4027"
 
 
@@ -78,7 +89,7 @@ def _validated() -> dict[str, Any]:
         "poems": {"rows": 3, "accepted": 3, "quarantined": 0, "repaired": 0, "rules": {}},
     }
     counts = {"rows": 12, "accepted": 10, "quarantined": 2, "repaired": 1, "warned": 1}
-    rules = {"by_rule": {"output-missing": 1, "personal-phone": 1}, "warnings": {"several-answers": 1}, "repairs": {"stray-quotes": 1}, "data_set_faults": [], "rules": RULES}
+    rules = {"by_rule": {"output-missing": 1, "personal-phone": 1}, "warnings": {"several-answers": 1}, "repairs": {"stray-quotes": 1}, "data_set": [DRIFT], "rules": RULES}
     return {"input_sha256": "ab" * 32, **counts, **rules, "by_source": by_source}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,25 @@ def test_a_faulty_params_yaml_is_told_before_anything_is_read(capsys, tmp_path):
     code, _, err = check(capsys, write("good.jsonl", [GOOD]))
     assert code == 2
     assert "params.yaml cannot be used" in err
+
+
+def test_a_file_with_the_keys_that_mark_faults_in_rows_is_judged_like_any_other(capsys):
+    odd = [{"seodang_fault": "row-ragged"}, {"seodang_fault": "text-missing", "found": 1}, {"seodang_fault": ["x"], "found": None}]
+    code, found = summary(capsys, write("odd.jsonl", [GOOD, *({**GOOD, "instruction": value} for value in odd), {"seodang_unreadable": [1], "reason": {"a": 1}}]))
+    assert (code, found["rows"], found["accepted"], found["quarantined"]) == (1, 5, 1, 4)
+
+
+@pytest.mark.parametrize("place", ["a_file", "a_file/report"])
+def test_a_report_that_cannot_be_written_ends_with_2_and_says_where(capsys, tmp_path, place):
+    (tmp_path / "a_file").write_text("", "utf-8")
+    code, out, err = check(capsys, write("good.jsonl", [GOOD]), "--report", place)
+    assert (code, out) == (2, "")
+    assert f"{place} cannot be written to" in err
+
+
+def test_a_file_whose_name_is_not_utf_8_is_checked_like_any_other(capsys, tmp_path):
+    named = os.fsdecode("자료.jsonl".encode("cp949"))
+    (tmp_path / write("good.jsonl", [GOOD])).rename(tmp_path / named)
+    code, told = summary(capsys, named, "--report", "report")
+    assert (code, told["rows"], told["accepted"]) == (0, 1, 1)
+    assert len(lines(tmp_path / "report" / "accepted.jsonl")) == 1

@@ -1,12 +1,15 @@
 """Which records say the same, which of them stays, and that nothing added later changes it."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from preparing_cases import prepare_params, record, surveyed
 
+from seodang.data.duplicates import Comparison
+from seodang.data.minhash import Sketches, bands_for
 from seodang.data.splitting import places, roots, sides
-from seodang.data.traits import templated, templated_so_far
+from seodang.data.traits import survey, templated, templated_so_far
 
 KO = "서울의 날씨는 봄에 따뜻하고 여름에 덥고 비가 많이 오며 가을에는 맑고 겨울에는 춥고 눈이 내린다고 배웠습니다"
 EN = "Photosynthesis turns carbon dioxide and water into sugar and oxygen with the help of light in green leaves"
@@ -171,8 +174,6 @@ def test_adding_records_changes_no_earlier_cluster_and_no_earlier_side(tmp_path_
 
     def decided(rows):
         traits, leaders, _ = surveyed(rows, prepare, folder)
-        import numpy as np
-
         root = roots(traits.rows["group"], np.array(leaders, dtype=np.int32))
         return leaders, sides(traits.rows["bound"], places(traits.rows["group"][root]), prepare).tolist()
 
@@ -191,3 +192,17 @@ def test_no_leader_follows_another_and_every_removed_record_has_one_that_stays(t
         if removed.kept[number] >= 0:
             assert removed.kept[removed.kept[number]] == -1
             assert leaders[removed.kept[number]] == leaders[number]
+
+
+def test_a_record_is_as_similar_to_each_of_many_as_to_one(tmp_path):
+    records = [record(instruction, given, answer) for instruction in (EN, KO) for given in ("", EN[:60]) for answer in (EN, KO + EN, "yes")]
+    prepare = prepare_params(duplicates={"min_characters": 10})
+    with Sketches(tmp_path, 128, *bands_for(0.8, 128)) as sketches:
+        rows = survey(records, len(records), prepare, sketches).rows
+        comparison = Comparison(rows, sketches, prepare.duplicates)
+        numbers = np.arange(len(records))
+        together = np.stack([sketches.row(number) for number in numbers])
+        for one in numbers:
+            alike = comparison.with_each(numbers, together, one, together[one])
+            assert alike.tolist() == [comparison.similarity(one, other) for other in numbers]
+            assert np.unique(alike).size > 2

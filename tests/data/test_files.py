@@ -28,3 +28,7 @@ def test_a_url_is_shown_without_what_may_be_secret(url, shown):
 )
 def test_a_file_name_from_an_address_is_safe_and_keeps_its_suffix(path, name):
     assert file_name(path) == name
+
+
+def test_a_file_name_of_korean_letters_fits_into_a_file_system():
+    assert len(file_name("/" + "가" * 200 + ".jsonl").encode()) <= 255

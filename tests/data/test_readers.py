@@ -154,6 +154,7 @@ def test_an_item_that_is_no_object_is_a_broken_row(tmp_path):
         ('[{"a": 1,\n"b": ' + "9" * 5000 + "}]", r"a\.json, line 2, column 6: .*4,300 digits"),
         ('{"data": [{"a": 1}], "data2": [', r"a\.json, line 1, column 32: .*Expecting value"),
         ('{"train": [{"a": 1}], "examples": [{"a": 2}]}', r"a\.json holds two lists of records, train and examples; make a file of each"),
+        ('{"train": [{"a": 1}], "test": [{"a": 2}]}', r"a\.json holds two lists of records, train and test; make a file of each"),
     ],
 )
 def test_a_list_that_is_cut_or_broken_is_unusable_and_told_with_its_place(tmp_path, monkeypatch, text, message, block):

@@ -84,7 +84,8 @@ def test_of_equal_rows_the_first_stays_and_the_others_name_it(tmp_path):
 
 
 def test_a_training_row_that_repeats_a_scored_one_is_left_to_the_search_for_leaks(tmp_path):
-    assert faults(screened(tmp_path, [row(role="test"), row(role="any"), row(role="test")])) == [[], [], ["duplicate"]]
+    rows = [row(role="test"), row(role="train"), row(role="any"), row(role="test")]
+    assert faults(screened(tmp_path, rows)) == [[], [], [], ["duplicate"]]
 
 
 def test_two_labels_for_the_same_text_contradict_each_other_and_both_rows_are_told(tmp_path):

@@ -33,6 +33,13 @@ def test_a_source_without_what_it_needs_is_a_fault(raw):
         parse_params(overlaid(raw, {"model": {"source": "hub"}}), "params.yaml")
 
 
+@pytest.mark.parametrize("weight", [0.0, 101.0, float("inf"), float("nan")])
+def test_a_weight_that_makes_no_sensible_number_of_copies_is_a_fault(raw, weight):
+    raw["ingest"]["sources"][0] |= {"weight": weight}
+    with pytest.raises(ParamsError, match="weight"):
+        parse_params(raw, "params.yaml")
+
+
 def test_a_password_in_an_address_is_not_repeated(raw):
     raw["ingest"]["sources"][0] |= {"kind": "file", "path": "https://me:hunter2@localhost/a.json"}
     with pytest.raises(ParamsError, match="needs sha256") as caught:

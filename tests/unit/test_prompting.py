@@ -48,6 +48,26 @@ def test_a_chat_template_gets_each_turn_and_user_text_in_none_of_them_controls(t
     assert markers == ["<|user|>", "<|assistant|>", "<|user|>", "<|assistant|>"]
 
 
+class Forgetful:
+    """A template that leaves out the messages of some roles."""
+
+    def __init__(self, *left_out: str) -> None:
+        self.left_out = left_out
+
+    def apply_chat_template(self, conversation, *, tokenize, add_generation_prompt):
+        return "".join(f"<{turn['role']}>{turn['content']}" for turn in conversation if turn["role"] not in self.left_out) + "<assistant>"
+
+
+def test_a_template_that_leaves_the_system_text_out_gets_it_with_the_first_question():
+    segments = render_prompt("이름은?", "", "chat", Forgetful("system"), **CONVERSATION)
+    assert "".join(part.text for part in segments) == "<user>짧게 답하세요.\n\n안녕?<assistant>네.<user>이름은?<assistant>"
+
+
+def test_a_template_that_leaves_out_a_turn_is_refused():
+    with pytest.raises(ValueError, match=r"leaves out message 2 \(assistant\)"):
+        render_prompt("이름은?", "", "chat", Forgetful("system", "assistant"), **CONVERSATION)
+
+
 def test_braces_in_user_text_stay_as_they_are():
     assert "{input} {0}" in "".join(part.text for part in render_prompt("{input} {0}", "x", "koalpaca"))
 

@@ -13,6 +13,7 @@ from typing import Any, Self
 from pydantic import PositiveInt
 
 from seodang.data.files import LocalFile
+from seodang.data.reading.opening import mended
 from seodang.data.repeats import find_repeats
 from seodang.data.rows import Row
 from seodang.data.screening import Screen, screen
@@ -20,7 +21,7 @@ from seodang.data.set_rules import action_of, measures
 from seodang.data.sources import file_rows
 from seodang.data.tokens import TokenCounter
 from seodang.data.verdicts import Summary, accepted_line, quarantine_line, told_measures
-from seodang.errors import SourceError
+from seodang.errors import SeodangError, SourceError
 from seodang.jsonl import Writer, read_rows, write_json
 from seodang.params import ExpectationsParams, Format, TableTemplate
 from seodang.params.section import Section
@@ -79,8 +80,18 @@ def check(wanted: Wanted, params: CheckParams) -> Checked:
 
     Raises:
         SourceError: Naming every file that cannot be used, and why; nothing is written then.
+        SeodangError: If the report cannot be written.
 
     """
+    try:
+        return _check(wanted, params)
+    except OSError as error:  # of the files' own, SourceError tells
+        raise SeodangError(
+            f"{wanted.report or tempfile.gettempdir()} cannot be written to ({error.strerror or error}); name a folder that you may write to, with room on its disk / 쓸 수 없는 폴더입니다"
+        ) from error
+
+
+def _check(wanted: Wanted, params: CheckParams) -> Checked:
     from seodang.data.expectations import judging, told_of
 
     with tempfile.TemporaryDirectory(prefix="seodang-check-") as scratch:
@@ -108,9 +119,11 @@ def _all_rows(wanted: Wanted, params: CheckParams, checked: Checked) -> Iterator
     """Yield the rows of all files; a file's fault is told only after the others have been read, so that one run tells all."""
     faults = []
     for local in wanted.files:
-        path, place, empty = local.path, local.place, True
+        path, place, empty = local.path, mended(local.place), True
         try:
-            read = file_rows(path, place, format=wanted.format, columns=wanted.columns, table=wanted.table, name=path.name, max_field_characters=params.max_field_characters)
+            read = file_rows(
+                path, place, format=wanted.format, columns=wanted.columns, table=wanted.table, name=mended(path.name), max_field_characters=params.max_field_characters
+            )
             for row in progress(read, place):
                 empty = False
                 if row["format"] not in (met := checked.formats.setdefault(place, [])):

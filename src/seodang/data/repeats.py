@@ -83,8 +83,8 @@ class _Keys:
 def find_repeats(rows: Iterable[Row], label_characters: int) -> Repeats:
     """Return the repeats among the rows, which are read once.
 
-    Rows that are scored only (role test) repeat only one another: a training row
-    that equals one of them is a leak, and the evaluation item must not vanish for it.
+    Rows of one role repeat only one another: a training row that equals one that may be
+    scored is a leak, which `prepare` takes out, and the evaluation item must not vanish for it.
 
     Args:
         rows: In their order; the first of equal rows is the one that counts.
@@ -126,7 +126,7 @@ def _note_conflicts(others: NDArray[np.int32], question: NDArray[np.uint64], dis
 
 def _question(row: Row) -> str:
     turns = "\x1d".join(f"{turn['role']}\x1c{turn['content']}" for turn in row["turns"])
-    parts = (normalise(row["instruction"]), normalise(row["input"]), str(row["system"] or ""), turns, "test" if row["role"] == "test" else "")
+    parts = (normalise(row["instruction"]), normalise(row["input"]), str(row["system"] or ""), turns, row["role"])
     return "\x1f".join(parts)
 
 

@@ -19,6 +19,7 @@ Integers = NDArray[np.int64]
 
 _DROPPED, _BLANK, _LETTER, _DIGIT, _BORDER = range(5)
 _HYPHEN = ord("-")
+_CALCULATING = "*/%&#@\\"
 _BASE = 0x9E3779B97F4A7C15  # odd, so it has an inverse modulo 2**64
 _INVERSE = pow(_BASE, -1, 2**64)
 
@@ -40,8 +41,9 @@ class Letters:
 def letters_of(texts: Sequence[str]) -> Letters:
     """Return what of the texts counts when they are compared: NFKC, casefolded, without blanks and punctuation.
 
-    Signs such as + and = and emoji stay. Between digits one sign of what stood there stays, and so does a hyphen before a
-    digit: 1.5 is not 15, "1, 23" is not "12, 3", and -2 is not 2.
+    Signs that calculate (+ = * / %) and emoji stay. Between digits one sign of what stood there stays, and so does a hyphen
+    before a digit: 1.5 is not 15, "1, 23" is not "12, 3", and -2 is not 2. Of a text that is all punctuation all of it stays:
+    "!" is not "?".
     """
     folded = "".join(_folded(text) + "\0" for text in texts)
     points = np.frombuffer(folded.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).copy()
@@ -50,6 +52,7 @@ def letters_of(texts: Sequence[str]) -> Letters:
     kept[:-1] |= (points[:-1] == _HYPHEN) & (kinds[1:] == _DIGIT)
     _keep_between_digits(points, kinds, kept)
     kept &= kinds != _BORDER
+    _keep_bare_punctuation(kinds, kept)
     starts = np.concatenate([[0], np.cumsum(kept)[kinds == _BORDER]])
     places = np.flatnonzero(kept)
     begins = np.diff(places, prepend=-2) > 1
@@ -74,6 +77,14 @@ def _keep_between_digits(points: NDArray[np.uint32], kinds: NDArray[np.uint8], k
     points[chosen[kinds[chosen] == _BLANK]] = ord(" ")
 
 
+def _keep_bare_punctuation(kinds: NDArray[np.uint8], kept: NDArray[np.bool_]) -> None:
+    """Keep what isn't blank of the texts of which nothing else was kept."""
+    ends = kinds == _BORDER
+    text = np.cumsum(ends) - ends  # number of the text in which each code point stands
+    empty = np.bincount(text, weights=kept) == 0
+    kept |= empty[text] & (kinds == _DROPPED)
+
+
 @lru_cache(maxsize=1)
 def _kinds() -> NDArray[np.uint8]:
     """Return the kind of every code point (Unicode general categories: letters, marks, numbers and symbols count)."""
@@ -86,6 +97,7 @@ def _kinds() -> NDArray[np.uint8]:
             kinds[point] = _LETTER
         elif category[0] == "Z" or chr(point).isspace():
             kinds[point] = _BLANK
+    kinds[[ord(sign) for sign in _CALCULATING]] = _LETTER  # punctuation to Unicode
     kinds[0] = _BORDER
     return kinds
 

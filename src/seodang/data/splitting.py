@@ -1,4 +1,4 @@
-"""Split by hash: adding records moves nobody, and one text or near-duplicate never stands on two sides."""
+"""Split by hash: records added behind the others move nobody, and one text or near-duplicate never stands on two sides."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def roots(groups: NDArray[np.uint64], leaders: NDArray[np.int32]) -> NDArray[np.
     """Return for each record the earlier one (or itself) whose group gives its side.
 
     The first record of a group stands where its duplicates' leader stands, or else leads; the rest of the group follows it.
-    Only earlier records decide, so nobody moves when records are added.
+    Only earlier records decide, so nobody moves when records are added behind all others. One that is added to an earlier source
+    and is nearly a later record takes that one along.
     """
     _, firsts, members = np.unique(groups, return_index=True, return_inverse=True)
     first = firsts[members].astype(np.int32)

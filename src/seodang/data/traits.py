@@ -135,7 +135,7 @@ def _fill_texts(rows: NDArray[np.void], fields: Fields) -> None:
     question = joined(instructions, lengths[0], inputs)
     whole = joined(question, lengths[0] + lengths[1], answers)
     rows["instruction"], rows["input"], rows["answer"], rows["question"] = instructions, inputs, answers, question
-    rows["about"] = np.where(fields.texts, inputs, question)
+    rows["about"] = np.where(fields.texts & (inputs != 0), inputs, question)
     rows["exact"] = mixed(whole) ^ mixed(mixed(systems))
     rows["instruction_letters"], rows["input_letters"], rows["answer_letters"] = lengths[:3]
 

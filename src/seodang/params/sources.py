@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from seodang.params.section import Name, Section, Sha256
 from seodang.records import Language, Role
@@ -68,7 +68,7 @@ class SourceParams(Section):
     """Rows taken, chosen by a hash of the row; None for all."""
     role: Role
     """any: split by hash; train: never scored; test: never trained on."""
-    weight: PositiveFloat
+    weight: Annotated[float, Field(gt=0, le=100)]
     """How often each of its records stands in train: 0.5 for every other one, 2.0 for each twice; chosen by hash."""
     cap: PositiveInt | None
     """Its records in train at the most, after weight; None for all."""

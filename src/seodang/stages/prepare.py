@@ -110,7 +110,6 @@ def _report(prepared: Prepared, paths: Paths) -> dict[str, Any]:
         "copies": int(np.maximum(prepared.copies - 1, 0).sum()),
         "left_out": dict(zip(FATES[1:], fates[1:], strict=True)),
         "by_source": _by_source(prepared),
-        "left_out_as_leaks": fates[LEAK],
         "languages": _by_name(prepared, rows["korean"].astype(np.int32), _LANGUAGES),
         "tasks": _by_name(prepared, rows["task"], list(prepared.traits.tasks)),
         "duplicates": {"clusters": int((sizes > 1).sum()), "largest": int(sizes.max()), "removed": fates[EXACT] + fates[NEAR]},

@@ -171,3 +171,9 @@ def test_a_missing_report_names_the_stage_to_run(tmp_path):
     with pytest.raises(ArtefactError, match="dvc repro validate"):
         write_data_card(paths, CARD, 1)
     assert not paths.data_card.exists()
+
+
+def test_what_is_odd_about_the_set_as_a_whole_is_told_with_what_it_is_of(tmp_path):
+    files = written(tmp_path)
+    assert "<code>drift (task)</code> 지난번과 다릅니다 · differs" in files["index.html"]
+    assert "| 자료 전체 · whole set | drift (task) | – | 지난번과 다릅니다 · differs |" in files["README.md"]

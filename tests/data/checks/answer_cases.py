@@ -79,6 +79,7 @@ MISSES = [
     ("output-quoted", english(output="The door is 5'10\"")),
     ("output-quoted", row(instruction="이순신의 명언을 하나 적어 주세요.", output='"필사즉생 필생즉사"')),
     ("output-language", row(instruction="다음을 영어로 번역하세요.", input="나는 학생이다.", output="I am a student at the school.")),
+    ("output-language", row(instruction="다음을 영작하세요.", input="나는 학생이다.", output="I am a student at the school.")),
     ("output-language", row(instruction="1부터 3까지 세세요.", output="1, 2, 3")),
     ("output-language", row(instruction="자료를 다루는 도구를 나열하세요.", output="Pandas, NumPy, SciPy, Matplotlib")),
     ("output-language", english(instruction="Translate into Korean: capital", output="수도입니다.")),

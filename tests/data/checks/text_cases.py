@@ -145,6 +145,8 @@ MISSES = [
     ("placeholder-input", english(instruction="Give the meaning of this keyword.", input="None")),
     ("placeholder-input", row(instruction="이 영화평은 긍정인가요?", input="없음", output="부정", choices=["긍정", "부정"])),
     ("placeholder-input", row(input="입력 없음이라는 화면이 나옵니다")),
+    ("placeholder-input", row(instruction="다음 말을 영어로 옮기세요.", input="없음", output="nothing")),
+    ("placeholder-input", english(instruction="Put this into Korean.", input="None", output="없음")),
     ("placeholder-output", english(instruction="Find any errors in the sentence.", input="I am here.", output="None")),
     ("placeholder-output", row(instruction="문장에 틀린 말이 있으면 찾으세요.", input="나는 간다.", output="없음")),
     ("personal-resident-number", row(output="900101-1234567은 검사 숫자가 틀립니다.")),

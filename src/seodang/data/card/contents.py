@@ -127,7 +127,9 @@ def _validation(validated: dict[str, Any], paths: Paths, card: CardParams, seed:
         "reasons": with_examples(reasons(validated["by_rule"], rules), lines(paths.quarantine), examples=card.examples, seed=seed),
         "warnings": reasons(validated["warnings"], rules),
         "repairs": reasons(validated["repairs"], rules),
-        "faults": [Reason(measure["id"], 1, *(measure[name] for name in ("reason_ko", "reason_en", "fix_ko", "fix_en"))) for measure in validated["data_set"]],
+        "faults": [
+            Reason(f"{measure['id']} ({measure['of']})", 1, *(measure[name] for name in ("reason_ko", "reason_en", "fix_ko", "fix_en"))) for measure in validated["data_set"]
+        ],
         "quarantined": validated["quarantined"],
         "warned": validated["warned"],
         "repaired": validated["repaired"],

@@ -33,7 +33,7 @@ _WORD: Final = re.compile(r"[A-Za-z]{2,}")
 _SMALL: Final = re.compile(r"(?:^|[^A-Za-z])(?:the|is|are|was|of|and|to|a|in|you|it|that|for|with|my|we|this|have|be|not|on|your)(?![A-Za-z])", re.IGNORECASE)
 # Tasks whose answer may be in another language, or in none: translation, code, names, forms.
 _OTHER_ASKED: Final = re.compile(
-    r"translat|korean|hangul|english|french|spanish|german|italian|latin\b|portuguese|language|번역|영어|영문|한국어|한글|영단어|외국어|언어|프랑스어|스페인어|독일어|이탈리아어|라틴어|로마자|알파벳|철자|맞춤법"
+    r"translat|korean|hangul|english|french|spanish|german|italian|latin\b|portuguese|language|번역|영작|영어|영문|한국어|한글|영단어|외국어|언어|프랑스어|스페인어|독일어|이탈리아어|라틴어|로마자|알파벳|철자|맞춤법"
     r"|문법|발음|약어|두문자|애너그램|해시태그|url|주소|도메인|이메일|아이디|비밀번호|암호|공식|방정식|화학|모스|이진|16진|원문|로 옮|음차|운율|ascii"
 )
 

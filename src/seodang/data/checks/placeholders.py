@@ -103,7 +103,7 @@ _NO_INPUT: Final = frozenset(
 # These may be meant: a keyword of a language, an answer, a value.
 _DOUBTFUL: Final = frozenset(("na", "none", "nil", "null", "nan", "empty", "blank", "없음", "빈칸", "필요없음", "notrequired", "notneeded"))
 _VALUE_ASKED: Final = re.compile(
-    r"\b(?:words?|keywords?|values?|terms?|synonyms?|antonyms?|types?|means?|meaning|translate|sentence|define|string)\b|단어|낱말|값|뜻|의미|번역|동의어|반의어|문장"
+    r"\b(?:words?|keywords?|values?|terms?|synonyms?|antonyms?|types?|means?|meaning|translate|sentence|define|string)\b|단어|낱말|값|뜻|의미|번역|동의어|반의어|문장|옮기|옮겨|영어로|한국어로|into (?:english|korean)"
 )
 _NO_OUTPUT: Final = frozenset(
     (

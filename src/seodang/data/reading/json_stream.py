@@ -16,7 +16,7 @@ from seodang.data.reading.opening import LINE_CHARACTERS, is_utf8, mended, open_
 from seodang.data.rows import broken_row, shown
 from seodang.errors import SourceError
 
-LIST_KEYS: Final = frozenset({"data", "records", "examples", "train", "rows", "items", "samples", "dataset"})
+LIST_KEYS: Final = frozenset({"data", "records", "examples", "train", "rows", "items", "samples", "dataset", "test", "validation", "valid", "dev", "eval"})
 _BLOCK: Final = 2**18  # characters read at a time; doubled while one item needs more
 _NEAR_END: Final = 16  # a fault this near the end of what was read may be but a cut: \ud83d\ude00 has 12 characters
 
