@@ -50,8 +50,10 @@ def run(options: argparse.Namespace) -> int:
     from seodang.data.checking import Wanted, check
 
     params, project = _params(options.params)
+    files, faults = _all_files(options, Path.cwd())
     wanted = Wanted(
-        files=_all_files(options, Path.cwd()),
+        files=files,
+        faults=faults,
         format="columns" if options.column and options.format == "auto" else "table" if options.table and options.format == "auto" else options.format,
         columns=_columns(options.column),
         table=_table(options.table),
@@ -77,20 +79,26 @@ def _params(file: Path | None) -> tuple[CheckParams, Params | None]:
     return CheckParams(max_field_characters=params.ingest.max_field_characters, expectations=params.expectations), params
 
 
-def _all_files(options: argparse.Namespace, root: Path) -> list[LocalFile]:
-    """Return the files that the arguments name; what is wrong with any of these is told at once."""
-    files: list[LocalFile] = []
+def _all_files(options: argparse.Namespace, root: Path) -> tuple[list[LocalFile], list[str]]:
+    """Return the files that the arguments name, each once, and what is wrong with those that name none.
+
+    The report's own folder is left out: what it rejected must not come back as data.
+    """
+    files: dict[str, LocalFile] = {}
     faults = []
     for written in options.files:
         try:
-            files += _files(written, options, root)
+            if not written.strip():
+                raise SourceError('a file name is empty: ""; is a variable of the shell not set? / 파일 이름이 비었습니다')
+            found = _files(written, options, root)
         except SourceError as error:
             faults.append(str(error))
-    if faults:
-        raise SourceError("\n  ".join(faults))
-    if not files:
-        raise SourceError(f"no data file in {' '.join(options.files)} / 데이터 파일이 없습니다")
-    return files
+            continue
+        inside = [file for file in found if options.report and options.report.resolve() in file.path.resolve().parents]
+        files |= {str(file.path.resolve()): file for file in found if file not in inside}
+    if not files and not faults:
+        faults.append(f"no data file in {' '.join(options.files)} / 데이터 파일이 없습니다")
+    return list(files.values()), faults
 
 
 def _files(written: str, options: argparse.Namespace, root: Path) -> list[LocalFile]:

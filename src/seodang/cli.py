@@ -2,7 +2,7 @@
 
 Exit codes: 0 done; 1 (check) rows were rejected; 2 the input or the set-up cannot be used; 3 (run) the model was
 not promoted; 70 a fault of our own (EX_SOFTWARE of sysexits.h); 75 a source on the
-network did not answer (EX_TEMPFAIL); 130 interrupted.
+network did not answer (EX_TEMPFAIL); 130 interrupted; 143 terminated.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
+import threading
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from seodang import check_command
@@ -22,6 +25,7 @@ from seodang.paths import Paths
 
 _FAULT = 70
 _INTERRUPTED = 130
+_TERMINATED = 143
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,20 +33,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     _configure_logging()
     try:
-        return int(options.run(options))
+        with _tidy_on_sigterm():
+            return int(options.run(options))
     except SeodangError as error:
         if options.debug:
             traceback.print_exc()
         print(f"seodang: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("seodang: interrupted; finished stages are kept, run the same command again", file=sys.stderr)
+        print("seodang: interrupted; nothing half-written is left and finished stages are kept: run the same command again", file=sys.stderr)
         return _INTERRUPTED
     except Exception as error:
         if options.debug:
             raise
         print(f"seodang: unexpected {type(error).__name__}: {error}\nThis is a fault of seodang's; run with --debug for the place.", file=sys.stderr)
         return _FAULT
+
+
+@contextmanager
+def _tidy_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM, by which schedulers cancel, unwind the stack as Ctrl-C does: nothing half-written stays behind."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _parser() -> argparse.ArgumentParser:

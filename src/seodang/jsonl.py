@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
+import math
 import os
+import re
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -16,6 +20,7 @@ from seodang.records import Record, Turn
 SCHEMA_VERSION = 1
 _NAMES = tuple(field.name for field in fields(Record))
 _FIELDS = frozenset(_NAMES)
+_SURROGATE = re.compile("[\\ud800-\\udfff]")
 
 
 def write_atomically(path: Path, chunks: Iterable[str]) -> None:
@@ -23,8 +28,8 @@ def write_atomically(path: Path, chunks: Iterable[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with beside.open("w", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
-            file.writelines(chunks)
+        with beside.open("wb") as file:
+            file.writelines(_encoded(chunk) for chunk in chunks)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
@@ -32,23 +37,75 @@ def write_atomically(path: Path, chunks: Iterable[str]) -> None:
         beside.unlink(missing_ok=True)
 
 
+def json_line(row: dict[str, Any], *, exact: bool = False) -> str:
+    """Return one line of JSON; half characters are escaped, so that it is UTF-8.
+
+    Args:
+        row: Any JSON values.
+        exact: Whether NaN and infinities stay, as only Python reads them; else they become text, as any program reads it.
+    """
+    try:
+        text = json.dumps(row, ensure_ascii=False, allow_nan=exact)
+    except ValueError:
+        text = json.dumps(_finite(row), ensure_ascii=False)
+    return (text if text.isascii() or not _SURROGATE.search(text) else json.dumps(json.loads(text))) + "\n"
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value with NaN and infinities as their names."""
+    match value:
+        case float() if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        case dict():
+            return {key: _finite(part) for key, part in value.items()}
+        case list() | tuple():
+            return [_finite(part) for part in value]
+        case _:
+            return value
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def sweep(path: Path) -> None:
+    """Take away what writers of `path` left beside it when they were killed."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        pid = part.name.removesuffix(".part").rpartition(".")[2]
+        if pid.isdecimal() and not _is_alive(int(pid)):
+            shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 class Writer:
     """One JSON object a line, beside its place until the block ends well: nobody ever reads half a file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, exact: bool = False) -> None:
+        """Open the file beside its place; `exact` as in json_line."""
         self._path = path
+        self._exact = exact
         self._beside = path.with_name(f".{path.name}.{os.getpid()}.part")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._beside.open("w", encoding="utf-8", errors="surrogatepass", newline="\n")
+        sweep(path)
+        self._file = self._beside.open("wb")
         self._kept = True
 
     def write(self, row: dict[str, Any]) -> None:
         """Add one line."""
-        self.write_line(json.dumps(row, ensure_ascii=False) + "\n")
+        self.write_line(json_line(row, exact=self._exact))
 
     def write_line(self, line: str) -> None:
         """Add one line as it stands in another such file."""
-        self._file.write(line)
+        self._file.write(_encoded(line))
 
     def discard(self) -> None:
         """Write nothing after all."""
@@ -86,8 +143,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write one JSON object a line."""
-    write_atomically(path, (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    """Write one JSON object a line, for read_rows."""
+    write_atomically(path, (json_line(row, exact=True) for row in rows))
 
 
 def read_lines(path: Path) -> Iterator[str]:

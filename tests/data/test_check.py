@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -186,3 +189,73 @@ def test_a_file_whose_name_is_not_utf_8_is_checked_like_any_other(capsys, tmp_pa
     code, told = summary(capsys, named, "--report", "report")
     assert (code, told["rows"], told["accepted"]) == (0, 1, 1)
     assert len(lines(tmp_path / "report" / "accepted.jsonl")) == 1
+
+
+def test_reports_are_json_in_utf8_whatever_the_rows_hold(capsys, tmp_path):
+    (tmp_path / "odd.jsonl").write_text(
+        '{"instruction": "반쪽 이모지 \\ud83d", "output": "답입니다."}\n{"instruction": "수를 쓰세요", "output": 1e999}\n' + json.dumps(GOOD, ensure_ascii=False) + "\n", "utf-8"
+    )
+    code, told = summary(capsys, "odd.jsonl", "--report", "r")
+    assert (code, told["quarantined"]) == (1, 2)
+    first, second = (json.loads(line, parse_constant=pytest.fail) for line in (tmp_path / "r" / "quarantine.jsonl").read_text("utf-8").splitlines())
+    assert first["row"]["instruction"] == "반쪽 이모지 \ud83d"
+    assert second["row"]["output"] == "Infinity"
+
+
+def test_the_counts_of_rules_are_those_of_the_lines_in_the_report(capsys, tmp_path):
+    both = {"instruction": "Calculate 7 times 6.", "input": "", "output": ""}
+    several = [{"instruction": "봄에 갈 만한 곳은?", "input": "", "output": f"{place}에 가 보세요. 꽃이 많이 피어 걷기 좋습니다."} for place in ("경주", "진해")]
+    quoted = {**ENGLISH, "output": '"Seoul is the capital of Korea."'}
+    _, told = summary(capsys, write("rows.jsonl", [both, *several, {**several[0], "instruction": several[0]["instruction"] + "{{x}}"}, quoted]), "--report", "r")
+    counted: dict[str, int] = {}
+    for line in [*lines(tmp_path / "r" / "accepted.jsonl"), *lines(tmp_path / "r" / "quarantine.jsonl")]:
+        for id in {*(rule["id"] for rule in line["rules"]), *(change["id"] for change in line.get("repairs", []))}:
+            counted[id] = counted.get(id, 0) + 1
+    assert told["rules"] == counted
+
+
+def test_a_report_within_the_folder_that_is_checked_never_comes_back_as_data(capsys, tmp_path):
+    (tmp_path / "d").mkdir()
+    write("d/mixed.jsonl", [GOOD, UNANSWERED])
+    for _ in range(2):
+        code, told = summary(capsys, "d", "--report", "d/rep")
+        assert (code, told["rows"]) == (1, 2)
+    assert summary(capsys, "d")[1]["rows"] == 2
+
+
+def test_files_of_one_name_in_two_folders_are_two_sources(capsys, tmp_path):
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+    write("x/a.jsonl", [GOOD])
+    write("y/a.jsonl", [ENGLISH, UNANSWERED])
+    _, told = summary(capsys, "x/a.jsonl", "y/a.jsonl")
+    assert {name: counts["quarantined"] for name, counts in told["by_source"].items()} == {"x/a.jsonl": 0, "y/a.jsonl": 1}
+
+
+def test_a_missing_file_does_not_hide_what_is_wrong_with_the_others(capsys, tmp_path):
+    (tmp_path / "cut.json").write_text('[{"a"', "utf-8")
+    code, _, err = check(capsys, "gone.json", "cut.json", "")
+    assert code == 2
+    assert all(part in err for part in ("gone.json", "cut.json, line 1", "a file name is empty"))
+
+
+def test_a_folder_that_is_no_reports_is_not_replaced(capsys, tmp_path):
+    (tmp_path / "r" / "data_docs").mkdir(parents=True)
+    (tmp_path / "r" / "data_docs" / "mine.txt").write_text("mine", "utf-8")
+    code, _, err = check(capsys, write("good.jsonl", [GOOD]), "--report", "r")
+    assert (code, (tmp_path / "r" / "data_docs" / "mine.txt").read_text("utf-8")) == (2, "mine")
+    assert "name another folder" in err
+
+
+def test_a_check_that_is_cancelled_leaves_nothing_behind(tmp_path):
+    write("many.jsonl", [{**GOOD, "instruction": f"{number}번 수도는 어디인가요?"} for number in range(30_000)])
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src"), "TMPDIR": str(tmp_path / "scratch")}
+    (tmp_path / "scratch").mkdir()
+    process = subprocess.Popen([sys.executable, "-m", "seodang", "check", "many.jsonl", "--report", "r"], env=environment, stderr=subprocess.DEVNULL)
+    while not list((tmp_path / "scratch").rglob("rows.jsonl")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    assert process.wait(60) == 143
+    assert [path.name for path in (tmp_path / "scratch").iterdir()] == []
+    assert not (tmp_path / "r").exists()

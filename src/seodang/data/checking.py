@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -52,6 +53,7 @@ class Wanted:
     """What is to be checked, and how it is to be read."""
 
     files: Sequence[LocalFile]
+    faults: Sequence[str]  # what is wrong with those that were named and can't be read
     format: Format
     columns: dict[str, str] | None
     table: TableTemplate | None
@@ -68,11 +70,10 @@ class Checked:
     data_set: list[dict[str, Any]] = field(default_factory=list)  # figures of the whole that are out of bounds
 
     def content(self) -> dict[str, Any]:
-        """Return the summary as one object; `rules` counts the rows that each rule concerns, whatever its severity."""
+        """Return the summary as one object; `rules` counts the report lines that name a rule, whatever its severity."""
         report = self.summary.report()
-        rules = self.summary.faults + self.summary.warnings + self.summary.repairs
         texts = {"texts": report.pop("rules")}
-        return {**self.summary.counts(), "rules": dict(rules.most_common()), **report, "formats": self.formats, "data_set": self.data_set, **texts}
+        return {**self.summary.counts(), "rules": dict(self.summary.met.most_common()), **report, "formats": self.formats, "data_set": self.data_set, **texts}
 
 
 def check(wanted: Wanted, params: CheckParams) -> Checked:
@@ -83,12 +84,31 @@ def check(wanted: Wanted, params: CheckParams) -> Checked:
         SeodangError: If the report cannot be written.
 
     """
+    made = wanted.report is not None and not wanted.report.exists()
     try:
+        if wanted.report:
+            _prepare_report(wanted.report)
         return _check(wanted, params)
     except OSError as error:  # of the files' own, SourceError tells
         raise SeodangError(
             f"{wanted.report or tempfile.gettempdir()} cannot be written to ({error.strerror or error}); name a folder that you may write to, with room on its disk / 쓸 수 없는 폴더입니다"
         ) from error
+    finally:
+        if made and wanted.report and wanted.report.is_dir() and not any(wanted.report.iterdir()):
+            wanted.report.rmdir()
+
+
+def _prepare_report(report: Path) -> None:
+    """Make the folder, and see that it may be written to before hours of reading; raise OSError or SeodangError if not."""
+    data_docs = report / "data_docs"
+    if data_docs.exists() and not (data_docs / "index.html").is_file():
+        raise SeodangError(f"{data_docs} is not of a report, and would be replaced; name another folder / 보고서가 아닌 폴더가 있습니다")
+    report.mkdir(parents=True, exist_ok=True)
+    for name in ("accepted.jsonl", "quarantine.jsonl", "summary.json"):
+        if (report / name).is_dir():
+            raise IsADirectoryError(errno.EISDIR, f"{name} is a folder")
+    with tempfile.TemporaryFile(dir=report):
+        pass
 
 
 def _check(wanted: Wanted, params: CheckParams) -> Checked:
@@ -97,14 +117,12 @@ def _check(wanted: Wanted, params: CheckParams) -> Checked:
     with tempfile.TemporaryDirectory(prefix="seodang-check-") as scratch:
         spool = Path(scratch) / "rows.jsonl"
         checked = Checked(Summary())
-        with Writer(spool) as writer:
+        with Writer(spool, exact=True) as writer:
             for row in _all_rows(wanted, params, checked):
                 writer.write(row)
         limits = params.expectations.limits
         with_ = Screen(params.expectations, find_repeats(_spooled(spool, "repeats"), limits.max_label_characters), wanted.counter)
         data_docs = wanted.report / "data_docs" if wanted.report else None
-        if wanted.report:
-            wanted.report.mkdir(parents=True, exist_ok=True)
         with judging(with_.rules, params.expectations, name="check", data_docs=data_docs) as judge:
             _judge(screen(_spooled(spool, "check"), with_, judge), checked.summary, wanted.report)
             figures = [measure for measure in measures(checked.summary.tally, params.expectations.data_set, None) if measure.rule.id not in _OF_A_PIPELINE]
@@ -117,13 +135,11 @@ def _check(wanted: Wanted, params: CheckParams) -> Checked:
 
 def _all_rows(wanted: Wanted, params: CheckParams, checked: Checked) -> Iterator[Row]:
     """Yield the rows of all files; a file's fault is told only after the others have been read, so that one run tells all."""
-    faults = []
+    faults = list(wanted.faults)
     for local in wanted.files:
         path, place, empty = local.path, mended(local.place), True
         try:
-            read = file_rows(
-                path, place, format=wanted.format, columns=wanted.columns, table=wanted.table, name=mended(path.name), max_field_characters=params.max_field_characters
-            )
+            read = file_rows(path, place, format=wanted.format, columns=wanted.columns, table=wanted.table, name=place, max_field_characters=params.max_field_characters)
             for row in progress(read, place):
                 empty = False
                 if row["format"] not in (met := checked.formats.setdefault(place, [])):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from seodang.data.checks.rule import Rule, bound, told
 from seodang.data.set_rules import Measure, action_of
+from seodang.jsonl import sweep
 from seodang.params import ExpectationsParams
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def judging(rules: Sequence[Rule], expectations: ExpectationsParams, *, name: st
     if data_docs is None or beside is None:
         yield judge
         return
+    sweep(data_docs)
     try:
         yield judge
         shutil.rmtree(beside / "static", ignore_errors=True)  # fonts and pictures for pages that we don't have

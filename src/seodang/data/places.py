@@ -25,6 +25,7 @@ from seodang.params import SourceParams
 logger = logging.getLogger(__name__)
 
 _WILD = frozenset("*?[")
+_REPORT = {"quarantine.jsonl", "summary.json"}  # what `seodang check --report` writes, among others
 
 
 def local_files(source: SourceParams, root: Path, cache: Path, others: Sequence[SourceParams] = ()) -> list[LocalFile]:
@@ -128,6 +129,9 @@ def _walk(folder: Path, root: Path) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder, onerror=fail, followlinks=True):
         real = os.path.realpath(parent)
         folders[:] = [] if real in seen else [name for name in folders if not name.startswith(".")]
+        if set(names) >= _REPORT:  # what a check rejected must not come back as data
+            logger.info("%s was left out: it is a report of seodang check", place_of(Path(parent), root))
+            folders[:], names = [], []
         if real not in seen:
             yield from (Path(parent, name) for name in names if not name.startswith("."))
         seen.add(real)

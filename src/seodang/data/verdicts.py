@@ -51,8 +51,9 @@ class Summary:
     """Counts of judged rows, for reports."""
 
     tally: Tally = field(default_factory=Tally)
-    faults: Counter[str] = field(default_factory=Counter)  # rows that a rule rejects, by rule
-    warnings: Counter[str] = field(default_factory=Counter)
+    met: Counter[str] = field(default_factory=Counter)  # rows that a rule rejects, warns of or had mended, by rule: the lines that name it
+    faults: Counter[str] = field(default_factory=Counter)  # rows that a rule rejects
+    warnings: Counter[str] = field(default_factory=Counter)  # of accepted rows, as repairs
     repairs: Counter[str] = field(default_factory=Counter)
     warned: int = 0
     repaired: Counter[str] = field(default_factory=Counter)  # accepted rows that were mended, by source
@@ -65,12 +66,14 @@ class Summary:
         self.tally.add(row, accepted=judged.accepted, duplicate=any(broken.rule.id == DUPLICATE for broken in (*judged.faults, *judged.warnings)))
         for broken in (*judged.faults, *judged.warnings):
             self.rules.setdefault(broken.rule.id, (broken.rule, broken.severity))
+        self.met.update(broken.rule.id for broken in (*judged.faults, *judged.warnings))
         self.faults.update(broken.rule.id for broken in judged.faults)
         self.by_source.setdefault(row["source"], Counter()).update(broken.rule.id for broken in judged.faults)
         if judged.accepted:
             self.warned += bool(judged.warnings)
             self.warnings.update(broken.rule.id for broken in judged.warnings)
-            self.repairs.update({rule.id for rule in judged.repaired})
+            self.repairs.update(rule.id for rule in judged.repaired)
+            self.met.update(rule.id for rule in judged.repaired)
             for rule in judged.repaired:
                 self.rules.setdefault(rule.id, (rule, "repair"))
             self.repaired[row["source"]] += bool(judged.repairs)

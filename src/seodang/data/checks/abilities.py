@@ -57,7 +57,7 @@ _MAKE: Final = re.compile(
     rf"(?:please |(?:given|using|based on|from|for|with) [^.]{{3,120}}, )?(?:design|create|make|generate|produce|build|draw|construct|prepare|develop|compose|render"
     rf"|come up with|provide|show|plot)(?: me)?(?: an?| the| some| \d+| one)? (?:design (?:for|of) an? )?(?:(?!of |for |about |on |in |that |to |from |with |and |character "
     rf"|description |title |caption |using )[\w'-]+ ){{0,3}}?{_THING}\b(?! (?:description|idea|concept|title|name|slogan|topic|plan|script|copy|caption|proposal|content))"
-    r"|(?:please )?(?:(?:draw|sketch|paint|photograph|film)\b|render (?:a|an)\b|illustrate (?:a|an|the) (?:picture|scene|image)|take a (?:picture|photo|selfie|screenshot)"
+    r"|(?:please )?(?:(?:draw(?! (?:an? |the |some |your |any )?(?:\w+ )?(?:conclusion|inference|comparison|parallel|distinction|attention|analog|lesson|connection))|sketch|paint|photograph|film)\b|render (?:a|an)\b|illustrate (?:a|an|the) (?:picture|scene|image)|take a (?:picture|photo|selfie|screenshot)"
     r"|record (?:a|an|your|the)|sing\b|play (?:a|an|the|some) (?:song|music|game|video|piece))"
     r"|(?:please )?(?:(?:disconnect|unplug|plug in|turn (?:on|off)|switch (?:on|off)|reboot|restart) (?:the|this|my|your)\b"
     r"|(?:open|close|click|press|print|upload|download|install) (?:on )?(?:the|this|my) (?:\w+ )?(?:files?|documents?|app|application|button|link|browser|window|door|program"

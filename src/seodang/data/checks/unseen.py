@@ -37,7 +37,7 @@ _ABOUT_CONTENT: Final = re.compile(
     r"|요약|기사|분석|페이지|사이트|읽|방문|추출|평가|설명|영상|내용|찾|블로그|링크|주소|무엇|디자인"
 )
 _ABOUT_ADDRESS: Final = re.compile(
-    r"\burls?\b|shorten|domain|hyperlink|html|css|python|script|function|program|anchor|parse|protocol|valid|cit(?:e|ation)|reference|bibliograph|format|e-?mail|regex|\bip\b"
+    r"(?<![a-z])urls?(?![a-z])|shorten|domain|hyperlink|html|css|python|script|function|program|anchor|parse|protocol|valid|cit(?:e|ation)|reference|bibliograph|format|e-?mail|regex|\bip\b"
     r"|도메인|단축|하이퍼링크|형식|인용|참고 ?문헌|유효|정규식|메일|코드"
 )
 

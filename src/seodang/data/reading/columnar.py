@@ -10,7 +10,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from seodang.data.rows import broken_row, shown
+from seodang.data.rows import UNREADABLE_CHARACTERS, broken_row, shown
 from seodang.errors import SourceError
 
 if TYPE_CHECKING:
@@ -53,7 +53,12 @@ def read_arrow(path: Path, place: str) -> Iterator[dict[str, Any]]:
 
 
 def plain(value: object) -> object:
-    """Return a value as JSON would hold it: moments and decimals as text, bytes as their text, NaN and infinity as null."""
+    """Return a value as JSON would hold it: moments and decimals as text, bytes as their text, NaN and infinity as null.
+
+    Raises:
+        UnicodeDecodeError: If bytes are no text in UTF-8.
+
+    """
     match value:
         case float():
             return value if isfinite(value) else None
@@ -64,7 +69,7 @@ def plain(value: object) -> object:
         case list() | tuple():
             return [plain(inner) for inner in value]
         case bytes():
-            return value.decode("utf-8", "replace")
+            return value.decode()
         case date() | time():  # a datetime is a date
             return value.isoformat()
         case timedelta() | Decimal():
@@ -112,5 +117,18 @@ def _objects(batch: pa.RecordBatch, begun: int) -> Iterator[dict[str, Any]]:
         else:
             yield broken_row(error.object.decode("utf-8", "replace"), f"row {begun + 1} holds bytes that are not UTF-8; write it again")
         return
-    for row in rows:
-        yield {name: plain(value) for name, value in row.items()}
+    for number, row in enumerate(rows, start=begun + 1):
+        yield _plain_row(row, number)
+
+
+def _plain_row(row: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return a row as JSON would hold it, or its broken_row() when bytes in it are no text."""
+    found = {}
+    for name, value in row.items():
+        try:
+            found[name] = plain(value)
+        except UnicodeDecodeError as error:
+            text = error.object[:UNREADABLE_CHARACTERS].decode("utf-8", "replace")
+            reason = "holds bytes that are not UTF-8; write them as text, or leave the column out"
+            return broken_row(text, f"row {number}, column {shown(name, 40)} {reason}")
+    return found

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seodang.data.reading.json_texts import EXPECTED, fault_text, named, parsed
-from seodang.data.reading.opening import LINE_CHARACTERS, is_utf8, lines_of, mended, open_text
+from seodang.data.reading.json_texts import EXPECTED, RepeatedKey, fault_text, named, parsed, twice_text
+from seodang.data.reading.opening import LINE_CHARACTERS, beginning, is_utf8, lines_of, mended, open_text
 from seodang.data.rows import broken_row, shown
 
 
@@ -22,7 +22,7 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def _object(line: str, number: int) -> dict[str, Any]:
     if len(line) > LINE_CHARACTERS:
-        return broken_row(mended(line), f"line {number} has more than {LINE_CHARACTERS:,} characters")
+        return broken_row(beginning(line), f"line {number} has more than {LINE_CHARACTERS:,} characters")
     if not is_utf8(line):
         return broken_row(mended(line), not_utf8(line, number))
     try:
@@ -30,6 +30,8 @@ def _object(line: str, number: int) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         column = error.colno if error.lineno == 1 else len(line)  # a line cut off is missed only behind its end
         return broken_row(line, fault_text(error, number, column))
+    if isinstance(value, RepeatedKey):
+        return broken_row(line, f"line {number}: {twice_text(value)}")
     if not isinstance(value, dict):
         return broken_row(line, f"line {number} is {named(value)} ({shown(value, 40)}), expected an object: {EXPECTED}")
     return value

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from seodang.data.reading.json_texts import EXPECTED, after_blanks, decoded, fault_text, named
+from seodang.data.reading.json_texts import EXPECTED, RepeatedKey, after_blanks, decoded, fault_text, named, twice_text
 from seodang.data.reading.opening import LINE_CHARACTERS, is_utf8, mended, open_text
 from seodang.data.rows import broken_row, shown
 from seodang.errors import SourceError
@@ -71,6 +71,8 @@ def _items(stream: _Stream) -> Iterator[dict[str, Any]]:
         stream.items += 1
         if not is_utf8(text):
             yield broken_row(mended(text), f"item {stream.items} holds bytes that are not UTF-8, though the file as a whole is")
+        elif isinstance(value, RepeatedKey):
+            yield broken_row(text, f"item {stream.items}: {twice_text(value)}")
         elif not isinstance(value, dict):
             yield broken_row(text, f"item {stream.items} is {named(value)} ({shown(value, 40)}), expected an object: {EXPECTED}")
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Any, Final
 
 from seodang.data.reading.opening import mended
@@ -19,18 +20,41 @@ def _no_number(_: str) -> None:
     """NaN and Infinity, which other programs write for a missing cell, become null."""
 
 
-_DECODER: Final = json.JSONDecoder(parse_constant=_no_number)
+@dataclass(frozen=True, slots=True)
+class RepeatedKey:
+    """Stands for a value in which one object has a key twice: all but its last value would vanish without a word."""
+
+    key: str
+
+
+class _RepeatedKeyError(Exception):
+    """An object has a key twice."""
+
+
+def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _RepeatedKeyError(next(key for key in found if keys.count(key) > 1))
+    return found
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_number, object_pairs_hook=_unrepeated)
+_LAST_VALUE: Final = json.JSONDecoder(parse_constant=_no_number)  # of a repeated key: to find the end of such a value
 
 
 def decoded(text: str, start: int = 0) -> tuple[Any, int]:
-    """Return the JSON value that begins at `start`, and where it ends.
+    """Return the JSON value that begins at `start`, or a RepeatedKey, and where it ends.
 
     Raises:
         json.JSONDecodeError: With the place of the fault.
 
     """
     try:
-        return _DECODER.raw_decode(text, start)
+        try:
+            return _DECODER.raw_decode(text, start)
+        except _RepeatedKeyError as error:
+            return RepeatedKey(str(error)), _LAST_VALUE.raw_decode(text, start)[1]
     except json.JSONDecodeError:
         raise
     except RecursionError as error:
@@ -41,7 +65,7 @@ def decoded(text: str, start: int = 0) -> tuple[Any, int]:
 
 
 def parsed(text: str) -> object:
-    """Return the one JSON value of a text.
+    """Return the one JSON value of a text, or a RepeatedKey.
 
     Raises:
         json.JSONDecodeError: With the place of the fault.
@@ -63,6 +87,11 @@ def fault_text(error: json.JSONDecodeError, line: int, column: int) -> str:
     """Return what is wrong, with its place and what stands there."""
     near = shown(mended(error.doc[max(error.pos - _NEAR, 0) : error.pos + _NEAR]).strip())
     return f'line {line}, column {column}: this is not JSON ({error.msg}), near "{near}"'
+
+
+def twice_text(repeated: RepeatedKey) -> str:
+    """Return what is wrong with an object that has a key twice."""
+    return f'the key "{shown(repeated.key, 40)}" stands twice in one object; keep one of its values'
 
 
 def named(value: object) -> str:

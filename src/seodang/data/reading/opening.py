@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO, cast
 
+from seodang.data.rows import UNREADABLE_CHARACTERS
+
 LINE_CHARACTERS: Final = 2**24  # 16.8 million; a longer line is no record, and would fill the memory
 _HEAD: Final = 2**20  # bytes that tell shape and encoding
 _REST: Final = 2**16  # characters of an overlong line that are passed over at a time
@@ -92,6 +94,12 @@ def is_utf8(text: str) -> bool:
 def mended(text: str) -> str:
     """Return a text with the replacement character for each broken byte, so that it can be written."""
     return text if is_utf8(text) else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def beginning(line: str) -> str:
+    """Return what is kept of a line that lines_of has cut, with the remark that it was longer."""
+    more = f"… (more than {LINE_CHARACTERS:,} characters)"
+    return mended(line[: min(UNREADABLE_CHARACTERS, LINE_CHARACTERS) - len(more)]) + more
 
 
 def _magic(path: Path) -> bytes:

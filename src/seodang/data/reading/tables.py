@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from seodang.data.reading.json_lines import not_utf8
-from seodang.data.reading.opening import LINE_CHARACTERS, is_utf8, lines_of, mended, open_text
+from seodang.data.reading.opening import LINE_CHARACTERS, beginning, is_utf8, lines_of, mended, open_text
 from seodang.data.rows import ROW_RAGGED, broken_row, fault, shown
 from seodang.errors import SourceError
 
@@ -173,7 +173,8 @@ def _swallowed(following: list[str], separator: str, width: int) -> bool:
 def _broken(lines: _Lines, why: str) -> _Row:
     """Return the first line of the row that is being read as a broken one, and give the others back."""
     lines.give_back()
-    return _Row(lines.begun, lines.taken[0], [], f"line {lines.begun}: this row cannot be read ({why})")
+    text = lines.taken[0] if len(lines.taken[0]) <= LINE_CHARACTERS else beginning(lines.taken[0])
+    return _Row(lines.begun, text, [], f"line {lines.begun}: this row cannot be read ({why})")
 
 
 def _all_quoted(header: str) -> bool:
@@ -189,7 +190,21 @@ def _header(row: _Row, place: str) -> list[str]:
     names = [cell.strip() for cell in row.cells]
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
         raise SourceError(f"{place}: two columns have the name {shown(', '.join(twice))}; rename one")
-    return names
+    return _all_named(names)
+
+
+def _all_named(names: list[str]) -> list[str]:
+    """Return the names of the columns; where several have none, they are "column 3" and so on, for one name could keep one cell only."""
+    if names.count("") < 2:
+        return names
+    named, taken = [], {*names}
+    for number, name in enumerate(names, start=1):
+        new = name or f"column {number}"
+        while not name and new in taken:
+            new += "'"
+        taken.add(new)
+        named.append(new)
+    return named
 
 
 def _named_cells(header: list[str], cells: list[str]) -> dict[str, Any]:
