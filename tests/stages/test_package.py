@@ -44,7 +44,7 @@ def paths(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     records = [make_record(instruction=f"{number}번 질문", input="", output="답", source="primer", task="t", cluster="c") for number in range(3)]
     for file in (paths.records, paths.accepted, *(paths.split(name) for name in ("train", "validation", "test"))):
         write_records(file, records)
-    write_json(paths.ingest_report, {"sources": [{"name": "primer", "licence": "Apache-2.0", "files": [{"path": "씨앗.jsonl", "sha256": "ab"}], "rows": 3}]})
+    write_json(paths.ingest_report, {"sources": [{"name": "primer", "licence": "Apache-2.0", "files": [{"path": "씨앗.jsonl", "sha256": "ab"}], "rows_written": 3}]})
     write_json(paths.base_report, {"name": "tiny-base"})
     paths.scores.parent.mkdir()
     paths.scores.write_text("{}\n")
@@ -145,7 +145,8 @@ def test_a_verdict_on_another_adapter_counts_for_nothing(paths):
 
 
 def test_a_model_made_from_a_non_commercial_source_says_so_in_both_languages(paths):
-    sources = [{"name": "koalpaca", "licence": "CC-BY-NC-4.0", "files": []}, {"name": "primer", "licence": "Apache-2.0", "files": []}]
+    empty = {"name": "empty", "licence": "CC-BY-NC-SA-4.0", "files": [], "rows_written": 0}
+    sources = [{"name": "koalpaca", "licence": "CC-BY-NC-4.0", "files": [], "rows_written": 2}, empty]
     write_json(paths.ingest_report, {"sources": sources})
     run(paths)
     terms = read_card(paths.merged).lineage["terms"]

@@ -13,8 +13,9 @@ from typing import Any
 
 from seodang.data.files import LocalFile
 from seodang.data.formats.building import Origin, original_of, sample_row, spoiled_row
-from seodang.data.formats.catalogue import Reading, reading
+from seodang.data.formats.catalogue import Reading
 from seodang.data.formats.sample import Sample
+from seodang.data.formats.telling import reading, reading_of
 from seodang.data.places import local_files
 from seodang.data.primer.generator import primer_records
 from seodang.data.readers import read_objects
@@ -23,7 +24,7 @@ from seodang.errors import SourceError
 from seodang.params import Format, IngestParams, SourceParams, TableTemplate
 from seodang.paths import Paths
 
-_PEEKED = 20  # records whose keys tell the format: the first one alone may lack a key
+_PEEKED = 20  # records of which most tell the format
 _UNREADABLE = 1000  # rows among the first ones, after which no more are waited for
 
 Object = dict[str, Any]
@@ -127,8 +128,12 @@ def _rows(path: Path, origin: Origin, tally: Tally, *, format: Format, columns: 
             yield spoiled
             continue
         original = original_of(each, origin.limit)
-        for sample in one.convert(each):
-            yield sample_row(sample, origin, number, original)
+        own = reading_of(each, one) if format == "auto" else one
+        if own is not one:
+            tally.note(own, ())
+        its = origin if own is one else replace(origin, format=own.name)
+        for sample in own.convert(each):
+            yield sample_row(sample, its, number, original)
 
 
 def _peeked(found: Iterator[Object]) -> list[Object]:

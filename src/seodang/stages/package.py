@@ -109,7 +109,7 @@ def _lineage(prompt: PromptParams, verdict: dict[str, Any], paths: Paths) -> dic
             raise ArtefactError(f"the verdict in {paths.verdict} is about {name} {verdict.get(name)}, but what lies here is {found}; run: dvc repro gate")
     sources, base = read_json(paths.ingest_report)["sources"], read_json(paths.base_report)
     return {
-        "terms": _terms([*(source["licence"] for source in sources), base.get("licence", "")]),
+        "terms": _terms([*(source["licence"] for source in sources if source["rows_written"]), base.get("licence", "")]),
         "verdict": _without_schema(verdict),
         **judged,
         "splits": {name: _sha256(paths.split(name)) for name in ("train", "validation", "test")},

@@ -88,6 +88,7 @@ def gather(paths: Paths, card: CardParams, seed: int) -> Contents:
 
     """
     manifest, validated, prepared = (read_json(path) for path in (paths.ingest_report, paths.validate_report, paths.prepare_report))
+    manifest["sources"] = [entry for entry in manifest["sources"] if entry["rows_written"]]  # a folder without files asks for nothing
     found = survey(_train(paths), instructions=card.instructions, seed=seed)
     flow = flows(manifest, validated, prepared)
     whole = total(flow)

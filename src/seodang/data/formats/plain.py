@@ -37,9 +37,8 @@ def instances(found: Found) -> Iterator[Sample]:
         yield Sample(found.get("instruction"), broken or value.get("output"), "" if broken else given(value, "input"))
 
 
-def asked(names: Sequence[str]) -> Convert:
-    """Return what reads a table of questions and answers with these columns."""
-    question, context, answer = (column(names, known) for known in (QUESTIONS, CONTEXTS, ANSWERS))
+def asked(question: str, context: str, answer: str) -> Convert:
+    """Return what reads a table of questions and answers in these columns; context may be ""."""
 
     def convert(found: Found) -> Iterable[Sample]:
         text, reply = found.get(question), found.get(answer)

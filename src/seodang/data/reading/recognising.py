@@ -9,9 +9,10 @@ import re
 from itertools import islice
 from typing import Final, Literal
 
+from seodang.data.reading.by_column import by_column
 from seodang.data.reading.foreign import refuse_foreign, refuse_other_encoding
 from seodang.data.reading.json_stream import LIST_KEYS
-from seodang.data.reading.json_texts import EXPECTED, after_blanks, decoded, parsed
+from seodang.data.reading.json_texts import EXPECTED, RepeatedKey, after_blanks, decoded, parsed
 from seodang.data.reading.opening import Head, mended
 from seodang.data.rows import shown
 from seodang.errors import SourceError
@@ -70,6 +71,8 @@ def _json_shape(text: str, place: str) -> Shape:
     if _holds_list(text):
         return "wrapped list"
     if rest and not _is_object(first) and (end := _object_end(text)) > len(first):
+        if not text[end:].strip() and (why := by_column(parsed(text))):
+            raise SourceError(f"{place} {why}")
         found = "objects that take several lines each" if text[end:].strip() else "one object"
         keys = ", ".join(sorted(LIST_KEYS))
         raise SourceError(f"{place} holds {found}, expected a list of objects: [{EXPECTED}, ...], or one under a key such as {keys}; put them in a list")
@@ -78,7 +81,7 @@ def _json_shape(text: str, place: str) -> Shape:
 
 def _is_object(text: str) -> bool:
     try:
-        return isinstance(parsed(text), dict)
+        return isinstance(parsed(text), dict | RepeatedKey)
     except json.JSONDecodeError:
         return False
 
