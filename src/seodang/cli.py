@@ -25,6 +25,7 @@ from seodang.paths import Paths
 
 _FAULT = 70
 _INTERRUPTED = 130
+_PIPE_CLOSED = 141
 _TERMINATED = 143
 
 
@@ -34,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _configure_logging()
     try:
         with _tidy_on_sigterm():
-            return int(options.run(options))
+            code = int(options.run(options))
+            sys.stdout.flush()
+            return code
     except SeodangError as error:
         if options.debug:
             traceback.print_exc()
@@ -43,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("seodang: interrupted; nothing half-written is left and finished stages are kept: run the same command again", file=sys.stderr)
         return _INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
     except Exception as error:
         if options.debug:
             raise

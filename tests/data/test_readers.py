@@ -362,3 +362,50 @@ def test_a_folder_a_missing_file_and_a_pipe_are_told(tmp_path):
     for name, message in [("", "cannot be read .Is a directory."), ("no.json", "cannot be read .No such file"), ("pipe", "is no regular file")]:
         with pytest.raises(SourceError, match=message):
             list(read_objects(tmp_path / name, "it"))
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.tsv"])
+def test_of_an_overlong_line_only_what_was_read_is_counted(tmp_path, monkeypatch, name):
+    for module in ("opening", "tables", "json_lines"):
+        monkeypatch.setattr(f"seodang.data.reading.{module}.LINE_CHARACTERS", 3000)
+    lines = ['{"a": 1}', '{"a": "%s"}' % ("가" * 9000), '{"a": 2}'] if name == "a.jsonl" else ["a", "1", "가" * 9000, "2"]
+    text = broken_text(read(tmp_path, name, "\n".join(lines))[1])
+    assert text.endswith("가… (more than 3,000 characters)")
+    assert len(text) == 2000
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "b": 2, "a": 3}', '{"b": [{"a": 1, "a": 1}]}', '{"b": {"c": {"a": 1}, "a": [], "a": {}}}'])
+def test_a_key_that_stands_twice_in_one_object_breaks_its_row_only(tmp_path, text):
+    found = read(tmp_path, "a.jsonl", f'{{"a": 1}}\n{text}\n{{"a": [{{"a": {{"a": 4}}}}]}}\n')
+    assert [is_broken(each) for each in found] == [False, True, False]
+    assert reasons(found)[1] == 'line 2: the key "a" stands twice in one object; keep one of its values'
+    found = read(tmp_path, "a.json", f'[{{"a": 1}}, {text}, {{"a": 2}}]')
+    assert [is_broken(each) for each in found] == [False, True, False]
+    assert (reasons(found)[1], broken_text(found[1])) == ('item 2: the key "a" stands twice in one object; keep one of its values', text)
+    assert is_broken(read(tmp_path, "a.json", f'{text}\n{{"a": 1}}\n')[0])
+
+
+def test_a_key_that_stands_twice_beside_a_fault_is_told_as_the_fault(tmp_path):
+    found = read(tmp_path, "a.jsonl", '{"a": 1}\n{"b": {"a": 1, "a": 2}, "c": }\n')
+    assert "this is not JSON (Expecting value)" in reasons(found)[1]
+
+
+def test_a_column_of_bytes_that_are_no_text_breaks_its_own_row_only(tmp_path):
+    found = read(tmp_path, "a.parquet", parquet([{"a": "글", "b": {"bytes": "가".encode()}}, {"a": "글", "b": {"bytes": b"\xff\0"}}, {"a": "글", "b": None}]))
+    assert found[0] == {"a": "글", "b": {"bytes": "가"}}
+    assert reasons(found)[1] == "row 2, column b holds bytes that are not UTF-8; write them as text, or leave the column out"
+    assert found[2] == {"a": "글", "b": None}
+
+
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        ("a,,,b,", ["a", "column 2", "column 3", "b", "column 5"]),
+        (",a,", ["column 1", "a", "column 3"]),
+        ("column 3,,", ["column 3", "column 2", "column 3'"]),
+        (",a", ["", "a"]),
+    ],
+)
+def test_columns_without_a_name_keep_all_their_cells(tmp_path, header, names):
+    (found,) = read(tmp_path, "a.csv", header + "\n" + ",".join(map(str, range(len(names)))) + "\n")
+    assert found == dict(zip(names, map(str, range(len(names))), strict=True))
