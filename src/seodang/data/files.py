@@ -12,6 +12,7 @@ from seodang.errors import SourceError
 
 DATA_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 _SUFFIXES = (*DATA_SUFFIXES, ".arrow", ".txt")
+WILD = frozenset("*?[")  # what makes a path a glob
 _ABOUT = re.compile(r"(readme|licen[cs]es?|copying|notice|changelog|citation)([.\-_ ].*)?", re.IGNORECASE)
 _ABOUT_SUFFIXES = (".dvc", ".md", ".rst", ".lock")
 _USER = re.compile(r"(?<=://)[^/?#]*@")

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from seodang.data.files import LocalFile, has_password, is_aside, is_data, shown_url
+from seodang.data.files import WILD, LocalFile, has_password, is_aside, is_data, shown_url
 from seodang.data.hub_files import fetch_hub_files
 from seodang.data.remote_files import fetch_remote_files
 from seodang.data.web_files import fetch_web_file
@@ -24,7 +24,6 @@ from seodang.params import SourceParams
 
 logger = logging.getLogger(__name__)
 
-_WILD = frozenset("*?[")
 _REPORT = {"quarantine.jsonl", "summary.json"}  # what `seodang check --report` writes, among others
 
 
@@ -98,7 +97,7 @@ def _found(written: str, root: Path) -> list[LocalFile]:
         paths = [path]
     elif path.exists():
         raise SourceError(f"{written} is neither a file nor a folder; name a file that can be read again")
-    elif _WILD & set(written):
+    elif WILD & set(written):
         paths = _matches(written, root)
     else:
         raise SourceError(_missing(path, written, root))
@@ -154,7 +153,7 @@ def _glob(pattern: str, root: Path) -> list[str]:
 def _fixed_parts(pattern: str) -> Iterator[str]:
     """Yield the parts of a glob before the first wild one."""
     for part in Path(pattern).parts:
-        if _WILD & set(part):
+        if WILD & set(part):
             return
         yield part
 

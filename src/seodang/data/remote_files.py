@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from seodang.data.files import LocalFile, fault_name, file_name, is_aside, is_data, shown_url, with_environment
+from seodang.data.files import WILD, LocalFile, fault_name, file_name, is_aside, is_data, shown_url, with_environment
 from seodang.errors import SourceError
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 
-_WILD = frozenset("*?[")
 _BLOCK = 1 << 20  # bytes
 _VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "checksum", "generation", "VersionId")  # what stores call a file's version
 _CREDENTIALS = {
@@ -81,7 +80,7 @@ def _driver(scheme: str) -> str:
 
 
 def _listed(system: AbstractFileSystem, pattern: str) -> list[str]:
-    if _WILD & set(pattern):
+    if WILD & set(pattern):
         found = system.glob(pattern, detail=True)
     elif system.info(pattern)["type"] != "directory":
         return [pattern]

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
-from seodang.data.card.funnel import SPLITS, SourceFlow, Step, flows, steps, total
+from seodang.data.card.funnel import SourceFlow, Step, flows, steps, total
 from seodang.data.card.overlaps import Heads, Overlaps, heads, lines, overlaps
 from seodang.data.card.quarantine import Reason, reasons, with_examples
 from seodang.data.card.quoting import head
 from seodang.data.card.roots import RootFigure, root_figure
 from seodang.data.card.scales import Histogram, histogram
-from seodang.data.card.survey import TEXTS, Labels, Survey, survey
+from seodang.data.card.survey import Labels, Survey, survey
+from seodang.data.rows import TEXTS
+from seodang.data.splitting import SPLITS
 from seodang.jsonl import read_json, read_rows
 from seodang.licences import LicenceSummary, licence_summary
 from seodang.params.prepare import CardParams
@@ -150,7 +152,7 @@ def _splits(by_split: Mapping[str, Any]) -> dict[str, Any]:
 def _tasks(by_split: dict[str, dict[str, int]]) -> list[tuple[str, dict[str, int]]]:
     """Return the commonest tasks with their records in each split, and the sum of the others."""
     names = {name for tasks in by_split.values() for name in tasks}
-    rows = [(name, {split: by_split.get(split, {}).get(name, 0) for split in SPLITS}) for name in names]
+    rows: list[tuple[str, dict[str, int]]] = [(name, {split: by_split.get(split, {}).get(name, 0) for split in SPLITS}) for name in names]
     rows.sort(key=lambda row: (-row[1]["train"], -sum(row[1].values()), row[0]))
     rest = rows[_TASKS:]
     return rows[:_TASKS] + ([(f"{OTHERS} ({len(rest):,})", {split: sum(row[1][split] for row in rest) for split in SPLITS})] if rest else [])

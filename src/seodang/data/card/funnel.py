@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-SPLITS: Final = ("train", "validation", "test", "unseen")
+from seodang.data.splitting import SPLITS
+
 LEFT_OUT: Final = ("exact_duplicate", "near_duplicate", "leak", "undesirable", "weight", "cap", "replay")
 _MIXING: Final = ("undesirable", "weight", "cap", "replay")
 

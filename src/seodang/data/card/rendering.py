@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from seodang.data.card import scales
 from seodang.data.card.contents import Contents
-from seodang.data.card.funnel import LEFT_OUT, SPLITS
+from seodang.data.card.funnel import LEFT_OUT
 from seodang.data.card.quoting import head
-from seodang.data.card.survey import TEXTS
+from seodang.data.rows import TEXTS
+from seodang.data.splitting import SPLITS
 from seodang.licences import hub_licence
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from seodang.data.card.sampling import LowestHashes
+from seodang.data.rows import TEXTS
 
-TEXTS: Final = ("instruction", "input", "output")
 _MAX_LABELS: Final = 40  # a task with more different answers has choices of its own for each item
 
 

@@ -21,7 +21,7 @@ RULES: Final = (
     Rule(
         id="repetition",
         field="output",
-        reason_ko="답에서 되풀이된 네 낱말 묶음의 비율이 {limit}을 넘습니다",
+        reason_ko="답에서 되풀이된 네 낱말 묶음의 비율이 {limit}보다 높습니다",
         reason_en="the share of four-word groups that occur again in the output is above {limit}",
         fix_ko="되풀이를 지우거나 params.yaml의 expectations.limits.max_repeated_share를 키우세요",
         fix_en="delete what is repeated, or raise expectations.limits.max_repeated_share in params.yaml",
