@@ -259,3 +259,10 @@ def test_a_check_that_is_cancelled_leaves_nothing_behind(tmp_path):
     assert process.wait(60) == 143
     assert [path.name for path in (tmp_path / "scratch").iterdir()] == []
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ko.md"])
+def test_the_readme_shows_what_a_check_prints(capsys, monkeypatch, tmp_path, readme):
+    monkeypatch.chdir(REPOSITORY)
+    code, out, _ = check(capsys, "docs/reviews.jsonl", "--report", tmp_path / "report")
+    assert f"; echo $?\n{out.replace(str(tmp_path / 'report'), 'report')}{code}\n```" in (REPOSITORY / readme).read_text("utf-8")
