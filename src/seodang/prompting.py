@@ -51,6 +51,9 @@ _WORDINGS = {
 # byte-level tokenizers join a blank to the word that follows it.
 _ANSWER_PREFIX: dict[PromptFormat, str] = {"alpaca": "", "koalpaca": " ", "chat": "", "plain": " "}
 
+# Roles of those who speak to the model; what the others say, the model said.
+_ASKING = frozenset({"user", "tool"})
+
 # Stands in for the user's text while the model's own template is rendered. Private-use
 # code points: no template and no user text has a meaning for them.
 _SLOT = "\ue000{}\ue001"
@@ -75,13 +78,49 @@ class Segment:
 
     text: str
     control: bool  # True: markers in it are control tokens; False: they are plain text
+    learned: bool  # whether training learns it: an answer, or of a control segment the token that ends the answer before it
+
+
+class Renderer:
+    """Renders requests in one format; the chat template is asked once for each order of roles, not for each record."""
+
+    def __init__(self, format: PromptFormat, template: ChatTemplate | None = None) -> None:
+        """Take the wording, and for "chat" the tokenizer that holds the template."""
+        if format == "chat" and template is None:
+            raise ValueError("format 'chat' needs the tokenizer that holds the template")
+        self._format: PromptFormat = format
+        self._template = template
+        self._frames: dict[tuple[str, ...], _Frame] = {}
+
+    def prompt(self, instruction: str, input: str, *, system: str = "", turns: Sequence[Turn] = ()) -> tuple[Segment, ...]:
+        """Return the prompt of one request; the arguments are those of render_prompt."""
+        if self._template is None or self._format != "chat":
+            return _render_text(instruction, input, self._format, system, turns)
+        request = f"{instruction}\n\n{input}" if input else instruction
+        return self._chat(_messages(system, [*turns, Turn(role="user", content=request)]), self._template)
+
+    def record(self, record: Record) -> tuple[Segment, ...]:
+        """Return the prompt of a record, with the conversation that leads up to it."""
+        return self.prompt(record.instruction, record.input, system=record.system, turns=record.turns)
+
+    def lesson(self, record: Record) -> tuple[Segment, ...]:
+        """Return all that training reads of a record: prompt and answer; the end token comes after them."""
+        return (*self.record(record), Segment(render_answer(record.output, self._format), control=False, learned=_says_something(record.output)))
+
+    def _chat(self, messages: list[tuple[str, str]], template: ChatTemplate) -> tuple[Segment, ...]:
+        roles = tuple(role for role, _ in messages)
+        if roles not in self._frames:
+            self._frames[roles] = _frame(roles, template)
+        frame = self._frames[roles]
+        return _filled(frame, messages if frame.system else _without_system(messages))
 
 
 def render_prompt(instruction: str, input: str, format: PromptFormat, template: ChatTemplate | None = None, *, system: str = "", turns: Sequence[Turn] = ()) -> tuple[Segment, ...]:
     """Return the prompt of one request, ready to be tokenised segment by segment.
 
     User text always stands in segments without control tokens, so nobody can
-    write a turn marker into a prompt.
+    write a turn marker into a prompt. Each earlier answer is a segment of its
+    own, so that training can learn it and every reader gets the same tokens.
 
     Args:
         instruction: What is asked now.
@@ -91,39 +130,39 @@ def render_prompt(instruction: str, input: str, format: PromptFormat, template: 
         system: What stands before the conversation; "" when there is nothing.
         turns: The conversation so far, oldest first.
     """
-    if format == "chat":
-        if template is None:
-            raise ValueError("format 'chat' needs the tokenizer that holds the template")
-        request = f"{instruction}\n\n{input}" if input else instruction
-        return _render_chat(_messages(system, [*turns, Turn(role="user", content=request)]), template)
-    wording, alone = _WORDINGS[format], not input
-    before = f"{system}\n\n" if system else ""
-    said = "".join(_said(turn, wording, format) for turn in turns)
-    request = wording.requests[alone].format(instruction=instruction, input=input)
-    return (Segment(f"{wording.heads[alone]}{before}{said}{request}", control=False),)
+    return Renderer(format, template).prompt(instruction, input, system=system, turns=turns)
 
 
 def render_record(record: Record, format: PromptFormat, template: ChatTemplate | None = None) -> tuple[Segment, ...]:
     """Return the prompt of a record, with the conversation that leads up to it."""
-    return render_prompt(record.instruction, record.input, format, template, system=record.system, turns=record.turns)
+    return Renderer(format, template).record(record)
 
 
-def _said(turn: Turn, wording: _Wording, format: PromptFormat) -> str:
-    """Return one earlier turn as text, headed like the request and the answer that follow it."""
-    match turn.role:
-        case "user":
-            return f"{wording.user}{turn.content}\n\n"
-        case "tool":
-            return f"{wording.tool}{turn.content}\n\n"
-        case _:
-            return f"{wording.assistant}{_ANSWER_PREFIX[format]}{turn.content}\n\n"
+def _render_text(instruction: str, input: str, format: PromptFormat, system: str, turns: Sequence[Turn]) -> tuple[Segment, ...]:
+    wording, alone = _WORDINGS[format], not input
+    segments: list[Segment] = []
+    text = f"{wording.heads[alone]}{system}\n\n" if system else wording.heads[alone]
+    for turn in turns:
+        if turn.role in _ASKING:
+            text += f"{wording.tool if turn.role == 'tool' else wording.user}{turn.content}\n\n"
+        else:
+            segments.append(Segment(text + wording.assistant, control=False, learned=False))
+            segments.append(Segment(render_answer(turn.content, format), control=False, learned=_says_something(turn.content)))
+            text = "\n\n"
+    text += wording.requests[alone].format(instruction=instruction, input=input)
+    return (*segments, Segment(text, control=False, learned=False))
+
+
+def _says_something(answer: str) -> bool:
+    """Return whether there is anything to learn; a model must not learn to say nothing."""
+    return bool(answer.strip())
 
 
 def _messages(system: str, turns: Sequence[Turn]) -> list[tuple[str, str]]:
     """Return role and content of each message; neighbours of one role become one, as most templates demand."""
     messages: list[tuple[str, str]] = [("system", system)] if system else []
     for turn in turns:
-        role = "user" if turn.role in {"user", "tool"} else "assistant"
+        role = "user" if turn.role in _ASKING else "assistant"
         if messages and messages[-1][0] == role:
             messages[-1] = (role, f"{messages[-1][1]}\n\n{turn.content}")
         else:
@@ -131,27 +170,53 @@ def _messages(system: str, turns: Sequence[Turn]) -> list[tuple[str, str]]:
     return messages
 
 
-def _render_chat(messages: list[tuple[str, str]], template: ChatTemplate) -> tuple[Segment, ...]:
+def _without_system(messages: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the messages with the system text as the beginning of the first question."""
+    (_, system), (role, first), *others = messages
+    return [("user", f"{system}\n\n{first}"), *others] if role == "user" else [("user", system), *messages[1:]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What a chat template writes around the messages of one order of roles."""
+
+    system: bool  # whether the template knows a system message
+    before: tuple[Segment, ...]  # each message
+    end: Segment  # after the last, where the model goes on
+
+
+def _frame(roles: tuple[str, ...], template: ChatTemplate) -> _Frame:
     try:
-        return _rendered_chat(messages, template)
+        return _written_around(roles, template, system=True)
     except Exception:
-        if messages[0][0] != "system" or len(messages) == 1:
+        if roles[0] != "system" or len(roles) == 1:
             raise
         # Templates such as Gemma's know no system message and raise, or leave it out: there it leads the first question.
-        (_, system), (role, first), *others = messages
-        return _rendered_chat([(role, f"{system}\n\n{first}"), *others], template)
+        plain = _without_system([(role, "") for role in roles])
+        return _written_around(tuple(role for role, _ in plain), template, system=False)
 
 
-def _rendered_chat(messages: list[tuple[str, str]], template: ChatTemplate) -> tuple[Segment, ...]:
-    slotted = [{"role": role, "content": _SLOT.format(number)} for number, (role, _) in enumerate(messages)]
+def _written_around(roles: tuple[str, ...], template: ChatTemplate, *, system: bool) -> _Frame:
+    slotted = [{"role": role, "content": _SLOT.format(number)} for number, role in enumerate(roles)]
     rendered = template.apply_chat_template(slotted, tokenize=False, add_generation_prompt=True)
-    segments: list[Segment] = []
-    for number, (role, content) in enumerate(messages):
-        before, slot, rendered = rendered.partition(_SLOT.format(number))
+    before: list[Segment] = []
+    for number, role in enumerate(roles):
+        text, slot, rendered = rendered.partition(_SLOT.format(number))
         if not slot:
             raise ValueError(f"the model's chat template leaves out message {number + 1} ({role}); correct the template, or take another prompt.format")
-        segments += [Segment(before, control=True), Segment(content, control=False)]
-    return (*segments, Segment(rendered, control=True))
+        before.append(Segment(text, control=True, learned=number > 0 and roles[number - 1] == "assistant"))
+    return _Frame(system=system, before=tuple(before), end=Segment(rendered, control=True, learned=False))
+
+
+def _filled(frame: _Frame, messages: list[tuple[str, str]]) -> tuple[Segment, ...]:
+    segments: list[Segment] = []
+    answered = True
+    for around, (role, content) in zip(frame.before, messages, strict=True):
+        # After an empty answer its end isn't learned either.
+        segments.append(around if answered or not around.learned else Segment(around.text, control=True, learned=False))
+        answered = role != "assistant" or _says_something(content)
+        segments.append(Segment(content, control=False, learned=role == "assistant" and answered))
+    return (*segments, frame.end)
 
 
 def render_answer(output: str, format: PromptFormat) -> str:

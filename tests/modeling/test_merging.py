@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny_models import make_tiny_adapter, make_tiny_model
 
-from seodang.errors import ModelError, ParityError
+from seodang.errors import ArtefactError, ParityError
 from seodang.modeling.loading import load_tokenizer
 from seodang.modeling.merging import check_parity, merge
 from seodang.modeling.packaged import load_plain
@@ -91,6 +91,6 @@ def test_without_a_prompt_nothing_is_proven(base, adapter, merged):
 
 
 def test_an_adapter_that_is_missing_is_named(base, tmp_path):
-    with pytest.raises(ModelError, match="adapter in"):
+    with pytest.raises(ArtefactError, match=r"nothing holds no adapter_model\.safetensors"):
         merge(base, tmp_path / "nothing", tmp_path / "merged")
     assert not (tmp_path / "merged").exists()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from packaging.utils import canonicalize_name
+from safetensors.torch import load_file, save_file
 from tiny_models import REPOSITORY, copy_project, make_tiny_adapter, make_tiny_model, use_bentoml_home
 
 from seodang.errors import ArtefactError, GateRejected, ParityError
@@ -74,6 +75,20 @@ def test_a_promoted_model_is_merged_stored_and_built(paths, tmp_path):
     assert report["parity"]["prompts"] == 2
     assert report["weights_sha256"] == sha256_of(paths.merged / "model.safetensors")
     assert {key: value for key, value in read_json(paths.package_report).items() if key != "schema"} == report
+
+
+def test_a_model_whose_every_weight_was_trained_is_packaged_as_it_is(paths):
+    base = paths.base.resolve()
+    (paths.artifacts / "train").unlink()
+    make_tiny_model(paths.adapter)
+    weights = load_file(paths.adapter / "model.safetensors")
+    save_file({name: weight * 1.01 for name, weight in weights.items()}, paths.adapter / "model.safetensors", metadata={"format": "pt"})
+    trained = sha256_of(paths.adapter / "model.safetensors")
+    write_json(paths.verdict, {**read_json(paths.verdict), "adapter_sha256": trained})
+    report = run(paths)
+    assert report["lineage"]["adapter_sha256"] == trained
+    assert report["weights_sha256"] != sha256_of(base / "model.safetensors")
+    assert report["parity"]["max_logit_difference"] == 0
 
 
 def test_the_card_says_how_to_ask_and_where_it_comes_from(paths):

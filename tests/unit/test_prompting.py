@@ -4,7 +4,7 @@ import pytest
 
 from seodang.modeling import primer_base
 from seodang.modeling.tokenizing import encode_prompt, end_id, tokenise
-from seodang.prompting import fingerprint, render_answer, render_prompt
+from seodang.prompting import Renderer, fingerprint, render_answer, render_prompt
 from seodang.records import Turn
 
 
@@ -37,6 +37,63 @@ def test_the_conversation_so_far_stands_before_the_request_under_the_same_headin
     assert rendered == "짧게 답하세요.\n\n### 질문: 안녕?\n\n### 답변: 네.\n\n### 질문: 이름은?\n\n### 답변:"
     alpaca = "".join(part.text for part in render_prompt("이름은?", "홍길동", "alpaca", **CONVERSATION))
     assert alpaca.endswith("짧게 답하세요.\n\n### Instruction:\n안녕?\n\n### Response:네.\n\n### Instruction:\n이름은?\n\n### Input:\n홍길동\n\n### Response:")
+
+
+def test_each_earlier_answer_is_a_segment_of_its_own_that_training_learns():
+    segments = render_prompt("이름은?", "", "koalpaca", **CONVERSATION)
+    assert [(part.text, part.learned) for part in segments] == [
+        ("짧게 답하세요.\n\n### 질문: 안녕?\n\n### 답변:", False),
+        (" 네.", True),
+        ("\n\n### 질문: 이름은?\n\n### 답변:", False),
+    ]
+
+
+@pytest.mark.parametrize("format", ["alpaca", "koalpaca", "plain"])
+def test_a_request_without_earlier_answers_is_one_segment_that_is_not_learned(format):
+    (part,) = render_prompt("이름은?", "홍길동", format, system="짧게", turns=(Turn(role="user", content="안녕?"),))
+    assert (part.control, part.learned) == (False, False)
+
+
+def test_in_a_chat_an_answer_and_the_markers_behind_it_are_learned_but_for_an_empty_one(tokenizer):
+    turns = (*CONVERSATION["turns"], Turn(role="user", content="응?"), Turn(role="assistant", content=" "))
+    segments = render_prompt("이름은?", "", "chat", tokenizer, turns=turns)
+    assert [(part.text, part.learned) for part in segments] == [
+        ("<|user|>", False), ("안녕?", False), ("<|end|><|assistant|>", False), ("네.", True), ("<|end|><|user|>", True),
+        ("응?", False), ("<|end|><|assistant|>", False), (" ", False), ("<|end|><|user|>", False), ("이름은?", False), ("<|end|><|assistant|>", False),
+    ]  # fmt: skip
+
+
+def test_what_the_assistant_asks_of_a_tool_is_its_answer_and_what_the_tool_says_is_not():
+    turns = (Turn(role="user", content="날씨?"), Turn(role="tool_call", content="search"), Turn(role="tool", content="맑음"))
+    learned = {
+        format: [part.text for part in render_prompt("그래서?", "", format, Forgetful(), turns=turns) if part.learned and not part.control] for format in ("koalpaca", "chat")
+    }
+    assert learned == {"koalpaca": [" search"], "chat": ["search"]}
+
+
+def test_a_template_is_asked_once_for_each_order_of_roles():
+    asked = []
+
+    class Counting(Forgetful):
+        def apply_chat_template(self, conversation, **settings):
+            asked.append([turn["role"] for turn in conversation])
+            return super().apply_chat_template(conversation, **settings)
+
+    renderer = Renderer("chat", Counting("system"))
+    first = [renderer.prompt(f"{number}?", "", **CONVERSATION) for number in range(3)]
+    assert asked == [["system", "user", "assistant", "user"], ["user", "assistant", "user"]]  # the second because the first leaves the system text out
+    assert first == [render_prompt(f"{number}?", "", "chat", Forgetful("system"), **CONVERSATION) for number in range(3)]
+
+
+def test_system_text_before_an_answer_is_not_learned():
+    segments = render_prompt("그래서?", "", "chat", Forgetful("system"), system="짧게", turns=(Turn(role="assistant", content="네."),))
+    assert [part.text for part in segments if part.learned and not part.control] == ["네."]
+    assert "".join(part.text for part in segments) == "<user>짧게<assistant>네.<user>그래서?<assistant>"
+
+
+def test_a_chat_without_a_template_is_refused():
+    with pytest.raises(ValueError, match="needs the tokenizer"):
+        render_prompt("이름은?", "", "chat")
 
 
 def test_a_chat_template_gets_each_turn_and_user_text_in_none_of_them_controls(tokenizer):

@@ -1,25 +1,26 @@
-"""Put a base checkpoint into a folder, from wherever it comes, checked against its pinned checksum."""
+"""Put a base checkpoint into a folder, from wherever it comes, checked before it stands there."""
 
 from __future__ import annotations
 
 import importlib
 import logging
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from seodang.errors import ChecksumError, ModelError
 from seodang.jsonl import sha256_of
+from seodang.modeling.checkpoints import WEIGHTS, check_space, mark_code_as_trusted, verify_weights, wanted_files, weight_files
+from seodang.modeling.hub_models import fetch_model
 from seodang.params import GgufParams, ModelParams
 
 logger = logging.getLogger(__name__)
 
-WEIGHTS = "model.safetensors"
-# Weights as pickles can run code when they are loaded; none is ever taken.
-_SAFE_FILES = ["*.safetensors", "*.json", "*.model", "*.jinja", "LICENSE*"]
+_GROWTH = 4  # of 4-bit blocks that become bf16
+
+__all__ = ["WEIGHTS", "copy_checkpoint", "download_checkpoint", "replaced_folder", "unpack_gguf"]
 
 
 @contextmanager
@@ -40,65 +41,84 @@ def copy_checkpoint(model: ModelParams, root: Path, folder: Path) -> None:
     """Copy a local checkpoint (bundled or path).
 
     Raises:
-        ModelError: If it is not there, or has no safetensors.
+        ModelError: If it is not there, cannot be used, or does not fit on the disk.
         ChecksumError: If its weights are not the pinned ones.
     """
     source = root / str(model.path)
-    weights = source / WEIGHTS
-    if not weights.exists():
-        found = ", ".join(sorted(path.name for path in source.glob("*"))) or "nothing"
-        raise ModelError(f"model.path {source} has no {WEIGHTS} (found: {found}); restore it (git checkout {model.path}) or name another checkpoint in safetensors")
-    verify_checksum(weights, model.sha256)
+    place = f"model.path {model.path}"
+    if not source.is_dir():
+        raise ModelError(f"{place} is no folder at {source}; restore it (git checkout {model.path}), or name the folder of another checkpoint")
+    names = wanted_files((path.name for path in source.iterdir() if path.is_file()), place, code=model.trust_remote_code is not None)
+    weight_files(source)  # names those that the index speaks of and that are missing
+    _place(model, {name: source / name for name in names}, place, folder)
+
+
+def download_checkpoint(model: ModelParams, downloads: Path, folder: Path) -> None:
+    """Fetch a pinned commit from the hub, once, and copy it.
+
+    Args:
+        downloads: Where what was fetched is kept.
+        folder: Where the checkpoint will stand.
+
+    Raises:
+        ModelError: If it is not there, may not be read, cannot be used, or does not fit on the disk.
+        ChecksumError: If its weights are not the pinned ones.
+    """
+    place = f"model.hub {model.hub} at {model.revision}"
+    files = fetch_model(str(model.hub), str(model.revision), place, downloads, code=model.trust_remote_code is not None)
+    _place(model, files, place, folder)
+
+
+def _place(model: ModelParams, files: Mapping[str, Path], place: str, folder: Path) -> None:
+    """Copy the files of a checkpoint beside where it will stand, check them, and let them take their place."""
+    from seodang.modeling.loading import check_checkpoint
+
+    check_space(folder, sum(file.stat().st_size for file in files.values()), f"copying {model.name}")
     with replaced_folder(folder) as beside:
-        for file in sorted(source.iterdir()):
-            if file.is_file() and any(file.match(pattern) for pattern in _SAFE_FILES):
-                shutil.copyfile(file, beside / file.name)
-
-
-def verify_checksum(file: Path, pinned: str | None) -> None:
-    """Raise ChecksumError unless `file` has the pinned sha256; None pins nothing."""
-    if pinned is None:
-        return
-    found = sha256_of(file)
-    if found != pinned:
-        raise ChecksumError(f"{file} has sha256 {found}, but model.sha256 in params.yaml pins {pinned}; restore the file, or pin the new one if you changed it yourself")
-
-
-def download_checkpoint(model: ModelParams, folder: Path) -> None:
-    """Download a pinned revision from the hub: safetensors and text files only."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
-
-    try:
-        snapshot = snapshot_download(str(model.hub), revision=model.revision, allow_patterns=_SAFE_FILES, token=os.environ.get("HF_TOKEN"))
-    except (HfHubHTTPError, OSError) as error:
-        raise ModelError(f"model.hub {model.hub} at {model.revision} cannot be downloaded: {error}\nCheck the network, the name, and HF_TOKEN for gated models") from error
-    with replaced_folder(folder) as beside:
-        shutil.copytree(snapshot, beside, dirs_exist_ok=True)
+        for name, file in files.items():
+            shutil.copyfile(file, beside / name)
+        verify_weights(beside, model.sha256, place)
+        if model.trust_remote_code is not None:
+            logger.warning("%s brings code of its own, which will run: model.trust_remote_code names it", place)
+            mark_code_as_trusted(beside, model.trust_remote_code)
+        check_checkpoint(beside, place)
 
 
 def unpack_gguf(gguf: GgufParams, cache: Path, folder: Path) -> None:
-    """Convert a packaged GGUF model to safetensors once, and copy it from the cache after that."""
+    """Convert a packaged GGUF model to safetensors once, and copy it from the cache after that.
+
+    Args:
+        cache: Converted checkpoints, each in a folder named by the sha256 of what it was made from.
+
+    Raises:
+        ModelError: If the package is not installed, or the model does not fit on the disk.
+        ChecksumError: If the package holds another model than the pinned one.
+    """
     converted = cache / gguf.sha256
     if not converted.exists():
-        logger.info("unpacking %s; its licence: %s", gguf.package, gguf.licence)
+        logger.info("unpacking %s, once; its licence: %s", gguf.package, gguf.licence)
         _convert_gguf(gguf, converted)
+    check_space(folder.parent, sum(file.stat().st_size for file in converted.iterdir()), f"copying {gguf.package}")
     with replaced_folder(folder) as beside:
-        shutil.copytree(converted, beside, dirs_exist_ok=True)
+        shutil.copytree(converted, beside, dirs_exist_ok=True, copy_function=shutil.copyfile)
 
 
 def _convert_gguf(gguf: GgufParams, converted: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+    from seodang.modeling.loading import check_checkpoint
+
     with tempfile.TemporaryDirectory() as scratch:
         file = _assemble(gguf, Path(scratch))
+        check_space(converted, _GROWTH * file.stat().st_size, f"converting {gguf.package}")
         tokenizer = AutoTokenizer.from_pretrained(scratch, gguf_file=file.name)
         # The file stores quantised blocks; bf16 keeps all of their precision at half the size of fp32.
         model = AutoModelForCausalLM.from_pretrained(scratch, gguf_file=file.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16)
         with replaced_folder(converted) as beside:
             model.save_pretrained(beside)
             tokenizer.save_pretrained(beside)
+            check_checkpoint(beside, f"the model in {gguf.package}")
 
 
 def _assemble(gguf: GgufParams, folder: Path) -> Path:

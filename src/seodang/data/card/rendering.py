@@ -14,6 +14,7 @@ from seodang.data.card.quoting import head
 from seodang.data.rows import TEXTS
 from seodang.data.splitting import SPLITS
 from seodang.licences import hub_licence
+from seodang.pages import environment
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -115,36 +116,12 @@ def _html() -> Environment:
 
 @cache
 def _markdown() -> Environment:
-    environment = _environment(autoescape=False)
-    environment.finalize = lambda value: escape_markdown(value) if type(value) is str else value
-    return environment
+    markdown = _environment(autoescape=False)
+    markdown.finalize = lambda value: escape_markdown(value) if type(value) is str else value
+    return markdown
 
 
 def _environment(*, autoescape: bool) -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=autoescape, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    environment.filters.update(count=_count, share=_share, size=_size, short=_short, head=head)
-    return environment
-
-
-def _count(number: int) -> str:
-    return f"{number:,}"
-
-
-def _share(number: float, whole: float) -> str:
-    """Return a share in percent, with as many digits as a reader needs."""
-    return f"{100 * number / whole:.1f}%" if whole else "–"
-
-
-def _size(number: int) -> str:
-    for unit, bound in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if number >= bound:
-            return f"{number / bound:.1f} {unit}"
-    return f"{number} B"
-
-
-def _short(text: str, characters: int) -> str:
-    return text if len(text) <= characters else f"{text[: characters - 1]}…"
+    made = environment(_TEMPLATES, autoescape=autoescape)
+    made.filters["head"] = head
+    return made

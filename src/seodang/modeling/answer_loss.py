@@ -1,0 +1,149 @@
+"""The loss where a token is learned, and nowhere else: logits of no other place are ever computed, and never all at once.
+
+With 262,144 entries in the vocabulary the logits of a 384-token record take 0.4 GB in fp32, their softmax and its gradient
+as much again. Here a chunk of them becomes loss and gradient before the next one is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MethodType
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+from seodang.modeling.answer_rows import AnswerRows, work_on_answers_only
+
+# Of one chunk's logits. Larger chunks use the matrix kernels a little better, smaller ones stay in memory that is warm.
+_CHUNK_BYTES = 1 << 26
+_SLICE_BYTES = 1 << 23  # of the part of a chunk that is turned into probabilities in fp32 at a time
+
+
+class _ChunkedCrossEntropy(torch.autograd.Function):
+    """Sum of the cross entropies of hidden @ weight.T; gradients are computed in the forward pass, chunk by chunk."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, softcap: float | None, scale: float) -> Tensor:  # noqa: ANN401 - torch's signature
+        wanted = ctx.needs_input_grad[:3]
+        grads = _Gradients(hidden, weight, bias, wanted)
+        rows = max(16, _CHUNK_BYTES // (weight.shape[0] * hidden.element_size()))
+        total = hidden.new_zeros((), dtype=torch.float32)
+        for start in range(0, hidden.shape[0], rows):
+            part = slice(start, start + rows)
+            logits = torch.nn.functional.linear(hidden[part], weight, bias)
+            total += _loss_into_gradient(logits, targets[part], softcap, scale, any(wanted))
+            grads.add(part, logits, hidden, weight)
+        ctx.save_for_backward(*grads.found())
+        ctx.wanted = wanted
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> Any:  # noqa: ANN401
+        found = iter(ctx.saved_tensors)
+        return (*(next(found).mul_(upstream[0]) if wanted else None for wanted in ctx.wanted), None, None, None)
+
+
+class _Gradients:
+    """The gradients of hidden, weight and bias, as far as they are wanted, filled chunk by chunk."""
+
+    def __init__(self, hidden: Tensor, weight: Tensor, bias: Tensor | None, wanted: tuple[bool, ...]) -> None:
+        self._hidden = torch.empty_like(hidden) if wanted[0] else None
+        self._weight = torch.zeros_like(weight) if wanted[1] else None
+        self._bias = torch.zeros_like(bias) if wanted[2] and bias is not None else None
+
+    def add(self, part: slice, gradient: Tensor, hidden: Tensor, weight: Tensor) -> None:
+        """Add what the logits' gradient (rows, vocabulary) of one chunk gives."""
+        if self._hidden is not None:
+            torch.mm(gradient, weight, out=self._hidden[part])
+        if self._weight is not None:
+            self._weight.addmm_(gradient.t(), hidden[part])
+        if self._bias is not None:
+            self._bias += gradient.sum(dim=0)
+
+    def found(self) -> list[Tensor]:
+        return [gradient for gradient in (self._hidden, self._weight, self._bias) if gradient is not None]
+
+
+def _loss_into_gradient(logits: Tensor, targets: Tensor, softcap: float | None, scale: float, gradient: bool) -> Tensor:
+    """Return the sum of the cross entropies and, where wanted, put the gradient of the logits in their place.
+
+    In fp32 whatever the logits are kept in, a few rows at a time.
+    """
+    total = logits.new_zeros((), dtype=torch.float32)
+    rows = max(1, _SLICE_BYTES // (logits.shape[1] * 4))
+    for start in range(0, logits.shape[0], rows):
+        part = logits[start : start + rows]
+        raw = part.float() if scale == 1.0 else part.float() * scale
+        capped = raw if softcap is None else torch.tanh(raw / softcap) * softcap
+        places = targets[start : start + rows, None]
+        normaliser = capped.logsumexp(dim=1, keepdim=True)
+        total += (normaliser - capped.gather(1, places)).sum()
+        if not gradient:
+            continue
+        probabilities = capped.sub_(normaliser).exp_() if softcap is None else torch.sub(capped, normaliser).exp_()
+        probabilities.scatter_add_(1, places, torch.full_like(places, -1, dtype=probabilities.dtype))
+        if softcap is not None:
+            probabilities *= 1 - (capped / softcap) ** 2
+        part.copy_(probabilities if scale == 1.0 else probabilities * scale)
+    return total
+
+
+def chunked_cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, *, softcap: float | None = None, scale: float = 1.0) -> Tensor:
+    """Return the sum over L places of the cross entropy, in nats, in fp32.
+
+    Args:
+        hidden: (L, size).
+        weight: (vocabulary, size).
+        bias: (vocabulary,) or None.
+        targets: (L,).
+        softcap: Bound of the logits (Gemma 2, arXiv 2408.00118), or None.
+        scale: Factor of the logits.
+    """
+    kind = hidden.device.type
+    if torch.is_autocast_enabled(kind):
+        dtype = torch.get_autocast_dtype(kind)
+        hidden, weight, bias = hidden.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
+    with torch.autocast(kind, enabled=False):
+        total: Tensor = _ChunkedCrossEntropy.apply(hidden, weight, bias, targets, softcap, scale)  # type: ignore[no-untyped-call]
+    return total
+
+
+def learn_answers(model: PreTrainedModel) -> None:
+    """Let the model's forward pass return the loss over `targets`, or without them the logits at `predictors` alone.
+
+    The head is applied inside the model's own forward pass, where sharded weights are gathered. Without `predictors` the
+    model answers as before.
+    """
+    original: Callable[..., Any] = model.forward
+    answers = AnswerRows()
+    work_on_answers_only(model, answers)
+
+    def forward(self: PreTrainedModel, *arguments: Any, predictors: Tensor | None = None, targets: Tensor | None = None, **inputs: Any) -> Any:  # noqa: ANN401
+        if predictors is None:
+            answers.rows = None
+            return original(*arguments, **inputs)
+        # Each row once: two records with one beginning may learn different tokens after it.
+        answers.rows, places = torch.unique(predictors, return_inverse=True)
+        states = self.base_model(*arguments, **{name: value for name, value in inputs.items() if value is not None}, use_cache=False).last_hidden_state
+        if not len(predictors):
+            return CausalLMOutputWithPast(loss=states.sum() * 0.0)
+        hidden = states.flatten(0, 1).index_select(0, answers.rows).index_select(0, places)
+        head = self.get_output_embeddings()
+        if targets is None:
+            return CausalLMOutputWithPast(logits=head(hidden))
+        cap, scale = logit_shape(self)
+        return CausalLMOutputWithPast(loss=chunked_cross_entropy(hidden, head.weight, head.bias, targets, softcap=cap, scale=scale))
+
+    model.forward = MethodType(forward, model)
+
+
+def logit_shape(model: PreTrainedModel) -> tuple[float | None, float]:
+    """Return the bound and the factor that the model's configuration gives its logits."""
+    config = model.config.get_text_config()
+    divisor = getattr(config, "logits_scaling", None)
+    factor = getattr(config, "logit_scale", None)
+    scale = 1 / float(divisor) if divisor else float(factor) if factor else 1.0
+    return getattr(config, "final_logit_softcapping", None), scale

@@ -1,0 +1,102 @@
+"""Attention over packed records, each apart from the others, with the kernels of scaled_dot_product_attention."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import PreTrainedModel
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+NAME = "seodang_packed"
+
+# Layers whose tokens see nothing of one another but through attention; a convolution or a recurrent state would mix neighbours.
+_APART = {"full_attention", "sliding_attention"}
+
+
+def packed_attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    attention_rows: tuple[Tensor, ...],
+    own_rows: Tensor,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    **_: Any,  # noqa: ANN401 - what models hand to every attention
+) -> tuple[Tensor, None]:
+    """Return what each token sees of its own record.
+
+    Args:
+        module: The attention layer; not read.
+        query: (1, heads, U, size).
+        key: (1, key heads, U, size); key heads divide heads.
+        value: As `key`.
+        attention_mask: None: the rows say it all.
+        attention_rows: As in Pass: the places of each record's tokens among U.
+        own_rows: As in Pass: where, in the groups' results, each token stands.
+        scaling: Of the scores; None for size ** -0.5.
+        dropout: Of the weights.
+        sliding_window: Tokens that a token sees, itself included; None for all.
+        softcap: Bound of the scores (Gemma 2); None for none.
+
+    Returns:
+        (1, U, heads, size), and None in place of the weights.
+    """
+    results = []
+    for rows in attention_rows:
+        taken = [_gathered(states, rows) for states in (query, key, value)]
+        seen = _attended(*taken, scaling=scaling, dropout=dropout, window=sliding_window, softcap=softcap)
+        results.append(seen.transpose(1, 2).reshape(-1, seen.shape[1], seen.shape[3]))
+    flat = results[0] if len(results) == 1 else torch.cat(results)
+    return flat.index_select(0, own_rows)[None], None
+
+
+def _gathered(states: Tensor, rows: Tensor) -> Tensor:
+    """Return (records, heads, longest, size) from (1, heads, U, size)."""
+    flat = states[0].transpose(0, 1).index_select(0, rows.flatten())
+    return flat.view(*rows.shape, *flat.shape[1:]).transpose(1, 2)
+
+
+def _attended(query: Tensor, key: Tensor, value: Tensor, *, scaling: float | None, dropout: float, window: int | None, softcap: float | None) -> Tensor:
+    grouped = key.shape[1] != query.shape[1]
+    length = query.shape[2]
+    if softcap is None and (window is None or length <= window):
+        return scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True, scale=scaling, enable_gqa=grouped)
+    places = torch.arange(length, device=query.device)
+    visible = places[:, None] >= places
+    if window is not None:
+        visible &= places[:, None] - places < window
+    if softcap is None:
+        return scaled_dot_product_attention(query, key, value, attn_mask=visible, dropout_p=dropout, scale=scaling, enable_gqa=grouped)
+    return _softcapped(query, key, value, visible, scaling, dropout, softcap)
+
+
+def _softcapped(query: Tensor, key: Tensor, value: Tensor, visible: Tensor, scaling: float | None, dropout: float, softcap: float) -> Tensor:
+    """Return attention whose scores are bounded by a tanh, which no fused kernel here knows (Gemma 2, arXiv 2408.00118)."""
+    repeats = query.shape[1] // key.shape[1]
+    key, value = (states.repeat_interleave(repeats, dim=1) for states in (key, value))
+    scores = query @ key.transpose(2, 3) * (scaling if scaling is not None else query.shape[3] ** -0.5)
+    scores = torch.tanh(scores / softcap) * softcap
+    weights = scores.masked_fill(~visible, float("-inf")).softmax(dim=-1, dtype=torch.float32).to(query.dtype)
+    seen: Tensor = torch.dropout(weights, dropout, train=dropout > 0) @ value
+    return seen
+
+
+def can_pack(model: PreTrainedModel) -> bool:
+    """Return whether the model's attention can be exchanged, and nothing else mixes tokens."""
+    config = model.config.get_text_config()
+    kinds = getattr(config, "layer_types", None) or ["full_attention"]
+    return bool(getattr(model, "_supports_attention_backend", False)) and set(kinds) <= _APART and not getattr(config, "use_bidirectional_attention", False)
+
+
+def use_packed_attention(model: PreTrainedModel) -> None:
+    """Let the model attend by `packed_attention`; its forward passes then need the rows."""
+    ALL_ATTENTION_FUNCTIONS.register(NAME, packed_attention)
+    model.set_attn_implementation(NAME)

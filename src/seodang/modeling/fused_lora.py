@@ -1,0 +1,78 @@
+"""A linear layer with its LoRA branch as one step of autograd.
+
+peft's layer computes base(x) + scale * B(A(x)): four tensors as large as the output, of which autograd keeps some. Here
+the branch is added into the base's output, and the backward pass into the base's gradient; A(x) alone, a few columns, is
+kept (as in Unsloth's and LoRAFusion's kernels, here with torch's matrix products, for every device).
+"""
+
+from __future__ import annotations
+
+from types import MethodType
+from typing import Any
+
+import torch
+from peft.tuners.lora import Linear
+from torch import Tensor
+
+
+class _LinearWithBranch(torch.autograd.Function):
+    """x @ W.T + bias + scale * (x @ A.T) @ B.T, W and bias frozen."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor, scale: float) -> Tensor:  # noqa: ANN401 - torch's signature
+        flat = x.reshape(-1, x.shape[-1])
+        down, up = down.to(x.dtype), up.to(x.dtype)
+        low = flat @ down.t()
+        out = torch.nn.functional.linear(flat, weight, bias)
+        out.addmm_(low, up.t(), alpha=scale)
+        ctx.save_for_backward(flat, weight, down, up, low)
+        ctx.scale = scale
+        return out.view(*x.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> Any:  # noqa: ANN401
+        flat, weight, down, up, low = ctx.saved_tensors
+        gradient = upstream[0].reshape(-1, upstream[0].shape[-1])
+        narrow = (gradient @ up).mul_(ctx.scale)
+        to_up = (gradient.t() @ low).mul_(ctx.scale)
+        to_down = narrow.t() @ flat
+        to_x = None
+        if ctx.needs_input_grad[0]:
+            to_x = gradient @ weight
+            to_x.addmm_(narrow, down)
+            to_x = to_x.view(*upstream[0].shape[:-1], -1)
+        return to_x, None, None, to_down, to_up, None
+
+
+def _forward(self: Linear, x: Tensor, *_: Any, **__: Any) -> Tensor:  # noqa: ANN401 - the layer's signature
+    name = self.active_adapters[0]
+    out: Tensor = _LinearWithBranch.apply(x, self.base_layer.weight, self.base_layer.bias, self.lora_A[name].weight, self.lora_B[name].weight, self.scaling[name])  # type: ignore[no-untyped-call]
+    return out
+
+
+def fuse_lora(model: torch.nn.Module) -> int:
+    """Give every plain LoRA layer over a plain, frozen linear layer the fused step; return how many there are.
+
+    Left as they are: DoRA, dropout, quantised bases, biases in the branch, several adapters.
+    """
+    fused = 0
+    for layer in model.modules():
+        if type(layer) is Linear and _is_plain(layer):
+            layer.forward = MethodType(_forward, layer)
+            fused += 1
+    return fused
+
+
+def _is_plain(layer: Linear) -> bool:
+    names = layer.active_adapters
+    base = layer.base_layer
+    return (
+        type(base) is torch.nn.Linear
+        and not base.weight.requires_grad
+        and len(names) == 1
+        and names[0] in layer.lora_A
+        and names[0] not in layer.lora_variant
+        and isinstance(layer.lora_dropout[names[0]], torch.nn.Identity)
+        and layer.lora_B[names[0]].bias is None
+        and layer.lora_A[names[0]].bias is None
+    )

@@ -1,0 +1,297 @@
+"""One run of training, from a base and lessons to what was learned: exact, resumable, checked at the end."""
+
+from __future__ import annotations
+
+import logging
+import math
+import resource
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+from transformers import EarlyStoppingCallback, PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
+from transformers.utils.import_utils import is_liger_kernel_available
+
+from seodang.errors import TrainingError
+from seodang.modeling.adapters import save_trained, with_adapter
+from seodang.modeling.answer_loss import learn_answers
+from seodang.modeling.attention import can_pack, use_packed_attention
+from seodang.modeling.base_models import replaced_folder
+from seodang.modeling.fused_lora import fuse_lora
+from seodang.modeling.health import Answers, Health, answers_of, check_adapter, check_health, end_places
+from seodang.modeling.lessons import Lessons
+from seodang.modeling.packing import Layout, Pass
+from seodang.modeling.resuming import newest_whole
+from seodang.modeling.tracking import Readings, Tracked, resumed_at, silence
+from seodang.modeling.trainer import AnswerTrainer
+from seodang.params import TrainParams
+
+logger = logging.getLogger(__name__)
+
+_CHECKPOINTS = 2  # kept: the newest, and one to go back to when it is damaged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What training did and what it cost."""
+
+    updates: int
+    train_loss: float  # nats per learned token, mean over the run
+    validation_loss: float  # nats per learned token, of the weights that are kept
+    trainable: int  # parameters
+    parameters: int
+    fused_layers: int
+    packed: bool
+    computed_share: float  # tokens that passed through the model, of those read
+    resumed_at: list[int]  # updates after which a killed run went on
+    health: Health
+    seconds: float  # of this process
+    cpu_seconds: float
+    peak_memory_mb: int  # resident set of the process
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """What is learned from, and what it is checked on."""
+
+    training: Lessons
+    validation: Lessons
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Folders of a run."""
+
+    base: Path
+    run: Path  # its checkpoints
+    trained: Path  # what was learned, whole or not at all
+
+
+def train_model(model: PreTrainedModel, splits: Splits, train: TrainParams, tracked: Tracked, *, pad: int, end: int, device: str, places: Places) -> Outcome:
+    """Train, check and save; the folder of what was learned appears only when everything is in order.
+
+    Args:
+        model: The base, on its device.
+        splits: None of them empty.
+        train: The method and the optimiser.
+        tracked: Who is told.
+        pad: Token that fills up padded rows.
+        end: Token that ends an answer.
+        device: "cpu", "cuda" or "mps".
+        places: A run that finds a checkpoint goes on from there.
+
+    Raises:
+        ModelError: If the targets match nothing.
+        TrainingError: If the loss is not finite, nothing was learned, or the end token was not.
+    """
+    started, cpu_started = time.monotonic(), time.process_time()
+    attention = model.config._attn_implementation
+    layout = _layout(model, train, pad)
+    set_seed(train.seed)  # before the adapter is made: its first matrix is random
+    tuned, fused = _prepared(model, train, layout)
+    ends = end_places(splits.validation[:], layout, end)
+    before = answers_of(tuned, ends, device)
+    trainer = _trainer(
+        tuned, splits, train, layout, TrainingArguments(**_settings(train, device, places.run, len(splits.training))), tracked.readings, [*tracked.callbacks, *_callbacks(train)]
+    )
+    checkpoint = newest_whole(places.run)
+    if checkpoint is not None:
+        logger.info("going on from %s", checkpoint.name)
+    set_seed(train.seed)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    validation_loss = trainer.evaluate()["eval_loss"]
+    train_loss = mean_loss(trainer.state.log_history)
+    health = _checked(tuned, before, ends, train, end, device, train_loss, validation_loss)
+    trainable, parameters = _counts(tuned)
+    _restore(model, attention)
+    with replaced_folder(places.trained) as beside:
+        save_trained(tuned, beside, places.base)
+    return Outcome(
+        updates=trainer.state.global_step,
+        train_loss=round(train_loss, 4),
+        validation_loss=round(validation_loss, 4),
+        trainable=trainable,
+        parameters=parameters,
+        fused_layers=fused,
+        packed=layout.packed,
+        computed_share=round(trainer.work.computed / max(1, trainer.work.read), 4),
+        resumed_at=resumed_at(trainer.state.log_history),
+        health=health,
+        seconds=round(time.monotonic() - started, 1),
+        cpu_seconds=round(time.process_time() - cpu_started, 1),
+        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    )
+
+
+def _layout(model: PreTrainedModel, train: TrainParams, pad: int) -> Layout:
+    packed = train.packing and can_pack(model)
+    if train.packing and not packed:
+        logger.warning("train.packing is on, but this model's layers cannot keep packed records apart; rows are padded instead")
+    # Noise that records share would be the same noise for all of them.
+    share = packed and train.share_prefixes and train.dropout == 0 and train.neftune_alpha == 0
+    return Layout(pass_tokens=train.batch_tokens, packed=packed, share_prefixes=share, pad=pad)
+
+
+def _prepared(model: PreTrainedModel, train: TrainParams, layout: Layout) -> tuple[PeftModel | PreTrainedModel, int]:
+    """Return the model with what is learned, and the number of layers that have the fused step."""
+    learn_answers(model)
+    if layout.packed:
+        use_packed_attention(model)
+    tuned = with_adapter(model, train)
+    return tuned, fuse_lora(tuned)
+
+
+def _restore(model: PreTrainedModel, attention: str) -> None:
+    """Give the model its own attention back, under whose name it is saved."""
+    if model.config._attn_implementation != attention:
+        model.set_attn_implementation(attention)
+
+
+def short_run(
+    model: PreTrainedModel, lessons: Lessons, train: TrainParams, updates: int, *, pad: int, device: str, run: Path, callbacks: Sequence[TrainerCallback]
+) -> AnswerTrainer:
+    """Train so many updates as a run would, without validation, checkpoints or checks, for measuring; nothing is kept.
+
+    Args:
+        model: The base, on its device.
+        lessons: At least one.
+        train: The method and the optimiser.
+        updates: How many.
+        pad: Token that fills up padded rows.
+        device: "cpu", "cuda" or "mps".
+        run: A folder that may be written to.
+        callbacks: Who looks on.
+    """
+    layout = _layout(model, train, pad)
+    set_seed(train.seed)
+    tuned, _ = _prepared(model, train, layout)
+    shortened = {"max_steps": updates, "eval_strategy": "no", "save_strategy": "no", "load_best_model_at_end": False, "logging_steps": 1}
+    settings = {**_settings(train.model_copy(update={"early_stopping": 0}), device, run, len(lessons)), **shortened}
+    trainer = _trainer(tuned, Splits(lessons, lessons), train, layout, TrainingArguments(**settings), Readings(), callbacks)
+    trainer.train()
+    return trainer
+
+
+def _trainer(
+    tuned: Any,  # noqa: ANN401 - a model, with or without an adapter
+    splits: Splits,
+    train: TrainParams,
+    layout: Layout,
+    arguments: TrainingArguments,
+    readings: Readings,
+    callbacks: Sequence[TrainerCallback],
+) -> AnswerTrainer:
+    trainer = AnswerTrainer(
+        model=tuned,
+        args=arguments,
+        training=splits.training,
+        validation=splits.validation,
+        layout=layout,
+        batch_size=train.batch_size,
+        noise=train.neftune_alpha,
+        readings=readings,
+        callbacks=list(callbacks),
+    )
+    silence(trainer)
+    return trainer
+
+
+class CheckpointEvery(TrainerCallback):
+    """Asks for a checkpoint each so many updates, and for a log with it: what a resumed run logs next starts there."""
+
+    def __init__(self, updates: int) -> None:
+        self._updates = updates
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401 - the base class's signature
+        """Ask after every so many updates; after the last one, for the log alone."""
+        last = state.global_step == state.max_steps
+        if last or state.global_step % self._updates == 0:
+            control.should_log = True
+            control.should_save = not last
+
+
+def _callbacks(train: TrainParams) -> list[TrainerCallback]:
+    callbacks: list[TrainerCallback] = [CheckpointEvery(train.checkpoint_every)]
+    if train.early_stopping:
+        callbacks.append(EarlyStoppingCallback(train.early_stopping))
+    return callbacks
+
+
+def updates_of(train: TrainParams, records: int) -> int:
+    """Return the number of updates of a run over so many records."""
+    return math.ceil(train.epochs * math.ceil(records / train.batch_size))
+
+
+def _settings(train: TrainParams, device: str, run: Path, records: int) -> dict[str, Any]:
+    validation = "epoch" if train.validate_every is None else "steps"
+    best = bool(train.early_stopping)
+    return {
+        "output_dir": str(run),
+        "seed": train.seed,
+        "data_seed": train.seed,
+        "use_cpu": device == "cpu",
+        "bf16": _mixed(train),
+        "num_train_epochs": train.epochs,
+        "learning_rate": train.learning_rate,
+        "lr_scheduler_type": {"wsd": "warmup_stable_decay"}.get(train.schedule, train.schedule),
+        "lr_scheduler_kwargs": {"num_decay_steps": round(train.decay_share * updates_of(train, records))} if train.schedule == "wsd" else {},
+        "warmup_steps": train.warmup_share,  # a float is a share of the updates
+        "max_grad_norm": train.max_grad_norm,
+        "weight_decay": train.weight_decay,
+        "activation_checkpointing": train.activation_checkpointing,
+        "use_liger_kernel": device == "cuda" and is_liger_kernel_available(),
+        # Its fused loss would take the place of ours, which computes answers only.
+        "liger_kernel_config": {"fused_linear_cross_entropy": False, "cross_entropy": False},
+        "logging_steps": train.log_every,
+        "logging_nan_inf_filter": False,
+        "eval_strategy": validation,
+        "eval_steps": train.validate_every,
+        "save_strategy": validation if best else "no",  # besides CheckpointEvery
+        "save_steps": train.validate_every or 500,
+        "save_total_limit": _CHECKPOINTS + best,
+        "load_best_model_at_end": best,
+        "metric_for_best_model": "eval_loss" if best else None,
+        "greater_is_better": False if best else None,
+        "restore_callback_states_from_checkpoint": best,
+        "remove_unused_columns": False,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+    }
+
+
+def _mixed(train: TrainParams) -> bool:
+    """Return whether the arithmetic needs autocast: what is learned is fp32, and no fused step turns it into bf16."""
+    return train.precision == "bf16" and (train.method in {"full", "dora", "qlora"} or train.dropout > 0)
+
+
+def mean_loss(history: Sequence[dict[str, float]]) -> float:
+    """Return the mean training loss of a run from what was logged, each reading weighted by the updates it stands for."""
+    total = weight = last = 0.0
+    for entry in history:
+        if "train_loss" in entry:
+            total += entry["train_loss"] * (entry["step"] - last)
+            weight += entry["step"] - last
+            last = entry["step"]
+    if not weight:
+        raise TrainingError("no update was logged; train.log_every is above the number of updates: lower it, or train longer")
+    return total / weight
+
+
+def _checked(
+    tuned: PeftModel | PreTrainedModel, before: Answers, ends: Sequence[Pass], train: TrainParams, end: int, device: str, train_loss: float, validation_loss: float
+) -> Health:
+    check_adapter([(name, weight) for name, weight in tuned.named_parameters() if weight.requires_grad])
+    after = answers_of(tuned, ends, device)
+    return check_health(before, after, end, train_loss=train_loss, validation_loss=validation_loss, minimum_end_share=train.minimum_end_share)
+
+
+def _counts(tuned: PeftModel | PreTrainedModel) -> tuple[int, int]:
+    """Return the number of trainable parameters and of all; 4-bit weights count as what they stand for."""
+    if isinstance(tuned, PeftModel):
+        trainable, parameters = tuned.get_nb_trainable_parameters()
+        return int(trainable), int(parameters)
+    return sum(weight.numel() for weight in tuned.parameters() if weight.requires_grad), tuned.num_parameters()

@@ -1,0 +1,1 @@
+"""Pages about what a stage did, for people."""

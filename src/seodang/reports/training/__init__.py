@@ -1,0 +1,19 @@
+"""The training report: one page that says whether a run went well, and shows why.
+
+`facts_of` takes what stage `train` has written (report.json, dvclive's curves) with the parameters of the run;
+`render_report` makes the page of it, `write_training_report` puts it in its place.
+"""
+
+from __future__ import annotations
+
+from seodang.jsonl import write_atomically
+from seodang.paths import Paths
+from seodang.reports.training.facts import Example, Health, TrainingFacts, facts_of, versions
+from seodang.reports.training.rendering import render_report
+
+__all__ = ["Example", "Health", "TrainingFacts", "facts_of", "render_report", "versions", "write_training_report"]
+
+
+def write_training_report(paths: Paths, facts: TrainingFacts) -> None:
+    """Write artifacts/train/report/index.html; it is complete or as it was before."""
+    write_atomically(paths.training_page / "index.html", [render_report(facts)])

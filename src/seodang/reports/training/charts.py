@@ -1,0 +1,151 @@
+"""Geometry of the curves: where lines, points and ticks lie. Markup is in the templates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from seodang.curves import Points
+
+_COLUMNS: Final = 400  # of a line; more points than that are drawn as the lowest and highest of each column
+_SMOOTH_FROM: Final = 24  # logs; fewer are shown as they are
+_SHARE: Final = 20  # one in so many logs lies on each side of a smoothed point
+_TICKS: Final = 5
+_MARGINS: Final = (46.0, 16.0, 14.0, 30.0)  # left, right, top, bottom
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One point with its value."""
+
+    x: float
+    y: float
+    step: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """Curves on common axes, in the units of the figure."""
+
+    width: float
+    height: float
+    left: float
+    right: float
+    top: float
+    bottom: float
+    lines: tuple[tuple[str, str], ...]
+    """Class and path."""
+    dots: tuple[Dot, ...]
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+    marks: tuple[tuple[float, int], ...]
+    """Place and update at which a run went on."""
+
+
+def chart(lines: Sequence[tuple[str, Points]], dots: Points, *, size: tuple[float, float], updates: int, marks: Sequence[int] = (), from_zero: bool = False) -> Chart:
+    """Return the geometry of curves over the updates.
+
+    Args:
+        lines: Class and points of each line; what is not finite is left out, and the line is broken there.
+        dots: Points that are shown by themselves.
+        size: Width and height.
+        updates: Right end of the axis, at least 1.
+        marks: Updates to be marked.
+        from_zero: Whether the axis begins at zero, as it must where sizes are compared.
+
+    """
+    (width, height), (left, right, top, bottom) = size, _MARGINS
+    shown = [(name, _thinned(points)) for name, points in lines]
+    values = [value for _, points in (*shown, ("", dots)) for _, value in points if math.isfinite(value)]
+    ticks = nice_ticks(min(values, default=0.0), max(values, default=1.0), from_zero=from_zero)
+    low, high = ticks[0], ticks[-1]
+
+    def x(step: float) -> float:
+        return round(left + (width - left - right) * step / max(1, updates), 2)
+
+    def y(value: float) -> float:
+        return round(height - bottom - (height - top - bottom) * (value - low) / (high - low), 2)
+
+    steps = [tick for tick in nice_ticks(0, max(1, updates), from_zero=True) if tick <= updates and tick == int(tick)]
+    return Chart(
+        width=width,
+        height=height,
+        left=left,
+        right=width - right,
+        top=top,
+        bottom=height - bottom,
+        lines=tuple((name, _path([(x(step), y(value) if math.isfinite(value) else math.nan) for step, value in points])) for name, points in shown),
+        dots=tuple(Dot(x(step), y(value), step, value) for step, value in dots if math.isfinite(value)),
+        x_ticks=tuple((x(tick), label(tick)) for tick in steps),
+        y_ticks=tuple((y(tick), label(tick)) for tick in ticks),
+        marks=tuple((x(step), step) for step in marks),
+    )
+
+
+def smoothed(points: Points) -> Points:
+    """Return the mean of each point and its neighbours, the nearer the heavier; nothing where there are few points.
+
+    The same number of neighbours on both sides, fewer towards the ends: the line doesn't lag behind its points, as an
+    exponential average does.
+    """
+    finite = [(step, value) for step, value in points if math.isfinite(value)]
+    if len(finite) < _SMOOTH_FROM:
+        return []
+    reach, last = max(1, len(finite) // _SHARE), len(finite) - 1
+    line = []
+    for place, (step, _) in enumerate(finite):
+        near = min(reach, place, last - place)
+        weights = [near + 1 - abs(off) for off in range(-near, near + 1)]
+        values = [value for _, value in finite[place - near : place + near + 1]]
+        line.append((step, sum(weight * value for weight, value in zip(weights, values, strict=True)) / sum(weights)))
+    return line
+
+
+def nice_ticks(low: float, high: float, *, from_zero: bool) -> list[float]:
+    """Return round values, some five of them, of which the first is not above `low` and the last not below `high`."""
+    if from_zero or 0 <= low < 0.4 * high:
+        low = min(0.0, low)
+    if high <= low:
+        low, high = (low - abs(low) / 2, low + abs(low) / 2) if low else (0.0, 1.0)
+    raw = (high - low) / _TICKS
+    unit = 10.0 ** math.floor(math.log10(raw))
+    step = next(unit * factor for factor in (1, 2, 2.5, 5, 10) if unit * factor >= raw * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(number * step, 12) for number in range(first, last + 1)]
+
+
+def label(value: float) -> str:
+    """Return a short name of a value: 12k, 0.25, 2e-5."""
+    if abs(value) >= 10_000:
+        return f"{value / 1000:g}k"
+    if 0 < abs(value) < 1e-3:
+        digits, exponent = f"{value:.2e}".split("e")
+        return f"{float(digits):g}e{int(exponent)}"
+    return f"{value:g}"
+
+
+def _thinned(points: Points) -> Points:
+    if len(points) <= 2 * _COLUMNS:
+        return points
+    bounds = [round(column * len(points) / _COLUMNS) for column in range(_COLUMNS + 1)]
+    kept: Points = []
+    for start, end in pairwise(bounds):
+        piece = points[start:end]
+        broken = [point for point in piece if not math.isfinite(point[1])]
+        kept += broken[:1] or sorted({min(piece, key=lambda point: point[1]), max(piece, key=lambda point: point[1])})
+    return kept
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    parts, down = [], False
+    for x, y in points:
+        if math.isnan(y):
+            down = False
+            continue
+        parts.append(f"{'L' if down else 'M'}{x:g} {y:g}")
+        down = True
+    return "".join(parts)

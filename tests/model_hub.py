@@ -1,0 +1,81 @@
+"""A hub with one model, played by a server on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from loopback import Site, _Quiet
+
+COMMIT = "ab" * 20
+
+
+class ModelHub:
+    """One model of a hub at one commit, and how its next answers fail."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files = {file.name: file.read_bytes() for file in folder.iterdir()}
+        self.site = Site()
+        self.error: tuple[int, str] | None = None
+        self.cut_after: int | None = None  # bytes of the weights, then the connection ends
+        self.announced: dict[str, int] = {}
+        self.stall_after: int | None = None  # bytes of the weights, then nothing more comes
+        self.stalled = threading.Event()
+
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        hub = self
+
+        class Handler(_Quiet):
+            def do_HEAD(self) -> None:
+                self.do_GET()
+
+            def do_GET(self) -> None:
+                asked = self.headers.get("Range", "")
+                hub.site.asked.append((self.command, self.path, asked))
+                hub.site.authorization.append(self.headers.get("Authorization", ""))
+                parts = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
+                if hub.error:
+                    self.give(hub.error[0], b"{}", {"X-Error-Code": hub.error[1]} if hub.error[1] else {})
+                elif parts[:5] == ["api", "models", "someone", "tiny", "tree"]:
+                    self.give(200, json.dumps(hub.tree()).encode(), {"Content-Type": "application/json"})
+                else:
+                    self._file(parts[-1], asked)
+
+            def _file(self, name: str, asked: str) -> None:
+                body = hub.files[name]
+                start = int(asked.removeprefix("bytes=").partition("-")[0]) if asked else 0
+                headers = {"ETag": f'"{hashlib.sha1(body).hexdigest()}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+                cut, hub.cut_after = (hub.cut_after, None) if self.command == "GET" and name.endswith(".safetensors") else (None, hub.cut_after)
+                if self.command == "GET" and name.endswith(".safetensors") and hub.stall_after is not None:
+                    self._stall(body[: hub.stall_after], len(body), headers)
+                    return
+                self.give(206 if start else 200, body[start:], headers | ({"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"} if start else {}), sent=cut)
+
+            def _stall(self, body: bytes, whole: int, headers: dict[str, str]) -> None:
+                self.send_response(200)
+                for name, value in {"Content-Length": str(whole), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+                hub.stalled.set()
+                self.connection.settimeout(60)
+                self.rfile.read(1)  # until the client has gone
+                self.close_connection = True
+
+        return Handler
+
+    def tree(self) -> list[dict[str, Any]]:
+        entries = []
+        for name, body in self.files.items():
+            size = self.announced.get(name, len(body))
+            large = {"lfs": {"oid": hashlib.sha256(body).hexdigest(), "size": size, "pointerSize": 130}} if name.endswith((".safetensors", ".bin")) else {}
+            entries.append({"type": "file", "path": name, "size": size, "oid": hashlib.sha1(body).hexdigest(), **large})
+        return [*entries, {"type": "directory", "path": "original", "oid": "0" * 40}]
+
+    def fetched(self) -> list[str]:
+        return [path.rpartition("/")[2] for method, path, _ in self.site.asked if method == "GET" and "/resolve/" in path]

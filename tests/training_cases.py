@@ -1,0 +1,96 @@
+"""Small runs of training: a tiny real model, a dozen records, a few updates."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from transformers import TrainerCallback
+
+from seodang.modeling.lessons import Lessons, read_lessons, write_lessons
+from seodang.modeling.loading import load_model, load_tokenizer
+from seodang.modeling.tokenizing import end_id, pad_id
+from seodang.modeling.tracking import tracked
+from seodang.modeling.training import Outcome, Places, Splits, train_model
+from seodang.params import TrainParams
+from seodang.records import Record, record_id
+
+_QUESTIONS = ("이 문장의 감정은?", "Classify the sentiment of this sentence", "다음 문장의 감정을 분석해 주세요")
+
+
+def train_params(**changes: object) -> TrainParams:
+    values = {
+        "seed": 1, "device": "cpu", "precision": "fp32", "method": "lora", "rank": 4, "alpha": 8, "dropout": 0.0, "targets": ["all-linear"], "learning_rate": 5e-3,
+        "schedule": "constant", "warmup_share": 0.0, "decay_share": 0.0, "epochs": 2.0, "batch_size": 4, "batch_tokens": 256, "max_length": 128, "packing": True, "share_prefixes": True,
+        "activation_checkpointing": False, "neftune_alpha": 0.0, "max_grad_norm": 1.0, "weight_decay": 0.0, "early_stopping": 0, "validate_every": None, "checkpoint_every": 100,
+        "log_every": 1, "minimum_end_share": 0.0, "tracking": [], "processes": 1, "sharding": "none",
+    }  # fmt: skip
+    return TrainParams.model_validate({**values, **changes})
+
+
+def records(count: int) -> list[Record]:
+    """Records of unlike length; some begin alike."""
+    made = []
+    for number in range(count):
+        instruction, input = _QUESTIONS[number % 3], "영화가 정말 좋았다 " * (1 + number % 4) + str(number)
+        output = "긍정" if number % 2 else "Good morning"
+        made.append(
+            Record(
+                id=record_id(instruction, input, output), instruction=instruction, input=input, output=output, language="ko", source="test", task="sentiment", cluster="sentiment"
+            )
+        )
+    return made
+
+
+def lessons_of(base: Path, folder: Path, count: int) -> Lessons:
+    write_lessons(folder, records(count), load_tokenizer(base), "koalpaca", 128)
+    return read_lessons(folder)
+
+
+class KillAt(TrainerCallback):
+    """Ends the process with SIGKILL after an update."""
+
+    def __init__(self, update: int) -> None:
+        self._update = update
+
+    def on_step_end(self, args, state, control, **_):
+        if state.global_step == self._update:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_killed(base: Path, folder: Path, train: TrainParams, update: int, count: int = 16) -> None:
+    """Train in a process of its own until it is killed after an update."""
+    call = (
+        f"from training_cases import *; run_training(Path({str(base)!r}), Path({str(folder)!r}), TrainParams.model_validate({train.model_dump()!r}), {count}, [KillAt({update})])"
+    )
+    done = subprocess.run([sys.executable, "-c", call], cwd=Path(__file__).parent, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def run_training(base: Path, folder: Path, train: TrainParams, count: int = 16, callbacks: Sequence[TrainerCallback] = ()) -> Outcome:
+    """Train on `count` records, in `folder`: adapter, live, run."""
+    tokenizer = load_tokenizer(base)
+    splits = Splits(lessons_of(base, folder / "train", count), lessons_of(base, folder / "validation", 5))
+    model = load_model(base, train.precision, "cpu", four_bit=train.method == "qlora")
+    with tracked(train, {"train": train}, live=folder / "live", runs=folder / "tracking") as watched:
+        watched.callbacks.extend(callbacks)
+        return train_model(
+            model, splits, train, watched, pad=pad_id(tokenizer), end=end_id(tokenizer, "koalpaca"), device="cpu",
+            places=Places(base=base, run=folder / "run", trained=folder / "adapter"),
+        )  # fmt: skip
+
+
+@contextmanager
+def one_thread():
+    """Matrices this small lose more by waiting for a second thread than they gain."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
