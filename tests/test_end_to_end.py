@@ -1,57 +1,22 @@
 """The whole pipeline by `dvc repro`, on a model made in the test."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from tiny_models import make_tiny_model
+from pipeline_cases import SMALL, command, make_project
 
 from seodang.params_file import overlaid, read_yaml
 
-ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("base", "ingest", "validate", "prepare", "train", "evaluate", "gate")
 
 pytestmark = pytest.mark.slow
 
-OVERLAY = {
-    "model": {"name": "tinier", "source": "path", "path": "models/primer-base", "sha256": None},
-    "ingest": {"primer": {"seed": 1, "sentiment_per_language": 20, "classification_per_language": 6, "open_per_language": 4}},
-    "train": {"epochs": 1.0, "rank": 4, "alpha": 8, "max_length": 96, "log_every": 1},
-    "evaluate": {"items_per_task": 3, "generated_per_task": 1, "max_new_tokens": 4, "shots": 1},
-    # No model reaches 1.01 times perfect: the verdict is known before it runs.
-    "gate": {"minimum_items": 1, "minimum_score": 2.0, "resamples": 200},
-}
-
-
-def command(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    scripts = Path(sys.executable).parent
-    environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "BENTOML_HOME": str(project / "bentoml"), "DVC_NO_ANALYTICS": "1"}
-    return subprocess.run([str(scripts / words[0]), *words[1:]], cwd=project, env=environment, capture_output=True, text=True, timeout=500, check=False)
-
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("project")
-    for name in ("dvc.yaml", "bentofile.yaml", "profiles"):
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
-    (folder / "data").mkdir()
-    shutil.copy(ROOT / "data" / "README.md", folder / "data")
-    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    make_tiny_model(folder / "models" / "primer-base")
-    params = overlaid(read_yaml(ROOT / "profiles" / "tiny.yaml"), OVERLAY)
-    (folder / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True, sort_keys=False), "utf-8")
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
-    assert command(folder, "dvc", "init", "-q").returncode == 0
-    author = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-    for words in (["add", "params.yaml", "dvc.yaml", ".dvc"], [*author, "commit", "-q", "-m", "start"]):
-        subprocess.run(["git", *words], cwd=folder, check=True)
-    return folder
+    return make_project(tmp_path_factory.mktemp("project"), SMALL)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,91 @@
+"""Training killed in the middle, by nobody's leave, and started again by `dvc repro` and by Prefect: the same adapter as uninterrupted."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from pipeline_cases import SMALL, command, environment, make_project
+
+from seodang.jsonl import sha256_of
+from seodang.params_file import overlaid
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+LONG = overlaid(SMALL, {"train": {"epochs": 12.0, "checkpoint_every": 5, "batch_size": 4}})
+FLOW = """
+import sys
+from pathlib import Path
+from prefect import flow
+from flows.instruction_tuning import train
+
+@flow
+def only_train(project: str) -> None:
+    train(Path(project))
+
+only_train(sys.argv[1])
+"""
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A project that is ready to be trained."""
+    project = make_project(tmp_path_factory.mktemp("resume") / "prepared", LONG)
+    done = command(project, "dvc", "repro", "prepare")
+    assert done.returncode == 0, done.stderr
+    return project
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(prepared):
+    project = shutil.copytree(prepared, prepared.parent / "uninterrupted", symlinks=True)
+    done = command(project, "dvc", "repro", "--single-item", "train")
+    assert done.returncode == 0, done.stderr
+    return sha256_of(project / "artifacts" / "train" / "adapter" / "adapter_model.safetensors")
+
+
+def kill_in_the_middle(started: subprocess.Popen, project: Path, after: int) -> None:
+    """SIGKILL the training process once it has sealed so many checkpoints, and a random moment has passed."""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and started.poll() is None:
+        seals = {path.parent.name for path in project.glob(".seodang/training/*/checkpoints/checkpoint-*/seal.json")}
+        if max((int(name.rpartition("-")[2]) for name in seals), default=0) >= after:
+            time.sleep(random.random() * 0.2)
+            for process in psutil.Process(started.pid).children(recursive=True):
+                if "train" in process.cmdline() and "stage" in process.cmdline():
+                    os.kill(process.pid, signal.SIGKILL)
+                    return
+        time.sleep(0.01)
+    raise AssertionError("training ended before it could be killed")
+
+
+def test_dvc_repro_goes_on_where_training_was_killed(prepared, uninterrupted):
+    project = shutil.copytree(prepared, prepared.parent / "killed", symlinks=True)
+    with subprocess.Popen([Path(sys.executable).parent / "dvc", "repro", "--single-item", "train"], cwd=project, env=environment(project), stderr=subprocess.PIPE) as started:
+        kill_in_the_middle(started, project, random.randint(1, 8) * 5)
+        started.communicate()
+    assert started.returncode != 0
+    assert not (project / "artifacts" / "train" / "adapter").exists()
+    again = command(project, "dvc", "repro", "--single-item", "train")
+    assert again.returncode == 0, again.stderr
+    assert "going on from checkpoint-" in again.stdout + again.stderr
+    assert sha256_of(project / "artifacts" / "train" / "adapter" / "adapter_model.safetensors") == uninterrupted
+    assert not list((project / ".seodang" / "training").iterdir())
+
+
+def test_prefect_retries_a_killed_training_which_goes_on(prepared, uninterrupted):
+    project = shutil.copytree(prepared, prepared.parent / "retried", symlinks=True)
+    env = {name: value for name, value in environment(project).items() if not name.startswith("PREFECT")} | {"PREFECT_HOME": str(project / ".seodang" / "client")}
+    with subprocess.Popen([sys.executable, "-c", FLOW, str(project)], cwd=project, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as started:
+        kill_in_the_middle(started, project, random.randint(1, 8) * 5)
+        output, _ = started.communicate(timeout=300)
+    assert started.returncode == 0, output
+    assert "going on from checkpoint-" in output
+    assert "Retry" in output or "retry" in output
+    assert sha256_of(project / "artifacts" / "train" / "adapter" / "adapter_model.safetensors") == uninterrupted
