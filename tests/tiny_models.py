@@ -27,7 +27,7 @@ _TEXTS = (
 _CONTEXT = 128
 
 
-def make_tiny_model(folder: Path) -> Path:
+def make_tiny_model(folder: Path, *, tied: bool = True) -> Path:
     """Save an untrained Qwen3 of 2 layers with its own Korean and English tokenizer."""
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
@@ -45,7 +45,7 @@ def make_tiny_model(folder: Path) -> Path:
         head_dim=16,
         intermediate_size=64,
         max_position_embeddings=_CONTEXT,
-        tie_word_embeddings=True,
+        tie_word_embeddings=tied,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
         bos_token_id=None,

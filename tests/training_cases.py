@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from transformers import TrainerCallback
 
+from seodang.modeling.launching import from_first, is_first, launch
 from seodang.modeling.lessons import Lessons, read_lessons, write_lessons
 from seodang.modeling.loading import load_model, load_tokenizer
 from seodang.modeling.tokenizing import end_id, pad_id
@@ -28,7 +30,7 @@ def train_params(**changes: object) -> TrainParams:
         "seed": 1, "device": "cpu", "precision": "fp32", "method": "lora", "rank": 4, "alpha": 8, "dropout": 0.0, "targets": ["all-linear"], "learning_rate": 5e-3,
         "schedule": "constant", "warmup_share": 0.0, "decay_share": 0.0, "epochs": 2.0, "batch_size": 4, "batch_tokens": 256, "max_length": 128, "packing": True, "share_prefixes": True,
         "activation_checkpointing": False, "neftune_alpha": 0.0, "max_grad_norm": 1.0, "weight_decay": 0.0, "early_stopping": 0, "validate_every": None, "checkpoint_every": 100,
-        "log_every": 1, "minimum_end_share": 0.0, "tracking": [], "processes": 1, "sharding": "none",
+        "log_every": 1, "minimum_end_share": 0.0, "examples": 0, "tracking": [], "processes": 1, "sharding": "none",
     }  # fmt: skip
     return TrainParams.model_validate({**values, **changes})
 
@@ -48,7 +50,7 @@ def records(count: int) -> list[Record]:
 
 
 def lessons_of(base: Path, folder: Path, count: int) -> Lessons:
-    write_lessons(folder, records(count), load_tokenizer(base), "koalpaca", 128)
+    from_first(lambda: write_lessons(folder, records(count), load_tokenizer(base), "koalpaca", 128))
     return read_lessons(folder)
 
 
@@ -61,6 +63,17 @@ class KillAt(TrainerCallback):
     def on_step_end(self, args, state, control, **_):
         if state.global_step == self._update:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class KillAllAt(TrainerCallback):
+    """Ends all processes of a session with SIGKILL after an update."""
+
+    def __init__(self, update: int) -> None:
+        self._update = update
+
+    def on_step_end(self, args, state, control, **_):
+        if state.global_step == self._update and state.is_world_process_zero:
+            os.killpg(0, signal.SIGKILL)
 
 
 def run_killed(base: Path, folder: Path, train: TrainParams, update: int, count: int = 16) -> None:
@@ -83,6 +96,34 @@ def run_training(base: Path, folder: Path, train: TrainParams, count: int = 16, 
             model, splits, train, watched, pad=pad_id(tokenizer), end=end_id(tokenizer, "koalpaca"), device="cpu",
             places=Places(base=base, run=folder / "run", trained=folder / "adapter"),
         )  # fmt: skip
+
+
+def run_together_killed(base: Path, folder: Path, train: TrainParams, update: int, count: int = 16) -> None:
+    """Train in several processes until all of them, and the one that started them, are killed after an update."""
+    call = f"from training_cases import *; from training_cases import _take_part; launch(_take_part, (Path({str(base)!r}), {{Path({str(folder)!r}): TrainParams.model_validate({train.model_dump()!r})}}, {count}, [KillAllAt({update})]), processes={train.processes}, device='cpu')"
+    done = subprocess.run(
+        [sys.executable, "-c", call], cwd=Path(__file__).parent, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, start_new_session=True
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def run_together(base: Path, cases: Mapping[Path, TrainParams], count: int = 16) -> dict[Path, Outcome]:
+    """Train each case in its folder, one after the other, in the same processes: importing torch takes longer than training."""
+    (processes,) = {train.processes for train in cases.values()}
+    launch(_take_part, (base, cases, count), processes=processes, device="cpu")
+    return {folder: pickle.loads((folder / "outcome").read_bytes()) for folder in cases}
+
+
+def _take_part(base: Path, cases: Mapping[Path, TrainParams], count: int, callbacks: Sequence[TrainerCallback] = ()) -> None:
+    for folder, train in cases.items():
+        outcome = run_training(base, folder, train, count, callbacks)
+        if is_first():
+            (folder / "outcome").write_bytes(pickle.dumps(outcome))
+
+
+def curve(folder: Path, name: str) -> list[float]:
+    """Return the values of a curve that a run in this folder logged."""
+    return [float(line.split("\t")[-1]) for line in (folder / "live" / "plots" / "metrics" / f"{name}.tsv").read_text().splitlines()[1:]]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The command line: seodang run | stage | check | profile | report | serve.
+"""The command line: seodang run | stage | plan | check | profile | report | serve.
 
 Exit codes: 0 done; 1 (check) rows were rejected; 2 the input or the set-up cannot be used; 3 (run) the model was
 not promoted; 70 a fault of our own (EX_SOFTWARE of sysexits.h); 75 a source on the
@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from seodang import check_command
+from seodang import check_command, plan_command
 from seodang.errors import SeodangError
 from seodang.paths import Paths
 
@@ -82,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     stage = commands.add_parser("stage", help="run one stage, as dvc.yaml does / 한 단계 실행")
     stage.add_argument("name", metavar="NAME", help="base, ingest, validate, prepare, train, evaluate, gate or package")
     stage.set_defaults(run=_stage)
+    plan = commands.add_parser("plan", help="what training will take, before it runs: 0 it fits, 2 it does not / 학습 전에 계획 보기")
+    plan_command.add_arguments(plan)
+    plan.set_defaults(run=_plan)
     check = commands.add_parser("check", help="check data files: 0 clean, 1 rows rejected, 2 unusable / 데이터 파일 검사")
     check_command.add_arguments(check)
     check.set_defaults(run=check_command.run)
@@ -111,6 +114,10 @@ def _stage(options: argparse.Namespace) -> int:
 
     run_one(options.name, Paths(Path.cwd()))
     return 0
+
+
+def _plan(options: argparse.Namespace) -> int:
+    return plan_command.run(options, Paths(Path.cwd()))
 
 
 def _profile(options: argparse.Namespace) -> int:

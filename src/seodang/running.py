@@ -30,6 +30,8 @@ def run_one(name: str, paths: Paths) -> None:
         raise SeodangError(f"there is no stage {name!r}; the stages are {', '.join(STAGES)}")
     started = time.monotonic()
     run_stage(name, load_params(paths.params), paths)
+    if os.environ.get("RANK", "0") != "0":  # one of several processes that a launcher started: the first one notes
+        return
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     row = {
         "stage": name,

@@ -287,10 +287,11 @@ def test_tensorboard_gets_the_same_curves(base, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_wandb_keeps_a_run_on_this_machine_when_it_is_offline(base, tmp_path, monkeypatch):
-    pytest.importorskip("wandb")
+    wandb = pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
     run(base, tmp_path, "wandb")
+    wandb.teardown()  # as at the end of a process: its writer is a process of its own
     (written,) = (tmp_path / "runs").rglob("run-*.wandb")
     content = written.read_bytes()
     for name in (*NAMES, "train.learning_rate"):

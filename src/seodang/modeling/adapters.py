@@ -6,6 +6,7 @@ methods lora, rslora, dora, qlora) or a whole model (model.safetensors, method f
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,10 @@ def _check_targets(model: PreTrainedModel, targets: list[str]) -> None:
     unmatched = [target for target in targets if not any(_matches(target, name) for name in layers) and targets != [ALL_LINEAR]]
     if unmatched:
         raise ModelError(f"train.targets {unmatched} match no layer of the model; its linear layers are {', '.join(linear)}, or use [{ALL_LINEAR}]")
+    if outward := model.get_output_embeddings():
+        head = [target for target in targets if any(_matches(target, name) for name, part in model.named_modules() if part is outward)]
+        if head and not _tied_names(model):
+            raise ModelError(f"train.targets {head}: the output layer is computed for learned tokens only and takes no adapter; leave it out, or use train.method full")
     if tied := [target for target in targets if any(_matches(target, name) for name in _tied_names(model))]:
         raise ModelError(
             f"train.targets {tied}: embeddings and output of this model share one matrix (tied), to which a merge would add an adapter twice; leave them out, or use train.method full"
@@ -82,18 +87,28 @@ def _tied_names(model: PreTrainedModel) -> list[str]:
     return [name for name, part in model.named_modules() if part is inward or part is outward]
 
 
-def save_trained(model: PeftModel | PreTrainedModel, folder: Path, base: Path) -> None:
+def save_trained(model: PeftModel | PreTrainedModel, folder: Path, base: Path, weights: dict[str, Any] | None = None) -> None:
     """Write what was learned: the adapter alone, or the whole model in fp32.
 
     Args:
         folder: An empty one (see `replaced_folder`).
         base: The base's folder, whose trusted code a whole model needs, too.
+        weights: Of a sharded model, gathered; None: the model holds them.
     """
     if isinstance(model, PeftModel):
-        model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
+        model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False, state_dict=weights)
+        _sort_targets(folder / "adapter_config.json")
         return
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, state_dict=weights)
     copy_trusted_code(base, folder)
+
+
+def _sort_targets(file: Path) -> None:
+    """Put the target names in order: peft writes a set, so that the same adapter would have another checksum each time."""
+    config = json.loads(file.read_text("utf-8"))
+    if isinstance(config["target_modules"], list):
+        config["target_modules"].sort()
+    file.write_text(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
 
 
 def is_whole_model(folder: Path) -> bool:

@@ -114,8 +114,8 @@ def chunked_cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor | None, t
 def learn_answers(model: PreTrainedModel) -> None:
     """Let the model's forward pass return the loss over `targets`, or without them the logits at `predictors` alone.
 
-    The head is applied inside the model's own forward pass, where sharded weights are gathered. Without `predictors` the
-    model answers as before.
+    A pass that learns nothing takes the same way through all layers, so that processes that train together keep in step.
+    Without `predictors` the model answers as before.
     """
     original: Callable[..., Any] = model.forward
     answers = AnswerRows()
@@ -128,16 +128,27 @@ def learn_answers(model: PreTrainedModel) -> None:
         # Each row once: two records with one beginning may learn different tokens after it.
         answers.rows, places = torch.unique(predictors, return_inverse=True)
         states = self.base_model(*arguments, **{name: value for name, value in inputs.items() if value is not None}, use_cache=False).last_hidden_state
-        if not len(predictors):
-            return CausalLMOutputWithPast(loss=states.sum() * 0.0)
         hidden = states.flatten(0, 1).index_select(0, answers.rows).index_select(0, places)
         head = self.get_output_embeddings()
         if targets is None:
             return CausalLMOutputWithPast(logits=head(hidden))
         cap, scale = logit_shape(self)
-        return CausalLMOutputWithPast(loss=chunked_cross_entropy(hidden, head.weight, head.bias, targets, softcap=cap, scale=scale))
+        return CausalLMOutputWithPast(loss=head(hidden, targets=targets, softcap=cap, scale=scale))
 
     model.forward = MethodType(forward, model)
+    head = model.get_output_embeddings()
+    head.forward = MethodType(_with_loss(head.forward), head)
+
+
+def _with_loss(original: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Let a head return the loss where it is given targets: sharded weights are plain tensors inside their own module's forward pass only."""
+
+    def forward(self: torch.nn.Linear, hidden: Tensor, *, targets: Tensor | None = None, softcap: float | None = None, scale: float = 1.0) -> Tensor:
+        if targets is None:
+            return original(hidden)
+        return chunked_cross_entropy(hidden, self.weight, self.bias, targets, softcap=softcap, scale=scale)
+
+    return forward
 
 
 def logit_shape(model: PreTrainedModel) -> tuple[float | None, float]:

@@ -27,7 +27,7 @@ class _LinearWithBranch(torch.autograd.Function):
         out.addmm_(low, up.t(), alpha=scale)
         ctx.save_for_backward(flat, weight, down, up, low)
         ctx.scale = scale
-        return out.view(*x.shape[:-1], -1)
+        return out.view(*x.shape[:-1], out.shape[-1])
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> Any:  # noqa: ANN401
@@ -40,7 +40,7 @@ class _LinearWithBranch(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             to_x = gradient @ weight
             to_x.addmm_(narrow, down)
-            to_x = to_x.view(*upstream[0].shape[:-1], -1)
+            to_x = to_x.view(*upstream[0].shape[:-1], to_x.shape[-1])
         return to_x, None, None, to_down, to_up, None
 
 

@@ -20,22 +20,24 @@ logger = logging.getLogger(__name__)
 SEAL = "seal.json"
 PREFIX = "checkpoint-"
 # What changes nothing in the weights: a run may go on with other values of these.
-_NOT_DECIDING = {"log_every", "checkpoint_every", "tracking"}
+_NOT_DECIDING = {"log_every", "checkpoint_every", "tracking", "examples", "minimum_end_share"}
 _DECIDING_PACKAGES = ("torch", "transformers", "peft", "accelerate", "seodang")
 
 
-def run_key(train: TrainParams, prompt: PromptParams, inputs: Mapping[str, str]) -> str:
+def run_key(train: TrainParams, prompt: PromptParams, inputs: Mapping[str, str], *, processes: int) -> str:
     """Return 16 hex digits that name a run: the same parameters, inputs and versions give the same weights.
 
     Args:
         train: The method and the optimiser.
         prompt: How records are rendered.
         inputs: Checksums of base and splits, by name.
+        processes: That train together, over all machines: each has checkpointed its own part.
     """
     decided = {
         "train": train.model_dump(exclude=_NOT_DECIDING),
         "prompt": prompt.model_dump(),
         "inputs": dict(inputs),
+        "processes": processes,
         "versions": {name: version(name) for name in _DECIDING_PACKAGES},
     }
     return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:16]

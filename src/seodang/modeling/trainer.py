@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import FullyShardedDataParallelPlugin
 from torch import Tensor
 from transformers import Trainer
 
@@ -18,6 +19,7 @@ from seodang.errors import TrainingError
 from seodang.modeling.lessons import Lessons
 from seodang.modeling.packing import Layout, Pass, Update, UpdateLoader, UpdateSampler, collate_update, passes_of
 from seodang.modeling.resuming import PREFIX, seal
+from seodang.modeling.sharding import keep_fp32, shard_on_cpu, spread
 from seodang.modeling.tracking import Readings
 
 
@@ -45,6 +47,20 @@ class AnswerTrainer(Trainer):
         self._layout, self._batch_size, self._readings = layout, batch_size, readings
         self.work = Work()
         self._noise = EmbeddingNoise(trainer["model"], noise) if noise else None
+
+    def _build_accelerator_args(self, **settings: Any) -> dict[str, Any]:  # noqa: ANN401 - the base class's signature
+        """Return the arguments of the Accelerator."""
+        self._sharding: FullyShardedDataParallelPlugin | None = settings["fsdp_plugin"]
+        if self._sharding is not None:
+            keep_fp32(self._sharding, str(self.args.mixed_precision))
+        return super()._build_accelerator_args(**settings)
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """Create the Accelerator, which shards on CPUs, too."""
+        super().create_accelerator_and_postprocess()
+        if self._sharding is not None and not self.is_fsdp_enabled:
+            shard_on_cpu(self.accelerator, self._sharding)
+            self.is_fsdp_enabled = True
 
     def get_train_dataloader(self) -> UpdateLoader:
         """Return a loader of updates; this process's share of each."""
@@ -90,7 +106,8 @@ class AnswerTrainer(Trainer):
     def _loss(self, model: torch.nn.Module, part: Pass) -> Tensor:
         if self._noise is not None:
             self._noise.lengths = part.record_lengths
-        loss: Tensor = model(**part.inputs()).loss
+        with self.accelerator.autocast() if self.is_fsdp_enabled else nullcontext():  # accelerate does it itself for a model that is not sharded
+            loss: Tensor = model(**part.inputs()).loss
         return loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -100,10 +117,12 @@ class AnswerTrainer(Trainer):
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:  # noqa: ANN401
         """Save, and mark the checkpoint as whole once every process has written its part."""
+        folder = Path(str(self.args.output_dir)) / f"{PREFIX}{self.state.global_step}"
+        folder.mkdir(parents=True, exist_ok=True)  # before the base class asks whether the best checkpoint, which may be this one, is there: all processes must get one answer
         super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
-            seal(Path(str(self.args.output_dir)) / f"{PREFIX}{self.state.global_step}")
+            seal(folder)
 
     @torch.no_grad()
     def evaluate(self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval") -> dict[str, float]:  # noqa: ANN401
@@ -113,6 +132,7 @@ class AnswerTrainer(Trainer):
         for part in self._validation_passes():
             sums[0] += self._loss(self.model_wrapped, part.to(self.args.device))
             sums[1] += len(part.targets)
+        spread(self.model_wrapped)
         total, learned = self.accelerator.reduce(sums, reduction="sum").tolist()
         metrics = {f"{metric_key_prefix}_loss": total / learned}
         self.log(dict(metrics))

@@ -20,12 +20,15 @@ from seodang.modeling.adapters import save_trained, with_adapter
 from seodang.modeling.answer_loss import learn_answers
 from seodang.modeling.attention import can_pack, use_packed_attention
 from seodang.modeling.base_models import replaced_folder
+from seodang.modeling.checkpoints import check_space
 from seodang.modeling.fused_lora import fuse_lora
 from seodang.modeling.health import Answers, Health, answers_of, check_adapter, check_health, end_places
+from seodang.modeling.launching import from_first, process_number
 from seodang.modeling.lessons import Lessons
 from seodang.modeling.packing import Layout, Pass
 from seodang.modeling.resuming import newest_whole
-from seodang.modeling.tracking import Readings, Tracked, resumed_at, silence
+from seodang.modeling.sharding import gathered, gathered_weights, sharding_settings
+from seodang.modeling.tracking import Readings, Tracked, elapsed, resumed_at, silence
 from seodang.modeling.trainer import AnswerTrainer
 from seodang.params import TrainParams
 
@@ -39,6 +42,7 @@ class Outcome:
     """What training did and what it cost."""
 
     updates: int
+    planned_updates: int  # more where training stopped early
     train_loss: float  # nats per learned token, mean over the run
     validation_loss: float  # nats per learned token, of the weights that are kept
     trainable: int  # parameters
@@ -48,6 +52,7 @@ class Outcome:
     computed_share: float  # tokens that passed through the model, of those read
     resumed_at: list[int]  # updates after which a killed run went on
     health: Health
+    elapsed_seconds: float  # of the whole run, killed processes included
     seconds: float  # of this process
     cpu_seconds: float
     peak_memory_mb: int  # resident set of the process
@@ -73,6 +78,8 @@ class Places:
 def train_model(model: PreTrainedModel, splits: Splits, train: TrainParams, tracked: Tracked, *, pad: int, end: int, device: str, places: Places) -> Outcome:
     """Train, check and save; the folder of what was learned appears only when everything is in order.
 
+    Processes that train together (see seodang.modeling.launching) call it alike; the first one writes.
+
     Args:
         model: The base, on its device.
         splits: None of them empty.
@@ -89,28 +96,32 @@ def train_model(model: PreTrainedModel, splits: Splits, train: TrainParams, trac
     """
     started, cpu_started = time.monotonic(), time.process_time()
     attention = model.config._attn_implementation
+    if len(splits.training) < train.batch_size:
+        logger.warning("there are %d training records, fewer than train.batch_size %d: each epoch is one update", len(splits.training), train.batch_size)
     layout = _layout(model, train, pad)
     set_seed(train.seed)  # before the adapter is made: its first matrix is random
     tuned, fused = _prepared(model, train, layout)
+    check_space(places.run, _space(tuned), "keeping checkpoints")
     ends = end_places(splits.validation[:], layout, end)
     before = answers_of(tuned, ends, device)
     trainer = _trainer(
         tuned, splits, train, layout, TrainingArguments(**_settings(train, device, places.run, len(splits.training))), tracked.readings, [*tracked.callbacks, *_callbacks(train)]
     )
-    checkpoint = newest_whole(places.run)
+    checkpoint = from_first(lambda: newest_whole(places.run))
     if checkpoint is not None:
         logger.info("going on from %s", checkpoint.name)
-    set_seed(train.seed)
+    set_seed(train.seed + process_number())  # dropout and noise of each process are its own
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     validation_loss = trainer.evaluate()["eval_loss"]
     train_loss = mean_loss(trainer.state.log_history)
     health = _checked(tuned, before, ends, train, end, device, train_loss, validation_loss)
     trainable, parameters = _counts(tuned)
     _restore(model, attention)
-    with replaced_folder(places.trained) as beside:
-        save_trained(tuned, beside, places.base)
+    weights = gathered_weights(tuned)
+    from_first(lambda: _save(tuned, weights, places))
     return Outcome(
         updates=trainer.state.global_step,
+        planned_updates=trainer.state.max_steps,
         train_loss=round(train_loss, 4),
         validation_loss=round(validation_loss, 4),
         trainable=trainable,
@@ -120,10 +131,16 @@ def train_model(model: PreTrainedModel, splits: Splits, train: TrainParams, trac
         computed_share=round(trainer.work.computed / max(1, trainer.work.read), 4),
         resumed_at=resumed_at(trainer.state.log_history),
         health=health,
+        elapsed_seconds=elapsed(trainer.state.log_history),
         seconds=round(time.monotonic() - started, 1),
         cpu_seconds=round(time.process_time() - cpu_started, 1),
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     )
+
+
+def _save(tuned: PeftModel | PreTrainedModel, weights: dict[str, Any] | None, places: Places) -> None:
+    with replaced_folder(places.trained) as beside:
+        save_trained(tuned, beside, places.base, weights)
 
 
 def _layout(model: PreTrainedModel, train: TrainParams, pad: int) -> Layout:
@@ -142,6 +159,12 @@ def _prepared(model: PreTrainedModel, train: TrainParams, layout: Layout) -> tup
         use_packed_attention(model)
     tuned = with_adapter(model, train)
     return tuned, fuse_lora(tuned)
+
+
+def _space(tuned: PeftModel | PreTrainedModel) -> int:
+    """Return the bytes that the run writes: what is learned in fp32, and with each checkpoint the optimiser's two moments of it."""
+    learned = 4 * sum(weight.numel() for weight in tuned.parameters() if weight.requires_grad)
+    return learned + (_CHECKPOINTS + 1) * 3 * learned  # one is written before the oldest goes
 
 
 def _restore(model: PreTrainedModel, attention: str) -> None:
@@ -210,7 +233,7 @@ class CheckpointEvery(TrainerCallback):
         last = state.global_step == state.max_steps
         if last or state.global_step % self._updates == 0:
             control.should_log = True
-            control.should_save = not last
+            control.should_save |= not last
 
 
 def _callbacks(train: TrainParams) -> list[TrainerCallback]:
@@ -241,7 +264,8 @@ def _settings(train: TrainParams, device: str, run: Path, records: int) -> dict[
         "warmup_steps": train.warmup_share,  # a float is a share of the updates
         "max_grad_norm": train.max_grad_norm,
         "weight_decay": train.weight_decay,
-        "activation_checkpointing": train.activation_checkpointing,
+        **sharding_settings(train),
+        "ddp_find_unused_parameters": False,  # every pass goes through every layer
         "use_liger_kernel": device == "cuda" and is_liger_kernel_available(),
         # Its fused loss would take the place of ours, which computes answers only.
         "liger_kernel_config": {"fused_linear_cross_entropy": False, "cross_entropy": False},
@@ -284,7 +308,7 @@ def mean_loss(history: Sequence[dict[str, float]]) -> float:
 def _checked(
     tuned: PeftModel | PreTrainedModel, before: Answers, ends: Sequence[Pass], train: TrainParams, end: int, device: str, train_loss: float, validation_loss: float
 ) -> Health:
-    check_adapter([(name, weight) for name, weight in tuned.named_parameters() if weight.requires_grad])
+    check_adapter([(name, gathered(weight)) for name, weight in tuned.named_parameters() if weight.requires_grad])
     after = answers_of(tuned, ends, device)
     return check_health(before, after, end, train_loss=train_loss, validation_loss=validation_loss, minimum_end_share=train.minimum_end_share)
 

@@ -59,6 +59,8 @@ class TrainParams(Section):
     """Updates."""
     minimum_end_share: Annotated[float, Field(ge=0, le=1)]
     """Of the validation answers, those after which the trained model would write the end token; below it training ends with an error."""
+    examples: NonNegativeInt
+    """Validation records whose answers before and after stand in the training report; writing them takes time on a CPU."""
     tracking: list[Literal["mlflow", "tensorboard", "wandb"]]
     """Besides dvclive, which always logs; each needs its extra."""
     processes: PositiveInt

@@ -11,20 +11,25 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from seodang.curves import read_curves
 from seodang.errors import TrainingError
-from seodang.jsonl import read_records, sha256_of, write_json
+from seodang.jsonl import read_json, read_records, sha256_of, write_json
 from seodang.modeling.adapters import trained_sha256
 from seodang.modeling.checkpoints import weights_sha256
 from seodang.modeling.device import choose_device, keep_freed_memory
+from seodang.modeling.examples import chosen_examples, short_answers
+from seodang.modeling.launching import check_processes, from_first, group, is_launched, launch, own_device, process_count
 from seodang.modeling.lessons import Lessons, read_lessons, write_lessons
 from seodang.modeling.loading import check_length, load_model, load_tokenizer
 from seodang.modeling.resuming import forget_other_runs, run_key
 from seodang.modeling.tokenizing import end_id, pad_id
-from seodang.modeling.tracking import tracked
+from seodang.modeling.tracking import check_trackers, tracked
 from seodang.modeling.training import Outcome, Places, Splits, train_model
 from seodang.params import PromptParams, TrainParams
 from seodang.paths import Paths
 from seodang.prompting import fingerprint
+from seodang.records import Record
+from seodang.reports.training import Example, facts_of, versions, write_training_report
 from seodang.stages import Report
 
 logger = logging.getLogger(__name__)
@@ -33,19 +38,35 @@ _SPLITS = ("train", "validation")
 
 
 def run(*, prompt: PromptParams, train: TrainParams, paths: Paths) -> Report:
-    """Train and report what was learned from what. A run that was killed goes on from its last checkpoint."""
+    """Train and report what was learned from what. A run that was killed goes on from its last checkpoint.
+
+    With train.processes above 1 it starts them; where a launcher has done so (torchrun, on several machines), it takes part.
+    """
+    check_trackers(train.tracking)
+    device = choose_device(train.device)
+    check_processes(train, device)
+    if train.processes > 1 and not is_launched():
+        launch(_train, (prompt, train, paths), processes=train.processes, device=device)
+    else:
+        with group(device):
+            _train(prompt, train, paths)
+    report: Report = read_json(paths.train_report)
+    return report
+
+
+def _train(prompt: PromptParams, train: TrainParams, paths: Paths) -> None:
+    """Train in this process, with the others if there are any: the first one reads, writes and tells."""
     keep_freed_memory()
     device = choose_device(train.device)
-    inputs = {name: sha256_of(paths.split(name)) for name in _SPLITS}
-    key = run_key(train, prompt, {**inputs, "base": weights_sha256(paths.base)})
-    forget_other_runs(paths.training, key)
-    place = paths.training / key
+    inputs, place = from_first(lambda: _place(prompt, train, paths))
     tokenizer = load_tokenizer(paths.base)
     lessons = {name: _lessons(place / name, paths.split(name), tokenizer, prompt, train) for name in _SPLITS}
-    logger.info("training on %s: %s", device, ", ".join(f"{len(rows)} {name} records" for name, rows in lessons.items()))
+    logger.info("training on %s: %s", _devices(device), ", ".join(f"{len(rows)} {name} records" for name, rows in lessons.items()))
     with tracked(train, {"prompt": prompt, "train": train}, live=paths.live, runs=paths.tracking) as watched:
-        model = load_model(paths.base, train.precision, device, four_bit=train.method == "qlora")
+        model = load_model(paths.base, train.precision, own_device(device), four_bit=train.method == "qlora")
         check_length(model.config, train.max_length)
+        shown = _shown(train, paths)
+        before = short_answers(model, tokenizer, shown, prompt.format)
         outcome = train_model(
             model,
             Splits(lessons["train"], lessons["validation"]),
@@ -56,20 +77,44 @@ def run(*, prompt: PromptParams, train: TrainParams, paths: Paths) -> Report:
             device=device,
             places=Places(base=paths.base, run=place / "checkpoints", trained=paths.adapter),
         )
+    after = short_answers(model, tokenizer, shown, prompt.format)
     report = _report(lessons, outcome, inputs, device, fingerprint(prompt.format, tokenizer), paths)  # type: ignore[arg-type]
+    report["examples"] = [asdict(Example(record.instruction, record.input, record.output, *answers)) for record, *answers in zip(shown, before, after, strict=True)]
+    settings = {"train": train.model_dump(), "prompt": prompt.model_dump()}
+    from_first(lambda: _finish(report, settings, outcome, place, paths))
+
+
+def _place(prompt: PromptParams, train: TrainParams, paths: Paths) -> tuple[dict[str, str], Path]:
+    """Return the checksums of the splits, and the folder of this run; those of other runs are deleted."""
+    inputs = {name: sha256_of(paths.split(name)) for name in _SPLITS}
+    key = run_key(train, prompt, {**inputs, "base": weights_sha256(paths.base)}, processes=process_count())
+    forget_other_runs(paths.training, key)
+    return inputs, paths.training / key
+
+
+def _shown(train: TrainParams, paths: Paths) -> list[Record]:
+    """Return the records whose answers the report shows; none where the weights are spread, as one process cannot answer then."""
+    count = train.examples if train.sharding == "none" else 0
+    return chosen_examples(list(read_records(paths.split("validation"))), count) if count else []
+
+
+def _finish(report: dict[str, Any], settings: dict[str, dict[str, Any]], outcome: Outcome, place: Path, paths: Paths) -> None:
     write_json(paths.train_report, report)
+    write_training_report(paths, facts_of(report, settings, read_curves(paths.live)))
     shutil.rmtree(place)
     logger.info(
         "trained: %d updates, loss %.3f, validation %.3f, %.0f s (%.0f CPU s), %d MB",
         *(outcome.updates, outcome.train_loss, outcome.validation_loss, outcome.seconds, outcome.cpu_seconds, outcome.peak_memory_mb),
     )
-    return report
+
+
+def _devices(device: str) -> str:
+    return device if process_count() == 1 else f"{process_count()} x {device}"
 
 
 def _lessons(folder: Path, split: Path, tokenizer: PreTrainedTokenizerBase, prompt: PromptParams, train: TrainParams) -> Lessons:
     """Return the records of a split as tokens, those of a killed run if it had come so far."""
-    if not folder.exists():
-        write_lessons(folder, read_records(split), tokenizer, prompt.format, train.max_length)
+    from_first(lambda: folder.exists() or write_lessons(folder, read_records(split), tokenizer, prompt.format, train.max_length))
     lessons = read_lessons(folder)
     counts = lessons.counts
     if not len(lessons):
@@ -85,6 +130,7 @@ def _report(lessons: Mapping[str, Lessons], outcome: Outcome, inputs: Mapping[st
     training = lessons["train"]
     return {
         "device": device,
+        "processes": process_count(),
         "records": {name: len(rows) for name, rows in lessons.items()},
         "too_long": {name: rows.counts.too_long for name, rows in lessons.items()},
         "without_answer": {name: rows.counts.without_answer for name, rows in lessons.items()},
@@ -93,5 +139,6 @@ def _report(lessons: Mapping[str, Lessons], outcome: Outcome, inputs: Mapping[st
         "prompt_fingerprint": renderer,
         "input_sha256": dict(inputs),
         "adapter_sha256": trained_sha256(paths.adapter),
+        "versions": versions(),
         **asdict(outcome),
     }

@@ -15,12 +15,12 @@ from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCall
 
 from seodang.modeling.tracking.live_curves import LiveCurves
 from seodang.modeling.tracking.progress_lines import Progress
-from seodang.modeling.tracking.readings import Readings, resumed_at
+from seodang.modeling.tracking.readings import Readings, elapsed, resumed_at
 from seodang.modeling.tracking.trackers import Trackers, check_trackers
 from seodang.params import TrainParams
 from seodang.params.section import Section
 
-__all__ = ["Readings", "Tracked", "check_trackers", "resumed_at", "silence", "tracked"]
+__all__ = ["Readings", "Tracked", "check_trackers", "elapsed", "resumed_at", "silence", "tracked"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
