@@ -19,7 +19,6 @@ from transformers import AutoModelForCausalLM, Gemma3TextConfig, GemmaConfig, Ll
 from seodang import plan_command
 from seodang.errors import ModelError
 from seodang.jsonl import write_json, write_records
-from seodang.modeling import training
 from seodang.modeling.adapters import with_adapter
 from seodang.modeling.answer_loss import learn_answers
 from seodang.modeling.attention import use_packed_attention
@@ -30,12 +29,13 @@ from seodang.modeling.packing import Layout, build_pass
 from seodang.modeling.planning import tracing
 from seodang.modeling.planning.fitting import changes_that_fit
 from seodang.modeling.planning.memory import memory_of
-from seodang.modeling.planning.plan import Base, Machine, content_of, make_plan, mixed
+from seodang.modeling.planning.plan import Base, Machine, content_of, make_plan
 from seodang.modeling.planning.records import sample_records
 from seodang.modeling.planning.shapes import PassShape, passes_of_records, worst_passes
-from seodang.modeling.planning.skeletons import NF4_BYTES, build, layout_of, weights_of
+from seodang.modeling.planning.skeletons import NF4_BYTES, build, weights_of
 from seodang.modeling.planning.timing import Speed, duration_of
 from seodang.modeling.planning.tracing import trace_pass
+from seodang.modeling.run_settings import layout_of, mixed
 from seodang.params import TrainParams
 from seodang.params_file import load_params, overlaid
 from seodang.paths import Paths
@@ -167,22 +167,11 @@ def test_four_bit_weights_take_what_is_planned(tmp_path):
     assert weights_of(build(model.config, train, None), train).base_bytes == pytest.approx(taken, rel=0.05)
 
 
-def test_what_a_plan_decides_is_what_training_decides(tmp_path):
-    model = load_model(make_tiny_model(tmp_path / "base"), "fp32", "cpu")
-    for changes in ({}, {"packing": False}, {"dropout": 0.1}, {"neftune_alpha": 5.0}, {"share_prefixes": False}):
-        train = train_params(**changes)
-        assert layout_of(train, packed=train.packing) == training._layout(model, train, 0)
-    for method in ("lora", "rslora", "dora", "qlora", "full"):
-        for changes in ({"precision": "bf16"}, {"precision": "fp32"}, {"precision": "bf16", "dropout": 0.1}):
-            train = train_params(method=method, **changes)
-            assert mixed(train) == training._mixed(train)
-
-
 def _gpu_memory(profile: str, config) -> dict[str, int]:
     folder = REPOSITORY / "profiles"
     whole = yaml.safe_load((folder / "tiny.yaml").read_text("utf-8"))
     train = TrainParams.model_validate(overlaid(whole, resolve(profile, folder))["train"])
-    passes = worst_passes(train, layout_of(train, packed=True))
+    passes = worst_passes(train, layout_of(train, packed=True, pad=0))
     trace = trace_pass(config, train, passes.largest, mixed=mixed(train))
     weights = weights_of(build(config, train, None), train)
     memory = memory_of(weights, trace, passes, train, device="cuda", process=0, file_bytes=0, converted=True)

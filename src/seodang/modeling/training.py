@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import resource
 import time
 from collections.abc import Sequence
@@ -12,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from peft import PeftModel
-from transformers import EarlyStoppingCallback, PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
-from transformers.utils.import_utils import is_liger_kernel_available
+from transformers import PreTrainedModel, TrainerCallback, TrainingArguments, set_seed
 
 from seodang.errors import TrainingError
 from seodang.modeling.adapters import save_trained, with_adapter
@@ -27,14 +25,13 @@ from seodang.modeling.launching import from_first, process_number
 from seodang.modeling.lessons import Lessons
 from seodang.modeling.packing import Layout, Pass
 from seodang.modeling.resuming import newest_whole
-from seodang.modeling.sharding import gathered, gathered_weights, sharding_settings
+from seodang.modeling.run_settings import CHECKPOINTS, callbacks_of, layout_of, settings_of
+from seodang.modeling.sharding import gathered, gathered_weights
 from seodang.modeling.tracking import Readings, Tracked, elapsed, resumed_at, silence
 from seodang.modeling.trainer import AnswerTrainer
 from seodang.params import TrainParams
 
 logger = logging.getLogger(__name__)
-
-_CHECKPOINTS = 2  # kept: the newest, and one to go back to when it is damaged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +102,13 @@ def train_model(model: PreTrainedModel, splits: Splits, train: TrainParams, trac
     ends = end_places(splits.validation[:], layout, end)
     before = answers_of(tuned, ends, device)
     trainer = _trainer(
-        tuned, splits, train, layout, TrainingArguments(**_settings(train, device, places.run, len(splits.training))), tracked.readings, [*tracked.callbacks, *_callbacks(train)]
+        tuned,
+        splits,
+        train,
+        layout,
+        TrainingArguments(**settings_of(train, device, places.run, len(splits.training))),
+        tracked.readings,
+        [*tracked.callbacks, *callbacks_of(train)],
     )
     checkpoint = from_first(lambda: newest_whole(places.run))
     if checkpoint is not None:
@@ -147,9 +150,7 @@ def _layout(model: PreTrainedModel, train: TrainParams, pad: int) -> Layout:
     packed = train.packing and can_pack(model)
     if train.packing and not packed:
         logger.warning("train.packing is on, but this model's layers cannot keep packed records apart; rows are padded instead")
-    # Noise that records share would be the same noise for all of them.
-    share = packed and train.share_prefixes and train.dropout == 0 and train.neftune_alpha == 0
-    return Layout(pass_tokens=train.batch_tokens, packed=packed, share_prefixes=share, pad=pad)
+    return layout_of(train, packed=packed, pad=pad)
 
 
 def _prepared(model: PreTrainedModel, train: TrainParams, layout: Layout) -> tuple[PeftModel | PreTrainedModel, int]:
@@ -164,7 +165,7 @@ def _prepared(model: PreTrainedModel, train: TrainParams, layout: Layout) -> tup
 def _space(tuned: PeftModel | PreTrainedModel) -> int:
     """Return the bytes that the run writes: what is learned in fp32, and with each checkpoint the optimiser's two moments of it."""
     learned = 4 * sum(weight.numel() for weight in tuned.parameters() if weight.requires_grad)
-    return learned + (_CHECKPOINTS + 1) * 3 * learned  # one is written before the oldest goes
+    return learned + (CHECKPOINTS + 1) * 3 * learned  # one is written before the oldest goes
 
 
 def _restore(model: PreTrainedModel, attention: str) -> None:
@@ -192,7 +193,7 @@ def short_run(
     set_seed(train.seed)
     tuned, _ = _prepared(model, train, layout)
     shortened = {"max_steps": updates, "eval_strategy": "no", "save_strategy": "no", "load_best_model_at_end": False, "logging_steps": 1}
-    settings = {**_settings(train.model_copy(update={"early_stopping": 0}), device, run, len(lessons)), **shortened}
+    settings = {**settings_of(train.model_copy(update={"early_stopping": 0}), device, run, len(lessons)), **shortened}
     trainer = _trainer(tuned, Splits(lessons, lessons), train, layout, TrainingArguments(**settings), Readings(), callbacks)
     trainer.train()
     return trainer
@@ -220,76 +221,6 @@ def _trainer(
     )
     silence(trainer)
     return trainer
-
-
-class CheckpointEvery(TrainerCallback):
-    """Asks for a checkpoint each so many updates, and for a log with it: what a resumed run logs next starts there."""
-
-    def __init__(self, updates: int) -> None:
-        self._updates = updates
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401 - the base class's signature
-        """Ask after every so many updates; after the last one, for the log alone."""
-        last = state.global_step == state.max_steps
-        if last or state.global_step % self._updates == 0:
-            control.should_log = True
-            control.should_save |= not last
-
-
-def _callbacks(train: TrainParams) -> list[TrainerCallback]:
-    callbacks: list[TrainerCallback] = [CheckpointEvery(train.checkpoint_every)]
-    if train.early_stopping:
-        callbacks.append(EarlyStoppingCallback(train.early_stopping))
-    return callbacks
-
-
-def updates_of(train: TrainParams, records: int) -> int:
-    """Return the number of updates of a run over so many records."""
-    return math.ceil(train.epochs * math.ceil(records / train.batch_size))
-
-
-def _settings(train: TrainParams, device: str, run: Path, records: int) -> dict[str, Any]:
-    validation = "epoch" if train.validate_every is None else "steps"
-    best = bool(train.early_stopping)
-    return {
-        "output_dir": str(run),
-        "seed": train.seed,
-        "data_seed": train.seed,
-        "use_cpu": device == "cpu",
-        "bf16": _mixed(train),
-        "num_train_epochs": train.epochs,
-        "learning_rate": train.learning_rate,
-        "lr_scheduler_type": {"wsd": "warmup_stable_decay"}.get(train.schedule, train.schedule),
-        "lr_scheduler_kwargs": {"num_decay_steps": round(train.decay_share * updates_of(train, records))} if train.schedule == "wsd" else {},
-        "warmup_steps": train.warmup_share,  # a float is a share of the updates
-        "max_grad_norm": train.max_grad_norm,
-        "weight_decay": train.weight_decay,
-        **sharding_settings(train),
-        "ddp_find_unused_parameters": False,  # every pass goes through every layer
-        "use_liger_kernel": device == "cuda" and is_liger_kernel_available(),
-        # Its fused loss would take the place of ours, which computes answers only.
-        "liger_kernel_config": {"fused_linear_cross_entropy": False, "cross_entropy": False},
-        "logging_steps": train.log_every,
-        "logging_nan_inf_filter": False,
-        "eval_strategy": validation,
-        "eval_steps": train.validate_every,
-        "save_strategy": validation if best else "no",  # besides CheckpointEvery
-        "save_steps": train.validate_every or 500,
-        "save_total_limit": _CHECKPOINTS + best,
-        "load_best_model_at_end": best,
-        "metric_for_best_model": "eval_loss" if best else None,
-        "greater_is_better": False if best else None,
-        "restore_callback_states_from_checkpoint": best,
-        "remove_unused_columns": False,
-        "report_to": "none",
-        "disable_tqdm": True,
-        "dataloader_pin_memory": False,
-    }
-
-
-def _mixed(train: TrainParams) -> bool:
-    """Return whether the arithmetic needs autocast: what is learned is fp32, and no fused step turns it into bf16."""
-    return train.precision == "bf16" and (train.method in {"full", "dora", "qlora"} or train.dropout > 0)
 
 
 def mean_loss(history: Sequence[dict[str, float]]) -> float:

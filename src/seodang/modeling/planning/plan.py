@@ -15,9 +15,10 @@ from seodang.modeling.planning.fitting import Change, changes_that_fit
 from seodang.modeling.planning.memory import Memory, memory_of
 from seodang.modeling.planning.records import Sample
 from seodang.modeling.planning.shapes import Passes, passes_of_records, worst_passes
-from seodang.modeling.planning.skeletons import DTYPES, Weights, build, layout_of, weights_of
+from seodang.modeling.planning.skeletons import DTYPES, Weights, build, weights_of
 from seodang.modeling.planning.timing import Duration, Speed, duration_of
 from seodang.modeling.planning.tracing import Trace, trace_pass
+from seodang.modeling.run_settings import layout_of, mixed
 from seodang.params import TrainParams
 
 
@@ -107,13 +108,8 @@ def make_plan(base: Base, train: TrainParams, sample: Sample | None, machine: Ma
     )
 
 
-def mixed(train: TrainParams) -> bool:
-    """Return whether the arithmetic runs under autocast, as training decides it."""
-    return train.precision == "bf16" and (train.method in {"full", "dora", "qlora"} or train.dropout > 0)
-
-
 def _passes(train: TrainParams, sample: Sample | None, *, packed: bool) -> Passes:
-    layout = layout_of(train, packed=packed)
+    layout = layout_of(train, packed=packed, pad=0)
     lessons = [lesson for lesson in sample.lessons if len(lesson.ids) <= train.max_length] if sample is not None else []
     return passes_of_records(lessons, train, layout) if lessons else worst_passes(train, layout)
 
@@ -192,7 +188,7 @@ def content_of(plan: Plan) -> dict[str, Any]:
         "method": train.method,
         "attention": "packed" if plan.packed else "padded",
         "packing": plan.packed,
-        "share_prefixes": layout_of(train, packed=plan.packed).share_prefixes,
+        "share_prefixes": layout_of(train, packed=plan.packed, pad=0).share_prefixes,
         "activation_checkpointing": train.activation_checkpointing,
         "fused_layers": plan.fused_layers,
         "trainable": plan.weights.trainable,

@@ -17,7 +17,6 @@ from seodang.modeling.answer_rows import AnswerRows, work_on_answers_only
 from seodang.modeling.attention import can_pack, use_packed_attention
 from seodang.modeling.checkpoints import code_is_trusted
 from seodang.modeling.fused_lora import fuse_lora
-from seodang.modeling.packing import Layout
 from seodang.params import TrainParams
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -95,12 +94,6 @@ def shortened(config: PreTrainedConfig, layers: int) -> PreTrainedConfig:
     if kinds:
         text.layer_types = list(kinds)[:layers]
     return made
-
-
-def layout_of(train: TrainParams, *, packed: bool) -> Layout:
-    """Return how records will become passes, as training decides it."""
-    share = packed and train.share_prefixes and train.dropout == 0 and train.neftune_alpha == 0
-    return Layout(pass_tokens=train.batch_tokens, packed=packed, share_prefixes=share, pad=0)
 
 
 def weights_of(skeleton: Skeleton, train: TrainParams) -> Weights:
