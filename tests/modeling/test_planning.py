@@ -225,7 +225,7 @@ def test_the_largest_pass_of_real_records_is_planned(tmp_path):
     passes = passes_of_records(sample.lessons, train, Layout(pass_tokens=128, packed=True, share_prefixes=True, pad=0))
     assert (sample.records, sample.looked_at, sample.learned_from, passes.updates, sample.validation) == (30, 30, 30, 6, 0)
     assert passes.read == int((sample.lessons.lengths - 1).sum())
-    assert passes.computed < passes.read
+    assert passes.computed - 32 * passes.passes < passes.read  # beginnings are shared; each pass is filled up to a multiple of 32
     assert passes.learned == int(sample.lessons.learned_counts.sum())
     assert passes.largest.tokens <= 128
 

@@ -24,6 +24,8 @@ from seodang.modeling.lessons import Lesson
 
 # Attention pads the records of a group to its longest: a record joins while it is at most this much longer than the shortest.
 _GROUP_STRETCH, _GROUP_SLACK = 1.25, 8
+# A packed pass is filled up to a multiple: oneDNN builds its bf16 kernels anew for each number of tokens that it meets.
+_ROUND = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +184,16 @@ def _packed(lessons: Sequence[Lesson], share: bool) -> Pass:
         before = inputs
     groups, own = _grouped(rows_of, fresh_from, used)
     learned = [np.flatnonzero(lesson.learned[1:]) for lesson in ordered]
+    lengths = [np.full(len(part), len(rows)) for part, rows in zip(ids, rows_of, strict=True)]
+    filler = np.zeros(-used % _ROUND, dtype=np.int64)  # tokens of no record: they see what the first one sees, and nothing sees them
     return Pass(
-        input_ids=torch.from_numpy(np.concatenate(ids).astype(np.int64))[None],
-        position_ids=torch.from_numpy(np.concatenate(positions))[None],
+        input_ids=torch.from_numpy(np.concatenate([*ids, filler]).astype(np.int64))[None],
+        position_ids=torch.from_numpy(np.concatenate([*positions, filler]))[None],
         attention_rows=tuple(torch.from_numpy(group) for group in groups),
-        own_rows=torch.from_numpy(own),
+        own_rows=torch.from_numpy(np.concatenate([own, filler])),
         predictors=torch.from_numpy(np.concatenate([rows[places] for rows, places in zip(rows_of, learned, strict=True)])),
         targets=torch.from_numpy(np.concatenate([lesson.ids[1:][places] for lesson, places in zip(ordered, learned, strict=True)]).astype(np.int64)),
-        record_lengths=torch.from_numpy(np.concatenate([np.full(len(part), len(rows)) for part, rows in zip(ids, rows_of, strict=True)]))[None],
+        record_lengths=torch.from_numpy(np.concatenate([*lengths, filler + 1]))[None],
         read=sum(len(rows) for rows in rows_of),
     )
 
