@@ -81,7 +81,9 @@ def run_killed(base: Path, folder: Path, train: TrainParams, update: int, count:
     call = (
         f"from training_cases import *; run_training(Path({str(base)!r}), Path({str(folder)!r}), TrainParams.model_validate({train.model_dump()!r}), {count}, [KillAt({update})])"
     )
-    done = subprocess.run([sys.executable, "-c", call], cwd=Path(__file__).parent, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    done = subprocess.run(
+        [sys.executable, "-c", call], cwd=Path(__file__).parent, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
@@ -102,7 +104,12 @@ def run_together_killed(base: Path, folder: Path, train: TrainParams, update: in
     """Train in several processes until all of them, and the one that started them, are killed after an update."""
     call = f"from training_cases import *; from training_cases import _take_part; launch(_take_part, (Path({str(base)!r}), {{Path({str(folder)!r}): TrainParams.model_validate({train.model_dump()!r})}}, {count}, [KillAllAt({update})]), processes={train.processes}, device='cpu')"
     done = subprocess.run(
-        [sys.executable, "-c", call], cwd=Path(__file__).parent, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, start_new_session=True
+        [sys.executable, "-c", call],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
 

@@ -144,6 +144,8 @@ def _configure_logging() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     # transformers and peft warn each other of names that change in a year; no user can act on it.
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.|peft\.")
+    # It misses kernels from a hub that nobody asked it for, each time peft is imported; its own kernels do the work.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     logging.getLogger("seodang").setLevel(os.environ.get("SEODANG_LOG_LEVEL", "INFO"))
 
 

@@ -9,13 +9,14 @@ PROMPT = PromptParams(format="koalpaca")
 
 
 def key(**changes):
-    return run_key(train_params(**changes), PROMPT, {"train": "a", "base": "b"})
+    return run_key(train_params(**changes), PROMPT, {"train": "a", "base": "b"}, processes=1)
 
 
 def test_what_decides_the_weights_changes_the_name():
-    names = {key(), key(learning_rate=1e-4), key(seed=2), key(batch_size=5), run_key(train_params(), PROMPT, {"train": "a", "base": "c"})}
-    names.add(run_key(train_params(), PromptParams(format="alpaca"), {"train": "a", "base": "b"}))
-    assert len(names) == 6
+    inputs = {"train": "a", "base": "b"}
+    names = {key(), key(learning_rate=1e-4), key(seed=2), key(batch_size=5), run_key(train_params(), PROMPT, {**inputs, "base": "c"}, processes=1)}
+    names |= {run_key(train_params(), PromptParams(format="alpaca"), inputs, processes=1), run_key(train_params(), PROMPT, inputs, processes=2)}
+    assert len(names) == 7
 
 
 def test_what_is_only_shown_does_not():
