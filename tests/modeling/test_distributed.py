@@ -107,7 +107,10 @@ def test_a_process_that_is_killed_ends_all_and_names_the_likely_cause(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
 def test_who_ends_the_first_process_ends_all(tmp_path, ending):
-    code = f"import sys, signal; signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)); from launching_cases import *; launch(wait, (Path({str(tmp_path)!r}),), processes=2, device='cpu')"
+    handlers = (
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)); signal.signal(signal.SIGINT, signal.default_int_handler)"  # a shell's background job would ignore the second
+    )
+    code = f"import sys, signal; {handlers}; from launching_cases import *; launch(wait, (Path({str(tmp_path)!r}),), processes=2, device='cpu')"
     parent = subprocess.Popen(
         [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}, stderr=subprocess.DEVNULL
     )

@@ -125,6 +125,7 @@ def _end(started: ProcessContext) -> None:
 def _take_part(number: int, folder: Path, processes: int, device: str, level: int, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     """Be one of the processes of this machine."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))  # unwind, so that nothing half-written stays behind
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # sent when the first process is gone; a shell's background job would ignore it
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("seodang").setLevel(level)
     os.environ |= {"RANK": str(number), "LOCAL_RANK": str(number), "WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
