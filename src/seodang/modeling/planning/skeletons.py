@@ -11,7 +11,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
-from seodang.errors import ModelError, SeodangError
+from seodang.errors import ModelError
 from seodang.modeling.adapters import with_adapter
 from seodang.modeling.answer_rows import AnswerRows, work_on_answers_only
 from seodang.modeling.attention import can_pack, use_packed_attention
@@ -62,27 +62,31 @@ def build(config: PreTrainedConfig, train: TrainParams, folder: Path | None) -> 
         ModelError: If the targets match nothing, or the architecture cannot be built.
     """
     four_bit = train.method == "qlora"
+    model = _laid_out(config, train, folder)
+    answers = AnswerRows()
+    work_on_answers_only(model, answers)
+    packed = train.packing and can_pack(model)
+    if packed:
+        use_packed_attention(model)
+    with torch.device("meta"):
+        tuned = with_adapter(model, train.model_copy(update={"method": "lora"}) if four_bit else train)
+    fused = 0 if four_bit else fuse_lora(tuned)
+    if train.activation_checkpointing:
+        model.activation_checkpointing_enable()
+    tuned.train()
+    return Skeleton(model, tuned, answers, packed, fused)
+
+
+def _laid_out(config: PreTrainedConfig, train: TrainParams, folder: Path | None) -> PreTrainedModel:
     trusted = folder is not None and code_is_trusted(folder)
     try:
         with torch.device("meta"):
             model: PreTrainedModel = AutoModelForCausalLM.from_config(copy.deepcopy(config), dtype=DTYPES[train.precision], trust_remote_code=trusted)
-            answers = AnswerRows()
-            work_on_answers_only(model, answers)
-            packed = train.packing and can_pack(model)
-            if packed:
-                use_packed_attention(model)
-            tuned = with_adapter(model, train.model_copy(update={"method": "lora"}) if four_bit else train)
-            fused = 0 if four_bit else fuse_lora(tuned)
-            if train.activation_checkpointing:
-                model.activation_checkpointing_enable()
-    except SeodangError:
-        raise
-    except (ValueError, TypeError, RuntimeError, AttributeError, NotImplementedError, ImportError, OSError, KeyError) as error:
+    except (ValueError, RuntimeError, ImportError, OSError) as error:  # what transformers says of settings and packages that it cannot build from
         raise ModelError(
             f"the model cannot be laid out from its config.json alone ({type(error).__name__}: {error}), so it cannot be planned; training may work all the same"
         ) from error
-    tuned.train()
-    return Skeleton(model, tuned, answers, packed, fused)
+    return model
 
 
 def shortened(config: PreTrainedConfig, layers: int) -> PreTrainedConfig:
