@@ -19,6 +19,7 @@ from seodang.modeling.answer_rows import AnswerRows, work_on_answers_only
 
 # Of one chunk's logits. Larger chunks use the matrix kernels a little better, smaller ones stay in memory that is warm.
 _CHUNK_BYTES = 1 << 26
+_ROUND = 32  # rows of a chunk are a multiple: oneDNN builds its bf16 kernels anew for each number of rows that it meets
 _SLICE_BYTES = 1 << 23  # of the part of a chunk that is turned into probabilities in fp32 at a time
 
 
@@ -29,12 +30,14 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, softcap: float | None, scale: float) -> Tensor:  # noqa: ANN401 - torch's signature
         wanted = ctx.needs_input_grad[:3]
         grads = _Gradients(hidden, weight, bias, wanted)
-        rows = max(16, _CHUNK_BYTES // (weight.shape[0] * hidden.element_size()))
+        rows = max(1, _CHUNK_BYTES // (weight.shape[0] * hidden.element_size() * _ROUND)) * _ROUND
         total = hidden.new_zeros((), dtype=torch.float32)
         for start in range(0, hidden.shape[0], rows):
             part = slice(start, start + rows)
             logits = torch.nn.functional.linear(hidden[part], weight, bias)
-            total += _loss_into_gradient(logits, targets[part], softcap, scale, any(wanted))
+            learned = targets[part]
+            total += _loss_into_gradient(logits[: len(learned)], learned, softcap, scale, any(wanted))
+            logits[len(learned) :].zero_()  # rows that fill up: nothing flows back from them
             grads.add(part, logits, hidden, weight)
         ctx.save_for_backward(*grads.found())
         ctx.wanted = wanted
@@ -106,6 +109,7 @@ def chunked_cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor | None, t
     if torch.is_autocast_enabled(kind):
         dtype = torch.get_autocast_dtype(kind)
         hidden, weight, bias = hidden.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
+    hidden = torch.nn.functional.pad(hidden, (0, 0, 0, -hidden.shape[0] % _ROUND))
     with torch.autocast(kind, enabled=False):
         total: Tensor = _ChunkedCrossEntropy.apply(hidden, weight, bias, targets, softcap, scale)  # type: ignore[no-untyped-call]
     return total
@@ -121,14 +125,14 @@ def learn_answers(model: PreTrainedModel) -> None:
     answers = AnswerRows()
     work_on_answers_only(model, answers)
 
-    def forward(self: PreTrainedModel, *arguments: Any, predictors: Tensor | None = None, targets: Tensor | None = None, **inputs: Any) -> Any:  # noqa: ANN401
+    def forward(self: PreTrainedModel, *arguments: Any, predictors: Tensor | None = None, targets: Tensor | None = None, answer_rows: Tensor | None = None, **inputs: Any) -> Any:  # noqa: ANN401
         if predictors is None:
             answers.rows = None
             return original(*arguments, **inputs)
         # Each row once: two records with one beginning may learn different tokens after it.
-        answers.rows, places = torch.unique(predictors, return_inverse=True)
+        answers.rows = predictors.unique() if answer_rows is None else answer_rows
         states = self.base_model(*arguments, **{name: value for name, value in inputs.items() if value is not None}, use_cache=False).last_hidden_state
-        hidden = states.flatten(0, 1).index_select(0, answers.rows).index_select(0, places)
+        hidden = states.flatten(0, 1).index_select(0, predictors)
         head = self.get_output_embeddings()
         if targets is None:
             return CausalLMOutputWithPast(logits=head(hidden))

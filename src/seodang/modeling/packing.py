@@ -24,7 +24,7 @@ from seodang.modeling.lessons import Lesson
 
 # Attention pads the records of a group to its longest: a record joins while it is at most this much longer than the shortest.
 _GROUP_STRETCH, _GROUP_SLACK = 1.25, 8
-# A packed pass is filled up to a multiple: oneDNN builds its bf16 kernels anew for each number of tokens that it meets.
+# A packed pass is filled up to a multiple, and its answers' rows too: oneDNN builds its bf16 kernels anew for each number of rows that it meets.
 _ROUND = 32
 
 
@@ -48,6 +48,7 @@ class Pass:
     own_rows: Tensor | None  # (U,): the place of each token among the groups' rows, flattened one after the other; None when padded
     predictors: Tensor  # (L,): places, among the flattened input_ids, of the tokens whose next one is learned
     targets: Tensor  # (L,): those next ones
+    answer_rows: Tensor  # (R,), ascending: the predictors, each once, and in a packed pass others up to a round number
     record_lengths: Tensor  # tokens of the record of each token: (1, U) packed, (records, 1) padded
     read: int  # tokens of its records, shared or not
 
@@ -58,7 +59,7 @@ class Pass:
 
     def inputs(self, *, learn: bool = True) -> dict[str, Any]:
         """Return the arguments of a model's forward pass (see seodang.modeling.answer_loss): for its loss, or for logits at the predictors."""
-        inputs: dict[str, Any] = {"input_ids": self.input_ids, "predictors": self.predictors}
+        inputs: dict[str, Any] = {"input_ids": self.input_ids, "predictors": self.predictors, "answer_rows": self.answer_rows}
         if learn:
             inputs["targets"] = self.targets
         if self.own_rows is not None:
@@ -186,16 +187,27 @@ def _packed(lessons: Sequence[Lesson], share: bool) -> Pass:
     learned = [np.flatnonzero(lesson.learned[1:]) for lesson in ordered]
     lengths = [np.full(len(part), len(rows)) for part, rows in zip(ids, rows_of, strict=True)]
     filler = np.zeros(-used % _ROUND, dtype=np.int64)  # tokens of no record: they see what the first one sees, and nothing sees them
+    predictors = np.concatenate([rows[places] for rows, places in zip(rows_of, learned, strict=True)])
     return Pass(
         input_ids=torch.from_numpy(np.concatenate([*ids, filler]).astype(np.int64))[None],
         position_ids=torch.from_numpy(np.concatenate([*positions, filler]))[None],
         attention_rows=tuple(torch.from_numpy(group) for group in groups),
         own_rows=torch.from_numpy(np.concatenate([own, filler])),
-        predictors=torch.from_numpy(np.concatenate([rows[places] for rows, places in zip(rows_of, learned, strict=True)])),
+        predictors=torch.from_numpy(predictors),
         targets=torch.from_numpy(np.concatenate([lesson.ids[1:][places] for lesson, places in zip(ordered, learned, strict=True)]).astype(np.int64)),
+        answer_rows=torch.from_numpy(_rounded_rows(predictors, used + len(filler))),
         record_lengths=torch.from_numpy(np.concatenate([*lengths, filler + 1]))[None],
         read=sum(len(rows) for rows in rows_of),
     )
+
+
+def _rounded_rows(predictors: NDArray[np.int64], tokens: int) -> NDArray[np.int64]:
+    """Return the predictors, each once, with the first other rows up to a round number; `tokens` is one, so that there are enough."""
+    wanted = np.zeros(tokens, dtype=np.bool_)
+    wanted[predictors] = True
+    more = -int(wanted.sum()) % _ROUND
+    wanted[np.flatnonzero(~wanted)[:more]] = True
+    return np.flatnonzero(wanted)
 
 
 def _common_beginning(first: NDArray[np.int32], second: NDArray[np.int32]) -> int:
@@ -236,12 +248,14 @@ def _padded(lessons: Sequence[Lesson], pad: int) -> Pass:
     for line, lesson in enumerate(lessons):
         ids[line, : len(lesson.ids) - 1] = lesson.ids[:-1]
     learned = [np.flatnonzero(lesson.learned[1:]) for lesson in lessons]
+    predictors = np.concatenate([line * width + places for line, places in enumerate(learned)])
     return Pass(
         input_ids=torch.from_numpy(ids),
         position_ids=None,
         attention_rows=(),
         own_rows=None,
-        predictors=torch.from_numpy(np.concatenate([line * width + places for line, places in enumerate(learned)])),
+        predictors=torch.from_numpy(predictors),
+        answer_rows=torch.from_numpy(predictors),  # each stands in one record only
         targets=torch.from_numpy(np.concatenate([lesson.ids[1:][places] for lesson, places in zip(lessons, learned, strict=True)]).astype(np.int64)),
         record_lengths=torch.tensor([[len(lesson.ids) - 1] for lesson in lessons]),
         read=sum(len(lesson.ids) - 1 for lesson in lessons),
