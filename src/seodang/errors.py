@@ -17,6 +17,8 @@ SeodangError                 exit code 2: the input or the set-up cannot be used
 
 from __future__ import annotations
 
+import os
+
 
 class SeodangError(Exception):
     """Base of all errors with a message meant for the user."""
@@ -72,3 +74,8 @@ class ParityError(SeodangError):
 
 class ArtefactError(SeodangError):
     """Something that an earlier stage writes is missing or damaged."""
+
+
+def fault_name(error: Exception) -> str:
+    """Return what an error is called, without its own words: they may hold an address with a secret."""
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__

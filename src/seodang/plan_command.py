@@ -9,7 +9,7 @@ import textwrap
 import unicodedata
 from typing import TYPE_CHECKING
 
-from seodang.errors import ModelError, ParamsError
+from seodang.errors import ModelError, ParamsError, SeodangError
 from seodang.paths import Paths
 
 if TYPE_CHECKING:
@@ -46,19 +46,30 @@ def run(options: argparse.Namespace, paths: Paths) -> int:
     Raises:
         SeodangError: If it cannot be planned; exit code 2.
     """
-    from seodang.modeling.device import keep_freed_memory
-    from seodang.modeling.planning.plan import Machine, content_of, make_plan
+    try:
+        plan = _planned(options.profile, paths)
+    except SeodangError as error:
+        if options.json:
+            print(json.dumps({"fits": False, "error": str(error)}, ensure_ascii=False))
+        raise
+    from seodang.modeling.planning.plan import content_of
 
-    params = _params(options.profile, paths)
+    print(json.dumps(content_of(plan), ensure_ascii=False) if options.json else "\n".join(told(plan)))
+    return FITS if plan.fits else DOES_NOT
+
+
+def _planned(profile: str | None, paths: Paths) -> Plan:
+    from seodang.modeling.device import keep_freed_memory
+    from seodang.modeling.planning.plan import Machine, make_plan
+
+    params = _params(profile, paths)
     keep_freed_memory()  # as training does, so that this process weighs what that one will
     device, missing = _device(params)
     base, why = _base(params.model, paths)
     if base is None or device is None:
         raise ModelError("\n  ".join([f"{params.model.name} cannot be planned:", *missing, *why, *_known(params, paths)]))
     sample = _sample(base, params, paths)
-    plan = make_plan(base, params.train, sample, Machine(device, *_memory(device)), lambda passes: _speed(base, params, device, passes))
-    print(json.dumps(content_of(plan), ensure_ascii=False) if options.json else "\n".join(told(plan)))
-    return FITS if plan.fits else DOES_NOT
+    return make_plan(base, params.train, sample, Machine(device, *_memory(device)), lambda passes: _speed(base, params, device, passes))
 
 
 def _params(profile: str | None, paths: Paths) -> Params:

@@ -232,3 +232,12 @@ def fingerprint(format: PromptFormat, template: ChatTemplate | None = None) -> s
     rendered = [[(part.text, part.control) for part in render_prompt(**probe, format=format, template=template)] for probe in _PROBES]
     text = json.dumps([format, render_answer("x", format), rendered], ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def whole_characters(text: str) -> str:
+    """Return the text with half characters (lone surrogates) replaced by "?": a rule of `validate` tells of them, a tokenizer dies of them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text

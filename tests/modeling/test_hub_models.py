@@ -130,7 +130,7 @@ def test_weights_that_are_not_the_listed_ones_are_removed(hub, tmp_path, tiny):
         (403, "GatedRepo", "access must be asked for on the model's page"),
         (401, "GatedRepo", "access must be asked for on the model's page"),
         (403, "", "the hub refuses access; check HF_TOKEN"),
-        (404, "RevisionNotFound", "the model has no such commit"),
+        (404, "RevisionNotFound", "the model has no such revision; name a commit of its own as model.revision"),
         pytest.param(500, "", "the hub cannot be asked", marks=pytest.mark.slow),  # its library asks six times
     ],
 )

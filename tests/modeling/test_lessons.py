@@ -77,6 +77,12 @@ def test_the_first_token_never_has_a_label(tokenizer):
     assert lesson.learned.tolist() == [False] + [True] * (len(lesson.ids) - 1)
 
 
+def test_half_characters_that_a_warning_let_through_are_read_as_question_marks(tokenizer, tmp_path):
+    broken, mended = record(output="좋\ud83d아"), record(output="좋?아")
+    write_lessons(tmp_path / "lessons", [broken], tokenizer, "koalpaca", 64)
+    assert read_lessons(tmp_path / "lessons")[0].ids.tolist() == make_lesson(tokenizer, broken, "koalpaca").ids.tolist() == make_lesson(tokenizer, mended, "koalpaca").ids.tolist()
+
+
 def test_records_that_are_too_long_or_have_no_answer_are_left_out_whole_and_counted(tokenizer, tmp_path):
     fitting, empty, long = record(), record(output=" "), record(output="긍정 " * 50)
     length = len(make_lesson(tokenizer, fitting, "koalpaca").ids)

@@ -314,9 +314,14 @@ def test_without_records_the_worst_is_planned(tmp_path, capsys):
     assert "run: dvc repro prepare" in capsys.readouterr().out
 
 
-def test_without_a_base_the_command_says_what_is_known_and_what_to_run(tmp_path, monkeypatch):
+def test_without_a_base_the_command_says_what_is_known_and_what_to_run(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     paths = _project(tmp_path)
     with pytest.raises(ModelError, match=r"(?s)no config\.json of gemma-3-270m.*run: dvc repro base.*40 records, about 5 updates of 8 records") as refused:
         plan_command.run(argparse.Namespace(profile="gemma-270m", json=False), paths)
     assert refused.value.exit_code == 2
+    with pytest.raises(ModelError):
+        plan_command.run(argparse.Namespace(profile="gemma-270m", json=True), paths)
+    found = json.loads(capsys.readouterr().out)
+    assert not found["fits"]
+    assert "run: dvc repro base" in found["error"]

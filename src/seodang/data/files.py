@@ -64,11 +64,6 @@ def with_environment(url: str) -> str:
     return _VARIABLE.sub(value, url)
 
 
-def fault_name(error: Exception) -> str:
-    """Return what an error is called, without its own words: they may hold an address with a secret."""
-    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
-
-
 def has_password(url: str) -> bool:
     """Tell whether a URL spells a password out, which git would then keep."""
     return any(":" in user and not _VARIABLE.fullmatch(user.rstrip("@").split(":", maxsplit=1)[1]) for user in _USER.findall(url))

@@ -13,9 +13,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seodang.data.files import DATA_SUFFIXES, LocalFile, fault_name, is_aside, is_data
+from seodang.data.files import DATA_SUFFIXES, LocalFile, is_aside, is_data
 from seodang.data.rows import shown
 from seodang.errors import SourceError
+from seodang.hub_faults import hub_fault
 from seodang.jsonl import write_atomically
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def fetch_hub_files(url: str, cache: Path) -> list[LocalFile]:
     except SourceError:
         raise
     except Exception as error:
-        raise SourceError(f"{url}: {_why(error)}") from None
+        raise SourceError(f"{url}: {hub_fault(error, 'dataset', 'a commit, tag or branch of it')}") from None
     if revision != commit:
         logger.warning("%s: %s may move; it stands at %s: write that into params.yaml to keep these data", url, revision, commit)
     return fetched
@@ -98,18 +99,3 @@ def _fetched(name: str, commit: str, file: str, folder: Path) -> LocalFile:
     path = hf_hub_download(name, file, repo_type="dataset", revision=commit, cache_dir=folder, endpoint=os.environ.get("HF_ENDPOINT"), library_name="seodang")
     url = f"hf://{name}@{commit}/{file}"
     return LocalFile(Path(path), url, url)
-
-
-def _why(error: Exception) -> str:
-    """Return what to do about a hub error; none of its own words, which may hold addresses with a signature."""
-    from huggingface_hub import errors
-
-    if isinstance(error, errors.GatedRepoError):
-        return "access must be asked for on its page; then set HF_TOKEN in the environment"
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return "there is no such dataset, or it is private: check the name, or set HF_TOKEN in the environment"
-    if isinstance(error, errors.RevisionNotFoundError):
-        return "the dataset has no such revision; name a commit, tag or branch of it"
-    if isinstance(error, errors.HfHubHTTPError) and error.response is not None and error.response.status_code in {401, 403}:
-        return "the hub refuses access; check HF_TOKEN in the environment"
-    return f"the hub cannot be asked ({fault_name(error)}); check network and HF_ENDPOINT, then run the same command again"

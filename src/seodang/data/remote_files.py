@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from seodang.data.files import WILD, LocalFile, fault_name, file_name, is_aside, is_data, shown_url, with_environment
-from seodang.errors import SourceError
+from seodang.data.files import WILD, LocalFile, file_name, is_aside, is_data, shown_url, with_environment
+from seodang.errors import SourceError, fault_name
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem

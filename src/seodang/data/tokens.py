@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from seodang.data.rows import TEXTS, Row, kind_of
 from seodang.errors import ModelError
 from seodang.params import PromptFormat
-from seodang.prompting import render_answer, render_prompt
+from seodang.prompting import render_answer, render_prompt, whole_characters
 from seodang.records import Turn
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class TokenCounter:
         if not pair:
             return None
         prompt = self.tokenizer.encode(pair[0], add_special_tokens=False)
-        answer = self.tokenizer.encode(row["output"], add_special_tokens=False)
+        answer = self.tokenizer.encode(whole_characters(row["output"]), add_special_tokens=False)
         room = maximum - _MARKS - len(prompt.ids)
         while room > 0:
             shortened = {**row, "output": row["output"][: answer.offsets[min(room, len(answer.ids)) - 1][1]].rstrip()}
@@ -56,12 +56,7 @@ class TokenCounter:
         # The chat template is the tokenizer's own and needs transformers; the plain wording is as long but for its markers.
         format = "plain" if self.format == "chat" else self.format
         rendered = "".join(part.text for part in render_prompt(row["instruction"], row["input"], format, system=system, turns=turns))
-        return _whole(rendered), render_answer(row["output"], format)
-
-
-def _whole(text: str) -> str:
-    """Return the text with half characters (lone surrogates) replaced: a rule tells of them, a tokenizer dies of them."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+        return whole_characters(rendered), whole_characters(render_answer(row["output"], format))
 
 
 def load_counter(folder: Path, format: PromptFormat) -> TokenCounter:

@@ -21,6 +21,7 @@ from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from seodang.modeling.tokenizing import encode_text
+from seodang.prompting import whole_characters
 
 _CUT = re.compile(r"\S[ ▁]")
 # A tokenizer that joins the blank to so many different characters is not worth cutting for.
@@ -101,6 +102,7 @@ class BatchEncoder:
 
     def encode(self, texts: Sequence[str]) -> Sequences:
         """Return the ids of each text, without begin or end token; markers in it are plain text."""
+        texts = [whole_characters(text) for text in texts]
         if self._words is None:
             return self._encode_whole(texts)
         if self._words.is_full():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from seodang.errors import ChecksumError, ModelError
+from seodang.hub_faults import hub_fault
 from seodang.jsonl import sha256_of, write_atomically
 from seodang.modeling.checkpoints import check_space, wanted_files
 
@@ -67,7 +68,7 @@ def fetch_model(name: str, commit: str, place: str, downloads: Path, *, code: bo
     except (ModelError, ChecksumError):
         raise
     except Exception as error:
-        raise ModelError(f"{place}: {_why(error)}") from error
+        raise ModelError(f"{place}: {hub_fault(error, 'model', 'a commit of its own as model.revision')}") from error
 
 
 def _hub() -> HfApi:
@@ -120,19 +121,3 @@ def _fetch(name: str, commit: str, file: str, about: HubFile, folder: Path) -> N
         part.unlink()
         raise ChecksumError(f"{file} of {name} arrived damaged and was removed; run the same command again")
     part.replace(folder / file)
-
-
-def _why(error: Exception) -> str:
-    """Return what to do about a hub error; none of its own words, which may hold addresses with a signature."""
-    from huggingface_hub import errors
-
-    if isinstance(error, errors.GatedRepoError):
-        return "access must be asked for on the model's page, where its licence is shown; then set HF_TOKEN in the environment"
-    if isinstance(error, errors.RevisionNotFoundError):
-        return "the model has no such commit; name one of its own as model.revision"
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return "there is no such model, or it is private: check the name, or set HF_TOKEN in the environment"
-    if isinstance(error, errors.HfHubHTTPError) and error.response is not None and error.response.status_code in {401, 403}:
-        return "the hub refuses access; check HF_TOKEN in the environment, and that it may read gated models"
-    called = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
-    return f"the hub cannot be asked ({called}); check network, HF_ENDPOINT and HF_HUB_OFFLINE, then run the same command again: what has arrived is kept"

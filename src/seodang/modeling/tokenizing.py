@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from seodang.errors import ModelError
 from seodang.params import PromptFormat
-from seodang.prompting import Segment, render_answer, render_prompt, render_record
+from seodang.prompting import Segment, render_answer, render_prompt, render_record, whole_characters
 from seodang.records import Record
 
 
@@ -27,7 +27,7 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str, *, control: bool 
     Args:
         control: Whether markers such as <end_of_turn> count as control tokens.
     """
-    ids: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=not control)["input_ids"]
+    ids: list[int] = tokenizer(whole_characters(text), add_special_tokens=False, split_special_tokens=not control)["input_ids"]
     return ids
 
 
