@@ -22,6 +22,7 @@ from seodang.jsonl import write_json, write_records
 from seodang.modeling.adapters import with_adapter
 from seodang.modeling.answer_loss import learn_answers
 from seodang.modeling.attention import use_packed_attention
+from seodang.modeling.frozen_norms import fuse_norms
 from seodang.modeling.fused_lora import fuse_lora
 from seodang.modeling.lessons import Lesson
 from seodang.modeling.loading import load_model, load_tokenizer
@@ -92,6 +93,7 @@ def _kept(config, train, part) -> int:
     if train.packing:
         use_packed_attention(model)
     tuned = with_adapter(model, train)
+    fuse_norms(tuned)
     fuse_lora(tuned)
     tuned.train()
     weights = {weight.untyped_storage().data_ptr() for weight in (*tuned.parameters(), *tuned.buffers())}

@@ -51,19 +51,21 @@ def packed_attention(
     """
     # torch's bf16 kernel for CPUs takes three to four times as long backward as the one for fp32 where records are short.
     precision = torch.float32 if query.device.type == "cpu" else query.dtype
+    places = torch.cat([rows.flatten() for rows in attention_rows])
+    taken = [_gathered(states, places, attention_rows, precision) for states in (query, key, value)]
     results = []
-    for rows in attention_rows:
-        taken = [_gathered(states, rows).to(precision) for states in (query, key, value)]
-        seen = _attended(*taken, scaling=scaling, dropout=dropout, window=sliding_window, softcap=softcap)
+    for states in zip(*taken, strict=True):
+        seen = _attended(*states, scaling=scaling, dropout=dropout, window=sliding_window, softcap=softcap)
         results.append(seen.transpose(1, 2).reshape(-1, seen.shape[1], seen.shape[3]))
     flat = results[0] if len(results) == 1 else torch.cat(results)
     return flat.index_select(0, own_rows)[None].to(query.dtype), None
 
 
-def _gathered(states: Tensor, rows: Tensor) -> Tensor:
-    """Return (records, heads, longest, size) from (1, heads, U, size)."""
-    flat = states[0].transpose(0, 1).index_select(0, rows.flatten())
-    return flat.view(*rows.shape, *flat.shape[1:]).transpose(1, 2)
+def _gathered(states: Tensor, places: Tensor, groups: tuple[Tensor, ...], precision: torch.dtype) -> list[Tensor]:
+    """Return (records, heads, longest, size) of each group from (1, heads, U, size); all in one step, as gradients of a gathering are large."""
+    flat = states.squeeze(0).transpose(0, 1).index_select(0, places).to(precision)  # [0] would fill a tensor of zeros on its way back
+    parts = flat.split([rows.numel() for rows in groups])
+    return [part.view(*rows.shape, *part.shape[1:]).transpose(1, 2) for part, rows in zip(parts, groups, strict=True)]
 
 
 def _attended(query: Tensor, key: Tensor, value: Tensor, *, scaling: float | None, dropout: float, window: int | None, softcap: float | None) -> Tensor:

@@ -19,6 +19,7 @@ from seodang.modeling.answer_loss import learn_answers
 from seodang.modeling.attention import can_pack, use_packed_attention
 from seodang.modeling.base_models import replaced_folder
 from seodang.modeling.checkpoints import check_space
+from seodang.modeling.frozen_norms import fuse_norms
 from seodang.modeling.fused_lora import fuse_lora
 from seodang.modeling.health import Answers, Health, answers_of, check_adapter, check_health, end_places
 from seodang.modeling.launching import from_first, process_number
@@ -159,6 +160,7 @@ def _prepared(model: PreTrainedModel, train: TrainParams, layout: Layout) -> tup
     if layout.packed:
         use_packed_attention(model)
     tuned = with_adapter(model, train)
+    fuse_norms(tuned)
     return tuned, fuse_lora(tuned)
 
 

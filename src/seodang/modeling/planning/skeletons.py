@@ -16,6 +16,7 @@ from seodang.modeling.adapters import with_adapter
 from seodang.modeling.answer_rows import AnswerRows, work_on_answers_only
 from seodang.modeling.attention import can_pack, use_packed_attention
 from seodang.modeling.checkpoints import code_is_trusted
+from seodang.modeling.frozen_norms import fuse_norms
 from seodang.modeling.fused_lora import fuse_lora
 from seodang.params import TrainParams
 
@@ -70,6 +71,7 @@ def build(config: PreTrainedConfig, train: TrainParams, folder: Path | None) -> 
         use_packed_attention(model)
     with torch.device("meta"):
         tuned = with_adapter(model, train.model_copy(update={"method": "lora"}) if four_bit else train)
+    fuse_norms(tuned)
     fused = 0 if four_bit else fuse_lora(tuned)
     if train.activation_checkpointing:
         model.activation_checkpointing_enable()
