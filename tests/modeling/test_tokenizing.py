@@ -101,11 +101,17 @@ def test_what_was_learned_is_forgotten_when_it_is_too_much(monkeypatch):
         assert encoder.encode([text]).ids.tolist() == encode_text(tokenizer, text)
 
 
-def test_text_that_no_tokenizer_takes_is_refused_and_what_was_learned_stays_right():
+def test_half_characters_are_read_as_question_marks():
+    tokenizer = train_tokenizer(TEXTS, 500, 128)
+    assert BatchEncoder(tokenizer).encode(["영화는 \ud800"]).ids.tolist() == encode_text(tokenizer, "영화는 ?")
+
+
+def test_words_whose_learning_was_interrupted_are_learned_anew(monkeypatch):
     tokenizer = train_tokenizer(TEXTS, 500, 128)
     encoder = BatchEncoder(tokenizer)
-    with pytest.raises((TypeError, UnicodeEncodeError)):
-        encoder.encode(["영화는 \ud800"])
+    with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt):
+        interrupted.setattr(encoder, "_encode_whole", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        encoder.encode(["영화는 정말"])
     assert encoder.encode(["영화는 정말"]).ids.tolist() == encode_text(tokenizer, "영화는 정말")
 
 
