@@ -103,8 +103,8 @@ def _measure(arm: str, options: argparse.Namespace) -> dict[str, float]:
             order += [update for update in sampler if len(update) == train.batch_size]
             epoch += 1
         order = order[: options.updates]
-        clock = _Clock()
-        run: Callable[..., None] = {"seodang": _seodang, "trl": _trl, "trl-grouped": _trl, "transformers": _transformers}[arm]
+        clock = Clock()
+        run: Callable[..., None] = {"seodang": with_seodang, "trl": with_trl, "trl-grouped": with_trl, "transformers": with_transformers}[arm]
         run(paths.base, tokenizer, lessons, order, train, clock, Path(scratch), grouped=arm == "trl-grouped")
     seconds = clock.ends[-1] - clock.ends[WARM_UP - 1]
     counted = [number for update in order[WARM_UP:] for number in update]
@@ -117,7 +117,7 @@ def _measure(arm: str, options: argparse.Namespace) -> dict[str, float]:
     }
 
 
-class _Clock:
+class Clock:
     """When each update ended, and the losses that were logged."""
 
     def __init__(self) -> None:
@@ -125,6 +125,7 @@ class _Clock:
         self.losses: list[float] = []
 
     def callback(self) -> Any:  # noqa: ANN401
+        """Return what the Trainer tells of its updates."""
         from transformers import TrainerCallback
 
         clock = self
@@ -175,7 +176,7 @@ def _base(folder: Path, precision: str) -> Any:  # noqa: ANN401
     return AutoModelForCausalLM.from_pretrained(folder, dtype={"fp32": torch.float32, "bf16": torch.bfloat16}[precision])
 
 
-def _trl(base: Path, tokenizer: Any, lessons: Any, order: list[list[int]], train: Any, clock: _Clock, folder: Path, *, grouped: bool) -> None:  # noqa: ANN401
+def with_trl(base: Path, tokenizer: Any, lessons: Any, order: list[list[int]], train: Any, clock: Clock, folder: Path, *, grouped: bool) -> None:  # noqa: ANN401
     """TRL's fastest documented way on a CPU: its chunked loss; packing without padding needs FlashAttention, which has no CPU kernel."""
     from datasets import Dataset
     from transformers import set_seed
@@ -201,7 +202,7 @@ def _trl(base: Path, tokenizer: Any, lessons: Any, order: list[list[int]], train
     trainer.train()
 
 
-def _transformers(base: Path, tokenizer: Any, lessons: Any, order: list[list[int]], train: Any, clock: _Clock, folder: Path, *, grouped: bool) -> None:  # noqa: ANN401
+def with_transformers(base: Path, tokenizer: Any, lessons: Any, order: list[list[int]], train: Any, clock: Clock, folder: Path, *, grouped: bool) -> None:  # noqa: ANN401
     """Transformers' Trainer and its own collator, padding to the longest."""
     from datasets import Dataset
     from peft import get_peft_model
@@ -218,7 +219,7 @@ def _transformers(base: Path, tokenizer: Any, lessons: Any, order: list[list[int
     ).train()
 
 
-def _seodang(base: Path, tokenizer: Any, lessons: Any, order: list[list[int]], train: Any, clock: _Clock, folder: Path, *, grouped: bool) -> None:  # noqa: ANN401
+def with_seodang(base: Path, tokenizer: Any, lessons: Any, order: list[list[int]], train: Any, clock: Clock, folder: Path, *, grouped: bool) -> None:  # noqa: ANN401
     """The trainer of stage `train`, without its trackers, validation and checks."""
     from seodang.modeling.device import keep_freed_memory
     from seodang.modeling.loading import load_model
