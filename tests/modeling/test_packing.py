@@ -1,6 +1,8 @@
 """Passes: every record is read once, kept apart from the others, and its loss is what it is alone."""
 
+import sys
 from itertools import chain
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from tiny_models import make_tiny_model
 from training_cases import lessons_of
 
 from seodang.modeling.answer_loss import learn_answers
-from seodang.modeling.attention import can_pack, use_packed_attention
+from seodang.modeling.attention import can_pack, flash_takes, use_packed_attention
 from seodang.modeling.lessons import Lesson
 from seodang.modeling.loading import load_model
 from seodang.modeling.packing import Layout, UpdateSampler, build_pass, collate_update, pass_plan
@@ -132,6 +134,37 @@ def test_packing_leaves_the_loss_of_each_record_unchanged(name, layout):
         each = [float(model(**build_pass([*lessons[:1], one] if one is not lessons[0] else [one], layout).inputs()).loss) for one in lessons]
     assert together == pytest.approx(sum(expected), abs=1e-4)
     assert each == pytest.approx([expected[0], *(expected[0] + one for one in expected[1:])], abs=1e-4)
+
+
+def _flash_attn_func(query, key, value, *, dropout_p, softmax_scale, causal, window_size, softcap, deterministic):
+    """What flash_attn's documentation says of its function, written out; it has no kernel for CPUs. Shapes (records, length, heads, size)."""
+    assert causal
+    assert deterministic
+    assert dropout_p == 0
+    key, value = (states.repeat_interleave(query.shape[2] // states.shape[2], dim=2) for states in (key, value))
+    scores = torch.einsum("rqhs,rkhs->rhqk", query, key) * (softmax_scale or query.shape[3] ** -0.5)
+    scores = torch.tanh(scores / softcap) * softcap if softcap else scores
+    behind = torch.arange(query.shape[1])[:, None] - torch.arange(query.shape[1])
+    hidden = behind < 0 if window_size == (-1, -1) else (behind < 0) | (behind > window_size[0])
+    return torch.einsum("rhqk,rkhs->rqhs", scores.masked_fill(hidden, float("-inf")).softmax(dim=-1), value)
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma2", "gemma3"])
+def test_flash_attention_is_told_scale_window_and_bound(name, monkeypatch):
+    lessons = [lesson([1, 2, 3, 4, 5, 6, 7, 8, 9], 5), lesson([1, 2, 3, 4, 9, 8], 4)]
+    model = _family(name)
+    learn_answers(model)
+    use_packed_attention(model)
+    with torch.no_grad():
+        expected = float(model(**build_pass(lessons, SHARED).inputs()).loss)
+        monkeypatch.setattr("seodang.modeling.attention.flash_takes", lambda query: query.dim() == 4)
+        monkeypatch.setitem(sys.modules, "flash_attn", SimpleNamespace(flash_attn_func=_flash_attn_func))
+        monkeypatch.setattr("seodang.modeling.attention.scaled_dot_product_attention", None)
+        assert float(model(**build_pass(lessons, SHARED).inputs()).loss) == pytest.approx(expected, abs=1e-4)
+
+
+def test_flash_attention_takes_nothing_on_a_cpu():
+    assert not flash_takes(torch.zeros(1, 2, 3, 64, dtype=torch.bfloat16))
 
 
 def test_gradients_are_those_of_the_padded_rows(tmp_path):

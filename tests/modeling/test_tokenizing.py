@@ -109,9 +109,14 @@ def test_half_characters_are_read_as_question_marks():
 def test_words_whose_learning_was_interrupted_are_learned_anew(monkeypatch):
     tokenizer = train_tokenizer(TEXTS, 500, 128)
     encoder = BatchEncoder(tokenizer)
-    with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt):
-        interrupted.setattr(encoder, "_encode_whole", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
-        encoder.encode(["영화는 정말"])
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(encoder, "_encode_whole", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            encoder.encode(["영화는 정말"])
     assert encoder.encode(["영화는 정말"]).ids.tolist() == encode_text(tokenizer, "영화는 정말")
 
 

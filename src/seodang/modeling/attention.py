@@ -1,4 +1,4 @@
-"""Attention over packed records, each apart from the others, with the kernels of scaled_dot_product_attention."""
+"""Attention over packed records, each apart from the others, with the kernels of scaled_dot_product_attention, or FlashAttention's where it is installed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.utils.import_utils import is_flash_attn_2_available
 
 NAME = "seodang_packed"
+_FLASH_SIZE = 256  # of a head, at most
 
 # Layers whose tokens see nothing of one another but through attention; a convolution or a recurrent state would mix neighbours.
 _APART = {"full_attention", "sliding_attention"}
@@ -69,6 +71,8 @@ def _gathered(states: Tensor, places: Tensor, groups: tuple[Tensor, ...], precis
 
 
 def _attended(query: Tensor, key: Tensor, value: Tensor, *, scaling: float | None, dropout: float, window: int | None, softcap: float | None) -> Tensor:
+    if flash_takes(query):
+        return _flash(query, key, value, scaling, dropout, window, softcap)
     grouped = key.shape[1] != query.shape[1]
     length = query.shape[2]
     if softcap is None and (window is None or length <= window):
@@ -80,6 +84,27 @@ def _attended(query: Tensor, key: Tensor, value: Tensor, *, scaling: float | Non
     if softcap is None:
         return scaled_dot_product_attention(query, key, value, attn_mask=visible, dropout_p=dropout, scale=scaling, enable_gqa=grouped)
     return _softcapped(query, key, value, visible, scaling, dropout, softcap)
+
+
+def flash_takes(query: Tensor) -> bool:
+    """Return whether FlashAttention 2 is installed and has a kernel for these (records, heads, length, size)."""
+    return query.is_cuda and query.dtype in {torch.float16, torch.bfloat16} and query.shape[3] <= _FLASH_SIZE and is_flash_attn_2_available()
+
+
+def _flash(query: Tensor, key: Tensor, value: Tensor, scaling: float | None, dropout: float, window: int | None, softcap: float | None) -> Tensor:
+    """Return attention by FlashAttention 2 (arXiv 2307.08691), which bounds windows and scores inside its kernel, where torch's would need a mask or all scores."""
+    from flash_attn import flash_attn_func
+
+    seen: Tensor = flash_attn_func(
+        *(states.transpose(1, 2) for states in (query, key, value)),
+        dropout_p=dropout,
+        softmax_scale=scaling,
+        causal=True,
+        window_size=(-1, -1) if window is None else (window - 1, 0),  # tokens seen before and behind a token, itself not counted
+        softcap=softcap or 0.0,
+        deterministic=True,  # its gradients are summed in any order otherwise
+    )
+    return seen.transpose(1, 2)
 
 
 def _softcapped(query: Tensor, key: Tensor, value: Tensor, visible: Tensor, scaling: float | None, dropout: float, softcap: float) -> Tensor:
