@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seodang.errors import fault_name
+from seodang.full_disk import is_disk_full
 
 
 def hub_fault(error: Exception, kind: str, revision: str) -> str:
@@ -15,6 +16,8 @@ def hub_fault(error: Exception, kind: str, revision: str) -> str:
     """
     from huggingface_hub import errors
 
+    if is_disk_full(error):
+        return "the disk became full; make room, then run the same command again: files that have arrived are kept"
     if isinstance(error, errors.GatedRepoError):
         return f"access must be asked for on the {kind}'s page, where its licence is shown; then set HF_TOKEN in the environment"
     if isinstance(error, errors.RevisionNotFoundError):

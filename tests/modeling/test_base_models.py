@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from base_cases import in_shards, refused, run
+from safetensors import SafetensorError
 from tiny_models import make_tiny_adapter, make_tiny_model
 
 from seodang.errors import ChecksumError, ModelError
@@ -162,6 +163,16 @@ def test_a_disk_too_small_is_told_before_anything_is_copied(project):
     message = refused(project, source="path", path="mine")
     assert "copying tiny needs 4,398," in message
     assert "are free at" in message
+
+
+def test_a_disk_that_becomes_full_is_told_as_such_by_whichever_library_meets_it(project, monkeypatch):
+    def copied(*_: Any) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("seodang.modeling.base_models.copy_checkpoint", copied)
+    message = refused(project, source="path", path="mine")
+    assert message.startswith("the disk became full while tiny was fetched or written to ")
+    assert "make room and run the same command again" in message
 
 
 def test_room_is_asked_for_where_the_folder_will_lie(tmp_path):

@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from tiny_models import make_tiny_model
 
 from seodang.errors import ChecksumError
+from seodang.modeling import hub_models
 from seodang.modeling.checkpoints import weights_sha256
 from seodang.modeling.loading import load_tokenizer
 from seodang.params_file import overlaid, read_yaml
@@ -156,8 +157,29 @@ def test_a_model_of_pickles_alone_is_refused_before_anything_is_fetched(hub, tmp
 
 def test_a_model_too_large_for_the_disk_is_refused_before_anything_is_fetched(hub, tmp_path):
     hub.announced["model.safetensors"] = 10**18
-    assert "downloading someone/tiny needs 1,000,000,000," in refused(tmp_path, **HUB)
+    assert "downloading someone/tiny and copying it needs 2,000,000,000," in refused(tmp_path, **HUB)
     assert hub.fetched() == []
+
+
+def test_what_was_partly_fetched_needs_room_for_the_rest_and_for_the_copy(hub, tmp_path, monkeypatch):
+    needed: list[int] = []
+    monkeypatch.setattr(hub_models, "check_space", lambda folder, size, purpose: needed.append(size))
+    part = Paths(tmp_path).downloads / "hub" / "models" / "someone--tiny" / COMMIT / ".model.safetensors.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(hub.files["model.safetensors"][:5000])
+    run(tmp_path, **HUB)
+    run(tmp_path, **HUB)
+    assert needed == [2 * sum(file.stat().st_size for file in Paths(tmp_path).base.iterdir()) - 5000]  # the second time nothing is fetched
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_disk_that_becomes_full_while_fetching_is_not_blamed_on_the_network(hub, tmp_path):
+    part = Paths(tmp_path).downloads / "hub" / "models" / "someone--tiny" / COMMIT / ".model.safetensors.part"
+    part.parent.mkdir(parents=True)
+    part.symlink_to("/dev/full")
+    message = refused(tmp_path, **HUB)
+    assert message.startswith("the disk became full while tiny was fetched or written to ")
+    assert "network" not in message
 
 
 def test_a_token_opens_a_gated_model_and_is_written_nowhere(hub, tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from seodang.errors import ChecksumError, ModelError
+from seodang.full_disk import is_disk_full
 from seodang.hub_faults import hub_fault
 from seodang.jsonl import sha256_of, write_atomically
 from seodang.modeling.checkpoints import check_space, wanted_files
@@ -49,7 +50,7 @@ def fetch_model(name: str, commit: str, place: str, downloads: Path, *, code: bo
         code: Whether the model's Python files are wanted.
 
     Raises:
-        ModelError: If it is not there, may not be read, does not fit on the disk, or the hub does not answer; with what to do.
+        ModelError: If it is not there, may not be read, does not fit on the disk beside the copy that becomes the base, or the hub does not answer; with what to do.
         ChecksumError: If what arrived is not what the hub lists.
     """
     from filelock import FileLock
@@ -61,13 +62,17 @@ def fetch_model(name: str, commit: str, place: str, downloads: Path, *, code: bo
             listed = _listed(name, commit, folder)
             names = wanted_files(listed, place, code=code)
             missing = {file: listed[file] for file in names if not (folder / file).exists() and _elsewhere(name, commit, file) is None}
-            check_space(folder, sum(about.size for about in missing.values()) - sum(_part(folder, file)[1] for file in missing), f"downloading {name}")
+            if missing:
+                still = sum(about.size - _part(folder, file)[1] for file, about in missing.items())
+                check_space(folder, still + sum(listed[file].size for file in names), f"downloading {name} and copying it")
             for file, about in missing.items():
                 _fetch(name, commit, file, about, folder)
             return {file: folder / file if (folder / file).exists() else Path(str(_elsewhere(name, commit, file))) for file in names}
     except (ModelError, ChecksumError):
         raise
     except Exception as error:
+        if is_disk_full(error):  # is told by whoever writes the base
+            raise
         raise ModelError(f"{place}: {hub_fault(error, 'model', 'a commit of its own as model.revision')}") from error
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 
-from seodang.errors import ModelError
+from seodang.full_disk import full_disk_told
 from seodang.jsonl import sha256_of, write_json
 from seodang.modeling import base_models
 from seodang.modeling.checkpoints import combined_sha256, weight_files
@@ -23,12 +22,8 @@ def run(*, model: ModelParams, paths: Paths) -> Report:
         ModelError: If it cannot be found, fetched or used, or the disk is full.
         ChecksumError: If it is not the pinned one.
     """
-    try:
+    with full_disk_told(f"{model.name} was fetched or written to {paths.base}"):
         _make(model, paths)
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-            raise
-        raise ModelError(f"the disk became full while {model.name} was written to {paths.base}; nothing half-written is left: make room and run the same command again") from error
     files = {file.name: sha256_of(file) for file in sorted(paths.base.iterdir()) if file.is_file()}
     weights = combined_sha256({file.name: files[file.name] for file in weight_files(paths.base)})
     report = {
