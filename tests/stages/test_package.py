@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import yaml
 from packaging.utils import canonicalize_name
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tiny_models import REPOSITORY, copy_project, make_tiny_adapter, make_tiny_model, use_bentoml_home
 
-from seodang.errors import ArtefactError, GateRejected, ParityError
+from seodang.errors import ArtefactError, GateRejected, ModelError, ParityError
 from seodang.jsonl import read_json, sha256_of, write_json, write_records
 from seodang.modeling.packaged import CARD, read_card
 from seodang.params import PackageParams, PromptParams
@@ -129,6 +130,43 @@ def test_a_model_half_stored_by_a_killed_run_is_stored_anew(paths, tmp_path):
     (weights.parent / "model.yaml").unlink()
     assert run(paths)["model_tag"] == tag
     assert sha256_of(weights) == sha256_of(paths.merged / "model.safetensors")
+
+
+def test_the_store_holds_the_files_themselves_and_no_links(paths, tmp_path):
+    folder = tmp_path / "bentoml" / "models" / run(paths)["model_tag"].replace(":", "/")
+    assert sha256_of(folder / "model.safetensors") == sha256_of(paths.merged / "model.safetensors")
+    assert not any(file.is_symlink() for file in folder.iterdir())
+
+
+def enlarge(folder: Path, weights: int) -> None:
+    """Give a model one weight matrix of fp32 that takes no room here: its file has a hole."""
+    header = json.dumps({"w": {"dtype": "F32", "shape": [weights], "data_offsets": [0, 4 * weights]}}).encode()
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    with (folder / "model.safetensors").open("r+b") as file:
+        file.truncate(8 + len(header) + 4 * weights)
+
+
+def test_a_disk_too_small_for_the_merged_model_and_its_copy_is_told_before_anything_is_loaded(paths, tmp_path):
+    (paths.artifacts / "base").unlink()
+    make_tiny_model(paths.base)
+    write_json(paths.base_report, {"name": "tiny-base"})
+    enlarge(paths.base, 1 << 40)
+    with pytest.raises(ModelError, match=r"with its copy in .*/bentoml, needs 8,796,093,022,208 bytes .* are free at .*make room"):
+        run(paths)
+    assert not paths.stage("package").exists()
+
+
+# As safetensors 0.8 says it on a full file system.
+FULL = "Error while serializing: I/O error: No space left on device (os error 28)"
+
+
+def test_a_disk_that_becomes_full_while_merging_is_told_as_such(paths, monkeypatch):
+    def merge(*_: Path) -> None:
+        raise SafetensorError(FULL)
+
+    monkeypatch.setattr(stage, "merge", merge)
+    with pytest.raises(ModelError, match=r"the disk became full while the model was packaged in .*package/model and .*/bentoml; .*make room and run the same command again"):
+        run(paths)
 
 
 @pytest.mark.parametrize("decision", ["reject", "inconclusive"])

@@ -115,12 +115,21 @@ def check_space(folder: Path, needed: int, purpose: str) -> None:
     Raises:
         ModelError: With the bytes needed and free.
     """
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    there = _standing(folder)
     free = shutil.disk_usage(there).free
     if free < needed:
         raise ModelError(
             f"{purpose} needs {needed:,} bytes ({_gigabytes(needed)}), but {free:,} bytes ({_gigabytes(free)}) are free at {there}; make room, then run the same command again"
         )
+
+
+def on_one_disk(first: Path, second: Path) -> bool:
+    """Return whether two folders, which need not exist yet, share what is free."""
+    return _standing(first).stat().st_dev == _standing(second).stat().st_dev
+
+
+def _standing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
 
 
 def _gigabytes(size: int) -> str:

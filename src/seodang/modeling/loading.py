@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -122,12 +123,23 @@ def check_checkpoint(folder: Path, place: str) -> None:
         raise ModelError(
             f"the tokenizer of {place} ends with {tokenizer.eos_token!r}, id {tokenizer.eos_token_id}, but the model knows ids below {vocabulary}; take the tokenizer that the weights belong to"
         )
+    count_weights(folder, place)
+
+
+def count_weights(folder: Path, place: str) -> int:
+    """Return how many weights a checkpoint has, by the headers of its files alone, which are held against the files' sizes.
+
+    Raises:
+        ModelError: If a file is missing or damaged.
+    """
+    found = 0
     for file in weight_files(folder):
         try:
-            with safe_open(file, "pt") as weights:  # reads the header, and holds the size against it
-                weights.keys()
+            with safe_open(file, "np") as weights:  # torch would set memory aside for the whole file
+                found += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118 - no mapping
         except (SafetensorError, OSError) as error:
             raise ModelError(f"{file.name} of {place} is damaged or cut short: {error}; fetch or copy it again") from error
+    return found
 
 
 def _config(folder: Path, place: str) -> PreTrainedConfig:

@@ -17,12 +17,13 @@ from seodang.errors import ParityError
 from seodang.modeling.adapters import is_whole_model, load_tuned
 from seodang.modeling.base_models import replaced_folder
 from seodang.modeling.checkpoints import copy_trusted_code
-from seodang.modeling.loading import load_tokenizer
+from seodang.modeling.loading import count_weights, load_tokenizer
 from seodang.modeling.packaged import load_plain
 
 # In fp32 a merge moves logits by rounding alone, 1e-6 (tiny models) to 1e-4 (hundreds of
 # millions of parameters); a wrong or missing delta moves them by whole units.
 _LOGIT_TOLERANCE = 1e-2
+_FP32_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,18 @@ def merge(base: Path, adapter: Path, out: Path) -> None:
         merged.save_pretrained(beside)
         tokenizer.save_pretrained(beside)
         copy_trusted_code(base, beside)
+
+
+def merged_size(base: Path, adapter: Path) -> int:
+    """Return the bytes of the weights that `merge` will write; none is loaded.
+
+    Raises:
+        ModelError: If the weights cannot be read.
+        ArtefactError: If there is no adapter.
+
+    """
+    weights = adapter if is_whole_model(adapter) else base
+    return _FP32_BYTES * count_weights(weights, str(weights))
 
 
 def check_parity(base: Path, adapter: Path, merged: Path, prompts: Sequence[list[int]], max_new_tokens: int, end_id: int) -> ParityReport:

@@ -49,8 +49,14 @@ def store_model(folder: Path, name: str, version: str, labels: dict[str, str], c
         return str(stored.tag)
     _delete(bentoml.models, tag)
     with bentoml.models.create(tag, labels=labels) as model:
-        shutil.copytree(folder, model.path, dirs_exist_ok=True)
+        # BentoML gathers a model in the system's temporary folder and copies it from there: links spare that folder a copy.
+        shutil.copytree(folder.resolve(), model.path, dirs_exist_ok=True, copy_function=os.symlink)
     return str(model.tag)
+
+
+def store_folder() -> Path:
+    """Return where BentoML keeps its stores; it need not exist yet."""
+    return Path(os.path.expandvars(os.environ.get("BENTOML_HOME", "~/bentoml"))).expanduser()
 
 
 def build_bento(project: Path, name: str, version: str, model_tag: str) -> str:

@@ -17,18 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from seodang.errors import ArtefactError, GateRejected, ParityError
+from seodang.full_disk import full_disk_told
 from seodang.jsonl import read_json, read_records, sha256_of, write_json
 from seodang.licences import licence_summary
 from seodang.modeling.adapters import trained_sha256
-from seodang.modeling.checkpoints import weights_sha256
+from seodang.modeling.checkpoints import check_space, on_one_disk, weights_sha256
 from seodang.modeling.loading import load_tokenizer
-from seodang.modeling.merging import ParityReport, check_parity, merge
+from seodang.modeling.merging import ParityReport, check_parity, merge, merged_size
 from seodang.modeling.packaged import CARD, Card, content_version, write_card
 from seodang.modeling.tokenizing import encode_prompt, end_id
 from seodang.params import PackageParams, PromptParams
 from seodang.paths import Paths
 from seodang.prompting import fingerprint, render_record
-from seodang.registry.bento import build_bento, store_model
+from seodang.registry.bento import build_bento, store_folder, store_model
 from seodang.stages import Report
 
 logger = logging.getLogger(__name__)
@@ -41,10 +42,17 @@ def run(*, prompt: PromptParams, package: PackageParams, paths: Paths) -> Report
         GateRejected: With the gate's reasons.
         ArtefactError: If the lineage has a gap, or the verdict is about another adapter.
         ParityError: If the merged model answers differently; it is taken away again.
+        ModelError: If base or adapter cannot be loaded, or the disk is too small or becomes full.
 
     """
+    with full_disk_told(f"the model was packaged in {paths.merged} and {store_folder()}"):
+        return _package(prompt, package, paths)
+
+
+def _package(prompt: PromptParams, package: PackageParams, paths: Paths) -> Report:
     started = time.monotonic()
     lineage = _lineage(prompt, _promoted(paths.verdict), paths)
+    _check_room(paths)
     logger.info("merging %s into %s", paths.adapter, paths.base)
     merge(paths.base, paths.adapter, paths.merged)
     parity = _compared(prompt, package, paths)
@@ -63,6 +71,16 @@ def run(*, prompt: PromptParams, package: PackageParams, paths: Paths) -> Report
     write_json(paths.package_report, report)
     logger.info("packaged %s: %d greedy tokens equal, logits within %.1e", report["bento_tag"], parity.tokens, parity.max_logit_difference)
     return report
+
+
+def _check_room(paths: Paths) -> None:
+    """Refuse, before anything is loaded, a merge that would not fit: the merged model, and its copy in BentoML's store."""
+    size, store = merged_size(paths.base, paths.adapter), store_folder()
+    if on_one_disk(paths.merged, store):
+        check_space(paths.merged, 2 * size, f"the merged model, with its copy in {store},")
+        return
+    check_space(paths.merged, size, "the merged model")
+    check_space(store, size, "the copy of the merged model in BentoML's store")
 
 
 def _promoted(path: Path) -> dict[str, Any]:
