@@ -76,6 +76,16 @@ def sweep(path: Path) -> None:
             shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
 
 
+def flush_folder(folder: Path) -> None:
+    """Flush all files in a folder to disk, and the folders that name them, so that a rename cannot outlive its content."""
+    for path in (*folder.rglob("*"), folder):
+        opened = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)

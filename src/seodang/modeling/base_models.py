@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seodang.errors import ChecksumError, ModelError
-from seodang.jsonl import sha256_of
+from seodang.jsonl import flush_folder, sha256_of, sweep
 from seodang.modeling.checkpoints import WEIGHTS, check_space, mark_code_as_trusted, verify_weights, wanted_files, weight_files
 from seodang.modeling.hub_models import fetch_model
 from seodang.params import GgufParams, ModelParams
@@ -25,12 +26,18 @@ __all__ = ["WEIGHTS", "copy_checkpoint", "download_checkpoint", "replaced_folder
 
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `folder` that takes its place when all went well."""
+    """Yield an empty folder beside `folder` that takes its place, flushed to disk, when all went well.
+
+    What processes that were killed left there is taken away first: a model is gigabytes.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    beside.chmod(0o755)
+    sweep(folder)
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(beside, ignore_errors=True)  # in a container the killed process may have had this one's number
+    beside.mkdir()
     try:
         yield beside
+        flush_folder(beside)
         shutil.rmtree(folder, ignore_errors=True)
         beside.replace(folder)
     finally:
