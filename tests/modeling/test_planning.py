@@ -22,6 +22,7 @@ from seodang.jsonl import write_json, write_records
 from seodang.modeling.adapters import with_adapter
 from seodang.modeling.answer_loss import learn_answers
 from seodang.modeling.attention import use_packed_attention
+from seodang.modeling.base_models import origin_of
 from seodang.modeling.frozen_norms import fuse_norms
 from seodang.modeling.fused_lora import fuse_lora
 from seodang.modeling.lessons import Lesson
@@ -270,7 +271,7 @@ def _project(folder: Path) -> Paths:
     shutil.copy(REPOSITORY / "profiles" / "tiny.yaml", paths.params)
     make_tiny_model(paths.base)
     model = load_params(paths.params).model
-    write_json(paths.base_report, {"name": model.name, "source": model.source, "revision": model.revision})
+    write_json(paths.base_report, origin_of(model))
     for split, count in (("train", 40), ("validation", 5)):
         paths.split(split).parent.mkdir(parents=True, exist_ok=True)
         write_records(paths.split(split), records(count))

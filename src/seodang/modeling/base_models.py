@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 _GROWTH = 4  # of 4-bit blocks that become bf16
 
-__all__ = ["WEIGHTS", "copy_checkpoint", "download_checkpoint", "replaced_folder", "unpack_gguf"]
+__all__ = ["WEIGHTS", "copy_checkpoint", "download_checkpoint", "origin_of", "replaced_folder", "unpack_gguf"]
 
 
 @contextmanager
@@ -42,6 +42,19 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
         beside.replace(folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def origin_of(model: ModelParams) -> dict[str, str | None]:
+    """Return what tells one base from another, for its report; of where it comes from, only what its source reads."""
+    gguf = model.gguf if model.source == "gguf-package" else None
+    return {
+        "name": model.name,
+        "source": model.source,
+        "path": model.path if model.source in {"bundled", "path"} else None,
+        "hub": model.hub if model.source == "hub" else None,
+        "revision": model.revision if model.source == "hub" else None,
+        "gguf_sha256": gguf.sha256 if gguf else None,
+    }
 
 
 def copy_checkpoint(model: ModelParams, root: Path, folder: Path) -> None:

@@ -27,9 +27,7 @@ def run(*, model: ModelParams, paths: Paths) -> Report:
     files = {file.name: sha256_of(file) for file in sorted(paths.base.iterdir()) if file.is_file()}
     weights = combined_sha256({file.name: files[file.name] for file in weight_files(paths.base)})
     report = {
-        "name": model.name,
-        "source": model.source,
-        "revision": model.revision,
+        **base_models.origin_of(model),
         "trust_remote_code": model.trust_remote_code,
         "licence": model.licence,
         "weights_sha256": weights,

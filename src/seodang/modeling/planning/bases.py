@@ -9,6 +9,7 @@ from transformers import AutoConfig, PreTrainedConfig
 
 from seodang.errors import ModelError
 from seodang.jsonl import read_json
+from seodang.modeling.base_models import origin_of
 from seodang.modeling.checkpoints import code_is_trusted
 from seodang.modeling.planning.plan import Base
 from seodang.params import ModelParams
@@ -28,10 +29,9 @@ def find_base(model: ModelParams, folder: Path, report: Path, root: Path, conver
     Raises:
         ModelError: If no config.json of it is at hand; with what to do.
     """
-    if report.exists() and (folder / "config.json").exists():
-        about = read_json(report)
-        if (about.get("name"), about.get("source"), about.get("revision")) == (model.name, model.source, model.revision):
-            return Base(model.name, _read(folder, model.name), folder, "artifacts/base")
+    # A report from before all of this was written says less, and counts as another base's.
+    if report.exists() and (folder / "config.json").exists() and origin_of(model).items() <= read_json(report).items():
+        return Base(model.name, _read(folder, model.name), folder, "artifacts/base")
     for place, found in _sources(model, root, converted, downloads):
         if (place / "config.json").exists():
             whole = any(place.glob("*.safetensors"))
