@@ -67,7 +67,8 @@ def copy_checkpoint(model: ModelParams, root: Path, folder: Path) -> None:
     source = root / str(model.path)
     place = f"model.path {model.path}"
     if not source.is_dir():
-        raise ModelError(f"{place} is no folder at {source}; restore it (git checkout {model.path}), or name the folder of another checkpoint")
+        remedy = f"restore it: git checkout {model.path}" if model.source == "bundled" else "copy or mount the checkpoint there, or set model.path to the folder where it lies"
+        raise ModelError(f"{place} is no folder at {source}; {remedy}")
     names = wanted_files((path.name for path in source.iterdir() if path.is_file()), place, code=model.trust_remote_code is not None)
     weight_files(source)  # names those that the index speaks of and that are missing
     _place(model, {name: source / name for name in names}, place, folder)
