@@ -14,12 +14,14 @@ import torch
 from base_cases import in_shards, refused, run
 from safetensors import SafetensorError
 from tiny_models import make_tiny_adapter, make_tiny_model
+from transformers import AddedToken
 
 from seodang.errors import ChecksumError, ModelError
 from seodang.modeling.checkpoints import check_space, weights_sha256
-from seodang.modeling.loading import load_model
+from seodang.modeling.loading import load_model, load_tokenizer
 from seodang.modeling.merging import merge
 from seodang.modeling.packaged import load_plain
+from seodang.modeling.tokenizing import encode_text
 from seodang.paths import Paths
 
 
@@ -156,6 +158,40 @@ def test_a_tokenizer_without_an_end_is_refused(project):
 def test_an_end_that_the_model_does_not_know_is_refused(project):
     change(project / "mine" / "tokenizer_config.json", eos_token="<|another|>")
     assert "ends with '<|another|>', id 400, but the model knows ids below 400" in refused(project, source="path", path="mine")
+
+
+def add_tokens(folder: Path, *names: str, special: bool = False, **settings: Any) -> None:
+    tokenizer = load_tokenizer(folder)
+    tokenizer.add_tokens([AddedToken(name, special=special) for name in names], special_tokens=special)
+    tokenizer.save_pretrained(folder)
+    change(folder / "tokenizer_config.json", **settings)
+
+
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [
+        ({"names": ["서당", "훈장"]}, "can write '훈장', id 401, but the model knows 400 tokens, ids below 400 (2 are beyond); take the tokenizer that the weights belong to"),
+        ({"names": ["<fill>"], "special": True, "pad_token": "<fill>"}, "can write '<fill>', id 400"),
+    ],
+)
+def test_a_tokenizer_with_tokens_that_the_model_does_not_know_is_refused(project, added, message):
+    add_tokens(project / "mine", *added.pop("names"), **added)
+    assert message in refused(project, source="path", path="mine")
+
+
+def test_a_mark_of_the_chat_template_that_the_model_does_not_know_is_refused(project):
+    add_tokens(project / "mine", "<turn>", special=True)
+    template = project / "mine" / "chat_template.jinja"
+    template.write_text(template.read_text("utf-8").replace("<|user|>", "<turn>"), "utf-8")
+    assert "can write '<turn>', id 400" in refused(project, source="path", path="mine")
+
+
+def test_a_special_token_that_nothing_writes_may_lie_beyond_the_vocabulary(project):
+    add_tokens(project / "mine", "<image>", special=True)
+    run(project, source="path", path="mine")
+    tokenizer = load_tokenizer(Paths(project).base)
+    assert tokenizer.convert_tokens_to_ids("<image>") == 400
+    assert max(encode_text(tokenizer, "a <image> b")) < 400
 
 
 def test_other_weights_than_the_pinned_ones_are_refused_with_both_checksums(project):

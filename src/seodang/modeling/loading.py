@@ -109,7 +109,7 @@ def check_checkpoint(folder: Path, place: str) -> None:
         place: Where it comes from, for messages.
 
     Raises:
-        ModelError: If its config.json, tokenizer, end token or files of weights are not what a causal language model needs.
+        ModelError: If its config.json, tokenizer, end token or files of weights are not what a causal language model needs, or tokenizer and model do not belong together.
     """
     config = _config(folder, place)
     if not _is_causal(config, folder):
@@ -123,7 +123,25 @@ def check_checkpoint(folder: Path, place: str) -> None:
         raise ModelError(
             f"the tokenizer of {place} ends with {tokenizer.eos_token!r}, id {tokenizer.eos_token_id}, but the model knows ids below {vocabulary}; take the tokenizer that the weights belong to"
         )
+    if beyond := _beyond(tokenizer, vocabulary):
+        token, number = max(beyond.items(), key=lambda entry: entry[1])
+        raise ModelError(
+            f"the tokenizer of {place} can write {token!r}, id {number}, but the model knows {vocabulary} tokens, ids below {vocabulary} ({len(beyond)} are beyond); "
+            "take the tokenizer that the weights belong to, or enlarge the model before it comes here: model.resize_token_embeddings(len(tokenizer))"
+        )
     count_weights(folder, place)
+
+
+def _beyond(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> dict[str, int]:
+    """Return the tokens with an id that the model does not know, in any text that could be rendered for it.
+
+    A special token that nothing writes does no harm, as user text never becomes one:
+    Gemma 3 1B has <image_soft_token>, id 262144, and Code Llama its marks for infilling.
+    """
+    special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    named = {tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token, tokenizer.unk_token}
+    unwritten = {token for token in special - named if token not in str(tokenizer.chat_template)}
+    return {token: number for token, number in tokenizer.get_vocab().items() if number >= vocabulary and token not in unwritten}
 
 
 def count_weights(folder: Path, place: str) -> int:
