@@ -65,6 +65,13 @@ class KillAt(TrainerCallback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class KillAtEnd(TrainerCallback):
+    """Ends the process with SIGKILL when training has ended, before anything is checked and saved."""
+
+    def on_train_end(self, args, state, control, **_):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 class KillAllAt(TrainerCallback):
     """Ends all processes of a session with SIGKILL after an update."""
 
@@ -76,11 +83,10 @@ class KillAllAt(TrainerCallback):
             os.killpg(0, signal.SIGKILL)
 
 
-def run_killed(base: Path, folder: Path, train: TrainParams, update: int, count: int = 16) -> None:
-    """Train in a process of its own until it is killed after an update."""
-    call = (
-        f"from training_cases import *; run_training(Path({str(base)!r}), Path({str(folder)!r}), TrainParams.model_validate({train.model_dump()!r}), {count}, [KillAt({update})])"
-    )
+def run_killed(base: Path, folder: Path, train: TrainParams, update: int | None, count: int = 16) -> None:
+    """Train in a process of its own until it is killed after an update, or with None after the last one."""
+    killer = "KillAtEnd()" if update is None else f"KillAt({update})"
+    call = f"from training_cases import *; run_training(Path({str(base)!r}), Path({str(folder)!r}), TrainParams.model_validate({train.model_dump()!r}), {count}, [{killer}])"
     done = subprocess.run(
         [sys.executable, "-c", call], cwd=Path(__file__).parent, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     )

@@ -2,7 +2,7 @@
 
 Exit codes: 0 done; 1 (check) rows were rejected; 2 the input or the set-up cannot be used; 3 (run) the model was
 not promoted; 70 a fault of our own (EX_SOFTWARE of sysexits.h); 75 a source on the
-network did not answer (EX_TEMPFAIL); 130 interrupted; 143 terminated.
+network did not answer, or a process of several that train was killed: try again (EX_TEMPFAIL); 130 interrupted; 143 terminated.
 """
 
 from __future__ import annotations

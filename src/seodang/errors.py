@@ -9,6 +9,7 @@ SeodangError                 exit code 2: the input or the set-up cannot be used
 ├── ChecksumError            a file is not the one that was pinned
 ├── ModelError               a model or tokenizer cannot be loaded or used
 ├── TrainingError            training ran but its result is unusable
+│   └── TrainingKilled       exit code 75: a process was killed; run again, it goes on, and a flow does so itself
 ├── EvaluationError          the models were not asked the same items
 ├── GateRejected             the verdict is not `promote`, so nothing is packaged
 ├── ParityError              merged weights answer differently from base + adapter
@@ -58,6 +59,12 @@ class ModelError(SeodangError):
 
 class TrainingError(SeodangError):
     """Training ran but left nothing usable."""
+
+
+class TrainingKilled(TrainingError):
+    """One of the processes that train together was killed; started again, training goes on (EX_TEMPFAIL of sysexits.h)."""
+
+    exit_code = 75
 
 
 class EvaluationError(SeodangError):

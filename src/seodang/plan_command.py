@@ -184,7 +184,7 @@ def _data(plan: Plan) -> list[str]:
         return lines
     return [
         *lines,
-        *_row("갱신 / updates", f"{plan.updates:,}", f"{plan.train.epochs:g} epochs, {plan.train.batch_size} records each"),
+        *_row("업데이트 / updates", f"{plan.updates:,}", f"{plan.train.epochs:g} epochs, {plan.train.batch_size} records each"),
         *_row("토큰 / tokens", f"{plan.tokens:,}", f"학습 / learned {plan.learned / plan.tokens:.0%}, 계산 / computed {plan.computed / plan.tokens:.0%}"),
     ]
 

@@ -264,6 +264,15 @@ def test_a_refusal_gives_every_reason_and_what_would_make_it_fit(tmp_path):
     assert "\n".join(plan_command.told(plan)).count("train.batch_tokens") >= 1
 
 
+def test_a_machine_that_is_not_set_up_for_the_run_is_a_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr("seodang.modeling.loading.importlib.util.find_spec", lambda _: None)
+    train = train_params(method="qlora", processes=3, tracking=["mlflow"])
+    plan = make_plan(_base(tmp_path), train, None, Machine("mps", 10**12, 10**12, 0), None)
+    told = "\n".join(english for _, english in plan.reasons)
+    for words in ("train.tracking names mlflow", "train.processes is 3, but this machine has 1 mps device", "qlora needs bitsandbytes"):
+        assert words in told
+
+
 def _project(folder: Path) -> Paths:
     """Lay out a project whose base and records stand there."""
     paths = Paths(folder)

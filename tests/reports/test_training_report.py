@@ -47,7 +47,7 @@ def test_the_page_tells_what_the_run_did():
     text = words(page())
     for part in (
         "All checks after training passed", "a logit by up to 7.25", "3% → 98% (50% asked)", "validation 0.812", "40 / 60", "1 h 02 m", "2,020 tokens/s", "969 MB", "6.0% 245,760", "training stopped early",
-        "resumed after update: 20", "0.800", "2,699", "too long, left out: 153", "without an answer, left out: 2", "10.4%", "tokens computed 75.0%", "tokens saved 25.0%", "no token is padding",
+        "resumed after update: 20", "0.800", "2,699", "too long, left out: 153", "without an answer, left out: 2", "10.4%", "tokens computed 75.0%", "tokens saved 25.0%", "at most 31 tokens a pass are padding",
         "learning_rate 0.003", "targets q_proj, v_proj, o_proj, up_proj, down_proj", "validate_every null", "torch 2.13.0", "감정은 감정은",
     ):  # fmt: skip
         assert part in text, part

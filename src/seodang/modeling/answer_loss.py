@@ -7,6 +7,7 @@ as much again. Here a chunk of them becomes loss and gradient before the next on
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import MethodType
 from typing import Any
 
@@ -20,6 +21,8 @@ from seodang.modeling.answer_rows import AnswerRows, work_on_answers_only
 # Of one chunk's logits. Larger chunks use the matrix kernels a little better, smaller ones stay in memory that is warm.
 _CHUNK_BYTES = 1 << 26
 _ROUND = 32  # rows of a chunk are a multiple: oneDNN builds its bf16 kernels anew for each number of rows that it meets
+# Architectures whose `logits_scaling` is a factor; for all others (Granite, MiniCPM3) it is a divisor.
+_MULTIPLYING = {"hyperclovax", "hyperclovax_text"}
 _SLICE_BYTES = 1 << 23  # of the part of a chunk that is turned into probabilities in fp32 at a time
 
 
@@ -115,20 +118,31 @@ def chunked_cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor | None, t
     return total
 
 
-def learn_answers(model: PreTrainedModel) -> None:
+@dataclass(slots=True)
+class AnswerHead:
+    """How a model's forward pass comes to the logits of its answers."""
+
+    whole: bool  # by all of the model's own steps, at every token: for architectures that do more to their states or logits than the head does
+
+
+def learn_answers(model: PreTrainedModel) -> AnswerHead:
     """Let the model's forward pass return the loss over `targets`, or without them the logits at `predictors` alone.
 
     A pass that learns nothing takes the same way through all layers, so that processes that train together keep in step.
     Without `predictors` the model answers as before.
     """
     original: Callable[..., Any] = model.forward
-    answers = AnswerRows()
+    answers, way = AnswerRows(), AnswerHead(whole=False)
     work_on_answers_only(model, answers)
 
     def forward(self: PreTrainedModel, *arguments: Any, predictors: Tensor | None = None, targets: Tensor | None = None, answer_rows: Tensor | None = None, **inputs: Any) -> Any:  # noqa: ANN401
         if predictors is None:
             answers.rows = None
             return original(*arguments, **inputs)
+        if way.whole:
+            answers.rows = None
+            logits = original(*arguments, **{name: value for name, value in inputs.items() if value is not None}, use_cache=False).logits
+            return _of_whole(logits.flatten(0, 1).index_select(0, predictors), targets)
         # Each row once: two records with one beginning may learn different tokens after it.
         answers.rows = predictors.unique() if answer_rows is None else answer_rows
         states = self.base_model(*arguments, **{name: value for name, value in inputs.items() if value is not None}, use_cache=False).last_hidden_state
@@ -142,6 +156,13 @@ def learn_answers(model: PreTrainedModel) -> None:
     model.forward = MethodType(forward, model)
     head = model.get_output_embeddings()
     head.forward = MethodType(_with_loss(head.forward), head)
+    return way
+
+
+def _of_whole(logits: Tensor, targets: Tensor | None) -> CausalLMOutputWithPast:
+    if targets is None:
+        return CausalLMOutputWithPast(logits=logits)
+    return CausalLMOutputWithPast(loss=torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum"))
 
 
 def _with_loss(original: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -158,7 +179,9 @@ def _with_loss(original: Callable[..., Tensor]) -> Callable[..., Tensor]:
 def logit_shape(model: PreTrainedModel) -> tuple[float | None, float]:
     """Return the bound and the factor that the model's configuration gives its logits."""
     config = model.config.get_text_config()
-    divisor = getattr(config, "logits_scaling", None)
+    named = getattr(config, "logits_scaling", None)
     factor = getattr(config, "logit_scale", None)
-    scale = 1 / float(divisor) if divisor else float(factor) if factor else 1.0
+    scale = float(factor) if factor else 1.0
+    if named:
+        scale = float(named) if config.model_type in _MULTIPLYING else 1 / float(named)
     return getattr(config, "final_logit_softcapping", None), scale

@@ -47,9 +47,13 @@ def _on_rows(original: Callable[..., Any], answers: AnswerRows) -> Callable[...,
     def forward(_: nn.Module, states: Tensor, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
         if answers.rows is None:
             return original(states, *arguments, **named)
-        flat = states.reshape(-1, states.shape[-1])
-        found = original(flat.index_select(0, answers.rows), *arguments, **named)
-        spread = found.new_zeros(flat.shape[0], found.shape[-1]).index_add(0, answers.rows, found)
-        return spread.view(*states.shape[:-1], -1)
+        rows, flat = answers.rows, states.reshape(-1, states.shape[-1])
+        found = original(flat.index_select(0, rows)[None], *arguments, **named)  # one row of tokens: mixtures of experts take three dimensions only
+
+        def spread(result: Tensor) -> Tensor:
+            whole = result.new_zeros(flat.shape[0], result.shape[-1]).index_add(0, rows, result.flatten(0, -2))
+            return whole.view(*states.shape[:-1], -1)
+
+        return (spread(found[0]), *found[1:]) if isinstance(found, tuple) else spread(found)  # some return the choice of experts, too
 
     return forward

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import sys
 
 import torch
@@ -30,6 +31,12 @@ def choose_device(wanted: str) -> str:
     if not there[wanted]:
         raise ModelError(f"train.device is {wanted!r}, but this machine has {', '.join(name for name, yes in there.items() if yes)}; use auto")
     return wanted
+
+
+def peak_memory_mb() -> int:
+    """Return the largest resident set that this process has had, in MB (2 ** 20 bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes, Linux kilobytes
 
 
 def keep_freed_memory() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,11 +45,19 @@ def end_places(lessons: Sequence[Lesson], layout: Layout, end: int) -> list[Pass
 
 
 @torch.no_grad()
-def answers_of(model: Any, passes: Sequence[Pass], device: str) -> Answers:  # noqa: ANN401 - a model that learn_answers has changed, wrapped or not
-    """Return what the model would write at the targets of the passes."""
+def answers_of(model: Any, passes: Sequence[Pass], device: str, *, autocast: bool) -> Answers:  # noqa: ANN401 - a model that learn_answers has changed, wrapped or not
+    """Return what the model would write at the targets of the passes.
+
+    Args:
+        model: Before or after training.
+        passes: Of `end_places`.
+        device: "cpu", "cuda" or "mps".
+        autocast: Whether the run computes under it. Accelerate sees to that only once training begins, and rounding alone would then pass for learning.
+    """
     training = model.training
     model.eval()
-    found = [model(**part.to(device).inputs(learn=False)).logits.float().max(dim=1) for part in passes if len(part.targets)]
+    with torch.autocast(device, torch.bfloat16, enabled=autocast):
+        found = [model(**part.to(device).inputs(learn=False)).logits.float().max(dim=1) for part in passes if len(part.targets)]
     model.train(training)
     return Answers(tokens=torch.cat([best.indices for best in found]), logits=torch.cat([best.values for best in found]))
 
@@ -74,15 +82,17 @@ def check_health(before: Answers, after: Answers, end: int, *, train_loss: float
     return health
 
 
-def check_adapter(parameters: Sequence[tuple[str, Tensor]]) -> None:
-    """Refuse an adapter that adds nothing.
+def check_adapter(parameters: Iterable[tuple[str, Tensor]]) -> None:
+    """Refuse an adapter that adds nothing. One weight after the other is looked at, and let go: they may be gathered from several devices.
 
     Raises:
         TrainingError: If the matrices that begin at zero are still zero, or a weight is not finite.
     """
+    second = []  # of each matrix that begins at zero, whether it is so no longer
     for name, weight in parameters:
         if not bool(torch.isfinite(weight).all()):
             raise TrainingError(f"{name} holds values that are not finite; lower train.learning_rate, or use train.precision fp32")
-    second = [weight for name, weight in parameters if "lora_B" in name]
-    if second and not any(bool(weight.any()) for weight in second):
+        if "lora_B" in name:
+            second.append(bool(weight.any()))
+    if second and not any(second):
         raise TrainingError("the adapter is still empty after training; raise train.learning_rate or train.epochs")

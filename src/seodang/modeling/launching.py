@@ -23,7 +23,7 @@ import torch
 from torch import distributed
 from torch.multiprocessing.spawn import ProcessContext, ProcessExitedException, start_processes
 
-from seodang.errors import SeodangError, TrainingError
+from seodang.errors import SeodangError, TrainingError, TrainingKilled
 from seodang.params import TrainParams
 
 _Found = TypeVar("_Found")
@@ -97,7 +97,7 @@ def _reason(folder: Path, error: ProcessExitedException, processes: int) -> Seod
         return fault
     name = f"process {error.error_index + 1} of {processes}"
     if error.signal_name is not None:
-        return TrainingError(
+        return TrainingKilled(
             f"{name} was killed ({error.signal_name}), most often for want of memory: lower train.batch_tokens or train.processes, or shard the weights (train.sharding fsdp), "
             "and run again: training goes on from its last checkpoint"
         )

@@ -83,9 +83,21 @@ def load_model(folder: Path, precision: str, device: str, *, four_bit: bool = Fa
     return model
 
 
-def _nf4(compute: torch.dtype) -> BitsAndBytesConfig:
-    if importlib.util.find_spec("bitsandbytes") is None:
+def check_quantising(method: str) -> None:
+    """Refuse 4-bit training where what quantises is missing.
+
+    Args:
+        method: As in train.method.
+
+    Raises:
+        ModelError: With what to install.
+    """
+    if method == "qlora" and importlib.util.find_spec("bitsandbytes") is None:
         raise ModelError("train.method qlora needs bitsandbytes, which is not installed; run: make qlora (outside a clone: pip install 'seodang[qlora]')")
+
+
+def _nf4(compute: torch.dtype) -> BitsAndBytesConfig:
+    check_quantising("qlora")
     return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute)
 
 

@@ -22,6 +22,7 @@ PREFIX = "checkpoint-"
 # What changes nothing in the weights: a run may go on with other values of these.
 _NOT_DECIDING = {"log_every", "checkpoint_every", "tracking", "examples", "minimum_end_share"}
 _DECIDING_PACKAGES = ("torch", "transformers", "peft", "accelerate", "seodang")
+_QUANTISING_PACKAGE = "bitsandbytes"  # decides with method qlora, and need not be there else
 
 
 def run_key(train: TrainParams, prompt: PromptParams, inputs: Mapping[str, str], *, processes: int) -> str:
@@ -30,7 +31,7 @@ def run_key(train: TrainParams, prompt: PromptParams, inputs: Mapping[str, str],
     Args:
         train: The method and the optimiser.
         prompt: How records are rendered.
-        inputs: Checksums of base and splits, by name.
+        inputs: Checksums of splits and of the base's files, tokenizer and chat template among them, by name.
         processes: That train together, over all machines: each has checkpointed its own part.
     """
     decided = {
@@ -38,7 +39,7 @@ def run_key(train: TrainParams, prompt: PromptParams, inputs: Mapping[str, str],
         "prompt": prompt.model_dump(),
         "inputs": dict(inputs),
         "processes": processes,
-        "versions": {name: version(name) for name in _DECIDING_PACKAGES},
+        "versions": {name: version(name) for name in (*_DECIDING_PACKAGES, *([_QUANTISING_PACKAGE] if train.method == "qlora" else []))},
     }
     return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -13,7 +13,14 @@ from seodang.modeling.packing import Layout
 from seodang.modeling.sharding import sharding_settings
 from seodang.params import TrainParams
 
-CHECKPOINTS = 2  # kept: the newest, and one to go back to when it is damaged
+_CHECKPOINTS = 2  # kept: the newest, and one to go back to when it is damaged
+# transformers' names. Its "constant" would leave the warm-up out.
+_SCHEDULERS = {"wsd": "warmup_stable_decay", "constant": "constant_with_warmup"}
+
+
+def checkpoints_kept(train: TrainParams) -> int:
+    """Return how many checkpoints lie on the disk at a time; with early stopping the best one, too."""
+    return _CHECKPOINTS + bool(train.early_stopping)
 
 
 def layout_of(train: TrainParams, *, packed: bool, pad: int) -> Layout:
@@ -43,11 +50,23 @@ class _CheckpointEvery(TrainerCallback):
             control.should_save |= not last
 
 
+class _LogWithValidation(TrainerCallback):
+    """Asks for a log with each validation: early stopping makes any of them the last."""
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401 - the base class's signature
+        """Ask where the validation comes after so many updates."""
+        control.should_log |= control.should_evaluate
+
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401 - the base class's signature
+        """Ask where it comes at the end of an epoch."""
+        control.should_log |= control.should_evaluate
+
+
 def callbacks_of(train: TrainParams) -> list[TrainerCallback]:
     """Return who steers a run: checkpoints, and the end where the validation loss falls no more."""
     callbacks: list[TrainerCallback] = [_CheckpointEvery(train.checkpoint_every)]
     if train.early_stopping:
-        callbacks.append(EarlyStoppingCallback(train.early_stopping))
+        callbacks += [_LogWithValidation(), EarlyStoppingCallback(train.early_stopping)]
     return callbacks
 
 
@@ -75,7 +94,7 @@ def settings_of(train: TrainParams, device: str, run: Path, records: int) -> dic
         "bf16": mixed(train),
         "num_train_epochs": train.epochs,
         "learning_rate": train.learning_rate,
-        "lr_scheduler_type": {"wsd": "warmup_stable_decay"}.get(train.schedule, train.schedule),
+        "lr_scheduler_type": _SCHEDULERS.get(train.schedule, train.schedule),
         "lr_scheduler_kwargs": {"num_decay_steps": round(train.decay_share * updates_of(train, records))} if train.schedule == "wsd" else {},
         "warmup_steps": train.warmup_share,  # a float is a share of the updates
         "max_grad_norm": train.max_grad_norm,
@@ -91,7 +110,7 @@ def settings_of(train: TrainParams, device: str, run: Path, records: int) -> dic
         "eval_steps": train.validate_every,
         "save_strategy": validation if best else "no",  # besides CheckpointEvery
         "save_steps": train.validate_every or 500,
-        "save_total_limit": CHECKPOINTS + best,
+        "save_total_limit": checkpoints_kept(train),
         "load_best_model_at_end": best,
         "metric_for_best_model": "eval_loss" if best else None,
         "greater_is_better": False if best else None,
@@ -101,6 +120,13 @@ def settings_of(train: TrainParams, device: str, run: Path, records: int) -> dic
         "disable_tqdm": True,
         "dataloader_pin_memory": False,
     }
+
+
+def arguments_of(settings: dict[str, Any]) -> TrainingArguments:
+    """Return the Trainer's arguments. A process takes one device: several are several processes, and packed passes cannot be cut in two."""
+    arguments = TrainingArguments(**settings)
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # else Trainer would split each pass over all GPUs of the machine (DataParallel)
+    return arguments
 
 
 def mixed(train: TrainParams) -> bool:

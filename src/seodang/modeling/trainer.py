@@ -62,6 +62,22 @@ class AnswerTrainer(Trainer):
             shard_on_cpu(self.accelerator, self._sharding)
             self.is_fsdp_enabled = True
 
+    def _init_training_state(
+        self,
+        max_steps: int,
+        num_update_steps_per_epoch: int,
+        num_train_epochs: int,
+        resume_from_checkpoint: str | None,
+        trial: Any,  # noqa: ANN401 - the base class's signature
+    ) -> tuple[int, int]:
+        """Return the epochs that are done and the updates after them; all epochs where the checkpoint was written at the end of its run.
+
+        A validation writes one even where it ends the run; the base class would forget that and train on.
+        """
+        epochs, updates = super()._init_training_state(max_steps, num_update_steps_per_epoch, num_train_epochs, resume_from_checkpoint, trial)
+        ended = resume_from_checkpoint is not None and (self.control.should_training_stop or self.state.global_step >= max_steps)
+        return (num_train_epochs if ended else epochs), updates
+
     def get_train_dataloader(self) -> UpdateLoader:
         """Return a loader of updates; this process's share of each."""
         collate = partial(collate_update, layout=self._layout, process=self.args.process_index, processes=self.args.world_size)
@@ -128,12 +144,14 @@ class AnswerTrainer(Trainer):
     def evaluate(self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval") -> dict[str, float]:  # noqa: ANN401
         """Return and log the mean loss over the validation split, in nats per learned token."""
         self.model_wrapped.eval()
-        sums = torch.zeros(2, dtype=torch.float64, device=self.args.device)
+        total = learned = 0.0
         for part in self._validation_passes():
-            sums[0] += self._loss(self.model_wrapped, part.to(self.args.device))
-            sums[1] += len(part.targets)
+            total += float(self._loss(self.model_wrapped, part.to(self.args.device)))
+            learned += len(part.targets)
         spread(self.model_wrapped)
-        total, learned = self.accelerator.reduce(sums, reduction="sum").tolist()
+        if self.args.world_size > 1:
+            sums = torch.tensor([total, learned], dtype=torch.float64, device=self.args.device)
+            total, learned = self.accelerator.reduce(sums, reduction="sum").tolist()
         metrics = {f"{metric_key_prefix}_loss": total / learned}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import resource
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ from transformers import PreTrainedModel, TrainerCallback, TrainingArguments, se
 
 from seodang.errors import TrainingError
 from seodang.modeling.adapters import save_trained, with_adapter
-from seodang.modeling.answer_loss import learn_answers
-from seodang.modeling.attention import can_pack, use_packed_attention
+from seodang.modeling.agreement import learn_as_the_model_does
+from seodang.modeling.attention import can_pack
 from seodang.modeling.base_models import replaced_folder
 from seodang.modeling.checkpoints import check_space
+from seodang.modeling.device import peak_memory_mb
 from seodang.modeling.frozen_norms import fuse_norms
 from seodang.modeling.fused_lora import fuse_lora
 from seodang.modeling.health import Answers, Health, answers_of, check_adapter, check_health, end_places
@@ -26,7 +26,7 @@ from seodang.modeling.launching import from_first, process_number
 from seodang.modeling.lessons import Lessons
 from seodang.modeling.packing import Layout, Pass
 from seodang.modeling.resuming import newest_whole
-from seodang.modeling.run_settings import CHECKPOINTS, callbacks_of, layout_of, settings_of
+from seodang.modeling.run_settings import arguments_of, callbacks_of, checkpoints_kept, layout_of, mixed, settings_of
 from seodang.modeling.sharding import gathered, gathered_weights
 from seodang.modeling.tracking import Readings, Tracked, elapsed, resumed_at, silence
 from seodang.modeling.trainer import AnswerTrainer
@@ -96,18 +96,17 @@ def train_model(model: PreTrainedModel, splits: Splits, train: TrainParams, trac
     attention = model.config._attn_implementation
     if len(splits.training) < train.batch_size:
         logger.warning("there are %d training records, fewer than train.batch_size %d: each epoch is one update", len(splits.training), train.batch_size)
-    layout = _layout(model, train, pad)
     set_seed(train.seed)  # before the adapter is made: its first matrix is random
-    tuned, fused = _prepared(model, train, layout)
-    check_space(places.run, _space(tuned), "keeping checkpoints")
+    tuned, fused, layout = _prepared(model, train, splits.training, pad)
+    check_space(places.run, space_needed(tuned, train, places.run), "keeping checkpoints")
     ends = end_places(splits.validation[:], layout, end)
-    before = answers_of(tuned, ends, device)
+    before = answers_of(tuned, ends, device, autocast=mixed(train))
     trainer = _trainer(
         tuned,
         splits,
         train,
         layout,
-        TrainingArguments(**settings_of(train, device, places.run, len(splits.training))),
+        arguments_of(settings_of(train, device, places.run, len(splits.training))),
         tracked.readings,
         [*tracked.callbacks, *callbacks_of(train)],
     )
@@ -138,7 +137,7 @@ def train_model(model: PreTrainedModel, splits: Splits, train: TrainParams, trac
         elapsed_seconds=elapsed(trainer.state.log_history),
         seconds=round(time.monotonic() - started, 1),
         cpu_seconds=round(time.process_time() - cpu_started, 1),
-        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        peak_memory_mb=peak_memory_mb(),
     )
 
 
@@ -154,20 +153,19 @@ def _layout(model: PreTrainedModel, train: TrainParams, pad: int) -> Layout:
     return layout_of(train, packed=packed, pad=pad)
 
 
-def _prepared(model: PreTrainedModel, train: TrainParams, layout: Layout) -> tuple[PeftModel | PreTrainedModel, int]:
-    """Return the model with what is learned, and the number of layers that have the fused step."""
-    learn_answers(model)
-    if layout.packed:
-        use_packed_attention(model)
+def _prepared(model: PreTrainedModel, train: TrainParams, lessons: Lessons, pad: int) -> tuple[PeftModel | PreTrainedModel, int, Layout]:
+    """Return the model with what is learned, the number of layers that have the fused step, and how records become passes."""
+    layout = learn_as_the_model_does(model, lessons, _layout(model, train, pad))
     tuned = with_adapter(model, train)
     fuse_norms(tuned)
-    return tuned, fuse_lora(tuned)
+    return tuned, fuse_lora(tuned), layout
 
 
-def _space(tuned: PeftModel | PreTrainedModel) -> int:
-    """Return the bytes that the run writes: what is learned in fp32, and with each checkpoint the optimiser's two moments of it."""
+def space_needed(tuned: PeftModel | PreTrainedModel, train: TrainParams, run: Path) -> int:
+    """Return the bytes that the run has yet to write: what is learned in fp32, and with each checkpoint the optimiser's two moments of it."""
     learned = 4 * sum(weight.numel() for weight in tuned.parameters() if weight.requires_grad)
-    return learned + (CHECKPOINTS + 1) * 3 * learned  # one is written before the oldest goes
+    there = sum(file.stat().st_size for file in run.rglob("*") if file.is_file())  # of a run that was killed; they go as new ones come
+    return learned + max(3 * learned, (checkpoints_kept(train) + 1) * 3 * learned - there)  # one is written before the oldest goes
 
 
 def _restore(model: PreTrainedModel, attention: str) -> None:
@@ -191,12 +189,11 @@ def short_run(
         run: A folder that may be written to.
         callbacks: Who looks on.
     """
-    layout = _layout(model, train, pad)
     set_seed(train.seed)
-    tuned, _ = _prepared(model, train, layout)
+    tuned, _, layout = _prepared(model, train, lessons, pad)
     shortened = {"max_steps": updates, "eval_strategy": "no", "save_strategy": "no", "load_best_model_at_end": False, "logging_steps": 1}
     settings = {**settings_of(train.model_copy(update={"early_stopping": 0}), device, run, len(lessons)), **shortened}
-    trainer = _trainer(tuned, Splits(lessons, lessons), train, layout, TrainingArguments(**settings), Readings(), callbacks)
+    trainer = _trainer(tuned, Splits(lessons, lessons), train, layout, arguments_of(settings), Readings(), callbacks)
     trainer.train()
     return trainer
 
@@ -241,8 +238,8 @@ def mean_loss(history: Sequence[dict[str, float]]) -> float:
 def _checked(
     tuned: PeftModel | PreTrainedModel, before: Answers, ends: Sequence[Pass], train: TrainParams, end: int, device: str, train_loss: float, validation_loss: float
 ) -> Health:
-    check_adapter([(name, gathered(weight)) for name, weight in tuned.named_parameters() if weight.requires_grad])
-    after = answers_of(tuned, ends, device)
+    check_adapter((name, gathered(weight)) for name, weight in tuned.named_parameters() if weight.requires_grad)
+    after = answers_of(tuned, ends, device, autocast=mixed(train))
     return check_health(before, after, end, train_loss=train_loss, validation_loss=validation_loss, minimum_end_share=train.minimum_end_share)
 
 

@@ -15,7 +15,6 @@ from seodang.curves import read_curves
 from seodang.errors import TrainingError
 from seodang.jsonl import read_json, read_records, sha256_of, write_json
 from seodang.modeling.adapters import trained_sha256
-from seodang.modeling.checkpoints import weights_sha256
 from seodang.modeling.device import choose_device, keep_freed_memory
 from seodang.modeling.examples import chosen_examples, short_answers
 from seodang.modeling.launching import check_processes, from_first, group, is_launched, launch, own_device, process_count
@@ -87,7 +86,8 @@ def _train(prompt: PromptParams, train: TrainParams, paths: Paths) -> None:
 def _place(prompt: PromptParams, train: TrainParams, paths: Paths) -> tuple[dict[str, str], Path]:
     """Return the checksums of the splits, and the folder of this run; those of other runs are deleted."""
     inputs = {name: sha256_of(paths.split(name)) for name in _SPLITS}
-    key = run_key(train, prompt, {**inputs, "base": weights_sha256(paths.base)}, processes=process_count())
+    base = {str(file.relative_to(paths.base)): sha256_of(file) for file in sorted(paths.base.rglob("*")) if file.is_file()}
+    key = run_key(train, prompt, {**inputs, **base}, processes=process_count())
     forget_other_runs(paths.training, key)
     return inputs, paths.training / key
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedConfig
 
-from seodang.modeling.loading import context_length
+from seodang.errors import SeodangError
+from seodang.modeling.launching import check_processes
+from seodang.modeling.loading import check_quantising, context_length
 from seodang.modeling.planning.fitting import Change, changes_that_fit
 from seodang.modeling.planning.memory import Memory, memory_of
 from seodang.modeling.planning.records import Sample
@@ -19,6 +22,7 @@ from seodang.modeling.planning.skeletons import DTYPES, Weights, build, weights_
 from seodang.modeling.planning.timing import Duration, Speed, duration_of
 from seodang.modeling.planning.tracing import Trace, trace_pass
 from seodang.modeling.run_settings import layout_of, mixed
+from seodang.modeling.tracking import check_trackers
 from seodang.params import TrainParams
 
 
@@ -131,7 +135,7 @@ def _peak(base: Base, train: TrainParams, sample: Sample | None, machine: Machin
 
 
 def _reasons(base: Base, train: TrainParams, sample: Sample | None, machine: Machine, memory: Memory) -> list[tuple[str, str]]:
-    found = []
+    found = _set_up(train, machine.device)
     context = context_length(base.config)
     if context is not None and train.max_length > context:
         found.append(
@@ -151,6 +155,18 @@ def _reasons(base: Base, train: TrainParams, sample: Sample | None, machine: Mac
         kind = ("GPU 메모리", "the device's memory") if machine.device == "cuda" else ("메모리(RAM)", "memory (RAM)")
         have, need = f"{machine.memory / 1e9:.1f} GB", f"{memory.peak / 1e9:.1f} GB"
         found.append((f"{kind[0]}에 들어가지 않습니다: 약 {need} 필요, {have} 있음.", f"it will not fit into {kind[1]}: about {need} needed, {have} there."))
+    return found
+
+
+def _set_up(train: TrainParams, device: str) -> list[tuple[str, str]]:
+    """Return what stage `train` would refuse of this machine before it reads anything."""
+    found = []
+    checks: tuple[Callable[[], None], ...] = (partial(check_trackers, train.tracking), partial(check_processes, train, device), partial(check_quantising, train.method))
+    for check in checks:
+        try:
+            check()
+        except SeodangError as error:
+            found.append((f"이 컴퓨터의 준비가 맞지 않습니다: {error}", f"this machine is not set up for it: {error}"))
     return found
 
 

@@ -81,7 +81,7 @@ def _checks(facts: TrainingFacts) -> list[Check]:
             finite,
         ),
         Check("가중치를 배움", "Weights were learned", f"{facts.trainable:,}개", f"{facts.trainable:,}", facts.trainable > 0),
-        Check("출력이 바뀜", "Outputs changed", f"로짓이 최대 {health.largest_change:.3g}", f"a logit by up to {health.largest_change:.3g}", health.largest_change > 0),
+        Check("출력이 바뀜", "Outputs changed", f"로짓이 최대 {health.largest_change:.3g} 바뀜", f"a logit by up to {health.largest_change:.3g}", health.largest_change > 0),
         Check("스스로 끝맺음", "Answers end by themselves", f"{before} → {after} (기준 {asked})", f"{before} → {after} ({asked} asked)", health.end_share >= floor),
     ]
 

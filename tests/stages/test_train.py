@@ -1,0 +1,56 @@
+"""Stage `train` on a tiny model: one process or two, the files it writes, and what makes a killed run begin anew. Run: pytest tests/stages/test_train.py"""
+
+from pathlib import Path
+
+import pytest
+from tiny_models import make_tiny_model
+from training_cases import records, train_params
+
+from seodang.jsonl import read_json, write_records
+from seodang.modeling.adapters import trained_sha256
+from seodang.params import PromptParams
+from seodang.paths import Paths
+from seodang.stages import train as stage
+
+PROMPT = PromptParams(format="koalpaca")
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    """A project that is ready to be trained."""
+    paths = Paths(tmp_path)
+    make_tiny_model(paths.base)
+    for split, count in (("train", 16), ("validation", 5)):
+        paths.split(split).parent.mkdir(parents=True, exist_ok=True)
+        write_records(paths.split(split), records(count))
+    return paths
+
+
+def test_a_run_leaves_adapter_curves_report_and_page_and_no_checkpoint(paths):
+    report = stage.run(prompt=PROMPT, train=train_params(examples=2, checkpoint_every=2), paths=paths)
+    assert report["adapter_sha256"] == trained_sha256(paths.adapter)
+    assert report["updates"] == 8
+    assert [set(example) for example in report["examples"]] == [{"instruction", "input", "expected", "before", "after"}] * 2
+    assert report == read_json(paths.train_report)
+    assert (paths.training_page / "index.html").exists()
+    assert not list(paths.training.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", [{}, {"sharding": "fsdp"}, {"method": "qlora"}, {"early_stopping": 1, "learning_rate": 5e-2, "epochs": 30.0}], ids=str)
+def test_two_processes_write_what_one_does(paths, changes):
+    report = stage.run(prompt=PROMPT, train=train_params(processes=2, examples=1, **changes), paths=paths)
+    assert report["processes"] == 2
+    assert report["adapter_sha256"] == trained_sha256(paths.adapter)
+    assert (report["updates"] < report["planned_updates"]) is ("early_stopping" in changes)
+    assert (paths.training_page / "index.html").exists()
+    assert not list(paths.training.iterdir())
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "config.json"])
+def test_a_base_with_another_tokenizer_or_template_is_another_run(paths, name):
+    (paths.base / "chat_template.jinja").write_text("{{ messages }}")
+    _, first = stage._place(PROMPT, train_params(), paths)
+    assert stage._place(PROMPT, train_params(), paths)[1] == first
+    (paths.base / name).write_text((paths.base / name).read_text("utf-8") + " ", "utf-8")
+    assert stage._place(PROMPT, train_params(), paths)[1] != first
