@@ -13,7 +13,7 @@ from tiny_models import make_tiny_model
 
 from seodang.errors import ArtefactError, ModelError, ParamsError
 from seodang.modeling import loading
-from seodang.modeling.adapters import is_whole_model, load_tuned, save_trained, trained_sha256, with_adapter
+from seodang.modeling.adapters import is_whole_model, load_adapter, save_trained, trained_sha256, with_adapter
 from seodang.modeling.loading import load_model, load_tokenizer
 from seodang.modeling.merging import check_parity, merge
 from seodang.modeling.packaged import load_plain
@@ -169,7 +169,7 @@ def test_the_tuned_model_is_loaded_again_as_it_was(base, method, tmp_path):
     learn(model, steps=2)
     save_trained(model, tmp_path, base)
     ids = torch.tensor([[5, 9, 17]])
-    again = load_tuned(load_model(base, "fp32", "cpu"), tmp_path, "fp32", "cpu")
+    again = load_model(tmp_path, "fp32", "cpu") if method == "full" else load_adapter(load_model(base, "fp32", "cpu"), tmp_path)
     with torch.no_grad():
         torch.testing.assert_close(again(input_ids=ids).logits, model(input_ids=ids).logits)
 
@@ -200,7 +200,7 @@ def test_an_adapter_of_another_model_is_refused(base, tmp_path):
     for layer in other.model.layers:
         layer.mlp.up_proj = torch.nn.Linear(32, 48)
     with pytest.raises(ModelError, match="does not fit the base"):
-        load_tuned(other, tmp_path / "adapter", "fp32", "cpu")
+        load_adapter(other, tmp_path / "adapter")
 
 
 def test_a_folder_without_anything_trained_is_named(tmp_path):

@@ -19,7 +19,6 @@ from transformers.pytorch_utils import Conv1D
 from seodang.errors import ArtefactError, ModelError
 from seodang.jsonl import sha256_of
 from seodang.modeling.checkpoints import INDEX, WEIGHTS, copy_trusted_code, weights_sha256
-from seodang.modeling.loading import load_model
 from seodang.params import TrainParams
 
 ADAPTER = "adapter_model.safetensors"
@@ -133,21 +132,16 @@ def trained_sha256(folder: Path) -> str:
     return weights_sha256(folder) if is_whole_model(folder) else sha256_of(folder / ADAPTER)
 
 
-def load_tuned(base: PreTrainedModel, trained: Path, precision: str, device: str) -> PeftModel | PreTrainedModel:
-    """Return the tuned model, ready to answer; `base` becomes part of it where an adapter was trained.
+def load_adapter(base: PreTrainedModel, trained: Path) -> PeftModel:
+    """Return the tuned model, ready to answer; `base` becomes part of it.
 
     Args:
         base: Not quantised, as it is served: what qlora learned is put onto the exact weights.
-        trained: The folder that training wrote.
-        precision: Of a whole model, "fp32" or "bf16".
-        device: Of a whole model.
+        trained: The folder that training wrote, with an adapter. A whole model is loaded as any other, and needs no base.
 
     Raises:
         ModelError: If what was trained does not fit the base.
-        ArtefactError: If nothing was trained.
     """
-    if is_whole_model(trained):
-        return load_model(trained, precision, device)
     try:
         adapted: Any = PeftModel.from_pretrained(base, str(trained))
     except (OSError, ValueError, RuntimeError, TypeError, SafetensorError) as error:

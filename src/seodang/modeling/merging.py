@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from seodang.errors import ParityError
-from seodang.modeling.adapters import is_whole_model, load_tuned
+from seodang.modeling.adapters import is_whole_model, load_adapter
 from seodang.modeling.base_models import replaced_folder
 from seodang.modeling.checkpoints import copy_trusted_code
 from seodang.modeling.loading import count_weights, load_tokenizer
@@ -111,7 +111,7 @@ def check_parity(base: Path, adapter: Path, merged: Path, prompts: Sequence[list
 
 def _load_tuned(base: Path, adapter: Path) -> PeftModel | PreTrainedModel:
     """Return base plus adapter, or the whole model that was trained, as it will be served: fp32, on the CPU, plain decoding."""
-    return load_plain(adapter, "cpu") if is_whole_model(adapter) else load_tuned(load_plain(base, "cpu"), adapter, "fp32", "cpu")
+    return load_plain(adapter, "cpu") if is_whole_model(adapter) else load_adapter(load_plain(base, "cpu"), adapter)
 
 
 def _merged(tuned: PeftModel | PreTrainedModel) -> PreTrainedModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import logging
 import resource
@@ -19,7 +20,7 @@ from seodang.evaluation.items import TaskItems, choose_items, fingerprint
 from seodang.evaluation.metrics import best_choice, chrf, same_answer
 from seodang.evaluation.summary import TUNED, ItemScore, best_arm, by_arm, by_task
 from seodang.jsonl import read_records, write_atomically, write_json, write_rows
-from seodang.modeling.adapters import load_tuned, trained_sha256
+from seodang.modeling.adapters import is_whole_model, load_adapter, trained_sha256
 from seodang.modeling.asking import Asker
 from seodang.modeling.device import choose_device, keep_freed_memory
 from seodang.modeling.generating import Generated, generate
@@ -56,8 +57,12 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
     scores: list[ItemScore] = []
     with tqdm(total=len(arms) * len(tasks), unit="task", disable=not sys.stderr.isatty()) as bar:
         for arm in arms:
-            if arm.tuned:  # the last one: with an adapter the base becomes part of it
-                model = load_tuned(model, paths.adapter, train.precision, device)
+            if arm.tuned and is_whole_model(paths.adapter):
+                del model  # the tuned model is the last one, and a GPU that holds one of 8B need not hold two
+                gc.collect()  # code of a model's own may refer to itself in a circle
+                model = load_model(paths.adapter, train.precision, device)
+            elif arm.tuned:  # the base becomes part of it
+                model = load_adapter(model, paths.adapter)
             scores += _ask(model, Asker(tokenizer, arm.format), arm, tasks, evaluate, bar.update)
             logger.info("asked %s: %d items, %.0f s so far", arm.name, sum(len(task.records) for task in tasks), time.monotonic() - started)
     report = {
