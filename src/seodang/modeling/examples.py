@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -17,17 +17,50 @@ _NEW_TOKENS = 48  # of an answer: enough to see what it is like
 
 def chosen_examples(records: Sequence[Record], count: int) -> list[Record]:
     """Return so many records from all over the split, always the same ones."""
-    step = max(1, len(records) // max(1, count))
-    return list(records[::step][:count])
+    return fitting_examples(records, count, fits=lambda _: True)
+
+
+def fitting_examples(records: Sequence[Record], count: int, *, fits: Callable[[Record], bool]) -> list[Record]:
+    """Return at most so many records that fit, from all over the split, always the same ones.
+
+    The split is cut into as many stretches, and of each the first that fits is taken, so
+    that few are tokenised. A stretch without any gives none.
+
+    Args:
+        records: The whole split.
+        count: How many are wanted, at least 1.
+        fits: Tells whether a record can be shown.
+    """
+    step = max(1, len(records) // count)
+    stretches = [records[start : start + step] for start in range(0, len(records), step)][:count]
+    first = (next(filter(fits, stretch), None) for stretch in stretches)
+    return [record for record in first if record is not None]
+
+
+def answerable(tokenizer: PreTrainedTokenizerBase, format: PromptFormat, max_length: int, context: int | None) -> Callable[[Record], bool]:
+    """Return what tells whether a short answer to a record can be written.
+
+    Args:
+        tokenizer: The base's.
+        format: The wording.
+        max_length: Tokens of a prompt at the most, as in training.
+        context: Tokens that the model reads, prompt and answer together; None where its architecture sets no limit.
+    """
+    longest = max_length if context is None else min(max_length, context - _NEW_TOKENS)
+    return lambda record: len(_prompt(tokenizer, record, format)) <= longest
+
+
+def _prompt(tokenizer: PreTrainedTokenizerBase, record: Record, format: PromptFormat) -> list[int]:
+    return encode_prompt(tokenizer, render_record(record, format, tokenizer))  # type: ignore[arg-type]
 
 
 def short_answers(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, records: Sequence[Record], format: PromptFormat) -> list[str]:
-    """Return the beginning of the model's greedy answer to each record."""
+    """Return the beginning of the model's greedy answer to each record, all of which are `answerable`."""
     if not records:
         return []
     training = model.training
     model.eval()
-    prompts = [encode_prompt(tokenizer, render_record(record, format, tokenizer)) for record in records]  # type: ignore[arg-type]
+    prompts = [_prompt(tokenizer, record, format) for record in records]
     answers = generate(model, prompts, end=end_id(tokenizer, format), max_new_tokens=_NEW_TOKENS, batch_tokens=sum(map(len, prompts)) * len(prompts) + _NEW_TOKENS * len(prompts))
     model.train(training)
     return [str(tokenizer.decode(answer.tokens, skip_special_tokens=True)).strip() for answer in answers]
