@@ -45,9 +45,11 @@ def test_records_that_the_model_cannot_read_and_answer_are_passed_over_for_the_n
     assert len(short_answers(model, tokenizer, chosen, "koalpaca")) == 3
 
 
-def test_a_stretch_of_the_split_in_which_nothing_fits_gives_none(tokenizer):
-    shown = split(4, 5, 6, 7)
-    assert fitting_examples(shown, 3, fits=answerable(tokenizer, "koalpaca", CONTEXT, CONTEXT)) == [shown[0], shown[8]]
+def test_for_a_stretch_of_the_split_in_which_nothing_fits_another_gives_one_more(tokenizer):
+    shown, all_but_one = split(4, 5, 6, 7), split(*range(11))
+    fits = answerable(tokenizer, "koalpaca", CONTEXT, CONTEXT)
+    assert fitting_examples(shown, 3, fits=fits) == [shown[0], shown[8], shown[1]]
+    assert fitting_examples(all_but_one, 3, fits=fits) == [all_but_one[11]]
 
 
 def test_a_prompt_is_no_longer_than_those_of_training_where_the_architecture_sets_no_limit(tokenizer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice, zip_longest
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -23,8 +24,8 @@ def chosen_examples(records: Sequence[Record], count: int) -> list[Record]:
 def fitting_examples(records: Sequence[Record], count: int, *, fits: Callable[[Record], bool]) -> list[Record]:
     """Return at most so many records that fit, from all over the split, always the same ones.
 
-    The split is cut into as many stretches, and of each the first that fits is taken, so
-    that few are tokenised. A stretch without any gives none.
+    Stretches of the split give one in turn, the first that fits and then the next, so
+    that few are tokenised.
 
     Args:
         records: The whole split.
@@ -32,9 +33,9 @@ def fitting_examples(records: Sequence[Record], count: int, *, fits: Callable[[R
         fits: Tells whether a record can be shown.
     """
     step = max(1, len(records) // count)
-    stretches = [records[start : start + step] for start in range(0, len(records), step)][:count]
-    first = (next(filter(fits, stretch), None) for stretch in stretches)
-    return [record for record in first if record is not None]
+    stretches = [filter(fits, records[start : start + step]) for start in range(0, len(records), step)]
+    in_turn = (record for turn in zip_longest(*stretches) for record in turn if record is not None)
+    return list(islice(in_turn, count))
 
 
 def answerable(tokenizer: PreTrainedTokenizerBase, format: PromptFormat, max_length: int, context: int | None) -> Callable[[Record], bool]:
