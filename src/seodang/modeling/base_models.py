@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import logging
 import os
@@ -50,7 +51,9 @@ def origin_of(model: ModelParams) -> dict[str, str | None]:
     return {
         "name": model.name,
         "source": model.source,
-        "path": model.path if model.source in {"bundled", "path"} else None,
+        "path_sha256": hashlib.sha256(str(model.path).encode()).hexdigest()
+        if model.source in {"bundled", "path"}
+        else None,  # a report is published; folders of a person's machine are not
         "hub": model.hub if model.source == "hub" else None,
         "revision": model.revision if model.source == "hub" else None,
         "gguf_sha256": gguf.sha256 if gguf else None,

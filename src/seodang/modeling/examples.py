@@ -16,11 +16,6 @@ from seodang.records import Record
 _NEW_TOKENS = 48  # of an answer: enough to see what it is like
 
 
-def chosen_examples(records: Sequence[Record], count: int) -> list[Record]:
-    """Return so many records from all over the split, always the same ones."""
-    return fitting_examples(records, count, fits=lambda _: True)
-
-
 def fitting_examples(records: Sequence[Record], count: int, *, fits: Callable[[Record], bool]) -> list[Record]:
     """Return at most so many records that fit, from all over the split, always the same ones.
 

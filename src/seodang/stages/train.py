@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ from seodang.errors import TrainingError
 from seodang.jsonl import read_json, read_records, sha256_of, write_json
 from seodang.modeling.adapters import trained_sha256
 from seodang.modeling.device import choose_device, keep_freed_memory
-from seodang.modeling.examples import chosen_examples, short_answers
+from seodang.modeling.examples import answerable, fitting_examples, short_answers
 from seodang.modeling.launching import check_processes, from_first, group, is_launched, launch, own_device, process_count
 from seodang.modeling.lessons import Lessons, read_lessons, write_lessons
-from seodang.modeling.loading import check_length, load_model, load_tokenizer
+from seodang.modeling.loading import check_length, context_length, load_model, load_tokenizer
 from seodang.modeling.resuming import forget_other_runs, run_key
 from seodang.modeling.tokenizing import end_id, pad_id
 from seodang.modeling.tracking import check_trackers, tracked
@@ -64,7 +64,7 @@ def _train(prompt: PromptParams, train: TrainParams, paths: Paths) -> None:
     with tracked(train, {"prompt": prompt, "train": train}, live=paths.live, runs=paths.tracking) as watched:
         model = load_model(paths.base, train.precision, own_device(device), four_bit=train.method == "qlora")
         check_length(model.config, train.max_length)
-        shown = _shown(train, paths)
+        shown = _shown(train, paths, answerable(tokenizer, prompt.format, train.max_length, context_length(model.config)))
         before = short_answers(model, tokenizer, shown, prompt.format)
         outcome = train_model(
             model,
@@ -92,10 +92,10 @@ def _place(prompt: PromptParams, train: TrainParams, paths: Paths) -> tuple[dict
     return inputs, paths.training / key
 
 
-def _shown(train: TrainParams, paths: Paths) -> list[Record]:
+def _shown(train: TrainParams, paths: Paths, fits: Callable[[Record], bool]) -> list[Record]:
     """Return the records whose answers the report shows; none where the weights are spread, as one process cannot answer then."""
     count = train.examples if train.sharding == "none" else 0
-    return chosen_examples(list(read_records(paths.split("validation"))), count) if count else []
+    return fitting_examples(list(read_records(paths.split("validation"))), count, fits=fits) if count else []
 
 
 def _finish(report: dict[str, Any], settings: dict[str, dict[str, Any]], outcome: Outcome, place: Path, paths: Paths) -> None:
