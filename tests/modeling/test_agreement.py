@@ -23,7 +23,7 @@ from seodang.errors import ModelError
 from seodang.modeling.agreement import learn_as_the_model_does
 from seodang.modeling.packing import Layout, build_pass
 
-SHARED = Layout(pass_tokens=512, packed=True, share_prefixes=True, pad=0)
+SHARED = Layout(pass_tokens=512, packed=True, share_prefixes=True, pad=0, multiple=32)
 SIZES = {"vocab_size": 500, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "initializer_range": 0.3}
 GROUPED = {**SIZES, "num_key_value_heads": 2, "head_dim": 8}
 EXPERTS = {**GROUPED, "num_local_experts": 4, "num_experts_per_tok": 2}

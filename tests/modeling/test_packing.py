@@ -18,9 +18,9 @@ from seodang.modeling.lessons import Lesson
 from seodang.modeling.loading import load_model
 from seodang.modeling.packing import Layout, UpdateSampler, build_pass, collate_update, pass_plan
 
-PACKED = Layout(pass_tokens=512, packed=True, share_prefixes=False, pad=0)
-SHARED = Layout(pass_tokens=512, packed=True, share_prefixes=True, pad=0)
-PADDED = Layout(pass_tokens=512, packed=False, share_prefixes=False, pad=0)
+PACKED = Layout(pass_tokens=512, packed=True, share_prefixes=False, pad=0, multiple=32)
+SHARED = Layout(pass_tokens=512, packed=True, share_prefixes=True, pad=0, multiple=32)
+PADDED = Layout(pass_tokens=512, packed=False, share_prefixes=False, pad=0, multiple=32)
 
 
 def lesson(ids, learned_from):
@@ -68,7 +68,7 @@ def test_each_token_of_each_record_is_found_where_the_attention_looks(lessons):
 
 @given(LESSONS, st.integers(9, 40), st.booleans())
 def test_every_record_is_in_one_pass_and_no_pass_is_over_the_budget(lessons, budget, packed):
-    plan = pass_plan(lessons, Layout(pass_tokens=budget, packed=packed, share_prefixes=False, pad=0))
+    plan = pass_plan(lessons, Layout(pass_tokens=budget, packed=packed, share_prefixes=False, pad=0, multiple=32))
     assert sorted(id(one) for part in plan for one in part) == sorted(map(id, lessons))
     for part in plan:
         lengths = [len(one.ids) - 1 for one in part]
@@ -77,7 +77,7 @@ def test_every_record_is_in_one_pass_and_no_pass_is_over_the_budget(lessons, bud
 
 @given(LESSONS, st.integers(1, 4))
 def test_processes_share_an_update_and_make_the_same_number_of_passes(lessons, processes):
-    parts = [collate_update(lessons, Layout(pass_tokens=9, packed=True, share_prefixes=True, pad=0), process, processes) for process in range(processes)]
+    parts = [collate_update(lessons, Layout(pass_tokens=9, packed=True, share_prefixes=True, pad=0, multiple=32), process, processes) for process in range(processes)]
     assert len({len(part.passes) for part in parts}) == 1
     targets = sorted(token for part in parts for one in part.passes for token in one.targets.tolist())
     assert targets == sorted(token for one in lessons for token in one.ids[one.learned].tolist())

@@ -119,7 +119,7 @@ def _kept(config, train, part) -> int:
 )
 def test_the_activations_of_a_plan_are_those_that_autograd_keeps(family, changes):
     train = train_params(**changes)
-    part = build_pass(_lessons(6, 40), Layout(pass_tokens=256, packed=train.packing, share_prefixes=False, pad=0))
+    part = build_pass(_lessons(6, 40), Layout(pass_tokens=256, packed=train.packing, share_prefixes=False, pad=0, multiple=32))
     groups = tuple((group.shape[0], group.shape[1]) for group in part.attention_rows) or (tuple(part.input_ids.shape),)
     shape = PassShape(groups, part.input_ids.numel(), len(part.predictors), train.packing)
     planned = trace_pass(_CONFIGS[family], train, shape, mixed=mixed(train)).activations
@@ -225,7 +225,7 @@ def test_the_largest_pass_of_real_records_is_planned(tmp_path):
     write_records(split, records(30))
     train = train_params(batch_size=5, batch_tokens=128)
     sample = sample_records(split, tmp_path / "none.jsonl", load_tokenizer(folder), "koalpaca", train)
-    passes = passes_of_records(sample.lessons, train, Layout(pass_tokens=128, packed=True, share_prefixes=True, pad=0))
+    passes = passes_of_records(sample.lessons, train, Layout(pass_tokens=128, packed=True, share_prefixes=True, pad=0, multiple=32))
     assert (sample.records, sample.looked_at, sample.learned_from, passes.updates, sample.validation) == (30, 30, 30, 6, 0)
     assert passes.read == int((sample.lessons.lengths - 1).sum())
     assert passes.computed - 32 * passes.passes < passes.read  # beginnings are shared; each pass is filled up to a multiple of 32

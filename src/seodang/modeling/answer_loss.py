@@ -112,7 +112,8 @@ def chunked_cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor | None, t
     if torch.is_autocast_enabled(kind):
         dtype = torch.get_autocast_dtype(kind)
         hidden, weight, bias = hidden.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
-    hidden = torch.nn.functional.pad(hidden, (0, 0, 0, -hidden.shape[0] % _ROUND))
+    if hidden.dtype != torch.float32:
+        hidden = torch.nn.functional.pad(hidden, (0, 0, 0, -hidden.shape[0] % _ROUND))
     with torch.autocast(kind, enabled=False):
         total: Tensor = _ChunkedCrossEntropy.apply(hidden, weight, bias, targets, softcap, scale)  # type: ignore[no-untyped-call]
     return total

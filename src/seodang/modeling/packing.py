@@ -24,8 +24,6 @@ from seodang.modeling.lessons import Lesson
 
 # Attention pads the records of a group to its longest: a record joins while it is at most this much longer than the shortest.
 _GROUP_STRETCH, _GROUP_SLACK = 1.25, 8
-# A packed pass is filled up to a multiple, and its answers' rows too: oneDNN builds its bf16 kernels anew for each number of rows that it meets.
-_ROUND = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,7 @@ class Layout:
     packed: bool
     share_prefixes: bool
     pad: int  # id that fills up padded rows
+    multiple: int  # to which the tokens of a packed pass are filled up, and its answers' rows too; 1: not at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +148,7 @@ def pass_plan(lessons: Sequence[Lesson], layout: Layout) -> list[list[Lesson]]:
 
 def build_pass(lessons: Sequence[Lesson], layout: Layout) -> Pass:
     """Return the tensors of one pass."""
-    return _packed(lessons, layout.share_prefixes) if layout.packed else _padded(lessons, layout.pad)
+    return _packed(lessons, layout.share_prefixes, layout.multiple) if layout.packed else _padded(lessons, layout.pad)
 
 
 def _dealt(lessons: Sequence[Lesson], processes: int) -> list[list[Lesson]]:
@@ -163,7 +162,7 @@ def _dealt(lessons: Sequence[Lesson], processes: int) -> list[list[Lesson]]:
     return hands
 
 
-def _packed(lessons: Sequence[Lesson], share: bool) -> Pass:
+def _packed(lessons: Sequence[Lesson], share: bool, multiple: int) -> Pass:
     # Sorted by their tokens, records with a common beginning are neighbours, and no record has more in common with any other than with a neighbour.
     ordered = sorted(lessons, key=lambda lesson: lesson.ids.astype(">i4").tobytes()) if share else list(lessons)
     ids: list[NDArray[np.int32]] = []
@@ -186,7 +185,7 @@ def _packed(lessons: Sequence[Lesson], share: bool) -> Pass:
     groups, own = _grouped(rows_of, fresh_from, used)
     learned = [np.flatnonzero(lesson.learned[1:]) for lesson in ordered]
     lengths = [np.full(len(part), len(rows)) for part, rows in zip(ids, rows_of, strict=True)]
-    filler = np.zeros(-used % _ROUND, dtype=np.int64)  # tokens of no record: they see what the first one sees, and nothing sees them
+    filler = np.zeros(-used % multiple, dtype=np.int64)  # tokens of no record: they see what the first one sees, and nothing sees them
     predictors = np.concatenate([rows[places] for rows, places in zip(rows_of, learned, strict=True)])
     return Pass(
         input_ids=torch.from_numpy(np.concatenate([*ids, filler]).astype(np.int64))[None],
@@ -195,17 +194,17 @@ def _packed(lessons: Sequence[Lesson], share: bool) -> Pass:
         own_rows=torch.from_numpy(np.concatenate([own, filler])),
         predictors=torch.from_numpy(predictors),
         targets=torch.from_numpy(np.concatenate([lesson.ids[1:][places] for lesson, places in zip(ordered, learned, strict=True)]).astype(np.int64)),
-        answer_rows=torch.from_numpy(_rounded_rows(predictors, used + len(filler))),
+        answer_rows=torch.from_numpy(_rounded_rows(predictors, used + len(filler), multiple)),
         record_lengths=torch.from_numpy(np.concatenate([*lengths, filler + 1]))[None],
         read=sum(len(rows) for rows in rows_of),
     )
 
 
-def _rounded_rows(predictors: NDArray[np.int64], tokens: int) -> NDArray[np.int64]:
-    """Return the predictors, each once, with the first other rows up to a round number; `tokens` is one, so that there are enough."""
+def _rounded_rows(predictors: NDArray[np.int64], tokens: int, multiple: int) -> NDArray[np.int64]:
+    """Return the predictors, each once, with the first other rows up to a multiple; `tokens` is one, so that there are enough."""
     wanted = np.zeros(tokens, dtype=np.bool_)
     wanted[predictors] = True
-    more = -int(wanted.sum()) % _ROUND
+    more = -int(wanted.sum()) % multiple
     wanted[np.flatnonzero(~wanted)[:more]] = True
     return np.flatnonzero(wanted)
 

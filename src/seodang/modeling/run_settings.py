@@ -14,6 +14,8 @@ from seodang.modeling.sharding import sharding_settings
 from seodang.params import TrainParams
 
 _CHECKPOINTS = 2  # kept: the newest, and one to go back to when it is damaged
+# oneDNN builds its bf16 kernels for CPUs anew for each number of rows that it meets, and those of GPUs like whole tiles; fp32 gains nothing by filling up.
+_MULTIPLES = {"fp32": 1, "bf16": 32}
 # transformers' names. Its "constant" would leave the warm-up out.
 _SCHEDULERS = {"wsd": "warmup_stable_decay", "constant": "constant_with_warmup"}
 
@@ -33,7 +35,7 @@ def layout_of(train: TrainParams, *, packed: bool, pad: int) -> Layout:
     """
     # Noise that records share would be the same noise for all of them.
     share = packed and train.share_prefixes and train.dropout == 0 and train.neftune_alpha == 0
-    return Layout(pass_tokens=train.batch_tokens, packed=packed, share_prefixes=share, pad=pad)
+    return Layout(pass_tokens=train.batch_tokens, packed=packed, share_prefixes=share, pad=pad, multiple=_MULTIPLES[train.precision])
 
 
 class _CheckpointEvery(TrainerCallback):

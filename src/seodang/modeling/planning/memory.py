@@ -18,7 +18,7 @@ from seodang.params import TrainParams
 _ADAMW_BYTES = 8  # a parameter: two moments in fp32
 _GRADIENT_BYTES = 4
 # oneDNN compiles a kernel for each size of a bf16 product and keeps so many (its documented default), of about so many bytes (measured, docs/plan.md).
-_KERNELS, _KERNEL_BYTES = 1024, 1_500_000
+_KERNELS, _KERNEL_BYTES = 1024, 500_000
 _CAPACITY = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
 _RUNTIME = 64 << 20  # that a run on a CPU loads later: the model's code, threads, trackers (measured, docs/plan.md)
 _CUDA_CONTEXT = 600_000_000  # driver context and cuBLAS workspaces; not measured here
