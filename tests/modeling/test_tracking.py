@@ -257,6 +257,19 @@ def test_mlflow_gets_curves_and_parameters_in_a_local_store(base, tmp_path, monk
     assert [(point.step, pytest.approx(point.value)) for point in history] == written
 
 
+def test_mlflow_gets_the_same_in_a_store_of_plain_files(base, tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    address = (tmp_path / "mlruns").as_uri()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow keeps such stores, and wants to be told so
+    run(base, tmp_path, "mlflow")
+    client = mlflow.MlflowClient(address)
+    (found,) = client.search_runs([client.get_experiment_by_name("seodang").experiment_id])
+    assert found.info.status == "FINISHED"
+    assert set(found.data.metrics) == NAMES
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_run_that_dies_is_failed_in_mlflow_and_goes_on_as_a_whole(base, tmp_path, monkeypatch):
     mlflow = pytest.importorskip("mlflow")
     address = f"sqlite:///{tmp_path / 'own.db'}"
