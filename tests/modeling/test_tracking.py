@@ -267,7 +267,7 @@ def test_mlflow_gets_the_same_in_a_store_of_plain_files(base, tmp_path, monkeypa
     (found,) = client.search_runs([client.get_experiment_by_name("seodang").experiment_id])
     assert found.info.status == "FINISHED"
     assert set(found.data.metrics) == NAMES
-    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "runs" / "mlflow.db").exists()
 
 
 def test_a_run_that_dies_is_failed_in_mlflow_and_goes_on_as_a_whole(base, tmp_path, monkeypatch):
