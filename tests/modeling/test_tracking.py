@@ -259,6 +259,7 @@ def test_mlflow_gets_curves_and_parameters_in_a_local_store(base, tmp_path, monk
 
 def test_mlflow_gets_the_same_in_a_store_of_plain_files(base, tmp_path, monkeypatch):
     mlflow = pytest.importorskip("mlflow")
+    mlflow.set_tracking_uri(None)  # a test before may have named another one in this process
     address = (tmp_path / "mlruns").as_uri()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow keeps such stores, and wants to be told so
