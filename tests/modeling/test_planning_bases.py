@@ -59,7 +59,7 @@ def test_a_model_of_the_same_name_and_commit_in_another_place_on_the_hub_is_anot
         place.parent.mkdir(parents=True)
         shutil.copytree(project / folder, place)
     make_tiny_model(Paths(project).base)
-    write_json(Paths(project).base_report, {"name": "tiny", **commit, "hub": "someone/tiny", "path": None, "gguf_sha256": None})
+    write_json(Paths(project).base_report, {"name": "tiny", **commit, "hub": "someone/tiny", "path_sha256": None, "gguf_sha256": None})
     assert found(project, **commit, hub="someone/tiny").folder == Paths(project).base
     assert found(project, **commit, hub="another/tiny").folder == place
 
