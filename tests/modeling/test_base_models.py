@@ -145,8 +145,8 @@ def test_a_folder_that_is_no_usable_model_is_told_in_one_message(project, spoil,
 def test_git_brings_back_a_bundled_model_and_no_folder_of_one_s_own(project):
     bundled = refused(project, source="bundled", path="models/primer-base", sha256="0" * 64)
     assert bundled.endswith(f"is no folder at {project}/models/primer-base; restore it: git checkout models/primer-base")
-    own = refused(project, source="path", path="/home/me/model")
-    assert own.endswith("is no folder at /home/me/model; copy or mount the checkpoint there, or set model.path to the folder where it lies")
+    own = refused(project, source="path", path="gone")
+    assert own.endswith(f"is no folder at {project}/gone; copy or mount the checkpoint there, or set model.path to the folder where it lies")
 
 
 def test_a_tokenizer_without_an_end_is_refused(project):

@@ -160,7 +160,6 @@ def test_weights_are_counted_as_the_layers_say():
 
 @pytest.mark.slow
 def test_four_bit_weights_take_what_is_planned(tmp_path):
-    pytest.importorskip("bitsandbytes")
     folder = make_tiny_model(tmp_path / "base")
     model = load_model(folder, "fp32", "cpu", four_bit=True)
     scales = [part.weight.quant_state for part in model.modules() if hasattr(getattr(part, "weight", None), "quant_state")]

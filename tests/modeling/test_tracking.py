@@ -244,7 +244,8 @@ def test_parameters_are_named_as_in_params_yaml():
 
 
 def test_mlflow_gets_curves_and_parameters_in_a_local_store(base, tmp_path, monkeypatch):
-    mlflow = pytest.importorskip("mlflow")
+    import mlflow
+
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     run(base, tmp_path, "mlflow")
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}")
@@ -258,7 +259,8 @@ def test_mlflow_gets_curves_and_parameters_in_a_local_store(base, tmp_path, monk
 
 
 def test_mlflow_gets_the_same_in_a_store_of_plain_files(base, tmp_path, monkeypatch):
-    mlflow = pytest.importorskip("mlflow")
+    import mlflow
+
     mlflow.set_tracking_uri(None)  # a test before may have named another one in this process
     address = (tmp_path / "mlruns").as_uri()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
@@ -272,7 +274,8 @@ def test_mlflow_gets_the_same_in_a_store_of_plain_files(base, tmp_path, monkeypa
 
 
 def test_a_run_that_dies_is_failed_in_mlflow_and_goes_on_as_a_whole(base, tmp_path, monkeypatch):
-    mlflow = pytest.importorskip("mlflow")
+    import mlflow
+
     address = f"sqlite:///{tmp_path / 'own.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "trial")
@@ -287,7 +290,6 @@ def test_a_run_that_dies_is_failed_in_mlflow_and_goes_on_as_a_whole(base, tmp_pa
 
 
 def test_tensorboard_gets_the_same_curves(base, tmp_path, monkeypatch):
-    pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
@@ -301,7 +303,8 @@ def test_tensorboard_gets_the_same_curves(base, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_wandb_keeps_a_run_on_this_machine_when_it_is_offline(base, tmp_path, monkeypatch):
-    wandb = pytest.importorskip("wandb")
+    import wandb
+
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
     run(base, tmp_path, "wandb")
@@ -313,7 +316,6 @@ def test_wandb_keeps_a_run_on_this_machine_when_it_is_offline(base, tmp_path, mo
 
 
 def test_wandb_without_a_key_says_so_before_training(monkeypatch, tmp_path):
-    pytest.importorskip("wandb")
     for name in ("WANDB_MODE", "WANDB_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
@@ -323,7 +325,8 @@ def test_wandb_without_a_key_says_so_before_training(monkeypatch, tmp_path):
 
 
 def test_a_tracker_that_fails_on_the_way_does_not_take_the_training_with_it(base, tmp_path, monkeypatch, caplog):
-    mlflow = pytest.importorskip("mlflow")
+    import mlflow
+
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
     def unreachable(*_: object, **__: object) -> None:
@@ -337,7 +340,8 @@ def test_a_tracker_that_fails_on_the_way_does_not_take_the_training_with_it(base
 
 
 def test_a_tracker_that_does_not_open_is_an_error_before_the_first_update(base, tmp_path, monkeypatch):
-    mlflow = pytest.importorskip("mlflow")
+    import mlflow
+
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "nowhere://server")
     mlflow.set_tracking_uri("nowhere://server")
     with pytest.raises(TrainingError, match="mlflow does not open"):

@@ -6,7 +6,6 @@ import csv
 import gc
 import io
 import logging
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +21,7 @@ from seodang.evaluation.summary import TUNED, ItemScore, best_arm, by_arm, by_ta
 from seodang.jsonl import read_records, write_atomically, write_json, write_rows
 from seodang.modeling.adapters import is_whole_model, load_adapter, trained_sha256
 from seodang.modeling.asking import Asker
-from seodang.modeling.device import choose_device, keep_freed_memory
+from seodang.modeling.device import choose_device, keep_freed_memory, peak_memory_mb
 from seodang.modeling.generating import Generated, generate
 from seodang.modeling.loading import load_model, load_tokenizer
 from seodang.modeling.scoring import Question, log_likelihoods
@@ -74,7 +73,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         "adapter_sha256": trained_sha256(paths.adapter),
         "seconds": round(time.monotonic() - started, 1),
         "cpu_seconds": round(time.process_time() - cpu_started, 1),
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_memory_mb": peak_memory_mb(),
     }
     _write(report, scores, paths)
     return report
