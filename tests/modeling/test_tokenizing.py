@@ -72,7 +72,7 @@ def test_many_texts_at_a_time_give_the_ids_of_each_by_itself(tokenizer, chunks):
 
 
 def test_all_but_the_tokenizer_that_puts_blanks_before_texts_are_cut_into_words():
-    assert [name for name, make in TOKENIZERS.items() if BatchEncoder(make())._words is None] == ["whole"]
+    assert [name for name, make in TOKENIZERS.items() if BatchEncoder(make())._cuts is None] == ["whole"]
 
 
 def test_a_word_whose_blank_the_tokenizer_joins_is_not_cut_off():
@@ -81,6 +81,16 @@ def test_a_word_whose_blank_the_tokenizer_joins_is_not_cut_off():
     assert spanning
     found = BatchEncoder(tokenizer).encode(["x <b> x"])
     assert found.ids.tolist() == encode_text(tokenizer, "x <b> x")
+
+
+def test_letters_are_not_cut_off_where_a_marker_may_begin_within_them():
+    assert [name for name, make in TOKENIZERS.items() if (cuts := BatchEncoder(make())._cuts) and cuts.behind_runs] == ["primer", "llama"]
+    tokenizer = like_llama()
+    tokenizer.backend_tokenizer.add_tokens([AddedToken("film>", normalized=False)])
+    encoder = BatchEncoder(tokenizer)
+    assert encoder._cuts is not None
+    assert not encoder._cuts.behind_runs
+    assert encoder.encode(["a film> film"]).ids.tolist() == encode_text(tokenizer, "a film> film")
 
 
 def test_a_batch_leaves_and_needs_no_setting_of_the_tokenizer():

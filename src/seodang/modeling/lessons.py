@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Self, overload
+from typing import overload
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from seodang.errors import ArtefactError
+from seodang.modeling.array_files import GrowingArray, mapped
 from seodang.modeling.base_models import replaced_folder
-from seodang.modeling.batch_encoding import BatchEncoder, Numbers, Sequences, offsets_of
+from seodang.modeling.batch_encoding import BatchEncoder
+from seodang.modeling.sequences import Numbers, Sequences, offsets_of
 from seodang.modeling.tokenizing import begin_ids, encode_text, end_id, learned_tokens
 from seodang.params import PromptFormat
 from seodang.prompting import Renderer, Segment
 from seodang.records import Record
 
-_CHUNK = 4096  # records tokenised at a time
+_CHUNK = 8192  # records tokenised at a time
 _BEGIN, _END = -1, -2  # numbers of the sequences that are no segment's
 
 
@@ -179,9 +182,10 @@ def write_lessons(folder: Path, records: Iterable[Record], tokenizer: PreTrained
     too_long = without_answer = 0
     lengths, learned_counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     with replaced_folder(folder) as beside:
-        with _GrowingArray(beside / "ids.npy", np.dtype("<i4")) as ids, _GrowingArray(beside / "learned.npy", np.dtype("?")) as learned:
+        with GrowingArray(beside / "ids.npy", np.dtype("<i4")) as ids, GrowingArray(beside / "learned.npy", np.dtype("?")) as learned:
             for chunk in _chunks(records):
-                made = maker.lessons(chunk)
+                with _no_collection():
+                    made = maker.lessons(chunk)
                 counts = made.counts()
                 long = made.tokens.lengths > max_length
                 too_long += int((long & (counts > 0)).sum())
@@ -207,7 +211,7 @@ def read_lessons(folder: Path) -> Lessons:
         ArtefactError: If a file is missing or damaged.
     """
     try:
-        ids, learned = _mapped(folder / "ids.npy"), _mapped(folder / "learned.npy")
+        ids, learned = mapped(folder / "ids.npy"), mapped(folder / "learned.npy")
         offsets, learned_counts = np.load(folder / "offsets.npy"), np.load(folder / "learned_counts.npy")
         counts = LessonCounts(**json.loads((folder / "counts.json").read_text("utf-8")))
     except (OSError, ValueError, TypeError, EOFError) as error:
@@ -217,40 +221,19 @@ def read_lessons(folder: Path) -> Lessons:
     return Lessons(ids, learned, offsets, learned_counts, counts)
 
 
-class _GrowingArray:
-    """A .npy file of one dimension that is written piece by piece; its header says how long it is when the block ends."""
-
-    def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
-        self._file = path.open("wb")
-        self._dtype = dtype
-        self._length = 0
-        self._write_header()
-
-    def append(self, values: NDArray[Any]) -> None:
-        """Write values behind those before."""
-        self._file.write(np.ascontiguousarray(values, self._dtype).data)
-        self._length += len(values)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._file:
-            self._file.seek(0)
-            self._write_header()
-
-    def _write_header(self) -> None:
-        # numpy leaves room in the header for a length that grows, so this one takes the place of the first.
-        npy.write_array_header_1_0(self._file, {"descr": npy.dtype_to_descr(self._dtype), "fortran_order": False, "shape": (self._length,)})
-
-
 def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
     remaining = iter(records)
     while chunk := list(islice(remaining, _CHUNK)):
         yield chunk
 
 
-def _mapped(path: Path) -> NDArray[Any]:
-    """Return an array through the memory map; slices of a plain array are made quicker than those of a memmap."""
-    array: NDArray[Any] = np.load(path, mmap_mode="r").view(np.ndarray)
-    return array
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector from walking through all words again and again: nothing made here is a cycle."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,64 @@
+"""Token sequences of various lengths in flat arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Sequences:
+    """Token sequences of various lengths, one after the other."""
+
+    ids: NDArray[np.int32]  # (tokens,)
+    offsets: NDArray[np.int64]  # (sequences + 1,): where each begins; the last is the number of tokens
+
+    @classmethod
+    def of(cls, lists: Iterable[Sequence[int]]) -> Self:
+        """Return the lists as one."""
+        kept = list(lists)
+        lengths = np.fromiter(map(len, kept), np.int64, len(kept))
+        return cls(np.fromiter(chain.from_iterable(kept), np.int32, int(lengths.sum())), offsets_of(lengths))
+
+    @classmethod
+    def all_of(cls, parts: Sequence[Sequences]) -> Self:
+        """Return the sequences of all parts."""
+        lengths = [part.lengths for part in parts]
+        return cls(np.concatenate([np.zeros(0, np.int32), *(part.ids for part in parts)]), offsets_of(np.concatenate([np.zeros(0, np.int64), *lengths])))
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each, shape (sequences,)."""
+        return np.diff(self.offsets)
+
+    def take(self, numbers: NDArray[np.int64]) -> Sequences:
+        """Return the sequences of these numbers, in their order."""
+        lengths = self.lengths[numbers]
+        offsets = offsets_of(lengths)
+        places = np.repeat(self.offsets[numbers] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return Sequences(self.ids[places], offsets)
+
+    def joined(self, counts: NDArray[np.int64]) -> Sequences:
+        """Return the first counts[0] as one sequence, the next counts[1] as one, and so on."""
+        return Sequences(self.ids, self.offsets[offsets_of(counts)])
+
+
+def offsets_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where each of parts of these lengths begins, and where the last ends."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+
+
+Key = TypeVar("Key")
+
+
+class Numbers(dict[Key, int]):
+    """Numbers its keys from 0 in the order in which they are first asked for."""
+
+    def __missing__(self, key: Key) -> int:
+        number = self[key] = len(self)
+        return number
