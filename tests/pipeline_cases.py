@@ -22,7 +22,7 @@ SMALL: dict[str, Any] = {
     "train": {"epochs": 1.0, "rank": 4, "alpha": 8, "max_length": 96, "log_every": 1, "minimum_end_share": 0.0},
     "evaluate": {"items_per_task": 3, "generated_per_task": 1, "max_new_tokens": 4, "shots": 1},
     # No model reaches 1.01 times perfect: the verdict is known before it runs.
-    "gate": {"minimum_items": 1, "minimum_score": 2.0, "resamples": 200},
+    "gate": {"minimum_items": 1, "resamples": 1000, "floors": [{"metric": "accuracy", "minimum": 2.0, "tasks": []}]},
 }
 
 

@@ -1,7 +1,7 @@
-"""The command line: seodang run | stage | plan | check | profile | report | serve.
+"""The command line: seodang run | stage | plan | check | gate | profile | report | serve.
 
-Exit codes: 0 done; 1 (check) rows were rejected; 2 the input or the set-up cannot be used; 3 (run) the model was
-not promoted; 70 a fault of our own (EX_SOFTWARE of sysexits.h); 75 a source on the
+Exit codes: 0 done; 1 (check) rows were rejected; 2 the input or the set-up cannot be used; 3 the model is rejected (run:
+or not told to be better); 4 (gate) the scores don't tell; 70 a fault of our own (EX_SOFTWARE of sysexits.h); 75 a source on the
 network did not answer, or a process of several that train was killed: try again (EX_TEMPFAIL); 130 interrupted; 143 terminated.
 """
 
@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from seodang import check_command, plan_command
+from seodang import check_command, gate_command, plan_command
 from seodang.errors import SeodangError
 from seodang.paths import Paths
 
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="seodang",
         description="Instruction records in, a served and proven instruction-tuned model out. / 지시문 데이터를 검증된 서비스 모델로.",
-        epilog="Exit codes: 0 done, 1 rows rejected (check), 2 the input or the set-up cannot be used, 3 not promoted (run), 70 a fault of seodang's.",
+        epilog="Exit codes: 0 done, 1 rows rejected (check), 2 the input or the set-up cannot be used, 3 not promoted (run, gate), 4 inconclusive (gate), 70 a fault of seodang's.",
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks / 오류의 위치를 모두 보기")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -88,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="check data files: 0 clean, 1 rows rejected, 2 unusable / 데이터 파일 검사")
     check_command.add_arguments(check)
     check.set_defaults(run=check_command.run)
+    gate = commands.add_parser("gate", help="judge score files: 0 promote, 3 reject, 4 inconclusive, 2 unusable / 점수 파일 판정")
+    gate_command.add_arguments(gate)
+    gate.set_defaults(run=gate_command.run)
     profile = commands.add_parser("profile", help="list, show or use a set of parameters / 설정 묶음")
     profile.add_argument("action", choices=["list", "show", "use"])
     profile.add_argument("name", nargs="?", help="a name in profiles/ or the path of an overlay of your own")

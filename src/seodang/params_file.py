@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
 from seodang.errors import ParamsError
-from seodang.params import Params
+from seodang.params import Params, Section
 
+S = TypeVar("S", bound=Section)
 _PASSWORD = re.compile(r"(?<=://)[^/@\s'\"]*:[^@\s'\"]*@")  # in an address: a message goes into logs
 
 
@@ -25,8 +26,13 @@ def parse_params(raw: object, place: str) -> Params:
     Raises:
         ParamsError: Listing every fault with its place, the rule and the value found.
     """
+    return parse_section(Params, raw, place)
+
+
+def parse_section(section: type[S], raw: object, place: str) -> S:
+    """Return parameters as a section of a type; arguments and errors are those of parse_params."""
     try:
-        return Params.model_validate(raw)
+        return section.model_validate(raw)
     except ValidationError as error:
         raise ParamsError(f"{place} cannot be used:\n{_explain(error)}\nMend these lines in {place} and run again.") from error
 

@@ -1,147 +1,167 @@
-"""The gate: a pure decision from paired per-item scores, with its reasons."""
+"""The gate: a pure decision from paired per-item scores, with its reasons.
+
+Each rule is a test on the same items, or one for each language or task. A rule of the kind "better" holds when the interval
+of the difference lies above its margin and the p-value, corrected for the number of such tests (Holm), is below 1 - confidence;
+one of the kind "not worse" likewise with the margin below zero. A rule is broken when the interval lies wholly on the wrong
+side. In between the data don't tell. One broken rule rejects; one that isn't told leaves the verdict open.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
-
-import numpy as np
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from seodang.errors import EvaluationError
-from seodang.params import GateParams
+from seodang.evaluation import reasons
+from seodang.evaluation.reasons import Reason
+from seodang.evaluation.scores import Pairs
+from seodang.evaluation.statistics import holm, is_binary, items_needed, mcnemar_exact, paired_bootstrap
+from seodang.params import FloorParams, GateParams, RuleParams
 
 Verdict = Literal["promote", "reject", "inconclusive"]
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Tuned against one way of prompting the base, on the same items."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    """One rule on some of the items: what was asked and what was found.
 
+    Differences are candidate minus reference, turned so that more is better.
+    """
+
+    rule: int  # its place among the rules
     against: str
+    ask: Literal["better", "not_worse"]
+    metric: str
+    of: str  # "", or the language or task of a rule that asks for each
+    margin: float
     items: int
-    tuned: float
-    base: float
+    candidate: float  # means, as they are
+    reference: float
     difference: float
-    low: float  # of the interval of the difference
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One rule with what was found, in both languages."""
-
+    low: float | None  # of the interval; None with a single item
+    high: float | None
+    p: float  # two-sided, of a difference no better than the margin allows
+    p_mcnemar: float | None  # where all scores are right or wrong
+    p_holm: float
+    needed: int | None  # items that would decide it; None where it is decided, or where no number would
     passed: bool | None  # None: the data don't tell
-    ko: str
-    en: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The verdict with everything that it rests on."""
 
     verdict: Verdict
     reasons: list[Reason]
-    comparisons: list[Comparison]
-    score: float
-    stop_rate: float | None
-    items: int
+    tests: list[Test]
 
 
-def paired_bootstrap(differences: Sequence[float], *, seed: int, resamples: int, confidence: float) -> tuple[float, float]:
-    """Return the percentile interval of the mean paired difference (Efron & Tibshirani 1993, ch. 13).
+def decide(compared: Mapping[str, Sequence[tuple[str, Mapping[str, Pairs]]]], gate: GateParams) -> Decision:
+    """Return promote only when every rule is met; inconclusive when only the number of items stands in the way.
 
     Args:
-        differences: Tuned minus base, one an item, at least one.
-        confidence: Such as 0.95.
-    """
-    values = np.asarray(differences, dtype=np.float64)
-    rng = np.random.default_rng(seed)
-    means = np.array([values[rng.integers(0, len(values), len(values))].mean() for _ in range(resamples)])
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return float(low), float(high)
-
-
-def compare(tuned: Mapping[str, float], base: Mapping[str, float], against: str, gate: GateParams) -> Comparison:
-    """Return the paired comparison of two arms, item id -> score.
+        compared: For "base" and "champion", each reference's name with the pairs of each metric. A kind that has no reference,
+            as the champion before the first promotion, makes its rules void, and a reason says so.
 
     Raises:
-        EvaluationError: If they were not asked the same items.
+        EvaluationError: If a rule or a floor finds no item, or nothing is left to ask for something better.
     """
-    if tuned.keys() != base.keys():
-        odd = sorted(tuned.keys() ^ base.keys())
-        raise EvaluationError(f"tuned and {against} were not asked the same items ({len(odd)} differ, first {odd[0]}); run: dvc repro --force evaluate")
-    differences = [tuned[item] - base[item] for item in sorted(tuned)]
-    low, high = paired_bootstrap(differences, seed=gate.seed, resamples=gate.resamples, confidence=gate.confidence)
-    tuned_mean, base_mean = (sum(scores.values()) / len(scores) for scores in (tuned, base))
-    return Comparison(against, len(differences), round(tuned_mean, 4), round(base_mean, 4), round(tuned_mean - base_mean, 4), round(low, 4), round(high, 4))
+    found = [test for place, rule in enumerate(gate.rules) for name, pairs in compared.get(rule.against, []) for test in _tests(place, rule, name, pairs, gate)]
+    if not any(test.ask == "better" for test in found):
+        raise EvaluationError("no rule that asks for something better has anything to compare with; without one an equal model would be promoted")
+    tests = [_judged(test, gate) for test in _corrected(found)]
+    floors = [_floor(floor, compared, gate) for floor in gate.floors]
+    void = [reasons.no_reference(kind) for kind in dict.fromkeys(rule.against for rule in gate.rules) if not compared.get(kind)]
+    told = [*(reasons.of_test(test, gate.confidence, gate.minimum_items) for test in tests), *floors, *void]
+    return Decision(verdict=_verdict([reason.passed for reason in told]), reasons=told, tests=tests)
 
 
-def decide(comparisons: Sequence[Comparison], score: float, stop_rate: float | None, gate: GateParams) -> Decision:
-    """Return promote only when every rule is met; inconclusive when only the number of items stands in the way."""
-    items = comparisons[0].items
-    reasons = [_enough_items(items, gate), _good_enough(score, gate), *(_better(found, gate) for found in comparisons)]
-    if stop_rate is not None:
-        reasons.append(_stops(stop_rate, gate))
-    if any(reason.passed is False for reason in reasons):
-        verdict: Verdict = "reject"
-    elif any(reason.passed is None for reason in reasons):
-        verdict = "inconclusive"
-    else:
-        verdict = "promote"
-    return Decision(verdict, reasons, list(comparisons), round(score, 4), stop_rate, items)
+def _verdict(passed: Sequence[bool | None]) -> Verdict:
+    if any(rule is False for rule in passed):
+        return "reject"
+    return "inconclusive" if any(rule is None for rule in passed) else "promote"
 
 
-def _enough_items(items: int, gate: GateParams) -> Reason:
-    enough = items >= gate.minimum_items
-    return Reason(
-        True if enough else None,
-        f"비교한 문항은 {items}개입니다 (필요: {gate.minimum_items}개 이상).",
-        f"{items} items were compared ({gate.minimum_items} are needed).",
+def _tests(place: int, rule: RuleParams, against: str, pairs: Mapping[str, Pairs], gate: GateParams) -> list[Test]:
+    if rule.metric not in pairs:
+        raise EvaluationError(f"rule {place + 1} asks for metric {rule.metric!r}, which no item has; there are {', '.join(sorted(pairs))}")
+    chosen = pairs[rule.metric].chosen(tasks=rule.tasks)
+    if not len(chosen):
+        raise EvaluationError(
+            f"rule {place + 1} finds no item with metric {rule.metric!r} in the tasks {', '.join(rule.tasks)}; there are {', '.join(sorted(set(pairs[rule.metric].tasks)))}"
+        )
+    match rule.each:
+        case "all":
+            parts = {"": chosen}
+        case "language":
+            parts = {language: chosen.chosen(language=language) for language in sorted(set(chosen.languages))}
+        case "task":
+            parts = {task: chosen.chosen(tasks=[task]) for task in sorted(set(chosen.tasks))}
+    return [_test(place, rule, against, of, part, gate) for of, part in parts.items()]
+
+
+def _test(place: int, rule: RuleParams, against: str, of: str, pairs: Pairs, gate: GateParams) -> Test:
+    differences = (pairs.candidate - pairs.reference) * (1.0 if rule.higher_is_better else -1.0)
+    margin = rule.margin if rule.ask == "better" else -rule.margin
+    found = paired_bootstrap(differences, margin=margin, seed=gate.seed, resamples=gate.resamples, confidence=gate.confidence)
+    # McNemar's test is of no difference at all: with a margin it says nothing about the rule.
+    mcnemar = mcnemar_exact(pairs.candidate, pairs.reference) if not rule.margin and is_binary(pairs.candidate, pairs.reference) else None
+    p = found.p if mcnemar is None else max(found.p, mcnemar)
+    known = len(pairs) > 1
+    return Test(
+        rule=place,
+        against=against,
+        ask=rule.ask,
+        metric=rule.metric,
+        of=of,
+        margin=rule.margin,
+        items=len(pairs),
+        candidate=float(pairs.candidate.mean()),
+        reference=float(pairs.reference.mean()),
+        difference=found.difference,
+        low=found.low if known else None,
+        high=found.high if known else None,
+        p=p,
+        p_mcnemar=mcnemar,
+        p_holm=p,
+        needed=items_needed(differences, margin=margin, significance=1 - gate.confidence, power=gate.power),
+        passed=None,
     )
 
 
-def _good_enough(score: float, gate: GateParams) -> Reason:
-    return Reason(
-        score >= gate.minimum_score,
-        f"튜닝한 모델의 {gate.metric} 점수는 {score:.3f}입니다 (기준: {gate.minimum_score:g} 이상).",
-        f"The tuned model's {gate.metric} is {score:.3f} (at least {gate.minimum_score:g} is asked).",
-    )
+def _corrected(tests: Sequence[Test]) -> list[Test]:
+    """Return the tests with Holm's p-values; those that ask for better and those that ask for not worse are two families."""
+    corrected = list(tests)
+    for kind in ("better", "not_worse"):
+        places = [place for place, test in enumerate(tests) if test.ask == kind]
+        for place, p in zip(places, holm([tests[place].p for place in places]), strict=True):
+            corrected[place] = replace(tests[place], p_holm=p)
+    return corrected
 
 
-def _better(found: Comparison, gate: GateParams) -> Reason:
-    passed: bool | None = found.low > gate.minimum_margin
-    if not passed and found.difference > gate.minimum_margin:
-        passed = None  # better on these items, but the interval reaches the margin: more items would tell
-    share = f"{gate.confidence:.0%}"
-    interval = f"[{found.low:+.3f}, {found.high:+.3f}]"
-    return Reason(
-        passed,
-        f"베이스({found.against}) {found.base:.3f} 대비 차이 {found.difference:+.3f}, {share} 구간 {interval} (기준: {gate.minimum_margin:g} 초과).",
-        f"Against the base ({found.against}, {found.base:.3f}) the difference is {found.difference:+.3f}, {share} interval {interval} (must lie above {gate.minimum_margin:g}).",
-    )
+def _judged(test: Test, gate: GateParams) -> Test:
+    """Return the test with what it says."""
+    margin = test.margin if test.ask == "better" else -test.margin
+    passed: bool | None = None
+    if test.high is not None and _is_wrong(test.high, margin, test.ask):
+        passed = False
+    elif test.low is not None and test.low > margin and test.p_holm <= 1 - gate.confidence and test.items >= gate.minimum_items:
+        passed = True
+    needed = None if passed is not None else max(test.needed or 0, gate.minimum_items if test.items < gate.minimum_items else 0) or None
+    return replace(test, passed=passed, needed=needed)
 
 
-def _stops(stop_rate: float, gate: GateParams) -> Reason:
-    return Reason(
-        stop_rate >= gate.minimum_stop_rate,
-        f"자유 답변의 {stop_rate:.1%}가 스스로 끝났습니다 (기준: {gate.minimum_stop_rate:.0%} 이상).",
-        f"{stop_rate:.1%} of the free answers ended by themselves (at least {gate.minimum_stop_rate:.0%} is asked).",
-    )
+def _is_wrong(high: float, margin: float, ask: str) -> bool:
+    """Return whether even the upper end of the interval doesn't reach what is asked."""
+    return high <= margin if ask == "better" else high < margin
 
 
-def scores_of(rows: Sequence[Mapping[str, Any]], arm: str, gate: GateParams) -> dict[str, float]:
-    """Return item id -> score of one arm on the items of the test split that decide.
-
-    Raises:
-        EvaluationError: If no item has the metric.
-    """
-    wanted = {
-        f"{row['task']}/{row['item']}": float(row[gate.metric])
-        for row in rows
-        if row["arm"] == arm and row["split"] == "test" and row[gate.metric] is not None and (not gate.tasks or row["task"] in gate.tasks)
-    }
-    if not wanted:
-        raise EvaluationError(f"no item of the test split has the metric {gate.metric!r} for {arm}; change gate.metric or gate.tasks")
-    return wanted
+def _floor(floor: FloorParams, compared: Mapping[str, Sequence[tuple[str, Mapping[str, Pairs]]]], gate: GateParams) -> Reason:
+    pairs = next(found for references in compared.values() for _, found in references)
+    if floor.metric not in pairs:
+        raise EvaluationError(f"a floor asks for metric {floor.metric!r}, which no item has; there are {', '.join(sorted(pairs))}")
+    chosen = pairs[floor.metric].chosen(tasks=floor.tasks)
+    if not len(chosen):
+        raise EvaluationError(f"a floor finds no item with metric {floor.metric!r} in the tasks {', '.join(floor.tasks)}")
+    return reasons.of_floor(floor.metric, float(chosen.candidate.mean()), floor.minimum, len(chosen))

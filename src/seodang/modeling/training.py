@@ -26,6 +26,7 @@ from seodang.modeling.launching import from_first, process_number
 from seodang.modeling.lessons import Lessons
 from seodang.modeling.packing import Layout, Pass
 from seodang.modeling.resuming import newest_whole
+from seodang.modeling.rotary import fuse_rotary
 from seodang.modeling.run_settings import arguments_of, callbacks_of, checkpoints_kept, layout_of, mixed, settings_of
 from seodang.modeling.sharding import gathered, gathered_weights
 from seodang.modeling.tracking import Readings, Tracked, elapsed, resumed_at, silence
@@ -158,6 +159,7 @@ def _prepared(model: PreTrainedModel, train: TrainParams, lessons: Lessons, pad:
     layout = learn_as_the_model_does(model, lessons, _layout(model, train, pad))
     tuned = with_adapter(model, train)
     fuse_norms(tuned)
+    fuse_rotary(tuned)
     return tuned, fuse_lora(tuned), layout
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from seodang.params.expectations import ExpectationsParams
+from seodang.params.gate import FloorParams, GateParams, RuleParams
 from seodang.params.model import GgufParams, ModelParams, PackageParams, PromptFormat, PromptParams, ScratchParams
 from seodang.params.prepare import DuplicatesParams, LeaksParams, PrepareParams
 from seodang.params.section import Section
 from seodang.params.sources import Format, IngestParams, PrimerParams, SourceParams, TableTemplate
-from seodang.params.training import EvaluateParams, GateParams, TrainParams
+from seodang.params.training import EvaluateParams, TrainParams
 
 __all__ = [
     "DuplicatesParams",
     "EvaluateParams",
     "ExpectationsParams",
+    "FloorParams",
     "Format",
     "GateParams",
     "GgufParams",
@@ -25,6 +27,7 @@ __all__ = [
     "PrimerParams",
     "PromptFormat",
     "PromptParams",
+    "RuleParams",
     "ScratchParams",
     "Section",
     "SourceParams",

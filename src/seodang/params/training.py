@@ -96,22 +96,3 @@ class EvaluateParams(Section):
     max_new_tokens: PositiveInt
     generated_per_task: PositiveInt
     """Items of each task and language that are also answered freely, by greedy generation."""
-
-
-class GateParams(Section):
-    """When a tuned model is good enough."""
-
-    seed: int
-    resamples: PositiveInt
-    confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    metric: Literal["accuracy", "exact", "chrf"]
-    """accuracy: over the items with a closed label set; exact (0 to 1) and chrf (0 to 100): over free answers."""
-    tasks: list[str]
-    """Tasks of the test split that decide; [] for all that have the metric."""
-    minimum_score: Annotated[float, Field(ge=0, le=100)]
-    """The tuned model's mean of the metric."""
-    minimum_margin: Annotated[float, Field(ge=0, lt=100)]
-    """The interval of tuned minus base must lie above this."""
-    minimum_items: PositiveInt
-    minimum_stop_rate: Annotated[float, Field(ge=0, le=1)]
-    """Share of free answers that end by themselves."""

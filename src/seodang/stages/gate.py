@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 
-from seodang.evaluation.gate import compare, decide, scores_of
+from seodang.evaluation.gate import decide
+from seodang.evaluation.scores import pair, scores_of
 from seodang.evaluation.summary import TUNED
 from seodang.jsonl import read_json, read_rows, sha256_of, write_json
 from seodang.params import GateParams
@@ -19,13 +20,10 @@ def run(*, gate: GateParams, paths: Paths) -> Report:
     """Decide whether the tuned model is better than the base's best prompts."""
     evaluated = read_json(paths.evaluate_report)
     rows = list(read_rows(paths.scores))
-    tuned = scores_of(rows, TUNED, gate)
-    comparisons = [compare(tuned, scores_of(rows, arm, gate), arm, gate) for arm in evaluated["best"].values()]
-    stop_rate = next(arm["stop_rate"] for arm in evaluated["arms"] if arm["name"] == TUNED)
-    decision = asdict(decide(comparisons, sum(tuned.values()) / len(tuned), stop_rate, gate))
+    tuned = scores_of(rows, TUNED)
+    decision = decide({"base": [(arm, pair(tuned, scores_of(rows, arm), arm)) for arm in evaluated["best"].values()]}, gate)
     report = {
-        **decision,
-        "metric": gate.metric,
+        **asdict(decision),
         "confidence": gate.confidence,
         "items_fingerprint": evaluated["items_fingerprint"],
         "adapter_sha256": evaluated["adapter_sha256"],
