@@ -32,6 +32,11 @@ class Paths:
         return self.root / ".seodang" / "training"
 
     @property
+    def evaluating(self) -> Path:
+        """Where a run of evaluation keeps its results until it is done, so that a killed one goes on."""
+        return self.root / ".seodang" / "evaluating"
+
+    @property
     def model_cache(self) -> Path:
         """Converted checkpoints, by checksum; safe to delete."""
         return self.root / ".seodang" / "models"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -10,12 +14,13 @@ import pytest
 from tiny_models import make_tiny_adapter, make_tiny_model
 from training_cases import records, train_params
 
-from seodang.jsonl import write_records
+from seodang import measuring
+from seodang.jsonl import read_json, read_rows, write_records
 from seodang.params import EvaluateParams, PromptParams
 from seodang.paths import Paths
 from seodang.stages import evaluate as stage
 
-EVALUATE = EvaluateParams(seed=1, items_per_task=2, shots=1, base_formats=["koalpaca"], batch_tokens=256, max_new_tokens=4, generated_per_task=1)
+EVALUATE = EvaluateParams(seed=1, items_per_task=2, shots=[0, 1], base_formats=["koalpaca"], batch_tokens=256, max_new_tokens=4, generated_per_task=1)
 
 
 @pytest.fixture
@@ -60,3 +65,47 @@ def test_an_adapter_is_put_onto_the_base_that_is_loaded(paths, loaded):
     make_tiny_adapter(paths.base, paths.adapter)
     assert arms(paths) == ["zero_shot", "few_shot", "tuned"]
     assert loaded == [[]]
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from seodang import measuring
+from seodang.params import EvaluateParams, PromptParams, TrainParams
+from seodang.paths import Paths
+from seodang.stages import evaluate
+slow = measuring.log_likelihoods
+measuring.log_likelihoods = lambda *arguments: (time.sleep(0.3), slow(*arguments))[1]
+evaluate.run(prompt=PromptParams(format="koalpaca"), train=TrainParams.model_validate_json(sys.argv[2]), evaluate=EvaluateParams.model_validate_json(sys.argv[3]), paths=Paths(Path(sys.argv[1])))
+"""
+
+
+def journal_lines(paths: Paths) -> int:
+    return sum(file.read_bytes().count(b"\n") for file in paths.evaluating.glob("*.jsonl"))
+
+
+@pytest.mark.slow
+def test_an_evaluation_that_was_killed_goes_on_and_asks_nothing_twice(paths, monkeypatch):
+    make_tiny_adapter(paths.base, paths.adapter)
+    command = [sys.executable, "-c", KILLED, str(paths.root), train_params().model_dump_json(), EVALUATE.model_dump_json()]
+    child = subprocess.Popen(command)
+    deadline = time.monotonic() + 120
+    while journal_lines(paths) < 8 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    child.kill()  # SIGKILL: nothing can be tidied up
+    child.wait()
+    rows = [json.loads(line) for file in paths.evaluating.glob("*.jsonl") for line in file.read_text("utf-8").splitlines(keepends=True)[1:] if line.endswith("\n")]
+    kept = len(rows)
+    assert kept >= 7
+    asked: list[int] = []
+    score = measuring.log_likelihoods
+    monkeypatch.setattr(measuring, "log_likelihoods", lambda model, questions, tokens: (asked.append(len(questions)), score(model, questions, tokens))[1])
+    assert arms(paths) == ["zero_shot", "few_shot", "tuned"]
+    resumed = paths.scores.read_bytes()
+    monkeypatch.undo()
+    assert read_json(paths.evaluate_report)["resumed"] == kept
+    assert journal_lines(paths) == 0
+    assert arms(paths) == ["zero_shot", "few_shot", "tuned"]
+    assert paths.scores.read_bytes() == resumed
+    # One option an item here: what the journal held was not asked again.
+    assert sum(asked) == len(list(read_rows(paths.scores))) - sum(row["kind"] == "options" for row in rows)

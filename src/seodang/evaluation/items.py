@@ -6,8 +6,11 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from seodang.records import Record
+
+Normalisation = Literal["none", "characters", "bytes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,22 @@ class TaskItems:
     split: str  # "test", or "unseen" for a cluster that was held out of training
     records: list[Record]
     exemplars: list[Record]  # from the training split only
+    normalisation: Normalisation = "none"
+
+    @property
+    def place(self) -> str:
+        """Return what tells the items from those of all other tasks."""
+        return f"{self.split}/{self.task}/{self.language}"
+
+    def size(self, option: str) -> int:
+        """Return by what the log-likelihood of an option is divided before options are compared."""
+        match self.normalisation:
+            case "none":
+                return 1
+            case "characters":
+                return max(1, len(option))
+            case "bytes":
+                return max(1, len(option.encode()))
 
     @property
     def kind(self) -> str:

@@ -58,7 +58,8 @@ class Pairs:
             for place, (task, spoken) in enumerate(zip(self.tasks, self.languages, strict=True))
             if (not wanted or task in wanted) and (language is None or spoken == language)
         ]
-        return Pairs(*(tuple(column[place] for place in kept) for column in (self.tasks, self.languages, self.items)), self.candidate[kept], self.reference[kept])
+        tasks, languages, items = (tuple(column[place] for place in kept) for column in (self.tasks, self.languages, self.items))
+        return Pairs(tasks, languages, items, self.candidate[kept], self.reference[kept])
 
 
 def pair(candidate: Scores, reference: Scores, against: str) -> dict[str, Pairs]:

@@ -87,8 +87,8 @@ class EvaluateParams(Section):
     seed: int
     items_per_task: PositiveInt
     """Test items of each task and language at the most, chosen by hash."""
-    shots: NonNegativeInt
-    """Exemplars of the few-shot prompt, from the training split."""
+    shots: Annotated[list[NonNegativeInt], Field(min_length=1)]
+    """Numbers of exemplars with which the base is asked, from the training split; it is judged by its best."""
     base_formats: Annotated[list[PromptFormat], Field(min_length=1)]
     """Prompt formats tried with the base; it is judged by its best."""
     batch_tokens: PositiveInt

@@ -1,0 +1,156 @@
+"""Ask a model items and score its answers: the same way for every model, prompt and number of exemplars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from seodang.evaluation.items import TaskItems
+from seodang.evaluation.journal import Journal
+from seodang.evaluation.metrics import best_choice, chrf, same_answer
+from seodang.evaluation.summary import ItemScore
+from seodang.modeling.asking import Asker
+from seodang.modeling.generating import Generated, generate
+from seodang.modeling.scoring import Question, log_likelihoods
+from seodang.params import EvaluateParams, PromptFormat
+from seodang.records import Record
+
+_TOGETHER = 64  # free answers between two entries of the journal
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A model and a way of asking it."""
+
+    name: str
+    format: PromptFormat
+    shots: int
+    model: Literal["base", "tuned", "champion"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The prompts of one task as one arm gets them."""
+
+    task: TaskItems
+    exemplars: list[Record]
+    prompts: list[list[int]]
+
+
+Key = tuple[str, str, str, str]  # kind of result, arm, place (split/task/language), item
+
+
+class Results:
+    """What has been measured so far, in memory and in the journal; a run that was killed finds its own again."""
+
+    def __init__(self, journal: Journal) -> None:
+        """Take what the journal holds."""
+        self._journal = journal
+        self._found: dict[Key, Any] = {_key(row): row["result"] for row in journal.rows}
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._found
+
+    def __getitem__(self, key: Key) -> Any:  # noqa: ANN401 - of two kinds
+        return self._found[key]
+
+    def add(self, results: Iterable[tuple[Key, Any]]) -> None:
+        """Keep results that came together."""
+        new = dict(results)
+        self._journal.append({"kind": kind, "arm": arm, "place": place, "item": item, "result": result} for (kind, arm, place, item), result in new.items())
+        self._found |= new
+
+
+def _key(row: dict[str, Any]) -> Key:
+    return row["kind"], row["arm"], row["place"], row["item"]
+
+
+def measure(model: Any, asker: Asker, arm: Arm, tasks: Sequence[TaskItems], evaluate: EvaluateParams, results: Results, progress: Callable[[], object]) -> Iterator[ItemScore]:  # noqa: ANN401 - peft's wrapper behaves as a PreTrainedModel
+    """Yield the scores of one arm; what `results` has already is not asked again.
+
+    Args:
+        model: With weights, on its device.
+        asker: Of the arm's format.
+        arm: Its name stands in the scores.
+        tasks: Items and exemplars; so many exemplars are shown as the arm says and the model's context holds.
+        evaluate: Batch sizes and how many items are answered freely.
+        results: Of this and earlier runs.
+        progress: Called after each task.
+    """
+    asked = [_asked(model, asker, arm, task, evaluate) for task in tasks]
+    _answer_freely(model, asker, arm, asked, evaluate, results)
+    for part in asked:
+        _score_options(model, asker, arm, part, evaluate, results)
+        for index, record in enumerate(part.task.records):
+            yield _item_score(asker, arm, part, record, results, freely=index < evaluate.generated_per_task)
+        progress()
+
+
+def _asked(model: Any, asker: Asker, arm: Arm, task: TaskItems, evaluate: EvaluateParams) -> Asked:  # noqa: ANN401
+    context = int(model.config.get_text_config().max_position_embeddings) - evaluate.max_new_tokens
+    exemplars = asker.fitting(task.records, task.exemplars[: arm.shots], context)
+    return Asked(task, exemplars, [asker.prompt(record, exemplars) for record in task.records])
+
+
+def _answer_freely(model: Any, asker: Asker, arm: Arm, asked: Sequence[Asked], evaluate: EvaluateParams, results: Results) -> None:  # noqa: ANN401
+    """Answer the first items of each task by greedy generation, those of all tasks together: full batches are quicker."""
+    missing = [
+        (key, prompt)
+        for part in asked
+        for record, prompt in list(zip(part.task.records, part.prompts, strict=True))[: evaluate.generated_per_task]
+        if (key := ("answer", arm.name, part.task.place, record.id)) not in results
+    ]
+    missing.sort(key=lambda pair: len(pair[1]))
+    for start in range(0, len(missing), _TOGETHER):
+        some = missing[start : start + _TOGETHER]
+        answers = generate(model, [prompt for _, prompt in some], end=asker.end, max_new_tokens=evaluate.max_new_tokens, batch_tokens=evaluate.batch_tokens)
+        results.add((key, {"tokens": answer.tokens, "stopped": answer.stopped}) for (key, _), answer in zip(some, answers, strict=True))
+
+
+def _score_options(model: Any, asker: Asker, arm: Arm, part: Asked, evaluate: EvaluateParams, results: Results) -> None:  # noqa: ANN401
+    """Find the log-likelihood of each option of each item of a task, of the reference where there are no options."""
+    missing = [
+        (key, prompt, options_of(record))
+        for record, prompt in zip(part.task.records, part.prompts, strict=True)
+        if (key := ("options", arm.name, part.task.place, record.id)) not in results
+    ]
+    questions = [Question(prompt, asker.answer(option)) for _, prompt, options in missing for option in options]
+    found = iter(log_likelihoods(model, questions, evaluate.batch_tokens))
+    results.add((key, [next(found) for _ in options]) for key, _, options in missing)
+
+
+def options_of(record: Record) -> list[str]:
+    """Return what the log-likelihoods of an item are of."""
+    return list(record.choices) if record.output in record.choices else [record.output]
+
+
+def _item_score(asker: Asker, arm: Arm, part: Asked, record: Record, results: Results, *, freely: bool) -> ItemScore:
+    options, likelihoods = options_of(record), results["options", arm.name, part.task.place, record.id]
+    found = results["answer", arm.name, part.task.place, record.id] if freely else None
+    generated = None if found is None else Generated(**found)
+    answer = None if generated is None else _text(asker, arm, generated)
+    predicted = options[best_choice([value / part.task.size(option) for value, option in zip(likelihoods, options, strict=True)])] if len(options) > 1 else None
+    return ItemScore(
+        arm=arm.name,
+        shots=len(part.exemplars),
+        item=record.id,
+        task=part.task.task,
+        language=part.task.language,
+        split=part.task.split,
+        kind=part.task.kind,
+        reference=record.output,
+        accuracy=None if predicted is None else float(predicted == record.output),
+        predicted=predicted,
+        loss=-likelihoods[options.index(record.output)] / max(1, len(asker.answer(record.output))),
+        answer=answer,
+        exact=None if answer is None else float(same_answer(answer, record.output)),
+        chrf=None if answer is None else chrf(answer, record.output),
+        stopped=None if generated is None else generated.stopped,
+    )
+
+
+def _text(asker: Asker, arm: Arm, generated: Generated) -> str:
+    answer = str(asker.tokenizer.decode(generated.tokens, skip_special_tokens=True)).strip()
+    # A base was never taught to stop: only its first line is held against it.
+    return answer.partition("\n")[0].strip() if arm.model == "base" else answer
