@@ -1,4 +1,4 @@
-"""The command line: seodang run | stage | plan | check | gate | profile | report | serve.
+"""The command line: seodang run | stage | plan | check | gate | study | profile | report | serve.
 
 Exit codes: 0 done; 1 (check) rows were rejected; 2 the input or the set-up cannot be used; 3 the model is rejected (run:
 or not told to be better); 4 (gate) the scores don't tell; 70 a fault of our own (EX_SOFTWARE of sysexits.h); 75 a source on the
@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from seodang import check_command, gate_command, plan_command
+from seodang import check_command, gate_command, plan_command, study_command
 from seodang.errors import SeodangError
 from seodang.paths import Paths
 
@@ -91,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     gate = commands.add_parser("gate", help="judge score files: 0 promote, 3 reject, 4 inconclusive, 2 unusable / 점수 파일 판정")
     gate_command.add_arguments(gate)
     gate.set_defaults(run=gate_command.run)
+    study = commands.add_parser("study", help="measure prompting against tuning on one task and on many / 프롬프트와 튜닝 비교")
+    study_command.add_arguments(study)
+    study.set_defaults(run=_study)
     profile = commands.add_parser("profile", help="list, show or use a set of parameters / 설정 묶음")
     profile.add_argument("action", choices=["list", "show", "use"])
     profile.add_argument("name", nargs="?", help="a name in profiles/ or the path of an overlay of your own")
@@ -121,6 +124,10 @@ def _stage(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> int:
     return plan_command.run(options, Paths(Path.cwd()))
+
+
+def _study(options: argparse.Namespace) -> int:
+    return study_command.run(options, Paths(Path.cwd()))
 
 
 def _profile(options: argparse.Namespace) -> int:

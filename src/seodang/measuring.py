@@ -38,6 +38,16 @@ class Asked:
     prompts: list[list[int]]
 
 
+def ways_of_base(evaluate: EvaluateParams) -> Iterator[Arm]:
+    """Yield the ways of asking the base: every format with every number of exemplars. Names tell as much as differs."""
+    formats = evaluate.base_formats
+    few = [count for count in evaluate.shots if count]
+    for count in evaluate.shots:
+        for format in formats:
+            parts = ["few_shot" if count else "zero_shot", *([format] if len(formats) > 1 else []), *([str(count)] if count and len(few) > 1 else [])]
+            yield Arm("/".join(parts), format, count, "base")
+
+
 Key = tuple[str, str, str, str]  # kind of result, arm, place (split/task/language), item
 
 
@@ -82,8 +92,8 @@ def measure(model: Any, asker: Asker, arm: Arm, tasks: Sequence[TaskItems], eval
     _answer_freely(model, asker, arm, asked, evaluate, results)
     for part in asked:
         _score_options(model, asker, arm, part, evaluate, results)
-        for index, record in enumerate(part.task.records):
-            yield _item_score(asker, arm, part, record, results, freely=index < evaluate.generated_per_task)
+        for index in range(len(part.task.records)):
+            yield _item_score(asker, arm, part, index, results, freely=index < evaluate.generated_per_task)
         progress()
 
 
@@ -125,7 +135,8 @@ def options_of(record: Record) -> list[str]:
     return list(record.choices) if record.output in record.choices else [record.output]
 
 
-def _item_score(asker: Asker, arm: Arm, part: Asked, record: Record, results: Results, *, freely: bool) -> ItemScore:
+def _item_score(asker: Asker, arm: Arm, part: Asked, index: int, results: Results, *, freely: bool) -> ItemScore:
+    record = part.task.records[index]
     options, likelihoods = options_of(record), results["options", arm.name, part.task.place, record.id]
     found = results["answer", arm.name, part.task.place, record.id] if freely else None
     generated = None if found is None else Generated(**found)
@@ -147,6 +158,7 @@ def _item_score(asker: Asker, arm: Arm, part: Asked, record: Record, results: Re
         exact=None if answer is None else float(same_answer(answer, record.output)),
         chrf=None if answer is None else chrf(answer, record.output),
         stopped=None if generated is None else generated.stopped,
+        prompt_tokens=len(part.prompts[index]),
     )
 
 

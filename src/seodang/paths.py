@@ -170,6 +170,10 @@ class Paths:
         """The gate's decision with its reasons."""
         return self.stage("gate") / "verdict.json"
 
+    def study(self, name: str) -> Path:
+        """Return the folder of a study: its report, and what it trained and asked for it."""
+        return self.root / "artifacts" / "study" / name
+
     @property
     def merged(self) -> Path:
         """Base and adapter merged: the served weights."""

@@ -12,7 +12,7 @@ VERDICT = {
         {"passed": True, "ko": "문항은 120개입니다.", "en": "120 items were compared."},
         {"passed": False, "ko": "정확도는 0.700입니다.", "en": "The accuracy is 0.700."},
     ],
-    "comparisons": [{"against": "few_shot", "difference": 0.1234, "low": -0.01, "high": 0.25}],
+    "tests": [{"against": "few_shot", "difference": 0.1234, "low": -0.01, "high": 0.25}],
     "score": 0.7,
     "adapter_sha256": "ab" * 32,
 }

@@ -28,6 +28,7 @@ class ItemScore:
     exact: float | None  # 1 if it is the reference
     chrf: float | None  # 0 to 100
     stopped: bool | None  # it ended by itself
+    prompt_tokens: int  # of what the model read, exemplars included
 
 
 MEASURES = ("accuracy", "exact", "chrf", "loss")

@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -22,7 +22,7 @@ from seodang.evaluation.items import TaskItems, choose_items, fingerprint
 from seodang.evaluation.journal import Journal
 from seodang.evaluation.summary import TUNED, ItemScore, best_arm, by_arm, by_task
 from seodang.jsonl import read_records, sha256_of, write_atomically, write_json, write_rows
-from seodang.measuring import Arm, Results, measure
+from seodang.measuring import Arm, Results, measure, ways_of_base
 from seodang.modeling.adapters import is_whole_model, load_adapter, trained_sha256
 from seodang.modeling.asking import Asker
 from seodang.modeling.device import choose_device, keep_freed_memory, peak_memory_mb
@@ -41,7 +41,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
     started, cpu_started = time.monotonic(), time.process_time()
     tokenizer = load_tokenizer(paths.base)
     tasks = _tasks(evaluate, paths)
-    arms = [*arms_of_base(evaluate, evaluate.shots), Arm(TUNED, prompt.format, 0, "tuned")]
+    arms = [*ways_of_base(evaluate), Arm(TUNED, prompt.format, 0, "tuned")]
     formats = {arm.name: {"format": arm.format, "shots": arm.shots, "fingerprint": prompt_fingerprint(arm.format, tokenizer)} for arm in arms}  # type: ignore[arg-type]
     key = _run_key(formats, train, evaluate, tasks, paths)
     with _journal(paths, key) as journal:
@@ -71,16 +71,6 @@ def _tasks(evaluate: EvaluateParams, paths: Paths) -> list[TaskItems]:
     if not tasks:
         raise EvaluationError("the test split is empty: nothing can be compared; raise prepare.test_share")
     return tasks
-
-
-def arms_of_base(evaluate: EvaluateParams, shots: Sequence[int]) -> Iterator[Arm]:
-    """Yield the ways of asking the base: every format with every number of exemplars. Names tell as much as differs."""
-    formats = evaluate.base_formats
-    few = [count for count in shots if count]
-    for count in shots:
-        for format in formats:
-            parts = ["few_shot" if count else "zero_shot", *([format] if len(formats) > 1 else []), *([str(count)] if count and len(few) > 1 else [])]
-            yield Arm("/".join(parts), format, count, "base")
 
 
 def _run_key(formats: dict[str, Any], train: TrainParams, evaluate: EvaluateParams, tasks: Sequence[TaskItems], paths: Paths) -> str:
