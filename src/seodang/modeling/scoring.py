@@ -23,7 +23,7 @@ from seodang.modeling.token_trees import Tree, common_prefix, grow, shared_lengt
 # Logits of one forward pass at the most: a vocabulary of 262,144 would else take gigabytes.
 _LOGITS = 48_000_000
 # Tokens of a tree at the most. Attention looks at all pairs of a row and masks most of them, which costs more than it saves beyond this.
-_TREE_TOKENS = {"cpu": 512}
+_TREE_TOKENS = {"cpu": 256}
 _TREE_TOKENS_ELSEWHERE = 2048
 _MASKED = {"sdpa", "eager"}  # kinds of attention that take any mask
 

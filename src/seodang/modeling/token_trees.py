@@ -58,7 +58,7 @@ def grow(rows: Sequence[Sequence[int]]) -> tuple[Tree, list[list[int]]]:
     return tree, paths
 
 
-def common_prefix(rows: Sequence[Sequence[int]]) -> int:
+def common_prefix(rows: Sequence[list[int]]) -> int:
     """Return how many leading tokens all rows share."""
     first, last = min(rows), max(rows)  # all others lie between these two in the order of a dictionary
     return shared_length(first, last)
