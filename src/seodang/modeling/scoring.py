@@ -1,17 +1,31 @@
-"""Log-likelihood of given answers. What all prompts of a call begin with is computed once."""
+"""Log-likelihood of given answers. What prompts have in common is computed once, and logits only where answers stand.
+
+The beginning that all prompts of a call share, few-shot exemplars above all, is read once and kept as keys and values. The rest
+goes through the model as trees of tokens (seodang.modeling.token_trees), many items to a pass in one row without padding: the
+options of an item share its prompt, and an option of a single token costs nothing, as its probability stands where the prompt ends.
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+from seodang.errors import EvaluationError
+from seodang.modeling.attention import can_pack
+from seodang.modeling.token_trees import Tree, common_prefix, grow, shared_length
 
 # Logits of one forward pass at the most: a vocabulary of 262,144 would else take gigabytes.
 _LOGITS = 48_000_000
+# Tokens of a tree at the most. Attention looks at all pairs of a row and masks most of them, which costs more than it saves beyond this.
+_TREE_TOKENS = {"cpu": 256}
+_TREE_TOKENS_ELSEWHERE = 2048
+_MASKED = {"sdpa", "eager"}  # kinds of attention that take any mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,82 +36,225 @@ class Question:
     answer: list[int]
 
 
-def common_prefix(questions: Sequence[Question]) -> int:
-    """Return how many leading tokens all prompts share, at least one token of each left over."""
-    longest = min(len(question.prompt) for question in questions) - 1
-    first = questions[0].prompt
-    for length in range(longest):
-        if any(question.prompt[length] != first[length] for question in questions):
-            return length
-    return longest
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A prompt and all answers to it that are scored."""
+
+    item: str  # named in messages
+    prompt: list[int]  # token ids, at least one
+    options: tuple[tuple[str, list[int]], ...]  # texts, and their token ids
 
 
-@torch.inference_mode()
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How probable an answer is after its prompt."""
+
+    nats: float  # sum of log p(token | prompt, answer so far)
+    tokens: int  # of the answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Prefix:
+    """What all prompts begin with, as the model remembers it."""
+
+    length: int  # tokens
+    cache: DynamicCache
+
+
+def check_options(choice: Choice) -> None:
+    """Refuse options that no model could tell apart.
+
+    Raises:
+        EvaluationError: If two options have the same token ids, or one has none; it names item and options.
+    """
+    texts: dict[tuple[int, ...], str] = {}
+    for text, ids in choice.options:
+        if not ids:
+            raise EvaluationError(f"item {choice.item}: option {text!r} has no token in this tokenizer; give the item options with text")
+        if tuple(ids) in texts:
+            raise EvaluationError(
+                f"item {choice.item}: options {texts[tuple(ids)]!r} and {text!r} are the same tokens {ids} in this tokenizer, so no model can tell them apart; change one of them"
+            )
+        texts[tuple(ids)] = text
+
+
 def log_likelihoods(model: PreTrainedModel, questions: Sequence[Question], batch_tokens: int) -> list[float]:
     """Return the sum of log p(answer token | prompt, answer so far) of each question, in nats.
 
     Args:
-        batch_tokens: Padded tokens of one forward pass, the shared prefix not counted.
+        batch_tokens: Tokens of one forward pass, the shared prefix not counted.
     """
-    if not questions:
-        return []
-    shared = common_prefix(questions)
-    cache = _prefix_cache(model, questions[0].prompt[:shared])
-    result = [0.0] * len(questions)
-    vocabulary = model.config.get_text_config().vocab_size
-    for batch in _batches(questions, shared, batch_tokens, vocabulary):
-        scores = _score(model, [questions[index] for index in batch], shared, cache)
-        for index, score in zip(batch, scores, strict=True):
-            result[index] = score
+    numbers: dict[tuple[int, ...], list[int]] = {}
+    for number, question in enumerate(questions):
+        numbers.setdefault(tuple(question.prompt), []).append(number)
+    choices = [Choice("", list(prompt), tuple(("", questions[number].answer) for number in asked)) for prompt, asked in numbers.items()]
+    asked_of, result = list(numbers.values()), [0.0] * len(questions)
+    for found in _passes(model, choices, batch_tokens, frozenset()):
+        for place, likelihoods in found:
+            for number, likelihood in zip(asked_of[place], likelihoods, strict=True):
+                result[number] = likelihood.nats
     return result
 
 
-def _prefix_cache(model: PreTrainedModel, prefix: Sequence[int]) -> DynamicCache | None:
-    if not prefix:
-        return None
-    ids = torch.tensor([prefix], device=model.device)
-    cache: DynamicCache = model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
-    return cache
+def score_choices(model: PreTrainedModel, choices: Sequence[Choice], batch_tokens: int, *, known: Collection[int] = frozenset()) -> Iterator[list[tuple[int, list[Likelihood]]]]:
+    """Yield, pass by pass, places among `choices` with the likelihoods of that choice's options.
+
+    Args:
+        batch_tokens: As in log_likelihoods.
+        known: Places that are not asked again. The passes stay those of the whole, and so does the rounding of their results.
+
+    Raises:
+        EvaluationError: As check_options, before anything is computed.
+    """
+    for choice in choices:
+        check_options(choice)
+    return _passes(model, choices, batch_tokens, known)
 
 
-def _batches(questions: Sequence[Question], shared: int, batch_tokens: int, vocabulary: int) -> Iterator[list[int]]:
-    """Yield indices, questions of like length together, so that little is padded."""
+@torch.inference_mode()
+def _passes(model: PreTrainedModel, choices: Sequence[Choice], batch_tokens: int, known: Collection[int]) -> Iterator[list[tuple[int, list[Likelihood]]]]:
+    if len(known) >= len(choices):
+        return
+    packed = _takes_trees(model)
+    # One token of every prompt is left over, which predicts the first of the answer.
+    shared = min(common_prefix([choice.prompt for choice in choices]), min(len(choice.prompt) for choice in choices) - 1) if packed else 0
+    prefix = _read_prefix(model, choices[0].prompt[:shared])
+    vocabulary = model.config.get_text_config().vocab_size
+    limit = min(batch_tokens, _TREE_TOKENS.get(model.device.type, _TREE_TOKENS_ELSEWHERE))
+    batches = _tree_batches(choices, shared, limit, vocabulary) if packed else _row_batches(choices, batch_tokens, vocabulary)
+    score = _score_tree if packed else _score_rows
+    for batch in batches:
+        if asked := [place for place in batch if place not in known]:
+            yield list(zip(asked, score(model, [choices[place] for place in asked], prefix), strict=True))
 
-    def size(index: int) -> tuple[int, int]:
-        question = questions[index]
-        return (len(question.prompt) - shared + len(question.answer), len(question.answer))
 
+def _takes_trees(model: PreTrainedModel) -> bool:
+    """Return whether the model takes positions and masks of our own, and remembers nothing but keys and values."""
+    layers = DynamicCache(config=model.config).layers
+    kinds = {(type(layer), getattr(layer, "sliding_window", None)) for layer in layers}
+    plain = {kind for kind, _ in kinds} <= {DynamicLayer, DynamicSlidingWindowLayer} and len(kinds) <= len({kind for kind, _ in kinds})
+    return plain and can_pack(model) and model.config._attn_implementation in _MASKED
+
+
+def _read_prefix(model: PreTrainedModel, ids: Sequence[int]) -> _Prefix:
+    cache = DynamicCache(config=model.config)
+    if ids:
+        model(input_ids=torch.tensor([ids], device=model.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return _Prefix(len(ids), cache)
+
+
+def _tree_batches(choices: Sequence[Choice], shared: int, limit: int, vocabulary: int) -> Iterator[list[int]]:
+    """Yield the choices of each tree, those with like beginnings together.
+
+    Args:
+        shared: Tokens that all prompts begin with, which are in no tree.
+        limit: Tokens of a tree; a choice of more has one to itself.
+    """
     batch: list[int] = []
-    for index in sorted(range(len(questions)), key=size):
-        longest, answer = size(index)
-        rows = len(batch) + 1
-        if batch and (rows * longest > batch_tokens or rows * (answer + 2) * vocabulary > _LOGITS):
+    tokens = places = 0
+    before: list[int] = []
+    for number in sorted(range(len(choices)), key=lambda number: choices[number].prompt[shared:]):
+        tail = choices[number].prompt[shared:]
+        later = sum(len(ids) - 1 for _, ids in choices[number].options)
+        own = len(tail) - (shared_length(before, tail) if batch else 0)
+        if batch and (tokens + own + later > limit or (places + 1 + later) * vocabulary > _LOGITS):
             yield batch
-            batch = []
-        batch.append(index)
+            batch, tokens, places, own = [], 0, 0, len(tail)
+        batch.append(number)
+        tokens, places, before = tokens + own + later, places + 1 + later, tail
     yield batch
 
 
-def _score(model: PreTrainedModel, questions: Sequence[Question], shared: int, cache: DynamicCache | None) -> list[float]:
-    """Return the scores of one batch, padded on the right: causal attention never looks there."""
-    rows = [question.prompt[shared:] + question.answer for question in questions]
+def _row_batches(choices: Sequence[Choice], limit: int, vocabulary: int) -> Iterator[list[int]]:
+    """Yield the choices of each pass of rows, those of like length together, so that little is padded."""
+
+    def size(number: int) -> tuple[int, int]:
+        longest = max(len(ids) for _, ids in choices[number].options)
+        return (len(choices[number].prompt) + longest, longest)
+
+    batch: list[int] = []
+    rows = answer = 0
+    for number in sorted(range(len(choices)), key=size):
+        length, longest = size(number)
+        rows, answer = rows + len(choices[number].options), max(answer, longest)
+        if batch and (rows * length > limit or rows * (answer + 2) * vocabulary > _LOGITS):
+            yield batch
+            batch, rows, answer = [], len(choices[number].options), longest
+        batch.append(number)
+    yield batch
+
+
+def _score_tree(model: PreTrainedModel, choices: Sequence[Choice], prefix: _Prefix) -> list[list[Likelihood]]:
+    """Return the scores of one pass, laid out as a tree behind the prefix."""
+    tails = [choice.prompt[prefix.length :] for choice in choices]
+    asked = [(tail, ids) for tail, choice in zip(tails, choices, strict=True) for _, ids in choice.options]
+    tree, paths = grow([tail + ids[:-1] for tail, ids in asked])
+    # A token is predicted by the one before it: the first of an answer by the last of its prompt.
+    predictors = [path[len(tail) - 1 :] for path, (tail, _) in zip(paths, asked, strict=True)]
+    wanted = sorted({place for path in predictors for place in path})
+    column = {place: number for number, place in enumerate(wanted)}
+    logits: Tensor = model(
+        input_ids=torch.tensor([tree.tokens], device=model.device),
+        position_ids=torch.tensor([tree.depths], device=model.device) + prefix.length,
+        attention_mask=_masks(model, tree, prefix),
+        past_key_values=_lent(prefix.cache),
+        use_cache=True,
+        logits_to_keep=torch.tensor(wanted, device=model.device),
+    ).logits[0]
+    nats = _picked(logits, [[column[place] for place in path] for path in predictors], [ids for _, ids in asked])
+    scores = iter([Likelihood(value, len(ids)) for value, (_, ids) in zip(nats, asked, strict=True)])
+    return [[next(scores) for _ in choice.options] for choice in choices]
+
+
+def _picked(logits: Tensor, rows: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]) -> list[float]:
+    """Return the sum of log p of each answer's tokens.
+
+    Args:
+        logits: (L, vocabulary).
+        rows: For each answer, the rows of the logits that predict its tokens.
+        answers: Their ids.
+    """
+    exact = logits.float()
+    places = torch.tensor([row for path in rows for row in path], device=logits.device)
+    tokens = torch.tensor([token for answer in answers for token in answer], device=logits.device)
+    found = (exact[places, tokens] - exact.logsumexp(dim=-1)[places]).double()
+    return [float(part.sum()) for part in found.cpu().split([len(answer) for answer in answers])]
+
+
+def _lent(cache: DynamicCache) -> DynamicCache:
+    """Return a cache that a forward pass may add to: these layers replace their tensors, and those of the original stay."""
+    lent = copy.copy(cache)
+    lent.layers = [copy.copy(layer) for layer in cache.layers]
+    return lent
+
+
+def _masks(model: PreTrainedModel, tree: Tree, prefix: _Prefix) -> Tensor | dict[str, Tensor]:
+    """Return what is added to the attention scores, (1, 1, U, kept prefix + U), of each kind of layer where there are two."""
+    windows = {getattr(layer, "sliding_window", None) for layer in prefix.cache.layers}
+    masks = {"full_attention" if window is None else "sliding_attention": _mask(tree, prefix.length, window, model) for window in windows}
+    return masks if len(masks) > 1 else next(iter(masks.values()))
+
+
+def _mask(tree: Tree, before: int, window: int | None, model: PreTrainedModel) -> Tensor:
+    kept = before if window is None else min(before, window - 1)  # as DynamicSlidingWindowLayer keeps them
+    own = torch.from_numpy(tree.visible(window))
+    prefix = torch.ones(len(tree.tokens), kept, dtype=torch.bool)
+    if window is not None:  # token at before + depth, prefix token at before - kept + column
+        prefix = torch.tensor(tree.depths)[:, None] + kept - torch.arange(kept) < window
+    seen = torch.cat([prefix, own], dim=1).to(model.device)
+    return torch.zeros(seen.shape, dtype=model.dtype, device=model.device).masked_fill_(~seen, float("-inf"))[None, None]
+
+
+def _score_rows(model: PreTrainedModel, choices: Sequence[Choice], prefix: _Prefix) -> list[list[Likelihood]]:
+    """Return the scores of one pass of a model that takes no trees: each answer in a row of its own, padded on the right where causal attention never looks."""
+    asked = [(choice.prompt, ids) for choice in choices for _, ids in choice.options]
+    rows = [prompt + ids[:-1] for prompt, ids in asked]
     width = max(map(len, rows))
     ids = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=model.device)
-    # The token at position p is predicted at p - 1; logits are asked for there and nowhere else.
-    spans = [range(len(row) - len(question.answer) - 1, len(row) - 1) for row, question in zip(rows, questions, strict=True)]
+    spans = [range(len(prompt) - 1, len(row)) for row, (prompt, _) in zip(rows, asked, strict=True)]
     wanted = sorted({place for span in spans for place in span})
-    logits = model(input_ids=ids, past_key_values=_repeated(cache, len(rows)), use_cache=cache is not None, logits_to_keep=torch.tensor(wanted, device=model.device)).logits
-    column = {place: index for index, place in enumerate(wanted)}
-    scores = []
-    for row, (span, question) in enumerate(zip(spans, questions, strict=True)):
-        picked: Tensor = logits[row, [column[place] for place in span]].float().log_softmax(dim=-1)
-        scores.append(float(picked.gather(1, torch.tensor(question.answer, device=model.device)[:, None]).sum()))
-    return scores
-
-
-def _repeated(cache: DynamicCache | None, rows: int) -> DynamicCache | None:
-    if cache is None:
-        return None
-    own = copy.deepcopy(cache)  # a forward pass appends to the cache that it is given
-    own.batch_repeat_interleave(rows)
-    return own
+    column = {place: number for number, place in enumerate(wanted)}
+    logits = model(input_ids=ids, use_cache=False, logits_to_keep=torch.tensor(wanted, device=model.device)).logits
+    flat, own = logits.flatten(0, 1), [[row * len(wanted) + column[place] for place in span] for row, span in enumerate(spans)]
+    nats = iter(_picked(flat, own, [answer for _, answer in asked]))
+    return [[Likelihood(next(nats), len(answer)) for _, answer in choice.options] for choice in choices]
