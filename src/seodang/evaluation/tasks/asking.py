@@ -1,0 +1,27 @@
+"""The texts that a model is asked with, as lm-evaluation-harness joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seodang.evaluation.tasks.items import Item
+from seodang.evaluation.tasks.spec import TaskSpec
+
+
+def few_shot_text(spec: TaskSpec, item: Item, exemplars: Sequence[Item], wording: str) -> str:
+    """Return the prompt in a wording with solved exemplars before it; each is ended by the separator.
+
+    Source: lm-evaluation-harness, fewshot_delimiter and target_delimiter of a task.
+    """
+    solved = "".join(f"{shown.prompts[wording]}{spec.delimiter}{shown.reference}{spec.separator}" for shown in exemplars)
+    return solved + item.prompts[wording]
+
+
+def context_and_continuation(context: str, option: str, delimiter: str) -> tuple[str, str]:
+    """Return what a model is given and what it is scored on; together they are context, delimiter and option.
+
+    Blanks at the end of the context move to the option's side, because tokenizers join a blank to the word behind it: left on
+    the context's side it makes any word unlikely. Source: lm-evaluation-harness, TemplateLM._encode_pair.
+    """
+    given = context.rstrip()
+    return given, context[len(given) :] + delimiter + option
