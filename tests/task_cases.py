@@ -25,6 +25,8 @@ def raw_spec(**others: Any) -> dict[str, Any]:
         "delimiter": " ",
         "separator": "\n\n",
         "normalise": "none",
+        "max_new_tokens": None,
+        "until": [],
         "metrics": ["accuracy"],
         "extra": [],
         "limit": None,

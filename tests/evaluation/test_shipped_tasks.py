@@ -6,9 +6,11 @@ import pytest
 from task_cases import film
 
 from seodang.data.primer.families import classification_families, families
+from seodang.data.primer.generator import primer_records
 from seodang.data.strict_rows import read_whole_rows
 from seodang.evaluation.ifeval.rules import RULES
 from seodang.evaluation.tasks.asking import few_shot_text
+from seodang.evaluation.tasks.choosing import exemplars_for
 from seodang.evaluation.tasks.loading import load_task, records_task
 from seodang.evaluation.tasks.spec import SplitData, load_specs
 
@@ -135,3 +137,13 @@ def test_remarks_are_read_one_at_a_time_for_their_perplexity(tmp_path):
 @pytest.mark.parametrize("name", sorted(SPECS))
 def test_a_task_is_read_alone_too(name):
     assert load_specs(FOLDER, [name]) == [SPECS[name]]
+
+
+def test_every_primer_task_can_be_asked_of_the_primers_own_records():
+    records = list({record.id: record for record in primer_records(seed=1, classification_per_language=24, sentiment_per_language=24, open_per_language=8)}.values())
+    asked, training = records[::2], records[1::2]
+    for name, spec in SPECS.items():
+        if isinstance(spec.data, SplitData):
+            task = records_task(spec, asked, training, seed=1)
+            assert {item.language for item in task.items} == {"ko", "en"}, name
+            assert all(len(exemplars_for(task, language, seed=1, shots=4)) == 4 for language in ("ko", "en")), name

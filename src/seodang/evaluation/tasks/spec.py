@@ -84,6 +84,10 @@ class TaskSpec(Section):
     normalise: Normalisation
     """What an option's log-likelihood is divided by for accuracy_norm: its length in characters (lm-evaluation-harness' acc_norm),
     in UTF-8 bytes (its acc_bytes), or in tokens; the delimiter is not counted. accuracy itself is never normalised."""
+    max_new_tokens: PositiveInt | None
+    """Of a free answer; null: as params.yaml says."""
+    until: list[str]
+    """Texts before which a free answer is cut, since a base model was never taught to end one; kind generate."""
     metrics: Annotated[list[str], Field(min_length=1)]
     """The first is the headline."""
     extra: list[str]
@@ -101,6 +105,10 @@ class TaskSpec(Section):
         return self
 
     def _faults_of_options(self) -> Iterator[str]:
+        if self.kind != "generate" and (self.max_new_tokens is not None or self.until):
+            yield f"max_new_tokens and until are read by kind generate only, but the kind is {self.kind}"
+        if "" in self.until:
+            yield "until holds an empty text, before which nothing would be left"
         if self.kind != "generate" and not self.answer:
             yield f"answer is empty: kind {self.kind} needs one / answer가 비었습니다"
         if self.kind != "choice":
