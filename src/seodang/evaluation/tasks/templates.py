@@ -53,6 +53,8 @@ def render(text: str, values: Mapping[str, Any]) -> str:
     Raises:
         EvaluationError: If the values don't fit; without the place, which the caller knows.
     """
+    if "{" not in text:
+        return unicodedata.normalize("NFC", text)
     try:
         filled = _compiled(text).render({**values, ROW: values})
     except _FAULTS as error:
