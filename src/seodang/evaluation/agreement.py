@@ -1,0 +1,69 @@
+"""Figures of a set of items that are no mean over items: agreement of labels and of grades, perplexities. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+
+def macro_f1(gold: Sequence[str], predicted: Sequence[str]) -> float:
+    """Return the mean over the labels of their F1, 0 to 1: labels that occur in either, each counting the same.
+
+    As sklearn.metrics.f1_score(average="macro"), which lm-evaluation-harness takes for KoBEST.
+
+    Raises:
+        ValueError: If the two are of different lengths, or empty.
+    """
+    _check(gold, predicted)
+    pairs = list(zip(gold, predicted, strict=True))
+    scores = []
+    for label in dict.fromkeys((*gold, *predicted)):
+        right = sum(one == label == other for one, other in pairs)
+        named = sum((one == label) + (other == label) for one, other in pairs)
+        scores.append(2 * right / named)
+    return sum(scores) / len(scores)
+
+
+def pearson(gold: Sequence[float], predicted: Sequence[float]) -> float | None:
+    """Return Pearson's correlation, -1 to 1; None where all values of one side are the same.
+
+    Raises:
+        ValueError: As macro_f1.
+    """
+    _check(gold, predicted)
+    if len(set(gold)) < 2 or len(set(predicted)) < 2:
+        return None
+    return float(np.corrcoef(gold, predicted)[0, 1])
+
+
+def spearman(gold: Sequence[float], predicted: Sequence[float]) -> float | None:
+    """Return Spearman's rank correlation, ties at their mean rank, the figure of STS data (Ham et al. 2020); else as pearson.
+
+    Of a model that chooses, `predicted` are the log-odds of "같음": no threshold is needed then.
+    """
+    _check(gold, predicted)
+    return pearson(stats.rankdata(gold).tolist(), stats.rankdata(predicted).tolist())
+
+
+def perplexity(log_likelihoods: Sequence[float], units: Sequence[int]) -> float:
+    """Return exp(-sum of log p / sum of units), 1 or more: of tokens, words or bytes, whichever is counted.
+
+    As lm-evaluation-harness' word_perplexity and byte_perplexity: weighted by length, not the mean over texts.
+
+    Args:
+        log_likelihoods: Nats, one a text.
+        units: Of each text; 1 at least in all.
+
+    Raises:
+        ValueError: As macro_f1.
+    """
+    _check(log_likelihoods, units)
+    return math.exp(-sum(log_likelihoods) / sum(units))
+
+
+def _check(first: Sequence[object], second: Sequence[object]) -> None:
+    if len(first) != len(second) or not first:
+        raise ValueError(f"{len(first)} and {len(second)} values: they must be as many, and one at least")

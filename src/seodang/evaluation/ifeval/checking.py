@@ -1,0 +1,83 @@
+"""Strict and loose verdicts on an answer (Zhou et al. 2023, section 2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seodang.errors import EvaluationError
+from seodang.evaluation.ifeval.arguments import Arguments
+from seodang.evaluation.ifeval.rules import RULES
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Which instructions of a prompt an answer follows, in their order."""
+
+    strict: tuple[bool, ...]
+    loose: tuple[bool, ...]  # of the answer or one of loosened()
+
+
+def followed(ids: Sequence[str], arguments: Sequence[Mapping[str, Any]], answer: str) -> Followed:
+    """Return the verdicts on an answer; a blank one follows nothing.
+
+    Args:
+        ids: Of the prompt's instructions, such as "punctuation:no_comma".
+        arguments: Of each instruction.
+        answer: As it was generated.
+
+    Raises:
+        EvaluationError: Listing what is wrong with the instructions, see faults_of.
+    """
+    if faults := faults_of(ids, arguments):
+        raise EvaluationError("; ".join(faults))
+    asked = [(id, Arguments(id, values)) for id, values in zip(ids, arguments, strict=True)]
+    variants = list(loosened(answer))
+    return Followed(
+        tuple(_follows(id, values, answer) for id, values in asked),
+        tuple(any(_follows(id, values, variant) for variant in variants) for id, values in asked),
+    )
+
+
+def _follows(id: str, arguments: Arguments, answer: str) -> bool:
+    return bool(answer.strip()) and RULES[id](answer, arguments)
+
+
+def loosened(answer: str) -> Iterator[str]:
+    """Yield the answer; it without its first line, its last, and both; and each of the four without asterisks.
+
+    An opening like "Sure, here it is:" and marks of bold type are forgiven.
+    """
+    lines = answer.split("\n")
+    for part in (answer, "\n".join(lines[1:]).strip(), "\n".join(lines[:-1]).strip(), "\n".join(lines[1:-1]).strip()):
+        yield part
+        yield part.replace("*", "")
+
+
+def faults_of(ids: object, arguments: object) -> list[str]:
+    """Return what is wrong with the instructions of a prompt: no list, no rule for an id, an argument that is missing."""
+    if not (isinstance(ids, Sequence) and not isinstance(ids, str) and ids and isinstance(arguments, Sequence) and len(ids) == len(arguments)):
+        return ["instructions must be a list of ids, one at least, and as many sets of arguments / 지시 목록이 맞지 않습니다"]
+    faults = []
+    for id, values in zip(ids, arguments, strict=True):
+        if id not in RULES:
+            faults.append(f"instruction {id}: there is no rule for it; take the prompt out / 검사 규칙이 없습니다")
+        elif not isinstance(values, Mapping):
+            faults.append(f"instruction {id}: its arguments must be an object (got {values!r}) / 인자는 객체여야 합니다")
+        else:
+            try:
+                RULES[id]("probe", Arguments(id, values))
+            except EvaluationError as error:
+                faults.append(str(error))
+    return faults
+
+
+def instruction_accuracy(verdicts: Sequence[Sequence[bool]]) -> float:
+    """Return the share of all instructions that are followed, 0 to 1, prompts with more of them counting more: inst_level_*_acc.
+
+    Raises:
+        ZeroDivisionError: If there is none.
+    """
+    every = [one for prompt in verdicts for one in prompt]
+    return sum(every) / len(every)

@@ -1,0 +1,47 @@
+"""The texts that a model is asked with, as lm-evaluation-harness joins them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from seodang.evaluation.tasks.items import Item, Task
+from seodang.evaluation.tasks.spec import TaskSpec
+
+
+def few_shot_text(spec: TaskSpec, item: Item, exemplars: Sequence[Item], wording: str) -> str:
+    """Return the prompt in a wording with solved exemplars before it; each is ended by the separator.
+
+    Source: lm-evaluation-harness, fewshot_delimiter and target_delimiter of a task.
+    """
+    solved = "".join(f"{shown.prompts[wording]}{spec.delimiter}{shown.reference}{spec.separator}" for shown in exemplars)
+    return solved + item.prompts[wording]
+
+
+def context_and_continuation(context: str, option: str, delimiter: str) -> tuple[str, str]:
+    """Return what a model is given and what it is scored on; together they are context, delimiter and option.
+
+    Blanks at the end of the context move to the option's side, because tokenizers join a blank to the word behind it: left on
+    the context's side it makes any word unlikely. Source: lm-evaluation-harness, TemplateLM._encode_pair.
+    """
+    given = context.rstrip()
+    return given, context[len(given) :] + delimiter + option
+
+
+def cut(answer: str, until: Sequence[str]) -> str:
+    """Return an answer up to the first of the texts that end one, blanks around it left out; they may stand before it."""
+    answer = answer.strip()
+    ends = [place for text in until if (place := answer.find(text)) >= 0]
+    return answer[: min(ends, default=len(answer))].strip()
+
+
+def fingerprint(task: Task, exemplars: Sequence[Item], wording: str) -> str:
+    """Return 16 hex digits of a hash of all that a model is asked: items, exemplars, and what the spec says of joining and counting.
+
+    Equal means that scores may be compared; it is what `asked` in a score file is for.
+    """
+    spec = task.spec
+    shown = [[item.id, item.prompts[wording], item.choices, item.reference] for item in (*task.items, *exemplars)]
+    told = [spec.name, spec.kind, spec.delimiter, spec.separator, spec.normalise, spec.max_new_tokens, spec.until, len(exemplars), shown]
+    return hashlib.sha256(json.dumps(told, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()[:16]

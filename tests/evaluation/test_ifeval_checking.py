@@ -1,0 +1,48 @@
+"""Strict and loose verdicts."""
+
+import pytest
+
+from seodang.errors import EvaluationError
+from seodang.evaluation.ifeval.checking import Followed, faults_of, followed, instruction_accuracy, loosened
+
+NO_COMMA, QUOTED = "punctuation:no_comma", "startend:quotation"
+
+
+def test_each_instruction_of_a_prompt_has_its_verdict():
+    assert followed([NO_COMMA, QUOTED], [{}, {}], '"a, b"') == Followed((False, True), (False, True))
+
+
+def test_a_blank_answer_follows_nothing():
+    assert followed([NO_COMMA], [{}], " \n") == Followed((False,), (False,))
+
+
+def test_an_opening_line_and_bold_type_are_forgiven_loosely():
+    assert followed([NO_COMMA], [{}], "Sure, here it is:\nAll is well.") == Followed((False,), (True,))
+    assert followed([QUOTED], [{}], '네, 답입니다:\n"봄이 왔다."\n도움이 되었기를!') == Followed((False,), (True,))
+    assert followed([QUOTED], [{}], '**"Yes."**') == Followed((False,), (True,))
+
+
+def test_what_is_followed_strictly_is_followed_loosely():
+    bullets = "detectable_format:number_bullet_lists"
+    assert followed([bullets], [{"num_bullets": 1}], "* one") == Followed((True,), (True,))
+
+
+def test_the_eight_variants_are_those_of_the_paper():
+    assert set(loosened("a*\nb\nc")) == {"a*\nb\nc", "a\nb\nc", "b\nc", "a*\nb", "a\nb", "b"}
+    assert len(list(loosened("a"))) == 8
+
+
+def test_arguments_that_are_null_are_passed_over():
+    assert followed([NO_COMMA], [{"num_words": None, "relation": None}], "a").strict == (True,)
+
+
+def test_faulty_instructions_are_told_all_at_once():
+    with pytest.raises(EvaluationError) as error:
+        followed(["magic:trick", "length_constraints:number_words", NO_COMMA], [{}, {}, "x"], "a")
+    for part in ("magic:trick: there is no rule", "length_constraints:number_words: the argument", "its arguments must be an object"):
+        assert part in str(error.value)
+    assert faults_of([NO_COMMA], []) == faults_of([], []) == faults_of(NO_COMMA, [{}]) != []
+
+
+def test_instruction_accuracy_counts_instructions_and_not_prompts():
+    assert instruction_accuracy([(True, True, True), (False,)]) == 0.75

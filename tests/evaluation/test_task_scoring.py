@@ -1,0 +1,56 @@
+"""What items score."""
+
+import math
+
+import pytest
+from task_cases import free_spec, spec
+
+from seodang.evaluation.tasks.items import Item
+from seodang.evaluation.tasks.scoring import answer_scores, choice_scores, normalised, predicted_choice, text_scores
+
+ITEM = Item(id="1", prompts={"bare": "질문?"}, choices=("예", "아니오, 아니오"), reference="아니오, 아니오", language="ko")
+
+
+def test_accuracy_is_of_the_plain_log_likelihoods_and_accuracy_norm_of_those_by_length():
+    by_length = spec(normalise="characters", metrics=["accuracy", "accuracy_norm"])
+    assert choice_scores(by_length, ITEM, [-2.0, -4.0], [1, 4]) == {"accuracy": 0.0, "accuracy_norm": 1.0}
+    assert choice_scores(spec(), ITEM, [-2.0, -4.0], [1, 4]) == {"accuracy": 0.0}
+    assert predicted_choice(ITEM, [-4.0, -4.0]) == "예"  # the first of equals, as numpy's argmax
+
+
+def test_lengths_are_counted_as_stated():
+    def by(how):
+        return normalised([-12.0, -12.0], ["예", "no"], [4, 3], how)
+
+    assert by("none") == [-12.0, -12.0]
+    assert by("characters") == [-12.0, -6.0]
+    assert by("bytes") == [-4.0, -6.0]  # three bytes a syllable
+    assert by("tokens") == [-3.0, -4.0]
+
+
+def test_a_free_answer_gets_the_metrics_that_the_task_names():
+    asked = free_spec(metrics=["chrf", "exact", "rouge_l", "length_ratio", "stopped", "same_language", "repetition"])
+    item = Item(id="1", prompts={"bare": "수도는 어디인가요?"}, choices=(), reference="서울", language="ko")
+    assert answer_scores(asked, item, "서울.", stopped=True) == {
+        "chrf": pytest.approx(87.5),  # precision (2/3 + 1/2) / 2, recall 1, F2
+        "exact": 1.0,
+        "rouge_l": 1.0,
+        "length_ratio": 1.5,
+        "stopped": 1.0,
+        "same_language": 1.0,
+        "repetition": 0.0,
+    }
+    assert answer_scores(free_spec(), item, "Busan", stopped=False) == {"exact": 0.0}
+
+
+def test_an_answer_to_instructions_that_can_be_verified_is_verified():
+    asked = free_spec(metrics=["ifeval_prompt_strict", "ifeval_instruction_strict", "ifeval_prompt_loose"], answer="", extra=["instruction_id_list", "kwargs"])
+    extra = {"instruction_id_list": ["punctuation:no_comma", "startend:quotation"], "kwargs": [{}, {}]}
+    item = Item(id="1", prompts={"bare": "?"}, choices=(), reference="", language="en", extra=extra)
+    assert answer_scores(asked, item, "no comma here", stopped=True) == {"ifeval_prompt_strict": 0.0, "ifeval_instruction_strict": 0.5, "ifeval_prompt_loose": 0.0}
+
+
+def test_bits_per_byte_do_not_depend_on_the_tokenizer():
+    coarse, fine = text_scores(-6 * math.log(2), 1, "가나"), text_scores(-6 * math.log(2), 6, "가나")
+    assert coarse["bits_per_byte"] == fine["bits_per_byte"] == pytest.approx(1.0)
+    assert coarse["loss"] == pytest.approx(6 * fine["loss"])
