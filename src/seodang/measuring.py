@@ -10,9 +10,11 @@ from seodang.evaluation.items import TaskItems
 from seodang.evaluation.journal import Journal
 from seodang.evaluation.metrics import best_choice, chrf, same_answer
 from seodang.evaluation.summary import ItemScore
+from seodang.evaluation.tasks.asking import cut
+from seodang.evaluation.tasks.scoring import answer_scores, normalised
 from seodang.modeling.asking import Asker
 from seodang.modeling.generating import Generated, generate
-from seodang.modeling.scoring import Question, log_likelihoods
+from seodang.modeling.scoring import Choice, score_choices
 from seodang.params import EvaluateParams, PromptFormat
 from seodang.records import Record
 
@@ -27,6 +29,7 @@ class Arm:
     format: PromptFormat
     shots: int
     model: Literal["base", "tuned", "champion"]
+    wording: int = 0  # of task files that have several
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +37,32 @@ class Asked:
     """The prompts of one task as one arm gets them."""
 
     task: TaskItems
+    records: list[Record]  # its items as this arm is asked them
     exemplars: list[Record]
     prompts: list[list[int]]
 
 
-def ways_of_base(evaluate: EvaluateParams) -> Iterator[Arm]:
-    """Yield the ways of asking the base: every format with every number of exemplars. Names tell as much as differs."""
-    formats = evaluate.base_formats
-    few = [count for count in evaluate.shots if count]
+def most_wordings(tasks: Sequence[TaskItems]) -> int:
+    """Return how many wordings the task with the most of them has."""
+    return 1 + max((len(task.others) for task in tasks), default=0)
+
+
+def ways_of_base(evaluate: EvaluateParams, wordings: int) -> Iterator[Arm]:
+    """Yield the ways of asking the base: every format, number of exemplars and wording. Names tell as much as differs.
+
+    Args:
+        evaluate: Formats and numbers of exemplars.
+        wordings: The most that a task has.
+    """
+    several_formats, several_shots = len(evaluate.base_formats) > 1, sum(count > 0 for count in evaluate.shots) > 1
     for count in evaluate.shots:
-        for format in formats:
-            parts = ["few_shot" if count else "zero_shot", *([format] if len(formats) > 1 else []), *([str(count)] if count and len(few) > 1 else [])]
-            yield Arm("/".join(parts), format, count, "base")
+        for format in evaluate.base_formats:
+            for wording in range(wordings):
+                parts = ["few_shot" if count else "zero_shot"]
+                parts += [format] if several_formats else []
+                parts += [str(count)] if count and several_shots else []
+                parts += [f"w{wording + 1}"] if wordings > 1 else []
+                yield Arm("/".join(parts), format, count, "base", wording)
 
 
 Key = tuple[str, str, str, str]  # kind of result, arm, place (split/task/language), item
@@ -98,36 +115,44 @@ def measure(model: Any, asker: Asker, arm: Arm, tasks: Sequence[TaskItems], eval
 
 
 def _asked(model: Any, asker: Asker, arm: Arm, task: TaskItems, evaluate: EvaluateParams) -> Asked:  # noqa: ANN401
-    context = int(model.config.get_text_config().max_position_embeddings) - evaluate.max_new_tokens
-    exemplars = asker.fitting(task.records, task.exemplars[: arm.shots], context)
-    return Asked(task, exemplars, [asker.prompt(record, exemplars) for record in task.records])
+    context = int(model.config.get_text_config().max_position_embeddings) - _longest_answer(task, evaluate)
+    asked = task.wording(arm.wording)
+    exemplars = asker.fitting(asked.records, asked.exemplars[: arm.shots], context)
+    return Asked(task, asked.records, exemplars, [asker.prompt(record, exemplars) for record in asked.records])
+
+
+def _longest_answer(task: TaskItems, evaluate: EvaluateParams) -> int:
+    """Return the tokens that a free answer may have."""
+    return evaluate.max_new_tokens if task.spec is None or task.spec.max_new_tokens is None else task.spec.max_new_tokens
 
 
 def _answer_freely(model: Any, asker: Asker, arm: Arm, asked: Sequence[Asked], evaluate: EvaluateParams, results: Results) -> None:  # noqa: ANN401
     """Answer the first items of each task by greedy generation, those of all tasks together: full batches are quicker."""
-    missing = [
-        (key, prompt)
-        for part in asked
-        for record, prompt in list(zip(part.task.records, part.prompts, strict=True))[: evaluate.generated_per_task]
-        if (key := ("answer", arm.name, part.task.place, record.id)) not in results
-    ]
-    missing.sort(key=lambda pair: len(pair[1]))
-    for start in range(0, len(missing), _TOGETHER):
-        some = missing[start : start + _TOGETHER]
-        answers = generate(model, [prompt for _, prompt in some], end=asker.end, max_new_tokens=evaluate.max_new_tokens, batch_tokens=evaluate.batch_tokens)
-        results.add((key, {"tokens": answer.tokens, "stopped": answer.stopped}) for (key, _), answer in zip(some, answers, strict=True))
+    for longest in sorted({_longest_answer(part.task, evaluate) for part in asked}):
+        missing = [
+            (key, prompt)
+            for part in asked
+            if _longest_answer(part.task, evaluate) == longest
+            for record, prompt in list(zip(part.records, part.prompts, strict=True))[: evaluate.generated_per_task]
+            if (key := ("answer", arm.name, part.task.place, record.id)) not in results
+        ]
+        missing.sort(key=lambda pair: len(pair[1]))
+        for start in range(0, len(missing), _TOGETHER):
+            some = missing[start : start + _TOGETHER]
+            answers = generate(model, [prompt for _, prompt in some], end=asker.end, max_new_tokens=longest, batch_tokens=evaluate.batch_tokens)
+            results.add((key, {"tokens": answer.tokens, "stopped": answer.stopped}) for (key, _), answer in zip(some, answers, strict=True))
 
 
 def _score_options(model: Any, asker: Asker, arm: Arm, part: Asked, evaluate: EvaluateParams, results: Results) -> None:  # noqa: ANN401
     """Find the log-likelihood of each option of each item of a task, of the reference where there are no options."""
-    missing = [
-        (key, prompt, options_of(record))
-        for record, prompt in zip(part.task.records, part.prompts, strict=True)
-        if (key := ("options", arm.name, part.task.place, record.id)) not in results
+    keys = [("options", arm.name, part.task.place, record.id) for record in part.records]
+    choices = [
+        Choice(f"{part.task.place}/{record.id}", prompt, tuple((option, asker.answer(option)) for option in options_of(record)))
+        for record, prompt in zip(part.records, part.prompts, strict=True)
     ]
-    questions = [Question(prompt, asker.answer(option)) for _, prompt, options in missing for option in options]
-    found = iter(log_likelihoods(model, questions, evaluate.batch_tokens))
-    results.add((key, [next(found) for _ in options]) for key, _, options in missing)
+    known = {place for place, key in enumerate(keys) if key in results}
+    for found in score_choices(model, choices, evaluate.batch_tokens, known=known):
+        results.add((keys[place], [[likelihood.nats, likelihood.tokens] for likelihood in likelihoods]) for place, likelihoods in found)
 
 
 def options_of(record: Record) -> list[str]:
@@ -136,33 +161,37 @@ def options_of(record: Record) -> list[str]:
 
 
 def _item_score(asker: Asker, arm: Arm, part: Asked, index: int, results: Results, *, freely: bool) -> ItemScore:
-    record = part.task.records[index]
-    options, likelihoods = options_of(record), results["options", arm.name, part.task.place, record.id]
-    found = results["answer", arm.name, part.task.place, record.id] if freely else None
+    record, task = part.records[index], part.task
+    options = options_of(record)
+    nats, tokens = zip(*results["options", arm.name, task.place, record.id], strict=True)
+    found = results["answer", arm.name, task.place, record.id] if freely else None
     generated = None if found is None else Generated(**found)
-    answer = None if generated is None else _text(asker, arm, generated)
-    predicted = options[best_choice([value / part.task.size(option) for value, option in zip(likelihoods, options, strict=True)])] if len(options) > 1 else None
+    answer = None if generated is None else _text(asker, arm, task, generated)
+    predicted = options[best_choice(normalised(nats, options, tokens, task.normalisation))] if len(options) > 1 else None
     return ItemScore(
         arm=arm.name,
         shots=len(part.exemplars),
         item=record.id,
-        task=part.task.task,
-        language=part.task.language,
-        split=part.task.split,
-        kind=part.task.kind,
+        task=task.task,
+        language=task.language,
+        split=task.split,
+        kind=task.kind,
         reference=record.output,
         accuracy=None if predicted is None else float(predicted == record.output),
         predicted=predicted,
-        loss=-likelihoods[options.index(record.output)] / max(1, len(asker.answer(record.output))),
+        loss=-nats[options.index(record.output)] / tokens[options.index(record.output)],
         answer=answer,
         exact=None if answer is None else float(same_answer(answer, record.output)),
         chrf=None if answer is None else chrf(answer, record.output),
         stopped=None if generated is None else generated.stopped,
         prompt_tokens=len(part.prompts[index]),
+        others={} if answer is None or generated is None or task.spec is None else answer_scores(task.spec, task.items[index], answer, stopped=generated.stopped),
     )
 
 
-def _text(asker: Asker, arm: Arm, generated: Generated) -> str:
+def _text(asker: Asker, arm: Arm, task: TaskItems, generated: Generated) -> str:
     answer = str(asker.tokenizer.decode(generated.tokens, skip_special_tokens=True)).strip()
-    # A base was never taught to stop: only its first line is held against it.
-    return answer.partition("\n")[0].strip() if arm.model == "base" else answer
+    if arm.model != "base":
+        return answer
+    # A base was never taught to stop: only what stands before an end is held against it, of a task that names none its first line.
+    return cut(answer, task.spec.until if task.spec is not None and task.spec.until else ["\n"])

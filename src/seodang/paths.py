@@ -18,6 +18,11 @@ class Paths:
         return self.root / "params.yaml"
 
     @property
+    def tasks(self) -> Path:
+        """The evaluation tasks, a YAML file each."""
+        return self.root / "tasks"
+
+    @property
     def artifacts(self) -> Path:
         """Everything that the stages write."""
         return self.root / "artifacts"

@@ -19,7 +19,7 @@ from seodang.evaluation.journal import Journal
 from seodang.evaluation.study import GROUPS, Group, cells
 from seodang.evaluation.summary import ItemScore
 from seodang.jsonl import read_json, read_records, sha256_of, write_json, write_records
-from seodang.measuring import Arm, Results, measure, ways_of_base
+from seodang.measuring import Arm, Results, measure, most_wordings, ways_of_base
 from seodang.modeling.adapters import is_whole_model, load_adapter
 from seodang.modeling.asking import Asker
 from seodang.modeling.device import choose_device, keep_freed_memory
@@ -30,6 +30,7 @@ from seodang.paths import Paths
 from seodang.records import Record
 from seodang.reports.study import write_study_report
 from seodang.stages import train as train_stage
+from seodang.suites import items_of_files
 
 logger = logging.getLogger(__name__)
 
@@ -76,17 +77,24 @@ def _groups(study: StudyParams, training: Sequence[Record], paths: Paths) -> dic
         "unseen": [record for record in everything if record.task in study.unseen],
         "held_out": [record for record in everything if record.cluster in study.held_out_clusters],
     }
-    _check(study, chosen, training)
+    files = items_of_files(study.evaluate, paths.tasks, paths.root)
+    _check(study, chosen, files, training)
     evaluate = study.evaluate
+    of_files: dict[Group, list[TaskItems]] = {
+        "seen": [task for task in files if task.task == study.seen],
+        "unseen": [task for task in files if task.task in study.unseen],
+        "held_out": [task for task in files if task.spec is not None and task.spec.cluster in study.held_out_clusters and task.task not in study.unseen],
+    }
     return {
-        group: choose_items(records, "test", training, seed=evaluate.seed, items_per_task=evaluate.items_per_task, shots=max(evaluate.shots)) for group, records in chosen.items()
+        group: of_files[group] + choose_items(records, "test", training, seed=evaluate.seed, items_per_task=evaluate.items_per_task, shots=max(evaluate.shots))
+        for group, records in chosen.items()
     }
 
 
-def _check(study: StudyParams, chosen: Mapping[Group, Sequence[Record]], training: Sequence[Record]) -> None:
+def _check(study: StudyParams, chosen: Mapping[Group, Sequence[Record]], files: Sequence[TaskItems], training: Sequence[Record]) -> None:
     """Raise, naming all at once, if a part of the study has nothing to ask or to learn."""
-    asked = {record.task for records in chosen.values() for record in records}
-    clusters = {record.cluster for record in chosen["held_out"]}
+    asked = {record.task for records in chosen.values() for record in records} | {task.task for task in files}
+    clusters = {record.cluster for record in chosen["held_out"]} | {task.spec.cluster for task in files if task.spec is not None}
     faults = [f"task {task!r} has no test items" for task in (study.seen, *study.unseen) if task not in asked]
     faults += [f"cluster {cluster!r} has no test items" for cluster in study.held_out_clusters if cluster not in clusters]
     faults += [f"nothing is left to tune the arm {arm!r} on" for arm in TUNED if not _lesson_records(arm, study, training)]
@@ -139,7 +147,7 @@ class _Way:
 
 def _asked(study: StudyParams, params: Params, tasks: Sequence[TaskItems], projects: Mapping[str, Paths], folder: Path, paths: Paths) -> list[ItemScore]:
     """Return the scores of every way of asking; there is one model in memory at a time."""
-    base = [_Way(arm, None) for arm in ways_of_base(study.evaluate)]
+    base = [_Way(arm, None) for arm in ways_of_base(study.evaluate, most_wordings(tasks))]
     ways = [*base, *(_Way(Arm(name, params.prompt.format, 0, "tuned"), project) for name, project in projects.items())]
     tokenizer, device, started = load_tokenizer(paths.base), choose_device(params.train.device), time.monotonic()
     scores: list[ItemScore] = []

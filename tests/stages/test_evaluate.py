@@ -20,7 +20,7 @@ from seodang.params import EvaluateParams, PromptParams
 from seodang.paths import Paths
 from seodang.stages import evaluate as stage
 
-EVALUATE = EvaluateParams(seed=1, items_per_task=2, shots=[0, 1], base_formats=["koalpaca"], batch_tokens=256, max_new_tokens=4, generated_per_task=1)
+EVALUATE = EvaluateParams(seed=1, items_per_task=2, shots=[0, 1], base_formats=["koalpaca"], batch_tokens=256, max_new_tokens=4, generated_per_task=1, tasks=[], data_folder=None)
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ from seodang import measuring
 from seodang.params import EvaluateParams, PromptParams, TrainParams
 from seodang.paths import Paths
 from seodang.stages import evaluate
-slow = measuring.log_likelihoods
-measuring.log_likelihoods = lambda *arguments: (time.sleep(0.3), slow(*arguments))[1]
+score = measuring.score_choices
+measuring.score_choices = lambda *arguments, **known: (time.sleep(0.3), score(*arguments, **known))[1]
 evaluate.run(prompt=PromptParams(format="koalpaca"), train=TrainParams.model_validate_json(sys.argv[2]), evaluate=EvaluateParams.model_validate_json(sys.argv[3]), paths=Paths(Path(sys.argv[1])))
 """
 
@@ -98,8 +98,10 @@ def test_an_evaluation_that_was_killed_goes_on_and_asks_nothing_twice(paths, mon
     kept = len(rows)
     assert kept >= 7
     asked: list[int] = []
-    score = measuring.log_likelihoods
-    monkeypatch.setattr(measuring, "log_likelihoods", lambda model, questions, tokens: (asked.append(len(questions)), score(model, questions, tokens))[1])
+    score = measuring.score_choices
+    monkeypatch.setattr(
+        measuring, "score_choices", lambda model, choices, tokens, *, known: (asked.append(len(choices) - len(known)), score(model, choices, tokens, known=known))[1]
+    )
     assert arms(paths) == ["zero_shot", "few_shot", "tuned"]
     resumed = paths.scores.read_bytes()
     monkeypatch.undo()

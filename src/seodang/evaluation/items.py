@@ -6,11 +6,18 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from seodang.evaluation.tasks.items import Item
+from seodang.evaluation.tasks.spec import Normalisation, TaskSpec
 from seodang.records import Record
 
-Normalisation = Literal["none", "characters", "bytes"]
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The items of a task in one wording, with exemplars in the same."""
+
+    records: list[Record]
+    exemplars: list[Record]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,25 +26,22 @@ class TaskItems:
 
     task: str
     language: str
-    split: str  # "test", or "unseen" for a cluster that was held out of training
+    split: str  # "test", "unseen" for a cluster that was held out of training, or "task" for a task file
     records: list[Record]
     exemplars: list[Record]  # from the training split only
     normalisation: Normalisation = "none"
+    others: tuple[Wording, ...] = ()  # further wordings of the same items, with which the base is tried too
+    spec: TaskSpec | None = None  # of a task file
+    items: tuple[Item, ...] = ()  # of a task file, in the order of the records
+
+    def wording(self, number: int) -> Wording:
+        """Return a wording by its place; the usual one where there are not so many."""
+        return self.others[number - 1] if 0 < number <= len(self.others) else Wording(self.records, self.exemplars)
 
     @property
     def place(self) -> str:
         """Return what tells the items from those of all other tasks."""
         return f"{self.split}/{self.task}/{self.language}"
-
-    def size(self, option: str) -> int:
-        """Return by what the log-likelihood of an option is divided before options are compared."""
-        match self.normalisation:
-            case "none":
-                return 1
-            case "characters":
-                return max(1, len(option))
-            case "bytes":
-                return max(1, len(option.encode()))
 
     @property
     def kind(self) -> str:
@@ -90,4 +94,6 @@ def fingerprint(tasks: Sequence[TaskItems]) -> str:
     for task in tasks:
         digest.update(f"{task.task}/{task.language}/{task.split}\n".encode())
         digest.update("".join(f"{record.id}\n" for record in (*task.records, *task.exemplars)).encode())
+        for wording in task.others:
+            digest.update("".join(f"{record.instruction}\n" for record in (*wording.records, *wording.exemplars)).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

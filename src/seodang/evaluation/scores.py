@@ -90,13 +90,13 @@ def pair(candidate: Scores, reference: Scores, against: str) -> dict[str, Pairs]
 
 
 def scores_of(rows: Iterable[Mapping[str, Any]], arm: str) -> dict[Key, Score]:
-    """Return one arm's scores on the test split, from the rows that `evaluate` writes: one an item with a column for each metric."""
+    """Return one arm's scores on all but the held-out clusters, from the rows that `evaluate` writes, one an item."""
     return {
-        Key(row["task"], row["item"], metric): Score(row["language"], float(row[metric]))
+        Key(row["task"], row["item"], metric): Score(row["language"], float(value))
         for row in rows
-        if row["arm"] == arm and row["split"] == "test"
-        for metric in METRICS
-        if row[metric] is not None
+        if row["arm"] == arm and row["split"] != "unseen"
+        for metric, value in ({name: row[name] for name in METRICS} | row["others"]).items()
+        if value is not None
     }
 
 

@@ -29,6 +29,7 @@ class ItemScore:
     chrf: float | None  # 0 to 100
     stopped: bool | None  # it ended by itself
     prompt_tokens: int  # of what the model read, exemplars included
+    others: dict[str, float]  # further metrics of a task file, of the free answer
 
 
 MEASURES = ("accuracy", "exact", "chrf", "loss")

@@ -94,5 +94,9 @@ class EvaluateParams(Section):
     batch_tokens: PositiveInt
     """Padded tokens of one forward pass."""
     max_new_tokens: PositiveInt
+    tasks: list[str]
+    """Task files in tasks/ that are asked besides the test split, by name."""
+    data_folder: str | None
+    """Where their data files lie; from the project's folder, or absolute."""
     generated_per_task: PositiveInt
     """Items of each task and language that are also answered freely, by greedy generation."""

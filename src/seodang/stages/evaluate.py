@@ -22,7 +22,7 @@ from seodang.evaluation.items import TaskItems, choose_items, fingerprint
 from seodang.evaluation.journal import Journal
 from seodang.evaluation.summary import TUNED, ItemScore, best_arm, by_arm, by_task
 from seodang.jsonl import read_records, sha256_of, write_atomically, write_json, write_rows
-from seodang.measuring import Arm, Results, measure, ways_of_base
+from seodang.measuring import Arm, Results, measure, most_wordings, ways_of_base
 from seodang.modeling.adapters import is_whole_model, load_adapter, trained_sha256
 from seodang.modeling.asking import Asker
 from seodang.modeling.device import choose_device, keep_freed_memory, peak_memory_mb
@@ -31,6 +31,7 @@ from seodang.params import EvaluateParams, PromptParams, TrainParams
 from seodang.paths import Paths
 from seodang.prompting import fingerprint as prompt_fingerprint
 from seodang.stages import Report
+from seodang.suites import items_of_files
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
     started, cpu_started = time.monotonic(), time.process_time()
     tokenizer = load_tokenizer(paths.base)
     tasks = _tasks(evaluate, paths)
-    arms = [*ways_of_base(evaluate), Arm(TUNED, prompt.format, 0, "tuned")]
+    arms = [*ways_of_base(evaluate, most_wordings(tasks)), Arm(TUNED, prompt.format, 0, "tuned")]
     formats = {arm.name: {"format": arm.format, "shots": arm.shots, "fingerprint": prompt_fingerprint(arm.format, tokenizer)} for arm in arms}  # type: ignore[arg-type]
     key = _run_key(formats, train, evaluate, tasks, paths)
     with _journal(paths, key) as journal:
@@ -68,6 +69,7 @@ def _tasks(evaluate: EvaluateParams, paths: Paths) -> list[TaskItems]:
     tasks = []
     for split in ("test", "unseen"):
         tasks += choose_items(read_records(paths.split(split)), split, training, seed=evaluate.seed, items_per_task=evaluate.items_per_task, shots=max(evaluate.shots))
+    tasks += items_of_files(evaluate, paths.tasks, paths.root)
     if not tasks:
         raise EvaluationError("the test split is empty: nothing can be compared; raise prepare.test_share")
     return tasks
