@@ -108,12 +108,26 @@ def test_different_item_sets_are_refused(base, message):
         decision(scores(GOOD), scores(base), gate())
 
 
-def test_only_the_test_split_of_one_arm_is_read_and_metrics_that_are_not_there_are_left_out():
-    row = {"arm": "tuned", "split": "test", "task": "a", "item": "1", "language": "ko", "accuracy": 1.0, "exact": None, "chrf": None, "loss": 0.5, "stopped": True}
-    rows = [row, {**row, "split": "unseen", "item": "2"}, {**row, "arm": "zero_shot", "item": "3"}, {**row, "item": "4", "accuracy": None, "stopped": None}]
+def test_held_out_clusters_and_other_arms_are_not_read_and_metrics_that_are_not_there_are_left_out():
+    row = {
+        "arm": "tuned",
+        "split": "test",
+        "task": "a",
+        "item": "1",
+        "language": "ko",
+        "accuracy": 1.0,
+        "exact": None,
+        "chrf": None,
+        "loss": 0.5,
+        "stopped": True,
+        "others": {"rouge_l": 0.25},
+    }
+    bare = {**row, "item": "4", "split": "task", "accuracy": None, "stopped": None, "others": {}}
+    rows = [row, {**row, "split": "unseen", "item": "2"}, {**row, "arm": "zero_shot", "item": "3"}, bare]
     assert scores_of(rows, "tuned") == {
         Key("a", "1", "accuracy"): Score("ko", 1.0),
         Key("a", "1", "loss"): Score("ko", 0.5),
         Key("a", "1", "stopped"): Score("ko", 1.0),
+        Key("a", "1", "rouge_l"): Score("ko", 0.25),
         Key("a", "4", "loss"): Score("ko", 0.5),
     }
