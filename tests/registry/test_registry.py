@@ -315,14 +315,14 @@ def test_the_weights_of_an_old_champion_come_from_the_cache(twice):
 
 
 def test_or_from_a_remote_that_was_added_later(twice, tmp_path):
-    run(twice.root, "dvc", "remote", "add", "-d", "store", str(tmp_path / "store"))
+    run(twice.root, "dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
     run(twice.root, "dvc", "push", "--all-commits")
     shutil.rmtree(twice.root / ".dvc" / "cache")
     assert (fetch_champion(first(twice), twice) / "adapter_model.safetensors").read_text() == "adapter of one"
 
 
 def test_or_from_the_cache_when_the_remote_lacks_them(twice, tmp_path):
-    run(twice.root, "dvc", "remote", "add", "-d", "store", str(tmp_path / "store"))
+    run(twice.root, "dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
     assert (fetch_champion(first(twice), twice) / "adapter_model.safetensors").read_text() == "adapter of one"
 
 

@@ -132,6 +132,7 @@ def _get(champion: Champion, root: Path, name: str, target: Path) -> None:
     from dvc.api import DVCFileSystem
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
+    from dvc_data.index import DataIndexDirError
     from scmrepo.exceptions import SCMError
 
     try:
@@ -139,7 +140,7 @@ def _get(champion: Champion, root: Path, name: str, target: Path) -> None:
             remotes = {"core": dict(here.config["core"]), "remote": dict(here.config["remote"])}
         with Repo(str(root), rev=champion.revision, config=remotes) as then:
             DVCFileSystem(repo=then).get(f"/{name}", str(target), recursive=True)
-    except (OSError, DvcException, SCMError) as error:
+    except (OSError, DvcException, DataIndexDirError, SCMError) as error:
         raise ModelError(
             f"{name} of {champion.version} (revision {champion.revision[:12]}) is in no DVC cache and no remote here: {error}\n"
             f"Where it was made, run: dvc push; here: git fetch --tags && dvc fetch --rev {champion.tag} (dvc remote list shows where from) / 챔피언의 가중치를 가져올 수 없습니다"
