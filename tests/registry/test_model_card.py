@@ -82,7 +82,7 @@ def test_the_hub_reads_its_metadata():
     assert (data.license, data.language, data.base_model, data.library_name, data.datasets) == ("apache-2.0", ["ko", "en"], "primer-base", "transformers", ["primer"])
     assert data.model_name == "seodang-primer"
     results = {result.metric_name: result.metric_value for result in data.eval_results}
-    assert results["accuracy, mean of 458 items"] == 0.929
+    assert results["accuracy, mean over the test items"] == 0.929
     assert results["accuracy [ko], difference to zero_shot (95% interval +0.6000 to +0.7330, 225 items)"] == 0.667
 
 

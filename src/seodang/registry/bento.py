@@ -45,7 +45,7 @@ def store_model(folder: Path, name: str, version: str, labels: dict[str, str], *
     tag = f"{name}:{version}"
     stored = _stored(bentoml.models, tag)
     if stored is not None and _contents(Path(stored.path), {*accounts, "model.yaml"}) == _contents(folder, {*accounts}):
-        for account in accounts:
+        for account in (name for name in accounts if (folder / name).exists()):
             write_atomically(Path(stored.path) / account, [(folder / account).read_text("utf-8")])
         return str(stored.tag)
     _delete(bentoml.models, tag)
