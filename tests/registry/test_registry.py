@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from registry_cases import commit, make_repository, produce, run, state
+import yaml
+from registry_cases import REPOSITORY, commit, make_repository, produce, run, state
 
 from seodang.cli import main
 from seodang.errors import ArtefactError, ModelError
@@ -158,8 +159,6 @@ def test_a_second_promotion_retires_the_first(twice, capsys):
 
 
 def test_the_champion_is_not_promoted_twice(twice, capsys):
-    run(twice.root, "dvc", "repro")
-    commit(twice, "Judge again, with the champion")
     before = state(twice)
     assert registry("promote") == 0
     assert "nothing has changed" in capsys.readouterr().out
@@ -240,6 +239,15 @@ def test_someone_whom_git_does_not_know_promotes_nothing(paths, capsys, monkeypa
     assert registered(paths.root) == []
 
 
+@pytest.mark.parametrize("words", [["promote"], ["rollback", "--why", "x"]])
+def test_on_no_branch_nothing_is_recorded(twice, capsys, words):
+    run(twice.root, "git", "checkout", "-q", "--detach")
+    before = state(twice)
+    assert registry(*words) == 2
+    assert "git switch BRANCH" in capsys.readouterr().err
+    assert state(twice) == before
+
+
 def test_outside_a_repository_that_is_told(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for words in (["list"], ["promote"], ["rollback", "--why", "x"]):
@@ -312,6 +320,16 @@ def test_the_weights_of_an_old_champion_come_from_the_cache(twice):
     assert (folder / "adapter_model.safetensors").read_text() == "adapter of one"
     assert (fetch_packaged(first(twice), twice) / "model.safetensors").read_text() == "weights of one"
     assert not twice.artifacts.exists()
+
+
+def test_they_can_be_fetched_inside_a_stage_that_dvc_runs(twice):
+    code = "from pathlib import Path; from seodang.paths import Paths; from seodang.registry.champion import *; p = Paths(Path.cwd()); fetch_champion(read_champion(p.champion), p)"
+    (twice.root / "fetch.py").write_text(code)
+    stages = yaml.safe_load((twice.root / "dvc.yaml").read_text())
+    stages["stages"]["fetch"] = {"cmd": "PYTHONPATH=" + str(REPOSITORY / "src") + " python fetch.py", "deps": ["registry/champion.json", "artifacts/train/adapter"]}
+    (twice.root / "dvc.yaml").write_text(yaml.safe_dump(stages))
+    run(twice.root, "dvc", "repro", "--single-item", "fetch")
+    assert (twice.champions / read_history(twice.history)[-1].adapter_sha256 / "adapter_model.safetensors").read_text() == "adapter of two"
 
 
 def test_or_from_a_remote_that_was_added_later(twice, tmp_path):

@@ -39,19 +39,27 @@ class Candidate:
 
 
 def promotable(paths: Paths) -> Candidate:
-    """Return what lies in artifacts/package.
+    """Return what lies in artifacts/package, if the gate promoted it.
 
     Raises:
         NotPromoted: If the verdict is not `promote`; exit code 3.
         ArtefactError: If a report is missing.
-        RegistryError: If the verdict is about other weights, a stage has to run again, or the commit doesn't hold it all.
+        RegistryError: If the verdict is about other weights.
     """
     verdict = promoted(paths.verdict, NotPromoted, "nothing becomes champion / 챔피언을 바꾸지 않습니다")
     package = read_json(paths.package_report)
     _check_same(verdict, package, paths)
-    _check_committed(paths.root)
-    _check_up_to_date(paths.root)
     return candidate(verdict, package, read_json(paths.evaluate_report))
+
+
+def check_reproducible(root: Path) -> None:
+    """Refuse what the checked-out commit would not give again.
+
+    Raises:
+        RegistryError: If it doesn't hold what lies here, or DVC would make something anew.
+    """
+    _check_committed(root)
+    _check_up_to_date(root)
 
 
 def candidate(verdict: dict[str, Any], package: dict[str, Any], evaluated: dict[str, Any]) -> Candidate:

@@ -13,7 +13,7 @@ from seodang.registry.history import Move, read_history, version_named
 from seodang.registry.repository import head
 from seodang.registry.tags import CHAMPION, registered
 
-_HEADINGS = ("버전 / version", "단계 / stage", "언제 / when", "accuracy", "판정 / verdict", "bento")
+_HEADINGS = ("버전 / version", "단계 / stage", "언제 / when (UTC)", "accuracy", "판정 / verdict", "bento")
 
 
 def versions_told(paths: Paths) -> list[str]:
@@ -100,7 +100,7 @@ def _way_back(move: Move) -> list[str]:
         f"  dvc get . artifacts/package/model --rev {tag} -o model   # README.md, seodang.json: 점수, 판정, 출처, 라이선스 / scores, verdict, sources, licences",
         f"  git show {tag}:dvc.lock                                  # 모든 파일의 해시 / the hash of every file",
         f"  git show {tag}:params.yaml",
-        f"  git worktree add ../{move.version} {tag} && cd ../{move.version} && dvc checkout   # 데이터까지 모두 / all of it, data too",
+        f"  git switch --detach {tag} && dvc checkout                # 데이터까지 모두; 돌아올 때 / all of it, data too; back again: git switch - && dvc checkout",
     ]
 
 

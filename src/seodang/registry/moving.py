@@ -17,10 +17,10 @@ from filelock import FileLock
 from seodang.errors import RegistryError
 from seodang.jsonl import write_atomically
 from seodang.paths import Paths
-from seodang.registry.candidate import promotable
+from seodang.registry.candidate import check_reproducible, promotable
 from seodang.registry.champion import Champion, read_champion, write_champion
 from seodang.registry.history import Action, Move, add_move, before, champion_of, read_history, version_named, version_with
-from seodang.registry.repository import commit, head, identity, uncommitted, unstage
+from seodang.registry.repository import commit, head, identity, on_branch, uncommitted, unstage
 from seodang.registry.restoring import make_servable
 from seodang.registry.tags import move, next_version, registered, tag_of, taken_back_on_failure
 
@@ -42,21 +42,27 @@ def promote(paths: Paths, why: str, version: str | None) -> Move | None:
         SeodangError: If the set-up cannot be used; nothing has changed.
     """
     with _alone(paths):
-        revision = head(paths.root)
+        on_branch(paths.root)
         found = promotable(paths)
         live, history = read_champion(paths.champion), read_history(paths.history)
         if live is not None and live.weights_sha256 == found.weights_sha256:
             return None
-        known = version_with(history, found.weights_sha256)
-        if known is not None and version is not None and f"v{version.removeprefix('v')}" != known.version:
-            raise RegistryError(f"these weights are registered as {known.version} already; leave --version out / 이미 {known.version}(으)로 등록된 가중치입니다")
-        if known is None:
-            known_at = {one.revision: one.version for one in registered(paths.root)}
-            # A tag without a record is what a killed promotion leaves: it is finished, not repeated.
-            version = known_at.get(revision) if version is None and revision in known_at else next_version([one.version for one in registered(paths.root)], version)
-        place = (known.version, known.revision) if known else (str(version), revision)
-        champion = Champion(version=place[0], revision=place[1], tag=tag_of(place[0]), **asdict(found), **_signed(paths, why))
+        check_reproducible(paths.root)
+        name, revision = _place(paths, version, version_with(history, found.weights_sha256))
+        champion = Champion(version=name, revision=revision, tag=tag_of(name), **asdict(found), **_signed(paths, why))
         return _recorded(paths, champion, "promote", live)
+
+
+def _place(paths: Paths, wanted: str | None, known: Move | None) -> tuple[str, str]:
+    """Return version and revision of a candidate; weights that are registered keep both."""
+    if known is not None:
+        if wanted is not None and f"v{wanted.removeprefix('v')}" != known.version:
+            raise RegistryError(f"these weights are registered as {known.version} already; leave --version out / 이미 {known.version}(으)로 등록된 가중치입니다")
+        return known.version, known.revision
+    revision, versions = head(paths.root), registered(paths.root)
+    # A tag without a record is what a killed promotion leaves: it is finished, not repeated.
+    here = next((one.version for one in versions if one.revision == revision), None)
+    return (here if here and wanted is None else next_version([one.version for one in versions], wanted)), revision
 
 
 def rollback(paths: Paths, why: str, to: str | None) -> tuple[Move, str]:
@@ -72,7 +78,7 @@ def rollback(paths: Paths, why: str, to: str | None) -> tuple[Move, str]:
         ModelError: If its weights are nowhere, or are not those that were promoted.
     """
     with _alone(paths):
-        head(paths.root)
+        on_branch(paths.root)
         if changed := uncommitted(paths.root, ("registry",)):
             raise RegistryError(f"the record was changed by hand ({', '.join(changed)}); commit it, or take it back: git checkout -- registry / 기록이 바뀌어 있습니다")
         live = read_champion(paths.champion)
@@ -110,8 +116,8 @@ def _recorded(paths: Paths, champion: Champion, action: Action, live: Champion |
     heading = _HEADINGS[action].format(champion.version)
     with _all_or_nothing(paths):
         move(paths.root, champion.version, champion.revision, previous, f"{heading}: {champion.why}")
-        write_champion(paths.champion, champion)
         add_move(paths.history, made)
+        write_champion(paths.champion, champion)
         commit(paths.root, [paths.champion, paths.history], f"{heading}\n\n{champion.why}\n\nVerdict: {champion.verdict} {champion.verdict_sha256}")
     return made
 

@@ -23,7 +23,7 @@ def git(root: Path, *words: str) -> str:
     except FileNotFoundError as error:
         raise RegistryError("git is not installed; the registry consists of git tags / git이 없습니다") from error
     except subprocess.CalledProcessError as error:
-        raise RegistryError(f"git {words[0]} failed: {error.stderr.strip() or error.stdout.strip()}") from error
+        raise RegistryError(f"git {' '.join(words[:3])} failed: {error.stderr.strip() or error.stdout.strip()}") from error
 
 
 def head(root: Path) -> str:
@@ -38,6 +38,19 @@ def head(root: Path) -> str:
         raise RegistryError(
             f"{root} is no git repository with a commit, and versions are git tags; run: git init && git add . && git commit ({error}) / git 저장소가 아닙니다"
         ) from error
+
+
+def on_branch(root: Path) -> None:
+    """Refuse a commit that no branch would hold.
+
+    Raises:
+        RegistryError: If no branch is checked out, or there is no repository.
+    """
+    revision = head(root)
+    try:
+        git(root, "symbolic-ref", "--quiet", "HEAD")
+    except RegistryError as error:
+        raise RegistryError(f"no branch is checked out (HEAD is {revision[:12]}), so the record would be lost; run: git switch BRANCH / 브랜치로 옮겨 가세요") from error
 
 
 def identity(root: Path) -> tuple[str, str]:
@@ -59,7 +72,9 @@ def identity(root: Path) -> tuple[str, str]:
 def uncommitted(root: Path, names: Sequence[str] = TRACKED) -> list[str]:
     """Return what of `names` the checked-out commit doesn't hold as it lies here."""
     there = [name for name in names if (root / name).exists()]
-    changed = {line[3:].strip('"') for line in git(root, "status", "--porcelain", "--untracked-files=normal", "--", *there).splitlines()} if there else set()
+    changed = (
+        {line[3:].strip('"') for line in git(root, "-c", "core.quotepath=off", "status", "--porcelain", "--untracked-files=normal", "--", *there).splitlines()} if there else set()
+    )
     lock = {"dvc.lock"} if "dvc.lock" in names and not git(root, "ls-files", "--", "dvc.lock") else set()
     return sorted(changed | lock)
 
