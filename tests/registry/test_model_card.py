@@ -56,6 +56,7 @@ FACTS = CardFacts(
             {"task": "ordering", "language": "en", "split": "unseen", "items": 30, "tuned": None},
         ],
     },
+    sources=[{"name": "primer", "licence": "Apache-2.0", "rows_written": 3600}],
     lineage={
         "terms": {},
         "verdict": VERDICT,
@@ -64,7 +65,6 @@ FACTS = CardFacts(
         "splits": {"train": "5" * 64},
         "accepted_sha256": "6" * 64,
         "records_sha256": "7" * 64,
-        "sources": [{"name": "primer", "licence": "Apache-2.0", "files": [{"path": "a", "sha256": "b"}]}],
         "base": {"name": "primer-base", "source": "bundled", "hub": None, "revision": None, "licence": "Apache-2.0", "weights_sha256": "8" * 64},
         "git_commit": None,
         "dvc_lock_sha256": None,
@@ -73,8 +73,8 @@ FACTS = CardFacts(
 
 
 def with_licences(base: str, *data: str, **of_base: Any) -> CardFacts:
-    sources = [{"name": f"source_{number}", "licence": licence, "files": []} for number, licence in enumerate(data)]
-    return replace(FACTS, lineage={**FACTS.lineage, "sources": sources, "base": {**FACTS.lineage["base"], "licence": base, **of_base}})
+    sources = [{"name": f"source_{number}", "licence": licence, "rows_written": 1} for number, licence in enumerate(data)]
+    return replace(FACTS, sources=sources, lineage={**FACTS.lineage, "base": {**FACTS.lineage["base"], "licence": base, **of_base}})
 
 
 def test_the_hub_reads_its_metadata():
@@ -120,7 +120,7 @@ def test_a_licence_that_nobody_named_is_a_limit():
 
 
 @pytest.mark.parametrize(
-    "told", ["충분히 낫습니다", "well better", "+0.6000 … +0.7330", "2,400", "sentiment", "ordering", "bentoml serve seodang-primer:a7a641121844", "4" * 64, "stand-in"]
+    "told", ["충분히 낫습니다", "well better", "+0.6000 … +0.7330", "2,400", "3,600", "sentiment", "ordering", "bentoml serve seodang-primer:a7a641121844", "4" * 64, "stand-in"]
 )
 def test_it_tells_what_a_reader_needs(told):
     assert told in model_card(FACTS)
@@ -135,7 +135,7 @@ def test_a_model_of_the_hub_is_named_by_its_repository_and_revision():
 
 def test_names_from_data_are_no_markup_and_no_yaml():
     facts = with_licences("Apache-2.0", "MIT")
-    facts.lineage["sources"][0]["name"] = "a: [b]\n---\n<script>|`x`"
+    facts.sources[0]["name"] = "a: [b]\n---\n<script>|`x`"
     text = model_card(facts)
     assert yaml.safe_load(text.split("\n---\n\n")[0].removeprefix("---\n"))["datasets"] == ["a: [b]\n---\n<script>|`x`"]
     assert "<script>|" not in text.split("\n---\n\n", 1)[1]

@@ -113,6 +113,7 @@ def test_the_model_has_a_card_of_its_own_and_the_stored_one_has_the_same(paths, 
     text = (paths.merged / MODEL_CARD).read_text("utf-8")
     assert text.startswith("---\nlicense: ")
     assert "## 5. 판정 · Verdict" in text
+    assert "| primer | Apache-2.0 |" in text
     assert (tmp_path / "bentoml" / "models" / tag.replace(":", "/") / MODEL_CARD).read_text("utf-8") == text
 
 
@@ -218,6 +219,7 @@ def test_a_model_made_from_a_non_commercial_source_says_so_in_both_languages(pat
     sources = [{"name": "koalpaca", "licence": "CC-BY-NC-4.0", "files": [], "rows_written": 2}, empty]
     write_json(paths.ingest_report, {"sources": sources})
     run(paths)
+    assert "CC-BY-NC-SA" not in (paths.merged / MODEL_CARD).read_text("utf-8")  # nothing of it went in
     terms = read_card(paths.merged).lineage["terms"]
     assert terms["non_commercial"] == ["CC-BY-NC-4.0"]
     assert terms["use_ko"] == "비상업적 이용만: CC-BY-NC-4.0 데이터나 모델로 만들었습니다"

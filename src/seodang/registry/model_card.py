@@ -38,6 +38,7 @@ class CardFacts:
     train: dict[str, Any]  # the section of params.yaml
     trained: dict[str, Any]  # the report of stage train
     evaluated: dict[str, Any]  # the report of stage evaluate
+    sources: list[dict[str, Any]]  # of the manifest, those that gave a row
     lineage: dict[str, Any]  # as in seodang.json
 
 
@@ -49,7 +50,7 @@ def model_card(facts: CardFacts) -> str:
 
 def metadata(facts: CardFacts) -> dict[str, Any]:
     """Return the metadata as the Hugging Face Hub names it."""
-    base, sources = facts.lineage["base"], facts.lineage["sources"]
+    base, sources = facts.lineage["base"], facts.sources
     return {
         **_licence([base.get("licence", "")], [source["licence"] for source in sources]),
         "language": sorted(_tuned(facts).get("languages", {}), reverse=True),
@@ -95,8 +96,7 @@ def _difference(test: dict[str, Any], confidence: float) -> dict[str, Any]:
 
 
 def _context(facts: CardFacts) -> dict[str, Any]:
-    sources = facts.lineage["sources"]
-    asked = licence_summary([*(source["licence"] for source in sources), facts.lineage["base"].get("licence", "")])
+    asked = licence_summary([*(source["licence"] for source in facts.sources), facts.lineage["base"].get("licence", "")])
     return {
         "facts": facts,
         "lineage": facts.lineage,
@@ -106,7 +106,7 @@ def _context(facts: CardFacts) -> dict[str, Any]:
         "tuned": _tuned(facts),
         "sources": [
             {**source, "non_commercial": bool(licence_summary([source["licence"]]).non_commercial), "unknown": bool(licence_summary([source["licence"]]).unknown)}
-            for source in sources
+            for source in facts.sources
         ],
         "asked": asked,
         "measures": _MEASURES,

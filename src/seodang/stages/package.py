@@ -54,7 +54,8 @@ def run(*, prompt: PromptParams, train: TrainParams, package: PackageParams, pat
 def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, paths: Paths) -> Report:
     started = time.monotonic()
     lineage = _lineage(prompt, promoted(paths.verdict, GateRejected, "nothing is packaged"), paths)
-    scored = {"trained": read_json(paths.train_report), "evaluated": read_json(paths.evaluate_report), "train": train.model_dump()}
+    sources = [source for source in read_json(paths.ingest_report)["sources"] if source["rows_written"]]
+    told = {"sources": sources, "trained": read_json(paths.train_report), "evaluated": read_json(paths.evaluate_report), "train": train.model_dump()}
     _check_room(paths)
     logger.info("merging %s into %s", paths.adapter, paths.base)
     merge(paths.base, paths.adapter, paths.merged)
@@ -68,7 +69,7 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
         fingerprint=card.fingerprint,
         max_new_tokens=card.max_new_tokens,
         lineage=lineage,
-        **scored,
+        **told,
     )
     write_atomically(paths.merged / MODEL_CARD, [model_card(facts)])
     model_tag = store_model(paths.merged, package.name, version, {"project": "seodang", "prompt": prompt.format}, CARD, MODEL_CARD)
