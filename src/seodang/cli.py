@@ -1,7 +1,7 @@
-"""The command line: seodang run | stage | plan | check | gate | study | profile | report | serve.
+"""The command line: seodang run | stage | plan | check | gate | study | registry | profile | report | serve.
 
 Exit codes: 0 done; 1 (check) rows were rejected; 2 the input or the set-up cannot be used; 3 the model is rejected (run:
-or not told to be better); 4 (gate) the scores don't tell; 70 a fault of our own (EX_SOFTWARE of sysexits.h); 75 a source on the
+or not told to be better; registry promote: the verdict is not `promote`, and nothing has changed); 4 (gate) the scores don't tell; 70 a fault of our own (EX_SOFTWARE of sysexits.h); 75 a source on the
 network did not answer, or a process of several that train was killed: try again (EX_TEMPFAIL); 130 interrupted; 143 terminated.
 """
 
@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from seodang import check_command, gate_command, plan_command, study_command
+from seodang import check_command, gate_command, plan_command, registry_command, study_command
 from seodang.errors import SeodangError
 from seodang.paths import Paths
 
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="seodang",
         description="Instruction records in, a served and proven instruction-tuned model out. / 지시문 데이터를 검증된 서비스 모델로.",
-        epilog="Exit codes: 0 done, 1 rows rejected (check), 2 the input or the set-up cannot be used, 3 not promoted (run, gate), 4 inconclusive (gate), 70 a fault of seodang's.",
+        epilog="Exit codes: 0 done, 1 rows rejected (check), 2 the input or the set-up cannot be used, 3 not promoted (run, gate, registry), 4 inconclusive (gate), 70 a fault of seodang's.",
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks / 오류의 위치를 모두 보기")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -94,14 +94,18 @@ def _parser() -> argparse.ArgumentParser:
     study = commands.add_parser("study", help="measure prompting against tuning on one task and on many / 프롬프트와 튜닝 비교")
     study_command.add_arguments(study)
     study.set_defaults(run=_study)
+    registry = commands.add_parser("registry", help="versions, champion, rollback: 0 done, 2 unusable, 3 the verdict is not promote / 버전, 챔피언, 되돌리기")
+    registry_command.add_arguments(registry)
+    registry.set_defaults(run=_registry)
     profile = commands.add_parser("profile", help="list, show or use a set of parameters / 설정 묶음")
     profile.add_argument("action", choices=["list", "show", "use"])
     profile.add_argument("name", nargs="?", help="a name in profiles/ or the path of an overlay of your own")
     profile.set_defaults(run=_profile)
     report = commands.add_parser("report", help="print times, scores and verdict again / 결과 요약 다시 보기")
     report.set_defaults(run=_report)
-    serve = commands.add_parser("serve", help="serve the packaged model / 패키징한 모델 서비스")
+    serve = commands.add_parser("serve", help="serve the champion, or what was packaged / 챔피언 서비스")
     serve.add_argument("--port", type=int, default=3000)
+    serve.add_argument("--packaged", action="store_true", help="the model packaged last, champion or not / 마지막에 패키징한 모델")
     serve.set_defaults(run=_serve)
     return parser
 
@@ -130,6 +134,10 @@ def _study(options: argparse.Namespace) -> int:
     return study_command.run(options, Paths(Path.cwd()))
 
 
+def _registry(options: argparse.Namespace) -> int:
+    return registry_command.run(options, Paths(Path.cwd()))
+
+
 def _profile(options: argparse.Namespace) -> int:
     from seodang import profiles
 
@@ -146,7 +154,7 @@ def _report(_: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from seodang.running import serve
 
-    return serve(Paths(Path.cwd()), options.port)
+    return serve(Paths(Path.cwd()), options.port, packaged=options.packaged)
 
 
 def _configure_logging() -> None:

@@ -12,6 +12,8 @@ SeodangError                 exit code 2: the input or the set-up cannot be used
 │   └── TrainingKilled       exit code 75: a process was killed; run again, it goes on, and a flow does so itself
 ├── EvaluationError          the models were not asked the same items
 ├── GateRejected             the verdict is not `promote`, so nothing is packaged
+│   └── NotPromoted          exit code 3: the verdict is not `promote`, so nothing becomes champion
+├── RegistryError            the registry of versions cannot do what is asked; nothing has changed
 ├── ParityError              merged weights answer differently from base + adapter
 └── ArtefactError            something an earlier stage writes is missing or damaged
 """
@@ -73,6 +75,16 @@ class EvaluationError(SeodangError):
 
 class GateRejected(SeodangError):
     """The verdict is not `promote`; packaging refuses."""
+
+
+class NotPromoted(GateRejected):
+    """The verdict is not `promote`; the registry refuses."""
+
+    exit_code = 3
+
+
+class RegistryError(SeodangError):
+    """The registry cannot do what is asked, and is as it was before."""
 
 
 class ParityError(SeodangError):

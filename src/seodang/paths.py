@@ -57,6 +57,21 @@ class Paths:
         return self.root / ".seodang" / "timings.jsonl"
 
     @property
+    def champion(self) -> Path:
+        """Which version is live; in git, and a dependency of what compares with it."""
+        return self.root / "registry" / "champion.json"
+
+    @property
+    def history(self) -> Path:
+        """Every promotion and rollback, one a line; in git."""
+        return self.root / "registry" / "history.jsonl"
+
+    @property
+    def champions(self) -> Path:
+        """Weights of champions fetched from DVC, by checksum; safe to delete."""
+        return self.root / ".seodang" / "champions"
+
+    @property
     def base(self) -> Path:
         """The base checkpoint: safetensors and tokenizer."""
         return self.stage("base") / "model"

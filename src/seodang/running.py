@@ -14,6 +14,7 @@ from seodang.errors import SeodangError
 from seodang.jsonl import read_json
 from seodang.params_file import load_params
 from seodang.paths import Paths
+from seodang.registry.champion import read_champion
 from seodang.stages import STAGES, run_stage
 from seodang.summary import print_summary
 
@@ -68,9 +69,19 @@ def _dvc(arguments: list[str], root: Path) -> int:
     return subprocess.run([f"{scripts}/dvc", "--wait-for-lock", *arguments], cwd=root, env=environment, check=False).returncode
 
 
-def serve(paths: Paths, port: int) -> int:
-    """Serve the packaged bento until interrupted."""
-    tag = read_json(paths.package_report)["bento_tag"]
+def serve(paths: Paths, port: int, *, packaged: bool) -> int:
+    """Serve the champion's bento until interrupted; while there is none, or if told to, the one that was packaged last."""
+    tag = _served(paths, packaged)
     command = [f"{Path(sys.executable).parent}/bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
     print(f"serving {tag} on http://127.0.0.1:{port} (Ctrl-C to stop / 끝내려면 Ctrl-C)", flush=True)
     os.execv(command[0], command)
+
+
+def _served(paths: Paths, packaged: bool) -> str:
+    champion = None if packaged or not paths.champion.exists() else read_champion(paths.champion)
+    if champion is None:
+        return str(read_json(paths.package_report)["bento_tag"])
+    from seodang.registry.restoring import make_servable
+
+    print(f"champion: {champion.version} ({champion.when[:10]}; seodang serve --packaged: 마지막에 패키징한 모델 / what was packaged last)", flush=True)
+    return make_servable(champion, paths)

@@ -19,11 +19,14 @@ from seodang.errors import ArtefactError, GateRejected, ModelError, ParityError
 from seodang.jsonl import read_json, sha256_of, write_json, write_records
 from seodang.modeling.packaged import CARD, read_card
 from seodang.params import PackageParams, PromptParams
+from seodang.params_file import load_params
 from seodang.paths import Paths
 from seodang.records import make_record
+from seodang.registry.model_card import MODEL_CARD
 from seodang.stages import package as stage
 
 PROMPT = PromptParams(format="koalpaca")
+TRAIN = load_params(REPOSITORY / "profiles" / "tiny.yaml").train
 PACKAGE = PackageParams(name="tiny", parity_prompts=2, parity_tokens=6, max_new_tokens=24)
 
 
@@ -41,14 +44,19 @@ def paths(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     use_bentoml_home(tmp_path / "bentoml", monkeypatch)
     paths = Paths(copy_project(tmp_path / "project"))
     paths.artifacts.mkdir()
-    for name in ("base", "train"):
-        (paths.artifacts / name).symlink_to(Paths(trained).artifacts / name)
+    (paths.artifacts / "base").symlink_to(Paths(trained).artifacts / "base")
+    paths.adapter.parent.mkdir()
+    paths.adapter.symlink_to(Paths(trained).adapter)
     records = [make_record(instruction=f"{number}번 질문", input="", output="답", source="primer", task="t", cluster="c") for number in range(3)]
     for file in (paths.records, paths.accepted, *(paths.split(name) for name in ("train", "validation", "test"))):
         write_records(file, records)
     write_json(paths.ingest_report, {"sources": [{"name": "primer", "licence": "Apache-2.0", "files": [{"path": "씨앗.jsonl", "sha256": "ab"}], "rows_written": 3}]})
     write_json(paths.base_report, {"name": "tiny-base"})
-    paths.scores.parent.mkdir()
+    write_json(
+        paths.evaluate_report,
+        {"arms": [{"name": "tuned", "shots": 0, "items": 40, "accuracy": 0.95, "exact": None, "chrf": None, "loss": 1.25, "languages": {"ko": {}, "en": {}}}], "tasks": []},
+    )
+    write_json(paths.train_report, {"records": {"train": 3, "validation": 3}, "updates": 9, "train_loss": 1.0, "validation_loss": 1.5})
     paths.scores.write_text("{}\n")
     write_json(paths.verdict, verdict(paths))
     return paths
@@ -60,7 +68,7 @@ def verdict(paths: Paths) -> dict[str, Any]:
 
 
 def run(paths: Paths, **changes: Any) -> dict[str, Any]:
-    return dict(stage.run(prompt=PROMPT, package=PACKAGE.model_copy(update=changes), paths=paths))
+    return dict(stage.run(prompt=PROMPT, train=TRAIN, package=PACKAGE.model_copy(update=changes), paths=paths))
 
 
 def stored(tmp_path: Path, kind: str) -> list[str]:
@@ -80,7 +88,7 @@ def test_a_promoted_model_is_merged_stored_and_built(paths, tmp_path):
 
 def test_a_model_whose_every_weight_was_trained_is_packaged_as_it_is(paths):
     base = paths.base.resolve()
-    (paths.artifacts / "train").unlink()
+    paths.adapter.unlink()
     make_tiny_model(paths.adapter)
     weights = load_file(paths.adapter / "model.safetensors")
     save_file({name: weight * 1.01 for name, weight in weights.items()}, paths.adapter / "model.safetensors", metadata={"format": "pt"})
@@ -98,6 +106,15 @@ def test_the_card_says_how_to_ask_and_where_it_comes_from(paths):
     assert (card.prompt.format, card.max_new_tokens, card.fingerprint) == ("koalpaca", 24, report["fingerprint"])
     assert card.lineage == report["lineage"]
     assert "씨앗.jsonl" in (paths.merged / CARD).read_text("utf-8")
+
+
+def test_the_model_has_a_card_of_its_own_and_the_stored_one_has_the_same(paths, tmp_path):
+    tag = run(paths)["model_tag"]
+    text = (paths.merged / MODEL_CARD).read_text("utf-8")
+    assert text.startswith("---\nlicense: ")
+    assert "## 5. 판정 · Verdict" in text
+    assert "| primer | Apache-2.0 |" in text
+    assert (tmp_path / "bentoml" / "models" / tag.replace(":", "/") / MODEL_CARD).read_text("utf-8") == text
 
 
 def test_the_lineage_leads_back_to_files_and_licences(paths):
@@ -202,6 +219,7 @@ def test_a_model_made_from_a_non_commercial_source_says_so_in_both_languages(pat
     sources = [{"name": "koalpaca", "licence": "CC-BY-NC-4.0", "files": [], "rows_written": 2}, empty]
     write_json(paths.ingest_report, {"sources": sources})
     run(paths)
+    assert "CC-BY-NC-SA" not in (paths.merged / MODEL_CARD).read_text("utf-8")  # nothing of it went in
     terms = read_card(paths.merged).lineage["terms"]
     assert terms["non_commercial"] == ["CC-BY-NC-4.0"]
     assert terms["use_ko"] == "비상업적 이용만: CC-BY-NC-4.0 데이터나 모델로 만들었습니다"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 TUNED = "tuned"
+CHAMPION = "champion"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,15 +5,18 @@ A page is one HTML file that needs nothing else, in Korean and English, for scre
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["count", "environment", "share", "short", "size"]
+__all__ = ["count", "environment", "escape_markdown", "share", "short", "size"]
 
 _SHARED: Final = Path(__file__).parent / "templates"
+# What Markdown (or the raw HTML in it) could take for a mark; GitHub's autolinks and mentions too.
+_MARKS: Final = re.compile(r"[\\`*_{}\[\]<>#|~@:&$!=]|(?<=www)\.", re.IGNORECASE)
 
 
 def environment(templates: Path, *, autoescape: bool) -> Environment:
@@ -31,6 +34,11 @@ def environment(templates: Path, *, autoescape: bool) -> Environment:
     )
     made.filters.update(count=count, share=share, size=size, short=short)
     return made
+
+
+def escape_markdown(text: str) -> str:
+    """Return a text in which nothing is a mark of Markdown, HTML or GitHub's additions; it reads as it was."""
+    return _MARKS.sub(lambda mark: f"&#{ord(mark[0])};", " ".join(text.split()))
 
 
 def count(number: int) -> str:

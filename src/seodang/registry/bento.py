@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 _BUILD_FILE = "bentofile.yaml"
 
 
-def store_model(folder: Path, name: str, version: str, labels: dict[str, str], card: str) -> str:
+def store_model(folder: Path, name: str, version: str, labels: dict[str, str], *accounts: str) -> str:
     """Put a model folder into BentoML's model store and return its exact tag.
 
-    A stored model of the same tag and content is kept; only its card is brought up
+    A stored model of the same tag and content is kept; only its cards are brought up
     to date, since the same weights can be reached again with a newer account. One
     whose content differs was left behind by a killed run: it is stored anew.
 
     Args:
-        folder: With the card in it.
+        folder: With its cards in it.
         name: Of the model in the store.
         version: Derived from the content.
         labels: For `bentoml models list`.
-        card: Name of the file that accounts for the content and is no part of it.
+        accounts: Names of the files that account for the content and are no part of it.
 
     """
     _do_not_track()
@@ -44,14 +44,32 @@ def store_model(folder: Path, name: str, version: str, labels: dict[str, str], c
 
     tag = f"{name}:{version}"
     stored = _stored(bentoml.models, tag)
-    if stored is not None and _contents(Path(stored.path), {card, "model.yaml"}) == _contents(folder, {card}):
-        write_atomically(Path(stored.path) / card, [(folder / card).read_text("utf-8")])
+    if stored is not None and _contents(Path(stored.path), {*accounts, "model.yaml"}) == _contents(folder, {*accounts}):
+        for account in (name for name in accounts if (folder / name).exists()):
+            write_atomically(Path(stored.path) / account, [(folder / account).read_text("utf-8")])
         return str(stored.tag)
     _delete(bentoml.models, tag)
     with bentoml.models.create(tag, labels=labels) as model:
         # BentoML gathers a model in the system's temporary folder and copies it from there: links spare that folder a copy.
         shutil.copytree(folder.resolve(), model.path, dirs_exist_ok=True, copy_function=os.symlink)
     return str(model.tag)
+
+
+def stored_model(tag: str) -> Path | None:
+    """Return the folder of a model in the store, or None."""
+    _do_not_track()
+    import bentoml
+
+    stored = _stored(bentoml.models, tag)
+    return None if stored is None else Path(stored.path)
+
+
+def has_bento(tag: str) -> bool:
+    """Return whether a bento is in the store."""
+    _do_not_track()
+    import bentoml
+
+    return _stored(bentoml.bentos, tag) is not None
 
 
 def store_folder() -> Path:
@@ -98,7 +116,7 @@ def _build_settings(project: Path) -> dict[str, Any]:
     return settings
 
 
-def _stored(store: ModuleType, tag: str) -> bentoml.Model | None:
+def _stored(store: ModuleType, tag: str) -> bentoml.Model | bentoml.Bento | None:
     from bentoml.exceptions import BentoMLException
 
     try:

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
@@ -20,16 +20,17 @@ from transformers import PreTrainedTokenizerBase
 from seodang.errors import EvaluationError
 from seodang.evaluation.items import TaskItems, choose_items, fingerprint
 from seodang.evaluation.journal import Journal
-from seodang.evaluation.summary import TUNED, ItemScore, best_arm, by_arm, by_task
+from seodang.evaluation.summary import CHAMPION, TUNED, ItemScore, best_arm, by_arm, by_task
 from seodang.jsonl import read_records, sha256_of, write_atomically, write_json, write_rows
 from seodang.measuring import Arm, Results, measure, most_wordings, ways_of_base
 from seodang.modeling.adapters import is_whole_model, load_adapter, trained_sha256
 from seodang.modeling.asking import Asker
 from seodang.modeling.device import choose_device, keep_freed_memory, peak_memory_mb
 from seodang.modeling.loading import load_model, load_tokenizer
-from seodang.params import EvaluateParams, PromptParams, TrainParams
+from seodang.params import EvaluateParams, PromptFormat, PromptParams, TrainParams
 from seodang.paths import Paths
 from seodang.prompting import fingerprint as prompt_fingerprint
+from seodang.registry.champion import Champion, fetch_packaged, read_champion
 from seodang.stages import Report
 from seodang.suites import items_of_files
 
@@ -42,11 +43,14 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
     started, cpu_started = time.monotonic(), time.process_time()
     tokenizer = load_tokenizer(paths.base)
     tasks = _tasks(evaluate, paths)
+    champion = read_champion(paths.champion)
     arms = [*ways_of_base(evaluate, most_wordings(tasks)), Arm(TUNED, prompt.format, 0, "tuned")]
+    if champion is not None:
+        arms.append(Arm(CHAMPION, cast(PromptFormat, champion.prompt_format), 0, "champion"))
     formats = {arm.name: {"format": arm.format, "shots": arm.shots, "fingerprint": prompt_fingerprint(arm.format, tokenizer)} for arm in arms}  # type: ignore[arg-type]
-    key = _run_key(formats, train, evaluate, tasks, paths)
+    key = _run_key(formats, train, evaluate, tasks, champion, paths)
     with _journal(paths, key) as journal:
-        scores = _scores(tokenizer, arms, tasks, train, evaluate, Results(journal), paths)
+        scores = _scores(tokenizer, arms, tasks, train, evaluate, Results(journal), champion, paths)
     report = {
         "arms": by_arm(scores),
         "best": {kind: best_arm(scores, kind) for kind in dict.fromkeys(arm.name.partition("/")[0] for arm in arms if arm.model == "base")},
@@ -54,6 +58,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         "items_fingerprint": fingerprint(tasks),
         "formats": formats,
         "adapter_sha256": trained_sha256(paths.adapter),
+        "champion": None if champion is None else {"version": champion.version, "weights_sha256": champion.weights_sha256},
         "resumed": len(journal.rows),
         "seconds": round(time.monotonic() - started, 1),
         "cpu_seconds": round(time.process_time() - cpu_started, 1),
@@ -75,10 +80,17 @@ def _tasks(evaluate: EvaluateParams, paths: Paths) -> list[TaskItems]:
     return tasks
 
 
-def _run_key(formats: dict[str, Any], train: TrainParams, evaluate: EvaluateParams, tasks: Sequence[TaskItems], paths: Paths) -> str:
+def _run_key(formats: dict[str, Any], train: TrainParams, evaluate: EvaluateParams, tasks: Sequence[TaskItems], champion: Champion | None, paths: Paths) -> str:
     """Return the sha256 of all that the scores depend on."""
     weights = {folder.name: {str(file.relative_to(folder)): sha256_of(file) for file in sorted(folder.rglob("*")) if file.is_file()} for folder in (paths.base, paths.adapter)}
-    told = {"formats": formats, "precision": train.precision, "evaluate": evaluate.model_dump(), "items": fingerprint(tasks), "weights": weights}
+    told = {
+        "formats": formats,
+        "precision": train.precision,
+        "evaluate": evaluate.model_dump(),
+        "items": fingerprint(tasks),
+        "weights": weights,
+        "champion": champion and champion.weights_sha256,
+    }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
@@ -96,7 +108,14 @@ def _journal(paths: Paths, key: str) -> Journal:
 
 
 def _scores(
-    tokenizer: PreTrainedTokenizerBase, arms: Sequence[Arm], tasks: Sequence[TaskItems], train: TrainParams, evaluate: EvaluateParams, results: Results, paths: Paths
+    tokenizer: PreTrainedTokenizerBase,
+    arms: Sequence[Arm],
+    tasks: Sequence[TaskItems],
+    train: TrainParams,
+    evaluate: EvaluateParams,
+    results: Results,
+    champion: Champion | None,
+    paths: Paths,
 ) -> list[ItemScore]:
     """Ask every arm; there is one model in memory at a time."""
     started = time.monotonic()
@@ -105,10 +124,14 @@ def _scores(
     scores: list[ItemScore] = []
     with tqdm(total=len(arms) * len(tasks), unit="task", disable=not sys.stderr.isatty()) as bar:
         for arm in arms:
-            if arm.model == "tuned" and is_whole_model(paths.adapter):
+            whole = paths.adapter if arm.model == "tuned" and is_whole_model(paths.adapter) else None
+            if arm.model == "champion" and champion is not None:  # as it is served, whatever the base is now
+                whole = fetch_packaged(champion, paths)
+                tokenizer = load_tokenizer(whole)
+            if whole is not None:
                 del model  # a GPU that holds one of 8B need not hold two
                 gc.collect()  # code of a model's own may refer to itself in a circle
-                model = load_model(paths.adapter, train.precision, device)
+                model = load_model(whole, train.precision, device)
             elif arm.model == "tuned":  # the base becomes part of it
                 model = load_adapter(model, paths.adapter)
             scores += measure(model, Asker(tokenizer, arm.format), arm, tasks, evaluate, results, bar.update)
@@ -120,7 +143,7 @@ def _write(report: dict[str, Any], scores: Sequence[ItemScore], paths: Paths) ->
     write_rows(paths.scores, (asdict(score) for score in scores))
     write_json(paths.evaluate_report, report)
     shown = {row["name"]: row for row in report["arms"]}
-    names = {**report["best"], TUNED: TUNED}
+    names = {**report["best"], TUNED: TUNED, **({CHAMPION: CHAMPION} if report["champion"] else {})}
     write_json(paths.metrics, {measure: {name: shown[arm][measure] for name, arm in names.items()} for measure in ("accuracy", "exact", "chrf", "loss")})
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from seodang.evaluation.gate import decide
 from seodang.evaluation.scores import pair, scores_of
-from seodang.evaluation.summary import TUNED
+from seodang.evaluation.summary import CHAMPION, TUNED
 from seodang.jsonl import read_json, read_rows, sha256_of, write_json
 from seodang.params import GateParams
 from seodang.paths import Paths
@@ -17,14 +17,20 @@ logger = logging.getLogger(__name__)
 
 
 def run(*, gate: GateParams, paths: Paths) -> Report:
-    """Decide whether the tuned model is better than the base's best prompts."""
+    """Decide whether the tuned model is better than the base's best prompts, and not worse than the champion."""
     evaluated = read_json(paths.evaluate_report)
     rows = list(read_rows(paths.scores))
     tuned = scores_of(rows, TUNED)
-    decision = decide({"base": [(arm, pair(tuned, scores_of(rows, arm), arm)) for arm in evaluated["best"].values()]}, gate)
+    champion = evaluated["champion"]
+    compared = {
+        "base": [(arm, pair(tuned, scores_of(rows, arm), arm)) for arm in evaluated["best"].values()],
+        "champion": [(f"{CHAMPION} {champion['version']}", pair(tuned, scores_of(rows, CHAMPION), CHAMPION))] if champion else [],
+    }
+    decision = decide(compared, gate)
     report = {
         **asdict(decision),
         "confidence": gate.confidence,
+        "champion": champion,
         "items_fingerprint": evaluated["items_fingerprint"],
         "adapter_sha256": evaluated["adapter_sha256"],
         "scores_sha256": sha256_of(paths.scores),

@@ -18,7 +18,7 @@ from typing import Any
 
 from seodang.errors import ArtefactError, GateRejected, ParityError
 from seodang.full_disk import full_disk_told
-from seodang.jsonl import read_json, read_records, sha256_of, write_json
+from seodang.jsonl import read_json, read_records, sha256_of, write_atomically, write_json
 from seodang.licences import licence_summary
 from seodang.modeling.adapters import trained_sha256
 from seodang.modeling.checkpoints import check_space, on_one_disk, weights_sha256
@@ -26,16 +26,18 @@ from seodang.modeling.loading import load_tokenizer
 from seodang.modeling.merging import ParityReport, check_parity, merge, merged_size
 from seodang.modeling.packaged import CARD, Card, content_version, write_card
 from seodang.modeling.tokenizing import encode_prompt, end_id
-from seodang.params import PackageParams, PromptParams
+from seodang.params import PackageParams, PromptParams, TrainParams
 from seodang.paths import Paths
 from seodang.prompting import fingerprint, render_record
 from seodang.registry.bento import build_bento, store_folder, store_model
+from seodang.registry.model_card import MODEL_CARD, CardFacts, model_card
+from seodang.registry.verdicts import promoted, without_schema
 from seodang.stages import Report
 
 logger = logging.getLogger(__name__)
 
 
-def run(*, prompt: PromptParams, package: PackageParams, paths: Paths) -> Report:
+def run(*, prompt: PromptParams, train: TrainParams, package: PackageParams, paths: Paths) -> Report:
     """Merge, compare, store and build; nothing is written unless the verdict is `promote`.
 
     Raises:
@@ -46,25 +48,37 @@ def run(*, prompt: PromptParams, package: PackageParams, paths: Paths) -> Report
 
     """
     with full_disk_told(f"the model was packaged in {paths.merged} and {store_folder()}"):
-        return _package(prompt, package, paths)
+        return _package(prompt, train, package, paths)
 
 
-def _package(prompt: PromptParams, package: PackageParams, paths: Paths) -> Report:
+def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, paths: Paths) -> Report:
     started = time.monotonic()
-    lineage = _lineage(prompt, _promoted(paths.verdict), paths)
+    lineage = _lineage(prompt, promoted(paths.verdict, GateRejected, "nothing is packaged"), paths)
+    sources = [source for source in read_json(paths.ingest_report)["sources"] if source["rows_written"]]
+    told = {"sources": sources, "trained": read_json(paths.train_report), "evaluated": read_json(paths.evaluate_report), "train": train.model_dump()}
     _check_room(paths)
     logger.info("merging %s into %s", paths.adapter, paths.base)
     merge(paths.base, paths.adapter, paths.merged)
     parity = _compared(prompt, package, paths)
     card = _with_card(prompt, package, lineage, paths.merged)
-    version = content_version(paths.merged, card.fingerprint)
-    model_tag = store_model(paths.merged, package.name, version, {"project": "seodang", "prompt": prompt.format}, CARD)
+    version, weights = content_version(paths.merged, card.fingerprint), weights_sha256(paths.merged)
+    facts = CardFacts(
+        tag=f"{package.name}:{version}",
+        weights_sha256=weights,
+        prompt_format=prompt.format,
+        fingerprint=card.fingerprint,
+        max_new_tokens=card.max_new_tokens,
+        lineage=lineage,
+        **told,
+    )
+    write_atomically(paths.merged / MODEL_CARD, [model_card(facts)])
+    model_tag = store_model(paths.merged, package.name, version, {"project": "seodang", "prompt": prompt.format}, CARD, MODEL_CARD)
     report = {
         "model_tag": model_tag,
         "bento_tag": build_bento(paths.root, package.name, version, model_tag),
         "parity": asdict(parity),
         "fingerprint": card.fingerprint,
-        "weights_sha256": weights_sha256(paths.merged),
+        "weights_sha256": weights,
         "lineage": lineage,
         "seconds": round(time.monotonic() - started, 1),
     }
@@ -81,15 +95,6 @@ def _check_room(paths: Paths) -> None:
         return
     check_space(paths.merged, size, "the merged model")
     check_space(store, size, "the copy of the merged model in BentoML's store")
-
-
-def _promoted(path: Path) -> dict[str, Any]:
-    """Return the verdict, or raise GateRejected with its reasons."""
-    verdict = read_json(path)
-    if verdict.get("verdict") != "promote":
-        reasons = "".join(f"\n  - {reason['ko']}\n    {reason['en']}" for reason in verdict.get("reasons", ()) if not reason["passed"])
-        raise GateRejected(f"the gate says {verdict.get('verdict')!r}, so nothing is packaged:{reasons or ' it gives no reason'}\nSee {path}")
-    return verdict
 
 
 def _compared(prompt: PromptParams, package: PackageParams, paths: Paths) -> ParityReport:
@@ -127,13 +132,13 @@ def _lineage(prompt: PromptParams, verdict: dict[str, Any], paths: Paths) -> dic
     sources, base = read_json(paths.ingest_report)["sources"], read_json(paths.base_report)
     return {
         "terms": _terms([*(source["licence"] for source in sources if source["rows_written"]), base.get("licence", "")]),
-        "verdict": _without_schema(verdict),
+        "verdict": without_schema(verdict),
         **judged,
         "splits": {name: _sha256(paths.split(name)) for name in ("train", "validation", "test")},
         "accepted_sha256": _sha256(paths.accepted),
         "records_sha256": _sha256(paths.records),
         "sources": [{key: source[key] for key in ("name", "licence", "files")} for source in sources],
-        "base": _without_schema(base),
+        "base": without_schema(base),
         "params": {"prompt": prompt.model_dump()},
         "git_commit": _git_commit(paths.root),
         "dvc_lock_sha256": _sha256(paths.root / "dvc.lock") if (paths.root / "dvc.lock").exists() else None,
@@ -150,10 +155,6 @@ def _terms(licences: list[str]) -> dict[str, Any]:
         terms["use_en"] = f"non-commercial use only: made from data or a model under {names}"
         logger.warning("%s / %s", terms["use_en"], terms["use_ko"])
     return terms
-
-
-def _without_schema(report: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in report.items() if key != "schema"}
 
 
 def _sha256(path: Path) -> str:

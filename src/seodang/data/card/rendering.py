@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,14 +13,12 @@ from seodang.data.card.quoting import head
 from seodang.data.rows import TEXTS
 from seodang.data.splitting import SPLITS
 from seodang.licences import hub_licence
-from seodang.pages import environment
+from seodang.pages import environment, escape_markdown
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
-# What Markdown (or the raw HTML in it) could take for a mark; GitHub's autolinks and mentions too.
-_MARKS: Final = re.compile(r"[\\`*_{}\[\]<>#|~@:&$!=]|(?<=www)\.", re.IGNORECASE)
 _SIZES: Final = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"))
 NAMES: Final = {
     "train": ("학습", "train"),
@@ -64,11 +61,6 @@ def render_figures(contents: Contents) -> dict[str, str]:
 def render_markdown(contents: Contents) -> str:
     """Return the card as Markdown under the front matter of a Hugging Face dataset card."""
     return _markdown().get_template("README.md.j2").render(_context(contents))
-
-
-def escape_markdown(text: str) -> str:
-    """Return a text in which nothing is a mark of Markdown, HTML or GitHub's additions; it reads as it was."""
-    return _MARKS.sub(lambda mark: f"&#{ord(mark[0])};", " ".join(text.split()))
 
 
 def _context(contents: Contents) -> dict[str, Any]:

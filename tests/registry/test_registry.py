@@ -1,0 +1,378 @@
+"""`seodang registry` on a repository with real git, DVC and GTO tags. Run: pytest tests/registry/test_registry.py"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from registry_cases import REPOSITORY, commit, make_repository, produce, run, state
+
+from seodang.cli import main
+from seodang.errors import ArtefactError, ModelError
+from seodang.jsonl import sha256_of
+from seodang.paths import Paths
+from seodang.registry import moving
+from seodang.registry.champion import fetch_champion, fetch_packaged, read_champion
+from seodang.registry.history import read_history
+from seodang.registry.tags import registered
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository before its first promotion, with a model that the gate promoted."""
+    paths = make_repository(tmp_path_factory.mktemp("registry") / "project")
+    produce(paths, "one")
+    return paths.root
+
+
+@pytest.fixture(scope="module")
+def promoted_twice(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository whose second model is champion."""
+    root = copied(empty, tmp_path_factory.mktemp("twice") / "project")
+    moving.promote(Paths(root), "처음", None)
+    produce(Paths(root), "two", accuracy=0.97)
+    moving.promote(Paths(root), "더 나음", None)
+    return root
+
+
+def copied(root: Path, to: Path) -> Path:
+    return Path(shutil.copytree(root, to, symlinks=True))
+
+
+@pytest.fixture
+def paths(empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    root = copied(empty, tmp_path / "project")
+    monkeypatch.chdir(root)
+    return Paths(root)
+
+
+@pytest.fixture
+def twice(promoted_twice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """In which BentoML is left out: a rollback's service has tests of its own."""
+    monkeypatch.setattr(moving, "make_servable", lambda champion, paths: champion.bento_tag)
+    root = copied(promoted_twice, tmp_path / "project")
+    monkeypatch.chdir(root)
+    return Paths(root)
+
+
+def registry(*words: str) -> int:
+    return main(["registry", *words])
+
+
+def stages(paths: Paths) -> dict[str, tuple[str, ...]]:
+    return {one.version: one.stages for one in registered(paths.root)}
+
+
+def test_before_the_first_promotion_there_is_no_champion_and_a_candidate_waits(paths, capsys):
+    assert read_champion(paths.champion) is None
+    assert registry("list") == 0
+    shown = capsys.readouterr().out
+    assert "candidate" in shown
+    assert "0.9500" in shown
+    for words in (["show"], ["rollback", "--why", "x"]):
+        assert registry(*words) == 2
+        assert "아직 챔피언이 없습니다" in capsys.readouterr().err
+
+
+def test_a_promotion_tags_records_and_commits_who_when_and_why(paths, capsys):
+    revision = run(paths.root, "git", "rev-parse", "HEAD").stdout.strip()
+    assert registry("promote", "--why", "첫 모델") == 0
+    champion = read_champion(paths.champion)
+    assert champion is not None
+    assert (champion.version, champion.tag, champion.revision, champion.why) == ("v0.1.0", "seodang@v0.1.0", revision, "첫 모델")
+    assert champion.who == "김훈장 <hunjang@example.org>"
+    assert champion.when.endswith("+00:00")
+    assert champion.weights_sha256 == sha256_of(paths.merged / "model.safetensors")
+    assert stages(paths) == {"v0.1.0": ("champion",)}
+    line = json.loads(paths.history.read_text("utf-8"))
+    assert (line["action"], line["version"], line["previous"], line["verdict_sha256"]) == ("promote", "v0.1.0", None, champion.verdict_sha256)
+    assert run(paths.root, "git", "status", "--porcelain").stdout == ""
+    assert "첫 모델" in run(paths.root, "git", "log", "-1", "--format=%B").stdout
+    assert "첫 모델" in run(paths.root, "git", "tag", "-n9", "seodang@v0.1.0").stdout
+    assert "v0.1.0 → champion" in capsys.readouterr().out
+
+
+def test_a_verdict_other_than_promote_ends_with_code_3_and_changes_nothing(paths, capsys):
+    produce(paths, "worse", accuracy=0.5, verdict="reject")
+    before = state(paths)
+    assert registry("promote") == 3
+    told = capsys.readouterr().err
+    assert "정확도가 낮음" in told
+    assert "accuracy is lower" in told
+    assert state(paths) == before
+
+
+@pytest.mark.parametrize("file", ["dvc.lock", "dvc.yaml"])
+def test_what_the_commit_does_not_hold_is_named_with_what_to_type(paths, capsys, file):
+    (paths.root / file).write_text((paths.root / file).read_text() + "\n# by hand\n")
+    before = state(paths)
+    assert registry("promote") == 2
+    assert f"git add {file} && git commit" in capsys.readouterr().err
+    assert state(paths) == before
+
+
+def test_a_lock_that_git_ignores_counts_as_not_committed(paths, capsys):
+    run(paths.root, "git", "rm", "-q", "--cached", "dvc.lock")
+    (paths.root / ".gitignore").write_text("/dvc.lock\n/artifacts/\n/.seodang/\n/models/\n")
+    commit(paths, "Ignore the lock")
+    assert registry("promote") == 2
+    assert "does not hold dvc.lock" in capsys.readouterr().err
+
+
+def test_weights_other_than_those_packaged_are_refused(paths, capsys):
+    weights = paths.merged / "model.safetensors"
+    weights.unlink()
+    weights.write_text("others")
+    assert registry("promote") == 2
+    assert "dvc checkout package" in capsys.readouterr().err
+
+
+def test_a_verdict_on_another_package_is_refused(paths, capsys):
+    verdict = json.loads(paths.verdict.read_text("utf-8"))
+    paths.verdict.write_text(json.dumps({**verdict, "adapter_sha256": "0" * 64}))
+    assert registry("promote") == 2
+    assert "dvc repro package" in capsys.readouterr().err
+
+
+def test_a_verdict_from_before_something_changed_is_refused(paths, capsys):
+    wanted = paths.root / "wanted.json"
+    wanted.write_text(wanted.read_text() + " ")
+    commit(paths, "Change the data")
+    before = state(paths)
+    assert registry("promote") == 2
+    told = capsys.readouterr().err
+    assert "evaluate: wanted.json modified" in told
+    assert "dvc repro" in told
+    assert state(paths) == before
+
+
+def test_a_second_promotion_retires_the_first(twice, capsys):
+    assert stages(twice) == {"v0.1.0": ("retired",), "v0.2.0": ("champion",)}
+    assert [(move.action, move.previous, move.version) for move in read_history(twice.history)] == [("promote", None, "v0.1.0"), ("promote", "v0.1.0", "v0.2.0")]
+    assert registry("list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [["v0.2.0", "champion"], ["v0.1.0", "retired"]]
+    assert "0.9700" in lines[1]
+
+
+def test_the_champion_is_not_promoted_twice(twice, capsys):
+    before = state(twice)
+    assert registry("promote") == 0
+    assert "nothing has changed" in capsys.readouterr().out
+    assert state(twice) == before
+
+
+def test_a_verdict_that_compared_with_an_older_champion_is_refused(twice, capsys):
+    produce(twice, "three")
+    run(twice.root, "git", "checkout", "-q", "HEAD~2", "--", "registry")
+    commit(twice, "Go back to another champion by hand")
+    assert registry("promote") == 2
+    assert "registry/champion.json modified" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("wanted", "version"), [("v1.0.0", "v1.0.0"), ("2.3.4", "v2.3.4")])
+def test_a_version_can_be_named(paths, wanted, version):
+    assert registry("promote", "--version", wanted) == 0
+    assert stages(paths) == {version: ("champion",)}
+
+
+@pytest.mark.parametrize("wanted", ["1.0", "one", "v01.0.0", "v1.0.0-rc1"])
+def test_what_is_no_version_is_told(paths, capsys, wanted):
+    before = state(paths)
+    assert registry("promote", "--version", wanted) == 2
+    assert "three numbers" in capsys.readouterr().err
+    assert state(paths) == before
+
+
+def test_a_version_that_is_taken_is_told(twice, capsys):
+    produce(twice, "three")
+    assert registry("promote", "--version", "v0.1.0") == 2
+    assert "registered already" in capsys.readouterr().err
+
+
+def test_a_promotion_that_cannot_be_committed_leaves_nothing_half_done(twice, capsys):
+    produce(twice, "three")
+    hook = twice.root / ".git" / "hooks" / "pre-commit"
+    hook.write_text("#!/bin/sh\necho the hook says no >&2\nexit 1\n")
+    hook.chmod(0o755)
+    before = state(twice)
+    assert registry("promote") == 2
+    assert "the hook says no" in capsys.readouterr().err
+    assert state(twice) == before
+    hook.unlink()
+    assert registry("promote") == 0
+    assert stages(twice) == {"v0.1.0": ("retired",), "v0.2.0": ("retired",), "v0.3.0": ("champion",)}
+
+
+def test_a_promotion_killed_before_its_record_is_told_and_finished_by_the_same_command(twice, capsys):
+    produce(twice, "three")
+    moving.move(twice.root, "v0.3.0", run(twice.root, "git", "rev-parse", "HEAD").stdout.strip(), "v0.2.0", "killed")
+    assert registry("list") == 0
+    assert "registry/champion.json: v0.2.0; git tags: v0.3.0" in capsys.readouterr().out
+    assert registry("promote") == 0
+    champion = read_champion(twice.champion)
+    assert champion is not None
+    assert champion.version == "v0.3.0"
+    assert stages(twice)["v0.3.0"] == ("champion",)
+
+
+def test_what_else_is_staged_stays_out_of_the_record(paths):
+    (paths.root / "note.txt").write_text("나중에")
+    run(paths.root, "git", "add", "note.txt")
+    assert registry("promote") == 0
+    assert run(paths.root, "git", "show", "--format=", "--name-only", "HEAD").stdout.split() == ["registry/champion.json", "registry/history.jsonl"]
+    assert run(paths.root, "git", "diff", "--cached", "--name-only").stdout.split() == ["note.txt"]
+
+
+def test_someone_whom_git_does_not_know_promotes_nothing(paths, capsys, monkeypatch):
+    run(paths.root, "git", "config", "--unset", "user.name")
+    run(paths.root, "git", "config", "--unset", "user.email")
+    run(paths.root, "git", "config", "user.useConfigOnly", "true")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "EMAIL"):
+        monkeypatch.delenv(name, raising=False)
+    assert registry("promote") == 2
+    assert "git config user.name" in capsys.readouterr().err
+    assert registered(paths.root) == []
+
+
+@pytest.mark.parametrize("words", [["promote"], ["rollback", "--why", "x"]])
+def test_on_no_branch_nothing_is_recorded(twice, capsys, words):
+    run(twice.root, "git", "checkout", "-q", "--detach")
+    before = state(twice)
+    assert registry(*words) == 2
+    assert "git switch BRANCH" in capsys.readouterr().err
+    assert state(twice) == before
+
+
+def test_outside_a_repository_that_is_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for words in (["list"], ["promote"], ["rollback", "--why", "x"]):
+        assert registry(*words) == 2
+        assert "git init" in capsys.readouterr().err
+
+
+def test_a_rollback_makes_the_champion_before_it_champion_again(twice, capsys):
+    assert registry("rollback", "--why", "서비스에서 나빠짐") == 0
+    champion = read_champion(twice.champion)
+    assert champion is not None
+    assert (champion.version, champion.why) == ("v0.1.0", "서비스에서 나빠짐")
+    assert champion.revision == read_history(twice.history)[0].revision
+    assert stages(twice) == {"v0.1.0": ("champion",), "v0.2.0": ("retired",)}
+    last = read_history(twice.history)[-1]
+    assert (last.action, last.previous, last.version) == ("rollback", "v0.2.0", "v0.1.0")
+    assert run(twice.root, "git", "status", "--porcelain").stdout == ""
+    assert registry("show", "v0.1.0") == 0
+    shown = capsys.readouterr().out
+    assert "서비스에서 나빠짐" in shown
+    assert "dvc get . artifacts/package/model" in shown
+
+
+def test_a_rollback_goes_no_further_than_the_first_version_and_forward_only_by_name(twice, capsys):
+    assert registry("rollback", "--why", "a") == 0
+    assert registry("rollback", "--why", "b") == 2
+    assert "no version was champion before v0.1.0" in capsys.readouterr().err
+    assert registry("rollback", "--to", "v0.2.0", "--why", "c") == 0
+    assert stages(twice) == {"v0.1.0": ("retired",), "v0.2.0": ("champion",)}
+
+
+def test_a_version_rolled_back_from_is_promoted_again_under_its_old_name(twice):
+    assert registry("rollback", "--why", "a") == 0
+    run(twice.root, "dvc", "repro")
+    commit(twice, "Judge again")
+    assert registry("promote", "--why", "오해였음") == 0
+    assert stages(twice) == {"v0.1.0": ("retired",), "v0.2.0": ("champion",)}
+
+
+@pytest.mark.parametrize(("to", "told"), [("v9.0.0", "never champion"), ("v0.2.0", "champion already")])
+def test_a_rollback_to_nowhere_is_told(twice, capsys, to, told):
+    before = state(twice)
+    assert registry("rollback", "--to", to, "--why", "x") == 2
+    assert told in capsys.readouterr().err
+    assert state(twice) == before
+
+
+def test_a_rollback_asks_for_a_reason(twice, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        registry("rollback")
+    assert stopped.value.code == 2
+    assert registry("rollback", "--why", " ") == 2
+    assert "--why is empty" in capsys.readouterr().err
+
+
+def test_a_rollback_waits_for_no_clean_workspace(twice):
+    (twice.root / "wanted.json").write_text("{}")
+    (twice.root / "dvc.lock").write_text("broken")
+    assert registry("rollback", "--why", "급함") == 0
+
+
+def first(paths: Paths):
+    return read_history(paths.history)[0]
+
+
+def test_the_weights_of_an_old_champion_come_from_the_cache(twice):
+    shutil.rmtree(twice.artifacts)
+    folder = fetch_champion(first(twice), twice)
+    assert folder == twice.champions / first(twice).adapter_sha256
+    assert (folder / "adapter_model.safetensors").read_text() == "adapter of one"
+    assert (fetch_packaged(first(twice), twice) / "model.safetensors").read_text() == "weights of one"
+    assert not twice.artifacts.exists()
+
+
+def test_they_can_be_fetched_inside_a_stage_that_dvc_runs(twice):
+    code = "from pathlib import Path; from seodang.paths import Paths; from seodang.registry.champion import *; p = Paths(Path.cwd()); fetch_champion(read_champion(p.champion), p)"
+    (twice.root / "fetch.py").write_text(code)
+    stages = yaml.safe_load((twice.root / "dvc.yaml").read_text())
+    stages["stages"]["fetch"] = {"cmd": "PYTHONPATH=" + str(REPOSITORY / "src") + " python fetch.py", "deps": ["registry/champion.json", "artifacts/train/adapter"]}
+    (twice.root / "dvc.yaml").write_text(yaml.safe_dump(stages))
+    run(twice.root, "dvc", "repro", "--single-item", "fetch")
+    assert (twice.champions / read_history(twice.history)[-1].adapter_sha256 / "adapter_model.safetensors").read_text() == "adapter of two"
+
+
+def test_or_from_a_remote_that_was_added_later(twice, tmp_path):
+    run(twice.root, "dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
+    run(twice.root, "dvc", "push", "--all-commits")
+    shutil.rmtree(twice.root / ".dvc" / "cache")
+    assert (fetch_champion(first(twice), twice) / "adapter_model.safetensors").read_text() == "adapter of one"
+
+
+def test_or_from_the_cache_when_the_remote_lacks_them(twice, tmp_path):
+    run(twice.root, "dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
+    assert (fetch_champion(first(twice), twice) / "adapter_model.safetensors").read_text() == "adapter of one"
+
+
+def test_weights_that_are_nowhere_are_told_with_what_to_do(twice):
+    shutil.rmtree(twice.root / ".dvc" / "cache")
+    with pytest.raises(ModelError, match=r"no DVC cache and no remote(?s:.*)dvc push"):
+        fetch_champion(first(twice), twice)
+    assert list(twice.champions.iterdir()) == []
+
+
+def test_weights_fetched_once_are_checked_each_time_and_fetched_anew_when_damaged(twice):
+    folder = fetch_champion(first(twice), twice)
+    (folder / "adapter_model.safetensors").chmod(0o644)
+    (folder / "adapter_model.safetensors").write_text("bitten")
+    assert (fetch_champion(first(twice), twice) / "adapter_model.safetensors").read_text() == "adapter of one"
+
+
+def test_weights_that_are_not_those_of_the_record_are_refused(twice):
+    forged = first(twice).model_copy(update={"adapter_sha256": "0" * 64})
+    with pytest.raises(ModelError, match="has sha256"):
+        fetch_champion(forged, twice)
+    assert not (twice.champions / ("0" * 64)).exists()
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"champion": {"version": "v1.0.0"}}', '{"champion": []}'])
+def test_a_damaged_record_is_no_reason_to_judge_without_a_champion(paths, text):
+    paths.champion.write_text(text)
+    with pytest.raises(ArtefactError, match="git checkout -- registry"):
+        read_champion(paths.champion)
+
+
+def test_a_missing_record_is_none_either(paths):
+    paths.champion.unlink()
+    with pytest.raises(ArtefactError, match="git checkout -- registry"):
+        read_champion(paths.champion)
