@@ -18,6 +18,7 @@ from seodang import measuring
 from seodang.jsonl import read_json, read_rows, write_records
 from seodang.params import EvaluateParams, PromptParams
 from seodang.paths import Paths
+from seodang.registry.champion import write_champion
 from seodang.stages import evaluate as stage
 
 EVALUATE = EvaluateParams(seed=1, items_per_task=2, shots=[0, 1], base_formats=["koalpaca"], batch_tokens=256, max_new_tokens=4, generated_per_task=1, tasks=[], data_folder=None)
@@ -28,6 +29,7 @@ def paths(tmp_path: Path) -> Paths:
     """A project with a base and splits, in which training is to have run."""
     paths = Paths(tmp_path)
     make_tiny_model(paths.base)
+    write_champion(paths.champion, None)
     for split, count in (("train", 6), ("test", 3), ("unseen", 2)):
         write_records(paths.split(split), records(count))
     return paths

@@ -55,7 +55,7 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
     started = time.monotonic()
     lineage = _lineage(prompt, promoted(paths.verdict, GateRejected, "nothing is packaged"), paths)
     sources = [source for source in read_json(paths.ingest_report)["sources"] if source["rows_written"]]
-    told = {"sources": sources, "trained": read_json(paths.train_report), "evaluated": read_json(paths.evaluate_report), "train": train.model_dump()}
+    told: dict[str, Any] = {"sources": sources, "trained": read_json(paths.train_report), "evaluated": read_json(paths.evaluate_report), "train": train.model_dump()}
     _check_room(paths)
     logger.info("merging %s into %s", paths.adapter, paths.base)
     merge(paths.base, paths.adapter, paths.merged)
