@@ -73,7 +73,7 @@ def _groups(study: StudyParams, training: Sequence[Record], paths: Paths) -> dic
     """Return the items of each group; exemplars come from the training split, of the task itself where it has some there."""
     everything = [*read_records(paths.split("test")), *read_records(paths.split("unseen"))]
     chosen: dict[Group, list[Record]] = {
-        "seen": [record for record in everything if record.task == study.seen],
+        "seen": [record for record in everything if record.task in study.seen],
         "unseen": [record for record in everything if record.task in study.unseen],
         "held_out": [record for record in everything if record.cluster in study.held_out_clusters],
     }
@@ -81,7 +81,7 @@ def _groups(study: StudyParams, training: Sequence[Record], paths: Paths) -> dic
     _check(study, chosen, files, training)
     evaluate = study.evaluate
     of_files: dict[Group, list[TaskItems]] = {
-        "seen": [task for task in files if task.task == study.seen],
+        "seen": [task for task in files if task.task in study.seen],
         "unseen": [task for task in files if task.task in study.unseen],
         "held_out": [task for task in files if task.spec is not None and task.spec.cluster in study.held_out_clusters and task.task not in study.unseen],
     }
@@ -95,7 +95,7 @@ def _check(study: StudyParams, chosen: Mapping[Group, Sequence[Record]], files: 
     """Raise, naming all at once, if a part of the study has nothing to ask or to learn."""
     asked = {record.task for records in chosen.values() for record in records} | {task.task for task in files}
     clusters = {record.cluster for record in chosen["held_out"]} | {task.spec.cluster for task in files if task.spec is not None}
-    faults = [f"task {task!r} has no test items" for task in (study.seen, *study.unseen) if task not in asked]
+    faults = [f"task {task!r} has no test items" for task in (*study.seen, *study.unseen) if task not in asked]
     faults += [f"cluster {cluster!r} has no test items" for cluster in study.held_out_clusters if cluster not in clusters]
     faults += [f"nothing is left to tune the arm {arm!r} on" for arm in TUNED if not _lesson_records(arm, study, training)]
     if faults:
@@ -105,7 +105,7 @@ def _check(study: StudyParams, chosen: Mapping[Group, Sequence[Record]], files: 
 def _lesson_records(arm: str, study: StudyParams, records: Iterable[Record]) -> list[Record]:
     """Return what an arm is tuned on."""
     if arm == "single":
-        return [record for record in records if record.task == study.seen]
+        return [record for record in records if record.task in study.seen]
     return [record for record in records if record.task not in study.unseen and record.cluster not in study.held_out_clusters]
 
 

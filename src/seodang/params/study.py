@@ -15,8 +15,8 @@ class StudyParams(Section):
 
     title_ko: str
     title_en: str
-    seen: str
-    """The task that is tuned on alone, and of which test items are asked."""
+    seen: Annotated[list[str], Field(min_length=1)]
+    """The task that is tuned on alone, and of which test items are asked; several names where its wordings are tasks of their own."""
     unseen: Annotated[list[str], Field(min_length=1)]
     """Tasks of which nothing is tuned on, though others of their clusters are."""
     held_out_clusters: Annotated[list[str], Field(min_length=1)]
@@ -28,7 +28,7 @@ class StudyParams(Section):
     """Formats and numbers of exemplars that are tried with the base, and how many items are asked."""
 
     @model_validator(mode="after")
-    def _the_seen_task_is_seen(self) -> Self:
-        if self.seen in self.unseen:
-            raise ValueError(f"task {self.seen!r} is both seen and unseen; take it out of `unseen`")
+    def _no_task_is_both(self) -> Self:
+        if both := sorted(set(self.seen) & set(self.unseen)):
+            raise ValueError(f"{', '.join(both)} stands in `seen` and in `unseen`; take it out of one of them")
         return self

@@ -44,7 +44,7 @@ def markdown_of(report: Mapping[str, Any], cells: Sequence[Cell], language: Lang
 
 def _asked(study: Mapping[str, Any], language: Language) -> str:
     """Return which tasks stand in which group."""
-    parts = (("seen", [study["seen"]]), ("unseen", study["unseen"]), ("held_out", study["held_out_clusters"]))
+    parts = (("seen", study["seen"]), ("unseen", study["unseen"]), ("held_out", study["held_out_clusters"]))
     return "; ".join(f"{GROUPS[group][language]}: {', '.join(names)}" for group, names in parts) + "."
 
 
