@@ -1,5 +1,8 @@
 """Log-likelihoods: what is shared changes the cost, never the number."""
 
+import json
+from itertools import islice
+
 import pytest
 import torch
 from tiny_models import make_tiny_adapter, make_tiny_model
@@ -17,6 +20,7 @@ from transformers import (
 )
 
 from seodang.errors import EvaluationError
+from seodang.evaluation.journal import Journal
 from seodang.modeling.adapters import load_adapter
 from seodang.modeling.generating import generate
 from seodang.modeling.loading import load_model, load_tokenizer
@@ -158,6 +162,26 @@ def test_what_is_known_is_not_asked_again_and_changes_no_other_score(model_and_t
     first = {place for place, _ in passes[0]}
     assert asked_of(choices, passes) == list(range(6))
     assert list(score_choices(model, choices, batch_tokens, known=first)) == passes[1:]
+
+
+def test_a_journal_that_was_broken_off_in_a_pass_ends_as_one_that_was_not(model_and_tokenizer, tmp_path):
+    model, _ = model_and_tokenizer
+    choices = [choice([*SHARED, 10 + extra], [20], [21, 22], item=str(extra)) for extra in range(6)]
+
+    def score(path, stopped_after):
+        with Journal(path, "the same") as journal:
+            known = {row["place"] for row in journal.rows}
+            for found in islice(score_choices(model, choices, 6, known=known), stopped_after):
+                journal.append({"place": place, "nats": [likelihood.nats for likelihood in likelihoods]} for place, likelihoods in found)
+
+    score(tmp_path / "whole", None)
+    score(tmp_path / "broken", 2)
+    with (tmp_path / "broken").open("r+b") as file:
+        file.truncate((tmp_path / "broken").stat().st_size - 5)
+    score(tmp_path / "broken", None)
+    rows = {name: [json.loads(line) for line in (tmp_path / name).read_text().splitlines()[1:]] for name in ("whole", "broken")}
+    assert [row["place"] for row in rows["broken"]] == [row["place"] for row in rows["whole"]]
+    assert [row["nats"] for row in rows["broken"]] == [pytest.approx(row["nats"], abs=1e-5) for row in rows["whole"]]
 
 
 def test_options_of_the_same_tokens_are_refused_with_item_and_options(model_and_tokenizer):
