@@ -5,6 +5,7 @@
 # make flows  a Prefect server with the deployment / Prefect 서버와 배포
 # make gemma  the optional Gemma 3 270M packages
 # make qlora  bitsandbytes, for train.method qlora
+# make harness  lm-evaluation-harness, for benchmarks/evaluation.py
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -15,7 +16,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: run test test-fast lint serve flows gemma qlora setup clean
+.PHONY: run test test-fast lint serve flows gemma qlora harness setup clean
 .DEFAULT_GOAL := run
 
 setup:
@@ -44,6 +45,9 @@ gemma: setup
 
 qlora: setup
 	@python -m uv pip install --no-deps -r requirements-qlora.lock
+
+harness: setup
+	@python -m uv pip install --no-deps -r requirements-harness.lock
 
 clean:
 	rm -rf artifacts .seodang .venv

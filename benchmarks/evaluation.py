@@ -8,9 +8,10 @@ requirements-harness.lock (`make harness`), or stands in a folder of its own tha
 definition, pointed at the same items, with the first training rows as exemplars; Seodang scores the same texts, cut into tokens
 the same way. Each arm runs in a process of its own, in turn, round after round; the harness once with each batch size, and its
 best median is what Seodang is held against. Counted is the time from texts to log-likelihoods, tokenising included, loading of
-model and data not. Figures: items/s, peak resident memory, the largest difference of a log-likelihood, predictions that differ.
+model and data not. Figures: items/s, items per second of CPU time, peak resident memory, the largest difference of a
+log-likelihood, predictions that differ.
 
-With other work on the machine take one thread: two that wait for each other measure the scheduler.
+With other work on the machine take one thread, as two that wait for each other measure the scheduler, and trust the CPU time.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def main() -> None:
             start = number % len(arms)
             for arm in arms[start:] + arms[:start]:
                 rows[arm].append(_in_its_own_process(arm, options, Path(scratch)))
-                shown = {name: rows[arm][-1][name] for name in ("items_per_second", "peak_mb", "accuracy")}
+                shown = {name: rows[arm][-1][name] for name in ("items_per_second", "items_per_cpu_second", "peak_mb", "accuracy")}
                 print(f"round {number + 1} {arm}: {shown}", file=sys.stderr)
     print(_table(options, rows))
     if options.json:
@@ -127,21 +128,22 @@ def _in_its_own_process(arm: str, options: argparse.Namespace, scratch: Path) ->
 
 def _table(options: argparse.Namespace, rows: dict[str, list[dict[str, Any]]]) -> str:
     ours = rows[OURS][0]
-    medians = {arm: statistics.median(run["items_per_second"] for run in runs) for arm, runs in rows.items()}
+    speeds = {name: {arm: [run[name] for run in runs] for arm, runs in rows.items()} for name in ("items_per_second", "items_per_cpu_second")}
+    medians = {name: {arm: statistics.median(values) for arm, values in found.items()} for name, found in speeds.items()}
     lines = [
         f"\n{options.task}, {options.shots} shots, {len(ours['likelihoods'])} items, {options.model.name}, {options.precision}, {options.threads} thread(s), {options.rounds} rounds",
-        "| arm | items/s (range) | peak MB | accuracy | largest difference, nats | other predictions | seodang / it |",
-        "|---|---|---|---|---|---|---|",
+        "| arm | items/s (range) | items/CPU s (range) | peak MB | accuracy | largest difference, nats | other predictions | seodang / it: items/s, items/CPU s |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for arm, runs in rows.items():
-        speeds, memory = [run["items_per_second"] for run in runs], statistics.median(run["peak_mb"] for run in runs)
+        shown = [f"{medians[name][arm]:.2f} ({min(found[arm]):.2f} to {max(found[arm]):.2f})" for name, found in speeds.items()]
+        ratios = ", ".join(f"{found[OURS] / found[arm]:.2f}" for found in medians.values())
         difference, changed = _agreement(ours, runs[0])
-        lines.append(
-            f"| {arm} | {medians[arm]:.2f} ({min(speeds):.2f} to {max(speeds):.2f}) | {memory:.0f} | {runs[0]['accuracy']:.3f} "
-            f"| {difference:.1e} | {changed} | {medians[OURS] / medians[arm]:.2f} |"
-        )
-    if others := [median for arm, median in medians.items() if arm != OURS]:
-        lines.append(f"Against the harness at its best batch size: {medians[OURS] / max(others):.2f} times the items/s.")
+        memory = statistics.median(run["peak_mb"] for run in runs)
+        lines.append(f"| {arm} | {' | '.join(shown)} | {memory:.0f} | {runs[0]['accuracy']:.3f} | {difference:.1e} | {changed} | {ratios} |")
+    if len(rows) > 1:
+        best = [found[OURS] / max(value for arm, value in found.items() if arm != OURS) for found in medians.values()]
+        lines.append(f"Against the harness at its best batch size: {best[0]:.2f} times the items/s, {best[1]:.2f} times the items/CPU s.")
     return "\n".join(lines)
 
 
@@ -165,10 +167,11 @@ def _measure(options: argparse.Namespace) -> None:
 
     docs = _docs(options.scratch / "items.jsonl")
     run = with_seodang if options.one == OURS else with_harness
-    seconds, texts, likelihoods = run(options, docs)
+    (seconds, cpu_seconds), texts, likelihoods = run(options, docs)
     right = [_best(scores) == doc["label"] for scores, doc in zip(likelihoods, docs, strict=True)]
     result = {
-        "items_per_second": round(len(docs) / seconds, 3),
+        "items_per_second": round(len(docs) / seconds, 4),
+        "items_per_cpu_second": round(len(docs) / cpu_seconds, 4),
         "peak_mb": peak_memory_mb(),
         "accuracy": round(statistics.mean(right), 4),
         "texts": [hashlib.sha256(json.dumps(pair).encode()).hexdigest()[:16] for pair in texts],
@@ -181,7 +184,7 @@ def _docs(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def with_seodang(options: argparse.Namespace, docs: Sequence[dict[str, Any]]) -> tuple[float, list[Any], list[list[float]]]:
+def with_seodang(options: argparse.Namespace, docs: Sequence[dict[str, Any]]) -> tuple[tuple[float, float], list[Any], list[list[float]]]:
     """Score by `score_choices`, as stage `evaluate` does; texts and tokens as the harness makes them."""
     from seodang.modeling.device import keep_freed_memory
     from seodang.modeling.loading import load_model, load_tokenizer
@@ -191,7 +194,7 @@ def with_seodang(options: argparse.Namespace, docs: Sequence[dict[str, Any]]) ->
     task, tokenizer = TASKS[options.task], load_tokenizer(options.model)
     model = load_model(options.model, options.precision, "cpu")
     exemplars = [f"{_asked(task, doc)}{task.options[doc['label']]}\n\n" for doc in _docs(options.scratch / "train.jsonl")]
-    started = time.perf_counter()
+    started = _now()
     texts = [[(context, f" {option}") for option in task.options] for context in ("".join(exemplars) + task.text.format(**doc) for doc in docs)]
     choices = []
     for number, pairs in enumerate(texts):
@@ -202,14 +205,23 @@ def with_seodang(options: argparse.Namespace, docs: Sequence[dict[str, Any]]) ->
     for found in score_choices(model, choices, BATCH_TOKENS):
         for place, scores in found:
             likelihoods[place] = [score.nats for score in scores]
-    return time.perf_counter() - started, texts, likelihoods
+    return _since(started), texts, likelihoods
+
+
+def _now() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
+
+
+def _since(then: tuple[float, float]) -> tuple[float, float]:
+    wall, cpu = _now()
+    return wall - then[0], cpu - then[1]
 
 
 def _asked(task: Task, doc: dict[str, Any]) -> str:
     return f"{task.text.format(**doc)} "
 
 
-def with_harness(options: argparse.Namespace, docs: Sequence[dict[str, Any]]) -> tuple[float, list[Any], list[list[float]]]:
+def with_harness(options: argparse.Namespace, docs: Sequence[dict[str, Any]]) -> tuple[tuple[float, float], list[Any], list[list[float]]]:
     """Score by the harness's own evaluation of its own task; only its call of the model is timed."""
     import lm_eval
     from lm_eval.models.huggingface import HFLM
@@ -223,12 +235,12 @@ def with_harness(options: argparse.Namespace, docs: Sequence[dict[str, Any]]) ->
     (folder / "task.yaml").write_text(text, "utf-8")
     size = options.one.removeprefix("harness-")
     model = HFLM(pretrained=str(options.model), dtype={"fp32": "float32", "bf16": "bfloat16"}[options.precision], device="cpu", batch_size=int(size) if size.isdecimal() else size)
-    scored, seconds = model.loglikelihood, []
+    scored, spent = model.loglikelihood, []
 
     def timed(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - as the harness calls it
-        started = time.perf_counter()
+        started = _now()
         found = scored(*arguments, **named)
-        seconds.append(time.perf_counter() - started)
+        spent.append(_since(started))
         return found
 
     model.loglikelihood = timed
@@ -236,7 +248,7 @@ def with_harness(options: argparse.Namespace, docs: Sequence[dict[str, Any]]) ->
     found = lm_eval.simple_evaluate(model=model, tasks=[f"seodang_{options.task}"], num_fewshot=options.shots, task_manager=manager, bootstrap_iters=0, log_samples=True)
     samples = sorted(found["samples"][f"seodang_{options.task}"], key=lambda sample: sample["doc_id"])
     texts = [[tuple(pair) for pair in sample["arguments"]] for sample in samples]
-    return sum(seconds), texts, [[response[0][0] for response in sample["resps"]] for sample in samples]
+    return spent[0], texts, [[response[0][0] for response in sample["resps"]] for sample in samples]
 
 
 if __name__ == "__main__":

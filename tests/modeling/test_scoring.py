@@ -1,14 +1,31 @@
 """Log-likelihoods: what is shared changes the cost, never the number."""
 
+import json
+from itertools import islice
+
 import pytest
 import torch
-from tiny_models import make_tiny_model
-from transformers import BloomConfig, BloomForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, LlamaConfig, LlamaForCausalLM
+from tiny_models import make_tiny_adapter, make_tiny_model
+from transformers import (
+    BloomConfig,
+    BloomForCausalLM,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+)
 
 from seodang.errors import EvaluationError
+from seodang.evaluation.journal import Journal
+from seodang.modeling.adapters import load_adapter
 from seodang.modeling.generating import generate
 from seodang.modeling.loading import load_model, load_tokenizer
 from seodang.modeling.scoring import Choice, Question, log_likelihoods, score_choices
+from seodang.modeling.tree_passes import takes_trees
 
 SHARED = [5, 6, 7, 8, 9, 5, 6, 5]
 SHAPE = {"vocab_size": 100, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "initializer_range": 0.3}
@@ -29,6 +46,17 @@ def gemma(window: int):
 
 def llama():
     return LlamaForCausalLM(LlamaConfig(**SHAPE, num_key_value_heads=1, intermediate_size=64)).eval()
+
+
+def gemma2():  # bounds its scores, which only attention in single steps does
+    return Gemma2ForCausalLM(Gemma2Config(**SHAPE, num_key_value_heads=1, head_dim=16, intermediate_size=64, sliding_window=4, query_pre_attn_scalar=16)).eval()
+
+
+def mistral():  # every layer has the window, and its settings name no kinds of layers
+    return MistralForCausalLM(MistralConfig(**SHAPE, num_key_value_heads=1, intermediate_size=64, sliding_window=4)).eval()
+
+
+MAKERS = {"window 4": lambda: gemma(4), "window 9": lambda: gemma(9), "window 64": lambda: gemma(64), "softcap": gemma2, "windows only": mistral, "llama": llama}
 
 
 def bloom():  # it knows no positions but the distances of tokens in a row: no tree
@@ -59,7 +87,7 @@ def test_scores_are_those_of_each_question_by_itself(model_and_tokenizer, batch_
     assert log_likelihoods(model, questions, batch_tokens) == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize("make", [lambda: gemma(4), lambda: gemma(9), lambda: gemma(64), llama, bloom], ids=["window 4", "window 9", "window 64", "llama", "bloom"])
+@pytest.mark.parametrize("make", [*MAKERS.values(), bloom], ids=[*MAKERS, "rows"])
 @pytest.mark.parametrize("shared", [SHARED, []], ids=["examples", "none"])
 def test_scores_are_those_of_each_question_by_itself_whatever_a_layer_sees(make, shared):
     torch.manual_seed(3)
@@ -70,6 +98,19 @@ def test_scores_are_those_of_each_question_by_itself_whatever_a_layer_sees(make,
     expected = [plainly(model, question) for question in questions]
     for batch_tokens in (1, 30, 4096):
         assert log_likelihoods(model, questions, batch_tokens) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_most_models_take_trees(make):
+    assert takes_trees(make())
+    assert not takes_trees(bloom())
+
+
+def test_a_model_with_an_adapter_is_scored_as_a_whole(tmp_path):
+    base = make_tiny_model(tmp_path / "base")
+    model = load_adapter(load_model(base, "fp32", "cpu"), make_tiny_adapter(base, tmp_path / "adapter"))
+    questions = [Question([*SHARED, extra], answer) for extra in (10, 11) for answer in ([20], [21, 22])]
+    assert log_likelihoods(model, questions, 64) == pytest.approx([plainly(model, question) for question in questions], abs=1e-4)
 
 
 def test_scores_in_bf16_are_those_of_each_question_by_itself_within_its_rounding():
@@ -121,6 +162,26 @@ def test_what_is_known_is_not_asked_again_and_changes_no_other_score(model_and_t
     first = {place for place, _ in passes[0]}
     assert asked_of(choices, passes) == list(range(6))
     assert list(score_choices(model, choices, batch_tokens, known=first)) == passes[1:]
+
+
+def test_a_journal_that_was_broken_off_in_a_pass_ends_as_one_that_was_not(model_and_tokenizer, tmp_path):
+    model, _ = model_and_tokenizer
+    choices = [choice([*SHARED, 10 + extra], [20], [21, 22], item=str(extra)) for extra in range(6)]
+
+    def score(path, stopped_after):
+        with Journal(path, "the same") as journal:
+            known = {row["place"] for row in journal.rows}
+            for found in islice(score_choices(model, choices, 6, known=known), stopped_after):
+                journal.append({"place": place, "nats": [likelihood.nats for likelihood in likelihoods]} for place, likelihoods in found)
+
+    score(tmp_path / "whole", None)
+    score(tmp_path / "broken", 2)
+    with (tmp_path / "broken").open("r+b") as file:
+        file.truncate((tmp_path / "broken").stat().st_size - 5)
+    score(tmp_path / "broken", None)
+    rows = {name: [json.loads(line) for line in (tmp_path / name).read_text().splitlines()[1:]] for name in ("whole", "broken")}
+    assert [row["place"] for row in rows["broken"]] == [row["place"] for row in rows["whole"]]
+    assert [row["nats"] for row in rows["broken"]] == [pytest.approx(row["nats"], abs=1e-5) for row in rows["whole"]]
 
 
 def test_options_of_the_same_tokens_are_refused_with_item_and_options(model_and_tokenizer):

@@ -7,25 +7,22 @@ options of an item share its prompt, and an option of a single token costs nothi
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers import PreTrainedModel
 
 from seodang.errors import EvaluationError
-from seodang.modeling.attention import can_pack
-from seodang.modeling.token_trees import Tree, common_prefix, grow, shared_length
+from seodang.modeling.token_trees import common_prefix, grow, shared_length
+from seodang.modeling.tree_passes import Prefix, read_prefix, takes_trees, tree_logits
 
 # Logits of one forward pass at the most: a vocabulary of 262,144 would else take gigabytes.
 _LOGITS = 48_000_000
-# Tokens of a tree at the most. Attention looks at all pairs of a row and masks most of them, which costs more than it saves beyond this.
+# Tokens of a tree at the most: attention looks at all pairs of them and masks most, and on a CPU larger matrices are no quicker.
 _TREE_TOKENS = {"cpu": 256}
 _TREE_TOKENS_ELSEWHERE = 2048
-_MASKED = {"sdpa", "eager"}  # kinds of attention that take any mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +48,6 @@ class Likelihood:
 
     nats: float  # sum of log p(token | prompt, answer so far)
     tokens: int  # of the answer
-
-
-@dataclass(frozen=True, slots=True)
-class _Prefix:
-    """What all prompts begin with, as the model remembers it."""
-
-    length: int  # tokens
-    cache: DynamicCache
 
 
 def check_options(choice: Choice) -> None:
@@ -115,10 +104,10 @@ def score_choices(model: PreTrainedModel, choices: Sequence[Choice], batch_token
 def _passes(model: PreTrainedModel, choices: Sequence[Choice], batch_tokens: int, known: Collection[int]) -> Iterator[list[tuple[int, list[Likelihood]]]]:
     if len(known) >= len(choices):
         return
-    packed = _takes_trees(model)
+    packed = takes_trees(model)
     # One token of every prompt is left over, which predicts the first of the answer.
     shared = min(common_prefix([choice.prompt for choice in choices]), min(len(choice.prompt) for choice in choices) - 1) if packed else 0
-    prefix = _read_prefix(model, choices[0].prompt[:shared])
+    prefix = read_prefix(model, choices[0].prompt[:shared])
     vocabulary = model.config.get_text_config().vocab_size
     limit = min(batch_tokens, _TREE_TOKENS.get(model.device.type, _TREE_TOKENS_ELSEWHERE))
     batches = _tree_batches(choices, shared, limit, vocabulary) if packed else _row_batches(choices, batch_tokens, vocabulary)
@@ -126,21 +115,6 @@ def _passes(model: PreTrainedModel, choices: Sequence[Choice], batch_tokens: int
     for batch in batches:
         if asked := [place for place in batch if place not in known]:
             yield list(zip(asked, score(model, [choices[place] for place in asked], prefix), strict=True))
-
-
-def _takes_trees(model: PreTrainedModel) -> bool:
-    """Return whether the model takes positions and masks of our own, and remembers nothing but keys and values."""
-    layers = DynamicCache(config=model.config).layers
-    kinds = {(type(layer), getattr(layer, "sliding_window", None)) for layer in layers}
-    plain = {kind for kind, _ in kinds} <= {DynamicLayer, DynamicSlidingWindowLayer} and len(kinds) <= len({kind for kind, _ in kinds})
-    return plain and can_pack(model) and model.config._attn_implementation in _MASKED
-
-
-def _read_prefix(model: PreTrainedModel, ids: Sequence[int]) -> _Prefix:
-    cache = DynamicCache(config=model.config)
-    if ids:
-        model(input_ids=torch.tensor([ids], device=model.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
-    return _Prefix(len(ids), cache)
 
 
 def _tree_batches(choices: Sequence[Choice], shared: int, limit: int, vocabulary: int) -> Iterator[list[int]]:
@@ -184,7 +158,7 @@ def _row_batches(choices: Sequence[Choice], limit: int, vocabulary: int) -> Iter
     yield batch
 
 
-def _score_tree(model: PreTrainedModel, choices: Sequence[Choice], prefix: _Prefix) -> list[list[Likelihood]]:
+def _score_tree(model: PreTrainedModel, choices: Sequence[Choice], prefix: Prefix) -> list[list[Likelihood]]:
     """Return the scores of one pass, laid out as a tree behind the prefix."""
     tails = [choice.prompt[prefix.length :] for choice in choices]
     asked = [(tail, ids) for tail, choice in zip(tails, choices, strict=True) for _, ids in choice.options]
@@ -193,14 +167,7 @@ def _score_tree(model: PreTrainedModel, choices: Sequence[Choice], prefix: _Pref
     predictors = [path[len(tail) - 1 :] for path, (tail, _) in zip(paths, asked, strict=True)]
     wanted = sorted({place for path in predictors for place in path})
     column = {place: number for number, place in enumerate(wanted)}
-    logits: Tensor = model(
-        input_ids=torch.tensor([tree.tokens], device=model.device),
-        position_ids=torch.tensor([tree.depths], device=model.device) + prefix.length,
-        attention_mask=_masks(model, tree, prefix),
-        past_key_values=_lent(prefix.cache),
-        use_cache=True,
-        logits_to_keep=torch.tensor(wanted, device=model.device),
-    ).logits[0]
+    logits = tree_logits(model, tree, prefix, wanted)
     nats = _picked(logits, [[column[place] for place in path] for path in predictors], [ids for _, ids in asked])
     scores = iter([Likelihood(value, len(ids)) for value, (_, ids) in zip(nats, asked, strict=True)])
     return [[next(scores) for _ in choice.options] for choice in choices]
@@ -221,31 +188,7 @@ def _picked(logits: Tensor, rows: Sequence[Sequence[int]], answers: Sequence[Seq
     return [float(part.sum()) for part in found.cpu().split([len(answer) for answer in answers])]
 
 
-def _lent(cache: DynamicCache) -> DynamicCache:
-    """Return a cache that a forward pass may add to: these layers replace their tensors, and those of the original stay."""
-    lent = copy.copy(cache)
-    lent.layers = [copy.copy(layer) for layer in cache.layers]
-    return lent
-
-
-def _masks(model: PreTrainedModel, tree: Tree, prefix: _Prefix) -> Tensor | dict[str, Tensor]:
-    """Return what is added to the attention scores, (1, 1, U, kept prefix + U), of each kind of layer where there are two."""
-    windows = {getattr(layer, "sliding_window", None) for layer in prefix.cache.layers}
-    masks = {"full_attention" if window is None else "sliding_attention": _mask(tree, prefix.length, window, model) for window in windows}
-    return masks if len(masks) > 1 else next(iter(masks.values()))
-
-
-def _mask(tree: Tree, before: int, window: int | None, model: PreTrainedModel) -> Tensor:
-    kept = before if window is None else min(before, window - 1)  # as DynamicSlidingWindowLayer keeps them
-    own = torch.from_numpy(tree.visible(window))
-    prefix = torch.ones(len(tree.tokens), kept, dtype=torch.bool)
-    if window is not None:  # token at before + depth, prefix token at before - kept + column
-        prefix = torch.tensor(tree.depths)[:, None] + kept - torch.arange(kept) < window
-    seen = torch.cat([prefix, own], dim=1).to(model.device)
-    return torch.zeros(seen.shape, dtype=model.dtype, device=model.device).masked_fill_(~seen, float("-inf"))[None, None]
-
-
-def _score_rows(model: PreTrainedModel, choices: Sequence[Choice], prefix: _Prefix) -> list[list[Likelihood]]:
+def _score_rows(model: PreTrainedModel, choices: Sequence[Choice], prefix: Prefix) -> list[list[Likelihood]]:
     """Return the scores of one pass of a model that takes no trees: each answer in a row of its own, padded on the right where causal attention never looks."""
     asked = [(choice.prompt, ids) for choice in choices for _, ids in choice.options]
     rows = [prompt + ids[:-1] for prompt, ids in asked]
