@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from seodang.paths import Paths
 
 DONE = 0
-_BY_VERDICT = "the gate's verdict is promote / 판정이 승격"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = actions.add_parser("show", help="all of one version, with the way back to its data / 버전 하나의 모든 것")
     show.add_argument("version", nargs="?", metavar="VERSION", help="such as v0.2.0; the champion if left out / 생략하면 챔피언")
     promote = actions.add_parser("promote", help="make the packaged model champion, if the verdict is promote / 챔피언으로 승격")
-    promote.add_argument("--why", default=_BY_VERDICT, metavar="TEXT", help="for the record / 이유")
+    promote.add_argument("--why", metavar="TEXT", help="for the record; else that the verdict is promote / 이유")
     promote.add_argument("--version", metavar="VERSION", help="to register; else the next minor one / 버전을 직접 지정")
     rollback = actions.add_parser("rollback", help="make an earlier version champion again, and fit to be served / 이전 버전으로 되돌리기")
     rollback.add_argument("--why", required=True, metavar="TEXT", help="for the record / 이유")
@@ -58,7 +57,7 @@ def _show(paths: Paths, version: str | None) -> list[str]:
     return version_told(paths, version)
 
 
-def _promote(paths: Paths, why: str, version: str | None) -> list[str]:
+def _promote(paths: Paths, why: str | None, version: str | None) -> list[str]:
     from seodang.registry.moving import promote
     from seodang.registry.storage import remote_missing
 

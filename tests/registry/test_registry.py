@@ -239,6 +239,12 @@ def test_someone_whom_git_does_not_know_promotes_nothing(paths, capsys, monkeypa
     assert registered(paths.root) == []
 
 
+def test_without_a_verdict_nothing_is_promoted(paths, capsys):
+    shutil.rmtree(paths.artifacts)
+    assert registry("promote") == 2
+    assert "dvc repro gate" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["promote"], ["rollback", "--why", "x"]])
 def test_on_no_branch_nothing_is_recorded(twice, capsys, words):
     run(twice.root, "git", "checkout", "-q", "--detach")
@@ -279,10 +285,14 @@ def test_a_rollback_goes_no_further_than_the_first_version_and_forward_only_by_n
     assert stages(twice) == {"v0.1.0": ("retired",), "v0.2.0": ("champion",)}
 
 
-def test_a_version_rolled_back_from_is_promoted_again_under_its_old_name(twice):
+def test_a_version_rolled_back_from_is_promoted_again_only_with_a_reason_and_under_its_old_name(twice, capsys):
     assert registry("rollback", "--why", "a") == 0
     run(twice.root, "dvc", "repro")
     commit(twice, "Judge again")
+    before = state(twice)
+    assert registry("promote") == 2
+    assert "rolled back from" in capsys.readouterr().err
+    assert state(twice) == before
     assert registry("promote", "--why", "오해였음") == 0
     assert stages(twice) == {"v0.1.0": ("retired",), "v0.2.0": ("champion",)}
 

@@ -24,17 +24,18 @@ from seodang.registry.repository import commit, head, identity, on_branch, uncom
 from seodang.registry.restoring import make_servable
 from seodang.registry.tags import move, next_version, registered, tag_of, taken_back_on_failure
 
+_BY_VERDICT = "the gate's verdict is promote / 판정이 승격"
 _HEADINGS: dict[Action, str] = {"promote": "Promote {} to champion", "rollback": "Roll back to {}"}
 
 
-def promote(paths: Paths, why: str, version: str | None) -> Move | None:
+def promote(paths: Paths, why: str | None, version: str | None) -> Move | None:
     """Make the packaged model champion, and return the move; None if it is champion already.
 
     Weights that have a version keep it; others get the next one.
 
     Args:
         paths: Of the project.
-        why: For the record.
+        why: For the record; None for the verdict itself, which is not enough for what was rolled back from.
         version: To register; None for the next minor one.
 
     Raises:
@@ -48,9 +49,21 @@ def promote(paths: Paths, why: str, version: str | None) -> Move | None:
         if live is not None and live.weights_sha256 == found.weights_sha256:
             return None
         check_reproducible(paths.root)
-        name, revision = _place(paths, version, version_with(history, found.weights_sha256))
-        champion = Champion(version=name, revision=revision, tag=tag_of(name), **asdict(found), **_signed(paths, why))
+        known = version_with(history, found.weights_sha256)
+        if why is None and known is not None:
+            _check_not_left(history, known.version)
+        name, revision = _place(paths, version, known)
+        champion = Champion(version=name, revision=revision, tag=tag_of(name), **asdict(found), **_signed(paths, _BY_VERDICT if why is None else why))
         return _recorded(paths, champion, "promote", live)
+
+
+def _check_not_left(history: list[Move], version: str) -> None:
+    """Refuse to promote by mere verdict what someone went back from: they knew what the gate didn't."""
+    left = next((move for move in reversed(history) if move.action == "rollback" and move.previous == version), None)
+    if left is not None:
+        raise RegistryError(
+            f"{version} was rolled back from on {left.when[:10]} by {left.who}: {left.why}\nTo make it champion all the same, say why: seodang registry promote --why TEXT / 되돌렸던 버전입니다"
+        )
 
 
 def _place(paths: Paths, wanted: str | None, known: Move | None) -> tuple[str, str]:

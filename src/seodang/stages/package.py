@@ -54,23 +54,15 @@ def run(*, prompt: PromptParams, train: TrainParams, package: PackageParams, pat
 def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, paths: Paths) -> Report:
     started = time.monotonic()
     lineage = _lineage(prompt, promoted(paths.verdict, GateRejected, "nothing is packaged"), paths)
-    sources = [source for source in read_json(paths.ingest_report)["sources"] if source["rows_written"]]
-    told: dict[str, Any] = {"sources": sources, "trained": read_json(paths.train_report), "evaluated": read_json(paths.evaluate_report), "train": train.model_dump()}
+    told = _told(train, paths)
     _check_room(paths)
     logger.info("merging %s into %s", paths.adapter, paths.base)
     merge(paths.base, paths.adapter, paths.merged)
     parity = _compared(prompt, package, paths)
     card = _with_card(prompt, package, lineage, paths.merged)
     version, weights = content_version(paths.merged, card.fingerprint), weights_sha256(paths.merged)
-    facts = CardFacts(
-        tag=f"{package.name}:{version}",
-        weights_sha256=weights,
-        prompt_format=prompt.format,
-        fingerprint=card.fingerprint,
-        max_new_tokens=card.max_new_tokens,
-        lineage=lineage,
-        **told,
-    )
+    asked: dict[str, Any] = {"prompt_format": prompt.format, "fingerprint": card.fingerprint, "max_new_tokens": card.max_new_tokens}
+    facts = CardFacts(tag=f"{package.name}:{version}", weights_sha256=weights, lineage=lineage, **asked, **told)
     write_atomically(paths.merged / MODEL_CARD, [model_card(facts)])
     model_tag = store_model(paths.merged, package.name, version, {"project": "seodang", "prompt": prompt.format}, CARD, MODEL_CARD)
     report = {
@@ -85,6 +77,16 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
     write_json(paths.package_report, report)
     logger.info("packaged %s: %d greedy tokens equal, logits within %.1e", report["bento_tag"], parity.tokens, parity.max_logit_difference)
     return report
+
+
+def _told(train: TrainParams, paths: Paths) -> dict[str, Any]:
+    """Return what the model card tells of the stages before; read before anything is merged, so that a missing report is told at once."""
+    return {
+        "sources": [source for source in read_json(paths.ingest_report)["sources"] if source["rows_written"]],
+        "trained": read_json(paths.train_report),
+        "evaluated": read_json(paths.evaluate_report),
+        "train": train.model_dump(),
+    }
 
 
 def _check_room(paths: Paths) -> None:
