@@ -15,7 +15,7 @@ from seodang.reports.evaluation.comparing import Confusion, Estimate, TaskRow, c
 
 CHAMPION: Final = "champion"
 _DRAWN_RESAMPLES: Final = 2000  # of the intervals in the curves, which nothing rests on
-_FINGERPRINTS: Final = ("items_fingerprint", "adapter_sha256", "champion_sha256", "scores_sha256")
+_FINGERPRINTS: Final = ("_sha256", "_fingerprint")  # how their names end in a verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def facts_of(verdict: Mapping[str, Any], evaluated: Mapping[str, Any], rows: Ite
             tasks=task_rows(scores, arms, TUNED, best, gate),
             confusions=confusions(scores, (*references, TUNED)),
             changes=changes_of(scores, {record.id: record for record in records}, TUNED, references),
-            fingerprints={name: value for name in _FINGERPRINTS if (value := verdict.get(name))},
+            fingerprints={name: value for name, value in verdict.items() if name.endswith(_FINGERPRINTS) and value},
             asked=evaluated.get("settings", {}),
             gate=gate.model_dump(),
         )
