@@ -51,6 +51,8 @@ class EvaluationFacts:
     """The base's best arm of all."""
     references: tuple[str, ...]
     """The best arm and, where there is one, the champion."""
+    columns: tuple[str, ...]
+    """The arms in the order of a task's scores: the references, the candidate, the others."""
     items: int
     arms: Sequence[Mapping[str, Any]]
     formats: Mapping[str, Mapping[str, Any]]
@@ -82,17 +84,20 @@ def facts_of(verdict: Mapping[str, Any], evaluated: Mapping[str, Any], rows: Ite
         arms = [row["name"] for row in evaluated["arms"]]
         best = best_of(evaluated)
         references = (best, *([CHAMPION] if CHAMPION in arms else []))
+        judged = (*references, TUNED)
+        columns = (*judged, *(arm for arm in arms if arm not in judged))
         return EvaluationFacts(
             **{name: verdict[name] for name in ("verdict", "reasons", "tests", "confidence")},
             candidate=TUNED,
             best=best,
             references=references,
+            columns=columns,
             items=len({(score.split, score.item) for score in scores}),
             arms=evaluated["arms"],
             formats=evaluated["formats"],
             panels=_panels(scores, evaluated["formats"], gate.model_copy(update={"resamples": min(gate.resamples, _DRAWN_RESAMPLES)})),
-            tasks=task_rows(scores, arms, TUNED, best, gate),
-            confusions=confusions(scores, (*references, TUNED)),
+            tasks=task_rows(scores, columns, TUNED, best, gate),
+            confusions=confusions(scores, judged),
             changes=changes_of(scores, {record.id: record for record in records}, TUNED, references),
             fingerprints={name: value for name, value in verdict.items() if name.endswith(_FINGERPRINTS) and value},
             asked=evaluated.get("settings", {}),
