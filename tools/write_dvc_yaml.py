@@ -48,6 +48,12 @@ def loss_plot() -> dict[str, Any]:
     return {"loss": {"x": "step", "y": losses, "title": "Loss / 손실", "x_label": "updates", "y_label": TRAIN_LOSS.unit}}
 
 
+def shots_plot() -> dict[str, Any]:
+    """Return the plot of the base over the number of exemplars, with the tuned model's line."""
+    table = str(Paths(Path()).shots_table)
+    return {"exemplars": {"x": "shots", "y": {table: ["base", "tuned"]}, "title": "Base by exemplars / 예시 수에 따른 베이스", "x_label": "exemplars", "y_label": "accuracy"}}
+
+
 def _name(output: str | dict[str, Any]) -> str:
     """Return an output without options: git ignores artifacts/, so only DVC's cache holds an experiment's metrics for `dvc exp show`."""
     return output if isinstance(output, str) else next(iter(output))
@@ -77,7 +83,7 @@ def main() -> int:
         if "metrics" in stage:
             stage["metrics"] = [_name(metric) for metric in stage["metrics"]]
     content["stages"]["train"]["plots"] = curve_plots()
-    content["plots"] = [loss_plot()]
+    content["plots"] = [loss_plot(), shots_plot()]
     with file.open("w", encoding="utf-8") as output:
         yaml.dump(content, output)
     return 0

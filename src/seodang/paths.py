@@ -176,6 +176,11 @@ class Paths:
         return self.stage("evaluate") / "tasks.csv"
 
     @property
+    def shots_table(self) -> Path:
+        """The base's accuracy over the number of exemplars beside the tuned model's, for plots."""
+        return self.stage("evaluate") / "shots.csv"
+
+    @property
     def metrics(self) -> Path:
         """The headline numbers, for `dvc metrics`."""
         return self.stage("evaluate") / "metrics.json"
@@ -193,6 +198,16 @@ class Paths:
     def study(self, name: str) -> Path:
         """Return the folder of a study: its report, and what it trained and asked for it."""
         return self.root / "artifacts" / "study" / name
+
+    @property
+    def gate_metrics(self) -> Path:
+        """The verdict's headline numbers, for `dvc metrics`."""
+        return self.stage("gate") / "metrics.json"
+
+    @property
+    def evaluation_page(self) -> Path:
+        """The evaluation report; open index.html."""
+        return self.stage("gate") / "report"
 
     @property
     def merged(self) -> Path:

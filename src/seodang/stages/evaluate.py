@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -57,6 +57,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         "tasks": by_task(scores),
         "items_fingerprint": fingerprint(tasks),
         "formats": formats,
+        "settings": evaluate.model_dump(),
         "adapter_sha256": trained_sha256(paths.adapter),
         "champion": None if champion is None else {"version": champion.version, "weights_sha256": champion.weights_sha256},
         "resumed": len(journal.rows),
@@ -145,12 +146,30 @@ def _write(report: dict[str, Any], scores: Sequence[ItemScore], paths: Paths) ->
     shown = {row["name"]: row for row in report["arms"]}
     names = {**report["best"], TUNED: TUNED, **({CHAMPION: CHAMPION} if report["champion"] else {})}
     write_json(paths.metrics, {measure: {name: shown[arm][measure] for name, arm in names.items()} for measure in ("accuracy", "exact", "chrf", "loss")})
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
     # DVC's bar template draws one bar per label: the arm has to be part of it.
-    writer.writerow(["bar", "task", "language", "arm", "score"])
-    for row in report["tasks"]:
-        for name, arm in names.items():
-            if row[arm] is not None:
-                writer.writerow([f"{row['task']} {row['language']} · {name}", row["task"], row["language"], name, row[arm]])
-    write_atomically(paths.scores_table, [table.getvalue()])
+    bars = [
+        [f"{row['task']} {row['language']} · {name}", row["task"], row["language"], name, row[arm]]
+        for row in report["tasks"]
+        for name, arm in names.items()
+        if row[arm] is not None
+    ]
+    write_atomically(paths.scores_table, [_csv([["bar", "task", "language", "arm", "score"], *bars])])
+    write_atomically(paths.shots_table, [_csv([["shots", "base", "tuned"], *shots_rows(report)])])
+
+
+def shots_rows(report: Mapping[str, Any]) -> list[list[Any]]:
+    """Return the base's accuracy for each number of exemplars, by the best format, beside the tuned model's; where no task has choices, the exact answers."""
+    shown = {row["name"]: row for row in report["arms"]}
+    measure = "exact" if shown[TUNED]["accuracy"] is None else "accuracy"
+    base = {arm: way for arm, way in report["formats"].items() if arm.partition("/")[0] in report["best"]}
+    best: dict[int, float] = {}
+    for arm, way in base.items():
+        if (score := shown[arm][measure]) is not None:
+            best[way["shots"]] = max(score, best.get(way["shots"], 0.0))
+    return [[shots, score, shown[TUNED][measure]] for shots, score in sorted(best.items())]
+
+
+def _csv(rows: Iterable[Sequence[Any]]) -> str:
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows(rows)
+    return table.getvalue()

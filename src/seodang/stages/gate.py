@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
+from typing import Any
 
-from seodang.evaluation.gate import decide
+from seodang.evaluation.gate import Decision, decide
 from seodang.evaluation.scores import pair, scores_of
 from seodang.evaluation.summary import CHAMPION, TUNED
 from seodang.jsonl import read_json, read_rows, sha256_of, write_json
 from seodang.params import GateParams
 from seodang.paths import Paths
+from seodang.reports.evaluation import write_evaluation_report
 from seodang.stages import Report
 
 logger = logging.getLogger(__name__)
@@ -36,5 +38,21 @@ def run(*, gate: GateParams, paths: Paths) -> Report:
         "scores_sha256": sha256_of(paths.scores),
     }
     write_json(paths.verdict, report)
+    write_json(paths.gate_metrics, headline(decision))
+    write_evaluation_report(paths, report, gate)
     logger.info("verdict: %s", report["verdict"])
     return report
+
+
+def headline(decision: Decision) -> dict[str, Any]:
+    """Return the numbers that `dvc metrics diff` compares; references go by kind, as the best number of exemplars changes from run to run."""
+    passed = [reason.passed for reason in decision.reasons]
+    tests = {
+        "_".join(filter(None, (f"rule{test.rule + 1}", test.metric, test.against.partition("/")[0], test.of))): {
+            "difference": round(test.difference, 4),
+            "low": None if test.low is None else round(test.low, 4),
+            "p_holm": round(test.p_holm, 4),
+        }
+        for test in decision.tests
+    }
+    return {"verdict": decision.verdict, "rules": {"met": passed.count(True), "not_met": passed.count(False), "not_told": passed.count(None)}, "tests": tests}

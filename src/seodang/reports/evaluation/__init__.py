@@ -1,0 +1,32 @@
+"""The evaluation report: one page that shows what a verdict rests on, down to single items.
+
+`facts_of` takes what stages `evaluate` and `gate` have found with the records of the items; `render_report` makes the page of
+it, `write_evaluation_report` reads, makes and puts it in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any
+
+from seodang.jsonl import read_json, read_records, read_rows, write_atomically
+from seodang.params import GateParams
+from seodang.paths import Paths
+from seodang.reports.evaluation.facts import EvaluationFacts, facts_of
+from seodang.reports.evaluation.rendering import render_report
+
+__all__ = ["EvaluationFacts", "facts_of", "render_report", "write_evaluation_report"]
+
+
+def write_evaluation_report(paths: Paths, verdict: Mapping[str, Any], gate: GateParams) -> None:
+    """Write artifacts/gate/report/index.html; it is complete or as it was before.
+
+    Args:
+        paths: Where scores, summary and splits lie.
+        verdict: What stage `gate` stores: the decision with its fingerprints.
+        gate: Seed, resamples and confidence of the intervals that the page adds.
+    """
+    records = chain.from_iterable(read_records(paths.split(split)) for split in ("test", "unseen"))
+    facts = facts_of(verdict, read_json(paths.evaluate_report), read_rows(paths.scores), records, gate)
+    write_atomically(paths.evaluation_page / "index.html", [render_report(facts)])

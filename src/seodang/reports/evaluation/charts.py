@@ -1,0 +1,163 @@
+"""Geometry of the intervals: where means, their ends and ticks lie. Markup is in the templates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from seodang.reports.evaluation.comparing import Estimate, TaskRow
+from seodang.reports.evaluation.facts import Point, ShotsPanel
+from seodang.reports.training.charts import label, nice_ticks
+
+BAR_WIDTH: Final = 340.0  # of a test
+TASK_WIDTH: Final = 180.0
+_BAR_EDGE: Final = 14.0  # left and right of an axis of bars
+_PANEL: Final = (470.0, 250.0)
+_MARGINS: Final = (46.0, 18.0, 14.0, 30.0)  # left, right, top, bottom
+_APART: Final = 5.0  # between the points of two formats with the same number of exemplars
+_TICK_ROOM: Final = 42.0  # that the name of a tick of a narrow axis needs
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One interval on a common axis."""
+
+    x: float
+    low: float | None
+    high: float | None
+    margin: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What the bars of one figure share."""
+
+    zero: float
+    ticks: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """The tests of one metric."""
+
+    metric: str
+    axis: Axis
+    rows: tuple[tuple[Mapping[str, Any], Bar], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One mean with its interval, upright."""
+
+    point: Point
+    x: float
+    y: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """One measure over the number of exemplars, in the units of the figure."""
+
+    metric: str
+    language: str
+    width: float
+    height: float
+    left: float
+    right: float
+    bottom: float
+    series: tuple[tuple[str, tuple[Dot, ...]], ...]  # of each format
+    others: tuple[Dot, ...]  # across the whole width
+    x_ticks: tuple[tuple[float, int], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+
+
+def forests(tests: Sequence[Mapping[str, Any]]) -> list[Forest]:
+    """Return the tests of each metric on an axis of its own, zero and all margins on it."""
+    drawn = []
+    for metric in dict.fromkeys(test["metric"] for test in tests):
+        mine = [test for test in tests if test["metric"] == metric]
+        margins = [_bound(test) for test in mine]
+        estimates = [Estimate(test["difference"], test["low"], test["high"], test["items"]) for test in mine]
+        axis, bars = _bars(estimates, margins, BAR_WIDTH)
+        drawn.append(Forest(metric, axis, tuple(zip(mine, bars, strict=True))))
+    return drawn
+
+
+def _bound(test: Mapping[str, Any]) -> float:
+    """Return the difference that a test must lie above."""
+    return float(test["margin"] if test["ask"] == "better" else -test["margin"])
+
+
+def task_bars(rows: Sequence[TaskRow]) -> tuple[Axis, dict[tuple[str, str, str], Bar]]:
+    """Return the differences of tasks on one axis, by split, task and language; those without a score are left out."""
+    known = [(row, row.difference) for row in rows if row.difference is not None]
+    axis, bars = _bars([difference for _, difference in known], [None] * len(known), TASK_WIDTH)
+    return axis, {(row.split, row.task, row.language): bar for (row, _), bar in zip(known, bars, strict=True)}
+
+
+def _bars(estimates: Sequence[Estimate], margins: Sequence[float | None], width: float) -> tuple[Axis, list[Bar]]:
+    ends = [end for estimate in estimates for end in (estimate.value, estimate.low, estimate.high) if end is not None]
+    values = [0.0, *ends, *(margin for margin in margins if margin is not None)]
+    ticks = nice_ticks(min(values), max(values), from_zero=False)
+
+    def x(value: float) -> float:
+        return round(_BAR_EDGE + (width - 2 * _BAR_EDGE) * (value - ticks[0]) / (ticks[-1] - ticks[0]), 2)
+
+    bars = [
+        Bar(x(estimate.value), *(None if end is None else x(end) for end in (estimate.low, estimate.high, margin))) for estimate, margin in zip(estimates, margins, strict=True)
+    ]
+    step = math.ceil(_TICK_ROOM * (len(ticks) - 1) / (width - 2 * _BAR_EDGE))
+    named = [tick for tick in ticks if round(tick / (ticks[1] - ticks[0])) % step == 0]  # zero keeps its name
+    return Axis(x(0.0), tuple((x(tick), signed(tick)) for tick in named)), bars
+
+
+def signed(value: float) -> str:
+    """Return the short name of a difference, with its sign."""
+    return f"{'+' if value > 0 else '−' if value < 0 else ''}{label(abs(value))}"
+
+
+def panel(drawn: ShotsPanel) -> Panel:
+    """Return the geometry of one measure over the number of exemplars."""
+    (width, height), (left, right, top, bottom) = _PANEL, _MARGINS
+    points = [*drawn.base, *drawn.others]
+    ends = [end for point in points for end in (point.mean.value, point.mean.low, point.mean.high) if end is not None]
+    ticks = nice_ticks(min(ends), max(ends), from_zero=False)
+    shots = sorted({point.shots for point in drawn.base})
+    formats = list(dict.fromkeys(point.format for point in drawn.base))
+    inner = 12.0  # the points stand off the axis
+
+    def x(count: int) -> float:
+        span = max(1, shots[-1] - shots[0])
+        return round(left + inner + (width - left - right - 2 * inner) * (count - shots[0]) / span, 2)
+
+    def y(value: float) -> float:
+        return round(height - bottom - (height - top - bottom) * (value - ticks[0]) / (ticks[-1] - ticks[0]), 2)
+
+    def dot(point: Point, place: float) -> Dot:
+        return Dot(point, place, y(point.mean.value), *(None if end is None else y(end) for end in (point.mean.low, point.mean.high)))
+
+    def aside(format: str) -> float:
+        return _APART * (formats.index(format) - (len(formats) - 1) / 2)
+
+    series = tuple((format, tuple(dot(point, x(point.shots) + aside(format)) for point in sorted(drawn.base, key=_shots) if point.format == format)) for format in formats)
+    return Panel(
+        metric=drawn.metric,
+        language=drawn.language,
+        width=width,
+        height=height,
+        left=left,
+        right=width - right,
+        bottom=height - bottom,
+        series=series,
+        others=tuple(dot(point, left) for point in drawn.others),
+        x_ticks=tuple((x(count), count) for count in shots),
+        y_ticks=tuple((y(tick), label(tick)) for tick in ticks),
+    )
+
+
+def _shots(point: Point) -> int:
+    return point.shots

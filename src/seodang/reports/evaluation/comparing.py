@@ -1,0 +1,98 @@
+"""Scores of the candidate beside those of its references: means with their intervals, task by task and item by item. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from seodang.evaluation.statistics import paired_bootstrap
+from seodang.evaluation.summary import ItemScore
+from seodang.params import GateParams
+
+_MOST_LABELS: Final = 8  # of a table of confusions; a larger one tells nothing at a glance
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with its interval."""
+
+    value: float
+    low: float | None  # None with a single item
+    high: float | None
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """One task in one language."""
+
+    task: str
+    language: str
+    split: str
+    kind: str
+    items: int  # that have a headline score
+    scores: tuple[float | None, ...]  # of each arm
+    difference: Estimate | None  # candidate minus the base's best; None where nothing was scored
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """What a choice task's labels were taken for."""
+
+    task: str
+    language: str
+    labels: tuple[str, ...]
+    counts: tuple[tuple[str, tuple[tuple[int, ...], ...]], ...]  # arm -> [reference][predicted]
+
+
+def headline(score: ItemScore) -> float | None:
+    """Return 1 where an item was answered rightly, 0 where wrongly; None where it wasn't asked in that way."""
+    return score.accuracy if score.kind == "choice" else score.exact
+
+
+def estimate(values: Sequence[float], gate: GateParams) -> Estimate | None:
+    """Return the mean of values, or of paired differences, with its bootstrap interval; None where there are no values."""
+    if not values:
+        return None
+    found = paired_bootstrap(np.array(values), margin=0.0, seed=gate.seed, resamples=gate.resamples, confidence=gate.confidence)
+    return Estimate(found.difference, found.low, found.high, len(values)) if len(values) > 1 else Estimate(found.difference, None, None, 1)
+
+
+def task_rows(scores: Sequence[ItemScore], arms: Sequence[str], candidate: str, reference: str, gate: GateParams) -> list[TaskRow]:
+    """Return a row for each task and language, those of the test split first."""
+    rows = []
+    for split, kind, task, language in sorted({(score.split, score.kind, score.task, score.language) for score in scores}):
+        found = {
+            (score.arm, score.item): value for score in scores if (score.split, score.task, score.language) == (split, task, language) and (value := headline(score)) is not None
+        }
+        items = [item for arm, item in found if arm == candidate]
+        differences = [found[candidate, item] - found[reference, item] for item in items if (reference, item) in found]
+        means = tuple(_mean([value for (other, _), value in found.items() if other == arm]) for arm in arms)
+        rows.append(TaskRow(task, language, split, kind, len(items), means, estimate(differences, gate)))
+    return rows
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def confusions(scores: Sequence[ItemScore], arms: Sequence[str]) -> list[Confusion]:
+    """Return the table of each choice task and language of the test split in which the last of the arms made a mistake."""
+    chosen = [score for score in scores if score.arm in arms and score.kind == "choice" and score.split == "test" and score.predicted is not None]
+    tables = []
+    for task, language in sorted({(score.task, score.language) for score in chosen}):
+        mine = [score for score in chosen if (score.task, score.language) == (task, language)]
+        labels = tuple(sorted({score.reference for score in mine} | {score.predicted or "" for score in mine}))
+        if len(labels) > _MOST_LABELS or all(score.accuracy for score in mine if score.arm == arms[-1]):
+            continue
+        tables.append(Confusion(task, language, labels, tuple((arm, _counts([score for score in mine if score.arm == arm], labels)) for arm in arms)))
+    return tables
+
+
+def _counts(scores: Sequence[ItemScore], labels: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    pairs = Counter((score.reference, score.predicted) for score in scores)
+    return tuple(tuple(pairs[reference, predicted] for predicted in labels) for reference in labels)
