@@ -48,7 +48,7 @@ def score(arm, record, right, loss, **changes):
     labels = LABELS[record.language]
     found = {
         "arm": arm, "shots": 0, "item": record.id, "task": "sentiment", "language": record.language, "split": "test", "kind": "choice", "reference": record.output,
-        "accuracy": float(right), "predicted": record.output if right else next(label for label in labels if label != record.output), "loss": loss, "answer": None, "exact": None, "chrf": None, "stopped": None,
+        "accuracy": float(right), "predicted": record.output if right else next(label for label in labels if label != record.output), "loss": loss, "answer": None, "exact": None, "chrf": None, "stopped": None, "prompt_tokens": 20, "others": {},
     }  # fmt: skip
     return ItemScore(**{**found, **changes})
 
