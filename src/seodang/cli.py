@@ -1,4 +1,4 @@
-"""The command line: seodang run | stage | plan | check | gate | study | registry | profile | report | serve.
+"""The command line: seodang run | stage | plan | check | gate | judge | study | registry | profile | report | serve.
 
 Exit codes: 0 done; 1 (check) rows were rejected; 2 the input or the set-up cannot be used; 3 the model is rejected (run:
 or not told to be better; registry promote: the verdict is not `promote`, and nothing has changed); 4 (gate) the scores don't tell; 70 a fault of our own (EX_SOFTWARE of sysexits.h); 75 a source on the
@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from seodang import check_command, gate_command, plan_command, registry_command, study_command
+from seodang import check_command, gate_command, judge_command, plan_command, registry_command, study_command
 from seodang.errors import SeodangError
 from seodang.paths import Paths
 
@@ -91,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     gate = commands.add_parser("gate", help="judge score files: 0 promote, 3 reject, 4 inconclusive, 2 unusable / 점수 파일 판정")
     gate_command.add_arguments(gate)
     gate.set_defaults(run=gate_command.run)
+    judge = commands.add_parser("judge", help="let a judge compare two models' answers, for `gate` / 답변을 견주어 점수 파일 만들기")
+    judge_command.add_arguments(judge)
+    judge.set_defaults(run=judge_command.run)
     study = commands.add_parser("study", help="measure prompting against tuning on one task and on many / 프롬프트와 튜닝 비교")
     study_command.add_arguments(study)
     study.set_defaults(run=_study)

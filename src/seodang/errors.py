@@ -11,6 +11,7 @@ SeodangError                 exit code 2: the input or the set-up cannot be used
 ├── TrainingError            training ran but its result is unusable
 │   └── TrainingKilled       exit code 75: a process was killed; run again, it goes on, and a flow does so itself
 ├── EvaluationError          the models were not asked the same items
+│   └── JudgeUnreachable     exit code 75: the judge does not answer; run again, it goes on
 ├── GateRejected             the verdict is not `promote`, so nothing is packaged
 │   └── NotPromoted          exit code 3: the verdict is not `promote`, so nothing becomes champion
 ├── RegistryError            the registry of versions cannot do what is asked; nothing has changed
@@ -71,6 +72,12 @@ class TrainingKilled(TrainingError):
 
 class EvaluationError(SeodangError):
     """Scores cannot be compared."""
+
+
+class JudgeUnreachable(EvaluationError):
+    """The judge of free answers did not answer, and may do so later (EX_TEMPFAIL of sysexits.h)."""
+
+    exit_code = 75
 
 
 class GateRejected(SeodangError):

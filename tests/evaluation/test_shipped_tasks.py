@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from task_cases import film
+from evaluation_cases import film
 
 from seodang.data.primer.families import classification_families, families
 from seodang.data.primer.generator import primer_records

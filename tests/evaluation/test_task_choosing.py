@@ -1,6 +1,6 @@
 """Which items are asked, with which exemplars, and how the texts are joined."""
 
-from task_cases import BAD, GOOD, spec, task_of
+from evaluation_cases import BAD, GOOD, spec, task_of
 
 from seodang.evaluation.tasks.asking import context_and_continuation, cut, few_shot_text, fingerprint
 from seodang.evaluation.tasks.choosing import choose_items, exemplars_for

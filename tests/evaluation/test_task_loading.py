@@ -3,7 +3,7 @@
 from types import MappingProxyType
 
 import pytest
-from task_cases import BAD, GOOD, film, free_spec, records_spec, spec, task_of
+from evaluation_cases import BAD, GOOD, film, free_spec, records_spec, spec, task_of
 
 from seodang.data.strict_rows import read_whole_rows
 from seodang.errors import EvaluationError, SourceError

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from task_cases import free_spec, spec
+from evaluation_cases import free_spec, spec
 
 from seodang.evaluation.tasks.items import Item
 from seodang.evaluation.tasks.scoring import answer_scores, choice_scores, normalised, predicted_choice, text_scores

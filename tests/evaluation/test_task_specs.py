@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from task_cases import raw_spec, records_spec, spec
+from evaluation_cases import raw_spec, records_spec, spec
 
 from seodang.errors import ParamsError
 from seodang.evaluation.tasks.spec import TaskSpec, load_specs
