@@ -11,7 +11,7 @@ from seodang.evaluation.journal import Journal
 from seodang.evaluation.metrics import best_choice, chrf, same_answer
 from seodang.evaluation.summary import ItemScore
 from seodang.evaluation.tasks.asking import cut
-from seodang.evaluation.tasks.scoring import answer_scores, normalised
+from seodang.evaluation.tasks.scoring import answer_scores, normalised, text_scores
 from seodang.modeling.asking import Asker
 from seodang.modeling.generating import Generated, generate
 from seodang.modeling.scoring import Choice, score_choices
@@ -115,10 +115,16 @@ def measure(model: Any, asker: Asker, arm: Arm, tasks: Sequence[TaskItems], eval
 
 
 def _asked(model: Any, asker: Asker, arm: Arm, task: TaskItems, evaluate: EvaluateParams) -> Asked:  # noqa: ANN401
-    context = int(model.config.get_text_config().max_position_embeddings) - _longest_answer(task, evaluate)
+    if task.kind == "text":
+        return Asked(task, task.records, [], [asker.start] * len(task.records))
+    context = _context(model) - _longest_answer(task, evaluate)
     asked = task.wording(arm.wording)
     exemplars = asker.fitting(asked.records, asked.exemplars[: arm.shots], context)
     return Asked(task, asked.records, exemplars, [asker.prompt(record, exemplars) for record in asked.records])
+
+
+def _context(model: Any) -> int:  # noqa: ANN401
+    return int(model.config.get_text_config().max_position_embeddings)
 
 
 def _longest_answer(task: TaskItems, evaluate: EvaluateParams) -> int:
@@ -132,7 +138,7 @@ def _answer_freely(model: Any, asker: Asker, arm: Arm, asked: Sequence[Asked], e
         missing = [
             (key, prompt)
             for part in asked
-            if _longest_answer(part.task, evaluate) == longest
+            if _longest_answer(part.task, evaluate) == longest and part.task.kind != "text"
             for record, prompt in list(zip(part.records, part.prompts, strict=True))[: evaluate.generated_per_task]
             if (key := ("answer", arm.name, part.task.place, record.id)) not in results
         ]
@@ -144,10 +150,14 @@ def _answer_freely(model: Any, asker: Asker, arm: Arm, asked: Sequence[Asked], e
 
 
 def _score_options(model: Any, asker: Asker, arm: Arm, part: Asked, evaluate: EvaluateParams, results: Results) -> None:  # noqa: ANN401
-    """Find the log-likelihood of each option of each item of a task, of the reference where there are no options."""
+    """Find the log-likelihood of each option of each item of a task, of the reference where there are no options.
+
+    A text that is longer than the model reads is cut to what it reads.
+    """
+    ids = (lambda text: asker.text(text)[: _context(model) - 1]) if part.task.kind == "text" else asker.answer
     keys = [("options", arm.name, part.task.place, record.id) for record in part.records]
     choices = [
-        Choice(f"{part.task.place}/{record.id}", prompt, tuple((option, asker.answer(option)) for option in options_of(record)))
+        Choice(f"{part.task.place}/{record.id}", prompt, tuple((option, ids(option)) for option in options_of(record)))
         for record, prompt in zip(part.records, part.prompts, strict=True)
     ]
     known = {place for place, key in enumerate(keys) if key in results}
@@ -164,7 +174,7 @@ def _item_score(asker: Asker, arm: Arm, part: Asked, index: int, results: Result
     record, task = part.records[index], part.task
     options = options_of(record)
     nats, tokens = zip(*results["options", arm.name, task.place, record.id], strict=True)
-    found = results["answer", arm.name, task.place, record.id] if freely else None
+    found = results["answer", arm.name, task.place, record.id] if freely and task.kind != "text" else None
     generated = None if found is None else Generated(**found)
     answer = None if generated is None else _text(asker, arm, task, generated)
     predicted = options[best_choice(normalised(nats, options, tokens, task.normalisation))] if len(options) > 1 else None
@@ -185,8 +195,19 @@ def _item_score(asker: Asker, arm: Arm, part: Asked, index: int, results: Result
         chrf=None if answer is None else chrf(answer, record.output),
         stopped=None if generated is None else generated.stopped,
         prompt_tokens=len(part.prompts[index]),
-        others={} if answer is None or generated is None or task.spec is None else answer_scores(task.spec, task.items[index], answer, stopped=generated.stopped),
+        others=_others(asker, task, index, (nats[0], tokens[0]), answer, generated),
     )
+
+
+def _others(asker: Asker, task: TaskItems, index: int, read: tuple[float, int], answer: str | None, generated: Generated | None) -> dict[str, float]:
+    """Return the further metrics of a task file: of a text its bits per byte, if all of it was read, of a free answer those that the file names."""
+    if task.spec is None:
+        return {}
+    if task.kind == "text":
+        text = task.records[index].output
+        nats, tokens = read
+        return {"bits_per_byte": text_scores(nats, tokens, text)["bits_per_byte"]} if tokens == len(asker.text(text)) else {}
+    return {} if answer is None or generated is None else answer_scores(task.spec, task.items[index], answer, stopped=generated.stopped)
 
 
 def _text(asker: Asker, arm: Arm, task: TaskItems, generated: Generated) -> str:

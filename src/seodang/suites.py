@@ -32,11 +32,8 @@ def items_of_files(evaluate: EvaluateParams, tasks: Path, root: Path) -> list[Ta
     if not evaluate.tasks:
         return []
     specs = load_specs(tasks, evaluate.tasks)
-    odd = [spec.name for spec in specs if not isinstance(spec.data, FileData) or spec.kind == "perplexity"]
-    if odd:
-        raise EvaluationError(
-            f"evaluate.tasks: {', '.join(odd)} cannot be asked by evaluate: records of the splits are asked anyway, and perplexity tasks are not asked yet; take them out"
-        )
+    if odd := [spec.name for spec in specs if not isinstance(spec.data, FileData)]:
+        raise EvaluationError(f"evaluate.tasks: {', '.join(odd)} are made of records of the splits, which evaluate asks anyway; take them out")
     if evaluate.data_folder is None:
         raise EvaluationError(f"evaluate.tasks names {', '.join(evaluate.tasks)}, but evaluate.data_folder is null; name the folder in which their files lie")
     return [items for spec in specs for items in _of_task(load_task(spec, root / evaluate.data_folder, read_whole_rows, seed=evaluate.seed), evaluate)]

@@ -45,7 +45,9 @@ class TaskItems:
 
     @property
     def kind(self) -> str:
-        """Return "choice" when every item has a closed label set, else "open"."""
+        """Return "choice" when every item has a closed label set, "text" when its likelihood is all that is asked for, else "open"."""
+        if self.spec is not None and self.spec.kind == "perplexity":
+            return "text"
         return "choice" if all(record.choices for record in self.records) else "open"
 
 

@@ -23,6 +23,15 @@ class Asker:
         # Between exemplars: what ends an answer in this format.
         self._break = [self.end] if format == "chat" else encode_text(tokenizer, "\n\n")
 
+    @property
+    def start(self) -> list[int]:
+        """What stands before a text that is read by itself: the begin token, or of a tokenizer without one the end token."""
+        return self._begin or [self.end]
+
+    def text(self, text: str) -> list[int]:
+        """Return the ids of a text that is read by itself."""
+        return encode_text(self.tokenizer, text)
+
     def answer(self, output: str) -> list[int]:
         """Return the ids of an answer, without the end token."""
         return encode_text(self.tokenizer, render_answer(output, self.format))

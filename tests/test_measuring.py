@@ -1,0 +1,140 @@
+"""Task files are asked as their definition says, by a tiny real model."""
+
+import json
+import math
+
+import pytest
+import torch
+from tiny_models import make_tiny_model
+
+from seodang.errors import EvaluationError, ParamsError
+from seodang.evaluation.journal import Journal
+from seodang.measuring import Arm, Results, measure, most_wordings, ways_of_base
+from seodang.modeling.asking import Asker
+from seodang.modeling.loading import load_model, load_tokenizer
+from seodang.params import EvaluateParams
+from seodang.suites import items_of_files
+
+CHOICE = """
+kind: choice
+language: ko
+cluster: sentiment
+data: {file: films.tsv, exemplars: train.tsv, id: null, columns: {}, where: null}
+prompts: {bare: "문장: {{text}}\\n감정:", question: "긍정일까요 부정일까요?\\n{{text}}"}
+answer: "{{label}}"
+options: {"0": 부정, "1": 긍정}
+delimiter: " "
+separator: "\\n"
+normalise: none
+max_new_tokens:
+until: []
+metrics: [accuracy]
+extra: []
+limit:
+stratified: true
+"""
+TEXT = """
+kind: perplexity
+language: ko
+cluster: language_modelling
+data: {file: films.tsv, exemplars: null, id: null, columns: {}, where: null}
+prompts: {none: ""}
+answer: "{{text}}"
+options: {}
+delimiter: ""
+separator: ""
+normalise: none
+max_new_tokens:
+until: []
+metrics: [bits_per_byte, loss]
+extra: []
+limit:
+stratified: false
+"""
+FREE = (
+    CHOICE.replace("kind: choice", "kind: generate")
+    .replace('options: {"0": 부정, "1": 긍정}', "options: {}")
+    .replace("[accuracy]", "[chrf, repetition, same_language]")
+    .replace("stratified: true", "stratified: false")
+)
+
+
+def evaluate(**changes):
+    values = {
+        "seed": 1, "items_per_task": 4, "shots": [0, 1], "base_formats": ["plain"], "batch_tokens": 256, "max_new_tokens": 4, "generated_per_task": 2,
+        "tasks": ["films", "reading", "saying"], "data_folder": "data",
+    }  # fmt: skip
+    return EvaluateParams.model_validate({**values, **changes})
+
+
+@pytest.fixture
+def project(tmp_path):
+    for folder in ("tasks", "data"):
+        (tmp_path / folder).mkdir()
+    for name, text in (("films", CHOICE), ("reading", TEXT), ("saying", FREE)):
+        (tmp_path / "tasks" / f"{name}.yaml").write_text(text, "utf-8")
+    for name, begin in (("films", "영화"), ("train", "드라마")):
+        rows = "".join(f"{begin} {number}이 좋았다\t{number % 2}\n" for number in range(6))
+        (tmp_path / "data" / f"{name}.tsv").write_text(f"text\tlabel\n{rows}", "utf-8")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return make_tiny_model(tmp_path_factory.mktemp("base"))
+
+
+def scores_of(project, base, arm, settings):
+    tasks = items_of_files(settings, project / "tasks", project)
+    model = load_model(base, "fp32", "cpu")
+    with Journal(project / "journal.jsonl", arm.name) as journal:
+        return list(measure(model, Asker(load_tokenizer(base), arm.format), arm, tasks, settings, Results(journal), lambda: None))
+
+
+def test_a_base_is_asked_in_every_wording_and_the_tuned_model_in_the_usual_one(project, base):
+    settings = evaluate()
+    tasks = items_of_files(settings, project / "tasks", project)
+    names = [arm.name for arm in ways_of_base(settings, most_wordings(tasks))]
+    assert names == ["zero_shot/w1", "zero_shot/w2", "few_shot/w1", "few_shot/w2"]
+    usual, other = (tasks[0].wording(number).records[0].instruction for number in (0, 1))
+    assert usual.startswith("문장: 영화")
+    assert other.startswith("긍정일까요 부정일까요?\n영화")
+    found = scores_of(project, base, Arm("few_shot/w2", "plain", 1, "base", 1), settings)
+    assert {(score.task, score.kind, score.shots) for score in found} == {("films", "choice", 1), ("reading", "text", 0), ("saying", "open", 1)}
+
+
+def test_a_text_is_read_alone_and_its_bits_are_those_of_its_loss(project, base):
+    [score, *_] = [score for score in scores_of(project, base, Arm("zero_shot", "plain", 0, "base"), evaluate()) if score.task == "reading"]
+    tokenizer, model = load_tokenizer(base), load_model(base, "fp32", "cpu")
+    ids = torch.tensor([[tokenizer.eos_token_id, *tokenizer(score.reference)["input_ids"]]])
+    with torch.inference_mode():
+        nats = -model(ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None]).sum().item()
+    assert score.loss == pytest.approx(nats / (ids.shape[1] - 1), rel=1e-4)
+    assert score.others == {"bits_per_byte": pytest.approx(nats / math.log(2) / len(score.reference.encode()), rel=1e-4)}
+    assert score.answer is None
+
+
+def test_a_free_answer_gets_the_metrics_that_its_file_names(project, base):
+    found = [score for score in scores_of(project, base, Arm("zero_shot", "plain", 0, "base"), evaluate()) if score.task == "saying"]
+    assert [set(score.others) for score in found] == [{"chrf", "repetition", "same_language"}] * 2 + [set()] * 2
+
+
+def test_what_the_journal_holds_is_what_was_measured(project, base):
+    found = scores_of(project, base, Arm("zero_shot", "plain", 0, "base"), evaluate(tasks=["films"]))
+    rows = [json.loads(line) for line in (project / "journal.jsonl").read_text("utf-8").splitlines()[1:]]
+    assert sum(row["kind"] == "options" for row in rows) == len(found) == 4
+    assert sum(row["kind"] == "answer" for row in rows) == 2
+
+
+def test_what_cannot_be_asked_is_told(project):
+    (project / "tasks" / "records.yaml").write_text(
+        TEXT.replace("data: {file: films.tsv, exemplars: null, id: null, columns: {}, where: null}", "data: {split: test, task: null}"), "utf-8"
+    )
+    with pytest.raises(EvaluationError, match="records of the splits"):
+        items_of_files(evaluate(tasks=["records"]), project / "tasks", project)
+    with pytest.raises(EvaluationError, match="data_folder is null"):
+        items_of_files(evaluate(data_folder=None), project / "tasks", project)
+    with pytest.raises(EvaluationError, match=r"films\.tsv, train\.tsv is not in"):
+        items_of_files(evaluate(data_folder="elsewhere"), project / "tasks", project)
+    with pytest.raises(ParamsError, match="no task 'none'"):
+        items_of_files(evaluate(tasks=["none"]), project / "tasks", project)
