@@ -20,7 +20,7 @@ SMALL: dict[str, Any] = {
     "model": {"name": "tinier", "source": "path", "path": "models/primer-base", "sha256": None},
     "ingest": {"primer": {"seed": 1, "sentiment_per_language": 20, "classification_per_language": 6, "open_per_language": 4}},
     "train": {"epochs": 1.0, "rank": 4, "alpha": 8, "max_length": 96, "log_every": 1, "minimum_end_share": 0.0},
-    "evaluate": {"items_per_task": 3, "generated_per_task": 1, "max_new_tokens": 4, "shots": [0, 1]},
+    "evaluate": {"items_per_task": 3, "generated_per_task": 1, "max_new_tokens": 4, "shots": [0, 1], "base_formats": ["koalpaca"]},
     # No model reaches 1.01 times perfect: the verdict is known before it runs.
     "gate": {"minimum_items": 1, "resamples": 1000, "floors": [{"metric": "accuracy", "minimum": 2.0, "tasks": []}]},
 }

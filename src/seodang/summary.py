@@ -48,11 +48,15 @@ def _padded(text: str, width: int) -> str:
 
 def _scores(paths: Paths) -> list[str]:
     report = read_json(paths.evaluate_report)
-    lines = ["", _columns(("모델 / arm", "accuracy", "exact", "chrF", "loss", "items"))]
+    lines = ["", _padded("모델 / arm", 32) + "".join(f"{name:>10}" for name in ("accuracy", "exact", "chrF", "loss", "items"))]
+    best = set(report["best"].values())
+    tried = [arm for arm in report["arms"] if arm["name"].partition("/")[0] in report["best"]]
     for arm in report["arms"]:
+        if arm in tried and arm["name"] not in best:
+            continue  # the base is judged by its best prompts
         cells = ["-" if arm[name] is None else f"{arm[name]:.3f}" for name in ("accuracy", "exact", "chrf", "loss")]
-        lines.append(_columns((f"{arm['name']} ({arm['shots']} shots)", *cells, str(arm["items"]))))
-    return lines
+        lines.append(_padded(f"{arm['name']} ({arm['shots']} shots)", 32) + "".join(f"{cell:>10}" for cell in (*cells, str(arm["items"]))))
+    return [*lines, f"베이스의 프롬프트 / prompts of the base: {len(tried)}"]
 
 
 def _verdict(paths: Paths) -> list[str]:
@@ -69,7 +73,7 @@ def _next(paths: Paths) -> list[str]:
         return [
             "",
             "아무것도 패키징하지 않았습니다 / nothing was packaged. 다음 / next:",
-            f"  less {paths.scores.relative_to(paths.root)}",
+            f"  report: {paths.evaluation_page.relative_to(paths.root)}/index.html",
             "  $EDITOR params.yaml && make run",
             "  dvc metrics show",
         ]
@@ -77,11 +81,13 @@ def _next(paths: Paths) -> list[str]:
     return [
         "",
         f"bento: {package['bento_tag']}",
+        f"report: {paths.evaluation_page.relative_to(paths.root)}/index.html",
         f"data card: {paths.data_card.relative_to(paths.root)}/index.html",
         f"data docs: {paths.data_docs.relative_to(paths.root)}/index.html",
         "",
         "다음 / next (. .venv/bin/activate):",
         "  make serve",
         """  curl -s localhost:3000/generate -H 'Content-Type: application/json' -d '{"instruction": "다음 영화 감상의 감정을 분석하세요.", "input": "이 영화는 너무 지루해"}'""",
+        "  git commit -am '...' && seodang registry promote   # champion; back: seodang registry rollback --why '...'",
         "  make flows   # Prefect: prefect deployment run 'instruction-tuning/local' --watch",
     ]
