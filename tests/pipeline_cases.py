@@ -41,7 +41,7 @@ def command(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def make_project(folder: Path, overlay: Mapping[str, Any]) -> Path:
     """Make a repository with the product's code, the tiny model and `overlay` on the default parameters, committed once."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("dvc.yaml", "bentofile.yaml", "profiles", "registry"):
+    for name in ("dvc.yaml", "bentofile.yaml", "profiles", "registry", "tasks"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
     (folder / "data").mkdir()

@@ -31,7 +31,7 @@ def verdict(project: Path) -> dict:
 def test_a_rejected_model_stops_at_package_with_its_reasons_and_leaves_nothing(project, first_run):
     assert verdict(project)["verdict"] == "reject"
     assert first_run.returncode != 0
-    assert "기준" in first_run.stderr
+    assert "하한 2" in first_run.stderr
     assert "Traceback" not in first_run.stderr
     assert not (project / "artifacts" / "package" / "model").exists()
 
