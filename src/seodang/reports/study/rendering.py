@@ -79,7 +79,7 @@ class Bar:
     middle: float
 
 
-_LEFT, _WIDTH, _ROW = 190.0, 640.0, 30.0
+_LEFT, _WIDTH, _ROW = 330.0, 560.0, 30.0
 
 
 def bars_of(cells: Sequence[Cell]) -> list[Bar]:
@@ -90,7 +90,7 @@ def bars_of(cells: Sequence[Cell]) -> list[Bar]:
 def html_of(report: Mapping[str, Any], cells: Sequence[Cell]) -> str:
     """Return the study as one HTML page that needs nothing else."""
     groups = [(name, [cell for cell in cells if cell.group == name]) for name in GROUPS]
-    rows = {language: [(cell, _row(cell, report, language)) for cell in cells] for language in ("ko", "en")}
+    rows = [(cell, _row(cell, report, "ko"), _row(cell, report, "en")) for cell in cells]
     context = {
         "report": report,
         "groups": [(GROUPS[name], bars_of(found), 34 + _ROW * len(found)) for name, found in groups if found],
@@ -100,6 +100,7 @@ def html_of(report: Mapping[str, Any], cells: Sequence[Cell]) -> str:
         "notes": {language: note.format(confidence=report["study"]["confidence"]) for language, note in _NOTES.items()},
         "asked": {language: _asked(report["study"], language) for language in ("ko", "en")},
         "ticks": [(_LEFT + _WIDTH * tick / 10, f"{tick / 10:.1f}") for tick in range(0, 11, 2)],
+        "left": _LEFT - 12,
         "width": _LEFT + _WIDTH + 90,
     }
     return environment(_TEMPLATES, autoescape=True).get_template("study.html.j2").render(context)
