@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seodang.errors import EvaluationError, ParamsError
+from seodang.evaluation.reasons import MARKS, VERDICTS
 
 if TYPE_CHECKING:
     from seodang.evaluation.gate import Decision, Test
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from seodang.params import GateParams
 
 CODES = {"promote": 0, "reject": 3, "inconclusive": 4}
-_VERDICTS = {"promote": "승격 / promote", "reject": "반려 / reject", "inconclusive": "보류 / inconclusive"}
-_MARKS = {True: "[v]", False: "[x]", None: "[?]"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -118,7 +117,7 @@ def _compared(pairs: Pairs, tests: Sequence[Test], rules: GateParams, metric: st
 
 def _told(decision: Decision) -> list[str]:
     """Return the verdict for a terminal."""
-    lines = [f"판정 / verdict: {_VERDICTS[decision.verdict]}"]
+    lines = [f"판정 / verdict: {VERDICTS[decision.verdict]}"]
     for reason in decision.reasons:
-        lines += [f"  {_MARKS[reason.passed]} {reason.ko}", f"      {reason.en}"]
+        lines += [f"  {MARKS[reason.passed]} {reason.ko}", f"      {reason.en}"]
     return lines

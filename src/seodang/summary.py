@@ -6,10 +6,9 @@ import json
 import unicodedata
 from typing import Any
 
+from seodang.evaluation.reasons import MARKS, VERDICTS
 from seodang.jsonl import read_json
 from seodang.paths import Paths
-
-_VERDICTS = {"promote": "승격 / promote", "reject": "반려 / reject", "inconclusive": "보류 / inconclusive"}
 
 
 def print_summary(paths: Paths) -> None:
@@ -61,10 +60,9 @@ def _scores(paths: Paths) -> list[str]:
 
 def _verdict(paths: Paths) -> list[str]:
     verdict = read_json(paths.verdict)
-    marks = {True: "[v]", False: "[x]", None: "[?]"}
-    lines = ["", f"판정 / verdict: {_VERDICTS[verdict['verdict']]}"]
+    lines = ["", f"판정 / verdict: {VERDICTS[verdict['verdict']]}"]
     for reason in verdict["reasons"]:
-        lines += [f"  {marks[reason['passed']]} {reason['ko']}", f"      {reason['en']}"]
+        lines += [f"  {MARKS[reason['passed']]} {reason['ko']}", f"      {reason['en']}"]
     return lines
 
 

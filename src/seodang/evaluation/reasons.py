@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from seodang.evaluation.gate import Test
 
+VERDICTS = {"promote": "승격 / promote", "reject": "반려 / reject", "inconclusive": "보류 / inconclusive"}
+"""What a terminal calls a verdict."""
+MARKS = {True: "[v]", False: "[x]", None: "[?]"}
+"""What a terminal puts before a reason that is met, not met, not told."""
 _ENOUGH_KO = {True: "충족", False: "미달", None: "판단 불가"}
 _ENOUGH_EN = {True: "met", False: "not met", None: "not told"}
 _KINDS = {"base": ("베이스", "base"), "champion": ("챔피언", "champion")}
