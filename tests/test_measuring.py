@@ -8,6 +8,7 @@ import torch
 from tiny_models import make_tiny_model
 
 from seodang.errors import EvaluationError, ParamsError
+from seodang.evaluation.items import fingerprint
 from seodang.evaluation.journal import Journal
 from seodang.measuring import Arm, Results, measure, most_wordings, ways_of_base
 from seodang.modeling.asking import Asker
@@ -124,6 +125,17 @@ def test_what_the_journal_holds_is_what_was_measured(project, base):
     rows = [json.loads(line) for line in (project / "journal.jsonl").read_text("utf-8").splitlines()[1:]]
     assert sum(row["kind"] == "options" for row in rows) == len(found) == 4
     assert sum(row["kind"] == "answer" for row in rows) == 2
+
+
+def test_another_text_under_the_same_id_is_another_item_set(project):
+    task = project / "tasks" / "films.yaml"
+    task.write_text(task.read_text("utf-8").replace("id: null", 'id: "{{text.split()[1]}}"'), "utf-8")
+    settings = evaluate(tasks=["films"])
+    before = fingerprint(items_of_files(settings, project / "tasks", project))
+    assert fingerprint(items_of_files(settings, project / "tasks", project)) == before
+    data = project / "data" / "films.tsv"
+    data.write_text(data.read_text("utf-8").replace("좋았다", "나빴다"), "utf-8")
+    assert fingerprint(items_of_files(settings, project / "tasks", project)) != before
 
 
 def test_what_cannot_be_asked_is_told(project):

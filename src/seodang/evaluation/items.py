@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -91,11 +92,20 @@ def exemplars_for(item: Record, training: Sequence[Record], *, seed: int, shots:
 
 
 def fingerprint(tasks: Sequence[TaskItems]) -> str:
-    """Return the sha256 of all item ids and exemplar ids: equal means asked the same."""
+    """Return the sha256 of all items and exemplars: equal means asked the same.
+
+    Ids of records are hashes of what they say; those of task files may be the file's own, so there the texts count too.
+    """
     digest = hashlib.sha256()
     for task in tasks:
         digest.update(f"{task.task}/{task.language}/{task.split}\n".encode())
         digest.update("".join(f"{record.id}\n" for record in (*task.records, *task.exemplars)).encode())
-        for wording in task.others:
-            digest.update("".join(f"{record.instruction}\n" for record in (*wording.records, *wording.exemplars)).encode("utf-8", "surrogatepass"))
+        if task.spec is not None:
+            told = [
+                [record.instruction, record.choices, record.output]
+                for number in range(1 + len(task.others))
+                for part in [task.wording(number)]
+                for record in (*part.records, *part.exemplars)
+            ]
+            digest.update(json.dumps([task.normalisation, told], ensure_ascii=False).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
