@@ -86,6 +86,6 @@ def _next(paths: Paths) -> list[str]:
         "다음 / next (. .venv/bin/activate):",
         "  make serve",
         """  curl -s localhost:3000/generate -H 'Content-Type: application/json' -d '{"instruction": "다음 영화 감상의 감정을 분석하세요.", "input": "이 영화는 너무 지루해"}'""",
-        "  git commit -am '...' && seodang registry promote   # champion; back: seodang registry rollback --why '...'",
+        "  git add dvc.lock params.yaml && git commit -m '...' && seodang registry promote   # champion; back: seodang registry rollback --why '...'",
         "  make flows   # Prefect: prefect deployment run 'instruction-tuning/local' --watch",
     ]
