@@ -6,11 +6,14 @@ import math
 import pytest
 import torch
 from tiny_models import make_tiny_model
+from training_cases import records
 
+from seodang.asked import Arm
 from seodang.errors import EvaluationError, ParamsError
 from seodang.evaluation.items import fingerprint
 from seodang.evaluation.journal import Journal
-from seodang.measuring import Arm, Results, measure, most_wordings, ways_of_base
+from seodang.evaluation.summary import headline
+from seodang.measuring import Results, measure, most_wordings, ways_of_base
 from seodang.modeling.asking import Asker
 from seodang.modeling.loading import load_model, load_tokenizer
 from seodang.params import EvaluateParams
@@ -60,6 +63,21 @@ FREE = (
 )
 
 
+RECORDS = (
+    FREE.replace("{file: films.tsv, exemplars: train.tsv, id: null, columns: {}, where: null}", "{split: test, task: null}")
+    .replace('{bare: "문장: {{text}}\\n감정:", question: "긍정일까요 부정일까요?\\n{{text}}"}', '{plain: "{{instruction}}\\n{{input}}"}')
+    .replace('"{{label}}"', '"{{output}}"')
+)
+INSTRUCTIONS = (
+    FREE.replace("films.tsv, exemplars: train.tsv", "prompts.jsonl, exemplars: null")
+    .replace('answer: "{{label}}"', 'answer: ""')
+    .replace("{{text}}", "{{prompt}}")
+    .replace("[chrf, repetition, same_language]", "[ifeval_prompt_strict, ifeval_instruction_strict, stopped]")
+    .replace("extra: []", "extra: [instruction_id_list, kwargs]")
+)
+SPLITS = {"train": records(4), "test": records(3), "unseen": []}
+
+
 def evaluate(**changes):
     values = {
         "seed": 1, "items_per_task": 4, "shots": [0, 1], "base_formats": ["plain"], "batch_tokens": 256, "max_new_tokens": 4, "generated_per_task": 2,
@@ -86,7 +104,7 @@ def base(tmp_path_factory):
 
 
 def scores_of(project, base, arm, settings):
-    tasks = items_of_files(settings, project / "tasks", project)
+    tasks = items_of_files(settings, project / "tasks", project, SPLITS)
     model = load_model(base, "fp32", "cpu")
     with Journal(project / "journal.jsonl", arm.name) as journal:
         return list(measure(model, Asker(load_tokenizer(base), arm.format), arm, tasks, settings, Results(journal), lambda: None))
@@ -94,7 +112,7 @@ def scores_of(project, base, arm, settings):
 
 def test_a_base_is_asked_in_every_wording_and_the_tuned_model_in_the_usual_one(project, base):
     settings = evaluate()
-    tasks = items_of_files(settings, project / "tasks", project)
+    tasks = items_of_files(settings, project / "tasks", project, SPLITS)
     names = [arm.name for arm in ways_of_base(settings, most_wordings(tasks))]
     assert names == ["zero_shot/w1", "zero_shot/w2", "few_shot/w1", "few_shot/w2"]
     usual, other = (tasks[0].wording(number).records[0].instruction for number in (0, 1))
@@ -120,6 +138,57 @@ def test_a_free_answer_gets_the_metrics_that_its_file_names(project, base):
     assert [set(score.others) for score in found] == [{"chrf", "repetition", "same_language"}] * 2 + [set()] * 2
 
 
+def log_likelihood(model, prompt, answer):
+    with torch.inference_mode():
+        read = model(torch.tensor([[*prompt, *answer]])).logits[0].log_softmax(-1)
+    return sum(read[len(prompt) - 1 + place, token].item() for place, token in enumerate(answer))
+
+
+def test_the_plain_format_joins_texts_as_the_task_file_says(project, base):
+    """Expected: lm-evaluation-harness 0.4.13, ConfigurableTask.fewshot_context and TemplateLM._encode_pair."""
+    settings = evaluate(tasks=["films"], generated_per_task=1)
+    tokenizer, model = load_tokenizer(base), load_model(base, "fp32", "cpu")
+    [task] = items_of_files(settings, project / "tasks", project, SPLITS)
+    [shown] = task.exemplar_items[:1]
+    for score in scores_of(project, base, Arm("few_shot", "plain", 1, "base"), settings):
+        item = next(item for item in task.items if item.id == score.item)
+        context = f"{shown.prompts['bare']} {shown.reference}\n{item.prompts['bare']}"
+        prompt = tokenizer(context)["input_ids"]
+        nats = {option: log_likelihood(model, prompt, tokenizer(f"{context} {option}")["input_ids"][len(prompt) :]) for option in item.choices}
+        assert score.prompt_tokens == len(prompt)
+        assert score.predicted == max(nats, key=nats.get)
+        assert score.loss == pytest.approx(-nats[item.reference] / len(tokenizer(f" {item.reference}")["input_ids"]), rel=1e-4)
+
+
+def test_exemplars_that_the_context_does_not_hold_are_left_out(project, base):
+    rows = "".join(f"{'드라마가 아주 길었다 ' * 2}{number}\t{number % 2}\n" for number in range(6))
+    (project / "data" / "train.tsv").write_text(f"text\tlabel\n{rows}", "utf-8")
+    settings = evaluate(tasks=["films"], shots=[0, 6], generated_per_task=1)
+    for format in ("plain", "koalpaca"):
+        (project / "journal.jsonl").unlink(missing_ok=True)
+        found = scores_of(project, base, Arm("few_shot", format, 6, "base"), settings)
+        assert {score.shots for score in found} < {1, 2, 3, 4, 5}
+        assert max(score.prompt_tokens for score in found) < load_model(base, "fp32", "cpu").config.max_position_embeddings
+
+
+@pytest.mark.parametrize("format", ["plain", "koalpaca"])
+def test_instructions_without_a_reference_are_answered_and_checked(project, base, format):
+    rows = [{"prompt": f"Say {number} without a comma.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]} for number in range(3)]
+    (project / "tasks" / "rules.yaml").write_text(INSTRUCTIONS, "utf-8")
+    (project / "data" / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    found = scores_of(project, base, Arm("zero_shot", format, 0, "base"), evaluate(tasks=["rules"]))
+    assert [(score.loss, score.exact, score.chrf) for score in found] == [(None, None, None)] * 3
+    assert [set(score.others) for score in found] == [{"ifeval_prompt_strict", "ifeval_instruction_strict", "stopped"}] * 2 + [set()]
+    assert headline(found[0]) == found[0].others["ifeval_prompt_strict"]
+
+
+def test_a_task_of_the_splits_asks_their_records_and_adds_its_metrics(project, base):
+    (project / "tasks" / "held.yaml").write_text(RECORDS, "utf-8")
+    found = scores_of(project, base, Arm("zero_shot", "koalpaca", 0, "base"), evaluate(tasks=["held"], data_folder=None))
+    assert {score.item for score in found} == {record.id for record in SPLITS["test"]}
+    assert set(found[0].others) == {"chrf", "repetition", "same_language"}
+
+
 def test_what_the_journal_holds_is_what_was_measured(project, base):
     found = scores_of(project, base, Arm("zero_shot", "plain", 0, "base"), evaluate(tasks=["films"]))
     rows = [json.loads(line) for line in (project / "journal.jsonl").read_text("utf-8").splitlines()[1:]]
@@ -131,22 +200,17 @@ def test_another_text_under_the_same_id_is_another_item_set(project):
     task = project / "tasks" / "films.yaml"
     task.write_text(task.read_text("utf-8").replace("id: null", 'id: "{{text.split()[1]}}"'), "utf-8")
     settings = evaluate(tasks=["films"])
-    before = fingerprint(items_of_files(settings, project / "tasks", project))
-    assert fingerprint(items_of_files(settings, project / "tasks", project)) == before
+    before = fingerprint(items_of_files(settings, project / "tasks", project, SPLITS))
+    assert fingerprint(items_of_files(settings, project / "tasks", project, SPLITS)) == before
     data = project / "data" / "films.tsv"
     data.write_text(data.read_text("utf-8").replace("좋았다", "나빴다"), "utf-8")
-    assert fingerprint(items_of_files(settings, project / "tasks", project)) != before
+    assert fingerprint(items_of_files(settings, project / "tasks", project, SPLITS)) != before
 
 
 def test_what_cannot_be_asked_is_told(project):
-    (project / "tasks" / "records.yaml").write_text(
-        TEXT.replace("data: {file: films.tsv, exemplars: null, id: null, columns: {}, where: null}", "data: {split: test, task: null}"), "utf-8"
-    )
-    with pytest.raises(EvaluationError, match="records of the splits"):
-        items_of_files(evaluate(tasks=["records"]), project / "tasks", project)
     with pytest.raises(EvaluationError, match="data_folder is null"):
-        items_of_files(evaluate(data_folder=None), project / "tasks", project)
+        items_of_files(evaluate(data_folder=None), project / "tasks", project, SPLITS)
     with pytest.raises(EvaluationError, match=r"films\.tsv, train\.tsv is not in"):
-        items_of_files(evaluate(data_folder="elsewhere"), project / "tasks", project)
+        items_of_files(evaluate(data_folder="elsewhere"), project / "tasks", project, SPLITS)
     with pytest.raises(ParamsError, match="no task 'none'"):
-        items_of_files(evaluate(tasks=["none"]), project / "tasks", project)
+        items_of_files(evaluate(tasks=["none"]), project / "tasks", project, SPLITS)

@@ -3,43 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any
 
+from seodang.asked import Arm, Asked, ask, context_of, longest_answer
 from seodang.evaluation.items import TaskItems
 from seodang.evaluation.journal import Journal
 from seodang.evaluation.metrics import best_choice, chrf, same_answer
 from seodang.evaluation.summary import ItemScore
 from seodang.evaluation.tasks.asking import cut
-from seodang.evaluation.tasks.scoring import answer_scores, normalised, text_scores
+from seodang.evaluation.tasks.scoring import answer_scores, choice_scores, log_odds, text_scores
+from seodang.evaluation.tasks.spec import GRADE
 from seodang.modeling.asking import Asker
 from seodang.modeling.generating import Generated, generate
 from seodang.modeling.scoring import Choice, score_choices
-from seodang.params import EvaluateParams, PromptFormat
-from seodang.records import Record
+from seodang.params import EvaluateParams
 
 _TOGETHER = 64  # free answers between two entries of the journal
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """A model and a way of asking it."""
-
-    name: str
-    format: PromptFormat
-    shots: int
-    model: Literal["base", "tuned", "champion"]
-    wording: int = 0  # of task files that have several
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The prompts of one task as one arm gets them."""
-
-    task: TaskItems
-    records: list[Record]  # its items as this arm is asked them
-    exemplars: list[Record]
-    prompts: list[list[int]]
 
 
 def most_wordings(tasks: Sequence[TaskItems]) -> int:
@@ -105,41 +85,23 @@ def measure(model: Any, asker: Asker, arm: Arm, tasks: Sequence[TaskItems], eval
         results: Of this and earlier runs.
         progress: Called after each task.
     """
-    asked = [_asked(model, asker, arm, task, evaluate) for task in tasks]
+    asked = [ask(context_of(model), asker, arm, task, evaluate) for task in tasks]
     _answer_freely(model, asker, arm, asked, evaluate, results)
     for part in asked:
-        _score_options(model, asker, arm, part, evaluate, results)
-        for index in range(len(part.task.records)):
+        _score_options(model, arm, part, evaluate, results)
+        for index in range(len(part.prompts)):
             yield _item_score(asker, arm, part, index, results, freely=index < evaluate.generated_per_task)
         progress()
 
 
-def _asked(model: Any, asker: Asker, arm: Arm, task: TaskItems, evaluate: EvaluateParams) -> Asked:  # noqa: ANN401
-    if task.kind == "text":
-        return Asked(task, task.records, [], [asker.start] * len(task.records))
-    context = _context(model) - _longest_answer(task, evaluate)
-    asked = task.wording(arm.wording)
-    exemplars = asker.fitting(asked.records, asked.exemplars[: arm.shots], context)
-    return Asked(task, asked.records, exemplars, [asker.prompt(record, exemplars) for record in asked.records])
-
-
-def _context(model: Any) -> int:  # noqa: ANN401
-    return int(model.config.get_text_config().max_position_embeddings)
-
-
-def _longest_answer(task: TaskItems, evaluate: EvaluateParams) -> int:
-    """Return the tokens that a free answer may have."""
-    return evaluate.max_new_tokens if task.spec is None or task.spec.max_new_tokens is None else task.spec.max_new_tokens
-
-
 def _answer_freely(model: Any, asker: Asker, arm: Arm, asked: Sequence[Asked], evaluate: EvaluateParams, results: Results) -> None:  # noqa: ANN401
     """Answer the first items of each task by greedy generation, those of all tasks together: full batches are quicker."""
-    for longest in sorted({_longest_answer(part.task, evaluate) for part in asked}):
+    for longest in sorted({longest_answer(part.task, evaluate) for part in asked}):
         missing = [
             (key, prompt)
             for part in asked
-            if _longest_answer(part.task, evaluate) == longest and part.task.kind != "text"
-            for record, prompt in list(zip(part.records, part.prompts, strict=True))[: evaluate.generated_per_task]
+            if longest_answer(part.task, evaluate) == longest and part.task.kind != "text"
+            for record, prompt in list(zip(part.task.records, part.prompts, strict=True))[: evaluate.generated_per_task]
             if (key := ("answer", arm.name, part.task.place, record.id)) not in results
         ]
         missing.sort(key=lambda pair: len(pair[1]))
@@ -149,70 +111,102 @@ def _answer_freely(model: Any, asker: Asker, arm: Arm, asked: Sequence[Asked], e
             results.add((key, {"tokens": answer.tokens, "stopped": answer.stopped}) for (key, _), answer in zip(some, answers, strict=True))
 
 
-def _score_options(model: Any, asker: Asker, arm: Arm, part: Asked, evaluate: EvaluateParams, results: Results) -> None:  # noqa: ANN401
-    """Find the log-likelihood of each option of each item of a task, of the reference where there are no options.
-
-    A text that is longer than the model reads is cut to what it reads.
-    """
-    ids = (lambda text: asker.text(text)[: _context(model) - 1]) if part.task.kind == "text" else asker.answer
-    keys = [("options", arm.name, part.task.place, record.id) for record in part.records]
-    choices = [
-        Choice(f"{part.task.place}/{record.id}", prompt, tuple((option, ids(option)) for option in options_of(record)))
-        for record, prompt in zip(part.records, part.prompts, strict=True)
-    ]
+def _score_options(model: Any, arm: Arm, part: Asked, evaluate: EvaluateParams, results: Results) -> None:  # noqa: ANN401
+    """Find the log-likelihood of each option of each item of a task, of the reference where there are no options."""
+    scored = [place for place, options in enumerate(part.options) if options]
+    keys = [_options_key(arm, part, place) for place in scored]
+    choices = [Choice(f"{part.task.place}/{part.task.records[place].id}", part.prompts[place], part.options[place]) for place in scored]
     known = {place for place, key in enumerate(keys) if key in results}
     for found in score_choices(model, choices, evaluate.batch_tokens, known=known):
         results.add((keys[place], [[likelihood.nats, likelihood.tokens] for likelihood in likelihoods]) for place, likelihoods in found)
 
 
-def options_of(record: Record) -> list[str]:
-    """Return what the log-likelihoods of an item are of."""
-    return list(record.choices) if record.output in record.choices else [record.output]
+def _options_key(arm: Arm, part: Asked, place: int) -> Key:
+    return ("options", arm.name, part.task.place, part.task.records[place].id)
 
 
 def _item_score(asker: Asker, arm: Arm, part: Asked, index: int, results: Results, *, freely: bool) -> ItemScore:
-    record, task = part.records[index], part.task
-    options = options_of(record)
-    nats, tokens = zip(*results["options", arm.name, task.place, record.id], strict=True)
+    record, task = part.task.records[index], part.task
     found = results["answer", arm.name, task.place, record.id] if freely and task.kind != "text" else None
     generated = None if found is None else Generated(**found)
     answer = None if generated is None else _text(asker, arm, task, generated)
-    predicted = options[best_choice(normalised(nats, options, tokens, task.normalisation))] if len(options) > 1 else None
+    referred = answer if record.output else None  # None where there is nothing to hold an answer against
+    read = _Read(*zip(*results[_options_key(arm, part, index)], strict=True)) if part.options[index] else None
+    options = [text for text, _ in part.options[index]]
+    chosen = _chosen(task, options, record.output, read) if read is not None and len(options) > 1 else _Chosen()
+    place = options.index(record.output) if record.output in options else 0
+    others, weights = _others(asker, task, index, read, answer, generated)
     return ItemScore(
         arm=arm.name,
-        shots=len(part.exemplars),
+        shots=part.exemplars,
         item=record.id,
         task=task.task,
         language=task.language,
         split=task.split,
         kind=task.kind,
+        headline=task.headline,
         reference=record.output,
-        accuracy=None if predicted is None else float(predicted == record.output),
-        predicted=predicted,
-        loss=-nats[options.index(record.output)] / tokens[options.index(record.output)],
+        accuracy=chosen.scores.get("accuracy"),
+        predicted=None if chosen.place is None else options[chosen.place],
+        loss=None if read is None else -read.nats[place] / read.tokens[place],
         answer=answer,
-        exact=None if answer is None else float(same_answer(answer, record.output)),
-        chrf=None if answer is None else chrf(answer, record.output),
+        exact=None if referred is None else float(same_answer(referred, record.output)),
+        chrf=None if referred is None else chrf(referred, record.output),
         stopped=None if generated is None else generated.stopped,
         prompt_tokens=len(part.prompts[index]),
-        others=_others(asker, task, index, (nats[0], tokens[0]), answer, generated),
+        others=others | {name: score for name, score in chosen.scores.items() if name != "accuracy"},
+        weights=weights,
+        labels=(place, chosen.place) if chosen.place is not None and _asks_for(task, "macro_f1") else None,
+        graded=(float(task.items[index].extra[GRADE]), log_odds(read.nats)) if read is not None and _asks_for(task, "spearman") else None,
     )
 
 
-def _others(asker: Asker, task: TaskItems, index: int, read: tuple[float, int], answer: str | None, generated: Generated | None) -> dict[str, float]:
-    """Return the further metrics of a task file: of a text its bits per byte, if all of it was read, of a free answer those that the file names."""
+def _asks_for(task: TaskItems, metric: str) -> bool:
+    return task.spec is not None and metric in task.spec.metrics
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was found of an item's options."""
+
+    nats: tuple[float, ...]
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Which option was chosen, and how right that was; nothing where there are none to choose from."""
+
+    place: int | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+
+
+def _chosen(task: TaskItems, options: Sequence[str], reference: str, read: _Read) -> _Chosen:
+    if task.spec is not None:
+        return _Chosen(*choice_scores(task.spec, options, reference, read.nats, read.tokens))
+    place = best_choice(read.nats)
+    return _Chosen(place, {"accuracy": float(options[place] == reference)})
+
+
+def _others(asker: Asker, task: TaskItems, index: int, read: _Read | None, answer: str | None, generated: Generated | None) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the further metrics of a task file, and what some of them weigh: of a text its bits per byte, if all of it was read, of a free answer those that the file names."""
     if task.spec is None:
-        return {}
-    if task.kind == "text":
+        return {}, {}
+    if task.kind == "text" and read is not None:
         text = task.records[index].output
-        nats, tokens = read
-        return {"bits_per_byte": text_scores(nats, tokens, text)["bits_per_byte"]} if tokens == len(asker.text(text)) else {}
-    return {} if answer is None or generated is None else answer_scores(task.spec, task.items[index], answer, stopped=generated.stopped)
+        if read.tokens[0] != len(asker.text(text)):
+            return {}, {"loss": read.tokens[0]}
+        return {"bits_per_byte": text_scores(read.nats[0], read.tokens[0], text)["bits_per_byte"]}, {"loss": read.tokens[0], "bits_per_byte": len(text.encode())}
+    if answer is None or generated is None:
+        return {}, {}
+    scores = answer_scores(task.spec, task.items[index], answer, stopped=generated.stopped)
+    return scores, {name: len(task.items[index].extra["instruction_id_list"]) for name in scores if name.startswith("ifeval_instruction")}
 
 
 def _text(asker: Asker, arm: Arm, task: TaskItems, generated: Generated) -> str:
     answer = str(asker.tokenizer.decode(generated.tokens, skip_special_tokens=True)).strip()
-    if arm.model != "base":
-        return answer
+    until = task.spec.until if task.spec is not None else []
+    if arm.model != "base" or (task.spec is not None and not task.records[0].output and not until):
+        return answer  # what a task without references asks for may have many lines
     # A base was never taught to stop: only what stands before an end is held against it, of a task that names none its first line.
-    return cut(answer, task.spec.until if task.spec is not None and task.spec.until else ["\n"])
+    return cut(answer, until or ["\n"])

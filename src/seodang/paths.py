@@ -171,6 +171,11 @@ class Paths:
         return self.stage("evaluate") / "scores.jsonl"
 
     @property
+    def items(self) -> Path:
+        """What was asked, a record each, in the usual wording."""
+        return self.stage("evaluate") / "items.jsonl"
+
+    @property
     def scores_table(self) -> Path:
         """Scores per task and arm, for plots."""
         return self.stage("evaluate") / "tasks.csv"

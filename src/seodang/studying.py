@@ -13,13 +13,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from seodang.asked import Arm
 from seodang.errors import EvaluationError
 from seodang.evaluation.items import TaskItems, choose_items, fingerprint
 from seodang.evaluation.journal import Journal
 from seodang.evaluation.study import GROUPS, Group, cells
 from seodang.evaluation.summary import ItemScore
 from seodang.jsonl import read_json, read_records, sha256_of, write_json, write_records
-from seodang.measuring import Arm, Results, measure, most_wordings, ways_of_base
+from seodang.measuring import Results, measure, most_wordings, ways_of_base
 from seodang.modeling.adapters import is_whole_model, load_adapter
 from seodang.modeling.asking import Asker
 from seodang.modeling.device import choose_device, keep_freed_memory
@@ -71,13 +72,14 @@ def run_study(study: StudyParams, name: str, params: Params, paths: Paths) -> Pa
 
 def _groups(study: StudyParams, training: Sequence[Record], paths: Paths) -> dict[Group, list[TaskItems]]:
     """Return the items of each group; exemplars come from the training split, of the task itself where it has some there."""
-    everything = [*read_records(paths.split("test")), *read_records(paths.split("unseen"))]
+    splits = {"train": training, **{name: list(read_records(paths.split(name))) for name in ("test", "unseen")}}
+    everything = [*splits["test"], *splits["unseen"]]
     chosen: dict[Group, list[Record]] = {
         "seen": [record for record in everything if record.task in study.seen],
         "unseen": [record for record in everything if record.task in study.unseen],
         "held_out": [record for record in everything if record.cluster in study.held_out_clusters],
     }
-    files = items_of_files(study.evaluate, paths.tasks, paths.root)
+    files = items_of_files(study.evaluate, paths.tasks, paths.root, splits)
     _check(study, chosen, files, training)
     evaluate = study.evaluate
     of_files: dict[Group, list[TaskItems]] = {
@@ -97,6 +99,7 @@ def _check(study: StudyParams, chosen: Mapping[Group, Sequence[Record]], files: 
     clusters = {record.cluster for record in chosen["held_out"]} | {task.spec.cluster for task in files if task.spec is not None}
     faults = [f"task {task!r} has no test items" for task in (*study.seen, *study.unseen) if task not in asked]
     faults += [f"cluster {cluster!r} has no test items" for cluster in study.held_out_clusters if cluster not in clusters]
+    faults += [f"task {task.task!r} is a text to be read, and a study compares right answers" for task in files if task.kind == "text"]
     faults += [f"nothing is left to tune the arm {arm!r} on" for arm in TUNED if not _lesson_records(arm, study, training)]
     if faults:
         raise EvaluationError("the study cannot be made: " + "; ".join(faults) + f". Tasks of the test split: {', '.join(sorted(asked)) or 'none'}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from seodang.data.strict_rows import read_whole_rows
@@ -10,19 +11,20 @@ from seodang.errors import EvaluationError
 from seodang.evaluation.items import TaskItems, Wording
 from seodang.evaluation.tasks.choosing import choose_items, exemplars_for
 from seodang.evaluation.tasks.items import Item, Task
-from seodang.evaluation.tasks.loading import load_task
-from seodang.evaluation.tasks.spec import FileData, load_specs
+from seodang.evaluation.tasks.loading import load_task, records_task
+from seodang.evaluation.tasks.spec import FileData, TaskSpec, load_specs
 from seodang.params import EvaluateParams
 from seodang.records import Record
 
 
-def items_of_files(evaluate: EvaluateParams, tasks: Path, root: Path) -> list[TaskItems]:
+def items_of_files(evaluate: EvaluateParams, tasks: Path, root: Path, splits: Mapping[str, Sequence[Record]]) -> list[TaskItems]:
     """Return the items of the task files that are named, one entry a task and language.
 
     Args:
         evaluate: Names of the tasks, the data folder, and how many items and exemplars are taken.
         tasks: Folder of the task files.
         root: The project, from which a relative data folder counts.
+        splits: Records of "train", "test" and "unseen", for tasks that are made of them.
 
     Raises:
         ParamsError: If a task file is faulty.
@@ -32,11 +34,16 @@ def items_of_files(evaluate: EvaluateParams, tasks: Path, root: Path) -> list[Ta
     if not evaluate.tasks:
         return []
     specs = load_specs(tasks, evaluate.tasks)
-    if odd := [spec.name for spec in specs if not isinstance(spec.data, FileData)]:
-        raise EvaluationError(f"evaluate.tasks: {', '.join(odd)} are made of records of the splits, which evaluate asks anyway; take them out")
-    if evaluate.data_folder is None:
-        raise EvaluationError(f"evaluate.tasks names {', '.join(evaluate.tasks)}, but evaluate.data_folder is null; name the folder in which their files lie")
-    return [items for spec in specs for items in _of_task(load_task(spec, root / evaluate.data_folder, read_whole_rows, seed=evaluate.seed), evaluate)]
+    if evaluate.data_folder is None and (files := [spec.name for spec in specs if isinstance(spec.data, FileData)]):
+        raise EvaluationError(f"evaluate.tasks names {', '.join(files)}, but evaluate.data_folder is null; name the folder in which their files lie")
+    folder = root / (evaluate.data_folder or "")
+    return [items for spec in specs for items in _of_task(_loaded(spec, folder, splits, evaluate.seed), evaluate)]
+
+
+def _loaded(spec: TaskSpec, folder: Path, splits: Mapping[str, Sequence[Record]], seed: int) -> Task:
+    if isinstance(spec.data, FileData):
+        return load_task(spec, folder, read_whole_rows, seed=seed)
+    return records_task(spec, splits[spec.data.split], splits["train"], seed=seed)
 
 
 def _of_task(task: Task, evaluate: EvaluateParams) -> list[TaskItems]:
@@ -45,15 +52,19 @@ def _of_task(task: Task, evaluate: EvaluateParams) -> list[TaskItems]:
         chosen = choose_items([item for item in task.items if item.language == language], seed=evaluate.seed, limit=evaluate.items_per_task)
         exemplars = exemplars_for(task, language, seed=evaluate.seed, shots=max(evaluate.shots))
         first, *others = [Wording(_records(task, chosen, wording), _records(task, exemplars, wording)) for wording in task.spec.prompts]
-        normalisation = task.spec.normalise if task.spec.metrics[0] == "accuracy_norm" else "none"
-        result.append(TaskItems(task.spec.name, language, "task", first.records, first.exemplars, normalisation, tuple(others), task.spec, tuple(chosen)))
+        result.append(TaskItems(task.spec.name, language, "task", first.records, first.exemplars, tuple(others), task.spec, tuple(chosen), tuple(exemplars)))
     return result
 
 
 def _records(task: Task, items: Sequence[Item], wording: str) -> list[Record]:
-    """Return items in a wording as records, which the pipeline knows how to ask; their ids and options stay."""
+    """Return items in a wording as records, which the pipeline knows how to ask; their ids and options stay.
+
+    An item that was made of a record is asked as that record, turns and all.
+    """
     return [
-        Record(
+        replace(item.record, task=task.spec.name)
+        if item.record is not None
+        else Record(
             id=item.id,
             instruction=item.prompts[wording].strip(),
             input="",

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from seodang.evaluation.agreement import macro_f1, pearson, perplexity, spearman
+from seodang.evaluation.agreement import macro_f1, pearson, spearman
 from seodang.evaluation.metrics import answers_in_language, chrf, length_ratio, repetition, rouge_l, rouge_tokens
 
 
@@ -112,12 +112,8 @@ def test_spearman_goes_by_ranks_with_ties_at_their_mean():
     assert spearman([1, 2, 3], [5, 5, 5]) is None
 
 
-def test_perplexity_weighs_texts_by_their_length():
-    assert perplexity([-math.log(2) * 3, -math.log(2)], [3, 1]) == pytest.approx(2.0)
-
-
 def test_figures_of_nothing_or_of_unequal_sets_are_refused():
-    for figure in (macro_f1, pearson, spearman, perplexity):
+    for figure in (macro_f1, pearson, spearman):
         with pytest.raises(ValueError, match="as many"):
             figure([], [])
         with pytest.raises(ValueError, match="as many"):

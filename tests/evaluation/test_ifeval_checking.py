@@ -3,7 +3,7 @@
 import pytest
 
 from seodang.errors import EvaluationError
-from seodang.evaluation.ifeval.checking import Followed, faults_of, followed, instruction_accuracy, loosened
+from seodang.evaluation.ifeval.checking import Followed, faults_of, followed, loosened
 
 NO_COMMA, QUOTED = "punctuation:no_comma", "startend:quotation"
 
@@ -42,7 +42,3 @@ def test_faulty_instructions_are_told_all_at_once():
     for part in ("magic:trick: there is no rule", "length_constraints:number_words: the argument", "its arguments must be an object"):
         assert part in str(error.value)
     assert faults_of([NO_COMMA], []) == faults_of([], []) == faults_of(NO_COMMA, [{}]) != []
-
-
-def test_instruction_accuracy_counts_instructions_and_not_prompts():
-    assert instruction_accuracy([(True, True, True), (False,)]) == 0.75

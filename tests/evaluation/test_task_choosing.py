@@ -2,7 +2,7 @@
 
 from evaluation_cases import BAD, GOOD, spec, task_of
 
-from seodang.evaluation.tasks.asking import context_and_continuation, cut, few_shot_text, fingerprint
+from seodang.evaluation.tasks.asking import context_and_continuation, cut, few_shot_text
 from seodang.evaluation.tasks.choosing import choose_items, exemplars_for
 
 SHOWN = {"exemplars": "shown.tsv"}
@@ -64,12 +64,3 @@ def test_blanks_at_the_end_of_the_prompt_move_to_the_answer():
 def test_an_answer_is_cut_before_the_first_text_that_ends_one():
     assert cut("\n서울\n\n문장: 다음", ["\n\n", "문장:"]) == "서울"
     assert cut(" 서울 ", []) == "서울"
-
-
-def test_the_fingerprint_tells_whether_models_were_asked_the_same(tmp_path):
-    task = task_of(spec(data=SHOWN), [GOOD, BAD], rows(["글", "말"]), folder=tmp_path)
-    first = fingerprint(task, task.shelf[:1], "bare")
-    assert first == fingerprint(task, task.shelf[:1], "bare")
-    other = task_of(spec(data=SHOWN, separator="\n"), [GOOD, BAD], rows(["글", "말"]), folder=tmp_path)
-    different = [fingerprint(task, [], "bare"), fingerprint(task, task.shelf[1:], "bare"), fingerprint(other, other.shelf[:1], "bare")]
-    assert len({first, *different}) == 4

@@ -6,16 +6,22 @@ import pytest
 from evaluation_cases import free_spec, spec
 
 from seodang.evaluation.tasks.items import Item
-from seodang.evaluation.tasks.scoring import answer_scores, choice_scores, normalised, predicted_choice, text_scores
-
-ITEM = Item(id="1", prompts={"bare": "질문?"}, choices=("예", "아니오, 아니오"), reference="아니오, 아니오", language="ko")
+from seodang.evaluation.tasks.scoring import answer_scores, choice_scores, log_odds, normalised, text_scores
 
 
 def test_accuracy_is_of_the_plain_log_likelihoods_and_accuracy_norm_of_those_by_length():
-    by_length = spec(normalise="characters", metrics=["accuracy", "accuracy_norm"])
-    assert choice_scores(by_length, ITEM, [-2.0, -4.0], [1, 4]) == {"accuracy": 0.0, "accuracy_norm": 1.0}
-    assert choice_scores(spec(), ITEM, [-2.0, -4.0], [1, 4]) == {"accuracy": 0.0}
-    assert predicted_choice(ITEM, [-4.0, -4.0]) == "예"  # the first of equals, as numpy's argmax
+    options, reference = ("예", "아니오, 아니오"), "아니오, 아니오"
+    both = {"accuracy": 0.0, "accuracy_norm": 1.0}
+    assert choice_scores(spec(normalise="characters", metrics=["accuracy", "accuracy_norm"]), options, reference, [-2.0, -4.0], [1, 4]) == (0, both)
+    assert choice_scores(spec(normalise="characters", metrics=["accuracy_norm", "accuracy"]), options, reference, [-2.0, -4.0], [1, 4]) == (1, both)
+    assert choice_scores(spec(), options, reference, [-2.0, -4.0], [1, 4]) == (0, {"accuracy": 0.0})
+    assert choice_scores(spec(), options, reference, [-4.0, -4.0], [1, 4])[0] == 0  # the first of equals, as numpy's argmax
+
+
+@pytest.mark.parametrize("shares", [(0.9, 0.1), (0.2, 0.3, 0.5)])
+def test_log_odds_are_those_of_the_last_option_among_all(shares):
+    last = shares[-1]
+    assert log_odds([math.log(share) - 700 for share in shares]) == pytest.approx(math.log(last / (1 - last)))
 
 
 def test_lengths_are_counted_as_stated():

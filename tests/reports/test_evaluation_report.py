@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from seodang.errors import ArtefactError
+from seodang.evaluation.figures import figures
 from seodang.evaluation.gate import decide
 from seodang.evaluation.scores import pair, scores_of
 from seodang.evaluation.summary import ItemScore, arms_of, best_arm, by_arm, by_task
@@ -47,15 +48,30 @@ OPEN = [make_record(instruction=f"{number} 더하기 1은?", input="", output=st
 def score(arm, record, right, loss, **changes):
     labels = LABELS[record.language]
     found = {
-        "arm": arm, "shots": 0, "item": record.id, "task": "sentiment", "language": record.language, "split": "test", "kind": "choice", "reference": record.output,
-        "accuracy": float(right), "predicted": record.output if right else next(label for label in labels if label != record.output), "loss": loss, "answer": None, "exact": None, "chrf": None, "stopped": None, "prompt_tokens": 20, "others": {},
+        "arm": arm, "shots": 0, "item": record.id, "task": "sentiment", "language": record.language, "split": "test", "kind": "choice", "headline": "accuracy", "reference": record.output,
+        "accuracy": float(right), "predicted": record.output if right else next(label for label in labels if label != record.output), "loss": loss, "answer": None, "exact": None, "chrf": None, "stopped": None, "prompt_tokens": 20, "others": {}, "weights": {}, "labels": None, "graded": None,
     }  # fmt: skip
     return ItemScore(**{**found, **changes})
 
 
 def free(arm, record, answer, loss):
     right = float(answer == record.output)
-    return score(arm, record, right, loss, task="addition", kind="open", split="unseen", accuracy=None, predicted=None, answer=answer, exact=right, chrf=100 * right, stopped=True)
+    return score(
+        arm,
+        record,
+        right,
+        loss,
+        task="addition",
+        kind="open",
+        headline="exact",
+        split="unseen",
+        accuracy=None,
+        predicted=None,
+        answer=answer,
+        exact=right,
+        chrf=100 * right,
+        stopped=True,
+    )
 
 
 def arm_scores(arm, wrong, loss=1.0):
@@ -76,7 +92,15 @@ def evaluated_of(scores, **changes):
     arms = arms_of(scores)
     formats = {arm: {"format": "koalpaca", "shots": int(arm.partition("/")[2] or 0), "fingerprint": "f" * 64} for arm in arms}
     best = {kind: best_arm(scores, kind) for kind in ("zero_shot", "few_shot")}
-    return {"arms": by_arm(scores), "best": best, "tasks": by_task(scores), "formats": formats, "settings": {"seed": 1446, "shots": [0, 1, 3]}, **changes}
+    return {
+        "arms": by_arm(scores),
+        "best": best,
+        "tasks": by_task(scores),
+        "figures": figures(scores),
+        "formats": formats,
+        "settings": {"seed": 1446, "shots": [0, 1, 3]},
+        **changes,
+    }
 
 
 def verdict_of(scores, best):
@@ -206,7 +230,7 @@ def test_only_the_page_s_own_script_may_run_and_nothing_comes_from_elsewhere():
 
 def test_texts_of_the_data_are_never_markup():
     evil = '"><script>alert(1)</script>'
-    record = make_record(instruction=evil, input=evil, output=evil, language="en", source="test", task='a"b', cluster="x")
+    record = make_record(instruction=evil, input=evil, output=evil, language="en", source="test", task='a"b<i>', cluster="x")
     wild = [
         score(arm, record, right, 1.0, task='a"b<i>', reference=evil, predicted=evil if right else "<b>no</b>", answer="<img src=x>")
         for arm, right in (("zero_shot", True), ("few_shot/1", True), ("few_shot/3", True), ("champion", True), ("tuned", False))
@@ -264,7 +288,7 @@ def test_settings_and_fingerprints_close_the_page():
 
 
 def test_what_is_missing_is_named():
-    with pytest.raises(ArtefactError, match="is in no split; run: dvc repro evaluate"):
+    with pytest.raises(ArtefactError, match="is not among the items; run: dvc repro evaluate"):
         facts(records=RECORDS["ko"])
     scores = all_scores()
     evaluated = evaluated_of(scores)
@@ -279,8 +303,7 @@ def test_the_same_artefacts_give_the_same_bytes_in_their_place(tmp_path):
     evaluated = evaluated_of(scores)
     write_rows(paths.scores, map(asdict, scores))
     write_json(paths.evaluate_report, evaluated)
-    write_records(paths.split("test"), [*RECORDS["ko"], *RECORDS["en"]])
-    write_records(paths.split("unseen"), OPEN)
+    write_records(paths.items, [*RECORDS["ko"], *RECORDS["en"], *OPEN])
     pages = []
     for _ in range(2):
         write_evaluation_report(paths, verdict_of(scores, evaluated["best"]), GATE)

@@ -1,8 +1,7 @@
-"""Figures of a set of items that are no mean over items: agreement of labels and of grades, perplexities. Pure."""
+"""Figures of a set of items that are no mean over items: agreement of labels and of grades. Pure."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -46,22 +45,6 @@ def spearman(gold: Sequence[float], predicted: Sequence[float]) -> float | None:
     """
     _check(gold, predicted)
     return pearson(stats.rankdata(gold).tolist(), stats.rankdata(predicted).tolist())
-
-
-def perplexity(log_likelihoods: Sequence[float], units: Sequence[int]) -> float:
-    """Return exp(-sum of log p / sum of units), 1 or more: of tokens, words or bytes, whichever is counted.
-
-    As lm-evaluation-harness' word_perplexity and byte_perplexity: weighted by length, not the mean over texts.
-
-    Args:
-        log_likelihoods: Nats, one a text.
-        units: Of each text; 1 at least in all.
-
-    Raises:
-        ValueError: As macro_f1.
-    """
-    _check(log_likelihoods, units)
-    return math.exp(-sum(log_likelihoods) / sum(units))
 
 
 def _check(first: Sequence[object], second: Sequence[object]) -> None:

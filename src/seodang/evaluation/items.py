@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from seodang.evaluation.tasks.items import Item
-from seodang.evaluation.tasks.spec import Normalisation, TaskSpec
+from seodang.evaluation.tasks.spec import TaskSpec
 from seodang.records import Record
 
 
@@ -30,10 +30,10 @@ class TaskItems:
     split: str  # "test", "unseen" for a cluster that was held out of training, or "task" for a task file
     records: list[Record]
     exemplars: list[Record]  # from the training split only
-    normalisation: Normalisation = "none"
     others: tuple[Wording, ...] = ()  # further wordings of the same items, with which the base is tried too
     spec: TaskSpec | None = None  # of a task file
     items: tuple[Item, ...] = ()  # of a task file, in the order of the records
+    exemplar_items: tuple[Item, ...] = ()  # of a task file, in the order of the exemplars
 
     def wording(self, number: int) -> Wording:
         """Return a wording by its place; the usual one where there are not so many."""
@@ -43,6 +43,13 @@ class TaskItems:
     def place(self) -> str:
         """Return what tells the items from those of all other tasks."""
         return f"{self.split}/{self.task}/{self.language}"
+
+    @property
+    def headline(self) -> str:
+        """Return the metric that speaks for the task."""
+        if self.spec is not None:
+            return self.spec.metrics[0]
+        return "accuracy" if self.kind == "choice" else "exact"
 
     @property
     def kind(self) -> str:
@@ -107,5 +114,5 @@ def fingerprint(tasks: Sequence[TaskItems]) -> str:
                 for part in [task.wording(number)]
                 for record in (*part.records, *part.exemplars)
             ]
-            digest.update(json.dumps([task.normalisation, told], ensure_ascii=False).encode("utf-8", "surrogatepass"))
+            digest.update(json.dumps([task.spec.delimiter, task.spec.separator, task.spec.normalise, told], ensure_ascii=False).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

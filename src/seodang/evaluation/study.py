@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from seodang.evaluation.statistics import Floats, holm, paired_bootstrap
-from seodang.evaluation.summary import ItemScore, mean
+from seodang.evaluation.summary import ItemScore, headline, mean
 from seodang.params.study import StudyParams
 
 Group = Literal["seen", "unseen", "held_out"]
@@ -26,7 +26,7 @@ class Cell:
     way: str
     arm: str  # the prompt that was best, or the way itself
     items: int
-    score: float  # mean of accuracy, or of exact answers where there are no options
+    score: float  # mean of the tasks' headlines: accuracy, or exact answers where there are no options
     low: float
     high: float
     difference: float | None  # to the base's best prompt; None for that itself
@@ -34,11 +34,6 @@ class Cell:
     difference_high: float | None
     p: float | None  # two-sided, of no difference, corrected for the number of comparisons (Holm)
     prompt_tokens: float  # mean of a request
-
-
-def headline(score: ItemScore) -> float | None:
-    """Return what counts of an item: whether the right option was most likely, or whether the free answer was exact."""
-    return score.accuracy if score.kind == "choice" else score.exact
 
 
 def cells(scores: Sequence[ItemScore], groups: Mapping[Group, Sequence[str]], study: StudyParams) -> list[Cell]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,18 +19,38 @@ class ItemScore:
     item: str  # record id
     task: str
     language: str
-    split: str  # test or unseen
-    kind: str  # choice or open
-    reference: str
+    split: str  # test or unseen, task for a task file
+    kind: str  # choice, open or text
+    headline: str  # the metric that speaks for the task
+    reference: str  # "" where there is none
     accuracy: float | None  # 1 if the reference's label has the highest log-likelihood; choice only
-    predicted: str | None  # that label
-    loss: float  # nats per token of the reference, teacher-forced
+    predicted: str | None  # the label that is chosen, by what the headline divides log-likelihoods by
+    loss: float | None  # nats per token of the reference, teacher-forced; None without one
     answer: str | None  # the greedy answer; None where none was asked for
     exact: float | None  # 1 if it is the reference
     chrf: float | None  # 0 to 100
     stopped: bool | None  # it ended by itself
     prompt_tokens: int  # of what the model read, exemplars included
-    others: dict[str, float]  # further metrics of a task file, of the free answer
+    others: dict[str, float]  # further metrics of a task file
+    weights: dict[str, float]  # of those metrics whose mean counts items by their size: bytes, tokens, instructions
+    labels: tuple[int, int] | None  # places among the options of the reference and of what was chosen, where F1 is asked for
+    graded: tuple[float, float] | None  # the item's own grade, and the log-odds of the last option, where their correlation is asked for
+
+
+def headline(score: ItemScore) -> float | None:
+    """Return what speaks for an item: its score in its task's first metric; None where it wasn't asked in that way."""
+    value: float | None = score.others[score.headline] if score.headline in score.others else getattr(score, score.headline, None)
+    return value
+
+
+def is_right(score: ItemScore) -> bool | None:
+    """Return whether an item was answered rightly; None where its headline is no matter of right and wrong."""
+    value = headline(score)
+    return bool(value) if value is not None and score.headline in RIGHT_OR_WRONG else None
+
+
+RIGHT_OR_WRONG = frozenset({"accuracy", "accuracy_norm", "exact", "stopped", "same_language", "ifeval_prompt_strict", "ifeval_prompt_loose"})
+LOWER_IS_BETTER = frozenset({"loss", "bits_per_byte", "repetition"})
 
 
 MEASURES = ("accuracy", "exact", "chrf", "loss")
@@ -83,9 +103,9 @@ def by_arm(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
 
 
 def by_task(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
-    """Return one row per task and language with each arm's headline score.
+    """Return one row per task and language with each arm's mean in the task's first metric.
 
-    That is accuracy for choice tasks; for open ones the share of exact answers.
+    That is accuracy for choice tasks of records; for open ones the share of exact answers.
     """
     arms = arms_of(scores)
     keys = sorted({(score.split, score.kind, score.task, score.language) for score in scores})
@@ -93,9 +113,8 @@ def by_task(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
     for split, kind, task, language in keys:
         mine = [score for score in scores if (score.split, score.kind, score.task, score.language) == (split, kind, task, language)]
         first = [score for score in mine if score.arm == arms[0]]
-        row: dict[str, Any] = {"task": task, "language": language, "kind": kind, "split": split, "items": len(first)}
-        measure: Callable[[ItemScore], float | None] = (lambda score: score.accuracy) if kind == "choice" else (lambda score: score.exact)
+        row: dict[str, Any] = {"task": task, "language": language, "kind": kind, "metric": first[0].headline, "split": split, "items": len(first)}
         for arm in arms:
-            row[arm] = mean(measure(score) for score in mine if score.arm == arm)
+            row[arm] = mean(headline(score) for score in mine if score.arm == arm)
         rows.append(row)
     return rows

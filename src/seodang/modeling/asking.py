@@ -19,14 +19,14 @@ class Asker:
         self.tokenizer = tokenizer
         self.format = format
         self.end = end_id(tokenizer, format)
-        self._begin = begin_ids(tokenizer)
+        self.begin = begin_ids(tokenizer)  # what stands before every text; [] where the tokenizer puts nothing there
         # Between exemplars: what ends an answer in this format.
         self._break = [self.end] if format == "chat" else encode_text(tokenizer, "\n\n")
 
     @property
     def start(self) -> list[int]:
         """What stands before a text that is read by itself: the begin token, or of a tokenizer without one the end token."""
-        return self._begin or [self.end]
+        return self.begin or [self.end]
 
     def text(self, text: str) -> list[int]:
         """Return the ids of a text that is read by itself."""
@@ -40,7 +40,7 @@ class Asker:
         """Return the ids of a prompt, the exemplars with their answers before it."""
         lead = [token for exemplar in exemplars for token in self._exemplar(exemplar)]
         asked = encode_prompt(self.tokenizer, render_record(record, self.format, self.tokenizer))  # type: ignore[arg-type]
-        return [*self._begin, *lead, *self._without_begin(asked)] if lead else asked
+        return [*self.begin, *lead, *self._without_begin(asked)] if lead else asked
 
     def fitting(self, records: Sequence[Record], exemplars: Sequence[Record], context: int) -> list[Record]:
         """Return as many leading exemplars as leave room for the longest item and its answer.
@@ -63,4 +63,4 @@ class Asker:
         return [*self._without_begin(tokens.prompt), *tokens.completion[:-1], *self._break]
 
     def _without_begin(self, ids: list[int]) -> list[int]:
-        return ids[len(self._begin) :] if self._begin and ids[: len(self._begin)] == self._begin else ids
+        return ids[len(self.begin) :] if self.begin and ids[: len(self.begin)] == self.begin else ids

@@ -17,12 +17,14 @@ from typing import Any, cast
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
+from seodang.asked import Arm
 from seodang.errors import EvaluationError
+from seodang.evaluation.figures import figures
 from seodang.evaluation.items import TaskItems, choose_items, fingerprint
 from seodang.evaluation.journal import Journal
 from seodang.evaluation.summary import CHAMPION, TUNED, ItemScore, best_arm, by_arm, by_task
-from seodang.jsonl import read_records, sha256_of, write_atomically, write_json, write_rows
-from seodang.measuring import Arm, Results, measure, most_wordings, ways_of_base
+from seodang.jsonl import read_records, sha256_of, write_atomically, write_json, write_records, write_rows
+from seodang.measuring import Results, measure, most_wordings, ways_of_base
 from seodang.modeling.adapters import is_whole_model, load_adapter, trained_sha256
 from seodang.modeling.asking import Asker
 from seodang.modeling.device import choose_device, keep_freed_memory, peak_memory_mb
@@ -55,6 +57,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         "arms": by_arm(scores),
         "best": {kind: best_arm(scores, kind) for kind in dict.fromkeys(arm.name.partition("/")[0] for arm in arms if arm.model == "base")},
         "tasks": by_task(scores),
+        "figures": figures(scores),
         "items_fingerprint": fingerprint(tasks),
         "formats": formats,
         "settings": evaluate.model_dump(),
@@ -65,20 +68,18 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         "cpu_seconds": round(time.process_time() - cpu_started, 1),
         "peak_memory_mb": peak_memory_mb(),
     }
-    _write(report, scores, paths)
+    _write(report, scores, tasks, paths)
     journal.path.unlink()
     return report
 
 
 def _tasks(evaluate: EvaluateParams, paths: Paths) -> list[TaskItems]:
-    training = list(read_records(paths.split("train")))
-    tasks = []
-    for split in ("test", "unseen"):
-        tasks += choose_items(read_records(paths.split(split)), split, training, seed=evaluate.seed, items_per_task=evaluate.items_per_task, shots=max(evaluate.shots))
-    tasks += items_of_files(evaluate, paths.tasks, paths.root)
+    splits = {name: list(read_records(paths.split(name))) for name in ("train", "test", "unseen")}
+    chosen = {"seed": evaluate.seed, "items_per_task": evaluate.items_per_task, "shots": max(evaluate.shots)}
+    tasks = [items for split in ("test", "unseen") for items in choose_items(splits[split], split, splits["train"], **chosen)]
     if not tasks:
         raise EvaluationError("the test split is empty: nothing can be compared; raise prepare.test_share")
-    return tasks
+    return [*tasks, *items_of_files(evaluate, paths.tasks, paths.root, splits)]
 
 
 def _run_key(formats: dict[str, Any], train: TrainParams, evaluate: EvaluateParams, tasks: Sequence[TaskItems], champion: Champion | None, paths: Paths) -> str:
@@ -140,7 +141,8 @@ def _scores(
     return scores
 
 
-def _write(report: dict[str, Any], scores: Sequence[ItemScore], paths: Paths) -> None:
+def _write(report: dict[str, Any], scores: Sequence[ItemScore], tasks: Sequence[TaskItems], paths: Paths) -> None:
+    write_records(paths.items, (record for task in tasks for record in task.records))
     write_rows(paths.scores, (asdict(score) for score in scores))
     write_json(paths.evaluate_report, report)
     shown = {row["name"]: row for row in report["arms"]}

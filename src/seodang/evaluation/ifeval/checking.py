@@ -71,13 +71,3 @@ def faults_of(ids: object, arguments: object) -> list[str]:
             except EvaluationError as error:
                 faults.append(str(error))
     return faults
-
-
-def instruction_accuracy(verdicts: Sequence[Sequence[bool]]) -> float:
-    """Return the share of all instructions that are followed, 0 to 1, prompts with more of them counting more: inst_level_*_acc.
-
-    Raises:
-        ZeroDivisionError: If there is none.
-    """
-    every = [one for prompt in verdicts for one in prompt]
-    return sum(every) / len(every)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 
-from seodang.evaluation.tasks.items import Item, Task
+from seodang.evaluation.tasks.items import Item
 from seodang.evaluation.tasks.spec import TaskSpec
 
 
@@ -34,14 +32,3 @@ def cut(answer: str, until: Sequence[str]) -> str:
     answer = answer.strip()
     ends = [place for text in until if (place := answer.find(text)) >= 0]
     return answer[: min(ends, default=len(answer))].strip()
-
-
-def fingerprint(task: Task, exemplars: Sequence[Item], wording: str) -> str:
-    """Return 16 hex digits of a hash of all that a model is asked: items, exemplars, and what the spec says of joining and counting.
-
-    Equal means that scores may be compared; it is what `asked` in a score file is for.
-    """
-    spec = task.spec
-    shown = [[item.id, item.prompts[wording], item.choices, item.reference] for item in (*task.items, *exemplars)]
-    told = [spec.name, spec.kind, spec.delimiter, spec.separator, spec.normalise, spec.max_new_tokens, spec.until, len(exemplars), shown]
-    return hashlib.sha256(json.dumps(told, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -33,21 +33,25 @@ def normalised(log_likelihoods: Sequence[float], options: Sequence[str], tokens:
     return [score / length for score, length in zip(log_likelihoods, lengths, strict=True)]
 
 
-def choice_scores(spec: TaskSpec, item: Item, log_likelihoods: Sequence[float], tokens: Sequence[int]) -> dict[str, float]:
-    """Return accuracy, and accuracy_norm where the task has it: 1 if the reference is the best option.
+def choice_scores(spec: TaskSpec, options: Sequence[str], reference: str, log_likelihoods: Sequence[float], tokens: Sequence[int]) -> tuple[int, dict[str, float]]:
+    """Return the place of the option that is chosen, and accuracy, with accuracy_norm where the task has it: 1 if that is the reference.
 
-    macro_f1 is of a set of items: agreement.macro_f1 of the references and of predicted_choice.
+    Of the two, the one that is the task's headline chooses.
     """
-    scores = {"accuracy": float(predicted_choice(item, log_likelihoods) == item.reference)}
-    if "accuracy_norm" in spec.metrics:
-        likely = normalised(log_likelihoods, item.choices, tokens, spec.normalise)
-        scores["accuracy_norm"] = float(predicted_choice(item, likely) == item.reference)
-    return scores
+    plain = best_choice(log_likelihoods)
+    scores = {"accuracy": float(options[plain] == reference)}
+    if "accuracy_norm" not in spec.metrics:
+        return plain, scores
+    chosen = best_choice(normalised(log_likelihoods, options, tokens, spec.normalise))
+    scores["accuracy_norm"] = float(options[chosen] == reference)
+    return chosen if spec.metrics[0] == "accuracy_norm" else plain, scores
 
 
-def predicted_choice(item: Item, scores: Sequence[float]) -> str:
-    """Return the option with the highest score."""
-    return item.choices[best_choice(scores)]
+def log_odds(log_likelihoods: Sequence[float]) -> float:
+    """Return log(p / (1 - p)) of the last of two or more options, in nats; p is its share of what all of them have."""
+    *others, last = log_likelihoods
+    highest = max(others)
+    return last - highest - math.log(sum(math.exp(other - highest) for other in others))
 
 
 def answer_scores(spec: TaskSpec, item: Item, answer: str, *, stopped: bool) -> dict[str, float]:

@@ -19,13 +19,17 @@ Kind = Literal["choice", "generate", "perplexity"]
 Normalisation = Literal["none", "characters", "bytes", "tokens"]
 
 METRICS: dict[Kind, tuple[str, ...]] = {
-    "choice": ("accuracy", "accuracy_norm", "macro_f1"),
+    "choice": ("accuracy", "accuracy_norm", "macro_f1", "spearman"),
     "generate": (
         *("exact", "chrf", "rouge_l", "length_ratio", "stopped", "same_language", "repetition"),
         *("ifeval_prompt_strict", "ifeval_prompt_loose", "ifeval_instruction_strict", "ifeval_instruction_loose"),
     ),
     "perplexity": ("loss", "bits_per_byte"),
 }
+OF_SETS = frozenset({"macro_f1", "spearman"})
+"""Metrics that no single item has."""
+GRADE = "score"
+"""The column that spearman holds against the log-odds of the last option."""
 _NEED_REFERENCE = frozenset({"exact", "chrf", "rouge_l", "length_ratio"})
 _IFEVAL_COLUMNS = ("instruction_id_list", "kwargs")
 
@@ -130,6 +134,10 @@ class TaskSpec(Section):
             yield f"normalise {self.normalise} and the metric accuracy_norm go together: say by what it is normalised, or leave it out"
         if not self.answer and (blind := sorted(_NEED_REFERENCE.intersection(self.metrics))):
             yield f"metrics {', '.join(blind)} need a reference, but answer is empty"
+        if self.metrics[0] in OF_SETS:
+            yield f"metrics begins with {self.metrics[0]}, which no single item has: put another one first"
+        if "spearman" in self.metrics and GRADE not in self.extra:
+            yield f"the metric spearman needs extra: [{GRADE}], the grade that it is held against"
         if any(name.startswith("ifeval") for name in self.metrics) and not set(_IFEVAL_COLUMNS) <= set(self.extra):
             yield f"the metrics of IFEval need extra: [{', '.join(_IFEVAL_COLUMNS)}]"
 

@@ -7,7 +7,6 @@ it, `write_evaluation_report` reads, makes and puts it in its place.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import chain
 from typing import Any
 
 from seodang.jsonl import read_json, read_records, read_rows, write_atomically
@@ -23,10 +22,9 @@ def write_evaluation_report(paths: Paths, verdict: Mapping[str, Any], gate: Gate
     """Write artifacts/gate/report/index.html; it is complete or as it was before.
 
     Args:
-        paths: Where scores, summary and splits lie.
+        paths: Where scores, summary and items lie.
         verdict: What stage `gate` stores: the decision with its fingerprints.
         gate: Seed, resamples and confidence of the intervals that the page adds.
     """
-    records = chain.from_iterable(read_records(paths.split(split)) for split in ("test", "unseen"))
-    facts = facts_of(verdict, read_json(paths.evaluate_report), read_rows(paths.scores), records, gate)
+    facts = facts_of(verdict, read_json(paths.evaluate_report), read_rows(paths.scores), read_records(paths.items), gate)
     write_atomically(paths.evaluation_page / "index.html", [render_report(facts)])

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from seodang.errors import ArtefactError
-from seodang.evaluation.summary import ItemScore
+from seodang.evaluation.summary import ItemScore, is_right
 from seodang.records import Record
-from seodang.reports.evaluation.comparing import headline
 
 Kind = Literal["regression", "gain", "same"]
+ItemKey = tuple[str, str, str]  # task, language, id
 SHOWN: Final[Mapping[Kind, int]] = {"regression": 200, "gain": 60, "same": 60}
 """Items of each kind that the page shows at the most."""
 
@@ -24,7 +24,7 @@ class Side:
     predicted: str | None
     answer: str | None
     right: bool | None  # None: neither a label nor a free answer was asked for
-    loss: float
+    loss: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Change:
 
     kind: Kind
     lost_to: tuple[str, ...]  # references that were right where the candidate is wrong
-    loss_difference: float  # candidate minus the best reference
+    loss_difference: float  # candidate minus the best reference; 0 where none was found
     task: str
     language: str
     split: str
@@ -57,7 +57,7 @@ class Changes:
         return {kind: sum(change.kind == kind for change in self.shown) for kind in SHOWN}
 
 
-def changes_of(scores: Sequence[ItemScore], records: Mapping[str, Record], candidate: str, references: Sequence[str]) -> Changes:
+def changes_of(scores: Sequence[ItemScore], records: Mapping[ItemKey, Record], candidate: str, references: Sequence[str]) -> Changes:
     """Return regressions, then what stayed, then gains; of each the items first whose loss rose most.
 
     A regression is an item that a reference had right and the candidate has wrong; a gain is one that the candidate has right and a reference wrong.
@@ -65,14 +65,14 @@ def changes_of(scores: Sequence[ItemScore], records: Mapping[str, Record], candi
 
     Args:
         scores: Of all arms.
-        records: Those of test and unseen tasks, by id.
+        records: Of all items.
         candidate: The arm that is judged.
         references: The arms that it is held against.
 
     Raises:
         ArtefactError: If an item's record is missing.
     """
-    by_arm = {arm: {(score.split, score.item): score for score in scores if score.arm == arm} for arm in (*references, candidate)}
+    by_arm = {arm: {_key(score): score for score in scores if score.arm == arm} for arm in (*references, candidate)}
     found = [_change(score, [by_arm[arm][key] for arm in references if key in by_arm[arm]], records) for key, score in by_arm[candidate].items()]
     kept: list[Change] = []
     for kind, most in SHOWN.items():
@@ -83,17 +83,22 @@ def changes_of(scores: Sequence[ItemScore], records: Mapping[str, Record], candi
     return Changes(kept, {kind: sum(change.kind == kind for change in found) for kind in SHOWN})
 
 
-def _change(mine: ItemScore, others: Sequence[ItemScore], records: Mapping[str, Record]) -> Change:
-    if mine.item not in records:
-        raise ArtefactError(f"item {mine.item} of the scores is in no split; run: dvc repro evaluate")
-    record = records[mine.item]
-    right = headline(mine)
-    lost_to = tuple(other.arm for other in others if right == 0.0 and headline(other) == 1.0)
-    won = right == 1.0 and any(headline(other) == 0.0 for other in others)
+def _key(score: ItemScore) -> ItemKey:
+    return score.task, score.language, score.item
+
+
+def _change(mine: ItemScore, others: Sequence[ItemScore], records: Mapping[ItemKey, Record]) -> Change:
+    if _key(mine) not in records:
+        raise ArtefactError(f"item {mine.item} of the scores is not among the items; run: dvc repro evaluate")
+    record = records[_key(mine)]
+    right = is_right(mine)
+    lost_to = tuple(other.arm for other in others if right is False and is_right(other))
+    won = right is True and any(is_right(other) is False for other in others)
+    losses = [other.loss for other in others if other.loss is not None]
     return Change(
         kind="regression" if lost_to else "gain" if won else "same",
         lost_to=lost_to,
-        loss_difference=mine.loss - min((other.loss for other in others), default=mine.loss),
+        loss_difference=0.0 if mine.loss is None else mine.loss - min(losses, default=mine.loss),
         task=mine.task,
         language=mine.language,
         split=mine.split,
@@ -106,5 +111,4 @@ def _change(mine: ItemScore, others: Sequence[ItemScore], records: Mapping[str, 
 
 
 def _side(score: ItemScore) -> Side:
-    right = headline(score)
-    return Side(score.arm, score.predicted, score.answer, None if right is None else bool(right), score.loss)
+    return Side(score.arm, score.predicted, score.answer, is_right(score), score.loss)

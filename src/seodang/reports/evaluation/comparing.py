@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from seodang.evaluation.statistics import paired_bootstrap
-from seodang.evaluation.summary import ItemScore
+from seodang.evaluation.summary import LOWER_IS_BETTER, ItemScore, headline
 from seodang.params import GateParams
 
 _MOST_LABELS: Final = 8  # of a table of confusions; a larger one tells nothing at a glance
@@ -34,9 +34,10 @@ class TaskRow:
     language: str
     split: str
     kind: str
+    metric: str  # the task's headline
     items: int  # that have a headline score
     scores: tuple[float | None, ...]  # of each arm
-    difference: Estimate | None  # candidate minus the base's best; None where nothing was scored
+    difference: Estimate | None  # candidate minus the base's best, turned so that more is better; None where nothing was scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,6 @@ class Confusion:
     language: str
     labels: tuple[str, ...]
     counts: tuple[tuple[str, tuple[tuple[int, ...], ...]], ...]  # arm -> [reference][predicted]
-
-
-def headline(score: ItemScore) -> float | None:
-    """Return 1 where an item was answered rightly, 0 where wrongly; None where it wasn't asked in that way."""
-    return score.accuracy if score.kind == "choice" else score.exact
 
 
 def estimate(values: Sequence[float], gate: GateParams) -> Estimate | None:
@@ -65,14 +61,15 @@ def estimate(values: Sequence[float], gate: GateParams) -> Estimate | None:
 def task_rows(scores: Sequence[ItemScore], arms: Sequence[str], candidate: str, reference: str, gate: GateParams) -> list[TaskRow]:
     """Return a row for each task and language, those of the test split first."""
     rows = []
-    for split, kind, task, language in sorted({(score.split, score.kind, score.task, score.language) for score in scores}):
+    for split, kind, task, language, metric in sorted({(score.split, score.kind, score.task, score.language, score.headline) for score in scores}):
+        sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
         found = {
             (score.arm, score.item): value for score in scores if (score.split, score.task, score.language) == (split, task, language) and (value := headline(score)) is not None
         }
         items = [item for arm, item in found if arm == candidate]
-        differences = [found[candidate, item] - found[reference, item] for item in items if (reference, item) in found]
+        differences = [sign * (found[candidate, item] - found[reference, item]) for item in items if (reference, item) in found]
         means = tuple(_mean([value for (other, _), value in found.items() if other == arm]) for arm in arms)
-        rows.append(TaskRow(task, language, split, kind, len(items), means, estimate(differences, gate)))
+        rows.append(TaskRow(task, language, split, kind, metric, len(items), means, estimate(differences, gate)))
     return rows
 
 

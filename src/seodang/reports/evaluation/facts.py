@@ -59,6 +59,8 @@ class EvaluationFacts:
     panels: Sequence[ShotsPanel]
     tasks: Sequence[TaskRow]
     confusions: Sequence[Confusion]
+    figures: Sequence[Mapping[str, Any]]
+    """Of whole sets of items of task files."""
     changes: Changes
     fingerprints: Mapping[str, str]
     asked: Mapping[str, Any]
@@ -73,7 +75,7 @@ def facts_of(verdict: Mapping[str, Any], evaluated: Mapping[str, Any], rows: Ite
         verdict: What stage `gate` found: verdict, reasons, tests.
         evaluated: report.json of stage `evaluate`.
         rows: Its per-item scores.
-        records: Of the test split and of the unseen tasks.
+        records: Of the items.
         gate: Seed, resamples and confidence of the intervals; its rules are listed.
 
     Raises:
@@ -92,13 +94,14 @@ def facts_of(verdict: Mapping[str, Any], evaluated: Mapping[str, Any], rows: Ite
             best=best,
             references=references,
             columns=columns,
-            items=len({(score.split, score.item) for score in scores}),
+            items=len({(score.split, score.task, score.language, score.item) for score in scores}),
             arms=evaluated["arms"],
             formats=evaluated["formats"],
             panels=_panels(scores, evaluated["formats"], gate.model_copy(update={"resamples": min(gate.resamples, _DRAWN_RESAMPLES)})),
             tasks=task_rows(scores, columns, TUNED, best, gate),
             confusions=confusions(scores, judged),
-            changes=changes_of(scores, {record.id: record for record in records}, TUNED, references),
+            changes=changes_of(scores, {(record.task, record.language, record.id): record for record in records}, TUNED, references),
+            figures=evaluated["figures"],
             fingerprints={name: value for name, value in verdict.items() if name.endswith(_FINGERPRINTS) and value},
             asked=evaluated.get("settings", {}),
             gate=gate.model_dump(),

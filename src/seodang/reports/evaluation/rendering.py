@@ -20,7 +20,27 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 VERDICTS: Final = {"promote": ("승격", "promote"), "reject": ("거절", "reject"), "inconclusive": ("판단 불가", "inconclusive")}
 OUTCOMES: Final = {True: ("met", "충족", "met"), False: ("unmet", "미달", "not met"), None: ("open", "판단 불가", "not told")}
 LANGUAGES: Final = {"ko": ("한국어", "Korean"), "en": ("영어", "English")}
-METRICS: Final = {"accuracy": ("정확도", "accuracy"), "exact": ("일치", "exact match"), "chrf": ("chrF", "chrF"), "loss": ("손실", "loss"), "stopped": ("스스로 끝맺음", "stopped")}
+METRICS: Final = {
+    "accuracy": ("정확도", "accuracy"),
+    "accuracy_norm": ("정확도(길이로 나눔)", "accuracy by length"),
+    "exact": ("일치", "exact match"),
+    "chrf": ("chrF", "chrF"),
+    "loss": ("손실", "loss"),
+    "stopped": ("스스로 끝맺음", "stopped"),
+    "macro_f1": ("매크로 F1", "macro F1"),
+    "spearman": ("스피어만 상관", "Spearman correlation"),
+    "bits_per_byte": ("바이트당 비트", "bits per byte"),
+    "perplexity": ("퍼플렉서티", "perplexity"),
+    "rouge_l": ("ROUGE-L", "ROUGE-L"),
+    "length_ratio": ("길이 비율", "length ratio"),
+    "same_language": ("질문의 언어로 답함", "answers in the language of the question"),
+    "repetition": ("되풀이", "repetition"),
+    "ifeval_prompt_strict": ("IFEval 프롬프트, 엄격", "IFEval prompts, strict"),
+    "ifeval_prompt_loose": ("IFEval 프롬프트, 느슨", "IFEval prompts, loose"),
+    "ifeval_instruction_strict": ("IFEval 지시, 엄격", "IFEval instructions, strict"),
+    "ifeval_instruction_loose": ("IFEval 지시, 느슨", "IFEval instructions, loose"),
+    "parity": ("병합 뒤 같은 답", "same answer when merged"),
+}
 KINDS: Final = {"regression": ("나빠짐", "regression"), "same": ("그대로", "same"), "gain": ("좋아짐", "gain")}
 
 

@@ -1,0 +1,122 @@
+"""What a model is asked: prompts and options as tokens, exemplars before them.
+
+Records are asked in the arm's prompt format. Task files are too, unless the format is "plain": then prompt, delimiter, option and
+separator are joined as the file says, which for tasks of lm-evaluation-harness is as the harness joins them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from seodang.evaluation.items import TaskItems
+from seodang.evaluation.tasks.asking import context_and_continuation, few_shot_text
+from seodang.evaluation.tasks.items import Item
+from seodang.evaluation.tasks.spec import TaskSpec
+from seodang.modeling.asking import Asker
+from seodang.params import EvaluateParams, PromptFormat
+from seodang.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A model and a way of asking it."""
+
+    name: str
+    format: PromptFormat
+    shots: int
+    model: Literal["base", "tuned", "champion"]
+    wording: int = 0  # of task files that have several
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The items of one task as one arm gets them; prompts and options are in the items' order."""
+
+    task: TaskItems
+    exemplars: int  # shown before each item
+    prompts: list[list[int]]
+    options: Sequence[tuple[tuple[str, list[int]], ...]]
+    """Texts and token ids of what a log-likelihood is found of: the options, where there are none the reference, () without one."""
+
+
+def ask(context: int, asker: Asker, arm: Arm, task: TaskItems, evaluate: EvaluateParams) -> Asked:
+    """Return the prompts of a task; so many exemplars are shown as the arm says and the context holds.
+
+    Args:
+        context: Tokens that the model reads at the most.
+        asker: Of the arm's format.
+        arm: Its wording and number of exemplars count.
+        task: Items and exemplars.
+        evaluate: How long a free answer may be.
+    """
+    if task.kind == "text":  # what is longer than the model reads is cut
+        texts = [((record.output, asker.text(record.output)[: context - 1]),) for record in task.records]
+        return Asked(task, 0, [asker.start] * len(task.records), texts)
+    room = context - longest_answer(task, evaluate)
+    if task.spec is not None and arm.format == "plain":
+        return _joined(room, asker, arm, task, task.spec)
+    asked = task.wording(arm.wording)
+    exemplars = asker.fitting(asked.records, asked.exemplars[: arm.shots], room)
+    options = [tuple((text, asker.answer(text)) for text in options_of(record)) for record in asked.records]
+    return Asked(task, len(exemplars), [asker.prompt(record, exemplars) for record in asked.records], options)
+
+
+def longest_answer(task: TaskItems, evaluate: EvaluateParams) -> int:
+    """Return the tokens that a free answer may have."""
+    return evaluate.max_new_tokens if task.spec is None or task.spec.max_new_tokens is None else task.spec.max_new_tokens
+
+
+def options_of(record: Record) -> list[str]:
+    """Return what the log-likelihoods of an item are of."""
+    if record.output in record.choices:
+        return list(record.choices)
+    return [record.output] if record.output else []
+
+
+def _joined(room: int, asker: Asker, arm: Arm, task: TaskItems, spec: TaskSpec) -> Asked:
+    """Return the items joined by the task file's own delimiter and separator."""
+    wordings = list(spec.prompts)
+    wording = wordings[arm.wording] if arm.wording < len(wordings) else wordings[0]
+    shown = _fitting(room, asker, task, spec, wording, task.exemplar_items[: arm.shots])
+    prompts, options = zip(*(_pair(asker, spec, item, shown, wording) for item in task.items), strict=True)
+    return Asked(task, len(shown), list(prompts), list(options))
+
+
+def _fitting(room: int, asker: Asker, task: TaskItems, spec: TaskSpec, wording: str, exemplars: Sequence[Item]) -> Sequence[Item]:
+    """Return as many leading exemplars as leave room for the longest item; where not even that fits, none."""
+    longest = max(task.items, key=lambda item: _length(asker, spec, item, [], wording))
+    while exemplars and _length(asker, spec, longest, exemplars, wording) > room:
+        exemplars = exemplars[:-1]
+    return exemplars
+
+
+def _length(asker: Asker, spec: TaskSpec, item: Item, exemplars: Sequence[Item], wording: str) -> int:
+    prompt, options = _pair(asker, spec, item, exemplars, wording)
+    return len(prompt) + max((len(ids) for _, ids in options), default=0)
+
+
+def _pair(asker: Asker, spec: TaskSpec, item: Item, exemplars: Sequence[Item], wording: str) -> tuple[list[int], tuple[tuple[str, list[int]], ...]]:
+    """Return an item's prompt and options as tokens.
+
+    An option's tokens are those that the whole has beyond the prompt's. Source: lm-evaluation-harness, TemplateLM._encode_pair.
+    """
+    context = few_shot_text(spec, item, exemplars, wording)
+    texts = list(_answers(item))
+    pairs = [context_and_continuation(context, text, spec.delimiter) for text in texts]
+    given = asker.text(pairs[0][0] if pairs else context)
+    options = tuple((text, asker.text(before + after)[len(given) :]) for text, (before, after) in zip(texts, pairs, strict=True))
+    return [*asker.begin, *given] or asker.start, options
+
+
+def _answers(item: Item) -> Iterator[str]:
+    if item.choices:
+        yield from item.choices
+    elif item.reference:
+        yield item.reference
+
+
+def context_of(model: Any) -> int:  # noqa: ANN401 - peft's wrapper behaves as a PreTrainedModel
+    """Return the tokens that a model reads at the most."""
+    return int(model.config.get_text_config().max_position_embeddings)
