@@ -48,6 +48,7 @@ def make_project(folder: Path, overlay: Mapping[str, Any]) -> Path:
     shutil.copy(ROOT / "data" / "README.md", folder / "data")
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     make_tiny_model(folder / "models" / "primer-base")
+    shutil.copy(ROOT / "models" / "primer-base" / "replay.jsonl", folder / "models" / "primer-base")
     params = overlaid(read_yaml(ROOT / "profiles" / "tiny.yaml"), overlay)
     (folder / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True, sort_keys=False), "utf-8")
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)

@@ -115,6 +115,8 @@ def web():
 def miniature(folder: Path, given: dict[str, str]) -> Path:
     """Make a repository whose pipeline is the stage `ingest` alone, with the data folder as it is shipped."""
     shutil.copytree(ROOT / "profiles", folder / "profiles")
+    (folder / "models" / "primer-base").mkdir(parents=True)
+    shutil.copy(ROOT / "models" / "primer-base" / "replay.jsonl", folder / "models" / "primer-base")
     (folder / "data").mkdir()
     for name in (".gitignore", "README.md"):
         shutil.copy(ROOT / "data" / name, folder / "data" / name)
@@ -179,7 +181,7 @@ def test_the_commands_end_with_the_same_bytes_in_the_clone(told):
 def test_the_files_of_the_data_folder_are_ingested_here_and_in_the_clone(told):
     project, _, _ = told
     for folder in (project, project / "copy"):
-        own = json.loads((folder / "artifacts" / "ingest" / "manifest.json").read_text("utf-8"))["sources"][1]
+        [own] = [source for source in json.loads((folder / "artifacts" / "ingest" / "manifest.json").read_text("utf-8"))["sources"] if source["name"] == "own"]
         assert [(file["path"], file["sha256"]) for file in own["files"]] == [
             ("data/chat.csv", sha256(CHAT)),
             ("data/dialogues/a.jsonl", sha256(DIALOGUES)),

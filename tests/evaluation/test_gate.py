@@ -45,6 +45,30 @@ def test_better_than_one_prompt_of_the_base_is_not_enough():
     assert decide(compared, gate()).verdict == "reject"
 
 
+def test_each_rule_meets_the_base_s_best_prompt_on_its_own_items():
+    ways = {"zero_shot/plain": (0.5, 9.0), "zero_shot/koalpaca": (0.4, 0.5), "few_shot/plain/3": (0.6, 8.0)}
+    candidate = scores(GOOD) | scores([0.6] * 200, metric="loss", task="retention")
+    compared = {"base": []}
+    for name, (share, loss) in ways.items():
+        base = scores([1] * int(200 * share) + [0] * int(200 * (1 - share))) | scores([loss] * 200, metric="loss", task="retention")
+        compared["base"].append((name, pair(candidate, base, name)))
+    retention = {"ask": "not_worse", "metric": "loss", "higher_is_better": False, "margin": 0.2, "tasks": ["retention"]}
+    found = decide(compared, gate({}, retention))
+    assert [(test.metric, test.against) for test in found.tests] == [
+        ("accuracy", "zero_shot/plain"),
+        ("accuracy", "few_shot/plain/3"),
+        ("loss", "zero_shot/koalpaca"),
+        ("loss", "few_shot/plain/3"),
+    ]
+    assert found.verdict == "promote"
+
+
+def test_a_way_of_asking_that_changes_nothing_is_compared_once():
+    candidate, base = scores(GOOD), scores(POOR)
+    compared = {"base": [(name, pair(candidate, base, name)) for name in ("zero_shot/plain", "few_shot/plain/3")]}
+    assert [test.against for test in decide(compared, gate()).tests] == ["zero_shot/plain"]
+
+
 def test_a_task_that_the_rule_does_not_name_does_not_decide():
     candidate = scores(GOOD) | scores([0] * 100, task="other")
     base = scores(POOR) | scores([1] * 100, task="other")

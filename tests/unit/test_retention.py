@@ -1,24 +1,33 @@
-"""The retention task's questions: made by their generator, and of no kind that the primer teaches."""
+"""The retention task's questions and those that are mixed into training: made by their generator, apart, and of no kind that the primer teaches."""
 
 import json
 from pathlib import Path
 
+import pytest
+
 from seodang.data.primer.families import families
-from seodang.data.primer.retention import retention_rows
+from seodang.data.primer.retained import questions
 
-FILE = Path(__file__).resolve().parents[2] / "tasks" / "data" / "retention.jsonl"
-
-
-def test_the_file_is_what_the_generator_makes():
-    assert [json.loads(line) for line in FILE.read_text("utf-8").splitlines()] == list(retention_rows())
+ROOT = Path(__file__).resolve().parents[2]
+FILES = {"retention": ROOT / "tasks" / "data" / "retention.jsonl", "replay": ROOT / "models" / "primer-base" / "replay.jsonl"}
 
 
-def test_no_question_stands_twice_and_both_languages_have_as_many():
-    rows = list(retention_rows())
-    assert len({(row["question"], row["input"]) for row in rows}) == len({row["id"] for row in rows}) == len(rows) == 300
-    assert [sum(row["language"] == language for row in rows) for language in ("ko", "en")] == [150, 150]
+@pytest.mark.parametrize("half", FILES)
+def test_the_file_is_what_the_generator_makes(half):
+    assert [json.loads(line) for line in FILES[half].read_text("utf-8").splitlines()] == list(questions(half))
+
+
+def test_what_is_measured_is_never_trained_on():
+    measured, replayed = ({row["input"] for row in questions(half)} for half in FILES)
+    assert not measured & replayed
+
+
+def test_no_question_stands_twice_and_each_language_has_enough_for_a_test():
+    rows = list(questions("retention"))
+    assert len({(row["instruction"], row["input"]) for row in rows}) == len({row["id"] for row in rows}) == len(rows)
+    assert min(sum(row["id"].startswith(language) for row in rows) for language in ("ko", "en")) >= 100
 
 
 def test_no_record_of_the_primer_asks_such_a_question():
     taught = {wording for family in families().values() for wording in (*family.korean, *family.english)}
-    assert not taught.intersection(row["question"] for row in retention_rows())
+    assert not taught.intersection(row["instruction"] for half in FILES for row in questions(half))

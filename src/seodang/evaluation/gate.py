@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from seodang.errors import EvaluationError
 from seodang.evaluation import reasons
 from seodang.evaluation.reasons import Reason
@@ -61,13 +63,14 @@ def decide(compared: Mapping[str, Sequence[tuple[str, Mapping[str, Pairs]]]], ga
     """Return promote only when every rule is met; inconclusive when only the number of items stands in the way.
 
     Args:
-        compared: For "base" and "champion", each reference's name with the pairs of each metric. A kind that has no reference,
-            as the champion before the first promotion, makes its rules void, and a reason says so.
+        compared: For "base" and "champion", each reference's name with the pairs of each metric. Of the base's ways of being
+            asked, whose names begin with their kind ("few_shot/plain/3"), each rule takes the best of each kind on its own items.
+            What has no reference, as the champion before the first promotion, makes its rules void, and a reason says so.
 
     Raises:
         EvaluationError: If a rule or a floor finds no item, or nothing is left to ask for something better.
     """
-    found = [test for place, rule in enumerate(gate.rules) for name, pairs in compared.get(rule.against, []) for test in _tests(place, rule, name, pairs, gate)]
+    found = [test for place, rule in enumerate(gate.rules) for name, pairs in _references(place, rule, compared.get(rule.against, [])) for test in _tests(place, rule, name, pairs, gate)]
     if not any(test.ask == "better" for test in found):
         raise EvaluationError("no rule that asks for something better has anything to compare with; without one an equal model would be promoted")
     tests = [_judged(test, gate) for test in _corrected(found)]
@@ -83,7 +86,25 @@ def _verdict(passed: Sequence[bool | None]) -> Verdict:
     return "inconclusive" if any(rule is None for rule in passed) else "promote"
 
 
-def _tests(place: int, rule: RuleParams, against: str, pairs: Mapping[str, Pairs], gate: GateParams) -> list[Test]:
+def _references(place: int, rule: RuleParams, compared: Sequence[tuple[str, Mapping[str, Pairs]]]) -> list[tuple[str, Pairs]]:
+    """Return the best reference of each kind with the rule's pairs; one that scored just as another did is compared once.
+
+    The best is chosen on the very items that are compared, which favours the reference.
+    """
+    sign = 1.0 if rule.higher_is_better else -1.0
+    best: dict[str, tuple[str, Pairs]] = {}
+    for name, pairs in compared:
+        kind, mine = name.partition("/")[0], _chosen(place, rule, pairs)
+        if kind not in best or sign * mine.reference.mean() > sign * best[kind][1].reference.mean():
+            best[kind] = (name, mine)
+    kept: list[tuple[str, Pairs]] = []
+    for name, mine in best.values():
+        if not any(np.array_equal(mine.reference, other.reference) for _, other in kept):
+            kept.append((name, mine))
+    return kept
+
+
+def _chosen(place: int, rule: RuleParams, pairs: Mapping[str, Pairs]) -> Pairs:
     if rule.metric not in pairs:
         raise EvaluationError(f"rule {place + 1} asks for metric {rule.metric!r}, which no item has; there are {', '.join(sorted(pairs))}")
     chosen = pairs[rule.metric].chosen(tasks=rule.tasks)
@@ -91,6 +112,10 @@ def _tests(place: int, rule: RuleParams, against: str, pairs: Mapping[str, Pairs
         raise EvaluationError(
             f"rule {place + 1} finds no item with metric {rule.metric!r} in the tasks {', '.join(rule.tasks)}; there are {', '.join(sorted(set(pairs[rule.metric].tasks)))}"
         )
+    return chosen
+
+
+def _tests(place: int, rule: RuleParams, against: str, chosen: Pairs, gate: GateParams) -> list[Test]:
     match rule.each:
         case "all":
             parts = {"": chosen}

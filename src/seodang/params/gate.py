@@ -13,7 +13,7 @@ class RuleParams(Section):
     """A comparison that must hold."""
 
     against: Literal["base", "champion"]
-    """base: its best prompt of each kind; champion: the model that is live now. Score files know a champion only."""
+    """base: its best prompt of each kind on these items; champion: the model that is live now. Score files know a champion only."""
     ask: Literal["better", "not_worse"]
     """better: by more than the margin; not_worse: by no more than the margin."""
     metric: str

@@ -25,7 +25,7 @@ def run(*, gate: GateParams, paths: Paths) -> Report:
     tuned = scores_of(rows, TUNED)
     champion = evaluated["champion"]
     compared = {
-        "base": [(arm, pair(tuned, scores_of(rows, arm), arm)) for arm in evaluated["best"].values()],
+        "base": [(arm, pair(tuned, scores_of(rows, arm), arm)) for arm in evaluated["formats"] if arm not in (TUNED, CHAMPION)],
         "champion": [(f"{CHAMPION} {champion['version']}", pair(tuned, scores_of(rows, CHAMPION), CHAMPION))] if champion else [],
     }
     decision = decide(compared, gate)
@@ -47,12 +47,5 @@ def run(*, gate: GateParams, paths: Paths) -> Report:
 def headline(decision: Decision) -> dict[str, Any]:
     """Return the numbers that `dvc metrics diff` compares; references go by kind, as the best number of exemplars changes from run to run."""
     passed = [reason.passed for reason in decision.reasons]
-    tests = {
-        "_".join(filter(None, (f"rule{test.rule + 1}", test.metric, test.against.partition("/")[0], test.of))): {
-            "difference": round(test.difference, 4),
-            "low": None if test.low is None else round(test.low, 4),
-            "p_holm": round(test.p_holm, 4),
-        }
-        for test in decision.tests
-    }
-    return {"verdict": decision.verdict, "rules": {"met": passed.count(True), "not_met": passed.count(False), "not_told": passed.count(None)}, "tests": tests}
+    differences = {"_".join(filter(None, (f"rule{test.rule + 1}", test.metric, test.against.partition("/")[0], test.of))): round(test.difference, 4) for test in decision.tests}
+    return {"verdict": decision.verdict, "rules": {"met": passed.count(True), "not_met": passed.count(False), "not_told": passed.count(None)}, "differences": differences}
