@@ -21,10 +21,10 @@ from seodang.evaluation.study import GROUPS, Group, cells
 from seodang.evaluation.summary import ItemScore
 from seodang.jsonl import read_json, read_records, sha256_of, write_json, write_records
 from seodang.measuring import Results, measure, most_wordings, ways_of_base
-from seodang.modeling.adapters import is_whole_model, load_adapter
 from seodang.modeling.asking import Asker
 from seodang.modeling.device import choose_device, keep_freed_memory
-from seodang.modeling.loading import load_model, load_tokenizer
+from seodang.modeling.loading import load_tokenizer
+from seodang.modeling.one_model import OneModel
 from seodang.params import Params
 from seodang.params.study import StudyParams
 from seodang.paths import Paths
@@ -152,22 +152,17 @@ def _asked(study: StudyParams, params: Params, tasks: Sequence[TaskItems], proje
     """Return the scores of every way of asking; there is one model in memory at a time."""
     base = [_Way(arm, None) for arm in ways_of_base(study.evaluate, most_wordings(tasks))]
     ways = [*base, *(_Way(Arm(name, params.prompt.format, 0, "tuned"), project) for name, project in projects.items())]
-    tokenizer, device, started = load_tokenizer(paths.base), choose_device(params.train.device), time.monotonic()
+    tokenizer, started, models = load_tokenizer(paths.base), time.monotonic(), OneModel(params.train.precision, choose_device(params.train.device))
     scores: list[ItemScore] = []
-    model = None
     with (
         Journal(folder / "asked.jsonl", _fingerprint(study, params, tasks, projects, paths)) as journal,
         tqdm(total=len(ways) * len(tasks), unit="task", disable=not sys.stderr.isatty()) as bar,
     ):
         results = Results(journal)
         for way in ways:
-            if model is None or way.project is not None:
-                whole = way.project is not None and is_whole_model(way.project.adapter)
-                model = None  # before the next one is loaded
-                model = load_model(way.project.adapter if whole and way.project else paths.base, params.train.precision, device)
-                if way.project is not None and not whole:
-                    model = load_adapter(model, way.project.adapter)
+            model = models.of(paths.base) if way.project is None else models.tuned(paths.base, way.project.adapter)
             scores += measure(model, Asker(tokenizer, way.arm.format), way.arm, tasks, study.evaluate, results, bar.update)
+            del model  # or the next one would stand beside it
             logger.info("asked %s: %d items, %.0f s so far", way.arm.name, sum(len(task.records) for task in tasks), time.monotonic() - started)
     return scores
 

@@ -16,6 +16,7 @@ from training_cases import records, train_params
 
 from seodang import measuring
 from seodang.jsonl import read_json, read_rows, write_records
+from seodang.modeling import one_model
 from seodang.params import EvaluateParams, PromptParams
 from seodang.paths import Paths
 from seodang.registry.champion import write_champion
@@ -40,7 +41,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[list[Any]]:
     """Of each model that is loaded, those still in memory when its loading begins."""
     alive: list[list[Any]] = []
     models: list[weakref.ref[Any]] = []
-    load_model = stage.load_model
+    load_model = one_model.load_model
 
     def load(folder: Path, precision: str, device: str) -> Any:
         alive.append([reference() for reference in models if reference() is not None])
@@ -48,7 +49,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[list[Any]]:
         models.append(weakref.ref(model))
         return model
 
-    monkeypatch.setattr(stage, "load_model", load)
+    monkeypatch.setattr(one_model, "load_model", load)
     return alive
 
 

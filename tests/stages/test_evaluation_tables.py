@@ -53,7 +53,7 @@ def test_the_gate_s_metrics_keep_their_names_when_another_number_of_exemplars_is
     metrics = headline(gate.Decision(verdict="inconclusive", reasons=reasons, tests=tests))
     assert metrics["verdict"] == "inconclusive"
     assert metrics["rules"] == {"met": 2, "not_met": 0, "not_told": 1}
-    assert list(metrics["tests"]) == ["rule1_accuracy_few_shot", "rule2_accuracy_few_shot_ko", "rule3_accuracy_champion"]
+    assert list(metrics["differences"]) == ["rule1_accuracy_few_shot", "rule2_accuracy_few_shot_ko", "rule3_accuracy_champion"]
     assert metrics["differences"]["rule1_accuracy_few_shot"] == 0.4
 
 

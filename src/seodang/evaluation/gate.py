@@ -70,7 +70,9 @@ def decide(compared: Mapping[str, Sequence[tuple[str, Mapping[str, Pairs]]]], ga
     Raises:
         EvaluationError: If a rule or a floor finds no item, or nothing is left to ask for something better.
     """
-    found = [test for place, rule in enumerate(gate.rules) for name, pairs in _references(place, rule, compared.get(rule.against, [])) for test in _tests(place, rule, name, pairs, gate)]
+    found = [
+        test for place, rule in enumerate(gate.rules) for name, pairs in _references(place, rule, compared.get(rule.against, [])) for test in _tests(place, rule, name, pairs, gate)
+    ]
     if not any(test.ask == "better" for test in found):
         raise EvaluationError("no rule that asks for something better has anything to compare with; without one an equal model would be promoted")
     tests = [_judged(test, gate) for test in _corrected(found)]

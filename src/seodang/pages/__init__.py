@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["count", "environment", "escape_markdown", "share", "short", "size"]
+__all__ = ["count", "environment", "escape_markdown", "setting", "share", "short", "size"]
 
 _SHARED: Final = Path(__file__).parent / "templates"
 # What Markdown (or the raw HTML in it) could take for a mark; GitHub's autolinks and mentions too.
@@ -32,7 +32,7 @@ def environment(templates: Path, *, autoescape: bool) -> Environment:
     made = Environment(
         loader=FileSystemLoader([templates, _SHARED]), autoescape=autoescape, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    made.filters.update(count=count, share=share, size=size, short=short)
+    made.filters.update(count=count, setting=setting, share=share, size=size, short=short)
     return made
 
 
@@ -44,6 +44,20 @@ def escape_markdown(text: str) -> str:
 def count(number: int) -> str:
     """Return a number with its thousands apart."""
     return f"{number:,}"
+
+
+def setting(value: Any) -> str:  # noqa: ANN401 - any value of params.yaml
+    """Return a value of params.yaml as it could stand there."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case list() | tuple():
+            return ", ".join(map(str, value)) or "[]"
+        case float():
+            return f"{value:g}".replace("e-0", "e-")
+    return str(value)
 
 
 def share(number: float, whole: float) -> str:

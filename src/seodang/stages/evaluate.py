@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gc
 import hashlib
 import io
 import json
@@ -25,10 +24,11 @@ from seodang.evaluation.journal import Journal
 from seodang.evaluation.summary import CHAMPION, TUNED, ItemScore, best_arm, by_arm, by_task
 from seodang.jsonl import read_records, sha256_of, write_atomically, write_json, write_records, write_rows
 from seodang.measuring import Results, measure, most_wordings, ways_of_base
-from seodang.modeling.adapters import is_whole_model, load_adapter, trained_sha256
+from seodang.modeling.adapters import trained_sha256
 from seodang.modeling.asking import Asker
 from seodang.modeling.device import choose_device, keep_freed_memory, peak_memory_mb
-from seodang.modeling.loading import load_model, load_tokenizer
+from seodang.modeling.loading import load_tokenizer
+from seodang.modeling.one_model import OneModel
 from seodang.params import EvaluateParams, PromptFormat, PromptParams, TrainParams
 from seodang.paths import Paths
 from seodang.prompting import fingerprint as prompt_fingerprint
@@ -120,23 +120,17 @@ def _scores(
     paths: Paths,
 ) -> list[ItemScore]:
     """Ask every arm; there is one model in memory at a time."""
-    started = time.monotonic()
-    device = choose_device(train.device)
-    model = load_model(paths.base, train.precision, device)
+    started, models = time.monotonic(), OneModel(train.precision, choose_device(train.device))
     scores: list[ItemScore] = []
     with tqdm(total=len(arms) * len(tasks), unit="task", disable=not sys.stderr.isatty()) as bar:
         for arm in arms:
-            whole = paths.adapter if arm.model == "tuned" and is_whole_model(paths.adapter) else None
             if arm.model == "champion" and champion is not None:  # as it is served, whatever the base is now
-                whole = fetch_packaged(champion, paths)
-                tokenizer = load_tokenizer(whole)
-            if whole is not None:
-                del model  # a GPU that holds one of 8B need not hold two
-                gc.collect()  # code of a model's own may refer to itself in a circle
-                model = load_model(whole, train.precision, device)
-            elif arm.model == "tuned":  # the base becomes part of it
-                model = load_adapter(model, paths.adapter)
+                folder = fetch_packaged(champion, paths)
+                model, tokenizer = models.of(folder), load_tokenizer(folder)
+            else:
+                model = models.of(paths.base) if arm.model == "base" else models.tuned(paths.base, paths.adapter)
             scores += measure(model, Asker(tokenizer, arm.format), arm, tasks, evaluate, results, bar.update)
+            del model  # or the next one would stand beside it
             logger.info("asked %s: %d items, %.0f s so far", arm.name, sum(len(task.records) for task in tasks), time.monotonic() - started)
     return scores
 

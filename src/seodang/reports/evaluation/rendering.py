@@ -6,7 +6,7 @@ import base64
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from seodang.pages import environment
 from seodang.reports.evaluation.charts import BAR_WIDTH, TASK_WIDTH, forests, panel, signed, task_bars
@@ -88,19 +88,8 @@ def _p_value(value: float) -> str:
     return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
-def _setting(value: Any) -> str:  # noqa: ANN401 - any value of params.yaml
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return str(value).lower()
-        case list() | tuple():
-            return ", ".join(map(str, value)) or "[]"
-    return str(value)
-
-
 @cache
 def _html() -> Environment:
     made = environment(_TEMPLATES, autoescape=True)
-    made.filters.update(score=_score, interval=_interval, difference=_difference, p_value=_p_value, signed=signed, setting=_setting)
+    made.filters.update(score=_score, interval=_interval, difference=_difference, p_value=_p_value, signed=signed)
     return made

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from seodang import curves
 from seodang.pages import environment
@@ -95,19 +95,6 @@ def _duration(seconds: float) -> str:
     return f"{minutes} m {rest:02} s" if minutes else f"{seconds:.1f} s"
 
 
-def _setting(value: Any) -> str:  # noqa: ANN401 - any value of params.yaml
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return str(value).lower()
-        case list():
-            return ", ".join(map(str, value)) or "[]"
-        case float():
-            return label(value)
-    return str(value)
-
-
 def _megabytes(number: float) -> str:
     return f"{number / 1024:.1f} GB" if number >= 10_000 else f"{number:,.0f} MB"
 
@@ -115,5 +102,5 @@ def _megabytes(number: float) -> str:
 @cache
 def _html() -> Environment:
     made = environment(_TEMPLATES, autoescape=True)
-    made.filters.update(duration=_duration, setting=_setting, megabytes=_megabytes, tick=label)
+    made.filters.update(duration=_duration, megabytes=_megabytes, tick=label)
     return made
