@@ -1,0 +1,98 @@
+"""Task files from the stage `evaluate` to the gate's verdict and its page, on a tiny model."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+from evaluation_cases import raw_spec
+from tiny_models import make_tiny_adapter, make_tiny_model
+from training_cases import records, train_params
+
+from seodang.errors import EvaluationError
+from seodang.jsonl import read_json, read_records, read_rows, write_records
+from seodang.params import EvaluateParams, GateParams, PromptParams
+from seodang.paths import Paths
+from seodang.registry.champion import write_champion
+from seodang.stages import evaluate, gate
+
+RULE = {"against": "base", "ask": "better", "metric": "accuracy", "higher_is_better": True, "margin": 0.0, "tasks": [], "each": "all"}
+EVALUATE = EvaluateParams(
+    seed=1, items_per_task=4, shots=[0, 1], base_formats=["koalpaca", "plain"], batch_tokens=256, max_new_tokens=4, generated_per_task=1,
+    tasks=["films", "books", "rules", "reading", "similar"], data_folder="data",
+)  # fmt: skip
+
+
+def rows_of(name: str) -> list[dict[str, Any]]:
+    if name == "rules":
+        return [{"id": number, "text": f"Say {number}.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]} for number in range(4)]
+    return [{"id": number, "text": f"{name} {number} 좋다", "label": number % 2, "score": float(number)} for number in range(4)]
+
+
+def specs() -> dict[str, dict[str, Any]]:
+    ids = {"id": "{{id}}"}
+    return {
+        "films": raw_spec(data={"file": "films.jsonl", **ids}, metrics=["accuracy", "macro_f1"], prompts={"bare": "{{text}}:", "question": "{{text}}?"}),
+        "books": raw_spec(data={"file": "books.jsonl", **ids}, metrics=["accuracy_norm", "accuracy"], normalise="characters"),
+        "similar": raw_spec(data={"file": "similar.jsonl", **ids}, metrics=["accuracy", "spearman"], extra=["score"]),
+        "rules": raw_spec(
+            kind="generate", data={"file": "rules.jsonl", **ids}, options={}, answer="", metrics=["ifeval_prompt_strict", "stopped"], extra=["instruction_id_list", "kwargs"]
+        ),
+        "reading": raw_spec(kind="perplexity", data={"file": "reading.jsonl", **ids}, options={}, prompts={"none": ""}, answer="{{text}}", metrics=["bits_per_byte", "loss"]),
+    }
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    paths = Paths(tmp_path_factory.mktemp("project"))
+    make_tiny_model(paths.base)
+    make_tiny_adapter(paths.base, paths.adapter)
+    write_champion(paths.champion, None)
+    for split, count in (("train", 6), ("test", 3), ("unseen", 2)):
+        write_records(paths.split(split), records(count))
+    for folder in ("tasks", "data"):
+        (paths.root / folder).mkdir()
+    for name, spec in specs().items():
+        (paths.root / "tasks" / f"{name}.yaml").write_text(yaml.safe_dump(spec, allow_unicode=True), "utf-8")
+        (paths.root / "data" / f"{name}.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows_of(name)), "utf-8")
+    evaluate.run(prompt=PromptParams(format="koalpaca"), train=train_params(), evaluate=EVALUATE, paths=paths)
+    return paths
+
+
+def decided(paths, *rules, **changes):
+    values = {"seed": 1, "resamples": 1000, "confidence": 0.95, "power": 0.8, "minimum_items": 2, "floors": []}
+    return gate.run(gate=GateParams.model_validate({**values, "rules": [{**RULE, **rule} for rule in rules], **changes}), paths=paths)
+
+
+def test_every_item_with_its_metrics_comes_to_the_verdict_and_its_page(paths):
+    forgetting = {"ask": "not_worse", "metric": "bits_per_byte", "higher_is_better": False, "margin": 0.5, "tasks": ["reading"]}
+    by_length = {"metric": "accuracy_norm", "tasks": ["books"]}
+    found = decided(paths, {"tasks": ["films"]}, by_length, forgetting, floors=[{"metric": "ifeval_prompt_strict", "minimum": 0.0, "tasks": ["rules"]}])
+    assert [(test["metric"], test["items"]) for test in found["tests"] if test["rule"] in (1, 2)][0] == ("accuracy_norm", 4)
+    assert {test["metric"] for test in found["tests"]} == {"accuracy", "accuracy_norm", "bits_per_byte"}
+    page = (paths.evaluation_page / "index.html").read_text("utf-8")
+    for text in ("매크로 F1", "스피어만", "바이트당 비트", "퍼플렉서티", "IFEval", "books 3 좋다", "films 3 좋다", "Say 1."):
+        assert text in page
+    assert found["verdict"] != "promote"  # nobody tuned this model
+
+
+def test_what_was_asked_is_kept_beside_the_scores(paths):
+    asked = {(record.task, record.id) for record in read_records(paths.items)}
+    assert asked == {(row["task"], row["item"]) for row in read_rows(paths.scores)}
+    assert {name for task, name in asked if task == "films"} == {name for task, name in asked if task == "books"} == {"0", "1", "2", "3"}
+
+
+def test_the_report_has_each_metric_of_each_file_for_every_arm(paths):
+    report = read_json(paths.evaluate_report)
+    found = {(row["task"], row["metric"]): row["arms"] for row in report["figures"]}
+    assert set(found) >= {("films", "macro_f1"), ("books", "accuracy_norm"), ("similar", "spearman"), ("reading", "perplexity"), ("rules", "ifeval_prompt_strict")}
+    for arms in found.values():
+        assert set(arms) == set(report["formats"])
+    assert {row["metric"] for row in report["tasks"] if row["split"] == "task"} == {"accuracy", "accuracy_norm", "ifeval_prompt_strict", "bits_per_byte"}
+
+
+def test_a_metric_of_the_whole_set_can_be_no_rule(paths):
+    with pytest.raises(EvaluationError, match="macro_f1"):
+        decided(paths, {"metric": "macro_f1", "tasks": ["films"]})
