@@ -39,6 +39,7 @@ class Asked:
     prompts: list[list[int]]
     options: Sequence[tuple[tuple[str, list[int]], ...]]
     """Texts and token ids of what a log-likelihood is found of: the options, where there are none the reference, () without one."""
+    cut: frozenset[int] = frozenset()  # places of texts that are longer than the model reads, and of which only the beginning is read
 
 
 def ask(context: int, asker: Asker, arm: Arm, task: TaskItems, evaluate: EvaluateParams) -> Asked:
@@ -51,9 +52,8 @@ def ask(context: int, asker: Asker, arm: Arm, task: TaskItems, evaluate: Evaluat
         task: Items and exemplars.
         evaluate: How long a free answer may be.
     """
-    if task.kind == "text":  # what is longer than the model reads is cut
-        texts = [((record.output, asker.text(record.output)[: context - 1]),) for record in task.records]
-        return Asked(task, 0, [asker.start] * len(task.records), texts)
+    if task.kind == "text":
+        return _cut(_read(asker, arm, task), context)
     room = context - longest_answer(task, evaluate)
     if task.spec is not None and arm.format == "plain":
         return _joined(room, asker, arm, task, task.spec)
@@ -61,6 +61,29 @@ def ask(context: int, asker: Asker, arm: Arm, task: TaskItems, evaluate: Evaluat
     exemplars = asker.fitting(asked.records, asked.exemplars[: arm.shots], room)
     options = [tuple((text, asker.answer(text)) for text in options_of(record)) for record in asked.records]
     return Asked(task, len(exemplars), [asker.prompt(record, exemplars) for record in asked.records], options)
+
+
+def _read(asker: Asker, arm: Arm, task: TaskItems) -> Asked:
+    """Return texts that are read: behind their prompt, or alone where it is blank."""
+    wording = task.wording(arm.wording)
+    if task.spec is not None and arm.format == "plain":
+        name = _wording(arm, task.spec)
+        asked = [_pair(asker, task.spec, item, [], name) if item.prompts[name].strip() else _alone(asker, item.reference) for item in task.items]
+    else:
+        asked = [(asker.prompt(record), ((record.output, asker.answer(record.output)),)) if record.instruction else _alone(asker, record.output) for record in wording.records]
+    return Asked(task, 0, [prompt for prompt, _ in asked], [options for _, options in asked])
+
+
+def _alone(asker: Asker, text: str) -> tuple[list[int], tuple[tuple[str, list[int]], ...]]:
+    return asker.start, ((text, asker.text(text)),)
+
+
+def _cut(asked: Asked, context: int) -> Asked:
+    """Return the texts as far as the model reads: what is longer loses its end, and a prompt that fills the context its beginning."""
+    prompts = [prompt[-(context - 1) :] for prompt in asked.prompts]
+    fitted = [tuple((text, ids[: context - len(prompt)]) for text, ids in options) for prompt, options in zip(prompts, asked.options, strict=True)]
+    lost = frozenset(place for place, options in enumerate(asked.options) if any(len(ids) > len(kept[1]) for (_, ids), kept in zip(options, fitted[place], strict=True)))
+    return Asked(asked.task, 0, prompts, fitted, lost)
 
 
 def longest_answer(task: TaskItems, evaluate: EvaluateParams) -> int:
@@ -77,11 +100,15 @@ def options_of(record: Record) -> list[str]:
 
 def _joined(room: int, asker: Asker, arm: Arm, task: TaskItems, spec: TaskSpec) -> Asked:
     """Return the items joined by the task file's own delimiter and separator."""
-    wordings = list(spec.prompts)
-    wording = wordings[arm.wording] if arm.wording < len(wordings) else wordings[0]
+    wording = _wording(arm, spec)
     shown = _fitting(room, asker, task, spec, wording, task.exemplar_items[: arm.shots])
     prompts, options = zip(*(_pair(asker, spec, item, shown, wording) for item in task.items), strict=True)
     return Asked(task, len(shown), list(prompts), list(options))
+
+
+def _wording(arm: Arm, spec: TaskSpec) -> str:
+    """Return the name of the arm's wording; of the usual one where the file has not so many."""
+    return list(spec.prompts)[arm.wording if arm.wording < len(spec.prompts) else 0]
 
 
 def _fitting(room: int, asker: Asker, task: TaskItems, spec: TaskSpec, wording: str, exemplars: Sequence[Item]) -> Sequence[Item]:
@@ -100,11 +127,13 @@ def _length(asker: Asker, spec: TaskSpec, item: Item, exemplars: Sequence[Item],
 def _pair(asker: Asker, spec: TaskSpec, item: Item, exemplars: Sequence[Item], wording: str) -> tuple[list[int], tuple[tuple[str, list[int]], ...]]:
     """Return an item's prompt and options as tokens.
 
-    An option's tokens are those that the whole has beyond the prompt's. Source: lm-evaluation-harness, TemplateLM._encode_pair.
+    An option's tokens are those that the whole has beyond the prompt's, and blanks at the prompt's end are the option's. Where a
+    free answer is asked for, the prompt stays as it is. Source: lm-evaluation-harness, TemplateLM._encode_pair and generate_until.
     """
     context = few_shot_text(spec, item, exemplars, wording)
     texts = list(_answers(item))
-    pairs = [context_and_continuation(context, text, spec.delimiter) for text in texts]
+    free = spec.kind == "generate"
+    pairs = [(context, spec.delimiter + text) if free else context_and_continuation(context, text, spec.delimiter) for text in texts]
     given = asker.text(pairs[0][0] if pairs else context)
     options = tuple((text, asker.text(before + after)[len(given) :]) for text, (before, after) in zip(texts, pairs, strict=True))
     return [*asker.begin, *given] or asker.start, options

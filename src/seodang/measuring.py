@@ -135,7 +135,7 @@ def _item_score(asker: Asker, arm: Arm, part: Asked, index: int, results: Result
     options = [text for text, _ in part.options[index]]
     chosen = _chosen(task, options, record.output, read) if read is not None and len(options) > 1 else _Chosen()
     place = options.index(record.output) if record.output in options else 0
-    others, weights = _others(asker, task, index, read, answer, generated)
+    others, weights = _others(part, index, read, answer, generated)
     return ItemScore(
         arm=arm.name,
         shots=part.exemplars,
@@ -156,7 +156,7 @@ def _item_score(asker: Asker, arm: Arm, part: Asked, index: int, results: Result
         prompt_tokens=len(part.prompts[index]),
         others=others | {name: score for name, score in chosen.scores.items() if name != "accuracy"},
         weights=weights,
-        labels=(place, chosen.place) if chosen.place is not None and _asks_for(task, "macro_f1") else None,
+        labels=(place, best_choice(read.nats)) if read is not None and _asks_for(task, "macro_f1") else None,  # never by length: the harness's f1
         graded=(float(task.items[index].extra[GRADE]), log_odds(read.nats)) if read is not None and _asks_for(task, "spearman") else None,
     )
 
@@ -188,13 +188,14 @@ def _chosen(task: TaskItems, options: Sequence[str], reference: str, read: _Read
     return _Chosen(place, {"accuracy": float(options[place] == reference)})
 
 
-def _others(asker: Asker, task: TaskItems, index: int, read: _Read | None, answer: str | None, generated: Generated | None) -> tuple[dict[str, float], dict[str, float]]:
+def _others(part: Asked, index: int, read: _Read | None, answer: str | None, generated: Generated | None) -> tuple[dict[str, float], dict[str, float]]:
     """Return the further metrics of a task file, and what some of them weigh: of a text its bits per byte, if all of it was read, of a free answer those that the file names."""
+    task = part.task
     if task.spec is None:
         return {}, {}
     if task.kind == "text" and read is not None:
         text = task.records[index].output
-        if read.tokens[0] != len(asker.text(text)):
+        if index in part.cut:
             return {}, {"loss": read.tokens[0]}
         return {"bits_per_byte": text_scores(read.nats[0], read.tokens[0], text)["bits_per_byte"]}, {"loss": read.tokens[0], "bits_per_byte": len(text.encode())}
     if answer is None or generated is None:

@@ -74,8 +74,19 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def load_params(path: Path) -> Params:
-    """Return the parsed params.yaml at `path`."""
-    return parse_params(read_yaml(path), str(path))
+    """Return the parsed params.yaml at `path`.
+
+    Raises:
+        ParamsError: If a value is faulty, or if the gate asks for a task file that `evaluate` doesn't.
+    """
+    params = parse_params(read_yaml(path), str(path))
+    named = [*(rule.tasks for rule in params.gate.rules), *(floor.tasks for floor in params.gate.floors)]
+    wanted = {task for tasks in named for task in tasks} - set(params.evaluate.tasks)
+    if unasked := sorted(task for task in wanted if (path.parent / "tasks" / f"{task}.yaml").exists()):
+        raise ParamsError(
+            f"{path}: gate names the task files {', '.join(unasked)}, which evaluate.tasks does not; add them there, or take their rules out / evaluate.tasks에 더하세요"
+        )
+    return params
 
 
 def overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:

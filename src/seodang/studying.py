@@ -18,7 +18,7 @@ from seodang.errors import EvaluationError
 from seodang.evaluation.items import TaskItems, choose_items, fingerprint
 from seodang.evaluation.journal import Journal
 from seodang.evaluation.study import GROUPS, Group, cells
-from seodang.evaluation.summary import ItemScore
+from seodang.evaluation.summary import RIGHT_OR_WRONG, ItemScore
 from seodang.jsonl import read_json, read_records, sha256_of, write_json, write_records
 from seodang.measuring import Results, measure, most_wordings, ways_of_base
 from seodang.modeling.asking import Asker
@@ -99,7 +99,7 @@ def _check(study: StudyParams, chosen: Mapping[Group, Sequence[Record]], files: 
     clusters = {record.cluster for record in chosen["held_out"]} | {task.spec.cluster for task in files if task.spec is not None}
     faults = [f"task {task!r} has no test items" for task in (*study.seen, *study.unseen) if task not in asked]
     faults += [f"cluster {cluster!r} has no test items" for cluster in study.held_out_clusters if cluster not in clusters]
-    faults += [f"task {task.task!r} is a text to be read, and a study compares right answers" for task in files if task.kind == "text"]
+    faults += [f"the first metric of task {task.task!r} is {task.headline}, and a study compares right answers" for task in files if task.headline not in RIGHT_OR_WRONG]
     faults += [f"nothing is left to tune the arm {arm!r} on" for arm in TUNED if not _lesson_records(arm, study, training)]
     if faults:
         raise EvaluationError("the study cannot be made: " + "; ".join(faults) + f". Tasks of the test split: {', '.join(sorted(asked)) or 'none'}")

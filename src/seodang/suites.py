@@ -36,13 +36,15 @@ def items_of_files(evaluate: EvaluateParams, tasks: Path, root: Path, splits: Ma
     specs = load_specs(tasks, evaluate.tasks)
     if evaluate.data_folder is None and (files := [spec.name for spec in specs if isinstance(spec.data, FileData)]):
         raise EvaluationError(f"evaluate.tasks names {', '.join(files)}, but evaluate.data_folder is null; name the folder in which their files lie")
-    folder = root / (evaluate.data_folder or "")
-    return [items for spec in specs for items in _of_task(_loaded(spec, folder, splits, evaluate.seed), evaluate)]
+    folders = (root / (evaluate.data_folder or ""), tasks / "data")
+    return [items for spec in specs for items in _of_task(_loaded(spec, folders, splits, evaluate.seed), evaluate)]
 
 
-def _loaded(spec: TaskSpec, folder: Path, splits: Mapping[str, Sequence[Record]], seed: int) -> Task:
+def _loaded(spec: TaskSpec, folders: Sequence[Path], splits: Mapping[str, Sequence[Record]], seed: int) -> Task:
+    """Return a task; a file that isn't in the first folder, the user's, may be one that came with the task files."""
     if isinstance(spec.data, FileData):
-        return load_task(spec, folder, read_whole_rows, seed=seed)
+        file = spec.data.file
+        return load_task(spec, next((folder for folder in folders if (folder / file).is_file()), folders[0]), read_whole_rows, seed=seed)
     return records_task(spec, splits[spec.data.split], splits["train"], seed=seed)
 
 
@@ -59,10 +61,10 @@ def _of_task(task: Task, evaluate: EvaluateParams) -> list[TaskItems]:
 def _records(task: Task, items: Sequence[Item], wording: str) -> list[Record]:
     """Return items in a wording as records, which the pipeline knows how to ask; their ids and options stay.
 
-    An item that was made of a record is asked as that record, turns and all.
+    An item that was made of a record is asked as that record, turns and all; in the format plain, by the template alone.
     """
     return [
-        replace(item.record, task=task.spec.name)
+        replace(item.record, task=task.spec.name, choices=item.choices, output=item.reference)
         if item.record is not None
         else Record(
             id=item.id,

@@ -18,7 +18,7 @@ def source(name: str, **changes: Any) -> SourceParams:
     return SourceParams.model_validate({"name": name, **empty, **usual, **changes})
 
 
-def mixed(*sources: SourceParams, of: list[int] | None = None, replay_share: float = 0.0, in_train: list[bool] | None = None) -> Mix:
+def mixed(*sources: SourceParams, of: list[int] | None = None, replay_share: float | None = None, in_train: list[bool] | None = None) -> Mix:
     numbers = np.array(of or [0] * 10, dtype=np.int32)
     there = np.array(in_train or [True] * 10)
     return mix(there, numbers, [params.name for params in sources], AT, sources, replay_share)
@@ -61,7 +61,13 @@ def test_too_few_replay_records_all_stay_and_what_is_missing_is_told():
     assert found.replay_missing == 2
 
 
-def test_a_replay_share_of_zero_mixes_replay_sources_like_all_others():
+def test_a_replay_share_of_zero_leaves_replay_sources_out():
+    found = mixed(source("tasks"), source("general", replay=True), of=[0] * 6 + [1] * 4, replay_share=0.0)
+    assert found.copies.tolist() == [1] * 6 + [0] * 4
+    assert found.left_out["replay"].sum() == 4
+
+
+def test_without_a_replay_share_they_are_mixed_like_all_others():
     assert mixed(source("tasks"), source("general", replay=True), of=[0] * 6 + [1] * 4).copies.tolist() == [1] * 10
 
 

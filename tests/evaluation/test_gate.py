@@ -63,6 +63,28 @@ def test_each_rule_meets_the_base_s_best_prompt_on_its_own_items():
     assert found.verdict == "promote"
 
 
+def test_where_languages_are_tested_apart_each_has_its_own_best_prompt():
+    candidate = scores(GOOD) | scores(GOOD, task="mood", language="en")
+    best_in = {"zero_shot/plain": (0.4, 0.9), "zero_shot/koalpaca": (0.9, 0.3)}
+    compared = {"base": []}
+    for name, (korean, english) in best_in.items():
+        base = scores([1] * int(200 * korean) + [0] * (200 - int(200 * korean)))
+        base |= scores([1] * int(200 * english) + [0] * (200 - int(200 * english)), task="mood", language="en")
+        compared["base"].append((name, pair(candidate, base, name)))
+    found = decide(compared, gate({"each": "language"}))
+    assert [(test.of, test.against, test.reference) for test in found.tests] == [("en", "zero_shot/plain", 0.9), ("ko", "zero_shot/koalpaca", 0.9)]
+
+
+def test_a_task_file_counts_only_where_it_is_named():
+    def both(values, told):
+        return scores(values) | {key: Score(score.language, score.score, apart=True) for key, score in scores(told, task="primer_sentiment").items()}
+
+    candidate, base = both(GOOD, [0] * 200), both(POOR, [1] * 200)
+    assert [(test.items, test.passed) for test in decision(candidate, base, gate()).tests] == [(200, True)]
+    assert [(test.items, test.passed) for test in decision(candidate, base, gate({"tasks": ["primer_sentiment"], "each": "language"})).tests] == [(200, False)]
+    assert decision(candidate, base, gate(floors=[{"metric": "accuracy", "minimum": 0.9, "tasks": []}])).verdict == "promote"
+
+
 def test_a_way_of_asking_that_changes_nothing_is_compared_once():
     candidate, base = scores(GOOD), scores(POOR)
     compared = {"base": [(name, pair(candidate, base, name)) for name in ("zero_shot/plain", "few_shot/plain/3")]}
@@ -153,5 +175,5 @@ def test_held_out_clusters_and_other_arms_are_not_read_and_metrics_that_are_not_
         Key("a", "1", "loss"): Score("ko", 0.5),
         Key("a", "1", "stopped"): Score("ko", 1.0),
         Key("a", "1", "rouge_l"): Score("ko", 0.25),
-        Key("a", "4", "loss"): Score("ko", 0.5),
+        Key("a", "4", "loss"): Score("ko", 0.5, apart=True),
     }

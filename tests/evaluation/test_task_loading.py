@@ -190,3 +190,10 @@ def test_a_record_whose_answer_is_no_option_is_told():
 
 def test_rows_may_be_any_mapping(tmp_path):
     assert len(task_of(spec(), [MappingProxyType(GOOD), MappingProxyType(BAD)], folder=tmp_path).items) == 2
+
+
+@pytest.mark.parametrize("grade", ["", None, "3,5", "nan"])
+def test_a_grade_that_is_no_number_is_a_fault_of_its_row(tmp_path, grade):
+    graded = spec(metrics=["accuracy", "spearman"], extra=["score"])
+    with pytest.raises(EvaluationError, match=r"row 2: column score is no finite number"):
+        task_of(graded, [{**GOOD, "score": "4.5"}, {**BAD, "score": grade}], folder=tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,16 +13,18 @@ from tiny_models import make_tiny_adapter, make_tiny_model
 from training_cases import records, train_params
 
 from seodang.errors import EvaluationError
+from seodang.evaluation.items import fingerprint
 from seodang.jsonl import read_json, read_records, read_rows, write_records
 from seodang.params import EvaluateParams, GateParams, PromptParams
 from seodang.paths import Paths
 from seodang.registry.champion import write_champion
 from seodang.stages import evaluate, gate
+from seodang.suites import items_of_files
 
 RULE = {"against": "base", "ask": "better", "metric": "accuracy", "higher_is_better": True, "margin": 0.0, "tasks": [], "each": "all"}
 EVALUATE = EvaluateParams(
     seed=1, items_per_task=4, shots=[0, 1], base_formats=["koalpaca", "plain"], batch_tokens=256, max_new_tokens=4, generated_per_task=1,
-    tasks=["films", "books", "rules", "reading", "similar"], data_folder="data",
+    tasks=["films", "books", "rules", "reading", "similar", "held", "answers"], data_folder="data",
 )  # fmt: skip
 
 
@@ -29,6 +32,11 @@ def rows_of(name: str) -> list[dict[str, Any]]:
     if name == "rules":
         return [{"id": number, "text": f"Say {number}.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]} for number in range(4)]
     return [{"id": number, "text": f"{name} {number} 좋다", "label": number % 2, "score": float(number)} for number in range(4)]
+
+
+def of_records(**others: Any) -> dict[str, Any]:
+    spec = raw_spec(prompts={"plain": "{{instruction}}\n{{input}}"}, answer="{{output}}", language=None, **others)
+    return {**spec, "data": {"split": "test", "task": None}}
 
 
 def specs() -> dict[str, dict[str, Any]]:
@@ -40,6 +48,8 @@ def specs() -> dict[str, dict[str, Any]]:
         "rules": raw_spec(
             kind="generate", data={"file": "rules.jsonl", **ids}, options={}, answer="", metrics=["ifeval_prompt_strict", "stopped"], extra=["instruction_id_list", "kwargs"]
         ),
+        "held": of_records(kind="generate", options={}, metrics=["chrf", "exact"]),
+        "answers": of_records(kind="perplexity", options={}, metrics=["loss"]),
         "reading": raw_spec(kind="perplexity", data={"file": "reading.jsonl", **ids}, options={}, prompts={"none": ""}, answer="{{text}}", metrics=["bits_per_byte", "loss"]),
     }
 
@@ -51,12 +61,14 @@ def paths(tmp_path_factory):
     make_tiny_adapter(paths.base, paths.adapter)
     write_champion(paths.champion, None)
     for split, count in (("train", 6), ("test", 3), ("unseen", 2)):
-        write_records(paths.split(split), records(count))
+        made = [replace(record, choices=("긍정", "Good morning")) for record in records(count)]
+        write_records(paths.split(split), made)
     for folder in ("tasks", "data"):
         (paths.root / folder).mkdir()
     for name, spec in specs().items():
         (paths.root / "tasks" / f"{name}.yaml").write_text(yaml.safe_dump(spec, allow_unicode=True), "utf-8")
-        (paths.root / "data" / f"{name}.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows_of(name)), "utf-8")
+        if name not in ("held", "answers"):
+            (paths.root / "data" / f"{name}.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows_of(name)), "utf-8")
     evaluate.run(prompt=PromptParams(format="koalpaca"), train=train_params(), evaluate=EVALUATE, paths=paths)
     return paths
 
@@ -70,12 +82,43 @@ def test_every_item_with_its_metrics_comes_to_the_verdict_and_its_page(paths):
     forgetting = {"ask": "not_worse", "metric": "bits_per_byte", "higher_is_better": False, "margin": 0.5, "tasks": ["reading"]}
     by_length = {"metric": "accuracy_norm", "tasks": ["books"]}
     found = decided(paths, {"tasks": ["films"]}, by_length, forgetting, floors=[{"metric": "ifeval_prompt_strict", "minimum": 0.0, "tasks": ["rules"]}])
-    assert [(test["metric"], test["items"]) for test in found["tests"] if test["rule"] in (1, 2)][0] == ("accuracy_norm", 4)
+    assert {(test["metric"], test["items"]) for test in found["tests"] if test["rule"] == 1} == {("accuracy_norm", 4)}
     assert {test["metric"] for test in found["tests"]} == {"accuracy", "accuracy_norm", "bits_per_byte"}
     page = (paths.evaluation_page / "index.html").read_text("utf-8")
     for text in ("매크로 F1", "스피어만", "바이트당 비트", "퍼플렉서티", "IFEval", "books 3 좋다", "films 3 좋다", "Say 1."):
         assert text in page
     assert found["verdict"] != "promote"  # nobody tuned this model
+
+
+def test_records_with_options_that_a_file_asks_freely_are_answered_freely(paths):
+    rows = [row for row in read_rows(paths.scores) if row["task"] == "held"]
+    assert {(row["kind"], row["accuracy"], row["predicted"]) for row in rows} == {("open", None, None)}
+    assert any(row["others"].get("chrf") is not None for row in rows)
+
+
+def test_answers_are_read_behind_their_questions_and_texts_alone(paths):
+    tokens = {(row["task"], row["arm"]): row["prompt_tokens"] for row in read_rows(paths.scores) if row["kind"] == "text"}
+    assert {count for (task, _), count in tokens.items() if task == "reading"} == {1}
+    assert min(count for (task, _), count in tokens.items() if task == "answers") > 5
+
+
+def test_the_items_are_others_when_what_is_asked_or_how_long_an_answer_may_be_is_another(paths):
+    def found(name, **changes):
+        spec = {**specs()[name], **changes}
+        (paths.root / "tasks" / f"{name}.yaml").write_text(yaml.safe_dump(spec, allow_unicode=True), "utf-8")
+        splits = {split: list(read_records(paths.split(split))) for split in ("train", "test", "unseen")}
+        return fingerprint(items_of_files(EVALUATE.model_copy(update={"tasks": [name]}), paths.tasks, paths.root, splits))
+
+    assert found("rules") == found("rules")
+    assert len({found("rules"), found("rules", max_new_tokens=9), found("rules", until=["."])}) == 3
+    assert len({found("held"), found("held", prompts={"plain": "Other {{input}}"})}) == 2
+    assert len({found("films"), found("films", prompts={"bare": "{{text}}: ", "question": "{{text}}?"})}) == 2
+
+
+def test_a_file_that_is_called_like_a_task_of_the_records_is_refused(paths):
+    (paths.root / "tasks" / "sentiment.yaml").write_text(yaml.safe_dump(specs()["held"], allow_unicode=True), "utf-8")
+    with pytest.raises(EvaluationError, match="sentiment: records of the splits and a task file have the same name"):
+        evaluate.run(prompt=PromptParams(format="koalpaca"), train=train_params(), evaluate=EVALUATE.model_copy(update={"tasks": ["sentiment"]}), paths=paths)
 
 
 def test_what_was_asked_is_kept_beside_the_scores(paths):
@@ -90,7 +133,7 @@ def test_the_report_has_each_metric_of_each_file_for_every_arm(paths):
     assert set(found) >= {("films", "macro_f1"), ("books", "accuracy_norm"), ("similar", "spearman"), ("reading", "perplexity"), ("rules", "ifeval_prompt_strict")}
     for arms in found.values():
         assert set(arms) == set(report["formats"])
-    assert {row["metric"] for row in report["tasks"] if row["split"] == "task"} == {"accuracy", "accuracy_norm", "ifeval_prompt_strict", "bits_per_byte"}
+    assert {(row["task"], row["metric"]) for row in report["tasks"] if row["split"] == "task"} == {(name, spec["metrics"][0]) for name, spec in specs().items()}
 
 
 def test_a_metric_of_the_whole_set_can_be_no_rule(paths):

@@ -94,3 +94,12 @@ def test_profiles_in_a_circle_are_refused(tmp_path):
     second.write_text(f"extends: {first}\n")
     with pytest.raises(ParamsError, match="circle"):
         resolve(str(first), ROOT / "profiles")
+
+
+def test_a_rule_about_a_task_file_that_is_not_asked_is_told_before_anything_runs(tmp_path):
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "retention.yaml").touch()
+    raw = overlaid(read_yaml(ROOT / "profiles" / "tiny.yaml"), {"evaluate": {"tasks": []}})
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw, allow_unicode=True), "utf-8")
+    with pytest.raises(ParamsError, match=r"gate names the task files retention, which evaluate\.tasks does not"):
+        load_params(tmp_path / "params.yaml")

@@ -26,7 +26,7 @@ class Mix:
     replay_missing: int  # lines that replay sources lack for their share
 
 
-def mix(in_train: NDArray[np.bool_], sources: NDArray[np.int32], names: Sequence[str], at: NDArray[np.float64], params: Sequence[SourceParams], replay_share: float) -> Mix:
+def mix(in_train: NDArray[np.bool_], sources: NDArray[np.int32], names: Sequence[str], at: NDArray[np.float64], params: Sequence[SourceParams], replay_share: float | None) -> Mix:
     """Return how often each record stands in train.
 
     Args:
@@ -35,7 +35,7 @@ def mix(in_train: NDArray[np.bool_], sources: NDArray[np.int32], names: Sequence
         names: Of the sources.
         at: Each record's place on [0, 1), by its hash.
         params: The sources' weights and caps; a source that isn't among them counts once, without a cap.
-        replay_share: Share of the lines of train that sources marked replay make up; 0 leaves them as they are.
+        replay_share: Share of the lines of train that sources marked replay make up; None leaves them as they are.
     """
     by_name = {source.name: source for source in params}
     known = [by_name.get(name) for name in names]
@@ -51,10 +51,10 @@ def mix(in_train: NDArray[np.bool_], sources: NDArray[np.int32], names: Sequence
     return Mix(mixed, {reason: before & ~after for reason, (before, after) in steps.items()}, missing)
 
 
-def _replayed(copies: Copies, replays: NDArray[np.bool_], at: NDArray[np.float64], share: float) -> tuple[Copies, int]:
+def _replayed(copies: Copies, replays: NDArray[np.bool_], at: NDArray[np.float64], share: float | None) -> tuple[Copies, int]:
     """Return the copies with those of replay sources cut down to their share, and how many are missing for it."""
     others, there = int(copies[~replays].sum()), int(copies[replays].sum())
-    if share == 0 or others == 0:
+    if share is None or others == 0:
         return copies, 0
     wanted = round(others * share / (1 - share))
     result = copies.copy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from seodang.evaluation.agreement import macro_f1, spearman
@@ -20,43 +21,46 @@ def figures(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
     arms = arms_of(mine)
     rows = []
     for task, language in sorted({(score.task, score.language) for score in mine}):
-        of_arm = {arm: [score for score in mine if (score.arm, score.task, score.language) == (arm, task, language)] for arm in arms}
-        found = {arm: _of(part) for arm, part in of_arm.items()}
+        found = {arm: _of([score for score in mine if (score.arm, score.task, score.language) == (arm, task, language)]) for arm in arms}
         for metric in dict.fromkeys(name for values in found.values() for name in values):
-            values = {arm: None if (value := found[arm].get(metric)) is None else round(value, 4) for arm in arms}
-            rows.append({"task": task, "language": language, "metric": metric, "items": _counted(of_arm[arms[0]]), "arms": values})
+            values = {arm: None if (value := found[arm].get(metric, _NONE).value) is None else round(value, 4) for arm in arms}
+            rows.append({"task": task, "language": language, "metric": metric, "items": max(found[arm].get(metric, _NONE).items for arm in arms), "arms": values})
     return rows
 
 
-def _counted(scores: Sequence[ItemScore]) -> int:
-    """Return how many items were answered; of options and texts all are."""
-    return sum(score.answer is not None for score in scores) if scores[0].kind == "open" else len(scores)
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    """One arm's figure in one metric."""
+
+    value: float | None
+    items: int  # that have the metric
 
 
-def _of(scores: Sequence[ItemScore]) -> dict[str, float | None]:
+_NONE = _Figure(None, 0)
+
+
+def _of(scores: Sequence[ItemScore]) -> dict[str, _Figure]:
     """Return the figures of one arm on one task."""
-    names = dict.fromkeys((scores[0].headline, *(name for score in scores for name in score.others)))
-    found: dict[str, float | None] = {name: _mean(scores, name) for name in names}
-    if scores[0].kind == "text":
-        loss = _mean(scores, "loss")
-        found |= {"loss": loss, "perplexity": None if loss is None else math.exp(loss)}
-    elif scores[0].kind == "choice":
-        found["accuracy"] = _mean(scores, "accuracy")
-    else:
-        found["stopped"] = _mean(scores, "stopped")
+    first = scores[0]
+    further = {"choice": ["accuracy"], "text": ["loss"], "open": ["stopped", *(["loss"] if first.reference else [])]}[first.kind]
+    names = dict.fromkeys((first.headline, *(name for score in scores for name in score.others), *further))
+    found = {name: _mean(scores, name) for name in names}
+    if first.kind == "text":
+        loss = found["loss"]
+        found["perplexity"] = _Figure(None if loss.value is None else math.exp(loss.value), loss.items)
     if labels := [score.labels for score in scores if score.labels is not None]:
         gold, chosen = zip(*labels, strict=True)
-        found["macro_f1"] = macro_f1([str(place) for place in gold], [str(place) for place in chosen])
+        found["macro_f1"] = _Figure(macro_f1([str(place) for place in gold], [str(place) for place in chosen]), len(labels))
     if graded := [score.graded for score in scores if score.graded is not None]:
-        found["spearman"] = spearman(*map(list, zip(*graded, strict=True)))
+        found["spearman"] = _Figure(spearman(*map(list, zip(*graded, strict=True))), len(graded))
     return found
 
 
-def _mean(scores: Iterable[ItemScore], metric: str) -> float | None:
+def _mean(scores: Iterable[ItemScore], metric: str) -> _Figure:
     pairs = [
         (float(value), score.weights.get(metric, 1.0))
         for score in scores
         if (value := score.others[metric] if metric in score.others else getattr(score, metric, None)) is not None
     ]
     whole = sum(weight for _, weight in pairs)
-    return sum(value * weight for value, weight in pairs) / whole if whole else None
+    return _Figure(sum(value * weight for value, weight in pairs) / whole if whole else None, len(pairs))

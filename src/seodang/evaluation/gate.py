@@ -64,15 +64,13 @@ def decide(compared: Mapping[str, Sequence[tuple[str, Mapping[str, Pairs]]]], ga
 
     Args:
         compared: For "base" and "champion", each reference's name with the pairs of each metric. Of the base's ways of being
-            asked, whose names begin with their kind ("few_shot/plain/3"), each rule takes the best of each kind on its own items.
+            asked, whose names begin with their kind ("few_shot/plain/3"), each test takes the best of each kind on its own items.
             What has no reference, as the champion before the first promotion, makes its rules void, and a reason says so.
 
     Raises:
         EvaluationError: If a rule or a floor finds no item, or nothing is left to ask for something better.
     """
-    found = [
-        test for place, rule in enumerate(gate.rules) for name, pairs in _references(place, rule, compared.get(rule.against, [])) for test in _tests(place, rule, name, pairs, gate)
-    ]
+    found = [test for place, rule in enumerate(gate.rules) for test in _tests(place, rule, compared.get(rule.against, []), gate)]
     if not any(test.ask == "better" for test in found):
         raise EvaluationError("no rule that asks for something better has anything to compare with; without one an equal model would be promoted")
     tests = [_judged(test, gate) for test in _corrected(found)]
@@ -88,22 +86,14 @@ def _verdict(passed: Sequence[bool | None]) -> Verdict:
     return "inconclusive" if any(rule is None for rule in passed) else "promote"
 
 
-def _references(place: int, rule: RuleParams, compared: Sequence[tuple[str, Mapping[str, Pairs]]]) -> list[tuple[str, Pairs]]:
-    """Return the best reference of each kind with the rule's pairs; one that scored just as another did is compared once.
-
-    The best is chosen on the very items that are compared, which favours the reference.
-    """
-    sign = 1.0 if rule.higher_is_better else -1.0
-    best: dict[str, tuple[str, Pairs]] = {}
-    for name, pairs in compared:
-        kind, mine = name.partition("/")[0], _chosen(place, rule, pairs)
-        if kind not in best or sign * mine.reference.mean() > sign * best[kind][1].reference.mean():
-            best[kind] = (name, mine)
-    kept: list[tuple[str, Pairs]] = []
-    for name, mine in best.values():
-        if not any(np.array_equal(mine.reference, other.reference) for _, other in kept):
-            kept.append((name, mine))
-    return kept
+def _tests(place: int, rule: RuleParams, compared: Sequence[tuple[str, Mapping[str, Pairs]]], gate: GateParams) -> list[Test]:
+    chosen = [(name, _chosen(place, rule, pairs)) for name, pairs in compared]
+    parts = [_parts(rule, pairs) for _, pairs in chosen]  # of the same items, so of the same names
+    found = []
+    for of in parts[0] if parts else ():
+        references = _references([(name, part[of]) for (name, _), part in zip(chosen, parts, strict=True)], higher_is_better=rule.higher_is_better)
+        found += [_test(place, rule, name, of, pairs, gate) for name, pairs in references]
+    return found
 
 
 def _chosen(place: int, rule: RuleParams, pairs: Mapping[str, Pairs]) -> Pairs:
@@ -112,20 +102,39 @@ def _chosen(place: int, rule: RuleParams, pairs: Mapping[str, Pairs]) -> Pairs:
     chosen = pairs[rule.metric].chosen(tasks=rule.tasks)
     if not len(chosen):
         raise EvaluationError(
-            f"rule {place + 1} finds no item with metric {rule.metric!r} in the tasks {', '.join(rule.tasks)}; there are {', '.join(sorted(set(pairs[rule.metric].tasks)))}"
+            f"rule {place + 1} finds no item with metric {rule.metric!r} in the tasks {', '.join(rule.tasks) or 'of the test split'}; "
+            f"there are {', '.join(sorted(set(pairs[rule.metric].tasks)))}"
         )
     return chosen
 
 
-def _tests(place: int, rule: RuleParams, against: str, chosen: Pairs, gate: GateParams) -> list[Test]:
+def _parts(rule: RuleParams, chosen: Pairs) -> dict[str, Pairs]:
+    """Return the items of each test of a rule, by the language or task that they are of."""
     match rule.each:
         case "all":
-            parts = {"": chosen}
+            return {"": chosen}
         case "language":
-            parts = {language: chosen.chosen(language=language) for language in sorted(set(chosen.languages))}
+            return {language: chosen.chosen(language=language) for language in sorted(set(chosen.languages))}
         case "task":
-            parts = {task: chosen.chosen(tasks=[task]) for task in sorted(set(chosen.tasks))}
-    return [_test(place, rule, against, of, part, gate) for of, part in parts.items()]
+            return {task: chosen.chosen(tasks=[task]) for task in sorted(set(chosen.tasks))}
+
+
+def _references(compared: Sequence[tuple[str, Pairs]], *, higher_is_better: bool) -> list[tuple[str, Pairs]]:
+    """Return the best reference of each kind; one that scored just as another did is compared once.
+
+    The best is chosen on the very items that are compared, which favours the reference.
+    """
+    sign = 1.0 if higher_is_better else -1.0
+    best: dict[str, tuple[str, Pairs]] = {}
+    for name, pairs in compared:
+        kind = name.partition("/")[0]
+        if kind not in best or sign * pairs.reference.mean() > sign * best[kind][1].reference.mean():
+            best[kind] = (name, pairs)
+    kept: list[tuple[str, Pairs]] = []
+    for name, pairs in best.values():
+        if not any(np.array_equal(pairs.reference, other.reference) for _, other in kept):
+            kept.append((name, pairs))
+    return kept
 
 
 def _test(place: int, rule: RuleParams, against: str, of: str, pairs: Pairs, gate: GateParams) -> Test:

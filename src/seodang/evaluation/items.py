@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from seodang.evaluation.tasks.items import Item
 from seodang.evaluation.tasks.spec import TaskSpec
@@ -29,7 +30,7 @@ class TaskItems:
     language: str
     split: str  # "test", "unseen" for a cluster that was held out of training, or "task" for a task file
     records: list[Record]
-    exemplars: list[Record]  # from the training split only
+    exemplars: list[Record]  # from the training split only; of a task file from the file that it names
     others: tuple[Wording, ...] = ()  # further wordings of the same items, with which the base is tried too
     spec: TaskSpec | None = None  # of a task file
     items: tuple[Item, ...] = ()  # of a task file, in the order of the records
@@ -54,9 +55,12 @@ class TaskItems:
     @property
     def kind(self) -> str:
         """Return "choice" when every item has a closed label set, "text" when its likelihood is all that is asked for, else "open"."""
-        if self.spec is not None and self.spec.kind == "perplexity":
-            return "text"
+        if self.spec is not None:
+            return _KINDS[self.spec.kind]
         return "choice" if all(record.choices for record in self.records) else "open"
+
+
+_KINDS: dict[str, str] = {"choice": "choice", "generate": "open", "perplexity": "text"}
 
 
 def _order(seed: int, record: Record) -> str:
@@ -108,11 +112,13 @@ def fingerprint(tasks: Sequence[TaskItems]) -> str:
         digest.update(f"{task.task}/{task.language}/{task.split}\n".encode())
         digest.update("".join(f"{record.id}\n" for record in (*task.records, *task.exemplars)).encode())
         if task.spec is not None:
-            told = [
-                [record.instruction, record.choices, record.output]
-                for number in range(1 + len(task.others))
-                for part in [task.wording(number)]
-                for record in (*part.records, *part.exemplars)
-            ]
-            digest.update(json.dumps([task.spec.delimiter, task.spec.separator, task.spec.normalise, told], ensure_ascii=False).encode("utf-8", "surrogatepass"))
+            digest.update(json.dumps(_told(task, task.spec), ensure_ascii=False, default=asdict).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
+
+
+def _told(task: TaskItems, spec: TaskSpec) -> list[Any]:
+    """Return all that a task file's items ask, in the words of the file and as records, and what the spec says of asking and counting."""
+    wordings = [task.wording(number) for number in range(1 + len(task.others))]
+    items = [[item.id, dict(item.prompts), item.choices, item.reference] for item in (*task.items, *task.exemplar_items)]
+    ways = [spec.kind, spec.delimiter, spec.separator, spec.normalise, spec.max_new_tokens, spec.until, spec.metrics]
+    return [ways, items, [[*wording.records, *wording.exemplars] for wording in wordings]]

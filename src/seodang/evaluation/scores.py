@@ -32,6 +32,7 @@ class Score:
     language: str
     score: float  # finite
     asked: str = ""  # fingerprint of prompt, shots and seed; "" where nobody stored one
+    apart: bool = False  # of a task file, which may ask what records of the splits ask: rules that name no task pass it over
 
 
 Scores = Mapping[Key, Score]
@@ -46,20 +47,21 @@ class Pairs:
     items: tuple[str, ...]
     candidate: Floats  # (items,)
     reference: Floats
+    apart: frozenset[str] = frozenset()  # tasks that count only where they are named
 
     def __len__(self) -> int:
         return len(self.items)
 
     def chosen(self, *, tasks: Iterable[str] = (), language: str | None = None) -> Pairs:
-        """Return those of the tasks (all, if none is named) and of the language (any, if None)."""
+        """Return those of the tasks (if none is named, all but those that stand apart) and of the language (any, if None)."""
         wanted = frozenset(tasks)
         kept = [
             place
             for place, (task, spoken) in enumerate(zip(self.tasks, self.languages, strict=True))
-            if (not wanted or task in wanted) and (language is None or spoken == language)
+            if (task in wanted if wanted else task not in self.apart) and (language is None or spoken == language)
         ]
         tasks, languages, items = (tuple(column[place] for place in kept) for column in (self.tasks, self.languages, self.items))
-        return Pairs(tasks, languages, items, self.candidate[kept], self.reference[kept])
+        return Pairs(tasks, languages, items, self.candidate[kept], self.reference[kept], frozenset() if wanted else self.apart)
 
 
 def pair(candidate: Scores, reference: Scores, against: str) -> dict[str, Pairs]:
@@ -85,14 +87,15 @@ def pair(candidate: Scores, reference: Scores, against: str) -> dict[str, Pairs]
             tuple(key.item for key in keys),
             np.array([candidate[key].score for key in keys]),
             np.array([reference[key].score for key in keys]),
+            frozenset(key.task for key in keys if candidate[key].apart),
         )
     return pairs
 
 
 def scores_of(rows: Iterable[Mapping[str, Any]], arm: str) -> dict[Key, Score]:
-    """Return one arm's scores on all but the held-out clusters, from the rows that `evaluate` writes, one an item."""
+    """Return one arm's scores on the test split and on task files, from the rows that `evaluate` writes, one an item."""
     return {
-        Key(row["task"], row["item"], metric): Score(row["language"], float(value))
+        Key(row["task"], row["item"], metric): Score(row["language"], float(value), apart=row["split"] == "task")
         for row in rows
         if row["arm"] == arm and row["split"] != "unseen"
         for metric, value in ({name: row[name] for name in METRICS} | row["others"]).items()

@@ -33,7 +33,7 @@ class ItemScore:
     prompt_tokens: int  # of what the model read, exemplars included
     others: dict[str, float]  # further metrics of a task file
     weights: dict[str, float]  # of those metrics whose mean counts items by their size: bytes, tokens, instructions
-    labels: tuple[int, int] | None  # places among the options of the reference and of what was chosen, where F1 is asked for
+    labels: tuple[int, int] | None  # places among the options of the reference and of the likeliest, where F1 is asked for
     graded: tuple[float, float] | None  # the item's own grade, and the log-odds of the last option, where their correlation is asked for
 
 
@@ -50,6 +50,8 @@ def is_right(score: ItemScore) -> bool | None:
 
 
 RIGHT_OR_WRONG = frozenset({"accuracy", "accuracy_norm", "exact", "stopped", "same_language", "ifeval_prompt_strict", "ifeval_prompt_loose"})
+SHARES = RIGHT_OR_WRONG | {"ifeval_instruction_strict", "ifeval_instruction_loose", "rouge_l"}
+"""Metrics whose means lie between 0 and 1, more being better."""
 LOWER_IS_BETTER = frozenset({"loss", "bits_per_byte", "repetition"})
 
 

@@ -53,8 +53,8 @@ class PrepareParams(Section):
     """Clusters of which nothing is trained on."""
     test_only_tasks: list[str]
     """Tasks that are scored only."""
-    replay_share: Share
-    """Share of train that the sources marked `replay` make up; 0 mixes them like all others."""
+    replay_share: Share | None
+    """Share of train that the sources marked `replay` make up; 0 leaves them out, null mixes them like all others."""
     duplicates: DuplicatesParams
     leaks: LeaksParams
     card: CardParams

@@ -97,6 +97,6 @@ class EvaluateParams(Section):
     tasks: list[str]
     """Task files in tasks/ that are asked besides the test split, by name."""
     data_folder: str | None
-    """Where their data files lie; from the project's folder, or absolute."""
+    """Where their data files lie; from the project's folder, or absolute. What isn't there is looked for in tasks/data."""
     generated_per_task: PositiveInt
     """Items of each task and language that are also answered freely, by greedy generation."""

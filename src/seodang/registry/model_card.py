@@ -81,7 +81,7 @@ def _results(facts: CardFacts) -> list[dict[str, Any]]:
     verdict = facts.lineage["verdict"]
     means = [{"type": name, "value": round(float(_tuned(facts)[name]), 4), "name": f"{name}, mean over the test items"} for name in _MEASURES if _measured(facts, name)]
     differences = [_difference(test, verdict.get("confidence", 0.95)) for test in verdict.get("tests", [])]
-    dataset = {"type": "seodang-test-split", "name": "held-out test split", "args": {"items_fingerprint": verdict.get("items_fingerprint", "")}}
+    dataset = {"type": "seodang-test-split", "name": "held-out test split and task files", "args": {"items_fingerprint": verdict.get("items_fingerprint", "")}}
     return [{"task": {"type": "text-generation", "name": "Instruction following"}, "dataset": dataset, "metrics": [*means, *differences]}] if means or differences else []
 
 

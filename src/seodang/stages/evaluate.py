@@ -21,7 +21,7 @@ from seodang.errors import EvaluationError
 from seodang.evaluation.figures import figures
 from seodang.evaluation.items import TaskItems, choose_items, fingerprint
 from seodang.evaluation.journal import Journal
-from seodang.evaluation.summary import CHAMPION, TUNED, ItemScore, best_arm, by_arm, by_task
+from seodang.evaluation.summary import CHAMPION, SHARES, TUNED, ItemScore, best_arm, by_arm, by_task
 from seodang.jsonl import read_records, sha256_of, write_atomically, write_json, write_records, write_rows
 from seodang.measuring import Results, measure, most_wordings, ways_of_base
 from seodang.modeling.adapters import trained_sha256
@@ -79,7 +79,10 @@ def _tasks(evaluate: EvaluateParams, paths: Paths) -> list[TaskItems]:
     tasks = [items for split in ("test", "unseen") for items in choose_items(splits[split], split, splits["train"], **chosen)]
     if not tasks:
         raise EvaluationError("the test split is empty: nothing can be compared; raise prepare.test_share")
-    return [*tasks, *items_of_files(evaluate, paths.tasks, paths.root, splits)]
+    files = items_of_files(evaluate, paths.tasks, paths.root, splits)
+    if twice := sorted({task.task for task in tasks}.intersection(task.task for task in files)):
+        raise EvaluationError(f"{', '.join(twice)}: records of the splits and a task file have the same name; name the file otherwise / 이름이 겹칩니다")
+    return [*tasks, *files]
 
 
 def _run_key(formats: dict[str, Any], train: TrainParams, evaluate: EvaluateParams, tasks: Sequence[TaskItems], champion: Champion | None, paths: Paths) -> str:
@@ -147,7 +150,7 @@ def _write(report: dict[str, Any], scores: Sequence[ItemScore], tasks: Sequence[
         [f"{row['task']} {row['language']} · {name}", row["task"], row["language"], name, row[arm]]
         for row in report["tasks"]
         for name, arm in names.items()
-        if row[arm] is not None
+        if row[arm] is not None and row["metric"] in SHARES
     ]
     write_atomically(paths.scores_table, [_csv([["bar", "task", "language", "arm", "score"], *bars])])
     write_atomically(paths.shots_table, [_csv([["shots", "base", "tuned"], *shots_rows(report)])])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 
 from seodang.errors import EvaluationError
 from seodang.evaluation.ifeval.checking import faults_of
-from seodang.evaluation.tasks.spec import FileData, TaskSpec
+from seodang.evaluation.tasks.spec import GRADE, FileData, TaskSpec
 from seodang.evaluation.tasks.templates import holds, names_in, render
 from seodang.records import Record, detect_language, record_id
 
@@ -118,6 +119,8 @@ def _item(spec: TaskSpec, values: Mapping[str, Any], choices: tuple[str, ...], r
         faults.append(f"column {', '.join(missing)} (extra) is missing / 열이 없습니다")
     elif any(name.startswith("ifeval") for name in spec.metrics):
         faults += faults_of(values["instruction_id_list"], values["kwargs"])
+    elif "spearman" in spec.metrics and not _is_grade(values[GRADE]):
+        faults.append(f"column {GRADE} is no finite number (got {values[GRADE]!r}), and spearman needs one: mend it, or leave such rows out with where / 수가 아닙니다")
     if faults:
         return None, faults
     first = next(iter(prompts.values()))
@@ -178,6 +181,13 @@ def _at(row: Mapping[str, Any], column: str) -> Any:  # noqa: ANN401 - whatever 
 def _column(name: str, columns: Mapping[str, str]) -> str:
     column = columns.get(name, name)
     return name if column == name else f"{column} ({name})"
+
+
+def _is_grade(value: object) -> bool:
+    try:
+        return math.isfinite(float(value))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
 
 
 def _is_blank(value: object) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from seodang.evaluation.summary import SHARES
 from seodang.reports.evaluation.comparing import Estimate, TaskRow
 from seodang.reports.evaluation.facts import Point, ShotsPanel
 from seodang.reports.training.charts import label, nice_ticks
@@ -93,8 +94,8 @@ def _bound(test: Mapping[str, Any]) -> float:
 
 
 def task_bars(rows: Sequence[TaskRow]) -> tuple[Axis, dict[tuple[str, str, str], Bar]]:
-    """Return the differences of tasks on one axis, by split, task and language; those without a score are left out."""
-    known = [(row, row.difference) for row in rows if row.difference is not None]
+    """Return the differences of tasks on one axis, by split, task and language; those without a score or of another scale are left out."""
+    known = [(row, row.difference) for row in rows if row.difference is not None and row.metric in SHARES]  # others have another scale
     axis, bars = _bars([difference for _, difference in known], [None] * len(known), TASK_WIDTH)
     return axis, {(row.split, row.task, row.language): bar for (row, _), bar in zip(known, bars, strict=True)}
 
