@@ -242,6 +242,19 @@ def test_texts_of_the_data_are_never_markup():
     assert "&lt;img src=x&gt;" in html
 
 
+def test_each_task_is_held_against_the_prompt_that_is_best_on_it():
+    """Which prompt is best over all items says nothing of a task where another one is: what that one knew and the candidate forgot must show."""
+    asked = list(OPEN)
+    told = [free(arm, record, record.output if arm == "zero_shot" else "", 1.0) for arm in ("zero_shot", "few_shot/1", "few_shot/3", "champion", "tuned") for record in asked]
+    found = facts([*(score for score in all_scores() if score.split == "test"), *told])
+    rows = {(row.split, row.task, row.language): row for row in found.tasks}
+    assert rows["unseen", "addition", "ko"].reference == "zero_shot"
+    assert rows["unseen", "addition", "ko"].difference.value == -1.0
+    assert rows["test", "sentiment", "ko"].reference == "few_shot/3"
+    forgotten = [change for change in found.changes.shown if change.task == "addition"]
+    assert [(change.kind, change.lost_to) for change in forgotten] == [("regression", ("zero_shot",))] * len(asked)
+
+
 def test_each_task_has_its_scores_and_its_paired_difference():
     rows = {(row.split, row.task, row.language): row for row in facts().tasks}
     assert list(rows) == [("test", "sentiment", "en"), ("test", "sentiment", "ko"), ("unseen", "addition", "ko")]

@@ -21,7 +21,7 @@ class RuleParams(Section):
     margin: NonNegativeFloat
     """In the metric's unit."""
     tasks: list[str]
-    """[] for all."""
+    """[] for all of the test split; task files count only where they are named."""
     each: Literal["all", "language", "task"]
     """One test over all the items, or one for each language or task apart."""
 
@@ -32,7 +32,7 @@ class FloorParams(Section):
     metric: str
     minimum: float
     tasks: list[str]
-    """[] for all."""
+    """[] for all of the test split; task files count only where they are named."""
 
 
 class GateParams(Section):

@@ -9,6 +9,7 @@ from typing import Final, Literal
 from seodang.errors import ArtefactError
 from seodang.evaluation.summary import ItemScore, is_right
 from seodang.records import Record
+from seodang.reports.evaluation.comparing import TaskKey, key_of
 
 Kind = Literal["regression", "gain", "same"]
 ItemKey = tuple[str, str, str]  # task, language, id
@@ -57,7 +58,7 @@ class Changes:
         return {kind: sum(change.kind == kind for change in self.shown) for kind in SHOWN}
 
 
-def changes_of(scores: Sequence[ItemScore], records: Mapping[ItemKey, Record], candidate: str, references: Sequence[str]) -> Changes:
+def changes_of(scores: Sequence[ItemScore], records: Mapping[ItemKey, Record], candidate: str, best: Mapping[TaskKey, str], others: Sequence[str]) -> Changes:
     """Return regressions, then what stayed, then gains; of each the items first whose loss rose most.
 
     A regression is an item that a reference had right and the candidate has wrong; a gain is one that the candidate has right and a reference wrong.
@@ -67,13 +68,17 @@ def changes_of(scores: Sequence[ItemScore], records: Mapping[ItemKey, Record], c
         scores: Of all arms.
         records: Of all items.
         candidate: The arm that is judged.
-        references: The arms that it is held against.
+        best: The base's arm that it is held against, of each task.
+        others: Further arms that it is held against.
 
     Raises:
         ArtefactError: If an item's record is missing.
     """
-    by_arm = {arm: {_key(score): score for score in scores if score.arm == arm} for arm in (*references, candidate)}
-    found = [_change(score, [by_arm[arm][key] for arm in references if key in by_arm[arm]], records) for key, score in by_arm[candidate].items()]
+    found_by = {(score.arm, _key(score)): score for score in scores}
+    found = []
+    for score in (score for score in scores if score.arm == candidate):
+        references = [found_by[arm, _key(score)] for arm in (best.get(key_of(score), ""), *others) if (arm, _key(score)) in found_by]
+        found.append(_change(score, references, records))
     kept: list[Change] = []
     for kind, most in SHOWN.items():
         mine = [change for change in found if change.kind == kind]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Final
 
 import numpy as np
@@ -13,6 +15,8 @@ from seodang.evaluation.statistics import paired_bootstrap
 from seodang.evaluation.summary import LOWER_IS_BETTER, ItemScore, headline
 from seodang.params import GateParams
 
+TaskKey = tuple[str, str, str]  # split, task, language
+_SPLITS: Final = ("test", "unseen", "task")
 _MOST_LABELS: Final = 8  # of a table of confusions; a larger one tells nothing at a glance
 
 
@@ -37,7 +41,8 @@ class TaskRow:
     metric: str  # the task's headline
     items: int  # that have a headline score
     scores: tuple[float | None, ...]  # of each arm
-    difference: Estimate | None  # candidate minus the base's best, turned so that more is better; None where nothing was scored
+    reference: str  # the base's best arm on this task
+    difference: Estimate | None  # candidate minus that, turned so that more is better; None where nothing was scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +63,43 @@ def estimate(values: Sequence[float], gate: GateParams) -> Estimate | None:
     return Estimate(found.difference, found.low, found.high, len(values)) if len(values) > 1 else Estimate(found.difference, None, None, 1)
 
 
-def task_rows(scores: Sequence[ItemScore], arms: Sequence[str], candidate: str, reference: str, gate: GateParams) -> list[TaskRow]:
-    """Return a row for each task and language, those of the test split first."""
+def best_by_task(scores: Sequence[ItemScore], arms: Sequence[str]) -> dict[TaskKey, str]:
+    """Return which of the arms is best on each task and language by its headline; the first of equals, and of those without scores."""
+    values: dict[TaskKey, dict[str, list[float]]] = defaultdict(lambda: {arm: [] for arm in arms})
+    for score in scores:
+        if score.arm in arms and (value := headline(score)) is not None:
+            values[key_of(score)][score.arm].append(-value if score.headline in LOWER_IS_BETTER else value)
+    return {key: max(arms, key=lambda arm: fmean(found[arm]) if found[arm] else -math.inf) for key, found in values.items()}
+
+
+def key_of(score: ItemScore) -> TaskKey:
+    """Return what tells an item's task from all others."""
+    return score.split, score.task, score.language
+
+
+def task_rows(scores: Sequence[ItemScore], arms: Sequence[str], candidate: str, best: Mapping[TaskKey, str], gate: GateParams) -> list[TaskRow]:
+    """Return a row for each task and language, those of the test split first.
+
+    Args:
+        scores: Of all arms.
+        arms: In the order of a row's scores.
+        candidate: The arm that is judged.
+        best: The base's arm that it is held against, of each task.
+        gate: Seed, resamples and confidence of the intervals.
+    """
     rows = []
-    for split, kind, task, language, metric in sorted({(score.split, score.kind, score.task, score.language, score.headline) for score in scores}):
+    for split, kind, task, language, metric in sorted({(score.split, score.kind, score.task, score.language, score.headline) for score in scores}, key=_order):
         sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
-        found = {
-            (score.arm, score.item): value for score in scores if (score.split, score.task, score.language) == (split, task, language) and (value := headline(score)) is not None
-        }
-        items = [item for arm, item in found if arm == candidate]
+        found = {(score.arm, score.item): value for score in scores if key_of(score) == (split, task, language) and (value := headline(score)) is not None}
+        reference, items = best.get((split, task, language), ""), [item for arm, item in found if arm == candidate]
         differences = [sign * (found[candidate, item] - found[reference, item]) for item in items if (reference, item) in found]
         means = tuple(_mean([value for (other, _), value in found.items() if other == arm]) for arm in arms)
-        rows.append(TaskRow(task, language, split, kind, metric, len(items), means, estimate(differences, gate)))
+        rows.append(TaskRow(task, language, split, kind, metric, len(items), means, reference, estimate(differences, gate)))
     return rows
+
+
+def _order(row: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
+    return _SPLITS.index(row[0]), row
 
 
 def _mean(values: Sequence[float]) -> float | None:

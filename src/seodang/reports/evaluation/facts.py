@@ -11,7 +11,7 @@ from seodang.evaluation.summary import TUNED, ItemScore
 from seodang.params import GateParams
 from seodang.records import Record
 from seodang.reports.evaluation.changes import Changes, changes_of
-from seodang.reports.evaluation.comparing import Confusion, Estimate, TaskRow, confusions, estimate, task_rows
+from seodang.reports.evaluation.comparing import Confusion, Estimate, TaskRow, best_by_task, confusions, estimate, task_rows
 
 CHAMPION: Final = "champion"
 _DRAWN_RESAMPLES: Final = 2000  # of the intervals in the curves, which nothing rests on
@@ -87,6 +87,7 @@ def facts_of(verdict: Mapping[str, Any], evaluated: Mapping[str, Any], rows: Ite
         best = best_of(evaluated)
         references = (best, *([CHAMPION] if CHAMPION in arms else []))
         judged = (*references, TUNED)
+        best_of_task = best_by_task(scores, [arm for arm in arms if arm not in (TUNED, CHAMPION)])
         columns = (*judged, *(arm for arm in arms if arm not in judged))
         return EvaluationFacts(
             **{name: verdict[name] for name in ("verdict", "reasons", "tests", "confidence")},
@@ -98,9 +99,9 @@ def facts_of(verdict: Mapping[str, Any], evaluated: Mapping[str, Any], rows: Ite
             arms=evaluated["arms"],
             formats=evaluated["formats"],
             panels=_panels(scores, evaluated["formats"], gate.model_copy(update={"resamples": min(gate.resamples, _DRAWN_RESAMPLES)})),
-            tasks=task_rows(scores, columns, TUNED, best, gate),
+            tasks=task_rows(scores, columns, TUNED, best_of_task, gate),
             confusions=confusions(scores, judged),
-            changes=changes_of(scores, {(record.task, record.language, record.id): record for record in records}, TUNED, references),
+            changes=changes_of(scores, {(record.task, record.language, record.id): record for record in records}, TUNED, best_of_task, references[1:]),
             figures=evaluated["figures"],
             fingerprints={name: value for name, value in verdict.items() if name.endswith(_FINGERPRINTS) and value},
             asked=evaluated.get("settings", {}),
