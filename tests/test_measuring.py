@@ -8,6 +8,7 @@ import torch
 from tiny_models import make_tiny_model
 from training_cases import records
 
+from seodang import measuring
 from seodang.asked import Arm
 from seodang.errors import EvaluationError, ParamsError
 from seodang.evaluation.items import fingerprint
@@ -187,6 +188,28 @@ def test_a_task_of_the_splits_asks_their_records_and_adds_its_metrics(project, b
     found = scores_of(project, base, Arm("zero_shot", "koalpaca", 0, "base"), evaluate(tasks=["held"], data_folder=None))
     assert {score.item for score in found} == {record.id for record in SPLITS["test"]}
     assert set(found[0].others) == {"chrf", "repetition", "same_language"}
+
+
+def test_what_exemplars_do_not_change_is_asked_once(project, base, monkeypatch):
+    """IFEval has no exemplars: ten ways of asking it would be ten times the same hours."""
+    calls = []
+    for name in ("score_choices", "generate"):
+        real = getattr(measuring, name)
+        monkeypatch.setattr(
+            measuring, name, lambda model, asked, *rest, real=real, **named: (calls.append(len(asked) - len(named.get("known", ()))), real(model, asked, *rest, **named))[1]
+        )
+    task = project / "tasks" / "films.yaml"
+    task.write_text(task.read_text("utf-8").replace("exemplars: train.tsv", "exemplars: null"), "utf-8")
+    settings, model = evaluate(tasks=["films"]), load_model(base, "fp32", "cpu")
+    tasks = items_of_files(settings, project / "tasks", project, SPLITS)
+    with Journal(project / "journal.jsonl", "all") as journal:
+        results, found = Results(journal), []
+        for arm in (Arm("zero_shot", "plain", 0, "base"), Arm("few_shot", "plain", 1, "base"), Arm("zero_shot/koalpaca", "koalpaca", 0, "base"), Arm("tuned", "plain", 0, "tuned")):
+            calls.clear()
+            scores = list(measure(model, Asker(load_tokenizer(base), arm.format), arm, tasks, settings, results, lambda: None))
+            found.append((sum(calls), [(score.loss, score.answer) for score in scores]))
+    assert [asked for asked, _ in found] == [6, 0, 6, 6]  # four items, two of them answered freely too
+    assert found[0][1] == found[1][1] != found[2][1]
 
 
 def test_what_the_journal_holds_is_what_was_measured(project, base):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,6 +56,7 @@ class Results:
         """Take what the journal holds."""
         self._journal = journal
         self._found: dict[Key, Any] = {_key(row): row["result"] for row in journal.rows}
+        self._asked: dict[tuple[str, ...], str] = {}  # what was asked in this run -> the first arm that was
 
     def __contains__(self, key: Key) -> bool:
         return key in self._found
@@ -67,6 +69,15 @@ class Results:
         new = dict(results)
         self._journal.append({"kind": kind, "arm": arm, "place": place, "item": item, "result": result} for (kind, arm, place, item), result in new.items())
         self._found |= new
+
+    def take_over(self, arm: Arm, part: Asked) -> None:
+        """Give an arm the results of an earlier one that was asked the very same: where a task has no exemplars, their number changes nothing."""
+        place = part.task.place
+        digest = hashlib.sha256(repr((part.prompts, part.options)).encode()).hexdigest()
+        first = self._asked.setdefault((arm.model, arm.format, place, digest), arm.name)
+        if first != arm.name:
+            known = [(kind, item, result) for (kind, name, where, item), result in self._found.items() if (name, where) == (first, place)]
+            self.add(((kind, arm.name, place, item), result) for kind, item, result in known if (kind, arm.name, place, item) not in self)
 
 
 def _key(row: dict[str, Any]) -> Key:
@@ -86,6 +97,8 @@ def measure(model: Any, asker: Asker, arm: Arm, tasks: Sequence[TaskItems], eval
         progress: Called after each task.
     """
     asked = [ask(context_of(model), asker, arm, task, evaluate) for task in tasks]
+    for part in asked:
+        results.take_over(arm, part)
     _answer_freely(model, asker, arm, asked, evaluate, results)
     for part in asked:
         _score_options(model, arm, part, evaluate, results)
