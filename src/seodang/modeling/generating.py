@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,11 @@ def generate(model: PreTrainedModel, prompts: Sequence[list[int]], *, end: int, 
         end: Id of the token that ends an answer.
         batch_tokens: Padded tokens of prompts and answers in one batch.
     """
+    with _head_in_one_product(model):
+        return _answers(model, prompts, end, max_new_tokens, batch_tokens)
+
+
+def _answers(model: PreTrainedModel, prompts: Sequence[list[int]], end: int, max_new_tokens: int, batch_tokens: int) -> list[Generated]:
     config = GenerationConfig(do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=end, pad_token_id=end, use_cache=True)
     result: list[Generated | None] = [None] * len(prompts)
     for batch in _batches(prompts, max_new_tokens, batch_tokens):
@@ -38,6 +44,21 @@ def generate(model: PreTrainedModel, prompts: Sequence[list[int]], *, end: int, 
             stopped = end in tokens
             result[index] = Generated(tokens=tokens[: tokens.index(end)] if stopped else tokens, stopped=stopped)
     return [answer for answer in result if answer is not None]
+
+
+@contextmanager
+def _head_in_one_product(model: PreTrainedModel) -> Iterator[None]:
+    """Give the output layer its rows one behind the other.
+
+    The model hands it a slice of its states. With a frozen weight, as below an adapter, torch multiplies a slice row by row, and copies
+    the weight for each: with 262,144 entries and 12 rows 4 GB a token (should_fold in ATen's LinearAlgebra.cpp).
+    """
+    head = model.get_output_embeddings()
+    hook = head.register_forward_pre_hook(lambda _, inputs: tuple(part.contiguous() for part in inputs))
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _batches(prompts: Sequence[list[int]], max_new_tokens: int, batch_tokens: int) -> Iterator[list[int]]:
