@@ -1,5 +1,6 @@
 """A study on a tiny model: what is tuned on, what is asked, and what the report says."""
 
+import json
 from dataclasses import dataclass
 
 import pytest
@@ -90,6 +91,10 @@ def test_every_way_is_asked_in_every_group_and_tuned_on_no_more_than_it_may(path
     zero = next(cell for cell in found["cells"] if cell["way"] == "zero_shot")
     assert few["prompt_tokens"] > zero["prompt_tokens"]
     assert {arm: told["records"]["train"] for arm, told in found["training"].items()} == {"single": 8, "many": 16}
+    asked = [json.loads(line) for line in (paths.study("small") / "asked.jsonl").read_text("utf-8").splitlines()[1:]]
+    single, many = ([row["result"] for row in asked if (row["kind"], row["arm"]) == ("options", arm)] for arm in ("single", "many"))
+    assert len(single) == len(many) == 18
+    assert single != many  # two models, asked the very same
     korean, english = ((folder / name).read_text("utf-8") for name in ("study.ko.md", "study.md"))
     assert "| 통째로 뺀 묶음 | 여러 과제 지시문 튜닝 |" in korean
     assert "| held-out cluster | instruction tuning |" in english

@@ -56,7 +56,7 @@ class Results:
         """Take what the journal holds."""
         self._journal = journal
         self._found: dict[Key, Any] = {_key(row): row["result"] for row in journal.rows}
-        self._asked: dict[tuple[str, ...], str] = {}  # what was asked in this run -> the first arm that was
+        self._asked: dict[tuple[str, ...], str] = {}  # what the base was asked in this run -> the first arm that was
 
     def __contains__(self, key: Key) -> bool:
         return key in self._found
@@ -71,10 +71,15 @@ class Results:
         self._found |= new
 
     def take_over(self, arm: Arm, part: Asked) -> None:
-        """Give an arm the results of an earlier one that was asked the very same: where a task has no exemplars, their number changes nothing."""
+        """Give an arm of the base the results of an earlier one that was asked the very same: where a task has no exemplars, their number changes nothing.
+
+        Of tuned models there may be several, each with one way of asking.
+        """
+        if arm.model != "base":
+            return
         place = part.task.place
         digest = hashlib.sha256(repr((part.prompts, part.options)).encode()).hexdigest()
-        first = self._asked.setdefault((arm.model, arm.format, place, digest), arm.name)
+        first = self._asked.setdefault((arm.format, place, digest), arm.name)
         if first != arm.name:
             known = [(kind, item, result) for (kind, name, where, item), result in self._found.items() if (name, where) == (first, place)]
             self.add(((kind, arm.name, place, item), result) for kind, item, result in known if (kind, arm.name, place, item) not in self)
