@@ -27,7 +27,8 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str, *, control: bool 
     Args:
         control: Whether markers such as <end_of_turn> count as control tokens.
     """
-    ids: list[int] = tokenizer(whole_characters(text), add_special_tokens=False, split_special_tokens=not control)["input_ids"]
+    # Not verbose: whether a text fits the model is looked at where it matters, and the library would warn of each that is only measured.
+    ids: list[int] = tokenizer(whole_characters(text), add_special_tokens=False, split_special_tokens=not control, verbose=False)["input_ids"]
     return ids
 
 
