@@ -6,7 +6,7 @@ separator are joined as the file says, which for tasks of lm-evaluation-harness 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -131,19 +131,12 @@ def _pair(asker: Asker, spec: TaskSpec, item: Item, exemplars: Sequence[Item], w
     free answer is asked for, the prompt stays as it is. Source: lm-evaluation-harness, TemplateLM._encode_pair and generate_until.
     """
     context = few_shot_text(spec, item, exemplars, wording)
-    texts = list(_answers(item))
+    texts = item.choices or tuple(filter(None, [item.reference]))
     free = spec.kind == "generate"
     pairs = [(context, spec.delimiter + text) if free else context_and_continuation(context, text, spec.delimiter) for text in texts]
     given = asker.text(pairs[0][0] if pairs else context)
     options = tuple((text, asker.text(before + after)[len(given) :]) for text, (before, after) in zip(texts, pairs, strict=True))
     return [*asker.begin, *given] or asker.start, options
-
-
-def _answers(item: Item) -> Iterator[str]:
-    if item.choices:
-        yield from item.choices
-    elif item.reference:
-        yield item.reference
 
 
 def context_of(model: Any) -> int:  # noqa: ANN401 - peft's wrapper behaves as a PreTrainedModel

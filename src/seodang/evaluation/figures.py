@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seodang.evaluation.agreement import macro_f1, spearman
-from seodang.evaluation.summary import ItemScore, arms_of
+from seodang.evaluation.summary import ItemScore, arms_of, value_of
 
 
 def figures(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
@@ -57,10 +57,6 @@ def _of(scores: Sequence[ItemScore]) -> dict[str, _Figure]:
 
 
 def _mean(scores: Iterable[ItemScore], metric: str) -> _Figure:
-    pairs = [
-        (float(value), score.weights.get(metric, 1.0))
-        for score in scores
-        if (value := score.others[metric] if metric in score.others else getattr(score, metric, None)) is not None
-    ]
+    pairs = [(float(value), score.weights.get(metric, 1.0)) for score in scores if (value := value_of(score, metric)) is not None]
     whole = sum(weight for _, weight in pairs)
     return _Figure(sum(value * weight for value, weight in pairs) / whole if whole else None, len(pairs))

@@ -39,7 +39,12 @@ class ItemScore:
 
 def headline(score: ItemScore) -> float | None:
     """Return what speaks for an item: its score in its task's first metric; None where it wasn't asked in that way."""
-    value: float | None = score.others[score.headline] if score.headline in score.others else getattr(score, score.headline, None)
+    return value_of(score, score.headline)
+
+
+def value_of(score: ItemScore, metric: str) -> float | None:
+    """Return an item's score in a metric; what its task file says of it goes before what is measured of every item."""
+    value: float | None = score.others[metric] if metric in score.others else getattr(score, metric, None)
     return value
 
 
@@ -50,6 +55,7 @@ def is_right(score: ItemScore) -> bool | None:
 
 
 RIGHT_OR_WRONG = frozenset({"accuracy", "accuracy_norm", "exact", "stopped", "same_language", "ifeval_prompt_strict", "ifeval_prompt_loose"})
+"""Metrics that are 1 or 0 of a single item."""
 SHARES = RIGHT_OR_WRONG | {"ifeval_instruction_strict", "ifeval_instruction_loose", "rouge_l"}
 """Metrics whose means lie between 0 and 1, more being better."""
 LOWER_IS_BETTER = frozenset({"loss", "bits_per_byte", "repetition"})

@@ -39,7 +39,6 @@ METRICS: Final = {
     "ifeval_prompt_loose": ("IFEval 프롬프트, 느슨", "IFEval prompts, loose"),
     "ifeval_instruction_strict": ("IFEval 지시, 엄격", "IFEval instructions, strict"),
     "ifeval_instruction_loose": ("IFEval 지시, 느슨", "IFEval instructions, loose"),
-    "parity": ("병합 뒤 같은 답", "same answer when merged"),
 }
 KINDS: Final = {"regression": ("나빠짐", "regression"), "same": ("그대로", "same"), "gain": ("좋아짐", "gain")}
 
