@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seodang.data.checks.catalogue import CATALOGUE
-from seodang.data.checks.examination import examine
-from seodang.data.rows import Row
-from seodang.params import ExpectationsParams
-from seodang.params_file import load_params
+from seodang.config import ExpectationsParams
+from seodang.config.load import load_params
+from seodang.ingest.rows import Row
 from seodang.paths import Paths
+from seodang.validation.checks.registry import CATALOGUE
+from seodang.validation.checks.run import examine
 
 # Rules that warn, and that docs/data-quality.md recommends as `reject` in a strict setting.
 STRICT = ("input-thin", "input-referred", "instruction-echo")

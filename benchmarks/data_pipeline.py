@@ -24,9 +24,9 @@ from typing import Any
 
 import yaml
 
-from seodang.data.primer.generator import primer_records
-from seodang.data.readers import read_objects
-from seodang.params_file import overlaid, read_yaml
+from seodang.config.load import overlaid, read_yaml
+from seodang.ingest.readers.read import read_objects
+from seodang.primer.generator import primer_records
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = ("ingest", "validate", "prepare")
@@ -70,7 +70,7 @@ def project(folder: Path, source: Path) -> None:
 def measured(stage: str, folder: Path) -> dict[str, float]:
     """Run one stage and return seconds, CPU seconds and peak MB of its process."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "SEODANG_LOG_LEVEL": "WARNING"}
-    script = "import sys, resource; from seodang.cli import main; code = main(sys.argv[1:]); usage = resource.getrusage; print('PEAK', usage(resource.RUSAGE_SELF).ru_maxrss + usage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
+    script = "import sys, resource; from seodang.cli.main import main; code = main(sys.argv[1:]); usage = resource.getrusage; print('PEAK', usage(resource.RUSAGE_SELF).ru_maxrss + usage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     ended = subprocess.run([sys.executable, "-c", script, "stage", stage], cwd=folder, env=environment, capture_output=True, text=True, check=False)
     seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)

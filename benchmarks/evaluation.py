@@ -163,7 +163,7 @@ def _best(likelihoods: Sequence[float]) -> int:
 
 def _measure(options: argparse.Namespace) -> None:
     """Score all items one way, and write what came out and what it cost."""
-    from seodang.modeling.device import peak_memory_mb
+    from seodang.models.device import peak_memory_mb
 
     docs = _docs(options.scratch / "items.jsonl")
     run = with_seodang if options.one == OURS else with_harness
@@ -186,9 +186,9 @@ def _docs(path: Path) -> list[dict[str, Any]]:
 
 def with_seodang(options: argparse.Namespace, docs: Sequence[dict[str, Any]]) -> tuple[tuple[float, float], list[Any], list[list[float]]]:
     """Score by `score_choices`, as stage `evaluate` does; texts and tokens as the harness makes them."""
-    from seodang.modeling.device import keep_freed_memory
-    from seodang.modeling.loading import load_model, load_tokenizer
-    from seodang.modeling.scoring import Choice, score_choices
+    from seodang.inference.loglikelihood import Choice, score_choices
+    from seodang.models.device import keep_freed_memory
+    from seodang.models.loading import load_model, load_tokenizer
 
     keep_freed_memory()
     task, tokenizer = TASKS[options.task], load_tokenizer(options.model)

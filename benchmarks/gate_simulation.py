@@ -19,10 +19,10 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-from seodang.evaluation.gate import decide
-from seodang.evaluation.scores import Pairs
-from seodang.evaluation.statistics import Floats
-from seodang.params import GateParams
+from seodang.config import GateParams
+from seodang.gate.decision import decide
+from seodang.gate.scores import Pairs
+from seodang.gate.statistics import Floats
 
 ACCURACY = 0.6  # of the champion
 MARK, SPREAD = 6.0, 2.5  # of the champion's marks, before they are rounded and cut to 1..10

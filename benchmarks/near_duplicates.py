@@ -30,13 +30,13 @@ from typing import Any
 
 import numpy as np
 
-from seodang.data.duplicates import find_leaders
-from seodang.data.minhash import Sketches, bands_for
-from seodang.data.primer.generator import primer_records
-from seodang.data.readers import read_objects
-from seodang.data.traits import survey
-from seodang.params import PrepareParams
-from seodang.params_file import load_params
+from seodang.config import PrepareParams
+from seodang.config.load import load_params
+from seodang.ingest.readers.read import read_objects
+from seodang.preparation.deduplication import find_leaders
+from seodang.preparation.features import survey
+from seodang.preparation.minhash import Sketches, bands_for
+from seodang.primer.generator import primer_records
 from seodang.records import Language, detect_language, make_record
 
 ROOT = Path(__file__).resolve().parent.parent

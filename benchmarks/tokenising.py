@@ -30,13 +30,13 @@ from pathlib import Path
 import numpy as np
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from seodang.data.readers import read_objects
-from seodang.modeling.batch_encoding import BatchEncoder
-from seodang.modeling.lessons import make_lesson, read_lessons, write_lessons
-from seodang.modeling.tokenizing import tokenise_record
-from seodang.params import PromptFormat
+from seodang.config import PromptFormat
+from seodang.ingest.readers.read import read_objects
+from seodang.models.tokenization import tokenise_record
 from seodang.prompting import Renderer
 from seodang.records import Record, make_record
+from seodang.training.dataset import make_lesson, read_lessons, write_lessons
+from seodang.training.fast_encoding import BatchEncoder
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST = 1000  # records that are also tokenised one by one

@@ -81,12 +81,12 @@ def _table(precision: str, rows: dict[str, list[dict[str, float]]]) -> str:
 
 def _measure(arm: str, options: argparse.Namespace) -> dict[str, float]:
     """Train so many updates one way; return what it cost."""
-    from seodang.jsonl import read_records
-    from seodang.modeling.lessons import read_lessons, write_lessons
-    from seodang.modeling.loading import load_tokenizer
-    from seodang.modeling.packing import UpdateSampler
-    from seodang.params_file import load_params
+    from seodang.config.load import load_params
+    from seodang.io.jsonl import read_records
+    from seodang.models.loading import load_tokenizer
     from seodang.paths import Paths
+    from seodang.training.dataset import read_lessons, write_lessons
+    from seodang.training.packing import UpdateSampler
 
     paths = Paths(options.project)
     params = load_params(paths.params)
@@ -221,10 +221,10 @@ def with_transformers(base: Path, tokenizer: Any, lessons: Any, order: list[list
 
 def with_seodang(base: Path, tokenizer: Any, lessons: Any, order: list[list[int]], train: Any, clock: Clock, folder: Path, *, grouped: bool) -> None:  # noqa: ANN401
     """The trainer of stage `train`, without its trackers, validation and checks."""
-    from seodang.modeling.device import keep_freed_memory
-    from seodang.modeling.loading import load_model
-    from seodang.modeling.tokenizing import pad_id
-    from seodang.modeling.training import short_run
+    from seodang.models.device import keep_freed_memory
+    from seodang.models.loading import load_model
+    from seodang.models.tokenization import pad_id
+    from seodang.training.finetune import short_run
 
     keep_freed_memory()
     short_run(load_model(base, train.precision, "cpu"), lessons, train, len(order), pad=pad_id(tokenizer), device="cpu", run=folder / "run", callbacks=[clock.callback()])

@@ -93,8 +93,8 @@ def _profiles(options: argparse.Namespace) -> str:
 
 
 def _measure(options: argparse.Namespace) -> dict[str, float]:
-    from seodang.modeling.loading import load_tokenizer
-    from seodang.params_file import load_params
+    from seodang.config.load import load_params
+    from seodang.models.loading import load_tokenizer
     from seodang.paths import Paths
 
     paths = Paths(options.project)
@@ -110,9 +110,9 @@ def _measure(options: argparse.Namespace) -> dict[str, float]:
 def _profile(options: argparse.Namespace, paths: Any, params: Any, train: Any, tokenizer: Any, scratch: Path) -> dict[str, float]:  # noqa: ANN401
     from torch.profiler import ProfilerActivity, profile
 
-    from seodang.jsonl import read_records
-    from seodang.modeling.lessons import read_lessons, write_lessons
-    from seodang.modeling.packing import UpdateSampler
+    from seodang.io.jsonl import read_records
+    from seodang.training.dataset import read_lessons, write_lessons
+    from seodang.training.packing import UpdateSampler
 
     write_lessons(scratch / "lessons", read_records(paths.split("train")), tokenizer, params.prompt.format, train.max_length)
     lessons = read_lessons(scratch / "lessons")
@@ -132,7 +132,7 @@ def _grown(options: argparse.Namespace, train: Any, tokenizer: Any, scratch: Pat
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
-    from seodang.modeling.lessons import LessonCounts, Lessons
+    from seodang.training.dataset import LessonCounts, Lessons
 
     length, vocabulary, count = int(options.length), int(options.vocabulary), RECORDS * options.updates
     torch.manual_seed(1)

@@ -28,7 +28,7 @@ from prefect.states import Completed
 from flows import reports
 from flows.leash import leashed
 from seodang.errors import ArtefactError, SeodangError
-from seodang.jsonl import read_json
+from seodang.io.jsonl import read_json
 from seodang.paths import Paths
 
 _PROJECT = Path(__file__).resolve().parent.parent

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from seodang.config import ModelParams
+from seodang.config.load import overlaid, parse_params, read_yaml
 from seodang.errors import ModelError, SeodangError
-from seodang.modeling.loading import load_model
-from seodang.params import ModelParams
-from seodang.params_file import overlaid, parse_params, read_yaml
+from seodang.models.loading import load_model
 from seodang.paths import Paths
 from seodang.stages import base as stage
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from seodang.jsonl import record_row, write_json, write_rows
-from seodang.params.prepare import CardParams
+from seodang.config.prepare import CardParams
+from seodang.io.jsonl import record_row, write_json, write_rows
 from seodang.paths import Paths
 from seodang.records import Record, make_record
 

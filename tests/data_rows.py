@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from seodang.data.rows import FIELDS, Row
-from seodang.params import ExpectationsParams
-from seodang.params_file import overlaid, read_yaml
+from seodang.config import ExpectationsParams
+from seodang.config.load import overlaid, read_yaml
+from seodang.ingest.rows import FIELDS, Row
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 _BARE: Row = {

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from seodang.config.load import parse_section
 from seodang.evaluation.tasks.loading import load_task, records_task
 from seodang.evaluation.tasks.spec import TaskSpec
-from seodang.params_file import parse_section
 from seodang.records import make_record
 
 DATA = {"file": "asked.tsv", "exemplars": None, "id": None, "columns": {}, "where": None}

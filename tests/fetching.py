@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from tiny_sources import file_source
 
-from seodang.data.places import local_files
+from seodang.config import SourceParams
 from seodang.errors import SourceError
-from seodang.params import SourceParams
+from seodang.ingest.fetch.locate import local_files
 
 BODY = b'{"instruction": "a", "output": "b"}\n' * 400
 SHA256 = hashlib.sha256(BODY).hexdigest()

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from seodang.errors import ParamsError
-from seodang.modeling.launching import from_first, is_first, launch
+from seodang.training.distributed import from_first, is_first, launch
 
 __all__ = ["Path", "die_in_the_second", "fail_in_the_second", "launch", "wait", "write_what_the_first_finds"]
 

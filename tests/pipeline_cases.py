@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from tiny_models import make_tiny_model
 
-from seodang.params_file import overlaid, read_yaml
+from seodang.config.load import overlaid, read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL: dict[str, Any] = {

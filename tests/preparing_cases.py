@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from seodang.data.duplicates import Removed, choose_kept, find_leaders
-from seodang.data.minhash import Sketches, bands_for
-from seodang.data.traits import Traits, survey
-from seodang.params import PrepareParams
+from seodang.config import PrepareParams
+from seodang.preparation.deduplication import Removed, choose_kept, find_leaders
+from seodang.preparation.features import Traits, survey
+from seodang.preparation.minhash import Sketches, bands_for
 from seodang.records import Record, make_record
 
 DUPLICATES = {"threshold": 0.8, "shingle_ko": 3, "shingle_en": 5, "permutations": 128, "min_characters": 40, "template_after": 20}

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pipeline_cases import SMALL, command, make_project
 
-from seodang.params_file import overlaid, read_yaml
+from seodang.config.load import overlaid, read_yaml
 
 STAGES = ("base", "ingest", "validate", "prepare", "train", "evaluate", "gate")
 

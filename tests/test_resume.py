@@ -13,8 +13,8 @@ import psutil
 import pytest
 from pipeline_cases import SMALL, command, environment, make_project
 
-from seodang.jsonl import sha256_of
-from seodang.params_file import overlaid
+from seodang.config.load import overlaid
+from seodang.io.jsonl import sha256_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

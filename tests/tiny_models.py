@@ -32,7 +32,7 @@ def make_tiny_model(folder: Path, *, tied: bool = True) -> Path:
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
-    from seodang.modeling.primer_base import train_tokenizer
+    from seodang.primer_base.model import train_tokenizer
 
     tokenizer = train_tokenizer(_TEXTS * 5, vocabulary=400, context=_CONTEXT)
     torch.manual_seed(7)
@@ -61,7 +61,7 @@ def make_tiny_adapter(base: Path, folder: Path, seed: int = 11) -> Path:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from seodang.modeling.packaged import load_plain
+    from seodang.packaging.model_folder import load_plain
 
     torch.manual_seed(seed)
     config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
@@ -71,10 +71,10 @@ def make_tiny_adapter(base: Path, folder: Path, seed: int = 11) -> Path:
 
 def make_packaged_model(folder: Path, format: Any = "koalpaca", max_new_tokens: int = 24) -> Path:
     """Save a tiny model that knows KOREAN and ENGLISH by heart, with its card, as stage `package` leaves it."""
-    from seodang.modeling.loading import load_tokenizer
-    from seodang.modeling.packaged import Card, load_plain, write_card
-    from seodang.modeling.tokenizing import end_id, tokenise
-    from seodang.params import PromptParams
+    from seodang.config import PromptParams
+    from seodang.models.loading import load_tokenizer
+    from seodang.models.tokenization import end_id, tokenise
+    from seodang.packaging.model_folder import Card, load_plain, write_card
     from seodang.prompting import fingerprint
 
     make_tiny_model(folder)

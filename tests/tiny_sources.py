@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from seodang.data.sources import file_rows
-from seodang.params import TableTemplate
+from seodang.config import TableTemplate
+from seodang.ingest.sources import file_rows
 
 
 def file_source(name: str, path: str | None, **changes: Any) -> dict[str, Any]:

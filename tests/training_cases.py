@@ -13,14 +13,14 @@ from pathlib import Path
 
 from transformers import TrainerCallback
 
-from seodang.modeling.launching import from_first, is_first, launch
-from seodang.modeling.lessons import Lessons, read_lessons, write_lessons
-from seodang.modeling.loading import load_model, load_tokenizer
-from seodang.modeling.tokenizing import end_id, pad_id
-from seodang.modeling.tracking import tracked
-from seodang.modeling.training import Outcome, Places, Splits, train_model
-from seodang.params import TrainParams
+from seodang.config import TrainParams
+from seodang.models.loading import load_model, load_tokenizer
+from seodang.models.tokenization import end_id, pad_id
 from seodang.records import Record, record_id
+from seodang.training.dataset import Lessons, read_lessons, write_lessons
+from seodang.training.distributed import from_first, is_first, launch
+from seodang.training.finetune import Outcome, Places, Splits, train_model
+from seodang.training.tracking import tracked
 
 _QUESTIONS = ("이 문장의 감정은?", "Classify the sentiment of this sentence", "다음 문장의 감정을 분석해 주세요")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGET = ROOT / "src" / "seodang" / "data" / "check.yaml"
+TARGET = ROOT / "src" / "seodang" / "validation" / "check.yaml"
 _HEAD = "# Written by tools/write_check_yaml.py from profiles/tiny.yaml: what `seodang check` goes by in a folder without params.yaml.\n"
 
 

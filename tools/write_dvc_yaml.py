@@ -13,12 +13,12 @@ from typing import Any
 import grimp
 from ruamel.yaml import YAML
 
-from seodang.curves import EVERY_RUN, TRAIN_LOSS, VALIDATION_LOSS, Curve, folder_of
 from seodang.paths import Paths
+from seodang.training.curves import EVERY_RUN, TRAIN_LOSS, VALIDATION_LOSS, Curve, folder_of
 
 ROOT = Path(__file__).resolve().parent.parent
 # The dispatcher imports a stage by name; cli and dispatcher themselves decide nothing.
-_IGNORED = {"seodang.cli", "seodang.__main__"}
+_IGNORED = {"seodang.cli.main", "seodang.__main__"}
 _SERVICE = "seodang.service.app"  # no stage imports it, but `package` ships it
 
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from seodang.cli import main
+from seodang.cli.main import main
 
 sys.exit(main())

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from seodang.params import PromptFormat
+from seodang.config import PromptFormat
 from seodang.records import Record, Turn
 
 # Wording: README of tatsu-lab/stanford_alpaca, "Data Release".

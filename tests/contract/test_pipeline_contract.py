@@ -8,7 +8,7 @@ import grimp
 import pytest
 import yaml
 
-from seodang.params import Params
+from seodang.config import Params
 from seodang.stages import STAGES, load_stage, sections_read_by
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,11 +10,11 @@ import pytest
 import yaml
 from registry_cases import REPOSITORY, commit, make_repository, produce, run, state
 
-from seodang.cli import main
+from seodang.cli.main import main
 from seodang.errors import ArtefactError, ModelError
-from seodang.jsonl import sha256_of
+from seodang.io.jsonl import sha256_of
 from seodang.paths import Paths
-from seodang.registry import moving
+from seodang.registry import promotion
 from seodang.registry.champion import fetch_champion, fetch_packaged, read_champion
 from seodang.registry.history import read_history
 from seodang.registry.tags import registered
@@ -32,9 +32,9 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def promoted_twice(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository whose second model is champion."""
     root = copied(empty, tmp_path_factory.mktemp("twice") / "project")
-    moving.promote(Paths(root), "처음", None)
+    promotion.promote(Paths(root), "처음", None)
     produce(Paths(root), "two", accuracy=0.97)
-    moving.promote(Paths(root), "더 나음", None)
+    promotion.promote(Paths(root), "더 나음", None)
     return root
 
 
@@ -52,7 +52,7 @@ def paths(empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths
 @pytest.fixture
 def twice(promoted_twice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     """In which BentoML is left out: a rollback's service has tests of its own."""
-    monkeypatch.setattr(moving, "make_servable", lambda champion, paths: champion.bento_tag)
+    monkeypatch.setattr(promotion, "make_servable", lambda champion, paths: champion.bento_tag)
     root = copied(promoted_twice, tmp_path / "project")
     monkeypatch.chdir(root)
     return Paths(root)
@@ -209,7 +209,7 @@ def test_a_promotion_that_cannot_be_committed_leaves_nothing_half_done(twice, ca
 
 def test_a_promotion_killed_before_its_record_is_told_and_finished_by_the_same_command(twice, capsys):
     produce(twice, "three")
-    moving.move(twice.root, "v0.3.0", run(twice.root, "git", "rev-parse", "HEAD").stdout.strip(), "v0.2.0", "killed")
+    promotion.move(twice.root, "v0.3.0", run(twice.root, "git", "rev-parse", "HEAD").stdout.strip(), "v0.2.0", "killed")
     assert registry("list") == 0
     assert "registry/champion.json: v0.2.0; git tags: v0.3.0" in capsys.readouterr().out
     assert registry("promote") == 0

@@ -11,7 +11,7 @@ import pytest
 from tiny_models import ENGLISH, KOREAN, make_packaged_model
 
 from seodang.errors import ModelError
-from seodang.modeling.packaged import CARD, content_version
+from seodang.packaging.model_folder import CARD, content_version
 from seodang.service.assistant import Assistant, RequestRejected
 
 

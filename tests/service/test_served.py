@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import pytest
 from tiny_models import ENGLISH, KOREAN, REPOSITORY, free_port, use_bentoml_home
 
-from seodang.modeling.packaged import CARD, content_version, read_card
-from seodang.registry.bento import build_bento, store_model
+from seodang.packaging.bento import build_bento, store_model
+from seodang.packaging.model_folder import CARD, content_version, read_card
 
 pytestmark = pytest.mark.slow
 

@@ -14,10 +14,10 @@ import pytest
 from tiny_models import make_tiny_adapter, make_tiny_model
 from training_cases import records, train_params
 
-from seodang import measuring
-from seodang.jsonl import read_json, read_rows, write_records
-from seodang.modeling import one_model
-from seodang.params import EvaluateParams, PromptParams
+from seodang.config import EvaluateParams, PromptParams
+from seodang.evaluation import runner
+from seodang.io.jsonl import read_json, read_rows, write_records
+from seodang.models import slot
 from seodang.paths import Paths
 from seodang.registry.champion import write_champion
 from seodang.stages import evaluate as stage
@@ -41,7 +41,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[list[Any]]:
     """Of each model that is loaded, those still in memory when its loading begins."""
     alive: list[list[Any]] = []
     models: list[weakref.ref[Any]] = []
-    load_model = one_model.load_model
+    load_model = slot.load_model
 
     def load(folder: Path, precision: str, device: str) -> Any:
         alive.append([reference() for reference in models if reference() is not None])
@@ -49,7 +49,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[list[Any]]:
         models.append(weakref.ref(model))
         return model
 
-    monkeypatch.setattr(one_model, "load_model", load)
+    monkeypatch.setattr(slot, "load_model", load)
     return alive
 
 
@@ -74,7 +74,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from seodang import measuring
-from seodang.params import EvaluateParams, PromptParams, TrainParams
+from seodang.config import EvaluateParams, PromptParams, TrainParams
 from seodang.paths import Paths
 from seodang.stages import evaluate
 score = measuring.score_choices
@@ -101,10 +101,8 @@ def test_an_evaluation_that_was_killed_goes_on_and_asks_nothing_twice(paths, mon
     kept = len(rows)
     assert kept >= 7
     asked: list[int] = []
-    score = measuring.score_choices
-    monkeypatch.setattr(
-        measuring, "score_choices", lambda model, choices, tokens, *, known: (asked.append(len(choices) - len(known)), score(model, choices, tokens, known=known))[1]
-    )
+    score = runner.score_choices
+    monkeypatch.setattr(runner, "score_choices", lambda model, choices, tokens, *, known: (asked.append(len(choices) - len(known)), score(model, choices, tokens, known=known))[1])
     assert arms(paths) == ["zero_shot", "few_shot", "tuned"]
     resumed = paths.scores.read_bytes()
     monkeypatch.undo()

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from seodang.evaluation import gate
-from seodang.evaluation.reasons import Reason
+from seodang.gate import decision
+from seodang.gate.messages import Reason
 from seodang.stages.evaluate import shots_rows
 from seodang.stages.gate import headline
 
@@ -44,13 +44,13 @@ def test_without_tasks_that_have_choices_the_exact_answers_are_plotted():
 
 def found(**changes):
     kept = {"rule": 0, "against": "few_shot/3", "ask": "better", "metric": "accuracy", "of": "", "margin": 0.0, "items": 200, "candidate": 0.9, "reference": 0.5, "difference": 0.4}
-    return gate.Test(**{**kept, "low": 0.31, "high": 0.49, "p": 0.0002, "p_mcnemar": None, "p_holm": 0.0004, "needed": None, "passed": True, **changes})
+    return decision.Test(**{**kept, "low": 0.31, "high": 0.49, "p": 0.0002, "p_mcnemar": None, "p_holm": 0.0004, "needed": None, "passed": True, **changes})
 
 
 def test_the_gate_s_metrics_keep_their_names_when_another_number_of_exemplars_is_best():
     tests = [found(), found(rule=1, of="ko", ask="not_worse"), found(rule=2, against="champion", low=None, high=None, passed=None)]
     reasons = [Reason(test.passed, "", "") for test in tests]
-    metrics = headline(gate.Decision(verdict="inconclusive", reasons=reasons, tests=tests))
+    metrics = headline(decision.Decision(verdict="inconclusive", reasons=reasons, tests=tests))
     assert metrics["verdict"] == "inconclusive"
     assert metrics["rules"] == {"met": 2, "not_met": 0, "not_told": 1}
     assert list(metrics["differences"]) == ["rule1_accuracy_few_shot", "rule2_accuracy_few_shot_ko", "rule3_accuracy_champion"]

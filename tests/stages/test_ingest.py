@@ -9,10 +9,10 @@ import pytest
 from tiny_models import free_port
 from tiny_sources import file_source as source
 
-from seodang.data.rows import FIELDS
+from seodang.config import IngestParams
 from seodang.errors import SourceError
-from seodang.jsonl import read_json, read_rows, sha256_of
-from seodang.params import IngestParams
+from seodang.ingest.rows import FIELDS
+from seodang.io.jsonl import read_json, read_rows, sha256_of
 from seodang.paths import Paths
 from seodang.stages import ingest
 
@@ -116,7 +116,7 @@ def test_a_source_that_became_unreadable_leaves_the_former_rows_whole(paths):
 
 
 def test_a_source_that_does_not_answer_may_be_tried_again_but_not_beside_one_that_is_wrong(tmp_path, monkeypatch):
-    monkeypatch.setattr("seodang.data.web_files._PAUSES", ())
+    monkeypatch.setattr("seodang.ingest.fetch.http._PAUSES", ())
     paths = Paths(tmp_path)
     silent = source("silent", f"http://127.0.0.1:{free_port()}/data.jsonl", sha256="0" * 64)
     sources = {"alone": [silent], "beside": [silent, source("gone", "gone.json")]}

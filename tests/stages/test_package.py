@@ -15,14 +15,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tiny_models import REPOSITORY, copy_project, make_tiny_adapter, make_tiny_model, use_bentoml_home
 
+from seodang.config import PackageParams, PromptParams
+from seodang.config.load import load_params
 from seodang.errors import ArtefactError, GateRejected, ModelError, ParityError
-from seodang.jsonl import read_json, sha256_of, write_json, write_records
-from seodang.modeling.packaged import CARD, read_card
-from seodang.params import PackageParams, PromptParams
-from seodang.params_file import load_params
+from seodang.io.jsonl import read_json, sha256_of, write_json, write_records
+from seodang.packaging.model_card import MODEL_CARD
+from seodang.packaging.model_folder import CARD, read_card
 from seodang.paths import Paths
 from seodang.records import make_record
-from seodang.registry.model_card import MODEL_CARD
 from seodang.stages import package as stage
 
 PROMPT = PromptParams(format="koalpaca")

@@ -8,11 +8,11 @@ import pytest
 from preparing_cases import prepare_params, record
 
 import seodang.stages.prepare as stage
-from seodang.data.splitting import SPLITS, split_of
+from seodang.config import IngestParams, SourceParams
 from seodang.errors import ArtefactError, SplitError
-from seodang.jsonl import read_json, write_records
-from seodang.params import IngestParams, SourceParams
+from seodang.io.jsonl import read_json, write_records
 from seodang.paths import Paths
+from seodang.preparation.splitting import SPLITS, split_of
 from seodang.records import Record
 
 PASSAGE = "가을이 되면 설악산의 단풍이 산꼭대기에서부터 천천히 아래로 물들어 내려오기 시작합니다"

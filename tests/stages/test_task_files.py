@@ -12,14 +12,14 @@ from evaluation_cases import raw_spec
 from tiny_models import make_tiny_adapter, make_tiny_model
 from training_cases import records, train_params
 
+from seodang.config import EvaluateParams, GateParams, PromptParams
 from seodang.errors import EvaluationError
-from seodang.evaluation.items import fingerprint
-from seodang.jsonl import read_json, read_records, read_rows, write_records
-from seodang.params import EvaluateParams, GateParams, PromptParams
+from seodang.evaluation.samples import fingerprint
+from seodang.evaluation.task_files import items_of_files
+from seodang.io.jsonl import read_json, read_records, read_rows, write_records
 from seodang.paths import Paths
 from seodang.registry.champion import write_champion
 from seodang.stages import evaluate, gate
-from seodang.suites import items_of_files
 
 RULE = {"against": "base", "ask": "better", "metric": "accuracy", "higher_is_better": True, "margin": 0.0, "tasks": [], "each": "all"}
 EVALUATE = EvaluateParams(

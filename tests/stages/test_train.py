@@ -6,9 +6,9 @@ import pytest
 from tiny_models import make_tiny_model
 from training_cases import records, train_params
 
-from seodang.jsonl import read_json, write_records
-from seodang.modeling.adapters import trained_sha256
-from seodang.params import PromptParams
+from seodang.config import PromptParams
+from seodang.io.jsonl import read_json, write_records
+from seodang.models.adapters import trained_sha256
 from seodang.paths import Paths
 from seodang.stages import train as stage
 

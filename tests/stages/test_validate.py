@@ -7,10 +7,10 @@ import json
 import pytest
 from data_rows import row, shipped_expectations
 
-from seodang.data.rows import fault
+from seodang.config import PromptParams
 from seodang.errors import ArtefactError, DataRejected, ModelError
-from seodang.jsonl import read_json, read_records, read_rows, sha256_of, write_rows
-from seodang.params import PromptParams
+from seodang.ingest.rows import fault
+from seodang.io.jsonl import read_json, read_records, read_rows, sha256_of, write_rows
 from seodang.paths import Paths
 from seodang.stages import validate
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from seodang.errors import NotPromoted, RegistryError
-from seodang.jsonl import read_json
+from seodang.gate.verdict import digest, promoted, without_schema
+from seodang.io.jsonl import read_json
 from seodang.paths import Paths
-from seodang.registry.repository import uncommitted
-from seodang.registry.verdicts import digest, promoted, without_schema
+from seodang.registry.git import uncommitted
 
 _JUDGED = ("evaluate", "gate", "package")  # the stages whose outputs a promotion rests on
 _TUNED = "tuned"
@@ -83,7 +83,7 @@ def candidate(verdict: dict[str, Any], package: dict[str, Any], evaluated: dict[
 
 def _check_same(verdict: dict[str, Any], package: dict[str, Any], paths: Paths) -> None:
     """Refuse a verdict that is about something else than what was packaged, or weights that are not those."""
-    from seodang.modeling.checkpoints import weights_sha256
+    from seodang.models.checkpoints import weights_sha256
 
     if without_schema(verdict) != package["lineage"]["verdict"]:
         raise RegistryError(

@@ -14,10 +14,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from seodang.config.section import Sha256
 from seodang.errors import ArtefactError, ModelError
-from seodang.full_disk import full_disk_told
-from seodang.jsonl import flush_folder, sweep, write_json
-from seodang.params.section import Sha256
+from seodang.io.disk_full import full_disk_told
+from seodang.io.jsonl import flush_folder, sweep, write_json
 from seodang.paths import Paths
 
 Version = Annotated[str, Field(pattern=r"^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")]
@@ -85,7 +85,7 @@ def fetch_champion(champion: Champion, paths: Paths) -> Path:
     Raises:
         ModelError: If neither cache nor remote has it, or what they have is something else.
     """
-    from seodang.modeling.adapters import trained_sha256
+    from seodang.models.adapters import trained_sha256
 
     return _fetched(champion, paths, paths.adapter, champion.adapter_sha256, trained_sha256)
 
@@ -96,7 +96,7 @@ def fetch_packaged(champion: Champion, paths: Paths) -> Path:
     Raises:
         ModelError: If neither cache nor remote has it, or what they have is something else.
     """
-    from seodang.modeling.checkpoints import weights_sha256
+    from seodang.models.checkpoints import weights_sha256
 
     return _fetched(champion, paths, paths.merged, champion.weights_sha256, weights_sha256)
 

@@ -6,11 +6,11 @@ import unicodedata
 from collections.abc import Sequence
 
 from seodang.errors import ArtefactError, RegistryError
-from seodang.jsonl import read_json
+from seodang.io.jsonl import read_json
 from seodang.paths import Paths
 from seodang.registry.champion import Champion, read_champion
+from seodang.registry.git import head
 from seodang.registry.history import Move, read_history, version_named
-from seodang.registry.repository import head
 from seodang.registry.tags import CHAMPION, registered
 
 _HEADINGS = ("버전 / version", "단계 / stage", "언제 / when (UTC)", "accuracy", "판정 / verdict", "bento")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from seodang.errors import RegistryError
-from seodang.registry.repository import git, identity
+from seodang.registry.git import git, identity
 
 NAME: Final = "seodang"  # as under `artifacts:` in dvc.yaml
 CHAMPION: Final = "champion"

@@ -88,8 +88,8 @@ class Seodang:
     @staticmethod
     def refuse_foreign_prompts() -> None:
         """Stop `bentoml serve` itself; a worker that refuses would be started again without end."""
-        from seodang.modeling.loading import load_tokenizer
-        from seodang.modeling.packaged import check_renderer, read_card
+        from seodang.models.loading import load_tokenizer
+        from seodang.packaging.model_folder import check_renderer, read_card
 
         folder = Path(_stored_model().path)
         try:

@@ -11,10 +11,10 @@ import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from seodang.errors import SeodangError
-from seodang.modeling.device import choose_device
-from seodang.modeling.loading import load_tokenizer
-from seodang.modeling.packaged import Card, check_renderer, load_plain, read_card
-from seodang.modeling.tokenizing import encode_prompt
+from seodang.models.device import choose_device
+from seodang.models.loading import load_tokenizer
+from seodang.models.tokenization import encode_prompt
+from seodang.packaging.model_folder import Card, check_renderer, load_plain, read_card
 from seodang.prompting import render_prompt
 from seodang.records import normalise
 

@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from seodang.params import Params
+from seodang.config import Params
 from seodang.paths import Paths
 
 STAGES = ("base", "ingest", "validate", "prepare", "train", "evaluate", "gate", "package")

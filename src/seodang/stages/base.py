@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from seodang.full_disk import full_disk_told
-from seodang.jsonl import sha256_of, write_json
-from seodang.modeling import base_models
-from seodang.modeling.checkpoints import combined_sha256, weight_files
-from seodang.params import ModelParams
+from seodang.config import ModelParams
+from seodang.io.disk_full import full_disk_told
+from seodang.io.jsonl import sha256_of, write_json
+from seodang.models import base
+from seodang.models.checkpoints import combined_sha256, weight_files
 from seodang.paths import Paths
 from seodang.stages import Report
 
@@ -27,7 +27,7 @@ def run(*, model: ModelParams, paths: Paths) -> Report:
     files = {file.name: sha256_of(file) for file in sorted(paths.base.iterdir()) if file.is_file()}
     weights = combined_sha256({file.name: files[file.name] for file in weight_files(paths.base)})
     report = {
-        **base_models.origin_of(model),
+        **base.origin_of(model),
         "trust_remote_code": model.trust_remote_code,
         "licence": model.licence,
         "weights_sha256": weights,
@@ -41,15 +41,15 @@ def run(*, model: ModelParams, paths: Paths) -> Report:
 def _make(model: ModelParams, paths: Paths) -> None:
     match model.source:
         case "bundled" | "path":
-            base_models.copy_checkpoint(model, paths.root, paths.base)
+            base.copy_checkpoint(model, paths.root, paths.base)
         case "hub":
-            base_models.download_checkpoint(model, paths.downloads, paths.base)
+            base.download_checkpoint(model, paths.downloads, paths.base)
         case "gguf-package":
             assert model.gguf is not None  # ModelParams holds it to that
-            base_models.unpack_gguf(model.gguf, paths.model_cache, paths.base)
+            base.unpack_gguf(model.gguf, paths.model_cache, paths.base)
         case "scratch":
-            from seodang.stages.scratch import make_primer_base
+            from seodang.primer_base.pretrain import make_primer_base
 
             assert model.scratch is not None  # ModelParams holds it to that
-            with base_models.replaced_folder(paths.base) as folder:
+            with base.replaced_folder(paths.base) as folder:
                 make_primer_base(model.scratch, folder)

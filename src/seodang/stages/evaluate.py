@@ -16,25 +16,25 @@ from typing import Any, cast
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from seodang.asked import Arm
+from seodang.config import EvaluateParams, PromptFormat, PromptParams, TrainParams
 from seodang.errors import EvaluationError
-from seodang.evaluation.figures import figures
-from seodang.evaluation.items import TaskItems, choose_items, fingerprint
-from seodang.evaluation.journal import Journal
-from seodang.evaluation.summary import CHAMPION, SHARES, TUNED, ItemScore, best_arm, by_arm, by_task
-from seodang.jsonl import read_records, sha256_of, write_atomically, write_json, write_records, write_rows
-from seodang.measuring import Results, measure, most_wordings, ways_of_base
-from seodang.modeling.adapters import trained_sha256
-from seodang.modeling.asking import Asker
-from seodang.modeling.device import choose_device, keep_freed_memory, peak_memory_mb
-from seodang.modeling.loading import load_tokenizer
-from seodang.modeling.one_model import OneModel
-from seodang.params import EvaluateParams, PromptFormat, PromptParams, TrainParams
+from seodang.evaluation.aggregate import CHAMPION, SHARES, TUNED, ItemScore, best_arm, by_arm, by_task
+from seodang.evaluation.requests import Arm
+from seodang.evaluation.result_log import Journal
+from seodang.evaluation.runner import Results, measure, most_wordings, ways_of_base
+from seodang.evaluation.samples import TaskItems, choose_items, fingerprint
+from seodang.evaluation.task_files import items_of_files
+from seodang.evaluation.task_metrics import figures
+from seodang.inference.prompt_encoder import Asker
+from seodang.io.jsonl import read_records, sha256_of, write_atomically, write_json, write_records, write_rows
+from seodang.models.adapters import trained_sha256
+from seodang.models.device import choose_device, keep_freed_memory, peak_memory_mb
+from seodang.models.loading import load_tokenizer
+from seodang.models.slot import OneModel
 from seodang.paths import Paths
 from seodang.prompting import fingerprint as prompt_fingerprint
 from seodang.registry.champion import Champion, fetch_packaged, read_champion
 from seodang.stages import Report
-from seodang.suites import items_of_files
 
 logger = logging.getLogger(__name__)
 

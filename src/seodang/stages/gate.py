@@ -6,11 +6,11 @@ import logging
 from dataclasses import asdict
 from typing import Any
 
-from seodang.evaluation.gate import Decision, decide
-from seodang.evaluation.scores import pair, scores_of
-from seodang.evaluation.summary import CHAMPION, TUNED
-from seodang.jsonl import read_json, read_rows, sha256_of, write_json
-from seodang.params import GateParams
+from seodang.config import GateParams
+from seodang.evaluation.aggregate import CHAMPION, TUNED
+from seodang.gate.decision import Decision, decide
+from seodang.gate.scores import pair, scores_of
+from seodang.io.jsonl import read_json, read_rows, sha256_of, write_json
 from seodang.paths import Paths
 from seodang.reports.evaluation import write_evaluation_report
 from seodang.stages import Report

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from seodang.data.files import LocalFile
-from seodang.data.rows import Row
-from seodang.data.sources import Tally, source_rows
+from seodang.config import IngestParams, SourceParams
 from seodang.errors import SourceError
-from seodang.jsonl import sha256_of, write_json, write_rows
-from seodang.params import IngestParams, SourceParams
+from seodang.ingest.fetch.files import LocalFile
+from seodang.ingest.rows import Row
+from seodang.ingest.sources import Tally, source_rows
+from seodang.io.jsonl import sha256_of, write_json, write_rows
+from seodang.io.progress import progress
 from seodang.paths import Paths
-from seodang.progress import progress
 from seodang.stages import Report
 
 logger = logging.getLogger(__name__)

@@ -16,22 +16,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from seodang.config import PackageParams, PromptParams, TrainParams
 from seodang.errors import ArtefactError, GateRejected, ParityError
-from seodang.full_disk import full_disk_told
-from seodang.jsonl import read_json, read_records, sha256_of, write_atomically, write_json
+from seodang.gate.verdict import promoted, without_schema
+from seodang.io.disk_full import full_disk_told
+from seodang.io.jsonl import read_json, read_records, sha256_of, write_atomically, write_json
 from seodang.licences import licence_summary
-from seodang.modeling.adapters import trained_sha256
-from seodang.modeling.checkpoints import check_space, on_one_disk, weights_sha256
-from seodang.modeling.loading import load_tokenizer
-from seodang.modeling.merging import ParityReport, check_parity, merge, merged_size
-from seodang.modeling.packaged import CARD, Card, content_version, write_card
-from seodang.modeling.tokenizing import encode_prompt, end_id
-from seodang.params import PackageParams, PromptParams, TrainParams
+from seodang.models.adapters import trained_sha256
+from seodang.models.checkpoints import check_space, on_one_disk, weights_sha256
+from seodang.models.loading import load_tokenizer
+from seodang.models.tokenization import encode_prompt, end_id
+from seodang.packaging.bento import build_bento, store_folder, store_model
+from seodang.packaging.merge import ParityReport, check_parity, merge, merged_size
+from seodang.packaging.model_card import MODEL_CARD, CardFacts, model_card
+from seodang.packaging.model_folder import CARD, Card, content_version, write_card
 from seodang.paths import Paths
 from seodang.prompting import fingerprint, render_record
-from seodang.registry.bento import build_bento, store_folder, store_model
-from seodang.registry.model_card import MODEL_CARD, CardFacts, model_card
-from seodang.registry.verdicts import promoted, without_schema
 from seodang.stages import Report
 
 logger = logging.getLogger(__name__)

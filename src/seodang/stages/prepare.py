@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seodang.data.card import write_data_card
-from seodang.data.leaks import Leak
-from seodang.data.preparing import EXACT, FATES, KEPT, LEAK, NEAR, Prepared, count_by, lines_to_write, prepare_records
-from seodang.data.splitting import SPLITS
-from seodang.jsonl import Writer, sha256_of, write_json
-from seodang.params import IngestParams, PrepareParams
+from seodang.config import IngestParams, PrepareParams
+from seodang.io.jsonl import Writer, sha256_of, write_json
+from seodang.io.progress import progress
 from seodang.paths import Paths
-from seodang.progress import progress
+from seodang.preparation.data_card import write_data_card
+from seodang.preparation.decontamination import Leak
+from seodang.preparation.pipeline import EXACT, FATES, KEPT, LEAK, NEAR, Prepared, count_by, lines_to_write, prepare_records
+from seodang.preparation.splitting import SPLITS
 from seodang.stages import Report
 
 logger = logging.getLogger(__name__)

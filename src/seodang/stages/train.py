@@ -11,25 +11,25 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from seodang.curves import read_curves
+from seodang.config import PromptParams, TrainParams
 from seodang.errors import TrainingError
-from seodang.jsonl import read_json, read_records, sha256_of, write_json
-from seodang.modeling.adapters import trained_sha256
-from seodang.modeling.device import choose_device, keep_freed_memory
-from seodang.modeling.examples import answerable, fitting_examples, short_answers
-from seodang.modeling.launching import check_processes, from_first, group, is_launched, launch, own_device, process_count
-from seodang.modeling.lessons import Lessons, read_lessons, write_lessons
-from seodang.modeling.loading import check_length, context_length, load_model, load_tokenizer
-from seodang.modeling.resuming import forget_other_runs, run_key
-from seodang.modeling.tokenizing import end_id, pad_id
-from seodang.modeling.tracking import check_trackers, tracked
-from seodang.modeling.training import Outcome, Places, Splits, train_model
-from seodang.params import PromptParams, TrainParams
+from seodang.io.jsonl import read_json, read_records, sha256_of, write_json
+from seodang.models.adapters import trained_sha256
+from seodang.models.device import choose_device, keep_freed_memory
+from seodang.models.loading import check_length, context_length, load_model, load_tokenizer
+from seodang.models.tokenization import end_id, pad_id
 from seodang.paths import Paths
 from seodang.prompting import fingerprint
 from seodang.records import Record
 from seodang.reports.training import Example, facts_of, versions, write_training_report
 from seodang.stages import Report
+from seodang.training.checkpointing import forget_other_runs, run_key
+from seodang.training.curves import read_curves
+from seodang.training.dataset import Lessons, read_lessons, write_lessons
+from seodang.training.distributed import check_processes, from_first, group, is_launched, launch, own_device, process_count
+from seodang.training.finetune import Outcome, Places, Splits, train_model
+from seodang.training.samples import answerable, fitting_examples, short_answers
+from seodang.training.tracking import check_trackers, tracked
 
 logger = logging.getLogger(__name__)
 

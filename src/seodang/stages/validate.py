@@ -7,21 +7,21 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from seodang.data.repeats import find_repeats
-from seodang.data.rows import FIELDS, Row
-from seodang.data.screening import Screen, screen
-from seodang.data.set_rules import Measure, Profile, action_of, measures
-from seodang.data.tokens import load_counter
-from seodang.data.verdicts import Summary, quarantine_line, told_measures, top_reasons
+from seodang.config import ExpectationsParams, PromptParams
 from seodang.errors import ArtefactError, DataRejected
-from seodang.jsonl import Writer, read_rows, record_row, sha256_of, write_json
-from seodang.params import ExpectationsParams, PromptParams
+from seodang.ingest.rows import FIELDS, Row
+from seodang.io.jsonl import Writer, read_rows, record_row, sha256_of, write_json
+from seodang.io.progress import progress
 from seodang.paths import Paths
-from seodang.progress import progress
 from seodang.stages import Report
+from seodang.validation.dataset_checks import Measure, Profile, action_of, measures
+from seodang.validation.repeats import find_repeats
+from seodang.validation.report import Summary, quarantine_line, told_measures, top_reasons
+from seodang.validation.token_counts import load_counter
+from seodang.validation.validator import Screen, screen
 
 if TYPE_CHECKING:
-    from seodang.data.checks.rule import Rule
+    from seodang.validation.checks.rule import Rule
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def run(*, prompt: PromptParams, expectations: ExpectationsParams, paths: Paths)
         DataRejected: If the set as a whole is not fit; then no records are written, but all else is, to look at.
 
     """
-    from seodang.data.expectations import judging, told_of  # Great Expectations takes seconds to import
+    from seodang.validation.expectations import judging, told_of  # Great Expectations takes seconds to import
 
     last = _last_profile(paths)
     paths.accepted.unlink(missing_ok=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from seodang.errors import EvaluationError
-from seodang.evaluation.tasks.choosing import choose_items, without_leaks
 from seodang.evaluation.tasks.items import Built, Item, Task, build_items, build_record_items
+from seodang.evaluation.tasks.sampling import choose_items, without_leaks
 from seodang.evaluation.tasks.spec import FileData, SplitData, TaskSpec
 from seodang.records import Record
 

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 
+from seodang.config import Section
+from seodang.config.load import parse_section, read_yaml
+from seodang.config.section import Name
 from seodang.errors import ParamsError
 from seodang.evaluation.tasks.templates import Template
-from seodang.params import Section
-from seodang.params.section import Name
-from seodang.params_file import parse_section, read_yaml
 from seodang.records import Language
 
 Kind = Literal["choice", "generate", "perplexity"]

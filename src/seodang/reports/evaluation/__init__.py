@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seodang.jsonl import read_json, read_records, read_rows, write_atomically
-from seodang.params import GateParams
+from seodang.config import GateParams
+from seodang.io.jsonl import read_json, read_records, read_rows, write_atomically
 from seodang.paths import Paths
 from seodang.reports.evaluation.facts import EvaluationFacts, facts_of
-from seodang.reports.evaluation.rendering import render_report
+from seodang.reports.evaluation.render import render_report
 
 __all__ = ["EvaluationFacts", "facts_of", "render_report", "write_evaluation_report"]
 

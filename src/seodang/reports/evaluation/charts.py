@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from seodang.evaluation.summary import SHARES
-from seodang.reports.evaluation.comparing import Estimate, TaskRow
+from seodang.evaluation.aggregate import SHARES
+from seodang.reports.evaluation.comparison import Estimate, TaskRow
 from seodang.reports.evaluation.facts import Point, ShotsPanel
 from seodang.reports.training.charts import label, nice_ticks
 

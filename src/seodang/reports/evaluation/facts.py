@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from seodang.config import GateParams
 from seodang.errors import ArtefactError
-from seodang.evaluation.summary import TUNED, ItemScore
-from seodang.params import GateParams
+from seodang.evaluation.aggregate import TUNED, ItemScore
 from seodang.records import Record
-from seodang.reports.evaluation.changes import Changes, changes_of
-from seodang.reports.evaluation.comparing import Confusion, Estimate, TaskRow, best_by_task, confusions, estimate, task_rows
+from seodang.reports.evaluation.comparison import Confusion, Estimate, TaskRow, best_by_task, confusions, estimate, task_rows
+from seodang.reports.evaluation.regressions import Changes, changes_of
 
 CHAMPION: Final = "champion"
 _DRAWN_RESAMPLES: Final = 2000  # of the intervals in the curves, which nothing rests on

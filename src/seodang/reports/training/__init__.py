@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from seodang.jsonl import write_atomically
+from seodang.io.jsonl import write_atomically
 from seodang.paths import Paths
 from seodang.reports.training.facts import Example, Health, TrainingFacts, facts_of, versions
-from seodang.reports.training.rendering import render_report
+from seodang.reports.training.render import render_report
 
 __all__ = ["Example", "Health", "TrainingFacts", "facts_of", "render_report", "versions", "write_training_report"]
 

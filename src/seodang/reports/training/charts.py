@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from seodang.curves import Points
+from seodang.training.curves import Points
 
 _COLUMNS: Final = 400  # of a line; more points than that are drawn as the lowest and highest of each column
 _SMOOTH_FROM: Final = 24  # logs; fewer are shown as they are

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 from importlib import metadata
 from typing import Any, Final
 
-from seodang.curves import VALIDATION_LOSS, Points
 from seodang.errors import ArtefactError
+from seodang.training.curves import VALIDATION_LOSS, Points
 
 _PACKAGES: Final = ("torch", "transformers", "peft", "accelerate", "bitsandbytes")
 
@@ -88,7 +88,7 @@ def facts_of(report: Mapping[str, Any], settings: Mapping[str, Mapping[str, Any]
     Args:
         report: report.json of stage `train`; what else it holds is left alone.
         settings: Sections of params.yaml by name, as they were in the run; `train` among them.
-        curves: By name, as `seodang.curves.read_curves` returns them.
+        curves: By name, as `seodang.training.curves.read_curves` returns them.
 
     Raises:
         ArtefactError: If a key is missing; the message names it.

@@ -1,0 +1,50 @@
+"""The sections of params.yaml: frozen, closed, typed. No default stands in code."""
+
+from __future__ import annotations
+
+from seodang.config.gate import FloorParams, GateParams, RuleParams
+from seodang.config.ingest import Format, IngestParams, PrimerParams, SourceParams, TableTemplate
+from seodang.config.model import GgufParams, ModelParams, PackageParams, PromptFormat, PromptParams, ScratchParams
+from seodang.config.prepare import DuplicatesParams, LeaksParams, PrepareParams
+from seodang.config.section import Section
+from seodang.config.train import EvaluateParams, TrainParams
+from seodang.config.validate import ExpectationsParams
+
+__all__ = [
+    "DuplicatesParams",
+    "EvaluateParams",
+    "ExpectationsParams",
+    "FloorParams",
+    "Format",
+    "GateParams",
+    "GgufParams",
+    "IngestParams",
+    "LeaksParams",
+    "ModelParams",
+    "PackageParams",
+    "Params",
+    "PrepareParams",
+    "PrimerParams",
+    "PromptFormat",
+    "PromptParams",
+    "RuleParams",
+    "ScratchParams",
+    "Section",
+    "SourceParams",
+    "TableTemplate",
+    "TrainParams",
+]
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    model: ModelParams
+    prompt: PromptParams
+    ingest: IngestParams
+    expectations: ExpectationsParams
+    prepare: PrepareParams
+    train: TrainParams
+    evaluate: EvaluateParams
+    gate: GateParams
+    package: PackageParams

@@ -1,0 +1,102 @@
+"""Sections `train`, `evaluate` and `gate`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from seodang.config.model import PromptFormat
+from seodang.config.section import Section, Share
+
+
+class TrainParams(Section):
+    """The method, the optimiser, and how the work is laid out on the machine."""
+
+    seed: int
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    precision: Literal["fp32", "bf16"]
+    """Of the frozen base and the arithmetic; what is learned is kept in fp32."""
+    method: Literal["lora", "rslora", "dora", "qlora", "full"]
+    """lora (Hu et al. 2021), rslora (Kalajdzievski 2023), dora (Liu et al. 2024), qlora (Dettmers et al. 2023: base in NF4 with double quantisation), full: all weights."""
+    rank: PositiveInt
+    alpha: PositiveInt
+    """The adapter's output is scaled by alpha / rank, with rslora by alpha / sqrt(rank)."""
+    dropout: Share
+    targets: Annotated[list[str], Field(min_length=1)]
+    """Names of the linear layers that get an adapter; ["all-linear"] for all."""
+    learning_rate: PositiveFloat
+    schedule: Literal["linear", "cosine", "constant", "wsd"]
+    """wsd: warm-up, stable, decay (Hu et al. 2024)."""
+    warmup_share: Share
+    """Of the updates."""
+    decay_share: Share
+    """Of the updates, at the end; read by wsd."""
+    epochs: PositiveFloat
+    batch_size: PositiveInt
+    """Records an update, over all devices."""
+    batch_tokens: PositiveInt
+    """Tokens of one forward pass; an update that has more accumulates gradients over several."""
+    max_length: PositiveInt
+    """Tokens of prompt and answer; a longer record is left out and counted, never cut."""
+    packing: bool
+    """Records of a pass stand one after the other without padding, kept apart by the attention; false: padded rows."""
+    share_prefixes: bool
+    """Beginnings that records of a packed pass have in common are computed once; not with dropout or noise."""
+    activation_checkpointing: bool
+    """Recompute activations in the backward pass: less memory, about a third more time."""
+    neftune_alpha: Annotated[float, Field(ge=0)]
+    """Noise on the embeddings (Jain et al. 2023); 0: none."""
+    max_grad_norm: PositiveFloat
+    weight_decay: Annotated[float, Field(ge=0)]
+    early_stopping: NonNegativeInt
+    """Validations in a row without a lower loss after which training stops, and the best weights are taken; 0: off."""
+    validate_every: PositiveInt | None
+    """Updates; null: at the end of each epoch."""
+    checkpoint_every: PositiveInt
+    """Updates between checkpoints, from which a killed run goes on."""
+    log_every: PositiveInt
+    """Updates."""
+    minimum_end_share: Annotated[float, Field(ge=0, le=1)]
+    """Of the validation answers, those after which the trained model would write the end token; below it training ends with an error."""
+    examples: NonNegativeInt
+    """Validation records whose answers before and after stand in the training report; writing them takes time on a CPU."""
+    tracking: list[Literal["mlflow", "tensorboard", "wandb"]]
+    """Besides dvclive, which always logs; each needs its extra."""
+    processes: PositiveInt
+    """Of this machine, one for each device."""
+    sharding: Literal["none", "fsdp"]
+    """none: each process holds the whole model (DDP); fsdp: its weights are spread over the processes."""
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Self:
+        if self.batch_tokens < self.max_length:
+            raise ValueError(f"batch_tokens {self.batch_tokens} is less than max_length {self.max_length}: a record of that length would fit into no pass")
+        if self.batch_size < self.processes:
+            raise ValueError(f"batch_size {self.batch_size} is less than processes {self.processes}: raise it, so that each has a record")
+        if self.sharding == "fsdp" and self.processes == 1:
+            raise ValueError("sharding fsdp needs processes above 1")
+        if self.sharding == "fsdp" and self.method == "qlora":
+            raise ValueError("method qlora cannot be sharded; take lora with sharding fsdp, or qlora with sharding none")
+        return self
+
+
+class EvaluateParams(Section):
+    """What is asked of every model."""
+
+    seed: int
+    items_per_task: PositiveInt
+    """Test items of each task and language at the most, chosen by hash."""
+    shots: Annotated[list[NonNegativeInt], Field(min_length=1)]
+    """Numbers of exemplars with which the base is asked, from the training split; it is judged by its best."""
+    base_formats: Annotated[list[PromptFormat], Field(min_length=1)]
+    """Prompt formats tried with the base; it is judged by its best."""
+    batch_tokens: PositiveInt
+    """Padded tokens of one forward pass."""
+    max_new_tokens: PositiveInt
+    tasks: list[str]
+    """Task files in tasks/ that are asked besides the test split, by name."""
+    data_folder: str | None
+    """Where their data files lie; from the project's folder, or absolute. What isn't there is looked for in tasks/data."""
+    generated_per_task: PositiveInt
+    """Items of each task and language that are also answered freely, by greedy generation."""

@@ -1,0 +1,82 @@
+"""Results that are on disk as soon as they are there, so that who is killed goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+from seodang.io.jsonl import SCHEMA_VERSION, json_line
+
+_SECONDS = 1.0  # between two flushes to the disk itself; a killed process loses nothing either way, a machine without power so much
+
+
+class Journal:
+    """JSON objects, one a line, under a fingerprint of what is being asked.
+
+    Opened again with the same fingerprint it has what was written before, without a line that was cut off and what came after
+    it; with another one it starts anew. One process writes it at a time.
+    """
+
+    def __init__(self, path: Path, fingerprint: str) -> None:
+        """Open the file.
+
+        Args:
+            path: Made with its folder where it does not exist.
+            fingerprint: Of all that the results depend on: items, prompts, weights, settings.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        head = json_line({"schema": SCHEMA_VERSION, "fingerprint": fingerprint}).encode()
+        self.rows, kept = kept_rows(path.read_bytes() if path.exists() else b"", head)
+        """What earlier runs wrote, in order."""
+        self._file = path.open("r+b" if kept else "wb")
+        if not kept:
+            self._file.write(head)
+        self._file.seek(kept or len(head))
+        self._file.truncate()
+        self._sync()
+
+    def append(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Add results that came together; they leave this process in one piece."""
+        self._file.write("".join(json_line(row, exact=True) for row in rows).encode("utf-8", "surrogatepass"))
+        self._file.flush()
+        if time.monotonic() - self._synced > _SECONDS:
+            self._sync()
+
+    def close(self) -> None:
+        """Flush to the disk itself."""
+        if not self._file.closed:
+            self._sync()
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _sync(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._synced = time.monotonic()
+
+
+def kept_rows(content: bytes, head: bytes) -> tuple[list[dict[str, Any]], int]:
+    """Return the whole rows of a journal and how many bytes they take with the head; ([], 0) where the head is another one."""
+    if not content.startswith(head):
+        return [], 0
+    rows, kept = [], len(head)
+    for line in content[kept:].splitlines(keepends=True):
+        try:
+            row = json.loads(line) if line.endswith(b"\n") else None
+        except ValueError:
+            row = None
+        if not isinstance(row, dict):
+            break
+        rows.append(row)
+        kept += len(line)
+    return rows, kept

@@ -1,0 +1,101 @@
+"""Fetch the data files of a dataset on the Hugging Face hub, at a commit: hf://owner/name@revision[/glob].
+
+Only data files are ever fetched; a loading script in the repository is neither fetched nor run.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import logging
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seodang.errors import SourceError
+from seodang.ingest.fetch.files import DATA_SUFFIXES, LocalFile, is_aside, is_data
+from seodang.ingest.rows import shown
+from seodang.io.hub_errors import hub_fault
+from seodang.io.jsonl import write_atomically
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+logger = logging.getLogger(__name__)
+
+_FORM = re.compile(r"hf://(?:datasets/)?(?P<name>[\w.\-]+(?:/[\w.\-]+)?)@(?P<revision>refs/convert/[^/]+|refs/pr/\d+|[^/]+)(?:/(?P<glob>.+))?")
+_ABOUT = frozenset({"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"})  # what the library datasets writes beside the data
+_SHOWN = 300  # characters
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def fetch_hub_files(url: str, cache: Path) -> list[LocalFile]:
+    """Return the data files of a dataset, sorted by name; a branch or tag is resolved to its commit.
+
+    Args:
+        url: hf://owner/name@revision, then perhaps / and a file, a folder or a glob.
+        cache: The folder of downloads; a commit whose files are there needs no network.
+
+    Raises:
+        SourceError: If the URL has another form, the hub cannot be asked, or no data file is there; with what to do.
+
+    """
+    form = _FORM.fullmatch(url)
+    if form is None:
+        raise SourceError(f"{url} is not of the form hf://owner/name@revision/glob; the revision must be given, best as a commit, so that the data stay the same")
+    name, revision, pattern = form["name"], form["revision"].replace("%2F", "/"), form["glob"] or "*"
+    folder = cache / "hub" / name.replace("/", "--")
+    try:
+        commit, files = _listed(name, revision, folder)
+        chosen = [file for file in files if _is_chosen(file, pattern)]
+        if not chosen:
+            raise SourceError(f"{url} names no data file ({', '.join(DATA_SUFFIXES)}, also .gz); the dataset's are {shown(', '.join(files) or 'none', _SHOWN)}")
+        fetched = [_fetched(name, commit, file, folder) for file in chosen]
+    except SourceError:
+        raise
+    except Exception as error:
+        raise SourceError(f"{url}: {hub_fault(error, 'dataset', 'a commit, tag or branch of it')}") from None
+    if revision != commit:
+        logger.warning("%s: %s may move; it stands at %s: write that into params.yaml to keep these data", url, revision, commit)
+    return fetched
+
+
+def _hub() -> HfApi:
+    from huggingface_hub import HfApi
+
+    return HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="seodang")
+
+
+def _listed(name: str, revision: str, folder: Path) -> tuple[str, list[str]]:
+    """Return a revision's commit and its data files; those of a commit never change, so they are asked for once."""
+    from huggingface_hub.hf_api import RepoFile
+
+    if _COMMIT.fullmatch(revision) and (known := _listing(folder, revision)).is_file():
+        return revision, list(json.loads(known.read_text("utf-8")))
+    commit = str(_hub().dataset_info(name, revision=revision).sha)
+    entries = _hub().list_repo_tree(name, recursive=True, revision=commit, repo_type="dataset")
+    files = sorted(entry.path for entry in entries if isinstance(entry, RepoFile) and _is_wanted(entry.path))
+    write_atomically(_listing(folder, commit), [json.dumps(files, ensure_ascii=False)])
+    return commit, files
+
+
+def _listing(folder: Path, commit: str) -> Path:
+    return folder / f"{commit}.json"
+
+
+def _is_wanted(file: str) -> bool:
+    parts = file.split("/")
+    return is_data(file, DATA_SUFFIXES) and not is_aside(parts[-1]) and parts[-1] not in _ABOUT and not any(part.startswith(".") for part in parts)
+
+
+def _is_chosen(file: str, pattern: str) -> bool:
+    return file == pattern or file.startswith(f"{pattern.rstrip('/')}/") or fnmatch.fnmatchcase(file, pattern)
+
+
+def _fetched(name: str, commit: str, file: str, folder: Path) -> LocalFile:
+    from huggingface_hub import hf_hub_download
+
+    path = hf_hub_download(name, file, repo_type="dataset", revision=commit, cache_dir=folder, endpoint=os.environ.get("HF_ENDPOINT"), library_name="seodang")
+    url = f"hf://{name}@{commit}/{file}"
+    return LocalFile(Path(path), url, url)

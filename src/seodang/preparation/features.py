@@ -1,0 +1,195 @@
+"""The first pass over the accepted records: what duplicates, splits and mixing need to know of each, in about 100 bytes.
+
+Records stream by in chunks; what stays in memory is one fixed-size row a record, and what is larger goes to files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seodang.config import DuplicatesParams, PrepareParams
+from seodang.preparation.minhash import Signatures, Sketches, signatures
+from seodang.preparation.shingles import Hashes, Integers, Letters, joined, letters_of, mixed, shingles, text_hashes
+from seodang.preparation.splitting import bound_of, group_number, is_text
+from seodang.records import Record
+
+TRAITS = np.dtype(
+    [
+        ("id", "S16"),
+        ("exact", "u8"),  # hash of all that is learnt from, normalised
+        ("question", "u8"),  # hash of what is asked: instruction (with the turns before it) and input
+        ("instruction", "u8"),  # hash of it alone
+        ("input", "u8"),  # 0 when there is none
+        ("answer", "u8"),
+        ("about", "u8"),  # hash of what is asked about: the input where it is a text, else the question
+        ("group", "u8"),  # hash of what must stay on one side of the split; its place there too
+        ("instruction_letters", "i4"),  # letters that count; see shingles
+        ("input_letters", "i4"),
+        ("answer_letters", "i4"),
+        ("task", "i4"),  # number of the task among Traits.tasks
+        ("source", "i4"),  # number of the source, in order of first appearance
+        ("warnings", "u2"),
+        ("repairs", "u2"),
+        ("bound", "u1"),  # where the record may stand whatever its hash; see splitting
+        ("korean", "?"),
+        ("usable", "?"),  # False for an answer that people marked as bad
+    ]
+)
+
+# Characters whose arrays fit a processor's cache, and records whose Python objects stay few.
+_CHUNK_CHARACTERS = 200_000
+_CHUNK_RECORDS = 1_000
+
+
+@dataclass(slots=True)
+class Names:
+    """Names by number, in order of first appearance."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def number(self, name: str) -> int:
+        """Return the name's number, a new one for a new name."""
+        return self.numbers.setdefault(name, len(self.numbers))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """One row a record (dtype TRAITS), and the names that its numbers stand for."""
+
+    rows: NDArray[np.void]
+    sources: Names
+    tasks: Names
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The fields of a chunk's records as they are compared: n instructions, n inputs, n answers and n system texts."""
+
+    letters: Letters  # 4n texts
+    hashes: Hashes  # 4 x n
+    lengths: Integers  # 4 x n
+    texts: NDArray[np.bool_]  # n; whether the input is a text
+
+
+def asked(record: Record) -> str:
+    """Return the instruction with the turns before it: the question as far as it isn't the input."""
+    return "\n".join([*(turn.content for turn in record.turns), record.instruction]) if record.turns else record.instruction
+
+
+def answered(record: Record) -> str:
+    """Return what is learnt: the answer and, in a preference pair, the worse one."""
+    return f"{record.output}\n{record.rejected}" if record.rejected else record.output
+
+
+def chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Yield the records in lists of about a million bytes."""
+    chunk: list[Record] = []
+    characters = 0
+    for record in records:
+        chunk.append(record)
+        characters += len(record.instruction) + len(record.input) + len(record.output) + sum(len(turn.content) for turn in record.turns)
+        if characters >= _CHUNK_CHARACTERS or len(chunk) >= _CHUNK_RECORDS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
+
+
+def survey(records: Iterable[Record], count: int, prepare: PrepareParams, sketches: Sketches) -> Traits:
+    """Return the traits of `count` records, and append their sketches."""
+    traits = Traits(np.zeros(count, dtype=TRAITS), Names(), Names())
+    start = 0
+    for chunk in chunks(records):
+        rows = traits.rows[start : start + len(chunk)]
+        fields = _fields(chunk)
+        _fill_texts(rows, fields)
+        _fill_facts(rows, chunk, traits, prepare)
+        sketches.append(*_signatures(fields, rows["korean"], prepare))
+        start += len(chunk)
+    sketches.flush()
+    return traits
+
+
+def shingle_sizes(korean: NDArray[np.bool_], duplicates: DuplicatesParams) -> Integers:
+    """Return the letters of a shingle for each text, by its language."""
+    return np.asarray(np.where(korean, duplicates.shingle_ko, duplicates.shingle_en), dtype=np.int64)
+
+
+def _fields(chunk: Sequence[Record]) -> Fields:
+    parts: tuple[Callable[[Record], str], ...] = (asked, lambda record: record.input, answered, lambda record: record.system)
+    letters = letters_of([part(record) for part in parts for record in chunk])
+    return Fields(letters, text_hashes(letters).reshape(len(parts), -1), letters.lengths.reshape(len(parts), -1), np.array([is_text(record.input) for record in chunk]))
+
+
+def _fill_texts(rows: NDArray[np.void], fields: Fields) -> None:
+    instructions, inputs, answers, systems = fields.hashes
+    lengths = fields.lengths
+    question = joined(instructions, lengths[0], inputs)
+    whole = joined(question, lengths[0] + lengths[1], answers)
+    rows["instruction"], rows["input"], rows["answer"], rows["question"] = instructions, inputs, answers, question
+    rows["about"] = np.where(fields.texts & (inputs != 0), inputs, question)
+    rows["exact"] = mixed(whole) ^ mixed(mixed(systems))
+    rows["instruction_letters"], rows["input_letters"], rows["answer_letters"] = lengths[:3]
+
+
+def _fill_facts(rows: NDArray[np.void], chunk: Sequence[Record], traits: Traits, prepare: PrepareParams) -> None:
+    rows["id"] = [record.id.encode() for record in chunk]
+    rows["group"] = [group_number(prepare.seed, record) for record in chunk]
+    rows["task"] = [traits.tasks.number(record.task) for record in chunk]
+    rows["source"] = [traits.sources.number(record.source) for record in chunk]
+    rows["warnings"] = [len(record.warnings) for record in chunk]
+    rows["repairs"] = [len(record.repairs) for record in chunk]
+    rows["bound"] = [bound_of(record, prepare) for record in chunk]
+    rows["korean"] = [record.language == "ko" for record in chunk]
+    rows["usable"] = [record.desirable is not False for record in chunk]
+
+
+def _signatures(fields: Fields, korean: NDArray[np.bool_], prepare: PrepareParams) -> list[Signatures]:
+    """Return the signatures of instructions, inputs and answers: three times n x P."""
+    letters, lengths = fields.letters, fields.lengths[:3].copy()
+    end = letters.starts[lengths.size]
+    compared = Letters(letters.hashes[:end], letters.starts[: lengths.size + 1], letters.begins[:end])
+    hashes = shingles(compared, np.tile(shingle_sizes(korean, prepare.duplicates), 3))
+    short = lengths.sum(axis=0) < prepare.duplicates.min_characters
+    lengths[:, short] = 0  # compared exactly only, so it needs no signature
+    signed = hashes[np.repeat(lengths.ravel() > 0, compared.lengths)]
+    starts = np.concatenate([[0], np.cumsum(lengths.ravel())])
+    return np.split(signatures(signed, starts, prepare.duplicates.permutations, prepare.seed), 3)
+
+
+def templated_so_far(rows: NDArray[np.void], after: int) -> NDArray[np.bool_]:
+    """Return whether each record's instruction had stood before more than `after` different inputs, up to and with it.
+
+    Counted in the order of the records, so that what is added later changes nothing for those before.
+    """
+    first = np.zeros(len(rows), dtype=np.int64)
+    _, places = np.unique(mixed(rows["instruction"]) ^ mixed(mixed(rows["input"])), return_index=True)
+    first[places] = 1
+    order = np.argsort(rows["instruction"], kind="stable")
+    counted = np.cumsum(first[order])
+    borders = np.flatnonzero(np.diff(rows["instruction"][order], prepend=rows["instruction"][order][:1] + np.uint64(1)))
+    before = np.repeat(counted[borders] - first[order][borders], np.diff(np.append(borders, len(rows))))
+    result = np.zeros(len(rows), dtype=np.bool_)
+    result[order] = counted - before > after
+    return result
+
+
+def templated(rows: NDArray[np.void], after: int) -> NDArray[np.bool_]:
+    """Return whether each record's instruction stands before more than `after` different inputs anywhere."""
+    return np.isin(rows["instruction"], np.unique(rows["instruction"][templated_so_far(rows, after)]))
+
+
+def unit_hash(seed: int, purpose: str, ids: NDArray[np.bytes_]) -> NDArray[np.float64]:
+    """Return a number in [0, 1) for each record id, the same for ever; different purposes are independent."""
+    salt = np.frombuffer(hashlib.sha256(f"{seed}\x1f{purpose}".encode()).digest()[:8], dtype=np.uint64)
+    halves = np.ascontiguousarray(ids).view(np.uint64).reshape(-1, 2)
+    hashes = mixed(halves[:, 0] ^ mixed(halves[:, 1] ^ salt))
+    return np.asarray((hashes >> np.uint64(11)).astype(np.float64) / 2.0**53)

@@ -1,0 +1,144 @@
+"""MinHash signatures of sets of shingles (Broder 1997), by the library rensa, and their bands on disk.
+
+rensa's R-MinHash keeps, for each of its slots, the minimum over the set: the signature of a union is therefore the minimum of
+the signatures, and a record is signed field by field once, whatever combination of fields is compared later.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seodang.preparation.shingles import Hashes, Integers, mixed
+
+Signatures = NDArray[np.uint32]
+Sketch = NDArray[np.uint8]
+
+# Of pairs exactly at the threshold this share at least must meet in a band. What meets is verified, so only misses count.
+_FOUND = 0.95
+_VALUES = 256  # of the byte that is kept of each slot
+
+WHOLE, REST, WITHOUT_INPUT, ANSWER = range(4)
+VARIANTS: Final = 4
+"""What a sketch is of: all three fields; input and answer; instruction and answer; the answer."""
+
+
+def signatures(hashes: Hashes, starts: Integers, permutations: int, seed: int) -> Signatures:
+    """Return the signatures of several sets; that of an empty set is all ones, so that it changes no minimum.
+
+    Args:
+        hashes: Shingle hashes, one set after the other.
+        starts: Of each set, and the end of the last one; length sets + 1.
+        permutations: Length P of a signature.
+        seed: Of the hash functions.
+
+    Returns:
+        sets x P.
+    """
+    from rensa import RMinHash
+
+    result = np.full((starts.size - 1, permutations), 0xFFFFFFFF, dtype=np.uint32)
+    filled = np.diff(starts) > 0
+    offsets = np.append(starts[:-1][filled], starts[-1]).astype(np.uint64)
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, permutations, seed % 2**64)
+    values = array("I")
+    for row in matrix.to_rows():
+        values.fromlist(row)  # three times as fast as np.array of a list of lists
+    result[filled] = np.frombuffer(values, dtype=np.uint32).reshape(-1, permutations)
+    return result
+
+
+def bands_for(threshold: float, permutations: int) -> tuple[int, int]:
+    """Return the number of bands b and the slots in each, r.
+
+    Two sets of Jaccard similarity s agree in one band at least with probability 1 - (1 - s**r)**b (Leskovec, Rajaraman and
+    Ullman, Mining of Massive Datasets, 3.4.2). r is the largest for which that is at least 95 % at the threshold.
+    """
+    for slots in range(permutations, 1, -1):
+        bands = permutations // slots
+        if 1 - (1 - threshold**slots) ** bands >= _FOUND:
+            return bands, slots
+    return permutations, 1
+
+
+def band_keys(signed: Signatures, bands: int, slots: int) -> Hashes:
+    """Return one hash a band: records x bands, from signatures of records x P, P >= bands * slots."""
+    factors = mixed(np.arange(slots, dtype=np.uint64)) | np.uint64(1)
+    keys = np.empty((len(signed), bands), dtype=np.uint64)
+    for band in range(bands):
+        keys[:, band] = signed[:, band * slots : (band + 1) * slots].astype(np.uint64) @ factors
+    return mixed(keys)
+
+
+def sketch_of(signed: Signatures) -> Sketch:
+    """Return the last byte of each slot: enough to estimate a similarity, a quarter of the room."""
+    return signed.astype(np.uint8)
+
+
+def similarities(sketch: Sketch, others: Sketch) -> NDArray[np.float64]:
+    """Return the estimated Jaccard similarity of one sketch (P) to others (n x P): n numbers of 0 to 1.
+
+    One slot in 256 agrees by chance, and that is taken off (b-bit minwise hashing with b = 8, Li and König 2010).
+    """
+    agreeing = (sketch == others).mean(axis=-1)
+    return np.asarray(np.maximum(0.0, (agreeing - 1 / _VALUES) / (1 - 1 / _VALUES)))
+
+
+class Sketches:
+    """Sketches and band keys of all records in files of a folder: one column at a time, or one record's row.
+
+    Rows are read by `pread`: pages of a memory map would count as this process's memory.
+    """
+
+    def __init__(self, folder: Path, permutations: int, bands: int, slots: int) -> None:
+        """Make the files. `permutations`, `bands` and `slots` are those of every signature that is appended."""
+        self.permutations, self.bands, self.slots = permutations, bands, slots
+        self._rows = (folder / "sketches.u8").open("w+b")
+        self._keys = {kind: (folder / f"{name}.u64").open("w+b") for kind, name in ((WHOLE, "whole"), (REST, "rest"))}
+        self._blocks: list[int] = []  # records of each append
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for file in (self._rows, *self._keys.values()):
+            file.close()
+
+    def append(self, instructions: Signatures, inputs: Signatures, answers: Signatures) -> None:
+        """Append the records whose fields have these signatures, each records x P."""
+        rest = np.minimum(inputs, answers)
+        variants = (np.minimum(instructions, rest), rest, np.minimum(instructions, answers), answers)
+        self._rows.write(np.stack([sketch_of(signed) for signed in variants], axis=1).tobytes())
+        for kind, file in self._keys.items():
+            file.write(band_keys(variants[kind], self.bands, self.slots).T.tobytes())
+        self._blocks.append(len(answers))
+
+    def flush(self) -> None:
+        """Make what was appended readable."""
+        for file in (self._rows, *self._keys.values()):
+            file.flush()
+
+    def column(self, kind: int, band: int) -> Hashes:
+        """Return the keys of one band of all records; `kind` is WHOLE or REST."""
+        width = np.dtype(np.uint64).itemsize
+        file, place, parts = self._keys[kind].fileno(), 0, []
+        for records in self._blocks:
+            parts.append(os.pread(file, records * width, place + band * records * width))
+            place += self.bands * records * width
+        return np.frombuffer(b"".join(parts), dtype=np.uint64)
+
+    def sketch(self, record: int, variant: int) -> Sketch:
+        """Return the sketch of one record: P bytes."""
+        place = (record * VARIANTS + variant) * self.permutations
+        return np.frombuffer(os.pread(self._rows.fileno(), self.permutations, place), dtype=np.uint8)
+
+    def row(self, record: int) -> Sketch:
+        """Return all sketches of one record: VARIANTS x P bytes."""
+        width = VARIANTS * self.permutations
+        return np.frombuffer(os.pread(self._rows.fileno(), width, record * width), dtype=np.uint8).reshape(VARIANTS, -1)

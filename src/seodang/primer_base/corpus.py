@@ -1,0 +1,124 @@
+"""Text for the primer base: what it reads before it is ever tuned.
+
+It may read the inputs of the scored families, without a label or an answer, and
+questions with answers of other families. It never reads an answer of a family
+that it is scored on: tests hold it to that.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+from seodang.primer import classification
+from seodang.primer.families import Family, families
+from seodang.primer.item import Item, lexicon, pick
+from seodang.records import Language, Record, detect_language, make_record
+
+LANGUAGES: tuple[Language, ...] = ("ko", "en")
+
+
+def unlabelled_inputs(rng: random.Random, count: int) -> Iterator[str]:
+    """Yield `count` inputs of the scored families, without instruction and answer."""
+    sources = [family for family in families().values() if family.cluster not in ("ordering", "comparison", "arithmetic", "translation")]
+    made = 0
+    while made < count:
+        text = pick(rng, sources).generate(rng, pick(rng, LANGUAGES)).input
+        if text:
+            made += 1
+            yield text
+
+
+def practice_records(rng: random.Random, remarks: Sequence[str], count: int) -> Iterator[Record]:
+    """Yield `count` questions with answers of the families that are never scored.
+
+    Args:
+        remarks: Lines of running text to copy from, to continue and to look up.
+    """
+    shelves = practice_families()
+    for _ in range(count):
+        name = pick(rng, sorted(shelves))
+        language = pick(rng, LANGUAGES)
+        text = pick(rng, remarks)
+        item = _text_item(rng, name, text, language) if name in _TEXT_FAMILIES else shelves[name].generate(rng, language)
+        wording = pick(rng, shelves[name].wordings(language)).format(subject=item.subject)
+        yield make_record(instruction=wording, input=item.input, output=item.output, source="curriculum", task=name, cluster="practice", language=language)
+
+
+_TEXT_FAMILIES = ("copy", "continue", "first_word", "last_word", "contains_digit", "contains_word", "word_after", "tongue", "length", "last_letter")
+
+
+_SHORT = 6  # words
+
+
+def _text_item(rng: random.Random, name: str, text: str, language: Language) -> Item:
+    """Return an item about one line of text; the answer is all in the line."""
+    words = text.split()[:14]
+    no, yes = ("아니요", "네") if language == "ko" else ("no", "yes")
+    line = " ".join(words)
+    match name:
+        case "copy":
+            return Item(line, line)
+        case "continue":
+            cut = max(1, len(words) // 2)
+            return Item(" ".join(words[:cut]), " ".join(words[cut:]) or line)
+        case "first_word":
+            return Item(line, words[0])
+        case "last_word":
+            return Item(line, words[-1])
+        case "tongue":
+            korean, english = ("한국어", "영어") if language == "ko" else ("Korean", "English")
+            return Item(line, korean if detect_language(line) == "ko" else english)
+        case "length":
+            short, long = ("짧음", "김") if language == "ko" else ("short", "long")
+            return Item(line, short if len(words) <= _SHORT else long)
+        case "last_letter":
+            return Item(line, line[-1])
+        case "contains_digit":
+            inside = line if rng.random() < 0.5 else f"{line} {rng.randrange(100)}"
+            return Item(inside, yes if any(letter.isdigit() for letter in inside) else no)
+        case "contains_word":
+            wanted = pick(rng, words) if rng.random() < 0.5 else pick(rng, lexicon("words")["nouns"][language])
+            return Item(line, yes if wanted in words else no, subject=wanted)
+        case _:
+            at = rng.randrange(len(words))
+            return Item(line, words[at + 1] if at + 1 < len(words) else words[at], subject=words[at])
+
+
+def _same_or_different(rng: random.Random, language: Language) -> Item:
+    left = pick(rng, lexicon("words")["nouns"][language])
+    right = left if rng.random() < 0.5 else pick(rng, lexicon("words")["nouns"][language])
+    same, different = ("같음", "다름") if language == "ko" else ("same", "different")
+    return Item(f"{left}, {right}", same if left == right else different)
+
+
+def _next_number(rng: random.Random, language: Language) -> Item:
+    start = rng.randrange(95)
+    return Item(", ".join(str(start + step) for step in range(3)), str(start + 3))
+
+
+def _last_digit(rng: random.Random, language: Language) -> Item:
+    number = rng.randrange(10_000)
+    return Item(str(number), str(number % 10))
+
+
+def practice_families() -> dict[str, Family]:
+    """Return the families that the base practises on; none of them is ever scored."""
+    nothing = classification.room  # the text families make their items in _text_item
+    return {
+        "season": Family("practice", classification.labelled_sentence("season"), ("어느 계절인가요?", "문장에 맞는 계절을 쓰세요."), ("Which season is it?", "Name the season of the sentence.")),
+        "room": Family("practice", classification.room, ("이 물건은 어디에 있나요?", "물건이 놓이는 곳을 쓰세요."), ("Where does this thing belong?", "Name the room of this thing.")),
+        "same": Family("practice", _same_or_different, ("두 낱말이 같은가요, 다른가요?",), ("Are the two words the same or different?",)),
+        "next_number": Family("practice", _next_number, ("다음에 올 수를 쓰세요.",), ("Which number comes next?",)),
+        "last_digit": Family("practice", _last_digit, ("수의 마지막 숫자를 쓰세요.",), ("Write the last digit of the number.",)),
+        "copy": Family("practice", nothing, ("다음 문장을 그대로 쓰세요.", "따라 쓰세요."), ("Copy the sentence.", "Repeat this text.")),
+        "continue": Family("practice", nothing, ("다음 글을 이어서 쓰세요.", "문장을 완성하세요."), ("Continue the text.", "Finish the sentence.")),
+        "first_word": Family("practice", nothing, ("첫 낱말을 쓰세요.",), ("Write the first word.",)),
+        "last_word": Family("practice", nothing, ("마지막 낱말을 쓰세요.",), ("Write the last word.",)),
+        "contains_digit": Family("practice", nothing, ("숫자가 들어 있나요?",), ("Does the text contain a digit?",)),
+        "contains_word": Family("practice", nothing, ("'{subject}'라는 낱말이 있나요?",), ("Does it contain the word '{subject}'?",)),
+        "tongue": Family("practice", nothing, ("어느 나라 말인가요?",), ("Which language is it?",)),
+        "length": Family("practice", nothing, ("글이 짧은가요, 긴가요?",), ("Is the text short or long?",)),
+        "last_letter": Family("practice", nothing, ("마지막 글자를 쓰세요.",), ("Write the last letter.",)),
+        "word_after": Family("practice", nothing, ("'{subject}' 다음 낱말은 무엇인가요?",), ("Which word follows '{subject}'?",)),
+    }  # fmt: skip

@@ -1,0 +1,213 @@
+"""Make the primer base: tokenizer and a small decoder, trained from scratch on CPU.
+
+Own loop rather than a trainer: Muon for the matrices needs two optimisers, and
+on a small machine the trainer's bookkeeping costs as much as the step.
+Muon: Jordan et al. 2024; schedule warm-up, stable, linear decay: Hu et al. 2024 (MiniCPM).
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+from seodang.config import ScratchParams
+
+END, PAD, USER, ASSISTANT = "<|end|>", "<|pad|>", "<|user|>", "<|assistant|>"
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ message['content'] + '\\n\\n' if message['role'] == 'system' else ('<|user|>' if message['role'] == 'user' else '<|assistant|>') + message['content'] + '<|end|>' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+
+
+_HEAD_ROWS = 256  # 256 x 6144 logits are 6 MB: they stay in the cache
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int, context: int) -> PreTrainedTokenizerFast:
+    """Return a byte-level BPE tokenizer; digits stand alone, text is brought to NFC."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[PAD, END, USER, ASSISTANT],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token=END,
+        pad_token=PAD,
+        extra_special_tokens={"user_token": USER, "assistant_token": ASSISTANT},
+        chat_template=CHAT_TEMPLATE,
+        model_max_length=context,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def new_model(shape: ScratchParams, tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
+    """Return an untrained Qwen3 decoder of `shape`, embeddings tied to the output head."""
+    torch.manual_seed(shape.seed)
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=shape.hidden,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.heads,
+        head_dim=shape.hidden // shape.heads,
+        intermediate_size=shape.feed_forward,
+        max_position_embeddings=shape.context,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+    )
+    return Qwen3ForCausalLM(config)
+
+
+def pack(documents: Sequence[Sequence[int]], end: int, length: int, rng: random.Random) -> Tensor:
+    """Return the documents in random order, end token after each, cut into rows.
+
+    Returns:
+        int64 tensor of shape (rows, length); the last incomplete row is dropped.
+    """
+    order = list(range(len(documents)))
+    rng.shuffle(order)
+    stream = [token for index in order for token in (*documents[index], end)]
+    rows = len(stream) // length
+    return torch.tensor(stream[: rows * length], dtype=torch.int64).view(rows, length)
+
+
+def rate_factor(update: int, recipe: ScratchParams) -> float:
+    """Return the share of the peak learning rate at `update`: rise, plateau, linear fall to 0."""
+    decay = max(1, int(recipe.updates * recipe.decay_share))
+    rise = (update + 1) / max(1, recipe.warmup)
+    fall = (recipe.updates - update) / decay
+    return max(0.0, min(1.0, rise, fall))
+
+
+def _optimizers(model: nn.Module, recipe: ScratchParams) -> list[torch.optim.Optimizer]:
+    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
+    others = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
+    return [
+        torch.optim.Muon(matrices, lr=recipe.matrix_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=recipe.embedding_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
+    ]
+
+
+def batches(documents: Callable[[int], Sequence[Sequence[int]]], end: int, recipe: ScratchParams) -> Iterator[Tensor]:
+    """Yield batches of shape (batch, sequence) without end; each pass asks for its documents anew."""
+    passing = 0
+    while True:
+        rng = random.Random(f"{recipe.seed}/{passing}")
+        rows = pack(documents(passing), end, recipe.sequence, rng)
+        yield from rows[: len(rows) // recipe.batch * recipe.batch].split(recipe.batch)
+        passing += 1
+
+
+class _HeadLoss(torch.autograd.Function):
+    """Mean cross entropy of a tied output head, a block of rows at a time.
+
+    The logits of a batch would be (tokens, vocabulary) several times over; here each
+    block's gradient is made in place, so no more than one block of them ever exists.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:  # noqa: ANN401 - torch gives it no type
+        """Return the loss in nats; hidden (N, H), weight (V, H), labels (N,)."""
+        hidden_grad, weight_grad = torch.empty_like(hidden), torch.zeros_like(weight)
+        rounded, total = weight.bfloat16(), 0.0
+        for start in range(0, len(labels), _HEAD_ROWS):
+            rows = slice(start, start + _HEAD_ROWS)
+            states, targets = hidden[rows].bfloat16(), labels[rows, None]
+            logits = (states @ rounded.T).float()
+            logits -= logits.amax(dim=1, keepdim=True)
+            chosen = logits.gather(1, targets)
+            sums = logits.exp_().sum(dim=1, keepdim=True)
+            total += float((sums.log() - chosen).sum())
+            logits.div_(sums).scatter_add_(1, targets, torch.full_like(chosen, -1.0))
+            gradient = logits.bfloat16()
+            hidden_grad[rows] = gradient @ rounded
+            weight_grad += (gradient.T @ states).float()
+        ctx.save_for_backward(hidden_grad / len(labels), weight_grad / len(labels))
+        return torch.tensor(total / len(labels))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
+        """Return the gradients made in the forward pass."""
+        hidden_grad, weight_grad = ctx.saved_tensors
+        return hidden_grad * gradients[0], weight_grad * gradients[0], None
+
+
+def _loss(model: Qwen3ForCausalLM, ids: Tensor) -> Tensor:
+    """Return the mean next-token loss of ids (batch, sequence)."""
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
+    loss: Tensor = _HeadLoss.apply(hidden.reshape(-1, hidden.shape[-1]), model.lm_head.weight, ids[:, 1:].reshape(-1))  # type: ignore[no-untyped-call]
+    return loss
+
+
+def learn(model: Qwen3ForCausalLM, data: Iterator[Tensor], recipe: ScratchParams, report: Callable[[int, float, float], None]) -> None:
+    """Train `model` in place.
+
+    Args:
+        data: Batches of token ids, shape (batch, sequence).
+        report: Called every 50 updates with the update, the mean loss in nats, and the seconds so far.
+    """
+    optimizers = _optimizers(model, recipe)
+    peaks = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
+    started, losses = time.monotonic(), []
+    model.train()
+    if recipe.compile:
+        for layer in model.model.layers:
+            layer.compile()
+    for update in range(recipe.updates):
+        loss = _loss(model, next(data))
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        for group, peak in zip(groups, peaks, strict=True):
+            group["lr"] = peak * rate_factor(update, recipe)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        losses.append(loss.item())
+        if (update + 1) % 50 == 0:
+            report(update + 1, math.fsum(losses) / len(losses), time.monotonic() - started)
+            losses.clear()
+
+
+@torch.no_grad()
+def perplexity(model: Qwen3ForCausalLM, documents: Sequence[Sequence[int]], end: int) -> float:
+    """Return exp of the mean loss per token over whole documents, each read by itself from its end marker on."""
+    model.eval()
+    total, count = 0.0, 0
+    for document in documents:
+        ids = torch.tensor([[end, *document, end]])
+        logits = model(input_ids=ids).logits[0, :-1].float()
+        total += nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum").item()
+        count += ids.shape[1] - 1
+    return math.exp(total / count)
+
+
+@torch.no_grad()
+def continuation(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, text: str, seed: int) -> str:
+    """Return `text` with a sampled continuation: temperature 0.7, top-p 0.9, at most 30 tokens."""
+    torch.manual_seed(seed)
+    ids = torch.tensor([[tokenizer.eos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"]]])
+    generating: Any = model  # transformers types generate() for another class
+    written = generating.generate(
+        input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=True, temperature=0.7, top_p=0.9, top_k=0, max_new_tokens=30, pad_token_id=tokenizer.pad_token_id
+    )
+    return str(tokenizer.decode(written[0], skip_special_tokens=True))

@@ -1,0 +1,88 @@
+"""Checkpoints that are whole or don't count, and the name of the run that they belong to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from seodang.config import PromptParams, TrainParams
+from seodang.errors import ArtefactError
+from seodang.io.jsonl import sha256_of, write_json
+
+logger = logging.getLogger(__name__)
+
+SEAL = "seal.json"
+PREFIX = "checkpoint-"
+# What changes nothing in the weights: a run may go on with other values of these.
+_NOT_DECIDING = {"log_every", "checkpoint_every", "tracking", "examples", "minimum_end_share"}
+_DECIDING_PACKAGES = ("torch", "transformers", "peft", "accelerate", "seodang")
+_QUANTISING_PACKAGE = "bitsandbytes"  # decides with method qlora, and need not be there else
+
+
+def run_key(train: TrainParams, prompt: PromptParams, inputs: Mapping[str, str], *, processes: int) -> str:
+    """Return 16 hex digits that name a run: the same parameters, inputs and versions give the same weights.
+
+    Args:
+        train: The method and the optimiser.
+        prompt: How records are rendered.
+        inputs: Checksums of splits and of the base's files, tokenizer and chat template among them, by name.
+        processes: That train together, over all machines: each has checkpointed its own part.
+    """
+    decided = {
+        "train": train.model_dump(exclude=_NOT_DECIDING),
+        "prompt": prompt.model_dump(),
+        "inputs": dict(inputs),
+        "processes": processes,
+        "versions": {name: version(name) for name in (*_DECIDING_PACKAGES, *([_QUANTISING_PACKAGE] if train.method == "qlora" else []))},
+    }
+    return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def seal(checkpoint: Path) -> None:
+    """Mark a checkpoint as whole, by the checksums of its files; before that it doesn't count."""
+    files = {str(file.relative_to(checkpoint)): sha256_of(file) for file in sorted(checkpoint.rglob("*")) if file.is_file() and file.name != SEAL}
+    write_json(checkpoint / SEAL, {"files": files})
+
+
+def newest_whole(run: Path) -> Path | None:
+    """Return the newest checkpoint whose files are as they were sealed; a damaged one is named, and taken away."""
+    for checkpoint in sorted(run.glob(f"{PREFIX}*"), key=_number, reverse=True):
+        fault = _fault(checkpoint)
+        if fault is None:
+            return checkpoint
+        logger.warning("%s is not used: %s; going back to the checkpoint before", checkpoint, fault)
+        shutil.rmtree(checkpoint)
+    return None
+
+
+def forget_other_runs(folder: Path, key: str) -> None:
+    """Delete what runs of other parameters have left: checkpoints stay bounded in number."""
+    for other in sorted(folder.glob("*")):
+        if other.name != key:
+            logger.info("deleting %s, left by a run with other parameters or data", other)
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _number(checkpoint: Path) -> int:
+    digits = checkpoint.name.removeprefix(PREFIX)
+    return int(digits) if digits.isdigit() else -1
+
+
+def _fault(checkpoint: Path) -> str | None:
+    try:
+        files: Mapping[str, Any] = json.loads((checkpoint / SEAL).read_text("utf-8"))["files"]
+    except FileNotFoundError:
+        return "it was not finished"
+    except (OSError, ValueError, KeyError, ArtefactError) as error:
+        return f"its seal cannot be read ({error})"
+    for name, wanted in files.items():
+        file = checkpoint / name
+        if not file.is_file() or sha256_of(file) != wanted:
+            return f"{name} is damaged or missing"
+    return None

@@ -1,0 +1,81 @@
+"""The curves in dvclive's files, by the number of updates."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dvclive import Live
+from scmrepo.exceptions import SCMError
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from seodang.training.curves import CURVES
+
+logger = logging.getLogger(__name__)
+_NAMES = frozenset(curve.name for curve in CURVES)
+
+
+def curves_of(logs: Mapping[str, float]) -> dict[str, float]:
+    """Return what of a log is a curve."""
+    return {name: value for name, value in logs.items() if name in _NAMES}
+
+
+class _LiveWithoutGit(Live):  # type: ignore[misc]
+    """Writes the same files, and asks git nothing; a test holds this one method of dvclive's own to its name."""
+
+    def _init_dvc(self) -> None:
+        self._dvc_file = "dvc.yaml"
+
+
+def open_live(folder: Path) -> Live:
+    """Return dvclive's logger on an emptied folder; curves are logged without git where git has no commit yet."""
+    settings = {"dir": str(folder), "save_dvc_exp": False, "dvcyaml": None, "report": None}
+    try:
+        return Live(**settings)
+    except SCMError as error:
+        logger.warning("the curves carry no git revision (%s); make a first commit, so that dvc exp can compare runs", error)
+        return _LiveWithoutGit(**settings)
+
+
+class LiveCurves(TrainerCallback):
+    """Logs the curves to dvclive.
+
+    The callback that transformers has counts its own calls instead of updates, so that two runs with another
+    logging interval could not be laid over one another; nor does it show what went before a checkpoint.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._live: Live | None = None
+        self._logged: set[tuple[int, str]] = set()
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401 - the base class's signature
+        """Begin anew, with what the checkpoint tells of the run so far."""
+        if not state.is_world_process_zero:
+            return
+        self._live = open_live(self._folder)
+        self._logged.clear()
+        for entry in state.log_history:
+            self._log(int(entry["step"]), entry)
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any) -> None:  # noqa: ANN401
+        """Log what of `logs` is a curve."""
+        self._log(state.global_step, logs or {})
+
+    def _log(self, step: int, logs: Mapping[str, float]) -> None:
+        if self._live is None:
+            return
+        self._live.step = step
+        for name, value in curves_of(logs).items():
+            if (step, name) not in self._logged:  # the last validation may be asked for twice
+                self._logged.add((step, name))
+                self._live.log_metric(name, value)
+        self._live.make_summary()
+
+    def close(self) -> None:
+        """End dvclive's run."""
+        if self._live is not None:
+            self._live.end()
+            self._live = None

@@ -1,0 +1,206 @@
+"""Text that was decoded wrongly somewhere on its way, and letters that nobody meant to write."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from seodang.validation.checks.row_view import Check, Finding, Mend, View, around, search
+from seodang.validation.checks.rule import Rule
+
+RULES: Final = (
+    Rule(
+        id="lone-surrogate",
+        field="record",
+        reason_ko="반쪽짜리 글자(짝 없는 서로게이트)가 있습니다",
+        reason_en="there is half a character (a lone surrogate)",
+        fix_ko="잘린 이모지 따위의 \\ud800-\\udfff를 원본에서 고치거나 지우세요",
+        fix_en="mend or delete the \\ud800-\\udfff, such as half an emoji, at the source",
+    ),
+    Rule(
+        id="mojibake",
+        field="record",
+        reason_ko="다른 문자 인코딩으로 읽어 깨진 글자가 있습니다",
+        reason_en="letters are garbled: the text was read in another character encoding",
+        fix_ko="원본을 제 인코딩(UTF-8 또는 CP949)으로 다시 읽으세요",
+        fix_en="read the source again in its own encoding (UTF-8 or CP949)",
+    ),
+    Rule(
+        id="replacement-character",
+        field="record",
+        reason_ko="잃어버린 글자를 대신하는 글자(U+FFFD 또는 그것이 다시 깨진 '占쏙옙')가 있습니다",
+        reason_en="replacement characters (U+FFFD, or what became of it) stand where letters were lost",
+        fix_ko="잃은 글자는 되살릴 수 없습니다. 깨지기 전의 원본에서 다시 가져오세요",
+        fix_en="what is lost can't be restored: take the text from where it was still whole",
+    ),
+    Rule(
+        id="control-character",
+        field="record",
+        reason_ko="줄바꿈과 탭이 아닌 제어 문자가 있습니다",
+        reason_en="there are control characters other than line feed and tab",
+        fix_ko="지우세요. repair면 줄을 나누는 것은 \\n으로 바꾸고 나머지는 지웁니다",
+        fix_en="delete them; repair makes those that end a line \\n and deletes the others",
+        repairable=True,
+    ),
+    Rule(
+        id="not-nfc",
+        field="record",
+        reason_ko="한 글자가 여러 조각으로 나뉘어 있습니다(유니코드 NFC가 아님)",
+        reason_en="letters are in pieces: the text is not in Unicode NFC",
+        fix_ko="NFC로 바꾸세요. repair가 그렇게 합니다",
+        fix_en="normalise it to NFC, as repair does",
+        repairable=True,
+    ),
+    Rule(
+        id="zero-width",
+        field="record",
+        reason_ko="글 안에 폭이 없는 글자(BOM, 폭 없는 공백, 방향 표시, 소프트 하이픈)가 있습니다",
+        reason_en="there are letters without width in the text (BOM, zero-width space, direction marks, soft hyphen)",
+        fix_ko="지우세요. repair가 그렇게 합니다. 이모지와 다른 문자를 잇는 것은 남깁니다",
+        fix_en="delete them, as repair does; those that join emoji or letters of other scripts stay",
+        repairable=True,
+    ),
+)
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_LINE_END: Final = re.compile("\r\n|[\r\x0b\x0c\x85]")
+# Joiners count only beside ASCII, Hangul or nothing: elsewhere they build emoji, Persian or Indic letters.
+_PLAIN = "\x00-\x7f가-힣"
+_ZERO_WIDTH: Final = re.compile(f"[\u200b\u2060\ufeff\u00ad\u180e]|(?<![^{_PLAIN}])[\u200c\u200d]|[\u200c\u200d](?![^{_PLAIN}])")
+_DIRECTION: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_RIGHT_TO_LEFT: Final = re.compile("[\u0590-\u08ff]")
+_REPLACED: Final = re.compile("\ufffd|占쏙옙|쏙옙")
+
+# The bytes 80 to BF, which follow the first one of a UTF-8 letter, as Latin-1 and as Windows-1252 show them.
+_FOLLOWING = "\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
+# Two bytes: only those of accented Latin letters, for "É”" ends many a quotation. Three: Hangul, Han, curly quotes. Four: emoji.
+_UTF8_AS_LATIN: Final = re.compile(f"Â[\xa0-\xbf]|Ã[\x80-\xbf€‚ƒ„†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ]|[\xe0-\xef][{_FOLLOWING}]{{2}}|[\xf0-\xf4][{_FOLLOWING}]{{3}}")
+_CP949_AS_LATIN: Final = re.compile("[\xa1-\xfe]{4,}")
+_HAN: Final = re.compile("[\u4e00-\u9fff\uf900-\ufaff]")
+_HANGUL_IN_UTF8: Final = re.compile(b"(?:[\xea-\xed][\x80-\xbf]{2}){2,}")
+_FIRST_OF_KS_X_1001: Final = 0xA1  # a lower byte belongs to syllables that hardly any word has: real text with Han letters is not taken for garbled
+_EAST_ASIAN_RUN: Final = re.compile("[\u3000-\u9fff\uac00-\ud7a3\uf900-\ufaff]{2,}")
+
+
+def _utf8_as_latin(text: str) -> int | None:
+    """Return where UTF-8 was read as Latin-1 or Windows-1252."""
+    for match in _UTF8_AS_LATIN.finditer(text):
+        try:
+            b"".join(_byte(letter) for letter in match.group()).decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+        return match.start()
+    return None
+
+
+def _byte(letter: str) -> bytes:
+    return bytes([ord(letter)]) if ord(letter) < 0x100 else letter.encode("cp1252")
+
+
+def _cp949_as_latin(text: str) -> int | None:
+    """Return where CP949 was read as Latin-1: pairs of bytes that are all syllables in EUC-KR."""
+    for match in _CP949_AS_LATIN.finditer(text):
+        run = match.group()[: len(match.group()) // 2 * 2]
+        try:
+            read = run.encode("latin-1").decode("euc-kr")
+        except UnicodeDecodeError:
+            continue
+        if len(set(run)) > 2 and all("가" <= letter <= "힣" for letter in read):
+            return match.start()
+    return None
+
+
+def _utf8_as_cp949(text: str) -> int | None:
+    """Return where UTF-8 was read as CP949: the bytes of a run of East Asian letters are Hangul again in UTF-8."""
+    for match in _EAST_ASIAN_RUN.finditer(text):
+        try:
+            code = match.group().encode("cp949")
+        except UnicodeError:
+            continue
+        for syllables in _HANGUL_IN_UTF8.finditer(code):
+            if syllables.start() % 2 == 0 and min(syllables.group()) < _FIRST_OF_KS_X_1001:
+                return match.start() + syllables.start() // 2
+    return None
+
+
+def _garbled(text: str) -> int | None:
+    """Return where the first garbled letter stands, None if there is none."""
+    place = _utf8_as_latin(text)
+    place = _cp949_as_latin(text) if place is None else place
+    # A UTF-8 Hangul syllable begins with the bytes EA to ED, which CP949 shows as Han letters.
+    return _utf8_as_cp949(text) if place is None and _HAN.search(text) else place
+
+
+def find_mojibake(view: View) -> Finding | None:
+    """Return garbled letters, unless the record is about encodings."""
+    if not view.odd:
+        return None
+    for field, text in view.texts:
+        if not text.isascii() and (place := _garbled(text)) is not None:
+            return None if view.technical else around(field, text, place)
+    return None
+
+
+def find_replaced(view: View) -> Finding | None:
+    """Return letters that were lost, unless the record is about encodings."""
+    return search(view, _REPLACED) if view.odd and not view.technical else None
+
+
+def find_control(view: View) -> Finding | None:
+    """Return a control character, unless it is a byte of garbled letters."""
+    if not view.odd or _CONTROL.search(view.joined) is None:
+        return None
+    for field, text in view.texts:
+        if (match := _CONTROL.search(text)) and _garbled(text) is None:
+            return around(field, text, match.start())
+    return None
+
+
+def find_not_nfc(view: View) -> Finding | None:
+    """Return the first text that is not in NFC."""
+    if not view.odd or unicodedata.is_normalized("NFC", view.joined):
+        return None
+    for field, text in view.texts:
+        if not unicodedata.is_normalized("NFC", text):
+            start = next((place for place, letter in enumerate(text) if not unicodedata.is_normalized("NFC", text[max(0, place - 1) : place + 1])), 0)
+            return around(field, text, start)
+    return None
+
+
+def find_zero_width(view: View) -> Finding | None:
+    """Return letters without width; direction marks stay where a text runs from right to left."""
+    if not view.odd:
+        return None
+    for field, text in view.texts:
+        match = _ZERO_WIDTH.search(text) or (None if _RIGHT_TO_LEFT.search(text) else _DIRECTION.search(text))
+        if match:
+            return around(field, text, match.start())
+    return None
+
+
+def _without_zero_width(text: str, view: View) -> str:
+    shorter = _ZERO_WIDTH.sub("", text)
+    return shorter if _RIGHT_TO_LEFT.search(shorter) else _DIRECTION.sub("", shorter)
+
+
+def _without_control(text: str, view: View) -> str:
+    if _garbled(text) is not None:  # its control characters are bytes of letters: without them mojibake would no longer be seen
+        return text
+    return _CONTROL.sub("", _LINE_END.sub("\n", text))
+
+
+CHECKS: Final[dict[str, Check]] = {
+    "lone-surrogate": lambda view: search(view, _SURROGATE) if view.odd else None,
+    "mojibake": find_mojibake,
+    "replacement-character": find_replaced,
+    "control-character": find_control,
+    "not-nfc": find_not_nfc,
+    "zero-width": find_zero_width,
+}
+MENDS: Final[dict[str, Mend]] = {
+    "control-character": _without_control,
+    "not-nfc": lambda text, view: unicodedata.normalize("NFC", text),
+    "zero-width": _without_zero_width,
+}

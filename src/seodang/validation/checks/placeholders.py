@@ -1,0 +1,203 @@
+"""Words that stand where a text should be."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from seodang.ingest.rows import shown
+from seodang.validation.checks.row_view import Check, Finding, Mend, View, search
+from seodang.validation.checks.rule import Rule
+
+RULES: Final = (
+    Rule(
+        id="unfilled-placeholder",
+        field="record",
+        reason_ko="채워지지 않은 틀의 변수({{name}}, ${name}, <YOUR_NAME> 따위)가 있습니다",
+        reason_en="a template's variable ({{name}}, ${name}, <YOUR_NAME> and the like) was not filled in",
+        fix_ko="값으로 채우세요. 틀이 과제라면 지시문에서 그렇게 말하세요",
+        fix_en="fill in its value; if the template is the task, let the instruction say so",
+    ),
+    Rule(
+        id="bracketed-blank",
+        field="record",
+        reason_ko="대괄호나 동그라미로 비워 둔 자리([이름], [Insert text], ○○○ 따위)가 있습니다",
+        reason_en="a place was left open in brackets or circles ([Name], [Insert text], ○○○ and the like)",
+        fix_ko="그 자리를 채우거나, 서식이 과제라면 지시문에서 그렇게 말하세요",
+        fix_en="fill it in; if a form is the task, let the instruction say so",
+    ),
+    Rule(
+        id="placeholder-input",
+        field="input",
+        reason_ko="입력이 '입력 없음'을 뜻하는 말입니다(<noinput>, N/A, 없음 따위)",
+        reason_en="the input says that there is no input (<noinput>, N/A and the like)",
+        fix_ko="입력을 비우세요. repair가 그렇게 합니다",
+        fix_en="leave the input empty, as repair does",
+        repairable=True,
+    ),
+    Rule(
+        id="placeholder-output",
+        field="output",
+        reason_ko="답이 '답 없음'을 뜻하는 말입니다(<nooutput>, N/A, 출력 없음 따위)",
+        reason_en="the output says that there is no output (<nooutput>, N/A and the like)",
+        fix_ko="답을 적거나 그 행을 지우세요",
+        fix_en="write the answer, or delete the row",
+    ),
+)
+
+_VARIABLE: Final = re.compile(
+    r"\{\{\s*[A-Za-z가-힣_][\w .-]{0,40}\s*\}\}|\$\{[A-Za-z_]\w{0,40}\}|<(?:YOUR|INSERT|ENTER)[ _][A-Z_ ]{2,40}>|\b(?:INSERT|YOUR)_[A-Z_]{3,40}_HERE\b|\{\{\s*\}\}"
+)
+_BRACKETED: Final = re.compile(
+    r"\[(?:(?:your|my|insert|sender'?s?|recipient'?s?|company|customer|client|first|last|full|sur)[ -][\w ',/-]{2,40}|name|date|address|city|company|position|product|topic"
+    r"|(?:당신의 |귀하의 |본인 |여기에 )?(?:이름|성명|성함|날짜|주소|회사 ?(?:명|이름)?|직책|제품 ?명?|상품명|고객 ?(?:명|이름)|학교 ?명?|부서|도시|지역|연락처))\]"
+    r"|(?<![가-힣])[○◯〇OＯ]{2,3}(?= ?(?:씨|님|대리|과장|부장|대표|회사|학교|선생|교수|후보|의원)|(?:시|군|구)(?![가-힣]))",
+    re.IGNORECASE,
+)
+_CIRCLES: Final = re.compile("[○◯〇OＯ]{2}")
+# Tasks whose answer is a form, where open places are right.
+_FORM: Final = re.compile(
+    r"letter|e-?mail|template|form\b|invit|memo|message|announce|speech|resume|résumé|\bcv\b|contract|agreement|card|note\b|script|fill|blank|bracket|statement|press release"
+    r"|notice"
+    r"|review|introduc|greeting|\bad\b|advert|proposal|post\b|tweet|bio"
+    r"|편지|메일|서식|양식|초대|메모|메시지|공지|연설|이력서|자기소개|계약|카드|빈칸|괄호|안내|소개|보도자료|문자|광고|제안서|템플릿|대본|추천서|후기|리뷰|인사|축사|게시"
+)
+
+# Compared without blanks, signs and case.
+_NO_INPUT: Final = frozenset(
+    (
+        *("noinput", "noinputs", "noinputrequired", "noinputneeded", "noinputnecessary", "noinputprovided", "noinputgiven", "noinputisrequired", "noinputisneeded"),
+        *(
+            "noinputwasprovided",
+            "inputnone",
+            "inputna",
+            "na",
+            "none",
+            "notapplicable",
+            "notrequired",
+            "notneeded",
+            "noneprovided",
+            "nonerequired",
+            "nil",
+            "null",
+            "nan",
+            "empty",
+            "blank",
+        ),
+        *(
+            "입력없음",
+            "입력이없음",
+            "입력이없습니다",
+            "입력없습니다",
+            "입력값없음",
+            "입력값이없습니다",
+            "입력필요없음",
+            "입력이필요없습니다",
+            "입력이필요하지않습니다",
+            "입력불필요",
+            "입력은없습니다",
+        ),
+        *("노인입력", "없음", "해당없음", "해당사항없음", "해당없습니다", "해당사항이없습니다", "필요없음", "빈칸", "내용없음", "미입력", "무입력"),
+    )
+)
+# These may be meant: a keyword of a language, an answer, a value.
+_DOUBTFUL: Final = frozenset(("na", "none", "nil", "null", "nan", "empty", "blank", "없음", "빈칸", "필요없음", "notrequired", "notneeded"))
+_VALUE_ASKED: Final = re.compile(
+    r"\b(?:words?|keywords?|values?|terms?|synonyms?|antonyms?|types?|means?|meaning|translate|sentence|define|string)\b|단어|낱말|값|뜻|의미|번역|동의어|반의어|문장|옮기|옮겨|영어로|한국어로|into (?:english|korean)"
+)
+_NO_OUTPUT: Final = frozenset(
+    (
+        *(
+            "nooutput",
+            "nooutputs",
+            "nooutputrequired",
+            "nooutputneeded",
+            "nooutputprovided",
+            "nooutputnecessary",
+            "noanswer",
+            "noresponse",
+            "outputnone",
+            "noinput",
+            "notapplicable",
+        ),
+        *(
+            "출력없음",
+            "출력이없습니다",
+            "출력값없음",
+            "답없음",
+            "답변없음",
+            "응답없음",
+            "노출력",
+            "노인출력",
+            "무응답",
+            "입력없음",
+            "해당없음",
+            "해당사항없음",
+            "출력이필요하지않습니다",
+        ),
+    )
+)
+_NO_ANSWER: Final = frozenset(("na", "none", "null", "nan", "nil", "없음", "tbd", "empty", "blank", "미정"))
+# Questions to which "none" is an answer.
+_NONE_IS_AN_ANSWER: Final = re.compile(
+    r"\b(?:any|none|null|n/a|identify|find|extract|detect|list|which|what|whether|is there|are there|how many|return|output|value|result|error|mistake|missing|empty|classif\w*"
+    r"|label)\b"
+    r"|없|있|찾|추출|무엇|어느|어떤|몇|오류|결과|출력|분류|라벨|고르|감지|식별"
+)
+_SIGNS: Final = re.compile(r"[\W_]+")
+_SHORT: Final = 40  # characters; a longer text is no placeholder
+
+
+def _bare(text: str) -> str:
+    return _SIGNS.sub("", text).casefold()
+
+
+def says_nothing(text: str) -> bool:
+    """Return whether the text only says that there is none."""
+    return len(text) <= _SHORT and _bare(text) in _NO_INPUT
+
+
+def find_variable(view: View) -> Finding | None:
+    """Return a variable of a template, unless the record is about templates or code."""
+    text = view.joined
+    if "{" not in text and "<" not in text and "_HERE" not in text:
+        return None
+    return search(view, _VARIABLE) if _VARIABLE.search(text) and not view.technical and "\\" not in text else None
+
+
+def find_bracketed(view: View) -> Finding | None:
+    """Return an open place, unless a form is asked for."""
+    if "[" not in view.joined and (view.joined.isascii() or not _CIRCLES.search(view.joined)):
+        return None
+    found = search(view, _BRACKETED)
+    return None if found is None or view.technical or _FORM.search(view.joined.lower()) else found
+
+
+def find_placeholder_input(view: View) -> Finding | None:
+    """Return an input that says there is none; where labels are asked for, the input may say anything."""
+    text = view.input
+    if not text or view.labelled or not says_nothing(text) or (_bare(text) in _DOUBTFUL and _VALUE_ASKED.search(view.request)):
+        return None
+    return Finding("input", shown(text))
+
+
+def find_placeholder_output(view: View) -> Finding | None:
+    """Return an output that says there is none, unless "none" answers the question."""
+    text = view.answer
+    if text[:12].casefold().lstrip("\\`'\"").startswith(("<nooutput", "< nooutput", "<no output", "[nooutput")):
+        return Finding("output", shown(text))
+    if not text or len(text) > _SHORT or view.labelled:
+        return None
+    bare = _bare(text)
+    if bare in _NO_OUTPUT or (bare in _NO_ANSWER and not _NONE_IS_AN_ANSWER.search(view.asked)):
+        return Finding("output", shown(text))
+    return None
+
+
+CHECKS: Final[dict[str, Check]] = {
+    "unfilled-placeholder": find_variable,
+    "bracketed-blank": find_bracketed,
+    "placeholder-input": find_placeholder_input,
+    "placeholder-output": find_placeholder_output,
+}
+MENDS: Final[dict[str, Mend]] = {"placeholder-input": lambda text, view: ""}

@@ -1,0 +1,41 @@
+"""All rules on a row, in the order in which a row's faults are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from seodang.validation.checks import (
+    answers,
+    arithmetic,
+    capabilities,
+    cross_row,
+    encoding,
+    external_content,
+    language,
+    length,
+    markup,
+    missing_input,
+    pii,
+    placeholders,
+    structure,
+    truncation,
+)
+from seodang.validation.checks.row_view import Check, Measure, Mend
+from seodang.validation.checks.rule import Rule
+
+CATALOGUE: Final[tuple[Rule, ...]] = (
+    *(*structure.RULES, *length.RULES, *encoding.RULES, *markup.RULES, *placeholders.RULES, *pii.RULES),
+    *(*answers.RULES, *truncation.RULES, *language.RULES, *missing_input.RULES, *external_content.RULES, *capabilities.RULES, *arithmetic.RULES, *cross_row.RULES),
+)
+by_id: Final[Mapping[str, Rule]] = MappingProxyType({rule.id: rule for rule in CATALOGUE})
+
+CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
+    {
+        **{**structure.CHECKS, **encoding.CHECKS, **markup.CHECKS, **placeholders.CHECKS, **pii.CHECKS},
+        **{**answers.CHECKS, **truncation.CHECKS, **language.CHECKS, **missing_input.CHECKS, **external_content.CHECKS, **capabilities.CHECKS, **arithmetic.CHECKS},
+    }
+)
+MEASURES: Final[Mapping[str, Measure]] = MappingProxyType({**length.MEASURES, **truncation.MEASURES, **missing_input.MEASURES})
+MENDS: Final[Mapping[str, Mend]] = MappingProxyType({**encoding.MENDS, **markup.MENDS, **placeholders.MENDS, **pii.MENDS, **truncation.MENDS})

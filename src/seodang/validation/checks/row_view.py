@@ -1,0 +1,140 @@
+"""A row as the rules see it: its texts, prepared once and only as far as a rule asks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from seodang.config.validate import LimitsParams
+from seodang.ingest.rows import Row, shown
+from seodang.records import detect_language
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Where a row breaks a rule."""
+
+    field: str  # a field of the row
+    found: str  # what stands there: one line of at most 80 characters
+
+
+class View:
+    """The texts of one row. What is no text reads as "": the rules on structure tell of it."""
+
+    def __init__(self, row: Row, limits: LimitsParams) -> None:
+        self.row = row
+        self.limits = limits
+        self.instruction = _text(row["instruction"])
+        self.input = _text(row["input"])
+        self.output = _text(row["output"])
+
+    @cached_property
+    def asked(self) -> str:
+        """The beginnings of instruction and input, in lower case: what a task is stands there."""
+        return f"{self.request}\n{self.input[:_ASKED_CHARACTERS].lower()}"
+
+    @cached_property
+    def request(self) -> str:
+        """The beginning of the instruction in lower case, blanks around it off."""
+        return self.instruction.lower().strip()[:_ASKED_CHARACTERS]
+
+    @cached_property
+    def answer(self) -> str:
+        """The output without blanks around it."""
+        return self.output.strip()
+
+    @cached_property
+    def joined(self) -> str:
+        """All texts in one, to see with one look that a sign is in none of them."""
+        return "\n".join(text for _, text in self.texts)
+
+    @cached_property
+    def odd(self) -> bool:
+        """Whether any text holds a letter other than ASCII, Hangul syllables and common signs: only then can one be wrong."""
+        return _ODD.search(self.joined) is not None
+
+    @cached_property
+    def numbered(self) -> bool:
+        """Whether any text holds a number of eight digits or more, signs between them allowed."""
+        return _LONG_NUMBER.search(self.joined) is not None
+
+    @cached_property
+    def korean(self) -> bool:
+        """Whether the record is Korean: as the row says, else as its instruction and input show."""
+        language = self.row.get("language")
+        return (language if language in {"ko", "en"} else detect_language(self.asked)) == "ko"
+
+    @cached_property
+    def technical(self) -> bool:
+        """Whether the record is about code, markup or templates, where signs mean themselves."""
+        return self.technical_task or self.code_answer or "```" in self.joined
+
+    @cached_property
+    def technical_task(self) -> bool:
+        """Whether instruction or input speak of code, markup or templates."""
+        return _TECHNICAL.search(self.asked) is not None
+
+    @cached_property
+    def code_answer(self) -> bool:
+        """Whether the output is code or markup."""
+        return "```" in self.output or _CODE.search(self.output) is not None
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the answer is one of a closed set: then the input may be anything."""
+        return bool(self.row.get("choices"))
+
+    @cached_property
+    def texts(self) -> list[tuple[str, str]]:
+        """Every text that the model reads or learns, with the name of its field."""
+        texts = [("instruction", self.instruction), ("input", self.input), ("output", self.output)]
+        texts += [(name, _text(self.row.get(name))) for name in ("system", "rejected")]
+        texts += [("turns", _text(turn.get("content"))) for turn in turns_of(self.row)]
+        return [(name, text) for name, text in texts if text]
+
+
+_ASKED_CHARACTERS = 2000  # more would cost time and tell nothing: a text that is worked on comes after the order
+_ODD = re.compile("[^\t\n\x20-\x7e가-힣‘’“”…·–—•°×÷²³]")
+_LONG_NUMBER = re.compile(r"\d[-\d .()–]{6,}\d")
+# Words of an instruction or an input that make markup, braces and tags part of the matter.
+_TECHNICAL = re.compile(
+    r"(?<![a-z])(?:html|xml|css|php|jsx?|svg|json|yaml|latex|regex|markdown|javascript|typescript|react|vue|angular|jinja|sql|bash|shell|python|java|swift|kotlin"
+    r"|haskell|perl|ruby|rust|web ?pages?|websites?|tags?|markup|templates?|placeholders?|codes?|coding|program(?:s|ming)?|scripts?|functions?|snippets?|compile|syntax"
+    r"|query|queries|algorithm|tokens?|tokeni[sz]\w*|encod\w*|mojibake|utf-?8|unicode)(?![a-z])|c\+\+|c#|코드|코딩|태그|웹|프로그램|프로그래밍|스크립트|함수|템플릿|서식|쿼리"
+    r"|자바|파이썬|마크업|알고리즘|토큰|인코딩|유니코드|정규식"
+)
+_CODE = re.compile(r"^[ \t]*(?:def |class \w|import |from \w+ import|#include|public |function |var |let |const |<!doctype|<html|<\?|SELECT )", re.MULTILINE | re.IGNORECASE)
+
+
+def turns_of(row: Row) -> list[dict[str, Any]]:
+    """Return the turns before the instruction; [] where the row holds something else."""
+    turns = row.get("turns")
+    return [turn for turn in turns if isinstance(turn, dict)] if isinstance(turns, list) else []
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def around(field: str, text: str, start: int) -> Finding:
+    """Return a finding that shows the text from a little before the place."""
+    begin = max(0, start - 20)
+    return Finding(field, shown(("…" if begin else "") + text[begin:]))
+
+
+def search(view: View, pattern: re.Pattern[str]) -> Finding | None:
+    """Return the first place, in any text, where the pattern matches."""
+    if pattern.search(view.joined) is None:
+        return None
+    for field, text in view.texts:
+        if match := pattern.search(text):
+            return around(field, text, match.start())
+    return None
+
+
+Check = Callable[[View], Finding | None]
+Measure = Callable[[View], float | None]
+Mend = Callable[[str, View], str]  # a text and the row it stands in -> the mended text

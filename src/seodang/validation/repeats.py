@@ -1,0 +1,134 @@
+"""Which rows repeat an earlier one, and which answer the same question differently; in some 40 bytes a row.
+
+Only hashes are kept, so that millions of rows fit; two texts share a 64-bit hash by
+accident once in about 4,000 sets of 100 million rows (birthday bound, n^2 / 2^65).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from seodang.ingest.rows import TEXTS, Row, kind_of
+from seodang.records import normalise
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+DUPLICATE = "duplicate"
+CONTRADICTION = "contradiction"
+SEVERAL_ANSWERS = "several-answers"
+
+_USABLE, _LABEL = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """What `find_repeats` found: for each rule and row the number of the row that it repeats or contradicts, -1 for none."""
+
+    others: dict[str, NDArray[np.int32]]
+    place: Callable[[int], str]  # where a row stands, as people read it
+
+    def of(self, number: int) -> dict[str, str]:
+        """Return rule id -> place of the other row, for row `number` from 0."""
+        return {rule: self.place(int(others[number])) for rule, others in self.others.items() if others[number] >= 0}
+
+
+@dataclass(slots=True)
+class _Places:
+    """Where each row stands: one entry a row in each array."""
+
+    file: array[int] = field(default_factory=lambda: array("I"))
+    source_row: array[int] = field(default_factory=lambda: array("I"))
+    files: dict[str, int] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+
+    def add(self, row: Row) -> None:
+        """Add one row."""
+        name = row["file"] or row["source"]
+        if name not in self.files:
+            self.files[name] = len(self.names)
+            self.names.append(name)
+        self.file.append(self.files[name])
+        self.source_row.append(row["source_row"])
+
+    def of(self, number: int) -> str:
+        """Return where row `number` stands, as people read it."""
+        return f"{self.names[self.file[number]]}:{self.source_row[number]}"
+
+
+@dataclass(slots=True)
+class _Keys:
+    """What each row says: one entry a row in each array."""
+
+    question: array[int] = field(default_factory=lambda: array("Q"))
+    whole: array[int] = field(default_factory=lambda: array("Q"))
+    flags: array[int] = field(default_factory=lambda: array("B"))
+
+    def add(self, row: Row, label_characters: int) -> None:
+        """Add one row's hashes; a row without the three texts can't repeat anything."""
+        texts = [row[name] for name in TEXTS]
+        usable = all(kind_of(text) == "text" for text in texts) and bool(texts[0].strip()) and bool(texts[2].strip())
+        question, answer = (_question(row), normalise(texts[2])) if usable else ("", "")
+        self.question.append(_hash(question))
+        self.whole.append(_hash(f"{question}\x1e{answer}\x1e{row['rejected']}\x1e{row['desirable']}"))
+        label = bool(row["choices"]) or (bool(texts[1]) and len(answer) <= label_characters)
+        self.flags.append((_USABLE if usable else 0) | (_LABEL if usable and label else 0))
+
+
+def find_repeats(rows: Iterable[Row], label_characters: int) -> Repeats:
+    """Return the repeats among the rows, which are read once.
+
+    Rows of one role repeat only one another: a training row that equals one that may be
+    scored is a leak, which `prepare` takes out, and the evaluation item must not vanish for it.
+
+    Args:
+        rows: In their order; the first of equal rows is the one that counts.
+        label_characters: An answer about an input that is at most this long counts as a label;
+            two different labels contradict each other, two different long answers need not.
+
+    """
+    import numpy as np
+
+    keys, places = _Keys(), _Places()
+    for row in rows:
+        keys.add(row, label_characters)
+        places.add(row)
+    question, whole, flags = (np.asarray(values) for values in (keys.question, keys.whole, keys.flags))
+    usable = np.flatnonzero(flags & _USABLE)
+    _, first, inverse = np.unique(whole[usable], return_index=True, return_inverse=True)
+    distinct = np.sort(usable[first])
+    labels = (flags[distinct] & _LABEL).astype(bool)
+    others = {rule: np.full(len(flags), -1, dtype=np.int32) for rule in (DUPLICATE, CONTRADICTION, SEVERAL_ANSWERS)}
+    earlier = usable[first][inverse]
+    others[DUPLICATE][usable] = np.where(earlier == usable, -1, earlier)
+    _note_conflicts(others[CONTRADICTION], question, distinct[labels])
+    _note_conflicts(others[SEVERAL_ANSWERS], question, distinct[~labels])
+    return Repeats(others, places.of)
+
+
+def _note_conflicts(others: NDArray[np.int32], question: NDArray[np.uint64], distinct: NDArray[np.int64]) -> None:
+    """Note for each of `distinct`, rows of different content, another one that asks the same: the first, for which it is the second."""
+    import numpy as np
+
+    _, inverse, counts = np.unique(question[distinct], return_inverse=True, return_counts=True)
+    by_question = distinct[np.argsort(inverse, kind="stable")]
+    starts = np.cumsum(counts) - counts
+    firsts, seconds = by_question[starts], by_question[np.minimum(starts + 1, len(distinct) - 1)]
+    first, second = firsts[inverse], seconds[inverse]
+    several = counts[inverse] > 1
+    others[distinct[several]] = np.where(first == distinct, second, first)[several]
+
+
+def _question(row: Row) -> str:
+    turns = "\x1d".join(f"{turn['role']}\x1c{turn['content']}" for turn in row["turns"])
+    parts = (normalise(row["instruction"]), normalise(row["input"]), str(row["system"] or ""), turns, row["role"])
+    return "\x1f".join(parts)
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")

@@ -1,0 +1,77 @@
+"""How many tokens of the chosen model a row takes, and how much of its answer fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seodang.config import PromptFormat
+from seodang.errors import ModelError
+from seodang.ingest.rows import TEXTS, Row, kind_of
+from seodang.prompting import render_answer, render_prompt, whole_characters
+from seodang.records import Turn
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_MARKS = 2  # begin and end token; a chat template's own markers are not counted
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCounter:
+    """The chosen model's tokenizer on rows, rendered as in training."""
+
+    tokenizer: Tokenizer
+    format: PromptFormat
+
+    def counts(self, rows: Sequence[Row]) -> list[int | None]:
+        """Return each row's tokens, prompt and answer; None where a text is missing."""
+        texts = [self._texts(row) for row in rows]
+        known = [text for pair in texts if pair for text in pair]
+        lengths = iter([len(encoding.ids) for encoding in self.tokenizer.encode_batch_fast(known, add_special_tokens=False)])
+        return [next(lengths) + next(lengths) + _MARKS if pair else None for pair in texts]
+
+    def cut(self, row: Row, maximum: int) -> Row | None:
+        """Return the row with its answer cut at the last token that fits; None when no token of it would be left."""
+        pair = self._texts(row)
+        if not pair:
+            return None
+        prompt = self.tokenizer.encode(pair[0], add_special_tokens=False)
+        answer = self.tokenizer.encode(whole_characters(row["output"]), add_special_tokens=False)
+        room = maximum - _MARKS - len(prompt.ids)
+        while room > 0:
+            shortened = {**row, "output": row["output"][: answer.offsets[min(room, len(answer.ids)) - 1][1]].rstrip()}
+            if (self.counts([shortened])[0] or 0) <= maximum:
+                return shortened if shortened["output"] else None
+            room -= 1  # cut text may need one token more than it had as a part
+        return None
+
+    def _texts(self, row: Row) -> tuple[str, str] | None:
+        if any(kind_of(row[name]) != "text" for name in TEXTS):
+            return None
+        system = row["system"] if isinstance(row["system"], str) else ""
+        turns = [Turn(role=turn["role"], content=turn["content"]) for turn in row["turns"]]
+        # The chat template is the tokenizer's own and needs transformers; the plain wording is as long but for its markers.
+        format = "plain" if self.format == "chat" else self.format
+        rendered = "".join(part.text for part in render_prompt(row["instruction"], row["input"], format, system=system, turns=turns))
+        return whole_characters(rendered), whole_characters(render_answer(row["output"], format))
+
+
+def load_counter(folder: Path, format: PromptFormat) -> TokenCounter:
+    """Return the counter of a checkpoint.
+
+    Raises:
+        ModelError: If there is no tokenizer.json in the folder, or it can't be read.
+
+    """
+    from tokenizers import Tokenizer
+
+    file = folder if folder.suffix == ".json" else folder / "tokenizer.json"
+    if not file.is_file():
+        raise ModelError(f"{file} does not exist, so tokens can't be counted; run: dvc repro base, or set expectations.limits.max_tokens to null")
+    try:
+        return TokenCounter(Tokenizer.from_file(str(file)), format)
+    except Exception as error:  # the Rust library raises nothing narrower
+        raise ModelError(f"{file} is no tokenizer ({error}); write the checkpoint again") from error

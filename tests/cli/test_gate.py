@@ -1,0 +1,176 @@
+"""`seodang gate` on score files: exit codes, the verdict object, and messages that say what is wrong."""
+
+import json
+import random
+
+import pytest
+
+from seodang.cli.main import main
+
+METRICS = ("accuracy", "chrf")
+
+
+def lines_of(scores, *, task="demo", language="ko", metric="accuracy"):
+    return [{"task": task, "item": str(number), "metric": metric, "language": language, "score": score} for number, score in enumerate(scores)]
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Return what writes a candidate and a champion, and gives the arguments of the command."""
+
+    def write(candidate, champion, *, bom=False):
+        arguments = ["gate"]
+        for name, rows in (("candidate", candidate), ("champion", champion)):
+            path = tmp_path / f"{name}.jsonl"
+            text = "".join(row if isinstance(row, str) else json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            path.write_text(text, "utf-8-sig" if bom else "utf-8")
+            arguments += [f"--{name}", str(path)]
+        return arguments
+
+    return write
+
+
+GOOD, POOR = [1] * 90 + [0] * 10, [1] * 60 + [0] * 40
+
+
+@pytest.mark.parametrize(("candidate", "champion", "code", "verdict"), [(GOOD, POOR, 0, "promote"), (POOR, GOOD, 3, "reject"), (GOOD, [0, *GOOD[1:]], 4, "inconclusive")])
+def test_the_exit_code_and_the_object_say_the_verdict(files, capsys, candidate, champion, code, verdict):
+    assert main([*files(lines_of(candidate), lines_of(champion)), "--json"]) == code
+    found = json.loads(capsys.readouterr().out)
+    assert found["verdict"] == verdict
+    assert found["reasons"][0]["passed"] is {0: True, 3: False, 4: None}[code]
+    metric = found["metrics"]["accuracy"]
+    assert metric["n"] == 100
+    assert metric["difference"] == pytest.approx(sum(candidate) / 100 - sum(champion) / 100)
+    assert metric["interval"][0] <= metric["difference"] <= metric["interval"][1]
+    assert (metric["p"] < 0.05) == (code != 4)
+    assert (found["items_needed"] is not None) == (code == 4)
+
+
+def test_the_reasons_are_told_in_both_languages(files, capsys):
+    assert main(files(lines_of(GOOD, language="en"), lines_of(POOR, language="en"))) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("판정 / verdict: 승격 / promote\n")
+    assert "accuracy 충족: champion 0.6000 → 후보 0.9000, 차이 +0.3000" in out
+    assert "accuracy met: champion 0.6000 → candidate 0.9000, difference +0.3000" in out
+
+
+@pytest.mark.parametrize("scores", [GOOD, [0.5] * 40, [random.Random(1).random() for _ in range(300)], [1] * 20])
+def test_an_equal_model_is_never_promoted(files, scores):
+    assert main(files(lines_of(scores), lines_of(scores))) == 3
+
+
+def test_a_model_that_is_better_on_one_metric_only_is_not_promoted(files):
+    other = lines_of([50.0, 51.0] * 50, metric="chrf")
+    assert main(files(lines_of(GOOD) + other, lines_of(POOR) + other)) == 3
+
+
+def test_a_byte_order_mark_and_blank_lines_are_passed_over(files):
+    assert main(files([*lines_of(GOOD), "\n", "  \n"], lines_of(POOR), bom=True)) == 0
+
+
+def test_items_may_be_numbers_and_scores_true_or_false(files):
+    good, poor = lines_of(GOOD), lines_of(POOR)
+    for row in good:
+        row |= {"item": int(row["item"]), "score": bool(row["score"])}
+    assert main(files(good, poor)) == 0
+
+
+def test_too_few_items_leave_the_verdict_open(files, capsys):
+    assert main([*files(lines_of([1] * 12), lines_of([0] * 12)), "--json"]) == 4
+    assert json.loads(capsys.readouterr().out)["items_needed"] == 20
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_or_two_items_tell_nothing(files, count):
+    assert main(files(lines_of([1] * count), lines_of([0] * count))) == 4
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ('{"task": "demo", "item": "x", "metric": "accuracy", "language": "ko", "score": NaN}\n', "line 101: score: must be a finite number"),
+        ('{"task": "demo", "item": "x", "metric": "accuracy", "language": "ko", "score": "1"}\n', "line 101: score: must be a finite number"),
+        ('{"task": "demo", "item": "x", "metric": "accuracy", "language": "ko"}\n', "line 101: score: is missing"),
+        ('{"task": "", "item": null, "metric": 3, "score": 1}\n', "line 101: language: is missing"),
+        ("{not json\n", "line 101: is not JSON"),
+        ("[1, 2]\n", "line 101: is no JSON object"),
+        ('{"task": "demo", "item": "0", "metric": "accuracy", "language": "ko", "score": 1}\n', "line 101: repeats line 1: demo/0/accuracy"),
+        ('{"task": "demo", "item": "x", "metric": "accuracy", "language": "ko", "score": 1' + "0" * 400 + "}\n", "score: must be a finite number"),
+    ],
+)
+def test_a_faulty_line_is_named_and_nothing_is_judged(files, capsys, row, message):
+    assert main(files([*lines_of(GOOD), row], lines_of(POOR))) == 2
+    told = capsys.readouterr()
+    assert message in told.err
+    assert not told.out
+
+
+def test_the_faults_of_both_files_are_told_at_once(files, capsys):
+    assert main(files(["{\n", "[\n"], ["x\n"])) == 2
+    error = capsys.readouterr().err
+    assert "candidate.jsonl has 2 faults" in error
+    assert "champion.jsonl has 1 faults" in error
+
+
+def test_files_of_different_items_are_refused(files, capsys):
+    assert main(files(lines_of(GOOD), lines_of(POOR[:98]))) == 2
+    assert "champion lacks 2 scores that candidate has (demo/98/accuracy, demo/99/accuracy)" in capsys.readouterr().err
+    assert main(files(lines_of(GOOD), lines_of(POOR, language="en"))) == 2
+    assert "another language" in capsys.readouterr().err
+    asked = [{**row, "asked": "10-shot"} for row in lines_of(GOOD)]
+    assert main(files(asked, lines_of(POOR))) == 2
+    assert "another prompt, shots or seed" in capsys.readouterr().err
+
+
+def test_an_empty_or_missing_file_is_refused(files, tmp_path, capsys):
+    assert main(files([], lines_of(POOR))) == 2
+    assert "holds no score" in capsys.readouterr().err
+    assert main(["gate", "--candidate", str(tmp_path / "none"), "--champion", str(tmp_path / "none")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def rules(tmp_path, text):
+    path = tmp_path / "rules.yaml"
+    path.write_text(text, "utf-8")
+    return ["--rules", str(path)]
+
+
+def test_rules_may_say_that_less_is_better_and_what_margin_is_allowed(files, tmp_path, capsys):
+    candidate, champion = (lines_of([base + (number % 5) / 10 for number in range(100)], metric="loss") for base in (2.0, 2.5))
+    better = rules(tmp_path, "rules:\n  - {metric: loss, higher_is_better: false, margin: 0.2}\n")
+    assert main(files(candidate, champion)) == 3
+    assert main([*files(candidate, champion), *better]) == 0
+    assert main([*files(candidate, champion), *rules(tmp_path, "rules:\n  - {metric: loss, higher_is_better: false, margin: 0.6}\n")]) == 3
+    capsys.readouterr()
+    main([*files(candidate, champion), *better, "--json"])
+    assert json.loads(capsys.readouterr().out)["metrics"]["loss"]["difference"] == pytest.approx(0.5)
+
+
+def test_a_language_that_grew_worse_is_found_though_the_whole_grew_better(files, tmp_path, capsys):
+    candidate = lines_of([1] * 100, task="a") + lines_of([1] * 60 + [0] * 40, task="b", language="en")
+    champion = lines_of([0] * 100, task="a") + lines_of([1] * 90 + [0] * 10, task="b", language="en")
+    asked = rules(tmp_path, "rules:\n  - {metric: accuracy}\n  - {metric: accuracy, ask: not_worse, margin: 0.02, each: language}\n")
+    assert main([*files(candidate, champion), *asked]) == 3
+    assert "accuracy [en] not met" in capsys.readouterr().out
+
+
+def test_a_floor_rejects_what_is_better_but_not_good(files, tmp_path):
+    asked = rules(tmp_path, "floors:\n  - {metric: accuracy, minimum: 0.95, tasks: []}\n")
+    assert main([*files(lines_of(GOOD), lines_of(POOR)), *asked]) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rules: []\n", "rules"),
+        ("rules:\n  - {metric: accuracy, ask: not_worse}\n", "an equal model would be promoted"),
+        ("rules:\n  - {metric: bleu}\n", "metric 'bleu', which no item has; there are accuracy"),
+        ("rules:\n  - {metric: accuracy, tasks: [other]}\n", "there are demo"),
+        ("rules:\n  - {metric: accuracy, against: base}\n", "against: champion"),
+        ("rules:\n  - {metric: accuracy, margn: 1}\nconfidence: 2\n", "margn: is not a known parameter"),
+    ],
+)
+def test_rules_that_cannot_be_used_are_refused(files, tmp_path, capsys, text, message):
+    assert main([*files(lines_of(GOOD), lines_of(POOR)), *rules(tmp_path, text)]) == 2
+    assert message in capsys.readouterr().err

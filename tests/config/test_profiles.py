@@ -1,0 +1,140 @@
+"""Every shipped profile: complete, pinned, described. No weights are needed. Run: pytest tests/config/test_profiles.py"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from seodang.cli.main import main
+from seodang.config import Params
+from seodang.config.load import load_params, overlaid, parse_params, read_yaml
+from seodang.config.profiles import command, heading, names
+from seodang.errors import ParamsError
+from seodang.paths import Paths
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "profiles"
+SHIPPED = sorted(file.relative_to(FOLDER).with_suffix("").as_posix() for file in FOLDER.rglob("*.yaml"))
+COMMIT = "ab" * 20
+
+
+def shown(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return what `seodang profile show NAME` prints."""
+    monkeypatch.chdir(ROOT)
+    assert main(["profile", "show", name]) == 0
+    return capsys.readouterr().out
+
+
+def resolved(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Params:
+    return parse_params(yaml.safe_load(shown(name, capsys, monkeypatch)), name)
+
+
+def test_the_profiles_that_are_promised_are_there():
+    assert {"tiny", "gemma-270m", "qwen3-0.6b", "gemma-2b-qlora", "llama-8b-qlora", "llama-8b-fsdp"} <= set(SHIPPED)
+    assert names(FOLDER) == SHIPPED
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_profile_resolves_to_complete_parameters(name, capsys, monkeypatch):
+    params = resolved(name, capsys, monkeypatch)
+    assert params.train.max_length <= params.train.batch_tokens
+    assert params.expectations.limits.max_tokens is None or params.train.max_length <= params.expectations.limits.max_tokens
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_profile_shows_its_own_title_and_not_that_of_the_base(name, capsys, monkeypatch):
+    text = shown(name, capsys, monkeypatch)
+    assert text.startswith(heading(FOLDER / f"{name}.yaml"))
+    assert text.count("The embedded default") == (1 if name == "tiny" else 0)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_title_is_one_line_in_english_and_korean(name):
+    title = heading(FOLDER / f"{name}.yaml").splitlines()[0].removeprefix("# ")
+    english, _, korean = title.partition(" / ")
+    assert re.search("[a-z]", english)
+    assert re.search("[가-힣]", korean)
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name != "tiny"])
+def test_a_profile_says_which_machine_it_needs(name):
+    assert re.search(r"^# Hardware: .*\d+ GB", heading(FOLDER / f"{name}.yaml"), re.MULTILINE)
+
+
+def test_the_list_gives_each_name_with_its_title(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert main(["profile", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == SHIPPED
+    assert any(line.startswith("gemma-2b-qlora    Gemma 2B with KoAlpaca on one 16 GB GPU, QLoRA / 16GB GPU 한 장에서") for line in lines)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_model_from_the_hub_is_pinned_to_a_commit_and_runs_no_code(name, capsys, monkeypatch):
+    model = resolved(name, capsys, monkeypatch).model
+    assert model.trust_remote_code is None
+    if model.source == "hub":
+        assert re.fullmatch("[0-9a-f]{40}", str(model.revision))
+        assert len(set(str(model.revision))) > 8  # a real one, not a row of zeros
+        assert model.path is None
+
+
+def test_each_profile_trains_by_the_method_in_its_name(capsys, monkeypatch):
+    found = {name: resolved(name, capsys, monkeypatch).train for name in ("tiny", "gemma-2b-qlora", "llama-8b-qlora", "llama-8b-fsdp")}
+    assert {name: train.method for name, train in found.items()} == {"tiny": "lora", "gemma-2b-qlora": "qlora", "llama-8b-qlora": "qlora", "llama-8b-fsdp": "lora"}
+    assert (found["llama-8b-fsdp"].sharding, found["llama-8b-fsdp"].processes) == ("fsdp", 4)
+
+
+def test_a_profile_that_extends_another_takes_over_what_it_does_not_say(capsys, monkeypatch):
+    fsdp, qlora = (resolved(name, capsys, monkeypatch) for name in ("llama-8b-fsdp", "llama-8b-qlora"))
+    assert fsdp.model == qlora.model
+    assert fsdp.train.max_length == qlora.train.max_length
+    assert fsdp.train.learning_rate != qlora.train.learning_rate
+
+
+def test_an_overlay_of_ones_own_on_a_shipped_profile_is_used(tmp_path, monkeypatch):
+    (tmp_path / "profiles").symlink_to(FOLDER)
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text("# 우리 회사 데이터\nextends: gemma-2b-qlora\ntrain: {epochs: 3.0}\n", "utf-8")
+    assert command("use", str(overlay), Paths(tmp_path)) == 0
+    params = load_params(tmp_path / "params.yaml")
+    assert (params.train.epochs, params.train.method, params.model.hub) == (3.0, "qlora", "google/gemma-2b")
+    assert (tmp_path / "params.yaml").read_text("utf-8").startswith("# 우리 회사 데이터\n")
+
+
+# The section `model` itself.
+
+
+def model_fault(**changes: object) -> str:
+    raw = overlaid(read_yaml(FOLDER / "tiny.yaml"), {"model": changes})
+    with pytest.raises(ParamsError) as caught:
+        parse_params(raw, "params.yaml")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("revision", ["main", "v1.0", "ab" * 19, "AB" * 20])
+def test_a_revision_that_may_move_is_refused_with_the_command_that_names_the_commit(revision):
+    message = model_fault(source="hub", hub="google/gemma-2b", revision=revision)
+    assert f"revision '{revision}' is no commit hash" in message
+    assert "huggingface_hub.model_info('google/gemma-2b').sha" in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"source": "hub", "hub": "someone/own", "revision": COMMIT, "trust_remote_code": "someone/else"}, "trust_remote_code is 'someone/else', but it must be 'someone/own'"),
+        ({"source": "path", "path": "mine", "trust_remote_code": "yes"}, "it must be 'mine', the model whose code you have read"),
+        ({"source": "bundled", "trust_remote_code": "models/primer-base"}, "source 'bundled' has no code of its own; set it to null"),
+        ({"source": "path", "path": "mine", "trust_remote_code": True}, "model.trust_remote_code: Input should be a valid string"),
+    ],
+)
+def test_code_is_trusted_by_the_name_of_its_model_alone(changes, message):
+    assert message in model_fault(**changes)
+
+
+def test_code_that_is_trusted_by_name_is_no_fault():
+    raw = overlaid(read_yaml(FOLDER / "tiny.yaml"), {"model": {"source": "hub", "hub": "someone/own", "revision": COMMIT, "trust_remote_code": "someone/own"}})
+    assert parse_params(raw, "params.yaml").model.trust_remote_code == "someone/own"

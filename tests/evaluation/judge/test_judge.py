@@ -1,0 +1,128 @@
+"""The judge: asked in both orders, read by its last mark, its replies kept; score files that the gate takes."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from seodang.cli.main import main
+from seodang.evaluation.judge.prompt import Answered, client, messages, score, worth
+
+
+@pytest.fixture
+def judge(monkeypatch):
+    """Return a real server that prefers the longer answer, and what it was asked; `refusals` are given before it answers."""
+    monkeypatch.setattr(client, "_PAUSE", 0.0)
+    asked, refusals = [], []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append((self.path, self.headers.get("Authorization"), body))
+            status = refusals.pop(0) if refusals else 200
+            answers = [part.split("\n<<<END>>>")[0] for part in body["messages"][1]["content"].split("<<<ANSWER ")[1:]]
+            lengths = [len(answer) for answer in answers]
+            mark = "C" if lengths[0] == lengths[1] else "AB"[lengths[1] > lengths[0]]
+            reply = "" if "mute" in answers[0] else f"한 번은 [[A]]라고 생각했지만 [[{mark}]]"
+            content = json.dumps({"choices": [{"message": {"content": reply}}]}).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/v1", asked, refusals
+    server.shutdown()
+    server.server_close()
+
+
+def answers(path, texts):
+    rows = [{"task": "demo", "item": number, "language": "ko", "prompt": f"질문 {number}", "answer": text} for number, text in enumerate(texts)]
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def arguments(tmp_path, url, candidate, champion):
+    files = [str(answers(tmp_path / f"{name}.answers", texts)) for name, texts in (("candidate", candidate), ("champion", champion))]
+    return ["judge", "--candidate", files[0], "--champion", files[1], "--out", str(tmp_path / "out"), "--endpoint", url, "--model", "judge-1"]
+
+
+def test_every_item_is_asked_in_both_orders_and_the_gate_takes_what_comes_of_it(tmp_path, judge, capsys, monkeypatch):
+    url, asked, _ = judge
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    assert main(arguments(tmp_path, url, ["길고 자세한 답"] * 25 + ["짧음"] * 3, ["짧음"] * 28)) == 0
+    assert "승 / won 25, 무 / tied 3, 패 / lost 0" in capsys.readouterr().out
+    assert len(asked) == 56
+    path, key, body = asked[0]
+    assert (path, key, body["model"], body["temperature"]) == ("/v1/chat/completions", "Bearer secret", "judge-1", 0)
+    kept = [json.loads(line) for line in (tmp_path / "out" / "judged.jsonl").read_text("utf-8").splitlines()[1:]]
+    assert {row["order"] for row in kept} == {"candidate_first", "champion_first"}
+    assert all(row["asked"] and "[[" in row["reply"] for row in kept)
+    assert main(["gate", *(part for name in ("candidate", "champion") for part in (f"--{name}", str(tmp_path / "out" / f"{name}.jsonl")))]) == 0
+
+
+def test_what_was_judged_is_not_asked_again_and_a_busy_judge_is_asked_again(tmp_path, judge, capsys):
+    url, asked, refusals = judge
+    refusals += [429, 503]
+    command = arguments(tmp_path, url, ["하나", "둘"], ["셋", "넷"])
+    assert main(command) == 0
+    assert len(asked) == 6
+    assert main(command) == 0
+    assert len(asked) == 6
+    refusals += [500] * 5
+    assert main(arguments(tmp_path, url, ["하나!", "둘"], ["셋", "넷"])) == 75
+    assert "what it said so far is kept" in capsys.readouterr().err
+
+
+def test_a_refusal_and_a_judge_without_verdicts_are_told(tmp_path, judge, capsys):
+    url, _, refusals = judge
+    refusals.append(401)
+    assert main(arguments(tmp_path, url, ["하나"], ["둘"])) == 2
+    assert "the judge refuses (HTTP 401)" in capsys.readouterr().err
+    assert main(arguments(tmp_path, url, ["mute"], ["mute"])) == 2
+    assert "no reply of the judge ends with a verdict" in capsys.readouterr().err
+
+
+def test_items_without_a_verdict_are_in_neither_file(tmp_path, judge, capsys):
+    url, _, _ = judge
+    assert main(arguments(tmp_path, url, ["긴 답변", "mute"], ["짧", "mute"])) == 0
+    assert "replies without a verdict: 1 (demo/1)" in capsys.readouterr().out
+    assert [len((tmp_path / "out" / f"{name}.jsonl").read_text("utf-8").splitlines()) for name in ("candidate", "champion")] == [1, 1]
+
+
+def test_answers_to_other_prompts_and_faulty_lines_are_refused(tmp_path, judge, capsys):
+    url, asked, _ = judge
+    assert main(arguments(tmp_path, url, ["하나"], ["둘", "셋"])) == 2
+    assert "the two files must answer the same prompts; 1 differ (demo/1)" in capsys.readouterr().err
+    command = arguments(tmp_path, url, ["하나"], ["둘"])
+    (tmp_path / "champion.answers").write_text('{"task": "demo"}\n{\n', "utf-8")
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert "line 1: item, language, prompt, answer must be there" in error
+    assert "line 2: is not JSON" in error
+    assert not asked
+
+
+def test_the_last_mark_counts_and_is_turned_with_the_order():
+    assert worth("[[A]]... no, [[B]]", "candidate_first") == 0.0
+    assert worth("[[ B ]]", "champion_first") == 1.0
+    assert worth("[[C]]", "champion_first") == 0.5
+    assert worth("A is better", "candidate_first") is None
+
+
+def test_a_judge_that_always_names_the_same_place_tells_a_tie():
+    assert score([worth("[[A]]", "candidate_first"), worth("[[A]]", "champion_first")]) == 0.5
+    assert score([1.0, None]) is None
+
+
+def test_the_answers_stand_in_the_order_that_is_asked_for():
+    one, other = (Answered(task="t", item="1", language="ko", prompt="질문", answer=text, reference="정답") for text in ("후보의 답", "챔피언의 답"))
+    first, second = (messages(one, other, order)[1]["content"] for order in ("candidate_first", "champion_first"))
+    assert first.index("후보의 답") < first.index("챔피언의 답")
+    assert second.index("챔피언의 답") < second.index("후보의 답")
+    assert "<<<REFERENCE>>>\n정답" in first

@@ -1,0 +1,245 @@
+"""Task files are asked as their definition says, by a tiny real model."""
+
+import json
+import math
+
+import pytest
+import torch
+from tiny_models import make_tiny_model
+from training_cases import records
+
+from seodang.config import EvaluateParams
+from seodang.errors import EvaluationError, ParamsError
+from seodang.evaluation import runner
+from seodang.evaluation.aggregate import headline
+from seodang.evaluation.requests import Arm
+from seodang.evaluation.result_log import Journal
+from seodang.evaluation.runner import Results, measure, most_wordings, ways_of_base
+from seodang.evaluation.samples import fingerprint
+from seodang.evaluation.task_files import items_of_files
+from seodang.inference.prompt_encoder import Asker
+from seodang.models.loading import load_model, load_tokenizer
+
+CHOICE = """
+kind: choice
+language: ko
+cluster: sentiment
+data: {file: films.tsv, exemplars: train.tsv, id: null, columns: {}, where: null}
+prompts: {bare: "문장: {{text}}\\n감정:", question: "긍정일까요 부정일까요?\\n{{text}}"}
+answer: "{{label}}"
+options: {"0": 부정, "1": 긍정}
+delimiter: " "
+separator: "\\n"
+normalise: none
+max_new_tokens:
+until: []
+metrics: [accuracy]
+extra: []
+limit:
+stratified: true
+"""
+TEXT = """
+kind: perplexity
+language: ko
+cluster: language_modelling
+data: {file: films.tsv, exemplars: null, id: null, columns: {}, where: null}
+prompts: {none: ""}
+answer: "{{text}}"
+options: {}
+delimiter: ""
+separator: ""
+normalise: none
+max_new_tokens:
+until: []
+metrics: [bits_per_byte, loss]
+extra: []
+limit:
+stratified: false
+"""
+FREE = (
+    CHOICE.replace("kind: choice", "kind: generate")
+    .replace('options: {"0": 부정, "1": 긍정}', "options: {}")
+    .replace("[accuracy]", "[chrf, repetition, same_language]")
+    .replace("stratified: true", "stratified: false")
+)
+
+
+RECORDS = (
+    FREE.replace("{file: films.tsv, exemplars: train.tsv, id: null, columns: {}, where: null}", "{split: test, task: null}")
+    .replace('{bare: "문장: {{text}}\\n감정:", question: "긍정일까요 부정일까요?\\n{{text}}"}', '{plain: "{{instruction}}\\n{{input}}"}')
+    .replace('"{{label}}"', '"{{output}}"')
+)
+INSTRUCTIONS = (
+    FREE.replace("films.tsv, exemplars: train.tsv", "prompts.jsonl, exemplars: null")
+    .replace('answer: "{{label}}"', 'answer: ""')
+    .replace("{{text}}", "{{prompt}}")
+    .replace("[chrf, repetition, same_language]", "[ifeval_prompt_strict, ifeval_instruction_strict, stopped]")
+    .replace("extra: []", "extra: [instruction_id_list, kwargs]")
+)
+SPLITS = {"train": records(4), "test": records(3), "unseen": []}
+
+
+def evaluate(**changes):
+    values = {
+        "seed": 1, "items_per_task": 4, "shots": [0, 1], "base_formats": ["plain"], "batch_tokens": 256, "max_new_tokens": 4, "generated_per_task": 2,
+        "tasks": ["films", "reading", "saying"], "data_folder": "data",
+    }  # fmt: skip
+    return EvaluateParams.model_validate({**values, **changes})
+
+
+@pytest.fixture
+def project(tmp_path):
+    for folder in ("tasks", "data"):
+        (tmp_path / folder).mkdir()
+    for name, text in (("films", CHOICE), ("reading", TEXT), ("saying", FREE)):
+        (tmp_path / "tasks" / f"{name}.yaml").write_text(text, "utf-8")
+    for name, begin in (("films", "영화"), ("train", "드라마")):
+        rows = "".join(f"{begin} {number}이 좋았다\t{number % 2}\n" for number in range(6))
+        (tmp_path / "data" / f"{name}.tsv").write_text(f"text\tlabel\n{rows}", "utf-8")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return make_tiny_model(tmp_path_factory.mktemp("base"))
+
+
+def scores_of(project, base, arm, settings):
+    tasks = items_of_files(settings, project / "tasks", project, SPLITS)
+    model = load_model(base, "fp32", "cpu")
+    with Journal(project / "journal.jsonl", arm.name) as journal:
+        return list(measure(model, Asker(load_tokenizer(base), arm.format), arm, tasks, settings, Results(journal), lambda: None))
+
+
+def test_a_base_is_asked_in_every_wording_and_the_tuned_model_in_the_usual_one(project, base):
+    settings = evaluate()
+    tasks = items_of_files(settings, project / "tasks", project, SPLITS)
+    names = [arm.name for arm in ways_of_base(settings, most_wordings(tasks))]
+    assert names == ["zero_shot/w1", "zero_shot/w2", "few_shot/w1", "few_shot/w2"]
+    usual, other = (tasks[0].wording(number).records[0].instruction for number in (0, 1))
+    assert usual.startswith("문장: 영화")
+    assert other.startswith("긍정일까요 부정일까요?\n영화")
+    found = scores_of(project, base, Arm("few_shot/w2", "plain", 1, "base", 1), settings)
+    assert {(score.task, score.kind, score.shots) for score in found} == {("films", "choice", 1), ("reading", "text", 0), ("saying", "open", 1)}
+
+
+def test_a_text_is_read_alone_and_its_bits_are_those_of_its_loss(project, base):
+    [score, *_] = [score for score in scores_of(project, base, Arm("zero_shot", "plain", 0, "base"), evaluate()) if score.task == "reading"]
+    tokenizer, model = load_tokenizer(base), load_model(base, "fp32", "cpu")
+    ids = torch.tensor([[tokenizer.eos_token_id, *tokenizer(score.reference)["input_ids"]]])
+    with torch.inference_mode():
+        nats = -model(ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None]).sum().item()
+    assert score.loss == pytest.approx(nats / (ids.shape[1] - 1), rel=1e-4)
+    assert score.others == {"bits_per_byte": pytest.approx(nats / math.log(2) / len(score.reference.encode()), rel=1e-4)}
+    assert score.answer is None
+
+
+def test_a_free_answer_gets_the_metrics_that_its_file_names(project, base):
+    found = [score for score in scores_of(project, base, Arm("zero_shot", "plain", 0, "base"), evaluate()) if score.task == "saying"]
+    assert [set(score.others) for score in found] == [{"chrf", "repetition", "same_language"}] * 2 + [set()] * 2
+
+
+def log_likelihood(model, prompt, answer):
+    with torch.inference_mode():
+        read = model(torch.tensor([[*prompt, *answer]])).logits[0].log_softmax(-1)
+    return sum(read[len(prompt) - 1 + place, token].item() for place, token in enumerate(answer))
+
+
+def test_the_plain_format_joins_texts_as_the_task_file_says(project, base):
+    """Expected: lm-evaluation-harness 0.4.13, ConfigurableTask.fewshot_context and TemplateLM._encode_pair."""
+    settings = evaluate(tasks=["films"], generated_per_task=1)
+    tokenizer, model = load_tokenizer(base), load_model(base, "fp32", "cpu")
+    [task] = items_of_files(settings, project / "tasks", project, SPLITS)
+    [shown] = task.exemplar_items[:1]
+    for score in scores_of(project, base, Arm("few_shot", "plain", 1, "base"), settings):
+        item = next(item for item in task.items if item.id == score.item)
+        context = f"{shown.prompts['bare']} {shown.reference}\n{item.prompts['bare']}"
+        prompt = tokenizer(context)["input_ids"]
+        nats = {option: log_likelihood(model, prompt, tokenizer(f"{context} {option}")["input_ids"][len(prompt) :]) for option in item.choices}
+        assert score.prompt_tokens == len(prompt)
+        assert score.predicted == max(nats, key=nats.get)
+        assert score.loss == pytest.approx(-nats[item.reference] / len(tokenizer(f" {item.reference}")["input_ids"]), rel=1e-4)
+
+
+def test_exemplars_that_the_context_does_not_hold_are_left_out(project, base):
+    rows = "".join(f"{'드라마가 아주 길었다 ' * 2}{number}\t{number % 2}\n" for number in range(6))
+    (project / "data" / "train.tsv").write_text(f"text\tlabel\n{rows}", "utf-8")
+    settings = evaluate(tasks=["films"], shots=[0, 6], generated_per_task=1)
+    for format in ("plain", "koalpaca"):
+        (project / "journal.jsonl").unlink(missing_ok=True)
+        found = scores_of(project, base, Arm("few_shot", format, 6, "base"), settings)
+        assert {score.shots for score in found} < {1, 2, 3, 4, 5}
+        assert max(score.prompt_tokens for score in found) < load_model(base, "fp32", "cpu").config.max_position_embeddings
+
+
+@pytest.mark.parametrize("format", ["plain", "koalpaca"])
+def test_instructions_without_a_reference_are_answered_and_checked(project, base, format):
+    rows = [{"prompt": f"Say {number} without a comma.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]} for number in range(3)]
+    (project / "tasks" / "rules.yaml").write_text(INSTRUCTIONS, "utf-8")
+    (project / "data" / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    found = scores_of(project, base, Arm("zero_shot", format, 0, "base"), evaluate(tasks=["rules"]))
+    assert [(score.loss, score.exact, score.chrf) for score in found] == [(None, None, None)] * 3
+    assert [set(score.others) for score in found] == [{"ifeval_prompt_strict", "ifeval_instruction_strict", "stopped"}] * 2 + [set()]
+    assert headline(found[0]) == found[0].others["ifeval_prompt_strict"]
+
+
+def test_a_task_of_the_splits_asks_their_records_and_adds_its_metrics(project, base):
+    (project / "tasks" / "held.yaml").write_text(RECORDS, "utf-8")
+    found = scores_of(project, base, Arm("zero_shot", "koalpaca", 0, "base"), evaluate(tasks=["held"], data_folder=None))
+    assert {score.item for score in found} == {record.id for record in SPLITS["test"]}
+    assert set(found[0].others) == {"chrf", "repetition", "same_language"}
+
+
+def test_what_exemplars_do_not_change_is_asked_once(project, base, monkeypatch):
+    """IFEval has no exemplars: ten ways of asking it would be ten times the same hours."""
+    calls = []
+    for name in ("score_choices", "generate"):
+        real = getattr(runner, name)
+        monkeypatch.setattr(
+            runner, name, lambda model, asked, *rest, real=real, **named: (calls.append(len(asked) - len(named.get("known", ()))), real(model, asked, *rest, **named))[1]
+        )
+    task = project / "tasks" / "films.yaml"
+    task.write_text(task.read_text("utf-8").replace("exemplars: train.tsv", "exemplars: null"), "utf-8")
+    settings, model = evaluate(tasks=["films"]), load_model(base, "fp32", "cpu")
+    tasks = items_of_files(settings, project / "tasks", project, SPLITS)
+    with Journal(project / "journal.jsonl", "all") as journal:
+        results, found = Results(journal), []
+        for arm in (
+            Arm("zero_shot", "plain", 0, "base"),
+            Arm("few_shot", "plain", 1, "base"),
+            Arm("zero_shot/koalpaca", "koalpaca", 0, "base"),
+            Arm("tuned", "plain", 0, "tuned"),
+            Arm("other", "plain", 0, "tuned"),
+        ):
+            calls.clear()
+            scores = list(measure(model, Asker(load_tokenizer(base), arm.format), arm, tasks, settings, results, lambda: None))
+            found.append((sum(calls), [(score.loss, score.answer) for score in scores]))
+    assert [asked for asked, _ in found] == [6, 0, 6, 6, 6]  # four items, two of them answered freely too; there may be several tuned models
+    assert found[0][1] == found[1][1] != found[2][1]
+
+
+def test_what_the_journal_holds_is_what_was_measured(project, base):
+    found = scores_of(project, base, Arm("zero_shot", "plain", 0, "base"), evaluate(tasks=["films"]))
+    rows = [json.loads(line) for line in (project / "journal.jsonl").read_text("utf-8").splitlines()[1:]]
+    assert sum(row["kind"] == "options" for row in rows) == len(found) == 4
+    assert sum(row["kind"] == "answer" for row in rows) == 2
+
+
+def test_another_text_under_the_same_id_is_another_item_set(project):
+    task = project / "tasks" / "films.yaml"
+    task.write_text(task.read_text("utf-8").replace("id: null", 'id: "{{text.split()[1]}}"'), "utf-8")
+    settings = evaluate(tasks=["films"])
+    before = fingerprint(items_of_files(settings, project / "tasks", project, SPLITS))
+    assert fingerprint(items_of_files(settings, project / "tasks", project, SPLITS)) == before
+    data = project / "data" / "films.tsv"
+    data.write_text(data.read_text("utf-8").replace("좋았다", "나빴다"), "utf-8")
+    assert fingerprint(items_of_files(settings, project / "tasks", project, SPLITS)) != before
+
+
+def test_what_cannot_be_asked_is_told(project):
+    with pytest.raises(EvaluationError, match="data_folder is null"):
+        items_of_files(evaluate(data_folder=None), project / "tasks", project, SPLITS)
+    with pytest.raises(EvaluationError, match=r"films\.tsv, train\.tsv is not in"):
+        items_of_files(evaluate(data_folder="elsewhere"), project / "tasks", project, SPLITS)
+    with pytest.raises(ParamsError, match="no task 'none'"):
+        items_of_files(evaluate(tasks=["none"]), project / "tasks", project, SPLITS)

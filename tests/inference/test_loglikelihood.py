@@ -1,0 +1,202 @@
+"""Log-likelihoods: what is shared changes the cost, never the number."""
+
+import json
+from itertools import islice
+
+import pytest
+import torch
+from tiny_models import make_tiny_adapter, make_tiny_model
+from transformers import (
+    BloomConfig,
+    BloomForCausalLM,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+)
+
+from seodang.errors import EvaluationError
+from seodang.evaluation.result_log import Journal
+from seodang.inference.generation import generate
+from seodang.inference.loglikelihood import Choice, Question, log_likelihoods, score_choices
+from seodang.inference.tree_attention import takes_trees
+from seodang.models.adapters import load_adapter
+from seodang.models.loading import load_model, load_tokenizer
+
+SHARED = [5, 6, 7, 8, 9, 5, 6, 5]
+SHAPE = {"vocab_size": 100, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "initializer_range": 0.3}
+
+
+@pytest.fixture(scope="module")
+def model_and_tokenizer(tmp_path_factory):
+    folder = make_tiny_model(tmp_path_factory.mktemp("model"))
+    return load_model(folder, "fp32", "cpu"), load_tokenizer(folder)
+
+
+def gemma(window: int):
+    config = Gemma3TextConfig(
+        **SHAPE, num_key_value_heads=1, head_dim=16, intermediate_size=64, sliding_window=window, layer_types=["sliding_attention", "full_attention"], query_pre_attn_scalar=16
+    )
+    return Gemma3ForCausalLM(config).eval()
+
+
+def llama():
+    return LlamaForCausalLM(LlamaConfig(**SHAPE, num_key_value_heads=1, intermediate_size=64)).eval()
+
+
+def gemma2():  # bounds its scores, which only attention in single steps does
+    return Gemma2ForCausalLM(Gemma2Config(**SHAPE, num_key_value_heads=1, head_dim=16, intermediate_size=64, sliding_window=4, query_pre_attn_scalar=16)).eval()
+
+
+def mistral():  # every layer has the window, and its settings name no kinds of layers
+    return MistralForCausalLM(MistralConfig(**SHAPE, num_key_value_heads=1, intermediate_size=64, sliding_window=4)).eval()
+
+
+MAKERS = {"window 4": lambda: gemma(4), "window 9": lambda: gemma(9), "window 64": lambda: gemma(64), "softcap": gemma2, "windows only": mistral, "llama": llama}
+
+
+def bloom():  # it knows no positions but the distances of tokens in a row: no tree
+    return BloomForCausalLM(BloomConfig(vocab_size=100, hidden_size=32, n_layer=2, n_head=2, initializer_range=0.3)).eval()
+
+
+def plainly(model, question: Question) -> float:
+    ids = torch.tensor([question.prompt + question.answer])
+    with torch.no_grad():
+        scores = model(input_ids=ids, use_cache=False).logits[0].log_softmax(-1)
+    start = len(question.prompt)
+    return sum(float(scores[start + step - 1, token]) for step, token in enumerate(question.answer))
+
+
+def choice(prompt: list[int], *answers: list[int], item: str = "a") -> Choice:
+    return Choice(item, prompt, tuple((str(ids), ids) for ids in answers))
+
+
+def asked_of(choices, passes) -> list[int]:
+    return sorted(place for found in passes for place, _ in found)
+
+
+@pytest.mark.parametrize("batch_tokens", [8, 64, 4096])
+def test_scores_are_those_of_each_question_by_itself(model_and_tokenizer, batch_tokens):
+    model, _ = model_and_tokenizer
+    questions = [Question(SHARED + extra, answer) for extra in ([10], [11, 12], [13, 14, 15, 16]) for answer in ([20], [21, 22, 23])]
+    expected = [plainly(model, question) for question in questions]
+    assert log_likelihoods(model, questions, batch_tokens) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("make", [*MAKERS.values(), bloom], ids=[*MAKERS, "rows"])
+@pytest.mark.parametrize("shared", [SHARED, []], ids=["examples", "none"])
+def test_scores_are_those_of_each_question_by_itself_whatever_a_layer_sees(make, shared):
+    torch.manual_seed(3)
+    model = make()
+    prompts = [[10], [11, 12], [11, 12, 14], [13, 14, 15, 16, 17, 18, 19, 20, 21, 22]]
+    answers = [[20], [21], [21, 22, 23], [21, 22, 24, 25, 26, 27], [30, 31]]
+    questions = [Question(shared + prompt, answer) for prompt in prompts for answer in answers]
+    expected = [plainly(model, question) for question in questions]
+    for batch_tokens in (1, 30, 4096):
+        assert log_likelihoods(model, questions, batch_tokens) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_most_models_take_trees(make):
+    assert takes_trees(make())
+    assert not takes_trees(bloom())
+
+
+def test_a_model_with_an_adapter_is_scored_as_a_whole(tmp_path):
+    base = make_tiny_model(tmp_path / "base")
+    model = load_adapter(load_model(base, "fp32", "cpu"), make_tiny_adapter(base, tmp_path / "adapter"))
+    questions = [Question([*SHARED, extra], answer) for extra in (10, 11) for answer in ([20], [21, 22])]
+    assert log_likelihoods(model, questions, 64) == pytest.approx([plainly(model, question) for question in questions], abs=1e-4)
+
+
+def test_scores_in_bf16_are_those_of_each_question_by_itself_within_its_rounding():
+    torch.manual_seed(3)
+    model = gemma(4).to(torch.bfloat16)
+    questions = [Question([*SHARED, extra], [20, 21]) for extra in (10, 11)]
+    assert log_likelihoods(model, questions, 64) == pytest.approx([plainly(model, question) for question in questions], rel=0.05)
+
+
+def test_prompts_without_anything_in_common_are_scored_too(model_and_tokenizer):
+    model, _ = model_and_tokenizer
+    questions = [Question([5], [6]), Question([7, 8], [9, 10])]
+    assert log_likelihoods(model, questions, 64) == pytest.approx([plainly(model, question) for question in questions], abs=1e-4)
+
+
+def test_the_same_prompt_with_two_answers_leaves_one_token_to_score_from(model_and_tokenizer):
+    model, _ = model_and_tokenizer
+    questions = [Question([5, 6, 7], [8]), Question([5, 6, 7], [9]), Question([5, 6, 7], [8])]
+    assert log_likelihoods(model, questions, 64) == pytest.approx([plainly(model, question) for question in questions], abs=1e-4)
+
+
+def test_no_question_is_answered_by_nothing(model_and_tokenizer):
+    model, _ = model_and_tokenizer
+    assert log_likelihoods(model, [], 64) == []
+    assert list(score_choices(model, [], 64)) == []
+
+
+def test_one_token_options_are_read_where_the_prompt_ends_and_the_prompt_is_read_once(model_and_tokenizer, monkeypatch):
+    model, _ = model_and_tokenizer
+    read = []
+    forward = model.model.forward
+    monkeypatch.setattr(model.model, "forward", lambda input_ids, **rest: read.append(input_ids.shape[1]) or forward(input_ids, **rest))
+    log_likelihoods(model, [Question([*SHARED, 10 + extra, 30], [answer]) for extra in range(3) for answer in (20, 21)], 64)
+    assert read == [len(SHARED), 3 * 2]
+
+
+def test_options_come_with_the_number_of_their_tokens(model_and_tokenizer):
+    model, _ = model_and_tokenizer
+    [[(place, likelihoods)]] = score_choices(model, [choice(SHARED, [20], [21, 22])], 64)
+    assert (place, [likelihood.tokens for likelihood in likelihoods]) == (0, [1, 2])
+    assert likelihoods[1].nats == pytest.approx(plainly(model, Question(SHARED, [21, 22])), abs=1e-4)
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 12, 4096])
+def test_what_is_known_is_not_asked_again_and_changes_no_other_score(model_and_tokenizer, batch_tokens):
+    model, _ = model_and_tokenizer
+    choices = [choice([*SHARED, 10 + extra], [20], [21, 22]) for extra in range(6)]
+    passes = list(score_choices(model, choices, batch_tokens))
+    first = {place for place, _ in passes[0]}
+    assert asked_of(choices, passes) == list(range(6))
+    assert list(score_choices(model, choices, batch_tokens, known=first)) == passes[1:]
+
+
+def test_a_journal_that_was_broken_off_in_a_pass_ends_as_one_that_was_not(model_and_tokenizer, tmp_path):
+    model, _ = model_and_tokenizer
+    choices = [choice([*SHARED, 10 + extra], [20], [21, 22], item=str(extra)) for extra in range(6)]
+
+    def score(path, stopped_after):
+        with Journal(path, "the same") as journal:
+            known = {row["place"] for row in journal.rows}
+            for found in islice(score_choices(model, choices, 6, known=known), stopped_after):
+                journal.append({"place": place, "nats": [likelihood.nats for likelihood in likelihoods]} for place, likelihoods in found)
+
+    score(tmp_path / "whole", None)
+    score(tmp_path / "broken", 2)
+    with (tmp_path / "broken").open("r+b") as file:
+        file.truncate((tmp_path / "broken").stat().st_size - 5)
+    score(tmp_path / "broken", None)
+    rows = {name: [json.loads(line) for line in (tmp_path / name).read_text().splitlines()[1:]] for name in ("whole", "broken")}
+    assert [row["place"] for row in rows["broken"]] == [row["place"] for row in rows["whole"]]
+    assert [row["nats"] for row in rows["broken"]] == [pytest.approx(row["nats"], abs=1e-5) for row in rows["whole"]]
+
+
+def test_options_of_the_same_tokens_are_refused_with_item_and_options(model_and_tokenizer):
+    model, _ = model_and_tokenizer
+    odd = Choice("q7", [5], (("예", [20]), ("아니오", [21]), ("예 ", [20])))
+    with pytest.raises(EvaluationError, match="item q7: options '예' and '예 ' are the same tokens"):
+        score_choices(model, [odd], 64)
+    with pytest.raises(EvaluationError, match="item q8: option '' has no token"):
+        score_choices(model, [Choice("q8", [5], (("", []),))], 64)
+
+
+def test_batched_greedy_answers_are_those_of_each_prompt_by_itself(model_and_tokenizer):
+    model, tokenizer = model_and_tokenizer
+    end = tokenizer.eos_token_id
+    prompts = [[5, 6, 7], [8], [9, 10, 11, 12, 13]]
+    together = generate(model, prompts, end=end, max_new_tokens=6, batch_tokens=1000)
+    alone = [generate(model, [prompt], end=end, max_new_tokens=6, batch_tokens=1000)[0] for prompt in prompts]
+    assert [answer.tokens for answer in together] == [answer.tokens for answer in alone]

@@ -1,0 +1,34 @@
+"""What a file of a source is called."""
+
+from __future__ import annotations
+
+import pytest
+
+from seodang.ingest.fetch.files import file_name, shown_url
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:pw@host/a.json", "https://host/a.json"),
+        ("https://me:p@w@host/a.json", "https://host/a.json"),
+        ("https://me:p/w@host/a.json", "https://..."),
+        ("https://host/pkg@1.0/a.json?token=x", "https://host/pkg@1.0/a.json?token=..."),
+        ("zip://*.jsonl::ftp://me:pw@host/a.zip", "zip://*.jsonl::ftp://host/a.zip"),
+        ("hf://owner/name@main", "hf://owner/name@main"),
+        ("data/a.json", "data/a.json"),
+    ],
+)
+def test_a_url_is_shown_without_what_may_be_secret(url, shown):
+    assert shown_url(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("/a/b.csv", "b.csv"), ("/", "file"), ("/a/..", "file"), ("/한글 표.tsv", "한글_표.tsv"), ("/a%00/x" + "y" * 300 + ".json", "y" * 55 + ".json")]
+)
+def test_a_file_name_from_an_address_is_safe_and_keeps_its_suffix(path, name):
+    assert file_name(path) == name
+
+
+def test_a_file_name_of_korean_letters_fits_into_a_file_system():
+    assert len(file_name("/" + "가" * 200 + ".jsonl").encode()) <= 255

@@ -1,0 +1,121 @@
+"""Where the files of a source are found on this machine, and what is said when they are not there."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+
+import pytest
+from fetching import BODY, SHA256, places, refused, source
+from loopback import Site, serving
+
+
+def laid(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(BODY)
+
+
+def test_a_path_a_glob_and_a_folder_name_their_files_in_order(tmp_path):
+    laid(tmp_path, "data/b.jsonl", "data/a.csv", "data/more/c.parquet", "data/more/d.jsonl.gz")
+    assert places(tmp_path, "data/b.jsonl") == ["data/b.jsonl"]
+    assert places(tmp_path, "data/*") == ["data/a.csv", "data/b.jsonl"]
+    assert places(tmp_path, "data/**/*.jsonl*") == ["data/b.jsonl", "data/more/d.jsonl.gz"]
+    assert places(tmp_path, "data") == places(tmp_path, "./data/") == ["data/a.csv", "data/b.jsonl", "data/more/c.parquet", "data/more/d.jsonl.gz"]
+    assert places(tmp_path / "data" / "more", "../a.csv") == ["../a.csv"]
+    assert places(tmp_path, (tmp_path / "data" / "a.csv").as_uri()) == ["data/a.csv"]
+
+
+def test_what_lies_beside_the_data_is_left_out_and_what_may_be_data_is_told(tmp_path, caplog):
+    laid(
+        tmp_path,
+        "data/a.json",
+        "data/.gitignore",
+        "data/.hidden/b.json",
+        "data/README.md",
+        "data/README.ko.md",
+        "data/LICENSE.txt",
+        "data/NOTICE",
+        "data/a.json.dvc",
+        "data/notice.csv",
+        "data/table.xlsx",
+    )
+    with caplog.at_level(logging.INFO):
+        assert places(tmp_path, "data") == ["data/a.json", "data/notice.csv"]
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["data/table.xlsx was left out"]
+    assert places(tmp_path, "data/*") == ["data/a.json", "data/notice.csv", "data/table.xlsx"]
+
+
+def test_an_empty_folder_gives_no_file_and_no_fault(tmp_path):
+    laid(tmp_path, "data/README.md")
+    assert places(tmp_path, "data") == []
+
+
+def test_a_folder_leaves_to_other_sources_what_they_name_more_closely(tmp_path):
+    laid(tmp_path, "data/a.json", "data/films.tsv", "data/wic/dev.tsv", "data/x1.csv", "data/x2.csv")
+    others = [source("data"), source("data/films.tsv", name="films"), source("data/wic", name="wic"), source("./data/x*.csv", name="x"), source("s3://b/k", name="s")]
+    assert places(tmp_path, "data", others) == ["data/a.json"]
+    assert places(tmp_path, "data/wic", others) == ["data/wic/dev.tsv"]
+    assert places(tmp_path, "data/films.tsv", others) == ["data/films.tsv"]
+
+
+def test_links_to_folders_are_followed_and_circles_end(tmp_path):
+    laid(tmp_path, "elsewhere/a.json", "data/b.json")
+    (tmp_path / "data" / "far").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "data" / "round").symlink_to(tmp_path / "data")
+    assert places(tmp_path, "data") == ["data/b.json", "data/far/a.json"]
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("data/no.json", "data/no.json does not exist, seen from "),
+        ("data/*.tsv", "data/*.tsv matches no file: seen from "),
+        ("no/*.tsv", "no/*.tsv matches no file: no does not exist"),
+        ("data/pipe", "data/pipe is neither a file nor a folder"),
+    ],
+)
+def test_a_path_that_names_nothing_is_told_with_what_to_do(tmp_path, path, message):
+    laid(tmp_path, "data/a.json")
+    os.mkfifo(tmp_path / "data" / "pipe")
+    assert message in refused(tmp_path, path)
+
+
+@pytest.mark.parametrize("path", ["data/big.jsonl", "data/*.jsonl", "data", "data/**"])
+def test_a_file_that_dvc_tracks_and_that_is_not_here_is_never_silently_left_out(tmp_path, path):
+    laid(tmp_path, "data/a.jsonl")
+    (tmp_path / "data" / "big.jsonl.dvc").write_text("outs:\n- md5: 00\n  path: big.jsonl\n")
+    assert "dvc pull data/big.jsonl" in refused(tmp_path, path)
+    laid(tmp_path, "data/big.jsonl")
+    assert "data/big.jsonl" in places(tmp_path, path)
+
+
+@pytest.mark.parametrize("path", ["data/corpus", "data/corpus/a.jsonl", "data/corpus/*.jsonl", "data"])
+def test_a_folder_that_dvc_tracks_and_that_is_not_here_is_pulled_as_a_whole(tmp_path, path):
+    laid(tmp_path, "data/other.jsonl")
+    (tmp_path / "data" / "corpus.dvc").write_text("outs:\n- md5: 00.dir\n  path: corpus\n")
+    assert refused(tmp_path, path).endswith("dvc pull data/corpus")
+
+
+def test_a_local_file_is_checked_against_sha256_where_it_is_given(tmp_path):
+    laid(tmp_path, "a.json", "b.json")
+    assert places(tmp_path, "a.json", sha256=SHA256) == ["a.json"]
+    message = refused(tmp_path, "a.json", sha256="0" * 64)
+    assert f"expected {'0' * 64}, found {SHA256};" in message
+    assert "names 2; name one file" in refused(tmp_path, "*.json", sha256=SHA256)
+
+
+def test_the_manifest_names_the_address_and_the_hash_of_each_file(tmp_path):
+    from seodang.config import IngestParams
+    from seodang.paths import Paths
+    from seodang.stages import ingest
+
+    primer = {"seed": 1, "sentiment_per_language": 1, "classification_per_language": 1, "open_per_language": 1}
+    (tmp_path / "data").mkdir()
+    with serving(Site({"/data/a.jsonl": BODY})) as site:
+        chosen = [source(f"{site.url}/data/a.jsonl", name="web", sha256=SHA256).model_dump(), source("data", name="own").model_dump()]
+        ingest.run(ingest=IngestParams.model_validate({"sources": chosen, "primer": primer, "max_field_characters": 1000}), paths=Paths(tmp_path))
+    web, own = json.loads((tmp_path / "artifacts" / "ingest" / "manifest.json").read_text("utf-8"))["sources"]
+    assert web["files"] == [{"path": f"{site.url}/data/a.jsonl", "sha256": SHA256, "bytes": len(BODY), "url": f"{site.url}/data/a.jsonl"}]
+    assert (web["rows_read"], own["rows_read"], own["files"]) == (400, 0, [])

@@ -1,0 +1,86 @@
+"""Whatever stands in a record, it becomes rows that can be written, and none is lost."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tiny_sources import rows_of
+
+from seodang.config import TableTemplate
+from seodang.errors import SourceError
+from seodang.ingest.formats.registry import SHAPES
+from seodang.ingest.formats.rows import Origin, original_of, sample_row
+from seodang.ingest.formats.sample import Sample
+from seodang.ingest.rows import FIELDS, LABEL_UNKNOWN, fault, fault_of
+
+ORIGIN = Origin("films", "any", 10)
+TABLE = TableTemplate(label_column="label", labels={"0": "부정", "<=5": "{text}"}, input="{text}", instructions=["{prompt}", "뭘까?"])
+KEYS = sorted({name for shape in SHAPES for key in (*shape.keys, *shape.also) for name in key.split("|")})
+LEAVES = st.none() | st.booleans() | st.integers(-1, 2) | st.floats() | st.text(max_size=12) | st.sampled_from(["\n\nHuman: a\n\nAssistant: b", "{text}", "\ud83d", "1 "])
+MESSAGE = st.fixed_dictionaries(
+    {},
+    optional={
+        "role": st.sampled_from(["user", "assistant", "system", "tool", "x", 3]),
+        "from": st.sampled_from(["human", "gpt", "observation"]),
+        "content": LEAVES | st.lists(st.fixed_dictionaries({}, optional={"type": st.sampled_from(["text", "image_url", 1]), "text": LEAVES}), max_size=2),
+        "value": LEAVES,
+        "tool_calls": st.lists(LEAVES | st.dictionaries(st.sampled_from(["function", "name", "arguments"]), LEAVES, max_size=3), max_size=2),
+    },
+)
+VALUES = LEAVES | st.lists(MESSAGE | LEAVES | st.lists(LEAVES, max_size=2), max_size=4) | MESSAGE
+RECORDS = st.lists(st.dictionaries(st.sampled_from(KEYS), VALUES, min_size=1, max_size=6), min_size=1, max_size=3)
+FORMATS = st.sampled_from(["auto", "auto", "table", "columns", *sorted({shape.format for shape in SHAPES}), "qa"])
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(records=RECORDS, format=FORMATS)
+def test_any_records_give_writable_rows_of_every_record_or_a_source_error(tmp_path, records, format):
+    named = {"columns": {"instruction": "prompt", "output": "completion"}, "table": TABLE.model_dump()}
+    if format in named:
+        records = [{"prompt": "왜?", "completion": None, "label": "1", **record} for record in records]
+    rows = None
+    with suppress(SourceError):
+        rows = rows_of(tmp_path, json.dumps(records), format=format, limit=20, **({format: named[format]} if format in named else {}))
+    if rows is None:
+        return
+    assert {row["source_row"] for row in rows} == {*range(len(records))}
+    for row in rows:
+        assert tuple(row) == FIELDS
+        assert json.loads(json.dumps(row, allow_nan=False)) == row
+        assert all({*turn} == {"role", "content"} and isinstance(turn["content"], str) for turn in row["turns"])
+        assert isinstance(row["url"], str)
+        assert row["task"]
+        assert row["desirable"] in (None, True, False)
+        assert all(isinstance(choice, str) for choice in row["choices"])
+
+
+def test_a_long_field_is_cut_and_named_and_a_fault_keeps_its_name():
+    sample = Sample("a" * 11, ["b" * 20], "c" * 10, system="d" * 11, rejected=fault(LABEL_UNKNOWN, "e" * 20), url="f" * 11)
+    row = sample_row(sample, ORIGIN, 0)
+    assert row["oversized"] == ["instruction", "output", "system", "url"]
+    assert (row["instruction"], row["input"], row["system"], row["url"]) == ("a" * 10, "c" * 10, "d" * 10, "f" * 10)
+    assert row["output"] == '["' + "b" * 8
+    assert row["rejected"] == fault(LABEL_UNKNOWN, "e" * 10)
+
+
+def test_a_value_nested_too_deeply_is_cut_to_text():
+    row = sample_row(Sample(json.loads("[" * 150 + "]" * 150), "x"), ORIGIN, 0)
+    assert (row["instruction"], row["oversized"]) == ("[" * 10, ["instruction"])
+    assert original_of({"n": json.loads("[" * 150 + "]" * 150), "m": [[1]]}, 10) == {"n": "[" * 10, "m": [[1]]}
+
+
+def test_the_original_is_nothing_where_the_texts_are_all_of_it():
+    assert original_of({"instruction": "a", "input": "", "output": "b"}, 10) is None
+    assert original_of({"instruction": "a", "output": "b"}, 10) == {"instruction": "a", "output": "b"}
+    assert original_of({"instruction": "a", "input": None, "output": "b"}, 10) == {"instruction": "a", "input": None, "output": "b"}
+    assert original_of({"instruction": "a", "output": "b", "id": 1}, 10) == {"instruction": "a", "output": "b", "id": 1}
+
+
+def test_the_language_hangs_on_what_was_asked_before_too():
+    turns = [{"role": "user", "content": "날씨 어때?"}, {"role": "tool_call", "content": "{}"}]
+    assert sample_row(Sample("rain", "비가 와요"), ORIGIN, 0)["language"] == "en"
+    assert sample_row(Sample("rain", "비가 와요", turns=turns), Origin("films", "any", 100), 0)["language"] == "ko"
+    assert fault_of(sample_row(Sample(fault(LABEL_UNKNOWN, "x"), "y"), ORIGIN, 0)["instruction"]) == LABEL_UNKNOWN

@@ -1,0 +1,59 @@
+"""Folders that appear whole, whatever was killed while it wrote them. Run: pytest tests/io/test_atomic.py"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from seodang.models.base import replaced_folder
+
+
+def killed_while_replacing(folder: Path) -> None:
+    call = (
+        "import os, signal; from pathlib import Path; from seodang.models.base import replaced_folder\n"
+        f"with replaced_folder(Path({str(folder)!r})) as beside: (beside / 'half').write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", call], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_what_a_killed_process_left_beside_a_folder_is_swept_and_what_a_living_one_writes_is_not(tmp_path):
+    folder = tmp_path / "model"
+    killed_while_replacing(folder)
+    assert [path.name for path in tmp_path.rglob("half")] == ["half"]
+    other = tmp_path / f".model.{os.getppid()}.part"
+    other.mkdir()
+    with replaced_folder(folder) as beside:
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted([beside.name, other.name])
+        (beside / "whole").write_text("whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [other.name, "model"]
+    assert [path.name for path in folder.iterdir()] == ["whole"]
+
+
+def test_a_leftover_with_this_process_s_own_number_is_no_part_of_what_is_written(tmp_path):
+    left = tmp_path / f".model.{os.getpid()}.part"
+    left.mkdir()
+    (left / "half").write_text("half")
+    with replaced_folder(tmp_path / "model") as beside:
+        (beside / "whole").write_text("whole")
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["whole"]
+
+
+def test_every_file_is_flushed_to_disk_once_before_a_folder_takes_its_place(tmp_path, monkeypatch):
+    flushed: list[int] = []
+    fsync = os.fsync
+
+    def noted(file: int) -> None:
+        assert not (tmp_path / "model").exists()
+        flushed.append(os.fstat(file).st_ino)
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    with replaced_folder(tmp_path / "model") as beside:
+        (beside / "training").mkdir()
+        for name in ("config.json", "training/report.json"):
+            (beside / name).write_text("{}")
+    assert sorted(flushed) == sorted(path.stat().st_ino for path in (tmp_path / "model", *(tmp_path / "model").rglob("*")))

@@ -1,0 +1,50 @@
+"""A full disk is recognised, whoever meets it. Run: pytest tests/io/test_disk_full.py"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from seodang.errors import ModelError
+from seodang.io.disk_full import full_disk_told, is_disk_full
+from seodang.io.hub_errors import hub_fault
+
+
+def one_file(folder: Path) -> None:
+    shutil.copyfile(folder / "from" / "a", folder / "to" / "a")
+
+
+def a_folder(folder: Path) -> None:
+    shutil.copytree(folder / "from", folder / "to", dirs_exist_ok=True, copy_function=shutil.copyfile)
+
+
+@pytest.mark.parametrize("write", [one_file, a_folder])
+def test_writing_to_a_full_disk_is_told_in_one_message(tmp_path: Path, write: Callable[[Path], None]):
+    for name in ("from", "to"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "from" / "a").write_text("text")
+    (tmp_path / "to" / "a").symlink_to("/dev/full")
+    message = "the disk became full while a was copied; nothing half-written is left there: make room and run the same command again"
+    with pytest.raises(ModelError, match=message), full_disk_told("a was copied"):
+        write(tmp_path)
+
+
+def test_the_end_of_a_quota_is_a_full_disk_and_another_fault_is_none():
+    assert is_disk_full(OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)))
+    assert not is_disk_full(PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    assert not is_disk_full(ValueError("no such model"))
+
+
+def test_another_fault_passes_as_it_is():
+    with pytest.raises(PermissionError), full_disk_told("a was copied"):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def test_a_full_disk_is_not_blamed_on_the_hub():
+    told = hub_fault(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "dataset", "a commit, tag or branch of it")
+    assert told == "the disk became full; make room, then run the same command again: files that have arrived are kept"

@@ -1,0 +1,93 @@
+"""Loading checkpoints: whole, in the precision asked for, or one message. Run: pytest tests/models/test_loading.py"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny_models import make_tiny_model
+from transformers import MambaConfig, Qwen3Config
+
+from seodang.errors import ModelError
+from seodang.inference.generation import generate
+from seodang.models.loading import check_length, context_length, load_model, load_tokenizer
+from seodang.models.tokenization import end_id, pad_id
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_tiny_model(tmp_path / "model")
+
+
+def drop_pad_token(folder: Path) -> None:
+    for name in ("tokenizer_config.json", "config.json", "generation_config.json"):
+        content = json.loads((folder / name).read_text("utf-8"))
+        content.pop("pad_token", None)
+        content.pop("pad_token_id", None)
+        (folder / name).write_text(json.dumps(content), "utf-8")
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_the_weights_have_the_precision_asked_for_and_the_model_is_ready_to_answer(folder, precision, dtype):
+    model = load_model(folder, precision, "cpu")
+    assert {weight.dtype for weight in model.parameters()} == {dtype}
+    assert not model.training
+
+
+def test_a_weight_that_is_missing_is_an_error_and_not_a_random_one(folder):
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"lacks 1 of the weights .*\(model\.layers\.1\.mlp\.up_proj\.weight\): they would be random"):
+        load_model(folder, "fp32", "cpu")
+
+
+def test_weights_of_another_shape_are_an_error(folder):
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm.weight"] = torch.ones(16)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"model\.norm\.weight|no model that can be read"):
+        load_model(folder, "fp32", "cpu")
+
+
+def test_a_folder_without_a_model_is_named(tmp_path):
+    with pytest.raises(ModelError, match=r"has no model\.safetensors.*found: nothing"):
+        load_model(tmp_path, "fp32", "cpu")
+    with pytest.raises(ModelError, match="has no tokenizer"):
+        load_tokenizer(tmp_path)
+
+
+def test_a_tokenizer_without_a_pad_token_fills_up_with_an_id_that_is_masked(folder):
+    tokenizer = load_tokenizer(folder)
+    model = load_model(folder, "fp32", "cpu")
+    prompts = [tokenizer(text)["input_ids"] for text in ("이 영화는", "The film was far too long")]
+    assert len(prompts[0]) != len(prompts[1])
+    padded = generate(model, prompts, end=end_id(tokenizer, "koalpaca"), max_new_tokens=6, batch_tokens=4096)
+    drop_pad_token(folder)
+    tokenizer, model = load_tokenizer(folder), load_model(folder, "fp32", "cpu")
+    assert tokenizer.pad_token_id is None
+    assert pad_id(tokenizer) == 0
+    assert [answer.tokens for answer in generate(model, prompts, end=end_id(tokenizer, "koalpaca"), max_new_tokens=6, batch_tokens=4096)] == [answer.tokens for answer in padded]
+
+
+def test_a_tokenizer_without_an_end_is_refused_where_an_answer_has_to_end(folder):
+    file = folder / "tokenizer_config.json"
+    file.write_text(json.dumps({key: value for key, value in json.loads(file.read_text("utf-8")).items() if key != "eos_token"}), "utf-8")
+    with pytest.raises(ModelError, match=r"has no end token; set eos_token in its tokenizer_config\.json"):
+        end_id(load_tokenizer(folder), "koalpaca")
+
+
+def test_a_length_beyond_the_context_is_refused_with_both(folder):
+    config = load_model(folder, "fp32", "cpu").config
+    check_length(config, 128)
+    with pytest.raises(ModelError, match=r"train\.max_length is 129 tokens, but the model reads 128 .*set it to 128 or less"):
+        check_length(config, 129)
+
+
+def test_the_context_of_the_text_part_counts_and_some_models_have_none():
+    assert context_length(Qwen3Config(max_position_embeddings=77)) == 77
+    assert context_length(MambaConfig()) is None
+    check_length(MambaConfig(), 10**6)

@@ -1,0 +1,148 @@
+"""The model card. Run: pytest tests/packaging/test_model_card.py"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import yaml
+from huggingface_hub import ModelCard
+from tiny_models import REPOSITORY
+
+from seodang.config.load import load_params
+from seodang.packaging.model_card import CardFacts, metadata, model_card
+
+TEST = {
+    "rule": 0,
+    "against": "zero_shot",
+    "ask": "better",
+    "metric": "accuracy",
+    "of": "ko",
+    "margin": 0.0,
+    "items": 225,
+    "candidate": 0.929,
+    "reference": 0.262,
+    "difference": 0.667,
+    "low": 0.6,
+    "high": 0.733,
+    "p": 0.0002,
+    "p_mcnemar": None,
+    "p_holm": 0.0004,
+    "needed": None,
+    "passed": True,
+}
+VERDICT = {
+    "verdict": "promote",
+    "confidence": 0.95,
+    "items_fingerprint": "abc",
+    "tests": [TEST],
+    "reasons": [{"passed": True, "ko": "충분히 낫습니다", "en": "well better"}],
+}
+ARM = {"items": 458, "exact": 0.563, "chrf": 36.4, "loss": 1.2, "languages": {"ko": {}, "en": {}}}
+FACTS = CardFacts(
+    tag="seodang-primer:a7a641121844",
+    weights_sha256="1" * 64,
+    prompt_format="koalpaca",
+    fingerprint="2" * 64,
+    max_new_tokens=256,
+    train=load_params(REPOSITORY / "profiles" / "tiny.yaml").train.model_dump(),
+    trained={"records": {"train": 2400, "validation": 90}, "updates": 700, "train_loss": 0.5, "validation_loss": 0.6},
+    evaluated={
+        "arms": [{"name": "zero_shot", "shots": 0, "accuracy": 0.262, **ARM}, {"name": "tuned", "shots": 0, "accuracy": 0.929, **ARM}],
+        "tasks": [
+            {"task": "sentiment", "language": "ko", "split": "test", "items": 30, "tuned": 0.9},
+            {"task": "ordering", "language": "en", "split": "unseen", "items": 30, "tuned": None},
+        ],
+    },
+    sources=[{"name": "primer", "licence": "Apache-2.0", "rows_written": 3600}],
+    lineage={
+        "terms": {},
+        "verdict": VERDICT,
+        "scores_sha256": "3" * 64,
+        "adapter_sha256": "4" * 64,
+        "splits": {"train": "5" * 64},
+        "accepted_sha256": "6" * 64,
+        "records_sha256": "7" * 64,
+        "base": {"name": "primer-base", "source": "bundled", "hub": None, "revision": None, "licence": "Apache-2.0", "weights_sha256": "8" * 64},
+        "git_commit": None,
+        "dvc_lock_sha256": None,
+    },
+)
+
+
+def with_licences(base: str, *data: str, **of_base: Any) -> CardFacts:
+    sources = [{"name": f"source_{number}", "licence": licence, "rows_written": 1} for number, licence in enumerate(data)]
+    return replace(FACTS, sources=sources, lineage={**FACTS.lineage, "base": {**FACTS.lineage["base"], "licence": base, **of_base}})
+
+
+def test_the_hub_reads_its_metadata():
+    data = ModelCard(model_card(FACTS), ignore_metadata_errors=False).data
+    assert (data.license, data.language, data.base_model, data.library_name, data.datasets) == ("apache-2.0", ["ko", "en"], "primer-base", "transformers", ["primer"])
+    assert data.model_name == "seodang-primer"
+    results = {result.metric_name: result.metric_value for result in data.eval_results}
+    assert results["accuracy, mean over the test items"] == 0.929
+    assert results["accuracy [ko], difference to zero_shot (95% interval +0.6000 to +0.7330, 225 items)"] == 0.667
+
+
+def test_the_same_reports_give_the_same_bytes():
+    assert model_card(FACTS) == model_card(replace(FACTS))
+
+
+@pytest.mark.parametrize(
+    ("base", "data", "licence"),
+    [
+        ("Apache-2.0", ["MIT", "CC-BY-4.0"], {"license": "apache-2.0"}),
+        ("Apache-2.0", ["CC-BY-NC-4.0"], {"license": "cc-by-nc-4.0"}),
+        ("gemma", ["Apache-2.0"], {"license": "gemma"}),
+        ("gemma", ["CC-BY-NC-4.0"], {"license": "other", "license_name": "cc-by-nc-4.0-and-gemma"}),
+        ("Apache-2.0", ["CC-BY-SA-4.0"], {"license": "cc-by-sa-4.0"}),
+        ("Apache-2.0", [""], {"license": "unknown"}),
+    ],
+)
+def test_the_weights_go_under_the_licence_that_asks_for_most(base, data, licence):
+    found = metadata(with_licences(base, *data))
+    assert {key: found[key] for key in ("license", "license_name") if key in found} == licence
+
+
+def test_data_for_research_only_is_said_clearly_in_both_languages():
+    text = model_card(with_licences("gemma", "CC-BY-NC-4.0"))
+    head = text.split("## 1.")[0]
+    assert "비상업적 이용만" in head
+    assert "research and non-commercial use only" in head
+    assert "Not for commercial use" in text
+    assert "non-commercial" not in model_card(FACTS)
+
+
+def test_a_licence_that_nobody_named_is_a_limit():
+    assert "find out the licence before use" in model_card(with_licences("Apache-2.0", "unknown"))
+
+
+@pytest.mark.parametrize(
+    "told", ["충분히 낫습니다", "well better", "+0.6000 … +0.7330", "2,400", "3,600", "sentiment", "ordering", "bentoml serve seodang-primer:a7a641121844", "4" * 64, "stand-in"]
+)
+def test_it_tells_what_a_reader_needs(told):
+    assert told in model_card(FACTS)
+
+
+def test_a_model_of_the_hub_is_named_by_its_repository_and_revision():
+    facts = with_licences("gemma", "MIT", name="gemma-2b", source="hub", hub="google/gemma-2b", revision="c" * 40)
+    assert metadata(facts)["base_model"] == "google/gemma-2b"
+    assert "c" * 40 in model_card(facts)
+    assert "stand-in" not in model_card(facts)
+
+
+def test_names_from_data_are_no_markup_and_no_yaml():
+    facts = with_licences("Apache-2.0", "MIT")
+    facts.sources[0]["name"] = "a: [b]\n---\n<script>|`x`"
+    text = model_card(facts)
+    assert yaml.safe_load(text.split("\n---\n\n")[0].removeprefix("---\n"))["datasets"] == ["a: [b]\n---\n<script>|`x`"]
+    assert "<script>|" not in text.split("\n---\n\n", 1)[1]
+
+
+def test_the_tables_are_whole():
+    lines = model_card(FACTS).splitlines()
+    for before, line in itertools.pairwise(lines):
+        if line.startswith("| ---"):
+            assert before.count("|") == line.count("|"), (before, line)

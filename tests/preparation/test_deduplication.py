@@ -1,0 +1,208 @@
+"""Which records say the same, which of them stays, and that nothing added later changes it."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from preparing_cases import prepare_params, record, surveyed
+
+from seodang.preparation.deduplication import Comparison
+from seodang.preparation.features import survey, templated, templated_so_far
+from seodang.preparation.minhash import Sketches, bands_for
+from seodang.preparation.splitting import places, roots, sides
+
+KO = "서울의 날씨는 봄에 따뜻하고 여름에 덥고 비가 많이 오며 가을에는 맑고 겨울에는 춥고 눈이 내린다고 배웠습니다"
+EN = "Photosynthesis turns carbon dioxide and water into sugar and oxygen with the help of light in green leaves"
+
+
+@pytest.fixture
+def found(tmp_path):
+    def find(records, **changes):
+        return surveyed(records, prepare_params(**changes), tmp_path)
+
+    return find
+
+
+def kept(removed):
+    return removed.kept.tolist()
+
+
+def test_the_same_but_for_case_blanks_and_punctuation_is_an_exact_duplicate(found):
+    _, leaders, removed = found([record("수도는?", "", "서울입니다."), record("수도는", "", "서울 입니다!"), record("Capital?", "", "Seoul"), record("capital", "", "SEOUL.")])
+    assert leaders == [0, 0, 2, 2]
+    assert kept(removed) == [-1, 0, -1, 2]
+    assert removed.exact.tolist() == [False, True, False, True]
+
+
+def test_the_same_question_with_another_answer_is_no_duplicate(found):
+    _, leaders, _ = found([record(f"{KO} 맞습니까?", "", "예"), record(f"{KO} 맞습니까?", "", "아니요"), record(KO, "", EN), record(KO, "", KO[::-1])])
+    assert leaders == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("text", [KO, EN])
+def test_one_changed_word_in_a_long_record_is_a_near_duplicate(found, text):
+    changed = text.replace("따뜻하고", "포근하고").replace("green leaves", "green plants")
+    _, leaders, removed = found([record(f"{text} 1.", "", text + text[::-1]), record(f"{changed} 1.", "", text + text[::-1])])
+    assert leaders == [0, 0]
+    assert kept(removed) == [-1, 0]
+    assert not removed.exact.any()
+    assert 0.8 <= removed.similarity[1] < 1
+
+
+def test_half_of_the_text_changed_is_no_near_duplicate(found):
+    _, leaders, _ = found([record(EN, "", "yes"), record(EN[:50] + KO, "", "yes")])
+    assert leaders == [0, 1]
+
+
+def test_short_texts_are_compared_exactly_only(found):
+    _, leaders, _ = found([record("영화 감상을 분류하세요", "정말 좋았어요", "긍정"), record("영화 감상을 분류하세요", "정말 좋았네요", "긍정")])
+    assert leaders == [0, 1]
+
+
+def test_an_instruction_that_both_have_is_left_out_of_the_comparison(found):
+    long = f"다음 글을 읽고 물음에 답하세요. {KO} {KO[::-1]}"
+    questions = ["여름에 어떤 날씨가 이어지는지 쓰세요", "겨울 풍경을 한 문장으로 줄여 보세요", "배운 것 가운데 무엇이 기억에 남나요"]
+    rows = [record(long, question, question[::-1]) for question in questions]
+    other = [record("모르는 말", KO, "가"), record("다른 말", KO, "나")]
+    _, leaders, _ = found([*rows, *other], duplicates={"min_characters": 10})
+    assert leaders == [0, 1, 2, 3, 4]
+
+
+def test_two_questions_about_one_passage_are_two_records(found):
+    _, leaders, _ = found([record("이 글의 제목을 붙이세요", KO * 3, "서울의 네 계절을 소개하는 글"), record("여름은 어떻다고 합니까", KO * 3, "덥고 비가 많이 온다고 합니다")])
+    assert leaders == [0, 1]
+
+
+def test_inputs_of_a_template_are_compared_without_its_instruction(found):
+    many = [
+        record("Classify the topic of the text that follows, please.", f"{chr(97 + number) * 30} topic number {number} {EN[number:]}{number}", "science") for number in range(30)
+    ]
+    twin = record("Classify the topic of the text that follows, please.", f"{chr(97 + 29) * 30} topic number 29 {EN[29:]}29 now", "science")
+    traits, leaders, _ = found([*many, twin])
+    assert templated(traits.rows, 20).all()
+    assert not templated(traits.rows, 31).any()
+    assert leaders[30] == 29
+
+
+def test_a_template_is_counted_in_the_order_of_the_records(found):
+    rows = [record("분류하세요", f"글 {number}") for number in (0, 1, 1, 2, 3)]
+    traits, _, _ = found([*rows[:3], record("다른 말", "글 9"), *rows[3:]])
+    # different inputs so far: 1, 2, 2, (1), 3, 4
+    assert templated_so_far(traits.rows, 2).tolist() == [False, False, False, False, True, True]
+
+
+def test_the_best_stays_fewest_warnings_then_repairs_then_source_then_longer_answer_then_earlier(found):
+    def copies(*kinds):
+        return [record("Say it", "", "a b c", **kind) for kind in kinds]
+
+    for better, worse in (
+        ({}, {"warnings": ("w",)}),
+        ({"warnings": ("w",)}, {"warnings": ("v", "w")}),
+        ({"warnings": ("w",)}, {"warnings": ("w",), "repairs": ("r",)}),
+    ):
+        _, _, removed = found(copies(worse, better))
+        assert kept(removed) == [1, -1]
+    _, _, removed = found([record("x", "", "other", source="first"), *copies({"source": "second"}, {"source": "first"})])
+    assert kept(removed) == [-1, 2, -1]
+    _, _, removed = found(copies({}, {}, {}))
+    assert kept(removed) == [-1, 0, 0]
+    _, _, removed = found([record(EN, "", KO + EN), record(EN, "", KO + EN + " more")])
+    assert kept(removed) == [1, -1]
+
+
+def test_a_record_that_may_be_scored_stays_before_one_that_may_not(found):
+    _, _, removed = found([record("Say it", "", "a", role="train"), record("Say it", "", "a", warnings=("w",))])
+    assert kept(removed) == [1, -1]
+
+
+def test_evaluation_items_are_compared_among_themselves(found):
+    rows = [record("Say it", "", "a"), record("Say it", "", "a", role="test"), record("say it", "", "a", role="test"), record("Say it", "", "a", cluster="ordering")]
+    _, leaders, removed = found(rows)
+    assert leaders == [0, 0, 0, 0]
+    assert kept(removed) == [-1, -1, 1, -1]
+
+
+def test_a_bad_answer_takes_no_part(found):
+    _, leaders, removed = found([record("Say it", "", "a", desirable=False), record("Say it", "", "a"), record("Say it", "", "a", desirable=True)])
+    assert leaders == [0, 1, 1]
+    assert kept(removed) == [-1, -1, 1]
+
+
+def test_conversations_with_other_turns_are_different(found):
+    from seodang.records import Turn
+
+    before = [(Turn(role="user", content=text), Turn(role="assistant", content="네")) for text in ("사과를 좋아해?", "배를 좋아해?")]
+    _, leaders, _ = found([record("왜?", "", "맛있어서", turns=turns) for turns in (*before, before[0])])
+    assert leaders == [0, 1, 0]
+
+
+def test_what_goes_is_similar_to_what_stays(found):
+    # a chain: each step changes a ninth of the words, so the ends are far apart
+    words = [f"단어{chr(0xAC00 + 97 * number)}{chr(0xAC00 + 31 * number)}" for number in range(80)]
+    chain = [record(" ".join(["새로운" + word if place < step * 5 else word for place, word in enumerate(words)]), "", "예") for step in range(6)]
+    _, leaders, removed = found(chain)
+    assert leaders[1] == 0
+    assert leaders[5] != 0
+    assert (removed.similarity[removed.kept >= 0] >= 0.8).all()
+
+
+WORDS = ["나무", "강물", "하늘을", "바람이", "river", "cloud", "stone", "3", "오늘도"]
+TEXTS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join)
+
+
+@st.composite
+def some_records(draw):
+    """Records among which some repeat or nearly repeat others, by one word at the end or another field."""
+    made = []
+    for _ in range(draw(st.integers(1, 12))):
+        if made and draw(st.booleans()):
+            like = draw(st.sampled_from(made))
+            field = draw(st.sampled_from(["instruction", "input", "output"]))
+            texts = {name: getattr(like, name) for name in ("instruction", "input", "output")}
+            made.append(record(**{**texts, field: f"{texts[field]} {draw(st.sampled_from(['', '.', *WORDS]))}"}, role=draw(st.sampled_from(["any", "train", "test"]))))
+        else:
+            long = draw(st.sampled_from([KO, EN, KO[::-1], ""]))
+            made.append(record(f"{long} {draw(TEXTS)}", draw(st.one_of(st.just(""), TEXTS, st.just(KO))), draw(TEXTS) + long))
+    return made
+
+
+@settings(max_examples=60, deadline=None)
+@given(records=some_records(), more=some_records(), appended_again=st.integers(0, 12))
+def test_adding_records_changes_no_earlier_cluster_and_no_earlier_side(tmp_path_factory, records, more, appended_again):
+    prepare = prepare_params(duplicates={"template_after": 2, "min_characters": 10})
+    folder = tmp_path_factory.mktemp("sketches")
+
+    def decided(rows):
+        traits, leaders, _ = surveyed(rows, prepare, folder)
+        root = roots(traits.rows["group"], np.array(leaders, dtype=np.int32))
+        return leaders, sides(traits.rows["bound"], places(traits.rows["group"][root]), prepare).tolist()
+
+    before, sides_before = decided(records)
+    after, sides_after = decided([*records, *more, *records[:appended_again]])
+    assert after[: len(records)] == before
+    assert sides_after[: len(records)] == sides_before
+
+
+@settings(max_examples=40, deadline=None)
+@given(records=some_records())
+def test_no_leader_follows_another_and_every_removed_record_has_one_that_stays(tmp_path_factory, records):
+    _, leaders, removed = surveyed(records, prepare_params(), tmp_path_factory.mktemp("sketches"))
+    assert all(leaders[leader] == leader <= number for number, leader in enumerate(leaders))
+    for number in range(len(records)):
+        if removed.kept[number] >= 0:
+            assert removed.kept[removed.kept[number]] == -1
+            assert leaders[removed.kept[number]] == leaders[number]
+
+
+def test_a_record_is_as_similar_to_each_of_many_as_to_one(tmp_path):
+    records = [record(instruction, given, answer) for instruction in (EN, KO) for given in ("", EN[:60]) for answer in (EN, KO + EN, "yes")]
+    prepare = prepare_params(duplicates={"min_characters": 10})
+    with Sketches(tmp_path, 128, *bands_for(0.8, 128)) as sketches:
+        rows = survey(records, len(records), prepare, sketches).rows
+        comparison = Comparison(rows, sketches, prepare.duplicates)
+        numbers = np.arange(len(records))
+        together = np.stack([sketches.row(number) for number in numbers])
+        for one in numbers:
+            alike = comparison.with_each(numbers, together, one, together[one])
+            assert alike.tolist() == [comparison.similarity(one, other) for other in numbers]
+            assert np.unique(alike).size > 2

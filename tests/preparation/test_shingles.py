@@ -1,0 +1,91 @@
+"""What counts of a text, and its hashes."""
+
+import numpy as np
+import pytest
+
+from seodang.preparation.shingles import joined, letters_of, ngrams, shingles, text_hashes, words_of
+
+
+def same(first: str, second: str) -> bool:
+    hashes = text_hashes(letters_of([first, second]))
+    return bool(hashes[0] == hashes[1])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Hello, World!", "hello world"),
+        ("안녕 하세요.", "안녕하세요"),
+        ("한글", "한글"),  # the second in jamo
+        ("ＡＢＣ　１", "abc 1"),  # full width
+        ("Straße", "STRASSE"),
+        ("끝.\n\n- 다음", "끝 다음"),
+        ("a\0b", "a b"),
+    ],
+)
+def test_case_blanks_punctuation_and_unicode_forms_do_not_count(first, second):
+    assert same(first, second)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("1.5", "15"),
+        ("1, 23", "12, 3"),
+        ("3 - 1", "3 1"),
+        ("5 * 3", "5 / 3"),
+        ("-2", "2"),
+        ("3 + 1", "3 1"),
+        ("C++", "C"),
+        ("x/y", "x*y"),
+        ("!", "?"),
+        ("! ?", ". ."),
+        ("좋아 😀", "좋아 😡"),
+        ("것", "겄"),
+    ],
+)
+def test_numbers_and_signs_count(first, second):
+    assert not same(first, second)
+
+
+def test_two_texts_put_together_have_the_hash_of_the_whole():
+    letters = letters_of(["나무를 ", "심자", "나무를 심자"])
+    hashes = text_hashes(letters)
+    assert joined(hashes[:1], letters.lengths[:1], hashes[1:2])[0] == hashes[2]
+
+
+def test_a_text_has_one_shingle_a_letter_and_the_last_ones_are_shorter():
+    letters = letters_of(["abcd", "bcd", "ab", ""])
+    hashes = shingles(letters, np.array([3, 3, 3, 3]))
+    # abc bcd cd d | bcd cd d | ab b
+    assert letters.lengths.tolist() == [4, 3, 2, 0]
+    assert hashes[1:4].tolist() == hashes[4:7].tolist()
+    assert len(set(hashes[[0, 1, 2, 3, 7, 8]].tolist())) == 6
+
+
+def test_korean_and_english_texts_have_shingles_of_their_own_length_in_one_call():
+    letters = letters_of(["가나다라", "abcdef"])
+    together = shingles(letters, np.array([3, 5]))
+    assert together[:4].tolist() == shingles(letters_of(["가나다라"]), np.array([3])).tolist()
+    assert together[4:].tolist() == shingles(letters_of(["abcdef"]), np.array([5])).tolist()
+
+
+def test_ngrams_of_words_stay_within_a_text_and_do_not_see_punctuation():
+    letters = letters_of(["One two, three four", "two three four!", "three four"])
+    hashes, owners = ngrams(*words_of(letters), 3)
+    assert owners.tolist() == [0, 0, 1]
+    assert hashes[1] == hashes[2] != hashes[0]
+
+
+def test_words_are_parted_where_something_was_dropped():
+    letters = letters_of(["ab c", "a bc"])
+    hashes, starts = words_of(letters)
+    assert starts.tolist() == [0, 2, 4]
+    assert len(set(hashes.tolist())) == 4
+
+
+def test_blank_texts_have_nothing():
+    letters = letters_of(["", " ", "\n"])
+    assert letters.lengths.tolist() == [0, 0, 0]
+    assert text_hashes(letters).tolist() == [0, 0, 0]
+    assert ngrams(*words_of(letters), 2)[0].size == 0

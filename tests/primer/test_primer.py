@@ -1,0 +1,94 @@
+"""The primer: the same bytes for the same seed, right labels, and a base that never saw an answer."""
+
+import random
+from collections import Counter, defaultdict
+
+import pytest
+
+from seodang.primer.families import families
+from seodang.primer.generator import bundled, primer_records
+from seodang.primer.korean import endings, formal, nominal, past, with_particles
+from seodang.primer_base.corpus import practice_families, practice_records, unlabelled_inputs
+
+SIZES = {"sentiment_per_language": 60, "classification_per_language": 40, "open_per_language": 20}
+
+
+@pytest.fixture(scope="module")
+def records():
+    return list(primer_records(seed=1446, **SIZES))
+
+
+def test_the_same_seed_gives_the_same_records_and_another_seed_others(records):
+    assert records == list(primer_records(seed=1446, **SIZES))
+    assert records != list(primer_records(seed=1, **SIZES))
+
+
+def test_there_are_twelve_families_in_five_clusters_in_both_languages(records):
+    made = [record for record in records if record.task not in ("seed", "own_words")]
+    assert len({record.task for record in made}) >= 12
+    assert len({record.cluster for record in made}) >= 5
+    languages = defaultdict(set)
+    for record in made:
+        languages[record.task].add(record.language)
+    assert all(found == {"ko", "en"} for found in languages.values())
+
+
+def test_the_default_sizes_give_three_thousand_records_and_more():
+    assert sum(1 for _ in primer_records(seed=1446, sentiment_per_language=500, classification_per_language=120, open_per_language=60)) >= 3000
+
+
+def test_two_hundred_seeds_are_hand_written_half_in_each_language():
+    seeds = list(bundled("seed_tasks.jsonl", task="seed", cluster="seed"))
+    counts = Counter(record.language for record in seeds)
+    assert len(seeds) >= 200
+    assert abs(counts["ko"] - counts["en"]) <= 0.1 * len(seeds)
+    assert len({(record.instruction, record.input) for record in seeds}) == len(seeds)
+
+
+def test_no_record_comes_twice_and_every_label_is_one_of_its_choices(records):
+    assert len({record.id for record in records}) == len(records)
+    assert all(record.output in record.choices for record in records if record.choices)
+
+
+def test_one_input_of_a_family_never_has_two_labels(records):
+    labels = defaultdict(set)
+    for record in records:
+        if record.choices:
+            labels[(record.task, record.language, record.input)].add(record.output)
+    assert [key for key, found in labels.items() if len(found) > 1] == []
+
+
+def test_the_base_practises_on_no_family_that_is_scored():
+    assert not set(practice_families()) & set(families())
+    wordings = {wording for family in families().values() for wording in (*family.korean, *family.english)}
+    practice = list(practice_records(random.Random(1), ["그 영화 참 좋았다", "A fine day"], 400))
+    assert not wordings & {record.instruction for record in practice}
+
+
+def test_unlabelled_inputs_are_texts_and_never_labels():
+    labels = {label for family in families().values() for shelf in family.labels for label in shelf}
+    assert not [text for text in unlabelled_inputs(random.Random(1), 500) if text in labels]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (formal("지루하"), "지루합니다"), (formal("좋"), "좋습니다"), (formal("힘들"), "힘듭니다"),
+        (nominal("아름답", "아름다워"), "아름다움"), (nominal("힘들", "힘들어"), "힘듦"), (nominal("지루하", "지루해"), "지루함"),
+        (past("최고이", "최고야"), "최고였"), (past("보통이", "보통이야"), "보통이었"), (past("좋", "좋아"), "좋았"),
+        (with_particles("책|를 샀다, 사과|를 샀다, 회사|로"), "책을 샀다, 사과를 샀다, 회사로"),
+    ],
+)  # fmt: skip
+def test_korean_forms_are_the_right_ones(found, expected):
+    assert found == expected
+
+
+def test_every_ending_of_every_predicate_is_one_clean_word_form():
+    from seodang.primer.item import lexicon
+
+    words = lexicon("sentiment")["ko"]
+    for feeling in ("positive", "negative", "neutral"):
+        for stem, connective in words[feeling]:
+            for form in endings(stem, connective):
+                assert form.strip() == form
+                assert "이이" not in form

@@ -1,0 +1,55 @@
+"""The primer base from scratch: a few updates on the primer's own text, the same loss as torch's."""
+
+import json
+
+import pytest
+import torch
+
+from seodang.config import ScratchParams
+from seodang.models.loading import load_model, load_tokenizer
+from seodang.primer_base import model
+from seodang.primer_base.pretrain import make_primer_base
+
+
+def params(**changes: object) -> ScratchParams:
+    values = {
+        "texts": [], "text_limit": 1000, "vocabulary": 600, "hidden": 32, "layers": 2, "heads": 2, "feed_forward": 64, "context": 64, "seed": 1,
+        "updates": 100, "batch": 4, "sequence": 32, "matrix_rate": 5e-3, "embedding_rate": 5e-3, "warmup": 5, "decay_share": 0.4, "compile": False, "practice": 200, "unlabelled": 400,
+    }  # fmt: skip
+    return ScratchParams.model_validate({**values, **changes})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scratch")
+    return folder, make_primer_base(params(), folder)
+
+
+def test_a_base_made_from_scratch_learns_and_can_be_loaded(made):
+    folder, report = made
+    assert report.curve[-1][1] < report.curve[0][1]
+    assert load_model(folder, "fp32", "cpu").num_parameters() == report.parameters
+    assert len(load_tokenizer(folder)) <= 600
+    assert set(report.perplexity) == {"ko", "en"}
+    assert json.loads((folder / "training" / "report.json").read_text("utf-8"))["tokens_seen"] == 100 * 4 * 32
+
+
+def test_digits_stand_alone_and_text_comes_back_as_it_was(made):
+    tokenizer = load_tokenizer(made[0])
+    ids = tokenizer("값은 1234원", add_special_tokens=False)["input_ids"]
+    assert tokenizer.decode(ids) == "값은 1234원"
+    assert sum(tokenizer.decode([token]).strip().isdigit() for token in ids) == 4
+
+
+def test_the_blockwise_loss_and_its_gradients_are_those_of_torch():
+    torch.manual_seed(0)
+    hidden, weight = torch.randn(300, 16), torch.randn(40, 16)
+    labels = torch.randint(0, 40, (300,))
+    found, expected = [], []
+    for function, shelf in ((lambda h, w: model._HeadLoss.apply(h, w, labels), found), (lambda h, w: torch.nn.functional.cross_entropy(h @ w.T, labels), expected)):
+        h, w = hidden.clone().requires_grad_(), weight.clone().requires_grad_()
+        loss = function(h, w)
+        loss.backward()
+        shelf += [loss.detach(), h.grad, w.grad]
+    for ours, theirs in zip(found, expected, strict=True):
+        assert torch.allclose(ours, theirs, atol=2e-2, rtol=2e-2)  # ours multiplies in bf16

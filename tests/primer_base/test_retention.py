@@ -1,0 +1,33 @@
+"""The retention task's questions and those that are mixed into training: made by their generator, apart, and of no kind that the primer teaches."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from seodang.primer.families import families
+from seodang.primer_base.retention import questions
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = {"retention": ROOT / "tasks" / "data" / "retention.jsonl", "replay": ROOT / "models" / "primer-base" / "replay.jsonl"}
+
+
+@pytest.mark.parametrize("half", FILES)
+def test_the_file_is_what_the_generator_makes(half):
+    assert [json.loads(line) for line in FILES[half].read_text("utf-8").splitlines()] == list(questions(half))
+
+
+def test_what_is_measured_is_never_trained_on():
+    measured, replayed = ({row["input"] for row in questions(half)} for half in FILES)
+    assert not measured & replayed
+
+
+def test_no_question_stands_twice_and_each_language_has_enough_for_a_test():
+    rows = list(questions("retention"))
+    assert len({(row["instruction"], row["input"]) for row in rows}) == len({row["id"] for row in rows}) == len(rows)
+    assert min(sum(row["id"].startswith(language) for row in rows) for language in ("ko", "en")) >= 100
+
+
+def test_no_record_of_the_primer_asks_such_a_question():
+    taught = {wording for family in families().values() for wording in (*family.korean, *family.english)}
+    assert not taught.intersection(row["instruction"] for half in FILES for row in questions(half))

@@ -1,0 +1,155 @@
+"""Promote, promote again, roll back: a real server answers with the old weights. Run: pytest -m slow tests/registry/test_rollback.py"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from registry_cases import REPOSITORY, make_repository, produce, state
+from tiny_models import KOREAN, copy_project, free_port, make_packaged_model, use_bentoml_home
+
+from seodang.cli.main import main
+from seodang.errors import ModelError
+from seodang.models.checkpoints import weights_sha256
+from seodang.packaging.bento import has_bento, stored_model
+from seodang.packaging.model_folder import content_version, read_card
+from seodang.paths import Paths
+from seodang.registry.champion import read_champion
+from seodang.registry.history import read_history
+from seodang.registry.restore import make_servable
+
+pytestmark = pytest.mark.slow
+START_SECONDS = 300
+
+
+def known(paths: Paths, name: str) -> dict[str, str]:
+    folder = paths.root / "models" / name
+    card = read_card(folder)
+    return {"folder": f"models/{name}", "version": content_version(folder, card.fingerprint), "fingerprint": card.fingerprint}
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
+    """A repository whose champion v0.2.0 has learnt nothing, and whose v0.1.0 knows KOREAN by heart; BentoML's store is empty."""
+    paths = make_repository(tmp_path_factory.mktemp("project") / "project")
+    copy_project(paths.root)
+    good = make_packaged_model(paths.root / "models" / "good")
+    bad = Path(shutil.copytree(good, paths.root / "models" / "bad"))
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(bad / "model.safetensors")
+    save_file({name: weight * 0.5 for name, weight in weights.items()}, bad / "model.safetensors", metadata={"format": "pt"})
+    with pytest.MonkeyPatch.context() as patch:
+        use_bentoml_home(paths.root.parent / "bentoml", patch)
+        patch.chdir(paths.root)
+        for name in ("good", "bad"):
+            produce(paths, name, **known(paths, name))
+            assert main(["registry", "promote", "--why", name]) == 0
+        shutil.rmtree(paths.root / "models")
+        yield paths
+
+
+@contextmanager
+def served(paths: Paths) -> Iterator[str]:
+    """Serve the champion as a user does, and yield the address."""
+    port, log = free_port(), paths.root.parent / "serve.log"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "seodang", "serve", "--port", str(port)], cwd=paths.root, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        wait_until_ready(f"http://127.0.0.1:{port}/readyz", process, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=10):
+                return
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail(f"the server was not ready, exit code {process.poll()}:\n{log.read_text('utf-8')[-4000:]}")
+
+
+def ask(url: str) -> Any:
+    body = json.dumps({"instruction": KOREAN[0], "input": KOREAN[1], "max_new_tokens": 8}).encode()
+    with urllib.request.urlopen(urllib.request.Request(url + "/generate", body, {"Content-Type": "application/json"}), timeout=60) as answer:
+        return json.loads(answer.read())
+
+
+def test_after_a_rollback_the_service_answers_with_the_old_weights(paths):
+    good, bad = (move.bento_tag for move in read_history(paths.history))
+    assert not has_bento(good)
+    assert main(["registry", "rollback", "--why", "대답이 나빠짐"]) == 0
+    folder = stored_model(good)
+    assert folder is not None
+    assert weights_sha256(folder) == read_history(paths.history)[0].weights_sha256
+    with served(paths) as url:
+        reply = ask(url)
+    assert (reply["output"], reply["model"]) == (KOREAN[2], good)
+    assert reply["model"] != bad
+
+
+def test_a_candidate_that_is_rejected_leaves_the_champion_in_service(paths):
+    produce(paths, "worse", accuracy=0.1, verdict="reject", folder="none", version="0", fingerprint="0" * 64)
+    before = state(paths)
+    assert main(["registry", "promote"]) == 3
+    assert state(paths) == before
+    champion = read_champion(paths.champion)
+    assert champion is not None
+    assert make_servable(champion, paths) == champion.bento_tag
+
+
+def test_half_a_model_in_the_store_is_stored_anew(paths):
+    champion = read_champion(paths.champion)
+    assert champion is not None
+    make_servable(champion, paths)
+    folder = stored_model(champion.model_tag)
+    assert folder is not None
+    (folder / "model.safetensors").write_bytes(b"half")
+    assert make_servable(champion, paths) == champion.bento_tag
+    assert weights_sha256(folder) == champion.weights_sha256
+
+
+def test_weights_whose_prompts_are_not_those_of_the_record_are_not_served(paths):
+    champion = read_history(paths.history)[1]
+    folder = paths.champions / champion.weights_sha256
+    shutil.rmtree(folder, ignore_errors=True)
+    with pytest.raises(ModelError, match="prompt fingerprint"):
+        make_servable(champion.model_copy(update={"prompt_fingerprint": "0" * 64}), paths)
+    assert not has_bento(champion.bento_tag)
+
+
+def test_a_rollback_to_weights_that_are_nowhere_changes_nothing(paths, capsys):
+    commit_before = state(paths)
+    cache = paths.root / ".dvc" / "cache"
+    cache.rename(cache.with_name("away"))
+    shutil.rmtree(paths.champions, ignore_errors=True)
+    try:
+        assert main(["registry", "rollback", "--to", "v0.2.0", "--why", "x"]) == 2
+    finally:
+        shutil.rmtree(cache, ignore_errors=True)
+        cache.with_name("away").rename(cache)
+    assert "no DVC cache and no remote" in capsys.readouterr().err
+    assert state(paths) == commit_before

@@ -1,0 +1,324 @@
+"""The evaluation report: true to verdict and scores, the worst first, safe with any text, whole without network or script."""
+
+import base64
+import hashlib
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from seodang.config import GateParams
+from seodang.config.load import read_yaml
+from seodang.errors import ArtefactError
+from seodang.evaluation.aggregate import ItemScore, arms_of, best_arm, by_arm, by_task
+from seodang.evaluation.task_metrics import figures
+from seodang.gate.decision import decide
+from seodang.gate.scores import pair, scores_of
+from seodang.io.jsonl import write_json, write_records, write_rows
+from seodang.paths import Paths
+from seodang.records import make_record
+from seodang.reports.evaluation import facts_of, render_report, write_evaluation_report
+from seodang.reports.evaluation.charts import BAR_WIDTH, forests, panel
+from seodang.reports.evaluation.regressions import SHOWN
+
+ROOT = Path(__file__).resolve().parents[2]
+RULE = {"metric": "accuracy", "higher_is_better": True, "tasks": []}
+GATE = GateParams(
+    **{
+        **read_yaml(ROOT / "profiles" / "tiny.yaml")["gate"],
+        "resamples": 1000,
+        "minimum_items": 4,
+        "floors": [],
+        "rules": [{**RULE, "against": "base", "ask": "better", "margin": 0.0, "each": "all"}, {**RULE, "against": "champion", "ask": "not_worse", "margin": 0.05, "each": "all"}],
+    }
+)
+LABELS = {"ko": ("긍정", "부정"), "en": ("positive", "negative")}
+ITEMS = 12  # of each task and language
+
+
+def item(number, language="ko", instruction="감정은?", text="영화"):
+    return make_record(instruction=instruction, input=f"{text} {number}", output=LABELS[language][number % 2], language=language, source="test", task="sentiment", cluster="mood")
+
+
+RECORDS = {language: [item(number, language) for number in range(ITEMS)] for language in LABELS}
+OPEN = [make_record(instruction=f"{number} 더하기 1은?", input="", output=str(number + 1), language="ko", source="test", task="addition", cluster="sums") for number in range(3)]
+
+
+def score(arm, record, right, loss, **changes):
+    labels = LABELS[record.language]
+    found = {
+        "arm": arm, "shots": 0, "item": record.id, "task": "sentiment", "language": record.language, "split": "test", "kind": "choice", "headline": "accuracy", "reference": record.output,
+        "accuracy": float(right), "predicted": record.output if right else next(label for label in labels if label != record.output), "loss": loss, "answer": None, "exact": None, "chrf": None, "stopped": None, "prompt_tokens": 20, "others": {}, "weights": {}, "labels": None, "graded": None,
+    }  # fmt: skip
+    return ItemScore(**{**found, **changes})
+
+
+def free(arm, record, answer, loss):
+    right = float(answer == record.output)
+    return score(
+        arm,
+        record,
+        right,
+        loss,
+        task="addition",
+        kind="open",
+        headline="exact",
+        split="unseen",
+        accuracy=None,
+        predicted=None,
+        answer=answer,
+        exact=right,
+        chrf=100 * right,
+        stopped=True,
+    )
+
+
+def arm_scores(arm, wrong, loss=1.0):
+    """Score an arm that has these numbers of the items wrong, in both languages."""
+    return [
+        score(arm, record, number not in wrong, loss + (2.0 if number in wrong else 0.0) + number / 100) for records in RECORDS.values() for number, record in enumerate(records)
+    ]
+
+
+def all_scores(champion=True, tuned_wrong=(3,)):
+    scores = [*arm_scores("zero_shot", range(8)), *arm_scores("few_shot/1", range(6)), *arm_scores("few_shot/3", (0, 1, 2, 4, 5))]
+    scores += [*(arm_scores("champion", (0, 3, 7)) if champion else []), *arm_scores("tuned", tuned_wrong, 0.5)]
+    arms = arms_of(scores)
+    return [*scores, *(free(arm, record, record.output if arm == "tuned" else "", 2.0) for arm in arms for record in OPEN)]
+
+
+def evaluated_of(scores, **changes):
+    arms = arms_of(scores)
+    formats = {arm: {"format": "koalpaca", "shots": int(arm.partition("/")[2] or 0), "fingerprint": "f" * 64} for arm in arms}
+    best = {kind: best_arm(scores, kind) for kind in ("zero_shot", "few_shot")}
+    return {
+        "arms": by_arm(scores),
+        "best": best,
+        "tasks": by_task(scores),
+        "figures": figures(scores),
+        "formats": formats,
+        "settings": {"seed": 1446, "shots": [0, 1, 3]},
+        **changes,
+    }
+
+
+def verdict_of(scores, best):
+    rows = [asdict(found) for found in scores]
+    tuned = scores_of(rows, "tuned")
+    compared = {"base": [(arm, pair(tuned, scores_of(rows, arm), arm)) for arm in best.values()]}
+    if any(found.arm == "champion" for found in scores):
+        compared["champion"] = [("champion", pair(tuned, scores_of(rows, "champion"), "champion"))]
+    return {**asdict(decide(compared, GATE)), "confidence": GATE.confidence, "items_fingerprint": "a" * 64, "adapter_sha256": "b" * 64, "scores_sha256": "c" * 64}
+
+
+def facts(scores=None, records=None, **changes):
+    scores = all_scores() if scores is None else scores
+    evaluated = evaluated_of(scores)
+    verdict = {**verdict_of(scores, evaluated["best"]), **changes}
+    return facts_of(verdict, evaluated, (asdict(found) for found in scores), [*RECORDS["ko"], *RECORDS["en"], *OPEN] if records is None else records, GATE)
+
+
+def words(html):
+    """Return the text that a reader sees, blanks as one."""
+    body = re.sub(r"<(style|script)>.*?</\1>", "", html, flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", body).split())
+
+
+def test_the_verdict_stands_first_with_every_reason_in_both_languages():
+    found = facts()
+    text = words(render_report(found))
+    assert text.startswith("평가 보고서 · Evaluation report 평가 보고서 · Evaluation report 승격 · promote")
+    assert len(found.reasons) == 3
+    for reason in found.reasons:
+        assert " ".join(reason["ko"].split()) in text
+        assert " ".join(reason["en"].split()).replace("<", "&lt;") in text
+
+
+def test_reasons_that_stand_in_the_way_come_before_those_that_are_met():
+    reasons = [{"passed": passed, "ko": name, "en": name} for passed, name in ((True, "fine"), (None, "unknown"), (False, "broken"))]
+    text = words(render_report(facts(verdict="reject", reasons=reasons)))
+    assert "거절 · reject broken broken unknown unknown fine fine" in text
+
+
+def test_every_test_has_a_row_with_its_interval_and_margin():
+    found = facts()
+    html = render_report(found)
+    text = words(html)
+    assert html.count('class="drawing"') == len(found.tests) + len({test["metric"] for test in found.tests})
+    for test in found.tests:
+        assert f"{test['rule'] + 1}. {test['against']}" in text
+        assert f"{test['difference']:+.3f}" in text
+    assert "better 차이" not in text
+    assert "worse by 0.05 at most" in text
+    assert html.count('class="mark dotted"') == sum(test["margin"] > 0 for test in found.tests)
+
+
+def test_intervals_lie_where_their_values_are():
+    test = {"metric": "accuracy", "ask": "not_worse", "margin": 0.5, "difference": 0.5, "low": 0.0, "high": 1.0, "items": 9}
+    (forest,) = forests([test])
+    bar = forest.rows[0][1]
+    ends = forest.axis.ticks[0], forest.axis.ticks[-1]
+    assert (ends[0][1], ends[1][1]) == ("−0.5", "+1")
+    assert (bar.margin, bar.high) == (ends[0][0], ends[1][0]) == (14.0, BAR_WIDTH - 14.0)
+    assert bar.low == forest.axis.zero == pytest.approx(14 + 312 / 3)
+    assert bar.x == pytest.approx(14 + 312 * 2 / 3)
+
+
+def test_a_test_of_one_item_has_no_interval():
+    test = {**facts().tests[0], "low": None, "high": None, "items": 1, "passed": None, "needed": 30}
+    text = words(render_report(facts(tests=[test])))
+    assert "no interval" in text
+    assert "needed 30" in text
+
+
+def test_the_best_prompt_of_the_base_and_the_champion_are_what_items_are_held_against():
+    assert facts().references == ("few_shot/3", "champion")
+    assert facts(all_scores(champion=False)).references == ("few_shot/3",)
+
+
+def test_the_worst_regressions_come_first():
+    scores = [
+        score("tuned", item, False, 9.0) if (found.arm, found.item) == ("tuned", item.id) else found for found in all_scores(tuned_wrong=(3, 6)) for item in [RECORDS["en"][6]]
+    ]
+    changes = facts(scores).changes.shown
+    regressions = [change for change in changes if change.kind == "regression"]
+    assert changes[: len(regressions)] == regressions
+    assert (regressions[0].language, regressions[0].input) == ("en", "영화 6")
+    assert len(regressions) == 4, "the items 3 and 6 of both languages: few_shot/3 had 3 right although the champion had not"
+    assert [change.loss_difference for change in regressions] == sorted((change.loss_difference for change in regressions), reverse=True)
+
+
+def test_an_item_that_only_the_champion_had_right_is_a_regression():
+    changes = facts(all_scores(tuned_wrong=(4,))).changes.shown
+    lost = [change for change in changes if change.kind == "regression"]
+    assert {change.lost_to for change in lost} == {("champion",)}
+    assert [side.arm for side in lost[0].sides] == ["few_shot/3", "champion", "tuned"]
+    assert [side.right for side in lost[0].sides] == [False, True, False]
+
+
+def test_many_items_are_bounded_and_counted():
+    records = [item(number, "ko", text="긴 영화") for number in range(SHOWN["regression"] + 50)]
+    scores = [score(arm, record, arm != "tuned" or number % 25 == 0, 1.0) for arm in ("zero_shot", "few_shot/3", "tuned") for number, record in enumerate(records)]
+    found = facts(scores, records)
+    assert found.changes.totals["regression"] == 240
+    assert found.changes.shown_of["regression"] == SHOWN["regression"]
+    text = words(render_report(found))
+    assert "regression: 240 (200개만 보임 · 200 shown)" in text
+
+
+def test_the_page_can_be_filtered_by_change_task_and_language_and_is_whole_without_its_script():
+    html = render_report(facts())
+    assert re.search(r'<form id="filter" hidden>', html), "without the script there is no filter"
+    assert not re.search(r'<article class="item[^>]*hidden', html), "and nothing is hidden"
+    for name, values in (("kind", ("regression", "same", "gain")), ("task", ("addition", "sentiment")), ("language", ("en", "ko"))):
+        options = re.search(rf'<select name="{name}">(.*?)</select>', html).group(1)
+        assert set(re.findall(r'value="([^"]+)"', options)) == set(values)
+        assert set(re.findall(rf'data-{name}="([^"]+)"', html)) <= set(values)
+
+
+def test_only_the_page_s_own_script_may_run_and_nothing_comes_from_elsewhere():
+    html = render_report(facts())
+    (script,) = re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL)
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'" in html
+    assert not re.search(r"<(link|img|iframe)|@import|url\(|src=|href=|fetch\(|innerHTML", html)
+    assert set(re.findall(r"https?://[^\s\"<]+", html)) == {"http://www.w3.org/2000/svg"}
+    for feature in ("prefers-color-scheme: dark", "@media print", "max-width: 720px", "word-break: keep-all"):
+        assert feature in html
+
+
+def test_texts_of_the_data_are_never_markup():
+    evil = '"><script>alert(1)</script>'
+    record = make_record(instruction=evil, input=evil, output=evil, language="en", source="test", task='a"b<i>', cluster="x")
+    wild = [
+        score(arm, record, right, 1.0, task='a"b<i>', reference=evil, predicted=evil if right else "<b>no</b>", answer="<img src=x>")
+        for arm, right in (("zero_shot", True), ("few_shot/1", True), ("few_shot/3", True), ("champion", True), ("tuned", False))
+    ]
+    html = render_report(facts([*all_scores(), *wild], [*RECORDS["ko"], *RECORDS["en"], *OPEN, record]))
+    assert html.count("<script") == 1
+    for raw in ("<b>no", "<img", "<i>", 'a"b'):
+        assert raw not in html
+    assert "&lt;img src=x&gt;" in html
+
+
+def test_each_task_is_held_against_the_prompt_that_is_best_on_it():
+    """Which prompt is best over all items says nothing of a task where another one is: what that one knew and the candidate forgot must show."""
+    asked = list(OPEN)
+    told = [free(arm, record, record.output if arm == "zero_shot" else "", 1.0) for arm in ("zero_shot", "few_shot/1", "few_shot/3", "champion", "tuned") for record in asked]
+    found = facts([*(score for score in all_scores() if score.split == "test"), *told])
+    rows = {(row.split, row.task, row.language): row for row in found.tasks}
+    assert rows["unseen", "addition", "ko"].reference == "zero_shot"
+    assert rows["unseen", "addition", "ko"].difference.value == -1.0
+    assert rows["test", "sentiment", "ko"].reference == "few_shot/3"
+    forgotten = [change for change in found.changes.shown if change.task == "addition"]
+    assert [(change.kind, change.lost_to) for change in forgotten] == [("regression", ("zero_shot",))] * len(asked)
+
+
+def test_each_task_has_its_scores_and_its_paired_difference():
+    rows = {(row.split, row.task, row.language): row for row in facts().tasks}
+    assert list(rows) == [("test", "sentiment", "en"), ("test", "sentiment", "ko"), ("unseen", "addition", "ko")]
+    sentiment = rows["test", "sentiment", "ko"]
+    assert sentiment.scores == pytest.approx((7 / 12, 9 / 12, 11 / 12, 4 / 12, 6 / 12)), "few_shot/3, champion and tuned first"
+    assert sentiment.difference.value == pytest.approx(4 / 12)
+    assert sentiment.difference.low < 4 / 12 < sentiment.difference.high
+    assert rows["unseen", "addition", "ko"].difference.value == 1.0
+
+
+def test_a_task_that_nobody_answered_has_no_score():
+    record = make_record(instruction="이야기를 써 줘", input="", output="옛날 옛적에", language="ko", source="test", task="story", cluster="tales")
+    unasked = {"task": "story", "kind": "open", "accuracy": None, "predicted": None}
+    scores = [*all_scores(), *(score(arm, record, True, 3.0, **unasked) for arm in ("zero_shot", "few_shot/1", "few_shot/3", "champion", "tuned"))]
+    found = facts(scores, [*RECORDS["ko"], *RECORDS["en"], *OPEN, record])
+    (row,) = [row for row in found.tasks if row.task == "story"]
+    assert (row.items, row.difference, set(row.scores)) == (0, None, {None})
+    assert "loss only" in words(render_report(found))
+
+
+def test_the_base_is_drawn_over_its_exemplars_beside_candidate_and_champion():
+    found = facts()
+    assert [(drawn.metric, drawn.language) for drawn in found.panels] == [("accuracy", ""), ("loss", ""), ("accuracy", "en"), ("accuracy", "ko")]
+    drawn = panel(found.panels[0])
+    (series,) = drawn.series
+    assert [dot.point.shots for dot in series[1]] == [0, 1, 3]
+    assert [dot.point.mean.value for dot in series[1]] == pytest.approx([4 / 12, 6 / 12, 7 / 12])
+    assert [dot.point.arm for dot in drawn.others] == ["champion", "tuned"]
+    assert all(dot.high < dot.y < dot.low for dot in (*series[1], *drawn.others)), "upwards is less in a figure"
+
+
+def test_labels_are_counted_against_references():
+    (english, korean) = facts().confusions
+    assert korean.labels == ("긍정", "부정")
+    assert dict(korean.counts)["tuned"] == ((6, 0), (1, 5)), "the item 3 is negative, and was taken for positive"
+    assert english.language == "en"
+    assert facts(all_scores(tuned_wrong=())).confusions == [], "a candidate without a mistake has nothing to look at"
+
+
+def test_settings_and_fingerprints_close_the_page():
+    text = words(render_report(facts()))
+    for part in ("resamples 1000", "shots 0, 1, 3", "adapter_sha256 bbbbbbbbbbbbbbbb", "scores_sha256 cccccccccccccccc", "few_shot/3 koalpaca 3 ffffffffffffffff"):
+        assert part in text, part
+
+
+def test_what_is_missing_is_named():
+    with pytest.raises(ArtefactError, match="is not among the items; run: dvc repro evaluate"):
+        facts(records=RECORDS["ko"])
+    scores = all_scores()
+    evaluated = evaluated_of(scores)
+    verdict = verdict_of(scores, evaluated["best"])
+    del evaluated["formats"]
+    with pytest.raises(ArtefactError, match="'formats'"):
+        facts_of(verdict, evaluated, map(asdict, scores), [*RECORDS["ko"], *RECORDS["en"], *OPEN], GATE)
+
+
+def test_the_same_artefacts_give_the_same_bytes_in_their_place(tmp_path):
+    paths, scores = Paths(tmp_path), all_scores()
+    evaluated = evaluated_of(scores)
+    write_rows(paths.scores, map(asdict, scores))
+    write_json(paths.evaluate_report, evaluated)
+    write_records(paths.items, [*RECORDS["ko"], *RECORDS["en"], *OPEN])
+    pages = []
+    for _ in range(2):
+        write_evaluation_report(paths, verdict_of(scores, evaluated["best"]), GATE)
+        pages.append((tmp_path / "artifacts" / "gate" / "report" / "index.html").read_text("utf-8"))
+    assert pages[0] == pages[1] == render_report(facts(scores))

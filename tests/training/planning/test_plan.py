@@ -1,0 +1,338 @@
+"""What a plan says is held against what really happens: autograd's own tensors, layers counted by hand, a run's refusal."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from tiny_models import REPOSITORY, make_tiny_model
+from training_cases import one_thread, records, train_params
+from transformers import AutoModelForCausalLM, Gemma3TextConfig, GemmaConfig, LlamaConfig, Qwen3Config
+
+from seodang.cli import plan as plan_command
+from seodang.config import TrainParams
+from seodang.config.load import load_params, overlaid
+from seodang.config.profiles import resolve
+from seodang.errors import ModelError
+from seodang.io.jsonl import write_json, write_records
+from seodang.models.adapters import with_adapter
+from seodang.models.base import origin_of
+from seodang.models.loading import load_model, load_tokenizer
+from seodang.paths import Paths
+from seodang.training.dataset import Lesson
+from seodang.training.kernels.chunked_loss import learn_answers
+from seodang.training.kernels.lora import fuse_lora
+from seodang.training.kernels.packed_attention import use_packed_attention
+from seodang.training.kernels.rms_norm import fuse_norms
+from seodang.training.packing import Layout, build_pass
+from seodang.training.planning import activations
+from seodang.training.planning.activations import trace_pass
+from seodang.training.planning.memory import memory_of
+from seodang.training.planning.meta_model import NF4_BYTES, build, weights_of
+from seodang.training.planning.passes import PassShape, passes_of_records, worst_passes
+from seodang.training.planning.plan import Base, Machine, content_of, make_plan
+from seodang.training.planning.sampling import sample_records
+from seodang.training.planning.suggestions import changes_that_fit
+from seodang.training.planning.time import Speed, duration_of
+from seodang.training.trainer_args import layout_of, mixed
+
+_SIZES = {
+    "vocab_size": 500,
+    "hidden_size": 64,
+    "intermediate_size": 160,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+}
+_CONFIGS = {
+    "llama": LlamaConfig(**_SIZES),
+    "qwen3": Qwen3Config(**_SIZES, head_dim=32),
+    "gemma3": Gemma3TextConfig(**_SIZES, head_dim=32, layer_types=["sliding_attention"] * 3 + ["full_attention"], sliding_window=512),
+}
+_LLAMA_8B = LlamaConfig(
+    vocab_size=128256,
+    hidden_size=4096,
+    intermediate_size=14336,
+    num_hidden_layers=32,
+    num_attention_heads=32,
+    num_key_value_heads=8,
+    max_position_embeddings=131072,
+    dtype="bfloat16",
+)
+_GEMMA_2B = GemmaConfig(
+    vocab_size=256000,
+    hidden_size=2048,
+    intermediate_size=16384,
+    num_hidden_layers=18,
+    num_attention_heads=8,
+    num_key_value_heads=1,
+    head_dim=256,
+    max_position_embeddings=8192,
+    dtype="bfloat16",
+)
+_GIGABYTE = 10**9
+
+
+def _lessons(count: int, length: int) -> list[Lesson]:
+    draw = np.random.default_rng(3)
+    learned = np.arange(length) >= length // 2
+    return [Lesson(draw.integers(3, 500, length).astype(np.int32), learned) for _ in range(count)]
+
+
+def _kept(config, train, part) -> int:
+    """Return the bytes that autograd really keeps of one pass, weights left out, each storage counted once."""
+    model = AutoModelForCausalLM.from_config(copy.deepcopy(config), dtype=torch.bfloat16 if train.precision == "bf16" else torch.float32)
+    learn_answers(model)
+    if train.packing:
+        use_packed_attention(model)
+    tuned = with_adapter(model, train)
+    fuse_norms(tuned)
+    fuse_lora(tuned)
+    tuned.train()
+    weights = {weight.untyped_storage().data_ptr() for weight in (*tuned.parameters(), *tuned.buffers())}
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage
+        return tensor
+
+    with one_thread(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), torch.autocast("cpu", torch.bfloat16, enabled=mixed(train)):
+        tuned(**part.inputs())
+    return sum(storage.nbytes() for storage in kept.values())
+
+
+@pytest.mark.parametrize("family", _CONFIGS)
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"precision": "bf16"}, {"dropout": 0.1}, {"method": "dora", "precision": "bf16"}, {"method": "full"}, {"packing": False}],
+    ids=["lora", "bf16", "dropout", "dora", "full", "padded"],
+)
+def test_the_activations_of_a_plan_are_those_that_autograd_keeps(family, changes):
+    train = train_params(**changes)
+    part = build_pass(_lessons(6, 40), Layout(pass_tokens=256, packed=train.packing, share_prefixes=False, pad=0, multiple=32))
+    groups = tuple((group.shape[0], group.shape[1]) for group in part.attention_rows) or (tuple(part.input_ids.shape),)
+    shape = PassShape(groups, part.input_ids.numel(), len(part.predictors), train.packing)
+    planned = trace_pass(_CONFIGS[family], train, shape, mixed=mixed(train)).activations
+    assert planned == pytest.approx(_kept(_CONFIGS[family], train, part), rel=0.15)
+
+
+def test_a_deep_model_is_drawn_out_from_its_first_layers(monkeypatch):
+    config = Qwen3Config(**{**_SIZES, "num_hidden_layers": 9}, head_dim=32)
+    shape = PassShape(((4, 50),), 200, 100, True)
+    drawn = trace_pass(config, train_params(), shape, mixed=False)
+    monkeypatch.setattr(activations, "_TRACED_LAYERS", (2, 9))
+    whole = trace_pass(config, train_params(), shape, mixed=False)
+    assert (drawn.activations, drawn.peak, drawn.flops) == pytest.approx((whole.activations, whole.peak, whole.flops), rel=0.01)
+
+
+def test_checkpointing_keeps_little_and_computes_a_third_more():
+    shape = PassShape(((4, 50),), 200, 100, True)
+    config = LlamaConfig(**{**_SIZES, "num_hidden_layers": 12})
+    plain, checked = (trace_pass(config, train_params(activation_checkpointing=flag), shape, mixed=False) for flag in (False, True))
+    assert checked.activations < 0.2 * plain.activations
+    assert checked.peak < 0.4 * plain.peak
+    assert 1.2 < checked.flops / plain.flops < 1.6
+
+
+def test_weights_are_counted_as_the_layers_say():
+    config = LlamaConfig(**_SIZES, tie_word_embeddings=False)
+    layer = 64 * 64 * 2 + 64 * 32 * 2 + 3 * 64 * 160  # q and o, k and v of half the heads, gate, up and down
+    base = 4 * layer + 2 * 500 * 64 + (2 * 4 + 1) * 64  # and embeddings, head, norms
+    train = train_params(targets=["q_proj", "down_proj"], rank=4)
+    found = weights_of(build(config, train, None), train)
+    assert (found.parameters, found.trainable, found.adapted_layers) == (base, 4 * 4 * ((64 + 64) + (160 + 64)), 8)
+    assert (found.base_bytes, found.trainable_bytes, found.largest_linear) == (4 * base, 4 * found.trainable, 64 * 160)
+    full = train_params(method="full")
+    assert weights_of(build(config, full, None), full).trainable == base
+    four_bit = train_params(method="qlora", precision="bf16")
+    assert weights_of(build(config, four_bit, None), four_bit).base_bytes == round(4 * layer * NF4_BYTES + 2 * (base - 4 * layer))
+
+
+@pytest.mark.slow
+def test_four_bit_weights_take_what_is_planned(tmp_path):
+    folder = make_tiny_model(tmp_path / "base")
+    model = load_model(folder, "fp32", "cpu", four_bit=True)
+    scales = [part.weight.quant_state for part in model.modules() if hasattr(getattr(part, "weight", None), "quant_state")]
+    bytes_of = [state.absmax.nbytes + state.state2.absmax.nbytes for state in scales]
+    taken = sum(weight.nbytes for weight in model.parameters()) + sum(bytes_of)
+    train = train_params(method="qlora")
+    assert weights_of(build(model.config, train, None), train).base_bytes == pytest.approx(taken, rel=0.05)
+
+
+def _gpu_memory(profile: str, config) -> dict[str, int]:
+    folder = REPOSITORY / "profiles"
+    whole = yaml.safe_load((folder / "tiny.yaml").read_text("utf-8"))
+    train = TrainParams.model_validate(overlaid(whole, resolve(profile, folder))["train"])
+    passes = worst_passes(train, layout_of(train, packed=True, pad=0))
+    trace = trace_pass(config, train, passes.largest, mixed=mixed(train))
+    weights = weights_of(build(config, train, None), train)
+    memory = memory_of(weights, trace, passes, train, device="cuda", process=0, file_bytes=0, converted=True)
+    print(profile, {name: f"{size / _GIGABYTE:.2f} GB" for name, size in memory.parts.items()}, f"{memory.peak / _GIGABYTE:.2f} GB")
+    return {**memory.parts, "peak": memory.peak}
+
+
+@pytest.mark.slow
+def test_the_profiles_for_gpus_fit_into_them_at_their_worst():
+    llama, gemma = _gpu_memory("llama-8b-qlora", _LLAMA_8B), _gpu_memory("gemma-2b-qlora", _GEMMA_2B)
+    # 6,979,321,856 weights of 32 layers in four bits; embeddings and head of 128,256 x 4,096 in bf16, and 65 norms.
+    assert llama["weights"] == round(6_979_321_856 * NF4_BYTES + 2 * (2 * 128_256 * 4_096 + 65 * 4_096))
+    # rank 64 on q, k, v, o, gate, up, down of each layer; fp32
+    assert llama["adapter"] == 4 * 32 * 64 * (2 * (4096 + 4096) + 2 * (4096 + 1024) + 3 * (4096 + 14336))
+    assert llama["peak"] < 0.8 * 24 * _GIGABYTE
+    assert gemma["peak"] < 0.8 * 16 * _GIGABYTE
+    shared = _gpu_memory("llama-8b-fsdp", _LLAMA_8B)
+    assert shared["weights"] == pytest.approx(8_030_261_248 * 2 / 4, rel=0.25)  # a fourth, and the layers at work
+    assert shared["peak"] < 0.8 * 24 * _GIGABYTE
+
+
+def test_a_change_that_fits_is_named_with_its_value():
+    train = train_params(batch_tokens=1024, max_length=128)
+
+    def peak(changed: TrainParams) -> int:
+        return changed.batch_tokens * (1 if changed.activation_checkpointing else 4) * (1 if changed.precision == "bf16" else 2)
+
+    found = changes_that_fit(train, 4096, peak)
+    assert [change.named(train) for change in found] == [
+        "train.batch_tokens 512 instead of 1024",
+        "train.activation_checkpointing true instead of false",
+        "train.precision bf16 instead of fp32",
+        "train.max_length 64 instead of 128, train.batch_tokens 64 instead of 1024",
+    ]
+    assert [change.named(train) for change in changes_that_fit(train, 511, peak)] == [
+        "train.batch_tokens 128 instead of 1024, train.activation_checkpointing true instead of false"
+    ]
+    milder = train_params(batch_tokens=1024, max_length=64)  # both are needed, but not the shortest passes
+    assert [change.named(milder) for change in changes_that_fit(milder, 500, lambda changed: peak(changed) + 300 * (not changed.activation_checkpointing))] == [
+        "train.batch_tokens 128 instead of 1024, train.activation_checkpointing true instead of false"
+    ]
+    assert changes_that_fit(train, 1, peak) == []
+
+
+def test_the_largest_pass_of_real_records_is_planned(tmp_path):
+    folder = make_tiny_model(tmp_path / "base")
+    split = tmp_path / "train.jsonl"
+    write_records(split, records(30))
+    train = train_params(batch_size=5, batch_tokens=128)
+    sample = sample_records(split, tmp_path / "none.jsonl", load_tokenizer(folder), "koalpaca", train)
+    passes = passes_of_records(sample.lessons, train, Layout(pass_tokens=128, packed=True, share_prefixes=True, pad=0, multiple=32))
+    assert (sample.records, sample.looked_at, sample.learned_from, passes.updates, sample.validation) == (30, 30, 30, 6, 0)
+    assert passes.read == int((sample.lessons.lengths - 1).sum())
+    assert passes.computed - 32 * passes.passes < passes.read  # beginnings are shared; each pass is filled up to a multiple of 32
+    assert passes.learned == int(sample.lessons.learned_counts.sum())
+    assert passes.largest.tokens <= 128
+
+
+def test_time_is_arithmetic_over_speed():
+    trace = activations.Trace(activations=0, peak=0, forward_flops=100, flops=300, moved=60, operations=0, product_shapes=1)
+    # Two passes' worth of learning, and three passes forward only: 3 x 300 FLOPs.
+    found = duration_of(trace, 10, Speed(flops=30, bytes=20, threads=2), "cpu", passes=2, tokens=20, checked_tokens=30, processes=1)
+    assert found.flops == 900
+    assert found.seconds == pytest.approx(found.cpu_seconds / 2)
+    assert found.seconds >= (900 / 30 + 180 / 20) / 2
+
+
+def _base(tmp_path: Path) -> Base:
+    folder = make_tiny_model(tmp_path / "base")
+    return Base("tiny-qwen", AutoModelForCausalLM.from_pretrained(folder).config, folder, "here")
+
+
+def test_a_refusal_gives_every_reason_and_what_would_make_it_fit(tmp_path):
+    base, train = _base(tmp_path), train_params(batch_tokens=4096, max_length=512, batch_size=64)
+    roomy = make_plan(base, train, None, Machine("cpu", 10**12, 10**12, 0), None)
+    assert len(roomy.reasons) == 1  # the model reads 128 tokens
+    fixed = roomy.memory.parts["process"]
+    there = fixed + (roomy.memory.peak - fixed) * 6 // 10
+    plan = make_plan(base, train, None, Machine("cpu", there, 0, 0), None)
+    assert [reason for _, reason in plan.reasons] == [
+        "train.max_length 512 is above the 128 tokens that the model reads; set it to 128 or less.",
+        f"it will not fit into memory (RAM): about {roomy.memory.peak / _GIGABYTE:.1f} GB needed, {there / _GIGABYTE:.1f} GB there.",
+    ]
+    assert {tuple(change.values) for change in plan.changes} >= {("batch_tokens",)}
+    assert all(change.peak <= plan.machine.memory for change in plan.changes)
+    assert not content_of(plan)["fits"]
+    assert "\n".join(plan_command.told(plan)).count("train.batch_tokens") >= 1
+
+
+def test_a_machine_that_is_not_set_up_for_the_run_is_a_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr("seodang.models.loading.importlib.util.find_spec", lambda _: None)
+    train = train_params(method="qlora", processes=3, tracking=["mlflow"])
+    plan = make_plan(_base(tmp_path), train, None, Machine("mps", 10**12, 10**12, 0), None)
+    told = "\n".join(english for _, english in plan.reasons)
+    for words in ("train.tracking names mlflow", "train.processes is 3, but this machine has 1 mps device", "qlora needs bitsandbytes"):
+        assert words in told
+
+
+def _project(folder: Path) -> Paths:
+    """Lay out a project whose base and records stand there."""
+    paths = Paths(folder)
+    shutil.copytree(REPOSITORY / "profiles", folder / "profiles")
+    shutil.copy(REPOSITORY / "profiles" / "tiny.yaml", paths.params)
+    make_tiny_model(paths.base)
+    model = load_params(paths.params).model
+    write_json(paths.base_report, origin_of(model))
+    for split, count in (("train", 40), ("validation", 5)):
+        paths.split(split).parent.mkdir(parents=True, exist_ok=True)
+        write_records(paths.split(split), records(count))
+    return paths
+
+
+def test_the_command_prints_a_plan_of_a_hundred_columns_and_exits_0(tmp_path, capsys):
+    paths = _project(tmp_path)
+    assert plan_command.run(argparse.Namespace(profile=None, json=False), paths) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(plan_command._columns(line) for line in lines) <= 100
+    assert any("판정 / verdict: 실행할 수 있음 / it fits" in line for line in lines)
+    assert not any("\x1b" in line for line in lines)
+    assert plan_command.run(argparse.Namespace(profile=None, json=True), paths) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["device"], found["precision"], found["updates"], found["data"]["records"]) == ("cpu", "fp32", 14, 40)  # 4.5 epochs of 3 updates
+    assert found["memory"]["peak_mb"] == pytest.approx(sum(found["memory"]["parts_mb"].values()), abs=8)
+
+
+def test_another_profile_is_planned_without_being_used(tmp_path, capsys):
+    paths = _project(tmp_path)
+    before = paths.params.read_text("utf-8")
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text("extends: tiny\ntrain: {batch_size: 8, epochs: 1.0, activation_checkpointing: true}\n")
+    assert plan_command.run(argparse.Namespace(profile=str(overlay), json=True), paths) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["updates"], found["activation_checkpointing"]) == (5, True)
+    assert paths.params.read_text("utf-8") == before
+
+
+def test_records_that_the_model_cannot_read_end_with_exit_code_2(tmp_path, capsys):
+    paths = _project(tmp_path)
+    overlay = tmp_path / "long.yaml"
+    overlay.write_text("extends: tiny\ntrain: {max_length: 200}\n")
+    assert plan_command.run(argparse.Namespace(profile=str(overlay), json=False), paths) == 2
+    assert "train.max_length 200 is above the 128 tokens that the model reads" in capsys.readouterr().out
+
+
+def test_without_records_the_worst_is_planned(tmp_path, capsys):
+    paths = _project(tmp_path)
+    paths.split("train").unlink()
+    assert plan_command.run(argparse.Namespace(profile=None, json=False), paths) == 0
+    assert "run: dvc repro prepare" in capsys.readouterr().out
+
+
+def test_without_a_base_the_command_says_what_is_known_and_what_to_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    paths = _project(tmp_path)
+    with pytest.raises(ModelError, match=r"(?s)no config\.json of gemma-3-270m.*run: dvc repro base.*40 records, about 5 updates of 8 records") as refused:
+        plan_command.run(argparse.Namespace(profile="gemma-270m", json=False), paths)
+    assert refused.value.exit_code == 2
+    with pytest.raises(ModelError):
+        plan_command.run(argparse.Namespace(profile="gemma-270m", json=True), paths)
+    found = json.loads(capsys.readouterr().out)
+    assert not found["fits"]
+    assert "run: dvc repro base" in found["error"]

@@ -1,0 +1,164 @@
+"""Lessons: every answer of a conversation is learned and nothing else, the files hold what one record by itself gives."""
+
+import mmap
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seodang.errors import ArtefactError
+from seodang.models.tokenization import encode_prompt, end_id, tokenise, tokenise_record
+from seodang.primer_base.model import train_tokenizer
+from seodang.prompting import render_record
+from seodang.records import Turn, make_record
+from seodang.training.dataset import LessonCounts, make_lesson, read_lessons, write_lessons
+
+FORMATS = ["alpaca", "koalpaca", "chat", "plain"]
+TEXTS = ["이 영화는 정말 재미있다", "### 질문: ### 맥락: ### 답변:", "The film was great", "user assistant <|user|> 날씨 맑음 search"] * 20
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer(TEXTS, 500, 128)
+
+
+def record(output="긍정", instruction="감정은?", input="", **others):
+    return make_record(instruction=instruction, input=input, output=output, source="s", task="t", cluster="c", **others)
+
+
+CONVERSATION = record(
+    output="맑아요.",
+    instruction="그래서?",
+    system="짧게 답하세요.",
+    turns=(
+        Turn(role="user", content="날씨는?"),
+        Turn(role="tool_call", content='search("날씨")'),
+        Turn(role="tool", content="맑음"),
+        Turn(role="assistant", content="찾았어요."),
+        Turn(role="user", content=""),
+        Turn(role="assistant", content=""),
+    ),
+)
+
+
+def learned_text(tokenizer, lesson) -> str:
+    return tokenizer.decode(lesson.ids[lesson.learned])
+
+
+def test_all_that_the_assistant_says_is_learned_and_nothing_else(tokenizer):
+    assert learned_text(tokenizer, make_lesson(tokenizer, CONVERSATION, "koalpaca")) == ' search("날씨") 찾았어요. 맑아요.<|end|>'
+    assert learned_text(tokenizer, make_lesson(tokenizer, CONVERSATION, "alpaca")) == 'search("날씨")찾았어요.맑아요.<|end|>'
+    assert learned_text(tokenizer, make_lesson(tokenizer, CONVERSATION, "plain")) == ' search("날씨") 찾았어요. 맑아요.<|end|>'
+
+
+def test_in_a_chat_the_end_of_each_answer_is_learned_but_not_of_an_empty_one(tokenizer):
+    assert learned_text(tokenizer, make_lesson(tokenizer, CONVERSATION, "chat")) == 'search("날씨")<|end|>찾았어요.<|end|>맑아요.<|end|>'
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_is_learned_follows_the_very_tokens_of_the_served_prompt(tokenizer, format):
+    lesson, tokens = make_lesson(tokenizer, CONVERSATION, format), tokenise_record(tokenizer, CONVERSATION, format)
+    assert lesson.ids.tolist() == tokens.prompt + tokens.completion
+    assert tokens.prompt == encode_prompt(tokenizer, render_record(CONVERSATION, format, tokenizer))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_of_a_single_turn_the_completion_is_learned(tokenizer, format):
+    lesson, tokens = make_lesson(tokenizer, record(input="좋다"), format), tokenise(tokenizer, "감정은?", "좋다", "긍정", format)
+    assert lesson.ids.tolist() == tokens.prompt + tokens.completion
+    assert lesson.ids[lesson.learned].tolist() == tokens.completion
+    assert tokens.completion[-1] == end_id(tokenizer, format)
+
+
+def test_the_first_token_never_has_a_label(tokenizer):
+    lesson = make_lesson(tokenizer, record(instruction="", output="맑음"), "plain")
+    assert lesson.ids.tolist() == tokenise(tokenizer, "", "", "맑음", "plain").completion  # there is no prompt
+    assert lesson.learned.tolist() == [False] + [True] * (len(lesson.ids) - 1)
+
+
+def test_half_characters_that_a_warning_let_through_are_read_as_question_marks(tokenizer, tmp_path):
+    broken, mended = record(output="좋\ud83d아"), record(output="좋?아")
+    write_lessons(tmp_path / "lessons", [broken], tokenizer, "koalpaca", 64)
+    assert read_lessons(tmp_path / "lessons")[0].ids.tolist() == make_lesson(tokenizer, broken, "koalpaca").ids.tolist() == make_lesson(tokenizer, mended, "koalpaca").ids.tolist()
+
+
+def test_records_that_are_too_long_or_have_no_answer_are_left_out_whole_and_counted(tokenizer, tmp_path):
+    fitting, empty, long = record(), record(output=" "), record(output="긍정 " * 50)
+    length = len(make_lesson(tokenizer, fitting, "koalpaca").ids)
+    assert write_lessons(tmp_path / "lessons", [long, fitting, empty], tokenizer, "koalpaca", length) == LessonCounts(kept=1, too_long=1, without_answer=1)
+    lessons = read_lessons(tmp_path / "lessons")
+    assert lessons.counts == LessonCounts(kept=1, too_long=1, without_answer=1)
+    assert lessons.lengths.tolist() == [length]
+    assert lessons[0].ids.tolist() == make_lesson(tokenizer, fitting, "koalpaca").ids.tolist()
+    assert write_lessons(tmp_path / "lessons", [fitting], tokenizer, "koalpaca", length - 1) == LessonCounts(kept=0, too_long=1, without_answer=0)
+    assert len(read_lessons(tmp_path / "lessons")) == 0
+
+
+WORDS = st.lists(st.one_of(st.text(max_size=5), st.sampled_from(["<|end|>", "<|assistant|>", " ", "  ", "\n\n", "영화는", "great.", "\ue0000\ue001"])), max_size=6).map("".join)
+TURNS = st.lists(st.builds(Turn, role=st.sampled_from(["user", "assistant", "tool", "tool_call"]), content=WORDS), max_size=4).map(tuple)
+RECORDS = st.builds(record, output=WORDS, instruction=WORDS, input=WORDS, system=WORDS, turns=TURNS)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(records=st.lists(RECORDS, max_size=5), format=st.sampled_from(FORMATS))
+def test_the_files_hold_what_each_record_gives_by_itself(tokenizer, tmp_path_factory, records, format):
+    folder = tmp_path_factory.mktemp("property") / "lessons"
+    counts = write_lessons(folder, records, tokenizer, format, 10_000)
+    lessons, alone = read_lessons(folder), [make_lesson(tokenizer, each, format) for each in records]
+    kept = [lesson for lesson in alone if lesson.learned.any()]
+    assert counts == LessonCounts(kept=len(kept), too_long=0, without_answer=len(alone) - len(kept))
+    assert [(lesson.ids.tolist(), lesson.learned.tolist()) for lesson in lessons] == [(lesson.ids.tolist(), lesson.learned.tolist()) for lesson in kept]
+    assert lessons.lengths.tolist() == [len(lesson.ids) for lesson in kept]
+    assert lessons.learned_counts.tolist() == [int(lesson.learned.sum()) for lesson in kept]
+    prompts = [tokenise_record(tokenizer, each, format) for each in records]
+    assert [lesson.ids.tolist() for lesson in alone] == [tokens.prompt + tokens.completion for tokens in prompts]
+
+
+def test_several_chunks_stand_one_after_the_other_in_the_order_of_their_records(tokenizer, tmp_path, monkeypatch):
+    monkeypatch.setattr("seodang.training.dataset._CHUNK", 4)
+    records = [record(instruction=f"{number} 더하기?", output=f"{number}") for number in range(10)]
+    write_lessons(tmp_path / "lessons", iter(records), tokenizer, "koalpaca", 128)
+    lessons = read_lessons(tmp_path / "lessons")
+    assert [learned_text(tokenizer, lesson) for lesson in lessons] == [f" {number}<|end|>" for number in range(10)]
+    assert learned_text(tokenizer, lessons[-1]) == " 9<|end|>"
+    assert [learned_text(tokenizer, lesson) for lesson in lessons[2:4]] == [" 2<|end|>", " 3<|end|>"]
+    with pytest.raises(IndexError):
+        lessons[10]
+
+
+def test_a_lesson_is_a_view_into_the_memory_map(tokenizer, tmp_path):
+    write_lessons(tmp_path / "lessons", [record(), record(output="부정")], tokenizer, "koalpaca", 128)
+    lesson = read_lessons(tmp_path / "lessons")[1]
+    for array, dtype in ((lesson.ids, np.int32), (lesson.learned, np.bool_)):
+        assert array.dtype == dtype
+        assert not array.flags.owndata
+        base = array
+        while isinstance(base, np.ndarray):
+            base = base.base
+        assert isinstance(base, mmap.mmap)
+
+
+def test_a_fault_on_the_way_leaves_the_lessons_that_were_there(tokenizer, tmp_path):
+    write_lessons(tmp_path / "lessons", [record()], tokenizer, "koalpaca", 128)
+
+    def breaking():
+        yield record()
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        write_lessons(tmp_path / "lessons", breaking(), tokenizer, "koalpaca", 128)
+    assert [path.name for path in tmp_path.iterdir()] == ["lessons"]
+    assert len(read_lessons(tmp_path / "lessons")) == 1
+
+
+@pytest.mark.parametrize("name", ["ids.npy", "learned.npy", "offsets.npy", "learned_counts.npy", "counts.json"])
+def test_a_damaged_or_missing_file_is_named_with_what_to_do(tokenizer, tmp_path, name):
+    write_lessons(tmp_path / "lessons", [record()], tokenizer, "koalpaca", 128)
+    file = tmp_path / "lessons" / name
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(ArtefactError, match="remove it, and it is made again"):
+        read_lessons(tmp_path / "lessons")
+    file.unlink()
+    with pytest.raises(ArtefactError, match=name):
+        read_lessons(tmp_path / "lessons")

@@ -1,0 +1,103 @@
+"""What training computes as its loss is what the model itself would, whatever its architecture does to states, logits and attention."""
+
+import pytest
+import torch
+from tiny_models import make_tiny_model
+from training_cases import lessons_of
+from transformers import (
+    GptOssConfig,
+    GptOssForCausalLM,
+    GraniteConfig,
+    GraniteForCausalLM,
+    HyperCLOVAXConfig,
+    HyperCLOVAXForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
+    ModernBertDecoderConfig,
+    ModernBertDecoderForCausalLM,
+)
+
+from seodang.errors import ModelError
+from seodang.training.loss_check import learn_as_the_model_does
+from seodang.training.packing import Layout, build_pass
+
+SHARED = Layout(pass_tokens=512, packed=True, share_prefixes=True, pad=0, multiple=32)
+SIZES = {"vocab_size": 500, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "initializer_range": 0.3}
+GROUPED = {**SIZES, "num_key_value_heads": 2, "head_dim": 8}
+EXPERTS = {**GROUPED, "num_local_experts": 4, "num_experts_per_tok": 2}
+FAMILIES = {
+    "llama": lambda: LlamaForCausalLM(LlamaConfig(**GROUPED)),
+    "granite": lambda: GraniteForCausalLM(GraniteConfig(**{**SIZES, "num_key_value_heads": 2}, logits_scaling=4.0)),
+    "hyperclovax": lambda: HyperCLOVAXForCausalLM(HyperCLOVAXConfig(**GROUPED, logits_scaling=0.5)),
+    "mixtral": lambda: MixtralForCausalLM(MixtralConfig(**EXPERTS)),
+    "gpt_oss": lambda: GptOssForCausalLM(GptOssConfig(**EXPERTS, layer_types=["sliding_attention", "full_attention"], sliding_window=4)),
+    "modernbert_decoder": lambda: ModernBertDecoderForCausalLM(
+        ModernBertDecoderConfig(**SIZES, pad_token_id=0, eos_token_id=1, bos_token_id=2, cls_token_id=2, sep_token_id=1, layer_types=["full_attention"] * 2)
+    ),
+}
+
+
+def made(name):
+    torch.manual_seed(3)
+    model = FAMILIES[name]().eval()
+    for module in model.modules():
+        if hasattr(module, "sinks"):
+            torch.nn.init.normal_(module.sinks, std=2.0)
+    return model
+
+
+@pytest.fixture(scope="module")
+def lessons(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lessons")
+    return lessons_of(make_tiny_model(folder / "base"), folder / "lessons", 6)
+
+
+def own_loss(model, lessons):
+    total = 0.0
+    for one in lessons:
+        learned = torch.tensor(one.learned[1:])
+        ids = torch.from_numpy(one.ids.astype("int64"))[None]
+        losses = torch.nn.functional.cross_entropy(model(input_ids=ids).logits[0, :-1].float(), ids[0, 1:], reduction="none")
+        total += float(losses[learned].sum())
+    return total
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_loss_of_each_family_is_its_own(name, lessons):
+    model = made(name)
+    with torch.no_grad():
+        expected = own_loss(model, lessons)
+        layout = learn_as_the_model_does(model, lessons, SHARED)
+        found = float(model(**build_pass(lessons[:], layout).inputs()).loss)
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(("name", "packed", "words"), [("llama", True, ""), ("mixtral", True, ""), ("hyperclovax", True, ""), ("gpt_oss", False, "rows are padded"), ("modernbert_decoder", True, "computed at every token")])  # fmt: skip
+def test_what_a_family_must_do_without_is_told(name, packed, words, lessons, caplog):
+    layout = learn_as_the_model_does(made(name), lessons, SHARED)
+    assert layout.packed is packed
+    assert bool(caplog.text) is bool(words)
+    assert words in caplog.text
+
+
+def test_gradients_flow_where_all_logits_are_computed(lessons):
+    model = made("modernbert_decoder")
+    layout = learn_as_the_model_does(model, lessons, SHARED)
+    model(**build_pass(lessons[:], layout).inputs()).loss.backward()
+    assert all(weight.grad is not None for weight in model.parameters() if weight.requires_grad)
+
+
+def test_a_loss_that_is_never_the_model_s_own_is_an_error(lessons):
+    model = made("llama")
+    original = model.forward
+
+    def changing(*arguments, **inputs):
+        outputs = original(*arguments, **inputs)
+        outputs.logits = outputs.logits + torch.randn_like(outputs.logits)
+        return outputs
+
+    model.forward = changing
+    with pytest.raises(ModelError, match=r"the loss of 3 records is .* but .* llama is not supported"):
+        learn_as_the_model_does(model, lessons, SHARED)

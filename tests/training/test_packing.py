@@ -1,0 +1,189 @@
+"""Passes: every record is read once, kept apart from the others, and its loss is what it is alone."""
+
+import sys
+from itertools import chain
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_models import make_tiny_model
+from training_cases import lessons_of
+
+from seodang.models.loading import load_model
+from seodang.training.dataset import Lesson
+from seodang.training.kernels.chunked_loss import learn_answers
+from seodang.training.kernels.packed_attention import can_pack, flash_takes, use_packed_attention
+from seodang.training.packing import Layout, UpdateSampler, build_pass, collate_update, pass_plan
+
+PACKED = Layout(pass_tokens=512, packed=True, share_prefixes=False, pad=0, multiple=32)
+SHARED = Layout(pass_tokens=512, packed=True, share_prefixes=True, pad=0, multiple=32)
+PADDED = Layout(pass_tokens=512, packed=False, share_prefixes=False, pad=0, multiple=32)
+
+
+def lesson(ids, learned_from):
+    return Lesson(np.array(ids, dtype=np.int32), np.arange(len(ids)) >= learned_from)
+
+
+LESSONS = st.lists(
+    st.lists(st.integers(1, 3), min_size=2, max_size=9).flatmap(lambda ids: st.integers(1, len(ids) - 1).map(lambda start: lesson(ids, start))), min_size=1, max_size=7
+)
+
+
+def test_a_packed_pass_has_no_padding_but_at_its_end_and_forgets_the_last_token_which_predicts_nothing():
+    part = build_pass([lesson([5, 6, 7], 2), lesson([8, 9], 1)], PACKED)
+    assert part.input_ids.tolist() == [[5, 6, 8] + [0] * 29]
+    assert part.position_ids.tolist() == [[0, 1, 0] + [0] * 29]
+    assert part.predictors.tolist() == [1, 2]
+    assert part.targets.tolist() == [7, 9]
+
+
+def test_a_common_beginning_stands_once_and_both_answers_are_learned_from_it():
+    part = build_pass([lesson([5, 6, 7], 2), lesson([5, 6, 8, 9], 2)], SHARED)
+    assert part.input_ids[0, :4].tolist() == [5, 6, 8, 0]
+    assert sorted(zip(part.predictors.tolist(), part.targets.tolist(), strict=True)) == [(1, 7), (1, 8), (2, 9)]
+    assert part.read == 5
+
+
+def test_padded_rows_are_filled_on_the_right():
+    part = build_pass([lesson([5, 6, 7], 2), lesson([8, 9], 1)], PADDED)
+    assert part.input_ids.tolist() == [[5, 6], [8, 0]]
+    assert part.predictors.tolist() == [1, 2]
+
+
+@given(LESSONS)
+def test_each_token_of_each_record_is_found_where_the_attention_looks(lessons):
+    for layout in (PACKED, SHARED):
+        part = build_pass(lessons, layout)
+        flat = torch.cat([part.input_ids[0][rows].flatten() for rows in part.attention_rows])
+        used = sum(len(one.ids) - 1 for one in lessons) if layout is PACKED else len({tuple(one.ids[: stop + 1].tolist()) for one in lessons for stop in range(len(one.ids) - 1)})
+        assert flat[part.own_rows].tolist()[:used] == part.input_ids[0].tolist()[:used]
+        assert part.input_ids.shape[1] == -(-used // 32) * 32
+        rows = [row for group in part.attention_rows for row in group]
+        read = sorted(tuple(part.input_ids[0][row[: length - 1]].tolist()) for row, length in zip(rows, sorted(len(one.ids) for one in lessons), strict=True))
+        assert read == sorted(tuple(one.ids[:-1].tolist()) for one in lessons)
+
+
+@given(LESSONS, st.integers(9, 40), st.booleans())
+def test_every_record_is_in_one_pass_and_no_pass_is_over_the_budget(lessons, budget, packed):
+    plan = pass_plan(lessons, Layout(pass_tokens=budget, packed=packed, share_prefixes=False, pad=0, multiple=32))
+    assert sorted(id(one) for part in plan for one in part) == sorted(map(id, lessons))
+    for part in plan:
+        lengths = [len(one.ids) - 1 for one in part]
+        assert (sum(lengths) if packed else max(lengths) * len(lengths)) <= budget
+
+
+@given(LESSONS, st.integers(1, 4))
+def test_processes_share_an_update_and_make_the_same_number_of_passes(lessons, processes):
+    parts = [collate_update(lessons, Layout(pass_tokens=9, packed=True, share_prefixes=True, pad=0, multiple=32), process, processes) for process in range(processes)]
+    assert len({len(part.passes) for part in parts}) == 1
+    targets = sorted(token for part in parts for one in part.passes for token in one.targets.tolist())
+    assert targets == sorted(token for one in lessons for token in one.ids[one.learned].tolist())
+    assert {part.learned for part in parts} == {len(targets)}
+
+
+def test_an_epoch_reads_every_record_once_in_an_order_of_its_own():
+    sampler = UpdateSampler(10, 4, seed=3)
+    first = list(sampler)
+    sampler.set_epoch(1)
+    second = list(sampler)
+    assert [len(update) for update in first] == [4, 4, 2]
+    assert sorted(chain.from_iterable(first)) == sorted(chain.from_iterable(second)) == list(range(10))
+    assert first != second
+    sampler.set_epoch(0)
+    assert list(sampler) == first
+
+
+def _family(name):
+    from transformers import Gemma2Config, Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM
+
+    sizes = {"vocab_size": 50, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    grouped = {**sizes, "num_key_value_heads": 2, "head_dim": 8, "initializer_range": 0.3}
+    made = {
+        "llama": lambda: LlamaForCausalLM(LlamaConfig(**grouped)),
+        "gemma2": lambda: Gemma2ForCausalLM(Gemma2Config(**grouped, sliding_window=4, attn_logit_softcapping=2.0, final_logit_softcapping=3.0, query_pre_attn_scalar=8)),
+        "gemma3": lambda: Gemma3ForCausalLM(Gemma3TextConfig(**grouped, sliding_window=4, layer_types=["sliding_attention", "full_attention"], query_pre_attn_scalar=8)),
+        "gpt_neox": lambda: GPTNeoXForCausalLM(GPTNeoXConfig(**sizes, initializer_range=0.3)),
+    }
+    torch.manual_seed(5)
+    return made[name]().eval()
+
+
+def alone(model, one):
+    """The sum of the losses of one record, by itself, as transformers computes it from all logits."""
+    ids = torch.from_numpy(one.ids.astype(np.int64))[None]
+    logits = model(input_ids=ids).logits[0, :-1].float()
+    losses = torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="none")
+    return float(losses[torch.from_numpy(one.learned[1:])].sum())
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma2", "gemma3", "gpt_neox"])
+@pytest.mark.parametrize("layout", [PACKED, SHARED, PADDED], ids=["packed", "shared", "padded"])
+def test_packing_leaves_the_loss_of_each_record_unchanged(name, layout):
+    lessons = [lesson([1, 2, 3, 4, 5, 6, 7, 8, 9], 5), lesson([1, 2, 3, 4, 9, 8], 4), lesson([7, 7, 7], 1), lesson([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14], 9)]
+    model = _family(name)
+    with torch.no_grad():
+        expected = [alone(model, one) for one in lessons]
+        learn_answers(model)
+        if layout.packed:
+            assert can_pack(model)
+            use_packed_attention(model)
+        together = float(model(**build_pass(lessons, layout).inputs()).loss)
+        each = [float(model(**build_pass([*lessons[:1], one] if one is not lessons[0] else [one], layout).inputs()).loss) for one in lessons]
+    assert together == pytest.approx(sum(expected), abs=1e-4)
+    assert each == pytest.approx([expected[0], *(expected[0] + one for one in expected[1:])], abs=1e-4)
+
+
+def _flash_attn_func(query, key, value, *, dropout_p, softmax_scale, causal, window_size, softcap, deterministic):
+    """What flash_attn's documentation says of its function, written out; it has no kernel for CPUs. Shapes (records, length, heads, size)."""
+    assert causal
+    assert deterministic
+    assert dropout_p == 0
+    key, value = (states.repeat_interleave(query.shape[2] // states.shape[2], dim=2) for states in (key, value))
+    scores = torch.einsum("rqhs,rkhs->rhqk", query, key) * (softmax_scale or query.shape[3] ** -0.5)
+    scores = torch.tanh(scores / softcap) * softcap if softcap else scores
+    behind = torch.arange(query.shape[1])[:, None] - torch.arange(query.shape[1])
+    hidden = behind < 0 if window_size == (-1, -1) else (behind < 0) | (behind > window_size[0])
+    return torch.einsum("rhqk,rkhs->rqhs", scores.masked_fill(hidden, float("-inf")).softmax(dim=-1), value)
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma2", "gemma3"])
+def test_flash_attention_is_told_scale_window_and_bound(name, monkeypatch):
+    lessons = [lesson([1, 2, 3, 4, 5, 6, 7, 8, 9], 5), lesson([1, 2, 3, 4, 9, 8], 4)]
+    model = _family(name)
+    learn_answers(model)
+    use_packed_attention(model)
+    with torch.no_grad():
+        expected = float(model(**build_pass(lessons, SHARED).inputs()).loss)
+        monkeypatch.setattr("seodang.training.kernels.packed_attention.flash_takes", lambda query: query.dim() == 4)
+        monkeypatch.setitem(sys.modules, "flash_attn", SimpleNamespace(flash_attn_func=_flash_attn_func))
+        monkeypatch.setattr("seodang.training.kernels.packed_attention.scaled_dot_product_attention", None)
+        assert float(model(**build_pass(lessons, SHARED).inputs()).loss) == pytest.approx(expected, abs=1e-4)
+
+
+def test_flash_attention_takes_nothing_on_a_cpu():
+    assert not flash_takes(torch.zeros(1, 2, 3, 64, dtype=torch.bfloat16))
+
+
+def test_gradients_are_those_of_the_padded_rows(tmp_path):
+    base = make_tiny_model(tmp_path / "base")
+    lessons = lessons_of(base, tmp_path / "lessons", 9)[:]
+    found = []
+    for layout in (PADDED, PACKED, SHARED):
+        model = load_model(base, "fp32", "cpu")
+        learn_answers(model)
+        if layout.packed:
+            use_packed_attention(model)
+        for part in pass_plan(lessons, layout):
+            model(**build_pass(part, layout).inputs()).loss.backward()
+        found.append(torch.cat([weight.grad.flatten() for weight in model.parameters()]))
+    assert torch.allclose(found[1], found[0], atol=1e-4, rtol=1e-4)
+    assert torch.allclose(found[2], found[0], atol=1e-4, rtol=1e-4)
+
+
+def test_a_model_that_mixes_neighbours_by_other_means_is_not_packed():
+    from transformers import MambaConfig, MambaForCausalLM
+
+    assert not can_pack(MambaForCausalLM(MambaConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, state_size=4)))

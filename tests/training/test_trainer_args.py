@@ -1,0 +1,40 @@
+"""What the parameters become for transformers' Trainer, on devices that are not here too. Run: pytest tests/training/test_trainer_args.py"""
+
+from pathlib import Path
+
+import pytest
+from training_cases import train_params
+
+from seodang.training.trainer_args import layout_of, mixed, settings_of
+
+RUN = Path("run")
+
+
+@pytest.mark.parametrize(("device", "installed", "used"), [("cuda", True, True), ("cuda", False, False), ("cpu", True, False)])
+def test_liger_s_kernels_are_used_on_cuda_where_they_are_installed_but_for_its_losses(device, installed, used, monkeypatch):
+    monkeypatch.setattr("seodang.training.trainer_args.is_liger_kernel_available", lambda: installed)
+    settings = settings_of(train_params(), device, RUN, 16)
+    assert settings["use_liger_kernel"] is used
+    assert settings["liger_kernel_config"] == {"fused_linear_cross_entropy": False, "cross_entropy": False}
+
+
+def test_bf16_passes_are_filled_up_and_fp32_passes_are_not():
+    assert [layout_of(train_params(precision=precision), packed=True, pad=0).multiple for precision in ("bf16", "fp32")] == [32, 1]
+
+
+@pytest.mark.parametrize("changes", [{"dropout": 0.1}, {"neftune_alpha": 5.0}, {"packing": False}, {"share_prefixes": False}], ids=str)
+def test_beginnings_are_not_shared_where_records_would_share_noise(changes):
+    train = train_params(**changes)
+    assert layout_of(train_params(), packed=True, pad=0).share_prefixes
+    assert not layout_of(train, packed=train.packing, pad=0).share_prefixes
+
+
+def test_autocast_is_on_where_no_fused_step_turns_the_adapter_into_bf16():
+    methods = {method: mixed(train_params(method=method, precision="bf16")) for method in ("lora", "rslora", "dora", "qlora", "full")}
+    assert methods == {"lora": False, "rslora": False, "dora": True, "qlora": True, "full": True}
+    assert not mixed(train_params(method="full", precision="fp32"))
+
+
+def test_a_validation_ends_each_epoch_or_comes_after_so_many_updates():
+    assert settings_of(train_params(), "cpu", RUN, 16)["eval_strategy"] == "epoch"
+    assert settings_of(train_params(validate_every=5), "cpu", RUN, 16)["eval_steps"] == 5

@@ -1,0 +1,362 @@
+"""Tracking: whole curves after a kill, the same names everywhere, one line an epoch, a terminal's bar."""
+
+import csv
+import fcntl
+import io
+import json
+import logging
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_models import make_tiny_model
+from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
+
+from seodang.config import TrainParams
+from seodang.config.load import read_yaml
+from seodang.errors import ArtefactError, TrainingError
+from seodang.models.loading import load_model
+from seodang.training.curves import CURVES, EVERY_RUN, folder_of, read_curves
+from seodang.training.tracking import Readings, check_trackers, resumed_at, silence, tracked
+from seodang.training.tracking.progress import epoch_line
+from seodang.training.tracking.trackers import parameters
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = {curve.name for curve in EVERY_RUN}
+EXAMPLES = [{"input_ids": [5, 6, 7, number % 90 + 8], "labels": [-100, -100, 7, number % 90 + 8]} for number in range(12)]
+
+
+def train_params(*trackers: str) -> TrainParams:
+    return TrainParams.model_validate({**read_yaml(ROOT / "profiles" / "tiny.yaml")["train"], "tracking": list(trackers)})
+
+
+def collate(rows: list[dict]) -> dict[str, torch.Tensor]:
+    return {name: torch.tensor([row[name] for row in rows]) for name in ("input_ids", "labels")}
+
+
+class TinyTrainer(Trainer):
+    """Plugs the readings in as the product's trainer does."""
+
+    readings: Readings
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        if entry := self.readings.named(logs):
+            super().log(entry, start_time)
+
+    def compute_loss(self, model, inputs, **more):
+        if model.training:
+            rows, width = inputs["input_ids"].shape
+            self.readings.count(records=rows, tokens=rows * width, learned=2 * rows)
+        return super().compute_loss(model, inputs, **more)
+
+
+class Killed(Exception):
+    pass
+
+
+class KillAfter(TrainerCallback):
+    def __init__(self, update: int) -> None:
+        self.update = update
+
+    def on_step_end(self, args, state, control, **_):
+        if state.global_step == self.update:
+            raise Killed
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return make_tiny_model(tmp_path_factory.mktemp("base"))
+
+
+def run(base: Path, folder: Path, *trackers: str, killed_after: int = 0, resume: bool = False) -> TrainerState:
+    """Train 9 updates in 3 epochs, a checkpoint every 2, a log every update."""
+    train = train_params(*trackers)
+    arguments = TrainingArguments(
+        output_dir=str(folder / "checkpoints"), use_cpu=True, per_device_train_batch_size=4, num_train_epochs=3, logging_steps=1, eval_strategy="epoch",
+        save_strategy="steps", save_steps=2, report_to="none", disable_tqdm=True, remove_unused_columns=False, label_names=["labels"], seed=1,
+    )  # fmt: skip
+    with tracked(train, {"train": train}, live=folder / "live", runs=folder / "runs") as tracking:
+        killing = [KillAfter(killed_after)] if killed_after else []
+        trainer = TinyTrainer(
+            model=load_model(base, "fp32", "cpu"),
+            args=arguments,
+            train_dataset=EXAMPLES,
+            eval_dataset=EXAMPLES[:4],
+            data_collator=collate,
+            callbacks=[*tracking.callbacks, *killing],
+        )
+        trainer.readings = tracking.readings
+        silence(trainer)
+        trainer.train(resume_from_checkpoint=resume)
+        trainer.evaluate()
+    return trainer.state
+
+
+def test_every_curve_is_logged_by_its_update(base, tmp_path):
+    run(base, tmp_path)
+    curves = read_curves(tmp_path / "live")
+    assert set(curves) == NAMES
+    assert [step for step, _ in curves["train_loss"]] == list(range(1, 10))
+    assert [step for step, _ in curves["validation_loss"]] == [3, 6, 9], "asked for once more at the end, shown once"
+    assert all(value > 0 for name in ("tokens_per_second", "records_per_second", "memory_mb", "gradient_norm") for _, value in curves[name])
+    for (_, read), (_, learned), (_, records) in zip(*(curves[name] for name in ("tokens_per_second", "learned_tokens_per_second", "records_per_second")), strict=True):
+        assert read == pytest.approx(2 * learned, rel=1e-3)
+        assert read == pytest.approx(4 * records, rel=1e-2)
+    summary = json.loads((tmp_path / "live" / "metrics.json").read_text())
+    assert set(summary) == NAMES | {"step"}
+    assert summary["step"] == 9
+
+
+def test_a_killed_run_that_goes_on_shows_the_whole_curve_once(base, tmp_path):
+    whole = run(base, tmp_path / "whole")
+    with pytest.raises(Killed):
+        run(base, tmp_path / "cut", killed_after=5)
+    before = read_curves(tmp_path / "cut" / "live")
+    state = run(base, tmp_path / "cut", resume=True)
+    curves = read_curves(tmp_path / "cut" / "live")
+    assert curves["train_loss"] == read_curves(tmp_path / "whole" / "live")["train_loss"]
+    assert [step for step, _ in curves["tokens_per_second"]] == list(range(1, 10))
+    assert curves["tokens_per_second"][:4] == before["tokens_per_second"][:4], "measured before the kill, kept by the checkpoint"
+    assert resumed_at(state.log_history) == [4]
+    assert resumed_at(whole.log_history) == []
+    seconds = [entry["elapsed_seconds"] for entry in state.log_history if "elapsed_seconds" in entry]
+    assert seconds == sorted(seconds), "the clock goes on after the kill"
+
+
+def test_nothing_of_an_earlier_run_is_left_in_the_curves(base, tmp_path):
+    folder_of(tmp_path / "live").mkdir(parents=True)
+    (folder_of(tmp_path / "live") / "train_loss.tsv").write_text("step\ttrain_loss\n700\t9.0\n")
+    run(base, tmp_path)
+    assert [step for step, _ in read_curves(tmp_path / "live")["train_loss"]] == list(range(1, 10))
+
+
+def test_a_git_repository_without_a_commit_is_no_reason_to_stop(base, tmp_path, monkeypatch, caplog):
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    monkeypatch.chdir(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        run(base, tmp_path)
+    assert "make a first commit" in caplog.text
+    assert set(read_curves(tmp_path / "live")) == NAMES
+
+
+def test_nothing_prints_dictionaries(base, tmp_path, capsys):
+    run(base, tmp_path)
+    captured = capsys.readouterr()
+    assert "{" not in captured.out + captured.err
+
+
+def test_plain_logs_have_one_line_an_epoch(base, tmp_path, caplog):
+    with caplog.at_level(logging.INFO, logger="seodang"):
+        run(base, tmp_path)
+    lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("epoch")]
+    assert len(lines) == 3
+    form = r"epoch {0}/3, update {1}/9, train loss \d\.\d{{3}}, validation loss \d\.\d{{3}}, [\d,]+ tokens/s, elapsed \d+:\d\d, left \d+:\d\d"
+    assert all(re.fullmatch(form.format(epoch, 3 * epoch), line) for epoch, line in enumerate(lines, 1)), lines
+
+
+def test_the_lines_go_on_after_a_kill(base, tmp_path, caplog):
+    with pytest.raises(Killed):
+        run(base, tmp_path, killed_after=5)
+    with caplog.at_level(logging.INFO, logger="seodang"):
+        caplog.clear()
+        run(base, tmp_path, resume=True)
+    lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("epoch")]
+    assert [line.split(",")[0] for line in lines] == ["epoch 2/3", "epoch 3/3"]
+
+
+def test_a_line_gives_the_mean_loss_of_its_epoch_and_the_time_left():
+    history = [
+        {"step": 20, "epoch": 0.8, "train_loss": 4.0},
+        {"step": 40, "epoch": 1.6, "train_loss": 2.0, "tokens_per_second": 1234.4, "elapsed_seconds": 3725.0},
+        {"step": 50, "epoch": 2.0, "train_loss": 1.0},
+        {"step": 50, "epoch": 2.0, "validation_loss": 1.5},
+    ]
+    state = TrainerState(epoch=2.0, global_step=50, max_steps=112, num_train_epochs=5, log_history=history)
+    # (20 * 2.0 + 10 * 1.0) / 30 updates; 112 updates are 4.48 epochs
+    assert epoch_line(state, 65.0) == "epoch 2/4.48, update 50/112, train loss 1.667, validation loss 1.500, 1,234 tokens/s, elapsed 1:02:05, left 1:05"
+
+
+BAR = """
+import sys; sys.path[:0] = [{tests!r}, {root!r}]
+from pathlib import Path
+from modeling.test_tracking import run
+run(Path({base!r}), Path({folder!r}))
+"""
+
+
+@pytest.mark.slow
+def test_a_terminal_sees_one_bar_with_loss_and_time_left(base, tmp_path):
+    code = BAR.format(tests=str(ROOT / "tests"), root=str(ROOT / "src"), base=str(base), folder=str(tmp_path))
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=slave, stdout=slave, stdin=subprocess.DEVNULL)
+    os.close(slave)
+    shown = io.BytesIO()
+    try:
+        while chunk := os.read(master, 4096):
+            shown.write(chunk)
+    except OSError:  # the other end is closed: the program has ended
+        pass
+    assert process.wait() == 0
+    text = shown.getvalue().decode()
+    assert re.search(r"training: +\d+%.*\d/9 .*loss=\d\.\d{3}", text)
+    assert "{" not in text
+
+
+def test_what_trainer_sums_up_at_the_end_is_no_curve():
+    assert Readings().named({"train_runtime": 3.0, "train_loss": 0.5, "train_samples_per_second": 4.0}) == {}
+
+
+def test_a_damaged_curve_is_named(tmp_path):
+    folder_of(tmp_path).mkdir(parents=True)
+    (folder_of(tmp_path) / "train_loss.tsv").write_text("step\ttrain_loss\n7\t\n")
+    with pytest.raises(ArtefactError, match=r"train_loss\.tsv"):
+        read_curves(tmp_path)
+
+
+def test_a_loss_that_is_not_a_number_is_read_as_it_is(tmp_path):
+    folder_of(tmp_path).mkdir(parents=True)
+    (folder_of(tmp_path) / "train_loss.tsv").write_text("step\ttrain_loss\n7\tnan\n")
+    assert read_curves(tmp_path)["train_loss"][0][1] != read_curves(tmp_path)["train_loss"][0][1]
+
+
+@pytest.mark.parametrize("name", ["mlflow", "tensorboard", "wandb"])
+def test_a_tracker_that_is_not_installed_is_an_error_with_the_command(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda module: None)
+    with pytest.raises(TrainingError, match=rf"uv pip install -c requirements.lock -e '\.\[{name}\]'"):
+        check_trackers([name])
+
+
+def test_parameters_are_named_as_in_params_yaml():
+    flat = parameters({"train": train_params()})
+    assert flat["train.learning_rate"] == 0.003
+    assert flat["train.targets"] == "q_proj, v_proj, o_proj, up_proj, down_proj"
+    assert flat["train.validate_every"] == "None"
+
+
+def test_mlflow_gets_curves_and_parameters_in_a_local_store(base, tmp_path, monkeypatch):
+    import mlflow
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    run(base, tmp_path, "mlflow")
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}")
+    (found,) = client.search_runs([client.get_experiment_by_name("seodang").experiment_id])
+    assert found.info.status == "FINISHED"
+    assert found.data.params["train.learning_rate"] == "0.003"
+    assert set(found.data.metrics) == NAMES
+    history = client.get_metric_history(found.info.run_id, "train_loss")
+    written = read_curves(tmp_path / "live")["train_loss"]
+    assert [(point.step, pytest.approx(point.value)) for point in history] == written
+
+
+def test_mlflow_gets_the_same_in_a_store_of_plain_files(base, tmp_path, monkeypatch):
+    import mlflow
+
+    mlflow.set_tracking_uri(None)  # a test before may have named another one in this process
+    address = (tmp_path / "mlruns").as_uri()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow keeps such stores, and wants to be told so
+    run(base, tmp_path, "mlflow")
+    client = mlflow.MlflowClient(address)
+    (found,) = client.search_runs([client.get_experiment_by_name("seodang").experiment_id])
+    assert found.info.status == "FINISHED"
+    assert set(found.data.metrics) == NAMES
+    assert not (tmp_path / "runs" / "mlflow.db").exists()
+
+
+def test_a_run_that_dies_is_failed_in_mlflow_and_goes_on_as_a_whole(base, tmp_path, monkeypatch):
+    import mlflow
+
+    address = f"sqlite:///{tmp_path / 'own.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "trial")
+    mlflow.set_tracking_uri(address)
+    with pytest.raises(Killed):
+        run(base, tmp_path, "mlflow", killed_after=5)
+    run(base, tmp_path, "mlflow", resume=True)
+    client = mlflow.MlflowClient(address)
+    newest, oldest = client.search_runs([client.get_experiment_by_name("trial").experiment_id], order_by=["start_time DESC"])
+    assert (newest.info.status, oldest.info.status) == ("FINISHED", "FAILED")
+    assert [point.step for point in client.get_metric_history(newest.info.run_id, "train_loss")] == list(range(1, 10))
+
+
+def test_tensorboard_gets_the_same_curves(base, tmp_path, monkeypatch):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
+    run(base, tmp_path, "tensorboard")
+    (folder,) = (tmp_path / "runs" / "tensorboard").iterdir()
+    events = EventAccumulator(str(folder)).Reload()
+    assert set(events.Tags()["scalars"]) == NAMES
+    assert [(event.step, pytest.approx(event.value)) for event in events.Scalars("train_loss")] == read_curves(tmp_path / "live")["train_loss"]
+    assert "train.learning_rate: 0.003" in next(folder.rglob("hparams.yml")).read_text()
+
+
+@pytest.mark.slow
+def test_wandb_keeps_a_run_on_this_machine_when_it_is_offline(base, tmp_path, monkeypatch):
+    import wandb
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    run(base, tmp_path, "wandb")
+    wandb.teardown()  # as at the end of a process: its writer is a process of its own
+    (written,) = (tmp_path / "runs").rglob("run-*.wandb")
+    content = written.read_bytes()
+    for name in (*NAMES, "train.learning_rate"):
+        assert name.encode() in content
+
+
+def test_wandb_without_a_key_says_so_before_training(monkeypatch, tmp_path):
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(TrainingError, match="WANDB_MODE=offline"):
+        check_trackers(["wandb"])
+
+
+def test_a_tracker_that_fails_on_the_way_does_not_take_the_training_with_it(base, tmp_path, monkeypatch, caplog):
+    import mlflow
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise ConnectionError("the server has gone")
+
+    monkeypatch.setattr(mlflow, "log_metrics", unreachable)
+    with caplog.at_level(logging.WARNING):
+        run(base, tmp_path, "mlflow")
+    assert caplog.text.count("the server has gone") == 1
+    assert set(read_curves(tmp_path / "live")) == NAMES
+
+
+def test_a_tracker_that_does_not_open_is_an_error_before_the_first_update(base, tmp_path, monkeypatch):
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nowhere://server")
+    mlflow.set_tracking_uri("nowhere://server")
+    with pytest.raises(TrainingError, match="mlflow does not open"):
+        run(base, tmp_path, "mlflow")
+    assert "train_loss" not in read_curves(tmp_path / "live")
+
+
+def test_the_curves_of_dvc_yaml_are_those_that_every_run_logs():
+    stage = read_yaml(ROOT / "dvc.yaml")["stages"]["train"]
+    declared = [Path(next(iter(plot))) for plot in stage["plots"]]
+    assert [file.stem for file in declared] == [curve.name for curve in CURVES if curve in EVERY_RUN]
+    assert {file.parent for file in declared} == {folder_of(Path("artifacts/train/live"))}
+
+
+def test_a_curve_is_a_table_that_any_program_reads(base, tmp_path):
+    run(base, tmp_path)
+    with (folder_of(tmp_path / "live") / "memory_mb.tsv").open(newline="") as file:
+        assert csv.DictReader(file, delimiter="\t").fieldnames == ["step", "memory_mb"]

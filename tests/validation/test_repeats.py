@@ -1,0 +1,31 @@
+"""Which rows repeat or contradict others, and which place is named for each."""
+
+from __future__ import annotations
+
+from data_rows import row
+
+from seodang.validation.repeats import find_repeats
+
+
+def told(rows):
+    found = find_repeats(rows, 10)
+    return [found.of(number) for number in range(len(rows))]
+
+
+def test_no_rows_repeat_nothing():
+    assert told([]) == []
+
+
+def test_the_first_of_several_answers_names_the_second_and_all_others_the_first():
+    rows = [row(output=f"{number}번째 긴 답입니다", file=file, source_row=number) for number, file in enumerate(("a", "b", "a"))]
+    assert told(rows) == [{"several-answers": "b:1"}, {"several-answers": "a:0"}, {"several-answers": "a:0"}]
+
+
+def test_a_repeated_row_takes_no_part_in_a_contradiction():
+    labels = ("긍정", "긍정", "부정")
+    rows = [row("분류하세요", "좋은 영화", label, choices=["긍정", "부정"], file="", source_row=number) for number, label in enumerate(labels)]
+    assert told(rows) == [{"contradiction": "films:2"}, {"duplicate": "films:0"}, {"contradiction": "films:0"}]
+
+
+def test_rows_without_text_repeat_nothing():
+    assert told([row(output=None), row(output=None), row(instruction=" "), row(instruction=" ")]) == [{}] * 4
