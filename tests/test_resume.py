@@ -14,7 +14,7 @@ import pytest
 from pipeline_cases import SMALL, command, environment, make_project
 
 from seodang.config.load import overlaid
-from seodang.io.jsonl import sha256_of
+from seodang.io.atomic import sha256_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from seodang.models.base import replaced_folder
+from seodang.io.atomic import replaced_folder
 
 
 def killed_while_replacing(folder: Path) -> None:

@@ -17,8 +17,9 @@ from seodang.errors import ArtefactError, ModelError, ParamsError
 from seodang.models import loading
 from seodang.models.adapters import is_whole_model, load_adapter, save_trained, trained_sha256, with_adapter
 from seodang.models.loading import load_model, load_tokenizer
-from seodang.packaging.merge import check_parity, merge
+from seodang.packaging.merge import merge
 from seodang.packaging.model_folder import load_plain
+from seodang.packaging.parity import check_parity
 
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = ("lora", "rslora", "dora", "qlora", "full")

@@ -17,7 +17,8 @@ from tiny_models import make_tiny_adapter, make_tiny_model
 from transformers import AddedToken
 
 from seodang.errors import ChecksumError, ModelError
-from seodang.models.checkpoints import check_space, weights_sha256
+from seodang.io.disk_full import check_space
+from seodang.models.checkpoints import weights_sha256
 from seodang.models.loading import load_model, load_tokenizer
 from seodang.models.tokenization import encode_text
 from seodang.packaging.merge import merge

@@ -11,8 +11,9 @@ from tiny_models import make_tiny_adapter, make_tiny_model
 
 from seodang.errors import ArtefactError, ParityError
 from seodang.models.loading import load_tokenizer
-from seodang.packaging.merge import check_parity, merge
+from seodang.packaging.merge import merge
 from seodang.packaging.model_folder import load_plain
+from seodang.packaging.parity import check_parity
 
 TOKENS = 12
 

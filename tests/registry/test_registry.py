@@ -12,7 +12,7 @@ from registry_cases import REPOSITORY, commit, make_repository, produce, run, st
 
 from seodang.cli.main import main
 from seodang.errors import ArtefactError, ModelError
-from seodang.io.jsonl import sha256_of
+from seodang.io.atomic import sha256_of
 from seodang.paths import Paths
 from seodang.registry import promotion
 from seodang.registry.champion import fetch_champion, fetch_packaged, read_champion

@@ -12,7 +12,8 @@ from tiny_sources import file_source as source
 from seodang.config import IngestParams
 from seodang.errors import SourceError
 from seodang.ingest.rows import FIELDS
-from seodang.io.jsonl import read_json, read_rows, sha256_of
+from seodang.io.atomic import sha256_of
+from seodang.io.jsonl import read_json, read_rows
 from seodang.paths import Paths
 from seodang.stages import ingest
 

@@ -18,7 +18,8 @@ from tiny_models import REPOSITORY, copy_project, make_tiny_adapter, make_tiny_m
 from seodang.config import PackageParams, PromptParams
 from seodang.config.load import load_params
 from seodang.errors import ArtefactError, GateRejected, ModelError, ParityError
-from seodang.io.jsonl import read_json, sha256_of, write_json, write_records
+from seodang.io.atomic import sha256_of
+from seodang.io.jsonl import read_json, write_json, write_records
 from seodang.packaging.model_card import MODEL_CARD
 from seodang.packaging.model_folder import CARD, read_card
 from seodang.paths import Paths

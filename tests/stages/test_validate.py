@@ -10,7 +10,8 @@ from data_rows import row, shipped_expectations
 from seodang.config import PromptParams
 from seodang.errors import ArtefactError, DataRejected, ModelError
 from seodang.ingest.rows import fault
-from seodang.io.jsonl import read_json, read_records, read_rows, sha256_of, write_rows
+from seodang.io.atomic import sha256_of
+from seodang.io.jsonl import read_json, read_records, read_rows, write_rows
 from seodang.paths import Paths
 from seodang.stages import validate
 

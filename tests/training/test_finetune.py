@@ -11,7 +11,7 @@ from training_cases import curve, run_killed, run_training, train_params
 from transformers import TrainingArguments
 
 from seodang.errors import ModelError, TrainingError
-from seodang.io.jsonl import sha256_of
+from seodang.io.atomic import sha256_of
 from seodang.models.adapters import trained_sha256, with_adapter
 from seodang.models.loading import load_model
 from seodang.training.finetune import space_needed

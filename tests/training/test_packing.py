@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from tiny_models import make_tiny_model
 from training_cases import lessons_of
 
+from seodang.models.architecture import can_pack
 from seodang.models.loading import load_model
 from seodang.training.dataset import Lesson
 from seodang.training.kernels.chunked_loss import learn_answers
-from seodang.training.kernels.packed_attention import can_pack, flash_takes, use_packed_attention
+from seodang.training.kernels.packed_attention import flash_takes, use_packed_attention
 from seodang.training.packing import Layout, UpdateSampler, build_pass, collate_update, pass_plan
 
 PACKED = Layout(pass_tokens=512, packed=True, share_prefixes=False, pad=0, multiple=32)

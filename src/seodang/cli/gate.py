@@ -15,7 +15,8 @@ from seodang.gate.messages import MARKS, VERDICTS
 
 if TYPE_CHECKING:
     from seodang.config import GateParams
-    from seodang.gate.decision import Decision, Test
+    from seodang.gate.decision import Decision
+    from seodang.gate.rules import Test
     from seodang.gate.scores import Pairs
 
 CODES = {"promote": 0, "reject": 3, "inconclusive": 4}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from seodang.config.evaluate import EvaluateParams
 from seodang.config.gate import FloorParams, GateParams, RuleParams
 from seodang.config.ingest import Format, IngestParams, PrimerParams, SourceParams, TableTemplate
-from seodang.config.model import GgufParams, ModelParams, PackageParams, PromptFormat, PromptParams, ScratchParams
+from seodang.config.model import GgufParams, ModelParams, ScratchParams
+from seodang.config.package import PackageParams
 from seodang.config.prepare import DuplicatesParams, LeaksParams, PrepareParams
+from seodang.config.prompt import PromptFormat, PromptParams
 from seodang.config.section import Section
-from seodang.config.train import EvaluateParams, TrainParams
+from seodang.config.train import TrainParams
 from seodang.config.validate import ExpectationsParams
 
 __all__ = [

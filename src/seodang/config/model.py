@@ -9,8 +9,6 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from seodang.config.section import Name, Section, Sha256, Share
 
-PromptFormat = Literal["alpaca", "koalpaca", "chat", "plain"]
-
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -111,21 +109,3 @@ class ModelParams(Section):
             wanted = f"it must be {place!r}, the model whose code you have read" if place else f"source {self.source!r} has no code of its own; set it to null"
             raise ValueError(f"trust_remote_code is {self.trust_remote_code!r}, but {wanted}")
         return self
-
-
-class PromptParams(Section):
-    """How a request is rendered, in training, evaluation and serving alike."""
-
-    format: PromptFormat
-
-
-class PackageParams(Section):
-    """The served model."""
-
-    name: Name
-    """In the BentoML model store."""
-    parity_prompts: PositiveInt
-    parity_tokens: PositiveInt
-    """Greedy tokens compared for each prompt."""
-    max_new_tokens: PositiveInt
-    """Upper bound that a request may ask for."""

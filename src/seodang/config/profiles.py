@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from seodang.config.load import overlaid, parse_params, read_yaml
 from seodang.errors import ParamsError
-from seodang.io.jsonl import write_atomically
+from seodang.io.atomic import write_atomically
 from seodang.paths import Paths
 
 BASE = "tiny"  # the complete one; all others say only what differs

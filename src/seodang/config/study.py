@@ -6,8 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
+from seodang.config.evaluate import EvaluateParams
 from seodang.config.section import Section
-from seodang.config.train import EvaluateParams
 
 
 class StudyParams(Section):

@@ -1,4 +1,4 @@
-"""Sections `train`, `evaluate` and `gate`."""
+"""Section `train` of params.yaml."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from seodang.config.model import PromptFormat
 from seodang.config.section import Section, Share
 
 
@@ -79,24 +78,3 @@ class TrainParams(Section):
         if self.sharding == "fsdp" and self.method == "qlora":
             raise ValueError("method qlora cannot be sharded; take lora with sharding fsdp, or qlora with sharding none")
         return self
-
-
-class EvaluateParams(Section):
-    """What is asked of every model."""
-
-    seed: int
-    items_per_task: PositiveInt
-    """Test items of each task and language at the most, chosen by hash."""
-    shots: Annotated[list[NonNegativeInt], Field(min_length=1)]
-    """Numbers of exemplars with which the base is asked, from the training split; it is judged by its best."""
-    base_formats: Annotated[list[PromptFormat], Field(min_length=1)]
-    """Prompt formats tried with the base; it is judged by its best."""
-    batch_tokens: PositiveInt
-    """Padded tokens of one forward pass."""
-    max_new_tokens: PositiveInt
-    tasks: list[str]
-    """Task files in tasks/ that are asked besides the test split, by name."""
-    data_folder: str | None
-    """Where their data files lie; from the project's folder, or absolute. What isn't there is looked for in tasks/data."""
-    generated_per_task: PositiveInt
-    """Items of each task and language that are also answered freely, by greedy generation."""

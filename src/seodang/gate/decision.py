@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
@@ -18,36 +17,9 @@ from seodang.config import FloorParams, GateParams, RuleParams
 from seodang.errors import EvaluationError
 from seodang.gate import messages
 from seodang.gate.messages import Reason
+from seodang.gate.rules import Test, Verdict
 from seodang.gate.scores import Pairs
 from seodang.gate.statistics import holm, is_binary, items_needed, mcnemar_exact, paired_bootstrap
-
-Verdict = Literal["promote", "reject", "inconclusive"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Test:
-    """One rule on some of the items: what was asked and what was found.
-
-    Differences are candidate minus reference, turned so that more is better.
-    """
-
-    rule: int  # its place among the rules
-    against: str
-    ask: Literal["better", "not_worse"]
-    metric: str
-    of: str  # "", or the language or task of a rule that asks for each
-    margin: float
-    items: int
-    candidate: float  # means, as they are
-    reference: float
-    difference: float
-    low: float | None  # of the interval; None with a single item
-    high: float | None
-    p: float  # two-sided, of a difference no better than the margin allows
-    p_mcnemar: float | None  # where all scores are right or wrong
-    p_holm: float
-    needed: int | None  # items that would decide it; None where it is decided, or where no number would
-    passed: bool | None  # None: the data don't tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

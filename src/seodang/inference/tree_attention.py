@@ -16,7 +16,7 @@ from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from seodang.inference.prefix_tree import Tree
-from seodang.training.kernels.packed_attention import can_pack
+from seodang.models.architecture import can_pack
 
 _MASKED = {"sdpa", "eager"}  # kinds of attention that take any mask
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from seodang.errors import ModelError
 
@@ -39,3 +41,35 @@ def full_disk_told(writing: str) -> Iterator[None]:
         if not is_disk_full(error):
             raise
         raise ModelError(f"the disk became full while {writing}; nothing half-written is left there: make room and run the same command again") from error
+
+
+def check_space(folder: Path, needed: int, purpose: str) -> None:
+    """Refuse to begin what would not fit.
+
+    Args:
+        folder: Where it would be written; need not exist yet.
+        needed: Bytes.
+        purpose: Begins the message, such as "copying the model".
+
+    Raises:
+        ModelError: With the bytes needed and free.
+    """
+    there = _standing(folder)
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        raise ModelError(
+            f"{purpose} needs {needed:,} bytes ({_gigabytes(needed)}), but {free:,} bytes ({_gigabytes(free)}) are free at {there}; make room, then run the same command again"
+        )
+
+
+def on_one_disk(first: Path, second: Path) -> bool:
+    """Return whether two folders, which need not exist yet, share what is free."""
+    return _standing(first).stat().st_dev == _standing(second).stat().st_dev
+
+
+def _standing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"

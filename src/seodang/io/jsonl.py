@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import glob
-import hashlib
 import json
 import math
 import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Self
 
 from seodang.errors import ArtefactError
+from seodang.io.atomic import _encoded, sweep, write_atomically
 from seodang.records import Record, Turn
 
 SCHEMA_VERSION = 1
 _NAMES = tuple(field.name for field in fields(Record))
 _FIELDS = frozenset(_NAMES)
 _SURROGATE = re.compile("[\\ud800-\\udfff]")
-
-
-def write_atomically(path: Path, chunks: Iterable[str]) -> None:
-    """Write text beside `path`, flush it to disk, then rename: nobody ever reads half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as file:
-            file.writelines(_encoded(chunk) for chunk in chunks)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def json_line(row: dict[str, Any], *, exact: bool = False) -> str:
@@ -62,38 +46,6 @@ def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
             return [_finite(part) for part in value]
         case _:
             return value
-
-
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
-def sweep(path: Path) -> None:
-    """Take away what writers of `path` left beside it when they were killed."""
-    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        pid = part.name.removesuffix(".part").rpartition(".")[2]
-        if pid.isdecimal() and not _is_alive(int(pid)):
-            shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
-
-
-def flush_folder(folder: Path) -> None:
-    """Flush all files in a folder to disk, and the folders that name them, so that a rename cannot outlive its content."""
-    for path in (*folder.rglob("*"), folder):
-        opened = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 class Writer:
@@ -208,9 +160,3 @@ def record_of(row: dict[str, Any]) -> Record:
     """Return the record whose fields a row has."""
     tuples = {name: tuple(row[name]) for name in ("choices", "warnings", "repairs")}
     return Record(**{**row, **tuples, "turns": tuple(Turn(**turn) for turn in row["turns"])})
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

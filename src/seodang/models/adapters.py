@@ -18,7 +18,7 @@ from transformers.pytorch_utils import Conv1D
 
 from seodang.config import TrainParams
 from seodang.errors import ArtefactError, ModelError
-from seodang.io.jsonl import sha256_of
+from seodang.io.atomic import sha256_of
 from seodang.models.checkpoints import INDEX, WEIGHTS, copy_trusted_code, weights_sha256
 
 ADAPTER = "adapter_model.safetensors"

@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import importlib
 import logging
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from seodang.config import GgufParams, ModelParams
 from seodang.errors import ChecksumError, ModelError
-from seodang.io.jsonl import flush_folder, sha256_of, sweep
-from seodang.models.checkpoints import WEIGHTS, check_space, mark_code_as_trusted, verify_weights, wanted_files, weight_files
+from seodang.io.atomic import replaced_folder, sha256_of
+from seodang.io.disk_full import check_space
+from seodang.models.checkpoints import WEIGHTS, mark_code_as_trusted, verify_weights, wanted_files, weight_files
 from seodang.models.hub import fetch_model
 
 logger = logging.getLogger(__name__)
@@ -23,26 +22,6 @@ logger = logging.getLogger(__name__)
 _GROWTH = 4  # of 4-bit blocks that become bf16
 
 __all__ = ["WEIGHTS", "copy_checkpoint", "download_checkpoint", "origin_of", "replaced_folder", "unpack_gguf"]
-
-
-@contextmanager
-def replaced_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `folder` that takes its place, flushed to disk, when all went well.
-
-    What processes that were killed left there is taken away first: a model is gigabytes.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    sweep(folder)
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(beside, ignore_errors=True)  # in a container the killed process may have had this one's number
-    beside.mkdir()
-    try:
-        yield beside
-        flush_folder(beside)
-        shutil.rmtree(folder, ignore_errors=True)
-        beside.replace(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def origin_of(model: ModelParams) -> dict[str, str | None]:

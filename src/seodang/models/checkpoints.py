@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seodang.errors import ChecksumError, ModelError
-from seodang.io.jsonl import sha256_of, write_atomically
+from seodang.io.atomic import sha256_of, write_atomically
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -102,38 +102,6 @@ def verify_weights(folder: Path, pinned: str | None, place: str) -> None:
         raise ChecksumError(
             f"the weights of {place} have sha256 {found}, but model.sha256 in params.yaml pins {pinned}; restore them, or pin the new ones if you changed them yourself"
         )
-
-
-def check_space(folder: Path, needed: int, purpose: str) -> None:
-    """Refuse to begin what would not fit.
-
-    Args:
-        folder: Where it would be written; need not exist yet.
-        needed: Bytes.
-        purpose: Begins the message, such as "copying the model".
-
-    Raises:
-        ModelError: With the bytes needed and free.
-    """
-    there = _standing(folder)
-    free = shutil.disk_usage(there).free
-    if free < needed:
-        raise ModelError(
-            f"{purpose} needs {needed:,} bytes ({_gigabytes(needed)}), but {free:,} bytes ({_gigabytes(free)}) are free at {there}; make room, then run the same command again"
-        )
-
-
-def on_one_disk(first: Path, second: Path) -> bool:
-    """Return whether two folders, which need not exist yet, share what is free."""
-    return _standing(first).stat().st_dev == _standing(second).stat().st_dev
-
-
-def _standing(folder: Path) -> Path:
-    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB"
 
 
 def mark_code_as_trusted(folder: Path, name: str) -> None:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from seodang.errors import ChecksumError, ModelError
-from seodang.io.disk_full import is_disk_full
+from seodang.io.atomic import sha256_of, write_atomically
+from seodang.io.disk_full import check_space, is_disk_full
 from seodang.io.hub_errors import hub_fault
-from seodang.io.jsonl import sha256_of, write_atomically
-from seodang.models.checkpoints import check_space, wanted_files
+from seodang.models.checkpoints import wanted_files
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from seodang.errors import ModelError
-from seodang.io.jsonl import sha256_of, write_atomically
+from seodang.io.atomic import sha256_of, write_atomically
 
 if TYPE_CHECKING:
     import bentoml

@@ -18,7 +18,7 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 from seodang.config import PromptParams
 from seodang.config.section import Sha256
 from seodang.errors import ModelError
-from seodang.io.jsonl import sha256_of, write_atomically
+from seodang.io.atomic import sha256_of, write_atomically
 from seodang.models.loading import load_model
 from seodang.prompting import fingerprint
 

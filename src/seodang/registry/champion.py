@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seodang.config.section import Sha256
 from seodang.errors import ArtefactError, ModelError
+from seodang.io.atomic import flush_folder, sweep
 from seodang.io.disk_full import full_disk_told
-from seodang.io.jsonl import flush_folder, sweep, write_json
+from seodang.io.jsonl import write_json
 from seodang.paths import Paths
 
 Version = Annotated[str, Field(pattern=r"^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")]

@@ -9,7 +9,8 @@ from typing import Literal
 from pydantic import ValidationError
 
 from seodang.errors import ArtefactError
-from seodang.io.jsonl import json_line, write_atomically
+from seodang.io.atomic import write_atomically
+from seodang.io.jsonl import json_line
 from seodang.registry.champion import Champion, Version
 
 Action = Literal["promote", "rollback"]

@@ -15,7 +15,7 @@ from typing import Any
 from filelock import FileLock
 
 from seodang.errors import RegistryError
-from seodang.io.jsonl import write_atomically
+from seodang.io.atomic import write_atomically
 from seodang.paths import Paths
 from seodang.registry.candidate import check_reproducible, promotable
 from seodang.registry.champion import Champion, read_champion, write_champion

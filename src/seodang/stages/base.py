@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 
 from seodang.config import ModelParams
+from seodang.io.atomic import sha256_of
 from seodang.io.disk_full import full_disk_told
-from seodang.io.jsonl import sha256_of, write_json
+from seodang.io.jsonl import write_json
 from seodang.models import base
 from seodang.models.checkpoints import combined_sha256, weight_files
 from seodang.paths import Paths

@@ -26,7 +26,8 @@ from seodang.evaluation.samples import TaskItems, choose_items, fingerprint
 from seodang.evaluation.task_files import items_of_files
 from seodang.evaluation.task_metrics import figures
 from seodang.inference.prompt_encoder import Asker
-from seodang.io.jsonl import read_records, sha256_of, write_atomically, write_json, write_records, write_rows
+from seodang.io.atomic import sha256_of, write_atomically
+from seodang.io.jsonl import read_records, write_json, write_records, write_rows
 from seodang.models.adapters import trained_sha256
 from seodang.models.device import choose_device, keep_freed_memory, peak_memory_mb
 from seodang.models.loading import load_tokenizer

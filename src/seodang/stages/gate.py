@@ -10,7 +10,8 @@ from seodang.config import GateParams
 from seodang.evaluation.aggregate import CHAMPION, TUNED
 from seodang.gate.decision import Decision, decide
 from seodang.gate.scores import pair, scores_of
-from seodang.io.jsonl import read_json, read_rows, sha256_of, write_json
+from seodang.io.atomic import sha256_of
+from seodang.io.jsonl import read_json, read_rows, write_json
 from seodang.paths import Paths
 from seodang.reports.evaluation import write_evaluation_report
 from seodang.stages import Report

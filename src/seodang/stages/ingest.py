@@ -12,7 +12,8 @@ from seodang.errors import SourceError
 from seodang.ingest.fetch.files import LocalFile
 from seodang.ingest.rows import Row
 from seodang.ingest.sources import Tally, source_rows
-from seodang.io.jsonl import sha256_of, write_json, write_rows
+from seodang.io.atomic import sha256_of
+from seodang.io.jsonl import write_json, write_rows
 from seodang.io.progress import progress
 from seodang.paths import Paths
 from seodang.stages import Report

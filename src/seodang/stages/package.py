@@ -19,17 +19,19 @@ from typing import Any
 from seodang.config import PackageParams, PromptParams, TrainParams
 from seodang.errors import ArtefactError, GateRejected, ParityError
 from seodang.gate.verdict import promoted, without_schema
-from seodang.io.disk_full import full_disk_told
-from seodang.io.jsonl import read_json, read_records, sha256_of, write_atomically, write_json
+from seodang.io.atomic import sha256_of, write_atomically
+from seodang.io.disk_full import check_space, full_disk_told, on_one_disk
+from seodang.io.jsonl import read_json, read_records, write_json
 from seodang.licences import licence_summary
 from seodang.models.adapters import trained_sha256
-from seodang.models.checkpoints import check_space, on_one_disk, weights_sha256
+from seodang.models.checkpoints import weights_sha256
 from seodang.models.loading import load_tokenizer
 from seodang.models.tokenization import encode_prompt, end_id
 from seodang.packaging.bento import build_bento, store_folder, store_model
-from seodang.packaging.merge import ParityReport, check_parity, merge, merged_size
+from seodang.packaging.merge import merge, merged_size
 from seodang.packaging.model_card import MODEL_CARD, CardFacts, model_card
 from seodang.packaging.model_folder import CARD, Card, content_version, write_card
+from seodang.packaging.parity import ParityReport, check_parity
 from seodang.paths import Paths
 from seodang.prompting import fingerprint, render_record
 from seodang.stages import Report

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seodang.config import IngestParams, PrepareParams
-from seodang.io.jsonl import Writer, sha256_of, write_json
+from seodang.io.atomic import sha256_of
+from seodang.io.jsonl import Writer, write_json
 from seodang.io.progress import progress
 from seodang.paths import Paths
 from seodang.preparation.data_card import write_data_card

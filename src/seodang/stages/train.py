@@ -13,7 +13,8 @@ from transformers import PreTrainedTokenizerBase
 
 from seodang.config import PromptParams, TrainParams
 from seodang.errors import TrainingError
-from seodang.io.jsonl import read_json, read_records, sha256_of, write_json
+from seodang.io.atomic import sha256_of
+from seodang.io.jsonl import read_json, read_records, write_json
 from seodang.models.adapters import trained_sha256
 from seodang.models.device import choose_device, keep_freed_memory
 from seodang.models.loading import check_length, context_length, load_model, load_tokenizer

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from seodang.config import ExpectationsParams, PromptParams
 from seodang.errors import ArtefactError, DataRejected
 from seodang.ingest.rows import FIELDS, Row
-from seodang.io.jsonl import Writer, read_rows, record_row, sha256_of, write_json
+from seodang.io.atomic import sha256_of
+from seodang.io.jsonl import Writer, read_rows, record_row, write_json
 from seodang.io.progress import progress
 from seodang.paths import Paths
 from seodang.stages import Report

@@ -23,7 +23,8 @@ from seodang.evaluation.runner import Results, measure, most_wordings, ways_of_b
 from seodang.evaluation.samples import TaskItems, choose_items, fingerprint
 from seodang.evaluation.task_files import items_of_files
 from seodang.inference.prompt_encoder import Asker
-from seodang.io.jsonl import read_json, read_records, sha256_of, write_json, write_records
+from seodang.io.atomic import sha256_of
+from seodang.io.jsonl import read_json, read_records, write_json, write_records
 from seodang.models.device import choose_device, keep_freed_memory
 from seodang.models.loading import load_tokenizer
 from seodang.models.slot import OneModel

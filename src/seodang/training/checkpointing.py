@@ -13,7 +13,8 @@ from typing import Any
 
 from seodang.config import PromptParams, TrainParams
 from seodang.errors import ArtefactError
-from seodang.io.jsonl import sha256_of, write_json
+from seodang.io.atomic import sha256_of
+from seodang.io.jsonl import write_json
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase
 
 from seodang.config import PromptFormat
 from seodang.errors import ArtefactError
-from seodang.models.base import replaced_folder
+from seodang.io.atomic import replaced_folder
 from seodang.models.tokenization import begin_ids, encode_text, end_id, learned_tokens
 from seodang.prompting import Renderer, Segment
 from seodang.records import Record

@@ -14,16 +14,16 @@ from transformers import PreTrainedModel, TrainerCallback, TrainingArguments, se
 
 from seodang.config import TrainParams
 from seodang.errors import TrainingError
+from seodang.io.atomic import replaced_folder
+from seodang.io.disk_full import check_space
 from seodang.models.adapters import save_trained, with_adapter
-from seodang.models.base import replaced_folder
-from seodang.models.checkpoints import check_space
+from seodang.models.architecture import can_pack
 from seodang.models.device import peak_memory_mb
 from seodang.training.checkpointing import newest_whole
 from seodang.training.dataset import Lessons
 from seodang.training.distributed import from_first, process_number
 from seodang.training.fsdp import gathered, gathered_weights
 from seodang.training.kernels.lora import fuse_lora
-from seodang.training.kernels.packed_attention import can_pack
 from seodang.training.kernels.rms_norm import fuse_norms
 from seodang.training.kernels.rotary import fuse_rotary
 from seodang.training.loss_check import learn_as_the_model_does

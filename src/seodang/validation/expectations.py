@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seodang.config import ExpectationsParams
-from seodang.io.jsonl import sweep
+from seodang.io.atomic import sweep
 from seodang.validation.checks.rule import Rule, bound, told
 from seodang.validation.dataset_checks import Measure, action_of
 

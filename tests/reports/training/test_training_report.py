@@ -8,9 +8,10 @@ import pytest
 
 from seodang.config.load import read_yaml
 from seodang.errors import ArtefactError
+from seodang.html.svg import label, nice_ticks
 from seodang.paths import Paths
 from seodang.reports.training import facts_of, render_report, versions, write_training_report
-from seodang.reports.training.charts import chart, label, nice_ticks, smoothed
+from seodang.reports.training.charts import chart, smoothed
 
 ROOT = Path(__file__).resolve().parents[2]
 HEALTH = {"largest_change": 7.25, "end_share": 0.984, "end_share_before": 0.0312}

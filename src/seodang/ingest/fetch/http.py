@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from seodang.errors import SourceError, SourceUnreachable
 from seodang.ingest.fetch.files import LocalFile, file_name, shown_url, with_environment
-from seodang.io.jsonl import sha256_of
+from seodang.io.atomic import sha256_of
 
 if TYPE_CHECKING:
     import requests

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from seodang.errors import SourceError
 from seodang.ingest.fetch.files import DATA_SUFFIXES, LocalFile, is_aside, is_data
 from seodang.ingest.rows import shown
+from seodang.io.atomic import write_atomically
 from seodang.io.hub_errors import hub_fault
-from seodang.io.jsonl import write_atomically
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -20,7 +20,7 @@ from seodang.ingest.fetch.files import WILD, LocalFile, has_password, is_aside, 
 from seodang.ingest.fetch.fsspec_stores import fetch_remote_files
 from seodang.ingest.fetch.http import fetch_web_file
 from seodang.ingest.fetch.hub import fetch_hub_files
-from seodang.io.jsonl import sha256_of
+from seodang.io.atomic import sha256_of
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ import shutil
 from pathlib import Path
 
 from seodang.config.prepare import CardParams
-from seodang.io.jsonl import write_atomically
+from seodang.io.atomic import write_atomically
 from seodang.paths import Paths
 from seodang.preparation.data_card.contents import gather
 from seodang.preparation.data_card.render import render_figures, render_markdown, render_page

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from seodang.config import GateParams
-from seodang.io.jsonl import read_json, read_records, read_rows, write_atomically
+from seodang.io.atomic import write_atomically
+from seodang.io.jsonl import read_json, read_records, read_rows
 from seodang.paths import Paths
 from seodang.reports.evaluation.facts import EvaluationFacts, facts_of
 from seodang.reports.evaluation.render import render_report

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from seodang.evaluation.aggregate import SHARES
+from seodang.html.svg import label, nice_ticks
 from seodang.reports.evaluation.comparison import Estimate, TaskRow
 from seodang.reports.evaluation.facts import Point, ShotsPanel
-from seodang.reports.training.charts import label, nice_ticks
 
 BAR_WIDTH: Final = 340.0  # of a test
 TASK_WIDTH: Final = 180.0

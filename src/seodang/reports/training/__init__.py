@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from seodang.io.jsonl import write_atomically
+from seodang.io.atomic import write_atomically
 from seodang.paths import Paths
 from seodang.reports.training.facts import Example, Health, TrainingFacts, facts_of, versions
 from seodang.reports.training.render import render_report

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from seodang.html import environment
-from seodang.reports.training.charts import Chart, chart, label, smoothed
+from seodang.html.svg import label
+from seodang.reports.training.charts import Chart, chart, smoothed
 from seodang.reports.training.facts import TrainingFacts
 from seodang.training import curves
 

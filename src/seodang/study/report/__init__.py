@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from seodang.io.jsonl import write_atomically, write_json
+from seodang.io.atomic import write_atomically
+from seodang.io.jsonl import write_json
 from seodang.study.report.render import html_of, markdown_of
 from seodang.study.results import Cell
 

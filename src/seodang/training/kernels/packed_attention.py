@@ -14,9 +14,6 @@ from transformers.utils.import_utils import is_flash_attn_2_available
 NAME = "seodang_packed"
 _FLASH_SIZE = 256  # of a head, at most
 
-# Layers whose tokens see nothing of one another but through attention; a convolution or a recurrent state would mix neighbours.
-_APART = {"full_attention", "sliding_attention"}
-
 
 def packed_attention(
     module: torch.nn.Module,
@@ -116,13 +113,6 @@ def _softcapped(query: Tensor, key: Tensor, value: Tensor, visible: Tensor, scal
     weights = scores.masked_fill(~visible, float("-inf")).softmax(dim=-1, dtype=torch.float32).to(query.dtype)
     seen: Tensor = torch.dropout(weights, dropout, train=dropout > 0) @ value
     return seen
-
-
-def can_pack(model: PreTrainedModel) -> bool:
-    """Return whether the model's attention can be exchanged, and nothing else mixes tokens."""
-    config = model.config.get_text_config()
-    kinds = getattr(config, "layer_types", None) or ["full_attention"]
-    return bool(getattr(model, "_supports_attention_backend", False)) and set(kinds) <= _APART and not getattr(config, "use_bidirectional_attention", False)
 
 
 def use_packed_attention(model: PreTrainedModel) -> None:

@@ -14,10 +14,11 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from seodang.config import TrainParams
 from seodang.errors import ModelError
 from seodang.models.adapters import with_adapter
+from seodang.models.architecture import can_pack
 from seodang.models.checkpoints import code_is_trusted
 from seodang.training.kernels.last_layer import AnswerRows, work_on_answers_only
 from seodang.training.kernels.lora import fuse_lora
-from seodang.training.kernels.packed_attention import can_pack, use_packed_attention
+from seodang.training.kernels.packed_attention import use_packed_attention
 from seodang.training.kernels.rms_norm import fuse_norms
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}

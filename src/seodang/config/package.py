@@ -1,0 +1,19 @@
+"""Section `package` of params.yaml."""
+
+from __future__ import annotations
+
+from pydantic import PositiveInt
+
+from seodang.config.section import Name, Section
+
+
+class PackageParams(Section):
+    """The served model."""
+
+    name: Name
+    """In the BentoML model store."""
+    parity_prompts: PositiveInt
+    parity_tokens: PositiveInt
+    """Greedy tokens compared for each prompt."""
+    max_new_tokens: PositiveInt
+    """Upper bound that a request may ask for."""
