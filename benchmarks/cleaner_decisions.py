@@ -68,7 +68,10 @@ def judge(line: dict[str, Any], expectations: ExpectationsParams) -> Judged:
 
 def weight(row: Judged) -> float:
     """Return the row's place in the ranking: the weights of its findings together."""
-    return sum(FIRM if action == "reject" or id in STRICT else SOFT if action == "warn" else MENDED for id, action in row.found.items())
+    return sum(
+        FIRM if action == "reject" or id in STRICT else SOFT if action == "warn" else MENDED
+        for id, action in row.found.items()
+    )
 
 
 def table_row(name: str, rows: list[Judged], flagged: Callable[[Judged], bool]) -> str:
@@ -102,9 +105,17 @@ def report(title: str, rows: list[Judged]) -> Iterable[str]:
     """Yield the lines for one set of rows."""
     bad = sum(row.bad for row in rows)
     yield f"\n{title}: {len(rows)} records, {bad} bad, base rate {bad / max(1, len(rows)):.1%}\n{HEADING}"
-    for name, actions in (("rejected", {"reject"}), ("rejected or warned", {"reject", "warn"}), ("rejected, warned or repaired", {"reject", "warn", "repair"})):
+    for name, actions in (
+        ("rejected", {"reject"}),
+        ("rejected or warned", {"reject", "warn"}),
+        ("rejected, warned or repaired", {"reject", "warn", "repair"}),
+    ):
         yield table_row(name, rows, _met(actions))
-    yield table_row("rejected in the strict setting", rows, lambda row: any(action == "reject" or id in STRICT for id, action in row.found.items()))
+    yield table_row(
+        "rejected in the strict setting",
+        rows,
+        lambda row: any(action == "reject" or id in STRICT for id, action in row.found.items()),
+    )
     if any(row.found for row in rows):
         yield ranked(rows)
     for rule in CATALOGUE:
@@ -122,7 +133,11 @@ def main() -> None:
     expectations = load_params(Paths(Path.cwd()).params).expectations
     rows = [judge(json.loads(line), expectations) for line in arguments.data.read_text("utf-8").splitlines()]
     halves = {"even": [row for row in rows if row.even], "odd": [row for row in rows if not row.even]}
-    sets = {f"{arguments.half} half": halves[arguments.half]} if arguments.half else {"all": rows, "even half": halves["even"], "odd half": halves["odd"]}
+    sets = (
+        {f"{arguments.half} half": halves[arguments.half]}
+        if arguments.half
+        else {"all": rows, "even half": halves["even"], "odd half": halves["odd"]}
+    )
     for title, part in sets.items():
         print("\n".join(report(title, part)))
 

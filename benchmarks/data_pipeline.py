@@ -36,7 +36,11 @@ _NEAR_SHARE = 0.1
 def originals(files: list[Path]) -> list[dict[str, str]]:
     """Return the records to repeat."""
     if files:
-        return [{name: str(found.get(name) or "") for name in ("instruction", "input", "output")} for file in files for found in read_objects(file, file.name)]
+        return [
+            {name: str(found.get(name) or "") for name in ("instruction", "input", "output")}
+            for file in files
+            for found in read_objects(file, file.name)
+        ]
     made = primer_records(seed=7, sentiment_per_language=2000, classification_per_language=300, open_per_language=300)
     return [{"instruction": record.instruction, "input": record.input, "output": record.output} for record in made]
 
@@ -51,14 +55,26 @@ def repeated(records: list[dict[str, str]], rows: int, seed: int) -> Iterator[di
             yield record
             continue
         share = 0.03 if draw.random() < _NEAR_SHARE else 0.4
-        yield {name: " ".join(draw.choice(words) if draw.random() < share else word for word in text.split(" ")) for name, text in record.items()}
+        yield {
+            name: " ".join(draw.choice(words) if draw.random() < share else word for word in text.split(" "))
+            for name, text in record.items()
+        }
 
 
 def project(folder: Path, source: Path) -> None:
     """Write a project whose only source is the file."""
     profile = read_yaml(ROOT / "profiles" / "tiny.yaml")
-    entry = {**profile["ingest"]["sources"][0], "name": "benchmark", "kind": "file", "path": str(source), "licence": "unknown"}
-    lenient = {"data_set": {"quarantined_share": {"maximum": 0.9}, "accepted_count": {"minimum": 1}}, "limits": {"max_tokens": None}}
+    entry = {
+        **profile["ingest"]["sources"][0],
+        "name": "benchmark",
+        "kind": "file",
+        "path": str(source),
+        "licence": "unknown",
+    }
+    lenient = {
+        "data_set": {"quarantined_share": {"maximum": 0.9}, "accepted_count": {"minimum": 1}},
+        "limits": {"max_tokens": None},
+    }
     overlay: dict[str, Any] = {
         "ingest": {"sources": [entry]},
         "expectations": lenient,
@@ -72,12 +88,23 @@ def measured(stage: str, folder: Path) -> dict[str, float]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "SEODANG_LOG_LEVEL": "WARNING"}
     script = "import sys, resource; from seodang.cli.main import main; code = main(sys.argv[1:]); usage = resource.getrusage; print('PEAK', usage(resource.RUSAGE_SELF).ru_maxrss + usage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    ended = subprocess.run([sys.executable, "-c", script, "stage", stage], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", script, "stage", stage],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     if ended.returncode:
         sys.exit(f"stage {stage} failed:\n{ended.stderr}")
     peak = int(next(line for line in ended.stdout.splitlines() if line.startswith("PEAK")).split()[1]) / 1024
-    return {"seconds": seconds, "cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, "peak_mb": peak}
+    return {
+        "seconds": seconds,
+        "cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        "peak_mb": peak,
+    }
 
 
 def main() -> int:
@@ -88,13 +115,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1446)
     options = parser.parse_args()
     records = originals(options.files)
-    print(f"{len(records):,} originals, {sum(len(''.join(record.values())) for record in records) / len(records):.0f} characters each on average")
+    print(
+        f"{len(records):,} originals, {sum(len(''.join(record.values())) for record in records) / len(records):.0f} characters each on average"
+    )
     print(f"{'rows':>10} {'stage':<10} {'seconds':>9} {'CPU s':>9} {'records/s':>10} {'peak MB':>8}")
     for rows in options.rows:
         with tempfile.TemporaryDirectory(prefix="seodang-benchmark-") as name:
             folder = Path(name)
             with (folder / "records.jsonl").open("w", encoding="utf-8") as file:
-                file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in repeated(records, rows, options.seed))
+                file.writelines(
+                    json.dumps(record, ensure_ascii=False) + "\n" for record in repeated(records, rows, options.seed)
+                )
             project(folder, folder / "records.jsonl")
             figures = {stage: measured(stage, folder) for stage in STAGES}
             splits = json.loads((folder / "artifacts/prepare/report.json").read_text("utf-8"))
@@ -104,7 +135,10 @@ def main() -> int:
                 "peak_mb": max(f["peak_mb"] for f in figures.values()),
             }
             for stage, figure in figures.items():
-                print(f"{rows:>10,} {stage:<10} {figure['seconds']:>9.1f} {figure['cpu']:>9.1f} {rows / figure['seconds']:>10,.0f} {figure['peak_mb']:>8,.0f}", flush=True)
+                print(
+                    f"{rows:>10,} {stage:<10} {figure['seconds']:>9.1f} {figure['cpu']:>9.1f} {rows / figure['seconds']:>10,.0f} {figure['peak_mb']:>8,.0f}",
+                    flush=True,
+                )
             print(f"{'':>10} {splits['splits']}, left out: {splits.get('left_out')}", flush=True)
     return 0
 

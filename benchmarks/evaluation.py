@@ -49,7 +49,13 @@ class Task:
 
 TASKS = {
     "sentineg": Task("SentiNeg", {"sentence": "Text"}, "Label", "문장: {sentence} 긍부정:", ("부정", "긍정")),
-    "boolq": Task("BoolQ", {"paragraph": "Text", "question": "Question"}, "Answer", "{paragraph} 질문: {question} 답변: ", ("아니오", "예")),
+    "boolq": Task(
+        "BoolQ",
+        {"paragraph": "Text", "question": "Question"},
+        "Answer",
+        "{paragraph} 질문: {question} 답변: ",
+        ("아니오", "예"),
+    ),
 }
 YAML = """\
 include: {definition}
@@ -77,7 +83,10 @@ def main() -> None:
             start = number % len(arms)
             for arm in arms[start:] + arms[:start]:
                 rows[arm].append(_in_its_own_process(arm, options, Path(scratch)))
-                shown = {name: rows[arm][-1][name] for name in ("items_per_second", "items_per_cpu_second", "peak_mb", "accuracy")}
+                shown = {
+                    name: rows[arm][-1][name]
+                    for name in ("items_per_second", "items_per_cpu_second", "peak_mb", "accuracy")
+                }
                 print(f"round {number + 1} {arm}: {shown}", file=sys.stderr)
     print(_table(options, rows))
     if options.json:
@@ -108,9 +117,15 @@ def _write_task(options: argparse.Namespace, scratch: Path) -> None:
     for split, name in (("train", "train"), ("dev", "items")):
         with (options.data / f"{task.file}_{split}.tsv").open(encoding="utf-8-sig", newline="") as file:
             rows = [row for row in csv.DictReader(file, delimiter="\t") if row[task.label]]
-        docs = [{ours: row[theirs] for ours, theirs in task.columns.items()} | {"label": int(row[task.label].lower() in {"1", "true"})} for row in rows]
+        docs = [
+            {ours: row[theirs] for ours, theirs in task.columns.items()}
+            | {"label": int(row[task.label].lower() in {"1", "true"})}
+            for row in rows
+        ]
         kept = docs[: options.shots] if name == "train" else docs[: options.items]
-        (scratch / f"{name}.jsonl").write_text("".join(json.dumps(doc, ensure_ascii=False) + "\n" for doc in kept), "utf-8")
+        (scratch / f"{name}.jsonl").write_text(
+            "".join(json.dumps(doc, ensure_ascii=False) + "\n" for doc in kept), "utf-8"
+        )
 
 
 def _in_its_own_process(arm: str, options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
@@ -118,7 +133,13 @@ def _in_its_own_process(arm: str, options: argparse.Namespace, scratch: Path) ->
     for name in ("data", "task", "model", "precision", "shots"):
         command += [f"--{name}", str(getattr(options, name))]
     paths = [str(REPOSITORY / "src"), *([str(options.harness)] if options.harness and arm != OURS else [])]
-    settings = {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": str(options.threads), "HF_HUB_OFFLINE": "1", "HF_HOME": str(scratch), "TOKENIZERS_PARALLELISM": "false"}
+    settings = {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "OMP_NUM_THREADS": str(options.threads),
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(scratch),
+        "TOKENIZERS_PARALLELISM": "false",
+    }
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | settings)
     if done.returncode:
         sys.exit(f"{arm} failed:\n{done.stderr[-3000:]}")
@@ -128,29 +149,43 @@ def _in_its_own_process(arm: str, options: argparse.Namespace, scratch: Path) ->
 
 def _table(options: argparse.Namespace, rows: dict[str, list[dict[str, Any]]]) -> str:
     ours = rows[OURS][0]
-    speeds = {name: {arm: [run[name] for run in runs] for arm, runs in rows.items()} for name in ("items_per_second", "items_per_cpu_second")}
-    medians = {name: {arm: statistics.median(values) for arm, values in found.items()} for name, found in speeds.items()}
+    speeds = {
+        name: {arm: [run[name] for run in runs] for arm, runs in rows.items()}
+        for name in ("items_per_second", "items_per_cpu_second")
+    }
+    medians = {
+        name: {arm: statistics.median(values) for arm, values in found.items()} for name, found in speeds.items()
+    }
     lines = [
         f"\n{options.task}, {options.shots} shots, {len(ours['likelihoods'])} items, {options.model.name}, {options.precision}, {options.threads} thread(s), {options.rounds} rounds",
         "| arm | items/s (range) | items/CPU s (range) | peak MB | accuracy | largest difference, nats | other predictions | seodang / it: items/s, items/CPU s |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for arm, runs in rows.items():
-        shown = [f"{medians[name][arm]:.2f} ({min(found[arm]):.2f} to {max(found[arm]):.2f})" for name, found in speeds.items()]
+        shown = [
+            f"{medians[name][arm]:.2f} ({min(found[arm]):.2f} to {max(found[arm]):.2f})"
+            for name, found in speeds.items()
+        ]
         ratios = ", ".join(f"{found[OURS] / found[arm]:.2f}" for found in medians.values())
         difference, changed = _agreement(ours, runs[0])
         memory = statistics.median(run["peak_mb"] for run in runs)
-        lines.append(f"| {arm} | {' | '.join(shown)} | {memory:.0f} | {runs[0]['accuracy']:.3f} | {difference:.1e} | {changed} | {ratios} |")
+        lines.append(
+            f"| {arm} | {' | '.join(shown)} | {memory:.0f} | {runs[0]['accuracy']:.3f} | {difference:.1e} | {changed} | {ratios} |"
+        )
     if len(rows) > 1:
         best = [found[OURS] / max(value for arm, value in found.items() if arm != OURS) for found in medians.values()]
-        lines.append(f"Against the harness at its best batch size: {best[0]:.2f} times the items/s, {best[1]:.2f} times the items/CPU s.")
+        lines.append(
+            f"Against the harness at its best batch size: {best[0]:.2f} times the items/s, {best[1]:.2f} times the items/CPU s."
+        )
     return "\n".join(lines)
 
 
 def _agreement(ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[float, int]:
     """Return the largest difference of any option's log-likelihood, and how many items are answered otherwise."""
     if ours["texts"] != theirs["texts"]:
-        odd = next(number for number, pair in enumerate(zip(ours["texts"], theirs["texts"], strict=True)) if pair[0] != pair[1])
+        odd = next(
+            number for number, pair in enumerate(zip(ours["texts"], theirs["texts"], strict=True)) if pair[0] != pair[1]
+        )
         sys.exit(f"item {odd} was not asked with the same text by both arms")
     pairs = list(zip(ours["likelihoods"], theirs["likelihoods"], strict=True))
     difference = max(abs(one - other) for mine, others in pairs for one, other in zip(mine, others, strict=True))
@@ -184,7 +219,9 @@ def _docs(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def with_seodang(options: argparse.Namespace, docs: Sequence[dict[str, Any]]) -> tuple[tuple[float, float], list[Any], list[list[float]]]:
+def with_seodang(
+    options: argparse.Namespace, docs: Sequence[dict[str, Any]]
+) -> tuple[tuple[float, float], list[Any], list[list[float]]]:
     """Score by `score_choices`, as stage `evaluate` does; texts and tokens as the harness makes them."""
     from seodang.inference.loglikelihood import Choice, score_choices
     from seodang.models.device import keep_freed_memory
@@ -193,14 +230,25 @@ def with_seodang(options: argparse.Namespace, docs: Sequence[dict[str, Any]]) ->
     keep_freed_memory()
     task, tokenizer = TASKS[options.task], load_tokenizer(options.model)
     model = load_model(options.model, options.precision, "cpu")
-    exemplars = [f"{_asked(task, doc)}{task.options[doc['label']]}\n\n" for doc in _docs(options.scratch / "train.jsonl")]
+    exemplars = [
+        f"{_asked(task, doc)}{task.options[doc['label']]}\n\n" for doc in _docs(options.scratch / "train.jsonl")
+    ]
     started = _now()
-    texts = [[(context, f" {option}") for option in task.options] for context in ("".join(exemplars) + task.text.format(**doc) for doc in docs)]
+    texts = [
+        [(context, f" {option}") for option in task.options]
+        for context in ("".join(exemplars) + task.text.format(**doc) for doc in docs)
+    ]
     choices = []
     for number, pairs in enumerate(texts):
         context = pairs[0][0].rstrip(" ")  # blanks before an option belong to it
         prompt = tokenizer(context)["input_ids"]
-        choices.append(Choice(str(number), prompt, tuple((text, tokenizer(whole + text)["input_ids"][len(prompt) :]) for whole, text in pairs)))
+        choices.append(
+            Choice(
+                str(number),
+                prompt,
+                tuple((text, tokenizer(whole + text)["input_ids"][len(prompt) :]) for whole, text in pairs),
+            )
+        )
     likelihoods: list[list[float]] = [[] for _ in docs]
     for found in score_choices(model, choices, BATCH_TOKENS):
         for place, scores in found:
@@ -221,7 +269,9 @@ def _asked(task: Task, doc: dict[str, Any]) -> str:
     return f"{task.text.format(**doc)} "
 
 
-def with_harness(options: argparse.Namespace, docs: Sequence[dict[str, Any]]) -> tuple[tuple[float, float], list[Any], list[list[float]]]:
+def with_harness(
+    options: argparse.Namespace, docs: Sequence[dict[str, Any]]
+) -> tuple[tuple[float, float], list[Any], list[list[float]]]:
     """Score by the harness's own evaluation of its own task; only its call of the model is timed."""
     import lm_eval
     from lm_eval.models.huggingface import HFLM
@@ -231,13 +281,20 @@ def with_harness(options: argparse.Namespace, docs: Sequence[dict[str, Any]]) ->
     definition = Path(lm_eval.__file__).parent / "tasks" / "kobest" / f"kobest_{options.task}.yaml"
     folder = scratch / "tasks"
     folder.mkdir(exist_ok=True)
-    text = YAML.format(definition=definition, task=options.task, train=scratch / "train.jsonl", items=scratch / "items.jsonl")
+    text = YAML.format(
+        definition=definition, task=options.task, train=scratch / "train.jsonl", items=scratch / "items.jsonl"
+    )
     (folder / "task.yaml").write_text(text, "utf-8")
     size = options.one.removeprefix("harness-")
-    model = HFLM(pretrained=str(options.model), dtype={"fp32": "float32", "bf16": "bfloat16"}[options.precision], device="cpu", batch_size=int(size) if size.isdecimal() else size)
+    model = HFLM(
+        pretrained=str(options.model),
+        dtype={"fp32": "float32", "bf16": "bfloat16"}[options.precision],
+        device="cpu",
+        batch_size=int(size) if size.isdecimal() else size,
+    )
     scored, spent = model.loglikelihood, []
 
-    def timed(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - as the harness calls it
+    def timed(*arguments: Any, **named: Any) -> Any:
         started = _now()
         found = scored(*arguments, **named)
         spent.append(_since(started))
@@ -245,7 +302,14 @@ def with_harness(options: argparse.Namespace, docs: Sequence[dict[str, Any]]) ->
 
     model.loglikelihood = timed
     manager = TaskManager(include_path=str(folder), include_defaults=False)
-    found = lm_eval.simple_evaluate(model=model, tasks=[f"seodang_{options.task}"], num_fewshot=options.shots, task_manager=manager, bootstrap_iters=0, log_samples=True)
+    found = lm_eval.simple_evaluate(
+        model=model,
+        tasks=[f"seodang_{options.task}"],
+        num_fewshot=options.shots,
+        task_manager=manager,
+        bootstrap_iters=0,
+        log_samples=True,
+    )
     samples = sorted(found["samples"][f"seodang_{options.task}"], key=lambda sample: sample["doc_id"])
     texts = [[tuple(pair) for pair in sample["arguments"]] for sample in samples]
     return spent[0], texts, [[response[0][0] for response in sample["resps"]] for sample in samples]

@@ -54,7 +54,9 @@ def right_or_wrong(rng: np.random.Generator, items: int, difference: float) -> t
 def marks(rng: np.random.Generator, items: int, difference: float) -> tuple[Floats, Floats]:
     """Return the scores of candidate and champion; the difference is one of marks before they are rounded."""
     candidate, champion = latent(rng, items)
-    return np.clip(np.rint(MARK + difference + SPREAD * candidate), 1, 10), np.clip(np.rint(MARK + SPREAD * champion), 1, 10)
+    return np.clip(np.rint(MARK + difference + SPREAD * candidate), 1, 10), np.clip(
+        np.rint(MARK + SPREAD * champion), 1, 10
+    )
 
 
 MODELS = {"accuracy": right_or_wrong, "marks": marks}
@@ -100,12 +102,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1446)
     options = parser.parse_args()
     started, worst = time.monotonic(), 0.0
-    print("| scores | items | true difference | promote | inconclusive | reject | 95 % interval of promote |\n|---|---|---|---|---|---|---|", flush=True)
+    print(
+        "| scores | items | true difference | promote | inconclusive | reject | 95 % interval of promote |\n|---|---|---|---|---|---|---|",
+        flush=True,
+    )
     for name, metrics, items, difference in settings():
         found = verdicts(metrics, items, difference, options.trials, options.resamples, options.seed)
         print(row(name, items, difference, found, options.trials), flush=True)
         worst = max(worst, found["promote"] / options.trials if difference == 0 else 0.0)
-    print(f"\nequal models: promoted in {worst:.2%} of {options.trials} trials at the most; {time.monotonic() - started:.0f} s")
+    print(
+        f"\nequal models: promoted in {worst:.2%} of {options.trials} trials at the most; {time.monotonic() - started:.0f} s"
+    )
     if worst > 0.05:
         raise SystemExit("an equal model is promoted too often")
 

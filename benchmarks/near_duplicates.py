@@ -50,7 +50,9 @@ def originals(files: list[Path]) -> list[str]:
         return [" ".join(str(row.get(name) or "") for name in ("instruction", "input", "output")) for row in rows]
     made = primer_records(seed=7, sentiment_per_language=2000, classification_per_language=500, open_per_language=500)
     texts = [f"{record.instruction} {record.input} {record.output}" for record in made]
-    return [" ".join(texts[start : start + 3]) for start in range(0, len(texts), 3)]  # longer: short texts are compared exactly
+    return [
+        " ".join(texts[start : start + 3]) for start in range(0, len(texts), 3)
+    ]  # longer: short texts are compared exactly
 
 
 def with_copies(texts: list[str], count: int) -> Iterator[Text]:
@@ -65,14 +67,23 @@ def with_copies(texts: list[str], count: int) -> Iterator[Text]:
             text = " ".join(draw.choice(words) if draw.random() < share else word for word in copied.split())
         else:
             text = texts[number // 2 % len(texts)]
-        yield detect_language(text), "".join(letter for letter in unicodedata.normalize("NFKC", text).casefold() if letter.isalnum())
+        yield (
+            detect_language(text),
+            "".join(letter for letter in unicodedata.normalize("NFKC", text).casefold() if letter.isalnum()),
+        )
 
 
 def ours(texts: list[Text], prepare: PrepareParams) -> list[int]:
     """Return the numbers of the duplicates."""
     permutations = prepare.duplicates.permutations
-    records = (make_record(instruction="", input="", output=text, language=language, source="s", task="t", cluster="c") for language, text in texts)
-    with tempfile.TemporaryDirectory() as folder, Sketches(Path(folder), permutations, *bands_for(prepare.duplicates.threshold, permutations)) as sketches:
+    records = (
+        make_record(instruction="", input="", output=text, language=language, source="s", task="t", cluster="c")
+        for language, text in texts
+    )
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Sketches(Path(folder), permutations, *bands_for(prepare.duplicates.threshold, permutations)) as sketches,
+    ):
         traits = survey(records, len(texts), prepare, sketches)
         leaders = find_leaders(traits.rows, sketches, prepare.duplicates)
     return [int(number) for number in np.flatnonzero(leaders != np.arange(len(texts)))]
@@ -149,7 +160,11 @@ def tool_process(tool: str, source: Path, limit: int | None) -> None:
     started = time.perf_counter()
     found = TOOLS[tool](texts, prepare)
     seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "found": found}))
+    print(
+        json.dumps(
+            {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "found": found}
+        )
+    )
 
 
 def compare(source: Path, runs: int, count: int) -> None:
@@ -162,9 +177,13 @@ def compare(source: Path, runs: int, count: int) -> None:
     for tool, measured in results.items():
         seconds = [run["seconds"] for run in measured]
         middle, spread = statistics.median(seconds), f"{min(seconds):.2f} to {max(seconds):.2f}"
-        print(f"{tool:12} {middle:9.2f} {spread:>15} {count / middle:10,.0f} {measured[0]['peak_mb']:8.0f} {len(measured[0]['found']):11,}")
+        print(
+            f"{tool:12} {middle:9.2f} {spread:>15} {count / middle:10,.0f} {measured[0]['peak_mb']:8.0f} {len(measured[0]['found']):11,}"
+        )
     first, second = (set(results[tool][0]["found"]) for tool in TOOLS)
-    print(f"found by both {len(first & second):,}; only by {' '.join(TOOLS)}: {len(first - second):,} {len(second - first):,}")
+    print(
+        f"found by both {len(first & second):,}; only by {' '.join(TOOLS)}: {len(first - second):,} {len(second - first):,}"
+    )
 
 
 def judge(source: Path, texts: list[Text], subset: int) -> None:
@@ -173,7 +192,9 @@ def judge(source: Path, texts: list[Text], subset: int) -> None:
     print(f"the first {subset:,} texts have {len(true):,} duplicates by exact Jaccard similarity")
     for tool in TOOLS:
         found = set(run_tool(tool, source, subset)["found"])
-        print(f"{tool:12} precision {len(found & true) / max(1, len(found)):.3f}   recall {len(found & true) / max(1, len(true)):.3f}")
+        print(
+            f"{tool:12} precision {len(found & true) / max(1, len(found)):.3f}   recall {len(found & true) / max(1, len(true)):.3f}"
+        )
 
 
 def main() -> None:

@@ -7,8 +7,6 @@ FILE holds Alpaca-style records, each a data set of its own. Everything runs on 
   lessons     write_lessons: render, tokenise, choose, write; every word is new to it at the start
   one by one  tokenise_record, on the first records only
   rust        the tokenizer's encode_batch_fast on the same texts whole: what batches alone would give
-  words new   BatchEncoder on the same texts
-  words known the same encoder on the same texts again: where a large data set ends up
   read        read_lessons, and each lesson copied into packed rows of 16
 
 Before that, the ids and labels of the first records are compared: many at a time must give what each gives by itself.
@@ -36,7 +34,6 @@ from seodang.models.tokenization import tokenise_record
 from seodang.prompting import Renderer
 from seodang.records import Record, make_record
 from seodang.training.dataset import make_lesson, read_lessons, write_lessons
-from seodang.training.fast_encoding import BatchEncoder
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST = 1000  # records that are also tokenised one by one
@@ -44,7 +41,10 @@ FIRST = 1000  # records that are also tokenised one by one
 
 def records_of(file: Path) -> list[Record]:
     """Return the records of a file."""
-    rows = [{name: str(row.get(name) or "") for name in ("instruction", "input", "output")} for row in read_objects(file, file.name)]
+    rows = [
+        {name: str(row.get(name) or "") for name in ("instruction", "input", "output")}
+        for row in read_objects(file, file.name)
+    ]
     return [make_record(**row, source=file.stem, task="instruction", cluster="instruction") for row in rows]
 
 
@@ -69,23 +69,30 @@ def packed(folder: Path) -> None:
 def compare(records: Sequence[Record], tokenizer: PreTrainedTokenizerBase, format: PromptFormat, folder: Path) -> None:
     """Raise if a lesson from the files isn't that of the record by itself."""
     write_lessons(folder, records, tokenizer, format, 1_000_000)
-    alone = [lesson for lesson in (make_lesson(tokenizer, record, format) for record in records) if lesson.learned.any()]
+    alone = [
+        lesson for lesson in (make_lesson(tokenizer, record, format) for record in records) if lesson.learned.any()
+    ]
     stored = read_lessons(folder)
-    if len(stored) != len(alone) or any(a.ids.tolist() != b.ids.tolist() or a.learned.tolist() != b.learned.tolist() for a, b in zip(stored, alone, strict=True)):
+    if len(stored) != len(alone) or any(
+        a.ids.tolist() != b.ids.tolist() or a.learned.tolist() != b.learned.tolist()
+        for a, b in zip(stored, alone, strict=True)
+    ):
         raise SystemExit("the lessons in the files are not those of the records by themselves")
 
 
-def measure(records: Sequence[Record], tokenizer: PreTrainedTokenizerBase, format: PromptFormat, max_length: int, folder: Path) -> dict[str, float]:
+def measure(
+    records: Sequence[Record], tokenizer: PreTrainedTokenizerBase, format: PromptFormat, max_length: int, folder: Path
+) -> dict[str, float]:
     """Return the rates of one run."""
     renderer = Renderer(format, tokenizer)  # type: ignore[arg-type]
     texts = [segment.text for record in records for segment in renderer.lesson(record) if not segment.control]
-    backend, encoder, count = tokenizer.backend_tokenizer, BatchEncoder(tokenizer), len(records)
+    backend, count = tokenizer.backend_tokenizer, len(records)
     return {
         "lessons": rate(lambda: write_lessons(folder, records, tokenizer, format, max_length), count, forget=tokenizer),
-        "one by one": rate(lambda: [tokenise_record(tokenizer, record, format) for record in records[:FIRST]], min(count, FIRST)),
+        "one by one": rate(
+            lambda: [tokenise_record(tokenizer, record, format) for record in records[:FIRST]], min(count, FIRST)
+        ),
         "rust": rate(lambda: backend.encode_batch_fast(texts, add_special_tokens=False), count, forget=tokenizer),
-        "words new": rate(lambda: encoder.encode(texts), count, forget=tokenizer),
-        "words known": rate(lambda: encoder.encode(texts), count),
         "read": rate(lambda: packed(folder), count),
     }
 
@@ -99,7 +106,9 @@ def report(name: str, runs: Sequence[dict[str, float]]) -> None:
     print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
-def profile(records: Sequence[Record], tokenizer: PreTrainedTokenizerBase, format: PromptFormat, max_length: int, folder: Path) -> None:
+def profile(
+    records: Sequence[Record], tokenizer: PreTrainedTokenizerBase, format: PromptFormat, max_length: int, folder: Path
+) -> None:
     """Print where write_lessons spends its time."""
     profiler = cProfile.Profile()
     profiler.runcall(write_lessons, folder, records, tokenizer, format, max_length)
@@ -119,16 +128,18 @@ def main() -> None:
     os.environ.update(TOKENIZERS_PARALLELISM="false", RAYON_NUM_THREADS="1")
     for folder in options.tokenizer:
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        started = time.process_time()
-        BatchEncoder(tokenizer)
-        print(f"{folder.name[:16]}, {options.format}: looking at the tokenizer's parts takes {time.process_time() - started:.2f} s, once a file")
         for file in options.files:
             records = records_of(file)
-            size = sum(len(f"{record.instruction}{record.input}{record.output}".encode()) for record in records) / len(records)
+            size = sum(len(f"{record.instruction}{record.input}{record.output}".encode()) for record in records) / len(
+                records
+            )
             with tempfile.TemporaryDirectory() as scratch:
                 lessons = Path(scratch) / "lessons"
                 compare(records[:FIRST], tokenizer, options.format, lessons)
-                runs = [measure(records, tokenizer, options.format, options.max_length, lessons) for _ in range(options.runs)]
+                runs = [
+                    measure(records, tokenizer, options.format, options.max_length, lessons)
+                    for _ in range(options.runs)
+                ]
                 if file == options.files[0]:
                     print(f"| records | {' | '.join(runs[0])} |\n|---|{'---|' * len(runs[0])}")
                 report(f"{file.stem}, {len(records):,} of {size:.0f} bytes", runs)

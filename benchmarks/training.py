@@ -60,7 +60,18 @@ def _options() -> argparse.Namespace:
 
 
 def _in_its_own_process(arm: str, precision: str, options: argparse.Namespace) -> dict[str, float]:
-    command = [sys.executable, __file__, "--project", str(options.project), "--precision", precision, "--updates", str(options.updates), "--one", arm]
+    command = [
+        sys.executable,
+        __file__,
+        "--project",
+        str(options.project),
+        "--precision",
+        precision,
+        "--updates",
+        str(options.updates),
+        "--one",
+        arm,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{arm} failed:\n{done.stderr[-3000:]}")
@@ -70,12 +81,20 @@ def _in_its_own_process(arm: str, precision: str, options: argparse.Namespace) -
 
 def _table(precision: str, rows: dict[str, list[dict[str, float]]]) -> str:
     ours = statistics.median(row["records_per_second"] for row in rows["seodang"]) if rows.get("seodang") else math.nan
-    lines = [f"\n{precision}", "| arm | records/s (range) | learned tokens/s | peak MB | loss | seodang / it |", "|---|---|---|---|---|---|"]
+    lines = [
+        f"\n{precision}",
+        "| arm | records/s (range) | learned tokens/s | peak MB | loss | seodang / it |",
+        "|---|---|---|---|---|---|",
+    ]
     for arm, runs in rows.items():
         speeds = [run["records_per_second"] for run in runs]
-        learned, memory, loss = (statistics.median(run[name] for run in runs) for name in ("learned_per_second", "peak_mb", "loss"))
+        learned, memory, loss = (
+            statistics.median(run[name] for run in runs) for name in ("learned_per_second", "peak_mb", "loss")
+        )
         middle = statistics.median(speeds)
-        lines.append(f"| {arm} | {middle:.1f} ({min(speeds):.1f} to {max(speeds):.1f}) | {learned:.0f} | {memory:.0f} | {loss:.4f} | {ours / middle:.2f} |")
+        lines.append(
+            f"| {arm} | {middle:.1f} ({min(speeds):.1f} to {max(speeds):.1f}) | {learned:.0f} | {memory:.0f} | {loss:.4f} | {ours / middle:.2f} |"
+        )
     return "\n".join(lines)
 
 
@@ -104,7 +123,12 @@ def _measure(arm: str, options: argparse.Namespace) -> dict[str, float]:
             epoch += 1
         order = order[: options.updates]
         clock = Clock()
-        run: Callable[..., None] = {"seodang": with_seodang, "trl": with_trl, "trl-grouped": with_trl, "transformers": with_transformers}[arm]
+        run: Callable[..., None] = {
+            "seodang": with_seodang,
+            "trl": with_trl,
+            "trl-grouped": with_trl,
+            "transformers": with_transformers,
+        }[arm]
         run(paths.base, tokenizer, lessons, order, train, clock, Path(scratch), grouped=arm == "trl-grouped")
     seconds = clock.ends[-1] - clock.ends[WARM_UP - 1]
     counted = [number for update in order[WARM_UP:] for number in update]
@@ -124,17 +148,17 @@ class Clock:
         self.ends: list[float] = []
         self.losses: list[float] = []
 
-    def callback(self) -> Any:  # noqa: ANN401
+    def callback(self) -> Any:
         """Return what the Trainer tells of its updates."""
         from transformers import TrainerCallback
 
         clock = self
 
         class Ends(TrainerCallback):
-            def on_step_end(self, *_: Any, **__: Any) -> None:  # noqa: ANN401
+            def on_step_end(self, *_: Any, **__: Any) -> None:
                 clock.ends.append(time.perf_counter())
 
-            def on_log(self, _: Any, __: Any, ___: Any, logs: dict[str, float] | None = None, **____: Any) -> None:  # noqa: ANN401
+            def on_log(self, _: Any, __: Any, ___: Any, logs: dict[str, float] | None = None, **____: Any) -> None:
                 for name in ("loss", "train_loss"):
                     if name in (logs or {}) and "train_runtime" not in (logs or {}):
                         clock.losses.append(float((logs or {})[name]))
@@ -146,7 +170,7 @@ class Clock:
         return statistics.mean(self.losses[WARM_UP:])
 
 
-def _common(train: Any, updates: int, folder: Path) -> dict[str, Any]:  # noqa: ANN401
+def _common(train: Any, updates: int, folder: Path) -> dict[str, Any]:
     return {
         "output_dir": str(folder), "seed": train.seed, "use_cpu": True, "per_device_train_batch_size": train.batch_size, "max_steps": updates, "learning_rate": train.learning_rate,
         "lr_scheduler_type": train.schedule, "warmup_steps": train.warmup_share, "max_grad_norm": train.max_grad_norm, "weight_decay": train.weight_decay,
@@ -154,29 +178,45 @@ def _common(train: Any, updates: int, folder: Path) -> dict[str, Any]:  # noqa: 
     }  # fmt: skip
 
 
-def _rows(lessons: Any, order: Sequence[Sequence[int]]) -> list[dict[str, list[int]]]:  # noqa: ANN401
+def _rows(lessons: Any, order: Sequence[Sequence[int]]) -> list[dict[str, list[int]]]:
     rows = []
     for number in (number for update in order for number in update):
         ids, learned = lessons[number].ids.tolist(), lessons[number].learned.tolist()
-        rows.append({"input_ids": ids, "labels": [token if label else -100 for token, label in zip(ids, learned, strict=True)]})
+        rows.append(
+            {"input_ids": ids, "labels": [token if label else -100 for token, label in zip(ids, learned, strict=True)]}
+        )
     return rows
 
 
-def _lora(train: Any) -> Any:  # noqa: ANN401
+def _lora(train: Any) -> Any:
     from peft import LoraConfig
 
     targets = "all-linear" if train.targets == ["all-linear"] else train.targets
-    return LoraConfig(r=train.rank, lora_alpha=train.alpha, lora_dropout=train.dropout, target_modules=targets, task_type="CAUSAL_LM")
+    return LoraConfig(
+        r=train.rank, lora_alpha=train.alpha, lora_dropout=train.dropout, target_modules=targets, task_type="CAUSAL_LM"
+    )
 
 
-def _base(folder: Path, precision: str) -> Any:  # noqa: ANN401
+def _base(folder: Path, precision: str) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(folder, dtype={"fp32": torch.float32, "bf16": torch.bfloat16}[precision])
+    return AutoModelForCausalLM.from_pretrained(
+        folder, dtype={"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    )
 
 
-def with_trl(base: Path, tokenizer: Any, lessons: Any, order: list[list[int]], train: Any, clock: Clock, folder: Path, *, grouped: bool) -> None:  # noqa: ANN401
+def with_trl(
+    base: Path,
+    tokenizer: Any,
+    lessons: Any,
+    order: list[list[int]],
+    train: Any,
+    clock: Clock,
+    folder: Path,
+    *,
+    grouped: bool,
+) -> None:
     """TRL's fastest documented way on a CPU: its chunked loss; packing without padding needs FlashAttention, which has no CPU kernel."""
     from datasets import Dataset
     from transformers import set_seed
@@ -202,7 +242,17 @@ def with_trl(base: Path, tokenizer: Any, lessons: Any, order: list[list[int]], t
     trainer.train()
 
 
-def with_transformers(base: Path, tokenizer: Any, lessons: Any, order: list[list[int]], train: Any, clock: Clock, folder: Path, *, grouped: bool) -> None:  # noqa: ANN401
+def with_transformers(
+    base: Path,
+    tokenizer: Any,
+    lessons: Any,
+    order: list[list[int]],
+    train: Any,
+    clock: Clock,
+    folder: Path,
+    *,
+    grouped: bool,
+) -> None:
     """Transformers' Trainer and its own collator, padding to the longest."""
     from datasets import Dataset
     from peft import get_peft_model
@@ -212,14 +262,26 @@ def with_transformers(base: Path, tokenizer: Any, lessons: Any, order: list[list
     rows = [{**row, "attention_mask": [1] * len(row["input_ids"])} for row in _rows(lessons, order)]
     Trainer(
         model=get_peft_model(_base(base, train.precision), _lora(train)),
-        args=TrainingArguments(**_common(train, len(order), folder), bf16=train.precision == "bf16", train_sampling_strategy="sequential"),
+        args=TrainingArguments(
+            **_common(train, len(order), folder), bf16=train.precision == "bf16", train_sampling_strategy="sequential"
+        ),
         train_dataset=Dataset.from_list(rows),
         data_collator=DataCollatorForSeq2Seq(tokenizer, padding="longest"),
         callbacks=[clock.callback()],
     ).train()
 
 
-def with_seodang(base: Path, tokenizer: Any, lessons: Any, order: list[list[int]], train: Any, clock: Clock, folder: Path, *, grouped: bool) -> None:  # noqa: ANN401
+def with_seodang(
+    base: Path,
+    tokenizer: Any,
+    lessons: Any,
+    order: list[list[int]],
+    train: Any,
+    clock: Clock,
+    folder: Path,
+    *,
+    grouped: bool,
+) -> None:
     """The trainer of stage `train`, without its trackers, validation and checks."""
     from seodang.models.device import keep_freed_memory
     from seodang.models.loading import load_model
@@ -227,7 +289,16 @@ def with_seodang(base: Path, tokenizer: Any, lessons: Any, order: list[list[int]
     from seodang.training.finetune import short_run
 
     keep_freed_memory()
-    short_run(load_model(base, train.precision, "cpu"), lessons, train, len(order), pad=pad_id(tokenizer), device="cpu", run=folder / "run", callbacks=[clock.callback()])
+    short_run(
+        load_model(base, train.precision, "cpu"),
+        lessons,
+        train,
+        len(order),
+        pad=pad_id(tokenizer),
+        device="cpu",
+        run=folder / "run",
+        callbacks=[clock.callback()],
+    )
 
 
 if __name__ == "__main__":

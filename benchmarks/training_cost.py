@@ -30,7 +30,10 @@ RECORDS = 4  # an update
 # Where the operations of the profile are counted; all others are "small steps".
 KINDS = {
     "matrix products": ("aten::mm", "aten::addmm", "aten::addmm_", "aten::bmm", "aten::baddbmm"),
-    "attention": ("aten::_scaled_dot_product_flash_attention_for_cpu", "aten::_scaled_dot_product_flash_attention_for_cpu_backward"),
+    "attention": (
+        "aten::_scaled_dot_product_flash_attention_for_cpu",
+        "aten::_scaled_dot_product_flash_attention_for_cpu_backward",
+    ),
     "softmax and loss": (
         "aten::_log_softmax",
         "aten::_log_softmax_backward_data",
@@ -40,7 +43,15 @@ KINDS = {
         "aten::exp_",
         "aten::sub_",
     ),
-    "copies and zeros": ("aten::copy_", "aten::fill_", "aten::cat", "aten::index_select", "aten::scatter_add_", "aten::index_add_", "aten::clone"),
+    "copies and zeros": (
+        "aten::copy_",
+        "aten::fill_",
+        "aten::cat",
+        "aten::index_select",
+        "aten::scatter_add_",
+        "aten::index_add_",
+        "aten::clone",
+    ),
 }
 
 
@@ -51,10 +62,24 @@ def main() -> None:
         print(json.dumps(_measure(options)))
         return
     print(_profiles(options))
-    for name, points in (("length", [(length, MIDDLE_VOCABULARY) for length in LENGTHS]), ("vocabulary", [(MIDDLE_LENGTH, size) for size in VOCABULARIES])):
-        print(f"\n{options.precision}\n| {name} | " + " | ".join(f"{arm} ms/update | {arm} peak MB" for arm in ARMS) + " |\n" + "|---" * (1 + 2 * len(ARMS)) + "|")
+    for name, points in (
+        ("length", [(length, MIDDLE_VOCABULARY) for length in LENGTHS]),
+        ("vocabulary", [(MIDDLE_LENGTH, size) for size in VOCABULARIES]),
+    ):
+        print(
+            f"\n{options.precision}\n| {name} | "
+            + " | ".join(f"{arm} ms/update | {arm} peak MB" for arm in ARMS)
+            + " |\n"
+            + "|---" * (1 + 2 * len(ARMS))
+            + "|"
+        )
         for length, vocabulary in points:
-            print(f"| {length if name == 'length' else vocabulary:,} | " + " | ".join(_cells(options, length, vocabulary)) + " |", flush=True)
+            print(
+                f"| {length if name == 'length' else vocabulary:,} | "
+                + " | ".join(_cells(options, length, vocabulary))
+                + " |",
+                flush=True,
+            )
 
 
 def _options() -> argparse.Namespace:
@@ -73,11 +98,25 @@ def _cells(options: argparse.Namespace, length: int, vocabulary: int) -> list[st
     for _ in range(options.rounds):
         for arm, found in rows.items():
             found.append(_child(options, arm, "--length", str(length), "--vocabulary", str(vocabulary)))
-    return [f"{statistics.median(row[name] for row in found):,.0f}" for found in rows.values() for name in ("ms", "peak_mb")]
+    return [
+        f"{statistics.median(row[name] for row in found):,.0f}" for found in rows.values() for name in ("ms", "peak_mb")
+    ]
 
 
 def _child(options: argparse.Namespace, arm: str, *more: str) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--project", str(options.project), "--precision", options.precision, "--updates", str(options.updates), "--one", arm, *more]
+    command = [
+        sys.executable,
+        __file__,
+        "--project",
+        str(options.project),
+        "--precision",
+        options.precision,
+        "--updates",
+        str(options.updates),
+        "--one",
+        arm,
+        *more,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{arm} failed:\n{done.stderr[-3000:]}")
@@ -87,8 +126,15 @@ def _child(options: argparse.Namespace, arm: str, *more: str) -> dict[str, Any]:
 
 def _profiles(options: argparse.Namespace) -> str:
     found = {arm: _child(options, arm) for arm in ARMS}
-    lines = [f"{options.precision}, ms of an update, with the profiler's own cost", "| | " + " | ".join(found) + " |", "|---" * (1 + len(found)) + "|"]
-    lines += [f"| {kind} | " + " | ".join(f"{row[kind]:,.1f}" for row in found.values()) + " |" for kind in [*KINDS, "small steps", "all"]]
+    lines = [
+        f"{options.precision}, ms of an update, with the profiler's own cost",
+        "| | " + " | ".join(found) + " |",
+        "|---" * (1 + len(found)) + "|",
+    ]
+    lines += [
+        f"| {kind} | " + " | ".join(f"{row[kind]:,.1f}" for row in found.values()) + " |"
+        for kind in [*KINDS, "small steps", "all"]
+    ]
     return "\n".join(lines)
 
 
@@ -107,16 +153,24 @@ def _measure(options: argparse.Namespace) -> dict[str, float]:
         return _grown(options, train, tokenizer, Path(scratch))
 
 
-def _profile(options: argparse.Namespace, paths: Any, params: Any, train: Any, tokenizer: Any, scratch: Path) -> dict[str, float]:  # noqa: ANN401
+def _profile(
+    options: argparse.Namespace, paths: Any, params: Any, train: Any, tokenizer: Any, scratch: Path
+) -> dict[str, float]:
     from torch.profiler import ProfilerActivity, profile
 
     from seodang.io.jsonl import read_records
     from seodang.training.dataset import read_lessons, write_lessons
     from seodang.training.packing import UpdateSampler
 
-    write_lessons(scratch / "lessons", read_records(paths.split("train")), tokenizer, params.prompt.format, train.max_length)
+    write_lessons(
+        scratch / "lessons", read_records(paths.split("train")), tokenizer, params.prompt.format, train.max_length
+    )
     lessons = read_lessons(scratch / "lessons")
-    order = [update for update in UpdateSampler(len(lessons), train.batch_size, train.seed) if len(update) == train.batch_size][: options.updates]
+    order = [
+        update
+        for update in UpdateSampler(len(lessons), train.batch_size, train.seed)
+        if len(update) == train.batch_size
+    ][: options.updates]
     with profile(activities=[ProfilerActivity.CPU]) as seen:
         ARMS[options.one](paths.base, tokenizer, lessons, order, train, Clock(), scratch, grouped=False)
     kinds = {name: kind for kind, names in KINDS.items() for name in names}
@@ -127,7 +181,7 @@ def _profile(options: argparse.Namespace, paths: Any, params: Any, train: Any, t
     return dict(sums)
 
 
-def _grown(options: argparse.Namespace, train: Any, tokenizer: Any, scratch: Path) -> dict[str, float]:  # noqa: ANN401
+def _grown(options: argparse.Namespace, train: Any, tokenizer: Any, scratch: Path) -> dict[str, float]:
     import numpy as np
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
@@ -136,14 +190,36 @@ def _grown(options: argparse.Namespace, train: Any, tokenizer: Any, scratch: Pat
 
     length, vocabulary, count = int(options.length), int(options.vocabulary), RECORDS * options.updates
     torch.manual_seed(1)
-    sizes = {"hidden_size": 256, "intermediate_size": 768, "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 64}
-    Qwen3ForCausalLM(Qwen3Config(vocab_size=vocabulary, max_position_embeddings=2048, tie_word_embeddings=True, **sizes)).save_pretrained(scratch / "base")
+    sizes = {
+        "hidden_size": 256,
+        "intermediate_size": 768,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 64,
+    }
+    Qwen3ForCausalLM(
+        Qwen3Config(vocab_size=vocabulary, max_position_embeddings=2048, tie_word_embeddings=True, **sizes)
+    ).save_pretrained(scratch / "base")
     draw = np.random.default_rng(1)
     ids = draw.integers(10, vocabulary, (count, length)).astype(np.int32)
     learned = np.tile(np.arange(length) >= length // 2, (count, 1))
     offsets = np.arange(count + 1, dtype=np.int64) * length
-    lessons = Lessons(ids.reshape(-1), learned.reshape(-1), offsets, learned.sum(axis=1), LessonCounts(kept=count, too_long=0, without_answer=0))
-    settings = train.model_copy(update={"targets": ["all-linear"], "batch_size": RECORDS, "batch_tokens": RECORDS * length, "max_length": length})
+    lessons = Lessons(
+        ids.reshape(-1),
+        learned.reshape(-1),
+        offsets,
+        learned.sum(axis=1),
+        LessonCounts(kept=count, too_long=0, without_answer=0),
+    )
+    settings = train.model_copy(
+        update={
+            "targets": ["all-linear"],
+            "batch_size": RECORDS,
+            "batch_tokens": RECORDS * length,
+            "max_length": length,
+        }
+    )
     clock, order = Clock(), np.arange(count).reshape(-1, RECORDS).tolist()
     ARMS[options.one](scratch / "base", tokenizer, lessons, order, settings, clock, scratch, grouped=False)
     ms = 1000 * (clock.ends[-1] - clock.ends[WARM_UP - 1]) / (options.updates - WARM_UP)

@@ -77,7 +77,13 @@ def _worth_a_retry(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> b
     return not isinstance(state.data, StageRefused)
 
 
-def _stage_task(name: str, publish: Callable[[Paths], None] | None = None, retry_delays: tuple[int, ...] = (), *, publish_refused: bool = False) -> StageTask:
+def _stage_task(
+    name: str,
+    publish: Callable[[Paths], None] | None = None,
+    retry_delays: tuple[int, ...] = (),
+    *,
+    publish_refused: bool = False,
+) -> StageTask:
     """Return the task of a stage; `publish` makes the artifacts of what the stage wrote.
 
     With `publish_refused` also of what it wrote before it refused its input: that explains the refusal.
@@ -119,7 +125,9 @@ def _publish_splits(paths: Paths) -> None:
 
 
 def _publish_data_report(paths: Paths, prepared: reports.Report | None) -> None:
-    text = reports.data_report(read_json(paths.validate_report), prepared, paths.data_docs / "index.html", paths.data_card / "index.html")
+    text = reports.data_report(
+        read_json(paths.validate_report), prepared, paths.data_docs / "index.html", paths.data_card / "index.html"
+    )
     create_markdown_artifact(text, key="data-report")
 
 

@@ -24,7 +24,9 @@ _NOT_FOUND = 127  # a shell's exit code for it
 
 
 @contextlib.contextmanager
-def leashed(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: int | IO[str]) -> Iterator[subprocess.Popen[str]]:
+def leashed(
+    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: int | IO[str]
+) -> Iterator[subprocess.Popen[str]]:
     """Start `command` in a process group of its own; leaving the block ends what still runs of it.
 
     Both its outputs go to `output`: subprocess.PIPE, or an open file.

@@ -60,19 +60,32 @@ def data_report(validated: Report, prepared: Report | None, data_docs: Path, dat
     names = (("받음", "rows"), ("통과", "accepted"), ("고침", "repaired"), ("경고", "warned"), ("격리", "quarantined"))
     parts = [
         "# 데이터 보고서 · Data report",
-        table(("레코드 · records", "수 · count"), [(f"{korean} · {name}", validated.get(name)) for korean, name in names]),
+        table(
+            ("레코드 · records", "수 · count"), [(f"{korean} · {name}", validated.get(name)) for korean, name in names]
+        ),
         "## 규칙별 격리 · Quarantined by rule",
         table(("규칙 · rule", "수 · count"), (validated.get("by_rule") or {}).items()),
         "## 고친 행과 경고 · Repairs and warnings",
-        table(("규칙 · rule", "수 · count"), [*(validated.get("repairs") or {}).items(), *(validated.get("warnings") or {}).items()]),
+        table(
+            ("규칙 · rule", "수 · count"),
+            [*(validated.get("repairs") or {}).items(), *(validated.get("warnings") or {}).items()],
+        ),
         "## 데이터 전체 · The set as a whole",
         table(
             ("규칙 · rule", "대상 · of", "값 · value", "기준 · bound"),
-            [[figure.get(name) for name in ("id", "of", "value", "bound")] for figure in validated.get("data_set") or []],
+            [
+                [figure.get(name) for name in ("id", "of", "value", "bound")]
+                for figure in validated.get("data_set") or []
+            ],
         ),
     ]
     if prepared is not None:
-        parts += ["## 분할 · Splits", _splits(prepared), "## 데이터 카드 · Data card", f"브라우저로 여세요 · Open in a browser:\n\n`{data_card}`"]
+        parts += [
+            "## 분할 · Splits",
+            _splits(prepared),
+            "## 데이터 카드 · Data card",
+            f"브라우저로 여세요 · Open in a browser:\n\n`{data_card}`",
+        ]
     return "\n\n".join([*parts, "## Data Docs", f"브라우저로 여세요 · Open in a browser:\n\n`{data_docs}`"])
 
 
@@ -89,7 +102,10 @@ def score_summary(report: Report) -> str:
 
 def verdict_report(verdict: Report) -> str:
     """Return the Markdown of the gate's decision, with its reasons and the numbers behind them."""
-    reasons = [f"- **{_MARKS.get(reason.get('passed'), _ABSENT)}**\n  - {reason.get('ko')}\n  - {reason.get('en')}" for reason in _reasons(verdict)]
+    reasons = [
+        f"- **{_MARKS.get(reason.get('passed'), _ABSENT)}**\n  - {reason.get('ko')}\n  - {reason.get('en')}"
+        for reason in _reasons(verdict)
+    ]
     numbers = {name: value for name, value in verdict.items() if not _NOT_NUMBERS.search(name) and _is_plain(value)}
     return "\n\n".join(
         [
@@ -171,7 +187,9 @@ def shown(value: object) -> str | int:
 def _splits(prepared: Report) -> str:
     languages = prepared.get("languages") or {}
     rows = [(name, count, languages.get(name)) for name, count in (prepared.get("splits") or {}).items()]
-    left_out = [(f"제외 · left out: {name}", count, None) for name, count in (prepared.get("left_out") or {}).items() if count]
+    left_out = [
+        (f"제외 · left out: {name}", count, None) for name, count in (prepared.get("left_out") or {}).items() if count
+    ]
     return table(("분할 · split", "수 · count", "언어 · languages"), [*rows, *left_out])
 
 

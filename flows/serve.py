@@ -56,9 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m flows.serve", description="Serve instruction-tuning/local. / 배포를 제공합니다.")
-    parser.add_argument("--port", type=int, help="of a local server, instead of the one in PREFECT_API_URL / 로컬 서버의 포트")
-    parser.add_argument("--project", type=Path, default=Path(__file__).parent.parent, help="folder with dvc.yaml / dvc.yaml이 있는 폴더")
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.serve", description="Serve instruction-tuning/local. / 배포를 제공합니다."
+    )
+    parser.add_argument(
+        "--port", type=int, help="of a local server, instead of the one in PREFECT_API_URL / 로컬 서버의 포트"
+    )
+    parser.add_argument(
+        "--project", type=Path, default=Path(__file__).parent.parent, help="folder with dvc.yaml / dvc.yaml이 있는 폴더"
+    )
     return parser
 
 
@@ -86,7 +92,9 @@ def _configure(url: str, home: Path) -> None:
 
 def probe(url: str) -> Literal["prefect", "nothing", "something else"]:
     """Return what answers at the address of an API."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}) if _is_local(url) else urllib.request.ProxyHandler())
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}) if _is_local(url) else urllib.request.ProxyHandler()
+    )
     try:
         with opener.open(f"{url}/health", timeout=5) as response:
             return "prefect" if json.load(response) is True else "something else"
@@ -114,12 +122,29 @@ def _server(url: str, home: Path) -> Iterator[None]:
         yield
         return
     if not _is_local(url):
-        raise ServerUnavailable(f"no Prefect server answers at {url} (PREFECT_API_URL); start it, or unset PREFECT_API_URL for a local one")
+        raise ServerUnavailable(
+            f"no Prefect server answers at {url} (PREFECT_API_URL); start it, or unset PREFECT_API_URL for a local one"
+        )
     if found == "something else":
-        raise ServerUnavailable(f"{_origin(url)} is taken by something that is not a Prefect server; choose another port: python -m flows.serve --port 4201")
+        raise ServerUnavailable(
+            f"{_origin(url)} is taken by something that is not a Prefect server; choose another port: python -m flows.serve --port 4201"
+        )
     log = home / "server.log"
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(urlsplit(url).port or 80)]
-    with log.open("w", encoding="utf-8") as output, leashed(command, cwd=home, env=os.environ, output=output) as process:
+    command = [
+        sys.executable,
+        "-m",
+        "prefect",
+        "server",
+        "start",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(urlsplit(url).port or 80),
+    ]
+    with (
+        log.open("w", encoding="utf-8") as output,
+        leashed(command, cwd=home, env=os.environ, output=output) as process,
+    ):
         print(f"Prefect 서버를 시작합니다 · Starting a Prefect server (log: {log}) ...", flush=True)
         deadline = time.monotonic() + _START_SECONDS
         while probe(url) != "prefect":

@@ -18,7 +18,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def model_params(**changes: Any) -> ModelParams:
-    nothing = {"path": None, "sha256": None, "hub": None, "revision": None, "gguf": None, "scratch": None, "trust_remote_code": None}
+    nothing = {
+        "path": None,
+        "sha256": None,
+        "hub": None,
+        "revision": None,
+        "gguf": None,
+        "scratch": None,
+        "trust_remote_code": None,
+    }
     raw = overlaid(read_yaml(ROOT / "profiles" / "tiny.yaml"), {"model": {**nothing, "name": "tiny", **changes}})
     return parse_params(raw, "test").model
 

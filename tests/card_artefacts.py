@@ -14,9 +14,20 @@ CARD = CardParams(instructions=100, examples=2)
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> `code` | [a](http://evil.example) **b** @someone"
 
 
-def record(instruction: str, output: str, input: str = "", source: str = "films", task: str = "t", **others: Any) -> Record:
+def record(
+    instruction: str, output: str, input: str = "", source: str = "films", task: str = "t", **others: Any
+) -> Record:
     """Return a record of a file with a name of its own."""
-    return make_record(instruction=instruction, input=input, output=output, source=source, task=task, cluster=task, file=f"{source}.json", **others)
+    return make_record(
+        instruction=instruction,
+        input=input,
+        output=output,
+        source=source,
+        task=task,
+        cluster=task,
+        file=f"{source}.json",
+        **others,
+    )
 
 
 TRAIN = [
@@ -31,10 +42,34 @@ TEST = [record("Write a story.", "Once upon a time.", source="poems"), record("�
 NEAR = record("시를 쓰세요!", "가나다라!")
 LEAK = record("Write a  story", "Once upon a time", source="poems")
 RULES = {
-    "output-missing": {"severity": "reject", "reason_ko": "답이 없습니다", "reason_en": "output is missing", "fix_ko": "채우세요", "fix_en": "fill it in"},
-    "personal-phone": {"severity": "reject", "reason_ko": "전화번호가 들어 있습니다", "reason_en": "there is a phone number", "fix_ko": "지우세요", "fix_en": "take it out"},
-    "several-answers": {"severity": "warn", "reason_ko": "답이 여럿입니다", "reason_en": "several answers", "fix_ko": "고르세요", "fix_en": "choose"},
-    "stray-quotes": {"severity": "repair", "reason_ko": "남은 따옴표", "reason_en": "stray quotes", "fix_ko": "고쳤습니다", "fix_en": "mended"},
+    "output-missing": {
+        "severity": "reject",
+        "reason_ko": "답이 없습니다",
+        "reason_en": "output is missing",
+        "fix_ko": "채우세요",
+        "fix_en": "fill it in",
+    },
+    "personal-phone": {
+        "severity": "reject",
+        "reason_ko": "전화번호가 들어 있습니다",
+        "reason_en": "there is a phone number",
+        "fix_ko": "지우세요",
+        "fix_en": "take it out",
+    },
+    "several-answers": {
+        "severity": "warn",
+        "reason_ko": "답이 여럿입니다",
+        "reason_en": "several answers",
+        "fix_ko": "고르세요",
+        "fix_en": "choose",
+    },
+    "stray-quotes": {
+        "severity": "repair",
+        "reason_ko": "남은 따옴표",
+        "reason_en": "stray quotes",
+        "fix_ko": "고쳤습니다",
+        "fix_en": "mended",
+    },
 }
 DRIFT = {
     "id": "drift",
@@ -50,7 +85,9 @@ DRIFT = {
 PHONE = "010-9381-4027"
 
 
-def write_artefacts(root: Path, *, licences: tuple[str, str] = ("CC0-1.0", "Apache-2.0"), text: str = "없는 답") -> Paths:
+def write_artefacts(
+    root: Path, *, licences: tuple[str, str] = ("CC0-1.0", "Apache-2.0"), text: str = "없는 답"
+) -> Paths:
     """Write what the three stages leave: 13 rows read, 12 ingested, 2 quarantined, 1 near-duplicate, 1 leak, 6 train, 2 test.
 
     Args:
@@ -62,11 +99,36 @@ def write_artefacts(root: Path, *, licences: tuple[str, str] = ("CC0-1.0", "Apac
     paths = Paths(root)
     write_json(paths.ingest_report, _manifest(licences))
     write_json(paths.validate_report, _validated())
-    write_rows(paths.quarantine, [_quarantined("output-missing", 7, text, text), _quarantined("personal-phone", 8, f"전화 {PHONE}", PHONE)])
+    write_rows(
+        paths.quarantine,
+        [_quarantined("output-missing", 7, text, text), _quarantined("personal-phone", 8, f"전화 {PHONE}", PHONE)],
+    )
     write_rows(paths.accepted, [record_row(one) for one in (*TRAIN, *TEST, NEAR, LEAK)])
     write_json(paths.prepare_report, _prepared())
-    write_rows(paths.duplicates, [{"id": NEAR.id, "kept": TRAIN[0].id, "kind": "near", "similarity": 0.875, "source": "films", "file": "films.json", "source_row": 3}])
-    leak = {"item": TEST[0].id, "item_task": "t", "record": LEAK.id, "kind": "ngram", "overlap": 1.0, "source": "poems", "file": "poems.json", "source_row": 1}
+    write_rows(
+        paths.duplicates,
+        [
+            {
+                "id": NEAR.id,
+                "kept": TRAIN[0].id,
+                "kind": "near",
+                "similarity": 0.875,
+                "source": "films",
+                "file": "films.json",
+                "source_row": 3,
+            }
+        ],
+    )
+    leak = {
+        "item": TEST[0].id,
+        "item_task": "t",
+        "record": LEAK.id,
+        "kind": "ngram",
+        "overlap": 1.0,
+        "source": "poems",
+        "file": "poems.json",
+        "source_row": 1,
+    }
     write_rows(paths.leaks, [leak])
     for name, records in {"train": TRAIN, "validation": [], "test": TEST, "unseen": []}.items():
         write_rows(paths.split(name), [record_row(one) for one in records])
@@ -89,16 +151,40 @@ def _validated() -> dict[str, Any]:
         "poems": {"rows": 3, "accepted": 3, "quarantined": 0, "repaired": 0, "rules": {}},
     }
     counts = {"rows": 12, "accepted": 10, "quarantined": 2, "repaired": 1, "warned": 1}
-    rules = {"by_rule": {"output-missing": 1, "personal-phone": 1}, "warnings": {"several-answers": 1}, "repairs": {"stray-quotes": 1}, "data_set": [DRIFT], "rules": RULES}
+    rules = {
+        "by_rule": {"output-missing": 1, "personal-phone": 1},
+        "warnings": {"several-answers": 1},
+        "repairs": {"stray-quotes": 1},
+        "data_set": [DRIFT],
+        "rules": RULES,
+    }
     return {"input_sha256": "ab" * 32, **counts, **rules, "by_source": by_source}
 
 
 def _prepared() -> dict[str, Any]:
-    none = dict.fromkeys(("exact_duplicate", "near_duplicate", "leak", "undesirable", "cap", "weight", "replay", "train", "validation", "test", "unseen"), 0)
+    none = dict.fromkeys(
+        (
+            "exact_duplicate",
+            "near_duplicate",
+            "leak",
+            "undesirable",
+            "cap",
+            "weight",
+            "replay",
+            "train",
+            "validation",
+            "test",
+            "unseen",
+        ),
+        0,
+    )
     return {
         "records": 10,
         "splits": {"train": 6, "validation": 0, "test": 2, "unseen": 0},
-        "by_source": {"films": {**none, "accepted": 7, "near_duplicate": 1, "train": 5, "test": 1}, "poems": {**none, "accepted": 3, "leak": 1, "train": 1, "test": 1}},
+        "by_source": {
+            "films": {**none, "accepted": 7, "near_duplicate": 1, "train": 5, "test": 1},
+            "poems": {**none, "accepted": 3, "leak": 1, "train": 1, "test": 1},
+        },
         "languages": {"train": {"ko": 5, "en": 1}, "validation": {}, "test": {"ko": 1, "en": 1}, "unseen": {}},
         "tasks": {"train": {"t": 3, "sentiment": 3}, "validation": {}, "test": {"t": 2}, "unseen": {}},
         "sha256": {"train": "cd" * 32},
@@ -108,5 +194,17 @@ def _prepared() -> dict[str, Any]:
 
 
 def _quarantined(rule: str, row: int, text: str, found: str) -> dict[str, Any]:
-    fault = {"id": rule, "severity": "reject", "field": "output", "found": found, **{name: RULES[rule][name] for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")}}
-    return {"source": "films", "file": "films.json", "source_row": row, "row": {"instruction": "묻는 말", "output": text}, "rules": [fault]}
+    fault = {
+        "id": rule,
+        "severity": "reject",
+        "field": "output",
+        "found": found,
+        **{name: RULES[rule][name] for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")},
+    }
+    return {
+        "source": "films",
+        "file": "films.json",
+        "source_row": row,
+        "row": {"instruction": "묻는 말", "output": text},
+        "rules": [fault],
+    }

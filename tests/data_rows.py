@@ -11,8 +11,26 @@ from seodang.ingest.rows import FIELDS, Row
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 _BARE: Row = {
-    **{"instruction": "무엇인가요?", "input": "", "output": "답입니다.", "system": "", "turns": [], "rejected": "", "desirable": None, "url": ""},
-    **{"language": "ko", "source": "films", "task": "t", "cluster": "c", "choices": [], "role": "any", "file": "films.json", "source_row": 0},
+    **{
+        "instruction": "무엇인가요?",
+        "input": "",
+        "output": "답입니다.",
+        "system": "",
+        "turns": [],
+        "rejected": "",
+        "desirable": None,
+        "url": "",
+    },
+    **{
+        "language": "ko",
+        "source": "films",
+        "task": "t",
+        "cluster": "c",
+        "choices": [],
+        "role": "any",
+        "file": "films.json",
+        "source_row": 0,
+    },
     **{"format": "alpaca", "oversized": [], "original": None},
 }
 

@@ -45,14 +45,18 @@ def free_spec(**others: Any) -> TaskSpec:
 
 
 def records_spec(**others: Any) -> TaskSpec:
-    raw = raw_spec(options={}, prompts={"plain": "{{instruction}}\n{{input}}"}, answer="{{output}}", language=None, **others)
+    raw = raw_spec(
+        options={}, prompts={"plain": "{{instruction}}\n{{input}}"}, answer="{{output}}", language=None, **others
+    )
     return parse_section(TaskSpec, {"name": "films", **raw, "data": {"split": "test", "task": "films"}}, "films.yaml")
 
 
 GOOD, BAD = {"text": "좋다", "label": "1"}, {"text": "나쁘다", "label": "0"}
 
 
-def task_of(spec: TaskSpec, rows: Iterable[Mapping[str, Any]], shelf: Iterable[Mapping[str, Any]] = (), *, folder, seed: int = 1):
+def task_of(
+    spec: TaskSpec, rows: Iterable[Mapping[str, Any]], shelf: Iterable[Mapping[str, Any]] = (), *, folder, seed: int = 1
+):
     """The task of rows that a reader gives."""
     files = {spec.data.file: rows, spec.data.exemplars: shelf}
     for name in filter(None, files):
@@ -61,7 +65,9 @@ def task_of(spec: TaskSpec, rows: Iterable[Mapping[str, Any]], shelf: Iterable[M
 
 
 def film(text: str, output: str, choices: tuple[str, ...] = ("부정", "긍정"), task: str = "films"):
-    return make_record(instruction="감정은?", input=text, output=output, choices=choices, source="s", task=task, cluster="c")
+    return make_record(
+        instruction="감정은?", input=text, output=output, choices=choices, source="s", task=task, cluster="c"
+    )
 
 
 __all__ = ["BAD", "GOOD", "film", "free_spec", "raw_spec", "records_spec", "records_task", "spec", "task_of"]

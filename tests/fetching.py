@@ -36,4 +36,7 @@ def refused(root: Path, path: str, **changes: Any) -> str:
 
 def everything_under(folder: Path) -> str:
     """Return all names and contents below a folder as one text."""
-    return "\n".join([str(path) for path in folder.rglob("*")] + [path.read_text("utf-8", "replace") for path in folder.rglob("*") if path.is_file()])
+    return "\n".join(
+        [str(path) for path in folder.rglob("*")]
+        + [path.read_text("utf-8", "replace") for path in folder.rglob("*") if path.is_file()]
+    )

@@ -18,7 +18,9 @@ class Site:
     """What a server gives, how it fails, and what it was asked."""
 
     files: dict[str, bytes] = field(default_factory=dict)
-    failures: list[int | str] = field(default_factory=list)  # of the next answers: a status; "cut": half of the body; "drop": no answer
+    failures: list[int | str] = field(
+        default_factory=list
+    )  # of the next answers: a status; "cut": half of the body; "drop": no answer
     ranges: bool = True
     asked: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, Range
     authorization: list[str] = field(default_factory=list)
@@ -32,7 +34,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(site: Site, answering: type[BaseHTTPRequestHandler] | None = None, context: ssl.SSLContext | None = None) -> Iterator[Site]:
+def serving(
+    site: Site, answering: type[BaseHTTPRequestHandler] | None = None, context: ssl.SSLContext | None = None
+) -> Iterator[Site]:
     server = _Server(("127.0.0.1", 0), answering or _handler(site))
     if context:
         server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -135,7 +139,10 @@ def hub(dataset: Dataset, token: str = "hf_loopback") -> Iterator[Site]:
                 self.give(404, b"{}", {"X-Error-Code": "RevisionNotFound", "X-Error-Message": "Invalid rev id"})
                 return
             files = dataset.commits[commit]
-            tree = [{"type": "file", "path": path, "size": len(body), "oid": f"{hash(body):x}"} for path, body in files.items()]
+            tree = [
+                {"type": "file", "path": path, "size": len(body), "oid": f"{hash(body):x}"}
+                for path, body in files.items()
+            ]
             about = {"id": dataset.name, "sha": commit, "siblings": [{"rfilename": path} for path in files]}
             self.give(200, json.dumps(tree if kind == "tree" else about).encode(), {"Content-Type": "application/json"})
 

@@ -49,12 +49,25 @@ class ModelHub:
             def _file(self, name: str, asked: str) -> None:
                 body = hub.files[name]
                 start = int(asked.removeprefix("bytes=").partition("-")[0]) if asked else 0
-                headers = {"ETag": f'"{hashlib.sha1(body).hexdigest()}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
-                cut, hub.cut_after = (hub.cut_after, None) if self.command == "GET" and name.endswith(".safetensors") else (None, hub.cut_after)
+                headers = {
+                    "ETag": f'"{hashlib.sha1(body).hexdigest()}"',
+                    "X-Repo-Commit": COMMIT,
+                    "Accept-Ranges": "bytes",
+                }
+                cut, hub.cut_after = (
+                    (hub.cut_after, None)
+                    if self.command == "GET" and name.endswith(".safetensors")
+                    else (None, hub.cut_after)
+                )
                 if self.command == "GET" and name.endswith(".safetensors") and hub.stall_after is not None:
                     self._stall(body[: hub.stall_after], len(body), headers)
                     return
-                self.give(206 if start else 200, body[start:], headers | ({"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"} if start else {}), sent=cut)
+                self.give(
+                    206 if start else 200,
+                    body[start:],
+                    headers | ({"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"} if start else {}),
+                    sent=cut,
+                )
 
             def _stall(self, body: bytes, whole: int, headers: dict[str, str]) -> None:
                 self.send_response(200)
@@ -73,9 +86,15 @@ class ModelHub:
         entries = []
         for name, body in self.files.items():
             size = self.announced.get(name, len(body))
-            large = {"lfs": {"oid": hashlib.sha256(body).hexdigest(), "size": size, "pointerSize": 130}} if name.endswith((".safetensors", ".bin")) else {}
+            large = (
+                {"lfs": {"oid": hashlib.sha256(body).hexdigest(), "size": size, "pointerSize": 130}}
+                if name.endswith((".safetensors", ".bin"))
+                else {}
+            )
             entries.append({"type": "file", "path": name, "size": size, "oid": hashlib.sha1(body).hexdigest(), **large})
         return [*entries, {"type": "directory", "path": "original", "oid": "0" * 40}]
 
     def fetched(self) -> list[str]:
-        return [path.rpartition("/")[2] for method, path, _ in self.site.asked if method == "GET" and "/resolve/" in path]
+        return [
+            path.rpartition("/")[2] for method, path, _ in self.site.asked if method == "GET" and "/resolve/" in path
+        ]

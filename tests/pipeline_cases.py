@@ -18,9 +18,17 @@ from seodang.config.load import overlaid, read_yaml
 ROOT = Path(__file__).resolve().parents[1]
 SMALL: dict[str, Any] = {
     "model": {"name": "tinier", "source": "path", "path": "models/primer-base", "sha256": None},
-    "ingest": {"primer": {"seed": 1, "sentiment_per_language": 20, "classification_per_language": 6, "open_per_language": 4}},
+    "ingest": {
+        "primer": {"seed": 1, "sentiment_per_language": 20, "classification_per_language": 6, "open_per_language": 4}
+    },
     "train": {"epochs": 1.0, "rank": 4, "alpha": 8, "max_length": 96, "log_every": 1, "minimum_end_share": 0.0},
-    "evaluate": {"items_per_task": 3, "generated_per_task": 1, "max_new_tokens": 4, "shots": [0, 1], "base_formats": ["koalpaca"]},
+    "evaluate": {
+        "items_per_task": 3,
+        "generated_per_task": 1,
+        "max_new_tokens": 4,
+        "shots": [0, 1],
+        "base_formats": ["koalpaca"],
+    },
     # No model reaches 1.01 times perfect: the verdict is known before it runs.
     "gate": {"minimum_items": 1, "resamples": 1000, "floors": [{"metric": "accuracy", "minimum": 2.0, "tasks": []}]},
 }
@@ -28,13 +36,25 @@ SMALL: dict[str, Any] = {
 
 def environment(project: Path) -> dict[str, str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "BENTOML_HOME": str(project / "bentoml"), "DVC_NO_ANALYTICS": "1", "PYTHONPATH": str(ROOT)}
+    return {
+        **os.environ,
+        "PATH": path,
+        "BENTOML_HOME": str(project / "bentoml"),
+        "DVC_NO_ANALYTICS": "1",
+        "PYTHONPATH": str(ROOT),
+    }
 
 
 def command(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run one of the environment's commands in the project."""
     return subprocess.run(
-        [str(Path(sys.executable).parent / words[0]), *words[1:]], cwd=project, env=environment(project), capture_output=True, text=True, timeout=500, check=False
+        [str(Path(sys.executable).parent / words[0]), *words[1:]],
+        cwd=project,
+        env=environment(project),
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
     )
 
 

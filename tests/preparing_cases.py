@@ -11,7 +11,14 @@ from seodang.preparation.features import Traits, survey
 from seodang.preparation.minhash import Sketches, bands_for
 from seodang.records import Record, make_record
 
-DUPLICATES = {"threshold": 0.8, "shingle_ko": 3, "shingle_en": 5, "permutations": 128, "min_characters": 40, "template_after": 20}
+DUPLICATES = {
+    "threshold": 0.8,
+    "shingle_ko": 3,
+    "shingle_en": 5,
+    "permutations": 128,
+    "min_characters": 40,
+    "template_after": 20,
+}
 LEAKS = {"words": 13, "characters_ko": 30, "threshold": 0.8}
 
 
@@ -26,13 +33,18 @@ def prepare_params(**changes: Any) -> PrepareParams:
         "replay_share": 0.0,
         "card": {"instructions": 10, "examples": 1},
     }
-    sections = {"duplicates": {**DUPLICATES, **changes.pop("duplicates", {})}, "leaks": {**LEAKS, **changes.pop("leaks", {})}}
+    sections = {
+        "duplicates": {**DUPLICATES, **changes.pop("duplicates", {})},
+        "leaks": {**LEAKS, **changes.pop("leaks", {})},
+    }
     return PrepareParams.model_validate({**usual, **sections, **changes})
 
 
 def record(instruction: str, input: str = "", output: str = "예", **others: Any) -> Record:
     """Return a record of the source "s" and the task "t"."""
-    return make_record(instruction=instruction, input=input, output=output, **{"source": "s", "task": "t", "cluster": "t", **others})
+    return make_record(
+        instruction=instruction, input=input, output=output, **{"source": "s", "task": "t", "cluster": "t", **others}
+    )
 
 
 def surveyed(records: list[Record], prepare: PrepareParams, folder: Path) -> tuple[Traits, list[int], Removed]:

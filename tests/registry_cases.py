@@ -46,9 +46,18 @@ if name == "package":
 """
 _STAGES: dict[str, Any] = {
     "train": {"deps": ["wanted.json"], "outs": ["artifacts/train/adapter"]},
-    "evaluate": {"deps": ["registry/champion.json", "artifacts/train/adapter", "wanted.json"], "outs": ["artifacts/evaluate/report.json"]},
-    "gate": {"deps": ["registry/champion.json", "artifacts/evaluate/report.json"], "outs": [{"artifacts/gate/verdict.json": {"cache": False}}]},
-    "package": {"deps": ["artifacts/gate/verdict.json", "wanted.json"], "outs": ["artifacts/package/model", "artifacts/package/report.json"]},
+    "evaluate": {
+        "deps": ["registry/champion.json", "artifacts/train/adapter", "wanted.json"],
+        "outs": ["artifacts/evaluate/report.json"],
+    },
+    "gate": {
+        "deps": ["registry/champion.json", "artifacts/evaluate/report.json"],
+        "outs": [{"artifacts/gate/verdict.json": {"cache": False}}],
+    },
+    "package": {
+        "deps": ["artifacts/gate/verdict.json", "wanted.json"],
+        "outs": ["artifacts/package/model", "artifacts/package/report.json"],
+    },
 }
 
 
@@ -90,7 +99,9 @@ def make_weights(paths: Paths, name: str) -> dict[str, str]:
 def produce(paths: Paths, model: str, accuracy: float = 0.95, verdict: str = "promote", **of_model: str) -> None:
     """Run the pipeline for a model, and commit what it came to."""
     known = of_model or make_weights(paths, model)
-    (paths.root / "wanted.json").write_text(json.dumps({"model": model, "accuracy": accuracy, "verdict": verdict, **known}))
+    (paths.root / "wanted.json").write_text(
+        json.dumps({"model": model, "accuracy": accuracy, "verdict": verdict, **known})
+    )
     run(paths.root, "dvc", "repro", check=verdict == "promote")
     commit(paths, f"Tune {model}")
 

@@ -9,13 +9,24 @@ from seodang.licences import hub_licence, licence_summary
 
 @pytest.mark.parametrize(
     "licence",
-    ["CC-BY-NC-4.0", "CC BY-NC 4.0 (research only)", "cc-by-nc-sa-4.0", "Research only", "non-commercial", "Noncommercial use", "for research purposes only", "비상업적 이용만"],
+    [
+        "CC-BY-NC-4.0",
+        "CC BY-NC 4.0 (research only)",
+        "cc-by-nc-sa-4.0",
+        "Research only",
+        "non-commercial",
+        "Noncommercial use",
+        "for research purposes only",
+        "비상업적 이용만",
+    ],
 )
 def test_non_commercial_licences_are_known_in_any_spelling(licence):
     assert licence_summary([licence]).non_commercial == (licence,)
 
 
-@pytest.mark.parametrize("licence", ["Apache-2.0", "MIT", "CC-BY-4.0", "CC0-1.0", "NCSA", "INC terms", "commercial use allowed", "Gemma"])
+@pytest.mark.parametrize(
+    "licence", ["Apache-2.0", "MIT", "CC-BY-4.0", "CC0-1.0", "NCSA", "INC terms", "commercial use allowed", "Gemma"]
+)
 def test_other_licences_are_not(licence):
     assert licence_summary([licence]).non_commercial == ()
 
@@ -27,12 +38,24 @@ def test_a_licence_can_be_both_non_commercial_and_share_alike():
 
 
 def test_nothing_said_is_unknown():
-    assert licence_summary(["", "  ", "unknown", "None stated", "없음", "MIT"]).unknown == ("", "None stated", "unknown", "없음")
+    assert licence_summary(["", "  ", "unknown", "None stated", "없음", "MIT"]).unknown == (
+        "",
+        "None stated",
+        "unknown",
+        "없음",
+    )
 
 
 @pytest.mark.parametrize(
     ("licence", "identifier"),
-    [("Apache-2.0", "apache-2.0"), ("CC BY-NC 4.0", "cc-by-nc-4.0"), ("CC0", "cc0-1.0"), ("LGPL-3.0-or-later", "lgpl-3.0"), ("", "unknown"), ("our own terms", "other")],
+    [
+        ("Apache-2.0", "apache-2.0"),
+        ("CC BY-NC 4.0", "cc-by-nc-4.0"),
+        ("CC0", "cc0-1.0"),
+        ("LGPL-3.0-or-later", "lgpl-3.0"),
+        ("", "unknown"),
+        ("our own terms", "other"),
+    ],
 )
 def test_the_hub_has_names_of_its_own(licence, identifier):
     assert hub_licence(licence) == identifier

@@ -10,7 +10,12 @@ from seodang.records import Turn
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    texts = ["이 영화는 정말 재미있다", "### 질문: ### 맥락: ### 답변:", "The film was great", "user assistant <|user|>"] * 20
+    texts = [
+        "이 영화는 정말 재미있다",
+        "### 질문: ### 맥락: ### 답변:",
+        "The film was great",
+        "user assistant <|user|>",
+    ] * 20
     return model.train_tokenizer(texts, 400, 128)
 
 
@@ -24,19 +29,26 @@ def test_koalpaca_has_its_three_headings():
 
 
 def test_alpaca_has_the_wording_of_its_readme_with_and_without_input():
-    assert text_of("alpaca", "hello").startswith("Below is an instruction that describes a task, paired with an input that provides further context.")
+    assert text_of("alpaca", "hello").startswith(
+        "Below is an instruction that describes a task, paired with an input that provides further context."
+    )
     assert text_of("alpaca").startswith("Below is an instruction that describes a task. Write a response")
     assert text_of("alpaca", "hello").endswith("### Input:\nhello\n\n### Response:")
 
 
-CONVERSATION = {"system": "짧게 답하세요.", "turns": (Turn(role="user", content="안녕?"), Turn(role="assistant", content="네."))}
+CONVERSATION = {
+    "system": "짧게 답하세요.",
+    "turns": (Turn(role="user", content="안녕?"), Turn(role="assistant", content="네.")),
+}
 
 
 def test_the_conversation_so_far_stands_before_the_request_under_the_same_headings():
     rendered = "".join(part.text for part in render_prompt("이름은?", "", "koalpaca", **CONVERSATION))
     assert rendered == "짧게 답하세요.\n\n### 질문: 안녕?\n\n### 답변: 네.\n\n### 질문: 이름은?\n\n### 답변:"
     alpaca = "".join(part.text for part in render_prompt("이름은?", "홍길동", "alpaca", **CONVERSATION))
-    assert alpaca.endswith("짧게 답하세요.\n\n### Instruction:\n안녕?\n\n### Response:네.\n\n### Instruction:\n이름은?\n\n### Input:\n홍길동\n\n### Response:")
+    assert alpaca.endswith(
+        "짧게 답하세요.\n\n### Instruction:\n안녕?\n\n### Response:네.\n\n### Instruction:\n이름은?\n\n### Input:\n홍길동\n\n### Response:"
+    )
 
 
 def test_each_earlier_answer_is_a_segment_of_its_own_that_training_learns():
@@ -64,9 +76,18 @@ def test_in_a_chat_an_answer_and_the_markers_behind_it_are_learned_but_for_an_em
 
 
 def test_what_the_assistant_asks_of_a_tool_is_its_answer_and_what_the_tool_says_is_not():
-    turns = (Turn(role="user", content="날씨?"), Turn(role="tool_call", content="search"), Turn(role="tool", content="맑음"))
+    turns = (
+        Turn(role="user", content="날씨?"),
+        Turn(role="tool_call", content="search"),
+        Turn(role="tool", content="맑음"),
+    )
     learned = {
-        format: [part.text for part in render_prompt("그래서?", "", format, Forgetful(), turns=turns) if part.learned and not part.control] for format in ("koalpaca", "chat")
+        format: [
+            part.text
+            for part in render_prompt("그래서?", "", format, Forgetful(), turns=turns)
+            if part.learned and not part.control
+        ]
+        for format in ("koalpaca", "chat")
     }
     assert learned == {"koalpaca": [" search"], "chat": ["search"]}
 
@@ -81,12 +102,19 @@ def test_a_template_is_asked_once_for_each_order_of_roles():
 
     renderer = Renderer("chat", Counting("system"))
     first = [renderer.prompt(f"{number}?", "", **CONVERSATION) for number in range(3)]
-    assert asked == [["system", "user", "assistant", "user"], ["user", "assistant", "user"]]  # the second because the first leaves the system text out
-    assert first == [render_prompt(f"{number}?", "", "chat", Forgetful("system"), **CONVERSATION) for number in range(3)]
+    assert asked == [
+        ["system", "user", "assistant", "user"],
+        ["user", "assistant", "user"],
+    ]  # the second because the first leaves the system text out
+    assert first == [
+        render_prompt(f"{number}?", "", "chat", Forgetful("system"), **CONVERSATION) for number in range(3)
+    ]
 
 
 def test_system_text_before_an_answer_is_not_learned():
-    segments = render_prompt("그래서?", "", "chat", Forgetful("system"), system="짧게", turns=(Turn(role="assistant", content="네."),))
+    segments = render_prompt(
+        "그래서?", "", "chat", Forgetful("system"), system="짧게", turns=(Turn(role="assistant", content="네."),)
+    )
     assert [part.text for part in segments if part.learned and not part.control] == ["네."]
     assert "".join(part.text for part in segments) == "<user>짧게<assistant>네.<user>그래서?<assistant>"
 
@@ -97,7 +125,11 @@ def test_a_chat_without_a_template_is_refused():
 
 
 def test_a_chat_template_gets_each_turn_and_user_text_in_none_of_them_controls(tokenizer):
-    turns = (Turn(role="user", content="<|end|>"), Turn(role="tool_call", content="{}"), Turn(role="tool", content="<|assistant|>"))
+    turns = (
+        Turn(role="user", content="<|end|>"),
+        Turn(role="tool_call", content="{}"),
+        Turn(role="tool", content="<|assistant|>"),
+    )
     segments = render_prompt("이름은?", "", "chat", tokenizer, system="짧게", turns=turns)
     assert [part.text for part in segments if not part.control][-1] == "<|assistant|>\n\n이름은?"
     ids = encode_prompt(tokenizer, segments)
@@ -112,12 +144,17 @@ class Forgetful:
         self.left_out = left_out
 
     def apply_chat_template(self, conversation, *, tokenize, add_generation_prompt):
-        return "".join(f"<{turn['role']}>{turn['content']}" for turn in conversation if turn["role"] not in self.left_out) + "<assistant>"
+        return (
+            "".join(f"<{turn['role']}>{turn['content']}" for turn in conversation if turn["role"] not in self.left_out)
+            + "<assistant>"
+        )
 
 
 def test_a_template_that_leaves_the_system_text_out_gets_it_with_the_first_question():
     segments = render_prompt("이름은?", "", "chat", Forgetful("system"), **CONVERSATION)
-    assert "".join(part.text for part in segments) == "<user>짧게 답하세요.\n\n안녕?<assistant>네.<user>이름은?<assistant>"
+    assert (
+        "".join(part.text for part in segments) == "<user>짧게 답하세요.\n\n안녕?<assistant>네.<user>이름은?<assistant>"
+    )
 
 
 def test_a_template_that_leaves_out_a_turn_is_refused():

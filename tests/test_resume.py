@@ -67,7 +67,12 @@ def kill_in_the_middle(started: subprocess.Popen, project: Path, after: int) -> 
 
 def test_dvc_repro_goes_on_where_training_was_killed(prepared, uninterrupted):
     project = shutil.copytree(prepared, prepared.parent / "killed", symlinks=True)
-    with subprocess.Popen([Path(sys.executable).parent / "dvc", "repro", "--single-item", "train"], cwd=project, env=environment(project), stderr=subprocess.PIPE) as started:
+    with subprocess.Popen(
+        [Path(sys.executable).parent / "dvc", "repro", "--single-item", "train"],
+        cwd=project,
+        env=environment(project),
+        stderr=subprocess.PIPE,
+    ) as started:
         kill_in_the_middle(started, project, random.randint(1, 8) * 5)
         started.communicate()
     assert started.returncode != 0
@@ -81,8 +86,17 @@ def test_dvc_repro_goes_on_where_training_was_killed(prepared, uninterrupted):
 
 def test_prefect_retries_a_killed_training_which_goes_on(prepared, uninterrupted):
     project = shutil.copytree(prepared, prepared.parent / "retried", symlinks=True)
-    env = {name: value for name, value in environment(project).items() if not name.startswith("PREFECT")} | {"PREFECT_HOME": str(project / ".seodang" / "client")}
-    with subprocess.Popen([sys.executable, "-c", FLOW, str(project)], cwd=project, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as started:
+    env = {name: value for name, value in environment(project).items() if not name.startswith("PREFECT")} | {
+        "PREFECT_HOME": str(project / ".seodang" / "client")
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", FLOW, str(project)],
+        cwd=project,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as started:
         kill_in_the_middle(started, project, random.randint(1, 8) * 5)
         output, _ = started.communicate(timeout=300)
     assert started.returncode == 0, output

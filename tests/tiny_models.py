@@ -87,7 +87,10 @@ def make_packaged_model(folder: Path, format: Any = "koalpaca", max_new_tokens: 
         fingerprint=fingerprint(format, tokenizer),  # type: ignore[arg-type]
         end_id=end_id(tokenizer, format),
         max_new_tokens=max_new_tokens,
-        lineage={"verdict": {"verdict": "promote"}, "sources": [{"name": "서당 primer", "licence": "Apache-2.0", "files": []}]},
+        lineage={
+            "verdict": {"verdict": "promote"},
+            "sources": [{"name": "서당 primer", "licence": "Apache-2.0", "files": []}],
+        },
     )
     write_card(folder, card)
     return folder
@@ -118,7 +121,15 @@ def use_bentoml_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from bentoml._internal.configuration.containers import BentoMLContainer
     from simple_di import sentinel
 
-    for name in ("bentoml_home", "bento_store_dir", "tmp_bento_store_dir", "model_store_dir", "bento_store", "tmp_bento_store", "model_store"):
+    for name in (
+        "bentoml_home",
+        "bento_store_dir",
+        "tmp_bento_store_dir",
+        "model_store_dir",
+        "bento_store",
+        "tmp_bento_store",
+        "model_store",
+    ):
         monkeypatch.setattr(getattr(BentoMLContainer, name), "_cache", sentinel)
 
 

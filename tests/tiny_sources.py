@@ -34,13 +34,22 @@ def file_source(name: str, path: str | None, **changes: Any) -> dict[str, Any]:
 
 
 def rows_of(
-    folder: Path, objects: list[Any] | str, *, file: str = "data.json", format: Any = "auto", columns: Any = None, table: Any = None, limit: int = 1000
+    folder: Path,
+    objects: list[Any] | str,
+    *,
+    file: str = "data.json",
+    format: Any = "auto",
+    columns: Any = None,
+    table: Any = None,
+    limit: int = 1000,
 ) -> list[dict[str, Any]]:
     """The rows of a file that holds these objects, or this text."""
     path = folder / file
     path.write_text(objects if isinstance(objects, str) else json.dumps(objects, ensure_ascii=False), "utf-8")
     template = None if table is None else TableTemplate.model_validate(table)
-    return list(file_rows(path, file, format=format, columns=columns, table=template, name="films", max_field_characters=limit))
+    return list(
+        file_rows(path, file, format=format, columns=columns, table=template, name="films", max_field_characters=limit)
+    )
 
 
 def texts(rows: list[dict[str, Any]]) -> list[tuple[Any, Any, Any]]:
@@ -49,4 +58,8 @@ def texts(rows: list[dict[str, Any]]) -> list[tuple[Any, Any, Any]]:
 
 def talk(row: dict[str, Any]) -> list[tuple[str, str]]:
     """Everything that is said in a row, with who says it."""
-    return [*((turn["role"], turn["content"]) for turn in row["turns"]), ("asked", row["instruction"]), ("answered", row["output"])]
+    return [
+        *((turn["role"], turn["content"]) for turn in row["turns"]),
+        ("asked", row["instruction"]),
+        ("answered", row["output"]),
+    ]

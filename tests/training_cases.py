@@ -43,7 +43,14 @@ def records(count: int) -> list[Record]:
         output = "긍정" if number % 2 else "Good morning"
         made.append(
             Record(
-                id=record_id(instruction, input, output), instruction=instruction, input=input, output=output, language="ko", source="test", task="sentiment", cluster="sentiment"
+                id=record_id(instruction, input, output),
+                instruction=instruction,
+                input=input,
+                output=output,
+                language="ko",
+                source="test",
+                task="sentiment",
+                cluster="sentiment",
             )
         )
     return made
@@ -88,12 +95,18 @@ def run_killed(base: Path, folder: Path, train: TrainParams, update: int | None,
     killer = "KillAtEnd()" if update is None else f"KillAt({update})"
     call = f"from training_cases import *; run_training(Path({str(base)!r}), Path({str(folder)!r}), TrainParams.model_validate({train.model_dump()!r}), {count}, [{killer}])"
     done = subprocess.run(
-        [sys.executable, "-c", call], cwd=Path(__file__).parent, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+        [sys.executable, "-c", call],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
-def run_training(base: Path, folder: Path, train: TrainParams, count: int = 16, callbacks: Sequence[TrainerCallback] = ()) -> Outcome:
+def run_training(
+    base: Path, folder: Path, train: TrainParams, count: int = 16, callbacks: Sequence[TrainerCallback] = ()
+) -> Outcome:
     """Train on `count` records, in `folder`: adapter, live, run."""
     tokenizer = load_tokenizer(base)
     splits = Splits(lessons_of(base, folder / "train", count), lessons_of(base, folder / "validation", 5))
@@ -127,7 +140,9 @@ def run_together(base: Path, cases: Mapping[Path, TrainParams], count: int = 16)
     return {folder: pickle.loads((folder / "outcome").read_bytes()) for folder in cases}
 
 
-def _take_part(base: Path, cases: Mapping[Path, TrainParams], count: int, callbacks: Sequence[TrainerCallback] = ()) -> None:
+def _take_part(
+    base: Path, cases: Mapping[Path, TrainParams], count: int, callbacks: Sequence[TrainerCallback] = ()
+) -> None:
     for folder, train in cases.items():
         outcome = run_training(base, folder, train, count, callbacks)
         if is_first():
@@ -136,7 +151,10 @@ def _take_part(base: Path, cases: Mapping[Path, TrainParams], count: int, callba
 
 def curve(folder: Path, name: str) -> list[float]:
     """Return the values of a curve that a run in this folder logged."""
-    return [float(line.split("\t")[-1]) for line in (folder / "live" / "plots" / "metrics" / f"{name}.tsv").read_text().splitlines()[1:]]
+    return [
+        float(line.split("\t")[-1])
+        for line in (folder / "live" / "plots" / "metrics" / f"{name}.tsv").read_text().splitlines()[1:]
+    ]
 
 
 @contextmanager

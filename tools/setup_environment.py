@@ -30,7 +30,10 @@ def main() -> int:
     if STAMP.exists() and STAMP.read_text() == wanted:
         return 0
     if sys.version_info < OLDEST:
-        print(f"seodang needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {sys.version.split()[0]}. Try: make PYTHON=python3.11", file=sys.stderr)
+        print(
+            f"seodang needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {sys.version.split()[0]}. Try: make PYTHON=python3.11",
+            file=sys.stderr,
+        )
         return 2
     started = time.monotonic()
     print(f"setting up {VENV.name} from {LOCK.name} (once) / 환경을 준비합니다 (처음 한 번)", flush=True)
@@ -78,7 +81,11 @@ def _install() -> bool:
             apart.terminate()
         if not heavy:
             print(log.read_text()[-2000:], file=sys.stderr)
-        return others and heavy and _finished(subprocess.Popen([*quickly, "--no-build-isolation", "--quiet", "-e", str(ROOT)]), "seodang")
+        return (
+            others
+            and heavy
+            and _finished(subprocess.Popen([*quickly, "--no-build-isolation", "--quiet", "-e", str(ROOT)]), "seodang")
+        )
 
 
 def _finished(process: subprocess.Popen[bytes], name: str) -> bool:
@@ -91,7 +98,10 @@ def _finished(process: subprocess.Popen[bytes], name: str) -> bool:
             print(f"  installing {name}: {time.monotonic() - started:.0f} s", flush=True)
             continue
         if code != 0:
-            print(f"installing {name} failed (exit code {code}); check the network and run the same command again", file=sys.stderr)
+            print(
+                f"installing {name} failed (exit code {code}); check the network and run the same command again",
+                file=sys.stderr,
+            )
         return code == 0
 
 

@@ -18,7 +18,10 @@ _HEAD = "# Written by tools/write_check_yaml.py from profiles/tiny.yaml: what `s
 def content() -> str:
     """Return the file's text."""
     profile = yaml.safe_load((ROOT / "profiles" / "tiny.yaml").read_text("utf-8"))
-    sections = {"max_field_characters": profile["ingest"]["max_field_characters"], "expectations": profile["expectations"]}
+    sections = {
+        "max_field_characters": profile["ingest"]["max_field_characters"],
+        "expectations": profile["expectations"],
+    }
     return _HEAD + yaml.safe_dump(sections, allow_unicode=True, sort_keys=False, width=200)
 
 

@@ -39,19 +39,35 @@ def templates_of(code: list[str]) -> list[str]:
 
 def curve_plots() -> list[dict[str, Any]]:
     """Return the plots of stage `train`: one for each curve that every run logs."""
-    return [{_curve_file(curve): {"x": "step", "title": f"{curve.en} / {curve.ko}", "x_label": "updates"} | ({"y_label": curve.unit} if curve.unit else {})} for curve in EVERY_RUN]
+    return [
+        {
+            _curve_file(curve): {"x": "step", "title": f"{curve.en} / {curve.ko}", "x_label": "updates"}
+            | ({"y_label": curve.unit} if curve.unit else {})
+        }
+        for curve in EVERY_RUN
+    ]
 
 
 def loss_plot() -> dict[str, Any]:
     """Return the plot that lays both losses over one another."""
     losses = {_curve_file(curve): curve.name for curve in (TRAIN_LOSS, VALIDATION_LOSS)}
-    return {"loss": {"x": "step", "y": losses, "title": "Loss / 손실", "x_label": "updates", "y_label": TRAIN_LOSS.unit}}
+    return {
+        "loss": {"x": "step", "y": losses, "title": "Loss / 손실", "x_label": "updates", "y_label": TRAIN_LOSS.unit}
+    }
 
 
 def shots_plot() -> dict[str, Any]:
     """Return the plot of the base over the number of exemplars, with the tuned model's line."""
     table = str(Paths(Path()).shots_table)
-    return {"exemplars": {"x": "shots", "y": {table: ["base", "tuned"]}, "title": "Base by exemplars / 예시 수에 따른 베이스", "x_label": "exemplars", "y_label": "accuracy"}}
+    return {
+        "exemplars": {
+            "x": "shots",
+            "y": {table: ["base", "tuned"]},
+            "title": "Base by exemplars / 예시 수에 따른 베이스",
+            "x_label": "exemplars",
+            "y_label": "accuracy",
+        }
+    }
 
 
 def _name(output: str | dict[str, Any]) -> str:

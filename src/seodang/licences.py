@@ -12,9 +12,28 @@ _NON_COMMERCIAL: Final = re.compile(
     r"(?<![a-z])nc(?![a-z])|non[- ]?commercial|research[- ]?only|(?<![a-z])only for research|research (?:use|purposes?) only|academic[- ](?:use )?only|비상업|비영리|연구용|연구 목적",
     re.IGNORECASE,
 )
-_SHARE_ALIKE: Final = re.compile(r"(?<![a-z])sa(?![a-z])|share[- ]?alike|(?<![a-z])(?:[al]?gpl|odbl|cdla-sharing)|동일조건", re.IGNORECASE)
+_SHARE_ALIKE: Final = re.compile(
+    r"(?<![a-z])sa(?![a-z])|share[- ]?alike|(?<![a-z])(?:[al]?gpl|odbl|cdla-sharing)|동일조건", re.IGNORECASE
+)
 _UNKNOWN: Final = frozenset(
-    {"", "-", "?", "none", "none stated", "not stated", "unknown", "unlicensed", "other", "tbd", "n/a", "noassertion", "미상", "없음", "모름", "알 수 없음"}
+    {
+        "",
+        "-",
+        "?",
+        "none",
+        "none stated",
+        "not stated",
+        "unknown",
+        "unlicensed",
+        "other",
+        "tbd",
+        "n/a",
+        "noassertion",
+        "미상",
+        "없음",
+        "모름",
+        "알 수 없음",
+    }
 )
 # Identifiers of the Hugging Face Hub's dataset cards: https://huggingface.co/docs/hub/repositories-licenses
 _HUB: Final = frozenset(

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from seodang.config import PromptFormat
 from seodang.records import Record, Turn
@@ -30,7 +30,10 @@ class _Wording:
 _WORDINGS = {
     "alpaca": _Wording(
         heads=(_ALPACA_PAIRED, _ALPACA_HEAD.format(pairing="")),
-        requests=("### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:", "### Instruction:\n{instruction}\n\n### Response:"),
+        requests=(
+            "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:",
+            "### Instruction:\n{instruction}\n\n### Response:",
+        ),
         user="### Instruction:\n",
         assistant="### Response:",
         tool="### Input:\n",
@@ -44,7 +47,9 @@ _WORDINGS = {
         tool="### 맥락: ",
     ),
     # The bare request, for a base model that was never tuned to a format.
-    "plain": _Wording(heads=("", ""), requests=("{instruction}\n{input}\n", "{instruction}"), user="", assistant="", tool=""),
+    "plain": _Wording(
+        heads=("", ""), requests=("{instruction}\n{input}\n", "{instruction}"), user="", assistant="", tool=""
+    ),
 }
 
 # What stands between the prompt and the answer. It belongs to the answer's side, because
@@ -60,14 +65,19 @@ _SLOT = "\ue000{}\ue001"
 _PROBES: tuple[dict[str, Any], ...] = (
     {"instruction": "가나다 ABC?", "input": ""},
     {"instruction": "가나다 ABC?", "input": "라마바 DEF."},
-    {"instruction": "가?", "input": "", "system": "나.", "turns": (Turn(role="user", content="다?"), Turn(role="assistant", content="라."))},
+    {
+        "instruction": "가?",
+        "input": "",
+        "system": "나.",
+        "turns": (Turn(role="user", content="다?"), Turn(role="assistant", content="라.")),
+    },
 )
 
 
 class ChatTemplate(Protocol):
     """What a tokenizer offers to render its model's own chat template."""
 
-    def apply_chat_template(self, conversation: list[dict[str, str]], *, tokenize: Literal[False], add_generation_prompt: bool) -> str:
+    def apply_chat_template(self, conversation: Any, *, tokenize: bool, add_generation_prompt: bool) -> Any:
         """Return the rendered conversation."""
         ...
 
@@ -78,7 +88,9 @@ class Segment:
 
     text: str
     control: bool  # True: markers in it are control tokens; False: they are plain text
-    learned: bool  # whether training learns it: an answer, or of a control segment the token that ends the answer before it
+    learned: (
+        bool  # whether training learns it: an answer, or of a control segment the token that ends the answer before it
+    )
 
 
 class Renderer:
@@ -92,7 +104,9 @@ class Renderer:
         self._template = template
         self._frames: dict[tuple[str, ...], _Frame] = {}
 
-    def prompt(self, instruction: str, input: str, *, system: str = "", turns: Sequence[Turn] = ()) -> tuple[Segment, ...]:
+    def prompt(
+        self, instruction: str, input: str, *, system: str = "", turns: Sequence[Turn] = ()
+    ) -> tuple[Segment, ...]:
         """Return the prompt of one request; the arguments are those of render_prompt."""
         if self._template is None or self._format != "chat":
             return _render_text(instruction, input, self._format, system, turns)
@@ -105,7 +119,10 @@ class Renderer:
 
     def lesson(self, record: Record) -> tuple[Segment, ...]:
         """Return all that training reads of a record: prompt and answer; the end token comes after them."""
-        return (*self.record(record), Segment(render_answer(record.output, self._format), control=False, learned=_says_something(record.output)))
+        return (
+            *self.record(record),
+            Segment(render_answer(record.output, self._format), control=False, learned=_says_something(record.output)),
+        )
 
     def _chat(self, messages: list[tuple[str, str]], template: ChatTemplate) -> tuple[Segment, ...]:
         roles = tuple(role for role, _ in messages)
@@ -115,7 +132,15 @@ class Renderer:
         return _filled(frame, messages if frame.system else _without_system(messages))
 
 
-def render_prompt(instruction: str, input: str, format: PromptFormat, template: ChatTemplate | None = None, *, system: str = "", turns: Sequence[Turn] = ()) -> tuple[Segment, ...]:
+def render_prompt(
+    instruction: str,
+    input: str,
+    format: PromptFormat,
+    template: ChatTemplate | None = None,
+    *,
+    system: str = "",
+    turns: Sequence[Turn] = (),
+) -> tuple[Segment, ...]:
     """Return the prompt of one request, ready to be tokenised segment by segment.
 
     User text always stands in segments without control tokens, so nobody can
@@ -138,7 +163,9 @@ def render_record(record: Record, format: PromptFormat, template: ChatTemplate |
     return Renderer(format, template).record(record)
 
 
-def _render_text(instruction: str, input: str, format: PromptFormat, system: str, turns: Sequence[Turn]) -> tuple[Segment, ...]:
+def _render_text(
+    instruction: str, input: str, format: PromptFormat, system: str, turns: Sequence[Turn]
+) -> tuple[Segment, ...]:
     wording, alone = _WORDINGS[format], not input
     segments: list[Segment] = []
     text = f"{wording.heads[alone]}{system}\n\n" if system else wording.heads[alone]
@@ -147,7 +174,9 @@ def _render_text(instruction: str, input: str, format: PromptFormat, system: str
             text += f"{wording.tool if turn.role == 'tool' else wording.user}{turn.content}\n\n"
         else:
             segments.append(Segment(text + wording.assistant, control=False, learned=False))
-            segments.append(Segment(render_answer(turn.content, format), control=False, learned=_says_something(turn.content)))
+            segments.append(
+                Segment(render_answer(turn.content, format), control=False, learned=_says_something(turn.content))
+            )
             text = "\n\n"
     text += wording.requests[alone].format(instruction=instruction, input=input)
     return (*segments, Segment(text, control=False, learned=False))
@@ -203,7 +232,9 @@ def _written_around(roles: tuple[str, ...], template: ChatTemplate, *, system: b
     for number, role in enumerate(roles):
         text, slot, rendered = rendered.partition(_SLOT.format(number))
         if not slot:
-            raise ValueError(f"the model's chat template leaves out message {number + 1} ({role}); correct the template, or take another prompt.format")
+            raise ValueError(
+                f"the model's chat template leaves out message {number + 1} ({role}); correct the template, or take another prompt.format"
+            )
         before.append(Segment(text, control=True, learned=number > 0 and roles[number - 1] == "assistant"))
     return _Frame(system=system, before=tuple(before), end=Segment(rendered, control=True, learned=False))
 
@@ -229,7 +260,10 @@ def fingerprint(format: PromptFormat, template: ChatTemplate | None = None) -> s
 
     Stored with the weights; a service whose renderer gives another one must not start.
     """
-    rendered = [[(part.text, part.control) for part in render_prompt(**probe, format=format, template=template)] for probe in _PROBES]
+    rendered = [
+        [(part.text, part.control) for part in render_prompt(**probe, format=format, template=template)]
+        for probe in _PROBES
+    ]
     text = json.dumps([format, render_answer("x", format), rendered], ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -90,7 +90,7 @@ def make_record(
     system: str = "",
     turns: tuple[Turn, ...] = (),
     rejected: str = "",
-    **others: Any,  # noqa: ANN401 - the remaining fields of Record, as they are
+    **others: Any,
 ) -> Record:
     """Return a record of normalised text under its content address.
 

@@ -50,7 +50,13 @@ def lines(path):
 def test_a_clean_file_ends_with_0_and_says_so_in_one_object(capsys):
     code, told = summary(capsys, write("good.jsonl", [GOOD, ENGLISH]))
     assert code == 0
-    assert {name: told[name] for name in ("rows", "accepted", "quarantined", "repaired", "rules")} == {"rows": 2, "accepted": 2, "quarantined": 0, "repaired": 0, "rules": {}}
+    assert {name: told[name] for name in ("rows", "accepted", "quarantined", "repaired", "rules")} == {
+        "rows": 2,
+        "accepted": 2,
+        "quarantined": 0,
+        "repaired": 0,
+        "rules": {},
+    }
     assert told["formats"] == {"good.jsonl": ["alpaca"]}
 
 
@@ -67,13 +73,22 @@ def test_rejected_rows_end_with_1_and_stand_in_the_report_as_they_were(capsys, t
     assert all(rule[name] for name in ("reason_ko", "reason_en", "fix_ko", "fix_en"))
     first, mended = lines(tmp_path / "report" / "accepted.jsonl")
     assert (first["row"], first["rules"], first["repairs"]) == (GOOD, [], [])
-    assert (mended["output"], mended["row"]["output"], mended["repairs"][0]["id"]) == ("Seoul is the capital of Korea.", quoted["output"], "output-quoted")
+    assert (mended["output"], mended["row"]["output"], mended["repairs"][0]["id"]) == (
+        "Seoul is the capital of Korea.",
+        quoted["output"],
+        "output-quoted",
+    )
     assert (tmp_path / "report" / "data_docs" / "index.html").is_file()
     assert json.loads((tmp_path / "report" / "summary.json").read_text("utf-8"))["rows"] == 3
 
 
 def test_what_was_accepted_can_be_checked_and_ingested_again(capsys):
-    check(capsys, write("mixed.jsonl", [GOOD, UNANSWERED, {**ENGLISH, "output": "Visit\u200b Seoul."}]), "--report", "report")
+    check(
+        capsys,
+        write("mixed.jsonl", [GOOD, UNANSWERED, {**ENGLISH, "output": "Visit\u200b Seoul."}]),
+        "--report",
+        "report",
+    )
     code, told = summary(capsys, "report/accepted.jsonl")
     assert (code, told["rows"], told["rules"]) == (0, 2, {})
 
@@ -82,7 +97,10 @@ def test_several_files_are_summed_up_and_each_row_keeps_its_own(capsys, tmp_path
     files = [write("a.jsonl", [GOOD, GOOD]), write("b.jsonl", [ENGLISH, GOOD])]
     code, told = summary(capsys, *files, "--report", "report")
     assert (code, told["rows"], told["rules"]) == (1, 4, {"duplicate": 2})
-    assert [(line["file"], line["source_row"], line["rules"][0]["found"]) for line in lines(tmp_path / "report" / "quarantine.jsonl")] == [
+    assert [
+        (line["file"], line["source_row"], line["rules"][0]["found"])
+        for line in lines(tmp_path / "report" / "quarantine.jsonl")
+    ] == [
         ("a.jsonl", 1, "a.jsonl:0"),
         ("b.jsonl", 1, "a.jsonl:0"),
     ]
@@ -123,18 +141,32 @@ def test_a_file_that_does_not_exist_ends_with_2(capsys):
 
 def test_fields_of_an_unknown_shape_are_named_on_the_command_line(capsys, tmp_path):
     write("nested.jsonl", [{"ko": GOOD, "decision": "kept"}])
-    code, told = summary(capsys, "nested.jsonl", *(word for field in ("instruction", "input", "output") for word in ("--column", f"{field}=ko.{field}")), "--report", "r")
+    code, told = summary(
+        capsys,
+        "nested.jsonl",
+        *(word for field in ("instruction", "input", "output") for word in ("--column", f"{field}=ko.{field}")),
+        "--report",
+        "r",
+    )
     assert (code, told["rows"]) == (0, 1)
     assert lines(tmp_path / "r" / "accepted.jsonl")[0]["instruction"] == GOOD["instruction"]
 
 
 def test_a_labelled_table_is_turned_into_instructions_by_a_template_of_ones_own(capsys, tmp_path):
     (tmp_path / "mail.csv").write_text("subject,spam\n당첨을 축하합니다,1\n회의 일정,0\n점심 드실래요,2   \n", "utf-8")
-    template = {"label_column": "spam", "labels": {"1": "스팸", "0": "정상"}, "input": "{subject}", "instructions": ["스팸인가요, 정상인가요?"]}
+    template = {
+        "label_column": "spam",
+        "labels": {"1": "스팸", "0": "정상"},
+        "input": "{subject}",
+        "instructions": ["스팸인가요, 정상인가요?"],
+    }
     (tmp_path / "mail.yaml").write_text(yaml.safe_dump(template, allow_unicode=True), "utf-8")
     code, told = summary(capsys, "mail.csv", "--table", "mail.yaml", "--report", "r")
     assert (code, told["accepted"], told["rules"]) == (1, 2, {"label-unknown": 1})
-    assert [(line["input"], line["output"]) for line in lines(tmp_path / "r" / "accepted.jsonl")] == [("당첨을 축하합니다", "스팸"), ("회의 일정", "정상")]
+    assert [(line["input"], line["output"]) for line in lines(tmp_path / "r" / "accepted.jsonl")] == [
+        ("당첨을 축하합니다", "스팸"),
+        ("회의 일정", "정상"),
+    ]
 
 
 def test_tokens_are_counted_with_a_tokenizer_and_the_bound_of_the_params(capsys, tmp_path):
@@ -170,8 +202,18 @@ def test_a_faulty_params_yaml_is_told_before_anything_is_read(capsys, tmp_path):
 
 
 def test_a_file_with_the_keys_that_mark_faults_in_rows_is_judged_like_any_other(capsys):
-    odd = [{"seodang_fault": "row-ragged"}, {"seodang_fault": "text-missing", "found": 1}, {"seodang_fault": ["x"], "found": None}]
-    code, found = summary(capsys, write("odd.jsonl", [GOOD, *({**GOOD, "instruction": value} for value in odd), {"seodang_unreadable": [1], "reason": {"a": 1}}]))
+    odd = [
+        {"seodang_fault": "row-ragged"},
+        {"seodang_fault": "text-missing", "found": 1},
+        {"seodang_fault": ["x"], "found": None},
+    ]
+    code, found = summary(
+        capsys,
+        write(
+            "odd.jsonl",
+            [GOOD, *({**GOOD, "instruction": value} for value in odd), {"seodang_unreadable": [1], "reason": {"a": 1}}],
+        ),
+    )
     assert (code, found["rows"], found["accepted"], found["quarantined"]) == (1, 5, 1, 4)
 
 
@@ -193,20 +235,40 @@ def test_a_file_whose_name_is_not_utf_8_is_checked_like_any_other(capsys, tmp_pa
 
 def test_reports_are_json_in_utf8_whatever_the_rows_hold(capsys, tmp_path):
     (tmp_path / "odd.jsonl").write_text(
-        '{"instruction": "반쪽 이모지 \\ud83d", "output": "답입니다."}\n{"instruction": "수를 쓰세요", "output": 1e999}\n' + json.dumps(GOOD, ensure_ascii=False) + "\n", "utf-8"
+        '{"instruction": "반쪽 이모지 \\ud83d", "output": "답입니다."}\n{"instruction": "수를 쓰세요", "output": 1e999}\n'
+        + json.dumps(GOOD, ensure_ascii=False)
+        + "\n",
+        "utf-8",
     )
     code, told = summary(capsys, "odd.jsonl", "--report", "r")
     assert (code, told["quarantined"]) == (1, 2)
-    first, second = (json.loads(line, parse_constant=pytest.fail) for line in (tmp_path / "r" / "quarantine.jsonl").read_text("utf-8").splitlines())
+    first, second = (
+        json.loads(line, parse_constant=pytest.fail)
+        for line in (tmp_path / "r" / "quarantine.jsonl").read_text("utf-8").splitlines()
+    )
     assert first["row"]["instruction"] == "반쪽 이모지 \ud83d"
     assert second["row"]["output"] == "Infinity"
 
 
 def test_the_counts_of_rules_are_those_of_the_lines_in_the_report(capsys, tmp_path):
     both = {"instruction": "Calculate 7 times 6.", "input": "", "output": ""}
-    several = [{"instruction": "봄에 갈 만한 곳은?", "input": "", "output": f"{place}에 가 보세요. 꽃이 많이 피어 걷기 좋습니다."} for place in ("경주", "진해")]
+    several = [
+        {
+            "instruction": "봄에 갈 만한 곳은?",
+            "input": "",
+            "output": f"{place}에 가 보세요. 꽃이 많이 피어 걷기 좋습니다.",
+        }
+        for place in ("경주", "진해")
+    ]
     quoted = {**ENGLISH, "output": '"Seoul is the capital of Korea."'}
-    _, told = summary(capsys, write("rows.jsonl", [both, *several, {**several[0], "instruction": several[0]["instruction"] + "{{x}}"}, quoted]), "--report", "r")
+    _, told = summary(
+        capsys,
+        write(
+            "rows.jsonl", [both, *several, {**several[0], "instruction": several[0]["instruction"] + "{{x}}"}, quoted]
+        ),
+        "--report",
+        "r",
+    )
     counted: dict[str, int] = {}
     for line in [*lines(tmp_path / "r" / "accepted.jsonl"), *lines(tmp_path / "r" / "quarantine.jsonl")]:
         for id in {*(rule["id"] for rule in line["rules"]), *(change["id"] for change in line.get("repairs", []))}:
@@ -229,7 +291,10 @@ def test_files_of_one_name_in_two_folders_are_two_sources(capsys, tmp_path):
     write("x/a.jsonl", [GOOD])
     write("y/a.jsonl", [ENGLISH, UNANSWERED])
     _, told = summary(capsys, "x/a.jsonl", "y/a.jsonl")
-    assert {name: counts["quarantined"] for name, counts in told["by_source"].items()} == {"x/a.jsonl": 0, "y/a.jsonl": 1}
+    assert {name: counts["quarantined"] for name, counts in told["by_source"].items()} == {
+        "x/a.jsonl": 0,
+        "y/a.jsonl": 1,
+    }
 
 
 def test_a_missing_file_does_not_hide_what_is_wrong_with_the_others(capsys, tmp_path):
@@ -251,7 +316,11 @@ def test_a_check_that_is_cancelled_leaves_nothing_behind(tmp_path):
     write("many.jsonl", [{**GOOD, "instruction": f"{number}번 수도는 어디인가요?"} for number in range(30_000)])
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src"), "TMPDIR": str(tmp_path / "scratch")}
     (tmp_path / "scratch").mkdir()
-    process = subprocess.Popen([sys.executable, "-m", "seodang", "check", "many.jsonl", "--report", "r"], env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seodang", "check", "many.jsonl", "--report", "r"],
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    )
     while not list((tmp_path / "scratch").rglob("rows.jsonl")):
         assert process.poll() is None
         time.sleep(0.05)
@@ -265,4 +334,6 @@ def test_a_check_that_is_cancelled_leaves_nothing_behind(tmp_path):
 def test_the_readme_shows_what_a_check_prints(capsys, monkeypatch, tmp_path, readme):
     monkeypatch.chdir(REPOSITORY)
     code, out, _ = check(capsys, "docs/reviews.jsonl", "--report", tmp_path / "report")
-    assert f"; echo $?\n{out.replace(str(tmp_path / 'report'), 'report')}{code}\n```" in (REPOSITORY / readme).read_text("utf-8")
+    assert f"; echo $?\n{out.replace(str(tmp_path / 'report'), 'report')}{code}\n```" in (
+        REPOSITORY / readme
+    ).read_text("utf-8")

@@ -11,7 +11,10 @@ METRICS = ("accuracy", "chrf")
 
 
 def lines_of(scores, *, task="demo", language="ko", metric="accuracy"):
-    return [{"task": task, "item": str(number), "metric": metric, "language": language, "score": score} for number, score in enumerate(scores)]
+    return [
+        {"task": task, "item": str(number), "metric": metric, "language": language, "score": score}
+        for number, score in enumerate(scores)
+    ]
 
 
 @pytest.fixture
@@ -33,7 +36,10 @@ def files(tmp_path):
 GOOD, POOR = [1] * 90 + [0] * 10, [1] * 60 + [0] * 40
 
 
-@pytest.mark.parametrize(("candidate", "champion", "code", "verdict"), [(GOOD, POOR, 0, "promote"), (POOR, GOOD, 3, "reject"), (GOOD, [0, *GOOD[1:]], 4, "inconclusive")])
+@pytest.mark.parametrize(
+    ("candidate", "champion", "code", "verdict"),
+    [(GOOD, POOR, 0, "promote"), (POOR, GOOD, 3, "reject"), (GOOD, [0, *GOOD[1:]], 4, "inconclusive")],
+)
 def test_the_exit_code_and_the_object_say_the_verdict(files, capsys, candidate, champion, code, verdict):
     assert main([*files(lines_of(candidate), lines_of(champion)), "--json"]) == code
     found = json.loads(capsys.readouterr().out)
@@ -89,14 +95,26 @@ def test_one_or_two_items_tell_nothing(files, count):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ('{"task": "demo", "item": "x", "metric": "accuracy", "language": "ko", "score": NaN}\n', "line 101: score: must be a finite number"),
-        ('{"task": "demo", "item": "x", "metric": "accuracy", "language": "ko", "score": "1"}\n', "line 101: score: must be a finite number"),
+        (
+            '{"task": "demo", "item": "x", "metric": "accuracy", "language": "ko", "score": NaN}\n',
+            "line 101: score: must be a finite number",
+        ),
+        (
+            '{"task": "demo", "item": "x", "metric": "accuracy", "language": "ko", "score": "1"}\n',
+            "line 101: score: must be a finite number",
+        ),
         ('{"task": "demo", "item": "x", "metric": "accuracy", "language": "ko"}\n', "line 101: score: is missing"),
         ('{"task": "", "item": null, "metric": 3, "score": 1}\n', "line 101: language: is missing"),
         ("{not json\n", "line 101: is not JSON"),
         ("[1, 2]\n", "line 101: is no JSON object"),
-        ('{"task": "demo", "item": "0", "metric": "accuracy", "language": "ko", "score": 1}\n', "line 101: repeats line 1: demo/0/accuracy"),
-        ('{"task": "demo", "item": "x", "metric": "accuracy", "language": "ko", "score": 1' + "0" * 400 + "}\n", "score: must be a finite number"),
+        (
+            '{"task": "demo", "item": "0", "metric": "accuracy", "language": "ko", "score": 1}\n',
+            "line 101: repeats line 1: demo/0/accuracy",
+        ),
+        (
+            '{"task": "demo", "item": "x", "metric": "accuracy", "language": "ko", "score": 1' + "0" * 400 + "}\n",
+            "score: must be a finite number",
+        ),
     ],
 )
 def test_a_faulty_line_is_named_and_nothing_is_judged(files, capsys, row, message):
@@ -137,11 +155,21 @@ def rules(tmp_path, text):
 
 
 def test_rules_may_say_that_less_is_better_and_what_margin_is_allowed(files, tmp_path, capsys):
-    candidate, champion = (lines_of([base + (number % 5) / 10 for number in range(100)], metric="loss") for base in (2.0, 2.5))
+    candidate, champion = (
+        lines_of([base + (number % 5) / 10 for number in range(100)], metric="loss") for base in (2.0, 2.5)
+    )
     better = rules(tmp_path, "rules:\n  - {metric: loss, higher_is_better: false, margin: 0.2}\n")
     assert main(files(candidate, champion)) == 3
     assert main([*files(candidate, champion), *better]) == 0
-    assert main([*files(candidate, champion), *rules(tmp_path, "rules:\n  - {metric: loss, higher_is_better: false, margin: 0.6}\n")]) == 3
+    assert (
+        main(
+            [
+                *files(candidate, champion),
+                *rules(tmp_path, "rules:\n  - {metric: loss, higher_is_better: false, margin: 0.6}\n"),
+            ]
+        )
+        == 3
+    )
     capsys.readouterr()
     main([*files(candidate, champion), *better, "--json"])
     assert json.loads(capsys.readouterr().out)["metrics"]["loss"]["difference"] == pytest.approx(0.5)
@@ -150,7 +178,10 @@ def test_rules_may_say_that_less_is_better_and_what_margin_is_allowed(files, tmp
 def test_a_language_that_grew_worse_is_found_though_the_whole_grew_better(files, tmp_path, capsys):
     candidate = lines_of([1] * 100, task="a") + lines_of([1] * 60 + [0] * 40, task="b", language="en")
     champion = lines_of([0] * 100, task="a") + lines_of([1] * 90 + [0] * 10, task="b", language="en")
-    asked = rules(tmp_path, "rules:\n  - {metric: accuracy}\n  - {metric: accuracy, ask: not_worse, margin: 0.02, each: language}\n")
+    asked = rules(
+        tmp_path,
+        "rules:\n  - {metric: accuracy}\n  - {metric: accuracy, ask: not_worse, margin: 0.02, each: language}\n",
+    )
     assert main([*files(candidate, champion), *asked]) == 3
     assert "accuracy [en] not met" in capsys.readouterr().out
 

@@ -19,12 +19,22 @@ def raw() -> dict:
 
 
 def test_every_fault_is_listed_with_place_rule_and_value(raw):
-    broken = overlaid(raw, {"train": {"learning_rate": -1.0, "lorra": 1, "rank": "8"}, "prompt": {"format": "markdown"}})
+    broken = overlaid(
+        raw, {"train": {"learning_rate": -1.0, "lorra": 1, "rank": "8"}, "prompt": {"format": "markdown"}}
+    )
     del broken["gate"]["seed"]
     with pytest.raises(ParamsError) as caught:
         parse_params(broken, "params.yaml")
     message = str(caught.value)
-    for part in ("train.learning_rate", "-1.0", "train.lorra: is not a known parameter", "train.rank", "'8'", "prompt.format", "gate.seed: is missing"):
+    for part in (
+        "train.learning_rate",
+        "-1.0",
+        "train.lorra: is not a known parameter",
+        "train.rank",
+        "'8'",
+        "prompt.format",
+        "gate.seed: is missing",
+    ):
         assert part in message
 
 
@@ -52,7 +62,9 @@ def test_a_number_in_exponent_form_without_a_dot_is_reported_not_misread(raw):
         parse_params(overlaid(raw, {"train": {"learning_rate": yaml.safe_load("2e-4")}}), "params.yaml")
 
 
-@pytest.mark.parametrize(("text", "said"), [("a: [1", "not readable YAML"), ("- 1", "holds list"), ("\xff", "cannot be used|holds str")])
+@pytest.mark.parametrize(
+    ("text", "said"), [("a: [1", "not readable YAML"), ("- 1", "holds list"), ("\xff", "cannot be used|holds str")]
+)
 def test_an_unreadable_file_is_named(tmp_path, text, said):
     file = tmp_path / "params.yaml"
     file.write_text(text)

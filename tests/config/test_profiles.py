@@ -41,7 +41,10 @@ def test_the_profiles_that_are_promised_are_there():
 def test_a_profile_resolves_to_complete_parameters(name, capsys, monkeypatch):
     params = resolved(name, capsys, monkeypatch)
     assert params.train.max_length <= params.train.batch_tokens
-    assert params.expectations.limits.max_tokens is None or params.train.max_length <= params.expectations.limits.max_tokens
+    assert (
+        params.expectations.limits.max_tokens is None
+        or params.train.max_length <= params.expectations.limits.max_tokens
+    )
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -69,7 +72,10 @@ def test_the_list_gives_each_name_with_its_title(capsys, monkeypatch):
     assert main(["profile", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == SHIPPED
-    assert any(line.startswith("gemma-2b-qlora    Gemma 2B with KoAlpaca on one 16 GB GPU, QLoRA / 16GB GPU 한 장에서") for line in lines)
+    assert any(
+        line.startswith("gemma-2b-qlora    Gemma 2B with KoAlpaca on one 16 GB GPU, QLoRA / 16GB GPU 한 장에서")
+        for line in lines
+    )
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -83,8 +89,16 @@ def test_a_model_from_the_hub_is_pinned_to_a_commit_and_runs_no_code(name, capsy
 
 
 def test_each_profile_trains_by_the_method_in_its_name(capsys, monkeypatch):
-    found = {name: resolved(name, capsys, monkeypatch).train for name in ("tiny", "gemma-2b-qlora", "llama-8b-qlora", "llama-8b-fsdp")}
-    assert {name: train.method for name, train in found.items()} == {"tiny": "lora", "gemma-2b-qlora": "qlora", "llama-8b-qlora": "qlora", "llama-8b-fsdp": "lora"}
+    found = {
+        name: resolved(name, capsys, monkeypatch).train
+        for name in ("tiny", "gemma-2b-qlora", "llama-8b-qlora", "llama-8b-fsdp")
+    }
+    assert {name: train.method for name, train in found.items()} == {
+        "tiny": "lora",
+        "gemma-2b-qlora": "qlora",
+        "llama-8b-qlora": "qlora",
+        "llama-8b-fsdp": "lora",
+    }
     assert (found["llama-8b-fsdp"].sharding, found["llama-8b-fsdp"].processes) == ("fsdp", 4)
 
 
@@ -125,10 +139,22 @@ def test_a_revision_that_may_move_is_refused_with_the_command_that_names_the_com
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"source": "hub", "hub": "someone/own", "revision": COMMIT, "trust_remote_code": "someone/else"}, "trust_remote_code is 'someone/else', but it must be 'someone/own'"),
-        ({"source": "path", "path": "mine", "trust_remote_code": "yes"}, "it must be 'mine', the model whose code you have read"),
-        ({"source": "bundled", "trust_remote_code": "models/primer-base"}, "source 'bundled' has no code of its own; set it to null"),
-        ({"source": "path", "path": "mine", "trust_remote_code": True}, "model.trust_remote_code: Input should be a valid string"),
+        (
+            {"source": "hub", "hub": "someone/own", "revision": COMMIT, "trust_remote_code": "someone/else"},
+            "trust_remote_code is 'someone/else', but it must be 'someone/own'",
+        ),
+        (
+            {"source": "path", "path": "mine", "trust_remote_code": "yes"},
+            "it must be 'mine', the model whose code you have read",
+        ),
+        (
+            {"source": "bundled", "trust_remote_code": "models/primer-base"},
+            "source 'bundled' has no code of its own; set it to null",
+        ),
+        (
+            {"source": "path", "path": "mine", "trust_remote_code": True},
+            "model.trust_remote_code: Input should be a valid string",
+        ),
     ],
 )
 def test_code_is_trusted_by_the_name_of_its_model_alone(changes, message):
@@ -136,5 +162,8 @@ def test_code_is_trusted_by_the_name_of_its_model_alone(changes, message):
 
 
 def test_code_that_is_trusted_by_name_is_no_fault():
-    raw = overlaid(read_yaml(FOLDER / "tiny.yaml"), {"model": {"source": "hub", "hub": "someone/own", "revision": COMMIT, "trust_remote_code": "someone/own"}})
+    raw = overlaid(
+        read_yaml(FOLDER / "tiny.yaml"),
+        {"model": {"source": "hub", "hub": "someone/own", "revision": COMMIT, "trust_remote_code": "someone/own"}},
+    )
     assert parse_params(raw, "params.yaml").model.trust_remote_code == "someone/own"

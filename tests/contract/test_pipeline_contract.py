@@ -55,4 +55,6 @@ def test_every_lock_line_is_a_plain_pin():
 
 
 def test_a_check_without_a_params_yaml_goes_by_the_shipped_profile():
-    assert write_check_yaml.TARGET.read_text("utf-8") == write_check_yaml.content(), "run: python tools/write_check_yaml.py"
+    assert write_check_yaml.TARGET.read_text("utf-8") == write_check_yaml.content(), (
+        "run: python tools/write_check_yaml.py"
+    )

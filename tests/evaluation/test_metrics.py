@@ -31,7 +31,20 @@ def test_rouge_l_of_english_is_that_over_words():
 
 
 def test_mixed_text_keeps_both():
-    assert rouge_tokens("iPhone 15를 샀다, e.g. 東京タワー!") == ["iphone", "15", "를", "샀", "다", "e", "g", "東", "京", "タ", "ワ", "ー"]
+    assert rouge_tokens("iPhone 15를 샀다, e.g. 東京タワー!") == [
+        "iphone",
+        "15",
+        "를",
+        "샀",
+        "다",
+        "e",
+        "g",
+        "東",
+        "京",
+        "タ",
+        "ワ",
+        "ー",
+    ]
 
 
 def test_rouge_l_does_not_care_how_syllables_are_encoded():
@@ -45,7 +58,12 @@ def test_rouge_l_is_nothing_where_nothing_is_shared(answer):
 
 def test_the_longest_common_subsequence_is_the_one_that_trying_all_finds():
     first, second = "가나다가라마", "나가다라가마바"
-    longest = max(size for size in range(len(first) + 1) for picked in combinations(first, size) if _is_within("".join(picked), second))
+    longest = max(
+        size
+        for size in range(len(first) + 1)
+        for picked in combinations(first, size)
+        if _is_within("".join(picked), second)
+    )
     assert rouge_l(first, second) == pytest.approx(2 * longest / (len(first) + len(second)))
 
 
@@ -101,13 +119,17 @@ def test_a_translation_is_in_the_language_of_the_reference():
 
 def test_macro_f1_counts_each_label_the_same():
     # 긍정: 2 * 2 / (3 + 2); 부정: 2 * 1 / (1 + 2).
-    assert macro_f1(["긍정", "긍정", "긍정", "부정"], ["긍정", "긍정", "부정", "부정"]) == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert macro_f1(["긍정", "긍정", "긍정", "부정"], ["긍정", "긍정", "부정", "부정"]) == pytest.approx(
+        (4 / 5 + 2 / 3) / 2
+    )
     assert macro_f1(["a", "b"], ["a", "c"]) == pytest.approx(1 / 3)
 
 
 def test_spearman_goes_by_ranks_with_ties_at_their_mean():
     assert spearman([1, 2, 3, 4], [1, 10, 100, 1000]) == pytest.approx(1.0)
-    assert spearman([1, 2, 2, 3], [4, 2, 3, 1]) == pytest.approx(-3 / math.sqrt(10))  # covariance -4.5, spreads 4.5 and 5
+    assert spearman([1, 2, 2, 3], [4, 2, 3, 1]) == pytest.approx(
+        -3 / math.sqrt(10)
+    )  # covariance -4.5, spreads 4.5 and 5
     assert pearson([1, 2, 3], [2, 4, 6]) == pytest.approx(1.0)
     assert spearman([1, 2, 3], [5, 5, 5]) is None
 

@@ -29,7 +29,11 @@ with Journal(path, "items of today") as journal:
 
 
 def ask(path: Path, asked: Path, killed_at: int) -> int:
-    return subprocess.run([sys.executable, "-c", ASKER, str(path), str(asked), str(killed_at)], check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}).returncode
+    return subprocess.run(
+        [sys.executable, "-c", ASKER, str(path), str(asked), str(killed_at)],
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ).returncode
 
 
 def rows(path: Path, fingerprint: str = "a") -> list[dict]:
@@ -50,7 +54,9 @@ def test_a_killed_process_goes_on_where_it_was_and_leaves_the_same_file(tmp_path
     assert [row["item"] for row in rows(resumed, "items of today")] == list(range(10))
 
 
-@pytest.mark.parametrize("torn", [b'{"item": 2, "ans', b'{"item": 2}', "{'item': '한".encode()[:-1], b"\0" * 40 + b"\n"])
+@pytest.mark.parametrize(
+    "torn", [b'{"item": 2, "ans', b'{"item": 2}', "{'item': '한".encode()[:-1], b"\0" * 40 + b"\n"]
+)
 def test_a_line_that_was_cut_off_is_dropped_and_the_next_one_is_whole(tmp_path, torn):
     path = tmp_path / "journal.jsonl"
     with Journal(path, "a") as journal:

@@ -65,8 +65,13 @@ FREE = (
 
 
 RECORDS = (
-    FREE.replace("{file: films.tsv, exemplars: train.tsv, id: null, columns: {}, where: null}", "{split: test, task: null}")
-    .replace('{bare: "문장: {{text}}\\n감정:", question: "긍정일까요 부정일까요?\\n{{text}}"}', '{plain: "{{instruction}}\\n{{input}}"}')
+    FREE.replace(
+        "{file: films.tsv, exemplars: train.tsv, id: null, columns: {}, where: null}", "{split: test, task: null}"
+    )
+    .replace(
+        '{bare: "문장: {{text}}\\n감정:", question: "긍정일까요 부정일까요?\\n{{text}}"}',
+        '{plain: "{{instruction}}\\n{{input}}"}',
+    )
     .replace('"{{label}}"', '"{{output}}"')
 )
 INSTRUCTIONS = (
@@ -108,7 +113,11 @@ def scores_of(project, base, arm, settings):
     tasks = items_of_files(settings, project / "tasks", project, SPLITS)
     model = load_model(base, "fp32", "cpu")
     with Journal(project / "journal.jsonl", arm.name) as journal:
-        return list(measure(model, Asker(load_tokenizer(base), arm.format), arm, tasks, settings, Results(journal), lambda: None))
+        return list(
+            measure(
+                model, Asker(load_tokenizer(base), arm.format), arm, tasks, settings, Results(journal), lambda: None
+            )
+        )
 
 
 def test_a_base_is_asked_in_every_wording_and_the_tuned_model_in_the_usual_one(project, base):
@@ -120,22 +129,36 @@ def test_a_base_is_asked_in_every_wording_and_the_tuned_model_in_the_usual_one(p
     assert usual.startswith("문장: 영화")
     assert other.startswith("긍정일까요 부정일까요?\n영화")
     found = scores_of(project, base, Arm("few_shot/w2", "plain", 1, "base", 1), settings)
-    assert {(score.task, score.kind, score.shots) for score in found} == {("films", "choice", 1), ("reading", "text", 0), ("saying", "open", 1)}
+    assert {(score.task, score.kind, score.shots) for score in found} == {
+        ("films", "choice", 1),
+        ("reading", "text", 0),
+        ("saying", "open", 1),
+    }
 
 
 def test_a_text_is_read_alone_and_its_bits_are_those_of_its_loss(project, base):
-    [score, *_] = [score for score in scores_of(project, base, Arm("zero_shot", "plain", 0, "base"), evaluate()) if score.task == "reading"]
+    [score, *_] = [
+        score
+        for score in scores_of(project, base, Arm("zero_shot", "plain", 0, "base"), evaluate())
+        if score.task == "reading"
+    ]
     tokenizer, model = load_tokenizer(base), load_model(base, "fp32", "cpu")
     ids = torch.tensor([[tokenizer.eos_token_id, *tokenizer(score.reference)["input_ids"]]])
     with torch.inference_mode():
         nats = -model(ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None]).sum().item()
     assert score.loss == pytest.approx(nats / (ids.shape[1] - 1), rel=1e-4)
-    assert score.others == {"bits_per_byte": pytest.approx(nats / math.log(2) / len(score.reference.encode()), rel=1e-4)}
+    assert score.others == {
+        "bits_per_byte": pytest.approx(nats / math.log(2) / len(score.reference.encode()), rel=1e-4)
+    }
     assert score.answer is None
 
 
 def test_a_free_answer_gets_the_metrics_that_its_file_names(project, base):
-    found = [score for score in scores_of(project, base, Arm("zero_shot", "plain", 0, "base"), evaluate()) if score.task == "saying"]
+    found = [
+        score
+        for score in scores_of(project, base, Arm("zero_shot", "plain", 0, "base"), evaluate())
+        if score.task == "saying"
+    ]
     assert [set(score.others) for score in found] == [{"chrf", "repetition", "same_language"}] * 2 + [set()] * 2
 
 
@@ -155,10 +178,15 @@ def test_the_plain_format_joins_texts_as_the_task_file_says(project, base):
         item = next(item for item in task.items if item.id == score.item)
         context = f"{shown.prompts['bare']} {shown.reference}\n{item.prompts['bare']}"
         prompt = tokenizer(context)["input_ids"]
-        nats = {option: log_likelihood(model, prompt, tokenizer(f"{context} {option}")["input_ids"][len(prompt) :]) for option in item.choices}
+        nats = {
+            option: log_likelihood(model, prompt, tokenizer(f"{context} {option}")["input_ids"][len(prompt) :])
+            for option in item.choices
+        }
         assert score.prompt_tokens == len(prompt)
         assert score.predicted == max(nats, key=nats.get)
-        assert score.loss == pytest.approx(-nats[item.reference] / len(tokenizer(f" {item.reference}")["input_ids"]), rel=1e-4)
+        assert score.loss == pytest.approx(
+            -nats[item.reference] / len(tokenizer(f" {item.reference}")["input_ids"]), rel=1e-4
+        )
 
 
 def test_exemplars_that_the_context_does_not_hold_are_left_out(project, base):
@@ -169,23 +197,32 @@ def test_exemplars_that_the_context_does_not_hold_are_left_out(project, base):
         (project / "journal.jsonl").unlink(missing_ok=True)
         found = scores_of(project, base, Arm("few_shot", format, 6, "base"), settings)
         assert {score.shots for score in found} < {1, 2, 3, 4, 5}
-        assert max(score.prompt_tokens for score in found) < load_model(base, "fp32", "cpu").config.max_position_embeddings
+        assert (
+            max(score.prompt_tokens for score in found) < load_model(base, "fp32", "cpu").config.max_position_embeddings
+        )
 
 
 @pytest.mark.parametrize("format", ["plain", "koalpaca"])
 def test_instructions_without_a_reference_are_answered_and_checked(project, base, format):
-    rows = [{"prompt": f"Say {number} without a comma.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]} for number in range(3)]
+    rows = [
+        {"prompt": f"Say {number} without a comma.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
+        for number in range(3)
+    ]
     (project / "tasks" / "rules.yaml").write_text(INSTRUCTIONS, "utf-8")
     (project / "data" / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     found = scores_of(project, base, Arm("zero_shot", format, 0, "base"), evaluate(tasks=["rules"]))
     assert [(score.loss, score.exact, score.chrf) for score in found] == [(None, None, None)] * 3
-    assert [set(score.others) for score in found] == [{"ifeval_prompt_strict", "ifeval_instruction_strict", "stopped"}] * 2 + [set()]
+    assert [set(score.others) for score in found] == [
+        {"ifeval_prompt_strict", "ifeval_instruction_strict", "stopped"}
+    ] * 2 + [set()]
     assert headline(found[0]) == found[0].others["ifeval_prompt_strict"]
 
 
 def test_a_task_of_the_splits_asks_their_records_and_adds_its_metrics(project, base):
     (project / "tasks" / "held.yaml").write_text(RECORDS, "utf-8")
-    found = scores_of(project, base, Arm("zero_shot", "koalpaca", 0, "base"), evaluate(tasks=["held"], data_folder=None))
+    found = scores_of(
+        project, base, Arm("zero_shot", "koalpaca", 0, "base"), evaluate(tasks=["held"], data_folder=None)
+    )
     assert {score.item for score in found} == {record.id for record in SPLITS["test"]}
     assert set(found[0].others) == {"chrf", "repetition", "same_language"}
 
@@ -196,7 +233,12 @@ def test_what_exemplars_do_not_change_is_asked_once(project, base, monkeypatch):
     for name in ("score_choices", "generate"):
         real = getattr(runner, name)
         monkeypatch.setattr(
-            runner, name, lambda model, asked, *rest, real=real, **named: (calls.append(len(asked) - len(named.get("known", ()))), real(model, asked, *rest, **named))[1]
+            runner,
+            name,
+            lambda model, asked, *rest, real=real, **named: (
+                calls.append(len(asked) - len(named.get("known", ()))),
+                real(model, asked, *rest, **named),
+            )[1],
         )
     task = project / "tasks" / "films.yaml"
     task.write_text(task.read_text("utf-8").replace("exemplars: train.tsv", "exemplars: null"), "utf-8")
@@ -212,9 +254,17 @@ def test_what_exemplars_do_not_change_is_asked_once(project, base, monkeypatch):
             Arm("other", "plain", 0, "tuned"),
         ):
             calls.clear()
-            scores = list(measure(model, Asker(load_tokenizer(base), arm.format), arm, tasks, settings, results, lambda: None))
+            scores = list(
+                measure(model, Asker(load_tokenizer(base), arm.format), arm, tasks, settings, results, lambda: None)
+            )
             found.append((sum(calls), [(score.loss, score.answer) for score in scores]))
-    assert [asked for asked, _ in found] == [6, 0, 6, 6, 6]  # four items, two of them answered freely too; there may be several tuned models
+    assert [asked for asked, _ in found] == [
+        6,
+        0,
+        6,
+        6,
+        6,
+    ]  # four items, two of them answered freely too; there may be several tuned models
     assert found[0][1] == found[1][1] != found[2][1]
 
 

@@ -12,7 +12,18 @@ LOG2 = math.log(2)
 
 def score(item, arm="tuned", task="films", kind="choice", headline="accuracy", **changes):
     blank = dict.fromkeys(("accuracy", "predicted", "loss", "answer", "exact", "chrf", "stopped", "labels", "graded"))
-    found = {"arm": arm, "shots": 0, "item": str(item), "task": task, "language": "ko", "split": "task", "kind": kind, "headline": headline, "reference": "예", "prompt_tokens": 9}
+    found = {
+        "arm": arm,
+        "shots": 0,
+        "item": str(item),
+        "task": task,
+        "language": "ko",
+        "split": "task",
+        "kind": kind,
+        "headline": headline,
+        "reference": "예",
+        "prompt_tokens": 9,
+    }
     return ItemScore(**{**found, **blank, "others": {}, "weights": {}, **changes})
 
 
@@ -22,8 +33,15 @@ def values(scores, arm="tuned"):
 
 def test_f1_is_of_labels_and_correlation_of_grades():
     chosen = [(0, 0), (0, 0), (0, 1), (1, 1)]  # F1 of label 0: 4/5, of label 1: 2/3
-    scores = [score(number, accuracy=float(gold == label), labels=(gold, label), graded=(number, [1, 2, 4, 3][number])) for number, (gold, label) in enumerate(chosen)]
-    assert values(scores) == {"accuracy": 0.75, "macro_f1": pytest.approx((4 / 5 + 2 / 3) / 2, abs=1e-4), "spearman": pytest.approx(0.8)}
+    scores = [
+        score(number, accuracy=float(gold == label), labels=(gold, label), graded=(number, [1, 2, 4, 3][number]))
+        for number, (gold, label) in enumerate(chosen)
+    ]
+    assert values(scores) == {
+        "accuracy": 0.75,
+        "macro_f1": pytest.approx((4 / 5 + 2 / 3) / 2, abs=1e-4),
+        "spearman": pytest.approx(0.8),
+    }
 
 
 def test_a_label_that_is_never_chosen_pulls_f1_down_where_accuracy_hides_it():
@@ -34,10 +52,21 @@ def test_a_label_that_is_never_chosen_pulls_f1_down_where_accuracy_hides_it():
 
 def test_bits_weigh_by_bytes_and_perplexity_by_tokens():
     texts = [
-        score(number, kind="text", headline="bits_per_byte", loss=bits * LOG2, others={"bits_per_byte": bits}, weights={"loss": size, "bits_per_byte": size})
+        score(
+            number,
+            kind="text",
+            headline="bits_per_byte",
+            loss=bits * LOG2,
+            others={"bits_per_byte": bits},
+            weights={"loss": size, "bits_per_byte": size},
+        )
         for number, (bits, size) in enumerate([(1.0, 30), (4.0, 10)])
     ]
-    assert values(texts) == {"bits_per_byte": 1.75, "loss": pytest.approx(1.75 * LOG2, abs=1e-4), "perplexity": pytest.approx(2**1.75, abs=1e-3)}
+    assert values(texts) == {
+        "bits_per_byte": 1.75,
+        "loss": pytest.approx(1.75 * LOG2, abs=1e-4),
+        "perplexity": pytest.approx(2**1.75, abs=1e-3),
+    }
 
 
 def test_instructions_count_and_not_prompts():
@@ -47,7 +76,11 @@ def test_instructions_count_and_not_prompts():
 
 
 def test_an_arm_without_a_figure_has_none_and_records_of_the_splits_have_no_rows():
-    scores = [score(1, accuracy=1.0, others={"accuracy_norm": 0.0}), score(1, arm="base", accuracy=0.0), score(1, task="primer", split="test", accuracy=1.0)]
+    scores = [
+        score(1, accuracy=1.0, others={"accuracy_norm": 0.0}),
+        score(1, arm="base", accuracy=0.0),
+        score(1, task="primer", split="test", accuracy=1.0),
+    ]
     assert [(row["task"], row["metric"], row["items"], row["arms"]) for row in figures(scores)] == [
         ("films", "accuracy", 1, {"tuned": 1.0, "base": 0.0}),
         ("films", "accuracy_norm", 1, {"tuned": 0.0, "base": None}),

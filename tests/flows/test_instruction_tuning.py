@@ -70,7 +70,9 @@ class Served:
 
     def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Prefect's command line as a user's other terminal would."""
-        return subprocess.run([BIN / "prefect", *arguments], env=self.env, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        return subprocess.run(
+            [BIN / "prefect", *arguments], env=self.env, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
 
     def set_mode(self, mode: str) -> None:
         (self.project / "mode.txt").write_text(mode)
@@ -99,8 +101,18 @@ def served(tmp_path_factory) -> Iterator[Served]:
     port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
     env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
-    env |= {"PREFECT_API_URL": url, "PREFECT_HOME": str(project / ".seodang" / "client"), "DVC_NO_ANALYTICS": "true", "DO_NOT_TRACK": "1", "NO_PROXY": "127.0.0.1"}
-    env |= {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "200"}
+    env |= {
+        "PREFECT_API_URL": url,
+        "PREFECT_HOME": str(project / ".seodang" / "client"),
+        "DVC_NO_ANALYTICS": "true",
+        "DO_NOT_TRACK": "1",
+        "NO_PROXY": "127.0.0.1",
+    }
+    env |= {
+        "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "200",
+    }
     _make_project(project, env)
     log = project / "serve.log"
     command = [sys.executable, "-m", "flows.serve", "--port", str(port), "--project", str(project)]
@@ -166,7 +178,9 @@ def _run(served: Served) -> Run:
         exit_code=done.returncode,
         watched=done.stdout,
         state=served.api(f"/flow_runs/{found[1]}")["state"],
-        tasks={row["name"]: row for row in served.api("/task_runs/filter", {**mine, "sort": "EXPECTED_START_TIME_ASC"})},
+        tasks={
+            row["name"]: row for row in served.api("/task_runs/filter", {**mine, "sort": "EXPECTED_START_TIME_ASC"})
+        },
         artifacts={row["key"]: row for row in served.api("/artifacts/latest/filter", mine)},
         logs="\n".join(row["message"] for row in logs),
     )

@@ -20,7 +20,9 @@ with leashed({SLEEPER!r}, cwd=pathlib.Path("."), env=os.environ, output=subproce
 
 
 def test_output_and_exit_code_are_the_commands(tmp_path):
-    with leashed(["sh", "-c", "echo 가; echo 나 >&2; exit 3"], cwd=tmp_path, env=os.environ, output=subprocess.PIPE) as process:
+    with leashed(
+        ["sh", "-c", "echo 가; echo 나 >&2; exit 3"], cwd=tmp_path, env=os.environ, output=subprocess.PIPE
+    ) as process:
         assert process.stdout.read().split() == ["가", "나"]
         assert process.wait() == 3
 

@@ -4,7 +4,11 @@ from pathlib import Path
 from flows import reports
 
 VALIDATED = {"schema": 1, "rows": 12, "accepted": 10, "quarantined": 2, "by_rule": {"blank_output": 2}}
-PREPARED = {"splits": {"train": 8, "test": 2}, "languages": {"train": {"ko": 5, "en": 3}}, "left_out": {"leak": 1, "cap": 0}}
+PREPARED = {
+    "splits": {"train": 8, "test": 2},
+    "languages": {"train": {"ko": 5, "en": 3}},
+    "left_out": {"leak": 1, "cap": 0},
+}
 VERDICT = {
     "schema": 1,
     "verdict": "reject",
@@ -16,13 +20,24 @@ VERDICT = {
     "score": 0.7,
     "adapter_sha256": "ab" * 32,
 }
-DVC_LINES = ["Running stage 'train':", "> seodang stage train", "seodang: params.yaml cannot be used:", "  train.rank: is missing"]
+DVC_LINES = [
+    "Running stage 'train':",
+    "> seodang stage train",
+    "seodang: params.yaml cannot be used:",
+    "  train.rank: is missing",
+]
 DVC_ERROR = "ERROR: failed to reproduce 'train': failed to run: seodang stage train, exited with 2"
 
 
 def test_data_report_counts_rows_and_rules_and_shows_where_the_docs_lie():
     text = reports.data_report(VALIDATED, None, Path("/p/index.html"), Path("/c/index.html"))
-    for part in ("데이터 보고서 · Data report", "| 받음 · rows | 12 |", "| 격리 · quarantined | 2 |", "| blank_output | 2 |", "`/p/index.html`"):
+    for part in (
+        "데이터 보고서 · Data report",
+        "| 받음 · rows | 12 |",
+        "| 격리 · quarantined | 2 |",
+        "| blank_output | 2 |",
+        "`/p/index.html`",
+    ):
         assert part in text
 
 
@@ -32,7 +47,9 @@ def test_data_report_has_no_splits_before_they_are_made():
     assert "| 제외 · left out: leak | 1 | – |" in text
     assert "left out: cap" not in text
     assert "`card.html`" in text
-    assert "| train | 8 | ko 5, en 3 |" in reports.data_report(VALIDATED, PREPARED, Path("index.html"), Path("card.html"))
+    assert "| train | 8 | ko 5, en 3 |" in reports.data_report(
+        VALIDATED, PREPARED, Path("index.html"), Path("card.html")
+    )
 
 
 def test_every_report_can_be_empty():
@@ -43,7 +60,14 @@ def test_every_report_can_be_empty():
 
 
 def test_score_rows_have_the_same_columns_even_when_an_arm_is_absent_from_a_task():
-    rows = reports.score_rows({"tasks": [{"task": "sentiment", "items": 30, "tuned": 0.96667}, {"task": "ordering", "items": 4, "few_shot": None}]})
+    rows = reports.score_rows(
+        {
+            "tasks": [
+                {"task": "sentiment", "items": 30, "tuned": 0.96667},
+                {"task": "ordering", "items": 4, "few_shot": None},
+            ]
+        }
+    )
     assert rows == [
         {"과제 · task": "sentiment", "문항 · items": 30, "튜닝 · tuned": "0.967", "few_shot": "–"},
         {"과제 · task": "ordering", "문항 · items": 4, "튜닝 · tuned": "–", "few_shot": "–"},
@@ -51,7 +75,9 @@ def test_score_rows_have_the_same_columns_even_when_an_arm_is_absent_from_a_task
 
 
 def test_score_summary_leaves_out_nested_tables():
-    text = reports.score_summary({"arms": [{"name": "tuned", "accuracy": 0.95, "languages": {"ko": {"accuracy": 0.9}}}]})
+    text = reports.score_summary(
+        {"arms": [{"name": "tuned", "accuracy": 0.95, "languages": {"ko": {"accuracy": 0.9}}}]}
+    )
     assert "| 모델 · arm | 정확도 · accuracy |" in text
     assert "| tuned | 0.950 |" in text
     assert "languages" not in text
@@ -59,13 +85,20 @@ def test_score_summary_leaves_out_nested_tables():
 
 def test_verdict_report_gives_reasons_in_both_languages_and_numbers_without_checksums():
     text = reports.verdict_report(VERDICT)
-    for part in ("거절 · reject", "- **미달 · not met**\n  - 정확도는 0.700입니다.\n  - The accuracy is 0.700.", "| few_shot | 0.123 | -0.010 | 0.250 |", "| score | 0.700 |"):
+    for part in (
+        "거절 · reject",
+        "- **미달 · not met**\n  - 정확도는 0.700입니다.\n  - The accuracy is 0.700.",
+        "| few_shot | 0.123 | -0.010 | 0.250 |",
+        "| score | 0.700 |",
+    ):
         assert part in text
     assert "sha256" not in text
 
 
 def test_verdict_report_shows_numbers_that_come_in_a_section_of_their_own():
-    assert "| interval | 0.010 … 0.200 |" in reports.verdict_report({"verdict": "promote", "numbers": {"interval": [0.01, 0.2]}})
+    assert "| interval | 0.010 … 0.200 |" in reports.verdict_report(
+        {"verdict": "promote", "numbers": {"interval": [0.01, 0.2]}}
+    )
 
 
 def test_rejection_names_only_the_reasons_that_were_not_met():

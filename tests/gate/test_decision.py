@@ -8,7 +8,15 @@ from seodang.errors import EvaluationError
 from seodang.gate.decision import decide
 from seodang.gate.scores import Key, Score, pair, scores_of
 
-RULE = {"against": "base", "ask": "better", "metric": "accuracy", "higher_is_better": True, "margin": 0.0, "tasks": [], "each": "all"}
+RULE = {
+    "against": "base",
+    "ask": "better",
+    "metric": "accuracy",
+    "higher_is_better": True,
+    "margin": 0.0,
+    "tasks": [],
+    "each": "all",
+}
 
 
 def gate(*rules, **changes):
@@ -41,7 +49,12 @@ def test_a_clearly_better_model_is_promoted():
 
 def test_better_than_one_prompt_of_the_base_is_not_enough():
     candidate = scores(GOOD)
-    compared = {"base": [("zero_shot", pair(candidate, scores(POOR), "zero_shot")), ("few_shot", pair(candidate, scores([1] * 199 + [0]), "few_shot"))]}
+    compared = {
+        "base": [
+            ("zero_shot", pair(candidate, scores(POOR), "zero_shot")),
+            ("few_shot", pair(candidate, scores([1] * 199 + [0]), "few_shot")),
+        ]
+    }
     assert decide(compared, gate()).verdict == "reject"
 
 
@@ -50,7 +63,9 @@ def test_each_rule_meets_the_base_s_best_prompt_on_its_own_items():
     candidate = scores(GOOD) | scores([0.6] * 200, metric="loss", task="retention")
     compared = {"base": []}
     for name, (share, loss) in ways.items():
-        base = scores([1] * int(200 * share) + [0] * int(200 * (1 - share))) | scores([loss] * 200, metric="loss", task="retention")
+        base = scores([1] * int(200 * share) + [0] * int(200 * (1 - share))) | scores(
+            [loss] * 200, metric="loss", task="retention"
+        )
         compared["base"].append((name, pair(candidate, base, name)))
     retention = {"ask": "not_worse", "metric": "loss", "higher_is_better": False, "margin": 0.2, "tasks": ["retention"]}
     found = decide(compared, gate({}, retention))
@@ -72,17 +87,29 @@ def test_where_languages_are_tested_apart_each_has_its_own_best_prompt():
         base |= scores([1] * int(200 * english) + [0] * (200 - int(200 * english)), task="mood", language="en")
         compared["base"].append((name, pair(candidate, base, name)))
     found = decide(compared, gate({"each": "language"}))
-    assert [(test.of, test.against, test.reference) for test in found.tests] == [("en", "zero_shot/plain", 0.9), ("ko", "zero_shot/koalpaca", 0.9)]
+    assert [(test.of, test.against, test.reference) for test in found.tests] == [
+        ("en", "zero_shot/plain", 0.9),
+        ("ko", "zero_shot/koalpaca", 0.9),
+    ]
 
 
 def test_a_task_file_counts_only_where_it_is_named():
     def both(values, told):
-        return scores(values) | {key: Score(score.language, score.score, apart=True) for key, score in scores(told, task="primer_sentiment").items()}
+        return scores(values) | {
+            key: Score(score.language, score.score, apart=True)
+            for key, score in scores(told, task="primer_sentiment").items()
+        }
 
     candidate, base = both(GOOD, [0] * 200), both(POOR, [1] * 200)
     assert [(test.items, test.passed) for test in decision(candidate, base, gate()).tests] == [(200, True)]
-    assert [(test.items, test.passed) for test in decision(candidate, base, gate({"tasks": ["primer_sentiment"], "each": "language"})).tests] == [(200, False)]
-    assert decision(candidate, base, gate(floors=[{"metric": "accuracy", "minimum": 0.9, "tasks": []}])).verdict == "promote"
+    assert [
+        (test.items, test.passed)
+        for test in decision(candidate, base, gate({"tasks": ["primer_sentiment"], "each": "language"})).tests
+    ] == [(200, False)]
+    assert (
+        decision(candidate, base, gate(floors=[{"metric": "accuracy", "minimum": 0.9, "tasks": []}])).verdict
+        == "promote"
+    )
 
 
 def test_a_way_of_asking_that_changes_nothing_is_compared_once():
@@ -95,7 +122,12 @@ def test_a_task_that_the_rule_does_not_name_does_not_decide():
     candidate = scores(GOOD) | scores([0] * 100, task="other")
     base = scores(POOR) | scores([1] * 100, task="other")
     assert decision(candidate, base, gate({"tasks": ["sentiment"]})).verdict == "promote"
-    assert decision(candidate, base, gate({"tasks": ["sentiment"]}, {"ask": "not_worse", "margin": 0.05, "each": "task"})).verdict == "reject"
+    assert (
+        decision(
+            candidate, base, gate({"tasks": ["sentiment"]}, {"ask": "not_worse", "margin": 0.05, "each": "task"})
+        ).verdict
+        == "reject"
+    )
 
 
 def test_worse_than_the_champion_by_more_than_the_margin_is_rejected_and_by_less_is_not():
@@ -148,7 +180,9 @@ def test_one_class_in_a_task_decides_nothing_by_accident():
     assert decision(scores([0] * 100), scores([0] * 100), gate()).verdict == "reject"
 
 
-@pytest.mark.parametrize(("base", "message"), [(POOR[:100], "few_shot lacks 100 scores"), ([*POOR, 1], "candidate lacks 1 scores")])
+@pytest.mark.parametrize(
+    ("base", "message"), [(POOR[:100], "few_shot lacks 100 scores"), ([*POOR, 1], "candidate lacks 1 scores")]
+)
 def test_different_item_sets_are_refused(base, message):
     with pytest.raises(EvaluationError, match=message):
         decision(scores(GOOD), scores(base), gate())

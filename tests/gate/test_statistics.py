@@ -21,7 +21,10 @@ def test_the_interval_of_a_normal_sample_is_as_wide_as_students():
 
 def test_the_interval_of_few_items_covers_the_truth_about_as_often_as_it_says():
     rng = np.random.default_rng(2)
-    found = [paired_bootstrap(rng.normal(0.1, 1.0, 12), margin=0.1, seed=trial, resamples=1000, confidence=0.9) for trial in range(600)]
+    found = [
+        paired_bootstrap(rng.normal(0.1, 1.0, 12), margin=0.1, seed=trial, resamples=1000, confidence=0.9)
+        for trial in range(600)
+    ]
     assert 0.87 <= np.mean([one.low <= 0.1 <= one.high for one in found]) <= 0.93  # four standard errors are 0.05
 
 
@@ -34,7 +37,10 @@ def test_the_p_value_says_what_the_interval_says():
 
 def test_p_values_of_equal_models_are_spread_evenly():
     rng = np.random.default_rng(7)
-    values = [paired_bootstrap(rng.normal(0.0, 1.0, 50), margin=0.0, seed=trial, resamples=1000, confidence=0.95).p for trial in range(500)]
+    values = [
+        paired_bootstrap(rng.normal(0.0, 1.0, 50), margin=0.0, seed=trial, resamples=1000, confidence=0.95).p
+        for trial in range(500)
+    ]
     assert stats.kstest(values, "uniform").pvalue > 0.001
 
 
@@ -42,7 +48,10 @@ def test_drawing_counts_and_drawing_items_give_the_same_distribution():
     values = np.array([-1.0] * 10 + [0.0] * 60 + [1.0] * 30)
     apart = values + np.linspace(0, 1e-9, 100)  # a hundred distinct values
     by_count, by_item = (resampled_means(sample, seed=4, resamples=20_000) for sample in (values, apart))
-    assert stats.ks_2samp(by_count, by_item).pvalue > 0.001 or abs(np.quantile(by_count, 0.025) - np.quantile(by_item, 0.025)) < 0.011
+    assert (
+        stats.ks_2samp(by_count, by_item).pvalue > 0.001
+        or abs(np.quantile(by_count, 0.025) - np.quantile(by_item, 0.025)) < 0.011
+    )
 
 
 def test_of_a_single_item_no_interval_is_known():

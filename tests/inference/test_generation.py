@@ -20,7 +20,11 @@ def tuned(tmp_path_factory):
 def test_the_output_layer_of_a_frozen_model_multiplies_all_rows_at_once(tuned, monkeypatch):
     """In torch a slice times a frozen matrix is a product for each row, each with a copy of the matrix: 4 GB for 12 rows of Gemma."""
     batched = []
-    monkeypatch.setattr(torch.nn.functional, "linear", _watched(torch.nn.functional.linear, tuned.get_output_embeddings().weight, batched))
+    monkeypatch.setattr(
+        torch.nn.functional,
+        "linear",
+        _watched(torch.nn.functional.linear, tuned.get_output_embeddings().weight, batched),
+    )
     generate(tuned, [[5, 6, 7], [5, 6]], end=1, max_new_tokens=3, batch_tokens=64)
     assert batched
     assert all(batched)

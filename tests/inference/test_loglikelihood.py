@@ -28,7 +28,13 @@ from seodang.models.adapters import load_adapter
 from seodang.models.loading import load_model, load_tokenizer
 
 SHARED = [5, 6, 7, 8, 9, 5, 6, 5]
-SHAPE = {"vocab_size": 100, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "initializer_range": 0.3}
+SHAPE = {
+    "vocab_size": 100,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "initializer_range": 0.3,
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +45,13 @@ def model_and_tokenizer(tmp_path_factory):
 
 def gemma(window: int):
     config = Gemma3TextConfig(
-        **SHAPE, num_key_value_heads=1, head_dim=16, intermediate_size=64, sliding_window=window, layer_types=["sliding_attention", "full_attention"], query_pre_attn_scalar=16
+        **SHAPE,
+        num_key_value_heads=1,
+        head_dim=16,
+        intermediate_size=64,
+        sliding_window=window,
+        layer_types=["sliding_attention", "full_attention"],
+        query_pre_attn_scalar=16,
     )
     return Gemma3ForCausalLM(config).eval()
 
@@ -49,18 +61,38 @@ def llama():
 
 
 def gemma2():  # bounds its scores, which only attention in single steps does
-    return Gemma2ForCausalLM(Gemma2Config(**SHAPE, num_key_value_heads=1, head_dim=16, intermediate_size=64, sliding_window=4, query_pre_attn_scalar=16)).eval()
+    return Gemma2ForCausalLM(
+        Gemma2Config(
+            **SHAPE,
+            num_key_value_heads=1,
+            head_dim=16,
+            intermediate_size=64,
+            sliding_window=4,
+            query_pre_attn_scalar=16,
+        )
+    ).eval()
 
 
 def mistral():  # every layer has the window, and its settings name no kinds of layers
-    return MistralForCausalLM(MistralConfig(**SHAPE, num_key_value_heads=1, intermediate_size=64, sliding_window=4)).eval()
+    return MistralForCausalLM(
+        MistralConfig(**SHAPE, num_key_value_heads=1, intermediate_size=64, sliding_window=4)
+    ).eval()
 
 
-MAKERS = {"window 4": lambda: gemma(4), "window 9": lambda: gemma(9), "window 64": lambda: gemma(64), "softcap": gemma2, "windows only": mistral, "llama": llama}
+MAKERS = {
+    "window 4": lambda: gemma(4),
+    "window 9": lambda: gemma(9),
+    "window 64": lambda: gemma(64),
+    "softcap": gemma2,
+    "windows only": mistral,
+    "llama": llama,
+}
 
 
 def bloom():  # it knows no positions but the distances of tokens in a row: no tree
-    return BloomForCausalLM(BloomConfig(vocab_size=100, hidden_size=32, n_layer=2, n_head=2, initializer_range=0.3)).eval()
+    return BloomForCausalLM(
+        BloomConfig(vocab_size=100, hidden_size=32, n_layer=2, n_head=2, initializer_range=0.3)
+    ).eval()
 
 
 def plainly(model, question: Question) -> float:
@@ -82,7 +114,11 @@ def asked_of(choices, passes) -> list[int]:
 @pytest.mark.parametrize("batch_tokens", [8, 64, 4096])
 def test_scores_are_those_of_each_question_by_itself(model_and_tokenizer, batch_tokens):
     model, _ = model_and_tokenizer
-    questions = [Question(SHARED + extra, answer) for extra in ([10], [11, 12], [13, 14, 15, 16]) for answer in ([20], [21, 22, 23])]
+    questions = [
+        Question(SHARED + extra, answer)
+        for extra in ([10], [11, 12], [13, 14, 15, 16])
+        for answer in ([20], [21, 22, 23])
+    ]
     expected = [plainly(model, question) for question in questions]
     assert log_likelihoods(model, questions, batch_tokens) == pytest.approx(expected, abs=1e-4)
 
@@ -110,26 +146,34 @@ def test_a_model_with_an_adapter_is_scored_as_a_whole(tmp_path):
     base = make_tiny_model(tmp_path / "base")
     model = load_adapter(load_model(base, "fp32", "cpu"), make_tiny_adapter(base, tmp_path / "adapter"))
     questions = [Question([*SHARED, extra], answer) for extra in (10, 11) for answer in ([20], [21, 22])]
-    assert log_likelihoods(model, questions, 64) == pytest.approx([plainly(model, question) for question in questions], abs=1e-4)
+    assert log_likelihoods(model, questions, 64) == pytest.approx(
+        [plainly(model, question) for question in questions], abs=1e-4
+    )
 
 
 def test_scores_in_bf16_are_those_of_each_question_by_itself_within_its_rounding():
     torch.manual_seed(3)
     model = gemma(4).to(torch.bfloat16)
     questions = [Question([*SHARED, extra], [20, 21]) for extra in (10, 11)]
-    assert log_likelihoods(model, questions, 64) == pytest.approx([plainly(model, question) for question in questions], rel=0.05)
+    assert log_likelihoods(model, questions, 64) == pytest.approx(
+        [plainly(model, question) for question in questions], rel=0.05
+    )
 
 
 def test_prompts_without_anything_in_common_are_scored_too(model_and_tokenizer):
     model, _ = model_and_tokenizer
     questions = [Question([5], [6]), Question([7, 8], [9, 10])]
-    assert log_likelihoods(model, questions, 64) == pytest.approx([plainly(model, question) for question in questions], abs=1e-4)
+    assert log_likelihoods(model, questions, 64) == pytest.approx(
+        [plainly(model, question) for question in questions], abs=1e-4
+    )
 
 
 def test_the_same_prompt_with_two_answers_leaves_one_token_to_score_from(model_and_tokenizer):
     model, _ = model_and_tokenizer
     questions = [Question([5, 6, 7], [8]), Question([5, 6, 7], [9]), Question([5, 6, 7], [8])]
-    assert log_likelihoods(model, questions, 64) == pytest.approx([plainly(model, question) for question in questions], abs=1e-4)
+    assert log_likelihoods(model, questions, 64) == pytest.approx(
+        [plainly(model, question) for question in questions], abs=1e-4
+    )
 
 
 def test_no_question_is_answered_by_nothing(model_and_tokenizer):
@@ -142,8 +186,12 @@ def test_one_token_options_are_read_where_the_prompt_ends_and_the_prompt_is_read
     model, _ = model_and_tokenizer
     read = []
     forward = model.model.forward
-    monkeypatch.setattr(model.model, "forward", lambda input_ids, **rest: read.append(input_ids.shape[1]) or forward(input_ids, **rest))
-    log_likelihoods(model, [Question([*SHARED, 10 + extra, 30], [answer]) for extra in range(3) for answer in (20, 21)], 64)
+    monkeypatch.setattr(
+        model.model, "forward", lambda input_ids, **rest: read.append(input_ids.shape[1]) or forward(input_ids, **rest)
+    )
+    log_likelihoods(
+        model, [Question([*SHARED, 10 + extra, 30], [answer]) for extra in range(3) for answer in (20, 21)], 64
+    )
     assert read == [len(SHARED), 3 * 2]
 
 
@@ -172,14 +220,20 @@ def test_a_journal_that_was_broken_off_in_a_pass_ends_as_one_that_was_not(model_
         with Journal(path, "the same") as journal:
             known = {row["place"] for row in journal.rows}
             for found in islice(score_choices(model, choices, 6, known=known), stopped_after):
-                journal.append({"place": place, "nats": [likelihood.nats for likelihood in likelihoods]} for place, likelihoods in found)
+                journal.append(
+                    {"place": place, "nats": [likelihood.nats for likelihood in likelihoods]}
+                    for place, likelihoods in found
+                )
 
     score(tmp_path / "whole", None)
     score(tmp_path / "broken", 2)
     with (tmp_path / "broken").open("r+b") as file:
         file.truncate((tmp_path / "broken").stat().st_size - 5)
     score(tmp_path / "broken", None)
-    rows = {name: [json.loads(line) for line in (tmp_path / name).read_text().splitlines()[1:]] for name in ("whole", "broken")}
+    rows = {
+        name: [json.loads(line) for line in (tmp_path / name).read_text().splitlines()[1:]]
+        for name in ("whole", "broken")
+    }
     assert [row["place"] for row in rows["broken"]] == [row["place"] for row in rows["whole"]]
     assert [row["nats"] for row in rows["broken"]] == [pytest.approx(row["nats"], abs=1e-5) for row in rows["whole"]]
 

@@ -52,6 +52,10 @@ def test_a_file_with_damaged_rows_loses_no_row_and_names_their_rules(name, capfd
 def test_quarantine_holds_the_line_that_could_not_be_read_as_it_was(tmp_path):
     file = FOLDER / "files" / "lines_broken.jsonl"
     assert main(["check", str(file), "--report", str(tmp_path / "report")]) == 1
-    quarantined = [json.loads(line) for line in (tmp_path / "report" / "quarantine.jsonl").read_text("utf-8").splitlines()]
+    quarantined = [
+        json.loads(line) for line in (tmp_path / "report" / "quarantine.jsonl").read_text("utf-8").splitlines()
+    ]
     lines = file.read_text("utf-8").splitlines()
-    assert [(each["source_row"], each["row"].rstrip("\n")) for each in quarantined] == [(number, lines[number]) for number in range(1, 6)]
+    assert [(each["source_row"], each["row"].rstrip("\n")) for each in quarantined] == [
+        (number, lines[number]) for number in range(1, 6)
+    ]

@@ -29,7 +29,10 @@ PRIMER = {"seed": 1, "sentiment_per_language": 2, "classification_per_language":
 
 
 def rows(*names: str) -> bytes:
-    return "".join(json.dumps({"instruction": f"{name}에 대해 설명하세요.", "output": f"{name}입니다."}, ensure_ascii=False) + "\n" for name in names).encode()
+    return "".join(
+        json.dumps({"instruction": f"{name}에 대해 설명하세요.", "output": f"{name}입니다."}, ensure_ascii=False) + "\n"
+        for name in names
+    ).encode()
 
 
 REVIEWS, FILMS, DIALOGUES = rows("사과", "배"), rows("영화"), rows("대화", "인사")
@@ -65,7 +68,9 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 
 def run(folder: Path, text: str, given: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["bash", "-c", text], cwd=folder, env=given, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        ["bash", "-c", text], cwd=folder, env=given, capture_output=True, text=True, timeout=300, check=False
+    )
 
 
 def done(folder: Path, text: str, given: dict[str, str]) -> str:
@@ -98,7 +103,13 @@ def s3():
     url = f"http://{host}:{port}"
     import boto3
 
-    client = boto3.client("s3", endpoint_url=url, aws_access_key_id="key", aws_secret_access_key="loopback-secret", region_name="us-east-1")
+    client = boto3.client(
+        "s3",
+        endpoint_url=url,
+        aws_access_key_id="key",
+        aws_secret_access_key="loopback-secret",
+        region_name="us-east-1",
+    )
     client.create_bucket(Bucket="my-bucket")
     client.put_object(Bucket="my-bucket", Key="films/a.jsonl", Body=FILMS)
     client.put_object(Bucket="my-bucket", Key="films/README.md", Body=b"x")
@@ -134,7 +145,11 @@ def corpus(folder: Path, given: dict[str, str]) -> Path:
     """Make another repository, whose folder `dialogues` is tracked by DVC with a remote of its own."""
     (folder / "dialogues").mkdir()
     (folder / "dialogues" / "a.jsonl").write_bytes(DIALOGUES)
-    done(folder, f"git init -q && dvc init -q && dvc remote add -d own {folder}/remote && dvc add dialogues && dvc push && git add . && git commit -qm start", given)
+    done(
+        folder,
+        f"git init -q && dvc init -q && dvc remote add -d own {folder}/remote && dvc add dialogues && dvc push && git add . && git commit -qm start",
+        given,
+    )
     return folder
 
 
@@ -167,7 +182,10 @@ def contents(project: Path) -> dict[str, bytes]:
 def test_both_pages_give_the_same_commands_sources_and_paths():
     assert commands(DOCS[0]) == commands(DOCS[1])
     assert blocks(DOCS[0], "yaml") == blocks(DOCS[1], "yaml")
-    paths = [re.findall(r"^\| [^|]+ \| (`[^`]+`) \|", (ROOT / "docs" / name).read_text("utf-8"), re.MULTILINE) for name in DOCS]
+    paths = [
+        re.findall(r"^\| [^|]+ \| (`[^`]+`) \|", (ROOT / "docs" / name).read_text("utf-8"), re.MULTILINE)
+        for name in DOCS
+    ]
     assert paths[0] == paths[1]
     assert len(commands(DOCS[0])) > 15
 
@@ -181,7 +199,11 @@ def test_the_commands_end_with_the_same_bytes_in_the_clone(told):
 def test_the_files_of_the_data_folder_are_ingested_here_and_in_the_clone(told):
     project, _, _ = told
     for folder in (project, project / "copy"):
-        [own] = [source for source in json.loads((folder / "artifacts" / "ingest" / "manifest.json").read_text("utf-8"))["sources"] if source["name"] == "own"]
+        [own] = [
+            source
+            for source in json.loads((folder / "artifacts" / "ingest" / "manifest.json").read_text("utf-8"))["sources"]
+            if source["name"] == "own"
+        ]
         assert [(file["path"], file["sha256"]) for file in own["files"]] == [
             ("data/chat.csv", sha256(CHAT)),
             ("data/dialogues/a.jsonl", sha256(DIALOGUES)),
@@ -237,7 +259,9 @@ def test_a_pointer_in_a_folder_below_data_is_not_hidden_from_git(told):
     project, _, given = told
     (project / "data" / "below").mkdir()
     (project / "data" / "below" / "b.jsonl").write_bytes(FILMS)
-    assert "data/below/b.jsonl.dvc" in done(project, "dvc add data/below/b.jsonl && git add data && git ls-files data", given)
+    assert "data/below/b.jsonl.dvc" in done(
+        project, "dvc add data/below/b.jsonl && git add data && git ls-files data", given
+    )
 
 
 def entry() -> dict[str, object]:
@@ -256,7 +280,13 @@ def test_every_path_of_the_page_names_files(told, s3, web, monkeypatch, tmp_path
         monkeypatch.setenv("HF_ENDPOINT", site.url)
         found = {}
         for path in paths:
-            one = SourceParams.model_validate({**entry(), "path": path.replace("https://example.org", web.url), "sha256": sha256(CHAT) if path.startswith("https") else None})
+            one = SourceParams.model_validate(
+                {
+                    **entry(),
+                    "path": path.replace("https://example.org", web.url),
+                    "sha256": sha256(CHAT) if path.startswith("https") else None,
+                }
+            )
             found[path] = [file.path.read_bytes() for file in local_files(one, project, tmp_path / "cache")]
     assert list(found.values()) == [[REVIEWS], [DIALOGUES], [CHAT], [CHAT], [FILMS], [FILMS]]
 
@@ -274,11 +304,21 @@ def test_an_object_of_s3_is_fetched_again_when_it_changes_and_faults_are_told(s3
         monkeypatch.setenv(name, value)
 
     def read(path: str) -> list[tuple[str, bytes]]:
-        return [(file.place, file.path.read_bytes()) for file in local_files(SourceParams.model_validate({**entry(), "path": path}), tmp_path, tmp_path / "cache")]
+        return [
+            (file.place, file.path.read_bytes())
+            for file in local_files(
+                SourceParams.model_validate({**entry(), "path": path}), tmp_path, tmp_path / "cache"
+            )
+        ]
 
     put = s3[1].put_object
     put(Bucket="my-bucket", Key="other/b.jsonl", Body=FILMS)
-    assert read("s3://my-bucket/other/b.jsonl") == read("s3://my-bucket/other") == read("s3://my-bucket/other/*") == [("s3://my-bucket/other/b.jsonl", FILMS)]
+    assert (
+        read("s3://my-bucket/other/b.jsonl")
+        == read("s3://my-bucket/other")
+        == read("s3://my-bucket/other/*")
+        == [("s3://my-bucket/other/b.jsonl", FILMS)]
+    )
     assert len(list((tmp_path / "cache" / "remote").iterdir())) == 1
     put(Bucket="my-bucket", Key="other/b.jsonl", Body=REVIEWS)
     assert read("s3://my-bucket/other/b.jsonl") == [("s3://my-bucket/other/b.jsonl", REVIEWS)]

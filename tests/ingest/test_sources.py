@@ -18,7 +18,12 @@ from seodang.ingest.sources import Tally, source_rows
 from seodang.io.jsonl import read_rows, write_rows
 
 PRIMER = {"seed": 1, "sentiment_per_language": 2, "classification_per_language": 2, "open_per_language": 2}
-SENTIMENT = {"label_column": "label", "labels": {"0": "부정", "1": "긍정"}, "input": "{document}", "instructions": ["긍정인가요, 부정인가요?"]}
+SENTIMENT = {
+    "label_column": "label",
+    "labels": {"0": "부정", "1": "긍정"},
+    "input": "{document}",
+    "instructions": ["긍정인가요, 부정인가요?"],
+}
 
 
 def source(path="data.json", **changes):
@@ -26,7 +31,9 @@ def source(path="data.json", **changes):
 
 
 def read(root, one, max_field_characters=1000):
-    ingest = IngestParams.model_validate({"sources": [one.model_dump()], "primer": PRIMER, "max_field_characters": max_field_characters})
+    ingest = IngestParams.model_validate(
+        {"sources": [one.model_dump()], "primer": PRIMER, "max_field_characters": max_field_characters}
+    )
     return list(source_rows(one, ingest, root, Tally()))
 
 
@@ -40,18 +47,28 @@ def texts(rows):
 
 
 def test_a_json_list_and_its_jsonl_and_csv_give_the_same_texts(tmp_path):
-    records = [{"instruction": "요약해", "input": "긴 글", "output": "짧은 글"}, {"instruction": "Say hi", "input": "", "output": "Hi, you"}]
+    records = [
+        {"instruction": "요약해", "input": "긴 글", "output": "짧은 글"},
+        {"instruction": "Say hi", "input": "", "output": "Hi, you"},
+    ]
     as_csv = 'instruction,input,output\n요약해,긴 글,짧은 글\nSay hi,,"Hi, you"\n'
     expected = [tuple(record.values()) for record in records]
     assert texts(read_text(tmp_path, "a.json", json.dumps(records, ensure_ascii=False, indent=1))) == expected
     assert texts(read_text(tmp_path, "a.jsonl", "\n\n".join(json.dumps(record) for record in records))) == expected
     assert texts(read_text(tmp_path, "b.json", "\n".join(json.dumps(record) for record in records))) == expected
     assert texts(read_text(tmp_path, "a.csv", as_csv)) == expected
-    assert texts(read_text(tmp_path, "a.tsv", "instruction\tinput\toutput\n요약해\t긴 글\t짧은 글\nSay hi\t\tHi, you")) == expected
+    assert (
+        texts(read_text(tmp_path, "a.tsv", "instruction\tinput\toutput\n요약해\t긴 글\t짧은 글\nSay hi\t\tHi, you"))
+        == expected
+    )
 
 
 def test_a_row_has_exactly_the_fields_of_the_contract_and_says_where_it_was_found(tmp_path):
-    rows = read_text(tmp_path, "data.jsonl", '{"instruction": "가"}\n{"instruction": "무엇을 할까?", "output": "쉬자", "url": "https://example.org"}')
+    rows = read_text(
+        tmp_path,
+        "data.jsonl",
+        '{"instruction": "가"}\n{"instruction": "무엇을 할까?", "output": "쉬자", "url": "https://example.org"}',
+    )
     assert [tuple(row) for row in rows] == [FIELDS, FIELDS]
     assert rows[1] == {
         "instruction": "무엇을 할까?",
@@ -77,7 +94,15 @@ def test_a_row_has_exactly_the_fields_of_the_contract_and_says_where_it_was_foun
 
 
 def test_the_source_may_name_language_task_cluster_and_role(tmp_path):
-    (row,) = read_text(tmp_path, "data.json", '[{"instruction": "가", "output": "나"}]', language="en", task="chat", cluster="talk", role="train")
+    (row,) = read_text(
+        tmp_path,
+        "data.json",
+        '[{"instruction": "가", "output": "나"}]',
+        language="en",
+        task="chat",
+        cluster="talk",
+        role="train",
+    )
     assert (row["language"], row["task"], row["cluster"], row["role"]) == ("en", "chat", "talk", "train")
 
 
@@ -92,7 +117,11 @@ def test_the_language_is_told_from_the_text(tmp_path, instruction, language):
 
 
 def test_values_stay_as_they_were_found_so_that_validation_can_name_them(tmp_path):
-    rows = read_text(tmp_path, "data.json", '[{"instruction": 3, "input": ["a"], "output": null}, {"instruction": "가", "input": null, "output": NaN}]')
+    rows = read_text(
+        tmp_path,
+        "data.json",
+        '[{"instruction": 3, "input": ["a"], "output": null}, {"instruction": "가", "input": null, "output": NaN}]',
+    )
     assert texts(rows) == [(3, ["a"], None), ("가", "", None)]
 
 
@@ -105,15 +134,30 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_the_text(tmp_pat
 
 def test_the_task_is_the_sources_else_the_records_else_the_name_of_the_source(tmp_path):
     records = json.dumps(
-        [{"instruction": "가", "output": "나", "task": "요약"}, {"instruction": "가", "output": "나"}, {"instruction": "가", "output": "나", "task": "긴 글 " * 30}]
+        [
+            {"instruction": "가", "output": "나", "task": "요약"},
+            {"instruction": "가", "output": "나"},
+            {"instruction": "가", "output": "나", "task": "긴 글 " * 30},
+        ]
     )
-    assert [(row["task"], row["cluster"]) for row in read_text(tmp_path, "a.json", records)] == [("요약", "요약"), ("films", "films"), ("films", "films")]
+    assert [(row["task"], row["cluster"]) for row in read_text(tmp_path, "a.json", records)] == [
+        ("요약", "요약"),
+        ("films", "films"),
+        ("films", "films"),
+    ]
     assert {row["task"] for row in read_text(tmp_path, "a.json", records, task="chat")} == {"chat"}
 
 
 def test_the_original_is_kept_where_it_holds_more_than_the_three_texts_and_its_long_values_are_cut(tmp_path):
     plain, more = read_text(
-        tmp_path, "a.json", json.dumps([{"instruction": "가", "input": "", "output": "나"}, {"instruction": "가", "output": "나", "note": "x" * 2000, "more": {"a": ["y" * 2000]}}])
+        tmp_path,
+        "a.json",
+        json.dumps(
+            [
+                {"instruction": "가", "input": "", "output": "나"},
+                {"instruction": "가", "output": "나", "note": "x" * 2000, "more": {"a": ["y" * 2000]}},
+            ]
+        ),
     )
     assert plain["original"] is None
     assert more["original"]["note"] == "x" * 1000
@@ -123,7 +167,10 @@ def test_the_original_is_kept_where_it_holds_more_than_the_three_texts_and_its_l
 def test_stray_quotes_in_a_tsv_are_letters_and_swallow_no_line(tmp_path):
     tsv = 'id\tdocument\tlabel\n1\t"최고의 영화\t1\n2\t별로 "라고"\t0\n3\t그냥"\t0\n'
     rows = read_text(tmp_path, "nsmc.tsv", tsv, format="table", table=SENTIMENT)
-    assert texts(rows) == [("긍정인가요, 부정인가요?", text, answer) for text, answer in [('"최고의 영화', "긍정"), ('별로 "라고"', "부정"), ('그냥"', "부정")]]
+    assert texts(rows) == [
+        ("긍정인가요, 부정인가요?", text, answer)
+        for text, answer in [('"최고의 영화', "긍정"), ('별로 "라고"', "부정"), ('그냥"', "부정")]
+    ]
 
 
 def test_quotes_in_a_csv_hold_commas_line_breaks_and_doubled_quotes(tmp_path):
@@ -143,7 +190,10 @@ def test_the_limit_takes_the_same_rows_wherever_they_stand(tmp_path):
 def test_a_glob_reads_its_files_in_order_of_name_and_counts_rows_in_each(tmp_path):
     for name in ("b", "a"):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps({"instruction": name, "output": "x"}), "utf-8")
-    assert [(row["file"], row["source_row"]) for row in read(tmp_path, source("*.jsonl"))] == [("a.jsonl", 0), ("b.jsonl", 0)]
+    assert [(row["file"], row["source_row"]) for row in read(tmp_path, source("*.jsonl"))] == [
+        ("a.jsonl", 0),
+        ("b.jsonl", 0),
+    ]
 
 
 def test_the_primer_keeps_its_own_tasks_languages_and_choices(tmp_path):
@@ -163,14 +213,25 @@ def test_a_field_of_millions_of_letters_is_cut_and_named_and_harms_no_other_row(
     text = {
         "big.json": json.dumps(records, ensure_ascii=False),
         "big.jsonl": "\n".join(json.dumps(record, ensure_ascii=False) for record in records),
-    }.get(name, "\n".join(separator.join(line) for line in [("instruction", "output"), ("요약해", letters), ("둘", "이")]))
+    }.get(
+        name, "\n".join(separator.join(line) for line in [("instruction", "output"), ("요약해", letters), ("둘", "이")])
+    )
     cut, whole = read_text(tmp_path, name, text)
     assert (cut["output"], cut["oversized"]) == ("가" * 1000, ["output"])
     assert (whole["output"], whole["oversized"]) == ("이", [])
 
 
 def test_a_huge_or_deep_value_that_is_not_text_is_cut_too(tmp_path):
-    wide, deep = read_text(tmp_path, "a.json", json.dumps([{"instruction": ["가" * 2000], "output": "x"}, {"instruction": json.loads("[" * 300 + "]" * 300), "output": "x"}]))
+    wide, deep = read_text(
+        tmp_path,
+        "a.json",
+        json.dumps(
+            [
+                {"instruction": ["가" * 2000], "output": "x"},
+                {"instruction": json.loads("[" * 300 + "]" * 300), "output": "x"},
+            ]
+        ),
+    )
     assert wide["oversized"] == deep["oversized"] == ["instruction"]
     assert len(wide["instruction"]) == 1000
 
@@ -183,9 +244,17 @@ def test_a_huge_or_deep_value_that_is_not_text_is_cut_too(tmp_path):
         ("object.json", '{\n "instruction": "가"\n}', r"object\.json holds one object, expected a list of objects"),
         ("numbers.json", "[1, 2]", r"numbers\.json, item 1 is a number \(1\), expected an object"),
         ("texts.jsonl", '"가"\n', r"texts\.jsonl, line 1 is text \(가\), expected an object"),
-        ("digits.json", '[{"instruction": "가",\n"output": ' + "9" * 5000 + "}]", r"digits\.json, line 2, column 11: .*4,300 digits"),
+        (
+            "digits.json",
+            '[{"instruction": "가",\n"output": ' + "9" * 5000 + "}]",
+            r"digits\.json, line 2, column 11: .*4,300 digits",
+        ),
         ("twice.csv", "instruction,output,output\n가,나,다\n", r"twice\.csv: two columns have the name output"),
-        ("chat.json", '[{"message": [], "이름": 1}]', r"chat\.json: the record format is not recognised; found the keys message, 이름; .*known formats: "),
+        (
+            "chat.json",
+            '[{"message": [], "이름": 1}]',
+            r"chat\.json: the record format is not recognised; found the keys message, 이름; .*known formats: ",
+        ),
         ("nothing.json", "[{}, {}]", r"nothing\.json: the record format is not recognised; found the keys \(none\)"),
         ("prose.txt", "그냥 글이다.", r'prose\.txt is none of JSON, .*: it begins "그냥 글이다\."'),
         ("empty.json", "", r"empty\.json is empty"),
@@ -200,28 +269,45 @@ def test_an_unusable_file_is_told_with_its_place_and_fix(tmp_path, name, text, m
 
 
 def test_a_file_that_is_not_utf8_is_told_with_its_line_and_its_likely_encoding(tmp_path):
-    with pytest.raises(SourceError, match=r"excel\.csv, line 2, byte 1: this is not UTF-8; it may be CP949: iconv -f CP949 -t UTF-8"):
+    with pytest.raises(
+        SourceError, match=r"excel\.csv, line 2, byte 1: this is not UTF-8; it may be CP949: iconv -f CP949 -t UTF-8"
+    ):
         read_text(tmp_path, "excel.csv", "instruction,output\n질문,답\n", encoding="cp949")
     with pytest.raises(SourceError, match="it may be UTF-16"):
         read_text(tmp_path, "excel.tsv", "instruction\toutput\n질문\t답\n", encoding="utf-16")
 
 
 def test_a_row_that_cannot_be_read_is_a_row_with_its_fault_and_stops_no_other(tmp_path):
-    rows = read_text(tmp_path, "bad.jsonl", '{"instruction": "가", "output": "나"}\n\n{"instruction": }\n[1]\n{"instruction": "다", "output": "라"}\n')
+    rows = read_text(
+        tmp_path,
+        "bad.jsonl",
+        '{"instruction": "가", "output": "나"}\n\n{"instruction": }\n[1]\n{"instruction": "다", "output": "라"}\n',
+    )
     assert [row["source_row"] for row in rows] == [0, 1, 2, 3]
     assert texts(rows)[::3] == [("가", "", "나"), ("다", "", "라")]
-    assert [[fault_of(row[name]) for name in ("instruction", "input", "output")] for row in rows[1:3]] == [["row-unreadable"] * 3] * 2
+    assert [[fault_of(row[name]) for name in ("instruction", "input", "output")] for row in rows[1:3]] == [
+        ["row-unreadable"] * 3
+    ] * 2
     assert "line 3, column 17" in rows[1]["output"]["found"]
-    assert [row["original"] for row in rows] == [{"instruction": "가", "output": "나"}, '{"instruction": }', "[1]", {"instruction": "다", "output": "라"}]
+    assert [row["original"] for row in rows] == [
+        {"instruction": "가", "output": "나"},
+        '{"instruction": }',
+        "[1]",
+        {"instruction": "다", "output": "라"},
+    ]
 
 
 def test_a_file_of_which_no_row_can_be_read_is_unusable(tmp_path):
-    with pytest.raises(SourceError, match=r"bad\.jsonl, line 1, column 2: this is not JSON .*none of its rows can be read"):
+    with pytest.raises(
+        SourceError, match=r"bad\.jsonl, line 1, column 2: this is not JSON .*none of its rows can be read"
+    ):
         read_text(tmp_path, "bad.jsonl", "{]\n{]\n")
 
 
 def test_the_first_records_may_lack_keys_and_be_broken(tmp_path):
-    rows = read_text(tmp_path, "a.jsonl", '{"instruction": \n{"instruction": "가"}\n{"instruction": "나", "output": "다"}\n')
+    rows = read_text(
+        tmp_path, "a.jsonl", '{"instruction": \n{"instruction": "가"}\n{"instruction": "나", "output": "다"}\n'
+    )
     assert [fault_of(rows[0]["output"]), *texts(rows)[1:]] == ["row-unreadable", ("가", "", None), ("나", "", "다")]
 
 
@@ -268,8 +354,14 @@ def test_any_bytes_end_in_rows_or_in_a_source_error(tmp_path, content, name, tab
         ({"format": "columns"}, "format 'columns' needs columns"),
         ({"columns": {"instruction": "q"}}, "columns is read by format 'columns' only, but the format is 'auto'"),
         ({"format": "columns", "columns": {"output": "a"}}, "columns must say where the instruction stands"),
-        ({"format": "columns", "columns": {"instruction": "q", "answer": "a"}}, "columns has answer, which is no field of a record"),
-        ({"format": "table", "columns": {"instruction": "q"}, "table": SENTIMENT}, "columns is read by format 'columns' only"),
+        (
+            {"format": "columns", "columns": {"instruction": "q", "answer": "a"}},
+            "columns has answer, which is no field of a record",
+        ),
+        (
+            {"format": "table", "columns": {"instruction": "q"}, "table": SENTIMENT},
+            "columns is read by format 'columns' only",
+        ),
     ],
 )
 def test_a_source_says_what_its_format_reads_by_and_nothing_that_is_not_read(changes, message):

@@ -16,7 +16,9 @@ def killed_while_replacing(folder: Path) -> None:
         "import os, signal; from pathlib import Path; from seodang.models.base import replaced_folder\n"
         f"with replaced_folder(Path({str(folder)!r})) as beside: (beside / 'half').write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    done = subprocess.run([sys.executable, "-c", call], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", call], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False
+    )
     assert done.returncode == -signal.SIGKILL
 
 
@@ -56,4 +58,6 @@ def test_every_file_is_flushed_to_disk_once_before_a_folder_takes_its_place(tmp_
         (beside / "training").mkdir()
         for name in ("config.json", "training/report.json"):
             (beside / name).write_text("{}")
-    assert sorted(flushed) == sorted(path.stat().st_ino for path in (tmp_path / "model", *(tmp_path / "model").rglob("*")))
+    assert sorted(flushed) == sorted(
+        path.stat().st_ino for path in (tmp_path / "model", *(tmp_path / "model").rglob("*"))
+    )

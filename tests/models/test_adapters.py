@@ -27,7 +27,10 @@ LINEAR = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_
 
 
 def params(method: str, **changes: Any) -> TrainParams:
-    raw = overlaid(read_yaml(ROOT / "profiles" / "tiny.yaml"), {"train": {"method": method, "rank": 4, "alpha": 8, "targets": ["all-linear"], **changes}})
+    raw = overlaid(
+        read_yaml(ROOT / "profiles" / "tiny.yaml"),
+        {"train": {"method": method, "rank": 4, "alpha": 8, "targets": ["all-linear"], **changes}},
+    )
     return parse_params(raw, "test").train
 
 
@@ -38,7 +41,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def untrained(base: Path, method: str, precision: str = "fp32", **changes: Any) -> Any:
     torch.manual_seed(3)
-    return with_adapter(load_model(base, precision, "cpu", four_bit=method == "qlora"), params(method, precision=precision, **changes))
+    return with_adapter(
+        load_model(base, precision, "cpu", four_bit=method == "qlora"), params(method, precision=precision, **changes)
+    )
 
 
 def learn(model: Any, steps: int = 8) -> list[float]:
@@ -83,7 +88,10 @@ def test_an_untrained_model_answers_as_its_base(base, method):
 
 
 def test_the_scale_of_rslora_is_alpha_over_the_root_of_the_rank(base):
-    scales = {method: untrained(base, method).base_model.model.model.layers[0].mlp.up_proj.scaling["default"] for method in ("lora", "rslora")}
+    scales = {
+        method: untrained(base, method).base_model.model.model.layers[0].mlp.up_proj.scaling["default"]
+        for method in ("lora", "rslora")
+    }
     assert scales == {"lora": 2.0, "rslora": 4.0}
 
 
@@ -151,7 +159,14 @@ def test_what_was_learned_is_saved_merged_onto_the_exact_base_and_answers_the_sa
     assert len(trained_sha256(trained)) == 64
     merge(base, trained, tmp_path / "merged")
     tokenizer = load_tokenizer(base)
-    report = check_parity(base, trained, tmp_path / "merged", [tokenizer(text)["input_ids"] for text in ("이 영화는", "The film was")], 8, int(tokenizer.eos_token_id))
+    report = check_parity(
+        base,
+        trained,
+        tmp_path / "merged",
+        [tokenizer(text)["input_ids"] for text in ("이 영화는", "The film was")],
+        8,
+        int(tokenizer.eos_token_id),
+    )
     assert report.tokens > 0
     assert report.max_logit_difference < 1e-4
     ids = torch.tensor([[5, 9, 17]])
@@ -170,7 +185,11 @@ def test_the_tuned_model_is_loaded_again_as_it_was(base, method, tmp_path):
     learn(model, steps=2)
     save_trained(model, tmp_path, base)
     ids = torch.tensor([[5, 9, 17]])
-    again = load_model(tmp_path, "fp32", "cpu") if method == "full" else load_adapter(load_model(base, "fp32", "cpu"), tmp_path)
+    again = (
+        load_model(tmp_path, "fp32", "cpu")
+        if method == "full"
+        else load_adapter(load_model(base, "fp32", "cpu"), tmp_path)
+    )
     with torch.no_grad():
         torch.testing.assert_close(again(input_ids=ids).logits, model(input_ids=ids).logits)
 

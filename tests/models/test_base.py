@@ -57,14 +57,24 @@ def test_a_checkpoint_is_copied_whole_and_reported_with_its_checksums(project):
         "tokenizer_config.json",
         "chat_template.jinja",
     }
-    assert report["weights_sha256"] == report["files"]["model.safetensors"] == hashlib.sha256((project / "mine" / "model.safetensors").read_bytes()).hexdigest()
+    assert (
+        report["weights_sha256"]
+        == report["files"]["model.safetensors"]
+        == hashlib.sha256((project / "mine" / "model.safetensors").read_bytes()).hexdigest()
+    )
 
 
 def test_what_is_no_part_of_a_checkpoint_stays_where_it_is(project):
     for name in ("pytorch_model.bin", "modeling_own.py", "consolidated.safetensors", "trusted_code.json", "train.log"):
         (project / "mine" / name).write_text("{}")
     run(project, source="path", path="mine")
-    assert not {"pytorch_model.bin", "modeling_own.py", "consolidated.safetensors", "trusted_code.json", "train.log"} & {file.name for file in Paths(project).base.iterdir()}
+    assert not {
+        "pytorch_model.bin",
+        "modeling_own.py",
+        "consolidated.safetensors",
+        "trusted_code.json",
+        "train.log",
+    } & {file.name for file in Paths(project).base.iterdir()}
 
 
 def test_a_checkpoint_in_several_files_is_taken_and_its_pin_is_what_sha256sum_prints_of_them(project):
@@ -75,7 +85,10 @@ def test_a_checkpoint_in_several_files_is_taken_and_its_pin_is_what_sha256sum_pr
     assert run(project, source="path", path="mine", sha256=pin)["weights_sha256"] == pin
     ids = torch.tensor([[5, 9]])
     with torch.no_grad():
-        torch.testing.assert_close(load_model(Paths(project).base, "fp32", "cpu")(input_ids=ids).logits, load_model(mine, "fp32", "cpu")(input_ids=ids).logits)
+        torch.testing.assert_close(
+            load_model(Paths(project).base, "fp32", "cpu")(input_ids=ids).logits,
+            load_model(mine, "fp32", "cpu")(input_ids=ids).logits,
+        )
 
 
 def test_a_base_that_is_refused_leaves_the_one_before_in_place(project):
@@ -106,19 +119,26 @@ def cut_short(folder: Path) -> None:
 def bert(folder: Path) -> None:
     from transformers import BertConfig, BertForMaskedLM
 
-    BertForMaskedLM(BertConfig(vocab_size=400, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)).save_pretrained(folder)
+    BertForMaskedLM(
+        BertConfig(vocab_size=400, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+    ).save_pretrained(folder)
 
 
 def encoder_and_decoder(folder: Path) -> None:
     from transformers import T5Config, T5ForConditionalGeneration
 
-    T5ForConditionalGeneration(T5Config(vocab_size=400, d_model=16, d_ff=16, d_kv=8, num_layers=1, num_heads=2)).save_pretrained(folder)
+    T5ForConditionalGeneration(
+        T5Config(vocab_size=400, d_model=16, d_ff=16, d_kv=8, num_layers=1, num_heads=2)
+    ).save_pretrained(folder)
 
 
 FAULTS: list[tuple[Callable[[Path], object], str]] = [
     (shutil.rmtree, "model.path mine is no folder at"),
     (pickled, "has its weights as pickles only (pytorch_model.bin)"),
-    (without("model.safetensors"), "has no model.safetensors and no model.safetensors.index.json with its files (found: chat_template.jinja, config.json"),
+    (
+        without("model.safetensors"),
+        "has no model.safetensors and no model.safetensors.index.json with its files (found: chat_template.jinja, config.json",
+    ),
     (without("config.json"), "has no config.json"),
     (without("tokenizer.json"), "has no tokenizer: it needs tokenizer_config.json and tokenizer.json"),
     (without("tokenizer_config.json"), "has no tokenizer: it needs"),
@@ -133,7 +153,10 @@ FAULTS: list[tuple[Callable[[Path], object], str]] = [
     (encoder_and_decoder, "is T5ForConditionalGeneration, which does not write"),
     (lacking_a_shard, "lacks 1 of its"),
     (cut_short, "is damaged or cut short"),
-    (lambda folder: (folder / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\n"), "is damaged or cut short"),
+    (
+        lambda folder: (folder / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\n"),
+        "is damaged or cut short",
+    ),
 ]
 
 
@@ -145,20 +168,28 @@ def test_a_folder_that_is_no_usable_model_is_told_in_one_message(project, spoil,
 
 def test_git_brings_back_a_bundled_model_and_no_folder_of_one_s_own(project):
     bundled = refused(project, source="bundled", path="models/primer-base", sha256="0" * 64)
-    assert bundled.endswith(f"is no folder at {project}/models/primer-base; restore it: git checkout models/primer-base")
+    assert bundled.endswith(
+        f"is no folder at {project}/models/primer-base; restore it: git checkout models/primer-base"
+    )
     own = refused(project, source="path", path="gone")
-    assert own.endswith(f"is no folder at {project}/gone; copy or mount the checkpoint there, or set model.path to the folder where it lies")
+    assert own.endswith(
+        f"is no folder at {project}/gone; copy or mount the checkpoint there, or set model.path to the folder where it lies"
+    )
 
 
 def test_a_tokenizer_without_an_end_is_refused(project):
     change(project / "mine" / "tokenizer_config.json", eos_token=None, chat_template=None)
     (project / "mine" / "chat_template.jinja").unlink()
-    assert "has no end token, so a tuned model would never stop; set eos_token" in refused(project, source="path", path="mine")
+    assert "has no end token, so a tuned model would never stop; set eos_token" in refused(
+        project, source="path", path="mine"
+    )
 
 
 def test_an_end_that_the_model_does_not_know_is_refused(project):
     change(project / "mine" / "tokenizer_config.json", eos_token="<|another|>")
-    assert "ends with '<|another|>', id 400, but the model knows ids below 400" in refused(project, source="path", path="mine")
+    assert "ends with '<|another|>', id 400, but the model knows ids below 400" in refused(
+        project, source="path", path="mine"
+    )
 
 
 def add_tokens(folder: Path, *names: str, special: bool = False, **settings: Any) -> None:
@@ -171,7 +202,10 @@ def add_tokens(folder: Path, *names: str, special: bool = False, **settings: Any
 @pytest.mark.parametrize(
     ("added", "message"),
     [
-        ({"names": ["서당", "훈장"]}, "can write '훈장', id 401, but the model knows 400 tokens, ids below 400 (2 are beyond); take the tokenizer that the weights belong to"),
+        (
+            {"names": ["서당", "훈장"]},
+            "can write '훈장', id 401, but the model knows 400 tokens, ids below 400 (2 are beyond); take the tokenizer that the weights belong to",
+        ),
         ({"names": ["<fill>"], "special": True, "pad_token": "<fill>"}, "can write '<fill>', id 400"),
     ],
 )
@@ -221,7 +255,10 @@ def test_a_disk_that_becomes_full_is_told_as_such_by_whichever_library_meets_it(
 
 def test_room_is_asked_for_where_the_folder_will_lie(tmp_path):
     check_space(tmp_path / "not" / "yet", 1, "a trifle")
-    with pytest.raises(ModelError, match=r"a wonder needs 1,000,000,000,000,000,000 bytes \(1000000000\.0 GB\), but [\d,]+ bytes .* free at .*make room"):
+    with pytest.raises(
+        ModelError,
+        match=r"a wonder needs 1,000,000,000,000,000,000 bytes \(1000000000\.0 GB\), but [\d,]+ bytes .* free at .*make room",
+    ):
         check_space(tmp_path / "not" / "yet", 10**18, "a wonder")
 
 
@@ -229,7 +266,16 @@ def test_room_is_asked_for_where_the_folder_will_lie(tmp_path):
 
 
 def gguf(sha256: str) -> dict[str, Any]:
-    return {"source": "gguf-package", "gguf": {"package": "seodang_test_gguf", "version": "1.0.0", "file": "tiny.gguf", "sha256": sha256, "licence": "Apache-2.0"}}
+    return {
+        "source": "gguf-package",
+        "gguf": {
+            "package": "seodang_test_gguf",
+            "version": "1.0.0",
+            "file": "tiny.gguf",
+            "sha256": sha256,
+            "licence": "Apache-2.0",
+        },
+    }
 
 
 def test_a_model_that_was_converted_before_is_taken_from_the_cache(project):
@@ -240,13 +286,17 @@ def test_a_model_that_was_converted_before_is_taken_from_the_cache(project):
 
 
 def test_a_package_that_is_not_installed_is_named_with_the_command(project):
-    assert "the package seodang_test_gguf 1.0.0 is not installed; run: make gemma" in refused(project, **gguf("ab" * 32))
+    assert "the package seodang_test_gguf 1.0.0 is not installed; run: make gemma" in refused(
+        project, **gguf("ab" * 32)
+    )
     assert not Paths(project).model_cache.exists()
 
 
 def test_a_package_with_another_model_than_the_pinned_one_is_refused(project, monkeypatch):
     (project / "packages").mkdir()
-    (project / "packages" / "seodang_test_gguf.py").write_text("def assemble(file):\n    file.write_bytes(b'another')\n    return file\n")
+    (project / "packages" / "seodang_test_gguf.py").write_text(
+        "def assemble(file):\n    file.write_bytes(b'another')\n    return file\n"
+    )
     monkeypatch.syspath_prepend(str(project / "packages"))
     message = refused(project, ChecksumError, **gguf("ab" * 32))
     assert hashlib.sha256(b"another").hexdigest() in message
@@ -315,4 +365,6 @@ def test_code_that_was_changed_after_it_was_trusted_does_not_run(own_code):
 
 def test_code_from_a_third_place_is_never_trusted(own_code):
     change(own_code / "mine" / "config.json", auto_map={"AutoConfig": "someone/else--modeling_own.OwnConfig"})
-    assert "would run code from another place (config.json: someone/else--" in refused(own_code, source="path", path="mine", trust_remote_code="mine")
+    assert "would run code from another place (config.json: someone/else--" in refused(
+        own_code, source="path", path="mine", trust_remote_code="mine"
+    )

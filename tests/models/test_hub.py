@@ -39,7 +39,12 @@ def hub(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub-cache"))
     model = ModelHub(tiny)
-    model.files |= {"README.md": b"---\n", "pytorch_model.bin": b"pickle", "modeling_own.py": b"raise SystemExit", "consolidated.safetensors": b"the same again"}
+    model.files |= {
+        "README.md": b"---\n",
+        "pytorch_model.bin": b"pickle",
+        "modeling_own.py": b"raise SystemExit",
+        "consolidated.safetensors": b"the same again",
+    }
     with serving(model.site, model.handler()) as site:
         monkeypatch.setenv("HF_ENDPOINT", site.url)
         yield model
@@ -76,20 +81,28 @@ def test_a_fetch_that_was_interrupted_goes_on_where_it_was(hub, tmp_path, tiny):
     part.parent.mkdir(parents=True)
     part.write_bytes(weights.read_bytes()[:5000])  # what a killed process leaves
     assert run(tmp_path, **HUB)["weights_sha256"] == weights_sha256(tiny)
-    assert [asked for method, path, asked in hub.site.asked if method == "GET" and path.endswith("model.safetensors")] == ["bytes=5000-"]
+    assert [
+        asked for method, path, asked in hub.site.asked if method == "GET" and path.endswith("model.safetensors")
+    ] == ["bytes=5000-"]
     assert not part.exists()
 
 
 @pytest.mark.slow
 def test_a_fetch_whose_process_was_killed_goes_on(hub, tmp_path, tiny):
     weights = tmp_path / "large.safetensors"
-    save_file({**load_file(tiny / "model.safetensors"), "filler": torch.zeros(8_000_000)}, weights, metadata={"format": "pt"})
+    save_file(
+        {**load_file(tiny / "model.safetensors"), "filler": torch.zeros(8_000_000)}, weights, metadata={"format": "pt"}
+    )
     hub.files["model.safetensors"] = weights.read_bytes()
     hub.stall_after = 25_000_000
-    raw = overlaid(read_yaml(ROOT / "profiles" / "tiny.yaml"), {"model": {"name": "tiny", "path": None, "sha256": None, **HUB}})
+    raw = overlaid(
+        read_yaml(ROOT / "profiles" / "tiny.yaml"), {"model": {"name": "tiny", "path": None, "sha256": None, **HUB}}
+    )
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw), "utf-8")
     cache = {"HF_HUB_CACHE": str(tmp_path / "hub-cache")}
-    fetching = subprocess.Popen([sys.executable, "-m", "seodang", "stage", "base"], cwd=tmp_path, env={**os.environ, **cache})
+    fetching = subprocess.Popen(
+        [sys.executable, "-m", "seodang", "stage", "base"], cwd=tmp_path, env={**os.environ, **cache}
+    )
     part = Paths(tmp_path).downloads / "hub" / "models" / "someone--tiny" / COMMIT / ".model.safetensors.part"
     assert hub.stalled.wait(60)
     for _ in range(100):
@@ -104,7 +117,9 @@ def test_a_fetch_whose_process_was_killed_goes_on(hub, tmp_path, tiny):
     hub.stall_after = None
     hub.site.asked.clear()
     assert run(tmp_path, **HUB)["weights_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
-    assert [asked for method, path, asked in hub.site.asked if method == "GET" and path.endswith("model.safetensors")] == [f"bytes={arrived}-"]
+    assert [
+        asked for method, path, asked in hub.site.asked if method == "GET" and path.endswith("model.safetensors")
+    ] == [f"bytes={arrived}-"]
 
 
 def test_a_connection_that_breaks_is_taken_up_again(hub, tmp_path, tiny):
@@ -117,7 +132,9 @@ def test_weights_that_are_not_the_listed_ones_are_removed(hub, tmp_path, tiny):
     listed = hub.tree()
     hub.tree = lambda: listed
     hub.files["model.safetensors"] = b"\1" + hub.files["model.safetensors"][1:]
-    assert "model.safetensors of someone/tiny arrived damaged and was removed" in refused(tmp_path, ChecksumError, **HUB)
+    assert "model.safetensors of someone/tiny arrived damaged and was removed" in refused(
+        tmp_path, ChecksumError, **HUB
+    )
     hub.files["model.safetensors"] = (tiny / "model.safetensors").read_bytes()
     run(tmp_path, **HUB)
 
@@ -169,7 +186,9 @@ def test_what_was_partly_fetched_needs_room_for_the_rest_and_for_the_copy(hub, t
     part.write_bytes(hub.files["model.safetensors"][:5000])
     run(tmp_path, **HUB)
     run(tmp_path, **HUB)
-    assert needed == [2 * sum(file.stat().st_size for file in Paths(tmp_path).base.iterdir()) - 5000]  # the second time nothing is fetched
+    assert needed == [
+        2 * sum(file.stat().st_size for file in Paths(tmp_path).base.iterdir()) - 5000
+    ]  # the second time nothing is fetched
 
 
 def test_a_disk_that_becomes_full_while_fetching_is_not_blamed_on_the_network(hub, tmp_path):

@@ -41,7 +41,9 @@ def test_a_weight_that_is_missing_is_an_error_and_not_a_random_one(folder):
     weights = load_file(folder / "model.safetensors")
     del weights["model.layers.1.mlp.up_proj.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ModelError, match=r"lacks 1 of the weights .*\(model\.layers\.1\.mlp\.up_proj\.weight\): they would be random"):
+    with pytest.raises(
+        ModelError, match=r"lacks 1 of the weights .*\(model\.layers\.1\.mlp\.up_proj\.weight\): they would be random"
+    ):
         load_model(folder, "fp32", "cpu")
 
 
@@ -70,12 +72,18 @@ def test_a_tokenizer_without_a_pad_token_fills_up_with_an_id_that_is_masked(fold
     tokenizer, model = load_tokenizer(folder), load_model(folder, "fp32", "cpu")
     assert tokenizer.pad_token_id is None
     assert pad_id(tokenizer) == 0
-    assert [answer.tokens for answer in generate(model, prompts, end=end_id(tokenizer, "koalpaca"), max_new_tokens=6, batch_tokens=4096)] == [answer.tokens for answer in padded]
+    assert [
+        answer.tokens
+        for answer in generate(model, prompts, end=end_id(tokenizer, "koalpaca"), max_new_tokens=6, batch_tokens=4096)
+    ] == [answer.tokens for answer in padded]
 
 
 def test_a_tokenizer_without_an_end_is_refused_where_an_answer_has_to_end(folder):
     file = folder / "tokenizer_config.json"
-    file.write_text(json.dumps({key: value for key, value in json.loads(file.read_text("utf-8")).items() if key != "eos_token"}), "utf-8")
+    file.write_text(
+        json.dumps({key: value for key, value in json.loads(file.read_text("utf-8")).items() if key != "eos_token"}),
+        "utf-8",
+    )
     with pytest.raises(ModelError, match=r"has no end token; set eos_token in its tokenizer_config\.json"):
         end_id(load_tokenizer(folder), "koalpaca")
 
@@ -83,7 +91,9 @@ def test_a_tokenizer_without_an_end_is_refused_where_an_answer_has_to_end(folder
 def test_a_length_beyond_the_context_is_refused_with_both(folder):
     config = load_model(folder, "fp32", "cpu").config
     check_length(config, 128)
-    with pytest.raises(ModelError, match=r"train\.max_length is 129 tokens, but the model reads 128 .*set it to 128 or less"):
+    with pytest.raises(
+        ModelError, match=r"train\.max_length is 129 tokens, but the model reads 128 .*set it to 128 or less"
+    ):
         check_length(config, 129)
 
 

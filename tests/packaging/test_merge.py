@@ -52,15 +52,20 @@ def test_the_merged_model_answers_as_base_and_adapter_do(base, adapter, merged, 
 
 
 def test_merging_changes_the_weights_and_keeps_embeddings_tied(base, merged):
-    assert (load_file(base / "model.safetensors")["model.layers.0.mlp.up_proj.weight"] != load_file(merged / "model.safetensors")["model.layers.0.mlp.up_proj.weight"]).any()
+    assert (
+        load_file(base / "model.safetensors")["model.layers.0.mlp.up_proj.weight"]
+        != load_file(merged / "model.safetensors")["model.layers.0.mlp.up_proj.weight"]
+    ).any()
     with safe_open(merged / "model.safetensors", "pt") as file:
-        assert "lm_head.weight" not in file.keys()  # noqa: SIM118
+        assert "lm_head.weight" not in list(file.keys())
     model = load_plain(merged, "cpu")
     assert model.lm_head.weight is model.model.embed_tokens.weight
 
 
 def test_the_merged_folder_stands_alone_and_nothing_lies_beside_it(merged):
-    assert {"config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja"} <= {file.name for file in merged.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja"} <= {
+        file.name for file in merged.iterdir()
+    }
     assert [path.name for path in merged.parent.iterdir()] == ["merged"]
 
 
@@ -68,7 +73,9 @@ def test_weights_that_were_tampered_with_are_told_with_prompt_and_both_texts(bas
     weights = load_file(merged / "model.safetensors")
     weights["model.layers.1.mlp.down_proj.weight"] *= -3
     save_file(weights, merged / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ParityError, match=r"(?s)prompt 1 of 3: the merged model in .*이 영화는.*base \+ adapter:.*merged:"):
+    with pytest.raises(
+        ParityError, match=r"(?s)prompt 1 of 3: the merged model in .*이 영화는.*base \+ adapter:.*merged:"
+    ):
         check_parity(base, adapter, merged, prompts, TOKENS, end(base))
 
 

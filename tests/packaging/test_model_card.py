@@ -50,7 +50,10 @@ FACTS = CardFacts(
     train=load_params(REPOSITORY / "profiles" / "tiny.yaml").train.model_dump(),
     trained={"records": {"train": 2400, "validation": 90}, "updates": 700, "train_loss": 0.5, "validation_loss": 0.6},
     evaluated={
-        "arms": [{"name": "zero_shot", "shots": 0, "accuracy": 0.262, **ARM}, {"name": "tuned", "shots": 0, "accuracy": 0.929, **ARM}],
+        "arms": [
+            {"name": "zero_shot", "shots": 0, "accuracy": 0.262, **ARM},
+            {"name": "tuned", "shots": 0, "accuracy": 0.929, **ARM},
+        ],
         "tasks": [
             {"task": "sentiment", "language": "ko", "split": "test", "items": 30, "tuned": 0.9},
             {"task": "ordering", "language": "en", "split": "unseen", "items": 30, "tuned": None},
@@ -65,7 +68,14 @@ FACTS = CardFacts(
         "splits": {"train": "5" * 64},
         "accepted_sha256": "6" * 64,
         "records_sha256": "7" * 64,
-        "base": {"name": "primer-base", "source": "bundled", "hub": None, "revision": None, "licence": "Apache-2.0", "weights_sha256": "8" * 64},
+        "base": {
+            "name": "primer-base",
+            "source": "bundled",
+            "hub": None,
+            "revision": None,
+            "licence": "Apache-2.0",
+            "weights_sha256": "8" * 64,
+        },
         "git_commit": None,
         "dvc_lock_sha256": None,
     },
@@ -73,13 +83,23 @@ FACTS = CardFacts(
 
 
 def with_licences(base: str, *data: str, **of_base: Any) -> CardFacts:
-    sources = [{"name": f"source_{number}", "licence": licence, "rows_written": 1} for number, licence in enumerate(data)]
-    return replace(FACTS, sources=sources, lineage={**FACTS.lineage, "base": {**FACTS.lineage["base"], "licence": base, **of_base}})
+    sources = [
+        {"name": f"source_{number}", "licence": licence, "rows_written": 1} for number, licence in enumerate(data)
+    ]
+    return replace(
+        FACTS, sources=sources, lineage={**FACTS.lineage, "base": {**FACTS.lineage["base"], "licence": base, **of_base}}
+    )
 
 
 def test_the_hub_reads_its_metadata():
     data = ModelCard(model_card(FACTS), ignore_metadata_errors=False).data
-    assert (data.license, data.language, data.base_model, data.library_name, data.datasets) == ("apache-2.0", ["ko", "en"], "primer-base", "transformers", ["primer"])
+    assert (data.license, data.language, data.base_model, data.library_name, data.datasets) == (
+        "apache-2.0",
+        ["ko", "en"],
+        "primer-base",
+        "transformers",
+        ["primer"],
+    )
     assert data.model_name == "seodang-primer"
     results = {result.metric_name: result.metric_value for result in data.eval_results}
     assert results["accuracy, mean over the test items"] == 0.929
@@ -120,7 +140,19 @@ def test_a_licence_that_nobody_named_is_a_limit():
 
 
 @pytest.mark.parametrize(
-    "told", ["충분히 낫습니다", "well better", "+0.6000 … +0.7330", "2,400", "3,600", "sentiment", "ordering", "bentoml serve seodang-primer:a7a641121844", "4" * 64, "stand-in"]
+    "told",
+    [
+        "충분히 낫습니다",
+        "well better",
+        "+0.6000 … +0.7330",
+        "2,400",
+        "3,600",
+        "sentiment",
+        "ordering",
+        "bentoml serve seodang-primer:a7a641121844",
+        "4" * 64,
+        "stand-in",
+    ],
 )
 def test_it_tells_what_a_reader_needs(told):
     assert told in model_card(FACTS)

@@ -21,7 +21,11 @@ def leaks_of(tmp_path):
         rows = surveyed(records, prepare, tmp_path)[0].rows
         bare = templated(rows, prepare.duplicates.template_after)
         numbered = list(enumerate(records))
-        gathered = gather_items(read_questions(numbered[: len(items)], bare, prepare, answers=False), rows, prepare.duplicates.template_after)
+        gathered = gather_items(
+            read_questions(numbered[: len(items)], bare, prepare, answers=False),
+            rows,
+            prepare.duplicates.template_after,
+        )
         assert gathered is not None
         chunks = read_questions(numbered[len(items) :], bare, prepare, answers=True)
         found = [leak for chunk in chunks for leak in find_leaks(chunk, gathered, rows, prepare.leaks.threshold)]
@@ -32,7 +36,11 @@ def leaks_of(tmp_path):
 
 def test_the_same_question_is_a_leak_whatever_its_answer_case_and_punctuation(leaks_of):
     items = [record("대한민국의 수도는?", "", "서울"), record("Name a river.", "", "Rhine")]
-    training = [record("name a River!", "", "Danube"), record("대한민국의 수도는", "", ""), record("Name a lake.", "", "Rhine")]
+    training = [
+        record("name a River!", "", "Danube"),
+        record("대한민국의 수도는", "", ""),
+        record("Name a lake.", "", "Rhine"),
+    ]
     assert leaks_of(items, training) == [(1, 0, "exact", 1.0), (0, 1, "exact", 1.0)]
 
 
@@ -51,7 +59,9 @@ def test_the_same_input_with_the_same_answer_in_other_words_is_a_leak(leaks_of):
 
 
 def test_one_word_names_a_fact_which_other_words_may_teach(leaks_of):
-    assert leaks_of([record("What is the opposite?", "big", "small")], [record("Give the antonym.", "big", "small")]) == []
+    assert (
+        leaks_of([record("What is the opposite?", "big", "small")], [record("Give the antonym.", "big", "small")]) == []
+    )
 
 
 def test_thirteen_words_in_a_row_are_a_leak_and_twelve_are_not(leaks_of):
@@ -75,7 +85,10 @@ def test_thirty_korean_letters_without_blanks_are_a_leak_and_twenty_nine_are_not
 
 def test_a_nearly_equal_question_is_a_leak(leaks_of):
     item = record(f"{KOREAN}. 왜 그럴까요?", "", "기온이 낮아서")
-    training = [record(f"{KOREAN.replace('천천히', '천천')}. 왜 그럴까요?", "", "모른다"), record(KOREAN[::-1], "", "모른다")]
+    training = [
+        record(f"{KOREAN.replace('천천히', '천천')}. 왜 그럴까요?", "", "모른다"),
+        record(KOREAN[::-1], "", "모른다"),
+    ]
     found = leaks_of([item], training, leaks={"characters_ko": 60})
     assert [leak[:3] for leak in found] == [(0, 0, "minhash")]
     assert 0.8 <= found[0][3] < 1

@@ -28,21 +28,37 @@ def kept(removed):
 
 
 def test_the_same_but_for_case_blanks_and_punctuation_is_an_exact_duplicate(found):
-    _, leaders, removed = found([record("수도는?", "", "서울입니다."), record("수도는", "", "서울 입니다!"), record("Capital?", "", "Seoul"), record("capital", "", "SEOUL.")])
+    _, leaders, removed = found(
+        [
+            record("수도는?", "", "서울입니다."),
+            record("수도는", "", "서울 입니다!"),
+            record("Capital?", "", "Seoul"),
+            record("capital", "", "SEOUL."),
+        ]
+    )
     assert leaders == [0, 0, 2, 2]
     assert kept(removed) == [-1, 0, -1, 2]
     assert removed.exact.tolist() == [False, True, False, True]
 
 
 def test_the_same_question_with_another_answer_is_no_duplicate(found):
-    _, leaders, _ = found([record(f"{KO} 맞습니까?", "", "예"), record(f"{KO} 맞습니까?", "", "아니요"), record(KO, "", EN), record(KO, "", KO[::-1])])
+    _, leaders, _ = found(
+        [
+            record(f"{KO} 맞습니까?", "", "예"),
+            record(f"{KO} 맞습니까?", "", "아니요"),
+            record(KO, "", EN),
+            record(KO, "", KO[::-1]),
+        ]
+    )
     assert leaders == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("text", [KO, EN])
 def test_one_changed_word_in_a_long_record_is_a_near_duplicate(found, text):
     changed = text.replace("따뜻하고", "포근하고").replace("green leaves", "green plants")
-    _, leaders, removed = found([record(f"{text} 1.", "", text + text[::-1]), record(f"{changed} 1.", "", text + text[::-1])])
+    _, leaders, removed = found(
+        [record(f"{text} 1.", "", text + text[::-1]), record(f"{changed} 1.", "", text + text[::-1])]
+    )
     assert leaders == [0, 0]
     assert kept(removed) == [-1, 0]
     assert not removed.exact.any()
@@ -55,13 +71,22 @@ def test_half_of_the_text_changed_is_no_near_duplicate(found):
 
 
 def test_short_texts_are_compared_exactly_only(found):
-    _, leaders, _ = found([record("영화 감상을 분류하세요", "정말 좋았어요", "긍정"), record("영화 감상을 분류하세요", "정말 좋았네요", "긍정")])
+    _, leaders, _ = found(
+        [
+            record("영화 감상을 분류하세요", "정말 좋았어요", "긍정"),
+            record("영화 감상을 분류하세요", "정말 좋았네요", "긍정"),
+        ]
+    )
     assert leaders == [0, 1]
 
 
 def test_an_instruction_that_both_have_is_left_out_of_the_comparison(found):
     long = f"다음 글을 읽고 물음에 답하세요. {KO} {KO[::-1]}"
-    questions = ["여름에 어떤 날씨가 이어지는지 쓰세요", "겨울 풍경을 한 문장으로 줄여 보세요", "배운 것 가운데 무엇이 기억에 남나요"]
+    questions = [
+        "여름에 어떤 날씨가 이어지는지 쓰세요",
+        "겨울 풍경을 한 문장으로 줄여 보세요",
+        "배운 것 가운데 무엇이 기억에 남나요",
+    ]
     rows = [record(long, question, question[::-1]) for question in questions]
     other = [record("모르는 말", KO, "가"), record("다른 말", KO, "나")]
     _, leaders, _ = found([*rows, *other], duplicates={"min_characters": 10})
@@ -69,15 +94,29 @@ def test_an_instruction_that_both_have_is_left_out_of_the_comparison(found):
 
 
 def test_two_questions_about_one_passage_are_two_records(found):
-    _, leaders, _ = found([record("이 글의 제목을 붙이세요", KO * 3, "서울의 네 계절을 소개하는 글"), record("여름은 어떻다고 합니까", KO * 3, "덥고 비가 많이 온다고 합니다")])
+    _, leaders, _ = found(
+        [
+            record("이 글의 제목을 붙이세요", KO * 3, "서울의 네 계절을 소개하는 글"),
+            record("여름은 어떻다고 합니까", KO * 3, "덥고 비가 많이 온다고 합니다"),
+        ]
+    )
     assert leaders == [0, 1]
 
 
 def test_inputs_of_a_template_are_compared_without_its_instruction(found):
     many = [
-        record("Classify the topic of the text that follows, please.", f"{chr(97 + number) * 30} topic number {number} {EN[number:]}{number}", "science") for number in range(30)
+        record(
+            "Classify the topic of the text that follows, please.",
+            f"{chr(97 + number) * 30} topic number {number} {EN[number:]}{number}",
+            "science",
+        )
+        for number in range(30)
     ]
-    twin = record("Classify the topic of the text that follows, please.", f"{chr(97 + 29) * 30} topic number 29 {EN[29:]}29 now", "science")
+    twin = record(
+        "Classify the topic of the text that follows, please.",
+        f"{chr(97 + 29) * 30} topic number 29 {EN[29:]}29 now",
+        "science",
+    )
     traits, leaders, _ = found([*many, twin])
     assert templated(traits.rows, 20).all()
     assert not templated(traits.rows, 31).any()
@@ -102,7 +141,9 @@ def test_the_best_stays_fewest_warnings_then_repairs_then_source_then_longer_ans
     ):
         _, _, removed = found(copies(worse, better))
         assert kept(removed) == [1, -1]
-    _, _, removed = found([record("x", "", "other", source="first"), *copies({"source": "second"}, {"source": "first"})])
+    _, _, removed = found(
+        [record("x", "", "other", source="first"), *copies({"source": "second"}, {"source": "first"})]
+    )
     assert kept(removed) == [-1, 2, -1]
     _, _, removed = found(copies({}, {}, {}))
     assert kept(removed) == [-1, 0, 0]
@@ -116,14 +157,25 @@ def test_a_record_that_may_be_scored_stays_before_one_that_may_not(found):
 
 
 def test_evaluation_items_are_compared_among_themselves(found):
-    rows = [record("Say it", "", "a"), record("Say it", "", "a", role="test"), record("say it", "", "a", role="test"), record("Say it", "", "a", cluster="ordering")]
+    rows = [
+        record("Say it", "", "a"),
+        record("Say it", "", "a", role="test"),
+        record("say it", "", "a", role="test"),
+        record("Say it", "", "a", cluster="ordering"),
+    ]
     _, leaders, removed = found(rows)
     assert leaders == [0, 0, 0, 0]
     assert kept(removed) == [-1, -1, 1, -1]
 
 
 def test_a_bad_answer_takes_no_part(found):
-    _, leaders, removed = found([record("Say it", "", "a", desirable=False), record("Say it", "", "a"), record("Say it", "", "a", desirable=True)])
+    _, leaders, removed = found(
+        [
+            record("Say it", "", "a", desirable=False),
+            record("Say it", "", "a"),
+            record("Say it", "", "a", desirable=True),
+        ]
+    )
     assert leaders == [0, 1, 1]
     assert kept(removed) == [-1, -1, 1]
 
@@ -131,7 +183,10 @@ def test_a_bad_answer_takes_no_part(found):
 def test_conversations_with_other_turns_are_different(found):
     from seodang.records import Turn
 
-    before = [(Turn(role="user", content=text), Turn(role="assistant", content="네")) for text in ("사과를 좋아해?", "배를 좋아해?")]
+    before = [
+        (Turn(role="user", content=text), Turn(role="assistant", content="네"))
+        for text in ("사과를 좋아해?", "배를 좋아해?")
+    ]
     _, leaders, _ = found([record("왜?", "", "맛있어서", turns=turns) for turns in (*before, before[0])])
     assert leaders == [0, 1, 0]
 
@@ -139,7 +194,10 @@ def test_conversations_with_other_turns_are_different(found):
 def test_what_goes_is_similar_to_what_stays(found):
     # a chain: each step changes a ninth of the words, so the ends are far apart
     words = [f"단어{chr(0xAC00 + 97 * number)}{chr(0xAC00 + 31 * number)}" for number in range(80)]
-    chain = [record(" ".join(["새로운" + word if place < step * 5 else word for place, word in enumerate(words)]), "", "예") for step in range(6)]
+    chain = [
+        record(" ".join(["새로운" + word if place < step * 5 else word for place, word in enumerate(words)]), "", "예")
+        for step in range(6)
+    ]
     _, leaders, removed = found(chain)
     assert leaders[1] == 0
     assert leaders[5] != 0
@@ -159,10 +217,17 @@ def some_records(draw):
             like = draw(st.sampled_from(made))
             field = draw(st.sampled_from(["instruction", "input", "output"]))
             texts = {name: getattr(like, name) for name in ("instruction", "input", "output")}
-            made.append(record(**{**texts, field: f"{texts[field]} {draw(st.sampled_from(['', '.', *WORDS]))}"}, role=draw(st.sampled_from(["any", "train", "test"]))))
+            made.append(
+                record(
+                    **{**texts, field: f"{texts[field]} {draw(st.sampled_from(['', '.', *WORDS]))}"},
+                    role=draw(st.sampled_from(["any", "train", "test"])),
+                )
+            )
         else:
             long = draw(st.sampled_from([KO, EN, KO[::-1], ""]))
-            made.append(record(f"{long} {draw(TEXTS)}", draw(st.one_of(st.just(""), TEXTS, st.just(KO))), draw(TEXTS) + long))
+            made.append(
+                record(f"{long} {draw(TEXTS)}", draw(st.one_of(st.just(""), TEXTS, st.just(KO))), draw(TEXTS) + long)
+            )
     return made
 
 
@@ -195,7 +260,12 @@ def test_no_leader_follows_another_and_every_removed_record_has_one_that_stays(t
 
 
 def test_a_record_is_as_similar_to_each_of_many_as_to_one(tmp_path):
-    records = [record(instruction, given, answer) for instruction in (EN, KO) for given in ("", EN[:60]) for answer in (EN, KO + EN, "yes")]
+    records = [
+        record(instruction, given, answer)
+        for instruction in (EN, KO)
+        for given in ("", EN[:60])
+        for answer in (EN, KO + EN, "yes")
+    ]
     prepare = prepare_params(duplicates={"min_characters": 10})
     with Sketches(tmp_path, 128, *bands_for(0.8, 128)) as sketches:
         rows = survey(records, len(records), prepare, sketches).rows

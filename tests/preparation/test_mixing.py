@@ -18,7 +18,12 @@ def source(name: str, **changes: Any) -> SourceParams:
     return SourceParams.model_validate({"name": name, **empty, **usual, **changes})
 
 
-def mixed(*sources: SourceParams, of: list[int] | None = None, replay_share: float | None = None, in_train: list[bool] | None = None) -> Mix:
+def mixed(
+    *sources: SourceParams,
+    of: list[int] | None = None,
+    replay_share: float | None = None,
+    in_train: list[bool] | None = None,
+) -> Mix:
     numbers = np.array(of or [0] * 10, dtype=np.int32)
     there = np.array(in_train or [True] * 10)
     return mix(there, numbers, [params.name for params in sources], AT, sources, replay_share)

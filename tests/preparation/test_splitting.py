@@ -8,7 +8,21 @@ from preparing_cases import prepare_params as params
 from preparing_cases import record as case
 
 from seodang.errors import SplitError
-from seodang.preparation.splitting import ONLY_TEST, SPLITS, TEST, TRAIN, UNSEEN, bound_of, group_number, leaked, places, refuse_empty, roots, sides, split_of
+from seodang.preparation.splitting import (
+    ONLY_TEST,
+    SPLITS,
+    TEST,
+    TRAIN,
+    UNSEEN,
+    bound_of,
+    group_number,
+    leaked,
+    places,
+    refuse_empty,
+    roots,
+    sides,
+    split_of,
+)
 from seodang.records import Record
 
 

@@ -34,7 +34,15 @@ def test_there_are_twelve_families_in_five_clusters_in_both_languages(records):
 
 
 def test_the_default_sizes_give_three_thousand_records_and_more():
-    assert sum(1 for _ in primer_records(seed=1446, sentiment_per_language=500, classification_per_language=120, open_per_language=60)) >= 3000
+    assert (
+        sum(
+            1
+            for _ in primer_records(
+                seed=1446, sentiment_per_language=500, classification_per_language=120, open_per_language=60
+            )
+        )
+        >= 3000
+    )
 
 
 def test_two_hundred_seeds_are_hand_written_half_in_each_language():

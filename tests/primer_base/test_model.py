@@ -46,7 +46,10 @@ def test_the_blockwise_loss_and_its_gradients_are_those_of_torch():
     hidden, weight = torch.randn(300, 16), torch.randn(40, 16)
     labels = torch.randint(0, 40, (300,))
     found, expected = [], []
-    for function, shelf in ((lambda h, w: model._HeadLoss.apply(h, w, labels), found), (lambda h, w: torch.nn.functional.cross_entropy(h @ w.T, labels), expected)):
+    for function, shelf in (
+        (lambda h, w: model._HeadLoss.apply(h, w, labels), found),
+        (lambda h, w: torch.nn.functional.cross_entropy(h @ w.T, labels), expected),
+    ):
         h, w = hidden.clone().requires_grad_(), weight.clone().requires_grad_()
         loss = function(h, w)
         loss.backward()

@@ -9,7 +9,10 @@ from seodang.primer.families import families
 from seodang.primer_base.retention import questions
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = {"retention": ROOT / "tasks" / "data" / "retention.jsonl", "replay": ROOT / "models" / "primer-base" / "replay.jsonl"}
+FILES = {
+    "retention": ROOT / "tasks" / "data" / "retention.jsonl",
+    "replay": ROOT / "models" / "primer-base" / "replay.jsonl",
+}
 
 
 @pytest.mark.parametrize("half", FILES)

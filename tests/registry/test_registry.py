@@ -82,13 +82,23 @@ def test_a_promotion_tags_records_and_commits_who_when_and_why(paths, capsys):
     assert registry("promote", "--why", "첫 모델") == 0
     champion = read_champion(paths.champion)
     assert champion is not None
-    assert (champion.version, champion.tag, champion.revision, champion.why) == ("v0.1.0", "seodang@v0.1.0", revision, "첫 모델")
+    assert (champion.version, champion.tag, champion.revision, champion.why) == (
+        "v0.1.0",
+        "seodang@v0.1.0",
+        revision,
+        "첫 모델",
+    )
     assert champion.who == "김훈장 <hunjang@example.org>"
     assert champion.when.endswith("+00:00")
     assert champion.weights_sha256 == sha256_of(paths.merged / "model.safetensors")
     assert stages(paths) == {"v0.1.0": ("champion",)}
     line = json.loads(paths.history.read_text("utf-8"))
-    assert (line["action"], line["version"], line["previous"], line["verdict_sha256"]) == ("promote", "v0.1.0", None, champion.verdict_sha256)
+    assert (line["action"], line["version"], line["previous"], line["verdict_sha256"]) == (
+        "promote",
+        "v0.1.0",
+        None,
+        champion.verdict_sha256,
+    )
     assert run(paths.root, "git", "status", "--porcelain").stdout == ""
     assert "첫 모델" in run(paths.root, "git", "log", "-1", "--format=%B").stdout
     assert "첫 모델" in run(paths.root, "git", "tag", "-n9", "seodang@v0.1.0").stdout
@@ -151,7 +161,10 @@ def test_a_verdict_from_before_something_changed_is_refused(paths, capsys):
 
 def test_a_second_promotion_retires_the_first(twice, capsys):
     assert stages(twice) == {"v0.1.0": ("retired",), "v0.2.0": ("champion",)}
-    assert [(move.action, move.previous, move.version) for move in read_history(twice.history)] == [("promote", None, "v0.1.0"), ("promote", "v0.1.0", "v0.2.0")]
+    assert [(move.action, move.previous, move.version) for move in read_history(twice.history)] == [
+        ("promote", None, "v0.1.0"),
+        ("promote", "v0.1.0", "v0.2.0"),
+    ]
     assert registry("list") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines[1:]] == [["v0.2.0", "champion"], ["v0.1.0", "retired"]]
@@ -223,7 +236,10 @@ def test_what_else_is_staged_stays_out_of_the_record(paths):
     (paths.root / "note.txt").write_text("나중에")
     run(paths.root, "git", "add", "note.txt")
     assert registry("promote") == 0
-    assert run(paths.root, "git", "show", "--format=", "--name-only", "HEAD").stdout.split() == ["registry/champion.json", "registry/history.jsonl"]
+    assert run(paths.root, "git", "show", "--format=", "--name-only", "HEAD").stdout.split() == [
+        "registry/champion.json",
+        "registry/history.jsonl",
+    ]
     assert run(paths.root, "git", "diff", "--cached", "--name-only").stdout.split() == ["note.txt"]
 
 
@@ -336,10 +352,15 @@ def test_they_can_be_fetched_inside_a_stage_that_dvc_runs(twice):
     code = "from pathlib import Path; from seodang.paths import Paths; from seodang.registry.champion import *; p = Paths(Path.cwd()); fetch_champion(read_champion(p.champion), p)"
     (twice.root / "fetch.py").write_text(code)
     stages = yaml.safe_load((twice.root / "dvc.yaml").read_text())
-    stages["stages"]["fetch"] = {"cmd": "PYTHONPATH=" + str(REPOSITORY / "src") + " python fetch.py", "deps": ["registry/champion.json", "artifacts/train/adapter"]}
+    stages["stages"]["fetch"] = {
+        "cmd": "PYTHONPATH=" + str(REPOSITORY / "src") + " python fetch.py",
+        "deps": ["registry/champion.json", "artifacts/train/adapter"],
+    }
     (twice.root / "dvc.yaml").write_text(yaml.safe_dump(stages))
     run(twice.root, "dvc", "repro", "--single-item", "fetch")
-    assert (twice.champions / read_history(twice.history)[-1].adapter_sha256 / "adapter_model.safetensors").read_text() == "adapter of two"
+    assert (
+        twice.champions / read_history(twice.history)[-1].adapter_sha256 / "adapter_model.safetensors"
+    ).read_text() == "adapter of two"
 
 
 def test_or_from_a_remote_that_was_added_later(twice, tmp_path):

@@ -36,7 +36,11 @@ START_SECONDS = 300
 def known(paths: Paths, name: str) -> dict[str, str]:
     folder = paths.root / "models" / name
     card = read_card(folder)
-    return {"folder": f"models/{name}", "version": content_version(folder, card.fingerprint), "fingerprint": card.fingerprint}
+    return {
+        "folder": f"models/{name}",
+        "version": content_version(folder, card.fingerprint),
+        "fingerprint": card.fingerprint,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +53,9 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
     from safetensors.torch import load_file, save_file
 
     weights = load_file(bad / "model.safetensors")
-    save_file({name: weight * 0.5 for name, weight in weights.items()}, bad / "model.safetensors", metadata={"format": "pt"})
+    save_file(
+        {name: weight * 0.5 for name, weight in weights.items()}, bad / "model.safetensors", metadata={"format": "pt"}
+    )
     with pytest.MonkeyPatch.context() as patch:
         use_bentoml_home(paths.root.parent / "bentoml", patch)
         patch.chdir(paths.root)
@@ -67,7 +73,12 @@ def served(paths: Paths) -> Iterator[str]:
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "seodang", "serve", "--port", str(port)], cwd=paths.root, env=environment, stdout=output, stderr=output, start_new_session=True
+            [sys.executable, "-m", "seodang", "serve", "--port", str(port)],
+            cwd=paths.root,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     try:
         wait_until_ready(f"http://127.0.0.1:{port}/readyz", process, log)
@@ -94,7 +105,9 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> N
 
 def ask(url: str) -> Any:
     body = json.dumps({"instruction": KOREAN[0], "input": KOREAN[1], "max_new_tokens": 8}).encode()
-    with urllib.request.urlopen(urllib.request.Request(url + "/generate", body, {"Content-Type": "application/json"}), timeout=60) as answer:
+    with urllib.request.urlopen(
+        urllib.request.Request(url + "/generate", body, {"Content-Type": "application/json"}), timeout=60
+    ) as answer:
         return json.loads(answer.read())
 
 

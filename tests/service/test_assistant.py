@@ -38,7 +38,10 @@ def test_text_is_normalised_as_in_training(assistant):
     import unicodedata
 
     instruction, input, output = KOREAN
-    assert assistant.answer(f"  {unicodedata.normalize('NFD', instruction)}\n", unicodedata.normalize("NFD", input)).output == output
+    assert (
+        assistant.answer(f"  {unicodedata.normalize('NFD', instruction)}\n", unicodedata.normalize("NFD", input)).output
+        == output
+    )
 
 
 def test_an_answer_that_is_cut_says_so(assistant):
@@ -77,7 +80,9 @@ def test_a_request_beyond_the_model_is_rejected_with_the_limit(assistant, reques
 
 
 def test_the_answer_ends_where_the_context_ends(assistant):
-    almost_full = next(text for text in ("x" * count for count in range(1, 128)) if len(assistant._encode(text, "")) == 126)
+    almost_full = next(
+        text for text in ("x" * count for count in range(1, 128)) if len(assistant._encode(text, "")) == 126
+    )
     answer = assistant.answer(almost_full)
     assert answer.prompt_tokens + answer.completion_tokens <= 128
     assert answer.completion_tokens <= 2
@@ -102,7 +107,10 @@ def test_a_model_tuned_to_other_prompts_is_refused_with_both_fingerprints(packag
         Assistant.load(folder)
 
 
-@pytest.mark.parametrize(("changes", "fault"), [({"end_id": "1"}, "end_id"), ({"prompt": {"format": "none"}}, "prompt.format"), ({"new": 1}, "new")])
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [({"end_id": "1"}, "end_id"), ({"prompt": {"format": "none"}}, "prompt.format"), ({"new": 1}, "new")],
+)
 def test_a_damaged_card_is_refused_with_the_fault(packaged_folder, tmp_path, changes, fault):
     with pytest.raises(ModelError, match=fault):
         Assistant.load(with_card(packaged_folder, tmp_path / "damaged", **changes))

@@ -60,7 +60,14 @@ def bentoml_serve(tag: str, port: int, home: Path, log: Path) -> subprocess.Pope
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [sys.executable, "-m", "bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:
-        return subprocess.Popen(command, cwd=home.parent, env={**environment, "BENTOML_HOME": str(home)}, stdout=output, stderr=output, start_new_session=True)
+        return subprocess.Popen(
+            command,
+            cwd=home.parent,
+            env={**environment, "BENTOML_HOME": str(home)},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -81,7 +88,9 @@ def wait_until_ready(service: Service, process: subprocess.Popen[bytes], log: Pa
         except OSError:
             pass
         time.sleep(0.5)
-    pytest.fail(f"the server was not ready after {START_SECONDS} s, exit code {process.poll()}:\n{log.read_text('utf-8')[-4000:]}")
+    pytest.fail(
+        f"the server was not ready after {START_SECONDS} s, exit code {process.poll()}:\n{log.read_text('utf-8')[-4000:]}"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +126,9 @@ def test_hangul_is_readable_in_the_bytes_of_the_answer(service):
 
 
 def test_all_that_a_request_may_name_is_heeded(service):
-    reply = service.post("/generate", {"instruction": "무엇이든 말해 보세요", "input": "", "max_new_tokens": 1, "temperature": 1.5})
+    reply = service.post(
+        "/generate", {"instruction": "무엇이든 말해 보세요", "input": "", "max_new_tokens": 1, "temperature": 1.5}
+    )
     assert (reply.status, reply.json["finish_reason"], reply.json["usage"]["completion_tokens"]) == (200, "length", 1)
 
 
@@ -149,10 +160,27 @@ def test_the_lineage_names_bento_model_and_all_of_the_card(service, packaged_fol
     lineage = service.get("/lineage")
     card = read_card(packaged_folder)
     assert lineage.status == 200
-    assert lineage.json == {"bento": service.tag, "model": service.tag, "prompt": {"format": "koalpaca"}, "fingerprint": card.fingerprint, **card.lineage}
+    assert lineage.json == {
+        "bento": service.tag,
+        "model": service.tag,
+        "prompt": {"format": "koalpaca"},
+        "fingerprint": card.fingerprint,
+        **card.lineage,
+    }
 
 
-@pytest.mark.parametrize(("path", "status"), [("/healthz", 200), ("/livez", 200), ("/readyz", 200), ("/metrics", 200), ("/docs.json", 200), ("/", 200), ("/nowhere", 404)])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/healthz", 200),
+        ("/livez", 200),
+        ("/readyz", 200),
+        ("/metrics", 200),
+        ("/docs.json", 200),
+        ("/", 200),
+        ("/nowhere", 404),
+    ],
+)
 def test_the_routes_of_bentoml_stay(service, path, status):
     assert service.get(path).status == status
 

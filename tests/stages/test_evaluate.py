@@ -22,7 +22,17 @@ from seodang.paths import Paths
 from seodang.registry.champion import write_champion
 from seodang.stages import evaluate as stage
 
-EVALUATE = EvaluateParams(seed=1, items_per_task=2, shots=[0, 1], base_formats=["koalpaca"], batch_tokens=256, max_new_tokens=4, generated_per_task=1, tasks=[], data_folder=None)
+EVALUATE = EvaluateParams(
+    seed=1,
+    items_per_task=2,
+    shots=[0, 1],
+    base_formats=["koalpaca"],
+    batch_tokens=256,
+    max_new_tokens=4,
+    generated_per_task=1,
+    tasks=[],
+    data_folder=None,
+)
 
 
 @pytest.fixture
@@ -90,19 +100,38 @@ def journal_lines(paths: Paths) -> int:
 @pytest.mark.slow
 def test_an_evaluation_that_was_killed_goes_on_and_asks_nothing_twice(paths, monkeypatch):
     make_tiny_adapter(paths.base, paths.adapter)
-    command = [sys.executable, "-c", KILLED, str(paths.root), train_params().model_dump_json(), EVALUATE.model_dump_json()]
+    command = [
+        sys.executable,
+        "-c",
+        KILLED,
+        str(paths.root),
+        train_params().model_dump_json(),
+        EVALUATE.model_dump_json(),
+    ]
     child = subprocess.Popen(command)
     deadline = time.monotonic() + 120
     while journal_lines(paths) < 8 and time.monotonic() < deadline:
         time.sleep(0.02)
     child.kill()  # SIGKILL: nothing can be tidied up
     child.wait()
-    rows = [json.loads(line) for file in paths.evaluating.glob("*.jsonl") for line in file.read_text("utf-8").splitlines(keepends=True)[1:] if line.endswith("\n")]
+    rows = [
+        json.loads(line)
+        for file in paths.evaluating.glob("*.jsonl")
+        for line in file.read_text("utf-8").splitlines(keepends=True)[1:]
+        if line.endswith("\n")
+    ]
     kept = len(rows)
     assert kept >= 7
     asked: list[int] = []
     score = runner.score_choices
-    monkeypatch.setattr(runner, "score_choices", lambda model, choices, tokens, *, known: (asked.append(len(choices) - len(known)), score(model, choices, tokens, known=known))[1])
+    monkeypatch.setattr(
+        runner,
+        "score_choices",
+        lambda model, choices, tokens, *, known: (
+            asked.append(len(choices) - len(known)),
+            score(model, choices, tokens, known=known),
+        )[1],
+    )
     assert arms(paths) == ["zero_shot", "few_shot", "tuned"]
     resumed = paths.scores.read_bytes()
     monkeypatch.undo()

@@ -24,13 +24,23 @@ def evaluated(**scores):
         "champion": ("chat", 0),
     }
     return {
-        "arms": [{"name": name, "accuracy": scores.get("accuracy", {}).get(name), "exact": scores.get("exact", {}).get(name)} for name in arms],
+        "arms": [
+            {"name": name, "accuracy": scores.get("accuracy", {}).get(name), "exact": scores.get("exact", {}).get(name)}
+            for name in arms
+        ],
         "best": {"zero_shot": "zero_shot/chat", "few_shot": "few_shot/alpaca/3"},
         "formats": {name: {"format": format, "shots": shots} for name, (format, shots) in arms.items()},
     }
 
 
-ACCURACY = {"zero_shot/alpaca": 0.2, "zero_shot/chat": 0.3, "few_shot/alpaca/3": 0.5, "few_shot/chat/3": 0.4, "tuned": 0.9, "champion": 0.8}
+ACCURACY = {
+    "zero_shot/alpaca": 0.2,
+    "zero_shot/chat": 0.3,
+    "few_shot/alpaca/3": 0.5,
+    "few_shot/chat/3": 0.4,
+    "tuned": 0.9,
+    "champion": 0.8,
+}
 
 
 def test_the_base_is_plotted_by_its_best_format_of_each_number_of_exemplars():
@@ -43,20 +53,58 @@ def test_without_tasks_that_have_choices_the_exact_answers_are_plotted():
 
 
 def found(**changes):
-    kept = {"rule": 0, "against": "few_shot/3", "ask": "better", "metric": "accuracy", "of": "", "margin": 0.0, "items": 200, "candidate": 0.9, "reference": 0.5, "difference": 0.4}
-    return decision.Test(**{**kept, "low": 0.31, "high": 0.49, "p": 0.0002, "p_mcnemar": None, "p_holm": 0.0004, "needed": None, "passed": True, **changes})
+    kept = {
+        "rule": 0,
+        "against": "few_shot/3",
+        "ask": "better",
+        "metric": "accuracy",
+        "of": "",
+        "margin": 0.0,
+        "items": 200,
+        "candidate": 0.9,
+        "reference": 0.5,
+        "difference": 0.4,
+    }
+    return decision.Test(
+        **{
+            **kept,
+            "low": 0.31,
+            "high": 0.49,
+            "p": 0.0002,
+            "p_mcnemar": None,
+            "p_holm": 0.0004,
+            "needed": None,
+            "passed": True,
+            **changes,
+        }
+    )
 
 
 def test_the_gate_s_metrics_keep_their_names_when_another_number_of_exemplars_is_best():
-    tests = [found(), found(rule=1, of="ko", ask="not_worse"), found(rule=2, against="champion", low=None, high=None, passed=None)]
+    tests = [
+        found(),
+        found(rule=1, of="ko", ask="not_worse"),
+        found(rule=2, against="champion", low=None, high=None, passed=None),
+    ]
     reasons = [Reason(test.passed, "", "") for test in tests]
     metrics = headline(decision.Decision(verdict="inconclusive", reasons=reasons, tests=tests))
     assert metrics["verdict"] == "inconclusive"
     assert metrics["rules"] == {"met": 2, "not_met": 0, "not_told": 1}
-    assert list(metrics["differences"]) == ["rule1_accuracy_few_shot", "rule2_accuracy_few_shot_ko", "rule3_accuracy_champion"]
+    assert list(metrics["differences"]) == [
+        "rule1_accuracy_few_shot",
+        "rule2_accuracy_few_shot_ko",
+        "rule3_accuracy_champion",
+    ]
     assert metrics["differences"]["rule1_accuracy_few_shot"] == 0.4
 
 
-@pytest.mark.parametrize(("stage", "part", "file"), [("evaluate", "outs", "evaluate/shots.csv"), ("gate", "outs", "gate/report"), ("gate", "metrics", "gate/metrics.json")])
+@pytest.mark.parametrize(
+    ("stage", "part", "file"),
+    [
+        ("evaluate", "outs", "evaluate/shots.csv"),
+        ("gate", "outs", "gate/report"),
+        ("gate", "metrics", "gate/metrics.json"),
+    ],
+)
 def test_dvc_keeps_what_it_shows(stage, part, file):
     assert f"artifacts/{file}" in yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"][stage][part]

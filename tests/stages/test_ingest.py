@@ -18,7 +18,10 @@ from seodang.paths import Paths
 from seodang.stages import ingest
 
 PRIMER = {"seed": 1, "sentiment_per_language": 2, "classification_per_language": 2, "open_per_language": 2}
-GOOD = [{"instruction": "수도는 어디인가요?", "input": "", "output": "서울"}, {"instruction": "Say hello.", "output": "Hello!"}]
+GOOD = [
+    {"instruction": "수도는 어디인가요?", "input": "", "output": "서울"},
+    {"instruction": "Say hello.", "output": "Hello!"},
+]
 
 
 @pytest.fixture
@@ -49,10 +52,21 @@ def test_the_manifest_says_where_every_row_came_from(paths, caplog):
     data, films = manifest["sources"]
     assert manifest["rows"] == 4
     assert manifest["records_sha256"] == sha256_of(paths.records)
-    assert data["files"] == [{"path": "data.json", "sha256": sha256_of(paths.root / "data.json"), "bytes": (paths.root / "data.json").stat().st_size}]
+    assert data["files"] == [
+        {
+            "path": "data.json",
+            "sha256": sha256_of(paths.root / "data.json"),
+            "bytes": (paths.root / "data.json").stat().st_size,
+        }
+    ]
     assert (data["kind"], data["format"], data["licence"]) == ("file", "alpaca", "CC0-1.0")
     assert (data["rows_read"], data["rows_written"], data["ignored_keys"]) == (3, 2, ["note"])
-    assert (films["format"], films["by_language"], films["by_task"], films["ignored_keys"]) == ("nsmc", {"ko": 2}, {"nsmc": 2}, [])
+    assert (films["format"], films["by_language"], films["by_task"], films["ignored_keys"]) == (
+        "nsmc",
+        {"ko": 2},
+        {"nsmc": 2},
+        [],
+    )
     assert "ingested films: 2 of 2 rows (ko 2), nsmc, CC0-1.0" in caplog.messages
     assert "ingested data: the keys note have no place in a record and were left out" in caplog.messages
 
@@ -67,7 +81,16 @@ def test_every_row_has_the_fields_of_the_contract(paths):
 
 
 def test_rows_of_a_record_count_each_and_share_its_number(paths):
-    write(paths, "seeds.json", [{"instruction": "Antonym?", "instances": [{"input": "hot", "output": "cold"}, {"input": "up", "output": "down"}]}])
+    write(
+        paths,
+        "seeds.json",
+        [
+            {
+                "instruction": "Antonym?",
+                "instances": [{"input": "hot", "output": "cold"}, {"input": "up", "output": "down"}],
+            }
+        ],
+    )
     report = run(paths, source("seeds", "seeds.json"))
     assert (report["rows"], [row["source_row"] for row in read_rows(paths.records)]) == (2, [0, 0])
 
@@ -77,7 +100,11 @@ def test_a_folder_takes_each_file_in_its_own_format(paths):
     write(paths, "inbox/b.json", [{"question": "왜?", "answer": "그냥"}])
     report = run(paths, source("inbox", "inbox"))
     assert report["sources"][0]["format"] == "alpaca, qa"
-    assert [(row["file"], row["format"]) for row in read_rows(paths.records)] == [("inbox/a.json", "alpaca"), ("inbox/a.json", "alpaca"), ("inbox/b.json", "qa")]
+    assert [(row["file"], row["format"]) for row in read_rows(paths.records)] == [
+        ("inbox/a.json", "alpaca"),
+        ("inbox/a.json", "alpaca"),
+        ("inbox/b.json", "qa"),
+    ]
 
 
 def test_the_same_sources_give_the_same_bytes(paths):
@@ -94,7 +121,11 @@ def test_all_faulty_sources_are_told_in_one_message_and_nothing_is_written(paths
     (paths.root / "cut.json").write_text('[{"instruction": "잘린', "utf-8")
     (paths.root / "empty.jsonl").write_text("", "utf-8")
     with pytest.raises(SourceError) as raised:
-        run(paths, *(source(name, f"{name}.json") for name in ("good", "cut", "gone", "odd")), source("empty", "empty.jsonl"))
+        run(
+            paths,
+            *(source(name, f"{name}.json") for name in ("good", "cut", "gone", "odd")),
+            source("empty", "empty.jsonl"),
+        )
     message = str(raised.value)
     assert message.startswith("4 faults in ingest.sources:")
     assert "source 'cut': cut.json, line 1, column 18: this is not JSON" in message
@@ -124,7 +155,10 @@ def test_a_source_that_does_not_answer_may_be_tried_again_but_not_beside_one_tha
     raised = {}
     for name, listed in sources.items():
         with pytest.raises(SourceError) as caught:
-            ingest.run(ingest=IngestParams.model_validate({"sources": listed, "primer": PRIMER, "max_field_characters": 200}), paths=paths)
+            ingest.run(
+                ingest=IngestParams.model_validate({"sources": listed, "primer": PRIMER, "max_field_characters": 200}),
+                paths=paths,
+            )
         raised[name] = caught.value
     assert {name: error.exit_code for name, error in raised.items()} == {"alone": 75, "beside": 2}
     assert "gone.json does not exist" in str(raised["beside"])

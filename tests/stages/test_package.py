@@ -48,23 +48,58 @@ def paths(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     (paths.artifacts / "base").symlink_to(Paths(trained).artifacts / "base")
     paths.adapter.parent.mkdir()
     paths.adapter.symlink_to(Paths(trained).adapter)
-    records = [make_record(instruction=f"{number}번 질문", input="", output="답", source="primer", task="t", cluster="c") for number in range(3)]
+    records = [
+        make_record(instruction=f"{number}번 질문", input="", output="답", source="primer", task="t", cluster="c")
+        for number in range(3)
+    ]
     for file in (paths.records, paths.accepted, *(paths.split(name) for name in ("train", "validation", "test"))):
         write_records(file, records)
-    write_json(paths.ingest_report, {"sources": [{"name": "primer", "licence": "Apache-2.0", "files": [{"path": "씨앗.jsonl", "sha256": "ab"}], "rows_written": 3}]})
+    write_json(
+        paths.ingest_report,
+        {
+            "sources": [
+                {
+                    "name": "primer",
+                    "licence": "Apache-2.0",
+                    "files": [{"path": "씨앗.jsonl", "sha256": "ab"}],
+                    "rows_written": 3,
+                }
+            ]
+        },
+    )
     write_json(paths.base_report, {"name": "tiny-base"})
     write_json(
         paths.evaluate_report,
-        {"arms": [{"name": "tuned", "shots": 0, "items": 40, "accuracy": 0.95, "exact": None, "chrf": None, "loss": 1.25, "languages": {"ko": {}, "en": {}}}], "tasks": []},
+        {
+            "arms": [
+                {
+                    "name": "tuned",
+                    "shots": 0,
+                    "items": 40,
+                    "accuracy": 0.95,
+                    "exact": None,
+                    "chrf": None,
+                    "loss": 1.25,
+                    "languages": {"ko": {}, "en": {}},
+                }
+            ],
+            "tasks": [],
+        },
     )
-    write_json(paths.train_report, {"records": {"train": 3, "validation": 3}, "updates": 9, "train_loss": 1.0, "validation_loss": 1.5})
+    write_json(
+        paths.train_report,
+        {"records": {"train": 3, "validation": 3}, "updates": 9, "train_loss": 1.0, "validation_loss": 1.5},
+    )
     paths.scores.write_text("{}\n")
     write_json(paths.verdict, verdict(paths))
     return paths
 
 
 def verdict(paths: Paths) -> dict[str, Any]:
-    judged = {"adapter_sha256": sha256_of(paths.adapter / "adapter_model.safetensors"), "scores_sha256": sha256_of(paths.scores)}
+    judged = {
+        "adapter_sha256": sha256_of(paths.adapter / "adapter_model.safetensors"),
+        "scores_sha256": sha256_of(paths.scores),
+    }
     return {"verdict": "promote", "reasons": [], "accuracy": 0.95, **judged}
 
 
@@ -74,7 +109,9 @@ def run(paths: Paths, **changes: Any) -> dict[str, Any]:
 
 def stored(tmp_path: Path, kind: str) -> list[str]:
     """Return the tags in one of BentoML's stores."""
-    return sorted(f"{folder.parent.name}:{folder.name}" for folder in (tmp_path / "bentoml" / kind).glob("*/*") if folder.is_dir())
+    return sorted(
+        f"{folder.parent.name}:{folder.name}" for folder in (tmp_path / "bentoml" / kind).glob("*/*") if folder.is_dir()
+    )
 
 
 def test_a_promoted_model_is_merged_stored_and_built(paths, tmp_path):
@@ -92,7 +129,11 @@ def test_a_model_whose_every_weight_was_trained_is_packaged_as_it_is(paths):
     paths.adapter.unlink()
     make_tiny_model(paths.adapter)
     weights = load_file(paths.adapter / "model.safetensors")
-    save_file({name: weight * 1.01 for name, weight in weights.items()}, paths.adapter / "model.safetensors", metadata={"format": "pt"})
+    save_file(
+        {name: weight * 1.01 for name, weight in weights.items()},
+        paths.adapter / "model.safetensors",
+        metadata={"format": "pt"},
+    )
     trained = sha256_of(paths.adapter / "model.safetensors")
     write_json(paths.verdict, {**read_json(paths.verdict), "adapter_sha256": trained})
     report = run(paths)
@@ -124,7 +165,9 @@ def test_the_lineage_leads_back_to_files_and_licences(paths):
     assert lineage["verdict"] == verdict(paths)
     assert lineage["adapter_sha256"] == sha256_of(paths.adapter / "adapter_model.safetensors")
     assert lineage["splits"] == {name: sha256_of(paths.split(name)) for name in ("train", "validation", "test")}
-    assert lineage["sources"] == [{"name": "primer", "licence": "Apache-2.0", "files": [{"path": "씨앗.jsonl", "sha256": "ab"}]}]
+    assert lineage["sources"] == [
+        {"name": "primer", "licence": "Apache-2.0", "files": [{"path": "씨앗.jsonl", "sha256": "ab"}]}
+    ]
     assert lineage["base"] == {"name": "tiny-base"}
     assert lineage["terms"] == {"non_commercial": [], "share_alike": [], "unknown": [""]}
     assert lineage["dvc_lock_sha256"] == sha256_of(paths.root / "dvc.lock")
@@ -133,11 +176,18 @@ def test_the_lineage_leads_back_to_files_and_licences(paths):
 
 def test_the_same_weights_keep_their_tag_and_get_the_newer_account(paths, tmp_path):
     first = run(paths)
-    subprocess.run("git init -q && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m a", shell=True, cwd=paths.root, check=True)
+    subprocess.run(
+        "git init -q && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m a",
+        shell=True,
+        cwd=paths.root,
+        check=True,
+    )
     again = run(paths)
     assert again["model_tag"] == first["model_tag"]
     assert stored(tmp_path, "models") == stored(tmp_path, "bentos") == [first["model_tag"]]
-    account = json.loads((tmp_path / "bentoml" / "models" / first["model_tag"].replace(":", "/") / CARD).read_text("utf-8"))
+    account = json.loads(
+        (tmp_path / "bentoml" / "models" / first["model_tag"].replace(":", "/") / CARD).read_text("utf-8")
+    )
     assert re.fullmatch(r"[0-9a-f]{40}", account["lineage"]["git_commit"])
 
 
@@ -169,7 +219,9 @@ def test_a_disk_too_small_for_the_merged_model_and_its_copy_is_told_before_anyth
     make_tiny_model(paths.base)
     write_json(paths.base_report, {"name": "tiny-base"})
     enlarge(paths.base, 1 << 40)
-    with pytest.raises(ModelError, match=r"with its copy in .*/bentoml, needs 8,796,093,022,208 bytes .* are free at .*make room"):
+    with pytest.raises(
+        ModelError, match=r"with its copy in .*/bentoml, needs 8,796,093,022,208 bytes .* are free at .*make room"
+    ):
         run(paths)
     assert not paths.stage("package").exists()
 
@@ -183,14 +235,24 @@ def test_a_disk_that_becomes_full_while_merging_is_told_as_such(paths, monkeypat
         raise SafetensorError(FULL)
 
     monkeypatch.setattr(stage, "merge", merge)
-    with pytest.raises(ModelError, match=r"the disk became full while the model was packaged in .*package/model and .*/bentoml; .*make room and run the same command again"):
+    with pytest.raises(
+        ModelError,
+        match=r"the disk became full while the model was packaged in .*package/model and .*/bentoml; .*make room and run the same command again",
+    ):
         run(paths)
 
 
 @pytest.mark.parametrize("decision", ["reject", "inconclusive"])
 def test_a_verdict_other_than_promote_stops_with_the_reasons_and_leaves_nothing(paths, tmp_path, decision):
     write_json(
-        paths.verdict, {"verdict": decision, "reasons": [{"passed": False, "ko": "정확도 0.71 < 0.90", "en": "margin 0.01"}, {"passed": True, "ko": "문항 수", "en": "items"}]}
+        paths.verdict,
+        {
+            "verdict": decision,
+            "reasons": [
+                {"passed": False, "ko": "정확도 0.71 < 0.90", "en": "margin 0.01"},
+                {"passed": True, "ko": "문항 수", "en": "items"},
+            ],
+        },
     )
     with pytest.raises(GateRejected, match=f"(?s){decision}.*정확도 0.71 < 0.90.*margin 0.01"):
         run(paths)

@@ -32,11 +32,16 @@ def source(name: str, **changes: Any) -> SourceParams:
 
 def ingest(*sources: SourceParams) -> IngestParams:
     primer = {"seed": 1, "sentiment_per_language": 1, "classification_per_language": 1, "open_per_language": 1}
-    return IngestParams.model_validate({"sources": list(sources) or [source("s")], "primer": primer, "max_field_characters": 1000})
+    return IngestParams.model_validate(
+        {"sources": list(sources) or [source("s")], "primer": primer, "max_field_characters": 1000}
+    )
 
 
 def plain(count: int, **others: Any) -> list[Record]:
-    return [record("감정을 분석하세요.", f"영화 {number} 정말 좋았어", "긍정", source_row=number, file="a.jsonl", **others) for number in range(count)]
+    return [
+        record("감정을 분석하세요.", f"영화 {number} 정말 좋았어", "긍정", source_row=number, file="a.jsonl", **others)
+        for number in range(count)
+    ]
 
 
 def prepared(paths: Paths, records: list[Record], *sources: SourceParams, **changes: Any) -> dict[str, Any]:
@@ -75,7 +80,17 @@ def test_a_duplicate_is_named_with_the_record_that_stays(paths):
     copy = record("감정을 분석하세요", "영화 3 정말 좋았어!", "긍정", source_row=7, file="b.jsonl")
     records = [*plain(100), copy]
     report = prepared(paths, records)
-    assert lines(paths.duplicates) == [{"id": copy.id, "kept": records[3].id, "kind": "exact", "similarity": 1.0, "source": "s", "file": "b.jsonl", "source_row": 7}]
+    assert lines(paths.duplicates) == [
+        {
+            "id": copy.id,
+            "kept": records[3].id,
+            "kind": "exact",
+            "similarity": 1.0,
+            "source": "s",
+            "file": "b.jsonl",
+            "source_row": 7,
+        }
+    ]
     assert report["left_out"]["exact_duplicate"] == report["by_source"]["s"]["exact_duplicate"] == 1
     assert report["duplicates"] == {"clusters": 1, "largest": 2, "removed": 1}
 
@@ -87,7 +102,16 @@ def test_a_training_record_that_gives_a_test_item_away_goes_and_the_item_stays(p
     assert item.id in standing(paths)["test"]
     assert all(copy.id not in ids for ids in standing(paths).values())
     assert lines(paths.leaks) == [
-        {"item": item.id, "item_task": "summary", "record": copy.id, "kind": "ngram", "overlap": 1.0, "source": "s", "file": "c.jsonl", "source_row": 5},
+        {
+            "item": item.id,
+            "item_task": "summary",
+            "record": copy.id,
+            "kind": "ngram",
+            "overlap": 1.0,
+            "source": "s",
+            "file": "c.jsonl",
+            "source_row": 5,
+        },
     ]
     assert report["leaks"] == {"items": 1, "records": 1, "by_kind": {"exact": 0, "ngram": 1, "minhash": 0}}
     assert report["left_out"]["leak"] == 1
@@ -100,7 +124,10 @@ def test_validation_is_kept_clean_too(paths):
 
 
 def test_bad_answers_are_left_out_and_counted(paths):
-    report = prepared(paths, [*plain(100), record("무엇?", "", "나쁜 답", desirable=False), record("무엇?", "", "좋은 답", desirable=True)])
+    report = prepared(
+        paths,
+        [*plain(100), record("무엇?", "", "나쁜 답", desirable=False), record("무엇?", "", "좋은 답", desirable=True)],
+    )
     assert report["left_out"]["undesirable"] == 1
     assert sum(report["splits"].values()) == 101
 
@@ -121,7 +148,9 @@ def test_every_accepted_record_is_somewhere(paths):
         *(record(f"물음 {number}", "", "답", source="general") for number in range(80)),
         record("나", "", "a", desirable=False),
     ]
-    report = prepared(paths, records, source("s", weight=1.5, cap=40), source("general", replay=True, weight=0.7), replay_share=0.3)
+    report = prepared(
+        paths, records, source("s", weight=1.5, cap=40), source("general", replay=True, weight=0.7), replay_share=0.3
+    )
     for name, counts in report["by_source"].items():
         split = [counts[split] for split in SPLITS]
         reasons = sum(counts[reason] for reason in report["left_out"])
@@ -132,7 +161,13 @@ def test_every_accepted_record_is_somewhere(paths):
 
 
 def test_too_few_replay_records_are_told_in_both_languages(paths):
-    report = prepared(paths, [*plain(60), record("물음", "", "답", source="general", role="train")], source("s"), source("general", replay=True), replay_share=0.5)
+    report = prepared(
+        paths,
+        [*plain(60), record("물음", "", "답", source="general", role="train")],
+        source("s"),
+        source("general", replay=True),
+        replay_share=0.5,
+    )
     assert "replay" in report["warnings"][0]["ko"]
     assert "lack" in report["warnings"][0]["en"]
 

@@ -21,7 +21,15 @@ from seodang.paths import Paths
 from seodang.registry.champion import write_champion
 from seodang.stages import evaluate, gate
 
-RULE = {"against": "base", "ask": "better", "metric": "accuracy", "higher_is_better": True, "margin": 0.0, "tasks": [], "each": "all"}
+RULE = {
+    "against": "base",
+    "ask": "better",
+    "metric": "accuracy",
+    "higher_is_better": True,
+    "margin": 0.0,
+    "tasks": [],
+    "each": "all",
+}
 EVALUATE = EvaluateParams(
     seed=1, items_per_task=4, shots=[0, 1], base_formats=["koalpaca", "plain"], batch_tokens=256, max_new_tokens=4, generated_per_task=1,
     tasks=["films", "books", "rules", "reading", "similar", "held", "answers"], data_folder="data",
@@ -30,8 +38,14 @@ EVALUATE = EvaluateParams(
 
 def rows_of(name: str) -> list[dict[str, Any]]:
     if name == "rules":
-        return [{"id": number, "text": f"Say {number}.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]} for number in range(4)]
-    return [{"id": number, "text": f"{name} {number} 좋다", "label": number % 2, "score": float(number)} for number in range(4)]
+        return [
+            {"id": number, "text": f"Say {number}.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
+            for number in range(4)
+        ]
+    return [
+        {"id": number, "text": f"{name} {number} 좋다", "label": number % 2, "score": float(number)}
+        for number in range(4)
+    ]
 
 
 def of_records(**others: Any) -> dict[str, Any]:
@@ -42,15 +56,33 @@ def of_records(**others: Any) -> dict[str, Any]:
 def specs() -> dict[str, dict[str, Any]]:
     ids = {"id": "{{id}}"}
     return {
-        "films": raw_spec(data={"file": "films.jsonl", **ids}, metrics=["accuracy", "macro_f1"], prompts={"bare": "{{text}}:", "question": "{{text}}?"}),
-        "books": raw_spec(data={"file": "books.jsonl", **ids}, metrics=["accuracy_norm", "accuracy"], normalise="characters"),
+        "films": raw_spec(
+            data={"file": "films.jsonl", **ids},
+            metrics=["accuracy", "macro_f1"],
+            prompts={"bare": "{{text}}:", "question": "{{text}}?"},
+        ),
+        "books": raw_spec(
+            data={"file": "books.jsonl", **ids}, metrics=["accuracy_norm", "accuracy"], normalise="characters"
+        ),
         "similar": raw_spec(data={"file": "similar.jsonl", **ids}, metrics=["accuracy", "spearman"], extra=["score"]),
         "rules": raw_spec(
-            kind="generate", data={"file": "rules.jsonl", **ids}, options={}, answer="", metrics=["ifeval_prompt_strict", "stopped"], extra=["instruction_id_list", "kwargs"]
+            kind="generate",
+            data={"file": "rules.jsonl", **ids},
+            options={},
+            answer="",
+            metrics=["ifeval_prompt_strict", "stopped"],
+            extra=["instruction_id_list", "kwargs"],
         ),
         "held": of_records(kind="generate", options={}, metrics=["chrf", "exact"]),
         "answers": of_records(kind="perplexity", options={}, metrics=["loss"]),
-        "reading": raw_spec(kind="perplexity", data={"file": "reading.jsonl", **ids}, options={}, prompts={"none": ""}, answer="{{text}}", metrics=["bits_per_byte", "loss"]),
+        "reading": raw_spec(
+            kind="perplexity",
+            data={"file": "reading.jsonl", **ids},
+            options={},
+            prompts={"none": ""},
+            answer="{{text}}",
+            metrics=["bits_per_byte", "loss"],
+        ),
     }
 
 
@@ -68,24 +100,50 @@ def paths(tmp_path_factory):
     for name, spec in specs().items():
         (paths.root / "tasks" / f"{name}.yaml").write_text(yaml.safe_dump(spec, allow_unicode=True), "utf-8")
         if name not in ("held", "answers"):
-            (paths.root / "data" / f"{name}.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows_of(name)), "utf-8")
+            (paths.root / "data" / f"{name}.jsonl").write_text(
+                "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows_of(name)), "utf-8"
+            )
     evaluate.run(prompt=PromptParams(format="koalpaca"), train=train_params(), evaluate=EVALUATE, paths=paths)
     return paths
 
 
 def decided(paths, *rules, **changes):
     values = {"seed": 1, "resamples": 1000, "confidence": 0.95, "power": 0.8, "minimum_items": 2, "floors": []}
-    return gate.run(gate=GateParams.model_validate({**values, "rules": [{**RULE, **rule} for rule in rules], **changes}), paths=paths)
+    return gate.run(
+        gate=GateParams.model_validate({**values, "rules": [{**RULE, **rule} for rule in rules], **changes}),
+        paths=paths,
+    )
 
 
 def test_every_item_with_its_metrics_comes_to_the_verdict_and_its_page(paths):
-    forgetting = {"ask": "not_worse", "metric": "bits_per_byte", "higher_is_better": False, "margin": 0.5, "tasks": ["reading"]}
+    forgetting = {
+        "ask": "not_worse",
+        "metric": "bits_per_byte",
+        "higher_is_better": False,
+        "margin": 0.5,
+        "tasks": ["reading"],
+    }
     by_length = {"metric": "accuracy_norm", "tasks": ["books"]}
-    found = decided(paths, {"tasks": ["films"]}, by_length, forgetting, floors=[{"metric": "ifeval_prompt_strict", "minimum": 0.0, "tasks": ["rules"]}])
+    found = decided(
+        paths,
+        {"tasks": ["films"]},
+        by_length,
+        forgetting,
+        floors=[{"metric": "ifeval_prompt_strict", "minimum": 0.0, "tasks": ["rules"]}],
+    )
     assert {(test["metric"], test["items"]) for test in found["tests"] if test["rule"] == 1} == {("accuracy_norm", 4)}
     assert {test["metric"] for test in found["tests"]} == {"accuracy", "accuracy_norm", "bits_per_byte"}
     page = (paths.evaluation_page / "index.html").read_text("utf-8")
-    for text in ("매크로 F1", "스피어만", "바이트당 비트", "퍼플렉서티", "IFEval", "books 3 좋다", "films 3 좋다", "Say 1."):
+    for text in (
+        "매크로 F1",
+        "스피어만",
+        "바이트당 비트",
+        "퍼플렉서티",
+        "IFEval",
+        "books 3 좋다",
+        "films 3 좋다",
+        "Say 1.",
+    ):
         assert text in page
     assert found["verdict"] != "promote"  # nobody tuned this model
 
@@ -97,7 +155,9 @@ def test_records_with_options_that_a_file_asks_freely_are_answered_freely(paths)
 
 
 def test_answers_are_read_behind_their_questions_and_texts_alone(paths):
-    tokens = {(row["task"], row["arm"]): row["prompt_tokens"] for row in read_rows(paths.scores) if row["kind"] == "text"}
+    tokens = {
+        (row["task"], row["arm"]): row["prompt_tokens"] for row in read_rows(paths.scores) if row["kind"] == "text"
+    }
     assert {count for (task, _), count in tokens.items() if task == "reading"} == {1}
     assert min(count for (task, _), count in tokens.items() if task == "answers") > 5
 
@@ -107,7 +167,9 @@ def test_the_items_are_others_when_what_is_asked_or_how_long_an_answer_may_be_is
         spec = {**specs()[name], **changes}
         (paths.root / "tasks" / f"{name}.yaml").write_text(yaml.safe_dump(spec, allow_unicode=True), "utf-8")
         splits = {split: list(read_records(paths.split(split))) for split in ("train", "test", "unseen")}
-        return fingerprint(items_of_files(EVALUATE.model_copy(update={"tasks": [name]}), paths.tasks, paths.root, splits))
+        return fingerprint(
+            items_of_files(EVALUATE.model_copy(update={"tasks": [name]}), paths.tasks, paths.root, splits)
+        )
 
     assert found("rules") == found("rules")
     assert len({found("rules"), found("rules", max_new_tokens=9), found("rules", until=["."])}) == 3
@@ -118,22 +180,39 @@ def test_the_items_are_others_when_what_is_asked_or_how_long_an_answer_may_be_is
 def test_a_file_that_is_called_like_a_task_of_the_records_is_refused(paths):
     (paths.root / "tasks" / "sentiment.yaml").write_text(yaml.safe_dump(specs()["held"], allow_unicode=True), "utf-8")
     with pytest.raises(EvaluationError, match="sentiment: records of the splits and a task file have the same name"):
-        evaluate.run(prompt=PromptParams(format="koalpaca"), train=train_params(), evaluate=EVALUATE.model_copy(update={"tasks": ["sentiment"]}), paths=paths)
+        evaluate.run(
+            prompt=PromptParams(format="koalpaca"),
+            train=train_params(),
+            evaluate=EVALUATE.model_copy(update={"tasks": ["sentiment"]}),
+            paths=paths,
+        )
 
 
 def test_what_was_asked_is_kept_beside_the_scores(paths):
     asked = {(record.task, record.id) for record in read_records(paths.items)}
     assert asked == {(row["task"], row["item"]) for row in read_rows(paths.scores)}
-    assert {name for task, name in asked if task == "films"} == {name for task, name in asked if task == "books"} == {"0", "1", "2", "3"}
+    assert (
+        {name for task, name in asked if task == "films"}
+        == {name for task, name in asked if task == "books"}
+        == {"0", "1", "2", "3"}
+    )
 
 
 def test_the_report_has_each_metric_of_each_file_for_every_arm(paths):
     report = read_json(paths.evaluate_report)
     found = {(row["task"], row["metric"]): row["arms"] for row in report["figures"]}
-    assert set(found) >= {("films", "macro_f1"), ("books", "accuracy_norm"), ("similar", "spearman"), ("reading", "perplexity"), ("rules", "ifeval_prompt_strict")}
+    assert set(found) >= {
+        ("films", "macro_f1"),
+        ("books", "accuracy_norm"),
+        ("similar", "spearman"),
+        ("reading", "perplexity"),
+        ("rules", "ifeval_prompt_strict"),
+    }
     for arms in found.values():
         assert set(arms) == set(report["formats"])
-    assert {(row["task"], row["metric"]) for row in report["tasks"] if row["split"] == "task"} == {(name, spec["metrics"][0]) for name, spec in specs().items()}
+    assert {(row["task"], row["metric"]) for row in report["tasks"] if row["split"] == "task"} == {
+        (name, spec["metrics"][0]) for name, spec in specs().items()
+    }
 
 
 def test_a_metric_of_the_whole_set_can_be_no_rule(paths):

@@ -30,14 +30,20 @@ def test_a_run_leaves_adapter_curves_report_and_page_and_no_checkpoint(paths):
     report = stage.run(prompt=PROMPT, train=train_params(examples=2, checkpoint_every=2), paths=paths)
     assert report["adapter_sha256"] == trained_sha256(paths.adapter)
     assert report["updates"] == 8
-    assert [set(example) for example in report["examples"]] == [{"instruction", "input", "expected", "before", "after"}] * 2
+    assert [set(example) for example in report["examples"]] == [
+        {"instruction", "input", "expected", "before", "after"}
+    ] * 2
     assert report == read_json(paths.train_report)
     assert (paths.training_page / "index.html").exists()
     assert not list(paths.training.iterdir())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{}, {"sharding": "fsdp"}, {"method": "qlora"}, {"early_stopping": 1, "learning_rate": 5e-2, "epochs": 30.0}], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"sharding": "fsdp"}, {"method": "qlora"}, {"early_stopping": 1, "learning_rate": 5e-2, "epochs": 30.0}],
+    ids=str,
+)
 def test_two_processes_write_what_one_does(paths, changes):
     report = stage.run(prompt=PROMPT, train=train_params(processes=2, examples=1, **changes), paths=paths)
     assert report["processes"] == 2

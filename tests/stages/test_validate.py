@@ -16,7 +16,10 @@ from seodang.paths import Paths
 from seodang.stages import validate
 
 PROMPT = PromptParams(format="koalpaca")
-GOOD = [row("수도는 어디인가요?", output="서울입니다."), row("Say hello to everybody.", output="Hello, everybody!", language="en")]
+GOOD = [
+    row("수도는 어디인가요?", output="서울입니다."),
+    row("Say hello to everybody.", output="Hello, everybody!", language="en"),
+]
 LENIENT = {"quarantined_share": {"maximum": 0.9}, "accepted_count": {"minimum": 1}}
 
 
@@ -38,15 +41,43 @@ def run(paths, *, data_set=None, **changes):
 def test_accepted_records_carry_role_place_choices_turns_and_preference(paths):
     turns = [{"role": "user", "content": "안녕하세요"}, {"role": "assistant", "content": "네, 안녕하세요."}]
     rows = [
-        row("긍정인가요, 부정인가요?", "좋다", "긍정", choices=["부정", "긍정"], role="train", task="sentiment", cluster="opinion", file="nsmc.tsv"),
-        row("그럼 이름이 무엇인가요?", output="서당입니다.", turns=turns, system="짧게 답하세요.", rejected="몰라요.", url="https://example.org/1"),
+        row(
+            "긍정인가요, 부정인가요?",
+            "좋다",
+            "긍정",
+            choices=["부정", "긍정"],
+            role="train",
+            task="sentiment",
+            cluster="opinion",
+            file="nsmc.tsv",
+        ),
+        row(
+            "그럼 이름이 무엇인가요?",
+            output="서당입니다.",
+            turns=turns,
+            system="짧게 답하세요.",
+            rejected="몰라요.",
+            url="https://example.org/1",
+        ),
     ]
     ingested(paths, rows)
     run(paths)
     first, second = read_records(paths.accepted)
-    assert (first.input, first.output, first.choices, first.role, first.file, first.task) == ("좋다", "긍정", ("부정", "긍정"), "train", "nsmc.tsv", "sentiment")
+    assert (first.input, first.output, first.choices, first.role, first.file, first.task) == (
+        "좋다",
+        "긍정",
+        ("부정", "긍정"),
+        "train",
+        "nsmc.tsv",
+        "sentiment",
+    )
     assert [turn.content for turn in second.turns] == ["안녕하세요", "네, 안녕하세요."]
-    assert (second.system, second.rejected, second.url, second.source_row) == ("짧게 답하세요.", "몰라요.", "https://example.org/1", 1)
+    assert (second.system, second.rejected, second.url, second.source_row) == (
+        "짧게 답하세요.",
+        "몰라요.",
+        "https://example.org/1",
+        1,
+    )
 
 
 def test_a_rejected_row_is_kept_as_it_was_with_place_rule_reason_and_fix(paths):
@@ -56,7 +87,12 @@ def test_a_rejected_row_is_kept_as_it_was_with_place_rule_reason_and_fix(paths):
     (line,) = read_rows(paths.quarantine)
     assert (line["source"], line["file"], line["source_row"], line["row"]) == ("films", "films.json", 2, original)
     (rule,) = line["rules"]
-    assert (rule["id"], rule["severity"], rule["field"], rule["found"]) == ("output-missing", "reject", "output", "null")
+    assert (rule["id"], rule["severity"], rule["field"], rule["found"]) == (
+        "output-missing",
+        "reject",
+        "output",
+        "null",
+    )
     assert (rule["reason_ko"], rule["reason_en"]) == ("답(output)이 없습니다", "output is missing")
     assert rule["fix_ko"]
     assert rule["fix_en"]
@@ -112,12 +148,20 @@ def test_a_set_unlike_the_last_accepted_one_is_told(paths):
     ingested(paths, GOOD)
     assert run(paths)["data_set"] == []
     ingested(paths, [row(f"{number}번 문제를 번역하세요", output="번역했습니다.", task="other") for number in range(3)])
-    drifted = [(figure["id"], figure["of"], figure["value"]) for figure in run(paths)["data_set"] if figure["id"] == "drift"]
+    drifted = [
+        (figure["id"], figure["of"], figure["value"]) for figure in run(paths)["data_set"] if figure["id"] == "drift"
+    ]
     assert drifted == [("drift", "language", 0.5), ("drift", "task", 1.0), ("drift", "length", 0.5)]
 
 
 def test_a_lopsided_task_and_a_language_that_is_missing_are_told(paths):
-    ingested(paths, [row("긍정인가요?", f"{number}번 영화평", "긍정" if number else "부정", choices=["긍정", "부정"]) for number in range(20)])
+    ingested(
+        paths,
+        [
+            row("긍정인가요?", f"{number}번 영화평", "긍정" if number else "부정", choices=["긍정", "부정"])
+            for number in range(20)
+        ],
+    )
     told = [(figure["id"], figure["of"], figure["severity"]) for figure in run(paths)["data_set"]]
     assert told == [("language-share", "en", "warn"), ("label-share", "t", "warn")]
 
@@ -152,7 +196,9 @@ def test_faults_that_the_readers_left_go_to_quarantine_under_their_names(paths):
     assert [rule["id"] for rule in line["rules"]] == ["row-unreadable"]
 
 
-@pytest.mark.parametrize("content", [None, "", '{"instruction": "가"}\n', '{"instr'], ids=["missing", "empty", "other fields", "damaged"])
+@pytest.mark.parametrize(
+    "content", [None, "", '{"instruction": "가"}\n', '{"instr'], ids=["missing", "empty", "other fields", "damaged"]
+)
 def test_rows_that_ingest_did_not_write_are_told_with_the_command_that_mends_them(paths, content):
     if content is not None:
         paths.records.parent.mkdir(parents=True)

@@ -39,7 +39,15 @@ def records(tasks, count, split):
 
 
 def study(**changes):
-    evaluate = {"seed": 1, "items_per_task": 6, "shots": [0, 1, 2], "base_formats": ["plain"], "batch_tokens": 256, "max_new_tokens": 4, "generated_per_task": 1}
+    evaluate = {
+        "seed": 1,
+        "items_per_task": 6,
+        "shots": [0, 1, 2],
+        "base_formats": ["plain"],
+        "batch_tokens": 256,
+        "max_new_tokens": 4,
+        "generated_per_task": 1,
+    }
     values = {
         "title_ko": "작은 연구", "title_en": "A small study", "seen": ["sentiment"], "unseen": ["intent"], "held_out_clusters": ["style"],
         "confidence": 0.95, "resamples": 1000, "seed": 1, "evaluate": {**evaluate, "tasks": [], "data_folder": None},
@@ -92,7 +100,9 @@ def test_every_way_is_asked_in_every_group_and_tuned_on_no_more_than_it_may(path
     assert few["prompt_tokens"] > zero["prompt_tokens"]
     assert {arm: told["records"]["train"] for arm, told in found["training"].items()} == {"single": 8, "many": 16}
     asked = [json.loads(line) for line in (paths.study("small") / "asked.jsonl").read_text("utf-8").splitlines()[1:]]
-    single, many = ([row["result"] for row in asked if (row["kind"], row["arm"]) == ("options", arm)] for arm in ("single", "many"))
+    single, many = (
+        [row["result"] for row in asked if (row["kind"], row["arm"]) == ("options", arm)] for arm in ("single", "many")
+    )
     assert len(single) == len(many) == 18
     assert single != many  # two models, asked the very same
     korean, english = ((folder / name).read_text("utf-8") for name in ("study.ko.md", "study.md"))
@@ -108,5 +118,8 @@ def test_every_way_is_asked_in_every_group_and_tuned_on_no_more_than_it_may(path
 
 
 def test_a_study_of_tasks_that_nobody_has_is_refused_with_all_that_is_missing(paths, project):
-    with pytest.raises(EvaluationError, match=r"task 'emotion' has no test items; cluster 'law' has no test items; nothing is left to tune the arm 'single' on"):
+    with pytest.raises(
+        EvaluationError,
+        match=r"task 'emotion' has no test items; cluster 'law' has no test items; nothing is left to tune the arm 'single' on",
+    ):
         run_study(study(seen=["emotion"], held_out_clusters=["law"]), "none", project, paths)

@@ -14,8 +14,17 @@ def key(**changes):
 
 def test_what_decides_the_weights_changes_the_name():
     inputs = {"train": "a", "base": "b"}
-    names = {key(), key(learning_rate=1e-4), key(seed=2), key(batch_size=5), run_key(train_params(), PROMPT, {**inputs, "base": "c"}, processes=1)}
-    names |= {run_key(train_params(), PromptParams(format="alpaca"), inputs, processes=1), run_key(train_params(), PROMPT, inputs, processes=2)}
+    names = {
+        key(),
+        key(learning_rate=1e-4),
+        key(seed=2),
+        key(batch_size=5),
+        run_key(train_params(), PROMPT, {**inputs, "base": "c"}, processes=1),
+    }
+    names |= {
+        run_key(train_params(), PromptParams(format="alpaca"), inputs, processes=1),
+        run_key(train_params(), PROMPT, inputs, processes=2),
+    }
     assert len(names) == 7
 
 

@@ -15,7 +15,12 @@ from seodang.records import Turn, make_record
 from seodang.training.dataset import LessonCounts, make_lesson, read_lessons, write_lessons
 
 FORMATS = ["alpaca", "koalpaca", "chat", "plain"]
-TEXTS = ["이 영화는 정말 재미있다", "### 질문: ### 맥락: ### 답변:", "The film was great", "user assistant <|user|> 날씨 맑음 search"] * 20
+TEXTS = [
+    "이 영화는 정말 재미있다",
+    "### 질문: ### 맥락: ### 답변:",
+    "The film was great",
+    "user assistant <|user|> 날씨 맑음 search",
+] * 20
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +52,25 @@ def learned_text(tokenizer, lesson) -> str:
 
 
 def test_all_that_the_assistant_says_is_learned_and_nothing_else(tokenizer):
-    assert learned_text(tokenizer, make_lesson(tokenizer, CONVERSATION, "koalpaca")) == ' search("날씨") 찾았어요. 맑아요.<|end|>'
-    assert learned_text(tokenizer, make_lesson(tokenizer, CONVERSATION, "alpaca")) == 'search("날씨")찾았어요.맑아요.<|end|>'
-    assert learned_text(tokenizer, make_lesson(tokenizer, CONVERSATION, "plain")) == ' search("날씨") 찾았어요. 맑아요.<|end|>'
+    assert (
+        learned_text(tokenizer, make_lesson(tokenizer, CONVERSATION, "koalpaca"))
+        == ' search("날씨") 찾았어요. 맑아요.<|end|>'
+    )
+    assert (
+        learned_text(tokenizer, make_lesson(tokenizer, CONVERSATION, "alpaca"))
+        == 'search("날씨")찾았어요.맑아요.<|end|>'
+    )
+    assert (
+        learned_text(tokenizer, make_lesson(tokenizer, CONVERSATION, "plain"))
+        == ' search("날씨") 찾았어요. 맑아요.<|end|>'
+    )
 
 
 def test_in_a_chat_the_end_of_each_answer_is_learned_but_not_of_an_empty_one(tokenizer):
-    assert learned_text(tokenizer, make_lesson(tokenizer, CONVERSATION, "chat")) == 'search("날씨")<|end|>찾았어요.<|end|>맑아요.<|end|>'
+    assert (
+        learned_text(tokenizer, make_lesson(tokenizer, CONVERSATION, "chat"))
+        == 'search("날씨")<|end|>찾았어요.<|end|>맑아요.<|end|>'
+    )
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -65,7 +82,10 @@ def test_what_is_learned_follows_the_very_tokens_of_the_served_prompt(tokenizer,
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_of_a_single_turn_the_completion_is_learned(tokenizer, format):
-    lesson, tokens = make_lesson(tokenizer, record(input="좋다"), format), tokenise(tokenizer, "감정은?", "좋다", "긍정", format)
+    lesson, tokens = (
+        make_lesson(tokenizer, record(input="좋다"), format),
+        tokenise(tokenizer, "감정은?", "좋다", "긍정", format),
+    )
     assert lesson.ids.tolist() == tokens.prompt + tokens.completion
     assert lesson.ids[lesson.learned].tolist() == tokens.completion
     assert tokens.completion[-1] == end_id(tokenizer, format)
@@ -80,23 +100,39 @@ def test_the_first_token_never_has_a_label(tokenizer):
 def test_half_characters_that_a_warning_let_through_are_read_as_question_marks(tokenizer, tmp_path):
     broken, mended = record(output="좋\ud83d아"), record(output="좋?아")
     write_lessons(tmp_path / "lessons", [broken], tokenizer, "koalpaca", 64)
-    assert read_lessons(tmp_path / "lessons")[0].ids.tolist() == make_lesson(tokenizer, broken, "koalpaca").ids.tolist() == make_lesson(tokenizer, mended, "koalpaca").ids.tolist()
+    assert (
+        read_lessons(tmp_path / "lessons")[0].ids.tolist()
+        == make_lesson(tokenizer, broken, "koalpaca").ids.tolist()
+        == make_lesson(tokenizer, mended, "koalpaca").ids.tolist()
+    )
 
 
 def test_records_that_are_too_long_or_have_no_answer_are_left_out_whole_and_counted(tokenizer, tmp_path):
     fitting, empty, long = record(), record(output=" "), record(output="긍정 " * 50)
     length = len(make_lesson(tokenizer, fitting, "koalpaca").ids)
-    assert write_lessons(tmp_path / "lessons", [long, fitting, empty], tokenizer, "koalpaca", length) == LessonCounts(kept=1, too_long=1, without_answer=1)
+    assert write_lessons(tmp_path / "lessons", [long, fitting, empty], tokenizer, "koalpaca", length) == LessonCounts(
+        kept=1, too_long=1, without_answer=1
+    )
     lessons = read_lessons(tmp_path / "lessons")
     assert lessons.counts == LessonCounts(kept=1, too_long=1, without_answer=1)
     assert lessons.lengths.tolist() == [length]
     assert lessons[0].ids.tolist() == make_lesson(tokenizer, fitting, "koalpaca").ids.tolist()
-    assert write_lessons(tmp_path / "lessons", [fitting], tokenizer, "koalpaca", length - 1) == LessonCounts(kept=0, too_long=1, without_answer=0)
+    assert write_lessons(tmp_path / "lessons", [fitting], tokenizer, "koalpaca", length - 1) == LessonCounts(
+        kept=0, too_long=1, without_answer=0
+    )
     assert len(read_lessons(tmp_path / "lessons")) == 0
 
 
-WORDS = st.lists(st.one_of(st.text(max_size=5), st.sampled_from(["<|end|>", "<|assistant|>", " ", "  ", "\n\n", "영화는", "great.", "\ue0000\ue001"])), max_size=6).map("".join)
-TURNS = st.lists(st.builds(Turn, role=st.sampled_from(["user", "assistant", "tool", "tool_call"]), content=WORDS), max_size=4).map(tuple)
+WORDS = st.lists(
+    st.one_of(
+        st.text(max_size=5),
+        st.sampled_from(["<|end|>", "<|assistant|>", " ", "  ", "\n\n", "영화는", "great.", "\ue0000\ue001"]),
+    ),
+    max_size=6,
+).map("".join)
+TURNS = st.lists(
+    st.builds(Turn, role=st.sampled_from(["user", "assistant", "tool", "tool_call"]), content=WORDS), max_size=4
+).map(tuple)
 RECORDS = st.builds(record, output=WORDS, instruction=WORDS, input=WORDS, system=WORDS, turns=TURNS)
 
 
@@ -108,7 +144,9 @@ def test_the_files_hold_what_each_record_gives_by_itself(tokenizer, tmp_path_fac
     lessons, alone = read_lessons(folder), [make_lesson(tokenizer, each, format) for each in records]
     kept = [lesson for lesson in alone if lesson.learned.any()]
     assert counts == LessonCounts(kept=len(kept), too_long=0, without_answer=len(alone) - len(kept))
-    assert [(lesson.ids.tolist(), lesson.learned.tolist()) for lesson in lessons] == [(lesson.ids.tolist(), lesson.learned.tolist()) for lesson in kept]
+    assert [(lesson.ids.tolist(), lesson.learned.tolist()) for lesson in lessons] == [
+        (lesson.ids.tolist(), lesson.learned.tolist()) for lesson in kept
+    ]
     assert lessons.lengths.tolist() == [len(lesson.ids) for lesson in kept]
     assert lessons.learned_counts.tolist() == [int(lesson.learned.sum()) for lesson in kept]
     prompts = [tokenise_record(tokenizer, each, format) for each in records]

@@ -48,13 +48,18 @@ def tied(tmp_path_factory):
 
 
 def weights(folder):
-    return {name: weight for file in (folder / "adapter").glob("*.safetensors") for name, weight in load_file(file).items()}
+    return {
+        name: weight for file in (folder / "adapter").glob("*.safetensors") for name, weight in load_file(file).items()
+    }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sharding", ["none", "fsdp"])
 def test_two_processes_train_as_one_does(base, tmp_path, sharding):
-    together = run_together(base, {tmp_path / name: train_params(processes=2, sharding=sharding, **changes) for name, changes in CASES.items()})
+    together = run_together(
+        base,
+        {tmp_path / name: train_params(processes=2, sharding=sharding, **changes) for name, changes in CASES.items()},
+    )
     for name, changes in CASES.items():
         two, one = tmp_path / name, tmp_path / f"{name}, alone"
         alone = run_training(base, one, train_params(**changes))
@@ -63,23 +68,35 @@ def test_two_processes_train_as_one_does(base, tmp_path, sharding):
         for measured in ("train_loss", "validation_loss", "gradient_norm"):
             assert curve(two, measured) == pytest.approx(curve(one, measured), abs=ALIKE), (name, measured)
         assert together[two].health.largest_change == pytest.approx(alone.health.largest_change, abs=ALIKE)
-        assert sorted(path.name for path in (two / "adapter").iterdir()) == sorted(path.name for path in (one / "adapter").iterdir())
+        assert sorted(path.name for path in (two / "adapter").iterdir()) == sorted(
+            path.name for path in (one / "adapter").iterdir()
+        )
         found, wanted = weights(two), weights(one)
         assert found.keys() == wanted.keys()
         assert all(torch.allclose(found[key], wanted[key], rtol=0, atol=ALIKE) for key in wanted), name
         assert settings(two) == settings(one)
     parts = {path.name for path in tmp_path.glob("full/run/checkpoint-*/pytorch_model_fsdp_0/*.distcp")}
-    assert parts == ({"__0_0.distcp", "__1_0.distcp"} if sharding == "fsdp" else set())  # each process holds a part of the weights
+    assert parts == (
+        {"__0_0.distcp", "__1_0.distcp"} if sharding == "fsdp" else set()
+    )  # each process holds a part of the weights
 
 
 def settings(folder):
-    file = next(file for file in (folder / "adapter" / "adapter_config.json", folder / "adapter" / "config.json") if file.exists())
+    file = next(
+        file
+        for file in (folder / "adapter" / "adapter_config.json", folder / "adapter" / "config.json")
+        if file.exists()
+    )
     found = json.loads(file.read_text())
     return found | {"target_modules": sorted(found.get("target_modules", []))}  # peft keeps them in a set
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{}, {"dropout": 0.1}, {"sharding": "fsdp"}, {"sharding": "fsdp", "method": "full", "learning_rate": 1e-3}], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"dropout": 0.1}, {"sharding": "fsdp"}, {"sharding": "fsdp", "method": "full", "learning_rate": 1e-3}],
+    ids=str,
+)
 def test_killed_and_started_again_two_processes_end_with_the_same_weights(tied, tmp_path, changes):
     train = train_params(processes=2, checkpoint_every=2, epochs=3.0, **changes)
     run_together(tied, {tmp_path / "whole": train})
@@ -108,12 +125,12 @@ def test_a_process_that_is_killed_ends_all_and_names_the_likely_cause(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
 def test_who_ends_the_first_process_ends_all(tmp_path, ending):
-    handlers = (
-        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)); signal.signal(signal.SIGINT, signal.default_int_handler)"  # a shell's background job would ignore the second
-    )
+    handlers = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)); signal.signal(signal.SIGINT, signal.default_int_handler)"  # a shell's background job would ignore the second
     code = f"import sys, signal; {handlers}; from launching_cases import *; launch(wait, (Path({str(tmp_path)!r}),), processes=2, device='cpu')"
     parent = subprocess.Popen(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])},
+        stderr=subprocess.DEVNULL,
     )
     until(lambda: len(list(tmp_path.glob("*.pid"))) == 2)
     parent.send_signal(ending)

@@ -71,7 +71,9 @@ def test_killed_and_started_again_it_ends_with_the_same_weights(base, tmp_path, 
 @pytest.mark.parametrize("validate_every", [None, 2])
 @pytest.mark.slow
 def test_killed_after_it_stopped_early_it_stops_at_the_same_update(base, tmp_path, validate_every):
-    train = train_params(epochs=40.0, learning_rate=5e-2, early_stopping=2, validate_every=validate_every, checkpoint_every=3)
+    train = train_params(
+        epochs=40.0, learning_rate=5e-2, early_stopping=2, validate_every=validate_every, checkpoint_every=3
+    )
     whole = run_training(base, tmp_path / "whole", train)
     assert whole.updates < whole.planned_updates
     run_killed(base, tmp_path / "killed", train, update=None)
@@ -103,10 +105,15 @@ def test_checkpoints_are_bounded_in_number_and_sealed(base, tmp_path):
 @pytest.mark.parametrize("changes", [{"method": "rslora"}, {"method": "dora"}, {"packing": False}, {"activation_checkpointing": True}, {"precision": "bf16"}, {"schedule": "wsd", "decay_share": 0.5, "warmup_share": 0.1}, {"schedule": "linear"}, {"batch_tokens": 128}], ids=str)  # fmt: skip
 def test_every_way_of_training_lowers_the_loss(base, tmp_path, changes):
     outcome = run_training(base, tmp_path, train_params(epochs=6.0, **changes))
-    losses = [float(line.split("\t")[-1]) for line in (tmp_path / "live" / "plots" / "metrics" / "train_loss.tsv").read_text().splitlines()[1:]]
+    losses = [
+        float(line.split("\t")[-1])
+        for line in (tmp_path / "live" / "plots" / "metrics" / "train_loss.tsv").read_text().splitlines()[1:]
+    ]
     assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
     assert outcome.health.largest_change > 0
-    assert json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())["use_dora"] is (changes.get("method") == "dora")
+    assert json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())["use_dora"] is (
+        changes.get("method") == "dora"
+    )
 
 
 def test_qlora_trains_through_the_same_steps(base, tmp_path):
@@ -120,7 +127,9 @@ def test_qlora_trains_through_the_same_steps(base, tmp_path):
 def test_recomputed_activations_give_the_same_curve(base, tmp_path, changes):
     for name, recomputed in (("kept", False), ("recomputed", True)):
         run_training(base, tmp_path / name, train_params(activation_checkpointing=recomputed, **changes))
-    assert curve(tmp_path / "recomputed", "train_loss") == pytest.approx(curve(tmp_path / "kept", "train_loss"), abs=1e-3)
+    assert curve(tmp_path / "recomputed", "train_loss") == pytest.approx(
+        curve(tmp_path / "kept", "train_loss"), abs=1e-3
+    )
 
 
 SCHEDULES = {
@@ -140,7 +149,9 @@ def test_the_rate_warms_up_and_then_goes_as_its_schedule_says(base, tmp_path, na
 
 def test_passes_of_another_size_give_the_same_loss(base, tmp_path):
     """Gradients of several passes add up to those of one."""
-    first, second = (run_training(base, tmp_path / str(tokens), train_params(batch_tokens=tokens)) for tokens in (128, 1024))
+    first, second = (
+        run_training(base, tmp_path / str(tokens), train_params(batch_tokens=tokens)) for tokens in (128, 1024)
+    )
     assert first.train_loss == pytest.approx(second.train_loss, abs=1e-4)
 
 
@@ -154,13 +165,20 @@ def test_full_training_writes_a_whole_model(base, tmp_path):
 
 def test_early_stopping_keeps_the_weights_of_the_lowest_validation_loss(base, tmp_path):
     outcome = run_training(base, tmp_path, train_params(epochs=40.0, learning_rate=5e-2, early_stopping=2))
-    losses = [float(line.split("\t")[-1]) for line in (tmp_path / "live" / "plots" / "metrics" / "validation_loss.tsv").read_text().splitlines()[1:]]
+    losses = [
+        float(line.split("\t")[-1])
+        for line in (tmp_path / "live" / "plots" / "metrics" / "validation_loss.tsv").read_text().splitlines()[1:]
+    ]
     assert outcome.updates < 160
     assert outcome.validation_loss == pytest.approx(min(losses), abs=1e-4)
 
 
 def test_a_run_that_stops_early_between_two_logs_is_logged_to_its_end(base, tmp_path):
-    outcome = run_training(base, tmp_path, train_params(epochs=40.0, learning_rate=5e-2, early_stopping=1, log_every=1000, checkpoint_every=1000))
+    outcome = run_training(
+        base,
+        tmp_path,
+        train_params(epochs=40.0, learning_rate=5e-2, early_stopping=1, log_every=1000, checkpoint_every=1000),
+    )
     assert outcome.updates < outcome.planned_updates
     assert len(curve(tmp_path, "train_loss")) == len(curve(tmp_path, "validation_loss"))
 

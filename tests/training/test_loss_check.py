@@ -24,7 +24,14 @@ from seodang.training.loss_check import learn_as_the_model_does
 from seodang.training.packing import Layout, build_pass
 
 SHARED = Layout(pass_tokens=512, packed=True, share_prefixes=True, pad=0, multiple=32)
-SIZES = {"vocab_size": 500, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "initializer_range": 0.3}
+SIZES = {
+    "vocab_size": 500,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "initializer_range": 0.3,
+}
 GROUPED = {**SIZES, "num_key_value_heads": 2, "head_dim": 8}
 EXPERTS = {**GROUPED, "num_local_experts": 4, "num_experts_per_tok": 2}
 FAMILIES = {
@@ -32,9 +39,19 @@ FAMILIES = {
     "granite": lambda: GraniteForCausalLM(GraniteConfig(**{**SIZES, "num_key_value_heads": 2}, logits_scaling=4.0)),
     "hyperclovax": lambda: HyperCLOVAXForCausalLM(HyperCLOVAXConfig(**GROUPED, logits_scaling=0.5)),
     "mixtral": lambda: MixtralForCausalLM(MixtralConfig(**EXPERTS)),
-    "gpt_oss": lambda: GptOssForCausalLM(GptOssConfig(**EXPERTS, layer_types=["sliding_attention", "full_attention"], sliding_window=4)),
+    "gpt_oss": lambda: GptOssForCausalLM(
+        GptOssConfig(**EXPERTS, layer_types=["sliding_attention", "full_attention"], sliding_window=4)
+    ),
     "modernbert_decoder": lambda: ModernBertDecoderForCausalLM(
-        ModernBertDecoderConfig(**SIZES, pad_token_id=0, eos_token_id=1, bos_token_id=2, cls_token_id=2, sep_token_id=1, layer_types=["full_attention"] * 2)
+        ModernBertDecoderConfig(
+            **SIZES,
+            pad_token_id=0,
+            eos_token_id=1,
+            bos_token_id=2,
+            cls_token_id=2,
+            sep_token_id=1,
+            layer_types=["full_attention"] * 2,
+        )
     ),
 }
 
@@ -59,7 +76,9 @@ def own_loss(model, lessons):
     for one in lessons:
         learned = torch.tensor(one.learned[1:])
         ids = torch.from_numpy(one.ids.astype("int64"))[None]
-        losses = torch.nn.functional.cross_entropy(model(input_ids=ids).logits[0, :-1].float(), ids[0, 1:], reduction="none")
+        losses = torch.nn.functional.cross_entropy(
+            model(input_ids=ids).logits[0, :-1].float(), ids[0, 1:], reduction="none"
+        )
         total += float(losses[learned].sum())
     return total
 

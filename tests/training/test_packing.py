@@ -29,7 +29,11 @@ def lesson(ids, learned_from):
 
 
 LESSONS = st.lists(
-    st.lists(st.integers(1, 3), min_size=2, max_size=9).flatmap(lambda ids: st.integers(1, len(ids) - 1).map(lambda start: lesson(ids, start))), min_size=1, max_size=7
+    st.lists(st.integers(1, 3), min_size=2, max_size=9).flatmap(
+        lambda ids: st.integers(1, len(ids) - 1).map(lambda start: lesson(ids, start))
+    ),
+    min_size=1,
+    max_size=7,
 )
 
 
@@ -59,11 +63,18 @@ def test_each_token_of_each_record_is_found_where_the_attention_looks(lessons):
     for layout in (PACKED, SHARED):
         part = build_pass(lessons, layout)
         flat = torch.cat([part.input_ids[0][rows].flatten() for rows in part.attention_rows])
-        used = sum(len(one.ids) - 1 for one in lessons) if layout is PACKED else len({tuple(one.ids[: stop + 1].tolist()) for one in lessons for stop in range(len(one.ids) - 1)})
+        used = (
+            sum(len(one.ids) - 1 for one in lessons)
+            if layout is PACKED
+            else len({tuple(one.ids[: stop + 1].tolist()) for one in lessons for stop in range(len(one.ids) - 1)})
+        )
         assert flat[part.own_rows].tolist()[:used] == part.input_ids[0].tolist()[:used]
         assert part.input_ids.shape[1] == -(-used // 32) * 32
         rows = [row for group in part.attention_rows for row in group]
-        read = sorted(tuple(part.input_ids[0][row[: length - 1]].tolist()) for row, length in zip(rows, sorted(len(one.ids) for one in lessons), strict=True))
+        read = sorted(
+            tuple(part.input_ids[0][row[: length - 1]].tolist())
+            for row, length in zip(rows, sorted(len(one.ids) for one in lessons), strict=True)
+        )
         assert read == sorted(tuple(one.ids[:-1].tolist()) for one in lessons)
 
 
@@ -78,7 +89,12 @@ def test_every_record_is_in_one_pass_and_no_pass_is_over_the_budget(lessons, bud
 
 @given(LESSONS, st.integers(1, 4))
 def test_processes_share_an_update_and_make_the_same_number_of_passes(lessons, processes):
-    parts = [collate_update(lessons, Layout(pass_tokens=9, packed=True, share_prefixes=True, pad=0, multiple=32), process, processes) for process in range(processes)]
+    parts = [
+        collate_update(
+            lessons, Layout(pass_tokens=9, packed=True, share_prefixes=True, pad=0, multiple=32), process, processes
+        )
+        for process in range(processes)
+    ]
     assert len({len(part.passes) for part in parts}) == 1
     targets = sorted(token for part in parts for one in part.passes for token in one.targets.tolist())
     assert targets == sorted(token for one in lessons for token in one.ids[one.learned].tolist())
@@ -98,14 +114,44 @@ def test_an_epoch_reads_every_record_once_in_an_order_of_its_own():
 
 
 def _family(name):
-    from transformers import Gemma2Config, Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM
+    from transformers import (
+        Gemma2Config,
+        Gemma2ForCausalLM,
+        Gemma3ForCausalLM,
+        Gemma3TextConfig,
+        GPTNeoXConfig,
+        GPTNeoXForCausalLM,
+        LlamaConfig,
+        LlamaForCausalLM,
+    )
 
-    sizes = {"vocab_size": 50, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    sizes = {
+        "vocab_size": 50,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    }
     grouped = {**sizes, "num_key_value_heads": 2, "head_dim": 8, "initializer_range": 0.3}
     made = {
         "llama": lambda: LlamaForCausalLM(LlamaConfig(**grouped)),
-        "gemma2": lambda: Gemma2ForCausalLM(Gemma2Config(**grouped, sliding_window=4, attn_logit_softcapping=2.0, final_logit_softcapping=3.0, query_pre_attn_scalar=8)),
-        "gemma3": lambda: Gemma3ForCausalLM(Gemma3TextConfig(**grouped, sliding_window=4, layer_types=["sliding_attention", "full_attention"], query_pre_attn_scalar=8)),
+        "gemma2": lambda: Gemma2ForCausalLM(
+            Gemma2Config(
+                **grouped,
+                sliding_window=4,
+                attn_logit_softcapping=2.0,
+                final_logit_softcapping=3.0,
+                query_pre_attn_scalar=8,
+            )
+        ),
+        "gemma3": lambda: Gemma3ForCausalLM(
+            Gemma3TextConfig(
+                **grouped,
+                sliding_window=4,
+                layer_types=["sliding_attention", "full_attention"],
+                query_pre_attn_scalar=8,
+            )
+        ),
         "gpt_neox": lambda: GPTNeoXForCausalLM(GPTNeoXConfig(**sizes, initializer_range=0.3)),
     }
     torch.manual_seed(5)
@@ -123,7 +169,12 @@ def alone(model, one):
 @pytest.mark.parametrize("name", ["llama", "gemma2", "gemma3", "gpt_neox"])
 @pytest.mark.parametrize("layout", [PACKED, SHARED, PADDED], ids=["packed", "shared", "padded"])
 def test_packing_leaves_the_loss_of_each_record_unchanged(name, layout):
-    lessons = [lesson([1, 2, 3, 4, 5, 6, 7, 8, 9], 5), lesson([1, 2, 3, 4, 9, 8], 4), lesson([7, 7, 7], 1), lesson([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14], 9)]
+    lessons = [
+        lesson([1, 2, 3, 4, 5, 6, 7, 8, 9], 5),
+        lesson([1, 2, 3, 4, 9, 8], 4),
+        lesson([7, 7, 7], 1),
+        lesson([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14], 9),
+    ]
     model = _family(name)
     with torch.no_grad():
         expected = [alone(model, one) for one in lessons]
@@ -132,7 +183,10 @@ def test_packing_leaves_the_loss_of_each_record_unchanged(name, layout):
             assert can_pack(model)
             use_packed_attention(model)
         together = float(model(**build_pass(lessons, layout).inputs()).loss)
-        each = [float(model(**build_pass([*lessons[:1], one] if one is not lessons[0] else [one], layout).inputs()).loss) for one in lessons]
+        each = [
+            float(model(**build_pass([*lessons[:1], one] if one is not lessons[0] else [one], layout).inputs()).loss)
+            for one in lessons
+        ]
     assert together == pytest.approx(sum(expected), abs=1e-4)
     assert each == pytest.approx([expected[0], *(expected[0] + one for one in expected[1:])], abs=1e-4)
 

@@ -30,7 +30,10 @@ def gpt2() -> GPT2LMHeadModel:
 
 def split(*long: int) -> list[Record]:
     """Twelve records, of which some have a prompt that leaves no room for an answer."""
-    return [replace(record, input="가나다라 " * 12) if number in long else replace(record, input="1") for number, record in enumerate(records(12))]
+    return [
+        replace(record, input="가나다라 " * 12) if number in long else replace(record, input="1")
+        for number, record in enumerate(records(12))
+    ]
 
 
 def test_records_that_the_model_cannot_read_and_answer_are_passed_over_for_the_next_ones(tokenizer):

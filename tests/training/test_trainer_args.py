@@ -10,8 +10,12 @@ from seodang.training.trainer_args import layout_of, mixed, settings_of
 RUN = Path("run")
 
 
-@pytest.mark.parametrize(("device", "installed", "used"), [("cuda", True, True), ("cuda", False, False), ("cpu", True, False)])
-def test_liger_s_kernels_are_used_on_cuda_where_they_are_installed_but_for_its_losses(device, installed, used, monkeypatch):
+@pytest.mark.parametrize(
+    ("device", "installed", "used"), [("cuda", True, True), ("cuda", False, False), ("cpu", True, False)]
+)
+def test_liger_s_kernels_are_used_on_cuda_where_they_are_installed_but_for_its_losses(
+    device, installed, used, monkeypatch
+):
     monkeypatch.setattr("seodang.training.trainer_args.is_liger_kernel_available", lambda: installed)
     settings = settings_of(train_params(), device, RUN, 16)
     assert settings["use_liger_kernel"] is used
@@ -19,10 +23,14 @@ def test_liger_s_kernels_are_used_on_cuda_where_they_are_installed_but_for_its_l
 
 
 def test_bf16_passes_are_filled_up_and_fp32_passes_are_not():
-    assert [layout_of(train_params(precision=precision), packed=True, pad=0).multiple for precision in ("bf16", "fp32")] == [32, 1]
+    assert [
+        layout_of(train_params(precision=precision), packed=True, pad=0).multiple for precision in ("bf16", "fp32")
+    ] == [32, 1]
 
 
-@pytest.mark.parametrize("changes", [{"dropout": 0.1}, {"neftune_alpha": 5.0}, {"packing": False}, {"share_prefixes": False}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{"dropout": 0.1}, {"neftune_alpha": 5.0}, {"packing": False}, {"share_prefixes": False}], ids=str
+)
 def test_beginnings_are_not_shared_where_records_would_share_noise(changes):
     train = train_params(**changes)
     assert layout_of(train_params(), packed=True, pad=0).share_prefixes
@@ -30,7 +38,10 @@ def test_beginnings_are_not_shared_where_records_would_share_noise(changes):
 
 
 def test_autocast_is_on_where_no_fused_step_turns_the_adapter_into_bf16():
-    methods = {method: mixed(train_params(method=method, precision="bf16")) for method in ("lora", "rslora", "dora", "qlora", "full")}
+    methods = {
+        method: mixed(train_params(method=method, precision="bf16"))
+        for method in ("lora", "rslora", "dora", "qlora", "full")
+    }
     assert methods == {"lora": False, "rslora": False, "dora": True, "qlora": True, "full": True}
     assert not mixed(train_params(method="full", precision="fp32"))
 

@@ -17,13 +17,19 @@ def test_no_rows_repeat_nothing():
 
 
 def test_the_first_of_several_answers_names_the_second_and_all_others_the_first():
-    rows = [row(output=f"{number}번째 긴 답입니다", file=file, source_row=number) for number, file in enumerate(("a", "b", "a"))]
+    rows = [
+        row(output=f"{number}번째 긴 답입니다", file=file, source_row=number)
+        for number, file in enumerate(("a", "b", "a"))
+    ]
     assert told(rows) == [{"several-answers": "b:1"}, {"several-answers": "a:0"}, {"several-answers": "a:0"}]
 
 
 def test_a_repeated_row_takes_no_part_in_a_contradiction():
     labels = ("긍정", "긍정", "부정")
-    rows = [row("분류하세요", "좋은 영화", label, choices=["긍정", "부정"], file="", source_row=number) for number, label in enumerate(labels)]
+    rows = [
+        row("분류하세요", "좋은 영화", label, choices=["긍정", "부정"], file="", source_row=number)
+        for number, label in enumerate(labels)
+    ]
     assert told(rows) == [{"contradiction": "films:2"}, {"duplicate": "films:0"}, {"contradiction": "films:0"}]
 
 

@@ -29,7 +29,11 @@ def faults(judged):
 
 
 def test_rows_in_order_come_out_in_both_languages(tmp_path):
-    rows = [row(), row("Name the capital of Korea.", "", "Seoul is the capital of Korea.", language="en"), row("수도는?", "대한민국", "서울", language="ko")]
+    rows = [
+        row(),
+        row("Name the capital of Korea.", "", "Seoul is the capital of Korea.", language="en"),
+        row("수도는?", "대한민국", "서울", language="ko"),
+    ]
     judged = screened(tmp_path, rows)
     assert faults(judged) == [[], [], []]
     assert [each.record().output for each in judged] == ["답입니다.", "Seoul is the capital of Korea.", "서울"]
@@ -49,7 +53,9 @@ def test_rows_in_order_come_out_in_both_languages(tmp_path):
 )
 def test_a_faulty_row_is_rejected_with_what_stands_there(tmp_path, faulty, id, found):
     _, judged = screened(tmp_path, [row(output="옳은 행입니다."), faulty])
-    assert [(broken.rule.id, broken.severity, broken.finding.found) for broken in judged.faults] == [(id, "reject", found)]
+    assert [(broken.rule.id, broken.severity, broken.finding.found) for broken in judged.faults] == [
+        (id, "reject", found)
+    ]
 
 
 def test_a_row_that_breaks_several_rules_is_told_all_of_them(tmp_path):
@@ -90,14 +96,21 @@ def test_a_training_row_that_repeats_a_scored_one_is_left_to_the_search_for_leak
 
 def test_two_labels_for_the_same_text_contradict_each_other_and_both_rows_are_told(tmp_path):
     asked = {"instruction": "감정을 분류하세요", "input": "그 영화 괜찮더라"}
-    rows = [row(**asked, output="긍정", source_row=0), row(**asked, output="부정", source_row=1), row(asked["instruction"], "다른 영화", "부정")]
+    rows = [
+        row(**asked, output="긍정", source_row=0),
+        row(**asked, output="부정", source_row=1),
+        row(asked["instruction"], "다른 영화", "부정"),
+    ]
     judged = screened(tmp_path, rows)
     assert faults(judged) == [["contradiction"], ["contradiction"], []]
     assert [each.faults[0].finding.found for each in judged[:2]] == ["films.json:1", "films.json:0"]
 
 
 def test_two_long_answers_to_one_question_are_no_contradiction_but_told(tmp_path):
-    rows = [row("봄에 갈 만한 곳은?", "", f"{place}에 가 보세요. 꽃이 많이 피어 산책하기에 좋습니다.") for place in ("경주", "진해")]
+    rows = [
+        row("봄에 갈 만한 곳은?", "", f"{place}에 가 보세요. 꽃이 많이 피어 산책하기에 좋습니다.")
+        for place in ("경주", "진해")
+    ]
     judged = screened(tmp_path, rows)
     assert faults(judged) == [[], []]
     assert ["several-answers" in each.record().warnings for each in judged] == [True, True]
@@ -118,7 +131,10 @@ def test_chunks_are_judged_one_by_one_with_a_page_each(tmp_path, monkeypatch):
 
 
 def test_the_data_docs_open_without_a_network_and_show_rules_counts_and_places(tmp_path):
-    screened(tmp_path, [row(), row(output=None, file="영화<b>.json", source_row=7), row("<script>alert(1)</script>" + "길" * 9000)])
+    screened(
+        tmp_path,
+        [row(), row(output=None, file="영화<b>.json", source_row=7), row("<script>alert(1)</script>" + "길" * 9000)],
+    )
     pages = {path.name: path.read_text("utf-8") for path in (tmp_path / "data_docs").rglob("*.html")}
     result = pages["instruction_records-instruction_records.html"]
     assert "output-missing" in result
@@ -131,7 +147,11 @@ def test_the_data_docs_open_without_a_network_and_show_rules_counts_and_places(t
 def test_every_link_in_the_data_docs_leads_to_a_page(tmp_path):
     screened(tmp_path, [row(), row(output=None)])
     pages = list((tmp_path / "data_docs").rglob("*.html"))
-    links = [(page, unquote(link)) for page in pages for link in re.findall(r'<a [^>]*href="([^"#]+)"', page.read_text("utf-8"))]
+    links = [
+        (page, unquote(link))
+        for page in pages
+        for link in re.findall(r'<a [^>]*href="([^"#]+)"', page.read_text("utf-8"))
+    ]
     assert links
     assert [link for page, link in links if not (page.parent / link).is_file()] == []
 

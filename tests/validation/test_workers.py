@@ -24,5 +24,12 @@ def test_the_other_processes_end_when_the_first_one_is_killed(tmp_path):
     script.write_text(_KILLED, "utf-8")
     folders = os.pathsep.join(path for path in sys.path if path)
     # They have the same output: it ends with the last of them.
-    ran = subprocess.run([sys.executable, script], env={**os.environ, "PYTHONPATH": folders}, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    ran = subprocess.run(
+        [sys.executable, script],
+        env={**os.environ, "PYTHONPATH": folders},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert int(ran.stdout) >= 1

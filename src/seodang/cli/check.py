@@ -23,14 +23,46 @@ _TOP = 12  # rules told on the terminal
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="data files, folders, globs or URLs / 데이터 파일, 폴더, 글롭, 주소")
-    parser.add_argument("--format", default="auto", choices=get_args(Format), metavar="F", help=f"{', '.join(get_args(Format))} (auto)")
-    parser.add_argument("--column", action="append", default=[], metavar="FIELD=KEY", help="where a field stands, as instruction=raw.instruction; format columns / 필드의 위치")
-    parser.add_argument("--table", type=Path, metavar="YAML", help="template that turns a labelled table into instructions; format table / 표 템플릿")
-    parser.add_argument("--sha256", type=_sha256, metavar="HEX", help="of the file at an http(s) address / 파일의 sha256")
-    parser.add_argument("--tokenizer", type=Path, metavar="PATH", help="checkpoint or tokenizer.json: counts tokens against limits.max_tokens / 토큰 수 확인")
-    parser.add_argument("--params", type=Path, metavar="YAML", help="params.yaml with rules and bounds (./params.yaml, else the shipped ones) / 규칙과 기준")
-    parser.add_argument("--report", type=Path, metavar="DIR", help="write accepted.jsonl, quarantine.jsonl, data_docs/ and summary.json / 보고서 폴더")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="data files, folders, globs or URLs / 데이터 파일, 폴더, 글롭, 주소"
+    )
+    parser.add_argument(
+        "--format", default="auto", choices=get_args(Format), metavar="F", help=f"{', '.join(get_args(Format))} (auto)"
+    )
+    parser.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="FIELD=KEY",
+        help="where a field stands, as instruction=raw.instruction; format columns / 필드의 위치",
+    )
+    parser.add_argument(
+        "--table",
+        type=Path,
+        metavar="YAML",
+        help="template that turns a labelled table into instructions; format table / 표 템플릿",
+    )
+    parser.add_argument(
+        "--sha256", type=_sha256, metavar="HEX", help="of the file at an http(s) address / 파일의 sha256"
+    )
+    parser.add_argument(
+        "--tokenizer",
+        type=Path,
+        metavar="PATH",
+        help="checkpoint or tokenizer.json: counts tokens against limits.max_tokens / 토큰 수 확인",
+    )
+    parser.add_argument(
+        "--params",
+        type=Path,
+        metavar="YAML",
+        help="params.yaml with rules and bounds (./params.yaml, else the shipped ones) / 규칙과 기준",
+    )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="write accepted.jsonl, quarantine.jsonl, data_docs/ and summary.json / 보고서 폴더",
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object / 요약을 JSON으로")
 
 
@@ -54,7 +86,11 @@ def run(options: argparse.Namespace) -> int:
     wanted = Wanted(
         files=files,
         faults=faults,
-        format="columns" if options.column and options.format == "auto" else "table" if options.table and options.format == "auto" else options.format,
+        format="columns"
+        if options.column and options.format == "auto"
+        else "table"
+        if options.table and options.format == "auto"
+        else options.format,
         columns=_columns(options.column),
         table=_table(options.table),
         counter=_counter(options.tokenizer, project),
@@ -76,7 +112,9 @@ def _params(file: Path | None) -> tuple[CheckParams, Params | None]:
     if file is None and not place.is_file():
         return CheckParams.shipped(), None
     params = load_params(place)
-    return CheckParams(max_field_characters=params.ingest.max_field_characters, expectations=params.expectations), params
+    return CheckParams(
+        max_field_characters=params.ingest.max_field_characters, expectations=params.expectations
+    ), params
 
 
 def _all_files(options: argparse.Namespace, root: Path) -> tuple[list[LocalFile], list[str]]:
@@ -89,7 +127,9 @@ def _all_files(options: argparse.Namespace, root: Path) -> tuple[list[LocalFile]
     for written in options.files:
         try:
             if not written.strip():
-                raise SourceError('a file name is empty: ""; is a variable of the shell not set? / 파일 이름이 비었습니다')
+                raise SourceError(
+                    'a file name is empty: ""; is a variable of the shell not set? / 파일 이름이 비었습니다'
+                )
             found = _files(written, options, root)
         except SourceError as error:
             faults.append(str(error))
@@ -133,7 +173,9 @@ def _files(written: str, options: argparse.Namespace, root: Path) -> list[LocalF
 def _columns(pairs: list[str]) -> dict[str, str] | None:
     columns = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
     if len(columns) != len(pairs):
-        raise ParamsError(f"--column {' '.join(pairs)}: each is FIELD=KEY, such as instruction=raw.instruction, and names a field once")
+        raise ParamsError(
+            f"--column {' '.join(pairs)}: each is FIELD=KEY, such as instruction=raw.instruction, and names a field once"
+        )
     return columns or None
 
 
@@ -163,13 +205,18 @@ def _told(checked: Checked, report: Path | None) -> list[str]:
         f"행 / rows {counts['rows']:,} = 통과 / accepted {counts['accepted']:,} (고침 / repaired {counts['repaired']:,}, 경고 / warned {counts['warned']:,})"
         f" + 격리 / quarantined {counts['quarantined']:,}"
     )
-    for heading, rules in (("격리 / quarantined", content["by_rule"]), ("경고 / warnings", content["warnings"]), ("고침 / repairs", content["repairs"])):
+    for heading, rules in (
+        ("격리 / quarantined", content["by_rule"]),
+        ("경고 / warnings", content["warnings"]),
+        ("고침 / repairs", content["repairs"]),
+    ):
         lines += [f"{heading}:"] if rules else []
         for id, count in list(rules.items())[:_TOP]:
             rule = content["texts"].get(id)
             lines.append(f"  {count:>7,}  {id}" + (f": {rule['reason_ko']} / {rule['reason_en']}" if rule else ""))
     lines += [
-        f"전체 / whole set ({measure['severity']}): {measure['reason_ko']} / {measure['reason_en']} ({measure['of']}: {measure['value']:.3g})" for measure in content["data_set"]
+        f"전체 / whole set ({measure['severity']}): {measure['reason_ko']} / {measure['reason_en']} ({measure['of']}: {measure['value']:.3g})"
+        for measure in content["data_set"]
     ]
     lines += [f"보고서 / report: {report} (accepted.jsonl, quarantine.jsonl, data_docs/index.html)"] if report else []
     return lines

@@ -24,9 +24,26 @@ CODES = {"promote": 0, "reject": 3, "inconclusive": 4}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("--candidate", type=Path, required=True, metavar="FILE", help="scores of the model that may be promoted / 후보의 점수")
-    parser.add_argument("--champion", type=Path, required=True, metavar="FILE", help="scores of the model that is live now / 현재 모델의 점수")
-    parser.add_argument("--rules", type=Path, metavar="FILE", help="YAML with rules, floors and bounds; without it every metric must be better / 판정 규칙")
+    parser.add_argument(
+        "--candidate",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="scores of the model that may be promoted / 후보의 점수",
+    )
+    parser.add_argument(
+        "--champion",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="scores of the model that is live now / 현재 모델의 점수",
+    )
+    parser.add_argument(
+        "--rules",
+        type=Path,
+        metavar="FILE",
+        help="YAML with rules, floors and bounds; without it every metric must be better / 판정 규칙",
+    )
     parser.add_argument("--json", action="store_true", help="print the verdict as one JSON object / 판정을 JSON으로")
 
 
@@ -44,7 +61,9 @@ def run(options: argparse.Namespace) -> int:
     pairs = pair(candidate, champion, "champion")
     rules = _rules(options.rules, list(pairs))
     decision = decide({"champion": [("champion", pairs)]}, rules)
-    print(json.dumps(_content(decision, pairs, rules), ensure_ascii=False) if options.json else "\n".join(_told(decision)))
+    print(
+        json.dumps(_content(decision, pairs, rules), ensure_ascii=False) if options.json else "\n".join(_told(decision))
+    )
     return CODES[decision.verdict]
 
 
@@ -82,7 +101,9 @@ def _rules(path: Path | None, metrics: list[str]) -> GateParams:
         said = {**said, "rules": [{**rule, **one} if isinstance(one, dict) else one for one in rules]}
     parsed = parse_section(GateParams, {**shipped, **said}, str(path or "the shipped rules"))
     if any(one.against != "champion" for one in parsed.rules):
-        raise ParamsError(f"{path}: score files hold a candidate and a champion, so rules are `against: champion` (or leave it out) / 점수 파일에는 champion만 있습니다")
+        raise ParamsError(
+            f"{path}: score files hold a candidate and a champion, so rules are `against: champion` (or leave it out) / 점수 파일에는 champion만 있습니다"
+        )
     return parsed
 
 
@@ -102,7 +123,13 @@ def _compared(pairs: Pairs, tests: Sequence[Test], rules: GateParams, metric: st
     from seodang.gate.statistics import paired_bootstrap
 
     sign = -1.0 if any(rule.metric == metric and not rule.higher_is_better for rule in rules.rules) else 1.0
-    found = paired_bootstrap((pairs.candidate - pairs.reference) * sign, margin=0.0, seed=rules.seed, resamples=rules.resamples, confidence=rules.confidence)
+    found = paired_bootstrap(
+        (pairs.candidate - pairs.reference) * sign,
+        margin=0.0,
+        seed=rules.seed,
+        resamples=rules.resamples,
+        confidence=rules.confidence,
+    )
     test = next((test for test in tests if test.metric == metric and test.items == len(pairs)), None)
     return {
         "difference": found.difference,

@@ -49,7 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"seodang: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("seodang: interrupted; nothing half-written is left and finished stages are kept: run the same command again", file=sys.stderr)
+        print(
+            "seodang: interrupted; nothing half-written is left and finished stages are kept: run the same command again",
+            file=sys.stderr,
+        )
         return _INTERRUPTED
     except BrokenPipeError:  # whoever read our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -57,14 +60,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if options.debug:
             raise
-        print(f"seodang: unexpected {type(error).__name__}: {error}\nThis is a fault of seodang's; run with --debug for the place.", file=sys.stderr)
+        print(
+            f"seodang: unexpected {type(error).__name__}: {error}\nThis is a fault of seodang's; run with --debug for the place.",
+            file=sys.stderr,
+        )
         return _FAULT
 
 
 @contextmanager
 def _tidy_on_sigterm() -> Iterator[None]:
     """Let SIGTERM, by which schedulers cancel, unwind the stack as Ctrl-C does: nothing half-written stays behind."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
         yield
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
@@ -87,22 +96,35 @@ def _parser() -> argparse.ArgumentParser:
     stage = commands.add_parser("stage", help="run one stage, as dvc.yaml does / 한 단계 실행")
     stage.add_argument("name", metavar="NAME", help="base, ingest, validate, prepare, train, evaluate, gate or package")
     stage.set_defaults(run=_stage)
-    plan = commands.add_parser("plan", help="what training will take, before it runs: 0 it fits, 2 it does not / 학습 전에 계획 보기")
+    plan = commands.add_parser(
+        "plan", help="what training will take, before it runs: 0 it fits, 2 it does not / 학습 전에 계획 보기"
+    )
     plan_command.add_arguments(plan)
     plan.set_defaults(run=_plan)
-    check = commands.add_parser("check", help="check data files: 0 clean, 1 rows rejected, 2 unusable / 데이터 파일 검사")
+    check = commands.add_parser(
+        "check", help="check data files: 0 clean, 1 rows rejected, 2 unusable / 데이터 파일 검사"
+    )
     check_command.add_arguments(check)
     check.set_defaults(run=check_command.run)
-    gate = commands.add_parser("gate", help="judge score files: 0 promote, 3 reject, 4 inconclusive, 2 unusable / 점수 파일 판정")
+    gate = commands.add_parser(
+        "gate", help="judge score files: 0 promote, 3 reject, 4 inconclusive, 2 unusable / 점수 파일 판정"
+    )
     gate_command.add_arguments(gate)
     gate.set_defaults(run=gate_command.run)
-    judge = commands.add_parser("judge", help="let a judge compare two models' answers, for `gate` / 답변을 견주어 점수 파일 만들기")
+    judge = commands.add_parser(
+        "judge", help="let a judge compare two models' answers, for `gate` / 답변을 견주어 점수 파일 만들기"
+    )
     judge_command.add_arguments(judge)
     judge.set_defaults(run=judge_command.run)
-    study = commands.add_parser("study", help="measure prompting against tuning on one task and on many / 프롬프트와 튜닝 비교")
+    study = commands.add_parser(
+        "study", help="measure prompting against tuning on one task and on many / 프롬프트와 튜닝 비교"
+    )
     study_command.add_arguments(study)
     study.set_defaults(run=_study)
-    registry = commands.add_parser("registry", help="versions, champion, rollback: 0 done, 2 unusable, 3 the verdict is not promote / 버전, 챔피언, 되돌리기")
+    registry = commands.add_parser(
+        "registry",
+        help="versions, champion, rollback: 0 done, 2 unusable, 3 the verdict is not promote / 버전, 챔피언, 되돌리기",
+    )
     registry_command.add_arguments(registry)
     registry.set_defaults(run=_registry)
     profile = commands.add_parser("profile", help="list, show or use a set of parameters / 설정 묶음")
@@ -113,7 +135,9 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(run=_report)
     serve = commands.add_parser("serve", help="serve the champion, or what was packaged / 챔피언 서비스")
     serve.add_argument("--port", type=int, default=3000)
-    serve.add_argument("--packaged", action="store_true", help="the model packaged last, champion or not / 마지막에 패키징한 모델")
+    serve.add_argument(
+        "--packaged", action="store_true", help="the model packaged last, champion or not / 마지막에 패키징한 모델"
+    )
     serve.set_defaults(run=_serve)
     return parser
 

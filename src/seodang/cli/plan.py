@@ -36,7 +36,9 @@ _PARTS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("--profile", metavar="NAME", help="plan this profile or overlay, without using it / 이 프로필로 계획")
+    parser.add_argument(
+        "--profile", metavar="NAME", help="plan this profile or overlay, without using it / 이 프로필로 계획"
+    )
     parser.add_argument("--json", action="store_true", help="print the plan as one JSON object / 계획을 JSON으로")
 
 
@@ -67,9 +69,17 @@ def _planned(profile: str | None, paths: Paths) -> Plan:
     device, missing = _device(params)
     base, why = _base(params.model, paths)
     if base is None or device is None:
-        raise ModelError("\n  ".join([f"{params.model.name} cannot be planned:", *missing, *why, *_known(params, paths)]))
+        raise ModelError(
+            "\n  ".join([f"{params.model.name} cannot be planned:", *missing, *why, *_known(params, paths)])
+        )
     sample = _sample(base, params, paths)
-    return make_plan(base, params.train, sample, Machine(device, *_memory(device)), lambda passes: _speed(base, params, device, passes))
+    return make_plan(
+        base,
+        params.train,
+        sample,
+        Machine(device, *_memory(device)),
+        lambda passes: _speed(base, params, device, passes),
+    )
 
 
 def _params(profile: str | None, paths: Paths) -> Params:
@@ -82,7 +92,9 @@ def _params(profile: str | None, paths: Paths) -> Params:
         return load_params(paths.params)
     folder = paths.root / "profiles"
     if not (folder / f"{profiles.BASE}.yaml").exists():
-        raise ParamsError(f"there is no profiles/{profiles.BASE}.yaml here, on which profiles lie; run seodang plan in the project's folder")
+        raise ParamsError(
+            f"there is no profiles/{profiles.BASE}.yaml here, on which profiles lie; run seodang plan in the project's folder"
+        )
     text = profiles.rendered(folder / f"{profiles.BASE}.yaml", profiles.resolve(profile, folder))
     return parse_params(YAML(typ="safe").load(text), f"profile {profile}")
 
@@ -109,7 +121,9 @@ def _base(model: ModelParams, paths: Paths) -> tuple[Base | None, list[str]]:
 def _known(params: Params, paths: Paths) -> list[str]:
     """Return what can be said without the model."""
     train, split = params.train, paths.split("train")
-    lines = [f"known so far: train.method {train.method}, train.precision {train.precision}, passes of {train.batch_tokens} tokens, {train.epochs:g} epochs"]
+    lines = [
+        f"known so far: train.method {train.method}, train.precision {train.precision}, passes of {train.batch_tokens} tokens, {train.epochs:g} epochs"
+    ]
     if not split.exists():
         return [*lines, "no records yet; run: dvc repro prepare"]
     from seodang.io.jsonl import read_lines
@@ -125,7 +139,9 @@ def _sample(base: Base, params: Params, paths: Paths) -> Sample | None:
 
     if base.folder is None or not paths.split("train").exists():
         return None
-    return sample_records(paths.split("train"), paths.split("validation"), load_tokenizer(base.folder), params.prompt.format, params.train)
+    return sample_records(
+        paths.split("train"), paths.split("validation"), load_tokenizer(base.folder), params.prompt.format, params.train
+    )
 
 
 def _memory(device: str) -> tuple[int, int, int]:
@@ -143,19 +159,38 @@ def _speed(base: Base, params: Params, device: str, passes: Passes) -> Speed:
     text = base.config.get_text_config()
     inner = getattr(text, "intermediate_size", None) or 4 * text.hidden_size
     tokens = max(1, round(passes.computed / passes.passes))
-    return measured_speed(device, DTYPES[params.train.precision], tokens=tokens, size=int(text.hidden_size), inner=int(inner))
+    return measured_speed(
+        device, DTYPES[params.train.precision], tokens=tokens, size=int(text.hidden_size), inner=int(inner)
+    )
 
 
 def told(plan: Plan) -> list[str]:
     """Return the plan for a terminal, at most 100 columns wide."""
     train, weights = plan.train, plan.weights
     share = weights.trainable / max(1, weights.parameters)
-    targets = [] if train.method == "full" else textwrap.wrap(f"rank {train.rank}, {', '.join(train.targets)}", _WIDTH - _LABEL - _VALUE - 2)
+    targets = (
+        []
+        if train.method == "full"
+        else textwrap.wrap(f"rank {train.rank}, {', '.join(train.targets)}", _WIDTH - _LABEL - _VALUE - 2)
+    )
     return [
-        *_row("모델 / model", plan.base.name, f"{weights.parameters / 1e6:,.1f} M, {plan.base.config.model_type}", plan.base.found),
-        *_row("장치 / device", plan.machine.device, f"{train.precision}, {train.processes} 프로세스 / processes, sharding {train.sharding}"),
+        *_row(
+            "모델 / model",
+            plan.base.name,
+            f"{weights.parameters / 1e6:,.1f} M, {plan.base.config.model_type}",
+            plan.base.found,
+        ),
+        *_row(
+            "장치 / device",
+            plan.machine.device,
+            f"{train.precision}, {train.processes} 프로세스 / processes, sharding {train.sharding}",
+        ),
         *_row("방법 / method", train.method, *targets),
-        *_row("학습 파라미터 / trainable", f"{weights.trainable:,}", f"{share:.2%}; 융합 / fused layers {plan.fused_layers}"),
+        *_row(
+            "학습 파라미터 / trainable",
+            f"{weights.trainable:,}",
+            f"{share:.2%}; 융합 / fused layers {plan.fused_layers}",
+        ),
         *_row("어텐션 / attention", "packed" if plan.packed else "padded", *_attention(plan)),
         *_data(plan),
         "",
@@ -175,7 +210,9 @@ def _attention(plan: Plan) -> list[str]:
 def _data(plan: Plan) -> list[str]:
     sample = plan.sample
     if sample is None:
-        return _row("데이터 / data", "-", "아직 없어 최악으로 계산 / none yet, the worst assumed", "run: dvc repro prepare")
+        return _row(
+            "데이터 / data", "-", "아직 없어 최악으로 계산 / none yet, the worst assumed", "run: dvc repro prepare"
+        )
     counts = sample.lessons.counts
     seen = f"표본 / sample of {sample.looked_at:,}" if sample.looked_at < sample.records else "모두 읽음 / all read"
     left_out = f"너무 김 / too long {counts.too_long:,}, 답 없음 / no answer {counts.without_answer:,}"
@@ -184,8 +221,16 @@ def _data(plan: Plan) -> list[str]:
         return lines
     return [
         *lines,
-        *_row("업데이트 / updates", f"{plan.updates:,}", f"{plan.train.epochs:g} epochs, {plan.train.batch_size} records each"),
-        *_row("토큰 / tokens", f"{plan.tokens:,}", f"학습 / learned {plan.learned / plan.tokens:.0%}, 계산 / computed {plan.computed / plan.tokens:.0%}"),
+        *_row(
+            "업데이트 / updates",
+            f"{plan.updates:,}",
+            f"{plan.train.epochs:g} epochs, {plan.train.batch_size} records each",
+        ),
+        *_row(
+            "토큰 / tokens",
+            f"{plan.tokens:,}",
+            f"학습 / learned {plan.learned / plan.tokens:.0%}, 계산 / computed {plan.computed / plan.tokens:.0%}",
+        ),
     ]
 
 
@@ -197,7 +242,12 @@ def _memory_lines(plan: Plan) -> list[str]:
     if memory.loading > memory.training:
         lines += _row("  읽을 때 / while loading", _mb(memory.loading), "가중치와 그 파일 / weights and their file")
     several = [f"{memory.processes} 프로세스 / processes"] if memory.processes > 1 else []
-    return lines + _row("  최대 / peak", _mb(memory.peak), f"있음 / there {_mb(machine.memory)}, 지금 남음 / free now {_mb(machine.free)}", *several)
+    return lines + _row(
+        "  최대 / peak",
+        _mb(memory.peak),
+        f"있음 / there {_mb(machine.memory)}, 지금 남음 / free now {_mb(machine.free)}",
+        *several,
+    )
 
 
 def _mb(size: int) -> str:
@@ -208,7 +258,12 @@ def _time(plan: Plan) -> list[str]:
     if plan.duration is None:
         return []
     cpu = [] if plan.duration.cpu_seconds is None else [f"{plan.duration.cpu_seconds:,.0f} CPU s"]
-    return _row("시간 / time", _minutes(plan.duration.seconds), "방금 잰 속도로 / at the speed measured now", ", ".join([*cpu, f"{plan.duration.flops:.1e} FLOPs"]))
+    return _row(
+        "시간 / time",
+        _minutes(plan.duration.seconds),
+        "방금 잰 속도로 / at the speed measured now",
+        ", ".join([*cpu, f"{plan.duration.flops:.1e} FLOPs"]),
+    )
 
 
 def _minutes(seconds: float) -> str:
@@ -220,7 +275,9 @@ def _minutes(seconds: float) -> str:
 def _verdict(plan: Plan) -> list[str]:
     if plan.fits:
         tight = plan.memory.peak > plan.machine.free
-        warning = ["  [!] 지금 남은 메모리보다 많습니다. / more than is free now: end what else is running."] if tight else []
+        warning = (
+            ["  [!] 지금 남은 메모리보다 많습니다. / more than is free now: end what else is running."] if tight else []
+        )
         return ["판정 / verdict: 실행할 수 있음 / it fits", *warning]
     lines = ["판정 / verdict: 실행할 수 없음 / it will not run"]
     for korean, english in plan.reasons:
@@ -228,7 +285,12 @@ def _verdict(plan: Plan) -> list[str]:
     if plan.changes:
         lines.append("  이렇게 바꾸면 들어갑니다 / what makes it fit:")
         for change in plan.changes:
-            lines += textwrap.wrap(f"{change.named(plan.train)} ({_mb(change.peak)} MB)", _WIDTH, initial_indent="    ", subsequent_indent="      ")
+            lines += textwrap.wrap(
+                f"{change.named(plan.train)} ({_mb(change.peak)} MB)",
+                _WIDTH,
+                initial_indent="    ",
+                subsequent_indent="      ",
+            )
     elif plan.memory.peak > plan.machine.memory:
         lines.append("  train의 어떤 값으로도 안 됩니다 / no value of train helps: a smaller base, or more memory")
     return lines

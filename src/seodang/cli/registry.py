@@ -16,13 +16,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
     actions.add_parser("list", help="every version with stage, score and verdict / 버전 목록")
     show = actions.add_parser("show", help="all of one version, with the way back to its data / 버전 하나의 모든 것")
-    show.add_argument("version", nargs="?", metavar="VERSION", help="such as v0.2.0; the champion if left out / 생략하면 챔피언")
-    promote = actions.add_parser("promote", help="make the packaged model champion, if the verdict is promote / 챔피언으로 승격")
+    show.add_argument(
+        "version", nargs="?", metavar="VERSION", help="such as v0.2.0; the champion if left out / 생략하면 챔피언"
+    )
+    promote = actions.add_parser(
+        "promote", help="make the packaged model champion, if the verdict is promote / 챔피언으로 승격"
+    )
     promote.add_argument("--why", metavar="TEXT", help="for the record; else that the verdict is promote / 이유")
     promote.add_argument("--version", metavar="VERSION", help="to register; else the next minor one / 버전을 직접 지정")
-    rollback = actions.add_parser("rollback", help="make an earlier version champion again, and fit to be served / 이전 버전으로 되돌리기")
+    rollback = actions.add_parser(
+        "rollback", help="make an earlier version champion again, and fit to be served / 이전 버전으로 되돌리기"
+    )
     rollback.add_argument("--why", required=True, metavar="TEXT", help="for the record / 이유")
-    rollback.add_argument("--to", metavar="VERSION", help="else the one that was champion before / 생략하면 바로 전 챔피언")
+    rollback.add_argument(
+        "--to", metavar="VERSION", help="else the one that was champion before / 생략하면 바로 전 챔피언"
+    )
 
 
 def run(options: argparse.Namespace, paths: Paths) -> int:
@@ -63,10 +71,19 @@ def _promote(paths: Paths, why: str | None, version: str | None) -> list[str]:
 
     move = promote(paths, why, version)
     if move is None:
-        return ["이 가중치는 이미 챔피언입니다. 바뀐 것이 없습니다 / these weights are champion already; nothing has changed"]
+        return [
+            "이 가중치는 이미 챔피언입니다. 바뀐 것이 없습니다 / these weights are champion already; nothing has changed"
+        ]
     retired = [f"{move.previous} → retired"] if move.previous and move.previous != move.version else []
     advice = remote_missing(paths.root)
-    return [f"{move.version} → champion ({move.tag}, {move.revision[:12]})", *retired, f"누가 / who  {move.who}", f"이유 / why  {move.why}", *_next(move.version), *advice]
+    return [
+        f"{move.version} → champion ({move.tag}, {move.revision[:12]})",
+        *retired,
+        f"누가 / who  {move.who}",
+        f"이유 / why  {move.why}",
+        *_next(move.version),
+        *advice,
+    ]
 
 
 def _rollback(paths: Paths, why: str, to: str | None) -> list[str]:

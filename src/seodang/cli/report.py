@@ -29,8 +29,15 @@ def _times(paths: Paths) -> list[str]:
     if not rows:
         return []
     lines = ["", _columns(("단계 / stage", "wall s", "CPU s", "peak MB"))]
-    lines += [_columns((row["stage"], f"{row['seconds']:.1f}", f"{row['cpu_seconds']:.1f}", str(row["peak_memory_mb"]))) for row in rows]
-    totals = (sum(row["seconds"] for row in rows), sum(row["cpu_seconds"] for row in rows), max(row["peak_memory_mb"] for row in rows))
+    lines += [
+        _columns((row["stage"], f"{row['seconds']:.1f}", f"{row['cpu_seconds']:.1f}", str(row["peak_memory_mb"])))
+        for row in rows
+    ]
+    totals = (
+        sum(row["seconds"] for row in rows),
+        sum(row["cpu_seconds"] for row in rows),
+        max(row["peak_memory_mb"] for row in rows),
+    )
     return [*lines, _columns(("합계 / all", f"{totals[0]:.1f}", f"{totals[1]:.1f}", str(totals[2])))]
 
 
@@ -47,14 +54,20 @@ def _padded(text: str, width: int) -> str:
 
 def _scores(paths: Paths) -> list[str]:
     report = read_json(paths.evaluate_report)
-    lines = ["", _padded("모델 / arm", 32) + "".join(f"{name:>10}" for name in ("accuracy", "exact", "chrF", "loss", "items"))]
+    lines = [
+        "",
+        _padded("모델 / arm", 32) + "".join(f"{name:>10}" for name in ("accuracy", "exact", "chrF", "loss", "items")),
+    ]
     best = set(report["best"].values())
     tried = [arm for arm in report["arms"] if arm["name"].partition("/")[0] in report["best"]]
     for arm in report["arms"]:
         if arm in tried and arm["name"] not in best:
             continue  # the base is judged by its best prompts
         cells = ["-" if arm[name] is None else f"{arm[name]:.3f}" for name in ("accuracy", "exact", "chrf", "loss")]
-        lines.append(_padded(f"{arm['name']} ({arm['shots']} shots)", 32) + "".join(f"{cell:>10}" for cell in (*cells, str(arm["items"]))))
+        lines.append(
+            _padded(f"{arm['name']} ({arm['shots']} shots)", 32)
+            + "".join(f"{cell:>10}" for cell in (*cells, str(arm["items"])))
+        )
     return [*lines, f"베이스의 프롬프트 / prompts of the base: {len(tried)}"]
 
 

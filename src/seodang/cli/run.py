@@ -66,7 +66,9 @@ def _dvc(arguments: list[str], root: Path) -> int:
     """Run DVC with this interpreter's scripts first on the path, so that stages find `seodang`."""
     scripts = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
-    return subprocess.run([f"{scripts}/dvc", "--wait-for-lock", *arguments], cwd=root, env=environment, check=False).returncode
+    return subprocess.run(
+        [f"{scripts}/dvc", "--wait-for-lock", *arguments], cwd=root, env=environment, check=False
+    ).returncode
 
 
 def serve(paths: Paths, port: int, *, packaged: bool) -> int:
@@ -83,5 +85,8 @@ def _served(paths: Paths, packaged: bool) -> str:
         return str(read_json(paths.package_report)["bento_tag"])
     from seodang.registry.restore import make_servable
 
-    print(f"champion: {champion.version} ({champion.when[:10]}; seodang serve --packaged: 마지막에 패키징한 모델 / what was packaged last)", flush=True)
+    print(
+        f"champion: {champion.version} ({champion.when[:10]}; seodang serve --packaged: 마지막에 패키징한 모델 / what was packaged last)",
+        flush=True,
+    )
     return make_servable(champion, paths)

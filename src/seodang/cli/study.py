@@ -11,7 +11,9 @@ from seodang.paths import Paths
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="what is compared, such as studies/primer.yaml / 연구 파일")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="what is compared, such as studies/primer.yaml / 연구 파일"
+    )
 
 
 def run(options: argparse.Namespace, paths: Paths) -> int:
@@ -26,9 +28,15 @@ def run(options: argparse.Namespace, paths: Paths) -> int:
 
     study = parse_section(StudyParams, read_yaml(options.file), str(options.file))
     params = load_params(paths.params)
-    missing = [str(place.relative_to(paths.root)) for place in (paths.base_report, paths.split("train"), paths.split("test")) if not place.exists()]
+    missing = [
+        str(place.relative_to(paths.root))
+        for place in (paths.base_report, paths.split("train"), paths.split("test"))
+        if not place.exists()
+    ]
     if missing:
-        raise ArtefactError(f"{', '.join(missing)} must be there first; run: dvc repro prepare / 먼저 dvc repro prepare를 실행하세요")
+        raise ArtefactError(
+            f"{', '.join(missing)} must be there first; run: dvc repro prepare / 먼저 dvc repro prepare를 실행하세요"
+        )
     folder = run_study(study, options.file.stem, params, paths)
     print((folder / "study.md").read_text("utf-8"))
     print(f"보고서 / report: {(folder / 'index.html').relative_to(paths.root)}")

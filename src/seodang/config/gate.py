@@ -52,5 +52,7 @@ class GateParams(Section):
     @model_validator(mode="after")
     def _something_must_be_better(self) -> Self:
         if not any(rule.ask == "better" for rule in self.rules):
-            raise ValueError("no rule asks for something better: an equal model would be promoted; give one rule the value ask: better")
+            raise ValueError(
+                "no rule asks for something better: an equal model would be promoted; give one rule the value ask: better"
+            )
         return self

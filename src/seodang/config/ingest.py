@@ -9,7 +9,22 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from seodang.config.section import Name, Section, Sha256
 from seodang.records import Language, Role
 
-Format = Literal["auto", "alpaca", "koalpaca", "self-instruct", "dolly", "sharegpt", "messages", "qa", "preference", "kto", "dialogue", "prompts", "columns", "table"]
+Format = Literal[
+    "auto",
+    "alpaca",
+    "koalpaca",
+    "self-instruct",
+    "dolly",
+    "sharegpt",
+    "messages",
+    "qa",
+    "preference",
+    "kto",
+    "dialogue",
+    "prompts",
+    "columns",
+    "table",
+]
 
 
 _COLUMN_FIELDS = ("instruction", "input", "output", "system", "rejected", "url", "task")
@@ -89,7 +104,9 @@ class SourceParams(Section):
         if self.columns and "instruction" not in self.columns:
             raise ValueError("columns must say where the instruction stands")
         if unknown := sorted({*(self.columns or {})} - {*_COLUMN_FIELDS}):
-            raise ValueError(f"columns has {', '.join(unknown)}, which is no field of a record; the fields are {', '.join(_COLUMN_FIELDS)}")
+            raise ValueError(
+                f"columns has {', '.join(unknown)}, which is no field of a record; the fields are {', '.join(_COLUMN_FIELDS)}"
+            )
         if self.path and self.path.startswith(("http://", "https://")) and self.sha256 is None:
             raise ValueError("an http(s) path needs sha256: what is at an address may change")
         return self

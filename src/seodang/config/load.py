@@ -34,7 +34,9 @@ def parse_section(section: type[S], raw: object, place: str) -> S:
     try:
         return section.model_validate(raw)
     except ValidationError as error:
-        raise ParamsError(f"{place} cannot be used:\n{_explain(error)}\nMend these lines in {place} and run again.") from error
+        raise ParamsError(
+            f"{place} cannot be used:\n{_explain(error)}\nMend these lines in {place} and run again."
+        ) from error
 
 
 def _explain(error: ValidationError) -> str:
@@ -65,7 +67,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         raw = yaml.safe_load(path.read_text("utf-8"))
     except FileNotFoundError as error:
-        raise ParamsError(f"{path} does not exist; run from the project's folder, or restore it with git checkout {path}") from error
+        raise ParamsError(
+            f"{path} does not exist; run from the project's folder, or restore it with git checkout {path}"
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} is not readable YAML: {error}") from error
     if not isinstance(raw, dict):

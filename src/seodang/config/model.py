@@ -106,6 +106,10 @@ class ModelParams(Section):
     def _code_is_trusted_by_name(self) -> Self:
         place = {"hub": self.hub, "path": self.path}.get(self.source)
         if self.trust_remote_code is not None and self.trust_remote_code != place:
-            wanted = f"it must be {place!r}, the model whose code you have read" if place else f"source {self.source!r} has no code of its own; set it to null"
+            wanted = (
+                f"it must be {place!r}, the model whose code you have read"
+                if place
+                else f"source {self.source!r} has no code of its own; set it to null"
+            )
             raise ValueError(f"trust_remote_code is {self.trust_remote_code!r}, but {wanted}")
         return self

@@ -28,7 +28,9 @@ def command(action: str, name: str | None, paths: Paths) -> int:
             print(f"{file.stem:{_NAME_WIDTH}}{_title(file)}")
         return 0
     if name is None:
-        raise ParamsError(f"seodang profile {action} needs a name ({', '.join(names(folder))}) or the path of an overlay")
+        raise ParamsError(
+            f"seodang profile {action} needs a name ({', '.join(names(folder))}) or the path of an overlay"
+        )
     overlay = resolve(name, folder)
     text = rendered(folder / f"{BASE}.yaml", overlay, heading(_file(name, folder)))
     parse_params(YAML(typ="safe").load(text), f"profile {name}")
@@ -92,10 +94,12 @@ def rendered(base: Path, overlay: Mapping[str, Any], title: str = "") -> str:
 
 def heading(file: Path) -> str:
     """Return the remarks that a profile begins with: title, hardware, what it does."""
-    return "".join(itertools.takewhile(lambda line: line.startswith("#"), file.read_text("utf-8").splitlines(keepends=True)))
+    return "".join(
+        itertools.takewhile(lambda line: line.startswith("#"), file.read_text("utf-8").splitlines(keepends=True))
+    )
 
 
-def _apply(content: Any, overlay: Mapping[str, Any]) -> None:  # noqa: ANN401 - ruamel's round-trip mapping
+def _apply(content: Any, overlay: Mapping[str, Any]) -> None:
     for key, value in overlay.items():
         if isinstance(value, dict) and isinstance(content.get(key), dict):
             _apply(content[key], value)

@@ -70,11 +70,17 @@ class TrainParams(Section):
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
         if self.batch_tokens < self.max_length:
-            raise ValueError(f"batch_tokens {self.batch_tokens} is less than max_length {self.max_length}: a record of that length would fit into no pass")
+            raise ValueError(
+                f"batch_tokens {self.batch_tokens} is less than max_length {self.max_length}: a record of that length would fit into no pass"
+            )
         if self.batch_size < self.processes:
-            raise ValueError(f"batch_size {self.batch_size} is less than processes {self.processes}: raise it, so that each has a record")
+            raise ValueError(
+                f"batch_size {self.batch_size} is less than processes {self.processes}: raise it, so that each has a record"
+            )
         if self.sharding == "fsdp" and self.processes == 1:
             raise ValueError("sharding fsdp needs processes above 1")
         if self.sharding == "fsdp" and self.method == "qlora":
-            raise ValueError("method qlora cannot be sharded; take lora with sharding fsdp, or qlora with sharding none")
+            raise ValueError(
+                "method qlora cannot be sharded; take lora with sharding fsdp, or qlora with sharding none"
+            )
         return self

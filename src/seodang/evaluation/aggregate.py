@@ -33,8 +33,12 @@ class ItemScore:
     prompt_tokens: int  # of what the model read, exemplars included
     others: dict[str, float]  # further metrics of a task file
     weights: dict[str, float]  # of those metrics whose mean counts items by their size: bytes, tokens, instructions
-    labels: tuple[int, int] | None  # places among the options of the reference and of the likeliest, where F1 is asked for
-    graded: tuple[float, float] | None  # the item's own grade, and the log-odds of the last option, where their correlation is asked for
+    labels: (
+        tuple[int, int] | None
+    )  # places among the options of the reference and of the likeliest, where F1 is asked for
+    graded: (
+        tuple[float, float] | None
+    )  # the item's own grade, and the log-odds of the last option, where their correlation is asked for
 
 
 def headline(score: ItemScore) -> float | None:
@@ -54,7 +58,9 @@ def is_right(score: ItemScore) -> bool | None:
     return bool(value) if value is not None and score.headline in RIGHT_OR_WRONG else None
 
 
-RIGHT_OR_WRONG = frozenset({"accuracy", "accuracy_norm", "exact", "stopped", "same_language", "ifeval_prompt_strict", "ifeval_prompt_loose"})
+RIGHT_OR_WRONG = frozenset(
+    {"accuracy", "accuracy_norm", "exact", "stopped", "same_language", "ifeval_prompt_strict", "ifeval_prompt_loose"}
+)
 """Metrics that are 1 or 0 of a single item."""
 SHARES = RIGHT_OR_WRONG | {"ifeval_instruction_strict", "ifeval_instruction_loose", "rouge_l"}
 """Metrics whose means lie between 0 and 1, more being better."""
@@ -103,7 +109,10 @@ def by_arm(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
                 "shots": max(score.shots for score in mine),
                 **_measured(test),
                 "stop_rate": mean(score.stopped for score in test),
-                "languages": {language: _measured([score for score in test if score.language == language]) for language in languages},
+                "languages": {
+                    language: _measured([score for score in test if score.language == language])
+                    for language in languages
+                },
                 "unseen": _measured([score for score in mine if score.split == "unseen"]),
             }
         )
@@ -119,9 +128,20 @@ def by_task(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
     keys = sorted({(score.split, score.kind, score.task, score.language) for score in scores})
     rows = []
     for split, kind, task, language in keys:
-        mine = [score for score in scores if (score.split, score.kind, score.task, score.language) == (split, kind, task, language)]
+        mine = [
+            score
+            for score in scores
+            if (score.split, score.kind, score.task, score.language) == (split, kind, task, language)
+        ]
         first = [score for score in mine if score.arm == arms[0]]
-        row: dict[str, Any] = {"task": task, "language": language, "kind": kind, "metric": first[0].headline, "split": split, "items": len(first)}
+        row: dict[str, Any] = {
+            "task": task,
+            "language": language,
+            "kind": kind,
+            "metric": first[0].headline,
+            "split": split,
+            "items": len(first),
+        }
         for arm in arms:
             row[arm] = mean(headline(score) for score in mine if score.arm == arm)
         rows.append(row)

@@ -39,7 +39,9 @@ class Asked:
     prompts: list[list[int]]
     options: Sequence[tuple[tuple[str, list[int]], ...]]
     """Texts and token ids of what a log-likelihood is found of: the options, where there are none the reference, () without one."""
-    cut: frozenset[int] = frozenset()  # places of texts that are longer than the model reads, and of which only the beginning is read
+    cut: frozenset[int] = (
+        frozenset()
+    )  # places of texts that are longer than the model reads, and of which only the beginning is read
 
 
 def ask(context: int, asker: Asker, arm: Arm, task: TaskItems, evaluate: EvaluateParams) -> Asked:
@@ -68,9 +70,17 @@ def _read(asker: Asker, arm: Arm, task: TaskItems) -> Asked:
     wording = task.wording(arm.wording)
     if task.spec is not None and arm.format == "plain":
         name = _wording(arm, task.spec)
-        asked = [_pair(asker, task.spec, item, [], name) if item.prompts[name].strip() else _alone(asker, item.reference) for item in task.items]
+        asked = [
+            _pair(asker, task.spec, item, [], name) if item.prompts[name].strip() else _alone(asker, item.reference)
+            for item in task.items
+        ]
     else:
-        asked = [(asker.prompt(record), ((record.output, asker.answer(record.output)),)) if record.instruction else _alone(asker, record.output) for record in wording.records]
+        asked = [
+            (asker.prompt(record), ((record.output, asker.answer(record.output)),))
+            if record.instruction
+            else _alone(asker, record.output)
+            for record in wording.records
+        ]
     return Asked(task, 0, [prompt for prompt, _ in asked], [options for _, options in asked])
 
 
@@ -81,14 +91,23 @@ def _alone(asker: Asker, text: str) -> tuple[list[int], tuple[tuple[str, list[in
 def _cut(asked: Asked, context: int) -> Asked:
     """Return the texts as far as the model reads: what is longer loses its end, and a prompt that fills the context its beginning."""
     prompts = [prompt[-(context - 1) :] for prompt in asked.prompts]
-    fitted = [tuple((text, ids[: context - len(prompt)]) for text, ids in options) for prompt, options in zip(prompts, asked.options, strict=True)]
-    lost = frozenset(place for place, options in enumerate(asked.options) if any(len(ids) > len(kept[1]) for (_, ids), kept in zip(options, fitted[place], strict=True)))
+    fitted = [
+        tuple((text, ids[: context - len(prompt)]) for text, ids in options)
+        for prompt, options in zip(prompts, asked.options, strict=True)
+    ]
+    lost = frozenset(
+        place
+        for place, options in enumerate(asked.options)
+        if any(len(ids) > len(kept[1]) for (_, ids), kept in zip(options, fitted[place], strict=True))
+    )
     return Asked(asked.task, 0, prompts, fitted, lost)
 
 
 def longest_answer(task: TaskItems, evaluate: EvaluateParams) -> int:
     """Return the tokens that a free answer may have."""
-    return evaluate.max_new_tokens if task.spec is None or task.spec.max_new_tokens is None else task.spec.max_new_tokens
+    return (
+        evaluate.max_new_tokens if task.spec is None or task.spec.max_new_tokens is None else task.spec.max_new_tokens
+    )
 
 
 def options_of(record: Record) -> list[str]:
@@ -111,7 +130,9 @@ def _wording(arm: Arm, spec: TaskSpec) -> str:
     return list(spec.prompts)[arm.wording if arm.wording < len(spec.prompts) else 0]
 
 
-def _fitting(room: int, asker: Asker, task: TaskItems, spec: TaskSpec, wording: str, exemplars: Sequence[Item]) -> Sequence[Item]:
+def _fitting(
+    room: int, asker: Asker, task: TaskItems, spec: TaskSpec, wording: str, exemplars: Sequence[Item]
+) -> Sequence[Item]:
     """Return as many leading exemplars as leave room for the longest item; where not even that fits, none."""
     longest = max(task.items, key=lambda item: _length(asker, spec, item, [], wording))
     while exemplars and _length(asker, spec, longest, exemplars, wording) > room:
@@ -124,7 +145,9 @@ def _length(asker: Asker, spec: TaskSpec, item: Item, exemplars: Sequence[Item],
     return len(prompt) + max((len(ids) for _, ids in options), default=0)
 
 
-def _pair(asker: Asker, spec: TaskSpec, item: Item, exemplars: Sequence[Item], wording: str) -> tuple[list[int], tuple[tuple[str, list[int]], ...]]:
+def _pair(
+    asker: Asker, spec: TaskSpec, item: Item, exemplars: Sequence[Item], wording: str
+) -> tuple[list[int], tuple[tuple[str, list[int]], ...]]:
     """Return an item's prompt and options as tokens.
 
     An option's tokens are those that the whole has beyond the prompt's, and blanks at the prompt's end are the option's. Where a
@@ -133,12 +156,17 @@ def _pair(asker: Asker, spec: TaskSpec, item: Item, exemplars: Sequence[Item], w
     context = few_shot_text(spec, item, exemplars, wording)
     texts = item.choices or tuple(filter(None, [item.reference]))
     free = spec.kind == "generate"
-    pairs = [(context, spec.delimiter + text) if free else context_and_continuation(context, text, spec.delimiter) for text in texts]
+    pairs = [
+        (context, spec.delimiter + text) if free else context_and_continuation(context, text, spec.delimiter)
+        for text in texts
+    ]
     given = asker.text(pairs[0][0] if pairs else context)
-    options = tuple((text, asker.text(before + after)[len(given) :]) for text, (before, after) in zip(texts, pairs, strict=True))
+    options = tuple(
+        (text, asker.text(before + after)[len(given) :]) for text, (before, after) in zip(texts, pairs, strict=True)
+    )
     return [*asker.begin, *given] or asker.start, options
 
 
-def context_of(model: Any) -> int:  # noqa: ANN401 - peft's wrapper behaves as a PreTrainedModel
+def context_of(model: Any) -> int:
     """Return the tokens that a model reads at the most."""
     return int(model.config.get_text_config().max_position_embeddings)

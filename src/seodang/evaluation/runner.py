@@ -61,13 +61,16 @@ class Results:
     def __contains__(self, key: Key) -> bool:
         return key in self._found
 
-    def __getitem__(self, key: Key) -> Any:  # noqa: ANN401 - of two kinds
+    def __getitem__(self, key: Key) -> Any:
         return self._found[key]
 
     def add(self, results: Iterable[tuple[Key, Any]]) -> None:
         """Keep results that came together."""
         new = dict(results)
-        self._journal.append({"kind": kind, "arm": arm, "place": place, "item": item, "result": result} for (kind, arm, place, item), result in new.items())
+        self._journal.append(
+            {"kind": kind, "arm": arm, "place": place, "item": item, "result": result}
+            for (kind, arm, place, item), result in new.items()
+        )
         self._found |= new
 
     def take_over(self, arm: Arm, part: Asked) -> None:
@@ -81,15 +84,31 @@ class Results:
         digest = hashlib.sha256(repr((part.prompts, part.options)).encode()).hexdigest()
         first = self._asked.setdefault((arm.format, place, digest), arm.name)
         if first != arm.name:
-            known = [(kind, item, result) for (kind, name, where, item), result in self._found.items() if (name, where) == (first, place)]
-            self.add(((kind, arm.name, place, item), result) for kind, item, result in known if (kind, arm.name, place, item) not in self)
+            known = [
+                (kind, item, result)
+                for (kind, name, where, item), result in self._found.items()
+                if (name, where) == (first, place)
+            ]
+            self.add(
+                ((kind, arm.name, place, item), result)
+                for kind, item, result in known
+                if (kind, arm.name, place, item) not in self
+            )
 
 
 def _key(row: dict[str, Any]) -> Key:
     return row["kind"], row["arm"], row["place"], row["item"]
 
 
-def measure(model: Any, asker: Asker, arm: Arm, tasks: Sequence[TaskItems], evaluate: EvaluateParams, results: Results, progress: Callable[[], object]) -> Iterator[ItemScore]:  # noqa: ANN401 - peft's wrapper behaves as a PreTrainedModel
+def measure(
+    model: Any,
+    asker: Asker,
+    arm: Arm,
+    tasks: Sequence[TaskItems],
+    evaluate: EvaluateParams,
+    results: Results,
+    progress: Callable[[], object],
+) -> Iterator[ItemScore]:
     """Yield the scores of one arm; what `results` has already is not asked again.
 
     Args:
@@ -112,7 +131,9 @@ def measure(model: Any, asker: Asker, arm: Arm, tasks: Sequence[TaskItems], eval
         progress()
 
 
-def _answer_freely(model: Any, asker: Asker, arm: Arm, asked: Sequence[Asked], evaluate: EvaluateParams, results: Results) -> None:  # noqa: ANN401
+def _answer_freely(
+    model: Any, asker: Asker, arm: Arm, asked: Sequence[Asked], evaluate: EvaluateParams, results: Results
+) -> None:
     """Answer the first items of each task by greedy generation, those of all tasks together: full batches are quicker."""
     for longest in sorted({longest_answer(part.task, evaluate) for part in asked}):
         missing = [
@@ -125,18 +146,33 @@ def _answer_freely(model: Any, asker: Asker, arm: Arm, asked: Sequence[Asked], e
         missing.sort(key=lambda pair: len(pair[1]))
         for start in range(0, len(missing), _TOGETHER):
             some = missing[start : start + _TOGETHER]
-            answers = generate(model, [prompt for _, prompt in some], end=asker.end, max_new_tokens=longest, batch_tokens=evaluate.batch_tokens)
-            results.add((key, {"tokens": answer.tokens, "stopped": answer.stopped}) for (key, _), answer in zip(some, answers, strict=True))
+            answers = generate(
+                model,
+                [prompt for _, prompt in some],
+                end=asker.end,
+                max_new_tokens=longest,
+                batch_tokens=evaluate.batch_tokens,
+            )
+            results.add(
+                (key, {"tokens": answer.tokens, "stopped": answer.stopped})
+                for (key, _), answer in zip(some, answers, strict=True)
+            )
 
 
-def _score_options(model: Any, arm: Arm, part: Asked, evaluate: EvaluateParams, results: Results) -> None:  # noqa: ANN401
+def _score_options(model: Any, arm: Arm, part: Asked, evaluate: EvaluateParams, results: Results) -> None:
     """Find the log-likelihood of each option of each item of a task, of the reference where there are no options."""
     scored = [place for place, options in enumerate(part.options) if options]
     keys = [_options_key(arm, part, place) for place in scored]
-    choices = [Choice(f"{part.task.place}/{part.task.records[place].id}", part.prompts[place], part.options[place]) for place in scored]
+    choices = [
+        Choice(f"{part.task.place}/{part.task.records[place].id}", part.prompts[place], part.options[place])
+        for place in scored
+    ]
     known = {place for place, key in enumerate(keys) if key in results}
     for found in score_choices(model, choices, evaluate.batch_tokens, known=known):
-        results.add((keys[place], [[likelihood.nats, likelihood.tokens] for likelihood in likelihoods]) for place, likelihoods in found)
+        results.add(
+            (keys[place], [[likelihood.nats, likelihood.tokens] for likelihood in likelihoods])
+            for place, likelihoods in found
+        )
 
 
 def _options_key(arm: Arm, part: Asked, place: int) -> Key:
@@ -174,8 +210,12 @@ def _item_score(asker: Asker, arm: Arm, part: Asked, index: int, results: Result
         prompt_tokens=len(part.prompts[index]),
         others=others | {name: score for name, score in chosen.scores.items() if name != "accuracy"},
         weights=weights,
-        labels=(place, best_choice(read.nats)) if read is not None and _asks_for(task, "macro_f1") else None,  # never by length: the harness's f1
-        graded=(float(task.items[index].extra[GRADE]), log_odds(read.nats)) if read is not None and _asks_for(task, "spearman") else None,
+        labels=(place, best_choice(read.nats))
+        if read is not None and _asks_for(task, "macro_f1")
+        else None,  # never by length: the harness's f1
+        graded=(float(task.items[index].extra[GRADE]), log_odds(read.nats))
+        if read is not None and _asks_for(task, "spearman")
+        else None,
     )
 
 
@@ -206,7 +246,9 @@ def _chosen(task: TaskItems, options: Sequence[str], reference: str, read: _Read
     return _Chosen(place, {"accuracy": float(options[place] == reference)})
 
 
-def _others(part: Asked, index: int, read: _Read | None, answer: str | None, generated: Generated | None) -> tuple[dict[str, float], dict[str, float]]:
+def _others(
+    part: Asked, index: int, read: _Read | None, answer: str | None, generated: Generated | None
+) -> tuple[dict[str, float], dict[str, float]]:
     """Return the further metrics of a task file, and what some of them weigh: of a text its bits per byte, if all of it was read, of a free answer those that the file names."""
     task = part.task
     if task.spec is None:
@@ -215,11 +257,18 @@ def _others(part: Asked, index: int, read: _Read | None, answer: str | None, gen
         text = task.records[index].output
         if index in part.cut:
             return {}, {"loss": read.tokens[0]}
-        return {"bits_per_byte": text_scores(read.nats[0], read.tokens[0], text)["bits_per_byte"]}, {"loss": read.tokens[0], "bits_per_byte": len(text.encode())}
+        return {"bits_per_byte": text_scores(read.nats[0], read.tokens[0], text)["bits_per_byte"]}, {
+            "loss": read.tokens[0],
+            "bits_per_byte": len(text.encode()),
+        }
     if answer is None or generated is None:
         return {}, {}
     scores = answer_scores(task.spec, task.items[index], answer, stopped=generated.stopped)
-    return scores, {name: len(task.items[index].extra["instruction_id_list"]) for name in scores if name.startswith("ifeval_instruction")}
+    return scores, {
+        name: len(task.items[index].extra["instruction_id_list"])
+        for name in scores
+        if name.startswith("ifeval_instruction")
+    }
 
 
 def _text(asker: Asker, arm: Arm, task: TaskItems, generated: Generated) -> str:

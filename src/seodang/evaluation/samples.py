@@ -67,7 +67,9 @@ def _order(seed: int, record: Record) -> str:
     return hashlib.sha256(f"{seed}\x1f{record.id}".encode()).hexdigest()
 
 
-def choose_items(test: Iterable[Record], split: str, training: Sequence[Record], *, seed: int, items_per_task: int, shots: int) -> list[TaskItems]:
+def choose_items(
+    test: Iterable[Record], split: str, training: Sequence[Record], *, seed: int, items_per_task: int, shots: int
+) -> list[TaskItems]:
     """Return the items by task and language, chosen by a hash: adding records moves few.
 
     Args:
@@ -81,7 +83,9 @@ def choose_items(test: Iterable[Record], split: str, training: Sequence[Record],
     result = []
     for (task, language), records in sorted(by_task.items()):
         chosen = sorted(records, key=lambda record: _order(seed, record))[:items_per_task]
-        result.append(TaskItems(task, language, split, chosen, exemplars_for(chosen[0], training, seed=seed, shots=shots)))
+        result.append(
+            TaskItems(task, language, split, chosen, exemplars_for(chosen[0], training, seed=seed, shots=shots))
+        )
     return result
 
 
@@ -90,7 +94,9 @@ def exemplars_for(item: Record, training: Sequence[Record], *, seed: int, shots:
 
     A task that training doesn't know borrows those with the same labels, or else of its language.
     """
-    ordered = sorted((record for record in training if record.language == item.language), key=lambda record: _order(seed, record))
+    ordered = sorted(
+        (record for record in training if record.language == item.language), key=lambda record: _order(seed, record)
+    )
     same = [record for record in ordered if record.task == item.task]
     alike = [record for record in ordered if item.choices and record.choices == item.choices]
     shelf = same or alike or ordered
@@ -112,13 +118,17 @@ def fingerprint(tasks: Sequence[TaskItems]) -> str:
         digest.update(f"{task.task}/{task.language}/{task.split}\n".encode())
         digest.update("".join(f"{record.id}\n" for record in (*task.records, *task.exemplars)).encode())
         if task.spec is not None:
-            digest.update(json.dumps(_told(task, task.spec), ensure_ascii=False, default=asdict).encode("utf-8", "surrogatepass"))
+            digest.update(
+                json.dumps(_told(task, task.spec), ensure_ascii=False, default=asdict).encode("utf-8", "surrogatepass")
+            )
     return digest.hexdigest()
 
 
 def _told(task: TaskItems, spec: TaskSpec) -> list[Any]:
     """Return all that a task file's items ask, in the words of the file and as records, and what the spec says of asking and counting."""
     wordings = [task.wording(number) for number in range(1 + len(task.others))]
-    items = [[item.id, dict(item.prompts), item.choices, item.reference] for item in (*task.items, *task.exemplar_items)]
+    items = [
+        [item.id, dict(item.prompts), item.choices, item.reference] for item in (*task.items, *task.exemplar_items)
+    ]
     ways = [spec.kind, spec.delimiter, spec.separator, spec.normalise, spec.max_new_tokens, spec.until, spec.metrics]
     return [ways, items, [[*wording.records, *wording.exemplars] for wording in wordings]]

@@ -17,7 +17,9 @@ from seodang.ingest.readers.strict import read_whole_rows
 from seodang.records import Record
 
 
-def items_of_files(evaluate: EvaluateParams, tasks: Path, root: Path, splits: Mapping[str, Sequence[Record]]) -> list[TaskItems]:
+def items_of_files(
+    evaluate: EvaluateParams, tasks: Path, root: Path, splits: Mapping[str, Sequence[Record]]
+) -> list[TaskItems]:
     """Return the items of the task files that are named, one entry a task and language.
 
     Args:
@@ -35,7 +37,9 @@ def items_of_files(evaluate: EvaluateParams, tasks: Path, root: Path, splits: Ma
         return []
     specs = load_specs(tasks, evaluate.tasks)
     if evaluate.data_folder is None and (files := [spec.name for spec in specs if isinstance(spec.data, FileData)]):
-        raise EvaluationError(f"evaluate.tasks names {', '.join(files)}, but evaluate.data_folder is null; name the folder in which their files lie")
+        raise EvaluationError(
+            f"evaluate.tasks names {', '.join(files)}, but evaluate.data_folder is null; name the folder in which their files lie"
+        )
     folders = (root / (evaluate.data_folder or ""), tasks / "data")
     return [items for spec in specs for items in _of_task(_loaded(spec, folders, splits, evaluate.seed), evaluate)]
 
@@ -44,17 +48,41 @@ def _loaded(spec: TaskSpec, folders: Sequence[Path], splits: Mapping[str, Sequen
     """Return a task; a file that isn't in the first folder, the user's, may be one that came with the task files."""
     if isinstance(spec.data, FileData):
         file = spec.data.file
-        return load_task(spec, next((folder for folder in folders if (folder / file).is_file()), folders[0]), read_whole_rows, seed=seed)
+        return load_task(
+            spec,
+            next((folder for folder in folders if (folder / file).is_file()), folders[0]),
+            read_whole_rows,
+            seed=seed,
+        )
     return records_task(spec, splits[spec.data.split], splits["train"], seed=seed)
 
 
 def _of_task(task: Task, evaluate: EvaluateParams) -> list[TaskItems]:
     result = []
     for language in sorted({item.language for item in task.items}):
-        chosen = choose_items([item for item in task.items if item.language == language], seed=evaluate.seed, limit=evaluate.items_per_task)
+        chosen = choose_items(
+            [item for item in task.items if item.language == language],
+            seed=evaluate.seed,
+            limit=evaluate.items_per_task,
+        )
         exemplars = exemplars_for(task, language, seed=evaluate.seed, shots=max(evaluate.shots))
-        first, *others = [Wording(_records(task, chosen, wording), _records(task, exemplars, wording)) for wording in task.spec.prompts]
-        result.append(TaskItems(task.spec.name, language, "task", first.records, first.exemplars, tuple(others), task.spec, tuple(chosen), tuple(exemplars)))
+        first, *others = [
+            Wording(_records(task, chosen, wording), _records(task, exemplars, wording))
+            for wording in task.spec.prompts
+        ]
+        result.append(
+            TaskItems(
+                task.spec.name,
+                language,
+                "task",
+                first.records,
+                first.exemplars,
+                tuple(others),
+                task.spec,
+                tuple(chosen),
+                tuple(exemplars),
+            )
+        )
     return result
 
 

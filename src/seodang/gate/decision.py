@@ -42,12 +42,22 @@ def decide(compared: Mapping[str, Sequence[tuple[str, Mapping[str, Pairs]]]], ga
     Raises:
         EvaluationError: If a rule or a floor finds no item, or nothing is left to ask for something better.
     """
-    found = [test for place, rule in enumerate(gate.rules) for test in _tests(place, rule, compared.get(rule.against, []), gate)]
+    found = [
+        test
+        for place, rule in enumerate(gate.rules)
+        for test in _tests(place, rule, compared.get(rule.against, []), gate)
+    ]
     if not any(test.ask == "better" for test in found):
-        raise EvaluationError("no rule that asks for something better has anything to compare with; without one an equal model would be promoted")
+        raise EvaluationError(
+            "no rule that asks for something better has anything to compare with; without one an equal model would be promoted"
+        )
     tests = [_judged(test, gate) for test in _corrected(found)]
     floors = [_floor(floor, compared, gate) for floor in gate.floors]
-    void = [messages.no_reference(kind) for kind in dict.fromkeys(rule.against for rule in gate.rules) if not compared.get(kind)]
+    void = [
+        messages.no_reference(kind)
+        for kind in dict.fromkeys(rule.against for rule in gate.rules)
+        if not compared.get(kind)
+    ]
     told = [*(messages.of_test(test, gate.confidence, gate.minimum_items) for test in tests), *floors, *void]
     return Decision(verdict=_verdict([reason.passed for reason in told]), reasons=told, tests=tests)
 
@@ -58,19 +68,26 @@ def _verdict(passed: Sequence[bool | None]) -> Verdict:
     return "inconclusive" if any(rule is None for rule in passed) else "promote"
 
 
-def _tests(place: int, rule: RuleParams, compared: Sequence[tuple[str, Mapping[str, Pairs]]], gate: GateParams) -> list[Test]:
+def _tests(
+    place: int, rule: RuleParams, compared: Sequence[tuple[str, Mapping[str, Pairs]]], gate: GateParams
+) -> list[Test]:
     chosen = [(name, _chosen(place, rule, pairs)) for name, pairs in compared]
     parts = [_parts(rule, pairs) for _, pairs in chosen]  # of the same items, so of the same names
     found = []
     for of in parts[0] if parts else ():
-        references = _references([(name, part[of]) for (name, _), part in zip(chosen, parts, strict=True)], higher_is_better=rule.higher_is_better)
+        references = _references(
+            [(name, part[of]) for (name, _), part in zip(chosen, parts, strict=True)],
+            higher_is_better=rule.higher_is_better,
+        )
         found += [_test(place, rule, name, of, pairs, gate) for name, pairs in references]
     return found
 
 
 def _chosen(place: int, rule: RuleParams, pairs: Mapping[str, Pairs]) -> Pairs:
     if rule.metric not in pairs:
-        raise EvaluationError(f"rule {place + 1} asks for metric {rule.metric!r}, which no item has; there are {', '.join(sorted(pairs))}")
+        raise EvaluationError(
+            f"rule {place + 1} asks for metric {rule.metric!r}, which no item has; there are {', '.join(sorted(pairs))}"
+        )
     chosen = pairs[rule.metric].chosen(tasks=rule.tasks)
     if not len(chosen):
         raise EvaluationError(
@@ -112,9 +129,15 @@ def _references(compared: Sequence[tuple[str, Pairs]], *, higher_is_better: bool
 def _test(place: int, rule: RuleParams, against: str, of: str, pairs: Pairs, gate: GateParams) -> Test:
     differences = (pairs.candidate - pairs.reference) * (1.0 if rule.higher_is_better else -1.0)
     margin = rule.margin if rule.ask == "better" else -rule.margin
-    found = paired_bootstrap(differences, margin=margin, seed=gate.seed, resamples=gate.resamples, confidence=gate.confidence)
+    found = paired_bootstrap(
+        differences, margin=margin, seed=gate.seed, resamples=gate.resamples, confidence=gate.confidence
+    )
     # McNemar's test is of no difference at all: with a margin it says nothing about the rule.
-    mcnemar = mcnemar_exact(pairs.candidate, pairs.reference) if not rule.margin and is_binary(pairs.candidate, pairs.reference) else None
+    mcnemar = (
+        mcnemar_exact(pairs.candidate, pairs.reference)
+        if not rule.margin and is_binary(pairs.candidate, pairs.reference)
+        else None
+    )
     p = found.p if mcnemar is None else max(found.p, mcnemar)
     known = len(pairs) > 1
     return Test(
@@ -154,9 +177,18 @@ def _judged(test: Test, gate: GateParams) -> Test:
     passed: bool | None = None
     if test.high is not None and _is_wrong(test.high, margin, test.ask):
         passed = False
-    elif test.low is not None and test.low > margin and test.p_holm <= 1 - gate.confidence and test.items >= gate.minimum_items:
+    elif (
+        test.low is not None
+        and test.low > margin
+        and test.p_holm <= 1 - gate.confidence
+        and test.items >= gate.minimum_items
+    ):
         passed = True
-    needed = None if passed is not None else max(test.needed or 0, gate.minimum_items if test.items < gate.minimum_items else 0) or None
+    needed = (
+        None
+        if passed is not None
+        else max(test.needed or 0, gate.minimum_items if test.items < gate.minimum_items else 0) or None
+    )
     return replace(test, passed=passed, needed=needed)
 
 
@@ -165,11 +197,17 @@ def _is_wrong(high: float, margin: float, ask: str) -> bool:
     return high <= margin if ask == "better" else high < margin
 
 
-def _floor(floor: FloorParams, compared: Mapping[str, Sequence[tuple[str, Mapping[str, Pairs]]]], gate: GateParams) -> Reason:
+def _floor(
+    floor: FloorParams, compared: Mapping[str, Sequence[tuple[str, Mapping[str, Pairs]]]], gate: GateParams
+) -> Reason:
     pairs = next(found for references in compared.values() for _, found in references)
     if floor.metric not in pairs:
-        raise EvaluationError(f"a floor asks for metric {floor.metric!r}, which no item has; there are {', '.join(sorted(pairs))}")
+        raise EvaluationError(
+            f"a floor asks for metric {floor.metric!r}, which no item has; there are {', '.join(sorted(pairs))}"
+        )
     chosen = pairs[floor.metric].chosen(tasks=floor.tasks)
     if not len(chosen):
-        raise EvaluationError(f"a floor finds no item with metric {floor.metric!r} in the tasks {', '.join(floor.tasks)}")
+        raise EvaluationError(
+            f"a floor finds no item with metric {floor.metric!r} in the tasks {', '.join(floor.tasks)}"
+        )
     return messages.of_floor(floor.metric, float(chosen.candidate.mean()), floor.minimum, len(chosen))

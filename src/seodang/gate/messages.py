@@ -30,8 +30,14 @@ def of_test(test: Test, confidence: float, minimum_items: int) -> Reason:
     """Return what a test found, and if it doesn't tell, what would."""
     of = f" [{test.of}]" if test.of else ""
     interval = "" if test.low is None or test.high is None else f" [{test.low:+.4f}, {test.high:+.4f}]"
-    asked_ko = f"{test.margin:g} 초과로 나아야 함" if test.ask == "better" else f"{test.margin:g} 넘게 나빠지지 않아야 함"
-    asked_en = f"must be better by more than {test.margin:g}" if test.ask == "better" else f"may be worse by {test.margin:g} at the most"
+    asked_ko = (
+        f"{test.margin:g} 초과로 나아야 함" if test.ask == "better" else f"{test.margin:g} 넘게 나빠지지 않아야 함"
+    )
+    asked_en = (
+        f"must be better by more than {test.margin:g}"
+        if test.ask == "better"
+        else f"may be worse by {test.margin:g} at the most"
+    )
     share = f"{confidence:.0%}"
     ko = (
         f"{test.metric}{of} {_ENOUGH_KO[test.passed]}: {test.against} {test.reference:.4f} → 후보 {test.candidate:.4f}, 차이 {test.difference:+.4f}, "
@@ -50,8 +56,15 @@ def of_test(test: Test, confidence: float, minimum_items: int) -> Reason:
 def _missing(test: Test, minimum_items: int) -> tuple[str, str]:
     """Return how many items would decide the test."""
     if test.needed is None:
-        return "차이가 기준과 같아 문항을 늘려도 가려지지 않습니다", "The difference stands at the bound itself: no number of items would tell"
-    least = (f" (최소 {minimum_items}개 필요)", f" ({minimum_items} are the least)") if test.items < minimum_items else ("", "")
+        return (
+            "차이가 기준과 같아 문항을 늘려도 가려지지 않습니다",
+            "The difference stands at the bound itself: no number of items would tell",
+        )
+    least = (
+        (f" (최소 {minimum_items}개 필요)", f" ({minimum_items} are the least)")
+        if test.items < minimum_items
+        else ("", "")
+    )
     return f"약 {test.needed}개 문항이면 가려집니다{least[0]}", f"About {test.needed} items would decide it{least[1]}"
 
 
@@ -72,4 +85,6 @@ def of_floor(metric: str, found: float, minimum: float, items: int) -> Reason:
 def no_reference(kind: str) -> Reason:
     """Return that the rules against a model that doesn't exist are void."""
     ko, en = _KINDS[kind]
-    return Reason(True, f"{ko} 없음: 이 비교 규칙은 적용하지 않습니다", f"there is no {en}: the rules against it do not apply")
+    return Reason(
+        True, f"{ko} 없음: 이 비교 규칙은 적용하지 않습니다", f"there is no {en}: the rules against it do not apply"
+    )

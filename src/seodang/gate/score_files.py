@@ -31,7 +31,9 @@ def read_scores(path: Path) -> dict[Key, Score]:
     except OSError as error:
         raise EvaluationError(f"{path} cannot be read: {error.strerror} / 파일을 읽을 수 없습니다") from error
     except UnicodeDecodeError as error:
-        raise EvaluationError(f"{path} is not UTF-8 (byte {error.start + 1}); save it as UTF-8 / UTF-8 파일이 아닙니다") from error
+        raise EvaluationError(
+            f"{path} is not UTF-8 (byte {error.start + 1}); save it as UTF-8 / UTF-8 파일이 아닙니다"
+        ) from error
     scores: dict[Key, Score] = {}
     lines: dict[Key, int] = {}
     faults: list[str] = []
@@ -40,12 +42,16 @@ def read_scores(path: Path) -> dict[Key, Score]:
             continue
         key, score, found = _parsed(line)
         if key is not None and score is not None and key in scores:
-            found = [f"repeats line {lines[key]}: {'/'.join(key)} has a score already / 같은 문항과 지표가 두 번 나옵니다"]
+            found = [
+                f"repeats line {lines[key]}: {'/'.join(key)} has a score already / 같은 문항과 지표가 두 번 나옵니다"
+            ]
         faults += [f"line {number}: {fault}" for fault in found]
         if key is not None and score is not None and not found:
             scores[key], lines[key] = score, number
     if faults:
-        shown = [f"  {fault}" for fault in faults[:_SHOWN]] + ([f"  ... and {len(faults) - _SHOWN} more / 외 {len(faults) - _SHOWN}건"] if len(faults) > _SHOWN else [])
+        shown = [f"  {fault}" for fault in faults[:_SHOWN]] + (
+            [f"  ... and {len(faults) - _SHOWN} more / 외 {len(faults) - _SHOWN}건"] if len(faults) > _SHOWN else []
+        )
         raise EvaluationError(f"{path} has {len(faults)} faults / 오류 {len(faults)}건:\n" + "\n".join(shown))
     if not scores:
         raise EvaluationError(f"{path} holds no score / 점수가 없습니다")

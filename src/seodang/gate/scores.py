@@ -32,7 +32,9 @@ class Score:
     language: str
     score: float  # finite
     asked: str = ""  # fingerprint of prompt, shots and seed; "" where nobody stored one
-    apart: bool = False  # of a task file, which may ask what records of the splits ask: rules that name no task pass it over
+    apart: bool = (
+        False  # of a task file, which may ask what records of the splits ask: rules that name no task pass it over
+    )
 
 
 Scores = Mapping[Key, Score]
@@ -60,8 +62,12 @@ class Pairs:
             for place, (task, spoken) in enumerate(zip(self.tasks, self.languages, strict=True))
             if (task in wanted if wanted else task not in self.apart) and (language is None or spoken == language)
         ]
-        tasks, languages, items = (tuple(column[place] for place in kept) for column in (self.tasks, self.languages, self.items))
-        return Pairs(tasks, languages, items, self.candidate[kept], self.reference[kept], frozenset() if wanted else self.apart)
+        tasks, languages, items = (
+            tuple(column[place] for place in kept) for column in (self.tasks, self.languages, self.items)
+        )
+        return Pairs(
+            tasks, languages, items, self.candidate[kept], self.reference[kept], frozenset() if wanted else self.apart
+        )
 
 
 def pair(candidate: Scores, reference: Scores, against: str) -> dict[str, Pairs]:
@@ -77,7 +83,9 @@ def pair(candidate: Scores, reference: Scores, against: str) -> dict[str, Pairs]
     """
     faults = [*_items_that_differ(candidate, reference, against), *_ways_that_differ(candidate, reference, against)]
     if faults:
-        raise EvaluationError("the scores cannot be compared / 점수를 비교할 수 없습니다:\n" + "\n".join(f"  {fault}" for fault in faults))
+        raise EvaluationError(
+            "the scores cannot be compared / 점수를 비교할 수 없습니다:\n" + "\n".join(f"  {fault}" for fault in faults)
+        )
     pairs = {}
     for metric in dict.fromkeys(key.metric for key in candidate):
         keys = sorted(key for key in candidate if key.metric == metric)
@@ -105,7 +113,10 @@ def scores_of(rows: Iterable[Mapping[str, Any]], arm: str) -> dict[Key, Score]:
 
 def _items_that_differ(candidate: Scores, reference: Scores, against: str) -> list[str]:
     faults = []
-    for name, others, missing in (("candidate", against, reference.keys() - candidate.keys()), (against, "candidate", candidate.keys() - reference.keys())):
+    for name, others, missing in (
+        ("candidate", against, reference.keys() - candidate.keys()),
+        (against, "candidate", candidate.keys() - reference.keys()),
+    ):
         if missing:
             faults.append(
                 f"{name} lacks {len(missing)} scores that {others} has ({_named(missing)}); score both on the same items and metrics / "
@@ -123,7 +134,9 @@ def _ways_that_differ(candidate: Scores, reference: Scores, against: str) -> lis
     ):
         odd = {key for key in shared if getattr(candidate[key], field) != getattr(reference[key], field)}
         if odd:
-            faults.append(f"candidate and {against} differ in {field!r} on {len(odd)} scores ({_named(odd)}): {meaning}")
+            faults.append(
+                f"candidate and {against} differ in {field!r} on {len(odd)} scores ({_named(odd)}): {meaning}"
+            )
     return faults
 
 

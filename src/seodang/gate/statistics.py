@@ -62,7 +62,10 @@ def resampled_means(values: Floats, *, seed: int, resamples: int) -> Floats:
         drawn: Floats = rng.multinomial(count, counts / count, size=resamples) @ distinct / count
         return drawn
     rows = max(1, _DRAWN // count)
-    parts = [values[rng.integers(0, count, (min(rows, resamples - start), count))].mean(axis=1) for start in range(0, resamples, rows)]
+    parts = [
+        values[rng.integers(0, count, (min(rows, resamples - start), count))].mean(axis=1)
+        for start in range(0, resamples, rows)
+    ]
     return np.concatenate(parts)
 
 

@@ -25,8 +25,12 @@ def promoted(path: Path, refusal: type[GateRejected], consequence: str) -> dict[
     """
     verdict = read_json(path)
     if verdict.get("verdict") != "promote":
-        reasons = "".join(f"\n  - {reason['ko']}\n    {reason['en']}" for reason in verdict.get("reasons", ()) if not reason["passed"])
-        raise refusal(f"the gate says {verdict.get('verdict')!r}, so {consequence}:{reasons or ' it gives no reason'}\nSee {path}")
+        reasons = "".join(
+            f"\n  - {reason['ko']}\n    {reason['en']}" for reason in verdict.get("reasons", ()) if not reason["passed"]
+        )
+        raise refusal(
+            f"the gate says {verdict.get('verdict')!r}, so {consequence}:{reasons or ' it gives no reason'}\nSee {path}"
+        )
     return verdict
 
 

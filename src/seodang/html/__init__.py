@@ -30,7 +30,12 @@ def environment(templates: Path, *, autoescape: bool) -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
-        loader=FileSystemLoader([templates, _SHARED]), autoescape=autoescape, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+        loader=FileSystemLoader([templates, _SHARED]),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     made.filters.update(count=count, setting=setting, share=share, size=size, short=short)
     return made
@@ -46,7 +51,7 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
-def setting(value: Any) -> str:  # noqa: ANN401 - any value of params.yaml
+def setting(value: Any) -> str:
     """Return a value of params.yaml as it could stand there."""
     match value:
         case None:

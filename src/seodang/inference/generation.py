@@ -20,7 +20,9 @@ class Generated:
 
 
 @torch.inference_mode()
-def generate(model: PreTrainedModel, prompts: Sequence[list[int]], *, end: int, max_new_tokens: int, batch_tokens: int) -> list[Generated]:
+def generate(
+    model: PreTrainedModel, prompts: Sequence[list[int]], *, end: int, max_new_tokens: int, batch_tokens: int
+) -> list[Generated]:
     """Return the greedy answer to each prompt, in order.
 
     Args:
@@ -31,13 +33,21 @@ def generate(model: PreTrainedModel, prompts: Sequence[list[int]], *, end: int, 
         return _answers(model, prompts, end, max_new_tokens, batch_tokens)
 
 
-def _answers(model: PreTrainedModel, prompts: Sequence[list[int]], end: int, max_new_tokens: int, batch_tokens: int) -> list[Generated]:
-    config = GenerationConfig(do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=end, pad_token_id=end, use_cache=True)
+def _answers(
+    model: PreTrainedModel, prompts: Sequence[list[int]], end: int, max_new_tokens: int, batch_tokens: int
+) -> list[Generated]:
+    config = GenerationConfig(
+        do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=end, pad_token_id=end, use_cache=True
+    )
     result: list[Generated | None] = [None] * len(prompts)
     for batch in _batches(prompts, max_new_tokens, batch_tokens):
         width = max(len(prompts[index]) for index in batch)
-        ids = torch.tensor([[end] * (width - len(prompts[index])) + prompts[index] for index in batch], device=model.device)
-        mask = torch.tensor([[0] * (width - len(prompts[index])) + [1] * len(prompts[index]) for index in batch], device=model.device)
+        ids = torch.tensor(
+            [[end] * (width - len(prompts[index])) + prompts[index] for index in batch], device=model.device
+        )
+        mask = torch.tensor(
+            [[0] * (width - len(prompts[index])) + [1] * len(prompts[index]) for index in batch], device=model.device
+        )
         model_: Any = model
         written = model_.generate(input_ids=ids, attention_mask=mask, generation_config=config)[:, width:].tolist()
         for index, tokens in zip(batch, written, strict=True):

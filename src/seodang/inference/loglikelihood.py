@@ -59,7 +59,9 @@ def check_options(choice: Choice) -> None:
     texts: dict[tuple[int, ...], str] = {}
     for text, ids in choice.options:
         if not ids:
-            raise EvaluationError(f"item {choice.item}: option {text!r} has no token in this tokenizer; give the item options with text")
+            raise EvaluationError(
+                f"item {choice.item}: option {text!r} has no token in this tokenizer; give the item options with text"
+            )
         if tuple(ids) in texts:
             raise EvaluationError(
                 f"item {choice.item}: options {texts[tuple(ids)]!r} and {text!r} are the same tokens {ids} in this tokenizer, so no model can tell them apart; change one of them"
@@ -76,7 +78,10 @@ def log_likelihoods(model: PreTrainedModel, questions: Sequence[Question], batch
     numbers: dict[tuple[int, ...], list[int]] = {}
     for number, question in enumerate(questions):
         numbers.setdefault(tuple(question.prompt), []).append(number)
-    choices = [Choice("", list(prompt), tuple(("", questions[number].answer) for number in asked)) for prompt, asked in numbers.items()]
+    choices = [
+        Choice("", list(prompt), tuple(("", questions[number].answer) for number in asked))
+        for prompt, asked in numbers.items()
+    ]
     asked_of, result = list(numbers.values()), [0.0] * len(questions)
     for found in _passes(model, choices, batch_tokens, frozenset()):
         for place, likelihoods in found:
@@ -85,7 +90,9 @@ def log_likelihoods(model: PreTrainedModel, questions: Sequence[Question], batch
     return result
 
 
-def score_choices(model: PreTrainedModel, choices: Sequence[Choice], batch_tokens: int, *, known: Collection[int] = frozenset()) -> Iterator[list[tuple[int, list[Likelihood]]]]:
+def score_choices(
+    model: PreTrainedModel, choices: Sequence[Choice], batch_tokens: int, *, known: Collection[int] = frozenset()
+) -> Iterator[list[tuple[int, list[Likelihood]]]]:
     """Yield, pass by pass, places among `choices` with the likelihoods of that choice's options.
 
     Args:
@@ -101,16 +108,24 @@ def score_choices(model: PreTrainedModel, choices: Sequence[Choice], batch_token
 
 
 @torch.inference_mode()
-def _passes(model: PreTrainedModel, choices: Sequence[Choice], batch_tokens: int, known: Collection[int]) -> Iterator[list[tuple[int, list[Likelihood]]]]:
+def _passes(
+    model: PreTrainedModel, choices: Sequence[Choice], batch_tokens: int, known: Collection[int]
+) -> Iterator[list[tuple[int, list[Likelihood]]]]:
     if len(known) >= len(choices):
         return
     packed = takes_trees(model)
     # One token of every prompt is left over, which predicts the first of the answer.
-    shared = min(common_prefix([choice.prompt for choice in choices]), min(len(choice.prompt) for choice in choices) - 1) if packed else 0
+    shared = (
+        min(common_prefix([choice.prompt for choice in choices]), min(len(choice.prompt) for choice in choices) - 1)
+        if packed
+        else 0
+    )
     prefix = read_prefix(model, choices[0].prompt[:shared])
     vocabulary = model.config.get_text_config().vocab_size
     limit = min(batch_tokens, _TREE_TOKENS.get(model.device.type, _TREE_TOKENS_ELSEWHERE))
-    batches = _tree_batches(choices, shared, limit, vocabulary) if packed else _row_batches(choices, batch_tokens, vocabulary)
+    batches = (
+        _tree_batches(choices, shared, limit, vocabulary) if packed else _row_batches(choices, batch_tokens, vocabulary)
+    )
     score = _score_tree if packed else _score_rows
     for batch in batches:
         if asked := [place for place in batch if place not in known]:
@@ -198,6 +213,9 @@ def _score_rows(model: PreTrainedModel, choices: Sequence[Choice], prefix: Prefi
     wanted = sorted({place for span in spans for place in span})
     column = {place: number for number, place in enumerate(wanted)}
     logits = model(input_ids=ids, use_cache=False, logits_to_keep=torch.tensor(wanted, device=model.device)).logits
-    flat, own = logits.flatten(0, 1), [[row * len(wanted) + column[place] for place in span] for row, span in enumerate(spans)]
+    flat, own = (
+        logits.flatten(0, 1),
+        [[row * len(wanted) + column[place] for place in span] for row, span in enumerate(spans)],
+    )
     nats = iter(_picked(flat, own, [answer for _, answer in asked]))
     return [[Likelihood(next(nats), len(answer)) for _, answer in choice.options] for choice in choices]

@@ -39,7 +39,7 @@ class Asker:
     def prompt(self, record: Record, exemplars: Sequence[Record] = ()) -> list[int]:
         """Return the ids of a prompt, the exemplars with their answers before it."""
         lead = [token for exemplar in exemplars for token in self._exemplar(exemplar)]
-        asked = encode_prompt(self.tokenizer, render_record(record, self.format, self.tokenizer))  # type: ignore[arg-type]
+        asked = encode_prompt(self.tokenizer, render_record(record, self.format, self.tokenizer))
         return [*self.begin, *lead, *self._without_begin(asked)] if lead else asked
 
     def fitting(self, records: Sequence[Record], exemplars: Sequence[Record], context: int) -> list[Record]:
@@ -48,7 +48,10 @@ class Asker:
         Args:
             context: Tokens that the model can read, less those it is to write.
         """
-        longest = max(len(self.prompt(record)) + max(len(self.answer(text)) for text in (record.output, *record.choices)) for record in records)
+        longest = max(
+            len(self.prompt(record)) + max(len(self.answer(text)) for text in (record.output, *record.choices))
+            for record in records
+        )
         kept: list[Record] = []
         used = longest
         for exemplar in exemplars:

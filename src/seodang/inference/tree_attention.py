@@ -34,14 +34,21 @@ def takes_trees(model: PreTrainedModel) -> bool:
     layers = DynamicCache(config=model.config).layers
     kinds = {(type(layer), getattr(layer, "sliding_window", None)) for layer in layers}
     plain = {kind for kind, _ in kinds} <= {DynamicLayer, DynamicSlidingWindowLayer}
-    return plain and len(kinds) == len({kind for kind, _ in kinds}) and can_pack(model) and model.config._attn_implementation in _MASKED
+    return (
+        plain
+        and len(kinds) == len({kind for kind, _ in kinds})
+        and can_pack(model)
+        and model.config._attn_implementation in _MASKED
+    )
 
 
 def read_prefix(model: PreTrainedModel, ids: Sequence[int]) -> Prefix:
     """Let the model read what all prompts begin with; it may be nothing."""
     cache = DynamicCache(config=model.config)
     if ids:
-        model(input_ids=torch.tensor([ids], device=model.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
+        model(
+            input_ids=torch.tensor([ids], device=model.device), past_key_values=cache, use_cache=True, logits_to_keep=1
+        )
     return Prefix(len(ids), cache)
 
 
@@ -68,7 +75,10 @@ def _lent(cache: DynamicCache) -> DynamicCache:
 def _masks(model: PreTrainedModel, tree: Tree, prefix: Prefix) -> Tensor | dict[str, Tensor]:
     """Return what is added to the attention scores, (1, 1, U, kept prefix + U), of each kind of layer where there are two."""
     windows = {getattr(layer, "sliding_window", None) for layer in prefix.cache.layers}
-    masks = {"full_attention" if window is None else "sliding_attention": _mask(tree, prefix.length, window, model) for window in windows}
+    masks = {
+        "full_attention" if window is None else "sliding_attention": _mask(tree, prefix.length, window, model)
+        for window in windows
+    }
     return masks if len(masks) > 1 else next(iter(masks.values()))
 
 
@@ -78,4 +88,6 @@ def _mask(tree: Tree, before: int, window: int | None, model: PreTrainedModel) -
     if window is not None:  # a token stands at before + depth, one of the kept prefix at before - kept + column
         prefix = torch.tensor(tree.depths)[:, None] + kept - torch.arange(kept) < window
     seen = torch.cat([prefix, torch.from_numpy(tree.visible(window))], dim=1).to(model.device)
-    return torch.zeros(seen.shape, dtype=model.dtype, device=model.device).masked_fill_(~seen, float("-inf"))[None, None]
+    return torch.zeros(seen.shape, dtype=model.dtype, device=model.device).masked_fill_(~seen, float("-inf"))[
+        None, None
+    ]

@@ -17,7 +17,19 @@ Row = dict[str, Any]
 # that were cut. original: the object (or line) as the file has it, None when it is just instruction, input and output.
 FIELDS: Final = (
     *("instruction", "input", "output", "system", "turns", "rejected", "desirable", "url"),
-    *("language", "source", "task", "cluster", "choices", "role", "file", "source_row", "format", "oversized", "original"),
+    *(
+        "language",
+        "source",
+        "task",
+        "cluster",
+        "choices",
+        "role",
+        "file",
+        "source_row",
+        "format",
+        "oversized",
+        "original",
+    ),
 )
 TEXTS: Final = ("instruction", "input", "output")
 
@@ -44,7 +56,9 @@ def fault(name: str, found: object) -> dict[str, Any]:
 
 def fault_of(value: object) -> str | None:
     """Return the name of the fault that stands in a field, None for any other value."""
-    name = value[_FAULT_KEY] if isinstance(value, dict) and value.keys() == {_FAULT_KEY, "found"} else None  # a file may have the key, too
+    name = (
+        value[_FAULT_KEY] if isinstance(value, dict) and value.keys() == {_FAULT_KEY, "found"} else None
+    )  # a file may have the key, too
     return name if name in _FAULTS else None
 
 
@@ -58,7 +72,11 @@ def broken_row(text: str, reason: str) -> dict[str, Any]:
         reason: Where and why: 'line 3, column 17: this is not JSON (Expecting value)'.
 
     """
-    kept = text if len(text) <= UNREADABLE_CHARACTERS else f"{text[:UNREADABLE_CHARACTERS]}… ({len(text):,} characters in all)"
+    kept = (
+        text
+        if len(text) <= UNREADABLE_CHARACTERS
+        else f"{text[:UNREADABLE_CHARACTERS]}… ({len(text):,} characters in all)"
+    )
     return {_UNREADABLE_KEY: kept, "reason": reason}
 
 

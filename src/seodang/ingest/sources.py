@@ -66,7 +66,9 @@ def source_rows(source: SourceParams, ingest: IngestParams, root: Path, tally: T
     counted = tally.counted(rows)
     yield from counted if source.limit is None else _sampled(counted, source.limit)
     if not tally.read and (tally.files or source.kind == "primer"):
-        raise SourceError(f"{source.path or 'ingest.primer'} is empty: there is no record in it; fill it, or take the source out of ingest.sources")
+        raise SourceError(
+            f"{source.path or 'ingest.primer'} is empty: there is no record in it; fill it, or take the source out of ingest.sources"
+        )
 
 
 def file_rows(
@@ -101,7 +103,16 @@ def file_rows(
 def _rows_of_files(source: SourceParams, ingest: IngestParams, tally: Tally) -> Iterator[Row]:
     faults = []
     for file in tally.files:
-        origin = Origin(source.name, source.role, ingest.max_field_characters, file.place, "", source.task or "", source.cluster or "", source.language)
+        origin = Origin(
+            source.name,
+            source.role,
+            ingest.max_field_characters,
+            file.place,
+            "",
+            source.task or "",
+            source.cluster or "",
+            source.language,
+        )
         try:
             yield from _rows(file.path, origin, tally, format=source.format, columns=source.columns, table=source.table)
         except SourceError as error:
@@ -110,7 +121,15 @@ def _rows_of_files(source: SourceParams, ingest: IngestParams, tally: Tally) -> 
         raise SourceError("\n".join(faults))
 
 
-def _rows(path: Path, origin: Origin, tally: Tally, *, format: Format, columns: dict[str, str] | None, table: TableTemplate | None) -> Iterator[Row]:
+def _rows(
+    path: Path,
+    origin: Origin,
+    tally: Tally,
+    *,
+    format: Format,
+    columns: dict[str, str] | None,
+    table: TableTemplate | None,
+) -> Iterator[Row]:
     """Yield the rows of one file; each carries the number of its object in the file."""
     found = read_objects(path, origin.file)
     peeked = _peeked(found)
@@ -118,7 +137,14 @@ def _rows(path: Path, origin: Origin, tally: Tally, *, format: Format, columns: 
         return
     whole = [each for each in peeked if not is_broken(each)]
     names = list(dict.fromkeys(name for each in whole for name in each))
-    one = reading(names, [each for each in whole if not _ragged(each)], format=format, columns=columns, table=table, place=origin.file)
+    one = reading(
+        names,
+        [each for each in whole if not _ragged(each)],
+        format=format,
+        columns=columns,
+        table=table,
+        place=origin.file,
+    )
     tally.note(one, names)
     origin = replace(origin, format=one.name, own_task=one.task, own_cluster=one.cluster, own_language=one.language)
     objects = chain(peeked, found)
@@ -154,7 +180,9 @@ def _ragged(found: Object) -> bool:
 
 def _sampled(rows: Iterator[Row], limit: int) -> Iterator[Row]:
     """Yield the `limit` rows with the smallest hashes: the same ones, wherever they stand in the file."""
-    chosen = heapq.nsmallest(limit, enumerate(rows), key=lambda numbered: _digest([numbered[1][name] for name in TEXTS]))
+    chosen = heapq.nsmallest(
+        limit, enumerate(rows), key=lambda numbered: _digest([numbered[1][name] for name in TEXTS])
+    )
     for _, row in sorted(chosen, key=lambda numbered: numbered[0]):
         yield row
 
@@ -164,7 +192,16 @@ def _digest(values: list[Any]) -> str:
 
 
 def _primer_rows(source: SourceParams, ingest: IngestParams) -> Iterator[Row]:
-    shared = Origin(source.name, source.role, ingest.max_field_characters, "", "primer", source.task or "", source.cluster or "", source.language)
+    shared = Origin(
+        source.name,
+        source.role,
+        ingest.max_field_characters,
+        "",
+        "primer",
+        source.task or "",
+        source.cluster or "",
+        source.language,
+    )
     for number, record in enumerate(primer_records(**ingest.primer.model_dump())):
         sample = Sample(record.instruction, record.output, record.input, choices=list(record.choices))
         origin = replace(shared, own_task=record.task, own_cluster=record.cluster, own_language=record.language)

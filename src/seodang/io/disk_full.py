@@ -40,7 +40,9 @@ def full_disk_told(writing: str) -> Iterator[None]:
     except Exception as error:
         if not is_disk_full(error):
             raise
-        raise ModelError(f"the disk became full while {writing}; nothing half-written is left there: make room and run the same command again") from error
+        raise ModelError(
+            f"the disk became full while {writing}; nothing half-written is left there: make room and run the same command again"
+        ) from error
 
 
 def check_space(folder: Path, needed: int, purpose: str) -> None:

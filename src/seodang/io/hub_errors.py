@@ -24,6 +24,10 @@ def hub_fault(error: Exception, kind: str, revision: str) -> str:
         return f"the {kind} has no such revision; name {revision}"
     if isinstance(error, errors.RepositoryNotFoundError):
         return f"there is no such {kind}, or it is private: check the name, or set HF_TOKEN in the environment"
-    if isinstance(error, errors.HfHubHTTPError) and error.response is not None and error.response.status_code in {401, 403}:
+    if (
+        isinstance(error, errors.HfHubHTTPError)
+        and error.response is not None
+        and error.response.status_code in {401, 403}
+    ):
         return "the hub refuses access; check HF_TOKEN in the environment, and that it may read gated repositories"
     return f"the hub cannot be asked ({fault_name(error)}); check network, HF_ENDPOINT and HF_HUB_OFFLINE, then run the same command again: files that have arrived are kept"

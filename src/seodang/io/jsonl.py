@@ -35,7 +35,7 @@ def json_line(row: dict[str, Any], *, exact: bool = False) -> str:
     return (text if text.isascii() or not _SURROGATE.search(text) else json.dumps(json.loads(text))) + "\n"
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _finite(value: Any) -> Any:
     """Return the value with NaN and infinities as their names."""
     match value:
         case float() if not math.isfinite(value):
@@ -152,7 +152,9 @@ def read_records(path: Path) -> Iterator[Record]:
     """Yield the records of a file that an earlier stage wrote."""
     for row in read_rows(path):
         if set(row) != _FIELDS:
-            raise ArtefactError(f"{path}: a row has the fields {sorted(row)}, expected {sorted(_FIELDS)}; run: dvc repro --force {path.parent.name}")
+            raise ArtefactError(
+                f"{path}: a row has the fields {sorted(row)}, expected {sorted(_FIELDS)}; run: dvc repro --force {path.parent.name}"
+            )
         yield record_of(row)
 
 

@@ -12,7 +12,9 @@ Item = TypeVar("Item")
 _LINE_BYTES = 700  # of a record in JSON, for the guess of how many a file has
 
 
-def progress(items: Iterable[Item], doing: str, *, total: int | None = None, file: Path | None = None) -> Iterator[Item]:
+def progress(
+    items: Iterable[Item], doing: str, *, total: int | None = None, file: Path | None = None
+) -> Iterator[Item]:
     """Yield the items; a terminal sees how many, how fast and how long yet.
 
     Args:

@@ -61,13 +61,23 @@ def with_adapter(model: PreTrainedModel, train: TrainParams) -> PeftModel | PreT
 def _check_targets(model: PreTrainedModel, targets: list[str]) -> None:
     layers = [name for name, part in model.named_modules() if isinstance(part, (*_LINEAR, torch.nn.Embedding))]
     linear = sorted({name.rpartition(".")[2] for name, part in model.named_modules() if isinstance(part, _LINEAR)})
-    unmatched = [target for target in targets if not any(_matches(target, name) for name in layers) and targets != [ALL_LINEAR]]
+    unmatched = [
+        target for target in targets if not any(_matches(target, name) for name in layers) and targets != [ALL_LINEAR]
+    ]
     if unmatched:
-        raise ModelError(f"train.targets {unmatched} match no layer of the model; its linear layers are {', '.join(linear)}, or use [{ALL_LINEAR}]")
+        raise ModelError(
+            f"train.targets {unmatched} match no layer of the model; its linear layers are {', '.join(linear)}, or use [{ALL_LINEAR}]"
+        )
     if outward := model.get_output_embeddings():
-        head = [target for target in targets if any(_matches(target, name) for name, part in model.named_modules() if part is outward)]
+        head = [
+            target
+            for target in targets
+            if any(_matches(target, name) for name, part in model.named_modules() if part is outward)
+        ]
         if head and not _tied_names(model):
-            raise ModelError(f"train.targets {head}: the output layer is computed for learned tokens only and takes no adapter; leave it out, or use train.method full")
+            raise ModelError(
+                f"train.targets {head}: the output layer is computed for learned tokens only and takes no adapter; leave it out, or use train.method full"
+            )
     if tied := [target for target in targets if any(_matches(target, name) for name in _tied_names(model))]:
         raise ModelError(
             f"train.targets {tied}: embeddings and output of this model share one matrix (tied), to which a merge would add an adapter twice; leave them out, or use train.method full"
@@ -86,7 +96,9 @@ def _tied_names(model: PreTrainedModel) -> list[str]:
     return [name for name, part in model.named_modules() if part is inward or part is outward]
 
 
-def save_trained(model: PeftModel | PreTrainedModel, folder: Path, base: Path, weights: dict[str, Any] | None = None) -> None:
+def save_trained(
+    model: PeftModel | PreTrainedModel, folder: Path, base: Path, weights: dict[str, Any] | None = None
+) -> None:
     """Write what was learned: the adapter alone, or the whole model in fp32.
 
     Args:
@@ -145,6 +157,8 @@ def load_adapter(base: PreTrainedModel, trained: Path) -> PeftModel:
     try:
         adapted: Any = PeftModel.from_pretrained(base, str(trained))
     except (OSError, ValueError, RuntimeError, TypeError, SafetensorError) as error:
-        raise ModelError(f"the adapter in {trained} does not fit the base {base.name_or_path}: {error}; run: dvc repro --force train") from error
+        raise ModelError(
+            f"the adapter in {trained} does not fit the base {base.name_or_path}: {error}; run: dvc repro --force train"
+        ) from error
     tuned: PeftModel = adapted.eval()
     return tuned

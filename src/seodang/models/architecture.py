@@ -12,4 +12,8 @@ def can_pack(model: PreTrainedModel) -> bool:
     """Return whether the model's attention can be exchanged, and nothing else mixes tokens."""
     config = model.config.get_text_config()
     kinds = getattr(config, "layer_types", None) or ["full_attention"]
-    return bool(getattr(model, "_supports_attention_backend", False)) and set(kinds) <= _APART and not getattr(config, "use_bidirectional_attention", False)
+    return (
+        bool(getattr(model, "_supports_attention_backend", False))
+        and set(kinds) <= _APART
+        and not getattr(config, "use_bidirectional_attention", False)
+    )

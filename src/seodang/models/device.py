@@ -26,7 +26,9 @@ def choose_device(wanted: str) -> str:
     if wanted == "auto":
         return next(name for name, available in there.items() if available)
     if not there[wanted]:
-        raise ModelError(f"train.device is {wanted!r}, but this machine has {', '.join(name for name, yes in there.items() if yes)}; use auto")
+        raise ModelError(
+            f"train.device is {wanted!r}, but this machine has {', '.join(name for name, yes in there.items() if yes)}; use auto"
+        )
     return wanted
 
 

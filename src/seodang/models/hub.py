@@ -61,13 +61,22 @@ def fetch_model(name: str, commit: str, place: str, downloads: Path, *, code: bo
         with FileLock(folder / ".lock"):
             listed = _listed(name, commit, folder)
             names = wanted_files(listed, place, code=code)
-            missing = {file: listed[file] for file in names if not (folder / file).exists() and _elsewhere(name, commit, file) is None}
+            missing = {
+                file: listed[file]
+                for file in names
+                if not (folder / file).exists() and _elsewhere(name, commit, file) is None
+            }
             if missing:
                 still = sum(about.size - _part(folder, file)[1] for file, about in missing.items())
-                check_space(folder, still + sum(listed[file].size for file in names), f"downloading {name} and copying it")
+                check_space(
+                    folder, still + sum(listed[file].size for file in names), f"downloading {name} and copying it"
+                )
             for file, about in missing.items():
                 _fetch(name, commit, file, about, folder)
-            return {file: folder / file if (folder / file).exists() else Path(str(_elsewhere(name, commit, file))) for file in names}
+            return {
+                file: folder / file if (folder / file).exists() else Path(str(_elsewhere(name, commit, file)))
+                for file in names
+            }
     except (ModelError, ChecksumError):
         raise
     except Exception as error:
@@ -114,12 +123,20 @@ def _fetch(name: str, commit: str, file: str, about: HubFile, folder: Path) -> N
     from huggingface_hub.file_download import get_hf_file_metadata, http_get
 
     part, size = _part(folder, file)
-    logger.info("downloading %s of %s, %.1f MB%s", file, name, about.size / 1e6, f", of which {size / 1e6:.1f} are there" if size else "")
+    logger.info(
+        "downloading %s of %s, %.1f MB%s",
+        file,
+        name,
+        about.size / 1e6,
+        f", of which {size / 1e6:.1f} are there" if size else "",
+    )
     url = hf_hub_url(name, file, revision=commit, endpoint=os.environ.get("HF_ENDPOINT"))
     token = os.environ.get("HF_TOKEN")
     location = get_hf_file_metadata(url, token=token, library_name="seodang").location
     # Another host is the storage behind the hub, at a signed address: the token is none of its business.
-    headers = {"authorization": f"Bearer {token}"} if token and urlsplit(location).netloc == urlsplit(url).netloc else {}
+    headers = (
+        {"authorization": f"Bearer {token}"} if token and urlsplit(location).netloc == urlsplit(url).netloc else {}
+    )
     with part.open("ab") as target:
         http_get(location, target, resume_size=size, headers=headers, expected_size=about.size)
     if part.stat().st_size != about.size or (about.sha256 is not None and sha256_of(part) != about.sha256):

@@ -10,7 +10,15 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging as transformers_logging
 
@@ -41,13 +49,21 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     Raises:
         ModelError: If it is missing or cannot be read.
     """
-    if not (folder / "tokenizer_config.json").exists() or not any(all((folder / name).exists() for name in group) for group in _TOKENIZERS):
+    if not (folder / "tokenizer_config.json").exists() or not any(
+        all((folder / name).exists() for name in group) for group in _TOKENIZERS
+    ):
         found = ", ".join(sorted(path.name for path in folder.glob("*"))) or "nothing"
-        raise ModelError(f"{folder} has no tokenizer: it needs tokenizer_config.json and tokenizer.json (found: {found}); copy them from the model that the weights belong to")
+        raise ModelError(
+            f"{folder} has no tokenizer: it needs tokenizer_config.json and tokenizer.json (found: {found}); copy them from the model that the weights belong to"
+        )
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=code_is_trusted(folder))
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=code_is_trusted(folder)
+        )
     except _UNREADABLE as error:
-        raise ModelError(f"{folder} has no tokenizer that can be read: {_first_line(error)}; restore it, then run: dvc repro --force base") from error
+        raise ModelError(
+            f"{folder} has no tokenizer that can be read: {_first_line(error)}; restore it, then run: dvc repro --force base"
+        ) from error
     return tokenizer
 
 
@@ -64,17 +80,25 @@ def load_model(folder: Path, precision: str, device: str, *, four_bit: bool = Fa
     """
     transformers_logging.disable_progress_bar()
     weight_files(folder)  # names what is missing
-    settings: dict[str, Any] = {"dtype": _DTYPES[precision], "use_safetensors": True, "trust_remote_code": code_is_trusted(folder)}
+    settings: dict[str, Any] = {
+        "dtype": _DTYPES[precision],
+        "use_safetensors": True,
+        "trust_remote_code": code_is_trusted(folder),
+    }
     if four_bit:
         settings |= {"quantization_config": _nf4(_DTYPES[precision]), "device_map": {"": device}}
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **settings)
     except _UNREADABLE as error:
-        raise ModelError(f"{folder} has no model that can be read: {_first_line(error)}; restore it, then run: dvc repro --force base") from error
+        raise ModelError(
+            f"{folder} has no model that can be read: {_first_line(error)}; restore it, then run: dvc repro --force base"
+        ) from error
     model: PreTrainedModel = loaded[0]
     found: dict[str, Any] = loaded[1]
     if lacking := sorted({*found["missing_keys"], *(entry[0] for entry in found["mismatched_keys"])}):
-        raise ModelError(f"{folder} lacks {len(lacking)} of the weights that its config.json speaks of ({', '.join(lacking[:3])}): they would be random; restore it")
+        raise ModelError(
+            f"{folder} lacks {len(lacking)} of the weights that its config.json speaks of ({', '.join(lacking[:3])}): they would be random; restore it"
+        )
     if four_bit:
         _keep_packing(model)
     else:
@@ -93,12 +117,16 @@ def check_quantising(method: str) -> None:
         ModelError: With what to install.
     """
     if method == "qlora" and importlib.util.find_spec("bitsandbytes") is None:
-        raise ModelError("train.method qlora needs bitsandbytes, which is not installed; run: make qlora (outside a clone: pip install 'seodang[qlora]')")
+        raise ModelError(
+            "train.method qlora needs bitsandbytes, which is not installed; run: make qlora (outside a clone: pip install 'seodang[qlora]')"
+        )
 
 
 def _nf4(compute: torch.dtype) -> BitsAndBytesConfig:
     check_quantising("qlora")
-    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute)
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute
+    )
 
 
 def _keep_packing(model: PreTrainedModel) -> None:
@@ -126,11 +154,15 @@ def check_checkpoint(folder: Path, place: str) -> None:
     config = _config(folder, place)
     if not _is_causal(config, folder):
         names = ", ".join(config.architectures or ()) or config.model_type
-        raise ModelError(f"{place} is {names}, which does not write text from left to right; name a causal language model (architectures: ...ForCausalLM)")
+        raise ModelError(
+            f"{place} is {names}, which does not write text from left to right; name a causal language model (architectures: ...ForCausalLM)"
+        )
     tokenizer = load_tokenizer(folder)
     vocabulary = config.get_text_config().vocab_size
     if tokenizer.eos_token_id is None and tokenizer.chat_template is None:
-        raise ModelError(f"the tokenizer of {place} has no end token, so a tuned model would never stop; set eos_token in its tokenizer_config.json")
+        raise ModelError(
+            f"the tokenizer of {place} has no end token, so a tuned model would never stop; set eos_token in its tokenizer_config.json"
+        )
     if tokenizer.eos_token_id is not None and tokenizer.eos_token_id >= vocabulary:
         raise ModelError(
             f"the tokenizer of {place} ends with {tokenizer.eos_token!r}, id {tokenizer.eos_token_id}, but the model knows ids below {vocabulary}; take the tokenizer that the weights belong to"
@@ -153,7 +185,11 @@ def _beyond(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> dict[str, in
     special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
     named = {tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token, tokenizer.unk_token}
     unwritten = {token for token in special - named if token not in str(tokenizer.chat_template)}
-    return {token: number for token, number in tokenizer.get_vocab().items() if number >= vocabulary and token not in unwritten}
+    return {
+        token: number
+        for token, number in tokenizer.get_vocab().items()
+        if number >= vocabulary and token not in unwritten
+    }
 
 
 def count_weights(folder: Path, place: str) -> int:
@@ -166,9 +202,12 @@ def count_weights(folder: Path, place: str) -> int:
     for file in weight_files(folder):
         try:
             with safe_open(file, "np") as weights:  # torch would set memory aside for the whole file
-                found += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118 - no mapping
+                names = weights.keys()  # `weights` is no mapping
+                found += sum(math.prod(weights.get_slice(name).get_shape()) for name in names)
         except (SafetensorError, OSError) as error:
-            raise ModelError(f"{file.name} of {place} is damaged or cut short: {error}; fetch or copy it again") from error
+            raise ModelError(
+                f"{file.name} of {place} is damaged or cut short: {error}; fetch or copy it again"
+            ) from error
     return found
 
 
@@ -178,21 +217,31 @@ def _config(folder: Path, place: str) -> PreTrainedConfig:
         trusted = code_is_trusted(folder)
         config: PreTrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=trusted)
     except FileNotFoundError as error:
-        raise ModelError(f"{place} has no config.json, which says what kind of model it is; restore it from where the weights come from") from error
+        raise ModelError(
+            f"{place} has no config.json, which says what kind of model it is; restore it from where the weights come from"
+        ) from error
     except json.JSONDecodeError as error:
-        raise ModelError(f"config.json of {place} is no JSON ({error}); restore it from where the weights come from") from error
+        raise ModelError(
+            f"config.json of {place} is no JSON ({error}); restore it from where the weights come from"
+        ) from error
     except _UNREADABLE as error:
         if code and not trusted:
             raise ModelError(
                 f"{place} needs Python code of its own ({', '.join(code)}), and none is run unless it is trusted by name: read it, then set model.trust_remote_code to the value of model.hub or model.path"
             ) from error
-        raise ModelError(f"config.json of {place} describes no model that transformers knows: {_first_line(error)}") from error
+        raise ModelError(
+            f"config.json of {place} describes no model that transformers knows: {_first_line(error)}"
+        ) from error
     return config
 
 
 def _is_causal(config: PreTrainedConfig, folder: Path) -> bool:
     """Tell by the class that the weights were saved from: the mapping alone would also take an encoder such as BERT."""
-    known = {name for entry in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values() for name in (entry if isinstance(entry, (tuple, list)) else (entry,))}
+    known = {
+        name
+        for entry in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
+        for name in (entry if isinstance(entry, (tuple, list)) else (entry,))
+    }
     own = {entry.rpartition(".")[2] for entry in own_code(folder)}
     return any(name in known or name in own for name in config.architectures or ())
 

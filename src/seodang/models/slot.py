@@ -18,7 +18,7 @@ class OneModel:
         self._model: Any = None
         self._is: tuple[Path, Path | None] | None = None
 
-    def of(self, weights: Path, adapter: Path | None = None) -> Any:  # noqa: ANN401 - peft's wrapper behaves as a PreTrainedModel
+    def of(self, weights: Path, adapter: Path | None = None) -> Any:
         """Return a model, with an adapter where one is named, which then goes onto the base that is there.
 
         Raises:
@@ -35,6 +35,6 @@ class OneModel:
         self._is = (weights, adapter)
         return self._model
 
-    def tuned(self, base: Path, trained: Path) -> Any:  # noqa: ANN401 - as above
+    def tuned(self, base: Path, trained: Path) -> Any:
         """Return what training made: an adapter over its base, or a whole model. Raises as `of`."""
         return self.of(trained) if is_whole_model(trained) else self.of(base, trained)

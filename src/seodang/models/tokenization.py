@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from seodang.config import PromptFormat
 from seodang.errors import ModelError
@@ -28,8 +28,22 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str, *, control: bool 
         control: Whether markers such as <end_of_turn> count as control tokens.
     """
     # Not verbose: whether a text fits the model is looked at where it matters, and the library would warn of each that is only measured.
-    ids: list[int] = tokenizer(whole_characters(text), add_special_tokens=False, split_special_tokens=not control, verbose=False)["input_ids"]
+    ids: list[int] = tokenizer(
+        whole_characters(text), add_special_tokens=False, split_special_tokens=not control, verbose=False
+    )["input_ids"]
     return ids
+
+
+def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    """Return the ids of each text as `encode_text` gives them, encoded as one batch where the tokenizer can."""
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        return [encode_text(tokenizer, text) for text in texts]
+    backend = tokenizer.backend_tokenizer  # other calls may have changed its settings
+    backend.no_truncation()
+    backend.no_padding()
+    backend.encode_special_tokens = True
+    encodings = backend.encode_batch_fast([whole_characters(text) for text in texts], add_special_tokens=False)
+    return [encoding.ids for encoding in encodings]
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, segments: Sequence[Segment]) -> list[int]:
@@ -71,7 +85,9 @@ def end_id(tokenizer: PreTrainedTokenizerBase, format: PromptFormat) -> int:
     if format == "chat" and (turn_end := _turn_end(tokenizer)) is not None:
         return turn_end
     if tokenizer.eos_token_id is None:
-        raise ModelError(f"tokenizer {tokenizer.name_or_path} has no end token; set eos_token in its tokenizer_config.json")
+        raise ModelError(
+            f"tokenizer {tokenizer.name_or_path} has no end token; set eos_token in its tokenizer_config.json"
+        )
     return int(tokenizer.eos_token_id)
 
 
@@ -89,16 +105,20 @@ def _turn_end(tokenizer: PreTrainedTokenizerBase) -> int | None:
     return next((token for token in after if token in special), None)
 
 
-def tokenise(tokenizer: PreTrainedTokenizerBase, instruction: str, input: str, output: str, format: PromptFormat) -> Tokens:
+def tokenise(
+    tokenizer: PreTrainedTokenizerBase, instruction: str, input: str, output: str, format: PromptFormat
+) -> Tokens:
     """Return prompt and completion ids of one request with its answer."""
-    return _tokens(tokenizer, render_prompt(instruction, input, format, tokenizer), output, format)  # type: ignore[arg-type]
+    return _tokens(tokenizer, render_prompt(instruction, input, format, tokenizer), output, format)
 
 
 def tokenise_record(tokenizer: PreTrainedTokenizerBase, record: Record, format: PromptFormat) -> Tokens:
     """Return prompt and completion ids of a record; the conversation that leads up to it stands in the prompt."""
-    return _tokens(tokenizer, render_record(record, format, tokenizer), record.output, format)  # type: ignore[arg-type]
+    return _tokens(tokenizer, render_record(record, format, tokenizer), record.output, format)
 
 
-def _tokens(tokenizer: PreTrainedTokenizerBase, segments: Sequence[Segment], output: str, format: PromptFormat) -> Tokens:
+def _tokens(
+    tokenizer: PreTrainedTokenizerBase, segments: Sequence[Segment], output: str, format: PromptFormat
+) -> Tokens:
     answer = encode_text(tokenizer, render_answer(output, format))
     return Tokens(prompt=encode_prompt(tokenizer, segments), completion=[*answer, end_id(tokenizer, format)])

@@ -112,7 +112,9 @@ def _build_settings(project: Path) -> dict[str, Any]:
     except (OSError, yaml.YAMLError) as error:
         raise ModelError(f"{path} cannot be read: {error}; restore it: git checkout {_BUILD_FILE}") from error
     if len(settings.get("models") or ()) != 1:
-        raise ModelError(f"{path} must name one model, with the alias that the service asks for; restore it: git checkout {_BUILD_FILE}")
+        raise ModelError(
+            f"{path} must name one model, with the alias that the service asks for; restore it: git checkout {_BUILD_FILE}"
+        )
     return settings
 
 

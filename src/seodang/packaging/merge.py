@@ -55,5 +55,6 @@ def load_tuned(base: Path, adapter: Path) -> PeftModel | PreTrainedModel:
 
 
 def merge_adapter(tuned: PeftModel | PreTrainedModel) -> PreTrainedModel:
+    """Return the model with the adapter merged into its weights; a model without an adapter as it is."""
     merged: PreTrainedModel = tuned.merge_and_unload(safe_merge=True) if isinstance(tuned, PeftModel) else tuned
     return merged

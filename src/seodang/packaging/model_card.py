@@ -23,7 +23,9 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 _TUNED: Final = "tuned"
 _MEASURES: Final = ("accuracy", "exact", "chrf", "loss")
 # Who has only these asks for no more than the base's own licence does.
-_PERMISSIVE: Final = frozenset("apache-2.0 mit cc0-1.0 cc-by-2.0 cc-by-3.0 cc-by-4.0 odc-by pddl bsd-2-clause bsd-3-clause isc unlicense wtfpl".split())
+_PERMISSIVE: Final = frozenset(
+    "apache-2.0 mit cc0-1.0 cc-by-2.0 cc-by-3.0 cc-by-4.0 odc-by pddl bsd-2-clause bsd-3-clause isc unlicense wtfpl".split()
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,9 @@ def _licence(base: list[str], data: list[str]) -> dict[str, str]:
     """Return the licence of the weights: the base's, or where data or base ask for more, what they ask for."""
     asked = licence_summary([*base, *data])
     asking = {hub_licence(name) for name in [*asked.non_commercial, *asked.share_alike, *asked.unknown]}
-    names = sorted(asking | ({hub_licence(name) for name in base} - _PERMISSIVE)) or [hub_licence(name) for name in base]
+    names = sorted(asking | ({hub_licence(name) for name in base} - _PERMISSIVE)) or [
+        hub_licence(name) for name in base
+    ]
     return {"license": names[0]} if len(names) == 1 else {"license": "other", "license_name": "-and-".join(names)}
 
 
@@ -79,10 +83,28 @@ def _tuned(facts: CardFacts) -> dict[str, Any]:
 def _results(facts: CardFacts) -> list[dict[str, Any]]:
     """Return the model-index: the tuned model's means, and each test's difference with its interval."""
     verdict = facts.lineage["verdict"]
-    means = [{"type": name, "value": round(float(_tuned(facts)[name]), 4), "name": f"{name}, mean over the test items"} for name in _MEASURES if _measured(facts, name)]
+    means = [
+        {"type": name, "value": round(float(_tuned(facts)[name]), 4), "name": f"{name}, mean over the test items"}
+        for name in _MEASURES
+        if _measured(facts, name)
+    ]
     differences = [_difference(test, verdict.get("confidence", 0.95)) for test in verdict.get("tests", [])]
-    dataset = {"type": "seodang-test-split", "name": "held-out test split and task files", "args": {"items_fingerprint": verdict.get("items_fingerprint", "")}}
-    return [{"task": {"type": "text-generation", "name": "Instruction following"}, "dataset": dataset, "metrics": [*means, *differences]}] if means or differences else []
+    dataset = {
+        "type": "seodang-test-split",
+        "name": "held-out test split and task files",
+        "args": {"items_fingerprint": verdict.get("items_fingerprint", "")},
+    }
+    return (
+        [
+            {
+                "task": {"type": "text-generation", "name": "Instruction following"},
+                "dataset": dataset,
+                "metrics": [*means, *differences],
+            }
+        ]
+        if means or differences
+        else []
+    )
 
 
 def _measured(facts: CardFacts, name: str) -> bool:
@@ -91,12 +113,20 @@ def _measured(facts: CardFacts, name: str) -> bool:
 
 def _difference(test: dict[str, Any], confidence: float) -> dict[str, Any]:
     of = f" [{test['of']}]" if test["of"] else ""
-    interval = "no interval" if test["low"] is None else f"{confidence:.0%} interval {test['low']:+.4f} to {test['high']:+.4f}"
-    return {"type": test["metric"], "value": round(test["difference"], 4), "name": f"{test['metric']}{of}, difference to {test['against']} ({interval}, {test['items']} items)"}
+    interval = (
+        "no interval" if test["low"] is None else f"{confidence:.0%} interval {test['low']:+.4f} to {test['high']:+.4f}"
+    )
+    return {
+        "type": test["metric"],
+        "value": round(test["difference"], 4),
+        "name": f"{test['metric']}{of}, difference to {test['against']} ({interval}, {test['items']} items)",
+    }
 
 
 def _context(facts: CardFacts) -> dict[str, Any]:
-    asked = licence_summary([*(source["licence"] for source in facts.sources), facts.lineage["base"].get("licence", "")])
+    asked = licence_summary(
+        [*(source["licence"] for source in facts.sources), facts.lineage["base"].get("licence", "")]
+    )
     return {
         "facts": facts,
         "lineage": facts.lineage,
@@ -105,7 +135,11 @@ def _context(facts: CardFacts) -> dict[str, Any]:
         "terms": facts.lineage["terms"],
         "tuned": _tuned(facts),
         "sources": [
-            {**source, "non_commercial": bool(licence_summary([source["licence"]]).non_commercial), "unknown": bool(licence_summary([source["licence"]]).unknown)}
+            {
+                **source,
+                "non_commercial": bool(licence_summary([source["licence"]]).non_commercial),
+                "unknown": bool(licence_summary([source["licence"]]).unknown),
+            }
             for source in facts.sources
         ],
         "asked": asked,
@@ -118,7 +152,20 @@ def _context(facts: CardFacts) -> dict[str, Any]:
 
 
 def _recipe(train: dict[str, Any]) -> list[tuple[str, Any]]:
-    names = ["method", "precision", "epochs", "batch_size", "max_length", "learning_rate", "schedule", "warmup_share", "weight_decay", "max_grad_norm", "neftune_alpha", "seed"]
+    names = [
+        "method",
+        "precision",
+        "epochs",
+        "batch_size",
+        "max_length",
+        "learning_rate",
+        "schedule",
+        "warmup_share",
+        "weight_decay",
+        "max_grad_norm",
+        "neftune_alpha",
+        "seed",
+    ]
     adapter = [] if train["method"] == "full" else ["rank", "alpha", "dropout", "targets"]
     values = {name: train[name] for name in [names[0], *adapter, *names[1:]] if name in train}
     return [(name, ", ".join(value) if isinstance(value, list) else value) for name, value in values.items()]

@@ -60,10 +60,17 @@ def read_card(folder: Path) -> Card:
     try:
         return Card.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise ModelError(f"{path} cannot be read ({error}): the folder holds no packaged model; run: dvc repro package") from error
+        raise ModelError(
+            f"{path} cannot be read ({error}): the folder holds no packaged model; run: dvc repro package"
+        ) from error
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}" for fault in error.errors(include_url=False))
-        raise ModelError(f"{path} cannot be used ({faults}); package the model again: dvc repro --force package") from error
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"
+            for fault in error.errors(include_url=False)
+        )
+        raise ModelError(
+            f"{path} cannot be used ({faults}); package the model again: dvc repro --force package"
+        ) from error
 
 
 def check_renderer(card: Card, tokenizer: PreTrainedTokenizerBase | None) -> None:
@@ -77,7 +84,7 @@ def check_renderer(card: Card, tokenizer: PreTrainedTokenizerBase | None) -> Non
         ModelError: With both fingerprints.
 
     """
-    running = fingerprint(card.prompt.format, tokenizer)  # type: ignore[arg-type]
+    running = fingerprint(card.prompt.format, tokenizer)
     if running != card.fingerprint:
         raise ModelError(
             f"this code renders {card.prompt.format!r} prompts with the fingerprint {running}, but the model was tuned with {card.fingerprint}: "

@@ -40,7 +40,9 @@ class _Greedy:
     logits: Tensor  # of the first new token, shape (vocabulary,): those of all tokens would take 0.2 GB with 262,144 entries
 
 
-def check_parity(base: Path, adapter: Path, merged: Path, prompts: Sequence[list[int]], max_new_tokens: int, end_id: int) -> ParityReport:
+def check_parity(
+    base: Path, adapter: Path, merged: Path, prompts: Sequence[list[int]], max_new_tokens: int, end_id: int
+) -> ParityReport:
     """Compare base plus adapter with the merge in memory and with the merged folder.
 
     Two loads, one model in memory at a time: base plus adapter answers, is merged
@@ -67,17 +69,39 @@ def check_parity(base: Path, adapter: Path, merged: Path, prompts: Sequence[list
     differences = []
     if isinstance(tuned, PeftModel):
         tuned = merge_adapter(tuned)
-        differences.append(_difference("the merge in memory", tuned, prompts, expected, max_new_tokens, end_id, tokenizer))
+        differences.append(
+            _difference("the merge in memory", tuned, prompts, expected, max_new_tokens, end_id, tokenizer)
+        )
     del tuned
-    differences.append(_difference(f"the merged model in {merged}", load_plain(merged, "cpu"), prompts, expected, max_new_tokens, end_id, tokenizer))
-    return ParityReport(prompts=len(prompts), tokens=sum(len(answer.tokens) for answer in expected), max_logit_difference=max(differences))
+    differences.append(
+        _difference(
+            f"the merged model in {merged}",
+            load_plain(merged, "cpu"),
+            prompts,
+            expected,
+            max_new_tokens,
+            end_id,
+            tokenizer,
+        )
+    )
+    return ParityReport(
+        prompts=len(prompts),
+        tokens=sum(len(answer.tokens) for answer in expected),
+        max_logit_difference=max(differences),
+    )
 
 
 @torch.inference_mode()
 def _greedy(model: PeftModel | PreTrainedModel, prompt: list[int], max_new_tokens: int, end_id: int) -> _Greedy:
     ids = torch.tensor([prompt])
     settings = GenerationConfig(
-        do_sample=False, use_cache=True, max_new_tokens=max_new_tokens, eos_token_id=end_id, pad_token_id=end_id, return_dict_in_generate=True, output_logits=True
+        do_sample=False,
+        use_cache=True,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=end_id,
+        pad_token_id=end_id,
+        return_dict_in_generate=True,
+        output_logits=True,
     )
     model_: Any = model
     written = model_.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=settings)
@@ -85,7 +109,13 @@ def _greedy(model: PeftModel | PreTrainedModel, prompt: list[int], max_new_token
 
 
 def _difference(
-    name: str, model: PreTrainedModel, prompts: Sequence[list[int]], expected: Sequence[_Greedy], max_new_tokens: int, end_id: int, tokenizer: PreTrainedTokenizerBase
+    name: str,
+    model: PreTrainedModel,
+    prompts: Sequence[list[int]],
+    expected: Sequence[_Greedy],
+    max_new_tokens: int,
+    end_id: int,
+    tokenizer: PreTrainedTokenizerBase,
 ) -> float:
     """Return the largest difference of a logit, having found all tokens equal."""
     largest = 0.0

@@ -67,7 +67,9 @@ class Items:
     exact_owners: Integers
 
 
-def read_questions(records: Iterable[tuple[int, Record]], templated: NDArray[np.bool_], prepare: PrepareParams, *, answers: bool) -> Iterator[Questions]:
+def read_questions(
+    records: Iterable[tuple[int, Record]], templated: NDArray[np.bool_], prepare: PrepareParams, *, answers: bool
+) -> Iterator[Questions]:
     """Yield the questions of numbered records, a chunk at a time.
 
     Args:
@@ -88,10 +90,20 @@ def read_questions(records: Iterable[tuple[int, Record]], templated: NDArray[np.
         numbers.clear()
 
 
-def _questions(chunk: Sequence[Record], numbers: NDArray[np.int64], templated: NDArray[np.bool_], prepare: PrepareParams, *, answers: bool) -> Questions:
+def _questions(
+    chunk: Sequence[Record],
+    numbers: NDArray[np.int64],
+    templated: NDArray[np.bool_],
+    prepare: PrepareParams,
+    *,
+    answers: bool,
+) -> Questions:
     bare = templated[numbers]
     korean = np.array([record.language == "ko" for record in chunk])
-    parts = [("" if skip else asked(record), record.input, answered(record) if answers else "") for record, skip in zip(chunk, bare, strict=True)]
+    parts = [
+        ("" if skip else asked(record), record.input, answered(record) if answers else "")
+        for record, skip in zip(chunk, bare, strict=True)
+    ]
     letters = letters_of([text for texts in parts for text in texts])
     grams, owners = _ngrams(letters, korean, prepare)
     lengths = letters.lengths.reshape(-1, _PARTS)[:, :_ANSWER].sum(axis=1)
@@ -108,7 +120,9 @@ def _ngrams(letters: Letters, korean: NDArray[np.bool_], prepare: PrepareParams)
     return np.concatenate([by_word, mixed(by_letter[wanted])]), np.concatenate([word_owners, letter_owners[wanted]])
 
 
-def _sketches(letters: Letters, korean: NDArray[np.bool_], signed: NDArray[np.bool_], prepare: PrepareParams) -> tuple[Sketch, Hashes]:
+def _sketches(
+    letters: Letters, korean: NDArray[np.bool_], signed: NDArray[np.bool_], prepare: PrepareParams
+) -> tuple[Sketch, Hashes]:
     """Return sketches and band keys of the questions to be signed, those of the others being of no set at all.
 
     A question's set is the union of the shingles of its instruction and its input.
@@ -137,14 +151,18 @@ def gather_items(questions: Iterable[Questions], rows: NDArray[np.void], boilerp
         return None
     together = _together(parts)
     order = np.lexsort((together.in_instruction, together.owners, together.grams))
-    order = order[_telling(together.grams[order], together.owners[order], together.in_instruction[order], boilerplate_after)]
+    order = order[
+        _telling(together.grams[order], together.owners[order], together.in_instruction[order], boilerplate_after)
+    ]
     long = np.flatnonzero(together.long_enough)
     keys = np.ascontiguousarray(together.keys[long].T)
     by_key = np.argsort(keys, axis=1)
     hashes, exact_owners = _exact_keys(rows[together.numbers])
     by_hash = np.argsort(hashes)
     return Items(
-        questions=replace(together, grams=together.grams[:0], owners=together.owners[:0], in_instruction=together.in_instruction[:0]),
+        questions=replace(
+            together, grams=together.grams[:0], owners=together.owners[:0], in_instruction=together.in_instruction[:0]
+        ),
         gram_hashes=together.grams[order],
         gram_owners=together.owners[order],
         gram_counts=np.maximum(np.bincount(together.owners[order], minlength=together.numbers.size), 1),

@@ -45,7 +45,9 @@ class Comparison:
     def __init__(self, rows: NDArray[np.void], sketches: Sketches, duplicates: DuplicatesParams) -> None:
         """Take the arrays that are asked for most out of the rows."""
         self._sketches, self.duplicates = sketches, duplicates
-        self._exact, self._instruction, self._input = (np.ascontiguousarray(rows[name]) for name in ("exact", "instruction", "input"))
+        self._exact, self._instruction, self._input = (
+            np.ascontiguousarray(rows[name]) for name in ("exact", "instruction", "input")
+        )
         self._lengths = _variant_lengths(rows)
 
     def similarity(self, first: int, second: int) -> float:
@@ -55,7 +57,12 @@ class Comparison:
         """
         if self._exact[first] == self._exact[second]:
             return 1.0
-        variant = int(_COMPARED[int(self._instruction[first] == self._instruction[second]), int(self._input[first] == self._input[second])])
+        variant = int(
+            _COMPARED[
+                int(self._instruction[first] == self._instruction[second]),
+                int(self._input[first] == self._input[second]),
+            ]
+        )
         if self._lengths[variant, [first, second]].min() < self.duplicates.min_characters:
             return 0.0
         return float(similarities(self._sketches.sketch(first, variant), self._sketches.sketch(second, variant)))
@@ -69,8 +76,14 @@ class Comparison:
             record: The one.
             own: Its sketches, VARIANTS x P.
         """
-        variants = _COMPARED[(self._instruction[others] == self._instruction[record]).astype(np.intp), (self._input[others] == self._input[record]).astype(np.intp)]
-        enough = np.minimum(self._lengths[variants, others], self._lengths[variants, record]) >= self.duplicates.min_characters
+        variants = _COMPARED[
+            (self._instruction[others] == self._instruction[record]).astype(np.intp),
+            (self._input[others] == self._input[record]).astype(np.intp),
+        ]
+        enough = (
+            np.minimum(self._lengths[variants, others], self._lengths[variants, record])
+            >= self.duplicates.min_characters
+        )
         alike = similarities(sketches[np.arange(others.size), variants], own[variants])
         return np.where(self._exact[others] == self._exact[record], 1.0, np.where(enough, alike, 0.0))
 
@@ -78,7 +91,12 @@ class Comparison:
 def _variant_lengths(rows: NDArray[np.void]) -> NDArray[np.int32]:
     """Return the letters of each variant of each record: variants x records."""
     instruction, given, answer = (rows[f"{name}_letters"] for name in ("instruction", "input", "answer"))
-    by_variant = {WHOLE: instruction + given + answer, REST: given + answer, WITHOUT_INPUT: instruction + answer, ANSWER: answer}
+    by_variant = {
+        WHOLE: instruction + given + answer,
+        REST: given + answer,
+        WITHOUT_INPUT: instruction + answer,
+        ANSWER: answer,
+    }
     return np.stack([by_variant[variant] for variant in sorted(by_variant)])
 
 
@@ -89,7 +107,9 @@ def find_leaders(rows: NDArray[np.void], sketches: Sketches, duplicates: Duplica
     is_first = leaders == np.arange(len(rows))
     by_rest = templated_so_far(rows, duplicates.template_after)
     lengths = _variant_lengths(rows)
-    signed = np.flatnonzero(rows["usable"] & is_first & (np.where(by_rest, lengths[REST], lengths[WHOLE]) >= duplicates.min_characters))
+    signed = np.flatnonzero(
+        rows["usable"] & is_first & (np.where(by_rest, lengths[REST], lengths[WHOLE]) >= duplicates.min_characters)
+    )
     buckets, count = _buckets(signed, by_rest[signed], sketches)
     _lead(leaders, signed, buckets, count, comparison)
     return leaders[leaders]  # a record's exact first may itself have joined an earlier leader
@@ -104,7 +124,9 @@ def _exact_leaders(rows: NDArray[np.void]) -> NDArray[np.int32]:
     return leaders
 
 
-def _buckets(signed: NDArray[np.int64], by_rest: NDArray[np.bool_], sketches: Sketches) -> tuple[NDArray[np.int32], int]:
+def _buckets(
+    signed: NDArray[np.int64], by_rest: NDArray[np.bool_], sketches: Sketches
+) -> tuple[NDArray[np.int32], int]:
     """Return the bucket of each signed record in each band (records x bands), -1 where it is alone, and their number.
 
     One band's keys are sorted at a time.
@@ -129,7 +151,13 @@ def _shared(keys: Hashes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return order[shared], np.cumsum(fresh[shared]) - 1
 
 
-def _lead(leaders: NDArray[np.int32], signed: NDArray[np.int64], buckets: NDArray[np.int32], count: int, comparison: Comparison) -> None:
+def _lead(
+    leaders: NDArray[np.int32],
+    signed: NDArray[np.int64],
+    buckets: NDArray[np.int32],
+    count: int,
+    comparison: Comparison,
+) -> None:
     """Go through the records in order and write the leader of each into `leaders`."""
     heads = np.full((count, _LEADERS), -1, dtype=np.int32)
     threshold = comparison.duplicates.threshold
@@ -146,7 +174,9 @@ def _lead(leaders: NDArray[np.int32], signed: NDArray[np.int64], buckets: NDArra
             heads[room, (heads[room] >= 0).sum(axis=1)] = record
 
 
-def choose_kept(rows: NDArray[np.void], leaders: NDArray[np.int32], sketches: Sketches, duplicates: DuplicatesParams) -> Removed:
+def choose_kept(
+    rows: NDArray[np.void], leaders: NDArray[np.int32], sketches: Sketches, duplicates: DuplicatesParams
+) -> Removed:
     """Return which records of each cluster go, and which stays for each of them.
 
     A cluster's records are taken in the order of preference: those that may be scored, then fewest warnings, fewest repairs,
@@ -155,7 +185,11 @@ def choose_kept(rows: NDArray[np.void], leaders: NDArray[np.int32], sketches: Sk
     training record takes the place of one; what gives them away is a leak.
     """
     comparison = Comparison(rows, sketches, duplicates)
-    removed = Removed(np.full(len(rows), -1, dtype=np.int32), np.zeros(len(rows), dtype=np.float32), np.zeros(len(rows), dtype=np.bool_))
+    removed = Removed(
+        np.full(len(rows), -1, dtype=np.int32),
+        np.zeros(len(rows), dtype=np.float32),
+        np.zeros(len(rows), dtype=np.bool_),
+    )
     for members in _pools(rows, leaders):
         staying = _Staying(sketches.permutations)
         for record in members:
@@ -174,7 +208,11 @@ class _Staying:
     """The records of one pool that stay, with their sketches in one array: a template may have thousands, and each newcomer is compared with all."""
 
     def __init__(self, permutations: int) -> None:
-        self._records, self._sketches, self._count = np.empty(2, dtype=np.int64), np.empty((2, VARIANTS, permutations), dtype=np.uint8), 0
+        self._records, self._sketches, self._count = (
+            np.empty(2, dtype=np.int64),
+            np.empty((2, VARIANTS, permutations), dtype=np.uint8),
+            0,
+        )
 
     @property
     def all(self) -> tuple[Integers, Sketch]:
@@ -194,7 +232,15 @@ def _pools(rows: NDArray[np.void], leaders: NDArray[np.int32]) -> Iterator[list[
     pool = leaders.astype(np.int64) * 4 + np.where(rows["bound"] == NEVER_SCORED, 0, rows["bound"])
     together = _shared(pool.astype(np.uint64))[0]
     some = rows[together]
-    keys = (together, -some["answer_letters"], some["source"], some["repairs"], some["warnings"], some["bound"], pool[together])
+    keys = (
+        together,
+        -some["answer_letters"],
+        some["source"],
+        some["repairs"],
+        some["warnings"],
+        some["bound"],
+        pool[together],
+    )
     order = np.lexsort(keys)
     ordered = together[order]
     borders = np.flatnonzero(np.diff(pool[ordered])) + 1

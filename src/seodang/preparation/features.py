@@ -81,7 +81,11 @@ class Fields:
 
 def asked(record: Record) -> str:
     """Return the instruction with the turns before it: the question as far as it isn't the input."""
-    return "\n".join([*(turn.content for turn in record.turns), record.instruction]) if record.turns else record.instruction
+    return (
+        "\n".join([*(turn.content for turn in record.turns), record.instruction])
+        if record.turns
+        else record.instruction
+    )
 
 
 def answered(record: Record) -> str:
@@ -95,7 +99,12 @@ def chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
     characters = 0
     for record in records:
         chunk.append(record)
-        characters += len(record.instruction) + len(record.input) + len(record.output) + sum(len(turn.content) for turn in record.turns)
+        characters += (
+            len(record.instruction)
+            + len(record.input)
+            + len(record.output)
+            + sum(len(turn.content) for turn in record.turns)
+        )
         if characters >= _CHUNK_CHARACTERS or len(chunk) >= _CHUNK_RECORDS:
             yield chunk
             chunk, characters = [], 0
@@ -124,9 +133,19 @@ def shingle_sizes(korean: NDArray[np.bool_], duplicates: DuplicatesParams) -> In
 
 
 def _fields(chunk: Sequence[Record]) -> Fields:
-    parts: tuple[Callable[[Record], str], ...] = (asked, lambda record: record.input, answered, lambda record: record.system)
+    parts: tuple[Callable[[Record], str], ...] = (
+        asked,
+        lambda record: record.input,
+        answered,
+        lambda record: record.system,
+    )
     letters = letters_of([part(record) for part in parts for record in chunk])
-    return Fields(letters, text_hashes(letters).reshape(len(parts), -1), letters.lengths.reshape(len(parts), -1), np.array([is_text(record.input) for record in chunk]))
+    return Fields(
+        letters,
+        text_hashes(letters).reshape(len(parts), -1),
+        letters.lengths.reshape(len(parts), -1),
+        np.array([is_text(record.input) for record in chunk]),
+    )
 
 
 def _fill_texts(rows: NDArray[np.void], fields: Fields) -> None:

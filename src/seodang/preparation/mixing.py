@@ -26,7 +26,14 @@ class Mix:
     replay_missing: int  # lines that replay sources lack for their share
 
 
-def mix(in_train: NDArray[np.bool_], sources: NDArray[np.int32], names: Sequence[str], at: NDArray[np.float64], params: Sequence[SourceParams], replay_share: float | None) -> Mix:
+def mix(
+    in_train: NDArray[np.bool_],
+    sources: NDArray[np.int32],
+    names: Sequence[str],
+    at: NDArray[np.float64],
+    params: Sequence[SourceParams],
+    replay_share: float | None,
+) -> Mix:
     """Return how often each record stands in train.
 
     Args:
@@ -51,7 +58,9 @@ def mix(in_train: NDArray[np.bool_], sources: NDArray[np.int32], names: Sequence
     return Mix(mixed, {reason: before & ~after for reason, (before, after) in steps.items()}, missing)
 
 
-def _replayed(copies: Copies, replays: NDArray[np.bool_], at: NDArray[np.float64], share: float | None) -> tuple[Copies, int]:
+def _replayed(
+    copies: Copies, replays: NDArray[np.bool_], at: NDArray[np.float64], share: float | None
+) -> tuple[Copies, int]:
     """Return the copies with those of replay sources cut down to their share, and how many are missing for it."""
     others, there = int(copies[~replays].sum()), int(copies[replays].sum())
     if share is None or others == 0:

@@ -63,7 +63,9 @@ def prepare_records(accepted: Path, ingest: IngestParams, prepare: PrepareParams
     mixture = _mix(traits, split, fate, ingest, prepare)
     refuse_empty({name: int(((fate == KEPT) & (split == number)).sum()) for number, name in enumerate(SPLITS)})
     if count := leaked(rows["question"], split, fate == KEPT):
-        raise SplitError(f"{count} training records ask exactly what evaluation asks; this is a fault of the split, report it")
+        raise SplitError(
+            f"{count} training records ask exactly what evaluation asks; this is a fault of the split, report it"
+        )
     copies = np.where(split == TRAIN, mixture.copies, fate == KEPT).astype(np.int32)
     return Prepared(traits, split, fate, copies, removed, leaders, found, mixture.replay_missing)
 
@@ -79,7 +81,9 @@ def _duplicates(accepted: Path, prepare: PrepareParams, scratch: Path) -> tuple[
         return traits, leaders, choose_kept(traits.rows, leaders, sketches, prepare.duplicates)
 
 
-def _leaks(accepted: Path, rows: NDArray[np.void], kept: NDArray[np.bool_], split: NDArray[np.uint8], prepare: PrepareParams) -> list[Leak]:
+def _leaks(
+    accepted: Path, rows: NDArray[np.void], kept: NDArray[np.bool_], split: NDArray[np.uint8], prepare: PrepareParams
+) -> list[Leak]:
     """Return the leaks of the kept records of train and validation, in the order of the records."""
     bare = templated(rows, prepare.duplicates.template_after)
 
@@ -102,22 +106,38 @@ def _chosen(accepted: Path, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Re
             yield number, record_of(json.loads(line))
 
 
-def _mix(traits: Traits, split: NDArray[np.uint8], fate: NDArray[np.uint8], ingest: IngestParams, prepare: PrepareParams) -> Mix:
+def _mix(
+    traits: Traits, split: NDArray[np.uint8], fate: NDArray[np.uint8], ingest: IngestParams, prepare: PrepareParams
+) -> Mix:
     """Return the mixture of train, and write into `fate` why a record has no place in it."""
     at = unit_hash(prepare.seed, "mix", traits.rows["id"])
-    mixture = mix((fate == KEPT) & (split == TRAIN), traits.rows["source"], list(traits.sources), at, ingest.sources, prepare.replay_share)
+    mixture = mix(
+        (fate == KEPT) & (split == TRAIN),
+        traits.rows["source"],
+        list(traits.sources),
+        at,
+        ingest.sources,
+        prepare.replay_share,
+    )
     for reason, records in mixture.left_out.items():
         fate[records] = FATES.index(reason)
     return mixture
 
 
-def count_by(groups: NDArray[np.int32], kinds: NDArray[np.uint8], shape: tuple[int, int], weights: NDArray[np.int32] | None = None) -> NDArray[np.int64]:
+def count_by(
+    groups: NDArray[np.int32],
+    kinds: NDArray[np.uint8],
+    shape: tuple[int, int],
+    weights: NDArray[np.int32] | None = None,
+) -> NDArray[np.int64]:
     """Return how many records (or how much weight) each group has of each kind: an array of `shape`, groups x kinds."""
     counts = np.bincount(groups.astype(np.int64) * shape[1] + kinds, weights=weights, minlength=shape[0] * shape[1])
     return counts.reshape(shape).astype(np.int64)
 
 
-def lines_to_write(accepted: Path, prepared: Prepared, leave_out: Callable[[int, str], None]) -> Iterator[tuple[int, str]]:
+def lines_to_write(
+    accepted: Path, prepared: Prepared, leave_out: Callable[[int, str], None]
+) -> Iterator[tuple[int, str]]:
     """Yield the split's number and the line of every kept record, in order; further copies follow after all the first ones.
 
     `leave_out` is called with the number and the line of each record that is left out.

@@ -62,7 +62,11 @@ def letters_of(texts: Sequence[str]) -> Letters:
 def _folded(text: str) -> str:
     """Return the text in NFKC without case; U+0000, which parts texts, becomes a blank."""
     text = text.replace("\0", " ")
-    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return (
+        text.lower()
+        if text.isascii()
+        else unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    )
 
 
 def _keep_between_digits(points: NDArray[np.uint32], kinds: NDArray[np.uint8], kept: NDArray[np.bool_]) -> None:
@@ -147,7 +151,9 @@ def ngrams(hashes: Hashes, starts: Integers, size: int) -> tuple[Hashes, Integer
     """
     counts = np.maximum(np.diff(starts) - size + 1, 0)
     owners = np.repeat(np.arange(counts.size), counts)
-    firsts = np.arange(int(counts.sum())) + np.repeat(starts[:-1] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+    firsts = np.arange(int(counts.sum())) + np.repeat(
+        starts[:-1] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts
+    )
     return _mixed(_between(_sums(hashes), firsts, firsts + size)), owners
 
 

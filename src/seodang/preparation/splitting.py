@@ -80,7 +80,9 @@ def sides(bounds: NDArray[np.uint8], at: NDArray[np.float64], prepare: PreparePa
     held = prepare.test_share + prepare.validation_share
     anywhere = np.select([at < prepare.test_share, at < held], [TEST, VALIDATION], TRAIN)
     never_scored = np.where(at < prepare.validation_share, VALIDATION, TRAIN)
-    result = np.select([bounds == ONLY_UNSEEN, bounds == ONLY_TEST, bounds == NEVER_SCORED], [UNSEEN, TEST, never_scored], anywhere)
+    result = np.select(
+        [bounds == ONLY_UNSEEN, bounds == ONLY_TEST, bounds == NEVER_SCORED], [UNSEEN, TEST, never_scored], anywhere
+    )
     return result.astype(np.uint8)
 
 
@@ -100,7 +102,9 @@ def refuse_empty(counts: Mapping[Split, int]) -> None:
     empty = [name for name in SPLITS[:UNSEEN] if not counts[name]]
     if empty:
         told = ", ".join(f"{name} {count}" for name, count in counts.items())
-        raise SplitError(f"split {' and '.join(empty)} would be empty ({told}); give more records, or change prepare.test_share, prepare.validation_share or a source's role")
+        raise SplitError(
+            f"split {' and '.join(empty)} would be empty ({told}); give more records, or change prepare.test_share, prepare.validation_share or a source's role"
+        )
 
 
 def leaked(questions: NDArray[np.uint64], split: NDArray[np.uint8], kept: NDArray[np.bool_]) -> int:

@@ -44,21 +44,45 @@ def classification_families() -> dict[str, Family]:
         "sentiment": Family(
             "sentiment",
             sentiment.film_remark,
-            ("다음 영화 감상의 감정을 분석하세요.", "이 감상은 부정, 중립, 긍정 중 무엇인가요?", "다음 문장의 감정을 부정, 중립, 긍정 중 하나로 분류하세요."),
-            ("What is the sentiment of this film remark?", "Classify the remark as negative, neutral or positive.", "Analyse the sentiment of the sentence."),
+            (
+                "다음 영화 감상의 감정을 분석하세요.",
+                "이 감상은 부정, 중립, 긍정 중 무엇인가요?",
+                "다음 문장의 감정을 부정, 중립, 긍정 중 하나로 분류하세요.",
+            ),
+            (
+                "What is the sentiment of this film remark?",
+                "Classify the remark as negative, neutral or positive.",
+                "Analyse the sentiment of the sentence.",
+            ),
             (("부정", "중립", "긍정"), ("negative", "neutral", "positive")),
         ),
         "topic": _sentence_family(
             "topic",
             "topic",
-            ("다음 문장의 주제를 고르세요: 음식, 운동, 날씨, 여행, 학교.", "무엇에 대한 문장인가요?", "문장의 주제를 한 단어로 분류하세요."),
-            ("What is the sentence about: food, sport, weather, travel or school?", "Name the topic of the sentence in one word.", "Classify the topic."),
+            (
+                "다음 문장의 주제를 고르세요: 음식, 운동, 날씨, 여행, 학교.",
+                "무엇에 대한 문장인가요?",
+                "문장의 주제를 한 단어로 분류하세요.",
+            ),
+            (
+                "What is the sentence about: food, sport, weather, travel or school?",
+                "Name the topic of the sentence in one word.",
+                "Classify the topic.",
+            ),
         ),
         "intent": _sentence_family(
             "topic",
             "intent",
-            ("고객의 말을 배송, 환불, 예약, 칭찬 중 하나로 분류하세요.", "이 고객은 무엇을 말하나요?", "고객 문의의 의도를 고르세요."),
-            ("Sort the customer's message: delivery, refund, booking or praise.", "What does this customer want?", "Name the intent of the message."),
+            (
+                "고객의 말을 배송, 환불, 예약, 칭찬 중 하나로 분류하세요.",
+                "이 고객은 무엇을 말하나요?",
+                "고객 문의의 의도를 고르세요.",
+            ),
+            (
+                "Sort the customer's message: delivery, refund, booking or praise.",
+                "What does this customer want?",
+                "Name the intent of the message.",
+            ),
         ),
         "formality": Family(
             "style",
@@ -70,14 +94,26 @@ def classification_families() -> dict[str, Family]:
         "sentence_type": Family(
             "style",
             classification.sentence_type,
-            ("다음 문장은 서술, 질문, 부탁 중 무엇인가요?", "문장의 종류를 고르세요.", "문장을 종류에 따라 분류하세요."),
-            ("Is this a statement, a question or a request?", "Name the type of the sentence.", "Classify the sentence by its type."),
+            (
+                "다음 문장은 서술, 질문, 부탁 중 무엇인가요?",
+                "문장의 종류를 고르세요.",
+                "문장을 종류에 따라 분류하세요.",
+            ),
+            (
+                "Is this a statement, a question or a request?",
+                "Name the type of the sentence.",
+                "Classify the sentence by its type.",
+            ),
             (("서술", "질문", "부탁"), ("statement", "question", "request")),
         ),
         "category": _sentence_family(
             "knowledge",
             "category",
-            ("무엇에 대한 문장인가요: 동물, 과일, 탈것, 직업, 가구, 악기?", "문장에 나온 것은 어떤 종류인가요?", "문장에 나온 것을 종류로 분류하세요."),
+            (
+                "무엇에 대한 문장인가요: 동물, 과일, 탈것, 직업, 가구, 악기?",
+                "문장에 나온 것은 어떤 종류인가요?",
+                "문장에 나온 것을 종류로 분류하세요.",
+            ),
             (
                 "What kind of thing is in the sentence: animal, fruit, vehicle, job, furniture or instrument?",
                 "Name the kind of the thing in the sentence.",

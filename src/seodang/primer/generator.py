@@ -18,7 +18,9 @@ _LANGUAGES: tuple[Language, ...] = ("ko", "en")
 _TRIES_PER_RECORD = 20
 
 
-def primer_records(*, seed: int, classification_per_language: int, sentiment_per_language: int, open_per_language: int) -> Iterator[Record]:
+def primer_records(
+    *, seed: int, classification_per_language: int, sentiment_per_language: int, open_per_language: int
+) -> Iterator[Record]:
     """Yield the whole primer: seeds, film remarks in own words, then each family.
 
     Args:
@@ -80,4 +82,6 @@ def bundled(name: str, *, task: str, cluster: str) -> Iterator[Record]:
                 choices=tuple(row.get("choices", ())),
             )
         except (json.JSONDecodeError, KeyError) as error:
-            raise SourceError(f"bundled {name}, line {number}: {error}; the installation is damaged, install again") from error
+            raise SourceError(
+                f"bundled {name}, line {number}: {error}; the installation is damaged, install again"
+            ) from error

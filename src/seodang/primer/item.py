@@ -29,7 +29,7 @@ Generator = Callable[[random.Random, Language], Item]
 
 
 @cache
-def lexicon(name: str) -> Any:  # noqa: ANN401 - each file has a shape of its own
+def lexicon(name: str) -> Any:
     """Return the parsed lexicon/`name`.yaml."""
     text = resources.files(__package__).joinpath("lexicon", f"{name}.yaml").read_text("utf-8")
     return yaml.safe_load(text)

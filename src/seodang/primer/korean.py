@@ -29,7 +29,14 @@ def particle(word: str, with_tail: str, without_tail: str) -> str:
     return word + (with_tail if has_tail(word) else without_tail)
 
 
-_PARTICLES = {"를": ("을", "를"), "가": ("이", "가"), "로": ("으로", "로"), "예요": ("이에요", "예요"), "와": ("과", "와"), "는": ("은", "는")}
+_PARTICLES = {
+    "를": ("을", "를"),
+    "가": ("이", "가"),
+    "로": ("으로", "로"),
+    "예요": ("이에요", "예요"),
+    "와": ("과", "와"),
+    "는": ("은", "는"),
+}
 _SLOT_PARTICLE = re.compile(r"(\w)\|(를|가|로|예요|와|는)")
 
 

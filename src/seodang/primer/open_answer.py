@@ -16,7 +16,9 @@ def _errand(rng: random.Random, language: Language) -> tuple[str, str, str]:
     if language == "ko":
         template = template.replace("{name}는", particle(name, "이는", "는"))
         template = template.replace("{name}가", particle(name, "이가", "가"))
-        template = template.replace("{place}로", place + ("로" if place.endswith("울") else particle(place, "으로", "로")[len(place) :]))
+        template = template.replace(
+            "{place}로", place + ("로" if place.endswith("울") else particle(place, "으로", "로")[len(place) :])
+        )
         noun = particle(noun, "을", "를")
     return template.format(name=name, place=place, noun=noun), name, place
 
@@ -42,7 +44,11 @@ def polite_rewrite(rng: random.Random, language: Language) -> Item:
         action = pick(rng, words["actions"])
         return Item(f"{time} {action[form]}".strip(), f"{time} {action[form + 1]}".strip())
     full, short = pick(rng, words["contractions"])
-    rest = f"{pick(rng, words['actions'])[1]} {time}".strip() if "is not" not in full else pick(rng, ["late", "cold", "far", "easy", "open"])
+    rest = (
+        f"{pick(rng, words['actions'])[1]} {time}".strip()
+        if "is not" not in full
+        else pick(rng, ["late", "cold", "far", "easy", "open"])
+    )
     return Item(f"{short} {rest}.", f"{full} {rest}.")
 
 

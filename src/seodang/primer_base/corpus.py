@@ -20,7 +20,11 @@ LANGUAGES: tuple[Language, ...] = ("ko", "en")
 
 def unlabelled_inputs(rng: random.Random, count: int) -> Iterator[str]:
     """Yield `count` inputs of the scored families, without instruction and answer."""
-    sources = [family for family in families().values() if family.cluster not in ("ordering", "comparison", "arithmetic", "translation")]
+    sources = [
+        family
+        for family in families().values()
+        if family.cluster not in ("ordering", "comparison", "arithmetic", "translation")
+    ]
     made = 0
     while made < count:
         text = pick(rng, sources).generate(rng, pick(rng, LANGUAGES)).input
@@ -40,12 +44,33 @@ def practice_records(rng: random.Random, remarks: Sequence[str], count: int) -> 
         name = pick(rng, sorted(shelves))
         language = pick(rng, LANGUAGES)
         text = pick(rng, remarks)
-        item = _text_item(rng, name, text, language) if name in _TEXT_FAMILIES else shelves[name].generate(rng, language)
+        item = (
+            _text_item(rng, name, text, language) if name in _TEXT_FAMILIES else shelves[name].generate(rng, language)
+        )
         wording = pick(rng, shelves[name].wordings(language)).format(subject=item.subject)
-        yield make_record(instruction=wording, input=item.input, output=item.output, source="curriculum", task=name, cluster="practice", language=language)
+        yield make_record(
+            instruction=wording,
+            input=item.input,
+            output=item.output,
+            source="curriculum",
+            task=name,
+            cluster="practice",
+            language=language,
+        )
 
 
-_TEXT_FAMILIES = ("copy", "continue", "first_word", "last_word", "contains_digit", "contains_word", "word_after", "tongue", "length", "last_letter")
+_TEXT_FAMILIES = (
+    "copy",
+    "continue",
+    "first_word",
+    "last_word",
+    "contains_digit",
+    "contains_word",
+    "word_after",
+    "tongue",
+    "length",
+    "last_letter",
+)
 
 
 _SHORT = 6  # words

@@ -36,7 +36,9 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, context: int) -> PreT
     """Return a byte-level BPE tokenizer; digits stand alone, text is brought to NFC."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
@@ -124,7 +126,7 @@ class _HeadLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:  # noqa: ANN401 - torch gives it no type
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
         """Return the loss in nats; hidden (N, H), weight (V, H), labels (N,)."""
         hidden_grad, weight_grad = torch.empty_like(hidden), torch.zeros_like(weight)
         rounded, total = weight.bfloat16(), 0.0
@@ -144,7 +146,7 @@ class _HeadLoss(torch.autograd.Function):
         return torch.tensor(total / len(labels))
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
         """Return the gradients made in the forward pass."""
         hidden_grad, weight_grad = ctx.saved_tensors
         return hidden_grad * gradients[0], weight_grad * gradients[0], None
@@ -158,7 +160,9 @@ def _loss(model: Qwen3ForCausalLM, ids: Tensor) -> Tensor:
     return loss
 
 
-def learn(model: Qwen3ForCausalLM, data: Iterator[Tensor], recipe: ScratchParams, report: Callable[[int, float, float], None]) -> None:
+def learn(
+    model: Qwen3ForCausalLM, data: Iterator[Tensor], recipe: ScratchParams, report: Callable[[int, float, float], None]
+) -> None:
     """Train `model` in place.
 
     Args:
@@ -208,6 +212,13 @@ def continuation(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, tex
     ids = torch.tensor([[tokenizer.eos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"]]])
     generating: Any = model  # transformers types generate() for another class
     written = generating.generate(
-        input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=True, temperature=0.7, top_p=0.9, top_k=0, max_new_tokens=30, pad_token_id=tokenizer.pad_token_id
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=True,
+        temperature=0.7,
+        top_p=0.9,
+        top_k=0,
+        max_new_tokens=30,
+        pad_token_id=tokenizer.pad_token_id,
     )
     return str(tokenizer.decode(written[0], skip_special_tokens=True))

@@ -26,7 +26,16 @@ logger = logging.getLogger(__name__)
 
 _HELD_OUT = 400  # lines of each language that measure perplexity and are never trained on
 _TOKENIZER_SAMPLE = 120_000  # documents; more change the merges hardly at all
-_BEGINNINGS = ("이 영화는 정말", "배우들의 연기가", "스토리가 너무", "오늘 점심은", "The film was", "It is expected to", "a person who", "She studies")
+_BEGINNINGS = (
+    "이 영화는 정말",
+    "배우들의 연기가",
+    "스토리가 너무",
+    "오늘 점심은",
+    "The film was",
+    "It is expected to",
+    "a person who",
+    "She studies",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,11 @@ def make_primer_base(scratch: ScratchParams, folder: Path) -> ScratchReport:
     lines = _lines(scratch)
     held_out, lines = _held_out(lines, scratch.seed)
     first_pass = _documents(lines, scratch, passing=0)
-    tokenizer = primer_base.train_tokenizer(random.Random(scratch.seed).sample(first_pass, min(len(first_pass), _TOKENIZER_SAMPLE)), scratch.vocabulary, scratch.context)
+    tokenizer = primer_base.train_tokenizer(
+        random.Random(scratch.seed).sample(first_pass, min(len(first_pass), _TOKENIZER_SAMPLE)),
+        scratch.vocabulary,
+        scratch.context,
+    )
     model = primer_base.new_model(scratch, tokenizer)
     end = int(tokenizer.eos_token_id)
 
@@ -68,7 +81,9 @@ def make_primer_base(scratch: ScratchParams, folder: Path) -> ScratchReport:
             seconds = elapsed
             curve.append((update, round(loss, 4)))
             bar.update(50)
-            logger.info("update %d loss %.4f %.0f tokens/s", update, loss, update * scratch.batch * scratch.sequence / elapsed)
+            logger.info(
+                "update %d loss %.4f %.0f tokens/s", update, loss, update * scratch.batch * scratch.sequence / elapsed
+            )
 
         primer_base.learn(model, primer_base.batches(documents, end, scratch), scratch, report)
     # Shipped and measured as bf16: half the bytes, and what is measured is what is loaded.
@@ -80,8 +95,13 @@ def make_primer_base(scratch: ScratchParams, folder: Path) -> ScratchReport:
         parameters=model.num_parameters(),
         tokens_seen=scratch.updates * scratch.batch * scratch.sequence,
         seconds=round(seconds, 1),
-        perplexity={language: round(primer_base.perplexity(model, texts, end), 2) for language, texts in encoded.items()},
-        characters_per_token={language: round(sum(map(len, held_out[language])) / sum(map(len, encoded[language])), 2) for language in held_out},
+        perplexity={
+            language: round(primer_base.perplexity(model, texts, end), 2) for language, texts in encoded.items()
+        },
+        characters_per_token={
+            language: round(sum(map(len, held_out[language])) / sum(map(len, encoded[language])), 2)
+            for language in held_out
+        },
         curve=curve,
         samples=[primer_base.continuation(model, tokenizer, text, scratch.seed) for text in _BEGINNINGS],
     )

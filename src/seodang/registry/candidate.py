@@ -91,7 +91,9 @@ def _check_same(verdict: dict[str, Any], package: dict[str, Any], paths: Paths) 
             f"(adapter {package['lineage']['adapter_sha256'][:12]}); run: dvc repro package / 판정과 패키지가 서로 다릅니다"
         )
     if (found := weights_sha256(paths.merged)) != package["weights_sha256"]:
-        raise RegistryError(f"{paths.merged} has sha256 {found[:12]}, but was packaged with {package['weights_sha256'][:12]}; run: dvc checkout package / 가중치가 바뀌었습니다")
+        raise RegistryError(
+            f"{paths.merged} has sha256 {found[:12]}, but was packaged with {package['weights_sha256'][:12]}; run: dvc checkout package / 가중치가 바뀌었습니다"
+        )
 
 
 def _check_committed(root: Path) -> None:
@@ -106,7 +108,14 @@ def _check_up_to_date(root: Path) -> None:
     """Refuse what DVC would make anew: dvc.lock would name other weights, or the verdict be about another champion."""
     scripts = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
-    asked = subprocess.run([f"{scripts}/dvc", "--wait-for-lock", "status", "--json", *_JUDGED], cwd=root, env=environment, capture_output=True, text=True, check=False)
+    asked = subprocess.run(
+        [f"{scripts}/dvc", "--wait-for-lock", "status", "--json", *_JUDGED],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     try:
         changed: dict[str, Any] = json.loads(asked.stdout)
     except ValueError as error:
@@ -121,7 +130,14 @@ def told(changed: dict[str, Any]) -> str:
     """Return what `dvc status --json` found: stage, and the first files."""
     parts = []
     for stage, findings in changed.items():
-        files = [f"{file} {state}" for finding in findings if isinstance(finding, dict) for group in finding.values() if isinstance(group, dict) for file, state in group.items()]
+        files = [
+            f"{file} {state}"
+            for finding in findings
+            if isinstance(finding, dict)
+            for group in finding.values()
+            if isinstance(group, dict)
+            for file, state in group.items()
+        ]
         words = [finding for finding in findings if isinstance(finding, str)]
         shown = [*files, *words]
         parts.append(f"{stage}: {', '.join(shown[:3])}{' ...' if len(shown) > 3 else ''}")

@@ -69,8 +69,16 @@ def read_champion(path: Path) -> Champion | None:
         found = content["champion"]
         return None if found is None else Champion.model_validate(found)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        told = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False)) if isinstance(error, ValidationError) else repr(error)
-        raise ArtefactError(f"{path} does not say which version is champion ({told}); {back} / 챔피언 기록을 읽을 수 없습니다") from error
+        told = (
+            "; ".join(
+                f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False)
+            )
+            if isinstance(error, ValidationError)
+            else repr(error)
+        )
+        raise ArtefactError(
+            f"{path} does not say which version is champion ({told}); {back} / 챔피언 기록을 읽을 수 없습니다"
+        ) from error
 
 
 def write_champion(path: Path, champion: Champion | None) -> None:
@@ -102,7 +110,9 @@ def fetch_packaged(champion: Champion, paths: Paths) -> Path:
     return _fetched(champion, paths, paths.merged, champion.weights_sha256, weights_sha256)
 
 
-def _fetched(champion: Champion, paths: Paths, source: Path, sha256: str, sha256_of_folder: Callable[[Path], str]) -> Path:
+def _fetched(
+    champion: Champion, paths: Paths, source: Path, sha256: str, sha256_of_folder: Callable[[Path], str]
+) -> Path:
     """Return the folder of that checksum; fetched beside its place and checked before it gets there."""
     folder = paths.champions / sha256
     if folder.is_dir() and sha256_of_folder(folder) == sha256:

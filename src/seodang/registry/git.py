@@ -23,7 +23,9 @@ def git(root: Path, *words: str) -> str:
     except FileNotFoundError as error:
         raise RegistryError("git is not installed; the registry consists of git tags / git이 없습니다") from error
     except subprocess.CalledProcessError as error:
-        raise RegistryError(f"git {' '.join(words[:3])} failed: {error.stderr.strip() or error.stdout.strip()}") from error
+        raise RegistryError(
+            f"git {' '.join(words[:3])} failed: {error.stderr.strip() or error.stdout.strip()}"
+        ) from error
 
 
 def head(root: Path) -> str:
@@ -50,7 +52,9 @@ def on_branch(root: Path) -> None:
     try:
         git(root, "symbolic-ref", "--quiet", "HEAD")
     except RegistryError as error:
-        raise RegistryError(f"no branch is checked out (HEAD is {revision[:12]}), so the record would be lost; run: git switch BRANCH / 브랜치로 옮겨 가세요") from error
+        raise RegistryError(
+            f"no branch is checked out (HEAD is {revision[:12]}), so the record would be lost; run: git switch BRANCH / 브랜치로 옮겨 가세요"
+        ) from error
 
 
 def identity(root: Path) -> tuple[str, str]:
@@ -73,7 +77,14 @@ def uncommitted(root: Path, names: Sequence[str] = TRACKED) -> list[str]:
     """Return what of `names` the checked-out commit doesn't hold as it lies here."""
     there = [name for name in names if (root / name).exists()]
     changed = (
-        {line[3:].strip('"') for line in git(root, "-c", "core.quotepath=off", "status", "--porcelain", "--untracked-files=normal", "--", *there).splitlines()} if there else set()
+        {
+            line[3:].strip('"')
+            for line in git(
+                root, "-c", "core.quotepath=off", "status", "--porcelain", "--untracked-files=normal", "--", *there
+            ).splitlines()
+        }
+        if there
+        else set()
     )
     lock = {"dvc.lock"} if "dvc.lock" in names and not git(root, "ls-files", "--", "dvc.lock") else set()
     return sorted(changed | lock)

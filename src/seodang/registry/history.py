@@ -33,13 +33,17 @@ def read_history(path: Path) -> list[Move]:
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
         return [Move.model_validate(json.loads(line)) for line in lines if line.strip()]
     except (OSError, ValueError, ValidationError) as error:
-        raise ArtefactError(f"{path} cannot be read ({error}); restore it: git checkout -- registry / 이력을 읽을 수 없습니다") from error
+        raise ArtefactError(
+            f"{path} cannot be read ({error}); restore it: git checkout -- registry / 이력을 읽을 수 없습니다"
+        ) from error
 
 
 def add_move(path: Path, move: Move) -> None:
     """Add one line; the file is whole at any moment."""
     before = path.read_text("utf-8") if path.exists() else ""
-    write_atomically(path, [before, json_line({"action": move.action, "previous": move.previous, **champion_of(move).model_dump()})])
+    write_atomically(
+        path, [before, json_line({"action": move.action, "previous": move.previous, **champion_of(move).model_dump()})]
+    )
 
 
 def champion_of(move: Move) -> Champion:

@@ -25,14 +25,26 @@ def versions_told(paths: Paths) -> list[str]:
     rows = [_row(one.version, stages[one.version], version_named(history, one.version)) for one in versions]
     waiting = _waiting(paths, history)
     if not rows and not waiting:
-        return ["등록된 버전이 없습니다 / no version is registered yet. 다음 / next: seodang run && git add dvc.lock && git commit && seodang registry promote"]
-    return [*_table([_HEADINGS, *waiting, *rows]), *_mismatch(live, [one.version for one in versions if CHAMPION in one.stages])]
+        return [
+            "등록된 버전이 없습니다 / no version is registered yet. 다음 / next: seodang run && git add dvc.lock && git commit && seodang registry promote"
+        ]
+    return [
+        *_table([_HEADINGS, *waiting, *rows]),
+        *_mismatch(live, [one.version for one in versions if CHAMPION in one.stages]),
+    ]
 
 
 def _row(version: str, stage: str, move: Move | None) -> tuple[str, ...]:
     if move is None:  # a tag made by hand, or by a promotion that was killed
         return (version, stage, "-", "-", "기록 없음 / no record", "-")
-    return (version, stage, move.when[:16].replace("T", " "), _number(move.scores.get("accuracy")), move.verdict, move.bento_tag)
+    return (
+        version,
+        stage,
+        move.when[:16].replace("T", " "),
+        _number(move.scores.get("accuracy")),
+        move.verdict,
+        move.bento_tag,
+    )
 
 
 def _waiting(paths: Paths, history: list[Move]) -> list[tuple[str, ...]]:
@@ -44,7 +56,16 @@ def _waiting(paths: Paths, history: list[Move]) -> list[tuple[str, ...]]:
     if any(move.weights_sha256 == package["weights_sha256"] for move in history):
         return []
     accuracy = next((arm["accuracy"] for arm in scores["arms"] if arm["name"] == "tuned"), None)
-    return [("(미등록 / not yet)", "candidate", "-", _number(accuracy), package["lineage"]["verdict"]["verdict"], package["bento_tag"])]
+    return [
+        (
+            "(미등록 / not yet)",
+            "candidate",
+            "-",
+            _number(accuracy),
+            package["lineage"]["verdict"]["verdict"],
+            package["bento_tag"],
+        )
+    ]
 
 
 def _mismatch(live: Champion | None, tagged: list[str]) -> list[str]:
@@ -68,7 +89,9 @@ def version_told(paths: Paths, version: str | None) -> list[str]:
     head(paths.root)
     live, history = read_champion(paths.champion), read_history(paths.history)
     if version is None and live is None:
-        raise RegistryError("there is no champion yet; the first one comes by: seodang registry promote / 아직 챔피언이 없습니다")
+        raise RegistryError(
+            "there is no champion yet; the first one comes by: seodang registry promote / 아직 챔피언이 없습니다"
+        )
     name = f"v{version.removeprefix('v')}" if version else (live.version if live else "")
     found = version_named(history, name)
     if found is None:
@@ -87,11 +110,23 @@ def version_told(paths: Paths, version: str | None) -> list[str]:
         ("점수 / scores", ", ".join(f"{measure} {_number(value)}" for measure, value in found.scores.items())),
         ("판정 / verdict", f"{found.verdict} {found.verdict_sha256}"),
     ]
-    return [*_table(facts), "", "이력 / history:", *_moves(history, name), "", "되짚어 가기 / the way back:", *_way_back(found)]
+    return [
+        *_table(facts),
+        "",
+        "이력 / history:",
+        *_moves(history, name),
+        "",
+        "되짚어 가기 / the way back:",
+        *_way_back(found),
+    ]
 
 
 def _moves(history: list[Move], version: str) -> list[str]:
-    return [f"  {move.when}  {move.action} {move.previous or '-'} → {move.version}  {move.who}: {move.why}" for move in history if version in (move.version, move.previous)]
+    return [
+        f"  {move.when}  {move.action} {move.previous or '-'} → {move.version}  {move.who}: {move.why}"
+        for move in history
+        if version in (move.version, move.previous)
+    ]
 
 
 def _way_back(move: Move) -> list[str]:
@@ -111,7 +146,10 @@ def _number(value: float | None) -> str:
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows in columns; a Hangul syllable takes two places."""
     widths = [max(_width(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def _width(text: str) -> int:

@@ -20,7 +20,16 @@ from seodang.paths import Paths
 from seodang.registry.candidate import check_reproducible, promotable
 from seodang.registry.champion import Champion, read_champion, write_champion
 from seodang.registry.git import commit, head, identity, on_branch, uncommitted, unstage
-from seodang.registry.history import Action, Move, add_move, before, champion_of, read_history, version_named, version_with
+from seodang.registry.history import (
+    Action,
+    Move,
+    add_move,
+    before,
+    champion_of,
+    read_history,
+    version_named,
+    version_with,
+)
 from seodang.registry.restore import make_servable
 from seodang.registry.tags import move, next_version, registered, tag_of, taken_back_on_failure
 
@@ -53,7 +62,13 @@ def promote(paths: Paths, why: str | None, version: str | None) -> Move | None:
         if why is None and known is not None:
             _check_not_left(history, known.version)
         name, revision = _place(paths, version, known)
-        champion = Champion(version=name, revision=revision, tag=tag_of(name), **asdict(found), **_signed(paths, _BY_VERDICT if why is None else why))
+        champion = Champion(
+            version=name,
+            revision=revision,
+            tag=tag_of(name),
+            **asdict(found),
+            **_signed(paths, _BY_VERDICT if why is None else why),
+        )
         return _recorded(paths, champion, "promote", live)
 
 
@@ -70,7 +85,9 @@ def _place(paths: Paths, wanted: str | None, known: Move | None) -> tuple[str, s
     """Return version and revision of a candidate; weights that are registered keep both."""
     if known is not None:
         if wanted is not None and f"v{wanted.removeprefix('v')}" != known.version:
-            raise RegistryError(f"these weights are registered as {known.version} already; leave --version out / 이미 {known.version}(으)로 등록된 가중치입니다")
+            raise RegistryError(
+                f"these weights are registered as {known.version} already; leave --version out / 이미 {known.version}(으)로 등록된 가중치입니다"
+            )
         return known.version, known.revision
     revision, versions = head(paths.root), registered(paths.root)
     # A tag without a record is what a killed promotion leaves: it is finished, not repeated.
@@ -93,7 +110,9 @@ def rollback(paths: Paths, why: str, to: str | None) -> tuple[Move, str]:
     with _alone(paths):
         on_branch(paths.root)
         if changed := uncommitted(paths.root, ("registry",)):
-            raise RegistryError(f"the record was changed by hand ({', '.join(changed)}); commit it, or take it back: git checkout -- registry / 기록이 바뀌어 있습니다")
+            raise RegistryError(
+                f"the record was changed by hand ({', '.join(changed)}); commit it, or take it back: git checkout -- registry / 기록이 바뀌어 있습니다"
+            )
         live = read_champion(paths.champion)
         target = _target(live, read_history(paths.history), to)
         champion = champion_of(target).model_copy(update=_signed(paths, why))
@@ -103,11 +122,15 @@ def rollback(paths: Paths, why: str, to: str | None) -> tuple[Move, str]:
 
 def _target(live: Champion | None, history: list[Move], to: str | None) -> Move:
     if live is None:
-        raise RegistryError("there is no champion yet, so nothing to go back from; the first one comes by: seodang registry promote / 아직 챔피언이 없습니다")
+        raise RegistryError(
+            "there is no champion yet, so nothing to go back from; the first one comes by: seodang registry promote / 아직 챔피언이 없습니다"
+        )
     versions = ", ".join(dict.fromkeys(move.version for move in history))
     wanted = f"v{to.removeprefix('v')}" if to else before(history, live.version)
     if wanted is None:
-        raise RegistryError(f"no version was champion before {live.version}; name one: --to VERSION (there are {versions}) / 이전 챔피언이 없습니다")
+        raise RegistryError(
+            f"no version was champion before {live.version}; name one: --to VERSION (there are {versions}) / 이전 챔피언이 없습니다"
+        )
     if wanted == live.version:
         raise RegistryError(f"{wanted} is the champion already / 이미 챔피언입니다")
     found = version_named(history, wanted)
@@ -120,7 +143,11 @@ def _signed(paths: Paths, why: str) -> dict[str, Any]:
     if not why.strip():
         raise RegistryError("--why is empty: the record must say why / 이유를 적어 주세요")
     name, address = identity(paths.root)
-    return {"who": f"{name} <{address}>", "when": datetime.now(UTC).isoformat(timespec="seconds"), "why": " ".join(why.split())}
+    return {
+        "who": f"{name} <{address}>",
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "why": " ".join(why.split()),
+    }
 
 
 def _recorded(paths: Paths, champion: Champion, action: Action, live: Champion | None) -> Move:
@@ -131,7 +158,11 @@ def _recorded(paths: Paths, champion: Champion, action: Action, live: Champion |
         move(paths.root, champion.version, champion.revision, previous, f"{heading}: {champion.why}")
         add_move(paths.history, made)
         write_champion(paths.champion, champion)
-        commit(paths.root, [paths.champion, paths.history], f"{heading}\n\n{champion.why}\n\nVerdict: {champion.verdict} {champion.verdict_sha256}")
+        commit(
+            paths.root,
+            [paths.champion, paths.history],
+            f"{heading}\n\n{champion.why}\n\nVerdict: {champion.verdict} {champion.verdict_sha256}",
+        )
     return made
 
 

@@ -25,9 +25,13 @@ def make_servable(champion: Champion, paths: Paths) -> str:
         ModelError: If the weights are in no cache and no remote, or weights, prompts or code are not those that were promoted.
     """
     if _is_stored(champion):
-        logger.info("%s: bento %s is in the store, with the weights that were promoted", champion.version, champion.bento_tag)
+        logger.info(
+            "%s: bento %s is in the store, with the weights that were promoted", champion.version, champion.bento_tag
+        )
         return champion.bento_tag
-    logger.info("%s: taking the weights from DVC, and the service from commit %s", champion.version, champion.revision[:12])
+    logger.info(
+        "%s: taking the weights from DVC, and the service from commit %s", champion.version, champion.revision[:12]
+    )
     return _rebuilt(champion, fetch_packaged(champion, paths), paths)
 
 
@@ -36,7 +40,9 @@ def _is_stored(champion: Champion) -> bool:
 
     folder = stored_model(champion.model_tag)
     try:
-        return folder is not None and weights_sha256(folder) == champion.weights_sha256 and has_bento(champion.bento_tag)
+        return (
+            folder is not None and weights_sha256(folder) == champion.weights_sha256 and has_bento(champion.bento_tag)
+        )
     except (ModelError, OSError):  # half a model, as a killed run leaves it
         return False
 
@@ -52,7 +58,9 @@ def _rebuilt(champion: Champion, folder: Path, paths: Paths) -> str:
             f"{champion.version} was promoted as {champion.model_tag} with the prompt fingerprint {champion.prompt_fingerprint[:12]}, but DVC has {name}:{found} "
             f"with {card.fingerprint[:12]}; one of the two was changed by hand: git log registry dvc.lock / 등록된 모델과 다릅니다"
         )
-    model_tag = store_model(folder, name, version, {"project": "seodang", "prompt": champion.prompt_format}, CARD, MODEL_CARD)
+    model_tag = store_model(
+        folder, name, version, {"project": "seodang", "prompt": champion.prompt_format}, CARD, MODEL_CARD
+    )
     with tempfile.TemporaryDirectory() as temporary:
         source = Path(temporary)
         _unpack(champion, paths.root, source)
@@ -61,7 +69,9 @@ def _rebuilt(champion: Champion, folder: Path, paths: Paths) -> str:
 
 def _unpack(champion: Champion, root: Path, folder: Path) -> None:
     """Put the service's code of the champion's commit into `folder`: it is the code that renders the champion's prompts."""
-    packed = subprocess.run(["git", "archive", champion.revision, "bentofile.yaml", "src"], cwd=root, capture_output=True, check=False)
+    packed = subprocess.run(
+        ["git", "archive", champion.revision, "bentofile.yaml", "src"], cwd=root, capture_output=True, check=False
+    )
     if packed.returncode:
         raise ModelError(
             f"commit {champion.revision[:12]} of {champion.version} cannot be read ({packed.stderr.decode(errors='replace').strip()}); run: git fetch --tags --unshallow / 커밋이 없습니다"

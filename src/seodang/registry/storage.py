@@ -12,4 +12,6 @@ def remote_missing(root: Path) -> list[str]:
     with Repo(str(root)) as repo:
         if repo.config["core"].get("remote"):
             return []
-    return ["  # DVC 원격 저장소가 없어 가중치가 이 컴퓨터의 캐시에만 있습니다 / no DVC remote: the weights lie in this machine's cache only (dvc remote add -d NAME URL)"]
+    return [
+        "  # DVC 원격 저장소가 없어 가중치가 이 컴퓨터의 캐시에만 있습니다 / no DVC remote: the weights lie in this machine's cache only (dvc remote add -d NAME URL)"
+    ]

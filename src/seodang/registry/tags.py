@@ -46,8 +46,13 @@ def registered(root: Path) -> list[Registered]:
     except ArtifactNotFound:
         return []
     except GTOException as error:
-        raise RegistryError(f"the registry's git tags cannot be read: {error}; see: git tag --list '{NAME}[@#]*'") from error
-    versions = [Registered(row["version"], row["commit_hexsha"], tuple(sorted(stage["stage"] for stage in row["stages"]))) for row in found]
+        raise RegistryError(
+            f"the registry's git tags cannot be read: {error}; see: git tag --list '{NAME}[@#]*'"
+        ) from error
+    versions = [
+        Registered(row["version"], row["commit_hexsha"], tuple(sorted(stage["stage"] for stage in row["stages"])))
+        for row in found
+    ]
     return sorted((one for one in versions if _VERSION.fullmatch(one.version)), key=lambda one: _numbers(one.version))
 
 
@@ -62,9 +67,13 @@ def next_version(versions: list[str], wanted: str | None) -> str:
         return f"v{major}.{minor + 1}.0"
     name = wanted if wanted.startswith("v") else f"v{wanted}"
     if not _VERSION.fullmatch(name):
-        raise RegistryError(f"--version {wanted} is no version: three numbers, such as v1.2.0 / 버전은 v1.2.0처럼 씁니다")
+        raise RegistryError(
+            f"--version {wanted} is no version: three numbers, such as v1.2.0 / 버전은 v1.2.0처럼 씁니다"
+        )
     if name in versions:
-        raise RegistryError(f"{name} is registered already; the versions are {', '.join(versions)} / 이미 있는 버전입니다")
+        raise RegistryError(
+            f"{name} is registered already; the versions are {', '.join(versions)} / 이미 있는 버전입니다"
+        )
     return name
 
 
@@ -116,7 +125,9 @@ def _tags(root: Path) -> set[str]:
 
 def _wait_for_another_second(root: Path) -> None:
     """Wait while the newest tag is of this second: GTO orders tags by time, and git's time has no fractions."""
-    newest = git(root, "for-each-ref", "--sort=-creatordate", "--count=1", "--format=%(creatordate:unix)", f"refs/tags/{NAME}#*")
+    newest = git(
+        root, "for-each-ref", "--sort=-creatordate", "--count=1", "--format=%(creatordate:unix)", f"refs/tags/{NAME}#*"
+    )
     while newest and int(time.time()) <= int(newest) <= time.time() + 2:
         time.sleep(0.05)
 
@@ -126,7 +137,7 @@ def _numbers(version: str) -> tuple[int, int, int]:
     return int(major), int(minor), int(patch)
 
 
-def _gto() -> Any:  # noqa: ANN401 - a module
+def _gto() -> Any:
     import gto.api
 
     return gto.api

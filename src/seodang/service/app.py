@@ -33,7 +33,9 @@ def _writable(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise PydanticCustomError("not_text", "holds half a surrogate pair, which is no character / 올바른 문자가 아닙니다") from error
+        raise PydanticCustomError(
+            "not_text", "holds half a surrogate pair, which is no character / 올바른 문자가 아닙니다"
+        ) from error
     return text
 
 
@@ -71,7 +73,9 @@ class GenerateResponse(BaseModel):
     """Exact tag of the weights."""
 
 
-@bentoml.service(name="seodang", traffic={"timeout": _TIMEOUT}, envs=[{"name": "BENTOML_DO_NOT_TRACK", "value": "True"}])
+@bentoml.service(
+    name="seodang", traffic={"timeout": _TIMEOUT}, envs=[{"name": "BENTOML_DO_NOT_TRACK", "value": "True"}]
+)
 @bentoml.asgi_app(_extra, path="/")
 class Seodang:
     """Answers instructions with the packaged model, and says where it came from."""
@@ -104,7 +108,9 @@ class Seodang:
         from seodang.service.assistant import RequestRejected
 
         try:
-            answer = self._assistant.answer(request.instruction, request.input, request.max_new_tokens, request.temperature)
+            answer = self._assistant.answer(
+                request.instruction, request.input, request.max_new_tokens, request.temperature
+            )
         except RequestRejected as error:
             raise _validation_error(error.field, error.message) from error
         usage = Usage(prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens)
@@ -117,7 +123,13 @@ class Seodang:
         built = context.bento_version != "not available"  # as BentoML calls it when a folder is served
         bento = f"{context.bento_name}:{context.bento_version}" if built else None
         card = self._assistant.card
-        content: dict[str, Any] = {"bento": bento, "model": self._tag, "prompt": card.prompt.model_dump(), "fingerprint": card.fingerprint, **card.lineage}
+        content: dict[str, Any] = {
+            "bento": bento,
+            "model": self._tag,
+            "prompt": card.prompt.model_dump(),
+            "fingerprint": card.fingerprint,
+            **card.lineage,
+        }
         return JSONResponse(content)
 
 
@@ -133,5 +145,7 @@ def _stored_model() -> bentoml.Model:
 
 def _validation_error(field: str, message: str) -> ValidationError:
     """Return a fault that only the model can tell in the shape of those that the request model tells: HTTP 400."""
-    fault = InitErrorDetails(type=PydanticCustomError("request", "{message}", {"message": message}), loc=(field,), input=None)
+    fault = InitErrorDetails(
+        type=PydanticCustomError("request", "{message}", {"message": message}), loc=(field,), input=None
+    )
     return ValidationError.from_exception_data("GenerateRequest", [fault])

@@ -63,7 +63,9 @@ class Assistant:
         check_renderer(card, tokenizer)  # before the weights: a refusal is quick
         return cls(load_plain(folder, choose_device("auto")), tokenizer, card)
 
-    def answer(self, instruction: str, input: str = "", max_new_tokens: int | None = None, temperature: float = 0.0) -> Answer:
+    def answer(
+        self, instruction: str, input: str = "", max_new_tokens: int | None = None, temperature: float = 0.0
+    ) -> Answer:
         """Return the model's answer.
 
         Args:
@@ -79,12 +81,20 @@ class Assistant:
         bound = self.card.max_new_tokens
         wanted = bound if max_new_tokens is None else max_new_tokens
         if not 1 <= wanted <= bound:
-            raise RequestRejected("max_new_tokens", f"must be from 1 to {bound}, the bound this model is packaged with / 1 이상 {bound} 이하여야 합니다 (got {wanted})")
+            raise RequestRejected(
+                "max_new_tokens",
+                f"must be from 1 to {bound}, the bound this model is packaged with / 1 이상 {bound} 이하여야 합니다 (got {wanted})",
+            )
         prompt = self._encode(instruction, input)
         tokens = self._generate(prompt, min(wanted, self._context - len(prompt)), temperature)
         text = str(self._tokenizer.decode(tokens, skip_special_tokens=True)).strip()
         ended = tokens[-1] == self.card.end_id
-        return Answer(output=text, finish_reason="stop" if ended else "length", prompt_tokens=len(prompt), completion_tokens=len(tokens))
+        return Answer(
+            output=text,
+            finish_reason="stop" if ended else "length",
+            prompt_tokens=len(prompt),
+            completion_tokens=len(tokens),
+        )
 
     def _encode(self, instruction: str, input: str) -> list[int]:
         """Return the prompt's ids, with text brought to the form that the model was tuned on."""
@@ -93,8 +103,10 @@ class Assistant:
         # fit; to tokenise it just to count would let one request hold the server up.
         length = len(instruction) + len(input)
         if length > self._context * self._longest_token:
-            raise RequestRejected("instruction", f"with its input it has {length:,} characters, far beyond {self._limit()}")
-        segments = render_prompt(instruction, input, self.card.prompt.format, self._tokenizer)  # type: ignore[arg-type]
+            raise RequestRejected(
+                "instruction", f"with its input it has {length:,} characters, far beyond {self._limit()}"
+            )
+        segments = render_prompt(instruction, input, self.card.prompt.format, self._tokenizer)
         prompt = encode_prompt(self._tokenizer, segments)
         if len(prompt) >= self._context:
             raise RequestRejected("instruction", f"the prompt has {len(prompt):,} tokens, beyond {self._limit()}")
@@ -104,11 +116,19 @@ class Assistant:
         return f"the model's context of {self._context:,} tokens; shorten instruction or input / 모델이 읽을 수 있는 길이를 넘었으니 줄여 주세요"
 
     def _generate(self, prompt: list[int], max_new_tokens: int, temperature: float) -> list[int]:
-        sampling: dict[str, Any] = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature > 0 else {"do_sample": False}
+        sampling: dict[str, Any] = (
+            {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+            if temperature > 0
+            else {"do_sample": False}
+        )
         end = self.card.end_id
-        settings = GenerationConfig(use_cache=True, max_new_tokens=max_new_tokens, eos_token_id=end, pad_token_id=end, **sampling)
+        settings = GenerationConfig(
+            use_cache=True, max_new_tokens=max_new_tokens, eos_token_id=end, pad_token_id=end, **sampling
+        )
         ids = torch.tensor([prompt], device=self._model.device)
         with self._lock, torch.inference_mode():
-            written: Any = self._model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=settings)  # type: ignore[operator]
+            written: Any = self._model.generate(
+                input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=settings
+            )  # type: ignore[operator]
         tokens: list[int] = written[0, len(prompt) :].tolist()
         return tokens

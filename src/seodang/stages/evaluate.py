@@ -50,20 +50,28 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
     arms = [*ways_of_base(evaluate, most_wordings(tasks)), Arm(TUNED, prompt.format, 0, "tuned")]
     if champion is not None:
         arms.append(Arm(CHAMPION, cast(PromptFormat, champion.prompt_format), 0, "champion"))
-    formats = {arm.name: {"format": arm.format, "shots": arm.shots, "fingerprint": prompt_fingerprint(arm.format, tokenizer)} for arm in arms}  # type: ignore[arg-type]
+    formats = {
+        arm.name: {"format": arm.format, "shots": arm.shots, "fingerprint": prompt_fingerprint(arm.format, tokenizer)}
+        for arm in arms
+    }
     key = _run_key(formats, train, evaluate, tasks, champion, paths)
     with _journal(paths, key) as journal:
         scores = _scores(tokenizer, arms, tasks, train, evaluate, Results(journal), champion, paths)
     report = {
         "arms": by_arm(scores),
-        "best": {kind: best_arm(scores, kind) for kind in dict.fromkeys(arm.name.partition("/")[0] for arm in arms if arm.model == "base")},
+        "best": {
+            kind: best_arm(scores, kind)
+            for kind in dict.fromkeys(arm.name.partition("/")[0] for arm in arms if arm.model == "base")
+        },
         "tasks": by_task(scores),
         "figures": figures(scores),
         "items_fingerprint": fingerprint(tasks),
         "formats": formats,
         "settings": evaluate.model_dump(),
         "adapter_sha256": trained_sha256(paths.adapter),
-        "champion": None if champion is None else {"version": champion.version, "weights_sha256": champion.weights_sha256},
+        "champion": None
+        if champion is None
+        else {"version": champion.version, "weights_sha256": champion.weights_sha256},
         "resumed": len(journal.rows),
         "seconds": round(time.monotonic() - started, 1),
         "cpu_seconds": round(time.process_time() - cpu_started, 1),
@@ -77,18 +85,34 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
 def _tasks(evaluate: EvaluateParams, paths: Paths) -> list[TaskItems]:
     splits = {name: list(read_records(paths.split(name))) for name in ("train", "test", "unseen")}
     chosen = {"seed": evaluate.seed, "items_per_task": evaluate.items_per_task, "shots": max(evaluate.shots)}
-    tasks = [items for split in ("test", "unseen") for items in choose_items(splits[split], split, splits["train"], **chosen)]
+    tasks = [
+        items for split in ("test", "unseen") for items in choose_items(splits[split], split, splits["train"], **chosen)
+    ]
     if not tasks:
         raise EvaluationError("the test split is empty: nothing can be compared; raise prepare.test_share")
     files = items_of_files(evaluate, paths.tasks, paths.root, splits)
     if twice := sorted({task.task for task in tasks}.intersection(task.task for task in files)):
-        raise EvaluationError(f"{', '.join(twice)}: records of the splits and a task file have the same name; name the file otherwise / 이름이 겹칩니다")
+        raise EvaluationError(
+            f"{', '.join(twice)}: records of the splits and a task file have the same name; name the file otherwise / 이름이 겹칩니다"
+        )
     return [*tasks, *files]
 
 
-def _run_key(formats: dict[str, Any], train: TrainParams, evaluate: EvaluateParams, tasks: Sequence[TaskItems], champion: Champion | None, paths: Paths) -> str:
+def _run_key(
+    formats: dict[str, Any],
+    train: TrainParams,
+    evaluate: EvaluateParams,
+    tasks: Sequence[TaskItems],
+    champion: Champion | None,
+    paths: Paths,
+) -> str:
     """Return the sha256 of all that the scores depend on."""
-    weights = {folder.name: {str(file.relative_to(folder)): sha256_of(file) for file in sorted(folder.rglob("*")) if file.is_file()} for folder in (paths.base, paths.adapter)}
+    weights = {
+        folder.name: {
+            str(file.relative_to(folder)): sha256_of(file) for file in sorted(folder.rglob("*")) if file.is_file()
+        }
+        for folder in (paths.base, paths.adapter)
+    }
     told = {
         "formats": formats,
         "precision": train.precision,
@@ -135,7 +159,12 @@ def _scores(
                 model = models.of(paths.base) if arm.model == "base" else models.tuned(paths.base, paths.adapter)
             scores += measure(model, Asker(tokenizer, arm.format), arm, tasks, evaluate, results, bar.update)
             del model  # or the next one would stand beside it
-            logger.info("asked %s: %d items, %.0f s so far", arm.name, sum(len(task.records) for task in tasks), time.monotonic() - started)
+            logger.info(
+                "asked %s: %d items, %.0f s so far",
+                arm.name,
+                sum(len(task.records) for task in tasks),
+                time.monotonic() - started,
+            )
     return scores
 
 
@@ -145,7 +174,13 @@ def _write(report: dict[str, Any], scores: Sequence[ItemScore], tasks: Sequence[
     write_json(paths.evaluate_report, report)
     shown = {row["name"]: row for row in report["arms"]}
     names = {**report["best"], TUNED: TUNED, **({CHAMPION: CHAMPION} if report["champion"] else {})}
-    write_json(paths.metrics, {measure: {name: shown[arm][measure] for name, arm in names.items()} for measure in ("accuracy", "exact", "chrf", "loss")})
+    write_json(
+        paths.metrics,
+        {
+            measure: {name: shown[arm][measure] for name, arm in names.items()}
+            for measure in ("accuracy", "exact", "chrf", "loss")
+        },
+    )
     # DVC's bar template draws one bar per label: the arm has to be part of it.
     bars = [
         [f"{row['task']} {row['language']} · {name}", row["task"], row["language"], name, row[arm]]

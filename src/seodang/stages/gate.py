@@ -26,8 +26,14 @@ def run(*, gate: GateParams, paths: Paths) -> Report:
     tuned = scores_of(rows, TUNED)
     champion = evaluated["champion"]
     compared = {
-        "base": [(arm, pair(tuned, scores_of(rows, arm), arm)) for arm in evaluated["formats"] if arm not in (TUNED, CHAMPION)],
-        "champion": [(f"{CHAMPION} {champion['version']}", pair(tuned, scores_of(rows, CHAMPION), CHAMPION))] if champion else [],
+        "base": [
+            (arm, pair(tuned, scores_of(rows, arm), arm))
+            for arm in evaluated["formats"]
+            if arm not in (TUNED, CHAMPION)
+        ],
+        "champion": [(f"{CHAMPION} {champion['version']}", pair(tuned, scores_of(rows, CHAMPION), CHAMPION))]
+        if champion
+        else [],
     }
     decision = decide(compared, gate)
     report = {
@@ -48,5 +54,14 @@ def run(*, gate: GateParams, paths: Paths) -> Report:
 def headline(decision: Decision) -> dict[str, Any]:
     """Return the numbers that `dvc metrics diff` compares; references go by kind, as the best number of exemplars changes from run to run."""
     passed = [reason.passed for reason in decision.reasons]
-    differences = {"_".join(filter(None, (f"rule{test.rule + 1}", test.metric, test.against.partition("/")[0], test.of))): round(test.difference, 4) for test in decision.tests}
-    return {"verdict": decision.verdict, "rules": {"met": passed.count(True), "not_met": passed.count(False), "not_told": passed.count(None)}, "differences": differences}
+    differences = {
+        "_".join(filter(None, (f"rule{test.rule + 1}", test.metric, test.against.partition("/")[0], test.of))): round(
+            test.difference, 4
+        )
+        for test in decision.tests
+    }
+    return {
+        "verdict": decision.verdict,
+        "rules": {"met": passed.count(True), "not_met": passed.count(False), "not_told": passed.count(None)},
+        "differences": differences,
+    }

@@ -30,7 +30,11 @@ def run(*, ingest: IngestParams, paths: Paths) -> Report:
     """
     manifest: list[dict[str, Any]] = []
     write_rows(paths.records, _rows(ingest, paths, manifest))
-    report = {"rows": sum(entry["rows_written"] for entry in manifest), "records_sha256": sha256_of(paths.records), "sources": manifest}
+    report = {
+        "rows": sum(entry["rows_written"] for entry in manifest),
+        "records_sha256": sha256_of(paths.records),
+        "sources": manifest,
+    }
     write_json(paths.ingest_report, report)
     return report
 
@@ -94,4 +98,8 @@ def _tell(source: SourceParams, tally: Tally, languages: Counter[str]) -> None:
         source.licence,
     )
     if tally.ignored:
-        logger.warning("ingested %s: the keys %s have no place in a record and were left out", source.name, ", ".join(tally.ignored))
+        logger.warning(
+            "ingested %s: the keys %s have no place in a record and were left out",
+            source.name,
+            ", ".join(tally.ignored),
+        )

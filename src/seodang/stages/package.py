@@ -63,10 +63,16 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
     parity = _compared(prompt, package, paths)
     card = _with_card(prompt, package, lineage, paths.merged)
     version, weights = content_version(paths.merged, card.fingerprint), weights_sha256(paths.merged)
-    asked: dict[str, Any] = {"prompt_format": prompt.format, "fingerprint": card.fingerprint, "max_new_tokens": card.max_new_tokens}
+    asked: dict[str, Any] = {
+        "prompt_format": prompt.format,
+        "fingerprint": card.fingerprint,
+        "max_new_tokens": card.max_new_tokens,
+    }
     facts = CardFacts(tag=f"{package.name}:{version}", weights_sha256=weights, lineage=lineage, **asked, **told)
     write_atomically(paths.merged / MODEL_CARD, [model_card(facts)])
-    model_tag = store_model(paths.merged, package.name, version, {"project": "seodang", "prompt": prompt.format}, CARD, MODEL_CARD)
+    model_tag = store_model(
+        paths.merged, package.name, version, {"project": "seodang", "prompt": prompt.format}, CARD, MODEL_CARD
+    )
     report = {
         "model_tag": model_tag,
         "bento_tag": build_bento(paths.root, package.name, version, model_tag),
@@ -77,7 +83,12 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
         "seconds": round(time.monotonic() - started, 1),
     }
     write_json(paths.package_report, report)
-    logger.info("packaged %s: %d greedy tokens equal, logits within %.1e", report["bento_tag"], parity.tokens, parity.max_logit_difference)
+    logger.info(
+        "packaged %s: %d greedy tokens equal, logits within %.1e",
+        report["bento_tag"],
+        parity.tokens,
+        parity.max_logit_difference,
+    )
     return report
 
 
@@ -104,9 +115,11 @@ def _check_room(paths: Paths) -> None:
 def _compared(prompt: PromptParams, package: PackageParams, paths: Paths) -> ParityReport:
     tokenizer = load_tokenizer(paths.merged)
     records = itertools.islice(read_records(paths.split("test")), package.parity_prompts)
-    prompts = [encode_prompt(tokenizer, render_record(record, prompt.format, tokenizer)) for record in records]  # type: ignore[arg-type]
+    prompts = [encode_prompt(tokenizer, render_record(record, prompt.format, tokenizer)) for record in records]
     try:
-        return check_parity(paths.base, paths.adapter, paths.merged, prompts, package.parity_tokens, end_id(tokenizer, prompt.format))
+        return check_parity(
+            paths.base, paths.adapter, paths.merged, prompts, package.parity_tokens, end_id(tokenizer, prompt.format)
+        )
     except ParityError:
         shutil.rmtree(paths.merged)
         raise
@@ -118,7 +131,7 @@ def _with_card(prompt: PromptParams, package: PackageParams, lineage: dict[str, 
     card = Card(
         card=1,
         prompt=prompt,
-        fingerprint=fingerprint(prompt.format, tokenizer),  # type: ignore[arg-type]
+        fingerprint=fingerprint(prompt.format, tokenizer),
         end_id=end_id(tokenizer, prompt.format),
         max_new_tokens=package.max_new_tokens,
         lineage=lineage,
@@ -132,10 +145,14 @@ def _lineage(prompt: PromptParams, verdict: dict[str, Any], paths: Paths) -> dic
     judged = {"scores_sha256": _sha256(paths.scores), "adapter_sha256": trained_sha256(paths.adapter)}
     for name, found in judged.items():
         if verdict.get(name) != found:
-            raise ArtefactError(f"the verdict in {paths.verdict} is about {name} {verdict.get(name)}, but what lies here is {found}; run: dvc repro gate")
+            raise ArtefactError(
+                f"the verdict in {paths.verdict} is about {name} {verdict.get(name)}, but what lies here is {found}; run: dvc repro gate"
+            )
     sources, base = read_json(paths.ingest_report)["sources"], read_json(paths.base_report)
     return {
-        "terms": _terms([*(source["licence"] for source in sources if source["rows_written"]), base.get("licence", "")]),
+        "terms": _terms(
+            [*(source["licence"] for source in sources if source["rows_written"]), base.get("licence", "")]
+        ),
         "verdict": without_schema(verdict),
         **judged,
         "splits": {name: _sha256(paths.split(name)) for name in ("train", "validation", "test")},
@@ -165,7 +182,9 @@ def _sha256(path: Path) -> str:
     try:
         return sha256_of(path)
     except OSError as error:
-        raise ArtefactError(f"{path} cannot be read ({error}), so the lineage would have a gap; run: dvc repro {path.parent.name}") from error
+        raise ArtefactError(
+            f"{path} cannot be read ({error}), so the lineage would have a gap; run: dvc repro {path.parent.name}"
+        ) from error
 
 
 def _git_commit(folder: Path) -> str | None:

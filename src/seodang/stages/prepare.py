@@ -20,7 +20,17 @@ from seodang.io.progress import progress
 from seodang.paths import Paths
 from seodang.preparation.data_card import write_data_card
 from seodang.preparation.decontamination import Leak
-from seodang.preparation.pipeline import EXACT, FATES, KEPT, LEAK, NEAR, Prepared, count_by, lines_to_write, prepare_records
+from seodang.preparation.pipeline import (
+    EXACT,
+    FATES,
+    KEPT,
+    LEAK,
+    NEAR,
+    Prepared,
+    count_by,
+    lines_to_write,
+    prepare_records,
+)
 from seodang.preparation.splitting import SPLITS
 from seodang.stages import Report
 
@@ -64,7 +74,9 @@ def _write(prepared: Prepared, paths: Paths) -> None:
             for leak in by_record.get(number, []):
                 leaks.write(_leak(prepared, leak, json.loads(line)))
 
-        for split, line in progress(lines_to_write(paths.accepted, prepared, leave_out), "나누기 · splits", total=int(prepared.copies.sum())):
+        for split, line in progress(
+            lines_to_write(paths.accepted, prepared, leave_out), "나누기 · splits", total=int(prepared.copies.sum())
+        ):
             splits[split].write_line(line)
 
 
@@ -113,8 +125,16 @@ def _report(prepared: Prepared, paths: Paths) -> dict[str, Any]:
         "by_source": _by_source(prepared),
         "languages": _by_name(prepared, rows["korean"].astype(np.int32), _LANGUAGES),
         "tasks": _by_name(prepared, rows["task"], list(prepared.traits.tasks)),
-        "duplicates": {"clusters": int((sizes > 1).sum()), "largest": int(sizes.max()), "removed": fates[EXACT] + fates[NEAR]},
-        "leaks": {"items": len({leak.item for leak in prepared.leaks}), "records": fates[LEAK], "by_kind": {kind: kinds[kind] for kind in ("exact", "ngram", "minhash")}},
+        "duplicates": {
+            "clusters": int((sizes > 1).sum()),
+            "largest": int(sizes.max()),
+            "removed": fates[EXACT] + fates[NEAR],
+        },
+        "leaks": {
+            "items": len({leak.item for leak in prepared.leaks}),
+            "records": fates[LEAK],
+            "by_kind": {kind: kinds[kind] for kind in ("exact", "ngram", "minhash")},
+        },
         "warnings": _warnings(prepared),
         "sha256": {name: sha256_of(paths.split(name)) for name in SPLITS},
     }
@@ -136,11 +156,17 @@ def _by_source(prepared: Prepared) -> dict[str, dict[str, int]]:
     }
 
 
-def _by_name(prepared: Prepared, groups: NDArray[np.int32], names: tuple[str, ...] | list[str]) -> dict[str, dict[str, int]]:
+def _by_name(
+    prepared: Prepared, groups: NDArray[np.int32], names: tuple[str, ...] | list[str]
+) -> dict[str, dict[str, int]]:
     """Return the lines of each split by name, those that have any, sorted by name."""
     counts = count_by(groups, prepared.split, (len(names), len(SPLITS)), prepared.copies)
     return {
-        split: {name: int(counts[number, place]) for number, name in sorted(enumerate(names), key=lambda pair: pair[1]) if counts[number, place]}
+        split: {
+            name: int(counts[number, place])
+            for number, name in sorted(enumerate(names), key=lambda pair: pair[1])
+            if counts[number, place]
+        }
         for place, split in enumerate(SPLITS)
     }
 

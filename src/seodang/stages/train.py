@@ -27,7 +27,15 @@ from seodang.stages import Report
 from seodang.training.checkpointing import forget_other_runs, run_key
 from seodang.training.curves import read_curves
 from seodang.training.dataset import Lessons, read_lessons, write_lessons
-from seodang.training.distributed import check_processes, from_first, group, is_launched, launch, own_device, process_count
+from seodang.training.distributed import (
+    check_processes,
+    from_first,
+    group,
+    is_launched,
+    launch,
+    own_device,
+    process_count,
+)
 from seodang.training.finetune import Outcome, Places, Splits, train_model
 from seodang.training.samples import answerable, fitting_examples, short_answers
 from seodang.training.tracking import check_trackers, tracked
@@ -61,11 +69,17 @@ def _train(prompt: PromptParams, train: TrainParams, paths: Paths) -> None:
     inputs, place = from_first(lambda: _place(prompt, train, paths))
     tokenizer = load_tokenizer(paths.base)
     lessons = {name: _lessons(place / name, paths.split(name), tokenizer, prompt, train) for name in _SPLITS}
-    logger.info("training on %s: %s", _devices(device), ", ".join(f"{len(rows)} {name} records" for name, rows in lessons.items()))
+    logger.info(
+        "training on %s: %s",
+        _devices(device),
+        ", ".join(f"{len(rows)} {name} records" for name, rows in lessons.items()),
+    )
     with tracked(train, {"prompt": prompt, "train": train}, live=paths.live, runs=paths.tracking) as watched:
         model = load_model(paths.base, train.precision, own_device(device), four_bit=train.method == "qlora")
         check_length(model.config, train.max_length)
-        shown = _shown(train, paths, answerable(tokenizer, prompt.format, train.max_length, context_length(model.config)))
+        shown = _shown(
+            train, paths, answerable(tokenizer, prompt.format, train.max_length, context_length(model.config))
+        )
         before = short_answers(model, tokenizer, shown, prompt.format)
         outcome = train_model(
             model,
@@ -78,8 +92,11 @@ def _train(prompt: PromptParams, train: TrainParams, paths: Paths) -> None:
             places=Places(base=paths.base, run=place / "checkpoints", trained=paths.adapter),
         )
     after = short_answers(model, tokenizer, shown, prompt.format)
-    report = _report(lessons, outcome, inputs, device, fingerprint(prompt.format, tokenizer), paths)  # type: ignore[arg-type]
-    report["examples"] = [asdict(Example(record.instruction, record.input, record.output, *answers)) for record, *answers in zip(shown, before, after, strict=True)]
+    report = _report(lessons, outcome, inputs, device, fingerprint(prompt.format, tokenizer), paths)
+    report["examples"] = [
+        asdict(Example(record.instruction, record.input, record.output, *answers))
+        for record, *answers in zip(shown, before, after, strict=True)
+    ]
     settings = {"train": train.model_dump(), "prompt": prompt.model_dump()}
     from_first(lambda: _finish(report, settings, outcome, place, paths))
 
@@ -87,7 +104,9 @@ def _train(prompt: PromptParams, train: TrainParams, paths: Paths) -> None:
 def _place(prompt: PromptParams, train: TrainParams, paths: Paths) -> tuple[dict[str, str], Path]:
     """Return the checksums of the splits, and the folder of this run; those of other runs are deleted."""
     inputs = {name: sha256_of(paths.split(name)) for name in _SPLITS}
-    base = {str(file.relative_to(paths.base)): sha256_of(file) for file in sorted(paths.base.rglob("*")) if file.is_file()}
+    base = {
+        str(file.relative_to(paths.base)): sha256_of(file) for file in sorted(paths.base.rglob("*")) if file.is_file()
+    }
     key = run_key(train, prompt, {**inputs, **base}, processes=process_count())
     forget_other_runs(paths.training, key)
     return inputs, paths.training / key
@@ -99,13 +118,22 @@ def _shown(train: TrainParams, paths: Paths, fits: Callable[[Record], bool]) -> 
     return fitting_examples(list(read_records(paths.split("validation"))), count, fits=fits) if count else []
 
 
-def _finish(report: dict[str, Any], settings: dict[str, dict[str, Any]], outcome: Outcome, place: Path, paths: Paths) -> None:
+def _finish(
+    report: dict[str, Any], settings: dict[str, dict[str, Any]], outcome: Outcome, place: Path, paths: Paths
+) -> None:
     write_json(paths.train_report, report)
     write_training_report(paths, facts_of(report, settings, read_curves(paths.live)))
     shutil.rmtree(place)
     logger.info(
         "trained: %d updates, loss %.3f, validation %.3f, %.0f s (%.0f CPU s), %d MB",
-        *(outcome.updates, outcome.train_loss, outcome.validation_loss, outcome.seconds, outcome.cpu_seconds, outcome.peak_memory_mb),
+        *(
+            outcome.updates,
+            outcome.train_loss,
+            outcome.validation_loss,
+            outcome.seconds,
+            outcome.cpu_seconds,
+            outcome.peak_memory_mb,
+        ),
     )
 
 
@@ -113,9 +141,15 @@ def _devices(device: str) -> str:
     return device if process_count() == 1 else f"{process_count()} x {device}"
 
 
-def _lessons(folder: Path, split: Path, tokenizer: PreTrainedTokenizerBase, prompt: PromptParams, train: TrainParams) -> Lessons:
+def _lessons(
+    folder: Path, split: Path, tokenizer: PreTrainedTokenizerBase, prompt: PromptParams, train: TrainParams
+) -> Lessons:
     """Return the records of a split as tokens, those of a killed run if it had come so far."""
-    from_first(lambda: folder.exists() or write_lessons(folder, read_records(split), tokenizer, prompt.format, train.max_length))
+    from_first(
+        lambda: (
+            folder.exists() or write_lessons(folder, read_records(split), tokenizer, prompt.format, train.max_length)
+        )
+    )
     lessons = read_lessons(folder)
     counts = lessons.counts
     if not len(lessons):
@@ -123,11 +157,24 @@ def _lessons(folder: Path, split: Path, tokenizer: PreTrainedTokenizerBase, prom
             f"{split} has no record that fits into train.max_length {train.max_length} ({counts.too_long} are longer, {counts.without_answer} have no answer); raise it, or shorten the records"
         )
     if counts.too_long or counts.without_answer:
-        logger.info("left out of %s: %d longer than %d tokens, %d without an answer", split.name, counts.too_long, train.max_length, counts.without_answer)
+        logger.info(
+            "left out of %s: %d longer than %d tokens, %d without an answer",
+            split.name,
+            counts.too_long,
+            train.max_length,
+            counts.without_answer,
+        )
     return lessons
 
 
-def _report(lessons: Mapping[str, Lessons], outcome: Outcome, inputs: Mapping[str, str], device: str, renderer: str, paths: Paths) -> dict[str, Any]:
+def _report(
+    lessons: Mapping[str, Lessons],
+    outcome: Outcome,
+    inputs: Mapping[str, str],
+    device: str,
+    renderer: str,
+    paths: Paths,
+) -> dict[str, Any]:
     training = lessons["train"]
     return {
         "device": device,

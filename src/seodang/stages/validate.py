@@ -40,9 +40,14 @@ def run(*, prompt: PromptParams, expectations: ExpectationsParams, paths: Paths)
     paths.accepted.unlink(missing_ok=True)
     sha256 = sha256_of(paths.records) if paths.records.is_file() else ""
     counter = load_counter(paths.base, prompt.format) if expectations.limits.max_tokens is not None else None
-    with_ = Screen(expectations, find_repeats(_rows(paths, "repeats"), expectations.limits.max_label_characters), counter)
+    with_ = Screen(
+        expectations, find_repeats(_rows(paths, "repeats"), expectations.limits.max_label_characters), counter
+    )
     summary = Summary()
-    with judging(with_.rules, expectations, name=f"records-{sha256[:12]}", data_docs=paths.data_docs) as judge, Writer(paths.accepted) as accepted:
+    with (
+        judging(with_.rules, expectations, name=f"records-{sha256[:12]}", data_docs=paths.data_docs) as judge,
+        Writer(paths.accepted) as accepted,
+    ):
         with Writer(paths.quarantine) as quarantine:
             for judged in screen(_rows(paths, "validate"), with_, judge):
                 summary.add(judged)
@@ -69,7 +74,9 @@ def _rows(paths: Paths, doing: str) -> Iterator[Row]:
     number = -1
     for number, row in enumerate(progress(read_rows(paths.records), doing, file=paths.records)):
         if tuple(row) != FIELDS:
-            raise ArtefactError(f"{paths.records}, line {number + 1} has the fields {list(row)}, expected {list(FIELDS)}; run: dvc repro --force ingest")
+            raise ArtefactError(
+                f"{paths.records}, line {number + 1} has the fields {list(row)}, expected {list(FIELDS)}; run: dvc repro --force ingest"
+            )
         yield row
     if number < 0:
         raise ArtefactError(f"{paths.records} is empty; run: dvc repro --force ingest")
@@ -91,7 +98,14 @@ def _log(broken: list[tuple[Measure, Rule, str]], summary: Summary) -> None:
         *(f"{counts[name]:,}" for name in ("rows", "accepted", "repaired", "warned", "quarantined")),
     )
     for measure, rule, _ in broken:
-        logger.warning("validated, but %s (%s: %.3g) / %s; %s", rule.reason_en, measure.of, measure.value, rule.reason_ko, rule.fix_en)
+        logger.warning(
+            "validated, but %s (%s: %.3g) / %s; %s",
+            rule.reason_en,
+            measure.of,
+            measure.value,
+            rule.reason_ko,
+            rule.fix_en,
+        )
 
 
 def _rejection(broken: list[tuple[Measure, Rule, str]], summary: Summary, paths: Paths) -> str:

@@ -51,7 +51,11 @@ def cells(scores: Sequence[ItemScore], groups: Mapping[Group, Sequence[str]], st
         by_arm = _by_arm([score for score in scores if score.task in tasks])
         if not by_arm:
             continue
-        best = {way: max(arms, key=lambda arm: float(by_arm[arm][0].mean())) for way in WAYS if (arms := [arm for arm in by_arm if arm.partition("/")[0] == way])}
+        best = {
+            way: max(arms, key=lambda arm: float(by_arm[arm][0].mean()))
+            for way in WAYS
+            if (arms := [arm for arm in by_arm if arm.partition("/")[0] == way])
+        }
         base = max((best[way] for way in WAYS[:2] if way in best), key=lambda arm: float(by_arm[arm][0].mean()))
         found += [_cell(group, way, arm, by_arm, base, study) for way, arm in best.items()]
     compared = [cell for cell in found if cell.p is not None]
@@ -64,13 +68,21 @@ def _by_arm(scores: Sequence[ItemScore]) -> dict[str, tuple[Floats, float]]:
     arms = dict.fromkeys(score.arm for score in scores)
     result = {}
     for arm in arms:
-        mine = sorted((score for score in scores if score.arm == arm and headline(score) is not None), key=lambda score: (score.task, score.language, score.item))
+        mine = sorted(
+            (score for score in scores if score.arm == arm and headline(score) is not None),
+            key=lambda score: (score.task, score.language, score.item),
+        )
         if mine:
-            result[arm] = (np.array([headline(score) for score in mine], dtype=np.float64), mean(score.prompt_tokens for score in mine) or 0.0)
+            result[arm] = (
+                np.array([headline(score) for score in mine], dtype=np.float64),
+                mean(score.prompt_tokens for score in mine) or 0.0,
+            )
     return result
 
 
-def _cell(group: Group, way: str, arm: str, by_arm: Mapping[str, tuple[Floats, float]], base: str, study: StudyParams) -> Cell:
+def _cell(
+    group: Group, way: str, arm: str, by_arm: Mapping[str, tuple[Floats, float]], base: str, study: StudyParams
+) -> Cell:
     settings = {"margin": 0.0, "seed": study.seed, "resamples": study.resamples, "confidence": study.confidence}
     values, tokens = by_arm[arm]
     alone = paired_bootstrap(values, **settings)  # type: ignore[arg-type]

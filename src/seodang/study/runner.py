@@ -55,7 +55,12 @@ def run_study(study: StudyParams, name: str, params: Params, paths: Paths) -> Pa
     training = list(read_records(paths.split("train")))
     groups = _groups(study, training, paths)
     tasks = [task for group in GROUPS for task in groups[group]]
-    projects = {arm: _trained(arm, _lesson_records(arm, study, training), study, params, paths.study(name) / "training" / arm, paths) for arm in TUNED}
+    projects = {
+        arm: _trained(
+            arm, _lesson_records(arm, study, training), study, params, paths.study(name) / "training" / arm, paths
+        )
+        for arm in TUNED
+    }
     scores = _asked(study, params, tasks, projects, paths.study(name), paths)
     found = cells(scores, {group: sorted({task.task for task in groups[group]}) for group in GROUPS}, study)
     report = {
@@ -86,34 +91,68 @@ def _groups(study: StudyParams, training: Sequence[Record], paths: Paths) -> dic
     of_files: dict[Group, list[TaskItems]] = {
         "seen": [task for task in files if task.task in study.seen],
         "unseen": [task for task in files if task.task in study.unseen],
-        "held_out": [task for task in files if task.spec is not None and task.spec.cluster in study.held_out_clusters and task.task not in study.unseen],
+        "held_out": [
+            task
+            for task in files
+            if task.spec is not None and task.spec.cluster in study.held_out_clusters and task.task not in study.unseen
+        ],
     }
     return {
-        group: of_files[group] + choose_items(records, "test", training, seed=evaluate.seed, items_per_task=evaluate.items_per_task, shots=max(evaluate.shots))
+        group: of_files[group]
+        + choose_items(
+            records,
+            "test",
+            training,
+            seed=evaluate.seed,
+            items_per_task=evaluate.items_per_task,
+            shots=max(evaluate.shots),
+        )
         for group, records in chosen.items()
     }
 
 
-def _check(study: StudyParams, chosen: Mapping[Group, Sequence[Record]], files: Sequence[TaskItems], training: Sequence[Record]) -> None:
+def _check(
+    study: StudyParams, chosen: Mapping[Group, Sequence[Record]], files: Sequence[TaskItems], training: Sequence[Record]
+) -> None:
     """Raise, naming all at once, if a part of the study has nothing to ask or to learn."""
     asked = {record.task for records in chosen.values() for record in records} | {task.task for task in files}
-    clusters = {record.cluster for record in chosen["held_out"]} | {task.spec.cluster for task in files if task.spec is not None}
+    clusters = {record.cluster for record in chosen["held_out"]} | {
+        task.spec.cluster for task in files if task.spec is not None
+    }
     faults = [f"task {task!r} has no test items" for task in (*study.seen, *study.unseen) if task not in asked]
-    faults += [f"cluster {cluster!r} has no test items" for cluster in study.held_out_clusters if cluster not in clusters]
-    faults += [f"the first metric of task {task.task!r} is {task.headline}, and a study compares right answers" for task in files if task.headline not in RIGHT_OR_WRONG]
-    faults += [f"nothing is left to tune the arm {arm!r} on" for arm in TUNED if not _lesson_records(arm, study, training)]
+    faults += [
+        f"cluster {cluster!r} has no test items" for cluster in study.held_out_clusters if cluster not in clusters
+    ]
+    faults += [
+        f"the first metric of task {task.task!r} is {task.headline}, and a study compares right answers"
+        for task in files
+        if task.headline not in RIGHT_OR_WRONG
+    ]
+    faults += [
+        f"nothing is left to tune the arm {arm!r} on" for arm in TUNED if not _lesson_records(arm, study, training)
+    ]
     if faults:
-        raise EvaluationError("the study cannot be made: " + "; ".join(faults) + f". Tasks of the test split: {', '.join(sorted(asked)) or 'none'}")
+        raise EvaluationError(
+            "the study cannot be made: "
+            + "; ".join(faults)
+            + f". Tasks of the test split: {', '.join(sorted(asked)) or 'none'}"
+        )
 
 
 def _lesson_records(arm: str, study: StudyParams, records: Iterable[Record]) -> list[Record]:
     """Return what an arm is tuned on."""
     if arm == "single":
         return [record for record in records if record.task in study.seen]
-    return [record for record in records if record.task not in study.unseen and record.cluster not in study.held_out_clusters]
+    return [
+        record
+        for record in records
+        if record.task not in study.unseen and record.cluster not in study.held_out_clusters
+    ]
 
 
-def _trained(arm: str, records: Sequence[Record], study: StudyParams, params: Params, folder: Path, paths: Paths) -> Paths:
+def _trained(
+    arm: str, records: Sequence[Record], study: StudyParams, params: Params, folder: Path, paths: Paths
+) -> Paths:
     """Return the project in which an arm is trained: the base and its own splits, and what the stage `train` makes of them."""
     project = Paths(folder)
     project.base.parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +179,19 @@ def _trained(arm: str, records: Sequence[Record], study: StudyParams, params: Pa
 
 def _told(project: Paths) -> dict[str, object]:
     report = read_json(project.train_report)
-    return {name: report[name] for name in ("records", "updates", "train_loss", "validation_loss", "elapsed_seconds", "cpu_seconds", "peak_memory_mb", "adapter_sha256")}
+    return {
+        name: report[name]
+        for name in (
+            "records",
+            "updates",
+            "train_loss",
+            "validation_loss",
+            "elapsed_seconds",
+            "cpu_seconds",
+            "peak_memory_mb",
+            "adapter_sha256",
+        )
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +200,22 @@ class _Way:
     project: Paths | None  # of a tuned arm
 
 
-def _asked(study: StudyParams, params: Params, tasks: Sequence[TaskItems], projects: Mapping[str, Paths], folder: Path, paths: Paths) -> list[ItemScore]:
+def _asked(
+    study: StudyParams,
+    params: Params,
+    tasks: Sequence[TaskItems],
+    projects: Mapping[str, Paths],
+    folder: Path,
+    paths: Paths,
+) -> list[ItemScore]:
     """Return the scores of every way of asking; there is one model in memory at a time."""
     base = [_Way(arm, None) for arm in ways_of_base(study.evaluate, most_wordings(tasks))]
     ways = [*base, *(_Way(Arm(name, params.prompt.format, 0, "tuned"), project) for name, project in projects.items())]
-    tokenizer, started, models = load_tokenizer(paths.base), time.monotonic(), OneModel(params.train.precision, choose_device(params.train.device))
+    tokenizer, started, models = (
+        load_tokenizer(paths.base),
+        time.monotonic(),
+        OneModel(params.train.precision, choose_device(params.train.device)),
+    )
     scores: list[ItemScore] = []
     with (
         Journal(folder / "asked.jsonl", _fingerprint(study, params, tasks, projects, paths)) as journal,
@@ -162,13 +224,22 @@ def _asked(study: StudyParams, params: Params, tasks: Sequence[TaskItems], proje
         results = Results(journal)
         for way in ways:
             model = models.of(paths.base) if way.project is None else models.tuned(paths.base, way.project.adapter)
-            scores += measure(model, Asker(tokenizer, way.arm.format), way.arm, tasks, study.evaluate, results, bar.update)
+            scores += measure(
+                model, Asker(tokenizer, way.arm.format), way.arm, tasks, study.evaluate, results, bar.update
+            )
             del model  # or the next one would stand beside it
-            logger.info("asked %s: %d items, %.0f s so far", way.arm.name, sum(len(task.records) for task in tasks), time.monotonic() - started)
+            logger.info(
+                "asked %s: %d items, %.0f s so far",
+                way.arm.name,
+                sum(len(task.records) for task in tasks),
+                time.monotonic() - started,
+            )
     return scores
 
 
-def _fingerprint(study: StudyParams, params: Params, tasks: Sequence[TaskItems], projects: Mapping[str, Paths], paths: Paths) -> str:
+def _fingerprint(
+    study: StudyParams, params: Params, tasks: Sequence[TaskItems], projects: Mapping[str, Paths], paths: Paths
+) -> str:
     told = {
         "items": fingerprint(tasks),
         "evaluate": study.evaluate.model_dump(mode="json"),

@@ -40,14 +40,21 @@ def run_key(train: TrainParams, prompt: PromptParams, inputs: Mapping[str, str],
         "prompt": prompt.model_dump(),
         "inputs": dict(inputs),
         "processes": processes,
-        "versions": {name: version(name) for name in (*_DECIDING_PACKAGES, *([_QUANTISING_PACKAGE] if train.method == "qlora" else []))},
+        "versions": {
+            name: version(name)
+            for name in (*_DECIDING_PACKAGES, *([_QUANTISING_PACKAGE] if train.method == "qlora" else []))
+        },
     }
     return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def seal(checkpoint: Path) -> None:
     """Mark a checkpoint as whole, by the checksums of its files; before that it doesn't count."""
-    files = {str(file.relative_to(checkpoint)): sha256_of(file) for file in sorted(checkpoint.rglob("*")) if file.is_file() and file.name != SEAL}
+    files = {
+        str(file.relative_to(checkpoint)): sha256_of(file)
+        for file in sorted(checkpoint.rglob("*"))
+        if file.is_file() and file.name != SEAL
+    }
     write_json(checkpoint / SEAL, {"files": files})
 
 

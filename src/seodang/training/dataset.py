@@ -19,10 +19,9 @@ from transformers import PreTrainedTokenizerBase
 from seodang.config import PromptFormat
 from seodang.errors import ArtefactError
 from seodang.io.atomic import replaced_folder
-from seodang.models.tokenization import begin_ids, encode_text, end_id, learned_tokens
+from seodang.models.tokenization import begin_ids, encode_text, encode_texts, end_id, learned_tokens
 from seodang.prompting import Renderer, Segment
 from seodang.records import Record
-from seodang.training.fast_encoding import BatchEncoder
 from seodang.training.npy import GrowingArray, mapped
 from seodang.training.ragged import Numbers, Sequences, offsets_of
 
@@ -50,7 +49,14 @@ class LessonCounts:
 class Lessons(Sequence[Lesson]):
     """Lessons in the order of their records. An item is a view into the memory map, not a copy."""
 
-    def __init__(self, ids: NDArray[np.int32], learned: NDArray[np.bool_], offsets: NDArray[np.int64], learned_counts: NDArray[np.int64], counts: LessonCounts) -> None:
+    def __init__(
+        self,
+        ids: NDArray[np.int32],
+        learned: NDArray[np.bool_],
+        offsets: NDArray[np.int64],
+        learned_counts: NDArray[np.int64],
+        counts: LessonCounts,
+    ) -> None:
         """Take the arrays as they are stored; `offsets`, of shape (N + 1,), tells where each lesson begins in the others."""
         self._ids = ids
         self._learned = learned
@@ -80,7 +86,7 @@ class Lessons(Sequence[Lesson]):
 
 def make_lesson(tokenizer: PreTrainedTokenizerBase, record: Record, format: PromptFormat) -> Lesson:
     """Return one record as write_lessons stores it, tokenised by itself."""
-    segments, end = Renderer(format, tokenizer).lesson(record), end_id(tokenizer, format)  # type: ignore[arg-type]
+    segments, end = Renderer(format, tokenizer).lesson(record), end_id(tokenizer, format)
     ids = [] if segments[0].control else begin_ids(tokenizer)
     learned = [False] * len(ids)
     for segment in segments:
@@ -113,8 +119,7 @@ class _LessonMaker:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, format: PromptFormat) -> None:
         self._tokenizer = tokenizer
-        self._renderer = Renderer(format, tokenizer)  # type: ignore[arg-type]
-        self._encoder = BatchEncoder(tokenizer)
+        self._renderer = Renderer(format, tokenizer)
         self._end = end_id(tokenizer, format)
         # Sequences that recur in nearly every record: begin, end, and the parts of a chat template's markers.
         self._fixed: list[list[int]] = [begin_ids(tokenizer), [self._end]]
@@ -141,7 +146,9 @@ class _LessonMaker:
             numbers.append(_END)
             learned.append(segments[-1].learned)
             ends.append(len(numbers))
-        return self._assembled(list(texts), np.array(numbers, np.int64), np.array(learned, np.bool_), np.diff(ends, prepend=0))
+        return self._assembled(
+            list(texts), np.array(numbers, np.int64), np.array(learned, np.bool_), np.diff(ends, prepend=0)
+        )
 
     def _parts(self, segment: Segment) -> list[tuple[int, bool]]:
         """Return the numbers of the sequences that make up a control segment, and whether each is learned."""
@@ -156,8 +163,10 @@ class _LessonMaker:
         self._fixed.append(ids)
         return -len(self._fixed)
 
-    def _assembled(self, texts: list[str], numbers: NDArray[np.int64], learned: NDArray[np.bool_], parts: NDArray[np.int64]) -> _Chunk:
-        sequences = Sequences.all_of([self._encoder.encode(texts), Sequences.of(reversed(self._fixed))])
+    def _assembled(
+        self, texts: list[str], numbers: NDArray[np.int64], learned: NDArray[np.bool_], parts: NDArray[np.int64]
+    ) -> _Chunk:
+        sequences = Sequences.of([*encode_texts(self._tokenizer, texts), *reversed(self._fixed)])
         taken = sequences.take(np.where(numbers < 0, numbers + len(texts) + len(self._fixed), numbers))
         flags = np.repeat(learned, taken.lengths)
         tokens = taken.joined(parts)
@@ -165,7 +174,9 @@ class _LessonMaker:
         return _Chunk(tokens, flags)
 
 
-def write_lessons(folder: Path, records: Iterable[Record], tokenizer: PreTrainedTokenizerBase, format: PromptFormat, max_length: int) -> LessonCounts:
+def write_lessons(
+    folder: Path, records: Iterable[Record], tokenizer: PreTrainedTokenizerBase, format: PromptFormat, max_length: int
+) -> LessonCounts:
     """Tokenise records into `folder`, some thousand at a time; it appears only when all went well.
 
     Args:
@@ -182,7 +193,10 @@ def write_lessons(folder: Path, records: Iterable[Record], tokenizer: PreTrained
     too_long = without_answer = 0
     lengths, learned_counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     with replaced_folder(folder) as beside:
-        with GrowingArray(beside / "ids.npy", np.dtype("<i4")) as ids, GrowingArray(beside / "learned.npy", np.dtype("?")) as learned:
+        with (
+            GrowingArray(beside / "ids.npy", np.dtype("<i4")) as ids,
+            GrowingArray(beside / "learned.npy", np.dtype("?")) as learned,
+        ):
             for chunk in _chunks(records):
                 with _no_collection():
                     made = maker.lessons(chunk)
@@ -215,7 +229,9 @@ def read_lessons(folder: Path) -> Lessons:
         offsets, learned_counts = np.load(folder / "offsets.npy"), np.load(folder / "learned_counts.npy")
         counts = LessonCounts(**json.loads((folder / "counts.json").read_text("utf-8")))
     except (OSError, ValueError, TypeError, EOFError) as error:
-        raise ArtefactError(f"{folder} has no lessons that can be read ({error}); remove it, and it is made again") from error
+        raise ArtefactError(
+            f"{folder} has no lessons that can be read ({error}); remove it, and it is made again"
+        ) from error
     if not len(ids) == len(learned) == offsets[-1] or len(offsets) != len(learned_counts) + 1 != counts.kept + 1:
         raise ArtefactError(f"{folder} holds files that don't belong together; remove it, and it is made again")
     return Lessons(ids, learned, offsets, learned_counts, counts)

@@ -58,9 +58,13 @@ def check_processes(train: TrainParams, device: str) -> None:
         return
     here, all_of_them = int(os.environ.get("LOCAL_WORLD_SIZE", processes)), int(os.environ["WORLD_SIZE"])
     if here != processes:
-        raise TrainingError(f"train.processes is {processes}, but the launcher has started {here} on this machine; give it the same number (torchrun --nproc-per-node {processes})")
+        raise TrainingError(
+            f"train.processes is {processes}, but the launcher has started {here} on this machine; give it the same number (torchrun --nproc-per-node {processes})"
+        )
     if train.batch_size < all_of_them:
-        raise TrainingError(f"train.batch_size {train.batch_size} is less than the {all_of_them} processes of all machines; raise it, so that each has a record")
+        raise TrainingError(
+            f"train.batch_size {train.batch_size} is less than the {all_of_them} processes of all machines; raise it, so that each has a record"
+        )
 
 
 def launch(work: Callable[..., None], arguments: Sequence[Any], *, processes: int, device: str) -> None:
@@ -78,7 +82,12 @@ def launch(work: Callable[..., None], arguments: Sequence[Any], *, processes: in
     """
     with tempfile.TemporaryDirectory(prefix="seodang-") as scratch:
         folder = Path(scratch)
-        started = start_processes(_take_part, (folder, processes, device, logging.getLogger("seodang").level, work, tuple(arguments)), nprocs=processes, join=False)
+        started = start_processes(
+            _take_part,
+            (folder, processes, device, logging.getLogger("seodang").level, work, tuple(arguments)),
+            nprocs=processes,
+            join=False,
+        )
         try:
             while not started.join(grace_period=_GRACE):
                 pass
@@ -122,13 +131,28 @@ def _end(started: ProcessContext) -> None:
             process.join()
 
 
-def _take_part(number: int, folder: Path, processes: int, device: str, level: int, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _take_part(
+    number: int,
+    folder: Path,
+    processes: int,
+    device: str,
+    level: int,
+    work: Callable[..., None],
+    arguments: tuple[Any, ...],
+) -> None:
     """Be one of the processes of this machine."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))  # unwind, so that nothing half-written stays behind
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # sent when the first process is gone; a shell's background job would ignore it
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # sent when the first process is gone; a shell's background job would ignore it
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("seodang").setLevel(level)
-    os.environ |= {"RANK": str(number), "LOCAL_RANK": str(number), "WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
+    os.environ |= {
+        "RANK": str(number),
+        "LOCAL_RANK": str(number),
+        "WORLD_SIZE": str(processes),
+        "LOCAL_WORLD_SIZE": str(processes),
+    }
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     loopback = [name for _, name in socket.if_nameindex() if name.startswith("lo")]
@@ -163,7 +187,13 @@ def group(device: str, meeting: str = "env://") -> Iterator[None]:
         torch.set_num_threads(threads)
         os.environ["OMP_NUM_THREADS"] = str(threads)
     backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
-    distributed.init_process_group(backend, init_method=meeting, rank=int(os.environ["RANK"]), world_size=int(os.environ["WORLD_SIZE"]), timeout=_WAIT)
+    distributed.init_process_group(
+        backend,
+        init_method=meeting,
+        rank=int(os.environ["RANK"]),
+        world_size=int(os.environ["WORLD_SIZE"]),
+        timeout=_WAIT,
+    )
     if not is_first():
         logging.getLogger("seodang").setLevel(logging.ERROR)  # one of them tells
     try:

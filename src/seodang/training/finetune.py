@@ -25,7 +25,6 @@ from seodang.training.distributed import from_first, process_number
 from seodang.training.fsdp import gathered, gathered_weights
 from seodang.training.kernels.lora import fuse_lora
 from seodang.training.kernels.rms_norm import fuse_norms
-from seodang.training.kernels.rotary import fuse_rotary
 from seodang.training.loss_check import learn_as_the_model_does
 from seodang.training.packing import Layout, Pass
 from seodang.training.sanity_checks import Answers, Health, answers_of, check_adapter, check_health, end_places
@@ -74,7 +73,17 @@ class Places:
     trained: Path  # what was learned, whole or not at all
 
 
-def train_model(model: PreTrainedModel, splits: Splits, train: TrainParams, tracked: Tracked, *, pad: int, end: int, device: str, places: Places) -> Outcome:
+def train_model(
+    model: PreTrainedModel,
+    splits: Splits,
+    train: TrainParams,
+    tracked: Tracked,
+    *,
+    pad: int,
+    end: int,
+    device: str,
+    places: Places,
+) -> Outcome:
     """Train, check and save; the folder of what was learned appears only when everything is in order.
 
     Processes that train together (see seodang.training.distributed) call it alike; the first one writes.
@@ -96,7 +105,11 @@ def train_model(model: PreTrainedModel, splits: Splits, train: TrainParams, trac
     started, cpu_started = time.monotonic(), time.process_time()
     attention = model.config._attn_implementation
     if len(splits.training) < train.batch_size:
-        logger.warning("there are %d training records, fewer than train.batch_size %d: each epoch is one update", len(splits.training), train.batch_size)
+        logger.warning(
+            "there are %d training records, fewer than train.batch_size %d: each epoch is one update",
+            len(splits.training),
+            train.batch_size,
+        )
     set_seed(train.seed)  # before the adapter is made: its first matrix is random
     tuned, fused, layout = _prepared(model, train, splits.training, pad)
     check_space(places.run, space_needed(tuned, train, places.run), "keeping checkpoints")
@@ -150,24 +163,31 @@ def _save(tuned: PeftModel | PreTrainedModel, weights: dict[str, Any] | None, pl
 def _layout(model: PreTrainedModel, train: TrainParams, pad: int) -> Layout:
     packed = train.packing and can_pack(model)
     if train.packing and not packed:
-        logger.warning("train.packing is on, but this model's layers cannot keep packed records apart; rows are padded instead")
+        logger.warning(
+            "train.packing is on, but this model's layers cannot keep packed records apart; rows are padded instead"
+        )
     return layout_of(train, packed=packed, pad=pad)
 
 
-def _prepared(model: PreTrainedModel, train: TrainParams, lessons: Lessons, pad: int) -> tuple[PeftModel | PreTrainedModel, int, Layout]:
+def _prepared(
+    model: PreTrainedModel, train: TrainParams, lessons: Lessons, pad: int
+) -> tuple[PeftModel | PreTrainedModel, int, Layout]:
     """Return the model with what is learned, the number of layers that have the fused step, and how records become passes."""
     layout = learn_as_the_model_does(model, lessons, _layout(model, train, pad))
     tuned = with_adapter(model, train)
     fuse_norms(tuned)
-    fuse_rotary(tuned)
     return tuned, fuse_lora(tuned), layout
 
 
 def space_needed(tuned: PeftModel | PreTrainedModel, train: TrainParams, run: Path) -> int:
     """Return the bytes that the run has yet to write: what is learned in fp32, and with each checkpoint the optimiser's two moments of it."""
     learned = 4 * sum(weight.numel() for weight in tuned.parameters() if weight.requires_grad)
-    there = sum(file.stat().st_size for file in run.rglob("*") if file.is_file())  # of a run that was killed; they go as new ones come
-    return learned + max(3 * learned, (checkpoints_kept(train) + 1) * 3 * learned - there)  # one is written before the oldest goes
+    there = sum(
+        file.stat().st_size for file in run.rglob("*") if file.is_file()
+    )  # of a run that was killed; they go as new ones come
+    return learned + max(
+        3 * learned, (checkpoints_kept(train) + 1) * 3 * learned - there
+    )  # one is written before the oldest goes
 
 
 def _restore(model: PreTrainedModel, attention: str) -> None:
@@ -177,7 +197,15 @@ def _restore(model: PreTrainedModel, attention: str) -> None:
 
 
 def short_run(
-    model: PreTrainedModel, lessons: Lessons, train: TrainParams, updates: int, *, pad: int, device: str, run: Path, callbacks: Sequence[TrainerCallback]
+    model: PreTrainedModel,
+    lessons: Lessons,
+    train: TrainParams,
+    updates: int,
+    *,
+    pad: int,
+    device: str,
+    run: Path,
+    callbacks: Sequence[TrainerCallback],
 ) -> AnswerTrainer:
     """Train so many updates as a run would, without validation, checkpoints or checks, for measuring; nothing is kept.
 
@@ -193,7 +221,13 @@ def short_run(
     """
     set_seed(train.seed)
     tuned, _, layout = _prepared(model, train, lessons, pad)
-    shortened = {"max_steps": updates, "eval_strategy": "no", "save_strategy": "no", "load_best_model_at_end": False, "logging_steps": 1}
+    shortened = {
+        "max_steps": updates,
+        "eval_strategy": "no",
+        "save_strategy": "no",
+        "load_best_model_at_end": False,
+        "logging_steps": 1,
+    }
     settings = {**settings_of(train.model_copy(update={"early_stopping": 0}), device, run, len(lessons)), **shortened}
     trainer = _trainer(tuned, Splits(lessons, lessons), train, layout, arguments_of(settings), Readings(), callbacks)
     trainer.train()
@@ -201,7 +235,7 @@ def short_run(
 
 
 def _trainer(
-    tuned: Any,  # noqa: ANN401 - a model, with or without an adapter
+    tuned: Any,
     splits: Splits,
     train: TrainParams,
     layout: Layout,
@@ -233,16 +267,32 @@ def mean_loss(history: Sequence[dict[str, float]]) -> float:
             weight += entry["step"] - last
             last = entry["step"]
     if not weight:
-        raise TrainingError("no update was logged; train.log_every is above the number of updates: lower it, or train longer")
+        raise TrainingError(
+            "no update was logged; train.log_every is above the number of updates: lower it, or train longer"
+        )
     return total / weight
 
 
 def _checked(
-    tuned: PeftModel | PreTrainedModel, before: Answers, ends: Sequence[Pass], train: TrainParams, end: int, device: str, train_loss: float, validation_loss: float
+    tuned: PeftModel | PreTrainedModel,
+    before: Answers,
+    ends: Sequence[Pass],
+    train: TrainParams,
+    end: int,
+    device: str,
+    train_loss: float,
+    validation_loss: float,
 ) -> Health:
     check_adapter((name, gathered(weight)) for name, weight in tuned.named_parameters() if weight.requires_grad)
     after = answers_of(tuned, ends, device, autocast=mixed(train))
-    return check_health(before, after, end, train_loss=train_loss, validation_loss=validation_loss, minimum_end_share=train.minimum_end_share)
+    return check_health(
+        before,
+        after,
+        end,
+        train_loss=train_loss,
+        validation_loss=validation_loss,
+        minimum_end_share=train.minimum_end_share,
+    )
 
 
 def _counts(tuned: PeftModel | PreTrainedModel) -> tuple[int, int]:

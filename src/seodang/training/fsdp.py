@@ -70,6 +70,11 @@ def gathered_weights(model: torch.nn.Module) -> dict[str, Any] | None:
     if not any(isinstance(part, FSDPModule) for part in model.modules()):
         return None
     spread(model)
-    found = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=isinstance(model, PeftModel)))
+    found = get_model_state_dict(
+        model,
+        options=StateDictOptions(
+            full_state_dict=True, cpu_offload=True, ignore_frozen_params=isinstance(model, PeftModel)
+        ),
+    )
     tied = getattr(model, "all_tied_weights_keys", None) or {}  # each of them is another weight, which is there already
     return {name: weight for name, weight in found.items() if name not in tied}

@@ -50,7 +50,9 @@ def learn_as_the_model_does(model: PreTrainedModel, lessons: Lessons, layout: La
     if _agree(model, _loss(model, probe, layout), own):
         return layout
     model.set_attn_implementation(attention)
-    logger.warning("train.packing is on, but this model's attention knows more than which tokens belong to a record; rows are padded instead")
+    logger.warning(
+        "train.packing is on, but this model's attention knows more than which tokens belong to a record; rows are padded instead"
+    )
     return padded
 
 
@@ -59,7 +61,9 @@ def _choose_head(model: PreTrainedModel, head: AnswerHead, probe: Sequence[Lesso
         return
     head.whole = True
     if _agree(model, _loss(model, probe, layout), own):
-        logger.warning("this architecture does more than its output layer to get its logits; they are computed at every token, which takes more memory")
+        logger.warning(
+            "this architecture does more than its output layer to get its logits; they are computed at every token, which takes more memory"
+        )
         return
     raise ModelError(
         f"the loss of {len(probe)} records is {own:.4f} by the model's own forward pass, but {quick:.4f} as training computes it: "
@@ -80,7 +84,9 @@ def _own_loss(model: PreTrainedModel, probe: Sequence[Lesson]) -> float:
         ids = torch.from_numpy(lesson.ids.astype("int64")).to(model.device)
         places = torch.from_numpy(lesson.learned[1:].nonzero()[0]).to(model.device)
         logits = model(input_ids=ids[None, :-1], use_cache=False).logits[0].index_select(0, places)
-        total += float(torch.nn.functional.cross_entropy(logits.float(), ids[1:].index_select(0, places), reduction="sum"))
+        total += float(
+            torch.nn.functional.cross_entropy(logits.float(), ids[1:].index_select(0, places), reduction="sum")
+        )
     return total
 
 

@@ -35,7 +35,9 @@ class GrowingArray:
 
     def _write_header(self) -> None:
         # numpy leaves room in the header for a length that grows, so this one takes the place of the first.
-        npy.write_array_header_1_0(self._file, {"descr": npy.dtype_to_descr(self._dtype), "fortran_order": False, "shape": (self._length,)})
+        npy.write_array_header_1_0(
+            self._file, {"descr": npy.dtype_to_descr(self._dtype), "fortran_order": False, "shape": (self._length,)}
+        )
 
 
 def mapped(path: Path) -> NDArray[Any]:

@@ -43,8 +43,12 @@ class Pass:
 
     input_ids: Tensor  # (1, U) packed, (records, longest) padded
     position_ids: Tensor | None  # (1, U), each record counting from 0; None when padded
-    attention_rows: tuple[Tensor, ...]  # of each group of records of like length (records, longest): a token's place among U; () when padded
-    own_rows: Tensor | None  # (U,): the place of each token among the groups' rows, flattened one after the other; None when padded
+    attention_rows: tuple[
+        Tensor, ...
+    ]  # of each group of records of like length (records, longest): a token's place among U; () when padded
+    own_rows: (
+        Tensor | None
+    )  # (U,): the place of each token among the groups' rows, flattened one after the other; None when padded
     predictors: Tensor  # (L,): places, among the flattened input_ids, of the tokens whose next one is learned
     targets: Tensor  # (L,): those next ones
     answer_rows: Tensor  # (R,), ascending: the predictors, each once, and in a packed pass others up to a round number
@@ -58,11 +62,19 @@ class Pass:
 
     def inputs(self, *, learn: bool = True) -> dict[str, Any]:
         """Return the arguments of a model's forward pass (see seodang.training.kernels.chunked_loss): for its loss, or for logits at the predictors."""
-        inputs: dict[str, Any] = {"input_ids": self.input_ids, "predictors": self.predictors, "answer_rows": self.answer_rows}
+        inputs: dict[str, Any] = {
+            "input_ids": self.input_ids,
+            "predictors": self.predictors,
+            "answer_rows": self.answer_rows,
+        }
         if learn:
             inputs["targets"] = self.targets
         if self.own_rows is not None:
-            inputs |= {"position_ids": self.position_ids, "attention_rows": self.attention_rows, "own_rows": self.own_rows}
+            inputs |= {
+                "position_ids": self.position_ids,
+                "attention_rows": self.attention_rows,
+                "own_rows": self.own_rows,
+            }
         return inputs
 
     def without_targets(self) -> Pass:
@@ -70,7 +82,7 @@ class Pass:
         return replace(self, predictors=self.predictors[:0], targets=self.targets[:0])
 
 
-def _moved(value: Any, device: torch.device | str) -> Any:  # noqa: ANN401 - a tensor, several, or None
+def _moved(value: Any, device: torch.device | str) -> Any:
     if isinstance(value, tuple):
         return tuple(_moved(part, device) for part in value)
     return None if value is None else value.to(device, non_blocking=True)
@@ -127,7 +139,12 @@ def collate_update(lessons: Sequence[Lesson], layout: Layout, process: int, proc
     mine = parts[process]
     empty = [Lesson(lessons[0].ids[:2], np.zeros(2, dtype=np.bool_))]  # read, and nothing learned from it
     passes = [build_pass(part, layout) for part in [*mine, *[empty] * (most - len(mine))]]
-    return Update(passes=passes, records=len(lessons), tokens=sum(len(lesson.ids) for lesson in lessons), learned=sum(int(lesson.learned.sum()) for lesson in lessons))
+    return Update(
+        passes=passes,
+        records=len(lessons),
+        tokens=sum(len(lesson.ids) for lesson in lessons),
+        learned=sum(int(lesson.learned.sum()) for lesson in lessons),
+    )
 
 
 def pass_plan(lessons: Sequence[Lesson], layout: Layout) -> list[list[Lesson]]:
@@ -185,7 +202,9 @@ def _packed(lessons: Sequence[Lesson], share: bool, multiple: int) -> Pass:
     groups, own = _grouped(rows_of, fresh_from, used)
     learned = [np.flatnonzero(lesson.learned[1:]) for lesson in ordered]
     lengths = [np.full(len(part), len(rows)) for part, rows in zip(ids, rows_of, strict=True)]
-    filler = np.zeros(-used % multiple, dtype=np.int64)  # tokens of no record: they see what the first one sees, and nothing sees them
+    filler = np.zeros(
+        -used % multiple, dtype=np.int64
+    )  # tokens of no record: they see what the first one sees, and nothing sees them
     predictors = np.concatenate([rows[places] for rows, places in zip(rows_of, learned, strict=True)])
     return Pass(
         input_ids=torch.from_numpy(np.concatenate([*ids, filler]).astype(np.int64))[None],
@@ -193,7 +212,11 @@ def _packed(lessons: Sequence[Lesson], share: bool, multiple: int) -> Pass:
         attention_rows=tuple(torch.from_numpy(group) for group in groups),
         own_rows=torch.from_numpy(np.concatenate([own, filler])),
         predictors=torch.from_numpy(predictors),
-        targets=torch.from_numpy(np.concatenate([lesson.ids[1:][places] for lesson, places in zip(ordered, learned, strict=True)]).astype(np.int64)),
+        targets=torch.from_numpy(
+            np.concatenate([lesson.ids[1:][places] for lesson, places in zip(ordered, learned, strict=True)]).astype(
+                np.int64
+            )
+        ),
         answer_rows=torch.from_numpy(_rounded_rows(predictors, used + len(filler), multiple)),
         record_lengths=torch.from_numpy(np.concatenate([*lengths, filler + 1]))[None],
         read=sum(len(rows) for rows in rows_of),
@@ -215,7 +238,9 @@ def _common_beginning(first: NDArray[np.int32], second: NDArray[np.int32]) -> in
     return int(different[0]) if len(different) else width
 
 
-def _grouped(rows_of: Sequence[NDArray[np.int64]], fresh_from: Sequence[int], used: int) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
+def _grouped(
+    rows_of: Sequence[NDArray[np.int64]], fresh_from: Sequence[int], used: int
+) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
     """Return the rows of each attention group, padded with row 0, and each token's own place in them."""
     order = sorted(range(len(rows_of)), key=lambda number: len(rows_of[number]))
     groups: list[NDArray[np.int64]] = []
@@ -255,7 +280,11 @@ def _padded(lessons: Sequence[Lesson], pad: int) -> Pass:
         own_rows=None,
         predictors=torch.from_numpy(predictors),
         answer_rows=torch.from_numpy(predictors),  # each stands in one record only
-        targets=torch.from_numpy(np.concatenate([lesson.ids[1:][places] for lesson, places in zip(lessons, learned, strict=True)]).astype(np.int64)),
+        targets=torch.from_numpy(
+            np.concatenate([lesson.ids[1:][places] for lesson, places in zip(lessons, learned, strict=True)]).astype(
+                np.int64
+            )
+        ),
         record_lengths=torch.tensor([[len(lesson.ids) - 1] for lesson in lessons]),
         read=sum(len(lesson.ids) - 1 for lesson in lessons),
     )

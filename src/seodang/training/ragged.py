@@ -25,12 +25,6 @@ class Sequences:
         lengths = np.fromiter(map(len, kept), np.int64, len(kept))
         return cls(np.fromiter(chain.from_iterable(kept), np.int32, int(lengths.sum())), offsets_of(lengths))
 
-    @classmethod
-    def all_of(cls, parts: Sequence[Sequences]) -> Self:
-        """Return the sequences of all parts."""
-        lengths = [part.lengths for part in parts]
-        return cls(np.concatenate([np.zeros(0, np.int32), *(part.ids for part in parts)]), offsets_of(np.concatenate([np.zeros(0, np.int64), *lengths])))
-
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of each, shape (sequences,)."""

@@ -33,7 +33,9 @@ def fitting_examples(records: Sequence[Record], count: int, *, fits: Callable[[R
     return list(islice(in_turn, count))
 
 
-def answerable(tokenizer: PreTrainedTokenizerBase, format: PromptFormat, max_length: int, context: int | None) -> Callable[[Record], bool]:
+def answerable(
+    tokenizer: PreTrainedTokenizerBase, format: PromptFormat, max_length: int, context: int | None
+) -> Callable[[Record], bool]:
     """Return what tells whether a short answer to a record can be written.
 
     Args:
@@ -47,16 +49,24 @@ def answerable(tokenizer: PreTrainedTokenizerBase, format: PromptFormat, max_len
 
 
 def _prompt(tokenizer: PreTrainedTokenizerBase, record: Record, format: PromptFormat) -> list[int]:
-    return encode_prompt(tokenizer, render_record(record, format, tokenizer))  # type: ignore[arg-type]
+    return encode_prompt(tokenizer, render_record(record, format, tokenizer))
 
 
-def short_answers(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, records: Sequence[Record], format: PromptFormat) -> list[str]:
+def short_answers(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, records: Sequence[Record], format: PromptFormat
+) -> list[str]:
     """Return the beginning of the model's greedy answer to each record, all of which are `answerable`."""
     if not records:
         return []
     training = model.training
     model.eval()
     prompts = [_prompt(tokenizer, record, format) for record in records]
-    answers = generate(model, prompts, end=end_id(tokenizer, format), max_new_tokens=_NEW_TOKENS, batch_tokens=sum(map(len, prompts)) * len(prompts) + _NEW_TOKENS * len(prompts))
+    answers = generate(
+        model,
+        prompts,
+        end=end_id(tokenizer, format),
+        max_new_tokens=_NEW_TOKENS,
+        batch_tokens=sum(map(len, prompts)) * len(prompts) + _NEW_TOKENS * len(prompts),
+    )
     model.train(training)
     return [str(tokenizer.decode(answer.tokens, skip_special_tokens=True)).strip() for answer in answers]

@@ -41,11 +41,14 @@ class Health:
 def end_places(lessons: Sequence[Lesson], layout: Layout, end: int) -> list[Pass]:
     """Return passes over some lessons whose only targets are end tokens."""
     passes = [build_pass(part, layout) for part in pass_plan(list(lessons[:_RECORDS]), layout)]
-    return [replace(part, predictors=part.predictors[part.targets == end], targets=part.targets[part.targets == end]) for part in passes]
+    return [
+        replace(part, predictors=part.predictors[part.targets == end], targets=part.targets[part.targets == end])
+        for part in passes
+    ]
 
 
 @torch.no_grad()
-def answers_of(model: Any, passes: Sequence[Pass], device: str, *, autocast: bool) -> Answers:  # noqa: ANN401 - a model that learn_answers has changed, wrapped or not
+def answers_of(model: Any, passes: Sequence[Pass], device: str, *, autocast: bool) -> Answers:
     """Return what the model would write at the targets of the passes.
 
     Args:
@@ -57,23 +60,39 @@ def answers_of(model: Any, passes: Sequence[Pass], device: str, *, autocast: boo
     training = model.training
     model.eval()
     with torch.autocast(device, torch.bfloat16, enabled=autocast):
-        found = [model(**part.to(device).inputs(learn=False)).logits.float().max(dim=1) for part in passes if len(part.targets)]
+        found = [
+            model(**part.to(device).inputs(learn=False)).logits.float().max(dim=1)
+            for part in passes
+            if len(part.targets)
+        ]
     model.train(training)
-    return Answers(tokens=torch.cat([best.indices for best in found]), logits=torch.cat([best.values for best in found]))
+    return Answers(
+        tokens=torch.cat([best.indices for best in found]), logits=torch.cat([best.values for best in found])
+    )
 
 
-def check_health(before: Answers, after: Answers, end: int, *, train_loss: float, validation_loss: float, minimum_end_share: float) -> Health:
+def check_health(
+    before: Answers, after: Answers, end: int, *, train_loss: float, validation_loss: float, minimum_end_share: float
+) -> Health:
     """Return what changed.
 
     Raises:
         TrainingError: If a loss is not finite, the answers are what they were, or the end token was not learned.
     """
     if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
-        raise TrainingError(f"the loss is not finite (train {train_loss}, validation {validation_loss}); lower train.learning_rate, or use train.precision fp32")
+        raise TrainingError(
+            f"the loss is not finite (train {train_loss}, validation {validation_loss}); lower train.learning_rate, or use train.precision fp32"
+        )
     change = float((after.logits - before.logits).abs().max())
     if change == 0.0:
-        raise TrainingError("the trained model answers exactly as before: nothing was learned; raise train.learning_rate or train.epochs, or name other train.targets")
-    health = Health(largest_change=round(change, 4), end_share=round(after.end_share(end), 4), end_share_before=round(before.end_share(end), 4))
+        raise TrainingError(
+            "the trained model answers exactly as before: nothing was learned; raise train.learning_rate or train.epochs, or name other train.targets"
+        )
+    health = Health(
+        largest_change=round(change, 4),
+        end_share=round(after.end_share(end), 4),
+        end_share_before=round(before.end_share(end), 4),
+    )
     if health.end_share < minimum_end_share:
         raise TrainingError(
             f"after {health.end_share:.0%} of {len(after.tokens)} validation answers the trained model would write the end token, {minimum_end_share:.0%} are asked "
@@ -91,7 +110,9 @@ def check_adapter(parameters: Iterable[tuple[str, Tensor]]) -> None:
     second = []  # of each matrix that begins at zero, whether it is so no longer
     for name, weight in parameters:
         if not bool(torch.isfinite(weight).all()):
-            raise TrainingError(f"{name} holds values that are not finite; lower train.learning_rate, or use train.precision fp32")
+            raise TrainingError(
+                f"{name} holds values that are not finite; lower train.learning_rate, or use train.precision fp32"
+            )
         if "lora_B" in name:
             second.append(bool(weight.any()))
     if second and not any(second):

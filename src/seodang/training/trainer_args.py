@@ -35,7 +35,13 @@ def layout_of(train: TrainParams, *, packed: bool, pad: int) -> Layout:
     """
     # Noise that records share would be the same noise for all of them.
     share = packed and train.share_prefixes and train.dropout == 0 and train.neftune_alpha == 0
-    return Layout(pass_tokens=train.batch_tokens, packed=packed, share_prefixes=share, pad=pad, multiple=_MULTIPLES[train.precision])
+    return Layout(
+        pass_tokens=train.batch_tokens,
+        packed=packed,
+        share_prefixes=share,
+        pad=pad,
+        multiple=_MULTIPLES[train.precision],
+    )
 
 
 class _CheckpointEvery(TrainerCallback):
@@ -44,7 +50,7 @@ class _CheckpointEvery(TrainerCallback):
     def __init__(self, updates: int) -> None:
         self._updates = updates
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401 - the base class's signature
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Ask after every so many updates; after the last one, for the log alone."""
         last = state.global_step == state.max_steps
         if last or state.global_step % self._updates == 0:
@@ -55,11 +61,11 @@ class _CheckpointEvery(TrainerCallback):
 class _LogWithValidation(TrainerCallback):
     """Asks for a log with each validation: early stopping makes any of them the last."""
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401 - the base class's signature
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Ask where the validation comes after so many updates."""
         control.should_log |= control.should_evaluate
 
-    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401 - the base class's signature
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Ask where it comes at the end of an epoch."""
         control.should_log |= control.should_evaluate
 
@@ -97,7 +103,9 @@ def settings_of(train: TrainParams, device: str, run: Path, records: int) -> dic
         "num_train_epochs": train.epochs,
         "learning_rate": train.learning_rate,
         "lr_scheduler_type": _SCHEDULERS.get(train.schedule, train.schedule),
-        "lr_scheduler_kwargs": {"num_decay_steps": round(train.decay_share * updates_of(train, records))} if train.schedule == "wsd" else {},
+        "lr_scheduler_kwargs": {"num_decay_steps": round(train.decay_share * updates_of(train, records))}
+        if train.schedule == "wsd"
+        else {},
         "warmup_steps": train.warmup_share,  # a float is a share of the updates
         "max_grad_norm": train.max_grad_norm,
         "weight_decay": train.weight_decay,
@@ -127,7 +135,9 @@ def settings_of(train: TrainParams, device: str, run: Path, records: int) -> dic
 def arguments_of(settings: dict[str, Any]) -> TrainingArguments:
     """Return the Trainer's arguments. A process takes one device: several are several processes, and packed passes cannot be cut in two."""
     arguments = TrainingArguments(**settings)
-    arguments._n_gpu = min(arguments.n_gpu, 1)  # else Trainer would split each pass over all GPUs of the machine (DataParallel)
+    arguments._n_gpu = min(
+        arguments.n_gpu, 1
+    )  # else Trainer would split each pass over all GPUs of the machine (DataParallel)
     return arguments
 
 

@@ -73,7 +73,14 @@ class Checked:
         """Return the summary as one object; `rules` counts the report lines that name a rule, whatever its severity."""
         report = self.summary.report()
         texts = {"texts": report.pop("rules")}
-        return {**self.summary.counts(), "rules": dict(self.summary.met.most_common()), **report, "formats": self.formats, "data_set": self.data_set, **texts}
+        return {
+            **self.summary.counts(),
+            "rules": dict(self.summary.met.most_common()),
+            **report,
+            "formats": self.formats,
+            "data_set": self.data_set,
+            **texts,
+        }
 
 
 def check(wanted: Wanted, params: CheckParams) -> Checked:
@@ -102,7 +109,9 @@ def _prepare_report(report: Path) -> None:
     """Make the folder, and see that it may be written to before hours of reading; raise OSError or SeodangError if not."""
     data_docs = report / "data_docs"
     if data_docs.exists() and not (data_docs / "index.html").is_file():
-        raise SeodangError(f"{data_docs} is not of a report, and would be replaced; name another folder / 보고서가 아닌 폴더가 있습니다")
+        raise SeodangError(
+            f"{data_docs} is not of a report, and would be replaced; name another folder / 보고서가 아닌 폴더가 있습니다"
+        )
     report.mkdir(parents=True, exist_ok=True)
     for name in ("accepted.jsonl", "quarantine.jsonl", "summary.json"):
         if (report / name).is_dir():
@@ -121,13 +130,21 @@ def _check(wanted: Wanted, params: CheckParams) -> Checked:
             for row in _all_rows(wanted, params, checked):
                 writer.write(row)
         limits = params.expectations.limits
-        with_ = Screen(params.expectations, find_repeats(_spooled(spool, "repeats"), limits.max_label_characters), wanted.counter)
+        with_ = Screen(
+            params.expectations, find_repeats(_spooled(spool, "repeats"), limits.max_label_characters), wanted.counter
+        )
         data_docs = wanted.report / "data_docs" if wanted.report else None
         with judging(with_.rules, params.expectations, name="check", data_docs=data_docs) as judge:
             _judge(screen(_spooled(spool, "check"), with_, judge), checked.summary, wanted.report)
-            figures = [measure for measure in measures(checked.summary.tally, params.expectations.data_set, None) if measure.rule.id not in _OF_A_PIPELINE]
+            figures = [
+                measure
+                for measure in measures(checked.summary.tally, params.expectations.data_set, None)
+                if measure.rule.id not in _OF_A_PIPELINE
+            ]
             out = judge.whole(figures)
-        checked.data_set = told_measures([(measure, told_of(measure), action_of(measure.rule, params.expectations.data_set)) for measure in out])
+        checked.data_set = told_measures(
+            [(measure, told_of(measure), action_of(measure.rule, params.expectations.data_set)) for measure in out]
+        )
     if wanted.report:
         write_json(wanted.report / "summary.json", checked.content())
     return checked
@@ -139,7 +156,15 @@ def _all_rows(wanted: Wanted, params: CheckParams, checked: Checked) -> Iterator
     for local in wanted.files:
         path, place, empty = local.path, mended(local.place), True
         try:
-            read = file_rows(path, place, format=wanted.format, columns=wanted.columns, table=wanted.table, name=place, max_field_characters=params.max_field_characters)
+            read = file_rows(
+                path,
+                place,
+                format=wanted.format,
+                columns=wanted.columns,
+                table=wanted.table,
+                name=place,
+                max_field_characters=params.max_field_characters,
+            )
             for row in progress(read, place):
                 empty = False
                 if row["format"] not in (met := checked.formats.setdefault(place, [])):
@@ -150,7 +175,9 @@ def _all_rows(wanted: Wanted, params: CheckParams, checked: Checked) -> Iterator
         except SourceError as error:
             faults += str(error).splitlines()
     if faults:
-        raise SourceError("\n  ".join([f"{len(faults)} faults / 쓸 수 없는 파일:", *faults]) if len(faults) > 1 else faults[0])
+        raise SourceError(
+            "\n  ".join([f"{len(faults)} faults / 쓸 수 없는 파일:", *faults]) if len(faults) > 1 else faults[0]
+        )
 
 
 def _spooled(spool: Path, doing: str) -> Iterator[Row]:

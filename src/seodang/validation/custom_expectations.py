@@ -20,7 +20,7 @@ class ColumnValuesFreeOfFindings(ColumnMapMetricProvider):  # type: ignore[misc]
     condition_metric_name = _METRIC
 
     @column_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
-    def _pandas(cls, column: Series, **_: Any) -> Series:  # noqa: ANN401 - the library's own signature
+    def _pandas(cls, column: Series, **_: Any) -> Series:
         return column == ""
 
 

@@ -119,7 +119,10 @@ class Tally:
 
     def profile(self) -> Profile:
         """Return the shares by which the next run tells its drift."""
-        return {name: shares(counts) for name, counts in (("language", self.languages), ("task", self.tasks), ("length", self.lengths))}
+        return {
+            name: shares(counts)
+            for name, counts in (("language", self.languages), ("task", self.tasks), ("length", self.lengths))
+        }
 
 
 def shares(counts: Counter[str]) -> dict[str, float]:
@@ -141,7 +144,12 @@ def measures(tally: Tally, bounds: DataSetParams, last: Profile | None) -> list[
         last: Profile of the last accepted run; None on the first run, which has no drift.
 
     """
-    return [Measure(rule, of, value, bound) for rule in SET_RULES if action_of(rule, bounds) != "off" for of, value, bound in _values(rule.id, tally, bounds, last)]
+    return [
+        Measure(rule, of, value, bound)
+        for rule in SET_RULES
+        if action_of(rule, bounds) != "off"
+        for of, value, bound in _values(rule.id, tally, bounds, last)
+    ]
 
 
 def action_of(rule: Rule, bounds: DataSetParams) -> str:
@@ -157,19 +165,27 @@ def _values(id: str, tally: Tally, bounds: DataSetParams, last: Profile | None) 
         case "quarantined-share":
             yield "all", quarantined / rows if rows else 0.0, bounds.quarantined_share.maximum
         case "source-quarantined-share":
-            yield from ((name, tally.quarantined[name] / count, bounds.source_quarantined_share.maximum) for name, count in tally.rows.items())
+            yield from (
+                (name, tally.quarantined[name] / count, bounds.source_quarantined_share.maximum)
+                for name, count in tally.rows.items()
+            )
         case "accepted-count":
             yield "all", rows - quarantined, bounds.accepted_count.minimum
         case "unique-share":
             yield "all", 1 - tally.duplicates / rows if rows else 1.0, bounds.unique_share.minimum
         case "language-share":
             accepted = tally.languages.total() or 1
-            yield from ((name, tally.languages[name] / accepted, minimum) for name, minimum in bounds.language_share.minimum.items())
+            yield from (
+                (name, tally.languages[name] / accepted, minimum)
+                for name, minimum in bounds.language_share.minimum.items()
+            )
         case "label-share":
             yield from _label_shares(tally, bounds.label_share.maximum)
         case "drift":
             now = tally.profile()
-            yield from ((name, distance(now[name], last[name]), bounds.drift.maximum) for name in now if last and name in last)
+            yield from (
+                (name, distance(now[name], last[name]), bounds.drift.maximum) for name in now if last and name in last
+            )
 
 
 def _label_shares(tally: Tally, bound: float) -> Iterator[tuple[str, float, float]]:

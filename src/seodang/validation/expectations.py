@@ -34,7 +34,9 @@ _SITE = "seodang"
 _SAMPLED = 20  # unexpected values shown for each expectation
 _SEVERITIES = {"reject": "critical", "repair": "info", "warn": "warning"}
 
-Columns = Mapping[str, Sequence[str | float | None]]  # rule id -> a row's finding ("" for none) or figure (None for none)
+Columns = Mapping[
+    str, Sequence[str | float | None]
+]  # rule id -> a row's finding ("" for none) or figure (None for none)
 
 
 @dataclass(slots=True)
@@ -62,15 +64,26 @@ class Judge:
         """
         import pandas as pd
 
-        frame = pd.DataFrame({rule.id: pd.Series(columns[rule.id], dtype="Float64" if rule.numeric else "object") for rule in self.rules}, index=range(count))
-        suite = lambda: [_row_expectation(rule, self.expectations) for rule in self.rules]  # noqa: E731 - made once, at the first chunk
-        results = self._run(ROW_SUITE, suite, frame, f"{self.name} {title}")
+        frame = pd.DataFrame(
+            {
+                rule.id: pd.Series(columns[rule.id], dtype="Float64" if rule.numeric else "object")
+                for rule in self.rules
+            },
+            index=range(count),
+        )
+
+        def create_suite() -> list[Expectation]:  # once, at the first chunk
+            return [_row_expectation(rule, self.expectations) for rule in self.rules]
+
+        results = self._run(ROW_SUITE, create_suite, frame, f"{self.name} {title}")
         broken: dict[int, list[str]] = {}
         for rule in self.rules:
             result = results[rule.id].result
             named = result["unexpected_index_list"] or []
             if len(named) != result["unexpected_count"]:
-                raise RuntimeError(f"Great Expectations counts {result['unexpected_count']} rows against {rule.id}, but names {len(named)}")
+                raise RuntimeError(
+                    f"Great Expectations counts {result['unexpected_count']} rows against {rule.id}, but names {len(named)}"
+                )
             for number in named:
                 broken.setdefault(int(number), []).append(rule.id)
         return broken
@@ -82,10 +95,12 @@ class Judge:
         if not measures:
             return []
         frame = pd.DataFrame({_column(measure): [float(measure.value)] for measure in measures})
-        results = self._run(SET_SUITE, lambda: [_set_expectation(measure, self.expectations) for measure in measures], frame, self.name)
+        results = self._run(
+            SET_SUITE, lambda: [_set_expectation(measure, self.expectations) for measure in measures], frame, self.name
+        )
         return [measure for measure in measures if not results[_column(measure)].success]
 
-    def _run(self, suite: str, make: Any, frame: Any, run_name: str) -> dict[str, ExpectationValidationResult]:  # noqa: ANN401
+    def _run(self, suite: str, make: Any, frame: Any, run_name: str) -> dict[str, ExpectationValidationResult]:
         """Run a suite over a frame through its checkpoint, and return the results by rule."""
         from great_expectations.core.run_identifier import RunIdentifier
 
@@ -99,7 +114,9 @@ class Judge:
 
 
 @contextmanager
-def judging(rules: Sequence[Rule], expectations: ExpectationsParams, *, name: str, data_docs: Path | None) -> Iterator[Judge]:
+def judging(
+    rules: Sequence[Rule], expectations: ExpectationsParams, *, name: str, data_docs: Path | None
+) -> Iterator[Judge]:
     """Yield a judge whose Data Docs take the place of `data_docs` when the block ends; without a place there are none.
 
     The pages are built beside it: a run that is killed leaves no half of them.
@@ -111,8 +128,19 @@ def judging(rules: Sequence[Rule], expectations: ExpectationsParams, *, name: st
     defaults = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
     beside = data_docs.with_name(f".{data_docs.name}.{os.getpid()}.part") if data_docs else None
     sites = {_SITE: _site(beside)} if beside else {}
-    config = DataContextConfig(store_backend_defaults=defaults, data_docs_sites=sites, progress_bars={"globally": False}, analytics_enabled=False)
-    judge = Judge(gx.get_context(mode="ephemeral", project_config=config), rules, expectations, name, documented=beside is not None)
+    config = DataContextConfig(
+        store_backend_defaults=defaults,
+        data_docs_sites=sites,
+        progress_bars={"globally": False},
+        analytics_enabled=False,
+    )
+    judge = Judge(
+        gx.get_context(mode="ephemeral", project_config=config),
+        rules,
+        expectations,
+        name,
+        documented=beside is not None,
+    )
     if data_docs is None or beside is None:
         yield judge
         return
@@ -126,7 +154,7 @@ def judging(rules: Sequence[Rule], expectations: ExpectationsParams, *, name: st
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _checkpoint(context: EphemeralDataContext, name: str, expectations: list[Expectation], *, documented: bool) -> Any:  # noqa: ANN401 - generic in the library
+def _checkpoint(context: EphemeralDataContext, name: str, expectations: list[Expectation], *, documented: bool) -> Any:
     import great_expectations as gx
 
     suite: ExpectationSuite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
@@ -138,7 +166,11 @@ def _checkpoint(context: EphemeralDataContext, name: str, expectations: list[Exp
             validation_definitions=[definition],
             actions=[gx.checkpoint.UpdateDataDocsAction(name=_SITE, site_names=[_SITE])] if documented else [],
             # no query: a string that lists every row
-            result_format={"result_format": "COMPLETE", "return_unexpected_index_query": False, "partial_unexpected_count": _SAMPLED},
+            result_format={
+                "result_format": "COMPLETE",
+                "return_unexpected_index_query": False,
+                "partial_unexpected_count": _SAMPLED,
+            },
         )
     )
 
@@ -151,7 +183,9 @@ def _row_expectation(rule: Rule, expectations: ExpectationsParams) -> Expectatio
     limit = bound(rule, expectations.limits)
     described = _described(told(rule, expectations.limits), getattr(expectations.actions, rule.action))
     if rule.numeric:
-        return gxe.ExpectColumnValuesToBeBetween(column=rule.id, **({"min_value": limit} if rule.minimum else {"max_value": limit}), **described)
+        return gxe.ExpectColumnValuesToBeBetween(
+            column=rule.id, **({"min_value": limit} if rule.minimum else {"max_value": limit}), **described
+        )
     return ExpectColumnValuesToBeFreeOfFindings(column=rule.id, **described)
 
 
@@ -169,7 +203,13 @@ def told_of(measure: Measure) -> Rule:
     from dataclasses import replace
 
     rule = measure.rule
-    return replace(rule, **{name: getattr(rule, name).format(limit=measure.bound) for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")})
+    return replace(
+        rule,
+        **{
+            name: getattr(rule, name).format(limit=measure.bound)
+            for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")
+        },
+    )
 
 
 def _column(measure: Measure) -> str:
@@ -180,7 +220,11 @@ def _described(rule: Rule, action: str, id: str | None = None) -> dict[str, Any]
     fault = f"없어야 할 일 · must not be: {rule.reason_ko} · {rule.reason_en}"
     fix = f"고치는 법 · what to do: {rule.fix_ko} · {rule.fix_en}"
     description = f"<strong>{id or rule.id}</strong> ({action})<br>{html.escape(fault)}<br>{html.escape(fix)}"
-    return {"description": description, "severity": _SEVERITIES[action], "meta": {"rule": id or rule.id, "action": action}}
+    return {
+        "description": description,
+        "severity": _SEVERITIES[action],
+        "meta": {"rule": id or rule.id, "action": action},
+    }
 
 
 def _check_computed(result: ExpectationValidationResult) -> None:
@@ -188,7 +232,9 @@ def _check_computed(result: ExpectationValidationResult) -> None:
     information: Mapping[str, Any] = result.exception_info
     for fault in [information] if "raised_exception" in information else information.values():
         if fault["raised_exception"]:
-            raise RuntimeError(f"Great Expectations could not compute {result.expectation_config.meta['rule']}: {fault['exception_message']}")
+            raise RuntimeError(
+                f"Great Expectations could not compute {result.expectation_config.meta['rule']}: {fault['exception_message']}"
+            )
 
 
 def _site(folder: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from seodang.validation.validator import Broken, Judged
 _TOP_REASONS = 5
 
 
-def as_it_was(row: Row) -> Any:  # noqa: ANN401 - whatever a file may hold
+def as_it_was(row: Row) -> Any:
     """Return the row as the file has it."""
     return {name: row[name] for name in TEXTS} if row["original"] is None else row["original"]
 
@@ -32,7 +32,13 @@ def quarantine_line(judged: Judged) -> dict[str, Any]:
     """Return what quarantine.jsonl says of a rejected row: where it stood, what it was, what is wrong, what to do."""
     row = judged.row
     rules = [told_broken(broken) for broken in (*judged.faults, *judged.warnings)]
-    return {"source": row["source"], "file": row["file"], "source_row": row["source_row"], "row": as_it_was(row), "rules": rules}
+    return {
+        "source": row["source"],
+        "file": row["file"],
+        "source_row": row["source_row"],
+        "row": as_it_was(row),
+        "rules": rules,
+    }
 
 
 def accepted_line(judged: Judged) -> dict[str, Any]:
@@ -43,7 +49,11 @@ def accepted_line(judged: Judged) -> dict[str, Any]:
     turns = [asdict(turn) for turn in record.turns]
     more = {**{name: value for name, value in optional.items() if value}, **({"turns": turns} if turns else {})}
     line = {**texts, **more, "file": record.file, "source_row": record.source_row, "row": as_it_was(judged.row)}
-    return {**line, "rules": [told_broken(broken) for broken in judged.warnings], "repairs": [asdict(change) for change in judged.repairs]}
+    return {
+        **line,
+        "rules": [told_broken(broken) for broken in judged.warnings],
+        "repairs": [asdict(change) for change in judged.repairs],
+    }
 
 
 @dataclass(slots=True)
@@ -51,7 +61,9 @@ class Summary:
     """Counts of judged rows, for reports."""
 
     tally: Tally = field(default_factory=Tally)
-    met: Counter[str] = field(default_factory=Counter)  # rows that a rule rejects, warns of or had mended, by rule: the lines that name it
+    met: Counter[str] = field(
+        default_factory=Counter
+    )  # rows that a rule rejects, warns of or had mended, by rule: the lines that name it
     faults: Counter[str] = field(default_factory=Counter)  # rows that a rule rejects
     warnings: Counter[str] = field(default_factory=Counter)  # of accepted rows, as repairs
     repairs: Counter[str] = field(default_factory=Counter)
@@ -63,7 +75,11 @@ class Summary:
     def add(self, judged: Judged) -> None:
         """Count one row."""
         row = judged.mended if judged.accepted else judged.row
-        self.tally.add(row, accepted=judged.accepted, duplicate=any(broken.rule.id == DUPLICATE for broken in (*judged.faults, *judged.warnings)))
+        self.tally.add(
+            row,
+            accepted=judged.accepted,
+            duplicate=any(broken.rule.id == DUPLICATE for broken in (*judged.faults, *judged.warnings)),
+        )
         for broken in (*judged.faults, *judged.warnings):
             self.rules.setdefault(broken.rule.id, (broken.rule, broken.severity))
         self.met.update(broken.rule.id for broken in (*judged.faults, *judged.warnings))
@@ -81,7 +97,13 @@ class Summary:
     def counts(self) -> dict[str, int]:
         """Return the figures of all rows; accepted and quarantined together are rows."""
         rows, quarantined = self.tally.rows.total(), self.tally.quarantined.total()
-        return {"rows": rows, "accepted": rows - quarantined, "quarantined": quarantined, "repaired": self.repaired.total(), "warned": self.warned}
+        return {
+            "rows": rows,
+            "accepted": rows - quarantined,
+            "quarantined": quarantined,
+            "repaired": self.repaired.total(),
+            "warned": self.warned,
+        }
 
     def report(self) -> dict[str, Any]:
         """Return all that reports say of the rows."""
@@ -97,19 +119,40 @@ class Summary:
     def _source(self, name: str) -> dict[str, Any]:
         rows, quarantined = self.tally.rows[name], self.tally.quarantined[name]
         rules = dict(self.by_source.get(name, Counter()).most_common())
-        return {"rows": rows, "accepted": rows - quarantined, "quarantined": quarantined, "repaired": self.repaired[name], "rules": rules}
+        return {
+            "rows": rows,
+            "accepted": rows - quarantined,
+            "quarantined": quarantined,
+            "repaired": self.repaired[name],
+            "rules": rules,
+        }
 
 
 def told_rule(rule: Rule, severity: str) -> dict[str, str]:
     """Return a rule's texts for a report."""
-    return {"severity": severity, **{name: getattr(rule, name) for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")}}
+    return {
+        "severity": severity,
+        **{name: getattr(rule, name) for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")},
+    }
 
 
 def top_reasons(summary: Summary) -> list[str]:
     """Return the commonest reasons for quarantine, a line each, in both languages."""
-    return [f"{count:,} {id}: {summary.rules[id][0].reason_ko} / {summary.rules[id][0].reason_en}" for id, count in summary.faults.most_common(_TOP_REASONS)]
+    return [
+        f"{count:,} {id}: {summary.rules[id][0].reason_ko} / {summary.rules[id][0].reason_en}"
+        for id, count in summary.faults.most_common(_TOP_REASONS)
+    ]
 
 
 def told_measures(broken: Sequence[tuple[Measure, Rule, str]]) -> list[dict[str, Any]]:
     """Return the figures of the set that are out of bounds, for a report."""
-    return [{"id": rule.id, "of": measure.of, "value": round(measure.value, 6), "bound": measure.bound, **told_rule(rule, severity)} for measure, rule, severity in broken]
+    return [
+        {
+            "id": rule.id,
+            "of": measure.of,
+            "value": round(measure.value, 6),
+            "bound": measure.bound,
+            **told_rule(rule, severity),
+        }
+        for measure, rule, severity in broken
+    ]

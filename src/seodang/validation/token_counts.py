@@ -30,7 +30,9 @@ class TokenCounter:
         """Return each row's tokens, prompt and answer; None where a text is missing."""
         texts = [self._texts(row) for row in rows]
         known = [text for pair in texts if pair for text in pair]
-        lengths = iter([len(encoding.ids) for encoding in self.tokenizer.encode_batch_fast(known, add_special_tokens=False)])
+        lengths = iter(
+            [len(encoding.ids) for encoding in self.tokenizer.encode_batch_fast(known, add_special_tokens=False)]
+        )
         return [next(lengths) + next(lengths) + _MARKS if pair else None for pair in texts]
 
     def cut(self, row: Row, maximum: int) -> Row | None:
@@ -55,7 +57,9 @@ class TokenCounter:
         turns = [Turn(role=turn["role"], content=turn["content"]) for turn in row["turns"]]
         # The chat template is the tokenizer's own and needs transformers; the plain wording is as long but for its markers.
         format = "plain" if self.format == "chat" else self.format
-        rendered = "".join(part.text for part in render_prompt(row["instruction"], row["input"], format, system=system, turns=turns))
+        rendered = "".join(
+            part.text for part in render_prompt(row["instruction"], row["input"], format, system=system, turns=turns)
+        )
         return whole_characters(rendered), whole_characters(render_answer(row["output"], format))
 
 
@@ -70,7 +74,9 @@ def load_counter(folder: Path, format: PromptFormat) -> TokenCounter:
 
     file = folder if folder.suffix == ".json" else folder / "tokenizer.json"
     if not file.is_file():
-        raise ModelError(f"{file} does not exist, so tokens can't be counted; run: dvc repro base, or set expectations.limits.max_tokens to null")
+        raise ModelError(
+            f"{file} does not exist, so tokens can't be counted; run: dvc repro base, or set expectations.limits.max_tokens to null"
+        )
     try:
         return TokenCounter(Tokenizer.from_file(str(file)), format)
     except Exception as error:  # the Rust library raises nothing narrower

@@ -25,7 +25,22 @@ TOO_MANY_TOKENS = "too-many-tokens"
 
 _CHUNK_ROWS = 20_000
 _CHUNK_CHARACTERS = 16_000_000
-_RECORD_FIELDS = ("instruction", "input", "output", "language", "source", "task", "cluster", "role", "file", "source_row", "system", "rejected", "desirable", "url")
+_RECORD_FIELDS = (
+    "instruction",
+    "input",
+    "output",
+    "language",
+    "source",
+    "task",
+    "cluster",
+    "role",
+    "file",
+    "source_row",
+    "system",
+    "rejected",
+    "desirable",
+    "url",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +93,9 @@ class Screen:
     def __post_init__(self) -> None:
         """Choose the rules."""
         counted = self.counter is not None and self.expectations.limits.max_tokens is not None
-        self.rules = tuple(rule for rule in CATALOGUE if self.action(rule.id) != "off" and (counted or rule.id != TOO_MANY_TOKENS))
+        self.rules = tuple(
+            rule for rule in CATALOGUE if self.action(rule.id) != "off" and (counted or rule.id != TOO_MANY_TOKENS)
+        )
         self.ids = frozenset(rule.id for rule in self.rules)
 
     def action(self, id: str) -> str:
@@ -87,7 +104,10 @@ class Screen:
 
     def places(self, first: int, count: int) -> Places:
         """Return what each of `count` rows from `first` on repeats or contradicts."""
-        return [{id: place for id, place in self.repeats.of(number).items() if id in self.ids} for number in range(first, first + count)]
+        return [
+            {id: place for id, place in self.repeats.of(number).items() if id in self.ids}
+            for number in range(first, first + count)
+        ]
 
 
 @dataclass(slots=True)
@@ -114,7 +134,10 @@ def screen(rows: Iterable[Row], with_: Screen, judge: Judge) -> Iterator[Judged]
     """
     first = 0
     for chunk, looks in examined(_chunks(rows), Examiner(with_.expectations, with_.ids), with_.places):
-        looked = [_Looked(row, look.mended or row, look.examination, look.repairs, look.repaired) for row, look in zip(chunk, looks, strict=True)]
+        looked = [
+            _Looked(row, look.mended or row, look.examination, look.repairs, look.repaired)
+            for row, look in zip(chunk, looks, strict=True)
+        ]
         _count_tokens(looked, with_)
         broken = judge.rows(_columns(looked, with_), len(looked), f"rows {first + 1:,}-{first + len(looked):,}")
         yield from (_judged(each, broken.get(place, []), with_) for place, each in enumerate(looked))
@@ -147,14 +170,23 @@ def _count_tokens(looked: list[_Looked], with_: Screen) -> None:
         each.examination.findings[TOO_MANY_TOKENS] = found
         cut = with_.counter.cut(each.mended, maximum) if with_.action(TOO_MANY_TOKENS) == "repair" else None
         if cut:
-            each.repairs.append(Repair(TOO_MANY_TOKENS, "output", f"{len(each.mended['output']):,} characters", f"{len(cut['output']):,} characters"))
+            each.repairs.append(
+                Repair(
+                    TOO_MANY_TOKENS,
+                    "output",
+                    f"{len(each.mended['output']):,} characters",
+                    f"{len(cut['output']):,} characters",
+                )
+            )
             each.repaired[TOO_MANY_TOKENS] = each.examination.findings.pop(TOO_MANY_TOKENS)
             each.mended = cut
 
 
 def _columns(looked: list[_Looked], with_: Screen) -> dict[str, list[str | float | None]]:
     """Return what Great Expectations gets to see of the rows: a figure or a finding under each rule."""
-    columns: dict[str, list[str | float | None]] = {rule.id: [None if rule.numeric else ""] * len(looked) for rule in with_.rules}
+    columns: dict[str, list[str | float | None]] = {
+        rule.id: [None if rule.numeric else ""] * len(looked) for rule in with_.rules
+    }
     numeric = {rule.id for rule in with_.rules if rule.numeric}
     for place, each in enumerate(looked):
         for id, number in each.examination.numbers.items():
@@ -177,7 +209,11 @@ def _judged(each: _Looked, ids: list[str], with_: Screen) -> Judged:
         if rule.id in each.repaired:
             repaired.append(told(rule, with_.expectations.limits))
             continue
-        severity = "warn" if with_.action(rule.id) == "warn" else "reject"  # what was to be repaired and couldn't be is rejected
+        severity = (
+            "warn" if with_.action(rule.id) == "warn" else "reject"
+        )  # what was to be repaired and couldn't be is rejected
         finding = each.examination.findings.get(rule.id) or Finding(rule.field, "")
-        (warnings if severity == "warn" else faults).append(Broken(told(rule, with_.expectations.limits), severity, finding))
+        (warnings if severity == "warn" else faults).append(
+            Broken(told(rule, with_.expectations.limits), severity, finding)
+        )
     return Judged(each.row, each.mended, faults, warnings, each.repairs, repaired)

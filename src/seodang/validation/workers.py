@@ -64,7 +64,9 @@ def action_of(expectations: ExpectationsParams, id: str) -> str:
     return action
 
 
-def examined(chunks: Iterator[list[Row]], examiner: Examiner, places: Callable[[int, int], Places]) -> Iterator[tuple[list[Row], list[Look]]]:
+def examined(
+    chunks: Iterator[list[Row]], examiner: Examiner, places: Callable[[int, int], Places]
+) -> Iterator[tuple[list[Row], list[Look]]]:
     """Yield each chunk with what was found in its rows, in order; the outcome is the same, whatever the number of processes.
 
     Args:

@@ -39,6 +39,10 @@ def test_arguments_that_are_null_are_passed_over():
 def test_faulty_instructions_are_told_all_at_once():
     with pytest.raises(EvaluationError) as error:
         followed(["magic:trick", "length_constraints:number_words", NO_COMMA], [{}, {}, "x"], "a")
-    for part in ("magic:trick: there is no rule", "length_constraints:number_words: the argument", "its arguments must be an object"):
+    for part in (
+        "magic:trick: there is no rule",
+        "length_constraints:number_words: the argument",
+        "its arguments must be an object",
+    ):
         assert part in str(error.value)
     assert faults_of([NO_COMMA], []) == faults_of([], []) == faults_of(NO_COMMA, [{}]) != []

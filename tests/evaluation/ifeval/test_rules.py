@@ -12,11 +12,31 @@ FIRST = {"num_paragraphs": 2, "nth_paragraph": 2, "first_word": "weekend"}
 
 # id, arguments, an answer, whether it follows.
 CASES = [
-    ("change_case:capital_word_frequency", {"capital_relation": AT_LEAST, "capital_frequency": 2}, "STOP right NOW.", True),
-    ("change_case:capital_word_frequency", {"capital_relation": AT_LEAST, "capital_frequency": 2}, "Stop right NOW.", False),
-    ("change_case:capital_word_frequency", {"capital_relation": LESS, "capital_frequency": 2}, "A WELL-KNOWN fact", False),
+    (
+        "change_case:capital_word_frequency",
+        {"capital_relation": AT_LEAST, "capital_frequency": 2},
+        "STOP right NOW.",
+        True,
+    ),
+    (
+        "change_case:capital_word_frequency",
+        {"capital_relation": AT_LEAST, "capital_frequency": 2},
+        "Stop right NOW.",
+        False,
+    ),
+    (
+        "change_case:capital_word_frequency",
+        {"capital_relation": LESS, "capital_frequency": 2},
+        "A WELL-KNOWN fact",
+        False,
+    ),
     ("change_case:capital_word_frequency", {"capital_relation": LESS, "capital_frequency": 2}, "WELL-KNOWN", True),
-    ("change_case:capital_word_frequency", {"capital_relation": LESS, "capital_frequency": 1}, "한글에는 대문자가 없다", True),
+    (
+        "change_case:capital_word_frequency",
+        {"capital_relation": LESS, "capital_frequency": 1},
+        "한글에는 대문자가 없다",
+        True,
+    ),
     ("change_case:english_capital", {}, "THE CAT IS ON THE MAT, AND IT IS 9 YEARS OLD.", True),
     ("change_case:english_capital", {}, "THE CAT is ON THE MAT.", False),
     ("change_case:english_capital", {}, "DER HUND IST NICHT IM HAUS UND DIE KATZE AUCH NICHT", False),
@@ -46,8 +66,18 @@ CASES = [
     ("detectable_format:json_format", {}, '```JSON\n{"a": 1}\n', True),
     ("detectable_format:json_format", {}, 'Here it is: {"a": 1}', False),
     ("detectable_format:json_format", {}, "{'a': 1}", False),
-    ("detectable_format:multiple_sections", {"section_spliter": "SECTION", "num_sections": 2}, "SECTION 1\nA.\nSECTION 2\nB.", True),
-    ("detectable_format:multiple_sections", {"section_spliter": "SECTION", "num_sections": 2}, "SECTION 1\nA.\nSECTION X\nB.", False),
+    (
+        "detectable_format:multiple_sections",
+        {"section_spliter": "SECTION", "num_sections": 2},
+        "SECTION 1\nA.\nSECTION 2\nB.",
+        True,
+    ),
+    (
+        "detectable_format:multiple_sections",
+        {"section_spliter": "SECTION", "num_sections": 2},
+        "SECTION 1\nA.\nSECTION X\nB.",
+        False,
+    ),
     ("detectable_format:number_bullet_lists", {"num_bullets": 2}, "Why:\n* one\n- 둘", True),
     ("detectable_format:number_bullet_lists", {"num_bullets": 2}, "* one\n* two\n* three", False),
     ("detectable_format:number_bullet_lists", {"num_bullets": 1}, "**bold** is no bullet", False),
@@ -82,17 +112,37 @@ CASES = [
     ("length_constraints:number_paragraphs", {"num_paragraphs": 2}, "***\nOne.\n***\nTwo.\n***", True),
     ("length_constraints:number_paragraphs", {"num_paragraphs": 2}, "One.\n\nTwo.", False),
     ("length_constraints:number_paragraphs", {"num_paragraphs": 2}, "One.\n***\n \n***\nTwo.", False),
-    ("length_constraints:number_sentences", {"relation": AT_LEAST, "num_sentences": 2}, "비가 온다. 우산이 없다.", True),
+    (
+        "length_constraints:number_sentences",
+        {"relation": AT_LEAST, "num_sentences": 2},
+        "비가 온다. 우산이 없다.",
+        True,
+    ),
     ("length_constraints:number_sentences", {"relation": LESS, "num_sentences": 2}, "Dr. Kim paid 3.5 dollars.", True),
-    ("length_constraints:number_sentences", {"relation": AT_LEAST, "num_sentences": 3}, "비가 온다. 우산이 없다.", False),
+    (
+        "length_constraints:number_sentences",
+        {"relation": AT_LEAST, "num_sentences": 3},
+        "비가 온다. 우산이 없다.",
+        False,
+    ),
     ("length_constraints:number_words", {"relation": AT_LEAST, "num_words": 4}, "나는 오늘 학교에 갔다.", True),
     ("length_constraints:number_words", {"relation": LESS, "num_words": 4}, "나는 오늘 학교에 갔다.", False),
     ("length_constraints:number_words", {"relation": AT_LEAST, "num_words": 3}, "Hello , world !", False),
     ("punctuation:no_comma", {}, "비가 오고 바람이 분다.", True),
     ("punctuation:no_comma", {}, "비가 오고, 바람이 분다.", False),
     ("punctuation:no_comma", {}, "雨が降り、風が吹く。", False),
-    ("startend:end_checker", {"end_phrase": "Is there anything else I can help with?"}, 'Done. "is there anything else I can help with?"\n', True),
-    ("startend:end_checker", {"end_phrase": "Is there anything else I can help with?"}, "Is there anything else I can help with? Bye.", False),
+    (
+        "startend:end_checker",
+        {"end_phrase": "Is there anything else I can help with?"},
+        'Done. "is there anything else I can help with?"\n',
+        True,
+    ),
+    (
+        "startend:end_checker",
+        {"end_phrase": "Is there anything else I can help with?"},
+        "Is there anything else I can help with? Bye.",
+        False,
+    ),
     ("startend:end_checker", {"end_phrase": "감사합니다."}, "안녕히 계세요. 감사합니다.", True),
     ("startend:quotation", {}, ' "봄이 왔다." ', True),
     ("startend:quotation", {}, '"', False),
@@ -106,7 +156,9 @@ def test_the_rule_tells_who_follows_it(id, arguments, answer, follows):
 
 
 def test_each_rule_has_an_answer_that_follows_it_and_one_that_does_not():
-    assert {(id, follows) for id, _, _, follows in CASES} == {(id, follows) for id in RULES for follows in (True, False)}
+    assert {(id, follows) for id, _, _, follows in CASES} == {
+        (id, follows) for id in RULES for follows in (True, False)
+    }
 
 
 @pytest.mark.parametrize(

@@ -42,14 +42,32 @@ def judge(monkeypatch):
 
 
 def answers(path, texts):
-    rows = [{"task": "demo", "item": number, "language": "ko", "prompt": f"질문 {number}", "answer": text} for number, text in enumerate(texts)]
+    rows = [
+        {"task": "demo", "item": number, "language": "ko", "prompt": f"질문 {number}", "answer": text}
+        for number, text in enumerate(texts)
+    ]
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
     return path
 
 
 def arguments(tmp_path, url, candidate, champion):
-    files = [str(answers(tmp_path / f"{name}.answers", texts)) for name, texts in (("candidate", candidate), ("champion", champion))]
-    return ["judge", "--candidate", files[0], "--champion", files[1], "--out", str(tmp_path / "out"), "--endpoint", url, "--model", "judge-1"]
+    files = [
+        str(answers(tmp_path / f"{name}.answers", texts))
+        for name, texts in (("candidate", candidate), ("champion", champion))
+    ]
+    return [
+        "judge",
+        "--candidate",
+        files[0],
+        "--champion",
+        files[1],
+        "--out",
+        str(tmp_path / "out"),
+        "--endpoint",
+        url,
+        "--model",
+        "judge-1",
+    ]
 
 
 def test_every_item_is_asked_in_both_orders_and_the_gate_takes_what_comes_of_it(tmp_path, judge, capsys, monkeypatch):
@@ -63,7 +81,19 @@ def test_every_item_is_asked_in_both_orders_and_the_gate_takes_what_comes_of_it(
     kept = [json.loads(line) for line in (tmp_path / "out" / "judged.jsonl").read_text("utf-8").splitlines()[1:]]
     assert {row["order"] for row in kept} == {"candidate_first", "champion_first"}
     assert all(row["asked"] and "[[" in row["reply"] for row in kept)
-    assert main(["gate", *(part for name in ("candidate", "champion") for part in (f"--{name}", str(tmp_path / "out" / f"{name}.jsonl")))]) == 0
+    assert (
+        main(
+            [
+                "gate",
+                *(
+                    part
+                    for name in ("candidate", "champion")
+                    for part in (f"--{name}", str(tmp_path / "out" / f"{name}.jsonl"))
+                ),
+            ]
+        )
+        == 0
+    )
 
 
 def test_what_was_judged_is_not_asked_again_and_a_busy_judge_is_asked_again(tmp_path, judge, capsys):
@@ -92,7 +122,9 @@ def test_items_without_a_verdict_are_in_neither_file(tmp_path, judge, capsys):
     url, _, _ = judge
     assert main(arguments(tmp_path, url, ["긴 답변", "mute"], ["짧", "mute"])) == 0
     assert "replies without a verdict: 1 (demo/1)" in capsys.readouterr().out
-    assert [len((tmp_path / "out" / f"{name}.jsonl").read_text("utf-8").splitlines()) for name in ("candidate", "champion")] == [1, 1]
+    assert [
+        len((tmp_path / "out" / f"{name}.jsonl").read_text("utf-8").splitlines()) for name in ("candidate", "champion")
+    ] == [1, 1]
 
 
 def test_answers_to_other_prompts_and_faulty_lines_are_refused(tmp_path, judge, capsys):
@@ -121,7 +153,10 @@ def test_a_judge_that_always_names_the_same_place_tells_a_tie():
 
 
 def test_the_answers_stand_in_the_order_that_is_asked_for():
-    one, other = (Answered(task="t", item="1", language="ko", prompt="질문", answer=text, reference="정답") for text in ("후보의 답", "챔피언의 답"))
+    one, other = (
+        Answered(task="t", item="1", language="ko", prompt="질문", answer=text, reference="정답")
+        for text in ("후보의 답", "챔피언의 답")
+    )
     first, second = (messages(one, other, order)[1]["content"] for order in ("candidate_first", "champion_first"))
     assert first.index("후보의 답") < first.index("챔피언의 답")
     assert second.index("챔피언의 답") < second.index("후보의 답")

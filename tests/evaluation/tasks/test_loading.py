@@ -26,8 +26,14 @@ def test_each_wording_of_the_prompt_is_rendered(tmp_path):
 
 def test_options_may_be_columns(tmp_path):
     copa = spec(options={"1": "{{first}}", "2": "{{second}}"}, data={"columns": {"first": "1", "second": "2"}})
-    rows = [{"text": "왜?", "1": "비가", "2": "눈이", "label": "2"}, {"text": "어디?", "1": "산", "2": "강", "label": "1"}]
-    assert {(item.choices, item.reference) for item in task_of(copa, rows, folder=tmp_path).items} == {(("비가", "눈이"), "눈이"), (("산", "강"), "산")}
+    rows = [
+        {"text": "왜?", "1": "비가", "2": "눈이", "label": "2"},
+        {"text": "어디?", "1": "산", "2": "강", "label": "1"},
+    ]
+    assert {(item.choices, item.reference) for item in task_of(copa, rows, folder=tmp_path).items} == {
+        (("비가", "눈이"), "눈이"),
+        (("산", "강"), "산"),
+    }
 
 
 def test_a_dot_steps_into_an_object_and_labels_may_be_numbers(tmp_path):
@@ -44,7 +50,12 @@ def test_several_labels_may_stand_for_one_option(tmp_path):
 
 def test_rows_for_which_the_condition_does_not_hold_are_left_out(tmp_path):
     some = spec(data={"where": "{{ row['text'] is string and row['text'].strip() != '' }}"})
-    assert len(task_of(some, [GOOD, BAD, {"text": None, "label": "1"}, {"text": " ", "label": "1"}], folder=tmp_path).items) == 2
+    assert (
+        len(
+            task_of(some, [GOOD, BAD, {"text": None, "label": "1"}, {"text": " ", "label": "1"}], folder=tmp_path).items
+        )
+        == 2
+    )
 
 
 def test_blanks_that_belong_to_the_prompt_stay(tmp_path):
@@ -64,7 +75,11 @@ def test_an_item_keeps_the_columns_that_its_metrics_need(tmp_path):
 
 
 def test_the_id_is_the_files_own_or_a_hash_of_what_is_asked_and_answered(tmp_path):
-    named = task_of(spec(data={"id": "{{file}}/{{number}}"}), [{**GOOD, "file": "a", "number": 1}, {**BAD, "file": "a", "number": 2}], folder=tmp_path)
+    named = task_of(
+        spec(data={"id": "{{file}}/{{number}}"}),
+        [{**GOOD, "file": "a", "number": 1}, {**BAD, "file": "a", "number": 2}],
+        folder=tmp_path,
+    )
     assert {item.id for item in named.items} == {"a/1", "a/2"}
     hashed = {item.id for item in task_of(spec(), [GOOD, BAD], folder=tmp_path).items}
     assert hashed == {item.id for item in task_of(spec(), [BAD, GOOD], folder=tmp_path).items}
@@ -85,7 +100,11 @@ def test_an_empty_task_is_told(tmp_path):
 
 def test_options_that_are_equal_are_told_with_the_row(tmp_path):
     copa = spec(options={"0": "{{first}}", "1": "{{second}}"})
-    rows = [{**GOOD, "first": "비가", "second": "눈이"}, {**BAD, "first": "비가", "second": "비가"}, {**BAD, "text": "흠", "first": "비가", "second": "비가 "}]
+    rows = [
+        {**GOOD, "first": "비가", "second": "눈이"},
+        {**BAD, "first": "비가", "second": "비가"},
+        {**BAD, "text": "흠", "first": "비가", "second": "비가 "},
+    ]
     with pytest.raises(EvaluationError) as error:
         task_of(copa, rows, folder=tmp_path)
     assert "row 2: options are equal" in str(error.value)
@@ -109,7 +128,11 @@ def test_all_faulty_rows_stand_in_one_message_up_to_twenty(tmp_path):
     with pytest.raises(EvaluationError) as error:
         task_of(spec(), rows, folder=tmp_path)
     message = str(error.value)
-    for part in ("row 3: column text is missing or blank", "row 4: the label '7' is not among 0, 1", "row 5: column text is missing"):
+    for part in (
+        "row 3: column text is missing or blank",
+        "row 4: the label '7' is not among 0, 1",
+        "row 5: column text is missing",
+    ):
         assert part in message
     with pytest.raises(EvaluationError, match="and 10 more"):
         task_of(spec(), [{"text": str(number), "label": "7"} for number in range(30)], folder=tmp_path)
@@ -144,7 +167,9 @@ def test_a_table_is_read_with_the_pipelines_readers(tmp_path):
 
 
 def test_rows_that_cannot_be_read_end_the_reading_with_all_of_them_told(tmp_path):
-    (tmp_path / "asked.jsonl").write_bytes('{"text": "좋다", "label": "1"}\n{"text": \n{"text": "반\\ud800쪽", "label": "1"}\n'.encode())
+    (tmp_path / "asked.jsonl").write_bytes(
+        '{"text": "좋다", "label": "1"}\n{"text": \n{"text": "반\\ud800쪽", "label": "1"}\n'.encode()
+    )
     with pytest.raises(SourceError) as error:
         list(read_whole_rows(tmp_path / "asked.jsonl", "asked.jsonl"))
     assert "line 2" in str(error.value)
@@ -178,13 +203,19 @@ def test_records_of_the_named_task_become_items_that_keep_the_record():
 
 def test_a_task_that_training_does_not_know_borrows_exemplars_with_the_same_options():
     asked = [film("좋다", "긍정"), film("나쁘다", "부정")]
-    training = [film("별로", "부정", task="other"), film("셋", "중립", ("부정", "중립", "긍정"), task="three"), film("어디?", "서울", (), task="places")]
+    training = [
+        film("별로", "부정", task="other"),
+        film("셋", "중립", ("부정", "중립", "긍정"), task="three"),
+        film("어디?", "서울", (), task="places"),
+    ]
     assert [item.record.input for item in records_task(records_spec(), asked, training, seed=1).shelf] == ["별로"]
 
 
 def test_a_record_whose_answer_is_no_option_is_told():
     odd = film("흠", "중립")
-    with pytest.raises(EvaluationError, match=f"split test, record {odd.id}: the answer '중립' is not among its options"):
+    with pytest.raises(
+        EvaluationError, match=f"split test, record {odd.id}: the answer '중립' is not among its options"
+    ):
         records_task(records_spec(), [film("좋다", "긍정"), odd], [], seed=1)
 
 

@@ -44,7 +44,14 @@ def test_the_shelf_holds_each_exemplar_once(tmp_path):
 def test_stratified_exemplars_take_each_option_in_turn(tmp_path):
     shelf = rows("가나다라마바사", "1") + rows(["아", "자"], "0")
     task = task_of(spec(data=SHOWN, stratified=True), [GOOD, BAD], shelf, folder=tmp_path)
-    assert [item.reference for item in exemplars_for(task, "ko", seed=1, shots=6)] == ["부정", "긍정", "부정", "긍정", "긍정", "긍정"]
+    assert [item.reference for item in exemplars_for(task, "ko", seed=1, shots=6)] == [
+        "부정",
+        "긍정",
+        "부정",
+        "긍정",
+        "긍정",
+        "긍정",
+    ]
     assert exemplars_for(task, "en", seed=1, shots=4) == []
     assert exemplars_for(task, "ko", seed=1, shots=0) == []
 

@@ -12,10 +12,16 @@ from seodang.evaluation.tasks.scoring import answer_scores, choice_scores, log_o
 def test_accuracy_is_of_the_plain_log_likelihoods_and_accuracy_norm_of_those_by_length():
     options, reference = ("예", "아니오, 아니오"), "아니오, 아니오"
     both = {"accuracy": 0.0, "accuracy_norm": 1.0}
-    assert choice_scores(spec(normalise="characters", metrics=["accuracy", "accuracy_norm"]), options, reference, [-2.0, -4.0], [1, 4]) == (0, both)
-    assert choice_scores(spec(normalise="characters", metrics=["accuracy_norm", "accuracy"]), options, reference, [-2.0, -4.0], [1, 4]) == (1, both)
+    assert choice_scores(
+        spec(normalise="characters", metrics=["accuracy", "accuracy_norm"]), options, reference, [-2.0, -4.0], [1, 4]
+    ) == (0, both)
+    assert choice_scores(
+        spec(normalise="characters", metrics=["accuracy_norm", "accuracy"]), options, reference, [-2.0, -4.0], [1, 4]
+    ) == (1, both)
     assert choice_scores(spec(), options, reference, [-2.0, -4.0], [1, 4]) == (0, {"accuracy": 0.0})
-    assert choice_scores(spec(), options, reference, [-4.0, -4.0], [1, 4])[0] == 0  # the first of equals, as numpy's argmax
+    assert (
+        choice_scores(spec(), options, reference, [-4.0, -4.0], [1, 4])[0] == 0
+    )  # the first of equals, as numpy's argmax
 
 
 @pytest.mark.parametrize("shares", [(0.9, 0.1), (0.2, 0.3, 0.5)])
@@ -50,10 +56,18 @@ def test_a_free_answer_gets_the_metrics_that_the_task_names():
 
 
 def test_an_answer_to_instructions_that_can_be_verified_is_verified():
-    asked = free_spec(metrics=["ifeval_prompt_strict", "ifeval_instruction_strict", "ifeval_prompt_loose"], answer="", extra=["instruction_id_list", "kwargs"])
+    asked = free_spec(
+        metrics=["ifeval_prompt_strict", "ifeval_instruction_strict", "ifeval_prompt_loose"],
+        answer="",
+        extra=["instruction_id_list", "kwargs"],
+    )
     extra = {"instruction_id_list": ["punctuation:no_comma", "startend:quotation"], "kwargs": [{}, {}]}
     item = Item(id="1", prompts={"bare": "?"}, choices=(), reference="", language="en", extra=extra)
-    assert answer_scores(asked, item, "no comma here", stopped=True) == {"ifeval_prompt_strict": 0.0, "ifeval_instruction_strict": 0.5, "ifeval_prompt_loose": 0.0}
+    assert answer_scores(asked, item, "no comma here", stopped=True) == {
+        "ifeval_prompt_strict": 0.0,
+        "ifeval_instruction_strict": 0.5,
+        "ifeval_prompt_loose": 0.0,
+    }
 
 
 def test_bits_per_byte_do_not_depend_on_the_tokenizer():

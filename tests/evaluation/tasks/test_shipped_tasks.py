@@ -43,12 +43,16 @@ def test_every_primer_family_has_a_task():
 def test_every_task_names_its_source():
     for name, spec in SPECS.items():
         assert (FOLDER / f"{name}.yaml").read_text("utf-8").startswith("# ")
-        assert isinstance(spec.data, SplitData) or spec.language is not None or name == "retention"  # its questions are in both
+        assert (
+            isinstance(spec.data, SplitData) or spec.language is not None or name == "retention"
+        )  # its questions are in both
 
 
 def test_a_primer_task_asks_the_instruction_about_the_input():
     spec = SPECS["primer_own_words"]
-    task = records_task(spec, [film("좋다", "긍정", task="own_words"), film("별로", "부정", task="own_words")], [], seed=1)
+    task = records_task(
+        spec, [film("좋다", "긍정", task="own_words"), film("별로", "부정", task="own_words")], [], seed=1
+    )
     assert {item.prompt for item in task.items} == {"감정은?\n좋다", "감정은?\n별로"}
 
 
@@ -59,7 +63,11 @@ def test_held_out_records_of_all_tasks_are_asked():
 
 
 def test_boolq_is_asked_as_the_harness_does(tmp_path):
-    task = loaded("kobest_boolq", tmp_path, "ID\tText\tQuestion\tAnswer\n1\t비가 온다.\t맑은가?\tFalse\n2\t눈이 온다.\t추운가?\tTRUE\n")
+    task = loaded(
+        "kobest_boolq",
+        tmp_path,
+        "ID\tText\tQuestion\tAnswer\n1\t비가 온다.\t맑은가?\tFalse\n2\t눈이 온다.\t추운가?\tTRUE\n",
+    )
     assert by_id(task)["1"].prompt == "비가 온다. 질문: 맑은가? 답변: "
     assert by_id(task)["1"].choices == ("아니오", "예")
     assert [by_id(task)[id].reference for id in "12"] == ["아니오", "예"]
@@ -82,40 +90,74 @@ def test_hellaswag_is_asked_as_the_harness_does(tmp_path):
 
 
 def test_sentineg_is_asked_as_the_harness_does_whatever_the_order_of_columns(tmp_path):
-    task = loaded("kobest_sentineg", tmp_path, "ID\tLabel\tText\n1\t1\t좋아요\n2\t0\t별로예요\n", "ID\tText\tLabel\n1\t만족합니다\t1\n")
+    task = loaded(
+        "kobest_sentineg",
+        tmp_path,
+        "ID\tLabel\tText\n1\t1\t좋아요\n2\t0\t별로예요\n",
+        "ID\tText\tLabel\n1\t만족합니다\t1\n",
+    )
     spec = task.spec
-    assert few_shot_text(spec, by_id(task)["1"], task.shelf, "harness") == "문장: 만족합니다 긍부정: 긍정\n\n문장: 좋아요 긍부정:"
+    assert (
+        few_shot_text(spec, by_id(task)["1"], task.shelf, "harness")
+        == "문장: 만족합니다 긍부정: 긍정\n\n문장: 좋아요 긍부정:"
+    )
     assert by_id(task)["2"].reference == "부정"
 
 
 def test_wic_is_asked_as_the_harness_does(tmp_path):
     head = "ID\tTarget\tSENTENCE1\tDictionary 1\tLink 1\tSENTENCE2\tDictionary 2\tLink2\tANSWER\n"
-    task = loaded("kobest_wic", tmp_path, f"{head}1\t배\t[배]를 먹다.\t1\tx\t[배]를 타다.\t2\ty\tFALSE\n2\t눈\t[눈]이 온다.\t1\tx\t[눈]이 녹다.\t1\ty\tTrue\n")
+    task = loaded(
+        "kobest_wic",
+        tmp_path,
+        f"{head}1\t배\t[배]를 먹다.\t1\tx\t[배]를 타다.\t2\ty\tFALSE\n2\t눈\t[눈]이 온다.\t1\tx\t[눈]이 녹다.\t1\ty\tTrue\n",
+    )
     assert by_id(task)["1"].prompt == "문장1: [배]를 먹다. 문장2: [배]를 타다. 두 문장에서 배가 같은 뜻으로 쓰였나?"
     assert [by_id(task)[id].reference for id in "12"] == ["아니오", "예"]
 
 
 def test_nsmc_has_the_two_prompts_of_koalpaca_and_leaves_out_remarks_without_text(tmp_path):
-    task = loaded("nsmc", tmp_path, "id\tdocument\tlabel\n1\t굳 ㅋ\t1\n2\t별로\t0\n3\t\t0\n", "id\tdocument\tlabel\n9\t최고\t1\n")
+    task = loaded(
+        "nsmc", tmp_path, "id\tdocument\tlabel\n1\t굳 ㅋ\t1\n2\t별로\t0\n3\t\t0\n", "id\tdocument\tlabel\n9\t최고\t1\n"
+    )
     item = by_id(task)["1"]
-    assert item.prompts == {"bare": "문장: 굳 ㅋ\n감정:", "question": "다음 문장은 긍정일까요 부정일까요?\n굳 ㅋ\n정답:"}
+    assert item.prompts == {
+        "bare": "문장: 굳 ㅋ\n감정:",
+        "question": "다음 문장은 긍정일까요 부정일까요?\n굳 ㅋ\n정답:",
+    }
     assert few_shot_text(task.spec, item, task.shelf, "bare") == "문장: 최고\n감정: 긍정\n문장: 굳 ㅋ\n감정:"
     assert set(by_id(task)) == {"1", "2"}
 
 
 def test_kornli_asks_which_of_three_holds(tmp_path):
-    rows = "".join(f"그가 왔다{mark}\t그가 있다{mark}\t{label}\n" for mark, label in ((".", "entailment"), ("!", "neutral"), ("?", "contradiction")))
+    rows = "".join(
+        f"그가 왔다{mark}\t그가 있다{mark}\t{label}\n"
+        for mark, label in ((".", "entailment"), ("!", "neutral"), ("?", "contradiction"))
+    )
     task = loaded("kornli", tmp_path, f"sentence1\tsentence2\tgold_label\n{rows}")
     found = {item.prompts["klue"]: item.reference for item in task.items}
-    assert found == {"그가 왔다.:그가 있다.": "(참)", "그가 왔다!:그가 있다!": "(중립)", "그가 왔다?:그가 있다?": "(모순)"}
+    assert found == {
+        "그가 왔다.:그가 있다.": "(참)",
+        "그가 왔다!:그가 있다!": "(중립)",
+        "그가 왔다?:그가 있다?": "(모순)",
+    }
 
 
 def test_similar_sentences_are_the_same_from_a_score_of_three(tmp_path):
-    rows = "".join(f"g\tf\t2015\t{number}\t{score}\t가{number}\t나{number}\n" for number, score in enumerate(("2.999", "3.000", "5.000")))
+    rows = "".join(
+        f"g\tf\t2015\t{number}\t{score}\t가{number}\t나{number}\n"
+        for number, score in enumerate(("2.999", "3.000", "5.000"))
+    )
     korsts = loaded("korsts", tmp_path, f"genre\tfilename\tyear\tid\tscore\tsentence1\tsentence2\n{rows}")
-    assert {item.extra["score"]: item.reference for item in korsts.items} == {"2.999": "다름", "3.000": "같음", "5.000": "같음"}
+    assert {item.extra["score"]: item.reference for item in korsts.items} == {
+        "2.999": "다름",
+        "3.000": "같음",
+        "5.000": "같음",
+    }
     labels = '{{"label": {0}, "binary-label": {1}}}'
-    rows = [f'{{"guid": "{label}", "sentence1": "가", "sentence2": "나", "labels": {labels.format(score, label)}}}' for label, score in ((0, 2.9), (1, 3.1))]
+    rows = [
+        f'{{"guid": "{label}", "sentence1": "가", "sentence2": "나", "labels": {labels.format(score, label)}}}'
+        for label, score in ((0, 2.9), (1, 3.1))
+    ]
     klue = by_id(loaded("klue_sts", tmp_path, f"[{','.join(rows)}]"))
     assert (klue["0"].reference, klue["1"].reference, klue["1"].extra) == ("다름", "같음", {"score": 3.1})
     assert klue["0"].prompt == "문장1: 가\n문장2: 나\n정답:"
@@ -140,7 +182,14 @@ def test_a_task_is_read_alone_too(name):
 
 
 def test_every_primer_task_can_be_asked_of_the_primers_own_records():
-    records = list({record.id: record for record in primer_records(seed=1, classification_per_language=24, sentiment_per_language=24, open_per_language=8)}.values())
+    records = list(
+        {
+            record.id: record
+            for record in primer_records(
+                seed=1, classification_per_language=24, sentiment_per_language=24, open_per_language=8
+            )
+        }.values()
+    )
     asked, training = records[::2], records[1::2]
     for name, spec in SPECS.items():
         if isinstance(spec.data, SplitData):

@@ -34,7 +34,17 @@ def test_the_faults_of_all_files_stand_in_one_message(tmp_path):
     with pytest.raises(ParamsError) as error:
         load_specs(tmp_path, ["one", "two", "three", "four"])
     message = str(error.value)
-    for part in ("one.yaml", "kind: ", "limit: ", "two.yaml", "prompts.bare: ", "is no template", "colour: is not a known parameter", "three.yaml", "no task 'four'"):
+    for part in (
+        "one.yaml",
+        "kind: ",
+        "limit: ",
+        "two.yaml",
+        "prompts.bare: ",
+        "is no template",
+        "colour: is not a known parameter",
+        "three.yaml",
+        "no task 'four'",
+    ):
         assert part in message
 
 
@@ -64,7 +74,10 @@ def test_a_task_that_is_named_twice_is_an_error(tmp_path):
         ({"normalise": "bytes"}, "accuracy_norm go together"),
         ({"kind": "generate", "metrics": ["exact"]}, "options are read by kind choice only"),
         ({"kind": "generate", "metrics": ["chrf"], "options": {}, "answer": ""}, "metrics chrf need a reference"),
-        ({"kind": "generate", "metrics": ["ifeval_prompt_strict"], "options": {}}, r"need extra: \[instruction_id_list, kwargs\]"),
+        (
+            {"kind": "generate", "metrics": ["ifeval_prompt_strict"], "options": {}},
+            r"need extra: \[instruction_id_list, kwargs\]",
+        ),
         ({"kind": "perplexity", "metrics": ["loss"], "options": {}, "answer": ""}, "answer is empty"),
     ],
 )
@@ -80,7 +93,9 @@ def test_several_such_parts_are_told_at_once():
 
 
 def test_labels_that_yaml_reads_as_something_else_are_told(tmp_path):
-    (tmp_path / "films.yaml").write_text(yaml.safe_dump({**raw_spec(), "options": {0: "부정", True: "긍정"}}, allow_unicode=True), "utf-8")
+    (tmp_path / "films.yaml").write_text(
+        yaml.safe_dump({**raw_spec(), "options": {0: "부정", True: "긍정"}}, allow_unicode=True), "utf-8"
+    )
     with pytest.raises(ParamsError, match="valid string"):
         load_specs(tmp_path, [])
 

@@ -24,7 +24,14 @@ def test_a_url_is_shown_without_what_may_be_secret(url, shown):
 
 
 @pytest.mark.parametrize(
-    ("path", "name"), [("/a/b.csv", "b.csv"), ("/", "file"), ("/a/..", "file"), ("/한글 표.tsv", "한글_표.tsv"), ("/a%00/x" + "y" * 300 + ".json", "y" * 55 + ".json")]
+    ("path", "name"),
+    [
+        ("/a/b.csv", "b.csv"),
+        ("/", "file"),
+        ("/a/..", "file"),
+        ("/한글 표.tsv", "한글_표.tsv"),
+        ("/a%00/x" + "y" * 300 + ".json", "y" * 55 + ".json"),
+    ],
 )
 def test_a_file_name_from_an_address_is_safe_and_keeps_its_suffix(path, name):
     assert file_name(path) == name

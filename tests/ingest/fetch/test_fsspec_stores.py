@@ -23,19 +23,27 @@ def memory():
 
 def test_a_store_gives_a_file_a_glob_and_a_folder(tmp_path, memory):
     assert places(tmp_path, "memory://bucket/a.jsonl") == ["memory://bucket/a.jsonl"]
-    assert places(tmp_path, "memory://bucket/*.jsonl") == places(tmp_path, "memory://bucket") == ["memory://bucket/a.jsonl", "memory://bucket/b.jsonl"]
+    assert (
+        places(tmp_path, "memory://bucket/*.jsonl")
+        == places(tmp_path, "memory://bucket")
+        == ["memory://bucket/a.jsonl", "memory://bucket/b.jsonl"]
+    )
 
 
 def test_a_file_of_a_store_is_fetched_again_only_when_it_has_changed(tmp_path, memory, monkeypatch):
     opened = []
     read = fsspec_stores._copy
-    monkeypatch.setattr(fsspec_stores, "_copy", lambda system, name, part: opened.append(name) or read(system, name, part))
+    monkeypatch.setattr(
+        fsspec_stores, "_copy", lambda system, name, part: opened.append(name) or read(system, name, part)
+    )
     for _ in range(2):
         (file,) = local_files(source("memory://bucket/a.jsonl", sha256=SHA256), tmp_path, tmp_path / "cache")
         assert file.path.read_bytes() == BODY
     assert len(opened) == 1
     memory.pipe("/bucket/a.jsonl", b"changed")
-    assert f"found {hashlib.sha256(b'changed').hexdigest()}" in refused(tmp_path, "memory://bucket/a.jsonl", sha256=SHA256)
+    assert f"found {hashlib.sha256(b'changed').hexdigest()}" in refused(
+        tmp_path, "memory://bucket/a.jsonl", sha256=SHA256
+    )
     assert len(opened) == 2
 
 

@@ -28,7 +28,9 @@ def site(monkeypatch):
 def fetched(root, site, path="/data/a.jsonl", sha256=SHA256):
     (file,) = local_files(source(site.url + path, sha256=sha256), root, root / "cache")
     assert file.path.read_bytes() == BODY
-    assert sorted(entry.name for entry in file.path.parent.iterdir() if not entry.name.startswith(".lock")) == [file.path.name]
+    assert sorted(entry.name for entry in file.path.parent.iterdir() if not entry.name.startswith(".lock")) == [
+        file.path.name
+    ]
     return file
 
 
@@ -57,7 +59,12 @@ def test_a_download_that_broke_off_goes_on_where_it_was_even_in_another_run(tmp_
     site.failures = ["cut", "cut", 500]
     assert "the server answers 500; 3 tries" in refused(tmp_path, f"{site.url}/data/a.jsonl", sha256=SHA256)
     fetched(tmp_path, site)
-    assert [asked for _, _, asked in site.asked] == ["", f"bytes={half}-", f"bytes={half + quarter}-", f"bytes={half + quarter}-"]
+    assert [asked for _, _, asked in site.asked] == [
+        "",
+        f"bytes={half}-",
+        f"bytes={half + quarter}-",
+        f"bytes={half + quarter}-",
+    ]
 
 
 def test_a_server_without_ranges_is_asked_for_the_whole(tmp_path, site):
@@ -78,12 +85,21 @@ def test_another_file_than_sha256_names_is_told_with_both_hashes_and_not_kept(tm
     message = refused(tmp_path, f"{site.url}/data/a.jsonl", sha256="1" * 64)
     assert f"expected {'1' * 64}, found {SHA256} ({len(BODY):,} bytes);" in message
     assert "params.yaml" in message
-    assert [entry.name for entry in (tmp_path / "cache" / "web" / ("1" * 64)).iterdir() if not entry.name.startswith(".lock")] == []
+    assert [
+        entry.name
+        for entry in (tmp_path / "cache" / "web" / ("1" * 64)).iterdir()
+        if not entry.name.startswith(".lock")
+    ] == []
 
 
 @pytest.mark.parametrize(
     ("status", "message"),
-    [(404, "answers 404: it has no such file"), (403, "answers 403: it does not allow it"), (401, "answers 401: it asks for credentials"), (418, "answers 418")],
+    [
+        (404, "answers 404: it has no such file"),
+        (403, "answers 403: it does not allow it"),
+        (401, "answers 401: it asks for credentials"),
+        (418, "answers 418"),
+    ],
 )
 def test_a_refusal_is_told_at_once(tmp_path, site, status, message):
     site.failures = [status]
@@ -95,7 +111,9 @@ def test_an_unknown_host_a_closed_port_and_a_wrong_address_are_told_apart(tmp_pa
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-    assert "the host's name is not known (DNS)" in refused(tmp_path, "http://no-such-host.invalid/a.json", sha256=SHA256)
+    assert "the host's name is not known (DNS)" in refused(
+        tmp_path, "http://no-such-host.invalid/a.json", sha256=SHA256
+    )
     assert "the host refuses the connection" in refused(tmp_path, f"http://127.0.0.1:{port}/a.json", sha256=SHA256)
     assert "is no address that can be asked" in refused(tmp_path, "http:///a.json", sha256=SHA256)
 
@@ -103,7 +121,9 @@ def test_an_unknown_host_a_closed_port_and_a_wrong_address_are_told_apart(tmp_pa
 def test_a_server_that_says_nothing_is_not_waited_for_for_ever(tmp_path, site, monkeypatch):
     monkeypatch.setattr(http, "_TIMEOUTS", (0.2, 0.2))
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert "no answer in time; 3 tries" in refused(tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}/a.json", sha256=SHA256)
+        assert "no answer in time; 3 tries" in refused(
+            tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}/a.json", sha256=SHA256
+        )
 
 
 def certify(folder):
@@ -115,11 +135,24 @@ def certify(folder):
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
     today = datetime.datetime.now(datetime.UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), today - datetime.timedelta(1), today + datetime.timedelta(1))
+    builder = x509.CertificateBuilder(
+        name,
+        name,
+        key.public_key(),
+        x509.random_serial_number(),
+        today - datetime.timedelta(1),
+        today + datetime.timedelta(1),
+    )
     address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    (folder / "certificate").write_bytes(builder.add_extension(address, critical=False).sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    (folder / "certificate").write_bytes(
+        builder.add_extension(address, critical=False)
+        .sign(key, hashes.SHA256())
+        .public_bytes(serialization.Encoding.PEM)
+    )
     unlocked = serialization.NoEncryption()
-    (folder / "key").write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, unlocked))
+    (folder / "key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, unlocked)
+    )
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path, monkeypatch):
@@ -127,7 +160,9 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path, monkeypatch)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "certificate", tmp_path / "key")
     with serving(Site({"/data/a.jsonl": BODY}), context=context) as site:
-        assert "the server's certificate cannot be trusted" in refused(tmp_path, f"{site.url}/data/a.jsonl", sha256=SHA256)
+        assert "the server's certificate cannot be trusted" in refused(
+            tmp_path, f"{site.url}/data/a.jsonl", sha256=SHA256
+        )
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate"))
         fetched(tmp_path, site)
 
@@ -150,10 +185,14 @@ def test_a_password_and_a_token_stand_in_no_message_no_log_and_no_name(tmp_path,
     assert "a.jsonl?sig=...&id=..." in said
 
 
-@pytest.mark.parametrize(("user", "warned"), [("me:hunter2@", True), ("me:${DATA_TOKEN}@", False), ("me@", False), ("", False)])
+@pytest.mark.parametrize(
+    ("user", "warned"), [("me:hunter2@", True), ("me:${DATA_TOKEN}@", False), ("me@", False), ("", False)]
+)
 def test_a_password_in_params_yaml_is_warned_of(tmp_path, site, caplog, monkeypatch, user, warned):
     monkeypatch.setenv("DATA_TOKEN", SECRET)
-    local_files(source(site.url.replace("//", f"//{user}") + "/data/a.jsonl", sha256=SHA256), tmp_path, tmp_path / "cache")
+    local_files(
+        source(site.url.replace("//", f"//{user}") + "/data/a.jsonl", sha256=SHA256), tmp_path, tmp_path / "cache"
+    )
     assert ("spells a password out" in caplog.text) is warned
     assert SECRET not in "".join(record.getMessage() for record in caplog.records if record.name.startswith("seodang"))
 
@@ -164,4 +203,6 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path, site):
 
 
 def test_a_variable_that_is_not_set_is_named(tmp_path):
-    assert "the environment variable NOT_SET_HERE is not set" in refused(tmp_path, "https://x:${NOT_SET_HERE}@localhost/a.json", sha256=SHA256)
+    assert "the environment variable NOT_SET_HERE is not set" in refused(
+        tmp_path, "https://x:${NOT_SET_HERE}@localhost/a.json", sha256=SHA256
+    )

@@ -9,14 +9,25 @@ from loopback import Dataset, hub
 from seodang.ingest.fetch.locate import local_files
 
 FIRST, SECOND = "a" * 40, "b" * 40
-FILES = {"README.md": b"x", "films.py": b"raise SystemExit", "dataset_infos.json": b"{}", "train/a.jsonl": BODY, "train/b.parquet": b"PAR1", "test.csv.gz": b"gz"}
+FILES = {
+    "README.md": b"x",
+    "films.py": b"raise SystemExit",
+    "dataset_infos.json": b"{}",
+    "train/a.jsonl": BODY,
+    "train/b.parquet": b"PAR1",
+    "test.csv.gz": b"gz",
+}
 
 
 @pytest.fixture
 def dataset(monkeypatch):
     monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    one = Dataset("someone/films", {FIRST: FILES, SECOND: {"train/a.jsonl": b"{}"}}, {"main": FIRST, "refs/convert/parquet": SECOND})
+    one = Dataset(
+        "someone/films",
+        {FIRST: FILES, SECOND: {"train/a.jsonl": b"{}"}},
+        {"main": FIRST, "refs/convert/parquet": SECOND},
+    )
     with hub(one) as site:
         monkeypatch.setenv("HF_ENDPOINT", site.url)
         yield one, site
@@ -24,7 +35,10 @@ def dataset(monkeypatch):
 
 def test_a_branch_is_resolved_and_its_commit_recorded(tmp_path, dataset, caplog):
     files = local_files(source("hf://someone/films@main/train/*"), tmp_path, tmp_path / "cache")
-    assert [file.url for file in files] == [f"hf://someone/films@{FIRST}/train/a.jsonl", f"hf://someone/films@{FIRST}/train/b.parquet"]
+    assert [file.url for file in files] == [
+        f"hf://someone/films@{FIRST}/train/a.jsonl",
+        f"hf://someone/films@{FIRST}/train/b.parquet",
+    ]
     assert files[0].path.read_bytes() == BODY
     assert FIRST in caplog.text
 

@@ -22,7 +22,11 @@ def test_a_path_a_glob_and_a_folder_name_their_files_in_order(tmp_path):
     assert places(tmp_path, "data/b.jsonl") == ["data/b.jsonl"]
     assert places(tmp_path, "data/*") == ["data/a.csv", "data/b.jsonl"]
     assert places(tmp_path, "data/**/*.jsonl*") == ["data/b.jsonl", "data/more/d.jsonl.gz"]
-    assert places(tmp_path, "data") == places(tmp_path, "./data/") == ["data/a.csv", "data/b.jsonl", "data/more/c.parquet", "data/more/d.jsonl.gz"]
+    assert (
+        places(tmp_path, "data")
+        == places(tmp_path, "./data/")
+        == ["data/a.csv", "data/b.jsonl", "data/more/c.parquet", "data/more/d.jsonl.gz"]
+    )
     assert places(tmp_path / "data" / "more", "../a.csv") == ["../a.csv"]
     assert places(tmp_path, (tmp_path / "data" / "a.csv").as_uri()) == ["data/a.csv"]
 
@@ -54,7 +58,13 @@ def test_an_empty_folder_gives_no_file_and_no_fault(tmp_path):
 
 def test_a_folder_leaves_to_other_sources_what_they_name_more_closely(tmp_path):
     laid(tmp_path, "data/a.json", "data/films.tsv", "data/wic/dev.tsv", "data/x1.csv", "data/x2.csv")
-    others = [source("data"), source("data/films.tsv", name="films"), source("data/wic", name="wic"), source("./data/x*.csv", name="x"), source("s3://b/k", name="s")]
+    others = [
+        source("data"),
+        source("data/films.tsv", name="films"),
+        source("data/wic", name="wic"),
+        source("./data/x*.csv", name="x"),
+        source("s3://b/k", name="s"),
+    ]
     assert places(tmp_path, "data", others) == ["data/a.json"]
     assert places(tmp_path, "data/wic", others) == ["data/wic/dev.tsv"]
     assert places(tmp_path, "data/films.tsv", others) == ["data/films.tsv"]
@@ -114,8 +124,16 @@ def test_the_manifest_names_the_address_and_the_hash_of_each_file(tmp_path):
     primer = {"seed": 1, "sentiment_per_language": 1, "classification_per_language": 1, "open_per_language": 1}
     (tmp_path / "data").mkdir()
     with serving(Site({"/data/a.jsonl": BODY})) as site:
-        chosen = [source(f"{site.url}/data/a.jsonl", name="web", sha256=SHA256).model_dump(), source("data", name="own").model_dump()]
-        ingest.run(ingest=IngestParams.model_validate({"sources": chosen, "primer": primer, "max_field_characters": 1000}), paths=Paths(tmp_path))
+        chosen = [
+            source(f"{site.url}/data/a.jsonl", name="web", sha256=SHA256).model_dump(),
+            source("data", name="own").model_dump(),
+        ]
+        ingest.run(
+            ingest=IngestParams.model_validate({"sources": chosen, "primer": primer, "max_field_characters": 1000}),
+            paths=Paths(tmp_path),
+        )
     web, own = json.loads((tmp_path / "artifacts" / "ingest" / "manifest.json").read_text("utf-8"))["sources"]
-    assert web["files"] == [{"path": f"{site.url}/data/a.jsonl", "sha256": SHA256, "bytes": len(BODY), "url": f"{site.url}/data/a.jsonl"}]
+    assert web["files"] == [
+        {"path": f"{site.url}/data/a.jsonl", "sha256": SHA256, "bytes": len(BODY), "url": f"{site.url}/data/a.jsonl"}
+    ]
     assert (web["rows_read"], own["rows_read"], own["files"]) == (400, 0, [])

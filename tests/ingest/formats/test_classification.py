@@ -9,7 +9,12 @@ from seodang.errors import SourceError
 from seodang.ingest.formats.classification import bundled_tables
 from seodang.ingest.rows import fault_of
 
-SENTIMENT = {"label_column": "label", "labels": {"0": "부정", "1": "긍정"}, "input": "{document}", "instructions": ["긍정인가요, 부정인가요?"]}
+SENTIMENT = {
+    "label_column": "label",
+    "labels": {"0": "부정", "1": "긍정"},
+    "input": "{document}",
+    "instructions": ["긍정인가요, 부정인가요?"],
+}
 
 
 def table_rows(folder, text, *, file="t.csv", limit=1000, **changes):
@@ -18,35 +23,65 @@ def table_rows(folder, text, *, file="t.csv", limit=1000, **changes):
 
 def test_a_row_becomes_an_instruction_with_the_answers_as_choices(tmp_path):
     (row,) = table_rows(tmp_path, "document,label\n재미있다,1 \n")
-    assert (row["instruction"], row["input"], row["output"], row["choices"]) == ("긍정인가요, 부정인가요?", "재미있다", "긍정", ["부정", "긍정"])
+    assert (row["instruction"], row["input"], row["output"], row["choices"]) == (
+        "긍정인가요, 부정인가요?",
+        "재미있다",
+        "긍정",
+        ["부정", "긍정"],
+    )
     assert (row["format"], row["original"]) == ("table", {"document": "재미있다", "label": "1 "})
 
 
 def test_a_wording_that_names_the_inputs_column_stands_without_the_input(tmp_path):
-    assert texts(table_rows(tmp_path, "document,label\n웃김,1\n", instructions=["문장: {document} 감정:"])) == [("문장: 웃김 감정:", "", "긍정")]
+    assert texts(table_rows(tmp_path, "document,label\n웃김,1\n", instructions=["문장: {document} 감정:"])) == [
+        ("문장: 웃김 감정:", "", "긍정")
+    ]
 
 
 def test_a_wording_may_name_another_column_beside_the_input(tmp_path):
-    table = {"label_column": "answer", "labels": {"1": "{1}", "2": "{2}"}, "input": "{text}\n1. {1}\n2. {2}", "instructions": ["{kind}에 알맞은 것은?"]}
-    (row,) = rows_of(tmp_path, "text,kind,1,2,answer\n비가 온다,결과 ,젖는다,마른다,1\n", file="t.csv", format="table", table=table)
+    table = {
+        "label_column": "answer",
+        "labels": {"1": "{1}", "2": "{2}"},
+        "input": "{text}\n1. {1}\n2. {2}",
+        "instructions": ["{kind}에 알맞은 것은?"],
+    }
+    (row,) = rows_of(
+        tmp_path, "text,kind,1,2,answer\n비가 온다,결과 ,젖는다,마른다,1\n", file="t.csv", format="table", table=table
+    )
     assert texts([row]) == [("결과에 알맞은 것은?", "비가 온다\n1. 젖는다\n2. 마른다", "젖는다")]
     assert row["choices"] == ["젖는다", "마른다"]
 
 
-@pytest.mark.parametrize("review", ["{label} 웃김", "{document}", "{0.__class__}", "{}", "{{name}}", "100% {", "%s \\1 $1"])
+@pytest.mark.parametrize(
+    "review", ["{label} 웃김", "{document}", "{0.__class__}", "{}", "{{name}}", "100% {", "%s \\1 $1"]
+)
 def test_what_looks_like_a_place_in_a_cell_is_only_text(tmp_path, review):
-    (row,) = table_rows(tmp_path, f"document\tlabel\n{review}\t1\n", file="t.tsv", instructions=["문장: {document} 감정:"])
+    (row,) = table_rows(
+        tmp_path, f"document\tlabel\n{review}\t1\n", file="t.tsv", instructions=["문장: {document} 감정:"]
+    )
     assert row["instruction"] == f"문장: {review} 감정:"
 
 
 def test_a_brace_that_names_no_column_stays_as_it_is(tmp_path):
-    (row,) = table_rows(tmp_path, "document,label\n웃김,1\n", instructions=['답은 {"감정": ...} 꼴로: {{document}} {x} {}'])
+    (row,) = table_rows(
+        tmp_path, "document,label\n웃김,1\n", instructions=['답은 {"감정": ...} 꼴로: {{document}} {x} {}']
+    )
     assert row["instruction"] == '답은 {"감정": ...} 꼴로: {웃김} {x} {}'
 
 
 def test_a_column_may_stand_within_an_object(tmp_path):
-    table = {"label_column": "labels.same", "labels": {"1": "예", "0": "아니요"}, "input": "{pair.a} / {pair.b}", "instructions": ["같나요?"]}
-    rows = rows_of(tmp_path, [{"pair": {"a": "가", "b": "나"}, "labels": {"same": label}} for label in (0, 1.0, None)], format="table", table=table)
+    table = {
+        "label_column": "labels.same",
+        "labels": {"1": "예", "0": "아니요"},
+        "input": "{pair.a} / {pair.b}",
+        "instructions": ["같나요?"],
+    }
+    rows = rows_of(
+        tmp_path,
+        [{"pair": {"a": "가", "b": "나"}, "labels": {"same": label}} for label in (0, 1.0, None)],
+        format="table",
+        table=table,
+    )
     assert texts(rows[:2]) == [("같나요?", "가 / 나", "아니요"), ("같나요?", "가 / 나", "예")]
     assert fault_of(rows[2]["output"]) == "label-unknown"
 
@@ -75,15 +110,39 @@ def test_a_label_is_compared_without_blanks_and_as_a_number(tmp_path, cell, answ
     assert row["output"] == answer if answer else fault_of(row["output"]) == "label-unknown"
 
 
-@pytest.mark.parametrize(("cell", "answer"), [("TRUE", "예"), ("True", "예"), ("true", "예"), (True, "예"), ("FALSE ", "아니요"), (False, "아니요"), ("1", None)])
+@pytest.mark.parametrize(
+    ("cell", "answer"),
+    [
+        ("TRUE", "예"),
+        ("True", "예"),
+        ("true", "예"),
+        (True, "예"),
+        ("FALSE ", "아니요"),
+        (False, "아니요"),
+        ("1", None),
+    ],
+)
 def test_a_label_in_letters_is_found_in_any_case(tmp_path, cell, answer):
-    (row,) = rows_of(tmp_path, [{"document": "좋다", "label": cell}], format="table", table={**SENTIMENT, "labels": {"TRUE": "예", "FALSE": "아니요"}})
+    (row,) = rows_of(
+        tmp_path,
+        [{"document": "좋다", "label": cell}],
+        format="table",
+        table={**SENTIMENT, "labels": {"TRUE": "예", "FALSE": "아니요"}},
+    )
     assert row["output"] == answer if answer else fault_of(row["output"]) == "label-unknown"
 
 
-@pytest.mark.parametrize(("score", "answer"), [("0", "낮음"), ("2.49", "낮음"), ("2.5", "높음"), ("5.000", "높음"), (5, "높음"), ("5.01", None), ("-", None)])
+@pytest.mark.parametrize(
+    ("score", "answer"),
+    [("0", "낮음"), ("2.49", "낮음"), ("2.5", "높음"), ("5.000", "높음"), (5, "높음"), ("5.01", None), ("-", None)],
+)
 def test_a_bound_takes_the_numbers_below_it(tmp_path, score, answer):
-    (row,) = rows_of(tmp_path, [{"document": "좋다", "label": score}], format="table", table={**SENTIMENT, "labels": {"<2.5": "낮음", "<=5": "높음"}})
+    (row,) = rows_of(
+        tmp_path,
+        [{"document": "좋다", "label": score}],
+        format="table",
+        table={**SENTIMENT, "labels": {"<2.5": "낮음", "<=5": "높음"}},
+    )
     assert row["output"] == answer if answer else fault_of(row["output"]) == "label-unknown"
     assert row["choices"] == ["낮음", "높음"]
 
@@ -93,7 +152,11 @@ def test_the_wording_hangs_on_what_is_asked_about_not_on_place_or_label(tmp_path
     lines = [f"{number}번째 영화,{number % 2}" for number in range(40)]
     forward = table_rows(tmp_path, "\n".join(["document,label", *lines]), instructions=wordings)
     backward = table_rows(tmp_path, "\n".join(["document,label", *reversed(lines)]), instructions=wordings)
-    turned = table_rows(tmp_path, "\n".join(["document,label", *(f"{line[:-1]}{1 - int(line[-1])}" for line in lines)]), instructions=wordings)
+    turned = table_rows(
+        tmp_path,
+        "\n".join(["document,label", *(f"{line[:-1]}{1 - int(line[-1])}" for line in lines)]),
+        instructions=wordings,
+    )
     assert texts(forward) == texts(backward)[::-1]
     assert [row["instruction"] for row in forward] == [row["instruction"] for row in turned]
     assert {row["instruction"] for row in forward} == {*wordings}
@@ -110,7 +173,10 @@ def test_an_unknown_label_an_empty_text_and_a_cell_too_many_are_faults_of_their_
     ("changes", "message"),
     [
         ({}, r"t\.csv has no column for table\.input '\{document\}'.*its columns are 문서, label; name one of these"),
-        ({"input": "{문서}", "label_column": "labels"}, r"no column for table\.label_column 'labels'; its columns are 문서, label"),
+        (
+            {"input": "{문서}", "label_column": "labels"},
+            r"no column for table\.label_column 'labels'; its columns are 문서, label",
+        ),
         ({"input": "{문서} {lable}"}, r"no column for table\.input \{lable\} \(is label meant\?\)"),
     ],
 )
@@ -122,17 +188,59 @@ def test_a_column_that_the_table_lacks_is_told_with_the_columns_it_has(tmp_path,
 SAMPLES = {
     "nsmc": ({"id": "1", "document": "재밌다", "label": "1"}, "긍정"),
     "kobest-sentineg": ({"ID": "1", "Text": "안 망가져요", "Label": "1"}, "긍정"),
-    "kobest-boolq": ({"ID": "1", "Text": "소는 풀을 먹는다.", "Question": "소는 고기를 먹나?", "Answer": "False"}, "아니요"),
+    "kobest-boolq": (
+        {"ID": "1", "Text": "소는 풀을 먹는다.", "Question": "소는 고기를 먹나?", "Answer": "False"},
+        "아니요",
+    ),
     "kobest-boolq-hub": ({"paragraph": "소는 풀을 먹는다.", "question": "소는 고기를 먹나?", "label": 0}, "아니요"),
-    "kobest-copa": ({"ID": "1", "sentence": "비가 왔다.", "question": "결과", "1": "땅이 말랐다.", "2": "땅이 젖었다.", "Answer": "2"}, "땅이 젖었다."),
-    "kobest-copa-hub": ({"premise": "비가 왔다.", "question": "결과", "alternative_1": "땅이 말랐다.", "alternative_2": "땅이 젖었다.", "label": 1}, "땅이 젖었다."),
-    "kobest-hellaswag": ({"context": "씨를 심었다.", "choice1": "가", "choice2": "나", "choice3": "다", "choice4": "라", "label": "3"}, "라"),
-    "kobest-hellaswag-hub": ({"context": "씨를 심었다.", "ending_1": "가", "ending_2": "나", "ending_3": "다", "ending_4": "라", "label": 3}, "라"),
-    "kobest-wic": ({"ID": "1", "Target": "배", "SENTENCE1": "[배]를 먹었다.", "SENTENCE2": "[배]를 탔다.", "ANSWER": "FALSE"}, "아니요"),
-    "kobest-wic-hub": ({"word": "배", "context_1": "[배]를 먹었다.", "context_2": "[배]를 탔다.", "label": 0}, "아니요"),
+    "kobest-copa": (
+        {
+            "ID": "1",
+            "sentence": "비가 왔다.",
+            "question": "결과",
+            "1": "땅이 말랐다.",
+            "2": "땅이 젖었다.",
+            "Answer": "2",
+        },
+        "땅이 젖었다.",
+    ),
+    "kobest-copa-hub": (
+        {
+            "premise": "비가 왔다.",
+            "question": "결과",
+            "alternative_1": "땅이 말랐다.",
+            "alternative_2": "땅이 젖었다.",
+            "label": 1,
+        },
+        "땅이 젖었다.",
+    ),
+    "kobest-hellaswag": (
+        {"context": "씨를 심었다.", "choice1": "가", "choice2": "나", "choice3": "다", "choice4": "라", "label": "3"},
+        "라",
+    ),
+    "kobest-hellaswag-hub": (
+        {"context": "씨를 심었다.", "ending_1": "가", "ending_2": "나", "ending_3": "다", "ending_4": "라", "label": 3},
+        "라",
+    ),
+    "kobest-wic": (
+        {"ID": "1", "Target": "배", "SENTENCE1": "[배]를 먹었다.", "SENTENCE2": "[배]를 탔다.", "ANSWER": "FALSE"},
+        "아니요",
+    ),
+    "kobest-wic-hub": (
+        {"word": "배", "context_1": "[배]를 먹었다.", "context_2": "[배]를 탔다.", "label": 0},
+        "아니요",
+    ),
     "kornli": ({"sentence1": "개가 잔다.", "sentence2": "개가 뛴다.", "gold_label": "contradiction"}, "모순"),
     "korsts": ({"genre": "g", "score": "2.500", "sentence1": "개가 잔다.", "sentence2": "개가 쉰다."}, "3"),
-    "klue-sts": ({"guid": "g", "sentence1": "개가 잔다.", "sentence2": "개는 자고 있다.", "labels": {"label": 4.2, "binary-label": 1}}, "예"),
+    "klue-sts": (
+        {
+            "guid": "g",
+            "sentence1": "개가 잔다.",
+            "sentence2": "개는 자고 있다.",
+            "labels": {"label": 4.2, "binary-label": 1},
+        },
+        "예",
+    ),
 }
 
 
@@ -153,11 +261,18 @@ def test_nsmc_is_recognised_with_more_columns_and_gives_koalpacas_two_prompts_am
     lines = [f"{number}\t{number}점짜리\t{number % 2}\t{number}" for number in range(40)]
     rows = rows_of(tmp_path, "\r\n".join(["\ufeffid\tdocument\tlabel\trating", *lines]), file="ratings.txt")
     assert {row["format"] for row in rows} == {"nsmc"}
-    assert any(row["instruction"] == f"문장: {row['original']['document']} 감정:" and row["input"] == "" for row in rows)
-    assert any(row["instruction"] == "다음 문장은 긍정일까요 부정일까요?" and row["input"] == row["original"]["document"] for row in rows)
+    assert any(
+        row["instruction"] == f"문장: {row['original']['document']} 감정:" and row["input"] == "" for row in rows
+    )
+    assert any(
+        row["instruction"] == "다음 문장은 긍정일까요 부정일까요?" and row["input"] == row["original"]["document"]
+        for row in rows
+    )
     assert {(row["task"], row["cluster"]) for row in rows} == {("nsmc", "sentiment")}
 
 
 def test_a_table_with_the_columns_of_a_known_one_but_other_labels_is_not_taken_for_it(tmp_path):
-    (row,) = rows_of(tmp_path, [{"ID": 1, "Text": "소는 풀을 먹는다.", "Question": "소는 무엇을 먹나?", "Answer": "풀"}])
+    (row,) = rows_of(
+        tmp_path, [{"ID": 1, "Text": "소는 풀을 먹는다.", "Question": "소는 무엇을 먹나?", "Answer": "풀"}]
+    )
     assert (row["format"], row["instruction"], row["output"]) == ("qa", "소는 무엇을 먹나?", "풀")

@@ -21,7 +21,13 @@ def broken(row):
 
 
 @pytest.mark.parametrize(
-    ("key", "role", "content"), [("conversations", "from", "value"), ("conversations", "role", "content"), ("conversation", "from", "value"), ("messages", "role", "content")]
+    ("key", "role", "content"),
+    [
+        ("conversations", "from", "value"),
+        ("conversations", "role", "content"),
+        ("conversation", "from", "value"),
+        ("messages", "role", "content"),
+    ],
 )
 def test_the_last_question_is_asked_the_last_answer_learned_and_the_rest_stands_before(tmp_path, key, role, content):
     spoken = [("system", "짧게 답해."), ("user", "하나는?"), ("assistant", "1"), ("user", "둘은?"), ("assistant", "2")]
@@ -33,21 +39,47 @@ def test_the_last_question_is_asked_the_last_answer_learned_and_the_rest_stands_
 
 @pytest.mark.parametrize("names", [("human", "gpt"), ("user", "assistant"), ("Human", "chatgpt"), ("user", "bing")])
 def test_speakers_have_many_names(tmp_path, names):
-    (row,) = rows_of(tmp_path, [{"conversations": [{"from": names[0], "value": "Hi"}, {"from": names[1], "value": "Hello"}]}])
+    (row,) = rows_of(
+        tmp_path, [{"conversations": [{"from": names[0], "value": "Hi"}, {"from": names[1], "value": "Hello"}]}]
+    )
     assert talk(row) == [("asked", "Hi"), ("answered", "Hello")]
 
 
 def test_system_and_tools_may_stand_beside_the_conversation(tmp_path):
-    spoken = [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]
-    texts = [{"system": "Be kind.", "tools": '[{"name": "add"}]'}, {"system": "", "tools": "[]"}, {"tools": [{"name": "add"}]}, {}]
+    spoken = [
+        {"from": "system", "value": "Be brief."},
+        {"from": "human", "value": "Hi"},
+        {"from": "gpt", "value": "Hello"},
+    ]
+    texts = [
+        {"system": "Be kind.", "tools": '[{"name": "add"}]'},
+        {"system": "", "tools": "[]"},
+        {"tools": [{"name": "add"}]},
+        {},
+    ]
     rows = rows_of(tmp_path, [{"conversations": spoken, **beside} for beside in texts])
-    assert [row["system"] for row in rows] == ['Be kind.\n\n[{"name": "add"}]\n\nBe brief.', "Be brief.", '[{"name": "add"}]\n\nBe brief.', "Be brief."]
+    assert [row["system"] for row in rows] == [
+        'Be kind.\n\n[{"name": "add"}]\n\nBe brief.',
+        "Be brief.",
+        '[{"name": "add"}]\n\nBe brief.',
+        "Be brief.",
+    ]
 
 
 def test_what_a_tool_gives_back_is_the_question_when_the_answer_follows_it(tmp_path):
-    spoken = [("human", "비 와?"), ("function_call", '{"name": "weather"}'), ("observation", "rain"), ("gpt", "네, 와요.")]
+    spoken = [
+        ("human", "비 와?"),
+        ("function_call", '{"name": "weather"}'),
+        ("observation", "rain"),
+        ("gpt", "네, 와요."),
+    ]
     (row,) = rows_of(tmp_path, [{"conversations": [{"from": who, "value": text} for who, text in spoken]}])
-    assert talk(row) == [("user", "비 와?"), ("tool_call", '{"name": "weather"}'), ("asked", "rain"), ("answered", "네, 와요.")]
+    assert talk(row) == [
+        ("user", "비 와?"),
+        ("tool_call", '{"name": "weather"}'),
+        ("asked", "rain"),
+        ("answered", "네, 와요."),
+    ]
     assert row["language"] == "ko"
 
 
@@ -66,7 +98,16 @@ def test_openais_tool_calls_become_turns(tmp_path):
     (row,) = rows_of(tmp_path, [{"messages": messages}])
     one = {"name": "add", "arguments": {"a": 1}}
     assert row["system"] == "Count."
-    assert [role for role, _ in talk(row)] == ["user", "assistant", "tool_call", "tool", "tool_call", "tool", "asked", "answered"]
+    assert [role for role, _ in talk(row)] == [
+        "user",
+        "assistant",
+        "tool_call",
+        "tool",
+        "tool_call",
+        "tool",
+        "asked",
+        "answered",
+    ]
     assert json.loads(row["turns"][2]["content"]) == one
     assert json.loads(row["turns"][4]["content"]) == [one, one]
     assert (row["instruction"], row["output"]) == ("4", "Done.")
@@ -81,7 +122,13 @@ def test_content_may_stand_in_parts(tmp_path):
 @pytest.mark.parametrize("kind", ["image_url", "image", "input_audio", "file", "video_url"])
 def test_an_image_a_sound_or_a_file_is_a_fault_where_it_stands(tmp_path, kind):
     media = [{"type": "text", "text": "What is this?"}, {"type": kind, kind: "x"}]
-    asked, before = rows_of(tmp_path, [said(("user", media), ("assistant", "A cat.")), said(("user", media), ("assistant", "A cat."), ("user", "Sure?"), ("assistant", "Yes."))])
+    asked, before = rows_of(
+        tmp_path,
+        [
+            said(("user", media), ("assistant", "A cat.")),
+            said(("user", media), ("assistant", "A cat."), ("user", "Sure?"), ("assistant", "Yes.")),
+        ],
+    )
     assert (fault_of(asked["instruction"]), asked["output"]) == ("media-part", "A cat.")
     assert asked["instruction"]["found"] == f"message 1 has a part of type {kind}"
     assert (before["instruction"], fault_of(before["output"])) == ("Sure?", "media-part")
@@ -95,14 +142,29 @@ def test_an_image_a_sound_or_a_file_is_a_fault_where_it_stands(tmp_path, kind):
         ([("user", "Hi")], "ends with user: user"),
         ([("user", "Hi"), ("assistant", "Hello"), ("user", "Bye")], "ends with user: user, assistant, user"),
         ([("user", "Hi"), ("tool_call", "{}")], "ends with tool_call: user, tool_call"),
-        ([("assistant", "Hello"), ("user", "Hi"), ("assistant", "Hello")], "assistant speaks first: assistant, user, assistant"),
+        (
+            [("assistant", "Hello"), ("user", "Hi"), ("assistant", "Hello")],
+            "assistant speaks first: assistant, user, assistant",
+        ),
         ([("user", "Hi"), ("user", "Ho"), ("assistant", "Hello")], "user speaks after user: user, user, assistant"),
         ([("user", "Hi"), ("tool", "2"), ("assistant", "Hello")], "tool speaks after user: user, tool, assistant"),
-        ([("user", "Hi"), ("system", "Be kind."), ("assistant", "Hello")], "system speaks after user: user, system, assistant"),
-        ([("user", "Hi"), ("narrator", "He waits."), ("assistant", "Hello")], "message 2 has an unknown role: narrator"),
+        (
+            [("user", "Hi"), ("system", "Be kind."), ("assistant", "Hello")],
+            "system speaks after user: user, system, assistant",
+        ),
+        (
+            [("user", "Hi"), ("narrator", "He waits."), ("assistant", "Hello")],
+            "message 2 has an unknown role: narrator",
+        ),
         ([("user", "Hi"), ("assistant", 3)], "message 2 is no text: a number"),
-        ([("user", "Hi"), ("assistant", " "), ("user", "Ho"), ("assistant", "Hello")], "message 2 (assistant) is blank"),
-        ([("user", [{"type": "thinking", "text": "x"}]), ("assistant", "A"), ("user", "Ho"), ("assistant", "Hello")], "message 1 has a part of type thinking"),
+        (
+            [("user", "Hi"), ("assistant", " "), ("user", "Ho"), ("assistant", "Hello")],
+            "message 2 (assistant) is blank",
+        ),
+        (
+            [("user", [{"type": "thinking", "text": "x"}]), ("assistant", "A"), ("user", "Ho"), ("assistant", "Hello")],
+            "message 1 has a part of type thinking",
+        ),
     ],
 )
 def test_what_is_no_proper_conversation_is_a_fault_that_says_why(tmp_path, messages, found):
@@ -141,7 +203,9 @@ def test_questions_and_answers_in_two_lists_are_a_conversation(tmp_path):
 
 
 def test_a_conversation_longer_than_the_limit_is_cut_and_named(tmp_path):
-    (row,) = rows_of(tmp_path, [said(("user", "a" * 6), ("assistant", "b" * 6), ("user", "c"), ("assistant", "d"))], limit=10)
+    (row,) = rows_of(
+        tmp_path, [said(("user", "a" * 6), ("assistant", "b" * 6), ("user", "c"), ("assistant", "d"))], limit=10
+    )
     assert row["turns"] == [{"role": "user", "content": "a" * 6}, {"role": "assistant", "content": "b" * 4}]
     assert row["oversized"] == ["turns"]
 

@@ -18,7 +18,9 @@ PAIR = {"instruction": "수도는?", "chosen": "서울", "rejected": "부산"}
 CHAT = {"messages": [{"role": "user", "content": "가"}, {"role": "assistant", "content": "나"}]}
 SHARED = {"conversations": [{"from": "human", "value": "가"}, {"from": "gpt", "value": "나"}]}
 PRIMER = {"seed": 1, "sentiment_per_language": 2, "classification_per_language": 2, "open_per_language": 2}
-INGEST = IngestParams.model_validate({"sources": [file_source("films", "a.json")], "primer": PRIMER, "max_field_characters": 100})
+INGEST = IngestParams.model_validate(
+    {"sources": [file_source("films", "a.json")], "primer": PRIMER, "max_field_characters": 100}
+)
 
 
 def source(path):
@@ -30,7 +32,9 @@ def formats(rows):
 
 
 @pytest.mark.parametrize("nothing", [None, float("nan"), "", [], {}])
-@pytest.mark.parametrize("keys", [("messages",), ("chosen", "rejected"), ("conversations",), ("kto_tag",), ("instances",)])
+@pytest.mark.parametrize(
+    "keys", [("messages",), ("chosen", "rejected"), ("conversations",), ("kto_tag",), ("instances",)]
+)
 def test_a_key_that_has_no_value_in_any_record_tells_no_format(tmp_path, nothing, keys):
     rows = rows_of(tmp_path, [{**ALPACA, **dict.fromkeys(keys, nothing)}] * 3)
     assert formats(rows) == ["alpaca"] * 3
@@ -38,11 +42,21 @@ def test_a_key_that_has_no_value_in_any_record_tells_no_format(tmp_path, nothing
 
 
 def test_a_column_of_nulls_in_a_table_tells_no_format(tmp_path):
-    columns = {"instruction": ["가"], "input": [""], "output": ["나"], "messages": pa.array([None], pa.string()), "chosen": pa.array([None], pa.null()), "rejected": [float("nan")]}
+    columns = {
+        "instruction": ["가"],
+        "input": [""],
+        "output": ["나"],
+        "messages": pa.array([None], pa.string()),
+        "chosen": pa.array([None], pa.null()),
+        "rejected": [float("nan")],
+    }
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
     (row,) = source_rows(source("a.parquet"), INGEST, tmp_path, Tally())
     assert (row["format"], row["output"]) == ("alpaca", "나")
-    assert formats(rows_of(tmp_path, "instruction,output,messages\n가,나,\n다,라,\n", file="a.csv")) == ["alpaca", "alpaca"]
+    assert formats(rows_of(tmp_path, "instruction,output,messages\n가,나,\n다,라,\n", file="a.csv")) == [
+        "alpaca",
+        "alpaca",
+    ]
 
 
 @pytest.mark.parametrize("stray", [0, 1, 19, 25])
@@ -54,14 +68,22 @@ def test_a_stray_record_decides_for_no_other_and_is_read_by_its_own_format(tmp_p
 
 
 def test_a_stray_record_of_no_known_format_lacks_the_keys_of_its_file(tmp_path):
-    rows = rows_of(tmp_path, [ALPACA, ALPACA, {"제목": "가", "글": "나"}, {"instruction": "가", "answer": "나"}, {"prompt": "가"}])
+    rows = rows_of(
+        tmp_path, [ALPACA, ALPACA, {"제목": "가", "글": "나"}, {"instruction": "가", "answer": "나"}, {"prompt": "가"}]
+    )
     assert formats(rows) == ["alpaca"] * 5
     assert texts(rows)[2:] == [(None, "", None), ("가", "", None), (None, "", None)]
 
 
 def test_of_formats_with_as_many_records_the_first_one_is_that_of_the_file(tmp_path):
     unknown = {"제목": "가"}
-    assert formats(rows_of(tmp_path, [ALPACA, PAIR, PAIR, ALPACA, unknown])) == ["alpaca", "preference", "preference", "alpaca", "alpaca"]
+    assert formats(rows_of(tmp_path, [ALPACA, PAIR, PAIR, ALPACA, unknown])) == [
+        "alpaca",
+        "preference",
+        "preference",
+        "alpaca",
+        "alpaca",
+    ]
     assert formats(rows_of(tmp_path, [PAIR, ALPACA, ALPACA, PAIR, unknown]))[-1] == "preference"
 
 
@@ -76,9 +98,15 @@ def test_a_record_that_only_lacks_a_key_of_its_file_is_not_taken_for_another_for
     assert formats(rows) == ["kto"] * 3
     assert [row["desirable"] for row in rows] == [True, False, None]
     assert fault_of(rows[2]["output"]) == LABEL_UNKNOWN
-    rows = rows_of(tmp_path, [{"prompt": "가", "chosen": "나", "rejected": "다"}] * 2 + [{"prompt": "가", "chosen": "나"}])
+    rows = rows_of(
+        tmp_path, [{"prompt": "가", "chosen": "나", "rejected": "다"}] * 2 + [{"prompt": "가", "chosen": "나"}]
+    )
     assert formats(rows) == ["preference"] * 3
-    rows = rows_of(tmp_path, [{"instruction": "가", "context": "", "response": "나", "category": "qa"}] * 2 + [{"instruction": "다", "response": "라"}])
+    rows = rows_of(
+        tmp_path,
+        [{"instruction": "가", "context": "", "response": "나", "category": "qa"}] * 2
+        + [{"instruction": "다", "response": "라"}],
+    )
     assert (formats(rows), rows[2]["output"]) == (["dolly"] * 3, "라")
 
 
@@ -100,7 +128,11 @@ def test_questions_without_answers_do_not_outvote_those_with_them(tmp_path):
 
 
 def test_a_context_that_the_first_records_lack_is_read_where_it_comes(tmp_path):
-    rows = rows_of(tmp_path, [{"question": "가", "context": None, "answer": "나"}] * 25 + [{"question": "가", "context": "다", "answer": "나"}])
+    rows = rows_of(
+        tmp_path,
+        [{"question": "가", "context": None, "answer": "나"}] * 25
+        + [{"question": "가", "context": "다", "answer": "나"}],
+    )
     assert [texts(rows)[0], texts(rows)[-1]] == [("가", "", "나"), ("가", "다", "나")]
 
 
@@ -121,7 +153,9 @@ def test_a_record_of_a_labelled_table_is_read_as_its_table():
 
 
 def test_the_manifest_names_every_format_of_a_file(tmp_path):
-    (tmp_path / "a.jsonl").write_text('{"instruction": "가", "output": "나", "n": 1}\n{"prompt": "가", "chosen": "나", "rejected": "다"}\n', "utf-8")
+    (tmp_path / "a.jsonl").write_text(
+        '{"instruction": "가", "output": "나", "n": 1}\n{"prompt": "가", "chosen": "나", "rejected": "다"}\n', "utf-8"
+    )
     tally = Tally()
     assert len(list(source_rows(source("a.jsonl"), INGEST, tmp_path, tally))) == 2
     assert (tally.formats, tally.ignored) == (["alpaca", "preference"], ["n"])
@@ -138,16 +172,28 @@ def test_the_manifest_names_every_format_of_a_file(tmp_path):
     ],
 )
 def test_a_table_by_column_is_told_with_the_way_to_turn_it(tmp_path, text):
-    with pytest.raises(SourceError, match=r'data\.json holds one object with all values of a column under its key .*df\.to_json\(path, orient="records"\)'):
+    with pytest.raises(
+        SourceError,
+        match=r'data\.json holds one object with all values of a column under its key .*df\.to_json\(path, orient="records"\)',
+    ):
         rows_of(tmp_path, text)
 
 
-@pytest.mark.parametrize("record", [{"questions": ["가", "나"], "outputs": ["다", "라"]}, {"instruction": ["가"], "output": ["나", "다"]}, {"prompt": "가", "completion": "나"}])
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"questions": ["가", "나"], "outputs": ["다", "라"]},
+        {"instruction": ["가"], "output": ["나", "다"]},
+        {"prompt": "가", "completion": "나"},
+    ],
+)
 def test_one_record_with_lists_is_no_table_by_column(tmp_path, record):
     assert len(rows_of(tmp_path, [record])) == 1
 
 
 def test_a_record_that_stands_within_is_named_with_its_input():
     record = {"ko": {"instruction": "가", "input": "", "output": "나"}}
-    with pytest.raises(SourceError, match=r"columns: \{instruction: ko\.instruction, input: ko\.input, output: ko\.output\}"):
+    with pytest.raises(
+        SourceError, match=r"columns: \{instruction: ko\.instruction, input: ko\.input, output: ko\.output\}"
+    ):
         reading(["ko"], [record], format="auto", columns=None, table=None, place="a.json")

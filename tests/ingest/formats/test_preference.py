@@ -18,16 +18,30 @@ def human(*messages):
 
 ASKED, GOOD, BAD = ("user", "Capital?"), ("assistant", "Seoul"), ("assistant", "Busan")
 ONE_QUESTION = {
-    "llama-factory sharegpt": {"conversations": human(("human", "Capital?")), "chosen": {"from": "gpt", "value": "Seoul"}, "rejected": {"from": "gpt", "value": "Busan"}},
+    "llama-factory sharegpt": {
+        "conversations": human(("human", "Capital?")),
+        "chosen": {"from": "gpt", "value": "Seoul"},
+        "rejected": {"from": "gpt", "value": "Busan"},
+    },
     "llama-factory alpaca": {"instruction": "Capital?", "input": "", "chosen": "Seoul", "rejected": "Busan"},
     "trl": {"prompt": "Capital?", "chosen": "Seoul", "rejected": "Busan"},
     "trl conversational": {"prompt": chat(ASKED), "chosen": chat(GOOD), "rejected": chat(BAD)},
     "trl implicit": {"chosen": chat(ASKED, GOOD), "rejected": chat(ASKED, BAD)},
     "prompt repeated in the answers": {"prompt": "Capital?", "chosen": chat(ASKED, GOOD), "rejected": chat(ASKED, BAD)},
     "prompt as text, answers as messages": {"prompt": "Capital?", "chosen": chat(GOOD), "rejected": chat(BAD)},
-    "llama-factory v1": {"chosen_messages": chat(ASKED, ("assistant", [{"type": "text", "value": "Seoul"}])), "rejected_messages": chat(ASKED, BAD)},
-    "hh-rlhf": {"chosen": "\n\nHuman: Capital?\n\nAssistant: Seoul", "rejected": "\n\nHuman: Capital?\n\nAssistant: Busan"},
-    "hh-rlhf with its prompt apart": {"prompt": "\n\nHuman: Capital?\n\nAssistant:", "chosen": "Seoul", "rejected": "Busan"},
+    "llama-factory v1": {
+        "chosen_messages": chat(ASKED, ("assistant", [{"type": "text", "value": "Seoul"}])),
+        "rejected_messages": chat(ASKED, BAD),
+    },
+    "hh-rlhf": {
+        "chosen": "\n\nHuman: Capital?\n\nAssistant: Seoul",
+        "rejected": "\n\nHuman: Capital?\n\nAssistant: Busan",
+    },
+    "hh-rlhf with its prompt apart": {
+        "prompt": "\n\nHuman: Capital?\n\nAssistant:",
+        "chosen": "Seoul",
+        "rejected": "Busan",
+    },
 }
 
 
@@ -35,19 +49,34 @@ ONE_QUESTION = {
 def test_a_pair_has_the_better_answer_as_output_and_keeps_the_worse_one(tmp_path, shape):
     (row,) = rows_of(tmp_path, [ONE_QUESTION[shape]])
     assert row["format"] == "preference"
-    assert (row["instruction"], row["input"], row["output"], row["rejected"], row["turns"]) == ("Capital?", "", "Seoul", "Busan", [])
+    assert (row["instruction"], row["input"], row["output"], row["rejected"], row["turns"]) == (
+        "Capital?",
+        "",
+        "Seoul",
+        "Busan",
+        [],
+    )
 
 
 def test_what_was_said_before_both_answers_stands_in_the_turns(tmp_path):
     before = [("user", "Hi"), ("assistant", "Hello")]
     shapes = [
-        {"chosen": chat(("system", "Brief."), *before, ASKED, GOOD), "rejected": chat(("system", "Brief."), *before, ASKED, BAD)},
+        {
+            "chosen": chat(("system", "Brief."), *before, ASKED, GOOD),
+            "rejected": chat(("system", "Brief."), *before, ASKED, BAD),
+        },
         {
             "conversations": human(("system", "Brief."), ("human", "Hi"), ("gpt", "Hello"), ("human", "Capital?")),
             "chosen": {"from": "gpt", "value": "Seoul"},
             "rejected": {"from": "gpt", "value": "Busan"},
         },
-        {"system": "Brief.", "instruction": "Capital?", "chosen": "Seoul", "rejected": "Busan", "history": [["Hi", "Hello"]]},
+        {
+            "system": "Brief.",
+            "instruction": "Capital?",
+            "chosen": "Seoul",
+            "rejected": "Busan",
+            "history": [["Hi", "Hello"]],
+        },
     ]
     for shape in shapes:
         (row,) = rows_of(tmp_path, [shape])
@@ -65,11 +94,18 @@ def test_equal_answers_stay_a_pair_so_that_a_rule_can_judge_them(tmp_path):
     [
         ({"chosen": "Seoul", "rejected": "Busan"}, None),
         (
-            {"chosen": chat(ASKED, GOOD, ("user", "Sure?"), ("assistant", "Yes")), "rejected": chat(ASKED, BAD, ("user", "Sure?"), ("assistant", "Yes"))},
+            {
+                "chosen": chat(ASKED, GOOD, ("user", "Sure?"), ("assistant", "Yes")),
+                "rejected": chat(ASKED, BAD, ("user", "Sure?"), ("assistant", "Yes")),
+            },
             "chosen and rejected part before their last answer: 3 and 3 messages differ",
         ),
         (
-            {"conversations": human(("human", "Hi"), ("gpt", "Hello")), "chosen": {"from": "gpt", "value": "a"}, "rejected": {"from": "gpt", "value": "b"}},
+            {
+                "conversations": human(("human", "Hi"), ("gpt", "Hello")),
+                "chosen": {"from": "gpt", "value": "a"},
+                "rejected": {"from": "gpt", "value": "b"},
+            },
             "assistant speaks after assistant: user, assistant, assistant",
         ),
         ({"prompt": chat(ASKED), "chosen": 3, "rejected": chat(BAD)}, "no list of messages: a number"),
@@ -83,7 +119,14 @@ def test_a_pair_that_is_none_is_a_fault_of_its_row(tmp_path, record, found):
 
 
 def test_a_pair_without_its_worse_answer_is_not_taken_for_a_plain_row(tmp_path):
-    rows = rows_of(tmp_path, [ONE_QUESTION["trl"], {"prompt": "Capital?", "chosen": "Seoul", "rejected": None}, {"prompt": "Capital?", "chosen": "Seoul", "rejected": " "}])
+    rows = rows_of(
+        tmp_path,
+        [
+            ONE_QUESTION["trl"],
+            {"prompt": "Capital?", "chosen": "Seoul", "rejected": None},
+            {"prompt": "Capital?", "chosen": "Seoul", "rejected": " "},
+        ],
+    )
     assert [fault_of(row["rejected"]) for row in rows] == [None, "turns-broken", "turns-broken"]
 
 
@@ -99,21 +142,31 @@ def test_a_pair_without_its_worse_answer_is_not_taken_for_a_plain_row(tmp_path):
 )
 def test_ktos_label_says_whether_the_answer_is_good(tmp_path, record):
     rows = rows_of(tmp_path, [{**record, "label": label} for label in (True, False)])
-    assert [(row["format"], row["instruction"], row["output"], row["desirable"]) for row in rows] == [("kto", "Capital?", "Seoul", truth) for truth in (True, False)]
+    assert [(row["format"], row["instruction"], row["output"], row["desirable"]) for row in rows] == [
+        ("kto", "Capital?", "Seoul", truth) for truth in (True, False)
+    ]
 
 
 def test_a_table_writes_ktos_label_as_it_can(tmp_path):
     rows = rows_of(tmp_path, "prompt,completion,label\nCapital?,Seoul,1\nCapital?,Busan,0\n", file="kto.csv")
-    assert [(row["format"], row["output"], row["desirable"]) for row in rows] == [("kto", "Seoul", True), ("kto", "Busan", False)]
+    assert [(row["format"], row["output"], row["desirable"]) for row in rows] == [
+        ("kto", "Seoul", True),
+        ("kto", "Busan", False),
+    ]
 
 
 def test_llama_factorys_kto_tag_stands_beside_alpaca_too(tmp_path):
-    (row,) = rows_of(tmp_path, [{"instruction": "Capital?", "input": "of Korea", "output": "Seoul", "kto_tag": "false"}])
+    (row,) = rows_of(
+        tmp_path, [{"instruction": "Capital?", "input": "of Korea", "output": "Seoul", "kto_tag": "false"}]
+    )
     assert (row["format"], row["input"], row["desirable"]) == ("kto", "of Korea", False)
 
 
 def test_a_label_that_is_neither_is_a_fault_and_a_label_of_another_kind_makes_no_kto(tmp_path):
-    good, odd = rows_of(tmp_path, [{"instruction": "a", "output": "b", "kto_tag": True}, {"instruction": "a", "output": "b", "kto_tag": "maybe"}])
+    good, odd = rows_of(
+        tmp_path,
+        [{"instruction": "a", "output": "b", "kto_tag": True}, {"instruction": "a", "output": "b", "kto_tag": "maybe"}],
+    )
     assert (good["output"], fault_of(odd["output"]), odd["desirable"]) == ("b", "label-unknown", None)
     (row,) = rows_of(tmp_path, [{"messages": chat(ASKED, GOOD), "label": "geography"}])
     assert (row["format"], row["desirable"]) == ("messages", None)

@@ -17,14 +17,19 @@ def test_every_format_of_params_yaml_has_a_reader():
 
 
 def test_the_keys_of_the_first_records_count_together(tmp_path):
-    rows = rows_of(tmp_path, [{"instruction": "가"}, {"instruction": "나", "output": "다", "url": "https://example.org"}])
+    rows = rows_of(
+        tmp_path, [{"instruction": "가"}, {"instruction": "나", "output": "다", "url": "https://example.org"}]
+    )
     assert [row["format"] for row in rows] == ["koalpaca", "koalpaca"]
 
 
 @pytest.mark.parametrize(
     ("record", "nearest"),
     [
-        ({"instruction": "가", "reply": "나"}, r"found the keys instruction, reply; the nearest is alpaca, but output is missing; known formats"),
+        (
+            {"instruction": "가", "reply": "나"},
+            r"found the keys instruction, reply; the nearest is alpaca, but output is missing; known formats",
+        ),
         ({"chosen": "가", "rejected_answer": "나"}, r"the nearest is preference, but rejected is missing"),
         ({"질문": "가", "글": "나"}, r"the nearest is qa, but an answer \(output, answer, .*\) is missing"),
         ({"label": 1, "text": "가"}, r"found the keys label, text; known formats: preference \(chosen \+ rejected\), "),
@@ -54,7 +59,14 @@ def test_very_many_keys_are_told_in_part(tmp_path):
         ("koalpaca", {"instruction": "가", "output": "나"}),
         ("dolly", {"instruction": "가", "response": "나"}),
         ("qa", {"instruction": "가", "output": "나", "instances": []}),
-        ("sharegpt", {"messages": [{"from": "human", "value": "가"}, {"from": "gpt", "value": "나"}], "chosen": 1, "rejected": 2}),
+        (
+            "sharegpt",
+            {
+                "messages": [{"from": "human", "value": "가"}, {"from": "gpt", "value": "나"}],
+                "chosen": 1,
+                "rejected": 2,
+            },
+        ),
         ("messages", {"conversations": [{"role": "user", "content": "가"}, {"role": "assistant", "content": "나"}]}),
         ("kto", {"prompt": "가", "completion": "나", "label": 1}),
     ],
@@ -67,7 +79,10 @@ def test_a_format_can_be_forced(tmp_path, format, record):
 @pytest.mark.parametrize(
     ("format", "message"),
     [
-        ("alpaca", r"data\.json is not of format alpaca: it lacks output; found the keys instruction, 답변; correct format in params\.yaml"),
+        (
+            "alpaca",
+            r"data\.json is not of format alpaca: it lacks output; found the keys instruction, 답변; correct format in params\.yaml",
+        ),
         ("messages", r"it lacks messages;"),
         ("preference", r"it lacks chosen and rejected;"),
         ("kto", r"it lacks messages or conversations and kto_tag;|it lacks output and kto_tag;"),
@@ -85,9 +100,14 @@ def test_a_table_of_questions_that_lacks_answers_is_told_with_the_names_they_may
         rows_of(tmp_path, [{"질문": "가", "글": "나"}], format="qa")
 
 
-@pytest.mark.parametrize("columns", [{"instruction": "raw.question", "output": "raw.answer"}, {"instruction": "q", "output": "raw.reply"}])
+@pytest.mark.parametrize(
+    "columns", [{"instruction": "raw.question", "output": "raw.answer"}, {"instruction": "q", "output": "raw.reply"}]
+)
 def test_a_named_key_that_no_record_has_is_told_with_the_keys_there_are(tmp_path, columns):
-    with pytest.raises(SourceError, match=r"data\.json has no key for columns\.(output 'raw\.answer'|instruction 'q'); found the keys raw"):
+    with pytest.raises(
+        SourceError,
+        match=r"data\.json has no key for columns\.(output 'raw\.answer'|instruction 'q'); found the keys raw",
+    ):
         rows_of(tmp_path, [{"raw": {"question": "가", "reply": "나"}}], format="columns", columns=columns)
 
 

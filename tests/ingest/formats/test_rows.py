@@ -17,17 +17,32 @@ from seodang.ingest.formats.sample import Sample
 from seodang.ingest.rows import FIELDS, LABEL_UNKNOWN, fault, fault_of
 
 ORIGIN = Origin("films", "any", 10)
-TABLE = TableTemplate(label_column="label", labels={"0": "부정", "<=5": "{text}"}, input="{text}", instructions=["{prompt}", "뭘까?"])
+TABLE = TableTemplate(
+    label_column="label", labels={"0": "부정", "<=5": "{text}"}, input="{text}", instructions=["{prompt}", "뭘까?"]
+)
 KEYS = sorted({name for shape in SHAPES for key in (*shape.keys, *shape.also) for name in key.split("|")})
-LEAVES = st.none() | st.booleans() | st.integers(-1, 2) | st.floats() | st.text(max_size=12) | st.sampled_from(["\n\nHuman: a\n\nAssistant: b", "{text}", "\ud83d", "1 "])
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-1, 2)
+    | st.floats()
+    | st.text(max_size=12)
+    | st.sampled_from(["\n\nHuman: a\n\nAssistant: b", "{text}", "\ud83d", "1 "])
+)
 MESSAGE = st.fixed_dictionaries(
     {},
     optional={
         "role": st.sampled_from(["user", "assistant", "system", "tool", "x", 3]),
         "from": st.sampled_from(["human", "gpt", "observation"]),
-        "content": LEAVES | st.lists(st.fixed_dictionaries({}, optional={"type": st.sampled_from(["text", "image_url", 1]), "text": LEAVES}), max_size=2),
+        "content": LEAVES
+        | st.lists(
+            st.fixed_dictionaries({}, optional={"type": st.sampled_from(["text", "image_url", 1]), "text": LEAVES}),
+            max_size=2,
+        ),
         "value": LEAVES,
-        "tool_calls": st.lists(LEAVES | st.dictionaries(st.sampled_from(["function", "name", "arguments"]), LEAVES, max_size=3), max_size=2),
+        "tool_calls": st.lists(
+            LEAVES | st.dictionaries(st.sampled_from(["function", "name", "arguments"]), LEAVES, max_size=3), max_size=2
+        ),
     },
 )
 VALUES = LEAVES | st.lists(MESSAGE | LEAVES | st.lists(LEAVES, max_size=2), max_size=4) | MESSAGE
@@ -43,7 +58,13 @@ def test_any_records_give_writable_rows_of_every_record_or_a_source_error(tmp_pa
         records = [{"prompt": "왜?", "completion": None, "label": "1", **record} for record in records]
     rows = None
     with suppress(SourceError):
-        rows = rows_of(tmp_path, json.dumps(records), format=format, limit=20, **({format: named[format]} if format in named else {}))
+        rows = rows_of(
+            tmp_path,
+            json.dumps(records),
+            format=format,
+            limit=20,
+            **({format: named[format]} if format in named else {}),
+        )
     if rows is None:
         return
     assert {row["source_row"] for row in rows} == {*range(len(records))}
@@ -58,7 +79,9 @@ def test_any_records_give_writable_rows_of_every_record_or_a_source_error(tmp_pa
 
 
 def test_a_long_field_is_cut_and_named_and_a_fault_keeps_its_name():
-    sample = Sample("a" * 11, ["b" * 20], "c" * 10, system="d" * 11, rejected=fault(LABEL_UNKNOWN, "e" * 20), url="f" * 11)
+    sample = Sample(
+        "a" * 11, ["b" * 20], "c" * 10, system="d" * 11, rejected=fault(LABEL_UNKNOWN, "e" * 20), url="f" * 11
+    )
     row = sample_row(sample, ORIGIN, 0)
     assert row["oversized"] == ["instruction", "output", "system", "url"]
     assert (row["instruction"], row["input"], row["system"], row["url"]) == ("a" * 10, "c" * 10, "d" * 10, "f" * 10)
@@ -75,7 +98,11 @@ def test_a_value_nested_too_deeply_is_cut_to_text():
 def test_the_original_is_nothing_where_the_texts_are_all_of_it():
     assert original_of({"instruction": "a", "input": "", "output": "b"}, 10) is None
     assert original_of({"instruction": "a", "output": "b"}, 10) == {"instruction": "a", "output": "b"}
-    assert original_of({"instruction": "a", "input": None, "output": "b"}, 10) == {"instruction": "a", "input": None, "output": "b"}
+    assert original_of({"instruction": "a", "input": None, "output": "b"}, 10) == {
+        "instruction": "a",
+        "input": None,
+        "output": "b",
+    }
     assert original_of({"instruction": "a", "output": "b", "id": 1}, 10) == {"instruction": "a", "output": "b", "id": 1}
 
 

@@ -19,8 +19,15 @@ from seodang.ingest.readers.csv import unwrapped
 from seodang.ingest.readers.read import read_objects
 
 SUFFIXES = ["json", "jsonl", "ndjson", "csv", "tsv", "txt", "parquet", "arrow", "json.gz", "csv.zst", "dat"]
-ANY = settings(max_examples=100, deadline=timedelta(seconds=5), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-RECORDS = [{"instruction": "요약해 줘.", "input": "긴 글, 🙂", "output": 'He said "no".'}, {"instruction": "Name a day.", "input": "", "output": "Monday"}]
+ANY = settings(
+    max_examples=100,
+    deadline=timedelta(seconds=5),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+RECORDS = [
+    {"instruction": "요약해 줘.", "input": "긴 글, 🙂", "output": 'He said "no".'},
+    {"instruction": "Name a day.", "input": "", "output": "Monday"},
+]
 
 
 def read(path, content):
@@ -41,7 +48,9 @@ def as_csv(records, **dialect):
 
 
 def as_tsv(records):
-    return "\n".join("\t".join(cells) for cells in [list(records[0]), *(record.values() for record in records)]).encode()
+    return "\n".join(
+        "\t".join(cells) for cells in [list(records[0]), *(record.values() for record in records)]
+    ).encode()
 
 
 def as_parquet(records):
@@ -105,7 +114,12 @@ def damaged(draw):
             case "end":
                 del content[place:]
             case "insert":
-                content[place:place] = draw(st.one_of(st.binary(max_size=8), st.sampled_from([b'"', b"\n", b"\0" * 4, b"[", b"}", b'"\n"', b"\xea\xb0"])))
+                content[place:place] = draw(
+                    st.one_of(
+                        st.binary(max_size=8),
+                        st.sampled_from([b'"', b"\n", b"\0" * 4, b"[", b"}", b'"\n"', b"\xea\xb0"]),
+                    )
+                )
     return bytes(content)
 
 
@@ -147,9 +161,16 @@ def test_any_bytes_given_to_check_end_in_exit_0_1_or_2_and_lose_no_row(tmp_path,
         assert summary["accepted"] + summary["quarantined"] == summary["rows"] > 0
 
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('가힣ㅋ"\\\n,;\u2028\x85\ufeff🙂'), max_size=20)
-CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0") | st.sampled_from('가힣"\n\r,;\u2028\x85'), max_size=20)
-TSV_CELL = CELL.map(lambda text: text.translate(dict.fromkeys(map(ord, "\t\n\r")))).filter(lambda text: unwrapped(text) == text)
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs"]) | st.sampled_from('가힣ㅋ"\\\n,;\u2028\x85\ufeff🙂'), max_size=20
+)
+CELL = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0") | st.sampled_from('가힣"\n\r,;\u2028\x85'),
+    max_size=20,
+)
+TSV_CELL = CELL.map(lambda text: text.translate(dict.fromkeys(map(ord, "\t\n\r")))).filter(
+    lambda text: unwrapped(text) == text
+)
 NAMES = st.lists(st.text("가나다abc", min_size=1, max_size=4), min_size=2, max_size=4, unique=True)
 VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
@@ -159,7 +180,13 @@ OBJECTS = st.lists(st.dictionaries(TEXT, VALUE, max_size=4), max_size=5)
 
 
 def tables_of(cell):
-    return NAMES.flatmap(lambda names: st.lists(st.tuples(*[cell] * len(names)).map(lambda cells: dict(zip(names, cells, strict=True))), min_size=1, max_size=6))
+    return NAMES.flatmap(
+        lambda names: st.lists(
+            st.tuples(*[cell] * len(names)).map(lambda cells: dict(zip(names, cells, strict=True))),
+            min_size=1,
+            max_size=6,
+        )
+    )
 
 
 @ANY
@@ -167,7 +194,10 @@ def tables_of(cell):
 def test_json_and_jsonl_give_the_objects_that_were_written(tmp_path, objects, ascii, indent):
     text = json.dumps(objects, ensure_ascii=ascii, indent=indent)
     assert read(tmp_path / "a.json", text.encode()) == objects
-    assert read(tmp_path / "a.json", json.dumps({"n": 1, "data": objects}, ensure_ascii=ascii, indent=indent).encode()) == objects
+    assert (
+        read(tmp_path / "a.json", json.dumps({"n": 1, "data": objects}, ensure_ascii=ascii, indent=indent).encode())
+        == objects
+    )
     lines = "".join(json.dumps(each, ensure_ascii=ascii) + "\n" for each in objects)
     assert read(tmp_path / "a.jsonl", lines.encode()) == objects
     assert read(tmp_path / "a.jsonl.gz", gzip.compress(lines.encode())) == objects
@@ -187,6 +217,9 @@ def test_tsv_gives_the_cells_that_were_written(tmp_path, records):
 
 
 @ANY
-@given(records=tables_of(TEXT | st.none()), begin=st.sampled_from([as_parquet, as_arrow, lambda records: as_arrow(records, pa.ipc.new_stream)]))
+@given(
+    records=tables_of(TEXT | st.none()),
+    begin=st.sampled_from([as_parquet, as_arrow, lambda records: as_arrow(records, pa.ipc.new_stream)]),
+)
 def test_parquet_and_arrow_give_the_cells_that_were_written(tmp_path, records, begin):
     assert read(tmp_path / "a.parquet", begin(records)) == records

@@ -88,23 +88,42 @@ def test_a_file_without_content_has_no_objects(tmp_path, name):
     assert read(tmp_path, name, pack(b"\xef\xbb\xbf \n\r\n")) == []
 
 
-@pytest.mark.parametrize(("name", "text"), [("a.json", "[]"), ("a.json", '{"data": []}'), ("a.csv", "instruction,output\n"), ("a.tsv", "instruction\toutput")])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.json", "[]"), ("a.json", '{"data": []}'), ("a.csv", "instruction,output\n"), ("a.tsv", "instruction\toutput")],
+)
 def test_an_empty_list_and_a_header_alone_have_no_objects(tmp_path, name, text):
     assert read(tmp_path, name, text) == []
 
 
 def test_a_line_that_cannot_be_read_is_a_broken_row_in_its_place(tmp_path):
-    lines = ['{"a": 1}', '{"a": }', '["a"]', '"가"', '{"a": 2} {"a": 3}', '{"a": "나\\u00zz"}', '{"a": "\0"}', '{"a": 4}', '{"a": "cut']
+    lines = [
+        '{"a": 1}',
+        '{"a": }',
+        '["a"]',
+        '"가"',
+        '{"a": 2} {"a": 3}',
+        '{"a": "나\\u00zz"}',
+        '{"a": "\0"}',
+        '{"a": 4}',
+        '{"a": "cut',
+    ]
     found = read(tmp_path, "a.jsonl", "\n".join(lines))
     assert [each for each in found if not is_broken(each)] == [{"a": 1}, {"a": 4}]
-    assert [broken_text(each) for each in found if is_broken(each)] == [line + "\n" * (line != lines[-1]) for line in lines if line not in ('{"a": 1}', '{"a": 4}')]
+    assert [broken_text(each) for each in found if is_broken(each)] == [
+        line + "\n" * (line != lines[-1]) for line in lines if line not in ('{"a": 1}', '{"a": 4}')
+    ]
     assert reasons(found)[1] == 'line 2, column 7: this is not JSON (Expecting value), near "{"a": }"'
     assert reasons(found)[2] == 'line 3 is a list (["a"]), expected an object: {"instruction": ..., "output": ...}'
     assert reasons(found)[-1].startswith("line 9, column 7: this is not JSON (Unterminated string")
 
 
 def test_what_python_cannot_hold_breaks_its_own_line_only(tmp_path):
-    found = read(tmp_path, "a.jsonl", f'{{"a": {"9" * 5000}}}\n{"[" * 100_000}\n{{"a": NaN, "b": -Infinity}}\n{{"a": "\\ud83d"}}\n')
+    found = read(
+        tmp_path,
+        "a.jsonl",
+        f'{{"a": {"9" * 5000}}}\n{"[" * 100_000}\n{{"a": NaN, "b": -Infinity}}\n{{"a": "\\ud83d"}}\n',
+    )
     assert "more than 4,300 digits" in reasons(found)[0]
     assert "nested too deeply" in reasons(found)[1]
     assert found[2:] == [{"a": None, "b": None}, {"a": "\ud83d"}]
@@ -115,7 +134,15 @@ def test_the_text_of_a_broken_row_is_cut_and_says_so():
     assert broken_text(broken_row("가" * 2000, "")) == "가" * 2000
 
 
-@pytest.mark.parametrize(("name", "text"), [("a.jsonl", "{}{}\n" * 1100 + '{"a": 1}\n'), ("a.jsonl", '{"a": \n' * 3), ("a.json", "[1, 2]"), ("a.csv", 'a,b\n1,"2\n')])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.jsonl", "{}{}\n" * 1100 + '{"a": 1}\n'),
+        ("a.jsonl", '{"a": \n' * 3),
+        ("a.json", "[1, 2]"),
+        ("a.csv", 'a,b\n1,"2\n'),
+    ],
+)
 def test_a_file_without_one_row_that_can_be_read_is_unusable(tmp_path, name, text):
     with pytest.raises(SourceError, match=r"^a\.\w+, (line \d|item 1).*none of its .*rows can be read"):
         read(tmp_path, name, text)
@@ -130,7 +157,11 @@ def test_broken_rows_before_the_first_good_one_keep_their_place(tmp_path):
 def test_a_list_is_read_the_same_however_it_is_cut_into_blocks(tmp_path, monkeypatch, block):
     monkeypatch.setattr(json_stream, "_BLOCK", block)
     records = [{"a": '글\\"\n 😀', "b": [1.5, -3e10, True, None, {"c": []}]}, {"a": 12345}, {}]
-    for text in (json.dumps(records), json.dumps(records, indent=3, ensure_ascii=False), json.dumps({"n": 12345, "data": records})):
+    for text in (
+        json.dumps(records),
+        json.dumps(records, indent=3, ensure_ascii=False),
+        json.dumps({"n": 12345, "data": records}),
+    ):
         assert read(tmp_path, "a.json", text) == records
 
 
@@ -144,9 +175,15 @@ def test_an_item_that_is_no_object_is_a_broken_row(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[\n {"instruction": "가"},\n {"output": "나"', r"a\.json, line 3, column 16: this is not JSON .*; the 1 records before it can be read, .*not half used; mend"),
+        (
+            '[\n {"instruction": "가"},\n {"output": "나"',
+            r"a\.json, line 3, column 16: this is not JSON .*; the 1 records before it can be read, .*not half used; mend",
+        ),
         ('[{"instruction": "맛있는" "output"}]', r'a\.json, line 1, column 24: .*near ".*맛있는'),
-        ('[{"a": 1},\n{"a": 2}\n{"a": 3}]', r"a\.json, line 3, column 1: .*Expecting ',' delimiter|a\.json, line 3, column 1: .*Expecting ','"),
+        (
+            '[{"a": 1},\n{"a": 2}\n{"a": 3}]',
+            r"a\.json, line 3, column 1: .*Expecting ',' delimiter|a\.json, line 3, column 1: .*Expecting ','",
+        ),
         ('[{"a": 1},]', r"a\.json, line 1, column 11: .*Expecting value"),
         ('[{"a": 1}][{"a": 2}]', r"a\.json, line 1, column 11: .*Extra data"),
         ('[{"a": "\n"}]', r"a\.json, line 1, column 9: .*Invalid control character"),
@@ -154,8 +191,14 @@ def test_an_item_that_is_no_object_is_a_broken_row(tmp_path):
         ('[{"a": ' + "[" * 100_000, r"a\.json, line 1, column 2: .*nested too deeply"),
         ('[{"a": 1,\n"b": ' + "9" * 5000 + "}]", r"a\.json, line 2, column 6: .*4,300 digits"),
         ('{"data": [{"a": 1}], "data2": [', r"a\.json, line 1, column 32: .*Expecting value"),
-        ('{"train": [{"a": 1}], "examples": [{"a": 2}]}', r"a\.json holds two lists of records, train and examples; make a file of each"),
-        ('{"train": [{"a": 1}], "test": [{"a": 2}]}', r"a\.json holds two lists of records, train and test; make a file of each"),
+        (
+            '{"train": [{"a": 1}], "examples": [{"a": 2}]}',
+            r"a\.json holds two lists of records, train and examples; make a file of each",
+        ),
+        (
+            '{"train": [{"a": 1}], "test": [{"a": 2}]}',
+            r"a\.json holds two lists of records, train and test; make a file of each",
+        ),
     ],
 )
 def test_a_list_that_is_cut_or_broken_is_unusable_and_told_with_its_place(tmp_path, monkeypatch, text, message, block):
@@ -167,11 +210,19 @@ def test_a_list_that_is_cut_or_broken_is_unusable_and_told_with_its_place(tmp_pa
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.json", '{\n "instruction": "가"\n}', r"a\.json holds one object, expected a list of objects.*under a key such as data"),
+        (
+            "a.json",
+            '{\n "instruction": "가"\n}',
+            r"a\.json holds one object, expected a list of objects.*under a key such as data",
+        ),
         ("a.json", '{\n "a": 1\n}\n{\n "a": 2\n}', r"a\.json holds objects that take several lines each"),
         ("a.json", "17", r'a\.json holds no list, it begins "17"'),
         ("a.json", '"글"', r"a\.json holds no list"),
-        ("a.txt", "그냥 글이다.", r'a\.txt is none of JSON, JSONL, CSV, TSV, parquet and Arrow: it begins "그냥 글이다\."'),
+        (
+            "a.txt",
+            "그냥 글이다.",
+            r'a\.txt is none of JSON, JSONL, CSV, TSV, parquet and Arrow: it begins "그냥 글이다\."',
+        ),
         ("a.md", "Well, it rains.\nSo, we stay.\n", r"a\.md is none of"),
         ("a.txt", "one, two\nthree\n", r"a\.txt is none of"),
         ("a.txt", "one,two\n", r"a\.txt is none of"),
@@ -179,12 +230,28 @@ def test_a_list_that_is_cut_or_broken_is_unusable_and_told_with_its_place(tmp_pa
         ("a.txt", "[공지] 오늘은, 쉽니다\n", r"a\.txt is none of"),
         ("a.csv", "instruction,output,output\n가,나,다\n", r"a\.csv: two columns have the name output"),
         ("a.csv", 'instruction,"output\n가,나\n', r"a\.csv: the header cannot be read: line 1: .*close its quotes"),
-        ("a.json", "<!DOCTYPE html><html><body>Sign in</body></html>", "is a web page .*an error or a login; fetch the file itself"),
+        (
+            "a.json",
+            "<!DOCTYPE html><html><body>Sign in</body></html>",
+            "is a web page .*an error or a login; fetch the file itself",
+        ),
         ("a.csv", "\n<html>", "is a web page"),
         ("a.jsonl", '<?xml version="1.0"?><Error/>', "is a web page .HTML or XML."),
-        ("a.json", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n", "is a Git LFS pointer, .*git lfs pull"),
-        ("a.json.dvc", "outs:\n- md5: 00\n  size: 3\n  hash: md5\n  path: a.json\n", r"is a DVC pointer, .*dvc pull.*\(a\.json\)"),
-        ("a.json", "md5: 00\nfrozen: true\ndeps:\n- path: https://example.org/a.json\nouts:\n- path: a.json\n", "is a DVC pointer"),
+        (
+            "a.json",
+            "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n",
+            "is a Git LFS pointer, .*git lfs pull",
+        ),
+        (
+            "a.json.dvc",
+            "outs:\n- md5: 00\n  size: 3\n  hash: md5\n  path: a.json\n",
+            r"is a DVC pointer, .*dvc pull.*\(a\.json\)",
+        ),
+        (
+            "a.json",
+            "md5: 00\nfrozen: true\ndeps:\n- path: https://example.org/a.json\nouts:\n- path: a.json\n",
+            "is a DVC pointer",
+        ),
     ],
 )
 def test_an_unusable_text_file_is_told_with_what_it_is_and_what_to_do(tmp_path, name, text, message):
@@ -216,7 +283,10 @@ def parquet(records):
         (parquet(TWO)[:-9], "is a parquet file that is cut or damaged"),
         (b"PAR1", "is a parquet file that is cut or damaged"),
         (b"ARROW1\0\0\xff\xff", "is a Arrow file that is cut or damaged"),
-        ("instruction,output\n질문,답\n".encode("cp949"), r"line 2, byte 1: this is not UTF-8; it may be CP949: iconv -f CP949 -t UTF-8"),
+        (
+            "instruction,output\n질문,답\n".encode("cp949"),
+            r"line 2, byte 1: this is not UTF-8; it may be CP949: iconv -f CP949 -t UTF-8",
+        ),
         ("instruction,output\n질문,답\n".encode("utf-16"), r"it may be UTF-16: iconv -f UTF-16 -t UTF-8"),
         ("instruction,output\nask,reply\n".encode("utf-16-le"), r"it may be UTF-16LE"),
         ("instruction,output\nask,reply\n".encode("utf-16-be"), r"it may be UTF-16BE"),
@@ -266,14 +336,20 @@ def test_a_missing_cell_is_null_and_a_cell_too_many_spoils_its_row(tmp_path):
         (['1,"2', "3,4", "5,6"], [0]),  # closed nowhere
         (["1,2", '3,"4" x', "5,6"], [1]),  # letters behind the closing quote
         (['1,"2', "3,4", '5,"6', "7,8"], [0, 2]),  # each closes the other, but not before a separator
-        (['"1,2', "3,4", '5,6"', "7,8"], [0]),  # they close each other, and hold a whole row; the last is a letter in its cell
+        (
+            ['"1,2', "3,4", '5,6"', "7,8"],
+            [0],
+        ),  # they close each other, and hold a whole row; the last is a letter in its cell
     ],
 )
 def test_a_stray_quote_in_a_csv_breaks_its_row_and_swallows_no_other(tmp_path, rows, broken):
     found = read(tmp_path, "a.csv", "\n".join(["a,b", *rows, "9,9", ""]))
     assert [number for number, each in enumerate(found) if is_broken(each)] == broken
     assert len(found) == len(rows) + 1
-    assert all("close its quotes" in reasons(found)[number] and f"line {number + 2}" in reasons(found)[number] for number in broken)
+    assert all(
+        "close its quotes" in reasons(found)[number] and f"line {number + 2}" in reasons(found)[number]
+        for number in broken
+    )
 
 
 @pytest.mark.parametrize(("begin", "line"), [("", 3), ("\n \n", 5), ("sep=,\n", 4), ("\n\nsep=,\n", 6)])
@@ -295,7 +371,11 @@ def test_an_overlong_line_is_a_broken_row_and_is_not_kept(tmp_path, monkeypatch,
     for module in (opening, csv):
         monkeypatch.setattr(module, "LINE_CHARACTERS", 50)
     monkeypatch.setattr("seodang.ingest.readers.json_lines.LINE_CHARACTERS", 50)
-    lines = ['{"a": 1}', '{"a": "%s"}' % ("가" * 100_000), '{"a": 2}'] if name == "a.jsonl" else ["a", "1", "가" * 100_000, "2"]
+    lines = (
+        ['{"a": 1}', '{"a": "%s"}' % ("가" * 100_000), '{"a": 2}']
+        if name == "a.jsonl"
+        else ["a", "1", "가" * 100_000, "2"]
+    )
     found = read(tmp_path, name, "\n".join(lines))
     assert [is_broken(each) for each in found] == [False, True, False]
     assert "more than 50 characters" in reasons(found)[1]
@@ -350,7 +430,9 @@ def test_columns_of_every_type_become_what_json_would_hold(tmp_path):
 
 
 def test_a_column_text_that_is_not_utf8_breaks_its_own_row_only(tmp_path):
-    texts = pa.Array.from_buffers(pa.string(), 3, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0"), pa.py_buffer(b"a\xffc")])
+    texts = pa.Array.from_buffers(
+        pa.string(), 3, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0"), pa.py_buffer(b"a\xffc")]
+    )
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"a": texts}), sink)
     found = read(tmp_path, "a.parquet", sink.getvalue().to_pybytes())
@@ -360,7 +442,11 @@ def test_a_column_text_that_is_not_utf8_breaks_its_own_row_only(tmp_path):
 
 def test_a_folder_a_missing_file_and_a_pipe_are_told(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for name, message in [("", "cannot be read .Is a directory."), ("no.json", "cannot be read .No such file"), ("pipe", "is no regular file")]:
+    for name, message in [
+        ("", "cannot be read .Is a directory."),
+        ("no.json", "cannot be read .No such file"),
+        ("pipe", "is no regular file"),
+    ]:
         with pytest.raises(SourceError, match=message):
             list(read_objects(tmp_path / name, "it"))
 
@@ -369,20 +455,27 @@ def test_a_folder_a_missing_file_and_a_pipe_are_told(tmp_path):
 def test_of_an_overlong_line_only_what_was_read_is_counted(tmp_path, monkeypatch, name):
     for module in ("opening", "tables", "json_lines"):
         monkeypatch.setattr(f"seodang.ingest.readers.{module}.LINE_CHARACTERS", 3000)
-    lines = ['{"a": 1}', '{"a": "%s"}' % ("가" * 9000), '{"a": 2}'] if name == "a.jsonl" else ["a", "1", "가" * 9000, "2"]
+    lines = (
+        ['{"a": 1}', '{"a": "%s"}' % ("가" * 9000), '{"a": 2}'] if name == "a.jsonl" else ["a", "1", "가" * 9000, "2"]
+    )
     text = broken_text(read(tmp_path, name, "\n".join(lines))[1])
     assert text.endswith("가… (more than 3,000 characters)")
     assert len(text) == 2000
 
 
-@pytest.mark.parametrize("text", ['{"a": 1, "b": 2, "a": 3}', '{"b": [{"a": 1, "a": 1}]}', '{"b": {"c": {"a": 1}, "a": [], "a": {}}}'])
+@pytest.mark.parametrize(
+    "text", ['{"a": 1, "b": 2, "a": 3}', '{"b": [{"a": 1, "a": 1}]}', '{"b": {"c": {"a": 1}, "a": [], "a": {}}}']
+)
 def test_a_key_that_stands_twice_in_one_object_breaks_its_row_only(tmp_path, text):
     found = read(tmp_path, "a.jsonl", f'{{"a": 1}}\n{text}\n{{"a": [{{"a": {{"a": 4}}}}]}}\n')
     assert [is_broken(each) for each in found] == [False, True, False]
     assert reasons(found)[1] == 'line 2: the key "a" stands twice in one object; keep one of its values'
     found = read(tmp_path, "a.json", f'[{{"a": 1}}, {text}, {{"a": 2}}]')
     assert [is_broken(each) for each in found] == [False, True, False]
-    assert (reasons(found)[1], broken_text(found[1])) == ('item 2: the key "a" stands twice in one object; keep one of its values', text)
+    assert (reasons(found)[1], broken_text(found[1])) == (
+        'item 2: the key "a" stands twice in one object; keep one of its values',
+        text,
+    )
     assert is_broken(read(tmp_path, "a.json", f'{text}\n{{"a": 1}}\n')[0])
 
 
@@ -392,9 +485,18 @@ def test_a_key_that_stands_twice_beside_a_fault_is_told_as_the_fault(tmp_path):
 
 
 def test_a_column_of_bytes_that_are_no_text_breaks_its_own_row_only(tmp_path):
-    found = read(tmp_path, "a.parquet", parquet([{"a": "글", "b": {"bytes": "가".encode()}}, {"a": "글", "b": {"bytes": b"\xff\0"}}, {"a": "글", "b": None}]))
+    found = read(
+        tmp_path,
+        "a.parquet",
+        parquet(
+            [{"a": "글", "b": {"bytes": "가".encode()}}, {"a": "글", "b": {"bytes": b"\xff\0"}}, {"a": "글", "b": None}]
+        ),
+    )
     assert found[0] == {"a": "글", "b": {"bytes": "가"}}
-    assert reasons(found)[1] == "row 2, column b holds bytes that are not UTF-8; write them as text, or leave the column out"
+    assert (
+        reasons(found)[1]
+        == "row 2, column b holds bytes that are not UTF-8; write them as text, or leave the column out"
+    )
     assert found[2] == {"a": "글", "b": None}
 
 

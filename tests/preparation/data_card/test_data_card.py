@@ -53,7 +53,9 @@ def test_lengths_have_median_percentile_and_empty_texts(contents):
 
 
 def test_labels_are_counted_by_task_and_language(contents):
-    assert [(one.task, one.language, one.labels, one.records) for one in contents.balances] == [("sentiment", "ko", (("긍정", 2), ("부정", 1)), 3)]
+    assert [(one.task, one.language, one.labels, one.records) for one in contents.balances] == [
+        ("sentiment", "ko", (("긍정", 2), ("부정", 1)), 3)
+    ]
 
 
 def test_duplicates_and_leaks_show_the_texts_of_both_records(contents):
@@ -65,7 +67,10 @@ def test_duplicates_and_leaks_show_the_texts_of_both_records(contents):
 def test_a_template_before_many_inputs_counts_once(contents):
     korean = contents.roots[0]
     assert korean.instructions == 2  # of five records
-    assert {(verb.name, verb.objects) for verb in korean.verbs} == {("쓰다", (("시", 1),)), ("분류하다", (("감정", 1),))}
+    assert {(verb.name, verb.objects) for verb in korean.verbs} == {
+        ("쓰다", (("시", 1),)),
+        ("분류하다", (("감정", 1),)),
+    }
 
 
 def test_the_page_says_everything_in_both_languages_and_asks_for_nothing(tmp_path):
@@ -161,7 +166,13 @@ def test_a_new_card_takes_the_place_of_the_old_one_and_leaves_nothing_beside_it(
     paths.data_card.mkdir()
     (paths.data_card / "old.html").touch()
     write_data_card(paths, CARD, 1)
-    assert {file.name for file in paths.data_card.iterdir()} == {"index.html", "README.md", "funnel.svg", "verbs-ko.svg", "verbs-en.svg"}
+    assert {file.name for file in paths.data_card.iterdir()} == {
+        "index.html",
+        "README.md",
+        "funnel.svg",
+        "verbs-ko.svg",
+        "verbs-en.svg",
+    }
     assert not list(paths.data_card.parent.glob(".data_card*"))
 
 

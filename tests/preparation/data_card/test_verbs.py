@@ -46,7 +46,9 @@ ENGLISH = {
 
 
 def test_korean_roots_are_the_last_predicate_and_the_noun_it_governs():
-    assert dict(zip(KOREAN, korean_roots(list(KOREAN)), strict=True)) == {text: VerbObject(*pair) for text, pair in KOREAN.items()}
+    assert dict(zip(KOREAN, korean_roots(list(KOREAN)), strict=True)) == {
+        text: VerbObject(*pair) for text, pair in KOREAN.items()
+    }
 
 
 @pytest.mark.parametrize(("text", "pair"), ENGLISH.items())
@@ -54,7 +56,9 @@ def test_english_roots_are_the_imperative_or_the_verb_asked_about(text, pair):
     assert english_root(text) == VerbObject(*pair)
 
 
-@pytest.mark.parametrize("text", ["", " ", "?", "\n\n", "1234", '"', "…", "in", "what", "how to", "can", "you need to", "ㅋㅋㅋ", "\u200b"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "?", "\n\n", "1234", '"', "…", "in", "what", "how to", "can", "you need to", "ㅋㅋㅋ", "\u200b"]
+)
 def test_what_is_no_instruction_has_no_root_and_breaks_nothing(text):
     assert english_root(text).object is None
     assert len(list(korean_roots([text]))) == 1
@@ -76,7 +80,9 @@ def test_a_language_whose_instructions_have_no_object_has_no_figure():
 
 
 def test_the_pieces_of_both_rings_are_to_scale():
-    figure = RootFigure("en", 4, 4, 4, 4, (Verb("write", 3, (("poem", 2), ("story", 1))), Verb("list", 1, (("park", 1),))))
+    figure = RootFigure(
+        "en", 4, 4, 4, 4, (Verb("write", 3, (("poem", 2), ("story", 1))), Verb("list", 1, (("park", 1),)))
+    )
     arcs = sunburst(figure)
     assert [(arc.ring, arc.count) for arc in arcs] == [(0, 3), (1, 2), (1, 1), (0, 1), (1, 1)]
     # The first verb takes three quarters: its middle lies at 3/8 of the circle, at the lower right.

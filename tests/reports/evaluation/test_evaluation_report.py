@@ -30,7 +30,10 @@ GATE = GateParams(
         "resamples": 1000,
         "minimum_items": 4,
         "floors": [],
-        "rules": [{**RULE, "against": "base", "ask": "better", "margin": 0.0, "each": "all"}, {**RULE, "against": "champion", "ask": "not_worse", "margin": 0.05, "each": "all"}],
+        "rules": [
+            {**RULE, "against": "base", "ask": "better", "margin": 0.0, "each": "all"},
+            {**RULE, "against": "champion", "ask": "not_worse", "margin": 0.05, "each": "all"},
+        ],
     }
 )
 LABELS = {"ko": ("긍정", "부정"), "en": ("positive", "negative")}
@@ -38,11 +41,30 @@ ITEMS = 12  # of each task and language
 
 
 def item(number, language="ko", instruction="감정은?", text="영화"):
-    return make_record(instruction=instruction, input=f"{text} {number}", output=LABELS[language][number % 2], language=language, source="test", task="sentiment", cluster="mood")
+    return make_record(
+        instruction=instruction,
+        input=f"{text} {number}",
+        output=LABELS[language][number % 2],
+        language=language,
+        source="test",
+        task="sentiment",
+        cluster="mood",
+    )
 
 
 RECORDS = {language: [item(number, language) for number in range(ITEMS)] for language in LABELS}
-OPEN = [make_record(instruction=f"{number} 더하기 1은?", input="", output=str(number + 1), language="ko", source="test", task="addition", cluster="sums") for number in range(3)]
+OPEN = [
+    make_record(
+        instruction=f"{number} 더하기 1은?",
+        input="",
+        output=str(number + 1),
+        language="ko",
+        source="test",
+        task="addition",
+        cluster="sums",
+    )
+    for number in range(3)
+]
 
 
 def score(arm, record, right, loss, **changes):
@@ -77,20 +99,31 @@ def free(arm, record, answer, loss):
 def arm_scores(arm, wrong, loss=1.0):
     """Score an arm that has these numbers of the items wrong, in both languages."""
     return [
-        score(arm, record, number not in wrong, loss + (2.0 if number in wrong else 0.0) + number / 100) for records in RECORDS.values() for number, record in enumerate(records)
+        score(arm, record, number not in wrong, loss + (2.0 if number in wrong else 0.0) + number / 100)
+        for records in RECORDS.values()
+        for number, record in enumerate(records)
     ]
 
 
 def all_scores(champion=True, tuned_wrong=(3,)):
-    scores = [*arm_scores("zero_shot", range(8)), *arm_scores("few_shot/1", range(6)), *arm_scores("few_shot/3", (0, 1, 2, 4, 5))]
+    scores = [
+        *arm_scores("zero_shot", range(8)),
+        *arm_scores("few_shot/1", range(6)),
+        *arm_scores("few_shot/3", (0, 1, 2, 4, 5)),
+    ]
     scores += [*(arm_scores("champion", (0, 3, 7)) if champion else []), *arm_scores("tuned", tuned_wrong, 0.5)]
     arms = arms_of(scores)
-    return [*scores, *(free(arm, record, record.output if arm == "tuned" else "", 2.0) for arm in arms for record in OPEN)]
+    return [
+        *scores,
+        *(free(arm, record, record.output if arm == "tuned" else "", 2.0) for arm in arms for record in OPEN),
+    ]
 
 
 def evaluated_of(scores, **changes):
     arms = arms_of(scores)
-    formats = {arm: {"format": "koalpaca", "shots": int(arm.partition("/")[2] or 0), "fingerprint": "f" * 64} for arm in arms}
+    formats = {
+        arm: {"format": "koalpaca", "shots": int(arm.partition("/")[2] or 0), "fingerprint": "f" * 64} for arm in arms
+    }
     best = {kind: best_arm(scores, kind) for kind in ("zero_shot", "few_shot")}
     return {
         "arms": by_arm(scores),
@@ -109,14 +142,26 @@ def verdict_of(scores, best):
     compared = {"base": [(arm, pair(tuned, scores_of(rows, arm), arm)) for arm in best.values()]}
     if any(found.arm == "champion" for found in scores):
         compared["champion"] = [("champion", pair(tuned, scores_of(rows, "champion"), "champion"))]
-    return {**asdict(decide(compared, GATE)), "confidence": GATE.confidence, "items_fingerprint": "a" * 64, "adapter_sha256": "b" * 64, "scores_sha256": "c" * 64}
+    return {
+        **asdict(decide(compared, GATE)),
+        "confidence": GATE.confidence,
+        "items_fingerprint": "a" * 64,
+        "adapter_sha256": "b" * 64,
+        "scores_sha256": "c" * 64,
+    }
 
 
 def facts(scores=None, records=None, **changes):
     scores = all_scores() if scores is None else scores
     evaluated = evaluated_of(scores)
     verdict = {**verdict_of(scores, evaluated["best"]), **changes}
-    return facts_of(verdict, evaluated, (asdict(found) for found in scores), [*RECORDS["ko"], *RECORDS["en"], *OPEN] if records is None else records, GATE)
+    return facts_of(
+        verdict,
+        evaluated,
+        (asdict(found) for found in scores),
+        [*RECORDS["ko"], *RECORDS["en"], *OPEN] if records is None else records,
+        GATE,
+    )
 
 
 def words(html):
@@ -136,7 +181,10 @@ def test_the_verdict_stands_first_with_every_reason_in_both_languages():
 
 
 def test_reasons_that_stand_in_the_way_come_before_those_that_are_met():
-    reasons = [{"passed": passed, "ko": name, "en": name} for passed, name in ((True, "fine"), (None, "unknown"), (False, "broken"))]
+    reasons = [
+        {"passed": passed, "ko": name, "en": name}
+        for passed, name in ((True, "fine"), (None, "unknown"), (False, "broken"))
+    ]
     text = words(render_report(facts(verdict="reject", reasons=reasons)))
     assert "거절 · reject broken broken unknown unknown fine fine" in text
 
@@ -155,7 +203,15 @@ def test_every_test_has_a_row_with_its_interval_and_margin():
 
 
 def test_intervals_lie_where_their_values_are():
-    test = {"metric": "accuracy", "ask": "not_worse", "margin": 0.5, "difference": 0.5, "low": 0.0, "high": 1.0, "items": 9}
+    test = {
+        "metric": "accuracy",
+        "ask": "not_worse",
+        "margin": 0.5,
+        "difference": 0.5,
+        "low": 0.0,
+        "high": 1.0,
+        "items": 9,
+    }
     (forest,) = forests([test])
     bar = forest.rows[0][1]
     ends = forest.axis.ticks[0], forest.axis.ticks[-1]
@@ -179,14 +235,20 @@ def test_the_best_prompt_of_the_base_and_the_champion_are_what_items_are_held_ag
 
 def test_the_worst_regressions_come_first():
     scores = [
-        score("tuned", item, False, 9.0) if (found.arm, found.item) == ("tuned", item.id) else found for found in all_scores(tuned_wrong=(3, 6)) for item in [RECORDS["en"][6]]
+        score("tuned", item, False, 9.0) if (found.arm, found.item) == ("tuned", item.id) else found
+        for found in all_scores(tuned_wrong=(3, 6))
+        for item in [RECORDS["en"][6]]
     ]
     changes = facts(scores).changes.shown
     regressions = [change for change in changes if change.kind == "regression"]
     assert changes[: len(regressions)] == regressions
     assert (regressions[0].language, regressions[0].input) == ("en", "영화 6")
-    assert len(regressions) == 4, "the items 3 and 6 of both languages: few_shot/3 had 3 right although the champion had not"
-    assert [change.loss_difference for change in regressions] == sorted((change.loss_difference for change in regressions), reverse=True)
+    assert len(regressions) == 4, (
+        "the items 3 and 6 of both languages: few_shot/3 had 3 right although the champion had not"
+    )
+    assert [change.loss_difference for change in regressions] == sorted(
+        (change.loss_difference for change in regressions), reverse=True
+    )
 
 
 def test_an_item_that_only_the_champion_had_right_is_a_regression():
@@ -199,7 +261,11 @@ def test_an_item_that_only_the_champion_had_right_is_a_regression():
 
 def test_many_items_are_bounded_and_counted():
     records = [item(number, "ko", text="긴 영화") for number in range(SHOWN["regression"] + 50)]
-    scores = [score(arm, record, arm != "tuned" or number % 25 == 0, 1.0) for arm in ("zero_shot", "few_shot/3", "tuned") for number, record in enumerate(records)]
+    scores = [
+        score(arm, record, arm != "tuned" or number % 25 == 0, 1.0)
+        for arm in ("zero_shot", "few_shot/3", "tuned")
+        for number, record in enumerate(records)
+    ]
     found = facts(scores, records)
     assert found.changes.totals["regression"] == 240
     assert found.changes.shown_of["regression"] == SHOWN["regression"]
@@ -211,7 +277,11 @@ def test_the_page_can_be_filtered_by_change_task_and_language_and_is_whole_witho
     html = render_report(facts())
     assert re.search(r'<form id="filter" hidden>', html), "without the script there is no filter"
     assert not re.search(r'<article class="item[^>]*hidden', html), "and nothing is hidden"
-    for name, values in (("kind", ("regression", "same", "gain")), ("task", ("addition", "sentiment")), ("language", ("en", "ko"))):
+    for name, values in (
+        ("kind", ("regression", "same", "gain")),
+        ("task", ("addition", "sentiment")),
+        ("language", ("en", "ko")),
+    ):
         options = re.search(rf'<select name="{name}">(.*?)</select>', html).group(1)
         assert set(re.findall(r'value="([^"]+)"', options)) == set(values)
         assert set(re.findall(rf'data-{name}="([^"]+)"', html)) <= set(values)
@@ -230,10 +300,27 @@ def test_only_the_page_s_own_script_may_run_and_nothing_comes_from_elsewhere():
 
 def test_texts_of_the_data_are_never_markup():
     evil = '"><script>alert(1)</script>'
-    record = make_record(instruction=evil, input=evil, output=evil, language="en", source="test", task='a"b<i>', cluster="x")
+    record = make_record(
+        instruction=evil, input=evil, output=evil, language="en", source="test", task='a"b<i>', cluster="x"
+    )
     wild = [
-        score(arm, record, right, 1.0, task='a"b<i>', reference=evil, predicted=evil if right else "<b>no</b>", answer="<img src=x>")
-        for arm, right in (("zero_shot", True), ("few_shot/1", True), ("few_shot/3", True), ("champion", True), ("tuned", False))
+        score(
+            arm,
+            record,
+            right,
+            1.0,
+            task='a"b<i>',
+            reference=evil,
+            predicted=evil if right else "<b>no</b>",
+            answer="<img src=x>",
+        )
+        for arm, right in (
+            ("zero_shot", True),
+            ("few_shot/1", True),
+            ("few_shot/3", True),
+            ("champion", True),
+            ("tuned", False),
+        )
     ]
     html = render_report(facts([*all_scores(), *wild], [*RECORDS["ko"], *RECORDS["en"], *OPEN, record]))
     assert html.count("<script") == 1
@@ -245,7 +332,11 @@ def test_texts_of_the_data_are_never_markup():
 def test_each_task_is_held_against_the_prompt_that_is_best_on_it():
     """Which prompt is best over all items says nothing of a task where another one is: what that one knew and the candidate forgot must show."""
     asked = list(OPEN)
-    told = [free(arm, record, record.output if arm == "zero_shot" else "", 1.0) for arm in ("zero_shot", "few_shot/1", "few_shot/3", "champion", "tuned") for record in asked]
+    told = [
+        free(arm, record, record.output if arm == "zero_shot" else "", 1.0)
+        for arm in ("zero_shot", "few_shot/1", "few_shot/3", "champion", "tuned")
+        for record in asked
+    ]
     found = facts([*(score for score in all_scores() if score.split == "test"), *told])
     rows = {(row.split, row.task, row.language): row for row in found.tasks}
     assert rows["unseen", "addition", "ko"].reference == "zero_shot"
@@ -259,16 +350,32 @@ def test_each_task_has_its_scores_and_its_paired_difference():
     rows = {(row.split, row.task, row.language): row for row in facts().tasks}
     assert list(rows) == [("test", "sentiment", "en"), ("test", "sentiment", "ko"), ("unseen", "addition", "ko")]
     sentiment = rows["test", "sentiment", "ko"]
-    assert sentiment.scores == pytest.approx((7 / 12, 9 / 12, 11 / 12, 4 / 12, 6 / 12)), "few_shot/3, champion and tuned first"
+    assert sentiment.scores == pytest.approx((7 / 12, 9 / 12, 11 / 12, 4 / 12, 6 / 12)), (
+        "few_shot/3, champion and tuned first"
+    )
     assert sentiment.difference.value == pytest.approx(4 / 12)
     assert sentiment.difference.low < 4 / 12 < sentiment.difference.high
     assert rows["unseen", "addition", "ko"].difference.value == 1.0
 
 
 def test_a_task_that_nobody_answered_has_no_score():
-    record = make_record(instruction="이야기를 써 줘", input="", output="옛날 옛적에", language="ko", source="test", task="story", cluster="tales")
+    record = make_record(
+        instruction="이야기를 써 줘",
+        input="",
+        output="옛날 옛적에",
+        language="ko",
+        source="test",
+        task="story",
+        cluster="tales",
+    )
     unasked = {"task": "story", "kind": "open", "accuracy": None, "predicted": None}
-    scores = [*all_scores(), *(score(arm, record, True, 3.0, **unasked) for arm in ("zero_shot", "few_shot/1", "few_shot/3", "champion", "tuned"))]
+    scores = [
+        *all_scores(),
+        *(
+            score(arm, record, True, 3.0, **unasked)
+            for arm in ("zero_shot", "few_shot/1", "few_shot/3", "champion", "tuned")
+        ),
+    ]
     found = facts(scores, [*RECORDS["ko"], *RECORDS["en"], *OPEN, record])
     (row,) = [row for row in found.tasks if row.task == "story"]
     assert (row.items, row.difference, set(row.scores)) == (0, None, {None})
@@ -277,7 +384,12 @@ def test_a_task_that_nobody_answered_has_no_score():
 
 def test_the_base_is_drawn_over_its_exemplars_beside_candidate_and_champion():
     found = facts()
-    assert [(drawn.metric, drawn.language) for drawn in found.panels] == [("accuracy", ""), ("loss", ""), ("accuracy", "en"), ("accuracy", "ko")]
+    assert [(drawn.metric, drawn.language) for drawn in found.panels] == [
+        ("accuracy", ""),
+        ("loss", ""),
+        ("accuracy", "en"),
+        ("accuracy", "ko"),
+    ]
     drawn = panel(found.panels[0])
     (series,) = drawn.series
     assert [dot.point.shots for dot in series[1]] == [0, 1, 3]
@@ -296,7 +408,13 @@ def test_labels_are_counted_against_references():
 
 def test_settings_and_fingerprints_close_the_page():
     text = words(render_report(facts()))
-    for part in ("resamples 1000", "shots 0, 1, 3", "adapter_sha256 bbbbbbbbbbbbbbbb", "scores_sha256 cccccccccccccccc", "few_shot/3 koalpaca 3 ffffffffffffffff"):
+    for part in (
+        "resamples 1000",
+        "shots 0, 1, 3",
+        "adapter_sha256 bbbbbbbbbbbbbbbb",
+        "scores_sha256 cccccccccccccccc",
+        "few_shot/3 koalpaca 3 ffffffffffffffff",
+    ):
         assert part in text, part
 
 

@@ -15,7 +15,13 @@ from seodang.reports.training.charts import chart, smoothed
 
 ROOT = Path(__file__).resolve().parents[2]
 HEALTH = {"largest_change": 7.25, "end_share": 0.984, "end_share_before": 0.0312}
-EXAMPLE = {"instruction": "감정은?", "input": "영화가 좋았다", "expected": "긍정", "before": "감정은 감정은", "after": "긍정"}
+EXAMPLE = {
+    "instruction": "감정은?",
+    "input": "영화가 좋았다",
+    "expected": "긍정",
+    "before": "감정은 감정은",
+    "after": "긍정",
+}
 REPORT = {
     "updates": 40, "planned_updates": 60, "elapsed_seconds": 3725.4, "train_loss": 0.9, "validation_loss": 0.8123, "resumed_at": [20],
     "records": {"train": 2699, "validation": 105}, "too_long": {"train": 153, "validation": 0}, "without_answer": {"train": 0, "validation": 2},
@@ -31,7 +37,9 @@ CURVES = {
     "tokens_per_second": [(step, 2000.0 + step) for step in range(1, 41)],
     "memory_mb": [(step, 900.0) for step in range(1, 41)],
 }
-SETTINGS = {name: section for name, section in read_yaml(ROOT / "profiles" / "tiny.yaml").items() if name in ("train", "prompt")}
+SETTINGS = {
+    name: section for name, section in read_yaml(ROOT / "profiles" / "tiny.yaml").items() if name in ("train", "prompt")
+}
 
 
 def page(curves: dict = CURVES, **changes: object) -> str:
@@ -77,7 +85,10 @@ def test_the_page_needs_nothing_from_elsewhere():
 
 
 def test_texts_of_the_data_are_never_markup():
-    html = page(examples=[{**EXAMPLE, "instruction": "<script>alert(1)</script>", "after": '"><b onclick=x>', "before": ""}], device="<i>cpu</i>")
+    html = page(
+        examples=[{**EXAMPLE, "instruction": "<script>alert(1)</script>", "after": '"><b onclick=x>', "before": ""}],
+        device="<i>cpu</i>",
+    )
     assert "<script" not in html
     assert "<b onclick" not in html
     assert "<i>cpu" not in html
@@ -85,13 +96,24 @@ def test_texts_of_the_data_are_never_markup():
 
 
 def test_losses_that_are_no_numbers_are_left_out_and_said():
-    curves = {**CURVES, "train_loss": [(1, 3.0), (2, math.nan), (3, math.inf), (4, 2.0)], "validation_loss": [(4, math.nan)]}
+    curves = {
+        **CURVES,
+        "train_loss": [(1, 3.0), (2, math.nan), (3, math.inf), (4, 2.0)],
+        "validation_loss": [(4, math.nan)],
+    }
     html = page(curves, validation_loss=math.nan)
     assert "train_loss 2, validation_loss 1" in words(html)
     assert not re.search(r'="[^"]*\b(nan|inf)\b', html), "no place is nan"
 
 
-@pytest.mark.parametrize("curves", [{}, {"train_loss": [(1, 2.0)], "validation_loss": [(1, 2.0)]}, {"train_loss": [(step, 0.0) for step in range(1, 50)]}])
+@pytest.mark.parametrize(
+    "curves",
+    [
+        {},
+        {"train_loss": [(1, 2.0)], "validation_loss": [(1, 2.0)]},
+        {"train_loss": [(step, 0.0) for step in range(1, 50)]},
+    ],
+)
 def test_a_run_with_few_curves_still_has_a_page(curves):
     assert "Training report" in page(curves, updates=1, planned_updates=1, examples=[], resumed_at=[])
 
@@ -123,14 +145,26 @@ def test_the_same_facts_give_the_same_bytes_in_their_place(tmp_path):
 
 @pytest.mark.parametrize(
     ("low", "high", "ticks"),
-    [(0.3, 2.7, [0, 1, 2, 3]), (1.5, 1.9, [1.5, 1.6, 1.7, 1.8, 1.9]), (0, 3e-3, [0, 0.001, 0.002, 0.003]), (5.0, 5.0, [2, 3, 4, 5, 6, 7, 8]), (0, 0, [0, 0.2, 0.4, 0.6, 0.8, 1.0])],
+    [
+        (0.3, 2.7, [0, 1, 2, 3]),
+        (1.5, 1.9, [1.5, 1.6, 1.7, 1.8, 1.9]),
+        (0, 3e-3, [0, 0.001, 0.002, 0.003]),
+        (5.0, 5.0, [2, 3, 4, 5, 6, 7, 8]),
+        (0, 0, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+    ],
 )
 def test_axes_end_at_round_values(low, high, ticks):
     assert nice_ticks(low, high, from_zero=False) == pytest.approx(ticks)
 
 
 def test_a_curve_lies_where_its_values_are():
-    drawn = chart([("main", [(0, 0.0), (50, 1.0), (100, math.nan), (100, 2.0)])], [(100, 2.0)], size=(162.0, 144.0), updates=100, from_zero=True)
+    drawn = chart(
+        [("main", [(0, 0.0), (50, 1.0), (100, math.nan), (100, 2.0)])],
+        [(100, 2.0)],
+        size=(162.0, 144.0),
+        updates=100,
+        from_zero=True,
+    )
     # 46 left, 16 right, 14 top, 30 bottom: 100 x 100 for the curve
     assert drawn.lines == (("main", "M46 114L96 64M146 14"),)
     assert (drawn.dots[0].x, drawn.dots[0].y) == (146.0, 14.0)
@@ -141,7 +175,9 @@ def test_a_long_curve_keeps_its_peaks():
     points = [(step, 9.0 if step == 4321 else 1.0) for step in range(10_000)]
     drawn = chart([("main", points)], [], size=(960.0, 330.0), updates=10_000)
     assert drawn.lines[0][1].count("L") < 1000
-    assert f" {drawn.y_ticks[-1][0] + (drawn.y_ticks[0][0] - drawn.y_ticks[-1][0]) * (1 - 9 / 10):g}" in drawn.lines[0][1]
+    assert (
+        f" {drawn.y_ticks[-1][0] + (drawn.y_ticks[0][0] - drawn.y_ticks[-1][0]) * (1 - 9 / 10):g}" in drawn.lines[0][1]
+    )
 
 
 def test_a_smoothed_line_does_not_lag():
@@ -151,6 +187,9 @@ def test_a_smoothed_line_does_not_lag():
     assert smoothed(line[:10]) == [], "a few logs are shown as they are"
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.0, "0"), (0.25, "0.25"), (2e-5, "2e-5"), (1500.0, "1500"), (12_000.0, "12k"), (1e-3, "0.001")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (0.25, "0.25"), (2e-5, "2e-5"), (1500.0, "1500"), (12_000.0, "12k"), (1e-3, "0.001")],
+)
 def test_values_have_short_names(value, text):
     assert label(value) == text

@@ -37,7 +37,11 @@ def test_loss_and_gradients_are_those_of_all_logits_at_once(monkeypatch, softcap
 
 def test_in_bf16_the_loss_is_summed_in_fp32():
     torch.manual_seed(0)
-    hidden, weight, targets = torch.randn(300, 16).bfloat16(), torch.randn(500, 16).bfloat16(), torch.randint(500, (300,))
+    hidden, weight, targets = (
+        torch.randn(300, 16).bfloat16(),
+        torch.randn(500, 16).bfloat16(),
+        torch.randint(500, (300,)),
+    )
     expected = cross_entropy(linear(hidden, weight).float(), targets, reduction="sum")
     assert float(chunked_cross_entropy(hidden, weight, None, targets)) == pytest.approx(float(expected), rel=1e-5)
 

@@ -26,4 +26,6 @@ def test_without_predictors_the_model_answers_as_before(tmp_path):
         expected = plain(input_ids=ids).logits
         learning(input_ids=ids, predictors=torch.tensor([2]), targets=torch.tensor([1]))
         assert torch.equal(learning(input_ids=ids).logits, expected)
-        assert torch.allclose(learning(input_ids=ids, predictors=torch.tensor([5, 2])).logits, expected[0, [5, 2]], atol=1e-5)
+        assert torch.allclose(
+            learning(input_ids=ids, predictors=torch.tensor([5, 2])).logits, expected[0, [5, 2]], atol=1e-5
+        )

@@ -14,7 +14,17 @@ from seodang.training.kernels.lora import fuse_lora
 def adapted(base, precision="fp32", **changes):
     torch.manual_seed(3)
     return get_peft_model(
-        load_model(base, precision, "cpu"), LoraConfig(**{"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "init_lora_weights": False, "task_type": "CAUSAL_LM", **changes})
+        load_model(base, precision, "cpu"),
+        LoraConfig(
+            **{
+                "r": 4,
+                "lora_alpha": 8,
+                "target_modules": "all-linear",
+                "init_lora_weights": False,
+                "task_type": "CAUSAL_LM",
+                **changes,
+            }
+        ),
     )
 
 
@@ -33,7 +43,9 @@ def test_outputs_and_gradients_are_peft_s(base, changes):
     for model in (plain, fused):
         loss = model(input_ids=ids, labels=ids).loss
         loss.backward()
-        found.append((loss.detach(), {name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad}))
+        found.append(
+            (loss.detach(), {name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad})
+        )
     assert torch.allclose(found[0][0], found[1][0], atol=1e-6)
     for name, gradient in found[0][1].items():
         assert torch.allclose(gradient, found[1][1][name], rtol=1e-4, atol=1e-6), name

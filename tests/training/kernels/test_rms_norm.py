@@ -21,7 +21,9 @@ def norm(kind, dtype):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("kind", [LlamaRMSNorm, MistralRMSNorm, Qwen2RMSNorm, Qwen3RMSNorm, GemmaRMSNorm, Gemma2RMSNorm, Gemma3RMSNorm])
+@pytest.mark.parametrize(
+    "kind", [LlamaRMSNorm, MistralRMSNorm, Qwen2RMSNorm, Qwen3RMSNorm, GemmaRMSNorm, Gemma2RMSNorm, Gemma3RMSNorm]
+)
 def test_result_and_gradient_are_the_models_own(kind, dtype):
     states, upstream = (torch.randn(2, 5, 3, 24).to(dtype) for _ in range(2))
     found = []
@@ -32,7 +34,9 @@ def test_result_and_gradient_are_the_models_own(kind, dtype):
         result.backward(upstream)
         assert result.dtype == x.grad.dtype == dtype
         found.append((result.detach().float(), x.grad.float()))
-    tolerance = {"rtol": 1e-5, "atol": 1e-6} if dtype == torch.float32 else {"rtol": 0.02, "atol": 0.02}  # bf16 has 8 digits
+    tolerance = (
+        {"rtol": 1e-5, "atol": 1e-6} if dtype == torch.float32 else {"rtol": 0.02, "atol": 0.02}
+    )  # bf16 has 8 digits
     for own, fused in zip(*found, strict=True):
         assert torch.allclose(own, fused, **tolerance)
 

@@ -25,11 +25,22 @@ def project(tmp_path: Path) -> Path:
 
 def found(project: Path, **changes: Any) -> Base:
     paths = Paths(project)
-    return find_base(model_params(**changes), paths.base, paths.base_report, paths.root, paths.model_cache, paths.downloads)
+    return find_base(
+        model_params(**changes), paths.base, paths.base_report, paths.root, paths.model_cache, paths.downloads
+    )
 
 
 def gguf(sha256: str) -> dict[str, Any]:
-    return {"source": "gguf-package", "gguf": {"package": "seodang_test_gguf", "version": "1.0.0", "file": "tiny.gguf", "sha256": sha256, "licence": "Apache-2.0"}}
+    return {
+        "source": "gguf-package",
+        "gguf": {
+            "package": "seodang_test_gguf",
+            "version": "1.0.0",
+            "file": "tiny.gguf",
+            "sha256": sha256,
+            "licence": "Apache-2.0",
+        },
+    }
 
 
 def test_the_base_that_stands_there_is_planned_when_it_is_the_one_named(project):
@@ -59,7 +70,10 @@ def test_a_model_of_the_same_name_and_commit_in_another_place_on_the_hub_is_anot
         place.parent.mkdir(parents=True)
         shutil.copytree(project / folder, place)
     make_tiny_model(Paths(project).base)
-    write_json(Paths(project).base_report, {"name": "tiny", **commit, "hub": "someone/tiny", "path_sha256": None, "gguf_sha256": None})
+    write_json(
+        Paths(project).base_report,
+        {"name": "tiny", **commit, "hub": "someone/tiny", "path_sha256": None, "gguf_sha256": None},
+    )
     assert found(project, **commit, hub="someone/tiny").folder == Paths(project).base
     assert found(project, **commit, hub="another/tiny").folder == place
 

@@ -55,7 +55,9 @@ _SIZES = {
 _CONFIGS = {
     "llama": LlamaConfig(**_SIZES),
     "qwen3": Qwen3Config(**_SIZES, head_dim=32),
-    "gemma3": Gemma3TextConfig(**_SIZES, head_dim=32, layer_types=["sliding_attention"] * 3 + ["full_attention"], sliding_window=512),
+    "gemma3": Gemma3TextConfig(
+        **_SIZES, head_dim=32, layer_types=["sliding_attention"] * 3 + ["full_attention"], sliding_window=512
+    ),
 }
 _LLAMA_8B = LlamaConfig(
     vocab_size=128256,
@@ -89,7 +91,9 @@ def _lessons(count: int, length: int) -> list[Lesson]:
 
 def _kept(config, train, part) -> int:
     """Return the bytes that autograd really keeps of one pass, weights left out, each storage counted once."""
-    model = AutoModelForCausalLM.from_config(copy.deepcopy(config), dtype=torch.bfloat16 if train.precision == "bf16" else torch.float32)
+    model = AutoModelForCausalLM.from_config(
+        copy.deepcopy(config), dtype=torch.bfloat16 if train.precision == "bf16" else torch.float32
+    )
     learn_answers(model)
     if train.packing:
         use_packed_attention(model)
@@ -106,7 +110,11 @@ def _kept(config, train, part) -> int:
             kept[storage.data_ptr()] = storage
         return tensor
 
-    with one_thread(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), torch.autocast("cpu", torch.bfloat16, enabled=mixed(train)):
+    with (
+        one_thread(),
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        torch.autocast("cpu", torch.bfloat16, enabled=mixed(train)),
+    ):
         tuned(**part.inputs())
     return sum(storage.nbytes() for storage in kept.values())
 
@@ -114,12 +122,21 @@ def _kept(config, train, part) -> int:
 @pytest.mark.parametrize("family", _CONFIGS)
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"precision": "bf16"}, {"dropout": 0.1}, {"method": "dora", "precision": "bf16"}, {"method": "full"}, {"packing": False}],
+    [
+        {},
+        {"precision": "bf16"},
+        {"dropout": 0.1},
+        {"method": "dora", "precision": "bf16"},
+        {"method": "full"},
+        {"packing": False},
+    ],
     ids=["lora", "bf16", "dropout", "dora", "full", "padded"],
 )
 def test_the_activations_of_a_plan_are_those_that_autograd_keeps(family, changes):
     train = train_params(**changes)
-    part = build_pass(_lessons(6, 40), Layout(pass_tokens=256, packed=train.packing, share_prefixes=False, pad=0, multiple=32))
+    part = build_pass(
+        _lessons(6, 40), Layout(pass_tokens=256, packed=train.packing, share_prefixes=False, pad=0, multiple=32)
+    )
     groups = tuple((group.shape[0], group.shape[1]) for group in part.attention_rows) or (tuple(part.input_ids.shape),)
     shape = PassShape(groups, part.input_ids.numel(), len(part.predictors), train.packing)
     planned = trace_pass(_CONFIGS[family], train, shape, mixed=mixed(train)).activations
@@ -132,13 +149,17 @@ def test_a_deep_model_is_drawn_out_from_its_first_layers(monkeypatch):
     drawn = trace_pass(config, train_params(), shape, mixed=False)
     monkeypatch.setattr(activations, "_TRACED_LAYERS", (2, 9))
     whole = trace_pass(config, train_params(), shape, mixed=False)
-    assert (drawn.activations, drawn.peak, drawn.flops) == pytest.approx((whole.activations, whole.peak, whole.flops), rel=0.01)
+    assert (drawn.activations, drawn.peak, drawn.flops) == pytest.approx(
+        (whole.activations, whole.peak, whole.flops), rel=0.01
+    )
 
 
 def test_checkpointing_keeps_little_and_computes_a_third_more():
     shape = PassShape(((4, 50),), 200, 100, True)
     config = LlamaConfig(**{**_SIZES, "num_hidden_layers": 12})
-    plain, checked = (trace_pass(config, train_params(activation_checkpointing=flag), shape, mixed=False) for flag in (False, True))
+    plain, checked = (
+        trace_pass(config, train_params(activation_checkpointing=flag), shape, mixed=False) for flag in (False, True)
+    )
     assert checked.activations < 0.2 * plain.activations
     assert checked.peak < 0.4 * plain.peak
     assert 1.2 < checked.flops / plain.flops < 1.6
@@ -155,14 +176,18 @@ def test_weights_are_counted_as_the_layers_say():
     full = train_params(method="full")
     assert weights_of(build(config, full, None), full).trainable == base
     four_bit = train_params(method="qlora", precision="bf16")
-    assert weights_of(build(config, four_bit, None), four_bit).base_bytes == round(4 * layer * NF4_BYTES + 2 * (base - 4 * layer))
+    assert weights_of(build(config, four_bit, None), four_bit).base_bytes == round(
+        4 * layer * NF4_BYTES + 2 * (base - 4 * layer)
+    )
 
 
 @pytest.mark.slow
 def test_four_bit_weights_take_what_is_planned(tmp_path):
     folder = make_tiny_model(tmp_path / "base")
     model = load_model(folder, "fp32", "cpu", four_bit=True)
-    scales = [part.weight.quant_state for part in model.modules() if hasattr(getattr(part, "weight", None), "quant_state")]
+    scales = [
+        part.weight.quant_state for part in model.modules() if hasattr(getattr(part, "weight", None), "quant_state")
+    ]
     bytes_of = [state.absmax.nbytes + state.state2.absmax.nbytes for state in scales]
     taken = sum(weight.nbytes for weight in model.parameters()) + sum(bytes_of)
     train = train_params(method="qlora")
@@ -177,7 +202,11 @@ def _gpu_memory(profile: str, config) -> dict[str, int]:
     trace = trace_pass(config, train, passes.largest, mixed=mixed(train))
     weights = weights_of(build(config, train, None), train)
     memory = memory_of(weights, trace, passes, train, device="cuda", process=0, file_bytes=0, converted=True)
-    print(profile, {name: f"{size / _GIGABYTE:.2f} GB" for name, size in memory.parts.items()}, f"{memory.peak / _GIGABYTE:.2f} GB")
+    print(
+        profile,
+        {name: f"{size / _GIGABYTE:.2f} GB" for name, size in memory.parts.items()},
+        f"{memory.peak / _GIGABYTE:.2f} GB",
+    )
     return {**memory.parts, "peak": memory.peak}
 
 
@@ -199,7 +228,11 @@ def test_a_change_that_fits_is_named_with_its_value():
     train = train_params(batch_tokens=1024, max_length=128)
 
     def peak(changed: TrainParams) -> int:
-        return changed.batch_tokens * (1 if changed.activation_checkpointing else 4) * (1 if changed.precision == "bf16" else 2)
+        return (
+            changed.batch_tokens
+            * (1 if changed.activation_checkpointing else 4)
+            * (1 if changed.precision == "bf16" else 2)
+        )
 
     found = changes_that_fit(train, 4096, peak)
     assert [change.named(train) for change in found] == [
@@ -212,9 +245,12 @@ def test_a_change_that_fits_is_named_with_its_value():
         "train.batch_tokens 128 instead of 1024, train.activation_checkpointing true instead of false"
     ]
     milder = train_params(batch_tokens=1024, max_length=64)  # both are needed, but not the shortest passes
-    assert [change.named(milder) for change in changes_that_fit(milder, 500, lambda changed: peak(changed) + 300 * (not changed.activation_checkpointing))] == [
-        "train.batch_tokens 128 instead of 1024, train.activation_checkpointing true instead of false"
-    ]
+    assert [
+        change.named(milder)
+        for change in changes_that_fit(
+            milder, 500, lambda changed: peak(changed) + 300 * (not changed.activation_checkpointing)
+        )
+    ] == ["train.batch_tokens 128 instead of 1024, train.activation_checkpointing true instead of false"]
     assert changes_that_fit(train, 1, peak) == []
 
 
@@ -224,18 +260,32 @@ def test_the_largest_pass_of_real_records_is_planned(tmp_path):
     write_records(split, records(30))
     train = train_params(batch_size=5, batch_tokens=128)
     sample = sample_records(split, tmp_path / "none.jsonl", load_tokenizer(folder), "koalpaca", train)
-    passes = passes_of_records(sample.lessons, train, Layout(pass_tokens=128, packed=True, share_prefixes=True, pad=0, multiple=32))
-    assert (sample.records, sample.looked_at, sample.learned_from, passes.updates, sample.validation) == (30, 30, 30, 6, 0)
+    passes = passes_of_records(
+        sample.lessons, train, Layout(pass_tokens=128, packed=True, share_prefixes=True, pad=0, multiple=32)
+    )
+    assert (sample.records, sample.looked_at, sample.learned_from, passes.updates, sample.validation) == (
+        30,
+        30,
+        30,
+        6,
+        0,
+    )
     assert passes.read == int((sample.lessons.lengths - 1).sum())
-    assert passes.computed - 32 * passes.passes < passes.read  # beginnings are shared; each pass is filled up to a multiple of 32
+    assert (
+        passes.computed - 32 * passes.passes < passes.read
+    )  # beginnings are shared; each pass is filled up to a multiple of 32
     assert passes.learned == int(sample.lessons.learned_counts.sum())
     assert passes.largest.tokens <= 128
 
 
 def test_time_is_arithmetic_over_speed():
-    trace = activations.Trace(activations=0, peak=0, forward_flops=100, flops=300, moved=60, operations=0, product_shapes=1)
+    trace = activations.Trace(
+        activations=0, peak=0, forward_flops=100, flops=300, moved=60, operations=0, product_shapes=1
+    )
     # Two passes' worth of learning, and three passes forward only: 3 x 300 FLOPs.
-    found = duration_of(trace, 10, Speed(flops=30, bytes=20, threads=2), "cpu", passes=2, tokens=20, checked_tokens=30, processes=1)
+    found = duration_of(
+        trace, 10, Speed(flops=30, bytes=20, threads=2), "cpu", passes=2, tokens=20, checked_tokens=30, processes=1
+    )
     assert found.flops == 900
     assert found.seconds == pytest.approx(found.cpu_seconds / 2)
     assert found.seconds >= (900 / 30 + 180 / 20) / 2
@@ -268,7 +318,11 @@ def test_a_machine_that_is_not_set_up_for_the_run_is_a_reason(tmp_path, monkeypa
     train = train_params(method="qlora", processes=3, tracking=["mlflow"])
     plan = make_plan(_base(tmp_path), train, None, Machine("mps", 10**12, 10**12, 0), None)
     told = "\n".join(english for _, english in plan.reasons)
-    for words in ("train.tracking names mlflow", "train.processes is 3, but this machine has 1 mps device", "qlora needs bitsandbytes"):
+    for words in (
+        "train.tracking names mlflow",
+        "train.processes is 3, but this machine has 1 mps device",
+        "qlora needs bitsandbytes",
+    ):
         assert words in told
 
 
@@ -295,7 +349,12 @@ def test_the_command_prints_a_plan_of_a_hundred_columns_and_exits_0(tmp_path, ca
     assert not any("\x1b" in line for line in lines)
     assert plan_command.run(argparse.Namespace(profile=None, json=True), paths) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["device"], found["precision"], found["updates"], found["data"]["records"]) == ("cpu", "fp32", 14, 40)  # 4.5 epochs of 3 updates
+    assert (found["device"], found["precision"], found["updates"], found["data"]["records"]) == (
+        "cpu",
+        "fp32",
+        14,
+        40,
+    )  # 4.5 epochs of 3 updates
     assert found["memory"]["peak_mb"] == pytest.approx(sum(found["memory"]["parts_mb"].values()), abs=8)
 
 
@@ -328,7 +387,10 @@ def test_without_records_the_worst_is_planned(tmp_path, capsys):
 def test_without_a_base_the_command_says_what_is_known_and_what_to_run(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     paths = _project(tmp_path)
-    with pytest.raises(ModelError, match=r"(?s)no config\.json of gemma-3-270m.*run: dvc repro base.*40 records, about 5 updates of 8 records") as refused:
+    with pytest.raises(
+        ModelError,
+        match=r"(?s)no config\.json of gemma-3-270m.*run: dvc repro base.*40 records, about 5 updates of 8 records",
+    ) as refused:
         plan_command.run(argparse.Namespace(profile="gemma-270m", json=False), paths)
     assert refused.value.exit_code == 2
     with pytest.raises(ModelError):

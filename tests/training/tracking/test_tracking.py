@@ -30,11 +30,15 @@ from seodang.training.tracking.trackers import parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = {curve.name for curve in EVERY_RUN}
-EXAMPLES = [{"input_ids": [5, 6, 7, number % 90 + 8], "labels": [-100, -100, 7, number % 90 + 8]} for number in range(12)]
+EXAMPLES = [
+    {"input_ids": [5, 6, 7, number % 90 + 8], "labels": [-100, -100, 7, number % 90 + 8]} for number in range(12)
+]
 
 
 def train_params(*trackers: str) -> TrainParams:
-    return TrainParams.model_validate({**read_yaml(ROOT / "profiles" / "tiny.yaml")["train"], "tracking": list(trackers)})
+    return TrainParams.model_validate(
+        {**read_yaml(ROOT / "profiles" / "tiny.yaml")["train"], "tracking": list(trackers)}
+    )
 
 
 def collate(rows: list[dict]) -> dict[str, torch.Tensor]:
@@ -105,8 +109,15 @@ def test_every_curve_is_logged_by_its_update(base, tmp_path):
     assert set(curves) == NAMES
     assert [step for step, _ in curves["train_loss"]] == list(range(1, 10))
     assert [step for step, _ in curves["validation_loss"]] == [3, 6, 9], "asked for once more at the end, shown once"
-    assert all(value > 0 for name in ("tokens_per_second", "records_per_second", "memory_mb", "gradient_norm") for _, value in curves[name])
-    for (_, read), (_, learned), (_, records) in zip(*(curves[name] for name in ("tokens_per_second", "learned_tokens_per_second", "records_per_second")), strict=True):
+    assert all(
+        value > 0
+        for name in ("tokens_per_second", "records_per_second", "memory_mb", "gradient_norm")
+        for _, value in curves[name]
+    )
+    for (_, read), (_, learned), (_, records) in zip(
+        *(curves[name] for name in ("tokens_per_second", "learned_tokens_per_second", "records_per_second")),
+        strict=True,
+    ):
         assert read == pytest.approx(2 * learned, rel=1e-3)
         assert read == pytest.approx(4 * records, rel=1e-2)
     summary = json.loads((tmp_path / "live" / "metrics.json").read_text())
@@ -123,7 +134,9 @@ def test_a_killed_run_that_goes_on_shows_the_whole_curve_once(base, tmp_path):
     curves = read_curves(tmp_path / "cut" / "live")
     assert curves["train_loss"] == read_curves(tmp_path / "whole" / "live")["train_loss"]
     assert [step for step, _ in curves["tokens_per_second"]] == list(range(1, 10))
-    assert curves["tokens_per_second"][:4] == before["tokens_per_second"][:4], "measured before the kill, kept by the checkpoint"
+    assert curves["tokens_per_second"][:4] == before["tokens_per_second"][:4], (
+        "measured before the kill, kept by the checkpoint"
+    )
     assert resumed_at(state.log_history) == [4]
     assert resumed_at(whole.log_history) == []
     seconds = [entry["elapsed_seconds"] for entry in state.log_history if "elapsed_seconds" in entry]
@@ -181,7 +194,10 @@ def test_a_line_gives_the_mean_loss_of_its_epoch_and_the_time_left():
     ]
     state = TrainerState(epoch=2.0, global_step=50, max_steps=112, num_train_epochs=5, log_history=history)
     # (20 * 2.0 + 10 * 1.0) / 30 updates; 112 updates are 4.48 epochs
-    assert epoch_line(state, 65.0) == "epoch 2/4.48, update 50/112, train loss 1.667, validation loss 1.500, 1,234 tokens/s, elapsed 1:02:05, left 1:05"
+    assert (
+        epoch_line(state, 65.0)
+        == "epoch 2/4.48, update 50/112, train loss 1.667, validation loss 1.500, 1,234 tokens/s, elapsed 1:02:05, left 1:05"
+    )
 
 
 BAR = """
@@ -284,7 +300,9 @@ def test_a_run_that_dies_is_failed_in_mlflow_and_goes_on_as_a_whole(base, tmp_pa
         run(base, tmp_path, "mlflow", killed_after=5)
     run(base, tmp_path, "mlflow", resume=True)
     client = mlflow.MlflowClient(address)
-    newest, oldest = client.search_runs([client.get_experiment_by_name("trial").experiment_id], order_by=["start_time DESC"])
+    newest, oldest = client.search_runs(
+        [client.get_experiment_by_name("trial").experiment_id], order_by=["start_time DESC"]
+    )
     assert (newest.info.status, oldest.info.status) == ("FINISHED", "FAILED")
     assert [point.step for point in client.get_metric_history(newest.info.run_id, "train_loss")] == list(range(1, 10))
 
@@ -297,7 +315,9 @@ def test_tensorboard_gets_the_same_curves(base, tmp_path, monkeypatch):
     (folder,) = (tmp_path / "runs" / "tensorboard").iterdir()
     events = EventAccumulator(str(folder)).Reload()
     assert set(events.Tags()["scalars"]) == NAMES
-    assert [(event.step, pytest.approx(event.value)) for event in events.Scalars("train_loss")] == read_curves(tmp_path / "live")["train_loss"]
+    assert [(event.step, pytest.approx(event.value)) for event in events.Scalars("train_loss")] == read_curves(
+        tmp_path / "live"
+    )["train_loss"]
     assert "train.learning_rate: 0.003" in next(folder.rglob("hparams.yml")).read_text()
 
 

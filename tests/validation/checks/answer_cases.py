@@ -9,18 +9,52 @@ STROLL = "노인은 아침마다 항구까지 걸어가서 배가 들어오는 �
 CHORUS = "We sing it loud and we sing it long\n" * 6
 
 BREAKS = [
-    ("output-equals-instruction", english(instruction="Describe the sea at night.", output="Describe the sea at night")),
+    (
+        "output-equals-instruction",
+        english(instruction="Describe the sea at night.", output="Describe the sea at night"),
+    ),
     ("output-equals-instruction", row(instruction="봄을 노래하는 글을 쓰세요.", output='"봄을 노래하는 글을 쓰세요."')),
-    ("instruction-echo", row(instruction="가장 높은 산의 이름은 무엇인가요?", output="가장 높은 산의 이름은 무엇인가요? 에베레스트산입니다.")),
-    ("instruction-echo", english(instruction="Name the highest mountain.", output='"Name the highest mountain." Mount Everest.')),
-    ("output-equals-input", english(instruction="Describe the mood of the scene.", input="Rain fell on the roof.", output="Rain fell on the roof.")),
-    ("output-equals-input", row(instruction="이 사물을 설명하세요.", input="커다란 나무 책상", output="커다란 나무 책상")),
+    (
+        "instruction-echo",
+        row(
+            instruction="가장 높은 산의 이름은 무엇인가요?",
+            output="가장 높은 산의 이름은 무엇인가요? 에베레스트산입니다.",
+        ),
+    ),
+    (
+        "instruction-echo",
+        english(instruction="Name the highest mountain.", output='"Name the highest mountain." Mount Everest.'),
+    ),
+    (
+        "output-equals-input",
+        english(
+            instruction="Describe the mood of the scene.",
+            input="Rain fell on the roof.",
+            output="Rain fell on the roof.",
+        ),
+    ),
+    (
+        "output-equals-input",
+        row(instruction="이 사물을 설명하세요.", input="커다란 나무 책상", output="커다란 나무 책상"),
+    ),
     ("refusal", english(output="As an AI language model, I cannot answer that.")),
     ("refusal", english(output="I'm sorry, but I can't help with this request.")),
     ("refusal", row(output="죄송하지만 그 질문에는 답변할 수 없습니다.")),
     ("refusal", row(output="인공지능 언어 모델로서 저는 의견을 제공할 수 없습니다.")),
-    ("refusal", english(instruction="Reply to this customer.", output="I'm sorry, but as an AI language model I cannot track parcels.")),
-    ("refusal", row(instruction="고객에게 답장을 써 주세요.", output="죄송하지만 인공지능 언어 모델로서 배송을 확인할 수 없습니다.")),
+    (
+        "refusal",
+        english(
+            instruction="Reply to this customer.",
+            output="I'm sorry, but as an AI language model I cannot track parcels.",
+        ),
+    ),
+    (
+        "refusal",
+        row(
+            instruction="고객에게 답장을 써 주세요.",
+            output="죄송하지만 인공지능 언어 모델로서 배송을 확인할 수 없습니다.",
+        ),
+    ),
     ("asks-back", english(output="Please provide the article that I shall read.")),
     ("asks-back", row(output="어떤 과목인지 추가 정보를 입력해 주세요.")),
     ("truncated", english(output=WALK + "they")),
@@ -41,7 +75,10 @@ BREAKS = [
     ("foreign-script", english(instruction="Name the seat of government.", output="It is the столица of the land.")),
     ("bare-number", english(instruction="Calculate the area of a 3 by 5 rectangle.", output="15")),
     ("bare-number", row(instruction="7, 8, 9의 평균을 구하세요.", output="평균은 8입니다.")),
-    ("wrong-result", english(instruction="Find the median of these numbers.", input="8, 22, 11, 47", output="The median is 11.")),
+    (
+        "wrong-result",
+        english(instruction="Find the median of these numbers.", input="8, 22, 11, 47", output="The median is 11."),
+    ),
     ("wrong-result", english(instruction="Compute the average of 1, 4, 7, and 10.", output="The average is 6.")),
     ("wrong-result", english(instruction="What is 7 x 8?", output="54")),
     ("wrong-result", row(instruction="9, 5, 6의 평균을 구하세요.", output="평균은 6입니다.")),
@@ -52,44 +89,91 @@ MISSES = [
     ("output-equals-instruction", row(instruction="안녕하세요", output="안녕하세요.")),
     ("output-equals-instruction", english(instruction="Say: the sea is wide.", output="The sea is wide.")),
     ("instruction-echo", row(instruction="왜 그래요?", output="왜 그래요? 무슨 일이 있나요?")),
-    ("instruction-echo", english(instruction="Name the highest mountain.", output="Name it as you like; it is Mount Everest.")),
-    ("output-equals-input", english(instruction="Correct the grammar of the sentence.", input="She is here.", output="She is here.")),
+    (
+        "instruction-echo",
+        english(instruction="Name the highest mountain.", output="Name it as you like; it is Mount Everest."),
+    ),
+    (
+        "output-equals-input",
+        english(instruction="Correct the grammar of the sentence.", input="She is here.", output="She is here."),
+    ),
     ("output-equals-input", row(instruction="맞춤법을 교정하세요.", input="그는 갔다.", output="그는 갔다.")),
-    ("refusal", english(instruction="Write a letter of apology to a customer.", output="I'm sorry, but I cannot undo what happened.")),
+    (
+        "refusal",
+        english(
+            instruction="Write a letter of apology to a customer.", output="I'm sorry, but I cannot undo what happened."
+        ),
+    ),
     ("refusal", english(output="Some say that as an AI a model cannot think. Seoul is the capital.")),
     ("refusal", english(output="I'm sorry, but I can't name one. However, here are three ideas: tea, milk, juice.")),
     ("refusal", row(instruction="친구에게 사과하는 말을 써 주세요.", output="죄송하지만 이번에는 갈 수 없습니다.")),
-    ("refusal", english(instruction="Write a sentence with which an AI refuses.", output="I'm sorry, but as an AI language model I cannot do that.")),
+    (
+        "refusal",
+        english(
+            instruction="Write a sentence with which an AI refuses.",
+            output="I'm sorry, but as an AI language model I cannot do that.",
+        ),
+    ),
     ("refusal", row(output="죄송합니다. 수도는 서울입니다.")),
-    ("refusal", english(system="You may use these functions: get_news", output="I'm sorry, but I can't help with booking flights.")),
+    (
+        "refusal",
+        english(
+            system="You may use these functions: get_news", output="I'm sorry, but I can't help with booking flights."
+        ),
+    ),
     ("asks-back", english(instruction="Write an e-mail to a customer.", output="Please provide your order number.")),
     ("asks-back", row(output="이 방법은 자세한 정보를 제공합니다.")),
     ("truncated", english(output=WALK + "they sat on the bench.")),
-    ("truncated", english(output="Stay healthy in five ways:\n1. Exercise. Walk each day\n2. Eat vegetables\n3. Sleep well\n4. Practice deep breathing with friends")),
+    (
+        "truncated",
+        english(
+            output="Stay healthy in five ways:\n1. Exercise. Walk each day\n2. Eat vegetables\n3. Sleep well\n4. Practice deep breathing with friends"
+        ),
+    ),
     ("truncated", english(output="Use these words when you post about it:\n#health #sleep #exercise #walking #water")),
     ("truncated", row(output=STROLL + "집으로 돌아갔습니다.")),
     ("truncated", row(output=STROLL + "집으로 돌아갔다")),
-    ("truncated", row(output="기후 변화의 원인은 다음과 같습니다. 온실 효과, 삼림 파괴, 화석 연료, 산업 활동, 자연재해")),
+    (
+        "truncated",
+        row(output="기후 변화의 원인은 다음과 같습니다. 온실 효과, 삼림 파괴, 화석 연료, 산업 활동, 자연재해"),
+    ),
     ("repetition", english(instruction="Write a song with a chorus.", output=CHORUS)),
-    ("repetition", row(output="서울은 한강을 끼고 있는 도시입니다. 부산은 바다를 끼고 있는 도시입니다. 대전은 그 사이에 있습니다. 모두 기차로 갈 수 있습니다.")),
+    (
+        "repetition",
+        row(
+            output="서울은 한강을 끼고 있는 도시입니다. 부산은 바다를 끼고 있는 도시입니다. 대전은 그 사이에 있습니다. 모두 기차로 갈 수 있습니다."
+        ),
+    ),
     ("loop", english(output="Here is a line, as asked in the instruction: " + "-" * 40)),
     ("loop", english(instruction="Repeat the word hello ten times.", output="hello " * 10)),
     ("output-quoted", english(output='"Seoul" and "Busan"')),
     ("output-quoted", english(instruction="Give a famous quote about the sea.", output='"The sea is everything."')),
     ("output-quoted", english(output="The door is 5'10\"")),
     ("output-quoted", row(instruction="이순신의 명언을 하나 적어 주세요.", output='"필사즉생 필생즉사"')),
-    ("output-language", row(instruction="다음을 영어로 번역하세요.", input="나는 학생이다.", output="I am a student at the school.")),
-    ("output-language", row(instruction="다음을 영작하세요.", input="나는 학생이다.", output="I am a student at the school.")),
+    (
+        "output-language",
+        row(instruction="다음을 영어로 번역하세요.", input="나는 학생이다.", output="I am a student at the school."),
+    ),
+    (
+        "output-language",
+        row(instruction="다음을 영작하세요.", input="나는 학생이다.", output="I am a student at the school."),
+    ),
     ("output-language", row(instruction="1부터 3까지 세세요.", output="1, 2, 3")),
     ("output-language", row(instruction="자료를 다루는 도구를 나열하세요.", output="Pandas, NumPy, SciPy, Matplotlib")),
     ("output-language", english(instruction="Translate into Korean: capital", output="수도입니다.")),
     ("foreign-script", row(output="서울(漢城)은 수도입니다.")),
-    ("foreign-script", row(instruction="고사성어 하나를 설명하세요.", output="溫故知新은 옛것을 익혀 새것을 안다는 뜻입니다.")),
+    (
+        "foreign-script",
+        row(instruction="고사성어 하나를 설명하세요.", output="溫故知新은 옛것을 익혀 새것을 안다는 뜻입니다."),
+    ),
     ("foreign-script", english(instruction="How do you greet someone in Russia?", output="Say привет.")),
     ("bare-number", english(instruction="Calculate the area of a 3 by 5 rectangle.", output="3 x 5 = 15")),
     ("bare-number", english(instruction="How many people live in the country?", output="About 50 million.")),
     ("bare-number", row(instruction="7, 8, 9의 평균을 구하세요.", output="24를 3으로 나누면 8입니다.")),
-    ("wrong-result", english(instruction="Find the median of these numbers.", input="8, 22, 11, 47", output="The median is 16.5.")),
+    (
+        "wrong-result",
+        english(instruction="Find the median of these numbers.", input="8, 22, 11, 47", output="The median is 16.5."),
+    ),
     ("wrong-result", english(instruction="Compute the average of 1, 2 and 2.", output="About 1.67.")),
     ("wrong-result", english(instruction="Find the sum of the even numbers.", input="1, 2, 3, 4", output="6")),
     ("wrong-result", english(instruction="How many goals did he score in 2019-2020?", output="25 goals")),

@@ -30,7 +30,15 @@ EVERY = frozenset(rule.id for rule in CATALOGUE)
 
 def row(instruction="서울은 어느 나라의 수도인가요?", input="", output="대한민국의 수도입니다.", **changes):
     language = detect_language(instruction if isinstance(instruction, str) else "")
-    fields = {"system": "", "turns": [], "rejected": "", "desirable": None, "language": language, "choices": [], "oversized": []}
+    fields = {
+        "system": "",
+        "turns": [],
+        "rejected": "",
+        "desirable": None,
+        "language": language,
+        "choices": [],
+        "oversized": [],
+    }
     return {"instruction": instruction, "input": input, "output": output, **fields, **changes}
 
 

@@ -11,7 +11,10 @@ LINK = "https://news.example.com/2020/bridge"
 BREAKS = [
     ("input-referred", english(instruction="Summarize the following article.", output="It is about a bridge.")),
     ("input-referred", row(instruction="다음 기사를 요약하세요.", output="다리에 관한 글입니다.")),
-    ("input-thin", english(instruction="Summarize the news article in one sentence.", input="The bridge will be widened.")),
+    (
+        "input-thin",
+        english(instruction="Summarize the news article in one sentence.", input="The bridge will be widened."),
+    ),
     ("input-thin", row(instruction="이 기사를 두 문장으로 요약하세요.", input="다리를 넓힌다.")),
     ("link-unseen", english(instruction="Summarize this article.", input=LINK)),
     ("link-unseen", english(instruction="Evaluate the design of the website www.bridges.org", output="It is modern.")),
@@ -29,10 +32,21 @@ BREAKS = [
     ("current-data", english(instruction="What is the latest news about the election?", output="It was won.")),
     ("current-data", row(instruction="인터넷에서 검색하여 가장 높은 탑을 찾으세요.", output="두바이에 있습니다.")),
     ("current-data", row(instruction="내일 서울의 날씨를 예측하세요.", output="맑습니다.")),
-    ("claimed-action", english(instruction="Add the text to the document.", input="Hello", output="The document now includes the text.")),
+    (
+        "claimed-action",
+        english(
+            instruction="Add the text to the document.", input="Hello", output="The document now includes the text."
+        ),
+    ),
     ("claimed-action", english(instruction="Design a flyer.", output="The flyer has been designed and printed.")),
     ("claimed-action", row(instruction="제품 후기를 작성하세요.", output="제품 후기를 작성했습니다.")),
-    ("human-experience", english(instruction="Describe a time when you had to learn something.", output="When I was working as a nurse, I learnt Spanish.")),
+    (
+        "human-experience",
+        english(
+            instruction="Describe a time when you had to learn something.",
+            output="When I was working as a nurse, I learnt Spanish.",
+        ),
+    ),
     ("human-experience", row(instruction="당신의 어린 시절을 말해 보세요.", output="저는 어릴 때 시골에 살았습니다.")),
 ]
 
@@ -49,7 +63,12 @@ MISSES = [
     ("link-unseen", english(instruction="Which domain does this URL have?", input=LINK)),
     ("link-unseen", row(instruction="이 주소를 하이퍼링크로 만드세요.", input=LINK)),
     ("media-unseen", english(instruction="Who painted the Mona Lisa, and when was the picture painted?")),
-    ("media-unseen", english(instruction="Describe this painting.", input="A river runs through a valley, painted in blue and gold.")),
+    (
+        "media-unseen",
+        english(
+            instruction="Describe this painting.", input="A river runs through a valley, painted in blue and gold."
+        ),
+    ),
     ("media-unseen", row(instruction="고양이 동영상을 왜 좋아할까요?")),
     ("beyond-text", english(instruction="Design an experiment on plant growth.")),
     ("beyond-text", english(instruction="Create a poster in HTML.", output="<html><body>Sale</body></html>")),
@@ -62,7 +81,16 @@ MISSES = [
     ("claimed-action", english(instruction="Add an adjective.", output="The red boat sails.")),
     ("claimed-action", english(instruction="Who designed the tower?", output="The tower was designed by an engineer.")),
     ("claimed-action", row(instruction="문장을 긍정문으로 다시 작성하세요.", output="그는 일을 완료했습니다.")),
-    ("human-experience", english(instruction="Write a story about your first day.", output="When I was working as a nurse, it rained.")),
-    ("human-experience", english(instruction="What can you do?", output="As an AI, I have no job, and my favourite is none.")),
-    ("human-experience", row(instruction="당신이 간호사라면 어떻게 할까요?", output="저는 어릴 때부터 배운 대로 하겠습니다.")),
+    (
+        "human-experience",
+        english(instruction="Write a story about your first day.", output="When I was working as a nurse, it rained."),
+    ),
+    (
+        "human-experience",
+        english(instruction="What can you do?", output="As an AI, I have no job, and my favourite is none."),
+    ),
+    (
+        "human-experience",
+        row(instruction="당신이 간호사라면 어떻게 할까요?", output="저는 어릴 때부터 배운 대로 하겠습니다."),
+    ),
 ]

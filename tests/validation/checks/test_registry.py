@@ -69,5 +69,7 @@ def test_the_documentation_has_one_line_for_each_rule_with_its_default_and_its_b
     for rule in CATALOGUE:
         limit = f"`{rule.minimum or rule.maximum}`" if rule.numeric else ""
         clear = (rule.reason_en.replace("{limit}", "the bound"), rule.reason_ko.replace("{limit}", "정한 값"))
-        expected.append(f"| `{rule.id}` | {getattr(SHIPPED.actions, rule.action)} | {limit} | {clear[0]} | {clear[1]} |")
+        expected.append(
+            f"| `{rule.id}` | {getattr(SHIPPED.actions, rule.action)} | {limit} | {clear[0]} | {clear[1]} |"
+        )
     assert [line for line in section.splitlines() if line.startswith("| `")] == expected

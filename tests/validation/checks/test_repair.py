@@ -23,13 +23,26 @@ MENDED = [
     ("output-quoted", row(output='"서울입니다."'), "output", "서울입니다."),
     ("output-quoted", row(output='서울입니다."'), "output", "서울입니다."),
     ("personal-resident-number", row(output="900101-1234568입니다."), "output", "[주민등록번호]입니다."),
-    ("personal-phone", row(output="집은 02-738-4916, 손전화는 010-2738-4916입니다."), "output", "집은 [전화번호], 손전화는 [전화번호]입니다."),
+    (
+        "personal-phone",
+        row(output="집은 02-738-4916, 손전화는 010-2738-4916입니다."),
+        "output",
+        "집은 [전화번호], 손전화는 [전화번호]입니다.",
+    ),
     ("personal-phone", english(output="Call (212) 684-4719."), "output", "Call [PHONE]."),
     ("personal-email", english(output="Write to m.kim@kaist.ac.kr."), "output", "Write to [EMAIL]."),
     ("personal-card", english(output="Card 4539578763621486."), "output", "Card [CARD NUMBER]."),
     ("secret-key", row(output=f"키는 {text_cases.TOKEN}입니다."), "output", "키는 [비밀키]입니다."),
 ]
-SECRETS = ("010-2738-4916", "m.kim@kaist.ac.kr", "4539 5787 6362 1486", "900101-1234568", text_cases.TOKEN, "+44 20 7946 1958", "-----BEGIN PRIVATE KEY-----")
+SECRETS = (
+    "010-2738-4916",
+    "m.kim@kaist.ac.kr",
+    "4539 5787 6362 1486",
+    "900101-1234568",
+    text_cases.TOKEN,
+    "+44 20 7946 1958",
+    "-----BEGIN PRIVATE KEY-----",
+)
 PIECES = st.sampled_from(
     (
         *"\"“”‘'\r\x00\x85\u200b\u200d\ufeff\u200e\u05d0\u1112\u1161\u11ab😀 가나a.\n",
@@ -48,7 +61,14 @@ PIECES = st.sampled_from(
     )
 )
 TEXTS = st.one_of(st.lists(PIECES, max_size=12).map("".join), st.text(max_size=60))
-VALUES = st.one_of(TEXTS, st.none(), st.integers(), st.booleans(), st.lists(TEXTS, max_size=2), st.dictionaries(st.text(max_size=3), TEXTS, max_size=2))
+VALUES = st.one_of(
+    TEXTS,
+    st.none(),
+    st.integers(),
+    st.booleans(),
+    st.lists(TEXTS, max_size=2),
+    st.dictionaries(st.text(max_size=3), TEXTS, max_size=2),
+)
 ROWS = st.builds(
     row,
     instruction=TEXTS,
@@ -60,7 +80,9 @@ ROWS = st.builds(
 )
 
 
-@pytest.mark.parametrize(("id", "broken", "field", "expected"), MENDED, ids=[f"{id}-{number}" for number, (id, *_) in enumerate(MENDED)])
+@pytest.mark.parametrize(
+    ("id", "broken", "field", "expected"), MENDED, ids=[f"{id}-{number}" for number, (id, *_) in enumerate(MENDED)]
+)
 def test_a_repair_mends_the_field_and_nothing_else(id, broken, field, expected):
     mended, repairs = repair(broken, [id], LIMITS)
     assert mended == {**broken, field: expected}
@@ -95,7 +117,11 @@ def test_the_repair_of_personal_data_does_not_show_it():
     for id, broken, _, _ in MENDED:
         if id.startswith(("personal-", "secret-")):
             _, repairs = repair(broken, [id], LIMITS)
-            assert not any(part in each.before + each.after for each in repairs for part in ("4916", "4719", "kim", "5787", "1234568", "a1B2"))
+            assert not any(
+                part in each.before + each.after
+                for each in repairs
+                for part in ("4916", "4719", "kim", "5787", "1234568", "a1B2")
+            )
 
 
 @settings(deadline=None, max_examples=300)
@@ -115,7 +141,18 @@ def test_one_repair_alone_is_enough_for_its_own_rule(broken, id):
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.fixed_dictionaries({"instruction": VALUES, "input": VALUES, "output": VALUES, "system": VALUES, "rejected": VALUES, "turns": VALUES}))
+@given(
+    st.fixed_dictionaries(
+        {
+            "instruction": VALUES,
+            "input": VALUES,
+            "output": VALUES,
+            "system": VALUES,
+            "rejected": VALUES,
+            "turns": VALUES,
+        }
+    )
+)
 def test_no_row_whatever_stands_in_it_stops_the_examination(values):
     broken = row(**values)
     examination = examine(broken, LIMITS, EVERY)

@@ -127,6 +127,11 @@ HARD = [
 @pytest.mark.parametrize("piece", HARD)
 def test_a_long_text_made_to_be_hard_is_examined_all_the_same(piece):
     text = (piece * LONG)[:LONG]
-    for broken in (row(instruction=text), row(input=text, output=text[:70]), row(output=text), row(instruction=f"Summarize the article. {text}", input=text, output=text)):
+    for broken in (
+        row(instruction=text),
+        row(input=text, output=text[:70]),
+        row(output=text),
+        row(instruction=f"Summarize the article. {text}", input=text, output=text),
+    ):
         examine(broken, LIMITS, EVERY)
         repair(broken, EVERY, LIMITS)

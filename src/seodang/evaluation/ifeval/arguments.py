@@ -45,4 +45,6 @@ class Arguments:
         return count >= asked if wanted == "at least" else count < asked
 
     def _fault(self, name: str, kind: str) -> EvaluationError:
-        return EvaluationError(f"instruction {self.instruction}: the argument {name} must be {kind} (got {self.values.get(name)!r}) / 인자가 맞지 않습니다")
+        return EvaluationError(
+            f"instruction {self.instruction}: the argument {name} must be {kind} (got {self.values.get(name)!r}) / 인자가 맞지 않습니다"
+        )

@@ -57,14 +57,24 @@ def loosened(answer: str) -> Iterator[str]:
 
 def faults_of(ids: object, arguments: object) -> list[str]:
     """Return what is wrong with the instructions of a prompt: no list, no rule for an id, an argument that is missing."""
-    if not (isinstance(ids, Sequence) and not isinstance(ids, str) and ids and isinstance(arguments, Sequence) and len(ids) == len(arguments)):
-        return ["instructions must be a list of ids, one at least, and as many sets of arguments / 지시 목록이 맞지 않습니다"]
+    if not (
+        isinstance(ids, Sequence)
+        and not isinstance(ids, str)
+        and ids
+        and isinstance(arguments, Sequence)
+        and len(ids) == len(arguments)
+    ):
+        return [
+            "instructions must be a list of ids, one at least, and as many sets of arguments / 지시 목록이 맞지 않습니다"
+        ]
     faults = []
     for id, values in zip(ids, arguments, strict=True):
         if id not in RULES:
             faults.append(f"instruction {id}: there is no rule for it; take the prompt out / 검사 규칙이 없습니다")
         elif not isinstance(values, Mapping):
-            faults.append(f"instruction {id}: its arguments must be an object (got {values!r}) / 인자는 객체여야 합니다")
+            faults.append(
+                f"instruction {id}: its arguments must be an object (got {values!r}) / 인자는 객체여야 합니다"
+            )
         else:
             try:
                 RULES[id]("probe", Arguments(id, values))

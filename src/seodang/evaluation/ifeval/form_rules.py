@@ -23,7 +23,10 @@ def placeholders(answer: str, arguments: Arguments) -> bool:
 
 def postscript(answer: str, arguments: Arguments) -> bool:
     """A postscript with that marker; "P. S." is as good as "P.S."."""
-    marker = "".join(re.escape(letter) + r"\s?" if letter == "." else re.escape(letter) for letter in arguments.text("postscript_marker").lower())
+    marker = "".join(
+        re.escape(letter) + r"\s?" if letter == "." else re.escape(letter)
+        for letter in arguments.text("postscript_marker").lower()
+    )
     return re.search(marker, answer.lower()) is not None
 
 
@@ -46,7 +49,9 @@ def highlights(answer: str, arguments: Arguments) -> bool:
 
 def sections(answer: str, arguments: Arguments) -> bool:
     """At least so many sections, each headed by the word and a number: "SECTION 1"."""
-    return len(re.findall(rf"{re.escape(arguments.text('section_spliter'))}\s?\d+", answer)) >= arguments.number("num_sections")
+    return len(re.findall(rf"{re.escape(arguments.text('section_spliter'))}\s?\d+", answer)) >= arguments.number(
+        "num_sections"
+    )
 
 
 def is_json(answer: str, arguments: Arguments) -> bool:
@@ -115,7 +120,9 @@ def in_language(answer: str, arguments: Arguments) -> bool:
     """
     language = arguments.text("language").partition("-")[0].lower()
     if language not in KNOWN:
-        raise EvaluationError(f"instruction {arguments.instruction}: {language!r} cannot be told; those that can are {', '.join(sorted(KNOWN))} / 판별할 수 없는 언어입니다")
+        raise EvaluationError(
+            f"instruction {arguments.instruction}: {language!r} cannot be told; those that can are {', '.join(sorted(KNOWN))} / 판별할 수 없는 언어입니다"
+        )
     return language_of(answer) == language
 
 

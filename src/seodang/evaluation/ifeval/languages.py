@@ -58,7 +58,17 @@ _COMMON: Final = {
     },
 }
 # Letters that of the languages of one script only these have.
-_LETTERS: Final = {"ru": "ыэё", "uk": "їєґ", "fa": "ژگپچ", "ur": "ٹڈڑںے", "ar": "ةإأ", "mr": "ळ", "vi": "ăđơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ", "de": "ß", "tr": "ğış"}
+_LETTERS: Final = {
+    "ru": "ыэё",
+    "uk": "їєґ",
+    "fa": "ژگپچ",
+    "ur": "ٹڈڑںے",
+    "ar": "ةإأ",
+    "mr": "ळ",
+    "vi": "ăđơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ",
+    "de": "ß",
+    "tr": "ğış",
+}
 _KOREAN_SHARE: Final = 0.3  # of the letters, as in records.detect_language
 _KANA_SHARE: Final = 0.1
 _SEPARATORS: Final = re.compile(r"[\s\d\"'“”‘’«».,!?;:()\[\]{}<>*#|/\\_~`।॥،؟؛…—–-]+")

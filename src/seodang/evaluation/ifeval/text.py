@@ -13,7 +13,9 @@ _CASED_WORD: Final = re.compile(r"\w+(?:[-.]\w+)*")
 # What may end a sentence, with the quotes and brackets that it closes.
 _END: Final = re.compile(r"[.!?…。！？]+[\"'”’」』)\]*]*")
 _HANGUL_LETTER: Final = re.compile(f"[{_HANGUL}]")
-_ABBREVIATION: Final = re.compile(r"(?:^|[^\w.])(?:mr|mrs|ms|dr|prof|rev|gen|sen|rep|st|mt|vs|[a-z]|(?:[a-z]\.)+[a-z])$", re.IGNORECASE)
+_ABBREVIATION: Final = re.compile(
+    r"(?:^|[^\w.])(?:mr|mrs|ms|dr|prof|rev|gen|sen|rep|st|mt|vs|[a-z]|(?:[a-z]\.)+[a-z])$", re.IGNORECASE
+)
 _NUMBERED: Final = re.compile(r"\b(?:no|fig|vol|pp)$", re.IGNORECASE)  # abbreviations before a number only
 _LIST_NUMBER: Final = re.compile(r"(?:^|\n)\s*\d+$")
 _LIST_POINT: Final = re.compile(r"\n(?=\s*\d+[.)]\s)")

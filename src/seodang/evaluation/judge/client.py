@@ -64,7 +64,11 @@ def judge(candidate: Path, champion: Path, folder: Path, endpoint: Endpoint) -> 
         JudgeUnreachable: If it does not answer; exit code 75, try again.
     """
     pairs = _paired(read_answers(candidate), read_answers(champion))
-    key = hashlib.sha256(json.dumps([endpoint.url, endpoint.model, endpoint.max_tokens, JUDGE_SYSTEM, [_told(pair) for pair in pairs]]).encode("utf-8", "surrogatepass"))
+    key = hashlib.sha256(
+        json.dumps(
+            [endpoint.url, endpoint.model, endpoint.max_tokens, JUDGE_SYSTEM, [_told(pair) for pair in pairs]]
+        ).encode("utf-8", "surrogatepass")
+    )
     with Journal(folder / "judged.jsonl", key.hexdigest()) as journal:
         replies = {(row["task"], row["item"], row["order"]): str(row["reply"]) for row in journal.rows}
         for one, other in pairs:
@@ -72,7 +76,17 @@ def judge(candidate: Path, champion: Path, folder: Path, endpoint: Endpoint) -> 
                 if (one.task, one.item, order) not in replies:
                     reply = ask(endpoint, messages(one, other, order))
                     replies[one.task, one.item, order] = reply
-                    journal.append([{"task": one.task, "item": one.item, "order": order, "asked": messages(one, other, order), "reply": reply}])
+                    journal.append(
+                        [
+                            {
+                                "task": one.task,
+                                "item": one.item,
+                                "order": order,
+                                "asked": messages(one, other, order),
+                                "reply": reply,
+                            }
+                        ]
+                    )
     return _written(pairs, replies, folder)
 
 
@@ -80,21 +94,40 @@ def _told(pair: tuple[Answered, Answered]) -> list[str]:
     return [pair[0].task, pair[0].item, pair[0].prompt, pair[0].reference, pair[0].answer, pair[1].answer]
 
 
-def _written(pairs: Sequence[tuple[Answered, Answered]], replies: Mapping[tuple[str, str, Order], str], folder: Path) -> Judged:
+def _written(
+    pairs: Sequence[tuple[Answered, Answered]], replies: Mapping[tuple[str, str, Order], str], folder: Path
+) -> Judged:
     scores: dict[tuple[str, str], float | None] = {}
     for one, _ in pairs:
         scores[one.task, one.item] = score([worth(replies[one.task, one.item, order], order) for order in ORDERS])
     known = [(one, value) for one, _ in pairs if (value := scores[one.task, one.item]) is not None]
     if not known:
-        raise EvaluationError(f"no reply of the judge ends with a verdict ([[A]], [[B]] or [[C]]); see {folder / 'judged.jsonl'}, and take another model or more --max-tokens")
+        raise EvaluationError(
+            f"no reply of the judge ends with a verdict ([[A]], [[B]] or [[C]]); see {folder / 'judged.jsonl'}, and take another model or more --max-tokens"
+        )
     for name, turned in (("candidate", False), ("champion", True)):
         write_rows(
             folder / f"{name}.jsonl",
-            ({"task": one.task, "item": one.item, "metric": "judge", "language": one.language, "score": 1 - value if turned else value} for one, value in known),
+            (
+                {
+                    "task": one.task,
+                    "item": one.item,
+                    "metric": "judge",
+                    "language": one.language,
+                    "score": 1 - value if turned else value,
+                }
+                for one, value in known
+            ),
         )
     values = [value for _, value in known]
     unread = [f"{task}/{item}" for (task, item), value in scores.items() if value is None]
-    return Judged(len(values), sum(value > 0.5 for value in values), sum(value == 0.5 for value in values), sum(value < 0.5 for value in values), unread)
+    return Judged(
+        len(values),
+        sum(value > 0.5 for value in values),
+        sum(value == 0.5 for value in values),
+        sum(value < 0.5 for value in values),
+        unread,
+    )
 
 
 def read_answers(path: Path) -> dict[tuple[str, str], Answered]:
@@ -133,16 +166,32 @@ def _answered(line: str) -> Answered | str:
         return "is not JSON"
     if not isinstance(row, dict):
         return "is no JSON object"
-    values = {field.name: str(row[field.name]) if isinstance(row[field.name], str | int) else None for field in fields(Answered) if field.name in row}
+    values = {
+        field.name: str(row[field.name]) if isinstance(row[field.name], str | int) else None
+        for field in fields(Answered)
+        if field.name in row
+    }
     odd = [name for name in ("task", "item", "language", "prompt", "answer") if values.get(name) is None]
-    return f"{', '.join(odd)} must be there, as text" if odd else Answered(**{name: value or "" for name, value in values.items()})
+    return (
+        f"{', '.join(odd)} must be there, as text"
+        if odd
+        else Answered(**{name: value or "" for name, value in values.items()})
+    )
 
 
-def _paired(candidate: Mapping[tuple[str, str], Answered], champion: Mapping[tuple[str, str], Answered]) -> list[tuple[Answered, Answered]]:
+def _paired(
+    candidate: Mapping[tuple[str, str], Answered], champion: Mapping[tuple[str, str], Answered]
+) -> list[tuple[Answered, Answered]]:
     odd = sorted({"/".join(key) for key in candidate.keys() ^ champion.keys()})
-    odd += ["/".join(key) for key in sorted(candidate.keys() & champion.keys()) if candidate[key].prompt != champion[key].prompt]
+    odd += [
+        "/".join(key)
+        for key in sorted(candidate.keys() & champion.keys())
+        if candidate[key].prompt != champion[key].prompt
+    ]
     if odd:
-        raise EvaluationError(f"the two files must answer the same prompts; {len(odd)} differ ({', '.join(odd[:_SHOWN])}) / 두 파일의 문항이 다릅니다")
+        raise EvaluationError(
+            f"the two files must answer the same prompts; {len(odd)} differ ({', '.join(odd[:_SHOWN])}) / 두 파일의 문항이 다릅니다"
+        )
     return [(candidate[key], champion[key]) for key in sorted(candidate)]
 
 
@@ -159,7 +208,12 @@ def ask(endpoint: Endpoint, conversation: list[dict[str, str]]) -> str:
         try:
             found = requests.post(
                 f"{endpoint.url.rstrip('/')}/chat/completions",
-                json={"model": endpoint.model, "messages": conversation, "temperature": 0, "max_tokens": endpoint.max_tokens},
+                json={
+                    "model": endpoint.model,
+                    "messages": conversation,
+                    "temperature": 0,
+                    "max_tokens": endpoint.max_tokens,
+                },
                 headers={"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {},
                 timeout=endpoint.timeout,
             )
@@ -170,8 +224,12 @@ def ask(endpoint: Endpoint, conversation: list[dict[str, str]]) -> str:
             return _reply(found)
         told = f"HTTP {found.status_code}"
         if found.status_code not in _PASSING:
-            raise EvaluationError(f"the judge refuses ({told}): {found.text[:300]}; check --endpoint, --model and the key / 평가 모델이 거절했습니다")
-    raise JudgeUnreachable(f"the judge does not answer ({told}, {_ATTEMPTS} attempts); what it said so far is kept: run the same command again / 평가 모델이 응답하지 않습니다")
+            raise EvaluationError(
+                f"the judge refuses ({told}): {found.text[:300]}; check --endpoint, --model and the key / 평가 모델이 거절했습니다"
+            )
+    raise JudgeUnreachable(
+        f"the judge does not answer ({told}, {_ATTEMPTS} attempts); what it said so far is kept: run the same command again / 평가 모델이 응답하지 않습니다"
+    )
 
 
 def _pauses() -> Iterator[float]:
@@ -183,5 +241,7 @@ def _reply(found: requests.Response) -> str:
     try:
         reply = found.json()["choices"][0]["message"]["content"]
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise EvaluationError(f"the judge's answer is no chat completion: {found.text[:300]}; is --endpoint an OpenAI-compatible address up to /v1?") from error
+        raise EvaluationError(
+            f"the judge's answer is no chat completion: {found.text[:300]}; is --endpoint an OpenAI-compatible address up to /v1?"
+        ) from error
     return str(reply or "")

@@ -89,7 +89,9 @@ def _item_of_row(spec: TaskSpec, row: Mapping[str, Any]) -> _Made:
     if spec.data.where is not None and not holds(spec.data.where, values):
         return None, []
     if blank := [_column(name, spec.data.columns) for name in sorted(_needed(spec)) if _is_blank(values.get(name))]:
-        return None, [f"column {', '.join(blank)} is missing or blank: mend it, or leave such rows out with where / 열이 없거나 비었습니다"]
+        return None, [
+            f"column {', '.join(blank)} is missing or blank: mend it, or leave such rows out with where / 열이 없거나 비었습니다"
+        ]
     label = render(spec.answer, values)
     choices = tuple(dict.fromkeys(render(option, values) for option in spec.options.values()))
     reference = label
@@ -110,9 +112,22 @@ def _item_of_record(spec: TaskSpec, record: Record) -> _Made:
     return _item(spec, values, choices, reference, faults, name=record.id, record=record)
 
 
-def _item(spec: TaskSpec, values: Mapping[str, Any], choices: tuple[str, ...], reference: str, faults: list[str], *, name: str | None, record: Record | None = None) -> _Made:
+def _item(
+    spec: TaskSpec,
+    values: Mapping[str, Any],
+    choices: tuple[str, ...],
+    reference: str,
+    faults: list[str],
+    *,
+    name: str | None,
+    record: Record | None = None,
+) -> _Made:
     prompts = {wording: render(text, values) for wording, text in spec.prompts.items()}
-    faults += [f"prompt {wording} is blank / 프롬프트가 비었습니다" for wording, text in prompts.items() if spec.kind != "perplexity" and not text.strip()]
+    faults += [
+        f"prompt {wording} is blank / 프롬프트가 비었습니다"
+        for wording, text in prompts.items()
+        if spec.kind != "perplexity" and not text.strip()
+    ]
     if spec.answer and not reference.strip() and not faults:
         faults.append("the answer is blank / 정답이 비었습니다")
     if missing := [column for column in spec.extra if column not in values]:
@@ -120,7 +135,9 @@ def _item(spec: TaskSpec, values: Mapping[str, Any], choices: tuple[str, ...], r
     elif any(name.startswith("ifeval") for name in spec.metrics):
         faults += faults_of(values["instruction_id_list"], values["kwargs"])
     elif "spearman" in spec.metrics and not _is_grade(values[GRADE]):
-        faults.append(f"column {GRADE} is no finite number (got {values[GRADE]!r}), and spearman needs one: mend it, or leave such rows out with where / 수가 아닙니다")
+        faults.append(
+            f"column {GRADE} is no finite number (got {values[GRADE]!r}), and spearman needs one: mend it, or leave such rows out with where / 수가 아닙니다"
+        )
     if faults:
         return None, faults
     first = next(iter(prompts.values()))
@@ -141,9 +158,13 @@ def _chosen(spec: TaskSpec, label: str, choices: tuple[str, ...], values: Mappin
     """Return the option that a label stands for, and what is wrong with the options."""
     expected = len(set(spec.options.values()))
     if len(choices) < expected:
-        return "", [f"options are equal: {expected} of them give only {', '.join(map(repr, choices))} / 같은 선택지가 있습니다"]
+        return "", [
+            f"options are equal: {expected} of them give only {', '.join(map(repr, choices))} / 같은 선택지가 있습니다"
+        ]
     if label.strip() not in spec.options:
-        return "", [f"the label {label.strip()!r} is not among {', '.join(spec.options)}: correct it, or add it to options / 모르는 라벨입니다"]
+        return "", [
+            f"the label {label.strip()!r} is not among {', '.join(spec.options)}: correct it, or add it to options / 모르는 라벨입니다"
+        ]
     reference = render(spec.options[label.strip()], values)
     return reference, list(_faults_of_choices(choices, reference))
 
@@ -153,7 +174,9 @@ def _faults_of_choices(choices: Sequence[str], reference: str) -> Iterator[str]:
         yield f"it has {len(choices)} options, and a choice needs two / 선택지가 둘 이상이어야 합니다"
     if any(not option.strip() for option in choices):
         yield "an option is blank / 빈 선택지가 있습니다"
-    if twice := [option for option, count in Counter(option.strip() for option in choices).items() if count > 1 and option]:
+    if twice := [
+        option for option, count in Counter(option.strip() for option in choices).items() if count > 1 and option
+    ]:
         yield f"options are equal: {', '.join(map(repr, twice))} / 같은 선택지가 있습니다"
     if choices and reference not in choices:
         yield f"the answer {reference!r} is not among its options / 정답이 선택지에 없습니다"
@@ -168,7 +191,7 @@ def _mapped(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any
     return {name: value for name, column in columns.items() if (value := _at(row, column)) is not None}
 
 
-def _at(row: Mapping[str, Any], column: str) -> Any:  # noqa: ANN401 - whatever stands in the file
+def _at(row: Mapping[str, Any], column: str) -> Any:
     """Return the value of a column; a dot in its name steps into an object, unless the row has that very name."""
     if column in row:
         return row[column]

@@ -33,9 +33,15 @@ def load_task(spec: TaskSpec, folder: Path, read: Reader, *, seed: int) -> Task:
     assert isinstance(spec.data, FileData), f"{spec.name} is made of records: records_task() makes it"
     names = [name for name in (spec.data.file, spec.data.exemplars) if name is not None]
     if missing := [name for name in names if not (folder / name).is_file()]:
-        raise EvaluationError(f"task {spec.name}: {', '.join(missing)} is not in {folder}; put it there, or leave the task out / 파일이 없습니다")
+        raise EvaluationError(
+            f"task {spec.name}: {', '.join(missing)} is not in {folder}; put it there, or leave the task out / 파일이 없습니다"
+        )
     items = build_items(spec, read(folder / spec.data.file, spec.data.file))
-    shelf = build_items(spec, read(folder / spec.data.exemplars, spec.data.exemplars)) if spec.data.exemplars is not None else Built()
+    shelf = (
+        build_items(spec, read(folder / spec.data.exemplars, spec.data.exemplars))
+        if spec.data.exemplars is not None
+        else Built()
+    )
     return _task(spec, items, shelf, seed)
 
 
@@ -71,14 +77,22 @@ def _shelf(spec: TaskSpec, asked: Sequence[Record], training: Sequence[Record], 
 def _task(spec: TaskSpec, built: Built, shelf: Built, seed: int) -> Task:
     where = spec.data.file if isinstance(spec.data, FileData) else f"split {spec.data.split}"
     behind = (spec.data.exemplars or "") if isinstance(spec.data, FileData) else "split train"
-    faults = [f"{where}, {fault}" for fault in (*built.faults, *_repeated(built))] + [f"{behind}, {fault}" for fault in shelf.faults]
+    faults = [f"{where}, {fault}" for fault in (*built.faults, *_repeated(built))] + [
+        f"{behind}, {fault}" for fault in shelf.faults
+    ]
     if not faults and not built.items:
         faults = [f"{where} has no item of it; a task needs one / 문항이 없습니다"]
     if not faults and spec.kind == "choice" and (only := _only_class(built.items)):
-        faults = [f"{where}: the answer of all {len(built.items)} items is {only}; a model that knows nothing could get them all right / 정답이 한 가지뿐입니다"]
+        faults = [
+            f"{where}: the answer of all {len(built.items)} items is {only}; a model that knows nothing could get them all right / 정답이 한 가지뿐입니다"
+        ]
     if faults:
         more = f"\n  ... and {len(faults) - _SHOWN} more / 외 {len(faults) - _SHOWN}건" if len(faults) > _SHOWN else ""
-        raise EvaluationError(f"task {spec.name} cannot be asked / 과제를 쓸 수 없습니다:\n" + "\n".join(f"  {fault}" for fault in faults[:_SHOWN]) + more)
+        raise EvaluationError(
+            f"task {spec.name} cannot be asked / 과제를 쓸 수 없습니다:\n"
+            + "\n".join(f"  {fault}" for fault in faults[:_SHOWN])
+            + more
+        )
     kept, leaked = without_leaks(shelf.items, built.items)
     return Task(spec, choose_items(built.items, seed=seed, limit=spec.limit), kept, leaked)
 
@@ -89,7 +103,9 @@ def _repeated(built: Built) -> list[str]:
     faults = []
     for item, row in zip(built.items, built.rows, strict=True):
         if item.id in first:
-            faults.append(f"row {row}: repeats row {first[item.id]}, its id is {item.id}; take one out / 문항이 겹칩니다")
+            faults.append(
+                f"row {row}: repeats row {first[item.id]}, its id is {item.id}; take one out / 문항이 겹칩니다"
+            )
         first.setdefault(item.id, row)
     return faults
 

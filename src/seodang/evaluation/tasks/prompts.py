@@ -13,7 +13,9 @@ def few_shot_text(spec: TaskSpec, item: Item, exemplars: Sequence[Item], wording
 
     Source: lm-evaluation-harness, fewshot_delimiter and target_delimiter of a task.
     """
-    solved = "".join(f"{shown.prompts[wording]}{spec.delimiter}{shown.reference}{spec.separator}" for shown in exemplars)
+    solved = "".join(
+        f"{shown.prompts[wording]}{spec.delimiter}{shown.reference}{spec.separator}" for shown in exemplars
+    )
     return solved + item.prompts[wording]
 
 

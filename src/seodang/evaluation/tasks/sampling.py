@@ -52,5 +52,7 @@ def exemplars_for(task: Task, language: str, *, seed: int, shots: int) -> list[I
     for item in ordered:
         heaps.setdefault(item.choices.index(item.reference), []).append(item)
     rounds = max(map(len, heaps.values()), default=0)
-    spread = [heaps[place][turn] for turn in range(min(rounds, shots)) for place in sorted(heaps) if turn < len(heaps[place])]
+    spread = [
+        heaps[place][turn] for turn in range(min(rounds, shots)) for place in sorted(heaps) if turn < len(heaps[place])
+    ]
     return spread[:shots]

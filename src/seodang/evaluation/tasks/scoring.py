@@ -6,12 +6,22 @@ import math
 from collections.abc import Callable, Sequence
 
 from seodang.evaluation.ifeval.checking import Followed, followed
-from seodang.evaluation.metrics import answers_in_language, best_choice, chrf, length_ratio, repetition, rouge_l, same_answer
+from seodang.evaluation.metrics import (
+    answers_in_language,
+    best_choice,
+    chrf,
+    length_ratio,
+    repetition,
+    rouge_l,
+    same_answer,
+)
 from seodang.evaluation.tasks.items import Item
 from seodang.evaluation.tasks.spec import Normalisation, TaskSpec
 
 
-def normalised(log_likelihoods: Sequence[float], options: Sequence[str], tokens: Sequence[int], how: Normalisation) -> list[float]:
+def normalised(
+    log_likelihoods: Sequence[float], options: Sequence[str], tokens: Sequence[int], how: Normalisation
+) -> list[float]:
     """Return the options' log-likelihoods divided by their length.
 
     Args:
@@ -33,7 +43,9 @@ def normalised(log_likelihoods: Sequence[float], options: Sequence[str], tokens:
     return [score / length for score, length in zip(log_likelihoods, lengths, strict=True)]
 
 
-def choice_scores(spec: TaskSpec, options: Sequence[str], reference: str, log_likelihoods: Sequence[float], tokens: Sequence[int]) -> tuple[int, dict[str, float]]:
+def choice_scores(
+    spec: TaskSpec, options: Sequence[str], reference: str, log_likelihoods: Sequence[float], tokens: Sequence[int]
+) -> tuple[int, dict[str, float]]:
     """Return the place of the option that is chosen, and accuracy, with accuracy_norm where the task has it: 1 if that is the reference.
 
     Of the two, the one that is the task's headline chooses.

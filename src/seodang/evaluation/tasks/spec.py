@@ -58,7 +58,7 @@ class FileData(Section):
     """Rows that count: those for which it gives True; null: all."""
 
 
-def _kind_of_data(value: Any) -> str:  # noqa: ANN401 - whatever stands in the file
+def _kind_of_data(value: Any) -> str:
     return "records" if (isinstance(value, dict) and "split" in value) or isinstance(value, SplitData) else "rows"
 
 
@@ -73,7 +73,9 @@ class TaskSpec(Section):
     """Of the items; null: the records' own, or told from the prompt."""
     cluster: str
     """Group of related tasks, as of records."""
-    data: Annotated[Annotated[SplitData, Tag("records")] | Annotated[FileData, Tag("rows")], Discriminator(_kind_of_data)]
+    data: Annotated[
+        Annotated[SplitData, Tag("records")] | Annotated[FileData, Tag("rows")], Discriminator(_kind_of_data)
+    ]
     prompts: Annotated[dict[Name, Template], Field(min_length=1)]
     """Wordings by name, the first is the usual one; a base may be tried with each and judged by its best."""
     answer: Template
@@ -153,7 +155,9 @@ def load_specs(folder: Path, names: Sequence[str]) -> list[TaskSpec]:
     for name in names or there:
         try:
             if name not in there:
-                raise ParamsError(f"{folder} has no task {name!r}; there are {', '.join(there) or 'none'} / 그런 과제가 없습니다")
+                raise ParamsError(
+                    f"{folder} has no task {name!r}; there are {', '.join(there) or 'none'} / 그런 과제가 없습니다"
+                )
             specs.append(_load_spec(folder / f"{name}.yaml"))
         except ParamsError as error:
             faults.append(str(error))
@@ -169,5 +173,7 @@ def load_specs(folder: Path, names: Sequence[str]) -> list[TaskSpec]:
 def _load_spec(path: Path) -> TaskSpec:
     raw = read_yaml(path)
     if "name" in raw:
-        raise ParamsError(f"{path}: leave out name: the file's name is the task's name / name을 빼세요: 파일 이름이 과제 이름입니다")
+        raise ParamsError(
+            f"{path}: leave out name: the file's name is the task's name / name을 빼세요: 파일 이름이 과제 이름입니다"
+        )
     return parse_section(TaskSpec, {"name": path.stem, **raw}, str(path))

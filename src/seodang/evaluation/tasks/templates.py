@@ -58,7 +58,9 @@ def render(text: str, values: Mapping[str, Any]) -> str:
     try:
         filled = _compiled(text).render({**values, ROW: values})
     except _FAULTS as error:
-        raise EvaluationError(f"the template {_shown(text)} cannot be filled in: {error} / 템플릿을 채울 수 없습니다") from error
+        raise EvaluationError(
+            f"the template {_shown(text)} cannot be filled in: {error} / 템플릿을 채울 수 없습니다"
+        ) from error
     return unicodedata.normalize("NFC", filled)
 
 
@@ -70,7 +72,9 @@ def holds(condition: str, values: Mapping[str, Any]) -> bool:
     """
     found = render(condition, values).strip()
     if found not in {"True", "False"}:
-        raise EvaluationError(f"the condition {_shown(condition)} gives {_shown(found)}; it must give True or False, such as {{{{ label != '' }}}}")
+        raise EvaluationError(
+            f"the condition {_shown(condition)} gives {_shown(found)}; it must give True or False, such as {{{{ label != '' }}}}"
+        )
     return found == "True"
 
 

@@ -28,7 +28,9 @@ class LocalFile:
 
     path: Path
     place: str  # its name for people, in rows and messages; no credentials
-    url: str | None  # where it was fetched from, at its exact version where that has a name; no credentials; None for a file that was here
+    url: (
+        str | None
+    )  # where it was fetched from, at its exact version where that has a name; no credentials; None for a file that was here
 
 
 def is_data(name: str, suffixes: tuple[str, ...] = _SUFFIXES) -> bool:
@@ -40,12 +42,16 @@ def is_aside(name: str) -> bool:
     """Tell whether a file lies beside the data: hidden, a .dvc file, a README or a licence."""
     if name.startswith(".") or name.lower().endswith(_ABOUT_SUFFIXES):
         return True
-    return _ABOUT.fullmatch(name) is not None and (name.lower().endswith(".txt") or not is_data(name))  # notice.jsonl may well be data
+    return _ABOUT.fullmatch(name) is not None and (
+        name.lower().endswith(".txt") or not is_data(name)
+    )  # notice.jsonl may well be data
 
 
 def file_name(path: str) -> str:
     """Return the last part of a path or URL as a safe file name that keeps its suffixes: the reader looks at them."""
-    return _UNSAFE.sub("_", path.split("?")[0].rstrip("/").rsplit("/", maxsplit=1)[-1])[-_LONGEST:].lstrip(".") or "file"
+    return (
+        _UNSAFE.sub("_", path.split("?")[0].rstrip("/").rsplit("/", maxsplit=1)[-1])[-_LONGEST:].lstrip(".") or "file"
+    )
 
 
 def with_environment(url: str) -> str:
@@ -58,7 +64,9 @@ def with_environment(url: str) -> str:
 
     def value(found: re.Match[str]) -> str:
         if found[1] not in os.environ:
-            raise SourceError(f"{shown_url(url)}: the environment variable {found[1]} is not set; export it, or correct its name in params.yaml")
+            raise SourceError(
+                f"{shown_url(url)}: the environment variable {found[1]} is not set; export it, or correct its name in params.yaml"
+            )
         return quote(os.environ[found[1]], safe="")
 
     return _VARIABLE.sub(value, url)
@@ -66,7 +74,10 @@ def with_environment(url: str) -> str:
 
 def has_password(url: str) -> bool:
     """Tell whether a URL spells a password out, which git would then keep."""
-    return any(":" in user and not _VARIABLE.fullmatch(user.rstrip("@").split(":", maxsplit=1)[1]) for user in _USER.findall(url))
+    return any(
+        ":" in user and not _VARIABLE.fullmatch(user.rstrip("@").split(":", maxsplit=1)[1])
+        for user in _USER.findall(url)
+    )
 
 
 def shown_url(url: str) -> str:

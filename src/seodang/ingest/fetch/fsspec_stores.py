@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 
 _BLOCK = 1 << 20  # bytes
-_VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "checksum", "generation", "VersionId")  # what stores call a file's version
+_VERSIONS = (
+    "ETag",
+    "etag",
+    "md5Hash",
+    "content_md5",
+    "checksum",
+    "generation",
+    "VersionId",
+)  # what stores call a file's version
 _CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or AWS_PROFILE), AWS_ENDPOINT_URL for another store than Amazon's, FSSPEC_S3_ANON=true for a public bucket",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
@@ -61,7 +69,11 @@ def _opened(url: str, shown: str) -> tuple[AbstractFileSystem, str]:
     except ImportError:
         raise SourceError(f"{shown} needs a package that is not installed: {_driver(scheme)}") from None
     except ValueError:
-        known = "expected http(s), hf, s3, gs, abfs or another that fsspec knows" if scheme not in known_implementations else "check its form"
+        known = (
+            "expected http(s), hf, s3, gs, abfs or another that fsspec knows"
+            if scheme not in known_implementations
+            else "check its form"
+        )
         raise SourceError(f"{shown} is no address that can be used: {known}") from None
     system.invalidate_cache()  # fsspec keeps listings as long as the process lives
     return system, str(pattern)
@@ -86,7 +98,11 @@ def _listed(system: AbstractFileSystem, pattern: str) -> list[str]:
         return [pattern]
     else:
         found = {name: info for name, info in system.find(pattern, detail=True).items() if is_data(name)}
-    return sorted(name for name, info in found.items() if info["type"] == "file" and not is_aside(name.rsplit("/", maxsplit=1)[-1]))
+    return sorted(
+        name
+        for name, info in found.items()
+        if info["type"] == "file" and not is_aside(name.rsplit("/", maxsplit=1)[-1])
+    )
 
 
 def _fetch(system: AbstractFileSystem, name: str, shown: str, cache: Path) -> LocalFile:
@@ -141,7 +157,9 @@ def _told(shown: str) -> Iterator[None]:
     except Exception as error:
         if "Credential" in type(error).__name__:
             raise SourceError(f"{shown}: there are no credentials{names}") from None
-        raise SourceError(f"{shown} cannot be fetched ({fault_name(error)}); check address, network and credentials{names}") from None
+        raise SourceError(
+            f"{shown} cannot be fetched ({fault_name(error)}); check address, network and credentials{names}"
+        ) from None
 
 
 def _from_environment(scheme: str) -> str:

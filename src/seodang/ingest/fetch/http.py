@@ -84,7 +84,9 @@ def _download(url: str, shown: str, part: Path) -> None:
             return _stream(url, shown, part)
         except _TryAgainError as error:
             if pause is None:
-                raise SourceUnreachable(f"{shown}: {error}; {number} tries; check the address and the network, then run the same command again: it goes on where it was") from None
+                raise SourceUnreachable(
+                    f"{shown}: {error}; {number} tries; check the address and the network, then run the same command again: it goes on where it was"
+                ) from None
             logger.warning("%s: %s; trying again in %.0f s", shown, error, pause)
             time.sleep(pause)
     raise AssertionError("the last try returns or raises")
@@ -109,7 +111,9 @@ def _stream(url: str, shown: str, part: Path) -> None:
             _write(answer, part, held if goes_on else 0, shown)
     # A library's own words may hold the URL with its password: they are not passed on.
     except requests.exceptions.SSLError:
-        raise SourceError(f"{shown}: the server's certificate cannot be trusted; check the address, or name your own authority in REQUESTS_CA_BUNDLE") from None
+        raise SourceError(
+            f"{shown}: the server's certificate cannot be trusted; check the address, or name your own authority in REQUESTS_CA_BUNDLE"
+        ) from None
     except requests.exceptions.TooManyRedirects:
         raise SourceError(f"{shown}: redirected in circles; check the address") from None
     except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
@@ -124,7 +128,9 @@ def _check_status(status: int, shown: str) -> None:
     if status in _PASSING:
         raise _TryAgainError(f"the server answers {status}")
     if status not in {200, 206}:
-        raise SourceError(f"{shown}: the server answers {status}: it {_REFUSED.get(status, 'does not give the file; check the address')}")
+        raise SourceError(
+            f"{shown}: the server answers {status}: it {_REFUSED.get(status, 'does not give the file; check the address')}"
+        )
 
 
 def _write(answer: requests.Response, part: Path, held: int, shown: str) -> None:

@@ -24,8 +24,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FORM = re.compile(r"hf://(?:datasets/)?(?P<name>[\w.\-]+(?:/[\w.\-]+)?)@(?P<revision>refs/convert/[^/]+|refs/pr/\d+|[^/]+)(?:/(?P<glob>.+))?")
-_ABOUT = frozenset({"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"})  # what the library datasets writes beside the data
+_FORM = re.compile(
+    r"hf://(?:datasets/)?(?P<name>[\w.\-]+(?:/[\w.\-]+)?)@(?P<revision>refs/convert/[^/]+|refs/pr/\d+|[^/]+)(?:/(?P<glob>.+))?"
+)
+_ABOUT = frozenset(
+    {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}
+)  # what the library datasets writes beside the data
 _SHOWN = 300  # characters
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -43,21 +47,27 @@ def fetch_hub_files(url: str, cache: Path) -> list[LocalFile]:
     """
     form = _FORM.fullmatch(url)
     if form is None:
-        raise SourceError(f"{url} is not of the form hf://owner/name@revision/glob; the revision must be given, best as a commit, so that the data stay the same")
+        raise SourceError(
+            f"{url} is not of the form hf://owner/name@revision/glob; the revision must be given, best as a commit, so that the data stay the same"
+        )
     name, revision, pattern = form["name"], form["revision"].replace("%2F", "/"), form["glob"] or "*"
     folder = cache / "hub" / name.replace("/", "--")
     try:
         commit, files = _listed(name, revision, folder)
         chosen = [file for file in files if _is_chosen(file, pattern)]
         if not chosen:
-            raise SourceError(f"{url} names no data file ({', '.join(DATA_SUFFIXES)}, also .gz); the dataset's are {shown(', '.join(files) or 'none', _SHOWN)}")
+            raise SourceError(
+                f"{url} names no data file ({', '.join(DATA_SUFFIXES)}, also .gz); the dataset's are {shown(', '.join(files) or 'none', _SHOWN)}"
+            )
         fetched = [_fetched(name, commit, file, folder) for file in chosen]
     except SourceError:
         raise
     except Exception as error:
         raise SourceError(f"{url}: {hub_fault(error, 'dataset', 'a commit, tag or branch of it')}") from None
     if revision != commit:
-        logger.warning("%s: %s may move; it stands at %s: write that into params.yaml to keep these data", url, revision, commit)
+        logger.warning(
+            "%s: %s may move; it stands at %s: write that into params.yaml to keep these data", url, revision, commit
+        )
     return fetched
 
 
@@ -86,7 +96,12 @@ def _listing(folder: Path, commit: str) -> Path:
 
 def _is_wanted(file: str) -> bool:
     parts = file.split("/")
-    return is_data(file, DATA_SUFFIXES) and not is_aside(parts[-1]) and parts[-1] not in _ABOUT and not any(part.startswith(".") for part in parts)
+    return (
+        is_data(file, DATA_SUFFIXES)
+        and not is_aside(parts[-1])
+        and parts[-1] not in _ABOUT
+        and not any(part.startswith(".") for part in parts)
+    )
 
 
 def _is_chosen(file: str, pattern: str) -> bool:
@@ -96,6 +111,14 @@ def _is_chosen(file: str, pattern: str) -> bool:
 def _fetched(name: str, commit: str, file: str, folder: Path) -> LocalFile:
     from huggingface_hub import hf_hub_download
 
-    path = hf_hub_download(name, file, repo_type="dataset", revision=commit, cache_dir=folder, endpoint=os.environ.get("HF_ENDPOINT"), library_name="seodang")
+    path = hf_hub_download(
+        name,
+        file,
+        repo_type="dataset",
+        revision=commit,
+        cache_dir=folder,
+        endpoint=os.environ.get("HF_ENDPOINT"),
+        library_name="seodang",
+    )
     url = f"hf://{name}@{commit}/{file}"
     return LocalFile(Path(path), url, url)

@@ -57,11 +57,16 @@ def place_of(path: Path, root: Path) -> str:
 def _fetched(url: str, sha256: str | None, root: Path, cache: Path) -> list[LocalFile]:
     """Return the files at a URL, fetched if need be."""
     if has_password(url):
-        logger.warning("%s: the address spells a password out, and git keeps params.yaml; write ${NAME} in its place, for an environment variable", shown_url(url))
+        logger.warning(
+            "%s: the address spells a password out, and git keeps params.yaml; write ${NAME} in its place, for an environment variable",
+            shown_url(url),
+        )
     try:
         return _fetched_by_scheme(url, sha256, root, cache)
     except OSError as error:
-        raise SourceError(f"{shown_url(url)} cannot be kept in {place_of(cache, root)} ({error.strerror}); make room there, or see that it may be written") from error
+        raise SourceError(
+            f"{shown_url(url)} cannot be kept in {place_of(cache, root)} ({error.strerror}); make room there, or see that it may be written"
+        ) from error
 
 
 def _fetched_by_scheme(url: str, sha256: str | None, root: Path, cache: Path) -> list[LocalFile]:
@@ -80,7 +85,9 @@ def _fetched_by_scheme(url: str, sha256: str | None, root: Path, cache: Path) ->
 
 def _check_sha256(files: Sequence[LocalFile], wanted: str, path: str) -> None:
     if len(files) != 1:
-        raise SourceError(f"sha256 is that of one file, but {path} names {len(files)}; name one file, or leave sha256 empty")
+        raise SourceError(
+            f"sha256 is that of one file, but {path} names {len(files)}; name one file, or leave sha256 empty"
+        )
     if (found := sha256_of(files[0].path)) != wanted:
         raise SourceError(
             f"{files[0].place} is not the file that sha256 names: expected {wanted}, found {found}; "
@@ -113,7 +120,10 @@ def _in_folder(folder: Path, root: Path) -> Iterator[Path]:
         if is_data(path.name):
             yield path
         else:
-            logger.warning("%s was left out: its name is not that of a data file (.json, .jsonl, .csv, .tsv, .txt, .parquet, .arrow, also .gz)", place_of(path, root))
+            logger.warning(
+                "%s was left out: its name is not that of a data file (.json, .jsonl, .csv, .tsv, .txt, .parquet, .arrow, also .gz)",
+                place_of(path, root),
+            )
     if not any(is_data(path.name) for path in wanted):
         logger.info("%s holds no data file yet", place_of(folder, root))
 
@@ -123,7 +133,9 @@ def _walk(folder: Path, root: Path) -> Iterator[Path]:
     seen: set[str] = set()
 
     def fail(error: OSError) -> None:
-        raise SourceError(f"{place_of(Path(error.filename), root)} cannot be read ({error.strerror}); check that you may read it") from error
+        raise SourceError(
+            f"{place_of(Path(error.filename), root)} cannot be read ({error.strerror}); check that you may read it"
+        ) from error
 
     for parent, folders, names in os.walk(folder, onerror=fail, followlinks=True):
         real = os.path.realpath(parent)
@@ -141,13 +153,18 @@ def _matches(pattern: str, root: Path) -> list[Path]:
     paths = sorted(path for name in _glob(pattern, root) if (path := Path(name)).is_file() and not is_aside(path.name))
     if not paths:
         fixed = Path(*_fixed_parts(pattern))
-        hint = _missing(root / fixed, str(fixed), root) if fixed.parts and not (root / fixed).exists() else f"seen from {root.resolve()}; correct the path"
+        hint = (
+            _missing(root / fixed, str(fixed), root)
+            if fixed.parts and not (root / fixed).exists()
+            else f"seen from {root.resolve()}; correct the path"
+        )
         raise SourceError(f"{pattern} matches no file: {hint}")
     return paths
 
 
 def _glob(pattern: str, root: Path) -> list[str]:
-    return glob.glob(str(Path(glob.escape(str(root))) / pattern), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern, and matches hidden files
+    # Path.glob takes no absolute pattern, and matches hidden files.
+    return glob.glob(str(Path(glob.escape(str(root))) / pattern), recursive=True)  # noqa: PTH207
 
 
 def _fixed_parts(pattern: str) -> Iterator[str]:
@@ -191,7 +208,14 @@ def _named_by(others: Sequence[SourceParams], source: SourceParams, root: Path) 
     folder = root / str(source.path)
     if not folder.is_dir():
         return frozenset()
-    closer = [str(other.path) for other in others if other.path and other.path != source.path and "://" not in other.path and _is_closer(root / other.path, folder)]
+    closer = [
+        str(other.path)
+        for other in others
+        if other.path
+        and other.path != source.path
+        and "://" not in other.path
+        and _is_closer(root / other.path, folder)
+    ]
     return frozenset(_whole(path) for written in closer for path in _named(written, root))
 
 

@@ -67,7 +67,10 @@ class _Labels:
         if (known := self.exact.get(text) or self.exact.get(text.lower())) or number is None:
             return known
         whole = self.exact.get(str(int(number))) if number == int(number) else None
-        return whole or next((answer for sign, bound, answer in self.bounds if number < bound or (sign == "<=" and number == bound)), None)
+        return whole or next(
+            (answer for sign, bound, answer in self.bounds if number < bound or (sign == "<=" and number == bound)),
+            None,
+        )
 
 
 def labelled(table: TableTemplate, names: Sequence[str], place: str) -> Convert:
@@ -81,7 +84,9 @@ def labelled(table: TableTemplate, names: Sequence[str], place: str) -> Convert:
     wordings = [_parsed(wording, names) for wording in table.instructions]
     asked_about = _parsed(table.input, names)
     labels = _labels(table, names)
-    shown_columns = list(dict.fromkeys(part.name for text in (asked_about, *wordings) for part in text if isinstance(part, _Column)))
+    shown_columns = list(
+        dict.fromkeys(part.name for text in (asked_about, *wordings) for part in text if isinstance(part, _Column))
+    )
     choices = _choices(labels)
 
     def convert(found: Found) -> Iterable[Sample]:
@@ -128,7 +133,11 @@ def _check(table: TableTemplate, names: Sequence[str], place: str) -> None:
     has = f"its columns are {shown(', '.join(names), 200)}; name one of these in params.yaml"
     if not _is_column(table.label_column, names):
         raise SourceError(f"{place} has no column for table.label_column {table.label_column!r}; {has}")
-    places = {"table.input": [table.input], "table.instructions": table.instructions, "table.labels": list(table.labels.values())}
+    places = {
+        "table.input": [table.input],
+        "table.instructions": table.instructions,
+        "table.labels": list(table.labels.values()),
+    }
     for parameter, texts in places.items():
         for text in texts:
             for name in _PLACE.findall(text):
@@ -137,7 +146,9 @@ def _check(table: TableTemplate, names: Sequence[str], place: str) -> None:
     for wording in table.instructions:
         if not _columns(_parsed(wording, names)) and not _columns(_parsed(table.input, names)):
             text = table.input or wording
-            raise SourceError(f"{place} has no column for table.input {shown(text)!r}: no row would say what it is about; {has}")
+            raise SourceError(
+                f"{place} has no column for table.input {shown(text)!r}: no row would say what it is about; {has}"
+            )
 
 
 def _is_column(name: str, names: Sequence[str]) -> bool:
@@ -163,7 +174,7 @@ def _raw(text: _Text) -> str:
     return "".join(part if isinstance(part, str) else f"{{{part.name}}}" for part in text)
 
 
-def _filled(text: _Text, found: Found) -> Any:  # noqa: ANN401 - text, or a fault
+def _filled(text: _Text, found: Found) -> Any:
     """Return the text with its cells; a fault when one is empty."""
     if len(text) == 1 and isinstance(text[0], str):
         return text[0]
@@ -196,9 +207,16 @@ def _number(text: str) -> float | None:
 
 
 def _labels(table: TableTemplate, names: Sequence[str]) -> _Labels:
-    bounds = [(match, _parsed(answer, names)) for label, answer in table.labels.items() if (match := _BOUND.fullmatch(label))]
-    exact = {label.strip(): _parsed(answer, names) for label, answer in table.labels.items() if not _BOUND.fullmatch(label)}
-    return _Labels({label.lower(): answer for label, answer in exact.items()} | exact, tuple((match[1], float(match[2]), answer) for match, answer in bounds))
+    bounds = [
+        (match, _parsed(answer, names)) for label, answer in table.labels.items() if (match := _BOUND.fullmatch(label))
+    ]
+    exact = {
+        label.strip(): _parsed(answer, names) for label, answer in table.labels.items() if not _BOUND.fullmatch(label)
+    }
+    return _Labels(
+        {label.lower(): answer for label, answer in exact.items()} | exact,
+        tuple((match[1], float(match[2]), answer) for match, answer in bounds),
+    )
 
 
 def _choices(labels: _Labels) -> Callable[[Found], list[str]]:
@@ -207,7 +225,9 @@ def _choices(labels: _Labels) -> Callable[[Found], list[str]]:
     if not any(_columns(answer) for answer in answers):
         fixed = [_raw(answer) for answer in answers]
         return lambda _: list(fixed)
-    return lambda found: list(dict.fromkeys(text for answer in answers if isinstance(text := _filled(answer, found), str)))
+    return lambda found: list(
+        dict.fromkeys(text for answer in answers if isinstance(text := _filled(answer, found), str))
+    )
 
 
 def _turn(cells: dict[str, str | None], wordings: int) -> int:

@@ -63,8 +63,18 @@ def from_lists(found: Found) -> Sample:
     questions, answers = found.get("questions"), given(found, "outputs", "answers")
     if not isinstance(questions, list) or not isinstance(answers, list) or len(questions) != len(answers):
         counts = [len(value) if isinstance(value, list) else named(value) for value in (questions, answers)]
-        return Sample(_last_text(questions), fault(TURNS_BROKEN, f"questions and answers do not pair: {counts[0]} and {counts[1]}"), task=task_in(found, "category"))
-    sample = conversed([message for question, answer in zip(questions, answers, strict=True) for message in _asked_and_answered(question, answer)])
+        return Sample(
+            _last_text(questions),
+            fault(TURNS_BROKEN, f"questions and answers do not pair: {counts[0]} and {counts[1]}"),
+            task=task_in(found, "category"),
+        )
+    sample = conversed(
+        [
+            message
+            for question, answer in zip(questions, answers, strict=True)
+            for message in _asked_and_answered(question, answer)
+        ]
+    )
     sample.task = task_in(found, "category")
     return sample
 
@@ -74,10 +84,16 @@ def with_history(sample: Sample, history: object) -> Sample:
     if not history:
         return sample
     pairs: list[Any] = history if isinstance(history, list) else [history]
-    if not all(isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair) for pair in pairs):
+    if not all(
+        isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair) for pair in pairs
+    ):
         sample.output = fault(TURNS_BROKEN, f"history is not [[question, answer], ...]: {named(history)}")
         return sample
-    sample.turns = [{"role": role, "content": text} for pair in pairs for role, text in zip(("user", "assistant"), pair, strict=True)]
+    sample.turns = [
+        {"role": role, "content": text}
+        for pair in pairs
+        for role, text in zip(("user", "assistant"), pair, strict=True)
+    ]
     return sample
 
 
@@ -96,7 +112,10 @@ def is_transcript(value: object) -> bool:
 def transcribed(text: str) -> list[Message]:
     r"""Return the messages of "\n\nHuman: ...\n\nAssistant: ..."."""
     parts = _SPEAKER.split("\n\n" + text.lstrip())[1:]
-    return [Message("user" if speaker == "Human" else "assistant", content) for speaker, content in zip(parts[::2], parts[1::2], strict=True)]
+    return [
+        Message("user" if speaker == "Human" else "assistant", content)
+        for speaker, content in zip(parts[::2], parts[1::2], strict=True)
+    ]
 
 
 def conversed(messages: Iterable[Message], system: str = "") -> Sample:
@@ -109,7 +128,12 @@ def conversed(messages: Iterable[Message], system: str = "") -> Sample:
     bad = next((message.content for message in before if fault_of(message.content)), None)
     if bad:
         return Sample(instruction, bad, system=system)
-    return Sample(instruction, answer.content, system=system, turns=[{"role": message.role, "content": message.content} for message in before])
+    return Sample(
+        instruction,
+        answer.content,
+        system=system,
+        turns=[{"role": message.role, "content": message.content} for message in before],
+    )
 
 
 def _system(messages: list[Message], system: str) -> tuple[str, list[Message]]:
@@ -131,7 +155,9 @@ def _disorder(roles: list[str], messages: Sequence[Message]) -> dict[str, Any] |
         if not message.role:
             return dict(message.content)
         if message.role not in _AFTER[before]:
-            return fault(TURNS_BROKEN, f"{message.role} speaks {f'after {before}' if before else 'first'}: {_told(roles)}")
+            return fault(
+                TURNS_BROKEN, f"{message.role} speaks {f'after {before}' if before else 'first'}: {_told(roles)}"
+            )
         before = message.role
     if before != "assistant":
         return fault(TURNS_BROKEN, f"ends with {before}: {_told(roles)}" if before else "no message")
@@ -177,7 +203,9 @@ def _content(content: object, number: int) -> str | dict[str, Any]:
         text = _part(part)
         if not isinstance(text, str):
             kind = part.get("type") if isinstance(part, dict) else part
-            name = MEDIA_PART if isinstance(kind, str) and kind.removeprefix("input_").startswith(_MEDIA) else TURNS_BROKEN
+            name = (
+                MEDIA_PART if isinstance(kind, str) and kind.removeprefix("input_").startswith(_MEDIA) else TURNS_BROKEN
+            )
             return fault(name, f"message {number} has a part of type {named(kind)}")
         texts.append(text)
     return "\n".join(texts)
@@ -213,7 +241,9 @@ def _asked_and_answered(question: object, answer: object) -> tuple[Message, Mess
 
 
 def _said(role: str, text: object) -> Message:
-    return Message(role, text if isinstance(text, str) else fault(TURNS_BROKEN, f"{role}'s text is no text: {named(text)}"))
+    return Message(
+        role, text if isinstance(text, str) else fault(TURNS_BROKEN, f"{role}'s text is no text: {named(text)}")
+    )
 
 
 def _last_text(value: object) -> object:

@@ -25,16 +25,31 @@ from seodang.ingest.readers.by_column import by_column
 from seodang.ingest.rows import shown
 
 _SHOWN_KEYS: Final = 400  # characters of all keys in a message
-_TELLING_NOTHING: Final = ("label", "context|category", "category", "text")  # keys that any file may have: they bring it near to no format
+_TELLING_NOTHING: Final = (
+    "label",
+    "context|category",
+    "category",
+    "text",
+)  # keys that any file may have: they bring it near to no format
 _BEFORE_TABLES: Final = frozenset({"preference", "kto", "messages", "sharegpt", "dialogue", "self-instruct"})
-_OF_LISTS: Final = frozenset({"dialogue", "messages", "sharegpt", "self-instruct"})  # formats one record of which may look like a table by column
+_OF_LISTS: Final = frozenset(
+    {"dialogue", "messages", "sharegpt", "self-instruct"}
+)  # formats one record of which may look like a table by column
 _UNMARKED: Final = frozenset({"messages", "sharegpt", "alpaca", "koalpaca", "qa"})  # that KTO's are with a label
 _QA: Final = "qa"
 
 _Told = Shape | BundledTable | str  # _QA
 
 
-def reading(names: Sequence[str], first: Sequence[Found], *, format: Format, columns: dict[str, str] | None, table: TableTemplate | None, place: str) -> Reading:
+def reading(
+    names: Sequence[str],
+    first: Sequence[Found],
+    *,
+    format: Format,
+    columns: dict[str, str] | None,
+    table: TableTemplate | None,
+    place: str,
+) -> Reading:
     """Return how a file is read.
 
     Args:
@@ -53,15 +68,21 @@ def reading(names: Sequence[str], first: Sequence[Found], *, format: Format, col
         return _columns_reading(names, first, columns or {}, place)
     if format == "table":
         if table is None:
-            raise SourceError(f"{place}: format table needs a template that says how a row of cells becomes an instruction (docs/data-formats.md)")
-        return Reading("table", classification.labelled(table, names, place), frozenset(classification.columns_of(table, names)))
+            raise SourceError(
+                f"{place}: format table needs a template that says how a row of cells becomes an instruction (docs/data-formats.md)"
+            )
+        return Reading(
+            "table", classification.labelled(table, names, place), frozenset(classification.columns_of(table, names))
+        )
     if format != "auto":
         return _forced(names, format, place)
     recognised = _recognised(names, first, place)
     if len(first) == 1 and (recognised is None or recognised.name not in _OF_LISTS) and (why := by_column(first[0])):
         raise SourceError(f"{place} {why}")
     if recognised is None:
-        raise SourceError(f"{place}: the record format is not recognised; found the keys {_listed(names)}; {_advice(names, first)}")
+        raise SourceError(
+            f"{place}: the record format is not recognised; found the keys {_listed(names)}; {_advice(names, first)}"
+        )
     return recognised
 
 
@@ -87,7 +108,11 @@ def _own(found: Found, shapes: Sequence[Shape], one: Reading) -> Reading:
 
 def _says_whether_good(found: Found) -> bool:
     label = found.get("label")
-    return found.get("kto_tag") is not None or isinstance(label, bool) or (isinstance(label, str) and label.strip().lower() in ("true", "false"))
+    return (
+        found.get("kto_tag") is not None
+        or isinstance(label, bool)
+        or (isinstance(label, str) and label.strip().lower() in ("true", "false"))
+    )
 
 
 def _says(value: object) -> bool:
@@ -105,7 +130,9 @@ def _recognised(names: Sequence[str], first: Sequence[Found], place: str) -> Rea
     told = {own: each for own in records if (each := _told(own, first))}
     if not told:
         together = list(dict.fromkeys(name for own in records for name in own))
-        return next((_read_as(each, its, names, place) for its in (together, names) if (each := _told(its, first))), None)
+        return next(
+            (_read_as(each, its, names, place) for its in (together, names) if (each := _told(its, first))), None
+        )
     answered = {own: each for own, each in told.items() if not (isinstance(each, Shape) and each.format == "prompts")}
     votes: Counter[object] = Counter()
     for own, each in (answered or told).items():
@@ -142,7 +169,9 @@ def _read_as(told: _Told, with_value: Sequence[str], names: Sequence[str], place
     if isinstance(told, str):
         return _asked(with_value, names)
     used = frozenset({*classification.columns_of(told.template, names), *told.columns} & {*names})
-    return Reading(told.name, classification.labelled(told.template, names, place), used, told.task, told.cluster, told.language)
+    return Reading(
+        told.name, classification.labelled(told.template, names, place), used, told.task, told.cluster, told.language
+    )
 
 
 def _asked(names: Sequence[str], also: Sequence[str]) -> Reading | None:
@@ -166,9 +195,15 @@ def _columns_reading(names: Sequence[str], first: Sequence[Found], columns: dict
         raise SourceError(
             f"{place}: format columns needs the key of the instruction; found the keys {_listed(names)}; name them, such as instruction: {names[0] if names else 'question'}"
         )
-    missing = [f"columns.{field} {key!r}" for field, key in columns.items() if key not in names and all(stepped(found, key) is None for found in first)]
+    missing = [
+        f"columns.{field} {key!r}"
+        for field, key in columns.items()
+        if key not in names and all(stepped(found, key) is None for found in first)
+    ]
     if missing:
-        raise SourceError(f"{place} has no key for {' and '.join(missing)}; found the keys {_listed(names)}; name some of these in params.yaml")
+        raise SourceError(
+            f"{place} has no key for {' and '.join(missing)}; found the keys {_listed(names)}; name some of these in params.yaml"
+        )
     used = {key if key in names else key.split(".")[0] for key in columns.values()}
     return Reading("columns", instruction.named_columns(columns), frozenset(used))
 
@@ -183,7 +218,9 @@ def _forced(names: Sequence[str], format: Format, place: str) -> Reading:
         if shape := next((shape for shape in shapes if not shape.missing(names)), None):
             return shape.reading(names)
         lacks = min((shape.missing(names) for shape in shapes), key=len)
-    raise SourceError(f"{place} is not of format {format}: it lacks {_or(lacks)}; found the keys {_listed(names)}; correct format in params.yaml, or leave it at auto")
+    raise SourceError(
+        f"{place} is not of format {format}: it lacks {_or(lacks)}; found the keys {_listed(names)}; correct format in params.yaml, or leave it at auto"
+    )
 
 
 def _lacking_to_ask(names: Sequence[str]) -> list[str]:
@@ -196,7 +233,11 @@ def _advice(names: Sequence[str], first: Sequence[Found]) -> str:
     """Return the nearest format and what it lacks, where a record stands within the records, and all formats."""
     parts = []
     told = [shape for shape in SHAPES if shape.told]
-    near = [(len(shape.missing(names)), -len(shape.keys), -number) for number, shape in enumerate(told) if {*shape.keys} - {*shape.missing(names), *_TELLING_NOTHING}]
+    near = [
+        (len(shape.missing(names)), -len(shape.keys), -number)
+        for number, shape in enumerate(told)
+        if {*shape.keys} - {*shape.missing(names), *_TELLING_NOTHING}
+    ]
     if near:
         shape = told[-min(near)[2]]
         lacks = shape.missing(names)
@@ -213,10 +254,15 @@ def _advice(names: Sequence[str], first: Sequence[Found]) -> str:
         fields = ("instruction", "input", "output") if has_input else ("instruction", "output")
         keys = ", ".join(f"{field}: {inner[0]}.{field}" for field in fields)
         parts.append(f"a record stands within {' and '.join(inner[:3])}: write format: columns, columns: {{{keys}}}")
-    return "; ".join([*parts, f"known formats: {known_formats()}; or name the keys by format: columns, or the cells of a labelled table by format: table (docs/data-formats.md)"])
+    return "; ".join(
+        [
+            *parts,
+            f"known formats: {known_formats()}; or name the keys by format: columns, or the cells of a labelled table by format: table (docs/data-formats.md)",
+        ]
+    )
 
 
-def _is_record(value: Any) -> bool:  # noqa: ANN401 - whatever stands in the file
+def _is_record(value: Any) -> bool:
     return isinstance(value, dict) and {"instruction", "output"} <= set(value)
 
 

@@ -16,24 +16,49 @@ ANSWERS = ("output", "answer", "a", "response", "completion", "답변", "답", "
 
 def alpaca(found: Found) -> Iterable[Sample]:
     """Return Alpaca's instruction, input, output; also KoAlpaca's url and LLaMA-Factory's system and history."""
-    sample = Sample(found.get("instruction"), found.get("output"), given(found, "input"), given(found, "system"), url=name_in(found, "url"), task=task_in(found, "task"))
+    sample = Sample(
+        found.get("instruction"),
+        found.get("output"),
+        given(found, "input"),
+        given(found, "system"),
+        url=name_in(found, "url"),
+        task=task_in(found, "task"),
+    )
     return (with_history(sample, found.get("history")),)
 
 
 def dolly(found: Found) -> Iterable[Sample]:
     """Return Dolly's instruction, context and response; the category is the task."""
     answer = found["response"] if "response" in found else found.get("output")
-    return (Sample(found.get("instruction"), answer, given(found, "context", "input"), task=task_in(found, "category"), url=name_in(found, "url")),)
+    return (
+        Sample(
+            found.get("instruction"),
+            answer,
+            given(found, "context", "input"),
+            task=task_in(found, "category"),
+            url=name_in(found, "url"),
+        ),
+    )
 
 
 def instances(found: Found) -> Iterator[Sample]:
     """Yield a self-instruct seed task once for each of its instances."""
     values = found.get("instances")
     if not isinstance(values, list) or not values:
-        yield Sample(found.get("instruction"), fault(TURNS_BROKEN, f"instances is {'empty' if values == [] else named(values)}, expected a list of input and output"))
+        yield Sample(
+            found.get("instruction"),
+            fault(
+                TURNS_BROKEN,
+                f"instances is {'empty' if values == [] else named(values)}, expected a list of input and output",
+            ),
+        )
         return
     for value in values:
-        broken = None if isinstance(value, dict) else fault(TURNS_BROKEN, f"an instance is {named(value)}, expected input and output")
+        broken = (
+            None
+            if isinstance(value, dict)
+            else fault(TURNS_BROKEN, f"an instance is {named(value)}, expected input and output")
+        )
         yield Sample(found.get("instruction"), broken or value.get("output"), "" if broken else given(value, "input"))
 
 
@@ -44,7 +69,16 @@ def asked(question: str, context: str, answer: str) -> Convert:
         text, reply = found.get(question), found.get(answer)
         if isinstance(text, list) or isinstance(reply, list):  # TRL's conversational prompt and completion
             return (conversed([*messages_of(text), *messages_of(reply)]),)
-        return (Sample(text, reply, given(found, context), given(found, "system"), url=name_in(found, "url"), task=task_in(found, "task")),)
+        return (
+            Sample(
+                text,
+                reply,
+                given(found, context),
+                given(found, "system"),
+                url=name_in(found, "url"),
+                task=task_in(found, "task"),
+            ),
+        )
 
     return convert
 

@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from seodang.ingest.formats.conversation import Message, beside, conversed, is_transcript, messages_of, transcribed, with_history
+from seodang.ingest.formats.conversation import (
+    Message,
+    beside,
+    conversed,
+    is_transcript,
+    messages_of,
+    transcribed,
+    with_history,
+)
 from seodang.ingest.formats.sample import Found, Sample, given, name_in, named, task_in
 from seodang.ingest.rows import LABEL_UNKNOWN, TURNS_BROKEN, fault, fault_of
 
@@ -50,14 +58,20 @@ def _before(found: Found) -> list[Message] | None:
         if isinstance(found.get(key), list):
             return messages_of(found[key])
         if is_transcript(found.get(key)):
-            return [message for message in transcribed(found[key]) if message.role == "user" or str(message.content).strip()]
+            return [
+                message for message in transcribed(found[key]) if message.role == "user" or str(message.content).strip()
+            ]
     return None
 
 
 def _asked(found: Found) -> list[Message]:
     question, more = given(found, *_QUESTIONS), given(found, "input")
     text = f"{question}\n{more}" if isinstance(question, str) and isinstance(more, str) and more.strip() else question
-    return [Message("user", text if isinstance(text, str) else fault(TURNS_BROKEN, f"the question is {named(text)}"))] if text != "" else []
+    return (
+        [Message("user", text if isinstance(text, str) else fault(TURNS_BROKEN, f"the question is {named(text)}"))]
+        if text != ""
+        else []
+    )
 
 
 def _answer(value: object) -> list[Message]:
@@ -80,7 +94,13 @@ def _answered(before: list[Message], good: list[Message], bad: list[Message], sy
     if fault_of(sample.output):
         return replace(sample, rejected=worse.output if not fault_of(worse.output) else "")
     if len(good) != 1 or len(bad) != 1:
-        return replace(sample, output=fault(TURNS_BROKEN, f"chosen and rejected part before their last answer: {len(good)} and {len(bad)} messages differ"))
+        return replace(
+            sample,
+            output=fault(
+                TURNS_BROKEN,
+                f"chosen and rejected part before their last answer: {len(good)} and {len(bad)} messages differ",
+            ),
+        )
     return replace(sample, rejected=worse.output)
 
 

@@ -58,7 +58,11 @@ def _conversation(*keys: str) -> Callable[[Sequence[str]], Convert]:
 
     def choose(names: Sequence[str]) -> Convert:
         usual = next((key for key in keys if key in names), keys[0])
-        return lambda found: (conversation.from_messages(found, next((key for key in (usual, *keys) if found.get(key) is not None), usual)),)
+        return lambda found: (
+            conversation.from_messages(
+                found, next((key for key in (usual, *keys) if found.get(key) is not None), usual)
+            ),
+        )
 
     return choose
 
@@ -74,7 +78,9 @@ def _marked(choose: Callable[[Sequence[str]], Convert]) -> Callable[[Sequence[st
 def _says_yes_or_no(key: str, words: tuple[str, ...] = ("true", "false")) -> Callable[[Sequence[Found]], bool]:
     def fits(first: Sequence[Found]) -> bool:
         labels = [found[key] for found in first if found.get(key) is not None]
-        return bool(labels) and all(isinstance(label, bool | int | str) and str(label).strip().lower() in words for label in labels)
+        return bool(labels) and all(
+            isinstance(label, bool | int | str) and str(label).strip().lower() in words for label in labels
+        )
 
     return fits
 
@@ -84,7 +90,10 @@ def _lists(*keys: str) -> Callable[[Sequence[Found]], bool]:
 
 
 def _lists_of_questions(first: Sequence[Found]) -> bool:
-    return any(isinstance(turns := found.get("turns"), list) and all(isinstance(turn, str) for turn in turns) for found in first)
+    return any(
+        isinstance(turns := found.get("turns"), list) and all(isinstance(turn, str) for turn in turns)
+        for found in first
+    )
 
 
 def _completed(names: Sequence[str]) -> Convert:
@@ -103,12 +112,23 @@ _ALPACA_ALSO = ("input", "system", "history", "url", "task")
 
 # In the order in which they are tried: what needs more stands before what needs less.
 SHAPES: tuple[Shape, ...] = (
-    Shape("preference", ("chosen", "rejected"), _PAIR, ("conversations", "messages", "prompt", "instruction", "question", "query", *_BESIDE, "input", "history")),
+    Shape(
+        "preference",
+        ("chosen", "rejected"),
+        _PAIR,
+        ("conversations", "messages", "prompt", "instruction", "question", "query", *_BESIDE, "input", "history"),
+    ),
     Shape("preference", ("chosen_messages", "rejected_messages"), _PAIR, _BESIDE),
     Shape("kto", ("messages|conversations", "kto_tag"), _MARKED_TALK, _BESIDE),
     Shape("kto", ("messages|conversations", "label"), _MARKED_TALK, _BESIDE, fits=_says_yes_or_no("label")),
     Shape("kto", ("instruction", "output", "kto_tag"), _marked(_ALPACA), _ALPACA_ALSO),
-    Shape("kto", ("prompt", "completion", "label"), _marked(_completed), ("system", "url", "task"), fits=_says_yes_or_no("label", ("true", "false", "1", "0"))),
+    Shape(
+        "kto",
+        ("prompt", "completion", "label"),
+        _marked(_completed),
+        ("system", "url", "task"),
+        fits=_says_yes_or_no("label", ("true", "false", "1", "0")),
+    ),
     Shape("messages", ("messages",), _TALK, _BESIDE),
     Shape("sharegpt", ("conversations|conversation",), _conversation("conversations", "conversation"), _BESIDE),
     Shape("sharegpt", ("messages",), _TALK, _BESIDE, told=False),
@@ -136,4 +156,6 @@ def known_formats() -> str:
         if shape.told:
             keys.setdefault(shape.format, " + ".join(shape.keys).replace("|", "/"))
     tables = " ".join(table.name for table in classification.bundled_tables())
-    return ", ".join([*(f"{format} ({each})" for format, each in keys.items()), "qa (question + answer)", f"the tables {tables}"])
+    return ", ".join(
+        [*(f"{format} ({each})" for format, each in keys.items()), "qa (question + answer)", f"the tables {tables}"]
+    )

@@ -86,7 +86,9 @@ def spoiled_row(found: dict[str, Any], origin: Origin, number: int) -> Row | Non
     """Return the row of an object that the reader could not read; None for any other object."""
     if is_broken(found):
         broken = fault(ROW_UNREADABLE, found["reason"])
-        return sample_row(Sample(broken, broken, broken), origin, number, broken_text(found).rstrip("\r\n")[: origin.limit])
+        return sample_row(
+            Sample(broken, broken, broken), origin, number, broken_text(found).rstrip("\r\n")[: origin.limit]
+        )
     first = next(iter(found.values()), None)
     if fault_of(first) == ROW_RAGGED and isinstance(first, dict):
         cells = first["found"]

@@ -34,7 +34,7 @@ class Sample:
 Convert = Callable[[Found], Iterable[Sample]]
 
 
-def given(found: Found, *keys: str) -> Any:  # noqa: ANN401 - whatever stands in the file
+def given(found: Found, *keys: str) -> Any:
     """Return the value of the first key that has one; "" when none has."""
     for key in keys:
         value = found.get(key)
@@ -55,7 +55,7 @@ def task_in(found: Found, key: str) -> str:
     return name if len(name) <= _TASK else ""
 
 
-def stepped(found: Found, key: str) -> Any:  # noqa: ANN401 - whatever stands in the file
+def stepped(found: Found, key: str) -> Any:
     """Return the value of a key; a dot steps into an object: "raw.output". None when there is none.
 
     A key that itself has a dot goes before a step.
@@ -74,7 +74,13 @@ def named(value: object) -> str:
     """Return a value for a message: a text's beginning, a number, or what else it is."""
     if isinstance(value, str):
         return shown(value, _SHOWN) if value.strip() else "blank text"
-    names: dict[type, str] = {dict: "an object", list: "a list", bool: "true or false", int: "a number", float: "a number"}
+    names: dict[type, str] = {
+        dict: "an object",
+        list: "a list",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+    }
     return names.get(type(value), "nothing")
 
 

@@ -25,4 +25,8 @@ def _cells(column: object) -> int:
     if isinstance(column, dict):
         numbered = all(isinstance(key, str) and key.isdecimal() for key in column)
         column = list(column.values()) if numbered else []
-    return len(column) if isinstance(column, list) and all(cell is None or isinstance(cell, str | int | float) for cell in column) else 0
+    return (
+        len(column)
+        if isinstance(column, list) and all(cell is None or isinstance(cell, str | int | float) for cell in column)
+        else 0
+    )

@@ -85,8 +85,16 @@ def _told(place: str, kind: str) -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:  # a damaged length may ask for more memory than there is
-        raise SourceError(f"{place} is a {kind} file that is cut or damaged ({shown(str(error), 200)}); fetch or write it again") from error
+    except (
+        pa.ArrowException,
+        OSError,
+        ValueError,
+        OverflowError,
+        MemoryError,
+    ) as error:  # a damaged length may ask for more memory than there is
+        raise SourceError(
+            f"{place} is a {kind} file that is cut or damaged ({shown(str(error), 200)}); fetch or write it again"
+        ) from error
 
 
 def _checked(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -115,7 +123,10 @@ def _objects(batch: pa.RecordBatch, begun: int) -> Iterator[dict[str, Any]]:
             for row in range(batch.num_rows):
                 yield from _objects(batch.slice(row, 1), begun + row)
         else:
-            yield broken_row(error.object.decode("utf-8", "replace"), f"row {begun + 1} holds bytes that are not UTF-8; write it again")
+            yield broken_row(
+                error.object.decode("utf-8", "replace"),
+                f"row {begun + 1} holds bytes that are not UTF-8; write it again",
+            )
         return
     for number, row in enumerate(rows, start=begun + 1):
         yield _plain_row(row, number)

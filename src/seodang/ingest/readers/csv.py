@@ -24,7 +24,9 @@ from seodang.ingest.rows import ROW_RAGGED, broken_row, fault, shown
 
 _ANY_SIZE: Final = 2**31 - 1  # csv's own limit, 128 KiB a field, would end the run over one long text
 _HEADER_CHARACTERS: Final = 2**20
-_CELL_CHARACTERS: Final = 2**20  # that a quoted cell may have behind its first line; more, and its quote was never closed
+_CELL_CHARACTERS: Final = (
+    2**20
+)  # that a quoted cell may have behind its first line; more, and its quote was never closed
 _MEND: Final = 'close its quotes, and double each quote within them: ""'
 _SEPARATOR_LINE: Final = re.compile(r"sep=([,;|\t])\s*")  # with which Excel is told the separator
 
@@ -186,7 +188,9 @@ def _header(row: _Row, place: str) -> list[str]:
     if row.fault:
         raise SourceError(f"{place}: the header cannot be read: {row.fault}")
     if len(row.text) > _HEADER_CHARACTERS:
-        raise SourceError(f"{place}: the header has more than {_HEADER_CHARACTERS:,} characters, so this is no table; name a file with records")
+        raise SourceError(
+            f"{place}: the header has more than {_HEADER_CHARACTERS:,} characters, so this is no table; name a file with records"
+        )
     names = [cell.strip() for cell in row.cells]
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
         raise SourceError(f"{place}: two columns have the name {shown(', '.join(twice))}; rename one")

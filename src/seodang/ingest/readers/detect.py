@@ -24,7 +24,9 @@ _LISTED: Final = re.compile(r"\[\s*[{\]]")
 _SEPARATORS: Final = "\t,;"  # in the order of trial
 _PEEKED: Final = 20  # lines that must have as many cells as the header, when nothing else says that this is a table
 _NAME_CHARACTERS: Final = 60
-_SENTENCE: Final = re.compile(r"[.!?。]\s*$|\S\s+\S+\s+\S+\s+\S")  # a cell of running text: it ends like one, or has four words
+_SENTENCE: Final = re.compile(
+    r"[.!?。]\s*$|\S\s+\S+\s+\S+\s+\S"
+)  # a cell of running text: it ends like one, or has four words
 _FORMATS: Final = "JSON, JSONL, CSV, TSV, parquet and Arrow"
 
 
@@ -52,7 +54,9 @@ def recognise(head: Head, place: str) -> tuple[Shape, str]:
         return "table", _separator(head.suffix, text.split("\n", 1)[0])
     if separator := _evident_separator(head):
         return "table", separator
-    raise SourceError(f'{place} is none of {_FORMATS}: it begins "{shown(mended(text[:200]))}"; turn it into one of these')
+    raise SourceError(
+        f'{place} is none of {_FORMATS}: it begins "{shown(mended(text[:200]))}"; turn it into one of these'
+    )
 
 
 def _columnar(data: bytes) -> Literal["parquet", "arrow"] | None:
@@ -75,7 +79,9 @@ def _json_shape(text: str, place: str) -> Shape:
             raise SourceError(f"{place} {why}")
         found = "objects that take several lines each" if text[end:].strip() else "one object"
         keys = ", ".join(sorted(LIST_KEYS))
-        raise SourceError(f"{place} holds {found}, expected a list of objects: [{EXPECTED}, ...], or one under a key such as {keys}; put them in a list")
+        raise SourceError(
+            f"{place} holds {found}, expected a list of objects: [{EXPECTED}, ...], or one under a key such as {keys}; put them in a list"
+        )
     return "lines"
 
 
@@ -140,5 +146,7 @@ def _fits(lines: list[str], separator: str, *, whole: bool) -> bool:
     if len(rows) > 2 and (not whole or not lines[-1].endswith("\n")):
         rows.pop()  # its end may be missing
     header, *others = rows or [[]]
-    named = len(header) > 1 and all(name.strip() and len(name) <= _NAME_CHARACTERS and not _SENTENCE.search(name) for name in header)
+    named = len(header) > 1 and all(
+        name.strip() and len(name) <= _NAME_CHARACTERS and not _SENTENCE.search(name) for name in header
+    )
     return named and bool(others) and all(len(row) == len(header) for row in others)

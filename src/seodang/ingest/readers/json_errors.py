@@ -61,7 +61,9 @@ def decoded(text: str, start: int = 0) -> tuple[Any, int]:
         raise json.JSONDecodeError("lists or objects are nested too deeply", text, start) from error
     except ValueError as error:
         digits = _DIGITS.search(text, start)
-        raise json.JSONDecodeError("a number has more than 4,300 digits", text, digits.start() if digits else start) from error
+        raise json.JSONDecodeError(
+            "a number has more than 4,300 digits", text, digits.start() if digits else start
+        ) from error
 
 
 def parsed(text: str) -> object:
@@ -96,5 +98,12 @@ def twice_text(repeated: RepeatedKey) -> str:
 
 def named(value: object) -> str:
     """Return what a value is, in words."""
-    names: dict[type, str] = {dict: "one object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+    names: dict[type, str] = {
+        dict: "one object",
+        list: "a list",
+        str: "text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+    }
     return names.get(type(value), "null")

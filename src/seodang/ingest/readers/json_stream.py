@@ -12,11 +12,35 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from seodang.errors import SourceError
-from seodang.ingest.readers.json_errors import EXPECTED, RepeatedKey, after_blanks, decoded, fault_text, named, twice_text
+from seodang.ingest.readers.json_errors import (
+    EXPECTED,
+    RepeatedKey,
+    after_blanks,
+    decoded,
+    fault_text,
+    named,
+    twice_text,
+)
 from seodang.ingest.readers.text import LINE_CHARACTERS, is_utf8, mended, open_text
 from seodang.ingest.rows import broken_row, shown
 
-LIST_KEYS: Final = frozenset({"data", "records", "examples", "train", "rows", "items", "samples", "dataset", "test", "validation", "valid", "dev", "eval"})
+LIST_KEYS: Final = frozenset(
+    {
+        "data",
+        "records",
+        "examples",
+        "train",
+        "rows",
+        "items",
+        "samples",
+        "dataset",
+        "test",
+        "validation",
+        "valid",
+        "dev",
+        "eval",
+    }
+)
 _BLOCK: Final = 2**18  # characters read at a time; doubled while one item needs more
 _NEAR_END: Final = 16  # a fault this near the end of what was read may be but a cut: \ud83d\ude00 has 12 characters
 
@@ -31,7 +55,9 @@ def read_json_list(path: Path, place: str) -> Iterator[dict[str, Any]]:
     with open_text(path) as file:
         stream = _Stream(file, place)
         if stream.peek() != "[":
-            raise SourceError(f'{place} holds no list, it begins "{shown(mended(stream.ahead()))}"; expected [{EXPECTED}, ...]')
+            raise SourceError(
+                f'{place} holds no list, it begins "{shown(mended(stream.ahead()))}"; expected [{EXPECTED}, ...]'
+            )
         yield from _items(stream)
         stream.finish()
 
@@ -70,11 +96,15 @@ def _items(stream: _Stream) -> Iterator[dict[str, Any]]:
         value, text = stream.value()
         stream.items += 1
         if not is_utf8(text):
-            yield broken_row(mended(text), f"item {stream.items} holds bytes that are not UTF-8, though the file as a whole is")
+            yield broken_row(
+                mended(text), f"item {stream.items} holds bytes that are not UTF-8, though the file as a whole is"
+            )
         elif isinstance(value, RepeatedKey):
             yield broken_row(text, f"item {stream.items}: {twice_text(value)}")
         elif not isinstance(value, dict):
-            yield broken_row(text, f"item {stream.items} is {named(value)} ({shown(value, 40)}), expected an object: {EXPECTED}")
+            yield broken_row(
+                text, f"item {stream.items} is {named(value)} ({shown(value, 40)}), expected an object: {EXPECTED}"
+            )
         else:
             yield value
     stream.take("]")
@@ -130,7 +160,9 @@ class _Stream:
                     text, self._at = self._text[self._at : end], end
                     return value, text
             if len(self._text) - self._at > LINE_CHARACTERS:
-                raise SourceError(f"{self._place}: item {self.items + 1} has more than {LINE_CHARACTERS:,} characters; split it")
+                raise SourceError(
+                    f"{self._place}: item {self.items + 1} has more than {LINE_CHARACTERS:,} characters; split it"
+                )
             self._read(block)
             block *= 2
 
@@ -153,5 +185,11 @@ class _Stream:
     def _refuse(self, error: json.JSONDecodeError) -> None:
         line = self._lines + error.lineno
         column = error.colno + (self._column if error.lineno == 1 else 0)
-        before = f"the {self.items:,} records before it can be read, but a list that is cut or broken is not half used; " if self.items else ""
-        raise SourceError(f"{self._place}, {fault_text(error, line, column)}; {before}mend that place or fetch the file again") from error
+        before = (
+            f"the {self.items:,} records before it can be read, but a list that is cut or broken is not half used; "
+            if self.items
+            else ""
+        )
+        raise SourceError(
+            f"{self._place}, {fault_text(error, line, column)}; {before}mend that place or fetch the file again"
+        ) from error

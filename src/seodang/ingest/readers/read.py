@@ -44,7 +44,9 @@ def read_objects(path: Path, place: str) -> Iterator[Found]:
     except (EOFError, zlib.error) as error:
         raise SourceError(f"{place} is packed, and cut or damaged ({error}); fetch or pack it again") from error
     except OSError as error:
-        raise SourceError(f"{place} cannot be read ({error.strerror or error}); check that it is a whole file and that you may read it") from error
+        raise SourceError(
+            f"{place} cannot be read ({error.strerror or error}); check that it is a whole file and that you may read it"
+        ) from error
 
 
 def _objects(path: Path, place: str) -> Iterator[Found]:
@@ -80,5 +82,9 @@ def _readable(objects: Iterator[Found], place: str) -> Iterator[Found]:
         if len(broken) == _HOPELESS:
             break
     if broken:
-        first = "none of its rows can be read" if len(broken) < _HOPELESS else f"none of its first {_HOPELESS:,} rows can be read"
+        first = (
+            "none of its rows can be read"
+            if len(broken) < _HOPELESS
+            else f"none of its first {_HOPELESS:,} rows can be read"
+        )
         raise SourceError(f"{place}, {broken[0]['reason']}; {first}: mend them, or save the file again")

@@ -35,4 +35,7 @@ def read_whole_rows(path: Path, place: str) -> Iterator[dict[str, Any]]:
             yield row
     if faults:
         more = [f"... and {len(faults) - _SHOWN} more / 외 {len(faults) - _SHOWN}건"] if len(faults) > _SHOWN else []
-        raise SourceError(f"{place} has rows that cannot be read / 읽을 수 없는 행이 있습니다:\n" + "\n".join(f"  {fault}" for fault in (*faults[:_SHOWN], *more)))
+        raise SourceError(
+            f"{place} has rows that cannot be read / 읽을 수 없는 행이 있습니다:\n"
+            + "\n".join(f"  {fault}" for fault in (*faults[:_SHOWN], *more))
+        )

@@ -49,7 +49,9 @@ def refuse_foreign(head: Head, place: str) -> None:
     if begins[_TAR_SIGN] == b"ustar":
         raise SourceError(f"{place} is a tar archive; unpack it and name the files in it")
     if _WEB_PAGE.match(begins):
-        raise SourceError(f"{place} is a web page (HTML or XML), perhaps that of an error or a login; fetch the file itself, with its raw address")
+        raise SourceError(
+            f"{place} is a web page (HTML or XML), perhaps that of an error or a login; fetch the file itself, with its raw address"
+        )
     if _LFS.match(begins):
         raise SourceError(f"{place} is a Git LFS pointer, not the data; fetch the data: git lfs pull")
     if _DVC.match(begins) and (head.suffix == ".dvc" or _DVC_PATH.search(begins)):
@@ -65,7 +67,9 @@ def _archive(data: bytes, place: str) -> str:
 def _dvc_pointer(begins: bytes, place: str) -> str:
     outs = _DVC_PATH.findall(begins)
     name = f" ({shown(outs[-1].decode('utf-8', 'replace'))})" if outs else ""
-    return f"{place} is a DVC pointer, not the data; fetch the data (dvc pull) and name the file that it stands for{name}"
+    return (
+        f"{place} is a DVC pointer, not the data; fetch the data (dvc pull) and name the file that it stands for{name}"
+    )
 
 
 def refuse_other_encoding(head: Head, place: str) -> None:

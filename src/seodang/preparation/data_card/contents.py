@@ -89,8 +89,12 @@ def gather(paths: Paths, card: CardParams, seed: int) -> Contents:
         ArtefactError: If a report is missing or damaged; the message names the stage to run.
 
     """
-    manifest, validated, prepared = (read_json(path) for path in (paths.ingest_report, paths.validate_report, paths.prepare_report))
-    manifest["sources"] = [entry for entry in manifest["sources"] if entry["rows_written"]]  # a folder without files asks for nothing
+    manifest, validated, prepared = (
+        read_json(path) for path in (paths.ingest_report, paths.validate_report, paths.prepare_report)
+    )
+    manifest["sources"] = [
+        entry for entry in manifest["sources"] if entry["rows_written"]
+    ]  # a folder without files asks for nothing
     found = survey(_train(paths), instructions=card.instructions, seed=seed)
     flow = flows(manifest, validated, prepared)
     whole = total(flow)
@@ -115,7 +119,10 @@ def gather(paths: Paths, card: CardParams, seed: int) -> Contents:
         licences=licences,
         non_commercial=[source for source in sources if source.licence.strip() in licences.non_commercial],
         roots=_roots(found),
-        checksums={"records.jsonl": manifest["records_sha256"], **{f"{name}.jsonl": value for name, value in _splits(prepared["sha256"]).items()}},
+        checksums={
+            "records.jsonl": manifest["records_sha256"],
+            **{f"{name}.jsonl": value for name, value in _splits(prepared["sha256"]).items()},
+        },
     )
 
 
@@ -127,11 +134,18 @@ def _validation(validated: dict[str, Any], paths: Paths, card: CardParams, seed:
     """Return what the validation's report and quarantine say."""
     rules = validated["rules"]
     return {
-        "reasons": with_examples(reasons(validated["by_rule"], rules), lines(paths.quarantine), examples=card.examples, seed=seed),
+        "reasons": with_examples(
+            reasons(validated["by_rule"], rules), lines(paths.quarantine), examples=card.examples, seed=seed
+        ),
         "warnings": reasons(validated["warnings"], rules),
         "repairs": reasons(validated["repairs"], rules),
         "faults": [
-            Reason(f"{measure['id']} ({measure['of']})", 1, *(measure[name] for name in ("reason_ko", "reason_en", "fix_ko", "fix_en"))) for measure in validated["data_set"]
+            Reason(
+                f"{measure['id']} ({measure['of']})",
+                1,
+                *(measure[name] for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")),
+            )
+            for measure in validated["data_set"]
         ],
         "quarantined": validated["quarantined"],
         "warned": validated["warned"],
@@ -142,7 +156,9 @@ def _validation(validated: dict[str, Any], paths: Paths, card: CardParams, seed:
 def _histograms(found: Survey) -> dict[str, dict[str, Histogram]]:
     longest = max(chain.from_iterable(found.lengths.values()), default=0)
     languages = sorted({language for language, _ in found.lengths}, reverse=True)  # ko before en
-    return {language: {name: histogram(found.lengths[language, name], longest) for name in TEXTS} for language in languages}
+    return {
+        language: {name: histogram(found.lengths[language, name], longest) for name in TEXTS} for language in languages
+    }
 
 
 def _splits(by_split: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,24 +168,39 @@ def _splits(by_split: Mapping[str, Any]) -> dict[str, Any]:
 def _tasks(by_split: dict[str, dict[str, int]]) -> list[tuple[str, dict[str, int]]]:
     """Return the commonest tasks with their records in each split, and the sum of the others."""
     names = {name for tasks in by_split.values() for name in tasks}
-    rows: list[tuple[str, dict[str, int]]] = [(name, {split: by_split.get(split, {}).get(name, 0) for split in SPLITS}) for name in names]
+    rows: list[tuple[str, dict[str, int]]] = [
+        (name, {split: by_split.get(split, {}).get(name, 0) for split in SPLITS}) for name in names
+    ]
     rows.sort(key=lambda row: (-row[1]["train"], -sum(row[1].values()), row[0]))
     rest = rows[_TASKS:]
-    return rows[:_TASKS] + ([(f"{OTHERS} ({len(rest):,})", {split: sum(row[1][split] for row in rest) for split in SPLITS})] if rest else [])
+    return rows[:_TASKS] + (
+        [(f"{OTHERS} ({len(rest):,})", {split: sum(row[1][split] for row in rest) for split in SPLITS})] if rest else []
+    )
 
 
 def _balance(task: str, language: str, labels: Labels) -> Balance:
     if labels.per_item:
-        named = [(f"{place}번째 · choice {place}" if place else OTHERS, count) for place, count in labels.positions.items()]
+        named = [
+            (f"{place}번째 · choice {place}" if place else OTHERS, count) for place, count in labels.positions.items()
+        ]
     else:
         named = [(head(label, 40), count) for label, count in labels.counts.items()]
     named.sort(key=lambda item: (-item[1], item[0]))
     rest = sum(count for _, count in named[_LABELS:])
-    return Balance(task, language, labels.per_item, tuple(named[:_LABELS] + ([(OTHERS, rest)] if rest else [])), labels.positions.total())
+    return Balance(
+        task,
+        language,
+        labels.per_item,
+        tuple(named[:_LABELS] + ([(OTHERS, rest)] if rest else [])),
+        labels.positions.total(),
+    )
 
 
 def _source(entry: dict[str, Any]) -> Source:
-    files = [{"path": file["path"], "sha256": file["sha256"], "bytes": file["bytes"], "url": file.get("url") or ""} for file in entry["files"]]
+    files = [
+        {"path": file["path"], "sha256": file["sha256"], "bytes": file["bytes"], "url": file.get("url") or ""}
+        for file in entry["files"]
+    ]
     return Source(
         name=entry["name"],
         kind=entry["kind"],
@@ -183,5 +214,9 @@ def _source(entry: dict[str, Any]) -> Source:
 
 def _roots(found: Survey) -> list[RootFigure]:
     """Return the figure of each language that has instructions, Korean first."""
-    figures = (root_figure(language, found.instructions[language].items()) for language in ("ko", "en") if language in found.instructions)
+    figures = (
+        root_figure(language, found.instructions[language].items())
+        for language in ("ko", "en")
+        if language in found.instructions
+    )
     return [figure for figure in figures if figure]

@@ -16,7 +16,9 @@ from seodang.preparation.data_card.verb_objects import VerbObject
 _READ: Final = 400  # characters: the root stands at the beginning, what follows is what it is about
 _QUOTE: Final = "\u241f"  # stands for a quotation, whatever is in it
 _QUOTED: Final = re.compile(r"[\"“”][^\"“”]*[\"“”]|(?<![\w])['‘][^'’]*['’](?![\w])|`[^`]*`")
-_TOKEN: Final = re.compile(rf"[A-Za-z][A-Za-z'’]*(?:-[A-Za-z0-9]+)*|\d+(?:-[A-Za-z]+)+|\d+(?:[.,/-]\d+)*(?:%|'?s\b|st\b|nd\b|rd\b|th\b)?|[^\sA-Za-z\d]|{_QUOTE}")
+_TOKEN: Final = re.compile(
+    rf"[A-Za-z][A-Za-z'’]*(?:-[A-Za-z0-9]+)*|\d+(?:-[A-Za-z]+)+|\d+(?:[.,/-]\d+)*(?:%|'?s\b|st\b|nd\b|rd\b|th\b)?|[^\sA-Za-z\d]|{_QUOTE}"
+)
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\"”)]*\s+|\n+")
 _STOPS: Final = frozenset(".,;:!?()[]{}-–—=<>/|&")
 _ORDERS: Final = re.compile(
@@ -46,7 +48,9 @@ def _is_imperative(sentence: str, verb: str) -> bool:
     tokens = [token.lower() for token in _TOKEN.findall(sentence)]
     base = verb.split()[0]
     return base in tokens and (
-        tokens.index(base) == 0 or tokens[tokens.index(base) - 1] in words.COURTESIES | {",", ":", "to", "you"} or tokens[0] not in words.PRONOUNS | words.DETERMINERS
+        tokens.index(base) == 0
+        or tokens[tokens.index(base) - 1] in words.COURTESIES | {",", ":", "to", "you"}
+        or tokens[0] not in words.PRONOUNS | words.DETERMINERS
     )
 
 
@@ -58,14 +62,22 @@ def _of_sentence(sentence: str) -> VerbObject:
     first = tokens[0].split("'")[0]
     if first in words.QUESTION_WORDS:
         return _question(tokens)
-    if first in words.MODALS | words.DO | words.BE and len(tokens) > 1 and not (first == "do" and tokens[1] in words.DETERMINERS):
+    if (
+        first in words.MODALS | words.DO | words.BE
+        and len(tokens) > 1
+        and not (first == "do" and tokens[1] in words.DETERMINERS)
+    ):
         return _inverted(tokens)
     return _imperative(tokens)
 
 
 def _without_courtesy(tokens: list[str]) -> list[str]:
     start = 0
-    while start < len(tokens) - 1 and (tokens[start] in words.COURTESIES or (tokens[start].endswith("ly") and not words.is_base_verb(tokens[start])) or tokens[start] in _STOPS):
+    while start < len(tokens) - 1 and (
+        tokens[start] in words.COURTESIES
+        or (tokens[start].endswith("ly") and not words.is_base_verb(tokens[start]))
+        or tokens[start] in _STOPS
+    ):
         start += 1
     return tokens[start:]
 
@@ -88,7 +100,9 @@ def _imperative(tokens: list[str]) -> VerbObject:
 
 def _is_coined(tokens: list[str]) -> bool:
     """Return whether a sentence starts with a word that no lexicon has and that acts on something: "Synonymize the word"."""
-    return tokens[0].isalpha() and not words.is_known(tokens[0]) and tokens[1:2] != [] and tokens[1] in words.DETERMINERS
+    return (
+        tokens[0].isalpha() and not words.is_known(tokens[0]) and tokens[1:2] != [] and tokens[1] in words.DETERMINERS
+    )
 
 
 def _statement(tokens: list[str]) -> VerbObject:
@@ -97,10 +111,18 @@ def _statement(tokens: list[str]) -> VerbObject:
     for place, token in enumerate(tokens[1:], start=1):
         if token in words.BE:
             return VerbObject("be", _noun_phrase(tokens[place + 1 :]))
-        acts = lead and words.is_base_verb(token) and (words.is_only_verb(token) or tokens[place + 1 : place + 2] in (["the"], ["a"], ["an"]))
+        acts = (
+            lead
+            and words.is_base_verb(token)
+            and (words.is_only_verb(token) or tokens[place + 1 : place + 2] in (["the"], ["a"], ["an"]))
+        )
         if (
             acts
-            or (not lead and words.is_only_verb(token) and (words.is_noun(tokens[place - 1]) or tokens[place - 1] in words.PRONOUNS))
+            or (
+                not lead
+                and words.is_only_verb(token)
+                and (words.is_noun(tokens[place - 1]) or tokens[place - 1] in words.PRONOUNS)
+            )
             or (place == 1 and tokens[0] in words.PRONOUNS and words.is_base_verb(token))
         ):
             return _with_object([words.word_classes(token)["VERB"], *tokens[place + 1 :]])
@@ -127,15 +149,28 @@ def _question(tokens: list[str]) -> VerbObject:
     helpers = words.BE | words.DO | words.MODALS
     place = next((place for place, token in enumerate(tokens) if token in helpers), len(tokens))
     asked = _noun_phrase(tokens[1:place])
-    nouns = 2 if tokens[0] in {"which", "whose", "how"} else 1  # "which fields have seen": what follows these words is no verb
+    nouns = (
+        2 if tokens[0] in {"which", "whose", "how"} else 1
+    )  # "which fields have seen": what follows these words is no verb
     verb = next(
-        (place for place, token in enumerate(tokens[nouns:], start=nouns) if "VERB" in words.word_classes(token) and not words.is_base_verb(token) and token not in helpers),
+        (
+            place
+            for place, token in enumerate(tokens[nouns:], start=nouns)
+            if "VERB" in words.word_classes(token) and not words.is_base_verb(token) and token not in helpers
+        ),
         len(tokens),
     )
     if verb < place and verb + 1 != place and (verb == nouns or not words.is_noun(tokens[verb])):
         return VerbObject(words.word_classes(tokens[verb])["VERB"], _noun_phrase(tokens[verb + 1 :]))
     if place == len(tokens):
-        sure = next((place for place, token in enumerate(tokens) if place > 1 and words.is_base_verb(token) and words.is_noun(tokens[place - 1])), None)
+        sure = next(
+            (
+                place
+                for place, token in enumerate(tokens)
+                if place > 1 and words.is_base_verb(token) and words.is_noun(tokens[place - 1])
+            ),
+            None,
+        )
         if sure:
             return _with_object(tokens[sure:])
         return _imperative(tokens[2:]) if tokens[:2] == ["how", "to"] and len(tokens) > 2 else VerbObject(None, None)
@@ -147,14 +182,39 @@ def _inverted(tokens: list[str], *, adverbial: bool = False) -> VerbObject:
     """Read helper verb, subject, verb: "can you explain X", "does X cause Y", "is X Y"."""
     helper, rest = tokens[0], _without_courtesy(tokens[1:])
     if helper in words.BE:
-        participle = next((token for token in rest if adverbial and words.is_only_verb(token) and not words.is_base_verb(token) and not words.is_adjective(token)), None)
-        return VerbObject(words.word_classes(participle)["VERB"], None) if participle else VerbObject("be", _noun_phrase(rest))
+        participle = next(
+            (
+                token
+                for token in rest
+                if adverbial
+                and words.is_only_verb(token)
+                and not words.is_base_verb(token)
+                and not words.is_adjective(token)
+            ),
+            None,
+        )
+        return (
+            VerbObject(words.word_classes(participle)["VERB"], None)
+            if participle
+            else VerbObject("be", _noun_phrase(rest))
+        )
     place = _verb_after_subject(rest)
     if place is None:
         return VerbObject("do", None) if helper in words.DO else VerbObject(None, None)
     if rest[place] == "be":
-        passive = next((token for token in rest[place + 1 : place + 3] if "VERB" in words.word_classes(token) and not words.is_base_verb(token)), None)
-        return VerbObject(words.word_classes(passive)["VERB"], None) if passive else VerbObject("be", _noun_phrase(rest[place + 1 :]))
+        passive = next(
+            (
+                token
+                for token in rest[place + 1 : place + 3]
+                if "VERB" in words.word_classes(token) and not words.is_base_verb(token)
+            ),
+            None,
+        )
+        return (
+            VerbObject(words.word_classes(passive)["VERB"], None)
+            if passive
+            else VerbObject("be", _noun_phrase(rest[place + 1 :]))
+        )
     return _with_object(rest[place:])
 
 
@@ -163,11 +223,25 @@ def _verb_after_subject(tokens: list[str]) -> int | None:
     possible = [place for place, token in enumerate(tokens) if words.is_base_verb(token)]
     if tokens and tokens[0] in words.PRONOUNS:
         return possible[0] if possible else None
-    sure = next((place for place in possible if words.is_only_verb(tokens[place]) or tokens[place] in {"be", "have", "do"}), None)
+    sure = next(
+        (place for place in possible if words.is_only_verb(tokens[place]) or tokens[place] in {"be", "have", "do"}),
+        None,
+    )
     if sure is not None:
         return sure
-    end = next((place for place, token in enumerate(tokens) if token in _STOPS or (token in words.PREPOSITIONS and token != "of")), len(tokens))
-    before = [place for place in possible if (0 < place < end and tokens[place - 1] not in words.DETERMINERS | words.PREPOSITIONS) or place == 0]
+    end = next(
+        (
+            place
+            for place, token in enumerate(tokens)
+            if token in _STOPS or (token in words.PREPOSITIONS and token != "of")
+        ),
+        len(tokens),
+    )
+    before = [
+        place
+        for place in possible
+        if (0 < place < end and tokens[place - 1] not in words.DETERMINERS | words.PREPOSITIONS) or place == 0
+    ]
     return before[-1] if before else None
 
 
@@ -180,11 +254,22 @@ def _noun_phrase(tokens: list[str]) -> str | None:
         if not run and token in words.PARTITIVES and tokens[place + 1 : place + 2] == ["of"]:
             return _noun_phrase(tokens[place + 2 :])
         after = tokens[place + 1 : place + 2]
-        if token in {",", "and", "or"} and run and words.is_adjective(run[-1]) and after and words.is_adjective(after[0]):
+        if (
+            token in {",", "and", "or"}
+            and run
+            and words.is_adjective(run[-1])
+            and after
+            and words.is_adjective(after[0])
+        ):
             continue  # "new and interesting uses", "a short, funny story"
         if _ends_phrase([token], run):
             break
-        if token not in words.DETERMINERS and not token.endswith("'s") and words.word_classes(token) and token[0].isalpha():
+        if (
+            token not in words.DETERMINERS
+            and not token.endswith("'s")
+            and words.word_classes(token)
+            and token[0].isalpha()
+        ):
             run.append(token)
     head = next((token for token in reversed(run) if words.is_noun(token)), None)
     return words.word_classes(head)["NOUN"] if head else None
@@ -195,9 +280,20 @@ def _ends_phrase(tokens: list[str], run: list[str]) -> bool:
     if not tokens:
         return True
     token = tokens[0]
-    closed = words.PREPOSITIONS | words.CONJUNCTIONS | words.QUESTION_WORDS | words.MODALS | words.BE | words.PRONOUNS | words.DO | words.HAVE
+    closed = (
+        words.PREPOSITIONS
+        | words.CONJUNCTIONS
+        | words.QUESTION_WORDS
+        | words.MODALS
+        | words.BE
+        | words.PRONOUNS
+        | words.DO
+        | words.HAVE
+    )
     has_noun = any(words.is_noun(word) for word in run)
-    after_plural = bool(run) and words.word_classes(run[-1]).get("NOUN", run[-1]) != run[-1]  # "ways artificial intelligence is used"
+    after_plural = (
+        bool(run) and words.word_classes(run[-1]).get("NOUN", run[-1]) != run[-1]
+    )  # "ways artificial intelligence is used"
     if token == "to" or token in _STOPS or token == _QUOTE or token in closed:
         return True
     if token in words.DETERMINERS:

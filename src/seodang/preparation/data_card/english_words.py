@@ -23,19 +23,35 @@ PREPOSITIONS: Final = frozenset(
     "about above across after against along among around as at before behind below beneath beside besides between beyond by concerning despite during except for from in inside into"
     " like near of off on onto out outside over past per regarding since than through throughout till to toward towards under until up upon via with within without versus vs".split()
 )
-CONJUNCTIONS: Final = frozenset("and or nor but so because although though while whereas if whether unless then".split())
+CONJUNCTIONS: Final = frozenset(
+    "and or nor but so because although though while whereas if whether unless then".split()
+)
 QUESTION_WORDS: Final = frozenset("what which who whom whose when where why how".split())
 BE: Final = frozenset("be is are was were am been being what's who's where's how's it's there's".split())
 DO: Final = frozenset("do does did don't doesn't didn't".split())
-MODALS: Final = frozenset("can could will would should shall may might must can't couldn't won't wouldn't shouldn't".split())
+MODALS: Final = frozenset(
+    "can could will would should shall may might must can't couldn't won't wouldn't shouldn't".split()
+)
 HAVE: Final = frozenset("have has had".split())
 # Nouns that stand for what follows their "of": "one of the options", "some of the symptoms".
-PARTITIVES: Final = frozenset("one two three some any each all both many most several few part either none five four".split())
+PARTITIVES: Final = frozenset(
+    "one two three some any each all both many most several few part either none five four".split()
+)
 PARTICLES: Final = frozenset("up out down back".split())
 # What stands before the verb of an imperative and does not change what is asked.
 COURTESIES: Final = frozenset("please kindly now just also then next first finally simply".split())
 # Verbs whose object follows a particle or preposition that belongs to them.
-PHRASALS: Final = (("come", "up", "with"), ("think", "of"), ("make", "up"), ("look", "up"), ("look", "for"), ("fill", "in"), ("find", "out"), ("figure", "out"), ("break", "down"))
+PHRASALS: Final = (
+    ("come", "up", "with"),
+    ("think", "of"),
+    ("make", "up"),
+    ("look", "up"),
+    ("look", "for"),
+    ("fill", "in"),
+    ("find", "out"),
+    ("figure", "out"),
+    ("break", "down"),
+)
 # Words the lexicon lists as nouns too, but which are no noun where an instruction's noun phrase goes on or ends.
 NEVER_NOUNS: Final = frozenset(
     "given following provided using based creative new short brief simple better best good short-term long possible good different interesting appropriate correct unique original specific"
@@ -56,7 +72,11 @@ def word_classes(word: str) -> dict[str, str]:
 
     if word in _CLOSED or _NUMBER.match(word):
         return {}
-    found = {name: lemmas[0] for name, lemmas in getAllLemmas(word).items() if name in {"VERB", "NOUN", "ADJ", "ADV"} and lemmas}
+    found = {
+        name: lemmas[0]
+        for name, lemmas in getAllLemmas(word).items()
+        if name in {"VERB", "NOUN", "ADJ", "ADV"} and lemmas
+    }
     if not found and "-" in word:
         return word_classes(word.replace("-", "")) if word.startswith("re-") else word_classes(word.rpartition("-")[2])
     if not found and len(word) > _SHORT:

@@ -25,10 +25,27 @@ _ENDINGS: Final = frozenset({"EP", "EF", "EC", "ETN", "ETM", "JX", "JKO", "JC", 
 _PREDICATES: Final = frozenset({"VV", "VA", "XSV", "XSA", "VCP", "VCN"})
 _ACTIVE: Final = frozenset({"VV", "XSV"})
 # Verbs without an object: what stands before them with 을/를 belongs to a later verb.
-_NO_OBJECT: Final = frozenset({"되", "주어지", "지", "있", "없", "어울리", "맞", "따르", "나오", "살", "생기", "일어나"})
+_NO_OBJECT: Final = frozenset(
+    {"되", "주어지", "지", "있", "없", "어울리", "맞", "따르", "나오", "살", "생기", "일어나"}
+)
 # Predicates that only say by what means or about what: "X를 사용하여", "X를 바탕으로 하여", "X를 위한".
 _MEANS: Final = frozenset(
-    {"사용하다", "이용하다", "활용하다", "위하다", "통하다", "대하다", "관하다", "참고하다", "참조하다", "포함하다", "기반하다", "가지다", "시키다", "고려하다"}
+    {
+        "사용하다",
+        "이용하다",
+        "활용하다",
+        "위하다",
+        "통하다",
+        "대하다",
+        "관하다",
+        "참고하다",
+        "참조하다",
+        "포함하다",
+        "기반하다",
+        "가지다",
+        "시키다",
+        "고려하다",
+    }
 )
 # Nouns that name an act: an instruction may end in one ("보고서 작성", "뜻 찾기").
 _ACTS: Final = frozenset(
@@ -169,7 +186,11 @@ def _tag(morpheme: Morpheme) -> str:
 
 def _is_ability(sentence: list[Morpheme], place: int) -> bool:
     """Return whether 있/없 stands in ㄹ 수 있다."""
-    return sentence[place].form in {"있", "없"} and place > 0 and (sentence[place - 1].form == "수" or (place > 1 and sentence[place - 2].form == "수"))
+    return (
+        sentence[place].form in {"있", "없"}
+        and place > 0
+        and (sentence[place - 1].form == "수" or (place > 1 and sentence[place - 2].form == "수"))
+    )
 
 
 def _in_ability(sentence: list[Morpheme], place: int) -> bool:
@@ -178,7 +199,12 @@ def _in_ability(sentence: list[Morpheme], place: int) -> bool:
 
 def _predicate_before_auxiliary(sentence: list[Morpheme], place: int) -> int | None:
     """Return where the real predicate stands when the one at `place` only helps it: 쓰도록 하세요, 쓰면 되나요."""
-    helps = sentence[place].form in {"하", "되"} and sentence[place].tag == "VV" and place > 0 and sentence[place - 1].form in {"도록", "면", "으면", "어야", "아야", "려고"}
+    helps = (
+        sentence[place].form in {"하", "되"}
+        and sentence[place].tag == "VV"
+        and place > 0
+        and sentence[place - 1].form in {"도록", "면", "으면", "어야", "아야", "려고"}
+    )
     if not helps:
         return None
     return next((earlier for earlier in range(place - 1, -1, -1) if _tag(sentence[earlier]) in _PREDICATES), None)
@@ -187,14 +213,23 @@ def _predicate_before_auxiliary(sentence: list[Morpheme], place: int) -> int | N
 def _verb_at(sentence: list[Morpheme], place: int) -> tuple[int, str]:
     """Return where the predicate's first morpheme stands, and its dictionary form."""
     root = sentence[place]
-    attached = root.form == "하" and place and sentence[place - 1].tag in {"NNG", "XSN"} and sentence[place - 1].end == root.start
+    attached = (
+        root.form == "하"
+        and place
+        and sentence[place - 1].tag in {"NNG", "XSN"}
+        and sentence[place - 1].end == root.start
+    )
     if _tag(root) not in {"XSV", "XSA"} and not attached:
         stem = root.form
         if stem == "하" and place > 1 and sentence[place - 1].tag == "JKO" and sentence[place - 2].form in _ACTS:
             return place - 2, f"{sentence[place - 2].form}하다"
         return place, f"{stem}다"
     start = place
-    while start and sentence[start - 1].tag in {"NNG", "XR", "XPN", "XSN", "SL", "NNP"} and sentence[start - 1].end == sentence[start].start:
+    while (
+        start
+        and sentence[start - 1].tag in {"NNG", "XR", "XPN", "XSN", "SL", "NNP"}
+        and sentence[start - 1].end == sentence[start].start
+    ):
         start -= 1
     return start, "".join(morpheme.form for morpheme in sentence[start : place + 1]) + "다"
 
@@ -224,7 +259,9 @@ def _takes_object(sentence: list[Morpheme], place: int) -> bool:
     says by what means; else both share the object: "글을 읽고 요약하세요", "비교하고 대조하세요".
     """
     verb = next((earlier for earlier in range(place - 1, -1, -1) if _tag(sentence[earlier]) in _PREDICATES), None)
-    if verb is None or _tag(sentence[verb]) not in _ACTIVE or place - verb > 2:  # the ending stands right behind its verb, or behind a tense
+    if (
+        verb is None or _tag(sentence[verb]) not in _ACTIVE or place - verb > 2
+    ):  # the ending stands right behind its verb, or behind a tense
         return False
     if sentence[verb].form in _NO_OBJECT:
         return False
@@ -235,10 +272,18 @@ def _takes_object(sentence: list[Morpheme], place: int) -> bool:
 def _noun_before(sentence: list[Morpheme], place: int) -> str | None:
     """Return the last word of the noun phrase that ends before `place`; counters are skipped: 팁 세 가지를 -> 팁."""
     end = place
-    while end and (sentence[end - 1].tag in _COUNTS | _MARKS or sentence[end - 1].form in _PLURALS) and not _is_noun_word(sentence, end):
+    while (
+        end
+        and (sentence[end - 1].tag in _COUNTS | _MARKS or sentence[end - 1].form in _PLURALS)
+        and not _is_noun_word(sentence, end)
+    ):
         end -= 1
     start = end
-    while start and sentence[start - 1].tag in _NOUNS and (start == end or sentence[start - 1].end == sentence[start].start):
+    while (
+        start
+        and sentence[start - 1].tag in _NOUNS
+        and (start == end or sentence[start - 1].end == sentence[start].start)
+    ):
         start -= 1
     noun = "".join(morpheme.form for morpheme in sentence[start:end] if morpheme.form not in _PLURALS)
     return noun if noun and noun not in _EMPTY_NOUNS else None
@@ -250,7 +295,11 @@ def _is_noun_word(sentence: list[Morpheme], end: int) -> bool:
 
 def _bare_object(sentence: list[Morpheme], start: int) -> str | None:
     """Return the noun right before the root, where the particle was left out: 의미 찾기, 팁 알려줘."""
-    if start and (sentence[start - 1].tag in {"NNG", "NNP", "NNB"} or sentence[start - 1].form in _PLURALS) and sentence[start - 1].end < sentence[start].start:
+    if (
+        start
+        and (sentence[start - 1].tag in {"NNG", "NNP", "NNB"} or sentence[start - 1].form in _PLURALS)
+        and sentence[start - 1].end < sentence[start].start
+    ):
         return _noun_before(sentence, start)
     return None
 

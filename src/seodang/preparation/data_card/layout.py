@@ -98,7 +98,10 @@ def sunburst(figure: RootFigure) -> list[Arc]:
     for place, verb in enumerate(figure.verbs):
         hue = round(_HUES[0] + (_HUES[1] - _HUES[0]) * place / max(1, len(figure.verbs) - 1))
         width = verb.shown / figure.shown * math.tau
-        arcs += [_arc((angle, angle + width), 0, hue, 0, verb.name, verb.shown), *_outer(verb, angle, figure.shown, hue)]
+        arcs += [
+            _arc((angle, angle + width), 0, hue, 0, verb.name, verb.shown),
+            *_outer(verb, angle, figure.shown, hue),
+        ]
         angle += width
     return arcs
 
@@ -118,7 +121,18 @@ def _arc(angles: tuple[float, float], ring: int, hue: int, shade: int, label: st
     size = _letter_size(label, angles[1] - angles[0], inner, outer)
     turn = math.degrees(middle) - 90
     x, y = _point(middle, radius)
-    return Arc(_path(angles, inner, outer), hue, ring, shade, label if size else "", size, count, x, y, round(turn + 180 if 90 < turn < 270 else turn, 2))
+    return Arc(
+        _path(angles, inner, outer),
+        hue,
+        ring,
+        shade,
+        label if size else "",
+        size,
+        count,
+        x,
+        y,
+        round(turn + 180 if 90 < turn < 270 else turn, 2),
+    )
 
 
 def _letter_size(label: str, width: float, inner: float, outer: float) -> float:
@@ -134,7 +148,12 @@ def _letter_size(label: str, width: float, inner: float, outer: float) -> float:
 def _path(angles: tuple[float, float], inner: float, outer: float) -> str:
     start, end = angles[0], min(angles[1], angles[0] + math.tau - 1e-4)  # a full ring has no two ends to draw between
     large = int(end - start > math.pi)
-    (ax, ay), (bx, by), (cx, cy), (dx, dy) = _point(start, outer), _point(end, outer), _point(end, inner), _point(start, inner)
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = (
+        _point(start, outer),
+        _point(end, outer),
+        _point(end, inner),
+        _point(start, inner),
+    )
     return f"M{ax} {ay}A{outer} {outer} 0 {large} 1 {bx} {by}L{cx} {cy}A{inner} {inner} 0 {large} 0 {dx} {dy}Z"
 
 

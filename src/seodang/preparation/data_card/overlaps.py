@@ -41,7 +41,9 @@ class Overlaps:
         return ids | {line[name] for lines in self.leaks.values() for line in lines for name in ("item", "record")}
 
 
-def overlaps(duplicates: Iterable[dict[str, Any]], leaks: Iterable[dict[str, Any]], *, examples: int, seed: int) -> Overlaps:
+def overlaps(
+    duplicates: Iterable[dict[str, Any]], leaks: Iterable[dict[str, Any]], *, examples: int, seed: int
+) -> Overlaps:
     """Return the largest clusters, and up to `examples` near-duplicates and leaks of each kind, chosen by hash.
 
     Args:
@@ -63,7 +65,9 @@ def overlaps(duplicates: Iterable[dict[str, Any]], leaks: Iterable[dict[str, Any
         tasks[line["item_task"]] += 1
         kinds[line["kind"]].add(line["item"], line)
     by_kind = {kind: sample.items() for kind, sample in sorted(kinds.items())}
-    return Overlaps(_largest(kept, examples), near.items(), by_kind, sorted(tasks.items(), key=lambda item: (-item[1], item[0])))
+    return Overlaps(
+        _largest(kept, examples), near.items(), by_kind, sorted(tasks.items(), key=lambda item: (-item[1], item[0]))
+    )
 
 
 def _largest(kept: array[int], examples: int) -> list[Cluster]:

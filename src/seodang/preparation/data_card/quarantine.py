@@ -39,11 +39,15 @@ def reasons(counts: dict[str, int], rules: dict[str, Any]) -> list[Reason]:
     found = []
     for id, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         told = rules.get(id, {})
-        found.append(Reason(id, count, *(told.get(name, "") for name in ("reason_ko", "reason_en", "fix_ko", "fix_en"))))
+        found.append(
+            Reason(id, count, *(told.get(name, "") for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")))
+        )
     return found
 
 
-def with_examples(found: list[Reason], quarantined: Iterable[dict[str, Any]], *, examples: int, seed: int) -> list[Reason]:
+def with_examples(
+    found: list[Reason], quarantined: Iterable[dict[str, Any]], *, examples: int, seed: int
+) -> list[Reason]:
     """Return the reasons, the commonest ones with up to `examples` rows, chosen by hash of their places.
 
     Args:
@@ -59,7 +63,10 @@ def with_examples(found: list[Reason], quarantined: Iterable[dict[str, Any]], *,
         for rule in line["rules"]:
             if rule["id"] in samples:
                 samples[rule["id"]].add(place, _example(place, rule, line))
-    return [replace(reason, examples=tuple(samples[reason.id].items())) if reason.id in samples else reason for reason in found]
+    return [
+        replace(reason, examples=tuple(samples[reason.id].items())) if reason.id in samples else reason
+        for reason in found
+    ]
 
 
 def _example(place: str, rule: dict[str, Any], line: dict[str, Any]) -> Example:

@@ -19,7 +19,7 @@ def is_personal(rule: str) -> bool:
     return rule in _PERSONAL
 
 
-def head(value: Any, characters: int = HEAD) -> str:  # noqa: ANN401 - whatever stands in a field
+def head(value: Any, characters: int = HEAD) -> str:
     """Return the first characters of a value in one line, personal data and keys as stars."""
     text = pii.masked(shown(value, _MARGIN * characters))
     return shown(" ".join(text.split()), characters)

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
-_SIZES: Final = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"))
+_SIZES: Final = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+    (100_000_000, "10M<n<100M"),
+)
 NAMES: Final = {
     "train": ("학습", "train"),
     "validation": ("검증", "validation"),
@@ -83,7 +90,15 @@ def _fates(contents: Contents) -> list[tuple[str, list[int]]]:
     return [
         (
             flow.name,
-            [flow.distinct_train, flow.held_out, flow.duplicates, flow.left_out["leak"], flow.mixed_out, max(0, flow.written - flow.accepted), max(0, flow.read - flow.written)],
+            [
+                flow.distinct_train,
+                flow.held_out,
+                flow.duplicates,
+                flow.left_out["leak"],
+                flow.mixed_out,
+                max(0, flow.written - flow.accepted),
+                max(0, flow.read - flow.written),
+            ],
         )
         for flow in contents.flows
     ]

@@ -18,7 +18,9 @@ class Labels:
     """How often each answer of a task with choices is the right one."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    positions: Counter[int] = field(default_factory=Counter)  # place of the answer among the choices, from 1; 0 for none of them
+    positions: Counter[int] = field(
+        default_factory=Counter
+    )  # place of the answer among the choices, from 1; 0 for none of them
 
     @property
     def per_item(self) -> bool:
@@ -37,7 +39,9 @@ class Survey:
     """What one pass over `train` found."""
 
     instructions: dict[str, LowestHashes[str]]  # by language; distinct ones
-    lengths: dict[tuple[str, str], Counter[int]] = field(default_factory=lambda: defaultdict(Counter))  # (language, field) -> characters -> records
+    lengths: dict[tuple[str, str], Counter[int]] = field(
+        default_factory=lambda: defaultdict(Counter)
+    )  # (language, field) -> characters -> records
     labels: dict[tuple[str, str], Labels] = field(default_factory=lambda: defaultdict(Labels))  # (task, language)
     records: int = 0
     turns: int = 0  # records with a conversation before the instruction

@@ -27,5 +27,7 @@ def write_evaluation_report(paths: Paths, verdict: Mapping[str, Any], gate: Gate
         verdict: What stage `gate` stores: the decision with its fingerprints.
         gate: Seed, resamples and confidence of the intervals that the page adds.
     """
-    facts = facts_of(verdict, read_json(paths.evaluate_report), read_rows(paths.scores), read_records(paths.items), gate)
+    facts = facts_of(
+        verdict, read_json(paths.evaluate_report), read_rows(paths.scores), read_records(paths.items), gate
+    )
     write_atomically(paths.evaluation_page / "index.html", [render_report(facts)])

@@ -95,7 +95,9 @@ def _bound(test: Mapping[str, Any]) -> float:
 
 def task_bars(rows: Sequence[TaskRow]) -> tuple[Axis, dict[tuple[str, str, str], Bar]]:
     """Return the differences of tasks on one axis, by split, task and language; those without a score or of another scale are left out."""
-    known = [(row, row.difference) for row in rows if row.difference is not None and row.metric in SHARES]  # others have another scale
+    known = [
+        (row, row.difference) for row in rows if row.difference is not None and row.metric in SHARES
+    ]  # others have another scale
     axis, bars = _bars([difference for _, difference in known], [None] * len(known), TASK_WIDTH)
     return axis, {(row.split, row.task, row.language): bar for (row, _), bar in zip(known, bars, strict=True)}
 
@@ -109,7 +111,8 @@ def _bars(estimates: Sequence[Estimate], margins: Sequence[float | None], width:
         return round(_BAR_EDGE + (width - 2 * _BAR_EDGE) * (value - ticks[0]) / (ticks[-1] - ticks[0]), 2)
 
     bars = [
-        Bar(x(estimate.value), *(None if end is None else x(end) for end in (estimate.low, estimate.high, margin))) for estimate, margin in zip(estimates, margins, strict=True)
+        Bar(x(estimate.value), *(None if end is None else x(end) for end in (estimate.low, estimate.high, margin)))
+        for estimate, margin in zip(estimates, margins, strict=True)
     ]
     step = math.ceil(_TICK_ROOM * (len(ticks) - 1) / (width - 2 * _BAR_EDGE))
     named = [tick for tick in ticks if round(tick / (ticks[1] - ticks[0])) % step == 0]  # zero keeps its name
@@ -139,12 +142,27 @@ def panel(drawn: ShotsPanel) -> Panel:
         return round(height - bottom - (height - top - bottom) * (value - ticks[0]) / (ticks[-1] - ticks[0]), 2)
 
     def dot(point: Point, place: float) -> Dot:
-        return Dot(point, place, y(point.mean.value), *(None if end is None else y(end) for end in (point.mean.low, point.mean.high)))
+        return Dot(
+            point,
+            place,
+            y(point.mean.value),
+            *(None if end is None else y(end) for end in (point.mean.low, point.mean.high)),
+        )
 
     def aside(format: str) -> float:
         return _APART * (formats.index(format) - (len(formats) - 1) / 2)
 
-    series = tuple((format, tuple(dot(point, x(point.shots) + aside(format)) for point in sorted(drawn.base, key=_shots) if point.format == format)) for format in formats)
+    series = tuple(
+        (
+            format,
+            tuple(
+                dot(point, x(point.shots) + aside(format))
+                for point in sorted(drawn.base, key=_shots)
+                if point.format == format
+            ),
+        )
+        for format in formats
+    )
     return Panel(
         metric=drawn.metric,
         language=drawn.language,

@@ -59,8 +59,14 @@ def estimate(values: Sequence[float], gate: GateParams) -> Estimate | None:
     """Return the mean of values, or of paired differences, with its bootstrap interval; None where there are no values."""
     if not values:
         return None
-    found = paired_bootstrap(np.array(values), margin=0.0, seed=gate.seed, resamples=gate.resamples, confidence=gate.confidence)
-    return Estimate(found.difference, found.low, found.high, len(values)) if len(values) > 1 else Estimate(found.difference, None, None, 1)
+    found = paired_bootstrap(
+        np.array(values), margin=0.0, seed=gate.seed, resamples=gate.resamples, confidence=gate.confidence
+    )
+    return (
+        Estimate(found.difference, found.low, found.high, len(values))
+        if len(values) > 1
+        else Estimate(found.difference, None, None, 1)
+    )
 
 
 def best_by_task(scores: Sequence[ItemScore], arms: Sequence[str]) -> dict[TaskKey, str]:
@@ -69,7 +75,9 @@ def best_by_task(scores: Sequence[ItemScore], arms: Sequence[str]) -> dict[TaskK
     for score in scores:
         if score.arm in arms and (value := headline(score)) is not None:
             values[key_of(score)][score.arm].append(-value if score.headline in LOWER_IS_BETTER else value)
-    return {key: max(arms, key=lambda arm: fmean(found[arm]) if found[arm] else -math.inf) for key, found in values.items()}
+    return {
+        key: max(arms, key=lambda arm: fmean(found[arm]) if found[arm] else -math.inf) for key, found in values.items()
+    }
 
 
 def key_of(score: ItemScore) -> TaskKey:
@@ -77,7 +85,9 @@ def key_of(score: ItemScore) -> TaskKey:
     return score.split, score.task, score.language
 
 
-def task_rows(scores: Sequence[ItemScore], arms: Sequence[str], candidate: str, best: Mapping[TaskKey, str], gate: GateParams) -> list[TaskRow]:
+def task_rows(
+    scores: Sequence[ItemScore], arms: Sequence[str], candidate: str, best: Mapping[TaskKey, str], gate: GateParams
+) -> list[TaskRow]:
     """Return a row for each task and language, those of the test split first.
 
     Args:
@@ -88,13 +98,23 @@ def task_rows(scores: Sequence[ItemScore], arms: Sequence[str], candidate: str, 
         gate: Seed, resamples and confidence of the intervals.
     """
     rows = []
-    for split, kind, task, language, metric in sorted({(score.split, score.kind, score.task, score.language, score.headline) for score in scores}, key=_order):
+    for split, kind, task, language, metric in sorted(
+        {(score.split, score.kind, score.task, score.language, score.headline) for score in scores}, key=_order
+    ):
         sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
-        found = {(score.arm, score.item): value for score in scores if key_of(score) == (split, task, language) and (value := headline(score)) is not None}
+        found = {
+            (score.arm, score.item): value
+            for score in scores
+            if key_of(score) == (split, task, language) and (value := headline(score)) is not None
+        }
         reference, items = best.get((split, task, language), ""), [item for arm, item in found if arm == candidate]
-        differences = [sign * (found[candidate, item] - found[reference, item]) for item in items if (reference, item) in found]
+        differences = [
+            sign * (found[candidate, item] - found[reference, item]) for item in items if (reference, item) in found
+        ]
         means = tuple(_mean([value for (other, _), value in found.items() if other == arm]) for arm in arms)
-        rows.append(TaskRow(task, language, split, kind, metric, len(items), means, reference, estimate(differences, gate)))
+        rows.append(
+            TaskRow(task, language, split, kind, metric, len(items), means, reference, estimate(differences, gate))
+        )
     return rows
 
 
@@ -108,14 +128,25 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def confusions(scores: Sequence[ItemScore], arms: Sequence[str]) -> list[Confusion]:
     """Return the table of each choice task and language of the test split in which the last of the arms made a mistake."""
-    chosen = [score for score in scores if score.arm in arms and score.kind == "choice" and score.split == "test" and score.predicted is not None]
+    chosen = [
+        score
+        for score in scores
+        if score.arm in arms and score.kind == "choice" and score.split == "test" and score.predicted is not None
+    ]
     tables = []
     for task, language in sorted({(score.task, score.language) for score in chosen}):
         mine = [score for score in chosen if (score.task, score.language) == (task, language)]
         labels = tuple(sorted({score.reference for score in mine} | {score.predicted or "" for score in mine}))
         if len(labels) > _MOST_LABELS or all(score.accuracy for score in mine if score.arm == arms[-1]):
             continue
-        tables.append(Confusion(task, language, labels, tuple((arm, _counts([score for score in mine if score.arm == arm], labels)) for arm in arms)))
+        tables.append(
+            Confusion(
+                task,
+                language,
+                labels,
+                tuple((arm, _counts([score for score in mine if score.arm == arm], labels)) for arm in arms),
+            )
+        )
     return tables
 
 

@@ -10,7 +10,15 @@ from seodang.config import GateParams
 from seodang.errors import ArtefactError
 from seodang.evaluation.aggregate import TUNED, ItemScore
 from seodang.records import Record
-from seodang.reports.evaluation.comparison import Confusion, Estimate, TaskRow, best_by_task, confusions, estimate, task_rows
+from seodang.reports.evaluation.comparison import (
+    Confusion,
+    Estimate,
+    TaskRow,
+    best_by_task,
+    confusions,
+    estimate,
+    task_rows,
+)
 from seodang.reports.evaluation.regressions import Changes, changes_of
 
 CHAMPION: Final = "champion"
@@ -68,7 +76,13 @@ class EvaluationFacts:
     gate: Mapping[str, Any]
 
 
-def facts_of(verdict: Mapping[str, Any], evaluated: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], records: Iterable[Record], gate: GateParams) -> EvaluationFacts:
+def facts_of(
+    verdict: Mapping[str, Any],
+    evaluated: Mapping[str, Any],
+    rows: Iterable[Mapping[str, Any]],
+    records: Iterable[Record],
+    gate: GateParams,
+) -> EvaluationFacts:
     """Return the facts of a decision.
 
     Args:
@@ -98,41 +112,65 @@ def facts_of(verdict: Mapping[str, Any], evaluated: Mapping[str, Any], rows: Ite
             items=len({(score.split, score.task, score.language, score.item) for score in scores}),
             arms=evaluated["arms"],
             formats=evaluated["formats"],
-            panels=_panels(scores, evaluated["formats"], gate.model_copy(update={"resamples": min(gate.resamples, _DRAWN_RESAMPLES)})),
+            panels=_panels(
+                scores,
+                evaluated["formats"],
+                gate.model_copy(update={"resamples": min(gate.resamples, _DRAWN_RESAMPLES)}),
+            ),
             tasks=task_rows(scores, columns, TUNED, best_of_task, gate),
             confusions=confusions(scores, judged),
-            changes=changes_of(scores, {(record.task, record.language, record.id): record for record in records}, TUNED, best_of_task, references[1:]),
+            changes=changes_of(
+                scores,
+                {(record.task, record.language, record.id): record for record in records},
+                TUNED,
+                best_of_task,
+                references[1:],
+            ),
             figures=evaluated["figures"],
             fingerprints={name: value for name, value in verdict.items() if name.endswith(_FINGERPRINTS) and value},
             asked=evaluated.get("settings", {}),
             gate=gate.model_dump(),
         )
     except (KeyError, TypeError) as error:
-        raise ArtefactError(f"the reports of evaluate and gate have no usable {error}; run: dvc repro evaluate gate") from error
+        raise ArtefactError(
+            f"the reports of evaluate and gate have no usable {error}; run: dvc repro evaluate gate"
+        ) from error
 
 
 def best_of(evaluated: Mapping[str, Any]) -> str:
     """Return the best of the base's best arms; accuracy, then chrF, then loss decide."""
     rows = {row["name"]: row for row in evaluated["arms"]}
     best: list[str] = list(evaluated["best"].values())
-    return max(best, key=lambda arm: (rows[arm]["accuracy"] or 0.0, rows[arm]["chrf"] or 0.0, -(rows[arm]["loss"] or 0.0)))
+    return max(
+        best, key=lambda arm: (rows[arm]["accuracy"] or 0.0, rows[arm]["chrf"] or 0.0, -(rows[arm]["loss"] or 0.0))
+    )
 
 
-def _panels(scores: Sequence[ItemScore], formats: Mapping[str, Mapping[str, Any]], gate: GateParams) -> list[ShotsPanel]:
+def _panels(
+    scores: Sequence[ItemScore], formats: Mapping[str, Mapping[str, Any]], gate: GateParams
+) -> list[ShotsPanel]:
     """Return accuracy over all items and for each language, where there are several, and the loss; what was not measured is left out."""
     test = [score for score in scores if score.split == "test"]
     languages = sorted({score.language for score in test})
     wanted = [("accuracy", ""), ("loss", ""), *(("accuracy", language) for language in languages if len(languages) > 1)]
     panels = []
     for metric, language in wanted:
-        points = [point for arm, way in formats.items() if (point := _point(arm, way, metric, [score for score in test if language in ("", score.language)], gate))]
+        points = [
+            point
+            for arm, way in formats.items()
+            if (point := _point(arm, way, metric, [score for score in test if language in ("", score.language)], gate))
+        ]
         base = tuple(point for point in points if point.arm not in (TUNED, CHAMPION))
         if base:
-            panels.append(ShotsPanel(metric, language, base, tuple(point for point in points if point.arm in (TUNED, CHAMPION))))
+            panels.append(
+                ShotsPanel(metric, language, base, tuple(point for point in points if point.arm in (TUNED, CHAMPION)))
+            )
     return panels
 
 
-def _point(arm: str, way: Mapping[str, Any], metric: str, scores: Sequence[ItemScore], gate: GateParams) -> Point | None:
+def _point(
+    arm: str, way: Mapping[str, Any], metric: str, scores: Sequence[ItemScore], gate: GateParams
+) -> Point | None:
     values = [float(value) for score in scores if score.arm == arm and (value := getattr(score, metric)) is not None]
     mean = estimate(values, gate)
     return None if mean is None else Point(arm, way["format"], way["shots"], mean)

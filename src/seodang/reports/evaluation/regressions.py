@@ -58,7 +58,13 @@ class Changes:
         return {kind: sum(change.kind == kind for change in self.shown) for kind in SHOWN}
 
 
-def changes_of(scores: Sequence[ItemScore], records: Mapping[ItemKey, Record], candidate: str, best: Mapping[TaskKey, str], others: Sequence[str]) -> Changes:
+def changes_of(
+    scores: Sequence[ItemScore],
+    records: Mapping[ItemKey, Record],
+    candidate: str,
+    best: Mapping[TaskKey, str],
+    others: Sequence[str],
+) -> Changes:
     """Return regressions, then what stayed, then gains; of each the items first whose loss rose most.
 
     A regression is an item that a reference had right and the candidate has wrong; a gain is one that the candidate has right and a reference wrong.
@@ -77,7 +83,11 @@ def changes_of(scores: Sequence[ItemScore], records: Mapping[ItemKey, Record], c
     found_by = {(score.arm, _key(score)): score for score in scores}
     found = []
     for score in (score for score in scores if score.arm == candidate):
-        references = [found_by[arm, _key(score)] for arm in (best.get(key_of(score), ""), *others) if (arm, _key(score)) in found_by]
+        references = [
+            found_by[arm, _key(score)]
+            for arm in (best.get(key_of(score), ""), *others)
+            if (arm, _key(score)) in found_by
+        ]
         found.append(_change(score, references, records))
     kept: list[Change] = []
     for kind, most in SHOWN.items():
@@ -107,7 +117,9 @@ def _change(mine: ItemScore, others: Sequence[ItemScore], records: Mapping[ItemK
         task=mine.task,
         language=mine.language,
         split=mine.split,
-        before="\n".join([*([record.system] if record.system else []), *(f"{turn.role}: {turn.content}" for turn in record.turns)]),
+        before="\n".join(
+            [*([record.system] if record.system else []), *(f"{turn.role}: {turn.content}" for turn in record.turns)]
+        ),
         instruction=record.instruction,
         input=record.input,
         reference=mine.reference,

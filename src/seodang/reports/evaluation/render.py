@@ -17,8 +17,16 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
-VERDICTS: Final = {"promote": ("승격", "promote"), "reject": ("거절", "reject"), "inconclusive": ("판단 불가", "inconclusive")}
-OUTCOMES: Final = {True: ("met", "충족", "met"), False: ("unmet", "미달", "not met"), None: ("open", "판단 불가", "not told")}
+VERDICTS: Final = {
+    "promote": ("승격", "promote"),
+    "reject": ("거절", "reject"),
+    "inconclusive": ("판단 불가", "inconclusive"),
+}
+OUTCOMES: Final = {
+    True: ("met", "충족", "met"),
+    False: ("unmet", "미달", "not met"),
+    None: ("open", "판단 불가", "not told"),
+}
 LANGUAGES: Final = {"ko": ("한국어", "Korean"), "en": ("영어", "English")}
 METRICS: Final = {
     "accuracy": ("정확도", "accuracy"),
@@ -72,7 +80,11 @@ def _score(value: float | None) -> str:
 
 def _interval(value: Estimate | None) -> str:
     """Return the ends of an interval."""
-    return "–" if value is None or value.low is None or value.high is None else f"[{_difference(value.low)}, {_difference(value.high)}]"
+    return (
+        "–"
+        if value is None or value.low is None or value.high is None
+        else f"[{_difference(value.low)}, {_difference(value.high)}]"
+    )
 
 
 def _difference(value: float | None) -> str:

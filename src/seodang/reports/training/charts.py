@@ -36,7 +36,15 @@ class Chart:
     """Place and update at which a run went on."""
 
 
-def chart(lines: Sequence[tuple[str, Points]], dots: Points, *, size: tuple[float, float], updates: int, marks: Sequence[int] = (), from_zero: bool = False) -> Chart:
+def chart(
+    lines: Sequence[tuple[str, Points]],
+    dots: Points,
+    *,
+    size: tuple[float, float],
+    updates: int,
+    marks: Sequence[int] = (),
+    from_zero: bool = False,
+) -> Chart:
     """Return the geometry of curves over the updates.
 
     Args:
@@ -68,7 +76,10 @@ def chart(lines: Sequence[tuple[str, Points]], dots: Points, *, size: tuple[floa
         right=width - right,
         top=top,
         bottom=height - bottom,
-        lines=tuple((name, _path([(x(step), y(value) if math.isfinite(value) else math.nan) for step, value in points])) for name, points in shown),
+        lines=tuple(
+            (name, _path([(x(step), y(value) if math.isfinite(value) else math.nan) for step, value in points]))
+            for name, points in shown
+        ),
         dots=tuple(Dot(x(step), y(value), step, value) for step, value in dots if math.isfinite(value)),
         x_ticks=tuple((x(tick), label(tick)) for tick in steps),
         y_ticks=tuple((y(tick), label(tick)) for tick in ticks),

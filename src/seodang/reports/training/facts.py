@@ -82,7 +82,9 @@ class TrainingFacts:
 _ELSEWHERE: Final = {"health", "examples", "settings", "curves", "checksums"}
 
 
-def facts_of(report: Mapping[str, Any], settings: Mapping[str, Mapping[str, Any]], curves: Mapping[str, Points]) -> TrainingFacts:
+def facts_of(
+    report: Mapping[str, Any], settings: Mapping[str, Mapping[str, Any]], curves: Mapping[str, Points]
+) -> TrainingFacts:
     """Return the facts of a run.
 
     Args:
@@ -99,7 +101,11 @@ def facts_of(report: Mapping[str, Any], settings: Mapping[str, Mapping[str, Any]
             **{field.name: report[field.name] for field in fields(TrainingFacts) if field.name not in _ELSEWHERE},
             health=Health(**report["health"]),
             examples=[Example(**example) for example in report["examples"]],
-            checksums={**{f"{split}.jsonl": value for split, value in report["input_sha256"].items()}, "adapter": report["adapter_sha256"], "prompt": report["prompt_fingerprint"]},
+            checksums={
+                **{f"{split}.jsonl": value for split, value in report["input_sha256"].items()},
+                "adapter": report["adapter_sha256"],
+                "prompt": report["prompt_fingerprint"],
+            },
             settings=settings,
             curves=curves,
         )

@@ -30,10 +30,22 @@ def render_report(facts: TrainingFacts) -> str:
         "checks": _checks(facts),
         "is_smoothed": bool(smoothed(facts.curves.get(curves.TRAIN_LOSS.name, []))),
         "losses": (("drawn-wide", _losses(facts, _WIDE)), ("drawn-narrow", _losses(facts, _NARROW))),
-        "dynamics": [_single(facts, curve) for curve in (curves.LEARNING_RATE, curves.GRADIENT_NORM) if curve.name in facts.curves],
-        "speed": [_single(facts, curve) for curve in (curves.TOKENS, curves.MEMORY, curves.CUDA_MEMORY) if curve.name in facts.curves],
+        "dynamics": [
+            _single(facts, curve)
+            for curve in (curves.LEARNING_RATE, curves.GRADIENT_NORM)
+            if curve.name in facts.curves
+        ],
+        "speed": [
+            _single(facts, curve)
+            for curve in (curves.TOKENS, curves.MEMORY, curves.CUDA_MEMORY)
+            if curve.name in facts.curves
+        ],
         "speeds": {curve.name: _mean(facts, curve.name) for curve in (curves.TOKENS, curves.LEARNED, curves.RECORDS)},
-        "unfinite": {name: lost for name, points in facts.curves.items() if (lost := sum(not math.isfinite(value) for _, value in points))},
+        "unfinite": {
+            name: lost
+            for name, points in facts.curves.items()
+            if (lost := sum(not math.isfinite(value) for _, value in points))
+        },
     }
     return _html().get_template("report.html.j2").render(context)
 
@@ -49,7 +61,14 @@ def _losses(facts: TrainingFacts, size: tuple[float, float]) -> Chart:
 def _single(facts: TrainingFacts, curve: curves.Curve) -> tuple[curves.Curve, Chart]:
     points = facts.curves[curve.name]
     mean = smoothed(points) if curve in (curves.GRADIENT_NORM, curves.TOKENS) else []
-    drawn = chart([("thin" if mean else "main", points), ("main", mean)], [], size=_SMALL, updates=facts.updates, marks=facts.resumed_at, from_zero=True)
+    drawn = chart(
+        [("thin" if mean else "main", points), ("main", mean)],
+        [],
+        size=_SMALL,
+        updates=facts.updates,
+        marks=facts.resumed_at,
+        from_zero=True,
+    )
     return curve, drawn
 
 
@@ -81,9 +100,27 @@ def _checks(facts: TrainingFacts) -> list[Check]:
             f"train {facts.train_loss:.3f}, validation {facts.validation_loss:.3f}",
             finite,
         ),
-        Check("가중치를 배움", "Weights were learned", f"{facts.trainable:,}개", f"{facts.trainable:,}", facts.trainable > 0),
-        Check("출력이 바뀜", "Outputs changed", f"로짓이 최대 {health.largest_change:.3g} 바뀜", f"a logit by up to {health.largest_change:.3g}", health.largest_change > 0),
-        Check("스스로 끝맺음", "Answers end by themselves", f"{before} → {after} (기준 {asked})", f"{before} → {after} ({asked} asked)", health.end_share >= floor),
+        Check(
+            "가중치를 배움",
+            "Weights were learned",
+            f"{facts.trainable:,}개",
+            f"{facts.trainable:,}",
+            facts.trainable > 0,
+        ),
+        Check(
+            "출력이 바뀜",
+            "Outputs changed",
+            f"로짓이 최대 {health.largest_change:.3g} 바뀜",
+            f"a logit by up to {health.largest_change:.3g}",
+            health.largest_change > 0,
+        ),
+        Check(
+            "스스로 끝맺음",
+            "Answers end by themselves",
+            f"{before} → {after} (기준 {asked})",
+            f"{before} → {after} ({asked} asked)",
+            health.end_share >= floor,
+        ),
     ]
 
 

@@ -24,8 +24,26 @@ WAYS: Final = {
     "many": {"ko": "여러 과제 지시문 튜닝", "en": "instruction tuning"},
 }
 _HEADINGS: Final = {
-    "ko": ("과제", "방법", "점수 [구간]", "가장 나은 프롬프트와의 차이 [구간]", "p (Holm)", "문항", "요청당 토큰", "학습 초"),
-    "en": ("tasks", "way", "score [interval]", "difference to the best prompt [interval]", "p (Holm)", "items", "tokens a request", "training s"),
+    "ko": (
+        "과제",
+        "방법",
+        "점수 [구간]",
+        "가장 나은 프롬프트와의 차이 [구간]",
+        "p (Holm)",
+        "문항",
+        "요청당 토큰",
+        "학습 초",
+    ),
+    "en": (
+        "tasks",
+        "way",
+        "score [interval]",
+        "difference to the best prompt [interval]",
+        "p (Holm)",
+        "items",
+        "tokens a request",
+        "training s",
+    ),
 }
 _NOTES: Final = {
     "ko": "베이스의 프롬프트는 비교하는 문항에서 가장 나은 것을 골랐으므로 베이스에 유리합니다. 구간은 {confidence:.0%} 짝지은 부트스트랩, 튜닝한 모델은 예시 없이 물었습니다.",
@@ -65,7 +83,11 @@ def _row(cell: Cell, report: Mapping[str, Any], language: Language) -> list[str]
 
 def difference_of(cell: Cell) -> str:
     """Return the difference to the best prompt with its interval."""
-    return "–" if cell.difference is None else f"{cell.difference:+.3f} [{cell.difference_low:+.3f}, {cell.difference_high:+.3f}]"
+    return (
+        "–"
+        if cell.difference is None
+        else f"{cell.difference:+.3f} [{cell.difference_low:+.3f}, {cell.difference_high:+.3f}]"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +106,10 @@ _LEFT, _WIDTH, _ROW = 330.0, 560.0, 30.0
 
 def bars_of(cells: Sequence[Cell]) -> list[Bar]:
     """Return where the intervals of a group are drawn, from 0 on the left to 1 on the right."""
-    return [Bar(cell, 22 + _ROW * place, *(_LEFT + _WIDTH * value for value in (cell.low, cell.high, cell.score))) for place, cell in enumerate(cells)]
+    return [
+        Bar(cell, 22 + _ROW * place, *(_LEFT + _WIDTH * value for value in (cell.low, cell.high, cell.score)))
+        for place, cell in enumerate(cells)
+    ]
 
 
 def html_of(report: Mapping[str, Any], cells: Sequence[Cell]) -> str:

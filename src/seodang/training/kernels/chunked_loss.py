@@ -30,7 +30,15 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     """Sum of the cross entropies of hidden @ weight.T; gradients are computed in the forward pass, chunk by chunk."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, softcap: float | None, scale: float) -> Tensor:  # noqa: ANN401 - torch's signature
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        targets: Tensor,
+        softcap: float | None,
+        scale: float,
+    ) -> Tensor:
         wanted = ctx.needs_input_grad[:3]
         grads = _Gradients(hidden, weight, bias, wanted)
         rows = max(1, _CHUNK_BYTES // (weight.shape[0] * hidden.element_size() * _ROUND)) * _ROUND
@@ -47,7 +55,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> Any:  # noqa: ANN401
+    def backward(ctx: Any, *upstream: Tensor) -> Any:
         found = iter(ctx.saved_tensors)
         return (*(next(found).mul_(upstream[0]) if wanted else None for wanted in ctx.wanted), None, None, None)
 
@@ -97,7 +105,15 @@ def _loss_into_gradient(logits: Tensor, targets: Tensor, softcap: float | None, 
     return total
 
 
-def chunked_cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, *, softcap: float | None = None, scale: float = 1.0) -> Tensor:
+def chunked_cross_entropy(
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    targets: Tensor,
+    *,
+    softcap: float | None = None,
+    scale: float = 1.0,
+) -> Tensor:
     """Return the sum over L places of the cross entropy, in nats, in fp32.
 
     Args:
@@ -136,17 +152,28 @@ def learn_answers(model: PreTrainedModel) -> AnswerHead:
     answers, way = AnswerRows(), AnswerHead(whole=False)
     work_on_answers_only(model, answers)
 
-    def forward(self: PreTrainedModel, *arguments: Any, predictors: Tensor | None = None, targets: Tensor | None = None, answer_rows: Tensor | None = None, **inputs: Any) -> Any:  # noqa: ANN401
+    def forward(
+        self: PreTrainedModel,
+        *arguments: Any,
+        predictors: Tensor | None = None,
+        targets: Tensor | None = None,
+        answer_rows: Tensor | None = None,
+        **inputs: Any,
+    ) -> Any:
         if predictors is None:
             answers.rows = None
             return original(*arguments, **inputs)
         if way.whole:
             answers.rows = None
-            logits = original(*arguments, **{name: value for name, value in inputs.items() if value is not None}, use_cache=False).logits
+            logits = original(
+                *arguments, **{name: value for name, value in inputs.items() if value is not None}, use_cache=False
+            ).logits
             return _of_whole(logits.flatten(0, 1).index_select(0, predictors), targets)
         # Each row once: two records with one beginning may learn different tokens after it.
         answers.rows = predictors.unique() if answer_rows is None else answer_rows
-        states = self.base_model(*arguments, **{name: value for name, value in inputs.items() if value is not None}, use_cache=False).last_hidden_state
+        states = self.base_model(
+            *arguments, **{name: value for name, value in inputs.items() if value is not None}, use_cache=False
+        ).last_hidden_state
         hidden = states.flatten(0, 1).index_select(0, predictors)
         head = self.get_output_embeddings()
         if targets is None:
@@ -169,7 +196,14 @@ def _of_whole(logits: Tensor, targets: Tensor | None) -> CausalLMOutputWithPast:
 def _with_loss(original: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Let a head return the loss where it is given targets: sharded weights are plain tensors inside their own module's forward pass only."""
 
-    def forward(self: torch.nn.Linear, hidden: Tensor, *, targets: Tensor | None = None, softcap: float | None = None, scale: float = 1.0) -> Tensor:
+    def forward(
+        self: torch.nn.Linear,
+        hidden: Tensor,
+        *,
+        targets: Tensor | None = None,
+        softcap: float | None = None,
+        scale: float = 1.0,
+    ) -> Tensor:
         if targets is None:
             return original(hidden)
         return chunked_cross_entropy(hidden, self.weight, self.bias, targets, softcap=softcap, scale=scale)

@@ -44,16 +44,20 @@ def work_on_answers_only(model: PreTrainedModel, answers: AnswerRows) -> list[st
 
 
 def _on_rows(original: Callable[..., Any], answers: AnswerRows) -> Callable[..., Any]:
-    def forward(_: nn.Module, states: Tensor, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+    def forward(_: nn.Module, states: Tensor, *arguments: Any, **named: Any) -> Any:
         if answers.rows is None:
             return original(states, *arguments, **named)
         rows, flat = answers.rows, states.reshape(-1, states.shape[-1])
-        found = original(flat.index_select(0, rows)[None], *arguments, **named)  # one row of tokens: mixtures of experts take three dimensions only
+        found = original(
+            flat.index_select(0, rows)[None], *arguments, **named
+        )  # one row of tokens: mixtures of experts take three dimensions only
 
         def spread(result: Tensor) -> Tensor:
             whole = result.new_zeros(flat.shape[0], result.shape[-1]).index_add(0, rows, result.flatten(0, -2))
             return whole.view(*states.shape[:-1], -1)
 
-        return (spread(found[0]), *found[1:]) if isinstance(found, tuple) else spread(found)  # some return the choice of experts, too
+        return (
+            (spread(found[0]), *found[1:]) if isinstance(found, tuple) else spread(found)
+        )  # some return the choice of experts, too
 
     return forward

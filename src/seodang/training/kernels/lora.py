@@ -19,7 +19,9 @@ class _LinearWithBranch(torch.autograd.Function):
     """x @ W.T + bias + scale * (x @ A.T) @ B.T, W and bias frozen."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor, scale: float) -> Tensor:  # noqa: ANN401 - torch's signature
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor, scale: float
+    ) -> Tensor:
         flat = x.reshape(-1, x.shape[-1])
         down, up = down.to(x.dtype), up.to(x.dtype)
         low = flat @ down.t()
@@ -30,7 +32,7 @@ class _LinearWithBranch(torch.autograd.Function):
         return out.view(*x.shape[:-1], out.shape[-1])
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> Any:  # noqa: ANN401
+    def backward(ctx: Any, *upstream: Tensor) -> Any:
         flat, weight, down, up, low = ctx.saved_tensors
         gradient = upstream[0].reshape(-1, upstream[0].shape[-1])
         narrow = (gradient @ up).mul_(ctx.scale)
@@ -44,9 +46,16 @@ class _LinearWithBranch(torch.autograd.Function):
         return to_x, None, None, to_down, to_up, None
 
 
-def _forward(self: Linear, x: Tensor, *_: Any, **__: Any) -> Tensor:  # noqa: ANN401 - the layer's signature
+def _forward(self: Linear, x: Tensor, *_: Any, **__: Any) -> Tensor:
     name = self.active_adapters[0]
-    out: Tensor = _LinearWithBranch.apply(x, self.base_layer.weight, self.base_layer.bias, self.lora_A[name].weight, self.lora_B[name].weight, self.scaling[name])  # type: ignore[no-untyped-call]
+    out: Tensor = _LinearWithBranch.apply(
+        x,
+        self.base_layer.weight,
+        self.base_layer.bias,
+        self.lora_A[name].weight,
+        self.lora_B[name].weight,
+        self.scaling[name],
+    )  # type: ignore[no-untyped-call]
     return out
 
 

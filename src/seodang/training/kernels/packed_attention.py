@@ -28,7 +28,7 @@ def packed_attention(
     dropout: float = 0.0,
     sliding_window: int | None = None,
     softcap: float | None = None,
-    **_: Any,  # noqa: ANN401 - what models hand to every attention
+    **_: Any,
 ) -> tuple[Tensor, None]:
     """Return what each token sees of its own record.
 
@@ -62,33 +62,61 @@ def packed_attention(
 
 def _gathered(states: Tensor, places: Tensor, groups: tuple[Tensor, ...], precision: torch.dtype) -> list[Tensor]:
     """Return (records, heads, longest, size) of each group from (1, heads, U, size); all in one step, as gradients of a gathering are large."""
-    flat = states.squeeze(0).transpose(0, 1).index_select(0, places).to(precision)  # [0] would fill a tensor of zeros on its way back
+    flat = (
+        states.squeeze(0).transpose(0, 1).index_select(0, places).to(precision)
+    )  # [0] would fill a tensor of zeros on its way back
     parts = flat.split([rows.numel() for rows in groups])
     return [part.view(*rows.shape, *part.shape[1:]).transpose(1, 2) for part, rows in zip(parts, groups, strict=True)]
 
 
-def _attended(query: Tensor, key: Tensor, value: Tensor, *, scaling: float | None, dropout: float, window: int | None, softcap: float | None) -> Tensor:
+def _attended(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    scaling: float | None,
+    dropout: float,
+    window: int | None,
+    softcap: float | None,
+) -> Tensor:
     if flash_takes(query):
         return _flash(query, key, value, scaling, dropout, window, softcap)
     grouped = key.shape[1] != query.shape[1]
     length = query.shape[2]
     if softcap is None and (window is None or length <= window):
-        return scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True, scale=scaling, enable_gqa=grouped)
+        return scaled_dot_product_attention(
+            query, key, value, dropout_p=dropout, is_causal=True, scale=scaling, enable_gqa=grouped
+        )
     places = torch.arange(length, device=query.device)
     visible = places[:, None] >= places
     if window is not None:
         visible &= places[:, None] - places < window
     if softcap is None:
-        return scaled_dot_product_attention(query, key, value, attn_mask=visible, dropout_p=dropout, scale=scaling, enable_gqa=grouped)
+        return scaled_dot_product_attention(
+            query, key, value, attn_mask=visible, dropout_p=dropout, scale=scaling, enable_gqa=grouped
+        )
     return _softcapped(query, key, value, visible, scaling, dropout, softcap)
 
 
 def flash_takes(query: Tensor) -> bool:
     """Return whether FlashAttention 2 is installed and has a kernel for these (records, heads, length, size)."""
-    return query.is_cuda and query.dtype in {torch.float16, torch.bfloat16} and query.shape[3] <= _FLASH_SIZE and is_flash_attn_2_available()
+    return (
+        query.is_cuda
+        and query.dtype in {torch.float16, torch.bfloat16}
+        and query.shape[3] <= _FLASH_SIZE
+        and is_flash_attn_2_available()
+    )
 
 
-def _flash(query: Tensor, key: Tensor, value: Tensor, scaling: float | None, dropout: float, window: int | None, softcap: float | None) -> Tensor:
+def _flash(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    scaling: float | None,
+    dropout: float,
+    window: int | None,
+    softcap: float | None,
+) -> Tensor:
     """Return attention by FlashAttention 2 (arXiv 2307.08691), which bounds windows and scores inside its kernel, where torch's would need a mask or all scores."""
     from flash_attn import flash_attn_func
 
@@ -97,14 +125,18 @@ def _flash(query: Tensor, key: Tensor, value: Tensor, scaling: float | None, dro
         dropout_p=dropout,
         softmax_scale=scaling,
         causal=True,
-        window_size=(-1, -1) if window is None else (window - 1, 0),  # tokens seen before and behind a token, itself not counted
+        window_size=(-1, -1)
+        if window is None
+        else (window - 1, 0),  # tokens seen before and behind a token, itself not counted
         softcap=softcap or 0.0,
         deterministic=True,  # its gradients are summed in any order otherwise
     )
     return seen.transpose(1, 2)
 
 
-def _softcapped(query: Tensor, key: Tensor, value: Tensor, visible: Tensor, scaling: float | None, dropout: float, softcap: float) -> Tensor:
+def _softcapped(
+    query: Tensor, key: Tensor, value: Tensor, visible: Tensor, scaling: float | None, dropout: float, softcap: float
+) -> Tensor:
     """Return attention whose scores are bounded by a tanh, which no fused kernel here knows (Gemma 2, arXiv 2408.00118)."""
     repeats = query.shape[1] // key.shape[1]
     key, value = (states.repeat_interleave(repeats, dim=1) for states in (key, value))

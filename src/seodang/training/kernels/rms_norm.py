@@ -13,14 +13,22 @@ import torch
 from torch import Tensor
 
 # What transformers' classes add to their weights before they multiply by them; Gemma's are stored as differences from 1.
-_ADDED = {"LlamaRMSNorm": 0, "MistralRMSNorm": 0, "Qwen2RMSNorm": 0, "Qwen3RMSNorm": 0, "GemmaRMSNorm": 1, "Gemma2RMSNorm": 1, "Gemma3RMSNorm": 1}
+_ADDED = {
+    "LlamaRMSNorm": 0,
+    "MistralRMSNorm": 0,
+    "Qwen2RMSNorm": 0,
+    "Qwen3RMSNorm": 0,
+    "GemmaRMSNorm": 1,
+    "Gemma2RMSNorm": 1,
+    "Gemma3RMSNorm": 1,
+}
 
 
 class _FrozenNorm(torch.autograd.Function):
     """x / sqrt(mean(x ** 2) + eps) * weight over the last dimension, in fp32 until it is rounded as x is."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:  # noqa: ANN401 - torch's signature
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
         exact = x.float()
         scale = exact.square().mean(-1, keepdim=True).add_(eps).rsqrt_()
         normal = (exact * scale).to(x.dtype)
@@ -28,7 +36,7 @@ class _FrozenNorm(torch.autograd.Function):
         return (normal * weight).to(x.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> Any:  # noqa: ANN401
+    def backward(ctx: Any, *upstream: Tensor) -> Any:
         normal, scale, weight = ctx.saved_tensors
         gradient = (upstream[0] * weight).float()
         exact = normal.float()
@@ -36,7 +44,7 @@ class _FrozenNorm(torch.autograd.Function):
         return gradient.addcmul_(exact, along, value=-1).mul_(scale).to(normal.dtype), None, None
 
 
-def _forward(self: Any, x: Tensor) -> Tensor:  # noqa: ANN401 - one of several classes
+def _forward(self: Any, x: Tensor) -> Tensor:
     weight = self.weight.float() + 1 if _ADDED[type(self).__name__] else self.weight
     eps = self.variance_epsilon if hasattr(self, "variance_epsilon") else self.eps
     out: Tensor = _FrozenNorm.apply(x, weight, eps)  # type: ignore[no-untyped-call]
@@ -48,7 +56,11 @@ def fuse_norms(model: torch.nn.Module) -> int:
     fused = 0
     for layer in model.modules():
         kind = type(layer)
-        if kind.__name__ in _ADDED and kind.__module__.startswith("transformers.models.") and not layer.weight.requires_grad:
+        if (
+            kind.__name__ in _ADDED
+            and kind.__module__.startswith("transformers.models.")
+            and not layer.weight.requires_grad
+        ):
             layer.forward = MethodType(_forward, layer)
             fused += 1
     return fused

@@ -43,7 +43,9 @@ class Trace:
     product_shapes: int  # different matrix products
 
 
-def trace_pass(config: PreTrainedConfig, train: TrainParams, shape: PassShape, *, mixed: bool, folder: Path | None = None) -> Trace:
+def trace_pass(
+    config: PreTrainedConfig, train: TrainParams, shape: PassShape, *, mixed: bool, folder: Path | None = None
+) -> Trace:
     """Return what a pass of this shape takes.
 
     Args:
@@ -67,14 +69,19 @@ def trace_pass(config: PreTrainedConfig, train: TrainParams, shape: PassShape, *
     return replace(found, peak=found.activations + layer + kept.peak - kept.activations)
 
 
-def _drawn_out(config: PreTrainedConfig, train: TrainParams, shape: PassShape, mixed: bool, folder: Path | None) -> Trace:
+def _drawn_out(
+    config: PreTrainedConfig, train: TrainParams, shape: PassShape, mixed: bool, folder: Path | None
+) -> Trace:
     layers = int(config.get_text_config().num_hidden_layers)
     few, more = _TRACED_LAYERS
     if layers <= more:
         return _traced(build(config, train, folder), shape, mixed)
     low, high = (_traced(build(shortened(config, count), train, folder), shape, mixed) for count in (few, more))
     steps = (layers - few) / (more - few)
-    drawn = {field.name: getattr(low, field.name) + steps * (getattr(high, field.name) - getattr(low, field.name)) for field in fields(Trace)}
+    drawn = {
+        field.name: getattr(low, field.name) + steps * (getattr(high, field.name) - getattr(low, field.name))
+        for field in fields(Trace)
+    }
     return Trace(**{**drawn, "product_shapes": high.product_shapes})
 
 
@@ -90,12 +97,23 @@ def _traced(skeleton: Skeleton, shape: PassShape, mixed: bool) -> Trace:
                 kept = watch.live
                 head = skeleton.model.get_output_embeddings()
                 cap, scale = logit_shape(skeleton.model)
-                loss = chunked_cross_entropy(hidden, head.weight, head.bias, torch.zeros(shape.learned, dtype=torch.long), softcap=cap, scale=scale)
+                loss = chunked_cross_entropy(
+                    hidden,
+                    head.weight,
+                    head.bias,
+                    torch.zeros(shape.learned, dtype=torch.long),
+                    softcap=cap,
+                    scale=scale,
+                )
                 forward = counter.get_total_flops()
                 del hidden
                 loss.backward()
-            return Trace(kept, watch.peak, forward, counter.get_total_flops(), watch.moved, watch.operations, len(watch.products))
-    except RuntimeError as error:  # torch's own for code that looks at values, or has no kernel for tensors without content
+            return Trace(
+                kept, watch.peak, forward, counter.get_total_flops(), watch.moved, watch.operations, len(watch.products)
+            )
+    except (
+        RuntimeError
+    ) as error:  # torch's own for code that looks at values, or has no kernel for tensors without content
         raise ModelError(
             f"a pass of this model cannot be followed without its weights ({type(error).__name__}: {str(error).partition(chr(10))[0]}); training may work all the same"
         ) from error
@@ -111,7 +129,12 @@ def _give_shapes(tuned: torch.nn.Module) -> None:
                     continue
                 if id(tensor) not in made:
                     fake = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
-                    made[id(tensor)] = (torch.nn.Parameter(fake, tensor.requires_grad) if isinstance(tensor, torch.nn.Parameter) else fake, tensor)
+                    made[id(tensor)] = (
+                        torch.nn.Parameter(fake, tensor.requires_grad)
+                        if isinstance(tensor, torch.nn.Parameter)
+                        else fake,
+                        tensor,
+                    )
                 held[name] = made[id(tensor)][0]
     for weight in tuned.parameters():
         if weight.requires_grad:
@@ -149,10 +172,14 @@ class _Watch(TorchDispatchMode):
         self.moved = self.operations = 0
         self.products: set[Any] = set()
         self._seen: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
-        for tensor in (*model.parameters(), *model.buffers(), *(weight.grad for weight in model.parameters() if weight.grad is not None)):
+        for tensor in (
+            *model.parameters(),
+            *model.buffers(),
+            *(weight.grad for weight in model.parameters() if weight.grad is not None),
+        ):
             self._seen[tensor.untyped_storage()] = 0
 
-    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401 - torch's signature
+    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         found = operation(*args, **(kwargs or {}))
         self.operations += 1
         results = [leaf for leaf in tree_leaves(found) if isinstance(leaf, Tensor)]

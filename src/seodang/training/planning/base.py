@@ -38,7 +38,9 @@ def find_base(model: ModelParams, folder: Path, report: Path, root: Path, conver
             return Base(model.name, _read(place, model.name), place if whole else None, found)
     if model.source == "hub" and (fetched := _from_hub(model)) is not None:
         return Base(model.name, fetched, None, "hub")
-    raise ModelError(f"no config.json of {model.name} is at hand, neither in artifacts/base nor where it comes from (source {model.source}); run: dvc repro base")
+    raise ModelError(
+        f"no config.json of {model.name} is at hand, neither in artifacts/base nor where it comes from (source {model.source}); run: dvc repro base"
+    )
 
 
 def _sources(model: ModelParams, root: Path, converted: Path, downloads: Path) -> list[tuple[Path, str]]:
@@ -48,7 +50,9 @@ def _sources(model: ModelParams, root: Path, converted: Path, downloads: Path) -
         case "gguf-package" if model.gguf is not None:
             return [(converted / model.gguf.sha256, "cache")]
         case "hub":
-            return [(downloads / "hub" / "models" / str(model.hub).replace("/", "--") / str(model.revision), "downloads")]
+            return [
+                (downloads / "hub" / "models" / str(model.hub).replace("/", "--") / str(model.revision), "downloads")
+            ]
     return []
 
 
@@ -56,7 +60,9 @@ def _read(folder: Path, name: str) -> PreTrainedConfig:
     try:
         found: PreTrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=code_is_trusted(folder))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
-        raise ModelError(f"config.json of {name} cannot be read ({str(error).partition(chr(10))[0]}); run: dvc repro --force base") from error
+        raise ModelError(
+            f"config.json of {name} cannot be read ({str(error).partition(chr(10))[0]}); run: dvc repro --force base"
+        ) from error
     return found
 
 
@@ -67,7 +73,13 @@ def _from_hub(model: ModelParams) -> PreTrainedConfig | None:
 
     try:
         file = hf_hub_download(
-            str(model.hub), "config.json", revision=model.revision, endpoint=os.environ.get("HF_ENDPOINT"), token=os.environ.get("HF_TOKEN"), etag_timeout=5, library_name="seodang"
+            str(model.hub),
+            "config.json",
+            revision=model.revision,
+            endpoint=os.environ.get("HF_ENDPOINT"),
+            token=os.environ.get("HF_TOKEN"),
+            etag_timeout=5,
+            library_name="seodang",
         )
     except (OSError, ValueError, HfHubHTTPError):
         return None

@@ -40,7 +40,17 @@ class Memory:
         return max(self.training, self.loading) * self.processes
 
 
-def memory_of(weights: Weights, trace: Trace, passes: Passes, train: TrainParams, *, device: str, process: int, file_bytes: int, converted: bool) -> Memory:
+def memory_of(
+    weights: Weights,
+    trace: Trace,
+    passes: Passes,
+    train: TrainParams,
+    *,
+    device: str,
+    process: int,
+    file_bytes: int,
+    converted: bool,
+) -> Memory:
     """Return what training will take.
 
     Args:
@@ -68,10 +78,14 @@ def memory_of(weights: Weights, trace: Trace, passes: Passes, train: TrainParams
         "process": process + _RUNTIME,
     }
     if device == "cuda":
-        parts["process"] = _CUDA_CONTEXT + round(_CUDA_RESERVE * sum(value for name, value in parts.items() if name != "process"))
+        parts["process"] = _CUDA_CONTEXT + round(
+            _CUDA_RESERVE * sum(value for name, value in parts.items() if name != "process")
+        )
     read = file_bytes if converted and device != "cuda" else 0
     loading = parts["process"] + weights.base_bytes + read
-    return Memory(parts=parts, training=sum(parts.values()), loading=loading, processes=1 if device == "cuda" else train.processes)
+    return Memory(
+        parts=parts, training=sum(parts.values()), loading=loading, processes=1 if device == "cuda" else train.processes
+    )
 
 
 def _kernels(trace: Trace, passes: Passes, train: TrainParams, device: str) -> int:
@@ -92,7 +106,10 @@ def capacity_of(device: str) -> tuple[int, int]:
     return total, min(there.available, total)
 
 
-_GROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))  # what a container may use
+_GROUPS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)  # what a container may use
 
 
 def resident() -> int:

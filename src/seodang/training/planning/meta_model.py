@@ -84,8 +84,15 @@ def _laid_out(config: PreTrainedConfig, train: TrainParams, folder: Path | None)
     trusted = folder is not None and code_is_trusted(folder)
     try:
         with torch.device("meta"):
-            model: PreTrainedModel = AutoModelForCausalLM.from_config(copy.deepcopy(config), dtype=DTYPES[train.precision], trust_remote_code=trusted)
-    except (ValueError, RuntimeError, ImportError, OSError) as error:  # what transformers says of settings and packages that it cannot build from
+            model: PreTrainedModel = AutoModelForCausalLM.from_config(
+                copy.deepcopy(config), dtype=DTYPES[train.precision], trust_remote_code=trusted
+            )
+    except (
+        ValueError,
+        RuntimeError,
+        ImportError,
+        OSError,
+    ) as error:  # what transformers says of settings and packages that it cannot build from
         raise ModelError(
             f"the model cannot be laid out from its config.json alone ({type(error).__name__}: {error}), so it cannot be planned; training may work all the same"
         ) from error
@@ -115,7 +122,9 @@ def weights_of(skeleton: Skeleton, train: TrainParams) -> Weights:
         parameters=sum(weight.numel() for weight in base),
         trainable=sum(weight.numel() for weight in trainable),
         adapted_layers=sum(1 for name, _ in tuned.named_modules() if name.endswith("lora_A")),
-        base_bytes=round(sum(weight.numel() * (NF4_BYTES if id(weight) in quantised else weight.element_size()) for weight in base)),
+        base_bytes=round(
+            sum(weight.numel() * (NF4_BYTES if id(weight) in quantised else weight.element_size()) for weight in base)
+        ),
         trainable_bytes=sum(weight.numel() * weight.element_size() for weight in trainable),
         largest_linear=max((weight.numel() for weight in linear), default=0),
         layer_bytes=max((_bytes(layer, own) for layer in _layers(model)), default=0),
@@ -126,7 +135,11 @@ def _linear_weights(model: PreTrainedModel) -> list[torch.Tensor]:
     """Return the weights that become 4-bit ones: of all linear layers but the head's and the adapter's."""
     head: Any = model.get_output_embeddings()
     kept = {id(head.weight)} if head is not None else set()
-    parts = [(name, part) for name, part in model.named_modules() if isinstance(part, torch.nn.Linear) and ".lora_" not in name]
+    parts = [
+        (name, part)
+        for name, part in model.named_modules()
+        if isinstance(part, torch.nn.Linear) and ".lora_" not in name
+    ]
     return [part.weight for _, part in parts if id(part.weight) not in kept]
 
 

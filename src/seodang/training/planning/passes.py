@@ -15,7 +15,9 @@ from seodang.training.packing import Layout, Pass, UpdateSampler, collate_update
 class PassShape:
     """The sizes of one forward pass, which decide what it keeps in memory."""
 
-    groups: tuple[tuple[int, int], ...]  # (records, longest) of each group that attends together; padded rows are one group
+    groups: tuple[
+        tuple[int, int], ...
+    ]  # (records, longest) of each group that attends together; padded rows are one group
     tokens: int  # U: rows times length where rows are padded
     learned: int  # L: losses computed
     packed: bool
@@ -69,7 +71,12 @@ def passes_of_records(lessons: Sequence[Lesson], train: TrainParams, layout: Lay
 def _shape(part: Pass) -> PassShape:
     rows = tuple((group.shape[0], group.shape[1]) for group in part.attention_rows)
     packed = bool(rows)
-    return PassShape(rows if packed else ((part.input_ids.shape[0], part.input_ids.shape[1]),), part.input_ids.numel(), len(part.predictors), packed)
+    return PassShape(
+        rows if packed else ((part.input_ids.shape[0], part.input_ids.shape[1]),),
+        part.input_ids.numel(),
+        len(part.predictors),
+        packed,
+    )
 
 
 def worst_passes(train: TrainParams, layout: Layout) -> Passes:
@@ -81,4 +88,14 @@ def worst_passes(train: TrainParams, layout: Layout) -> Passes:
     passes = math.ceil(records / together)
     shape = PassShape(((together, length),), tokens, tokens, layout.packed)
     total = records * length
-    return Passes(largest=shape, records=records, updates=1, passes=passes, read=total, computed=total, learned=total, sizes=1, measured=False)
+    return Passes(
+        largest=shape,
+        records=records,
+        updates=1,
+        passes=passes,
+        read=total,
+        computed=total,
+        learned=total,
+        sizes=1,
+        measured=False,
+    )

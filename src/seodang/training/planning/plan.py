@@ -74,7 +74,9 @@ class Plan:
         return not self.reasons
 
 
-def make_plan(base: Base, train: TrainParams, sample: Sample | None, machine: Machine, speed: Callable[[Passes], Speed] | None) -> Plan:
+def make_plan(
+    base: Base, train: TrainParams, sample: Sample | None, machine: Machine, speed: Callable[[Passes], Speed] | None
+) -> Plan:
     """Return the plan of a run.
 
     Args:
@@ -89,10 +91,17 @@ def make_plan(base: Base, train: TrainParams, sample: Sample | None, machine: Ma
     """
     skeleton = build(base.config, train, base.folder)
     passes = _passes(train, sample, packed=skeleton.packed)
-    weights, trace = weights_of(skeleton, train), trace_pass(base.config, train, passes.largest, mixed=mixed(train), folder=base.folder)
+    weights, trace = (
+        weights_of(skeleton, train),
+        trace_pass(base.config, train, passes.largest, mixed=mixed(train), folder=base.folder),
+    )
     memory = _memory(base, train, machine, weights, trace, passes)
     reasons = _reasons(base, train, sample, machine, memory)
-    changes = changes_that_fit(train, machine.memory, lambda changed: _peak(base, changed, sample, machine)) if memory.peak > machine.memory else []
+    changes = (
+        changes_that_fit(train, machine.memory, lambda changed: _peak(base, changed, sample, machine))
+        if memory.peak > machine.memory
+        else []
+    )
     counts = _counts(train, sample, passes)
     return Plan(
         base=base,
@@ -106,7 +115,9 @@ def make_plan(base: Base, train: TrainParams, sample: Sample | None, machine: Ma
         trace=trace,
         memory=memory,
         **counts,
-        duration=_duration(train, sample, machine, passes, trace, speed(passes), counts) if speed is not None and sample is not None and len(sample.lessons) else None,
+        duration=_duration(train, sample, machine, passes, trace, speed(passes), counts)
+        if speed is not None and sample is not None and len(sample.lessons)
+        else None,
         reasons=reasons,
         changes=changes,
     )
@@ -124,7 +135,16 @@ def _memory(base: Base, train: TrainParams, machine: Machine, weights: Weights, 
     # Of the file where it is there; else what its precision makes of the parameters.
     there = sum(file.stat().st_size for file in base.folder.glob("*.safetensors")) if base.folder is not None else 0
     file_bytes = there or weights.parameters * (stored.itemsize if stored is not None else 2)
-    return memory_of(weights, trace, passes, train, device=machine.device, process=machine.process, file_bytes=file_bytes, converted=converted)
+    return memory_of(
+        weights,
+        trace,
+        passes,
+        train,
+        device=machine.device,
+        process=machine.process,
+        file_bytes=file_bytes,
+        converted=converted,
+    )
 
 
 def _peak(base: Base, train: TrainParams, sample: Sample | None, machine: Machine) -> int:
@@ -134,7 +154,9 @@ def _peak(base: Base, train: TrainParams, sample: Sample | None, machine: Machin
     return _memory(base, train, machine, weights_of(skeleton, train), trace, passes).peak
 
 
-def _reasons(base: Base, train: TrainParams, sample: Sample | None, machine: Machine, memory: Memory) -> list[tuple[str, str]]:
+def _reasons(
+    base: Base, train: TrainParams, sample: Sample | None, machine: Machine, memory: Memory
+) -> list[tuple[str, str]]:
     found = _set_up(train, machine.device)
     context = context_length(base.config)
     if context is not None and train.max_length > context:
@@ -154,14 +176,23 @@ def _reasons(base: Base, train: TrainParams, sample: Sample | None, machine: Mac
     if memory.peak > machine.memory:
         kind = ("GPU 메모리", "the device's memory") if machine.device == "cuda" else ("메모리(RAM)", "memory (RAM)")
         have, need = f"{machine.memory / 1e9:.1f} GB", f"{memory.peak / 1e9:.1f} GB"
-        found.append((f"{kind[0]}에 들어가지 않습니다: 약 {need} 필요, {have} 있음.", f"it will not fit into {kind[1]}: about {need} needed, {have} there."))
+        found.append(
+            (
+                f"{kind[0]}에 들어가지 않습니다: 약 {need} 필요, {have} 있음.",
+                f"it will not fit into {kind[1]}: about {need} needed, {have} there.",
+            )
+        )
     return found
 
 
 def _set_up(train: TrainParams, device: str) -> list[tuple[str, str]]:
     """Return what stage `train` would refuse of this machine before it reads anything."""
     found = []
-    checks: tuple[Callable[[], None], ...] = (partial(check_trackers, train.tracking), partial(check_processes, train, device), partial(check_quantising, train.method))
+    checks: tuple[Callable[[], None], ...] = (
+        partial(check_trackers, train.tracking),
+        partial(check_processes, train, device),
+        partial(check_quantising, train.method),
+    )
     for check in checks:
         try:
             check()
@@ -183,13 +214,28 @@ def _counts(train: TrainParams, sample: Sample | None, passes: Passes) -> dict[s
     }
 
 
-def _duration(train: TrainParams, sample: Sample, machine: Machine, passes: Passes, trace: Trace, speed: Speed, counts: dict[str, int | None]) -> Duration:
+def _duration(
+    train: TrainParams,
+    sample: Sample,
+    machine: Machine,
+    passes: Passes,
+    trace: Trace,
+    speed: Speed,
+    counts: dict[str, int | None],
+) -> Duration:
     updates = counts["updates"] or 1
     validations = train.epochs if train.validate_every is None else updates / train.validate_every
     checked = (validations + 1) * sample.validation * passes.computed / max(1, passes.records)  # and once at the end
     number = passes.passes * updates / passes.updates
     return duration_of(
-        trace, passes.largest.tokens, speed, machine.device, passes=round(number), tokens=counts["computed"] or 0, checked_tokens=round(checked), processes=train.processes
+        trace,
+        passes.largest.tokens,
+        speed,
+        machine.device,
+        passes=round(number),
+        tokens=counts["computed"] or 0,
+        checked_tokens=round(checked),
+        processes=train.processes,
     )
 
 
@@ -198,7 +244,12 @@ def content_of(plan: Plan) -> dict[str, Any]:
     train, sample = plan.train, plan.sample
     lines = {name: round(size / 2**20) for name, size in plan.memory.parts.items()}
     return {
-        "model": {"name": plan.base.name, "type": plan.base.config.model_type, "parameters": plan.weights.parameters, "config_from": plan.base.found},
+        "model": {
+            "name": plan.base.name,
+            "type": plan.base.config.model_type,
+            "parameters": plan.weights.parameters,
+            "config_from": plan.base.found,
+        },
         "device": plan.machine.device,
         "precision": train.precision,
         "method": train.method,
@@ -226,7 +277,11 @@ def content_of(plan: Plan) -> dict[str, Any]:
         "learned_tokens": plan.learned,
         "learned_share": round(plan.learned / plan.tokens, 4) if plan.learned and plan.tokens else None,
         "computed_tokens": plan.computed,
-        "pass": {"tokens": plan.passes.largest.tokens, "learned": plan.passes.largest.learned, "measured": plan.passes.measured},
+        "pass": {
+            "tokens": plan.passes.largest.tokens,
+            "learned": plan.passes.largest.learned,
+            "measured": plan.passes.measured,
+        },
         "memory": {
             "parts_mb": lines,
             "loading_mb": round(plan.memory.loading / 2**20),
@@ -235,8 +290,13 @@ def content_of(plan: Plan) -> dict[str, Any]:
             "there_mb": round(plan.machine.memory / 2**20),
             "free_mb": round(plan.machine.free / 2**20),
         },
-        "time": None if plan.duration is None else {name: None if value is None else float(f"{value:.4g}") for name, value in asdict(plan.duration).items()},
+        "time": None
+        if plan.duration is None
+        else {name: None if value is None else float(f"{value:.4g}") for name, value in asdict(plan.duration).items()},
         "fits": plan.fits,
         "reasons": [{"ko": korean, "en": english} for korean, english in plan.reasons],
-        "changes": [{"set": dict(change.values), "text": change.named(train), "peak_mb": round(change.peak / 2**20)} for change in plan.changes],
+        "changes": [
+            {"set": dict(change.values), "text": change.named(train), "peak_mb": round(change.peak / 2**20)}
+            for change in plan.changes
+        ],
     }

@@ -33,7 +33,9 @@ class Sample:
         return round(self.records * len(self.lessons) / max(1, self.looked_at))
 
 
-def sample_records(split: Path, validation: Path, tokenizer: PreTrainedTokenizerBase, format: PromptFormat, train: TrainParams) -> Sample:
+def sample_records(
+    split: Path, validation: Path, tokenizer: PreTrainedTokenizerBase, format: PromptFormat, train: TrainParams
+) -> Sample:
     """Return a sample of at most SAMPLE records of a split, in their order, tokenised as for training.
 
     Raises:
@@ -45,7 +47,12 @@ def sample_records(split: Path, validation: Path, tokenizer: PreTrainedTokenizer
         place = Path(folder) / "lessons"
         write_lessons(place, chosen, tokenizer, format, train.max_length)
         lessons = read_lessons(place)
-    return Sample(lessons=lessons, records=count, looked_at=len(chosen), validation=sum(1 for _ in read_records(validation)) if validation.exists() else 0)
+    return Sample(
+        lessons=lessons,
+        records=count,
+        looked_at=len(chosen),
+        validation=sum(1 for _ in read_records(validation)) if validation.exists() else 0,
+    )
 
 
 def _chosen(records: Iterator[Record], seed: int) -> tuple[list[Record], int]:

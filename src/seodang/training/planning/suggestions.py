@@ -20,10 +20,13 @@ class Change:
 
     def named(self, train: TrainParams) -> str:
         """Return the change in words: "train.batch_tokens 512 instead of 1024"."""
-        return ", ".join(f"train.{name} {_written(value)} instead of {_written(getattr(train, name))}" for name, value in self.values.items())
+        return ", ".join(
+            f"train.{name} {_written(value)} instead of {_written(getattr(train, name))}"
+            for name, value in self.values.items()
+        )
 
 
-def _written(value: Any) -> str:  # noqa: ANN401 - a parameter's value
+def _written(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -39,7 +42,9 @@ def changes_that_fit(train: TrainParams, limit: int, peak_of: Callable[[TrainPar
     return found or _together(train, limit, peak_of)
 
 
-def _first_fitting(train: TrainParams, ladder: list[dict[str, Any]], limit: int, peak_of: Callable[[TrainParams], int]) -> Change | None:
+def _first_fitting(
+    train: TrainParams, ladder: list[dict[str, Any]], limit: int, peak_of: Callable[[TrainParams], int]
+) -> Change | None:
     for values in ladder:
         peak = peak_of(train.model_copy(update=values))
         if peak <= limit:
@@ -57,7 +62,11 @@ def _together(train: TrainParams, limit: int, peak_of: Callable[[TrainParams], i
             continue
         for place, rungs in enumerate(used):
             others = strongest[place + 1 :]
-            strongest[place] = next(rung for rung in rungs if peak_of(train.model_copy(update=_merged([*strongest[:place], rung, *others]))) <= limit)
+            strongest[place] = next(
+                rung
+                for rung in rungs
+                if peak_of(train.model_copy(update=_merged([*strongest[:place], rung, *others]))) <= limit
+            )
         values = _merged(strongest)
         return [Change(values, peak_of(train.model_copy(update=values)))]
     return []

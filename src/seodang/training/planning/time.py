@@ -35,11 +35,18 @@ class Duration:
 def measured_speed(device: str, dtype: torch.dtype, *, tokens: int, size: int, inner: int) -> Speed:
     """Return the speed of matrix products (tokens, size) @ (size, inner) and of adding such a result up."""
     with torch.no_grad():
-        left, right = torch.ones(tokens, size, dtype=dtype, device=device), torch.ones(inner, size, dtype=dtype, device=device)
+        left, right = (
+            torch.ones(tokens, size, dtype=dtype, device=device),
+            torch.ones(inner, size, dtype=dtype, device=device),
+        )
         wide = torch.ones(tokens, inner, dtype=dtype, device=device)
         product = _rate(lambda: torch.nn.functional.linear(left, right), device)
         added = _rate(lambda: wide + wide, device)
-    return Speed(flops=2.0 * tokens * size * inner * product, bytes=3.0 * wide.numel() * wide.element_size() * added, threads=torch.get_num_threads() if device == "cpu" else 1)
+    return Speed(
+        flops=2.0 * tokens * size * inner * product,
+        bytes=3.0 * wide.numel() * wide.element_size() * added,
+        threads=torch.get_num_threads() if device == "cpu" else 1,
+    )
 
 
 def _rate(work: Callable[[], object], device: str) -> float:
@@ -66,7 +73,17 @@ def _wait(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def duration_of(trace: Trace, pass_tokens: int, speed: Speed, device: str, *, passes: int, tokens: int, checked_tokens: int, processes: int) -> Duration:
+def duration_of(
+    trace: Trace,
+    pass_tokens: int,
+    speed: Speed,
+    device: str,
+    *,
+    passes: int,
+    tokens: int,
+    checked_tokens: int,
+    processes: int,
+) -> Duration:
     """Return how long a run takes.
 
     Args:

@@ -35,7 +35,9 @@ def open_live(folder: Path) -> Live:
     try:
         return Live(**settings)
     except SCMError as error:
-        logger.warning("the curves carry no git revision (%s); make a first commit, so that dvc exp can compare runs", error)
+        logger.warning(
+            "the curves carry no git revision (%s); make a first commit, so that dvc exp can compare runs", error
+        )
         return _LiveWithoutGit(**settings)
 
 
@@ -51,7 +53,7 @@ class LiveCurves(TrainerCallback):
         self._live: Live | None = None
         self._logged: set[tuple[int, str]] = set()
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401 - the base class's signature
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Begin anew, with what the checkpoint tells of the run so far."""
         if not state.is_world_process_zero:
             return
@@ -60,7 +62,14 @@ class LiveCurves(TrainerCallback):
         for entry in state.log_history:
             self._log(int(entry["step"]), entry)
 
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any) -> None:  # noqa: ANN401
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
         """Log what of `logs` is a curve."""
         self._log(state.global_step, logs or {})
 

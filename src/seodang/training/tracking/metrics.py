@@ -75,24 +75,24 @@ class Readings(TrainerCallback):
             memory[curves.CUDA_MEMORY.name] = round(torch.cuda.max_memory_allocated() / _MB, 1)
         return memory
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401 - the base class's signature, as below
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Start the clock; a run that goes on notes where."""
         self._mark = self._started = time.monotonic()
         self._before = elapsed(state.log_history)
         if state.global_step:
             state.log_history.append({"step": state.global_step, _RESUMED: 1.0})
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Add the seconds of an update, its loading included."""
         now = time.monotonic()
         self._seconds += now - self._mark
         self._mark = now
 
-    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Leave the validation out of the speed."""
         self._mark = time.monotonic()
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Leave the checkpoint out of the speed."""
         self._mark = time.monotonic()
 

@@ -29,35 +29,42 @@ class Progress(TrainerCallback):
         self._first = 0  # updates that were done before this process
         self._epoch_over = False
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401 - the base class's signature, as below
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Begin where the run is: at zero, or at its checkpoint."""
         self._started, self._first, self._epoch_over = time.monotonic(), state.global_step, False
         if state.is_world_process_zero and sys.stderr.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(desc="training", total=state.max_steps, initial=state.global_step, unit=" updates", leave=False, dynamic_ncols=True)
+            self._bar = tqdm(
+                desc="training",
+                total=state.max_steps,
+                initial=state.global_step,
+                unit=" updates",
+                leave=False,
+                dynamic_ncols=True,
+            )
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Move the bar."""
         if self._bar is not None:
             self._bar.update(state.global_step - self._bar.n)
 
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Show the losses beside the bar."""
         if self._bar is not None:
             shown = (("loss", curves.TRAIN_LOSS), ("validation", curves.VALIDATION_LOSS))
             values = ((label, _last(state.log_history, curve.name)) for label, curve in shown)
             self._bar.set_postfix({label: f"{value:.3f}" for label, value in values if value is not None})
 
-    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401
+    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Write the line of the epoch before, its validation included."""
         self._line(state)
 
-    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Note that a line is due: validation comes after this."""
         self._epoch_over = True
 
-    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Write the last line, or take the bar away."""
         self._line(state)
         if self._bar is not None:

@@ -27,7 +27,11 @@ logger = logging.getLogger(__name__)
 _PROJECT: Final = "seodang"
 # Read by the clients when they are imported; who sets them keeps them. MLflow's own number of tries makes training wait
 # for minutes for a server that has gone.
-_QUIET: Final = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "WANDB_ERROR_REPORTING": "false"}
+_QUIET: Final = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "WANDB_ERROR_REPORTING": "false",
+}
 
 
 def check_trackers(names: Sequence[str]) -> None:
@@ -45,7 +49,9 @@ def check_trackers(names: Sequence[str]) -> None:
                 f"train.tracking names {name}, which is not installed; run: uv pip install -c requirements.lock -e '.[{name}]', or take {name} out of train.tracking"
             )
     if "wandb" in names and os.environ.get("WANDB_MODE", "online") == "online" and not _wandb_knows_a_key():
-        raise TrainingError("train.tracking names wandb, and there is no key; set WANDB_API_KEY, or WANDB_MODE=offline to keep the run on this machine")
+        raise TrainingError(
+            "train.tracking names wandb, and there is no key; set WANDB_API_KEY, or WANDB_MODE=offline to keep the run on this machine"
+        )
 
 
 def _wandb_knows_a_key() -> bool:
@@ -59,7 +65,13 @@ def parameters(sections: Mapping[str, Section]) -> dict[str, bool | int | float 
     flat: dict[str, bool | int | float | str] = {}
     for name, section in sections.items():
         for key, value in section.model_dump().items():
-            flat[f"{name}.{key}"] = value if isinstance(value, bool | int | float | str) else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            flat[f"{name}.{key}"] = (
+                value
+                if isinstance(value, bool | int | float | str)
+                else ", ".join(map(str, value))
+                if isinstance(value, list)
+                else str(value)
+            )
     return flat
 
 
@@ -76,7 +88,7 @@ class Trackers(TrainerCallback):
         self._folder = folder
         self._open: list[GeneralTracker] = []
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401 - the base class's signature
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Open the trackers, with what the checkpoint tells of the run so far.
 
         Raises:
@@ -91,12 +103,21 @@ class Trackers(TrainerCallback):
                 tracker.start()
                 tracker.store_init_configuration(parameters(self._sections))
             except Exception as error:  # whatever their clients raise
-                raise TrainingError(f"the tracker {name} does not open: {error}; check its address and key in the environment, or take it out of train.tracking") from error
+                raise TrainingError(
+                    f"the tracker {name} does not open: {error}; check its address and key in the environment, or take it out of train.tracking"
+                ) from error
             self._open.append(tracker)
         for entry in state.log_history:
             self._log(int(entry["step"]), entry)
 
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any) -> None:  # noqa: ANN401
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
         """Log what of `logs` is a curve."""
         self._log(state.global_step, logs or {})
 
@@ -106,7 +127,12 @@ class Trackers(TrainerCallback):
             try:
                 tracker.log(values, step=step)
             except Exception as error:
-                logger.warning("the tracker %s failed at update %d and gets nothing more of this run: %s", tracker.name, step, error)
+                logger.warning(
+                    "the tracker %s failed at update %d and gets nothing more of this run: %s",
+                    tracker.name,
+                    step,
+                    error,
+                )
                 self._open.remove(tracker)
 
     def close(self, *, failed: bool) -> None:
@@ -132,7 +158,11 @@ def _made(name: str, folder: Path) -> GeneralTracker:
         case "tensorboard":
             return TensorBoardTracker(run, os.environ.get("TENSORBOARD_LOGGING_DIR", str(folder / "tensorboard")))
         case "wandb":
-            return WandBTracker(os.environ.get("WANDB_PROJECT", _PROJECT), dir=os.environ.get("WANDB_DIR", str(folder)), name=os.environ.get("WANDB_NAME", run))
+            return WandBTracker(
+                os.environ.get("WANDB_PROJECT", _PROJECT),
+                dir=os.environ.get("WANDB_DIR", str(folder)),
+                name=os.environ.get("WANDB_NAME", run),
+            )
     raise TrainingError(f"train.tracking names {name}, which is not a tracker that is known here")
 
 

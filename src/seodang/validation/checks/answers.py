@@ -81,7 +81,9 @@ _CANNOT_EN: Final = re.compile(
     r"\b(?:can(?:'t|not)|unable|not able|not possible|don't have|do not have|not capable|not enough information|wasn't provided|(?:was|is|been) (?:not )?(?:provided|given"
     r"|attached)|not have access|don't know|do not know)\b"
 )
-_TURNS_EN: Final = re.compile(r"\b(?:however|but (?:i can(?!'t|not| not)|here|generally|in general|if)|here (?:is|are)|instead,|that said|nevertheless)\b")
+_TURNS_EN: Final = re.compile(
+    r"\b(?:however|but (?:i can(?!'t|not| not)|here|generally|in general|if)|here (?:is|are)|instead,|that said|nevertheless)\b"
+)
 _REFUSAL_KO: Final = re.compile(
     r"죄송|미안|안타깝|유감|아쉽|인공지능|인공 지능|ai |저는 (?:ai|인공|언어|해당|그 |이 |아직|오늘|현재|죄송|알 )|이 (?:과제|작업|지시|명령|질문|요청|문제)|해당 |주어진 |제공된 |입력|지시|언어 ?모델|gpt|대답|답변|정보가 부족"
 )
@@ -103,7 +105,11 @@ def find_equal_instruction(view: View) -> Finding | None:
     if not view.answer or view.labelled or abs(len(view.answer) - len(view.request)) > max(8, len(view.request) // 4):
         return None
     bare = _BARE.sub("", view.answer.casefold())
-    return Finding("output", shown(view.answer)) if len(bare) >= _SHORTEST_COPY and bare == _BARE.sub("", view.instruction.casefold()) else None
+    return (
+        Finding("output", shown(view.answer))
+        if len(bare) >= _SHORTEST_COPY and bare == _BARE.sub("", view.instruction.casefold())
+        else None
+    )
 
 
 def find_echo(view: View) -> Finding | None:
@@ -126,7 +132,9 @@ def find_equal_input(view: View) -> Finding | None:
 def _has_tools(view: View) -> bool:
     """Return whether the model was given tools: then it is right to refuse what none of them does."""
     system = view.row.get("system")
-    return (isinstance(system, str) and _TOOLS.search(system) is not None) or any(turn.get("role") in {"tool_call", "tool"} for turn in turns_of(view.row))
+    return (isinstance(system, str) and _TOOLS.search(system) is not None) or any(
+        turn.get("role") in {"tool_call", "tool"} for turn in turns_of(view.row)
+    )
 
 
 _TOOLS: Final = re.compile(r"\b(?:functions?|tools?|parameters)\b|함수|도구", re.IGNORECASE)
@@ -140,10 +148,16 @@ def find_refusal(view: View) -> Finding | None:
     low = text.lower().replace("’", "'")
     head = low[:_HEAD]
     if text.isascii() or "a" <= head[0] <= "z":
-        refuses = _REFUSAL_EN.match(head) is not None and _CANNOT_EN.search(low) is not None and not _TURNS_EN.search(low)
+        refuses = (
+            _REFUSAL_EN.match(head) is not None and _CANNOT_EN.search(low) is not None and not _TURNS_EN.search(low)
+        )
     else:
-        refuses = _REFUSAL_KO.match(head) is not None and _CANNOT_KO.search(head) is not None and not _TURNS_KO.search(low)
-    asked_for = _APOLOGY_ASKED.search(view.asked) is not None and (_MODEL_ITSELF.search(head) is None or _ABOUT_MODELS.search(view.asked) is not None)
+        refuses = (
+            _REFUSAL_KO.match(head) is not None and _CANNOT_KO.search(head) is not None and not _TURNS_KO.search(low)
+        )
+    asked_for = _APOLOGY_ASKED.search(view.asked) is not None and (
+        _MODEL_ITSELF.search(head) is None or _ABOUT_MODELS.search(view.asked) is not None
+    )
     return Finding("output", shown(text)) if refuses and not asked_for else None
 
 

@@ -60,7 +60,9 @@ def find_bare_number(view: View) -> Finding | None:
     return None if _WORKING.search(text) or view.code_answer else Finding("output", shown(text))
 
 
-_LIST: Final = re.compile(r"[\[({]?\s*-?\d+(?:\.\d+)?(?:(?:\s*,\s*(?:and )?|\s+and\s+|\s+)-?\d+(?:\.\d+)?)+\s*[\])}]?\.?")
+_LIST: Final = re.compile(
+    r"[\[({]?\s*-?\d+(?:\.\d+)?(?:(?:\s*,\s*(?:and )?|\s+and\s+|\s+)-?\d+(?:\.\d+)?)+\s*[\])}]?\.?"
+)
 _VALUE: Final = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?")
 # One operation each; a task that names two, or picks some of the numbers, is not checked.
 _OPERATIONS: Final[tuple[tuple[re.Pattern[str], Callable[[Sequence[float]], float]], ...]] = (
@@ -83,7 +85,9 @@ _EXPRESSION: Final = re.compile(
     rf"(?:{_ASKED_FOR})?(-?\d+(?:\.\d+)?)( ?[+x×*/÷] ?| - | (?:plus|minus|times|multiplied by|divided by) )(\d+(?:\.\d+)?) ?=? ?[?.]?(?:[을를의은는이가]? ?(?:값을 ?|합을 ?|결과를 ?"
     rf"|곱을 ?)?(?:계산|구하|구해|얼마|몇|무엇|풀)[가-힣 ]*[.?]?)?"
 )
-_ASKS_VALUE: Final = re.compile(r"\b(?:calculate|compute|evaluate|solve|what|find|determine|add|multiply|simplify)\b|계산|구하|구해|얼마|몇|무엇|풀")
+_ASKS_VALUE: Final = re.compile(
+    r"\b(?:calculate|compute|evaluate|solve|what|find|determine|add|multiply|simplify)\b|계산|구하|구해|얼마|몇|무엇|풀"
+)
 _SIGN: Final[dict[str, Callable[[float, float], float]]] = {
     **dict.fromkeys(("+", "plus"), lambda one, two: one + two),
     **dict.fromkeys(("-", "minus"), lambda one, two: one - two),
@@ -122,7 +126,13 @@ def expected(instruction: str, input: str) -> float | None:
 def find_wrong_result(view: View) -> Finding | None:
     """Return a short answer in which the result, calculated again, is not among the numbers."""
     text = view.answer
-    if not text or len(text) > view.limits.max_bare_answer_characters or view.labelled or not _NUMBER.search(text) or not _NUMBER.search(view.asked):
+    if (
+        not text
+        or len(text) > view.limits.max_bare_answer_characters
+        or view.labelled
+        or not _NUMBER.search(text)
+        or not _NUMBER.search(view.asked)
+    ):
         return None
     value = expected(view.request, view.input)
     if value is None or not math.isfinite(value):

@@ -118,9 +118,14 @@ _MAKES: Final = re.compile(
     r"^(?:please )?(?:create|design|update|add|send|generate|edit|delete|save|change|book|schedule|make|build|draw|produce|prepare|modify|move|set|order|format|print|install"
     r"|upload|develop|compile|insert|rename|record|highlight|organi[sz]e|construct|render|sketch|illustrate|complete|find|search)\b"
 )
-_MAKES_KO: Final = re.compile(r"(?:생성|작성|추가|업데이트|수정|삭제|변경|저장|예약|완료|제작|디자인|전송|설치|설정|정렬|만드|만들|보내|그리|그려)")
+_MAKES_KO: Final = re.compile(
+    r"(?:생성|작성|추가|업데이트|수정|삭제|변경|저장|예약|완료|제작|디자인|전송|설치|설정|정렬|만드|만들|보내|그리|그려)"
+)
 _REWORDED_KO: Final = re.compile(r"문장|다시|능동|수동|바꾸|바꿔|번역|요약|시제|부정|긍정|예시|메시지|알림|답장|보고")
-_STRUCTURE: Final = re.compile(r"class|function|method|code|array|list\b|sentence|number|story|set of|algorithm|hypothes|equation|character|poem|paragraph|passive", re.IGNORECASE)
+_STRUCTURE: Final = re.compile(
+    r"class|function|method|code|array|list\b|sentence|number|story|set of|algorithm|hypothes|equation|character|poem|paragraph|passive",
+    re.IGNORECASE,
+)
 
 _YOU: Final = re.compile(r"\b(?:you|your|yourself)\b|당신|너의|네가|너는|본인|여러분|자신의|귀하")
 _LIFE: Final = re.compile(
@@ -133,7 +138,9 @@ _LIFE_KO: Final = re.compile(
     r"(?:제가|내가|저는|나는|저의|나의|제|내) (?:[가-힣]+ ){0,4}?(?:때|어렸을|어릴|대학|학교|직장|회사|가족|부모|어머니|아버지|엄마|아빠|친구|아내|남편|고향|어린 시절|살던|여행|좋아하는|취미)|(?:작년|지난 ?(?:주|달|해|여름|겨울))에? .{0,20}(?:갔|했|봤|샀"
     r"|먹었)"
 )
-_MODEL: Final = re.compile(r"\b(?:as an ai|ai assistant|ai language|language model|as a language)\b|인공지능|언어 ?모델|ai로서")
+_MODEL: Final = re.compile(
+    r"\b(?:as an ai|ai assistant|ai language|language model|as a language)\b|인공지능|언어 ?모델|ai로서"
+)
 _ROLE: Final = re.compile(
     r"\b(?:write|imagine|pretend|role|story|letter|essay|e-?mail|monologue|diary|journal|blog|speech|poem|script|dialogue|conversation|character|fictional|rewrite|paraphrase"
     r"|translate|edit|review|pitch|cover|profile|bio|sample|example|compose|generate|create|suppose|you are (?:a|an|the)|if you (?:were|had|could))\b"
@@ -169,17 +176,31 @@ def find_claimed(view: View) -> Finding | None:
     if _MAKES.search(view.request):
         found = _DONE.search(head) is not None and not _STRUCTURE.search(view.request)
     else:
-        found = len(view.answer) <= view.limits.max_refusal_characters and _DONE_KO.search(view.answer) is not None and _MAKES_KO.search(view.request) is not None
+        found = (
+            len(view.answer) <= view.limits.max_refusal_characters
+            and _DONE_KO.search(view.answer) is not None
+            and _MAKES_KO.search(view.request) is not None
+        )
         found = found and not _REWORDED_KO.search(view.request)
     return Finding("output", shown(view.answer)) if found and not view.code_answer else None
 
 
 def find_experience(view: View) -> Finding | None:
     """Return a human life told by the model, unless a role or a text was asked for."""
-    if view.input.strip() or not _YOU.search(view.request) or _ROLE.search(view.request) or _MODEL.search(view.answer[:200].lower()):
+    if (
+        view.input.strip()
+        or not _YOU.search(view.request)
+        or _ROLE.search(view.request)
+        or _MODEL.search(view.answer[:200].lower())
+    ):
         return None
     match = _LIFE.search(view.answer.lower()) or _LIFE_KO.search(view.answer)
     return Finding("output", shown(view.answer[max(0, match.start() - 10) :])) if match else None
 
 
-CHECKS: Final[dict[str, Check]] = {"beyond-text": find_beyond, "current-data": find_current, "claimed-action": find_claimed, "human-experience": find_experience}
+CHECKS: Final[dict[str, Check]] = {
+    "beyond-text": find_beyond,
+    "current-data": find_current,
+    "claimed-action": find_claimed,
+    "human-experience": find_experience,
+}

@@ -68,7 +68,9 @@ _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LINE_END: Final = re.compile("\r\n|[\r\x0b\x0c\x85]")
 # Joiners count only beside ASCII, Hangul or nothing: elsewhere they build emoji, Persian or Indic letters.
 _PLAIN = "\x00-\x7f가-힣"
-_ZERO_WIDTH: Final = re.compile(f"[\u200b\u2060\ufeff\u00ad\u180e]|(?<![^{_PLAIN}])[\u200c\u200d]|[\u200c\u200d](?![^{_PLAIN}])")
+_ZERO_WIDTH: Final = re.compile(
+    f"[\u200b\u2060\ufeff\u00ad\u180e]|(?<![^{_PLAIN}])[\u200c\u200d]|[\u200c\u200d](?![^{_PLAIN}])"
+)
 _DIRECTION: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _RIGHT_TO_LEFT: Final = re.compile("[\u0590-\u08ff]")
 _REPLACED: Final = re.compile("\ufffd|占쏙옙|쏙옙")
@@ -76,7 +78,9 @@ _REPLACED: Final = re.compile("\ufffd|占쏙옙|쏙옙")
 # The bytes 80 to BF, which follow the first one of a UTF-8 letter, as Latin-1 and as Windows-1252 show them.
 _FOLLOWING = "\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
 # Two bytes: only those of accented Latin letters, for "É”" ends many a quotation. Three: Hangul, Han, curly quotes. Four: emoji.
-_UTF8_AS_LATIN: Final = re.compile(f"Â[\xa0-\xbf]|Ã[\x80-\xbf€‚ƒ„†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ]|[\xe0-\xef][{_FOLLOWING}]{{2}}|[\xf0-\xf4][{_FOLLOWING}]{{3}}")
+_UTF8_AS_LATIN: Final = re.compile(
+    f"Â[\xa0-\xbf]|Ã[\x80-\xbf€‚ƒ„†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ]|[\xe0-\xef][{_FOLLOWING}]{{2}}|[\xf0-\xf4][{_FOLLOWING}]{{3}}"
+)
 _CP949_AS_LATIN: Final = re.compile("[\xa1-\xfe]{4,}")
 _HAN: Final = re.compile("[\u4e00-\u9fff\uf900-\ufaff]")
 _HANGUL_IN_UTF8: Final = re.compile(b"(?:[\xea-\xed][\x80-\xbf]{2}){2,}")
@@ -164,7 +168,14 @@ def find_not_nfc(view: View) -> Finding | None:
         return None
     for field, text in view.texts:
         if not unicodedata.is_normalized("NFC", text):
-            start = next((place for place, letter in enumerate(text) if not unicodedata.is_normalized("NFC", text[max(0, place - 1) : place + 1])), 0)
+            start = next(
+                (
+                    place
+                    for place, letter in enumerate(text)
+                    if not unicodedata.is_normalized("NFC", text[max(0, place - 1) : place + 1])
+                ),
+                0,
+            )
             return around(field, text, start)
     return None
 
@@ -186,7 +197,9 @@ def _without_zero_width(text: str, view: View) -> str:
 
 
 def _without_control(text: str, view: View) -> str:
-    if _garbled(text) is not None:  # its control characters are bytes of letters: without them mojibake would no longer be seen
+    if (
+        _garbled(text) is not None
+    ):  # its control characters are bytes of letters: without them mojibake would no longer be seen
         return text
     return _CONTROL.sub("", _LINE_END.sub("\n", text))
 

@@ -29,7 +29,9 @@ RULES: Final = (
     ),
 )
 
-_URL: Final = re.compile(r"https?://\S+|(?<![A-Za-z0-9])www\.\S+|(?<![@\w.-])[a-z0-9-]{2,}\.(?:com|org|net|edu|gov|io|co\.kr|or\.kr|go\.kr|kr|co\.uk)(?:/\S*)?(?![\w@])")
+_URL: Final = re.compile(
+    r"https?://\S+|(?<![A-Za-z0-9])www\.\S+|(?<![@\w.-])[a-z0-9-]{2,}\.(?:com|org|net|edu|gov|io|co\.kr|or\.kr|go\.kr|kr|co\.uk)(?:/\S*)?(?![\w@])"
+)
 _URL_SIGNS: Final = ("http", "www.", ".com", ".org", ".net", ".kr", ".edu", ".gov", ".io", ".co.uk")
 _ABOUT_CONTENT: Final = re.compile(
     r"summar|article|analy[sz]|page|website|site|read|visit|extract|identif|critique|evaluat|apprais|assess|review|rate|describe|outline|find|key points|main|watch|listen"
@@ -64,7 +66,11 @@ def find_link(view: View) -> Finding | None:
     """Return a link whose content the task is about; with a text of `min_article_characters` beside it nothing is missing."""
     if not any(sign in view.asked for sign in _URL_SIGNS) or view.code_answer:
         return None
-    if len(_URL.sub("", view.input)) >= view.limits.min_article_characters or _ABOUT_ADDRESS.search(_URL.sub("", view.request)) or not _ABOUT_CONTENT.search(view.request):
+    if (
+        len(_URL.sub("", view.input)) >= view.limits.min_article_characters
+        or _ABOUT_ADDRESS.search(_URL.sub("", view.request))
+        or not _ABOUT_CONTENT.search(view.request)
+    ):
         return None
     for field, text in (("instruction", view.instruction), ("input", view.input)):
         if match := _URL.search(text):
@@ -75,9 +81,16 @@ def find_link(view: View) -> Finding | None:
 def find_media(view: View) -> Finding | None:
     """Return the mention of a picture, a sound or a file that isn't described."""
     text = view.input.strip()
-    if text and ((len(text) <= _LONGEST_NAME and _MEDIA_INPUT.search(text.lower())) or any(sign in text for sign in _MEDIA_TOKENS)):
+    if text and (
+        (len(text) <= _LONGEST_NAME and _MEDIA_INPUT.search(text.lower()))
+        or any(sign in text for sign in _MEDIA_TOKENS)
+    ):
         return Finding("input", shown(text))
-    if _MEDIUM_SIGN.search(view.request) is None or (text and not says_nothing(text)) or _HOLDS_TEXT.search(view.request):
+    if (
+        _MEDIUM_SIGN.search(view.request) is None
+        or (text and not says_nothing(text))
+        or _HOLDS_TEXT.search(view.request)
+    ):
         return None
     match = _MEDIA.search(view.request)
     return around("instruction", view.request, match.start()) if match else None

@@ -30,7 +30,10 @@ RULES: Final = (
 
 _HANGUL: Final = re.compile("[가-힣ㄱ-ㅎㅏ-ㅣ]")
 _WORD: Final = re.compile(r"[A-Za-z]{2,}")
-_SMALL: Final = re.compile(r"(?:^|[^A-Za-z])(?:the|is|are|was|of|and|to|a|in|you|it|that|for|with|my|we|this|have|be|not|on|your)(?![A-Za-z])", re.IGNORECASE)
+_SMALL: Final = re.compile(
+    r"(?:^|[^A-Za-z])(?:the|is|are|was|of|and|to|a|in|you|it|that|for|with|my|we|this|have|be|not|on|your)(?![A-Za-z])",
+    re.IGNORECASE,
+)
 # Tasks whose answer may be in another language, or in none: translation, code, names, forms.
 _OTHER_ASKED: Final = re.compile(
     r"translat|korean|hangul|english|french|spanish|german|italian|latin\b|portuguese|language|번역|영작|영어|영문|한국어|한글|영단어|외국어|언어|프랑스어|스페인어|독일어|이탈리아어|라틴어|로마자|알파벳|철자|맞춤법"
@@ -74,7 +77,12 @@ def find_language(view: View) -> Finding | None:
 
 def _korean_to_english(view: View) -> Finding | None:
     text = view.answer
-    if not view.instruction.isascii() or _WORD.search(view.instruction) is None or _HANGUL.search(view.input) or _OTHER_ASKED.search(view.asked):
+    if (
+        not view.instruction.isascii()
+        or _WORD.search(view.instruction) is None
+        or _HANGUL.search(view.input)
+        or _OTHER_ASKED.search(view.asked)
+    ):
         return None
     hangul, latin = len(_HANGUL.findall(text)), len(re.findall("[A-Za-z]", text))
     return Finding("output", shown(text)) if hangul > latin and hangul >= view.limits.min_other_language_words else None

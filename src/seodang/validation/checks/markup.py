@@ -117,7 +117,11 @@ def _without_breaks(text: str, view: View) -> str:
 
 CHECKS: Final[dict[str, Check]] = {
     "special-token": find_special,
-    "prompt-marker": lambda view: search(view, _MARKER) if "#" in view.joined or ">:" in view.joined or "elow is" in view.joined or "아래는" in view.joined else None,
+    "prompt-marker": lambda view: (
+        search(view, _MARKER)
+        if "#" in view.joined or ">:" in view.joined or "elow is" in view.joined or "아래는" in view.joined
+        else None
+    ),
     "html-entity": find_entity,
     "html-break": _plain(_BREAK),
     "html-tag": lambda view: None if "<" not in view.joined or _EMPHASIS.search(view.asked) else _plain(_TAG)(view),

@@ -47,7 +47,9 @@ _REFERRED_KO: Final = re.compile(
 )
 _ORDERS_KO: Final = re.compile(r"(?:세요|시오|니다|하기|줘|라|까|인가요|나요)[.?!]?$")
 # What stands in the instruction itself after a colon, a line end or in quotes.
-_HOLDS: Final = re.compile(r"[:\n]\s*\S|[\"“‘«「『<(\[{].{2,}[\"”’»」』>)\]}]|'.{3,}'|\d+\s*[,+*/=x×-]\s*\d|(?:,.*){2,}|[`]")
+_HOLDS: Final = re.compile(
+    r"[:\n]\s*\S|[\"“‘«「『<(\[{].{2,}[\"”’»」』>)\]}]|'.{3,}'|\d+\s*[,+*/=x×-]\s*\d|(?:,.*){2,}|[`]"
+)
 _FOLLOWS: Final = re.compile(r"[.?!]\s+\S+\s+\S+")  # ... or in a sentence of its own
 _OWN: Final = re.compile(
     r"\b(?:create|generate|write|compose|make|come up with|imagine|invent|design|construct|form|build|given (?:a|an|the)|using the given|a given|any given)\b|만드|만들|작성|생성|쓰세요"
@@ -77,8 +79,19 @@ def find_referred(view: View) -> Finding | None:
     if view.input.strip() or view.row.get("turns") or view.labelled:
         return None
     request = view.request
-    match = _REFERRED.search(request) if request.isascii() or not _ORDERS_KO.search(request) else _REFERRED_KO.search(request)
-    if match is None or view.technical_task or view.code_answer or _FOLLOWS.search(request, match.end()) or _HOLDS.search(view.request) or _OWN.search(request):
+    match = (
+        _REFERRED.search(request)
+        if request.isascii() or not _ORDERS_KO.search(request)
+        else _REFERRED_KO.search(request)
+    )
+    if (
+        match is None
+        or view.technical_task
+        or view.code_answer
+        or _FOLLOWS.search(request, match.end())
+        or _HOLDS.search(view.request)
+        or _OWN.search(request)
+    ):
         return None
     return Finding("instruction", shown(view.instruction))
 

@@ -25,7 +25,11 @@ def _rule(id: str, name_ko: str, name_en: str) -> Rule:
 
 
 RULES: Final = (
-    _rule("personal-resident-number", "주민등록번호나 외국인등록번호로 보이는 번호가", "what looks like a Korean resident registration number"),
+    _rule(
+        "personal-resident-number",
+        "주민등록번호나 외국인등록번호로 보이는 번호가",
+        "what looks like a Korean resident registration number",
+    ),
     _rule("personal-phone", "전화번호가", "a phone number"),
     _rule("personal-email", "전자우편 주소가", "an e-mail address"),
     _rule("personal-card", "카드 번호로 보이는 번호가", "what looks like a payment card number"),
@@ -44,7 +48,9 @@ _FORMAL: Final = ("personal-phone", "personal-email")
 Span = tuple[int, int]
 
 _RESIDENT: Final = re.compile(r"(?<![\d-])(\d{6})( ?[-–] ?)?([1-8]\d{6})(?![\d-])")
-_RESIDENT_NAMED: Final = re.compile(r"주민|등록 ?번호|resident|registration", re.IGNORECASE)  # without it 13 digits in a row are a bar code
+_RESIDENT_NAMED: Final = re.compile(
+    r"주민|등록 ?번호|resident|registration", re.IGNORECASE
+)  # without it 13 digits in a row are a bar code
 _RESIDENT_WEIGHTS: Final = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)
 # Since then the last six digits are drawn at random (Ministry of the Interior and Safety, Enforcement Rule of the Resident Registration Act, Article 2).
 _NO_CHECKSUM_SINCE: Final = date(2020, 10, 5)
@@ -59,9 +65,13 @@ _OTHER_PHONE: Final = re.compile(
 )
 _FREE_CALL: Final = ("800", "833", "844", "855", "866", "877", "888", "900")
 
-_EMAIL: Final = re.compile(r"(?<![A-Za-z0-9_.+-])[A-Za-z0-9][\w.+%-]{0,63}@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}(?![A-Za-z0-9_-])")
+_EMAIL: Final = re.compile(
+    r"(?<![A-Za-z0-9_.+-])[A-Za-z0-9][\w.+%-]{0,63}@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}(?![A-Za-z0-9_-])"
+)
 # RFC 2606: names that belong to nobody.
-_NOBODY: Final = re.compile(r"(?:^|[.@])(?:example\.(?:com|org|net|edu|co\.kr|kr)|example|test|invalid|localhost)$", re.IGNORECASE)
+_NOBODY: Final = re.compile(
+    r"(?:^|[.@])(?:example\.(?:com|org|net|edu|co\.kr|kr)|example|test|invalid|localhost)$", re.IGNORECASE
+)
 
 # Local parts and domains that examples are made of.
 _EXAMPLE: Final = re.compile(
@@ -79,8 +89,20 @@ _CARD_KINDS: Final = re.compile(
     r"4\d{12}(?:\d{3})?|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}|3[47]\d{13}"
     r"|6(?:011|5\d\d|4[4-9]\d)\d{12}|62\d{14,17}|35(?:2[89]|[3-8]\d)\d{12}|3(?:0[0-5]|[68]\d)\d{11}"
 )
-_CARD_NAMED: Final = re.compile(r"card|visa|master|payment|카드|결제", re.IGNORECASE)  # without it digits in a row are any number
-_TEST_CARDS: Final = frozenset(("4111111111111111", "4242424242424242", "5555555555554444", "5105105105105100", "378282246310005", "4012888888881881", "6011111111111117"))
+_CARD_NAMED: Final = re.compile(
+    r"card|visa|master|payment|카드|결제", re.IGNORECASE
+)  # without it digits in a row are any number
+_TEST_CARDS: Final = frozenset(
+    (
+        "4111111111111111",
+        "4242424242424242",
+        "5555555555554444",
+        "5105105105105100",
+        "378282246310005",
+        "4012888888881881",
+        "6011111111111117",
+    )
+)
 
 _SECRET: Final = re.compile(
     r"(?<![A-Za-z0-9])sk-(?:proj-|ant-)?[A-Za-z0-9_-]{20,}|(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])|(?<![A-Za-z0-9])gh[pousr]_[A-Za-z0-9]{30,}"
@@ -88,7 +110,23 @@ _SECRET: Final = re.compile(
     r"|AIza[\w-]{35}|(?<![A-Za-z0-9])glpat-[\w-]{20,}|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----(?:[A-Za-z0-9+/=\s\\]{0,8000}?-----END (?:[A-Z]+ )?PRIVATE KEY-----)?"
     r"|(?<![\w-])eyJ[\w-]{10,2000}\.eyJ[\w-]{10,8000}\.[\w-]{10,}"
 )
-_SECRET_SIGNS: Final = ("sk-", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "hf_", "xox", "AIza", "glpat-", "PRIVATE KEY", "eyJ")
+_SECRET_SIGNS: Final = (
+    "sk-",
+    "AKIA",
+    "ASIA",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "hf_",
+    "xox",
+    "AIza",
+    "glpat-",
+    "PRIVATE KEY",
+    "eyJ",
+)
 
 
 def resident_numbers(text: str) -> Iterator[Span]:
@@ -99,7 +137,11 @@ def resident_numbers(text: str) -> Iterator[Span]:
     for match in _RESIDENT.finditer(text):
         digits = match[1] + match[3]
         born = _born(digits)
-        if born is not None and (match[2] or _RESIDENT_NAMED.search(text)) and (born >= _NO_CHECKSUM_SINCE or _checked(digits)):
+        if (
+            born is not None
+            and (match[2] or _RESIDENT_NAMED.search(text))
+            and (born >= _NO_CHECKSUM_SINCE or _checked(digits))
+        ):
             yield match.span()
 
 
@@ -185,7 +227,14 @@ def _find(id: str) -> Check:
             if found := next(spans(text), None):
                 # The value itself stays out of every report.
                 hidden = masked(text)
-                return Finding(field, shown(hidden[max(0, found[0] - 20) : found[0]] + _LABELS[id][not view.korean] + hidden[found[1] : found[1] + 20]))
+                return Finding(
+                    field,
+                    shown(
+                        hidden[max(0, found[0] - 20) : found[0]]
+                        + _LABELS[id][not view.korean]
+                        + hidden[found[1] : found[1] + 20]
+                    ),
+                )
         return None
 
     return check

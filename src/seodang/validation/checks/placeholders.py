@@ -66,7 +66,17 @@ _FORM: Final = re.compile(
 # Compared without blanks, signs and case.
 _NO_INPUT: Final = frozenset(
     (
-        *("noinput", "noinputs", "noinputrequired", "noinputneeded", "noinputnecessary", "noinputprovided", "noinputgiven", "noinputisrequired", "noinputisneeded"),
+        *(
+            "noinput",
+            "noinputs",
+            "noinputrequired",
+            "noinputneeded",
+            "noinputnecessary",
+            "noinputprovided",
+            "noinputgiven",
+            "noinputisrequired",
+            "noinputisneeded",
+        ),
         *(
             "noinputwasprovided",
             "inputnone",
@@ -97,11 +107,25 @@ _NO_INPUT: Final = frozenset(
             "입력불필요",
             "입력은없습니다",
         ),
-        *("노인입력", "없음", "해당없음", "해당사항없음", "해당없습니다", "해당사항이없습니다", "필요없음", "빈칸", "내용없음", "미입력", "무입력"),
+        *(
+            "노인입력",
+            "없음",
+            "해당없음",
+            "해당사항없음",
+            "해당없습니다",
+            "해당사항이없습니다",
+            "필요없음",
+            "빈칸",
+            "내용없음",
+            "미입력",
+            "무입력",
+        ),
     )
 )
 # These may be meant: a keyword of a language, an answer, a value.
-_DOUBTFUL: Final = frozenset(("na", "none", "nil", "null", "nan", "empty", "blank", "없음", "빈칸", "필요없음", "notrequired", "notneeded"))
+_DOUBTFUL: Final = frozenset(
+    ("na", "none", "nil", "null", "nan", "empty", "blank", "없음", "빈칸", "필요없음", "notrequired", "notneeded")
+)
 _VALUE_ASKED: Final = re.compile(
     r"\b(?:words?|keywords?|values?|terms?|synonyms?|antonyms?|types?|means?|meaning|translate|sentence|define|string)\b|단어|낱말|값|뜻|의미|번역|동의어|반의어|문장|옮기|옮겨|영어로|한국어로|into (?:english|korean)"
 )
@@ -176,7 +200,12 @@ def find_bracketed(view: View) -> Finding | None:
 def find_placeholder_input(view: View) -> Finding | None:
     """Return an input that says there is none; where labels are asked for, the input may say anything."""
     text = view.input
-    if not text or view.labelled or not says_nothing(text) or (_bare(text) in _DOUBTFUL and _VALUE_ASKED.search(view.request)):
+    if (
+        not text
+        or view.labelled
+        or not says_nothing(text)
+        or (_bare(text) in _DOUBTFUL and _VALUE_ASKED.search(view.request))
+    ):
         return None
     return Finding("input", shown(text))
 

@@ -27,15 +27,36 @@ from seodang.validation.checks.rule import Rule
 
 CATALOGUE: Final[tuple[Rule, ...]] = (
     *(*structure.RULES, *length.RULES, *encoding.RULES, *markup.RULES, *placeholders.RULES, *pii.RULES),
-    *(*answers.RULES, *truncation.RULES, *language.RULES, *missing_input.RULES, *external_content.RULES, *capabilities.RULES, *arithmetic.RULES, *cross_row.RULES),
+    *(
+        *answers.RULES,
+        *truncation.RULES,
+        *language.RULES,
+        *missing_input.RULES,
+        *external_content.RULES,
+        *capabilities.RULES,
+        *arithmetic.RULES,
+        *cross_row.RULES,
+    ),
 )
 by_id: Final[Mapping[str, Rule]] = MappingProxyType({rule.id: rule for rule in CATALOGUE})
 
 CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
     {
         **{**structure.CHECKS, **encoding.CHECKS, **markup.CHECKS, **placeholders.CHECKS, **pii.CHECKS},
-        **{**answers.CHECKS, **truncation.CHECKS, **language.CHECKS, **missing_input.CHECKS, **external_content.CHECKS, **capabilities.CHECKS, **arithmetic.CHECKS},
+        **{
+            **answers.CHECKS,
+            **truncation.CHECKS,
+            **language.CHECKS,
+            **missing_input.CHECKS,
+            **external_content.CHECKS,
+            **capabilities.CHECKS,
+            **arithmetic.CHECKS,
+        },
     }
 )
-MEASURES: Final[Mapping[str, Measure]] = MappingProxyType({**length.MEASURES, **truncation.MEASURES, **missing_input.MEASURES})
-MENDS: Final[Mapping[str, Mend]] = MappingProxyType({**encoding.MENDS, **markup.MENDS, **placeholders.MENDS, **pii.MENDS, **truncation.MENDS})
+MEASURES: Final[Mapping[str, Measure]] = MappingProxyType(
+    {**length.MEASURES, **truncation.MEASURES, **missing_input.MEASURES}
+)
+MENDS: Final[Mapping[str, Mend]] = MappingProxyType(
+    {**encoding.MENDS, **markup.MENDS, **placeholders.MENDS, **pii.MENDS, **truncation.MENDS}
+)

@@ -75,7 +75,10 @@ def _places(field: str, row: Row) -> Iterator[tuple[str, int, MutableMapping[str
 def _shown_change(before: str, after: str) -> tuple[str, str]:
     """Return both texts from shortly before the first letter that differs."""
     before, after = masked(before), masked(after)
-    same = next((place for place, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), min(len(before), len(after)))
+    same = next(
+        (place for place, (old, new) in enumerate(zip(before, after, strict=False)) if old != new),
+        min(len(before), len(after)),
+    )
     begin = max(0, same - 20)
     lead = "…" if begin else ""
     return shown(lead + before[begin:]), shown(lead + after[begin:])

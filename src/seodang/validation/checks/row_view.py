@@ -106,7 +106,10 @@ _TECHNICAL = re.compile(
     r"|query|queries|algorithm|tokens?|tokeni[sz]\w*|encod\w*|mojibake|utf-?8|unicode)(?![a-z])|c\+\+|c#|코드|코딩|태그|웹|프로그램|프로그래밍|스크립트|함수|템플릿|서식|쿼리"
     r"|자바|파이썬|마크업|알고리즘|토큰|인코딩|유니코드|정규식"
 )
-_CODE = re.compile(r"^[ \t]*(?:def |class \w|import |from \w+ import|#include|public |function |var |let |const |<!doctype|<html|<\?|SELECT )", re.MULTILINE | re.IGNORECASE)
+_CODE = re.compile(
+    r"^[ \t]*(?:def |class \w|import |from \w+ import|#include|public |function |var |let |const |<!doctype|<html|<\?|SELECT )",
+    re.MULTILINE | re.IGNORECASE,
+)
 
 
 def turns_of(row: Row) -> list[dict[str, Any]]:

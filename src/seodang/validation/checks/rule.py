@@ -43,5 +43,7 @@ def told(rule: Rule, limits: LimitsParams) -> Rule:
     """Return the rule with its bound written into its texts: 8,000 for a count, 0.25 for a share."""
     value = bound(rule, limits)
     limit = "-" if value is None else f"{value:,}"
-    texts = {name: getattr(rule, name).replace("{limit}", limit) for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")}
+    texts = {
+        name: getattr(rule, name).replace("{limit}", limit) for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")
+    }
     return replace(rule, **texts)

@@ -64,5 +64,11 @@ def _beyond(rule: Rule, number: float, limits: LimitsParams) -> bool:
 
 def _measured(rule: Rule, number: float, view: View) -> Finding:
     field = "output" if rule.field == "record" else rule.field
-    count = f"{number:,.0f} characters" if rule.id in _COUNTING else f"{number:.2f}" if number < 1 else f"{number:,.0f} times"
+    count = (
+        f"{number:,.0f} characters"
+        if rule.id in _COUNTING
+        else f"{number:.2f}"
+        if number < 1
+        else f"{number:,.0f} times"
+    )
     return Finding(field, shown(f"{count}: {view.row[field]}"))

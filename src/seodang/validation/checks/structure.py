@@ -6,14 +6,32 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from seodang.ingest.rows import LABEL_UNKNOWN, MEDIA_PART, ROW_RAGGED, ROW_UNREADABLE, TEXT_MISSING, TURNS_BROKEN, fault_of, kind_of, shown
+from seodang.ingest.rows import (
+    LABEL_UNKNOWN,
+    MEDIA_PART,
+    ROW_RAGGED,
+    ROW_UNREADABLE,
+    TEXT_MISSING,
+    TURNS_BROKEN,
+    fault_of,
+    kind_of,
+    shown,
+)
 from seodang.validation.checks.row_view import Check, Finding, View
 from seodang.validation.checks.rule import Rule
 
-_KOREAN: Final = {"instruction": "지시문", "input": "입력", "output": "답", "system": "시스템 글", "rejected": "나쁜 답"}
+_KOREAN: Final = {
+    "instruction": "지시문",
+    "input": "입력",
+    "output": "답",
+    "system": "시스템 글",
+    "rejected": "나쁜 답",
+}
 _NOT_TEXT: Final = ("number", "true/false", "list", "object")
 # Blanks, and letters that look like none: soft hyphen, Hangul fillers, zero-width and direction marks, Braille blank.
-_INVISIBLE: Final = re.compile("[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]*")
+_INVISIBLE: Final = re.compile(
+    "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]*"
+)
 
 
 def is_blank(text: str) -> bool:
@@ -174,13 +192,17 @@ def find_equal_pair(view: View) -> Finding | None:
     rejected = view.row.get("rejected")
     if not isinstance(rejected, str) or not rejected or not view.output:
         return None
-    return Finding("rejected", shown(rejected)) if rejected.casefold().split() == view.output.casefold().split() else None
+    return (
+        Finding("rejected", shown(rejected)) if rejected.casefold().split() == view.output.casefold().split() else None
+    )
 
 
 CHECKS: Final[dict[str, Check]] = {
     **{f"{field}-missing": _find_missing(field) for field in ("instruction", "output")},
     **{f"{field}-blank": _find_blank(field) for field in ("instruction", "output")},
-    **{f"{field}-not-text": _find_not_text(field) for field in ("instruction", "input", "output", "system", "rejected")},
+    **{
+        f"{field}-not-text": _find_not_text(field) for field in ("instruction", "input", "output", "system", "rejected")
+    },
     **{rule.id: _find_fault(rule.id) for rule in _READERS},
     "oversized": find_oversized,
     "pair-equal": find_equal_pair,

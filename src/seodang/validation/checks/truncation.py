@@ -76,7 +76,12 @@ def find_truncated(view: View) -> Finding | None:
         return Finding("output", shown(f"…{tail}"))
     if text[-1] in ".!?…\"'”’)]}`。~*>":
         return None
-    if _ENDS_OPEN_SIGN.search(tail[tail.rfind("\n") :]) or _ENDS_OPEN_EN.search(tail) or _ENDS_OPEN_KO.search(tail) or _breaks_off(text):
+    if (
+        _ENDS_OPEN_SIGN.search(tail[tail.rfind("\n") :])
+        or _ENDS_OPEN_EN.search(tail)
+        or _ENDS_OPEN_KO.search(tail)
+        or _breaks_off(text)
+    ):
         return None if view.technical else Finding("output", shown(f"…{tail}"))
     return None
 
@@ -88,12 +93,16 @@ def _breaks_off(text: str) -> bool:
     if match is None or not text[-1].isalpha() or _ITEM.match(line) or "#" in match[1] or ":" in match[1]:
         return False
     if "가" <= text[-1] <= "힣":
-        return _ENDED_KO.search(text) is None and match[1].count(",") < 2 and " - " not in match[1] and match[1][0] != "-"
+        return (
+            _ENDED_KO.search(text) is None and match[1].count(",") < 2 and " - " not in match[1] and match[1][0] != "-"
+        )
     return text[-1].isascii() and text[-1].islower() and len(match[1].split()) >= 4
 
 
 _GROUP: Final = 4  # words
-_REFRAIN: Final = re.compile(r"\b(?:songs?|lyrics?|poems?|rap|chant|verse|chorus|repeat\w*|copy)\b|노래|가사|(?<![가-힣])시(?:를|의|로)|반복|되풀이")
+_REFRAIN: Final = re.compile(
+    r"\b(?:songs?|lyrics?|poems?|rap|chant|verse|chorus|repeat\w*|copy)\b|노래|가사|(?<![가-힣])시(?:를|의|로)|반복|되풀이"
+)
 _FEWEST_GROUPS: Final = 12  # with less, one phrase said twice makes the share
 
 
@@ -158,7 +167,12 @@ def find_quoted(view: View) -> Finding | None:
     text = view.answer
     if not text or (text[0] not in _PAIRS and text[-1] != '"') or view.labelled:
         return None
-    if unquoted(text) == text or view.input.lstrip()[:1] in _PAIRS or view.technical or _QUOTE_ASKED.search(view.request):
+    if (
+        unquoted(text) == text
+        or view.input.lstrip()[:1] in _PAIRS
+        or view.technical
+        or _QUOTE_ASKED.search(view.request)
+    ):
         return None
     return Finding("output", shown(text))
 
