@@ -1,4 +1,4 @@
-"""The flow `instruction-tuning`: Prefect conducts the eight stages, DVC executes them.
+"""The flow `instruction-tuning`: Prefect conducts the stages, DVC executes them.
 
 A task runs its stage with `dvc --wait-for-lock repro --single-item STAGE` and then publishes what the stage
 wrote. What is up to date, what is cached and what is locked is DVC's business alone, so tasks cache
@@ -148,6 +148,7 @@ prepare = _stage_task("prepare", _publish_splits)
 train = _stage_task("train", retry_delays=(5,))
 evaluate = _stage_task("evaluate", _publish_scores)
 gate = _stage_task("gate", _publish_verdict)
+report = _stage_task("report")
 package = _stage_task("package")
 
 
@@ -159,7 +160,7 @@ def instruction_tuning(project: str | None = None) -> str | State[Any]:
     Returns the bento's tag, or a state "Rejected": a run that did its work and found nothing to package.
     """
     paths = Paths(Path(project).resolve() if project else _PROJECT)
-    for stage in (base, ingest, validate, prepare, train, evaluate, gate):
+    for stage in (base, ingest, validate, prepare, train, evaluate, gate, report):
         stage(paths.root)
     verdict = read_json(paths.verdict)
     if verdict["verdict"] != "promote":

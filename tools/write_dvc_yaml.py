@@ -1,7 +1,7 @@
-"""Write into dvc.yaml what the code knows better: each stage's code dependencies, the curves of training, metrics.
+"""Write into dvc.yaml what the code knows better: the code that each stage depends on, and the plots.
 
-DVC doesn't follow imports. Run it after an import has changed; a contract test
-fails when dvc.yaml is behind. A folder `templates` belongs to the package that it lies in.
+DVC doesn't follow imports. A stage depends on its rooms as folders; of other rooms it depends on the subfolders and
+modules that it imports. `EXEMPT` lists what is left out and why. A contract test fails when dvc.yaml is behind.
 """
 
 from __future__ import annotations
@@ -14,45 +14,79 @@ import grimp
 from ruamel.yaml import YAML
 
 from seodang.paths import Paths
-from seodang.training.curves import EVERY_RUN, TRAIN_LOSS, VALIDATION_LOSS, Curve, folder_of
+from seodang.stages import STAGES, load_stage, sections_read_by
+from seodang.training.curves import TRAIN_LOSS, VALIDATION_LOSS, Curve, folder_of
 
 ROOT = Path(__file__).resolve().parent.parent
-# The dispatcher imports a stage by name; cli and dispatcher themselves decide nothing.
-_IGNORED = {"seodang.cli.main", "seodang.__main__"}
-_SERVICE = "seodang.service.app"  # no stage imports it, but `package` ships it
+SOURCE = "src/seodang"
+# The rooms whose every change may change what the stage writes.
+ROOMS: dict[str, tuple[str, ...]] = {
+    "base": ("models", "primer_base", "primer"),
+    "ingest": ("ingest", "primer"),
+    "validate": ("validation",),
+    "prepare": ("preparation",),
+    "train": ("training", "models"),
+    "evaluate": ("evaluation", "inference", "models"),
+    "gate": ("gate",),
+    "report": ("reports", "html"),
+    "package": ("packaging", "service", "models"),
+}
+# Left out of every stage's dependencies: room or module -> why. `dvc repro --force STAGE` runs a stage all the same.
+EXEMPT = {
+    "errors": "messages and exit codes; a stage that failed wrote nothing",
+    "paths": "a moved artefact changes the stage's outputs in dvc.yaml",
+    "io": "reads and writes files; their content is decided elsewhere",
+    "stages": "the dispatcher calls a stage and decides nothing",
+    "html": "page parts; only `report` renders pages",
+    "config": "a stage depends on the files of its own sections, and on their values through params",
+}
+EXEMPT_OF_STAGE = {
+    ("package", "gate"): "reads verdict.json, which is a dependency",
+    ("package", "html"): "escapes text of the model card",
+    ("report", "gate"): "verdict.json is a dependency: when the gate decides otherwise, the pages are rendered again",
+}
 
 
 def code_of(stage: str, graph: grimp.ImportGraph) -> list[str]:
-    """Return the source files that a stage imports, directly or not, its own first."""
-    module = f"seodang.stages.{stage}"
-    roots = {module} | ({_SERVICE} if stage == "package" else set())
-    modules = roots.union(*(graph.find_upstream_modules(root) for root in roots)) - _IGNORED
-    files = [_file(name) for name in sorted(modules) if name.startswith("seodang")]
-    return [file for file in files if (ROOT / file).stat().st_size > 0]
+    """Return the folders and files of code that a stage depends on, its own module first."""
+    modules = imported_modules(stage, graph)
+    own = [f"{SOURCE}/stages/{stage}.py", *(f"{SOURCE}/{room}" for room in ROOMS[stage])]
+    sections = [f"{SOURCE}/config/{name}.py" for name in sections_read_by(load_stage(stage))]
+    others = {_dependency(module) for module in modules if not is_exempt(stage, module) and not _lies_in(module, own)}
+    return [*own, *sorted(path for path in sections if (ROOT / path).exists()), *sorted(others)]
 
 
-def templates_of(code: list[str]) -> list[str]:
-    """Return the folders of templates beside the source files."""
-    folders = sorted({Path(file).parent / "templates" for file in code})
-    return [str(folder) for folder in folders if (ROOT / folder).is_dir()]
+def imported_modules(stage: str, graph: grimp.ImportGraph) -> set[str]:
+    """Return the modules of the package that a stage imports, directly or not, without itself."""
+    return {name for name in graph.find_upstream_modules(f"seodang.stages.{stage}") if name.startswith("seodang.")}
+
+
+def is_exempt(stage: str, module: str) -> bool:
+    """Return whether a module is left out of the stage's dependencies, by EXEMPT or EXEMPT_OF_STAGE."""
+    room = module.split(".")[1]
+    return room in EXEMPT or (stage, room) in EXEMPT_OF_STAGE
+
+
+def _lies_in(module: str, places: list[str]) -> bool:
+    return any(path_of(module) == path or path_of(module).startswith(f"{path}/") for path in places)
+
+
+def _dependency(module: str) -> str:
+    """Return the subfolder of a foreign room, or the module's file where it lies in the room itself."""
+    parts = module.split(".")
+    return f"{SOURCE}/{parts[1]}/{parts[2]}" if len(parts) > 3 else path_of(module)
 
 
 def curve_plots() -> list[dict[str, Any]]:
-    """Return the plots of stage `train`: one for each curve that every run logs."""
-    return [
-        {
-            _curve_file(curve): {"x": "step", "title": f"{curve.en} / {curve.ko}", "x_label": "updates"}
-            | ({"y_label": curve.unit} if curve.unit else {})
-        }
-        for curve in EVERY_RUN
-    ]
+    """Return the plots of stage `train`: the folder of the curves that every run logs."""
+    return [{str(folder_of(Paths(Path()).live)): {"x": "step", "x_label": "optimizer steps"}}]
 
 
 def loss_plot() -> dict[str, Any]:
     """Return the plot that lays both losses over one another."""
     losses = {_curve_file(curve): curve.name for curve in (TRAIN_LOSS, VALIDATION_LOSS)}
     return {
-        "loss": {"x": "step", "y": losses, "title": "Loss / 손실", "x_label": "updates", "y_label": TRAIN_LOSS.unit}
+        "loss": {"x": "step", "y": losses, "title": "Loss / 손실", "x_label": "optimizer steps", "y_label": TRAIN_LOSS.unit}
     }
 
 
@@ -79,7 +113,8 @@ def _curve_file(curve: Curve) -> str:
     return str(folder_of(Paths(Path()).live) / f"{curve.name}.tsv")
 
 
-def _file(module: str) -> str:
+def path_of(module: str) -> str:
+    """Return the file of a module, as dvc.yaml names it."""
     path = Path("src", *module.split("."))
     return f"{path}/__init__.py" if (ROOT / path).is_dir() else f"{path}.py"
 
@@ -93,9 +128,8 @@ def main() -> int:
     content = yaml.load(file.read_text("utf-8"))
     graph = grimp.build_graph("seodang")
     for name, stage in content["stages"].items():
-        others = [dep for dep in stage["deps"] if not str(dep).endswith((".py", "/templates"))]
-        code = code_of(name, graph)
-        stage["deps"] = others + templates_of(code) + code
+        others = [dep for dep in stage["deps"] if not str(dep).startswith(SOURCE)]
+        stage["deps"] = others + code_of(name, graph)
         if "metrics" in stage:
             stage["metrics"] = [_name(metric) for metric in stage["metrics"]]
     content["stages"]["train"]["plots"] = curve_plots()

@@ -138,7 +138,7 @@ class Paths:
     @property
     def data_card(self) -> Path:
         """The data card; open index.html."""
-        return self.stage("prepare") / "data_card"
+        return self.stage("report") / "data_card"
 
     @property
     def adapter(self) -> Path:
@@ -158,7 +158,7 @@ class Paths:
     @property
     def training_page(self) -> Path:
         """The training report; open index.html."""
-        return self.stage("train") / "report"
+        return self.stage("report") / "training"
 
     @property
     def tracking(self) -> Path:
@@ -212,7 +212,7 @@ class Paths:
     @property
     def evaluation_page(self) -> Path:
         """The evaluation report; open index.html."""
-        return self.stage("gate") / "report"
+        return self.stage("report") / "evaluation"
 
     @property
     def merged(self) -> Path:

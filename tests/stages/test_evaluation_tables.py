@@ -102,7 +102,7 @@ def test_the_gate_s_metrics_keep_their_names_when_another_number_of_exemplars_is
     ("stage", "part", "file"),
     [
         ("evaluate", "outs", "evaluate/shots.csv"),
-        ("gate", "outs", "gate/report"),
+        ("report", "outs", "report/evaluation"),
         ("gate", "metrics", "gate/metrics.json"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The eight stages, in pipeline order. A stage is a function whose signature is its declaration.
+"""The stages in pipeline order; `report` comes before `package`, which stops a run whose model is not promoted. A stage is a function whose signature is its declaration.
 
 run(*, <sections of params.yaml that it reads>, paths) -> Report
 
@@ -16,7 +16,7 @@ from typing import Any
 from seodang.config import Params
 from seodang.paths import Paths
 
-STAGES = ("base", "ingest", "validate", "prepare", "train", "evaluate", "gate", "package")
+STAGES = ("base", "ingest", "validate", "prepare", "train", "evaluate", "gate", "report", "package")
 
 Report = Mapping[str, Any]
 Stage = Callable[..., Report]

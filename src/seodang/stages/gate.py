@@ -13,7 +13,6 @@ from seodang.gate.scores import pair, scores_of
 from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import read_json, read_rows, write_json
 from seodang.paths import Paths
-from seodang.reports.evaluation import write_evaluation_report
 from seodang.stages import Report
 
 logger = logging.getLogger(__name__)
@@ -46,7 +45,6 @@ def run(*, gate: GateParams, paths: Paths) -> Report:
     }
     write_json(paths.verdict, report)
     write_json(paths.gate_metrics, headline(decision))
-    write_evaluation_report(paths, report, gate)
     logger.info("verdict: %s", report["verdict"])
     return report
 

@@ -18,7 +18,6 @@ from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import Writer, write_json
 from seodang.io.progress import progress
 from seodang.paths import Paths
-from seodang.preparation.data_card import write_data_card
 from seodang.preparation.decontamination import Leak
 from seodang.preparation.pipeline import (
     EXACT,
@@ -55,7 +54,6 @@ def run(*, ingest: IngestParams, prepare: PrepareParams, paths: Paths) -> Report
     logger.info("left out: %s", ", ".join(f"{name} {count:,}" for name, count in report["left_out"].items()))
     for warning in report["warnings"]:
         logger.warning("%s / %s", warning["ko"], warning["en"])
-    write_data_card(paths, prepare.card, prepare.seed)
     return report
 
 

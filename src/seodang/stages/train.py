@@ -22,10 +22,8 @@ from seodang.models.tokenization import end_id, pad_id
 from seodang.paths import Paths
 from seodang.prompting import fingerprint
 from seodang.records import Record
-from seodang.reports.training import Example, facts_of, versions, write_training_report
 from seodang.stages import Report
 from seodang.training.checkpointing import forget_other_runs, run_key
-from seodang.training.curves import read_curves
 from seodang.training.dataset import Lessons, read_lessons, write_lessons
 from seodang.training.distributed import (
     check_processes,
@@ -37,6 +35,7 @@ from seodang.training.distributed import (
     process_count,
 )
 from seodang.training.finetune import Outcome, Places, Splits, train_model
+from seodang.training.run_record import Example, versions
 from seodang.training.samples import answerable, fitting_examples, short_answers
 from seodang.training.tracking import check_trackers, tracked
 
@@ -97,8 +96,7 @@ def _train(prompt: PromptParams, train: TrainParams, paths: Paths) -> None:
         asdict(Example(record.instruction, record.input, record.output, *answers))
         for record, *answers in zip(shown, before, after, strict=True)
     ]
-    settings = {"train": train.model_dump(), "prompt": prompt.model_dump()}
-    from_first(lambda: _finish(report, settings, outcome, place, paths))
+    from_first(lambda: _finish(report, outcome, place, paths))
 
 
 def _place(prompt: PromptParams, train: TrainParams, paths: Paths) -> tuple[dict[str, str], Path]:
@@ -118,11 +116,8 @@ def _shown(train: TrainParams, paths: Paths, fits: Callable[[Record], bool]) -> 
     return fitting_examples(list(read_records(paths.split("validation"))), count, fits=fits) if count else []
 
 
-def _finish(
-    report: dict[str, Any], settings: dict[str, dict[str, Any]], outcome: Outcome, place: Path, paths: Paths
-) -> None:
+def _finish(report: dict[str, Any], outcome: Outcome, place: Path, paths: Paths) -> None:
     write_json(paths.train_report, report)
-    write_training_report(paths, facts_of(report, settings, read_curves(paths.live)))
     shutil.rmtree(place)
     logger.info(
         "trained: %d updates, loss %.3f, validation %.3f, %.0f s (%.0f CPU s), %d MB",

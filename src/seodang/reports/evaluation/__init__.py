@@ -20,7 +20,7 @@ __all__ = ["EvaluationFacts", "facts_of", "render_report", "write_evaluation_rep
 
 
 def write_evaluation_report(paths: Paths, verdict: Mapping[str, Any], gate: GateParams) -> None:
-    """Write artifacts/gate/report/index.html; it is complete or as it was before.
+    """Write artifacts/report/evaluation/index.html; it is complete or as it was before.
 
     Args:
         paths: Where scores, summary and items lie.

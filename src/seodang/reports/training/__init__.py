@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from seodang.io.atomic import write_atomically
 from seodang.paths import Paths
-from seodang.reports.training.facts import Example, Health, TrainingFacts, facts_of, versions
+from seodang.reports.training.facts import Health, TrainingFacts, facts_of
 from seodang.reports.training.render import render_report
+from seodang.training.run_record import Example, versions
 
 __all__ = ["Example", "Health", "TrainingFacts", "facts_of", "render_report", "versions", "write_training_report"]
 
 
 def write_training_report(paths: Paths, facts: TrainingFacts) -> None:
-    """Write artifacts/train/report/index.html; it is complete or as it was before."""
+    """Write artifacts/report/training/index.html; it is complete or as it was before."""
     write_atomically(paths.training_page / "index.html", [render_report(facts)])

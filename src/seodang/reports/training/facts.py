@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import math
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from importlib import metadata
 from typing import Any, Final
 
 from seodang.errors import ArtefactError
 from seodang.training.curves import VALIDATION_LOSS, Points
-
-_PACKAGES: Final = ("torch", "transformers", "peft", "accelerate", "bitsandbytes")
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One question with the answers of the model before and after training."""
-
-    instruction: str
-    input: str
-    expected: str
-    before: str
-    after: str
+from seodang.training.run_record import Example
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +97,3 @@ def facts_of(
         )
     except (KeyError, TypeError) as error:
         raise ArtefactError(f"report.json of stage train has no usable {error}; run: dvc repro train") from error
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that training rests on."""
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # an extra
-            continue
-    return found

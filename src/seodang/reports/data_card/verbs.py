@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from seodang.preparation.data_card.english_verbs import english_root
-from seodang.preparation.data_card.korean_verbs import korean_roots
-from seodang.preparation.data_card.verb_objects import VerbObject
+from seodang.reports.data_card.english_verbs import english_root
+from seodang.reports.data_card.korean_verbs import korean_roots
+from seodang.reports.data_card.verb_objects import VerbObject
 
 # Wang et al. 2023, figure 2 (and Taori et al. 2023): the 20 commonest verbs with 4 objects each.
 VERBS: Final = 20

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from seodang.preparation.data_card import english_words as words
-from seodang.preparation.data_card.verb_objects import VerbObject
+from seodang.reports.data_card import english_words as words
+from seodang.reports.data_card.verb_objects import VerbObject
 
 _READ: Final = 400  # characters: the root stands at the beginning, what follows is what it is about
 _QUOTE: Final = "\u241f"  # stands for a quotation, whatever is in it

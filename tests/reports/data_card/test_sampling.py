@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from seodang.preparation.data_card.layout import histogram
-from seodang.preparation.data_card.sampling import LowestHashes
-from seodang.preparation.data_card.statistics import Labels, quantile
+from seodang.reports.data_card.layout import histogram
+from seodang.reports.data_card.sampling import LowestHashes
+from seodang.reports.data_card.statistics import Labels, quantile
 
 
 def sample(keys, size=3, seed=1):

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from seodang.preparation.data_card.redaction import WITHHELD, head, is_personal
-from seodang.preparation.data_card.sampling import LowestHashes
+from seodang.reports.data_card.redaction import WITHHELD, head, is_personal
+from seodang.reports.data_card.sampling import LowestHashes
 
 REASONS: Final = 12  # reasons that get examples; the table has all
 

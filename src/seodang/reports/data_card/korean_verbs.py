@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
 
-from seodang.preparation.data_card.verb_objects import VerbObject
+from seodang.reports.data_card.verb_objects import VerbObject
 
 if TYPE_CHECKING:
     from kiwipiepy import Kiwi

@@ -13,14 +13,14 @@ from seodang.io.jsonl import read_json, read_rows
 from seodang.io.progress import progress
 from seodang.licences import LicenceSummary, licence_summary
 from seodang.paths import Paths
-from seodang.preparation.data_card.funnel import SourceFlow, Step, flows, steps, total
-from seodang.preparation.data_card.layout import Histogram, histogram
-from seodang.preparation.data_card.overlaps import Heads, Overlaps, heads, lines, overlaps
-from seodang.preparation.data_card.quarantine import Reason, reasons, with_examples
-from seodang.preparation.data_card.redaction import head
-from seodang.preparation.data_card.statistics import Labels, Survey, survey
-from seodang.preparation.data_card.verbs import RootFigure, root_figure
 from seodang.preparation.splitting import SPLITS
+from seodang.reports.data_card.funnel import SourceFlow, Step, flows, steps, total
+from seodang.reports.data_card.layout import Histogram, histogram
+from seodang.reports.data_card.overlaps import Heads, Overlaps, heads, lines, overlaps
+from seodang.reports.data_card.quarantine import Reason, reasons, with_examples
+from seodang.reports.data_card.redaction import head
+from seodang.reports.data_card.statistics import Labels, Survey, survey
+from seodang.reports.data_card.verbs import RootFigure, root_figure
 
 _TASKS: Final = 40
 _LABELS: Final = 8

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from seodang.ingest.rows import TEXTS
-from seodang.preparation.data_card.sampling import LowestHashes
+from seodang.reports.data_card.sampling import LowestHashes
 
 _MAX_LABELS: Final = 40  # a task with more different answers has choices of its own for each item
 

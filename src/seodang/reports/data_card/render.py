@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from seodang.html import environment, escape_markdown
 from seodang.ingest.rows import TEXTS
 from seodang.licences import hub_licence
-from seodang.preparation.data_card import layout
-from seodang.preparation.data_card.contents import Contents
-from seodang.preparation.data_card.funnel import LEFT_OUT
-from seodang.preparation.data_card.redaction import head
 from seodang.preparation.splitting import SPLITS
+from seodang.reports.data_card import layout
+from seodang.reports.data_card.contents import Contents
+from seodang.reports.data_card.funnel import LEFT_OUT
+from seodang.reports.data_card.redaction import head
 
 if TYPE_CHECKING:
     from jinja2 import Environment

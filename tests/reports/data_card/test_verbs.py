@@ -6,11 +6,11 @@ import math
 
 import pytest
 
-from seodang.preparation.data_card.english_verbs import english_root
-from seodang.preparation.data_card.korean_verbs import korean_roots
-from seodang.preparation.data_card.layout import sunburst
-from seodang.preparation.data_card.verb_objects import VerbObject
-from seodang.preparation.data_card.verbs import RootFigure, Verb, root_figure, top_verbs
+from seodang.reports.data_card.english_verbs import english_root
+from seodang.reports.data_card.korean_verbs import korean_roots
+from seodang.reports.data_card.layout import sunburst
+from seodang.reports.data_card.verb_objects import VerbObject
+from seodang.reports.data_card.verbs import RootFigure, Verb, root_figure, top_verbs
 
 KOREAN = {
     "호수에 관한 짧은 시를 써 주세요.": ("쓰다", "시"),

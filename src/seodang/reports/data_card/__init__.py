@@ -21,14 +21,14 @@ from pathlib import Path
 from seodang.config.prepare import CardParams
 from seodang.io.atomic import write_atomically
 from seodang.paths import Paths
-from seodang.preparation.data_card.contents import gather
-from seodang.preparation.data_card.render import render_figures, render_markdown, render_page
+from seodang.reports.data_card.contents import gather
+from seodang.reports.data_card.render import render_figures, render_markdown, render_page
 
 __all__ = ["write_data_card"]
 
 
 def write_data_card(paths: Paths, card: CardParams, seed: int) -> None:
-    """Write artifacts/prepare/data_card from the reports of the three data stages; it is complete or as it was before.
+    """Write artifacts/report/data_card from the reports of the three data stages; it is complete or as it was before.
 
     Args:
         paths: Where the artefacts lie.

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from seodang.preparation.data_card.statistics import quantile
-from seodang.preparation.data_card.verbs import RootFigure, Verb
+from seodang.reports.data_card.statistics import quantile
+from seodang.reports.data_card.verbs import RootFigure, Verb
 
 BINS_A_DECADE: Final = 6
 

@@ -11,8 +11,8 @@ import yaml
 from card_artefacts import CARD, HOSTILE, LEAK, NEAR, PHONE, TRAIN, write_artefacts
 
 from seodang.errors import ArtefactError
-from seodang.preparation.data_card import write_data_card
-from seodang.preparation.data_card.contents import gather
+from seodang.reports.data_card import write_data_card
+from seodang.reports.data_card.contents import gather
 
 
 @pytest.fixture(scope="module")

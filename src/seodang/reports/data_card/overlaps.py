@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from seodang.io.jsonl import read_rows
-from seodang.preparation.data_card.redaction import WITHHELD, head, is_personal
-from seodang.preparation.data_card.sampling import LowestHashes
+from seodang.reports.data_card.redaction import WITHHELD, head, is_personal
+from seodang.reports.data_card.sampling import LowestHashes
 
 _ID: Final = re.compile(r'^\{"id": ?"([0-9a-f]{16})"')  # the first field of a record
 Heads = dict[str, str]  # record id -> head of its text

@@ -1,0 +1,28 @@
+"""All pages of a pipeline run, rendered from what the stages wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seodang.config import GateParams, PrepareParams, PromptParams, TrainParams
+from seodang.io.jsonl import read_json
+from seodang.paths import Paths
+from seodang.reports.data_card import write_data_card
+from seodang.reports.evaluation import write_evaluation_report
+from seodang.reports.training import facts_of, write_training_report
+from seodang.training.curves import read_curves
+
+
+def write_pages(
+    paths: Paths, prompt: PromptParams, prepare: PrepareParams, train: TrainParams, gate: GateParams
+) -> list[Path]:
+    """Write every page below artifacts/report and return the paths of their index files.
+
+    Raises:
+        ArtefactError: If a report of a stage is missing or damaged; the message names the stage to run.
+    """
+    write_data_card(paths, prepare.card, prepare.seed)
+    settings = {"train": train.model_dump(), "prompt": prompt.model_dump()}
+    write_training_report(paths, facts_of(read_json(paths.train_report), settings, read_curves(paths.live)))
+    write_evaluation_report(paths, read_json(paths.verdict), gate)
+    return [folder / "index.html" for folder in (paths.data_card, paths.training_page, paths.evaluation_page)]
