@@ -22,11 +22,11 @@ from seodang.config import ExpectationsParams
 from seodang.config.load import load_params
 from seodang.ingest.rows import Row
 from seodang.paths import Paths
-from seodang.validation.checks.registry import CATALOGUE
+from seodang.validation.checks.registry import REGISTRY
 from seodang.validation.checks.run import examine
 
 # Rules that warn, and that docs/data-quality.md recommends as `reject` in a strict setting.
-STRICT = ("input-thin", "input-referred", "instruction-echo")
+STRICT = ("input-thin", "missing-input", "instruction-echo")
 RECALL = 0.3  # where the ranking is read off
 FIRM, SOFT, MENDED = 3.0, 2.0, 1.0  # weight in the ranking: rejected or strict, warned, repaired
 HEADING = f"{'flagged by':34s} {'rows':>5s} {'bad':>5s} {'precision':>10s} {'95 % interval':>16s} {'lift':>6s} {'recall':>7s} {'95 % interval':>16s} {'kept flagged':>13s}"
@@ -58,7 +58,7 @@ def as_row(record: dict[str, str], language: str) -> Row:
 
 def judge(line: dict[str, Any], expectations: ExpectationsParams) -> Judged:
     """Return what the rules that are not off find in the line's record."""
-    actions = {rule.id: getattr(expectations.actions, rule.action) for rule in CATALOGUE}
+    actions = {rule.id: getattr(expectations.actions, rule.action_field) for rule in REGISTRY}
     row = as_row(line["ko"], "ko") if "ko" in line else as_row(line["raw"], "en")
     english = line["en"] if "en" in line else line["raw"]
     found = examine(row, expectations.limits, [id for id, action in actions.items() if action != "off"]).findings
@@ -118,7 +118,7 @@ def report(title: str, rows: list[Judged]) -> Iterable[str]:
     )
     if any(row.found for row in rows):
         yield ranked(rows)
-    for rule in CATALOGUE:
+    for rule in REGISTRY:
         if any(rule.id in row.found for row in rows):
             action = next(row.found[rule.id] for row in rows if rule.id in row.found)
             yield table_row(f"  {rule.id} ({action})", rows, _broke(rule.id))

@@ -24,9 +24,9 @@ from typing import Any
 
 import yaml
 
-from seodang.config.load import overlaid, read_yaml
+from seodang.config.load import merge_overlay, read_yaml
 from seodang.ingest.readers.read import read_objects
-from seodang.primer.generator import primer_records
+from seodang.primer.generator import iter_primer_records
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = ("ingest", "validate", "prepare")
@@ -41,7 +41,9 @@ def originals(files: list[Path]) -> list[dict[str, str]]:
             for file in files
             for found in read_objects(file, file.name)
         ]
-    made = primer_records(seed=7, sentiment_per_language=2000, classification_per_language=300, open_per_language=300)
+    made = iter_primer_records(
+        seed=7, sentiment_per_language=2000, classification_per_language=300, open_per_language=300
+    )
     return [{"instruction": record.instruction, "input": record.input, "output": record.output} for record in made]
 
 
@@ -72,15 +74,15 @@ def project(folder: Path, source: Path) -> None:
         "licence": "unknown",
     }
     lenient = {
-        "data_set": {"quarantined_share": {"maximum": 0.9}, "accepted_count": {"minimum": 1}},
+        "dataset": {"quarantined_ratio": {"maximum": 0.9}, "accepted_count": {"minimum": 1}},
         "limits": {"max_tokens": None},
     }
     overlay: dict[str, Any] = {
         "ingest": {"sources": [entry]},
         "expectations": lenient,
-        "prepare": {"held_out_clusters": [], "test_only_tasks": [], "test_share": 0.02, "validation_share": 0.01},
+        "prepare": {"held_out_clusters": [], "test_only_tasks": [], "test_ratio": 0.02, "validation_ratio": 0.01},
     }
-    (folder / "params.yaml").write_text(yaml.safe_dump(overlaid(profile, overlay), allow_unicode=True), "utf-8")
+    (folder / "params.yaml").write_text(yaml.safe_dump(merge_overlay(profile, overlay), allow_unicode=True), "utf-8")
 
 
 def measured(stage: str, folder: Path) -> dict[str, float]:

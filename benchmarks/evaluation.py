@@ -198,7 +198,7 @@ def _best(likelihoods: Sequence[float]) -> int:
 
 def _measure(options: argparse.Namespace) -> None:
     """Score all items one way, and write what came out and what it cost."""
-    from seodang.models.device import peak_memory_mb
+    from seodang.models.device import get_peak_memory_mb
 
     docs = _docs(options.scratch / "items.jsonl")
     run = with_seodang if options.one == OURS else with_harness
@@ -207,7 +207,7 @@ def _measure(options: argparse.Namespace) -> None:
     result = {
         "items_per_second": round(len(docs) / seconds, 4),
         "items_per_cpu_second": round(len(docs) / cpu_seconds, 4),
-        "peak_mb": peak_memory_mb(),
+        "peak_mb": get_peak_memory_mb(),
         "accuracy": round(statistics.mean(right), 4),
         "texts": [hashlib.sha256(json.dumps(pair).encode()).hexdigest()[:16] for pair in texts],
         "likelihoods": likelihoods,
@@ -223,7 +223,7 @@ def with_seodang(
     options: argparse.Namespace, docs: Sequence[dict[str, Any]]
 ) -> tuple[tuple[float, float], list[Any], list[list[float]]]:
     """Score by `score_choices`, as stage `evaluate` does; texts and tokens as the harness makes them."""
-    from seodang.inference.loglikelihood import Choice, score_choices
+    from seodang.inference.loglikelihood import ChoiceRequest, score_choices
     from seodang.models.device import keep_freed_memory
     from seodang.models.loading import load_model, load_tokenizer
 
@@ -243,7 +243,7 @@ def with_seodang(
         context = pairs[0][0].rstrip(" ")  # blanks before an option belong to it
         prompt = tokenizer(context)["input_ids"]
         choices.append(
-            Choice(
+            ChoiceRequest(
                 str(number),
                 prompt,
                 tuple((text, tokenizer(whole + text)["input_ids"][len(prompt) :]) for whole, text in pairs),

@@ -34,9 +34,9 @@ from seodang.config import PrepareParams
 from seodang.config.load import load_params
 from seodang.ingest.readers.read import read_objects
 from seodang.preparation.deduplication import find_leaders
-from seodang.preparation.features import survey
-from seodang.preparation.minhash import Sketches, bands_for
-from seodang.primer.generator import primer_records
+from seodang.preparation.features import compute_features
+from seodang.preparation.minhash import Sketches, compute_bands
+from seodang.primer.generator import iter_primer_records
 from seodang.records import Language, detect_language, make_record
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,7 +48,9 @@ def originals(files: list[Path]) -> list[str]:
     if files:
         rows = [found for file in files for found in read_objects(file, file.name)]
         return [" ".join(str(row.get(name) or "") for name in ("instruction", "input", "output")) for row in rows]
-    made = primer_records(seed=7, sentiment_per_language=2000, classification_per_language=500, open_per_language=500)
+    made = iter_primer_records(
+        seed=7, sentiment_per_language=2000, classification_per_language=500, open_per_language=500
+    )
     texts = [f"{record.instruction} {record.input} {record.output}" for record in made]
     return [
         " ".join(texts[start : start + 3]) for start in range(0, len(texts), 3)
@@ -75,23 +77,23 @@ def with_copies(texts: list[str], count: int) -> Iterator[Text]:
 
 def ours(texts: list[Text], prepare: PrepareParams) -> list[int]:
     """Return the numbers of the duplicates."""
-    permutations = prepare.duplicates.permutations
+    permutations = prepare.deduplication.permutations
     records = (
         make_record(instruction="", input="", output=text, language=language, source="s", task="t", cluster="c")
         for language, text in texts
     )
     with (
         tempfile.TemporaryDirectory() as folder,
-        Sketches(Path(folder), permutations, *bands_for(prepare.duplicates.threshold, permutations)) as sketches,
+        Sketches(Path(folder), permutations, *compute_bands(prepare.deduplication.threshold, permutations)) as sketches,
     ):
-        traits = survey(records, len(texts), prepare, sketches)
-        leaders = find_leaders(traits.rows, sketches, prepare.duplicates)
+        traits = compute_features(records, len(texts), prepare, sketches)
+        leaders = find_leaders(traits.rows, sketches, prepare.deduplication)
     return [int(number) for number in np.flatnonzero(leaders != np.arange(len(texts)))]
 
 
 def shingles_of(text: Text, prepare: PrepareParams) -> set[bytes]:
     """Return the shingles that ours takes, too: one a letter, shorter at the end."""
-    size = prepare.duplicates.shingle_ko if text[0] == "ko" else prepare.duplicates.shingle_en
+    size = prepare.deduplication.shingle_ko if text[0] == "ko" else prepare.deduplication.shingle_en
     return {f"{text[0]}{text[1][place : place + size]}".encode() for place in range(len(text[1]))}
 
 
@@ -99,7 +101,7 @@ def datasketch(texts: list[Text], prepare: PrepareParams) -> list[int]:
     """Return the numbers of the duplicates: candidates of the index, verified by their signatures."""
     from datasketch import MinHash, MinHashLSH
 
-    threshold, permutations = prepare.duplicates.threshold, prepare.duplicates.permutations
+    threshold, permutations = prepare.deduplication.threshold, prepare.deduplication.permutations
     index = MinHashLSH(threshold=threshold, num_perm=permutations)
     seen: dict[str, int] = {}
     signed: dict[int, MinHash] = {}
@@ -108,7 +110,7 @@ def datasketch(texts: list[Text], prepare: PrepareParams) -> list[int]:
         if seen.setdefault(text[1], number) != number:
             found.append(number)
             continue
-        if len(text[1]) < prepare.duplicates.min_characters:
+        if len(text[1]) < prepare.deduplication.min_characters:
             continue
         signature = MinHash(num_perm=permutations, hashfunc=zlib.crc32)
         signature.update_batch(shingles_of(text, prepare))
@@ -135,7 +137,7 @@ def exact(texts: list[Text], prepare: PrepareParams) -> list[int]:
             shared[owners.setdefault(shingle, [])] += 1
             owners[shingle].append(number)
         sizes.append(len(mine))
-        least = 1.0 if len(text[1]) < prepare.duplicates.min_characters else prepare.duplicates.threshold
+        least = 1.0 if len(text[1]) < prepare.deduplication.min_characters else prepare.deduplication.threshold
         union = np.array(sizes) + len(mine) - shared
         if (shared[:-1] / union[:-1] >= least).any():
             found.append(number)

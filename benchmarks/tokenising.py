@@ -30,10 +30,10 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from seodang.config import PromptFormat
 from seodang.ingest.readers.read import read_objects
-from seodang.models.tokenization import tokenise_record
+from seodang.models.tokenization import tokenize_record
 from seodang.prompting import Renderer
 from seodang.records import Record, make_record
-from seodang.training.dataset import make_lesson, read_lessons, write_lessons
+from seodang.training.dataset import read_tokenized_dataset, tokenize_example, write_tokenized_dataset
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST = 1000  # records that are also tokenised one by one
@@ -59,22 +59,24 @@ def rate(work: Callable[[], object], records: int, *, forget: PreTrainedTokenize
 
 def packed(folder: Path) -> None:
     """Read all lessons, and copy them into rows of 16."""
-    lessons = read_lessons(folder)
+    lessons = read_tokenized_dataset(folder)
     for start in range(0, len(lessons), 16):
         some = lessons[start : start + 16]
         np.concatenate([lesson.ids for lesson in some])
-        np.concatenate([lesson.learned for lesson in some])
+        np.concatenate([lesson.loss_mask for lesson in some])
 
 
 def compare(records: Sequence[Record], tokenizer: PreTrainedTokenizerBase, format: PromptFormat, folder: Path) -> None:
     """Raise if a lesson from the files isn't that of the record by itself."""
-    write_lessons(folder, records, tokenizer, format, 1_000_000)
+    write_tokenized_dataset(folder, records, tokenizer, format, 1_000_000)
     alone = [
-        lesson for lesson in (make_lesson(tokenizer, record, format) for record in records) if lesson.learned.any()
+        lesson
+        for lesson in (tokenize_example(tokenizer, record, format) for record in records)
+        if lesson.loss_mask.any()
     ]
-    stored = read_lessons(folder)
+    stored = read_tokenized_dataset(folder)
     if len(stored) != len(alone) or any(
-        a.ids.tolist() != b.ids.tolist() or a.learned.tolist() != b.learned.tolist()
+        a.ids.tolist() != b.ids.tolist() or a.loss_mask.tolist() != b.loss_mask.tolist()
         for a, b in zip(stored, alone, strict=True)
     ):
         raise SystemExit("the lessons in the files are not those of the records by themselves")
@@ -85,12 +87,14 @@ def measure(
 ) -> dict[str, float]:
     """Return the rates of one run."""
     renderer = Renderer(format, tokenizer)  # type: ignore[arg-type]
-    texts = [segment.text for record in records for segment in renderer.lesson(record) if not segment.control]
+    texts = [segment.text for record in records for segment in renderer.render_example(record) if not segment.control]
     backend, count = tokenizer.backend_tokenizer, len(records)
     return {
-        "lessons": rate(lambda: write_lessons(folder, records, tokenizer, format, max_length), count, forget=tokenizer),
+        "lessons": rate(
+            lambda: write_tokenized_dataset(folder, records, tokenizer, format, max_length), count, forget=tokenizer
+        ),
         "one by one": rate(
-            lambda: [tokenise_record(tokenizer, record, format) for record in records[:FIRST]], min(count, FIRST)
+            lambda: [tokenize_record(tokenizer, record, format) for record in records[:FIRST]], min(count, FIRST)
         ),
         "rust": rate(lambda: backend.encode_batch_fast(texts, add_special_tokens=False), count, forget=tokenizer),
         "read": rate(lambda: packed(folder), count),
@@ -111,7 +115,7 @@ def profile(
 ) -> None:
     """Print where write_lessons spends its time."""
     profiler = cProfile.Profile()
-    profiler.runcall(write_lessons, folder, records, tokenizer, format, max_length)
+    profiler.runcall(write_tokenized_dataset, folder, records, tokenizer, format, max_length)
     pstats.Stats(profiler).sort_stats("tottime").print_stats(12)
 
 

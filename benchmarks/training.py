@@ -104,8 +104,8 @@ def _measure(arm: str, options: argparse.Namespace) -> dict[str, float]:
     from seodang.io.jsonl import read_records
     from seodang.models.loading import load_tokenizer
     from seodang.paths import Paths
-    from seodang.training.dataset import read_lessons, write_lessons
-    from seodang.training.packing import UpdateSampler
+    from seodang.training.dataset import read_tokenized_dataset, write_tokenized_dataset
+    from seodang.training.packing import StepSampler
 
     paths = Paths(options.project)
     params = load_params(paths.params)
@@ -113,9 +113,11 @@ def _measure(arm: str, options: argparse.Namespace) -> dict[str, float]:
     tokenizer = load_tokenizer(paths.base)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "lessons"
-        write_lessons(folder, read_records(paths.split("train")), tokenizer, params.prompt.format, train.max_length)
-        lessons = read_lessons(folder)
-        sampler, order = UpdateSampler(len(lessons), train.batch_size, train.seed), []
+        write_tokenized_dataset(
+            folder, read_records(paths.get_split_path("train")), tokenizer, params.prompt.format, train.max_length
+        )
+        lessons = read_tokenized_dataset(folder)
+        sampler, order = StepSampler(len(lessons), train.batch_size, train.seed), []
         epoch = 0
         while len(order) < options.updates:
             sampler.set_epoch(epoch)
@@ -134,7 +136,7 @@ def _measure(arm: str, options: argparse.Namespace) -> dict[str, float]:
     counted = [number for update in order[WARM_UP:] for number in update]
     return {
         "records_per_second": round(len(counted) / seconds, 2),
-        "learned_per_second": round(sum(int(lessons.learned_counts[number]) for number in counted) / seconds, 1),
+        "learned_per_second": round(sum(int(lessons.label_counts[number]) for number in counted) / seconds, 1),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "loss": round(clock.mean_loss(), 5),
         "seconds": round(seconds, 2),
@@ -173,7 +175,7 @@ class Clock:
 def _common(train: Any, updates: int, folder: Path) -> dict[str, Any]:
     return {
         "output_dir": str(folder), "seed": train.seed, "use_cpu": True, "per_device_train_batch_size": train.batch_size, "max_steps": updates, "learning_rate": train.learning_rate,
-        "lr_scheduler_type": train.schedule, "warmup_steps": train.warmup_share, "max_grad_norm": train.max_grad_norm, "weight_decay": train.weight_decay,
+        "lr_scheduler_type": train.lr_scheduler, "warmup_steps": train.warmup_ratio, "max_grad_norm": train.max_grad_norm, "weight_decay": train.weight_decay,
         "logging_steps": 1, "save_strategy": "no", "report_to": "none", "disable_tqdm": True, "dataloader_pin_memory": False,
     }  # fmt: skip
 
@@ -191,7 +193,7 @@ def _rows(lessons: Any, order: Sequence[Sequence[int]]) -> list[dict[str, list[i
 def _lora(train: Any) -> Any:
     from peft import LoraConfig
 
-    targets = "all-linear" if train.targets == ["all-linear"] else train.targets
+    targets = "all-linear" if train.target_modules == ["all-linear"] else train.target_modules
     return LoraConfig(
         r=train.rank, lora_alpha=train.alpha, lora_dropout=train.dropout, target_modules=targets, task_type="CAUSAL_LM"
     )
@@ -285,16 +287,16 @@ def with_seodang(
     """The trainer of stage `train`, without its trackers, validation and checks."""
     from seodang.models.device import keep_freed_memory
     from seodang.models.loading import load_model
-    from seodang.models.tokenization import pad_id
-    from seodang.training.finetune import short_run
+    from seodang.models.tokenization import get_pad_id
+    from seodang.training.finetune import train_steps
 
     keep_freed_memory()
-    short_run(
+    train_steps(
         load_model(base, train.precision, "cpu"),
         lessons,
         train,
         len(order),
-        pad=pad_id(tokenizer),
+        pad_token_id=get_pad_id(tokenizer),
         device="cpu",
         run=folder / "run",
         callbacks=[clock.callback()],

@@ -159,17 +159,15 @@ def _profile(
     from torch.profiler import ProfilerActivity, profile
 
     from seodang.io.jsonl import read_records
-    from seodang.training.dataset import read_lessons, write_lessons
-    from seodang.training.packing import UpdateSampler
+    from seodang.training.dataset import read_tokenized_dataset, write_tokenized_dataset
+    from seodang.training.packing import StepSampler
 
-    write_lessons(
+    write_tokenized_dataset(
         scratch / "lessons", read_records(paths.split("train")), tokenizer, params.prompt.format, train.max_length
     )
-    lessons = read_lessons(scratch / "lessons")
+    lessons = read_tokenized_dataset(scratch / "lessons")
     order = [
-        update
-        for update in UpdateSampler(len(lessons), train.batch_size, train.seed)
-        if len(update) == train.batch_size
+        update for update in StepSampler(len(lessons), train.batch_size, train.seed) if len(update) == train.batch_size
     ][: options.updates]
     with profile(activities=[ProfilerActivity.CPU]) as seen:
         ARMS[options.one](paths.base, tokenizer, lessons, order, train, Clock(), scratch, grouped=False)
@@ -186,7 +184,7 @@ def _grown(options: argparse.Namespace, train: Any, tokenizer: Any, scratch: Pat
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
-    from seodang.training.dataset import LessonCounts, Lessons
+    from seodang.training.dataset import DatasetCounts, TokenizedDataset
 
     length, vocabulary, count = int(options.length), int(options.vocabulary), RECORDS * options.updates
     torch.manual_seed(1)
@@ -205,12 +203,12 @@ def _grown(options: argparse.Namespace, train: Any, tokenizer: Any, scratch: Pat
     ids = draw.integers(10, vocabulary, (count, length)).astype(np.int32)
     learned = np.tile(np.arange(length) >= length // 2, (count, 1))
     offsets = np.arange(count + 1, dtype=np.int64) * length
-    lessons = Lessons(
+    lessons = TokenizedDataset(
         ids.reshape(-1),
         learned.reshape(-1),
         offsets,
         learned.sum(axis=1),
-        LessonCounts(kept=count, too_long=0, without_answer=0),
+        DatasetCounts(kept=count, too_long=0, without_answer=0),
     )
     settings = train.model_copy(
         update={

@@ -26,13 +26,13 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Completed
 
 from flows import reports
-from flows.leash import leashed
+from flows.process_guard import guard_process
 from seodang.errors import ArtefactError, SeodangError
 from seodang.io.jsonl import read_json
 from seodang.paths import Paths
 
 _PROJECT = Path(__file__).resolve().parent.parent
-_KEPT_LINES = 200
+_MAX_LOG_LINES = 200
 
 StageTask = Task[[Path], None]
 
@@ -51,38 +51,38 @@ def run_stage(stage: str, project: Path) -> None:
     Raises StageRefused if it ended with the exit code of a user's error, else StageFailed if it failed.
     """
     logger = get_run_logger()
-    lines: deque[str] = deque(maxlen=_KEPT_LINES)
+    lines: deque[str] = deque(maxlen=_MAX_LOG_LINES)
     command = ["dvc", "--wait-for-lock", "repro", "--single-item", stage]
-    with leashed(command, cwd=project, env=_environment(), output=subprocess.PIPE) as process:
+    with guard_process(command, cwd=project, env=_build_environment(), output=subprocess.PIPE) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.strip():
-                lines.append(reports.loggable(line))
+                lines.append(reports.escape_log_line(line))
                 logger.info(lines[-1])
         code = process.wait()
     if code != 0:
-        refused = reports.stage_exit_code(lines) == SeodangError.exit_code
-        raise (StageRefused if refused else StageFailed)(reports.failure(stage, list(lines)))
+        refused = reports.find_stage_exit_code(lines) == SeodangError.exit_code
+        raise (StageRefused if refused else StageFailed)(reports.format_failure(stage, list(lines)))
 
 
-def _environment() -> dict[str, str]:
+def _build_environment() -> dict[str, str]:
     """Return the environment of a stage: this interpreter's commands first, output unbuffered."""
     folder = str(Path(sys.executable).parent)  # not resolved: in a venv it is a link
     path = os.pathsep.join([folder, os.environ.get("PATH", os.defpath)])
     return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
-def _worth_a_retry(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+def _is_retryable(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Return whether a failed stage may do better next time; Prefect asks before each retry."""
     return not isinstance(state.data, StageRefused)
 
 
-def _stage_task(
+def _create_stage_task(
     name: str,
     publish: Callable[[Paths], None] | None = None,
     retry_delays: tuple[int, ...] = (),
     *,
-    publish_refused: bool = False,
+    publish_on_refusal: bool = False,
 ) -> StageTask:
     """Return the task of a stage; `publish` makes the artifacts of what the stage wrote.
 
@@ -98,13 +98,13 @@ def _stage_task(
         cache_policy=NO_CACHE,
         retries=len(retry_delays),
         retry_delay_seconds=list(retry_delays) or None,
-        retry_condition_fn=_worth_a_retry,
+        retry_condition_fn=_is_retryable,
     )
     def conduct(project: Path) -> None:
         try:
             run_stage(name, project)
         except StageRefused:
-            if publish is not None and publish_refused:
+            if publish is not None and publish_on_refusal:
                 with suppress(ArtefactError):  # it may have refused before there was a report
                     publish(Paths(project))
             raise
@@ -124,32 +124,34 @@ def _publish_splits(paths: Paths) -> None:
     _publish_data_report(paths, read_json(paths.prepare_report))
 
 
-def _publish_data_report(paths: Paths, prepared: reports.Report | None) -> None:
-    text = reports.data_report(
-        read_json(paths.validate_report), prepared, paths.data_docs / "index.html", paths.data_card / "index.html"
+def _publish_data_report(paths: Paths, preparation: reports.Report | None) -> None:
+    text = reports.render_data_report(
+        read_json(paths.validate_report), preparation, paths.data_docs / "index.html", paths.data_card / "index.html"
     )
     create_markdown_artifact(text, key="data-report")
 
 
 def _publish_scores(paths: Paths) -> None:
     report = read_json(paths.evaluate_report)
-    create_table_artifact(reports.score_rows(report), key="score-table", description=reports.score_summary(report))
+    create_table_artifact(
+        reports.build_score_rows(report), key="score-table", description=reports.render_score_summary(report)
+    )
 
 
 def _publish_verdict(paths: Paths) -> None:
-    text = reports.verdict_report(read_json(paths.verdict))
+    text = reports.render_verdict_report(read_json(paths.verdict))
     create_markdown_artifact(text, key="verdict")
 
 
-base = _stage_task("base", retry_delays=(5, 30))
-ingest = _stage_task("ingest", retry_delays=(5, 30))
-validate = _stage_task("validate", _publish_validation, publish_refused=True)
-prepare = _stage_task("prepare", _publish_splits)
-train = _stage_task("train", retry_delays=(5,))
-evaluate = _stage_task("evaluate", _publish_scores)
-gate = _stage_task("gate", _publish_verdict)
-report = _stage_task("report")
-package = _stage_task("package")
+base = _create_stage_task("base", retry_delays=(5, 30))
+ingest = _create_stage_task("ingest", retry_delays=(5, 30))
+validate = _create_stage_task("validate", _publish_validation, publish_on_refusal=True)
+prepare = _create_stage_task("prepare", _publish_splits)
+train = _create_stage_task("train", retry_delays=(5,))
+evaluate = _create_stage_task("evaluate", _publish_scores)
+gate = _create_stage_task("gate", _publish_verdict)
+report = _create_stage_task("report")
+package = _create_stage_task("package")
 
 
 @flow(name="instruction-tuning", persist_result=False)
@@ -164,7 +166,7 @@ def instruction_tuning(project: str | None = None) -> str | State[Any]:
         stage(paths.root)
     verdict = read_json(paths.verdict)
     if verdict["verdict"] != "promote":
-        return Completed(name="Rejected", message=reports.rejection(verdict))
+        return Completed(name="Rejected", message=reports.format_rejection(verdict))
     package(paths.root)
     tag = str(read_json(paths.package_report)["bento_tag"])
     get_run_logger().info("패키지 · packaged: %s", tag)

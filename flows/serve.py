@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from flows.leash import leashed
+from flows.process_guard import guard_process
 from seodang.errors import SeodangError
 
 _DEFAULT_PORT = 4200
@@ -36,16 +36,16 @@ class ServerUnavailable(SeodangError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the deployment until Ctrl-C and return the exit code."""
-    options = _parser().parse_args(arguments)
+    options = _build_parser().parse_args(arguments)
     project = options.project.resolve()
-    url = _api_url(options.port)
+    url = _resolve_api_url(options.port)
     try:
         if not (project / "dvc.yaml").is_file():
             raise SeodangError(f"{project} has no dvc.yaml; name the project's folder: --project FOLDER")
         home = project / ".seodang" / "prefect"
         _configure(url, home)
-        with _server(url, home):
-            _serve(url, project)
+        with _ensure_server(url, home):
+            _serve_deployment(url, project)
     except SeodangError as error:
         print(f"seodang: {error}", file=sys.stderr)
         return error.exit_code
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m flows.serve", description="Serve instruction-tuning/local. / 배포를 제공합니다."
     )
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _api_url(port: int | None) -> str:
+def _resolve_api_url(port: int | None) -> str:
     """Return the address of the API: the port's, else the environment's, else Prefect's usual one."""
     if port is None and os.environ.get("PREFECT_API_URL"):
         return os.environ["PREFECT_API_URL"].rstrip("/")
@@ -111,13 +111,13 @@ def _is_local(url: str) -> bool:
 
 
 @contextlib.contextmanager
-def _server(url: str, home: Path) -> Iterator[None]:
+def _ensure_server(url: str, home: Path) -> Iterator[None]:
     """Have a Prefect server answer at `url`: the one that runs there, else one for the time of the block.
 
     Raises ServerUnavailable if something else answers there, or the server doesn't start.
     """
-    found = probe(url)
-    if found == "prefect":
+    server_kind = probe(url)
+    if server_kind == "prefect":
         print(f"실행 중인 Prefect 서버를 씁니다 · Using the Prefect server at {url}", flush=True)
         yield
         return
@@ -125,9 +125,9 @@ def _server(url: str, home: Path) -> Iterator[None]:
         raise ServerUnavailable(
             f"no Prefect server answers at {url} (PREFECT_API_URL); start it, or unset PREFECT_API_URL for a local one"
         )
-    if found == "something else":
+    if server_kind == "something else":
         raise ServerUnavailable(
-            f"{_origin(url)} is taken by something that is not a Prefect server; choose another port: python -m flows.serve --port 4201"
+            f"{_get_origin(url)} is taken by something that is not a Prefect server; choose another port: python -m flows.serve --port 4201"
         )
     log = home / "server.log"
     command = [
@@ -143,28 +143,28 @@ def _server(url: str, home: Path) -> Iterator[None]:
     ]
     with (
         log.open("w", encoding="utf-8") as output,
-        leashed(command, cwd=home, env=os.environ, output=output) as process,
+        guard_process(command, cwd=home, env=os.environ, output=output) as process,
     ):
         print(f"Prefect 서버를 시작합니다 · Starting a Prefect server (log: {log}) ...", flush=True)
         deadline = time.monotonic() + _START_SECONDS
         while probe(url) != "prefect":
             if process.poll() is not None or time.monotonic() > deadline:
-                raise ServerUnavailable(f"the Prefect server did not start; {log} ends with:\n{_tail(log)}")
+                raise ServerUnavailable(f"the Prefect server did not start; {log} ends with:\n{_read_tail(log)}")
             time.sleep(0.5)
         yield
 
 
-def _tail(log: Path) -> str:
+def _read_tail(log: Path) -> str:
     return "\n".join(log.read_text("utf-8", errors="replace").splitlines()[-10:])
 
 
-def _serve(url: str, project: Path) -> None:
+def _serve_deployment(url: str, project: Path) -> None:
     """Serve the deployment until this process is told to stop."""
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 
     from flows.instruction_tuning import instruction_tuning
 
-    print(_instructions(url), flush=True)
+    print(_format_instructions(url), flush=True)
     instruction_tuning.serve(
         name="local",
         parameters={"project": str(project)},
@@ -175,12 +175,14 @@ def _serve(url: str, project: Path) -> None:
     )
 
 
-def _instructions(url: str) -> str:
+def _format_instructions(url: str) -> str:
     """Return what to open and what to type; the other terminal needs the address and this environment."""
     prefect = Path(sys.executable).parent / "prefect"
-    command = f"PREFECT_API_URL={url} {shlex.quote(_short(prefect))} deployment run 'instruction-tuning/local' --watch"
+    command = (
+        f"PREFECT_API_URL={url} {shlex.quote(_shorten_path(prefect))} deployment run 'instruction-tuning/local' --watch"
+    )
     return f"""
-화면 · UI:  {_origin(url)}
+화면 · UI:  {_get_origin(url)}
 
 다른 터미널에서 실행하세요 · Run in another terminal:
 
@@ -190,12 +192,12 @@ Ctrl-C로 멈춥니다 · Ctrl-C stops it.
 """
 
 
-def _short(path: Path) -> str:
+def _shorten_path(path: Path) -> str:
     """Return the path from here, if it lies below."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _origin(url: str) -> str:
+def _get_origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 

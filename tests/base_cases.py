@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from seodang.config import ModelParams
-from seodang.config.load import overlaid, parse_params, read_yaml
+from seodang.config.load import merge_overlay, parse_params, read_yaml
 from seodang.errors import ModelError, SeodangError
 from seodang.models.loading import load_model
 from seodang.paths import Paths
@@ -27,7 +27,7 @@ def model_params(**changes: Any) -> ModelParams:
         "scratch": None,
         "trust_remote_code": None,
     }
-    raw = overlaid(read_yaml(ROOT / "profiles" / "tiny.yaml"), {"model": {**nothing, "name": "tiny", **changes}})
+    raw = merge_overlay(read_yaml(ROOT / "profiles" / "tiny.yaml"), {"model": {**nothing, "name": "tiny", **changes}})
     return parse_params(raw, "test").model
 
 

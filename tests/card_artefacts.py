@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seodang.config.prepare import CardParams
-from seodang.io.jsonl import record_row, write_json, write_rows
+from seodang.io.jsonl import serialize_record, write_json, write_rows
 from seodang.paths import Paths
 from seodang.records import Record, make_record
 
@@ -103,7 +103,7 @@ def write_artefacts(
         paths.quarantine,
         [_quarantined("output-missing", 7, text, text), _quarantined("personal-phone", 8, f"전화 {PHONE}", PHONE)],
     )
-    write_rows(paths.accepted, [record_row(one) for one in (*TRAIN, *TEST, NEAR, LEAK)])
+    write_rows(paths.accepted_records, [serialize_record(one) for one in (*TRAIN, *TEST, NEAR, LEAK)])
     write_json(paths.prepare_report, _prepared())
     write_rows(
         paths.duplicates,
@@ -131,7 +131,7 @@ def write_artefacts(
     }
     write_rows(paths.leaks, [leak])
     for name, records in {"train": TRAIN, "validation": [], "test": TEST, "unseen": []}.items():
-        write_rows(paths.split(name), [record_row(one) for one in records])
+        write_rows(paths.get_split_path(name), [serialize_record(one) for one in records])
     return paths
 
 
@@ -155,7 +155,7 @@ def _validated() -> dict[str, Any]:
         "by_rule": {"output-missing": 1, "personal-phone": 1},
         "warnings": {"several-answers": 1},
         "repairs": {"stray-quotes": 1},
-        "data_set": [DRIFT],
+        "dataset": [DRIFT],
         "rules": RULES,
     }
     return {"input_sha256": "ab" * 32, **counts, **rules, "by_source": by_source}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seodang.config import ExpectationsParams
-from seodang.config.load import overlaid, read_yaml
+from seodang.config.load import merge_overlay, read_yaml
 from seodang.ingest.rows import FIELDS, Row
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -44,5 +44,5 @@ def row(instruction: Any = _BARE["instruction"], input: Any = "", output: Any = 
 
 def shipped_expectations(**changes: Any) -> ExpectationsParams:
     """Return the shipped profile's section, laid over with changes."""
-    raw = overlaid(read_yaml(REPOSITORY / "profiles" / "tiny.yaml")["expectations"], changes)
+    raw = merge_overlay(read_yaml(REPOSITORY / "profiles" / "tiny.yaml")["expectations"], changes)
     return ExpectationsParams.model_validate(raw)

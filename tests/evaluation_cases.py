@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from seodang.config.load import parse_section
-from seodang.evaluation.tasks.loading import load_task, records_task
+from seodang.evaluation.tasks.loading import load_record_task, load_task
 from seodang.evaluation.tasks.spec import TaskSpec
 from seodang.records import make_record
 
-DATA = {"file": "asked.tsv", "exemplars": None, "id": None, "columns": {}, "where": None}
+DATA = {"file": "asked.tsv", "few_shot_file": None, "id": None, "columns": {}, "where": None}
 
 
 def raw_spec(**others: Any) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def spec(**others: Any) -> TaskSpec:
 
 def free_spec(**others: Any) -> TaskSpec:
     """A task with free answers."""
-    return spec(**{"kind": "generate", "options": {}, "metrics": ["exact"], **others})
+    return spec(**{"kind": "generate", "options": {}, "metrics": ["exact_match"], **others})
 
 
 def records_spec(**others: Any) -> TaskSpec:
@@ -58,7 +58,7 @@ def task_of(
     spec: TaskSpec, rows: Iterable[Mapping[str, Any]], shelf: Iterable[Mapping[str, Any]] = (), *, folder, seed: int = 1
 ):
     """The task of rows that a reader gives."""
-    files = {spec.data.file: rows, spec.data.exemplars: shelf}
+    files = {spec.data.file: rows, spec.data.few_shot_file: shelf}
     for name in filter(None, files):
         (folder / name).touch()
     return load_task(spec, folder, lambda path, place: files[place], seed=seed)
@@ -70,4 +70,4 @@ def film(text: str, output: str, choices: tuple[str, ...] = ("부정", "긍정")
     )
 
 
-__all__ = ["BAD", "GOOD", "film", "free_spec", "raw_spec", "records_spec", "records_task", "spec", "task_of"]
+__all__ = ["BAD", "GOOD", "film", "free_spec", "load_record_task", "raw_spec", "records_spec", "spec", "task_of"]

@@ -12,7 +12,7 @@ from tiny_sources import file_source
 
 from seodang.config import SourceParams
 from seodang.errors import SourceError
-from seodang.ingest.fetch.locate import local_files
+from seodang.ingest.fetch.locate import locate_files
 
 BODY = b'{"instruction": "a", "output": "b"}\n' * 400
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -24,13 +24,13 @@ def source(path: str, *, name: str = "mine", **changes: Any) -> SourceParams:
 
 
 def places(root: Path, path: str, others: Sequence[SourceParams] = (), **changes: Any) -> list[str]:
-    return [file.place for file in local_files(source(path, **changes), root, root / "cache", others)]
+    return [file.location for file in locate_files(source(path, **changes), root, root / "cache", others)]
 
 
 def refused(root: Path, path: str, **changes: Any) -> str:
     """Return why the source cannot be used."""
     with pytest.raises(SourceError) as caught:
-        local_files(source(path, **changes), root, root / "cache")
+        locate_files(source(path, **changes), root, root / "cache")
     return str(caught.value)
 
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from seodang.errors import ParamsError
-from seodang.training.distributed import from_first, is_first, launch
+from seodang.training.distributed import broadcast_from_main, is_main_process, launch
 
 __all__ = ["Path", "die_in_the_second", "fail_in_the_second", "launch", "wait", "write_what_the_first_finds"]
 
@@ -17,14 +17,14 @@ def note(folder):
 
 def fail_in_the_second(folder):
     note(folder)
-    if is_first():
+    if is_main_process():
         time.sleep(120)
     raise ParamsError("process 1 has a fault")
 
 
 def die_in_the_second(folder):
     note(folder)
-    if is_first():
+    if is_main_process():
         time.sleep(120)
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -35,4 +35,4 @@ def wait(folder):
 
 
 def write_what_the_first_finds(folder):
-    (folder / f"found-{os.getpid()}").write_text(str(from_first(os.getpid)))
+    (folder / f"found-{os.getpid()}").write_text(str(broadcast_from_main(os.getpid)))

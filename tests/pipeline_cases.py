@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from tiny_models import make_tiny_model
 
-from seodang.config.load import overlaid, read_yaml
+from seodang.config.load import merge_overlay, read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL: dict[str, Any] = {
@@ -21,16 +21,20 @@ SMALL: dict[str, Any] = {
     "ingest": {
         "primer": {"seed": 1, "sentiment_per_language": 20, "classification_per_language": 6, "open_per_language": 4}
     },
-    "train": {"epochs": 1.0, "rank": 4, "alpha": 8, "max_length": 96, "log_every": 1, "minimum_end_share": 0.0},
+    "train": {"epochs": 1.0, "rank": 4, "alpha": 8, "max_length": 96, "logging_steps": 1, "minimum_eos_ratio": 0.0},
     "evaluate": {
         "items_per_task": 3,
-        "generated_per_task": 1,
+        "generations_per_task": 1,
         "max_new_tokens": 4,
         "shots": [0, 1],
         "base_formats": ["koalpaca"],
     },
     # No model reaches 1.01 times perfect: the verdict is known before it runs.
-    "gate": {"minimum_items": 1, "resamples": 1000, "floors": [{"metric": "accuracy", "minimum": 2.0, "tasks": []}]},
+    "gate": {
+        "minimum_items": 1,
+        "resamples": 1000,
+        "thresholds": [{"metric": "accuracy", "minimum": 2.0, "tasks": []}],
+    },
 }
 
 
@@ -69,7 +73,7 @@ def make_project(folder: Path, overlay: Mapping[str, Any]) -> Path:
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     make_tiny_model(folder / "models" / "primer-base")
     shutil.copy(ROOT / "models" / "primer-base" / "replay.jsonl", folder / "models" / "primer-base")
-    params = overlaid(read_yaml(ROOT / "profiles" / "tiny.yaml"), overlay)
+    params = merge_overlay(read_yaml(ROOT / "profiles" / "tiny.yaml"), overlay)
     (folder / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True, sort_keys=False), "utf-8")
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     assert command(folder, "dvc", "init", "-q").returncode == 0

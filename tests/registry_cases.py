@@ -29,7 +29,7 @@ if name == "train":
     adapter.parent.mkdir()
     adapter.write_text("adapter of " + wanted["model"])
 if name == "evaluate":
-    report("report.json", {"arms": [{"name": "tuned", "accuracy": wanted["accuracy"], "exact": 0.5, "chrf": 30.0, "loss": 1.0}], "champion": json.loads(Path("registry/champion.json").read_text())})
+    report("report.json", {"variants": [{"name": "tuned", "accuracy": wanted["accuracy"], "exact_match": 0.5, "chrf": 30.0, "loss": 1.0}], "champion": json.loads(Path("registry/champion.json").read_text())})
 if name == "gate":
     verdict = {"verdict": wanted["verdict"], "reasons": [{"passed": wanted["verdict"] == "promote", "ko": "정확도가 낮음", "en": "accuracy is lower"}]}
     report("verdict.json", {**verdict, "items_fingerprint": "i" * 16, "adapter_sha256": sha(adapter)})

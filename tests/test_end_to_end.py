@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pipeline_cases import SMALL, command, make_project
 
-from seodang.config.load import overlaid, read_yaml
+from seodang.config.load import merge_overlay, read_yaml
 
 STAGES = ("base", "ingest", "validate", "prepare", "train", "evaluate", "gate")
 
@@ -50,7 +50,7 @@ def test_every_arm_was_asked_the_same_items(project, first_run):
         for line in (project / "artifacts" / "evaluate" / "scores.jsonl").read_text("utf-8").splitlines()
     ]
     items = {
-        arm: {(row["task"], row["item"]) for row in rows if row["arm"] == arm}
+        arm: {(row["task"], row["item"]) for row in rows if row["variant"] == arm}
         for arm in ("zero_shot", "few_shot", "tuned")
     }
     assert items["zero_shot"] == items["few_shot"] == items["tuned"] != set()
@@ -65,7 +65,7 @@ def test_a_second_run_runs_nothing_before_package(project, first_run):
 def test_another_learning_rate_runs_train_and_what_follows_only(project, first_run):
     params = read_yaml(project / "params.yaml")
     (project / "params.yaml").write_text(
-        yaml.safe_dump(overlaid(params, {"train": {"learning_rate": 1.0e-3}}), allow_unicode=True), "utf-8"
+        yaml.safe_dump(merge_overlay(params, {"train": {"learning_rate": 1.0e-3}}), allow_unicode=True), "utf-8"
     )
     again = command(project, "dvc", "repro", "gate")
     ran = [stage for stage in STAGES if f"Running stage '{stage}'" in again.stdout]
@@ -86,7 +86,7 @@ def test_dvc_shows_metrics_plots_and_the_graph(project, first_run):
 
 def test_all_faults_of_params_are_told_before_anything_runs(project, first_run):
     kept = (project / "params.yaml").read_text("utf-8")
-    params = overlaid(
+    params = merge_overlay(
         read_yaml(project / "params.yaml"), {"train": {"rank": 0, "lorra": 3}, "prompt": {"format": "없음"}}
     )
     (project / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True), "utf-8")

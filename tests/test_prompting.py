@@ -2,9 +2,9 @@
 
 import pytest
 
-from seodang.models.tokenization import encode_prompt, end_id, tokenise
+from seodang.models.tokenization import encode_prompt, get_end_id, tokenize_request
 from seodang.primer_base import model
-from seodang.prompting import Renderer, fingerprint, render_answer, render_prompt
+from seodang.prompting import Renderer, compute_fingerprint, render_answer, render_prompt
 from seodang.records import Turn
 
 
@@ -53,7 +53,7 @@ def test_the_conversation_so_far_stands_before_the_request_under_the_same_headin
 
 def test_each_earlier_answer_is_a_segment_of_its_own_that_training_learns():
     segments = render_prompt("이름은?", "", "koalpaca", **CONVERSATION)
-    assert [(part.text, part.learned) for part in segments] == [
+    assert [(part.text, part.is_label) for part in segments] == [
         ("짧게 답하세요.\n\n### 질문: 안녕?\n\n### 답변:", False),
         (" 네.", True),
         ("\n\n### 질문: 이름은?\n\n### 답변:", False),
@@ -63,13 +63,13 @@ def test_each_earlier_answer_is_a_segment_of_its_own_that_training_learns():
 @pytest.mark.parametrize("format", ["alpaca", "koalpaca", "plain"])
 def test_a_request_without_earlier_answers_is_one_segment_that_is_not_learned(format):
     (part,) = render_prompt("이름은?", "홍길동", format, system="짧게", turns=(Turn(role="user", content="안녕?"),))
-    assert (part.control, part.learned) == (False, False)
+    assert (part.control, part.is_label) == (False, False)
 
 
 def test_in_a_chat_an_answer_and_the_markers_behind_it_are_learned_but_for_an_empty_one(tokenizer):
     turns = (*CONVERSATION["turns"], Turn(role="user", content="응?"), Turn(role="assistant", content=" "))
     segments = render_prompt("이름은?", "", "chat", tokenizer, turns=turns)
-    assert [(part.text, part.learned) for part in segments] == [
+    assert [(part.text, part.is_label) for part in segments] == [
         ("<|user|>", False), ("안녕?", False), ("<|end|><|assistant|>", False), ("네.", True), ("<|end|><|user|>", True),
         ("응?", False), ("<|end|><|assistant|>", False), (" ", False), ("<|end|><|user|>", False), ("이름은?", False), ("<|end|><|assistant|>", False),
     ]  # fmt: skip
@@ -85,7 +85,7 @@ def test_what_the_assistant_asks_of_a_tool_is_its_answer_and_what_the_tool_says_
         format: [
             part.text
             for part in render_prompt("그래서?", "", format, Forgetful(), turns=turns)
-            if part.learned and not part.control
+            if part.is_label and not part.control
         ]
         for format in ("koalpaca", "chat")
     }
@@ -101,7 +101,7 @@ def test_a_template_is_asked_once_for_each_order_of_roles():
             return super().apply_chat_template(conversation, **settings)
 
     renderer = Renderer("chat", Counting("system"))
-    first = [renderer.prompt(f"{number}?", "", **CONVERSATION) for number in range(3)]
+    first = [renderer.render_prompt(f"{number}?", "", **CONVERSATION) for number in range(3)]
     assert asked == [
         ["system", "user", "assistant", "user"],
         ["user", "assistant", "user"],
@@ -115,7 +115,7 @@ def test_system_text_before_an_answer_is_not_learned():
     segments = render_prompt(
         "그래서?", "", "chat", Forgetful("system"), system="짧게", turns=(Turn(role="assistant", content="네."),)
     )
-    assert [part.text for part in segments if part.learned and not part.control] == ["네."]
+    assert [part.text for part in segments if part.is_label and not part.control] == ["네."]
     assert "".join(part.text for part in segments) == "<user>짧게<assistant>네.<user>그래서?<assistant>"
 
 
@@ -167,9 +167,9 @@ def test_braces_in_user_text_stay_as_they_are():
 
 
 def test_fingerprints_differ_between_formats_and_stay_the_same_for_one(tokenizer):
-    found = {format: fingerprint(format, tokenizer) for format in ("alpaca", "koalpaca", "chat", "plain")}
+    found = {format: compute_fingerprint(format, tokenizer) for format in ("alpaca", "koalpaca", "chat", "plain")}
     assert len(set(found.values())) == 4
-    assert found["chat"] == fingerprint("chat", tokenizer)
+    assert found["chat"] == compute_fingerprint("chat", tokenizer)
 
 
 @pytest.mark.parametrize("format", ["alpaca", "koalpaca", "chat", "plain"])
@@ -181,13 +181,13 @@ def test_user_text_never_becomes_a_control_token(tokenizer, format):
 
 
 def test_chat_turns_are_control_tokens_and_the_answer_ends_with_the_turns_end(tokenizer):
-    tokens = tokenise(tokenizer, "안녕", "", "네", "chat")
+    tokens = tokenize_request(tokenizer, "안녕", "", "네", "chat")
     assert tokens.prompt[0] == tokenizer.convert_tokens_to_ids("<|user|>")
     assert tokens.prompt[-1] == tokenizer.convert_tokens_to_ids("<|assistant|>")
-    assert tokens.completion[-1] == end_id(tokenizer, "chat") == tokenizer.eos_token_id
+    assert tokens.completion[-1] == get_end_id(tokenizer, "chat") == tokenizer.eos_token_id
 
 
 def test_the_answer_and_the_end_token_are_the_completion(tokenizer):
-    tokens = tokenise(tokenizer, "감정은?", "좋다", "긍정", "koalpaca")
+    tokens = tokenize_request(tokenizer, "감정은?", "좋다", "긍정", "koalpaca")
     assert tokenizer.decode(tokens.completion[:-1]) == " 긍정" == render_answer("긍정", "koalpaca")
     assert tokens.completion[-1] == tokenizer.eos_token_id

@@ -13,12 +13,12 @@ import psutil
 import pytest
 from pipeline_cases import SMALL, command, environment, make_project
 
-from seodang.config.load import overlaid
+from seodang.config.load import merge_overlay
 from seodang.io.atomic import sha256_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-LONG = overlaid(SMALL, {"train": {"epochs": 12.0, "checkpoint_every": 5, "batch_size": 4}})
+LONG = merge_overlay(SMALL, {"train": {"epochs": 12.0, "save_steps": 5, "batch_size": 4}})
 FLOW = """
 import sys
 from pathlib import Path

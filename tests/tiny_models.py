@@ -34,7 +34,7 @@ def make_tiny_model(folder: Path, *, tied: bool = True) -> Path:
 
     from seodang.primer_base.model import train_tokenizer
 
-    tokenizer = train_tokenizer(_TEXTS * 5, vocabulary=400, context=_CONTEXT)
+    tokenizer = train_tokenizer(_TEXTS * 5, vocab_size=400, context_length=_CONTEXT)
     torch.manual_seed(7)
     config = Qwen3Config(
         vocab_size=len(tokenizer),
@@ -61,11 +61,11 @@ def make_tiny_adapter(base: Path, folder: Path, seed: int = 11) -> Path:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from seodang.packaging.model_folder import load_plain
+    from seodang.packaging.model_folder import load_inference_model
 
     torch.manual_seed(seed)
     config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
-    get_peft_model(load_plain(base, "cpu"), config).save_pretrained(folder)
+    get_peft_model(load_inference_model(base, "cpu"), config).save_pretrained(folder)
     return folder
 
 
@@ -73,26 +73,26 @@ def make_packaged_model(folder: Path, format: Any = "koalpaca", max_new_tokens: 
     """Save a tiny model that knows KOREAN and ENGLISH by heart, with its card, as stage `package` leaves it."""
     from seodang.config import PromptParams
     from seodang.models.loading import load_tokenizer
-    from seodang.models.tokenization import end_id, tokenise
-    from seodang.packaging.model_folder import Card, load_plain, write_card
-    from seodang.prompting import fingerprint
+    from seodang.models.tokenization import get_end_id, tokenize_request
+    from seodang.packaging.model_folder import Manifest, load_inference_model, write_manifest
+    from seodang.prompting import compute_fingerprint
 
     make_tiny_model(folder)
-    tokenizer, model = load_tokenizer(folder), load_plain(folder, "cpu")
-    _learn_by_heart(model, [tokenise(tokenizer, *lesson, format) for lesson in (KOREAN, ENGLISH)])
+    tokenizer, model = load_tokenizer(folder), load_inference_model(folder, "cpu")
+    _learn_by_heart(model, [tokenize_request(tokenizer, *lesson, format) for lesson in (KOREAN, ENGLISH)])
     model.save_pretrained(folder)
-    card = Card(
-        card=1,
+    card = Manifest(
+        schema_version=1,
         prompt=PromptParams(format=format),
-        fingerprint=fingerprint(format, tokenizer),  # type: ignore[arg-type]
-        end_id=end_id(tokenizer, format),
+        fingerprint=compute_fingerprint(format, tokenizer),  # type: ignore[arg-type]
+        end_id=get_end_id(tokenizer, format),
         max_new_tokens=max_new_tokens,
         lineage={
             "verdict": {"verdict": "promote"},
             "sources": [{"name": "서당 primer", "licence": "Apache-2.0", "files": []}],
         },
     )
-    write_card(folder, card)
+    write_manifest(folder, card)
     return folder
 
 

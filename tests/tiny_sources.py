@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seodang.config import TableTemplate
-from seodang.ingest.sources import file_rows
+from seodang.ingest.sources import iter_file_rows
 
 
 def file_source(name: str, path: str | None, **changes: Any) -> dict[str, Any]:
@@ -48,7 +48,9 @@ def rows_of(
     path.write_text(objects if isinstance(objects, str) else json.dumps(objects, ensure_ascii=False), "utf-8")
     template = None if table is None else TableTemplate.model_validate(table)
     return list(
-        file_rows(path, file, format=format, columns=columns, table=template, name="films", max_field_characters=limit)
+        iter_file_rows(
+            path, file, format=format, columns=columns, table=template, name="films", max_field_characters=limit
+        )
     )
 
 

@@ -15,22 +15,22 @@ from transformers import TrainerCallback
 
 from seodang.config import TrainParams
 from seodang.models.loading import load_model, load_tokenizer
-from seodang.models.tokenization import end_id, pad_id
-from seodang.records import Record, record_id
-from seodang.training.dataset import Lessons, read_lessons, write_lessons
-from seodang.training.distributed import from_first, is_first, launch
-from seodang.training.finetune import Outcome, Places, Splits, train_model
-from seodang.training.tracking import tracked
+from seodang.models.tokenization import get_end_id, get_pad_id
+from seodang.records import Record, compute_record_id
+from seodang.training.dataset import TokenizedDataset, read_tokenized_dataset, write_tokenized_dataset
+from seodang.training.distributed import broadcast_from_main, is_main_process, launch
+from seodang.training.finetune import Splits, TrainingPaths, TrainingResult, train_model
+from seodang.training.tracking import track_run
 
 _QUESTIONS = ("이 문장의 감정은?", "Classify the sentiment of this sentence", "다음 문장의 감정을 분석해 주세요")
 
 
 def train_params(**changes: object) -> TrainParams:
     values = {
-        "seed": 1, "device": "cpu", "precision": "fp32", "method": "lora", "rank": 4, "alpha": 8, "dropout": 0.0, "targets": ["all-linear"], "learning_rate": 5e-3,
-        "schedule": "constant", "warmup_share": 0.0, "decay_share": 0.0, "epochs": 2.0, "batch_size": 4, "batch_tokens": 256, "max_length": 128, "packing": True, "share_prefixes": True,
-        "activation_checkpointing": False, "neftune_alpha": 0.0, "max_grad_norm": 1.0, "weight_decay": 0.0, "early_stopping": 0, "validate_every": None, "checkpoint_every": 100,
-        "log_every": 1, "minimum_end_share": 0.0, "examples": 0, "tracking": [], "processes": 1, "sharding": "none",
+        "seed": 1, "device": "cpu", "precision": "fp32", "method": "lora", "rank": 4, "alpha": 8, "dropout": 0.0, "target_modules": ["all-linear"], "learning_rate": 5e-3,
+        "lr_scheduler": "constant", "warmup_ratio": 0.0, "decay_ratio": 0.0, "epochs": 2.0, "batch_size": 4, "tokens_per_micro_batch": 256, "max_length": 128, "packing": True, "share_prefixes": True,
+        "activation_checkpointing": False, "neftune_noise_alpha": 0.0, "max_grad_norm": 1.0, "weight_decay": 0.0, "early_stopping_patience": 0, "eval_steps": None, "save_steps": 100,
+        "logging_steps": 1, "minimum_eos_ratio": 0.0, "report_samples": 0, "report_to": [], "processes": 1, "sharding": "none",
     }  # fmt: skip
     return TrainParams.model_validate({**values, **changes})
 
@@ -43,7 +43,7 @@ def records(count: int) -> list[Record]:
         output = "긍정" if number % 2 else "Good morning"
         made.append(
             Record(
-                id=record_id(instruction, input, output),
+                id=compute_record_id(instruction, input, output),
                 instruction=instruction,
                 input=input,
                 output=output,
@@ -56,9 +56,9 @@ def records(count: int) -> list[Record]:
     return made
 
 
-def lessons_of(base: Path, folder: Path, count: int) -> Lessons:
-    from_first(lambda: write_lessons(folder, records(count), load_tokenizer(base), "koalpaca", 128))
-    return read_lessons(folder)
+def lessons_of(base: Path, folder: Path, count: int) -> TokenizedDataset:
+    broadcast_from_main(lambda: write_tokenized_dataset(folder, records(count), load_tokenizer(base), "koalpaca", 128))
+    return read_tokenized_dataset(folder)
 
 
 class KillAt(TrainerCallback):
@@ -106,16 +106,16 @@ def run_killed(base: Path, folder: Path, train: TrainParams, update: int | None,
 
 def run_training(
     base: Path, folder: Path, train: TrainParams, count: int = 16, callbacks: Sequence[TrainerCallback] = ()
-) -> Outcome:
+) -> TrainingResult:
     """Train on `count` records, in `folder`: adapter, live, run."""
     tokenizer = load_tokenizer(base)
     splits = Splits(lessons_of(base, folder / "train", count), lessons_of(base, folder / "validation", 5))
-    model = load_model(base, train.precision, "cpu", four_bit=train.method == "qlora")
-    with tracked(train, {"train": train}, live=folder / "live", runs=folder / "tracking") as watched:
+    model = load_model(base, train.precision, "cpu", load_in_4bit=train.method == "qlora")
+    with track_run(train, {"train": train}, live=folder / "live", runs=folder / "report_to") as watched:
         watched.callbacks.extend(callbacks)
         return train_model(
-            model, splits, train, watched, pad=pad_id(tokenizer), end=end_id(tokenizer, "koalpaca"), device="cpu",
-            places=Places(base=base, run=folder / "run", trained=folder / "adapter"),
+            model, splits, train, watched, pad_token_id=get_pad_id(tokenizer), eos_token_id=get_end_id(tokenizer, "koalpaca"), device="cpu",
+            paths=TrainingPaths(base=base, checkpoints=folder / "run", output=folder / "adapter"),
         )  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def run_together_killed(base: Path, folder: Path, train: TrainParams, update: in
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
-def run_together(base: Path, cases: Mapping[Path, TrainParams], count: int = 16) -> dict[Path, Outcome]:
+def run_together(base: Path, cases: Mapping[Path, TrainParams], count: int = 16) -> dict[Path, TrainingResult]:
     """Train each case in its folder, one after the other, in the same processes: importing torch takes longer than training."""
     (processes,) = {train.processes for train in cases.values()}
     launch(_take_part, (base, cases, count), processes=processes, device="cpu")
@@ -145,7 +145,7 @@ def _take_part(
 ) -> None:
     for folder, train in cases.items():
         outcome = run_training(base, folder, train, count, callbacks)
-        if is_first():
+        if is_main_process():
             (folder / "outcome").write_bytes(pickle.dumps(outcome))
 
 

@@ -14,8 +14,8 @@ import grimp
 from ruamel.yaml import YAML
 
 from seodang.paths import Paths
-from seodang.stages import STAGES, load_stage, sections_read_by
-from seodang.training.curves import TRAIN_LOSS, VALIDATION_LOSS, Curve, folder_of
+from seodang.stages import load_stage, list_sections
+from seodang.training.curves import TRAIN_LOSS, VALIDATION_LOSS, Curve, get_curves_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "src/seodang"
@@ -51,7 +51,7 @@ def code_of(stage: str, graph: grimp.ImportGraph) -> list[str]:
     """Return the folders and files of code that a stage depends on, its own module first."""
     modules = imported_modules(stage, graph)
     own = [f"{SOURCE}/stages/{stage}.py", *(f"{SOURCE}/{room}" for room in ROOMS[stage])]
-    sections = [f"{SOURCE}/config/{name}.py" for name in sections_read_by(load_stage(stage))]
+    sections = [f"{SOURCE}/config/{name}.py" for name in list_sections(load_stage(stage))]
     others = {_dependency(module) for module in modules if not is_exempt(stage, module) and not _lies_in(module, own)}
     return [*own, *sorted(path for path in sections if (ROOT / path).exists()), *sorted(others)]
 
@@ -79,14 +79,20 @@ def _dependency(module: str) -> str:
 
 def curve_plots() -> list[dict[str, Any]]:
     """Return the plots of stage `train`: the folder of the curves that every run logs."""
-    return [{str(folder_of(Paths(Path()).live)): {"x": "step", "x_label": "optimizer steps"}}]
+    return [{str(get_curves_folder(Paths(Path()).dvclive)): {"x": "step", "x_label": "optimizer steps"}}]
 
 
 def loss_plot() -> dict[str, Any]:
     """Return the plot that lays both losses over one another."""
     losses = {_curve_file(curve): curve.name for curve in (TRAIN_LOSS, VALIDATION_LOSS)}
     return {
-        "loss": {"x": "step", "y": losses, "title": "Loss / 손실", "x_label": "optimizer steps", "y_label": TRAIN_LOSS.unit}
+        "loss": {
+            "x": "step",
+            "y": losses,
+            "title": "Loss / 손실",
+            "x_label": "optimizer steps",
+            "y_label": TRAIN_LOSS.unit,
+        }
     }
 
 
@@ -110,7 +116,7 @@ def _name(output: str | dict[str, Any]) -> str:
 
 
 def _curve_file(curve: Curve) -> str:
-    return str(folder_of(Paths(Path()).live) / f"{curve.name}.tsv")
+    return str(get_curves_folder(Paths(Path()).dvclive) / f"{curve.name}.tsv")
 
 
 def path_of(module: str) -> str:

@@ -102,6 +102,6 @@ class ArtefactError(SeodangError):
     """Something that an earlier stage writes is missing or damaged."""
 
 
-def fault_name(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Return what an error is called, without its own words: they may hold an address with a secret."""
     return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__

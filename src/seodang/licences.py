@@ -36,7 +36,7 @@ _UNKNOWN: Final = frozenset(
     }
 )
 # Identifiers of the Hugging Face Hub's dataset cards: https://huggingface.co/docs/hub/repositories-licenses
-_HUB: Final = frozenset(
+_HUB_LICENCES: Final = frozenset(
     "apache-2.0 mit cc0-1.0 cc-by-2.0 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0"
     " cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 odc-by odbl pddl gpl-3.0 lgpl-3.0 agpl-3.0 bsd-2-clause bsd-3-clause isc mpl-2.0 unlicense wtfpl gfdl gemma".split()
 )
@@ -53,32 +53,32 @@ class LicenceSummary:
     unknown: tuple[str, ...]  # nobody said; "" is one of them
 
 
-def licence_summary(licences: Iterable[str]) -> LicenceSummary:
+def summarise_licences(licences: Iterable[str]) -> LicenceSummary:
     """Return which of the licences are non-commercial, share-alike, or unknown; one can be the first two.
 
     Args:
         licences: SPDX names or any text, one for each source; "CC-BY-NC-4.0", "CC BY-NC 4.0 (research only)", "".
 
     """
-    given = sorted({licence.strip() for licence in licences})
+    names = sorted({licence.strip() for licence in licences})
     return LicenceSummary(
-        non_commercial=_those(given, _is_non_commercial),
-        share_alike=_those(given, lambda licence: bool(_SHARE_ALIKE.search(licence))),
-        unknown=_those(given, _is_unknown),
+        non_commercial=_filter_licences(names, _is_non_commercial),
+        share_alike=_filter_licences(names, lambda licence: bool(_SHARE_ALIKE.search(licence))),
+        unknown=_filter_licences(names, _is_unknown),
     )
 
 
-def hub_licence(licence: str) -> str:
+def find_hub_licence(licence: str) -> str:
     """Return the licence's identifier on the Hugging Face Hub, `unknown` or `other` where it has none."""
     name = re.sub(r"\s+", "-", licence.strip().lower()).replace("ccby", "cc-by")
     name = _HUB_SPELLINGS.get(name.replace("-", " "), _HUB_SPELLINGS.get(name, _HUB_FAMILY.sub(r"\1", name)))
-    if name in _HUB:
+    if name in _HUB_LICENCES:
         return name
     return "unknown" if _is_unknown(licence) else "other"
 
 
-def _those(licences: list[str], holds: Callable[[str], bool]) -> tuple[str, ...]:
-    return tuple(licence for licence in licences if holds(licence))
+def _filter_licences(licences: list[str], predicate: Callable[[str], bool]) -> tuple[str, ...]:
+    return tuple(licence for licence in licences if predicate(licence))
 
 
 def _is_non_commercial(licence: str) -> bool:

@@ -27,7 +27,7 @@ class Paths:
         """Everything that the stages write."""
         return self.root / "artifacts"
 
-    def stage(self, name: str) -> Path:
+    def get_stage_folder(self, name: str) -> Path:
         """Return the folder of one stage."""
         return self.artifacts / name
 
@@ -37,7 +37,7 @@ class Paths:
         return self.root / ".seodang" / "training"
 
     @property
-    def evaluating(self) -> Path:
+    def evaluation(self) -> Path:
         """Where a run of evaluation keeps its results until it is done, so that a killed one goes on."""
         return self.root / ".seodang" / "evaluating"
 
@@ -74,91 +74,91 @@ class Paths:
     @property
     def base(self) -> Path:
         """The base checkpoint: safetensors and tokenizer."""
-        return self.stage("base") / "model"
+        return self.get_stage_folder("base") / "model"
 
     @property
     def base_report(self) -> Path:
         """Where the base came from, with checksums."""
-        return self.stage("base") / "report.json"
+        return self.get_stage_folder("base") / "report.json"
 
     @property
     def records(self) -> Path:
         """All records of all sources."""
-        return self.stage("ingest") / "records.jsonl"
+        return self.get_stage_folder("ingest") / "records.jsonl"
 
     @property
     def ingest_report(self) -> Path:
         """The manifest: source, sha256, licence, rows in and out."""
-        return self.stage("ingest") / "manifest.json"
+        return self.get_stage_folder("ingest") / "manifest.json"
 
     @property
-    def accepted(self) -> Path:
+    def accepted_records(self) -> Path:
         """The records that passed every check."""
-        return self.stage("validate") / "accepted.jsonl"
+        return self.get_stage_folder("validate") / "accepted.jsonl"
 
     @property
     def quarantine(self) -> Path:
         """The rejected rows with rule, found value and fix."""
-        return self.stage("validate") / "quarantine.jsonl"
+        return self.get_stage_folder("validate") / "quarantine.jsonl"
 
     @property
     def data_docs(self) -> Path:
         """Great Expectations' pages; open index.html."""
-        return self.stage("validate") / "data_docs"
+        return self.get_stage_folder("validate") / "data_docs"
 
     @property
     def validate_report(self) -> Path:
         """Counts of the validation."""
-        return self.stage("validate") / "report.json"
+        return self.get_stage_folder("validate") / "report.json"
 
     @property
     def data_profile(self) -> Path:
         """Shares of the last accepted run, by which the next one tells its drift; DVC keeps it from run to run."""
-        return self.stage("validate") / "profile.json"
+        return self.get_stage_folder("validate") / "profile.json"
 
-    def split(self, name: str) -> Path:
+    def get_split_path(self, name: str) -> Path:
         """Return the file of a split: train, validation, test or unseen."""
-        return self.stage("prepare") / f"{name}.jsonl"
+        return self.get_stage_folder("prepare") / f"{name}.jsonl"
 
     @property
     def prepare_report(self) -> Path:
         """Counts of the splits."""
-        return self.stage("prepare") / "report.json"
+        return self.get_stage_folder("prepare") / "report.json"
 
     @property
     def duplicates(self) -> Path:
         """The records that repeat another one, with the one that was kept."""
-        return self.stage("prepare") / "duplicates.jsonl"
+        return self.get_stage_folder("prepare") / "duplicates.jsonl"
 
     @property
     def leaks(self) -> Path:
         """The training records that give an evaluation item away, pair by pair."""
-        return self.stage("prepare") / "leaks.jsonl"
+        return self.get_stage_folder("prepare") / "leaks.jsonl"
 
     @property
     def data_card(self) -> Path:
         """The data card; open index.html."""
-        return self.stage("report") / "data_card"
+        return self.get_stage_folder("report") / "data_card"
 
     @property
     def adapter(self) -> Path:
         """The LoRA adapter."""
-        return self.stage("train") / "adapter"
+        return self.get_stage_folder("train") / "adapter"
 
     @property
-    def live(self) -> Path:
+    def dvclive(self) -> Path:
         """Dvclive's folder: metrics.json and the curves."""
-        return self.stage("train") / "live"
+        return self.get_stage_folder("train") / "live"
 
     @property
     def train_report(self) -> Path:
         """What training did and what it cost."""
-        return self.stage("train") / "report.json"
+        return self.get_stage_folder("train") / "report.json"
 
     @property
     def training_page(self) -> Path:
         """The training report; open index.html."""
-        return self.stage("report") / "training"
+        return self.get_stage_folder("report") / "training"
 
     @property
     def tracking(self) -> Path:
@@ -168,58 +168,58 @@ class Paths:
     @property
     def scores(self) -> Path:
         """One line per arm and item."""
-        return self.stage("evaluate") / "scores.jsonl"
+        return self.get_stage_folder("evaluate") / "scores.jsonl"
 
     @property
     def items(self) -> Path:
         """What was asked, a record each, in the usual wording."""
-        return self.stage("evaluate") / "items.jsonl"
+        return self.get_stage_folder("evaluate") / "items.jsonl"
 
     @property
     def scores_table(self) -> Path:
         """Scores per task and arm, for plots."""
-        return self.stage("evaluate") / "tasks.csv"
+        return self.get_stage_folder("evaluate") / "tasks.csv"
 
     @property
     def shots_table(self) -> Path:
         """The base's accuracy over the number of exemplars beside the tuned model's, for plots."""
-        return self.stage("evaluate") / "shots.csv"
+        return self.get_stage_folder("evaluate") / "shots.csv"
 
     @property
     def metrics(self) -> Path:
         """The headline numbers, for `dvc metrics`."""
-        return self.stage("evaluate") / "metrics.json"
+        return self.get_stage_folder("evaluate") / "metrics.json"
 
     @property
     def evaluate_report(self) -> Path:
         """Scores per arm, task and language, with prompts and shots."""
-        return self.stage("evaluate") / "report.json"
+        return self.get_stage_folder("evaluate") / "report.json"
 
     @property
     def verdict(self) -> Path:
         """The gate's decision with its reasons."""
-        return self.stage("gate") / "verdict.json"
+        return self.get_stage_folder("gate") / "verdict.json"
 
-    def study(self, name: str) -> Path:
+    def get_study_folder(self, name: str) -> Path:
         """Return the folder of a study: its report, and what it trained and asked for it."""
         return self.root / "artifacts" / "study" / name
 
     @property
     def gate_metrics(self) -> Path:
         """The verdict's headline numbers, for `dvc metrics`."""
-        return self.stage("gate") / "metrics.json"
+        return self.get_stage_folder("gate") / "metrics.json"
 
     @property
     def evaluation_page(self) -> Path:
         """The evaluation report; open index.html."""
-        return self.stage("report") / "evaluation"
+        return self.get_stage_folder("report") / "evaluation"
 
     @property
-    def merged(self) -> Path:
+    def merged_model(self) -> Path:
         """Base and adapter merged: the served weights."""
-        return self.stage("package") / "model"
+        return self.get_stage_folder("package") / "model"
 
     @property
     def package_report(self) -> Path:
         """Model tag, bento tag, parity and lineage."""
-        return self.stage("package") / "report.json"
+        return self.get_stage_folder("package") / "report.json"

@@ -12,24 +12,24 @@ from seodang.config import PromptFormat
 from seodang.records import Record, Turn
 
 # Wording: README of tatsu-lab/stanford_alpaca, "Data Release".
-_ALPACA_HEAD = "Below is an instruction that describes a task{pairing}. Write a response that appropriately completes the request.\n\n"
-_ALPACA_PAIRED = _ALPACA_HEAD.format(pairing=", paired with an input that provides further context")
+_ALPACA_HEADER = "Below is an instruction that describes a task{pairing}. Write a response that appropriately completes the request.\n\n"
+_ALPACA_INPUT_HEADER = _ALPACA_HEADER.format(pairing=", paired with an input that provides further context")
 
 
 @dataclass(frozen=True, slots=True)
-class _Wording:
+class _PromptTemplate:
     """One text format: a head, a heading before each turn, and what the last request looks like."""
 
-    heads: tuple[str, str]  # with input, without
+    headers: tuple[str, str]  # with input, without
     requests: tuple[str, str]
     user: str  # before a question of the conversation so far
     assistant: str  # before an answer of it
     tool: str  # before what a tool gave back
 
 
-_WORDINGS = {
-    "alpaca": _Wording(
-        heads=(_ALPACA_PAIRED, _ALPACA_HEAD.format(pairing="")),
+_PROMPT_TEMPLATES = {
+    "alpaca": _PromptTemplate(
+        headers=(_ALPACA_INPUT_HEADER, _ALPACA_HEADER.format(pairing="")),
         requests=(
             "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:",
             "### Instruction:\n{instruction}\n\n### Response:",
@@ -39,16 +39,16 @@ _WORDINGS = {
         tool="### Input:\n",
     ),
     # Wording: README of Beomi/KoAlpaca.
-    "koalpaca": _Wording(
-        heads=("", ""),
+    "koalpaca": _PromptTemplate(
+        headers=("", ""),
         requests=("### 질문: {instruction}\n\n### 맥락: {input}\n\n### 답변:", "### 질문: {instruction}\n\n### 답변:"),
         user="### 질문: ",
         assistant="### 답변:",
         tool="### 맥락: ",
     ),
     # The bare request, for a base model that was never tuned to a format.
-    "plain": _Wording(
-        heads=("", ""), requests=("{instruction}\n{input}\n", "{instruction}"), user="", assistant="", tool=""
+    "plain": _PromptTemplate(
+        headers=("", ""), requests=("{instruction}\n{input}\n", "{instruction}"), user="", assistant="", tool=""
     ),
 }
 
@@ -57,11 +57,11 @@ _WORDINGS = {
 _ANSWER_PREFIX: dict[PromptFormat, str] = {"alpaca": "", "koalpaca": " ", "chat": "", "plain": " "}
 
 # Roles of those who speak to the model; what the others say, the model said.
-_ASKING = frozenset({"user", "tool"})
+_USER_ROLES = frozenset({"user", "tool"})
 
 # Stands in for the user's text while the model's own template is rendered. Private-use
 # code points: no template and no user text has a meaning for them.
-_SLOT = "\ue000{}\ue001"
+_PLACEHOLDER = "\ue000{}\ue001"
 _PROBES: tuple[dict[str, Any], ...] = (
     {"instruction": "가나다 ABC?", "input": ""},
     {"instruction": "가나다 ABC?", "input": "라마바 DEF."},
@@ -88,7 +88,7 @@ class Segment:
 
     text: str
     control: bool  # True: markers in it are control tokens; False: they are plain text
-    learned: (
+    is_label: (
         bool  # whether training learns it: an answer, or of a control segment the token that ends the answer before it
     )
 
@@ -104,32 +104,32 @@ class Renderer:
         self._template = template
         self._frames: dict[tuple[str, ...], _Frame] = {}
 
-    def prompt(
+    def render_prompt(
         self, instruction: str, input: str, *, system: str = "", turns: Sequence[Turn] = ()
     ) -> tuple[Segment, ...]:
         """Return the prompt of one request; the arguments are those of render_prompt."""
         if self._template is None or self._format != "chat":
             return _render_text(instruction, input, self._format, system, turns)
         request = f"{instruction}\n\n{input}" if input else instruction
-        return self._chat(_messages(system, [*turns, Turn(role="user", content=request)]), self._template)
+        return self._render_chat(_build_messages(system, [*turns, Turn(role="user", content=request)]), self._template)
 
-    def record(self, record: Record) -> tuple[Segment, ...]:
+    def render_record(self, record: Record) -> tuple[Segment, ...]:
         """Return the prompt of a record, with the conversation that leads up to it."""
-        return self.prompt(record.instruction, record.input, system=record.system, turns=record.turns)
+        return self.render_prompt(record.instruction, record.input, system=record.system, turns=record.turns)
 
-    def lesson(self, record: Record) -> tuple[Segment, ...]:
+    def render_example(self, record: Record) -> tuple[Segment, ...]:
         """Return all that training reads of a record: prompt and answer; the end token comes after them."""
         return (
-            *self.record(record),
-            Segment(render_answer(record.output, self._format), control=False, learned=_says_something(record.output)),
+            *self.render_record(record),
+            Segment(render_answer(record.output, self._format), control=False, is_label=_has_content(record.output)),
         )
 
-    def _chat(self, messages: list[tuple[str, str]], template: ChatTemplate) -> tuple[Segment, ...]:
+    def _render_chat(self, messages: list[tuple[str, str]], template: ChatTemplate) -> tuple[Segment, ...]:
         roles = tuple(role for role, _ in messages)
         if roles not in self._frames:
-            self._frames[roles] = _frame(roles, template)
+            self._frames[roles] = _build_frame(roles, template)
         frame = self._frames[roles]
-        return _filled(frame, messages if frame.system else _without_system(messages))
+        return _fill_frame(frame, messages if frame.supports_system else _merge_system_message(messages))
 
 
 def render_prompt(
@@ -155,43 +155,43 @@ def render_prompt(
         system: What stands before the conversation; "" when there is nothing.
         turns: The conversation so far, oldest first.
     """
-    return Renderer(format, template).prompt(instruction, input, system=system, turns=turns)
+    return Renderer(format, template).render_prompt(instruction, input, system=system, turns=turns)
 
 
 def render_record(record: Record, format: PromptFormat, template: ChatTemplate | None = None) -> tuple[Segment, ...]:
     """Return the prompt of a record, with the conversation that leads up to it."""
-    return Renderer(format, template).record(record)
+    return Renderer(format, template).render_record(record)
 
 
 def _render_text(
     instruction: str, input: str, format: PromptFormat, system: str, turns: Sequence[Turn]
 ) -> tuple[Segment, ...]:
-    wording, alone = _WORDINGS[format], not input
+    prompt_template, without_input = _PROMPT_TEMPLATES[format], not input
     segments: list[Segment] = []
-    text = f"{wording.heads[alone]}{system}\n\n" if system else wording.heads[alone]
+    text = f"{prompt_template.headers[without_input]}{system}\n\n" if system else prompt_template.headers[without_input]
     for turn in turns:
-        if turn.role in _ASKING:
-            text += f"{wording.tool if turn.role == 'tool' else wording.user}{turn.content}\n\n"
+        if turn.role in _USER_ROLES:
+            text += f"{prompt_template.tool if turn.role == 'tool' else prompt_template.user}{turn.content}\n\n"
         else:
-            segments.append(Segment(text + wording.assistant, control=False, learned=False))
+            segments.append(Segment(text + prompt_template.assistant, control=False, is_label=False))
             segments.append(
-                Segment(render_answer(turn.content, format), control=False, learned=_says_something(turn.content))
+                Segment(render_answer(turn.content, format), control=False, is_label=_has_content(turn.content))
             )
             text = "\n\n"
-    text += wording.requests[alone].format(instruction=instruction, input=input)
-    return (*segments, Segment(text, control=False, learned=False))
+    text += prompt_template.requests[without_input].format(instruction=instruction, input=input)
+    return (*segments, Segment(text, control=False, is_label=False))
 
 
-def _says_something(answer: str) -> bool:
+def _has_content(answer: str) -> bool:
     """Return whether there is anything to learn; a model must not learn to say nothing."""
     return bool(answer.strip())
 
 
-def _messages(system: str, turns: Sequence[Turn]) -> list[tuple[str, str]]:
+def _build_messages(system: str, turns: Sequence[Turn]) -> list[tuple[str, str]]:
     """Return role and content of each message; neighbours of one role become one, as most templates demand."""
     messages: list[tuple[str, str]] = [("system", system)] if system else []
     for turn in turns:
-        role = "user" if turn.role in _ASKING else "assistant"
+        role = "user" if turn.role in _USER_ROLES else "assistant"
         if messages and messages[-1][0] == role:
             messages[-1] = (role, f"{messages[-1][1]}\n\n{turn.content}")
         else:
@@ -199,55 +199,61 @@ def _messages(system: str, turns: Sequence[Turn]) -> list[tuple[str, str]]:
     return messages
 
 
-def _without_system(messages: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def _merge_system_message(messages: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the messages with the system text as the beginning of the first question."""
-    (_, system), (role, first), *others = messages
-    return [("user", f"{system}\n\n{first}"), *others] if role == "user" else [("user", system), *messages[1:]]
+    (_, system), (role, first), *rest = messages
+    return [("user", f"{system}\n\n{first}"), *rest] if role == "user" else [("user", system), *messages[1:]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
     """What a chat template writes around the messages of one order of roles."""
 
-    system: bool  # whether the template knows a system message
-    before: tuple[Segment, ...]  # each message
-    end: Segment  # after the last, where the model goes on
+    supports_system: bool  # whether the template knows a system message
+    prefixes: tuple[Segment, ...]  # each message
+    suffix: Segment  # after the last, where the model goes on
 
 
-def _frame(roles: tuple[str, ...], template: ChatTemplate) -> _Frame:
+def _build_frame(roles: tuple[str, ...], template: ChatTemplate) -> _Frame:
     try:
-        return _written_around(roles, template, system=True)
+        return _probe_template(roles, template, supports_system=True)
     except Exception:
         if roles[0] != "system" or len(roles) == 1:
             raise
         # Templates such as Gemma's know no system message and raise, or leave it out: there it leads the first question.
-        plain = _without_system([(role, "") for role in roles])
-        return _written_around(tuple(role for role, _ in plain), template, system=False)
+        messages = _merge_system_message([(role, "") for role in roles])
+        return _probe_template(tuple(role for role, _ in messages), template, supports_system=False)
 
 
-def _written_around(roles: tuple[str, ...], template: ChatTemplate, *, system: bool) -> _Frame:
-    slotted = [{"role": role, "content": _SLOT.format(number)} for number, role in enumerate(roles)]
-    rendered = template.apply_chat_template(slotted, tokenize=False, add_generation_prompt=True)
-    before: list[Segment] = []
+def _probe_template(roles: tuple[str, ...], template: ChatTemplate, *, supports_system: bool) -> _Frame:
+    messages = [{"role": role, "content": _PLACEHOLDER.format(number)} for number, role in enumerate(roles)]
+    rendered = template.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    prefixes: list[Segment] = []
     for number, role in enumerate(roles):
-        text, slot, rendered = rendered.partition(_SLOT.format(number))
-        if not slot:
+        text, placeholder, rendered = rendered.partition(_PLACEHOLDER.format(number))
+        if not placeholder:
             raise ValueError(
                 f"the model's chat template leaves out message {number + 1} ({role}); correct the template, or take another prompt.format"
             )
-        before.append(Segment(text, control=True, learned=number > 0 and roles[number - 1] == "assistant"))
-    return _Frame(system=system, before=tuple(before), end=Segment(rendered, control=True, learned=False))
+        prefixes.append(Segment(text, control=True, is_label=number > 0 and roles[number - 1] == "assistant"))
+    return _Frame(
+        supports_system=supports_system,
+        prefixes=tuple(prefixes),
+        suffix=Segment(rendered, control=True, is_label=False),
+    )
 
 
-def _filled(frame: _Frame, messages: list[tuple[str, str]]) -> tuple[Segment, ...]:
+def _fill_frame(frame: _Frame, messages: list[tuple[str, str]]) -> tuple[Segment, ...]:
     segments: list[Segment] = []
-    answered = True
-    for around, (role, content) in zip(frame.before, messages, strict=True):
+    has_answer = True
+    for prefix, (role, content) in zip(frame.prefixes, messages, strict=True):
         # After an empty answer its end isn't learned either.
-        segments.append(around if answered or not around.learned else Segment(around.text, control=True, learned=False))
-        answered = role != "assistant" or _says_something(content)
-        segments.append(Segment(content, control=False, learned=role == "assistant" and answered))
-    return (*segments, frame.end)
+        segments.append(
+            prefix if has_answer or not prefix.is_label else Segment(prefix.text, control=True, is_label=False)
+        )
+        has_answer = role != "assistant" or _has_content(content)
+        segments.append(Segment(content, control=False, is_label=role == "assistant" and has_answer))
+    return (*segments, frame.suffix)
 
 
 def render_answer(output: str, format: PromptFormat) -> str:
@@ -255,7 +261,7 @@ def render_answer(output: str, format: PromptFormat) -> str:
     return _ANSWER_PREFIX[format] + output
 
 
-def fingerprint(format: PromptFormat, template: ChatTemplate | None = None) -> str:
+def compute_fingerprint(format: PromptFormat, template: ChatTemplate | None = None) -> str:
     """Return the sha256 of what the renderer makes of fixed requests.
 
     Stored with the weights; a service whose renderer gives another one must not start.
@@ -268,7 +274,7 @@ def fingerprint(format: PromptFormat, template: ChatTemplate | None = None) -> s
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def whole_characters(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Return the text with half characters (lone surrogates) replaced by "?": a rule of `validate` tells of them, a tokenizer dies of them."""
     try:
         text.encode()

@@ -15,7 +15,7 @@ _ID_DIGITS = 16
 _HANGUL = re.compile("[\uac00-\ud7a3]")
 # Above this share of Hangul among the letters a text counts as Korean: Korean text
 # full of Latin names stays Korean, an English text that quotes a Korean word stays English.
-_KOREAN_SHARE = 0.3
+_KOREAN_RATIO = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ def normalise(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
-def record_id(instruction: str, input: str, output: str, *others: str) -> str:
+def compute_record_id(instruction: str, input: str, output: str, *extra_texts: str) -> str:
     """Return the content address of a record: 16 hex digits, equal for equal text.
 
     Args:
@@ -69,7 +69,7 @@ def record_id(instruction: str, input: str, output: str, *others: str) -> str:
         output: As in Record.
         others: System text, turns and the worse answer, where there are any.
     """
-    text = "\x1f".join((instruction, input, output, *others))
+    text = "\x1f".join((instruction, input, output, *extra_texts))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_ID_DIGITS]
 
 
@@ -78,7 +78,7 @@ def detect_language(text: str) -> Language:
     if text.isascii():
         return "en"
     letters = sum(map(str.isalpha, text))
-    return "ko" if letters and len(_HANGUL.findall(text)) / letters >= _KOREAN_SHARE else "en"
+    return "ko" if letters and len(_HANGUL.findall(text)) / letters >= _KOREAN_RATIO else "en"
 
 
 def make_record(
@@ -90,7 +90,7 @@ def make_record(
     system: str = "",
     turns: tuple[Turn, ...] = (),
     rejected: str = "",
-    **others: Any,
+    **extra_fields: Any,
 ) -> Record:
     """Return a record of normalised text under its content address.
 
@@ -107,9 +107,9 @@ def make_record(
     instruction, input, output = normalise(instruction), normalise(input), normalise(output)
     system, rejected = normalise(system), normalise(rejected)
     turns = tuple(Turn(role=turn.role, content=normalise(turn.content)) for turn in turns)
-    more = (system, *(f"{turn.role}\x1e{turn.content}" for turn in turns), rejected)
+    extra_texts = (system, *(f"{turn.role}\x1e{turn.content}" for turn in turns), rejected)
     return Record(
-        id=record_id(instruction, input, output, *(more if any(more) else ())),
+        id=compute_record_id(instruction, input, output, *(extra_texts if any(extra_texts) else ())),
         instruction=instruction,
         input=input,
         output=output,
@@ -117,5 +117,5 @@ def make_record(
         system=system,
         turns=turns,
         rejected=rejected,
-        **others,
+        **extra_fields,
     )

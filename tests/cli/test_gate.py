@@ -136,7 +136,7 @@ def test_files_of_different_items_are_refused(files, capsys):
     assert "champion lacks 2 scores that candidate has (demo/98/accuracy, demo/99/accuracy)" in capsys.readouterr().err
     assert main(files(lines_of(GOOD), lines_of(POOR, language="en"))) == 2
     assert "another language" in capsys.readouterr().err
-    asked = [{**row, "asked": "10-shot"} for row in lines_of(GOOD)]
+    asked = [{**row, "fingerprint": "10-shot"} for row in lines_of(GOOD)]
     assert main(files(asked, lines_of(POOR))) == 2
     assert "another prompt, shots or seed" in capsys.readouterr().err
 
@@ -180,7 +180,7 @@ def test_a_language_that_grew_worse_is_found_though_the_whole_grew_better(files,
     champion = lines_of([0] * 100, task="a") + lines_of([1] * 90 + [0] * 10, task="b", language="en")
     asked = rules(
         tmp_path,
-        "rules:\n  - {metric: accuracy}\n  - {metric: accuracy, ask: not_worse, margin: 0.02, each: language}\n",
+        "rules:\n  - {metric: accuracy}\n  - {metric: accuracy, ask: non_inferiority, margin: 0.02, each: language}\n",
     )
     assert main([*files(candidate, champion), *asked]) == 3
     assert "accuracy [en] not met" in capsys.readouterr().out
@@ -195,7 +195,7 @@ def test_a_floor_rejects_what_is_better_but_not_good(files, tmp_path):
     ("text", "message"),
     [
         ("rules: []\n", "rules"),
-        ("rules:\n  - {metric: accuracy, ask: not_worse}\n", "an equal model would be promoted"),
+        ("rules:\n  - {metric: accuracy, ask: non_inferiority}\n", "an equal model would be promoted"),
         ("rules:\n  - {metric: bleu}\n", "metric 'bleu', which no item has; there are accuracy"),
         ("rules:\n  - {metric: accuracy, tasks: [other]}\n", "there are demo"),
         ("rules:\n  - {metric: accuracy, against: base}\n", "against: champion"),

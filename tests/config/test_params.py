@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from seodang.config.load import load_params, overlaid, parse_params, read_yaml
-from seodang.config.profiles import command, names, rendered, resolve
+from seodang.config.load import load_params, merge_overlay, parse_params, read_yaml
+from seodang.config.profiles import list_names, render_profile, resolve_overlay, run_command
 from seodang.errors import ParamsError
 from seodang.paths import Paths
 
@@ -19,7 +19,7 @@ def raw() -> dict:
 
 
 def test_every_fault_is_listed_with_place_rule_and_value(raw):
-    broken = overlaid(
+    broken = merge_overlay(
         raw, {"train": {"learning_rate": -1.0, "lorra": 1, "rank": "8"}, "prompt": {"format": "markdown"}}
     )
     del broken["gate"]["seed"]
@@ -40,7 +40,7 @@ def test_every_fault_is_listed_with_place_rule_and_value(raw):
 
 def test_a_source_without_what_it_needs_is_a_fault(raw):
     with pytest.raises(ParamsError, match="needs hub and revision"):
-        parse_params(overlaid(raw, {"model": {"source": "hub"}}), "params.yaml")
+        parse_params(merge_overlay(raw, {"model": {"source": "hub"}}), "params.yaml")
 
 
 @pytest.mark.parametrize("weight", [0.0, 101.0, float("inf"), float("nan")])
@@ -59,7 +59,7 @@ def test_a_password_in_an_address_is_not_repeated(raw):
 
 def test_a_number_in_exponent_form_without_a_dot_is_reported_not_misread(raw):
     with pytest.raises(ParamsError, match=r"train\.learning_rate"):
-        parse_params(overlaid(raw, {"train": {"learning_rate": yaml.safe_load("2e-4")}}), "params.yaml")
+        parse_params(merge_overlay(raw, {"train": {"learning_rate": yaml.safe_load("2e-4")}}), "params.yaml")
 
 
 @pytest.mark.parametrize(
@@ -77,15 +77,15 @@ def test_a_missing_file_says_how_to_restore_it(tmp_path):
         load_params(tmp_path / "params.yaml")
 
 
-@pytest.mark.parametrize("name", names(ROOT / "profiles"))
+@pytest.mark.parametrize("name", list_names(ROOT / "profiles"))
 def test_every_shipped_profile_resolves_to_valid_parameters(name):
     folder = ROOT / "profiles"
-    text = rendered(folder / "tiny.yaml", resolve(name, folder))
+    text = render_profile(folder / "tiny.yaml", resolve_overlay(name, folder))
     assert parse_params(yaml.safe_load(text), name)
 
 
 def test_params_yaml_as_shipped_is_the_tiny_profile():
-    assert (ROOT / "params.yaml").read_text("utf-8") == rendered(ROOT / "profiles" / "tiny.yaml", {})
+    assert (ROOT / "params.yaml").read_text("utf-8") == render_profile(ROOT / "profiles" / "tiny.yaml", {})
 
 
 def test_an_own_overlay_outside_the_repository_extends_a_profile(tmp_path, monkeypatch, capsys):
@@ -94,7 +94,7 @@ def test_an_own_overlay_outside_the_repository_extends_a_profile(tmp_path, monke
         (tmp_path / "profiles" / file.name).write_text(file.read_text("utf-8"), "utf-8")
     overlay = tmp_path / "mine.yaml"
     overlay.write_text("extends: gemma-270m\ntrain:\n  epochs: 7.0\n")
-    assert command("use", str(overlay), Paths(tmp_path)) == 0
+    assert run_command("use", str(overlay), Paths(tmp_path)) == 0
     params = load_params(tmp_path / "params.yaml")
     assert params.train.epochs == 7.0
     assert params.model.source == "gguf-package"
@@ -105,13 +105,13 @@ def test_profiles_in_a_circle_are_refused(tmp_path):
     first.write_text(f"extends: {second}\n")
     second.write_text(f"extends: {first}\n")
     with pytest.raises(ParamsError, match="circle"):
-        resolve(str(first), ROOT / "profiles")
+        resolve_overlay(str(first), ROOT / "profiles")
 
 
 def test_a_rule_about_a_task_file_that_is_not_asked_is_told_before_anything_runs(tmp_path):
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "retention.yaml").touch()
-    raw = overlaid(read_yaml(ROOT / "profiles" / "tiny.yaml"), {"evaluate": {"tasks": []}})
+    raw = merge_overlay(read_yaml(ROOT / "profiles" / "tiny.yaml"), {"evaluate": {"tasks": []}})
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw, allow_unicode=True), "utf-8")
     with pytest.raises(ParamsError, match=r"gate names the task files retention, which evaluate\.tasks does not"):
         load_params(tmp_path / "params.yaml")

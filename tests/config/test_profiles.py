@@ -10,8 +10,8 @@ import yaml
 
 from seodang.cli.main import main
 from seodang.config import Params
-from seodang.config.load import load_params, overlaid, parse_params, read_yaml
-from seodang.config.profiles import command, heading, names
+from seodang.config.load import load_params, merge_overlay, parse_params, read_yaml
+from seodang.config.profiles import list_names, read_heading, run_command
 from seodang.errors import ParamsError
 from seodang.paths import Paths
 
@@ -34,13 +34,13 @@ def resolved(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 def test_the_profiles_that_are_promised_are_there():
     assert {"tiny", "gemma-270m", "qwen3-0.6b", "gemma-2b-qlora", "llama-8b-qlora", "llama-8b-fsdp"} <= set(SHIPPED)
-    assert names(FOLDER) == SHIPPED
+    assert list_names(FOLDER) == SHIPPED
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_profile_resolves_to_complete_parameters(name, capsys, monkeypatch):
     params = resolved(name, capsys, monkeypatch)
-    assert params.train.max_length <= params.train.batch_tokens
+    assert params.train.max_length <= params.train.tokens_per_micro_batch
     assert (
         params.expectations.limits.max_tokens is None
         or params.train.max_length <= params.expectations.limits.max_tokens
@@ -50,13 +50,13 @@ def test_a_profile_resolves_to_complete_parameters(name, capsys, monkeypatch):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_profile_shows_its_own_title_and_not_that_of_the_base(name, capsys, monkeypatch):
     text = shown(name, capsys, monkeypatch)
-    assert text.startswith(heading(FOLDER / f"{name}.yaml"))
+    assert text.startswith(read_heading(FOLDER / f"{name}.yaml"))
     assert text.count("The embedded default") == (1 if name == "tiny" else 0)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_title_is_one_line_in_english_and_korean(name):
-    title = heading(FOLDER / f"{name}.yaml").splitlines()[0].removeprefix("# ")
+    title = read_heading(FOLDER / f"{name}.yaml").splitlines()[0].removeprefix("# ")
     english, _, korean = title.partition(" / ")
     assert re.search("[a-z]", english)
     assert re.search("[가-힣]", korean)
@@ -64,7 +64,7 @@ def test_a_title_is_one_line_in_english_and_korean(name):
 
 @pytest.mark.parametrize("name", [name for name in SHIPPED if name != "tiny"])
 def test_a_profile_says_which_machine_it_needs(name):
-    assert re.search(r"^# Hardware: .*\d+ GB", heading(FOLDER / f"{name}.yaml"), re.MULTILINE)
+    assert re.search(r"^# Hardware: .*\d+ GB", read_heading(FOLDER / f"{name}.yaml"), re.MULTILINE)
 
 
 def test_the_list_gives_each_name_with_its_title(capsys, monkeypatch):
@@ -113,7 +113,7 @@ def test_an_overlay_of_ones_own_on_a_shipped_profile_is_used(tmp_path, monkeypat
     (tmp_path / "profiles").symlink_to(FOLDER)
     overlay = tmp_path / "mine.yaml"
     overlay.write_text("# 우리 회사 데이터\nextends: gemma-2b-qlora\ntrain: {epochs: 3.0}\n", "utf-8")
-    assert command("use", str(overlay), Paths(tmp_path)) == 0
+    assert run_command("use", str(overlay), Paths(tmp_path)) == 0
     params = load_params(tmp_path / "params.yaml")
     assert (params.train.epochs, params.train.method, params.model.hub) == (3.0, "qlora", "google/gemma-2b")
     assert (tmp_path / "params.yaml").read_text("utf-8").startswith("# 우리 회사 데이터\n")
@@ -123,7 +123,7 @@ def test_an_overlay_of_ones_own_on_a_shipped_profile_is_used(tmp_path, monkeypat
 
 
 def model_fault(**changes: object) -> str:
-    raw = overlaid(read_yaml(FOLDER / "tiny.yaml"), {"model": changes})
+    raw = merge_overlay(read_yaml(FOLDER / "tiny.yaml"), {"model": changes})
     with pytest.raises(ParamsError) as caught:
         parse_params(raw, "params.yaml")
     return str(caught.value)
@@ -162,7 +162,7 @@ def test_code_is_trusted_by_the_name_of_its_model_alone(changes, message):
 
 
 def test_code_that_is_trusted_by_name_is_no_fault():
-    raw = overlaid(
+    raw = merge_overlay(
         read_yaml(FOLDER / "tiny.yaml"),
         {"model": {"source": "hub", "hub": "someone/own", "revision": COMMIT, "trust_remote_code": "someone/own"}},
     )

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from seodang.config import Params
-from seodang.stages import STAGES, load_stage, sections_read_by
+from seodang.stages import STAGES, load_stage, list_sections
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -34,12 +34,12 @@ def test_dvc_yaml_has_the_stages_of_the_dispatcher_in_their_order(stages):
 
 @pytest.mark.parametrize("name", STAGES)
 def test_dvc_yaml_declares_the_params_that_the_stage_reads(name, stages):
-    assert stages[name].get("params", []) == sections_read_by(load_stage(name))
+    assert stages[name].get("params", []) == list_sections(load_stage(name))
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_reads_only_sections_that_exist(name):
-    assert set(sections_read_by(load_stage(name))) <= set(Params.model_fields)
+    assert set(list_sections(load_stage(name))) <= set(Params.model_fields)
 
 
 @pytest.mark.parametrize("name", STAGES)

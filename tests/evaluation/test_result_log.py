@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seodang.evaluation.result_log import Journal, kept_rows
+from seodang.evaluation.result_log import ResultLog, parse_complete_rows
 
 ASKER = """
 import os, signal, sys
@@ -37,7 +37,7 @@ def ask(path: Path, asked: Path, killed_at: int) -> int:
 
 
 def rows(path: Path, fingerprint: str = "a") -> list[dict]:
-    with Journal(path, fingerprint) as journal:
+    with ResultLog(path, fingerprint) as journal:
         return journal.rows
 
 
@@ -59,10 +59,10 @@ def test_a_killed_process_goes_on_where_it_was_and_leaves_the_same_file(tmp_path
 )
 def test_a_line_that_was_cut_off_is_dropped_and_the_next_one_is_whole(tmp_path, torn):
     path = tmp_path / "journal.jsonl"
-    with Journal(path, "a") as journal:
+    with ResultLog(path, "a") as journal:
         journal.append([{"item": 1}])
     path.write_bytes(path.read_bytes() + torn)
-    with Journal(path, "a") as journal:
+    with ResultLog(path, "a") as journal:
         assert journal.rows == [{"item": 1}]
         journal.append([{"item": 2}, {"item": 3}])
     assert rows(path) == [{"item": 1}, {"item": 2}, {"item": 3}]
@@ -70,7 +70,7 @@ def test_a_line_that_was_cut_off_is_dropped_and_the_next_one_is_whole(tmp_path, 
 
 def test_another_fingerprint_starts_anew(tmp_path):
     path = tmp_path / "journal.jsonl"
-    with Journal(path, "a") as journal:
+    with ResultLog(path, "a") as journal:
         journal.append([{"item": 1}])
     assert rows(path, "b") == []
     assert rows(path, "a") == []
@@ -84,10 +84,10 @@ def test_a_journal_whose_head_was_cut_off_starts_anew(tmp_path):
 
 def test_numbers_come_back_as_they_were(tmp_path):
     path = tmp_path / "deeper" / "journal.jsonl"
-    with Journal(path, "a") as journal:
+    with ResultLog(path, "a") as journal:
         journal.append([{"score": -0.1234567890123456789, "worst": float("-inf"), "text": "줄\r\n바꿈\u2028"}])
     assert rows(path) == [{"score": -0.1234567890123456789, "worst": float("-inf"), "text": "줄\r\n바꿈\u2028"}]
 
 
 def test_what_follows_a_damaged_line_is_not_kept():
-    assert kept_rows(b'head\n{"a": 1}\n{{}\n{"a": 2}\n', b"head\n") == ([{"a": 1}], len(b'head\n{"a": 1}\n'))
+    assert parse_complete_rows(b'head\n{"a": 1}\n{{}\n{"a": 2}\n', b"head\n") == ([{"a": 1}], len(b'head\n{"a": 1}\n'))

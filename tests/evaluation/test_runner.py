@@ -11,20 +11,20 @@ from training_cases import records
 from seodang.config import EvaluateParams
 from seodang.errors import EvaluationError, ParamsError
 from seodang.evaluation import runner
-from seodang.evaluation.aggregate import headline
-from seodang.evaluation.requests import Arm
-from seodang.evaluation.result_log import Journal
-from seodang.evaluation.runner import Results, measure, most_wordings, ways_of_base
-from seodang.evaluation.samples import fingerprint
-from seodang.evaluation.task_files import items_of_files
-from seodang.inference.prompt_encoder import Asker
+from seodang.evaluation.aggregate import get_primary_score
+from seodang.evaluation.requests import Variant
+from seodang.evaluation.result_log import ResultLog
+from seodang.evaluation.runner import Results, count_templates, iter_base_variants, run_requests
+from seodang.evaluation.samples import compute_fingerprint
+from seodang.evaluation.task_files import load_task_samples
+from seodang.inference.prompt_encoder import PromptEncoder
 from seodang.models.loading import load_model, load_tokenizer
 
 CHOICE = """
 kind: choice
 language: ko
 cluster: sentiment
-data: {file: films.tsv, exemplars: train.tsv, id: null, columns: {}, where: null}
+data: {file: films.tsv, few_shot_file: train.tsv, id: null, columns: {}, where: null}
 prompts: {bare: "문장: {{text}}\\n감정:", question: "긍정일까요 부정일까요?\\n{{text}}"}
 answer: "{{label}}"
 options: {"0": 부정, "1": 긍정}
@@ -42,7 +42,7 @@ TEXT = """
 kind: perplexity
 language: ko
 cluster: language_modelling
-data: {file: films.tsv, exemplars: null, id: null, columns: {}, where: null}
+data: {file: films.tsv, few_shot_file: null, id: null, columns: {}, where: null}
 prompts: {none: ""}
 answer: "{{text}}"
 options: {}
@@ -66,7 +66,7 @@ FREE = (
 
 RECORDS = (
     FREE.replace(
-        "{file: films.tsv, exemplars: train.tsv, id: null, columns: {}, where: null}", "{split: test, task: null}"
+        "{file: films.tsv, few_shot_file: train.tsv, id: null, columns: {}, where: null}", "{split: test, task: null}"
     )
     .replace(
         '{bare: "문장: {{text}}\\n감정:", question: "긍정일까요 부정일까요?\\n{{text}}"}',
@@ -75,7 +75,7 @@ RECORDS = (
     .replace('"{{label}}"', '"{{output}}"')
 )
 INSTRUCTIONS = (
-    FREE.replace("films.tsv, exemplars: train.tsv", "prompts.jsonl, exemplars: null")
+    FREE.replace("films.tsv, few_shot_file: train.tsv", "prompts.jsonl, few_shot_file: null")
     .replace('answer: "{{label}}"', 'answer: ""')
     .replace("{{text}}", "{{prompt}}")
     .replace("[chrf, repetition, same_language]", "[ifeval_prompt_strict, ifeval_instruction_strict, stopped]")
@@ -86,7 +86,7 @@ SPLITS = {"train": records(4), "test": records(3), "unseen": []}
 
 def evaluate(**changes):
     values = {
-        "seed": 1, "items_per_task": 4, "shots": [0, 1], "base_formats": ["plain"], "batch_tokens": 256, "max_new_tokens": 4, "generated_per_task": 2,
+        "seed": 1, "items_per_task": 4, "shots": [0, 1], "base_formats": ["plain"], "tokens_per_batch": 256, "max_new_tokens": 4, "generations_per_task": 2,
         "tasks": ["films", "reading", "saying"], "data_folder": "data",
     }  # fmt: skip
     return EvaluateParams.model_validate({**values, **changes})
@@ -110,25 +110,31 @@ def base(tmp_path_factory):
 
 
 def scores_of(project, base, arm, settings):
-    tasks = items_of_files(settings, project / "tasks", project, SPLITS)
+    tasks = load_task_samples(settings, project / "tasks", project, SPLITS)
     model = load_model(base, "fp32", "cpu")
-    with Journal(project / "journal.jsonl", arm.name) as journal:
+    with ResultLog(project / "journal.jsonl", arm.name) as journal:
         return list(
-            measure(
-                model, Asker(load_tokenizer(base), arm.format), arm, tasks, settings, Results(journal), lambda: None
+            run_requests(
+                model,
+                PromptEncoder(load_tokenizer(base), arm.format),
+                arm,
+                tasks,
+                settings,
+                Results(journal),
+                lambda: None,
             )
         )
 
 
 def test_a_base_is_asked_in_every_wording_and_the_tuned_model_in_the_usual_one(project, base):
     settings = evaluate()
-    tasks = items_of_files(settings, project / "tasks", project, SPLITS)
-    names = [arm.name for arm in ways_of_base(settings, most_wordings(tasks))]
+    tasks = load_task_samples(settings, project / "tasks", project, SPLITS)
+    names = [arm.name for arm in iter_base_variants(settings, count_templates(tasks))]
     assert names == ["zero_shot/w1", "zero_shot/w2", "few_shot/w1", "few_shot/w2"]
-    usual, other = (tasks[0].wording(number).records[0].instruction for number in (0, 1))
+    usual, other = (tasks[0].get_template(number).records[0].instruction for number in (0, 1))
     assert usual.startswith("문장: 영화")
     assert other.startswith("긍정일까요 부정일까요?\n영화")
-    found = scores_of(project, base, Arm("few_shot/w2", "plain", 1, "base", 1), settings)
+    found = scores_of(project, base, Variant("few_shot/w2", "plain", 1, "base", 1), settings)
     assert {(score.task, score.kind, score.shots) for score in found} == {
         ("films", "choice", 1),
         ("reading", "text", 0),
@@ -139,7 +145,7 @@ def test_a_base_is_asked_in_every_wording_and_the_tuned_model_in_the_usual_one(p
 def test_a_text_is_read_alone_and_its_bits_are_those_of_its_loss(project, base):
     [score, *_] = [
         score
-        for score in scores_of(project, base, Arm("zero_shot", "plain", 0, "base"), evaluate())
+        for score in scores_of(project, base, Variant("zero_shot", "plain", 0, "base"), evaluate())
         if score.task == "reading"
     ]
     tokenizer, model = load_tokenizer(base), load_model(base, "fp32", "cpu")
@@ -147,7 +153,7 @@ def test_a_text_is_read_alone_and_its_bits_are_those_of_its_loss(project, base):
     with torch.inference_mode():
         nats = -model(ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None]).sum().item()
     assert score.loss == pytest.approx(nats / (ids.shape[1] - 1), rel=1e-4)
-    assert score.others == {
+    assert score.extra_metrics == {
         "bits_per_byte": pytest.approx(nats / math.log(2) / len(score.reference.encode()), rel=1e-4)
     }
     assert score.answer is None
@@ -156,10 +162,10 @@ def test_a_text_is_read_alone_and_its_bits_are_those_of_its_loss(project, base):
 def test_a_free_answer_gets_the_metrics_that_its_file_names(project, base):
     found = [
         score
-        for score in scores_of(project, base, Arm("zero_shot", "plain", 0, "base"), evaluate())
+        for score in scores_of(project, base, Variant("zero_shot", "plain", 0, "base"), evaluate())
         if score.task == "saying"
     ]
-    assert [set(score.others) for score in found] == [{"chrf", "repetition", "same_language"}] * 2 + [set()] * 2
+    assert [set(score.extra_metrics) for score in found] == [{"chrf", "repetition", "same_language"}] * 2 + [set()] * 2
 
 
 def log_likelihood(model, prompt, answer):
@@ -170,12 +176,12 @@ def log_likelihood(model, prompt, answer):
 
 def test_the_plain_format_joins_texts_as_the_task_file_says(project, base):
     """Expected: lm-evaluation-harness 0.4.13, ConfigurableTask.fewshot_context and TemplateLM._encode_pair."""
-    settings = evaluate(tasks=["films"], generated_per_task=1)
+    settings = evaluate(tasks=["films"], generations_per_task=1)
     tokenizer, model = load_tokenizer(base), load_model(base, "fp32", "cpu")
-    [task] = items_of_files(settings, project / "tasks", project, SPLITS)
-    [shown] = task.exemplar_items[:1]
-    for score in scores_of(project, base, Arm("few_shot", "plain", 1, "base"), settings):
-        item = next(item for item in task.items if item.id == score.item)
+    [task] = load_task_samples(settings, project / "tasks", project, SPLITS)
+    [shown] = task.few_shot_samples[:1]
+    for score in scores_of(project, base, Variant("few_shot", "plain", 1, "base"), settings):
+        item = next(item for item in task.samples if item.id == score.item)
         context = f"{shown.prompts['bare']} {shown.reference}\n{item.prompts['bare']}"
         prompt = tokenizer(context)["input_ids"]
         nats = {
@@ -183,7 +189,7 @@ def test_the_plain_format_joins_texts_as_the_task_file_says(project, base):
             for option in item.choices
         }
         assert score.prompt_tokens == len(prompt)
-        assert score.predicted == max(nats, key=nats.get)
+        assert score.prediction == max(nats, key=nats.get)
         assert score.loss == pytest.approx(
             -nats[item.reference] / len(tokenizer(f" {item.reference}")["input_ids"]), rel=1e-4
         )
@@ -192,10 +198,10 @@ def test_the_plain_format_joins_texts_as_the_task_file_says(project, base):
 def test_exemplars_that_the_context_does_not_hold_are_left_out(project, base):
     rows = "".join(f"{'드라마가 아주 길었다 ' * 2}{number}\t{number % 2}\n" for number in range(6))
     (project / "data" / "train.tsv").write_text(f"text\tlabel\n{rows}", "utf-8")
-    settings = evaluate(tasks=["films"], shots=[0, 6], generated_per_task=1)
+    settings = evaluate(tasks=["films"], shots=[0, 6], generations_per_task=1)
     for format in ("plain", "koalpaca"):
         (project / "journal.jsonl").unlink(missing_ok=True)
-        found = scores_of(project, base, Arm("few_shot", format, 6, "base"), settings)
+        found = scores_of(project, base, Variant("few_shot", format, 6, "base"), settings)
         assert {score.shots for score in found} < {1, 2, 3, 4, 5}
         assert (
             max(score.prompt_tokens for score in found) < load_model(base, "fp32", "cpu").config.max_position_embeddings
@@ -210,25 +216,25 @@ def test_instructions_without_a_reference_are_answered_and_checked(project, base
     ]
     (project / "tasks" / "rules.yaml").write_text(INSTRUCTIONS, "utf-8")
     (project / "data" / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    found = scores_of(project, base, Arm("zero_shot", format, 0, "base"), evaluate(tasks=["rules"]))
-    assert [(score.loss, score.exact, score.chrf) for score in found] == [(None, None, None)] * 3
-    assert [set(score.others) for score in found] == [
-        {"ifeval_prompt_strict", "ifeval_instruction_strict", "stopped"}
+    found = scores_of(project, base, Variant("zero_shot", format, 0, "base"), evaluate(tasks=["rules"]))
+    assert [(score.loss, score.exact_match, score.chrf) for score in found] == [(None, None, None)] * 3
+    assert [set(score.extra_metrics) for score in found] == [
+        {"ifeval_prompt_strict", "ifeval_instruction_strict", "eos_rate"}
     ] * 2 + [set()]
-    assert headline(found[0]) == found[0].others["ifeval_prompt_strict"]
+    assert get_primary_score(found[0]) == found[0].extra_metrics["ifeval_prompt_strict"]
 
 
 def test_a_task_of_the_splits_asks_their_records_and_adds_its_metrics(project, base):
     (project / "tasks" / "held.yaml").write_text(RECORDS, "utf-8")
     found = scores_of(
-        project, base, Arm("zero_shot", "koalpaca", 0, "base"), evaluate(tasks=["held"], data_folder=None)
+        project, base, Variant("zero_shot", "koalpaca", 0, "base"), evaluate(tasks=["held"], data_folder=None)
     )
     assert {score.item for score in found} == {record.id for record in SPLITS["test"]}
-    assert set(found[0].others) == {"chrf", "repetition", "same_language"}
+    assert set(found[0].extra_metrics) == {"chrf", "repetition", "same_language"}
 
 
 def test_what_exemplars_do_not_change_is_asked_once(project, base, monkeypatch):
-    """IFEval has no exemplars: ten ways of asking it would be ten times the same hours."""
+    """IFEval has no few_shot_file: ten ways of asking it would be ten times the same hours."""
     calls = []
     for name in ("score_choices", "generate"):
         real = getattr(runner, name)
@@ -241,21 +247,23 @@ def test_what_exemplars_do_not_change_is_asked_once(project, base, monkeypatch):
             )[1],
         )
     task = project / "tasks" / "films.yaml"
-    task.write_text(task.read_text("utf-8").replace("exemplars: train.tsv", "exemplars: null"), "utf-8")
+    task.write_text(task.read_text("utf-8").replace("few_shot_file: train.tsv", "few_shot_file: null"), "utf-8")
     settings, model = evaluate(tasks=["films"]), load_model(base, "fp32", "cpu")
-    tasks = items_of_files(settings, project / "tasks", project, SPLITS)
-    with Journal(project / "journal.jsonl", "all") as journal:
+    tasks = load_task_samples(settings, project / "tasks", project, SPLITS)
+    with ResultLog(project / "journal.jsonl", "all") as journal:
         results, found = Results(journal), []
         for arm in (
-            Arm("zero_shot", "plain", 0, "base"),
-            Arm("few_shot", "plain", 1, "base"),
-            Arm("zero_shot/koalpaca", "koalpaca", 0, "base"),
-            Arm("tuned", "plain", 0, "tuned"),
-            Arm("other", "plain", 0, "tuned"),
+            Variant("zero_shot", "plain", 0, "base"),
+            Variant("few_shot", "plain", 1, "base"),
+            Variant("zero_shot/koalpaca", "koalpaca", 0, "base"),
+            Variant("tuned", "plain", 0, "tuned"),
+            Variant("other", "plain", 0, "tuned"),
         ):
             calls.clear()
             scores = list(
-                measure(model, Asker(load_tokenizer(base), arm.format), arm, tasks, settings, results, lambda: None)
+                run_requests(
+                    model, PromptEncoder(load_tokenizer(base), arm.format), arm, tasks, settings, results, lambda: None
+                )
             )
             found.append((sum(calls), [(score.loss, score.answer) for score in scores]))
     assert [asked for asked, _ in found] == [
@@ -269,7 +277,7 @@ def test_what_exemplars_do_not_change_is_asked_once(project, base, monkeypatch):
 
 
 def test_what_the_journal_holds_is_what_was_measured(project, base):
-    found = scores_of(project, base, Arm("zero_shot", "plain", 0, "base"), evaluate(tasks=["films"]))
+    found = scores_of(project, base, Variant("zero_shot", "plain", 0, "base"), evaluate(tasks=["films"]))
     rows = [json.loads(line) for line in (project / "journal.jsonl").read_text("utf-8").splitlines()[1:]]
     assert sum(row["kind"] == "options" for row in rows) == len(found) == 4
     assert sum(row["kind"] == "answer" for row in rows) == 2
@@ -279,17 +287,17 @@ def test_another_text_under_the_same_id_is_another_item_set(project):
     task = project / "tasks" / "films.yaml"
     task.write_text(task.read_text("utf-8").replace("id: null", 'id: "{{text.split()[1]}}"'), "utf-8")
     settings = evaluate(tasks=["films"])
-    before = fingerprint(items_of_files(settings, project / "tasks", project, SPLITS))
-    assert fingerprint(items_of_files(settings, project / "tasks", project, SPLITS)) == before
+    before = compute_fingerprint(load_task_samples(settings, project / "tasks", project, SPLITS))
+    assert compute_fingerprint(load_task_samples(settings, project / "tasks", project, SPLITS)) == before
     data = project / "data" / "films.tsv"
     data.write_text(data.read_text("utf-8").replace("좋았다", "나빴다"), "utf-8")
-    assert fingerprint(items_of_files(settings, project / "tasks", project, SPLITS)) != before
+    assert compute_fingerprint(load_task_samples(settings, project / "tasks", project, SPLITS)) != before
 
 
 def test_what_cannot_be_asked_is_told(project):
     with pytest.raises(EvaluationError, match="data_folder is null"):
-        items_of_files(evaluate(data_folder=None), project / "tasks", project, SPLITS)
+        load_task_samples(evaluate(data_folder=None), project / "tasks", project, SPLITS)
     with pytest.raises(EvaluationError, match=r"films\.tsv, train\.tsv is not in"):
-        items_of_files(evaluate(data_folder="elsewhere"), project / "tasks", project, SPLITS)
+        load_task_samples(evaluate(data_folder="elsewhere"), project / "tasks", project, SPLITS)
     with pytest.raises(ParamsError, match="no task 'none'"):
-        items_of_files(evaluate(tasks=["none"]), project / "tasks", project, SPLITS)
+        load_task_samples(evaluate(tasks=["none"]), project / "tasks", project, SPLITS)

@@ -5,30 +5,32 @@ import math
 import pytest
 
 from seodang.evaluation.aggregate import ItemScore
-from seodang.evaluation.task_metrics import figures
+from seodang.evaluation.task_metrics import compute_task_metrics
 
 LOG2 = math.log(2)
 
 
 def score(item, arm="tuned", task="films", kind="choice", headline="accuracy", **changes):
-    blank = dict.fromkeys(("accuracy", "predicted", "loss", "answer", "exact", "chrf", "stopped", "labels", "graded"))
+    blank = dict.fromkeys(
+        ("accuracy", "prediction", "loss", "answer", "exact_match", "chrf", "eos_rate", "labels", "grades")
+    )
     found = {
-        "arm": arm,
+        "variant": arm,
         "shots": 0,
         "item": str(item),
         "task": task,
         "language": "ko",
         "split": "task",
         "kind": kind,
-        "headline": headline,
+        "primary_metric": headline,
         "reference": "예",
         "prompt_tokens": 9,
     }
-    return ItemScore(**{**found, **blank, "others": {}, "weights": {}, **changes})
+    return ItemScore(**{**found, **blank, "extra_metrics": {}, "weights": {}, **changes})
 
 
 def values(scores, arm="tuned"):
-    return {row["metric"]: row["arms"][arm] for row in figures(scores)}
+    return {row["metric"]: row["variants"][arm] for row in compute_task_metrics(scores)}
 
 
 def test_f1_is_of_labels_and_correlation_of_grades():
@@ -81,7 +83,7 @@ def test_an_arm_without_a_figure_has_none_and_records_of_the_splits_have_no_rows
         score(1, arm="base", accuracy=0.0),
         score(1, task="primer", split="test", accuracy=1.0),
     ]
-    assert [(row["task"], row["metric"], row["items"], row["arms"]) for row in figures(scores)] == [
+    assert [(row["task"], row["metric"], row["items"], row["variants"]) for row in compute_task_metrics(scores)] == [
         ("films", "accuracy", 1, {"tuned": 1.0, "base": 0.0}),
         ("films", "accuracy_norm", 1, {"tuned": 0.0, "base": None}),
     ]

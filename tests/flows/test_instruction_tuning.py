@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from flows.leash import leashed
+from flows.process_guard import guard_process
 
 from seodang.stages import STAGES
 
@@ -43,7 +43,7 @@ if mode == "hang" and name == "base":
 reports = {
     "validate": {"rows": 12, "accepted": 10, "quarantined": 2, "by_rule": {"blank_output": 2}},
     "prepare": {"splits": {"train": 8, "test": 2}, "languages": {"train": {"ko": 4, "en": 4}}, "left_out": {"leak": 0}},
-    "evaluate": {"arms": [{"name": "tuned", "accuracy": 0.95}], "tasks": [{"task": "sentiment", "language": "ko", "items": 2, "zero_shot": 0.5, "tuned": 1.0}]},
+    "evaluate": {"variants": [{"name": "tuned", "accuracy": 0.95}], "tasks": [{"task": "sentiment", "language": "ko", "items": 2, "zero_shot": 0.5, "tuned": 1.0}]},
     "gate": {"verdict": "reject" if mode == "reject" else "promote", "reasons": [{"passed": mode != "reject", "ko": "정확도 0.950", "en": "accuracy 0.950"}]},
     "package": {"bento_tag": "mini:1"},
 }
@@ -116,7 +116,7 @@ def served(tmp_path_factory) -> Iterator[Served]:
     _make_project(project, env)
     log = project / "serve.log"
     command = [sys.executable, "-m", "flows.serve", "--port", str(port), "--project", str(project)]
-    with log.open("w") as output, leashed(command, cwd=ROOT, env=env, output=output) as process:
+    with log.open("w") as output, guard_process(command, cwd=ROOT, env=env, output=output) as process:
         found = Served(project, url, env)
         _wait_until_served(found, process, log)
         yield found

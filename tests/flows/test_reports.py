@@ -16,7 +16,7 @@ VERDICT = {
         {"passed": True, "ko": "문항은 120개입니다.", "en": "120 items were compared."},
         {"passed": False, "ko": "정확도는 0.700입니다.", "en": "The accuracy is 0.700."},
     ],
-    "tests": [{"against": "few_shot", "difference": 0.1234, "low": -0.01, "high": 0.25}],
+    "results": [{"against": "few_shot", "difference": 0.1234, "low": -0.01, "high": 0.25}],
     "score": 0.7,
     "adapter_sha256": "ab" * 32,
 }
@@ -30,7 +30,7 @@ DVC_ERROR = "ERROR: failed to reproduce 'train': failed to run: seodang stage tr
 
 
 def test_data_report_counts_rows_and_rules_and_shows_where_the_docs_lie():
-    text = reports.data_report(VALIDATED, None, Path("/p/index.html"), Path("/c/index.html"))
+    text = reports.render_data_report(VALIDATED, None, Path("/p/index.html"), Path("/c/index.html"))
     for part in (
         "데이터 보고서 · Data report",
         "| 받음 · rows | 12 |",
@@ -42,25 +42,25 @@ def test_data_report_counts_rows_and_rules_and_shows_where_the_docs_lie():
 
 
 def test_data_report_has_no_splits_before_they_are_made():
-    assert "Splits" not in reports.data_report(VALIDATED, None, Path("index.html"), Path("card.html"))
-    text = reports.data_report(VALIDATED, PREPARED, Path("index.html"), Path("card.html"))
+    assert "Splits" not in reports.render_data_report(VALIDATED, None, Path("index.html"), Path("card.html"))
+    text = reports.render_data_report(VALIDATED, PREPARED, Path("index.html"), Path("card.html"))
     assert "| 제외 · left out: leak | 1 | – |" in text
     assert "left out: cap" not in text
     assert "`card.html`" in text
-    assert "| train | 8 | ko 5, en 3 |" in reports.data_report(
+    assert "| train | 8 | ko 5, en 3 |" in reports.render_data_report(
         VALIDATED, PREPARED, Path("index.html"), Path("card.html")
     )
 
 
 def test_every_report_can_be_empty():
-    assert "| 통과 · accepted | – |" in reports.data_report({}, {}, Path("index.html"), Path("card.html"))
-    assert reports.score_rows({}) == []
-    assert "–" in reports.score_summary({})
-    assert "None" in reports.verdict_report({})
+    assert "| 통과 · accepted | – |" in reports.render_data_report({}, {}, Path("index.html"), Path("card.html"))
+    assert reports.build_score_rows({}) == []
+    assert "–" in reports.render_score_summary({})
+    assert "None" in reports.render_verdict_report({})
 
 
 def test_score_rows_have_the_same_columns_even_when_an_arm_is_absent_from_a_task():
-    rows = reports.score_rows(
+    rows = reports.build_score_rows(
         {
             "tasks": [
                 {"task": "sentiment", "items": 30, "tuned": 0.96667},
@@ -75,8 +75,8 @@ def test_score_rows_have_the_same_columns_even_when_an_arm_is_absent_from_a_task
 
 
 def test_score_summary_leaves_out_nested_tables():
-    text = reports.score_summary(
-        {"arms": [{"name": "tuned", "accuracy": 0.95, "languages": {"ko": {"accuracy": 0.9}}}]}
+    text = reports.render_score_summary(
+        {"variants": [{"name": "tuned", "accuracy": 0.95, "languages": {"ko": {"accuracy": 0.9}}}]}
     )
     assert "| 모델 · arm | 정확도 · accuracy |" in text
     assert "| tuned | 0.950 |" in text
@@ -84,7 +84,7 @@ def test_score_summary_leaves_out_nested_tables():
 
 
 def test_verdict_report_gives_reasons_in_both_languages_and_numbers_without_checksums():
-    text = reports.verdict_report(VERDICT)
+    text = reports.render_verdict_report(VERDICT)
     for part in (
         "거절 · reject",
         "- **미달 · not met**\n  - 정확도는 0.700입니다.\n  - The accuracy is 0.700.",
@@ -96,43 +96,45 @@ def test_verdict_report_gives_reasons_in_both_languages_and_numbers_without_chec
 
 
 def test_verdict_report_shows_numbers_that_come_in_a_section_of_their_own():
-    assert "| interval | 0.010 … 0.200 |" in reports.verdict_report(
+    assert "| interval | 0.010 … 0.200 |" in reports.render_verdict_report(
         {"verdict": "promote", "numbers": {"interval": [0.01, 0.2]}}
     )
 
 
 def test_rejection_names_only_the_reasons_that_were_not_met():
-    text = reports.rejection(VERDICT)
+    text = reports.format_rejection(VERDICT)
     assert "정확도는 0.700입니다." in text
     assert "120" not in text
 
 
 def test_failure_is_the_message_meant_for_the_user():
-    told = reports.failure("train", [*DVC_LINES, DVC_ERROR]).splitlines()
+    told = reports.format_failure("train", [*DVC_LINES, DVC_ERROR]).splitlines()
     assert told == ["단계 train 실패 · stage train failed", *DVC_LINES[2:]]
 
 
 def test_failure_without_such_a_message_is_the_last_lines():
-    told = reports.failure("train", [str(number) for number in range(99)]).splitlines()
+    told = reports.format_failure("train", [str(number) for number in range(99)]).splitlines()
     assert told[1:] == [str(number) for number in range(89, 99)]
 
 
 def test_stage_exit_code_is_the_commands_not_dvcs():
-    assert reports.stage_exit_code([*DVC_LINES, DVC_ERROR]) == 2
-    assert reports.stage_exit_code([DVC_ERROR.replace("with 2", "with -9")]) == -9
-    assert reports.stage_exit_code(["ERROR: Stage 'x' not found inside 'dvc.yaml' file"]) is None
+    assert reports.find_stage_exit_code([*DVC_LINES, DVC_ERROR]) == 2
+    assert reports.find_stage_exit_code([DVC_ERROR.replace("with 2", "with -9")]) == -9
+    assert reports.find_stage_exit_code(["ERROR: Stage 'x' not found inside 'dvc.yaml' file"]) is None
 
 
 def test_a_line_is_logged_without_what_the_watching_terminal_takes_for_markup():
-    assert reports.loggable("read [/data/a.json]  \n") == "read [ /data/a.json]"
+    assert reports.escape_log_line("read [/data/a.json]  \n") == "read [ /data/a.json]"
 
 
 def test_a_cell_cannot_break_its_table():
-    assert reports.table(("a", "b"), [("x|y", "1\n2")]).splitlines()[-1] == r"| x\|y | 1 2 |"
+    assert reports.render_table(("a", "b"), [("x|y", "1\n2")]).splitlines()[-1] == r"| x\|y | 1 2 |"
 
 
 def test_values_are_shown_as_people_read_them():
-    assert [reports.shown(value) for value in (None, True, 7, 0.12345, 0.0, 2e-5, [0.1, 0.2], ["a", "b", "c"], [])] == [
+    assert [
+        reports.format_value(value) for value in (None, True, 7, 0.12345, 0.0, 2e-5, [0.1, 0.2], ["a", "b", "c"], [])
+    ] == [
         "–",
         "예 · yes",
         7,
@@ -147,7 +149,9 @@ def test_values_are_shown_as_people_read_them():
 
 def test_every_heading_is_korean_and_english():
     korean, latin = re.compile("[가-힣]"), re.compile("[A-Za-z]")
-    text = "\n".join([reports.data_report(VALIDATED, PREPARED, Path("i"), Path("c")), reports.verdict_report(VERDICT)])
+    text = "\n".join(
+        [reports.render_data_report(VALIDATED, PREPARED, Path("i"), Path("c")), reports.render_verdict_report(VERDICT)]
+    )
     headings = [line for line in text.splitlines() if line.startswith("#") and "Data Docs" not in line]
     assert len(headings) == 10
     assert all(korean.search(line) and latin.search(line) for line in headings)

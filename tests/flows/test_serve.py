@@ -61,7 +61,7 @@ def test_nothing_answers_where_nobody_listens(stranger):
 
 
 def test_the_instructions_name_the_address_the_other_terminal_needs():
-    text = serve._instructions("http://127.0.0.1:4321/api")
+    text = serve._format_instructions("http://127.0.0.1:4321/api")
     assert "화면 · UI:  http://127.0.0.1:4321\n" in text
     assert "PREFECT_API_URL=http://127.0.0.1:4321/api" in text
     assert "prefect deployment run 'instruction-tuning/local' --watch" in text

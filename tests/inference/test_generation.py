@@ -25,7 +25,7 @@ def test_the_output_layer_of_a_frozen_model_multiplies_all_rows_at_once(tuned, m
         "linear",
         _watched(torch.nn.functional.linear, tuned.get_output_embeddings().weight, batched),
     )
-    generate(tuned, [[5, 6, 7], [5, 6]], end=1, max_new_tokens=3, batch_tokens=64)
+    generate(tuned, [[5, 6, 7], [5, 6]], end_id=1, max_new_tokens=3, batch_tokens=64)
     assert batched
     assert all(batched)
 
@@ -42,5 +42,5 @@ def _watched(linear, weight, seen):
 def test_the_model_is_left_as_it_was(tuned):
     head = tuned.get_output_embeddings()
     before = len(head._forward_pre_hooks)
-    generate(tuned, [[5, 6]], end=1, max_new_tokens=2, batch_tokens=64)
+    generate(tuned, [[5, 6]], end_id=1, max_new_tokens=2, batch_tokens=64)
     assert len(head._forward_pre_hooks) == before

@@ -20,10 +20,10 @@ from transformers import (
 )
 
 from seodang.errors import EvaluationError
-from seodang.evaluation.result_log import Journal
+from seodang.evaluation.result_log import ResultLog
 from seodang.inference.generation import generate
-from seodang.inference.loglikelihood import Choice, Question, log_likelihoods, score_choices
-from seodang.inference.tree_attention import takes_trees
+from seodang.inference.loglikelihood import ChoiceRequest, LikelihoodRequest, compute_log_likelihoods, score_choices
+from seodang.inference.tree_attention import can_use_tree
 from seodang.models.adapters import load_adapter
 from seodang.models.loading import load_model, load_tokenizer
 
@@ -95,7 +95,7 @@ def bloom():  # it knows no positions but the distances of tokens in a row: no t
     ).eval()
 
 
-def plainly(model, question: Question) -> float:
+def plainly(model, question: LikelihoodRequest) -> float:
     ids = torch.tensor([question.prompt + question.answer])
     with torch.no_grad():
         scores = model(input_ids=ids, use_cache=False).logits[0].log_softmax(-1)
@@ -103,8 +103,8 @@ def plainly(model, question: Question) -> float:
     return sum(float(scores[start + step - 1, token]) for step, token in enumerate(question.answer))
 
 
-def choice(prompt: list[int], *answers: list[int], item: str = "a") -> Choice:
-    return Choice(item, prompt, tuple((str(ids), ids) for ids in answers))
+def choice(prompt: list[int], *answers: list[int], item: str = "a") -> ChoiceRequest:
+    return ChoiceRequest(item, prompt, tuple((str(ids), ids) for ids in answers))
 
 
 def asked_of(choices, passes) -> list[int]:
@@ -115,12 +115,12 @@ def asked_of(choices, passes) -> list[int]:
 def test_scores_are_those_of_each_question_by_itself(model_and_tokenizer, batch_tokens):
     model, _ = model_and_tokenizer
     questions = [
-        Question(SHARED + extra, answer)
+        LikelihoodRequest(SHARED + extra, answer)
         for extra in ([10], [11, 12], [13, 14, 15, 16])
         for answer in ([20], [21, 22, 23])
     ]
     expected = [plainly(model, question) for question in questions]
-    assert log_likelihoods(model, questions, batch_tokens) == pytest.approx(expected, abs=1e-4)
+    assert compute_log_likelihoods(model, questions, batch_tokens) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("make", [*MAKERS.values(), bloom], ids=[*MAKERS, "rows"])
@@ -130,23 +130,23 @@ def test_scores_are_those_of_each_question_by_itself_whatever_a_layer_sees(make,
     model = make()
     prompts = [[10], [11, 12], [11, 12, 14], [13, 14, 15, 16, 17, 18, 19, 20, 21, 22]]
     answers = [[20], [21], [21, 22, 23], [21, 22, 24, 25, 26, 27], [30, 31]]
-    questions = [Question(shared + prompt, answer) for prompt in prompts for answer in answers]
+    questions = [LikelihoodRequest(shared + prompt, answer) for prompt in prompts for answer in answers]
     expected = [plainly(model, question) for question in questions]
     for batch_tokens in (1, 30, 4096):
-        assert log_likelihoods(model, questions, batch_tokens) == pytest.approx(expected, abs=1e-4)
+        assert compute_log_likelihoods(model, questions, batch_tokens) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_most_models_take_trees(make):
-    assert takes_trees(make())
-    assert not takes_trees(bloom())
+    assert can_use_tree(make())
+    assert not can_use_tree(bloom())
 
 
 def test_a_model_with_an_adapter_is_scored_as_a_whole(tmp_path):
     base = make_tiny_model(tmp_path / "base")
     model = load_adapter(load_model(base, "fp32", "cpu"), make_tiny_adapter(base, tmp_path / "adapter"))
-    questions = [Question([*SHARED, extra], answer) for extra in (10, 11) for answer in ([20], [21, 22])]
-    assert log_likelihoods(model, questions, 64) == pytest.approx(
+    questions = [LikelihoodRequest([*SHARED, extra], answer) for extra in (10, 11) for answer in ([20], [21, 22])]
+    assert compute_log_likelihoods(model, questions, 64) == pytest.approx(
         [plainly(model, question) for question in questions], abs=1e-4
     )
 
@@ -154,31 +154,35 @@ def test_a_model_with_an_adapter_is_scored_as_a_whole(tmp_path):
 def test_scores_in_bf16_are_those_of_each_question_by_itself_within_its_rounding():
     torch.manual_seed(3)
     model = gemma(4).to(torch.bfloat16)
-    questions = [Question([*SHARED, extra], [20, 21]) for extra in (10, 11)]
-    assert log_likelihoods(model, questions, 64) == pytest.approx(
+    questions = [LikelihoodRequest([*SHARED, extra], [20, 21]) for extra in (10, 11)]
+    assert compute_log_likelihoods(model, questions, 64) == pytest.approx(
         [plainly(model, question) for question in questions], rel=0.05
     )
 
 
 def test_prompts_without_anything_in_common_are_scored_too(model_and_tokenizer):
     model, _ = model_and_tokenizer
-    questions = [Question([5], [6]), Question([7, 8], [9, 10])]
-    assert log_likelihoods(model, questions, 64) == pytest.approx(
+    questions = [LikelihoodRequest([5], [6]), LikelihoodRequest([7, 8], [9, 10])]
+    assert compute_log_likelihoods(model, questions, 64) == pytest.approx(
         [plainly(model, question) for question in questions], abs=1e-4
     )
 
 
 def test_the_same_prompt_with_two_answers_leaves_one_token_to_score_from(model_and_tokenizer):
     model, _ = model_and_tokenizer
-    questions = [Question([5, 6, 7], [8]), Question([5, 6, 7], [9]), Question([5, 6, 7], [8])]
-    assert log_likelihoods(model, questions, 64) == pytest.approx(
+    questions = [
+        LikelihoodRequest([5, 6, 7], [8]),
+        LikelihoodRequest([5, 6, 7], [9]),
+        LikelihoodRequest([5, 6, 7], [8]),
+    ]
+    assert compute_log_likelihoods(model, questions, 64) == pytest.approx(
         [plainly(model, question) for question in questions], abs=1e-4
     )
 
 
 def test_no_question_is_answered_by_nothing(model_and_tokenizer):
     model, _ = model_and_tokenizer
-    assert log_likelihoods(model, [], 64) == []
+    assert compute_log_likelihoods(model, [], 64) == []
     assert list(score_choices(model, [], 64)) == []
 
 
@@ -189,8 +193,8 @@ def test_one_token_options_are_read_where_the_prompt_ends_and_the_prompt_is_read
     monkeypatch.setattr(
         model.model, "forward", lambda input_ids, **rest: read.append(input_ids.shape[1]) or forward(input_ids, **rest)
     )
-    log_likelihoods(
-        model, [Question([*SHARED, 10 + extra, 30], [answer]) for extra in range(3) for answer in (20, 21)], 64
+    compute_log_likelihoods(
+        model, [LikelihoodRequest([*SHARED, 10 + extra, 30], [answer]) for extra in range(3) for answer in (20, 21)], 64
     )
     assert read == [len(SHARED), 3 * 2]
 
@@ -199,7 +203,7 @@ def test_options_come_with_the_number_of_their_tokens(model_and_tokenizer):
     model, _ = model_and_tokenizer
     [[(place, likelihoods)]] = score_choices(model, [choice(SHARED, [20], [21, 22])], 64)
     assert (place, [likelihood.tokens for likelihood in likelihoods]) == (0, [1, 2])
-    assert likelihoods[1].nats == pytest.approx(plainly(model, Question(SHARED, [21, 22])), abs=1e-4)
+    assert likelihoods[1].nats == pytest.approx(plainly(model, LikelihoodRequest(SHARED, [21, 22])), abs=1e-4)
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 12, 4096])
@@ -209,7 +213,7 @@ def test_what_is_known_is_not_asked_again_and_changes_no_other_score(model_and_t
     passes = list(score_choices(model, choices, batch_tokens))
     first = {place for place, _ in passes[0]}
     assert asked_of(choices, passes) == list(range(6))
-    assert list(score_choices(model, choices, batch_tokens, known=first)) == passes[1:]
+    assert list(score_choices(model, choices, batch_tokens, skip=first)) == passes[1:]
 
 
 def test_a_journal_that_was_broken_off_in_a_pass_ends_as_one_that_was_not(model_and_tokenizer, tmp_path):
@@ -217,9 +221,9 @@ def test_a_journal_that_was_broken_off_in_a_pass_ends_as_one_that_was_not(model_
     choices = [choice([*SHARED, 10 + extra], [20], [21, 22], item=str(extra)) for extra in range(6)]
 
     def score(path, stopped_after):
-        with Journal(path, "the same") as journal:
+        with ResultLog(path, "the same") as journal:
             known = {row["place"] for row in journal.rows}
-            for found in islice(score_choices(model, choices, 6, known=known), stopped_after):
+            for found in islice(score_choices(model, choices, 6, skip=known), stopped_after):
                 journal.append(
                     {"place": place, "nats": [likelihood.nats for likelihood in likelihoods]}
                     for place, likelihoods in found
@@ -240,17 +244,17 @@ def test_a_journal_that_was_broken_off_in_a_pass_ends_as_one_that_was_not(model_
 
 def test_options_of_the_same_tokens_are_refused_with_item_and_options(model_and_tokenizer):
     model, _ = model_and_tokenizer
-    odd = Choice("q7", [5], (("예", [20]), ("아니오", [21]), ("예 ", [20])))
+    odd = ChoiceRequest("q7", [5], (("예", [20]), ("아니오", [21]), ("예 ", [20])))
     with pytest.raises(EvaluationError, match="item q7: options '예' and '예 ' are the same tokens"):
         score_choices(model, [odd], 64)
     with pytest.raises(EvaluationError, match="item q8: option '' has no token"):
-        score_choices(model, [Choice("q8", [5], (("", []),))], 64)
+        score_choices(model, [ChoiceRequest("q8", [5], (("", []),))], 64)
 
 
 def test_batched_greedy_answers_are_those_of_each_prompt_by_itself(model_and_tokenizer):
     model, tokenizer = model_and_tokenizer
     end = tokenizer.eos_token_id
     prompts = [[5, 6, 7], [8], [9, 10, 11, 12, 13]]
-    together = generate(model, prompts, end=end, max_new_tokens=6, batch_tokens=1000)
-    alone = [generate(model, [prompt], end=end, max_new_tokens=6, batch_tokens=1000)[0] for prompt in prompts]
+    together = generate(model, prompts, end_id=end, max_new_tokens=6, batch_tokens=1000)
+    alone = [generate(model, [prompt], end_id=end, max_new_tokens=6, batch_tokens=1000)[0] for prompt in prompts]
     assert [answer.tokens for answer in together] == [answer.tokens for answer in alone]

@@ -2,28 +2,40 @@
 
 import numpy as np
 
-from seodang.inference.prefix_tree import common_prefix, grow, shared_length
+from seodang.inference.prefix_tree import build_tree, compute_prefix_length, compute_shared_length
 
 
 def test_what_rows_begin_with_stands_in_the_tree_once():
-    tree, paths = grow([[1, 2, 3], [1, 2, 4], [5]])
+    tree, paths = build_tree([[1, 2, 3], [1, 2, 4], [5]])
     assert tree.tokens == [1, 2, 3, 4, 5]
     assert tree.depths == [0, 1, 2, 2, 0]
     assert paths == [[0, 1, 2], [0, 1, 3], [4]]
 
 
 def test_a_token_sees_itself_and_what_leads_up_to_it():
-    tree, _ = grow([[1, 2, 3], [1, 2, 4], [5]])
-    assert [np.flatnonzero(row).tolist() for row in tree.visible()] == [[0], [0, 1], [0, 1, 2], [0, 1, 3], [4]]
+    tree, _ = build_tree([[1, 2, 3], [1, 2, 4], [5]])
+    assert [np.flatnonzero(row).tolist() for row in tree.build_attention_mask()] == [
+        [0],
+        [0, 1],
+        [0, 1, 2],
+        [0, 1, 3],
+        [4],
+    ]
 
 
 def test_a_window_counts_the_token_itself():
-    tree, _ = grow([[1, 2, 3], [1, 2, 4], [5]])
-    assert [np.flatnonzero(row).tolist() for row in tree.visible(window=2)] == [[0], [0, 1], [1, 2], [1, 3], [4]]
+    tree, _ = build_tree([[1, 2, 3], [1, 2, 4], [5]])
+    assert [np.flatnonzero(row).tolist() for row in tree.build_attention_mask(window=2)] == [
+        [0],
+        [0, 1],
+        [1, 2],
+        [1, 3],
+        [4],
+    ]
 
 
 def test_the_common_beginning_of_rows_may_be_a_whole_row_or_nothing():
-    assert common_prefix([[1, 2, 3], [1, 2], [1, 2, 4]]) == 2
-    assert common_prefix([[1, 2, 3], [1, 2, 3]]) == 3
-    assert common_prefix([[1, 2], [2, 2]]) == 0
-    assert shared_length([1, 2], [1, 3]) == 1
+    assert compute_prefix_length([[1, 2, 3], [1, 2], [1, 2, 4]]) == 2
+    assert compute_prefix_length([[1, 2, 3], [1, 2, 3]]) == 3
+    assert compute_prefix_length([[1, 2], [2, 2]]) == 0
+    assert compute_shared_length([1, 2], [1, 3]) == 1

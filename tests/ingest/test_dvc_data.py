@@ -16,8 +16,8 @@ import yaml
 from loopback import Dataset, Site, hub, serving
 
 from seodang.config import SourceParams
-from seodang.config.load import overlaid, read_yaml
-from seodang.ingest.fetch.locate import local_files
+from seodang.config.load import merge_overlay, read_yaml
+from seodang.ingest.fetch.locate import locate_files
 
 pytestmark = pytest.mark.slow
 
@@ -134,7 +134,7 @@ def miniature(folder: Path, given: dict[str, str]) -> Path:
     shutil.copy(ROOT / ".gitignore", folder)
     stage = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]["ingest"]
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"ingest": {**stage, "deps": ["data"]}}}), "utf-8")
-    params = overlaid(read_yaml(ROOT / "profiles" / "tiny.yaml"), {"ingest": {"primer": PRIMER}})
+    params = merge_overlay(read_yaml(ROOT / "profiles" / "tiny.yaml"), {"ingest": {"primer": PRIMER}})
     (folder / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True, sort_keys=False), "utf-8")
     done(folder, "git init -q && dvc init -q && git add . && git commit -qm start", given)
     (folder / "reviews.jsonl").write_bytes(REVIEWS)
@@ -287,7 +287,7 @@ def test_every_path_of_the_page_names_files(told, s3, web, monkeypatch, tmp_path
                     "sha256": sha256(CHAT) if path.startswith("https") else None,
                 }
             )
-            found[path] = [file.path.read_bytes() for file in local_files(one, project, tmp_path / "cache")]
+            found[path] = [file.path.read_bytes() for file in locate_files(one, project, tmp_path / "cache")]
     assert list(found.values()) == [[REVIEWS], [DIALOGUES], [CHAT], [CHAT], [FILMS], [FILMS]]
 
 
@@ -305,8 +305,8 @@ def test_an_object_of_s3_is_fetched_again_when_it_changes_and_faults_are_told(s3
 
     def read(path: str) -> list[tuple[str, bytes]]:
         return [
-            (file.place, file.path.read_bytes())
-            for file in local_files(
+            (file.location, file.path.read_bytes())
+            for file in locate_files(
                 SourceParams.model_validate({**entry(), "path": path}), tmp_path, tmp_path / "cache"
             )
         ]

@@ -13,8 +13,8 @@ from tiny_sources import file_source
 
 from seodang.config import IngestParams, SourceParams
 from seodang.errors import SourceError
-from seodang.ingest.rows import FIELDS, fault_of
-from seodang.ingest.sources import Tally, source_rows
+from seodang.ingest.rows import FIELDS, get_field_error
+from seodang.ingest.sources import Tally, iter_source_rows
 from seodang.io.jsonl import read_rows, write_rows
 
 PRIMER = {"seed": 1, "sentiment_per_language": 2, "classification_per_language": 2, "open_per_language": 2}
@@ -34,7 +34,7 @@ def read(root, one, max_field_characters=1000):
     ingest = IngestParams.model_validate(
         {"sources": [one.model_dump()], "primer": PRIMER, "max_field_characters": max_field_characters}
     )
-    return list(source_rows(one, ingest, root, Tally()))
+    return list(iter_source_rows(one, ingest, root, Tally()))
 
 
 def read_text(root, name, text, *, encoding="utf-8", **changes):
@@ -285,7 +285,7 @@ def test_a_row_that_cannot_be_read_is_a_row_with_its_fault_and_stops_no_other(tm
     )
     assert [row["source_row"] for row in rows] == [0, 1, 2, 3]
     assert texts(rows)[::3] == [("가", "", "나"), ("다", "", "라")]
-    assert [[fault_of(row[name]) for name in ("instruction", "input", "output")] for row in rows[1:3]] == [
+    assert [[get_field_error(row[name]) for name in ("instruction", "input", "output")] for row in rows[1:3]] == [
         ["row-unreadable"] * 3
     ] * 2
     assert "line 3, column 17" in rows[1]["output"]["found"]
@@ -308,7 +308,11 @@ def test_the_first_records_may_lack_keys_and_be_broken(tmp_path):
     rows = read_text(
         tmp_path, "a.jsonl", '{"instruction": \n{"instruction": "가"}\n{"instruction": "나", "output": "다"}\n'
     )
-    assert [fault_of(rows[0]["output"]), *texts(rows)[1:]] == ["row-unreadable", ("가", "", None), ("나", "", "다")]
+    assert [get_field_error(rows[0]["output"]), *texts(rows)[1:]] == [
+        "row-unreadable",
+        ("가", "", None),
+        ("나", "", "다"),
+    ]
 
 
 def test_a_folder_without_files_gives_no_rows_and_is_no_fault(tmp_path):

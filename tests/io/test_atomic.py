@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from seodang.io.atomic import replaced_folder
+from seodang.io.atomic import replace_folder
 
 
 def killed_while_replacing(folder: Path) -> None:
@@ -28,7 +28,7 @@ def test_what_a_killed_process_left_beside_a_folder_is_swept_and_what_a_living_o
     assert [path.name for path in tmp_path.rglob("half")] == ["half"]
     other = tmp_path / f".model.{os.getppid()}.part"
     other.mkdir()
-    with replaced_folder(folder) as beside:
+    with replace_folder(folder) as beside:
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted([beside.name, other.name])
         (beside / "whole").write_text("whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == [other.name, "model"]
@@ -39,7 +39,7 @@ def test_a_leftover_with_this_process_s_own_number_is_no_part_of_what_is_written
     left = tmp_path / f".model.{os.getpid()}.part"
     left.mkdir()
     (left / "half").write_text("half")
-    with replaced_folder(tmp_path / "model") as beside:
+    with replace_folder(tmp_path / "model") as beside:
         (beside / "whole").write_text("whole")
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["whole"]
 
@@ -54,7 +54,7 @@ def test_every_file_is_flushed_to_disk_once_before_a_folder_takes_its_place(tmp_
         fsync(file)
 
     monkeypatch.setattr(os, "fsync", noted)
-    with replaced_folder(tmp_path / "model") as beside:
+    with replace_folder(tmp_path / "model") as beside:
         (beside / "training").mkdir()
         for name in ("config.json", "training/report.json"):
             (beside / name).write_text("{}")

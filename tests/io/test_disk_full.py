@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from seodang.errors import ModelError
-from seodang.io.disk_full import full_disk_told, is_disk_full
-from seodang.io.hub_errors import hub_fault
+from seodang.io.disk_full import is_disk_full, translate_disk_full
+from seodang.io.hub_errors import describe_hub_error
 
 
 def one_file(folder: Path) -> None:
@@ -30,7 +30,7 @@ def test_writing_to_a_full_disk_is_told_in_one_message(tmp_path: Path, write: Ca
     (tmp_path / "from" / "a").write_text("text")
     (tmp_path / "to" / "a").symlink_to("/dev/full")
     message = "the disk became full while a was copied; nothing half-written is left there: make room and run the same command again"
-    with pytest.raises(ModelError, match=message), full_disk_told("a was copied"):
+    with pytest.raises(ModelError, match=message), translate_disk_full("a was copied"):
         write(tmp_path)
 
 
@@ -41,10 +41,12 @@ def test_the_end_of_a_quota_is_a_full_disk_and_another_fault_is_none():
 
 
 def test_another_fault_passes_as_it_is():
-    with pytest.raises(PermissionError), full_disk_told("a was copied"):
+    with pytest.raises(PermissionError), translate_disk_full("a was copied"):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def test_a_full_disk_is_not_blamed_on_the_hub():
-    told = hub_fault(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "dataset", "a commit, tag or branch of it")
+    told = describe_hub_error(
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "dataset", "a commit, tag or branch of it"
+    )
     assert told == "the disk became full; make room, then run the same command again: files that have arrived are kept"

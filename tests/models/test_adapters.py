@@ -12,13 +12,13 @@ from peft import PeftModel
 from tiny_models import make_tiny_model
 
 from seodang.config import TrainParams
-from seodang.config.load import overlaid, parse_params, read_yaml
+from seodang.config.load import merge_overlay, parse_params, read_yaml
 from seodang.errors import ArtefactError, ModelError, ParamsError
 from seodang.models import loading
-from seodang.models.adapters import is_whole_model, load_adapter, save_trained, trained_sha256, with_adapter
+from seodang.models.adapters import add_adapter, compute_tuned_sha256, is_full_model, load_adapter, save_tuned_model
 from seodang.models.loading import load_model, load_tokenizer
 from seodang.packaging.merge import merge
-from seodang.packaging.model_folder import load_plain
+from seodang.packaging.model_folder import load_inference_model
 from seodang.packaging.parity import check_parity
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,9 +27,9 @@ LINEAR = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_
 
 
 def params(method: str, **changes: Any) -> TrainParams:
-    raw = overlaid(
+    raw = merge_overlay(
         read_yaml(ROOT / "profiles" / "tiny.yaml"),
-        {"train": {"method": method, "rank": 4, "alpha": 8, "targets": ["all-linear"], **changes}},
+        {"train": {"method": method, "rank": 4, "alpha": 8, "target_modules": ["all-linear"], **changes}},
     )
     return parse_params(raw, "test").train
 
@@ -41,8 +41,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def untrained(base: Path, method: str, precision: str = "fp32", **changes: Any) -> Any:
     torch.manual_seed(3)
-    return with_adapter(
-        load_model(base, precision, "cpu", four_bit=method == "qlora"), params(method, precision=precision, **changes)
+    return add_adapter(
+        load_model(base, precision, "cpu", load_in_4bit=method == "qlora"),
+        params(method, precision=precision, **changes),
     )
 
 
@@ -83,7 +84,7 @@ def test_each_method_learns_and_keeps_what_it_learns_in_fp32(base, method, preci
 def test_an_untrained_model_answers_as_its_base(base, method):
     ids = torch.tensor([[5, 9, 17]])
     with torch.no_grad():
-        before = load_model(base, "fp32", "cpu", four_bit=method == "qlora")(input_ids=ids).logits
+        before = load_model(base, "fp32", "cpu", load_in_4bit=method == "qlora")(input_ids=ids).logits
         torch.testing.assert_close(untrained(base, method)(input_ids=ids).logits, before, atol=1e-5, rtol=1e-4)
 
 
@@ -118,11 +119,11 @@ def test_the_base_of_qlora_lies_in_nf4_with_double_quantisation_and_the_embeddin
 
 def test_the_arithmetic_over_four_bits_has_the_precision_of_training(base):
     for precision, wanted in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        assert load_model(base, precision, "cpu", four_bit=True).model.layers[0].mlp.up_proj.compute_dtype == wanted
+        assert load_model(base, precision, "cpu", load_in_4bit=True).model.layers[0].mlp.up_proj.compute_dtype == wanted
 
 
 @pytest.mark.parametrize("method", ["lora", "qlora"])
-@pytest.mark.parametrize("targets", [["query_key_value"], ["q_proj", "v_poj"]])
+@pytest.mark.parametrize("target_modules", [["query_key_value"], ["q_proj", "v_poj"]])
 def test_a_target_that_matches_nothing_is_told_with_the_layers_that_exist(base, method, targets):
     with pytest.raises(ModelError) as caught:
         untrained(base, method, targets=targets)
@@ -137,15 +138,15 @@ def test_a_rank_of_nothing_is_refused_before_anything_runs():
 
 def test_a_base_in_the_wrong_precision_is_refused(base):
     with pytest.raises(ModelError, match="qlora wants a base in 4 bits"):
-        with_adapter(load_model(base, "fp32", "cpu"), params("qlora"))
+        add_adapter(load_model(base, "fp32", "cpu"), params("qlora"))
     with pytest.raises(ModelError, match="lora wants a base that is not quantised"):
-        with_adapter(load_model(base, "fp32", "cpu", four_bit=True), params("lora"))
+        add_adapter(load_model(base, "fp32", "cpu", load_in_4bit=True), params("lora"))
 
 
 def test_without_bitsandbytes_qlora_says_what_to_install(base, monkeypatch):
     monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"needs bitsandbytes.*make qlora"):
-        load_model(base, "fp32", "cpu", four_bit=True)
+        load_model(base, "fp32", "cpu", load_in_4bit=True)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -154,9 +155,9 @@ def test_what_was_learned_is_saved_merged_onto_the_exact_base_and_answers_the_sa
     learn(model, steps=4)
     trained = tmp_path / "adapter"
     trained.mkdir()
-    save_trained(model, trained, base)
-    assert is_whole_model(trained) == (method == "full")
-    assert len(trained_sha256(trained)) == 64
+    save_tuned_model(model, trained, base)
+    assert is_full_model(trained) == (method == "full")
+    assert len(compute_tuned_sha256(trained)) == 64
     merge(base, trained, tmp_path / "merged")
     tokenizer = load_tokenizer(base)
     report = check_parity(
@@ -170,9 +171,9 @@ def test_what_was_learned_is_saved_merged_onto_the_exact_base_and_answers_the_sa
     assert report.tokens > 0
     assert report.max_logit_difference < 1e-4
     ids = torch.tensor([[5, 9, 17]])
-    merged = load_plain(tmp_path / "merged", "cpu")
+    merged = load_inference_model(tmp_path / "merged", "cpu")
     with torch.no_grad():
-        change = (merged(input_ids=ids).logits - load_plain(base, "cpu")(input_ids=ids).logits).abs().max()
+        change = (merged(input_ids=ids).logits - load_inference_model(base, "cpu")(input_ids=ids).logits).abs().max()
         apart = (merged(input_ids=ids).logits - model(input_ids=ids).logits).abs().max()
     assert change > 0.1
     assert apart < (0.5 * change if method == "qlora" else 1e-3)  # qlora was trained over rounded weights
@@ -183,7 +184,7 @@ def test_what_was_learned_is_saved_merged_onto_the_exact_base_and_answers_the_sa
 def test_the_tuned_model_is_loaded_again_as_it_was(base, method, tmp_path):
     model = untrained(base, method)
     learn(model, steps=2)
-    save_trained(model, tmp_path, base)
+    save_tuned_model(model, tmp_path, base)
     ids = torch.tensor([[5, 9, 17]])
     again = (
         load_model(tmp_path, "fp32", "cpu")
@@ -215,7 +216,7 @@ def test_a_validation_in_between_does_not_keep_qlora_from_learning(base):
 
 def test_an_adapter_of_another_model_is_refused(base, tmp_path):
     model = untrained(base, "lora", targets=["up_proj"])
-    save_trained(model, tmp_path / "adapter", base)
+    save_tuned_model(model, tmp_path / "adapter", base)
     other = load_model(base, "fp32", "cpu")
     for layer in other.model.layers:
         layer.mlp.up_proj = torch.nn.Linear(32, 48)
@@ -225,4 +226,4 @@ def test_an_adapter_of_another_model_is_refused(base, tmp_path):
 
 def test_a_folder_without_anything_trained_is_named(tmp_path):
     with pytest.raises(ArtefactError, match="dvc repro --force train"):
-        trained_sha256(tmp_path)
+        compute_tuned_sha256(tmp_path)

@@ -18,11 +18,11 @@ from transformers import AddedToken
 
 from seodang.errors import ChecksumError, ModelError
 from seodang.io.disk_full import check_space
-from seodang.models.checkpoints import weights_sha256
+from seodang.models.checkpoints import compute_weights_sha256
 from seodang.models.loading import load_model, load_tokenizer
 from seodang.models.tokenization import encode_text
 from seodang.packaging.merge import merge
-from seodang.packaging.model_folder import load_plain
+from seodang.packaging.model_folder import load_inference_model
 from seodang.paths import Paths
 
 
@@ -93,10 +93,10 @@ def test_a_checkpoint_in_several_files_is_taken_and_its_pin_is_what_sha256sum_pr
 
 def test_a_base_that_is_refused_leaves_the_one_before_in_place(project):
     run(project, source="path", path="mine")
-    before = weights_sha256(Paths(project).base)
+    before = compute_weights_sha256(Paths(project).base)
     with pytest.raises(ChecksumError):
         run(project, source="path", path="mine", sha256="0" * 64)
-    assert weights_sha256(Paths(project).base) == before
+    assert compute_weights_sha256(Paths(project).base) == before
 
 
 def without(*names: str) -> Callable[[Path], None]:
@@ -232,7 +232,7 @@ def test_a_special_token_that_nothing_writes_may_lie_beyond_the_vocabulary(proje
 def test_other_weights_than_the_pinned_ones_are_refused_with_both_checksums(project):
     message = refused(project, ChecksumError, source="path", path="mine", sha256="0" * 64)
     assert "0" * 64 in message
-    assert weights_sha256(project / "mine") in message
+    assert compute_weights_sha256(project / "mine") in message
 
 
 def test_a_disk_too_small_is_told_before_anything_is_copied(project):
@@ -282,7 +282,7 @@ def test_a_model_that_was_converted_before_is_taken_from_the_cache(project):
     converted = Paths(project).model_cache / ("ab" * 32)
     converted.parent.mkdir(parents=True)
     (project / "mine").rename(converted)
-    assert run(project, **gguf("ab" * 32))["weights_sha256"] == weights_sha256(converted)
+    assert run(project, **gguf("ab" * 32))["weights_sha256"] == compute_weights_sha256(converted)
 
 
 def test_a_package_that_is_not_installed_is_named_with_the_command(project):
@@ -349,11 +349,11 @@ def test_trusted_code_goes_with_the_merged_model_and_nothing_else_does(own_code)
     paths = Paths(own_code)
     run(own_code, source="path", path="mine", trust_remote_code="mine")
     make_tiny_adapter(paths.base, paths.adapter)
-    merge(paths.base, paths.adapter, paths.merged)
-    assert load_plain(paths.merged, "cpu").speaks == "code of its own"
-    (paths.merged / "trusted_code.json").unlink()
+    merge(paths.base, paths.adapter, paths.merged_model)
+    assert load_inference_model(paths.merged_model, "cpu").speaks == "code of its own"
+    (paths.merged_model / "trusted_code.json").unlink()
     with pytest.raises(ModelError, match="no model that can be read"):
-        load_plain(paths.merged, "cpu")
+        load_inference_model(paths.merged_model, "cpu")
 
 
 def test_code_that_was_changed_after_it_was_trusted_does_not_run(own_code):

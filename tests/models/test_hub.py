@@ -21,10 +21,10 @@ from model_hub import COMMIT, ModelHub
 from safetensors.torch import load_file, save_file
 from tiny_models import make_tiny_model
 
-from seodang.config.load import overlaid, read_yaml
+from seodang.config.load import merge_overlay, read_yaml
 from seodang.errors import ChecksumError
 from seodang.models import hub as hub_models
-from seodang.models.checkpoints import weights_sha256
+from seodang.models.checkpoints import compute_weights_sha256
 from seodang.models.loading import load_tokenizer
 from seodang.paths import Paths
 
@@ -55,7 +55,7 @@ HUB = {"source": "hub", "hub": "someone/tiny", "revision": COMMIT}
 
 def test_a_commit_of_the_hub_is_fetched_without_pickles_code_and_second_copies(hub, tmp_path, tiny):
     report = run(tmp_path, **HUB)
-    assert report["weights_sha256"] == weights_sha256(tiny)
+    assert report["weights_sha256"] == compute_weights_sha256(tiny)
     assert report["revision"] == COMMIT
     assert sorted(hub.fetched()) == sorted(file.name for file in tiny.iterdir())
     assert load_tokenizer(Paths(tmp_path).base).eos_token == "<|end|>"
@@ -71,7 +71,7 @@ def test_what_was_fetched_once_needs_no_network(hub, tmp_path):
 def test_a_model_in_several_files_is_fetched(hub, tmp_path, tiny):
     shards = in_shards(Path(shutil.copytree(tiny, tmp_path / "shards")))
     hub.files = {file.name: file.read_bytes() for file in shards.iterdir()} | {"model-extra.safetensors": b""}
-    assert run(tmp_path, **HUB)["weights_sha256"] == weights_sha256(shards)
+    assert run(tmp_path, **HUB)["weights_sha256"] == compute_weights_sha256(shards)
     assert "model-extra.safetensors" not in hub.fetched()
 
 
@@ -80,7 +80,7 @@ def test_a_fetch_that_was_interrupted_goes_on_where_it_was(hub, tmp_path, tiny):
     part = Paths(tmp_path).downloads / "hub" / "models" / "someone--tiny" / COMMIT / ".model.safetensors.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(weights.read_bytes()[:5000])  # what a killed process leaves
-    assert run(tmp_path, **HUB)["weights_sha256"] == weights_sha256(tiny)
+    assert run(tmp_path, **HUB)["weights_sha256"] == compute_weights_sha256(tiny)
     assert [
         asked for method, path, asked in hub.site.asked if method == "GET" and path.endswith("model.safetensors")
     ] == ["bytes=5000-"]
@@ -95,7 +95,7 @@ def test_a_fetch_whose_process_was_killed_goes_on(hub, tmp_path, tiny):
     )
     hub.files["model.safetensors"] = weights.read_bytes()
     hub.stall_after = 25_000_000
-    raw = overlaid(
+    raw = merge_overlay(
         read_yaml(ROOT / "profiles" / "tiny.yaml"), {"model": {"name": "tiny", "path": None, "sha256": None, **HUB}}
     )
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw), "utf-8")
@@ -124,7 +124,7 @@ def test_a_fetch_whose_process_was_killed_goes_on(hub, tmp_path, tiny):
 
 def test_a_connection_that_breaks_is_taken_up_again(hub, tmp_path, tiny):
     hub.cut_after = 7000
-    assert run(tmp_path, **HUB)["weights_sha256"] == weights_sha256(tiny)
+    assert run(tmp_path, **HUB)["weights_sha256"] == compute_weights_sha256(tiny)
     assert hub.fetched().count("model.safetensors") == 2
 
 

@@ -13,8 +13,8 @@ from transformers import MambaConfig, Qwen3Config
 
 from seodang.errors import ModelError
 from seodang.inference.generation import generate
-from seodang.models.loading import check_length, context_length, load_model, load_tokenizer
-from seodang.models.tokenization import end_id, pad_id
+from seodang.models.loading import check_max_length, get_context_length, load_model, load_tokenizer
+from seodang.models.tokenization import get_end_id, get_pad_id
 
 
 @pytest.fixture
@@ -67,14 +67,16 @@ def test_a_tokenizer_without_a_pad_token_fills_up_with_an_id_that_is_masked(fold
     model = load_model(folder, "fp32", "cpu")
     prompts = [tokenizer(text)["input_ids"] for text in ("이 영화는", "The film was far too long")]
     assert len(prompts[0]) != len(prompts[1])
-    padded = generate(model, prompts, end=end_id(tokenizer, "koalpaca"), max_new_tokens=6, batch_tokens=4096)
+    padded = generate(model, prompts, end_id=get_end_id(tokenizer, "koalpaca"), max_new_tokens=6, batch_tokens=4096)
     drop_pad_token(folder)
     tokenizer, model = load_tokenizer(folder), load_model(folder, "fp32", "cpu")
     assert tokenizer.pad_token_id is None
-    assert pad_id(tokenizer) == 0
+    assert get_pad_id(tokenizer) == 0
     assert [
         answer.tokens
-        for answer in generate(model, prompts, end=end_id(tokenizer, "koalpaca"), max_new_tokens=6, batch_tokens=4096)
+        for answer in generate(
+            model, prompts, end_id=get_end_id(tokenizer, "koalpaca"), max_new_tokens=6, batch_tokens=4096
+        )
     ] == [answer.tokens for answer in padded]
 
 
@@ -85,19 +87,19 @@ def test_a_tokenizer_without_an_end_is_refused_where_an_answer_has_to_end(folder
         "utf-8",
     )
     with pytest.raises(ModelError, match=r"has no end token; set eos_token in its tokenizer_config\.json"):
-        end_id(load_tokenizer(folder), "koalpaca")
+        get_end_id(load_tokenizer(folder), "koalpaca")
 
 
 def test_a_length_beyond_the_context_is_refused_with_both(folder):
     config = load_model(folder, "fp32", "cpu").config
-    check_length(config, 128)
+    check_max_length(config, 128)
     with pytest.raises(
         ModelError, match=r"train\.max_length is 129 tokens, but the model reads 128 .*set it to 128 or less"
     ):
-        check_length(config, 129)
+        check_max_length(config, 129)
 
 
 def test_the_context_of_the_text_part_counts_and_some_models_have_none():
-    assert context_length(Qwen3Config(max_position_embeddings=77)) == 77
-    assert context_length(MambaConfig()) is None
-    check_length(MambaConfig(), 10**6)
+    assert get_context_length(Qwen3Config(max_position_embeddings=77)) == 77
+    assert get_context_length(MambaConfig()) is None
+    check_max_length(MambaConfig(), 10**6)

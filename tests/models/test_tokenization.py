@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from seodang.models.tokenization import encode_text, encode_texts, learned_tokens
+from seodang.models.tokenization import build_loss_mask, encode_text, encode_texts
 from seodang.primer_base.model import train_tokenizer
 from seodang.prompting import Segment
 
@@ -124,7 +124,7 @@ def test_half_characters_are_read_as_question_marks():
 
 
 def test_of_a_control_segment_only_the_end_of_the_answer_is_learned():
-    assert learned_tokens(Segment("", control=True, learned=True), [9, 4, 9], end=9) == [True, False, False]
-    assert learned_tokens(Segment("", control=True, learned=True), [4, 5], end=9) == [False, False]
-    assert learned_tokens(Segment("", control=True, learned=False), [9, 4], end=9) == [False, False]
-    assert learned_tokens(Segment("", control=False, learned=True), [9, 4], end=9) == [True, True]
+    assert build_loss_mask(Segment("", control=True, is_label=True), [9, 4, 9], end_id=9) == [True, False, False]
+    assert build_loss_mask(Segment("", control=True, is_label=True), [4, 5], end_id=9) == [False, False]
+    assert build_loss_mask(Segment("", control=True, is_label=False), [9, 4], end_id=9) == [False, False]
+    assert build_loss_mask(Segment("", control=False, is_label=True), [9, 4], end_id=9) == [True, True]

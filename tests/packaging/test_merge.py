@@ -12,7 +12,7 @@ from tiny_models import make_tiny_adapter, make_tiny_model
 from seodang.errors import ArtefactError, ParityError
 from seodang.models.loading import load_tokenizer
 from seodang.packaging.merge import merge
-from seodang.packaging.model_folder import load_plain
+from seodang.packaging.model_folder import load_inference_model
 from seodang.packaging.parity import check_parity
 
 TOKENS = 12
@@ -58,7 +58,7 @@ def test_merging_changes_the_weights_and_keeps_embeddings_tied(base, merged):
     ).any()
     with safe_open(merged / "model.safetensors", "pt") as file:
         assert "lm_head.weight" not in list(file.keys())
-    model = load_plain(merged, "cpu")
+    model = load_inference_model(merged, "cpu")
     assert model.lm_head.weight is model.model.embed_tokens.weight
 
 

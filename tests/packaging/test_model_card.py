@@ -12,12 +12,12 @@ from huggingface_hub import ModelCard
 from tiny_models import REPOSITORY
 
 from seodang.config.load import load_params
-from seodang.packaging.model_card import CardFacts, metadata, model_card
+from seodang.packaging.model_card import ModelCardData, build_metadata, render_model_card
 
 TEST = {
     "rule": 0,
     "against": "zero_shot",
-    "ask": "better",
+    "test": "superiority",
     "metric": "accuracy",
     "of": "ko",
     "margin": 0.0,
@@ -30,27 +30,32 @@ TEST = {
     "p": 0.0002,
     "p_mcnemar": None,
     "p_holm": 0.0004,
-    "needed": None,
+    "required_items": None,
     "passed": True,
 }
 VERDICT = {
     "verdict": "promote",
     "confidence": 0.95,
     "items_fingerprint": "abc",
-    "tests": [TEST],
+    "results": [TEST],
     "reasons": [{"passed": True, "ko": "충분히 낫습니다", "en": "well better"}],
 }
 ARM = {"items": 458, "exact": 0.563, "chrf": 36.4, "loss": 1.2, "languages": {"ko": {}, "en": {}}}
-FACTS = CardFacts(
+FACTS = ModelCardData(
     tag="seodang-primer:a7a641121844",
     weights_sha256="1" * 64,
     prompt_format="koalpaca",
     fingerprint="2" * 64,
     max_new_tokens=256,
     train=load_params(REPOSITORY / "profiles" / "tiny.yaml").train.model_dump(),
-    trained={"records": {"train": 2400, "validation": 90}, "updates": 700, "train_loss": 0.5, "validation_loss": 0.6},
-    evaluated={
-        "arms": [
+    train_report={
+        "records": {"train": 2400, "validation": 90},
+        "updates": 700,
+        "train_loss": 0.5,
+        "validation_loss": 0.6,
+    },
+    evaluate_report={
+        "variants": [
             {"name": "zero_shot", "shots": 0, "accuracy": 0.262, **ARM},
             {"name": "tuned", "shots": 0, "accuracy": 0.929, **ARM},
         ],
@@ -82,7 +87,7 @@ FACTS = CardFacts(
 )
 
 
-def with_licences(base: str, *data: str, **of_base: Any) -> CardFacts:
+def with_licences(base: str, *data: str, **of_base: Any) -> ModelCardData:
     sources = [
         {"name": f"source_{number}", "licence": licence, "rows_written": 1} for number, licence in enumerate(data)
     ]
@@ -92,7 +97,7 @@ def with_licences(base: str, *data: str, **of_base: Any) -> CardFacts:
 
 
 def test_the_hub_reads_its_metadata():
-    data = ModelCard(model_card(FACTS), ignore_metadata_errors=False).data
+    data = ModelCard(render_model_card(FACTS), ignore_metadata_errors=False).data
     assert (data.license, data.language, data.base_model, data.library_name, data.datasets) == (
         "apache-2.0",
         ["ko", "en"],
@@ -107,7 +112,7 @@ def test_the_hub_reads_its_metadata():
 
 
 def test_the_same_reports_give_the_same_bytes():
-    assert model_card(FACTS) == model_card(replace(FACTS))
+    assert render_model_card(FACTS) == render_model_card(replace(FACTS))
 
 
 @pytest.mark.parametrize(
@@ -122,21 +127,21 @@ def test_the_same_reports_give_the_same_bytes():
     ],
 )
 def test_the_weights_go_under_the_licence_that_asks_for_most(base, data, licence):
-    found = metadata(with_licences(base, *data))
+    found = build_metadata(with_licences(base, *data))
     assert {key: found[key] for key in ("license", "license_name") if key in found} == licence
 
 
 def test_data_for_research_only_is_said_clearly_in_both_languages():
-    text = model_card(with_licences("gemma", "CC-BY-NC-4.0"))
+    text = render_model_card(with_licences("gemma", "CC-BY-NC-4.0"))
     head = text.split("## 1.")[0]
     assert "비상업적 이용만" in head
     assert "research and non-commercial use only" in head
     assert "Not for commercial use" in text
-    assert "non-commercial" not in model_card(FACTS)
+    assert "non-commercial" not in render_model_card(FACTS)
 
 
 def test_a_licence_that_nobody_named_is_a_limit():
-    assert "find out the licence before use" in model_card(with_licences("Apache-2.0", "unknown"))
+    assert "find out the licence before use" in render_model_card(with_licences("Apache-2.0", "unknown"))
 
 
 @pytest.mark.parametrize(
@@ -155,26 +160,26 @@ def test_a_licence_that_nobody_named_is_a_limit():
     ],
 )
 def test_it_tells_what_a_reader_needs(told):
-    assert told in model_card(FACTS)
+    assert told in render_model_card(FACTS)
 
 
 def test_a_model_of_the_hub_is_named_by_its_repository_and_revision():
     facts = with_licences("gemma", "MIT", name="gemma-2b", source="hub", hub="google/gemma-2b", revision="c" * 40)
-    assert metadata(facts)["base_model"] == "google/gemma-2b"
-    assert "c" * 40 in model_card(facts)
-    assert "stand-in" not in model_card(facts)
+    assert build_metadata(facts)["base_model"] == "google/gemma-2b"
+    assert "c" * 40 in render_model_card(facts)
+    assert "stand-in" not in render_model_card(facts)
 
 
 def test_names_from_data_are_no_markup_and_no_yaml():
     facts = with_licences("Apache-2.0", "MIT")
     facts.sources[0]["name"] = "a: [b]\n---\n<script>|`x`"
-    text = model_card(facts)
+    text = render_model_card(facts)
     assert yaml.safe_load(text.split("\n---\n\n")[0].removeprefix("---\n"))["datasets"] == ["a: [b]\n---\n<script>|`x`"]
     assert "<script>|" not in text.split("\n---\n\n", 1)[1]
 
 
 def test_the_tables_are_whole():
-    lines = model_card(FACTS).splitlines()
+    lines = render_model_card(FACTS).splitlines()
     for before, line in itertools.pairwise(lines):
         if line.startswith("| ---"):
             assert before.count("|") == line.count("|"), (before, line)

@@ -5,7 +5,7 @@ import pytest
 from preparing_cases import prepare_params, record, surveyed
 
 from seodang.preparation.decontamination import find_leaks, gather_items, read_questions
-from seodang.preparation.features import templated
+from seodang.preparation.features import find_templates
 
 WORDS = "alpha bravo charlie delta echo foxtrot golf hotel india juliet kilo lima mike november oscar"
 KOREAN = "가을이 되면 설악산의 단풍이 산꼭대기에서부터 천천히 아래로 물들어 내려오기 시작합니다"
@@ -19,16 +19,18 @@ def leaks_of(tmp_path):
         prepare = prepare_params(**changes)
         records = [*items, *training]
         rows = surveyed(records, prepare, tmp_path)[0].rows
-        bare = templated(rows, prepare.duplicates.template_after)
+        bare = find_templates(rows, prepare.deduplication.template_after)
         numbered = list(enumerate(records))
         gathered = gather_items(
-            read_questions(numbered[: len(items)], bare, prepare, answers=False),
+            read_questions(numbered[: len(items)], bare, prepare, include_answers=False),
             rows,
-            prepare.duplicates.template_after,
+            prepare.deduplication.template_after,
         )
         assert gathered is not None
-        chunks = read_questions(numbered[len(items) :], bare, prepare, answers=True)
-        found = [leak for chunk in chunks for leak in find_leaks(chunk, gathered, rows, prepare.leaks.threshold)]
+        chunks = read_questions(numbered[len(items) :], bare, prepare, include_answers=True)
+        found = [
+            leak for chunk in chunks for leak in find_leaks(chunk, gathered, rows, prepare.decontamination.threshold)
+        ]
         return [(leak.item, leak.record - len(items), leak.kind, round(leak.overlap, 3)) for leak in found]
 
     return find

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from preparing_cases import prepare_params, record, surveyed
 
 from seodang.preparation.deduplication import Comparison
-from seodang.preparation.features import survey, templated, templated_so_far
-from seodang.preparation.minhash import Sketches, bands_for
-from seodang.preparation.splitting import places, roots, sides
+from seodang.preparation.features import compute_features, find_templates, find_templates_so_far
+from seodang.preparation.minhash import Sketches, compute_bands
+from seodang.preparation.splitting import assign_splits, compute_positions, find_roots
 
 KO = "서울의 날씨는 봄에 따뜻하고 여름에 덥고 비가 많이 오며 가을에는 맑고 겨울에는 춥고 눈이 내린다고 배웠습니다"
 EN = "Photosynthesis turns carbon dioxide and water into sugar and oxygen with the help of light in green leaves"
@@ -24,7 +24,7 @@ def found(tmp_path):
 
 
 def kept(removed):
-    return removed.kept.tolist()
+    return removed.representative.tolist()
 
 
 def test_the_same_but_for_case_blanks_and_punctuation_is_an_exact_duplicate(found):
@@ -118,8 +118,8 @@ def test_inputs_of_a_template_are_compared_without_its_instruction(found):
         "science",
     )
     traits, leaders, _ = found([*many, twin])
-    assert templated(traits.rows, 20).all()
-    assert not templated(traits.rows, 31).any()
+    assert find_templates(traits.rows, 20).all()
+    assert not find_templates(traits.rows, 31).any()
     assert leaders[30] == 29
 
 
@@ -127,7 +127,7 @@ def test_a_template_is_counted_in_the_order_of_the_records(found):
     rows = [record("분류하세요", f"글 {number}") for number in (0, 1, 1, 2, 3)]
     traits, _, _ = found([*rows[:3], record("다른 말", "글 9"), *rows[3:]])
     # different inputs so far: 1, 2, 2, (1), 3, 4
-    assert templated_so_far(traits.rows, 2).tolist() == [False, False, False, False, True, True]
+    assert find_templates_so_far(traits.rows, 2).tolist() == [False, False, False, False, True, True]
 
 
 def test_the_best_stays_fewest_warnings_then_repairs_then_source_then_longer_answer_then_earlier(found):
@@ -201,7 +201,7 @@ def test_what_goes_is_similar_to_what_stays(found):
     _, leaders, removed = found(chain)
     assert leaders[1] == 0
     assert leaders[5] != 0
-    assert (removed.similarity[removed.kept >= 0] >= 0.8).all()
+    assert (removed.similarity[removed.representative >= 0] >= 0.8).all()
 
 
 WORDS = ["나무", "강물", "하늘을", "바람이", "river", "cloud", "stone", "3", "오늘도"]
@@ -239,8 +239,10 @@ def test_adding_records_changes_no_earlier_cluster_and_no_earlier_side(tmp_path_
 
     def decided(rows):
         traits, leaders, _ = surveyed(rows, prepare, folder)
-        root = roots(traits.rows["group"], np.array(leaders, dtype=np.int32))
-        return leaders, sides(traits.rows["bound"], places(traits.rows["group"][root]), prepare).tolist()
+        root = find_roots(traits.rows["group"], np.array(leaders, dtype=np.int32))
+        return leaders, assign_splits(
+            traits.rows["bound"], compute_positions(traits.rows["group"][root]), prepare
+        ).tolist()
 
     before, sides_before = decided(records)
     after, sides_after = decided([*records, *more, *records[:appended_again]])
@@ -254,9 +256,9 @@ def test_no_leader_follows_another_and_every_removed_record_has_one_that_stays(t
     _, leaders, removed = surveyed(records, prepare_params(), tmp_path_factory.mktemp("sketches"))
     assert all(leaders[leader] == leader <= number for number, leader in enumerate(leaders))
     for number in range(len(records)):
-        if removed.kept[number] >= 0:
-            assert removed.kept[removed.kept[number]] == -1
-            assert leaders[removed.kept[number]] == leaders[number]
+        if removed.representative[number] >= 0:
+            assert removed.representative[removed.representative[number]] == -1
+            assert leaders[removed.representative[number]] == leaders[number]
 
 
 def test_a_record_is_as_similar_to_each_of_many_as_to_one(tmp_path):
@@ -267,12 +269,12 @@ def test_a_record_is_as_similar_to_each_of_many_as_to_one(tmp_path):
         for answer in (EN, KO + EN, "yes")
     ]
     prepare = prepare_params(duplicates={"min_characters": 10})
-    with Sketches(tmp_path, 128, *bands_for(0.8, 128)) as sketches:
-        rows = survey(records, len(records), prepare, sketches).rows
-        comparison = Comparison(rows, sketches, prepare.duplicates)
+    with Sketches(tmp_path, 128, *compute_bands(0.8, 128)) as sketches:
+        rows = compute_features(records, len(records), prepare, sketches).rows
+        comparison = Comparison(rows, sketches, prepare.deduplication)
         numbers = np.arange(len(records))
-        together = np.stack([sketches.row(number) for number in numbers])
+        together = np.stack([sketches.read_row(number) for number in numbers])
         for one in numbers:
-            alike = comparison.with_each(numbers, together, one, together[one])
-            assert alike.tolist() == [comparison.similarity(one, other) for other in numbers]
+            alike = comparison.compute_similarities(numbers, together, one, together[one])
+            assert alike.tolist() == [comparison.compute_similarity(one, other) for other in numbers]
             assert np.unique(alike).size > 2

@@ -3,13 +3,19 @@
 import numpy as np
 import pytest
 
-from seodang.preparation.minhash import band_keys, bands_for, signatures, similarities, sketch_of
+from seodang.preparation.minhash import (
+    compute_band_keys,
+    compute_bands,
+    compute_signatures,
+    compute_sketch,
+    estimate_similarities,
+)
 
 
 def signed(*sets: list[int], permutations: int = 128) -> np.ndarray:
     hashes = np.random.default_rng(7).integers(0, 2**63, 2000, dtype=np.uint64)
     starts = np.cumsum([0, *map(len, sets)])
-    return signatures(hashes[[number for members in sets for number in members]], starts, permutations, 1)
+    return compute_signatures(hashes[[number for members in sets for number in members]], starts, permutations, 1)
 
 
 def test_the_signature_of_a_union_is_the_minimum():
@@ -25,17 +31,17 @@ def test_an_empty_set_changes_no_minimum():
 @pytest.mark.parametrize(("shared", "true"), [(400, 1.0), (320, 2 / 3), (200, 1 / 3), (0, 0.0)])
 def test_the_estimate_is_near_the_jaccard_similarity(shared, true):
     # two sets of 400 that share `shared`: shared / (800 - shared)
-    first, second = sketch_of(signed(list(range(400)), list(range(400 - shared, 800 - shared)), permutations=512))
-    assert similarities(first, second) == pytest.approx(true, abs=0.07)
+    first, second = compute_sketch(signed(list(range(400)), list(range(400 - shared, 800 - shared)), permutations=512))
+    assert estimate_similarities(first, second) == pytest.approx(true, abs=0.07)
 
 
 def test_bands_find_95_percent_of_the_pairs_at_the_threshold():
     # 128 = 18 * 7 + 2: 1 - (1 - 0.8**7)**18 = 0.985; with 8 slots, 16 bands: 0.947
-    assert bands_for(0.8, 128) == (18, 7)
-    assert bands_for(0.5, 128) == (42, 3)
+    assert compute_bands(0.8, 128) == (18, 7)
+    assert compute_bands(0.5, 128) == (42, 3)
 
 
 def test_equal_signatures_meet_in_every_band_and_others_in_none():
-    keys = band_keys(signed(list(range(50)), list(range(50)), list(range(50, 100))), 18, 7)
+    keys = compute_band_keys(signed(list(range(50)), list(range(50)), list(range(50, 100))), 18, 7)
     assert (keys[0] == keys[1]).all()
     assert not (keys[0] == keys[2]).any()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seodang.config import SourceParams
-from seodang.preparation.features import unit_hash
+from seodang.preparation.features import compute_unit_hash
 from seodang.preparation.mixing import Mix, mix
 
 AT = np.array([0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95])
@@ -21,12 +21,12 @@ def source(name: str, **changes: Any) -> SourceParams:
 def mixed(
     *sources: SourceParams,
     of: list[int] | None = None,
-    replay_share: float | None = None,
+    replay_ratio: float | None = None,
     in_train: list[bool] | None = None,
 ) -> Mix:
     numbers = np.array(of or [0] * 10, dtype=np.int32)
     there = np.array(in_train or [True] * 10)
-    return mix(there, numbers, [params.name for params in sources], AT, sources, replay_share)
+    return mix(there, numbers, [params.name for params in sources], AT, sources, replay_ratio)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_cap_of_one_source_leaves_the_others():
 
 def test_replay_sources_make_up_their_share_of_train():
     # 6 other lines; a quarter of train is 2 of 8
-    found = mixed(source("tasks"), source("general", replay=True), of=[0] * 6 + [1] * 4, replay_share=0.25)
+    found = mixed(source("tasks"), source("general", replay=True), of=[0] * 6 + [1] * 4, replay_ratio=0.25)
     assert found.copies.tolist() == [1] * 6 + [1, 1, 0, 0]
     assert found.left_out["replay"].sum() == 2
     assert found.replay_missing == 0
@@ -61,13 +61,13 @@ def test_replay_sources_make_up_their_share_of_train():
 
 def test_too_few_replay_records_all_stay_and_what_is_missing_is_told():
     # 6 other lines; half of train would be 6, and there are 4
-    found = mixed(source("tasks"), source("general", replay=True), of=[0] * 6 + [1] * 4, replay_share=0.5)
+    found = mixed(source("tasks"), source("general", replay=True), of=[0] * 6 + [1] * 4, replay_ratio=0.5)
     assert found.copies.tolist() == [1] * 10
     assert found.replay_missing == 2
 
 
 def test_a_replay_share_of_zero_leaves_replay_sources_out():
-    found = mixed(source("tasks"), source("general", replay=True), of=[0] * 6 + [1] * 4, replay_share=0.0)
+    found = mixed(source("tasks"), source("general", replay=True), of=[0] * 6 + [1] * 4, replay_ratio=0.0)
     assert found.copies.tolist() == [1] * 6 + [0] * 4
     assert found.left_out["replay"].sum() == 4
 
@@ -88,7 +88,7 @@ def test_a_source_that_params_do_not_know_counts_once():
 
 def test_the_hash_of_a_record_is_uniform_stable_and_another_for_another_seed():
     ids = np.array([f"{number:016x}" for number in range(4000)], dtype="S16")
-    at = unit_hash(1, "mix", ids)
-    assert (unit_hash(1, "mix", ids[100:200]) == at[100:200]).all()
+    at = compute_unit_hash(1, "mix", ids)
+    assert (compute_unit_hash(1, "mix", ids[100:200]) == at[100:200]).all()
     assert np.histogram(at, bins=4, range=(0, 1))[0] == pytest.approx([1000] * 4, abs=110)
-    assert abs(np.corrcoef(at, unit_hash(2, "mix", ids))[0, 1]) < 0.06
+    assert abs(np.corrcoef(at, compute_unit_hash(2, "mix", ids))[0, 1]) < 0.06

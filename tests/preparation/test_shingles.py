@@ -3,11 +3,18 @@
 import numpy as np
 import pytest
 
-from seodang.preparation.shingles import joined, letters_of, ngrams, shingles, text_hashes, words_of
+from seodang.preparation.shingles import (
+    compute_ngrams,
+    compute_shingles,
+    extract_letters,
+    hash_texts,
+    hash_words,
+    join_hashes,
+)
 
 
 def same(first: str, second: str) -> bool:
-    hashes = text_hashes(letters_of([first, second]))
+    hashes = hash_texts(extract_letters([first, second]))
     return bool(hashes[0] == hashes[1])
 
 
@@ -49,14 +56,14 @@ def test_numbers_and_signs_count(first, second):
 
 
 def test_two_texts_put_together_have_the_hash_of_the_whole():
-    letters = letters_of(["나무를 ", "심자", "나무를 심자"])
-    hashes = text_hashes(letters)
-    assert joined(hashes[:1], letters.lengths[:1], hashes[1:2])[0] == hashes[2]
+    letters = extract_letters(["나무를 ", "심자", "나무를 심자"])
+    hashes = hash_texts(letters)
+    assert join_hashes(hashes[:1], letters.lengths[:1], hashes[1:2])[0] == hashes[2]
 
 
 def test_a_text_has_one_shingle_a_letter_and_the_last_ones_are_shorter():
-    letters = letters_of(["abcd", "bcd", "ab", ""])
-    hashes = shingles(letters, np.array([3, 3, 3, 3]))
+    letters = extract_letters(["abcd", "bcd", "ab", ""])
+    hashes = compute_shingles(letters, np.array([3, 3, 3, 3]))
     # abc bcd cd d | bcd cd d | ab b
     assert letters.lengths.tolist() == [4, 3, 2, 0]
     assert hashes[1:4].tolist() == hashes[4:7].tolist()
@@ -64,28 +71,28 @@ def test_a_text_has_one_shingle_a_letter_and_the_last_ones_are_shorter():
 
 
 def test_korean_and_english_texts_have_shingles_of_their_own_length_in_one_call():
-    letters = letters_of(["가나다라", "abcdef"])
-    together = shingles(letters, np.array([3, 5]))
-    assert together[:4].tolist() == shingles(letters_of(["가나다라"]), np.array([3])).tolist()
-    assert together[4:].tolist() == shingles(letters_of(["abcdef"]), np.array([5])).tolist()
+    letters = extract_letters(["가나다라", "abcdef"])
+    together = compute_shingles(letters, np.array([3, 5]))
+    assert together[:4].tolist() == compute_shingles(extract_letters(["가나다라"]), np.array([3])).tolist()
+    assert together[4:].tolist() == compute_shingles(extract_letters(["abcdef"]), np.array([5])).tolist()
 
 
 def test_ngrams_of_words_stay_within_a_text_and_do_not_see_punctuation():
-    letters = letters_of(["One two, three four", "two three four!", "three four"])
-    hashes, owners = ngrams(*words_of(letters), 3)
+    letters = extract_letters(["One two, three four", "two three four!", "three four"])
+    hashes, owners = compute_ngrams(*hash_words(letters), 3)
     assert owners.tolist() == [0, 0, 1]
     assert hashes[1] == hashes[2] != hashes[0]
 
 
 def test_words_are_parted_where_something_was_dropped():
-    letters = letters_of(["ab c", "a bc"])
-    hashes, starts = words_of(letters)
+    letters = extract_letters(["ab c", "a bc"])
+    hashes, starts = hash_words(letters)
     assert starts.tolist() == [0, 2, 4]
     assert len(set(hashes.tolist())) == 4
 
 
 def test_blank_texts_have_nothing():
-    letters = letters_of(["", " ", "\n"])
+    letters = extract_letters(["", " ", "\n"])
     assert letters.lengths.tolist() == [0, 0, 0]
-    assert text_hashes(letters).tolist() == [0, 0, 0]
-    assert ngrams(*words_of(letters), 2)[0].size == 0
+    assert hash_texts(letters).tolist() == [0, 0, 0]
+    assert compute_ngrams(*hash_words(letters), 2)[0].size == 0

@@ -14,14 +14,14 @@ from seodang.preparation.splitting import (
     TEST,
     TRAIN,
     UNSEEN,
-    bound_of,
-    group_number,
-    leaked,
-    places,
-    refuse_empty,
-    roots,
-    sides,
-    split_of,
+    assign_split,
+    assign_splits,
+    check_not_empty,
+    compute_positions,
+    count_leaks,
+    find_roots,
+    get_split_constraint,
+    hash_group,
 )
 from seodang.records import Record
 
@@ -35,62 +35,62 @@ def many(count: int) -> list[Record]:
 
 
 def test_shares_are_about_what_was_asked_for():
-    counts = Counter(split_of(row, params()) for row in many(2000))
+    counts = Counter(assign_split(row, params()) for row in many(2000))
     assert counts["test"] / 2000 == pytest.approx(0.2, abs=0.03)
     assert counts["validation"] / 2000 == pytest.approx(0.1, abs=0.02)
 
 
 def test_the_place_of_a_group_is_the_same_for_ever():
     # sha256("1\x1f영화7정말좋았어")[:8] as a number over 2**64
-    number = group_number(1, record("영화 7 정말 좋았어"))
-    assert places(np.array([number], dtype=np.uint64))[0] == number / 2**64
-    assert group_number(1, record("영화 7  정말 좋았어")) == number
-    assert group_number(2, record("영화 7 정말 좋았어")) != number
+    number = hash_group(1, record("영화 7 정말 좋았어"))
+    assert compute_positions(np.array([number], dtype=np.uint64))[0] == number / 2**64
+    assert hash_group(1, record("영화 7  정말 좋았어")) == number
+    assert hash_group(2, record("영화 7 정말 좋았어")) != number
 
 
 def test_the_same_text_under_another_instruction_stays_on_one_side():
     for number in range(50):
         text = f"영화 {number} 정말 좋았어"
-        assert split_of(record(text), params()) == split_of(record(text, "이 감상은 긍정인가요?"), params())
+        assert assign_split(record(text), params()) == assign_split(record(text, "이 감상은 긍정인가요?"), params())
 
 
 def test_a_single_word_is_grouped_with_its_question():
-    assert group_number(1, record("big", "The opposite?")) != group_number(1, record("big", "Translate it."))
+    assert hash_group(1, record("big", "The opposite?")) != hash_group(1, record("big", "Translate it."))
 
 
 def test_a_held_out_cluster_is_never_trained_on():
     rows = [record(f"{number}, 2", cluster="ordering", task="sort") for number in range(50)]
-    assert {split_of(row, params()) for row in rows} == {"unseen"}
+    assert {assign_split(row, params()) for row in rows} == {"unseen"}
 
 
 def test_test_only_tasks_and_sources_are_scored_and_never_trained_on():
     own = [record(f"내가 쓴 감상 {number}", task="own_words") for number in range(20)]
     given = [record(f"내가 쓴 감상 {number}", role="test") for number in range(20)]
-    assert {split_of(row, params()) for row in own + given} == {"test"}
-    assert bound_of(own[0], params()) == bound_of(given[0], params()) == ONLY_TEST
+    assert {assign_split(row, params()) for row in own + given} == {"test"}
+    assert get_split_constraint(own[0], params()) == get_split_constraint(given[0], params()) == ONLY_TEST
 
 
 def test_a_source_for_training_is_never_scored():
     rows = [record(f"영화 {number} 좋았어", role="train") for number in range(200)]
-    assert {split_of(row, params()) for row in rows} == {"train", "validation"}
+    assert {assign_split(row, params()) for row in rows} == {"train", "validation"}
 
 
 def test_a_near_duplicate_and_its_whole_group_follow_their_leader():
     # groups:          a  b  a  c  b  c ; record 1 is a near-duplicate of 0, record 5 of 4
     groups = np.array([7, 8, 7, 9, 8, 9], dtype=np.uint64)
     leaders = np.array([0, 0, 2, 3, 4, 4], dtype=np.int32)
-    assert roots(groups, leaders).tolist() == [0, 0, 0, 3, 0, 3]
+    assert find_roots(groups, leaders).tolist() == [0, 0, 0, 3, 0, 3]
 
 
 def test_a_chain_of_groups_ends_at_its_first_record():
-    assert roots(np.arange(5, dtype=np.uint64), np.array([0, 0, 1, 2, 3], dtype=np.int32)).tolist() == [0] * 5
+    assert find_roots(np.arange(5, dtype=np.uint64), np.array([0, 0, 1, 2, 3], dtype=np.int32)).tolist() == [0] * 5
 
 
 def test_sides_by_place_and_bound():
     # test up to 0.2, validation up to 0.3; for what is never scored validation up to 0.1
     at = np.array([0.05, 0.25, 0.35, 0.05, 0.15, 0.9, 0.9])
     bounds = np.array([0, 0, 0, 1, 1, 2, 3], dtype=np.uint8)
-    names = [SPLITS[number] for number in sides(bounds, at, params())]
+    names = [SPLITS[number] for number in assign_splits(bounds, at, params())]
     assert names == ["test", "validation", "train", "validation", "train", "test", "unseen"]
 
 
@@ -98,11 +98,11 @@ def test_a_question_that_is_trained_on_and_asked_is_counted_once_a_training_reco
     questions = np.array([1, 1, 2, 2, 3, 1], dtype=np.uint64)
     split = np.array([TRAIN, TEST, TRAIN, UNSEEN, TRAIN, TRAIN], dtype=np.uint8)
     kept = np.array([True, True, True, True, True, False])
-    assert leaked(questions, split, kept) == 2
-    assert leaked(questions, split, kept & (split != UNSEEN)) == 1
+    assert count_leaks(questions, split, kept) == 2
+    assert count_leaks(questions, split, kept & (split != UNSEEN)) == 1
 
 
 def test_an_empty_split_is_an_error_that_gives_the_counts():
     with pytest.raises(SplitError, match=r"validation and test would be empty .*train 5"):
-        refuse_empty({"train": 5, "validation": 0, "test": 0, "unseen": 0})
-    refuse_empty({"train": 5, "validation": 1, "test": 1, "unseen": 0})
+        check_not_empty({"train": 5, "validation": 0, "test": 0, "unseen": 0})
+    check_not_empty({"train": 5, "validation": 1, "test": 1, "unseen": 0})

@@ -5,22 +5,22 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from seodang.primer.families import families
-from seodang.primer.generator import bundled, primer_records
-from seodang.primer.korean import endings, formal, nominal, past, with_particles
-from seodang.primer_base.corpus import practice_families, practice_records, unlabelled_inputs
+from seodang.primer.families import build_families
+from seodang.primer.generator import iter_bundled_records, iter_primer_records
+from seodang.primer.korean import conjugate_formal, conjugate_past, list_endings, nominalize, resolve_particles
+from seodang.primer_base.corpus import build_practice_families, iter_practice_records, iter_unlabelled_inputs
 
 SIZES = {"sentiment_per_language": 60, "classification_per_language": 40, "open_per_language": 20}
 
 
 @pytest.fixture(scope="module")
 def records():
-    return list(primer_records(seed=1446, **SIZES))
+    return list(iter_primer_records(seed=1446, **SIZES))
 
 
 def test_the_same_seed_gives_the_same_records_and_another_seed_others(records):
-    assert records == list(primer_records(seed=1446, **SIZES))
-    assert records != list(primer_records(seed=1, **SIZES))
+    assert records == list(iter_primer_records(seed=1446, **SIZES))
+    assert records != list(iter_primer_records(seed=1, **SIZES))
 
 
 def test_there_are_twelve_families_in_five_clusters_in_both_languages(records):
@@ -37,7 +37,7 @@ def test_the_default_sizes_give_three_thousand_records_and_more():
     assert (
         sum(
             1
-            for _ in primer_records(
+            for _ in iter_primer_records(
                 seed=1446, sentiment_per_language=500, classification_per_language=120, open_per_language=60
             )
         )
@@ -46,7 +46,7 @@ def test_the_default_sizes_give_three_thousand_records_and_more():
 
 
 def test_two_hundred_seeds_are_hand_written_half_in_each_language():
-    seeds = list(bundled("seed_tasks.jsonl", task="seed", cluster="seed"))
+    seeds = list(iter_bundled_records("seed_tasks.jsonl", task="seed", cluster="seed"))
     counts = Counter(record.language for record in seeds)
     assert len(seeds) >= 200
     assert abs(counts["ko"] - counts["en"]) <= 0.1 * len(seeds)
@@ -67,24 +67,28 @@ def test_one_input_of_a_family_never_has_two_labels(records):
 
 
 def test_the_base_practises_on_no_family_that_is_scored():
-    assert not set(practice_families()) & set(families())
-    wordings = {wording for family in families().values() for wording in (*family.korean, *family.english)}
-    practice = list(practice_records(random.Random(1), ["그 영화 참 좋았다", "A fine day"], 400))
+    assert not set(build_practice_families()) & set(build_families())
+    wordings = {
+        wording
+        for family in build_families().values()
+        for wording in (*family.korean_templates, *family.english_templates)
+    }
+    practice = list(iter_practice_records(random.Random(1), ["그 영화 참 좋았다", "A fine day"], 400))
     assert not wordings & {record.instruction for record in practice}
 
 
 def test_unlabelled_inputs_are_texts_and_never_labels():
-    labels = {label for family in families().values() for shelf in family.labels for label in shelf}
-    assert not [text for text in unlabelled_inputs(random.Random(1), 500) if text in labels]
+    labels = {label for family in build_families().values() for shelf in family.labels for label in shelf}
+    assert not [text for text in iter_unlabelled_inputs(random.Random(1), 500) if text in labels]
 
 
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (formal("지루하"), "지루합니다"), (formal("좋"), "좋습니다"), (formal("힘들"), "힘듭니다"),
-        (nominal("아름답", "아름다워"), "아름다움"), (nominal("힘들", "힘들어"), "힘듦"), (nominal("지루하", "지루해"), "지루함"),
-        (past("최고이", "최고야"), "최고였"), (past("보통이", "보통이야"), "보통이었"), (past("좋", "좋아"), "좋았"),
-        (with_particles("책|를 샀다, 사과|를 샀다, 회사|로"), "책을 샀다, 사과를 샀다, 회사로"),
+        (conjugate_formal("지루하"), "지루합니다"), (conjugate_formal("좋"), "좋습니다"), (conjugate_formal("힘들"), "힘듭니다"),
+        (nominalize("아름답", "아름다워"), "아름다움"), (nominalize("힘들", "힘들어"), "힘듦"), (nominalize("지루하", "지루해"), "지루함"),
+        (conjugate_past("최고이", "최고야"), "최고였"), (conjugate_past("보통이", "보통이야"), "보통이었"), (conjugate_past("좋", "좋아"), "좋았"),
+        (resolve_particles("책|를 샀다, 사과|를 샀다, 회사|로"), "책을 샀다, 사과를 샀다, 회사로"),
     ],
 )  # fmt: skip
 def test_korean_forms_are_the_right_ones(found, expected):
@@ -97,6 +101,6 @@ def test_every_ending_of_every_predicate_is_one_clean_word_form():
     words = lexicon("sentiment")["ko"]
     for feeling in ("positive", "negative", "neutral"):
         for stem, connective in words[feeling]:
-            for form in endings(stem, connective):
+            for form in list_endings(stem, connective):
                 assert form.strip() == form
                 assert "이이" not in form

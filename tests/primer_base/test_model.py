@@ -13,8 +13,8 @@ from seodang.primer_base.pretrain import make_primer_base
 
 def params(**changes: object) -> ScratchParams:
     values = {
-        "texts": [], "text_limit": 1000, "vocabulary": 600, "hidden": 32, "layers": 2, "heads": 2, "feed_forward": 64, "context": 64, "seed": 1,
-        "updates": 100, "batch": 4, "sequence": 32, "matrix_rate": 5e-3, "embedding_rate": 5e-3, "warmup": 5, "decay_share": 0.4, "compile": False, "practice": 200, "unlabelled": 400,
+        "texts": [], "text_limit": 1000, "vocab_size": 600, "hidden_size": 32, "num_layers": 2, "num_heads": 2, "intermediate_size": 64, "context_length": 64, "seed": 1,
+        "steps": 100, "batch_size": 4, "sequence_length": 32, "muon_learning_rate": 5e-3, "adamw_learning_rate": 5e-3, "warmup_steps": 5, "decay_ratio": 0.4, "compile": False, "practice_records": 200, "unlabelled_inputs": 400,
     }  # fmt: skip
     return ScratchParams.model_validate({**values, **changes})
 

@@ -15,9 +15,9 @@ from seodang.errors import ArtefactError, ModelError
 from seodang.io.atomic import sha256_of
 from seodang.paths import Paths
 from seodang.registry import promotion
-from seodang.registry.champion import fetch_champion, fetch_packaged, read_champion
+from seodang.registry.champion import fetch_champion, fetch_packaged_model, read_champion
 from seodang.registry.history import read_history
-from seodang.registry.tags import registered
+from seodang.registry.tags import list_versions
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def registry(*words: str) -> int:
 
 
 def stages(paths: Paths) -> dict[str, tuple[str, ...]]:
-    return {one.version: one.stages for one in registered(paths.root)}
+    return {one.version: one.stages for one in list_versions(paths.root)}
 
 
 def test_before_the_first_promotion_there_is_no_champion_and_a_candidate_waits(paths, capsys):
@@ -72,25 +72,25 @@ def test_before_the_first_promotion_there_is_no_champion_and_a_candidate_waits(p
     shown = capsys.readouterr().out
     assert "candidate" in shown
     assert "0.9500" in shown
-    for words in (["show"], ["rollback", "--why", "x"]):
+    for words in (["show"], ["rollback", "--message", "x"]):
         assert registry(*words) == 2
         assert "아직 챔피언이 없습니다" in capsys.readouterr().err
 
 
 def test_a_promotion_tags_records_and_commits_who_when_and_why(paths, capsys):
     revision = run(paths.root, "git", "rev-parse", "HEAD").stdout.strip()
-    assert registry("promote", "--why", "첫 모델") == 0
+    assert registry("promote", "--message", "첫 모델") == 0
     champion = read_champion(paths.champion)
     assert champion is not None
-    assert (champion.version, champion.tag, champion.revision, champion.why) == (
+    assert (champion.version, champion.tag, champion.revision, champion.message) == (
         "v0.1.0",
         "seodang@v0.1.0",
         revision,
         "첫 모델",
     )
-    assert champion.who == "김훈장 <hunjang@example.org>"
-    assert champion.when.endswith("+00:00")
-    assert champion.weights_sha256 == sha256_of(paths.merged / "model.safetensors")
+    assert champion.author == "김훈장 <hunjang@example.org>"
+    assert champion.created_at.endswith("+00:00")
+    assert champion.weights_sha256 == sha256_of(paths.merged_model / "model.safetensors")
     assert stages(paths) == {"v0.1.0": ("champion",)}
     line = json.loads(paths.history.read_text("utf-8"))
     assert (line["action"], line["version"], line["previous"], line["verdict_sha256"]) == (
@@ -133,9 +133,9 @@ def test_a_lock_that_git_ignores_counts_as_not_committed(paths, capsys):
 
 
 def test_weights_other_than_those_packaged_are_refused(paths, capsys):
-    weights = paths.merged / "model.safetensors"
+    weights = paths.merged_model / "model.safetensors"
     weights.unlink()
-    weights.write_text("others")
+    weights.write_text("extra_metrics")
     assert registry("promote") == 2
     assert "dvc checkout package" in capsys.readouterr().err
 
@@ -222,7 +222,9 @@ def test_a_promotion_that_cannot_be_committed_leaves_nothing_half_done(twice, ca
 
 def test_a_promotion_killed_before_its_record_is_told_and_finished_by_the_same_command(twice, capsys):
     produce(twice, "three")
-    promotion.move(twice.root, "v0.3.0", run(twice.root, "git", "rev-parse", "HEAD").stdout.strip(), "v0.2.0", "killed")
+    promotion.assign_champion(
+        twice.root, "v0.3.0", run(twice.root, "git", "rev-parse", "HEAD").stdout.strip(), "v0.2.0", "killed"
+    )
     assert registry("list") == 0
     assert "registry/champion.json: v0.2.0; git tags: v0.3.0" in capsys.readouterr().out
     assert registry("promote") == 0
@@ -252,7 +254,7 @@ def test_someone_whom_git_does_not_know_promotes_nothing(paths, capsys, monkeypa
         monkeypatch.delenv(name, raising=False)
     assert registry("promote") == 2
     assert "git config user.name" in capsys.readouterr().err
-    assert registered(paths.root) == []
+    assert list_versions(paths.root) == []
 
 
 def test_without_a_verdict_nothing_is_promoted(paths, capsys):
@@ -261,7 +263,7 @@ def test_without_a_verdict_nothing_is_promoted(paths, capsys):
     assert "dvc repro gate" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["promote"], ["rollback", "--why", "x"]])
+@pytest.mark.parametrize("words", [["promote"], ["rollback", "--message", "x"]])
 def test_on_no_branch_nothing_is_recorded(twice, capsys, words):
     run(twice.root, "git", "checkout", "-q", "--detach")
     before = state(twice)
@@ -272,16 +274,16 @@ def test_on_no_branch_nothing_is_recorded(twice, capsys, words):
 
 def test_outside_a_repository_that_is_told(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    for words in (["list"], ["promote"], ["rollback", "--why", "x"]):
+    for words in (["list"], ["promote"], ["rollback", "--message", "x"]):
         assert registry(*words) == 2
         assert "git init" in capsys.readouterr().err
 
 
 def test_a_rollback_makes_the_champion_before_it_champion_again(twice, capsys):
-    assert registry("rollback", "--why", "서비스에서 나빠짐") == 0
+    assert registry("rollback", "--message", "서비스에서 나빠짐") == 0
     champion = read_champion(twice.champion)
     assert champion is not None
-    assert (champion.version, champion.why) == ("v0.1.0", "서비스에서 나빠짐")
+    assert (champion.version, champion.message) == ("v0.1.0", "서비스에서 나빠짐")
     assert champion.revision == read_history(twice.history)[0].revision
     assert stages(twice) == {"v0.1.0": ("champion",), "v0.2.0": ("retired",)}
     last = read_history(twice.history)[-1]
@@ -294,29 +296,29 @@ def test_a_rollback_makes_the_champion_before_it_champion_again(twice, capsys):
 
 
 def test_a_rollback_goes_no_further_than_the_first_version_and_forward_only_by_name(twice, capsys):
-    assert registry("rollback", "--why", "a") == 0
-    assert registry("rollback", "--why", "b") == 2
+    assert registry("rollback", "--message", "a") == 0
+    assert registry("rollback", "--message", "b") == 2
     assert "no version was champion before v0.1.0" in capsys.readouterr().err
-    assert registry("rollback", "--to", "v0.2.0", "--why", "c") == 0
+    assert registry("rollback", "--to", "v0.2.0", "--message", "c") == 0
     assert stages(twice) == {"v0.1.0": ("retired",), "v0.2.0": ("champion",)}
 
 
 def test_a_version_rolled_back_from_is_promoted_again_only_with_a_reason_and_under_its_old_name(twice, capsys):
-    assert registry("rollback", "--why", "a") == 0
+    assert registry("rollback", "--message", "a") == 0
     run(twice.root, "dvc", "repro")
     commit(twice, "Judge again")
     before = state(twice)
     assert registry("promote") == 2
     assert "rolled back from" in capsys.readouterr().err
     assert state(twice) == before
-    assert registry("promote", "--why", "오해였음") == 0
+    assert registry("promote", "--message", "오해였음") == 0
     assert stages(twice) == {"v0.1.0": ("retired",), "v0.2.0": ("champion",)}
 
 
 @pytest.mark.parametrize(("to", "told"), [("v9.0.0", "never champion"), ("v0.2.0", "champion already")])
 def test_a_rollback_to_nowhere_is_told(twice, capsys, to, told):
     before = state(twice)
-    assert registry("rollback", "--to", to, "--why", "x") == 2
+    assert registry("rollback", "--to", to, "--message", "x") == 2
     assert told in capsys.readouterr().err
     assert state(twice) == before
 
@@ -325,14 +327,14 @@ def test_a_rollback_asks_for_a_reason(twice, capsys):
     with pytest.raises(SystemExit) as stopped:
         registry("rollback")
     assert stopped.value.code == 2
-    assert registry("rollback", "--why", " ") == 2
-    assert "--why is empty" in capsys.readouterr().err
+    assert registry("rollback", "--message", " ") == 2
+    assert "--message is empty" in capsys.readouterr().err
 
 
 def test_a_rollback_waits_for_no_clean_workspace(twice):
     (twice.root / "wanted.json").write_text("{}")
     (twice.root / "dvc.lock").write_text("broken")
-    assert registry("rollback", "--why", "급함") == 0
+    assert registry("rollback", "--message", "급함") == 0
 
 
 def first(paths: Paths):
@@ -344,7 +346,7 @@ def test_the_weights_of_an_old_champion_come_from_the_cache(twice):
     folder = fetch_champion(first(twice), twice)
     assert folder == twice.champions / first(twice).adapter_sha256
     assert (folder / "adapter_model.safetensors").read_text() == "adapter of one"
-    assert (fetch_packaged(first(twice), twice) / "model.safetensors").read_text() == "weights of one"
+    assert (fetch_packaged_model(first(twice), twice) / "model.safetensors").read_text() == "weights of one"
     assert not twice.artifacts.exists()
 
 

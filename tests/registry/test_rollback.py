@@ -21,9 +21,9 @@ from tiny_models import KOREAN, copy_project, free_port, make_packaged_model, us
 
 from seodang.cli.main import main
 from seodang.errors import ModelError
-from seodang.models.checkpoints import weights_sha256
-from seodang.packaging.bento import has_bento, stored_model
-from seodang.packaging.model_folder import content_version, read_card
+from seodang.models.checkpoints import compute_weights_sha256
+from seodang.packaging.bento import find_stored_model, has_bento
+from seodang.packaging.model_folder import compute_content_version, read_manifest
 from seodang.paths import Paths
 from seodang.registry.champion import read_champion
 from seodang.registry.history import read_history
@@ -35,10 +35,10 @@ START_SECONDS = 300
 
 def known(paths: Paths, name: str) -> dict[str, str]:
     folder = paths.root / "models" / name
-    card = read_card(folder)
+    card = read_manifest(folder)
     return {
         "folder": f"models/{name}",
-        "version": content_version(folder, card.fingerprint),
+        "version": compute_content_version(folder, card.fingerprint),
         "fingerprint": card.fingerprint,
     }
 
@@ -61,7 +61,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
         patch.chdir(paths.root)
         for name in ("good", "bad"):
             produce(paths, name, **known(paths, name))
-            assert main(["registry", "promote", "--why", name]) == 0
+            assert main(["registry", "promote", "--message", name]) == 0
         shutil.rmtree(paths.root / "models")
         yield paths
 
@@ -114,10 +114,10 @@ def ask(url: str) -> Any:
 def test_after_a_rollback_the_service_answers_with_the_old_weights(paths):
     good, bad = (move.bento_tag for move in read_history(paths.history))
     assert not has_bento(good)
-    assert main(["registry", "rollback", "--why", "대답이 나빠짐"]) == 0
-    folder = stored_model(good)
+    assert main(["registry", "rollback", "--message", "대답이 나빠짐"]) == 0
+    folder = find_stored_model(good)
     assert folder is not None
-    assert weights_sha256(folder) == read_history(paths.history)[0].weights_sha256
+    assert compute_weights_sha256(folder) == read_history(paths.history)[0].weights_sha256
     with served(paths) as url:
         reply = ask(url)
     assert (reply["output"], reply["model"]) == (KOREAN[2], good)
@@ -138,11 +138,11 @@ def test_half_a_model_in_the_store_is_stored_anew(paths):
     champion = read_champion(paths.champion)
     assert champion is not None
     make_servable(champion, paths)
-    folder = stored_model(champion.model_tag)
+    folder = find_stored_model(champion.model_tag)
     assert folder is not None
     (folder / "model.safetensors").write_bytes(b"half")
     assert make_servable(champion, paths) == champion.bento_tag
-    assert weights_sha256(folder) == champion.weights_sha256
+    assert compute_weights_sha256(folder) == champion.weights_sha256
 
 
 def test_weights_whose_prompts_are_not_those_of_the_record_are_not_served(paths):
@@ -160,7 +160,7 @@ def test_a_rollback_to_weights_that_are_nowhere_changes_nothing(paths, capsys):
     cache.rename(cache.with_name("away"))
     shutil.rmtree(paths.champions, ignore_errors=True)
     try:
-        assert main(["registry", "rollback", "--to", "v0.2.0", "--why", "x"]) == 2
+        assert main(["registry", "rollback", "--to", "v0.2.0", "--message", "x"]) == 2
     finally:
         shutil.rmtree(cache, ignore_errors=True)
         cache.with_name("away").rename(cache)

@@ -11,7 +11,7 @@ import pytest
 from tiny_models import ENGLISH, KOREAN, make_packaged_model
 
 from seodang.errors import ModelError
-from seodang.packaging.model_folder import CARD, content_version
+from seodang.packaging.model_folder import MANIFEST_NAME, compute_content_version
 from seodang.service.assistant import Assistant, RequestRejected
 
 
@@ -22,8 +22,8 @@ def assistant(packaged_folder: Path) -> Assistant:
 
 def with_card(folder: Path, copy: Path, **changes: object) -> Path:
     shutil.copytree(folder, copy)
-    card = json.loads((copy / CARD).read_text("utf-8"))
-    (copy / CARD).write_text(json.dumps({**card, **changes}), "utf-8")
+    card = json.loads((copy / MANIFEST_NAME).read_text("utf-8"))
+    (copy / MANIFEST_NAME).write_text(json.dumps({**card, **changes}), "utf-8")
     return copy
 
 
@@ -52,15 +52,17 @@ def test_an_answer_that_is_cut_says_so(assistant):
 @pytest.mark.parametrize("marker", ["<|end|>", "<|user|>", "<|assistant|>", "<|pad|>"])
 def test_a_marker_in_the_request_stays_text(assistant, marker):
     control = set(assistant._tokenizer.all_special_ids)
-    assert not control & set(assistant._encode(f"{marker} 안녕", marker))
+    assert not control & set(assistant._encode_prompt(f"{marker} 안녕", marker))
 
 
 def test_the_chat_format_keeps_its_own_markers_and_no_others(tmp_path):
     chat = Assistant.load(make_packaged_model(tmp_path / "chat", format="chat"))
     control = set(chat._tokenizer.all_special_ids)
-    of_the_template = [token for token in chat._encode("a", "") if token in control]
+    of_the_template = [token for token in chat._encode_prompt("a", "") if token in control]
     assert len(of_the_template) == 3  # user, end, assistant
-    assert [token for token in chat._encode("<|assistant|>a<|end|>", "<|user|>") if token in control] == of_the_template
+    assert [
+        token for token in chat._encode_prompt("<|assistant|>a<|end|>", "<|user|>") if token in control
+    ] == of_the_template
     assert chat.answer(*KOREAN[:2]).output == KOREAN[2]
 
 
@@ -81,7 +83,7 @@ def test_a_request_beyond_the_model_is_rejected_with_the_limit(assistant, reques
 
 def test_the_answer_ends_where_the_context_ends(assistant):
     almost_full = next(
-        text for text in ("x" * count for count in range(1, 128)) if len(assistant._encode(text, "")) == 126
+        text for text in ("x" * count for count in range(1, 128)) if len(assistant._encode_prompt(text, "")) == 126
     )
     answer = assistant.answer(almost_full)
     assert answer.prompt_tokens + answer.completion_tokens <= 128
@@ -101,7 +103,7 @@ def test_answers_asked_at_once_are_those_asked_one_by_one(assistant):
 
 
 def test_a_model_tuned_to_other_prompts_is_refused_with_both_fingerprints(packaged_folder, tmp_path):
-    stored = json.loads((packaged_folder / CARD).read_text("utf-8"))["fingerprint"]
+    stored = json.loads((packaged_folder / MANIFEST_NAME).read_text("utf-8"))["fingerprint"]
     folder = with_card(packaged_folder, tmp_path / "foreign", fingerprint="0" * 64)
     with pytest.raises(ModelError, match=f"(?s){stored}.*{'0' * 64}"):
         Assistant.load(folder)
@@ -123,8 +125,8 @@ def test_a_folder_without_a_card_says_what_is_missing(tmp_path):
 
 def test_the_version_follows_the_weights_and_not_the_card(packaged_folder, tmp_path):
     other_account = with_card(packaged_folder, tmp_path / "other", lineage={"git_commit": "abc"})
-    assert content_version(other_account, "0" * 64) == content_version(packaged_folder, "0" * 64)
-    assert content_version(packaged_folder, "1" * 64) != content_version(packaged_folder, "0" * 64)
+    assert compute_content_version(other_account, "0" * 64) == compute_content_version(packaged_folder, "0" * 64)
+    assert compute_content_version(packaged_folder, "1" * 64) != compute_content_version(packaged_folder, "0" * 64)
     weights = other_account / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
-    assert content_version(other_account, "0" * 64) != content_version(packaged_folder, "0" * 64)
+    assert compute_content_version(other_account, "0" * 64) != compute_content_version(packaged_folder, "0" * 64)

@@ -18,7 +18,7 @@ import pytest
 from tiny_models import ENGLISH, KOREAN, REPOSITORY, free_port, use_bentoml_home
 
 from seodang.packaging.bento import build_bento, store_model
-from seodang.packaging.model_folder import CARD, content_version, read_card
+from seodang.packaging.model_folder import MANIFEST_NAME, compute_content_version, read_manifest
 
 pytestmark = pytest.mark.slow
 
@@ -99,8 +99,8 @@ def service(packaged_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     log = home.parent / "serve.log"
     with pytest.MonkeyPatch.context() as patch:
         use_bentoml_home(home, patch)
-        version = content_version(packaged_folder, read_card(packaged_folder).fingerprint)
-        model_tag = store_model(packaged_folder, "tiny", version, {}, CARD)
+        version = compute_content_version(packaged_folder, read_manifest(packaged_folder).fingerprint)
+        model_tag = store_model(packaged_folder, "tiny", version, {}, MANIFEST_NAME)
         tag = build_bento(REPOSITORY, "tiny", version, model_tag)
         port = free_port()
         service = Service(f"http://127.0.0.1:{port}", tag, home)
@@ -158,7 +158,7 @@ def test_a_faulty_request_is_told_where_and_why(service, request_, place, messag
 
 def test_the_lineage_names_bento_model_and_all_of_the_card(service, packaged_folder):
     lineage = service.get("/lineage")
-    card = read_card(packaged_folder)
+    card = read_manifest(packaged_folder)
     assert lineage.status == 200
     assert lineage.json == {
         "bento": service.tag,
@@ -195,7 +195,7 @@ def test_the_bento_lists_its_model_by_exact_tag_and_carries_its_own_code(service
 
 
 def test_serving_stops_at_once_when_the_prompts_are_foreign(service):
-    card = service.home / "models" / service.tag.replace(":", "/") / CARD
+    card = service.home / "models" / service.tag.replace(":", "/") / MANIFEST_NAME
     kept = card.read_text("utf-8")
     log = service.home.parent / "refused.log"
     card.write_text(kept.replace(json.loads(kept)["fingerprint"], "0" * 64), "utf-8")

@@ -27,9 +27,9 @@ EVALUATE = EvaluateParams(
     items_per_task=2,
     shots=[0, 1],
     base_formats=["koalpaca"],
-    batch_tokens=256,
+    tokens_per_batch=256,
     max_new_tokens=4,
-    generated_per_task=1,
+    generations_per_task=1,
     tasks=[],
     data_folder=None,
 )
@@ -42,7 +42,7 @@ def paths(tmp_path: Path) -> Paths:
     make_tiny_model(paths.base)
     write_champion(paths.champion, None)
     for split, count in (("train", 6), ("test", 3), ("unseen", 2)):
-        write_records(paths.split(split), records(count))
+        write_records(paths.get_split_path(split), records(count))
     return paths
 
 
@@ -65,7 +65,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[list[Any]]:
 
 def arms(paths: Paths) -> list[str]:
     report = stage.run(prompt=PromptParams(format="koalpaca"), train=train_params(), evaluate=EVALUATE, paths=paths)
-    return [row["name"] for row in report["arms"]]
+    return [row["name"] for row in report["variants"]]
 
 
 def test_the_base_has_left_the_memory_when_a_wholly_trained_model_is_loaded(paths, loaded):
@@ -94,7 +94,7 @@ evaluate.run(prompt=PromptParams(format="koalpaca"), train=TrainParams.model_val
 
 
 def journal_lines(paths: Paths) -> int:
-    return sum(file.read_bytes().count(b"\n") for file in paths.evaluating.glob("*.jsonl"))
+    return sum(file.read_bytes().count(b"\n") for file in paths.evaluation.glob("*.jsonl"))
 
 
 @pytest.mark.slow
@@ -129,7 +129,7 @@ def test_an_evaluation_that_was_killed_goes_on_and_asks_nothing_twice(paths, mon
         "score_choices",
         lambda model, choices, tokens, *, known: (
             asked.append(len(choices) - len(known)),
-            score(model, choices, tokens, known=known),
+            score(model, choices, tokens, skip=known),
         )[1],
     )
     assert arms(paths) == ["zero_shot", "few_shot", "tuned"]

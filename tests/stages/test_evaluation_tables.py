@@ -7,8 +7,8 @@ import yaml
 
 from seodang.gate import decision
 from seodang.gate.messages import Reason
-from seodang.stages.evaluate import shots_rows
-from seodang.stages.gate import headline
+from seodang.stages.evaluate import build_shots_rows
+from seodang.stages.gate import build_gate_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,8 +24,12 @@ def evaluated(**scores):
         "champion": ("chat", 0),
     }
     return {
-        "arms": [
-            {"name": name, "accuracy": scores.get("accuracy", {}).get(name), "exact": scores.get("exact", {}).get(name)}
+        "variants": [
+            {
+                "name": name,
+                "accuracy": scores.get("accuracy", {}).get(name),
+                "exact_match": scores.get("exact_match", {}).get(name),
+            }
             for name in arms
         ],
         "best": {"zero_shot": "zero_shot/chat", "few_shot": "few_shot/alpaca/3"},
@@ -44,19 +48,19 @@ ACCURACY = {
 
 
 def test_the_base_is_plotted_by_its_best_format_of_each_number_of_exemplars():
-    assert shots_rows(evaluated(accuracy=ACCURACY)) == [[0, 0.3, 0.9], [3, 0.5, 0.9]]
+    assert build_shots_rows(evaluated(accuracy=ACCURACY)) == [[0, 0.3, 0.9], [3, 0.5, 0.9]]
 
 
 def test_without_tasks_that_have_choices_the_exact_answers_are_plotted():
-    assert shots_rows(evaluated(exact=ACCURACY)) == [[0, 0.3, 0.9], [3, 0.5, 0.9]]
-    assert shots_rows(evaluated()) == []
+    assert build_shots_rows(evaluated(exact=ACCURACY)) == [[0, 0.3, 0.9], [3, 0.5, 0.9]]
+    assert build_shots_rows(evaluated()) == []
 
 
 def found(**changes):
     kept = {
         "rule": 0,
         "against": "few_shot/3",
-        "ask": "better",
+        "test": "superiority",
         "metric": "accuracy",
         "of": "",
         "margin": 0.0,
@@ -65,7 +69,7 @@ def found(**changes):
         "reference": 0.5,
         "difference": 0.4,
     }
-    return decision.Test(
+    return decision.RuleResult(
         **{
             **kept,
             "low": 0.31,
@@ -73,7 +77,7 @@ def found(**changes):
             "p": 0.0002,
             "p_mcnemar": None,
             "p_holm": 0.0004,
-            "needed": None,
+            "required_items": None,
             "passed": True,
             **changes,
         }
@@ -83,13 +87,13 @@ def found(**changes):
 def test_the_gate_s_metrics_keep_their_names_when_another_number_of_exemplars_is_best():
     tests = [
         found(),
-        found(rule=1, of="ko", ask="not_worse"),
+        found(rule=1, of="ko", ask="non_inferiority"),
         found(rule=2, against="champion", low=None, high=None, passed=None),
     ]
     reasons = [Reason(test.passed, "", "") for test in tests]
-    metrics = headline(decision.Decision(verdict="inconclusive", reasons=reasons, tests=tests))
+    metrics = build_gate_metrics(decision.Decision(verdict="inconclusive", reasons=reasons, results=tests))
     assert metrics["verdict"] == "inconclusive"
-    assert metrics["rules"] == {"met": 2, "not_met": 0, "not_told": 1}
+    assert metrics["rules"] == {"met": 2, "not_met": 0, "undecided": 1}
     assert list(metrics["differences"]) == [
         "rule1_accuracy_few_shot",
         "rule2_accuracy_few_shot_ko",

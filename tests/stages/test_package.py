@@ -21,7 +21,7 @@ from seodang.errors import ArtefactError, GateRejected, ModelError, ParityError
 from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import read_json, write_json, write_records
 from seodang.packaging.model_card import MODEL_CARD
-from seodang.packaging.model_folder import CARD, read_card
+from seodang.packaging.model_folder import MANIFEST_NAME, read_manifest
 from seodang.paths import Paths
 from seodang.records import make_record
 from seodang.stages import package as stage
@@ -52,7 +52,11 @@ def paths(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
         make_record(instruction=f"{number}번 질문", input="", output="답", source="primer", task="t", cluster="c")
         for number in range(3)
     ]
-    for file in (paths.records, paths.accepted, *(paths.split(name) for name in ("train", "validation", "test"))):
+    for file in (
+        paths.records,
+        paths.accepted_records,
+        *(paths.get_split_path(name) for name in ("train", "validation", "test")),
+    ):
         write_records(file, records)
     write_json(
         paths.ingest_report,
@@ -71,13 +75,13 @@ def paths(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     write_json(
         paths.evaluate_report,
         {
-            "arms": [
+            "variants": [
                 {
                     "name": "tuned",
                     "shots": 0,
                     "items": 40,
                     "accuracy": 0.95,
-                    "exact": None,
+                    "exact_match": None,
                     "chrf": None,
                     "loss": 1.25,
                     "languages": {"ko": {}, "en": {}},
@@ -120,7 +124,7 @@ def test_a_promoted_model_is_merged_stored_and_built(paths, tmp_path):
     assert report["bento_tag"] == report["model_tag"]
     assert stored(tmp_path, "models") == stored(tmp_path, "bentos") == [report["model_tag"]]
     assert report["parity"]["prompts"] == 2
-    assert report["weights_sha256"] == sha256_of(paths.merged / "model.safetensors")
+    assert report["weights_sha256"] == sha256_of(paths.merged_model / "model.safetensors")
     assert {key: value for key, value in read_json(paths.package_report).items() if key != "schema"} == report
 
 
@@ -144,15 +148,15 @@ def test_a_model_whose_every_weight_was_trained_is_packaged_as_it_is(paths):
 
 def test_the_card_says_how_to_ask_and_where_it_comes_from(paths):
     report = run(paths)
-    card = read_card(paths.merged)
+    card = read_manifest(paths.merged_model)
     assert (card.prompt.format, card.max_new_tokens, card.fingerprint) == ("koalpaca", 24, report["fingerprint"])
     assert card.lineage == report["lineage"]
-    assert "씨앗.jsonl" in (paths.merged / CARD).read_text("utf-8")
+    assert "씨앗.jsonl" in (paths.merged_model / MANIFEST_NAME).read_text("utf-8")
 
 
 def test_the_model_has_a_card_of_its_own_and_the_stored_one_has_the_same(paths, tmp_path):
     tag = run(paths)["model_tag"]
-    text = (paths.merged / MODEL_CARD).read_text("utf-8")
+    text = (paths.merged_model / MODEL_CARD).read_text("utf-8")
     assert text.startswith("---\nlicense: ")
     assert "## 5. 판정 · Verdict" in text
     assert "| primer | Apache-2.0 |" in text
@@ -186,7 +190,7 @@ def test_the_same_weights_keep_their_tag_and_get_the_newer_account(paths, tmp_pa
     assert again["model_tag"] == first["model_tag"]
     assert stored(tmp_path, "models") == stored(tmp_path, "bentos") == [first["model_tag"]]
     account = json.loads(
-        (tmp_path / "bentoml" / "models" / first["model_tag"].replace(":", "/") / CARD).read_text("utf-8")
+        (tmp_path / "bentoml" / "models" / first["model_tag"].replace(":", "/") / MANIFEST_NAME).read_text("utf-8")
     )
     assert re.fullmatch(r"[0-9a-f]{40}", account["lineage"]["git_commit"])
 
@@ -197,12 +201,12 @@ def test_a_model_half_stored_by_a_killed_run_is_stored_anew(paths, tmp_path):
     weights.write_bytes(weights.read_bytes()[:100])
     (weights.parent / "model.yaml").unlink()
     assert run(paths)["model_tag"] == tag
-    assert sha256_of(weights) == sha256_of(paths.merged / "model.safetensors")
+    assert sha256_of(weights) == sha256_of(paths.merged_model / "model.safetensors")
 
 
 def test_the_store_holds_the_files_themselves_and_no_links(paths, tmp_path):
     folder = tmp_path / "bentoml" / "models" / run(paths)["model_tag"].replace(":", "/")
-    assert sha256_of(folder / "model.safetensors") == sha256_of(paths.merged / "model.safetensors")
+    assert sha256_of(folder / "model.safetensors") == sha256_of(paths.merged_model / "model.safetensors")
     assert not any(file.is_symlink() for file in folder.iterdir())
 
 
@@ -223,7 +227,7 @@ def test_a_disk_too_small_for_the_merged_model_and_its_copy_is_told_before_anyth
         ModelError, match=r"with its copy in .*/bentoml, needs 8,796,093,022,208 bytes .* are free at .*make room"
     ):
         run(paths)
-    assert not paths.stage("package").exists()
+    assert not paths.get_stage_folder("package").exists()
 
 
 # As safetensors 0.8 says it on a full file system.
@@ -256,7 +260,7 @@ def test_a_verdict_other_than_promote_stops_with_the_reasons_and_leaves_nothing(
     )
     with pytest.raises(GateRejected, match=f"(?s){decision}.*정확도 0.71 < 0.90.*margin 0.01"):
         run(paths)
-    assert not paths.stage("package").exists()
+    assert not paths.get_stage_folder("package").exists()
     assert not (tmp_path / "bentoml" / "models").exists()
 
 
@@ -266,7 +270,7 @@ def test_a_merge_that_answers_differently_is_taken_away(paths, tmp_path, monkeyp
     monkeypatch.setattr(stage, "merge", lambda base, adapter, out: merge(base, other, out))
     with pytest.raises(ParityError, match="prompt 1 of 2"):
         run(paths)
-    assert not list(paths.stage("package").iterdir())
+    assert not list(paths.get_stage_folder("package").iterdir())
     assert not (tmp_path / "bentoml" / "models").exists()
 
 
@@ -274,7 +278,7 @@ def test_a_verdict_on_another_adapter_counts_for_nothing(paths):
     write_json(paths.verdict, {**verdict(paths), "adapter_sha256": "0" * 64})
     with pytest.raises(ArtefactError, match=f"adapter_sha256 {'0' * 64}.*dvc repro gate"):
         run(paths)
-    assert not paths.stage("package").exists()
+    assert not paths.get_stage_folder("package").exists()
 
 
 def test_a_model_made_from_a_non_commercial_source_says_so_in_both_languages(paths):
@@ -282,8 +286,8 @@ def test_a_model_made_from_a_non_commercial_source_says_so_in_both_languages(pat
     sources = [{"name": "koalpaca", "licence": "CC-BY-NC-4.0", "files": [], "rows_written": 2}, empty]
     write_json(paths.ingest_report, {"sources": sources})
     run(paths)
-    assert "CC-BY-NC-SA" not in (paths.merged / MODEL_CARD).read_text("utf-8")  # nothing of it went in
-    terms = read_card(paths.merged).lineage["terms"]
+    assert "CC-BY-NC-SA" not in (paths.merged_model / MODEL_CARD).read_text("utf-8")  # nothing of it went in
+    terms = read_manifest(paths.merged_model).lineage["terms"]
     assert terms["non_commercial"] == ["CC-BY-NC-4.0"]
     assert terms["use_ko"] == "비상업적 이용만: CC-BY-NC-4.0 데이터나 모델로 만들었습니다"
     assert terms["use_en"] == "non-commercial use only: made from data or a model under CC-BY-NC-4.0"
@@ -293,7 +297,7 @@ def test_a_gap_in_the_lineage_is_named(paths):
     paths.accepted.unlink()
     with pytest.raises(ArtefactError, match=r"accepted\.jsonl .*dvc repro validate"):
         run(paths)
-    assert not paths.stage("package").exists()
+    assert not paths.get_stage_folder("package").exists()
 
 
 def canonical(pin: str) -> tuple[str, str]:

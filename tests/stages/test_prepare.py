@@ -12,7 +12,7 @@ from seodang.config import IngestParams, SourceParams
 from seodang.errors import ArtefactError, SplitError
 from seodang.io.jsonl import read_json, write_records
 from seodang.paths import Paths
-from seodang.preparation.splitting import SPLITS, split_of
+from seodang.preparation.splitting import SPLITS, assign_split
 from seodang.records import Record
 
 PASSAGE = "가을이 되면 설악산의 단풍이 산꼭대기에서부터 천천히 아래로 물들어 내려오기 시작합니다"
@@ -20,7 +20,6 @@ PASSAGE = "가을이 되면 설악산의 단풍이 산꼭대기에서부터 천�
 
 @pytest.fixture
 def paths(tmp_path, monkeypatch) -> Paths:
-    monkeypatch.setattr(stage, "write_data_card", lambda *arguments: None)
     return Paths(tmp_path)
 
 
@@ -45,7 +44,7 @@ def plain(count: int, **others: Any) -> list[Record]:
 
 
 def prepared(paths: Paths, records: list[Record], *sources: SourceParams, **changes: Any) -> dict[str, Any]:
-    write_records(paths.accepted, records)
+    write_records(paths.accepted_records, records)
     stage.run(ingest=ingest(*sources), prepare=prepare_params(**changes), paths=paths)
     return read_json(paths.prepare_report)
 
@@ -55,13 +54,13 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def standing(paths: Paths) -> dict[str, list[str]]:
-    return {name: [row["id"] for row in lines(paths.split(name))] for name in SPLITS}
+    return {name: [row["id"] for row in lines(paths.get_split_path(name))] for name in SPLITS}
 
 
 def test_records_without_duplicates_stand_in_their_order_where_their_own_hash_says(paths):
     records = plain(200)
     report = prepared(paths, records)
-    expected = {name: [row.id for row in records if split_of(row, prepare_params()) == name] for name in SPLITS}
+    expected = {name: [row.id for row in records if assign_split(row, prepare_params()) == name] for name in SPLITS}
     assert standing(paths) == expected
     assert report["splits"] == {name: len(ids) for name, ids in expected.items()}
     assert report["records"] == 200
@@ -149,7 +148,7 @@ def test_every_accepted_record_is_somewhere(paths):
         record("나", "", "a", desirable=False),
     ]
     report = prepared(
-        paths, records, source("s", weight=1.5, cap=40), source("general", replay=True, weight=0.7), replay_share=0.3
+        paths, records, source("s", weight=1.5, cap=40), source("general", replay=True, weight=0.7), replay_ratio=0.3
     )
     for name, counts in report["by_source"].items():
         split = [counts[split] for split in SPLITS]
@@ -166,7 +165,7 @@ def test_too_few_replay_records_are_told_in_both_languages(paths):
         [*plain(60), record("물음", "", "답", source="general", role="train")],
         source("s"),
         source("general", replay=True),
-        replay_share=0.5,
+        replay_ratio=0.5,
     )
     assert "replay" in report["warnings"][0]["ko"]
     assert "lack" in report["warnings"][0]["en"]
@@ -194,7 +193,7 @@ def test_an_empty_split_stops_the_run_and_leaves_the_old_files(paths):
     prepared(paths, plain(100))
     before = standing(paths)
     with pytest.raises(SplitError, match="test would be empty"):
-        prepared(paths, plain(100), test_share=0.0)
+        prepared(paths, plain(100), test_ratio=0.0)
     assert standing(paths) == before
 
 

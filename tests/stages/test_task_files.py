@@ -14,8 +14,8 @@ from training_cases import records, train_params
 
 from seodang.config import EvaluateParams, GateParams, PromptParams
 from seodang.errors import EvaluationError
-from seodang.evaluation.samples import fingerprint
-from seodang.evaluation.task_files import items_of_files
+from seodang.evaluation.samples import compute_fingerprint
+from seodang.evaluation.task_files import load_task_samples
 from seodang.io.jsonl import read_json, read_records, read_rows, write_records
 from seodang.paths import Paths
 from seodang.registry.champion import write_champion
@@ -23,15 +23,15 @@ from seodang.stages import evaluate, gate
 
 RULE = {
     "against": "base",
-    "ask": "better",
+    "test": "superiority",
     "metric": "accuracy",
     "higher_is_better": True,
     "margin": 0.0,
     "tasks": [],
-    "each": "all",
+    "group_by": "all",
 }
 EVALUATE = EvaluateParams(
-    seed=1, items_per_task=4, shots=[0, 1], base_formats=["koalpaca", "plain"], batch_tokens=256, max_new_tokens=4, generated_per_task=1,
+    seed=1, items_per_task=4, shots=[0, 1], base_formats=["koalpaca", "plain"], tokens_per_batch=256, max_new_tokens=4, generations_per_task=1,
     tasks=["films", "books", "rules", "reading", "similar", "held", "answers"], data_folder="data",
 )  # fmt: skip
 
@@ -70,10 +70,10 @@ def specs() -> dict[str, dict[str, Any]]:
             data={"file": "rules.jsonl", **ids},
             options={},
             answer="",
-            metrics=["ifeval_prompt_strict", "stopped"],
+            metrics=["ifeval_prompt_strict", "eos_rate"],
             extra=["instruction_id_list", "kwargs"],
         ),
-        "held": of_records(kind="generate", options={}, metrics=["chrf", "exact"]),
+        "held": of_records(kind="generate", options={}, metrics=["chrf", "exact_match"]),
         "answers": of_records(kind="perplexity", options={}, metrics=["loss"]),
         "reading": raw_spec(
             kind="perplexity",
@@ -94,7 +94,7 @@ def paths(tmp_path_factory):
     write_champion(paths.champion, None)
     for split, count in (("train", 6), ("test", 3), ("unseen", 2)):
         made = [replace(record, choices=("긍정", "Good morning")) for record in records(count)]
-        write_records(paths.split(split), made)
+        write_records(paths.get_split_path(split), made)
     for folder in ("tasks", "data"):
         (paths.root / folder).mkdir()
     for name, spec in specs().items():
@@ -108,7 +108,7 @@ def paths(tmp_path_factory):
 
 
 def decided(paths, *rules, **changes):
-    values = {"seed": 1, "resamples": 1000, "confidence": 0.95, "power": 0.8, "minimum_items": 2, "floors": []}
+    values = {"seed": 1, "resamples": 1000, "confidence": 0.95, "power": 0.8, "minimum_items": 2, "thresholds": []}
     return gate.run(
         gate=GateParams.model_validate({**values, "rules": [{**RULE, **rule} for rule in rules], **changes}),
         paths=paths,
@@ -117,7 +117,7 @@ def decided(paths, *rules, **changes):
 
 def test_every_item_with_its_metrics_comes_to_the_verdict_and_its_page(paths):
     forgetting = {
-        "ask": "not_worse",
+        "test": "non_inferiority",
         "metric": "bits_per_byte",
         "higher_is_better": False,
         "margin": 0.5,
@@ -131,8 +131,8 @@ def test_every_item_with_its_metrics_comes_to_the_verdict_and_its_page(paths):
         forgetting,
         floors=[{"metric": "ifeval_prompt_strict", "minimum": 0.0, "tasks": ["rules"]}],
     )
-    assert {(test["metric"], test["items"]) for test in found["tests"] if test["rule"] == 1} == {("accuracy_norm", 4)}
-    assert {test["metric"] for test in found["tests"]} == {"accuracy", "accuracy_norm", "bits_per_byte"}
+    assert {(test["metric"], test["items"]) for test in found["results"] if test["rule"] == 1} == {("accuracy_norm", 4)}
+    assert {test["metric"] for test in found["results"]} == {"accuracy", "accuracy_norm", "bits_per_byte"}
     page = (paths.evaluation_page / "index.html").read_text("utf-8")
     for text in (
         "매크로 F1",
@@ -150,13 +150,13 @@ def test_every_item_with_its_metrics_comes_to_the_verdict_and_its_page(paths):
 
 def test_records_with_options_that_a_file_asks_freely_are_answered_freely(paths):
     rows = [row for row in read_rows(paths.scores) if row["task"] == "held"]
-    assert {(row["kind"], row["accuracy"], row["predicted"]) for row in rows} == {("open", None, None)}
-    assert any(row["others"].get("chrf") is not None for row in rows)
+    assert {(row["kind"], row["accuracy"], row["prediction"]) for row in rows} == {("open", None, None)}
+    assert any(row["extra_metrics"].get("chrf") is not None for row in rows)
 
 
 def test_answers_are_read_behind_their_questions_and_texts_alone(paths):
     tokens = {
-        (row["task"], row["arm"]): row["prompt_tokens"] for row in read_rows(paths.scores) if row["kind"] == "text"
+        (row["task"], row["variant"]): row["prompt_tokens"] for row in read_rows(paths.scores) if row["kind"] == "text"
     }
     assert {count for (task, _), count in tokens.items() if task == "reading"} == {1}
     assert min(count for (task, _), count in tokens.items() if task == "answers") > 5
@@ -167,8 +167,8 @@ def test_the_items_are_others_when_what_is_asked_or_how_long_an_answer_may_be_is
         spec = {**specs()[name], **changes}
         (paths.root / "tasks" / f"{name}.yaml").write_text(yaml.safe_dump(spec, allow_unicode=True), "utf-8")
         splits = {split: list(read_records(paths.split(split))) for split in ("train", "test", "unseen")}
-        return fingerprint(
-            items_of_files(EVALUATE.model_copy(update={"tasks": [name]}), paths.tasks, paths.root, splits)
+        return compute_fingerprint(
+            load_task_samples(EVALUATE.model_copy(update={"tasks": [name]}), paths.tasks, paths.root, splits)
         )
 
     assert found("rules") == found("rules")
@@ -200,7 +200,7 @@ def test_what_was_asked_is_kept_beside_the_scores(paths):
 
 def test_the_report_has_each_metric_of_each_file_for_every_arm(paths):
     report = read_json(paths.evaluate_report)
-    found = {(row["task"], row["metric"]): row["arms"] for row in report["figures"]}
+    found = {(row["task"], row["metric"]): row["variants"] for row in report["task_metrics"]}
     assert set(found) >= {
         ("films", "macro_f1"),
         ("books", "accuracy_norm"),

@@ -8,7 +8,7 @@ from training_cases import records, train_params
 
 from seodang.config import PromptParams
 from seodang.io.jsonl import read_json, write_records
-from seodang.models.adapters import trained_sha256
+from seodang.models.adapters import compute_tuned_sha256
 from seodang.paths import Paths
 from seodang.stages import train as stage
 
@@ -21,14 +21,14 @@ def paths(tmp_path: Path) -> Paths:
     paths = Paths(tmp_path)
     make_tiny_model(paths.base)
     for split, count in (("train", 16), ("validation", 5)):
-        paths.split(split).parent.mkdir(parents=True, exist_ok=True)
-        write_records(paths.split(split), records(count))
+        paths.get_split_path(split).parent.mkdir(parents=True, exist_ok=True)
+        write_records(paths.get_split_path(split), records(count))
     return paths
 
 
 def test_a_run_leaves_adapter_curves_report_and_page_and_no_checkpoint(paths):
-    report = stage.run(prompt=PROMPT, train=train_params(examples=2, checkpoint_every=2), paths=paths)
-    assert report["adapter_sha256"] == trained_sha256(paths.adapter)
+    report = stage.run(prompt=PROMPT, train=train_params(examples=2, save_steps=2), paths=paths)
+    assert report["adapter_sha256"] == compute_tuned_sha256(paths.adapter)
     assert report["updates"] == 8
     assert [set(example) for example in report["examples"]] == [
         {"instruction", "input", "expected", "before", "after"}
@@ -47,8 +47,8 @@ def test_a_run_leaves_adapter_curves_report_and_page_and_no_checkpoint(paths):
 def test_two_processes_write_what_one_does(paths, changes):
     report = stage.run(prompt=PROMPT, train=train_params(processes=2, examples=1, **changes), paths=paths)
     assert report["processes"] == 2
-    assert report["adapter_sha256"] == trained_sha256(paths.adapter)
-    assert (report["updates"] < report["planned_updates"]) is ("early_stopping" in changes)
+    assert report["adapter_sha256"] == compute_tuned_sha256(paths.adapter)
+    assert (report["updates"] < report["max_steps"]) is ("early_stopping" in changes)
     assert (paths.training_page / "index.html").exists()
     assert not list(paths.training.iterdir())
 
@@ -56,7 +56,7 @@ def test_two_processes_write_what_one_does(paths, changes):
 @pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "config.json"])
 def test_a_base_with_another_tokenizer_or_template_is_another_run(paths, name):
     (paths.base / "chat_template.jinja").write_text("{{ messages }}")
-    _, first = stage._place(PROMPT, train_params(), paths)
-    assert stage._place(PROMPT, train_params(), paths)[1] == first
+    _, first = stage._prepare_run_dir(PROMPT, train_params(), paths)
+    assert stage._prepare_run_dir(PROMPT, train_params(), paths)[1] == first
     (paths.base / name).write_text((paths.base / name).read_text("utf-8") + " ", "utf-8")
-    assert stage._place(PROMPT, train_params(), paths)[1] != first
+    assert stage._prepare_run_dir(PROMPT, train_params(), paths)[1] != first

@@ -9,7 +9,7 @@ from data_rows import row, shipped_expectations
 
 from seodang.config import PromptParams
 from seodang.errors import ArtefactError, DataRejected, ModelError
-from seodang.ingest.rows import fault
+from seodang.ingest.rows import make_field_error
 from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import read_json, read_records, read_rows, write_rows
 from seodang.paths import Paths
@@ -20,7 +20,7 @@ GOOD = [
     row("수도는 어디인가요?", output="서울입니다."),
     row("Say hello to everybody.", output="Hello, everybody!", language="en"),
 ]
-LENIENT = {"quarantined_share": {"maximum": 0.9}, "accepted_count": {"minimum": 1}}
+LENIENT = {"quarantined_ratio": {"maximum": 0.9}, "accepted_count": {"minimum": 1}}
 
 
 @pytest.fixture
@@ -32,9 +32,9 @@ def ingested(paths, rows):
     write_rows(paths.records, [{**each, "source_row": number} for number, each in enumerate(rows)])
 
 
-def run(paths, *, data_set=None, **changes):
+def run(paths, *, dataset=None, **changes):
     limits = {"max_tokens": None, **changes.pop("limits", {})}
-    expectations = shipped_expectations(data_set={**LENIENT, **(data_set or {})}, limits=limits, **changes)
+    expectations = shipped_expectations(dataset={**LENIENT, **(data_set or {})}, limits=limits, **changes)
     return validate.run(prompt=PROMPT, expectations=expectations, paths=paths)
 
 
@@ -121,7 +121,7 @@ def test_the_same_rows_give_the_same_bytes(paths):
 def test_too_many_bad_rows_stop_the_run_but_leave_all_that_explains_it(paths):
     ingested(paths, [GOOD[0], *(row(f"질문 {number}번", output=None) for number in range(5)), row("빈 답", output="")])
     with pytest.raises(DataRejected) as raised:
-        run(paths, data_set={"quarantined_share": {"maximum": 0.5}, "accepted_count": {"minimum": 2}})
+        run(paths, dataset={"quarantined_ratio": {"maximum": 0.5}, "accepted_count": {"minimum": 2}})
     message = str(raised.value)
     assert "of 7 rows 1 are accepted, 6 (85.7%) quarantined" in message
     assert "more than 50.0% of the rows are quarantined (all: 0.8571)" in message
@@ -131,7 +131,7 @@ def test_too_many_bad_rows_stop_the_run_but_leave_all_that_explains_it(paths):
     assert not paths.accepted.exists()
     assert len(list(read_rows(paths.quarantine))) == 6
     assert (paths.data_docs / "index.html").stat().st_size > 0
-    assert read_json(paths.validate_report)["data_set_faults"] == ["quarantined-share", "accepted-count"]
+    assert read_json(paths.validate_report)["dataset_errors"] == ["quarantined-ratio", "accepted-count"]
 
 
 def test_a_rejected_set_takes_the_former_records_away_but_not_the_profile(paths):
@@ -139,17 +139,17 @@ def test_a_rejected_set_takes_the_former_records_away_but_not_the_profile(paths)
     run(paths)
     profile = paths.data_profile.read_bytes()
     with pytest.raises(DataRejected):
-        run(paths, data_set={"accepted_count": {"minimum": 3}})
+        run(paths, dataset={"accepted_count": {"minimum": 3}})
     assert not paths.accepted.exists()
     assert paths.data_profile.read_bytes() == profile
 
 
 def test_a_set_unlike_the_last_accepted_one_is_told(paths):
     ingested(paths, GOOD)
-    assert run(paths)["data_set"] == []
+    assert run(paths)["dataset"] == []
     ingested(paths, [row(f"{number}번 문제를 번역하세요", output="번역했습니다.", task="other") for number in range(3)])
     drifted = [
-        (figure["id"], figure["of"], figure["value"]) for figure in run(paths)["data_set"] if figure["id"] == "drift"
+        (figure["id"], figure["of"], figure["value"]) for figure in run(paths)["dataset"] if figure["id"] == "drift"
     ]
     assert drifted == [("drift", "language", 0.5), ("drift", "task", 1.0), ("drift", "length", 0.5)]
 
@@ -162,8 +162,8 @@ def test_a_lopsided_task_and_a_language_that_is_missing_are_told(paths):
             for number in range(20)
         ],
     )
-    told = [(figure["id"], figure["of"], figure["severity"]) for figure in run(paths)["data_set"]]
-    assert told == [("language-share", "en", "warn"), ("label-share", "t", "warn")]
+    told = [(figure["id"], figure["of"], figure["severity"]) for figure in run(paths)["dataset"]]
+    assert told == [("language-ratio", "en", "warn"), ("label-ratio", "t", "warn")]
 
 
 def test_answers_beyond_the_tokens_of_the_chosen_model_are_rejected_or_cut_and_counted(paths, tmp_path):
@@ -188,7 +188,7 @@ def test_a_bound_on_tokens_without_a_tokenizer_is_told(paths):
 
 
 def test_faults_that_the_readers_left_go_to_quarantine_under_their_names(paths):
-    broken = fault("row-unreadable", '{"instruction": "잘린')
+    broken = make_field_error("row-unreadable", '{"instruction": "잘린')
     ingested(paths, [*GOOD, row(broken, broken, broken, original='{"instruction": "잘린')])
     run(paths)
     (line,) = read_rows(paths.quarantine)

@@ -44,12 +44,12 @@ def study(**changes):
         "items_per_task": 6,
         "shots": [0, 1, 2],
         "base_formats": ["plain"],
-        "batch_tokens": 256,
+        "tokens_per_batch": 256,
         "max_new_tokens": 4,
-        "generated_per_task": 1,
+        "generations_per_task": 1,
     }
     values = {
-        "title_ko": "작은 연구", "title_en": "A small study", "seen": ["sentiment"], "unseen": ["intent"], "held_out_clusters": ["style"],
+        "title_ko": "작은 연구", "title_en": "A small study", "held_in_tasks": ["sentiment"], "held_out_tasks": ["intent"], "held_out_clusters": ["style"],
         "confidence": 0.95, "resamples": 1000, "seed": 1, "evaluate": {**evaluate, "tasks": [], "data_folder": None},
     }  # fmt: skip
     return StudyParams.model_validate({**values, **changes})
@@ -60,10 +60,10 @@ def paths(tmp_path):
     paths = Paths(tmp_path)
     make_tiny_model(paths.base)
     write_json(paths.base_report, {"name": "tiny-base"})
-    write_records(paths.split("train"), records(("sentiment", "intent", "topic"), 8, "train"))
-    write_records(paths.split("validation"), records(("sentiment", "topic"), 2, "validation"))
-    write_records(paths.split("test"), records(("sentiment", "intent", "topic"), 8, "test"))
-    write_records(paths.split("unseen"), records(("formality",), 8, "unseen"))
+    write_records(paths.get_split_path("train"), records(("sentiment", "intent", "topic"), 8, "train"))
+    write_records(paths.get_split_path("validation"), records(("sentiment", "topic"), 2, "validation"))
+    write_records(paths.get_split_path("test"), records(("sentiment", "intent", "topic"), 8, "test"))
+    write_records(paths.get_split_path("unseen"), records(("formality",), 8, "unseen"))
     return paths
 
 
@@ -101,7 +101,8 @@ def test_every_way_is_asked_in_every_group_and_tuned_on_no_more_than_it_may(path
     assert {arm: told["records"]["train"] for arm, told in found["training"].items()} == {"single": 8, "many": 16}
     asked = [json.loads(line) for line in (paths.study("small") / "asked.jsonl").read_text("utf-8").splitlines()[1:]]
     single, many = (
-        [row["result"] for row in asked if (row["kind"], row["arm"]) == ("options", arm)] for arm in ("single", "many")
+        [row["result"] for row in asked if (row["kind"], row["variant"]) == ("options", arm)]
+        for arm in ("single", "many")
     )
     assert len(single) == len(many) == 18
     assert single != many  # two models, asked the very same

@@ -1,7 +1,7 @@
 """A run is named by what decides its weights; a checkpoint counts when it is whole."""
 
 from seodang.config import PromptParams
-from seodang.training.checkpointing import forget_other_runs, newest_whole, run_key, seal
+from seodang.training.checkpointing import compute_run_key, delete_other_runs, find_latest_checkpoint, mark_complete
 
 from training_cases import train_params  # isort: skip
 
@@ -9,7 +9,7 @@ PROMPT = PromptParams(format="koalpaca")
 
 
 def key(**changes):
-    return run_key(train_params(**changes), PROMPT, {"train": "a", "base": "b"}, processes=1)
+    return compute_run_key(train_params(**changes), PROMPT, {"train": "a", "base": "b"}, world_size=1)
 
 
 def test_what_decides_the_weights_changes_the_name():
@@ -19,17 +19,17 @@ def test_what_decides_the_weights_changes_the_name():
         key(learning_rate=1e-4),
         key(seed=2),
         key(batch_size=5),
-        run_key(train_params(), PROMPT, {**inputs, "base": "c"}, processes=1),
+        compute_run_key(train_params(), PROMPT, {**inputs, "base": "c"}, world_size=1),
     }
     names |= {
-        run_key(train_params(), PromptParams(format="alpaca"), inputs, processes=1),
-        run_key(train_params(), PROMPT, inputs, processes=2),
+        compute_run_key(train_params(), PromptParams(format="alpaca"), inputs, world_size=1),
+        compute_run_key(train_params(), PROMPT, inputs, world_size=2),
     }
     assert len(names) == 7
 
 
 def test_what_is_only_shown_does_not():
-    assert key() == key(log_every=7) == key(tracking=["mlflow"]) == key(checkpoint_every=3)
+    assert key() == key(logging_steps=7) == key(tracking=["mlflow"]) == key(save_steps=3)
 
 
 def checkpoint(run, number, *, sealed=True):
@@ -37,20 +37,20 @@ def checkpoint(run, number, *, sealed=True):
     folder.mkdir(parents=True)
     (folder / "optimizer.pt").write_bytes(b"state %d" % number)
     if sealed:
-        seal(folder)
+        mark_complete(folder)
     return folder
 
 
 def test_the_newest_is_by_number_not_by_name(tmp_path):
     checkpoint(tmp_path, 9)
-    assert newest_whole(tmp_path) is not None
-    assert newest_whole(tmp_path) == tmp_path / "checkpoint-9"
-    assert checkpoint(tmp_path, 10) == newest_whole(tmp_path)
+    assert find_latest_checkpoint(tmp_path) is not None
+    assert find_latest_checkpoint(tmp_path) == tmp_path / "checkpoint-9"
+    assert checkpoint(tmp_path, 10) == find_latest_checkpoint(tmp_path)
 
 
 def test_one_that_was_not_finished_is_passed_over_and_taken_away(tmp_path, caplog):
     before, newest = checkpoint(tmp_path, 5), checkpoint(tmp_path, 10, sealed=False)
-    assert newest_whole(tmp_path) == before
+    assert find_latest_checkpoint(tmp_path) == before
     assert "checkpoint-10 is not used: it was not finished" in caplog.text
     assert not newest.exists()
 
@@ -59,15 +59,15 @@ def test_a_file_that_changed_or_vanished_is_noticed(tmp_path):
     (checkpoint(tmp_path, 5) / "optimizer.pt").unlink()
     (checkpoint(tmp_path, 10) / "optimizer.pt").write_bytes(b"other")
     (checkpoint(tmp_path, 15) / "seal.json").write_text("{")
-    assert newest_whole(tmp_path) is None
+    assert find_latest_checkpoint(tmp_path) is None
 
 
 def test_a_run_that_never_began_has_no_checkpoint(tmp_path):
-    assert newest_whole(tmp_path / "nowhere") is None
+    assert find_latest_checkpoint(tmp_path / "nowhere") is None
 
 
 def test_runs_of_other_parameters_are_forgotten(tmp_path):
     for name in ("mine", "other"):
         checkpoint(tmp_path / name, 1)
-    forget_other_runs(tmp_path, "mine")
+    delete_other_runs(tmp_path, "mine")
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]

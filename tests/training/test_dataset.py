@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seodang.errors import ArtefactError
-from seodang.models.tokenization import encode_prompt, end_id, tokenise, tokenise_record
+from seodang.models.tokenization import encode_prompt, get_end_id, tokenize_record, tokenize_request
 from seodang.primer_base.model import train_tokenizer
 from seodang.prompting import render_record
 from seodang.records import Turn, make_record
-from seodang.training.dataset import LessonCounts, make_lesson, read_lessons, write_lessons
+from seodang.training.dataset import DatasetCounts, read_tokenized_dataset, tokenize_example, write_tokenized_dataset
 
 FORMATS = ["alpaca", "koalpaca", "chat", "plain"]
 TEXTS = [
@@ -48,34 +48,34 @@ CONVERSATION = record(
 
 
 def learned_text(tokenizer, lesson) -> str:
-    return tokenizer.decode(lesson.ids[lesson.learned])
+    return tokenizer.decode(lesson.ids[lesson.loss_mask])
 
 
 def test_all_that_the_assistant_says_is_learned_and_nothing_else(tokenizer):
     assert (
-        learned_text(tokenizer, make_lesson(tokenizer, CONVERSATION, "koalpaca"))
+        learned_text(tokenizer, tokenize_example(tokenizer, CONVERSATION, "koalpaca"))
         == ' search("날씨") 찾았어요. 맑아요.<|end|>'
     )
     assert (
-        learned_text(tokenizer, make_lesson(tokenizer, CONVERSATION, "alpaca"))
+        learned_text(tokenizer, tokenize_example(tokenizer, CONVERSATION, "alpaca"))
         == 'search("날씨")찾았어요.맑아요.<|end|>'
     )
     assert (
-        learned_text(tokenizer, make_lesson(tokenizer, CONVERSATION, "plain"))
+        learned_text(tokenizer, tokenize_example(tokenizer, CONVERSATION, "plain"))
         == ' search("날씨") 찾았어요. 맑아요.<|end|>'
     )
 
 
 def test_in_a_chat_the_end_of_each_answer_is_learned_but_not_of_an_empty_one(tokenizer):
     assert (
-        learned_text(tokenizer, make_lesson(tokenizer, CONVERSATION, "chat"))
+        learned_text(tokenizer, tokenize_example(tokenizer, CONVERSATION, "chat"))
         == 'search("날씨")<|end|>찾았어요.<|end|>맑아요.<|end|>'
     )
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_what_is_learned_follows_the_very_tokens_of_the_served_prompt(tokenizer, format):
-    lesson, tokens = make_lesson(tokenizer, CONVERSATION, format), tokenise_record(tokenizer, CONVERSATION, format)
+    lesson, tokens = tokenize_example(tokenizer, CONVERSATION, format), tokenize_record(tokenizer, CONVERSATION, format)
     assert lesson.ids.tolist() == tokens.prompt + tokens.completion
     assert tokens.prompt == encode_prompt(tokenizer, render_record(CONVERSATION, format, tokenizer))
 
@@ -83,44 +83,44 @@ def test_what_is_learned_follows_the_very_tokens_of_the_served_prompt(tokenizer,
 @pytest.mark.parametrize("format", FORMATS)
 def test_of_a_single_turn_the_completion_is_learned(tokenizer, format):
     lesson, tokens = (
-        make_lesson(tokenizer, record(input="좋다"), format),
-        tokenise(tokenizer, "감정은?", "좋다", "긍정", format),
+        tokenize_example(tokenizer, record(input="좋다"), format),
+        tokenize_request(tokenizer, "감정은?", "좋다", "긍정", format),
     )
     assert lesson.ids.tolist() == tokens.prompt + tokens.completion
-    assert lesson.ids[lesson.learned].tolist() == tokens.completion
-    assert tokens.completion[-1] == end_id(tokenizer, format)
+    assert lesson.ids[lesson.loss_mask].tolist() == tokens.completion
+    assert tokens.completion[-1] == get_end_id(tokenizer, format)
 
 
 def test_the_first_token_never_has_a_label(tokenizer):
-    lesson = make_lesson(tokenizer, record(instruction="", output="맑음"), "plain")
-    assert lesson.ids.tolist() == tokenise(tokenizer, "", "", "맑음", "plain").completion  # there is no prompt
-    assert lesson.learned.tolist() == [False] + [True] * (len(lesson.ids) - 1)
+    lesson = tokenize_example(tokenizer, record(instruction="", output="맑음"), "plain")
+    assert lesson.ids.tolist() == tokenize_request(tokenizer, "", "", "맑음", "plain").completion  # there is no prompt
+    assert lesson.loss_mask.tolist() == [False] + [True] * (len(lesson.ids) - 1)
 
 
 def test_half_characters_that_a_warning_let_through_are_read_as_question_marks(tokenizer, tmp_path):
     broken, mended = record(output="좋\ud83d아"), record(output="좋?아")
-    write_lessons(tmp_path / "lessons", [broken], tokenizer, "koalpaca", 64)
+    write_tokenized_dataset(tmp_path / "lessons", [broken], tokenizer, "koalpaca", 64)
     assert (
-        read_lessons(tmp_path / "lessons")[0].ids.tolist()
-        == make_lesson(tokenizer, broken, "koalpaca").ids.tolist()
-        == make_lesson(tokenizer, mended, "koalpaca").ids.tolist()
+        read_tokenized_dataset(tmp_path / "lessons")[0].ids.tolist()
+        == tokenize_example(tokenizer, broken, "koalpaca").ids.tolist()
+        == tokenize_example(tokenizer, mended, "koalpaca").ids.tolist()
     )
 
 
 def test_records_that_are_too_long_or_have_no_answer_are_left_out_whole_and_counted(tokenizer, tmp_path):
     fitting, empty, long = record(), record(output=" "), record(output="긍정 " * 50)
-    length = len(make_lesson(tokenizer, fitting, "koalpaca").ids)
-    assert write_lessons(tmp_path / "lessons", [long, fitting, empty], tokenizer, "koalpaca", length) == LessonCounts(
-        kept=1, too_long=1, without_answer=1
-    )
-    lessons = read_lessons(tmp_path / "lessons")
-    assert lessons.counts == LessonCounts(kept=1, too_long=1, without_answer=1)
+    length = len(tokenize_example(tokenizer, fitting, "koalpaca").ids)
+    assert write_tokenized_dataset(
+        tmp_path / "lessons", [long, fitting, empty], tokenizer, "koalpaca", length
+    ) == DatasetCounts(kept=1, too_long=1, without_answer=1)
+    lessons = read_tokenized_dataset(tmp_path / "lessons")
+    assert lessons.counts == DatasetCounts(kept=1, too_long=1, without_answer=1)
     assert lessons.lengths.tolist() == [length]
-    assert lessons[0].ids.tolist() == make_lesson(tokenizer, fitting, "koalpaca").ids.tolist()
-    assert write_lessons(tmp_path / "lessons", [fitting], tokenizer, "koalpaca", length - 1) == LessonCounts(
+    assert lessons[0].ids.tolist() == tokenize_example(tokenizer, fitting, "koalpaca").ids.tolist()
+    assert write_tokenized_dataset(tmp_path / "lessons", [fitting], tokenizer, "koalpaca", length - 1) == DatasetCounts(
         kept=0, too_long=1, without_answer=0
     )
-    assert len(read_lessons(tmp_path / "lessons")) == 0
+    assert len(read_tokenized_dataset(tmp_path / "lessons")) == 0
 
 
 WORDS = st.lists(
@@ -140,24 +140,24 @@ RECORDS = st.builds(record, output=WORDS, instruction=WORDS, input=WORDS, system
 @given(records=st.lists(RECORDS, max_size=5), format=st.sampled_from(FORMATS))
 def test_the_files_hold_what_each_record_gives_by_itself(tokenizer, tmp_path_factory, records, format):
     folder = tmp_path_factory.mktemp("property") / "lessons"
-    counts = write_lessons(folder, records, tokenizer, format, 10_000)
-    lessons, alone = read_lessons(folder), [make_lesson(tokenizer, each, format) for each in records]
-    kept = [lesson for lesson in alone if lesson.learned.any()]
-    assert counts == LessonCounts(kept=len(kept), too_long=0, without_answer=len(alone) - len(kept))
-    assert [(lesson.ids.tolist(), lesson.learned.tolist()) for lesson in lessons] == [
-        (lesson.ids.tolist(), lesson.learned.tolist()) for lesson in kept
+    counts = write_tokenized_dataset(folder, records, tokenizer, format, 10_000)
+    lessons, alone = read_tokenized_dataset(folder), [tokenize_example(tokenizer, each, format) for each in records]
+    kept = [lesson for lesson in alone if lesson.loss_mask.any()]
+    assert counts == DatasetCounts(kept=len(kept), too_long=0, without_answer=len(alone) - len(kept))
+    assert [(lesson.ids.tolist(), lesson.loss_mask.tolist()) for lesson in lessons] == [
+        (lesson.ids.tolist(), lesson.loss_mask.tolist()) for lesson in kept
     ]
     assert lessons.lengths.tolist() == [len(lesson.ids) for lesson in kept]
-    assert lessons.learned_counts.tolist() == [int(lesson.learned.sum()) for lesson in kept]
-    prompts = [tokenise_record(tokenizer, each, format) for each in records]
+    assert lessons.label_counts.tolist() == [int(lesson.loss_mask.sum()) for lesson in kept]
+    prompts = [tokenize_record(tokenizer, each, format) for each in records]
     assert [lesson.ids.tolist() for lesson in alone] == [tokens.prompt + tokens.completion for tokens in prompts]
 
 
 def test_several_chunks_stand_one_after_the_other_in_the_order_of_their_records(tokenizer, tmp_path, monkeypatch):
-    monkeypatch.setattr("seodang.training.dataset._CHUNK", 4)
+    monkeypatch.setattr("seodang.training.dataset._CHUNK_SIZE", 4)
     records = [record(instruction=f"{number} 더하기?", output=f"{number}") for number in range(10)]
-    write_lessons(tmp_path / "lessons", iter(records), tokenizer, "koalpaca", 128)
-    lessons = read_lessons(tmp_path / "lessons")
+    write_tokenized_dataset(tmp_path / "lessons", iter(records), tokenizer, "koalpaca", 128)
+    lessons = read_tokenized_dataset(tmp_path / "lessons")
     assert [learned_text(tokenizer, lesson) for lesson in lessons] == [f" {number}<|end|>" for number in range(10)]
     assert learned_text(tokenizer, lessons[-1]) == " 9<|end|>"
     assert [learned_text(tokenizer, lesson) for lesson in lessons[2:4]] == [" 2<|end|>", " 3<|end|>"]
@@ -166,9 +166,9 @@ def test_several_chunks_stand_one_after_the_other_in_the_order_of_their_records(
 
 
 def test_a_lesson_is_a_view_into_the_memory_map(tokenizer, tmp_path):
-    write_lessons(tmp_path / "lessons", [record(), record(output="부정")], tokenizer, "koalpaca", 128)
-    lesson = read_lessons(tmp_path / "lessons")[1]
-    for array, dtype in ((lesson.ids, np.int32), (lesson.learned, np.bool_)):
+    write_tokenized_dataset(tmp_path / "lessons", [record(), record(output="부정")], tokenizer, "koalpaca", 128)
+    lesson = read_tokenized_dataset(tmp_path / "lessons")[1]
+    for array, dtype in ((lesson.ids, np.int32), (lesson.loss_mask, np.bool_)):
         assert array.dtype == dtype
         assert not array.flags.owndata
         base = array
@@ -178,25 +178,25 @@ def test_a_lesson_is_a_view_into_the_memory_map(tokenizer, tmp_path):
 
 
 def test_a_fault_on_the_way_leaves_the_lessons_that_were_there(tokenizer, tmp_path):
-    write_lessons(tmp_path / "lessons", [record()], tokenizer, "koalpaca", 128)
+    write_tokenized_dataset(tmp_path / "lessons", [record()], tokenizer, "koalpaca", 128)
 
     def breaking():
         yield record()
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="the disk is gone"):
-        write_lessons(tmp_path / "lessons", breaking(), tokenizer, "koalpaca", 128)
+        write_tokenized_dataset(tmp_path / "lessons", breaking(), tokenizer, "koalpaca", 128)
     assert [path.name for path in tmp_path.iterdir()] == ["lessons"]
-    assert len(read_lessons(tmp_path / "lessons")) == 1
+    assert len(read_tokenized_dataset(tmp_path / "lessons")) == 1
 
 
 @pytest.mark.parametrize("name", ["ids.npy", "learned.npy", "offsets.npy", "learned_counts.npy", "counts.json"])
 def test_a_damaged_or_missing_file_is_named_with_what_to_do(tokenizer, tmp_path, name):
-    write_lessons(tmp_path / "lessons", [record()], tokenizer, "koalpaca", 128)
+    write_tokenized_dataset(tmp_path / "lessons", [record()], tokenizer, "koalpaca", 128)
     file = tmp_path / "lessons" / name
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(ArtefactError, match="remove it, and it is made again"):
-        read_lessons(tmp_path / "lessons")
+        read_tokenized_dataset(tmp_path / "lessons")
     file.unlink()
     with pytest.raises(ArtefactError, match=name):
-        read_lessons(tmp_path / "lessons")
+        read_tokenized_dataset(tmp_path / "lessons")

@@ -16,15 +16,18 @@ from tiny_models import make_tiny_model
 from training_cases import curve, one_thread, run_together, run_together_killed, run_training, train_params
 
 from seodang.errors import ParamsError, TrainingError
-from seodang.models.adapters import trained_sha256
-from seodang.training.distributed import check_processes, from_first, is_first, launch, process_count
+from seodang.models.adapters import compute_tuned_sha256
+from seodang.training.distributed import broadcast_from_main, check_processes, get_world_size, is_main_process, launch
 
 ALIKE = 1e-4
 CASES = {
     "lora": {},
-    "odd numbers": {"batch_size": 5, "batch_tokens": 128},  # 16 records: the last update has one, and one process none
+    "odd numbers": {
+        "batch_size": 5,
+        "tokens_per_micro_batch": 128,
+    },  # 16 records: the last update has one, and one process none
     "padded": {"packing": False},
-    "full": {"method": "full", "learning_rate": 1e-3, "validate_every": 2, "checkpoint_every": 2},
+    "full": {"method": "full", "learning_rate": 1e-3, "eval_steps": 2, "save_steps": 2},
     "recomputed": {"activation_checkpointing": True},
     "dora": {"method": "dora"},
 }
@@ -63,11 +66,14 @@ def test_two_processes_train_as_one_does(base, tmp_path, sharding):
     for name, changes in CASES.items():
         two, one = tmp_path / name, tmp_path / f"{name}, alone"
         alone = run_training(base, one, train_params(**changes))
-        assert together[two].updates == alone.updates == 8
-        assert (together[two].trainable, together[two].parameters) == (alone.trainable, alone.parameters)
+        assert together[two].steps == alone.steps == 8
+        assert (together[two].trainable_parameters, together[two].parameters) == (
+            alone.trainable_parameters,
+            alone.parameters,
+        )
         for measured in ("train_loss", "validation_loss", "gradient_norm"):
             assert curve(two, measured) == pytest.approx(curve(one, measured), abs=ALIKE), (name, measured)
-        assert together[two].health.largest_change == pytest.approx(alone.health.largest_change, abs=ALIKE)
+        assert together[two].health.max_logit_change == pytest.approx(alone.health.max_logit_change, abs=ALIKE)
         assert sorted(path.name for path in (two / "adapter").iterdir()) == sorted(
             path.name for path in (one / "adapter").iterdir()
         )
@@ -98,13 +104,13 @@ def settings(folder):
     ids=str,
 )
 def test_killed_and_started_again_two_processes_end_with_the_same_weights(tied, tmp_path, changes):
-    train = train_params(processes=2, checkpoint_every=2, epochs=3.0, **changes)
+    train = train_params(processes=2, save_steps=2, epochs=3.0, **changes)
     run_together(tied, {tmp_path / "whole": train})
     run_together_killed(tied, tmp_path / "killed", train, update=7)
     assert not (tmp_path / "killed" / "adapter").exists()
     outcome = run_together(tied, {tmp_path / "killed": train})[tmp_path / "killed"]
-    assert outcome.resumed_at == [6]
-    assert trained_sha256(tmp_path / "killed" / "adapter") == trained_sha256(tmp_path / "whole" / "adapter")
+    assert outcome.resume_steps == [6]
+    assert compute_tuned_sha256(tmp_path / "killed" / "adapter") == compute_tuned_sha256(tmp_path / "whole" / "adapter")
 
 
 @pytest.mark.slow
@@ -147,9 +153,9 @@ def test_what_the_first_process_finds_all_have(tmp_path):
 
 
 def test_a_process_by_itself_is_the_first():
-    assert is_first()
-    assert process_count() == 1
-    assert from_first(lambda: 3) == 3
+    assert is_main_process()
+    assert get_world_size() == 1
+    assert broadcast_from_main(lambda: 3) == 3
 
 
 def test_more_processes_than_devices_are_an_error_with_both_numbers(monkeypatch):

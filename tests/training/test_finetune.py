@@ -12,10 +12,10 @@ from transformers import TrainingArguments
 
 from seodang.errors import ModelError, TrainingError
 from seodang.io.atomic import sha256_of
-from seodang.models.adapters import trained_sha256, with_adapter
+from seodang.models.adapters import add_adapter, compute_tuned_sha256
 from seodang.models.loading import load_model
-from seodang.training.finetune import space_needed
-from seodang.training.trainer_args import arguments_of, settings_of
+from seodang.training.finetune import compute_required_space
+from seodang.training.trainer_args import build_trainer_kwargs, build_training_arguments
 
 
 @pytest.fixture(scope="module")
@@ -33,76 +33,74 @@ def _one_thread():
 
 def test_the_same_seed_gives_the_same_adapter(base, tmp_path):
     outcomes = [run_training(base, tmp_path / name, train_params()) for name in ("first", "second")]
-    assert trained_sha256(tmp_path / "first" / "adapter") == trained_sha256(tmp_path / "second" / "adapter")
-    assert outcomes[0].updates == 8
+    assert compute_tuned_sha256(tmp_path / "first" / "adapter") == compute_tuned_sha256(tmp_path / "second" / "adapter")
+    assert outcomes[0].steps == 8
     assert outcomes[0].health == outcomes[1].health
 
 
 def test_another_seed_gives_another_adapter(base, tmp_path):
     for name, seed in (("first", 1), ("second", 2)):
         run_training(base, tmp_path / name, train_params(seed=seed))
-    assert trained_sha256(tmp_path / "first" / "adapter") != trained_sha256(tmp_path / "second" / "adapter")
+    assert compute_tuned_sha256(tmp_path / "first" / "adapter") != compute_tuned_sha256(tmp_path / "second" / "adapter")
 
 
 RESUMED = [
     {},
     {"dropout": 0.1},
-    {"neftune_alpha": 5.0},
-    {"early_stopping": 2, "validate_every": 2},
+    {"neftune_noise_alpha": 5.0},
+    {"early_stopping_patience": 2, "eval_steps": 2},
     {"method": "full", "learning_rate": 1e-3},
     {"precision": "bf16"},
     {"method": "qlora", "precision": "bf16"},
-    {"schedule": "wsd", "warmup_share": 0.2, "decay_share": 0.3},
+    {"lr_scheduler": "wsd", "warmup_ratio": 0.2, "decay_ratio": 0.3},
 ]
 
 
 @pytest.mark.parametrize("changes", RESUMED, ids=str)
 @pytest.mark.slow
 def test_killed_and_started_again_it_ends_with_the_same_weights(base, tmp_path, changes):
-    train = train_params(checkpoint_every=2, epochs=3.0, **changes)
+    train = train_params(save_steps=2, epochs=3.0, **changes)
     run_training(base, tmp_path / "whole", train)
     run_killed(base, tmp_path / "killed", train, update=7)
     assert not (tmp_path / "killed" / "adapter").exists()
     outcome = run_training(base, tmp_path / "killed", train)
-    assert outcome.resumed_at == [6]
-    assert trained_sha256(tmp_path / "killed" / "adapter") == trained_sha256(tmp_path / "whole" / "adapter")
+    assert outcome.resume_steps == [6]
+    assert compute_tuned_sha256(tmp_path / "killed" / "adapter") == compute_tuned_sha256(tmp_path / "whole" / "adapter")
 
 
-@pytest.mark.parametrize("validate_every", [None, 2])
+@pytest.mark.parametrize("eval_steps", [None, 2])
 @pytest.mark.slow
-def test_killed_after_it_stopped_early_it_stops_at_the_same_update(base, tmp_path, validate_every):
-    train = train_params(
-        epochs=40.0, learning_rate=5e-2, early_stopping=2, validate_every=validate_every, checkpoint_every=3
-    )
+def test_killed_after_it_stopped_early_it_stops_at_the_same_update(base, tmp_path, eval_steps):
+    train = train_params(epochs=40.0, learning_rate=5e-2, early_stopping=2, eval_steps=eval_steps, save_steps=3)
     whole = run_training(base, tmp_path / "whole", train)
-    assert whole.updates < whole.planned_updates
+    assert whole.steps < whole.max_steps
     run_killed(base, tmp_path / "killed", train, update=None)
     again = run_training(base, tmp_path / "killed", train)
-    assert again.updates == whole.updates
-    assert trained_sha256(tmp_path / "killed" / "adapter") == trained_sha256(tmp_path / "whole" / "adapter")
+    assert again.steps == whole.steps
+    assert compute_tuned_sha256(tmp_path / "killed" / "adapter") == compute_tuned_sha256(tmp_path / "whole" / "adapter")
 
 
 @pytest.mark.slow
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(base, tmp_path, caplog):
-    train = train_params(checkpoint_every=2, epochs=3.0)
+    train = train_params(save_steps=2, epochs=3.0)
     run_training(base, tmp_path / "whole", train)
     run_killed(base, tmp_path / "killed", train, update=7)
     newest = tmp_path / "killed" / "run" / "checkpoint-6" / "optimizer.pt"
     newest.write_bytes(newest.read_bytes()[:-1])
     outcome = run_training(base, tmp_path / "killed", train)
     assert "checkpoint-6 is not used: optimizer.pt is damaged or missing; going back" in caplog.text
-    assert outcome.resumed_at == [4]
-    assert trained_sha256(tmp_path / "killed" / "adapter") == trained_sha256(tmp_path / "whole" / "adapter")
+    assert outcome.resume_steps == [4]
+    assert compute_tuned_sha256(tmp_path / "killed" / "adapter") == compute_tuned_sha256(tmp_path / "whole" / "adapter")
 
 
 def test_checkpoints_are_bounded_in_number_and_sealed(base, tmp_path):
-    run_training(base, tmp_path, train_params(checkpoint_every=1, epochs=2.0))
+    run_training(base, tmp_path, train_params(save_steps=1, epochs=2.0))
     kept = sorted(path.name for path in (tmp_path / "run").iterdir())
     assert kept == ["checkpoint-6", "checkpoint-7"]
     assert all((tmp_path / "run" / name / "seal.json").exists() for name in kept)
 
 
-@pytest.mark.parametrize("changes", [{"method": "rslora"}, {"method": "dora"}, {"packing": False}, {"activation_checkpointing": True}, {"precision": "bf16"}, {"schedule": "wsd", "decay_share": 0.5, "warmup_share": 0.1}, {"schedule": "linear"}, {"batch_tokens": 128}], ids=str)  # fmt: skip
+@pytest.mark.parametrize("changes", [{"method": "rslora"}, {"method": "dora"}, {"packing": False}, {"activation_checkpointing": True}, {"precision": "bf16"}, {"lr_scheduler": "wsd", "decay_ratio": 0.5, "warmup_ratio": 0.1}, {"lr_scheduler": "linear"}, {"tokens_per_micro_batch": 128}], ids=str)  # fmt: skip
 def test_every_way_of_training_lowers_the_loss(base, tmp_path, changes):
     outcome = run_training(base, tmp_path, train_params(epochs=6.0, **changes))
     losses = [
@@ -110,7 +108,7 @@ def test_every_way_of_training_lowers_the_loss(base, tmp_path, changes):
         for line in (tmp_path / "live" / "plots" / "metrics" / "train_loss.tsv").read_text().splitlines()[1:]
     ]
     assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
-    assert outcome.health.largest_change > 0
+    assert outcome.health.max_logit_change > 0
     assert json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())["use_dora"] is (
         changes.get("method") == "dora"
     )
@@ -142,7 +140,7 @@ SCHEDULES = {
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_the_rate_warms_up_and_then_goes_as_its_schedule_says(base, tmp_path, name):
-    run_training(base, tmp_path, train_params(schedule=name, warmup_share=0.25, decay_share=0.5, learning_rate=1e-2))
+    run_training(base, tmp_path, train_params(schedule=name, warmup_ratio=0.25, decay_ratio=0.5, learning_rate=1e-2))
     rates = [rate / 1e-2 for rate in curve(tmp_path, "learning_rate")]
     assert rates == pytest.approx([0, *SCHEDULES[name]], abs=1e-6)
 
@@ -150,14 +148,15 @@ def test_the_rate_warms_up_and_then_goes_as_its_schedule_says(base, tmp_path, na
 def test_passes_of_another_size_give_the_same_loss(base, tmp_path):
     """Gradients of several passes add up to those of one."""
     first, second = (
-        run_training(base, tmp_path / str(tokens), train_params(batch_tokens=tokens)) for tokens in (128, 1024)
+        run_training(base, tmp_path / str(tokens), train_params(tokens_per_micro_batch=tokens))
+        for tokens in (128, 1024)
     )
     assert first.train_loss == pytest.approx(second.train_loss, abs=1e-4)
 
 
 def test_full_training_writes_a_whole_model(base, tmp_path):
     outcome = run_training(base, tmp_path, train_params(method="full", learning_rate=1e-3))
-    assert outcome.trainable == outcome.parameters
+    assert outcome.trainable_parameters == outcome.parameters
     tuned = load_model(tmp_path / "adapter", "fp32", "cpu")
     assert tuned.config._attn_implementation == "sdpa"
     assert tuned.get_output_embeddings().weight is tuned.get_input_embeddings().weight
@@ -169,7 +168,7 @@ def test_early_stopping_keeps_the_weights_of_the_lowest_validation_loss(base, tm
         float(line.split("\t")[-1])
         for line in (tmp_path / "live" / "plots" / "metrics" / "validation_loss.tsv").read_text().splitlines()[1:]
     ]
-    assert outcome.updates < 160
+    assert outcome.steps < 160
     assert outcome.validation_loss == pytest.approx(min(losses), abs=1e-4)
 
 
@@ -177,9 +176,9 @@ def test_a_run_that_stops_early_between_two_logs_is_logged_to_its_end(base, tmp_
     outcome = run_training(
         base,
         tmp_path,
-        train_params(epochs=40.0, learning_rate=5e-2, early_stopping=1, log_every=1000, checkpoint_every=1000),
+        train_params(epochs=40.0, learning_rate=5e-2, early_stopping=1, logging_steps=1000, save_steps=1000),
     )
-    assert outcome.updates < outcome.planned_updates
+    assert outcome.steps < outcome.max_steps
     assert len(curve(tmp_path, "train_loss")) == len(curve(tmp_path, "validation_loss"))
 
 
@@ -217,22 +216,24 @@ def test_a_disk_without_room_for_the_checkpoints_is_named_before_the_first_updat
 
 
 def test_the_room_that_a_killed_run_s_checkpoints_take_is_not_asked_for_again(base, tmp_path):
-    model = with_adapter(load_model(base, "fp32", "cpu"), train_params())
-    fresh = space_needed(model, train_params(), tmp_path)
+    model = add_adapter(load_model(base, "fp32", "cpu"), train_params())
+    fresh = compute_required_space(model, train_params(), tmp_path)
     (tmp_path / "checkpoint-4").mkdir()
     (tmp_path / "checkpoint-4" / "optimizer.pt").write_bytes(bytes(fresh // 10))
-    assert space_needed(model, train_params(), tmp_path) == fresh - fresh // 10
-    assert space_needed(model, train_params(early_stopping=2), tmp_path) > space_needed(model, train_params(), tmp_path)
+    assert compute_required_space(model, train_params(), tmp_path) == fresh - fresh // 10
+    assert compute_required_space(model, train_params(early_stopping=2), tmp_path) > compute_required_space(
+        model, train_params(), tmp_path
+    )
 
 
 def test_a_process_takes_one_device_however_many_there_are(tmp_path, monkeypatch):
     monkeypatch.setattr(TrainingArguments, "n_gpu", 4)
-    assert arguments_of(settings_of(train_params(), "cpu", tmp_path, 16))._n_gpu == 1
+    assert build_training_arguments(build_trainer_kwargs(train_params(), "cpu", tmp_path, 16))._n_gpu == 1
 
 
 def test_an_end_token_that_was_not_learned_is_an_error(base, tmp_path):
     with pytest.raises(TrainingError, match=r"would write the end token, 100% are asked"):
-        run_training(base, tmp_path, train_params(learning_rate=1e-5, minimum_end_share=1.0))
+        run_training(base, tmp_path, train_params(learning_rate=1e-5, minimum_eos_ratio=1.0))
     assert not (tmp_path / "adapter").exists()
 
 
@@ -250,4 +251,4 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_update(base, tmp_
 
 
 def test_fewer_records_than_a_batch_are_one_update_an_epoch(base, tmp_path):
-    assert run_training(base, tmp_path, train_params(batch_size=64), count=3).updates == 2
+    assert run_training(base, tmp_path, train_params(batch_size=64), count=3).steps == 2

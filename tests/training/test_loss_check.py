@@ -20,10 +20,12 @@ from transformers import (
 )
 
 from seodang.errors import ModelError
-from seodang.training.loss_check import learn_as_the_model_does
-from seodang.training.packing import Layout, build_pass
+from seodang.training.loss_check import patch_and_verify_loss
+from seodang.training.packing import PackingConfig, build_micro_batch
 
-SHARED = Layout(pass_tokens=512, packed=True, share_prefixes=True, pad=0, multiple=32)
+SHARED = PackingConfig(
+    tokens_per_micro_batch=512, packed=True, share_prefixes=True, pad_token_id=0, pad_to_multiple_of=32
+)
 SIZES = {
     "vocab_size": 500,
     "hidden_size": 32,
@@ -74,7 +76,7 @@ def lessons(tmp_path_factory):
 def own_loss(model, lessons):
     total = 0.0
     for one in lessons:
-        learned = torch.tensor(one.learned[1:])
+        learned = torch.tensor(one.loss_mask[1:])
         ids = torch.from_numpy(one.ids.astype("int64"))[None]
         losses = torch.nn.functional.cross_entropy(
             model(input_ids=ids).logits[0, :-1].float(), ids[0, 1:], reduction="none"
@@ -88,14 +90,14 @@ def test_the_loss_of_each_family_is_its_own(name, lessons):
     model = made(name)
     with torch.no_grad():
         expected = own_loss(model, lessons)
-        layout = learn_as_the_model_does(model, lessons, SHARED)
-        found = float(model(**build_pass(lessons[:], layout).inputs()).loss)
+        layout = patch_and_verify_loss(model, lessons, SHARED)
+        found = float(model(**build_micro_batch(lessons[:], layout).build_inputs()).loss)
     assert found == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize(("name", "packed", "words"), [("llama", True, ""), ("mixtral", True, ""), ("hyperclovax", True, ""), ("gpt_oss", False, "rows are padded"), ("modernbert_decoder", True, "computed at every token")])  # fmt: skip
 def test_what_a_family_must_do_without_is_told(name, packed, words, lessons, caplog):
-    layout = learn_as_the_model_does(made(name), lessons, SHARED)
+    layout = patch_and_verify_loss(made(name), lessons, SHARED)
     assert layout.packed is packed
     assert bool(caplog.text) is bool(words)
     assert words in caplog.text
@@ -103,8 +105,8 @@ def test_what_a_family_must_do_without_is_told(name, packed, words, lessons, cap
 
 def test_gradients_flow_where_all_logits_are_computed(lessons):
     model = made("modernbert_decoder")
-    layout = learn_as_the_model_does(model, lessons, SHARED)
-    model(**build_pass(lessons[:], layout).inputs()).loss.backward()
+    layout = patch_and_verify_loss(model, lessons, SHARED)
+    model(**build_micro_batch(lessons[:], layout).build_inputs()).loss.backward()
     assert all(weight.grad is not None for weight in model.parameters() if weight.requires_grad)
 
 
@@ -119,4 +121,4 @@ def test_a_loss_that_is_never_the_model_s_own_is_an_error(lessons):
 
     model.forward = changing
     with pytest.raises(ModelError, match=r"the loss of 3 records is .* but .* llama is not supported"):
-        learn_as_the_model_does(model, lessons, SHARED)
+        patch_and_verify_loss(model, lessons, SHARED)

@@ -2,7 +2,7 @@
 
 import torch
 
-from seodang.training.trainer import EmbeddingNoise
+from seodang.training.trainer import NeftuneNoise
 
 
 class Model(torch.nn.Module):
@@ -16,7 +16,7 @@ class Model(torch.nn.Module):
 
 def noise_of(alpha, lengths):
     model = Model()
-    noise = EmbeddingNoise(model, alpha)
+    noise = NeftuneNoise(model, alpha)
     noise.lengths = torch.tensor(lengths)
     ids = torch.ones((1, len(lengths[0])), dtype=torch.long)
     return model, ids, (model.embedding(ids) - model.embedding.weight[ids]).abs().amax(dim=-1)[0]

@@ -14,18 +14,24 @@ from training_cases import lessons_of
 
 from seodang.models.architecture import can_pack
 from seodang.models.loading import load_model
-from seodang.training.dataset import Lesson
-from seodang.training.kernels.chunked_loss import learn_answers
-from seodang.training.kernels.packed_attention import flash_takes, use_packed_attention
-from seodang.training.packing import Layout, UpdateSampler, build_pass, collate_update, pass_plan
+from seodang.training.dataset import TokenizedExample
+from seodang.training.kernels.chunked_loss import patch_completion_loss
+from seodang.training.kernels.packed_attention import can_use_flash, use_packed_attention
+from seodang.training.packing import PackingConfig, StepSampler, build_micro_batch, collate_step, plan_micro_batches
 
-PACKED = Layout(pass_tokens=512, packed=True, share_prefixes=False, pad=0, multiple=32)
-SHARED = Layout(pass_tokens=512, packed=True, share_prefixes=True, pad=0, multiple=32)
-PADDED = Layout(pass_tokens=512, packed=False, share_prefixes=False, pad=0, multiple=32)
+PACKED = PackingConfig(
+    tokens_per_micro_batch=512, packed=True, share_prefixes=False, pad_token_id=0, pad_to_multiple_of=32
+)
+SHARED = PackingConfig(
+    tokens_per_micro_batch=512, packed=True, share_prefixes=True, pad_token_id=0, pad_to_multiple_of=32
+)
+PADDED = PackingConfig(
+    tokens_per_micro_batch=512, packed=False, share_prefixes=False, pad_token_id=0, pad_to_multiple_of=32
+)
 
 
 def lesson(ids, learned_from):
-    return Lesson(np.array(ids, dtype=np.int32), np.arange(len(ids)) >= learned_from)
+    return TokenizedExample(np.array(ids, dtype=np.int32), np.arange(len(ids)) >= learned_from)
 
 
 LESSONS = st.lists(
@@ -38,37 +44,37 @@ LESSONS = st.lists(
 
 
 def test_a_packed_pass_has_no_padding_but_at_its_end_and_forgets_the_last_token_which_predicts_nothing():
-    part = build_pass([lesson([5, 6, 7], 2), lesson([8, 9], 1)], PACKED)
+    part = build_micro_batch([lesson([5, 6, 7], 2), lesson([8, 9], 1)], PACKED)
     assert part.input_ids.tolist() == [[5, 6, 8] + [0] * 29]
     assert part.position_ids.tolist() == [[0, 1, 0] + [0] * 29]
-    assert part.predictors.tolist() == [1, 2]
+    assert part.label_positions.tolist() == [1, 2]
     assert part.targets.tolist() == [7, 9]
 
 
 def test_a_common_beginning_stands_once_and_both_answers_are_learned_from_it():
-    part = build_pass([lesson([5, 6, 7], 2), lesson([5, 6, 8, 9], 2)], SHARED)
+    part = build_micro_batch([lesson([5, 6, 7], 2), lesson([5, 6, 8, 9], 2)], SHARED)
     assert part.input_ids[0, :4].tolist() == [5, 6, 8, 0]
-    assert sorted(zip(part.predictors.tolist(), part.targets.tolist(), strict=True)) == [(1, 7), (1, 8), (2, 9)]
-    assert part.read == 5
+    assert sorted(zip(part.label_positions.tolist(), part.targets.tolist(), strict=True)) == [(1, 7), (1, 8), (2, 9)]
+    assert part.record_tokens == 5
 
 
 def test_padded_rows_are_filled_on_the_right():
-    part = build_pass([lesson([5, 6, 7], 2), lesson([8, 9], 1)], PADDED)
+    part = build_micro_batch([lesson([5, 6, 7], 2), lesson([8, 9], 1)], PADDED)
     assert part.input_ids.tolist() == [[5, 6], [8, 0]]
-    assert part.predictors.tolist() == [1, 2]
+    assert part.label_positions.tolist() == [1, 2]
 
 
 @given(LESSONS)
 def test_each_token_of_each_record_is_found_where_the_attention_looks(lessons):
     for layout in (PACKED, SHARED):
-        part = build_pass(lessons, layout)
+        part = build_micro_batch(lessons, layout)
         flat = torch.cat([part.input_ids[0][rows].flatten() for rows in part.attention_rows])
         used = (
             sum(len(one.ids) - 1 for one in lessons)
             if layout is PACKED
             else len({tuple(one.ids[: stop + 1].tolist()) for one in lessons for stop in range(len(one.ids) - 1)})
         )
-        assert flat[part.own_rows].tolist()[:used] == part.input_ids[0].tolist()[:used]
+        assert flat[part.result_rows].tolist()[:used] == part.input_ids[0].tolist()[:used]
         assert part.input_ids.shape[1] == -(-used // 32) * 32
         rows = [row for group in part.attention_rows for row in group]
         read = sorted(
@@ -80,7 +86,12 @@ def test_each_token_of_each_record_is_found_where_the_attention_looks(lessons):
 
 @given(LESSONS, st.integers(9, 40), st.booleans())
 def test_every_record_is_in_one_pass_and_no_pass_is_over_the_budget(lessons, budget, packed):
-    plan = pass_plan(lessons, Layout(pass_tokens=budget, packed=packed, share_prefixes=False, pad=0, multiple=32))
+    plan = plan_micro_batches(
+        lessons,
+        PackingConfig(
+            tokens_per_micro_batch=budget, packed=packed, share_prefixes=False, pad_token_id=0, pad_to_multiple_of=32
+        ),
+    )
     assert sorted(id(one) for part in plan for one in part) == sorted(map(id, lessons))
     for part in plan:
         lengths = [len(one.ids) - 1 for one in part]
@@ -90,19 +101,24 @@ def test_every_record_is_in_one_pass_and_no_pass_is_over_the_budget(lessons, bud
 @given(LESSONS, st.integers(1, 4))
 def test_processes_share_an_update_and_make_the_same_number_of_passes(lessons, processes):
     parts = [
-        collate_update(
-            lessons, Layout(pass_tokens=9, packed=True, share_prefixes=True, pad=0, multiple=32), process, processes
+        collate_step(
+            lessons,
+            PackingConfig(
+                tokens_per_micro_batch=9, packed=True, share_prefixes=True, pad_token_id=0, pad_to_multiple_of=32
+            ),
+            process,
+            processes,
         )
         for process in range(processes)
     ]
-    assert len({len(part.passes) for part in parts}) == 1
-    targets = sorted(token for part in parts for one in part.passes for token in one.targets.tolist())
-    assert targets == sorted(token for one in lessons for token in one.ids[one.learned].tolist())
-    assert {part.learned for part in parts} == {len(targets)}
+    assert len({len(part.micro_batches) for part in parts}) == 1
+    targets = sorted(token for part in parts for one in part.micro_batches for token in one.targets.tolist())
+    assert targets == sorted(token for one in lessons for token in one.ids[one.loss_mask].tolist())
+    assert {part.label_tokens for part in parts} == {len(targets)}
 
 
 def test_an_epoch_reads_every_record_once_in_an_order_of_its_own():
-    sampler = UpdateSampler(10, 4, seed=3)
+    sampler = StepSampler(10, 4, seed=3)
     first = list(sampler)
     sampler.set_epoch(1)
     second = list(sampler)
@@ -163,7 +179,7 @@ def alone(model, one):
     ids = torch.from_numpy(one.ids.astype(np.int64))[None]
     logits = model(input_ids=ids).logits[0, :-1].float()
     losses = torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="none")
-    return float(losses[torch.from_numpy(one.learned[1:])].sum())
+    return float(losses[torch.from_numpy(one.loss_mask[1:])].sum())
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma2", "gemma3", "gpt_neox"])
@@ -178,13 +194,17 @@ def test_packing_leaves_the_loss_of_each_record_unchanged(name, layout):
     model = _family(name)
     with torch.no_grad():
         expected = [alone(model, one) for one in lessons]
-        learn_answers(model)
+        patch_completion_loss(model)
         if layout.packed:
             assert can_pack(model)
             use_packed_attention(model)
-        together = float(model(**build_pass(lessons, layout).inputs()).loss)
+        together = float(model(**build_micro_batch(lessons, layout).build_inputs()).loss)
         each = [
-            float(model(**build_pass([*lessons[:1], one] if one is not lessons[0] else [one], layout).inputs()).loss)
+            float(
+                model(
+                    **build_micro_batch([*lessons[:1], one] if one is not lessons[0] else [one], layout).build_inputs()
+                ).loss
+            )
             for one in lessons
         ]
     assert together == pytest.approx(sum(expected), abs=1e-4)
@@ -208,18 +228,20 @@ def _flash_attn_func(query, key, value, *, dropout_p, softmax_scale, causal, win
 def test_flash_attention_is_told_scale_window_and_bound(name, monkeypatch):
     lessons = [lesson([1, 2, 3, 4, 5, 6, 7, 8, 9], 5), lesson([1, 2, 3, 4, 9, 8], 4)]
     model = _family(name)
-    learn_answers(model)
+    patch_completion_loss(model)
     use_packed_attention(model)
     with torch.no_grad():
-        expected = float(model(**build_pass(lessons, SHARED).inputs()).loss)
-        monkeypatch.setattr("seodang.training.kernels.packed_attention.flash_takes", lambda query: query.dim() == 4)
+        expected = float(model(**build_micro_batch(lessons, SHARED).build_inputs()).loss)
+        monkeypatch.setattr("seodang.training.kernels.packed_attention.can_use_flash", lambda query: query.dim() == 4)
         monkeypatch.setitem(sys.modules, "flash_attn", SimpleNamespace(flash_attn_func=_flash_attn_func))
         monkeypatch.setattr("seodang.training.kernels.packed_attention.scaled_dot_product_attention", None)
-        assert float(model(**build_pass(lessons, SHARED).inputs()).loss) == pytest.approx(expected, abs=1e-4)
+        assert float(model(**build_micro_batch(lessons, SHARED).build_inputs()).loss) == pytest.approx(
+            expected, abs=1e-4
+        )
 
 
 def test_flash_attention_takes_nothing_on_a_cpu():
-    assert not flash_takes(torch.zeros(1, 2, 3, 64, dtype=torch.bfloat16))
+    assert not can_use_flash(torch.zeros(1, 2, 3, 64, dtype=torch.bfloat16))
 
 
 def test_gradients_are_those_of_the_padded_rows(tmp_path):
@@ -228,11 +250,11 @@ def test_gradients_are_those_of_the_padded_rows(tmp_path):
     found = []
     for layout in (PADDED, PACKED, SHARED):
         model = load_model(base, "fp32", "cpu")
-        learn_answers(model)
+        patch_completion_loss(model)
         if layout.packed:
             use_packed_attention(model)
-        for part in pass_plan(lessons, layout):
-            model(**build_pass(part, layout).inputs()).loss.backward()
+        for part in plan_micro_batches(lessons, layout):
+            model(**build_micro_batch(part, layout).build_inputs()).loss.backward()
         found.append(torch.cat([weight.grad.flatten() for weight in model.parameters()]))
     assert torch.allclose(found[1], found[0], atol=1e-4, rtol=1e-4)
     assert torch.allclose(found[2], found[0], atol=1e-4, rtol=1e-4)

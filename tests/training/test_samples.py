@@ -10,9 +10,9 @@ from tiny_models import make_tiny_model
 from training_cases import records
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerBase
 
-from seodang.models.loading import context_length, load_tokenizer
+from seodang.models.loading import get_context_length, load_tokenizer
 from seodang.records import Record
-from seodang.training.samples import answerable, fitting_examples, short_answers
+from seodang.training.samples import build_length_filter, generate_short_answers, select_sample_records
 
 CONTEXT = 128
 
@@ -39,34 +39,34 @@ def split(*long: int) -> list[Record]:
 def test_records_that_the_model_cannot_read_and_answer_are_passed_over_for_the_next_ones(tokenizer):
     model = gpt2()
     shown = split(0, 4, 5)
-    fits = answerable(tokenizer, "koalpaca", CONTEXT, context_length(model.config))
+    fits = build_length_filter(tokenizer, "koalpaca", CONTEXT, get_context_length(model.config))
     assert [fits(record) for record in shown] == [number not in {0, 4, 5} for number in range(12)]
     with pytest.raises(IndexError):
-        short_answers(model, tokenizer, shown[:1], "koalpaca")
-    chosen = fitting_examples(shown, 3, fits=fits)
+        generate_short_answers(model, tokenizer, shown[:1], "koalpaca")
+    chosen = select_sample_records(shown, 3, fits=fits)
     assert chosen == [shown[1], shown[6], shown[8]]
-    assert len(short_answers(model, tokenizer, chosen, "koalpaca")) == 3
+    assert len(generate_short_answers(model, tokenizer, chosen, "koalpaca")) == 3
 
 
 def test_for_a_stretch_of_the_split_in_which_nothing_fits_another_gives_one_more(tokenizer):
     shown, all_but_one = split(4, 5, 6, 7), split(*range(11))
-    fits = answerable(tokenizer, "koalpaca", CONTEXT, CONTEXT)
-    assert fitting_examples(shown, 3, fits=fits) == [shown[0], shown[8], shown[1]]
-    assert fitting_examples(all_but_one, 3, fits=fits) == [all_but_one[11]]
+    fits = build_length_filter(tokenizer, "koalpaca", CONTEXT, CONTEXT)
+    assert select_sample_records(shown, 3, fits=fits) == [shown[0], shown[8], shown[1]]
+    assert select_sample_records(all_but_one, 3, fits=fits) == [all_but_one[11]]
 
 
 def test_a_prompt_is_no_longer_than_those_of_training_where_the_architecture_sets_no_limit(tokenizer):
     short, long = split(1)[:2]
-    assert answerable(tokenizer, "koalpaca", 10**6, None)(long)
-    assert [answerable(tokenizer, "koalpaca", 80, None)(record) for record in (short, long)] == [True, False]
+    assert build_length_filter(tokenizer, "koalpaca", 10**6, None)(long)
+    assert [build_length_filter(tokenizer, "koalpaca", 80, None)(record) for record in (short, long)] == [True, False]
 
 
 def test_few_records_are_looked_at(tokenizer):
     asked: list[str] = []
-    fitting_examples(records(1000), 4, fits=lambda record: asked.append(record.id) is None)
+    select_sample_records(records(1000), 4, fits=lambda record: asked.append(record.id) is None)
     assert len(asked) == 4
 
 
 @pytest.mark.parametrize(("there", "wanted", "given"), [(0, 3, 0), (2, 3, 2), (3, 3, 3), (7, 3, 3)])
 def test_so_many_are_chosen_as_there_are(there, wanted, given):
-    assert len(fitting_examples(records(there), wanted, fits=lambda _: True)) == given
+    assert len(select_sample_records(records(there), wanted, fits=lambda _: True)) == given

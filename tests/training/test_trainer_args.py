@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from training_cases import train_params
 
-from seodang.training.trainer_args import layout_of, mixed, settings_of
+from seodang.training.trainer_args import build_packing_config, build_trainer_kwargs, is_mixed_precision
 
 RUN = Path("run")
 
@@ -17,35 +17,36 @@ def test_liger_s_kernels_are_used_on_cuda_where_they_are_installed_but_for_its_l
     device, installed, used, monkeypatch
 ):
     monkeypatch.setattr("seodang.training.trainer_args.is_liger_kernel_available", lambda: installed)
-    settings = settings_of(train_params(), device, RUN, 16)
+    settings = build_trainer_kwargs(train_params(), device, RUN, 16)
     assert settings["use_liger_kernel"] is used
     assert settings["liger_kernel_config"] == {"fused_linear_cross_entropy": False, "cross_entropy": False}
 
 
 def test_bf16_passes_are_filled_up_and_fp32_passes_are_not():
     assert [
-        layout_of(train_params(precision=precision), packed=True, pad=0).multiple for precision in ("bf16", "fp32")
+        build_packing_config(train_params(precision=precision), packed=True, pad_token_id=0).pad_to_multiple_of
+        for precision in ("bf16", "fp32")
     ] == [32, 1]
 
 
 @pytest.mark.parametrize(
-    "changes", [{"dropout": 0.1}, {"neftune_alpha": 5.0}, {"packing": False}, {"share_prefixes": False}], ids=str
+    "changes", [{"dropout": 0.1}, {"neftune_noise_alpha": 5.0}, {"packing": False}, {"share_prefixes": False}], ids=str
 )
 def test_beginnings_are_not_shared_where_records_would_share_noise(changes):
     train = train_params(**changes)
-    assert layout_of(train_params(), packed=True, pad=0).share_prefixes
-    assert not layout_of(train, packed=train.packing, pad=0).share_prefixes
+    assert build_packing_config(train_params(), packed=True, pad_token_id=0).share_prefixes
+    assert not build_packing_config(train, packed=train.packing, pad_token_id=0).share_prefixes
 
 
 def test_autocast_is_on_where_no_fused_step_turns_the_adapter_into_bf16():
     methods = {
-        method: mixed(train_params(method=method, precision="bf16"))
+        method: is_mixed_precision(train_params(method=method, precision="bf16"))
         for method in ("lora", "rslora", "dora", "qlora", "full")
     }
     assert methods == {"lora": False, "rslora": False, "dora": True, "qlora": True, "full": True}
-    assert not mixed(train_params(method="full", precision="fp32"))
+    assert not is_mixed_precision(train_params(method="full", precision="fp32"))
 
 
 def test_a_validation_ends_each_epoch_or_comes_after_so_many_updates():
-    assert settings_of(train_params(), "cpu", RUN, 16)["eval_strategy"] == "epoch"
-    assert settings_of(train_params(validate_every=5), "cpu", RUN, 16)["eval_steps"] == 5
+    assert build_trainer_kwargs(train_params(), "cpu", RUN, 16)["eval_strategy"] == "epoch"
+    assert build_trainer_kwargs(train_params(eval_steps=5), "cpu", RUN, 16)["eval_steps"] == 5

@@ -9,7 +9,7 @@ from seodang.validation.repeats import find_repeats
 
 def told(rows):
     found = find_repeats(rows, 10)
-    return [found.of(number) for number in range(len(rows))]
+    return [found.get_matches(number) for number in range(len(rows))]
 
 
 def test_no_rows_repeat_nothing():

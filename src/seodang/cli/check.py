@@ -14,11 +14,11 @@ from seodang.errors import ParamsError, SourceError
 if TYPE_CHECKING:
     from seodang.config import Params, TableTemplate
     from seodang.ingest.fetch.files import LocalFile
-    from seodang.validation.check_files import Checked, CheckParams
+    from seodang.validation.check_files import CheckParams, CheckResult
     from seodang.validation.token_counts import TokenCounter
 
 CLEAN, REJECTED = 0, 1
-_TOP = 12  # rules told on the terminal
+_MAX_RULES = 12  # rules told on the terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="template that turns a labelled table into instructions; format table / 표 템플릿",
     )
     parser.add_argument(
-        "--sha256", type=_sha256, metavar="HEX", help="of the file at an http(s) address / 파일의 sha256"
+        "--sha256", type=_parse_sha256, metavar="HEX", help="of the file at an http(s) address / 파일의 sha256"
     )
     parser.add_argument(
         "--tokenizer",
@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object / 요약을 JSON으로")
 
 
-def _sha256(text: str) -> str:
+def _parse_sha256(text: str) -> str:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
         raise argparse.ArgumentTypeError("expected 64 hexadecimal digits, as sha256sum prints them")
     return text.lower()
@@ -79,80 +79,82 @@ def run(options: argparse.Namespace) -> int:
         SeodangError: If a file, or what says how to check it, cannot be used; exit code 2.
 
     """
-    from seodang.validation.check_files import Wanted, check
+    from seodang.validation.check_files import CheckRequest, check
 
-    params, project = _params(options.params)
-    files, faults = _all_files(options, Path.cwd())
-    wanted = Wanted(
+    params, project = _load_check_params(options.params)
+    files, errors = _find_all_files(options, Path.cwd())
+    request = CheckRequest(
         files=files,
-        faults=faults,
+        errors=errors,
         format="columns"
         if options.column and options.format == "auto"
         else "table"
         if options.table and options.format == "auto"
         else options.format,
-        columns=_columns(options.column),
-        table=_table(options.table),
-        counter=_counter(options.tokenizer, project),
+        columns=_parse_columns(options.column),
+        table=_load_table(options.table),
+        counter=_load_counter(options.tokenizer, project),
         report=options.report,
     )
-    checked = check(wanted, params)
+    result = check(request, params)
     if options.json:
-        print(json.dumps(checked.content(), ensure_ascii=False))
+        print(json.dumps(result.to_dict(), ensure_ascii=False))
     else:
-        print("\n".join(_told(checked, options.report)))
-    return REJECTED if checked.summary.counts()["quarantined"] else CLEAN
+        print("\n".join(_format_summary(result, options.report)))
+    return REJECTED if result.summary.build_counts()["quarantined"] else CLEAN
 
 
-def _params(file: Path | None) -> tuple[CheckParams, Params | None]:
+def _load_check_params(file: Path | None) -> tuple[CheckParams, Params | None]:
     from seodang.config.load import load_params
     from seodang.validation.check_files import CheckParams
 
-    place = file or Path("params.yaml")
-    if file is None and not place.is_file():
-        return CheckParams.shipped(), None
-    params = load_params(place)
+    path = file or Path("params.yaml")
+    if file is None and not path.is_file():
+        return CheckParams.load_default(), None
+    params = load_params(path)
     return CheckParams(
         max_field_characters=params.ingest.max_field_characters, expectations=params.expectations
     ), params
 
 
-def _all_files(options: argparse.Namespace, root: Path) -> tuple[list[LocalFile], list[str]]:
+def _find_all_files(options: argparse.Namespace, root: Path) -> tuple[list[LocalFile], list[str]]:
     """Return the files that the arguments name, each once, and what is wrong with those that name none.
 
     The report's own folder is left out: what it rejected must not come back as data.
     """
     files: dict[str, LocalFile] = {}
-    faults = []
-    for written in options.files:
+    errors = []
+    for argument in options.files:
         try:
-            if not written.strip():
+            if not argument.strip():
                 raise SourceError(
                     'a file name is empty: ""; is a variable of the shell not set? / 파일 이름이 비었습니다'
                 )
-            found = _files(written, options, root)
+            matches = _find_files(argument, options, root)
         except SourceError as error:
-            faults.append(str(error))
+            errors.append(str(error))
             continue
-        inside = [file for file in found if options.report and options.report.resolve() in file.path.resolve().parents]
-        files |= {str(file.path.resolve()): file for file in found if file not in inside}
-    if not files and not faults:
-        faults.append(f"no data file in {' '.join(options.files)} / 데이터 파일이 없습니다")
-    return list(files.values()), faults
+        inside = [
+            file for file in matches if options.report and options.report.resolve() in file.path.resolve().parents
+        ]
+        files |= {str(file.path.resolve()): file for file in matches if file not in inside}
+    if not files and not errors:
+        errors.append(f"no data file in {' '.join(options.files)} / 데이터 파일이 없습니다")
+    return list(files.values()), errors
 
 
-def _files(written: str, options: argparse.Namespace, root: Path) -> list[LocalFile]:
+def _find_files(argument: str, options: argparse.Namespace, root: Path) -> list[LocalFile]:
     from seodang.config import SourceParams
-    from seodang.ingest.fetch.files import shown_url
-    from seodang.ingest.fetch.locate import local_files
+    from seodang.ingest.fetch.files import redact_url
+    from seodang.ingest.fetch.locate import locate_files
     from seodang.paths import Paths
 
-    if written.startswith(("http://", "https://")) and options.sha256 is None:
-        raise ParamsError(f"{shown_url(written)} needs --sha256: what is at an address may change")
+    if argument.startswith(("http://", "https://")) and options.sha256 is None:
+        raise ParamsError(f"{redact_url(argument)} needs --sha256: what is at an address may change")
     source = SourceParams(
         name="check",
         kind="file",
-        path=written,
+        path=argument,
         sha256=options.sha256,
         format="auto",
         columns=None,
@@ -167,10 +169,10 @@ def _files(written: str, options: argparse.Namespace, root: Path) -> list[LocalF
         replay=False,
         licence="",
     )
-    return local_files(source, root, Paths(root).downloads)
+    return locate_files(source, root, Paths(root).downloads)
 
 
-def _columns(pairs: list[str]) -> dict[str, str] | None:
+def _parse_columns(pairs: list[str]) -> dict[str, str] | None:
     columns = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
     if len(columns) != len(pairs):
         raise ParamsError(
@@ -179,7 +181,7 @@ def _columns(pairs: list[str]) -> dict[str, str] | None:
     return columns or None
 
 
-def _table(file: Path | None) -> TableTemplate | None:
+def _load_table(file: Path | None) -> TableTemplate | None:
     from pydantic import ValidationError
 
     from seodang.config import TableTemplate
@@ -191,16 +193,16 @@ def _table(file: Path | None) -> TableTemplate | None:
         raise ParamsError(f"--table {file} cannot be used: {error}") from error
 
 
-def _counter(tokenizer: Path | None, params: Params | None) -> TokenCounter | None:
+def _load_counter(tokenizer: Path | None, params: Params | None) -> TokenCounter | None:
     from seodang.validation.token_counts import load_counter
 
     return load_counter(tokenizer, params.prompt.format if params else "alpaca") if tokenizer else None
 
 
-def _told(checked: Checked, report: Path | None) -> list[str]:
+def _format_summary(result: CheckResult, report: Path | None) -> list[str]:
     """Return the summary for a terminal."""
-    counts, content = checked.summary.counts(), checked.content()
-    lines = [f"{file}: {', '.join(formats)}" for file, formats in checked.formats.items()]
+    counts, content = result.summary.build_counts(), result.to_dict()
+    lines = [f"{file}: {', '.join(formats)}" for file, formats in result.formats.items()]
     lines.append(
         f"행 / rows {counts['rows']:,} = 통과 / accepted {counts['accepted']:,} (고침 / repaired {counts['repaired']:,}, 경고 / warned {counts['warned']:,})"
         f" + 격리 / quarantined {counts['quarantined']:,}"
@@ -211,12 +213,12 @@ def _told(checked: Checked, report: Path | None) -> list[str]:
         ("고침 / repairs", content["repairs"]),
     ):
         lines += [f"{heading}:"] if rules else []
-        for id, count in list(rules.items())[:_TOP]:
+        for id, count in list(rules.items())[:_MAX_RULES]:
             rule = content["texts"].get(id)
             lines.append(f"  {count:>7,}  {id}" + (f": {rule['reason_ko']} / {rule['reason_en']}" if rule else ""))
     lines += [
         f"전체 / whole set ({measure['severity']}): {measure['reason_ko']} / {measure['reason_en']} ({measure['of']}: {measure['value']:.3g})"
-        for measure in content["data_set"]
+        for measure in content["dataset"]
     ]
     lines += [f"보고서 / report: {report} (accepted.jsonl, quarantine.jsonl, data_docs/index.html)"] if report else []
     return lines

@@ -51,16 +51,18 @@ def run(options: argparse.Namespace) -> int:
     from seodang.evaluation.judge.client import Endpoint, judge
 
     endpoint = Endpoint(
-        url=options.endpoint,
+        base_url=options.endpoint,
         model=options.model,
-        key=os.environ.get(options.key_from, ""),
+        api_key=os.environ.get(options.key_from, ""),
         max_tokens=options.max_tokens,
         timeout=options.timeout,
     )
-    found = judge(options.candidate, options.champion, options.out, endpoint)
-    print(f"문항 / items {found.items}: 승 / won {found.won}, 무 / tied {found.tied}, 패 / lost {found.lost}")
-    if found.unread:
-        print(f"판정 없는 답 / replies without a verdict: {len(found.unread)} ({', '.join(found.unread[:5])})")
+    result = judge(options.candidate, options.champion, options.out, endpoint)
+    print(f"문항 / items {result.items}: 승 / won {result.wins}, 무 / tied {result.ties}, 패 / lost {result.losses}")
+    if result.items_without_verdict:
+        print(
+            f"판정 없는 답 / replies without a verdict: {len(result.items_without_verdict)} ({', '.join(result.items_without_verdict[:5])})"
+        )
     print(
         f"다음 / next: seodang gate --candidate {options.out / 'candidate.jsonl'} --champion {options.out / 'champion.jsonl'}"
     )

@@ -28,7 +28,7 @@ from seodang.cli import study as study_command
 from seodang.errors import SeodangError
 from seodang.paths import Paths
 
-_FAULT = 70
+_INTERNAL_ERROR = 70
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
 _TERMINATED = 143
@@ -36,7 +36,7 @@ _TERMINATED = 143
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    options = _parser().parse_args(arguments)
+    options = _build_parser().parse_args(arguments)
     _configure_logging()
     try:
         with _tidy_on_sigterm():
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"seodang: unexpected {type(error).__name__}: {error}\nThis is a fault of seodang's; run with --debug for the place.",
             file=sys.stderr,
         )
-        return _FAULT
+        return _INTERNAL_ERROR
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def _tidy_on_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="seodang",
         description="Instruction records in, a served and proven instruction-tuned model out. / 지시문 데이터를 검증된 서비스 모델로.",
@@ -92,15 +92,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show tracebacks / 오류의 위치를 모두 보기")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run what has changed, print the verdict / 바뀐 단계를 실행하고 판정 보기")
-    run.set_defaults(run=_run)
+    run.set_defaults(run=_run_pipeline)
     stage = commands.add_parser("stage", help="run one stage, as dvc.yaml does / 한 단계 실행")
     stage.add_argument("name", metavar="NAME", help="base, ingest, validate, prepare, train, evaluate, gate or package")
-    stage.set_defaults(run=_stage)
+    stage.set_defaults(run=_run_stage)
     plan = commands.add_parser(
         "plan", help="what training will take, before it runs: 0 it fits, 2 it does not / 학습 전에 계획 보기"
     )
     plan_command.add_arguments(plan)
-    plan.set_defaults(run=_plan)
+    plan.set_defaults(run=_run_plan)
     check = commands.add_parser(
         "check", help="check data files: 0 clean, 1 rows rejected, 2 unusable / 데이터 파일 검사"
     )
@@ -120,70 +120,70 @@ def _parser() -> argparse.ArgumentParser:
         "study", help="measure prompting against tuning on one task and on many / 프롬프트와 튜닝 비교"
     )
     study_command.add_arguments(study)
-    study.set_defaults(run=_study)
+    study.set_defaults(run=_run_study)
     registry = commands.add_parser(
         "registry",
         help="versions, champion, rollback: 0 done, 2 unusable, 3 the verdict is not promote / 버전, 챔피언, 되돌리기",
     )
     registry_command.add_arguments(registry)
-    registry.set_defaults(run=_registry)
+    registry.set_defaults(run=_run_registry)
     profile = commands.add_parser("profile", help="list, show or use a set of parameters / 설정 묶음")
     profile.add_argument("action", choices=["list", "show", "use"])
     profile.add_argument("name", nargs="?", help="a name in profiles/ or the path of an overlay of your own")
-    profile.set_defaults(run=_profile)
+    profile.set_defaults(run=_run_profile)
     report = commands.add_parser("report", help="print times, scores and verdict again / 결과 요약 다시 보기")
-    report.set_defaults(run=_report)
+    report.set_defaults(run=_run_report)
     serve = commands.add_parser("serve", help="serve the champion, or what was packaged / 챔피언 서비스")
     serve.add_argument("--port", type=int, default=3000)
     serve.add_argument(
         "--packaged", action="store_true", help="the model packaged last, champion or not / 마지막에 패키징한 모델"
     )
-    serve.set_defaults(run=_serve)
+    serve.set_defaults(run=_run_serve)
     return parser
 
 
 # Each command imports what it needs when it runs: --help answers at once.
 
 
-def _run(_: argparse.Namespace) -> int:
+def _run_pipeline(_: argparse.Namespace) -> int:
     from seodang.cli.run import run_pipeline
 
     return run_pipeline(Paths(Path.cwd()))
 
 
-def _stage(options: argparse.Namespace) -> int:
-    from seodang.cli.run import run_one
+def _run_stage(options: argparse.Namespace) -> int:
+    from seodang.cli.run import run_single_stage
 
-    run_one(options.name, Paths(Path.cwd()))
+    run_single_stage(options.name, Paths(Path.cwd()))
     return 0
 
 
-def _plan(options: argparse.Namespace) -> int:
+def _run_plan(options: argparse.Namespace) -> int:
     return plan_command.run(options, Paths(Path.cwd()))
 
 
-def _study(options: argparse.Namespace) -> int:
+def _run_study(options: argparse.Namespace) -> int:
     return study_command.run(options, Paths(Path.cwd()))
 
 
-def _registry(options: argparse.Namespace) -> int:
+def _run_registry(options: argparse.Namespace) -> int:
     return registry_command.run(options, Paths(Path.cwd()))
 
 
-def _profile(options: argparse.Namespace) -> int:
+def _run_profile(options: argparse.Namespace) -> int:
     from seodang.config import profiles
 
-    return profiles.command(options.action, options.name, Paths(Path.cwd()))
+    return profiles.run_command(options.action, options.name, Paths(Path.cwd()))
 
 
-def _report(_: argparse.Namespace) -> int:
+def _run_report(_: argparse.Namespace) -> int:
     from seodang.cli.report import print_summary
 
     print_summary(Paths(Path.cwd()))
     return 0
 
 
-def _serve(options: argparse.Namespace) -> int:
+def _run_serve(options: argparse.Namespace) -> int:
     from seodang.cli.run import serve
 
     return serve(Paths(Path.cwd()), options.port, packaged=options.packaged)

@@ -14,12 +14,12 @@ from seodang.paths import Paths
 
 if TYPE_CHECKING:
     from seodang.config import ModelParams, Params
-    from seodang.training.planning.passes import Passes
+    from seodang.training.planning.micro_batches import MicroBatchStats
     from seodang.training.planning.plan import Base, Plan
     from seodang.training.planning.sampling import Sample
     from seodang.training.planning.time import Speed
 
-FITS, DOES_NOT = 0, 2
+FITS, DOES_NOT_FIT = 0, 2
 _WIDTH = 100  # columns
 _LABEL, _VALUE = 34, 12
 _PARTS = {
@@ -49,40 +49,42 @@ def run(options: argparse.Namespace, paths: Paths) -> int:
         SeodangError: If it cannot be planned; exit code 2.
     """
     try:
-        plan = _planned(options.profile, paths)
+        plan = _make_plan(options.profile, paths)
     except SeodangError as error:
         if options.json:
             print(json.dumps({"fits": False, "error": str(error)}, ensure_ascii=False))
         raise
-    from seodang.training.planning.plan import content_of
+    from seodang.training.planning.plan import serialize_plan
 
-    print(json.dumps(content_of(plan), ensure_ascii=False) if options.json else "\n".join(told(plan)))
-    return FITS if plan.fits else DOES_NOT
+    print(json.dumps(serialize_plan(plan), ensure_ascii=False) if options.json else "\n".join(format_plan(plan)))
+    return FITS if plan.fits else DOES_NOT_FIT
 
 
-def _planned(profile: str | None, paths: Paths) -> Plan:
+def _make_plan(profile: str | None, paths: Paths) -> Plan:
     from seodang.models.device import keep_freed_memory
     from seodang.training.planning.plan import Machine, make_plan
 
-    params = _params(profile, paths)
+    params = _load_params(profile, paths)
     keep_freed_memory()  # as training does, so that this process weighs what that one will
-    device, missing = _device(params)
-    base, why = _base(params.model, paths)
+    device, missing = _select_device(params)
+    base, reasons = _find_base(params.model, paths)
     if base is None or device is None:
         raise ModelError(
-            "\n  ".join([f"{params.model.name} cannot be planned:", *missing, *why, *_known(params, paths)])
+            "\n  ".join(
+                [f"{params.model.name} cannot be planned:", *missing, *reasons, *_describe_params(params, paths)]
+            )
         )
-    sample = _sample(base, params, paths)
+    sample = _sample_records(base, params, paths)
     return make_plan(
         base,
         params.train,
         sample,
-        Machine(device, *_memory(device)),
-        lambda passes: _speed(base, params, device, passes),
+        Machine(device, *_get_memory(device)),
+        lambda passes: _benchmark_speed(base, params, device, passes),
     )
 
 
-def _params(profile: str | None, paths: Paths) -> Params:
+def _load_params(profile: str | None, paths: Paths) -> Params:
     from ruamel.yaml import YAML
 
     from seodang.config import profiles
@@ -95,11 +97,11 @@ def _params(profile: str | None, paths: Paths) -> Params:
         raise ParamsError(
             f"there is no profiles/{profiles.BASE}.yaml here, on which profiles lie; run seodang plan in the project's folder"
         )
-    text = profiles.rendered(folder / f"{profiles.BASE}.yaml", profiles.resolve(profile, folder))
+    text = profiles.render_profile(folder / f"{profiles.BASE}.yaml", profiles.resolve_overlay(profile, folder))
     return parse_params(YAML(typ="safe").load(text), f"profile {profile}")
 
 
-def _device(params: Params) -> tuple[str | None, list[str]]:
+def _select_device(params: Params) -> tuple[str | None, list[str]]:
     from seodang.models.device import choose_device
 
     try:
@@ -108,7 +110,7 @@ def _device(params: Params) -> tuple[str | None, list[str]]:
         return None, [str(error)]
 
 
-def _base(model: ModelParams, paths: Paths) -> tuple[Base | None, list[str]]:
+def _find_base(model: ModelParams, paths: Paths) -> tuple[Base | None, list[str]]:
     """Return the base as far as it is known, or why it is not."""
     from seodang.training.planning.base import find_base
 
@@ -118,161 +120,173 @@ def _base(model: ModelParams, paths: Paths) -> tuple[Base | None, list[str]]:
         return None, [str(error)]
 
 
-def _known(params: Params, paths: Paths) -> list[str]:
+def _describe_params(params: Params, paths: Paths) -> list[str]:
     """Return what can be said without the model."""
-    train, split = params.train, paths.split("train")
+    train, split = params.train, paths.get_split_path("train")
     lines = [
-        f"known so far: train.method {train.method}, train.precision {train.precision}, passes of {train.batch_tokens} tokens, {train.epochs:g} epochs"
+        f"known so far: train.method {train.method}, train.precision {train.precision}, passes of {train.tokens_per_micro_batch} tokens, {train.epochs:g} epochs"
     ]
     if not split.exists():
         return [*lines, "no records yet; run: dvc repro prepare"]
     from seodang.io.jsonl import read_lines
 
     records = sum(1 for _ in read_lines(split))
-    updates = train.epochs * -(-records // train.batch_size)
-    return [*lines, f"{records:,} records, about {updates:,.0f} updates of {train.batch_size} records"]
+    steps = train.epochs * -(-records // train.batch_size)
+    return [*lines, f"{records:,} records, about {steps:,.0f} updates of {train.batch_size} records"]
 
 
-def _sample(base: Base, params: Params, paths: Paths) -> Sample | None:
+def _sample_records(base: Base, params: Params, paths: Paths) -> Sample | None:
     from seodang.models.loading import load_tokenizer
     from seodang.training.planning.sampling import sample_records
 
-    if base.folder is None or not paths.split("train").exists():
+    if base.folder is None or not paths.get_split_path("train").exists():
         return None
     return sample_records(
-        paths.split("train"), paths.split("validation"), load_tokenizer(base.folder), params.prompt.format, params.train
+        paths.get_split_path("train"),
+        paths.get_split_path("validation"),
+        load_tokenizer(base.folder),
+        params.prompt.format,
+        params.train,
     )
 
 
-def _memory(device: str) -> tuple[int, int, int]:
+def _get_memory(device: str) -> tuple[int, int, int]:
     """Return the bytes of the device, those that are free, and those that this process has with everything loaded that training loads."""
-    from seodang.training.planning.memory import capacity_of, resident
+    from seodang.training.planning.memory import read_memory_capacity, read_resident_bytes
 
     importlib.import_module("seodang.stages.train")
-    return (*capacity_of(device), resident())
+    return (*read_memory_capacity(device), read_resident_bytes())
 
 
-def _speed(base: Base, params: Params, device: str, passes: Passes) -> Speed:
+def _benchmark_speed(base: Base, params: Params, device: str, micro_batches: MicroBatchStats) -> Speed:
     from seodang.training.planning.meta_model import DTYPES
-    from seodang.training.planning.time import measured_speed
+    from seodang.training.planning.time import benchmark_speed
 
     text = base.config.get_text_config()
-    inner = getattr(text, "intermediate_size", None) or 4 * text.hidden_size
-    tokens = max(1, round(passes.computed / passes.passes))
-    return measured_speed(
-        device, DTYPES[params.train.precision], tokens=tokens, size=int(text.hidden_size), inner=int(inner)
+    intermediate_size = getattr(text, "intermediate_size", None) or 4 * text.hidden_size
+    tokens = max(1, round(micro_batches.computed_tokens / micro_batches.micro_batches))
+    return benchmark_speed(
+        device, DTYPES[params.train.precision], tokens=tokens, size=int(text.hidden_size), inner=int(intermediate_size)
     )
 
 
-def told(plan: Plan) -> list[str]:
+def format_plan(plan: Plan) -> list[str]:
     """Return the plan for a terminal, at most 100 columns wide."""
     train, weights = plan.train, plan.weights
-    share = weights.trainable / max(1, weights.parameters)
-    targets = (
+    ratio = weights.trainable / max(1, weights.parameters)
+    target_modules = (
         []
         if train.method == "full"
-        else textwrap.wrap(f"rank {train.rank}, {', '.join(train.targets)}", _WIDTH - _LABEL - _VALUE - 2)
+        else textwrap.wrap(f"rank {train.rank}, {', '.join(train.target_modules)}", _WIDTH - _LABEL - _VALUE - 2)
     )
     return [
-        *_row(
+        *_format_row(
             "모델 / model",
             plan.base.name,
             f"{weights.parameters / 1e6:,.1f} M, {plan.base.config.model_type}",
-            plan.base.found,
+            plan.base.origin,
         ),
-        *_row(
+        *_format_row(
             "장치 / device",
             plan.machine.device,
             f"{train.precision}, {train.processes} 프로세스 / processes, sharding {train.sharding}",
         ),
-        *_row("방법 / method", train.method, *targets),
-        *_row(
+        *_format_row("방법 / method", train.method, *target_modules),
+        *_format_row(
             "학습 파라미터 / trainable",
             f"{weights.trainable:,}",
-            f"{share:.2%}; 융합 / fused layers {plan.fused_layers}",
+            f"{ratio:.2%}; 융합 / fused layers {plan.fused_layers}",
         ),
-        *_row("어텐션 / attention", "packed" if plan.packed else "padded", *_attention(plan)),
-        *_data(plan),
+        *_format_row("어텐션 / attention", "packed" if plan.packed else "padded", *_format_attention(plan)),
+        *_format_data(plan),
         "",
-        *_memory_lines(plan),
-        *_time(plan),
+        *_format_memory(plan),
+        *_format_time(plan),
         "",
-        *_verdict(plan),
+        *_format_verdict(plan),
     ]
 
 
-def _attention(plan: Plan) -> list[str]:
-    words = [f"한 번에 최대 / at most {plan.passes.largest.tokens:,} tokens a pass"]
-    words += ["앞부분 공유 / beginnings shared"] if plan.passes.computed < plan.passes.read else []
-    return words + (["활성값 다시 계산 / activations recomputed"] if plan.train.activation_checkpointing else [])
+def _format_attention(plan: Plan) -> list[str]:
+    notes = [f"한 번에 최대 / at most {plan.micro_batches.largest.tokens:,} tokens a pass"]
+    notes += (
+        ["앞부분 공유 / beginnings shared"]
+        if plan.micro_batches.computed_tokens < plan.micro_batches.record_tokens
+        else []
+    )
+    return notes + (["활성값 다시 계산 / activations recomputed"] if plan.train.activation_checkpointing else [])
 
 
-def _data(plan: Plan) -> list[str]:
+def _format_data(plan: Plan) -> list[str]:
     sample = plan.sample
     if sample is None:
-        return _row(
+        return _format_row(
             "데이터 / data", "-", "아직 없어 최악으로 계산 / none yet, the worst assumed", "run: dvc repro prepare"
         )
-    counts = sample.lessons.counts
-    seen = f"표본 / sample of {sample.looked_at:,}" if sample.looked_at < sample.records else "모두 읽음 / all read"
+    counts = sample.dataset.counts
+    coverage = (
+        f"표본 / sample of {sample.sample_size:,}" if sample.sample_size < sample.records else "모두 읽음 / all read"
+    )
     left_out = f"너무 김 / too long {counts.too_long:,}, 답 없음 / no answer {counts.without_answer:,}"
-    lines = _row("레코드 / records", f"{sample.records:,}", seen, left_out)
-    if plan.updates is None or plan.tokens is None or plan.learned is None or plan.computed is None:
+    lines = _format_row("레코드 / records", f"{sample.records:,}", coverage, left_out)
+    if plan.steps is None or plan.tokens is None or plan.label_tokens is None or plan.computed_tokens is None:
         return lines
     return [
         *lines,
-        *_row(
+        *_format_row(
             "업데이트 / updates",
-            f"{plan.updates:,}",
+            f"{plan.steps:,}",
             f"{plan.train.epochs:g} epochs, {plan.train.batch_size} records each",
         ),
-        *_row(
+        *_format_row(
             "토큰 / tokens",
             f"{plan.tokens:,}",
-            f"학습 / learned {plan.learned / plan.tokens:.0%}, 계산 / computed {plan.computed / plan.tokens:.0%}",
+            f"학습 / learned {plan.label_tokens / plan.tokens:.0%}, 계산 / computed {plan.computed_tokens / plan.tokens:.0%}",
         ),
     ]
 
 
-def _memory_lines(plan: Plan) -> list[str]:
+def _format_memory(plan: Plan) -> list[str]:
     memory, machine = plan.memory, plan.machine
-    lines = _row("메모리 / memory", "MB")
+    lines = _format_row("메모리 / memory", "MB")
     for name, size in memory.parts.items():
-        lines += _row(f"  {_PARTS[name]}", _mb(size)) if size else []
+        lines += _format_row(f"  {_PARTS[name]}", _format_mb(size)) if size else []
     if memory.loading > memory.training:
-        lines += _row("  읽을 때 / while loading", _mb(memory.loading), "가중치와 그 파일 / weights and their file")
-    several = [f"{memory.processes} 프로세스 / processes"] if memory.processes > 1 else []
-    return lines + _row(
+        lines += _format_row(
+            "  읽을 때 / while loading", _format_mb(memory.loading), "가중치와 그 파일 / weights and their file"
+        )
+    process_note = [f"{memory.processes} 프로세스 / processes"] if memory.processes > 1 else []
+    return lines + _format_row(
         "  최대 / peak",
-        _mb(memory.peak),
-        f"있음 / there {_mb(machine.memory)}, 지금 남음 / free now {_mb(machine.free)}",
-        *several,
+        _format_mb(memory.peak),
+        f"있음 / there {_format_mb(machine.memory)}, 지금 남음 / free now {_format_mb(machine.free)}",
+        *process_note,
     )
 
 
-def _mb(size: int) -> str:
+def _format_mb(size: int) -> str:
     return f"{size / 2**20:,.0f}"
 
 
-def _time(plan: Plan) -> list[str]:
+def _format_time(plan: Plan) -> list[str]:
     if plan.duration is None:
         return []
     cpu = [] if plan.duration.cpu_seconds is None else [f"{plan.duration.cpu_seconds:,.0f} CPU s"]
-    return _row(
+    return _format_row(
         "시간 / time",
-        _minutes(plan.duration.seconds),
+        _format_duration(plan.duration.seconds),
         "방금 잰 속도로 / at the speed measured now",
         ", ".join([*cpu, f"{plan.duration.flops:.1e} FLOPs"]),
     )
 
 
-def _minutes(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _verdict(plan: Plan) -> list[str]:
+def _format_verdict(plan: Plan) -> list[str]:
     if plan.fits:
         tight = plan.memory.peak > plan.machine.free
         warning = (
@@ -286,7 +300,7 @@ def _verdict(plan: Plan) -> list[str]:
         lines.append("  이렇게 바꾸면 들어갑니다 / what makes it fit:")
         for change in plan.changes:
             lines += textwrap.wrap(
-                f"{change.named(plan.train)} ({_mb(change.peak)} MB)",
+                f"{change.describe(plan.train)} ({_format_mb(change.peak)} MB)",
                 _WIDTH,
                 initial_indent="    ",
                 subsequent_indent="      ",
@@ -296,17 +310,17 @@ def _verdict(plan: Plan) -> list[str]:
     return lines
 
 
-def _row(label: str, value: str, *remarks: str) -> list[str]:
+def _format_row(label: str, value: str, *remarks: str) -> list[str]:
     """Return a line of label, value and remark, and one below it for each further remark."""
-    first, *others = remarks or ("",)
-    lines = [f"{_padded(label, _LABEL)}{' ' * max(1, _VALUE - _columns(value))}{value}  {first}".rstrip()]
-    return lines + [f"{' ' * (_LABEL + _VALUE + 2)}{remark}" for remark in others]
+    first, *rest = remarks or ("",)
+    lines = [f"{_pad(label, _LABEL)}{' ' * max(1, _VALUE - _count_columns(value))}{value}  {first}".rstrip()]
+    return lines + [f"{' ' * (_LABEL + _VALUE + 2)}{remark}" for remark in rest]
 
 
-def _columns(text: str) -> int:
+def _count_columns(text: str) -> int:
     """Return the terminal columns of a text; a Hangul syllable takes two."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def _padded(text: str, width: int) -> str:
-    return text + " " * max(0, width - _columns(text))
+def _pad(text: str, width: int) -> str:
+    return text + " " * max(0, width - _count_columns(text))

@@ -22,12 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     promote = actions.add_parser(
         "promote", help="make the packaged model champion, if the verdict is promote / 챔피언으로 승격"
     )
-    promote.add_argument("--why", metavar="TEXT", help="for the record; else that the verdict is promote / 이유")
+    promote.add_argument("--message", metavar="TEXT", help="for the record; else that the verdict is promote / 이유")
     promote.add_argument("--version", metavar="VERSION", help="to register; else the next minor one / 버전을 직접 지정")
     rollback = actions.add_parser(
         "rollback", help="make an earlier version champion again, and fit to be served / 이전 버전으로 되돌리기"
     )
-    rollback.add_argument("--why", required=True, metavar="TEXT", help="for the record / 이유")
+    rollback.add_argument("--message", required=True, metavar="TEXT", help="for the record / 이유")
     rollback.add_argument(
         "--to", metavar="VERSION", help="else the one that was champion before / 생략하면 바로 전 챔피언"
     )
@@ -42,65 +42,65 @@ def run(options: argparse.Namespace, paths: Paths) -> int:
     """
     match options.action:
         case "list":
-            lines = _list(paths)
+            lines = _list_versions(paths)
         case "show":
-            lines = _show(paths, options.version)
+            lines = _show_version(paths, options.version)
         case "promote":
-            lines = _promote(paths, options.why, options.version)
+            lines = _promote_candidate(paths, options.message, options.version)
         case _:
-            lines = _rollback(paths, options.why, options.to)
+            lines = _roll_back(paths, options.message, options.to)
     print("\n".join(lines))
     return DONE
 
 
-def _list(paths: Paths) -> list[str]:
-    from seodang.registry.listing import versions_told
+def _list_versions(paths: Paths) -> list[str]:
+    from seodang.registry.listing import format_versions
 
-    return versions_told(paths)
-
-
-def _show(paths: Paths, version: str | None) -> list[str]:
-    from seodang.registry.listing import version_told
-
-    return version_told(paths, version)
+    return format_versions(paths)
 
 
-def _promote(paths: Paths, why: str | None, version: str | None) -> list[str]:
+def _show_version(paths: Paths, version: str | None) -> list[str]:
+    from seodang.registry.listing import format_version
+
+    return format_version(paths, version)
+
+
+def _promote_candidate(paths: Paths, message: str | None, version: str | None) -> list[str]:
     from seodang.registry.promotion import promote
-    from seodang.registry.storage import remote_missing
+    from seodang.registry.storage import check_remote
 
-    move = promote(paths, why, version)
-    if move is None:
+    event = promote(paths, message, version)
+    if event is None:
         return [
             "이 가중치는 이미 챔피언입니다. 바뀐 것이 없습니다 / these weights are champion already; nothing has changed"
         ]
-    retired = [f"{move.previous} → retired"] if move.previous and move.previous != move.version else []
-    advice = remote_missing(paths.root)
+    retired = [f"{event.previous} → retired"] if event.previous and event.previous != event.version else []
+    advice = check_remote(paths.root)
     return [
-        f"{move.version} → champion ({move.tag}, {move.revision[:12]})",
+        f"{event.version} → champion ({event.tag}, {event.revision[:12]})",
         *retired,
-        f"누가 / who  {move.who}",
-        f"이유 / why  {move.why}",
-        *_next(move.version),
+        f"누가 / who  {event.author}",
+        f"이유 / why  {event.message}",
+        *_format_next_steps(event.version),
         *advice,
     ]
 
 
-def _rollback(paths: Paths, why: str, to: str | None) -> list[str]:
+def _roll_back(paths: Paths, message: str, to: str | None) -> list[str]:
     from seodang.registry.promotion import rollback
 
-    move, bento = rollback(paths, why, to)
+    event, bento = rollback(paths, message, to)
     return [
-        f"{move.version} → champion ({move.tag}, {move.revision[:12]})",
-        f"{move.previous} → retired",
-        f"누가 / who  {move.who}",
-        f"이유 / why  {move.why}",
+        f"{event.version} → champion ({event.tag}, {event.revision[:12]})",
+        f"{event.previous} → retired",
+        f"누가 / who  {event.author}",
+        f"이유 / why  {event.message}",
         f"bento       {bento}",
-        *_next(move.version),
+        *_format_next_steps(event.version),
     ]
 
 
-def _next(version: str) -> list[str]:
+def _format_next_steps(version: str) -> list[str]:
     return [
         "",
         "다음 / next:",

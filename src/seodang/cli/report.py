@@ -13,10 +13,12 @@ from seodang.paths import Paths
 
 def print_summary(paths: Paths) -> None:
     """Print the verdict with its numbers, the bento's tag, and the next three things to type."""
-    print("\n".join([*_times(paths), *_scores(paths), *_verdict(paths), *_next(paths)]))
+    print(
+        "\n".join([*_format_times(paths), *_format_scores(paths), *_format_verdict(paths), *_format_next_steps(paths)])
+    )
 
 
-def timings(paths: Paths) -> list[dict[str, Any]]:
+def read_timings(paths: Paths) -> list[dict[str, Any]]:
     """Return what each stage cost when it last ran, in the order of the runs."""
     if not paths.timings.exists():
         return []
@@ -24,13 +26,15 @@ def timings(paths: Paths) -> list[dict[str, Any]]:
     return list({row["stage"]: row for row in rows}.values())
 
 
-def _times(paths: Paths) -> list[str]:
-    rows = timings(paths)
+def _format_times(paths: Paths) -> list[str]:
+    rows = read_timings(paths)
     if not rows:
         return []
-    lines = ["", _columns(("단계 / stage", "wall s", "CPU s", "peak MB"))]
+    lines = ["", _format_columns(("단계 / stage", "wall s", "CPU s", "peak MB"))]
     lines += [
-        _columns((row["stage"], f"{row['seconds']:.1f}", f"{row['cpu_seconds']:.1f}", str(row["peak_memory_mb"])))
+        _format_columns(
+            (row["stage"], f"{row['seconds']:.1f}", f"{row['cpu_seconds']:.1f}", str(row["peak_memory_mb"]))
+        )
         for row in rows
     ]
     totals = (
@@ -38,40 +42,44 @@ def _times(paths: Paths) -> list[str]:
         sum(row["cpu_seconds"] for row in rows),
         max(row["peak_memory_mb"] for row in rows),
     )
-    return [*lines, _columns(("합계 / all", f"{totals[0]:.1f}", f"{totals[1]:.1f}", str(totals[2])))]
+    return [*lines, _format_columns(("합계 / all", f"{totals[0]:.1f}", f"{totals[1]:.1f}", str(totals[2])))]
 
 
-def _columns(cells: tuple[str, ...]) -> str:
-    first, *others = cells
-    return _padded(first, 20) + "".join(f"{cell:>10}" for cell in others)
+def _format_columns(cells: tuple[str, ...]) -> str:
+    first, *rest = cells
+    return _pad(first, 20) + "".join(f"{cell:>10}" for cell in rest)
 
 
-def _padded(text: str, width: int) -> str:
+def _pad(text: str, width: int) -> str:
     """Return `text` filled up to `width` terminal columns; a Hangul syllable takes two."""
-    taken = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-    return text + " " * max(0, width - taken)
+    columns = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+    return text + " " * max(0, width - columns)
 
 
-def _scores(paths: Paths) -> list[str]:
+def _format_scores(paths: Paths) -> list[str]:
     report = read_json(paths.evaluate_report)
     lines = [
         "",
-        _padded("모델 / arm", 32) + "".join(f"{name:>10}" for name in ("accuracy", "exact", "chrF", "loss", "items")),
+        _pad("모델 / arm", 32)
+        + "".join(f"{name:>10}" for name in ("accuracy", "exact_match", "chrF", "loss", "items")),
     ]
     best = set(report["best"].values())
-    tried = [arm for arm in report["arms"] if arm["name"].partition("/")[0] in report["best"]]
-    for arm in report["arms"]:
-        if arm in tried and arm["name"] not in best:
+    base_variants = [arm for arm in report["variants"] if arm["name"].partition("/")[0] in report["best"]]
+    for variant in report["variants"]:
+        if variant in base_variants and variant["name"] not in best:
             continue  # the base is judged by its best prompts
-        cells = ["-" if arm[name] is None else f"{arm[name]:.3f}" for name in ("accuracy", "exact", "chrf", "loss")]
+        cells = [
+            "-" if variant[name] is None else f"{variant[name]:.3f}"
+            for name in ("accuracy", "exact_match", "chrf", "loss")
+        ]
         lines.append(
-            _padded(f"{arm['name']} ({arm['shots']} shots)", 32)
-            + "".join(f"{cell:>10}" for cell in (*cells, str(arm["items"])))
+            _pad(f"{variant['name']} ({variant['shots']} shots)", 32)
+            + "".join(f"{cell:>10}" for cell in (*cells, str(variant["items"])))
         )
-    return [*lines, f"베이스의 프롬프트 / prompts of the base: {len(tried)}"]
+    return [*lines, f"베이스의 프롬프트 / prompts of the base: {len(base_variants)}"]
 
 
-def _verdict(paths: Paths) -> list[str]:
+def _format_verdict(paths: Paths) -> list[str]:
     verdict = read_json(paths.verdict)
     lines = ["", f"판정 / verdict: {VERDICTS[verdict['verdict']]}"]
     for reason in verdict["reasons"]:
@@ -79,7 +87,7 @@ def _verdict(paths: Paths) -> list[str]:
     return lines
 
 
-def _next(paths: Paths) -> list[str]:
+def _format_next_steps(paths: Paths) -> list[str]:
     if read_json(paths.verdict)["verdict"] != "promote":
         return [
             "",
@@ -99,6 +107,6 @@ def _next(paths: Paths) -> list[str]:
         "다음 / next (. .venv/bin/activate):",
         "  make serve",
         """  curl -s localhost:3000/generate -H 'Content-Type: application/json' -d '{"instruction": "다음 영화 감상의 감정을 분석하세요.", "input": "이 영화는 너무 지루해"}'""",
-        "  git add dvc.lock params.yaml && git commit -m '...' && seodang registry promote   # champion; back: seodang registry rollback --why '...'",
+        "  git add dvc.lock params.yaml && git commit -m '...' && seodang registry promote   # champion; back: seodang registry rollback --message '...'",
         "  make flows   # Prefect: prefect deployment run 'instruction-tuning/local' --watch",
     ]

@@ -21,7 +21,7 @@ from seodang.stages import STAGES, run_stage
 NOT_PROMOTED = 3
 
 
-def run_one(name: str, paths: Paths) -> None:
+def run_single_stage(name: str, paths: Paths) -> None:
     """Run one stage and note what it cost.
 
     Raises:
@@ -53,7 +53,7 @@ def run_pipeline(paths: Paths) -> int:
     """
     load_params(paths.params)  # all faults at once, before anything runs
     started = time.monotonic()
-    code = _dvc(["repro"], paths.root)
+    code = _run_dvc(["repro"], paths.root)
     verdict = read_json(paths.verdict)["verdict"] if paths.verdict.exists() else None
     if code != 0 and (verdict is None or verdict == "promote"):
         return code
@@ -62,7 +62,7 @@ def run_pipeline(paths: Paths) -> int:
     return 0 if verdict == "promote" else NOT_PROMOTED
 
 
-def _dvc(arguments: list[str], root: Path) -> int:
+def _run_dvc(arguments: list[str], root: Path) -> int:
     """Run DVC with this interpreter's scripts first on the path, so that stages find `seodang`."""
     scripts = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
@@ -73,20 +73,20 @@ def _dvc(arguments: list[str], root: Path) -> int:
 
 def serve(paths: Paths, port: int, *, packaged: bool) -> int:
     """Serve the champion's bento until interrupted; while there is none, or if told to, the one that was packaged last."""
-    tag = _served(paths, packaged)
+    tag = _resolve_bento_tag(paths, packaged)
     command = [f"{Path(sys.executable).parent}/bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
     print(f"serving {tag} on http://127.0.0.1:{port} (Ctrl-C to stop / 끝내려면 Ctrl-C)", flush=True)
     os.execv(command[0], command)
 
 
-def _served(paths: Paths, packaged: bool) -> str:
+def _resolve_bento_tag(paths: Paths, packaged: bool) -> str:
     champion = None if packaged or not paths.champion.exists() else read_champion(paths.champion)
     if champion is None:
         return str(read_json(paths.package_report)["bento_tag"])
     from seodang.registry.restore import make_servable
 
     print(
-        f"champion: {champion.version} ({champion.when[:10]}; seodang serve --packaged: 마지막에 패키징한 모델 / what was packaged last)",
+        f"champion: {champion.version} ({champion.created_at[:10]}; seodang serve --packaged: 마지막에 패키징한 모델 / what was packaged last)",
         flush=True,
     )
     return make_servable(champion, paths)

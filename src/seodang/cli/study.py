@@ -30,7 +30,7 @@ def run(options: argparse.Namespace, paths: Paths) -> int:
     params = load_params(paths.params)
     missing = [
         str(place.relative_to(paths.root))
-        for place in (paths.base_report, paths.split("train"), paths.split("test"))
+        for place in (paths.base_report, paths.get_split_path("train"), paths.get_split_path("test"))
         if not place.exists()
     ]
     if missing:

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from seodang.config.evaluate import EvaluateParams
-from seodang.config.gate import FloorParams, GateParams, RuleParams
+from seodang.config.gate import GateParams, RuleParams, ThresholdParams
 from seodang.config.ingest import Format, IngestParams, PrimerParams, SourceParams, TableTemplate
 from seodang.config.model import GgufParams, ModelParams, ScratchParams
 from seodang.config.package import PackageParams
-from seodang.config.prepare import DuplicatesParams, LeaksParams, PrepareParams
+from seodang.config.prepare import DecontaminationParams, DeduplicationParams, PrepareParams
 from seodang.config.prompt import PromptFormat, PromptParams
 from seodang.config.section import Section
 from seodang.config.train import TrainParams
 from seodang.config.validate import ExpectationsParams
 
 __all__ = [
-    "DuplicatesParams",
+    "DecontaminationParams",
+    "DeduplicationParams",
     "EvaluateParams",
     "ExpectationsParams",
-    "FloorParams",
     "Format",
     "GateParams",
     "GgufParams",
     "IngestParams",
-    "LeaksParams",
     "ModelParams",
     "PackageParams",
     "Params",
@@ -35,6 +34,7 @@ __all__ = [
     "Section",
     "SourceParams",
     "TableTemplate",
+    "ThresholdParams",
     "TrainParams",
 ]
 

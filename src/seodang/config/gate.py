@@ -14,19 +14,19 @@ class RuleParams(Section):
 
     against: Literal["base", "champion"]
     """base: its best prompt of each kind on these items; champion: the model that is live now. Score files know a champion only."""
-    ask: Literal["better", "not_worse"]
-    """better: by more than the margin; not_worse: by no more than the margin."""
+    test: Literal["superiority", "non_inferiority"]
+    """superiority: by more than the margin; non_inferiority: by no more than the margin."""
     metric: str
     higher_is_better: bool
     margin: NonNegativeFloat
     """In the metric's unit."""
     tasks: list[str]
     """[] for all of the test split; task files count only where they are named."""
-    each: Literal["all", "language", "task"]
+    group_by: Literal["all", "language", "task"]
     """One test over all the items, or one for each language or task apart."""
 
 
-class FloorParams(Section):
+class ThresholdParams(Section):
     """What the candidate's mean must reach, whatever others reach."""
 
     metric: str
@@ -41,18 +41,18 @@ class GateParams(Section):
     seed: int
     resamples: Annotated[int, Field(ge=1000)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    """Of the intervals; 1 - confidence bounds the chance that a rule of the kind `better` lets an equal model through."""
+    """Of the intervals; 1 - confidence bounds the chance that a rule of the kind superiority lets an equal model through."""
     power: Annotated[float, Field(gt=0.5, lt=1)]
     """With which the number of items that would decide an inconclusive test is told."""
     minimum_items: PositiveInt
     """Of each test."""
     rules: Annotated[list[RuleParams], Field(min_length=1)]
-    floors: list[FloorParams]
+    thresholds: list[ThresholdParams]
 
     @model_validator(mode="after")
-    def _something_must_be_better(self) -> Self:
-        if not any(rule.ask == "better" for rule in self.rules):
+    def _check_superiority_rule(self) -> Self:
+        if not any(rule.test == "superiority" for rule in self.rules):
             raise ValueError(
-                "no rule asks for something better: an equal model would be promoted; give one rule the value ask: better"
+                "no rule asks for something better: an equal model would be promoted; give one rule the value test: superiority"
             )
         return self

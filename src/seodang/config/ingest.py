@@ -88,12 +88,12 @@ class SourceParams(Section):
     cap: PositiveInt | None
     """Its records in train at the most, after weight; None for all."""
     replay: bool
-    """General records against forgetting: prepare.replay_share says how much of train they make up."""
+    """General records against forgetting: prepare.replay_ratio says how much of train they make up."""
     licence: str
     """An SPDX name, such as CC-BY-NC-4.0; what is trained on a non-commercial source says so."""
 
     @model_validator(mode="after")
-    def _kind_has_what_it_needs(self) -> Self:
+    def _check_kind(self) -> Self:
         if self.kind == "file" and self.path is None:
             raise ValueError("kind 'file' needs path")
         for name in ("table", "columns"):

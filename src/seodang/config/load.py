@@ -17,7 +17,7 @@ S = TypeVar("S", bound=Section)
 _PASSWORD = re.compile(r"(?<=://)[^/@\s'\"]*:[^@\s'\"]*@")  # in an address: a message goes into logs
 
 
-def parse_params(raw: object, place: str) -> Params:
+def parse_params(raw: object, source: str) -> Params:
     """Return the parsed parameters.
 
     Args:
@@ -26,34 +26,34 @@ def parse_params(raw: object, place: str) -> Params:
     Raises:
         ParamsError: Listing every fault with its place, the rule and the value found.
     """
-    return parse_section(Params, raw, place)
+    return parse_section(Params, raw, source)
 
 
-def parse_section(section: type[S], raw: object, place: str) -> S:
+def parse_section(section: type[S], raw: object, source: str) -> S:
     """Return parameters as a section of a type; arguments and errors are those of parse_params."""
     try:
         return section.model_validate(raw)
     except ValidationError as error:
         raise ParamsError(
-            f"{place} cannot be used:\n{_explain(error)}\nMend these lines in {place} and run again."
+            f"{source} cannot be used:\n{_format_errors(error)}\nMend these lines in {source} and run again."
         ) from error
 
 
-def _explain(error: ValidationError) -> str:
+def _format_errors(error: ValidationError) -> str:
     lines = []
-    for fault in error.errors():
-        where = ".".join(str(part) for part in fault["loc"])
-        match fault["type"]:
+    for detail in error.errors():
+        location = ".".join(str(part) for part in detail["loc"])
+        match detail["type"]:
             case "missing":
-                lines.append(f"  {where}: is missing")
+                lines.append(f"  {location}: is missing")
             case "extra_forbidden":
-                lines.append(f"  {where}: is not a known parameter (got {_shown(fault['input'])})")
+                lines.append(f"  {location}: is not a known parameter (got {_format_value(detail['input'])})")
             case _:
-                lines.append(f"  {where}: {fault['msg']} (got {_shown(fault['input'])})")
+                lines.append(f"  {location}: {detail['msg']} (got {_format_value(detail['input'])})")
     return "\n".join(lines)
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     text = _PASSWORD.sub("...@", repr(value))
     return text if len(text) <= 80 else f"{text[:77]}..."
 
@@ -84,19 +84,19 @@ def load_params(path: Path) -> Params:
         ParamsError: If a value is faulty, or if the gate asks for a task file that `evaluate` doesn't.
     """
     params = parse_params(read_yaml(path), str(path))
-    named = [*(rule.tasks for rule in params.gate.rules), *(floor.tasks for floor in params.gate.floors)]
-    wanted = {task for tasks in named for task in tasks} - set(params.evaluate.tasks)
-    if unasked := sorted(task for task in wanted if (path.parent / "tasks" / f"{task}.yaml").exists()):
+    task_lists = [*(rule.tasks for rule in params.gate.rules), *(floor.tasks for floor in params.gate.thresholds)]
+    wanted = {task for tasks in task_lists for task in tasks} - set(params.evaluate.tasks)
+    if not_evaluated := sorted(task for task in wanted if (path.parent / "tasks" / f"{task}.yaml").exists()):
         raise ParamsError(
-            f"{path}: gate names the task files {', '.join(unasked)}, which evaluate.tasks does not; add them there, or take their rules out / evaluate.tasks에 더하세요"
+            f"{path}: gate names the task files {', '.join(not_evaluated)}, which evaluate.tasks does not; add them there, or take their rules out / evaluate.tasks에 더하세요"
         )
     return params
 
 
-def overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+def merge_overlay(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
     """Return `base` with the overlay's values; mappings are merged, all else is replaced."""
     merged = dict(base)
     for key, value in overlay.items():
-        below = merged.get(key)
-        merged[key] = overlaid(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        nested = merged.get(key)
+        merged[key] = merge_overlay(nested, value) if isinstance(nested, dict) and isinstance(value, dict) else value
     return merged

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from seodang.config.section import Name, Section, Sha256, Share
+from seodang.config.section import Name, Ratio, Section, Sha256
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -19,32 +19,32 @@ class ScratchParams(Section):
     """Files of running text, one document a line, besides the primer's own text; .tsv and .csv give a column's text."""
     text_limit: PositiveInt
     """Lines read from each file."""
-    vocabulary: PositiveInt
-    hidden: PositiveInt
-    layers: PositiveInt
-    heads: PositiveInt
-    feed_forward: PositiveInt
-    context: PositiveInt
+    vocab_size: PositiveInt
+    hidden_size: PositiveInt
+    num_layers: PositiveInt
+    num_heads: PositiveInt
+    intermediate_size: PositiveInt
+    context_length: PositiveInt
     """Tokens."""
     seed: int
-    updates: PositiveInt
-    batch: PositiveInt
+    steps: PositiveInt
+    batch_size: PositiveInt
     """Sequences an update."""
-    sequence: PositiveInt
+    sequence_length: PositiveInt
     """Tokens a sequence."""
-    matrix_rate: PositiveFloat
+    muon_learning_rate: PositiveFloat
     """Peak learning rate of Muon, for the matrices."""
-    embedding_rate: PositiveFloat
+    adamw_learning_rate: PositiveFloat
     """Peak learning rate of AdamW, for embeddings and norms."""
-    warmup: NonNegativeInt
+    warmup_steps: NonNegativeInt
     """Updates."""
-    decay_share: Share
+    decay_ratio: Ratio
     """Share of the updates, at the end, over which the rates fall to 0."""
     compile: bool
     """Compile the layers (torch.compile): about a third less time a step; needs a C++ compiler."""
-    practice: PositiveInt
+    practice_records: PositiveInt
     """Question-and-answer records of families that are never scored, a pass."""
-    unlabelled: PositiveInt
+    unlabelled_inputs: PositiveInt
     """Inputs of the scored families, without any answer, a pass."""
 
 
@@ -80,7 +80,7 @@ class ModelParams(Section):
     scratch: ScratchParams | None
 
     @model_validator(mode="after")
-    def _source_has_what_it_needs(self) -> Self:
+    def _check_source(self) -> Self:
         needed = {
             "bundled": ("path", "sha256"),
             "path": ("path",),
@@ -94,7 +94,7 @@ class ModelParams(Section):
         return self
 
     @model_validator(mode="after")
-    def _revision_is_a_commit(self) -> Self:
+    def _check_revision(self) -> Self:
         if self.source == "hub" and self.revision is not None and not _COMMIT.fullmatch(self.revision):
             raise ValueError(
                 f"revision {self.revision!r} is no commit hash (40 hex digits): branches and tags move. This prints the one of the main branch: "
@@ -103,12 +103,12 @@ class ModelParams(Section):
         return self
 
     @model_validator(mode="after")
-    def _code_is_trusted_by_name(self) -> Self:
-        place = {"hub": self.hub, "path": self.path}.get(self.source)
-        if self.trust_remote_code is not None and self.trust_remote_code != place:
+    def _check_trust_remote_code(self) -> Self:
+        location = {"hub": self.hub, "path": self.path}.get(self.source)
+        if self.trust_remote_code is not None and self.trust_remote_code != location:
             wanted = (
-                f"it must be {place!r}, the model whose code you have read"
-                if place
+                f"it must be {location!r}, the model whose code you have read"
+                if location
                 else f"source {self.source!r} has no code of its own; set it to null"
             )
             raise ValueError(f"trust_remote_code is {self.trust_remote_code!r}, but {wanted}")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pydantic import NonNegativeInt, PositiveInt
 
-from seodang.config.section import Section, Share
+from seodang.config.section import Ratio, Section
 
 
-class DuplicatesParams(Section):
+class DeduplicationParams(Section):
     """Near-duplicates, by MinHash (Broder 1997) and locality-sensitive hashing."""
 
-    threshold: Share
+    threshold: Ratio
     """Records whose sets of shingles have at least this Jaccard similarity are duplicates of each other."""
     shingle_ko: PositiveInt
     """Characters of a shingle in Korean text, blanks left out."""
@@ -23,14 +23,14 @@ class DuplicatesParams(Section):
     """An instruction that stands before more different inputs than this is a template; only the input is compared then."""
 
 
-class LeaksParams(Section):
+class DecontaminationParams(Section):
     """When a training record gives an evaluation item away."""
 
-    words: PositiveInt
+    ngram_words: PositiveInt
     """Length of the n-grams of words that both have (Brown et al. 2020 take 13)."""
-    characters_ko: PositiveInt
+    ngram_characters_ko: PositiveInt
     """Length of the n-grams of characters, blanks left out, in Korean text."""
-    threshold: Share
+    threshold: Ratio
     """Jaccard similarity by MinHash, as for duplicates."""
 
 
@@ -47,14 +47,14 @@ class PrepareParams(Section):
     """Duplicates, leaks, mixing and splits."""
 
     seed: int
-    validation_share: Share
-    test_share: Share
+    validation_ratio: Ratio
+    test_ratio: Ratio
     held_out_clusters: list[str]
     """Clusters of which nothing is trained on."""
     test_only_tasks: list[str]
     """Tasks that are scored only."""
-    replay_share: Share | None
+    replay_ratio: Ratio | None
     """Share of train that the sources marked `replay` make up; 0 leaves them out, null mixes them like all others."""
-    duplicates: DuplicatesParams
-    leaks: LeaksParams
+    deduplication: DeduplicationParams
+    decontamination: DecontaminationParams
     card: CardParams

@@ -10,7 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from seodang.config.load import overlaid, parse_params, read_yaml
+from seodang.config.load import merge_overlay, parse_params, read_yaml
 from seodang.errors import ParamsError
 from seodang.io.atomic import write_atomically
 from seodang.paths import Paths
@@ -20,19 +20,19 @@ EXTENDS = "extends"  # key in an overlay: the profile that it lies on
 _NAME_WIDTH = 18
 
 
-def command(action: str, name: str | None, paths: Paths) -> int:
+def run_command(action: str, name: str | None, paths: Paths) -> int:
     """List the profiles, print the parameters of one, or write one into params.yaml."""
     folder = paths.root / "profiles"
     if action == "list":
         for file in sorted(folder.glob("*.yaml")):
-            print(f"{file.stem:{_NAME_WIDTH}}{_title(file)}")
+            print(f"{file.stem:{_NAME_WIDTH}}{_read_title(file)}")
         return 0
     if name is None:
         raise ParamsError(
-            f"seodang profile {action} needs a name ({', '.join(names(folder))}) or the path of an overlay"
+            f"seodang profile {action} needs a name ({', '.join(list_names(folder))}) or the path of an overlay"
         )
-    overlay = resolve(name, folder)
-    text = rendered(folder / f"{BASE}.yaml", overlay, heading(_file(name, folder)))
+    overlay = resolve_overlay(name, folder)
+    text = render_profile(folder / f"{BASE}.yaml", overlay, read_heading(_find_file(name, folder)))
     parse_params(YAML(typ="safe").load(text), f"profile {name}")
     if action == "show":
         print(text, end="")
@@ -42,39 +42,41 @@ def command(action: str, name: str | None, paths: Paths) -> int:
     return 0
 
 
-def names(folder: Path) -> list[str]:
+def list_names(folder: Path) -> list[str]:
     """Return the names of the profiles that are shipped."""
     return sorted(file.stem for file in folder.glob("*.yaml"))
 
 
-def resolve(name: str, folder: Path) -> dict[str, Any]:
+def resolve_overlay(name: str, folder: Path) -> dict[str, Any]:
     """Return the overlay of a name or path, together with those that it extends.
 
     Raises:
         ParamsError: If there is no such profile, or the extensions go in a circle.
     """
     overlay: dict[str, Any] = {}
-    seen: list[str] = []
+    chain: list[str] = []
     while name != BASE:
-        if name in seen:
-            raise ParamsError(f"profiles extend one another in a circle: {' -> '.join([*seen, name])}")
-        seen.append(name)
-        lower = read_yaml(_file(name, folder))
-        name = str(lower.pop(EXTENDS, BASE))
-        overlay = overlaid(lower, overlay)
+        if name in chain:
+            raise ParamsError(f"profiles extend one another in a circle: {' -> '.join([*chain, name])}")
+        chain.append(name)
+        parent = read_yaml(_find_file(name, folder))
+        name = str(parent.pop(EXTENDS, BASE))
+        overlay = merge_overlay(parent, overlay)
     return overlay
 
 
-def _file(name: str, folder: Path) -> Path:
-    shipped = folder / f"{name}.yaml"
-    if shipped.exists():
-        return shipped
+def _find_file(name: str, folder: Path) -> Path:
+    bundled = folder / f"{name}.yaml"
+    if bundled.exists():
+        return bundled
     if Path(name).is_file():
         return Path(name)
-    raise ParamsError(f"there is no profile {name!r} and no such file; the profiles are {', '.join(names(folder))}")
+    raise ParamsError(
+        f"there is no profile {name!r} and no such file; the profiles are {', '.join(list_names(folder))}"
+    )
 
 
-def rendered(base: Path, overlay: Mapping[str, Any], title: str = "") -> str:
+def render_profile(base: Path, overlay: Mapping[str, Any], title: str = "") -> str:
     """Return the base profile's text with the overlay's values, remarks kept.
 
     Args:
@@ -89,10 +91,10 @@ def rendered(base: Path, overlay: Mapping[str, Any], title: str = "") -> str:
     _apply(content, overlay)
     text = io.StringIO()
     yaml.dump(content, text)
-    return title + text.getvalue().removeprefix(heading(base)) if title else text.getvalue()
+    return title + text.getvalue().removeprefix(read_heading(base)) if title else text.getvalue()
 
 
-def heading(file: Path) -> str:
+def read_heading(file: Path) -> str:
     """Return the remarks that a profile begins with: title, hardware, what it does."""
     return "".join(
         itertools.takewhile(lambda line: line.startswith("#"), file.read_text("utf-8").splitlines(keepends=True))
@@ -107,5 +109,5 @@ def _apply(content: Any, overlay: Mapping[str, Any]) -> None:
             content[key] = value
 
 
-def _title(file: Path) -> str:
-    return heading(file).partition("\n")[0].lstrip("# ")
+def _read_title(file: Path) -> str:
+    return read_heading(file).partition("\n")[0].lstrip("# ")

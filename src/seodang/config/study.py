@@ -15,9 +15,9 @@ class StudyParams(Section):
 
     title_ko: str
     title_en: str
-    seen: Annotated[list[str], Field(min_length=1)]
+    held_in_tasks: Annotated[list[str], Field(min_length=1)]
     """The task that is tuned on alone, and of which test items are asked; several names where its wordings are tasks of their own."""
-    unseen: Annotated[list[str], Field(min_length=1)]
+    held_out_tasks: Annotated[list[str], Field(min_length=1)]
     """Tasks of which nothing is tuned on, though others of their clusters are."""
     held_out_clusters: Annotated[list[str], Field(min_length=1)]
     """Nothing of them is tuned on, as in FLAN (Wei et al. 2022, arXiv 2109.01652)."""
@@ -28,7 +28,7 @@ class StudyParams(Section):
     """Formats and numbers of exemplars that are tried with the base, and how many items are asked."""
 
     @model_validator(mode="after")
-    def _no_task_is_both(self) -> Self:
-        if both := sorted(set(self.seen) & set(self.unseen)):
+    def _check_disjoint_tasks(self) -> Self:
+        if both := sorted(set(self.held_in_tasks) & set(self.held_out_tasks)):
             raise ValueError(f"{', '.join(both)} stands in `seen` and in `unseen`; take it out of one of them")
         return self

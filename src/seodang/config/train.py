@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from seodang.config.section import Section, Share
+from seodang.config.section import Ratio, Section
 
 
 class TrainParams(Section):
@@ -21,20 +21,20 @@ class TrainParams(Section):
     rank: PositiveInt
     alpha: PositiveInt
     """The adapter's output is scaled by alpha / rank, with rslora by alpha / sqrt(rank)."""
-    dropout: Share
-    targets: Annotated[list[str], Field(min_length=1)]
+    dropout: Ratio
+    target_modules: Annotated[list[str], Field(min_length=1)]
     """Names of the linear layers that get an adapter; ["all-linear"] for all."""
     learning_rate: PositiveFloat
-    schedule: Literal["linear", "cosine", "constant", "wsd"]
+    lr_scheduler: Literal["linear", "cosine", "constant", "wsd"]
     """wsd: warm-up, stable, decay (Hu et al. 2024)."""
-    warmup_share: Share
+    warmup_ratio: Ratio
     """Of the updates."""
-    decay_share: Share
+    decay_ratio: Ratio
     """Of the updates, at the end; read by wsd."""
     epochs: PositiveFloat
     batch_size: PositiveInt
     """Records an update, over all devices."""
-    batch_tokens: PositiveInt
+    tokens_per_micro_batch: PositiveInt
     """Tokens of one forward pass; an update that has more accumulates gradients over several."""
     max_length: PositiveInt
     """Tokens of prompt and answer; a longer record is left out and counted, never cut."""
@@ -44,23 +44,23 @@ class TrainParams(Section):
     """Beginnings that records of a packed pass have in common are computed once; not with dropout or noise."""
     activation_checkpointing: bool
     """Recompute activations in the backward pass: less memory, about a third more time."""
-    neftune_alpha: Annotated[float, Field(ge=0)]
+    neftune_noise_alpha: Annotated[float, Field(ge=0)]
     """Noise on the embeddings (Jain et al. 2023); 0: none."""
     max_grad_norm: PositiveFloat
     weight_decay: Annotated[float, Field(ge=0)]
-    early_stopping: NonNegativeInt
+    early_stopping_patience: NonNegativeInt
     """Validations in a row without a lower loss after which training stops, and the best weights are taken; 0: off."""
-    validate_every: PositiveInt | None
+    eval_steps: PositiveInt | None
     """Updates; null: at the end of each epoch."""
-    checkpoint_every: PositiveInt
+    save_steps: PositiveInt
     """Updates between checkpoints, from which a killed run goes on."""
-    log_every: PositiveInt
+    logging_steps: PositiveInt
     """Updates."""
-    minimum_end_share: Annotated[float, Field(ge=0, le=1)]
+    minimum_eos_ratio: Annotated[float, Field(ge=0, le=1)]
     """Of the validation answers, those after which the trained model would write the end token; below it training ends with an error."""
-    examples: NonNegativeInt
+    report_samples: NonNegativeInt
     """Validation records whose answers before and after stand in the training report; writing them takes time on a CPU."""
-    tracking: list[Literal["mlflow", "tensorboard", "wandb"]]
+    report_to: list[Literal["mlflow", "tensorboard", "wandb"]]
     """Besides dvclive, which always logs; each needs its extra."""
     processes: PositiveInt
     """Of this machine, one for each device."""
@@ -68,10 +68,10 @@ class TrainParams(Section):
     """none: each process holds the whole model (DDP); fsdp: its weights are spread over the processes."""
 
     @model_validator(mode="after")
-    def _parts_fit_together(self) -> Self:
-        if self.batch_tokens < self.max_length:
+    def _check_consistency(self) -> Self:
+        if self.tokens_per_micro_batch < self.max_length:
             raise ValueError(
-                f"batch_tokens {self.batch_tokens} is less than max_length {self.max_length}: a record of that length would fit into no pass"
+                f"tokens_per_micro_batch {self.tokens_per_micro_batch} is less than max_length {self.max_length}: a record of that length would fit into no pass"
             )
         if self.batch_size < self.processes:
             raise ValueError(

@@ -6,17 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, PositiveInt
 
-from seodang.config.section import Section, Share
+from seodang.config.section import Ratio, Section
 from seodang.records import Language
 
 
-def _off(value: object) -> object:
+def _coerce_off(value: object) -> object:
     """Return "off" for false: YAML 1.1 reads an unquoted `off` as that."""
     return "off" if value is False else value
 
 
-Action = Annotated[Literal["reject", "warn", "off"], BeforeValidator(_off)]
-RepairableAction = Annotated[Literal["reject", "warn", "repair", "off"], BeforeValidator(_off)]
+Action = Annotated[Literal["reject", "warn", "off"], BeforeValidator(_coerce_off)]
+RepairableAction = Annotated[Literal["reject", "warn", "repair", "off"], BeforeValidator(_coerce_off)]
 
 
 class ActionsParams(Section):
@@ -38,7 +38,7 @@ class ActionsParams(Section):
     text_missing: Action
     row_ragged: Action
     row_unreadable: Action
-    turns_broken: Action
+    turns_malformed: Action
     media_part: Action
     oversized: Action
     pair_equal: Action
@@ -78,10 +78,10 @@ class ActionsParams(Section):
     output_quoted: RepairableAction
     output_language: Action
     foreign_script: Action
-    input_referred: Action
+    missing_input: Action
     input_thin: Action
-    link_unseen: Action
-    media_unseen: Action
+    external_link: Action
+    external_media: Action
     beyond_text: Action
     current_data: Action
     claimed_action: Action
@@ -106,7 +106,7 @@ class LimitsParams(Section):
     """Of the chosen model, prompt and answer together; None: not checked."""
     max_refusal_characters: PositiveInt
     """A longer answer is no refusal alone."""
-    max_repeated_share: Share
+    max_repeated_ratio: Ratio
     """Of an answer's four-word groups, those that occurred before."""
     max_loop: PositiveInt
     """Times that an answer's end is said in a row."""
@@ -118,50 +118,50 @@ class LimitsParams(Section):
     """A longer answer to a calculation is taken to show its working."""
 
 
-class AtMost(Section):
+class UpperBound(Section):
     """A figure of the set and the most it may be."""
 
     action: Action
-    maximum: Share
+    maximum: Ratio
 
 
-class AtLeast(Section):
+class LowerBound(Section):
     """A figure of the set and the least it may be."""
 
     action: Action
-    minimum: Share
+    minimum: Ratio
 
 
-class AtLeastRows(Section):
+class RowCountLowerBound(Section):
     """A number of rows and the fewest there may be."""
 
     action: Action
     minimum: PositiveInt
 
 
-class AtLeastEach(Section):
+class LanguageLowerBound(Section):
     """A share of each language named."""
 
     action: Action
-    minimum: dict[Language, Share]
+    minimum: dict[Language, Ratio]
 
 
-class DataSetParams(Section):
+class DatasetParams(Section):
     """What holds of the set as a whole. reject: the run stops; warn: the report and the log say so; off: not looked at."""
 
-    quarantined_share: AtMost
+    quarantined_ratio: UpperBound
     """Rows in quarantine, of all rows."""
-    source_quarantined_share: AtMost
+    source_quarantined_ratio: UpperBound
     """Rows in quarantine, of each source's."""
-    accepted_count: AtLeastRows
+    accepted_count: RowCountLowerBound
     """Accepted rows."""
-    unique_share: AtLeast
+    unique_ratio: LowerBound
     """Different rows, of all rows."""
-    language_share: AtLeastEach
+    language_ratio: LanguageLowerBound
     """Accepted rows of a language, of all accepted."""
-    label_share: AtMost
+    label_ratio: UpperBound
     """The commonest answer of a task with a closed label set, of the task's accepted rows."""
-    drift: AtMost
+    drift: UpperBound
     """Total variation distance (0 same, 1 nothing in common) of languages, tasks and lengths to the last accepted run."""
 
 
@@ -170,4 +170,4 @@ class ExpectationsParams(Section):
 
     actions: ActionsParams
     limits: LimitsParams
-    data_set: DataSetParams
+    dataset: DatasetParams

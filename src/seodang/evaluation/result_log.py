@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
-from seodang.io.jsonl import SCHEMA_VERSION, json_line
+from seodang.io.jsonl import SCHEMA_VERSION, format_json_line
 
-_SECONDS = 1.0  # between two flushes to the disk itself; a killed process loses nothing either way, a machine without power so much
+_SYNC_SECONDS = 1.0  # between two flushes to the disk itself; a killed process loses nothing either way, a machine without power so much
 
 
-class Journal:
+class ResultLog:
     """JSON objects, one a line, under a fingerprint of what is being asked.
 
     Opened again with the same fingerprint it has what was written before, without a line that was cut off and what came after
@@ -30,21 +30,23 @@ class Journal:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        head = json_line({"schema": SCHEMA_VERSION, "fingerprint": fingerprint}).encode()
-        self.rows, kept = kept_rows(path.read_bytes() if path.exists() else b"", head)
+        header = format_json_line({"schema": SCHEMA_VERSION, "fingerprint": fingerprint}).encode()
+        self.rows, size = parse_complete_rows(path.read_bytes() if path.exists() else b"", header)
         """What earlier runs wrote, in order."""
-        self._file = path.open("r+b" if kept else "wb")
-        if not kept:
-            self._file.write(head)
-        self._file.seek(kept or len(head))
+        self._file = path.open("r+b" if size else "wb")
+        if not size:
+            self._file.write(header)
+        self._file.seek(size or len(header))
         self._file.truncate()
         self._sync()
 
     def append(self, rows: Iterable[dict[str, Any]]) -> None:
         """Add results that came together; they leave this process in one piece."""
-        self._file.write("".join(json_line(row, exact=True) for row in rows).encode("utf-8", "surrogatepass"))
+        self._file.write(
+            "".join(format_json_line(row, allow_nan=True) for row in rows).encode("utf-8", "surrogatepass")
+        )
         self._file.flush()
-        if time.monotonic() - self._synced > _SECONDS:
+        if time.monotonic() - self._last_sync > _SYNC_SECONDS:
             self._sync()
 
     def close(self) -> None:
@@ -62,15 +64,15 @@ class Journal:
     def _sync(self) -> None:
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._synced = time.monotonic()
+        self._last_sync = time.monotonic()
 
 
-def kept_rows(content: bytes, head: bytes) -> tuple[list[dict[str, Any]], int]:
+def parse_complete_rows(content: bytes, header: bytes) -> tuple[list[dict[str, Any]], int]:
     """Return the whole rows of a journal and how many bytes they take with the head; ([], 0) where the head is another one."""
-    if not content.startswith(head):
+    if not content.startswith(header):
         return [], 0
-    rows, kept = [], len(head)
-    for line in content[kept:].splitlines(keepends=True):
+    rows, size = [], len(header)
+    for line in content[size:].splitlines(keepends=True):
         try:
             row = json.loads(line) if line.endswith(b"\n") else None
         except ValueError:
@@ -78,5 +80,5 @@ def kept_rows(content: bytes, head: bytes) -> tuple[list[dict[str, Any]], int]:
         if not isinstance(row, dict):
             break
         rows.append(row)
-        kept += len(line)
-    return rows, kept
+        size += len(line)
+    return rows, size

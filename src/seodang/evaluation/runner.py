@@ -9,26 +9,31 @@ from typing import Any
 
 from seodang.config import EvaluateParams
 from seodang.evaluation.aggregate import ItemScore
-from seodang.evaluation.metrics import best_choice, chrf, same_answer
-from seodang.evaluation.requests import Arm, Asked, ask, context_of, longest_answer
-from seodang.evaluation.result_log import Journal
-from seodang.evaluation.samples import TaskItems
-from seodang.evaluation.tasks.prompts import cut
-from seodang.evaluation.tasks.scoring import answer_scores, choice_scores, log_odds, text_scores
-from seodang.evaluation.tasks.spec import GRADE
-from seodang.inference.generation import Generated, generate
-from seodang.inference.loglikelihood import Choice, score_choices
-from seodang.inference.prompt_encoder import Asker
+from seodang.evaluation.metrics import compute_chrf, is_exact_match, select_best_choice
+from seodang.evaluation.requests import Requests, Variant, build_requests, get_context_length, get_max_new_tokens
+from seodang.evaluation.result_log import ResultLog
+from seodang.evaluation.samples import TaskSamples
+from seodang.evaluation.tasks.prompts import truncate_at_stop
+from seodang.evaluation.tasks.scoring import (
+    compute_answer_metrics,
+    compute_choice_metrics,
+    compute_log_odds,
+    compute_text_metrics,
+)
+from seodang.evaluation.tasks.spec import GRADE_COLUMN
+from seodang.inference.generation import Generation, generate
+from seodang.inference.loglikelihood import ChoiceRequest, score_choices
+from seodang.inference.prompt_encoder import PromptEncoder
 
-_TOGETHER = 64  # free answers between two entries of the journal
+_ANSWERS_PER_LOG_ENTRY = 64  # free answers between two entries of the journal
 
 
-def most_wordings(tasks: Sequence[TaskItems]) -> int:
+def count_templates(tasks: Sequence[TaskSamples]) -> int:
     """Return how many wordings the task with the most of them has."""
-    return 1 + max((len(task.others) for task in tasks), default=0)
+    return 1 + max((len(task.extra_templates) for task in tasks), default=0)
 
 
-def ways_of_base(evaluate: EvaluateParams, wordings: int) -> Iterator[Arm]:
+def iter_base_variants(evaluate: EvaluateParams, template_count: int) -> Iterator[Variant]:
     """Yield the ways of asking the base: every format, number of exemplars and wording. Names tell as much as differs.
 
     Args:
@@ -38,73 +43,75 @@ def ways_of_base(evaluate: EvaluateParams, wordings: int) -> Iterator[Arm]:
     several_formats, several_shots = len(evaluate.base_formats) > 1, sum(count > 0 for count in evaluate.shots) > 1
     for count in evaluate.shots:
         for format in evaluate.base_formats:
-            for wording in range(wordings):
+            for template_index in range(template_count):
                 parts = ["few_shot" if count else "zero_shot"]
                 parts += [format] if several_formats else []
                 parts += [str(count)] if count and several_shots else []
-                parts += [f"w{wording + 1}"] if wordings > 1 else []
-                yield Arm("/".join(parts), format, count, "base", wording)
+                parts += [f"w{template_index + 1}"] if template_count > 1 else []
+                yield Variant("/".join(parts), format, count, "base", template_index)
 
 
-Key = tuple[str, str, str, str]  # kind of result, arm, place (split/task/language), item
+ResultKey = tuple[str, str, str, str]  # kind of result, arm, place (split/task/language), item
 
 
 class Results:
     """What has been measured so far, in memory and in the journal; a run that was killed finds its own again."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, result_log: ResultLog) -> None:
         """Take what the journal holds."""
-        self._journal = journal
-        self._found: dict[Key, Any] = {_key(row): row["result"] for row in journal.rows}
-        self._asked: dict[tuple[str, ...], str] = {}  # what the base was asked in this run -> the first arm that was
+        self._result_log = result_log
+        self._results: dict[ResultKey, Any] = {_parse_key(row): row["result"] for row in result_log.rows}
+        self._first_variants: dict[
+            tuple[str, ...], str
+        ] = {}  # what the base was asked in this run -> the first arm that was
 
-    def __contains__(self, key: Key) -> bool:
-        return key in self._found
+    def __contains__(self, key: ResultKey) -> bool:
+        return key in self._results
 
-    def __getitem__(self, key: Key) -> Any:
-        return self._found[key]
+    def __getitem__(self, key: ResultKey) -> Any:
+        return self._results[key]
 
-    def add(self, results: Iterable[tuple[Key, Any]]) -> None:
+    def add(self, results: Iterable[tuple[ResultKey, Any]]) -> None:
         """Keep results that came together."""
         new = dict(results)
-        self._journal.append(
-            {"kind": kind, "arm": arm, "place": place, "item": item, "result": result}
+        self._result_log.append(
+            {"kind": kind, "variant": arm, "place": place, "item": item, "result": result}
             for (kind, arm, place, item), result in new.items()
         )
-        self._found |= new
+        self._results |= new
 
-    def take_over(self, arm: Arm, part: Asked) -> None:
+    def reuse_results(self, variant: Variant, requests: Requests) -> None:
         """Give an arm of the base the results of an earlier one that was asked the very same: where a task has no exemplars, their number changes nothing.
 
         Of tuned models there may be several, each with one way of asking.
         """
-        if arm.model != "base":
+        if variant.model != "base":
             return
-        place = part.task.place
-        digest = hashlib.sha256(repr((part.prompts, part.options)).encode()).hexdigest()
-        first = self._asked.setdefault((arm.format, place, digest), arm.name)
-        if first != arm.name:
+        task_key = requests.task.key
+        digest = hashlib.sha256(repr((requests.prompts, requests.options)).encode()).hexdigest()
+        first = self._first_variants.setdefault((variant.format, task_key, digest), variant.name)
+        if first != variant.name:
             known = [
                 (kind, item, result)
-                for (kind, name, where, item), result in self._found.items()
-                if (name, where) == (first, place)
+                for (kind, name, where, item), result in self._results.items()
+                if (name, where) == (first, task_key)
             ]
             self.add(
-                ((kind, arm.name, place, item), result)
+                ((kind, variant.name, task_key, item), result)
                 for kind, item, result in known
-                if (kind, arm.name, place, item) not in self
+                if (kind, variant.name, task_key, item) not in self
             )
 
 
-def _key(row: dict[str, Any]) -> Key:
-    return row["kind"], row["arm"], row["place"], row["item"]
+def _parse_key(row: dict[str, Any]) -> ResultKey:
+    return row["kind"], row["variant"], row["place"], row["item"]
 
 
-def measure(
+def run_requests(
     model: Any,
-    asker: Asker,
-    arm: Arm,
-    tasks: Sequence[TaskItems],
+    encoder: PromptEncoder,
+    variant: Variant,
+    tasks: Sequence[TaskSamples],
     evaluate: EvaluateParams,
     results: Results,
     progress: Callable[[], object],
@@ -120,111 +127,136 @@ def measure(
         results: Of this and earlier runs.
         progress: Called after each task.
     """
-    asked = [ask(context_of(model), asker, arm, task, evaluate) for task in tasks]
-    for part in asked:
-        results.take_over(arm, part)
-    _answer_freely(model, asker, arm, asked, evaluate, results)
-    for part in asked:
-        _score_options(model, arm, part, evaluate, results)
-        for index in range(len(part.prompts)):
-            yield _item_score(asker, arm, part, index, results, freely=index < evaluate.generated_per_task)
+    task_requests = [build_requests(get_context_length(model), encoder, variant, task, evaluate) for task in tasks]
+    for requests in task_requests:
+        results.reuse_results(variant, requests)
+    _generate_answers(model, encoder, variant, task_requests, evaluate, results)
+    for requests in task_requests:
+        _score_options(model, variant, requests, evaluate, results)
+        for index in range(len(requests.prompts)):
+            yield _build_item_score(
+                encoder, variant, requests, index, results, is_generated=index < evaluate.generations_per_task
+            )
         progress()
 
 
-def _answer_freely(
-    model: Any, asker: Asker, arm: Arm, asked: Sequence[Asked], evaluate: EvaluateParams, results: Results
+def _generate_answers(
+    model: Any,
+    encoder: PromptEncoder,
+    variant: Variant,
+    task_requests: Sequence[Requests],
+    evaluate: EvaluateParams,
+    results: Results,
 ) -> None:
     """Answer the first items of each task by greedy generation, those of all tasks together: full batches are quicker."""
-    for longest in sorted({longest_answer(part.task, evaluate) for part in asked}):
+    for max_new_tokens in sorted({get_max_new_tokens(part.task, evaluate) for part in task_requests}):
         missing = [
             (key, prompt)
-            for part in asked
-            if longest_answer(part.task, evaluate) == longest and part.task.kind != "text"
-            for record, prompt in list(zip(part.task.records, part.prompts, strict=True))[: evaluate.generated_per_task]
-            if (key := ("answer", arm.name, part.task.place, record.id)) not in results
+            for part in task_requests
+            if get_max_new_tokens(part.task, evaluate) == max_new_tokens and part.task.kind != "text"
+            for record, prompt in list(zip(part.task.records, part.prompts, strict=True))[
+                : evaluate.generations_per_task
+            ]
+            if (key := ("answer", variant.name, part.task.key, record.id)) not in results
         ]
         missing.sort(key=lambda pair: len(pair[1]))
-        for start in range(0, len(missing), _TOGETHER):
-            some = missing[start : start + _TOGETHER]
+        for start in range(0, len(missing), _ANSWERS_PER_LOG_ENTRY):
+            batch = missing[start : start + _ANSWERS_PER_LOG_ENTRY]
             answers = generate(
                 model,
-                [prompt for _, prompt in some],
-                end=asker.end,
-                max_new_tokens=longest,
-                batch_tokens=evaluate.batch_tokens,
+                [prompt for _, prompt in batch],
+                end_id=encoder.end_id,
+                max_new_tokens=max_new_tokens,
+                batch_tokens=evaluate.tokens_per_batch,
             )
             results.add(
-                (key, {"tokens": answer.tokens, "stopped": answer.stopped})
-                for (key, _), answer in zip(some, answers, strict=True)
+                (key, {"tokens": answer.tokens, "has_eos": answer.has_eos})
+                for (key, _), answer in zip(batch, answers, strict=True)
             )
 
 
-def _score_options(model: Any, arm: Arm, part: Asked, evaluate: EvaluateParams, results: Results) -> None:
+def _score_options(
+    model: Any, variant: Variant, requests: Requests, evaluate: EvaluateParams, results: Results
+) -> None:
     """Find the log-likelihood of each option of each item of a task, of the reference where there are no options."""
-    scored = [place for place, options in enumerate(part.options) if options]
-    keys = [_options_key(arm, part, place) for place in scored]
+    indices = [place for place, options in enumerate(requests.options) if options]
+    keys = [_build_options_key(variant, requests, place) for place in indices]
     choices = [
-        Choice(f"{part.task.place}/{part.task.records[place].id}", part.prompts[place], part.options[place])
-        for place in scored
+        ChoiceRequest(
+            f"{requests.task.key}/{requests.task.records[place].id}", requests.prompts[place], requests.options[place]
+        )
+        for place in indices
     ]
     known = {place for place, key in enumerate(keys) if key in results}
-    for found in score_choices(model, choices, evaluate.batch_tokens, known=known):
+    for found in score_choices(model, choices, evaluate.tokens_per_batch, skip=known):
         results.add(
             (keys[place], [[likelihood.nats, likelihood.tokens] for likelihood in likelihoods])
             for place, likelihoods in found
         )
 
 
-def _options_key(arm: Arm, part: Asked, place: int) -> Key:
-    return ("options", arm.name, part.task.place, part.task.records[place].id)
+def _build_options_key(variant: Variant, requests: Requests, index: int) -> ResultKey:
+    return ("options", variant.name, requests.task.key, requests.task.records[index].id)
 
 
-def _item_score(asker: Asker, arm: Arm, part: Asked, index: int, results: Results, *, freely: bool) -> ItemScore:
-    record, task = part.task.records[index], part.task
-    found = results["answer", arm.name, task.place, record.id] if freely and task.kind != "text" else None
-    generated = None if found is None else Generated(**found)
-    answer = None if generated is None else _text(asker, arm, task, generated)
-    referred = answer if record.output else None  # None where there is nothing to hold an answer against
-    read = _Read(*zip(*results[_options_key(arm, part, index)], strict=True)) if part.options[index] else None
-    options = [text for text, _ in part.options[index]]
-    chosen = _chosen(task, options, record.output, read) if read is not None and len(options) > 1 else _Chosen()
-    place = options.index(record.output) if record.output in options else 0
-    others, weights = _others(part, index, read, answer, generated)
+def _build_item_score(
+    encoder: PromptEncoder, variant: Variant, requests: Requests, index: int, results: Results, *, is_generated: bool
+) -> ItemScore:
+    record, task = requests.task.records[index], requests.task
+    found = results["answer", variant.name, task.key, record.id] if is_generated and task.kind != "text" else None
+    generated = None if found is None else Generation(**found)
+    answer = None if generated is None else _decode_answer(encoder, variant, task, generated)
+    compared_answer = answer if record.output else None  # None where there is nothing to hold an answer against
+    log_likelihoods = (
+        _LogLikelihoods(*zip(*results[_build_options_key(variant, requests, index)], strict=True))
+        if requests.options[index]
+        else None
+    )
+    options = [text for text, _ in requests.options[index]]
+    prediction = (
+        _predict_choice(task, options, record.output, log_likelihoods)
+        if log_likelihoods is not None and len(options) > 1
+        else _Prediction()
+    )
+    reference_index = options.index(record.output) if record.output in options else 0
+    extra_metrics, weights = _compute_extra_metrics(requests, index, log_likelihoods, answer, generated)
     return ItemScore(
-        arm=arm.name,
-        shots=part.exemplars,
+        variant=variant.name,
+        shots=requests.shots,
         item=record.id,
         task=task.task,
         language=task.language,
         split=task.split,
         kind=task.kind,
-        headline=task.headline,
+        primary_metric=task.primary_metric,
         reference=record.output,
-        accuracy=chosen.scores.get("accuracy"),
-        predicted=None if chosen.place is None else options[chosen.place],
-        loss=None if read is None else -read.nats[place] / read.tokens[place],
+        accuracy=prediction.scores.get("accuracy"),
+        prediction=None if prediction.index is None else options[prediction.index],
+        loss=None
+        if log_likelihoods is None
+        else -log_likelihoods.nats[reference_index] / log_likelihoods.tokens[reference_index],
         answer=answer,
-        exact=None if referred is None else float(same_answer(referred, record.output)),
-        chrf=None if referred is None else chrf(referred, record.output),
-        stopped=None if generated is None else generated.stopped,
-        prompt_tokens=len(part.prompts[index]),
-        others=others | {name: score for name, score in chosen.scores.items() if name != "accuracy"},
+        exact_match=None if compared_answer is None else float(is_exact_match(compared_answer, record.output)),
+        chrf=None if compared_answer is None else compute_chrf(compared_answer, record.output),
+        eos_rate=None if generated is None else generated.has_eos,
+        prompt_tokens=len(requests.prompts[index]),
+        extra_metrics=extra_metrics | {name: score for name, score in prediction.scores.items() if name != "accuracy"},
         weights=weights,
-        labels=(place, best_choice(read.nats))
-        if read is not None and _asks_for(task, "macro_f1")
+        labels=(reference_index, select_best_choice(log_likelihoods.nats))
+        if log_likelihoods is not None and _has_metric(task, "macro_f1")
         else None,  # never by length: the harness's f1
-        graded=(float(task.items[index].extra[GRADE]), log_odds(read.nats))
-        if read is not None and _asks_for(task, "spearman")
+        grades=(float(task.samples[index].extra[GRADE_COLUMN]), compute_log_odds(log_likelihoods.nats))
+        if log_likelihoods is not None and _has_metric(task, "spearman")
         else None,
     )
 
 
-def _asks_for(task: TaskItems, metric: str) -> bool:
+def _has_metric(task: TaskSamples, metric: str) -> bool:
     return task.spec is not None and metric in task.spec.metrics
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _LogLikelihoods:
     """What was found of an item's options."""
 
     nats: tuple[float, ...]
@@ -232,49 +264,61 @@ class _Read:
 
 
 @dataclass(frozen=True, slots=True)
-class _Chosen:
+class _Prediction:
     """Which option was chosen, and how right that was; nothing where there are none to choose from."""
 
-    place: int | None = None
+    index: int | None = None
     scores: dict[str, float] = field(default_factory=dict)
 
 
-def _chosen(task: TaskItems, options: Sequence[str], reference: str, read: _Read) -> _Chosen:
+def _predict_choice(
+    task: TaskSamples, options: Sequence[str], reference: str, log_likelihoods: _LogLikelihoods
+) -> _Prediction:
     if task.spec is not None:
-        return _Chosen(*choice_scores(task.spec, options, reference, read.nats, read.tokens))
-    place = best_choice(read.nats)
-    return _Chosen(place, {"accuracy": float(options[place] == reference)})
+        return _Prediction(
+            *compute_choice_metrics(task.spec, options, reference, log_likelihoods.nats, log_likelihoods.tokens)
+        )
+    index = select_best_choice(log_likelihoods.nats)
+    return _Prediction(index, {"accuracy": float(options[index] == reference)})
 
 
-def _others(
-    part: Asked, index: int, read: _Read | None, answer: str | None, generated: Generated | None
+def _compute_extra_metrics(
+    requests: Requests,
+    index: int,
+    log_likelihoods: _LogLikelihoods | None,
+    answer: str | None,
+    generated: Generation | None,
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Return the further metrics of a task file, and what some of them weigh: of a text its bits per byte, if all of it was read, of a free answer those that the file names."""
-    task = part.task
+    task = requests.task
     if task.spec is None:
         return {}, {}
-    if task.kind == "text" and read is not None:
+    if task.kind == "text" and log_likelihoods is not None:
         text = task.records[index].output
-        if index in part.cut:
-            return {}, {"loss": read.tokens[0]}
-        return {"bits_per_byte": text_scores(read.nats[0], read.tokens[0], text)["bits_per_byte"]}, {
-            "loss": read.tokens[0],
+        if index in requests.truncated_indices:
+            return {}, {"loss": log_likelihoods.tokens[0]}
+        return {
+            "bits_per_byte": compute_text_metrics(log_likelihoods.nats[0], log_likelihoods.tokens[0], text)[
+                "bits_per_byte"
+            ]
+        }, {
+            "loss": log_likelihoods.tokens[0],
             "bits_per_byte": len(text.encode()),
         }
     if answer is None or generated is None:
         return {}, {}
-    scores = answer_scores(task.spec, task.items[index], answer, stopped=generated.stopped)
+    scores = compute_answer_metrics(task.spec, task.samples[index], answer, has_eos=generated.has_eos)
     return scores, {
-        name: len(task.items[index].extra["instruction_id_list"])
+        name: len(task.samples[index].extra["instruction_id_list"])
         for name in scores
         if name.startswith("ifeval_instruction")
     }
 
 
-def _text(asker: Asker, arm: Arm, task: TaskItems, generated: Generated) -> str:
-    answer = str(asker.tokenizer.decode(generated.tokens, skip_special_tokens=True)).strip()
+def _decode_answer(encoder: PromptEncoder, variant: Variant, task: TaskSamples, generated: Generation) -> str:
+    answer = str(encoder.tokenizer.decode(generated.tokens, skip_special_tokens=True)).strip()
     until = task.spec.until if task.spec is not None else []
-    if arm.model != "base" or (task.spec is not None and not task.records[0].output and not until):
+    if variant.model != "base" or (task.spec is not None and not task.records[0].output and not until):
         return answer  # what a task without references asks for may have many lines
     # A base was never taught to stop: only what stands before an end is held against it, of a task that names none its first line.
-    return cut(answer, until or ["\n"])
+    return truncate_at_stop(answer, until or ["\n"])

@@ -8,18 +8,18 @@ from pathlib import Path
 
 from seodang.config import EvaluateParams
 from seodang.errors import EvaluationError
-from seodang.evaluation.samples import TaskItems, Wording
-from seodang.evaluation.tasks.items import Item, Task
-from seodang.evaluation.tasks.loading import load_task, records_task
-from seodang.evaluation.tasks.sampling import choose_items, exemplars_for
+from seodang.evaluation.samples import TaskSamples, TemplateSamples
+from seodang.evaluation.tasks.loading import load_record_task, load_task
+from seodang.evaluation.tasks.samples import EvalSample, Task
+from seodang.evaluation.tasks.sampling import select_few_shot_examples, select_samples
 from seodang.evaluation.tasks.spec import FileData, TaskSpec, load_specs
-from seodang.ingest.readers.strict import read_whole_rows
+from seodang.ingest.readers.strict import read_rows_strict
 from seodang.records import Record
 
 
-def items_of_files(
+def load_task_samples(
     evaluate: EvaluateParams, tasks: Path, root: Path, splits: Mapping[str, Sequence[Record]]
-) -> list[TaskItems]:
+) -> list[TaskSamples]:
     """Return the items of the task files that are named, one entry a task and language.
 
     Args:
@@ -41,52 +41,56 @@ def items_of_files(
             f"evaluate.tasks names {', '.join(files)}, but evaluate.data_folder is null; name the folder in which their files lie"
         )
     folders = (root / (evaluate.data_folder or ""), tasks / "data")
-    return [items for spec in specs for items in _of_task(_loaded(spec, folders, splits, evaluate.seed), evaluate)]
+    return [
+        items
+        for spec in specs
+        for items in _build_task_samples(_load_task(spec, folders, splits, evaluate.seed), evaluate)
+    ]
 
 
-def _loaded(spec: TaskSpec, folders: Sequence[Path], splits: Mapping[str, Sequence[Record]], seed: int) -> Task:
+def _load_task(spec: TaskSpec, folders: Sequence[Path], splits: Mapping[str, Sequence[Record]], seed: int) -> Task:
     """Return a task; a file that isn't in the first folder, the user's, may be one that came with the task files."""
     if isinstance(spec.data, FileData):
         file = spec.data.file
         return load_task(
             spec,
             next((folder for folder in folders if (folder / file).is_file()), folders[0]),
-            read_whole_rows,
+            read_rows_strict,
             seed=seed,
         )
-    return records_task(spec, splits[spec.data.split], splits["train"], seed=seed)
+    return load_record_task(spec, splits[spec.data.split], splits["train"], seed=seed)
 
 
-def _of_task(task: Task, evaluate: EvaluateParams) -> list[TaskItems]:
+def _build_task_samples(task: Task, evaluate: EvaluateParams) -> list[TaskSamples]:
     result = []
-    for language in sorted({item.language for item in task.items}):
-        chosen = choose_items(
-            [item for item in task.items if item.language == language],
+    for language in sorted({item.language for item in task.samples}):
+        samples = select_samples(
+            [item for item in task.samples if item.language == language],
             seed=evaluate.seed,
             limit=evaluate.items_per_task,
         )
-        exemplars = exemplars_for(task, language, seed=evaluate.seed, shots=max(evaluate.shots))
-        first, *others = [
-            Wording(_records(task, chosen, wording), _records(task, exemplars, wording))
+        few_shot_examples = select_few_shot_examples(task, language, seed=evaluate.seed, shots=max(evaluate.shots))
+        first, *rest = [
+            TemplateSamples(_build_records(task, samples, wording), _build_records(task, few_shot_examples, wording))
             for wording in task.spec.prompts
         ]
         result.append(
-            TaskItems(
+            TaskSamples(
                 task.spec.name,
                 language,
                 "task",
                 first.records,
-                first.exemplars,
-                tuple(others),
+                first.few_shot_examples,
+                tuple(rest),
                 task.spec,
-                tuple(chosen),
-                tuple(exemplars),
+                tuple(samples),
+                tuple(few_shot_examples),
             )
         )
     return result
 
 
-def _records(task: Task, items: Sequence[Item], wording: str) -> list[Record]:
+def _build_records(task: Task, samples: Sequence[EvalSample], template_name: str) -> list[Record]:
     """Return items in a wording as records, which the pipeline knows how to ask; their ids and options stay.
 
     An item that was made of a record is asked as that record, turns and all; in the format plain, by the template alone.
@@ -96,7 +100,7 @@ def _records(task: Task, items: Sequence[Item], wording: str) -> list[Record]:
         if item.record is not None
         else Record(
             id=item.id,
-            instruction=item.prompts[wording].strip(),
+            instruction=item.prompts[template_name].strip(),
             input="",
             output=item.reference,
             language="ko" if item.language == "ko" else "en",
@@ -105,5 +109,5 @@ def _records(task: Task, items: Sequence[Item], wording: str) -> list[Record]:
             cluster=task.spec.cluster,
             choices=item.choices,
         )
-        for item in items
+        for item in samples
     ]

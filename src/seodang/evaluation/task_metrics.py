@@ -7,77 +7,86 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seodang.evaluation.aggregate import ItemScore, arms_of, value_of
-from seodang.evaluation.corpus_metrics import macro_f1, spearman
+from seodang.evaluation.aggregate import ItemScore, get_score, list_variants
+from seodang.evaluation.corpus_metrics import compute_macro_f1, compute_spearman
 
 
-def figures(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
+def compute_task_metrics(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
     """Return a row for each task file, language and metric, with each arm's figure; None where an arm has none.
 
     Where items weigh by their size, the mean does: bits_per_byte by bytes, loss by tokens, and IFEval's share of instructions
     by instructions, as lm-evaluation-harness' bits_per_byte and inst_level_*_acc do. `perplexity` is exp of such a loss.
     """
-    mine = [score for score in scores if score.split == "task"]
-    arms = arms_of(mine)
+    task_scores = [score for score in scores if score.split == "task"]
+    variants = list_variants(task_scores)
     rows = []
-    for task, language in sorted({(score.task, score.language) for score in mine}):
-        found = {
-            arm: _of([score for score in mine if (score.arm, score.task, score.language) == (arm, task, language)])
-            for arm in arms
+    for task, language in sorted({(score.task, score.language) for score in task_scores}):
+        metrics = {
+            arm: _compute_metrics(
+                [score for score in task_scores if (score.variant, score.task, score.language) == (arm, task, language)]
+            )
+            for arm in variants
         }
-        for metric in dict.fromkeys(name for values in found.values() for name in values):
+        for metric in dict.fromkeys(name for values in metrics.values() for name in values):
             values = {
-                arm: None if (value := found[arm].get(metric, _NONE).value) is None else round(value, 4) for arm in arms
+                arm: None if (value := metrics[arm].get(metric, _NO_VALUE).value) is None else round(value, 4)
+                for arm in variants
             }
             rows.append(
                 {
                     "task": task,
                     "language": language,
                     "metric": metric,
-                    "items": max(found[arm].get(metric, _NONE).items for arm in arms),
-                    "arms": values,
+                    "items": max(metrics[arm].get(metric, _NO_VALUE).items for arm in variants),
+                    "variants": values,
                 }
             )
     return rows
 
 
 @dataclass(frozen=True, slots=True)
-class _Figure:
+class _MetricValue:
     """One arm's figure in one metric."""
 
     value: float | None
     items: int  # that have the metric
 
 
-_NONE = _Figure(None, 0)
+_NO_VALUE = _MetricValue(None, 0)
 
 
-def _of(scores: Sequence[ItemScore]) -> dict[str, _Figure]:
+def _compute_metrics(scores: Sequence[ItemScore]) -> dict[str, _MetricValue]:
     """Return the figures of one arm on one task."""
     first = scores[0]
-    further = {"choice": ["accuracy"], "text": ["loss"], "open": ["stopped", *(["loss"] if first.reference else [])]}[
-        first.kind
-    ]
-    names = dict.fromkeys((first.headline, *(name for score in scores for name in score.others), *further))
-    found = {name: _mean(scores, name) for name in names}
+    default_metrics = {
+        "choice": ["accuracy"],
+        "text": ["loss"],
+        "open": ["eos_rate", *(["loss"] if first.reference else [])],
+    }[first.kind]
+    names = dict.fromkeys(
+        (first.primary_metric, *(name for score in scores for name in score.extra_metrics), *default_metrics)
+    )
+    metrics = {name: _compute_weighted_mean(scores, name) for name in names}
     if first.kind == "text":
-        loss = found["loss"]
-        found["perplexity"] = _Figure(None if loss.value is None else math.exp(loss.value), loss.items)
+        loss = metrics["loss"]
+        metrics["perplexity"] = _MetricValue(None if loss.value is None else math.exp(loss.value), loss.items)
     if labels := [score.labels for score in scores if score.labels is not None]:
-        gold, chosen = zip(*labels, strict=True)
-        found["macro_f1"] = _Figure(
-            macro_f1([str(place) for place in gold], [str(place) for place in chosen]), len(labels)
+        gold, predictions = zip(*labels, strict=True)
+        metrics["macro_f1"] = _MetricValue(
+            compute_macro_f1([str(place) for place in gold], [str(place) for place in predictions]), len(labels)
         )
-    if graded := [score.graded for score in scores if score.graded is not None]:
-        found["spearman"] = _Figure(spearman(*map(list, zip(*graded, strict=True))), len(graded))
-    return found
+    if grades := [score.grades for score in scores if score.grades is not None]:
+        metrics["spearman"] = _MetricValue(compute_spearman(*map(list, zip(*grades, strict=True))), len(grades))
+    return metrics
 
 
-def _mean(scores: Iterable[ItemScore], metric: str) -> _Figure:
+def _compute_weighted_mean(scores: Iterable[ItemScore], metric: str) -> _MetricValue:
     pairs = [
         (float(value), score.weights.get(metric, 1.0))
         for score in scores
-        if (value := value_of(score, metric)) is not None
+        if (value := get_score(score, metric)) is not None
     ]
-    whole = sum(weight for _, weight in pairs)
-    return _Figure(sum(value * weight for value, weight in pairs) / whole if whole else None, len(pairs))
+    total_weight = sum(weight for _, weight in pairs)
+    return _MetricValue(
+        sum(value * weight for value, weight in pairs) / total_weight if total_weight else None, len(pairs)
+    )

@@ -9,7 +9,7 @@ Verdict = Literal["promote", "reject", "inconclusive"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Test:
+class RuleResult:
     """One rule on some of the items: what was asked and what was found.
 
     Differences are candidate minus reference, turned so that more is better.
@@ -17,9 +17,9 @@ class Test:
 
     rule: int  # its place among the rules
     against: str
-    ask: Literal["better", "not_worse"]
+    test: Literal["superiority", "non_inferiority"]
     metric: str
-    of: str  # "", or the language or task of a rule that asks for each
+    group: str  # "", or the language or task of a rule that asks for each
     margin: float
     items: int
     candidate: float  # means, as they are
@@ -30,5 +30,5 @@ class Test:
     p: float  # two-sided, of a difference no better than the margin allows
     p_mcnemar: float | None  # where all scores are right or wrong
     p_holm: float
-    needed: int | None  # items that would decide it; None where it is decided, or where no number would
+    required_items: int | None  # items that would decide it; None where it is decided, or where no number would
     passed: bool | None  # None: the data don't tell

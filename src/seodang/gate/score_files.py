@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from seodang.errors import EvaluationError
-from seodang.gate.scores import Key, Score, finite
+from seodang.gate.scores import Score, ScoreKey, parse_finite
 
-_SHOWN = 20  # faults told of a file
-_LONGEST = 60  # characters of a value in a message
+_MESSAGE_LIMIT = 20  # faults told of a file
+_MAX_VALUE_LENGTH = 60  # characters of a value in a message
 
 
-def read_scores(path: Path) -> dict[Key, Score]:
+def read_scores(path: Path) -> dict[ScoreKey, Score]:
     """Return the scores of a file; a byte order mark at its begin and blank lines are passed over.
 
     Raises:
@@ -34,62 +34,68 @@ def read_scores(path: Path) -> dict[Key, Score]:
         raise EvaluationError(
             f"{path} is not UTF-8 (byte {error.start + 1}); save it as UTF-8 / UTF-8 파일이 아닙니다"
         ) from error
-    scores: dict[Key, Score] = {}
-    lines: dict[Key, int] = {}
-    faults: list[str] = []
+    scores: dict[ScoreKey, Score] = {}
+    lines: dict[ScoreKey, int] = {}
+    errors: list[str] = []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
-        key, score, found = _parsed(line)
+        key, score, line_errors = _parse_line(line)
         if key is not None and score is not None and key in scores:
-            found = [
+            line_errors = [
                 f"repeats line {lines[key]}: {'/'.join(key)} has a score already / 같은 문항과 지표가 두 번 나옵니다"
             ]
-        faults += [f"line {number}: {fault}" for fault in found]
-        if key is not None and score is not None and not found:
+        errors += [f"line {number}: {fault}" for fault in line_errors]
+        if key is not None and score is not None and not line_errors:
             scores[key], lines[key] = score, number
-    if faults:
-        shown = [f"  {fault}" for fault in faults[:_SHOWN]] + (
-            [f"  ... and {len(faults) - _SHOWN} more / 외 {len(faults) - _SHOWN}건"] if len(faults) > _SHOWN else []
+    if errors:
+        details = [f"  {fault}" for fault in errors[:_MESSAGE_LIMIT]] + (
+            [f"  ... and {len(errors) - _MESSAGE_LIMIT} more / 외 {len(errors) - _MESSAGE_LIMIT}건"]
+            if len(errors) > _MESSAGE_LIMIT
+            else []
         )
-        raise EvaluationError(f"{path} has {len(faults)} faults / 오류 {len(faults)}건:\n" + "\n".join(shown))
+        raise EvaluationError(f"{path} has {len(errors)} faults / 오류 {len(errors)}건:\n" + "\n".join(details))
     if not scores:
         raise EvaluationError(f"{path} holds no score / 점수가 없습니다")
     return scores
 
 
-def _parsed(line: str) -> tuple[Key | None, Score | None, list[str]]:
+def _parse_line(line: str) -> tuple[ScoreKey | None, Score | None, list[str]]:
     """Return what a line says, or what is wrong with it."""
     try:
         row = json.loads(line)
     except (json.JSONDecodeError, RecursionError):
-        return None, None, [f"is not JSON / JSON이 아닙니다: {_shown(line)}"]
+        return None, None, [f"is not JSON / JSON이 아닙니다: {_shorten(line)}"]
     if not isinstance(row, dict):
-        return None, None, [f"is no JSON object / JSON 객체가 아닙니다: {_shown(line)}"]
+        return None, None, [f"is no JSON object / JSON 객체가 아닙니다: {_shorten(line)}"]
     if isinstance(row.get("item"), int) and not isinstance(row["item"], bool):
         row["item"] = str(row["item"])
-    faults = list(_faults(row))
-    if faults:
-        return None, None, faults
-    score = finite(row["score"])
+    errors = list(_iter_errors(row))
+    if errors:
+        return None, None, errors
+    score = parse_finite(row["score"])
     assert score is not None
-    return Key(row["task"], row["item"], row["metric"]), Score(row["language"], score, row.get("asked", "")), []
+    return (
+        ScoreKey(row["task"], row["item"], row["metric"]),
+        Score(row["language"], score, row.get("fingerprint", "")),
+        [],
+    )
 
 
-def _faults(row: dict[str, Any]) -> Iterator[str]:
+def _iter_errors(row: dict[str, Any]) -> Iterator[str]:
     for field in ("task", "item", "metric", "language"):
         if field not in row:
             yield f"{field}: is missing / 없습니다"
         elif not isinstance(row[field], str) or not row[field].strip():
-            yield f"{field}: must be text / 글자여야 합니다 (got {_shown(row[field])})"
-    if "asked" in row and not isinstance(row["asked"], str):
-        yield f"asked: must be text / 글자여야 합니다 (got {_shown(row['asked'])})"
+            yield f"{field}: must be text / 글자여야 합니다 (got {_shorten(row[field])})"
+    if "fingerprint" in row and not isinstance(row["fingerprint"], str):
+        yield f"asked: must be text / 글자여야 합니다 (got {_shorten(row['asked'])})"
     if "score" not in row:
         yield "score: is missing / 없습니다"
-    elif finite(row["score"]) is None:
-        yield f"score: must be a finite number / 유한한 수여야 합니다 (got {_shown(row['score'])})"
+    elif parse_finite(row["score"]) is None:
+        yield f"score: must be a finite number / 유한한 수여야 합니다 (got {_shorten(row['score'])})"
 
 
-def _shown(value: object) -> str:
+def _shorten(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    return text if len(text) <= _MAX_VALUE_LENGTH else f"{text[: _MAX_VALUE_LENGTH - 3]}..."

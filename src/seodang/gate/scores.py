@@ -12,12 +12,12 @@ import numpy as np
 from seodang.errors import EvaluationError
 from seodang.gate.statistics import Floats
 
-METRICS = ("accuracy", "exact", "chrf", "loss", "stopped")
+METRICS = ("accuracy", "exact_match", "chrf", "loss", "eos_rate")
 """What `evaluate` measures of an item; stopped is 1 where a free answer ended by itself."""
-_SHOWN = 5  # items named in a message
+_MESSAGE_LIMIT = 5  # items named in a message
 
 
-class Key(NamedTuple):
+class ScoreKey(NamedTuple):
     """What a score is of."""
 
     task: str
@@ -31,13 +31,13 @@ class Score:
 
     language: str
     score: float  # finite
-    asked: str = ""  # fingerprint of prompt, shots and seed; "" where nobody stored one
-    apart: bool = (
+    fingerprint: str = ""  # fingerprint of prompt, shots and seed; "" where nobody stored one
+    is_task_file: bool = (
         False  # of a task file, which may ask what records of the splits ask: rules that name no task pass it over
     )
 
 
-Scores = Mapping[Key, Score]
+Scores = Mapping[ScoreKey, Score]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +49,33 @@ class Pairs:
     items: tuple[str, ...]
     candidate: Floats  # (items,)
     reference: Floats
-    apart: frozenset[str] = frozenset()  # tasks that count only where they are named
+    task_files: frozenset[str] = frozenset()  # tasks that count only where they are named
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def chosen(self, *, tasks: Iterable[str] = (), language: str | None = None) -> Pairs:
+    def select(self, *, tasks: Iterable[str] = (), language: str | None = None) -> Pairs:
         """Return those of the tasks (if none is named, all but those that stand apart) and of the language (any, if None)."""
-        wanted = frozenset(tasks)
-        kept = [
+        names = frozenset(tasks)
+        indices = [
             place
             for place, (task, spoken) in enumerate(zip(self.tasks, self.languages, strict=True))
-            if (task in wanted if wanted else task not in self.apart) and (language is None or spoken == language)
+            if (task in names if names else task not in self.task_files) and (language is None or spoken == language)
         ]
         tasks, languages, items = (
-            tuple(column[place] for place in kept) for column in (self.tasks, self.languages, self.items)
+            tuple(column[place] for place in indices) for column in (self.tasks, self.languages, self.items)
         )
         return Pairs(
-            tasks, languages, items, self.candidate[kept], self.reference[kept], frozenset() if wanted else self.apart
+            tasks,
+            languages,
+            items,
+            self.candidate[indices],
+            self.reference[indices],
+            frozenset() if names else self.task_files,
         )
 
 
-def pair(candidate: Scores, reference: Scores, against: str) -> dict[str, Pairs]:
+def pair_scores(candidate: Scores, reference: Scores, against: str) -> dict[str, Pairs]:
     """Return the pairs of each metric, items in a fixed order.
 
     Args:
@@ -81,10 +86,13 @@ def pair(candidate: Scores, reference: Scores, against: str) -> dict[str, Pairs]
     Raises:
         EvaluationError: If the two were not asked the same items, in the same way: naming what differs.
     """
-    faults = [*_items_that_differ(candidate, reference, against), *_ways_that_differ(candidate, reference, against)]
-    if faults:
+    errors = [
+        *_find_item_differences(candidate, reference, against),
+        *_find_setting_differences(candidate, reference, against),
+    ]
+    if errors:
         raise EvaluationError(
-            "the scores cannot be compared / 점수를 비교할 수 없습니다:\n" + "\n".join(f"  {fault}" for fault in faults)
+            "the scores cannot be compared / 점수를 비교할 수 없습니다:\n" + "\n".join(f"  {fault}" for fault in errors)
         )
     pairs = {}
     for metric in dict.fromkeys(key.metric for key in candidate):
@@ -95,58 +103,60 @@ def pair(candidate: Scores, reference: Scores, against: str) -> dict[str, Pairs]
             tuple(key.item for key in keys),
             np.array([candidate[key].score for key in keys]),
             np.array([reference[key].score for key in keys]),
-            frozenset(key.task for key in keys if candidate[key].apart),
+            frozenset(key.task for key in keys if candidate[key].is_task_file),
         )
     return pairs
 
 
-def scores_of(rows: Iterable[Mapping[str, Any]], arm: str) -> dict[Key, Score]:
+def select_scores(rows: Iterable[Mapping[str, Any]], variant: str) -> dict[ScoreKey, Score]:
     """Return one arm's scores on the test split and on task files, from the rows that `evaluate` writes, one an item."""
     return {
-        Key(row["task"], row["item"], metric): Score(row["language"], float(value), apart=row["split"] == "task")
+        ScoreKey(row["task"], row["item"], metric): Score(
+            row["language"], float(value), is_task_file=row["split"] == "task"
+        )
         for row in rows
-        if row["arm"] == arm and row["split"] != "unseen"
-        for metric, value in ({name: row[name] for name in METRICS} | row["others"]).items()
+        if row["variant"] == variant and row["split"] != "unseen"
+        for metric, value in ({name: row[name] for name in METRICS} | row["extra_metrics"]).items()
         if value is not None
     }
 
 
-def _items_that_differ(candidate: Scores, reference: Scores, against: str) -> list[str]:
-    faults = []
-    for name, others, missing in (
+def _find_item_differences(candidate: Scores, reference: Scores, against: str) -> list[str]:
+    errors = []
+    for name, other, missing in (
         ("candidate", against, reference.keys() - candidate.keys()),
         (against, "candidate", candidate.keys() - reference.keys()),
     ):
         if missing:
-            faults.append(
-                f"{name} lacks {len(missing)} scores that {others} has ({_named(missing)}); score both on the same items and metrics / "
-                f"{name}에 {others}의 점수 {len(missing)}개가 없습니다: 같은 문항과 지표로 채점하세요"
+            errors.append(
+                f"{name} lacks {len(missing)} scores that {other} has ({_format_keys(missing)}); score both on the same items and metrics / "
+                f"{name}에 {other}의 점수 {len(missing)}개가 없습니다: 같은 문항과 지표로 채점하세요"
             )
-    return faults
+    return errors
 
 
-def _ways_that_differ(candidate: Scores, reference: Scores, against: str) -> list[str]:
+def _find_setting_differences(candidate: Scores, reference: Scores, against: str) -> list[str]:
     shared = candidate.keys() & reference.keys()
-    faults = []
+    errors = []
     for field, meaning in (
         ("language", "the same item in another language / 같은 문항의 언어가 다릅니다"),
-        ("asked", "another prompt, shots or seed / 프롬프트, 예시 수, 시드가 다릅니다"),
+        ("fingerprint", "another prompt, shots or seed / 프롬프트, 예시 수, 시드가 다릅니다"),
     ):
-        odd = {key for key in shared if getattr(candidate[key], field) != getattr(reference[key], field)}
-        if odd:
-            faults.append(
-                f"candidate and {against} differ in {field!r} on {len(odd)} scores ({_named(odd)}): {meaning}"
+        differing = {key for key in shared if getattr(candidate[key], field) != getattr(reference[key], field)}
+        if differing:
+            errors.append(
+                f"candidate and {against} differ in {field!r} on {len(differing)} scores ({_format_keys(differing)}): {meaning}"
             )
-    return faults
+    return errors
 
 
-def _named(keys: Iterable[Key]) -> str:
+def _format_keys(keys: Iterable[ScoreKey]) -> str:
     ordered = sorted(keys)
-    shown = ", ".join("/".join(key) for key in ordered[:_SHOWN])
-    return shown if len(ordered) <= _SHOWN else f"{shown}, ..."
+    text = ", ".join("/".join(key) for key in ordered[:_MESSAGE_LIMIT])
+    return text if len(ordered) <= _MESSAGE_LIMIT else f"{text}, ..."
 
 
-def finite(value: object) -> float | None:
+def parse_finite(value: object) -> float | None:
     """Return a number, or true and false as 1 and 0; None for all else, infinities and not-a-number included."""
     if not isinstance(value, bool | int | float):
         return None

@@ -12,13 +12,15 @@ from scipy import stats
 
 Floats = NDArray[np.float64]
 
-_FEW_VALUES = 64  # differences of so few distinct sizes are drawn by their counts: the same distribution, and quicker
-_DRAWN = 4_000_000  # item numbers drawn at a time, 32 MB
-_TIE = 1e-12  # means that differ by less are equal but for rounding
+_MAX_DISTINCT_VALUES = (
+    64  # differences of so few distinct sizes are drawn by their counts: the same distribution, and quicker
+)
+_DRAWS_PER_CHUNK = 4_000_000  # item numbers drawn at a time, 32 MB
+_TOLERANCE = 1e-12  # means that differ by less are equal but for rounding
 
 
 @dataclass(frozen=True, slots=True)
-class Bootstrap:
+class BootstrapResult:
     """The paired bootstrap of a mean difference."""
 
     difference: float
@@ -27,7 +29,9 @@ class Bootstrap:
     p: float  # two-sided, of no difference beyond the margin
 
 
-def paired_bootstrap(differences: Floats, *, margin: float, seed: int, resamples: int, confidence: float) -> Bootstrap:
+def compute_paired_bootstrap(
+    differences: Floats, *, margin: float, seed: int, resamples: int, confidence: float
+) -> BootstrapResult:
     """Return the interval of the mean difference and the p-value of its being `margin`.
 
     Percentile intervals of small samples are too narrow: they leave out that the spread itself is estimated. They are
@@ -44,24 +48,24 @@ def paired_bootstrap(differences: Floats, *, margin: float, seed: int, resamples
     count = len(differences)
     observed = float(differences.mean())
     if count == 1:
-        return Bootstrap(observed, -math.inf, math.inf, 1.0)
-    means = resampled_means(differences, seed=seed, resamples=resamples)
-    tail = _expanded((1 - confidence) / 2, count)
+        return BootstrapResult(observed, -math.inf, math.inf, 1.0)
+    means = resample_means(differences, seed=seed, resamples=resamples)
+    tail = _expand_tail((1 - confidence) / 2, count)
     low, high = np.quantile(means, [tail, 1 - tail])
-    below, above = (means <= margin + _TIE).sum(), (means >= margin - _TIE).sum()
-    p = 2 * min(_narrowed((1 + int(beyond)) / (1 + resamples), count) for beyond in (below, above))
-    return Bootstrap(observed, float(low), float(high), min(1.0, p))
+    below, above = (means <= margin + _TOLERANCE).sum(), (means >= margin - _TOLERANCE).sum()
+    p = 2 * min(_narrow_tail((1 + int(beyond)) / (1 + resamples), count) for beyond in (below, above))
+    return BootstrapResult(observed, float(low), float(high), min(1.0, p))
 
 
-def resampled_means(values: Floats, *, seed: int, resamples: int) -> Floats:
+def resample_means(values: Floats, *, seed: int, resamples: int) -> Floats:
     """Return the means of `resamples` samples, with replacement, of as many items (Efron and Tibshirani 1993, ch. 13)."""
     rng = np.random.default_rng(seed)
     count = len(values)
     distinct, counts = np.unique(values, return_counts=True)
-    if len(distinct) <= _FEW_VALUES:
-        drawn: Floats = rng.multinomial(count, counts / count, size=resamples) @ distinct / count
-        return drawn
-    rows = max(1, _DRAWN // count)
+    if len(distinct) <= _MAX_DISTINCT_VALUES:
+        means: Floats = rng.multinomial(count, counts / count, size=resamples) @ distinct / count
+        return means
+    rows = max(1, _DRAWS_PER_CHUNK // count)
     parts = [
         values[rng.integers(0, count, (min(rows, resamples - start), count))].mean(axis=1)
         for start in range(0, resamples, rows)
@@ -69,17 +73,17 @@ def resampled_means(values: Floats, *, seed: int, resamples: int) -> Floats:
     return np.concatenate(parts)
 
 
-def _expanded(tail: float, count: int) -> float:
+def _expand_tail(tail: float, count: int) -> float:
     """Return the tail to take of the bootstrap's distribution, so that the interval is as wide as Student's."""
     return float(stats.norm.cdf(stats.t.ppf(tail, count - 1) * math.sqrt(count / (count - 1))))
 
 
-def _narrowed(tail: float, count: int) -> float:
+def _narrow_tail(tail: float, count: int) -> float:
     """Return the inverse of _expanded."""
     return float(stats.t.cdf(stats.norm.ppf(min(tail, 1 - 1e-15)) * math.sqrt((count - 1) / count), count - 1))
 
 
-def mcnemar_exact(candidate: Floats, reference: Floats) -> float:
+def compute_mcnemar_exact(candidate: Floats, reference: Floats) -> float:
     """Return the two-sided p-value of McNemar's exact test: of the items that only one got right, half should be each one's.
 
     McNemar (1947, Psychometrika 12:153-157), with the binomial distribution in place of chi-square.
@@ -88,8 +92,8 @@ def mcnemar_exact(candidate: Floats, reference: Floats) -> float:
         candidate: 0 or 1 an item.
         reference: The same items in the same order.
     """
-    won, lost = int((candidate > reference).sum()), int((candidate < reference).sum())
-    return float(stats.binomtest(won, won + lost).pvalue) if won + lost else 1.0
+    wins, losses = int((candidate > reference).sum()), int((candidate < reference).sum())
+    return float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
 
 
 def is_binary(*scores: Floats) -> bool:
@@ -97,7 +101,7 @@ def is_binary(*scores: Floats) -> bool:
     return all(bool(np.isin(values, (0.0, 1.0)).all()) for values in scores)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def adjust_holm(p_values: Sequence[float]) -> list[float]:
     """Return the p-values adjusted for their number (Holm 1979, Scandinavian Journal of Statistics 6:65-70), in their order."""
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     adjusted = [0.0] * len(p_values)
@@ -108,7 +112,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def items_needed(differences: Floats, *, margin: float, significance: float, power: float) -> int | None:
+def estimate_required_items(differences: Floats, *, margin: float, significance: float, power: float) -> int | None:
     """Return about how many items would tell the mean difference from the margin; None if it stands at the margin itself.
 
     The normal approximation n = ((z(1 - significance / 2) + z(power)) * s / (d - margin)) ** 2, of which the mean d and the
@@ -121,7 +125,7 @@ def items_needed(differences: Floats, *, margin: float, significance: float, pow
         power: Chance of telling it, such as 0.8.
     """
     distance = abs(float(differences.mean()) - margin)
-    if len(differences) < 2 or distance < _TIE:
+    if len(differences) < 2 or distance < _TOLERANCE:
         return None
     spread = float(differences.std(ddof=1))
     effect = float(stats.norm.ppf(1 - significance / 2) + stats.norm.ppf(power)) * spread / distance

@@ -11,7 +11,7 @@ from seodang.errors import GateRejected
 from seodang.io.jsonl import read_json
 
 
-def promoted(path: Path, refusal: type[GateRejected], consequence: str) -> dict[str, Any]:
+def require_promotion(path: Path, error_class: type[GateRejected], consequence: str) -> dict[str, Any]:
     """Return the verdict, or raise with its reasons if it is not `promote`.
 
     Args:
@@ -28,17 +28,17 @@ def promoted(path: Path, refusal: type[GateRejected], consequence: str) -> dict[
         reasons = "".join(
             f"\n  - {reason['ko']}\n    {reason['en']}" for reason in verdict.get("reasons", ()) if not reason["passed"]
         )
-        raise refusal(
+        raise error_class(
             f"the gate says {verdict.get('verdict')!r}, so {consequence}:{reasons or ' it gives no reason'}\nSee {path}"
         )
     return verdict
 
 
-def without_schema(report: dict[str, Any]) -> dict[str, Any]:
+def drop_schema(report: dict[str, Any]) -> dict[str, Any]:
     """Return a report without the version of its layout."""
     return {key: value for key, value in report.items() if key != "schema"}
 
 
-def digest(verdict: dict[str, Any]) -> str:
+def compute_digest(verdict: dict[str, Any]) -> str:
     """Return the sha256 of a verdict as sorted JSON: the same in verdict.json and in a lineage."""
-    return hashlib.sha256(json.dumps(without_schema(verdict), ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(drop_schema(verdict), ensure_ascii=False, sort_keys=True).encode()).hexdigest()

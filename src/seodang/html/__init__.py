@@ -6,20 +6,35 @@ A page is one HTML file that needs nothing else, in Korean and English, for scre
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from seodang.i18n import LANGUAGES, Message, get_language, translate
+
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
-__all__ = ["count", "environment", "escape_markdown", "setting", "share", "short", "size"]
+__all__ = [
+    "create_environment",
+    "escape_markdown",
+    "format_count",
+    "format_percent",
+    "format_setting",
+    "format_size",
+    "join_languages",
+    "mark_up",
+    "mark_up_svg",
+    "truncate",
+]
 
 _SHARED: Final = Path(__file__).parent / "templates"
 # What Markdown (or the raw HTML in it) could take for a mark; GitHub's autolinks and mentions too.
 _MARKS: Final = re.compile(r"[\\`*_{}\[\]<>#|~@:&$!=]|(?<=www)\.", re.IGNORECASE)
 
 
-def environment(templates: Path, *, autoescape: bool) -> Environment:
+def create_environment(templates: Path, *, autoescape: bool) -> Environment:
     """Return an environment that finds the templates of a folder, and page.css and figures.css besides.
 
     Args:
@@ -29,7 +44,7 @@ def environment(templates: Path, *, autoescape: bool) -> Environment:
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    made = Environment(
+    env = Environment(
         loader=FileSystemLoader([templates, _SHARED]),
         autoescape=autoescape,
         undefined=StrictUndefined,
@@ -37,8 +52,42 @@ def environment(templates: Path, *, autoescape: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters.update(count=count, setting=setting, share=share, size=size, short=short)
-    return made
+    env.filters.update(
+        count=format_count, setting=format_setting, share=format_percent, size=format_size, short=truncate
+    )
+    env.globals.update(_=mark_up, _svg=mark_up_svg, _attr=join_languages, page_language=get_language())
+    return env
+
+
+def mark_up(message: str, /, **values: Any) -> Markup:
+    """Return a message in all languages for HTML; the switch of the page shows one. Values are escaped."""
+    return _wrap("span", message, values)
+
+
+def mark_up_svg(message: str, /, **values: Any) -> Markup:
+    """Return a message in all languages for a text element of an SVG figure."""
+    return _wrap("tspan", message, values)
+
+
+def join_languages(message: str, /, **values: Any) -> str:
+    """Return a message in all languages side by side, for a title or an attribute, where nothing can be hidden."""
+    return " · ".join(dict.fromkeys(translate(language, message, **values) for language in LANGUAGES))
+
+
+def _wrap(tag: str, message: str, values: Mapping[str, Any]) -> Markup:
+    from markupsafe import Markup, escape
+
+    parts = []
+    for language in LANGUAGES:
+        # A value may be a Message or a text in all languages, {"en": ..., "ko": ...}.
+        texts = {
+            name: value.translate(language) if isinstance(value, Message) else value for name, value in values.items()
+        }
+        escaped = {name: escape(value) if isinstance(value, str) else value for name, value in texts.items()}
+        parts.append(
+            f'<{tag} lang="{language}">{Markup(escape(translate(language, message))).format(**escaped)}</{tag}>'
+        )
+    return Markup("".join(parts))
 
 
 def escape_markdown(text: str) -> str:
@@ -46,12 +95,12 @@ def escape_markdown(text: str) -> str:
     return _MARKS.sub(lambda mark: f"&#{ord(mark[0])};", " ".join(text.split()))
 
 
-def count(number: int) -> str:
+def format_count(number: int) -> str:
     """Return a number with its thousands apart."""
     return f"{number:,}"
 
 
-def setting(value: Any) -> str:
+def format_setting(value: Any) -> str:
     """Return a value of params.yaml as it could stand there."""
     match value:
         case None:
@@ -65,12 +114,12 @@ def setting(value: Any) -> str:
     return str(value)
 
 
-def share(number: float, whole: float) -> str:
+def format_percent(number: float, total: float) -> str:
     """Return a share in percent, with as many digits as a reader needs."""
-    return f"{100 * number / whole:.1f}%" if whole else "–"
+    return f"{100 * number / total:.1f}%" if total else "–"
 
 
-def size(number: int) -> str:
+def format_size(number: int) -> str:
     """Return a number of bytes in the unit that fits it."""
     for unit, bound in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if number >= bound:
@@ -78,6 +127,6 @@ def size(number: int) -> str:
     return f"{number} B"
 
 
-def short(text: str, characters: int) -> str:
+def truncate(text: str, characters: int) -> str:
     """Return a text of at most so many characters."""
     return text if len(text) <= characters else f"{text[: characters - 1]}…"

@@ -19,7 +19,7 @@ class Dot:
     value: float
 
 
-def nice_ticks(low: float, high: float, *, from_zero: bool) -> list[float]:
+def compute_ticks(low: float, high: float, *, from_zero: bool) -> list[float]:
     """Return round values, some five of them, of which the first is not above `low` and the last not below `high`."""
     if from_zero or 0 <= low < 0.4 * high:
         low = min(0.0, low)
@@ -32,7 +32,7 @@ def nice_ticks(low: float, high: float, *, from_zero: bool) -> list[float]:
     return [round(number * step, 12) for number in range(first, last + 1)]
 
 
-def label(value: float) -> str:
+def format_label(value: float) -> str:
     """Return a short name of a value: 12k, 0.25, 2e-5."""
     if abs(value) >= 10_000:
         return f"{value / 1000:g}k"

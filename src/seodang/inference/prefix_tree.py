@@ -14,57 +14,57 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class PrefixTree:
     """U tokens, each after its parent; several may have none."""
 
     tokens: list[int]
     depths: list[int]  # how many ancestors a token has
     parents: list[int]  # -1 for none
 
-    def visible(self, window: int | None = None) -> NDArray[np.bool_]:
+    def build_attention_mask(self, window: int | None = None) -> NDArray[np.bool_]:
         """Return what each token sees, itself and its ancestors: (U, U), rows see columns.
 
         Args:
             window: How many tokens a token sees at the most, itself included; None for all.
         """
         size = len(self.tokens)
-        seen = np.zeros((size, size), dtype=np.bool_)
-        for place, parent in enumerate(self.parents):
+        mask = np.zeros((size, size), dtype=np.bool_)
+        for position, parent in enumerate(self.parents):
             if parent >= 0:
-                seen[place] = seen[parent]
-            seen[place, place] = True
+                mask[position] = mask[parent]
+            mask[position, position] = True
         if window is not None:
             depths = np.array(self.depths)
-            seen &= depths[:, None] - depths < window
-        return seen
+            mask &= depths[:, None] - depths < window
+        return mask
 
 
-def grow(rows: Sequence[Sequence[int]]) -> tuple[Tree, list[list[int]]]:
+def build_tree(rows: Sequence[Sequence[int]]) -> tuple[PrefixTree, list[list[int]]]:
     """Return the tree of all rows, and for each row where its tokens stand in it."""
-    tree = Tree([], [], [])
+    tree = PrefixTree([], [], [])
     children: dict[tuple[int, int], int] = {}
     paths = []
     for row in rows:
         parent, path = -1, []
         for depth, token in enumerate(row):
-            place = children.setdefault((parent, token), len(tree.tokens))
-            if place == len(tree.tokens):
+            node = children.setdefault((parent, token), len(tree.tokens))
+            if node == len(tree.tokens):
                 tree.tokens.append(token)
                 tree.depths.append(depth)
                 tree.parents.append(parent)
-            path.append(place)
-            parent = place
+            path.append(node)
+            parent = node
         paths.append(path)
     return tree, paths
 
 
-def common_prefix(rows: Sequence[list[int]]) -> int:
+def compute_prefix_length(rows: Sequence[list[int]]) -> int:
     """Return how many leading tokens all rows share."""
     first, last = min(rows), max(rows)  # all others lie between these two in the order of a dictionary
-    return shared_length(first, last)
+    return compute_shared_length(first, last)
 
 
-def shared_length(one: Sequence[int], other: Sequence[int]) -> int:
+def compute_shared_length(first: Sequence[int], second: Sequence[int]) -> int:
     """Return how many leading tokens two rows share."""
-    shortest = min(len(one), len(other))
-    return next((place for place in range(shortest) if one[place] != other[place]), shortest)
+    shortest = min(len(first), len(second))
+    return next((place for place in range(shortest) if first[place] != second[place]), shortest)

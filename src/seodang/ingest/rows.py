@@ -37,32 +37,32 @@ LABEL_UNKNOWN: Final = "label-unknown"
 TEXT_MISSING: Final = "text-missing"
 ROW_RAGGED: Final = "row-ragged"
 ROW_UNREADABLE: Final = "row-unreadable"  # a line or cell that the file's format does not allow
-TURNS_BROKEN: Final = "turns-broken"  # a conversation without a question, without an answer, or out of order
+TURNS_BROKEN: Final = "turns-malformed"  # a conversation without a question, without an answer, or out of order
 MEDIA_PART: Final = "media-part"  # an image, a sound or a file among the parts of a message
-_FAULTS = (LABEL_UNKNOWN, TEXT_MISSING, ROW_RAGGED, ROW_UNREADABLE, TURNS_BROKEN, MEDIA_PART)
-_FAULT_KEY = "seodang_fault"
+_ERRORS = (LABEL_UNKNOWN, TEXT_MISSING, ROW_RAGGED, ROW_UNREADABLE, TURNS_BROKEN, MEDIA_PART)
+_ERROR_KEY = "seodang_fault"
 
 _UNREADABLE_KEY = "seodang_unreadable"
 
-SHOWN_CHARACTERS: Final = 80
+PREVIEW_CHARACTERS: Final = 80
 _SURROGATE = re.compile("[\ud800-\udfff]")
 UNREADABLE_CHARACTERS: Final = 2_000  # of a line that cannot be read: enough to find and mend it
 
 
-def fault(name: str, found: object) -> dict[str, Any]:
+def make_field_error(name: str, found: object) -> dict[str, Any]:
     """Return what stands in a field whose value could not be made, with what was found instead."""
-    return {_FAULT_KEY: name, "found": found}
+    return {_ERROR_KEY: name, "found": found}
 
 
-def fault_of(value: object) -> str | None:
+def get_field_error(value: object) -> str | None:
     """Return the name of the fault that stands in a field, None for any other value."""
     name = (
-        value[_FAULT_KEY] if isinstance(value, dict) and value.keys() == {_FAULT_KEY, "found"} else None
+        value[_ERROR_KEY] if isinstance(value, dict) and value.keys() == {_ERROR_KEY, "found"} else None
     )  # a file may have the key, too
-    return name if name in _FAULTS else None
+    return name if name in _ERRORS else None
 
 
-def broken_row(text: str, reason: str) -> dict[str, Any]:
+def make_malformed_row(text: str, reason: str) -> dict[str, Any]:
     """Return what a reader yields in the place of a row that the file's format does not allow.
 
     It counts as one row, and becomes a Row whose texts are fault(ROW_UNREADABLE, ...).
@@ -72,25 +72,25 @@ def broken_row(text: str, reason: str) -> dict[str, Any]:
         reason: Where and why: 'line 3, column 17: this is not JSON (Expecting value)'.
 
     """
-    kept = (
+    excerpt = (
         text
         if len(text) <= UNREADABLE_CHARACTERS
         else f"{text[:UNREADABLE_CHARACTERS]}… ({len(text):,} characters in all)"
     )
-    return {_UNREADABLE_KEY: kept, "reason": reason}
+    return {_UNREADABLE_KEY: excerpt, "reason": reason}
 
 
-def is_broken(found: object) -> bool:
+def is_malformed(found: object) -> bool:
     """Tell whether an object of a reader is a broken_row()."""
     return isinstance(found, dict) and found.keys() == {_UNREADABLE_KEY, "reason"}
 
 
-def broken_text(found: dict[str, Any]) -> str:
+def get_malformed_text(found: dict[str, Any]) -> str:
     """Return the text of a broken_row()."""
     return str(found[_UNREADABLE_KEY])
 
 
-def kind_of(value: object) -> str | None:
+def classify_value(value: object) -> str | None:
     """Return "text", "broken", the name of a fault, or what else stands in a field; None when it is missing.
 
     "broken" is text with half a character (a lone surrogate, as a cut-off emoji leaves
@@ -108,13 +108,13 @@ def kind_of(value: object) -> str | None:
         case list():
             return "list"
         case _:
-            return fault_of(value) or "object"
+            return get_field_error(value) or "object"
 
 
-def shown(value: object, characters: int = SHOWN_CHARACTERS) -> str:
+def shorten(value: object, characters: int = PREVIEW_CHARACTERS) -> str:
     """Return at most `characters` of a value in one line: Korean as text, invisible letters as blanks."""
-    if fault_of(value) and isinstance(value, dict):
-        return shown(value["found"], characters)
+    if get_field_error(value) and isinstance(value, dict):
+        return shorten(value["found"], characters)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     line = "".join(letter if letter.isprintable() else " " for letter in text[: characters + 1])
     return line if len(text) <= characters else f"{line[: characters - 1]}…"

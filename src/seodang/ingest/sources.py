@@ -14,44 +14,44 @@ from typing import Any
 from seodang.config import Format, IngestParams, SourceParams, TableTemplate
 from seodang.errors import SourceError
 from seodang.ingest.fetch.files import LocalFile
-from seodang.ingest.fetch.locate import local_files
-from seodang.ingest.formats.detect import reading, reading_of
-from seodang.ingest.formats.registry import Reading
-from seodang.ingest.formats.rows import Origin, original_of, sample_row, spoiled_row
+from seodang.ingest.fetch.locate import locate_files
+from seodang.ingest.formats.detect import detect_reader, select_reader
+from seodang.ingest.formats.registry import RecordReader
+from seodang.ingest.formats.rows import Origin, build_row, convert_malformed, get_original
 from seodang.ingest.formats.sample import Sample
 from seodang.ingest.readers.read import read_objects
-from seodang.ingest.rows import ROW_RAGGED, TEXTS, Row, fault_of, is_broken
+from seodang.ingest.rows import ROW_RAGGED, TEXTS, Row, get_field_error, is_malformed
 from seodang.paths import Paths
-from seodang.primer.generator import primer_records
+from seodang.primer.generator import iter_primer_records
 
-_PEEKED = 20  # records of which most tell the format
-_UNREADABLE = 1000  # rows among the first ones, after which no more are waited for
+_PEEK_RECORDS = 20  # records of which most tell the format
+_MAX_UNREADABLE = 1000  # rows among the first ones, after which no more are waited for
 
-Object = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Tally:
     """What a source gave, counted while it streams by."""
 
-    read: int = 0
-    ignored: list[str] = field(default_factory=list)  # keys of the files that no record has a place for
+    rows_read: int = 0
+    ignored_keys: list[str] = field(default_factory=list)  # keys of the files that no record has a place for
     files: list[LocalFile] = field(default_factory=list)
     formats: list[str] = field(default_factory=list)  # that its files have, in their order
 
-    def counted(self, rows: Iterable[Row]) -> Iterator[Row]:
+    def count_rows(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Yield the rows, and count them."""
         for row in rows:
-            self.read += 1
+            self.rows_read += 1
             yield row
 
-    def note(self, one: Reading, names: Iterable[str]) -> None:
+    def add_reader(self, reader: RecordReader, names: Iterable[str]) -> None:
         """Keep how a file is read."""
-        self.formats = list(dict.fromkeys([*self.formats, one.name]))
-        self.ignored = sorted({*self.ignored, *names} - one.used)
+        self.formats = list(dict.fromkeys([*self.formats, reader.name]))
+        self.ignored_keys = sorted({*self.ignored_keys, *names} - reader.used_keys)
 
 
-def source_rows(source: SourceParams, ingest: IngestParams, root: Path, tally: Tally) -> Iterator[Row]:
+def iter_source_rows(source: SourceParams, ingest: IngestParams, root: Path, tally: Tally) -> Iterator[Row]:
     """Yield the rows of one source, at most `source.limit`, in their order.
 
     Raises:
@@ -59,21 +59,21 @@ def source_rows(source: SourceParams, ingest: IngestParams, root: Path, tally: T
 
     """
     if source.kind == "primer":
-        tally.formats, rows = ["primer"], _primer_rows(source, ingest)
+        tally.formats, rows = ["primer"], _iter_primer_rows(source, ingest)
     else:
-        tally.files = local_files(source, root, Paths(root).downloads, ingest.sources)
-        rows = _rows_of_files(source, ingest, tally)
-    counted = tally.counted(rows)
-    yield from counted if source.limit is None else _sampled(counted, source.limit)
-    if not tally.read and (tally.files or source.kind == "primer"):
+        tally.files = locate_files(source, root, Paths(root).downloads, ingest.sources)
+        rows = _iter_rows_of_files(source, ingest, tally)
+    counted_rows = tally.count_rows(rows)
+    yield from counted_rows if source.limit is None else _sample_rows(counted_rows, source.limit)
+    if not tally.rows_read and (tally.files or source.kind == "primer"):
         raise SourceError(
             f"{source.path or 'ingest.primer'} is empty: there is no record in it; fill it, or take the source out of ingest.sources"
         )
 
 
-def file_rows(
+def iter_file_rows(
     path: Path,
-    place: str,
+    location: str,
     *,
     format: Format,
     columns: dict[str, str] | None,
@@ -96,32 +96,34 @@ def file_rows(
         SourceError: If the file as a whole cannot be used. An empty file yields nothing.
 
     """
-    origin = Origin(name, "any", max_field_characters, place)
-    yield from _rows(path, origin, Tally(), format=format, columns=columns, table=table)
+    origin = Origin(name, "any", max_field_characters, location)
+    yield from _iter_rows(path, origin, Tally(), format=format, columns=columns, table=table)
 
 
-def _rows_of_files(source: SourceParams, ingest: IngestParams, tally: Tally) -> Iterator[Row]:
-    faults = []
+def _iter_rows_of_files(source: SourceParams, ingest: IngestParams, tally: Tally) -> Iterator[Row]:
+    errors = []
     for file in tally.files:
         origin = Origin(
             source.name,
             source.role,
             ingest.max_field_characters,
-            file.place,
+            file.location,
             "",
             source.task or "",
             source.cluster or "",
             source.language,
         )
         try:
-            yield from _rows(file.path, origin, tally, format=source.format, columns=source.columns, table=source.table)
+            yield from _iter_rows(
+                file.path, origin, tally, format=source.format, columns=source.columns, table=source.table
+            )
         except SourceError as error:
-            faults.append(str(error))
-    if faults:
-        raise SourceError("\n".join(faults))
+            errors.append(str(error))
+    if errors:
+        raise SourceError("\n".join(errors))
 
 
-def _rows(
+def _iter_rows(
     path: Path,
     origin: Origin,
     tally: Tally,
@@ -131,68 +133,74 @@ def _rows(
     table: TableTemplate | None,
 ) -> Iterator[Row]:
     """Yield the rows of one file; each carries the number of its object in the file."""
-    found = read_objects(path, origin.file)
-    peeked = _peeked(found)
-    if not peeked:
+    source_objects = read_objects(path, origin.file)
+    first_objects = _peek(source_objects)
+    if not first_objects:
         return
-    whole = [each for each in peeked if not is_broken(each)]
-    names = list(dict.fromkeys(name for each in whole for name in each))
-    one = reading(
+    readable = [each for each in first_objects if not is_malformed(each)]
+    names = list(dict.fromkeys(name for each in readable for name in each))
+    reader = detect_reader(
         names,
-        [each for each in whole if not _ragged(each)],
+        [each for each in readable if not _is_ragged(each)],
         format=format,
         columns=columns,
         table=table,
-        place=origin.file,
+        location=origin.file,
     )
-    tally.note(one, names)
-    origin = replace(origin, format=one.name, own_task=one.task, own_cluster=one.cluster, own_language=one.language)
-    objects = chain(peeked, found)
-    del peeked, whole  # else the first records, which may be large, stay in memory till the end
+    tally.add_reader(reader, names)
+    origin = replace(
+        origin,
+        format=reader.name,
+        default_task=reader.task,
+        default_cluster=reader.cluster,
+        default_language=reader.language,
+    )
+    objects = chain(first_objects, source_objects)
+    del first_objects, readable  # else the first records, which may be large, stay in memory till the end
     for number, each in enumerate(objects):
-        if spoiled := spoiled_row(each, origin, number):
-            yield spoiled
+        if malformed_row := convert_malformed(each, origin, number):
+            yield malformed_row
             continue
-        original = original_of(each, origin.limit)
-        own = reading_of(each, one) if format == "auto" else one
-        if own is not one:
-            tally.note(own, ())
-        its = origin if own is one else replace(origin, format=own.name)
-        for sample in own.convert(each):
-            yield sample_row(sample, its, number, original)
+        original = get_original(each, origin.limit)
+        record_reader = select_reader(each, reader) if format == "auto" else reader
+        if record_reader is not reader:
+            tally.add_reader(record_reader, ())
+        record_origin = origin if record_reader is reader else replace(origin, format=record_reader.name)
+        for sample in record_reader.convert(each):
+            yield build_row(sample, record_origin, number, original)
 
 
-def _peeked(found: Iterator[Object]) -> list[Object]:
+def _peek(objects: Iterator[JsonObject]) -> list[JsonObject]:
     """Return the first objects, so many that some of them can be read; the reader refuses a file of which none can."""
-    first: list[Object] = []
+    first: list[JsonObject] = []
     readable = 0
-    for each in found:
+    for each in objects:
         first.append(each)
-        readable += not is_broken(each)
-        if readable == _PEEKED or len(first) - readable == _UNREADABLE:
+        readable += not is_malformed(each)
+        if readable == _PEEK_RECORDS or len(first) - readable == _MAX_UNREADABLE:
             break
     return first
 
 
-def _ragged(found: Object) -> bool:
-    return fault_of(next(iter(found.values()), None)) == ROW_RAGGED
+def _is_ragged(found: JsonObject) -> bool:
+    return get_field_error(next(iter(found.values()), None)) == ROW_RAGGED
 
 
-def _sampled(rows: Iterator[Row], limit: int) -> Iterator[Row]:
+def _sample_rows(rows: Iterator[Row], limit: int) -> Iterator[Row]:
     """Yield the `limit` rows with the smallest hashes: the same ones, wherever they stand in the file."""
-    chosen = heapq.nsmallest(
-        limit, enumerate(rows), key=lambda numbered: _digest([numbered[1][name] for name in TEXTS])
+    smallest = heapq.nsmallest(
+        limit, enumerate(rows), key=lambda numbered: _compute_digest([numbered[1][name] for name in TEXTS])
     )
-    for _, row in sorted(chosen, key=lambda numbered: numbered[0]):
+    for _, row in sorted(smallest, key=lambda numbered: numbered[0]):
         yield row
 
 
-def _digest(values: list[Any]) -> str:
+def _compute_digest(values: list[Any]) -> str:
     return hashlib.sha256(json.dumps(values, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _primer_rows(source: SourceParams, ingest: IngestParams) -> Iterator[Row]:
-    shared = Origin(
+def _iter_primer_rows(source: SourceParams, ingest: IngestParams) -> Iterator[Row]:
+    common = Origin(
         source.name,
         source.role,
         ingest.max_field_characters,
@@ -202,7 +210,9 @@ def _primer_rows(source: SourceParams, ingest: IngestParams) -> Iterator[Row]:
         source.cluster or "",
         source.language,
     )
-    for number, record in enumerate(primer_records(**ingest.primer.model_dump())):
+    for number, record in enumerate(iter_primer_records(**ingest.primer.model_dump())):
         sample = Sample(record.instruction, record.output, record.input, choices=list(record.choices))
-        origin = replace(shared, own_task=record.task, own_cluster=record.cluster, own_language=record.language)
-        yield sample_row(sample, origin, number)
+        origin = replace(
+            common, default_task=record.task, default_cluster=record.cluster, default_language=record.language
+        )
+        yield build_row(sample, origin, number)

@@ -14,22 +14,22 @@ from pathlib import Path
 def write_atomically(path: Path, chunks: Iterable[str]) -> None:
     """Write text beside `path`, flush it to disk, then rename: nobody ever reads half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temp_path = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with beside.open("wb") as file:
-            file.writelines(_encoded(chunk) for chunk in chunks)
+        with temp_path.open("wb") as file:
+            file.writelines(_encode(chunk) for chunk in chunks)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        temp_path.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temp_path.unlink(missing_ok=True)
 
 
-def _encoded(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def sweep(path: Path) -> None:
+def remove_stale_parts(path: Path) -> None:
     """Take away what writers of `path` left beside it when they were killed."""
     for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
         pid = part.name.removesuffix(".part").rpartition(".")[2]
@@ -40,11 +40,11 @@ def sweep(path: Path) -> None:
 def flush_folder(folder: Path) -> None:
     """Flush all files in a folder to disk, and the folders that name them, so that a rename cannot outlive its content."""
     for path in (*folder.rglob("*"), folder):
-        opened = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY)
         try:
-            os.fsync(opened)
+            os.fsync(descriptor)
         finally:
-            os.close(opened)
+            os.close(descriptor)
 
 
 def _is_alive(pid: int) -> bool:
@@ -64,20 +64,20 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
-def replaced_folder(folder: Path) -> Iterator[Path]:
+def replace_folder(folder: Path) -> Iterator[Path]:
     """Yield an empty folder beside `folder` that takes its place, flushed to disk, when all went well.
 
     What processes that were killed left there is taken away first: a model is gigabytes.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    sweep(folder)
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(beside, ignore_errors=True)  # in a container the killed process may have had this one's number
-    beside.mkdir()
+    remove_stale_parts(folder)
+    temp_folder = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(temp_folder, ignore_errors=True)  # in a container the killed process may have had this one's number
+    temp_folder.mkdir()
     try:
-        yield beside
-        flush_folder(beside)
+        yield temp_folder
+        flush_folder(temp_folder)
         shutil.rmtree(folder, ignore_errors=True)
-        beside.replace(folder)
+        temp_folder.replace(folder)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temp_folder, ignore_errors=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from seodang.errors import ModelError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk's end, or that of the user's share of it
+_DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)  # the disk's end, or that of the user's share of it
 
 
 def is_disk_full(error: BaseException) -> bool:
@@ -21,12 +21,12 @@ def is_disk_full(error: BaseException) -> bool:
     "(os error 28)", and shutil.Error lists them, one for each file of a folder.
     """
     if isinstance(error, OSError) and error.errno is not None:
-        return error.errno in _FULL
-    return any(os.strerror(code) in str(error) for code in _FULL)
+        return error.errno in _DISK_FULL_ERRNOS
+    return any(os.strerror(code) in str(error) for code in _DISK_FULL_ERRNOS)
 
 
 @contextmanager
-def full_disk_told(writing: str) -> Iterator[None]:
+def translate_disk_full(activity: str) -> Iterator[None]:
     """Turn a disk that becomes full into one message.
 
     Args:
@@ -41,7 +41,7 @@ def full_disk_told(writing: str) -> Iterator[None]:
         if not is_disk_full(error):
             raise
         raise ModelError(
-            f"the disk became full while {writing}; nothing half-written is left there: make room and run the same command again"
+            f"the disk became full while {activity}; nothing half-written is left there: make room and run the same command again"
         ) from error
 
 
@@ -56,22 +56,22 @@ def check_space(folder: Path, needed: int, purpose: str) -> None:
     Raises:
         ModelError: With the bytes needed and free.
     """
-    there = _standing(folder)
-    free = shutil.disk_usage(there).free
+    existing = _find_existing_parent(folder)
+    free = shutil.disk_usage(existing).free
     if free < needed:
         raise ModelError(
-            f"{purpose} needs {needed:,} bytes ({_gigabytes(needed)}), but {free:,} bytes ({_gigabytes(free)}) are free at {there}; make room, then run the same command again"
+            f"{purpose} needs {needed:,} bytes ({_format_gigabytes(needed)}), but {free:,} bytes ({_format_gigabytes(free)}) are free at {existing}; make room, then run the same command again"
         )
 
 
-def on_one_disk(first: Path, second: Path) -> bool:
+def is_same_disk(first: Path, second: Path) -> bool:
     """Return whether two folders, which need not exist yet, share what is free."""
-    return _standing(first).stat().st_dev == _standing(second).stat().st_dev
+    return _find_existing_parent(first).stat().st_dev == _find_existing_parent(second).stat().st_dev
 
 
-def _standing(folder: Path) -> Path:
-    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
+def _find_existing_parent(folder: Path) -> Path:
+    return next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
 
 
-def _gigabytes(size: int) -> str:
+def _format_gigabytes(size: int) -> str:
     return f"{size / 1e9:.1f} GB"

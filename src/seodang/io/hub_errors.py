@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from seodang.errors import fault_name
+from seodang.errors import describe_error
 from seodang.io.disk_full import is_disk_full
 
 
-def hub_fault(error: Exception, kind: str, revision: str) -> str:
+def describe_hub_error(error: Exception, kind: str, revision: str) -> str:
     """Return what to do about a hub error; none of its own words, which may hold addresses with a signature.
 
     Args:
@@ -30,4 +30,4 @@ def hub_fault(error: Exception, kind: str, revision: str) -> str:
         and error.response.status_code in {401, 403}
     ):
         return "the hub refuses access; check HF_TOKEN in the environment, and that it may read gated repositories"
-    return f"the hub cannot be asked ({fault_name(error)}); check network, HF_ENDPOINT and HF_HUB_OFFLINE, then run the same command again: files that have arrived are kept"
+    return f"the hub cannot be asked ({describe_error(error)}); check network, HF_ENDPOINT and HF_HUB_OFFLINE, then run the same command again: files that have arrived are kept"

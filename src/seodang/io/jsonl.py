@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from seodang.errors import ArtefactError
-from seodang.io.atomic import _encoded, sweep, write_atomically
+from seodang.io.atomic import _encode, remove_stale_parts, write_atomically
 from seodang.records import Record, Turn
 
 SCHEMA_VERSION = 1
@@ -21,7 +21,7 @@ _FIELDS = frozenset(_NAMES)
 _SURROGATE = re.compile("[\\ud800-\\udfff]")
 
 
-def json_line(row: dict[str, Any], *, exact: bool = False) -> str:
+def format_json_line(row: dict[str, Any], *, allow_nan: bool = False) -> str:
     """Return one line of JSON; half characters are escaped, so that it is UTF-8.
 
     Args:
@@ -29,21 +29,21 @@ def json_line(row: dict[str, Any], *, exact: bool = False) -> str:
         exact: Whether NaN and infinities stay, as only Python reads them; else they become text, as any program reads it.
     """
     try:
-        text = json.dumps(row, ensure_ascii=False, allow_nan=exact)
+        text = json.dumps(row, ensure_ascii=False, allow_nan=allow_nan)
     except ValueError:
-        text = json.dumps(_finite(row), ensure_ascii=False)
+        text = json.dumps(_replace_non_finite(row), ensure_ascii=False)
     return (text if text.isascii() or not _SURROGATE.search(text) else json.dumps(json.loads(text))) + "\n"
 
 
-def _finite(value: Any) -> Any:
+def _replace_non_finite(value: Any) -> Any:
     """Return the value with NaN and infinities as their names."""
     match value:
         case float() if not math.isfinite(value):
             return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
         case dict():
-            return {key: _finite(part) for key, part in value.items()}
+            return {key: _replace_non_finite(part) for key, part in value.items()}
         case list() | tuple():
-            return [_finite(part) for part in value]
+            return [_replace_non_finite(part) for part in value]
         case _:
             return value
 
@@ -51,27 +51,27 @@ def _finite(value: Any) -> Any:
 class Writer:
     """One JSON object a line, beside its place until the block ends well: nobody ever reads half a file."""
 
-    def __init__(self, path: Path, *, exact: bool = False) -> None:
+    def __init__(self, path: Path, *, allow_nan: bool = False) -> None:
         """Open the file beside its place; `exact` as in json_line."""
         self._path = path
-        self._exact = exact
-        self._beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._allow_nan = allow_nan
+        self._temp_path = path.with_name(f".{path.name}.{os.getpid()}.part")
         path.parent.mkdir(parents=True, exist_ok=True)
-        sweep(path)
-        self._file = self._beside.open("wb")
-        self._kept = True
+        remove_stale_parts(path)
+        self._file = self._temp_path.open("wb")
+        self._keep = True
 
     def write(self, row: dict[str, Any]) -> None:
         """Add one line."""
-        self.write_line(json_line(row, exact=self._exact))
+        self.write_line(format_json_line(row, allow_nan=self._allow_nan))
 
     def write_line(self, line: str) -> None:
         """Add one line as it stands in another such file."""
-        self._file.write(_encoded(line))
+        self._file.write(_encode(line))
 
     def discard(self) -> None:
         """Write nothing after all."""
-        self._kept = False
+        self._keep = False
 
     def __enter__(self) -> Self:
         return self
@@ -80,9 +80,9 @@ class Writer:
         with self._file:
             self._file.flush()
             os.fsync(self._file.fileno())
-        if kind is None and self._kept:
-            self._beside.replace(self._path)
-        self._beside.unlink(missing_ok=True)
+        if kind is None and self._keep:
+            self._temp_path.replace(self._path)
+        self._temp_path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -106,7 +106,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Write one JSON object a line, for read_rows."""
-    write_atomically(path, (json_line(row, exact=True) for row in rows))
+    write_atomically(path, (format_json_line(row, allow_nan=True) for row in rows))
 
 
 def read_lines(path: Path) -> Iterator[str]:
@@ -138,10 +138,10 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 def write_records(path: Path, records: Iterable[Record]) -> None:
     """Write records, one a line."""
-    write_rows(path, (record_row(record) for record in records))
+    write_rows(path, (serialize_record(record) for record in records))
 
 
-def record_row(record: Record) -> dict[str, Any]:
+def serialize_record(record: Record) -> dict[str, Any]:
     """Return the fields of a record, for a line. Quicker than asdict, which copies every value."""
     row = {name: getattr(record, name) for name in _NAMES}
     row["turns"] = [asdict(turn) for turn in record.turns]
@@ -155,10 +155,10 @@ def read_records(path: Path) -> Iterator[Record]:
             raise ArtefactError(
                 f"{path}: a row has the fields {sorted(row)}, expected {sorted(_FIELDS)}; run: dvc repro --force {path.parent.name}"
             )
-        yield record_of(row)
+        yield parse_record(row)
 
 
-def record_of(row: dict[str, Any]) -> Record:
+def parse_record(row: dict[str, Any]) -> Record:
     """Return the record whose fields a row has."""
     tuples = {name: tuple(row[name]) for name in ("choices", "warnings", "repairs")}
     return Record(**{**row, **tuples, "turns": tuple(Turn(**turn) for turn in row["turns"])})

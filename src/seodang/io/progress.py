@@ -12,8 +12,8 @@ Item = TypeVar("Item")
 _LINE_BYTES = 700  # of a record in JSON, for the guess of how many a file has
 
 
-def progress(
-    items: Iterable[Item], doing: str, *, total: int | None = None, file: Path | None = None
+def track_progress(
+    items: Iterable[Item], description: str, *, total: int | None = None, file: Path | None = None
 ) -> Iterator[Item]:
     """Yield the items; a terminal sees how many, how fast and how long yet.
 
@@ -30,13 +30,15 @@ def progress(
     from tqdm import tqdm
 
     if total is None and file is not None and file.is_file():
-        total = _guessed(file)
-    yield from tqdm(items, desc=doing, total=total, unit=" rows", unit_scale=True, leave=False, dynamic_ncols=True)
+        total = _estimate_line_count(file)
+    yield from tqdm(
+        items, desc=description, total=total, unit=" rows", unit_scale=True, leave=False, dynamic_ncols=True
+    )
 
 
-def _guessed(file: Path) -> int:
+def _estimate_line_count(file: Path) -> int:
     """Return the number of lines that a file has if all are as long as its first ones."""
-    with file.open("rb") as opened:
-        head = opened.read(64 * _LINE_BYTES)
+    with file.open("rb") as stream:
+        head = stream.read(64 * _LINE_BYTES)
     lines = head.count(b"\n")
     return int(file.stat().st_size / len(head) * lines) if lines else 0

@@ -19,7 +19,7 @@ from transformers.pytorch_utils import Conv1D
 from seodang.config import TrainParams
 from seodang.errors import ArtefactError, ModelError
 from seodang.io.atomic import sha256_of
-from seodang.models.checkpoints import INDEX, WEIGHTS, copy_trusted_code, weights_sha256
+from seodang.models.checkpoints import INDEX, WEIGHTS, compute_weights_sha256, copy_trusted_code
 
 ADAPTER = "adapter_model.safetensors"
 ALL_LINEAR = "all-linear"
@@ -27,7 +27,7 @@ ALL_LINEAR = "all-linear"
 _LINEAR = (torch.nn.Linear, Conv1D)  # bitsandbytes' 4-bit layers are nn.Linear, too
 
 
-def with_adapter(model: PreTrainedModel, train: TrainParams) -> PeftModel | PreTrainedModel:
+def add_adapter(model: PreTrainedModel, train: TrainParams) -> PeftModel | PreTrainedModel:
     """Return the model with what train.method learns, untrained: seed first, the adapter's first matrix is random.
 
     With an adapter the base is frozen, and the adapter is fp32 whatever the base's
@@ -45,12 +45,12 @@ def with_adapter(model: PreTrainedModel, train: TrainParams) -> PeftModel | PreT
         )
     if train.method == "full":
         return model.float().requires_grad_(True)
-    _check_targets(model, train.targets)
+    _check_target_modules(model, train.target_modules)
     config = LoraConfig(
         r=train.rank,
         lora_alpha=train.alpha,
         lora_dropout=train.dropout,
-        target_modules=ALL_LINEAR if train.targets == [ALL_LINEAR] else train.targets,
+        target_modules=ALL_LINEAR if train.target_modules == [ALL_LINEAR] else train.target_modules,
         use_rslora=train.method == "rslora",
         use_dora=train.method == "dora",
         task_type="CAUSAL_LM",
@@ -58,29 +58,35 @@ def with_adapter(model: PreTrainedModel, train: TrainParams) -> PeftModel | PreT
     return get_peft_model(model, config, autocast_adapter_dtype=True)
 
 
-def _check_targets(model: PreTrainedModel, targets: list[str]) -> None:
+def _check_target_modules(model: PreTrainedModel, target_modules: list[str]) -> None:
     layers = [name for name, part in model.named_modules() if isinstance(part, (*_LINEAR, torch.nn.Embedding))]
-    linear = sorted({name.rpartition(".")[2] for name, part in model.named_modules() if isinstance(part, _LINEAR)})
+    linear_names = sorted(
+        {name.rpartition(".")[2] for name, part in model.named_modules() if isinstance(part, _LINEAR)}
+    )
     unmatched = [
-        target for target in targets if not any(_matches(target, name) for name in layers) and targets != [ALL_LINEAR]
+        target
+        for target in target_modules
+        if not any(_matches(target, name) for name in layers) and target_modules != [ALL_LINEAR]
     ]
     if unmatched:
         raise ModelError(
-            f"train.targets {unmatched} match no layer of the model; its linear layers are {', '.join(linear)}, or use [{ALL_LINEAR}]"
+            f"train.target_modules {unmatched} match no layer of the model; its linear layers are {', '.join(linear_names)}, or use [{ALL_LINEAR}]"
         )
-    if outward := model.get_output_embeddings():
+    if output_embeddings := model.get_output_embeddings():
         head = [
             target
-            for target in targets
-            if any(_matches(target, name) for name, part in model.named_modules() if part is outward)
+            for target in target_modules
+            if any(_matches(target, name) for name, part in model.named_modules() if part is output_embeddings)
         ]
-        if head and not _tied_names(model):
+        if head and not _find_tied_modules(model):
             raise ModelError(
-                f"train.targets {head}: the output layer is computed for learned tokens only and takes no adapter; leave it out, or use train.method full"
+                f"train.target_modules {head}: the output layer is computed for learned tokens only and takes no adapter; leave it out, or use train.method full"
             )
-    if tied := [target for target in targets if any(_matches(target, name) for name in _tied_names(model))]:
+    if tied := [
+        target for target in target_modules if any(_matches(target, name) for name in _find_tied_modules(model))
+    ]:
         raise ModelError(
-            f"train.targets {tied}: embeddings and output of this model share one matrix (tied), to which a merge would add an adapter twice; leave them out, or use train.method full"
+            f"train.target_modules {tied}: embeddings and output of this model share one matrix (tied), to which a merge would add an adapter twice; leave them out, or use train.method full"
         )
 
 
@@ -88,16 +94,16 @@ def _matches(target: str, name: str) -> bool:
     return name == target or name.endswith(f".{target}")
 
 
-def _tied_names(model: PreTrainedModel) -> list[str]:
+def _find_tied_modules(model: PreTrainedModel) -> list[str]:
     """Return the names of embeddings and output where they are one matrix, else none."""
-    inward, outward = model.get_input_embeddings(), model.get_output_embeddings()
-    if inward is None or outward is None or inward.weight is not outward.weight:
+    input_embeddings, output_embeddings = model.get_input_embeddings(), model.get_output_embeddings()
+    if input_embeddings is None or output_embeddings is None or input_embeddings.weight is not output_embeddings.weight:
         return []
-    return [name for name, part in model.named_modules() if part is inward or part is outward]
+    return [name for name, part in model.named_modules() if part is input_embeddings or part is output_embeddings]
 
 
-def save_trained(
-    model: PeftModel | PreTrainedModel, folder: Path, base: Path, weights: dict[str, Any] | None = None
+def save_tuned_model(
+    model: PeftModel | PreTrainedModel, folder: Path, base: Path, state_dict: dict[str, Any] | None = None
 ) -> None:
     """Write what was learned: the adapter alone, or the whole model in fp32.
 
@@ -107,22 +113,22 @@ def save_trained(
         weights: Of a sharded model, gathered; None: the model holds them.
     """
     if isinstance(model, PeftModel):
-        model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False, state_dict=weights)
-        _sort_targets(folder / "adapter_config.json")
+        model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False, state_dict=state_dict)
+        _sort_target_modules(folder / "adapter_config.json")
         return
-    model.save_pretrained(folder, state_dict=weights)
+    model.save_pretrained(folder, state_dict=state_dict)
     copy_trusted_code(base, folder)
 
 
-def _sort_targets(file: Path) -> None:
+def _sort_target_modules(path: Path) -> None:
     """Put the target names in order: peft writes a set, so that the same adapter would have another checksum each time."""
-    config = json.loads(file.read_text("utf-8"))
+    config = json.loads(path.read_text("utf-8"))
     if isinstance(config["target_modules"], list):
         config["target_modules"].sort()
-    file.write_text(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
+    path.write_text(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
 
 
-def is_whole_model(folder: Path) -> bool:
+def is_full_model(folder: Path) -> bool:
     """Return whether training wrote a whole model (method full), not an adapter.
 
     Raises:
@@ -135,16 +141,16 @@ def is_whole_model(folder: Path) -> bool:
     raise ArtefactError(f"{folder} holds no {ADAPTER} and no {WEIGHTS}; run: dvc repro --force train")
 
 
-def trained_sha256(folder: Path) -> str:
+def compute_tuned_sha256(folder: Path) -> str:
     """Return the sha256 of what training wrote: of the adapter, or of the whole model's weights.
 
     Raises:
         ArtefactError: If the folder holds neither.
     """
-    return weights_sha256(folder) if is_whole_model(folder) else sha256_of(folder / ADAPTER)
+    return compute_weights_sha256(folder) if is_full_model(folder) else sha256_of(folder / ADAPTER)
 
 
-def load_adapter(base: PreTrainedModel, trained: Path) -> PeftModel:
+def load_adapter(base: PreTrainedModel, adapter: Path) -> PeftModel:
     """Return the tuned model, ready to answer; `base` becomes part of it.
 
     Args:
@@ -155,10 +161,10 @@ def load_adapter(base: PreTrainedModel, trained: Path) -> PeftModel:
         ModelError: If what was trained does not fit the base.
     """
     try:
-        adapted: Any = PeftModel.from_pretrained(base, str(trained))
+        peft_model: Any = PeftModel.from_pretrained(base, str(adapter))
     except (OSError, ValueError, RuntimeError, TypeError, SafetensorError) as error:
         raise ModelError(
-            f"the adapter in {trained} does not fit the base {base.name_or_path}: {error}; run: dvc repro --force train"
+            f"the adapter in {adapter} does not fit the base {base.name_or_path}: {error}; run: dvc repro --force train"
         ) from error
-    tuned: PeftModel = adapted.eval()
+    tuned: PeftModel = peft_model.eval()
     return tuned

@@ -5,15 +5,15 @@ from __future__ import annotations
 from transformers import PreTrainedModel
 
 # Layers whose tokens see nothing of one another but through attention; a convolution or a recurrent state would mix neighbours.
-_APART = {"full_attention", "sliding_attention"}
+_PACKABLE_LAYER_TYPES = {"full_attention", "sliding_attention"}
 
 
 def can_pack(model: PreTrainedModel) -> bool:
     """Return whether the model's attention can be exchanged, and nothing else mixes tokens."""
     config = model.config.get_text_config()
-    kinds = getattr(config, "layer_types", None) or ["full_attention"]
+    layer_types = getattr(config, "layer_types", None) or ["full_attention"]
     return (
         bool(getattr(model, "_supports_attention_backend", False))
-        and set(kinds) <= _APART
+        and set(layer_types) <= _PACKABLE_LAYER_TYPES
         and not getattr(config, "use_bidirectional_attention", False)
     )

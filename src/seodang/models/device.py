@@ -16,23 +16,23 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 _KEEP_BYTES = 1 << 30
 
 
-def choose_device(wanted: str) -> str:
+def choose_device(device: str) -> str:
     """Return "cuda", "mps" or "cpu"; "auto" takes the first that is there.
 
     Raises:
         ModelError: If a device was asked for by name and is not there.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if wanted == "auto":
-        return next(name for name, available in there.items() if available)
-    if not there[wanted]:
+    devices = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return next(name for name, available in devices.items() if available)
+    if not devices[device]:
         raise ModelError(
-            f"train.device is {wanted!r}, but this machine has {', '.join(name for name, yes in there.items() if yes)}; use auto"
+            f"train.device is {device!r}, but this machine has {', '.join(name for name, yes in devices.items() if yes)}; use auto"
         )
-    return wanted
+    return device
 
 
-def peak_memory_mb() -> int:
+def get_peak_memory_mb() -> int:
     """Return the largest resident set that this process has had, in MB (2 ** 20 bytes)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak // (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes, Linux kilobytes

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from seodang.config import PromptFormat
 from seodang.errors import ModelError
-from seodang.prompting import Segment, render_answer, render_prompt, render_record, whole_characters
+from seodang.prompting import Segment, render_answer, render_prompt, render_record, replace_surrogates
 from seodang.records import Record
 
 
@@ -29,7 +29,7 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str, *, control: bool 
     """
     # Not verbose: whether a text fits the model is looked at where it matters, and the library would warn of each that is only measured.
     ids: list[int] = tokenizer(
-        whole_characters(text), add_special_tokens=False, split_special_tokens=not control, verbose=False
+        replace_surrogates(text), add_special_tokens=False, split_special_tokens=not control, verbose=False
     )["input_ids"]
     return ids
 
@@ -42,17 +42,17 @@ def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> li
     backend.no_truncation()
     backend.no_padding()
     backend.encode_special_tokens = True
-    encodings = backend.encode_batch_fast([whole_characters(text) for text in texts], add_special_tokens=False)
+    encodings = backend.encode_batch_fast([replace_surrogates(text) for text in texts], add_special_tokens=False)
     return [encoding.ids for encoding in encodings]
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, segments: Sequence[Segment]) -> list[int]:
     """Return the ids of a rendered prompt, with the begin token where the model has one."""
-    start = [] if segments[0].control else begin_ids(tokenizer)
+    start = [] if segments[0].control else get_begin_ids(tokenizer)
     return start + [token for part in segments for token in encode_text(tokenizer, part.text, control=part.control)]
 
 
-def learned_tokens(segment: Segment, ids: Sequence[int], end: int) -> list[bool]:
+def build_loss_mask(segment: Segment, ids: Sequence[int], end_id: int) -> list[bool]:
     """Return which tokens of a segment training learns.
 
     Args:
@@ -61,19 +61,19 @@ def learned_tokens(segment: Segment, ids: Sequence[int], end: int) -> list[bool]
         end: The token that ends an answer; of a control segment after an answer it alone is learned.
     """
     if not segment.control:
-        return [segment.learned] * len(ids)
-    place = ids.index(end) if segment.learned and end in ids else None
-    return [number == place for number in range(len(ids))]
+        return [segment.is_label] * len(ids)
+    end_position = ids.index(end_id) if segment.is_label and end_id in ids else None
+    return [number == end_position for number in range(len(ids))]
 
 
-def begin_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+def get_begin_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Return [bos] when the tokenizer begins every text with it, else []."""
-    wrapped: list[int] = tokenizer("a")["input_ids"]
+    ids: list[int] = tokenizer("a")["input_ids"]
     bos = tokenizer.bos_token_id
-    return [bos] if bos is not None and wrapped[0] == bos else []
+    return [bos] if bos is not None and ids[0] == bos else []
 
 
-def end_id(tokenizer: PreTrainedTokenizerBase, format: PromptFormat) -> int:
+def get_end_id(tokenizer: PreTrainedTokenizerBase, format: PromptFormat) -> int:
     """Return the id of the token that ends an answer.
 
     A chat template may end its turns with a token of its own (<end_of_turn>);
@@ -82,7 +82,7 @@ def end_id(tokenizer: PreTrainedTokenizerBase, format: PromptFormat) -> int:
     Raises:
         ModelError: If the tokenizer has no end token: the tuned model would never stop.
     """
-    if format == "chat" and (turn_end := _turn_end(tokenizer)) is not None:
+    if format == "chat" and (turn_end := _find_turn_end(tokenizer)) is not None:
         return turn_end
     if tokenizer.eos_token_id is None:
         raise ModelError(
@@ -91,34 +91,34 @@ def end_id(tokenizer: PreTrainedTokenizerBase, format: PromptFormat) -> int:
     return int(tokenizer.eos_token_id)
 
 
-def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
+def get_pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
     """Return the id that fills up short rows; it never has a label, so any will do where there is none."""
     return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0)
 
 
-def _turn_end(tokenizer: PreTrainedTokenizerBase) -> int | None:
+def _find_turn_end(tokenizer: PreTrainedTokenizerBase) -> int | None:
     """Return the control token that the chat template writes after an answer, or None."""
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "\ue000"}]
     rendered = str(tokenizer.apply_chat_template(turns, tokenize=False))
-    after = encode_text(tokenizer, rendered.partition("\ue000")[2], control=True)
+    suffix_ids = encode_text(tokenizer, rendered.partition("\ue000")[2], control=True)
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
-    return next((token for token in after if token in special), None)
+    return next((token for token in suffix_ids if token in special), None)
 
 
-def tokenise(
+def tokenize_request(
     tokenizer: PreTrainedTokenizerBase, instruction: str, input: str, output: str, format: PromptFormat
 ) -> Tokens:
     """Return prompt and completion ids of one request with its answer."""
-    return _tokens(tokenizer, render_prompt(instruction, input, format, tokenizer), output, format)
+    return _tokenize_segments(tokenizer, render_prompt(instruction, input, format, tokenizer), output, format)
 
 
-def tokenise_record(tokenizer: PreTrainedTokenizerBase, record: Record, format: PromptFormat) -> Tokens:
+def tokenize_record(tokenizer: PreTrainedTokenizerBase, record: Record, format: PromptFormat) -> Tokens:
     """Return prompt and completion ids of a record; the conversation that leads up to it stands in the prompt."""
-    return _tokens(tokenizer, render_record(record, format, tokenizer), record.output, format)
+    return _tokenize_segments(tokenizer, render_record(record, format, tokenizer), record.output, format)
 
 
-def _tokens(
+def _tokenize_segments(
     tokenizer: PreTrainedTokenizerBase, segments: Sequence[Segment], output: str, format: PromptFormat
 ) -> Tokens:
-    answer = encode_text(tokenizer, render_answer(output, format))
-    return Tokens(prompt=encode_prompt(tokenizer, segments), completion=[*answer, end_id(tokenizer, format)])
+    answer_ids = encode_text(tokenizer, render_answer(output, format))
+    return Tokens(prompt=encode_prompt(tokenizer, segments), completion=[*answer_ids, get_end_id(tokenizer, format)])

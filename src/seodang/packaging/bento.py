@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _BUILD_FILE = "bentofile.yaml"
 
 
-def store_model(folder: Path, name: str, version: str, labels: dict[str, str], *accounts: str) -> str:
+def store_model(folder: Path, name: str, version: str, labels: dict[str, str], *metadata_files: str) -> str:
     """Put a model folder into BentoML's model store and return its exact tag.
 
     A stored model of the same tag and content is kept; only its cards are brought up
@@ -39,14 +39,16 @@ def store_model(folder: Path, name: str, version: str, labels: dict[str, str], *
         accounts: Names of the files that account for the content and are no part of it.
 
     """
-    _do_not_track()
+    _disable_tracking()
     import bentoml
 
     tag = f"{name}:{version}"
-    stored = _stored(bentoml.models, tag)
-    if stored is not None and _contents(Path(stored.path), {*accounts, "model.yaml"}) == _contents(folder, {*accounts}):
-        for account in (name for name in accounts if (folder / name).exists()):
-            write_atomically(Path(stored.path) / account, [(folder / account).read_text("utf-8")])
+    stored = _find_stored(bentoml.models, tag)
+    if stored is not None and _hash_files(Path(stored.path), {*metadata_files, "model.yaml"}) == _hash_files(
+        folder, {*metadata_files}
+    ):
+        for metadata_file in (name for name in metadata_files if (folder / name).exists()):
+            write_atomically(Path(stored.path) / metadata_file, [(folder / metadata_file).read_text("utf-8")])
         return str(stored.tag)
     _delete(bentoml.models, tag)
     with bentoml.models.create(tag, labels=labels) as model:
@@ -55,24 +57,24 @@ def store_model(folder: Path, name: str, version: str, labels: dict[str, str], *
     return str(model.tag)
 
 
-def stored_model(tag: str) -> Path | None:
+def find_stored_model(tag: str) -> Path | None:
     """Return the folder of a model in the store, or None."""
-    _do_not_track()
+    _disable_tracking()
     import bentoml
 
-    stored = _stored(bentoml.models, tag)
+    stored = _find_stored(bentoml.models, tag)
     return None if stored is None else Path(stored.path)
 
 
 def has_bento(tag: str) -> bool:
     """Return whether a bento is in the store."""
-    _do_not_track()
+    _disable_tracking()
     import bentoml
 
-    return _stored(bentoml.bentos, tag) is not None
+    return _find_stored(bentoml.bentos, tag) is not None
 
 
-def store_folder() -> Path:
+def get_store_folder() -> Path:
     """Return where BentoML keeps its stores; it need not exist yet."""
     return Path(os.path.expandvars(os.environ.get("BENTOML_HOME", "~/bentoml"))).expanduser()
 
@@ -90,22 +92,22 @@ def build_bento(project: Path, name: str, version: str, model_tag: str) -> str:
         model_tag: As `store_model` returned it.
 
     """
-    _do_not_track()
+    _disable_tracking()
     import bentoml
 
-    settings = _build_settings(project)
+    settings = _load_build_settings(project)
     models = [{**entry, "tag": model_tag} for entry in settings.pop("models")]
     _delete(bentoml.bentos, f"{name}:{version}")
     bento = bentoml.bentos.build(**settings, name=name, version=version, models=models, build_ctx=str(project))
     return str(bento.tag)
 
 
-def _do_not_track() -> None:
+def _disable_tracking() -> None:
     """BentoML reports each use to its makers, unless told not to before it is imported."""
     os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 
 
-def _build_settings(project: Path) -> dict[str, Any]:
+def _load_build_settings(project: Path) -> dict[str, Any]:
     path = project / _BUILD_FILE
     try:
         settings: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
@@ -118,7 +120,7 @@ def _build_settings(project: Path) -> dict[str, Any]:
     return settings
 
 
-def _stored(store: ModuleType, tag: str) -> bentoml.Model | bentoml.Bento | None:
+def _find_stored(store: ModuleType, tag: str) -> bentoml.Model | bentoml.Bento | None:
     from bentoml.exceptions import BentoMLException
 
     try:
@@ -134,7 +136,7 @@ def _delete(store: ModuleType, tag: str) -> None:
         store.delete(tag)
 
 
-def _contents(folder: Path, besides: set[str]) -> dict[str, str]:
+def _hash_files(folder: Path, exclude: set[str]) -> dict[str, str]:
     """Return path and sha256 of each file, without those named."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in besides]
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in exclude]
     return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}

@@ -7,11 +7,11 @@ from pathlib import Path
 from peft import PeftModel
 from transformers import PreTrainedModel
 
-from seodang.io.atomic import replaced_folder
-from seodang.models.adapters import is_whole_model, load_adapter
+from seodang.io.atomic import replace_folder
+from seodang.models.adapters import is_full_model, load_adapter
 from seodang.models.checkpoints import copy_trusted_code
-from seodang.models.loading import count_weights, load_tokenizer
-from seodang.packaging.model_folder import load_plain
+from seodang.models.loading import count_parameters, load_tokenizer
+from seodang.packaging.model_folder import load_inference_model
 
 _FP32_BYTES = 4
 
@@ -30,14 +30,14 @@ def merge(base: Path, adapter: Path, out: Path) -> None:
 
     """
     tokenizer = load_tokenizer(base)
-    merged = merge_adapter(load_tuned(base, adapter))
-    with replaced_folder(out) as beside:
-        merged.save_pretrained(beside)
-        tokenizer.save_pretrained(beside)
-        copy_trusted_code(base, beside)
+    merged = merge_adapter(load_tuned_model(base, adapter))
+    with replace_folder(out) as staging:
+        merged.save_pretrained(staging)
+        tokenizer.save_pretrained(staging)
+        copy_trusted_code(base, staging)
 
 
-def merged_size(base: Path, adapter: Path) -> int:
+def compute_merged_size(base: Path, adapter: Path) -> int:
     """Return the bytes of the weights that `merge` will write; none is loaded.
 
     Raises:
@@ -45,13 +45,17 @@ def merged_size(base: Path, adapter: Path) -> int:
         ArtefactError: If there is no adapter.
 
     """
-    weights = adapter if is_whole_model(adapter) else base
-    return _FP32_BYTES * count_weights(weights, str(weights))
+    weights = adapter if is_full_model(adapter) else base
+    return _FP32_BYTES * count_parameters(weights, str(weights))
 
 
-def load_tuned(base: Path, adapter: Path) -> PeftModel | PreTrainedModel:
+def load_tuned_model(base: Path, adapter: Path) -> PeftModel | PreTrainedModel:
     """Return base plus adapter, or the whole model that was trained, as it will be served: fp32, on the CPU, plain decoding."""
-    return load_plain(adapter, "cpu") if is_whole_model(adapter) else load_adapter(load_plain(base, "cpu"), adapter)
+    return (
+        load_inference_model(adapter, "cpu")
+        if is_full_model(adapter)
+        else load_adapter(load_inference_model(base, "cpu"), adapter)
+    )
 
 
 def merge_adapter(tuned: PeftModel | PreTrainedModel) -> PreTrainedModel:

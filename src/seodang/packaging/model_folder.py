@@ -20,18 +20,18 @@ from seodang.config.section import Sha256
 from seodang.errors import ModelError
 from seodang.io.atomic import sha256_of, write_atomically
 from seodang.models.loading import load_model
-from seodang.prompting import fingerprint
+from seodang.prompting import compute_fingerprint
 
-CARD = "seodang.json"
+MANIFEST_NAME = "seodang.json"
 _VERSION_DIGITS = 12
 
 
-class Card(BaseModel):
+class Manifest(BaseModel):
     """How a packaged model is asked, and where it comes from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    card: Literal[1]
+    schema_version: Literal[1]
     """Version of this file's layout."""
     prompt: PromptParams
     fingerprint: Sha256
@@ -43,37 +43,37 @@ class Card(BaseModel):
     lineage: dict[str, Any]
 
 
-def write_card(folder: Path, card: Card) -> None:
+def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the card of a model folder; Korean stays readable."""
-    text = json.dumps(card.model_dump(mode="json"), ensure_ascii=False, indent=2, allow_nan=False)
-    write_atomically(folder / CARD, [text, "\n"])
+    text = json.dumps(manifest.model_dump(mode="json"), ensure_ascii=False, indent=2, allow_nan=False)
+    write_atomically(folder / MANIFEST_NAME, [text, "\n"])
 
 
-def read_card(folder: Path) -> Card:
+def read_manifest(folder: Path) -> Manifest:
     """Return the card of a packaged model.
 
     Raises:
         ModelError: If it is missing or damaged, with every fault.
 
     """
-    path = folder / CARD
+    path = folder / MANIFEST_NAME
     try:
-        return Card.model_validate_json(path.read_bytes())
+        return Manifest.model_validate_json(path.read_bytes())
     except OSError as error:
         raise ModelError(
             f"{path} cannot be read ({error}): the folder holds no packaged model; run: dvc repro package"
         ) from error
     except ValidationError as error:
-        faults = "; ".join(
+        errors = "; ".join(
             f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"
             for fault in error.errors(include_url=False)
         )
         raise ModelError(
-            f"{path} cannot be used ({faults}); package the model again: dvc repro --force package"
+            f"{path} cannot be used ({errors}); package the model again: dvc repro --force package"
         ) from error
 
 
-def check_renderer(card: Card, tokenizer: PreTrainedTokenizerBase | None) -> None:
+def check_renderer(manifest: Manifest, tokenizer: PreTrainedTokenizerBase | None) -> None:
     """Refuse a model that was tuned to prompts other than those of the running code.
 
     Args:
@@ -84,15 +84,15 @@ def check_renderer(card: Card, tokenizer: PreTrainedTokenizerBase | None) -> Non
         ModelError: With both fingerprints.
 
     """
-    running = fingerprint(card.prompt.format, tokenizer)
-    if running != card.fingerprint:
+    current_fingerprint = compute_fingerprint(manifest.prompt.format, tokenizer)
+    if current_fingerprint != manifest.fingerprint:
         raise ModelError(
-            f"this code renders {card.prompt.format!r} prompts with the fingerprint {running}, but the model was tuned with {card.fingerprint}: "
+            f"this code renders {manifest.prompt.format!r} prompts with the fingerprint {current_fingerprint}, but the model was tuned with {manifest.fingerprint}: "
             "its answers would be unreliable. Serve it from the bento that it was packaged into, or tune and package again: dvc repro"
         )
 
 
-def content_version(folder: Path, renderer: str) -> str:
+def compute_content_version(folder: Path, prompt_fingerprint: str) -> str:
     """Return 12 hex digits that name what a model folder answers with.
 
     Taken from the weights, the tokenizer and the prompt fingerprint: the same
@@ -105,11 +105,11 @@ def content_version(folder: Path, renderer: str) -> str:
 
     """
     files = sorted([*folder.glob("*.safetensors"), *folder.glob("tokenizer*")])
-    text = json.dumps([renderer, [(file.name, sha256_of(file)) for file in files]])
+    text = json.dumps([prompt_fingerprint, [(file.name, sha256_of(file)) for file in files]])
     return hashlib.sha256(text.encode()).hexdigest()[:_VERSION_DIGITS]
 
 
-def load_plain(folder: Path, device: str) -> PreTrainedModel:
+def load_inference_model(folder: Path, device: str) -> PreTrainedModel:
     """Return the model of `folder` in fp32, without generation settings of its own.
 
     Published models bring some (top-p, repetition penalty). What was evaluated is

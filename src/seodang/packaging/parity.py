@@ -15,8 +15,8 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from seodang.errors import ParityError
 from seodang.models.loading import load_tokenizer
-from seodang.packaging.merge import load_tuned, merge_adapter
-from seodang.packaging.model_folder import load_plain
+from seodang.packaging.merge import load_tuned_model, merge_adapter
+from seodang.packaging.model_folder import load_inference_model
 
 # In fp32 a merge moves logits by rounding alone, 1e-6 (tiny models) to 1e-4 (hundreds of
 # millions of parameters); a wrong or missing delta moves them by whole units.
@@ -33,7 +33,7 @@ class ParityReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Greedy:
+class _GreedyOutput:
     """One greedy answer."""
 
     tokens: list[int]
@@ -64,19 +64,19 @@ def check_parity(
     if not prompts:
         raise ParityError("there is no prompt to compare answers on; the test split must hold records")
     tokenizer = load_tokenizer(merged)
-    tuned = load_tuned(base, adapter)
-    expected = [_greedy(tuned, prompt, max_new_tokens, end_id) for prompt in prompts]
+    tuned = load_tuned_model(base, adapter)
+    expected = [_generate_greedy(tuned, prompt, max_new_tokens, end_id) for prompt in prompts]
     differences = []
     if isinstance(tuned, PeftModel):
         tuned = merge_adapter(tuned)
         differences.append(
-            _difference("the merge in memory", tuned, prompts, expected, max_new_tokens, end_id, tokenizer)
+            _compare_outputs("the merge in memory", tuned, prompts, expected, max_new_tokens, end_id, tokenizer)
         )
     del tuned
     differences.append(
-        _difference(
+        _compare_outputs(
             f"the merged model in {merged}",
-            load_plain(merged, "cpu"),
+            load_inference_model(merged, "cpu"),
             prompts,
             expected,
             max_new_tokens,
@@ -92,9 +92,11 @@ def check_parity(
 
 
 @torch.inference_mode()
-def _greedy(model: PeftModel | PreTrainedModel, prompt: list[int], max_new_tokens: int, end_id: int) -> _Greedy:
+def _generate_greedy(
+    model: PeftModel | PreTrainedModel, prompt: list[int], max_new_tokens: int, end_id: int
+) -> _GreedyOutput:
     ids = torch.tensor([prompt])
-    settings = GenerationConfig(
+    generation_config = GenerationConfig(
         do_sample=False,
         use_cache=True,
         max_new_tokens=max_new_tokens,
@@ -104,30 +106,32 @@ def _greedy(model: PeftModel | PreTrainedModel, prompt: list[int], max_new_token
         output_logits=True,
     )
     model_: Any = model
-    written = model_.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=settings)
-    return _Greedy(tokens=written.sequences[0, len(prompt) :].tolist(), logits=written.logits[0][0].float().clone())
+    outputs = model_.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=generation_config)
+    return _GreedyOutput(
+        tokens=outputs.sequences[0, len(prompt) :].tolist(), logits=outputs.logits[0][0].float().clone()
+    )
 
 
-def _difference(
+def _compare_outputs(
     name: str,
     model: PreTrainedModel,
     prompts: Sequence[list[int]],
-    expected: Sequence[_Greedy],
+    expected: Sequence[_GreedyOutput],
     max_new_tokens: int,
     end_id: int,
     tokenizer: PreTrainedTokenizerBase,
 ) -> float:
     """Return the largest difference of a logit, having found all tokens equal."""
     largest = 0.0
-    for number, (prompt, wanted) in enumerate(zip(prompts, expected, strict=True), start=1):
-        found = _greedy(model, prompt, max_new_tokens, end_id)
-        difference = float((found.logits - wanted.logits).abs().max())
-        if found.tokens != wanted.tokens or not math.isfinite(difference) or difference > _LOGIT_TOLERANCE:
+    for number, (prompt, reference) in enumerate(zip(prompts, expected, strict=True), start=1):
+        output = _generate_greedy(model, prompt, max_new_tokens, end_id)
+        difference = float((output.logits - reference.logits).abs().max())
+        if output.tokens != reference.tokens or not math.isfinite(difference) or difference > _LOGIT_TOLERANCE:
             raise ParityError(
                 f"prompt {number} of {len(prompts)}: {name} differs from base + adapter (logits by {difference:.3g}, allowed {_LOGIT_TOLERANCE:g})\n"
                 f"  prompt:         {tokenizer.decode(prompt)!r}\n"
-                f"  base + adapter: {tokenizer.decode(wanted.tokens)!r}\n"
-                f"  merged:         {tokenizer.decode(found.tokens)!r}\n"
+                f"  base + adapter: {tokenizer.decode(reference.tokens)!r}\n"
+                f"  merged:         {tokenizer.decode(output.tokens)!r}\n"
                 "Nothing is packaged; train again if this repeats: dvc repro --force train"
             )
         largest = max(largest, difference)

@@ -12,13 +12,22 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from seodang.config import DuplicatesParams, PrepareParams
-from seodang.preparation.minhash import Signatures, Sketches, signatures
-from seodang.preparation.shingles import Hashes, Integers, Letters, joined, letters_of, mixed, shingles, text_hashes
-from seodang.preparation.splitting import bound_of, group_number, is_text
+from seodang.config import DeduplicationParams, PrepareParams
+from seodang.preparation.minhash import Signatures, Sketches, compute_signatures
+from seodang.preparation.shingles import (
+    Hashes,
+    Integers,
+    Letters,
+    compute_shingles,
+    extract_letters,
+    hash_texts,
+    join_hashes,
+    mix_hashes,
+)
+from seodang.preparation.splitting import get_split_constraint, hash_group, is_text
 from seodang.records import Record
 
-TRAITS = np.dtype(
+FEATURE_DTYPE = np.dtype(
     [
         ("id", "S16"),
         ("exact", "u8"),  # hash of all that is learnt from, normalised
@@ -52,7 +61,7 @@ class Names:
 
     numbers: dict[str, int] = field(default_factory=dict)
 
-    def number(self, name: str) -> int:
+    def get_number(self, name: str) -> int:
         """Return the name's number, a new one for a new name."""
         return self.numbers.setdefault(name, len(self.numbers))
 
@@ -61,7 +70,7 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Traits:
+class Features:
     """One row a record (dtype TRAITS), and the names that its numbers stand for."""
 
     rows: NDArray[np.void]
@@ -76,10 +85,10 @@ class Fields:
     letters: Letters  # 4n texts
     hashes: Hashes  # 4 x n
     lengths: Integers  # 4 x n
-    texts: NDArray[np.bool_]  # n; whether the input is a text
+    input_is_text: NDArray[np.bool_]  # n; whether the input is a text
 
 
-def asked(record: Record) -> str:
+def build_question(record: Record) -> str:
     """Return the instruction with the turns before it: the question as far as it isn't the input."""
     return (
         "\n".join([*(turn.content for turn in record.turns), record.instruction])
@@ -88,12 +97,12 @@ def asked(record: Record) -> str:
     )
 
 
-def answered(record: Record) -> str:
+def build_answer(record: Record) -> str:
     """Return what is learnt: the answer and, in a preference pair, the worse one."""
     return f"{record.output}\n{record.rejected}" if record.rejected else record.output
 
 
-def chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
+def iter_chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
     """Yield the records in lists of about a million bytes."""
     chunk: list[Record] = []
     characters = 0
@@ -112,37 +121,37 @@ def chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
         yield chunk
 
 
-def survey(records: Iterable[Record], count: int, prepare: PrepareParams, sketches: Sketches) -> Traits:
+def compute_features(records: Iterable[Record], count: int, prepare: PrepareParams, sketches: Sketches) -> Features:
     """Return the traits of `count` records, and append their sketches."""
-    traits = Traits(np.zeros(count, dtype=TRAITS), Names(), Names())
+    features = Features(np.zeros(count, dtype=FEATURE_DTYPE), Names(), Names())
     start = 0
-    for chunk in chunks(records):
-        rows = traits.rows[start : start + len(chunk)]
-        fields = _fields(chunk)
+    for chunk in iter_chunks(records):
+        rows = features.rows[start : start + len(chunk)]
+        fields = _build_fields(chunk)
         _fill_texts(rows, fields)
-        _fill_facts(rows, chunk, traits, prepare)
-        sketches.append(*_signatures(fields, rows["korean"], prepare))
+        _fill_metadata(rows, chunk, features, prepare)
+        sketches.append(*_compute_signatures(fields, rows["korean"], prepare))
         start += len(chunk)
     sketches.flush()
-    return traits
+    return features
 
 
-def shingle_sizes(korean: NDArray[np.bool_], duplicates: DuplicatesParams) -> Integers:
+def get_shingle_sizes(korean: NDArray[np.bool_], params: DeduplicationParams) -> Integers:
     """Return the letters of a shingle for each text, by its language."""
-    return np.asarray(np.where(korean, duplicates.shingle_ko, duplicates.shingle_en), dtype=np.int64)
+    return np.asarray(np.where(korean, params.shingle_ko, params.shingle_en), dtype=np.int64)
 
 
-def _fields(chunk: Sequence[Record]) -> Fields:
+def _build_fields(chunk: Sequence[Record]) -> Fields:
     parts: tuple[Callable[[Record], str], ...] = (
-        asked,
+        build_question,
         lambda record: record.input,
-        answered,
+        build_answer,
         lambda record: record.system,
     )
-    letters = letters_of([part(record) for part in parts for record in chunk])
+    letters = extract_letters([part(record) for part in parts for record in chunk])
     return Fields(
         letters,
-        text_hashes(letters).reshape(len(parts), -1),
+        hash_texts(letters).reshape(len(parts), -1),
         letters.lengths.reshape(len(parts), -1),
         np.array([is_text(record.input) for record in chunk]),
     )
@@ -151,64 +160,64 @@ def _fields(chunk: Sequence[Record]) -> Fields:
 def _fill_texts(rows: NDArray[np.void], fields: Fields) -> None:
     instructions, inputs, answers, systems = fields.hashes
     lengths = fields.lengths
-    question = joined(instructions, lengths[0], inputs)
-    whole = joined(question, lengths[0] + lengths[1], answers)
+    question = join_hashes(instructions, lengths[0], inputs)
+    whole = join_hashes(question, lengths[0] + lengths[1], answers)
     rows["instruction"], rows["input"], rows["answer"], rows["question"] = instructions, inputs, answers, question
-    rows["about"] = np.where(fields.texts & (inputs != 0), inputs, question)
-    rows["exact"] = mixed(whole) ^ mixed(mixed(systems))
+    rows["about"] = np.where(fields.input_is_text & (inputs != 0), inputs, question)
+    rows["exact"] = mix_hashes(whole) ^ mix_hashes(mix_hashes(systems))
     rows["instruction_letters"], rows["input_letters"], rows["answer_letters"] = lengths[:3]
 
 
-def _fill_facts(rows: NDArray[np.void], chunk: Sequence[Record], traits: Traits, prepare: PrepareParams) -> None:
+def _fill_metadata(rows: NDArray[np.void], chunk: Sequence[Record], features: Features, prepare: PrepareParams) -> None:
     rows["id"] = [record.id.encode() for record in chunk]
-    rows["group"] = [group_number(prepare.seed, record) for record in chunk]
-    rows["task"] = [traits.tasks.number(record.task) for record in chunk]
-    rows["source"] = [traits.sources.number(record.source) for record in chunk]
+    rows["group"] = [hash_group(prepare.seed, record) for record in chunk]
+    rows["task"] = [features.tasks.get_number(record.task) for record in chunk]
+    rows["source"] = [features.sources.get_number(record.source) for record in chunk]
     rows["warnings"] = [len(record.warnings) for record in chunk]
     rows["repairs"] = [len(record.repairs) for record in chunk]
-    rows["bound"] = [bound_of(record, prepare) for record in chunk]
+    rows["bound"] = [get_split_constraint(record, prepare) for record in chunk]
     rows["korean"] = [record.language == "ko" for record in chunk]
     rows["usable"] = [record.desirable is not False for record in chunk]
 
 
-def _signatures(fields: Fields, korean: NDArray[np.bool_], prepare: PrepareParams) -> list[Signatures]:
+def _compute_signatures(fields: Fields, korean: NDArray[np.bool_], prepare: PrepareParams) -> list[Signatures]:
     """Return the signatures of instructions, inputs and answers: three times n x P."""
     letters, lengths = fields.letters, fields.lengths[:3].copy()
     end = letters.starts[lengths.size]
-    compared = Letters(letters.hashes[:end], letters.starts[: lengths.size + 1], letters.begins[:end])
-    hashes = shingles(compared, np.tile(shingle_sizes(korean, prepare.duplicates), 3))
-    short = lengths.sum(axis=0) < prepare.duplicates.min_characters
-    lengths[:, short] = 0  # compared exactly only, so it needs no signature
-    signed = hashes[np.repeat(lengths.ravel() > 0, compared.lengths)]
+    text_letters = Letters(letters.hashes[:end], letters.starts[: lengths.size + 1], letters.is_word_start[:end])
+    hashes = compute_shingles(text_letters, np.tile(get_shingle_sizes(korean, prepare.deduplication), 3))
+    is_short = lengths.sum(axis=0) < prepare.deduplication.min_characters
+    lengths[:, is_short] = 0  # compared exactly only, so it needs no signature
+    shingle_hashes = hashes[np.repeat(lengths.ravel() > 0, text_letters.lengths)]
     starts = np.concatenate([[0], np.cumsum(lengths.ravel())])
-    return np.split(signatures(signed, starts, prepare.duplicates.permutations, prepare.seed), 3)
+    return np.split(compute_signatures(shingle_hashes, starts, prepare.deduplication.permutations, prepare.seed), 3)
 
 
-def templated_so_far(rows: NDArray[np.void], after: int) -> NDArray[np.bool_]:
+def find_templates_so_far(rows: NDArray[np.void], after: int) -> NDArray[np.bool_]:
     """Return whether each record's instruction had stood before more than `after` different inputs, up to and with it.
 
     Counted in the order of the records, so that what is added later changes nothing for those before.
     """
     first = np.zeros(len(rows), dtype=np.int64)
-    _, places = np.unique(mixed(rows["instruction"]) ^ mixed(mixed(rows["input"])), return_index=True)
-    first[places] = 1
+    _, indices = np.unique(mix_hashes(rows["instruction"]) ^ mix_hashes(mix_hashes(rows["input"])), return_index=True)
+    first[indices] = 1
     order = np.argsort(rows["instruction"], kind="stable")
-    counted = np.cumsum(first[order])
+    counts = np.cumsum(first[order])
     borders = np.flatnonzero(np.diff(rows["instruction"][order], prepend=rows["instruction"][order][:1] + np.uint64(1)))
-    before = np.repeat(counted[borders] - first[order][borders], np.diff(np.append(borders, len(rows))))
+    before = np.repeat(counts[borders] - first[order][borders], np.diff(np.append(borders, len(rows))))
     result = np.zeros(len(rows), dtype=np.bool_)
-    result[order] = counted - before > after
+    result[order] = counts - before > after
     return result
 
 
-def templated(rows: NDArray[np.void], after: int) -> NDArray[np.bool_]:
+def find_templates(rows: NDArray[np.void], after: int) -> NDArray[np.bool_]:
     """Return whether each record's instruction stands before more than `after` different inputs anywhere."""
-    return np.isin(rows["instruction"], np.unique(rows["instruction"][templated_so_far(rows, after)]))
+    return np.isin(rows["instruction"], np.unique(rows["instruction"][find_templates_so_far(rows, after)]))
 
 
-def unit_hash(seed: int, purpose: str, ids: NDArray[np.bytes_]) -> NDArray[np.float64]:
+def compute_unit_hash(seed: int, purpose: str, ids: NDArray[np.bytes_]) -> NDArray[np.float64]:
     """Return a number in [0, 1) for each record id, the same for ever; different purposes are independent."""
     salt = np.frombuffer(hashlib.sha256(f"{seed}\x1f{purpose}".encode()).digest()[:8], dtype=np.uint64)
     halves = np.ascontiguousarray(ids).view(np.uint64).reshape(-1, 2)
-    hashes = mixed(halves[:, 0] ^ mixed(halves[:, 1] ^ salt))
+    hashes = mix_hashes(halves[:, 0] ^ mix_hashes(halves[:, 1] ^ salt))
     return np.asarray((hashes >> np.uint64(11)).astype(np.float64) / 2.0**53)

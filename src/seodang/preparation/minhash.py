@@ -15,21 +15,21 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from seodang.preparation.shingles import Hashes, Integers, mixed
+from seodang.preparation.shingles import Hashes, Integers, mix_hashes
 
 Signatures = NDArray[np.uint32]
 Sketch = NDArray[np.uint8]
 
 # Of pairs exactly at the threshold this share at least must meet in a band. What meets is verified, so only misses count.
-_FOUND = 0.95
-_VALUES = 256  # of the byte that is kept of each slot
+_MIN_RECALL = 0.95
+_BYTE_VALUES = 256  # of the byte that is kept of each slot
 
 WHOLE, REST, WITHOUT_INPUT, ANSWER = range(4)
-VARIANTS: Final = 4
+FIELD_SETS: Final = 4
 """What a sketch is of: all three fields; input and answer; instruction and answer; the answer."""
 
 
-def signatures(hashes: Hashes, starts: Integers, permutations: int, seed: int) -> Signatures:
+def compute_signatures(hashes: Hashes, starts: Integers, permutations: int, seed: int) -> Signatures:
     """Return the signatures of several sets; that of an empty set is all ones, so that it changes no minimum.
 
     Args:
@@ -44,17 +44,17 @@ def signatures(hashes: Hashes, starts: Integers, permutations: int, seed: int) -
     from rensa import RMinHash
 
     result = np.full((starts.size - 1, permutations), 0xFFFFFFFF, dtype=np.uint32)
-    filled = np.diff(starts) > 0
-    offsets = np.append(starts[:-1][filled], starts[-1]).astype(np.uint64)
+    is_filled = np.diff(starts) > 0
+    offsets = np.append(starts[:-1][is_filled], starts[-1]).astype(np.uint64)
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, permutations, seed % 2**64)
     values = array("I")
     for row in matrix.to_rows():
         values.fromlist(row)  # three times as fast as np.array of a list of lists
-    result[filled] = np.frombuffer(values, dtype=np.uint32).reshape(-1, permutations)
+    result[is_filled] = np.frombuffer(values, dtype=np.uint32).reshape(-1, permutations)
     return result
 
 
-def bands_for(threshold: float, permutations: int) -> tuple[int, int]:
+def compute_bands(threshold: float, permutations: int) -> tuple[int, int]:
     """Return the number of bands b and the slots in each, r.
 
     Two sets of Jaccard similarity s agree in one band at least with probability 1 - (1 - s**r)**b (Leskovec, Rajaraman and
@@ -62,32 +62,32 @@ def bands_for(threshold: float, permutations: int) -> tuple[int, int]:
     """
     for slots in range(permutations, 1, -1):
         bands = permutations // slots
-        if 1 - (1 - threshold**slots) ** bands >= _FOUND:
+        if 1 - (1 - threshold**slots) ** bands >= _MIN_RECALL:
             return bands, slots
     return permutations, 1
 
 
-def band_keys(signed: Signatures, bands: int, slots: int) -> Hashes:
+def compute_band_keys(signatures: Signatures, bands: int, slots: int) -> Hashes:
     """Return one hash a band: records x bands, from signatures of records x P, P >= bands * slots."""
-    factors = mixed(np.arange(slots, dtype=np.uint64)) | np.uint64(1)
-    keys = np.empty((len(signed), bands), dtype=np.uint64)
+    factors = mix_hashes(np.arange(slots, dtype=np.uint64)) | np.uint64(1)
+    keys = np.empty((len(signatures), bands), dtype=np.uint64)
     for band in range(bands):
-        keys[:, band] = signed[:, band * slots : (band + 1) * slots].astype(np.uint64) @ factors
-    return mixed(keys)
+        keys[:, band] = signatures[:, band * slots : (band + 1) * slots].astype(np.uint64) @ factors
+    return mix_hashes(keys)
 
 
-def sketch_of(signed: Signatures) -> Sketch:
+def compute_sketch(signatures: Signatures) -> Sketch:
     """Return the last byte of each slot: enough to estimate a similarity, a quarter of the room."""
-    return signed.astype(np.uint8)
+    return signatures.astype(np.uint8)
 
 
-def similarities(sketch: Sketch, others: Sketch) -> NDArray[np.float64]:
+def estimate_similarities(sketch: Sketch, others: Sketch) -> NDArray[np.float64]:
     """Return the estimated Jaccard similarity of one sketch (P) to others (n x P): n numbers of 0 to 1.
 
     One slot in 256 agrees by chance, and that is taken off (b-bit minwise hashing with b = 8, Li and König 2010).
     """
-    agreeing = (sketch == others).mean(axis=-1)
-    return np.asarray(np.maximum(0.0, (agreeing - 1 / _VALUES) / (1 - 1 / _VALUES)))
+    agreement = (sketch == others).mean(axis=-1)
+    return np.asarray(np.maximum(0.0, (agreement - 1 / _BYTE_VALUES) / (1 - 1 / _BYTE_VALUES)))
 
 
 class Sketches:
@@ -115,10 +115,10 @@ class Sketches:
     def append(self, instructions: Signatures, inputs: Signatures, answers: Signatures) -> None:
         """Append the records whose fields have these signatures, each records x P."""
         rest = np.minimum(inputs, answers)
-        variants = (np.minimum(instructions, rest), rest, np.minimum(instructions, answers), answers)
-        self._rows.write(np.stack([sketch_of(signed) for signed in variants], axis=1).tobytes())
+        field_sets = (np.minimum(instructions, rest), rest, np.minimum(instructions, answers), answers)
+        self._rows.write(np.stack([compute_sketch(signed) for signed in field_sets], axis=1).tobytes())
         for kind, file in self._keys.items():
-            file.write(band_keys(variants[kind], self.bands, self.slots).T.tobytes())
+            file.write(compute_band_keys(field_sets[kind], self.bands, self.slots).T.tobytes())
         self._blocks.append(len(answers))
 
     def flush(self) -> None:
@@ -126,21 +126,23 @@ class Sketches:
         for file in (self._rows, *self._keys.values()):
             file.flush()
 
-    def column(self, kind: int, band: int) -> Hashes:
+    def read_band_keys(self, kind: int, band: int) -> Hashes:
         """Return the keys of one band of all records; `kind` is WHOLE or REST."""
         width = np.dtype(np.uint64).itemsize
-        file, place, parts = self._keys[kind].fileno(), 0, []
+        file, offset, parts = self._keys[kind].fileno(), 0, []
         for records in self._blocks:
-            parts.append(os.pread(file, records * width, place + band * records * width))
-            place += self.bands * records * width
+            parts.append(os.pread(file, records * width, offset + band * records * width))
+            offset += self.bands * records * width
         return np.frombuffer(b"".join(parts), dtype=np.uint64)
 
-    def sketch(self, record: int, variant: int) -> Sketch:
+    def read_sketch(self, record: int, field_set: int) -> Sketch:
         """Return the sketch of one record: P bytes."""
-        place = (record * VARIANTS + variant) * self.permutations
-        return np.frombuffer(os.pread(self._rows.fileno(), self.permutations, place), dtype=np.uint8)
+        offset = (record * FIELD_SETS + field_set) * self.permutations
+        return np.frombuffer(os.pread(self._rows.fileno(), self.permutations, offset), dtype=np.uint8)
 
-    def row(self, record: int) -> Sketch:
+    def read_row(self, record: int) -> Sketch:
         """Return all sketches of one record: VARIANTS x P bytes."""
-        width = VARIANTS * self.permutations
-        return np.frombuffer(os.pread(self._rows.fileno(), width, record * width), dtype=np.uint8).reshape(VARIANTS, -1)
+        width = FIELD_SETS * self.permutations
+        return np.frombuffer(os.pread(self._rows.fileno(), width, record * width), dtype=np.uint8).reshape(
+            FIELD_SETS, -1
+        )

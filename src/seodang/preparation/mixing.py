@@ -30,9 +30,9 @@ def mix(
     in_train: NDArray[np.bool_],
     sources: NDArray[np.int32],
     names: Sequence[str],
-    at: NDArray[np.float64],
+    positions: NDArray[np.float64],
     params: Sequence[SourceParams],
-    replay_share: float | None,
+    replay_ratio: float | None,
 ) -> Mix:
     """Return how often each record stands in train.
 
@@ -42,38 +42,44 @@ def mix(
         names: Of the sources.
         at: Each record's place on [0, 1), by its hash.
         params: The sources' weights and caps; a source that isn't among them counts once, without a cap.
-        replay_share: Share of the lines of train that sources marked replay make up; None leaves them as they are.
+        replay_ratio: Share of the lines of train that sources marked replay make up; None leaves them as they are.
     """
     by_name = {source.name: source for source in params}
-    known = [by_name.get(name) for name in names]
-    weights = np.array([source.weight if source else 1.0 for source in known])[sources] if names else np.zeros(0)
-    weighted = np.where(in_train, np.floor(weights) + (at < weights % 1), 0).astype(np.int32)
-    capped = weighted.copy()
-    for number, source in enumerate(known):
+    source_params = [by_name.get(name) for name in names]
+    weights = (
+        np.array([source.weight if source else 1.0 for source in source_params])[sources] if names else np.zeros(0)
+    )
+    weighted_copies = np.where(in_train, np.floor(weights) + (positions < weights % 1), 0).astype(np.int32)
+    capped_copies = weighted_copies.copy()
+    for number, source in enumerate(source_params):
         if source and source.cap is not None:
-            _limit(capped, sources == number, at, source.cap)
-    replays = np.isin(sources, [number for number, source in enumerate(known) if source and source.replay])
-    mixed, missing = _replayed(capped, replays, at, replay_share)
-    steps = {"weight": (in_train, weighted > 0), "cap": (weighted > 0, capped > 0), "replay": (capped > 0, mixed > 0)}
-    return Mix(mixed, {reason: before & ~after for reason, (before, after) in steps.items()}, missing)
+            _limit_copies(capped_copies, sources == number, positions, source.cap)
+    is_replay = np.isin(sources, [number for number, source in enumerate(source_params) if source and source.replay])
+    mixed_copies, missing = _limit_replay(capped_copies, is_replay, positions, replay_ratio)
+    steps = {
+        "weight": (in_train, weighted_copies > 0),
+        "cap": (weighted_copies > 0, capped_copies > 0),
+        "replay": (capped_copies > 0, mixed_copies > 0),
+    }
+    return Mix(mixed_copies, {reason: before & ~after for reason, (before, after) in steps.items()}, missing)
 
 
-def _replayed(
-    copies: Copies, replays: NDArray[np.bool_], at: NDArray[np.float64], share: float | None
+def _limit_replay(
+    copies: Copies, is_replay: NDArray[np.bool_], positions: NDArray[np.float64], ratio: float | None
 ) -> tuple[Copies, int]:
     """Return the copies with those of replay sources cut down to their share, and how many are missing for it."""
-    others, there = int(copies[~replays].sum()), int(copies[replays].sum())
-    if share is None or others == 0:
+    other_count, replay_count = int(copies[~is_replay].sum()), int(copies[is_replay].sum())
+    if ratio is None or other_count == 0:
         return copies, 0
-    wanted = round(others * share / (1 - share))
+    target = round(other_count * ratio / (1 - ratio))
     result = copies.copy()
-    _limit(result, replays, at, wanted)
-    return result, max(0, wanted - there)
+    _limit_copies(result, is_replay, positions, target)
+    return result, max(0, target - replay_count)
 
 
-def _limit(copies: Copies, which: NDArray[np.bool_], at: NDArray[np.float64], most: int) -> None:
+def _limit_copies(copies: Copies, mask: NDArray[np.bool_], positions: NDArray[np.float64], maximum: int) -> None:
     """Leave `most` copies of the chosen records at the most: those with the smallest places."""
-    chosen = np.flatnonzero(which & (copies > 0))
-    chosen = chosen[np.argsort(at[chosen], kind="stable")]
-    before = np.cumsum(copies[chosen]) - copies[chosen]
-    copies[chosen] = np.clip(most - before, 0, copies[chosen])
+    indices = np.flatnonzero(mask & (copies > 0))
+    indices = indices[np.argsort(positions[indices], kind="stable")]
+    before = np.cumsum(copies[indices]) - copies[indices]
+    copies[indices] = np.clip(maximum - before, 0, copies[indices])

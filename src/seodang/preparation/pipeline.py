@@ -17,110 +17,133 @@ from numpy.typing import NDArray
 
 from seodang.config import IngestParams, PrepareParams
 from seodang.errors import ArtefactError, SplitError
-from seodang.io.jsonl import read_lines, read_records, record_of
-from seodang.io.progress import progress
+from seodang.io.jsonl import parse_record, read_lines, read_records
+from seodang.io.progress import track_progress
 from seodang.preparation.decontamination import Leak, find_leaks, gather_items, read_questions
-from seodang.preparation.deduplication import Removed, choose_kept, find_leaders
-from seodang.preparation.features import Traits, survey, templated, unit_hash
-from seodang.preparation.minhash import Sketches, bands_for
+from seodang.preparation.deduplication import Duplicates, find_duplicates, find_leaders
+from seodang.preparation.features import Features, compute_features, compute_unit_hash, find_templates
+from seodang.preparation.minhash import Sketches, compute_bands
 from seodang.preparation.mixing import Mix, mix
-from seodang.preparation.splitting import SPLITS, TEST, TRAIN, leaked, places, refuse_empty, roots, sides
+from seodang.preparation.splitting import (
+    SPLITS,
+    TEST,
+    TRAIN,
+    assign_splits,
+    check_not_empty,
+    compute_positions,
+    count_leaks,
+    find_roots,
+)
 from seodang.records import Record
 
 # What becomes of a record; all but the first are reasons to leave it out, in the order in which they are looked for.
-FATES: Final = ("kept", "undesirable", "exact_duplicate", "near_duplicate", "leak", "weight", "cap", "replay")
+STATUSES: Final = ("kept", "undesirable", "exact_duplicate", "near_duplicate", "leak", "weight", "cap", "replay")
 KEPT, UNDESIRABLE, EXACT, NEAR, LEAK = range(5)
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparationResult:
     """What becomes of every accepted record."""
 
-    traits: Traits
+    features: Features
     split: NDArray[np.uint8]  # number of the side on which it stands, or would stand
-    fate: NDArray[np.uint8]  # place in FATES
+    status: NDArray[np.uint8]  # place in FATES
     copies: NDArray[np.int32]  # lines of it in its split; 0 when it is left out
-    removed: Removed
+    duplicates: Duplicates
     leaders: NDArray[np.int32]  # of the clusters of duplicates
     leaks: list[Leak]  # by record
     replay_missing: int  # lines that the replay sources lack for their share
 
 
-def prepare_records(accepted: Path, ingest: IngestParams, prepare: PrepareParams, scratch: Path) -> Prepared:
+def prepare_records(accepted: Path, ingest: IngestParams, prepare: PrepareParams, scratch: Path) -> PreparationResult:
     """Decide about every record of `accepted`; sketches go to files in `scratch`.
 
     Raises:
         SplitError: If a split would be empty, or if a training record that is kept asks what evaluation asks.
     """
-    traits, leaders, removed = _duplicates(accepted, prepare, scratch)
-    rows = traits.rows
-    split = sides(rows["bound"], places(rows["group"][roots(rows["group"], leaders)]), prepare)
-    fate = np.where(rows["usable"], KEPT, UNDESIRABLE).astype(np.uint8)
-    gone = removed.kept >= 0
-    fate[gone] = np.where(removed.exact[gone], EXACT, NEAR)
-    found = _leaks(accepted, rows, fate == KEPT, split, prepare)
-    fate[[leak.record for leak in found]] = LEAK
-    mixture = _mix(traits, split, fate, ingest, prepare)
-    refuse_empty({name: int(((fate == KEPT) & (split == number)).sum()) for number, name in enumerate(SPLITS)})
-    if count := leaked(rows["question"], split, fate == KEPT):
+    features, leaders, duplicates = _deduplicate(accepted, prepare, scratch)
+    rows = features.rows
+    split = assign_splits(rows["bound"], compute_positions(rows["group"][find_roots(rows["group"], leaders)]), prepare)
+    status = np.where(rows["usable"], KEPT, UNDESIRABLE).astype(np.uint8)
+    is_duplicate = duplicates.representative >= 0
+    status[is_duplicate] = np.where(duplicates.exact[is_duplicate], EXACT, NEAR)
+    leaks = _decontaminate(accepted, rows, status == KEPT, split, prepare)
+    status[[leak.record for leak in leaks]] = LEAK
+    mixture = _mix(features, split, status, ingest, prepare)
+    check_not_empty({name: int(((status == KEPT) & (split == number)).sum()) for number, name in enumerate(SPLITS)})
+    if count := count_leaks(rows["question"], split, status == KEPT):
         raise SplitError(
             f"{count} training records ask exactly what evaluation asks; this is a fault of the split, report it"
         )
-    copies = np.where(split == TRAIN, mixture.copies, fate == KEPT).astype(np.int32)
-    return Prepared(traits, split, fate, copies, removed, leaders, found, mixture.replay_missing)
+    copies = np.where(split == TRAIN, mixture.copies, status == KEPT).astype(np.int32)
+    return PreparationResult(features, split, status, copies, duplicates, leaders, leaks, mixture.replay_missing)
 
 
-def _duplicates(accepted: Path, prepare: PrepareParams, scratch: Path) -> tuple[Traits, NDArray[np.int32], Removed]:
+def _deduplicate(
+    accepted: Path, prepare: PrepareParams, scratch: Path
+) -> tuple[Features, NDArray[np.int32], Duplicates]:
     count = sum(1 for _ in read_lines(accepted))
     if not count:
         raise ArtefactError(f"{accepted} is empty; run: dvc repro --force validate")
-    permutations = prepare.duplicates.permutations
-    with Sketches(scratch, permutations, *bands_for(prepare.duplicates.threshold, permutations)) as sketches:
-        traits = survey(progress(read_records(accepted), "중복 · duplicates", total=count), count, prepare, sketches)
-        leaders = find_leaders(traits.rows, sketches, prepare.duplicates)
-        return traits, leaders, choose_kept(traits.rows, leaders, sketches, prepare.duplicates)
+    permutations = prepare.deduplication.permutations
+    with Sketches(scratch, permutations, *compute_bands(prepare.deduplication.threshold, permutations)) as sketches:
+        features = compute_features(
+            track_progress(read_records(accepted), "중복 · duplicates", total=count), count, prepare, sketches
+        )
+        leaders = find_leaders(features.rows, sketches, prepare.deduplication)
+        return features, leaders, find_duplicates(features.rows, leaders, sketches, prepare.deduplication)
 
 
-def _leaks(
+def _decontaminate(
     accepted: Path, rows: NDArray[np.void], kept: NDArray[np.bool_], split: NDArray[np.uint8], prepare: PrepareParams
 ) -> list[Leak]:
     """Return the leaks of the kept records of train and validation, in the order of the records."""
-    bare = templated(rows, prepare.duplicates.template_after)
+    is_template = find_templates(rows, prepare.deduplication.template_after)
 
-    def only(chosen: NDArray[np.bool_], doing: str) -> Iterator[tuple[int, Record]]:
-        return progress(_chosen(accepted, chosen), doing, total=int(chosen.sum()))
+    def read_selected(mask: NDArray[np.bool_], description: str) -> Iterator[tuple[int, Record]]:
+        return track_progress(_read_selected(accepted, mask), description, total=int(mask.sum()))
 
     evaluation = split >= TEST
-    asked = read_questions(only(kept & evaluation, "평가 문항 · evaluation items"), bare, prepare, answers=False)
-    items = gather_items(asked, rows, prepare.duplicates.template_after)
+    item_questions = read_questions(
+        read_selected(kept & evaluation, "평가 문항 · evaluation items"), is_template, prepare, include_answers=False
+    )
+    items = gather_items(item_questions, rows, prepare.deduplication.template_after)
     if items is None:
         return []
-    training = read_questions(only(kept & ~evaluation, "누출 · leaks"), bare, prepare, answers=True)
-    return [leak for questions in training for leak in find_leaks(questions, items, rows, prepare.leaks.threshold)]
+    training = read_questions(
+        read_selected(kept & ~evaluation, "누출 · leaks"), is_template, prepare, include_answers=True
+    )
+    return [
+        leak for questions in training for leak in find_leaks(questions, items, rows, prepare.decontamination.threshold)
+    ]
 
 
-def _chosen(accepted: Path, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Record]]:
+def _read_selected(accepted: Path, mask: NDArray[np.bool_]) -> Iterator[tuple[int, Record]]:
     """Yield the chosen records with their numbers; the others are not even parsed."""
     for number, line in enumerate(read_lines(accepted)):
-        if chosen[number]:
-            yield number, record_of(json.loads(line))
+        if mask[number]:
+            yield number, parse_record(json.loads(line))
 
 
 def _mix(
-    traits: Traits, split: NDArray[np.uint8], fate: NDArray[np.uint8], ingest: IngestParams, prepare: PrepareParams
+    features: Features,
+    split: NDArray[np.uint8],
+    status: NDArray[np.uint8],
+    ingest: IngestParams,
+    prepare: PrepareParams,
 ) -> Mix:
     """Return the mixture of train, and write into `fate` why a record has no place in it."""
-    at = unit_hash(prepare.seed, "mix", traits.rows["id"])
+    positions = compute_unit_hash(prepare.seed, "mix", features.rows["id"])
     mixture = mix(
-        (fate == KEPT) & (split == TRAIN),
-        traits.rows["source"],
-        list(traits.sources),
-        at,
+        (status == KEPT) & (split == TRAIN),
+        features.rows["source"],
+        list(features.sources),
+        positions,
         ingest.sources,
-        prepare.replay_share,
+        prepare.replay_ratio,
     )
     for reason, records in mixture.left_out.items():
-        fate[records] = FATES.index(reason)
+        status[records] = STATUSES.index(reason)
     return mixture
 
 
@@ -135,17 +158,17 @@ def count_by(
     return counts.reshape(shape).astype(np.int64)
 
 
-def lines_to_write(
-    accepted: Path, prepared: Prepared, leave_out: Callable[[int, str], None]
+def iter_lines(
+    accepted: Path, result: PreparationResult, leave_out: Callable[[int, str], None]
 ) -> Iterator[tuple[int, str]]:
     """Yield the split's number and the line of every kept record, in order; further copies follow after all the first ones.
 
     `leave_out` is called with the number and the line of each record that is left out.
     """
-    split, copies = prepared.split.tolist(), prepared.copies
-    for turn in range(int(copies.max(initial=0))):
+    split, copies = result.split.tolist(), result.copies
+    for copy_number in range(int(copies.max(initial=0))):
         for number, line in enumerate(read_lines(accepted)):
-            if copies[number] > turn:
+            if copies[number] > copy_number:
                 yield split[number], line
-            elif turn == 0:
+            elif copy_number == 0:
                 leave_out(number, line)

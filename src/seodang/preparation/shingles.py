@@ -19,7 +19,7 @@ Integers = NDArray[np.int64]
 
 _DROPPED, _BLANK, _LETTER, _DIGIT, _BORDER = range(5)
 _HYPHEN = ord("-")
-_CALCULATING = "*/%&#@\\"
+_OPERATORS = "*/%&#@\\"
 _BASE = 0x9E3779B97F4A7C15  # odd, so it has an inverse modulo 2**64
 _INVERSE = pow(_BASE, -1, 2**64)
 
@@ -30,7 +30,7 @@ class Letters:
 
     hashes: Hashes  # of each letter
     starts: Integers  # of each text among the letters, and the end of the last one; length texts + 1
-    begins: NDArray[np.bool_]  # whether a letter is the first of a word
+    is_word_start: NDArray[np.bool_]  # whether a letter is the first of a word
 
     @property
     def lengths(self) -> Integers:
@@ -38,28 +38,28 @@ class Letters:
         return np.diff(self.starts)
 
 
-def letters_of(texts: Sequence[str]) -> Letters:
+def extract_letters(texts: Sequence[str]) -> Letters:
     """Return what of the texts counts when they are compared: NFKC, casefolded, without blanks and punctuation.
 
     Signs that calculate (+ = * / %) and emoji stay. Between digits one sign of what stood there stays, and so does a hyphen
     before a digit: 1.5 is not 15, "1, 23" is not "12, 3", and -2 is not 2. Of a text that is all punctuation all of it stays:
     "!" is not "?".
     """
-    folded = "".join(_folded(text) + "\0" for text in texts)
-    points = np.frombuffer(folded.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).copy()
-    kinds = _kinds()[points]
-    kept = kinds >= _LETTER  # the borders too, for now
-    kept[:-1] |= (points[:-1] == _HYPHEN) & (kinds[1:] == _DIGIT)
-    _keep_between_digits(points, kinds, kept)
-    kept &= kinds != _BORDER
-    _keep_bare_punctuation(kinds, kept)
-    starts = np.concatenate([[0], np.cumsum(kept)[kinds == _BORDER]])
-    places = np.flatnonzero(kept)
-    begins = np.diff(places, prepend=-2) > 1
-    return Letters(_mixed(points[kept].astype(np.uint64)), starts, begins)
+    joined_text = "".join(_fold_text(text) + "\0" for text in texts)
+    points = np.frombuffer(joined_text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).copy()
+    kinds = _classify_code_points()[points]
+    mask = kinds >= _LETTER  # the borders too, for now
+    mask[:-1] |= (points[:-1] == _HYPHEN) & (kinds[1:] == _DIGIT)
+    _keep_between_digits(points, kinds, mask)
+    mask &= kinds != _BORDER
+    _keep_bare_punctuation(kinds, mask)
+    starts = np.concatenate([[0], np.cumsum(mask)[kinds == _BORDER]])
+    indices = np.flatnonzero(mask)
+    is_word_start = np.diff(indices, prepend=-2) > 1
+    return Letters(_mix_bits(points[mask].astype(np.uint64)), starts, is_word_start)
 
 
-def _folded(text: str) -> str:
+def _fold_text(text: str) -> str:
     """Return the text in NFKC without case; U+0000, which parts texts, becomes a blank."""
     text = text.replace("\0", " ")
     return (
@@ -69,28 +69,28 @@ def _folded(text: str) -> str:
     )
 
 
-def _keep_between_digits(points: NDArray[np.uint32], kinds: NDArray[np.uint8], kept: NDArray[np.bool_]) -> None:
+def _keep_between_digits(points: NDArray[np.uint32], kinds: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
     """Of what is dropped between two digits keep the first sign, or one blank where there are only blanks."""
-    places = np.flatnonzero(kept)
-    left, right = places[:-1], places[1:]
+    indices = np.flatnonzero(mask)
+    left, right = indices[:-1], indices[1:]
     between = left[(right - left > 1) & (kinds[left] == _DIGIT) & (kinds[right] == _DIGIT)]
-    chosen = between + 1
-    later = (kinds[chosen] == _BLANK) & ~kept[chosen + 1] & (kinds[chosen + 1] == _DROPPED)
-    chosen[later] += 1
-    kept[chosen] = True
-    points[chosen[kinds[chosen] == _BLANK]] = ord(" ")
+    positions = between + 1
+    later = (kinds[positions] == _BLANK) & ~mask[positions + 1] & (kinds[positions + 1] == _DROPPED)
+    positions[later] += 1
+    mask[positions] = True
+    points[positions[kinds[positions] == _BLANK]] = ord(" ")
 
 
-def _keep_bare_punctuation(kinds: NDArray[np.uint8], kept: NDArray[np.bool_]) -> None:
+def _keep_bare_punctuation(kinds: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
     """Keep what isn't blank of the texts of which nothing else was kept."""
     ends = kinds == _BORDER
     text = np.cumsum(ends) - ends  # number of the text in which each code point stands
-    empty = np.bincount(text, weights=kept) == 0
-    kept |= empty[text] & (kinds == _DROPPED)
+    is_empty = np.bincount(text, weights=mask) == 0
+    mask |= is_empty[text] & (kinds == _DROPPED)
 
 
 @lru_cache(maxsize=1)
-def _kinds() -> NDArray[np.uint8]:
+def _classify_code_points() -> NDArray[np.uint8]:
     """Return the kind of every code point (Unicode general categories: letters, marks, numbers and symbols count)."""
     kinds = np.full(0x110000, _DROPPED, dtype=np.uint8)
     for point in range(0x110000):
@@ -101,47 +101,47 @@ def _kinds() -> NDArray[np.uint8]:
             kinds[point] = _LETTER
         elif category[0] == "Z" or chr(point).isspace():
             kinds[point] = _BLANK
-    kinds[[ord(sign) for sign in _CALCULATING]] = _LETTER  # punctuation to Unicode
+    kinds[[ord(sign) for sign in _OPERATORS]] = _LETTER  # punctuation to Unicode
     kinds[0] = _BORDER
     return kinds
 
 
-def words_of(letters: Letters) -> tuple[Hashes, Integers]:
+def hash_words(letters: Letters) -> tuple[Hashes, Integers]:
     """Return the hashes of the words, and where each text starts among them (length texts + 1)."""
-    places = np.append(np.flatnonzero(letters.begins), letters.hashes.size)
-    hashes = _between(_sums(letters.hashes), places[:-1], places[1:])
-    counted = np.concatenate([[0], np.cumsum(letters.begins)])
-    return _mixed(hashes), counted[letters.starts]
+    indices = np.append(np.flatnonzero(letters.is_word_start), letters.hashes.size)
+    hashes = _hash_ranges(_compute_prefix_sums(letters.hashes), indices[:-1], indices[1:])
+    counts = np.concatenate([[0], np.cumsum(letters.is_word_start)])
+    return _mix_bits(hashes), counts[letters.starts]
 
 
-def text_hashes(letters: Letters) -> Hashes:
+def hash_texts(letters: Letters) -> Hashes:
     """Return one hash a text, to be put together by `joined`; 0 for a text without letters."""
-    return _between(_sums(letters.hashes), letters.starts[:-1], letters.starts[1:])
+    return _hash_ranges(_compute_prefix_sums(letters.hashes), letters.starts[:-1], letters.starts[1:])
 
 
-def joined(first: Hashes, lengths: Integers, second: Hashes) -> Hashes:
+def join_hashes(first: Hashes, lengths: Integers, second: Hashes) -> Hashes:
     """Return the hashes of the first texts followed by the second ones. `lengths` are the first ones' letters."""
-    powers = _powers(_BASE, int(lengths.max(initial=0)) + 1)[lengths]
+    powers = _compute_powers(_BASE, int(lengths.max(initial=0)) + 1)[lengths]
     return np.asarray(first + powers * second)
 
 
-def mixed(hashes: Hashes) -> Hashes:
+def mix_hashes(hashes: Hashes) -> Hashes:
     """Return the hashes spread over all 64 bits."""
-    return _mixed(hashes)
+    return _mix_bits(hashes)
 
 
-def shingles(letters: Letters, sizes: Integers) -> Hashes:
+def compute_shingles(letters: Letters, sizes: Integers) -> Hashes:
     """Return one shingle hash a letter: of it and the letters after it, `sizes[text]` in all.
 
     At the end of a text shingles are shorter, so that a text of one letter has one, too. The texts start where
     `letters.starts` says.
     """
-    places = np.arange(letters.hashes.size)
-    ends = np.minimum(places + np.repeat(sizes, letters.lengths), np.repeat(letters.starts[1:], letters.lengths))
-    return _mixed(_between(_sums(letters.hashes), places, ends))
+    indices = np.arange(letters.hashes.size)
+    ends = np.minimum(indices + np.repeat(sizes, letters.lengths), np.repeat(letters.starts[1:], letters.lengths))
+    return _mix_bits(_hash_ranges(_compute_prefix_sums(letters.hashes), indices, ends))
 
 
-def ngrams(hashes: Hashes, starts: Integers, size: int) -> tuple[Hashes, Integers]:
+def compute_ngrams(hashes: Hashes, starts: Integers, size: int) -> tuple[Hashes, Integers]:
     """Return the hashes of all runs of `size` units that stay within one text, and the text of each.
 
     Args:
@@ -154,38 +154,38 @@ def ngrams(hashes: Hashes, starts: Integers, size: int) -> tuple[Hashes, Integer
     firsts = np.arange(int(counts.sum())) + np.repeat(
         starts[:-1] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts
     )
-    return _mixed(_between(_sums(hashes), firsts, firsts + size)), owners
+    return _mix_bits(_hash_ranges(_compute_prefix_sums(hashes), firsts, firsts + size)), owners
 
 
-def _sums(hashes: Hashes) -> Hashes:
+def _compute_prefix_sums(hashes: Hashes) -> Hashes:
     """Return the prefix sums of the hashes times the powers of the base; length units + 1."""
     sums = np.zeros(hashes.size + 1, dtype=np.uint64)
-    np.cumsum(hashes * _powers(_BASE, hashes.size), out=sums[1:])
+    np.cumsum(hashes * _compute_powers(_BASE, hashes.size), out=sums[1:])
     return sums
 
 
-def _between(sums: Hashes, firsts: Integers, ends: Integers) -> Hashes:
+def _hash_ranges(sums: Hashes, firsts: Integers, ends: Integers) -> Hashes:
     """Return the hashes of the stretches from `firsts` to before `ends`, the same wherever a stretch stands."""
-    return np.asarray((sums[ends] - sums[firsts]) * _powers(_INVERSE, sums.size)[firsts])
+    return np.asarray((sums[ends] - sums[firsts]) * _compute_powers(_INVERSE, sums.size)[firsts])
 
 
-def _powers(base: int, count: int) -> Hashes:
-    return _power_table(base, max(10, (count - 1).bit_length()))[: max(count, 0)]
+def _compute_powers(base: int, count: int) -> Hashes:
+    return _compute_power_table(base, max(10, (count - 1).bit_length()))[: max(count, 0)]
 
 
 @lru_cache(maxsize=4)  # two bases, and the usual and a larger chunk
-def _power_table(base: int, bits: int) -> Hashes:
+def _compute_power_table(base: int, bits: int) -> Hashes:
     factors = np.full(1 << bits, base, dtype=np.uint64)
     factors[0] = 1
     return np.multiply.accumulate(factors)
 
 
-def _mixed(hashes: Hashes) -> Hashes:
+def _mix_bits(hashes: Hashes) -> Hashes:
     """Return a bijection of 64-bit numbers that spreads every bit (SplitMix64, Steele et al. 2014)."""
-    spread = hashes + np.uint64(_BASE)
-    spread ^= spread >> np.uint64(30)
-    spread *= np.uint64(0xBF58476D1CE4E5B9)
-    spread ^= spread >> np.uint64(27)
-    spread *= np.uint64(0x94D049BB133111EB)
-    spread ^= spread >> np.uint64(31)
-    return spread
+    values = hashes + np.uint64(_BASE)
+    values ^= values >> np.uint64(30)
+    values *= np.uint64(0xBF58476D1CE4E5B9)
+    values ^= values >> np.uint64(27)
+    values *= np.uint64(0x94D049BB133111EB)
+    values ^= values >> np.uint64(31)
+    return values

@@ -29,29 +29,29 @@ def is_text(input: str) -> bool:
     return bool(_TEXT.search(input))
 
 
-def group_of(record: Record) -> str:
+def build_group_key(record: Record) -> str:
     """Return what must stay on one side of the split.
 
     An input that is a text or a number stays together whatever is asked about it.
     A single word only names a fact (the opposite of "big"), which nobody can work
     out unseen: there the question's wording is what is held out.
     """
-    asked = record.input if is_text(record.input) else f"{record.instruction}\x1f{record.input}"
-    return "".join(asked.casefold().split()) if record.input else asked
+    question = record.input if is_text(record.input) else f"{record.instruction}\x1f{record.input}"
+    return "".join(question.casefold().split()) if record.input else question
 
 
-def group_number(seed: int, record: Record) -> int:
+def hash_group(seed: int, record: Record) -> int:
     """Return the number of the record's group, below 2**64; it gives the group's place, too."""
-    digest = hashlib.sha256(f"{seed}\x1f{group_of(record)}".encode("utf-8", "surrogatepass")).digest()
+    digest = hashlib.sha256(f"{seed}\x1f{build_group_key(record)}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big")
 
 
-def places(groups: NDArray[np.uint64]) -> NDArray[np.float64]:
+def compute_positions(groups: NDArray[np.uint64]) -> NDArray[np.float64]:
     """Return the groups' places on [0, 1), uniform and the same for ever."""
     return np.asarray(groups / 2.0**64)
 
 
-def bound_of(record: Record, prepare: PrepareParams) -> int:
+def get_split_constraint(record: Record, prepare: PrepareParams) -> int:
     """Return where a record may stand: ANYWHERE, NEVER_SCORED, ONLY_TEST or ONLY_UNSEEN."""
     if record.cluster in prepare.held_out_clusters:
         return ONLY_UNSEEN
@@ -60,7 +60,7 @@ def bound_of(record: Record, prepare: PrepareParams) -> int:
     return NEVER_SCORED if record.role == "train" else ANYWHERE
 
 
-def roots(groups: NDArray[np.uint64], leaders: NDArray[np.int32]) -> NDArray[np.int32]:
+def find_roots(groups: NDArray[np.uint64], leaders: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return for each record the earlier one (or itself) whose group gives its side.
 
     The first record of a group stands where its duplicates' leader stands, or else leads; the rest of the group follows it.
@@ -75,25 +75,29 @@ def roots(groups: NDArray[np.uint64], leaders: NDArray[np.int32]) -> NDArray[np.
     return parents
 
 
-def sides(bounds: NDArray[np.uint8], at: NDArray[np.float64], prepare: PrepareParams) -> NDArray[np.uint8]:
+def assign_splits(
+    constraints: NDArray[np.uint8], positions: NDArray[np.float64], prepare: PrepareParams
+) -> NDArray[np.uint8]:
     """Return the number of each record's split, from where it may stand and its group's place."""
-    held = prepare.test_share + prepare.validation_share
-    anywhere = np.select([at < prepare.test_share, at < held], [TEST, VALIDATION], TRAIN)
-    never_scored = np.where(at < prepare.validation_share, VALIDATION, TRAIN)
+    held_out_ratio = prepare.test_ratio + prepare.validation_ratio
+    anywhere = np.select([positions < prepare.test_ratio, positions < held_out_ratio], [TEST, VALIDATION], TRAIN)
+    never_scored = np.where(positions < prepare.validation_ratio, VALIDATION, TRAIN)
     result = np.select(
-        [bounds == ONLY_UNSEEN, bounds == ONLY_TEST, bounds == NEVER_SCORED], [UNSEEN, TEST, never_scored], anywhere
+        [constraints == ONLY_UNSEEN, constraints == ONLY_TEST, constraints == NEVER_SCORED],
+        [UNSEEN, TEST, never_scored],
+        anywhere,
     )
     return result.astype(np.uint8)
 
 
-def split_of(record: Record, prepare: PrepareParams) -> Split:
+def assign_split(record: Record, prepare: PrepareParams) -> Split:
     """Return the side on which a record stands that duplicates no other."""
-    at = places(np.array([group_number(prepare.seed, record)], dtype=np.uint64))
-    side = sides(np.array([bound_of(record, prepare)], dtype=np.uint8), at, prepare)
-    return SPLITS[int(side[0])]
+    positions = compute_positions(np.array([hash_group(prepare.seed, record)], dtype=np.uint64))
+    splits = assign_splits(np.array([get_split_constraint(record, prepare)], dtype=np.uint8), positions, prepare)
+    return SPLITS[int(splits[0])]
 
 
-def refuse_empty(counts: Mapping[Split, int]) -> None:
+def check_not_empty(counts: Mapping[Split, int]) -> None:
     """Stop when there is nothing to train on, to validate with or to test.
 
     Raises:
@@ -101,13 +105,13 @@ def refuse_empty(counts: Mapping[Split, int]) -> None:
     """
     empty = [name for name in SPLITS[:UNSEEN] if not counts[name]]
     if empty:
-        told = ", ".join(f"{name} {count}" for name, count in counts.items())
+        sizes = ", ".join(f"{name} {count}" for name, count in counts.items())
         raise SplitError(
-            f"split {' and '.join(empty)} would be empty ({told}); give more records, or change prepare.test_share, prepare.validation_share or a source's role"
+            f"split {' and '.join(empty)} would be empty ({sizes}); give more records, or change prepare.test_ratio, prepare.validation_ratio or a source's role"
         )
 
 
-def leaked(questions: NDArray[np.uint64], split: NDArray[np.uint8], kept: NDArray[np.bool_]) -> int:
+def count_leaks(questions: NDArray[np.uint64], split: NDArray[np.uint8], kept: NDArray[np.bool_]) -> int:
     """Return how many kept records of train and validation ask exactly what an evaluation item asks."""
     evaluation = split >= TEST
     return int(np.isin(questions[kept & ~evaluation], questions[kept & evaluation]).sum())

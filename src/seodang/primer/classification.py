@@ -7,31 +7,31 @@ from functools import partial
 from typing import Any
 
 from seodang.primer.item import Generator, Item, fill, lexicon, pick
-from seodang.primer.korean import with_particles
+from seodang.primer.korean import resolve_particles
 from seodang.records import Language
 
 
-def _sentence(rng: random.Random, language: Language, *, family: str) -> Item:
+def _generate_sentence(rng: random.Random, language: Language, *, family: str) -> Item:
     labels: dict[str, Any] = lexicon("labels")[family][language]
     label = pick(rng, sorted(labels))
     words = {slot: options for slot, options in labels[label].items() if slot != "templates"}
     sentence = fill(rng, pick(rng, labels[label]["templates"]), words)
     if language == "ko":
-        sentence = with_particles(sentence)
+        sentence = resolve_particles(sentence)
     return Item(input=sentence[0].upper() + sentence[1:], output=label)
 
 
-def labelled_sentence(family: str) -> Generator:
+def create_sentence_generator(family: str) -> Generator:
     """Return the generator of a family of lexicon/labels.yaml."""
-    return partial(_sentence, family=family)
+    return partial(_generate_sentence, family=family)
 
 
-def sentence_labels(family: str, language: Language) -> tuple[str, ...]:
+def load_sentence_labels(family: str, language: Language) -> tuple[str, ...]:
     """Return the label set of a family of lexicon/labels.yaml."""
     return tuple(lexicon("labels")[family][language])
 
 
-def _english_action(rng: random.Random, words: dict[str, Any], template: str) -> str:
+def _generate_english_action(rng: random.Random, words: dict[str, Any], template: str) -> str:
     did, do = pick(rng, words["actions"])
     sentence = " ".join(template.format(did=did, do=do, time=pick(rng, words["times"])).split())
     for mark in ",.?!":
@@ -39,38 +39,38 @@ def _english_action(rng: random.Random, words: dict[str, Any], template: str) ->
     return sentence[0].upper() + sentence[1:]
 
 
-def _korean_action(rng: random.Random, words: dict[str, Any], form: int) -> str:
+def _generate_korean_action(rng: random.Random, words: dict[str, Any], form: int) -> str:
     return f"{pick(rng, words['times'])} {pick(rng, words['actions'])[form]}".strip()
 
 
-def formality(rng: random.Random, language: Language) -> Item:
+def generate_formality(rng: random.Random, language: Language) -> Item:
     """Return a sentence and whether it is polite or casual."""
     words = lexicon("style")[language]
     polite = rng.random() < 0.5
     if language == "ko":
         form = pick(rng, [1, 3, 5]) if polite else pick(rng, [0, 2, 4])
-        return Item(_korean_action(rng, words, form), "존댓말" if polite else "반말")
+        return Item(_generate_korean_action(rng, words, form), "존댓말" if polite else "반말")
     template = pick(rng, words["formal"] if polite else words["casual"])
-    return Item(_english_action(rng, words, template), "formal" if polite else "casual")
+    return Item(_generate_english_action(rng, words, template), "formal" if polite else "casual")
 
 
-def sentence_type(rng: random.Random, language: Language) -> Item:
+def generate_sentence_type(rng: random.Random, language: Language) -> Item:
     """Return a sentence and whether it states, asks or requests."""
     words = lexicon("style")[language]
     kind = rng.randrange(3)
     if language == "ko":
         form = pick(rng, [[0, 1], [2, 3], [4, 5]][kind])
-        return Item(_korean_action(rng, words, form), ("서술", "질문", "부탁")[kind])
+        return Item(_generate_korean_action(rng, words, form), ("서술", "질문", "부탁")[kind])
     subject = pick(rng, ["she", "he", "they", "we", "the boy", "our guest"])
     template = (
         f"{subject} {{did}} {{time}}.",
         f"Did {subject} {{do}} {{time}}?",
         pick(rng, ["Please {do} {time}.", "{do} {time}, please."]),
     )[kind]
-    return Item(_english_action(rng, words, template), ("statement", "question", "request")[kind])
+    return Item(_generate_english_action(rng, words, template), ("statement", "question", "request")[kind])
 
 
-def room(rng: random.Random, language: Language) -> Item:
+def generate_room(rng: random.Random, language: Language) -> Item:
     """Return a thing and the room where it belongs."""
     groups = lexicon("words")["rooms"][language]
     label = pick(rng, sorted(groups))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib import resources
 
 from seodang.errors import SourceError
-from seodang.primer.families import Family, families
+from seodang.primer.families import Family, build_families
 from seodang.primer.item import pick
 from seodang.records import Language, Record, make_record
 
@@ -18,7 +18,7 @@ _LANGUAGES: tuple[Language, ...] = ("ko", "en")
 _TRIES_PER_RECORD = 20
 
 
-def primer_records(
+def iter_primer_records(
     *, seed: int, classification_per_language: int, sentiment_per_language: int, open_per_language: int
 ) -> Iterator[Record]:
     """Yield the whole primer: seeds, film remarks in own words, then each family.
@@ -29,43 +29,43 @@ def primer_records(
         sentiment_per_language: Records of the sentiment family.
         open_per_language: Records of each family with open answers.
     """
-    yield from bundled("seed_tasks.jsonl", task="seed", cluster="seed")
-    yield from bundled("film_remarks.jsonl", task="own_words", cluster="sentiment")
-    for name, family in families().items():
+    yield from iter_bundled_records("seed_tasks.jsonl", task="seed", cluster="seed")
+    yield from iter_bundled_records("film_remarks.jsonl", task="own_words", cluster="sentiment")
+    for name, family in build_families().items():
         for language in _LANGUAGES:
             count = open_per_language
-            if family.choices(language):
+            if family.get_choices(language):
                 count = sentiment_per_language if name == "sentiment" else classification_per_language
-            yield from _family_records(name, family, language, seed, count)
+            yield from _iter_family_records(name, family, language, seed, count)
 
 
-def _family_records(name: str, family: Family, language: Language, seed: int, count: int) -> Iterator[Record]:
+def _iter_family_records(name: str, family: Family, language: Language, seed: int, count: int) -> Iterator[Record]:
     rng = random.Random(f"{seed}/{name}/{language}")
-    seen: set[str] = set()
+    record_ids: set[str] = set()
     for _ in range(count * _TRIES_PER_RECORD):
-        if len(seen) == count:
+        if len(record_ids) == count:
             return
-        record = _record(rng, name, family, language)
-        if record.id not in seen:
-            seen.add(record.id)
+        record = _create_record(rng, name, family, language)
+        if record.id not in record_ids:
+            record_ids.add(record.id)
             yield record
 
 
-def _record(rng: random.Random, name: str, family: Family, language: Language) -> Record:
+def _create_record(rng: random.Random, name: str, family: Family, language: Language) -> Record:
     item = family.generate(rng, language)
     return make_record(
-        instruction=pick(rng, family.wordings(language)).format(subject=item.subject),
+        instruction=pick(rng, family.get_templates(language)).format(subject=item.subject),
         input=item.input,
         output=item.output,
         source=SOURCE,
         task=name,
         cluster=family.cluster,
         language=language,
-        choices=family.choices(language),
+        choices=family.get_choices(language),
     )
 
 
-def bundled(name: str, *, task: str, cluster: str) -> Iterator[Record]:
+def iter_bundled_records(name: str, *, task: str, cluster: str) -> Iterator[Record]:
     """Yield the hand-written records of a file that lies beside this module."""
     text = resources.files(__package__).joinpath(name).read_text("utf-8")
     for number, line in enumerate(text.splitlines(), start=1):

@@ -24,7 +24,7 @@ def has_tail(word: str) -> bool:
     return _BASE <= code <= _LAST and (code - _BASE) % _TAILS != 0
 
 
-def particle(word: str, with_tail: str, without_tail: str) -> str:
+def add_particle(word: str, with_tail: str, without_tail: str) -> str:
     """Return `word` with the particle that fits its last sound: 물은, 차는."""
     return word + (with_tail if has_tail(word) else without_tail)
 
@@ -40,45 +40,45 @@ _PARTICLES = {
 _SLOT_PARTICLE = re.compile(r"(\w)\|(를|가|로|예요|와|는)")
 
 
-def with_particles(sentence: str) -> str:
+def resolve_particles(sentence: str) -> str:
     """Return the sentence with each marked particle ("책|를") in the form that its word asks for (책을)."""
 
-    def chosen(match: re.Match[str]) -> str:
+    def replace_match(match: re.Match[str]) -> str:
         word, (closed, opened) = match[1], _PARTICLES[match[2]]
-        return particle(word, closed, opened)
+        return add_particle(word, closed, opened)
 
-    return _SLOT_PARTICLE.sub(chosen, sentence)
+    return _SLOT_PARTICLE.sub(replace_match, sentence)
 
 
 def _add_tail(word: str, tail: int) -> str:
     return word[:-1] + chr(ord(word[-1]) + tail)
 
 
-def _tail(word: str) -> int:
+def _get_tail(word: str) -> int:
     return (ord(word[-1]) - _BASE) % _TAILS if has_tail(word) else 0
 
 
 def _drop_rieul(stem: str) -> str:
     """Return `stem` without its final ㄹ, which falls before ㄴ, ㅂ and ㅅ: 힘들 -> 힘드(네)."""
-    return _add_tail(stem, -_TAIL_RIEUL) if _tail(stem) == _TAIL_RIEUL else stem
+    return _add_tail(stem, -_TAIL_RIEUL) if _get_tail(stem) == _TAIL_RIEUL else stem
 
 
-def formal(stem: str) -> str:
+def conjugate_formal(stem: str) -> str:
     """Return the formal polite form: 지루하 -> 지루합니다, 좋 -> 좋습니다, 힘들 -> 힘듭니다."""
     stem = _drop_rieul(stem)
     return f"{stem}습니다" if has_tail(stem) else f"{_add_tail(stem, _TAIL_BIEUP)}니다"
 
 
-def nominal(stem: str, connective: str) -> str:
+def nominalize(stem: str, connective: str) -> str:
     """Return the noun form: 지루하 -> 지루함, 좋 -> 좋음, 힘들 -> 힘듦, 아름답 (아름다워) -> 아름다움."""
-    if _tail(stem) == _TAIL_RIEUL:
+    if _get_tail(stem) == _TAIL_RIEUL:
         return _add_tail(stem, _TAIL_RIEUL_MIEUM - _TAIL_RIEUL)
-    if _tail(stem) == _TAIL_BIEUP and connective.endswith("워"):
+    if _get_tail(stem) == _TAIL_BIEUP and connective.endswith("워"):
         return f"{_add_tail(stem, -_TAIL_BIEUP)}움"
     return f"{stem}음" if has_tail(stem) else _add_tail(stem, _TAIL_MIEUM)
 
 
-def polite(connective: str) -> str:
+def conjugate_polite(connective: str) -> str:
     """Return the 해요 form: 지루해 -> 지루해요, 최고야 -> 최고예요, 보통이야 -> 보통이에요."""
     if connective.endswith(("이야", "아니야")):
         return f"{connective[:-1]}에요"
@@ -87,7 +87,7 @@ def polite(connective: str) -> str:
     return f"{connective}요"
 
 
-def past(stem: str, connective: str) -> str:
+def conjugate_past(stem: str, connective: str) -> str:
     """Return the past stem: 지루해 -> 지루했, 좋아 -> 좋았, 보통이야 -> 보통이었, 최고야 -> 최고였."""
     if connective.endswith(("았어", "었어", "했어", "갔어", "봤어", "렸어")):
         return stem
@@ -100,25 +100,25 @@ def past(stem: str, connective: str) -> str:
     return _add_tail(connective, _TAIL_SSANGSIOT)
 
 
-def predicate(stem: str, connective: str) -> str:
+def drop_copula(stem: str, connective: str) -> str:
     """Return `stem` as it stands before endings: 최고이 drops its copula after a vowel (최고네)."""
     if stem.endswith("이") and len(stem) > 1 and connective.endswith("야") and not connective.endswith("이야"):
         return stem[:-1]
     return stem
 
 
-def endings(stem: str, connective: str) -> tuple[str, ...]:
+def list_endings(stem: str, connective: str) -> tuple[str, ...]:
     """Return the usual sentence forms of one predicate, plain, polite, past and noun.
 
     Args:
         stem: What stands before -다, such as 지루하.
         connective: The 아/어 form, such as 지루해.
     """
-    short = predicate(stem, connective)
-    done = past(stem, connective)
+    short = drop_copula(stem, connective)
+    done = conjugate_past(stem, connective)
     now = (
-        f"{short}다", connective, polite(connective), f"{_drop_rieul(short)}네", f"{_drop_rieul(short)}네요", f"{short}더라",
-        f"{short}더라구요", f"{short}던데", f"{short}던데?", f"{short}던데요", formal(stem), nominal(stem, connective), f"{short}지", f"{short}잖아",
+        f"{short}다", connective, conjugate_polite(connective), f"{_drop_rieul(short)}네", f"{_drop_rieul(short)}네요", f"{short}더라",
+        f"{short}더라구요", f"{short}던데", f"{short}던데?", f"{short}던데요", conjugate_formal(stem), nominalize(stem, connective), f"{short}지", f"{short}잖아",
     )  # fmt: skip
     before = (
         f"{done}다", f"{done}어", f"{done}어요", f"{done}네", f"{done}음", f"{done}습니다", f"{done}던데", f"{done}지",

@@ -5,37 +5,37 @@ from __future__ import annotations
 import random
 
 from seodang.primer.item import Item, lexicon, pick
-from seodang.primer.korean import particle
+from seodang.primer.korean import add_particle
 from seodang.records import Language
 
 
-def _errand(rng: random.Random, language: Language) -> tuple[str, str, str]:
+def _generate_errand(rng: random.Random, language: Language) -> tuple[str, str, str]:
     words = lexicon("words")
     name, place = pick(rng, words["names"][language]), pick(rng, words["places"][language])
     noun, template = pick(rng, words["nouns"][language]), pick(rng, words["errands"][language])
     if language == "ko":
-        template = template.replace("{name}는", particle(name, "이는", "는"))
-        template = template.replace("{name}가", particle(name, "이가", "가"))
+        template = template.replace("{name}는", add_particle(name, "이는", "는"))
+        template = template.replace("{name}가", add_particle(name, "이가", "가"))
         template = template.replace(
-            "{place}로", place + ("로" if place.endswith("울") else particle(place, "으로", "로")[len(place) :])
+            "{place}로", place + ("로" if place.endswith("울") else add_particle(place, "으로", "로")[len(place) :])
         )
-        noun = particle(noun, "을", "를")
+        noun = add_particle(noun, "을", "를")
     return template.format(name=name, place=place, noun=noun), name, place
 
 
-def extract_name(rng: random.Random, language: Language) -> Item:
+def generate_name_extraction(rng: random.Random, language: Language) -> Item:
     """Return a sentence and the person it names."""
-    sentence, name, _ = _errand(rng, language)
+    sentence, name, _ = _generate_errand(rng, language)
     return Item(sentence, name)
 
 
-def extract_place(rng: random.Random, language: Language) -> Item:
+def generate_place_extraction(rng: random.Random, language: Language) -> Item:
     """Return a sentence and the place it names."""
-    sentence, _, place = _errand(rng, language)
+    sentence, _, place = _generate_errand(rng, language)
     return Item(sentence, place)
 
 
-def polite_rewrite(rng: random.Random, language: Language) -> Item:
+def generate_polite_rewrite(rng: random.Random, language: Language) -> Item:
     """Return a casual sentence and its polite (Korean) or uncontracted (English) form."""
     words = lexicon("style")[language]
     time = pick(rng, words["times"])
@@ -52,50 +52,50 @@ def polite_rewrite(rng: random.Random, language: Language) -> Item:
     return Item(f"{short} {rest}.", f"{full} {rest}.")
 
 
-def reverse_list(rng: random.Random, language: Language) -> Item:
+def generate_list_reversal(rng: random.Random, language: Language) -> Item:
     """Return two to four words and the same words in reverse order."""
     words = rng.sample(lexicon("words")["nouns"][language], rng.randint(2, 4))
     return Item(", ".join(words), ", ".join(reversed(words)))
 
 
-def sort_numbers(rng: random.Random, language: Language) -> Item:
+def generate_number_sorting(rng: random.Random, language: Language) -> Item:
     """Return three integers below 100 and the same in ascending order."""
     numbers = rng.sample(range(100), 3)
     return Item(", ".join(map(str, numbers)), ", ".join(map(str, sorted(numbers))))
 
 
-def addition(rng: random.Random, language: Language) -> Item:
+def generate_addition(rng: random.Random, language: Language) -> Item:
     """Return a sum of two integers from 0 to 20 and its value."""
     left, right = rng.randint(0, 20), rng.randint(0, 20)
     return Item(f"{left} + {right}", str(left + right))
 
 
-def count_items(rng: random.Random, language: Language) -> Item:
+def generate_item_count(rng: random.Random, language: Language) -> Item:
     """Return a list of one to seven words and their number."""
     words = rng.sample(lexicon("words")["nouns"][language], rng.randint(1, 7))
     return Item(", ".join(words), str(len(words)))
 
 
-def larger_number(rng: random.Random, language: Language) -> Item:
+def generate_larger_number(rng: random.Random, language: Language) -> Item:
     """Return two different integers below 100 and the larger one."""
     left, right = rng.sample(range(100), 2)
     return Item(f"{left}, {right}", str(max(left, right)))
 
 
-def capital(rng: random.Random, language: Language) -> Item:
+def generate_capital(rng: random.Random, language: Language) -> Item:
     """Return a country and its capital."""
     country, city = pick(rng, sorted(lexicon("words")["capitals"][language].items()))
     return Item("", city, subject=country)
 
 
-def antonym(rng: random.Random, language: Language) -> Item:
+def generate_antonym(rng: random.Random, language: Language) -> Item:
     """Return a word and its opposite."""
     pair = list(pick(rng, lexicon("words")["antonyms"][language]))
     rng.shuffle(pair)
     return Item(pair[0], pair[1])
 
 
-def translate_word(rng: random.Random, language: Language) -> Item:
+def generate_word_translation(rng: random.Random, language: Language) -> Item:
     """Return a word in the other language and its translation into `language`."""
     korean, english = pick(rng, lexicon("words")["translations"])
     return Item(english, korean) if language == "ko" else Item(korean, english)

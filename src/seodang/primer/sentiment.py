@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 from seodang.primer.item import Item, lexicon, pick
-from seodang.primer.korean import endings, predicate
+from seodang.primer.korean import drop_copula, list_endings
 from seodang.records import Language
 
 Words = dict[str, Any]  # one language of lexicon/sentiment.yaml
@@ -17,38 +17,38 @@ LABELS: dict[Language, dict[str, str]] = {
 }
 
 
-def _joined(*parts: str) -> str:
+def _join(*parts: str) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _korean_verdict(rng: random.Random, words: Words, feeling: str) -> str:
+def _generate_korean_predicate(rng: random.Random, words: Words, feeling: str) -> str:
     """Return predicate with adverb and ending, at times by way of negation."""
     stem, connective = pick(rng, words[feeling])
-    return pick(rng, endings(stem, connective))
+    return pick(rng, list_endings(stem, connective))
 
 
-def _deniable(words: Words, feeling: str) -> list[list[str]]:
+def _select_negatable(words: Words, feeling: str) -> list[list[str]]:
     """Return the predicates that take -지 않다: no double negation, no copula, no past."""
     return [pair for pair in words[feeling] if not pair[0].endswith(("않", "없", "이", "었", "봤"))]
 
 
-def _negated(rng: random.Random, words: Words, feeling: str) -> str:
+def _generate_negation(rng: random.Random, words: Words, feeling: str) -> str:
     """Return the denial of a feeling: 별로 재미있지 않았어 is negative."""
-    stem, _ = pick(rng, _deniable(words, feeling))
+    stem, _ = pick(rng, _select_negatable(words, feeling))
     adverb = pick(rng, ["별로", "전혀", "하나도", "그다지", "생각보다"])
-    return f"{adverb} {pick(rng, endings(f'{stem}지 않', f'{stem}지 않아'))}"
+    return f"{adverb} {pick(rng, list_endings(f'{stem}지 않', f'{stem}지 않아'))}"
 
 
-def _turned(rng: random.Random, words: Words, feeling: str) -> str:
+def _generate_contrast(rng: random.Random, words: Words, feeling: str) -> str:
     """Return a remark that turns: the expectation first, the verdict last."""
     other = {"positive": "negative", "negative": "positive"}[feeling]
-    lead = predicate(*pick(rng, words[other])) + pick(rng, ["다더니", "다고 해서 봤는데", "다는 평을 봤지만"])
-    return _joined(lead, pick(rng, words["adverbs"]), _korean_verdict(rng, words, feeling))
+    lead = drop_copula(*pick(rng, words[other])) + pick(rng, ["다더니", "다고 해서 봤는데", "다는 평을 봤지만"])
+    return _join(lead, pick(rng, words["adverbs"]), _generate_korean_predicate(rng, words, feeling))
 
 
-def _mixed(rng: random.Random, words: Words) -> str:
+def _generate_mixed_remark(rng: random.Random, words: Words) -> str:
     """Return praise and blame in balance, closed by a neutral verdict."""
-    good, bad = (pick(rng, _deniable(words, feeling))[0] for feeling in ("positive", "negative"))
+    good, bad = (pick(rng, _select_negatable(words, feeling))[0] for feeling in ("positive", "negative"))
     parts = ["연기", "영상", "음악", "초반", "액션", "배우", "연출", "결말", "스토리"]
     first, second = rng.sample(parts, 2)
     josa = {"배우": "배우는", "스토리": "스토리는", "연기": "연기는"}
@@ -56,26 +56,30 @@ def _mixed(rng: random.Random, words: Words) -> str:
     return f"{left} {good}지만 {right} {bad}다. {pick(rng, words['neutral_tails'])}"
 
 
-def _korean(rng: random.Random, feeling: str) -> str:
+def _generate_korean_remark(rng: random.Random, feeling: str) -> str:
     words = lexicon("sentiment")["ko"]
     subject = pick(rng, words["subjects"]) if rng.random() < 0.8 else ""
     roll = rng.random()
     if feeling == "neutral":
         adverb = pick(rng, words["calm_adverbs"]) if rng.random() < 0.6 else ""
-        remark = _mixed(rng, words) if roll < 0.08 else _joined(subject, adverb, _korean_verdict(rng, words, feeling))
+        remark = (
+            _generate_mixed_remark(rng, words)
+            if roll < 0.08
+            else _join(subject, adverb, _generate_korean_predicate(rng, words, feeling))
+        )
         return f"{remark}{pick(rng, words['suffixes'])}"
     if roll < 0.12:
-        remark = _turned(rng, words, feeling)
+        remark = _generate_contrast(rng, words, feeling)
     elif feeling == "negative" and roll < 0.24:
-        remark = _joined(subject, _negated(rng, words, "positive"))
+        remark = _join(subject, _generate_negation(rng, words, "positive"))
     else:
         adverb = pick(rng, words["adverbs"]) if rng.random() < 0.65 else ""
-        remark = _joined(subject, adverb, _korean_verdict(rng, words, feeling))
+        remark = _join(subject, adverb, _generate_korean_predicate(rng, words, feeling))
     mood = words["glad_suffixes"] if feeling == "positive" else words["sad_suffixes"]
     return f"{remark}{pick(rng, words['suffixes'] + mood)}"
 
 
-def _english(rng: random.Random, feeling: str) -> str:
+def _generate_english_remark(rng: random.Random, feeling: str) -> str:
     words = lexicon("sentiment")["en"]
     if feeling != "neutral" and rng.random() < 0.1:
         verb, part = pick(rng, words[f"{feeling}_verbs"]), pick(rng, words["parts"])
@@ -86,14 +90,14 @@ def _english(rng: random.Random, feeling: str) -> str:
     complement = pick(rng, words[feeling])
     plain = " " not in complement
     adverb = pick(rng, adverbs) if rng.random() < (0.5 if plain else 0.15) else ""
-    remark = _joined(pick(rng, words["subjects"]), adverb, complement)
+    remark = _join(pick(rng, words["subjects"]), adverb, complement)
     if rng.random() < 0.2:
         remark = f"{remark}. {pick(rng, words[f'{feeling}_remarks'])}"
     return f"{remark}{pick(rng, words['suffixes'])}"
 
 
-def film_remark(rng: random.Random, language: Language) -> Item:
+def generate_film_remark(rng: random.Random, language: Language) -> Item:
     """Return a film remark and its label."""
     feeling = pick(rng, ["negative", "neutral", "positive"])
-    remark = _korean(rng, feeling) if language == "ko" else _english(rng, feeling)
+    remark = _generate_korean_remark(rng, feeling) if language == "ko" else _generate_english_remark(rng, feeling)
     return Item(input=remark, output=LABELS[language][feeling])

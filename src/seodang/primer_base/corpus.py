@@ -11,45 +11,47 @@ import random
 from collections.abc import Iterator, Sequence
 
 from seodang.primer import classification
-from seodang.primer.families import Family, families
+from seodang.primer.families import Family, build_families
 from seodang.primer.item import Item, lexicon, pick
 from seodang.records import Language, Record, detect_language, make_record
 
 LANGUAGES: tuple[Language, ...] = ("ko", "en")
 
 
-def unlabelled_inputs(rng: random.Random, count: int) -> Iterator[str]:
+def iter_unlabelled_inputs(rng: random.Random, count: int) -> Iterator[str]:
     """Yield `count` inputs of the scored families, without instruction and answer."""
     sources = [
         family
-        for family in families().values()
+        for family in build_families().values()
         if family.cluster not in ("ordering", "comparison", "arithmetic", "translation")
     ]
-    made = 0
-    while made < count:
+    yielded_count = 0
+    while yielded_count < count:
         text = pick(rng, sources).generate(rng, pick(rng, LANGUAGES)).input
         if text:
-            made += 1
+            yielded_count += 1
             yield text
 
 
-def practice_records(rng: random.Random, remarks: Sequence[str], count: int) -> Iterator[Record]:
+def iter_practice_records(rng: random.Random, remarks: Sequence[str], count: int) -> Iterator[Record]:
     """Yield `count` questions with answers of the families that are never scored.
 
     Args:
         remarks: Lines of running text to copy from, to continue and to look up.
     """
-    shelves = practice_families()
+    families_by_name = build_practice_families()
     for _ in range(count):
-        name = pick(rng, sorted(shelves))
+        name = pick(rng, sorted(families_by_name))
         language = pick(rng, LANGUAGES)
         text = pick(rng, remarks)
         item = (
-            _text_item(rng, name, text, language) if name in _TEXT_FAMILIES else shelves[name].generate(rng, language)
+            _create_text_item(rng, name, text, language)
+            if name in _TEXT_FAMILIES
+            else families_by_name[name].generate(rng, language)
         )
-        wording = pick(rng, shelves[name].wordings(language)).format(subject=item.subject)
+        instruction = pick(rng, families_by_name[name].get_templates(language)).format(subject=item.subject)
         yield make_record(
-            instruction=wording,
+            instruction=instruction,
             input=item.input,
             output=item.output,
             source="curriculum",
@@ -76,7 +78,7 @@ _TEXT_FAMILIES = (
 _SHORT = 6  # words
 
 
-def _text_item(rng: random.Random, name: str, text: str, language: Language) -> Item:
+def _create_text_item(rng: random.Random, name: str, text: str, language: Language) -> Item:
     """Return an item about one line of text; the answer is all in the line."""
     words = text.split()[:14]
     no, yes = ("아니요", "네") if language == "ko" else ("no", "yes")
@@ -103,47 +105,49 @@ def _text_item(rng: random.Random, name: str, text: str, language: Language) -> 
             inside = line if rng.random() < 0.5 else f"{line} {rng.randrange(100)}"
             return Item(inside, yes if any(letter.isdigit() for letter in inside) else no)
         case "contains_word":
-            wanted = pick(rng, words) if rng.random() < 0.5 else pick(rng, lexicon("words")["nouns"][language])
-            return Item(line, yes if wanted in words else no, subject=wanted)
+            keyword = pick(rng, words) if rng.random() < 0.5 else pick(rng, lexicon("words")["nouns"][language])
+            return Item(line, yes if keyword in words else no, subject=keyword)
         case _:
-            at = rng.randrange(len(words))
-            return Item(line, words[at + 1] if at + 1 < len(words) else words[at], subject=words[at])
+            position = rng.randrange(len(words))
+            return Item(
+                line, words[position + 1] if position + 1 < len(words) else words[position], subject=words[position]
+            )
 
 
-def _same_or_different(rng: random.Random, language: Language) -> Item:
+def _generate_same_or_different(rng: random.Random, language: Language) -> Item:
     left = pick(rng, lexicon("words")["nouns"][language])
     right = left if rng.random() < 0.5 else pick(rng, lexicon("words")["nouns"][language])
     same, different = ("같음", "다름") if language == "ko" else ("same", "different")
     return Item(f"{left}, {right}", same if left == right else different)
 
 
-def _next_number(rng: random.Random, language: Language) -> Item:
+def _generate_next_number(rng: random.Random, language: Language) -> Item:
     start = rng.randrange(95)
     return Item(", ".join(str(start + step) for step in range(3)), str(start + 3))
 
 
-def _last_digit(rng: random.Random, language: Language) -> Item:
+def _generate_last_digit(rng: random.Random, language: Language) -> Item:
     number = rng.randrange(10_000)
     return Item(str(number), str(number % 10))
 
 
-def practice_families() -> dict[str, Family]:
+def build_practice_families() -> dict[str, Family]:
     """Return the families that the base practises on; none of them is ever scored."""
-    nothing = classification.room  # the text families make their items in _text_item
+    placeholder = classification.generate_room  # the text families make their items in _text_item
     return {
-        "season": Family("practice", classification.labelled_sentence("season"), ("어느 계절인가요?", "문장에 맞는 계절을 쓰세요."), ("Which season is it?", "Name the season of the sentence.")),
-        "room": Family("practice", classification.room, ("이 물건은 어디에 있나요?", "물건이 놓이는 곳을 쓰세요."), ("Where does this thing belong?", "Name the room of this thing.")),
-        "same": Family("practice", _same_or_different, ("두 낱말이 같은가요, 다른가요?",), ("Are the two words the same or different?",)),
-        "next_number": Family("practice", _next_number, ("다음에 올 수를 쓰세요.",), ("Which number comes next?",)),
-        "last_digit": Family("practice", _last_digit, ("수의 마지막 숫자를 쓰세요.",), ("Write the last digit of the number.",)),
-        "copy": Family("practice", nothing, ("다음 문장을 그대로 쓰세요.", "따라 쓰세요."), ("Copy the sentence.", "Repeat this text.")),
-        "continue": Family("practice", nothing, ("다음 글을 이어서 쓰세요.", "문장을 완성하세요."), ("Continue the text.", "Finish the sentence.")),
-        "first_word": Family("practice", nothing, ("첫 낱말을 쓰세요.",), ("Write the first word.",)),
-        "last_word": Family("practice", nothing, ("마지막 낱말을 쓰세요.",), ("Write the last word.",)),
-        "contains_digit": Family("practice", nothing, ("숫자가 들어 있나요?",), ("Does the text contain a digit?",)),
-        "contains_word": Family("practice", nothing, ("'{subject}'라는 낱말이 있나요?",), ("Does it contain the word '{subject}'?",)),
-        "tongue": Family("practice", nothing, ("어느 나라 말인가요?",), ("Which language is it?",)),
-        "length": Family("practice", nothing, ("글이 짧은가요, 긴가요?",), ("Is the text short or long?",)),
-        "last_letter": Family("practice", nothing, ("마지막 글자를 쓰세요.",), ("Write the last letter.",)),
-        "word_after": Family("practice", nothing, ("'{subject}' 다음 낱말은 무엇인가요?",), ("Which word follows '{subject}'?",)),
+        "season": Family("practice", classification.create_sentence_generator("season"), ("어느 계절인가요?", "문장에 맞는 계절을 쓰세요."), ("Which season is it?", "Name the season of the sentence.")),
+        "room": Family("practice", classification.generate_room, ("이 물건은 어디에 있나요?", "물건이 놓이는 곳을 쓰세요."), ("Where does this thing belong?", "Name the room of this thing.")),
+        "same": Family("practice", _generate_same_or_different, ("두 낱말이 같은가요, 다른가요?",), ("Are the two words the same or different?",)),
+        "next_number": Family("practice", _generate_next_number, ("다음에 올 수를 쓰세요.",), ("Which number comes next?",)),
+        "last_digit": Family("practice", _generate_last_digit, ("수의 마지막 숫자를 쓰세요.",), ("Write the last digit of the number.",)),
+        "copy": Family("practice", placeholder, ("다음 문장을 그대로 쓰세요.", "따라 쓰세요."), ("Copy the sentence.", "Repeat this text.")),
+        "continue": Family("practice", placeholder, ("다음 글을 이어서 쓰세요.", "문장을 완성하세요."), ("Continue the text.", "Finish the sentence.")),
+        "first_word": Family("practice", placeholder, ("첫 낱말을 쓰세요.",), ("Write the first word.",)),
+        "last_word": Family("practice", placeholder, ("마지막 낱말을 쓰세요.",), ("Write the last word.",)),
+        "contains_digit": Family("practice", placeholder, ("숫자가 들어 있나요?",), ("Does the text contain a digit?",)),
+        "contains_word": Family("practice", placeholder, ("'{subject}'라는 낱말이 있나요?",), ("Does it contain the word '{subject}'?",)),
+        "tongue": Family("practice", placeholder, ("어느 나라 말인가요?",), ("Which language is it?",)),
+        "length": Family("practice", placeholder, ("글이 짧은가요, 긴가요?",), ("Is the text short or long?",)),
+        "last_letter": Family("practice", placeholder, ("마지막 글자를 쓰세요.",), ("Write the last letter.",)),
+        "word_after": Family("practice", placeholder, ("'{subject}' 다음 낱말은 무엇인가요?",), ("Which word follows '{subject}'?",)),
     }  # fmt: skip

@@ -32,7 +32,7 @@ CHAT_TEMPLATE = (
 _HEAD_ROWS = 256  # 256 x 6144 logits are 6 MB: they stay in the cache
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int, context: int) -> PreTrainedTokenizerFast:
+def train_tokenizer(texts: Iterable[str], vocab_size: int, context_length: int) -> PreTrainedTokenizerFast:
     """Return a byte-level BPE tokenizer; digits stand alone, text is brought to NFC."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
@@ -41,7 +41,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, context: int) -> PreT
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
+        vocab_size=vocab_size,
         special_tokens=[PAD, END, USER, ASSISTANT],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
@@ -53,23 +53,23 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, context: int) -> PreT
         pad_token=PAD,
         extra_special_tokens={"user_token": USER, "assistant_token": ASSISTANT},
         chat_template=CHAT_TEMPLATE,
-        model_max_length=context,
+        model_max_length=context_length,
         clean_up_tokenization_spaces=False,
     )
 
 
-def new_model(shape: ScratchParams, tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
+def create_model(shape: ScratchParams, tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
     """Return an untrained Qwen3 decoder of `shape`, embeddings tied to the output head."""
     torch.manual_seed(shape.seed)
     config = Qwen3Config(
         vocab_size=len(tokenizer),
-        hidden_size=shape.hidden,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.heads,
-        head_dim=shape.hidden // shape.heads,
-        intermediate_size=shape.feed_forward,
-        max_position_embeddings=shape.context,
+        hidden_size=shape.hidden_size,
+        num_hidden_layers=shape.num_layers,
+        num_attention_heads=shape.num_heads,
+        num_key_value_heads=shape.num_heads,
+        head_dim=shape.hidden_size // shape.num_heads,
+        intermediate_size=shape.intermediate_size,
+        max_position_embeddings=shape.context_length,
         tie_word_embeddings=True,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
@@ -78,7 +78,7 @@ def new_model(shape: ScratchParams, tokenizer: PreTrainedTokenizerFast) -> Qwen3
     return Qwen3ForCausalLM(config)
 
 
-def pack(documents: Sequence[Sequence[int]], end: int, length: int, rng: random.Random) -> Tensor:
+def pack_documents(documents: Sequence[Sequence[int]], end: int, length: int, rng: random.Random) -> Tensor:
     """Return the documents in random order, end token after each, cut into rows.
 
     Returns:
@@ -91,31 +91,33 @@ def pack(documents: Sequence[Sequence[int]], end: int, length: int, rng: random.
     return torch.tensor(stream[: rows * length], dtype=torch.int64).view(rows, length)
 
 
-def rate_factor(update: int, recipe: ScratchParams) -> float:
+def compute_lr_factor(step: int, recipe: ScratchParams) -> float:
     """Return the share of the peak learning rate at `update`: rise, plateau, linear fall to 0."""
-    decay = max(1, int(recipe.updates * recipe.decay_share))
-    rise = (update + 1) / max(1, recipe.warmup)
-    fall = (recipe.updates - update) / decay
+    decay = max(1, int(recipe.steps * recipe.decay_ratio))
+    rise = (step + 1) / max(1, recipe.warmup_steps)
+    fall = (recipe.steps - step) / decay
     return max(0.0, min(1.0, rise, fall))
 
 
-def _optimizers(model: nn.Module, recipe: ScratchParams) -> list[torch.optim.Optimizer]:
+def _create_optimizers(model: nn.Module, recipe: ScratchParams) -> list[torch.optim.Optimizer]:
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
     others = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
     return [
-        torch.optim.Muon(matrices, lr=recipe.matrix_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(others, lr=recipe.embedding_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
+        torch.optim.Muon(matrices, lr=recipe.muon_learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=recipe.adamw_learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
     ]
 
 
-def batches(documents: Callable[[int], Sequence[Sequence[int]]], end: int, recipe: ScratchParams) -> Iterator[Tensor]:
+def iter_batches(
+    documents: Callable[[int], Sequence[Sequence[int]]], end: int, recipe: ScratchParams
+) -> Iterator[Tensor]:
     """Yield batches of shape (batch, sequence) without end; each pass asks for its documents anew."""
-    passing = 0
+    epoch = 0
     while True:
-        rng = random.Random(f"{recipe.seed}/{passing}")
-        rows = pack(documents(passing), end, recipe.sequence, rng)
-        yield from rows[: len(rows) // recipe.batch * recipe.batch].split(recipe.batch)
-        passing += 1
+        rng = random.Random(f"{recipe.seed}/{epoch}")
+        rows = pack_documents(documents(epoch), end, recipe.sequence_length, rng)
+        yield from rows[: len(rows) // recipe.batch_size * recipe.batch_size].split(recipe.batch_size)
+        epoch += 1
 
 
 class _HeadLoss(torch.autograd.Function):
@@ -129,18 +131,18 @@ class _HeadLoss(torch.autograd.Function):
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
         """Return the loss in nats; hidden (N, H), weight (V, H), labels (N,)."""
         hidden_grad, weight_grad = torch.empty_like(hidden), torch.zeros_like(weight)
-        rounded, total = weight.bfloat16(), 0.0
+        weight_bf16, total = weight.bfloat16(), 0.0
         for start in range(0, len(labels), _HEAD_ROWS):
             rows = slice(start, start + _HEAD_ROWS)
             states, targets = hidden[rows].bfloat16(), labels[rows, None]
-            logits = (states @ rounded.T).float()
+            logits = (states @ weight_bf16.T).float()
             logits -= logits.amax(dim=1, keepdim=True)
-            chosen = logits.gather(1, targets)
+            target_logits = logits.gather(1, targets)
             sums = logits.exp_().sum(dim=1, keepdim=True)
-            total += float((sums.log() - chosen).sum())
-            logits.div_(sums).scatter_add_(1, targets, torch.full_like(chosen, -1.0))
+            total += float((sums.log() - target_logits).sum())
+            logits.div_(sums).scatter_add_(1, targets, torch.full_like(target_logits, -1.0))
             gradient = logits.bfloat16()
-            hidden_grad[rows] = gradient @ rounded
+            hidden_grad[rows] = gradient @ weight_bf16
             weight_grad += (gradient.T @ states).float()
         ctx.save_for_backward(hidden_grad / len(labels), weight_grad / len(labels))
         return torch.tensor(total / len(labels))
@@ -152,7 +154,7 @@ class _HeadLoss(torch.autograd.Function):
         return hidden_grad * gradients[0], weight_grad * gradients[0], None
 
 
-def _loss(model: Qwen3ForCausalLM, ids: Tensor) -> Tensor:
+def _compute_loss(model: Qwen3ForCausalLM, ids: Tensor) -> Tensor:
     """Return the mean next-token loss of ids (batch, sequence)."""
     with torch.autocast("cpu", torch.bfloat16):
         hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
@@ -160,7 +162,7 @@ def _loss(model: Qwen3ForCausalLM, ids: Tensor) -> Tensor:
     return loss
 
 
-def learn(
+def train_model(
     model: Qwen3ForCausalLM, data: Iterator[Tensor], recipe: ScratchParams, report: Callable[[int, float, float], None]
 ) -> None:
     """Train `model` in place.
@@ -169,31 +171,31 @@ def learn(
         data: Batches of token ids, shape (batch, sequence).
         report: Called every 50 updates with the update, the mean loss in nats, and the seconds so far.
     """
-    optimizers = _optimizers(model, recipe)
+    optimizers = _create_optimizers(model, recipe)
     peaks = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
     started, losses = time.monotonic(), []
     model.train()
     if recipe.compile:
         for layer in model.model.layers:
             layer.compile()
-    for update in range(recipe.updates):
-        loss = _loss(model, next(data))
+    for step in range(recipe.steps):
+        loss = _compute_loss(model, next(data))
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         groups = [group for optimizer in optimizers for group in optimizer.param_groups]
         for group, peak in zip(groups, peaks, strict=True):
-            group["lr"] = peak * rate_factor(update, recipe)
+            group["lr"] = peak * compute_lr_factor(step, recipe)
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad()
         losses.append(loss.item())
-        if (update + 1) % 50 == 0:
-            report(update + 1, math.fsum(losses) / len(losses), time.monotonic() - started)
+        if (step + 1) % 50 == 0:
+            report(step + 1, math.fsum(losses) / len(losses), time.monotonic() - started)
             losses.clear()
 
 
 @torch.no_grad()
-def perplexity(model: Qwen3ForCausalLM, documents: Sequence[Sequence[int]], end: int) -> float:
+def compute_perplexity(model: Qwen3ForCausalLM, documents: Sequence[Sequence[int]], end: int) -> float:
     """Return exp of the mean loss per token over whole documents, each read by itself from its end marker on."""
     model.eval()
     total, count = 0.0, 0
@@ -206,12 +208,12 @@ def perplexity(model: Qwen3ForCausalLM, documents: Sequence[Sequence[int]], end:
 
 
 @torch.no_grad()
-def continuation(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, text: str, seed: int) -> str:
+def generate_continuation(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, text: str, seed: int) -> str:
     """Return `text` with a sampled continuation: temperature 0.7, top-p 0.9, at most 30 tokens."""
     torch.manual_seed(seed)
     ids = torch.tensor([[tokenizer.eos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"]]])
     generating: Any = model  # transformers types generate() for another class
-    written = generating.generate(
+    output_ids = generating.generate(
         input_ids=ids,
         attention_mask=torch.ones_like(ids),
         do_sample=True,
@@ -221,4 +223,4 @@ def continuation(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, tex
         max_new_tokens=30,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return str(tokenizer.decode(written[0], skip_special_tokens=True))
+    return str(tokenizer.decode(output_ids[0], skip_special_tokens=True))

@@ -16,17 +16,17 @@ from seodang.config import PromptFormat, ScratchParams
 from seodang.errors import SourceError
 from seodang.io.jsonl import write_json
 from seodang.models.tokenization import encode_text
-from seodang.primer.families import families
+from seodang.primer.families import build_families
 from seodang.primer_base import model as primer_base
-from seodang.primer_base.corpus import practice_records, unlabelled_inputs
+from seodang.primer_base.corpus import iter_practice_records, iter_unlabelled_inputs
 from seodang.prompting import render_answer, render_prompt
 from seodang.records import detect_language
 
 logger = logging.getLogger(__name__)
 
-_HELD_OUT = 400  # lines of each language that measure perplexity and are never trained on
+_HELD_OUT_LINES = 400  # lines of each language that measure perplexity and are never trained on
 _TOKENIZER_SAMPLE = 120_000  # documents; more change the merges hardly at all
-_BEGINNINGS = (
+_SAMPLE_PROMPTS = (
     "이 영화는 정말",
     "배우들의 연기가",
     "스토리가 너무",
@@ -43,7 +43,7 @@ class ScratchReport:
     """What training the base measured."""
 
     parameters: int
-    tokens_seen: int
+    training_tokens: int
     seconds: float
     perplexity: dict[str, float]  # per token, by language, on held-out lines
     characters_per_token: dict[str, float]
@@ -57,35 +57,38 @@ def make_primer_base(scratch: ScratchParams, folder: Path) -> ScratchReport:
     Raises:
         SourceError: If a text file cannot be read.
     """
-    lines = _lines(scratch)
-    held_out, lines = _held_out(lines, scratch.seed)
-    first_pass = _documents(lines, scratch, passing=0)
+    lines = _load_lines(scratch)
+    held_out, lines = _split_held_out(lines, scratch.seed)
+    first_epoch = _build_documents(lines, scratch, epoch=0)
     tokenizer = primer_base.train_tokenizer(
-        random.Random(scratch.seed).sample(first_pass, min(len(first_pass), _TOKENIZER_SAMPLE)),
-        scratch.vocabulary,
-        scratch.context,
+        random.Random(scratch.seed).sample(first_epoch, min(len(first_epoch), _TOKENIZER_SAMPLE)),
+        scratch.vocab_size,
+        scratch.context_length,
     )
-    model = primer_base.new_model(scratch, tokenizer)
+    model = primer_base.create_model(scratch, tokenizer)
     end = int(tokenizer.eos_token_id)
 
-    def documents(passing: int) -> list[list[int]]:
-        texts = _documents(lines, scratch, passing)
+    def load_documents(epoch: int) -> list[list[int]]:
+        texts = _build_documents(lines, scratch, epoch)
         return [encode_text(tokenizer, text) for text in texts]
 
     curve: list[tuple[int, float]] = []
     seconds = 0.0
-    with tqdm(total=scratch.updates, unit="update", disable=not sys.stderr.isatty()) as bar:
+    with tqdm(total=scratch.steps, unit="update", disable=not sys.stderr.isatty()) as bar:
 
-        def report(update: int, loss: float, elapsed: float) -> None:
+        def log_progress(step: int, loss: float, elapsed: float) -> None:
             nonlocal seconds
             seconds = elapsed
-            curve.append((update, round(loss, 4)))
+            curve.append((step, round(loss, 4)))
             bar.update(50)
             logger.info(
-                "update %d loss %.4f %.0f tokens/s", update, loss, update * scratch.batch * scratch.sequence / elapsed
+                "update %d loss %.4f %.0f tokens/s",
+                step,
+                loss,
+                step * scratch.batch_size * scratch.sequence_length / elapsed,
             )
 
-        primer_base.learn(model, primer_base.batches(documents, end, scratch), scratch, report)
+        primer_base.train_model(model, primer_base.iter_batches(load_documents, end, scratch), scratch, log_progress)
     # Shipped and measured as bf16: half the bytes, and what is measured is what is loaded.
     model.bfloat16().save_pretrained(folder)
     model.float()
@@ -93,69 +96,73 @@ def make_primer_base(scratch: ScratchParams, folder: Path) -> ScratchReport:
     encoded = {language: [encode_text(tokenizer, text) for text in texts] for language, texts in held_out.items()}
     result = ScratchReport(
         parameters=model.num_parameters(),
-        tokens_seen=scratch.updates * scratch.batch * scratch.sequence,
+        training_tokens=scratch.steps * scratch.batch_size * scratch.sequence_length,
         seconds=round(seconds, 1),
         perplexity={
-            language: round(primer_base.perplexity(model, texts, end), 2) for language, texts in encoded.items()
+            language: round(primer_base.compute_perplexity(model, texts, end), 2) for language, texts in encoded.items()
         },
         characters_per_token={
             language: round(sum(map(len, held_out[language])) / sum(map(len, encoded[language])), 2)
             for language in held_out
         },
         curve=curve,
-        samples=[primer_base.continuation(model, tokenizer, text, scratch.seed) for text in _BEGINNINGS],
+        samples=[primer_base.generate_continuation(model, tokenizer, text, scratch.seed) for text in _SAMPLE_PROMPTS],
     )
     write_json(folder / "training" / "report.json", asdict(result))
     return result
 
 
-def _lines(scratch: ScratchParams) -> list[str]:
-    lines = [line for name in scratch.texts for line in _file_lines(Path(name), scratch.text_limit)]
+def _load_lines(scratch: ScratchParams) -> list[str]:
+    lines = [line for name in scratch.texts for line in _read_file_lines(Path(name), scratch.text_limit)]
     if not lines:
-        lines = list(unlabelled_inputs(random.Random(f"{scratch.seed}/lines"), scratch.unlabelled))
+        lines = list(iter_unlabelled_inputs(random.Random(f"{scratch.seed}/lines"), scratch.unlabelled_inputs))
     return lines
 
 
-def _file_lines(path: Path, limit: int) -> list[str]:
+def _read_file_lines(path: Path, limit: int) -> list[str]:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"model.scratch.texts: {path} cannot be read: {error}") from error
     if path.suffix == ".csv":  # question,answer,...: become practice-shaped documents
         rows = csv.DictReader(text.splitlines())
-        return [_question_document(row["Q"], row["A"]) for row in rows][:limit]
+        return [_format_question(row["Q"], row["A"]) for row in rows][:limit]
     return [line for line in text.splitlines() if line.strip()][:limit]
 
 
-def _question_document(question: str, answer: str, input: str = "", format: PromptFormat = "koalpaca") -> str:
+def _format_question(question: str, answer: str, input: str = "", format: PromptFormat = "koalpaca") -> str:
     prompt = "".join(part.text for part in render_prompt(question, input, format))
     return prompt + render_answer(answer, format)
 
 
-def _held_out(lines: Sequence[str], seed: int) -> tuple[dict[str, list[str]], list[str]]:
+def _split_held_out(lines: Sequence[str], seed: int) -> tuple[dict[str, list[str]], list[str]]:
     """Return some running-text lines of each language, and the lines without these."""
     order = random.Random(f"{seed}/held-out").sample(range(len(lines)), len(lines))
-    chosen: dict[str, list[str]] = {"ko": [], "en": []}
+    held_out: dict[str, list[str]] = {"ko": [], "en": []}
     rest = []
     for index in order:
         line = lines[index]
-        shelf = chosen[detect_language(line)]
-        if len(shelf) < min(_HELD_OUT, len(lines) // 20) and not line.startswith("###"):
-            shelf.append(line)
+        language_lines = held_out[detect_language(line)]
+        if len(language_lines) < min(_HELD_OUT_LINES, len(lines) // 20) and not line.startswith("###"):
+            language_lines.append(line)
         else:
             rest.append(line)
-    taken = {line for texts in chosen.values() for line in texts}
-    return chosen, [line for line in rest if line not in taken]
+    excluded = {line for texts in held_out.values() for line in texts}
+    return held_out, [line for line in rest if line not in excluded]
 
 
-def _documents(lines: Sequence[str], scratch: ScratchParams, passing: int) -> list[str]:
+def _build_documents(lines: Sequence[str], scratch: ScratchParams, epoch: int) -> list[str]:
     """Return all documents of one pass: the lines, unlabelled inputs, wordings, practice in both text formats."""
-    rng = random.Random(f"{scratch.seed}/documents/{passing}")
+    rng = random.Random(f"{scratch.seed}/documents/{epoch}")
     documents = list(lines)
-    documents += unlabelled_inputs(rng, scratch.unlabelled)
-    documents += [wording for family in families().values() for wording in (*family.korean, *family.english)]
-    running = [line for line in lines if not line.startswith("###")]
-    for record in practice_records(rng, running, scratch.practice):
+    documents += iter_unlabelled_inputs(rng, scratch.unlabelled_inputs)
+    documents += [
+        wording
+        for family in build_families().values()
+        for wording in (*family.korean_templates, *family.english_templates)
+    ]
+    running_lines = [line for line in lines if not line.startswith("###")]
+    for record in iter_practice_records(rng, running_lines, scratch.practice_records):
         format: PromptFormat = "koalpaca" if rng.random() < 0.8 else "alpaca"
-        documents.append(_question_document(record.instruction, record.output, record.input, format))
+        documents.append(_format_question(record.instruction, record.output, record.input, format))
     return documents

@@ -16,34 +16,34 @@ from collections.abc import Iterator
 from typing import Literal
 
 from seodang.primer.item import pick
-from seodang.primer_base.corpus import LANGUAGES, practice_families
+from seodang.primer_base.corpus import LANGUAGES, build_practice_families
 
 Half = Literal["retention", "replay"]
 
 _SEED = 1446
 _KINDS = ("season", "room", "same", "next_number", "last_digit")  # whose answers are closed
-_OF_EACH: dict[Half, int] = {"retention": 30, "replay": 60}  # of each kind and language, where there are so many
+_ITEMS_PER_KIND: dict[Half, int] = {"retention": 30, "replay": 60}  # of each kind and language, where there are so many
 _TRIES = 2000
 
 
-def questions(half: Half) -> Iterator[dict[str, str]]:
+def iter_questions(half: Half) -> Iterator[dict[str, str]]:
     """Yield the questions of one half, none twice; which half an input belongs to is told by its hash."""
-    rng, families = random.Random(_SEED), practice_families()
+    rng, families = random.Random(_SEED), build_practice_families()
     for language in LANGUAGES:
         for kind in _KINDS:
             found: dict[tuple[str, str], str] = {}
             for _ in range(_TRIES):
                 item = families[kind].generate(rng, language)
-                if _half(item.input) == half and len(found) < _OF_EACH[half]:
-                    found.setdefault((pick(rng, families[kind].wordings(language)), item.input), item.output)
+                if _assign_half(item.input) == half and len(found) < _ITEMS_PER_KIND[half]:
+                    found.setdefault((pick(rng, families[kind].get_templates(language)), item.input), item.output)
             for number, ((question, input), answer) in enumerate(found.items(), start=1):
                 yield {"id": f"{language}-{kind}-{number}", "instruction": question, "input": input, "output": answer}
 
 
-def _half(input: str) -> Half:
+def _assign_half(input: str) -> Half:
     return "retention" if hashlib.sha256(input.encode()).digest()[0] % 2 else "replay"
 
 
 if __name__ == "__main__":
-    rows = {"retention": questions("retention"), "replay": questions("replay")}[sys.argv[1]]
+    rows = {"retention": iter_questions("retention"), "replay": iter_questions("replay")}[sys.argv[1]]
     sys.stdout.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -19,12 +19,12 @@ _COMMON_WORDS = 5_000  # a gloss of rarer words teaches a small model nothing bu
 _EXAMPLE = re.compile(r'"([^"]+)"')
 
 
-def running_text(folder: Path) -> Iterator[str]:
+def iter_running_text(folder: Path) -> Iterator[str]:
     """Yield each example sentence of three words or more, and each gloss of common words as "word: gloss"."""
-    entries = [entry for part in _PARTS for entry in _entries(folder / f"data.{part}")]
+    entries = [entry for part in _PARTS for entry in _iter_entries(folder / f"data.{part}")]
     examples = [example for _, _, found in entries for example in found]
-    counts = Counter(word for text in examples for word in _words(text))
-    counts.update(word for _, gloss, _ in entries for word in _words(gloss))
+    counts = Counter(word for text in examples for word in _split_words(text))
+    counts.update(word for _, gloss, _ in entries for word in _split_words(gloss))
     common = {word for word, _ in counts.most_common(_COMMON_WORDS)}
     seen: set[str] = set()
     for example in examples:
@@ -32,13 +32,13 @@ def running_text(folder: Path) -> Iterator[str]:
             seen.add(example)
             yield example[0].upper() + example[1:]
     for head, gloss, _ in entries:
-        words = [*_words(gloss), *_words(head)]
+        words = [*_split_words(gloss), *_split_words(head)]
         if 3 <= len(gloss.split()) < 20 and common.issuperset(words) and gloss not in seen:
             seen.add(gloss)
             yield f"{head}: {gloss}"
 
 
-def _entries(path: Path) -> Iterator[tuple[str, str, list[str]]]:
+def _iter_entries(path: Path) -> Iterator[tuple[str, str, list[str]]]:
     """Yield head word, gloss and examples of each line that is no part of the licence."""
     for line in path.read_text("utf-8", "replace").splitlines():
         if line.startswith("  ") or "|" not in line:
@@ -48,9 +48,9 @@ def _entries(path: Path) -> Iterator[tuple[str, str, list[str]]]:
         yield head, _EXAMPLE.split(text)[0].strip(" ;,:"), [found.strip() for found in _EXAMPLE.findall(text)]
 
 
-def _words(text: str) -> list[str]:
+def _split_words(text: str) -> list[str]:
     return re.findall(r"[a-z']+", text.lower())
 
 
 if __name__ == "__main__":
-    sys.stdout.writelines(f"{line}\n" for line in running_text(Path(sys.argv[1])))
+    sys.stdout.writelines(f"{line}\n" for line in iter_running_text(Path(sys.argv[1])))

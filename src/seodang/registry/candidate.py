@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from seodang.errors import NotPromoted, RegistryError
-from seodang.gate.verdict import digest, promoted, without_schema
+from seodang.gate.verdict import compute_digest, drop_schema, require_promotion
 from seodang.io.jsonl import read_json
 from seodang.paths import Paths
-from seodang.registry.git import uncommitted
+from seodang.registry.git import list_uncommitted
 
-_JUDGED = ("evaluate", "gate", "package")  # the stages whose outputs a promotion rests on
+_STAGES = ("evaluate", "gate", "package")  # the stages whose outputs a promotion rests on
 _TUNED = "tuned"
-_MEASURES = ("accuracy", "exact", "chrf", "loss")
+_METRICS = ("accuracy", "exact_match", "chrf", "loss")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Candidate:
     verdict_sha256: str
 
 
-def promotable(paths: Paths) -> Candidate:
+def load_candidate(paths: Paths) -> Candidate:
     """Return what lies in artifacts/package, if the gate promoted it.
 
     Raises:
@@ -46,10 +46,10 @@ def promotable(paths: Paths) -> Candidate:
         ArtefactError: If a report is missing.
         RegistryError: If the verdict is about other weights.
     """
-    verdict = promoted(paths.verdict, NotPromoted, "nothing becomes champion / 챔피언을 바꾸지 않습니다")
+    verdict = require_promotion(paths.verdict, NotPromoted, "nothing becomes champion / 챔피언을 바꾸지 않습니다")
     package = read_json(paths.package_report)
-    _check_same(verdict, package, paths)
-    return candidate(verdict, package, read_json(paths.evaluate_report))
+    _check_same_weights(verdict, package, paths)
+    return build_candidate(verdict, package, read_json(paths.evaluate_report))
 
 
 def check_reproducible(root: Path) -> None:
@@ -62,10 +62,10 @@ def check_reproducible(root: Path) -> None:
     _check_up_to_date(root)
 
 
-def candidate(verdict: dict[str, Any], package: dict[str, Any], evaluated: dict[str, Any]) -> Candidate:
+def build_candidate(verdict: dict[str, Any], package: dict[str, Any], evaluate_report: dict[str, Any]) -> Candidate:
     """Return the candidate that three reports describe."""
     lineage = package["lineage"]
-    tuned: dict[str, Any] = next((arm for arm in evaluated["arms"] if arm["name"] == _TUNED), {})
+    tuned: dict[str, Any] = next((arm for arm in evaluate_report["variants"] if arm["name"] == _TUNED), {})
     return Candidate(
         adapter_sha256=lineage["adapter_sha256"],
         weights_sha256=package["weights_sha256"],
@@ -75,32 +75,32 @@ def candidate(verdict: dict[str, Any], package: dict[str, Any], evaluated: dict[
         prompt_format=lineage["params"]["prompt"]["format"],
         prompt_fingerprint=package["fingerprint"],
         items_fingerprint=verdict["items_fingerprint"],
-        scores={name: None if tuned.get(name) is None else float(tuned[name]) for name in _MEASURES},
+        scores={name: None if tuned.get(name) is None else float(tuned[name]) for name in _METRICS},
         verdict=verdict["verdict"],
-        verdict_sha256=digest(verdict),
+        verdict_sha256=compute_digest(verdict),
     )
 
 
-def _check_same(verdict: dict[str, Any], package: dict[str, Any], paths: Paths) -> None:
+def _check_same_weights(verdict: dict[str, Any], package: dict[str, Any], paths: Paths) -> None:
     """Refuse a verdict that is about something else than what was packaged, or weights that are not those."""
-    from seodang.models.checkpoints import weights_sha256
+    from seodang.models.checkpoints import compute_weights_sha256
 
-    if without_schema(verdict) != package["lineage"]["verdict"]:
+    if drop_schema(verdict) != package["lineage"]["verdict"]:
         raise RegistryError(
             f"the verdict in {paths.verdict} is about adapter {str(verdict.get('adapter_sha256'))[:12]}, but what is packaged was promoted by another one "
             f"(adapter {package['lineage']['adapter_sha256'][:12]}); run: dvc repro package / 판정과 패키지가 서로 다릅니다"
         )
-    if (found := weights_sha256(paths.merged)) != package["weights_sha256"]:
+    if (weights_digest := compute_weights_sha256(paths.merged_model)) != package["weights_sha256"]:
         raise RegistryError(
-            f"{paths.merged} has sha256 {found[:12]}, but was packaged with {package['weights_sha256'][:12]}; run: dvc checkout package / 가중치가 바뀌었습니다"
+            f"{paths.merged_model} has sha256 {weights_digest[:12]}, but was packaged with {package['weights_sha256'][:12]}; run: dvc checkout package / 가중치가 바뀌었습니다"
         )
 
 
 def _check_committed(root: Path) -> None:
-    if changed := uncommitted(root):
-        shown = " ".join(changed[:6]) + (" ..." if len(changed) > 6 else "")
+    if changed := list_uncommitted(root):
+        listing = " ".join(changed[:6]) + (" ..." if len(changed) > 6 else "")
         raise RegistryError(
-            f"a version is a commit, and the one checked out does not hold {shown} as it lies here; run: git add {shown} && git commit, then promote again / 커밋하지 않은 변경이 있습니다"
+            f"a version is a commit, and the one checked out does not hold {listing} as it lies here; run: git add {listing} && git commit, then promote again / 커밋하지 않은 변경이 있습니다"
         )
 
 
@@ -108,8 +108,8 @@ def _check_up_to_date(root: Path) -> None:
     """Refuse what DVC would make anew: dvc.lock would name other weights, or the verdict be about another champion."""
     scripts = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
-    asked = subprocess.run(
-        [f"{scripts}/dvc", "--wait-for-lock", "status", "--json", *_JUDGED],
+    status = subprocess.run(
+        [f"{scripts}/dvc", "--wait-for-lock", "status", "--json", *_STAGES],
         cwd=root,
         env=environment,
         capture_output=True,
@@ -117,16 +117,16 @@ def _check_up_to_date(root: Path) -> None:
         check=False,
     )
     try:
-        changed: dict[str, Any] = json.loads(asked.stdout)
+        changed: dict[str, Any] = json.loads(status.stdout)
     except ValueError as error:
-        raise RegistryError(f"dvc status failed: {asked.stderr.strip()[-500:] or asked.stdout[-500:]}") from error
+        raise RegistryError(f"dvc status failed: {status.stderr.strip()[-500:] or status.stdout[-500:]}") from error
     if changed:
         raise RegistryError(
-            f"since the verdict something has changed ({told(changed)}), so it is no longer about what lies here; run: dvc repro, commit dvc.lock, promote again / dvc repro가 필요합니다"
+            f"since the verdict something has changed ({format_changes(changed)}), so it is no longer about what lies here; run: dvc repro, commit dvc.lock, promote again / dvc repro가 필요합니다"
         )
 
 
-def told(changed: dict[str, Any]) -> str:
+def format_changes(changed: dict[str, Any]) -> str:
     """Return what `dvc status --json` found: stage, and the first files."""
     parts = []
     for stage, findings in changed.items():
@@ -139,6 +139,6 @@ def told(changed: dict[str, Any]) -> str:
             for file, state in group.items()
         ]
         words = [finding for finding in findings if isinstance(finding, str)]
-        shown = [*files, *words]
-        parts.append(f"{stage}: {', '.join(shown[:3])}{' ...' if len(shown) > 3 else ''}")
+        details = [*files, *words]
+        parts.append(f"{stage}: {', '.join(details[:3])}{' ...' if len(details) > 3 else ''}")
     return "; ".join(parts)

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seodang.config.section import Sha256
 from seodang.errors import ArtefactError, ModelError
-from seodang.io.atomic import flush_folder, sweep
-from seodang.io.disk_full import full_disk_told
+from seodang.io.atomic import flush_folder, remove_stale_parts
+from seodang.io.disk_full import translate_disk_full
 from seodang.io.jsonl import write_json
 from seodang.paths import Paths
 
@@ -51,10 +51,10 @@ class Champion(BaseModel):
     verdict: str
     verdict_sha256: Sha256
     """Of the verdict, without its schema, as sorted JSON."""
-    when: str
+    created_at: str
     """UTC, of the move."""
-    who: str
-    why: str
+    author: str
+    message: str
 
 
 def read_champion(path: Path) -> Champion | None:
@@ -63,13 +63,13 @@ def read_champion(path: Path) -> Champion | None:
     Raises:
         ArtefactError: If the file is missing or damaged. To go on without it would be to judge without a champion.
     """
-    back = "restore it: git checkout -- registry"
+    remedy = "restore it: git checkout -- registry"
     try:
         content: Any = json.loads(path.read_text("utf-8"))
-        found = content["champion"]
-        return None if found is None else Champion.model_validate(found)
+        fields = content["champion"]
+        return None if fields is None else Champion.model_validate(fields)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        told = (
+        details = (
             "; ".join(
                 f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False)
             )
@@ -77,7 +77,7 @@ def read_champion(path: Path) -> Champion | None:
             else repr(error)
         )
         raise ArtefactError(
-            f"{path} does not say which version is champion ({told}); {back} / 챔피언 기록을 읽을 수 없습니다"
+            f"{path} does not say which version is champion ({details}); {remedy} / 챔피언 기록을 읽을 수 없습니다"
         ) from error
 
 
@@ -94,23 +94,23 @@ def fetch_champion(champion: Champion, paths: Paths) -> Path:
     Raises:
         ModelError: If neither cache nor remote has it, or what they have is something else.
     """
-    from seodang.models.adapters import trained_sha256
+    from seodang.models.adapters import compute_tuned_sha256
 
-    return _fetched(champion, paths, paths.adapter, champion.adapter_sha256, trained_sha256)
+    return _fetch_folder(champion, paths, paths.adapter, champion.adapter_sha256, compute_tuned_sha256)
 
 
-def fetch_packaged(champion: Champion, paths: Paths) -> Path:
+def fetch_packaged_model(champion: Champion, paths: Paths) -> Path:
     """Return a folder with the champion as it is served: merged weights, tokenizer, and its card.
 
     Raises:
         ModelError: If neither cache nor remote has it, or what they have is something else.
     """
-    from seodang.models.checkpoints import weights_sha256
+    from seodang.models.checkpoints import compute_weights_sha256
 
-    return _fetched(champion, paths, paths.merged, champion.weights_sha256, weights_sha256)
+    return _fetch_folder(champion, paths, paths.merged_model, champion.weights_sha256, compute_weights_sha256)
 
 
-def _fetched(
+def _fetch_folder(
     champion: Champion, paths: Paths, source: Path, sha256: str, sha256_of_folder: Callable[[Path], str]
 ) -> Path:
     """Return the folder of that checksum; fetched beside its place and checked before it gets there."""
@@ -118,27 +118,27 @@ def _fetched(
     if folder.is_dir() and sha256_of_folder(folder) == sha256:
         return folder
     name = source.relative_to(paths.root).as_posix()
-    beside = folder.with_name(f".{folder.name}.part")
-    sweep(folder)
-    for left in (folder, beside):
-        shutil.rmtree(left, ignore_errors=True)
+    staging = folder.with_name(f".{folder.name}.part")
+    remove_stale_parts(folder)
+    for stale in (folder, staging):
+        shutil.rmtree(stale, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with full_disk_told(f"{name} of {champion.version} was fetched into {folder}"):
-            _get(champion, paths.root, name, beside)
-        if (found := sha256_of_folder(beside)) != sha256:
+        with translate_disk_full(f"{name} of {champion.version} was fetched into {folder}"):
+            _download_folder(champion, paths.root, name, staging)
+        if (digest := sha256_of_folder(staging)) != sha256:
             raise ModelError(
-                f"{name} of {champion.version} at {champion.revision[:12]} has sha256 {found}, but registry/champion.json says {sha256}; "
+                f"{name} of {champion.version} at {champion.revision[:12]} has sha256 {digest}, but registry/champion.json says {sha256}; "
                 "one of the two was changed by hand: git log registry dvc.lock / 가중치가 기록과 다릅니다"
             )
-        flush_folder(beside)
-        beside.rename(folder)
+        flush_folder(staging)
+        staging.rename(folder)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
     return folder
 
 
-def _get(champion: Champion, root: Path, name: str, target: Path) -> None:
+def _download_folder(champion: Champion, root: Path, name: str, target: Path) -> None:
     """Take a folder out of DVC's cache, or else its remote, at the champion's revision; the workspace stays as it is."""
     from dvc.api import DVCFileSystem
     from dvc.exceptions import DvcException
@@ -147,10 +147,10 @@ def _get(champion: Champion, root: Path, name: str, target: Path) -> None:
     from scmrepo.exceptions import SCMError
 
     try:
-        with Repo(str(root)) as here:  # `dvc get` asks the remote alone, even for what lies in the cache
-            remotes = {"core": dict(here.config["core"]), "remote": dict(here.config["remote"])}
-        with Repo(str(root), rev=champion.revision, config=remotes) as then:
-            DVCFileSystem(repo=then).get(f"/{name}", str(target), recursive=True)
+        with Repo(str(root)) as current_repo:  # `dvc get` asks the remote alone, even for what lies in the cache
+            remotes = {"core": dict(current_repo.config["core"]), "remote": dict(current_repo.config["remote"])}
+        with Repo(str(root), rev=champion.revision, config=remotes) as revision_repo:
+            DVCFileSystem(repo=revision_repo).get(f"/{name}", str(target), recursive=True)
     except (OSError, DvcException, DataIndexDirError, SCMError) as error:
         raise ModelError(
             f"{name} of {champion.version} (revision {champion.revision[:12]}) is in no DVC cache and no remote here: {error}\n"

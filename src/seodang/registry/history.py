@@ -10,20 +10,20 @@ from pydantic import ValidationError
 
 from seodang.errors import ArtefactError
 from seodang.io.atomic import write_atomically
-from seodang.io.jsonl import json_line
+from seodang.io.jsonl import format_json_line
 from seodang.registry.champion import Champion, Version
 
 Action = Literal["promote", "rollback"]
 
 
-class Move(Champion):
+class RegistryEvent(Champion):
     """The champion that a move made, and the one before it."""
 
     action: Action
     previous: Version | None
 
 
-def read_history(path: Path) -> list[Move]:
+def read_history(path: Path) -> list[RegistryEvent]:
     """Return every move, the first one first; none when nothing was ever promoted.
 
     Raises:
@@ -31,36 +31,40 @@ def read_history(path: Path) -> list[Move]:
     """
     try:
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
-        return [Move.model_validate(json.loads(line)) for line in lines if line.strip()]
+        return [RegistryEvent.model_validate(json.loads(line)) for line in lines if line.strip()]
     except (OSError, ValueError, ValidationError) as error:
         raise ArtefactError(
             f"{path} cannot be read ({error}); restore it: git checkout -- registry / 이력을 읽을 수 없습니다"
         ) from error
 
 
-def add_move(path: Path, move: Move) -> None:
+def append_event(path: Path, event: RegistryEvent) -> None:
     """Add one line; the file is whole at any moment."""
-    before = path.read_text("utf-8") if path.exists() else ""
+    content = path.read_text("utf-8") if path.exists() else ""
     write_atomically(
-        path, [before, json_line({"action": move.action, "previous": move.previous, **champion_of(move).model_dump()})]
+        path,
+        [
+            content,
+            format_json_line({"action": event.action, "previous": event.previous, **get_champion(event).model_dump()}),
+        ],
     )
 
 
-def champion_of(move: Move) -> Champion:
+def get_champion(event: RegistryEvent) -> Champion:
     """Return the champion that a move made."""
-    return Champion(**{name: getattr(move, name) for name in Champion.model_fields})
+    return Champion(**{name: getattr(event, name) for name in Champion.model_fields})
 
 
-def version_with(history: list[Move], weights_sha256: str) -> Move | None:
+def find_event_by_weights(history: list[RegistryEvent], weights_sha256: str) -> RegistryEvent | None:
     """Return the newest move of the version with these served weights: weights are registered once."""
     return next((move for move in reversed(history) if move.weights_sha256 == weights_sha256), None)
 
 
-def version_named(history: list[Move], version: str) -> Move | None:
+def find_event_by_version(history: list[RegistryEvent], version: str) -> RegistryEvent | None:
     """Return the newest move of a version."""
     return next((move for move in reversed(history) if move.version == version), None)
 
 
-def before(history: list[Move], version: str) -> str | None:
+def find_previous_version(history: list[RegistryEvent], version: str) -> str | None:
     """Return the version that was champion when `version` was first promoted: rollback upon rollback goes further back."""
     return next((move.previous for move in history if move.version == version and move.action == "promote"), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def remote_missing(root: Path) -> list[str]:
+def check_remote(root: Path) -> list[str]:
     """Return advice if DVC has no default remote here: then the cache of this machine holds the only copy."""
     from dvc.repo import Repo
 

@@ -9,7 +9,7 @@ from seodang.io.jsonl import read_json
 from seodang.paths import Paths
 from seodang.reports.data_card import write_data_card
 from seodang.reports.evaluation import write_evaluation_report
-from seodang.reports.training import facts_of, write_training_report
+from seodang.reports.training import build_report_data, write_training_report
 from seodang.training.curves import read_curves
 
 
@@ -23,6 +23,6 @@ def write_pages(
     """
     write_data_card(paths, prepare.card, prepare.seed)
     settings = {"train": train.model_dump(), "prompt": prompt.model_dump()}
-    write_training_report(paths, facts_of(read_json(paths.train_report), settings, read_curves(paths.live)))
+    write_training_report(paths, build_report_data(read_json(paths.train_report), settings, read_curves(paths.dvclive)))
     write_evaluation_report(paths, read_json(paths.verdict), gate)
     return [folder / "index.html" for folder in (paths.data_card, paths.training_page, paths.evaluation_page)]

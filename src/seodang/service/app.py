@@ -20,16 +20,16 @@ from seodang.errors import ModelError
 
 ALIAS = "tuned"
 _TIMEOUT = 600  # seconds; 256 tokens of a 270M model take two minutes on a slow machine
-_extra = FastAPI(openapi_url=None)  # routes that BentoML's own decorator, POST only, cannot give
+_asgi_app = FastAPI(openapi_url=None)  # routes that BentoML's own decorator, POST only, cannot give
 
 
-def _not_blank(text: str) -> str:
+def _check_not_blank(text: str) -> str:
     if not text.strip():
         raise PydanticCustomError("blank", "must not be blank / 비어 있으면 안 됩니다")
     return text
 
 
-def _writable(text: str) -> str:
+def _check_encodable(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -39,7 +39,7 @@ def _writable(text: str) -> str:
     return text
 
 
-_Text = Annotated[str, AfterValidator(_writable)]
+_Text = Annotated[str, AfterValidator(_check_encodable)]
 
 
 class GenerateRequest(BaseModel):
@@ -47,7 +47,7 @@ class GenerateRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, title="GenerateRequest")
 
-    instruction: Annotated[_Text, AfterValidator(_not_blank)]
+    instruction: Annotated[_Text, AfterValidator(_check_not_blank)]
     input: _Text = ""
     """What the instruction is about, if anything."""
     max_new_tokens: PositiveInt | None = None
@@ -76,7 +76,7 @@ class GenerateResponse(BaseModel):
 @bentoml.service(
     name="seodang", traffic={"timeout": _TIMEOUT}, envs=[{"name": "BENTOML_DO_NOT_TRACK", "value": "True"}]
 )
-@bentoml.asgi_app(_extra, path="/")
+@bentoml.asgi_app(_asgi_app, path="/")
 class Seodang:
     """Answers instructions with the packaged model, and says where it came from."""
 
@@ -84,21 +84,21 @@ class Seodang:
         """Load the model: once in each worker, before it takes requests."""
         from seodang.service.assistant import Assistant
 
-        stored = _stored_model()
+        stored = _get_stored_model()
         self._tag = str(stored.tag)
         self._assistant = Assistant.load(Path(stored.path))
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
-    def refuse_foreign_prompts() -> None:
+    def check_prompt_fingerprint() -> None:
         """Stop `bentoml serve` itself; a worker that refuses would be started again without end."""
         from seodang.models.loading import load_tokenizer
-        from seodang.packaging.model_folder import check_renderer, read_card
+        from seodang.packaging.model_folder import check_renderer, read_manifest
 
-        folder = Path(_stored_model().path)
+        folder = Path(_get_stored_model().path)
         try:
-            card = read_card(folder)
-            check_renderer(card, load_tokenizer(folder) if card.prompt.format == "chat" else None)
+            manifest = read_manifest(folder)
+            check_renderer(manifest, load_tokenizer(folder) if manifest.prompt.format == "chat" else None)
         except ModelError as error:
             raise BentoMLException(str(error)) from error
 
@@ -112,28 +112,28 @@ class Seodang:
                 request.instruction, request.input, request.max_new_tokens, request.temperature
             )
         except RequestRejected as error:
-            raise _validation_error(error.field, error.message) from error
+            raise _build_validation_error(error.field, error.message) from error
         usage = Usage(prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens)
         return GenerateResponse(output=answer.output, finish_reason=answer.finish_reason, usage=usage, model=self._tag)
 
-    @_extra.get("/lineage")
-    def lineage(self) -> JSONResponse:
+    @_asgi_app.get("/lineage")
+    def get_lineage(self) -> JSONResponse:
         """Return the way back from an answer: bento, weights, verdict, scores, data, licences."""
         context = bentoml.server_context
         built = context.bento_version != "not available"  # as BentoML calls it when a folder is served
         bento = f"{context.bento_name}:{context.bento_version}" if built else None
-        card = self._assistant.card
+        manifest = self._assistant.manifest
         content: dict[str, Any] = {
             "bento": bento,
             "model": self._tag,
-            "prompt": card.prompt.model_dump(),
-            "fingerprint": card.fingerprint,
-            **card.lineage,
+            "prompt": manifest.prompt.model_dump(),
+            "fingerprint": manifest.fingerprint,
+            **manifest.lineage,
         }
         return JSONResponse(content)
 
 
-def _stored_model() -> bentoml.Model:
+def _get_stored_model() -> bentoml.Model:
     try:
         return bentoml.models.get(ALIAS)
     except NotFound as error:
@@ -143,9 +143,9 @@ def _stored_model() -> bentoml.Model:
         ) from error
 
 
-def _validation_error(field: str, message: str) -> ValidationError:
+def _build_validation_error(field: str, message: str) -> ValidationError:
     """Return a fault that only the model can tell in the shape of those that the request model tells: HTTP 400."""
-    fault = InitErrorDetails(
+    details = InitErrorDetails(
         type=PydanticCustomError("request", "{message}", {"message": message}), loc=(field,), input=None
     )
-    return ValidationError.from_exception_data("GenerateRequest", [fault])
+    return ValidationError.from_exception_data("GenerateRequest", [details])

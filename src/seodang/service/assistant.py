@@ -14,7 +14,7 @@ from seodang.errors import SeodangError
 from seodang.models.device import choose_device
 from seodang.models.loading import load_tokenizer
 from seodang.models.tokenization import encode_prompt
-from seodang.packaging.model_folder import Card, check_renderer, load_plain, read_card
+from seodang.packaging.model_folder import Manifest, check_renderer, load_inference_model, read_manifest
 from seodang.prompting import render_prompt
 from seodang.records import normalise
 
@@ -41,11 +41,11 @@ class Answer:
 class Assistant:
     """A packaged model that answers one request at a time."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, card: Card) -> None:
-        self.card = card
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, manifest: Manifest) -> None:
+        self.manifest = manifest
         self._model = model
         self._tokenizer = tokenizer
-        self._context = int(model.config.get_text_config().max_position_embeddings)
+        self._context_length = int(model.config.get_text_config().max_position_embeddings)
         self._longest_token = max(map(len, tokenizer.get_vocab()))
         # torch uses every core for one answer: a second one beside it would slow both down.
         self._lock = threading.Lock()
@@ -58,10 +58,10 @@ class Assistant:
             ModelError: If the folder is damaged, or its prompts are not those of this code.
 
         """
-        card = read_card(folder)
+        manifest = read_manifest(folder)
         tokenizer = load_tokenizer(folder)
-        check_renderer(card, tokenizer)  # before the weights: a refusal is quick
-        return cls(load_plain(folder, choose_device("auto")), tokenizer, card)
+        check_renderer(manifest, tokenizer)  # before the weights: a refusal is quick
+        return cls(load_inference_model(folder, choose_device("auto")), tokenizer, manifest)
 
     def answer(
         self, instruction: str, input: str = "", max_new_tokens: int | None = None, temperature: float = 0.0
@@ -78,42 +78,44 @@ class Assistant:
             RequestRejected: If the prompt is too long, or more tokens are asked for than packaged.
 
         """
-        bound = self.card.max_new_tokens
-        wanted = bound if max_new_tokens is None else max_new_tokens
-        if not 1 <= wanted <= bound:
+        token_limit = self.manifest.max_new_tokens
+        token_count = token_limit if max_new_tokens is None else max_new_tokens
+        if not 1 <= token_count <= token_limit:
             raise RequestRejected(
                 "max_new_tokens",
-                f"must be from 1 to {bound}, the bound this model is packaged with / 1 이상 {bound} 이하여야 합니다 (got {wanted})",
+                f"must be from 1 to {token_limit}, the bound this model is packaged with / 1 이상 {token_limit} 이하여야 합니다 (got {token_count})",
             )
-        prompt = self._encode(instruction, input)
-        tokens = self._generate(prompt, min(wanted, self._context - len(prompt)), temperature)
+        prompt = self._encode_prompt(instruction, input)
+        tokens = self._generate(prompt, min(token_count, self._context_length - len(prompt)), temperature)
         text = str(self._tokenizer.decode(tokens, skip_special_tokens=True)).strip()
-        ended = tokens[-1] == self.card.end_id
+        has_eos = tokens[-1] == self.manifest.end_id
         return Answer(
             output=text,
-            finish_reason="stop" if ended else "length",
+            finish_reason="stop" if has_eos else "length",
             prompt_tokens=len(prompt),
             completion_tokens=len(tokens),
         )
 
-    def _encode(self, instruction: str, input: str) -> list[int]:
+    def _encode_prompt(self, instruction: str, input: str) -> list[int]:
         """Return the prompt's ids, with text brought to the form that the model was tuned on."""
         instruction, input = normalise(instruction), normalise(input)
         # No token is longer than _longest_token characters, so this much text can never
         # fit; to tokenise it just to count would let one request hold the server up.
         length = len(instruction) + len(input)
-        if length > self._context * self._longest_token:
+        if length > self._context_length * self._longest_token:
             raise RequestRejected(
-                "instruction", f"with its input it has {length:,} characters, far beyond {self._limit()}"
+                "instruction", f"with its input it has {length:,} characters, far beyond {self._format_limit()}"
             )
-        segments = render_prompt(instruction, input, self.card.prompt.format, self._tokenizer)
+        segments = render_prompt(instruction, input, self.manifest.prompt.format, self._tokenizer)
         prompt = encode_prompt(self._tokenizer, segments)
-        if len(prompt) >= self._context:
-            raise RequestRejected("instruction", f"the prompt has {len(prompt):,} tokens, beyond {self._limit()}")
+        if len(prompt) >= self._context_length:
+            raise RequestRejected(
+                "instruction", f"the prompt has {len(prompt):,} tokens, beyond {self._format_limit()}"
+            )
         return prompt
 
-    def _limit(self) -> str:
-        return f"the model's context of {self._context:,} tokens; shorten instruction or input / 모델이 읽을 수 있는 길이를 넘었으니 줄여 주세요"
+    def _format_limit(self) -> str:
+        return f"the model's context of {self._context_length:,} tokens; shorten instruction or input / 모델이 읽을 수 있는 길이를 넘었으니 줄여 주세요"
 
     def _generate(self, prompt: list[int], max_new_tokens: int, temperature: float) -> list[int]:
         sampling: dict[str, Any] = (
@@ -121,14 +123,14 @@ class Assistant:
             if temperature > 0
             else {"do_sample": False}
         )
-        end = self.card.end_id
-        settings = GenerationConfig(
-            use_cache=True, max_new_tokens=max_new_tokens, eos_token_id=end, pad_token_id=end, **sampling
+        end_id = self.manifest.end_id
+        generation_config = GenerationConfig(
+            use_cache=True, max_new_tokens=max_new_tokens, eos_token_id=end_id, pad_token_id=end_id, **sampling
         )
         ids = torch.tensor([prompt], device=self._model.device)
         with self._lock, torch.inference_mode():
-            written: Any = self._model.generate(
-                input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=settings
+            outputs: Any = self._model.generate(
+                input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=generation_config
             )  # type: ignore[operator]
-        tokens: list[int] = written[0, len(prompt) :].tolist()
+        tokens: list[int] = outputs[0, len(prompt) :].tolist()
         return tokens

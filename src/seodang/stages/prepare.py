@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 from seodang.config import IngestParams, PrepareParams
 from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import Writer, write_json
-from seodang.io.progress import progress
+from seodang.io.progress import track_progress
 from seodang.paths import Paths
 from seodang.preparation.decontamination import Leak
 from seodang.preparation.pipeline import (
     EXACT,
-    FATES,
     KEPT,
     LEAK,
     NEAR,
-    Prepared,
+    STATUSES,
+    PreparationResult,
     count_by,
-    lines_to_write,
+    iter_lines,
     prepare_records,
 )
 from seodang.preparation.splitting import SPLITS
@@ -46,9 +46,9 @@ def run(*, ingest: IngestParams, prepare: PrepareParams, paths: Paths) -> Report
     """
     paths.prepare_report.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".sketches-", dir=paths.prepare_report.parent) as scratch:
-        prepared = prepare_records(paths.accepted, ingest, prepare, Path(scratch))
-    _write(prepared, paths)
-    report = _report(prepared, paths)
+        result = prepare_records(paths.accepted_records, ingest, prepare, Path(scratch))
+    _write_splits(result, paths)
+    report = _build_report(result, paths)
     write_json(paths.prepare_report, report)
     logger.info("prepared: %s", ", ".join(f"{name} {count:,}" for name, count in report["splits"].items()))
     logger.info("left out: %s", ", ".join(f"{name} {count:,}" for name, count in report["left_out"].items()))
@@ -57,108 +57,108 @@ def run(*, ingest: IngestParams, prepare: PrepareParams, paths: Paths) -> Report
     return report
 
 
-def _write(prepared: Prepared, paths: Paths) -> None:
+def _write_splits(result: PreparationResult, paths: Paths) -> None:
     """Write the splits, the duplicates and the leaks, all at once: a run that is stopped leaves the old ones."""
     with ExitStack() as stack:
-        splits = [stack.enter_context(Writer(paths.split(name))) for name in SPLITS]
+        splits = [stack.enter_context(Writer(paths.get_split_path(name))) for name in SPLITS]
         duplicates, leaks = (stack.enter_context(Writer(path)) for path in (paths.duplicates, paths.leaks))
         by_record: dict[int, list[Leak]] = defaultdict(list)
-        for leak in prepared.leaks:
+        for leak in result.leaks:
             by_record[leak.record].append(leak)
 
         def leave_out(number: int, line: str) -> None:
-            if prepared.fate[number] in (EXACT, NEAR):
-                duplicates.write(_duplicate(prepared, number, json.loads(line)))
+            if result.status[number] in (EXACT, NEAR):
+                duplicates.write(_build_duplicate_row(result, number, json.loads(line)))
             for leak in by_record.get(number, []):
-                leaks.write(_leak(prepared, leak, json.loads(line)))
+                leaks.write(_build_leak_row(result, leak, json.loads(line)))
 
-        for split, line in progress(
-            lines_to_write(paths.accepted, prepared, leave_out), "나누기 · splits", total=int(prepared.copies.sum())
+        for split, line in track_progress(
+            iter_lines(paths.accepted_records, result, leave_out), "나누기 · splits", total=int(result.copies.sum())
         ):
             splits[split].write_line(line)
 
 
-def _duplicate(prepared: Prepared, number: int, row: dict[str, Any]) -> dict[str, Any]:
-    removed = prepared.removed
+def _build_duplicate_row(result: PreparationResult, number: int, row: dict[str, Any]) -> dict[str, Any]:
+    removed = result.duplicates
     return {
         "id": row["id"],
-        "kept": _id(prepared, int(removed.kept[number])),
+        "kept": _get_record_id(result, int(removed.representative[number])),
         "kind": "exact" if removed.exact[number] else "near",
         "similarity": round(float(removed.similarity[number]), 3),
-        **_place(row),
+        **_get_location(row),
     }
 
 
-def _leak(prepared: Prepared, leak: Leak, row: dict[str, Any]) -> dict[str, Any]:
-    tasks = list(prepared.traits.tasks)
+def _build_leak_row(result: PreparationResult, leak: Leak, row: dict[str, Any]) -> dict[str, Any]:
+    tasks = list(result.features.tasks)
     return {
-        "item": _id(prepared, leak.item),
-        "item_task": tasks[prepared.traits.rows["task"][leak.item]],
+        "item": _get_record_id(result, leak.item),
+        "item_task": tasks[result.features.rows["task"][leak.item]],
         "record": row["id"],
         "kind": leak.kind,
         "overlap": round(leak.overlap, 3),
-        **_place(row),
+        **_get_location(row),
     }
 
 
-def _id(prepared: Prepared, number: int) -> str:
-    return str(prepared.traits.rows["id"][number].decode())
+def _get_record_id(result: PreparationResult, number: int) -> str:
+    return str(result.features.rows["id"][number].decode())
 
 
-def _place(row: dict[str, Any]) -> dict[str, Any]:
+def _get_location(row: dict[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("source", "file", "source_row")}
 
 
-def _report(prepared: Prepared, paths: Paths) -> dict[str, Any]:
-    rows = prepared.traits.rows
-    fates = np.bincount(prepared.fate, minlength=len(FATES)).tolist()
-    sizes = np.bincount(prepared.leaders)
-    kinds = Counter({leak.record: leak.kind for leak in reversed(prepared.leaks)}.values())
+def _build_report(result: PreparationResult, paths: Paths) -> dict[str, Any]:
+    rows = result.features.rows
+    fates = np.bincount(result.status, minlength=len(STATUSES)).tolist()
+    sizes = np.bincount(result.leaders)
+    kinds = Counter({leak.record: leak.kind for leak in reversed(result.leaks)}.values())
     return {
-        "input_sha256": sha256_of(paths.accepted),
+        "input_sha256": sha256_of(paths.accepted_records),
         "records": len(rows),
-        "splits": {name: int(prepared.copies[prepared.split == number].sum()) for number, name in enumerate(SPLITS)},
-        "copies": int(np.maximum(prepared.copies - 1, 0).sum()),
-        "left_out": dict(zip(FATES[1:], fates[1:], strict=True)),
-        "by_source": _by_source(prepared),
-        "languages": _by_name(prepared, rows["korean"].astype(np.int32), _LANGUAGES),
-        "tasks": _by_name(prepared, rows["task"], list(prepared.traits.tasks)),
+        "splits": {name: int(result.copies[result.split == number].sum()) for number, name in enumerate(SPLITS)},
+        "copies": int(np.maximum(result.copies - 1, 0).sum()),
+        "left_out": dict(zip(STATUSES[1:], fates[1:], strict=True)),
+        "by_source": _count_by_source(result),
+        "languages": _count_by_name(result, rows["korean"].astype(np.int32), _LANGUAGES),
+        "tasks": _count_by_name(result, rows["task"], list(result.features.tasks)),
         "duplicates": {
             "clusters": int((sizes > 1).sum()),
             "largest": int(sizes.max()),
             "removed": fates[EXACT] + fates[NEAR],
         },
         "leaks": {
-            "items": len({leak.item for leak in prepared.leaks}),
+            "items": len({leak.item for leak in result.leaks}),
             "records": fates[LEAK],
             "by_kind": {kind: kinds[kind] for kind in ("exact", "ngram", "minhash")},
         },
-        "warnings": _warnings(prepared),
-        "sha256": {name: sha256_of(paths.split(name)) for name in SPLITS},
+        "warnings": _build_warnings(result),
+        "sha256": {name: sha256_of(paths.get_split_path(name)) for name in SPLITS},
     }
 
 
-def _by_source(prepared: Prepared) -> dict[str, dict[str, int]]:
+def _count_by_source(result: PreparationResult) -> dict[str, dict[str, int]]:
     """Return for each source the accepted records, those left out by reason, and its lines in each split."""
-    sources, rows = list(prepared.traits.sources), prepared.traits.rows
-    fates = count_by(rows["source"], prepared.fate, (len(sources), len(FATES)))
-    splits = count_by(rows["source"], prepared.split, (len(sources), len(SPLITS)), prepared.copies)
-    reasons = [reason for reason in range(len(FATES)) if reason != KEPT]
+    sources, rows = list(result.features.sources), result.features.rows
+    fates = count_by(rows["source"], result.status, (len(sources), len(STATUSES)))
+    splits = count_by(rows["source"], result.split, (len(sources), len(SPLITS)), result.copies)
+    reasons = [reason for reason in range(len(STATUSES)) if reason != KEPT]
     return {
         name: {
             "accepted": int(fates[number].sum()),
-            **{FATES[reason]: int(fates[number, reason]) for reason in reasons},
+            **{STATUSES[reason]: int(fates[number, reason]) for reason in reasons},
             **{split: int(splits[number, place]) for place, split in enumerate(SPLITS)},
         }
         for number, name in enumerate(sources)
     }
 
 
-def _by_name(
-    prepared: Prepared, groups: NDArray[np.int32], names: tuple[str, ...] | list[str]
+def _count_by_name(
+    result: PreparationResult, groups: NDArray[np.int32], names: tuple[str, ...] | list[str]
 ) -> dict[str, dict[str, int]]:
     """Return the lines of each split by name, those that have any, sorted by name."""
-    counts = count_by(groups, prepared.split, (len(names), len(SPLITS)), prepared.copies)
+    counts = count_by(groups, result.split, (len(names), len(SPLITS)), result.copies)
     return {
         split: {
             name: int(counts[number, place])
@@ -169,13 +169,13 @@ def _by_name(
     }
 
 
-def _warnings(prepared: Prepared) -> list[dict[str, str]]:
-    missing = prepared.replay_missing
+def _build_warnings(result: PreparationResult) -> list[dict[str, str]]:
+    missing = result.replay_missing
     if not missing:
         return []
     return [
         {
             "ko": f"다시 보여 줄(replay) 레코드가 {missing:,}개 모자라 prepare.replay_share에 미치지 못합니다. 레코드를 더 주거나 비율을 낮추세요",
-            "en": f"the replay sources lack {missing:,} records for prepare.replay_share; give more records or lower the share",
+            "en": f"the replay sources lack {missing:,} records for prepare.replay_ratio; give more records or lower the share",
         }
     ]

@@ -18,15 +18,15 @@ from seodang.io.jsonl import write_json
 
 logger = logging.getLogger(__name__)
 
-SEAL = "seal.json"
-PREFIX = "checkpoint-"
+COMPLETE_MARKER = "seal.json"
+CHECKPOINT_PREFIX = "checkpoint-"
 # What changes nothing in the weights: a run may go on with other values of these.
-_NOT_DECIDING = {"log_every", "checkpoint_every", "tracking", "examples", "minimum_end_share"}
-_DECIDING_PACKAGES = ("torch", "transformers", "peft", "accelerate", "seodang")
-_QUANTISING_PACKAGE = "bitsandbytes"  # decides with method qlora, and need not be there else
+_EXCLUDED_FROM_KEY = {"logging_steps", "save_steps", "report_to", "report_samples", "minimum_eos_ratio"}
+_KEY_PACKAGES = ("torch", "transformers", "peft", "accelerate", "seodang")
+_QUANTIZATION_PACKAGE = "bitsandbytes"  # decides with method qlora, and need not be there else
 
 
-def run_key(train: TrainParams, prompt: PromptParams, inputs: Mapping[str, str], *, processes: int) -> str:
+def compute_run_key(train: TrainParams, prompt: PromptParams, inputs: Mapping[str, str], *, world_size: int) -> str:
     """Return 16 hex digits that name a run: the same parameters, inputs and versions give the same weights.
 
     Args:
@@ -35,41 +35,41 @@ def run_key(train: TrainParams, prompt: PromptParams, inputs: Mapping[str, str],
         inputs: Checksums of splits and of the base's files, tokenizer and chat template among them, by name.
         processes: That train together, over all machines: each has checkpointed its own part.
     """
-    decided = {
-        "train": train.model_dump(exclude=_NOT_DECIDING),
+    key_fields = {
+        "train": train.model_dump(exclude=_EXCLUDED_FROM_KEY),
         "prompt": prompt.model_dump(),
         "inputs": dict(inputs),
-        "processes": processes,
+        "processes": world_size,
         "versions": {
             name: version(name)
-            for name in (*_DECIDING_PACKAGES, *([_QUANTISING_PACKAGE] if train.method == "qlora" else []))
+            for name in (*_KEY_PACKAGES, *([_QUANTIZATION_PACKAGE] if train.method == "qlora" else []))
         },
     }
-    return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(key_fields, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def seal(checkpoint: Path) -> None:
+def mark_complete(checkpoint: Path) -> None:
     """Mark a checkpoint as whole, by the checksums of its files; before that it doesn't count."""
     files = {
         str(file.relative_to(checkpoint)): sha256_of(file)
         for file in sorted(checkpoint.rglob("*"))
-        if file.is_file() and file.name != SEAL
+        if file.is_file() and file.name != COMPLETE_MARKER
     }
-    write_json(checkpoint / SEAL, {"files": files})
+    write_json(checkpoint / COMPLETE_MARKER, {"files": files})
 
 
-def newest_whole(run: Path) -> Path | None:
+def find_latest_checkpoint(run: Path) -> Path | None:
     """Return the newest checkpoint whose files are as they were sealed; a damaged one is named, and taken away."""
-    for checkpoint in sorted(run.glob(f"{PREFIX}*"), key=_number, reverse=True):
-        fault = _fault(checkpoint)
-        if fault is None:
+    for checkpoint in sorted(run.glob(f"{CHECKPOINT_PREFIX}*"), key=_parse_step, reverse=True):
+        problem = _find_problem(checkpoint)
+        if problem is None:
             return checkpoint
-        logger.warning("%s is not used: %s; going back to the checkpoint before", checkpoint, fault)
+        logger.warning("%s is not used: %s; going back to the checkpoint before", checkpoint, problem)
         shutil.rmtree(checkpoint)
     return None
 
 
-def forget_other_runs(folder: Path, key: str) -> None:
+def delete_other_runs(folder: Path, key: str) -> None:
     """Delete what runs of other parameters have left: checkpoints stay bounded in number."""
     for other in sorted(folder.glob("*")):
         if other.name != key:
@@ -77,20 +77,20 @@ def forget_other_runs(folder: Path, key: str) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def _number(checkpoint: Path) -> int:
-    digits = checkpoint.name.removeprefix(PREFIX)
+def _parse_step(checkpoint: Path) -> int:
+    digits = checkpoint.name.removeprefix(CHECKPOINT_PREFIX)
     return int(digits) if digits.isdigit() else -1
 
 
-def _fault(checkpoint: Path) -> str | None:
+def _find_problem(checkpoint: Path) -> str | None:
     try:
-        files: Mapping[str, Any] = json.loads((checkpoint / SEAL).read_text("utf-8"))["files"]
+        files: Mapping[str, Any] = json.loads((checkpoint / COMPLETE_MARKER).read_text("utf-8"))["files"]
     except FileNotFoundError:
         return "it was not finished"
     except (OSError, ValueError, KeyError, ArtefactError) as error:
         return f"its seal cannot be read ({error})"
-    for name, wanted in files.items():
+    for name, checksum in files.items():
         file = checkpoint / name
-        if not file.is_file() or sha256_of(file) != wanted:
+        if not file.is_file() or sha256_of(file) != checksum:
             return f"{name} is damaged or missing"
     return None

@@ -28,17 +28,17 @@ VALIDATION_LOSS: Final = Curve("validation_loss", "검증 손실", "Validation l
 LEARNING_RATE: Final = Curve("learning_rate", "학습률", "Learning rate", "")
 GRADIENT_NORM: Final = Curve("gradient_norm", "기울기 크기", "Gradient norm", "")
 TOKENS: Final = Curve("tokens_per_second", "초당 토큰", "Tokens read", "tokens/s")
-LEARNED: Final = Curve("learned_tokens_per_second", "초당 학습 토큰", "Tokens learned", "tokens/s")
+LABEL_TOKENS: Final = Curve("label_tokens_per_second", "초당 학습 토큰", "Tokens learned", "tokens/s")
 RECORDS: Final = Curve("records_per_second", "초당 레코드", "Records", "records/s")
 MEMORY: Final = Curve("memory_mb", "상주 메모리", "Resident memory", "MB")
 CUDA_MEMORY: Final = Curve("cuda_memory_mb", "GPU 메모리 최대", "Peak GPU memory", "MB")
 
-EVERY_RUN: Final = (TRAIN_LOSS, VALIDATION_LOSS, LEARNING_RATE, GRADIENT_NORM, TOKENS, LEARNED, RECORDS, MEMORY)
+EVERY_RUN: Final = (TRAIN_LOSS, VALIDATION_LOSS, LEARNING_RATE, GRADIENT_NORM, TOKENS, LABEL_TOKENS, RECORDS, MEMORY)
 """What each run logs; the memory of a GPU is logged where there is one."""
 CURVES: Final = (*EVERY_RUN, CUDA_MEMORY)
 
 
-def folder_of(live: Path) -> Path:
+def get_curves_folder(live: Path) -> Path:
     """Return where dvclive keeps the curves: one file NAME.tsv each, with the columns step and NAME."""
     return live / "plots" / "metrics"
 
@@ -50,15 +50,15 @@ def read_curves(live: Path) -> dict[str, Points]:
         ArtefactError: If a file is damaged; the message names it.
 
     """
-    found = {}
+    curves = {}
     for curve in CURVES:
-        file = folder_of(live) / f"{curve.name}.tsv"
+        file = get_curves_folder(live) / f"{curve.name}.tsv"
         if file.is_file():
-            found[curve.name] = _points(file, curve.name)
-    return found
+            curves[curve.name] = _read_points(file, curve.name)
+    return curves
 
 
-def _points(file: Path, name: str) -> Points:
+def _read_points(file: Path, name: str) -> Points:
     try:
         with file.open(encoding="utf-8", newline="") as lines:
             return [(int(row["step"]), float(row[name])) for row in csv.DictReader(lines, delimiter="\t")]

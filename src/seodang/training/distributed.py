@@ -26,11 +26,11 @@ from torch.multiprocessing.spawn import ProcessContext, ProcessExitedException, 
 from seodang.config import TrainParams
 from seodang.errors import SeodangError, TrainingError, TrainingKilled
 
-_Found = TypeVar("_Found")
+_Value = TypeVar("_Value")
 
-_WAIT = timedelta(hours=2)  # for the others: while the first one turns millions of records into tokens, they wait
-_GRACE = 4.0  # seconds that processes have to end by themselves
-_TERMINATED = 143
+_TIMEOUT = timedelta(hours=2)  # for the others: while the first one turns millions of records into tokens, they wait
+_GRACE_SECONDS = 4.0  # seconds that processes have to end by themselves
+_SIGTERM_EXIT_CODE = 143
 
 
 def is_launched() -> bool:
@@ -56,18 +56,18 @@ def check_processes(train: TrainParams, device: str) -> None:
         )
     if not is_launched():
         return
-    here, all_of_them = int(os.environ.get("LOCAL_WORLD_SIZE", processes)), int(os.environ["WORLD_SIZE"])
-    if here != processes:
+    local_world_size, world_size = int(os.environ.get("LOCAL_WORLD_SIZE", processes)), int(os.environ["WORLD_SIZE"])
+    if local_world_size != processes:
         raise TrainingError(
-            f"train.processes is {processes}, but the launcher has started {here} on this machine; give it the same number (torchrun --nproc-per-node {processes})"
+            f"train.processes is {processes}, but the launcher has started {local_world_size} on this machine; give it the same number (torchrun --nproc-per-node {processes})"
         )
-    if train.batch_size < all_of_them:
+    if train.batch_size < world_size:
         raise TrainingError(
-            f"train.batch_size {train.batch_size} is less than the {all_of_them} processes of all machines; raise it, so that each has a record"
+            f"train.batch_size {train.batch_size} is less than the {world_size} processes of all machines; raise it, so that each has a record"
         )
 
 
-def launch(work: Callable[..., None], arguments: Sequence[Any], *, processes: int, device: str) -> None:
+def launch(function: Callable[..., None], arguments: Sequence[Any], *, processes: int, device: str) -> None:
     """Run `work(*arguments)` in so many processes, and wait; when one fails, all of them end.
 
     Args:
@@ -82,76 +82,78 @@ def launch(work: Callable[..., None], arguments: Sequence[Any], *, processes: in
     """
     with tempfile.TemporaryDirectory(prefix="seodang-") as scratch:
         folder = Path(scratch)
-        started = start_processes(
-            _take_part,
-            (folder, processes, device, logging.getLogger("seodang").level, work, tuple(arguments)),
+        workers = start_processes(
+            _run_worker,
+            (folder, processes, device, logging.getLogger("seodang").level, function, tuple(arguments)),
             nprocs=processes,
             join=False,
         )
         try:
-            while not started.join(grace_period=_GRACE):
+            while not workers.join(grace_period=_GRACE_SECONDS):
                 pass
         except ProcessExitedException as error:
-            raise _reason(folder, error, processes) from error
+            raise _build_exit_error(folder, error, processes) from error
         except Exception as error:
-            if (fault := _fault(folder)) is not None:  # the others fail in turn when one is gone
-                raise fault from error
+            if (worker_error := _load_worker_error(folder)) is not None:  # the others fail in turn when one is gone
+                raise worker_error from error
             raise
         finally:
-            _end(started)
+            _terminate_workers(workers)
 
 
-def _reason(folder: Path, error: ProcessExitedException, processes: int) -> SeodangError:
-    if (fault := _fault(folder)) is not None:
-        return fault
+def _build_exit_error(folder: Path, error: ProcessExitedException, processes: int) -> SeodangError:
+    if (worker_error := _load_worker_error(folder)) is not None:
+        return worker_error
     name = f"process {error.error_index + 1} of {processes}"
     if error.signal_name is not None:
         return TrainingKilled(
-            f"{name} was killed ({error.signal_name}), most often for want of memory: lower train.batch_tokens or train.processes, or shard the weights (train.sharding fsdp), "
+            f"{name} was killed ({error.signal_name}), most often for want of memory: lower train.tokens_per_micro_batch or train.processes, or shard the weights (train.sharding fsdp), "
             "and run again: training goes on from its last checkpoint"
         )
     return TrainingError(f"{name} ended with exit code {error.exit_code}; what it wrote above says why")
 
 
-def _fault(folder: Path) -> SeodangError | None:
+def _load_worker_error(folder: Path) -> SeodangError | None:
     """Return the error that a process left, the earliest one."""
     files = sorted(folder.glob("fault-*"), key=lambda file: file.stat().st_mtime_ns)
     return pickle.loads(files[0].read_bytes()) if files else None  # our own file, in a folder that nobody else may read
 
 
-def _end(started: ProcessContext) -> None:
+def _terminate_workers(workers: ProcessContext) -> None:
     """End the processes that are left when the wait for them is broken off."""
-    alive = [process for process in started.processes if process.is_alive()]
+    alive = [process for process in workers.processes if process.is_alive()]
     for process in alive:
         process.terminate()
     for process in alive:
-        process.join(_GRACE)
+        process.join(_GRACE_SECONDS)
         if process.is_alive():  # it waits in a collective operation, where Python is not asked
             process.kill()
             process.join()
 
 
-def _take_part(
-    number: int,
+def _run_worker(
+    rank: int,
     folder: Path,
-    processes: int,
+    world_size: int,
     device: str,
-    level: int,
-    work: Callable[..., None],
+    log_level: int,
+    function: Callable[..., None],
     arguments: tuple[Any, ...],
 ) -> None:
     """Be one of the processes of this machine."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))  # unwind, so that nothing half-written stays behind
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(_SIGTERM_EXIT_CODE)
+    )  # unwind, so that nothing half-written stays behind
     signal.signal(
         signal.SIGINT, signal.default_int_handler
     )  # sent when the first process is gone; a shell's background job would ignore it
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("seodang").setLevel(level)
+    logging.getLogger("seodang").setLevel(log_level)
     os.environ |= {
-        "RANK": str(number),
-        "LOCAL_RANK": str(number),
-        "WORLD_SIZE": str(processes),
-        "LOCAL_WORLD_SIZE": str(processes),
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(world_size),
+        "LOCAL_WORLD_SIZE": str(world_size),
     }
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -159,17 +161,17 @@ def _take_part(
     for variable in ("GLOO_SOCKET_IFNAME", "TP_SOCKET_IFNAME") if loopback else ():
         os.environ.setdefault(variable, loopback[0])
     try:
-        with group(device, f"file://{folder / 'meeting'}"):  # a file, not a port that may be taken
-            work(*arguments)
+        with join_process_group(device, f"file://{folder / 'meeting'}"):  # a file, not a port that may be taken
+            function(*arguments)
     except SeodangError as error:
-        beside = folder / f".fault-{number}"
-        beside.write_bytes(pickle.dumps(error))
-        beside.replace(folder / f"fault-{number}")
+        temp_file = folder / f".fault-{rank}"
+        temp_file.write_bytes(pickle.dumps(error))
+        temp_file.replace(folder / f"fault-{rank}")
         sys.exit(error.exit_code)
 
 
 @contextmanager
-def group(device: str, meeting: str = "env://") -> Iterator[None]:
+def join_process_group(device: str, init_method: str = "env://") -> Iterator[None]:
     """Join the other processes, and leave them at the end; alone, do nothing.
 
     Args:
@@ -179,9 +181,9 @@ def group(device: str, meeting: str = "env://") -> Iterator[None]:
     if not is_launched():
         yield
         return
-    here = int(os.environ["LOCAL_RANK"])
+    local_rank = int(os.environ["LOCAL_RANK"])
     if device == "cuda":
-        torch.cuda.set_device(here)
+        torch.cuda.set_device(local_rank)
     elif "OMP_NUM_THREADS" not in os.environ:  # each takes its share of the cores
         threads = max(1, torch.get_num_threads() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
         torch.set_num_threads(threads)
@@ -189,12 +191,12 @@ def group(device: str, meeting: str = "env://") -> Iterator[None]:
     backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
     distributed.init_process_group(
         backend,
-        init_method=meeting,
+        init_method=init_method,
         rank=int(os.environ["RANK"]),
         world_size=int(os.environ["WORLD_SIZE"]),
-        timeout=_WAIT,
+        timeout=_TIMEOUT,
     )
-    if not is_first():
+    if not is_main_process():
         logging.getLogger("seodang").setLevel(logging.ERROR)  # one of them tells
     try:
         yield
@@ -202,34 +204,34 @@ def group(device: str, meeting: str = "env://") -> Iterator[None]:
         distributed.destroy_process_group()
 
 
-def own_device(device: str) -> str:
+def get_local_device(device: str) -> str:
     """Return this process's own device, such as "cuda:1"."""
     return f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" and is_launched() else device
 
 
-def process_count() -> int:
+def get_world_size() -> int:
     """Return the number of processes that train together, over all machines."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
-def process_number() -> int:
+def get_rank() -> int:
     """Return this process's number, from 0."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
-def is_first() -> bool:
+def is_main_process() -> bool:
     """Return whether this process is the one that writes and tells."""
-    return process_number() == 0
+    return get_rank() == 0
 
 
-def from_first(find: Callable[[], _Found]) -> _Found:
+def broadcast_from_main(function: Callable[[], _Value]) -> _Value:
     """Return what `find` returns in the first process; the others wait for it, and don't call it.
 
     Args:
         find: Returns a value that can be pickled.
     """
-    if process_count() == 1:
-        return find()
-    found = [find() if is_first() else None]
-    distributed.broadcast_object_list(found, src=0, device=torch.device("cpu"))
-    return found[0]  # type: ignore[return-value]
+    if get_world_size() == 1:
+        return function()
+    values = [function() if is_main_process() else None]
+    distributed.broadcast_object_list(values, src=0, device=torch.device("cpu"))
+    return values[0]  # type: ignore[return-value]

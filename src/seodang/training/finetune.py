@@ -14,41 +14,61 @@ from transformers import PreTrainedModel, TrainerCallback, TrainingArguments, se
 
 from seodang.config import TrainParams
 from seodang.errors import TrainingError
-from seodang.io.atomic import replaced_folder
+from seodang.io.atomic import replace_folder
 from seodang.io.disk_full import check_space
-from seodang.models.adapters import save_trained, with_adapter
+from seodang.models.adapters import add_adapter, save_tuned_model
 from seodang.models.architecture import can_pack
-from seodang.models.device import peak_memory_mb
-from seodang.training.checkpointing import newest_whole
-from seodang.training.dataset import Lessons
-from seodang.training.distributed import from_first, process_number
-from seodang.training.fsdp import gathered, gathered_weights
+from seodang.models.device import get_peak_memory_mb
+from seodang.training.checkpointing import find_latest_checkpoint
+from seodang.training.dataset import TokenizedDataset
+from seodang.training.distributed import broadcast_from_main, get_rank
+from seodang.training.fsdp import full_tensor, gather_full_state
 from seodang.training.kernels.lora import fuse_lora
 from seodang.training.kernels.rms_norm import fuse_norms
-from seodang.training.loss_check import learn_as_the_model_does
-from seodang.training.packing import Layout, Pass
-from seodang.training.sanity_checks import Answers, Health, answers_of, check_adapter, check_health, end_places
-from seodang.training.tracking import Readings, Tracked, elapsed, resumed_at, silence
-from seodang.training.trainer import AnswerTrainer
-from seodang.training.trainer_args import arguments_of, callbacks_of, checkpoints_kept, layout_of, mixed, settings_of
+from seodang.training.loss_check import patch_and_verify_loss
+from seodang.training.packing import MicroBatch, PackingConfig
+from seodang.training.sanity_checks import (
+    Health,
+    NextTokens,
+    build_eos_batches,
+    check_adapter,
+    check_health,
+    predict_next_tokens,
+)
+from seodang.training.tracking import (
+    Tracking,
+    TrainingMetrics,
+    find_resume_steps,
+    read_elapsed_seconds,
+    remove_console_callbacks,
+)
+from seodang.training.trainer import SFTTrainer
+from seodang.training.trainer_args import (
+    build_callbacks,
+    build_packing_config,
+    build_trainer_kwargs,
+    build_training_arguments,
+    compute_save_total_limit,
+    is_mixed_precision,
+)
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class TrainingResult:
     """What training did and what it cost."""
 
-    updates: int
-    planned_updates: int  # more where training stopped early
+    steps: int
+    max_steps: int  # more where training stopped early
     train_loss: float  # nats per learned token, mean over the run
     validation_loss: float  # nats per learned token, of the weights that are kept
-    trainable: int  # parameters
+    trainable_parameters: int  # parameters
     parameters: int
     fused_layers: int
     packed: bool
-    computed_share: float  # tokens that passed through the model, of those read
-    resumed_at: list[int]  # updates after which a killed run went on
+    computed_ratio: float  # tokens that passed through the model, of those read
+    resume_steps: list[int]  # updates after which a killed run went on
     health: Health
     elapsed_seconds: float  # of the whole run, killed processes included
     seconds: float  # of this process
@@ -60,30 +80,30 @@ class Outcome:
 class Splits:
     """What is learned from, and what it is checked on."""
 
-    training: Lessons
-    validation: Lessons
+    training: TokenizedDataset
+    validation: TokenizedDataset
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class TrainingPaths:
     """Folders of a run."""
 
     base: Path
-    run: Path  # its checkpoints
-    trained: Path  # what was learned, whole or not at all
+    checkpoints: Path  # its checkpoints
+    output: Path  # what was learned, whole or not at all
 
 
 def train_model(
     model: PreTrainedModel,
     splits: Splits,
     train: TrainParams,
-    tracked: Tracked,
+    tracking: Tracking,
     *,
-    pad: int,
-    end: int,
+    pad_token_id: int,
+    eos_token_id: int,
     device: str,
-    places: Places,
-) -> Outcome:
+    paths: TrainingPaths,
+) -> TrainingResult:
     """Train, check and save; the folder of what was learned appears only when everything is in order.
 
     Processes that train together (see seodang.training.distributed) call it alike; the first one writes.
@@ -102,7 +122,7 @@ def train_model(
         ModelError: If the targets match nothing.
         TrainingError: If the loss is not finite, nothing was learned, or the end token was not.
     """
-    started, cpu_started = time.monotonic(), time.process_time()
+    start, cpu_start = time.monotonic(), time.process_time()
     attention = model.config._attn_implementation
     if len(splits.training) < train.batch_size:
         logger.warning(
@@ -111,102 +131,104 @@ def train_model(
             train.batch_size,
         )
     set_seed(train.seed)  # before the adapter is made: its first matrix is random
-    tuned, fused, layout = _prepared(model, train, splits.training, pad)
-    check_space(places.run, space_needed(tuned, train, places.run), "keeping checkpoints")
-    ends = end_places(splits.validation[:], layout, end)
-    before = answers_of(tuned, ends, device, autocast=mixed(train))
-    trainer = _trainer(
-        tuned,
+    tuned_model, fused_layers, packing = _prepare_model(model, train, splits.training, pad_token_id)
+    check_space(paths.checkpoints, compute_required_space(tuned_model, train, paths.checkpoints), "keeping checkpoints")
+    eos_batches = build_eos_batches(splits.validation[:], packing, eos_token_id)
+    before = predict_next_tokens(tuned_model, eos_batches, device, autocast=is_mixed_precision(train))
+    trainer = _build_trainer(
+        tuned_model,
         splits,
         train,
-        layout,
-        arguments_of(settings_of(train, device, places.run, len(splits.training))),
-        tracked.readings,
-        [*tracked.callbacks, *callbacks_of(train)],
+        packing,
+        build_training_arguments(build_trainer_kwargs(train, device, paths.checkpoints, len(splits.training))),
+        tracking.metrics,
+        [*tracking.callbacks, *build_callbacks(train)],
     )
-    checkpoint = from_first(lambda: newest_whole(places.run))
+    checkpoint = broadcast_from_main(lambda: find_latest_checkpoint(paths.checkpoints))
     if checkpoint is not None:
         logger.info("going on from %s", checkpoint.name)
-    set_seed(train.seed + process_number())  # dropout and noise of each process are its own
+    set_seed(train.seed + get_rank())  # dropout and noise of each process are its own
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     validation_loss = trainer.evaluate()["eval_loss"]
-    train_loss = mean_loss(trainer.state.log_history)
-    health = _checked(tuned, before, ends, train, end, device, train_loss, validation_loss)
-    trainable, parameters = _counts(tuned)
-    _restore(model, attention)
-    weights = gathered_weights(tuned)
-    from_first(lambda: _save(tuned, weights, places))
-    return Outcome(
-        updates=trainer.state.global_step,
-        planned_updates=trainer.state.max_steps,
+    train_loss = compute_mean_loss(trainer.state.log_history)
+    health = _run_sanity_checks(
+        tuned_model, before, eos_batches, train, eos_token_id, device, train_loss, validation_loss
+    )
+    trainable, parameters = _count_parameters(tuned_model)
+    _restore_attention(model, attention)
+    weights = gather_full_state(tuned_model)
+    broadcast_from_main(lambda: _save(tuned_model, weights, paths))
+    return TrainingResult(
+        steps=trainer.state.global_step,
+        max_steps=trainer.state.max_steps,
         train_loss=round(train_loss, 4),
         validation_loss=round(validation_loss, 4),
-        trainable=trainable,
+        trainable_parameters=trainable,
         parameters=parameters,
-        fused_layers=fused,
-        packed=layout.packed,
-        computed_share=round(trainer.work.computed / max(1, trainer.work.read), 4),
-        resumed_at=resumed_at(trainer.state.log_history),
+        fused_layers=fused_layers,
+        packed=packing.packed,
+        computed_ratio=round(trainer.token_counter.computed_tokens / max(1, trainer.token_counter.record_tokens), 4),
+        resume_steps=find_resume_steps(trainer.state.log_history),
         health=health,
-        elapsed_seconds=elapsed(trainer.state.log_history),
-        seconds=round(time.monotonic() - started, 1),
-        cpu_seconds=round(time.process_time() - cpu_started, 1),
-        peak_memory_mb=peak_memory_mb(),
+        elapsed_seconds=read_elapsed_seconds(trainer.state.log_history),
+        seconds=round(time.monotonic() - start, 1),
+        cpu_seconds=round(time.process_time() - cpu_start, 1),
+        peak_memory_mb=get_peak_memory_mb(),
     )
 
 
-def _save(tuned: PeftModel | PreTrainedModel, weights: dict[str, Any] | None, places: Places) -> None:
-    with replaced_folder(places.trained) as beside:
-        save_trained(tuned, beside, places.base, weights)
+def _save(tuned_model: PeftModel | PreTrainedModel, weights: dict[str, Any] | None, paths: TrainingPaths) -> None:
+    with replace_folder(paths.output) as temp_folder:
+        save_tuned_model(tuned_model, temp_folder, paths.base, weights)
 
 
-def _layout(model: PreTrainedModel, train: TrainParams, pad: int) -> Layout:
+def _resolve_packing(model: PreTrainedModel, train: TrainParams, pad_token_id: int) -> PackingConfig:
     packed = train.packing and can_pack(model)
     if train.packing and not packed:
         logger.warning(
             "train.packing is on, but this model's layers cannot keep packed records apart; rows are padded instead"
         )
-    return layout_of(train, packed=packed, pad=pad)
+    return build_packing_config(train, packed=packed, pad_token_id=pad_token_id)
 
 
-def _prepared(
-    model: PreTrainedModel, train: TrainParams, lessons: Lessons, pad: int
-) -> tuple[PeftModel | PreTrainedModel, int, Layout]:
+def _prepare_model(
+    model: PreTrainedModel, train: TrainParams, dataset: TokenizedDataset, pad_token_id: int
+) -> tuple[PeftModel | PreTrainedModel, int, PackingConfig]:
     """Return the model with what is learned, the number of layers that have the fused step, and how records become passes."""
-    layout = learn_as_the_model_does(model, lessons, _layout(model, train, pad))
-    tuned = with_adapter(model, train)
-    fuse_norms(tuned)
-    return tuned, fuse_lora(tuned), layout
+    packing = patch_and_verify_loss(model, dataset, _resolve_packing(model, train, pad_token_id))
+    tuned_model = add_adapter(model, train)
+    fuse_norms(tuned_model)
+    return tuned_model, fuse_lora(tuned_model), packing
 
 
-def space_needed(tuned: PeftModel | PreTrainedModel, train: TrainParams, run: Path) -> int:
+def compute_required_space(tuned_model: PeftModel | PreTrainedModel, train: TrainParams, checkpoints: Path) -> int:
     """Return the bytes that the run has yet to write: what is learned in fp32, and with each checkpoint the optimiser's two moments of it."""
-    learned = 4 * sum(weight.numel() for weight in tuned.parameters() if weight.requires_grad)
-    there = sum(
-        file.stat().st_size for file in run.rglob("*") if file.is_file()
+    trainable_bytes = 4 * sum(weight.numel() for weight in tuned_model.parameters() if weight.requires_grad)
+    existing_bytes = sum(
+        file.stat().st_size for file in checkpoints.rglob("*") if file.is_file()
     )  # of a run that was killed; they go as new ones come
-    return learned + max(
-        3 * learned, (checkpoints_kept(train) + 1) * 3 * learned - there
+    return trainable_bytes + max(
+        3 * trainable_bytes, (compute_save_total_limit(train) + 1) * 3 * trainable_bytes - existing_bytes
     )  # one is written before the oldest goes
 
 
-def _restore(model: PreTrainedModel, attention: str) -> None:
+def _restore_attention(model: PreTrainedModel, attention: str) -> None:
     """Give the model its own attention back, under whose name it is saved."""
     if model.config._attn_implementation != attention:
         model.set_attn_implementation(attention)
 
 
-def short_run(
+def train_steps(
     model: PreTrainedModel,
-    lessons: Lessons,
+    dataset: TokenizedDataset,
     train: TrainParams,
-    updates: int,
+    steps: int,
     *,
-    pad: int,
+    pad_token_id: int,
     device: str,
     run: Path,
     callbacks: Sequence[TrainerCallback],
-) -> AnswerTrainer:
+) -> SFTTrainer:
     """Train so many updates as a run would, without validation, checkpoints or checks, for measuring; nothing is kept.
 
     Args:
@@ -220,45 +242,56 @@ def short_run(
         callbacks: Who looks on.
     """
     set_seed(train.seed)
-    tuned, _, layout = _prepared(model, train, lessons, pad)
-    shortened = {
-        "max_steps": updates,
+    tuned_model, _, packing = _prepare_model(model, train, dataset, pad_token_id)
+    overrides = {
+        "max_steps": steps,
         "eval_strategy": "no",
         "save_strategy": "no",
         "load_best_model_at_end": False,
         "logging_steps": 1,
     }
-    settings = {**settings_of(train.model_copy(update={"early_stopping": 0}), device, run, len(lessons)), **shortened}
-    trainer = _trainer(tuned, Splits(lessons, lessons), train, layout, arguments_of(settings), Readings(), callbacks)
+    settings = {
+        **build_trainer_kwargs(train.model_copy(update={"early_stopping_patience": 0}), device, run, len(dataset)),
+        **overrides,
+    }
+    trainer = _build_trainer(
+        tuned_model,
+        Splits(dataset, dataset),
+        train,
+        packing,
+        build_training_arguments(settings),
+        TrainingMetrics(),
+        callbacks,
+    )
     trainer.train()
     return trainer
 
 
-def _trainer(
-    tuned: Any,
+def _build_trainer(
+    tuned_model: Any,
     splits: Splits,
     train: TrainParams,
-    layout: Layout,
+    packing: PackingConfig,
     arguments: TrainingArguments,
-    readings: Readings,
+    metrics: TrainingMetrics,
     callbacks: Sequence[TrainerCallback],
-) -> AnswerTrainer:
-    trainer = AnswerTrainer(
-        model=tuned,
+) -> SFTTrainer:
+    trainer = SFTTrainer(
+        model=tuned_model,
         args=arguments,
-        training=splits.training,
-        validation=splits.validation,
-        layout=layout,
+        train_dataset=splits.training,
+        eval_dataset=splits.validation,
+        packing=packing,
         batch_size=train.batch_size,
-        noise=train.neftune_alpha,
-        readings=readings,
+        neftune_noise_alpha=train.neftune_noise_alpha,
+        metrics=metrics,
         callbacks=list(callbacks),
     )
-    silence(trainer)
+    remove_console_callbacks(trainer)
     return trainer
 
 
-def mean_loss(history: Sequence[dict[str, float]]) -> float:
+def compute_mean_loss(history: Sequence[dict[str, float]]) -> float:
     """Return the mean training loss of a run from what was logged, each reading weighted by the updates it stands for."""
     total = weight = last = 0.0
     for entry in history:
@@ -268,36 +301,40 @@ def mean_loss(history: Sequence[dict[str, float]]) -> float:
             last = entry["step"]
     if not weight:
         raise TrainingError(
-            "no update was logged; train.log_every is above the number of updates: lower it, or train longer"
+            "no update was logged; train.logging_steps is above the number of updates: lower it, or train longer"
         )
     return total / weight
 
 
-def _checked(
-    tuned: PeftModel | PreTrainedModel,
-    before: Answers,
-    ends: Sequence[Pass],
+def _run_sanity_checks(
+    tuned_model: PeftModel | PreTrainedModel,
+    before: NextTokens,
+    eos_batches: Sequence[MicroBatch],
     train: TrainParams,
-    end: int,
+    eos_token_id: int,
     device: str,
     train_loss: float,
     validation_loss: float,
 ) -> Health:
-    check_adapter((name, gathered(weight)) for name, weight in tuned.named_parameters() if weight.requires_grad)
-    after = answers_of(tuned, ends, device, autocast=mixed(train))
+    check_adapter(
+        (name, full_tensor(weight)) for name, weight in tuned_model.named_parameters() if weight.requires_grad
+    )
+    after = predict_next_tokens(tuned_model, eos_batches, device, autocast=is_mixed_precision(train))
     return check_health(
         before,
         after,
-        end,
+        eos_token_id,
         train_loss=train_loss,
         validation_loss=validation_loss,
-        minimum_end_share=train.minimum_end_share,
+        minimum_eos_ratio=train.minimum_eos_ratio,
     )
 
 
-def _counts(tuned: PeftModel | PreTrainedModel) -> tuple[int, int]:
+def _count_parameters(tuned_model: PeftModel | PreTrainedModel) -> tuple[int, int]:
     """Return the number of trainable parameters and of all; 4-bit weights count as what they stand for."""
-    if isinstance(tuned, PeftModel):
-        trainable, parameters = tuned.get_nb_trainable_parameters()
+    if isinstance(tuned_model, PeftModel):
+        trainable, parameters = tuned_model.get_nb_trainable_parameters()
         return int(trainable), int(parameters)
-    return sum(weight.numel() for weight in tuned.parameters() if weight.requires_grad), tuned.num_parameters()
+    return sum(
+        weight.numel() for weight in tuned_model.parameters() if weight.requires_grad
+    ), tuned_model.num_parameters()

@@ -21,10 +21,10 @@ from torch.distributed.tensor import DTensor
 from seodang.config import TrainParams
 
 # Gradients are added up in fp32 whatever the arithmetic is done in, and a loss is not rounded.
-_BF16 = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+_BF16_POLICY = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
 
 
-def sharding_settings(train: TrainParams) -> dict[str, Any]:
+def build_sharding_kwargs(train: TrainParams) -> dict[str, Any]:
     """Return the arguments of TrainingArguments that decide on sharding and on recomputing activations."""
     settings: dict[str, Any] = {"activation_checkpointing": train.activation_checkpointing}
     if train.sharding == "fsdp":
@@ -40,7 +40,7 @@ def keep_fp32(plugin: FullyShardedDataParallelPlugin, precision: str) -> None:
         precision: "bf16" for mixed precision, else "no".
     """
     if precision == "bf16":
-        plugin.mixed_precision_policy = _BF16
+        plugin.mixed_precision_policy = _BF16_POLICY
 
 
 def shard_on_cpu(accelerator: Accelerator, plugin: FullyShardedDataParallelPlugin) -> None:
@@ -50,31 +50,33 @@ def shard_on_cpu(accelerator: Accelerator, plugin: FullyShardedDataParallelPlugi
     PartialState._shared_state["distributed_type"] = DistributedType.FSDP
 
 
-def spread(model: torch.nn.Module) -> None:
+def reshard(model: torch.nn.Module) -> None:
     """Spread units again that a pass without a backward pass has left gathered; nothing where nothing is sharded."""
     for part in model.modules():
         if isinstance(part, FSDPModule):
             part.reshard()
 
 
-def gathered(weight: Tensor) -> Tensor:
+def full_tensor(weight: Tensor) -> Tensor:
     """Return a weight as a plain tensor; where it is sharded, every process must ask for it."""
     return weight.full_tensor() if isinstance(weight, DTensor) else weight
 
 
-def gathered_weights(model: torch.nn.Module) -> dict[str, Any] | None:
+def gather_full_state(model: torch.nn.Module) -> dict[str, Any] | None:
     """Return what was learned of a sharded model in the first process's memory (of an adapted one the adapter alone); None where nothing is sharded.
 
     Every process must ask for it; the others get an empty dictionary.
     """
     if not any(isinstance(part, FSDPModule) for part in model.modules()):
         return None
-    spread(model)
-    found = get_model_state_dict(
+    reshard(model)
+    state = get_model_state_dict(
         model,
         options=StateDictOptions(
             full_state_dict=True, cpu_offload=True, ignore_frozen_params=isinstance(model, PeftModel)
         ),
     )
-    tied = getattr(model, "all_tied_weights_keys", None) or {}  # each of them is another weight, which is there already
-    return {name: weight for name, weight in found.items() if name not in tied}
+    tied_keys = (
+        getattr(model, "all_tied_weights_keys", None) or {}
+    )  # each of them is another weight, which is there already
+    return {name: weight for name, weight in state.items() if name not in tied_keys}

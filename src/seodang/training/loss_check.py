@@ -15,19 +15,19 @@ import torch
 from transformers import PreTrainedModel
 
 from seodang.errors import ModelError
-from seodang.training.dataset import Lesson, Lessons
-from seodang.training.kernels.chunked_loss import AnswerHead, learn_answers
+from seodang.training.dataset import TokenizedDataset, TokenizedExample
+from seodang.training.kernels.chunked_loss import LossMode, patch_completion_loss
 from seodang.training.kernels.packed_attention import use_packed_attention
-from seodang.training.packing import Layout, build_pass
+from seodang.training.packing import PackingConfig, build_micro_batch
 
 logger = logging.getLogger(__name__)
 
-_RECORDS = 3  # the shortest: all logits of theirs exist for a moment
+_PROBE_SIZE = 3  # the shortest: all logits of theirs exist for a moment
 _TOLERANCE = {torch.float32: 1e-3}  # relative; half precisions round each step
 _HALF_TOLERANCE = 3e-2
 
 
-def learn_as_the_model_does(model: PreTrainedModel, lessons: Lessons, layout: Layout) -> Layout:
+def patch_and_verify_loss(model: PreTrainedModel, dataset: TokenizedDataset, packing: PackingConfig) -> PackingConfig:
     """Let the model learn answers (`learn_answers`, `use_packed_attention`) by the quickest way that gives its own loss; return the layout for it.
 
     Args:
@@ -38,63 +38,65 @@ def learn_as_the_model_does(model: PreTrainedModel, lessons: Lessons, layout: La
     Raises:
         ModelError: If no way gives the model's own loss.
     """
-    probe = _probe(lessons)
-    own = _own_loss(model, probe)
-    head = learn_answers(model)
-    padded = replace(layout, packed=False, share_prefixes=False)
-    _choose_head(model, head, probe, padded, own)
-    if not layout.packed:
-        return layout
+    probe = _select_probe(dataset)
+    reference = _compute_reference_loss(model, probe)
+    mode = patch_completion_loss(model)
+    padding_config = replace(packing, packed=False, share_prefixes=False)
+    _choose_loss_mode(model, mode, probe, padding_config, reference)
+    if not packing.packed:
+        return packing
     attention = model.config._attn_implementation
     use_packed_attention(model)
-    if _agree(model, _loss(model, probe, layout), own):
-        return layout
+    if _is_close(model, _compute_loss(model, probe, packing), reference):
+        return packing
     model.set_attn_implementation(attention)
     logger.warning(
         "train.packing is on, but this model's attention knows more than which tokens belong to a record; rows are padded instead"
     )
-    return padded
+    return padding_config
 
 
-def _choose_head(model: PreTrainedModel, head: AnswerHead, probe: Sequence[Lesson], layout: Layout, own: float) -> None:
-    if _agree(model, quick := _loss(model, probe, layout), own):
+def _choose_loss_mode(
+    model: PreTrainedModel, mode: LossMode, probe: Sequence[TokenizedExample], packing: PackingConfig, reference: float
+) -> None:
+    if _is_close(model, loss := _compute_loss(model, probe, packing), reference):
         return
-    head.whole = True
-    if _agree(model, _loss(model, probe, layout), own):
+    mode.full_logits = True
+    if _is_close(model, _compute_loss(model, probe, packing), reference):
         logger.warning(
             "this architecture does more than its output layer to get its logits; they are computed at every token, which takes more memory"
         )
         return
     raise ModelError(
-        f"the loss of {len(probe)} records is {own:.4f} by the model's own forward pass, but {quick:.4f} as training computes it: "
+        f"the loss of {len(probe)} records is {reference:.4f} by the model's own forward pass, but {loss:.4f} as training computes it: "
         f"architecture {model.config.model_type} is not supported; please report it"
     )
 
 
-def _probe(lessons: Lessons) -> list[Lesson]:
-    shortest = sorted(range(len(lessons)), key=lambda number: (int(lessons.lengths[number]), number))[:_RECORDS]
-    return [lessons[number] for number in shortest]
+def _select_probe(dataset: TokenizedDataset) -> list[TokenizedExample]:
+    shortest = sorted(range(len(dataset)), key=lambda number: (int(dataset.lengths[number]), number))[:_PROBE_SIZE]
+    return [dataset[number] for number in shortest]
 
 
 @torch.no_grad()
-def _own_loss(model: PreTrainedModel, probe: Sequence[Lesson]) -> float:
+def _compute_reference_loss(model: PreTrainedModel, probe: Sequence[TokenizedExample]) -> float:
     """Return the sum of the losses in nats, record by record, from all logits of the unchanged model."""
     total = 0.0
-    for lesson in probe:
-        ids = torch.from_numpy(lesson.ids.astype("int64")).to(model.device)
-        places = torch.from_numpy(lesson.learned[1:].nonzero()[0]).to(model.device)
-        logits = model(input_ids=ids[None, :-1], use_cache=False).logits[0].index_select(0, places)
+    for example in probe:
+        ids = torch.from_numpy(example.ids.astype("int64")).to(model.device)
+        positions = torch.from_numpy(example.loss_mask[1:].nonzero()[0]).to(model.device)
+        logits = model(input_ids=ids[None, :-1], use_cache=False).logits[0].index_select(0, positions)
         total += float(
-            torch.nn.functional.cross_entropy(logits.float(), ids[1:].index_select(0, places), reduction="sum")
+            torch.nn.functional.cross_entropy(logits.float(), ids[1:].index_select(0, positions), reduction="sum")
         )
     return total
 
 
 @torch.no_grad()
-def _loss(model: PreTrainedModel, probe: Sequence[Lesson], layout: Layout) -> float:
-    return float(model(**build_pass(probe, layout).to(model.device).inputs()).loss)
+def _compute_loss(model: PreTrainedModel, probe: Sequence[TokenizedExample], packing: PackingConfig) -> float:
+    return float(model(**build_micro_batch(probe, packing).to(model.device).build_inputs()).loss)
 
 
-def _agree(model: PreTrainedModel, found: float, own: float) -> bool:
+def _is_close(model: PreTrainedModel, loss: float, reference: float) -> bool:
     tolerance = _TOLERANCE.get(model.dtype, _HALF_TOLERANCE)
-    return abs(found - own) <= tolerance * max(1.0, abs(own))
+    return abs(loss - reference) <= tolerance * max(1.0, abs(reference))

@@ -40,7 +40,7 @@ class GrowingArray:
         )
 
 
-def mapped(path: Path) -> NDArray[Any]:
+def load_memmap(path: Path) -> NDArray[Any]:
     """Return an array through the memory map; slices of a plain array are made quicker than those of a memmap."""
     array: NDArray[Any] = np.load(path, mmap_mode="r").view(np.ndarray)
     return array

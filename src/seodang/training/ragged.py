@@ -19,30 +19,30 @@ class Sequences:
     offsets: NDArray[np.int64]  # (sequences + 1,): where each begins; the last is the number of tokens
 
     @classmethod
-    def of(cls, lists: Iterable[Sequence[int]]) -> Self:
+    def from_lists(cls, lists: Iterable[Sequence[int]]) -> Self:
         """Return the lists as one."""
-        kept = list(lists)
-        lengths = np.fromiter(map(len, kept), np.int64, len(kept))
-        return cls(np.fromiter(chain.from_iterable(kept), np.int32, int(lengths.sum())), offsets_of(lengths))
+        sequences = list(lists)
+        lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
+        return cls(np.fromiter(chain.from_iterable(sequences), np.int32, int(lengths.sum())), compute_offsets(lengths))
 
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of each, shape (sequences,)."""
         return np.diff(self.offsets)
 
-    def take(self, numbers: NDArray[np.int64]) -> Sequences:
+    def take(self, indices: NDArray[np.int64]) -> Sequences:
         """Return the sequences of these numbers, in their order."""
-        lengths = self.lengths[numbers]
-        offsets = offsets_of(lengths)
-        places = np.repeat(self.offsets[numbers] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return Sequences(self.ids[places], offsets)
+        lengths = self.lengths[indices]
+        offsets = compute_offsets(lengths)
+        positions = np.repeat(self.offsets[indices] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return Sequences(self.ids[positions], offsets)
 
-    def joined(self, counts: NDArray[np.int64]) -> Sequences:
+    def join(self, counts: NDArray[np.int64]) -> Sequences:
         """Return the first counts[0] as one sequence, the next counts[1] as one, and so on."""
-        return Sequences(self.ids, self.offsets[offsets_of(counts)])
+        return Sequences(self.ids, self.offsets[compute_offsets(counts)])
 
 
-def offsets_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+def compute_offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return where each of parts of these lengths begins, and where the last ends."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
 
@@ -50,9 +50,9 @@ def offsets_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 Key = TypeVar("Key")
 
 
-class Numbers(dict[Key, int]):
+class IndexMap(dict[Key, int]):
     """Numbers its keys from 0 in the order in which they are first asked for."""
 
     def __missing__(self, key: Key) -> int:
-        number = self[key] = len(self)
-        return number
+        index = self[key] = len(self)
+        return index

@@ -11,7 +11,7 @@ _PACKAGES: Final = ("torch", "transformers", "peft", "accelerate", "bitsandbytes
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class ReportSample:
     """One question with the answers of the model before and after training."""
 
     instruction: str
@@ -21,7 +21,7 @@ class Example:
     after: str
 
 
-def versions() -> dict[str, str]:
+def collect_versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that training rests on."""
     found = {"python": platform.python_version()}
     for name in _PACKAGES:

@@ -9,14 +9,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from seodang.config import PromptFormat
 from seodang.inference.generation import generate
-from seodang.models.tokenization import encode_prompt, end_id
+from seodang.models.tokenization import encode_prompt, get_end_id
 from seodang.prompting import render_record
 from seodang.records import Record
 
-_NEW_TOKENS = 48  # of an answer: enough to see what it is like
+_MAX_NEW_TOKENS = 48  # of an answer: enough to see what it is like
 
 
-def fitting_examples(records: Sequence[Record], count: int, *, fits: Callable[[Record], bool]) -> list[Record]:
+def select_sample_records(records: Sequence[Record], count: int, *, fits: Callable[[Record], bool]) -> list[Record]:
     """Return at most so many records that fit, from all over the split, always the same ones.
 
     Stretches of the split give one in turn, the first that fits and then the next, so
@@ -33,7 +33,7 @@ def fitting_examples(records: Sequence[Record], count: int, *, fits: Callable[[R
     return list(islice(in_turn, count))
 
 
-def answerable(
+def build_length_filter(
     tokenizer: PreTrainedTokenizerBase, format: PromptFormat, max_length: int, context: int | None
 ) -> Callable[[Record], bool]:
     """Return what tells whether a short answer to a record can be written.
@@ -44,15 +44,15 @@ def answerable(
         max_length: Tokens of a prompt at the most, as in training.
         context: Tokens that the model reads, prompt and answer together; None where its architecture sets no limit.
     """
-    longest = max_length if context is None else min(max_length, context - _NEW_TOKENS)
-    return lambda record: len(_prompt(tokenizer, record, format)) <= longest
+    longest = max_length if context is None else min(max_length, context - _MAX_NEW_TOKENS)
+    return lambda record: len(_encode_record(tokenizer, record, format)) <= longest
 
 
-def _prompt(tokenizer: PreTrainedTokenizerBase, record: Record, format: PromptFormat) -> list[int]:
+def _encode_record(tokenizer: PreTrainedTokenizerBase, record: Record, format: PromptFormat) -> list[int]:
     return encode_prompt(tokenizer, render_record(record, format, tokenizer))
 
 
-def short_answers(
+def generate_short_answers(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, records: Sequence[Record], format: PromptFormat
 ) -> list[str]:
     """Return the beginning of the model's greedy answer to each record, all of which are `answerable`."""
@@ -60,13 +60,13 @@ def short_answers(
         return []
     training = model.training
     model.eval()
-    prompts = [_prompt(tokenizer, record, format) for record in records]
+    prompts = [_encode_record(tokenizer, record, format) for record in records]
     answers = generate(
         model,
         prompts,
-        end=end_id(tokenizer, format),
-        max_new_tokens=_NEW_TOKENS,
-        batch_tokens=sum(map(len, prompts)) * len(prompts) + _NEW_TOKENS * len(prompts),
+        end_id=get_end_id(tokenizer, format),
+        max_new_tokens=_MAX_NEW_TOKENS,
+        batch_tokens=sum(map(len, prompts)) * len(prompts) + _MAX_NEW_TOKENS * len(prompts),
     )
     model.train(training)
     return [str(tokenizer.decode(answer.tokens, skip_special_tokens=True)).strip() for answer in answers]

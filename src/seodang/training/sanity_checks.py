@@ -11,44 +11,52 @@ import torch
 from torch import Tensor
 
 from seodang.errors import TrainingError
-from seodang.training.dataset import Lesson
-from seodang.training.packing import Layout, Pass, build_pass, pass_plan
+from seodang.training.dataset import TokenizedExample
+from seodang.training.packing import MicroBatch, PackingConfig, build_micro_batch, plan_micro_batches
 
-_RECORDS = 64  # looked at; a share of them is told to within a few hundredths
+_SAMPLE_SIZE = 64  # looked at; a share of them is told to within a few hundredths
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class NextTokens:
     """What a model would write after the validation answers, where the end token should stand."""
 
     tokens: Tensor  # (n,): the likeliest next tokens
     logits: Tensor  # (n,): their logits, in fp32
 
-    def end_share(self, end: int) -> float:
+    def compute_eos_ratio(self, eos_token_id: int) -> float:
         """Return the share of answers after which the end token is the likeliest."""
-        return float((self.tokens == end).float().mean())
+        return float((self.tokens == eos_token_id).float().mean())
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
     """What was checked after training."""
 
-    largest_change: float  # of a logit, against the untrained model
-    end_share: float  # of validation answers after which the trained model ends
-    end_share_before: float
+    max_logit_change: float  # of a logit, against the untrained model
+    eos_ratio: float  # of validation answers after which the trained model ends
+    eos_ratio_before: float
 
 
-def end_places(lessons: Sequence[Lesson], layout: Layout, end: int) -> list[Pass]:
+def build_eos_batches(
+    examples: Sequence[TokenizedExample], packing: PackingConfig, eos_token_id: int
+) -> list[MicroBatch]:
     """Return passes over some lessons whose only targets are end tokens."""
-    passes = [build_pass(part, layout) for part in pass_plan(list(lessons[:_RECORDS]), layout)]
+    micro_batches = [
+        build_micro_batch(part, packing) for part in plan_micro_batches(list(examples[:_SAMPLE_SIZE]), packing)
+    ]
     return [
-        replace(part, predictors=part.predictors[part.targets == end], targets=part.targets[part.targets == end])
-        for part in passes
+        replace(
+            part,
+            label_positions=part.label_positions[part.targets == eos_token_id],
+            targets=part.targets[part.targets == eos_token_id],
+        )
+        for part in micro_batches
     ]
 
 
 @torch.no_grad()
-def answers_of(model: Any, passes: Sequence[Pass], device: str, *, autocast: bool) -> Answers:
+def predict_next_tokens(model: Any, micro_batches: Sequence[MicroBatch], device: str, *, autocast: bool) -> NextTokens:
     """Return what the model would write at the targets of the passes.
 
     Args:
@@ -60,19 +68,26 @@ def answers_of(model: Any, passes: Sequence[Pass], device: str, *, autocast: boo
     training = model.training
     model.eval()
     with torch.autocast(device, torch.bfloat16, enabled=autocast):
-        found = [
-            model(**part.to(device).inputs(learn=False)).logits.float().max(dim=1)
-            for part in passes
+        predictions = [
+            model(**part.to(device).build_inputs(include_targets=False)).logits.float().max(dim=1)
+            for part in micro_batches
             if len(part.targets)
         ]
     model.train(training)
-    return Answers(
-        tokens=torch.cat([best.indices for best in found]), logits=torch.cat([best.values for best in found])
+    return NextTokens(
+        tokens=torch.cat([best.indices for best in predictions]),
+        logits=torch.cat([best.values for best in predictions]),
     )
 
 
 def check_health(
-    before: Answers, after: Answers, end: int, *, train_loss: float, validation_loss: float, minimum_end_share: float
+    before: NextTokens,
+    after: NextTokens,
+    eos_token_id: int,
+    *,
+    train_loss: float,
+    validation_loss: float,
+    minimum_eos_ratio: float,
 ) -> Health:
     """Return what changed.
 
@@ -86,17 +101,17 @@ def check_health(
     change = float((after.logits - before.logits).abs().max())
     if change == 0.0:
         raise TrainingError(
-            "the trained model answers exactly as before: nothing was learned; raise train.learning_rate or train.epochs, or name other train.targets"
+            "the trained model answers exactly as before: nothing was learned; raise train.learning_rate or train.epochs, or name other train.target_modules"
         )
     health = Health(
-        largest_change=round(change, 4),
-        end_share=round(after.end_share(end), 4),
-        end_share_before=round(before.end_share(end), 4),
+        max_logit_change=round(change, 4),
+        eos_ratio=round(after.compute_eos_ratio(eos_token_id), 4),
+        eos_ratio_before=round(before.compute_eos_ratio(eos_token_id), 4),
     )
-    if health.end_share < minimum_end_share:
+    if health.eos_ratio < minimum_eos_ratio:
         raise TrainingError(
-            f"after {health.end_share:.0%} of {len(after.tokens)} validation answers the trained model would write the end token, {minimum_end_share:.0%} are asked "
-            f"(before training: {health.end_share_before:.0%}): it would not stop when served. Train longer (train.epochs, train.learning_rate), or lower train.minimum_end_share"
+            f"after {health.eos_ratio:.0%} of {len(after.tokens)} validation answers the trained model would write the end token, {minimum_eos_ratio:.0%} are asked "
+            f"(before training: {health.eos_ratio_before:.0%}): it would not stop when served. Train longer (train.epochs, train.learning_rate), or lower train.minimum_eos_ratio"
         )
     return health
 
@@ -107,13 +122,13 @@ def check_adapter(parameters: Iterable[tuple[str, Tensor]]) -> None:
     Raises:
         TrainingError: If the matrices that begin at zero are still zero, or a weight is not finite.
     """
-    second = []  # of each matrix that begins at zero, whether it is so no longer
+    is_nonzero = []  # of each matrix that begins at zero, whether it is so no longer
     for name, weight in parameters:
         if not bool(torch.isfinite(weight).all()):
             raise TrainingError(
                 f"{name} holds values that are not finite; lower train.learning_rate, or use train.precision fp32"
             )
         if "lora_B" in name:
-            second.append(bool(weight.any()))
-    if second and not any(second):
+            is_nonzero.append(bool(weight.any()))
+    if is_nonzero and not any(is_nonzero):
         raise TrainingError("the adapter is still empty after training; raise train.learning_rate or train.epochs")

@@ -17,20 +17,20 @@ from seodang.config import ExpectationsParams, Format, TableTemplate
 from seodang.config.section import Section
 from seodang.errors import SeodangError, SourceError
 from seodang.ingest.fetch.files import LocalFile
-from seodang.ingest.readers.text import mended
+from seodang.ingest.readers.text import repair_text
 from seodang.ingest.rows import Row
-from seodang.ingest.sources import file_rows
+from seodang.ingest.sources import iter_file_rows
 from seodang.io.jsonl import Writer, read_rows, write_json
-from seodang.io.progress import progress
-from seodang.validation.dataset_checks import action_of, measures
+from seodang.io.progress import track_progress
+from seodang.validation.dataset_checks import compute_metrics, get_dataset_action
 from seodang.validation.repeats import find_repeats
-from seodang.validation.report import Summary, accepted_line, quarantine_line, told_measures
+from seodang.validation.report import Summary, build_accepted_line, build_quarantine_line, format_dataset_violations
 from seodang.validation.token_counts import TokenCounter
-from seodang.validation.validator import Screen, screen
+from seodang.validation.validator import ValidationContext, validate_rows
 
 logger = logging.getLogger(__name__)
 
-_OF_A_PIPELINE = {"accepted-count", "drift", "language-share"}  # what a single file need not be
+_PIPELINE_RULES = {"accepted-count", "drift", "language-ratio"}  # what a single file need not be
 
 
 class CheckParams(Section):
@@ -40,7 +40,7 @@ class CheckParams(Section):
     expectations: ExpectationsParams
 
     @classmethod
-    def shipped(cls) -> Self:
+    def load_default(cls) -> Self:
         """Return the parameters for a folder without a params.yaml: those of profile tiny."""
         from seodang.config.load import read_yaml
 
@@ -49,11 +49,11 @@ class CheckParams(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class CheckRequest:
     """What is to be checked, and how it is to be read."""
 
     files: Sequence[LocalFile]
-    faults: Sequence[str]  # what is wrong with those that were named and can't be read
+    errors: Sequence[str]  # what is wrong with those that were named and can't be read
     format: Format
     columns: dict[str, str] | None
     table: TableTemplate | None
@@ -62,28 +62,28 @@ class Wanted:
 
 
 @dataclass(slots=True)
-class Checked:
+class CheckResult:
     """What a check came to."""
 
     summary: Summary
     formats: dict[str, list[str]] = field(default_factory=dict)  # file -> record formats met in it
-    data_set: list[dict[str, Any]] = field(default_factory=list)  # figures of the whole that are out of bounds
+    dataset: list[dict[str, Any]] = field(default_factory=list)  # figures of the whole that are out of bounds
 
-    def content(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the summary as one object; `rules` counts the report lines that name a rule, whatever its severity."""
-        report = self.summary.report()
+        report = self.summary.build_report()
         texts = {"texts": report.pop("rules")}
         return {
-            **self.summary.counts(),
-            "rules": dict(self.summary.met.most_common()),
+            **self.summary.build_counts(),
+            "rules": dict(self.summary.rule_counts.most_common()),
             **report,
             "formats": self.formats,
-            "data_set": self.data_set,
+            "dataset": self.dataset,
             **texts,
         }
 
 
-def check(wanted: Wanted, params: CheckParams) -> Checked:
+def check(request: CheckRequest, params: CheckParams) -> CheckResult:
     """Read and judge the files, and write the report where one is wanted.
 
     Raises:
@@ -91,18 +91,18 @@ def check(wanted: Wanted, params: CheckParams) -> Checked:
         SeodangError: If the report cannot be written.
 
     """
-    made = wanted.report is not None and not wanted.report.exists()
+    is_new = request.report is not None and not request.report.exists()
     try:
-        if wanted.report:
-            _prepare_report(wanted.report)
-        return _check(wanted, params)
+        if request.report:
+            _prepare_report(request.report)
+        return _check(request, params)
     except OSError as error:  # of the files' own, SourceError tells
         raise SeodangError(
-            f"{wanted.report or tempfile.gettempdir()} cannot be written to ({error.strerror or error}); name a folder that you may write to, with room on its disk / 쓸 수 없는 폴더입니다"
+            f"{request.report or tempfile.gettempdir()} cannot be written to ({error.strerror or error}); name a folder that you may write to, with room on its disk / 쓸 수 없는 폴더입니다"
         ) from error
     finally:
-        if made and wanted.report and wanted.report.is_dir() and not any(wanted.report.iterdir()):
-            wanted.report.rmdir()
+        if is_new and request.report and request.report.is_dir() and not any(request.report.iterdir()):
+            request.report.rmdir()
 
 
 def _prepare_report(report: Path) -> None:
@@ -120,80 +120,87 @@ def _prepare_report(report: Path) -> None:
         pass
 
 
-def _check(wanted: Wanted, params: CheckParams) -> Checked:
-    from seodang.validation.expectations import judging, told_of
+def _check(request: CheckRequest, params: CheckParams) -> CheckResult:
+    from seodang.validation.expectations import format_dataset_rule, open_validator
 
     with tempfile.TemporaryDirectory(prefix="seodang-check-") as scratch:
         spool = Path(scratch) / "rows.jsonl"
-        checked = Checked(Summary())
-        with Writer(spool, exact=True) as writer:
-            for row in _all_rows(wanted, params, checked):
+        result = CheckResult(Summary())
+        with Writer(spool, allow_nan=True) as writer:
+            for row in _iter_rows(request, params, result):
                 writer.write(row)
         limits = params.expectations.limits
-        with_ = Screen(
-            params.expectations, find_repeats(_spooled(spool, "repeats"), limits.max_label_characters), wanted.counter
+        context = ValidationContext(
+            params.expectations,
+            find_repeats(_read_spool(spool, "repeats"), limits.max_label_characters),
+            request.counter,
         )
-        data_docs = wanted.report / "data_docs" if wanted.report else None
-        with judging(with_.rules, params.expectations, name="check", data_docs=data_docs) as judge:
-            _judge(screen(_spooled(spool, "check"), with_, judge), checked.summary, wanted.report)
-            figures = [
-                measure
-                for measure in measures(checked.summary.tally, params.expectations.data_set, None)
-                if measure.rule.id not in _OF_A_PIPELINE
+        data_docs = request.report / "data_docs" if request.report else None
+        with open_validator(context.rules, params.expectations, name="check", data_docs=data_docs) as validator:
+            _write_results(
+                validate_rows(_read_spool(spool, "check"), context, validator), result.summary, request.report
+            )
+            metrics = [
+                metric
+                for metric in compute_metrics(result.summary.tally, params.expectations.dataset, None)
+                if metric.rule.id not in _PIPELINE_RULES
             ]
-            out = judge.whole(figures)
-        checked.data_set = told_measures(
-            [(measure, told_of(measure), action_of(measure.rule, params.expectations.data_set)) for measure in out]
+            violations = validator.check_dataset(metrics)
+        result.dataset = format_dataset_violations(
+            [
+                (measure, format_dataset_rule(measure), get_dataset_action(measure.rule, params.expectations.dataset))
+                for measure in violations
+            ]
         )
-    if wanted.report:
-        write_json(wanted.report / "summary.json", checked.content())
-    return checked
+    if request.report:
+        write_json(request.report / "summary.json", result.to_dict())
+    return result
 
 
-def _all_rows(wanted: Wanted, params: CheckParams, checked: Checked) -> Iterator[Row]:
+def _iter_rows(request: CheckRequest, params: CheckParams, result: CheckResult) -> Iterator[Row]:
     """Yield the rows of all files; a file's fault is told only after the others have been read, so that one run tells all."""
-    faults = list(wanted.faults)
-    for local in wanted.files:
-        path, place, empty = local.path, mended(local.place), True
+    errors = list(request.errors)
+    for local in request.files:
+        path, location, is_empty = local.path, repair_text(local.location), True
         try:
-            read = file_rows(
+            rows = iter_file_rows(
                 path,
-                place,
-                format=wanted.format,
-                columns=wanted.columns,
-                table=wanted.table,
-                name=place,
+                location,
+                format=request.format,
+                columns=request.columns,
+                table=request.table,
+                name=location,
                 max_field_characters=params.max_field_characters,
             )
-            for row in progress(read, place):
-                empty = False
-                if row["format"] not in (met := checked.formats.setdefault(place, [])):
-                    met.append(row["format"])
+            for row in track_progress(rows, location):
+                is_empty = False
+                if row["format"] not in (formats := result.formats.setdefault(location, [])):
+                    formats.append(row["format"])
                 yield row
-            if empty:
-                faults.append(f"{place} is empty: there is no record in it / 비어 있습니다: 레코드가 없습니다")
+            if is_empty:
+                errors.append(f"{location} is empty: there is no record in it / 비어 있습니다: 레코드가 없습니다")
         except SourceError as error:
-            faults += str(error).splitlines()
-    if faults:
+            errors += str(error).splitlines()
+    if errors:
         raise SourceError(
-            "\n  ".join([f"{len(faults)} faults / 쓸 수 없는 파일:", *faults]) if len(faults) > 1 else faults[0]
+            "\n  ".join([f"{len(errors)} faults / 쓸 수 없는 파일:", *errors]) if len(errors) > 1 else errors[0]
         )
 
 
-def _spooled(spool: Path, doing: str) -> Iterator[Row]:
-    return progress(read_rows(spool), doing, file=spool)
+def _read_spool(spool: Path, description: str) -> Iterator[Row]:
+    return track_progress(read_rows(spool), description, file=spool)
 
 
-def _judge(rows: Iterable[Any], summary: Summary, report: Path | None) -> None:
+def _write_results(rows: Iterable[Any], summary: Summary, report: Path | None) -> None:
     """Count the judged rows, and write each to its file where a report is wanted."""
     if report is None:
-        for judged in rows:
-            summary.add(judged)
+        for result in rows:
+            summary.add(result)
         return
     with Writer(report / "accepted.jsonl") as accepted, Writer(report / "quarantine.jsonl") as quarantine:
-        for judged in rows:
-            summary.add(judged)
-            if judged.accepted:
-                accepted.write(accepted_line(judged))
+        for result in rows:
+            summary.add(result)
+            if result.accepted:
+                accepted.write(build_accepted_line(result))
             else:
-                quarantine.write(quarantine_line(judged))
+                quarantine.write(build_quarantine_line(result))

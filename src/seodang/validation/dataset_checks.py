@@ -7,32 +7,32 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from seodang.config.validate import DataSetParams
+from seodang.config.validate import DatasetParams
 from seodang.ingest.rows import Row
 from seodang.validation.checks.rule import Rule
 
 Profile = dict[str, dict[str, float]]  # "language" | "task" | "length" -> value -> share of the accepted rows
 
-_FEW = 20  # accepted rows of a task from which its label balance tells anything
+_MIN_LABELLED_ROWS = 20  # accepted rows of a task from which its label balance tells anything
 
-SET_RULES: Final[tuple[Rule, ...]] = (
+DATASET_RULES: Final[tuple[Rule, ...]] = (
     Rule(
-        id="quarantined-share",
+        id="quarantined-ratio",
         field="data",
         reason_ko="격리된 행의 비율이 {limit:.1%}를 넘습니다",
         reason_en="more than {limit:.1%} of the rows are quarantined",
         fix_ko="격리된 행을 고치거나 params.yaml의 expectations.data_set.quarantined_share를 키우세요",
-        fix_en="mend the quarantined rows, or raise expectations.data_set.quarantined_share in params.yaml",
-        maximum="quarantined_share",
+        fix_en="mend the quarantined rows, or raise expectations.data_set.quarantined_ratio in params.yaml",
+        maximum="quarantined_ratio",
     ),
     Rule(
-        id="source-quarantined-share",
+        id="source-quarantined-ratio",
         field="data",
         reason_ko="한 데이터의 행 가운데 {limit:.1%}보다 많이 격리되었습니다",
         reason_en="more than {limit:.1%} of one source's rows are quarantined",
         fix_ko="seodang check로 그 파일을 보고 고치거나 ingest.sources에서 빼세요",
         fix_en="look at its files with seodang check and mend them, or take the source out of ingest.sources",
-        maximum="source_quarantined_share",
+        maximum="source_quarantined_ratio",
     ),
     Rule(
         id="accepted-count",
@@ -44,31 +44,31 @@ SET_RULES: Final[tuple[Rule, ...]] = (
         minimum="accepted_count",
     ),
     Rule(
-        id="unique-share",
+        id="unique-ratio",
         field="data",
         reason_ko="서로 다른 행이 {limit:.1%}보다 적습니다",
         reason_en="less than {limit:.1%} of the rows are different from all others",
         fix_ko="같은 파일을 두 번 넣지 않았는지 보세요",
         fix_en="look whether one file was added twice",
-        minimum="unique_share",
+        minimum="unique_ratio",
     ),
     Rule(
-        id="language-share",
+        id="language-ratio",
         field="data",
         reason_ko="한 언어의 비율이 정한 값보다 작습니다",
         reason_en="a language has a smaller share than is asked for",
         fix_ko="그 언어의 데이터를 더하거나 expectations.data_set.language_share를 낮추세요",
-        fix_en="add data in that language, or lower expectations.data_set.language_share",
-        minimum="language_share",
+        fix_en="add data in that language, or lower expectations.data_set.language_ratio",
+        minimum="language_ratio",
     ),
     Rule(
-        id="label-share",
+        id="label-ratio",
         field="data",
         reason_ko="한 과제의 답 가운데 하나가 {limit:.1%}를 넘습니다. 모델이 그 답만 배울 수 있습니다",
         reason_en="one answer makes up more than {limit:.1%} of a task: the model may learn to give just that",
         fix_ko="드문 답의 레코드를 더하거나 흔한 답을 줄이세요 (limit)",
         fix_en="add records with the rare answers, or take fewer of the common one (limit)",
-        maximum="label_share",
+        maximum="label_ratio",
     ),
     Rule(
         id="drift",
@@ -83,11 +83,11 @@ SET_RULES: Final[tuple[Rule, ...]] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class DatasetMetric:
     """One figure of the set, under the rule that bounds it."""
 
     rule: Rule
-    of: str  # what it is of: the whole, a source, a language, a task
+    scope: str  # what it is of: the whole, a source, a language, a task
     value: float
     bound: float
 
@@ -117,25 +117,25 @@ class Tally:
         if row["choices"]:
             self.labels.setdefault(row["task"], Counter())[row["output"]] += 1
 
-    def profile(self) -> Profile:
+    def build_profile(self) -> Profile:
         """Return the shares by which the next run tells its drift."""
         return {
-            name: shares(counts)
+            name: compute_ratios(counts)
             for name, counts in (("language", self.languages), ("task", self.tasks), ("length", self.lengths))
         }
 
 
-def shares(counts: Counter[str]) -> dict[str, float]:
+def compute_ratios(counts: Counter[str]) -> dict[str, float]:
     """Return each count's share of all, by name."""
     return {name: round(count / counts.total(), 6) for name, count in sorted(counts.items())}
 
 
-def distance(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+def compute_distance(one: Mapping[str, float], other: Mapping[str, float]) -> float:
     """Return the total variation distance of two distributions: half the sum of the differences, 0 to 1."""
     return sum(abs(one.get(name, 0.0) - other.get(name, 0.0)) for name in {*one, *other}) / 2
 
 
-def measures(tally: Tally, bounds: DataSetParams, last: Profile | None) -> list[Measure]:
+def compute_metrics(tally: Tally, bounds: DatasetParams, last_profile: Profile | None) -> list[DatasetMetric]:
     """Return every figure that a rule which isn't off bounds, in the order of the rules.
 
     Args:
@@ -145,50 +145,54 @@ def measures(tally: Tally, bounds: DataSetParams, last: Profile | None) -> list[
 
     """
     return [
-        Measure(rule, of, value, bound)
-        for rule in SET_RULES
-        if action_of(rule, bounds) != "off"
-        for of, value, bound in _values(rule.id, tally, bounds, last)
+        DatasetMetric(rule, scope, value, bound)
+        for rule in DATASET_RULES
+        if get_dataset_action(rule, bounds) != "off"
+        for scope, value, bound in _compute_values(rule.id, tally, bounds, last_profile)
     ]
 
 
-def action_of(rule: Rule, bounds: DataSetParams) -> str:
+def get_dataset_action(rule: Rule, bounds: DatasetParams) -> str:
     """Return reject, warn or off."""
     section = getattr(bounds, rule.minimum or rule.maximum or "")
     action: str = section.action
     return action
 
 
-def _values(id: str, tally: Tally, bounds: DataSetParams, last: Profile | None) -> Iterator[tuple[str, float, float]]:
+def _compute_values(
+    id: str, tally: Tally, bounds: DatasetParams, last_profile: Profile | None
+) -> Iterator[tuple[str, float, float]]:
     rows, quarantined = tally.rows.total(), tally.quarantined.total()
     match id:
-        case "quarantined-share":
-            yield "all", quarantined / rows if rows else 0.0, bounds.quarantined_share.maximum
-        case "source-quarantined-share":
+        case "quarantined-ratio":
+            yield "all", quarantined / rows if rows else 0.0, bounds.quarantined_ratio.maximum
+        case "source-quarantined-ratio":
             yield from (
-                (name, tally.quarantined[name] / count, bounds.source_quarantined_share.maximum)
+                (name, tally.quarantined[name] / count, bounds.source_quarantined_ratio.maximum)
                 for name, count in tally.rows.items()
             )
         case "accepted-count":
             yield "all", rows - quarantined, bounds.accepted_count.minimum
-        case "unique-share":
-            yield "all", 1 - tally.duplicates / rows if rows else 1.0, bounds.unique_share.minimum
-        case "language-share":
+        case "unique-ratio":
+            yield "all", 1 - tally.duplicates / rows if rows else 1.0, bounds.unique_ratio.minimum
+        case "language-ratio":
             accepted = tally.languages.total() or 1
             yield from (
                 (name, tally.languages[name] / accepted, minimum)
-                for name, minimum in bounds.language_share.minimum.items()
+                for name, minimum in bounds.language_ratio.minimum.items()
             )
-        case "label-share":
-            yield from _label_shares(tally, bounds.label_share.maximum)
+        case "label-ratio":
+            yield from _compute_label_ratios(tally, bounds.label_ratio.maximum)
         case "drift":
-            now = tally.profile()
+            profile = tally.build_profile()
             yield from (
-                (name, distance(now[name], last[name]), bounds.drift.maximum) for name in now if last and name in last
+                (name, compute_distance(profile[name], last_profile[name]), bounds.drift.maximum)
+                for name in profile
+                if last_profile and name in last_profile
             )
 
 
-def _label_shares(tally: Tally, bound: float) -> Iterator[tuple[str, float, float]]:
+def _compute_label_ratios(tally: Tally, bound: float) -> Iterator[tuple[str, float, float]]:
     for task, labels in tally.labels.items():
-        if labels.total() >= _FEW:
+        if labels.total() >= _MIN_LABELLED_ROWS:
             yield task, max(labels.values()) / labels.total(), bound

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seodang.config import ExpectationsParams
-from seodang.io.atomic import sweep
-from seodang.validation.checks.rule import Rule, bound, told
-from seodang.validation.dataset_checks import Measure, action_of
+from seodang.io.atomic import remove_stale_parts
+from seodang.validation.checks.rule import Rule, format_rule, get_bound
+from seodang.validation.dataset_checks import DatasetMetric, get_dataset_action
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuite, ExpectationValidationResult
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from great_expectations.render.view import DefaultJinjaPageView
 
 ROW_SUITE = "instruction_records"
-SET_SUITE = "instruction_data_set"
+DATASET_SUITE = "instruction_data_set"
 
 _SITE = "seodang"
-_SAMPLED = 20  # unexpected values shown for each expectation
+_MAX_UNEXPECTED = 20  # unexpected values shown for each expectation
 _SEVERITIES = {"reject": "critical", "repair": "info", "warn": "warning"}
 
 Columns = Mapping[
@@ -40,17 +40,17 @@ Columns = Mapping[
 
 
 @dataclass(slots=True)
-class Judge:
+class GxValidator:
     """Great Expectations, with the rules that aren't off."""
 
     context: EphemeralDataContext
     rules: Sequence[Rule]
     expectations: ExpectationsParams
     name: str  # of the data in the Data Docs; digits alone would be taken for a time there, and the page lost
-    documented: bool  # whether there are Data Docs
+    has_data_docs: bool  # whether there are Data Docs
     _runs: dict[str, Any] = field(default_factory=dict)  # suite -> checkpoint
 
-    def rows(self, columns: Columns, count: int, title: str) -> dict[int, list[str]]:
+    def check_rows(self, columns: Columns, count: int, title: str) -> dict[int, list[str]]:
         """Return the ids of the rules that each row breaks, in the order of the rules; rows that break none are not in it.
 
         Args:
@@ -73,50 +73,55 @@ class Judge:
         )
 
         def create_suite() -> list[Expectation]:  # once, at the first chunk
-            return [_row_expectation(rule, self.expectations) for rule in self.rules]
+            return [_create_row_expectation(rule, self.expectations) for rule in self.rules]
 
-        results = self._run(ROW_SUITE, create_suite, frame, f"{self.name} {title}")
-        broken: dict[int, list[str]] = {}
+        results = self._run_suite(ROW_SUITE, create_suite, frame, f"{self.name} {title}")
+        violations: dict[int, list[str]] = {}
         for rule in self.rules:
             result = results[rule.id].result
-            named = result["unexpected_index_list"] or []
-            if len(named) != result["unexpected_count"]:
+            indices = result["unexpected_index_list"] or []
+            if len(indices) != result["unexpected_count"]:
                 raise RuntimeError(
-                    f"Great Expectations counts {result['unexpected_count']} rows against {rule.id}, but names {len(named)}"
+                    f"Great Expectations counts {result['unexpected_count']} rows against {rule.id}, but names {len(indices)}"
                 )
-            for number in named:
-                broken.setdefault(int(number), []).append(rule.id)
-        return broken
+            for number in indices:
+                violations.setdefault(int(number), []).append(rule.id)
+        return violations
 
-    def whole(self, measures: Sequence[Measure]) -> list[Measure]:
+    def check_dataset(self, metrics: Sequence[DatasetMetric]) -> list[DatasetMetric]:
         """Return the figures of the set that are out of bounds."""
         import pandas as pd
 
-        if not measures:
+        if not metrics:
             return []
-        frame = pd.DataFrame({_column(measure): [float(measure.value)] for measure in measures})
-        results = self._run(
-            SET_SUITE, lambda: [_set_expectation(measure, self.expectations) for measure in measures], frame, self.name
+        frame = pd.DataFrame({_format_column(measure): [float(measure.value)] for measure in metrics})
+        results = self._run_suite(
+            DATASET_SUITE,
+            lambda: [_create_dataset_expectation(measure, self.expectations) for measure in metrics],
+            frame,
+            self.name,
         )
-        return [measure for measure in measures if not results[_column(measure)].success]
+        return [metric for metric in metrics if not results[_format_column(metric)].success]
 
-    def _run(self, suite: str, make: Any, frame: Any, run_name: str) -> dict[str, ExpectationValidationResult]:
+    def _run_suite(self, suite: str, build: Any, frame: Any, run_name: str) -> dict[str, ExpectationValidationResult]:
         """Run a suite over a frame through its checkpoint, and return the results by rule."""
         from great_expectations.core.run_identifier import RunIdentifier
 
         if suite not in self._runs:
-            self._runs[suite] = _checkpoint(self.context, suite, make(), documented=self.documented)
-        outcome = self._runs[suite].run(batch_parameters={"dataframe": frame}, run_id=RunIdentifier(run_name=run_name))
-        (run,) = outcome.run_results.values()
+            self._runs[suite] = _create_checkpoint(self.context, suite, build(), has_data_docs=self.has_data_docs)
+        checkpoint_result = self._runs[suite].run(
+            batch_parameters={"dataframe": frame}, run_id=RunIdentifier(run_name=run_name)
+        )
+        (run,) = checkpoint_result.run_results.values()
         for result in run.results:
             _check_computed(result)
         return {result.expectation_config.meta["rule"]: result for result in run.results}
 
 
 @contextmanager
-def judging(
+def open_validator(
     rules: Sequence[Rule], expectations: ExpectationsParams, *, name: str, data_docs: Path | None
-) -> Iterator[Judge]:
+) -> Iterator[GxValidator]:
     """Yield a judge whose Data Docs take the place of `data_docs` when the block ends; without a place there are none.
 
     The pages are built beside it: a run that is killed leaves no half of them.
@@ -126,35 +131,37 @@ def judging(
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
 
     defaults = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
-    beside = data_docs.with_name(f".{data_docs.name}.{os.getpid()}.part") if data_docs else None
-    sites = {_SITE: _site(beside)} if beside else {}
+    staging = data_docs.with_name(f".{data_docs.name}.{os.getpid()}.part") if data_docs else None
+    sites = {_SITE: _build_site_config(staging)} if staging else {}
     config = DataContextConfig(
         store_backend_defaults=defaults,
         data_docs_sites=sites,
         progress_bars={"globally": False},
         analytics_enabled=False,
     )
-    judge = Judge(
+    validator = GxValidator(
         gx.get_context(mode="ephemeral", project_config=config),
         rules,
         expectations,
         name,
-        documented=beside is not None,
+        has_data_docs=staging is not None,
     )
-    if data_docs is None or beside is None:
-        yield judge
+    if data_docs is None or staging is None:
+        yield validator
         return
-    sweep(data_docs)
+    remove_stale_parts(data_docs)
     try:
-        yield judge
-        shutil.rmtree(beside / "static", ignore_errors=True)  # fonts and pictures for pages that we don't have
+        yield validator
+        shutil.rmtree(staging / "static", ignore_errors=True)  # fonts and pictures for pages that we don't have
         shutil.rmtree(data_docs, ignore_errors=True)
-        beside.replace(data_docs)
+        staging.replace(data_docs)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
 
 
-def _checkpoint(context: EphemeralDataContext, name: str, expectations: list[Expectation], *, documented: bool) -> Any:
+def _create_checkpoint(
+    context: EphemeralDataContext, name: str, expectations: list[Expectation], *, has_data_docs: bool
+) -> Any:
     import great_expectations as gx
 
     suite: ExpectationSuite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
@@ -164,62 +171,64 @@ def _checkpoint(context: EphemeralDataContext, name: str, expectations: list[Exp
         gx.Checkpoint(
             name=name,
             validation_definitions=[definition],
-            actions=[gx.checkpoint.UpdateDataDocsAction(name=_SITE, site_names=[_SITE])] if documented else [],
+            actions=[gx.checkpoint.UpdateDataDocsAction(name=_SITE, site_names=[_SITE])] if has_data_docs else [],
             # no query: a string that lists every row
             result_format={
                 "result_format": "COMPLETE",
                 "return_unexpected_index_query": False,
-                "partial_unexpected_count": _SAMPLED,
+                "partial_unexpected_count": _MAX_UNEXPECTED,
             },
         )
     )
 
 
-def _row_expectation(rule: Rule, expectations: ExpectationsParams) -> Expectation:
+def _create_row_expectation(rule: Rule, expectations: ExpectationsParams) -> Expectation:
     import great_expectations.expectations as gxe
 
     from seodang.validation.custom_expectations import ExpectColumnValuesToBeFreeOfFindings
 
-    limit = bound(rule, expectations.limits)
-    described = _described(told(rule, expectations.limits), getattr(expectations.actions, rule.action))
+    limit = get_bound(rule, expectations.limits)
+    arguments = _describe_rule(format_rule(rule, expectations.limits), getattr(expectations.actions, rule.action_field))
     if rule.numeric:
         return gxe.ExpectColumnValuesToBeBetween(
-            column=rule.id, **({"min_value": limit} if rule.minimum else {"max_value": limit}), **described
+            column=rule.id, **({"min_value": limit} if rule.minimum else {"max_value": limit}), **arguments
         )
-    return ExpectColumnValuesToBeFreeOfFindings(column=rule.id, **described)
+    return ExpectColumnValuesToBeFreeOfFindings(column=rule.id, **arguments)
 
 
-def _set_expectation(measure: Measure, expectations: ExpectationsParams) -> Expectation:
+def _create_dataset_expectation(metric: DatasetMetric, expectations: ExpectationsParams) -> Expectation:
     import great_expectations.expectations as gxe
 
-    described = _described(told_of(measure), action_of(measure.rule, expectations.data_set), _column(measure))
-    if measure.rule.minimum:
-        return gxe.ExpectColumnMinToBeBetween(column=_column(measure), min_value=measure.bound, **described)
-    return gxe.ExpectColumnMaxToBeBetween(column=_column(measure), max_value=measure.bound, **described)
+    arguments = _describe_rule(
+        format_dataset_rule(metric), get_dataset_action(metric.rule, expectations.dataset), _format_column(metric)
+    )
+    if metric.rule.minimum:
+        return gxe.ExpectColumnMinToBeBetween(column=_format_column(metric), min_value=metric.bound, **arguments)
+    return gxe.ExpectColumnMaxToBeBetween(column=_format_column(metric), max_value=metric.bound, **arguments)
 
 
-def told_of(measure: Measure) -> Rule:
+def format_dataset_rule(metric: DatasetMetric) -> Rule:
     """Return the rule of a figure with its bound written into its texts."""
     from dataclasses import replace
 
-    rule = measure.rule
+    rule = metric.rule
     return replace(
         rule,
         **{
-            name: getattr(rule, name).format(limit=measure.bound)
+            name: getattr(rule, name).format(limit=metric.bound)
             for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")
         },
     )
 
 
-def _column(measure: Measure) -> str:
-    return f"{measure.rule.id}: {html.escape(measure.of)}"
+def _format_column(metric: DatasetMetric) -> str:
+    return f"{metric.rule.id}: {html.escape(metric.scope)}"
 
 
-def _described(rule: Rule, action: str, id: str | None = None) -> dict[str, Any]:
-    fault = f"없어야 할 일 · must not be: {rule.reason_ko} · {rule.reason_en}"
+def _describe_rule(rule: Rule, action: str, id: str | None = None) -> dict[str, Any]:
+    problem = f"없어야 할 일 · must not be: {rule.reason_ko} · {rule.reason_en}"
     fix = f"고치는 법 · what to do: {rule.fix_ko} · {rule.fix_en}"
-    description = f"<strong>{id or rule.id}</strong> ({action})<br>{html.escape(fault)}<br>{html.escape(fix)}"
+    description = f"<strong>{id or rule.id}</strong> ({action})<br>{html.escape(problem)}<br>{html.escape(fix)}"
     return {
         "description": description,
         "severity": _SEVERITIES[action],
@@ -230,15 +239,15 @@ def _described(rule: Rule, action: str, id: str | None = None) -> dict[str, Any]
 def _check_computed(result: ExpectationValidationResult) -> None:
     """Raise RuntimeError if the expectation could not be computed: that is no verdict."""
     information: Mapping[str, Any] = result.exception_info
-    for fault in [information] if "raised_exception" in information else information.values():
-        if fault["raised_exception"]:
+    for error in [information] if "raised_exception" in information else information.values():
+        if error["raised_exception"]:
             raise RuntimeError(
-                f"Great Expectations could not compute {result.expectation_config.meta['rule']}: {fault['exception_message']}"
+                f"Great Expectations could not compute {result.expectation_config.meta['rule']}: {error['exception_message']}"
             )
 
 
-def _site(folder: Path) -> dict[str, Any]:
-    page = {"module_name": __name__, "class_name": offline_page.__name__}
+def _build_site_config(folder: Path) -> dict[str, Any]:
+    page = {"module_name": __name__, "class_name": create_offline_page.__name__}
     return {
         "class_name": "SiteBuilder",
         "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder.resolve())},
@@ -248,7 +257,7 @@ def _site(folder: Path) -> dict[str, Any]:
     }
 
 
-def offline_page() -> DefaultJinjaPageView:
+def create_offline_page() -> DefaultJinjaPageView:
     """Return Great Expectations' page with our templates before its own.
 
     Its own load scripts, styles and a picture from eight hosts: without a network the

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from seodang.ingest.rows import TEXTS, Row, kind_of
+from seodang.ingest.rows import TEXTS, Row, classify_value
 from seodang.records import normalise
 
 if TYPE_CHECKING:
@@ -30,16 +30,16 @@ _USABLE, _LABEL = 1, 2
 class Repeats:
     """What `find_repeats` found: for each rule and row the number of the row that it repeats or contradicts, -1 for none."""
 
-    others: dict[str, NDArray[np.int32]]
-    place: Callable[[int], str]  # where a row stands, as people read it
+    matches: dict[str, NDArray[np.int32]]
+    locate: Callable[[int], str]  # where a row stands, as people read it
 
-    def of(self, number: int) -> dict[str, str]:
+    def get_matches(self, number: int) -> dict[str, str]:
         """Return rule id -> place of the other row, for row `number` from 0."""
-        return {rule: self.place(int(others[number])) for rule, others in self.others.items() if others[number] >= 0}
+        return {rule: self.locate(int(others[number])) for rule, others in self.matches.items() if others[number] >= 0}
 
 
 @dataclass(slots=True)
-class _Places:
+class _Locations:
     """Where each row stands: one entry a row in each array."""
 
     file: array[int] = field(default_factory=lambda: array("I"))
@@ -56,7 +56,7 @@ class _Places:
         self.file.append(self.files[name])
         self.source_row.append(row["source_row"])
 
-    def of(self, number: int) -> str:
+    def format_location(self, number: int) -> str:
         """Return where row `number` stands, as people read it."""
         return f"{self.names[self.file[number]]}:{self.source_row[number]}"
 
@@ -66,18 +66,20 @@ class _Keys:
     """What each row says: one entry a row in each array."""
 
     question: array[int] = field(default_factory=lambda: array("Q"))
-    whole: array[int] = field(default_factory=lambda: array("Q"))
+    content: array[int] = field(default_factory=lambda: array("Q"))
     flags: array[int] = field(default_factory=lambda: array("B"))
 
     def add(self, row: Row, label_characters: int) -> None:
         """Add one row's hashes; a row without the three texts can't repeat anything."""
         texts = [row[name] for name in TEXTS]
-        usable = all(kind_of(text) == "text" for text in texts) and bool(texts[0].strip()) and bool(texts[2].strip())
-        question, answer = (_question(row), normalise(texts[2])) if usable else ("", "")
+        is_usable = (
+            all(classify_value(text) == "text" for text in texts) and bool(texts[0].strip()) and bool(texts[2].strip())
+        )
+        question, answer = (_build_question(row), normalise(texts[2])) if is_usable else ("", "")
         self.question.append(_hash(question))
-        self.whole.append(_hash(f"{question}\x1e{answer}\x1e{row['rejected']}\x1e{row['desirable']}"))
-        label = bool(row["choices"]) or (bool(texts[1]) and len(answer) <= label_characters)
-        self.flags.append((_USABLE if usable else 0) | (_LABEL if usable and label else 0))
+        self.content.append(_hash(f"{question}\x1e{answer}\x1e{row['rejected']}\x1e{row['desirable']}"))
+        is_label = bool(row["choices"]) or (bool(texts[1]) and len(answer) <= label_characters)
+        self.flags.append((_USABLE if is_usable else 0) | (_LABEL if is_usable and is_label else 0))
 
 
 def find_repeats(rows: Iterable[Row], label_characters: int) -> Repeats:
@@ -94,24 +96,24 @@ def find_repeats(rows: Iterable[Row], label_characters: int) -> Repeats:
     """
     import numpy as np
 
-    keys, places = _Keys(), _Places()
+    keys, locations = _Keys(), _Locations()
     for row in rows:
         keys.add(row, label_characters)
-        places.add(row)
-    question, whole, flags = (np.asarray(values) for values in (keys.question, keys.whole, keys.flags))
+        locations.add(row)
+    question, content, flags = (np.asarray(values) for values in (keys.question, keys.content, keys.flags))
     usable = np.flatnonzero(flags & _USABLE)
-    _, first, inverse = np.unique(whole[usable], return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(content[usable], return_index=True, return_inverse=True)
     distinct = np.sort(usable[first])
     labels = (flags[distinct] & _LABEL).astype(bool)
-    others = {rule: np.full(len(flags), -1, dtype=np.int32) for rule in (DUPLICATE, CONTRADICTION, SEVERAL_ANSWERS)}
+    matches = {rule: np.full(len(flags), -1, dtype=np.int32) for rule in (DUPLICATE, CONTRADICTION, SEVERAL_ANSWERS)}
     earlier = usable[first][inverse]
-    others[DUPLICATE][usable] = np.where(earlier == usable, -1, earlier)
-    _note_conflicts(others[CONTRADICTION], question, distinct[labels])
-    _note_conflicts(others[SEVERAL_ANSWERS], question, distinct[~labels])
-    return Repeats(others, places.of)
+    matches[DUPLICATE][usable] = np.where(earlier == usable, -1, earlier)
+    _note_conflicts(matches[CONTRADICTION], question, distinct[labels])
+    _note_conflicts(matches[SEVERAL_ANSWERS], question, distinct[~labels])
+    return Repeats(matches, locations.format_location)
 
 
-def _note_conflicts(others: NDArray[np.int32], question: NDArray[np.uint64], distinct: NDArray[np.int64]) -> None:
+def _note_conflicts(matches: NDArray[np.int32], question: NDArray[np.uint64], distinct: NDArray[np.int64]) -> None:
     """Note for each of `distinct`, rows of different content, another one that asks the same: the first, for which it is the second."""
     import numpy as np
 
@@ -121,10 +123,10 @@ def _note_conflicts(others: NDArray[np.int32], question: NDArray[np.uint64], dis
     firsts, seconds = by_question[starts], by_question[np.minimum(starts + 1, len(distinct) - 1)]
     first, second = firsts[inverse], seconds[inverse]
     several = counts[inverse] > 1
-    others[distinct[several]] = np.where(first == distinct, second, first)[several]
+    matches[distinct[several]] = np.where(first == distinct, second, first)[several]
 
 
-def _question(row: Row) -> str:
+def _build_question(row: Row) -> str:
     turns = "\x1d".join(f"{turn['role']}\x1c{turn['content']}" for turn in row["turns"])
     parts = (normalise(row["instruction"]), normalise(row["input"]), str(row["system"] or ""), turns, row["role"])
     return "\x1f".join(parts)

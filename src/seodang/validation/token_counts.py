@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from seodang.config import PromptFormat
 from seodang.errors import ModelError
-from seodang.ingest.rows import TEXTS, Row, kind_of
-from seodang.prompting import render_answer, render_prompt, whole_characters
+from seodang.ingest.rows import TEXTS, Row, classify_value
+from seodang.prompting import render_answer, render_prompt, replace_surrogates
 from seodang.records import Turn
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-_MARKS = 2  # begin and end token; a chat template's own markers are not counted
+_SPECIAL_TOKENS = 2  # begin and end token; a chat template's own markers are not counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,32 +26,32 @@ class TokenCounter:
     tokenizer: Tokenizer
     format: PromptFormat
 
-    def counts(self, rows: Sequence[Row]) -> list[int | None]:
+    def count_tokens(self, rows: Sequence[Row]) -> list[int | None]:
         """Return each row's tokens, prompt and answer; None where a text is missing."""
-        texts = [self._texts(row) for row in rows]
+        texts = [self._render_texts(row) for row in rows]
         known = [text for pair in texts if pair for text in pair]
         lengths = iter(
             [len(encoding.ids) for encoding in self.tokenizer.encode_batch_fast(known, add_special_tokens=False)]
         )
-        return [next(lengths) + next(lengths) + _MARKS if pair else None for pair in texts]
+        return [next(lengths) + next(lengths) + _SPECIAL_TOKENS if pair else None for pair in texts]
 
-    def cut(self, row: Row, maximum: int) -> Row | None:
+    def truncate_answer(self, row: Row, maximum: int) -> Row | None:
         """Return the row with its answer cut at the last token that fits; None when no token of it would be left."""
-        pair = self._texts(row)
+        pair = self._render_texts(row)
         if not pair:
             return None
         prompt = self.tokenizer.encode(pair[0], add_special_tokens=False)
-        answer = self.tokenizer.encode(whole_characters(row["output"]), add_special_tokens=False)
-        room = maximum - _MARKS - len(prompt.ids)
-        while room > 0:
-            shortened = {**row, "output": row["output"][: answer.offsets[min(room, len(answer.ids)) - 1][1]].rstrip()}
-            if (self.counts([shortened])[0] or 0) <= maximum:
+        answer = self.tokenizer.encode(replace_surrogates(row["output"]), add_special_tokens=False)
+        budget = maximum - _SPECIAL_TOKENS - len(prompt.ids)
+        while budget > 0:
+            shortened = {**row, "output": row["output"][: answer.offsets[min(budget, len(answer.ids)) - 1][1]].rstrip()}
+            if (self.count_tokens([shortened])[0] or 0) <= maximum:
                 return shortened if shortened["output"] else None
-            room -= 1  # cut text may need one token more than it had as a part
+            budget -= 1  # cut text may need one token more than it had as a part
         return None
 
-    def _texts(self, row: Row) -> tuple[str, str] | None:
-        if any(kind_of(row[name]) != "text" for name in TEXTS):
+    def _render_texts(self, row: Row) -> tuple[str, str] | None:
+        if any(classify_value(row[name]) != "text" for name in TEXTS):
             return None
         system = row["system"] if isinstance(row["system"], str) else ""
         turns = [Turn(role=turn["role"], content=turn["content"]) for turn in row["turns"]]
@@ -60,7 +60,7 @@ class TokenCounter:
         rendered = "".join(
             part.text for part in render_prompt(row["instruction"], row["input"], format, system=system, turns=turns)
         )
-        return whole_characters(rendered), whole_characters(render_answer(row["output"], format))
+        return replace_surrogates(rendered), replace_surrogates(render_answer(row["output"], format))
 
 
 def load_counter(folder: Path, format: PromptFormat) -> TokenCounter:

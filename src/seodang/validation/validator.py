@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from seodang.config import ExpectationsParams
 from seodang.ingest.rows import TEXTS, Row
 from seodang.records import Record, Turn, make_record
-from seodang.validation.checks.registry import CATALOGUE
+from seodang.validation.checks.registry import REGISTRY
 from seodang.validation.checks.repair import Repair
-from seodang.validation.checks.rule import Rule, told
+from seodang.validation.checks.rule import Rule, format_rule
 from seodang.validation.checks.run import Examination, Finding
 from seodang.validation.repeats import Repeats
 from seodang.validation.token_counts import TokenCounter
-from seodang.validation.workers import Examiner, Places, action_of, examined
+from seodang.validation.workers import Examiner, RepeatLocations, examine_chunks, get_row_action
 
 if TYPE_CHECKING:
-    from seodang.validation.expectations import Judge
+    from seodang.validation.expectations import GxValidator
 
 TOO_MANY_TOKENS = "too-many-tokens"
 
@@ -44,7 +44,7 @@ _RECORD_FIELDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class Violation:
     """One rule that a row breaks, and what stands there."""
 
     rule: Rule
@@ -53,35 +53,35 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ValidatedRow:
     """One row with its verdict."""
 
     row: Row  # as it was
-    mended: Row  # as it is accepted
-    faults: list[Broken]  # rules that reject it; accepted when there are none
-    warnings: list[Broken]
+    repaired_row: Row  # as it is accepted
+    errors: list[Violation]  # rules that reject it; accepted when there are none
+    warnings: list[Violation]
     repairs: list[Repair]
-    repaired: list[Rule]  # the rules behind the repairs
+    repaired_rules: list[Rule]  # the rules behind the repairs
 
     @property
-    def accepted(self) -> bool:
+    def is_accepted(self) -> bool:
         """Return whether no rule rejects the row."""
-        return not self.faults
+        return not self.errors
 
-    def record(self) -> Record:
+    def to_record(self) -> Record:
         """Return the accepted row as a record."""
-        kept = {name: self.mended[name] for name in _RECORD_FIELDS}
+        fields = {name: self.repaired_row[name] for name in _RECORD_FIELDS}
         return make_record(
-            **kept,
-            choices=tuple(self.mended["choices"]),
-            turns=tuple(Turn(**turn) for turn in self.mended["turns"]),
-            warnings=tuple(broken.rule.id for broken in self.warnings),
-            repairs=tuple(rule.id for rule in self.repaired),
+            **fields,
+            choices=tuple(self.repaired_row["choices"]),
+            turns=tuple(Turn(**turn) for turn in self.repaired_row["turns"]),
+            warnings=tuple(violation.rule.id for violation in self.warnings),
+            repairs=tuple(rule.id for rule in self.repaired_rules),
         )
 
 
 @dataclass(slots=True)
-class Screen:
+class ValidationContext:
     """What every row is looked at with."""
 
     expectations: ExpectationsParams
@@ -92,36 +92,38 @@ class Screen:
 
     def __post_init__(self) -> None:
         """Choose the rules."""
-        counted = self.counter is not None and self.expectations.limits.max_tokens is not None
+        has_token_limit = self.counter is not None and self.expectations.limits.max_tokens is not None
         self.rules = tuple(
-            rule for rule in CATALOGUE if self.action(rule.id) != "off" and (counted or rule.id != TOO_MANY_TOKENS)
+            rule
+            for rule in REGISTRY
+            if self.get_action(rule.id) != "off" and (has_token_limit or rule.id != TOO_MANY_TOKENS)
         )
         self.ids = frozenset(rule.id for rule in self.rules)
 
-    def action(self, id: str) -> str:
+    def get_action(self, id: str) -> str:
         """Return reject, warn, repair or off."""
-        return action_of(self.expectations, id)
+        return get_row_action(self.expectations, id)
 
-    def places(self, first: int, count: int) -> Places:
+    def locate_repeats(self, first: int, count: int) -> RepeatLocations:
         """Return what each of `count` rows from `first` on repeats or contradicts."""
         return [
-            {id: place for id, place in self.repeats.of(number).items() if id in self.ids}
+            {id: location for id, location in self.repeats.get_matches(number).items() if id in self.ids}
             for number in range(first, first + count)
         ]
 
 
 @dataclass(slots=True)
-class _Looked:
+class _RowState:
     """One row on its way: as it was, as it is mended, and what was found in it."""
 
     row: Row
-    mended: Row
+    repaired_row: Row
     examination: Examination  # of the mended row
     repairs: list[Repair]
-    repaired: dict[str, Finding]  # what was found before mending, and no longer
+    repaired_findings: dict[str, Finding]  # what was found before mending, and no longer
 
 
-def screen(rows: Iterable[Row], with_: Screen, judge: Judge) -> Iterator[Judged]:
+def validate_rows(rows: Iterable[Row], context: ValidationContext, validator: GxValidator) -> Iterator[ValidatedRow]:
     """Yield every row with its verdict, in order, while the rows stream by.
 
     Other processes examine the next rows while this one lets Great Expectations judge.
@@ -133,18 +135,24 @@ def screen(rows: Iterable[Row], with_: Screen, judge: Judge) -> Iterator[Judged]
 
     """
     first = 0
-    for chunk, looks in examined(_chunks(rows), Examiner(with_.expectations, with_.ids), with_.places):
-        looked = [
-            _Looked(row, look.mended or row, look.examination, look.repairs, look.repaired)
-            for row, look in zip(chunk, looks, strict=True)
+    for chunk, results in examine_chunks(
+        _iter_chunks(rows), Examiner(context.expectations, context.ids), context.locate_repeats
+    ):
+        states = [
+            _RowState(row, result.repaired_row or row, result.examination, result.repairs, result.repaired_findings)
+            for row, result in zip(chunk, results, strict=True)
         ]
-        _count_tokens(looked, with_)
-        broken = judge.rows(_columns(looked, with_), len(looked), f"rows {first + 1:,}-{first + len(looked):,}")
-        yield from (_judged(each, broken.get(place, []), with_) for place, each in enumerate(looked))
-        first += len(looked)
+        _count_tokens(states, context)
+        violations = validator.check_rows(
+            _build_columns(states, context), len(states), f"rows {first + 1:,}-{first + len(states):,}"
+        )
+        yield from (
+            _create_validated_row(state, violations.get(index, []), context) for index, state in enumerate(states)
+        )
+        first += len(states)
 
 
-def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def _iter_chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
     chunk: list[Row] = []
     characters = 0
     for row in rows:
@@ -157,63 +165,67 @@ def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _count_tokens(looked: list[_Looked], with_: Screen) -> None:
+def _count_tokens(states: list[_RowState], context: ValidationContext) -> None:
     """Count each row's tokens, and cut the answer of one that has too many where that is asked for."""
-    maximum = with_.expectations.limits.max_tokens
-    if TOO_MANY_TOKENS not in with_.ids or with_.counter is None or maximum is None:
+    maximum = context.expectations.limits.max_tokens
+    if TOO_MANY_TOKENS not in context.ids or context.counter is None or maximum is None:
         return
-    for each, count in zip(looked, with_.counter.counts([each.mended for each in looked]), strict=True):
-        each.examination.numbers[TOO_MANY_TOKENS] = count
+    for state, count in zip(states, context.counter.count_tokens([each.repaired_row for each in states]), strict=True):
+        state.examination.numbers[TOO_MANY_TOKENS] = count
         if count is None or count <= maximum:
             continue
-        found = Finding("record", f"{count:,} tokens")
-        each.examination.findings[TOO_MANY_TOKENS] = found
-        cut = with_.counter.cut(each.mended, maximum) if with_.action(TOO_MANY_TOKENS) == "repair" else None
-        if cut:
-            each.repairs.append(
+        finding = Finding("record", f"{count:,} tokens")
+        state.examination.findings[TOO_MANY_TOKENS] = finding
+        shortened_row = (
+            context.counter.truncate_answer(state.repaired_row, maximum)
+            if context.get_action(TOO_MANY_TOKENS) == "repair"
+            else None
+        )
+        if shortened_row:
+            state.repairs.append(
                 Repair(
                     TOO_MANY_TOKENS,
                     "output",
-                    f"{len(each.mended['output']):,} characters",
-                    f"{len(cut['output']):,} characters",
+                    f"{len(state.repaired_row['output']):,} characters",
+                    f"{len(shortened_row['output']):,} characters",
                 )
             )
-            each.repaired[TOO_MANY_TOKENS] = each.examination.findings.pop(TOO_MANY_TOKENS)
-            each.mended = cut
+            state.repaired_findings[TOO_MANY_TOKENS] = state.examination.findings.pop(TOO_MANY_TOKENS)
+            state.repaired_row = shortened_row
 
 
-def _columns(looked: list[_Looked], with_: Screen) -> dict[str, list[str | float | None]]:
+def _build_columns(states: list[_RowState], context: ValidationContext) -> dict[str, list[str | float | None]]:
     """Return what Great Expectations gets to see of the rows: a figure or a finding under each rule."""
     columns: dict[str, list[str | float | None]] = {
-        rule.id: [None if rule.numeric else ""] * len(looked) for rule in with_.rules
+        rule.id: [None if rule.numeric else ""] * len(states) for rule in context.rules
     }
-    numeric = {rule.id for rule in with_.rules if rule.numeric}
-    for place, each in enumerate(looked):
-        for id, number in each.examination.numbers.items():
+    numeric = {rule.id for rule in context.rules if rule.numeric}
+    for index, state in enumerate(states):
+        for id, number in state.examination.numbers.items():
             if id in numeric:
-                columns[id][place] = number
-        for id, finding in (*each.examination.findings.items(), *each.repaired.items()):
+                columns[id][index] = number
+        for id, finding in (*state.examination.findings.items(), *state.repaired_findings.items()):
             if id in columns and id not in numeric:
-                where = f"{each.row['file'] or each.row['source']}:{each.row['source_row']}"
-                columns[id][place] = html.escape(f"{where} {finding.field}: {finding.found}")
+                location = f"{state.row['file'] or state.row['source']}:{state.row['source_row']}"
+                columns[id][index] = html.escape(f"{location} {finding.field}: {finding.excerpt}")
     return columns
 
 
-def _judged(each: _Looked, ids: list[str], with_: Screen) -> Judged:
-    faults: list[Broken] = []
-    warnings: list[Broken] = []
-    repaired: list[Rule] = []
-    for rule in with_.rules:
+def _create_validated_row(state: _RowState, ids: list[str], context: ValidationContext) -> ValidatedRow:
+    errors: list[Violation] = []
+    warnings: list[Violation] = []
+    repaired_rules: list[Rule] = []
+    for rule in context.rules:
         if rule.id not in ids:
             continue
-        if rule.id in each.repaired:
-            repaired.append(told(rule, with_.expectations.limits))
+        if rule.id in state.repaired_findings:
+            repaired_rules.append(format_rule(rule, context.expectations.limits))
             continue
         severity = (
-            "warn" if with_.action(rule.id) == "warn" else "reject"
+            "warn" if context.get_action(rule.id) == "warn" else "reject"
         )  # what was to be repaired and couldn't be is rejected
-        finding = each.examination.findings.get(rule.id) or Finding(rule.field, "")
-        (warnings if severity == "warn" else faults).append(
-            Broken(told(rule, with_.expectations.limits), severity, finding)
+        finding = state.examination.findings.get(rule.id) or Finding(rule.field, "")
+        (warnings if severity == "warn" else errors).append(
+            Violation(format_rule(rule, context.expectations.limits), severity, finding)
         )
-    return Judged(each.row, each.mended, faults, warnings, each.repairs, repaired)
+    return ValidatedRow(state.row, state.repaired_row, errors, warnings, state.repairs, repaired_rules)

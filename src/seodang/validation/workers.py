@@ -13,23 +13,25 @@ from dataclasses import dataclass
 from threading import Thread
 
 from seodang.config import ExpectationsParams
-from seodang.ingest.rows import Row, shown
+from seodang.ingest.rows import Row, shorten
 from seodang.validation.checks.repair import Repair, repair
 from seodang.validation.checks.run import Examination, Finding, examine
 
-Places = list[dict[str, str]]  # for each row of a chunk: rule id -> place of the row that it repeats or contradicts
+RepeatLocations = list[
+    dict[str, str]
+]  # for each row of a chunk: rule id -> place of the row that it repeats or contradicts
 
-_PROCESSES = max(1, min(4, (os.cpu_count() or 1) - 1))  # that examine; more than four outrun the one that judges
+_MAX_PROCESSES = max(1, min(4, (os.cpu_count() or 1) - 1))  # that examine; more than four outrun the one that judges
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class RowResult:
     """What examining one row came to."""
 
-    mended: Row | None  # None: nothing was mended
+    repaired_row: Row | None  # None: nothing was mended
     examination: Examination  # of the mended row
     repairs: list[Repair]
-    repaired: dict[str, Finding]  # what was found before mending, and no longer
+    repaired_findings: dict[str, Finding]  # what was found before mending, and no longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +41,36 @@ class Examiner:
     expectations: ExpectationsParams
     ids: frozenset[str]
 
-    def look(self, rows: list[Row], places: Places) -> list[Look]:
+    def examine_rows(self, rows: list[Row], locations: RepeatLocations) -> list[RowResult]:
         """Examine the rows; `places` has what each repeats or contradicts."""
-        return [self._look(row, elsewhere) for row, elsewhere in zip(rows, places, strict=True)]
+        return [self._examine_row(row, row_locations) for row, row_locations in zip(rows, locations, strict=True)]
 
-    def _look(self, row: Row, places: dict[str, str]) -> Look:
+    def _examine_row(self, row: Row, locations: dict[str, str]) -> RowResult:
         """Examine one row, and mend what may be mended; what cannot be mended stays found."""
         limits = self.expectations.limits
         before = examine(row, limits, self.ids)
-        elsewhere = {id: Finding("record", shown(place)) for id, place in places.items()}
-        wanted = [id for id in before.findings if action_of(self.expectations, id) == "repair"]
-        if not wanted:
-            before.findings.update(elsewhere)
-            return Look(None, before, [], {})
-        mended, repairs = repair(row, wanted, limits)
-        after = examine(mended, limits, self.ids)
-        after.findings.update(elsewhere)
-        return Look(mended, after, repairs, {id: before.findings[id] for id in wanted if id not in after.findings})
+        repeat_findings = {id: Finding("record", shorten(location)) for id, location in locations.items()}
+        repair_ids = [id for id in before.findings if get_row_action(self.expectations, id) == "repair"]
+        if not repair_ids:
+            before.findings.update(repeat_findings)
+            return RowResult(None, before, [], {})
+        repaired_row, repairs = repair(row, repair_ids, limits)
+        after = examine(repaired_row, limits, self.ids)
+        after.findings.update(repeat_findings)
+        return RowResult(
+            repaired_row, after, repairs, {id: before.findings[id] for id in repair_ids if id not in after.findings}
+        )
 
 
-def action_of(expectations: ExpectationsParams, id: str) -> str:
+def get_row_action(expectations: ExpectationsParams, id: str) -> str:
     """Return reject, warn, repair or off: what becomes of a row that breaks the rule."""
     action: str = getattr(expectations.actions, id.replace("-", "_"))
     return action
 
 
-def examined(
-    chunks: Iterator[list[Row]], examiner: Examiner, places: Callable[[int, int], Places]
-) -> Iterator[tuple[list[Row], list[Look]]]:
+def examine_chunks(
+    chunks: Iterator[list[Row]], examiner: Examiner, locate_repeats: Callable[[int, int], RepeatLocations]
+) -> Iterator[tuple[list[Row], list[RowResult]]]:
     """Yield each chunk with what was found in its rows, in order; the outcome is the same, whatever the number of processes.
 
     Args:
@@ -77,39 +81,39 @@ def examined(
     """
     number = 0
     for chunk in chunks:
-        yield chunk, examiner.look(chunk, places(number, len(chunk)))
+        yield chunk, examiner.examine_rows(chunk, locate_repeats(number, len(chunk)))
         number += len(chunk)
         break
-    waiting: deque[tuple[list[Row], Future[list[Look]]]] = deque()
-    with _pool() as pool:
+    pending: deque[tuple[list[Row], Future[list[RowResult]]]] = deque()
+    with _open_pool() as pool:
         for chunk in chunks:
-            waiting.append((chunk, pool.submit(examiner.look, chunk, places(number, len(chunk)))))
+            pending.append((chunk, pool.submit(examiner.examine_rows, chunk, locate_repeats(number, len(chunk)))))
             number += len(chunk)
-            if len(waiting) > _PROCESSES:
-                ready, looks = waiting.popleft()
-                yield ready, looks.result()
-        for ready, looks in waiting:
-            yield ready, looks.result()
+            if len(pending) > _MAX_PROCESSES:
+                chunk_rows, results = pending.popleft()
+                yield chunk_rows, results.result()
+        for chunk_rows, results in pending:
+            yield chunk_rows, results.result()
 
 
 @contextmanager
-def _pool() -> Iterator[ProcessPoolExecutor]:
+def _open_pool() -> Iterator[ProcessPoolExecutor]:
     """Yield a pool whose processes start with its first job, and end with the block, whatever ends it."""
-    spawned = multiprocessing.get_context("spawn")  # a fork would copy the threads of the libraries, locks and all
-    pool = ProcessPoolExecutor(_PROCESSES, mp_context=spawned, initializer=_start)
+    context = multiprocessing.get_context("spawn")  # a fork would copy the threads of the libraries, locks and all
+    pool = ProcessPoolExecutor(_MAX_PROCESSES, mp_context=context, initializer=_init_worker)
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _start() -> None:
+def _init_worker() -> None:
     """Make this process leave an interruption to the one that started it, and end with that one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
+    Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     """Wait for the parent's end: one that was killed tells nobody, and its pool would wait for work for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:

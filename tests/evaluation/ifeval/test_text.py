@@ -2,8 +2,8 @@
 
 import pytest
 
-from seodang.evaluation.ifeval.languages import KNOWN, language_of
-from seodang.evaluation.ifeval.text import paragraphs, sentences, words
+from seodang.evaluation.ifeval.languages import LANGUAGES, identify_language
+from seodang.evaluation.ifeval.text import split_paragraphs, split_sentences, split_words
 
 
 @pytest.mark.parametrize(
@@ -35,22 +35,22 @@ from seodang.evaluation.ifeval.text import paragraphs, sentences, words
     ],
 )
 def test_sentences_are_counted(text, count):
-    assert len(sentences(text)) == count, sentences(text)
+    assert len(split_sentences(text)) == count, split_sentences(text)
 
 
 def test_sentences_hold_all_words():
-    assert sentences("하나다. 둘이다! 셋") == ["하나다.", "둘이다!", "셋"]
+    assert split_sentences("하나다. 둘이다! 셋") == ["하나다.", "둘이다!", "셋"]
 
 
 def test_korean_words_are_those_between_blanks():
-    assert words("나는 오늘, 학교에 갔다.") == ["나는", "오늘", "학교에", "갔다"]
-    assert words("\u1112\u1161\u11ab글") == ["한글"]
+    assert split_words("나는 오늘, 학교에 갔다.") == ["나는", "오늘", "학교에", "갔다"]
+    assert split_words("\u1112\u1161\u11ab글") == ["한글"]
 
 
 def test_a_blank_paragraph_is_forgiven_at_the_ends_only():
-    assert paragraphs("***a***b***", "***") == ["a", "b"]
-    assert paragraphs("a*** ***b", "***") is None
-    assert paragraphs("", "***") == []
+    assert split_paragraphs("***a***b***", "***") == ["a", "b"]
+    assert split_paragraphs("a*** ***b", "***") is None
+    assert split_paragraphs("", "***") == []
 
 
 # Sentences of our own, one for each language.
@@ -87,19 +87,19 @@ SPOKEN = {
 
 @pytest.mark.parametrize("language", SPOKEN)
 def test_a_sentence_is_told_by_its_language(language):
-    assert language_of(SPOKEN[language]) == language
+    assert identify_language(SPOKEN[language]) == language
 
 
 def test_all_languages_that_the_prompts_of_ifeval_ask_for_can_be_told():
     asked = set("hi kn mr vi ko sw de pa fa ru bg pt gu te it ar ta fi ur th ne bn".split())
-    assert asked <= KNOWN
+    assert asked <= LANGUAGES
     assert asked <= set(SPOKEN)
 
 
 def test_korean_full_of_latin_names_is_korean():
-    assert language_of("OpenAI가 만든 GPT는 언어 모델입니다") == "ko"
+    assert identify_language("OpenAI가 만든 GPT는 언어 모델입니다") == "ko"
 
 
 @pytest.mark.parametrize("text", ["", "42!", "Seoul", "xyzzy plugh"])
 def test_what_cannot_be_told_is_not_guessed(text):
-    assert language_of(text) is None
+    assert identify_language(text) is None

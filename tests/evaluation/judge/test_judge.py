@@ -7,13 +7,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from seodang.cli.main import main
-from seodang.evaluation.judge.prompt import Answered, client, messages, score, worth
+from seodang.evaluation.judge.prompt import ModelAnswer, build_messages, client, combine_verdicts, parse_verdict
 
 
 @pytest.fixture
 def judge(monkeypatch):
     """Return a real server that prefers the longer answer, and what it was asked; `refusals` are given before it answers."""
-    monkeypatch.setattr(client, "_PAUSE", 0.0)
+    monkeypatch.setattr(client, "_BACKOFF_SECONDS", 0.0)
     asked, refusals = [], []
 
     class Handler(BaseHTTPRequestHandler):
@@ -141,23 +141,25 @@ def test_answers_to_other_prompts_and_faulty_lines_are_refused(tmp_path, judge, 
 
 
 def test_the_last_mark_counts_and_is_turned_with_the_order():
-    assert worth("[[A]]... no, [[B]]", "candidate_first") == 0.0
-    assert worth("[[ B ]]", "champion_first") == 1.0
-    assert worth("[[C]]", "champion_first") == 0.5
-    assert worth("A is better", "candidate_first") is None
+    assert parse_verdict("[[A]]... no, [[B]]", "candidate_first") == 0.0
+    assert parse_verdict("[[ B ]]", "champion_first") == 1.0
+    assert parse_verdict("[[C]]", "champion_first") == 0.5
+    assert parse_verdict("A is better", "candidate_first") is None
 
 
 def test_a_judge_that_always_names_the_same_place_tells_a_tie():
-    assert score([worth("[[A]]", "candidate_first"), worth("[[A]]", "champion_first")]) == 0.5
-    assert score([1.0, None]) is None
+    assert (
+        combine_verdicts([parse_verdict("[[A]]", "candidate_first"), parse_verdict("[[A]]", "champion_first")]) == 0.5
+    )
+    assert combine_verdicts([1.0, None]) is None
 
 
 def test_the_answers_stand_in_the_order_that_is_asked_for():
     one, other = (
-        Answered(task="t", item="1", language="ko", prompt="질문", answer=text, reference="정답")
+        ModelAnswer(task="t", item="1", language="ko", prompt="질문", answer=text, reference="정답")
         for text in ("후보의 답", "챔피언의 답")
     )
-    first, second = (messages(one, other, order)[1]["content"] for order in ("candidate_first", "champion_first"))
+    first, second = (build_messages(one, other, order)[1]["content"] for order in ("candidate_first", "champion_first"))
     assert first.index("후보의 답") < first.index("챔피언의 답")
     assert second.index("챔피언의 답") < second.index("후보의 답")
     assert "<<<REFERENCE>>>\n정답" in first

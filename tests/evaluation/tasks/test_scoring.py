@@ -5,34 +5,40 @@ import math
 import pytest
 from evaluation_cases import free_spec, spec
 
-from seodang.evaluation.tasks.items import Item
-from seodang.evaluation.tasks.scoring import answer_scores, choice_scores, log_odds, normalised, text_scores
+from seodang.evaluation.tasks.samples import EvalSample
+from seodang.evaluation.tasks.scoring import (
+    compute_answer_metrics,
+    compute_choice_metrics,
+    compute_log_odds,
+    compute_text_metrics,
+    normalize_log_likelihoods,
+)
 
 
 def test_accuracy_is_of_the_plain_log_likelihoods_and_accuracy_norm_of_those_by_length():
     options, reference = ("예", "아니오, 아니오"), "아니오, 아니오"
     both = {"accuracy": 0.0, "accuracy_norm": 1.0}
-    assert choice_scores(
+    assert compute_choice_metrics(
         spec(normalise="characters", metrics=["accuracy", "accuracy_norm"]), options, reference, [-2.0, -4.0], [1, 4]
     ) == (0, both)
-    assert choice_scores(
+    assert compute_choice_metrics(
         spec(normalise="characters", metrics=["accuracy_norm", "accuracy"]), options, reference, [-2.0, -4.0], [1, 4]
     ) == (1, both)
-    assert choice_scores(spec(), options, reference, [-2.0, -4.0], [1, 4]) == (0, {"accuracy": 0.0})
+    assert compute_choice_metrics(spec(), options, reference, [-2.0, -4.0], [1, 4]) == (0, {"accuracy": 0.0})
     assert (
-        choice_scores(spec(), options, reference, [-4.0, -4.0], [1, 4])[0] == 0
+        compute_choice_metrics(spec(), options, reference, [-4.0, -4.0], [1, 4])[0] == 0
     )  # the first of equals, as numpy's argmax
 
 
 @pytest.mark.parametrize("shares", [(0.9, 0.1), (0.2, 0.3, 0.5)])
 def test_log_odds_are_those_of_the_last_option_among_all(shares):
     last = shares[-1]
-    assert log_odds([math.log(share) - 700 for share in shares]) == pytest.approx(math.log(last / (1 - last)))
+    assert compute_log_odds([math.log(share) - 700 for share in shares]) == pytest.approx(math.log(last / (1 - last)))
 
 
 def test_lengths_are_counted_as_stated():
     def by(how):
-        return normalised([-12.0, -12.0], ["예", "no"], [4, 3], how)
+        return normalize_log_likelihoods([-12.0, -12.0], ["예", "no"], [4, 3], how)
 
     assert by("none") == [-12.0, -12.0]
     assert by("characters") == [-12.0, -6.0]
@@ -41,18 +47,20 @@ def test_lengths_are_counted_as_stated():
 
 
 def test_a_free_answer_gets_the_metrics_that_the_task_names():
-    asked = free_spec(metrics=["chrf", "exact", "rouge_l", "length_ratio", "stopped", "same_language", "repetition"])
-    item = Item(id="1", prompts={"bare": "수도는 어디인가요?"}, choices=(), reference="서울", language="ko")
-    assert answer_scores(asked, item, "서울.", stopped=True) == {
+    asked = free_spec(
+        metrics=["chrf", "exact_match", "rouge_l", "length_ratio", "eos_rate", "same_language", "repetition"]
+    )
+    item = EvalSample(id="1", prompts={"bare": "수도는 어디인가요?"}, choices=(), reference="서울", language="ko")
+    assert compute_answer_metrics(asked, item, "서울.", has_eos=True) == {
         "chrf": pytest.approx(87.5),  # precision (2/3 + 1/2) / 2, recall 1, F2
-        "exact": 1.0,
+        "exact_match": 1.0,
         "rouge_l": 1.0,
         "length_ratio": 1.5,
-        "stopped": 1.0,
+        "eos_rate": 1.0,
         "same_language": 1.0,
         "repetition": 0.0,
     }
-    assert answer_scores(free_spec(), item, "Busan", stopped=False) == {"exact": 0.0}
+    assert compute_answer_metrics(free_spec(), item, "Busan", has_eos=False) == {"exact_match": 0.0}
 
 
 def test_an_answer_to_instructions_that_can_be_verified_is_verified():
@@ -62,8 +70,8 @@ def test_an_answer_to_instructions_that_can_be_verified_is_verified():
         extra=["instruction_id_list", "kwargs"],
     )
     extra = {"instruction_id_list": ["punctuation:no_comma", "startend:quotation"], "kwargs": [{}, {}]}
-    item = Item(id="1", prompts={"bare": "?"}, choices=(), reference="", language="en", extra=extra)
-    assert answer_scores(asked, item, "no comma here", stopped=True) == {
+    item = EvalSample(id="1", prompts={"bare": "?"}, choices=(), reference="", language="en", extra=extra)
+    assert compute_answer_metrics(asked, item, "no comma here", has_eos=True) == {
         "ifeval_prompt_strict": 0.0,
         "ifeval_instruction_strict": 0.5,
         "ifeval_prompt_loose": 0.0,
@@ -71,6 +79,6 @@ def test_an_answer_to_instructions_that_can_be_verified_is_verified():
 
 
 def test_bits_per_byte_do_not_depend_on_the_tokenizer():
-    coarse, fine = text_scores(-6 * math.log(2), 1, "가나"), text_scores(-6 * math.log(2), 6, "가나")
+    coarse, fine = compute_text_metrics(-6 * math.log(2), 1, "가나"), compute_text_metrics(-6 * math.log(2), 6, "가나")
     assert coarse["bits_per_byte"] == fine["bits_per_byte"] == pytest.approx(1.0)
     assert coarse["loss"] == pytest.approx(6 * fine["loss"])

@@ -6,25 +6,25 @@ import pytest
 from evaluation_cases import film
 
 from seodang.evaluation.ifeval.rules import RULES
-from seodang.evaluation.tasks.loading import load_task, records_task
-from seodang.evaluation.tasks.prompts import few_shot_text
-from seodang.evaluation.tasks.sampling import exemplars_for
+from seodang.evaluation.tasks.loading import load_record_task, load_task
+from seodang.evaluation.tasks.prompts import render_few_shot_prompt
+from seodang.evaluation.tasks.sampling import select_few_shot_examples
 from seodang.evaluation.tasks.spec import SplitData, load_specs
-from seodang.ingest.readers.strict import read_whole_rows
-from seodang.primer.families import classification_families, families
-from seodang.primer.generator import primer_records
+from seodang.ingest.readers.strict import read_rows_strict
+from seodang.primer.families import build_classification_families, build_families
+from seodang.primer.generator import iter_primer_records
 
-FOLDER = Path(__file__).resolve().parents[2] / "tasks"
+FOLDER = Path(__file__).resolve().parents[3] / "tasks"
 SPECS = {spec.name: spec for spec in load_specs(FOLDER, [])}
 
 
 def loaded(name, folder, table, shelf=""):
     spec = SPECS[name]
-    for place, text in ((spec.data.file, table), (spec.data.exemplars, shelf)):
+    for place, text in ((spec.data.file, table), (spec.data.few_shot_file, shelf)):
         if place:
             (folder / place).parent.mkdir(parents=True, exist_ok=True)
             (folder / place).write_text(text or table, "utf-8")
-    return load_task(spec, folder, read_whole_rows, seed=1)
+    return load_task(spec, folder, read_rows_strict, seed=1)
 
 
 def by_id(task):
@@ -33,10 +33,10 @@ def by_id(task):
 
 def test_every_primer_family_has_a_task():
     assert {spec.data.task: spec.kind for name, spec in SPECS.items() if name.startswith("primer_")} == {
-        **{name: "choice" if name in classification_families() else "generate" for name in families()},
+        **{name: "choice" if name in build_classification_families() else "generate" for name in build_families()},
         "own_words": "choice",
     }
-    for name, family in families().items():
+    for name, family in build_families().items():
         assert SPECS[f"primer_{name}"].cluster == family.cluster
 
 
@@ -50,16 +50,19 @@ def test_every_task_names_its_source():
 
 def test_a_primer_task_asks_the_instruction_about_the_input():
     spec = SPECS["primer_own_words"]
-    task = records_task(
+    task = load_record_task(
         spec, [film("좋다", "긍정", task="own_words"), film("별로", "부정", task="own_words")], [], seed=1
     )
-    assert {item.prompt for item in task.items} == {"감정은?\n좋다", "감정은?\n별로"}
+    assert {item.prompt for item in task.samples} == {"감정은?\n좋다", "감정은?\n별로"}
 
 
 def test_held_out_records_of_all_tasks_are_asked():
     records = [film("좋다", "긍정"), film("어디?", "서울", (), task="places")]
     for name in ("held_out", "held_out_perplexity"):
-        assert {item.reference for item in records_task(SPECS[name], records, [], seed=1).items} == {"긍정", "서울"}
+        assert {item.reference for item in load_record_task(SPECS[name], records, [], seed=1).samples} == {
+            "긍정",
+            "서울",
+        }
 
 
 def test_boolq_is_asked_as_the_harness_does(tmp_path):
@@ -84,7 +87,7 @@ def test_copa_is_asked_as_the_harness_does(tmp_path):
 def test_hellaswag_is_asked_as_the_harness_does(tmp_path):
     table = "context\tchoice1\tchoice2\tchoice3\tchoice4\tlabel\n공을 던진다.\t친다.\t잡는다.\t본다.\t운다.\t3\n달린다.\t쉰다.\t뛴다.\t난다.\t긴다.\t0\n"
     task = loaded("kobest_hellaswag", tmp_path, table)
-    item = next(item for item in task.items if item.prompt == "문장: 공을 던진다.")
+    item = next(item for item in task.samples if item.prompt == "문장: 공을 던진다.")
     assert (item.choices, item.reference) == (("친다.", "잡는다.", "본다.", "운다."), "운다.")
     assert (task.spec.normalise, task.spec.metrics[0]) == ("characters", "accuracy_norm")
 
@@ -98,7 +101,7 @@ def test_sentineg_is_asked_as_the_harness_does_whatever_the_order_of_columns(tmp
     )
     spec = task.spec
     assert (
-        few_shot_text(spec, by_id(task)["1"], task.shelf, "harness")
+        render_few_shot_prompt(spec, by_id(task)["1"], task.few_shot_pool, "harness")
         == "문장: 만족합니다 긍부정: 긍정\n\n문장: 좋아요 긍부정:"
     )
     assert by_id(task)["2"].reference == "부정"
@@ -124,7 +127,10 @@ def test_nsmc_has_the_two_prompts_of_koalpaca_and_leaves_out_remarks_without_tex
         "bare": "문장: 굳 ㅋ\n감정:",
         "question": "다음 문장은 긍정일까요 부정일까요?\n굳 ㅋ\n정답:",
     }
-    assert few_shot_text(task.spec, item, task.shelf, "bare") == "문장: 최고\n감정: 긍정\n문장: 굳 ㅋ\n감정:"
+    assert (
+        render_few_shot_prompt(task.spec, item, task.few_shot_pool, "bare")
+        == "문장: 최고\n감정: 긍정\n문장: 굳 ㅋ\n감정:"
+    )
     assert set(by_id(task)) == {"1", "2"}
 
 
@@ -134,7 +140,7 @@ def test_kornli_asks_which_of_three_holds(tmp_path):
         for mark, label in ((".", "entailment"), ("!", "neutral"), ("?", "contradiction"))
     )
     task = loaded("kornli", tmp_path, f"sentence1\tsentence2\tgold_label\n{rows}")
-    found = {item.prompts["klue"]: item.reference for item in task.items}
+    found = {item.prompts["klue"]: item.reference for item in task.samples}
     assert found == {
         "그가 왔다.:그가 있다.": "(참)",
         "그가 왔다!:그가 있다!": "(중립)",
@@ -148,7 +154,7 @@ def test_similar_sentences_are_the_same_from_a_score_of_three(tmp_path):
         for number, score in enumerate(("2.999", "3.000", "5.000"))
     )
     korsts = loaded("korsts", tmp_path, f"genre\tfilename\tyear\tid\tscore\tsentence1\tsentence2\n{rows}")
-    assert {item.extra["score"]: item.reference for item in korsts.items} == {
+    assert {item.extra["score"]: item.reference for item in korsts.samples} == {
         "2.999": "다름",
         "3.000": "같음",
         "5.000": "같음",
@@ -165,14 +171,14 @@ def test_similar_sentences_are_the_same_from_a_score_of_three(tmp_path):
 
 def test_ifeval_keeps_the_instructions_beside_the_prompt(tmp_path):
     row = '{"key": 1000, "prompt": "Write.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}\n'
-    item = loaded("ifeval", tmp_path, row).items[0]
+    item = loaded("ifeval", tmp_path, row).samples[0]
     assert (item.id, item.prompt, item.reference) == ("1000", "Write.", "")
     assert item.extra == {"instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
     assert len(RULES) == 25
 
 
 def test_remarks_are_read_one_at_a_time_for_their_perplexity(tmp_path):
-    item = loaded("nsmc_perplexity", tmp_path, "id\tdocument\tlabel\n1\t굳 ㅋ\t1\n").items[0]
+    item = loaded("nsmc_perplexity", tmp_path, "id\tdocument\tlabel\n1\t굳 ㅋ\t1\n").samples[0]
     assert (item.prompt, item.reference, item.choices) == ("", "굳 ㅋ", ())
 
 
@@ -185,7 +191,7 @@ def test_every_primer_task_can_be_asked_of_the_primers_own_records():
     records = list(
         {
             record.id: record
-            for record in primer_records(
+            for record in iter_primer_records(
                 seed=1, classification_per_language=24, sentiment_per_language=24, open_per_language=8
             )
         }.values()
@@ -193,6 +199,8 @@ def test_every_primer_task_can_be_asked_of_the_primers_own_records():
     asked, training = records[::2], records[1::2]
     for name, spec in SPECS.items():
         if isinstance(spec.data, SplitData):
-            task = records_task(spec, asked, training, seed=1)
-            assert {item.language for item in task.items} == {"ko", "en"}, name
-            assert all(len(exemplars_for(task, language, seed=1, shots=4)) == 4 for language in ("ko", "en")), name
+            task = load_record_task(spec, asked, training, seed=1)
+            assert {item.language for item in task.samples} == {"ko", "en"}, name
+            assert all(
+                len(select_few_shot_examples(task, language, seed=1, shots=4)) == 4 for language in ("ko", "en")
+            ), name

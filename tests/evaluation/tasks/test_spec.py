@@ -60,19 +60,19 @@ def test_a_task_that_is_named_twice_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("others", "message"),
+    ("extra_metrics", "message"),
     [
         ({"options": {"0": "부정", "1": "부정"}}, "options has 1 different options"),
         ({"options": {}}, "options has 0 different options"),
         ({"answer": ""}, "answer is empty"),
         ({"until": ["\n"]}, "until are read by kind generate only"),
         ({"max_new_tokens": 8}, "until are read by kind generate only"),
-        ({"kind": "generate", "metrics": ["exact"], "options": {}, "until": [""]}, "until holds an empty text"),
+        ({"kind": "generate", "metrics": ["exact_match"], "options": {}, "until": [""]}, "until holds an empty text"),
         ({"metrics": ["chrf"]}, "metrics chrf are not of kind choice"),
         ({"metrics": ["accuracy", "accuracy"]}, "names one twice"),
         ({"metrics": ["accuracy_norm"]}, "accuracy_norm go together"),
         ({"normalise": "bytes"}, "accuracy_norm go together"),
-        ({"kind": "generate", "metrics": ["exact"]}, "options are read by kind choice only"),
+        ({"kind": "generate", "metrics": ["exact_match"]}, "options are read by kind choice only"),
         ({"kind": "generate", "metrics": ["chrf"], "options": {}, "answer": ""}, "metrics chrf need a reference"),
         (
             {"kind": "generate", "metrics": ["ifeval_prompt_strict"], "options": {}},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seodang.ingest.fetch.files import file_name, shown_url
+from seodang.ingest.fetch.files import build_file_name, redact_url
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from seodang.ingest.fetch.files import file_name, shown_url
     ],
 )
 def test_a_url_is_shown_without_what_may_be_secret(url, shown):
-    assert shown_url(url) == shown
+    assert redact_url(url) == shown
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_a_url_is_shown_without_what_may_be_secret(url, shown):
     ],
 )
 def test_a_file_name_from_an_address_is_safe_and_keeps_its_suffix(path, name):
-    assert file_name(path) == name
+    assert build_file_name(path) == name
 
 
 def test_a_file_name_of_korean_letters_fits_into_a_file_system():
-    assert len(file_name("/" + "가" * 200 + ".jsonl").encode()) <= 255
+    assert len(build_file_name("/" + "가" * 200 + ".jsonl").encode()) <= 255

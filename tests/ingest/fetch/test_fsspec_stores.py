@@ -9,7 +9,7 @@ import pytest
 from fetching import BODY, SECRET, SHA256, places, refused, source
 
 from seodang.ingest.fetch import fsspec_stores
-from seodang.ingest.fetch.locate import local_files
+from seodang.ingest.fetch.locate import locate_files
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_file_of_a_store_is_fetched_again_only_when_it_has_changed(tmp_path, m
         fsspec_stores, "_copy", lambda system, name, part: opened.append(name) or read(system, name, part)
     )
     for _ in range(2):
-        (file,) = local_files(source("memory://bucket/a.jsonl", sha256=SHA256), tmp_path, tmp_path / "cache")
+        (file,) = locate_files(source("memory://bucket/a.jsonl", sha256=SHA256), tmp_path, tmp_path / "cache")
         assert file.path.read_bytes() == BODY
     assert len(opened) == 1
     memory.pipe("/bucket/a.jsonl", b"changed")

@@ -14,19 +14,19 @@ from loopback import Site, serving
 
 from seodang.errors import SourceError
 from seodang.ingest.fetch import http
-from seodang.ingest.fetch.locate import local_files
+from seodang.ingest.fetch.locate import locate_files
 
 
 @pytest.fixture
 def site(monkeypatch):
-    monkeypatch.setattr(http, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(http, "_RETRY_DELAYS", (0.0, 0.0))
     monkeypatch.setattr(http, "_TIMEOUTS", (2.0, 2.0))
     with serving(Site({"/data/a.jsonl": BODY})) as running:
         yield running
 
 
 def fetched(root, site, path="/data/a.jsonl", sha256=SHA256):
-    (file,) = local_files(source(site.url + path, sha256=sha256), root, root / "cache")
+    (file,) = locate_files(source(site.url + path, sha256=sha256), root, root / "cache")
     assert file.path.read_bytes() == BODY
     assert sorted(entry.name for entry in file.path.parent.iterdir() if not entry.name.startswith(".lock")) == [
         file.path.name
@@ -36,7 +36,7 @@ def fetched(root, site, path="/data/a.jsonl", sha256=SHA256):
 
 def test_a_web_file_is_fetched_once_and_keeps_its_name(tmp_path, site):
     file = fetched(tmp_path, site)
-    assert (file.place, file.url, file.path.name) == (f"{site.url}/data/a.jsonl",) * 2 + ("a.jsonl",)
+    assert (file.location, file.url, file.path.name) == (f"{site.url}/data/a.jsonl",) * 2 + ("a.jsonl",)
     fetched(tmp_path, site)
     assert len(site.asked) == 1
 
@@ -174,7 +174,7 @@ def test_a_password_and_a_token_stand_in_no_message_no_log_and_no_name(tmp_path,
     url = site.url.replace("http://", "http://me:${DATA_TOKEN}@") + "/data/a.jsonl?sig=${DATA_TOKEN}&id=7"
     with caplog.at_level(logging.DEBUG):
         try:
-            said = repr(local_files(source(url, sha256=SHA256), tmp_path, tmp_path / "cache"))
+            said = repr(locate_files(source(url, sha256=SHA256), tmp_path, tmp_path / "cache"))
         except SourceError as error:
             said = str(error)
     assert site.asked[0][1] == f"/data/a.jsonl?sig={SECRET}&id=7"
@@ -190,7 +190,7 @@ def test_a_password_and_a_token_stand_in_no_message_no_log_and_no_name(tmp_path,
 )
 def test_a_password_in_params_yaml_is_warned_of(tmp_path, site, caplog, monkeypatch, user, warned):
     monkeypatch.setenv("DATA_TOKEN", SECRET)
-    local_files(
+    locate_files(
         source(site.url.replace("//", f"//{user}") + "/data/a.jsonl", sha256=SHA256), tmp_path, tmp_path / "cache"
     )
     assert ("spells a password out" in caplog.text) is warned

@@ -6,7 +6,7 @@ import pytest
 from fetching import BODY, everything_under, places, refused, source
 from loopback import Dataset, hub
 
-from seodang.ingest.fetch.locate import local_files
+from seodang.ingest.fetch.locate import locate_files
 
 FIRST, SECOND = "a" * 40, "b" * 40
 FILES = {
@@ -34,7 +34,7 @@ def dataset(monkeypatch):
 
 
 def test_a_branch_is_resolved_and_its_commit_recorded(tmp_path, dataset, caplog):
-    files = local_files(source("hf://someone/films@main/train/*"), tmp_path, tmp_path / "cache")
+    files = locate_files(source("hf://someone/films@main/train/*"), tmp_path, tmp_path / "cache")
     assert [file.url for file in files] == [
         f"hf://someone/films@{FIRST}/train/a.jsonl",
         f"hf://someone/films@{FIRST}/train/b.parquet",
@@ -62,7 +62,7 @@ def test_a_branch_that_moves_is_followed(tmp_path, dataset):
     one, _ = dataset
     places(tmp_path, "hf://someone/films@main/train/a.jsonl")
     one.branches["main"] = SECOND
-    (file,) = local_files(source("hf://someone/films@main/train/a.jsonl"), tmp_path, tmp_path / "cache")
+    (file,) = locate_files(source("hf://someone/films@main/train/a.jsonl"), tmp_path, tmp_path / "cache")
     assert file.path.read_bytes() == b"{}"
     assert places(tmp_path, "hf://someone/films@refs/convert/parquet") == [f"hf://someone/films@{SECOND}/train/a.jsonl"]
 

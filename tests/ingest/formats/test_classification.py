@@ -6,8 +6,8 @@ import pytest
 from tiny_sources import rows_of, texts
 
 from seodang.errors import SourceError
-from seodang.ingest.formats.classification import bundled_tables
-from seodang.ingest.rows import fault_of
+from seodang.ingest.formats.classification import load_bundled_tables
+from seodang.ingest.rows import get_field_error
 
 SENTIMENT = {
     "label_column": "label",
@@ -83,7 +83,7 @@ def test_a_column_may_stand_within_an_object(tmp_path):
         table=table,
     )
     assert texts(rows[:2]) == [("같나요?", "가 / 나", "아니요"), ("같나요?", "가 / 나", "예")]
-    assert fault_of(rows[2]["output"]) == "label-unknown"
+    assert get_field_error(rows[2]["output"]) == "label-unknown"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_column_may_stand_within_an_object(tmp_path):
 )
 def test_a_label_is_compared_without_blanks_and_as_a_number(tmp_path, cell, answer):
     (row,) = rows_of(tmp_path, [{"document": "좋다", "label": cell}], format="table", table=SENTIMENT)
-    assert row["output"] == answer if answer else fault_of(row["output"]) == "label-unknown"
+    assert row["output"] == answer if answer else get_field_error(row["output"]) == "label-unknown"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_label_in_letters_is_found_in_any_case(tmp_path, cell, answer):
         format="table",
         table={**SENTIMENT, "labels": {"TRUE": "예", "FALSE": "아니요"}},
     )
-    assert row["output"] == answer if answer else fault_of(row["output"]) == "label-unknown"
+    assert row["output"] == answer if answer else get_field_error(row["output"]) == "label-unknown"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_bound_takes_the_numbers_below_it(tmp_path, score, answer):
         format="table",
         table={**SENTIMENT, "labels": {"<2.5": "낮음", "<=5": "높음"}},
     )
-    assert row["output"] == answer if answer else fault_of(row["output"]) == "label-unknown"
+    assert row["output"] == answer if answer else get_field_error(row["output"]) == "label-unknown"
     assert row["choices"] == ["낮음", "높음"]
 
 
@@ -164,8 +164,14 @@ def test_the_wording_hangs_on_what_is_asked_about_not_on_place_or_label(tmp_path
 
 def test_an_unknown_label_an_empty_text_and_a_cell_too_many_are_faults_of_their_row(tmp_path):
     rows = table_rows(tmp_path, "document\tlabel\n좋다\t2\n \t1\n좋다\t1\t덤\n좋다\n좋다\t1\n", file="t.tsv")
-    assert [fault_of(row["output"]) for row in rows] == ["label-unknown", None, "row-ragged", "label-unknown", None]
-    assert [fault_of(row["input"]) for row in rows] == [None, "text-missing", "row-ragged", None, None]
+    assert [get_field_error(row["output"]) for row in rows] == [
+        "label-unknown",
+        None,
+        "row-ragged",
+        "label-unknown",
+        None,
+    ]
+    assert [get_field_error(row["input"]) for row in rows] == [None, "text-missing", "row-ragged", None, None]
     assert rows[2]["original"] == ["좋다", "1", "덤"]
 
 
@@ -245,7 +251,7 @@ SAMPLES = {
 
 
 def test_every_shipped_template_has_a_sample():
-    assert {table.name for table in bundled_tables()} == {*SAMPLES}
+    assert {table.name for table in load_bundled_tables()} == {*SAMPLES}
 
 
 @pytest.mark.parametrize("name", SAMPLES)

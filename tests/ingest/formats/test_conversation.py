@@ -7,7 +7,7 @@ import json
 import pytest
 from tiny_sources import rows_of, talk
 
-from seodang.ingest.rows import fault_of
+from seodang.ingest.rows import get_field_error
 
 
 def said(*messages):
@@ -16,7 +16,7 @@ def said(*messages):
 
 def broken(row):
     """What was found wrong with a conversation."""
-    assert fault_of(row["output"]) == "turns-broken"
+    assert get_field_error(row["output"]) == "turns-malformed"
     return row["output"]["found"]
 
 
@@ -129,9 +129,9 @@ def test_an_image_a_sound_or_a_file_is_a_fault_where_it_stands(tmp_path, kind):
             said(("user", media), ("assistant", "A cat."), ("user", "Sure?"), ("assistant", "Yes.")),
         ],
     )
-    assert (fault_of(asked["instruction"]), asked["output"]) == ("media-part", "A cat.")
+    assert (get_field_error(asked["instruction"]), asked["output"]) == ("media-part", "A cat.")
     assert asked["instruction"]["found"] == f"message 1 has a part of type {kind}"
-    assert (before["instruction"], fault_of(before["output"])) == ("Sure?", "media-part")
+    assert (before["instruction"], get_field_error(before["output"])) == ("Sure?", "media-part")
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from tiny_sources import file_source, rows_of, texts
 
 from seodang.config import IngestParams, SourceParams
 from seodang.errors import SourceError
-from seodang.ingest.formats.detect import reading, reading_of
-from seodang.ingest.rows import LABEL_UNKNOWN, fault_of
-from seodang.ingest.sources import Tally, source_rows
+from seodang.ingest.formats.detect import detect_reader, select_reader
+from seodang.ingest.rows import LABEL_UNKNOWN, get_field_error
+from seodang.ingest.sources import Tally, iter_source_rows
 
 ALPACA = {"instruction": "가", "input": "", "output": "나"}
 PAIR = {"instruction": "수도는?", "chosen": "서울", "rejected": "부산"}
@@ -51,7 +51,7 @@ def test_a_column_of_nulls_in_a_table_tells_no_format(tmp_path):
         "rejected": [float("nan")],
     }
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
-    (row,) = source_rows(source("a.parquet"), INGEST, tmp_path, Tally())
+    (row,) = iter_source_rows(source("a.parquet"), INGEST, tmp_path, Tally())
     assert (row["format"], row["output"]) == ("alpaca", "나")
     assert formats(rows_of(tmp_path, "instruction,output,messages\n가,나,\n다,라,\n", file="a.csv")) == [
         "alpaca",
@@ -97,7 +97,7 @@ def test_a_record_that_only_lacks_a_key_of_its_file_is_not_taken_for_another_for
     rows = rows_of(tmp_path, [{**CHAT, "label": True}, {**CHAT, "label": False}, CHAT])
     assert formats(rows) == ["kto"] * 3
     assert [row["desirable"] for row in rows] == [True, False, None]
-    assert fault_of(rows[2]["output"]) == LABEL_UNKNOWN
+    assert get_field_error(rows[2]["output"]) == LABEL_UNKNOWN
     rows = rows_of(
         tmp_path, [{"prompt": "가", "chosen": "나", "rejected": "다"}] * 2 + [{"prompt": "가", "chosen": "나"}]
     )
@@ -147,9 +147,9 @@ def test_a_forced_format_holds_for_every_record(tmp_path):
 
 def test_a_record_of_a_labelled_table_is_read_as_its_table():
     cells = {"id": "1", "document": "좋다", "label": "1"}
-    one = reading([*cells], [cells], format="auto", columns=None, table=None, place="a.tsv")
+    one = detect_reader([*cells], [cells], format="auto", columns=None, table=None, location="a.tsv")
     assert one.name == "nsmc"
-    assert reading_of({**cells, "document": None, "instruction": "가", "output": "나"}, one) is one
+    assert select_reader({**cells, "document": None, "instruction": "가", "output": "나"}, one) is one
 
 
 def test_the_manifest_names_every_format_of_a_file(tmp_path):
@@ -157,8 +157,8 @@ def test_the_manifest_names_every_format_of_a_file(tmp_path):
         '{"instruction": "가", "output": "나", "n": 1}\n{"prompt": "가", "chosen": "나", "rejected": "다"}\n', "utf-8"
     )
     tally = Tally()
-    assert len(list(source_rows(source("a.jsonl"), INGEST, tmp_path, tally))) == 2
-    assert (tally.formats, tally.ignored) == (["alpaca", "preference"], ["n"])
+    assert len(list(iter_source_rows(source("a.jsonl"), INGEST, tmp_path, tally))) == 2
+    assert (tally.formats, tally.ignored_keys) == (["alpaca", "preference"], ["n"])
 
 
 @pytest.mark.parametrize(
@@ -196,4 +196,4 @@ def test_a_record_that_stands_within_is_named_with_its_input():
     with pytest.raises(
         SourceError, match=r"columns: \{instruction: ko\.instruction, input: ko\.input, output: ko\.output\}"
     ):
-        reading(["ko"], [record], format="auto", columns=None, table=None, place="a.json")
+        detect_reader(["ko"], [record], format="auto", columns=None, table=None, location="a.json")

@@ -11,8 +11,8 @@ import yaml
 from tiny_sources import rows_of
 
 from seodang.config import SourceParams
-from seodang.ingest.formats.classification import bundled_tables
-from seodang.ingest.rows import fault_of
+from seodang.ingest.formats.classification import load_bundled_tables
+from seodang.ingest.rows import get_field_error
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "data-formats.md").read_text("utf-8")
 SECTIONS = [
@@ -29,7 +29,9 @@ def test_an_example_is_recognised_as_the_format_that_it_stands_under(tmp_path, n
         tmp_path, text if kind == "csv" else [json.loads(line) for line in text.splitlines()], file=f"example.{kind}"
     )
     assert {row["format"] for row in rows} == {name}
-    assert not any(fault_of(row[field]) for row in rows for field in ("instruction", "input", "output", "rejected"))
+    assert not any(
+        get_field_error(row[field]) for row in rows for field in ("instruction", "input", "output", "rejected")
+    )
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source["name"])
@@ -51,4 +53,4 @@ def test_all_formats_and_tables_stand_on_the_page():
         "kto",
         "prompts",
     }
-    assert all(f"`{table.name}`" in PAGE for table in bundled_tables())
+    assert all(f"`{table.name}`" in PAGE for table in load_bundled_tables())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tiny_sources import rows_of, talk, texts
 
-from seodang.ingest.rows import fault_of
+from seodang.ingest.rows import get_field_error
 
 
 def formats(rows):
@@ -39,7 +39,7 @@ def test_llama_factorys_system_and_history_stand_before_the_question(tmp_path):
 @pytest.mark.parametrize("history", ["하나는?", [["하나는?"]], [["하나는?", 1]], {"하나": "1"}])
 def test_a_history_that_is_not_made_of_pairs_is_a_fault_of_its_row(tmp_path, history):
     (row,) = rows_of(tmp_path, [{"instruction": "둘은?", "output": "2", "history": history}])
-    assert fault_of(row["output"]) == "turns-broken"
+    assert get_field_error(row["output"]) == "turns-malformed"
     assert row["turns"] == []
 
 
@@ -68,7 +68,7 @@ def test_a_seed_task_gives_a_row_for_each_instance_all_with_the_number_of_their_
 @pytest.mark.parametrize("instances", [[], None, "hot: cold", ["cold"]])
 def test_a_seed_task_without_instances_is_one_row_with_a_fault(tmp_path, instances):
     (row,) = rows_of(tmp_path, [{"instruction": "Antonym?", "instances": instances}])
-    assert (row["instruction"], fault_of(row["output"])) == ("Antonym?", "turns-broken")
+    assert (row["instruction"], get_field_error(row["output"])) == ("Antonym?", "turns-malformed")
 
 
 def test_dollys_context_is_the_input_and_its_category_the_task(tmp_path):

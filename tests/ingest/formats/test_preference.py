@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tiny_sources import rows_of, talk
 
-from seodang.ingest.rows import fault_of
+from seodang.ingest.rows import get_field_error
 
 
 def chat(*messages):
@@ -114,7 +114,7 @@ def test_equal_answers_stay_a_pair_so_that_a_rule_can_judge_them(tmp_path):
 def test_a_pair_that_is_none_is_a_fault_of_its_row(tmp_path, record, found):
     (row,) = rows_of(tmp_path, [record])
     field = "instruction" if found is None else "output"
-    assert fault_of(row[field]) == "turns-broken"
+    assert get_field_error(row[field]) == "turns-malformed"
     assert row[field]["found"] == (found or "chosen and rejected without a question")
 
 
@@ -127,7 +127,7 @@ def test_a_pair_without_its_worse_answer_is_not_taken_for_a_plain_row(tmp_path):
             {"prompt": "Capital?", "chosen": "Seoul", "rejected": " "},
         ],
     )
-    assert [fault_of(row["rejected"]) for row in rows] == [None, "turns-broken", "turns-broken"]
+    assert [get_field_error(row["rejected"]) for row in rows] == [None, "turns-malformed", "turns-malformed"]
 
 
 @pytest.mark.parametrize(
@@ -167,6 +167,6 @@ def test_a_label_that_is_neither_is_a_fault_and_a_label_of_another_kind_makes_no
         tmp_path,
         [{"instruction": "a", "output": "b", "kto_tag": True}, {"instruction": "a", "output": "b", "kto_tag": "maybe"}],
     )
-    assert (good["output"], fault_of(odd["output"]), odd["desirable"]) == ("b", "label-unknown", None)
+    assert (good["output"], get_field_error(odd["output"]), odd["desirable"]) == ("b", "label-unknown", None)
     (row,) = rows_of(tmp_path, [{"messages": chat(ASKED, GOOD), "label": "geography"}])
     assert (row["format"], row["desirable"]) == ("messages", None)

@@ -9,11 +9,11 @@ from tiny_sources import rows_of, texts
 
 from seodang.config import Format
 from seodang.errors import SourceError
-from seodang.ingest.formats.registry import SHAPES, known_formats
+from seodang.ingest.formats.registry import FORMAT_SPECS, describe_formats
 
 
 def test_every_format_of_params_yaml_has_a_reader():
-    assert {shape.format for shape in SHAPES} | {"auto", "qa", "columns", "table"} == {*get_args(Format)}
+    assert {shape.format for shape in FORMAT_SPECS} | {"auto", "qa", "columns", "table"} == {*get_args(Format)}
 
 
 def test_the_keys_of_the_first_records_count_together(tmp_path):
@@ -42,7 +42,7 @@ def test_the_keys_of_the_first_records_count_together(tmp_path):
 def test_an_unknown_format_is_told_with_its_keys_the_nearest_format_and_all_formats(tmp_path, record, nearest):
     with pytest.raises(SourceError, match=nearest) as raised:
         rows_of(tmp_path, [record])
-    assert known_formats() in str(raised.value)
+    assert describe_formats() in str(raised.value)
 
 
 def test_very_many_keys_are_told_in_part(tmp_path):

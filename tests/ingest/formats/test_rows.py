@@ -11,16 +11,18 @@ from tiny_sources import rows_of
 
 from seodang.config import TableTemplate
 from seodang.errors import SourceError
-from seodang.ingest.formats.registry import SHAPES
-from seodang.ingest.formats.rows import Origin, original_of, sample_row
+from seodang.ingest.formats.registry import FORMAT_SPECS
+from seodang.ingest.formats.rows import Origin, build_row, get_original
 from seodang.ingest.formats.sample import Sample
-from seodang.ingest.rows import FIELDS, LABEL_UNKNOWN, fault, fault_of
+from seodang.ingest.rows import FIELDS, LABEL_UNKNOWN, get_field_error, make_field_error
 
 ORIGIN = Origin("films", "any", 10)
 TABLE = TableTemplate(
     label_column="label", labels={"0": "부정", "<=5": "{text}"}, input="{text}", instructions=["{prompt}", "뭘까?"]
 )
-KEYS = sorted({name for shape in SHAPES for key in (*shape.keys, *shape.also) for name in key.split("|")})
+KEYS = sorted(
+    {name for shape in FORMAT_SPECS for key in (*shape.keys, *shape.optional_keys) for name in key.split("|")}
+)
 LEAVES = (
     st.none()
     | st.booleans()
@@ -47,7 +49,7 @@ MESSAGE = st.fixed_dictionaries(
 )
 VALUES = LEAVES | st.lists(MESSAGE | LEAVES | st.lists(LEAVES, max_size=2), max_size=4) | MESSAGE
 RECORDS = st.lists(st.dictionaries(st.sampled_from(KEYS), VALUES, min_size=1, max_size=6), min_size=1, max_size=3)
-FORMATS = st.sampled_from(["auto", "auto", "table", "columns", *sorted({shape.format for shape in SHAPES}), "qa"])
+FORMATS = st.sampled_from(["auto", "auto", "table", "columns", *sorted({shape.format for shape in FORMAT_SPECS}), "qa"])
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -80,34 +82,46 @@ def test_any_records_give_writable_rows_of_every_record_or_a_source_error(tmp_pa
 
 def test_a_long_field_is_cut_and_named_and_a_fault_keeps_its_name():
     sample = Sample(
-        "a" * 11, ["b" * 20], "c" * 10, system="d" * 11, rejected=fault(LABEL_UNKNOWN, "e" * 20), url="f" * 11
+        "a" * 11,
+        ["b" * 20],
+        "c" * 10,
+        system="d" * 11,
+        rejected=make_field_error(LABEL_UNKNOWN, "e" * 20),
+        url="f" * 11,
     )
-    row = sample_row(sample, ORIGIN, 0)
+    row = build_row(sample, ORIGIN, 0)
     assert row["oversized"] == ["instruction", "output", "system", "url"]
     assert (row["instruction"], row["input"], row["system"], row["url"]) == ("a" * 10, "c" * 10, "d" * 10, "f" * 10)
     assert row["output"] == '["' + "b" * 8
-    assert row["rejected"] == fault(LABEL_UNKNOWN, "e" * 10)
+    assert row["rejected"] == make_field_error(LABEL_UNKNOWN, "e" * 10)
 
 
 def test_a_value_nested_too_deeply_is_cut_to_text():
-    row = sample_row(Sample(json.loads("[" * 150 + "]" * 150), "x"), ORIGIN, 0)
+    row = build_row(Sample(json.loads("[" * 150 + "]" * 150), "x"), ORIGIN, 0)
     assert (row["instruction"], row["oversized"]) == ("[" * 10, ["instruction"])
-    assert original_of({"n": json.loads("[" * 150 + "]" * 150), "m": [[1]]}, 10) == {"n": "[" * 10, "m": [[1]]}
+    assert get_original({"n": json.loads("[" * 150 + "]" * 150), "m": [[1]]}, 10) == {"n": "[" * 10, "m": [[1]]}
 
 
 def test_the_original_is_nothing_where_the_texts_are_all_of_it():
-    assert original_of({"instruction": "a", "input": "", "output": "b"}, 10) is None
-    assert original_of({"instruction": "a", "output": "b"}, 10) == {"instruction": "a", "output": "b"}
-    assert original_of({"instruction": "a", "input": None, "output": "b"}, 10) == {
+    assert get_original({"instruction": "a", "input": "", "output": "b"}, 10) is None
+    assert get_original({"instruction": "a", "output": "b"}, 10) == {"instruction": "a", "output": "b"}
+    assert get_original({"instruction": "a", "input": None, "output": "b"}, 10) == {
         "instruction": "a",
         "input": None,
         "output": "b",
     }
-    assert original_of({"instruction": "a", "output": "b", "id": 1}, 10) == {"instruction": "a", "output": "b", "id": 1}
+    assert get_original({"instruction": "a", "output": "b", "id": 1}, 10) == {
+        "instruction": "a",
+        "output": "b",
+        "id": 1,
+    }
 
 
 def test_the_language_hangs_on_what_was_asked_before_too():
     turns = [{"role": "user", "content": "날씨 어때?"}, {"role": "tool_call", "content": "{}"}]
-    assert sample_row(Sample("rain", "비가 와요"), ORIGIN, 0)["language"] == "en"
-    assert sample_row(Sample("rain", "비가 와요", turns=turns), Origin("films", "any", 100), 0)["language"] == "ko"
-    assert fault_of(sample_row(Sample(fault(LABEL_UNKNOWN, "x"), "y"), ORIGIN, 0)["instruction"]) == LABEL_UNKNOWN
+    assert build_row(Sample("rain", "비가 와요"), ORIGIN, 0)["language"] == "en"
+    assert build_row(Sample("rain", "비가 와요", turns=turns), Origin("films", "any", 100), 0)["language"] == "ko"
+    assert (
+        get_field_error(build_row(Sample(make_field_error(LABEL_UNKNOWN, "x"), "y"), ORIGIN, 0)["instruction"])
+        == LABEL_UNKNOWN
+    )

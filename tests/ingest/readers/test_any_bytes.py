@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from seodang.cli.main import main
 from seodang.errors import SourceError
-from seodang.ingest.readers.csv import unwrapped
+from seodang.ingest.readers.csv import unwrap_cell
 from seodang.ingest.readers.read import read_objects
 
 SUFFIXES = ["json", "jsonl", "ndjson", "csv", "tsv", "txt", "parquet", "arrow", "json.gz", "csv.zst", "dat"]
@@ -169,7 +169,7 @@ CELL = st.text(
     max_size=20,
 )
 TSV_CELL = CELL.map(lambda text: text.translate(dict.fromkeys(map(ord, "\t\n\r")))).filter(
-    lambda text: unwrapped(text) == text
+    lambda text: unwrap_cell(text) == text
 )
 NAMES = st.lists(st.text("가나다abc", min_size=1, max_size=4), min_size=2, max_size=4, unique=True)
 VALUE = st.recursive(

@@ -14,9 +14,9 @@ import pytest
 from seodang.errors import SourceError
 from seodang.ingest.readers import csv, json_stream
 from seodang.ingest.readers import text as opening
-from seodang.ingest.readers.csv import unwrapped
+from seodang.ingest.readers.csv import unwrap_cell
 from seodang.ingest.readers.read import read_objects
-from seodang.ingest.rows import ROW_RAGGED, broken_row, broken_text, fault_of, is_broken
+from seodang.ingest.rows import ROW_RAGGED, get_field_error, get_malformed_text, is_malformed, make_malformed_row
 
 TWO = [{"instruction": "요약해", "output": "짧은 글"}, {"instruction": "Say hi", "output": "Hi, you"}]
 AS_CSV = 'instruction,output\n요약해,짧은 글\nSay hi,"Hi, you"\n'
@@ -34,7 +34,7 @@ def read(folder, name, content):
 
 
 def reasons(found):
-    return [each["reason"] if is_broken(each) else "" for each in found]
+    return [each["reason"] if is_malformed(each) else "" for each in found]
 
 
 SHAPES = {
@@ -109,8 +109,8 @@ def test_a_line_that_cannot_be_read_is_a_broken_row_in_its_place(tmp_path):
         '{"a": "cut',
     ]
     found = read(tmp_path, "a.jsonl", "\n".join(lines))
-    assert [each for each in found if not is_broken(each)] == [{"a": 1}, {"a": 4}]
-    assert [broken_text(each) for each in found if is_broken(each)] == [
+    assert [each for each in found if not is_malformed(each)] == [{"a": 1}, {"a": 4}]
+    assert [get_malformed_text(each) for each in found if is_malformed(each)] == [
         line + "\n" * (line != lines[-1]) for line in lines if line not in ('{"a": 1}', '{"a": 4}')
     ]
     assert reasons(found)[1] == 'line 2, column 7: this is not JSON (Expecting value), near "{"a": }"'
@@ -130,8 +130,8 @@ def test_what_python_cannot_hold_breaks_its_own_line_only(tmp_path):
 
 
 def test_the_text_of_a_broken_row_is_cut_and_says_so():
-    assert broken_text(broken_row("가" * 2001, "")) == "가" * 2000 + "… (2,001 characters in all)"
-    assert broken_text(broken_row("가" * 2000, "")) == "가" * 2000
+    assert get_malformed_text(make_malformed_row("가" * 2001, "")) == "가" * 2000 + "… (2,001 characters in all)"
+    assert get_malformed_text(make_malformed_row("가" * 2000, "")) == "가" * 2000
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_file_without_one_row_that_can_be_read_is_unusable(tmp_path, name, tex
 
 def test_broken_rows_before_the_first_good_one_keep_their_place(tmp_path):
     found = read(tmp_path, "a.jsonl", 'x\ny\n{"a": 1}\nz\n'.replace("x", '{"x'))
-    assert [is_broken(each) for each in found] == [True, True, False, True]
+    assert [is_malformed(each) for each in found] == [True, True, False, True]
 
 
 @pytest.mark.parametrize("block", [1, 7, 64])
@@ -167,7 +167,7 @@ def test_a_list_is_read_the_same_however_it_is_cut_into_blocks(tmp_path, monkeyp
 
 def test_an_item_that_is_no_object_is_a_broken_row(tmp_path):
     found = read(tmp_path, "a.json", '[{"a": 1}, 17, "x", null, ["y"]]')
-    assert [is_broken(each) for each in found] == [False, True, True, True, True]
+    assert [is_malformed(each) for each in found] == [False, True, True, True, True]
     assert reasons(found)[1].startswith("item 2 is a number (17)")
 
 
@@ -308,15 +308,15 @@ def test_broken_bytes_in_one_row_cost_that_row_only(tmp_path, name):
         name, "\n".join(separator.join(cells) for cells in [["a", "b"], *(record.values() for record in records)])
     )
     found = read(tmp_path, name, text.encode().replace("글 2".encode(), "글 ".encode("cp949") + b"2"))
-    assert [each for each in found if not is_broken(each)] == [records[0], records[1], records[3]]
-    assert is_broken(found[2])
+    assert [each for each in found if not is_malformed(each)] == [records[0], records[1], records[3]]
+    assert is_malformed(found[2])
     assert "not UTF-8" in reasons(found)[2]
-    assert "�" in broken_text(found[2])
+    assert "�" in get_malformed_text(found[2])
 
 
 def test_a_letter_cut_in_half_at_the_end_of_the_file_breaks_the_last_row(tmp_path):
     found = read(tmp_path, "a.tsv", "a\tb\n하나\t둘\n셋\t넷".encode()[:-1])
-    assert [is_broken(each) for each in found] == [False, True]
+    assert [is_malformed(each) for each in found] == [False, True]
 
 
 def test_values_in_quotes_hold_commas_line_breaks_and_doubled_quotes(tmp_path):
@@ -327,7 +327,7 @@ def test_values_in_quotes_hold_commas_line_breaks_and_doubled_quotes(tmp_path):
 def test_a_missing_cell_is_null_and_a_cell_too_many_spoils_its_row(tmp_path):
     found = read(tmp_path, "a.csv", "a,b\n1\n1,2,\n1,2,3\n")
     assert found[:2] == [{"a": "1", "b": None}, {"a": "1", "b": "2"}]
-    assert fault_of(found[2]["a"]) == fault_of(found[2]["b"]) == ROW_RAGGED
+    assert get_field_error(found[2]["a"]) == get_field_error(found[2]["b"]) == ROW_RAGGED
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,7 @@ def test_a_missing_cell_is_null_and_a_cell_too_many_spoils_its_row(tmp_path):
 )
 def test_a_stray_quote_in_a_csv_breaks_its_row_and_swallows_no_other(tmp_path, rows, broken):
     found = read(tmp_path, "a.csv", "\n".join(["a,b", *rows, "9,9", ""]))
-    assert [number for number, each in enumerate(found) if is_broken(each)] == broken
+    assert [number for number, each in enumerate(found) if is_malformed(each)] == broken
     assert len(found) == len(rows) + 1
     assert all(
         "close its quotes" in reasons(found)[number] and f"line {number + 2}" in reasons(found)[number]
@@ -355,7 +355,7 @@ def test_a_stray_quote_in_a_csv_breaks_its_row_and_swallows_no_other(tmp_path, r
 @pytest.mark.parametrize(("begin", "line"), [("", 3), ("\n \n", 5), ("sep=,\n", 4), ("\n\nsep=,\n", 6)])
 def test_a_broken_row_is_told_with_its_line_whatever_stands_before_the_header(tmp_path, begin, line):
     found = read(tmp_path, "a.csv", begin + 'a,b\n1,2\n3,"4" x\n5,6\n')
-    assert [is_broken(each) for each in found] == [False, True, False]
+    assert [is_malformed(each) for each in found] == [False, True, False]
     assert reasons(found)[1].startswith(f"line {line}: ")
 
 
@@ -369,17 +369,17 @@ def test_a_quote_that_is_never_closed_does_not_take_the_memory_of_the_file(tmp_p
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.tsv"])
 def test_an_overlong_line_is_a_broken_row_and_is_not_kept(tmp_path, monkeypatch, name):
     for module in (opening, csv):
-        monkeypatch.setattr(module, "LINE_CHARACTERS", 50)
-    monkeypatch.setattr("seodang.ingest.readers.json_lines.LINE_CHARACTERS", 50)
+        monkeypatch.setattr(module, "MAX_LINE_CHARACTERS", 50)
+    monkeypatch.setattr("seodang.ingest.readers.json_lines.MAX_LINE_CHARACTERS", 50)
     lines = (
         ['{"a": 1}', '{"a": "%s"}' % ("가" * 100_000), '{"a": 2}']
         if name == "a.jsonl"
         else ["a", "1", "가" * 100_000, "2"]
     )
     found = read(tmp_path, name, "\n".join(lines))
-    assert [is_broken(each) for each in found] == [False, True, False]
+    assert [is_malformed(each) for each in found] == [False, True, False]
     assert "more than 50 characters" in reasons(found)[1]
-    assert len(broken_text(found[1])) <= 51
+    assert len(get_malformed_text(found[1])) <= 51
 
 
 def test_stray_quotes_in_a_tsv_are_letters_and_swallow_no_line(tmp_path):
@@ -402,7 +402,7 @@ def test_stray_quotes_in_a_tsv_are_letters_and_swallow_no_line(tmp_path):
     ],
 )
 def test_a_cell_that_a_spreadsheet_wrapped_is_unwrapped(cell, text):
-    assert unwrapped(cell) == text
+    assert unwrap_cell(cell) == text
 
 
 def test_columns_of_every_type_become_what_json_would_hold(tmp_path):
@@ -436,7 +436,7 @@ def test_a_column_text_that_is_not_utf8_breaks_its_own_row_only(tmp_path):
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"a": texts}), sink)
     found = read(tmp_path, "a.parquet", sink.getvalue().to_pybytes())
-    assert [is_broken(each) for each in found] == [False, True, False]
+    assert [is_malformed(each) for each in found] == [False, True, False]
     assert reasons(found)[1] == "row 2 holds bytes that are not UTF-8; write it again"
 
 
@@ -453,12 +453,12 @@ def test_a_folder_a_missing_file_and_a_pipe_are_told(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.tsv"])
 def test_of_an_overlong_line_only_what_was_read_is_counted(tmp_path, monkeypatch, name):
-    for module in ("opening", "tables", "json_lines"):
-        monkeypatch.setattr(f"seodang.ingest.readers.{module}.LINE_CHARACTERS", 3000)
+    for module in ("text", "tables", "json_lines"):
+        monkeypatch.setattr(f"seodang.ingest.readers.{module}.MAX_LINE_CHARACTERS", 3000)
     lines = (
         ['{"a": 1}', '{"a": "%s"}' % ("가" * 9000), '{"a": 2}'] if name == "a.jsonl" else ["a", "1", "가" * 9000, "2"]
     )
-    text = broken_text(read(tmp_path, name, "\n".join(lines))[1])
+    text = get_malformed_text(read(tmp_path, name, "\n".join(lines))[1])
     assert text.endswith("가… (more than 3,000 characters)")
     assert len(text) == 2000
 
@@ -468,15 +468,15 @@ def test_of_an_overlong_line_only_what_was_read_is_counted(tmp_path, monkeypatch
 )
 def test_a_key_that_stands_twice_in_one_object_breaks_its_row_only(tmp_path, text):
     found = read(tmp_path, "a.jsonl", f'{{"a": 1}}\n{text}\n{{"a": [{{"a": {{"a": 4}}}}]}}\n')
-    assert [is_broken(each) for each in found] == [False, True, False]
+    assert [is_malformed(each) for each in found] == [False, True, False]
     assert reasons(found)[1] == 'line 2: the key "a" stands twice in one object; keep one of its values'
     found = read(tmp_path, "a.json", f'[{{"a": 1}}, {text}, {{"a": 2}}]')
-    assert [is_broken(each) for each in found] == [False, True, False]
-    assert (reasons(found)[1], broken_text(found[1])) == (
+    assert [is_malformed(each) for each in found] == [False, True, False]
+    assert (reasons(found)[1], get_malformed_text(found[1])) == (
         'item 2: the key "a" stands twice in one object; keep one of its values',
         text,
     )
-    assert is_broken(read(tmp_path, "a.json", f'{text}\n{{"a": 1}}\n')[0])
+    assert is_malformed(read(tmp_path, "a.json", f'{text}\n{{"a": 1}}\n')[0])
 
 
 def test_a_key_that_stands_twice_beside_a_fault_is_told_as_the_fault(tmp_path):

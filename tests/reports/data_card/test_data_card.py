@@ -12,12 +12,12 @@ from card_artefacts import CARD, HOSTILE, LEAK, NEAR, PHONE, TRAIN, write_artefa
 
 from seodang.errors import ArtefactError
 from seodang.reports.data_card import write_data_card
-from seodang.reports.data_card.contents import gather
+from seodang.reports.data_card.contents import gather_contents
 
 
 @pytest.fixture(scope="module")
 def contents(tmp_path_factory):
-    return gather(write_artefacts(tmp_path_factory.mktemp("card")), CARD, 1)
+    return gather_contents(write_artefacts(tmp_path_factory.mktemp("card")), CARD, 1)
 
 
 def written(root, **changes):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from seodang.reports.data_card.layout import histogram
+from seodang.reports.data_card.layout import build_histogram
 from seodang.reports.data_card.sampling import LowestHashes
-from seodang.reports.data_card.statistics import Labels, quantile
+from seodang.reports.data_card.statistics import Labels, compute_quantile
 
 
 def sample(keys, size=3, seed=1):
@@ -37,12 +37,12 @@ def test_another_seed_chooses_others():
 
 def test_quantiles_are_lengths_that_occur():
     lengths = Counter({10: 19, 500: 1})
-    assert [quantile(lengths, share) for share in (0.5, 0.95, 0.96, 1)] == [10, 10, 500, 500]
-    assert quantile(Counter(), 0.5) == 0
+    assert [compute_quantile(lengths, share) for share in (0.5, 0.95, 0.96, 1)] == [10, 10, 500, 500]
+    assert compute_quantile(Counter(), 0.5) == 0
 
 
 def test_a_histogram_counts_every_text_that_is_not_empty():
-    bars = histogram(Counter({0: 5, 1: 1, 9: 2, 10: 3, 1000: 1}), 1000).bars
+    bars = build_histogram(Counter({0: 5, 1: 1, 9: 2, 10: 3, 1000: 1}), 1000).bars
     assert [records for *_, records in bars] == [1, 2, 3, 1]
     assert bars[0][0] == 0
     assert bars[-1][1] == 1

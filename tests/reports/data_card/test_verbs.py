@@ -6,11 +6,11 @@ import math
 
 import pytest
 
-from seodang.reports.data_card.english_verbs import english_root
-from seodang.reports.data_card.korean_verbs import korean_roots
-from seodang.reports.data_card.layout import sunburst
+from seodang.reports.data_card.english_verbs import find_english_root
+from seodang.reports.data_card.korean_verbs import iter_korean_roots
+from seodang.reports.data_card.layout import build_sunburst
 from seodang.reports.data_card.verb_objects import VerbObject
-from seodang.reports.data_card.verbs import RootFigure, Verb, root_figure, top_verbs
+from seodang.reports.data_card.verbs import RootFigure, Verb, build_root_figure, select_top_verbs
 
 KOREAN = {
     "호수에 관한 짧은 시를 써 주세요.": ("쓰다", "시"),
@@ -46,22 +46,22 @@ ENGLISH = {
 
 
 def test_korean_roots_are_the_last_predicate_and_the_noun_it_governs():
-    assert dict(zip(KOREAN, korean_roots(list(KOREAN)), strict=True)) == {
+    assert dict(zip(KOREAN, iter_korean_roots(list(KOREAN)), strict=True)) == {
         text: VerbObject(*pair) for text, pair in KOREAN.items()
     }
 
 
 @pytest.mark.parametrize(("text", "pair"), ENGLISH.items())
 def test_english_roots_are_the_imperative_or_the_verb_asked_about(text, pair):
-    assert english_root(text) == VerbObject(*pair)
+    assert find_english_root(text) == VerbObject(*pair)
 
 
 @pytest.mark.parametrize(
     "text", ["", " ", "?", "\n\n", "1234", '"', "…", "in", "what", "how to", "can", "you need to", "ㅋㅋㅋ", "\u200b"]
 )
 def test_what_is_no_instruction_has_no_root_and_breaks_nothing(text):
-    assert english_root(text).object is None
-    assert len(list(korean_roots([text]))) == 1
+    assert find_english_root(text).object is None
+    assert len(list(iter_korean_roots([text]))) == 1
 
 
 def test_verbs_are_ranked_by_what_has_an_object():
@@ -72,18 +72,18 @@ def test_verbs_are_ranked_by_what_has_an_object():
         VerbObject(None, None),
         VerbObject("sing", None),
     ]
-    assert top_verbs(roots) == (Verb("write", 3, (("poem", 3),)), Verb("list", 2, (("city", 1), ("park", 1))))
+    assert select_top_verbs(roots) == (Verb("write", 3, (("poem", 3),)), Verb("list", 2, (("city", 1), ("park", 1))))
 
 
 def test_a_language_whose_instructions_have_no_object_has_no_figure():
-    assert root_figure("en", ["Explain why.", "Sing!"]) is None
+    assert build_root_figure("en", ["Explain why.", "Sing!"]) is None
 
 
 def test_the_pieces_of_both_rings_are_to_scale():
     figure = RootFigure(
         "en", 4, 4, 4, 4, (Verb("write", 3, (("poem", 2), ("story", 1))), Verb("list", 1, (("park", 1),)))
     )
-    arcs = sunburst(figure)
+    arcs = build_sunburst(figure)
     assert [(arc.ring, arc.count) for arc in arcs] == [(0, 3), (1, 2), (1, 1), (0, 1), (1, 1)]
     # The first verb takes three quarters: its middle lies at 3/8 of the circle, at the lower right.
     assert math.isclose(math.degrees(math.atan2(arcs[0].x - 350, 350 - arcs[0].y)), 135, abs_tol=0.1)

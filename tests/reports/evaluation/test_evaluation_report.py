@@ -11,28 +11,34 @@ import pytest
 from seodang.config import GateParams
 from seodang.config.load import read_yaml
 from seodang.errors import ArtefactError
-from seodang.evaluation.aggregate import ItemScore, arms_of, best_arm, by_arm, by_task
-from seodang.evaluation.task_metrics import figures
+from seodang.evaluation.aggregate import (
+    ItemScore,
+    aggregate_by_task,
+    aggregate_by_variant,
+    list_variants,
+    select_best_variant,
+)
+from seodang.evaluation.task_metrics import compute_task_metrics
 from seodang.gate.decision import decide
-from seodang.gate.scores import pair, scores_of
+from seodang.gate.scores import pair_scores, select_scores
 from seodang.io.jsonl import write_json, write_records, write_rows
 from seodang.paths import Paths
 from seodang.records import make_record
-from seodang.reports.evaluation import facts_of, render_report, write_evaluation_report
-from seodang.reports.evaluation.charts import BAR_WIDTH, forests, panel
-from seodang.reports.evaluation.regressions import SHOWN
+from seodang.reports.evaluation import build_report_data, render_report, write_evaluation_report
+from seodang.reports.evaluation.charts import BAR_WIDTH, build_forests, build_panel
+from seodang.reports.evaluation.regressions import MAX_CHANGES
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 RULE = {"metric": "accuracy", "higher_is_better": True, "tasks": []}
 GATE = GateParams(
     **{
         **read_yaml(ROOT / "profiles" / "tiny.yaml")["gate"],
         "resamples": 1000,
         "minimum_items": 4,
-        "floors": [],
+        "thresholds": [],
         "rules": [
-            {**RULE, "against": "base", "ask": "better", "margin": 0.0, "each": "all"},
-            {**RULE, "against": "champion", "ask": "not_worse", "margin": 0.05, "each": "all"},
+            {**RULE, "against": "base", "test": "superiority", "margin": 0.0, "group_by": "all"},
+            {**RULE, "against": "champion", "test": "non_inferiority", "margin": 0.05, "group_by": "all"},
         ],
     }
 )
@@ -70,8 +76,8 @@ OPEN = [
 def score(arm, record, right, loss, **changes):
     labels = LABELS[record.language]
     found = {
-        "arm": arm, "shots": 0, "item": record.id, "task": "sentiment", "language": record.language, "split": "test", "kind": "choice", "headline": "accuracy", "reference": record.output,
-        "accuracy": float(right), "predicted": record.output if right else next(label for label in labels if label != record.output), "loss": loss, "answer": None, "exact": None, "chrf": None, "stopped": None, "prompt_tokens": 20, "others": {}, "weights": {}, "labels": None, "graded": None,
+        "variant": arm, "shots": 0, "item": record.id, "task": "sentiment", "language": record.language, "split": "test", "kind": "choice", "primary_metric": "accuracy", "reference": record.output,
+        "accuracy": float(right), "prediction": record.output if right else next(label for label in labels if label != record.output), "loss": loss, "answer": None, "exact_match": None, "chrf": None, "eos_rate": None, "prompt_tokens": 20, "extra_metrics": {}, "weights": {}, "labels": None, "grades": None,
     }  # fmt: skip
     return ItemScore(**{**found, **changes})
 
@@ -85,7 +91,7 @@ def free(arm, record, answer, loss):
         loss,
         task="addition",
         kind="open",
-        headline="exact",
+        headline="exact_match",
         split="unseen",
         accuracy=None,
         predicted=None,
@@ -112,7 +118,7 @@ def all_scores(champion=True, tuned_wrong=(3,)):
         *arm_scores("few_shot/3", (0, 1, 2, 4, 5)),
     ]
     scores += [*(arm_scores("champion", (0, 3, 7)) if champion else []), *arm_scores("tuned", tuned_wrong, 0.5)]
-    arms = arms_of(scores)
+    arms = list_variants(scores)
     return [
         *scores,
         *(free(arm, record, record.output if arm == "tuned" else "", 2.0) for arm in arms for record in OPEN),
@@ -120,16 +126,16 @@ def all_scores(champion=True, tuned_wrong=(3,)):
 
 
 def evaluated_of(scores, **changes):
-    arms = arms_of(scores)
+    arms = list_variants(scores)
     formats = {
         arm: {"format": "koalpaca", "shots": int(arm.partition("/")[2] or 0), "fingerprint": "f" * 64} for arm in arms
     }
-    best = {kind: best_arm(scores, kind) for kind in ("zero_shot", "few_shot")}
+    best = {kind: select_best_variant(scores, kind) for kind in ("zero_shot", "few_shot")}
     return {
-        "arms": by_arm(scores),
+        "variants": aggregate_by_variant(scores),
         "best": best,
-        "tasks": by_task(scores),
-        "figures": figures(scores),
+        "tasks": aggregate_by_task(scores),
+        "task_metrics": compute_task_metrics(scores),
         "formats": formats,
         "settings": {"seed": 1446, "shots": [0, 1, 3]},
         **changes,
@@ -138,10 +144,10 @@ def evaluated_of(scores, **changes):
 
 def verdict_of(scores, best):
     rows = [asdict(found) for found in scores]
-    tuned = scores_of(rows, "tuned")
-    compared = {"base": [(arm, pair(tuned, scores_of(rows, arm), arm)) for arm in best.values()]}
+    tuned = select_scores(rows, "tuned")
+    compared = {"base": [(arm, pair_scores(tuned, select_scores(rows, arm), arm)) for arm in best.values()]}
     if any(found.arm == "champion" for found in scores):
-        compared["champion"] = [("champion", pair(tuned, scores_of(rows, "champion"), "champion"))]
+        compared["champion"] = [("champion", pair_scores(tuned, select_scores(rows, "champion"), "champion"))]
     return {
         **asdict(decide(compared, GATE)),
         "confidence": GATE.confidence,
@@ -155,7 +161,7 @@ def facts(scores=None, records=None, **changes):
     scores = all_scores() if scores is None else scores
     evaluated = evaluated_of(scores)
     verdict = {**verdict_of(scores, evaluated["best"]), **changes}
-    return facts_of(
+    return build_report_data(
         verdict,
         evaluated,
         (asdict(found) for found in scores),
@@ -193,26 +199,26 @@ def test_every_test_has_a_row_with_its_interval_and_margin():
     found = facts()
     html = render_report(found)
     text = words(html)
-    assert html.count('class="drawing"') == len(found.tests) + len({test["metric"] for test in found.tests})
-    for test in found.tests:
+    assert html.count('class="drawing"') == len(found.results) + len({test["metric"] for test in found.results})
+    for test in found.results:
         assert f"{test['rule'] + 1}. {test['against']}" in text
         assert f"{test['difference']:+.3f}" in text
     assert "better 차이" not in text
     assert "worse by 0.05 at most" in text
-    assert html.count('class="mark dotted"') == sum(test["margin"] > 0 for test in found.tests)
+    assert html.count('class="mark dotted"') == sum(test["margin"] > 0 for test in found.results)
 
 
 def test_intervals_lie_where_their_values_are():
     test = {
         "metric": "accuracy",
-        "ask": "not_worse",
+        "test": "non_inferiority",
         "margin": 0.5,
         "difference": 0.5,
         "low": 0.0,
         "high": 1.0,
         "items": 9,
     }
-    (forest,) = forests([test])
+    (forest,) = build_forests([test])
     bar = forest.rows[0][1]
     ends = forest.axis.ticks[0], forest.axis.ticks[-1]
     assert (ends[0][1], ends[1][1]) == ("−0.5", "+1")
@@ -222,7 +228,7 @@ def test_intervals_lie_where_their_values_are():
 
 
 def test_a_test_of_one_item_has_no_interval():
-    test = {**facts().tests[0], "low": None, "high": None, "items": 1, "passed": None, "needed": 30}
+    test = {**facts().results[0], "low": None, "high": None, "items": 1, "passed": None, "required_items": 30}
     text = words(render_report(facts(tests=[test])))
     assert "no interval" in text
     assert "needed 30" in text
@@ -235,11 +241,11 @@ def test_the_best_prompt_of_the_base_and_the_champion_are_what_items_are_held_ag
 
 def test_the_worst_regressions_come_first():
     scores = [
-        score("tuned", item, False, 9.0) if (found.arm, found.item) == ("tuned", item.id) else found
+        score("tuned", item, False, 9.0) if (found.variant, found.item) == ("tuned", item.id) else found
         for found in all_scores(tuned_wrong=(3, 6))
         for item in [RECORDS["en"][6]]
     ]
-    changes = facts(scores).changes.shown
+    changes = facts(scores).changes.selection
     regressions = [change for change in changes if change.kind == "regression"]
     assert changes[: len(regressions)] == regressions
     assert (regressions[0].language, regressions[0].input) == ("en", "영화 6")
@@ -252,15 +258,15 @@ def test_the_worst_regressions_come_first():
 
 
 def test_an_item_that_only_the_champion_had_right_is_a_regression():
-    changes = facts(all_scores(tuned_wrong=(4,))).changes.shown
+    changes = facts(all_scores(tuned_wrong=(4,))).changes.selection
     lost = [change for change in changes if change.kind == "regression"]
     assert {change.lost_to for change in lost} == {("champion",)}
-    assert [side.arm for side in lost[0].sides] == ["few_shot/3", "champion", "tuned"]
-    assert [side.right for side in lost[0].sides] == [False, True, False]
+    assert [side.variant for side in lost[0].answers] == ["few_shot/3", "champion", "tuned"]
+    assert [side.is_correct for side in lost[0].answers] == [False, True, False]
 
 
 def test_many_items_are_bounded_and_counted():
-    records = [item(number, "ko", text="긴 영화") for number in range(SHOWN["regression"] + 50)]
+    records = [item(number, "ko", text="긴 영화") for number in range(MAX_CHANGES["regression"] + 50)]
     scores = [
         score(arm, record, arm != "tuned" or number % 25 == 0, 1.0)
         for arm in ("zero_shot", "few_shot/3", "tuned")
@@ -268,7 +274,7 @@ def test_many_items_are_bounded_and_counted():
     ]
     found = facts(scores, records)
     assert found.changes.totals["regression"] == 240
-    assert found.changes.shown_of["regression"] == SHOWN["regression"]
+    assert found.changes.selection_counts["regression"] == MAX_CHANGES["regression"]
     text = words(render_report(found))
     assert "regression: 240 (200개만 보임 · 200 shown)" in text
 
@@ -342,7 +348,7 @@ def test_each_task_is_held_against_the_prompt_that_is_best_on_it():
     assert rows["unseen", "addition", "ko"].reference == "zero_shot"
     assert rows["unseen", "addition", "ko"].difference.value == -1.0
     assert rows["test", "sentiment", "ko"].reference == "few_shot/3"
-    forgotten = [change for change in found.changes.shown if change.task == "addition"]
+    forgotten = [change for change in found.changes.selection if change.task == "addition"]
     assert [(change.kind, change.lost_to) for change in forgotten] == [("regression", ("zero_shot",))] * len(asked)
 
 
@@ -368,7 +374,7 @@ def test_a_task_that_nobody_answered_has_no_score():
         task="story",
         cluster="tales",
     )
-    unasked = {"task": "story", "kind": "open", "accuracy": None, "predicted": None}
+    unasked = {"task": "story", "kind": "open", "accuracy": None, "prediction": None}
     scores = [
         *all_scores(),
         *(
@@ -390,20 +396,22 @@ def test_the_base_is_drawn_over_its_exemplars_beside_candidate_and_champion():
         ("accuracy", "en"),
         ("accuracy", "ko"),
     ]
-    drawn = panel(found.panels[0])
+    drawn = build_panel(found.panels[0])
     (series,) = drawn.series
     assert [dot.point.shots for dot in series[1]] == [0, 1, 3]
     assert [dot.point.mean.value for dot in series[1]] == pytest.approx([4 / 12, 6 / 12, 7 / 12])
-    assert [dot.point.arm for dot in drawn.others] == ["champion", "tuned"]
-    assert all(dot.high < dot.y < dot.low for dot in (*series[1], *drawn.others)), "upwards is less in a figure"
+    assert [dot.point.variant for dot in drawn.levels] == ["champion", "tuned"]
+    assert all(dot.high < dot.y < dot.low for dot in (*series[1], *drawn.levels)), "upwards is less in a figure"
 
 
 def test_labels_are_counted_against_references():
-    (english, korean) = facts().confusions
+    (english, korean) = facts().confusion_matrices
     assert korean.labels == ("긍정", "부정")
     assert dict(korean.counts)["tuned"] == ((6, 0), (1, 5)), "the item 3 is negative, and was taken for positive"
     assert english.language == "en"
-    assert facts(all_scores(tuned_wrong=())).confusions == [], "a candidate without a mistake has nothing to look at"
+    assert facts(all_scores(tuned_wrong=())).confusion_matrices == [], (
+        "a candidate without a mistake has nothing to look at"
+    )
 
 
 def test_settings_and_fingerprints_close_the_page():
@@ -426,7 +434,7 @@ def test_what_is_missing_is_named():
     verdict = verdict_of(scores, evaluated["best"])
     del evaluated["formats"]
     with pytest.raises(ArtefactError, match="'formats'"):
-        facts_of(verdict, evaluated, map(asdict, scores), [*RECORDS["ko"], *RECORDS["en"], *OPEN], GATE)
+        build_report_data(verdict, evaluated, map(asdict, scores), [*RECORDS["ko"], *RECORDS["en"], *OPEN], GATE)
 
 
 def test_the_same_artefacts_give_the_same_bytes_in_their_place(tmp_path):

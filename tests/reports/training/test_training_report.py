@@ -8,13 +8,13 @@ import pytest
 
 from seodang.config.load import read_yaml
 from seodang.errors import ArtefactError
-from seodang.html.svg import label, nice_ticks
+from seodang.html.svg import compute_ticks, format_label
 from seodang.paths import Paths
-from seodang.reports.training import facts_of, render_report, versions, write_training_report
-from seodang.reports.training.charts import chart, smoothed
+from seodang.reports.training import build_report_data, collect_versions, render_report, write_training_report
+from seodang.reports.training.charts import build_chart, smooth
 
-ROOT = Path(__file__).resolve().parents[2]
-HEALTH = {"largest_change": 7.25, "end_share": 0.984, "end_share_before": 0.0312}
+ROOT = Path(__file__).resolve().parents[3]
+HEALTH = {"max_logit_change": 7.25, "end_share": 0.984, "eos_ratio_before": 0.0312}
 EXAMPLE = {
     "instruction": "감정은?",
     "input": "영화가 좋았다",
@@ -23,9 +23,9 @@ EXAMPLE = {
     "after": "긍정",
 }
 REPORT = {
-    "updates": 40, "planned_updates": 60, "elapsed_seconds": 3725.4, "train_loss": 0.9, "validation_loss": 0.8123, "resumed_at": [20],
+    "updates": 40, "max_steps": 60, "elapsed_seconds": 3725.4, "train_loss": 0.9, "validation_loss": 0.8123, "resumed_at": [20],
     "records": {"train": 2699, "validation": 105}, "too_long": {"train": 153, "validation": 0}, "without_answer": {"train": 0, "validation": 2},
-    "tokens": 100_000, "learned_tokens": 10_400, "packed": True, "computed_share": 0.75, "trainable": 245_760, "parameters": 4_096_000,
+    "tokens": 100_000, "learned_tokens": 10_400, "packed": True, "computed_ratio": 0.75, "trainable": 245_760, "parameters": 4_096_000,
     "device": "cpu", "peak_memory_mb": 969, "versions": {"torch": "2.13.0"}, "health": HEALTH, "examples": [EXAMPLE],
     "input_sha256": {"train": "a" * 64, "validation": "b" * 64}, "adapter_sha256": "c" * 64, "prompt_fingerprint": "d" * 64,
 }  # fmt: skip
@@ -43,7 +43,7 @@ SETTINGS = {
 
 
 def page(curves: dict = CURVES, **changes: object) -> str:
-    return render_report(facts_of({**REPORT, **changes}, SETTINGS, curves))
+    return render_report(build_report_data({**REPORT, **changes}, SETTINGS, curves))
 
 
 def words(html: str) -> str:
@@ -57,7 +57,7 @@ def test_the_page_tells_what_the_run_did():
     for part in (
         "All checks after training passed", "a logit by up to 7.25", "3% → 98% (50% asked)", "validation 0.812", "40 / 60", "1 h 02 m", "2,020 tokens/s", "969 MB", "6.0% 245,760", "training stopped early",
         "resumed after update: 20", "0.800", "2,699", "too long, left out: 153", "without an answer, left out: 2", "10.4%", "tokens computed 75.0%", "tokens saved 25.0%", "at most 31 tokens a pass are padding",
-        "learning_rate 0.003", "targets q_proj, v_proj, o_proj, up_proj, down_proj", "validate_every null", "torch 2.13.0", "감정은 감정은",
+        "learning_rate 0.003", "targets q_proj, v_proj, o_proj, up_proj, down_proj", "eval_steps null", "torch 2.13.0", "감정은 감정은",
     ):  # fmt: skip
         assert part in text, part
 
@@ -115,31 +115,31 @@ def test_losses_that_are_no_numbers_are_left_out_and_said():
     ],
 )
 def test_a_run_with_few_curves_still_has_a_page(curves):
-    assert "Training report" in page(curves, updates=1, planned_updates=1, examples=[], resumed_at=[])
+    assert "Training report" in page(curves, updates=1, max_steps=1, examples=[], resumed_at=[])
 
 
 def test_a_report_without_a_key_names_it():
-    with pytest.raises(ArtefactError, match="computed_share"):
-        facts_of({key: value for key, value in REPORT.items() if key != "computed_share"}, SETTINGS, CURVES)
+    with pytest.raises(ArtefactError, match="computed_ratio"):
+        build_report_data({key: value for key, value in REPORT.items() if key != "computed_ratio"}, SETTINGS, CURVES)
     with pytest.raises(ArtefactError, match="end_share"):
-        facts_of({**REPORT, "health": {"largest_change": 1.0}}, SETTINGS, CURVES)
+        build_report_data({**REPORT, "health": {"max_logit_change": 1.0}}, SETTINGS, CURVES)
 
 
 def test_padded_rows_are_not_called_packed():
-    text = words(page(packed=False, computed_share=1.31))
+    text = words(page(packed=False, computed_ratio=1.31))
     assert "rows are padded" in text
     assert "tokens computed 131.0%" in text
     assert "tokens saved" not in text
 
 
 def test_the_versions_are_those_that_are_installed():
-    assert versions()["torch"].startswith("2.")
-    assert versions()["python"].startswith("3.")
+    assert collect_versions()["torch"].startswith("2.")
+    assert collect_versions()["python"].startswith("3.")
 
 
 def test_the_same_facts_give_the_same_bytes_in_their_place(tmp_path):
     for _ in range(2):
-        write_training_report(Paths(tmp_path), facts_of(REPORT, SETTINGS, CURVES))
+        write_training_report(Paths(tmp_path), build_report_data(REPORT, SETTINGS, CURVES))
     assert (tmp_path / "artifacts" / "train" / "report" / "index.html").read_text("utf-8") == page()
 
 
@@ -154,15 +154,15 @@ def test_the_same_facts_give_the_same_bytes_in_their_place(tmp_path):
     ],
 )
 def test_axes_end_at_round_values(low, high, ticks):
-    assert nice_ticks(low, high, from_zero=False) == pytest.approx(ticks)
+    assert compute_ticks(low, high, from_zero=False) == pytest.approx(ticks)
 
 
 def test_a_curve_lies_where_its_values_are():
-    drawn = chart(
+    drawn = build_chart(
         [("main", [(0, 0.0), (50, 1.0), (100, math.nan), (100, 2.0)])],
         [(100, 2.0)],
         size=(162.0, 144.0),
-        updates=100,
+        max_step=100,
         from_zero=True,
     )
     # 46 left, 16 right, 14 top, 30 bottom: 100 x 100 for the curve
@@ -173,7 +173,7 @@ def test_a_curve_lies_where_its_values_are():
 
 def test_a_long_curve_keeps_its_peaks():
     points = [(step, 9.0 if step == 4321 else 1.0) for step in range(10_000)]
-    drawn = chart([("main", points)], [], size=(960.0, 330.0), updates=10_000)
+    drawn = build_chart([("main", points)], [], size=(960.0, 330.0), max_step=10_000)
     assert drawn.lines[0][1].count("L") < 1000
     assert (
         f" {drawn.y_ticks[-1][0] + (drawn.y_ticks[0][0] - drawn.y_ticks[-1][0]) * (1 - 9 / 10):g}" in drawn.lines[0][1]
@@ -182,9 +182,9 @@ def test_a_long_curve_keeps_its_peaks():
 
 def test_a_smoothed_line_does_not_lag():
     line = [(step, 100.0 - step) for step in range(100)]
-    assert [step for step, _ in smoothed(line)] == list(range(100))
-    assert [value for _, value in smoothed(line)] == pytest.approx([value for _, value in line])
-    assert smoothed(line[:10]) == [], "a few logs are shown as they are"
+    assert [step for step, _ in smooth(line)] == list(range(100))
+    assert [value for _, value in smooth(line)] == pytest.approx([value for _, value in line])
+    assert smooth(line[:10]) == [], "a few logs are shown as they are"
 
 
 @pytest.mark.parametrize(
@@ -192,4 +192,4 @@ def test_a_smoothed_line_does_not_lag():
     [(0.0, "0"), (0.25, "0.25"), (2e-5, "2e-5"), (1500.0, "1500"), (12_000.0, "12k"), (1e-3, "0.001")],
 )
 def test_values_have_short_names(value, text):
-    assert label(value) == text
+    assert format_label(value) == text

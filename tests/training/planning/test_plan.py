@@ -18,30 +18,30 @@ from transformers import AutoModelForCausalLM, Gemma3TextConfig, GemmaConfig, Ll
 
 from seodang.cli import plan as plan_command
 from seodang.config import TrainParams
-from seodang.config.load import load_params, overlaid
-from seodang.config.profiles import resolve
+from seodang.config.load import load_params, merge_overlay
+from seodang.config.profiles import resolve_overlay
 from seodang.errors import ModelError
 from seodang.io.jsonl import write_json, write_records
-from seodang.models.adapters import with_adapter
-from seodang.models.base import origin_of
+from seodang.models.adapters import add_adapter
+from seodang.models.base import describe_origin
 from seodang.models.loading import load_model, load_tokenizer
 from seodang.paths import Paths
-from seodang.training.dataset import Lesson
-from seodang.training.kernels.chunked_loss import learn_answers
+from seodang.training.dataset import TokenizedExample
+from seodang.training.kernels.chunked_loss import patch_completion_loss
 from seodang.training.kernels.lora import fuse_lora
 from seodang.training.kernels.packed_attention import use_packed_attention
 from seodang.training.kernels.rms_norm import fuse_norms
-from seodang.training.packing import Layout, build_pass
+from seodang.training.packing import PackingConfig, build_micro_batch
 from seodang.training.planning import activations
-from seodang.training.planning.activations import trace_pass
-from seodang.training.planning.memory import memory_of
-from seodang.training.planning.meta_model import NF4_BYTES, build, weights_of
-from seodang.training.planning.passes import PassShape, passes_of_records, worst_passes
-from seodang.training.planning.plan import Base, Machine, content_of, make_plan
+from seodang.training.planning.activations import trace_micro_batch
+from seodang.training.planning.memory import estimate_memory
+from seodang.training.planning.meta_model import NF4_BYTES, build_meta_model, compute_weight_sizes
+from seodang.training.planning.micro_batches import MicroBatchShape, count_micro_batches, estimate_worst_case
+from seodang.training.planning.plan import Base, Machine, make_plan, serialize_plan
 from seodang.training.planning.sampling import sample_records
-from seodang.training.planning.suggestions import changes_that_fit
-from seodang.training.planning.time import Speed, duration_of
-from seodang.training.trainer_args import layout_of, mixed
+from seodang.training.planning.suggestions import suggest_changes
+from seodang.training.planning.time import Speed, estimate_duration
+from seodang.training.trainer_args import build_packing_config, is_mixed_precision
 
 _SIZES = {
     "vocab_size": 500,
@@ -83,10 +83,10 @@ _GEMMA_2B = GemmaConfig(
 _GIGABYTE = 10**9
 
 
-def _lessons(count: int, length: int) -> list[Lesson]:
+def _lessons(count: int, length: int) -> list[TokenizedExample]:
     draw = np.random.default_rng(3)
     learned = np.arange(length) >= length // 2
-    return [Lesson(draw.integers(3, 500, length).astype(np.int32), learned) for _ in range(count)]
+    return [TokenizedExample(draw.integers(3, 500, length).astype(np.int32), learned) for _ in range(count)]
 
 
 def _kept(config, train, part) -> int:
@@ -94,10 +94,10 @@ def _kept(config, train, part) -> int:
     model = AutoModelForCausalLM.from_config(
         copy.deepcopy(config), dtype=torch.bfloat16 if train.precision == "bf16" else torch.float32
     )
-    learn_answers(model)
+    patch_completion_loss(model)
     if train.packing:
         use_packed_attention(model)
-    tuned = with_adapter(model, train)
+    tuned = add_adapter(model, train)
     fuse_norms(tuned)
     fuse_lora(tuned)
     tuned.train()
@@ -113,9 +113,9 @@ def _kept(config, train, part) -> int:
     with (
         one_thread(),
         torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
-        torch.autocast("cpu", torch.bfloat16, enabled=mixed(train)),
+        torch.autocast("cpu", torch.bfloat16, enabled=is_mixed_precision(train)),
     ):
-        tuned(**part.inputs())
+        tuned(**part.build_inputs())
     return sum(storage.nbytes() for storage in kept.values())
 
 
@@ -134,31 +134,39 @@ def _kept(config, train, part) -> int:
 )
 def test_the_activations_of_a_plan_are_those_that_autograd_keeps(family, changes):
     train = train_params(**changes)
-    part = build_pass(
-        _lessons(6, 40), Layout(pass_tokens=256, packed=train.packing, share_prefixes=False, pad=0, multiple=32)
+    part = build_micro_batch(
+        _lessons(6, 40),
+        PackingConfig(
+            tokens_per_micro_batch=256,
+            packed=train.packing,
+            share_prefixes=False,
+            pad_token_id=0,
+            pad_to_multiple_of=32,
+        ),
     )
     groups = tuple((group.shape[0], group.shape[1]) for group in part.attention_rows) or (tuple(part.input_ids.shape),)
-    shape = PassShape(groups, part.input_ids.numel(), len(part.predictors), train.packing)
-    planned = trace_pass(_CONFIGS[family], train, shape, mixed=mixed(train)).activations
+    shape = MicroBatchShape(groups, part.input_ids.numel(), len(part.label_positions), train.packing)
+    planned = trace_micro_batch(_CONFIGS[family], train, shape, autocast=is_mixed_precision(train)).activations
     assert planned == pytest.approx(_kept(_CONFIGS[family], train, part), rel=0.15)
 
 
 def test_a_deep_model_is_drawn_out_from_its_first_layers(monkeypatch):
     config = Qwen3Config(**{**_SIZES, "num_hidden_layers": 9}, head_dim=32)
-    shape = PassShape(((4, 50),), 200, 100, True)
-    drawn = trace_pass(config, train_params(), shape, mixed=False)
+    shape = MicroBatchShape(((4, 50),), 200, 100, True)
+    drawn = trace_micro_batch(config, train_params(), shape, autocast=False)
     monkeypatch.setattr(activations, "_TRACED_LAYERS", (2, 9))
-    whole = trace_pass(config, train_params(), shape, mixed=False)
+    whole = trace_micro_batch(config, train_params(), shape, autocast=False)
     assert (drawn.activations, drawn.peak, drawn.flops) == pytest.approx(
         (whole.activations, whole.peak, whole.flops), rel=0.01
     )
 
 
 def test_checkpointing_keeps_little_and_computes_a_third_more():
-    shape = PassShape(((4, 50),), 200, 100, True)
+    shape = MicroBatchShape(((4, 50),), 200, 100, True)
     config = LlamaConfig(**{**_SIZES, "num_hidden_layers": 12})
     plain, checked = (
-        trace_pass(config, train_params(activation_checkpointing=flag), shape, mixed=False) for flag in (False, True)
+        trace_micro_batch(config, train_params(activation_checkpointing=flag), shape, autocast=False)
+        for flag in (False, True)
     )
     assert checked.activations < 0.2 * plain.activations
     assert checked.peak < 0.4 * plain.peak
@@ -170,13 +178,13 @@ def test_weights_are_counted_as_the_layers_say():
     layer = 64 * 64 * 2 + 64 * 32 * 2 + 3 * 64 * 160  # q and o, k and v of half the heads, gate, up and down
     base = 4 * layer + 2 * 500 * 64 + (2 * 4 + 1) * 64  # and embeddings, head, norms
     train = train_params(targets=["q_proj", "down_proj"], rank=4)
-    found = weights_of(build(config, train, None), train)
+    found = compute_weight_sizes(build_meta_model(config, train, None), train)
     assert (found.parameters, found.trainable, found.adapted_layers) == (base, 4 * 4 * ((64 + 64) + (160 + 64)), 8)
     assert (found.base_bytes, found.trainable_bytes, found.largest_linear) == (4 * base, 4 * found.trainable, 64 * 160)
     full = train_params(method="full")
-    assert weights_of(build(config, full, None), full).trainable == base
+    assert compute_weight_sizes(build_meta_model(config, full, None), full).trainable == base
     four_bit = train_params(method="qlora", precision="bf16")
-    assert weights_of(build(config, four_bit, None), four_bit).base_bytes == round(
+    assert compute_weight_sizes(build_meta_model(config, four_bit, None), four_bit).base_bytes == round(
         4 * layer * NF4_BYTES + 2 * (base - 4 * layer)
     )
 
@@ -184,24 +192,28 @@ def test_weights_are_counted_as_the_layers_say():
 @pytest.mark.slow
 def test_four_bit_weights_take_what_is_planned(tmp_path):
     folder = make_tiny_model(tmp_path / "base")
-    model = load_model(folder, "fp32", "cpu", four_bit=True)
+    model = load_model(folder, "fp32", "cpu", load_in_4bit=True)
     scales = [
         part.weight.quant_state for part in model.modules() if hasattr(getattr(part, "weight", None), "quant_state")
     ]
     bytes_of = [state.absmax.nbytes + state.state2.absmax.nbytes for state in scales]
     taken = sum(weight.nbytes for weight in model.parameters()) + sum(bytes_of)
     train = train_params(method="qlora")
-    assert weights_of(build(model.config, train, None), train).base_bytes == pytest.approx(taken, rel=0.05)
+    assert compute_weight_sizes(build_meta_model(model.config, train, None), train).base_bytes == pytest.approx(
+        taken, rel=0.05
+    )
 
 
 def _gpu_memory(profile: str, config) -> dict[str, int]:
     folder = REPOSITORY / "profiles"
     whole = yaml.safe_load((folder / "tiny.yaml").read_text("utf-8"))
-    train = TrainParams.model_validate(overlaid(whole, resolve(profile, folder))["train"])
-    passes = worst_passes(train, layout_of(train, packed=True, pad=0))
-    trace = trace_pass(config, train, passes.largest, mixed=mixed(train))
-    weights = weights_of(build(config, train, None), train)
-    memory = memory_of(weights, trace, passes, train, device="cuda", process=0, file_bytes=0, converted=True)
+    train = TrainParams.model_validate(merge_overlay(whole, resolve_overlay(profile, folder))["train"])
+    passes = estimate_worst_case(train, build_packing_config(train, packed=True, pad_token_id=0))
+    trace = trace_micro_batch(config, train, passes.largest, autocast=is_mixed_precision(train))
+    weights = compute_weight_sizes(build_meta_model(config, train, None), train)
+    memory = estimate_memory(
+        weights, trace, passes, train, device="cuda", process_bytes=0, file_bytes=0, converted=True
+    )
     print(
         profile,
         {name: f"{size / _GIGABYTE:.2f} GB" for name, size in memory.parts.items()},
@@ -225,66 +237,77 @@ def test_the_profiles_for_gpus_fit_into_them_at_their_worst():
 
 
 def test_a_change_that_fits_is_named_with_its_value():
-    train = train_params(batch_tokens=1024, max_length=128)
+    train = train_params(tokens_per_micro_batch=1024, max_length=128)
 
     def peak(changed: TrainParams) -> int:
         return (
-            changed.batch_tokens
+            changed.tokens_per_micro_batch
             * (1 if changed.activation_checkpointing else 4)
             * (1 if changed.precision == "bf16" else 2)
         )
 
-    found = changes_that_fit(train, 4096, peak)
-    assert [change.named(train) for change in found] == [
-        "train.batch_tokens 512 instead of 1024",
+    found = suggest_changes(train, 4096, peak)
+    assert [change.describe(train) for change in found] == [
+        "train.tokens_per_micro_batch 512 instead of 1024",
         "train.activation_checkpointing true instead of false",
         "train.precision bf16 instead of fp32",
-        "train.max_length 64 instead of 128, train.batch_tokens 64 instead of 1024",
+        "train.max_length 64 instead of 128, train.tokens_per_micro_batch 64 instead of 1024",
     ]
-    assert [change.named(train) for change in changes_that_fit(train, 511, peak)] == [
-        "train.batch_tokens 128 instead of 1024, train.activation_checkpointing true instead of false"
+    assert [change.describe(train) for change in suggest_changes(train, 511, peak)] == [
+        "train.tokens_per_micro_batch 128 instead of 1024, train.activation_checkpointing true instead of false"
     ]
-    milder = train_params(batch_tokens=1024, max_length=64)  # both are needed, but not the shortest passes
+    milder = train_params(tokens_per_micro_batch=1024, max_length=64)  # both are needed, but not the shortest passes
     assert [
-        change.named(milder)
-        for change in changes_that_fit(
+        change.describe(milder)
+        for change in suggest_changes(
             milder, 500, lambda changed: peak(changed) + 300 * (not changed.activation_checkpointing)
         )
-    ] == ["train.batch_tokens 128 instead of 1024, train.activation_checkpointing true instead of false"]
-    assert changes_that_fit(train, 1, peak) == []
+    ] == ["train.tokens_per_micro_batch 128 instead of 1024, train.activation_checkpointing true instead of false"]
+    assert suggest_changes(train, 1, peak) == []
 
 
 def test_the_largest_pass_of_real_records_is_planned(tmp_path):
     folder = make_tiny_model(tmp_path / "base")
     split = tmp_path / "train.jsonl"
     write_records(split, records(30))
-    train = train_params(batch_size=5, batch_tokens=128)
+    train = train_params(batch_size=5, tokens_per_micro_batch=128)
     sample = sample_records(split, tmp_path / "none.jsonl", load_tokenizer(folder), "koalpaca", train)
-    passes = passes_of_records(
-        sample.lessons, train, Layout(pass_tokens=128, packed=True, share_prefixes=True, pad=0, multiple=32)
+    passes = count_micro_batches(
+        sample.dataset,
+        train,
+        PackingConfig(
+            tokens_per_micro_batch=128, packed=True, share_prefixes=True, pad_token_id=0, pad_to_multiple_of=32
+        ),
     )
-    assert (sample.records, sample.looked_at, sample.learned_from, passes.updates, sample.validation) == (
+    assert (sample.records, sample.sample_size, sample.usable_records, passes.steps, sample.validation_records) == (
         30,
         30,
         30,
         6,
         0,
     )
-    assert passes.read == int((sample.lessons.lengths - 1).sum())
+    assert passes.record_tokens == int((sample.dataset.lengths - 1).sum())
     assert (
-        passes.computed - 32 * passes.passes < passes.read
+        passes.computed_tokens - 32 * passes.micro_batches < passes.record_tokens
     )  # beginnings are shared; each pass is filled up to a multiple of 32
-    assert passes.learned == int(sample.lessons.learned_counts.sum())
+    assert passes.label_tokens == int(sample.dataset.label_counts.sum())
     assert passes.largest.tokens <= 128
 
 
 def test_time_is_arithmetic_over_speed():
     trace = activations.Trace(
-        activations=0, peak=0, forward_flops=100, flops=300, moved=60, operations=0, product_shapes=1
+        activations=0, peak=0, forward_flops=100, flops=300, moved_bytes=60, operations=0, matmul_shapes=1
     )
     # Two passes' worth of learning, and three passes forward only: 3 x 300 FLOPs.
-    found = duration_of(
-        trace, 10, Speed(flops=30, bytes=20, threads=2), "cpu", passes=2, tokens=20, checked_tokens=30, processes=1
+    found = estimate_duration(
+        trace,
+        10,
+        Speed(flops=30, bytes=20, threads=2),
+        "cpu",
+        micro_batches=2,
+        tokens=20,
+        validation_tokens=30,
+        processes=1,
     )
     assert found.flops == 900
     assert found.seconds == pytest.approx(found.cpu_seconds / 2)
@@ -297,7 +320,7 @@ def _base(tmp_path: Path) -> Base:
 
 
 def test_a_refusal_gives_every_reason_and_what_would_make_it_fit(tmp_path):
-    base, train = _base(tmp_path), train_params(batch_tokens=4096, max_length=512, batch_size=64)
+    base, train = _base(tmp_path), train_params(tokens_per_micro_batch=4096, max_length=512, batch_size=64)
     roomy = make_plan(base, train, None, Machine("cpu", 10**12, 10**12, 0), None)
     assert len(roomy.reasons) == 1  # the model reads 128 tokens
     fixed = roomy.memory.parts["process"]
@@ -307,10 +330,10 @@ def test_a_refusal_gives_every_reason_and_what_would_make_it_fit(tmp_path):
         "train.max_length 512 is above the 128 tokens that the model reads; set it to 128 or less.",
         f"it will not fit into memory (RAM): about {roomy.memory.peak / _GIGABYTE:.1f} GB needed, {there / _GIGABYTE:.1f} GB there.",
     ]
-    assert {tuple(change.values) for change in plan.changes} >= {("batch_tokens",)}
+    assert {tuple(change.values) for change in plan.changes} >= {("tokens_per_micro_batch",)}
     assert all(change.peak <= plan.machine.memory for change in plan.changes)
-    assert not content_of(plan)["fits"]
-    assert "\n".join(plan_command.told(plan)).count("train.batch_tokens") >= 1
+    assert not serialize_plan(plan)["fits"]
+    assert "\n".join(plan_command.format_plan(plan)).count("train.tokens_per_micro_batch") >= 1
 
 
 def test_a_machine_that_is_not_set_up_for_the_run_is_a_reason(tmp_path, monkeypatch):
@@ -319,7 +342,7 @@ def test_a_machine_that_is_not_set_up_for_the_run_is_a_reason(tmp_path, monkeypa
     plan = make_plan(_base(tmp_path), train, None, Machine("mps", 10**12, 10**12, 0), None)
     told = "\n".join(english for _, english in plan.reasons)
     for words in (
-        "train.tracking names mlflow",
+        "train.report_to names mlflow",
         "train.processes is 3, but this machine has 1 mps device",
         "qlora needs bitsandbytes",
     ):
@@ -333,10 +356,10 @@ def _project(folder: Path) -> Paths:
     shutil.copy(REPOSITORY / "profiles" / "tiny.yaml", paths.params)
     make_tiny_model(paths.base)
     model = load_params(paths.params).model
-    write_json(paths.base_report, origin_of(model))
+    write_json(paths.base_report, describe_origin(model))
     for split, count in (("train", 40), ("validation", 5)):
-        paths.split(split).parent.mkdir(parents=True, exist_ok=True)
-        write_records(paths.split(split), records(count))
+        paths.get_split_path(split).parent.mkdir(parents=True, exist_ok=True)
+        write_records(paths.get_split_path(split), records(count))
     return paths
 
 
@@ -344,7 +367,7 @@ def test_the_command_prints_a_plan_of_a_hundred_columns_and_exits_0(tmp_path, ca
     paths = _project(tmp_path)
     assert plan_command.run(argparse.Namespace(profile=None, json=False), paths) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert max(plan_command._columns(line) for line in lines) <= 100
+    assert max(plan_command._count_columns(line) for line in lines) <= 100
     assert any("판정 / verdict: 실행할 수 있음 / it fits" in line for line in lines)
     assert not any("\x1b" in line for line in lines)
     assert plan_command.run(argparse.Namespace(profile=None, json=True), paths) == 0
@@ -379,7 +402,7 @@ def test_records_that_the_model_cannot_read_end_with_exit_code_2(tmp_path, capsy
 
 def test_without_records_the_worst_is_planned(tmp_path, capsys):
     paths = _project(tmp_path)
-    paths.split("train").unlink()
+    paths.get_split_path("train").unlink()
     assert plan_command.run(argparse.Namespace(profile=None, json=False), paths) == 0
     assert "run: dvc repro prepare" in capsys.readouterr().out
 

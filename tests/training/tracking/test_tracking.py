@@ -23,12 +23,18 @@ from seodang.config import TrainParams
 from seodang.config.load import read_yaml
 from seodang.errors import ArtefactError, TrainingError
 from seodang.models.loading import load_model
-from seodang.training.curves import CURVES, EVERY_RUN, folder_of, read_curves
-from seodang.training.tracking import Readings, check_trackers, resumed_at, silence, tracked
-from seodang.training.tracking.progress import epoch_line
-from seodang.training.tracking.trackers import parameters
+from seodang.training.curves import CURVES, EVERY_RUN, get_curves_folder, read_curves
+from seodang.training.tracking import (
+    TrainingMetrics,
+    check_trackers,
+    find_resume_steps,
+    remove_console_callbacks,
+    track_run,
+)
+from seodang.training.tracking.progress import format_epoch_line
+from seodang.training.tracking.trackers import flatten_params
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NAMES = {curve.name for curve in EVERY_RUN}
 EXAMPLES = [
     {"input_ids": [5, 6, 7, number % 90 + 8], "labels": [-100, -100, 7, number % 90 + 8]} for number in range(12)
@@ -48,16 +54,16 @@ def collate(rows: list[dict]) -> dict[str, torch.Tensor]:
 class TinyTrainer(Trainer):
     """Plugs the readings in as the product's trainer does."""
 
-    readings: Readings
+    readings: TrainingMetrics
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        if entry := self.readings.named(logs):
+        if entry := self.readings.build_log_entry(logs):
             super().log(entry, start_time)
 
     def compute_loss(self, model, inputs, **more):
         if model.training:
             rows, width = inputs["input_ids"].shape
-            self.readings.count(records=rows, tokens=rows * width, learned=2 * rows)
+            self.readings.count(records=rows, tokens=rows * width, label_tokens=2 * rows)
         return super().compute_loss(model, inputs, **more)
 
 
@@ -86,7 +92,7 @@ def run(base: Path, folder: Path, *trackers: str, killed_after: int = 0, resume:
         output_dir=str(folder / "checkpoints"), use_cpu=True, per_device_train_batch_size=4, num_train_epochs=3, logging_steps=1, eval_strategy="epoch",
         save_strategy="steps", save_steps=2, report_to="none", disable_tqdm=True, remove_unused_columns=False, label_names=["labels"], seed=1,
     )  # fmt: skip
-    with tracked(train, {"train": train}, live=folder / "live", runs=folder / "runs") as tracking:
+    with track_run(train, {"train": train}, live=folder / "live", runs=folder / "runs") as tracking:
         killing = [KillAfter(killed_after)] if killed_after else []
         trainer = TinyTrainer(
             model=load_model(base, "fp32", "cpu"),
@@ -96,8 +102,8 @@ def run(base: Path, folder: Path, *trackers: str, killed_after: int = 0, resume:
             data_collator=collate,
             callbacks=[*tracking.callbacks, *killing],
         )
-        trainer.readings = tracking.readings
-        silence(trainer)
+        trainer.readings = tracking.metrics
+        remove_console_callbacks(trainer)
         trainer.train(resume_from_checkpoint=resume)
         trainer.evaluate()
     return trainer.state
@@ -115,7 +121,7 @@ def test_every_curve_is_logged_by_its_update(base, tmp_path):
         for _, value in curves[name]
     )
     for (_, read), (_, learned), (_, records) in zip(
-        *(curves[name] for name in ("tokens_per_second", "learned_tokens_per_second", "records_per_second")),
+        *(curves[name] for name in ("tokens_per_second", "label_tokens_per_second", "records_per_second")),
         strict=True,
     ):
         assert read == pytest.approx(2 * learned, rel=1e-3)
@@ -137,15 +143,15 @@ def test_a_killed_run_that_goes_on_shows_the_whole_curve_once(base, tmp_path):
     assert curves["tokens_per_second"][:4] == before["tokens_per_second"][:4], (
         "measured before the kill, kept by the checkpoint"
     )
-    assert resumed_at(state.log_history) == [4]
-    assert resumed_at(whole.log_history) == []
+    assert find_resume_steps(state.log_history) == [4]
+    assert find_resume_steps(whole.log_history) == []
     seconds = [entry["elapsed_seconds"] for entry in state.log_history if "elapsed_seconds" in entry]
     assert seconds == sorted(seconds), "the clock goes on after the kill"
 
 
 def test_nothing_of_an_earlier_run_is_left_in_the_curves(base, tmp_path):
-    folder_of(tmp_path / "live").mkdir(parents=True)
-    (folder_of(tmp_path / "live") / "train_loss.tsv").write_text("step\ttrain_loss\n700\t9.0\n")
+    get_curves_folder(tmp_path / "live").mkdir(parents=True)
+    (get_curves_folder(tmp_path / "live") / "train_loss.tsv").write_text("step\ttrain_loss\n700\t9.0\n")
     run(base, tmp_path)
     assert [step for step, _ in read_curves(tmp_path / "live")["train_loss"]] == list(range(1, 10))
 
@@ -195,7 +201,7 @@ def test_a_line_gives_the_mean_loss_of_its_epoch_and_the_time_left():
     state = TrainerState(epoch=2.0, global_step=50, max_steps=112, num_train_epochs=5, log_history=history)
     # (20 * 2.0 + 10 * 1.0) / 30 updates; 112 updates are 4.48 epochs
     assert (
-        epoch_line(state, 65.0)
+        format_epoch_line(state, 65.0)
         == "epoch 2/4.48, update 50/112, train loss 1.667, validation loss 1.500, 1,234 tokens/s, elapsed 1:02:05, left 1:05"
     )
 
@@ -228,19 +234,22 @@ def test_a_terminal_sees_one_bar_with_loss_and_time_left(base, tmp_path):
 
 
 def test_what_trainer_sums_up_at_the_end_is_no_curve():
-    assert Readings().named({"train_runtime": 3.0, "train_loss": 0.5, "train_samples_per_second": 4.0}) == {}
+    assert (
+        TrainingMetrics().build_log_entry({"train_runtime": 3.0, "train_loss": 0.5, "train_samples_per_second": 4.0})
+        == {}
+    )
 
 
 def test_a_damaged_curve_is_named(tmp_path):
-    folder_of(tmp_path).mkdir(parents=True)
-    (folder_of(tmp_path) / "train_loss.tsv").write_text("step\ttrain_loss\n7\t\n")
+    get_curves_folder(tmp_path).mkdir(parents=True)
+    (get_curves_folder(tmp_path) / "train_loss.tsv").write_text("step\ttrain_loss\n7\t\n")
     with pytest.raises(ArtefactError, match=r"train_loss\.tsv"):
         read_curves(tmp_path)
 
 
 def test_a_loss_that_is_not_a_number_is_read_as_it_is(tmp_path):
-    folder_of(tmp_path).mkdir(parents=True)
-    (folder_of(tmp_path) / "train_loss.tsv").write_text("step\ttrain_loss\n7\tnan\n")
+    get_curves_folder(tmp_path).mkdir(parents=True)
+    (get_curves_folder(tmp_path) / "train_loss.tsv").write_text("step\ttrain_loss\n7\tnan\n")
     assert read_curves(tmp_path)["train_loss"][0][1] != read_curves(tmp_path)["train_loss"][0][1]
 
 
@@ -253,10 +262,10 @@ def test_a_tracker_that_is_not_installed_is_an_error_with_the_command(name, monk
 
 
 def test_parameters_are_named_as_in_params_yaml():
-    flat = parameters({"train": train_params()})
+    flat = flatten_params({"train": train_params()})
     assert flat["train.learning_rate"] == 0.003
-    assert flat["train.targets"] == "q_proj, v_proj, o_proj, up_proj, down_proj"
-    assert flat["train.validate_every"] == "None"
+    assert flat["train.target_modules"] == "q_proj, v_proj, o_proj, up_proj, down_proj"
+    assert flat["train.eval_steps"] == "None"
 
 
 def test_mlflow_gets_curves_and_parameters_in_a_local_store(base, tmp_path, monkeypatch):
@@ -373,10 +382,10 @@ def test_the_curves_of_dvc_yaml_are_those_that_every_run_logs():
     stage = read_yaml(ROOT / "dvc.yaml")["stages"]["train"]
     declared = [Path(next(iter(plot))) for plot in stage["plots"]]
     assert [file.stem for file in declared] == [curve.name for curve in CURVES if curve in EVERY_RUN]
-    assert {file.parent for file in declared} == {folder_of(Path("artifacts/train/live"))}
+    assert {file.parent for file in declared} == {get_curves_folder(Path("artifacts/train/live"))}
 
 
 def test_a_curve_is_a_table_that_any_program_reads(base, tmp_path):
     run(base, tmp_path)
-    with (folder_of(tmp_path / "live") / "memory_mb.tsv").open(newline="") as file:
+    with (get_curves_folder(tmp_path / "live") / "memory_mb.tsv").open(newline="") as file:
         assert csv.DictReader(file, delimiter="\t").fieldnames == ["step", "memory_mb"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from seodang.config.load import load_params
 from seodang.config.validate import LimitsParams
 from seodang.records import detect_language
-from seodang.validation.checks.registry import CATALOGUE
+from seodang.validation.checks.registry import REGISTRY
 from seodang.validation.checks.run import examine
 
 SHIPPED = load_params(Path(__file__).parents[3] / "params.yaml").expectations
@@ -19,13 +19,13 @@ LIMITS = LimitsParams(
     max_label_characters=30,
     max_tokens=None,
     max_refusal_characters=300,
-    max_repeated_share=0.5,
+    max_repeated_ratio=0.5,
     max_loop=5,
     min_other_language_words=4,
     min_article_characters=200,
     max_bare_answer_characters=80,
 )
-EVERY = frozenset(rule.id for rule in CATALOGUE)
+EVERY = frozenset(rule.id for rule in REGISTRY)
 
 
 def row(instruction="서울은 어느 나라의 수도인가요?", input="", output="대한민국의 수도입니다.", **changes):

@@ -9,8 +9,8 @@ from typing import get_args
 from examined import LIMITS, SHIPPED
 
 from seodang.config.validate import ActionsParams, LimitsParams, RepairableAction
-from seodang.validation.checks.registry import CATALOGUE, CHECKS, MEASURES, MENDS, by_id
-from seodang.validation.checks.rule import bound, told
+from seodang.validation.checks.registry import CHECKS, METRICS, REGISTRY, REPAIRERS, RULES_BY_ID
+from seodang.validation.checks.rule import format_rule, get_bound
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "data-quality.md").read_text("utf-8")
 FROM_OUTSIDE = {"duplicate", "contradiction", "several-answers", "too-many-tokens"}
@@ -18,14 +18,14 @@ REPAIRABLE = get_args(get_args(RepairableAction)[0])
 
 
 def test_each_rule_has_an_action_and_each_action_a_rule():
-    assert [rule.action for rule in CATALOGUE] == list(ActionsParams.model_fields)
-    assert len(by_id) == len(CATALOGUE)
+    assert [rule.action_field for rule in REGISTRY] == list(ActionsParams.model_fields)
+    assert len(RULES_BY_ID) == len(REGISTRY)
 
 
 def test_repair_is_allowed_for_just_the_rules_that_can_repair():
     allowed = {name for name, field in ActionsParams.model_fields.items() if "repair" in _choices(field)}
-    assert allowed == {rule.action for rule in CATALOGUE if rule.repairable}
-    assert {rule.id for rule in CATALOGUE if rule.repairable} == {*MENDS, "too-many-tokens"}
+    assert allowed == {rule.action_field for rule in REGISTRY if rule.repairable}
+    assert {rule.id for rule in REGISTRY if rule.repairable} == {*REPAIRERS, "too-many-tokens"}
 
 
 def _choices(field):
@@ -33,29 +33,29 @@ def _choices(field):
 
 
 def test_each_rule_looks_at_rows_or_is_told_from_outside():
-    assert {*CHECKS, *MEASURES} | FROM_OUTSIDE == set(by_id)
-    assert not set(CHECKS) & set(MEASURES)
-    assert {rule.id for rule in CATALOGUE if rule.numeric} == {*MEASURES, "too-many-tokens"}
+    assert {*CHECKS, *METRICS} | FROM_OUTSIDE == set(RULES_BY_ID)
+    assert not set(CHECKS) & set(METRICS)
+    assert {rule.id for rule in REGISTRY if rule.numeric} == {*METRICS, "too-many-tokens"}
 
 
 def test_each_bound_is_a_field_of_the_limits():
-    for rule in CATALOGUE:
+    for rule in REGISTRY:
         assert {rule.minimum, rule.maximum} - {None} <= set(LimitsParams.model_fields)
         assert not (rule.minimum and rule.maximum)
 
 
 def test_texts_are_in_both_languages_and_tell_their_bound():
-    for rule in CATALOGUE:
-        clear = told(rule, LIMITS)
+    for rule in REGISTRY:
+        clear = format_rule(rule, LIMITS)
         for korean in (clear.reason_ko, clear.fix_ko):
             assert re.search("[가-힣]", korean)
         for text in (clear.reason_en, clear.fix_en):
             assert not re.search("[가-힣]", text)
             assert text
         assert "{limit}" not in clear.reason_ko + clear.reason_en + clear.fix_ko + clear.fix_en
-    assert told(by_id["output-too-long"], LIMITS).reason_en == "output is longer than 1,600 characters"
-    assert told(by_id["repetition"], LIMITS).reason_en.endswith("above 0.5")
-    assert bound(by_id["too-many-tokens"], LIMITS) is None
+    assert format_rule(RULES_BY_ID["output-too-long"], LIMITS).reason_en == "output is longer than 1,600 characters"
+    assert format_rule(RULES_BY_ID["repetition"], LIMITS).reason_en.endswith("above 0.5")
+    assert get_bound(RULES_BY_ID["too-many-tokens"], LIMITS) is None
 
 
 def test_off_may_be_written_without_quotes_in_yaml():
@@ -66,10 +66,10 @@ def test_off_may_be_written_without_quotes_in_yaml():
 def test_the_documentation_has_one_line_for_each_rule_with_its_default_and_its_bound():
     section = DOCUMENT.split("## All rules")[1].split("\n## ")[0]
     expected = []
-    for rule in CATALOGUE:
+    for rule in REGISTRY:
         limit = f"`{rule.minimum or rule.maximum}`" if rule.numeric else ""
         clear = (rule.reason_en.replace("{limit}", "the bound"), rule.reason_ko.replace("{limit}", "정한 값"))
         expected.append(
-            f"| `{rule.id}` | {getattr(SHIPPED.actions, rule.action)} | {limit} | {clear[0]} | {clear[1]} |"
+            f"| `{rule.id}` | {getattr(SHIPPED.actions, rule.action_field)} | {limit} | {clear[0]} | {clear[1]} |"
         )
     assert [line for line in section.splitlines() if line.startswith("| `")] == expected

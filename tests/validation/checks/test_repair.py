@@ -9,7 +9,7 @@ from examined import EVERY, LIMITS, english, found, row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seodang.validation.checks.registry import CATALOGUE, MENDS
+from seodang.validation.checks.registry import REGISTRY, REPAIRERS
 from seodang.validation.checks.repair import repair
 from seodang.validation.checks.run import examine
 
@@ -91,7 +91,7 @@ def test_a_repair_mends_the_field_and_nothing_else(id, broken, field, expected):
 
 
 def test_each_rule_that_can_mend_is_tried():
-    assert {id for id, *_ in MENDED} == set(MENDS)
+    assert {id for id, *_ in MENDED} == set(REPAIRERS)
 
 
 def test_turns_system_text_and_the_worse_answer_are_mended_too():
@@ -127,13 +127,13 @@ def test_the_repair_of_personal_data_does_not_show_it():
 @settings(deadline=None, max_examples=300)
 @given(ROWS)
 def test_after_a_repair_the_rule_finds_nothing_and_a_second_repair_changes_nothing(broken):
-    mended, _ = repair(broken, MENDS, LIMITS)
-    assert not set(found(mended, MENDS))
-    assert repair(mended, MENDS, LIMITS) == (mended, [])
+    mended, _ = repair(broken, REPAIRERS, LIMITS)
+    assert not set(found(mended, REPAIRERS))
+    assert repair(mended, REPAIRERS, LIMITS) == (mended, [])
 
 
 @settings(deadline=None, max_examples=100)
-@given(ROWS, st.sampled_from(sorted(MENDS)))
+@given(ROWS, st.sampled_from(sorted(REPAIRERS)))
 def test_one_repair_alone_is_enough_for_its_own_rule(broken, id):
     mended, repairs = repair(broken, [id], LIMITS)
     assert id not in found(mended, [id])
@@ -156,13 +156,13 @@ def test_one_repair_alone_is_enough_for_its_own_rule(broken, id):
 def test_no_row_whatever_stands_in_it_stops_the_examination(values):
     broken = row(**values)
     examination = examine(broken, LIMITS, EVERY)
-    order = [rule.id for rule in CATALOGUE]
+    order = [rule.id for rule in REGISTRY]
     assert list(examination.findings) == sorted(examination.findings, key=order.index)
-    assert all(len(finding.found) <= 80 for finding in examination.findings.values())
+    assert all(len(finding.excerpt) <= 80 for finding in examination.findings.values())
     repair(broken, EVERY, LIMITS)
 
 
 @pytest.mark.parametrize(("id", "broken"), [*text_cases.BREAKS, *ANSWERS])
 def test_a_broken_row_that_is_mended_by_all_rules_keeps_its_other_faults(id, broken):
     mended, _ = repair(broken, EVERY, LIMITS)
-    assert (id in found(mended)) == (id not in MENDS)
+    assert (id in found(mended)) == (id not in REPAIRERS)

@@ -8,7 +8,7 @@ import task_cases
 import text_cases
 from examined import EVERY, LIMITS, found, row
 
-from seodang.validation.checks.registry import CHECKS, MEASURES
+from seodang.validation.checks.registry import CHECKS, METRICS
 from seodang.validation.checks.repair import repair
 from seodang.validation.checks.run import examine
 
@@ -24,8 +24,8 @@ def names(cases):
 def test_a_rule_finds_the_row_that_breaks_it(id, broken):
     finding = found(broken)[id]
     assert finding.field in broken
-    assert len(finding.found) <= 80
-    assert "\n" not in finding.found
+    assert len(finding.excerpt) <= 80
+    assert "\n" not in finding.excerpt
 
 
 @pytest.mark.parametrize(("id", "near"), MISSES, ids=names(MISSES))
@@ -34,7 +34,7 @@ def test_a_rule_leaves_the_row_that_nearly_breaks_it(id, near):
 
 
 def test_each_rule_that_looks_at_rows_has_both_kinds_of_example():
-    looking = set(CHECKS) | set(MEASURES)
+    looking = set(CHECKS) | set(METRICS)
     assert {id for id, _ in BREAKS} == looking
     assert {id for id, _ in MISSES} == looking
 
@@ -89,7 +89,7 @@ def test_the_row_is_not_changed():
 def test_personal_data_is_not_in_the_finding():
     for id, broken in text_cases.BREAKS:
         if id.startswith(("personal-", "secret-")):
-            shown = found(broken)[id].found
+            shown = found(broken)[id].excerpt
             assert not set("0123456789") & set(shown) or "@" not in shown
             assert "[" in shown
             assert "4916" not in shown

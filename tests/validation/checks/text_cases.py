@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from examined import english, row
 
-from seodang.ingest.rows import LABEL_UNKNOWN, MEDIA_PART, ROW_RAGGED, ROW_UNREADABLE, TEXT_MISSING, TURNS_BROKEN, fault
+from seodang.ingest.rows import (
+    LABEL_UNKNOWN,
+    MEDIA_PART,
+    ROW_RAGGED,
+    ROW_UNREADABLE,
+    TEXT_MISSING,
+    TURNS_BROKEN,
+    make_field_error,
+)
 
 PRIVATE_KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----"
 TOKEN = "sk-" + "a1B2c3D4e5F6g7H8i9J0k1L2"
@@ -23,12 +31,12 @@ BREAKS = [
     ("output-not-text", row(output=3)),
     ("system-not-text", row(system=["규칙"])),
     ("rejected-not-text", row(rejected=7)),
-    (LABEL_UNKNOWN, row(output=fault(LABEL_UNKNOWN, "중립"))),
-    (TEXT_MISSING, row(input=fault(TEXT_MISSING, None))),
-    (ROW_RAGGED, row(output=fault(ROW_RAGGED, ["a", "b"]))),
-    (ROW_UNREADABLE, row(instruction=fault(ROW_UNREADABLE, "{"))),
-    (TURNS_BROKEN, row(output=fault(TURNS_BROKEN, []))),
-    (MEDIA_PART, row(instruction=fault(MEDIA_PART, {"type": "image_url"}))),
+    (LABEL_UNKNOWN, row(output=make_field_error(LABEL_UNKNOWN, "중립"))),
+    (TEXT_MISSING, row(input=make_field_error(TEXT_MISSING, None))),
+    (ROW_RAGGED, row(output=make_field_error(ROW_RAGGED, ["a", "b"]))),
+    (ROW_UNREADABLE, row(instruction=make_field_error(ROW_UNREADABLE, "{"))),
+    (TURNS_BROKEN, row(output=make_field_error(TURNS_BROKEN, []))),
+    (MEDIA_PART, row(instruction=make_field_error(MEDIA_PART, {"type": "image_url"}))),
     ("oversized", row(output="글" * 20, oversized=["output"])),
     ("pair-equal", row(output="네, 맞습니다.", rejected=" 네,  맞습니다. ")),
     ("instruction-too-short", row(instruction="가")),
@@ -104,10 +112,10 @@ MISSES = [
     ("output-not-text", row(output=None)),
     ("system-not-text", row()),
     ("rejected-not-text", row(rejected="다른 답")),
-    (LABEL_UNKNOWN, row(output=fault(ROW_RAGGED, []))),
+    (LABEL_UNKNOWN, row(output=make_field_error(ROW_RAGGED, []))),
     (TEXT_MISSING, row(input="")),
-    (ROW_RAGGED, row(output=fault(LABEL_UNKNOWN, "3"))),
-    (ROW_UNREADABLE, row(instruction=fault(TURNS_BROKEN, []))),
+    (ROW_RAGGED, row(output=make_field_error(LABEL_UNKNOWN, "3"))),
+    (ROW_UNREADABLE, row(instruction=make_field_error(TURNS_BROKEN, []))),
     (TURNS_BROKEN, row(turns=[TURN])),
     (MEDIA_PART, row(instruction="그림이란 무엇인가요?")),
     ("oversized", row(output="글" * 20)),

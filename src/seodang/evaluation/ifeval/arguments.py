@@ -16,35 +16,35 @@ class Arguments:
     instruction: str
     values: Mapping[str, Any]  # null counts as missing: some copies of the prompts name all arguments in each row
 
-    def number(self, name: str) -> int:
+    def get_int(self, name: str) -> int:
         """Return a whole number; 3.0 is one."""
         value = self.values.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-            raise self._fault(name, "a whole number")
+            raise self._build_error(name, "a whole number")
         return int(value)
 
-    def text(self, name: str) -> str:
+    def get_text(self, name: str) -> str:
         """Return a text that isn't blank."""
         value = self.values.get(name)
         if not isinstance(value, str) or not value.strip():
-            raise self._fault(name, "a text")
+            raise self._build_error(name, "a text")
         return value
 
-    def texts(self, name: str) -> list[str]:
+    def get_texts(self, name: str) -> list[str]:
         """Return texts, one at least."""
         value = self.values.get(name)
         if not isinstance(value, list) or not value or not all(isinstance(one, str) and one.strip() for one in value):
-            raise self._fault(name, "a list of texts")
+            raise self._build_error(name, "a list of texts")
         return value
 
-    def holds(self, count: int, relation: str, number: str) -> bool:
+    def check_relation(self, count: int, relation: str, number: str) -> bool:
         """Return whether a count stands in the relation, "at least" or "less than", to a number; both are names of arguments."""
-        wanted, asked = self.text(relation), self.number(number)
-        if wanted not in {"at least", "less than"}:
-            raise self._fault(relation, '"at least" or "less than"')
-        return count >= asked if wanted == "at least" else count < asked
+        comparison, threshold = self.get_text(relation), self.get_int(number)
+        if comparison not in {"at least", "less than"}:
+            raise self._build_error(relation, '"at least" or "less than"')
+        return count >= threshold if comparison == "at least" else count < threshold
 
-    def _fault(self, name: str, kind: str) -> EvaluationError:
+    def _build_error(self, name: str, kind: str) -> EvaluationError:
         return EvaluationError(
             f"instruction {self.instruction}: the argument {name} must be {kind} (got {self.values.get(name)!r}) / 인자가 맞지 않습니다"
         )

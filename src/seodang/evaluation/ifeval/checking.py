@@ -12,14 +12,14 @@ from seodang.evaluation.ifeval.rules import RULES
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class InstructionResult:
     """Which instructions of a prompt an answer follows, in their order."""
 
     strict: tuple[bool, ...]
     loose: tuple[bool, ...]  # of the answer or one of loosened()
 
 
-def followed(ids: Sequence[str], arguments: Sequence[Mapping[str, Any]], answer: str) -> Followed:
+def check_instructions(ids: Sequence[str], arguments: Sequence[Mapping[str, Any]], answer: str) -> InstructionResult:
     """Return the verdicts on an answer; a blank one follows nothing.
 
     Args:
@@ -30,21 +30,21 @@ def followed(ids: Sequence[str], arguments: Sequence[Mapping[str, Any]], answer:
     Raises:
         EvaluationError: Listing what is wrong with the instructions, see faults_of.
     """
-    if faults := faults_of(ids, arguments):
-        raise EvaluationError("; ".join(faults))
-    asked = [(id, Arguments(id, values)) for id, values in zip(ids, arguments, strict=True)]
-    variants = list(loosened(answer))
-    return Followed(
-        tuple(_follows(id, values, answer) for id, values in asked),
-        tuple(any(_follows(id, values, variant) for variant in variants) for id, values in asked),
+    if errors := find_instruction_errors(ids, arguments):
+        raise EvaluationError("; ".join(errors))
+    instructions = [(id, Arguments(id, values)) for id, values in zip(ids, arguments, strict=True)]
+    loose_answers = list(iter_loose_answers(answer))
+    return InstructionResult(
+        tuple(_is_followed(id, values, answer) for id, values in instructions),
+        tuple(any(_is_followed(id, values, variant) for variant in loose_answers) for id, values in instructions),
     )
 
 
-def _follows(id: str, arguments: Arguments, answer: str) -> bool:
+def _is_followed(id: str, arguments: Arguments, answer: str) -> bool:
     return bool(answer.strip()) and RULES[id](answer, arguments)
 
 
-def loosened(answer: str) -> Iterator[str]:
+def iter_loose_answers(answer: str) -> Iterator[str]:
     """Yield the answer; it without its first line, its last, and both; and each of the four without asterisks.
 
     An opening like "Sure, here it is:" and marks of bold type are forgiven.
@@ -55,7 +55,7 @@ def loosened(answer: str) -> Iterator[str]:
         yield part.replace("*", "")
 
 
-def faults_of(ids: object, arguments: object) -> list[str]:
+def find_instruction_errors(ids: object, arguments: object) -> list[str]:
     """Return what is wrong with the instructions of a prompt: no list, no rule for an id, an argument that is missing."""
     if not (
         isinstance(ids, Sequence)
@@ -67,17 +67,17 @@ def faults_of(ids: object, arguments: object) -> list[str]:
         return [
             "instructions must be a list of ids, one at least, and as many sets of arguments / 지시 목록이 맞지 않습니다"
         ]
-    faults = []
+    errors = []
     for id, values in zip(ids, arguments, strict=True):
         if id not in RULES:
-            faults.append(f"instruction {id}: there is no rule for it; take the prompt out / 검사 규칙이 없습니다")
+            errors.append(f"instruction {id}: there is no rule for it; take the prompt out / 검사 규칙이 없습니다")
         elif not isinstance(values, Mapping):
-            faults.append(
+            errors.append(
                 f"instruction {id}: its arguments must be an object (got {values!r}) / 인자는 객체여야 합니다"
             )
         else:
             try:
                 RULES[id]("probe", Arguments(id, values))
             except EvaluationError as error:
-                faults.append(str(error))
-    return faults
+                errors.append(str(error))
+    return errors

@@ -12,7 +12,7 @@ from collections import Counter
 from typing import Final
 
 # Scripts of one language each; Hangul, kana, and those that several share come apart.
-_SCRIPTS: Final = {
+_SCRIPT_LANGUAGES: Final = {
     "BENGALI": "bn",
     "GURMUKHI": "pa",
     "GUJARATI": "gu",
@@ -26,7 +26,7 @@ _SCRIPTS: Final = {
     "HANGUL": "ko",
     "CJK": "zh",
 }
-_COMMON: Final = {
+_COMMON_WORDS: Final = {
     "DEVANAGARI": {
         "hi": "है हैं और का की के में से को पर यह वह नहीं भी था थी थे लिए कि ने जो क्या",
         "mr": "आहे आहेत आणि हे ती मध्ये नाही होते होता होती च्या साठी मी आम्ही तुम्ही हा ही केले करणे असे पण या",
@@ -58,7 +58,7 @@ _COMMON: Final = {
     },
 }
 # Letters that of the languages of one script only these have.
-_LETTERS: Final = {
+_UNIQUE_LETTERS: Final = {
     "ru": "ыэё",
     "uk": "їєґ",
     "fa": "ژگپچ",
@@ -69,27 +69,29 @@ _LETTERS: Final = {
     "de": "ß",
     "tr": "ğış",
 }
-_KOREAN_SHARE: Final = 0.3  # of the letters, as in records.detect_language
-_KANA_SHARE: Final = 0.1
+_KOREAN_RATIO: Final = 0.3  # of the letters, as in records.detect_language
+_KANA_RATIO: Final = 0.1
 _SEPARATORS: Final = re.compile(r"[\s\d\"'“”‘’«».,!?;:()\[\]{}<>*#|/\\_~`।॥،؟؛…—–-]+")
 
-KNOWN: Final = frozenset({"ja", *_SCRIPTS.values(), *(language for group in _COMMON.values() for language in group)})
+LANGUAGES: Final = frozenset(
+    {"ja", *_SCRIPT_LANGUAGES.values(), *(language for group in _COMMON_WORDS.values() for language in group)}
+)
 """ISO 639-1 codes of the languages that can be told."""
 
 
-def language_of(text: str) -> str | None:
+def identify_language(text: str) -> str | None:
     """Return the ISO 639-1 code of the language that most of a text is in; None where it cannot be told."""
     text = unicodedata.normalize("NFC", text)
-    scripts = Counter(script for letter in text if letter.isalpha() for script in [_script(letter)])
+    scripts = Counter(script for letter in text if letter.isalpha() for script in [_get_script(letter)])
     letters = scripts.total()
     if not letters:
         return None
-    if scripts["HANGUL"] / letters >= _KOREAN_SHARE:
+    if scripts["HANGUL"] / letters >= _KOREAN_RATIO:
         return "ko"
-    if (scripts["HIRAGANA"] + scripts["KATAKANA"]) / letters >= _KANA_SHARE:
+    if (scripts["HIRAGANA"] + scripts["KATAKANA"]) / letters >= _KANA_RATIO:
         return "ja"
     script = scripts.most_common(1)[0][0]
-    return _SCRIPTS.get(script) or _by_words(text.lower(), script)
+    return _SCRIPT_LANGUAGES.get(script) or _identify_by_words(text.lower(), script)
 
 
 def is_latin(text: str) -> bool:
@@ -98,17 +100,17 @@ def is_latin(text: str) -> bool:
     return bool(letters) and all(letter.isascii() for letter in letters)
 
 
-def _script(letter: str) -> str:
+def _get_script(letter: str) -> str:
     """Return the first word of a letter's Unicode name: its script, for those that matter here."""
     return unicodedata.name(letter, "?").partition(" ")[0]
 
 
-def _by_words(text: str, script: str) -> str | None:
+def _identify_by_words(text: str, script: str) -> str | None:
     """Return the language that most of the words are of, by their commonness and their letters; None where two are as likely."""
-    found = [word for word in _SEPARATORS.split(text) if word]
+    words = [word for word in _SEPARATORS.split(text) if word]
     scores = []
-    for language, common in _COMMON.get(script, {}).items():
-        known, letters = set(common.split()), set(_LETTERS.get(language, ""))
-        scores.append((sum((word in known) + bool(letters.intersection(word)) for word in found), language))
+    for language, common in _COMMON_WORDS.get(script, {}).items():
+        known, letters = set(common.split()), set(_UNIQUE_LETTERS.get(language, ""))
+        scores.append((sum((word in known) + bool(letters.intersection(word)) for word in words), language))
     best, second = sorted([*scores, (0, ""), (0, "")], reverse=True)[:2]
     return best[1] if best[0] > second[0] else None

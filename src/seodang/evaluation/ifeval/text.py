@@ -11,27 +11,27 @@ _HANGUL: Final = "\uac00-\ud7a3"
 _WORD: Final = re.compile(r"\w+")
 _CASED_WORD: Final = re.compile(r"\w+(?:[-.]\w+)*")
 # What may end a sentence, with the quotes and brackets that it closes.
-_END: Final = re.compile(r"[.!?…。！？]+[\"'”’」』)\]*]*")
+_END_MARK: Final = re.compile(r"[.!?…。！？]+[\"'”’」』)\]*]*")
 _HANGUL_LETTER: Final = re.compile(f"[{_HANGUL}]")
 _ABBREVIATION: Final = re.compile(
     r"(?:^|[^\w.])(?:mr|mrs|ms|dr|prof|rev|gen|sen|rep|st|mt|vs|[a-z]|(?:[a-z]\.)+[a-z])$", re.IGNORECASE
 )
-_NUMBERED: Final = re.compile(r"\b(?:no|fig|vol|pp)$", re.IGNORECASE)  # abbreviations before a number only
+_NUMBER_ABBREVIATION: Final = re.compile(r"\b(?:no|fig|vol|pp)$", re.IGNORECASE)  # abbreviations before a number only
 _LIST_NUMBER: Final = re.compile(r"(?:^|\n)\s*\d+$")
-_LIST_POINT: Final = re.compile(r"\n(?=\s*\d+[.)]\s)")
+_LIST_ITEM: Final = re.compile(r"\n(?=\s*\d+[.)]\s)")
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Return the words: runs of letters and digits, as the published rules count them; Korean ones are those between blanks."""
     return _WORD.findall(unicodedata.normalize("NFC", text))
 
 
-def cased_words(text: str) -> list[str]:
+def split_cased_words(text: str) -> list[str]:
     """Return the words, hyphens and dots within them kept: "WELL-KNOWN" is one."""
     return _CASED_WORD.findall(text)
 
 
-def sentences(text: str) -> list[str]:
+def split_sentences(text: str) -> list[str]:
     """Return the sentences; what stands behind the last end mark is one too.
 
     A mark ends a sentence before a blank, and between syllables of Hangul ("했다.그리고"), where the blank is often forgotten, but
@@ -43,37 +43,37 @@ def sentences(text: str) -> list[str]:
     for nine in ten; the others are lists, where Punkt counts the numbers as sentences.
     """
     text = unicodedata.normalize("NFC", text)
-    small = text.lower() == text
-    return [sentence for block in _LIST_POINT.split(text) for sentence in _sentences(block, small=small)]
+    is_lower = text.lower() == text
+    return [sentence for block in _LIST_ITEM.split(text) for sentence in _iter_sentences(block, is_lower=is_lower)]
 
 
-def _sentences(text: str, *, small: bool) -> Iterator[str]:
+def _iter_sentences(text: str, *, is_lower: bool) -> Iterator[str]:
     start = 0
-    for mark in _END.finditer(text):
-        if _ends(text, mark, small=small):
-            yield from _said(text[start : mark.end()])
+    for mark in _END_MARK.finditer(text):
+        if _is_sentence_end(text, mark, is_lower=is_lower):
+            yield from _iter_nonempty(text[start : mark.end()])
             start = mark.end()
-    yield from _said(text[start:])
+    yield from _iter_nonempty(text[start:])
 
 
-def _said(sentence: str) -> Iterator[str]:
+def _iter_nonempty(sentence: str) -> Iterator[str]:
     if _WORD.search(sentence):
         yield sentence.strip()
 
 
-def _ends(text: str, mark: re.Match[str], *, small: bool) -> bool:
-    before, behind = text[: mark.start()], text[mark.end() :]
-    if behind and not behind[0].isspace() and mark[0][-1] not in "。！？":
-        return mark[0][-1] in ".!?…" and bool(_HANGUL_LETTER.match(behind) and _HANGUL_LETTER.match(before[-1:]))
+def _is_sentence_end(text: str, mark: re.Match[str], *, is_lower: bool) -> bool:
+    before, after = text[: mark.start()], text[mark.end() :]
+    if after and not after[0].isspace() and mark[0][-1] not in "。！？":
+        return mark[0][-1] in ".!?…" and bool(_HANGUL_LETTER.match(after) and _HANGUL_LETTER.match(before[-1:]))
     if mark[0] == "." and (_ABBREVIATION.search(before[-12:]) or _LIST_NUMBER.search(before[-12:])):
-        return not behind.strip()
-    following = behind.lstrip()[:1]
-    if mark[0] == "." and following.isdecimal() and _NUMBERED.search(before[-12:]):
+        return not after.strip()
+    following = after.lstrip()[:1]
+    if mark[0] == "." and following.isdecimal() and _NUMBER_ABBREVIATION.search(before[-12:]):
         return False
-    return small or not (following.isascii() and following.islower())
+    return is_lower or not (following.isascii() and following.islower())
 
 
-def paragraphs(text: str, divider: str) -> list[str] | None:
+def split_paragraphs(text: str, divider: str) -> list[str] | None:
     """Return the paragraphs between dividers, those at the ends left out if blank; None if one in between is blank.
 
     Args:

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from seodang.errors import EvaluationError
-from seodang.evaluation.tasks.items import Built, Item, Task, build_items, build_record_items
-from seodang.evaluation.tasks.sampling import choose_items, without_leaks
+from seodang.evaluation.tasks.samples import BuildResult, EvalSample, Task, build_record_samples, build_samples
+from seodang.evaluation.tasks.sampling import remove_leaks, select_samples
 from seodang.evaluation.tasks.spec import FileData, SplitData, TaskSpec
 from seodang.records import Record
 
 Reader = Callable[[Path, str], Iterable[Mapping[str, Any]]]
 """Takes a file and its name in messages, gives its rows; raises SeodangError where one cannot be read (data.strict_rows)."""
-_SHOWN = 20  # faults told of a task
+_MESSAGE_LIMIT = 20  # faults told of a task
 
 
 def load_task(spec: TaskSpec, folder: Path, read: Reader, *, seed: int) -> Task:
@@ -31,21 +31,21 @@ def load_task(spec: TaskSpec, folder: Path, read: Reader, *, seed: int) -> Task:
         SourceError: If the reader cannot read a file.
     """
     assert isinstance(spec.data, FileData), f"{spec.name} is made of records: records_task() makes it"
-    names = [name for name in (spec.data.file, spec.data.exemplars) if name is not None]
+    names = [name for name in (spec.data.file, spec.data.few_shot_file) if name is not None]
     if missing := [name for name in names if not (folder / name).is_file()]:
         raise EvaluationError(
             f"task {spec.name}: {', '.join(missing)} is not in {folder}; put it there, or leave the task out / 파일이 없습니다"
         )
-    items = build_items(spec, read(folder / spec.data.file, spec.data.file))
-    shelf = (
-        build_items(spec, read(folder / spec.data.exemplars, spec.data.exemplars))
-        if spec.data.exemplars is not None
-        else Built()
+    samples = build_samples(spec, read(folder / spec.data.file, spec.data.file))
+    few_shot_pool = (
+        build_samples(spec, read(folder / spec.data.few_shot_file, spec.data.few_shot_file))
+        if spec.data.few_shot_file is not None
+        else BuildResult()
     )
-    return _task(spec, items, shelf, seed)
+    return _build_task(spec, samples, few_shot_pool, seed)
 
 
-def records_task(spec: TaskSpec, records: Iterable[Record], training: Iterable[Record], *, seed: int) -> Task:
+def load_record_task(spec: TaskSpec, records: Iterable[Record], training: Iterable[Record], *, seed: int) -> Task:
     """Return the task of records.
 
     Args:
@@ -60,58 +60,64 @@ def records_task(spec: TaskSpec, records: Iterable[Record], training: Iterable[R
     """
     assert isinstance(spec.data, SplitData), f"{spec.name} is made of a file: load_task() makes it"
     task = spec.data.task
-    asked = [record for record in records if task in (None, record.task)]
-    shelf = _shelf(spec, asked, list(training), task)
-    return _task(spec, build_record_items(spec, asked), build_record_items(spec, shelf), seed)
+    task_records = [record for record in records if task in (None, record.task)]
+    few_shot_pool = _select_few_shot_pool(spec, task_records, list(training), task)
+    return _build_task(spec, build_record_samples(spec, task_records), build_record_samples(spec, few_shot_pool), seed)
 
 
-def _shelf(spec: TaskSpec, asked: Sequence[Record], training: Sequence[Record], task: str | None) -> list[Record]:
+def _select_few_shot_pool(
+    spec: TaskSpec, task_records: Sequence[Record], training: Sequence[Record], task: str | None
+) -> list[Record]:
     if same := [record for record in training if task in (None, record.task)]:
         return same
     if spec.kind != "choice":
         return list(training)
-    options = {record.choices for record in asked}
+    options = {record.choices for record in task_records}
     return [record for record in training if record.choices in options]
 
 
-def _task(spec: TaskSpec, built: Built, shelf: Built, seed: int) -> Task:
-    where = spec.data.file if isinstance(spec.data, FileData) else f"split {spec.data.split}"
-    behind = (spec.data.exemplars or "") if isinstance(spec.data, FileData) else "split train"
-    faults = [f"{where}, {fault}" for fault in (*built.faults, *_repeated(built))] + [
-        f"{behind}, {fault}" for fault in shelf.faults
+def _build_task(spec: TaskSpec, samples: BuildResult, few_shot_pool: BuildResult, seed: int) -> Task:
+    source = spec.data.file if isinstance(spec.data, FileData) else f"split {spec.data.split}"
+    pool_source = (spec.data.few_shot_file or "") if isinstance(spec.data, FileData) else "split train"
+    errors = [f"{source}, {fault}" for fault in (*samples.errors, *_find_duplicates(samples))] + [
+        f"{pool_source}, {fault}" for fault in few_shot_pool.errors
     ]
-    if not faults and not built.items:
-        faults = [f"{where} has no item of it; a task needs one / 문항이 없습니다"]
-    if not faults and spec.kind == "choice" and (only := _only_class(built.items)):
-        faults = [
-            f"{where}: the answer of all {len(built.items)} items is {only}; a model that knows nothing could get them all right / 정답이 한 가지뿐입니다"
+    if not errors and not samples.samples:
+        errors = [f"{source} has no item of it; a task needs one / 문항이 없습니다"]
+    if not errors and spec.kind == "choice" and (only := _find_only_class(samples.samples)):
+        errors = [
+            f"{source}: the answer of all {len(samples.samples)} items is {only}; a model that knows nothing could get them all right / 정답이 한 가지뿐입니다"
         ]
-    if faults:
-        more = f"\n  ... and {len(faults) - _SHOWN} more / 외 {len(faults) - _SHOWN}건" if len(faults) > _SHOWN else ""
+    if errors:
+        more = (
+            f"\n  ... and {len(errors) - _MESSAGE_LIMIT} more / 외 {len(errors) - _MESSAGE_LIMIT}건"
+            if len(errors) > _MESSAGE_LIMIT
+            else ""
+        )
         raise EvaluationError(
             f"task {spec.name} cannot be asked / 과제를 쓸 수 없습니다:\n"
-            + "\n".join(f"  {fault}" for fault in faults[:_SHOWN])
+            + "\n".join(f"  {fault}" for fault in errors[:_MESSAGE_LIMIT])
             + more
         )
-    kept, leaked = without_leaks(shelf.items, built.items)
-    return Task(spec, choose_items(built.items, seed=seed, limit=spec.limit), kept, leaked)
+    pool, leak_count = remove_leaks(few_shot_pool.samples, samples.samples)
+    return Task(spec, select_samples(samples.samples, seed=seed, limit=spec.limit), pool, leak_count)
 
 
-def _repeated(built: Built) -> list[str]:
+def _find_duplicates(result: BuildResult) -> list[str]:
     """Return a fault for each item whose id an earlier one has."""
     first: dict[str, int] = {}
-    faults = []
-    for item, row in zip(built.items, built.rows, strict=True):
-        if item.id in first:
-            faults.append(
-                f"row {row}: repeats row {first[item.id]}, its id is {item.id}; take one out / 문항이 겹칩니다"
+    errors = []
+    for sample, row in zip(result.samples, result.rows, strict=True):
+        if sample.id in first:
+            errors.append(
+                f"row {row}: repeats row {first[sample.id]}, its id is {sample.id}; take one out / 문항이 겹칩니다"
             )
-        first.setdefault(item.id, row)
-    return faults
+        first.setdefault(sample.id, row)
+    return errors
 
 
-def _only_class(items: Sequence[Item]) -> str:
+def _find_only_class(samples: Sequence[EvalSample]) -> str:
     """Return the one answer that all items have, by text or by its place among the options; "" when there are several."""
-    fixed = len({item.choices for item in items}) == 1
-    classes = {item.reference if fixed else f"option {item.choices.index(item.reference) + 1}" for item in items}
+    fixed = len({item.choices for item in samples}) == 1
+    classes = {item.reference if fixed else f"option {item.choices.index(item.reference) + 1}" for item in samples}
     return repr(classes.pop()) if len(classes) == 1 else ""

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from seodang.evaluation.tasks.items import Item
+from seodang.evaluation.tasks.samples import EvalSample
 from seodang.evaluation.tasks.spec import TaskSpec
 
 
-def few_shot_text(spec: TaskSpec, item: Item, exemplars: Sequence[Item], wording: str) -> str:
+def render_few_shot_prompt(
+    spec: TaskSpec, sample: EvalSample, few_shot_examples: Sequence[EvalSample], template_name: str
+) -> str:
     """Return the prompt in a wording with solved exemplars before it; each is ended by the separator.
 
     Source: lm-evaluation-harness, fewshot_delimiter and target_delimiter of a task.
     """
-    solved = "".join(
-        f"{shown.prompts[wording]}{spec.delimiter}{shown.reference}{spec.separator}" for shown in exemplars
+    examples_text = "".join(
+        f"{shown.prompts[template_name]}{spec.delimiter}{shown.reference}{spec.separator}"
+        for shown in few_shot_examples
     )
-    return solved + item.prompts[wording]
+    return examples_text + sample.prompts[template_name]
 
 
-def context_and_continuation(context: str, option: str, delimiter: str) -> tuple[str, str]:
+def split_context_and_continuation(context: str, option: str, delimiter: str) -> tuple[str, str]:
     """Return what a model is given and what it is scored on; together they are context, delimiter and option.
 
     Blanks at the end of the context move to the option's side, because tokenizers join a blank to the word behind it: left on
@@ -29,8 +32,8 @@ def context_and_continuation(context: str, option: str, delimiter: str) -> tuple
     return given, context[len(given) :] + delimiter + option
 
 
-def cut(answer: str, until: Sequence[str]) -> str:
+def truncate_at_stop(answer: str, until: Sequence[str]) -> str:
     """Return an answer up to the first of the texts that end one, blanks around it left out; they may stand before it."""
     answer = answer.strip()
-    ends = [place for text in until if (place := answer.find(text)) >= 0]
+    ends = [position for text in until if (position := answer.find(text)) >= 0]
     return answer[: min(ends, default=len(answer))].strip()

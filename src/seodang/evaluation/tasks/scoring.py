@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from seodang.evaluation.ifeval.checking import Followed, followed
+from seodang.evaluation.ifeval.checking import InstructionResult, check_instructions
 from seodang.evaluation.metrics import (
-    answers_in_language,
-    best_choice,
-    chrf,
-    length_ratio,
-    repetition,
-    rouge_l,
-    same_answer,
+    compute_chrf,
+    compute_length_ratio,
+    compute_repetition,
+    compute_rouge_l,
+    is_exact_match,
+    is_same_language,
+    select_best_choice,
 )
-from seodang.evaluation.tasks.items import Item
+from seodang.evaluation.tasks.samples import EvalSample
 from seodang.evaluation.tasks.spec import Normalisation, TaskSpec
 
 
-def normalised(
-    log_likelihoods: Sequence[float], options: Sequence[str], tokens: Sequence[int], how: Normalisation
+def normalize_log_likelihoods(
+    log_likelihoods: Sequence[float], options: Sequence[str], tokens: Sequence[int], normalization: Normalisation
 ) -> list[float]:
     """Return the options' log-likelihoods divided by their length.
 
@@ -31,7 +31,7 @@ def normalised(
         how: characters is lm-evaluation-harness' acc_norm: len(option); bytes its acc_bytes: that of UTF-8.
     """
     lengths: Sequence[int]
-    match how:
+    match normalization:
         case "none":
             return list(log_likelihoods)
         case "characters":
@@ -43,30 +43,30 @@ def normalised(
     return [score / length for score, length in zip(log_likelihoods, lengths, strict=True)]
 
 
-def choice_scores(
+def compute_choice_metrics(
     spec: TaskSpec, options: Sequence[str], reference: str, log_likelihoods: Sequence[float], tokens: Sequence[int]
 ) -> tuple[int, dict[str, float]]:
     """Return the place of the option that is chosen, and accuracy, with accuracy_norm where the task has it: 1 if that is the reference.
 
     Of the two, the one that is the task's headline chooses.
     """
-    plain = best_choice(log_likelihoods)
+    plain = select_best_choice(log_likelihoods)
     scores = {"accuracy": float(options[plain] == reference)}
     if "accuracy_norm" not in spec.metrics:
         return plain, scores
-    chosen = best_choice(normalised(log_likelihoods, options, tokens, spec.normalise))
-    scores["accuracy_norm"] = float(options[chosen] == reference)
-    return chosen if spec.metrics[0] == "accuracy_norm" else plain, scores
+    normalized = select_best_choice(normalize_log_likelihoods(log_likelihoods, options, tokens, spec.normalise))
+    scores["accuracy_norm"] = float(options[normalized] == reference)
+    return normalized if spec.metrics[0] == "accuracy_norm" else plain, scores
 
 
-def log_odds(log_likelihoods: Sequence[float]) -> float:
+def compute_log_odds(log_likelihoods: Sequence[float]) -> float:
     """Return log(p / (1 - p)) of the last of two or more options, in nats; p is its share of what all of them have."""
     *others, last = log_likelihoods
     highest = max(others)
     return last - highest - math.log(sum(math.exp(other - highest) for other in others))
 
 
-def answer_scores(spec: TaskSpec, item: Item, answer: str, *, stopped: bool) -> dict[str, float]:
+def compute_answer_metrics(spec: TaskSpec, sample: EvalSample, answer: str, *, has_eos: bool) -> dict[str, float]:
     """Return the metrics that the task names of a free answer.
 
     Args:
@@ -75,37 +75,39 @@ def answer_scores(spec: TaskSpec, item: Item, answer: str, *, stopped: bool) -> 
         answer: As it was generated, without what ends it.
         stopped: Whether it ended by itself.
     """
-    ways: dict[str, Callable[[], float]] = {
-        "exact": lambda: float(same_answer(answer, item.reference)),
-        "chrf": lambda: chrf(answer, item.reference),
-        "rouge_l": lambda: rouge_l(answer, item.reference),
-        "length_ratio": lambda: length_ratio(answer, item.reference),
-        "stopped": lambda: float(stopped),
-        "same_language": lambda: float(answers_in_language(answer, item.prompt, item.reference)),
-        "repetition": lambda: repetition(answer),
+    metrics: dict[str, Callable[[], float]] = {
+        "exact_match": lambda: float(is_exact_match(answer, sample.reference)),
+        "chrf": lambda: compute_chrf(answer, sample.reference),
+        "rouge_l": lambda: compute_rouge_l(answer, sample.reference),
+        "length_ratio": lambda: compute_length_ratio(answer, sample.reference),
+        "eos_rate": lambda: float(has_eos),
+        "same_language": lambda: float(is_same_language(answer, sample.prompt, sample.reference)),
+        "repetition": lambda: compute_repetition(answer),
     }
-    scores = {name: ways[name]() for name in spec.metrics if name in ways}
+    scores = {name: metrics[name]() for name in spec.metrics if name in metrics}
     if any(name.startswith("ifeval") for name in spec.metrics):
-        scores |= {name: score for name, score in ifeval_scores(item, answer).items() if name in spec.metrics}
+        scores |= {
+            name: score for name, score in compute_ifeval_metrics(sample, answer).items() if name in spec.metrics
+        }
     return scores
 
 
-def ifeval_scores(item: Item, answer: str) -> dict[str, float]:
+def compute_ifeval_metrics(sample: EvalSample, answer: str) -> dict[str, float]:
     """Return whether the answer follows all instructions of the item, and the share of them that it follows; strict and loose.
 
     Raises:
         EvaluationError: If the item names an instruction that there is no rule for, or an argument is missing.
     """
-    found: Followed = followed(item.extra["instruction_id_list"], item.extra["kwargs"], answer)
+    result: InstructionResult = check_instructions(sample.extra["instruction_id_list"], sample.extra["kwargs"], answer)
     return {
-        "ifeval_prompt_strict": float(all(found.strict)),
-        "ifeval_prompt_loose": float(all(found.loose)),
-        "ifeval_instruction_strict": sum(found.strict) / len(found.strict),
-        "ifeval_instruction_loose": sum(found.loose) / len(found.loose),
+        "ifeval_prompt_strict": float(all(result.strict)),
+        "ifeval_prompt_loose": float(all(result.loose)),
+        "ifeval_instruction_strict": sum(result.strict) / len(result.strict),
+        "ifeval_instruction_loose": sum(result.loose) / len(result.loose),
     }
 
 
-def text_scores(log_likelihood: float, tokens: int, text: str) -> dict[str, float]:
+def compute_text_metrics(log_likelihood: float, tokens: int, text: str) -> dict[str, float]:
     """Return the loss of a text, in nats per token, and its bits per UTF-8 byte.
 
     Args:

@@ -21,16 +21,16 @@ Normalisation = Literal["none", "characters", "bytes", "tokens"]
 METRICS: dict[Kind, tuple[str, ...]] = {
     "choice": ("accuracy", "accuracy_norm", "macro_f1", "spearman"),
     "generate": (
-        *("exact", "chrf", "rouge_l", "length_ratio", "stopped", "same_language", "repetition"),
+        *("exact_match", "chrf", "rouge_l", "length_ratio", "eos_rate", "same_language", "repetition"),
         *("ifeval_prompt_strict", "ifeval_prompt_loose", "ifeval_instruction_strict", "ifeval_instruction_loose"),
     ),
     "perplexity": ("loss", "bits_per_byte"),
 }
-OF_SETS = frozenset({"macro_f1", "spearman"})
+CORPUS_METRICS = frozenset({"macro_f1", "spearman"})
 """Metrics that no single item has."""
-GRADE = "score"
+GRADE_COLUMN = "score"
 """The column that spearman holds against the log-odds of the last option."""
-_NEED_REFERENCE = frozenset({"exact", "chrf", "rouge_l", "length_ratio"})
+_REFERENCE_METRICS = frozenset({"exact_match", "chrf", "rouge_l", "length_ratio"})
 _IFEVAL_COLUMNS = ("instruction_id_list", "kwargs")
 
 
@@ -48,7 +48,7 @@ class FileData(Section):
 
     file: str
     """From the data folder."""
-    exemplars: str | None
+    few_shot_file: str | None
     """A file of the same columns, its rows never scored; null: the task is asked without exemplars."""
     id: Template | None
     """A name of each row that stays, such as "{{ID}}"; null: a hash of what is asked and answered."""
@@ -58,7 +58,7 @@ class FileData(Section):
     """Rows that count: those for which it gives True; null: all."""
 
 
-def _kind_of_data(value: Any) -> str:
+def _detect_data_kind(value: Any) -> str:
     return "records" if (isinstance(value, dict) and "split" in value) or isinstance(value, SplitData) else "rows"
 
 
@@ -74,7 +74,7 @@ class TaskSpec(Section):
     cluster: str
     """Group of related tasks, as of records."""
     data: Annotated[
-        Annotated[SplitData, Tag("records")] | Annotated[FileData, Tag("rows")], Discriminator(_kind_of_data)
+        Annotated[SplitData, Tag("records")] | Annotated[FileData, Tag("rows")], Discriminator(_detect_data_kind)
     ]
     prompts: Annotated[dict[Name, Template], Field(min_length=1)]
     """Wordings by name, the first is the usual one; a base may be tried with each and judged by its best."""
@@ -104,13 +104,13 @@ class TaskSpec(Section):
     """Whether exemplars take each option in turn."""
 
     @model_validator(mode="after")
-    def _parts_fit_together(self) -> Self:
-        faults = [*self._faults_of_options(), *self._faults_of_metrics()]
-        if faults:
-            raise ValueError("; ".join(faults))
+    def _validate_sections(self) -> Self:
+        errors = [*self._iter_option_errors(), *self._iter_metric_errors()]
+        if errors:
+            raise ValueError("; ".join(errors))
         return self
 
-    def _faults_of_options(self) -> Iterator[str]:
+    def _iter_option_errors(self) -> Iterator[str]:
         if self.kind != "generate" and (self.max_new_tokens is not None or self.until):
             yield f"max_new_tokens and until are read by kind generate only, but the kind is {self.kind}"
         if "" in self.until:
@@ -126,7 +126,7 @@ class TaskSpec(Section):
         elif len(set(self.options.values())) < 2:
             yield f"options has {len(set(self.options.values()))} different options, and a choice needs two / 선택지가 둘 이상이어야 합니다"
 
-    def _faults_of_metrics(self) -> Iterator[str]:
+    def _iter_metric_errors(self) -> Iterator[str]:
         known = METRICS[self.kind]
         if unknown := [name for name in self.metrics if name not in known]:
             yield f"metrics {', '.join(unknown)} are not of kind {self.kind}, which has {', '.join(known)}"
@@ -134,12 +134,12 @@ class TaskSpec(Section):
             yield "metrics names one twice"
         if ("accuracy_norm" in self.metrics) != (self.normalise != "none"):
             yield f"normalise {self.normalise} and the metric accuracy_norm go together: say by what it is normalised, or leave it out"
-        if not self.answer and (blind := sorted(_NEED_REFERENCE.intersection(self.metrics))):
+        if not self.answer and (blind := sorted(_REFERENCE_METRICS.intersection(self.metrics))):
             yield f"metrics {', '.join(blind)} need a reference, but answer is empty"
-        if self.metrics[0] in OF_SETS:
+        if self.metrics[0] in CORPUS_METRICS:
             yield f"metrics begins with {self.metrics[0]}, which no single item has: put another one first"
-        if "spearman" in self.metrics and GRADE not in self.extra:
-            yield f"the metric spearman needs extra: [{GRADE}], the grade that it is held against"
+        if "spearman" in self.metrics and GRADE_COLUMN not in self.extra:
+            yield f"the metric spearman needs extra: [{GRADE_COLUMN}], the grade that it is held against"
         if any(name.startswith("ifeval") for name in self.metrics) and not set(_IFEVAL_COLUMNS) <= set(self.extra):
             yield f"the metrics of IFEval need extra: [{', '.join(_IFEVAL_COLUMNS)}]"
 
@@ -150,23 +150,23 @@ def load_specs(folder: Path, names: Sequence[str]) -> list[TaskSpec]:
     Raises:
         ParamsError: Listing the faults of all the files at once.
     """
-    there = sorted(path.stem for path in folder.glob("*.yaml"))
-    specs, faults = [], []
-    for name in names or there:
+    available = sorted(path.stem for path in folder.glob("*.yaml"))
+    specs, errors = [], []
+    for name in names or available:
         try:
-            if name not in there:
+            if name not in available:
                 raise ParamsError(
-                    f"{folder} has no task {name!r}; there are {', '.join(there) or 'none'} / 그런 과제가 없습니다"
+                    f"{folder} has no task {name!r}; there are {', '.join(available) or 'none'} / 그런 과제가 없습니다"
                 )
             specs.append(_load_spec(folder / f"{name}.yaml"))
         except ParamsError as error:
-            faults.append(str(error))
-    if twice := sorted({name for name in names if list(names).count(name) > 1}):
-        faults.append(f"named twice: {', '.join(twice)}; name each task once / 같은 과제가 두 번 나옵니다")
-    if not faults and not specs:
-        faults.append(f"{folder} holds no task file (*.yaml) / 과제 파일이 없습니다")
-    if faults:
-        raise ParamsError("\n".join(faults))
+            errors.append(str(error))
+    if duplicates := sorted({name for name in names if list(names).count(name) > 1}):
+        errors.append(f"named twice: {', '.join(duplicates)}; name each task once / 같은 과제가 두 번 나옵니다")
+    if not errors and not specs:
+        errors.append(f"{folder} holds no task file (*.yaml) / 과제 파일이 없습니다")
+    if errors:
+        raise ParamsError("\n".join(errors))
     return specs
 
 

@@ -16,35 +16,35 @@ from seodang.errors import EvaluationError
 
 ROW = "row"  # the row itself, for columns whose names are no identifiers or that may be missing
 # What a template may stumble over in the values of a row.
-_FAULTS = (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError)
+_RENDER_ERRORS = (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError)
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def _create_environment() -> jinja2.Environment:
     return ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
 
 
 @cache
-def _compiled(text: str) -> jinja2.Template:
-    return _environment().from_string(text)
+def _compile_template(text: str) -> jinja2.Template:
+    return _create_environment().from_string(text)
 
 
-def _checked(text: str) -> str:
+def _validate_template(text: str) -> str:
     try:
-        _compiled(text)
+        _compile_template(text)
     except jinja2.TemplateSyntaxError as error:
         raise ValueError(f"is no template: {error.message}, in its line {error.lineno} / 템플릿 문법 오류") from error
     return text
 
 
-Template = Annotated[str, AfterValidator(_checked)]
+Template = Annotated[str, AfterValidator(_validate_template)]
 """Text in which {{ name }} stands for a column of the row; {{ row["a name"] }} for one whose name is no identifier."""
 
 
 @cache
-def names_in(text: str) -> frozenset[str]:
+def find_names(text: str) -> frozenset[str]:
     """Return the columns that a template names, those that it takes out of `row` not counted."""
-    return frozenset(meta.find_undeclared_variables(_environment().parse(text))) - {ROW}
+    return frozenset(meta.find_undeclared_variables(_create_environment().parse(text))) - {ROW}
 
 
 def render(text: str, values: Mapping[str, Any]) -> str:
@@ -56,27 +56,27 @@ def render(text: str, values: Mapping[str, Any]) -> str:
     if "{" not in text:
         return unicodedata.normalize("NFC", text)
     try:
-        filled = _compiled(text).render({**values, ROW: values})
-    except _FAULTS as error:
+        filled = _compile_template(text).render({**values, ROW: values})
+    except _RENDER_ERRORS as error:
         raise EvaluationError(
-            f"the template {_shown(text)} cannot be filled in: {error} / 템플릿을 채울 수 없습니다"
+            f"the template {_shorten(text)} cannot be filled in: {error} / 템플릿을 채울 수 없습니다"
         ) from error
     return unicodedata.normalize("NFC", filled)
 
 
-def holds(condition: str, values: Mapping[str, Any]) -> bool:
+def evaluate_condition(condition: str, values: Mapping[str, Any]) -> bool:
     """Return whether a template gives True.
 
     Raises:
         EvaluationError: If it gives anything but True and False.
     """
-    found = render(condition, values).strip()
-    if found not in {"True", "False"}:
+    result = render(condition, values).strip()
+    if result not in {"True", "False"}:
         raise EvaluationError(
-            f"the condition {_shown(condition)} gives {_shown(found)}; it must give True or False, such as {{{{ label != '' }}}}"
+            f"the condition {_shorten(condition)} gives {_shorten(result)}; it must give True or False, such as {{{{ label != '' }}}}"
         )
-    return found == "True"
+    return result == "True"
 
 
-def _shown(text: str) -> str:
+def _shorten(text: str) -> str:
     return repr(text if len(text) <= 60 else f"{text[:57]}...")

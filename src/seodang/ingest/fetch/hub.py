@@ -14,23 +14,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seodang.errors import SourceError
-from seodang.ingest.fetch.files import DATA_SUFFIXES, LocalFile, is_aside, is_data
-from seodang.ingest.rows import shown
+from seodang.ingest.fetch.files import DATA_SUFFIXES, LocalFile, is_auxiliary_file, is_data_file
+from seodang.ingest.rows import shorten
 from seodang.io.atomic import write_atomically
-from seodang.io.hub_errors import hub_fault
+from seodang.io.hub_errors import describe_hub_error
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 logger = logging.getLogger(__name__)
 
-_FORM = re.compile(
+_URL_PATTERN = re.compile(
     r"hf://(?:datasets/)?(?P<name>[\w.\-]+(?:/[\w.\-]+)?)@(?P<revision>refs/convert/[^/]+|refs/pr/\d+|[^/]+)(?:/(?P<glob>.+))?"
 )
-_ABOUT = frozenset(
+_METADATA_FILES = frozenset(
     {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}
 )  # what the library datasets writes beside the data
-_SHOWN = 300  # characters
+_PREVIEW_CHARACTERS = 300  # characters
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -45,70 +45,70 @@ def fetch_hub_files(url: str, cache: Path) -> list[LocalFile]:
         SourceError: If the URL has another form, the hub cannot be asked, or no data file is there; with what to do.
 
     """
-    form = _FORM.fullmatch(url)
-    if form is None:
+    match = _URL_PATTERN.fullmatch(url)
+    if match is None:
         raise SourceError(
             f"{url} is not of the form hf://owner/name@revision/glob; the revision must be given, best as a commit, so that the data stay the same"
         )
-    name, revision, pattern = form["name"], form["revision"].replace("%2F", "/"), form["glob"] or "*"
+    name, revision, pattern = match["name"], match["revision"].replace("%2F", "/"), match["glob"] or "*"
     folder = cache / "hub" / name.replace("/", "--")
     try:
-        commit, files = _listed(name, revision, folder)
-        chosen = [file for file in files if _is_chosen(file, pattern)]
-        if not chosen:
+        commit, files = _list_files(name, revision, folder)
+        matches = [file for file in files if _is_match(file, pattern)]
+        if not matches:
             raise SourceError(
-                f"{url} names no data file ({', '.join(DATA_SUFFIXES)}, also .gz); the dataset's are {shown(', '.join(files) or 'none', _SHOWN)}"
+                f"{url} names no data file ({', '.join(DATA_SUFFIXES)}, also .gz); the dataset's are {shorten(', '.join(files) or 'none', _PREVIEW_CHARACTERS)}"
             )
-        fetched = [_fetched(name, commit, file, folder) for file in chosen]
+        local_files = [_fetch_file(name, commit, file, folder) for file in matches]
     except SourceError:
         raise
     except Exception as error:
-        raise SourceError(f"{url}: {hub_fault(error, 'dataset', 'a commit, tag or branch of it')}") from None
+        raise SourceError(f"{url}: {describe_hub_error(error, 'dataset', 'a commit, tag or branch of it')}") from None
     if revision != commit:
         logger.warning(
             "%s: %s may move; it stands at %s: write that into params.yaml to keep these data", url, revision, commit
         )
-    return fetched
+    return local_files
 
 
-def _hub() -> HfApi:
+def _create_api() -> HfApi:
     from huggingface_hub import HfApi
 
     return HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="seodang")
 
 
-def _listed(name: str, revision: str, folder: Path) -> tuple[str, list[str]]:
+def _list_files(name: str, revision: str, folder: Path) -> tuple[str, list[str]]:
     """Return a revision's commit and its data files; those of a commit never change, so they are asked for once."""
     from huggingface_hub.hf_api import RepoFile
 
-    if _COMMIT.fullmatch(revision) and (known := _listing(folder, revision)).is_file():
-        return revision, list(json.loads(known.read_text("utf-8")))
-    commit = str(_hub().dataset_info(name, revision=revision).sha)
-    entries = _hub().list_repo_tree(name, recursive=True, revision=commit, repo_type="dataset")
-    files = sorted(entry.path for entry in entries if isinstance(entry, RepoFile) and _is_wanted(entry.path))
-    write_atomically(_listing(folder, commit), [json.dumps(files, ensure_ascii=False)])
+    if _COMMIT.fullmatch(revision) and (listing_path := _get_listing_path(folder, revision)).is_file():
+        return revision, list(json.loads(listing_path.read_text("utf-8")))
+    commit = str(_create_api().dataset_info(name, revision=revision).sha)
+    entries = _create_api().list_repo_tree(name, recursive=True, revision=commit, repo_type="dataset")
+    files = sorted(entry.path for entry in entries if isinstance(entry, RepoFile) and _is_dataset_file(entry.path))
+    write_atomically(_get_listing_path(folder, commit), [json.dumps(files, ensure_ascii=False)])
     return commit, files
 
 
-def _listing(folder: Path, commit: str) -> Path:
+def _get_listing_path(folder: Path, commit: str) -> Path:
     return folder / f"{commit}.json"
 
 
-def _is_wanted(file: str) -> bool:
+def _is_dataset_file(file: str) -> bool:
     parts = file.split("/")
     return (
-        is_data(file, DATA_SUFFIXES)
-        and not is_aside(parts[-1])
-        and parts[-1] not in _ABOUT
+        is_data_file(file, DATA_SUFFIXES)
+        and not is_auxiliary_file(parts[-1])
+        and parts[-1] not in _METADATA_FILES
         and not any(part.startswith(".") for part in parts)
     )
 
 
-def _is_chosen(file: str, pattern: str) -> bool:
+def _is_match(file: str, pattern: str) -> bool:
     return file == pattern or file.startswith(f"{pattern.rstrip('/')}/") or fnmatch.fnmatchcase(file, pattern)
 
 
-def _fetched(name: str, commit: str, file: str, folder: Path) -> LocalFile:
+def _fetch_file(name: str, commit: str, file: str, folder: Path) -> LocalFile:
     from huggingface_hub import hf_hub_download
 
     path = hf_hub_download(

@@ -21,14 +21,14 @@ from pydantic import Field
 from seodang.config import TableTemplate
 from seodang.config.section import Name, Section
 from seodang.errors import SourceError
-from seodang.ingest.formats.sample import Convert, Found, Sample, stepped
-from seodang.ingest.rows import LABEL_UNKNOWN, TEXT_MISSING, fault, fault_of, shown
+from seodang.ingest.formats.sample import Converter, RawRecord, Sample, get_nested
+from seodang.ingest.rows import LABEL_UNKNOWN, TEXT_MISSING, get_field_error, make_field_error, shorten
 from seodang.records import Language
 
-_PLACE: Final = re.compile(r"\{([^{}\n]+)\}")
+_PLACEHOLDER: Final = re.compile(r"\{([^{}\n]+)\}")
 _BOUND: Final = re.compile(r"(<=?)\s*(-?\d+(?:\.\d+)?)")
-_HASHED: Final = 1000  # characters of a cell that choose the wording
-_ALIKE: Final = 0.75  # difflib's ratio from which a brace is taken for a misspelt column
+_HASH_CHARACTERS: Final = 1000  # characters of a cell that choose the wording
+_SIMILARITY_CUTOFF: Final = 0.75  # difflib's ratio from which a brace is taken for a misspelt column
 
 
 class BundledTable(Section):
@@ -48,80 +48,97 @@ class _Column:
     name: str
 
 
-_Text = tuple["str | _Column", ...]
+_Template = tuple["str | _Column", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Labels:
     """The answers by label: for its exact text, else for a bound that its number keeps."""
 
-    exact: dict[str, _Text]
-    bounds: tuple[tuple[str, float, _Text], ...]
+    by_text: dict[str, _Template]
+    bounds: tuple[tuple[str, float, _Template], ...]
 
-    def answer(self, cell: object) -> _Text | None:
+    def find_answer(self, cell: object) -> _Template | None:
         """Return the answer of a cell; None when the label is unknown."""
-        text = _cell(cell)
+        text = _format_cell(cell)
         if text is None:
             return None
-        number = _number(text)
-        if (known := self.exact.get(text) or self.exact.get(text.lower())) or number is None:
-            return known
-        whole = self.exact.get(str(int(number))) if number == int(number) else None
-        return whole or next(
+        number = _parse_number(text)
+        if (match := self.by_text.get(text) or self.by_text.get(text.lower())) or number is None:
+            return match
+        integer_match = self.by_text.get(str(int(number))) if number == int(number) else None
+        return integer_match or next(
             (answer for sign, bound, answer in self.bounds if number < bound or (sign == "<=" and number == bound)),
             None,
         )
 
 
-def labelled(table: TableTemplate, names: Sequence[str], place: str) -> Convert:
+def build_table_converter(table: TableTemplate, names: Sequence[str], location: str) -> Converter:
     """Return what turns the rows of a table with these columns into samples.
 
     Raises:
         SourceError: If a column of the template is not in the table.
 
     """
-    _check(table, names, place)
-    wordings = [_parsed(wording, names) for wording in table.instructions]
-    asked_about = _parsed(table.input, names)
-    labels = _labels(table, names)
-    shown_columns = list(
-        dict.fromkeys(part.name for text in (asked_about, *wordings) for part in text if isinstance(part, _Column))
+    _check_columns(table, names, location)
+    templates = [_parse_template(wording, names) for wording in table.instructions]
+    input_template = _parse_template(table.input, names)
+    labels = _parse_labels(table, names)
+    visible_columns = list(
+        dict.fromkeys(part.name for text in (input_template, *templates) for part in text if isinstance(part, _Column))
     )
-    choices = _choices(labels)
+    choices = _build_choices(labels)
 
-    def convert(found: Found) -> Iterable[Sample]:
-        cells = {name: _cell(stepped(found, name)) for name in shown_columns}
-        wording = wordings[0] if len(wordings) == 1 else wordings[_turn(cells, len(wordings))]
-        about: _Text = () if _columns(wording) & _columns(asked_about) else asked_about
-        label = stepped(found, table.label_column)
-        answer = labels.answer(label)
-        output = label if fault_of(label) else _filled(answer, found) if answer else fault(LABEL_UNKNOWN, label)
-        empty = next((name for name in (*_columns(wording), *_columns(about)) if cells[name] is None), None)
-        value = _filled(about, found) if empty is None else fault(TEXT_MISSING, stepped(found, empty))
-        instruction = _filled(wording, found) if empty is None else _raw(wording)
-        return (Sample(instruction, output, value, choices=choices(found)),)
+    def convert(record: RawRecord) -> Iterable[Sample]:
+        cells = {name: _format_cell(get_nested(record, name)) for name in visible_columns}
+        template = templates[0] if len(templates) == 1 else templates[_select_template(cells, len(templates))]
+        row_input: _Template = () if _get_column_names(template) & _get_column_names(input_template) else input_template
+        label = get_nested(record, table.label_column)
+        answer = labels.find_answer(label)
+        output = (
+            label
+            if get_field_error(label)
+            else _fill_template(answer, record)
+            if answer
+            else make_field_error(LABEL_UNKNOWN, label)
+        )
+        empty = next(
+            (name for name in (*_get_column_names(template), *_get_column_names(row_input)) if cells[name] is None),
+            None,
+        )
+        value = (
+            _fill_template(row_input, record)
+            if empty is None
+            else make_field_error(TEXT_MISSING, get_nested(record, empty))
+        )
+        instruction = _fill_template(template, record) if empty is None else _format_template(template)
+        return (Sample(instruction, output, value, choices=choices(record)),)
 
     return convert
 
 
-def columns_of(table: TableTemplate, names: Sequence[str]) -> set[str]:
+def find_columns(table: TableTemplate, names: Sequence[str]) -> set[str]:
     """Return the columns, as the table's header has them, that a template uses."""
     texts = [table.input, *table.instructions, *table.labels.values(), f"{{{table.label_column}}}"]
-    return {name if name in names else name.split(".")[0] for text in texts for name in _columns(_parsed(text, names))}
+    return {
+        name if name in names else name.split(".")[0]
+        for text in texts
+        for name in _get_column_names(_parse_template(text, names))
+    }
 
 
-def bundled_for(names: Sequence[str], first: Sequence[Found]) -> BundledTable | None:
+def find_bundled_table(names: Sequence[str], first: Sequence[RawRecord]) -> BundledTable | None:
     """Return the shipped template for a table with these columns and labels; None when there is none."""
-    for each in bundled_tables():
+    for each in load_bundled_tables():
         if all(_is_column(name, names) for name in each.columns):
-            labels = _labels(each.template, names)
-            if any(labels.answer(stepped(found, each.template.label_column)) for found in first):
+            labels = _parse_labels(each.template, names)
+            if any(labels.find_answer(get_nested(found, each.template.label_column)) for found in first):
                 return each
     return None
 
 
 @cache
-def bundled_tables() -> tuple[BundledTable, ...]:
+def load_bundled_tables() -> tuple[BundledTable, ...]:
     """Return the shipped templates, those that need the most columns first."""
     folder = resources.files("seodang.ingest.formats").joinpath("tables")
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
@@ -129,25 +146,31 @@ def bundled_tables() -> tuple[BundledTable, ...]:
     return tuple(sorted(tables, key=lambda table: -len(table.columns)))
 
 
-def _check(table: TableTemplate, names: Sequence[str], place: str) -> None:
-    has = f"its columns are {shown(', '.join(names), 200)}; name one of these in params.yaml"
+def _check_columns(table: TableTemplate, names: Sequence[str], location: str) -> None:
+    hint = f"its columns are {shorten(', '.join(names), 200)}; name one of these in params.yaml"
     if not _is_column(table.label_column, names):
-        raise SourceError(f"{place} has no column for table.label_column {table.label_column!r}; {has}")
-    places = {
+        raise SourceError(f"{location} has no column for table.label_column {table.label_column!r}; {hint}")
+    texts_by_parameter = {
         "table.input": [table.input],
         "table.instructions": table.instructions,
         "table.labels": list(table.labels.values()),
     }
-    for parameter, texts in places.items():
+    for parameter, texts in texts_by_parameter.items():
         for text in texts:
-            for name in _PLACE.findall(text):
-                if not _is_column(name, names) and (near := difflib.get_close_matches(name, names, 1, _ALIKE)):
-                    raise SourceError(f"{place} has no column for {parameter} {{{name}}} (is {near[0]} meant?); {has}")
-    for wording in table.instructions:
-        if not _columns(_parsed(wording, names)) and not _columns(_parsed(table.input, names)):
-            text = table.input or wording
+            for name in _PLACEHOLDER.findall(text):
+                if not _is_column(name, names) and (
+                    near := difflib.get_close_matches(name, names, 1, _SIMILARITY_CUTOFF)
+                ):
+                    raise SourceError(
+                        f"{location} has no column for {parameter} {{{name}}} (is {near[0]} meant?); {hint}"
+                    )
+    for template in table.instructions:
+        if not _get_column_names(_parse_template(template, names)) and not _get_column_names(
+            _parse_template(table.input, names)
+        ):
+            text = table.input or template
             raise SourceError(
-                f"{place} has no column for table.input {shown(text)!r}: no row would say what it is about; {has}"
+                f"{location} has no column for table.input {shorten(text)!r}: no row would say what it is about; {hint}"
             )
 
 
@@ -155,39 +178,39 @@ def _is_column(name: str, names: Sequence[str]) -> bool:
     return name in names or ("." in name and name.split(".")[0] in names)
 
 
-def _parsed(text: str, names: Sequence[str]) -> _Text:
+def _parse_template(text: str, names: Sequence[str]) -> _Template:
     """Return a template cut at its places; a brace that names no column stays text."""
     parts: list[str | _Column] = []
     end = 0
-    for match in _PLACE.finditer(text):
+    for match in _PLACEHOLDER.finditer(text):
         if _is_column(match[1], names):
             parts += [text[end : match.start()], _Column(match[1])]
             end = match.end()
     return tuple(part for part in (*parts, text[end:]) if part != "")
 
 
-def _columns(text: _Text) -> set[str]:
+def _get_column_names(text: _Template) -> set[str]:
     return {part.name for part in text if isinstance(part, _Column)}
 
 
-def _raw(text: _Text) -> str:
+def _format_template(text: _Template) -> str:
     return "".join(part if isinstance(part, str) else f"{{{part.name}}}" for part in text)
 
 
-def _filled(text: _Text, found: Found) -> Any:
+def _fill_template(text: _Template, record: RawRecord) -> Any:
     """Return the text with its cells; a fault when one is empty."""
     if len(text) == 1 and isinstance(text[0], str):
         return text[0]
     parts = []
     for part in text:
-        cell = part if isinstance(part, str) else _cell(stepped(found, part.name))
+        cell = part if isinstance(part, str) else _format_cell(get_nested(record, part.name))
         if cell is None:
-            return fault(TEXT_MISSING, None)
+            return make_field_error(TEXT_MISSING, None)
         parts.append(cell)
     return "".join(parts)
 
 
-def _cell(value: object) -> str | None:
+def _format_cell(value: object) -> str | None:
     """Return a cell's text without surrounding blanks, a number as people write it; None for no text."""
     if isinstance(value, str):
         return value.strip() or None
@@ -198,7 +221,7 @@ def _cell(value: object) -> str | None:
     return str(value) if isinstance(value, int | float) else None
 
 
-def _number(text: str) -> float | None:
+def _parse_number(text: str) -> float | None:
     try:
         number = float(text)
     except ValueError:
@@ -206,35 +229,39 @@ def _number(text: str) -> float | None:
     return number if abs(number) < 1e15 else None  # neither "nan" nor "inf", which float reads too
 
 
-def _labels(table: TableTemplate, names: Sequence[str]) -> _Labels:
+def _parse_labels(table: TableTemplate, names: Sequence[str]) -> _Labels:
     bounds = [
-        (match, _parsed(answer, names)) for label, answer in table.labels.items() if (match := _BOUND.fullmatch(label))
+        (match, _parse_template(answer, names))
+        for label, answer in table.labels.items()
+        if (match := _BOUND.fullmatch(label))
     ]
-    exact = {
-        label.strip(): _parsed(answer, names) for label, answer in table.labels.items() if not _BOUND.fullmatch(label)
+    by_text = {
+        label.strip(): _parse_template(answer, names)
+        for label, answer in table.labels.items()
+        if not _BOUND.fullmatch(label)
     }
     return _Labels(
-        {label.lower(): answer for label, answer in exact.items()} | exact,
+        {label.lower(): answer for label, answer in by_text.items()} | by_text,
         tuple((match[1], float(match[2]), answer) for match, answer in bounds),
     )
 
 
-def _choices(labels: _Labels) -> Callable[[Found], list[str]]:
+def _build_choices(labels: _Labels) -> Callable[[RawRecord], list[str]]:
     """Return what gives the possible answers of a row; the same for all rows unless an answer is a column."""
-    answers = list(dict.fromkeys([*labels.exact.values(), *(answer for _, _, answer in labels.bounds)]))
-    if not any(_columns(answer) for answer in answers):
-        fixed = [_raw(answer) for answer in answers]
-        return lambda _: list(fixed)
+    answers = list(dict.fromkeys([*labels.by_text.values(), *(answer for _, _, answer in labels.bounds)]))
+    if not any(_get_column_names(answer) for answer in answers):
+        texts = [_format_template(answer) for answer in answers]
+        return lambda _: list(texts)
     return lambda found: list(
-        dict.fromkeys(text for answer in answers if isinstance(text := _filled(answer, found), str))
+        dict.fromkeys(text for answer in answers if isinstance(text := _fill_template(answer, found), str))
     )
 
 
-def _turn(cells: dict[str, str | None], wordings: int) -> int:
+def _select_template(cells: dict[str, str | None], template_count: int) -> int:
     """Return the number of the wording that a row gets.
 
     It hangs on what is shown alone, not on the label: rows that ask the same get the same
     wording, and are found to be duplicates or to contradict each other.
     """
-    text = "\x1f".join((cell or "")[:_HASHED] for cell in cells.values())
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") % wordings
+    text = "\x1f".join((cell or "")[:_HASH_CHARACTERS] for cell in cells.values())
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") % template_count

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from seodang.ingest.formats.sample import Found, Sample, given, name_in, named, task_in, written
-from seodang.ingest.rows import MEDIA_PART, TURNS_BROKEN, fault, fault_of, shown
+from seodang.ingest.formats.sample import RawRecord, Sample, describe_value, dump_json, get_first, get_line, get_task
+from seodang.ingest.rows import MEDIA_PART, TURNS_BROKEN, get_field_error, make_field_error, shorten
 
 _ROLES: Final = {
     **dict.fromkeys(("user", "human", "prompter"), "user"),
@@ -23,7 +23,7 @@ _ROLES: Final = {
     **dict.fromkeys(("tool", "observation", "function", "function_response", "tool_response", "ipython"), "tool"),
 }
 # Who may speak after whom; None stands before the first message.
-_AFTER: Final = {
+_NEXT_ROLES: Final = {
     None: {"user"},
     "user": {"assistant", "tool_call"},
     "assistant": {"user", "tool_call"},
@@ -31,7 +31,7 @@ _AFTER: Final = {
     "tool": {"tool", "assistant", "tool_call"},
 }
 _TEXT_PARTS: Final = frozenset({"text", "input_text", "output_text"})
-_MEDIA: Final = ("image", "audio", "video", "file")  # so begin their types: image_url, input_audio, ...
+_MEDIA_TYPES: Final = ("image", "audio", "video", "file")  # so begin their types: image_url, input_audio, ...
 _SPEAKER: Final = re.compile(r"(?:^|\n\n)(Human|Assistant): ?")  # Anthropic's hh-rlhf
 _TRANSCRIPT: Final = re.compile(r"\s*Human:")
 
@@ -44,42 +44,42 @@ class Message:
     content: Any
 
 
-def from_messages(found: Found, key: str) -> Sample:
+def convert_messages(record: RawRecord, key: str) -> Sample:
     """Return the conversation under a key, with the system text and tools that stand beside it."""
-    sample = conversed(messages_of(found.get(key)), beside(found))
-    sample.url, sample.task = name_in(found, "url"), task_in(found, "task")
+    sample = build_sample(parse_messages(record.get(key)), collect_system_text(record))
+    sample.url, sample.task = get_line(record, "url"), get_task(record, "task")
     return sample
 
 
-def beside(found: Found) -> str:
+def collect_system_text(record: RawRecord) -> str:
     """Return the system text and the tools that stand beside a conversation; "" when there are none."""
-    texts = [found.get("system"), given(found, "tools", "functions")]
-    told = [text if isinstance(text, str) else written(text) for text in texts if text]
-    return "\n\n".join(text for text in told if text.strip() not in {"", "[]"})
+    texts = [record.get("system"), get_first(record, "tools", "functions")]
+    parts = [text if isinstance(text, str) else dump_json(text) for text in texts if text]
+    return "\n\n".join(text for text in parts if text.strip() not in {"", "[]"})
 
 
-def from_lists(found: Found) -> Sample:
+def convert_lists(record: RawRecord) -> Sample:
     """Return the conversation whose questions and answers stand in two lists."""
-    questions, answers = found.get("questions"), given(found, "outputs", "answers")
+    questions, answers = record.get("questions"), get_first(record, "outputs", "answers")
     if not isinstance(questions, list) or not isinstance(answers, list) or len(questions) != len(answers):
-        counts = [len(value) if isinstance(value, list) else named(value) for value in (questions, answers)]
+        counts = [len(value) if isinstance(value, list) else describe_value(value) for value in (questions, answers)]
         return Sample(
-            _last_text(questions),
-            fault(TURNS_BROKEN, f"questions and answers do not pair: {counts[0]} and {counts[1]}"),
-            task=task_in(found, "category"),
+            _get_last_text(questions),
+            make_field_error(TURNS_BROKEN, f"questions and answers do not pair: {counts[0]} and {counts[1]}"),
+            task=get_task(record, "category"),
         )
-    sample = conversed(
+    sample = build_sample(
         [
             message
             for question, answer in zip(questions, answers, strict=True)
-            for message in _asked_and_answered(question, answer)
+            for message in _make_message_pair(question, answer)
         ]
     )
-    sample.task = task_in(found, "category")
+    sample.task = get_task(record, "category")
     return sample
 
 
-def with_history(sample: Sample, history: object) -> Sample:
+def add_history(sample: Sample, history: object) -> Sample:
     """Put LLaMA-Factory's history, [[question, answer], ...], before a sample's question."""
     if not history:
         return sample
@@ -87,7 +87,9 @@ def with_history(sample: Sample, history: object) -> Sample:
     if not all(
         isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair) for pair in pairs
     ):
-        sample.output = fault(TURNS_BROKEN, f"history is not [[question, answer], ...]: {named(history)}")
+        sample.output = make_field_error(
+            TURNS_BROKEN, f"history is not [[question, answer], ...]: {describe_value(history)}"
+        )
         return sample
     sample.turns = [
         {"role": role, "content": text}
@@ -97,11 +99,11 @@ def with_history(sample: Sample, history: object) -> Sample:
     return sample
 
 
-def messages_of(value: object) -> list[Message]:
+def parse_messages(value: object) -> list[Message]:
     """Return the messages in a list; what is none is a message with a fault."""
     if not isinstance(value, list):
-        return [Message("", fault(TURNS_BROKEN, f"no list of messages: {named(value)}"))]
-    return [message for number, item in enumerate(value, start=1) for message in _messages(item, number)]
+        return [Message("", make_field_error(TURNS_BROKEN, f"no list of messages: {describe_value(value)}"))]
+    return [message for number, item in enumerate(value, start=1) for message in _iter_messages(item, number)]
 
 
 def is_transcript(value: object) -> bool:
@@ -109,7 +111,7 @@ def is_transcript(value: object) -> bool:
     return isinstance(value, str) and _TRANSCRIPT.match(value) is not None
 
 
-def transcribed(text: str) -> list[Message]:
+def parse_transcript(text: str) -> list[Message]:
     r"""Return the messages of "\n\nHuman: ...\n\nAssistant: ..."."""
     parts = _SPEAKER.split("\n\n" + text.lstrip())[1:]
     return [
@@ -118,16 +120,16 @@ def transcribed(text: str) -> list[Message]:
     ]
 
 
-def conversed(messages: Iterable[Message], system: str = "") -> Sample:
+def build_sample(messages: Iterable[Message], system: str = "") -> Sample:
     """Return the conversation as a sample: last question, its answer, and all before."""
-    system, spoken = _system(list(messages), system)
-    instruction = next((message.content for message in reversed(spoken) if message.role in {"user", "tool"}), None)
-    if broken := _disorder([message.role for message in spoken], spoken):
-        return Sample(instruction if instruction is not None else broken, broken, system=system)
-    *before, _, answer = spoken
-    bad = next((message.content for message in before if fault_of(message.content)), None)
-    if bad:
-        return Sample(instruction, bad, system=system)
+    system, dialogue = _split_system(list(messages), system)
+    instruction = next((message.content for message in reversed(dialogue) if message.role in {"user", "tool"}), None)
+    if order_error := _find_order_error([message.role for message in dialogue], dialogue):
+        return Sample(instruction if instruction is not None else order_error, order_error, system=system)
+    *before, _, answer = dialogue
+    message_error = next((message.content for message in before if get_field_error(message.content)), None)
+    if message_error:
+        return Sample(instruction, message_error, system=system)
     return Sample(
         instruction,
         answer.content,
@@ -136,7 +138,7 @@ def conversed(messages: Iterable[Message], system: str = "") -> Sample:
     )
 
 
-def _system(messages: list[Message], system: str) -> tuple[str, list[Message]]:
+def _split_system(messages: list[Message], system: str) -> tuple[str, list[Message]]:
     """Return the text of the system messages that open a conversation, and the messages after them."""
     texts = [system] if system else []
     count = 0
@@ -148,82 +150,87 @@ def _system(messages: list[Message], system: str) -> tuple[str, list[Message]]:
     return "\n\n".join(texts), messages[count:]
 
 
-def _disorder(roles: list[str], messages: Sequence[Message]) -> dict[str, Any] | None:
+def _find_order_error(roles: list[str], messages: Sequence[Message]) -> dict[str, Any] | None:
     """Return what is wrong with the order of a conversation; None when nothing is."""
     before: str | None = None
     for message in messages:
         if not message.role:
             return dict(message.content)
-        if message.role not in _AFTER[before]:
-            return fault(
-                TURNS_BROKEN, f"{message.role} speaks {f'after {before}' if before else 'first'}: {_told(roles)}"
+        if message.role not in _NEXT_ROLES[before]:
+            return make_field_error(
+                TURNS_BROKEN,
+                f"{message.role} speaks {f'after {before}' if before else 'first'}: {_format_roles(roles)}",
             )
         before = message.role
     if before != "assistant":
-        return fault(TURNS_BROKEN, f"ends with {before}: {_told(roles)}" if before else "no message")
-    blank = next((place for place, message in enumerate(messages[:-2], start=1) if _blank(message)), 0)
-    return fault(TURNS_BROKEN, f"message {blank} ({messages[blank - 1].role}) is blank") if blank else None
+        return make_field_error(TURNS_BROKEN, f"ends with {before}: {_format_roles(roles)}" if before else "no message")
+    blank = next((position for position, message in enumerate(messages[:-2], start=1) if _is_blank(message)), 0)
+    return make_field_error(TURNS_BROKEN, f"message {blank} ({messages[blank - 1].role}) is blank") if blank else None
 
 
-def _blank(message: Message) -> bool:
+def _is_blank(message: Message) -> bool:
     """Tell whether somebody says nothing; a tool may."""
     return message.role != "tool" and isinstance(message.content, str) and not message.content.strip()
 
 
-def _told(roles: list[str]) -> str:
-    return shown(", ".join(roles), 40)
+def _format_roles(roles: list[str]) -> str:
+    return shorten(", ".join(roles), 40)
 
 
-def _messages(item: object, number: int) -> Iterator[Message]:
+def _iter_messages(item: object, number: int) -> Iterator[Message]:
     """Yield the message in one object; two when the assistant says something and calls a tool."""
     if not isinstance(item, dict):
-        yield Message("", fault(TURNS_BROKEN, f"message {number} is no object: {named(item)}"))
+        yield Message("", make_field_error(TURNS_BROKEN, f"message {number} is no object: {describe_value(item)}"))
         return
-    said = given(item, "role", "from")
-    role = _ROLES.get(said.strip().lower()) if isinstance(said, str) else None
+    role_value = get_first(item, "role", "from")
+    role = _ROLES.get(role_value.strip().lower()) if isinstance(role_value, str) else None
     if role is None:
-        yield Message("", fault(TURNS_BROKEN, f"message {number} has an unknown role: {named(said)}"))
+        yield Message(
+            "", make_field_error(TURNS_BROKEN, f"message {number} has an unknown role: {describe_value(role_value)}")
+        )
         return
     calls = item.get("tool_calls") or item.get("function_call")
-    content = given(item, "content", "value")
+    content = get_first(item, "content", "value")
     if content or not calls:
-        yield Message(role, _content(content, number))
+        yield Message(role, _parse_content(content, number))
     if calls:
-        yield Message("tool_call", _called(calls))
+        yield Message("tool_call", _format_tool_calls(calls))
 
 
-def _content(content: object, number: int) -> str | dict[str, Any]:
+def _parse_content(content: object, number: int) -> str | dict[str, Any]:
     """Return the text of a message, which may stand in parts, or a fault."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
-        return fault(TURNS_BROKEN, f"message {number} is no text: {named(content)}")
+        return make_field_error(TURNS_BROKEN, f"message {number} is no text: {describe_value(content)}")
     texts = []
     for part in content:
-        text = _part(part)
+        text = _parse_part(part)
         if not isinstance(text, str):
             kind = part.get("type") if isinstance(part, dict) else part
             name = (
-                MEDIA_PART if isinstance(kind, str) and kind.removeprefix("input_").startswith(_MEDIA) else TURNS_BROKEN
+                MEDIA_PART
+                if isinstance(kind, str) and kind.removeprefix("input_").startswith(_MEDIA_TYPES)
+                else TURNS_BROKEN
             )
-            return fault(name, f"message {number} has a part of type {named(kind)}")
+            return make_field_error(name, f"message {number} has a part of type {describe_value(kind)}")
         texts.append(text)
     return "\n".join(texts)
 
 
-def _part(part: object) -> object:
+def _parse_part(part: object) -> object:
     if isinstance(part, dict) and part.get("type") in _TEXT_PARTS:
         return part.get("text", part.get("value"))
     return part if isinstance(part, str) else None
 
 
-def _called(calls: object) -> str:
+def _format_tool_calls(calls: object) -> str:
     """Return what the assistant asks of tools as JSON: {"name": ..., "arguments": ...}, a list of these when there are several."""
-    told = [_call(call) for call in (calls if isinstance(calls, list) else [calls])]
-    return written(told[0] if len(told) == 1 else told)
+    entries = [_parse_tool_call(call) for call in (calls if isinstance(calls, list) else [calls])]
+    return dump_json(entries[0] if len(entries) == 1 else entries)
 
 
-def _call(call: object) -> object:
+def _parse_tool_call(call: object) -> object:
     function = call.get("function", call) if isinstance(call, dict) else call
     if not isinstance(function, dict) or "name" not in function:
         return function
@@ -236,15 +243,18 @@ def _call(call: object) -> object:
     return {"name": function["name"], "arguments": arguments}
 
 
-def _asked_and_answered(question: object, answer: object) -> tuple[Message, Message]:
-    return _said("user", question), _said("assistant", answer)
+def _make_message_pair(question: object, answer: object) -> tuple[Message, Message]:
+    return _make_message("user", question), _make_message("assistant", answer)
 
 
-def _said(role: str, text: object) -> Message:
+def _make_message(role: str, text: object) -> Message:
     return Message(
-        role, text if isinstance(text, str) else fault(TURNS_BROKEN, f"{role}'s text is no text: {named(text)}")
+        role,
+        text
+        if isinstance(text, str)
+        else make_field_error(TURNS_BROKEN, f"{role}'s text is no text: {describe_value(text)}"),
     )
 
 
-def _last_text(value: object) -> object:
+def _get_last_text(value: object) -> object:
     return value[-1] if isinstance(value, list) and value else value

@@ -19,37 +19,37 @@ from seodang.config import Format, TableTemplate
 from seodang.errors import SourceError
 from seodang.ingest.formats import classification, instruction
 from seodang.ingest.formats.classification import BundledTable
-from seodang.ingest.formats.registry import SHAPES, Reading, Shape, known_formats
-from seodang.ingest.formats.sample import Found, stepped
-from seodang.ingest.readers.by_column import by_column
-from seodang.ingest.rows import shown
+from seodang.ingest.formats.registry import FORMAT_SPECS, FormatSpec, RecordReader, describe_formats
+from seodang.ingest.formats.sample import RawRecord, get_nested
+from seodang.ingest.readers.by_column import find_column_orient_error
+from seodang.ingest.rows import shorten
 
-_SHOWN_KEYS: Final = 400  # characters of all keys in a message
-_TELLING_NOTHING: Final = (
+_MAX_KEY_CHARACTERS: Final = 400  # characters of all keys in a message
+_GENERIC_KEYS: Final = (
     "label",
     "context|category",
     "category",
     "text",
 )  # keys that any file may have: they bring it near to no format
 _BEFORE_TABLES: Final = frozenset({"preference", "kto", "messages", "sharegpt", "dialogue", "self-instruct"})
-_OF_LISTS: Final = frozenset(
+_LIST_FORMATS: Final = frozenset(
     {"dialogue", "messages", "sharegpt", "self-instruct"}
 )  # formats one record of which may look like a table by column
-_UNMARKED: Final = frozenset({"messages", "sharegpt", "alpaca", "koalpaca", "qa"})  # that KTO's are with a label
+_KTO_COMPATIBLE: Final = frozenset({"messages", "sharegpt", "alpaca", "koalpaca", "qa"})  # that KTO's are with a label
 _QA: Final = "qa"
 
-_Told = Shape | BundledTable | str  # _QA
+_Match = FormatSpec | BundledTable | str  # _QA
 
 
-def reading(
+def detect_reader(
     names: Sequence[str],
-    first: Sequence[Found],
+    first: Sequence[RawRecord],
     *,
     format: Format,
     columns: dict[str, str] | None,
     table: TableTemplate | None,
-    place: str,
-) -> Reading:
+    location: str,
+) -> RecordReader:
     """Return how a file is read.
 
     Args:
@@ -65,116 +65,151 @@ def reading(
 
     """
     if format == "columns":
-        return _columns_reading(names, first, columns or {}, place)
+        return _build_columns_reader(names, first, columns or {}, location)
     if format == "table":
         if table is None:
             raise SourceError(
-                f"{place}: format table needs a template that says how a row of cells becomes an instruction (docs/data-formats.md)"
+                f"{location}: format table needs a template that says how a row of cells becomes an instruction (docs/data-formats.md)"
             )
-        return Reading(
-            "table", classification.labelled(table, names, place), frozenset(classification.columns_of(table, names))
+        return RecordReader(
+            "table",
+            classification.build_table_converter(table, names, location),
+            frozenset(classification.find_columns(table, names)),
         )
     if format != "auto":
-        return _forced(names, format, place)
-    recognised = _recognised(names, first, place)
-    if len(first) == 1 and (recognised is None or recognised.name not in _OF_LISTS) and (why := by_column(first[0])):
-        raise SourceError(f"{place} {why}")
-    if recognised is None:
+        return _build_forced_reader(names, format, location)
+    reader = _detect_by_majority(names, first, location)
+    if (
+        len(first) == 1
+        and (reader is None or reader.name not in _LIST_FORMATS)
+        and (reason := find_column_orient_error(first[0]))
+    ):
+        raise SourceError(f"{location} {reason}")
+    if reader is None:
         raise SourceError(
-            f"{place}: the record format is not recognised; found the keys {_listed(names)}; {_advice(names, first)}"
+            f"{location}: the record format is not recognised; found the keys {_format_names(names)}; {_format_advice(names, first)}"
         )
-    return recognised
+    return reader
 
 
-def reading_of(found: Found, one: Reading) -> Reading:
+def select_reader(record: RawRecord, file_reader: RecordReader) -> RecordReader:
     """Return how one record of a file is read whose format was recognised: as the file, or by its own format (see above)."""
-    if one.name in _UNMARKED and _says_whether_good(found):
-        return _own(found, [shape for shape in SHAPES if shape.format == "kto"], one)
-    if all(any(_says(found.get(name)) for name in names) for names in one.needs):
-        return one
-    return _own(found, SHAPES, one)
+    if file_reader.name in _KTO_COMPATIBLE and _has_kto_label(record):
+        return _select_own_reader(record, [shape for shape in FORMAT_SPECS if shape.format == "kto"], file_reader)
+    if all(any(_has_value(record.get(name)) for name in names) for names in file_reader.required_keys):
+        return file_reader
+    return _select_own_reader(record, FORMAT_SPECS, file_reader)
 
 
-def _own(found: Found, shapes: Sequence[Shape], one: Reading) -> Reading:
+def _select_own_reader(record: RawRecord, specs: Sequence[FormatSpec], file_reader: RecordReader) -> RecordReader:
     """Return the reading of the first shape whose keys the record has; the file's when it only lacks some keys of that."""
-    names = _names_with_value(found)
-    for shape in shapes:
-        if shape.told and shape.format != "prompts" and not shape.missing(names) and shape.fits([found]):
-            return one if {*names} & shape.named() <= one.used else shape.reading(names)
-    asked = _asked(names, names)
-    apart = asked is not None and not {name for key in asked.needs for name in key} & one.used
-    return asked if asked is not None and apart else one
+    names = _list_filled_keys(record)
+    for spec in specs:
+        if (
+            spec.is_detectable
+            and spec.format != "prompts"
+            and not spec.find_missing_keys(names)
+            and spec.matches([record])
+        ):
+            return (
+                file_reader
+                if {*names} & spec.collect_key_names() <= file_reader.used_keys
+                else spec.build_reader(names)
+            )
+    qa_reader = _build_qa_reader(names, names)
+    is_disjoint = (
+        qa_reader is not None and not {name for key in qa_reader.required_keys for name in key} & file_reader.used_keys
+    )
+    return qa_reader if qa_reader is not None and is_disjoint else file_reader
 
 
-def _says_whether_good(found: Found) -> bool:
-    label = found.get("label")
+def _has_kto_label(record: RawRecord) -> bool:
+    label = record.get("label")
     return (
-        found.get("kto_tag") is not None
+        record.get("kto_tag") is not None
         or isinstance(label, bool)
         or (isinstance(label, str) and label.strip().lower() in ("true", "false"))
     )
 
 
-def _says(value: object) -> bool:
+def _has_value(value: object) -> bool:
     """Tell whether a key has a value: neither null nor NaN, no empty text, list or object."""
     return value is not None and value != "" and value == value and value != [] and value != {}
 
 
-def _names_with_value(found: Found) -> tuple[str, ...]:
-    return tuple(name for name, value in found.items() if _says(value))
+def _list_filled_keys(record: RawRecord) -> tuple[str, ...]:
+    return tuple(name for name, value in record.items() if _has_value(value))
 
 
-def _recognised(names: Sequence[str], first: Sequence[Found], place: str) -> Reading | None:
+def _detect_by_majority(names: Sequence[str], first: Sequence[RawRecord], location: str) -> RecordReader | None:
     """Return how most of the first records are read; how they are together when none can be told."""
-    records = Counter(_names_with_value(found) for found in first)  # in their order
-    told = {own: each for own in records if (each := _told(own, first))}
-    if not told:
-        together = list(dict.fromkeys(name for own in records for name in own))
+    records = Counter(_list_filled_keys(found) for found in first)  # in their order
+    matches = {own: each for own in records if (each := _match_format(own, first))}
+    if not matches:
+        all_keys = list(dict.fromkeys(name for own in records for name in own))
         return next(
-            (_read_as(each, its, names, place) for its in (together, names) if (each := _told(its, first))), None
+            (
+                _build_reader(each, its, names, location)
+                for its in (all_keys, names)
+                if (each := _match_format(its, first))
+            ),
+            None,
         )
-    answered = {own: each for own, each in told.items() if not (isinstance(each, Shape) and each.format == "prompts")}
+    with_answers = {
+        own: each for own, each in matches.items() if not (isinstance(each, FormatSpec) and each.format == "prompts")
+    }
     votes: Counter[object] = Counter()
-    for own, each in (answered or told).items():
-        votes[_family(each)] += records[own]
+    for own, each in (with_answers or matches).items():
+        votes[_get_family(each)] += records[own]
     winner = votes.most_common(1)[0][0]  # the first of equals
-    chosen = {own: each for own, each in told.items() if _family(each) == winner}
-    return _read_as(_first_tried(chosen.values()), [name for own in chosen for name in own], names, place)
+    winners = {own: each for own, each in matches.items() if _get_family(each) == winner}
+    return _build_reader(_select_first(winners.values()), [name for own in winners for name in own], names, location)
 
 
-def _told(names: Sequence[str], first: Sequence[Found]) -> _Told | None:
+def _match_format(names: Sequence[str], first: Sequence[RawRecord]) -> _Match | None:
     """Return what has these keys, of which the first records must have the values."""
-    shapes = [shape for shape in SHAPES if shape.told and not shape.missing(names) and shape.fits(first)]
-    if early := next((shape for shape in shapes if shape.format in _BEFORE_TABLES), None):
+    specs = [
+        shape
+        for shape in FORMAT_SPECS
+        if shape.is_detectable and not shape.find_missing_keys(names) and shape.matches(first)
+    ]
+    if early := next((shape for shape in specs if shape.format in _BEFORE_TABLES), None):
         return early
-    if bundled := classification.bundled_for(names, first):
+    if bundled := classification.find_bundled_table(names, first):
         return bundled
-    if shape := next((shape for shape in shapes if shape.format != "prompts"), None):
-        return shape
-    return _QA if _asked(names, names) else next(iter(shapes), None)
+    if spec := next((shape for shape in specs if shape.format != "prompts"), None):
+        return spec
+    return _QA if _build_qa_reader(names, names) else next(iter(specs), None)
 
 
-def _family(told: _Told) -> object:
+def _get_family(match: _Match) -> object:
     """Return what alpaca and koalpaca, and the ways to write one format, have in common."""
-    return told.convert if isinstance(told, Shape) else told.name if isinstance(told, BundledTable) else told
+    return match.convert if isinstance(match, FormatSpec) else match.name if isinstance(match, BundledTable) else match
 
 
-def _first_tried(told: Iterable[_Told]) -> _Told:
-    return min(told, key=lambda each: SHAPES.index(each) if isinstance(each, Shape) else 0)
+def _select_first(matches: Iterable[_Match]) -> _Match:
+    return min(matches, key=lambda each: FORMAT_SPECS.index(each) if isinstance(each, FormatSpec) else 0)
 
 
-def _read_as(told: _Told, with_value: Sequence[str], names: Sequence[str], place: str) -> Reading | None:
-    if isinstance(told, Shape):
-        return told.reading(with_value)
-    if isinstance(told, str):
-        return _asked(with_value, names)
-    used = frozenset({*classification.columns_of(told.template, names), *told.columns} & {*names})
-    return Reading(
-        told.name, classification.labelled(told.template, names, place), used, told.task, told.cluster, told.language
+def _build_reader(
+    match: _Match, filled_keys: Sequence[str], names: Sequence[str], location: str
+) -> RecordReader | None:
+    if isinstance(match, FormatSpec):
+        return match.build_reader(filled_keys)
+    if isinstance(match, str):
+        return _build_qa_reader(filled_keys, names)
+    used = frozenset({*classification.find_columns(match.template, names), *match.columns} & {*names})
+    return RecordReader(
+        match.name,
+        classification.build_table_converter(match.template, names, location),
+        used,
+        match.task,
+        match.cluster,
+        match.language,
     )
 
 
-def _asked(names: Sequence[str], also: Sequence[str]) -> Reading | None:
+def _build_qa_reader(names: Sequence[str], context_names: Sequence[str]) -> RecordReader | None:
     """Return how a table of questions and answers is read; None when it has no such columns.
 
     Args:
@@ -182,82 +217,93 @@ def _asked(names: Sequence[str], also: Sequence[str]) -> Reading | None:
         also: Keys among which the context may be, which the first records may lack.
 
     """
-    question, answer = instruction.column(names, instruction.QUESTIONS), instruction.column(names, instruction.ANSWERS)
+    question, answer = (
+        instruction.find_column(names, instruction.QUESTIONS),
+        instruction.find_column(names, instruction.ANSWERS),
+    )
     if not question or not answer:
         return None
-    context = instruction.column(names, instruction.CONTEXTS) or instruction.column(also, instruction.CONTEXTS)
+    context = instruction.find_column(names, instruction.CONTEXTS) or instruction.find_column(
+        context_names, instruction.CONTEXTS
+    )
     used = frozenset({question, context, answer, "system", "url", "task"})
-    return Reading(_QA, instruction.asked(question, context, answer), used, needs=((question,), (answer,)))
+    return RecordReader(
+        _QA, instruction.build_qa_converter(question, context, answer), used, required_keys=((question,), (answer,))
+    )
 
 
-def _columns_reading(names: Sequence[str], first: Sequence[Found], columns: dict[str, str], place: str) -> Reading:
+def _build_columns_reader(
+    names: Sequence[str], first: Sequence[RawRecord], columns: dict[str, str], location: str
+) -> RecordReader:
     if "instruction" not in columns:
         raise SourceError(
-            f"{place}: format columns needs the key of the instruction; found the keys {_listed(names)}; name them, such as instruction: {names[0] if names else 'question'}"
+            f"{location}: format columns needs the key of the instruction; found the keys {_format_names(names)}; name them, such as instruction: {names[0] if names else 'question'}"
         )
     missing = [
         f"columns.{field} {key!r}"
         for field, key in columns.items()
-        if key not in names and all(stepped(found, key) is None for found in first)
+        if key not in names and all(get_nested(found, key) is None for found in first)
     ]
     if missing:
         raise SourceError(
-            f"{place} has no key for {' and '.join(missing)}; found the keys {_listed(names)}; name some of these in params.yaml"
+            f"{location} has no key for {' and '.join(missing)}; found the keys {_format_names(names)}; name some of these in params.yaml"
         )
     used = {key if key in names else key.split(".")[0] for key in columns.values()}
-    return Reading("columns", instruction.named_columns(columns), frozenset(used))
+    return RecordReader("columns", instruction.build_columns_converter(columns), frozenset(used))
 
 
-def _forced(names: Sequence[str], format: Format, place: str) -> Reading:
+def _build_forced_reader(names: Sequence[str], format: Format, location: str) -> RecordReader:
     if format == "qa":
-        if asked := _asked(names, names):
-            return asked
-        lacks = _lacking_to_ask(names)
+        if qa_reader := _build_qa_reader(names, names):
+            return qa_reader
+        missing = _find_missing_qa_columns(names)
     else:
-        shapes = [shape for shape in SHAPES if shape.format == format]
-        if shape := next((shape for shape in shapes if not shape.missing(names)), None):
-            return shape.reading(names)
-        lacks = min((shape.missing(names) for shape in shapes), key=len)
+        specs = [shape for shape in FORMAT_SPECS if shape.format == format]
+        if spec := next((shape for shape in specs if not shape.find_missing_keys(names)), None):
+            return spec.build_reader(names)
+        missing = min((shape.find_missing_keys(names) for shape in specs), key=len)
     raise SourceError(
-        f"{place} is not of format {format}: it lacks {_or(lacks)}; found the keys {_listed(names)}; correct format in params.yaml, or leave it at auto"
+        f"{location} is not of format {format}: it lacks {_join_keys(missing)}; found the keys {_format_names(names)}; correct format in params.yaml, or leave it at auto"
     )
 
 
-def _lacking_to_ask(names: Sequence[str]) -> list[str]:
+def _find_missing_qa_columns(names: Sequence[str]) -> list[str]:
     """Return which of question and answer has no column, with the names it may have."""
     sides = (("a question", instruction.QUESTIONS), ("an answer", instruction.ANSWERS))
-    return [f"{what} ({', '.join(known)})" for what, known in sides if not instruction.column(names, known)]
+    return [f"{what} ({', '.join(known)})" for what, known in sides if not instruction.find_column(names, known)]
 
 
-def _advice(names: Sequence[str], first: Sequence[Found]) -> str:
+def _format_advice(names: Sequence[str], first: Sequence[RawRecord]) -> str:
     """Return the nearest format and what it lacks, where a record stands within the records, and all formats."""
     parts = []
-    told = [shape for shape in SHAPES if shape.told]
-    near = [
-        (len(shape.missing(names)), -len(shape.keys), -number)
-        for number, shape in enumerate(told)
-        if {*shape.keys} - {*shape.missing(names), *_TELLING_NOTHING}
+    specs = [shape for shape in FORMAT_SPECS if shape.is_detectable]
+    candidates = [
+        (len(shape.find_missing_keys(names)), -len(shape.keys), -number)
+        for number, shape in enumerate(specs)
+        if {*shape.keys} - {*shape.find_missing_keys(names), *_GENERIC_KEYS}
     ]
-    if near:
-        shape = told[-min(near)[2]]
-        lacks = shape.missing(names)
+    if candidates:
+        shape = specs[-min(candidates)[2]]
+        missing = shape.find_missing_keys(names)
         parts.append(
-            f"the nearest is {shape.format}, but {_or(lacks)} is missing"
-            if lacks
+            f"the nearest is {shape.format}, but {_join_keys(missing)} is missing"
+            if missing
             else f"the nearest is {shape.format}, but the values of {', '.join(shape.keys)} are not what it has"
         )
-    elif len(lacks := _lacking_to_ask(names)) == 1:
-        parts.append(f"the nearest is qa, but {lacks[0]} is missing")
-    inner = [name for name in names if any(_is_record(found.get(name)) for found in first)]
-    if inner:
-        has_input = any(isinstance(value := found.get(inner[0]), dict) and "input" in value for found in first)
+    elif len(missing := _find_missing_qa_columns(names)) == 1:
+        parts.append(f"the nearest is qa, but {missing[0]} is missing")
+    nested_names = [name for name in names if any(_is_record(found.get(name)) for found in first)]
+    if nested_names:
+        has_input = any(isinstance(value := found.get(nested_names[0]), dict) and "input" in value for found in first)
         fields = ("instruction", "input", "output") if has_input else ("instruction", "output")
-        keys = ", ".join(f"{field}: {inner[0]}.{field}" for field in fields)
-        parts.append(f"a record stands within {' and '.join(inner[:3])}: write format: columns, columns: {{{keys}}}")
+        keys = ", ".join(f"{field}: {nested_names[0]}.{field}" for field in fields)
+        parts.append(
+            f"a record stands within {' and '.join(nested_names[:3])}: write format: columns, columns: {{{keys}}}"
+        )
     return "; ".join(
         [
             *parts,
-            f"known formats: {known_formats()}; or name the keys by format: columns, or the cells of a labelled table by format: table (docs/data-formats.md)",
+            f"known formats: {describe_formats()}; or name the keys by format: columns, or the cells of a labelled table by format: table (docs/data-formats.md)",
         ]
     )
 
@@ -266,9 +312,9 @@ def _is_record(value: Any) -> bool:
     return isinstance(value, dict) and {"instruction", "output"} <= set(value)
 
 
-def _or(keys: Iterable[str]) -> str:
+def _join_keys(keys: Iterable[str]) -> str:
     return " and ".join(key.replace("|", " or ") for key in keys)
 
 
-def _listed(names: Sequence[str]) -> str:
-    return shown(", ".join(names), _SHOWN_KEYS) or "(none)"
+def _format_names(names: Sequence[str]) -> str:
+    return shorten(", ".join(names), _MAX_KEY_CHARACTERS) or "(none)"

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from seodang.ingest.formats.conversation import conversed, messages_of, with_history
-from seodang.ingest.formats.sample import Convert, Found, Sample, given, name_in, named, stepped, task_in
-from seodang.ingest.rows import TURNS_BROKEN, fault, fault_of
+from seodang.ingest.formats.conversation import add_history, build_sample, parse_messages
+from seodang.ingest.formats.sample import (
+    Converter,
+    RawRecord,
+    Sample,
+    describe_value,
+    get_first,
+    get_line,
+    get_nested,
+    get_task,
+)
+from seodang.ingest.rows import TURNS_BROKEN, get_field_error, make_field_error
 
 # Names of columns that hold the question, its context and the answer, in lower case; the first that a file has is taken.
 QUESTIONS = ("instruction", "question", "q", "query", "prompt", "질문", "질의", "물음", "문제", "지시문", "지시")
@@ -14,109 +23,111 @@ CONTEXTS = ("input", "context", "지문", "본문", "문맥", "입력")
 ANSWERS = ("output", "answer", "a", "response", "completion", "답변", "답", "대답", "응답", "정답", "출력")
 
 
-def alpaca(found: Found) -> Iterable[Sample]:
+def convert_alpaca(record: RawRecord) -> Iterable[Sample]:
     """Return Alpaca's instruction, input, output; also KoAlpaca's url and LLaMA-Factory's system and history."""
     sample = Sample(
-        found.get("instruction"),
-        found.get("output"),
-        given(found, "input"),
-        given(found, "system"),
-        url=name_in(found, "url"),
-        task=task_in(found, "task"),
+        record.get("instruction"),
+        record.get("output"),
+        get_first(record, "input"),
+        get_first(record, "system"),
+        url=get_line(record, "url"),
+        task=get_task(record, "task"),
     )
-    return (with_history(sample, found.get("history")),)
+    return (add_history(sample, record.get("history")),)
 
 
-def dolly(found: Found) -> Iterable[Sample]:
+def convert_dolly(record: RawRecord) -> Iterable[Sample]:
     """Return Dolly's instruction, context and response; the category is the task."""
-    answer = found["response"] if "response" in found else found.get("output")
+    answer = record["response"] if "response" in record else record.get("output")
     return (
         Sample(
-            found.get("instruction"),
+            record.get("instruction"),
             answer,
-            given(found, "context", "input"),
-            task=task_in(found, "category"),
-            url=name_in(found, "url"),
+            get_first(record, "context", "input"),
+            task=get_task(record, "category"),
+            url=get_line(record, "url"),
         ),
     )
 
 
-def instances(found: Found) -> Iterator[Sample]:
+def convert_instances(record: RawRecord) -> Iterator[Sample]:
     """Yield a self-instruct seed task once for each of its instances."""
-    values = found.get("instances")
+    values = record.get("instances")
     if not isinstance(values, list) or not values:
         yield Sample(
-            found.get("instruction"),
-            fault(
+            record.get("instruction"),
+            make_field_error(
                 TURNS_BROKEN,
-                f"instances is {'empty' if values == [] else named(values)}, expected a list of input and output",
+                f"instances is {'empty' if values == [] else describe_value(values)}, expected a list of input and output",
             ),
         )
         return
     for value in values:
-        broken = (
+        error = (
             None
             if isinstance(value, dict)
-            else fault(TURNS_BROKEN, f"an instance is {named(value)}, expected input and output")
+            else make_field_error(TURNS_BROKEN, f"an instance is {describe_value(value)}, expected input and output")
         )
-        yield Sample(found.get("instruction"), broken or value.get("output"), "" if broken else given(value, "input"))
+        yield Sample(
+            record.get("instruction"), error or value.get("output"), "" if error else get_first(value, "input")
+        )
 
 
-def asked(question: str, context: str, answer: str) -> Convert:
+def build_qa_converter(question: str, context: str, answer: str) -> Converter:
     """Return what reads a table of questions and answers in these columns; context may be ""."""
 
-    def convert(found: Found) -> Iterable[Sample]:
-        text, reply = found.get(question), found.get(answer)
+    def convert(record: RawRecord) -> Iterable[Sample]:
+        text, reply = record.get(question), record.get(answer)
         if isinstance(text, list) or isinstance(reply, list):  # TRL's conversational prompt and completion
-            return (conversed([*messages_of(text), *messages_of(reply)]),)
+            return (build_sample([*parse_messages(text), *parse_messages(reply)]),)
         return (
             Sample(
                 text,
                 reply,
-                given(found, context),
-                given(found, "system"),
-                url=name_in(found, "url"),
-                task=task_in(found, "task"),
+                get_first(record, context),
+                get_first(record, "system"),
+                url=get_line(record, "url"),
+                task=get_task(record, "task"),
             ),
         )
 
     return convert
 
 
-def column(names: Sequence[str], known: Sequence[str]) -> str:
+def find_column(names: Sequence[str], known: Sequence[str]) -> str:
     """Return the first column that has one of the known names, whatever its case; "" when none has."""
     by_lower = {name.strip().lower(): name for name in reversed(names)}
     return next((by_lower[name] for name in known if name in by_lower), "")
 
 
-def prompts(found: Found) -> Iterator[Sample]:
+def convert_prompts(record: RawRecord) -> Iterator[Sample]:
     """Yield prompts that have no answer: a text, or the questions of several turns, each after those before it."""
-    task, values = task_in(found, "category"), given(found, "turns", "prompt", "text")
+    task, values = get_task(record, "category"), get_first(record, "turns", "prompt", "text")
     before: list[dict[str, str]] = []
     for value in values if isinstance(values, list) and values else [values]:
-        yield Sample(value, _no_answer(value), turns=list(before), task=task)
+        yield Sample(value, _propagate_error(value), turns=list(before), task=task)
         if isinstance(value, str):
             before.append({"role": "user", "content": value})
 
 
-def _no_answer(value: object) -> object:
-    return value if fault_of(value) else None
+def _propagate_error(value: object) -> object:
+    return value if get_field_error(value) else None
 
 
-def named_columns(columns: dict[str, str]) -> Convert:
+def build_columns_converter(columns: dict[str, str]) -> Converter:
     """Return what reads records whose keys params.yaml names."""
 
-    def convert(found: Found) -> Iterable[Sample]:
-        values = {field: stepped(found, key) for field, key in columns.items()}
+    def convert(record: RawRecord) -> Iterable[Sample]:
+        values = {field: get_nested(record, key) for field, key in columns.items()}
         return (
             Sample(
                 values.get("instruction"),
                 values.get("output"),
-                given(values, "input"),
-                given(values, "system"),
-                rejected=given(values, "rejected"),
-                url=name_in(values, "url"),
-                task=task_in(values, "task"),
+                get_first(values, "input"),
+                get_first(values, "system"),
+                rejected=get_first(values, "rejected"),
+                url=get_line(values, "url"),
+                task=get_task(values, "task"),
             ),
         )
 

@@ -12,109 +12,129 @@ from dataclasses import replace
 
 from seodang.ingest.formats.conversation import (
     Message,
-    beside,
-    conversed,
+    add_history,
+    build_sample,
+    collect_system_text,
     is_transcript,
-    messages_of,
-    transcribed,
-    with_history,
+    parse_messages,
+    parse_transcript,
 )
-from seodang.ingest.formats.sample import Found, Sample, given, name_in, named, task_in
-from seodang.ingest.rows import LABEL_UNKNOWN, TURNS_BROKEN, fault, fault_of
+from seodang.ingest.formats.sample import RawRecord, Sample, describe_value, get_first, get_line, get_task
+from seodang.ingest.rows import LABEL_UNKNOWN, TURNS_BROKEN, get_field_error, make_field_error
 
 _QUESTIONS = ("instruction", "prompt", "question", "query")
 _TRUTH = {"true": True, "false": False, "1": True, "0": False}
 
 
-def pair(found: Found) -> Iterable[Sample]:
+def convert_pair(record: RawRecord) -> Iterable[Sample]:
     """Return a preference pair: the better answer is the output, the worse one stands in `rejected`."""
-    better = given(found, "chosen", "chosen_messages")
-    worse = given(found, "rejected", "rejected_messages")
-    sample = _pair(found, better, worse)
-    sample.url, sample.task = name_in(found, "url"), task_in(found, "task")
-    if not fault_of(sample.output) and isinstance(sample.rejected, str) and not sample.rejected.strip():
-        sample.rejected = fault(TURNS_BROKEN, "no rejected answer")  # else the row would be taken for one that has none
+    chosen = get_first(record, "chosen", "chosen_messages")
+    rejected = get_first(record, "rejected", "rejected_messages")
+    sample = _build_pair(record, chosen, rejected)
+    sample.url, sample.task = get_line(record, "url"), get_task(record, "task")
+    if not get_field_error(sample.output) and isinstance(sample.rejected, str) and not sample.rejected.strip():
+        sample.rejected = make_field_error(
+            TURNS_BROKEN, "no rejected answer"
+        )  # else the row would be taken for one that has none
     return (sample,)
 
 
-def _pair(found: Found, better: object, worse: object) -> Sample:
-    before = _before(found)
-    if before is None and isinstance(better, str) and isinstance(worse, str) and not is_transcript(better):
-        question = given(found, *_QUESTIONS)
+def _build_pair(record: RawRecord, chosen: object, rejected: object) -> Sample:
+    before = _parse_context(record)
+    if before is None and isinstance(chosen, str) and isinstance(rejected, str) and not is_transcript(chosen):
+        question = get_first(record, *_QUESTIONS)
         if question == "":
-            return Sample(fault(TURNS_BROKEN, "chosen and rejected without a question"), better, rejected=worse)
-        sample = Sample(question, better, input=given(found, "input"), system=given(found, "system"), rejected=worse)
-        return with_history(sample, found.get("history"))
-    good, bad = _answer(better), _answer(worse)
+            return Sample(
+                make_field_error(TURNS_BROKEN, "chosen and rejected without a question"), chosen, rejected=rejected
+            )
+        sample = Sample(
+            question, chosen, input=get_first(record, "input"), system=get_first(record, "system"), rejected=rejected
+        )
+        return add_history(sample, record.get("history"))
+    chosen_messages, rejected_messages = _parse_answer(chosen), _parse_answer(rejected)
     if before is None:
-        before = _asked(found) if good[:1] and good[0].role == "assistant" else []
-    shared = _shared(good, bad)
-    return _answered([*before, *good[:shared]], good[shared:], bad[shared:], beside(found))
+        before = _build_question(record) if chosen_messages[:1] and chosen_messages[0].role == "assistant" else []
+    shared_count = _count_shared(chosen_messages, rejected_messages)
+    return _build_pair_sample(
+        [*before, *chosen_messages[:shared_count]],
+        chosen_messages[shared_count:],
+        rejected_messages[shared_count:],
+        collect_system_text(record),
+    )
 
 
-def _before(found: Found) -> list[Message] | None:
+def _parse_context(record: RawRecord) -> list[Message] | None:
     """Return the messages that stand before both answers, where the file gives them apart."""
     for key in ("conversations", "messages", "prompt"):
-        if isinstance(found.get(key), list):
-            return messages_of(found[key])
-        if is_transcript(found.get(key)):
+        if isinstance(record.get(key), list):
+            return parse_messages(record[key])
+        if is_transcript(record.get(key)):
             return [
-                message for message in transcribed(found[key]) if message.role == "user" or str(message.content).strip()
+                message
+                for message in parse_transcript(record[key])
+                if message.role == "user" or str(message.content).strip()
             ]
     return None
 
 
-def _asked(found: Found) -> list[Message]:
-    question, more = given(found, *_QUESTIONS), given(found, "input")
+def _build_question(record: RawRecord) -> list[Message]:
+    question, more = get_first(record, *_QUESTIONS), get_first(record, "input")
     text = f"{question}\n{more}" if isinstance(question, str) and isinstance(more, str) and more.strip() else question
     return (
-        [Message("user", text if isinstance(text, str) else fault(TURNS_BROKEN, f"the question is {named(text)}"))]
+        [
+            Message(
+                "user",
+                text
+                if isinstance(text, str)
+                else make_field_error(TURNS_BROKEN, f"the question is {describe_value(text)}"),
+            )
+        ]
         if text != ""
         else []
     )
 
 
-def _answer(value: object) -> list[Message]:
+def _parse_answer(value: object) -> list[Message]:
     """Return the messages of one side: a text, a transcript, one message, or a list of them."""
     if isinstance(value, str):
-        return transcribed(value) if is_transcript(value) else [Message("assistant", value)]
-    return messages_of([value] if isinstance(value, dict) and not fault_of(value) else value)
+        return parse_transcript(value) if is_transcript(value) else [Message("assistant", value)]
+    return parse_messages([value] if isinstance(value, dict) and not get_field_error(value) else value)
 
 
-def _shared(good: list[Message], bad: list[Message]) -> int:
+def _count_shared(chosen: list[Message], rejected: list[Message]) -> int:
     """Return how many messages both sides begin with; at least one is left to each."""
-    most = max(min(len(good), len(bad)) - 1, 0)
-    return next((place for place in range(most) if good[place] != bad[place]), most)
+    most = max(min(len(chosen), len(rejected)) - 1, 0)
+    return next((position for position in range(most) if chosen[position] != rejected[position]), most)
 
 
-def _answered(before: list[Message], good: list[Message], bad: list[Message], system: str) -> Sample:
+def _build_pair_sample(before: list[Message], chosen: list[Message], rejected: list[Message], system: str) -> Sample:
     """Return the conversation with its two last answers."""
-    sample = conversed([*before, *good], system)
-    worse = conversed([*before, *bad], system)
-    if fault_of(sample.output):
-        return replace(sample, rejected=worse.output if not fault_of(worse.output) else "")
-    if len(good) != 1 or len(bad) != 1:
+    sample = build_sample([*before, *chosen], system)
+    rejected_sample = build_sample([*before, *rejected], system)
+    if get_field_error(sample.output):
+        return replace(sample, rejected=rejected_sample.output if not get_field_error(rejected_sample.output) else "")
+    if len(chosen) != 1 or len(rejected) != 1:
         return replace(
             sample,
-            output=fault(
+            output=make_field_error(
                 TURNS_BROKEN,
-                f"chosen and rejected part before their last answer: {len(good)} and {len(bad)} messages differ",
+                f"chosen and rejected part before their last answer: {len(chosen)} and {len(rejected)} messages differ",
             ),
         )
-    return replace(sample, rejected=worse.output)
+    return replace(sample, rejected=rejected_sample.output)
 
 
-def marked(found: Found, samples: Iterable[Sample]) -> Iterable[Sample]:
+def mark_desirable(record: RawRecord, samples: Iterable[Sample]) -> Iterable[Sample]:
     """Mark answers as desirable or not, by the record's own label."""
-    label = given(found, "kto_tag", "label")
-    truth = truth_of(label)
+    label = get_first(record, "kto_tag", "label")
+    truth = parse_truth(label)
     for sample in samples:
         sample.desirable = truth
-        if truth is None and not fault_of(sample.output):
-            sample.output = fault(LABEL_UNKNOWN, named(label))
+        if truth is None and not get_field_error(sample.output):
+            sample.output = make_field_error(LABEL_UNKNOWN, describe_value(label))
         yield sample
 
 
-def truth_of(label: object) -> bool | None:
+def parse_truth(label: object) -> bool | None:
     """Return whether a label says yes or no; None when it says neither."""
     return _TRUTH.get(str(label).strip().lower()) if isinstance(label, str | bool | int) else None

@@ -6,14 +6,25 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-from seodang.ingest.formats.sample import Found, Sample, written
-from seodang.ingest.rows import ROW_RAGGED, ROW_UNREADABLE, TEXTS, Row, broken_text, fault, fault_of, is_broken
+from seodang.ingest.formats.sample import RawRecord, Sample, dump_json
+from seodang.ingest.rows import (
+    ROW_RAGGED,
+    ROW_UNREADABLE,
+    TEXTS,
+    Row,
+    get_field_error,
+    get_malformed_text,
+    is_malformed,
+    make_field_error,
+)
 from seodang.records import Language, Role, detect_language, normalise
 
-_NESTED: Final = 100  # levels of a value that isn't text; more is cut, for JSON cannot write what is nested much deeper
-_NUMBER: Final = 8  # characters that a number, true or null counts for
+_MAX_DEPTH: Final = (
+    100  # levels of a value that isn't text; more is cut, for JSON cannot write what is nested much deeper
+)
+_SCALAR_CHARACTERS: Final = 8  # characters that a number, true or null counts for
 _TEXT_KEYS: Final = frozenset(TEXTS)
-_BOUNDED: Final = (*TEXTS, "system", "rejected", "url")
+_LIMITED_FIELDS: Final = (*TEXTS, "system", "rejected", "url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +39,12 @@ class Origin:
     task: str = ""  # that the source forces; "" for the record's own
     cluster: str = ""
     language: Language | None = None
-    own_task: str = ""  # of a record that says none
-    own_cluster: str = ""
-    own_language: Language | None = None
+    default_task: str = ""  # of a record that says none
+    default_cluster: str = ""
+    default_language: Language | None = None
 
 
-def sample_row(sample: Sample, origin: Origin, number: int, original: object = None) -> Row:
+def build_row(sample: Sample, origin: Origin, number: int, original: object = None) -> Row:
     """Return one row of a file.
 
     Args:
@@ -43,12 +54,12 @@ def sample_row(sample: Sample, origin: Origin, number: int, original: object = N
         original: The object as it is in the file; None when the row's texts are all of it.
 
     """
-    values = {name: getattr(sample, name) for name in _BOUNDED}
-    oversized = [name for name in _BOUNDED if _bound(values, name, origin.limit)]
-    turns = _bounded_turns(sample.turns, origin.limit)
+    values = {name: getattr(sample, name) for name in _LIMITED_FIELDS}
+    oversized = [name for name in _LIMITED_FIELDS if _truncate_field(values, name, origin.limit)]
+    turns = _truncate_turns(sample.turns, origin.limit)
     if turns is not sample.turns:
         oversized.append("turns")
-    task = origin.task or sample.task or origin.own_task or origin.source
+    task = origin.task or sample.task or origin.default_task or origin.source
     return {
         "instruction": values["instruction"],
         "input": values["input"],
@@ -58,10 +69,10 @@ def sample_row(sample: Sample, origin: Origin, number: int, original: object = N
         "rejected": values["rejected"],
         "desirable": sample.desirable,
         "url": values["url"],
-        "language": origin.language or origin.own_language or _language(values, turns),
+        "language": origin.language or origin.default_language or _detect_row_language(values, turns),
         "source": origin.source,
         "task": task,
-        "cluster": origin.cluster or origin.own_cluster or task,
+        "cluster": origin.cluster or origin.default_cluster or task,
         "choices": [choice[: origin.limit] for choice in sample.choices],
         "role": origin.role,
         "file": origin.file,
@@ -72,32 +83,35 @@ def sample_row(sample: Sample, origin: Origin, number: int, original: object = N
     }
 
 
-def original_of(found: Found, limit: int) -> object:
+def get_original(record: RawRecord, limit: int) -> object:
     """Return an object as it is in the file, each long value cut; None when it is just instruction, input and output.
 
     One that lacks a field, or has null for an input, is kept: quarantine shows the row as it was.
     """
-    if found.keys() == _TEXT_KEYS and found["input"] is not None:
+    if record.keys() == _TEXT_KEYS and record["input"] is not None:
         return None
-    return {key: value if _size(value, _NESTED) <= limit else _cut(value, limit) for key, value in found.items()}
+    return {
+        key: value if _compute_size(value, _MAX_DEPTH) <= limit else _truncate(value, limit)
+        for key, value in record.items()
+    }
 
 
-def spoiled_row(found: dict[str, Any], origin: Origin, number: int) -> Row | None:
+def convert_malformed(record: dict[str, Any], origin: Origin, number: int) -> Row | None:
     """Return the row of an object that the reader could not read; None for any other object."""
-    if is_broken(found):
-        broken = fault(ROW_UNREADABLE, found["reason"])
-        return sample_row(
-            Sample(broken, broken, broken), origin, number, broken_text(found).rstrip("\r\n")[: origin.limit]
+    if is_malformed(record):
+        error = make_field_error(ROW_UNREADABLE, record["reason"])
+        return build_row(
+            Sample(error, error, error), origin, number, get_malformed_text(record).rstrip("\r\n")[: origin.limit]
         )
-    first = next(iter(found.values()), None)
-    if fault_of(first) == ROW_RAGGED and isinstance(first, dict):
+    first = next(iter(record.values()), None)
+    if get_field_error(first) == ROW_RAGGED and isinstance(first, dict):
         cells = first["found"]
-        original = cells if _size(cells, _NESTED) <= origin.limit else _cut(cells, origin.limit)
-        return sample_row(Sample(first, first, first), origin, number, original)
+        original = cells if _compute_size(cells, _MAX_DEPTH) <= origin.limit else _truncate(cells, origin.limit)
+        return build_row(Sample(first, first, first), origin, number, original)
     return None
 
 
-def _bound(values: dict[str, Any], name: str, limit: int) -> bool:
+def _truncate_field(values: dict[str, Any], name: str, limit: int) -> bool:
     """Cut a value that is too long, and tell whether it was."""
     value = values[name]
     if isinstance(value, str):
@@ -105,45 +119,49 @@ def _bound(values: dict[str, Any], name: str, limit: int) -> bool:
             return False
         values[name] = value[:limit]
         return True
-    if value is None or _size(value, _NESTED) <= limit:
+    if value is None or _compute_size(value, _MAX_DEPTH) <= limit:
         return False
-    if broken := fault_of(value):
-        values[name] = fault(broken, _cut(value["found"], limit))
+    if error := get_field_error(value):
+        values[name] = make_field_error(error, _truncate(value["found"], limit))
         return False
-    values[name] = _cut(value, limit)
+    values[name] = _truncate(value, limit)
     return True
 
 
-def _size(value: object, levels: int) -> float:
+def _compute_size(value: object, levels: int) -> float:
     """Return the characters in a value, without its JSON's own signs; infinity when it is nested too deeply."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, dict):
-        return math.inf if not levels else sum(len(key) + _size(each, levels - 1) for key, each in value.items())
+        return (
+            math.inf if not levels else sum(len(key) + _compute_size(each, levels - 1) for key, each in value.items())
+        )
     if isinstance(value, list):
-        return math.inf if not levels else sum([_size(each, levels - 1) for each in value])
-    return _NUMBER
+        return math.inf if not levels else sum([_compute_size(each, levels - 1) for each in value])
+    return _SCALAR_CHARACTERS
 
 
-def _cut(value: object, limit: int) -> str:
-    return (value if isinstance(value, str) else written(value))[:limit]
+def _truncate(value: object, limit: int) -> str:
+    return (value if isinstance(value, str) else dump_json(value))[:limit]
 
 
-def _bounded_turns(turns: list[dict[str, str]], limit: int) -> list[dict[str, str]]:
+def _truncate_turns(turns: list[dict[str, str]], limit: int) -> list[dict[str, str]]:
     """Return the turns as they are, or those that fit into the limit together."""
     if sum([len(turn["content"]) for turn in turns]) <= limit:
         return turns
-    left, kept = limit, []
+    remaining, truncated = limit, []
     for turn in turns:
-        kept.append({"role": turn["role"], "content": turn["content"][:left]})
-        left -= len(turn["content"])
-        if left <= 0:
+        truncated.append({"role": turn["role"], "content": turn["content"][:remaining]})
+        remaining -= len(turn["content"])
+        if remaining <= 0:
             break
-    return kept
+    return truncated
 
 
-def _language(values: dict[str, Any], turns: list[dict[str, str]]) -> Language:
+def _detect_row_language(values: dict[str, Any], turns: list[dict[str, str]]) -> Language:
     """Tell the language from instruction and input, as records do, and from what was asked before."""
-    asked = [turn["content"] for turn in turns if turn["role"] == "user"]
-    text = " ".join([*asked, *(value for name in ("instruction", "input") if isinstance(value := values[name], str))])
+    user_texts = [turn["content"] for turn in turns if turn["role"] == "user"]
+    text = " ".join(
+        [*user_texts, *(value for name in ("instruction", "input") if isinstance(value := values[name], str))]
+    )
     return "en" if text.isascii() else detect_language(normalise(text))

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from seodang.ingest.rows import shown
+from seodang.ingest.rows import shorten
 
-_SHOWN = 30  # characters of a text in a fault
-_TASK = 60  # characters of a task's name; what is longer is a text, and would make a task of its own of each record
+_PREVIEW_CHARACTERS = 30  # characters of a text in a fault
+_MAX_TASK_CHARACTERS = (
+    60  # characters of a task's name; what is longer is a text, and would make a task of its own of each record
+)
 
-Found = Mapping[str, Any]
+RawRecord = Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -31,38 +33,38 @@ class Sample:
     choices: list[str] = field(default_factory=list)
 
 
-Convert = Callable[[Found], Iterable[Sample]]
+Converter = Callable[[RawRecord], Iterable[Sample]]
 
 
-def given(found: Found, *keys: str) -> Any:
+def get_first(record: RawRecord, *keys: str) -> Any:
     """Return the value of the first key that has one; "" when none has."""
     for key in keys:
-        value = found.get(key)
+        value = record.get(key)
         if value is not None:
             return value
     return ""
 
 
-def name_in(found: Found, key: str) -> str:
+def get_line(record: RawRecord, key: str) -> str:
     """Return the text under a key in one line, such as an address; "" when there is no text."""
-    value = found.get(key)
+    value = record.get(key)
     return " ".join(value.split()) if isinstance(value, str) else ""
 
 
-def task_in(found: Found, key: str) -> str:
+def get_task(record: RawRecord, key: str) -> str:
     """Return the name of a task under a key; "" when there is none, or a text too long for a name."""
-    name = name_in(found, key)
-    return name if len(name) <= _TASK else ""
+    name = get_line(record, key)
+    return name if len(name) <= _MAX_TASK_CHARACTERS else ""
 
 
-def stepped(found: Found, key: str) -> Any:
+def get_nested(record: RawRecord, key: str) -> Any:
     """Return the value of a key; a dot steps into an object: "raw.output". None when there is none.
 
     A key that itself has a dot goes before a step.
     """
-    if key in found:
-        return found[key]
-    value: Any = found
+    if key in record:
+        return record[key]
+    value: Any = record
     for step in key.split("."):
         if not isinstance(value, Mapping):
             return None
@@ -70,10 +72,10 @@ def stepped(found: Found, key: str) -> Any:
     return value
 
 
-def named(value: object) -> str:
+def describe_value(value: object) -> str:
     """Return a value for a message: a text's beginning, a number, or what else it is."""
     if isinstance(value, str):
-        return shown(value, _SHOWN) if value.strip() else "blank text"
+        return shorten(value, _PREVIEW_CHARACTERS) if value.strip() else "blank text"
     names: dict[type, str] = {
         dict: "an object",
         list: "a list",
@@ -84,9 +86,9 @@ def named(value: object) -> str:
     return names.get(type(value), "nothing")
 
 
-def written(value: object) -> str:
+def dump_json(value: object) -> str:
     """Return a value as JSON; what is nested too deeply for it is only named."""
     try:
         return json.dumps(value, ensure_ascii=False)
     except RecursionError:
-        return named(value)
+        return describe_value(value)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from seodang.ingest.rows import shown
+from seodang.ingest.rows import shorten
 
 
-def by_column(value: object) -> str:
+def find_column_orient_error(value: object) -> str:
     """Return what is wrong with an object that holds a table by column, and what to do; "" for any other value.
 
     By column means two keys at least, and under each the same number of texts or numbers: in a
@@ -13,18 +13,18 @@ def by_column(value: object) -> str:
     """
     if not isinstance(value, dict) or len(value) < 2:
         return ""
-    counts = {_cells(column) for column in value.values()}
+    counts = {_count_cells(column) for column in value.values()}
     if len(counts) > 1 or not next(iter(counts)):
         return ""
-    keys = shown(", ".join(map(str, value)), 200)
+    keys = shorten(", ".join(map(str, value)), 200)
     return f'holds one object with all values of a column under its key ({keys}), expected a list of objects; turn it round, in pandas: df.to_json(path, orient="records")'
 
 
-def _cells(column: object) -> int:
+def _count_cells(column: object) -> int:
     """Return how many cells a column has; 0 when it is none."""
     if isinstance(column, dict):
-        numbered = all(isinstance(key, str) and key.isdecimal() for key in column)
-        column = list(column.values()) if numbered else []
+        is_indexed = all(isinstance(key, str) and key.isdecimal() for key in column)
+        column = list(column.values()) if is_indexed else []
     return (
         len(column)
         if isinstance(column, list) and all(cell is None or isinstance(cell, str | int | float) for cell in column)

@@ -7,43 +7,45 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from seodang.ingest.readers.text import mended
-from seodang.ingest.rows import shown
+from seodang.ingest.readers.text import repair_text
+from seodang.ingest.rows import shorten
 
 _DIGITS: Final = re.compile(r"\d{4301,}")  # Python reads no longer integer (CVE-2020-10735)
-_NEAR: Final = 20  # characters shown on each side of a fault
-_BLANK: Final = re.compile(r"[ \t\n\r]*")
-EXPECTED: Final = '{"instruction": ..., "output": ...}'
+_CONTEXT_CHARACTERS: Final = 20  # characters shown on each side of a fault
+_WHITESPACE: Final = re.compile(r"[ \t\n\r]*")
+EXAMPLE_OBJECT: Final = '{"instruction": ..., "output": ...}'
 
 
-def _no_number(_: str) -> None:
+def _replace_constant(_: str) -> None:
     """NaN and Infinity, which other programs write for a missing cell, become null."""
 
 
 @dataclass(frozen=True, slots=True)
-class RepeatedKey:
+class DuplicateKey:
     """Stands for a value in which one object has a key twice: all but its last value would vanish without a word."""
 
     key: str
 
 
-class _RepeatedKeyError(Exception):
+class _DuplicateKeyError(Exception):
     """An object has a key twice."""
 
 
-def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+def _reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
         keys = [key for key, _ in pairs]
-        raise _RepeatedKeyError(next(key for key in found if keys.count(key) > 1))
-    return found
+        raise _DuplicateKeyError(next(key for key in result if keys.count(key) > 1))
+    return result
 
 
-_DECODER: Final = json.JSONDecoder(parse_constant=_no_number, object_pairs_hook=_unrepeated)
-_LAST_VALUE: Final = json.JSONDecoder(parse_constant=_no_number)  # of a repeated key: to find the end of such a value
+_DECODER: Final = json.JSONDecoder(parse_constant=_replace_constant, object_pairs_hook=_reject_duplicate_keys)
+_LENIENT_DECODER: Final = json.JSONDecoder(
+    parse_constant=_replace_constant
+)  # of a repeated key: to find the end of such a value
 
 
-def decoded(text: str, start: int = 0) -> tuple[Any, int]:
+def decode_value(text: str, start: int = 0) -> tuple[Any, int]:
     """Return the JSON value that begins at `start`, or a RepeatedKey, and where it ends.
 
     Raises:
@@ -53,8 +55,8 @@ def decoded(text: str, start: int = 0) -> tuple[Any, int]:
     try:
         try:
             return _DECODER.raw_decode(text, start)
-        except _RepeatedKeyError as error:
-            return RepeatedKey(str(error)), _LAST_VALUE.raw_decode(text, start)[1]
+        except _DuplicateKeyError as error:
+            return DuplicateKey(str(error)), _LENIENT_DECODER.raw_decode(text, start)[1]
     except json.JSONDecodeError:
         raise
     except RecursionError as error:
@@ -66,37 +68,39 @@ def decoded(text: str, start: int = 0) -> tuple[Any, int]:
         ) from error
 
 
-def parsed(text: str) -> object:
+def parse_json(text: str) -> object:
     """Return the one JSON value of a text, or a RepeatedKey.
 
     Raises:
         json.JSONDecodeError: With the place of the fault.
 
     """
-    value, end = decoded(text, after_blanks(text, 0))
-    if (end := after_blanks(text, end)) != len(text):
+    value, end = decode_value(text, skip_whitespace(text, 0))
+    if (end := skip_whitespace(text, end)) != len(text):
         raise json.JSONDecodeError("Extra data", text, end)
     return value
 
 
-def after_blanks(text: str, start: int) -> int:
+def skip_whitespace(text: str, start: int) -> int:
     """Return the place of the first letter from `start` that is not blank."""
-    found = _BLANK.match(text, start)
-    return found.end() if found else start
+    match = _WHITESPACE.match(text, start)
+    return match.end() if match else start
 
 
-def fault_text(error: json.JSONDecodeError, line: int, column: int) -> str:
+def format_decode_error(error: json.JSONDecodeError, line: int, column: int) -> str:
     """Return what is wrong, with its place and what stands there."""
-    near = shown(mended(error.doc[max(error.pos - _NEAR, 0) : error.pos + _NEAR]).strip())
+    near = shorten(
+        repair_text(error.doc[max(error.pos - _CONTEXT_CHARACTERS, 0) : error.pos + _CONTEXT_CHARACTERS]).strip()
+    )
     return f'line {line}, column {column}: this is not JSON ({error.msg}), near "{near}"'
 
 
-def twice_text(repeated: RepeatedKey) -> str:
+def format_duplicate_key(duplicate: DuplicateKey) -> str:
     """Return what is wrong with an object that has a key twice."""
-    return f'the key "{shown(repeated.key, 40)}" stands twice in one object; keep one of its values'
+    return f'the key "{shorten(duplicate.key, 40)}" stands twice in one object; keep one of its values'
 
 
-def named(value: object) -> str:
+def describe_type(value: object) -> str:
     """Return what a value is, in words."""
     names: dict[type, str] = {
         dict: "one object",

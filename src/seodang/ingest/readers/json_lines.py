@@ -7,37 +7,49 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seodang.ingest.readers.json_errors import EXPECTED, RepeatedKey, fault_text, named, parsed, twice_text
-from seodang.ingest.readers.text import LINE_CHARACTERS, beginning, is_utf8, lines_of, mended, open_text
-from seodang.ingest.rows import broken_row, shown
+from seodang.ingest.readers.json_errors import (
+    EXAMPLE_OBJECT,
+    DuplicateKey,
+    describe_type,
+    format_decode_error,
+    format_duplicate_key,
+    parse_json,
+)
+from seodang.ingest.readers.text import MAX_LINE_CHARACTERS, is_utf8, iter_lines, open_text, repair_text, truncate_line
+from seodang.ingest.rows import make_malformed_row, shorten
 
 
 def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the object of each line that isn't blank, or its broken_row()."""
     with open_text(path) as file:
-        for number, line in enumerate(lines_of(file), start=1):
+        for number, line in enumerate(iter_lines(file), start=1):
             if not line.isspace():  # no strip: a line may be long, and each copy another
-                yield _object(line.removeprefix("\ufeff"), number)
+                yield _parse_line(line.removeprefix("\ufeff"), number)
 
 
-def _object(line: str, number: int) -> dict[str, Any]:
-    if len(line) > LINE_CHARACTERS:
-        return broken_row(beginning(line), f"line {number} has more than {LINE_CHARACTERS:,} characters")
+def _parse_line(line: str, number: int) -> dict[str, Any]:
+    if len(line) > MAX_LINE_CHARACTERS:
+        return make_malformed_row(
+            truncate_line(line), f"line {number} has more than {MAX_LINE_CHARACTERS:,} characters"
+        )
     if not is_utf8(line):
-        return broken_row(mended(line), not_utf8(line, number))
+        return make_malformed_row(repair_text(line), format_utf8_error(line, number))
     try:
-        value = parsed(line)
+        value = parse_json(line)
     except json.JSONDecodeError as error:
         column = error.colno if error.lineno == 1 else len(line)  # a line cut off is missed only behind its end
-        return broken_row(line, fault_text(error, number, column))
-    if isinstance(value, RepeatedKey):
-        return broken_row(line, f"line {number}: {twice_text(value)}")
+        return make_malformed_row(line, format_decode_error(error, number, column))
+    if isinstance(value, DuplicateKey):
+        return make_malformed_row(line, f"line {number}: {format_duplicate_key(value)}")
     if not isinstance(value, dict):
-        return broken_row(line, f"line {number} is {named(value)} ({shown(value, 40)}), expected an object: {EXPECTED}")
+        return make_malformed_row(
+            line,
+            f"line {number} is {describe_type(value)} ({shorten(value, 40)}), expected an object: {EXAMPLE_OBJECT}",
+        )
     return value
 
 
-def not_utf8(line: str, number: int) -> str:
+def format_utf8_error(line: str, number: int) -> str:
     """Return the reason of a broken row with bytes that are not UTF-8."""
-    byte = next(place for place, letter in enumerate(line) if "\udc80" <= letter <= "\udcff")
+    byte = next(position for position, letter in enumerate(line) if "\udc80" <= letter <= "\udcff")
     return f"line {number}, column {byte + 1}: this is not UTF-8, though the file as a whole is; write the line again"

@@ -13,16 +13,16 @@ from typing import Any, Final, TextIO
 
 from seodang.errors import SourceError
 from seodang.ingest.readers.json_errors import (
-    EXPECTED,
-    RepeatedKey,
-    after_blanks,
-    decoded,
-    fault_text,
-    named,
-    twice_text,
+    EXAMPLE_OBJECT,
+    DuplicateKey,
+    decode_value,
+    describe_type,
+    format_decode_error,
+    format_duplicate_key,
+    skip_whitespace,
 )
-from seodang.ingest.readers.text import LINE_CHARACTERS, is_utf8, mended, open_text
-from seodang.ingest.rows import broken_row, shown
+from seodang.ingest.readers.text import MAX_LINE_CHARACTERS, is_utf8, open_text, repair_text
+from seodang.ingest.rows import make_malformed_row, shorten
 
 LIST_KEYS: Final = frozenset(
     {
@@ -45,7 +45,7 @@ _BLOCK: Final = 2**18  # characters read at a time; doubled while one item needs
 _NEAR_END: Final = 16  # a fault this near the end of what was read may be but a cut: \ud83d\ude00 has 12 characters
 
 
-def read_json_list(path: Path, place: str) -> Iterator[dict[str, Any]]:
+def read_json_list(path: Path, location: str) -> Iterator[dict[str, Any]]:
     """Yield the objects of the one list that a file holds, or the broken_row() of an item that is none.
 
     Raises:
@@ -53,16 +53,16 @@ def read_json_list(path: Path, place: str) -> Iterator[dict[str, Any]]:
 
     """
     with open_text(path) as file:
-        stream = _Stream(file, place)
+        stream = _Stream(file, location)
         if stream.peek() != "[":
             raise SourceError(
-                f'{place} holds no list, it begins "{shown(mended(stream.ahead()))}"; expected [{EXPECTED}, ...]'
+                f'{location} holds no list, it begins "{shorten(repair_text(stream.get_lookahead()))}"; expected [{EXAMPLE_OBJECT}, ...]'
             )
-        yield from _items(stream)
-        stream.finish()
+        yield from _iter_items(stream)
+        stream.expect_end()
 
 
-def read_wrapped_list(path: Path, place: str) -> Iterator[dict[str, Any]]:
+def read_wrapped_list(path: Path, location: str) -> Iterator[dict[str, Any]]:
     """Yield the objects of the list that the file's one object holds under one of LIST_KEYS.
 
     Raises:
@@ -70,117 +70,120 @@ def read_wrapped_list(path: Path, place: str) -> Iterator[dict[str, Any]]:
 
     """
     with open_text(path) as file:
-        stream = _Stream(file, place)
-        found = ""
-        stream.take("{")
+        stream = _Stream(file, location)
+        list_key = ""
+        stream.expect("{")
         while stream.peek() != "}":
-            key = stream.key()
+            key = stream.read_key()
             if key in LIST_KEYS and stream.peek() == "[":
-                if found:
-                    raise SourceError(f"{place} holds two lists of records, {found} and {key}; make a file of each")
-                found = key
-                yield from _items(stream)
+                if list_key:
+                    raise SourceError(
+                        f"{location} holds two lists of records, {list_key} and {key}; make a file of each"
+                    )
+                list_key = key
+                yield from _iter_items(stream)
             else:
-                stream.value()
+                stream.read_value()
             if stream.peek() != "}":
-                stream.take(",")
-        stream.take("}")
-        stream.finish()
+                stream.expect(",")
+        stream.expect("}")
+        stream.expect_end()
 
 
-def _items(stream: _Stream) -> Iterator[dict[str, Any]]:
-    stream.take("[")
+def _iter_items(stream: _Stream) -> Iterator[dict[str, Any]]:
+    stream.expect("[")
     while stream.peek() != "]":
         if stream.items:
-            stream.take(",")
-        value, text = stream.value()
+            stream.expect(",")
+        value, text = stream.read_value()
         stream.items += 1
         if not is_utf8(text):
-            yield broken_row(
-                mended(text), f"item {stream.items} holds bytes that are not UTF-8, though the file as a whole is"
+            yield make_malformed_row(
+                repair_text(text), f"item {stream.items} holds bytes that are not UTF-8, though the file as a whole is"
             )
-        elif isinstance(value, RepeatedKey):
-            yield broken_row(text, f"item {stream.items}: {twice_text(value)}")
+        elif isinstance(value, DuplicateKey):
+            yield make_malformed_row(text, f"item {stream.items}: {format_duplicate_key(value)}")
         elif not isinstance(value, dict):
-            yield broken_row(
-                text, f"item {stream.items} is {named(value)} ({shown(value, 40)}), expected an object: {EXPECTED}"
+            yield make_malformed_row(
+                text,
+                f"item {stream.items} is {describe_type(value)} ({shorten(value, 40)}), expected an object: {EXAMPLE_OBJECT}",
             )
         else:
             yield value
-    stream.take("]")
+    stream.expect("]")
 
 
 class _Stream:
     """JSON text that is read as it is needed; what was used is let go of."""
 
-    def __init__(self, file: TextIO, place: str) -> None:
+    def __init__(self, file: TextIO, location: str) -> None:
         self.items = 0  # of the list, so far
-        self._file, self._place = file, place
-        self._text, self._at, self._ended = "", 0, False
+        self._file, self._location = file, location
+        self._text, self._position, self._is_eof = "", 0, False
         self._lines, self._column = 0, 0  # before _text: whole lines, and characters of the last one
 
     def peek(self) -> str:
         """Return the next letter that isn't blank, "" at the end of the file."""
-        self._at = after_blanks(self._text, self._at)
-        while self._at == len(self._text) and not self._ended:
+        self._position = skip_whitespace(self._text, self._position)
+        while self._position == len(self._text) and not self._is_eof:
             self._read(_BLOCK)
-            self._at = after_blanks(self._text, self._at)
-        return self._text[self._at : self._at + 1]
+            self._position = skip_whitespace(self._text, self._position)
+        return self._text[self._position : self._position + 1]
 
-    def ahead(self) -> str:
+    def get_lookahead(self) -> str:
         """Return the text that was read and not yet used."""
-        return self._text[self._at :]
+        return self._text[self._position :]
 
-    def take(self, sign: str) -> None:
+    def expect(self, character: str) -> None:
         """Go past one sign, which must come next."""
-        if self.peek() != sign:
-            self._refuse(json.JSONDecodeError(f"Expecting '{sign}'", self._text, self._at))
-        self._at += 1
+        if self.peek() != character:
+            self._refuse(json.JSONDecodeError(f"Expecting '{character}'", self._text, self._position))
+        self._position += 1
 
-    def key(self) -> str:
+    def read_key(self) -> str:
         """Go past a key and its colon."""
         if self.peek() != '"':
-            self._refuse(json.JSONDecodeError("Expecting a key in double quotes", self._text, self._at))
-        key, _ = self.value()
-        self.take(":")
+            self._refuse(json.JSONDecodeError("Expecting a key in double quotes", self._text, self._position))
+        key, _ = self.read_value()
+        self.expect(":")
         return str(key)
 
-    def value(self) -> tuple[Any, str]:
+    def read_value(self) -> tuple[Any, str]:
         """Return the value that comes next, and its text."""
         self.peek()
         block = _BLOCK
         while True:
             try:
-                value, end = decoded(self._text, self._at)
+                value, end = decode_value(self._text, self._position)
             except json.JSONDecodeError as error:
-                if self._ended or not self._may_be_cut(error):
+                if self._is_eof or not self._can_be_truncated(error):
                     self._refuse(error)
             else:
-                if self._ended or end < len(self._text):  # else a number may go on
-                    text, self._at = self._text[self._at : end], end
+                if self._is_eof or end < len(self._text):  # else a number may go on
+                    text, self._position = self._text[self._position : end], end
                     return value, text
-            if len(self._text) - self._at > LINE_CHARACTERS:
+            if len(self._text) - self._position > MAX_LINE_CHARACTERS:
                 raise SourceError(
-                    f"{self._place}: item {self.items + 1} has more than {LINE_CHARACTERS:,} characters; split it"
+                    f"{self._location}: item {self.items + 1} has more than {MAX_LINE_CHARACTERS:,} characters; split it"
                 )
             self._read(block)
             block *= 2
 
-    def finish(self) -> None:
+    def expect_end(self) -> None:
         """Refuse whatever follows the value."""
         if self.peek():
-            self._refuse(json.JSONDecodeError("Extra data", self._text, self._at))
+            self._refuse(json.JSONDecodeError("Extra data", self._text, self._position))
 
-    def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
+    def _can_be_truncated(self, error: json.JSONDecodeError) -> bool:
         return error.msg.startswith("Unterminated string") or error.pos + _NEAR_END > len(self._text)
 
     def _read(self, characters: int) -> None:
-        used = self._text[: self._at]
-        self._lines += used.count("\n")
-        self._column = len(used) - used.rfind("\n") - 1 if "\n" in used else self._column + len(used)
+        consumed = self._text[: self._position]
+        self._lines += consumed.count("\n")
+        self._column = len(consumed) - consumed.rfind("\n") - 1 if "\n" in consumed else self._column + len(consumed)
         more = self._file.read(characters)
-        self._ended = not more
-        self._text, self._at = self._text[self._at :] + more, 0
+        self._is_eof = not more
+        self._text, self._position = self._text[self._position :] + more, 0
 
     def _refuse(self, error: json.JSONDecodeError) -> None:
         line = self._lines + error.lineno
@@ -191,5 +194,5 @@ class _Stream:
             else ""
         )
         raise SourceError(
-            f"{self._place}, {fault_text(error, line, column)}; {before}mend that place or fetch the file again"
+            f"{self._location}, {format_decode_error(error, line, column)}; {before}mend that place or fetch the file again"
         ) from error

@@ -15,18 +15,18 @@ from typing import Any, Final
 from seodang.errors import SourceError
 from seodang.ingest.readers.columnar import read_arrow, read_parquet
 from seodang.ingest.readers.csv import read_table
-from seodang.ingest.readers.detect import recognise
+from seodang.ingest.readers.detect import detect_file_format
 from seodang.ingest.readers.json_lines import read_json_lines
 from seodang.ingest.readers.json_stream import read_json_list, read_wrapped_list
-from seodang.ingest.readers.text import head_of
-from seodang.ingest.rows import is_broken
+from seodang.ingest.readers.text import read_head
+from seodang.ingest.rows import is_malformed
 
-Found = dict[str, Any]
+JsonObject = dict[str, Any]
 
-_HOPELESS: Final = 1_000  # broken rows without a single good one before them, after which a file is given up
+_MAX_MALFORMED: Final = 1_000  # broken rows without a single good one before them, after which a file is given up
 
 
-def read_objects(path: Path, place: str) -> Iterator[Found]:
+def read_objects(path: Path, location: str) -> Iterator[JsonObject]:
     """Yield the objects of a file in their order, keys and values as they are in it; a broken_row() for each that cannot be read.
 
     Args:
@@ -39,52 +39,52 @@ def read_objects(path: Path, place: str) -> Iterator[Found]:
     """
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
-            raise SourceError(f"{place} is no regular file; save its content in one")
-        yield from _readable(_objects(path, place), place)
+            raise SourceError(f"{location} is no regular file; save its content in one")
+        yield from _check_readable(_iter_objects(path, location), location)
     except (EOFError, zlib.error) as error:
-        raise SourceError(f"{place} is packed, and cut or damaged ({error}); fetch or pack it again") from error
+        raise SourceError(f"{location} is packed, and cut or damaged ({error}); fetch or pack it again") from error
     except OSError as error:
         raise SourceError(
-            f"{place} cannot be read ({error.strerror or error}); check that it is a whole file and that you may read it"
+            f"{location} cannot be read ({error.strerror or error}); check that it is a whole file and that you may read it"
         ) from error
 
 
-def _objects(path: Path, place: str) -> Iterator[Found]:
-    head = head_of(path)
+def _iter_objects(path: Path, location: str) -> Iterator[JsonObject]:
+    head = read_head(path)
     if not head.data:
         return iter(())
-    shape, separator = recognise(head, place)
-    match shape:
+    file_format, separator = detect_file_format(head, location)
+    match file_format:
         case "list":
-            return read_json_list(path, place)
+            return read_json_list(path, location)
         case "wrapped list":
-            return read_wrapped_list(path, place)
+            return read_wrapped_list(path, location)
         case "lines":
             return read_json_lines(path)
         case "table":
-            return read_table(path, place, separator)
+            return read_table(path, location, separator)
         case "parquet":
-            return read_parquet(path, place)
+            return read_parquet(path, location)
         case "arrow":
-            return read_arrow(path, place)
+            return read_arrow(path, location)
 
 
-def _readable(objects: Iterator[Found], place: str) -> Iterator[Found]:
+def _check_readable(objects: Iterator[JsonObject], location: str) -> Iterator[JsonObject]:
     """Yield the objects, but refuse a file that has broken rows only: it is something else than it seems."""
-    broken: list[Found] = []
+    malformed: list[JsonObject] = []
     for found in objects:
-        if not is_broken(found):
-            yield from broken
+        if not is_malformed(found):
+            yield from malformed
             yield found
             yield from objects
             return
-        broken.append(found)
-        if len(broken) == _HOPELESS:
+        malformed.append(found)
+        if len(malformed) == _MAX_MALFORMED:
             break
-    if broken:
-        first = (
+    if malformed:
+        summary = (
             "none of its rows can be read"
-            if len(broken) < _HOPELESS
-            else f"none of its first {_HOPELESS:,} rows can be read"
+            if len(malformed) < _MAX_MALFORMED
+            else f"none of its first {_MAX_MALFORMED:,} rows can be read"
         )
-        raise SourceError(f"{place}, {broken[0]['reason']}; {first}: mend them, or save the file again")
+        raise SourceError(f"{location}, {malformed[0]['reason']}; {summary}: mend them, or save the file again")

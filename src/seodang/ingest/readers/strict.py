@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from seodang.errors import SourceError
 from seodang.ingest.readers.read import read_objects
-from seodang.ingest.rows import fault_of, is_broken, kind_of
+from seodang.ingest.rows import classify_value, get_field_error, is_malformed
 
-_SHOWN: Final = 20  # faults told of a file
+_MAX_REPORTED: Final = 20  # faults told of a file
 
 
-def read_whole_rows(path: Path, place: str) -> Iterator[dict[str, Any]]:
+def read_rows_strict(path: Path, location: str) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file as read_objects does, and end with an error if any of them was broken.
 
     Args:
@@ -23,19 +23,23 @@ def read_whole_rows(path: Path, place: str) -> Iterator[dict[str, Any]]:
     Raises:
         SourceError: As read_objects; and, behind the last row, listing all rows that cannot be read, up to 20.
     """
-    faults: list[str] = []
-    for number, row in enumerate(read_objects(path, place), start=1):
-        if is_broken(row):
-            faults.append(str(row["reason"]))
-        elif any(map(fault_of, row.values())):
-            faults.append(f"row {number} has more cells than the header / 열이 머리글보다 많습니다")
-        elif broken := [name for name, value in row.items() if kind_of(value) == "broken"]:
-            faults.append(f"row {number}, {', '.join(broken)}: a character is cut in half / 글자가 깨졌습니다")
+    errors: list[str] = []
+    for number, row in enumerate(read_objects(path, location), start=1):
+        if is_malformed(row):
+            errors.append(str(row["reason"]))
+        elif any(map(get_field_error, row.values())):
+            errors.append(f"row {number} has more cells than the header / 열이 머리글보다 많습니다")
+        elif malformed := [name for name, value in row.items() if classify_value(value) == "broken"]:
+            errors.append(f"row {number}, {', '.join(malformed)}: a character is cut in half / 글자가 깨졌습니다")
         else:
             yield row
-    if faults:
-        more = [f"... and {len(faults) - _SHOWN} more / 외 {len(faults) - _SHOWN}건"] if len(faults) > _SHOWN else []
+    if errors:
+        more = (
+            [f"... and {len(errors) - _MAX_REPORTED} more / 외 {len(errors) - _MAX_REPORTED}건"]
+            if len(errors) > _MAX_REPORTED
+            else []
+        )
         raise SourceError(
-            f"{place} has rows that cannot be read / 읽을 수 없는 행이 있습니다:\n"
-            + "\n".join(f"  {fault}" for fault in (*faults[:_SHOWN], *more))
+            f"{location} has rows that cannot be read / 읽을 수 없는 행이 있습니다:\n"
+            + "\n".join(f"  {fault}" for fault in (*errors[:_MAX_REPORTED], *more))
         )

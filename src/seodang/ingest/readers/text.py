@@ -16,13 +16,13 @@ from typing import Final, TextIO, cast
 
 from seodang.ingest.rows import UNREADABLE_CHARACTERS
 
-LINE_CHARACTERS: Final = 2**24  # 16.8 million; a longer line is no record, and would fill the memory
-_HEAD: Final = 2**20  # bytes that tell shape and encoding
-_REST: Final = 2**16  # characters of an overlong line that are passed over at a time
-_MARK: Final = b"\xef\xbb\xbf"
+MAX_LINE_CHARACTERS: Final = 2**24  # 16.8 million; a longer line is no record, and would fill the memory
+_HEAD_BYTES: Final = 2**20  # bytes that tell shape and encoding
+_SKIP_CHARACTERS: Final = 2**16  # characters of an overlong line that are passed over at a time
+_BOM: Final = b"\xef\xbb\xbf"
 GZIP: Final = b"\x1f\x8b"
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
-_PACKED = {GZIP: ".gz", ZSTD: ".zst"}
+_COMPRESSION_SUFFIXES = {GZIP: ".gz", ZSTD: ".zst"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Head:
     """The beginning of a file, unpacked."""
 
     data: bytes  # from the first byte that isn't blank; at most 1 MiB; without byte order mark
-    whole: bool  # whether that is all of it
+    is_complete: bool  # whether that is all of it
     suffix: str  # ".csv", of data.csv.gz too
-    packed: bool
+    is_compressed: bool
 
     @property
     def text(self) -> str:
@@ -40,43 +40,43 @@ class Head:
         return self.data.decode("utf-8", "surrogateescape").strip()
 
 
-def head_of(path: Path) -> Head:
+def read_head(path: Path) -> Head:
     """Return the beginning of a file; blank bytes before it are passed over."""
-    with open_unpacked(path) as file:
-        data = file.read(_HEAD)
+    with open_decompressed(path) as file:
+        data = file.read(_HEAD_BYTES)
         while data and not data.strip():
-            data = file.read(_HEAD)
-        whole = len(data) < _HEAD
+            data = file.read(_HEAD_BYTES)
+        is_complete = len(data) < _HEAD_BYTES
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    packed = _magic(path) in _PACKED
-    if packed and suffixes and suffixes[-1] in {".gz", ".gzip", ".zst", ".zstd"}:
+    is_compressed = _read_magic(path) in _COMPRESSION_SUFFIXES
+    if is_compressed and suffixes and suffixes[-1] in {".gz", ".gzip", ".zst", ".zstd"}:
         suffixes.pop()
-    return Head(data, whole, suffixes[-1] if suffixes else "", packed)
+    return Head(data, is_complete, suffixes[-1] if suffixes else "", is_compressed)
 
 
 @contextmanager
-def open_unpacked(path: Path) -> Iterator[io.BufferedReader[io.RawIOBase]]:
+def open_decompressed(path: Path) -> Iterator[io.BufferedReader[io.RawIOBase]]:
     """Open a file as bytes: unpacked, and behind its byte order mark."""
-    magic = _magic(path)
-    with _unpacking(path, magic) as raw, io.BufferedReader(raw) as file:
-        if file.peek(len(_MARK)).startswith(_MARK):
-            file.read(len(_MARK))
+    magic = _read_magic(path)
+    with _open_raw(path, magic) as raw, io.BufferedReader(raw) as file:
+        if file.peek(len(_BOM)).startswith(_BOM):
+            file.read(len(_BOM))
         yield file
 
 
 @contextmanager
 def open_text(path: Path, newline: str | None = None) -> Iterator[TextIO]:
     """Open a file as text, broken bytes as lone surrogates. `newline` as in `open`."""
-    with open_unpacked(path) as raw, io.TextIOWrapper(raw, "utf-8", "surrogateescape", newline) as file:
+    with open_decompressed(path) as raw, io.TextIOWrapper(raw, "utf-8", "surrogateescape", newline) as file:
         yield file
 
 
-def lines_of(file: TextIO) -> Iterator[str]:
+def iter_lines(file: TextIO) -> Iterator[str]:
     """Yield the lines with their ends. One of more than LINE_CHARACTERS is cut: what is yielded of it is just longer than that."""
-    while line := file.readline(LINE_CHARACTERS + 1):
+    while line := file.readline(MAX_LINE_CHARACTERS + 1):
         rest = line
-        while len(line) > LINE_CHARACTERS and rest and rest[-1] not in "\r\n":
-            rest = file.readline(_REST)
+        while len(line) > MAX_LINE_CHARACTERS and rest and rest[-1] not in "\r\n":
+            rest = file.readline(_SKIP_CHARACTERS)
         yield line
 
 
@@ -91,25 +91,25 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-def mended(text: str) -> str:
+def repair_text(text: str) -> str:
     """Return a text with the replacement character for each broken byte, so that it can be written."""
     return text if is_utf8(text) else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def beginning(line: str) -> str:
+def truncate_line(line: str) -> str:
     """Return what is kept of a line that lines_of has cut, with the remark that it was longer."""
-    more = f"… (more than {LINE_CHARACTERS:,} characters)"
-    return mended(line[: min(UNREADABLE_CHARACTERS, LINE_CHARACTERS) - len(more)]) + more
+    more = f"… (more than {MAX_LINE_CHARACTERS:,} characters)"
+    return repair_text(line[: min(UNREADABLE_CHARACTERS, MAX_LINE_CHARACTERS) - len(more)]) + more
 
 
-def _magic(path: Path) -> bytes:
+def _read_magic(path: Path) -> bytes:
     """Return the sign of the packer, or what the file begins with."""
     with path.open("rb") as file:
-        begins = file.read(len(ZSTD))
-    return next((magic for magic in _PACKED if begins.startswith(magic)), begins)
+        start = file.read(len(ZSTD))
+    return next((magic for magic in _COMPRESSION_SUFFIXES if start.startswith(magic)), start)
 
 
-def _unpacking(path: Path, magic: bytes) -> io.RawIOBase:
+def _open_raw(path: Path, magic: bytes) -> io.RawIOBase:
     if magic == GZIP:
         return cast(io.RawIOBase, gzip.open(path))
     if magic == ZSTD:

@@ -7,10 +7,10 @@ from typing import Final
 
 from seodang.errors import SourceError
 from seodang.ingest.readers.text import GZIP, ZSTD, Head
-from seodang.ingest.rows import shown
+from seodang.ingest.rows import shorten
 
-_BEGINS: Final = 4096  # bytes in which a file names itself
-_SIGNS: Final[tuple[tuple[bytes, str, str], ...]] = (
+_HEADER_BYTES: Final = 4096  # bytes in which a file names itself
+_SIGNATURES: Final[tuple[tuple[bytes, str, str], ...]] = (
     (b"%PDF", "a PDF document", "take the records out of it into JSONL"),
     (b"\xd0\xcf\x11\xe0", "an old Office file (xls, doc, hwp)", "open it and save it as CSV UTF-8"),
     (b"\x89PNG", "a picture (PNG)", "name the file with the records"),
@@ -28,88 +28,86 @@ _SIGNS: Final[tuple[tuple[bytes, str, str], ...]] = (
     (ZSTD, "packed twice", "unpack it once"),
 )
 _WEB_PAGE: Final = re.compile(rb"\s*<(!doctype\s+html|html|head|body|\?xml|!--)", re.IGNORECASE)
-_LFS: Final = re.compile(rb"\s*version https://git-lfs\.github\.com/spec/")
-_DVC: Final = re.compile(rb"\s*(md5: \w+\s|frozen: \w+\s)*(outs|deps|wdir|stages):\s")
+_LFS_POINTER: Final = re.compile(rb"\s*version https://git-lfs\.github\.com/spec/")
+_DVC_POINTER: Final = re.compile(rb"\s*(md5: \w+\s|frozen: \w+\s)*(outs|deps|wdir|stages):\s")
 _DVC_PATH: Final = re.compile(rb"^\s*(?:- )?path: (.+?)\s*$", re.MULTILINE)
-_TAR_SIGN: Final = slice(257, 262)
+_TAR_SIGNATURE: Final = slice(257, 262)
 
 # A file as a whole is in another encoding when more bytes are broken than letters beyond ASCII are whole, and the broken
 # ones are this share of the text or more. Fewer are the faults of their rows.
-_BROKEN_SHARE: Final = 0.05
+_MALFORMED_RATIO: Final = 0.05
 
 
-def refuse_foreign(head: Head, place: str) -> None:
+def reject_unsupported(head: Head, location: str) -> None:
     """Raise a SourceError if the file is of a known other kind."""
-    begins = head.data[:_BEGINS]
-    if begins.startswith(b"PK\x03\x04"):
-        raise SourceError(_archive(head.data, place))
-    for sign, kind, way_out in _SIGNS:
-        if begins.startswith(sign):
-            raise SourceError(f"{place} is {kind}; {way_out}")
-    if begins[_TAR_SIGN] == b"ustar":
-        raise SourceError(f"{place} is a tar archive; unpack it and name the files in it")
-    if _WEB_PAGE.match(begins):
+    header = head.data[:_HEADER_BYTES]
+    if header.startswith(b"PK\x03\x04"):
+        raise SourceError(_describe_archive(head.data, location))
+    for signature, kind, way_out in _SIGNATURES:
+        if header.startswith(signature):
+            raise SourceError(f"{location} is {kind}; {way_out}")
+    if header[_TAR_SIGNATURE] == b"ustar":
+        raise SourceError(f"{location} is a tar archive; unpack it and name the files in it")
+    if _WEB_PAGE.match(header):
         raise SourceError(
-            f"{place} is a web page (HTML or XML), perhaps that of an error or a login; fetch the file itself, with its raw address"
+            f"{location} is a web page (HTML or XML), perhaps that of an error or a login; fetch the file itself, with its raw address"
         )
-    if _LFS.match(begins):
-        raise SourceError(f"{place} is a Git LFS pointer, not the data; fetch the data: git lfs pull")
-    if _DVC.match(begins) and (head.suffix == ".dvc" or _DVC_PATH.search(begins)):
-        raise SourceError(_dvc_pointer(begins, place))
+    if _LFS_POINTER.match(header):
+        raise SourceError(f"{location} is a Git LFS pointer, not the data; fetch the data: git lfs pull")
+    if _DVC_POINTER.match(header) and (head.suffix == ".dvc" or _DVC_PATH.search(header)):
+        raise SourceError(_describe_dvc_pointer(header, location))
 
 
-def _archive(data: bytes, place: str) -> str:
+def _describe_archive(data: bytes, location: str) -> str:
     if b"[Content_Types].xml" in data or b"xl/" in data:
-        return f"{place} is an Excel workbook or another Office file; open it and save it as CSV UTF-8"
-    return f"{place} is a zip archive; unpack it and name the files in it"
+        return f"{location} is an Excel workbook or another Office file; open it and save it as CSV UTF-8"
+    return f"{location} is a zip archive; unpack it and name the files in it"
 
 
-def _dvc_pointer(begins: bytes, place: str) -> str:
-    outs = _DVC_PATH.findall(begins)
-    name = f" ({shown(outs[-1].decode('utf-8', 'replace'))})" if outs else ""
-    return (
-        f"{place} is a DVC pointer, not the data; fetch the data (dvc pull) and name the file that it stands for{name}"
-    )
+def _describe_dvc_pointer(header: bytes, location: str) -> str:
+    outs = _DVC_PATH.findall(header)
+    name = f" ({shorten(outs[-1].decode('utf-8', 'replace'))})" if outs else ""
+    return f"{location} is a DVC pointer, not the data; fetch the data (dvc pull) and name the file that it stands for{name}"
 
 
-def refuse_other_encoding(head: Head, place: str) -> None:
+def reject_other_encoding(head: Head, location: str) -> None:
     """Raise a SourceError if the file as a whole is not UTF-8."""
-    if guess := _utf16(head.data):
-        raise SourceError(f"{place}, line 1, byte 1: this is not UTF-8; {_converted(guess)}")
+    if guess := _detect_utf16(head.data):
+        raise SourceError(f"{location}, line 1, byte 1: this is not UTF-8; {_format_conversion_hint(guess)}")
     text = head.data.decode("utf-8", "surrogateescape")
     if text.isascii():
         return
-    broken = len(re.findall(r"[\udc80-\udcff]", text))
-    whole = len(re.findall(r"[^\x00-\x7f]", text)) - broken
-    if broken > whole and broken >= _BROKEN_SHARE * len(text):
-        raise SourceError(_not_utf8(head.data, place))
+    malformed = len(re.findall(r"[\udc80-\udcff]", text))
+    valid = len(re.findall(r"[^\x00-\x7f]", text)) - malformed
+    if malformed > valid and malformed >= _MALFORMED_RATIO * len(text):
+        raise SourceError(_describe_encoding_error(head.data, location))
 
 
-def _utf16(data: bytes) -> str | None:
+def _detect_utf16(data: bytes) -> str | None:
     """Return UTF-32 or UTF-16 if the text is in it: by its byte order mark, or by every second byte being NUL."""
     if data.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
         return "UTF-32"
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "UTF-16"
-    begins = data[:_BEGINS]
+    header = data[:_HEADER_BYTES]
     for first, name in ((0, "UTF-16BE"), (1, "UTF-16LE")):
-        nul, other = begins[first::2].count(0), begins[1 - first :: 2].count(0)
-        if len(begins) > 3 and nul > len(begins) / 4 and not other:
+        nul, other = header[first::2].count(0), header[1 - first :: 2].count(0)
+        if len(header) > 3 and nul > len(header) / 4 and not other:
             return name
     return None
 
 
-def _not_utf8(data: bytes, place: str) -> str:
+def _describe_encoding_error(data: bytes, location: str) -> str:
     """Return the message with the first line that isn't UTF-8, and the encoding that it probably has."""
     for number, line in enumerate(data.split(b"\n"), start=1):
         try:
             line.decode("utf-8")
         except UnicodeDecodeError as error:
-            return f"{place}, line {number}, byte {error.start + 1}: this is not UTF-8; {_converted(_guess(line))}"
-    return f"{place} is not UTF-8; save it as UTF-8"
+            return f"{location}, line {number}, byte {error.start + 1}: this is not UTF-8; {_format_conversion_hint(_guess_encoding(line))}"
+    return f"{location} is not UTF-8; save it as UTF-8"
 
 
-def _guess(line: bytes) -> str | None:
+def _guess_encoding(line: bytes) -> str | None:
     """Return the encoding that Korean files have when they aren't UTF-8: Excel's CP949."""
     try:
         line.decode("cp949")
@@ -118,5 +116,5 @@ def _guess(line: bytes) -> str | None:
     return "CP949"
 
 
-def _converted(guess: str | None) -> str:
+def _format_conversion_hint(guess: str | None) -> str:
     return f"it may be {guess}: iconv -f {guess} -t UTF-8 OLD > NEW" if guess else "save it as UTF-8"

@@ -21,7 +21,7 @@ from pathlib import Path
 from seodang.config.prepare import CardParams
 from seodang.io.atomic import write_atomically
 from seodang.paths import Paths
-from seodang.reports.data_card.contents import gather
+from seodang.reports.data_card.contents import gather_contents
 from seodang.reports.data_card.render import render_figures, render_markdown, render_page
 
 __all__ = ["write_data_card"]
@@ -39,20 +39,20 @@ def write_data_card(paths: Paths, card: CardParams, seed: int) -> None:
         ArtefactError: If a report or split is missing or damaged; the message names the stage to run.
 
     """
-    contents = gather(paths, card, seed)
+    contents = gather_contents(paths, card, seed)
     files = {"index.html": render_page(contents), "README.md": render_markdown(contents), **render_figures(contents)}
     _replace_folder(paths.data_card, files)
 
 
 def _replace_folder(folder: Path, files: dict[str, str]) -> None:
     """Write the files beside `folder`, then let the new folder take its place."""
-    beside, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{name}") for name in ("part", "old"))
+    staging, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{name}") for name in ("part", "old"))
     try:
         for name, text in files.items():
-            write_atomically(beside / name, [text])
+            write_atomically(staging / name, [text])
         if folder.exists():
             folder.rename(old)
-        beside.rename(folder)
+        staging.rename(folder)
     finally:
-        for leftover in (beside, old):
+        for leftover in (staging, old):
             shutil.rmtree(leftover, ignore_errors=True)

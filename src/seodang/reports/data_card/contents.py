@@ -10,21 +10,21 @@ from typing import Any, Final
 from seodang.config.prepare import CardParams
 from seodang.ingest.rows import TEXTS
 from seodang.io.jsonl import read_json, read_rows
-from seodang.io.progress import progress
-from seodang.licences import LicenceSummary, licence_summary
+from seodang.io.progress import track_progress
+from seodang.licences import LicenceSummary, summarise_licences
 from seodang.paths import Paths
 from seodang.preparation.splitting import SPLITS
-from seodang.reports.data_card.funnel import SourceFlow, Step, flows, steps, total
-from seodang.reports.data_card.layout import Histogram, histogram
-from seodang.reports.data_card.overlaps import Heads, Overlaps, heads, lines, overlaps
-from seodang.reports.data_card.quarantine import Reason, reasons, with_examples
-from seodang.reports.data_card.redaction import head
-from seodang.reports.data_card.statistics import Labels, Survey, survey
-from seodang.reports.data_card.verbs import RootFigure, root_figure
+from seodang.reports.data_card.funnel import SourceFlow, Step, build_flows, build_steps, sum_flows
+from seodang.reports.data_card.layout import Histogram, build_histogram
+from seodang.reports.data_card.overlaps import Heads, Overlaps, collect_overlaps, read_heads, read_optional_rows
+from seodang.reports.data_card.quarantine import Reason, add_examples, build_reasons
+from seodang.reports.data_card.redaction import format_head
+from seodang.reports.data_card.statistics import Labels, Statistics, compute_statistics
+from seodang.reports.data_card.verbs import RootFigure, build_root_figure
 
-_TASKS: Final = 40
-_LABELS: Final = 8
-_FILES: Final = 8
+_MAX_TASKS: Final = 40
+_MAX_LABELS: Final = 8
+_MAX_FILES: Final = 8
 OTHERS: Final = "기타 · others"
 
 
@@ -59,7 +59,7 @@ class Contents:
     all: SourceFlow
     flows: list[SourceFlow]
     steps: list[Step]
-    survey: Survey
+    statistics: Statistics
     histograms: dict[str, dict[str, Histogram]]  # language -> text -> histogram
     languages: dict[str, dict[str, int]]  # split -> language -> records
     tasks: list[tuple[str, dict[str, int]]]  # task, split -> records; the commonest of all splits first
@@ -67,7 +67,7 @@ class Contents:
     reasons: list[Reason]
     warnings: list[Reason]
     repairs: list[Reason]
-    faults: list[Reason]  # warnings about the data set as a whole; what rejects it leaves no card
+    problems: list[Reason]  # warnings about the data set as a whole; what rejects it leaves no card
     quarantined: int
     warned: int
     repaired: int
@@ -82,7 +82,7 @@ class Contents:
     checksums: dict[str, str]  # what -> sha256
 
 
-def gather(paths: Paths, card: CardParams, seed: int) -> Contents:
+def gather_contents(paths: Paths, card: CardParams, seed: int) -> Contents:
     """Read all reports, and stream the files beside them once each.
 
     Raises:
@@ -95,57 +95,66 @@ def gather(paths: Paths, card: CardParams, seed: int) -> Contents:
     manifest["sources"] = [
         entry for entry in manifest["sources"] if entry["rows_written"]
     ]  # a folder without files asks for nothing
-    found = survey(_train(paths), instructions=card.instructions, seed=seed)
-    flow = flows(manifest, validated, prepared)
-    whole = total(flow)
-    sources = [_source(entry) for entry in manifest["sources"]]
-    licences = licence_summary(source.licence for source in sources)
-    shared = overlaps(lines(paths.duplicates), lines(paths.leaks), examples=card.examples, seed=seed)
+    statistics = compute_statistics(_read_train(paths), instructions=card.instructions, seed=seed)
+    flow = build_flows(manifest, validated, prepared)
+    all_sources = sum_flows(flow)
+    sources = [_build_source(entry) for entry in manifest["sources"]]
+    licences = summarise_licences(source.licence for source in sources)
+    overlap_samples = collect_overlaps(
+        read_optional_rows(paths.duplicates), read_optional_rows(paths.leaks), examples=card.examples, seed=seed
+    )
     return Contents(
-        all=whole,
+        all=all_sources,
         flows=flow,
-        steps=steps(whole),
-        survey=found,
-        histograms=_histograms(found),
-        languages=_splits(prepared["languages"]),
-        tasks=_tasks(prepared["tasks"]),
-        balances=[_balance(task, language, labels) for (task, language), labels in sorted(found.labels.items())],
-        **_validation(validated, paths, card, seed),
+        steps=build_steps(all_sources),
+        statistics=statistics,
+        histograms=_build_histograms(statistics),
+        languages=_order_splits(prepared["languages"]),
+        tasks=_rank_tasks(prepared["tasks"]),
+        balances=[
+            _build_balance(task, language, labels) for (task, language), labels in sorted(statistics.labels.items())
+        ],
+        **_build_validation(validated, paths, card, seed),
         duplicates=prepared["duplicates"],
         leaks=prepared["leaks"],
-        overlaps=shared,
-        heads=heads(paths.accepted, shared.ids()),
+        overlaps=overlap_samples,
+        heads=read_heads(paths.accepted_records, overlap_samples.collect_ids()),
         sources=sources,
         licences=licences,
         non_commercial=[source for source in sources if source.licence.strip() in licences.non_commercial],
-        roots=_roots(found),
+        roots=_build_root_figures(statistics),
         checksums={
             "records.jsonl": manifest["records_sha256"],
-            **{f"{name}.jsonl": value for name, value in _splits(prepared["sha256"]).items()},
+            **{f"{name}.jsonl": value for name, value in _order_splits(prepared["sha256"]).items()},
         },
     )
 
 
-def _train(paths: Paths) -> Iterator[dict[str, Any]]:
-    return progress(read_rows(paths.split("train")), "데이터 카드 · data card", file=paths.split("train"))
+def _read_train(paths: Paths) -> Iterator[dict[str, Any]]:
+    return track_progress(
+        read_rows(paths.get_split_path("train")), "데이터 카드 · data card", file=paths.get_split_path("train")
+    )
 
 
-def _validation(validated: dict[str, Any], paths: Paths, card: CardParams, seed: int) -> dict[str, Any]:
+def _build_validation(validated: dict[str, Any], paths: Paths, card: CardParams, seed: int) -> dict[str, Any]:
     """Return what the validation's report and quarantine say."""
     rules = validated["rules"]
     return {
-        "reasons": with_examples(
-            reasons(validated["by_rule"], rules), lines(paths.quarantine), examples=card.examples, seed=seed
+        "reasons": add_examples(
+            build_reasons(validated["by_rule"], rules),
+            read_optional_rows(paths.quarantine),
+            examples=card.examples,
+            seed=seed,
         ),
-        "warnings": reasons(validated["warnings"], rules),
-        "repairs": reasons(validated["repairs"], rules),
-        "faults": [
+        "warnings": build_reasons(validated["warnings"], rules),
+        "repairs": build_reasons(validated["repairs"], rules),
+        "problems": [
             Reason(
-                f"{measure['id']} ({measure['of']})",
+                f"{metric['id']} ({metric['of']})",
                 1,
-                *(measure[name] for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")),
+                *(metric[name] for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")),
             )
-            for measure in validated["data_set"]
+            for metric in validated["dataset"]
         ],
         "quarantined": validated["quarantined"],
         "warned": validated["warned"],
@@ -153,50 +162,52 @@ def _validation(validated: dict[str, Any], paths: Paths, card: CardParams, seed:
     }
 
 
-def _histograms(found: Survey) -> dict[str, dict[str, Histogram]]:
-    longest = max(chain.from_iterable(found.lengths.values()), default=0)
-    languages = sorted({language for language, _ in found.lengths}, reverse=True)  # ko before en
+def _build_histograms(statistics: Statistics) -> dict[str, dict[str, Histogram]]:
+    longest = max(chain.from_iterable(statistics.lengths.values()), default=0)
+    languages = sorted({language for language, _ in statistics.lengths}, reverse=True)  # ko before en
     return {
-        language: {name: histogram(found.lengths[language, name], longest) for name in TEXTS} for language in languages
+        language: {name: build_histogram(statistics.lengths[language, name], longest) for name in TEXTS}
+        for language in languages
     }
 
 
-def _splits(by_split: Mapping[str, Any]) -> dict[str, Any]:
+def _order_splits(by_split: Mapping[str, Any]) -> dict[str, Any]:
     return {name: by_split[name] for name in SPLITS if name in by_split}
 
 
-def _tasks(by_split: dict[str, dict[str, int]]) -> list[tuple[str, dict[str, int]]]:
+def _rank_tasks(by_split: dict[str, dict[str, int]]) -> list[tuple[str, dict[str, int]]]:
     """Return the commonest tasks with their records in each split, and the sum of the others."""
     names = {name for tasks in by_split.values() for name in tasks}
     rows: list[tuple[str, dict[str, int]]] = [
         (name, {split: by_split.get(split, {}).get(name, 0) for split in SPLITS}) for name in names
     ]
     rows.sort(key=lambda row: (-row[1]["train"], -sum(row[1].values()), row[0]))
-    rest = rows[_TASKS:]
-    return rows[:_TASKS] + (
+    rest = rows[_MAX_TASKS:]
+    return rows[:_MAX_TASKS] + (
         [(f"{OTHERS} ({len(rest):,})", {split: sum(row[1][split] for row in rest) for split in SPLITS})] if rest else []
     )
 
 
-def _balance(task: str, language: str, labels: Labels) -> Balance:
+def _build_balance(task: str, language: str, labels: Labels) -> Balance:
     if labels.per_item:
-        named = [
-            (f"{place}번째 · choice {place}" if place else OTHERS, count) for place, count in labels.positions.items()
+        counts = [
+            (f"{position}번째 · choice {position}" if position else OTHERS, count)
+            for position, count in labels.positions.items()
         ]
     else:
-        named = [(head(label, 40), count) for label, count in labels.counts.items()]
-    named.sort(key=lambda item: (-item[1], item[0]))
-    rest = sum(count for _, count in named[_LABELS:])
+        counts = [(format_head(label, 40), count) for label, count in labels.counts.items()]
+    counts.sort(key=lambda item: (-item[1], item[0]))
+    rest = sum(count for _, count in counts[_MAX_LABELS:])
     return Balance(
         task,
         language,
         labels.per_item,
-        tuple(named[:_LABELS] + ([(OTHERS, rest)] if rest else [])),
+        tuple(counts[:_MAX_LABELS] + ([(OTHERS, rest)] if rest else [])),
         labels.positions.total(),
     )
 
 
-def _source(entry: dict[str, Any]) -> Source:
+def _build_source(entry: dict[str, Any]) -> Source:
     files = [
         {"path": file["path"], "sha256": file["sha256"], "bytes": file["bytes"], "url": file.get("url") or ""}
         for file in entry["files"]
@@ -207,16 +218,16 @@ def _source(entry: dict[str, Any]) -> Source:
         format=entry.get("format") or "",
         licence=entry["licence"] or "",
         rows=entry["rows_written"],
-        files=tuple(files[:_FILES]),
-        more_files=len(files[_FILES:]),
+        files=tuple(files[:_MAX_FILES]),
+        more_files=len(files[_MAX_FILES:]),
     )
 
 
-def _roots(found: Survey) -> list[RootFigure]:
+def _build_root_figures(statistics: Statistics) -> list[RootFigure]:
     """Return the figure of each language that has instructions, Korean first."""
     figures = (
-        root_figure(language, found.instructions[language].items())
+        build_root_figure(language, statistics.instructions[language].items())
         for language in ("ko", "en")
-        if language in found.instructions
+        if language in statistics.instructions
     )
     return [figure for figure in figures if figure]

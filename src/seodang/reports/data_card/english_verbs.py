@@ -13,30 +13,30 @@ from typing import Final
 from seodang.reports.data_card import english_words as words
 from seodang.reports.data_card.verb_objects import VerbObject
 
-_READ: Final = 400  # characters: the root stands at the beginning, what follows is what it is about
+_HEAD_CHARACTERS: Final = 400  # characters: the root stands at the beginning, what follows is what it is about
 _QUOTE: Final = "\u241f"  # stands for a quotation, whatever is in it
-_QUOTED: Final = re.compile(r"[\"“”][^\"“”]*[\"“”]|(?<![\w])['‘][^'’]*['’](?![\w])|`[^`]*`")
+_QUOTATION: Final = re.compile(r"[\"“”][^\"“”]*[\"“”]|(?<![\w])['‘][^'’]*['’](?![\w])|`[^`]*`")
 _TOKEN: Final = re.compile(
     rf"[A-Za-z][A-Za-z'’]*(?:-[A-Za-z0-9]+)*|\d+(?:-[A-Za-z]+)+|\d+(?:[.,/-]\d+)*(?:%|'?s\b|st\b|nd\b|rd\b|th\b)?|[^\sA-Za-z\d]|{_QUOTE}"
 )
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\"”)]*\s+|\n+")
 _STOPS: Final = frozenset(".,;:!?()[]{}-–—=<>/|&")
-_ORDERS: Final = re.compile(
+_REQUEST_PREFIX: Final = re.compile(
     r"(?:^|.*?[,;] (?:and )?)(?:i (?:want|need|would like|'d like) (?:you )?to|i would like for you to|you (?:need|have|are asked|are required|are going) to|you (?:should|must|will|are to)"
     r"|(?:your|the) (?:task|job|goal) is to|let us|let's|in this task ,? ?you (?:need|have|are asked|will need) to)\s+",
     re.IGNORECASE,
 )
-_LEADS: Final = frozenset(
+_LEAD_WORDS: Final = frozenset(
     "given using based if when in for from to with considering by after before as imagine suppose assume assuming taking following having because on at during knowing among while".split()
 )
 
 
-def english_root(text: str) -> VerbObject:
+def find_english_root(text: str) -> VerbObject:
     """Return root verb and direct object of an instruction as lemmas; None for what is not there or not found."""
-    head = _QUOTED.sub(_QUOTE, text[:_READ].replace("’", "'"))
+    head = _QUOTATION.sub(_QUOTE, text[:_HEAD_CHARACTERS].replace("’", "'"))
     first = VerbObject(None, None)
     for sentence in _SENTENCE_END.split(head):
-        found = _of_sentence(sentence)
+        found = _parse_sentence(sentence)
         first = first if first.verb else found
         if found.verb and (sentence.rstrip().endswith("?") or _is_imperative(sentence, found.verb)):
             return found
@@ -54,24 +54,24 @@ def _is_imperative(sentence: str, verb: str) -> bool:
     )
 
 
-def _of_sentence(sentence: str) -> VerbObject:
-    tokens = [token.lower() for token in _TOKEN.findall(_ORDERS.sub("", sentence.strip(" -*•#>\t")))]
-    tokens = _without_courtesy(tokens)
+def _parse_sentence(sentence: str) -> VerbObject:
+    tokens = [token.lower() for token in _TOKEN.findall(_REQUEST_PREFIX.sub("", sentence.strip(" -*•#>\t")))]
+    tokens = _skip_courtesy(tokens)
     if not tokens:
         return VerbObject(None, None)
     first = tokens[0].split("'")[0]
     if first in words.QUESTION_WORDS:
-        return _question(tokens)
+        return _parse_question(tokens)
     if (
         first in words.MODALS | words.DO | words.BE
         and len(tokens) > 1
         and not (first == "do" and tokens[1] in words.DETERMINERS)
     ):
-        return _inverted(tokens)
-    return _imperative(tokens)
+        return _parse_inverted(tokens)
+    return _parse_imperative(tokens)
 
 
-def _without_courtesy(tokens: list[str]) -> list[str]:
+def _skip_courtesy(tokens: list[str]) -> list[str]:
     start = 0
     while start < len(tokens) - 1 and (
         tokens[start] in words.COURTESIES
@@ -82,73 +82,73 @@ def _without_courtesy(tokens: list[str]) -> list[str]:
     return tokens[start:]
 
 
-def _imperative(tokens: list[str]) -> VerbObject:
+def _parse_imperative(tokens: list[str]) -> VerbObject:
     """Find the verb at the head of the sentence, or after a lead such as "Given a list of numbers, ..."."""
-    if tokens[0] in _LEADS or not words.is_base_verb(tokens[0]):
-        for place, token in enumerate(tokens[:-1]):
-            rest = _without_courtesy(tokens[place + 1 :]) if token in {",", ":", "-", "–", "—"} else []
+    if tokens[0] in _LEAD_WORDS or not words.is_base_verb(tokens[0]):
+        for index, token in enumerate(tokens[:-1]):
+            rest = _skip_courtesy(tokens[index + 1 :]) if token in {",", ":", "-", "–", "—"} else []
             if rest and rest[0] in words.QUESTION_WORDS | words.MODALS:
-                return _of_sentence(" ".join(rest))
-            if rest and rest[0] not in _LEADS and words.is_base_verb(rest[0]):
-                return _with_object(rest)
-    if words.is_base_verb(tokens[0]) or _is_coined(tokens):
-        return _with_object(tokens)
-    found = _statement(tokens)
-    lemma = words.word_classes(tokens[0]).get("VERB")
-    return found if found.verb or lemma is None else _with_object([lemma, *tokens[1:]])
+                return _parse_sentence(" ".join(rest))
+            if rest and rest[0] not in _LEAD_WORDS and words.is_base_verb(rest[0]):
+                return _parse_verb_phrase(rest)
+    if words.is_base_verb(tokens[0]) or _is_unknown_verb(tokens):
+        return _parse_verb_phrase(tokens)
+    found = _parse_statement(tokens)
+    lemma = words.get_word_classes(tokens[0]).get("VERB")
+    return found if found.verb or lemma is None else _parse_verb_phrase([lemma, *tokens[1:]])
 
 
-def _is_coined(tokens: list[str]) -> bool:
+def _is_unknown_verb(tokens: list[str]) -> bool:
     """Return whether a sentence starts with a word that no lexicon has and that acts on something: "Synonymize the word"."""
     return (
         tokens[0].isalpha() and not words.is_known(tokens[0]) and tokens[1:2] != [] and tokens[1] in words.DETERMINERS
     )
 
 
-def _statement(tokens: list[str]) -> VerbObject:
+def _parse_statement(tokens: list[str]) -> VerbObject:
     """Find the first verb of a sentence that starts with a subject or a lead without a comma."""
-    lead = tokens[0] in _LEADS
-    for place, token in enumerate(tokens[1:], start=1):
+    lead = tokens[0] in _LEAD_WORDS
+    for index, token in enumerate(tokens[1:], start=1):
         if token in words.BE:
-            return VerbObject("be", _noun_phrase(tokens[place + 1 :]))
-        acts = (
+            return VerbObject("be", _find_noun(tokens[index + 1 :]))
+        is_verb = (
             lead
             and words.is_base_verb(token)
-            and (words.is_only_verb(token) or tokens[place + 1 : place + 2] in (["the"], ["a"], ["an"]))
+            and (words.is_only_verb(token) or tokens[index + 1 : index + 2] in (["the"], ["a"], ["an"]))
         )
         if (
-            acts
+            is_verb
             or (
                 not lead
                 and words.is_only_verb(token)
-                and (words.is_noun(tokens[place - 1]) or tokens[place - 1] in words.PRONOUNS)
+                and (words.is_noun(tokens[index - 1]) or tokens[index - 1] in words.PRONOUNS)
             )
-            or (place == 1 and tokens[0] in words.PRONOUNS and words.is_base_verb(token))
+            or (index == 1 and tokens[0] in words.PRONOUNS and words.is_base_verb(token))
         ):
-            return _with_object([words.word_classes(token)["VERB"], *tokens[place + 1 :]])
+            return _parse_verb_phrase([words.get_word_classes(token)["VERB"], *tokens[index + 1 :]])
     return VerbObject(None, None)
 
 
-def _with_object(tokens: list[str]) -> VerbObject:
+def _parse_verb_phrase(tokens: list[str]) -> VerbObject:
     """Return the verb at the head of `tokens` with the noun after it; "compare and contrast X" shares X."""
     for phrasal in words.PHRASALS:
         if tuple(tokens[: len(phrasal)]) == phrasal:
-            return VerbObject(" ".join(phrasal), _noun_phrase(tokens[len(phrasal) :]))
+            return VerbObject(" ".join(phrasal), _find_noun(tokens[len(phrasal) :]))
     rest = tokens[1:]
     if len(rest) > 1 and rest[0] in {"and", "or", "/"} and words.is_base_verb(rest[1]):
         rest = rest[2:]
     if rest and rest[0] in words.PARTICLES:
         rest = rest[1:]
-    return VerbObject("be" if tokens[0] in words.BE else tokens[0], _noun_phrase(rest))
+    return VerbObject("be" if tokens[0] in words.BE else tokens[0], _find_noun(rest))
 
 
-def _question(tokens: list[str]) -> VerbObject:
+def _parse_question(tokens: list[str]) -> VerbObject:
     """Read "what is X", "how do I do X", "which X does Y", "who did X"."""
     if "'" in tokens[0]:
-        return VerbObject("be", _noun_phrase(tokens[1:]))
+        return VerbObject("be", _find_noun(tokens[1:]))
     helpers = words.BE | words.DO | words.MODALS
-    place = next((place for place, token in enumerate(tokens) if token in helpers), len(tokens))
-    asked = _noun_phrase(tokens[1:place])
+    index = next((place for place, token in enumerate(tokens) if token in helpers), len(tokens))
+    question_noun = _find_noun(tokens[1:index])
     nouns = (
         2 if tokens[0] in {"which", "whose", "how"} else 1
     )  # "which fields have seen": what follows these words is no verb
@@ -156,13 +156,13 @@ def _question(tokens: list[str]) -> VerbObject:
         (
             place
             for place, token in enumerate(tokens[nouns:], start=nouns)
-            if "VERB" in words.word_classes(token) and not words.is_base_verb(token) and token not in helpers
+            if "VERB" in words.get_word_classes(token) and not words.is_base_verb(token) and token not in helpers
         ),
         len(tokens),
     )
-    if verb < place and verb + 1 != place and (verb == nouns or not words.is_noun(tokens[verb])):
-        return VerbObject(words.word_classes(tokens[verb])["VERB"], _noun_phrase(tokens[verb + 1 :]))
-    if place == len(tokens):
+    if verb < index and verb + 1 != index and (verb == nouns or not words.is_noun(tokens[verb])):
+        return VerbObject(words.get_word_classes(tokens[verb])["VERB"], _find_noun(tokens[verb + 1 :]))
+    if index == len(tokens):
         sure = next(
             (
                 place
@@ -172,15 +172,17 @@ def _question(tokens: list[str]) -> VerbObject:
             None,
         )
         if sure:
-            return _with_object(tokens[sure:])
-        return _imperative(tokens[2:]) if tokens[:2] == ["how", "to"] and len(tokens) > 2 else VerbObject(None, None)
-    found = _inverted(tokens[place:], adverbial=tokens[0] in {"how", "why", "when", "where"})
-    return VerbObject(found.verb, asked or found.object)
+            return _parse_verb_phrase(tokens[sure:])
+        return (
+            _parse_imperative(tokens[2:]) if tokens[:2] == ["how", "to"] and len(tokens) > 2 else VerbObject(None, None)
+        )
+    found = _parse_inverted(tokens[index:], adverbial=tokens[0] in {"how", "why", "when", "where"})
+    return VerbObject(found.verb, question_noun or found.object)
 
 
-def _inverted(tokens: list[str], *, adverbial: bool = False) -> VerbObject:
+def _parse_inverted(tokens: list[str], *, adverbial: bool = False) -> VerbObject:
     """Read helper verb, subject, verb: "can you explain X", "does X cause Y", "is X Y"."""
-    helper, rest = tokens[0], _without_courtesy(tokens[1:])
+    helper, rest = tokens[0], _skip_courtesy(tokens[1:])
     if helper in words.BE:
         participle = next(
             (
@@ -194,31 +196,31 @@ def _inverted(tokens: list[str], *, adverbial: bool = False) -> VerbObject:
             None,
         )
         return (
-            VerbObject(words.word_classes(participle)["VERB"], None)
+            VerbObject(words.get_word_classes(participle)["VERB"], None)
             if participle
-            else VerbObject("be", _noun_phrase(rest))
+            else VerbObject("be", _find_noun(rest))
         )
-    place = _verb_after_subject(rest)
-    if place is None:
+    index = _find_verb_after_subject(rest)
+    if index is None:
         return VerbObject("do", None) if helper in words.DO else VerbObject(None, None)
-    if rest[place] == "be":
+    if rest[index] == "be":
         passive = next(
             (
                 token
-                for token in rest[place + 1 : place + 3]
-                if "VERB" in words.word_classes(token) and not words.is_base_verb(token)
+                for token in rest[index + 1 : index + 3]
+                if "VERB" in words.get_word_classes(token) and not words.is_base_verb(token)
             ),
             None,
         )
         return (
-            VerbObject(words.word_classes(passive)["VERB"], None)
+            VerbObject(words.get_word_classes(passive)["VERB"], None)
             if passive
-            else VerbObject("be", _noun_phrase(rest[place + 1 :]))
+            else VerbObject("be", _find_noun(rest[index + 1 :]))
         )
-    return _with_object(rest[place:])
+    return _parse_verb_phrase(rest[index:])
 
 
-def _verb_after_subject(tokens: list[str]) -> int | None:
+def _find_verb_after_subject(tokens: list[str]) -> int | None:
     """Return where the verb stands after its subject: a pronoun, or a noun phrase with what belongs to it."""
     possible = [place for place, token in enumerate(tokens) if words.is_base_verb(token)]
     if tokens and tokens[0] in words.PRONOUNS:
@@ -238,22 +240,22 @@ def _verb_after_subject(tokens: list[str]) -> int | None:
         len(tokens),
     )
     before = [
-        place
-        for place in possible
-        if (0 < place < end and tokens[place - 1] not in words.DETERMINERS | words.PREPOSITIONS) or place == 0
+        index
+        for index in possible
+        if (0 < index < end and tokens[index - 1] not in words.DETERMINERS | words.PREPOSITIONS) or index == 0
     ]
     return before[-1] if before else None
 
 
-def _noun_phrase(tokens: list[str]) -> str | None:
+def _find_noun(tokens: list[str]) -> str | None:
     """Return the head of the noun phrase at the beginning of `tokens` as a lemma, None when there is none."""
     run: list[str] = []
-    for place, token in enumerate(tokens):
+    for index, token in enumerate(tokens):
         if not run and token in words.PRONOUNS:
             continue  # "give me an example"
-        if not run and token in words.PARTITIVES and tokens[place + 1 : place + 2] == ["of"]:
-            return _noun_phrase(tokens[place + 2 :])
-        after = tokens[place + 1 : place + 2]
+        if not run and token in words.PARTITIVES and tokens[index + 1 : index + 2] == ["of"]:
+            return _find_noun(tokens[index + 2 :])
+        after = tokens[index + 1 : index + 2]
         if (
             token in {",", "and", "or"}
             and run
@@ -262,20 +264,20 @@ def _noun_phrase(tokens: list[str]) -> str | None:
             and words.is_adjective(after[0])
         ):
             continue  # "new and interesting uses", "a short, funny story"
-        if _ends_phrase([token], run):
+        if _is_phrase_end([token], run):
             break
         if (
             token not in words.DETERMINERS
             and not token.endswith("'s")
-            and words.word_classes(token)
+            and words.get_word_classes(token)
             and token[0].isalpha()
         ):
             run.append(token)
     head = next((token for token in reversed(run) if words.is_noun(token)), None)
-    return words.word_classes(head)["NOUN"] if head else None
+    return words.get_word_classes(head)["NOUN"] if head else None
 
 
-def _ends_phrase(tokens: list[str], run: list[str]) -> bool:
+def _is_phrase_end(tokens: list[str], run: list[str]) -> bool:
     """Return whether a word cannot belong to the noun phrase whose words so far are `run`."""
     if not tokens:
         return True
@@ -292,7 +294,7 @@ def _ends_phrase(tokens: list[str], run: list[str]) -> bool:
     )
     has_noun = any(words.is_noun(word) for word in run)
     after_plural = (
-        bool(run) and words.word_classes(run[-1]).get("NOUN", run[-1]) != run[-1]
+        bool(run) and words.get_word_classes(run[-1]).get("NOUN", run[-1]) != run[-1]
     )  # "ways artificial intelligence is used"
     if token == "to" or token in _STOPS or token == _QUOTE or token in closed:
         return True

@@ -57,31 +57,35 @@ NEVER_NOUNS: Final = frozenset(
     "given following provided using based creative new short brief simple better best good short-term long possible good different interesting appropriate correct unique original specific"
     " similar main real true false online more there here using so also not only well safe".split()
 )
-_CLOSED: Final = DETERMINERS | NUMBERS | PRONOUNS | PREPOSITIONS | CONJUNCTIONS | QUESTION_WORDS | MODALS
-_SHORT: Final = 4  # letters; a longer unknown word that ends in s is taken for a plural
+_CLOSED_CLASSES: Final = DETERMINERS | NUMBERS | PRONOUNS | PREPOSITIONS | CONJUNCTIONS | QUESTION_WORDS | MODALS
+_MAX_SINGULAR_LETTERS: Final = 4  # letters; a longer unknown word that ends in s is taken for a plural
 _NUMBER: Final = re.compile(r"[\d.,/%$€£-]+(st|nd|rd|th|s)?$")
 
 
 @lru_cache(maxsize=50_000)
-def word_classes(word: str) -> dict[str, str]:
+def get_word_classes(word: str) -> dict[str, str]:
     """Return class -> lemma of a lower-case word: VERB, NOUN, ADJ, ADV; unknown words and names are nouns.
 
     Hyphenated words are of the class of their last part: "well-written", "flow-chart".
     """
     from lemminflect import getAllLemmas
 
-    if word in _CLOSED or _NUMBER.match(word):
+    if word in _CLOSED_CLASSES or _NUMBER.match(word):
         return {}
-    found = {
+    classes = {
         name: lemmas[0]
         for name, lemmas in getAllLemmas(word).items()
         if name in {"VERB", "NOUN", "ADJ", "ADV"} and lemmas
     }
-    if not found and "-" in word:
-        return word_classes(word.replace("-", "")) if word.startswith("re-") else word_classes(word.rpartition("-")[2])
-    if not found and len(word) > _SHORT:
+    if not classes and "-" in word:
+        return (
+            get_word_classes(word.replace("-", ""))
+            if word.startswith("re-")
+            else get_word_classes(word.rpartition("-")[2])
+        )
+    if not classes and len(word) > _MAX_SINGULAR_LETTERS:
         word = f"{word[:-3]}y" if word.endswith("ies") else word.removesuffix("s")
-    return found or {"NOUN": word}
+    return classes or {"NOUN": word}
 
 
 def is_known(word: str) -> bool:
@@ -93,20 +97,22 @@ def is_known(word: str) -> bool:
 
 def is_base_verb(word: str) -> bool:
     """Return whether a lower-case word can be a verb without an ending, as an imperative has it."""
-    return word == "be" or word_classes(word).get("VERB") == (word.replace("-", "") if word.startswith("re-") else word)
+    return word == "be" or get_word_classes(word).get("VERB") == (
+        word.replace("-", "") if word.startswith("re-") else word
+    )
 
 
 def is_noun(word: str) -> bool:
     """Return whether a lower-case word can head a noun phrase."""
-    return word not in NEVER_NOUNS and word not in BE and "NOUN" in word_classes(word)
+    return word not in NEVER_NOUNS and word not in BE and "NOUN" in get_word_classes(word)
 
 
 def is_adjective(word: str) -> bool:
     """Return whether a lower-case word can be an adjective."""
-    return word in NEVER_NOUNS or "ADJ" in word_classes(word)
+    return word in NEVER_NOUNS or "ADJ" in get_word_classes(word)
 
 
 def is_only_verb(word: str) -> bool:
     """Return whether a lower-case word can be a verb and nothing that ends a noun phrase."""
-    classes = word_classes(word)
+    classes = get_word_classes(word)
     return "VERB" in classes and not is_noun(word)

@@ -56,17 +56,17 @@ class Step:
     en: str
     kept: int
     lost: int  # against the step before
-    why_ko: str
-    why_en: str
+    reason_ko: str
+    reason_en: str
 
 
-def flows(manifest: dict[str, Any], validated: dict[str, Any], prepared: dict[str, Any]) -> list[SourceFlow]:
+def build_flows(manifest: dict[str, Any], validated: dict[str, Any], prepared: dict[str, Any]) -> list[SourceFlow]:
     """Return the flow of each source, in the manifest's order. A source that a report lacks has zeros there."""
-    found = []
+    result = []
     for entry in manifest["sources"]:
         after = prepared["by_source"].get(entry["name"], {})
         accepted = validated["by_source"].get(entry["name"], {}).get("accepted", after.get("accepted", 0))
-        found.append(
+        result.append(
             SourceFlow(
                 name=entry["name"],
                 read=entry["rows_read"],
@@ -76,10 +76,10 @@ def flows(manifest: dict[str, Any], validated: dict[str, Any], prepared: dict[st
                 splits={name: after.get(name, 0) for name in SPLITS},
             )
         )
-    return found
+    return result
 
 
-def total(sources: list[SourceFlow]) -> SourceFlow:
+def sum_flows(sources: list[SourceFlow]) -> SourceFlow:
     """Return the sum of all sources."""
     return SourceFlow(
         name="",
@@ -91,7 +91,7 @@ def total(sources: list[SourceFlow]) -> SourceFlow:
     )
 
 
-def steps(all_sources: SourceFlow) -> list[Step]:
+def build_steps(all_sources: SourceFlow) -> list[Step]:
     """Return the bars from what was read to what is trained on; each says what the step before had more.
 
     The held-out splits are no loss; they leave at the last step, so that train stands at the funnel's end.
@@ -99,13 +99,13 @@ def steps(all_sources: SourceFlow) -> list[Step]:
     flow = all_sources
     unique = flow.accepted - flow.duplicates
     clean = unique - flow.left_out["leak"]
-    chosen = clean - flow.mixed_out
+    mixed = clean - flow.mixed_out
     return [
         Step("읽음", "read", flow.read, 0, "", ""),
         Step("가져옴", "ingested", flow.written, flow.read - flow.written, "가져오지 않음", "not ingested"),
         Step("통과", "accepted", flow.accepted, flow.written - flow.accepted, "격리", "quarantined"),
         Step("중복 없음", "unique", unique, flow.duplicates, "중복", "duplicates"),
         Step("누출 없음", "no leaks", clean, flow.left_out["leak"], "평가 문항 누출", "evaluation leaks"),
-        Step("고름", "mixed", chosen, flow.mixed_out, "가중치·상한 따위", "weight, caps"),
+        Step("고름", "mixed", mixed, flow.mixed_out, "가중치·상한 따위", "weight, caps"),
         Step("학습", "train", flow.distinct_train, flow.held_out, "평가용으로 둠", "held out to evaluate"),
     ]

@@ -17,7 +17,7 @@ from seodang.reports.data_card.verb_objects import VerbObject
 if TYPE_CHECKING:
     from kiwipiepy import Kiwi
 
-_READ: Final = 400  # characters
+_HEAD_CHARACTERS: Final = 400  # characters
 _NOUNS: Final = frozenset({"NNG", "NNP", "XSN", "XPN", "XR", "SL", "SH"})
 _COUNTS: Final = frozenset({"NNB", "MM", "NR", "SN", "W_SERIAL"})
 _MARKS: Final = frozenset({"SSO", "SSC", "SS", "SP", "SF", "SE", "SO", "SW", "SB"})
@@ -48,10 +48,10 @@ _MEANS: Final = frozenset(
     }
 )
 # Nouns that name an act: an instruction may end in one ("보고서 작성", "뜻 찾기").
-_ACTS: Final = frozenset(
+_ACTION_NOUNS: Final = frozenset(
     "작성 제공 설명 생성 요약 분류 번역 비교 분석 계산 추천 제안 설계 개발 정의 나열 수정 변환 구성 식별 확인 평가 예측 추출 선택 정리 묘사 서술 해석 제작 소개 조사 검색 완성 편집 토론 논의 결정 구현 디자인 구축 재작성 표시 추가 삭제 제거 교정".split()
 )
-_ACT_NOUNS: Final = {
+_GERUND_VERBS: Final = {
     "쓰기": "쓰다",
     "읽기": "읽다",
     "말하기": "말하다",
@@ -65,7 +65,7 @@ _ACT_NOUNS: Final = {
 _MAKE: Final = "만들"  # the analyser takes it for an auxiliary now and then
 _EMPTY_NOUNS: Final = frozenset("것 데 바 때 줄 중 등 거".split())
 _PLURALS: Final = frozenset({"들"})
-_ORDERS: Final = re.compile(r"(세요|시오|십시오|어라|아라|라|자|죠|까|나|가|지|니|습니까|ᆸ니까|어|아)$")
+_REQUEST_ENDINGS: Final = re.compile(r"(세요|시오|십시오|어라|아라|라|자|죠|까|나|가|지|니|습니까|ᆸ니까|어|아)$")
 
 
 # The material of a request: what follows "...하세요:" or stands on the lines below it.
@@ -84,38 +84,38 @@ class Morpheme(Protocol):
     sent_position: int
 
 
-def korean_roots(texts: Sequence[str]) -> Iterator[VerbObject]:
+def iter_korean_roots(texts: Sequence[str]) -> Iterator[VerbObject]:
     """Yield root verb (as the dictionary has it, 설명하다) and object of each instruction."""
-    for morphemes in _analyser().tokenize(_asking_part(text) for text in texts):
-        yield root_of(morphemes)
+    for morphemes in _load_analyser().tokenize(_extract_request(text) for text in texts):
+        yield find_root(morphemes)
 
 
 @cache
-def _analyser() -> Kiwi:
+def _load_analyser() -> Kiwi:
     """Load the analyser: 1.5 s and 300 MB, once a process."""
     from kiwipiepy import Kiwi
 
     return Kiwi()
 
 
-def _asking_part(text: str) -> str:
+def _extract_request(text: str) -> str:
     """Return the head of a text without what follows the colon or line break after its request."""
-    head = text[:_READ].strip()
+    head = text[:_HEAD_CHARACTERS].strip()
     return _MATERIAL.sub(".", head, count=1)
 
 
-def root_of(morphemes: Iterable[Morpheme]) -> VerbObject:
+def find_root(morphemes: Iterable[Morpheme]) -> VerbObject:
     """Return root verb and object of the first sentence that asks for something, else of the first with a predicate."""
     first = VerbObject(None, None)
-    for sentence in _sentences(morphemes):
-        found = _of_sentence(sentence)
+    for sentence in _iter_sentences(morphemes):
+        found = _parse_sentence(sentence)
         first = first if first.verb else found
-        if found.verb and _asks(sentence):
+        if found.verb and _is_request(sentence):
             return found
     return first
 
 
-def _sentences(morphemes: Iterable[Morpheme]) -> Iterator[list[Morpheme]]:
+def _iter_sentences(morphemes: Iterable[Morpheme]) -> Iterator[list[Morpheme]]:
     sentence: list[Morpheme] = []
     for morpheme in morphemes:
         if sentence and morpheme.sent_position != sentence[-1].sent_position:
@@ -126,152 +126,157 @@ def _sentences(morphemes: Iterable[Morpheme]) -> Iterator[list[Morpheme]]:
         yield sentence
 
 
-def _asks(sentence: list[Morpheme]) -> bool:
+def _is_request(sentence: list[Morpheme]) -> bool:
     """Return whether a sentence is an order or a question; the plain 합니다 of translated instructions is one too."""
     if sentence[-1].form == "?":
         return True
     last = next((morpheme for morpheme in reversed(sentence) if morpheme.tag == "EF"), None)
-    return last is None or bool(_ORDERS.search(last.form))
+    return last is None or bool(_REQUEST_ENDINGS.search(last.form))
 
 
-def _of_sentence(sentence: list[Morpheme]) -> VerbObject:
-    sentence = _without_quotations(sentence)
-    place = _root_place(sentence)
-    if place is None:
-        return _of_noun_ending(sentence)
-    start, verb = _verb_at(sentence, place)
-    if sentence[place].tag in {"VCP", "VCN"}:
-        return VerbObject("이다" if sentence[place].tag == "VCP" else "아니다", _topic(sentence[:start]))
-    if _tag(sentence[place]) not in _ACTIVE and sentence[place].form != _MAKE:
+def _parse_sentence(sentence: list[Morpheme]) -> VerbObject:
+    sentence = _remove_quotations(sentence)
+    index = _find_root_index(sentence)
+    if index is None:
+        return _parse_noun_ending(sentence)
+    start, verb = _build_verb(sentence, index)
+    if sentence[index].tag in {"VCP", "VCN"}:
+        return VerbObject("이다" if sentence[index].tag == "VCP" else "아니다", _find_topic(sentence[:start]))
+    if _get_tag(sentence[index]) not in _ACTIVE and sentence[index].form != _MAKE:
         return VerbObject(verb, None)
-    noun = _object(sentence, start)
+    noun = _find_object(sentence, start)
     return VerbObject("들다" if (verb, noun) == ("듣다", "예") else verb, noun)  # 들어 is a form of both
 
 
-def _without_quotations(sentence: list[Morpheme]) -> list[Morpheme]:
+def _remove_quotations(sentence: list[Morpheme]) -> list[Morpheme]:
     """Drop what stands in quotation marks: it is what the instruction is about."""
-    kept: list[Morpheme] = []
-    quoted = False
+    result: list[Morpheme] = []
+    is_quoted = False
     for morpheme in sentence:
         if morpheme.form in {'"', "'", "“", "”", "‘", "’", "`", "「", "」"}:
-            quoted = not quoted
+            is_quoted = not is_quoted
             continue
-        if not quoted:
-            kept.append(morpheme)
-    return kept if kept and not quoted else sentence
+        if not is_quoted:
+            result.append(morpheme)
+    return result if result and not is_quoted else sentence
 
 
-def _root_place(sentence: list[Morpheme]) -> int | None:
+def _find_root_index(sentence: list[Morpheme]) -> int | None:
     """Return where the last predicate stands that is no auxiliary, None when the sentence ends in a noun."""
-    place = len(sentence)
-    while place:
-        place -= 1
-        morpheme = sentence[place]
-        if (morpheme.tag.startswith("VX") and morpheme.form != _MAKE) or _is_ability(sentence, place):
+    index = len(sentence)
+    while index:
+        index -= 1
+        morpheme = sentence[index]
+        if (morpheme.tag.startswith("VX") and morpheme.form != _MAKE) or _is_ability(sentence, index):
             continue
-        if _tag(morpheme) in _PREDICATES or morpheme.form == _MAKE:
-            before = _predicate_before_auxiliary(sentence, place)
+        if _get_tag(morpheme) in _PREDICATES or morpheme.form == _MAKE:
+            before = _find_main_predicate(sentence, index)
             if before is None:
-                return place
-            place = before + 1
-        elif morpheme.tag not in _ENDINGS and not _in_ability(sentence, place):
+                return index
+            index = before + 1
+        elif morpheme.tag not in _ENDINGS and not _is_inside_ability(sentence, index):
             return None
     return None
 
 
-def _tag(morpheme: Morpheme) -> str:
+def _get_tag(morpheme: Morpheme) -> str:
     """Return the tag without the mark of irregular conjugation."""
     return morpheme.tag.split("-")[0]
 
 
-def _is_ability(sentence: list[Morpheme], place: int) -> bool:
+def _is_ability(sentence: list[Morpheme], index: int) -> bool:
     """Return whether 있/없 stands in ㄹ 수 있다."""
     return (
-        sentence[place].form in {"있", "없"}
-        and place > 0
-        and (sentence[place - 1].form == "수" or (place > 1 and sentence[place - 2].form == "수"))
+        sentence[index].form in {"있", "없"}
+        and index > 0
+        and (sentence[index - 1].form == "수" or (index > 1 and sentence[index - 2].form == "수"))
     )
 
 
-def _in_ability(sentence: list[Morpheme], place: int) -> bool:
-    return sentence[place].form == "수" and sentence[place].tag == "NNB"
+def _is_inside_ability(sentence: list[Morpheme], index: int) -> bool:
+    return sentence[index].form == "수" and sentence[index].tag == "NNB"
 
 
-def _predicate_before_auxiliary(sentence: list[Morpheme], place: int) -> int | None:
+def _find_main_predicate(sentence: list[Morpheme], index: int) -> int | None:
     """Return where the real predicate stands when the one at `place` only helps it: 쓰도록 하세요, 쓰면 되나요."""
-    helps = (
-        sentence[place].form in {"하", "되"}
-        and sentence[place].tag == "VV"
-        and place > 0
-        and sentence[place - 1].form in {"도록", "면", "으면", "어야", "아야", "려고"}
+    is_auxiliary = (
+        sentence[index].form in {"하", "되"}
+        and sentence[index].tag == "VV"
+        and index > 0
+        and sentence[index - 1].form in {"도록", "면", "으면", "어야", "아야", "려고"}
     )
-    if not helps:
+    if not is_auxiliary:
         return None
-    return next((earlier for earlier in range(place - 1, -1, -1) if _tag(sentence[earlier]) in _PREDICATES), None)
+    return next((earlier for earlier in range(index - 1, -1, -1) if _get_tag(sentence[earlier]) in _PREDICATES), None)
 
 
-def _verb_at(sentence: list[Morpheme], place: int) -> tuple[int, str]:
+def _build_verb(sentence: list[Morpheme], index: int) -> tuple[int, str]:
     """Return where the predicate's first morpheme stands, and its dictionary form."""
-    root = sentence[place]
-    attached = (
+    root = sentence[index]
+    is_attached = (
         root.form == "하"
-        and place
-        and sentence[place - 1].tag in {"NNG", "XSN"}
-        and sentence[place - 1].end == root.start
+        and index
+        and sentence[index - 1].tag in {"NNG", "XSN"}
+        and sentence[index - 1].end == root.start
     )
-    if _tag(root) not in {"XSV", "XSA"} and not attached:
+    if _get_tag(root) not in {"XSV", "XSA"} and not is_attached:
         stem = root.form
-        if stem == "하" and place > 1 and sentence[place - 1].tag == "JKO" and sentence[place - 2].form in _ACTS:
-            return place - 2, f"{sentence[place - 2].form}하다"
-        return place, f"{stem}다"
-    start = place
+        if (
+            stem == "하"
+            and index > 1
+            and sentence[index - 1].tag == "JKO"
+            and sentence[index - 2].form in _ACTION_NOUNS
+        ):
+            return index - 2, f"{sentence[index - 2].form}하다"
+        return index, f"{stem}다"
+    start = index
     while (
         start
         and sentence[start - 1].tag in {"NNG", "XR", "XPN", "XSN", "SL", "NNP"}
         and sentence[start - 1].end == sentence[start].start
     ):
         start -= 1
-    return start, "".join(morpheme.form for morpheme in sentence[start : place + 1]) + "다"
+    return start, "".join(morpheme.form for morpheme in sentence[start : index + 1]) + "다"
 
 
-def _object(sentence: list[Morpheme], start: int) -> str | None:
+def _find_object(sentence: list[Morpheme], start: int) -> str | None:
     """Return the noun before the 을/를 that the root at `start` governs, else a noun right before the root."""
-    taken = 0
-    place = start - 1
-    while place >= 0:
-        morpheme = sentence[place]
-        if morpheme.tag == "EC" and not taken and _CLAUSE_ENDINGS.search(morpheme.form):
+    clause_objects = 0
+    index = start - 1
+    while index >= 0:
+        morpheme = sentence[index]
+        if morpheme.tag == "EC" and not clause_objects and _CLAUSE_ENDINGS.search(morpheme.form):
             return None
         if morpheme.tag in {"ETM", "EC"}:
-            taken += _takes_object(sentence, place)
+            clause_objects += _has_own_object(sentence, index)
         if morpheme.tag == "JKO":
-            if not taken:
-                return _noun_before(sentence, place)
-            taken -= 1
-        place -= 1
-    return _bare_object(sentence, start)
+            if not clause_objects:
+                return _find_noun_before(sentence, index)
+            clause_objects -= 1
+        index -= 1
+    return _find_bare_object(sentence, start)
 
 
-def _takes_object(sentence: list[Morpheme], place: int) -> bool:
+def _has_own_object(sentence: list[Morpheme], index: int) -> bool:
     """Return whether the clause that ends at `place` has an object of its own.
 
     One that describes a noun does, when its verb acts on something. One that goes before the root (EC) does when it
     says by what means; else both share the object: "글을 읽고 요약하세요", "비교하고 대조하세요".
     """
-    verb = next((earlier for earlier in range(place - 1, -1, -1) if _tag(sentence[earlier]) in _PREDICATES), None)
+    verb = next((earlier for earlier in range(index - 1, -1, -1) if _get_tag(sentence[earlier]) in _PREDICATES), None)
     if (
-        verb is None or _tag(sentence[verb]) not in _ACTIVE or place - verb > 2
+        verb is None or _get_tag(sentence[verb]) not in _ACTIVE or index - verb > 2
     ):  # the ending stands right behind its verb, or behind a tense
         return False
     if sentence[verb].form in _NO_OBJECT:
         return False
-    _, name = _verb_at(sentence, verb)
-    return sentence[place].tag == "ETM" or sentence[place].form == "도록" or name in _MEANS
+    _, name = _build_verb(sentence, verb)
+    return sentence[index].tag == "ETM" or sentence[index].form == "도록" or name in _MEANS
 
 
-def _noun_before(sentence: list[Morpheme], place: int) -> str | None:
+def _find_noun_before(sentence: list[Morpheme], index: int) -> str | None:
     """Return the last word of the noun phrase that ends before `place`; counters are skipped: 팁 세 가지를 -> 팁."""
-    end = place
+    end = index
     while (
         end
         and (sentence[end - 1].tag in _COUNTS | _MARKS or sentence[end - 1].form in _PLURALS)
@@ -293,27 +298,27 @@ def _is_noun_word(sentence: list[Morpheme], end: int) -> bool:
     return sentence[end - 1].tag in _NOUNS and sentence[end - 1].form not in _PLURALS
 
 
-def _bare_object(sentence: list[Morpheme], start: int) -> str | None:
+def _find_bare_object(sentence: list[Morpheme], start: int) -> str | None:
     """Return the noun right before the root, where the particle was left out: 의미 찾기, 팁 알려줘."""
     if (
         start
         and (sentence[start - 1].tag in {"NNG", "NNP", "NNB"} or sentence[start - 1].form in _PLURALS)
         and sentence[start - 1].end < sentence[start].start
     ):
-        return _noun_before(sentence, start)
+        return _find_noun_before(sentence, start)
     return None
 
 
-def _topic(sentence: list[Morpheme]) -> str | None:
+def _find_topic(sentence: list[Morpheme]) -> str | None:
     """Return what a question with 이다 is about: 프랑스의 수도는 무엇인가요 -> 수도."""
-    place = next((place for place in range(len(sentence) - 1, 0, -1) if sentence[place].tag in {"JX", "JKS"}), None)
-    return _noun_before(sentence, place) if place else None
+    index = next((place for place in range(len(sentence) - 1, 0, -1) if sentence[place].tag in {"JX", "JKS"}), None)
+    return _find_noun_before(sentence, index) if index else None
 
 
-def _of_noun_ending(sentence: list[Morpheme]) -> VerbObject:
+def _parse_noun_ending(sentence: list[Morpheme]) -> VerbObject:
     """Read an instruction that ends in a noun: one that names an act is the root."""
-    words = [place for place, morpheme in enumerate(sentence) if morpheme.tag not in _MARKS]
+    words = [index for index, morpheme in enumerate(sentence) if morpheme.tag not in _MARKS]
     last = sentence[words[-1]].form if words else ""
-    if last not in _ACTS and last not in _ACT_NOUNS:
+    if last not in _ACTION_NOUNS and last not in _GERUND_VERBS:
         return VerbObject(None, None)
-    return VerbObject(_ACT_NOUNS.get(last, f"{last}하다"), _object(sentence, words[-1]))
+    return VerbObject(_GERUND_VERBS.get(last, f"{last}하다"), _find_object(sentence, words[-1]))

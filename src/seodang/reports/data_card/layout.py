@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from seodang.reports.data_card.statistics import quantile
+from seodang.reports.data_card.statistics import compute_quantile
 from seodang.reports.data_card.verbs import RootFigure, Verb
 
-BINS_A_DECADE: Final = 6
+BINS_PER_DECADE: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Histogram:
     records: int
 
 
-def histogram(lengths: Counter[int], longest: int) -> Histogram:
+def build_histogram(lengths: Counter[int], longest: int) -> Histogram:
     """Return a histogram on a logarithmic axis from 1 to `longest` characters, which figures side by side share.
 
     Args:
@@ -37,31 +37,33 @@ def histogram(lengths: Counter[int], longest: int) -> Histogram:
         longest: Characters, at least 10.
 
     """
-    filled = Counter({length: count for length, count in lengths.items() if length})
-    span = math.ceil(math.log10(max(10, longest)) * BINS_A_DECADE)
+    non_empty = Counter({length: count for length, count in lengths.items() if length})
+    span = math.ceil(math.log10(max(10, longest)) * BINS_PER_DECADE)
     bins: Counter[int] = Counter()
-    for length, count in filled.items():
-        bins[min(span - 1, int(math.log10(length) * BINS_A_DECADE + 1e-9))] += count
+    for length, count in non_empty.items():
+        bins[min(span - 1, int(math.log10(length) * BINS_PER_DECADE + 1e-9))] += count
     highest = max(bins.values(), default=1)
-    median, p95 = quantile(filled, 0.5), quantile(filled, 0.95)
+    median, p95 = compute_quantile(non_empty, 0.5), compute_quantile(non_empty, 0.95)
     return Histogram(
-        bars=tuple((place / span, (place + 1) / span, bins[place] / highest, bins[place]) for place in sorted(bins)),
-        ticks=tuple((power * BINS_A_DECADE / span, _short(10**power)) for power in range(span // BINS_A_DECADE + 1)),
+        bars=tuple((index / span, (index + 1) / span, bins[index] / highest, bins[index]) for index in sorted(bins)),
+        ticks=tuple(
+            (power * BINS_PER_DECADE / span, _format_number(10**power)) for power in range(span // BINS_PER_DECADE + 1)
+        ),
         median=median,
-        median_at=_place(median, span),
+        median_at=_scale_length(median, span),
         p95=p95,
-        p95_at=_place(p95, span),
-        longest=max(filled, default=0),
+        p95_at=_scale_length(p95, span),
+        longest=max(non_empty, default=0),
         empty=lengths[0],
         records=lengths.total(),
     )
 
 
-def _place(length: int, span: int) -> float:
-    return math.log10(length) * BINS_A_DECADE / span if length else 0.0
+def _scale_length(length: int, span: int) -> float:
+    return math.log10(length) * BINS_PER_DECADE / span if length else 0.0
 
 
-def _short(number: int) -> str:
+def _format_number(number: int) -> str:
     return f"{number // 1000}k" if number >= 1000 else str(number)
 
 
@@ -78,7 +80,7 @@ class Arc:
     count: int
     x: float
     y: float
-    turn: float  # degrees; the label reads outwards on the right, inwards on the left
+    rotation: float  # degrees; the label reads outwards on the right, inwards on the left
 
 
 # Radii in the units of the figure, which is 760 wide: hole, verbs, objects.
@@ -86,43 +88,43 @@ _HOLE: Final = 62
 _MIDDLE: Final = 190
 _RIM: Final = 330
 CENTRE: Final = 350
-_LETTER: Final = 12.5  # largest label
-_SMALLEST: Final = 8.0
+_MAX_LETTER: Final = 12.5  # largest label
+_MIN_LETTER: Final = 8.0
 _HUES: Final = (12, 338)  # from red to violet, so that the ends of the wheel differ
 
 
-def sunburst(figure: RootFigure) -> list[Arc]:
+def build_sunburst(figure: RootFigure) -> list[Arc]:
     """Return the pieces of a two-ring sunburst, clockwise from the top: verbs, and around each its objects."""
     arcs: list[Arc] = []
     angle = 0.0
-    for place, verb in enumerate(figure.verbs):
-        hue = round(_HUES[0] + (_HUES[1] - _HUES[0]) * place / max(1, len(figure.verbs) - 1))
-        width = verb.shown / figure.shown * math.tau
+    for index, verb in enumerate(figure.verbs):
+        hue = round(_HUES[0] + (_HUES[1] - _HUES[0]) * index / max(1, len(figure.verbs) - 1))
+        width = verb.top_count / figure.total * math.tau
         arcs += [
-            _arc((angle, angle + width), 0, hue, 0, verb.name, verb.shown),
-            *_outer(verb, angle, figure.shown, hue),
+            _build_arc((angle, angle + width), 0, hue, 0, verb.name, verb.top_count),
+            *_build_object_arcs(verb, angle, figure.total, hue),
         ]
         angle += width
     return arcs
 
 
-def _outer(verb: Verb, angle: float, shown: int, hue: int) -> list[Arc]:
+def _build_object_arcs(verb: Verb, angle: float, total: int, hue: int) -> list[Arc]:
     arcs = []
     for shade, (name, count) in enumerate(verb.objects):
-        width = count / shown * math.tau
-        arcs.append(_arc((angle, angle + width), 1, hue, shade, name, count))
+        width = count / total * math.tau
+        arcs.append(_build_arc((angle, angle + width), 1, hue, shade, name, count))
         angle += width
     return arcs
 
 
-def _arc(angles: tuple[float, float], ring: int, hue: int, shade: int, label: str, count: int) -> Arc:
+def _build_arc(angles: tuple[float, float], ring: int, hue: int, shade: int, label: str, count: int) -> Arc:
     inner, outer = ((_HOLE, _MIDDLE), (_MIDDLE + 2, _RIM))[ring]
     middle, radius = sum(angles) / 2, (inner + outer) / 2
-    size = _letter_size(label, angles[1] - angles[0], inner, outer)
-    turn = math.degrees(middle) - 90
-    x, y = _point(middle, radius)
+    size = _compute_letter_size(label, angles[1] - angles[0], inner, outer)
+    rotation = math.degrees(middle) - 90
+    x, y = _compute_point(middle, radius)
     return Arc(
-        _path(angles, inner, outer),
+        _format_path(angles, inner, outer),
         hue,
         ring,
         shade,
@@ -131,40 +133,40 @@ def _arc(angles: tuple[float, float], ring: int, hue: int, shade: int, label: st
         count,
         x,
         y,
-        round(turn + 180 if 90 < turn < 270 else turn, 2),
+        round(rotation + 180 if 90 < rotation < 270 else rotation, 2),
     )
 
 
-def _letter_size(label: str, width: float, inner: float, outer: float) -> float:
+def _compute_letter_size(label: str, width: float, inner: float, outer: float) -> float:
     """Return the largest size at which the label fits its piece, 0 when that is too small to read."""
     letters = sum(1.0 if ord(letter) > 0x1100 else 0.56 for letter in label)  # a Hangul syllable is as wide as high
     # A label in the middle of a piece is bounded by the arc where its inner end lies, and by the ring's depth.
-    size = min(_LETTER, (outer - inner - 8) / max(1.0, letters))
-    while size >= _SMALLEST and (inner + outer - letters * size) / 2 * width < size:
+    size = min(_MAX_LETTER, (outer - inner - 8) / max(1.0, letters))
+    while size >= _MIN_LETTER and (inner + outer - letters * size) / 2 * width < size:
         size -= 0.5
-    return round(size, 1) if size >= _SMALLEST else 0.0
+    return round(size, 1) if size >= _MIN_LETTER else 0.0
 
 
-def _path(angles: tuple[float, float], inner: float, outer: float) -> str:
+def _format_path(angles: tuple[float, float], inner: float, outer: float) -> str:
     start, end = angles[0], min(angles[1], angles[0] + math.tau - 1e-4)  # a full ring has no two ends to draw between
     large = int(end - start > math.pi)
     (ax, ay), (bx, by), (cx, cy), (dx, dy) = (
-        _point(start, outer),
-        _point(end, outer),
-        _point(end, inner),
-        _point(start, inner),
+        _compute_point(start, outer),
+        _compute_point(end, outer),
+        _compute_point(end, inner),
+        _compute_point(start, inner),
     )
     return f"M{ax} {ay}A{outer} {outer} 0 {large} 1 {bx} {by}L{cx} {cy}A{inner} {inner} 0 {large} 0 {dx} {dy}Z"
 
 
-def _point(angle: float, radius: float) -> tuple[float, float]:
+def _compute_point(angle: float, radius: float) -> tuple[float, float]:
     return round(CENTRE + radius * math.sin(angle), 2), round(CENTRE - radius * math.cos(angle), 2)
 
 
-def shares(counts: Sequence[int]) -> list[tuple[float, float]]:
+def compute_pieces(counts: Sequence[int]) -> list[tuple[float, float]]:
     """Return start and width in 0..1 of the pieces of one bar."""
-    whole, start, pieces = max(1, sum(counts)), 0.0, []
+    total, start, pieces = max(1, sum(counts)), 0.0, []
     for count in counts:
-        pieces.append((start, count / whole))
-        start += count / whole
+        pieces.append((start, count / total))
+        start += count / total
     return pieces

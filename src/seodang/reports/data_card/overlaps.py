@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from seodang.io.jsonl import read_rows
-from seodang.reports.data_card.redaction import WITHHELD, head, is_personal
+from seodang.reports.data_card.redaction import WITHHELD, format_head, is_personal
 from seodang.reports.data_card.sampling import LowestHashes
 
 _ID: Final = re.compile(r'^\{"id": ?"([0-9a-f]{16})"')  # the first field of a record
@@ -35,13 +35,13 @@ class Overlaps:
     leaks: dict[str, list[dict[str, Any]]]  # lines of leaks.jsonl, by kind
     leaked_tasks: list[tuple[str, int]]  # task of the item -> pairs of item and training record, the most first
 
-    def ids(self) -> set[str]:
+    def collect_ids(self) -> set[str]:
         """Return the ids of all records that are shown."""
         ids = {cluster.kept for cluster in self.largest} | {line[name] for line in self.near for name in ("id", "kept")}
         return ids | {line[name] for lines in self.leaks.values() for line in lines for name in ("item", "record")}
 
 
-def overlaps(
+def collect_overlaps(
     duplicates: Iterable[dict[str, Any]], leaks: Iterable[dict[str, Any]], *, examples: int, seed: int
 ) -> Overlaps:
     """Return the largest clusters, and up to `examples` near-duplicates and leaks of each kind, chosen by hash.
@@ -53,10 +53,10 @@ def overlaps(
         seed: Of the choice.
 
     """
-    kept = array("Q")
+    kept_ids = array("Q")
     near: LowestHashes[dict[str, Any]] = LowestHashes(examples, seed)
     for line in duplicates:
-        kept.append(int(line["kept"], 16))
+        kept_ids.append(int(line["kept"], 16))
         if line["kind"] == "near":
             near.add(line["kept"], line)
     tasks: Counter[str] = Counter()
@@ -66,31 +66,34 @@ def overlaps(
         kinds[line["kind"]].add(line["item"], line)
     by_kind = {kind: sample.items() for kind, sample in sorted(kinds.items())}
     return Overlaps(
-        _largest(kept, examples), near.items(), by_kind, sorted(tasks.items(), key=lambda item: (-item[1], item[0]))
+        _find_largest(kept_ids, examples),
+        near.items(),
+        by_kind,
+        sorted(tasks.items(), key=lambda item: (-item[1], item[0])),
     )
 
 
-def _largest(kept: array[int], examples: int) -> list[Cluster]:
+def _find_largest(kept_ids: array[int], examples: int) -> list[Cluster]:
     """Return the clusters with the most removed records; ties go by id."""
     import numpy as np
 
-    ids, removed = np.unique(np.frombuffer(kept, dtype=np.uint64), return_counts=True)
-    order = np.lexsort((ids, -removed))[:examples]
-    return [Cluster(f"{int(ids[place]):016x}", int(removed[place]) + 1) for place in order]
+    ids, removed_counts = np.unique(np.frombuffer(kept_ids, dtype=np.uint64), return_counts=True)
+    order = np.lexsort((ids, -removed_counts))[:examples]
+    return [Cluster(f"{int(ids[index]):016x}", int(removed_counts[index]) + 1) for index in order]
 
 
-def heads(path: Path, ids: set[str]) -> Heads:
+def read_heads(path: Path, ids: set[str]) -> Heads:
     """Return the head of the text of some records of a file of records; other lines are not parsed."""
-    found: Heads = {}
-    for row in _rows_of(path, ids):
+    result: Heads = {}
+    for row in _iter_rows(path, ids):
         text = " ⏎ ".join(row[name] for name in ("instruction", "input", "output") if row[name])
-        found.setdefault(row["id"], WITHHELD if any(map(is_personal, row.get("warnings", ()))) else head(text))
-        if len(found) == len(ids):
+        result.setdefault(row["id"], WITHHELD if any(map(is_personal, row.get("warnings", ()))) else format_head(text))
+        if len(result) == len(ids):
             break
-    return found
+    return result
 
 
-def _rows_of(path: Path, ids: set[str]) -> Iterator[dict[str, Any]]:
+def _iter_rows(path: Path, ids: set[str]) -> Iterator[dict[str, Any]]:
     if not ids:
         return
     import json
@@ -104,7 +107,7 @@ def _rows_of(path: Path, ids: set[str]) -> Iterator[dict[str, Any]]:
                     yield row
 
 
-def lines(path: Path) -> Iterator[dict[str, Any]]:
+def read_optional_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the lines of a list that `prepare` writes; none where it has not written one."""
     if path.exists():
         yield from read_rows(path)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from seodang.ingest.rows import shown
+from seodang.ingest.rows import shorten
 from seodang.validation.checks import pii
 
-HEAD: Final = 140  # characters of a text that the card shows
+HEAD_CHARACTERS: Final = 140  # characters of a text that the card shows
 WITHHELD: Final = "[가림 · withheld]"
 
 _PERSONAL: Final = frozenset(rule.id for rule in pii.RULES)
@@ -19,7 +19,7 @@ def is_personal(rule: str) -> bool:
     return rule in _PERSONAL
 
 
-def head(value: Any, characters: int = HEAD) -> str:
+def format_head(value: Any, characters: int = HEAD_CHARACTERS) -> str:
     """Return the first characters of a value in one line, personal data and keys as stars."""
-    text = pii.masked(shown(value, _MARGIN * characters))
-    return shown(" ".join(text.split()), characters)
+    text = pii.mask_personal_data(shorten(value, _MARGIN * characters))
+    return shorten(" ".join(text.split()), characters)

@@ -6,14 +6,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from seodang.html import environment, escape_markdown
+from seodang.html import create_environment, escape_markdown
 from seodang.ingest.rows import TEXTS
-from seodang.licences import hub_licence
+from seodang.licences import find_hub_licence
 from seodang.preparation.splitting import SPLITS
 from seodang.reports.data_card import layout
 from seodang.reports.data_card.contents import Contents
 from seodang.reports.data_card.funnel import LEFT_OUT
-from seodang.reports.data_card.redaction import head
+from seodang.reports.data_card.redaction import format_head
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -53,39 +53,39 @@ NAMES: Final = {
 
 def render_page(contents: Contents) -> str:
     """Return the card as one HTML page that needs nothing else: no script, no font, no network."""
-    return _html().get_template("card.html.j2").render(_context(contents))
+    return _create_html_environment().get_template("card.html.j2").render(_build_context(contents))
 
 
 def render_figures(contents: Contents) -> dict[str, str]:
     """Return the figures that the Markdown shows: file name -> SVG."""
-    template = _html().get_template("figure.svg.j2")
-    figures = {"funnel.svg": template.render(_context(contents), what="funnel", figure=None)}
+    template = _create_html_environment().get_template("figure.svg.j2")
+    figures = {"funnel.svg": template.render(_build_context(contents), what="funnel", figure=None)}
     for figure in contents.roots:
-        figures[f"verbs-{figure.language}.svg"] = template.render(_context(contents), what="verbs", figure=figure)
+        figures[f"verbs-{figure.language}.svg"] = template.render(_build_context(contents), what="verbs", figure=figure)
     return figures
 
 
 def render_markdown(contents: Contents) -> str:
     """Return the card as Markdown under the front matter of a Hugging Face dataset card."""
-    return _markdown().get_template("README.md.j2").render(_context(contents))
+    return _create_markdown_environment().get_template("README.md.j2").render(_build_context(contents))
 
 
-def _context(contents: Contents) -> dict[str, Any]:
+def _build_context(contents: Contents) -> dict[str, Any]:
     return {
         "card": contents,
         "names": NAMES,
         "splits": SPLITS,
         "left_out": LEFT_OUT,
         "texts": TEXTS,
-        "sunburst": layout.sunburst,
-        "shares": layout.shares,
+        "sunburst": layout.build_sunburst,
+        "shares": layout.compute_pieces,
         "centre": layout.CENTRE,
-        "fates": _fates(contents),
-        "front": _front_matter(contents),
+        "fates": _count_statuses(contents),
+        "front": _build_front_matter(contents),
     }
 
 
-def _fates(contents: Contents) -> list[tuple[str, list[int]]]:
+def _count_statuses(contents: Contents) -> list[tuple[str, list[int]]]:
     """Return for each source how many of its rows ended where, in the order of the legend."""
     return [
         (
@@ -104,12 +104,12 @@ def _fates(contents: Contents) -> list[tuple[str, list[int]]]:
     ]
 
 
-def _front_matter(contents: Contents) -> dict[str, Any]:
+def _build_front_matter(contents: Contents) -> dict[str, Any]:
     """Return licence, languages, task categories and size as the Hugging Face Hub names them."""
     records = sum(contents.all.splits.values())
     languages = {language for counts in contents.languages.values() for language in counts}
     return {
-        "license": sorted({hub_licence(source.licence) for source in contents.sources}),
+        "license": sorted({find_hub_licence(source.licence) for source in contents.sources}),
         "language": [language for language in ("ko", "en") if language in languages],
         "task_categories": ["text-generation", *(["text-classification"] if contents.balances else [])],
         "size_categories": next((name for bound, name in _SIZES if records < bound), "100M<n<1B"),
@@ -117,18 +117,18 @@ def _front_matter(contents: Contents) -> dict[str, Any]:
 
 
 @cache
-def _html() -> Environment:
-    return _environment(autoescape=True)
+def _create_html_environment() -> Environment:
+    return _create_environment(autoescape=True)
 
 
 @cache
-def _markdown() -> Environment:
-    markdown = _environment(autoescape=False)
+def _create_markdown_environment() -> Environment:
+    markdown = _create_environment(autoescape=False)
     markdown.finalize = lambda value: escape_markdown(value) if type(value) is str else value
     return markdown
 
 
-def _environment(*, autoescape: bool) -> Environment:
-    made = environment(_TEMPLATES, autoescape=autoescape)
-    made.filters["head"] = head
-    return made
+def _create_environment(*, autoescape: bool) -> Environment:
+    result = create_environment(_TEMPLATES, autoescape=autoescape)
+    result.filters["head"] = format_head
+    return result

@@ -35,7 +35,7 @@ class Labels:
 
 
 @dataclass(slots=True)
-class Survey:
+class Statistics:
     """What one pass over `train` found."""
 
     instructions: dict[str, LowestHashes[str]]  # by language; distinct ones
@@ -48,7 +48,7 @@ class Survey:
     preferences: int = 0  # records with a worse answer beside the right one
 
 
-def survey(rows: Iterable[dict[str, Any]], *, instructions: int, seed: int) -> Survey:
+def compute_statistics(rows: Iterable[dict[str, Any]], *, instructions: int, seed: int) -> Statistics:
     """Return lengths, label counts and sampled instructions of records.
 
     Args:
@@ -57,21 +57,21 @@ def survey(rows: Iterable[dict[str, Any]], *, instructions: int, seed: int) -> S
         seed: Of the sample.
 
     """
-    found = Survey(instructions=defaultdict(lambda: LowestHashes(instructions, seed)))
+    result = Statistics(instructions=defaultdict(lambda: LowestHashes(instructions, seed)))
     for row in rows:
         language = row["language"]
         for name in TEXTS:
-            found.lengths[language, name][len(row[name])] += 1
-        found.instructions[language].add(row["instruction"], row["instruction"])
+            result.lengths[language, name][len(row[name])] += 1
+        result.instructions[language].add(row["instruction"], row["instruction"])
         if row["choices"]:
-            found.labels[row["task"], language].add(row["choices"], row["output"])
-        found.records += 1
-        found.turns += bool(row["turns"])
-        found.preferences += bool(row["rejected"])
-    return found
+            result.labels[row["task"], language].add(row["choices"], row["output"])
+        result.records += 1
+        result.turns += bool(row["turns"])
+        result.preferences += bool(row["rejected"])
+    return result
 
 
-def quantile(lengths: Counter[int], share: float) -> int:
+def compute_quantile(lengths: Counter[int], probability: float) -> int:
     """Return the smallest length that at least `share` of the records do not exceed; 0 for no records.
 
     Args:
@@ -79,9 +79,9 @@ def quantile(lengths: Counter[int], share: float) -> int:
         share: 0 < share <= 1; 0.5 for the median.
 
     """
-    wanted, seen = share * lengths.total(), 0
+    target, cumulative = probability * lengths.total(), 0
     for length in sorted(lengths):
-        seen += lengths[length]
-        if seen >= wanted:
+        cumulative += lengths[length]
+        if cumulative >= target:
             return length
     return 0

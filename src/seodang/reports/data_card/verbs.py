@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from seodang.reports.data_card.english_verbs import english_root
-from seodang.reports.data_card.korean_verbs import korean_roots
+from seodang.reports.data_card.english_verbs import find_english_root
+from seodang.reports.data_card.korean_verbs import iter_korean_roots
 from seodang.reports.data_card.verb_objects import VerbObject
 
 # Wang et al. 2023, figure 2 (and Taori et al. 2023): the 20 commonest verbs with 4 objects each.
-VERBS: Final = 20
-OBJECTS: Final = 4
+MAX_VERBS: Final = 20
+MAX_OBJECTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Verb:
     objects: tuple[tuple[str, int], ...]
 
     @property
-    def shown(self) -> int:
+    def top_count(self) -> int:
         """Instructions with one of the objects that are shown: the verb's share of the figure."""
         return sum(count for _, count in self.objects)
 
@@ -38,14 +38,18 @@ class RootFigure:
     instructions: int  # different ones that were looked at
     with_verb: int
     with_object: int
-    shown: int  # instructions that the figure holds
+    total: int  # instructions that the figure holds
     verbs: tuple[Verb, ...]
 
 
-def root_figure(language: str, instructions: Sequence[str]) -> RootFigure | None:
+def build_root_figure(language: str, instructions: Sequence[str]) -> RootFigure | None:
     """Return the figure of instructions in one language; None when none has a verb with an object."""
-    roots = list(korean_roots(instructions)) if language == "ko" else [english_root(text) for text in instructions]
-    verbs = top_verbs(roots)
+    roots = (
+        list(iter_korean_roots(instructions))
+        if language == "ko"
+        else [find_english_root(text) for text in instructions]
+    )
+    verbs = select_top_verbs(roots)
     if not verbs:
         return None
     return RootFigure(
@@ -53,20 +57,20 @@ def root_figure(language: str, instructions: Sequence[str]) -> RootFigure | None
         instructions=len(roots),
         with_verb=sum(root.verb is not None for root in roots),
         with_object=sum(root.object is not None for root in roots),
-        shown=sum(verb.shown for verb in verbs),
+        total=sum(verb.top_count for verb in verbs),
         verbs=verbs,
     )
 
 
-def top_verbs(roots: Iterable[VerbObject]) -> tuple[Verb, ...]:
+def select_top_verbs(roots: Iterable[VerbObject]) -> tuple[Verb, ...]:
     """Return the commonest verbs that have objects, each with its commonest ones; ties go by the alphabet."""
     objects: dict[str, Counter[str]] = defaultdict(Counter)
     for root in roots:
         if root.verb is not None and root.object is not None:
             objects[root.verb][root.object] += 1
-    ranked = sorted(objects, key=lambda name: (-objects[name].total(), name))[:VERBS]
-    return tuple(Verb(name, objects[name].total(), tuple(_commonest(objects[name]))) for name in ranked)
+    names = sorted(objects, key=lambda name: (-objects[name].total(), name))[:MAX_VERBS]
+    return tuple(Verb(name, objects[name].total(), tuple(_select_commonest(objects[name]))) for name in names)
 
 
-def _commonest(objects: Counter[str]) -> list[tuple[str, int]]:
-    return sorted(objects.items(), key=lambda item: (-item[1], item[0]))[:OBJECTS]
+def _select_commonest(objects: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(objects.items(), key=lambda item: (-item[1], item[0]))[:MAX_OBJECTS]

@@ -13,10 +13,10 @@ from seodang.config import GateParams
 from seodang.io.atomic import write_atomically
 from seodang.io.jsonl import read_json, read_records, read_rows
 from seodang.paths import Paths
-from seodang.reports.evaluation.facts import EvaluationFacts, facts_of
 from seodang.reports.evaluation.render import render_report
+from seodang.reports.evaluation.report_data import EvaluationReportData, build_report_data
 
-__all__ = ["EvaluationFacts", "facts_of", "render_report", "write_evaluation_report"]
+__all__ = ["EvaluationReportData", "build_report_data", "render_report", "write_evaluation_report"]
 
 
 def write_evaluation_report(paths: Paths, verdict: Mapping[str, Any], gate: GateParams) -> None:
@@ -27,7 +27,7 @@ def write_evaluation_report(paths: Paths, verdict: Mapping[str, Any], gate: Gate
         verdict: What stage `gate` stores: the decision with its fingerprints.
         gate: Seed, resamples and confidence of the intervals that the page adds.
     """
-    facts = facts_of(
+    report_data = build_report_data(
         verdict, read_json(paths.evaluate_report), read_rows(paths.scores), read_records(paths.items), gate
     )
-    write_atomically(paths.evaluation_page / "index.html", [render_report(facts)])
+    write_atomically(paths.evaluation_page / "index.html", [render_report(report_data)])

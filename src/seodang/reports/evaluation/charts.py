@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from seodang.evaluation.aggregate import SHARES
-from seodang.html.svg import label, nice_ticks
+from seodang.evaluation.aggregate import RATIO_METRICS
+from seodang.html.svg import compute_ticks, format_label
 from seodang.reports.evaluation.comparison import Estimate, TaskRow
-from seodang.reports.evaluation.facts import Point, ShotsPanel
+from seodang.reports.evaluation.report_data import Point, ShotsPanel
 
 BAR_WIDTH: Final = 340.0  # of a test
 TASK_WIDTH: Final = 180.0
 _BAR_EDGE: Final = 14.0  # left and right of an axis of bars
 _PANEL: Final = (470.0, 250.0)
 _MARGINS: Final = (46.0, 18.0, 14.0, 30.0)  # left, right, top, bottom
-_APART: Final = 5.0  # between the points of two formats with the same number of exemplars
-_TICK_ROOM: Final = 42.0  # that the name of a tick of a narrow axis needs
+_FORMAT_OFFSET: Final = 5.0  # between the points of two formats with the same number of exemplars
+_TICK_WIDTH: Final = 42.0  # that the name of a tick of a narrow axis needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,112 +71,115 @@ class Panel:
     right: float
     bottom: float
     series: tuple[tuple[str, tuple[Dot, ...]], ...]  # of each format
-    others: tuple[Dot, ...]  # across the whole width
+    levels: tuple[Dot, ...]  # across the whole width
     x_ticks: tuple[tuple[float, int], ...]
     y_ticks: tuple[tuple[float, str], ...]
 
 
-def forests(tests: Sequence[Mapping[str, Any]]) -> list[Forest]:
+def build_forests(tests: Sequence[Mapping[str, Any]]) -> list[Forest]:
     """Return the tests of each metric on an axis of its own, zero and all margins on it."""
-    drawn = []
+    figures = []
     for metric in dict.fromkeys(test["metric"] for test in tests):
-        mine = [test for test in tests if test["metric"] == metric]
-        margins = [_bound(test) for test in mine]
-        estimates = [Estimate(test["difference"], test["low"], test["high"], test["items"]) for test in mine]
-        axis, bars = _bars(estimates, margins, BAR_WIDTH)
-        drawn.append(Forest(metric, axis, tuple(zip(mine, bars, strict=True))))
-    return drawn
+        metric_tests = [test for test in tests if test["metric"] == metric]
+        margins = [_compute_bound(test) for test in metric_tests]
+        estimates = [Estimate(test["difference"], test["low"], test["high"], test["items"]) for test in metric_tests]
+        axis, bars = _build_bars(estimates, margins, BAR_WIDTH)
+        figures.append(Forest(metric, axis, tuple(zip(metric_tests, bars, strict=True))))
+    return figures
 
 
-def _bound(test: Mapping[str, Any]) -> float:
+def _compute_bound(test: Mapping[str, Any]) -> float:
     """Return the difference that a test must lie above."""
-    return float(test["margin"] if test["ask"] == "better" else -test["margin"])
+    return float(test["margin"] if test["test"] == "superiority" else -test["margin"])
 
 
-def task_bars(rows: Sequence[TaskRow]) -> tuple[Axis, dict[tuple[str, str, str], Bar]]:
+def build_task_bars(rows: Sequence[TaskRow]) -> tuple[Axis, dict[tuple[str, str, str], Bar]]:
     """Return the differences of tasks on one axis, by split, task and language; those without a score or of another scale are left out."""
     known = [
-        (row, row.difference) for row in rows if row.difference is not None and row.metric in SHARES
+        (row, row.difference) for row in rows if row.difference is not None and row.metric in RATIO_METRICS
     ]  # others have another scale
-    axis, bars = _bars([difference for _, difference in known], [None] * len(known), TASK_WIDTH)
+    axis, bars = _build_bars([difference for _, difference in known], [None] * len(known), TASK_WIDTH)
     return axis, {(row.split, row.task, row.language): bar for (row, _), bar in zip(known, bars, strict=True)}
 
 
-def _bars(estimates: Sequence[Estimate], margins: Sequence[float | None], width: float) -> tuple[Axis, list[Bar]]:
+def _build_bars(estimates: Sequence[Estimate], margins: Sequence[float | None], width: float) -> tuple[Axis, list[Bar]]:
     ends = [end for estimate in estimates for end in (estimate.value, estimate.low, estimate.high) if end is not None]
     values = [0.0, *ends, *(margin for margin in margins if margin is not None)]
-    ticks = nice_ticks(min(values), max(values), from_zero=False)
+    ticks = compute_ticks(min(values), max(values), from_zero=False)
 
-    def x(value: float) -> float:
+    def scale_x(value: float) -> float:
         return round(_BAR_EDGE + (width - 2 * _BAR_EDGE) * (value - ticks[0]) / (ticks[-1] - ticks[0]), 2)
 
     bars = [
-        Bar(x(estimate.value), *(None if end is None else x(end) for end in (estimate.low, estimate.high, margin)))
+        Bar(
+            scale_x(estimate.value),
+            *(None if end is None else scale_x(end) for end in (estimate.low, estimate.high, margin)),
+        )
         for estimate, margin in zip(estimates, margins, strict=True)
     ]
-    step = math.ceil(_TICK_ROOM * (len(ticks) - 1) / (width - 2 * _BAR_EDGE))
-    named = [tick for tick in ticks if round(tick / (ticks[1] - ticks[0])) % step == 0]  # zero keeps its name
-    return Axis(x(0.0), tuple((x(tick), signed(tick)) for tick in named)), bars
+    step = math.ceil(_TICK_WIDTH * (len(ticks) - 1) / (width - 2 * _BAR_EDGE))
+    labelled_ticks = [tick for tick in ticks if round(tick / (ticks[1] - ticks[0])) % step == 0]  # zero keeps its name
+    return Axis(scale_x(0.0), tuple((scale_x(tick), format_signed(tick)) for tick in labelled_ticks)), bars
 
 
-def signed(value: float) -> str:
+def format_signed(value: float) -> str:
     """Return the short name of a difference, with its sign."""
-    return f"{'+' if value > 0 else '−' if value < 0 else ''}{label(abs(value))}"
+    return f"{'+' if value > 0 else '−' if value < 0 else ''}{format_label(abs(value))}"
 
 
-def panel(drawn: ShotsPanel) -> Panel:
+def build_panel(shots_panel: ShotsPanel) -> Panel:
     """Return the geometry of one measure over the number of exemplars."""
     (width, height), (left, right, top, bottom) = _PANEL, _MARGINS
-    points = [*drawn.base, *drawn.others]
+    points = [*shots_panel.base, *shots_panel.levels]
     ends = [end for point in points for end in (point.mean.value, point.mean.low, point.mean.high) if end is not None]
-    ticks = nice_ticks(min(ends), max(ends), from_zero=False)
-    shots = sorted({point.shots for point in drawn.base})
-    formats = list(dict.fromkeys(point.format for point in drawn.base))
+    ticks = compute_ticks(min(ends), max(ends), from_zero=False)
+    shots = sorted({point.shots for point in shots_panel.base})
+    formats = list(dict.fromkeys(point.format for point in shots_panel.base))
     inner = 12.0  # the points stand off the axis
 
-    def x(count: int) -> float:
+    def scale_x(count: int) -> float:
         span = max(1, shots[-1] - shots[0])
         return round(left + inner + (width - left - right - 2 * inner) * (count - shots[0]) / span, 2)
 
-    def y(value: float) -> float:
+    def scale_y(value: float) -> float:
         return round(height - bottom - (height - top - bottom) * (value - ticks[0]) / (ticks[-1] - ticks[0]), 2)
 
-    def dot(point: Point, place: float) -> Dot:
+    def build_dot(point: Point, center: float) -> Dot:
         return Dot(
             point,
-            place,
-            y(point.mean.value),
-            *(None if end is None else y(end) for end in (point.mean.low, point.mean.high)),
+            center,
+            scale_y(point.mean.value),
+            *(None if end is None else scale_y(end) for end in (point.mean.low, point.mean.high)),
         )
 
-    def aside(format: str) -> float:
-        return _APART * (formats.index(format) - (len(formats) - 1) / 2)
+    def compute_offset(format: str) -> float:
+        return _FORMAT_OFFSET * (formats.index(format) - (len(formats) - 1) / 2)
 
     series = tuple(
         (
             format,
             tuple(
-                dot(point, x(point.shots) + aside(format))
-                for point in sorted(drawn.base, key=_shots)
+                build_dot(point, scale_x(point.shots) + compute_offset(format))
+                for point in sorted(shots_panel.base, key=_get_shots)
                 if point.format == format
             ),
         )
         for format in formats
     )
     return Panel(
-        metric=drawn.metric,
-        language=drawn.language,
+        metric=shots_panel.metric,
+        language=shots_panel.language,
         width=width,
         height=height,
         left=left,
         right=width - right,
         bottom=height - bottom,
         series=series,
-        others=tuple(dot(point, left) for point in drawn.others),
-        x_ticks=tuple((x(count), count) for count in shots),
-        y_ticks=tuple((y(tick), label(tick)) for tick in ticks),
+        levels=tuple(build_dot(point, left) for point in shots_panel.levels),
+        x_ticks=tuple((scale_x(count), count) for count in shots),
+        y_ticks=tuple((scale_y(tick), format_label(tick)) for tick in ticks),
     )
 
 
-def _shots(point: Point) -> int:
+def _get_shots(point: Point) -> int:
     return point.shots

@@ -12,12 +12,12 @@ from typing import Final
 import numpy as np
 
 from seodang.config import GateParams
-from seodang.evaluation.aggregate import LOWER_IS_BETTER, ItemScore, headline
-from seodang.gate.statistics import paired_bootstrap
+from seodang.evaluation.aggregate import LOWER_IS_BETTER, ItemScore, get_primary_score
+from seodang.gate.statistics import compute_paired_bootstrap
 
 TaskKey = tuple[str, str, str]  # split, task, language
 _SPLITS: Final = ("test", "unseen", "task")
-_MOST_LABELS: Final = 8  # of a table of confusions; a larger one tells nothing at a glance
+_MAX_LABELS: Final = 8  # of a table of confusions; a larger one tells nothing at a glance
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class TaskRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Confusion:
+class ConfusionMatrix:
     """What a choice task's labels were taken for."""
 
     task: str
@@ -55,38 +55,41 @@ class Confusion:
     counts: tuple[tuple[str, tuple[tuple[int, ...], ...]], ...]  # arm -> [reference][predicted]
 
 
-def estimate(values: Sequence[float], gate: GateParams) -> Estimate | None:
+def compute_estimate(values: Sequence[float], gate: GateParams) -> Estimate | None:
     """Return the mean of values, or of paired differences, with its bootstrap interval; None where there are no values."""
     if not values:
         return None
-    found = paired_bootstrap(
+    bootstrap = compute_paired_bootstrap(
         np.array(values), margin=0.0, seed=gate.seed, resamples=gate.resamples, confidence=gate.confidence
     )
     return (
-        Estimate(found.difference, found.low, found.high, len(values))
+        Estimate(bootstrap.difference, bootstrap.low, bootstrap.high, len(values))
         if len(values) > 1
-        else Estimate(found.difference, None, None, 1)
+        else Estimate(bootstrap.difference, None, None, 1)
     )
 
 
-def best_by_task(scores: Sequence[ItemScore], arms: Sequence[str]) -> dict[TaskKey, str]:
+def find_best_by_task(scores: Sequence[ItemScore], variants: Sequence[str]) -> dict[TaskKey, str]:
     """Return which of the arms is best on each task and language by its headline; the first of equals, and of those without scores."""
-    values: dict[TaskKey, dict[str, list[float]]] = defaultdict(lambda: {arm: [] for arm in arms})
+    values: dict[TaskKey, dict[str, list[float]]] = defaultdict(lambda: {arm: [] for arm in variants})
     for score in scores:
-        if score.arm in arms and (value := headline(score)) is not None:
-            values[key_of(score)][score.arm].append(-value if score.headline in LOWER_IS_BETTER else value)
+        if score.variant in variants and (value := get_primary_score(score)) is not None:
+            values[get_task_key(score)][score.variant].append(
+                -value if score.primary_metric in LOWER_IS_BETTER else value
+            )
     return {
-        key: max(arms, key=lambda arm: fmean(found[arm]) if found[arm] else -math.inf) for key, found in values.items()
+        key: max(variants, key=lambda arm: fmean(found[arm]) if found[arm] else -math.inf)
+        for key, found in values.items()
     }
 
 
-def key_of(score: ItemScore) -> TaskKey:
+def get_task_key(score: ItemScore) -> TaskKey:
     """Return what tells an item's task from all others."""
     return score.split, score.task, score.language
 
 
-def task_rows(
-    scores: Sequence[ItemScore], arms: Sequence[str], candidate: str, best: Mapping[TaskKey, str], gate: GateParams
+def build_task_rows(
+    scores: Sequence[ItemScore], variants: Sequence[str], candidate: str, best: Mapping[TaskKey, str], gate: GateParams
 ) -> list[TaskRow]:
     """Return a row for each task and language, those of the test split first.
 
@@ -99,57 +102,70 @@ def task_rows(
     """
     rows = []
     for split, kind, task, language, metric in sorted(
-        {(score.split, score.kind, score.task, score.language, score.headline) for score in scores}, key=_order
+        {(score.split, score.kind, score.task, score.language, score.primary_metric) for score in scores},
+        key=_get_sort_key,
     ):
         sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
-        found = {
-            (score.arm, score.item): value
+        values = {
+            (score.variant, score.item): value
             for score in scores
-            if key_of(score) == (split, task, language) and (value := headline(score)) is not None
+            if get_task_key(score) == (split, task, language) and (value := get_primary_score(score)) is not None
         }
-        reference, items = best.get((split, task, language), ""), [item for arm, item in found if arm == candidate]
+        reference, items = best.get((split, task, language), ""), [item for arm, item in values if arm == candidate]
         differences = [
-            sign * (found[candidate, item] - found[reference, item]) for item in items if (reference, item) in found
+            sign * (values[candidate, item] - values[reference, item]) for item in items if (reference, item) in values
         ]
-        means = tuple(_mean([value for (other, _), value in found.items() if other == arm]) for arm in arms)
+        means = tuple(
+            _compute_mean([value for (other, _), value in values.items() if other == arm]) for arm in variants
+        )
         rows.append(
-            TaskRow(task, language, split, kind, metric, len(items), means, reference, estimate(differences, gate))
+            TaskRow(
+                task, language, split, kind, metric, len(items), means, reference, compute_estimate(differences, gate)
+            )
         )
     return rows
 
 
-def _order(row: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
+def _get_sort_key(row: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
     return _SPLITS.index(row[0]), row
 
 
-def _mean(values: Sequence[float]) -> float | None:
+def _compute_mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def confusions(scores: Sequence[ItemScore], arms: Sequence[str]) -> list[Confusion]:
+def build_confusion_matrices(scores: Sequence[ItemScore], variants: Sequence[str]) -> list[ConfusionMatrix]:
     """Return the table of each choice task and language of the test split in which the last of the arms made a mistake."""
-    chosen = [
+    choice_scores = [
         score
         for score in scores
-        if score.arm in arms and score.kind == "choice" and score.split == "test" and score.predicted is not None
+        if score.variant in variants
+        and score.kind == "choice"
+        and score.split == "test"
+        and score.prediction is not None
     ]
     tables = []
-    for task, language in sorted({(score.task, score.language) for score in chosen}):
-        mine = [score for score in chosen if (score.task, score.language) == (task, language)]
-        labels = tuple(sorted({score.reference for score in mine} | {score.predicted or "" for score in mine}))
-        if len(labels) > _MOST_LABELS or all(score.accuracy for score in mine if score.arm == arms[-1]):
+    for task, language in sorted({(score.task, score.language) for score in choice_scores}):
+        task_scores = [score for score in choice_scores if (score.task, score.language) == (task, language)]
+        labels = tuple(
+            sorted({score.reference for score in task_scores} | {score.prediction or "" for score in task_scores})
+        )
+        if len(labels) > _MAX_LABELS or all(score.accuracy for score in task_scores if score.variant == variants[-1]):
             continue
         tables.append(
-            Confusion(
+            ConfusionMatrix(
                 task,
                 language,
                 labels,
-                tuple((arm, _counts([score for score in mine if score.arm == arm], labels)) for arm in arms),
+                tuple(
+                    (arm, _count_pairs([score for score in task_scores if score.variant == arm], labels))
+                    for arm in variants
+                ),
             )
         )
     return tables
 
 
-def _counts(scores: Sequence[ItemScore], labels: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    pairs = Counter((score.reference, score.predicted) for score in scores)
+def _count_pairs(scores: Sequence[ItemScore], labels: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    pairs = Counter((score.reference, score.prediction) for score in scores)
     return tuple(tuple(pairs[reference, predicted] for predicted in labels) for reference in labels)

@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from seodang.errors import ArtefactError
-from seodang.evaluation.aggregate import ItemScore, is_right
+from seodang.evaluation.aggregate import ItemScore, is_correct
 from seodang.records import Record
-from seodang.reports.evaluation.comparison import TaskKey, key_of
+from seodang.reports.evaluation.comparison import TaskKey, get_task_key
 
 Kind = Literal["regression", "gain", "same"]
 ItemKey = tuple[str, str, str]  # task, language, id
-SHOWN: Final[Mapping[Kind, int]] = {"regression": 200, "gain": 60, "same": 60}
+MAX_CHANGES: Final[Mapping[Kind, int]] = {"regression": 200, "gain": 60, "same": 60}
 """Items of each kind that the page shows at the most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class VariantAnswer:
     """What one arm did on an item."""
 
-    arm: str
-    predicted: str | None
+    variant: str
+    prediction: str | None
     answer: str | None
-    right: bool | None  # None: neither a label nor a free answer was asked for
+    is_correct: bool | None  # None: neither a label nor a free answer was asked for
     loss: float | None
 
 
@@ -38,32 +38,32 @@ class Change:
     task: str
     language: str
     split: str
-    before: str  # system text and earlier turns
+    context: str  # system text and earlier turns
     instruction: str
     input: str
     reference: str
-    sides: tuple[Side, ...]  # the references, the candidate last
+    answers: tuple[VariantAnswer, ...]  # the references, the candidate last
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
     """The items that are shown, and how many there are."""
 
-    shown: list[Change]
+    selection: list[Change]
     totals: Mapping[Kind, int]
 
     @property
-    def shown_of(self) -> dict[Kind, int]:
+    def selection_counts(self) -> dict[Kind, int]:
         """Return how many of each kind are shown."""
-        return {kind: sum(change.kind == kind for change in self.shown) for kind in SHOWN}
+        return {kind: sum(change.kind == kind for change in self.selection) for kind in MAX_CHANGES}
 
 
-def changes_of(
+def find_changes(
     scores: Sequence[ItemScore],
     records: Mapping[ItemKey, Record],
     candidate: str,
     best: Mapping[TaskKey, str],
-    others: Sequence[str],
+    other_variants: Sequence[str],
 ) -> Changes:
     """Return regressions, then what stayed, then gains; of each the items first whose loss rose most.
 
@@ -80,52 +80,52 @@ def changes_of(
     Raises:
         ArtefactError: If an item's record is missing.
     """
-    found_by = {(score.arm, _key(score)): score for score in scores}
-    found = []
-    for score in (score for score in scores if score.arm == candidate):
+    scores_by_key = {(score.variant, _get_item_key(score)): score for score in scores}
+    changes = []
+    for score in (score for score in scores if score.variant == candidate):
         references = [
-            found_by[arm, _key(score)]
-            for arm in (best.get(key_of(score), ""), *others)
-            if (arm, _key(score)) in found_by
+            scores_by_key[arm, _get_item_key(score)]
+            for arm in (best.get(get_task_key(score), ""), *other_variants)
+            if (arm, _get_item_key(score)) in scores_by_key
         ]
-        found.append(_change(score, references, records))
-    kept: list[Change] = []
-    for kind, most in SHOWN.items():
-        mine = [change for change in found if change.kind == kind]
-        kept += sorted(mine, key=lambda change: change.loss_difference, reverse=kind != "gain")[:most]
+        changes.append(_build_change(score, references, records))
+    selection: list[Change] = []
+    for kind, most in MAX_CHANGES.items():
+        kind_changes = [change for change in changes if change.kind == kind]
+        selection += sorted(kind_changes, key=lambda change: change.loss_difference, reverse=kind != "gain")[:most]
     order = {"regression": 0, "same": 1, "gain": 2}
-    kept.sort(key=lambda change: (order[change.kind], -change.loss_difference))
-    return Changes(kept, {kind: sum(change.kind == kind for change in found) for kind in SHOWN})
+    selection.sort(key=lambda change: (order[change.kind], -change.loss_difference))
+    return Changes(selection, {kind: sum(change.kind == kind for change in changes) for kind in MAX_CHANGES})
 
 
-def _key(score: ItemScore) -> ItemKey:
+def _get_item_key(score: ItemScore) -> ItemKey:
     return score.task, score.language, score.item
 
 
-def _change(mine: ItemScore, others: Sequence[ItemScore], records: Mapping[ItemKey, Record]) -> Change:
-    if _key(mine) not in records:
-        raise ArtefactError(f"item {mine.item} of the scores is not among the items; run: dvc repro evaluate")
-    record = records[_key(mine)]
-    right = is_right(mine)
-    lost_to = tuple(other.arm for other in others if right is False and is_right(other))
-    won = right is True and any(is_right(other) is False for other in others)
-    losses = [other.loss for other in others if other.loss is not None]
+def _build_change(candidate: ItemScore, references: Sequence[ItemScore], records: Mapping[ItemKey, Record]) -> Change:
+    if _get_item_key(candidate) not in records:
+        raise ArtefactError(f"item {candidate.item} of the scores is not among the items; run: dvc repro evaluate")
+    record = records[_get_item_key(candidate)]
+    correct = is_correct(candidate)
+    lost_to = tuple(other.variant for other in references if correct is False and is_correct(other))
+    won = correct is True and any(is_correct(other) is False for other in references)
+    losses = [other.loss for other in references if other.loss is not None]
     return Change(
         kind="regression" if lost_to else "gain" if won else "same",
         lost_to=lost_to,
-        loss_difference=0.0 if mine.loss is None else mine.loss - min(losses, default=mine.loss),
-        task=mine.task,
-        language=mine.language,
-        split=mine.split,
-        before="\n".join(
+        loss_difference=0.0 if candidate.loss is None else candidate.loss - min(losses, default=candidate.loss),
+        task=candidate.task,
+        language=candidate.language,
+        split=candidate.split,
+        context="\n".join(
             [*([record.system] if record.system else []), *(f"{turn.role}: {turn.content}" for turn in record.turns)]
         ),
         instruction=record.instruction,
         input=record.input,
-        reference=mine.reference,
-        sides=tuple(_side(score) for score in (*others, mine)),
+        reference=candidate.reference,
+        answers=tuple(_build_answer(score) for score in (*references, candidate)),
     )
 
 
-def _side(score: ItemScore) -> Side:
-    return Side(score.arm, score.predicted, score.answer, is_right(score), score.loss)
+def _build_answer(score: ItemScore) -> VariantAnswer:
+    return VariantAnswer(score.variant, score.prediction, score.answer, is_correct(score), score.loss)

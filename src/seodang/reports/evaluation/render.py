@@ -8,10 +8,17 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from seodang.html import environment
-from seodang.reports.evaluation.charts import BAR_WIDTH, TASK_WIDTH, forests, panel, signed, task_bars
+from seodang.html import create_environment
+from seodang.reports.evaluation.charts import (
+    BAR_WIDTH,
+    TASK_WIDTH,
+    build_forests,
+    build_panel,
+    build_task_bars,
+    format_signed,
+)
 from seodang.reports.evaluation.comparison import Estimate
-from seodang.reports.evaluation.facts import EvaluationFacts
+from seodang.reports.evaluation.report_data import EvaluationReportData
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -31,10 +38,10 @@ LANGUAGES: Final = {"ko": ("한국어", "Korean"), "en": ("영어", "English")}
 METRICS: Final = {
     "accuracy": ("정확도", "accuracy"),
     "accuracy_norm": ("정확도(길이로 나눔)", "accuracy by length"),
-    "exact": ("일치", "exact match"),
+    "exact_match": ("일치", "exact match"),
     "chrf": ("chrF", "chrF"),
     "loss": ("손실", "loss"),
-    "stopped": ("스스로 끝맺음", "stopped"),
+    "eos_rate": ("스스로 끝맺음", "eos_rate"),
     "macro_f1": ("매크로 F1", "macro F1"),
     "spearman": ("스피어만 상관", "Spearman correlation"),
     "bits_per_byte": ("바이트당 비트", "bits per byte"),
@@ -51,11 +58,11 @@ METRICS: Final = {
 KINDS: Final = {"regression": ("나빠짐", "regression"), "same": ("그대로", "same"), "gain": ("좋아짐", "gain")}
 
 
-def render_report(facts: EvaluationFacts) -> str:
+def render_report(report_data: EvaluationReportData) -> str:
     """Return the report as one HTML page that needs nothing else: no font, no network; its script only filters what is there."""
-    axis, bars = task_bars(facts.tasks)
+    axis, bars = build_task_bars(report_data.tasks)
     context = {
-        "facts": facts,
+        "facts": report_data,
         "script_sha256": base64.b64encode(hashlib.sha256((_TEMPLATES / "filter.js").read_bytes()).digest()).decode(),
         "verdicts": VERDICTS,
         "outcomes": OUTCOMES,
@@ -64,30 +71,30 @@ def render_report(facts: EvaluationFacts) -> str:
         "kinds": KINDS,
         "bar_width": BAR_WIDTH,
         "task_width": TASK_WIDTH,
-        "forests": forests(facts.tests),
-        "panels": [panel(drawn) for drawn in facts.panels],
+        "forests": build_forests(report_data.results),
+        "panels": [build_panel(drawn) for drawn in report_data.panels],
         "task_axis": axis,
         "task_bars": bars,
-        "tasks": sorted({change.task for change in facts.changes.shown}),
-        "item_languages": sorted({change.language for change in facts.changes.shown}),
+        "tasks": sorted({change.task for change in report_data.changes.selection}),
+        "item_languages": sorted({change.language for change in report_data.changes.selection}),
     }
-    return _html().get_template("report.html.j2").render(context)
+    return _create_environment().get_template("report.html.j2").render(context)
 
 
-def _score(value: float | None) -> str:
+def _format_score(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _interval(value: Estimate | None) -> str:
+def _format_interval(value: Estimate | None) -> str:
     """Return the ends of an interval."""
     return (
         "–"
         if value is None or value.low is None or value.high is None
-        else f"[{_difference(value.low)}, {_difference(value.high)}]"
+        else f"[{_format_difference(value.low)}, {_format_difference(value.high)}]"
     )
 
 
-def _difference(value: float | None) -> str:
+def _format_difference(value: float | None) -> str:
     """Return a difference with its sign; a zero has none."""
     if value is None:
         return "–"
@@ -95,12 +102,18 @@ def _difference(value: float | None) -> str:
     return text if not float(text) else f"{'+' if value > 0 else '−'}{text}"
 
 
-def _p_value(value: float) -> str:
+def _format_p_value(value: float) -> str:
     return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 @cache
-def _html() -> Environment:
-    made = environment(_TEMPLATES, autoescape=True)
-    made.filters.update(score=_score, interval=_interval, difference=_difference, p_value=_p_value, signed=signed)
-    return made
+def _create_environment() -> Environment:
+    env = create_environment(_TEMPLATES, autoescape=True)
+    env.filters.update(
+        score=_format_score,
+        interval=_format_interval,
+        difference=_format_difference,
+        p_value=_format_p_value,
+        signed=format_signed,
+    )
+    return env

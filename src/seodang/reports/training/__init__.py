@@ -8,13 +8,21 @@ from __future__ import annotations
 
 from seodang.io.atomic import write_atomically
 from seodang.paths import Paths
-from seodang.reports.training.facts import Health, TrainingFacts, facts_of
 from seodang.reports.training.render import render_report
-from seodang.training.run_record import Example, versions
+from seodang.reports.training.report_data import Health, TrainingReportData, build_report_data
+from seodang.training.run_record import ReportSample, collect_versions
 
-__all__ = ["Example", "Health", "TrainingFacts", "facts_of", "render_report", "versions", "write_training_report"]
+__all__ = [
+    "Health",
+    "ReportSample",
+    "TrainingReportData",
+    "build_report_data",
+    "collect_versions",
+    "render_report",
+    "write_training_report",
+]
 
 
-def write_training_report(paths: Paths, facts: TrainingFacts) -> None:
+def write_training_report(paths: Paths, report_data: TrainingReportData) -> None:
     """Write artifacts/report/training/index.html; it is complete or as it was before."""
-    write_atomically(paths.training_page / "index.html", [render_report(facts)])
+    write_atomically(paths.training_page / "index.html", [render_report(report_data)])

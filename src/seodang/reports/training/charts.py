@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from seodang.html.svg import Dot, label, nice_ticks
+from seodang.html.svg import Dot, compute_ticks, format_label
 from seodang.training.curves import Points
 
 _COLUMNS: Final = 400  # of a line; more points than that are drawn as the lowest and highest of each column
-_SMOOTH_FROM: Final = 24  # logs; fewer are shown as they are
-_SHARE: Final = 20  # one in so many logs lies on each side of a smoothed point
+_MIN_SMOOTHING_POINTS: Final = 24  # logs; fewer are shown as they are
+_WINDOW_DIVISOR: Final = 20  # one in so many logs lies on each side of a smoothed point
 _MARGINS: Final = (46.0, 16.0, 14.0, 30.0)  # left, right, top, bottom
 
 
@@ -36,12 +36,12 @@ class Chart:
     """Place and update at which a run went on."""
 
 
-def chart(
+def build_chart(
     lines: Sequence[tuple[str, Points]],
     dots: Points,
     *,
     size: tuple[float, float],
-    updates: int,
+    max_step: int,
     marks: Sequence[int] = (),
     from_zero: bool = False,
 ) -> Chart:
@@ -57,18 +57,20 @@ def chart(
 
     """
     (width, height), (left, right, top, bottom) = size, _MARGINS
-    shown = [(name, _thinned(points)) for name, points in lines]
-    values = [value for _, points in (*shown, ("", dots)) for _, value in points if math.isfinite(value)]
-    ticks = nice_ticks(min(values, default=0.0), max(values, default=1.0), from_zero=from_zero)
+    drawn_lines = [(name, _downsample(points)) for name, points in lines]
+    values = [value for _, points in (*drawn_lines, ("", dots)) for _, value in points if math.isfinite(value)]
+    ticks = compute_ticks(min(values, default=0.0), max(values, default=1.0), from_zero=from_zero)
     low, high = ticks[0], ticks[-1]
 
-    def x(step: float) -> float:
-        return round(left + (width - left - right) * step / max(1, updates), 2)
+    def scale_x(step: float) -> float:
+        return round(left + (width - left - right) * step / max(1, max_step), 2)
 
-    def y(value: float) -> float:
+    def scale_y(value: float) -> float:
         return round(height - bottom - (height - top - bottom) * (value - low) / (high - low), 2)
 
-    steps = [tick for tick in nice_ticks(0, max(1, updates), from_zero=True) if tick <= updates and tick == int(tick)]
+    steps = [
+        tick for tick in compute_ticks(0, max(1, max_step), from_zero=True) if tick <= max_step and tick == int(tick)
+    ]
     return Chart(
         width=width,
         height=height,
@@ -77,48 +79,53 @@ def chart(
         top=top,
         bottom=height - bottom,
         lines=tuple(
-            (name, _path([(x(step), y(value) if math.isfinite(value) else math.nan) for step, value in points]))
-            for name, points in shown
+            (
+                name,
+                _build_path(
+                    [(scale_x(step), scale_y(value) if math.isfinite(value) else math.nan) for step, value in points]
+                ),
+            )
+            for name, points in drawn_lines
         ),
-        dots=tuple(Dot(x(step), y(value), step, value) for step, value in dots if math.isfinite(value)),
-        x_ticks=tuple((x(tick), label(tick)) for tick in steps),
-        y_ticks=tuple((y(tick), label(tick)) for tick in ticks),
-        marks=tuple((x(step), step) for step in marks),
+        dots=tuple(Dot(scale_x(step), scale_y(value), step, value) for step, value in dots if math.isfinite(value)),
+        x_ticks=tuple((scale_x(tick), format_label(tick)) for tick in steps),
+        y_ticks=tuple((scale_y(tick), format_label(tick)) for tick in ticks),
+        marks=tuple((scale_x(step), step) for step in marks),
     )
 
 
-def smoothed(points: Points) -> Points:
+def smooth(points: Points) -> Points:
     """Return the mean of each point and its neighbours, the nearer the heavier; nothing where there are few points.
 
     The same number of neighbours on both sides, fewer towards the ends: the line doesn't lag behind its points, as an
     exponential average does.
     """
     finite = [(step, value) for step, value in points if math.isfinite(value)]
-    if len(finite) < _SMOOTH_FROM:
+    if len(finite) < _MIN_SMOOTHING_POINTS:
         return []
-    reach, last = max(1, len(finite) // _SHARE), len(finite) - 1
+    reach, last = max(1, len(finite) // _WINDOW_DIVISOR), len(finite) - 1
     line = []
-    for place, (step, _) in enumerate(finite):
-        near = min(reach, place, last - place)
+    for index, (step, _) in enumerate(finite):
+        near = min(reach, index, last - index)
         weights = [near + 1 - abs(off) for off in range(-near, near + 1)]
-        values = [value for _, value in finite[place - near : place + near + 1]]
+        values = [value for _, value in finite[index - near : index + near + 1]]
         line.append((step, sum(weight * value for weight, value in zip(weights, values, strict=True)) / sum(weights)))
     return line
 
 
-def _thinned(points: Points) -> Points:
+def _downsample(points: Points) -> Points:
     if len(points) <= 2 * _COLUMNS:
         return points
     bounds = [round(column * len(points) / _COLUMNS) for column in range(_COLUMNS + 1)]
     kept: Points = []
     for start, end in pairwise(bounds):
         piece = points[start:end]
-        broken = [point for point in piece if not math.isfinite(point[1])]
-        kept += broken[:1] or sorted({min(piece, key=lambda point: point[1]), max(piece, key=lambda point: point[1])})
+        gaps = [point for point in piece if not math.isfinite(point[1])]
+        kept += gaps[:1] or sorted({min(piece, key=lambda point: point[1]), max(piece, key=lambda point: point[1])})
     return kept
 
 
-def _path(points: Sequence[tuple[float, float]]) -> str:
+def _build_path(points: Sequence[tuple[float, float]]) -> str:
     parts, down = [], False
     for x, y in points:
         if math.isnan(y):

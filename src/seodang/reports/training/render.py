@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from seodang.html import environment
-from seodang.html.svg import label
-from seodang.reports.training.charts import Chart, chart, smoothed
-from seodang.reports.training.facts import TrainingFacts
+from seodang.html import create_environment
+from seodang.html.svg import format_label
+from seodang.reports.training.charts import Chart, build_chart, smooth
+from seodang.reports.training.report_data import TrainingReportData
 from seodang.training import curves
 
 if TYPE_CHECKING:
@@ -23,57 +23,63 @@ _NARROW: Final = (470.0, 300.0)
 _SMALL: Final = (470.0, 200.0)
 
 
-def render_report(facts: TrainingFacts) -> str:
+def render_report(report_data: TrainingReportData) -> str:
     """Return the report as one HTML page that needs nothing else: no script, no font, no network."""
     context = {
-        "facts": facts,
-        "checks": _checks(facts),
-        "is_smoothed": bool(smoothed(facts.curves.get(curves.TRAIN_LOSS.name, []))),
-        "losses": (("drawn-wide", _losses(facts, _WIDE)), ("drawn-narrow", _losses(facts, _NARROW))),
+        "facts": report_data,
+        "checks": _build_checks(report_data),
+        "is_smoothed": bool(smooth(report_data.curves.get(curves.TRAIN_LOSS.name, []))),
+        "losses": (
+            ("drawn-wide", _build_loss_chart(report_data, _WIDE)),
+            ("drawn-narrow", _build_loss_chart(report_data, _NARROW)),
+        ),
         "dynamics": [
-            _single(facts, curve)
+            _build_curve_chart(report_data, curve)
             for curve in (curves.LEARNING_RATE, curves.GRADIENT_NORM)
-            if curve.name in facts.curves
+            if curve.name in report_data.curves
         ],
         "speed": [
-            _single(facts, curve)
+            _build_curve_chart(report_data, curve)
             for curve in (curves.TOKENS, curves.MEMORY, curves.CUDA_MEMORY)
-            if curve.name in facts.curves
+            if curve.name in report_data.curves
         ],
-        "speeds": {curve.name: _mean(facts, curve.name) for curve in (curves.TOKENS, curves.LEARNED, curves.RECORDS)},
+        "speeds": {
+            curve.name: _compute_mean(report_data, curve.name)
+            for curve in (curves.TOKENS, curves.LABEL_TOKENS, curves.RECORDS)
+        },
         "unfinite": {
             name: lost
-            for name, points in facts.curves.items()
+            for name, points in report_data.curves.items()
             if (lost := sum(not math.isfinite(value) for _, value in points))
         },
     }
-    return _html().get_template("report.html.j2").render(context)
+    return _create_environment().get_template("report.html.j2").render(context)
 
 
-def _losses(facts: TrainingFacts, size: tuple[float, float]) -> Chart:
-    train = facts.curves.get(curves.TRAIN_LOSS.name, [])
-    validation = facts.curves.get(curves.VALIDATION_LOSS.name, [])
-    mean = smoothed(train)
+def _build_loss_chart(report_data: TrainingReportData, size: tuple[float, float]) -> Chart:
+    train = report_data.curves.get(curves.TRAIN_LOSS.name, [])
+    validation = report_data.curves.get(curves.VALIDATION_LOSS.name, [])
+    mean = smooth(train)
     lines = [("thin" if mean else "main", train), ("main", mean), ("other", validation)]
-    return chart(lines, validation, size=size, updates=facts.updates, marks=facts.resumed_at)
+    return build_chart(lines, validation, size=size, max_step=report_data.steps, marks=report_data.resume_steps)
 
 
-def _single(facts: TrainingFacts, curve: curves.Curve) -> tuple[curves.Curve, Chart]:
-    points = facts.curves[curve.name]
-    mean = smoothed(points) if curve in (curves.GRADIENT_NORM, curves.TOKENS) else []
-    drawn = chart(
+def _build_curve_chart(report_data: TrainingReportData, curve: curves.Curve) -> tuple[curves.Curve, Chart]:
+    points = report_data.curves[curve.name]
+    mean = smooth(points) if curve in (curves.GRADIENT_NORM, curves.TOKENS) else []
+    curve_chart = build_chart(
         [("thin" if mean else "main", points), ("main", mean)],
         [],
         size=_SMALL,
-        updates=facts.updates,
-        marks=facts.resumed_at,
+        max_step=report_data.steps,
+        marks=report_data.resume_steps,
         from_zero=True,
     )
-    return curve, drawn
+    return curve, curve_chart
 
 
-def _mean(facts: TrainingFacts, name: str) -> float | None:
-    values = [value for _, value in facts.curves.get(name, []) if math.isfinite(value)]
+def _compute_mean(report_data: TrainingReportData, name: str) -> float | None:
+    values = [value for _, value in report_data.curves.get(name, []) if math.isfinite(value)]
     return sum(values) / len(values) if values else None
 
 
@@ -83,48 +89,48 @@ class Check:
 
     ko: str
     en: str
-    found_ko: str
-    found_en: str
+    result_ko: str
+    result_en: str
     passed: bool
 
 
-def _checks(facts: TrainingFacts) -> list[Check]:
-    health, floor = facts.health, facts.settings["train"]["minimum_end_share"]
-    finite = math.isfinite(facts.train_loss) and math.isfinite(facts.validation_loss)
-    before, after, asked = (f"{100 * share:.0f}%" for share in (health.end_share_before, health.end_share, floor))
+def _build_checks(report_data: TrainingReportData) -> list[Check]:
+    health, minimum = report_data.health, report_data.settings["train"]["minimum_eos_ratio"]
+    finite = math.isfinite(report_data.train_loss) and math.isfinite(report_data.validation_loss)
+    before, after, required = (f"{100 * share:.0f}%" for share in (health.eos_ratio_before, health.eos_ratio, minimum))
     return [
         Check(
             "손실이 유한함",
             "Loss is finite",
-            f"학습 {facts.train_loss:.3f}, 검증 {facts.validation_loss:.3f}",
-            f"train {facts.train_loss:.3f}, validation {facts.validation_loss:.3f}",
+            f"학습 {report_data.train_loss:.3f}, 검증 {report_data.validation_loss:.3f}",
+            f"train {report_data.train_loss:.3f}, validation {report_data.validation_loss:.3f}",
             finite,
         ),
         Check(
             "가중치를 배움",
             "Weights were learned",
-            f"{facts.trainable:,}개",
-            f"{facts.trainable:,}",
-            facts.trainable > 0,
+            f"{report_data.trainable_parameters:,}개",
+            f"{report_data.trainable_parameters:,}",
+            report_data.trainable_parameters > 0,
         ),
         Check(
             "출력이 바뀜",
             "Outputs changed",
-            f"로짓이 최대 {health.largest_change:.3g} 바뀜",
-            f"a logit by up to {health.largest_change:.3g}",
-            health.largest_change > 0,
+            f"로짓이 최대 {health.max_logit_change:.3g} 바뀜",
+            f"a logit by up to {health.max_logit_change:.3g}",
+            health.max_logit_change > 0,
         ),
         Check(
             "스스로 끝맺음",
             "Answers end by themselves",
-            f"{before} → {after} (기준 {asked})",
-            f"{before} → {after} ({asked} asked)",
-            health.end_share >= floor,
+            f"{before} → {after} (기준 {required})",
+            f"{before} → {after} ({required} asked)",
+            health.eos_ratio >= minimum,
         ),
     ]
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     """Return hours, minutes and seconds, as far as they are needed."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -133,12 +139,12 @@ def _duration(seconds: float) -> str:
     return f"{minutes} m {rest:02} s" if minutes else f"{seconds:.1f} s"
 
 
-def _megabytes(number: float) -> str:
+def _format_megabytes(number: float) -> str:
     return f"{number / 1024:.1f} GB" if number >= 10_000 else f"{number:,.0f} MB"
 
 
 @cache
-def _html() -> Environment:
-    made = environment(_TEMPLATES, autoescape=True)
-    made.filters.update(duration=_duration, megabytes=_megabytes, tick=label)
-    return made
+def _create_environment() -> Environment:
+    env = create_environment(_TEMPLATES, autoescape=True)
+    env.filters.update(duration=_format_duration, megabytes=_format_megabytes, tick=format_label)
+    return env

@@ -9,7 +9,7 @@ from typing import Any
 
 from seodang.io.atomic import write_atomically
 from seodang.io.jsonl import write_json
-from seodang.study.report.render import html_of, markdown_of
+from seodang.study.report.render import render_html, render_markdown
 from seodang.study.results import Cell
 
 __all__ = ["write_study_report"]
@@ -25,6 +25,6 @@ def write_study_report(folder: Path, report: Mapping[str, Any], cells: Sequence[
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "study.json", {**report, "cells": [asdict(cell) for cell in cells]})
-    write_atomically(folder / "study.md", [markdown_of(report, cells, "en")])
-    write_atomically(folder / "study.ko.md", [markdown_of(report, cells, "ko")])
-    write_atomically(folder / "index.html", [html_of(report, cells)])
+    write_atomically(folder / "study.md", [render_markdown(report, cells, "en")])
+    write_atomically(folder / "study.ko.md", [render_markdown(report, cells, "ko")])
+    write_atomically(folder / "index.html", [render_html(report, cells)])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from seodang.html import environment
+from seodang.html import create_environment
 from seodang.study.results import Cell
 
 Language = Literal["ko", "en"]
@@ -17,7 +17,7 @@ GROUPS: Final = {
     "unseen": {"ko": "배운 묶음의 새 과제", "en": "unseen task of a seen cluster"},
     "held_out": {"ko": "통째로 뺀 묶음", "en": "held-out cluster"},
 }
-WAYS: Final = {
+METHODS: Final = {
     "zero_shot": {"ko": "예시 없는 프롬프트", "en": "zero-shot prompt"},
     "few_shot": {"ko": "예시 있는 프롬프트", "en": "few-shot prompt"},
     "single": {"ko": "한 과제 튜닝", "en": "single-task tuning"},
@@ -51,29 +51,29 @@ _NOTES: Final = {
 }
 
 
-def markdown_of(report: Mapping[str, Any], cells: Sequence[Cell], language: Language) -> str:
+def render_markdown(report: Mapping[str, Any], cells: Sequence[Cell], language: Language) -> str:
     """Return the table with its title and notes in one language."""
     study = report["study"]
-    lines = [f"## {report['title'][language]}", "", _asked(study, language), ""]
+    lines = [f"## {report['title'][language]}", "", _format_groups(study, language), ""]
     lines += ["| " + " | ".join(_HEADINGS[language]) + " |", "|" + " --- |" * len(_HEADINGS[language])]
-    lines += ["| " + " | ".join(_row(cell, report, language)) + " |" for cell in cells]
+    lines += ["| " + " | ".join(_format_row(cell, report, language)) + " |" for cell in cells]
     return "\n".join([*lines, "", _NOTES[language].format(confidence=study["confidence"]), ""])
 
 
-def _asked(study: Mapping[str, Any], language: Language) -> str:
+def _format_groups(study: Mapping[str, Any], language: Language) -> str:
     """Return which tasks stand in which group."""
     parts = (("seen", study["seen"]), ("unseen", study["unseen"]), ("held_out", study["held_out_clusters"]))
     return "; ".join(f"{GROUPS[group][language]}: {', '.join(names)}" for group, names in parts) + "."
 
 
-def _row(cell: Cell, report: Mapping[str, Any], language: Language) -> list[str]:
-    detail = cell.arm.partition("/")[2]
-    seconds = report["training"].get(cell.way, {}).get("elapsed_seconds")
+def _format_row(cell: Cell, report: Mapping[str, Any], language: Language) -> list[str]:
+    detail = cell.variant.partition("/")[2]
+    seconds = report["training"].get(cell.method, {}).get("elapsed_seconds")
     return [
         GROUPS[cell.group][language],
-        WAYS[cell.way][language] + (f" ({detail})" if detail else ""),
+        METHODS[cell.method][language] + (f" ({detail})" if detail else ""),
         f"{cell.score:.3f} [{cell.low:.3f}, {cell.high:.3f}]",
-        difference_of(cell),
+        format_difference(cell),
         "" if cell.p is None else "< 0.001" if cell.p < 0.001 else f"{cell.p:.3f}",
         str(cell.items),
         f"{cell.prompt_tokens:.0f}",
@@ -81,7 +81,7 @@ def _row(cell: Cell, report: Mapping[str, Any], language: Language) -> list[str]
     ]
 
 
-def difference_of(cell: Cell) -> str:
+def format_difference(cell: Cell) -> str:
     """Return the difference to the best prompt with its interval."""
     return (
         "–"
@@ -101,31 +101,31 @@ class Bar:
     middle: float
 
 
-_LEFT, _WIDTH, _ROW = 330.0, 560.0, 30.0
+_LEFT, _WIDTH, _ROW_HEIGHT = 330.0, 560.0, 30.0
 
 
-def bars_of(cells: Sequence[Cell]) -> list[Bar]:
+def build_bars(cells: Sequence[Cell]) -> list[Bar]:
     """Return where the intervals of a group are drawn, from 0 on the left to 1 on the right."""
     return [
-        Bar(cell, 22 + _ROW * place, *(_LEFT + _WIDTH * value for value in (cell.low, cell.high, cell.score)))
+        Bar(cell, 22 + _ROW_HEIGHT * place, *(_LEFT + _WIDTH * value for value in (cell.low, cell.high, cell.score)))
         for place, cell in enumerate(cells)
     ]
 
 
-def html_of(report: Mapping[str, Any], cells: Sequence[Cell]) -> str:
+def render_html(report: Mapping[str, Any], cells: Sequence[Cell]) -> str:
     """Return the study as one HTML page that needs nothing else."""
     groups = [(name, [cell for cell in cells if cell.group == name]) for name in GROUPS]
-    rows = [(cell, _row(cell, report, "ko"), _row(cell, report, "en")) for cell in cells]
+    rows = [(cell, _format_row(cell, report, "ko"), _format_row(cell, report, "en")) for cell in cells]
     context = {
         "report": report,
-        "groups": [(GROUPS[name], bars_of(found), 34 + _ROW * len(found)) for name, found in groups if found],
-        "ways": WAYS,
+        "groups": [(GROUPS[name], build_bars(found), 34 + _ROW_HEIGHT * len(found)) for name, found in groups if found],
+        "ways": METHODS,
         "rows": rows,
         "headings": list(zip(_HEADINGS["ko"], _HEADINGS["en"], strict=True)),
         "notes": {language: note.format(confidence=report["study"]["confidence"]) for language, note in _NOTES.items()},
-        "asked": {language: _asked(report["study"], language) for language in ("ko", "en")},
+        "asked": {language: _format_groups(report["study"], language) for language in ("ko", "en")},
         "ticks": [(_LEFT + _WIDTH * tick / 10, f"{tick / 10:.1f}") for tick in range(0, 11, 2)],
         "left": _LEFT - 12,
         "width": _LEFT + _WIDTH + 90,
     }
-    return environment(_TEMPLATES, autoescape=True).get_template("study.html.j2").render(context)
+    return create_environment(_TEMPLATES, autoescape=True).get_template("study.html.j2").render(context)

@@ -17,14 +17,14 @@ from transformers import PreTrainedModel
 _AFTER_ATTENTION = ("self_attn.o_proj", "mlp")
 
 
-class AnswerRows:
+class RowSelection:
     """The rows that the last layer works on during a forward pass; None for all."""
 
     def __init__(self) -> None:
         self.rows: Tensor | None = None
 
 
-def work_on_answers_only(model: PreTrainedModel, answers: AnswerRows) -> list[str]:
+def patch_last_layer(model: PreTrainedModel, selection: RowSelection) -> list[str]:
     """Let the modules after the last layer's attention compute `answers.rows` only; return their names.
 
     The other rows of their results are zero. A model whose modules have other names is left as it is.
@@ -32,32 +32,32 @@ def work_on_answers_only(model: PreTrainedModel, answers: AnswerRows) -> list[st
     layers = getattr(model.base_model, "layers", None)
     if not isinstance(layers, nn.ModuleList) or not len(layers):
         return []
-    changed = []
+    names = []
     for name in _AFTER_ATTENTION:
         try:
             module = layers[-1].get_submodule(name)
         except AttributeError:
             continue
-        module.forward = MethodType(_on_rows(module.forward, answers), module)
-        changed.append(name)
-    return changed
+        module.forward = MethodType(_wrap_forward(module.forward, selection), module)
+        names.append(name)
+    return names
 
 
-def _on_rows(original: Callable[..., Any], answers: AnswerRows) -> Callable[..., Any]:
-    def forward(_: nn.Module, states: Tensor, *arguments: Any, **named: Any) -> Any:
-        if answers.rows is None:
-            return original(states, *arguments, **named)
-        rows, flat = answers.rows, states.reshape(-1, states.shape[-1])
-        found = original(
-            flat.index_select(0, rows)[None], *arguments, **named
+def _wrap_forward(original: Callable[..., Any], selection: RowSelection) -> Callable[..., Any]:
+    def forward(_: nn.Module, states: Tensor, *arguments: Any, **kwargs: Any) -> Any:
+        if selection.rows is None:
+            return original(states, *arguments, **kwargs)
+        rows, flat = selection.rows, states.reshape(-1, states.shape[-1])
+        output = original(
+            flat.index_select(0, rows)[None], *arguments, **kwargs
         )  # one row of tokens: mixtures of experts take three dimensions only
 
-        def spread(result: Tensor) -> Tensor:
-            whole = result.new_zeros(flat.shape[0], result.shape[-1]).index_add(0, rows, result.flatten(0, -2))
-            return whole.view(*states.shape[:-1], -1)
+        def scatter(result: Tensor) -> Tensor:
+            full = result.new_zeros(flat.shape[0], result.shape[-1]).index_add(0, rows, result.flatten(0, -2))
+            return full.view(*states.shape[:-1], -1)
 
         return (
-            (spread(found[0]), *found[1:]) if isinstance(found, tuple) else spread(found)
+            (scatter(output[0]), *output[1:]) if isinstance(output, tuple) else scatter(output)
         )  # some return the choice of experts, too
 
     return forward

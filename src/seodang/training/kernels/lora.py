@@ -15,7 +15,7 @@ from peft.tuners.lora import Linear
 from torch import Tensor
 
 
-class _LinearWithBranch(torch.autograd.Function):
+class _LoRALinear(torch.autograd.Function):
     """x @ W.T + bias + scale * (x @ A.T) @ B.T, W and bias frozen."""
 
     @staticmethod
@@ -36,19 +36,19 @@ class _LinearWithBranch(torch.autograd.Function):
         flat, weight, down, up, low = ctx.saved_tensors
         gradient = upstream[0].reshape(-1, upstream[0].shape[-1])
         narrow = (gradient @ up).mul_(ctx.scale)
-        to_up = (gradient.t() @ low).mul_(ctx.scale)
-        to_down = narrow.t() @ flat
-        to_x = None
+        grad_up = (gradient.t() @ low).mul_(ctx.scale)
+        grad_down = narrow.t() @ flat
+        grad_x = None
         if ctx.needs_input_grad[0]:
-            to_x = gradient @ weight
-            to_x.addmm_(narrow, down)
-            to_x = to_x.view(*upstream[0].shape[:-1], to_x.shape[-1])
-        return to_x, None, None, to_down, to_up, None
+            grad_x = gradient @ weight
+            grad_x.addmm_(narrow, down)
+            grad_x = grad_x.view(*upstream[0].shape[:-1], grad_x.shape[-1])
+        return grad_x, None, None, grad_down, grad_up, None
 
 
 def _forward(self: Linear, x: Tensor, *_: Any, **__: Any) -> Tensor:
     name = self.active_adapters[0]
-    out: Tensor = _LinearWithBranch.apply(
+    out: Tensor = _LoRALinear.apply(
         x,
         self.base_layer.weight,
         self.base_layer.bias,

@@ -11,8 +11,8 @@ from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.utils.import_utils import is_flash_attn_2_available
 
-NAME = "seodang_packed"
-_FLASH_SIZE = 256  # of a head, at most
+ATTENTION_NAME = "seodang_packed"
+_FLASH_MAX_HEAD_SIZE = 256  # of a head, at most
 
 
 def packed_attention(
@@ -23,7 +23,7 @@ def packed_attention(
     attention_mask: Tensor | None,
     *,
     attention_rows: tuple[Tensor, ...],
-    own_rows: Tensor,
+    result_rows: Tensor,
     scaling: float | None = None,
     dropout: float = 0.0,
     sliding_window: int | None = None,
@@ -50,26 +50,26 @@ def packed_attention(
     """
     # torch's bf16 kernel for CPUs takes three to four times as long backward as the one for fp32 where records are short.
     precision = torch.float32 if query.device.type == "cpu" else query.dtype
-    places = torch.cat([rows.flatten() for rows in attention_rows])
-    taken = [_gathered(states, places, attention_rows, precision) for states in (query, key, value)]
+    indices = torch.cat([rows.flatten() for rows in attention_rows])
+    grouped_states = [_gather_groups(states, indices, attention_rows, precision) for states in (query, key, value)]
     results = []
-    for states in zip(*taken, strict=True):
-        seen = _attended(*states, scaling=scaling, dropout=dropout, window=sliding_window, softcap=softcap)
-        results.append(seen.transpose(1, 2).reshape(-1, seen.shape[1], seen.shape[3]))
+    for states in zip(*grouped_states, strict=True):
+        output = _attend(*states, scaling=scaling, dropout=dropout, window=sliding_window, softcap=softcap)
+        results.append(output.transpose(1, 2).reshape(-1, output.shape[1], output.shape[3]))
     flat = results[0] if len(results) == 1 else torch.cat(results)
-    return flat.index_select(0, own_rows)[None].to(query.dtype), None
+    return flat.index_select(0, result_rows)[None].to(query.dtype), None
 
 
-def _gathered(states: Tensor, places: Tensor, groups: tuple[Tensor, ...], precision: torch.dtype) -> list[Tensor]:
+def _gather_groups(states: Tensor, indices: Tensor, groups: tuple[Tensor, ...], precision: torch.dtype) -> list[Tensor]:
     """Return (records, heads, longest, size) of each group from (1, heads, U, size); all in one step, as gradients of a gathering are large."""
     flat = (
-        states.squeeze(0).transpose(0, 1).index_select(0, places).to(precision)
+        states.squeeze(0).transpose(0, 1).index_select(0, indices).to(precision)
     )  # [0] would fill a tensor of zeros on its way back
     parts = flat.split([rows.numel() for rows in groups])
     return [part.view(*rows.shape, *part.shape[1:]).transpose(1, 2) for part, rows in zip(parts, groups, strict=True)]
 
 
-def _attended(
+def _attend(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -79,36 +79,36 @@ def _attended(
     window: int | None,
     softcap: float | None,
 ) -> Tensor:
-    if flash_takes(query):
-        return _flash(query, key, value, scaling, dropout, window, softcap)
-    grouped = key.shape[1] != query.shape[1]
+    if can_use_flash(query):
+        return _attend_flash(query, key, value, scaling, dropout, window, softcap)
+    is_gqa = key.shape[1] != query.shape[1]
     length = query.shape[2]
     if softcap is None and (window is None or length <= window):
         return scaled_dot_product_attention(
-            query, key, value, dropout_p=dropout, is_causal=True, scale=scaling, enable_gqa=grouped
+            query, key, value, dropout_p=dropout, is_causal=True, scale=scaling, enable_gqa=is_gqa
         )
-    places = torch.arange(length, device=query.device)
-    visible = places[:, None] >= places
+    positions = torch.arange(length, device=query.device)
+    visible = positions[:, None] >= positions
     if window is not None:
-        visible &= places[:, None] - places < window
+        visible &= positions[:, None] - positions < window
     if softcap is None:
         return scaled_dot_product_attention(
-            query, key, value, attn_mask=visible, dropout_p=dropout, scale=scaling, enable_gqa=grouped
+            query, key, value, attn_mask=visible, dropout_p=dropout, scale=scaling, enable_gqa=is_gqa
         )
-    return _softcapped(query, key, value, visible, scaling, dropout, softcap)
+    return _attend_softcapped(query, key, value, visible, scaling, dropout, softcap)
 
 
-def flash_takes(query: Tensor) -> bool:
+def can_use_flash(query: Tensor) -> bool:
     """Return whether FlashAttention 2 is installed and has a kernel for these (records, heads, length, size)."""
     return (
         query.is_cuda
         and query.dtype in {torch.float16, torch.bfloat16}
-        and query.shape[3] <= _FLASH_SIZE
+        and query.shape[3] <= _FLASH_MAX_HEAD_SIZE
         and is_flash_attn_2_available()
     )
 
 
-def _flash(
+def _attend_flash(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -120,7 +120,7 @@ def _flash(
     """Return attention by FlashAttention 2 (arXiv 2307.08691), which bounds windows and scores inside its kernel, where torch's would need a mask or all scores."""
     from flash_attn import flash_attn_func
 
-    seen: Tensor = flash_attn_func(
+    output: Tensor = flash_attn_func(
         *(states.transpose(1, 2) for states in (query, key, value)),
         dropout_p=dropout,
         softmax_scale=scaling,
@@ -131,10 +131,10 @@ def _flash(
         softcap=softcap or 0.0,
         deterministic=True,  # its gradients are summed in any order otherwise
     )
-    return seen.transpose(1, 2)
+    return output.transpose(1, 2)
 
 
-def _softcapped(
+def _attend_softcapped(
     query: Tensor, key: Tensor, value: Tensor, visible: Tensor, scaling: float | None, dropout: float, softcap: float
 ) -> Tensor:
     """Return attention whose scores are bounded by a tanh, which no fused kernel here knows (Gemma 2, arXiv 2408.00118)."""
@@ -143,11 +143,11 @@ def _softcapped(
     scores = query @ key.transpose(2, 3) * (scaling if scaling is not None else query.shape[3] ** -0.5)
     scores = torch.tanh(scores / softcap) * softcap
     weights = scores.masked_fill(~visible, float("-inf")).softmax(dim=-1, dtype=torch.float32).to(query.dtype)
-    seen: Tensor = torch.dropout(weights, dropout, train=dropout > 0) @ value
-    return seen
+    output: Tensor = torch.dropout(weights, dropout, train=dropout > 0) @ value
+    return output
 
 
 def use_packed_attention(model: PreTrainedModel) -> None:
     """Let the model attend by `packed_attention`; its forward passes then need the rows."""
-    ALL_ATTENTION_FUNCTIONS.register(NAME, packed_attention)
-    model.set_attn_implementation(NAME)
+    ALL_ATTENTION_FUNCTIONS.register(ATTENTION_NAME, packed_attention)
+    model.set_attn_implementation(ATTENTION_NAME)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 # What transformers' classes add to their weights before they multiply by them; Gemma's are stored as differences from 1.
-_ADDED = {
+_WEIGHT_OFFSETS = {
     "LlamaRMSNorm": 0,
     "MistralRMSNorm": 0,
     "Qwen2RMSNorm": 0,
@@ -24,7 +24,7 @@ _ADDED = {
 }
 
 
-class _FrozenNorm(torch.autograd.Function):
+class _FrozenRMSNorm(torch.autograd.Function):
     """x / sqrt(mean(x ** 2) + eps) * weight over the last dimension, in fp32 until it is rounded as x is."""
 
     @staticmethod
@@ -45,9 +45,9 @@ class _FrozenNorm(torch.autograd.Function):
 
 
 def _forward(self: Any, x: Tensor) -> Tensor:
-    weight = self.weight.float() + 1 if _ADDED[type(self).__name__] else self.weight
+    weight = self.weight.float() + 1 if _WEIGHT_OFFSETS[type(self).__name__] else self.weight
     eps = self.variance_epsilon if hasattr(self, "variance_epsilon") else self.eps
-    out: Tensor = _FrozenNorm.apply(x, weight, eps)  # type: ignore[no-untyped-call]
+    out: Tensor = _FrozenRMSNorm.apply(x, weight, eps)  # type: ignore[no-untyped-call]
     return out
 
 
@@ -57,7 +57,7 @@ def fuse_norms(model: torch.nn.Module) -> int:
     for layer in model.modules():
         kind = type(layer)
         if (
-            kind.__name__ in _ADDED
+            kind.__name__ in _WEIGHT_OFFSETS
             and kind.__module__.startswith("transformers.models.")
             and not layer.weight.requires_grad
         ):

@@ -22,12 +22,12 @@ from transformers import PreTrainedConfig
 
 from seodang.config import TrainParams
 from seodang.errors import ModelError
-from seodang.training.kernels.chunked_loss import chunked_cross_entropy, logit_shape
-from seodang.training.planning.meta_model import Skeleton, build, shortened
-from seodang.training.planning.passes import PassShape
+from seodang.training.kernels.chunked_loss import chunked_cross_entropy, read_logit_scaling
+from seodang.training.planning.meta_model import MetaModel, build_meta_model, truncate_config
+from seodang.training.planning.micro_batches import MicroBatchShape
 
 _TRACED_LAYERS = (2, 4)  # a deeper model is traced with so many and drawn out in a straight line: its layers are alike
-_PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "linear", "convolution")
+_MATMUL_OPS = ("mm", "addmm", "bmm", "baddbmm", "linear", "convolution")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,13 @@ class Trace:
     peak: float  # bytes alive at the fullest moment
     forward_flops: float
     flops: float  # forward, backward and recomputation
-    moved: float  # bytes read and written by operations that are no matrix products
+    moved_bytes: float  # bytes read and written by operations that are no matrix products
     operations: float
-    product_shapes: int  # different matrix products
+    matmul_shapes: int  # different matrix products
 
 
-def trace_pass(
-    config: PreTrainedConfig, train: TrainParams, shape: PassShape, *, mixed: bool, folder: Path | None = None
+def trace_micro_batch(
+    config: PreTrainedConfig, train: TrainParams, shape: MicroBatchShape, *, autocast: bool, folder: Path | None = None
 ) -> Trace:
     """Return what a pass of this shape takes.
 
@@ -59,49 +59,52 @@ def trace_pass(
         ModelError: If the model's code cannot run without content.
     """
     plain = train.model_copy(update={"activation_checkpointing": False})
-    kept = _drawn_out(config, plain, shape, mixed, folder)
+    full = _extrapolate(config, plain, shape, autocast, folder)
     if not train.activation_checkpointing:
-        return kept
+        return full
     # Fake tensors that are computed anew are not let go as real ones are, so that the peak is put together: the kept
     # inputs of all layers, what one layer keeps, and what a backward pass needs besides.
-    found = _drawn_out(config, train, shape, mixed, folder)
-    layer = kept.activations / int(config.get_text_config().num_hidden_layers)
-    return replace(found, peak=found.activations + layer + kept.peak - kept.activations)
+    checkpointed = _extrapolate(config, train, shape, autocast, folder)
+    layer = full.activations / int(config.get_text_config().num_hidden_layers)
+    return replace(checkpointed, peak=checkpointed.activations + layer + full.peak - full.activations)
 
 
-def _drawn_out(
-    config: PreTrainedConfig, train: TrainParams, shape: PassShape, mixed: bool, folder: Path | None
+def _extrapolate(
+    config: PreTrainedConfig, train: TrainParams, shape: MicroBatchShape, autocast: bool, folder: Path | None
 ) -> Trace:
     layers = int(config.get_text_config().num_hidden_layers)
     few, more = _TRACED_LAYERS
     if layers <= more:
-        return _traced(build(config, train, folder), shape, mixed)
-    low, high = (_traced(build(shortened(config, count), train, folder), shape, mixed) for count in (few, more))
+        return _trace(build_meta_model(config, train, folder), shape, autocast)
+    low, high = (
+        _trace(build_meta_model(truncate_config(config, count), train, folder), shape, autocast)
+        for count in (few, more)
+    )
     steps = (layers - few) / (more - few)
-    drawn = {
+    values = {
         field.name: getattr(low, field.name) + steps * (getattr(high, field.name) - getattr(low, field.name))
         for field in fields(Trace)
     }
-    return Trace(**{**drawn, "product_shapes": high.product_shapes})
+    return Trace(**{**values, "matmul_shapes": high.matmul_shapes})
 
 
-def _traced(skeleton: Skeleton, shape: PassShape, mixed: bool) -> Trace:
+def _trace(meta_model: MetaModel, shape: MicroBatchShape, autocast: bool) -> Trace:
     try:
         with FakeTensorMode(allow_non_fake_inputs=True):
-            _give_shapes(skeleton.tuned)
-            inputs = _inputs(shape)
-            watch = _Watch(skeleton.tuned)
+            _replace_meta_tensors(meta_model.tuned_model)
+            inputs = _build_inputs(shape)
+            recorder = _DispatchRecorder(meta_model.tuned_model)
             counter = FlopCounterMode(display=False)
-            with counter, watch, torch.autocast("cpu", torch.bfloat16) if mixed else nullcontext():
-                hidden = _hidden(skeleton, shape, inputs)
-                kept = watch.live
-                head = skeleton.model.get_output_embeddings()
-                cap, scale = logit_shape(skeleton.model)
+            with counter, recorder, torch.autocast("cpu", torch.bfloat16) if autocast else nullcontext():
+                hidden = _compute_hidden(meta_model, shape, inputs)
+                live_bytes = recorder.live
+                head = meta_model.model.get_output_embeddings()
+                cap, scale = read_logit_scaling(meta_model.model)
                 loss = chunked_cross_entropy(
                     hidden,
                     head.weight,
                     head.bias,
-                    torch.zeros(shape.learned, dtype=torch.long),
+                    torch.zeros(shape.label_tokens, dtype=torch.long),
                     softcap=cap,
                     scale=scale,
                 )
@@ -109,7 +112,13 @@ def _traced(skeleton: Skeleton, shape: PassShape, mixed: bool) -> Trace:
                 del hidden
                 loss.backward()
             return Trace(
-                kept, watch.peak, forward, counter.get_total_flops(), watch.moved, watch.operations, len(watch.products)
+                live_bytes,
+                recorder.peak,
+                forward,
+                counter.get_total_flops(),
+                recorder.moved_bytes,
+                recorder.operations,
+                len(recorder.matmuls),
             )
     except (
         RuntimeError
@@ -119,86 +128,86 @@ def _traced(skeleton: Skeleton, shape: PassShape, mixed: bool) -> Trace:
         ) from error
 
 
-def _give_shapes(tuned: torch.nn.Module) -> None:
+def _replace_meta_tensors(tuned_model: torch.nn.Module) -> None:
     """Put fake tensors in place of those of the meta device, one for each, so that kernels are chosen as on a real device."""
-    made: dict[int, tuple[Any, Tensor]] = {}
-    for module in tuned.modules():
-        for held in (module._parameters, module._buffers):
-            for name, tensor in held.items():
+    fakes: dict[int, tuple[Any, Tensor]] = {}
+    for module in tuned_model.modules():
+        for tensors in (module._parameters, module._buffers):
+            for name, tensor in tensors.items():
                 if tensor is None:
                     continue
-                if id(tensor) not in made:
+                if id(tensor) not in fakes:
                     fake = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
-                    made[id(tensor)] = (
+                    fakes[id(tensor)] = (
                         torch.nn.Parameter(fake, tensor.requires_grad)
                         if isinstance(tensor, torch.nn.Parameter)
                         else fake,
                         tensor,
                     )
-                held[name] = made[id(tensor)][0]
-    for weight in tuned.parameters():
+                tensors[name] = fakes[id(tensor)][0]
+    for weight in tuned_model.parameters():
         if weight.requires_grad:
             weight.grad = torch.empty_like(weight)  # stands there from the first pass on; counted by itself
 
 
-def _inputs(shape: PassShape) -> dict[str, Any]:
-    whole = torch.long
+def _build_inputs(shape: MicroBatchShape) -> dict[str, Any]:
+    dtype = torch.long
     if not shape.packed:
         (rows, length) = shape.groups[0]
-        return {"input_ids": torch.zeros(rows, length, dtype=whole)}
+        return {"input_ids": torch.zeros(rows, length, dtype=dtype)}
     return {
-        "input_ids": torch.zeros(1, shape.tokens, dtype=whole),
-        "position_ids": torch.zeros(1, shape.tokens, dtype=whole),
-        "attention_rows": tuple(torch.zeros(records, longest, dtype=whole) for records, longest in shape.groups),
-        "own_rows": torch.zeros(shape.tokens, dtype=whole),
+        "input_ids": torch.zeros(1, shape.tokens, dtype=dtype),
+        "position_ids": torch.zeros(1, shape.tokens, dtype=dtype),
+        "attention_rows": tuple(torch.zeros(records, longest, dtype=dtype) for records, longest in shape.groups),
+        "result_rows": torch.zeros(shape.tokens, dtype=dtype),
     }
 
 
-def _hidden(skeleton: Skeleton, shape: PassShape, inputs: dict[str, Any]) -> Tensor:
+def _compute_hidden(meta_model: MetaModel, shape: MicroBatchShape, inputs: dict[str, Any]) -> Tensor:
     """Return the states (L, size) that the head is applied to."""
-    rows = torch.zeros(shape.learned, dtype=torch.long)
-    skeleton.answers.rows = rows
-    states = skeleton.model.base_model(**inputs, use_cache=False).last_hidden_state
-    taken: Tensor = states.flatten(0, 1).index_select(0, rows).index_select(0, rows)
-    return taken
+    rows = torch.zeros(shape.label_tokens, dtype=torch.long)
+    meta_model.selection.rows = rows
+    states = meta_model.model.base_model(**inputs, use_cache=False).last_hidden_state
+    hidden: Tensor = states.flatten(0, 1).index_select(0, rows).index_select(0, rows)
+    return hidden
 
 
-class _Watch(TorchDispatchMode):
+class _DispatchRecorder(TorchDispatchMode):
     """Follows the storages that operations make, until they are freed."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.live = self.peak = 0
-        self.moved = self.operations = 0
-        self.products: set[Any] = set()
-        self._seen: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+        self.moved_bytes = self.operations = 0
+        self.matmuls: set[Any] = set()
+        self._storage_bytes: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
         for tensor in (
             *model.parameters(),
             *model.buffers(),
             *(weight.grad for weight in model.parameters() if weight.grad is not None),
         ):
-            self._seen[tensor.untyped_storage()] = 0
+            self._storage_bytes[tensor.untyped_storage()] = 0
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        found = operation(*args, **(kwargs or {}))
+        output = operation(*args, **(kwargs or {}))
         self.operations += 1
-        results = [leaf for leaf in tree_leaves(found) if isinstance(leaf, Tensor)]
+        results = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
         fresh = [tensor for tensor in results if self._add(tensor)]
         self.peak = max(self.peak, self.live)
         name = operation._schema.name.partition("::")[2]
-        given = [leaf for leaf in tree_leaves(args) if isinstance(leaf, Tensor)]
-        if name.rstrip("_") in _PRODUCTS:
-            self.products.add((name, *(tuple(tensor.shape) for tensor in given)))
+        inputs = [leaf for leaf in tree_leaves(args) if isinstance(leaf, Tensor)]
+        if name.rstrip("_") in _MATMUL_OPS:
+            self.matmuls.add((name, *(tuple(tensor.shape) for tensor in inputs)))
         elif fresh or operation._schema.is_mutable:
-            self.moved += sum(tensor.numel() * tensor.element_size() for tensor in (*given, *(fresh or results)))
-        return found
+            self.moved_bytes += sum(tensor.numel() * tensor.element_size() for tensor in (*inputs, *(fresh or results)))
+        return output
 
     def _add(self, tensor: Tensor) -> bool:
         storage = tensor.untyped_storage()
-        if storage in self._seen:
+        if storage in self._storage_bytes:
             return False
         size = storage.nbytes()
-        self._seen[storage] = size
+        self._storage_bytes[storage] = size
         self.live += size
         weakref.finalize(storage, self._free, size)
         return True

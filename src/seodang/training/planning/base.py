@@ -10,12 +10,14 @@ from transformers import AutoConfig, PreTrainedConfig
 from seodang.config import ModelParams
 from seodang.errors import ModelError
 from seodang.io.jsonl import read_json
-from seodang.models.base import origin_of
-from seodang.models.checkpoints import code_is_trusted
+from seodang.models.base import describe_origin
+from seodang.models.checkpoints import is_code_trusted
 from seodang.training.planning.plan import Base
 
 
-def find_base(model: ModelParams, folder: Path, report: Path, root: Path, converted: Path, downloads: Path) -> Base:
+def find_base(
+    model: ModelParams, folder: Path, report: Path, root: Path, conversion_cache: Path, downloads: Path
+) -> Base:
     """Return the base: what stage `base` has put there if it is this one, else where it will come from.
 
     Args:
@@ -30,25 +32,31 @@ def find_base(model: ModelParams, folder: Path, report: Path, root: Path, conver
         ModelError: If no config.json of it is at hand; with what to do.
     """
     # A report from before all of this was written says less, and counts as another base's.
-    if report.exists() and (folder / "config.json").exists() and origin_of(model).items() <= read_json(report).items():
-        return Base(model.name, _read(folder, model.name), folder, "artifacts/base")
-    for place, found in _sources(model, root, converted, downloads):
-        if (place / "config.json").exists():
-            whole = any(place.glob("*.safetensors"))
-            return Base(model.name, _read(place, model.name), place if whole else None, found)
-    if model.source == "hub" and (fetched := _from_hub(model)) is not None:
-        return Base(model.name, fetched, None, "hub")
+    if (
+        report.exists()
+        and (folder / "config.json").exists()
+        and describe_origin(model).items() <= read_json(report).items()
+    ):
+        return Base(model.name, _read_config(folder, model.name), folder, "artifacts/base")
+    for source_folder, origin in _list_sources(model, root, conversion_cache, downloads):
+        if (source_folder / "config.json").exists():
+            has_weights = any(source_folder.glob("*.safetensors"))
+            return Base(
+                model.name, _read_config(source_folder, model.name), source_folder if has_weights else None, origin
+            )
+    if model.source == "hub" and (config := _download_config(model)) is not None:
+        return Base(model.name, config, None, "hub")
     raise ModelError(
         f"no config.json of {model.name} is at hand, neither in artifacts/base nor where it comes from (source {model.source}); run: dvc repro base"
     )
 
 
-def _sources(model: ModelParams, root: Path, converted: Path, downloads: Path) -> list[tuple[Path, str]]:
+def _list_sources(model: ModelParams, root: Path, conversion_cache: Path, downloads: Path) -> list[tuple[Path, str]]:
     match model.source:
         case "bundled" | "path":
             return [(root / str(model.path), str(model.path))]
         case "gguf-package" if model.gguf is not None:
-            return [(converted / model.gguf.sha256, "cache")]
+            return [(conversion_cache / model.gguf.sha256, "cache")]
         case "hub":
             return [
                 (downloads / "hub" / "models" / str(model.hub).replace("/", "--") / str(model.revision), "downloads")
@@ -56,17 +64,17 @@ def _sources(model: ModelParams, root: Path, converted: Path, downloads: Path) -
     return []
 
 
-def _read(folder: Path, name: str) -> PreTrainedConfig:
+def _read_config(folder: Path, name: str) -> PreTrainedConfig:
     try:
-        found: PreTrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=code_is_trusted(folder))
+        config: PreTrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=is_code_trusted(folder))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         raise ModelError(
             f"config.json of {name} cannot be read ({str(error).partition(chr(10))[0]}); run: dvc repro --force base"
         ) from error
-    return found
+    return config
 
 
-def _from_hub(model: ModelParams) -> PreTrainedConfig | None:
+def _download_config(model: ModelParams) -> PreTrainedConfig | None:
     """Return the configuration alone from the hub, a few kilobytes; None when the hub does not answer or does not give it."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError
@@ -87,4 +95,4 @@ def _from_hub(model: ModelParams) -> PreTrainedConfig | None:
         if type(error).__module__.partition(".")[0] not in {"httpx", "requests", "urllib3"}:
             raise
         return None
-    return _read(Path(file).parent, model.name)
+    return _read_config(Path(file).parent, model.name)

@@ -12,17 +12,19 @@ import torch
 
 from seodang.config import TrainParams
 from seodang.training.planning.activations import Trace
-from seodang.training.planning.meta_model import DTYPES, Weights
-from seodang.training.planning.passes import Passes
+from seodang.training.planning.meta_model import DTYPES, WeightSizes
+from seodang.training.planning.micro_batches import MicroBatchStats
 
 _ADAMW_BYTES = 8  # a parameter: two moments in fp32
 _GRADIENT_BYTES = 4
 # oneDNN compiles a kernel for each size of a bf16 product and keeps so many (its documented default), of about so many bytes (measured, docs/plan.md).
-_KERNELS, _KERNEL_BYTES = 1024, 500_000
-_CAPACITY = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
-_RUNTIME = 64 << 20  # that a run on a CPU loads later: the model's code, threads, trackers (measured, docs/plan.md)
-_CUDA_CONTEXT = 600_000_000  # driver context and cuBLAS workspaces; not measured here
-_CUDA_RESERVE = 0.05  # of what is allocated, lost between blocks; not measured here
+_KERNEL_CACHE_CAPACITY, _KERNEL_BYTES = 1024, 500_000
+_KERNEL_CACHE_ENV = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+_RUNTIME_BYTES = (
+    64 << 20
+)  # that a run on a CPU loads later: the model's code, threads, trackers (measured, docs/plan.md)
+_CUDA_CONTEXT_BYTES = 600_000_000  # driver context and cuBLAS workspaces; not measured here
+_CUDA_RESERVE_RATIO = 0.05  # of what is allocated, lost between blocks; not measured here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +42,14 @@ class Memory:
         return max(self.training, self.loading) * self.processes
 
 
-def memory_of(
-    weights: Weights,
+def estimate_memory(
+    weights: WeightSizes,
     trace: Trace,
-    passes: Passes,
+    micro_batches: MicroBatchStats,
     train: TrainParams,
     *,
     device: str,
-    process: int,
+    process_bytes: int,
     file_bytes: int,
     converted: bool,
 ) -> Memory:
@@ -64,54 +66,56 @@ def memory_of(
         converted: Whether the weights are in another precision than their file, so that both lie in memory while they are read.
     """
     shards = train.processes if train.sharding == "fsdp" else 1
-    gathered = 2 * weights.layer_bytes if shards > 1 else 0  # the layer at work, and the next one on its way
-    own = 0 if train.method == "full" else weights.trainable_bytes
-    unpacked = weights.largest_linear * DTYPES[train.precision].itemsize if train.method == "qlora" else 0
+    gathered_bytes = 2 * weights.layer_bytes if shards > 1 else 0  # the layer at work, and the next one on its way
+    adapter_bytes = 0 if train.method == "full" else weights.trainable_bytes
+    dequantized_bytes = weights.largest_linear * DTYPES[train.precision].itemsize if train.method == "qlora" else 0
     parts = {
-        "weights": weights.base_bytes // shards + gathered,
-        "adapter": own // shards,
+        "weights": weights.base_bytes // shards + gathered_bytes,
+        "adapter": adapter_bytes // shards,
         "gradients": weights.trainable * _GRADIENT_BYTES // shards,
         "optimiser": weights.trainable * _ADAMW_BYTES // shards,
         "activations": round(trace.activations),
-        "loss": round(trace.peak - trace.activations) + unpacked,
-        "kernels": _kernels(trace, passes, train, device),
-        "process": process + _RUNTIME,
+        "loss": round(trace.peak - trace.activations) + dequantized_bytes,
+        "kernels": _estimate_kernel_bytes(trace, micro_batches, train, device),
+        "process": process_bytes + _RUNTIME_BYTES,
     }
     if device == "cuda":
-        parts["process"] = _CUDA_CONTEXT + round(
-            _CUDA_RESERVE * sum(value for name, value in parts.items() if name != "process")
+        parts["process"] = _CUDA_CONTEXT_BYTES + round(
+            _CUDA_RESERVE_RATIO * sum(value for name, value in parts.items() if name != "process")
         )
-    read = file_bytes if converted and device != "cuda" else 0
-    loading = parts["process"] + weights.base_bytes + read
+    file_buffer = file_bytes if converted and device != "cuda" else 0
+    loading = parts["process"] + weights.base_bytes + file_buffer
     return Memory(
         parts=parts, training=sum(parts.values()), loading=loading, processes=1 if device == "cuda" else train.processes
     )
 
 
-def _kernels(trace: Trace, passes: Passes, train: TrainParams, device: str) -> int:
+def _estimate_kernel_bytes(trace: Trace, micro_batches: MicroBatchStats, train: TrainParams, device: str) -> int:
     if device != "cpu" or train.precision != "bf16":
         return 0
-    capacity = int(os.environ.get(_CAPACITY, _KERNELS))
-    return (min(capacity, passes.sizes * trace.product_shapes) if passes.measured else capacity) * _KERNEL_BYTES
+    capacity = int(os.environ.get(_KERNEL_CACHE_ENV, _KERNEL_CACHE_CAPACITY))
+    return (
+        min(capacity, micro_batches.sizes * trace.matmul_shapes) if micro_batches.is_sampled else capacity
+    ) * _KERNEL_BYTES
 
 
-def capacity_of(device: str) -> tuple[int, int]:
+def read_memory_capacity(device: str) -> tuple[int, int]:
     """Return the bytes of memory that the device has, and how many of them are free now."""
     if device == "cuda":
         free, total = torch.cuda.mem_get_info()
         return int(total), int(free)
-    there = psutil.virtual_memory()
-    bounds = [int(text) for file in _GROUPS if file.is_file() and (text := file.read_text().strip()).isdigit()]
-    total = min([there.total, *bounds])
-    return total, min(there.available, total)
+    system = psutil.virtual_memory()
+    limits = [int(text) for file in _CGROUP_LIMITS if file.is_file() and (text := file.read_text().strip()).isdigit()]
+    total = min([system.total, *limits])
+    return total, min(system.available, total)
 
 
-_GROUPS = (
+_CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )  # what a container may use
 
 
-def resident() -> int:
+def read_resident_bytes() -> int:
     """Return the bytes that this process has in memory."""
     return int(psutil.Process().memory_info().rss)

@@ -13,17 +13,17 @@ from transformers import PreTrainedConfig
 
 from seodang.config import TrainParams
 from seodang.errors import SeodangError
-from seodang.models.loading import check_quantising, context_length
+from seodang.models.loading import check_quantization, get_context_length
 from seodang.training.distributed import check_processes
-from seodang.training.planning.activations import Trace, trace_pass
-from seodang.training.planning.memory import Memory, memory_of
-from seodang.training.planning.meta_model import DTYPES, Weights, build, weights_of
-from seodang.training.planning.passes import Passes, passes_of_records, worst_passes
+from seodang.training.planning.activations import Trace, trace_micro_batch
+from seodang.training.planning.memory import Memory, estimate_memory
+from seodang.training.planning.meta_model import DTYPES, WeightSizes, build_meta_model, compute_weight_sizes
+from seodang.training.planning.micro_batches import MicroBatchStats, count_micro_batches, estimate_worst_case
 from seodang.training.planning.sampling import Sample
-from seodang.training.planning.suggestions import Change, changes_that_fit
-from seodang.training.planning.time import Duration, Speed, duration_of
+from seodang.training.planning.suggestions import Change, suggest_changes
+from seodang.training.planning.time import Duration, Speed, estimate_duration
 from seodang.training.tracking import check_trackers
-from seodang.training.trainer_args import layout_of, mixed
+from seodang.training.trainer_args import build_packing_config, is_mixed_precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Base:
     name: str
     config: PreTrainedConfig
     folder: Path | None  # of its checkpoint; None when only its config.json is known
-    found: str  # where the configuration was found
+    origin: str  # where the configuration was found
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Machine:
     device: str  # "cpu", "mps" or "cuda"
     memory: int  # bytes
     free: int  # of them, now
-    process: int  # bytes of a process with libraries and tokenizer loaded
+    process_bytes: int  # bytes of a process with libraries and tokenizer loaded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +55,15 @@ class Plan:
     machine: Machine
     packed: bool
     fused_layers: int
-    weights: Weights
+    weights: WeightSizes
     sample: Sample | None
-    passes: Passes
+    micro_batches: MicroBatchStats
     trace: Trace
     memory: Memory
-    updates: int | None  # None without data
+    steps: int | None  # None without data
     tokens: int | None  # read over all epochs
-    computed: int | None  # that pass through the model
-    learned: int | None
+    computed_tokens: int | None  # that pass through the model
+    label_tokens: int | None
     duration: Duration | None
     reasons: Sequence[tuple[str, str]]  # why it cannot run, Korean and English
     changes: Sequence[Change]  # that make it fit
@@ -75,7 +75,11 @@ class Plan:
 
 
 def make_plan(
-    base: Base, train: TrainParams, sample: Sample | None, machine: Machine, speed: Callable[[Passes], Speed] | None
+    base: Base,
+    train: TrainParams,
+    sample: Sample | None,
+    machine: Machine,
+    get_speed: Callable[[MicroBatchStats], Speed] | None,
 ) -> Plan:
     """Return the plan of a run.
 
@@ -89,85 +93,95 @@ def make_plan(
     Raises:
         ModelError: If the targets match nothing, or the model cannot be planned.
     """
-    skeleton = build(base.config, train, base.folder)
-    passes = _passes(train, sample, packed=skeleton.packed)
+    meta_model = build_meta_model(base.config, train, base.folder)
+    micro_batches = _plan_micro_batches(train, sample, packed=meta_model.packed)
     weights, trace = (
-        weights_of(skeleton, train),
-        trace_pass(base.config, train, passes.largest, mixed=mixed(train), folder=base.folder),
+        compute_weight_sizes(meta_model, train),
+        trace_micro_batch(
+            base.config, train, micro_batches.largest, autocast=is_mixed_precision(train), folder=base.folder
+        ),
     )
-    memory = _memory(base, train, machine, weights, trace, passes)
-    reasons = _reasons(base, train, sample, machine, memory)
+    memory = _estimate_memory(base, train, machine, weights, trace, micro_batches)
+    reasons = _find_reasons(base, train, sample, machine, memory)
     changes = (
-        changes_that_fit(train, machine.memory, lambda changed: _peak(base, changed, sample, machine))
+        suggest_changes(train, machine.memory, lambda changed: _estimate_peak(base, changed, sample, machine))
         if memory.peak > machine.memory
         else []
     )
-    counts = _counts(train, sample, passes)
+    counts = _estimate_counts(train, sample, micro_batches)
     return Plan(
         base=base,
         train=train,
         machine=machine,
-        packed=skeleton.packed,
-        fused_layers=skeleton.fused_layers,
+        packed=meta_model.packed,
+        fused_layers=meta_model.fused_layers,
         weights=weights,
         sample=sample,
-        passes=passes,
+        micro_batches=micro_batches,
         trace=trace,
         memory=memory,
         **counts,
-        duration=_duration(train, sample, machine, passes, trace, speed(passes), counts)
-        if speed is not None and sample is not None and len(sample.lessons)
+        duration=_estimate_duration(train, sample, machine, micro_batches, trace, get_speed(micro_batches), counts)
+        if get_speed is not None and sample is not None and len(sample.dataset)
         else None,
         reasons=reasons,
         changes=changes,
     )
 
 
-def _passes(train: TrainParams, sample: Sample | None, *, packed: bool) -> Passes:
-    layout = layout_of(train, packed=packed, pad=0)
-    lessons = [lesson for lesson in sample.lessons if len(lesson.ids) <= train.max_length] if sample is not None else []
-    return passes_of_records(lessons, train, layout) if lessons else worst_passes(train, layout)
+def _plan_micro_batches(train: TrainParams, sample: Sample | None, *, packed: bool) -> MicroBatchStats:
+    packing = build_packing_config(train, packed=packed, pad_token_id=0)
+    examples = (
+        [lesson for lesson in sample.dataset if len(lesson.ids) <= train.max_length] if sample is not None else []
+    )
+    return count_micro_batches(examples, train, packing) if examples else estimate_worst_case(train, packing)
 
 
-def _memory(base: Base, train: TrainParams, machine: Machine, weights: Weights, trace: Trace, passes: Passes) -> Memory:
-    stored = getattr(base.config.get_text_config(), "dtype", None) or getattr(base.config, "dtype", None)
-    converted = train.method == "qlora" or stored != DTYPES[train.precision]
+def _estimate_memory(
+    base: Base, train: TrainParams, machine: Machine, weights: WeightSizes, trace: Trace, micro_batches: MicroBatchStats
+) -> Memory:
+    stored_dtype = getattr(base.config.get_text_config(), "dtype", None) or getattr(base.config, "dtype", None)
+    converted = train.method == "qlora" or stored_dtype != DTYPES[train.precision]
     # Of the file where it is there; else what its precision makes of the parameters.
-    there = sum(file.stat().st_size for file in base.folder.glob("*.safetensors")) if base.folder is not None else 0
-    file_bytes = there or weights.parameters * (stored.itemsize if stored is not None else 2)
-    return memory_of(
+    stored_bytes = (
+        sum(file.stat().st_size for file in base.folder.glob("*.safetensors")) if base.folder is not None else 0
+    )
+    file_bytes = stored_bytes or weights.parameters * (stored_dtype.itemsize if stored_dtype is not None else 2)
+    return estimate_memory(
         weights,
         trace,
-        passes,
+        micro_batches,
         train,
         device=machine.device,
-        process=machine.process,
+        process_bytes=machine.process_bytes,
         file_bytes=file_bytes,
         converted=converted,
     )
 
 
-def _peak(base: Base, train: TrainParams, sample: Sample | None, machine: Machine) -> int:
-    skeleton = build(base.config, train, base.folder)
-    passes = _passes(train, sample, packed=skeleton.packed)
-    trace = trace_pass(base.config, train, passes.largest, mixed=mixed(train), folder=base.folder)
-    return _memory(base, train, machine, weights_of(skeleton, train), trace, passes).peak
+def _estimate_peak(base: Base, train: TrainParams, sample: Sample | None, machine: Machine) -> int:
+    meta_model = build_meta_model(base.config, train, base.folder)
+    micro_batches = _plan_micro_batches(train, sample, packed=meta_model.packed)
+    trace = trace_micro_batch(
+        base.config, train, micro_batches.largest, autocast=is_mixed_precision(train), folder=base.folder
+    )
+    return _estimate_memory(base, train, machine, compute_weight_sizes(meta_model, train), trace, micro_batches).peak
 
 
-def _reasons(
+def _find_reasons(
     base: Base, train: TrainParams, sample: Sample | None, machine: Machine, memory: Memory
 ) -> list[tuple[str, str]]:
-    found = _set_up(train, machine.device)
-    context = context_length(base.config)
+    reasons = _check_machine(train, machine.device)
+    context = get_context_length(base.config)
     if context is not None and train.max_length > context:
-        found.append(
+        reasons.append(
             (
                 f"train.max_length {train.max_length}이 모델이 읽는 {context}토큰을 넘습니다. {context} 이하로 정하세요.",
                 f"train.max_length {train.max_length} is above the {context} tokens that the model reads; set it to {context} or less.",
             )
         )
-    if sample is not None and not len(sample.lessons):
-        found.append(
+    if sample is not None and not len(sample.dataset):
+        reasons.append(
             (
                 f"train.max_length {train.max_length}에 드는 레코드가 하나도 없습니다. 값을 올리세요.",
                 f"no record fits into train.max_length {train.max_length}; raise it.",
@@ -176,114 +190,120 @@ def _reasons(
     if memory.peak > machine.memory:
         kind = ("GPU 메모리", "the device's memory") if machine.device == "cuda" else ("메모리(RAM)", "memory (RAM)")
         have, need = f"{machine.memory / 1e9:.1f} GB", f"{memory.peak / 1e9:.1f} GB"
-        found.append(
+        reasons.append(
             (
                 f"{kind[0]}에 들어가지 않습니다: 약 {need} 필요, {have} 있음.",
                 f"it will not fit into {kind[1]}: about {need} needed, {have} there.",
             )
         )
-    return found
+    return reasons
 
 
-def _set_up(train: TrainParams, device: str) -> list[tuple[str, str]]:
+def _check_machine(train: TrainParams, device: str) -> list[tuple[str, str]]:
     """Return what stage `train` would refuse of this machine before it reads anything."""
-    found = []
+    reasons = []
     checks: tuple[Callable[[], None], ...] = (
-        partial(check_trackers, train.tracking),
+        partial(check_trackers, train.report_to),
         partial(check_processes, train, device),
-        partial(check_quantising, train.method),
+        partial(check_quantization, train.method),
     )
     for check in checks:
         try:
             check()
         except SeodangError as error:
-            found.append((f"이 컴퓨터의 준비가 맞지 않습니다: {error}", f"this machine is not set up for it: {error}"))
-    return found
+            reasons.append(
+                (f"이 컴퓨터의 준비가 맞지 않습니다: {error}", f"this machine is not set up for it: {error}")
+            )
+    return reasons
 
 
-def _counts(train: TrainParams, sample: Sample | None, passes: Passes) -> dict[str, int | None]:
-    if sample is None or not len(sample.lessons):
-        return {"updates": None, "tokens": None, "computed": None, "learned": None}
-    times = train.epochs * sample.learned_from / len(sample.lessons)
-    dealt = min(train.processes, train.batch_size)  # the passes counted are those of one process
+def _estimate_counts(
+    train: TrainParams, sample: Sample | None, micro_batches: MicroBatchStats
+) -> dict[str, int | None]:
+    if sample is None or not len(sample.dataset):
+        return {"steps": None, "tokens": None, "computed_tokens": None, "label_tokens": None}
+    factor = train.epochs * sample.usable_records / len(sample.dataset)
+    processes = min(train.processes, train.batch_size)  # the passes counted are those of one process
     return {
-        "updates": math.ceil(train.epochs * math.ceil(sample.learned_from / train.batch_size)),
-        "tokens": round(times * int(sample.lessons.lengths.sum())),
-        "computed": round(times * passes.computed * dealt),
-        "learned": round(times * int(sample.lessons.learned_counts.sum())),
+        "steps": math.ceil(train.epochs * math.ceil(sample.usable_records / train.batch_size)),
+        "tokens": round(factor * int(sample.dataset.lengths.sum())),
+        "computed_tokens": round(factor * micro_batches.computed_tokens * processes),
+        "label_tokens": round(factor * int(sample.dataset.label_counts.sum())),
     }
 
 
-def _duration(
+def _estimate_duration(
     train: TrainParams,
     sample: Sample,
     machine: Machine,
-    passes: Passes,
+    micro_batches: MicroBatchStats,
     trace: Trace,
     speed: Speed,
     counts: dict[str, int | None],
 ) -> Duration:
-    updates = counts["updates"] or 1
-    validations = train.epochs if train.validate_every is None else updates / train.validate_every
-    checked = (validations + 1) * sample.validation * passes.computed / max(1, passes.records)  # and once at the end
-    number = passes.passes * updates / passes.updates
-    return duration_of(
+    steps = counts["steps"] or 1
+    validations = train.epochs if train.eval_steps is None else steps / train.eval_steps
+    validation_tokens = (
+        (validations + 1) * sample.validation_records * micro_batches.computed_tokens / max(1, micro_batches.records)
+    )  # and once at the end
+    micro_batch_count = micro_batches.micro_batches * steps / micro_batches.steps
+    return estimate_duration(
         trace,
-        passes.largest.tokens,
+        micro_batches.largest.tokens,
         speed,
         machine.device,
-        passes=round(number),
-        tokens=counts["computed"] or 0,
-        checked_tokens=round(checked),
+        micro_batches=round(micro_batch_count),
+        tokens=counts["computed_tokens"] or 0,
+        validation_tokens=round(validation_tokens),
         processes=train.processes,
     )
 
 
-def content_of(plan: Plan) -> dict[str, Any]:
+def serialize_plan(plan: Plan) -> dict[str, Any]:
     """Return the plan as one JSON object; memory in MB of 2**20 bytes, as peak_memory_mb of training's report."""
     train, sample = plan.train, plan.sample
-    lines = {name: round(size / 2**20) for name, size in plan.memory.parts.items()}
+    parts_mb = {name: round(size / 2**20) for name, size in plan.memory.parts.items()}
     return {
         "model": {
             "name": plan.base.name,
             "type": plan.base.config.model_type,
             "parameters": plan.weights.parameters,
-            "config_from": plan.base.found,
+            "config_from": plan.base.origin,
         },
         "device": plan.machine.device,
         "precision": train.precision,
         "method": train.method,
         "attention": "packed" if plan.packed else "padded",
         "packing": plan.packed,
-        "share_prefixes": layout_of(train, packed=plan.packed, pad=0).share_prefixes,
+        "share_prefixes": build_packing_config(train, packed=plan.packed, pad_token_id=0).share_prefixes,
         "activation_checkpointing": train.activation_checkpointing,
         "fused_layers": plan.fused_layers,
         "trainable": plan.weights.trainable,
-        "targets": train.targets if train.method != "full" else [],
+        "targets": train.target_modules if train.method != "full" else [],
         "processes": train.processes,
         "sharding": train.sharding,
         "data": None
         if sample is None
         else {
             "records": sample.records,
-            "looked_at": sample.looked_at,
-            "sampled": sample.looked_at < sample.records,
-            "too_long": sample.lessons.counts.too_long,
-            "without_answer": sample.lessons.counts.without_answer,
-            "learned_from": sample.learned_from,
+            "looked_at": sample.sample_size,
+            "sampled": sample.sample_size < sample.records,
+            "too_long": sample.dataset.counts.too_long,
+            "without_answer": sample.dataset.counts.without_answer,
+            "learned_from": sample.usable_records,
         },
-        "updates": plan.updates,
+        "steps": plan.steps,
         "tokens": plan.tokens,
-        "learned_tokens": plan.learned,
-        "learned_share": round(plan.learned / plan.tokens, 4) if plan.learned and plan.tokens else None,
-        "computed_tokens": plan.computed,
+        "learned_tokens": plan.label_tokens,
+        "learned_share": round(plan.label_tokens / plan.tokens, 4) if plan.label_tokens and plan.tokens else None,
+        "computed_tokens": plan.computed_tokens,
         "pass": {
-            "tokens": plan.passes.largest.tokens,
-            "learned": plan.passes.largest.learned,
-            "measured": plan.passes.measured,
+            "tokens": plan.micro_batches.largest.tokens,
+            "learned": plan.micro_batches.largest.label_tokens,
+            "measured": plan.micro_batches.is_sampled,
         },
         "memory": {
-            "parts_mb": lines,
+            "parts_mb": parts_mb,
             "loading_mb": round(plan.memory.loading / 2**20),
             "peak_mb": round(plan.memory.peak / 2**20),
             "processes": plan.memory.processes,
@@ -296,7 +316,7 @@ def content_of(plan: Plan) -> dict[str, Any]:
         "fits": plan.fits,
         "reasons": [{"ko": korean, "en": english} for korean, english in plan.reasons],
         "changes": [
-            {"set": dict(change.values), "text": change.named(train), "peak_mb": round(change.peak / 2**20)}
+            {"set": dict(change.values), "text": change.describe(train), "peak_mb": round(change.peak / 2**20)}
             for change in plan.changes
         ],
     }

@@ -13,24 +13,24 @@ from transformers import PreTrainedTokenizerBase
 from seodang.config import PromptFormat, TrainParams
 from seodang.io.jsonl import read_records
 from seodang.records import Record
-from seodang.training.dataset import Lessons, read_lessons, write_lessons
+from seodang.training.dataset import TokenizedDataset, read_tokenized_dataset, write_tokenized_dataset
 
-SAMPLE = 2000  # records at the most
+SAMPLE_SIZE = 2000  # records at the most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """Records of the split as training reads them, chosen by seed."""
 
-    lessons: Lessons  # those that are short enough, and teach something
+    dataset: TokenizedDataset  # those that are short enough, and teach something
     records: int  # of the whole split
-    looked_at: int
-    validation: int  # records of the validation split
+    sample_size: int
+    validation_records: int  # records of the validation split
 
     @property
-    def learned_from(self) -> int:
+    def usable_records(self) -> int:
         """Return the records of the split that are neither too long nor without an answer; exact when all were looked at."""
-        return round(self.records * len(self.lessons) / max(1, self.looked_at))
+        return round(self.records * len(self.dataset) / max(1, self.sample_size))
 
 
 def sample_records(
@@ -42,28 +42,28 @@ def sample_records(
         ArtefactError: If the split cannot be read.
         ModelError: If the tokenizer has no end token.
     """
-    chosen, count = _chosen(read_records(split), train.seed)
+    records, count = _sample_reservoir(read_records(split), train.seed)
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "lessons"
-        write_lessons(place, chosen, tokenizer, format, train.max_length)
-        lessons = read_lessons(place)
+        dataset_folder = Path(folder) / "lessons"
+        write_tokenized_dataset(dataset_folder, records, tokenizer, format, train.max_length)
+        dataset = read_tokenized_dataset(dataset_folder)
     return Sample(
-        lessons=lessons,
+        dataset=dataset,
         records=count,
-        looked_at=len(chosen),
-        validation=sum(1 for _ in read_records(validation)) if validation.exists() else 0,
+        sample_size=len(records),
+        validation_records=sum(1 for _ in read_records(validation)) if validation.exists() else 0,
     )
 
 
-def _chosen(records: Iterator[Record], seed: int) -> tuple[list[Record], int]:
+def _sample_reservoir(records: Iterator[Record], seed: int) -> tuple[list[Record], int]:
     """Return the sample and the number of all, in one pass (algorithm R, Vitter 1985)."""
-    draw = random.Random(seed)
+    rng = random.Random(seed)
     kept: list[tuple[int, Record]] = []
     count = 0
     for number, record in enumerate(records):
         count = number + 1
-        if number < SAMPLE:
+        if number < SAMPLE_SIZE:
             kept.append((number, record))
-        elif (place := draw.randrange(count)) < SAMPLE:
-            kept[place] = (number, record)
+        elif (slot := rng.randrange(count)) < SAMPLE_SIZE:
+            kept[slot] = (number, record)
     return [record for _, record in sorted(kept, key=lambda entry: entry[0])], count

@@ -8,7 +8,7 @@ from typing import Any
 
 from seodang.config import TrainParams
 
-_SMALLEST_PASS = 64  # tokens
+_MIN_TOKENS = 64  # tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +18,19 @@ class Change:
     values: Mapping[str, Any]
     peak: int  # bytes
 
-    def named(self, train: TrainParams) -> str:
-        """Return the change in words: "train.batch_tokens 512 instead of 1024"."""
+    def describe(self, train: TrainParams) -> str:
+        """Return the change in words: "train.tokens_per_micro_batch 512 instead of 1024"."""
         return ", ".join(
-            f"train.{name} {_written(value)} instead of {_written(getattr(train, name))}"
+            f"train.{name} {_format_value(value)} instead of {_format_value(getattr(train, name))}"
             for name, value in self.values.items()
         )
 
 
-def _written(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def changes_that_fit(train: TrainParams, limit: int, peak_of: Callable[[TrainParams], int]) -> list[Change]:
+def suggest_changes(train: TrainParams, limit: int, estimate_peak: Callable[[TrainParams], int]) -> list[Change]:
     """Return changes of one parameter that suffice; if there are none, the first changes together that do; if none do, [].
 
     Args:
@@ -38,48 +38,52 @@ def changes_that_fit(train: TrainParams, limit: int, peak_of: Callable[[TrainPar
         limit: Bytes that there are.
         peak_of: Returns the bytes that a run takes.
     """
-    found = [change for ladder in _ladders(train) if (change := _first_fitting(train, ladder, limit, peak_of))]
-    return found or _together(train, limit, peak_of)
+    changes = [
+        change
+        for ladder in _iter_ladders(train)
+        if (change := _find_first_fitting(train, ladder, limit, estimate_peak))
+    ]
+    return changes or _combine_changes(train, limit, estimate_peak)
 
 
-def _first_fitting(
-    train: TrainParams, ladder: list[dict[str, Any]], limit: int, peak_of: Callable[[TrainParams], int]
+def _find_first_fitting(
+    train: TrainParams, ladder: list[dict[str, Any]], limit: int, estimate_peak: Callable[[TrainParams], int]
 ) -> Change | None:
     for values in ladder:
-        peak = peak_of(train.model_copy(update=values))
+        peak = estimate_peak(train.model_copy(update=values))
         if peak <= limit:
             return Change(values, peak)
     return None
 
 
-def _together(train: TrainParams, limit: int, peak_of: Callable[[TrainParams], int]) -> list[Change]:
+def _combine_changes(train: TrainParams, limit: int, estimate_peak: Callable[[TrainParams], int]) -> list[Change]:
     """Return the first changes that suffice together, each as mild as the others allow."""
-    used: list[list[dict[str, Any]]] = []
-    for ladder in _ladders(train):
-        used.append(ladder)
-        strongest = [rungs[-1] for rungs in used]
-        if peak_of(train.model_copy(update=_merged(strongest))) > limit:
+    ladders: list[list[dict[str, Any]]] = []
+    for ladder in _iter_ladders(train):
+        ladders.append(ladder)
+        strongest = [rungs[-1] for rungs in ladders]
+        if estimate_peak(train.model_copy(update=_merge(strongest))) > limit:
             continue
-        for place, rungs in enumerate(used):
-            others = strongest[place + 1 :]
-            strongest[place] = next(
+        for position, rungs in enumerate(ladders):
+            others = strongest[position + 1 :]
+            strongest[position] = next(
                 rung
                 for rung in rungs
-                if peak_of(train.model_copy(update=_merged([*strongest[:place], rung, *others]))) <= limit
+                if estimate_peak(train.model_copy(update=_merge([*strongest[:position], rung, *others]))) <= limit
             )
-        values = _merged(strongest)
-        return [Change(values, peak_of(train.model_copy(update=values)))]
+        values = _merge(strongest)
+        return [Change(values, estimate_peak(train.model_copy(update=values)))]
     return []
 
 
-def _merged(changes: list[dict[str, Any]]) -> dict[str, Any]:
+def _merge(changes: list[dict[str, Any]]) -> dict[str, Any]:
     return {name: value for values in changes for name, value in values.items()}
 
 
-def _ladders(train: TrainParams) -> Iterator[list[dict[str, Any]]]:
+def _iter_ladders(train: TrainParams) -> Iterator[list[dict[str, Any]]]:
     """Yield, for each parameter, the values that take less and less memory, the mildest first."""
-    if passes := list(_halved(train.batch_tokens, train.max_length)):
-        yield [{"batch_tokens": tokens} for tokens in passes]
+    if budgets := list(_iter_halvings(train.tokens_per_micro_batch, train.max_length)):
+        yield [{"tokens_per_micro_batch": tokens} for tokens in budgets]
     if not train.activation_checkpointing:
         yield [{"activation_checkpointing": True}]
     if train.precision == "fp32":
@@ -88,11 +92,11 @@ def _ladders(train: TrainParams) -> Iterator[list[dict[str, Any]]]:
         yield [{"method": "lora"}]
     if train.method != "qlora" and train.sharding == "none":
         yield [{"method": "qlora"}]
-    if lengths := list(_halved(train.max_length, _SMALLEST_PASS)):
-        yield [{"max_length": length, "batch_tokens": length} for length in lengths]
+    if lengths := list(_iter_halvings(train.max_length, _MIN_TOKENS)):
+        yield [{"max_length": length, "tokens_per_micro_batch": length} for length in lengths]
 
 
-def _halved(value: int, least: int) -> Iterator[int]:
-    while value > least:
-        value = max(least, value // 2)
+def _iter_halvings(value: int, minimum: int) -> Iterator[int]:
+    while value > minimum:
+        value = max(minimum, value // 2)
         yield value

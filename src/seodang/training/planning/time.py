@@ -32,7 +32,7 @@ class Duration:
     flops: float
 
 
-def measured_speed(device: str, dtype: torch.dtype, *, tokens: int, size: int, inner: int) -> Speed:
+def benchmark_speed(device: str, dtype: torch.dtype, *, tokens: int, size: int, inner: int) -> Speed:
     """Return the speed of matrix products (tokens, size) @ (size, inner) and of adding such a result up."""
     with torch.no_grad():
         left, right = (
@@ -40,48 +40,48 @@ def measured_speed(device: str, dtype: torch.dtype, *, tokens: int, size: int, i
             torch.ones(inner, size, dtype=dtype, device=device),
         )
         wide = torch.ones(tokens, inner, dtype=dtype, device=device)
-        product = _rate(lambda: torch.nn.functional.linear(left, right), device)
-        added = _rate(lambda: wide + wide, device)
+        matmul_rate = _compute_rate(lambda: torch.nn.functional.linear(left, right), device)
+        addition_rate = _compute_rate(lambda: wide + wide, device)
     return Speed(
-        flops=2.0 * tokens * size * inner * product,
-        bytes=3.0 * wide.numel() * wide.element_size() * added,
+        flops=2.0 * tokens * size * inner * matmul_rate,
+        bytes=3.0 * wide.numel() * wide.element_size() * addition_rate,
         threads=torch.get_num_threads() if device == "cpu" else 1,
     )
 
 
-def _rate(work: Callable[[], object], device: str) -> float:
+def _compute_rate(function: Callable[[], object], device: str) -> float:
     """Return how often something can be done in a second of the clock, on a CPU in a second of computing time."""
     for _ in range(3):
-        work()
-    _wait(device)
-    started, ended = _clock(device), time.perf_counter() + _PROBE_SECONDS
+        function()
+    _synchronize(device)
+    start, deadline = _read_clock(device), time.perf_counter() + _PROBE_SECONDS
     count = 0
-    while time.perf_counter() < ended:
+    while time.perf_counter() < deadline:
         for _ in range(4):
-            work()
-        _wait(device)
+            function()
+        _synchronize(device)
         count += 4
-    return count / max(1e-9, _clock(device) - started)
+    return count / max(1e-9, _read_clock(device) - start)
 
 
-def _clock(device: str) -> float:
+def _read_clock(device: str) -> float:
     return time.process_time() if device == "cpu" else time.perf_counter()
 
 
-def _wait(device: str) -> None:
+def _synchronize(device: str) -> None:
     if device == "cuda":
         torch.cuda.synchronize()
 
 
-def duration_of(
+def estimate_duration(
     trace: Trace,
-    pass_tokens: int,
+    micro_batch_tokens: int,
     speed: Speed,
     device: str,
     *,
-    passes: int,
+    micro_batches: int,
     tokens: int,
-    checked_tokens: int,
+    validation_tokens: int,
     processes: int,
 ) -> Duration:
     """Return how long a run takes.
@@ -96,9 +96,18 @@ def duration_of(
         checked_tokens: That pass through it for validation, forward only.
         processes: That share the work, each on a device of its own; on a CPU they share its cores.
     """
-    share = (tokens + checked_tokens * trace.forward_flops / trace.flops) / pass_tokens
-    work = share * trace.flops / speed.flops + share * trace.moved / speed.bytes
-    starting = passes * trace.operations * _OPERATION_SECONDS[device]
+    equivalent_micro_batches = (tokens + validation_tokens * trace.forward_flops / trace.flops) / micro_batch_tokens
+    work = (
+        equivalent_micro_batches * trace.flops / speed.flops
+        + equivalent_micro_batches * trace.moved_bytes / speed.bytes
+    )
+    overhead = micro_batches * trace.operations * _OPERATION_SECONDS[device]
     if device == "cpu":
-        return Duration(seconds=work / speed.threads + starting, cpu_seconds=work + starting, flops=share * trace.flops)
-    return Duration(seconds=(work + starting) / processes, cpu_seconds=None, flops=share * trace.flops)
+        return Duration(
+            seconds=work / speed.threads + overhead,
+            cpu_seconds=work + overhead,
+            flops=equivalent_micro_batches * trace.flops,
+        )
+    return Duration(
+        seconds=(work + overhead) / processes, cpu_seconds=None, flops=equivalent_micro_batches * trace.flops
+    )

@@ -16,24 +16,32 @@ from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCall
 from seodang.config import TrainParams
 from seodang.config.section import Section
 from seodang.training.tracking.dvclive import LiveCurves
-from seodang.training.tracking.metrics import Readings, elapsed, resumed_at
+from seodang.training.tracking.metrics import TrainingMetrics, find_resume_steps, read_elapsed_seconds
 from seodang.training.tracking.progress import Progress
 from seodang.training.tracking.trackers import Trackers, check_trackers
 
-__all__ = ["Readings", "Tracked", "check_trackers", "elapsed", "resumed_at", "silence", "tracked"]
+__all__ = [
+    "Tracking",
+    "TrainingMetrics",
+    "check_trackers",
+    "find_resume_steps",
+    "read_elapsed_seconds",
+    "remove_console_callbacks",
+    "track_run",
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Tracked:
+class Tracking:
     """What a Trainer needs to be tracked."""
 
-    readings: Readings
+    metrics: TrainingMetrics
     callbacks: list[TrainerCallback]
     """In the order in which the Trainer must have them, `readings` first."""
 
 
 @contextmanager
-def tracked(train: TrainParams, sections: Mapping[str, Section], *, live: Path, runs: Path) -> Iterator[Tracked]:
+def track_run(train: TrainParams, sections: Mapping[str, Section], *, live: Path, runs: Path) -> Iterator[Tracking]:
     """Track a run; dvclive and the trackers are closed on leaving, as failed after an error.
 
     Args:
@@ -46,18 +54,18 @@ def tracked(train: TrainParams, sections: Mapping[str, Section], *, live: Path, 
         TrainingError: If a tracker is not installed, or has no address.
 
     """
-    check_trackers(train.tracking)
-    readings, curves, trackers = Readings(), LiveCurves(live), Trackers(train.tracking, sections, runs)
+    check_trackers(train.report_to)
+    metrics, curves, trackers = TrainingMetrics(), LiveCurves(live), Trackers(train.report_to, sections, runs)
     failed = True
     try:
-        yield Tracked(readings, [readings, curves, trackers, Progress()])
+        yield Tracking(metrics, [metrics, curves, trackers, Progress()])
         failed = False
     finally:
         curves.close()
         trackers.close(failed=failed)
 
 
-def silence(trainer: Trainer) -> None:
+def remove_console_callbacks(trainer: Trainer) -> None:
     """Take away transformers' own callbacks that print dictionaries."""
     for printing in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(printing)

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 _NAMES = frozenset(curve.name for curve in CURVES)
 
 
-def curves_of(logs: Mapping[str, float]) -> dict[str, float]:
+def select_curves(logs: Mapping[str, float]) -> dict[str, float]:
     """Return what of a log is a curve."""
     return {name: value for name, value in logs.items() if name in _NAMES}
 
@@ -51,14 +51,14 @@ class LiveCurves(TrainerCallback):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._live: Live | None = None
-        self._logged: set[tuple[int, str]] = set()
+        self._logged_points: set[tuple[int, str]] = set()
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Begin anew, with what the checkpoint tells of the run so far."""
         if not state.is_world_process_zero:
             return
         self._live = open_live(self._folder)
-        self._logged.clear()
+        self._logged_points.clear()
         for entry in state.log_history:
             self._log(int(entry["step"]), entry)
 
@@ -77,9 +77,9 @@ class LiveCurves(TrainerCallback):
         if self._live is None:
             return
         self._live.step = step
-        for name, value in curves_of(logs).items():
-            if (step, name) not in self._logged:  # the last validation may be asked for twice
-                self._logged.add((step, name))
+        for name, value in select_curves(logs).items():
+            if (step, name) not in self._logged_points:  # the last validation may be asked for twice
+                self._logged_points.add((step, name))
                 self._live.log_metric(name, value)
         self._live.make_summary()
 

@@ -13,17 +13,17 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from seodang.training import curves
 
 _MB: Final = 1 << 20
-_NAMES: Final = {
+_CURVE_NAMES: Final = {
     "loss": curves.TRAIN_LOSS.name,
     "learning_rate": curves.LEARNING_RATE.name,
     "grad_norm": curves.GRADIENT_NORM.name,
     "eval_loss": curves.VALIDATION_LOSS.name,
 }
-_ELAPSED: Final = "elapsed_seconds"
-_RESUMED: Final = "resumed"
+_ELAPSED_KEY: Final = "elapsed_seconds"
+_RESUMED_KEY: Final = "resumed"
 
 
-class Readings(TrainerCallback):
+class TrainingMetrics(TrainerCallback):
     """Speed and memory of the updates since the last log.
 
     Seconds in which the run validates or saves don't count for its speed; those in which it waits for data do.
@@ -31,12 +31,12 @@ class Readings(TrainerCallback):
 
     def __init__(self) -> None:
         self._process = psutil.Process()
-        self._records = self._tokens = self._learned = 0
+        self._records = self._tokens = self._label_tokens = 0
         self._seconds = 0.0  # of training since the last log
-        self._mark = self._started = time.monotonic()
-        self._before = 0.0  # seconds of the run before this process
+        self._mark = self._start_time = time.monotonic()
+        self._elapsed_before = 0.0  # seconds of the run before this process
 
-    def count(self, *, records: int, tokens: int, learned: int) -> None:
+    def count(self, *, records: int, tokens: int, label_tokens: int) -> None:
         """Note what a training pass went over; called once a pass, not in validation.
 
         Args:
@@ -47,29 +47,29 @@ class Readings(TrainerCallback):
         """
         self._records += records
         self._tokens += tokens
-        self._learned += learned
+        self._label_tokens += label_tokens
 
-    def named(self, logs: Mapping[str, float]) -> dict[str, float]:
+    def build_log_entry(self, logs: Mapping[str, float]) -> dict[str, float]:
         """Return what `Trainer.log` is to log instead of `logs`: the curves of this moment, under their names.
 
         A log of the training loss gets speed and memory, and starts the next measurement. What Trainer sums up at
         the end (train_runtime ...) has no curve: the result is empty then, and nothing is to be logged.
         """
-        entry = {name: float(logs[key]) for key, name in _NAMES.items() if key in logs}
+        entry = {name: float(logs[key]) for key, name in _CURVE_NAMES.items() if key in logs}
         if "loss" in logs:
-            entry |= self._speed() | self._memory()
+            entry |= self._compute_speed() | self._read_memory()
         if entry:
-            entry[_ELAPSED] = round(self._before + time.monotonic() - self._started, 3)
+            entry[_ELAPSED_KEY] = round(self._elapsed_before + time.monotonic() - self._start_time, 3)
         return entry
 
-    def _speed(self) -> dict[str, float]:
+    def _compute_speed(self) -> dict[str, float]:
         seconds = self._seconds
-        counts = {curves.TOKENS: self._tokens, curves.LEARNED: self._learned, curves.RECORDS: self._records}
-        self._records = self._tokens = self._learned = 0
+        counts = {curves.TOKENS: self._tokens, curves.LABEL_TOKENS: self._label_tokens, curves.RECORDS: self._records}
+        self._records = self._tokens = self._label_tokens = 0
         self._seconds = 0.0
         return {curve.name: round(count / seconds, 2) for curve, count in counts.items()} if seconds else {}
 
-    def _memory(self) -> dict[str, float]:
+    def _read_memory(self) -> dict[str, float]:
         memory = {curves.MEMORY.name: round(self._process.memory_info().rss / _MB, 1)}
         if torch.cuda.is_available() and torch.cuda.is_initialized():
             memory[curves.CUDA_MEMORY.name] = round(torch.cuda.max_memory_allocated() / _MB, 1)
@@ -77,10 +77,10 @@ class Readings(TrainerCallback):
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Start the clock; a run that goes on notes where."""
-        self._mark = self._started = time.monotonic()
-        self._before = elapsed(state.log_history)
+        self._mark = self._start_time = time.monotonic()
+        self._elapsed_before = read_elapsed_seconds(state.log_history)
         if state.global_step:
-            state.log_history.append({"step": state.global_step, _RESUMED: 1.0})
+            state.log_history.append({"step": state.global_step, _RESUMED_KEY: 1.0})
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Add the seconds of an update, its loading included."""
@@ -97,11 +97,11 @@ class Readings(TrainerCallback):
         self._mark = time.monotonic()
 
 
-def elapsed(history: Iterable[Mapping[str, float]]) -> float:
+def read_elapsed_seconds(history: Iterable[Mapping[str, float]]) -> float:
     """Return the seconds up to the last log, those of killed processes included."""
-    return max((entry[_ELAPSED] for entry in history if _ELAPSED in entry), default=0.0)
+    return max((entry[_ELAPSED_KEY] for entry in history if _ELAPSED_KEY in entry), default=0.0)
 
 
-def resumed_at(history: Iterable[Mapping[str, float]]) -> list[int]:
+def find_resume_steps(history: Iterable[Mapping[str, float]]) -> list[int]:
     """Return the updates after which the run went on from a checkpoint, from `state.log_history`."""
-    return [int(entry["step"]) for entry in history if _RESUMED in entry]
+    return [int(entry["step"]) for entry in history if _RESUMED_KEY in entry]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from seodang.training import curves
-from seodang.training.tracking.metrics import elapsed
+from seodang.training.tracking.metrics import read_elapsed_seconds
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -25,13 +25,13 @@ class Progress(TrainerCallback):
 
     def __init__(self) -> None:
         self._bar: tqdm[Any] | None = None
-        self._started = 0.0
-        self._first = 0  # updates that were done before this process
+        self._start_time = 0.0
+        self._first_step = 0  # updates that were done before this process
         self._epoch_over = False
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Begin where the run is: at zero, or at its checkpoint."""
-        self._started, self._first, self._epoch_over = time.monotonic(), state.global_step, False
+        self._start_time, self._first_step, self._epoch_over = time.monotonic(), state.global_step, False
         if state.is_world_process_zero and sys.stderr.isatty():
             from tqdm import tqdm
 
@@ -52,13 +52,13 @@ class Progress(TrainerCallback):
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Show the losses beside the bar."""
         if self._bar is not None:
-            shown = (("loss", curves.TRAIN_LOSS), ("validation", curves.VALIDATION_LOSS))
-            values = ((label, _last(state.log_history, curve.name)) for label, curve in shown)
+            labels = (("loss", curves.TRAIN_LOSS), ("validation", curves.VALIDATION_LOSS))
+            values = ((label, _find_last(state.log_history, curve.name)) for label, curve in labels)
             self._bar.set_postfix({label: f"{value:.3f}" for label, value in values if value is not None})
 
     def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Write the line of the epoch before, its validation included."""
-        self._line(state)
+        self._log_epoch(state)
 
     def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Note that a line is due: validation comes after this."""
@@ -66,19 +66,19 @@ class Progress(TrainerCallback):
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Write the last line, or take the bar away."""
-        self._line(state)
+        self._log_epoch(state)
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
-    def _line(self, state: TrainerState) -> None:
+    def _log_epoch(self, state: TrainerState) -> None:
         due, self._epoch_over = self._epoch_over, False
         if due and state.is_world_process_zero and self._bar is None:
-            seconds = (time.monotonic() - self._started) / max(1, state.global_step - self._first)
-            logger.info(epoch_line(state, seconds * (state.max_steps - state.global_step)))
+            seconds = (time.monotonic() - self._start_time) / max(1, state.global_step - self._first_step)
+            logger.info(format_epoch_line(state, seconds * (state.max_steps - state.global_step)))
 
 
-def epoch_line(state: TrainerState, left: float) -> str:
+def format_epoch_line(state: TrainerState, seconds_left: float) -> str:
     """Return what is known when an epoch is over, in one line.
 
     Args:
@@ -90,31 +90,33 @@ def epoch_line(state: TrainerState, left: float) -> str:
     epoch = state.epoch or 0.0
     epochs = epoch * state.max_steps / max(1, state.global_step)  # state.num_train_epochs is rounded up
     parts = [f"epoch {epoch:.3g}/{epochs:.3g}", f"update {state.global_step:,}/{state.max_steps:,}"]
-    parts += [f"train loss {_mean_loss(history, math.ceil(epoch - 1e-9)):.3f}"]
-    validation, speed = (_last(history, curve.name) for curve in (curves.VALIDATION_LOSS, curves.TOKENS))
+    parts += [f"train loss {_compute_mean_loss(history, math.ceil(epoch - 1e-9)):.3f}"]
+    validation, speed = (_find_last(history, curve.name) for curve in (curves.VALIDATION_LOSS, curves.TOKENS))
     parts += [] if validation is None else [f"validation loss {validation:.3f}"]
     parts += [] if speed is None else [f"{speed:,.0f} tokens/s"]
-    return ", ".join([*parts, f"elapsed {_clock(elapsed(history))}", f"left {_clock(left)}"])
+    return ", ".join(
+        [*parts, f"elapsed {_format_duration(read_elapsed_seconds(history))}", f"left {_format_duration(seconds_left)}"]
+    )
 
 
-def _mean_loss(history: Sequence[dict[str, float]], epoch: int) -> float:
+def _compute_mean_loss(history: Sequence[dict[str, float]], epoch: int) -> float:
     """Return the mean training loss of an epoch (from 1), each log weighted by the updates that it stands for."""
-    total, updates, step = 0.0, 0, 0
+    total, steps, step = 0.0, 0, 0
     losses = [entry for entry in history if curves.TRAIN_LOSS.name in entry]
     for entry in losses:
         span, step = int(entry["step"]) - step, int(entry["step"])
         if math.ceil(entry["epoch"] - 1e-9) == epoch:
-            total, updates = total + span * entry[curves.TRAIN_LOSS.name], updates + span
-    if updates:
-        return total / updates
+            total, steps = total + span * entry[curves.TRAIN_LOSS.name], steps + span
+    if steps:
+        return total / steps
     return losses[-1][curves.TRAIN_LOSS.name] if losses else math.nan
 
 
-def _last(history: Sequence[dict[str, float]], name: str) -> float | None:
+def _find_last(history: Sequence[dict[str, float]], name: str) -> float | None:
     return next((entry[name] for entry in reversed(history) if name in entry), None)
 
 
-def _clock(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -21,13 +21,13 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from seodang.config.section import Section
 from seodang.errors import TrainingError
-from seodang.training.tracking.dvclive import curves_of
+from seodang.training.tracking.dvclive import select_curves
 
 logger = logging.getLogger(__name__)
 _PROJECT: Final = "seodang"
 # Read by the clients when they are imported; who sets them keeps them. MLflow's own number of tries makes training wait
 # for minutes for a server that has gone.
-_QUIET: Final = {
+_ENV_DEFAULTS: Final = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
     "WANDB_ERROR_REPORTING": "false",
@@ -35,32 +35,32 @@ _QUIET: Final = {
 
 
 def check_trackers(names: Sequence[str]) -> None:
-    """Hold the trackers of `train.tracking` to what is installed and set; to be called before anything is loaded.
+    """Hold the trackers of `train.report_to` to what is installed and set; to be called before anything is loaded.
 
     Raises:
         TrainingError: If one is not installed, or W&B has no key and is not offline; the message says what to do.
 
     """
-    for variable, value in _QUIET.items():
+    for variable, value in _ENV_DEFAULTS.items():
         os.environ.setdefault(variable, value)
     for name in names:
         if importlib.util.find_spec(name) is None:
             raise TrainingError(
-                f"train.tracking names {name}, which is not installed; run: uv pip install -c requirements.lock -e '.[{name}]', or take {name} out of train.tracking"
+                f"train.report_to names {name}, which is not installed; run: uv pip install -c requirements.lock -e '.[{name}]', or take {name} out of train.report_to"
             )
-    if "wandb" in names and os.environ.get("WANDB_MODE", "online") == "online" and not _wandb_knows_a_key():
+    if "wandb" in names and os.environ.get("WANDB_MODE", "online") == "online" and not _has_wandb_key():
         raise TrainingError(
-            "train.tracking names wandb, and there is no key; set WANDB_API_KEY, or WANDB_MODE=offline to keep the run on this machine"
+            "train.report_to names wandb, and there is no key; set WANDB_API_KEY, or WANDB_MODE=offline to keep the run on this machine"
         )
 
 
-def _wandb_knows_a_key() -> bool:
+def _has_wandb_key() -> bool:
     import wandb
 
     return bool(wandb.api.api_key)  # WANDB_API_KEY, or what `wandb login` keeps
 
 
-def parameters(sections: Mapping[str, Section]) -> dict[str, bool | int | float | str]:
+def flatten_params(sections: Mapping[str, Section]) -> dict[str, bool | int | float | str]:
     """Return the parameters of the sections as `section.parameter`; lists and null as text, which every tracker takes."""
     flat: dict[str, bool | int | float | str] = {}
     for name, section in sections.items():
@@ -86,7 +86,7 @@ class Trackers(TrainerCallback):
         self._names = names
         self._sections = sections
         self._folder = folder
-        self._open: list[GeneralTracker] = []
+        self._open_trackers: list[GeneralTracker] = []
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Open the trackers, with what the checkpoint tells of the run so far.
@@ -99,14 +99,14 @@ class Trackers(TrainerCallback):
             return
         for name in self._names:
             try:
-                tracker = _made(name, self._folder)
+                tracker = _create_tracker(name, self._folder)
                 tracker.start()
-                tracker.store_init_configuration(parameters(self._sections))
+                tracker.store_init_configuration(flatten_params(self._sections))
             except Exception as error:  # whatever their clients raise
                 raise TrainingError(
-                    f"the tracker {name} does not open: {error}; check its address and key in the environment, or take it out of train.tracking"
+                    f"the tracker {name} does not open: {error}; check its address and key in the environment, or take it out of train.report_to"
                 ) from error
-            self._open.append(tracker)
+            self._open_trackers.append(tracker)
         for entry in state.log_history:
             self._log(int(entry["step"]), entry)
 
@@ -122,8 +122,8 @@ class Trackers(TrainerCallback):
         self._log(state.global_step, logs or {})
 
     def _log(self, step: int, logs: Mapping[str, float]) -> None:
-        values = curves_of(logs)
-        for tracker in list(self._open) if values else []:
+        values = select_curves(logs)
+        for tracker in list(self._open_trackers) if values else []:
             try:
                 tracker.log(values, step=step)
             except Exception as error:
@@ -133,20 +133,20 @@ class Trackers(TrainerCallback):
                     step,
                     error,
                 )
-                self._open.remove(tracker)
+                self._open_trackers.remove(tracker)
 
     def close(self, *, failed: bool) -> None:
         """End the runs, as failed ones where the tracker knows that state."""
-        for tracker in self._open:
+        for tracker in self._open_trackers:
             try:
                 _finish(tracker, failed=failed)
             except Exception as error:
                 logger.warning("the tracker %s did not close: %s", tracker.name, error)
-        self._open.clear()
+        self._open_trackers.clear()
 
 
-def _made(name: str, folder: Path) -> GeneralTracker:
-    run = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
+def _create_tracker(name: str, folder: Path) -> GeneralTracker:
+    run_name = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
     folder.mkdir(parents=True, exist_ok=True)
     match name:
         case "mlflow":
@@ -154,16 +154,16 @@ def _made(name: str, folder: Path) -> GeneralTracker:
                 import mlflow
 
                 mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
-            return MLflowTracker(os.environ.get("MLFLOW_EXPERIMENT_NAME", _PROJECT), run_name=run)
+            return MLflowTracker(os.environ.get("MLFLOW_EXPERIMENT_NAME", _PROJECT), run_name=run_name)
         case "tensorboard":
-            return TensorBoardTracker(run, os.environ.get("TENSORBOARD_LOGGING_DIR", str(folder / "tensorboard")))
+            return TensorBoardTracker(run_name, os.environ.get("TENSORBOARD_LOGGING_DIR", str(folder / "tensorboard")))
         case "wandb":
             return WandBTracker(
                 os.environ.get("WANDB_PROJECT", _PROJECT),
                 dir=os.environ.get("WANDB_DIR", str(folder)),
-                name=os.environ.get("WANDB_NAME", run),
+                name=os.environ.get("WANDB_NAME", run_name),
             )
-    raise TrainingError(f"train.tracking names {name}, which is not a tracker that is known here")
+    raise TrainingError(f"train.report_to names {name}, which is not a tracker that is known here")
 
 
 def _finish(tracker: GeneralTracker, *, failed: bool) -> None:

@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from seodang.ingest.rows import shown
+from seodang.ingest.rows import shorten
 from seodang.validation.checks.row_view import Check, Finding, View
 from seodang.validation.checks.rule import Rule
 
@@ -53,11 +53,11 @@ _FACT: Final = re.compile(
 def find_bare_number(view: View) -> Finding | None:
     """Return an answer of at most `max_bare_answer_characters` with a number and no working, to a calculation with numbers."""
     text = view.answer
-    if not text or len(text) > view.limits.max_bare_answer_characters or view.labelled or not _NUMBER.search(text):
+    if not text or len(text) > view.limits.max_bare_answer_characters or view.has_choices or not _NUMBER.search(text):
         return None
-    if not _NUMBER.search(view.asked) or not _CALCULATE.search(view.request) or _FACT.search(view.request):
+    if not _NUMBER.search(view.task_text) or not _CALCULATE.search(view.request) or _FACT.search(view.request):
         return None
-    return None if _WORKING.search(text) or view.code_answer else Finding("output", shown(text))
+    return None if _WORKING.search(text) or view.has_code_answer else Finding("output", shorten(text))
 
 
 _LIST: Final = re.compile(
@@ -73,43 +73,43 @@ _OPERATIONS: Final[tuple[tuple[re.Pattern[str], Callable[[Sequence[float]], floa
     (re.compile(r"\b(?:largest|maximum|highest|biggest|greatest)\b|최대값|최댓값|가장 큰"), max),
     (re.compile(r"\b(?:smallest|minimum|lowest|least)\b|최소값|최솟값|가장 작은"), min),
 )
-_MORE: Final = re.compile(
+_COMPLEX_TASK: Final = re.compile(
     r"\b(?:even|odd|primes?|digits?|first|last|second|third|squares?|cubes?|positive|negative|less|fewer|weighted|geometric|harmonic|deviation|each|every|between|differen\w+"
     r"|except|index|divid\w*|subtract\w*"
     r"|round\w*|absolute|range|mode|moving|smaller|larger|greater than|given the number|total|tax|percent\w*|convert|minimum number|number of|how many|common|subset|pairs?"
     r"|sub\w*|combinations?|closest|target|sequence|series|code|function|program|equation|multiples?|factors?|angle)\b"
     r"|짝수|홀수|소수|자릿수|제곱|양수|음수|보다|차이|제외|나누|빼|반올림|절대|범위|몇 개|공약수|공배수|부분|쌍|번째|집합|정렬|오름차순|내림차순|퍼센트|변환|어떻게|코드|함수|프로그램|방정식|가중|표준|수열|각도|각각"
 )
-_ASKED_FOR: Final = r"(?:calculate|compute|evaluate|solve|what is|what's|find|determine|add|multiply|simplify)(?: the)?(?: (?:value|result|answer|sum|product|quotient|difference))?(?: (?:of|for|to))?(?: the)?(?: following)?(?: (?:expression|equation|problem|calculation))?:? "
+_REQUEST_PREFIX: Final = r"(?:calculate|compute|evaluate|solve|what is|what's|find|determine|add|multiply|simplify)(?: the)?(?: (?:value|result|answer|sum|product|quotient|difference))?(?: (?:of|for|to))?(?: the)?(?: following)?(?: (?:expression|equation|problem|calculation))?:? "
 _EXPRESSION: Final = re.compile(
-    rf"(?:{_ASKED_FOR})?(-?\d+(?:\.\d+)?)( ?[+x×*/÷] ?| - | (?:plus|minus|times|multiplied by|divided by) )(\d+(?:\.\d+)?) ?=? ?[?.]?(?:[을를의은는이가]? ?(?:값을 ?|합을 ?|결과를 ?"
+    rf"(?:{_REQUEST_PREFIX})?(-?\d+(?:\.\d+)?)( ?[+x×*/÷] ?| - | (?:plus|minus|times|multiplied by|divided by) )(\d+(?:\.\d+)?) ?=? ?[?.]?(?:[을를의은는이가]? ?(?:값을 ?|합을 ?|결과를 ?"
     rf"|곱을 ?)?(?:계산|구하|구해|얼마|몇|무엇|풀)[가-힣 ]*[.?]?)?"
 )
-_ASKS_VALUE: Final = re.compile(
+_VALUE_TASK: Final = re.compile(
     r"\b(?:calculate|compute|evaluate|solve|what|find|determine|add|multiply|simplify)\b|계산|구하|구해|얼마|몇|무엇|풀"
 )
-_SIGN: Final[dict[str, Callable[[float, float], float]]] = {
+_OPERATORS: Final[dict[str, Callable[[float, float], float]]] = {
     **dict.fromkeys(("+", "plus"), lambda one, two: one + two),
     **dict.fromkeys(("-", "minus"), lambda one, two: one - two),
     **dict.fromkeys(("x", "×", "*", "times", "multiplied by"), lambda one, two: one * two),
     **dict.fromkeys(("/", "÷", "divided by"), lambda one, two: one / two if two else math.nan),
 }
-_LONGEST_LIST: Final = 1000  # characters
-_CLOSE: Final = 0.01  # of the value: answers are rounded
+_MAX_LIST_CHARACTERS: Final = 1000  # characters
+_TOLERANCE: Final = 0.01  # of the value: answers are rounded
 
 
-def expected(instruction: str, input: str) -> float | None:
+def compute_result(instruction: str, input: str) -> float | None:
     """Return the result of a simple calculation, None where the task is anything else.
 
     Args:
         instruction: In lower case.
         input: As it is.
     """
-    if _MORE.search(instruction):
+    if _COMPLEX_TASK.search(instruction):
         return None
     operations = [operate for sign, operate in _OPERATIONS if sign.search(instruction)]
     if len(operations) == 1 and "%" not in instruction and "$" not in instruction:
-        lists = [match.group() for match in _LIST.finditer(input.strip()[:_LONGEST_LIST] or instruction)]
+        lists = [match.group() for match in _LIST.finditer(input.strip()[:_MAX_LIST_CHARACTERS] or instruction)]
         if (
             len(lists) == 1
             and (not input.strip() or lists[0] == input.strip())
@@ -118,8 +118,8 @@ def expected(instruction: str, input: str) -> float | None:
             return operations[0]([float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", lists[0])])
     text = input.strip().lower() or instruction
     match = _EXPRESSION.fullmatch(text)
-    if match and not (input.strip() and _VALUE.search(instruction)) and _ASKS_VALUE.search(instruction):
-        return _SIGN[match[2].strip()](float(match[1]), float(match[3]))
+    if match and not (input.strip() and _VALUE.search(instruction)) and _VALUE_TASK.search(instruction):
+        return _OPERATORS[match[2].strip()](float(match[1]), float(match[3]))
     return None
 
 
@@ -129,17 +129,17 @@ def find_wrong_result(view: View) -> Finding | None:
     if (
         not text
         or len(text) > view.limits.max_bare_answer_characters
-        or view.labelled
+        or view.has_choices
         or not _NUMBER.search(text)
-        or not _NUMBER.search(view.asked)
+        or not _NUMBER.search(view.task_text)
     ):
         return None
-    value = expected(view.request, view.input)
+    value = compute_result(view.request, view.input)
     if value is None or not math.isfinite(value):
         return None
-    given = [float(number.replace(",", "")) for number in _VALUE.findall(text.replace("−", "-"))]
-    right = any(abs(abs(number) - abs(value)) <= max(_CLOSE * abs(value), 0.005) for number in given)
-    return None if right or "/" in text else Finding("output", shown(text))
+    numbers = [float(number.replace(",", "")) for number in _VALUE.findall(text.replace("−", "-"))]
+    is_correct = any(abs(abs(number) - abs(value)) <= max(_TOLERANCE * abs(value), 0.005) for number in numbers)
+    return None if is_correct or "/" in text else Finding("output", shorten(text))
 
 
 CHECKS: Final[dict[str, Check]] = {"bare-number": find_bare_number, "wrong-result": find_wrong_result}

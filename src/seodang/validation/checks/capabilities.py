@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from seodang.ingest.rows import shown
+from seodang.ingest.rows import shorten
 from seodang.validation.checks.row_view import Check, Finding, View
 from seodang.validation.checks.rule import Rule
 
@@ -44,7 +44,7 @@ RULES: Final = (
     ),
 )
 
-_LONGEST_ORDER: Final = 400  # characters; what a longer message asks for is not told by a few words in it
+_MAX_REQUEST_CHARACTERS: Final = 400  # characters; what a longer message asks for is not told by a few words in it
 _THING: Final = (
     r"(?:logo|poster|brochure|flyer|flier|banner|infographic|t-?shirt|business card|icon|illustration|image|picture|painting|drawing|sketch|photo(?:graph)?|animation|video|gif"
     r"|cartoon"
@@ -53,7 +53,7 @@ _THING: Final = (
     r"|power ?point|slide ?show|presentation slides?|web ?page layout|website|web ?page|app icon|wallpaper|soundtrack|melody|piece of music|beat|map of|floor ?plan|blueprint"
     r"|album cover|book cover|cover art|mock-?up|wireframe)s?"
 )
-_MAKE: Final = re.compile(
+_BEYOND_TEXT: Final = re.compile(
     rf"(?:please |(?:given|using|based on|from|for|with) [^.]{{3,120}}, )?(?:design|create|make|generate|produce|build|draw|construct|prepare|develop|compose|render"
     rf"|come up with|provide|show|plot)(?: me)?(?: an?| the| some| \d+| one)? (?:design (?:for|of) an? )?(?:(?!of |for |about |on |in |that |to |from |with |and |character "
     rf"|description |title |caption |using )[\w'-]+ ){{0,3}}?{_THING}\b(?! (?:description|idea|concept|title|name|slogan|topic|plan|script|copy|caption|proposal|content))"
@@ -67,7 +67,7 @@ _MAKE: Final = re.compile(
     r"|update the (?:number|value|cell|file|record|database|software|system|settings?)|(?:move|delete|copy|save|rename) (?:the|this|all|a) (?:files?|folders?|documents?|cells?"
     r"|images?)|schedule (?:a|an|the|my) (?:meeting|appointment|call|interview)"
 )
-_MAKE_KO: Final = re.compile(
+_BEYOND_TEXT_KO: Final = re.compile(
     r"(?:로고|포스터|브로슈어|전단지?|배너|인포그래픽|티셔츠|명함|아이콘|일러스트|그림|이미지|사진|애니메이션|동영상|비디오|영상|만화|밈|3d ?모델|콜라주|그래픽|다이어그램|순서도|흐름도|마인드맵|워드 ?클라우드"
     r"|막대 ?그래프|원 ?그래프|파이 ?차트|꺾은선 ?그래프|그래프|히스토그램|차트|스프레드시트|파워포인트|슬라이드|웹 ?사이트|웹 ?페이지|배경 ?화면|멜로디|지도|평면도|설계도|표지|와이어프레임)"
     r"(?:을|를)? ?(?:하나 |한 장 )?(?:디자인을 )?(?:(?:디자인|제작|생성|렌더링|촬영|스케치|작성|작곡)(?=하|합|해|$|\.)|그려|그리|그립|만들|만드세|만듭|찍)(?=[가-힣 ]{0,8}[.!?]?$)"
@@ -97,11 +97,11 @@ _CURRENT_KO: Final = re.compile(
     r"|(?:웹 ?사이트|링크|동영상|유튜브 영상|기사|url|이미지|사진|팟캐스트)(?:를|을)? ?(?:\d+개 |하나 |두 개 |세 개 |몇 개 )?(?:찾아|검색|추천|공유|보여)"
     r"|(?<![가-힣])근처(?:의|에 있는|에서).{0,20}(?:레스토랑|식당|맛집|병원|카페|호텔|가게|매장)"
 )
-_CODE_ASKED: Final = re.compile(
+_CODE_TASK: Final = re.compile(
     r"(?<![a-z])(?:code|program|script|function|python|java\w*|html|css|svg|ascii|latex|sql|excel formula|matplotlib|algorithm|class)(?![a-z])|코드|프로그램|스크립트|함수|파이썬|자바|쿼리"
 )
 
-_DONE: Final = re.compile(
+_CLAIMED_ACTION: Final = re.compile(
     r"^(?:the|your|this|a|an|all)\b[^.\n]{0,80}?\b(?:has been|have been|was|were|is now|are now|will be)(?: successfully| now| also)? (?:created|designed|updated|added|sent"
     r"|completed|generated|edited|deleted|saved|changed"
     r"|booked|scheduled|made|built|drawn|produced|prepared|modified|moved|set|ordered|removed|formatted|printed|installed|uploaded|developed|compiled|inserted|renamed|recorded"
@@ -111,30 +111,32 @@ _DONE: Final = re.compile(
     r"|removed|formatted|printed|installed|uploaded|compiled|inserted|searched)\b"
     r"|^(?:the|your|this) (?:new |updated |edited |revised )?[\w' -]{2,40}? now (?:includes|contains|has|reads|shows|displays)\b"
 )
-_DONE_KO: Final = re.compile(
+_CLAIMED_ACTION_KO: Final = re.compile(
     r"(?:을|를|이|가) ?(?:성공적으로 |모두 )?(?:생성|작성|추가|업데이트|수정|삭제|변경|저장|예약|완료|제작|디자인|전송|설치|정렬|설정)(?:했습니다|하였습니다|되었습니다|됐습니다|해 ?드렸습니다)\.?$"
 )
-_MAKES: Final = re.compile(
+_ACTION_TASK: Final = re.compile(
     r"^(?:please )?(?:create|design|update|add|send|generate|edit|delete|save|change|book|schedule|make|build|draw|produce|prepare|modify|move|set|order|format|print|install"
     r"|upload|develop|compile|insert|rename|record|highlight|organi[sz]e|construct|render|sketch|illustrate|complete|find|search)\b"
 )
-_MAKES_KO: Final = re.compile(
+_ACTION_TASK_KO: Final = re.compile(
     r"(?:생성|작성|추가|업데이트|수정|삭제|변경|저장|예약|완료|제작|디자인|전송|설치|설정|정렬|만드|만들|보내|그리|그려)"
 )
-_REWORDED_KO: Final = re.compile(r"문장|다시|능동|수동|바꾸|바꿔|번역|요약|시제|부정|긍정|예시|메시지|알림|답장|보고")
+_REWRITING_TASK_KO: Final = re.compile(
+    r"문장|다시|능동|수동|바꾸|바꿔|번역|요약|시제|부정|긍정|예시|메시지|알림|답장|보고"
+)
 _STRUCTURE: Final = re.compile(
     r"class|function|method|code|array|list\b|sentence|number|story|set of|algorithm|hypothes|equation|character|poem|paragraph|passive",
     re.IGNORECASE,
 )
 
 _YOU: Final = re.compile(r"\b(?:you|your|yourself)\b|당신|너의|네가|너는|본인|여러분|자신의|귀하")
-_LIFE: Final = re.compile(
+_EXPERIENCE: Final = re.compile(
     r"\b(?:when i was (?:an? |in |young|growing|little|working|studying|at |a kid|\d+)|i (?:grew up|was born|used to (?:work|live|play|go)|remember (?:when|the|a)|once (?:had"
     r"|was|worked|went)|went to|graduated|recently (?:visited|went|bought|read|took|had|started|worked)|(?:had|have) to (?:make|work|deal|face|choose|decide|give))"
     r"|my (?:wife|husband|mother|father|mom|dad|parents|boss|manager|childhood|grand(?:mother|father|parents)|best friend|friends|family|colleagues?|coworkers?|hometown|team"
     r"|job|career|favou?rite|high school|college)|(?:i|we) [^.]{0,60}(?:last (?:summer|winter|year|month|week|weekend)|years ago))\b"
 )
-_LIFE_KO: Final = re.compile(
+_EXPERIENCE_KO: Final = re.compile(
     r"(?:제가|내가|저는|나는|저의|나의|제|내) (?:[가-힣]+ ){0,4}?(?:때|어렸을|어릴|대학|학교|직장|회사|가족|부모|어머니|아버지|엄마|아빠|친구|아내|남편|고향|어린 시절|살던|여행|좋아하는|취미)|(?:작년|지난 ?(?:주|달|해|여름|겨울))에? .{0,20}(?:갔|했|봤|샀"
     r"|먹었)"
 )
@@ -148,41 +150,43 @@ _ROLE: Final = re.compile(
 )
 
 
-def find_beyond(view: View) -> Finding | None:
+def find_beyond_text(view: View) -> Finding | None:
     """Return an instruction to make or do what is no text, unless code or a table in text does it."""
     request = view.request
-    if len(request) > _LONGEST_ORDER:
+    if len(request) > _MAX_REQUEST_CHARACTERS:
         return None
-    match = _MAKE.match(request) if request.isascii() else _MAKE_KO.search(request)
-    if match is None or _CODE_ASKED.search(request) or view.code_answer:
+    match = _BEYOND_TEXT.match(request) if request.isascii() else _BEYOND_TEXT_KO.search(request)
+    if match is None or _CODE_TASK.search(request) or view.has_code_answer:
         return None
-    return Finding("instruction", shown(view.instruction))
+    return Finding("instruction", shorten(view.instruction))
 
 
-def find_current(view: View) -> Finding | None:
+def find_current_data(view: View) -> Finding | None:
     """Return an instruction that wants what only a search finds."""
     request = view.request
-    if len(request) > _LONGEST_ORDER or (view.input.strip() and len(view.input) >= view.limits.min_article_characters):
+    if len(request) > _MAX_REQUEST_CHARACTERS or (
+        view.input.strip() and len(view.input) >= view.limits.min_article_characters
+    ):
         return None
     found = (_SEARCH.match(request) or _CURRENT.search(request)) if request.isascii() else _CURRENT_KO.search(request)
-    if found is None or _CODE_ASKED.search(view.request):
+    if found is None or _CODE_TASK.search(view.request):
         return None
-    return Finding("instruction", shown(view.instruction))
+    return Finding("instruction", shorten(view.instruction))
 
 
-def find_claimed(view: View) -> Finding | None:
+def find_claimed_action(view: View) -> Finding | None:
     """Return an output that reports as done what the instruction asked for."""
     head = view.answer[:200].lower()
-    if _MAKES.search(view.request):
-        found = _DONE.search(head) is not None and not _STRUCTURE.search(view.request)
+    if _ACTION_TASK.search(view.request):
+        is_claim = _CLAIMED_ACTION.search(head) is not None and not _STRUCTURE.search(view.request)
     else:
-        found = (
+        is_claim = (
             len(view.answer) <= view.limits.max_refusal_characters
-            and _DONE_KO.search(view.answer) is not None
-            and _MAKES_KO.search(view.request) is not None
+            and _CLAIMED_ACTION_KO.search(view.answer) is not None
+            and _ACTION_TASK_KO.search(view.request) is not None
         )
-        found = found and not _REWORDED_KO.search(view.request)
-    return Finding("output", shown(view.answer)) if found and not view.code_answer else None
+        is_claim = is_claim and not _REWRITING_TASK_KO.search(view.request)
+    return Finding("output", shorten(view.answer)) if is_claim and not view.has_code_answer else None
 
 
 def find_experience(view: View) -> Finding | None:
@@ -194,13 +198,13 @@ def find_experience(view: View) -> Finding | None:
         or _MODEL.search(view.answer[:200].lower())
     ):
         return None
-    match = _LIFE.search(view.answer.lower()) or _LIFE_KO.search(view.answer)
-    return Finding("output", shown(view.answer[max(0, match.start() - 10) :])) if match else None
+    match = _EXPERIENCE.search(view.answer.lower()) or _EXPERIENCE_KO.search(view.answer)
+    return Finding("output", shorten(view.answer[max(0, match.start() - 10) :])) if match else None
 
 
 CHECKS: Final[dict[str, Check]] = {
-    "beyond-text": find_beyond,
-    "current-data": find_current,
-    "claimed-action": find_claimed,
+    "beyond-text": find_beyond_text,
+    "current-data": find_current_data,
+    "claimed-action": find_claimed_action,
     "human-experience": find_experience,
 }

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-from seodang.validation.checks.row_view import Check, Finding, Mend, View, around, search
+from seodang.validation.checks.row_view import Check, Finding, Repairer, View, create_finding, search
 from seodang.validation.checks.rule import Rule
 
 RULES: Final = (
@@ -73,50 +73,50 @@ _ZERO_WIDTH: Final = re.compile(
 )
 _DIRECTION: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _RIGHT_TO_LEFT: Final = re.compile("[\u0590-\u08ff]")
-_REPLACED: Final = re.compile("\ufffd|占쏙옙|쏙옙")
+_REPLACEMENT: Final = re.compile("\ufffd|占쏙옙|쏙옙")
 
 # The bytes 80 to BF, which follow the first one of a UTF-8 letter, as Latin-1 and as Windows-1252 show them.
-_FOLLOWING = "\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
+_CONTINUATION_BYTES = "\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
 # Two bytes: only those of accented Latin letters, for "É”" ends many a quotation. Three: Hangul, Han, curly quotes. Four: emoji.
 _UTF8_AS_LATIN: Final = re.compile(
-    f"Â[\xa0-\xbf]|Ã[\x80-\xbf€‚ƒ„†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ]|[\xe0-\xef][{_FOLLOWING}]{{2}}|[\xf0-\xf4][{_FOLLOWING}]{{3}}"
+    f"Â[\xa0-\xbf]|Ã[\x80-\xbf€‚ƒ„†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ]|[\xe0-\xef][{_CONTINUATION_BYTES}]{{2}}|[\xf0-\xf4][{_CONTINUATION_BYTES}]{{3}}"
 )
 _CP949_AS_LATIN: Final = re.compile("[\xa1-\xfe]{4,}")
 _HAN: Final = re.compile("[\u4e00-\u9fff\uf900-\ufaff]")
 _HANGUL_IN_UTF8: Final = re.compile(b"(?:[\xea-\xed][\x80-\xbf]{2}){2,}")
-_FIRST_OF_KS_X_1001: Final = 0xA1  # a lower byte belongs to syllables that hardly any word has: real text with Han letters is not taken for garbled
+_MIN_KS_X_1001_BYTE: Final = 0xA1  # a lower byte belongs to syllables that hardly any word has: real text with Han letters is not taken for garbled
 _EAST_ASIAN_RUN: Final = re.compile("[\u3000-\u9fff\uac00-\ud7a3\uf900-\ufaff]{2,}")
 
 
-def _utf8_as_latin(text: str) -> int | None:
+def _find_utf8_as_latin(text: str) -> int | None:
     """Return where UTF-8 was read as Latin-1 or Windows-1252."""
     for match in _UTF8_AS_LATIN.finditer(text):
         try:
-            b"".join(_byte(letter) for letter in match.group()).decode("utf-8")
+            b"".join(_encode_letter(letter) for letter in match.group()).decode("utf-8")
         except UnicodeDecodeError:
             continue
         return match.start()
     return None
 
 
-def _byte(letter: str) -> bytes:
+def _encode_letter(letter: str) -> bytes:
     return bytes([ord(letter)]) if ord(letter) < 0x100 else letter.encode("cp1252")
 
 
-def _cp949_as_latin(text: str) -> int | None:
+def _find_cp949_as_latin(text: str) -> int | None:
     """Return where CP949 was read as Latin-1: pairs of bytes that are all syllables in EUC-KR."""
     for match in _CP949_AS_LATIN.finditer(text):
         run = match.group()[: len(match.group()) // 2 * 2]
         try:
-            read = run.encode("latin-1").decode("euc-kr")
+            syllables = run.encode("latin-1").decode("euc-kr")
         except UnicodeDecodeError:
             continue
-        if len(set(run)) > 2 and all("가" <= letter <= "힣" for letter in read):
+        if len(set(run)) > 2 and all("가" <= letter <= "힣" for letter in syllables):
             return match.start()
     return None
 
 
-def _utf8_as_cp949(text: str) -> int | None:
+def _find_utf8_as_cp949(text: str) -> int | None:
     """Return where UTF-8 was read as CP949: the bytes of a run of East Asian letters are Hangul again in UTF-8."""
     for match in _EAST_ASIAN_RUN.finditer(text):
         try:
@@ -124,96 +124,96 @@ def _utf8_as_cp949(text: str) -> int | None:
         except UnicodeError:
             continue
         for syllables in _HANGUL_IN_UTF8.finditer(code):
-            if syllables.start() % 2 == 0 and min(syllables.group()) < _FIRST_OF_KS_X_1001:
+            if syllables.start() % 2 == 0 and min(syllables.group()) < _MIN_KS_X_1001_BYTE:
                 return match.start() + syllables.start() // 2
     return None
 
 
-def _garbled(text: str) -> int | None:
+def _find_garbled(text: str) -> int | None:
     """Return where the first garbled letter stands, None if there is none."""
-    place = _utf8_as_latin(text)
-    place = _cp949_as_latin(text) if place is None else place
+    position = _find_utf8_as_latin(text)
+    position = _find_cp949_as_latin(text) if position is None else position
     # A UTF-8 Hangul syllable begins with the bytes EA to ED, which CP949 shows as Han letters.
-    return _utf8_as_cp949(text) if place is None and _HAN.search(text) else place
+    return _find_utf8_as_cp949(text) if position is None and _HAN.search(text) else position
 
 
 def find_mojibake(view: View) -> Finding | None:
     """Return garbled letters, unless the record is about encodings."""
-    if not view.odd:
+    if not view.has_unusual_letters:
         return None
     for field, text in view.texts:
-        if not text.isascii() and (place := _garbled(text)) is not None:
-            return None if view.technical else around(field, text, place)
+        if not text.isascii() and (position := _find_garbled(text)) is not None:
+            return None if view.is_technical else create_finding(field, text, position)
     return None
 
 
-def find_replaced(view: View) -> Finding | None:
+def find_replacement(view: View) -> Finding | None:
     """Return letters that were lost, unless the record is about encodings."""
-    return search(view, _REPLACED) if view.odd and not view.technical else None
+    return search(view, _REPLACEMENT) if view.has_unusual_letters and not view.is_technical else None
 
 
-def find_control(view: View) -> Finding | None:
+def find_control_character(view: View) -> Finding | None:
     """Return a control character, unless it is a byte of garbled letters."""
-    if not view.odd or _CONTROL.search(view.joined) is None:
+    if not view.has_unusual_letters or _CONTROL.search(view.full_text) is None:
         return None
     for field, text in view.texts:
-        if (match := _CONTROL.search(text)) and _garbled(text) is None:
-            return around(field, text, match.start())
+        if (match := _CONTROL.search(text)) and _find_garbled(text) is None:
+            return create_finding(field, text, match.start())
     return None
 
 
 def find_not_nfc(view: View) -> Finding | None:
     """Return the first text that is not in NFC."""
-    if not view.odd or unicodedata.is_normalized("NFC", view.joined):
+    if not view.has_unusual_letters or unicodedata.is_normalized("NFC", view.full_text):
         return None
     for field, text in view.texts:
         if not unicodedata.is_normalized("NFC", text):
             start = next(
                 (
-                    place
-                    for place, letter in enumerate(text)
-                    if not unicodedata.is_normalized("NFC", text[max(0, place - 1) : place + 1])
+                    position
+                    for position, letter in enumerate(text)
+                    if not unicodedata.is_normalized("NFC", text[max(0, position - 1) : position + 1])
                 ),
                 0,
             )
-            return around(field, text, start)
+            return create_finding(field, text, start)
     return None
 
 
 def find_zero_width(view: View) -> Finding | None:
     """Return letters without width; direction marks stay where a text runs from right to left."""
-    if not view.odd:
+    if not view.has_unusual_letters:
         return None
     for field, text in view.texts:
         match = _ZERO_WIDTH.search(text) or (None if _RIGHT_TO_LEFT.search(text) else _DIRECTION.search(text))
         if match:
-            return around(field, text, match.start())
+            return create_finding(field, text, match.start())
     return None
 
 
-def _without_zero_width(text: str, view: View) -> str:
+def _remove_zero_width(text: str, view: View) -> str:
     shorter = _ZERO_WIDTH.sub("", text)
     return shorter if _RIGHT_TO_LEFT.search(shorter) else _DIRECTION.sub("", shorter)
 
 
-def _without_control(text: str, view: View) -> str:
+def _remove_control_characters(text: str, view: View) -> str:
     if (
-        _garbled(text) is not None
+        _find_garbled(text) is not None
     ):  # its control characters are bytes of letters: without them mojibake would no longer be seen
         return text
     return _CONTROL.sub("", _LINE_END.sub("\n", text))
 
 
 CHECKS: Final[dict[str, Check]] = {
-    "lone-surrogate": lambda view: search(view, _SURROGATE) if view.odd else None,
+    "lone-surrogate": lambda view: search(view, _SURROGATE) if view.has_unusual_letters else None,
     "mojibake": find_mojibake,
-    "replacement-character": find_replaced,
-    "control-character": find_control,
+    "replacement-character": find_replacement,
+    "control-character": find_control_character,
     "not-nfc": find_not_nfc,
     "zero-width": find_zero_width,
 }
-MENDS: Final[dict[str, Mend]] = {
-    "control-character": _without_control,
+REPAIRERS: Final[dict[str, Repairer]] = {
+    "control-character": _remove_control_characters,
     "not-nfc": lambda text, view: unicodedata.normalize("NFC", text),
-    "zero-width": _without_zero_width,
+    "zero-width": _remove_zero_width,
 }

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from seodang.ingest.rows import shown
-from seodang.validation.checks.placeholders import says_nothing
-from seodang.validation.checks.row_view import Check, Finding, View, around
+from seodang.ingest.rows import shorten
+from seodang.validation.checks.placeholders import is_empty_placeholder
+from seodang.validation.checks.row_view import Check, Finding, View, create_finding
 from seodang.validation.checks.rule import Rule
 
 RULES: Final = (
     Rule(
-        id="link-unseen",
+        id="external-link",
         field="record",
         reason_ko="모델이 열어 볼 수 없는 인터넷 주소의 내용을 묻습니다",
         reason_en="the task is about what is behind a link, which the model can't open",
@@ -20,7 +20,7 @@ RULES: Final = (
         fix_en="put the content into the input as text, or leave the row out",
     ),
     Rule(
-        id="media-unseen",
+        id="external-media",
         field="record",
         reason_ko="모델이 볼 수 없는 그림, 사진, 소리, 영상 또는 첨부 파일을 두고 묻습니다",
         reason_en="the task is about an image, a sound, a video or an attachment that the model can't see",
@@ -55,7 +55,7 @@ _MEDIUM_SIGN: Final = re.compile(
     "image|picture|photo|paint|draw|video|clip|audio|record|screens|attach|gif|carto|comic|illustr|그림|이미지|사진|영상|비디오|오디오|음성|녹음|첨부|스크린|삽화|만화"
 )
 _MEDIA_TOKENS: Final = ("<image>", "<video>", "<audio>")  # what data sets for other models have in the picture's place
-_LONGEST_NAME: Final = 200  # characters of input that may name a file or a picture
+_MAX_NAME_CHARACTERS: Final = 200  # characters of input that may name a file or a picture
 _MEDIA_INPUT: Final = re.compile(
     r"^\W*(?:an? )?(?:image|picture|photo|video|audio|이미지|사진|그림|동영상|영상)\W*(?:$|[:\]])|^\W*[\w/ .-]+\.(?:jpe?g|png|gif|mp[34]|wav|avi|mov|pdf|docx?|xlsx?|pptx?)\W*$"
     r"|^[\[(<](?:an? |link to |attached )?(?:image|picture|photo|painting|video|audio|attach|이미지|사진|그림|영상|동영상|첨부)[^\])>]{0,80}[\])>]$"
@@ -64,7 +64,7 @@ _MEDIA_INPUT: Final = re.compile(
 
 def find_link(view: View) -> Finding | None:
     """Return a link whose content the task is about; with a text of `min_article_characters` beside it nothing is missing."""
-    if not any(sign in view.asked for sign in _URL_SIGNS) or view.code_answer:
+    if not any(sign in view.task_text for sign in _URL_SIGNS) or view.has_code_answer:
         return None
     if (
         len(_URL.sub("", view.input)) >= view.limits.min_article_characters
@@ -74,7 +74,7 @@ def find_link(view: View) -> Finding | None:
         return None
     for field, text in (("instruction", view.instruction), ("input", view.input)):
         if match := _URL.search(text):
-            return around(field, text, match.start())
+            return create_finding(field, text, match.start())
     return None
 
 
@@ -82,20 +82,20 @@ def find_media(view: View) -> Finding | None:
     """Return the mention of a picture, a sound or a file that isn't described."""
     text = view.input.strip()
     if text and (
-        (len(text) <= _LONGEST_NAME and _MEDIA_INPUT.search(text.lower()))
+        (len(text) <= _MAX_NAME_CHARACTERS and _MEDIA_INPUT.search(text.lower()))
         or any(sign in text for sign in _MEDIA_TOKENS)
     ):
-        return Finding("input", shown(text))
+        return Finding("input", shorten(text))
     if (
         _MEDIUM_SIGN.search(view.request) is None
-        or (text and not says_nothing(text))
-        or _HOLDS_TEXT.search(view.request)
+        or (text and not is_empty_placeholder(text))
+        or _INLINE_TEXT.search(view.request)
     ):
         return None
     match = _MEDIA.search(view.request)
-    return around("instruction", view.request, match.start()) if match else None
+    return create_finding("instruction", view.request, match.start()) if match else None
 
 
-_HOLDS_TEXT: Final = re.compile(r":\s*\S|\n\s*\S|[\"“].{10,}[\"”]")
+_INLINE_TEXT: Final = re.compile(r":\s*\S|\n\s*\S|[\"“].{10,}[\"”]")
 
-CHECKS: Final[dict[str, Check]] = {"link-unseen": find_link, "media-unseen": find_media}
+CHECKS: Final[dict[str, Check]] = {"external-link": find_link, "external-media": find_media}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from seodang.ingest.rows import shown
-from seodang.validation.checks.row_view import Check, Finding, View, around
+from seodang.ingest.rows import shorten
+from seodang.validation.checks.row_view import Check, Finding, View, create_finding
 from seodang.validation.checks.rule import Rule
 
 RULES: Final = (
@@ -30,12 +30,12 @@ RULES: Final = (
 
 _HANGUL: Final = re.compile("[가-힣ㄱ-ㅎㅏ-ㅣ]")
 _WORD: Final = re.compile(r"[A-Za-z]{2,}")
-_SMALL: Final = re.compile(
+_FUNCTION_WORD: Final = re.compile(
     r"(?:^|[^A-Za-z])(?:the|is|are|was|of|and|to|a|in|you|it|that|for|with|my|we|this|have|be|not|on|your)(?![A-Za-z])",
     re.IGNORECASE,
 )
 # Tasks whose answer may be in another language, or in none: translation, code, names, forms.
-_OTHER_ASKED: Final = re.compile(
+_OTHER_LANGUAGE_TASK: Final = re.compile(
     r"translat|korean|hangul|english|french|spanish|german|italian|latin\b|portuguese|language|번역|영작|영어|영문|한국어|한글|영단어|외국어|언어|프랑스어|스페인어|독일어|이탈리아어|라틴어|로마자|알파벳|철자|맞춤법"
     r"|문법|발음|약어|두문자|애너그램|해시태그|url|주소|도메인|이메일|아이디|비밀번호|암호|공식|방정식|화학|모스|이진|16진|원문|로 옮|음차|운율|ascii"
 )
@@ -45,7 +45,7 @@ _SCRIPTS: Final = re.compile(
     "[\u3041-\u30fa\u30fc-\u30ff]{2,}|[\u0400-\u04ff]{2,}|[\u0590-\u05ff]{2,}|[\u0600-\u06ff]{2,}|[\u0900-\u097f]{2,}|[\u0e00-\u0e7f]{2,}"
     "|(?<![(（\u4e00-\u9fff])[\u4e00-\u9fff]{2,}"
 )
-_SCRIPT_ASKED: Final = re.compile(
+_SCRIPT_TASK: Final = re.compile(
     r"translat|language|japan|chin[ae]|russia|ukrain|arab|hindi|thai|hebrew|greek|korea|kanji|mandarin|cantonese|cyrillic|say |phrase|greeting|word|script|character|symbol"
     r"|emoji|kaomoji|asian?\b"
     r"|번역|언어|외국어|일본|중국|러시아|우크라|아랍|힌디|인도|태국|히브리|그리스|한자|사자성어|고사성어|성어|한문|한시|가나|간체|번체|만다린|불교|유교|논어|인사|이름|문자|어원|이모"
@@ -60,42 +60,44 @@ def _is_code(text: str) -> bool:
 def find_language(view: View) -> Finding | None:
     """Return an output in the other language, of at least `min_other_language_words` words."""
     text = view.answer
-    if not text or view.labelled:
+    if not text or view.has_choices:
         return None
-    asked_in_korean = _HANGUL.search(view.instruction) is not None
-    if asked_in_korean == (_HANGUL.search(text) is not None):
+    is_korean = _HANGUL.search(view.instruction) is not None
+    if is_korean == (_HANGUL.search(text) is not None):
         return None
-    if not asked_in_korean:
-        return _korean_to_english(view)
-    if view.technical or _OTHER_ASKED.search(view.asked) or _WORD.search(text) is None or _is_code(text):
+    if not is_korean:
+        return _find_korean_answer(view)
+    if view.is_technical or _OTHER_LANGUAGE_TASK.search(view.task_text) or _WORD.search(text) is None or _is_code(text):
         return None
     words = len(_WORD.findall(text))
     # Names and terms are no sentence; a sentence has small words.
-    sentence = words >= view.limits.min_other_language_words and len(_SMALL.findall(text)) >= words // 12 + 1
-    return Finding("output", shown(text)) if sentence else None
+    is_sentence = words >= view.limits.min_other_language_words and len(_FUNCTION_WORD.findall(text)) >= words // 12 + 1
+    return Finding("output", shorten(text)) if is_sentence else None
 
 
-def _korean_to_english(view: View) -> Finding | None:
+def _find_korean_answer(view: View) -> Finding | None:
     text = view.answer
     if (
         not view.instruction.isascii()
         or _WORD.search(view.instruction) is None
         or _HANGUL.search(view.input)
-        or _OTHER_ASKED.search(view.asked)
+        or _OTHER_LANGUAGE_TASK.search(view.task_text)
     ):
         return None
     hangul, latin = len(_HANGUL.findall(text)), len(re.findall("[A-Za-z]", text))
-    return Finding("output", shown(text)) if hangul > latin and hangul >= view.limits.min_other_language_words else None
+    return (
+        Finding("output", shorten(text)) if hangul > latin and hangul >= view.limits.min_other_language_words else None
+    )
 
 
 def find_script(view: View) -> Finding | None:
     """Return letters of a third script that neither the instruction nor the input uses or speaks of."""
     text = view.output
-    if not view.odd or text.isascii() or (match := _SCRIPTS.search(text)) is None:
+    if not view.has_unusual_letters or text.isascii() or (match := _SCRIPTS.search(text)) is None:
         return None
-    if _SCRIPTS.search(view.asked) or _SCRIPT_ASKED.search(view.asked):
+    if _SCRIPTS.search(view.task_text) or _SCRIPT_TASK.search(view.task_text):
         return None
-    return around("output", text, match.start())
+    return create_finding("output", text, match.start())
 
 
 CHECKS: Final[dict[str, Check]] = {"output-language": find_language, "foreign-script": find_script}

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from seodang.validation.checks.row_view import Measure, View
+from seodang.validation.checks.row_view import Metric, View
 from seodang.validation.checks.rule import Rule
 
-_KOREAN: Final = {"instruction": "지시문", "input": "입력", "output": "답"}
+_FIELD_NAMES_KO: Final = {"instruction": "지시문", "input": "입력", "output": "답"}
 
 
-def _too_long(field: str) -> Rule:
+def _create_too_long_rule(field: str) -> Rule:
     name = f"max_{field}_characters"
     return Rule(
         id=f"{field}-too-long",
         field=field,
-        reason_ko=f"{_KOREAN[field]}({field})이 {{limit}}자보다 깁니다",
+        reason_ko=f"{_FIELD_NAMES_KO[field]}({field})이 {{limit}}자보다 깁니다",
         reason_en=f"{field} is longer than {{limit}} characters",
         fix_ko=f"원본을 줄이거나 params.yaml의 expectations.limits.{name}를 키우세요",
         fix_en=f"shorten it at the source, or raise expectations.limits.{name} in params.yaml",
@@ -33,7 +33,7 @@ RULES: Final = (
         fix_en="say what is asked, or lower expectations.limits.min_instruction_characters in params.yaml",
         minimum="min_instruction_characters",
     ),
-    *(_too_long(field) for field in ("instruction", "input", "output")),
+    *(_create_too_long_rule(field) for field in ("instruction", "input", "output")),
     Rule(
         id="too-many-tokens",
         field="record",
@@ -47,15 +47,15 @@ RULES: Final = (
 )
 
 
-def _characters(field: str) -> Measure:
-    def measure(view: View) -> float | None:
+def _create_character_metric(field: str) -> Metric:
+    def count_characters(view: View) -> float | None:
         text = view.row[field]
         return float(len(text.strip())) if isinstance(text, str) and not text.isspace() and text else None
 
-    return measure
+    return count_characters
 
 
-MEASURES: Final[dict[str, Measure]] = {
-    "instruction-too-short": _characters("instruction"),
-    **{f"{field}-too-long": _characters(field) for field in ("instruction", "input", "output")},
+METRICS: Final[dict[str, Metric]] = {
+    "instruction-too-short": _create_character_metric("instruction"),
+    **{f"{field}-too-long": _create_character_metric(field) for field in ("instruction", "input", "output")},
 }

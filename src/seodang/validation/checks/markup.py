@@ -7,7 +7,7 @@ import re
 from html.entities import html5
 from typing import Final
 
-from seodang.validation.checks.row_view import Check, Finding, Mend, View, around, search
+from seodang.validation.checks.row_view import Check, Finding, Repairer, View, create_finding, search
 from seodang.validation.checks.rule import Rule
 
 RULES: Final = (
@@ -74,7 +74,7 @@ _TAG: Final = re.compile(
 _EMPHASIS: Final = re.compile(r"\b(?:bold|highlight|italic|underline|mark|colou?r)|굵게|강조|기울|밑줄|표시|색")
 
 
-def _letter(match: re.Match[str]) -> str:
+def _decode_reference(match: re.Match[str]) -> str:
     """Return the letter that a reference stands for; the reference itself where that is no letter."""
     name, decimal, hexadecimal = match.groups()
     if name:
@@ -88,45 +88,47 @@ def _letter(match: re.Match[str]) -> str:
 
 def find_entity(view: View) -> Finding | None:
     """Return the first reference that stands for a letter, unless the record is about markup or code."""
-    if "&" not in view.joined or view.technical:
+    if "&" not in view.full_text or view.is_technical:
         return None
     for field, text in view.texts:
         for match in _ENTITY.finditer(text):
-            if _letter(match) != match.group():
-                return around(field, text, match.start())
+            if _decode_reference(match) != match.group():
+                return create_finding(field, text, match.start())
     return None
 
 
-def _plain(pattern: re.Pattern[str]) -> Check:
-    return lambda view: search(view, pattern) if "<" in view.joined and not view.technical else None
+def _create_tag_check(pattern: re.Pattern[str]) -> Check:
+    return lambda view: search(view, pattern) if "<" in view.full_text and not view.is_technical else None
 
 
-def find_special(view: View) -> Finding | None:
+def find_special_token(view: View) -> Finding | None:
     """Return special-token text, unless the record is about tokens or code."""
-    text = view.joined
+    text = view.full_text
     if "<" not in text and "[" not in text:
         return None
     found = search(view, _SPECIAL)
-    return None if found is None or view.technical else found
+    return None if found is None or view.is_technical else found
 
 
-def _without_breaks(text: str, view: View) -> str:
+def _replace_breaks(text: str, view: View) -> str:
     lines = _BREAK.sub(lambda match: "" if match.group()[1] in "pP" else "\n", text)
     return re.sub(r"\n{3,}", "\n\n", lines).strip() if lines != text else text
 
 
 CHECKS: Final[dict[str, Check]] = {
-    "special-token": find_special,
+    "special-token": find_special_token,
     "prompt-marker": lambda view: (
         search(view, _MARKER)
-        if "#" in view.joined or ">:" in view.joined or "elow is" in view.joined or "아래는" in view.joined
+        if "#" in view.full_text or ">:" in view.full_text or "elow is" in view.full_text or "아래는" in view.full_text
         else None
     ),
     "html-entity": find_entity,
-    "html-break": _plain(_BREAK),
-    "html-tag": lambda view: None if "<" not in view.joined or _EMPHASIS.search(view.asked) else _plain(_TAG)(view),
+    "html-break": _create_tag_check(_BREAK),
+    "html-tag": lambda view: (
+        None if "<" not in view.full_text or _EMPHASIS.search(view.task_text) else _create_tag_check(_TAG)(view)
+    ),
 }
-MENDS: Final[dict[str, Mend]] = {
-    "html-entity": lambda text, view: _ENTITY.sub(_letter, text),
-    "html-break": _without_breaks,
+REPAIRERS: Final[dict[str, Repairer]] = {
+    "html-entity": lambda text, view: _ENTITY.sub(_decode_reference, text),
+    "html-break": _replace_breaks,
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from seodang.ingest.rows import shown
-from seodang.validation.checks.row_view import Check, Finding, Mend, View, search
+from seodang.ingest.rows import shorten
+from seodang.validation.checks.row_view import Check, Finding, Repairer, View, search
 from seodang.validation.checks.rule import Rule
 
 RULES: Final = (
@@ -48,7 +48,7 @@ RULES: Final = (
 _VARIABLE: Final = re.compile(
     r"\{\{\s*[A-Za-z가-힣_][\w .-]{0,40}\s*\}\}|\$\{[A-Za-z_]\w{0,40}\}|<(?:YOUR|INSERT|ENTER)[ _][A-Z_ ]{2,40}>|\b(?:INSERT|YOUR)_[A-Z_]{3,40}_HERE\b|\{\{\s*\}\}"
 )
-_BRACKETED: Final = re.compile(
+_BRACKETED_BLANK: Final = re.compile(
     r"\[(?:(?:your|my|insert|sender'?s?|recipient'?s?|company|customer|client|first|last|full|sur)[ -][\w ',/-]{2,40}|name|date|address|city|company|position|product|topic"
     r"|(?:당신의 |귀하의 |본인 |여기에 )?(?:이름|성명|성함|날짜|주소|회사 ?(?:명|이름)?|직책|제품 ?명?|상품명|고객 ?(?:명|이름)|학교 ?명?|부서|도시|지역|연락처))\]"
     r"|(?<![가-힣])[○◯〇OＯ]{2,3}(?= ?(?:씨|님|대리|과장|부장|대표|회사|학교|선생|교수|후보|의원)|(?:시|군|구)(?![가-힣]))",
@@ -126,7 +126,7 @@ _NO_INPUT: Final = frozenset(
 _DOUBTFUL: Final = frozenset(
     ("na", "none", "nil", "null", "nan", "empty", "blank", "없음", "빈칸", "필요없음", "notrequired", "notneeded")
 )
-_VALUE_ASKED: Final = re.compile(
+_VALUE_TASK: Final = re.compile(
     r"\b(?:words?|keywords?|values?|terms?|synonyms?|antonyms?|types?|means?|meaning|translate|sentence|define|string)\b|단어|낱말|값|뜻|의미|번역|동의어|반의어|문장|옮기|옮겨|영어로|한국어로|into (?:english|korean)"
 )
 _NO_OUTPUT: Final = frozenset(
@@ -169,32 +169,32 @@ _NONE_IS_AN_ANSWER: Final = re.compile(
     r"|없|있|찾|추출|무엇|어느|어떤|몇|오류|결과|출력|분류|라벨|고르|감지|식별"
 )
 _SIGNS: Final = re.compile(r"[\W_]+")
-_SHORT: Final = 40  # characters; a longer text is no placeholder
+_MAX_CHARACTERS: Final = 40  # characters; a longer text is no placeholder
 
 
-def _bare(text: str) -> str:
+def _normalise(text: str) -> str:
     return _SIGNS.sub("", text).casefold()
 
 
-def says_nothing(text: str) -> bool:
+def is_empty_placeholder(text: str) -> bool:
     """Return whether the text only says that there is none."""
-    return len(text) <= _SHORT and _bare(text) in _NO_INPUT
+    return len(text) <= _MAX_CHARACTERS and _normalise(text) in _NO_INPUT
 
 
 def find_variable(view: View) -> Finding | None:
     """Return a variable of a template, unless the record is about templates or code."""
-    text = view.joined
+    text = view.full_text
     if "{" not in text and "<" not in text and "_HERE" not in text:
         return None
-    return search(view, _VARIABLE) if _VARIABLE.search(text) and not view.technical and "\\" not in text else None
+    return search(view, _VARIABLE) if _VARIABLE.search(text) and not view.is_technical and "\\" not in text else None
 
 
-def find_bracketed(view: View) -> Finding | None:
+def find_bracketed_blank(view: View) -> Finding | None:
     """Return an open place, unless a form is asked for."""
-    if "[" not in view.joined and (view.joined.isascii() or not _CIRCLES.search(view.joined)):
+    if "[" not in view.full_text and (view.full_text.isascii() or not _CIRCLES.search(view.full_text)):
         return None
-    found = search(view, _BRACKETED)
-    return None if found is None or view.technical or _FORM.search(view.joined.lower()) else found
+    found = search(view, _BRACKETED_BLANK)
+    return None if found is None or view.is_technical or _FORM.search(view.full_text.lower()) else found
 
 
 def find_placeholder_input(view: View) -> Finding | None:
@@ -202,31 +202,31 @@ def find_placeholder_input(view: View) -> Finding | None:
     text = view.input
     if (
         not text
-        or view.labelled
-        or not says_nothing(text)
-        or (_bare(text) in _DOUBTFUL and _VALUE_ASKED.search(view.request))
+        or view.has_choices
+        or not is_empty_placeholder(text)
+        or (_normalise(text) in _DOUBTFUL and _VALUE_TASK.search(view.request))
     ):
         return None
-    return Finding("input", shown(text))
+    return Finding("input", shorten(text))
 
 
 def find_placeholder_output(view: View) -> Finding | None:
     """Return an output that says there is none, unless "none" answers the question."""
     text = view.answer
     if text[:12].casefold().lstrip("\\`'\"").startswith(("<nooutput", "< nooutput", "<no output", "[nooutput")):
-        return Finding("output", shown(text))
-    if not text or len(text) > _SHORT or view.labelled:
+        return Finding("output", shorten(text))
+    if not text or len(text) > _MAX_CHARACTERS or view.has_choices:
         return None
-    bare = _bare(text)
-    if bare in _NO_OUTPUT or (bare in _NO_ANSWER and not _NONE_IS_AN_ANSWER.search(view.asked)):
-        return Finding("output", shown(text))
+    bare = _normalise(text)
+    if bare in _NO_OUTPUT or (bare in _NO_ANSWER and not _NONE_IS_AN_ANSWER.search(view.task_text)):
+        return Finding("output", shorten(text))
     return None
 
 
 CHECKS: Final[dict[str, Check]] = {
     "unfilled-placeholder": find_variable,
-    "bracketed-blank": find_bracketed,
+    "bracketed-blank": find_bracketed_blank,
     "placeholder-input": find_placeholder_input,
     "placeholder-output": find_placeholder_output,
 }
-MENDS: Final[dict[str, Mend]] = {"placeholder-input": lambda text, view: ""}
+REPAIRERS: Final[dict[str, Repairer]] = {"placeholder-input": lambda text, view: ""}

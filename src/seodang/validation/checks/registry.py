@@ -22,10 +22,10 @@ from seodang.validation.checks import (
     structure,
     truncation,
 )
-from seodang.validation.checks.row_view import Check, Measure, Mend
+from seodang.validation.checks.row_view import Check, Metric, Repairer
 from seodang.validation.checks.rule import Rule
 
-CATALOGUE: Final[tuple[Rule, ...]] = (
+REGISTRY: Final[tuple[Rule, ...]] = (
     *(*structure.RULES, *length.RULES, *encoding.RULES, *markup.RULES, *placeholders.RULES, *pii.RULES),
     *(
         *answers.RULES,
@@ -38,7 +38,7 @@ CATALOGUE: Final[tuple[Rule, ...]] = (
         *cross_row.RULES,
     ),
 )
-by_id: Final[Mapping[str, Rule]] = MappingProxyType({rule.id: rule for rule in CATALOGUE})
+RULES_BY_ID: Final[Mapping[str, Rule]] = MappingProxyType({rule.id: rule for rule in REGISTRY})
 
 CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
     {
@@ -54,9 +54,9 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         },
     }
 )
-MEASURES: Final[Mapping[str, Measure]] = MappingProxyType(
-    {**length.MEASURES, **truncation.MEASURES, **missing_input.MEASURES}
+METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
+    {**length.METRICS, **truncation.METRICS, **missing_input.METRICS}
 )
-MENDS: Final[Mapping[str, Mend]] = MappingProxyType(
-    {**encoding.MENDS, **markup.MENDS, **placeholders.MENDS, **pii.MENDS, **truncation.MENDS}
+REPAIRERS: Final[Mapping[str, Repairer]] = MappingProxyType(
+    {**encoding.REPAIRERS, **markup.REPAIRERS, **placeholders.REPAIRERS, **pii.REPAIRERS, **truncation.REPAIRERS}
 )

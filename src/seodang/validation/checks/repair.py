@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from seodang.config.validate import LimitsParams
-from seodang.ingest.rows import Row, shown
-from seodang.validation.checks.pii import masked
-from seodang.validation.checks.registry import CATALOGUE, CHECKS, MENDS
-from seodang.validation.checks.row_view import View, turns_of
+from seodang.ingest.rows import Row, shorten
+from seodang.validation.checks.pii import mask_personal_data
+from seodang.validation.checks.registry import CHECKS, REGISTRY, REPAIRERS
+from seodang.validation.checks.row_view import View, get_turns
 
-_ROUNDS = 20  # what one repair uncovers (&amp;lt;br&amp;gt;) another mends in the next round
-_TEXTS = ("instruction", "input", "output", "system", "rejected")
+_MAX_ROUNDS = 20  # what one repair uncovers (&amp;lt;br&amp;gt;) another mends in the next round
+_TEXT_FIELDS = ("instruction", "input", "output", "system", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,50 +35,50 @@ def repair(row: Row, ids: Collection[str], limits: LimitsParams) -> tuple[Row, l
         ids: Rules to mend by; those that find nothing, or can't mend, change nothing.
         limits: The bounds.
     """
-    mended = copy.deepcopy(row)
-    chosen = [rule for rule in CATALOGUE if rule.id in ids and rule.id in MENDS]
+    repaired = copy.deepcopy(row)
+    rules = [rule for rule in REGISTRY if rule.id in ids and rule.id in REPAIRERS]
     repairs: dict[tuple[str, str, int], Repair] = {}
-    for _ in range(_ROUNDS):
-        changes = [change for rule in chosen for change in _mend(rule.id, rule.field, mended, limits)]
-        for id, field, place, before, after in changes:
-            first = repairs.get((id, field, place))
-            repairs[id, field, place] = Repair(id, field, first.before if first else before, after)
+    for _ in range(_MAX_ROUNDS):
+        changes = [change for rule in rules for change in _repair_by_rule(rule.id, rule.field, repaired, limits)]
+        for id, field, turn, before, after in changes:
+            first = repairs.get((id, field, turn))
+            repairs[id, field, turn] = Repair(id, field, first.before if first else before, after)
         if not changes:
             break
-    return mended, list(repairs.values())
+    return repaired, list(repairs.values())
 
 
-def _mend(id: str, field: str, row: Row, limits: LimitsParams) -> Iterator[tuple[str, str, int, str, str]]:
+def _repair_by_rule(id: str, field: str, row: Row, limits: LimitsParams) -> Iterator[tuple[str, str, int, str, str]]:
     """Mend the row in place by one rule, and yield rule, field, number of the turn, text before and after."""
     view = View(row, limits)
     if CHECKS[id](view) is None:
         return
-    for name, place, holder, key in _places(field, row):
+    for name, turn, holder, key in _iter_texts(field, row):
         text = holder[key]
-        if isinstance(text, str) and (after := MENDS[id](text, view)) != text:
+        if isinstance(text, str) and (after := REPAIRERS[id](text, view)) != text:
             holder[key] = after
-            before, now = _shown_change(text, after)
-            yield id, name, place, before, now
+            before, new = _format_change(text, after)
+            yield id, name, turn, before, new
 
 
-def _places(field: str, row: Row) -> Iterator[tuple[str, int, MutableMapping[str, Any], str]]:
+def _iter_texts(field: str, row: Row) -> Iterator[tuple[str, int, MutableMapping[str, Any], str]]:
     """Yield the places of the texts that a rule on `field` mends."""
-    for name in _TEXTS if field == "record" else (field,):
+    for name in _TEXT_FIELDS if field == "record" else (field,):
         if name in row:
             yield name, 0, row, name
     if field == "record":
-        for number, turn in enumerate(turns_of(row)):
+        for number, turn in enumerate(get_turns(row)):
             if "content" in turn:
                 yield "turns", number, turn, "content"
 
 
-def _shown_change(before: str, after: str) -> tuple[str, str]:
+def _format_change(before: str, after: str) -> tuple[str, str]:
     """Return both texts from shortly before the first letter that differs."""
-    before, after = masked(before), masked(after)
+    before, after = mask_personal_data(before), mask_personal_data(after)
     same = next(
-        (place for place, (old, new) in enumerate(zip(before, after, strict=False)) if old != new),
+        (position for position, (old, new) in enumerate(zip(before, after, strict=False)) if old != new),
         min(len(before), len(after)),
     )
     begin = max(0, same - 20)
     lead = "…" if begin else ""
-    return shown(lead + before[begin:]), shown(lead + after[begin:])
+    return shorten(lead + before[begin:]), shorten(lead + after[begin:])

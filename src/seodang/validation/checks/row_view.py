@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from seodang.config.validate import LimitsParams
-from seodang.ingest.rows import Row, shown
+from seodang.ingest.rows import Row, shorten
 from seodang.records import detect_language
 
 
@@ -18,7 +18,7 @@ class Finding:
     """Where a row breaks a rule."""
 
     field: str  # a field of the row
-    found: str  # what stands there: one line of at most 80 characters
+    excerpt: str  # what stands there: one line of at most 80 characters
 
 
 class View:
@@ -27,19 +27,19 @@ class View:
     def __init__(self, row: Row, limits: LimitsParams) -> None:
         self.row = row
         self.limits = limits
-        self.instruction = _text(row["instruction"])
-        self.input = _text(row["input"])
-        self.output = _text(row["output"])
+        self.instruction = _get_text(row["instruction"])
+        self.input = _get_text(row["input"])
+        self.output = _get_text(row["output"])
 
     @cached_property
-    def asked(self) -> str:
+    def task_text(self) -> str:
         """The beginnings of instruction and input, in lower case: what a task is stands there."""
-        return f"{self.request}\n{self.input[:_ASKED_CHARACTERS].lower()}"
+        return f"{self.request}\n{self.input[:_TASK_CHARACTERS].lower()}"
 
     @cached_property
     def request(self) -> str:
         """The beginning of the instruction in lower case, blanks around it off."""
-        return self.instruction.lower().strip()[:_ASKED_CHARACTERS]
+        return self.instruction.lower().strip()[:_TASK_CHARACTERS]
 
     @cached_property
     def answer(self) -> str:
@@ -47,43 +47,43 @@ class View:
         return self.output.strip()
 
     @cached_property
-    def joined(self) -> str:
+    def full_text(self) -> str:
         """All texts in one, to see with one look that a sign is in none of them."""
         return "\n".join(text for _, text in self.texts)
 
     @cached_property
-    def odd(self) -> bool:
+    def has_unusual_letters(self) -> bool:
         """Whether any text holds a letter other than ASCII, Hangul syllables and common signs: only then can one be wrong."""
-        return _ODD.search(self.joined) is not None
+        return _UNUSUAL_LETTER.search(self.full_text) is not None
 
     @cached_property
-    def numbered(self) -> bool:
+    def has_long_number(self) -> bool:
         """Whether any text holds a number of eight digits or more, signs between them allowed."""
-        return _LONG_NUMBER.search(self.joined) is not None
+        return _LONG_NUMBER.search(self.full_text) is not None
 
     @cached_property
-    def korean(self) -> bool:
+    def is_korean(self) -> bool:
         """Whether the record is Korean: as the row says, else as its instruction and input show."""
         language = self.row.get("language")
-        return (language if language in {"ko", "en"} else detect_language(self.asked)) == "ko"
+        return (language if language in {"ko", "en"} else detect_language(self.task_text)) == "ko"
 
     @cached_property
-    def technical(self) -> bool:
+    def is_technical(self) -> bool:
         """Whether the record is about code, markup or templates, where signs mean themselves."""
-        return self.technical_task or self.code_answer or "```" in self.joined
+        return self.is_technical_task or self.has_code_answer or "```" in self.full_text
 
     @cached_property
-    def technical_task(self) -> bool:
+    def is_technical_task(self) -> bool:
         """Whether instruction or input speak of code, markup or templates."""
-        return _TECHNICAL.search(self.asked) is not None
+        return _TECHNICAL.search(self.task_text) is not None
 
     @cached_property
-    def code_answer(self) -> bool:
+    def has_code_answer(self) -> bool:
         """Whether the output is code or markup."""
         return "```" in self.output or _CODE.search(self.output) is not None
 
     @property
-    def labelled(self) -> bool:
+    def has_choices(self) -> bool:
         """Whether the answer is one of a closed set: then the input may be anything."""
         return bool(self.row.get("choices"))
 
@@ -91,13 +91,13 @@ class View:
     def texts(self) -> list[tuple[str, str]]:
         """Every text that the model reads or learns, with the name of its field."""
         texts = [("instruction", self.instruction), ("input", self.input), ("output", self.output)]
-        texts += [(name, _text(self.row.get(name))) for name in ("system", "rejected")]
-        texts += [("turns", _text(turn.get("content"))) for turn in turns_of(self.row)]
+        texts += [(name, _get_text(self.row.get(name))) for name in ("system", "rejected")]
+        texts += [("turns", _get_text(turn.get("content"))) for turn in get_turns(self.row)]
         return [(name, text) for name, text in texts if text]
 
 
-_ASKED_CHARACTERS = 2000  # more would cost time and tell nothing: a text that is worked on comes after the order
-_ODD = re.compile("[^\t\n\x20-\x7e가-힣‘’“”…·–—•°×÷²³]")
+_TASK_CHARACTERS = 2000  # more would cost time and tell nothing: a text that is worked on comes after the order
+_UNUSUAL_LETTER = re.compile("[^\t\n\x20-\x7e가-힣‘’“”…·–—•°×÷²³]")
 _LONG_NUMBER = re.compile(r"\d[-\d .()–]{6,}\d")
 # Words of an instruction or an input that make markup, braces and tags part of the matter.
 _TECHNICAL = re.compile(
@@ -112,32 +112,32 @@ _CODE = re.compile(
 )
 
 
-def turns_of(row: Row) -> list[dict[str, Any]]:
+def get_turns(row: Row) -> list[dict[str, Any]]:
     """Return the turns before the instruction; [] where the row holds something else."""
     turns = row.get("turns")
     return [turn for turn in turns if isinstance(turn, dict)] if isinstance(turns, list) else []
 
 
-def _text(value: object) -> str:
+def _get_text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def around(field: str, text: str, start: int) -> Finding:
+def create_finding(field: str, text: str, start: int) -> Finding:
     """Return a finding that shows the text from a little before the place."""
     begin = max(0, start - 20)
-    return Finding(field, shown(("…" if begin else "") + text[begin:]))
+    return Finding(field, shorten(("…" if begin else "") + text[begin:]))
 
 
 def search(view: View, pattern: re.Pattern[str]) -> Finding | None:
     """Return the first place, in any text, where the pattern matches."""
-    if pattern.search(view.joined) is None:
+    if pattern.search(view.full_text) is None:
         return None
     for field, text in view.texts:
         if match := pattern.search(text):
-            return around(field, text, match.start())
+            return create_finding(field, text, match.start())
     return None
 
 
 Check = Callable[[View], Finding | None]
-Measure = Callable[[View], float | None]
-Mend = Callable[[str, View], str]  # a text and the row it stands in -> the mended text
+Metric = Callable[[View], float | None]
+Repairer = Callable[[str, View], str]  # a text and the row it stands in -> the mended text

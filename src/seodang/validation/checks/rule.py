@@ -22,7 +22,7 @@ class Rule:
     maximum: str | None = None  # ... from above
 
     @property
-    def action(self) -> str:
+    def action_field(self) -> str:
         """Return the rule's field in `expectations.actions`."""
         return self.id.replace("-", "_")
 
@@ -32,16 +32,16 @@ class Rule:
         return bool(self.minimum or self.maximum)
 
 
-def bound(rule: Rule, limits: LimitsParams) -> float | None:
+def get_bound(rule: Rule, limits: LimitsParams) -> float | None:
     """Return the number that bounds the rule; None for a rule without one, or one that is not checked."""
     name = rule.minimum or rule.maximum
     value: float | None = getattr(limits, name) if name else None
     return value
 
 
-def told(rule: Rule, limits: LimitsParams) -> Rule:
+def format_rule(rule: Rule, limits: LimitsParams) -> Rule:
     """Return the rule with its bound written into its texts: 8,000 for a count, 0.25 for a share."""
-    value = bound(rule, limits)
+    value = get_bound(rule, limits)
     limit = "-" if value is None else f"{value:,}"
     texts = {
         name: getattr(rule, name).replace("{limit}", limit) for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from seodang.config.validate import LimitsParams
-from seodang.ingest.rows import Row, shown
-from seodang.validation.checks.registry import CATALOGUE, CHECKS, MEASURES
-from seodang.validation.checks.row_view import Check, Finding, Measure, View
-from seodang.validation.checks.rule import Rule, bound
+from seodang.ingest.rows import Row, shorten
+from seodang.validation.checks.registry import CHECKS, METRICS, REGISTRY
+from seodang.validation.checks.row_view import Check, Finding, Metric, View
+from seodang.validation.checks.rule import Rule, get_bound
 
-_ORDER = {rule.id: number for number, rule in enumerate(CATALOGUE)}
-_COUNTING = frozenset(rule.id for rule in CATALOGUE if (rule.minimum or rule.maximum or "").endswith("_characters"))
+_ORDER = {rule.id: number for number, rule in enumerate(REGISTRY)}
+_CHARACTER_RULES = frozenset(
+    rule.id for rule in REGISTRY if (rule.minimum or rule.maximum or "").endswith("_characters")
+)
 __all__ = ["Examination", "Finding", "examine"]
 
 
@@ -36,39 +38,39 @@ def examine(row: Row, limits: LimitsParams, rules: Collection[str]) -> Examinati
     view = View(row, limits)
     findings: dict[str, Finding] = {}
     numbers: dict[str, float | None] = {}
-    checks, measures = _chosen(frozenset(rules))
-    for rule, measure in measures:
-        numbers[rule.id] = number = measure(view)
-        if number is not None and _beyond(rule, number, limits):
-            findings[rule.id] = _measured(rule, number, view)
+    checks, metrics = _select_checks(frozenset(rules))
+    for rule, metric in metrics:
+        numbers[rule.id] = number = metric(view)
+        if number is not None and _is_out_of_bounds(rule, number, limits):
+            findings[rule.id] = _create_metric_finding(rule, number, view)
     for id, check in checks:
         if (finding := check(view)) is not None:
             findings[id] = finding
-    return Examination(_in_order(findings), numbers)
+    return Examination(_sort_findings(findings), numbers)
 
 
-def _in_order(findings: dict[str, Finding]) -> dict[str, Finding]:
+def _sort_findings(findings: dict[str, Finding]) -> dict[str, Finding]:
     return {id: findings[id] for id in sorted(findings, key=_ORDER.__getitem__)} if len(findings) > 1 else findings
 
 
 @lru_cache(maxsize=64)
-def _chosen(ids: frozenset[str]) -> tuple[tuple[tuple[str, Check], ...], tuple[tuple[Rule, Measure], ...]]:
-    checks = tuple((rule.id, CHECKS[rule.id]) for rule in CATALOGUE if rule.id in ids and rule.id in CHECKS)
-    return checks, tuple((rule, MEASURES[rule.id]) for rule in CATALOGUE if rule.id in ids and rule.id in MEASURES)
+def _select_checks(ids: frozenset[str]) -> tuple[tuple[tuple[str, Check], ...], tuple[tuple[Rule, Metric], ...]]:
+    checks = tuple((rule.id, CHECKS[rule.id]) for rule in REGISTRY if rule.id in ids and rule.id in CHECKS)
+    return checks, tuple((rule, METRICS[rule.id]) for rule in REGISTRY if rule.id in ids and rule.id in METRICS)
 
 
-def _beyond(rule: Rule, number: float, limits: LimitsParams) -> bool:
-    limit = bound(rule, limits)
+def _is_out_of_bounds(rule: Rule, number: float, limits: LimitsParams) -> bool:
+    limit = get_bound(rule, limits)
     return limit is not None and (number < limit if rule.minimum else number > limit)
 
 
-def _measured(rule: Rule, number: float, view: View) -> Finding:
+def _create_metric_finding(rule: Rule, number: float, view: View) -> Finding:
     field = "output" if rule.field == "record" else rule.field
     count = (
         f"{number:,.0f} characters"
-        if rule.id in _COUNTING
+        if rule.id in _CHARACTER_RULES
         else f"{number:.2f}"
         if number < 1
         else f"{number:,.0f} times"
     )
-    return Finding(field, shown(f"{count}: {view.row[field]}"))
+    return Finding(field, shorten(f"{count}: {view.row[field]}"))

@@ -13,14 +13,14 @@ from seodang.ingest.rows import (
     ROW_UNREADABLE,
     TEXT_MISSING,
     TURNS_BROKEN,
-    fault_of,
-    kind_of,
-    shown,
+    classify_value,
+    get_field_error,
+    shorten,
 )
 from seodang.validation.checks.row_view import Check, Finding, View
 from seodang.validation.checks.rule import Rule
 
-_KOREAN: Final = {
+_FIELD_NAMES_KO: Final = {
     "instruction": "지시문",
     "input": "입력",
     "output": "답",
@@ -39,40 +39,40 @@ def is_blank(text: str) -> bool:
     return _INVISIBLE.fullmatch(text) is not None
 
 
-def _missing(field: str) -> Rule:
+def _create_missing_rule(field: str) -> Rule:
     return Rule(
         id=f"{field}-missing",
         field=field,
-        reason_ko=f"{_KOREAN[field]}({field})이 없습니다",
+        reason_ko=f"{_FIELD_NAMES_KO[field]}({field})이 없습니다",
         reason_en=f"{field} is missing",
         fix_ko=f"원본에 {field}을 채우거나 그 행을 지우세요",
         fix_en=f"fill in {field} at the source, or delete the row",
     )
 
 
-def _blank(field: str) -> Rule:
+def _create_blank_rule(field: str) -> Rule:
     return Rule(
         id=f"{field}-blank",
         field=field,
-        reason_ko=f"{_KOREAN[field]}({field})이 비어 있거나 보이지 않는 글자뿐입니다",
+        reason_ko=f"{_FIELD_NAMES_KO[field]}({field})이 비어 있거나 보이지 않는 글자뿐입니다",
         reason_en=f"{field} is blank or has invisible letters only",
         fix_ko=f"원본에 {field}을 채우거나 그 행을 지우세요",
         fix_en=f"fill in {field} at the source, or delete the row",
     )
 
 
-def _not_text(field: str) -> Rule:
+def _create_not_text_rule(field: str) -> Rule:
     return Rule(
         id=f"{field}-not-text",
         field="record" if field in {"system", "rejected"} else field,
-        reason_ko=f"{_KOREAN[field]}({field})이 글자가 아니라 숫자, 참/거짓, 목록 또는 객체입니다",
+        reason_ko=f"{_FIELD_NAMES_KO[field]}({field})이 글자가 아니라 숫자, 참/거짓, 목록 또는 객체입니다",
         reason_en=f"{field} is not text but a number, true/false, a list or an object",
         fix_ko="따옴표로 감싼 글자로 바꾸세요",
         fix_en="make it text in quotes",
     )
 
 
-_READERS: Final = (
+_READER_RULES: Final = (
     Rule(
         id=LABEL_UNKNOWN,
         field="output",
@@ -140,40 +140,44 @@ _PAIR_EQUAL: Final = Rule(
 )
 
 RULES: Final = (
-    *(rule(field) for field in ("instruction", "output") for rule in (_missing, _blank)),
-    *(_not_text(field) for field in ("instruction", "input", "output", "system", "rejected")),
-    *_READERS,
+    *(rule(field) for field in ("instruction", "output") for rule in (_create_missing_rule, _create_blank_rule)),
+    *(_create_not_text_rule(field) for field in ("instruction", "input", "output", "system", "rejected")),
+    *_READER_RULES,
     _OVERSIZED,
     _PAIR_EQUAL,
 )
 
 
-def _find_missing(field: str) -> Check:
-    return lambda view: Finding(field, shown(None)) if view.row[field] is None else None
+def _create_missing_check(field: str) -> Check:
+    return lambda view: Finding(field, shorten(None)) if view.row[field] is None else None
 
 
-def _find_blank(field: str) -> Check:
+def _create_blank_check(field: str) -> Check:
     def check(view: View) -> Finding | None:
         text = view.row[field]
-        return Finding(field, shown(text)) if isinstance(text, str) and is_blank(text) else None
+        return Finding(field, shorten(text)) if isinstance(text, str) and is_blank(text) else None
 
     return check
 
 
-def _find_not_text(field: str) -> Check:
+def _create_not_text_check(field: str) -> Check:
     def check(view: View) -> Finding | None:
         value = view.row.get(field)
-        return Finding(field, shown(value)) if not isinstance(value, str) and kind_of(value) in _NOT_TEXT else None
+        return (
+            Finding(field, shorten(value))
+            if not isinstance(value, str) and classify_value(value) in _NOT_TEXT
+            else None
+        )
 
     return check
 
 
-def _find_fault(name: str) -> Callable[[View], Finding | None]:
+def _create_reader_error_check(name: str) -> Callable[[View], Finding | None]:
     def check(view: View) -> Finding | None:
         for field in ("instruction", "input", "output", "system", "rejected", "turns"):
             value = view.row.get(field)
-            if isinstance(value, dict) and fault_of(value) == name:
-                return Finding(field, shown(value))
+            if isinstance(value, dict) and get_field_error(value) == name:
+                return Finding(field, shorten(value))
         return None
 
     return check
@@ -183,7 +187,7 @@ def find_oversized(view: View) -> Finding | None:
     """Return the first field that the reader cut."""
     for field in view.row["oversized"]:
         value = view.row.get(field, "")
-        return Finding(field, shown(f"{len(value):,} characters: {value}" if isinstance(value, str) else value))
+        return Finding(field, shorten(f"{len(value):,} characters: {value}" if isinstance(value, str) else value))
     return None
 
 
@@ -193,17 +197,20 @@ def find_equal_pair(view: View) -> Finding | None:
     if not isinstance(rejected, str) or not rejected or not view.output:
         return None
     return (
-        Finding("rejected", shown(rejected)) if rejected.casefold().split() == view.output.casefold().split() else None
+        Finding("rejected", shorten(rejected))
+        if rejected.casefold().split() == view.output.casefold().split()
+        else None
     )
 
 
 CHECKS: Final[dict[str, Check]] = {
-    **{f"{field}-missing": _find_missing(field) for field in ("instruction", "output")},
-    **{f"{field}-blank": _find_blank(field) for field in ("instruction", "output")},
+    **{f"{field}-missing": _create_missing_check(field) for field in ("instruction", "output")},
+    **{f"{field}-blank": _create_blank_check(field) for field in ("instruction", "output")},
     **{
-        f"{field}-not-text": _find_not_text(field) for field in ("instruction", "input", "output", "system", "rejected")
+        f"{field}-not-text": _create_not_text_check(field)
+        for field in ("instruction", "input", "output", "system", "rejected")
     },
-    **{rule.id: _find_fault(rule.id) for rule in _READERS},
+    **{rule.id: _create_reader_error_check(rule.id) for rule in _READER_RULES},
     "oversized": find_oversized,
     "pair-equal": find_equal_pair,
 }

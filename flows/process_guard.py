@@ -24,7 +24,7 @@ _NOT_FOUND = 127  # a shell's exit code for it
 
 
 @contextlib.contextmanager
-def leashed(
+def guard_process(
     command: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: int | IO[str]
 ) -> Iterator[subprocess.Popen[str]]:
     """Start `command` in a process group of its own; leaving the block ends what still runs of it.
@@ -45,10 +45,10 @@ def leashed(
     try:
         yield process
     finally:
-        _let_go(process)
+        _stop_process(process)
 
 
-def _let_go(process: subprocess.Popen[str]) -> None:
+def _stop_process(process: subprocess.Popen[str]) -> None:
     """Close the pipe, which ends the group, and wait; kill the group if even the leash hangs."""
     if process.stdin is not None:
         process.stdin.close()

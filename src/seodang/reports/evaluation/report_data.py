@@ -8,29 +8,29 @@ from typing import Any, Final
 
 from seodang.config import GateParams
 from seodang.errors import ArtefactError
-from seodang.evaluation.aggregate import TUNED, ItemScore
+from seodang.evaluation.aggregate import TUNED_VARIANT, ItemScore
 from seodang.records import Record
 from seodang.reports.evaluation.comparison import (
-    Confusion,
+    ConfusionMatrix,
     Estimate,
     TaskRow,
-    best_by_task,
-    confusions,
-    estimate,
-    task_rows,
+    build_confusion_matrices,
+    build_task_rows,
+    compute_estimate,
+    find_best_by_task,
 )
-from seodang.reports.evaluation.regressions import Changes, changes_of
+from seodang.reports.evaluation.regressions import Changes, find_changes
 
 CHAMPION: Final = "champion"
-_DRAWN_RESAMPLES: Final = 2000  # of the intervals in the curves, which nothing rests on
-_FINGERPRINTS: Final = ("_sha256", "_fingerprint")  # how their names end in a verdict
+_PLOT_RESAMPLES: Final = 2000  # of the intervals in the curves, which nothing rests on
+_FINGERPRINT_SUFFIXES: Final = ("_sha256", "_fingerprint")  # how their names end in a verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
     """A way of asking a model, with its mean."""
 
-    arm: str
+    variant: str
     format: str
     shots: int
     mean: Estimate
@@ -43,16 +43,16 @@ class ShotsPanel:
     metric: str
     language: str  # "" for all
     base: tuple[Point, ...]
-    others: tuple[Point, ...]  # candidate and champion, which are asked in one way only
+    levels: tuple[Point, ...]  # candidate and champion, which are asked in one way only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationFacts:
+class EvaluationReportData:
     """All that the page shows."""
 
     verdict: str
     reasons: Sequence[Mapping[str, Any]]
-    tests: Sequence[Mapping[str, Any]]
+    results: Sequence[Mapping[str, Any]]
     confidence: float
     candidate: str
     best: str
@@ -62,27 +62,27 @@ class EvaluationFacts:
     columns: tuple[str, ...]
     """The arms in the order of a task's scores: the references, the candidate, the others."""
     items: int
-    arms: Sequence[Mapping[str, Any]]
+    variants: Sequence[Mapping[str, Any]]
     formats: Mapping[str, Mapping[str, Any]]
     panels: Sequence[ShotsPanel]
     tasks: Sequence[TaskRow]
-    confusions: Sequence[Confusion]
-    figures: Sequence[Mapping[str, Any]]
+    confusion_matrices: Sequence[ConfusionMatrix]
+    task_metrics: Sequence[Mapping[str, Any]]
     """Of whole sets of items of task files."""
     changes: Changes
     fingerprints: Mapping[str, str]
-    asked: Mapping[str, Any]
+    settings: Mapping[str, Any]
     """Parameters of the evaluation, where the report holds them."""
     gate: Mapping[str, Any]
 
 
-def facts_of(
+def build_report_data(
     verdict: Mapping[str, Any],
-    evaluated: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
     rows: Iterable[Mapping[str, Any]],
     records: Iterable[Record],
     gate: GateParams,
-) -> EvaluationFacts:
+) -> EvaluationReportData:
     """Return the facts of a decision.
 
     Args:
@@ -97,38 +97,40 @@ def facts_of(
     """
     try:
         scores = [ItemScore(**row) for row in rows]
-        arms = [row["name"] for row in evaluated["arms"]]
-        best = best_of(evaluated)
-        references = (best, *([CHAMPION] if CHAMPION in arms else []))
-        judged = (*references, TUNED)
-        best_of_task = best_by_task(scores, [arm for arm in arms if arm not in (TUNED, CHAMPION)])
-        columns = (*judged, *(arm for arm in arms if arm not in judged))
-        return EvaluationFacts(
+        variants = [row["name"] for row in evaluation["variants"]]
+        best = find_best_variant(evaluation)
+        references = (best, *([CHAMPION] if CHAMPION in variants else []))
+        main_variants = (*references, TUNED_VARIANT)
+        best_of_task = find_best_by_task(scores, [arm for arm in variants if arm not in (TUNED_VARIANT, CHAMPION)])
+        columns = (*main_variants, *(arm for arm in variants if arm not in main_variants))
+        return EvaluationReportData(
             **{name: verdict[name] for name in ("verdict", "reasons", "tests", "confidence")},
-            candidate=TUNED,
+            candidate=TUNED_VARIANT,
             best=best,
             references=references,
             columns=columns,
             items=len({(score.split, score.task, score.language, score.item) for score in scores}),
-            arms=evaluated["arms"],
-            formats=evaluated["formats"],
-            panels=_panels(
+            variants=evaluation["variants"],
+            formats=evaluation["formats"],
+            panels=_build_panels(
                 scores,
-                evaluated["formats"],
-                gate.model_copy(update={"resamples": min(gate.resamples, _DRAWN_RESAMPLES)}),
+                evaluation["formats"],
+                gate.model_copy(update={"resamples": min(gate.resamples, _PLOT_RESAMPLES)}),
             ),
-            tasks=task_rows(scores, columns, TUNED, best_of_task, gate),
-            confusions=confusions(scores, judged),
-            changes=changes_of(
+            tasks=build_task_rows(scores, columns, TUNED_VARIANT, best_of_task, gate),
+            confusion_matrices=build_confusion_matrices(scores, main_variants),
+            changes=find_changes(
                 scores,
                 {(record.task, record.language, record.id): record for record in records},
-                TUNED,
+                TUNED_VARIANT,
                 best_of_task,
                 references[1:],
             ),
-            figures=evaluated["figures"],
-            fingerprints={name: value for name, value in verdict.items() if name.endswith(_FINGERPRINTS) and value},
-            asked=evaluated.get("settings", {}),
+            task_metrics=evaluation["task_metrics"],
+            fingerprints={
+                name: value for name, value in verdict.items() if name.endswith(_FINGERPRINT_SUFFIXES) and value
+            },
+            settings=evaluation.get("settings", {}),
             gate=gate.model_dump(),
         )
     except (KeyError, TypeError) as error:
@@ -137,40 +139,55 @@ def facts_of(
         ) from error
 
 
-def best_of(evaluated: Mapping[str, Any]) -> str:
+def find_best_variant(evaluation: Mapping[str, Any]) -> str:
     """Return the best of the base's best arms; accuracy, then chrF, then loss decide."""
-    rows = {row["name"]: row for row in evaluated["arms"]}
-    best: list[str] = list(evaluated["best"].values())
+    rows = {row["name"]: row for row in evaluation["variants"]}
+    best: list[str] = list(evaluation["best"].values())
     return max(
         best, key=lambda arm: (rows[arm]["accuracy"] or 0.0, rows[arm]["chrf"] or 0.0, -(rows[arm]["loss"] or 0.0))
     )
 
 
-def _panels(
+def _build_panels(
     scores: Sequence[ItemScore], formats: Mapping[str, Mapping[str, Any]], gate: GateParams
 ) -> list[ShotsPanel]:
     """Return accuracy over all items and for each language, where there are several, and the loss; what was not measured is left out."""
     test = [score for score in scores if score.split == "test"]
     languages = sorted({score.language for score in test})
-    wanted = [("accuracy", ""), ("loss", ""), *(("accuracy", language) for language in languages if len(languages) > 1)]
+    selections = [
+        ("accuracy", ""),
+        ("loss", ""),
+        *(("accuracy", language) for language in languages if len(languages) > 1),
+    ]
     panels = []
-    for metric, language in wanted:
+    for metric, language in selections:
         points = [
             point
             for arm, way in formats.items()
-            if (point := _point(arm, way, metric, [score for score in test if language in ("", score.language)], gate))
+            if (
+                point := _build_point(
+                    arm, way, metric, [score for score in test if language in ("", score.language)], gate
+                )
+            )
         ]
-        base = tuple(point for point in points if point.arm not in (TUNED, CHAMPION))
+        base = tuple(point for point in points if point.variant not in (TUNED_VARIANT, CHAMPION))
         if base:
             panels.append(
-                ShotsPanel(metric, language, base, tuple(point for point in points if point.arm in (TUNED, CHAMPION)))
+                ShotsPanel(
+                    metric,
+                    language,
+                    base,
+                    tuple(point for point in points if point.variant in (TUNED_VARIANT, CHAMPION)),
+                )
             )
     return panels
 
 
-def _point(
-    arm: str, way: Mapping[str, Any], metric: str, scores: Sequence[ItemScore], gate: GateParams
+def _build_point(
+    variant: str, prompting: Mapping[str, Any], metric: str, scores: Sequence[ItemScore], gate: GateParams
 ) -> Point | None:
-    values = [float(value) for score in scores if score.arm == arm and (value := getattr(score, metric)) is not None]
-    mean = estimate(values, gate)
-    return None if mean is None else Point(arm, way["format"], way["shots"], mean)
+    values = [
+        float(value) for score in scores if score.variant == variant and (value := getattr(score, metric)) is not None
+    ]
+    mean = compute_estimate(values, gate)
+    return None if mean is None else Point(variant, prompting["format"], prompting["shots"], mean)

@@ -6,21 +6,21 @@ import time
 from pathlib import Path
 
 import pytest
-from flows.leash import leashed
+from flows.process_guard import guard_process
 
 ROOT = Path(__file__).resolve().parents[2]
 # Says its process id to a file, and sleeps in a child of a shell, as a stage does below DVC.
 SLEEPER = ["sh", "-c", "sleep 300 & echo $! > pid.txt; wait"]
 OWNER = f"""
 import os, pathlib, subprocess, time
-from flows.leash import leashed
-with leashed({SLEEPER!r}, cwd=pathlib.Path("."), env=os.environ, output=subprocess.PIPE):
+from flows.process_guard import guard_process
+with guard_process({SLEEPER!r}, cwd=pathlib.Path("."), env=os.environ, output=subprocess.PIPE):
     time.sleep(300)
 """
 
 
 def test_output_and_exit_code_are_the_commands(tmp_path):
-    with leashed(
+    with guard_process(
         ["sh", "-c", "echo 가; echo 나 >&2; exit 3"], cwd=tmp_path, env=os.environ, output=subprocess.PIPE
     ) as process:
         assert process.stdout.read().split() == ["가", "나"]
@@ -28,19 +28,19 @@ def test_output_and_exit_code_are_the_commands(tmp_path):
 
 
 def test_a_command_killed_by_a_signal_has_a_shells_exit_code(tmp_path):
-    with leashed(["sh", "-c", "kill -9 $$"], cwd=tmp_path, env=os.environ, output=subprocess.PIPE) as process:
+    with guard_process(["sh", "-c", "kill -9 $$"], cwd=tmp_path, env=os.environ, output=subprocess.PIPE) as process:
         assert process.wait() == 128 + signal.SIGKILL
 
 
 def test_a_missing_command_is_named(tmp_path):
-    with leashed(["no-such-command"], cwd=tmp_path, env=os.environ, output=subprocess.PIPE) as process:
+    with guard_process(["no-such-command"], cwd=tmp_path, env=os.environ, output=subprocess.PIPE) as process:
         assert "no-such-command: No such file" in process.stdout.read()
         assert process.wait() == 127
 
 
 def test_leaving_the_block_ends_the_whole_group(tmp_path):
     def leave_early() -> None:
-        with leashed(SLEEPER, cwd=tmp_path, env=os.environ, output=subprocess.PIPE):
+        with guard_process(SLEEPER, cwd=tmp_path, env=os.environ, output=subprocess.PIPE):
             _pid(tmp_path)
             raise KeyboardInterrupt
 

@@ -10,14 +10,14 @@ from functools import partial
 from typing import Any
 
 from seodang.errors import EvaluationError
-from seodang.evaluation.ifeval.checking import faults_of
-from seodang.evaluation.tasks.spec import GRADE, FileData, TaskSpec
-from seodang.evaluation.tasks.templates import holds, names_in, render
-from seodang.records import Record, detect_language, record_id
+from seodang.evaluation.ifeval.checking import find_instruction_errors
+from seodang.evaluation.tasks.spec import GRADE_COLUMN, FileData, TaskSpec
+from seodang.evaluation.tasks.templates import evaluate_condition, find_names, render
+from seodang.records import Record, compute_record_id, detect_language
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class EvalSample:
     """What is asked once."""
 
     id: str  # the file's or the record's, else a hash of prompt, choices and reference; unique in a task
@@ -39,111 +39,119 @@ class Task:
     """A task with its data."""
 
     spec: TaskSpec
-    items: list[Item]  # one at least
-    shelf: list[Item]  # where exemplars come from: never scored, nor asking what an item asks; [] for none
-    leaked: int = 0  # rows that were kept off the shelf, because an item asks the same
+    samples: list[EvalSample]  # one at least
+    few_shot_pool: list[
+        EvalSample
+    ]  # where exemplars come from: never scored, nor asking what an item asks; [] for none
+    leak_count: int = 0  # rows that were kept off the shelf, because an item asks the same
 
 
 @dataclass(slots=True)
-class Built:
+class BuildResult:
     """Items with the rows they stand in, and what is wrong with the others."""
 
-    items: list[Item] = field(default_factory=list)
+    samples: list[EvalSample] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)  # of each item, from 1
-    faults: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
 
-def build_items(spec: TaskSpec, rows: Iterable[Mapping[str, Any]]) -> Built:
+def build_samples(spec: TaskSpec, rows: Iterable[Mapping[str, Any]]) -> BuildResult:
     """Return the items of a file's rows, those left out by `where` not among them."""
-    built = Built()
+    result = BuildResult()
     for number, row in enumerate(rows, start=1):
-        _add(built, f"row {number}", number, partial(_item_of_row, spec, row))
-    return built
+        _add_sample(result, f"row {number}", number, partial(_build_from_row, spec, row))
+    return result
 
 
-def build_record_items(spec: TaskSpec, records: Iterable[Record]) -> Built:
+def build_record_samples(spec: TaskSpec, records: Iterable[Record]) -> BuildResult:
     """Return the items of records."""
-    built = Built()
+    result = BuildResult()
     for number, record in enumerate(records, start=1):
-        _add(built, f"record {record.id}", number, partial(_item_of_record, spec, record))
-    return built
+        _add_sample(result, f"record {record.id}", number, partial(_build_from_record, spec, record))
+    return result
 
 
-_Made = tuple[Item | None, list[str]]  # the item, or what is wrong; neither for a row that doesn't count
+_SampleOrErrors = tuple[
+    EvalSample | None, list[str]
+]  # the item, or what is wrong; neither for a row that doesn't count
 
 
-def _add(built: Built, place: str, number: int, make: Callable[[], _Made]) -> None:
+def _add_sample(result: BuildResult, location: str, number: int, build: Callable[[], _SampleOrErrors]) -> None:
     try:
-        item, faults = make()
+        sample, errors = build()
     except EvaluationError as error:
-        item, faults = None, [str(error)]
-    built.faults += [f"{place}: {fault}" for fault in faults]
-    if item is not None and not faults:
-        built.items.append(item)
-        built.rows.append(number)
+        sample, errors = None, [str(error)]
+    result.errors += [f"{location}: {fault}" for fault in errors]
+    if sample is not None and not errors:
+        result.samples.append(sample)
+        result.rows.append(number)
 
 
-def _item_of_row(spec: TaskSpec, row: Mapping[str, Any]) -> _Made:
+def _build_from_row(spec: TaskSpec, row: Mapping[str, Any]) -> _SampleOrErrors:
     assert isinstance(spec.data, FileData)
-    values = {**row, **_mapped(row, spec.data.columns)}
-    if spec.data.where is not None and not holds(spec.data.where, values):
+    values = {**row, **_map_columns(row, spec.data.columns)}
+    if spec.data.where is not None and not evaluate_condition(spec.data.where, values):
         return None, []
-    if blank := [_column(name, spec.data.columns) for name in sorted(_needed(spec)) if _is_blank(values.get(name))]:
+    if blank := [
+        _format_column(name, spec.data.columns)
+        for name in sorted(_find_required_names(spec))
+        if _is_blank(values.get(name))
+    ]:
         return None, [
             f"column {', '.join(blank)} is missing or blank: mend it, or leave such rows out with where / 열이 없거나 비었습니다"
         ]
     label = render(spec.answer, values)
     choices = tuple(dict.fromkeys(render(option, values) for option in spec.options.values()))
     reference = label
-    faults: list[str] = []
+    errors: list[str] = []
     if spec.kind == "choice":
-        reference, faults = _chosen(spec, label, choices, values)
+        reference, errors = _resolve_reference(spec, label, choices, values)
     name = None if spec.data.id is None else render(spec.data.id, values)
     if name is not None and not name.strip():
-        faults.append("its id is blank / id가 비었습니다")
-    return _item(spec, values, choices, reference, faults, name=name)
+        errors.append("its id is blank / id가 비었습니다")
+    return _build_sample(spec, values, choices, reference, errors, name=name)
 
 
-def _item_of_record(spec: TaskSpec, record: Record) -> _Made:
+def _build_from_record(spec: TaskSpec, record: Record) -> _SampleOrErrors:
     values = {name: getattr(record, name) for name in Record.__dataclass_fields__}
     reference = render(spec.answer, values)
     choices = record.choices if spec.kind == "choice" else ()
-    faults = list(_faults_of_choices(choices, reference)) if spec.kind == "choice" else []
-    return _item(spec, values, choices, reference, faults, name=record.id, record=record)
+    errors = list(_iter_choice_errors(choices, reference)) if spec.kind == "choice" else []
+    return _build_sample(spec, values, choices, reference, errors, name=record.id, record=record)
 
 
-def _item(
+def _build_sample(
     spec: TaskSpec,
     values: Mapping[str, Any],
     choices: tuple[str, ...],
     reference: str,
-    faults: list[str],
+    errors: list[str],
     *,
     name: str | None,
     record: Record | None = None,
-) -> _Made:
+) -> _SampleOrErrors:
     prompts = {wording: render(text, values) for wording, text in spec.prompts.items()}
-    faults += [
+    errors += [
         f"prompt {wording} is blank / 프롬프트가 비었습니다"
         for wording, text in prompts.items()
         if spec.kind != "perplexity" and not text.strip()
     ]
-    if spec.answer and not reference.strip() and not faults:
-        faults.append("the answer is blank / 정답이 비었습니다")
+    if spec.answer and not reference.strip() and not errors:
+        errors.append("the answer is blank / 정답이 비었습니다")
     if missing := [column for column in spec.extra if column not in values]:
-        faults.append(f"column {', '.join(missing)} (extra) is missing / 열이 없습니다")
+        errors.append(f"column {', '.join(missing)} (extra) is missing / 열이 없습니다")
     elif any(name.startswith("ifeval") for name in spec.metrics):
-        faults += faults_of(values["instruction_id_list"], values["kwargs"])
-    elif "spearman" in spec.metrics and not _is_grade(values[GRADE]):
-        faults.append(
-            f"column {GRADE} is no finite number (got {values[GRADE]!r}), and spearman needs one: mend it, or leave such rows out with where / 수가 아닙니다"
+        errors += find_instruction_errors(values["instruction_id_list"], values["kwargs"])
+    elif "spearman" in spec.metrics and not _is_grade(values[GRADE_COLUMN]):
+        errors.append(
+            f"column {GRADE_COLUMN} is no finite number (got {values[GRADE_COLUMN]!r}), and spearman needs one: mend it, or leave such rows out with where / 수가 아닙니다"
         )
-    if faults:
-        return None, faults
+    if errors:
+        return None, errors
     first = next(iter(prompts.values()))
     language = spec.language or (record.language if record else detect_language(first or reference))
-    item = Item(
-        id=name or record_id(first, "\x1e".join(choices), reference),
+    sample = EvalSample(
+        id=name or compute_record_id(first, "\x1e".join(choices), reference),
         prompts=prompts,
         choices=choices,
         reference=reference,
@@ -151,10 +159,12 @@ def _item(
         extra={column: values[column] for column in spec.extra},
         record=record,
     )
-    return item, []
+    return sample, []
 
 
-def _chosen(spec: TaskSpec, label: str, choices: tuple[str, ...], values: Mapping[str, Any]) -> tuple[str, list[str]]:
+def _resolve_reference(
+    spec: TaskSpec, label: str, choices: tuple[str, ...], values: Mapping[str, Any]
+) -> tuple[str, list[str]]:
     """Return the option that a label stands for, and what is wrong with the options."""
     expected = len(set(spec.options.values()))
     if len(choices) < expected:
@@ -166,32 +176,32 @@ def _chosen(spec: TaskSpec, label: str, choices: tuple[str, ...], values: Mappin
             f"the label {label.strip()!r} is not among {', '.join(spec.options)}: correct it, or add it to options / 모르는 라벨입니다"
         ]
     reference = render(spec.options[label.strip()], values)
-    return reference, list(_faults_of_choices(choices, reference))
+    return reference, list(_iter_choice_errors(choices, reference))
 
 
-def _faults_of_choices(choices: Sequence[str], reference: str) -> Iterator[str]:
+def _iter_choice_errors(choices: Sequence[str], reference: str) -> Iterator[str]:
     if len(choices) < 2:
         yield f"it has {len(choices)} options, and a choice needs two / 선택지가 둘 이상이어야 합니다"
     if any(not option.strip() for option in choices):
         yield "an option is blank / 빈 선택지가 있습니다"
-    if twice := [
+    if duplicates := [
         option for option, count in Counter(option.strip() for option in choices).items() if count > 1 and option
     ]:
-        yield f"options are equal: {', '.join(map(repr, twice))} / 같은 선택지가 있습니다"
+        yield f"options are equal: {', '.join(map(repr, duplicates))} / 같은 선택지가 있습니다"
     if choices and reference not in choices:
         yield f"the answer {reference!r} is not among its options / 정답이 선택지에 없습니다"
 
 
-def _needed(spec: TaskSpec) -> frozenset[str]:
+def _find_required_names(spec: TaskSpec) -> frozenset[str]:
     """Return the names without which a row cannot be asked."""
-    return frozenset().union(*map(names_in, (*spec.prompts.values(), spec.answer, *spec.options.values())))
+    return frozenset().union(*map(find_names, (*spec.prompts.values(), spec.answer, *spec.options.values())))
 
 
-def _mapped(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
-    return {name: value for name, column in columns.items() if (value := _at(row, column)) is not None}
+def _map_columns(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    return {name: value for name, column in columns.items() if (value := _get_value(row, column)) is not None}
 
 
-def _at(row: Mapping[str, Any], column: str) -> Any:
+def _get_value(row: Mapping[str, Any], column: str) -> Any:
     """Return the value of a column; a dot in its name steps into an object, unless the row has that very name."""
     if column in row:
         return row[column]
@@ -201,7 +211,7 @@ def _at(row: Mapping[str, Any], column: str) -> Any:
     return value
 
 
-def _column(name: str, columns: Mapping[str, str]) -> str:
+def _format_column(name: str, columns: Mapping[str, str]) -> str:
     column = columns.get(name, name)
     return name if column == name else f"{column} ({name})"
 

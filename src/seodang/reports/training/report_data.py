@@ -9,32 +9,32 @@ from typing import Any, Final
 
 from seodang.errors import ArtefactError
 from seodang.training.curves import VALIDATION_LOSS, Points
-from seodang.training.run_record import Example
+from seodang.training.run_record import ReportSample
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
     """What was checked after training."""
 
-    largest_change: float
+    max_logit_change: float
     """Of a logit, against the model before."""
-    end_share: float
+    eos_ratio: float
     """Of validation answers after which the trained model ends, 0 to 1."""
-    end_share_before: float
+    eos_ratio_before: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingFacts:
+class TrainingReportData:
     """All that the page shows; names and units as in report.json."""
 
-    updates: int
-    planned_updates: int
+    steps: int
+    max_steps: int
     """More than `updates` where training stopped early."""
     elapsed_seconds: float
     """Of the whole run, killed processes included."""
     train_loss: float
     validation_loss: float
-    resumed_at: list[int]
+    resume_steps: list[int]
     """Updates after which a killed run went on from a checkpoint."""
     records: Mapping[str, int]
     """Split -> records that were used; as the two below, for train and validation."""
@@ -42,16 +42,16 @@ class TrainingFacts:
     without_answer: Mapping[str, int]
     tokens: int
     """Of the training records, prompts and answers, once each."""
-    learned_tokens: int
+    label_tokens: int
     packed: bool
-    computed_share: float
+    computed_ratio: float
     """Tokens that passed through the model, padding included, of those read: below 1 where beginnings are shared."""
-    trainable: int
+    trainable_parameters: int
     parameters: int
     device: str
     peak_memory_mb: float
     health: Health
-    examples: list[Example]
+    samples: list[ReportSample]
     versions: Mapping[str, str]
     settings: Mapping[str, Mapping[str, Any]]
     """Section of params.yaml -> parameter -> value."""
@@ -65,12 +65,12 @@ class TrainingFacts:
         return min(finite, key=lambda point: point[1]) if finite else None
 
 
-_ELSEWHERE: Final = {"health", "examples", "settings", "curves", "checksums"}
+_OTHER_FIELDS: Final = {"health", "examples", "settings", "curves", "checksums"}
 
 
-def facts_of(
+def build_report_data(
     report: Mapping[str, Any], settings: Mapping[str, Mapping[str, Any]], curves: Mapping[str, Points]
-) -> TrainingFacts:
+) -> TrainingReportData:
     """Return the facts of a run.
 
     Args:
@@ -83,10 +83,14 @@ def facts_of(
 
     """
     try:
-        return TrainingFacts(
-            **{field.name: report[field.name] for field in fields(TrainingFacts) if field.name not in _ELSEWHERE},
+        return TrainingReportData(
+            **{
+                field.name: report[field.name]
+                for field in fields(TrainingReportData)
+                if field.name not in _OTHER_FIELDS
+            },
             health=Health(**report["health"]),
-            examples=[Example(**example) for example in report["examples"]],
+            samples=[ReportSample(**example) for example in report["examples"]],
             checksums={
                 **{f"{split}.jsonl": value for split, value in report["input_sha256"].items()},
                 "adapter": report["adapter_sha256"],
