@@ -1,8 +1,8 @@
 """Keep the message catalogue: extract messages from the code, check the translations, compile them.
 
-    python tools/catalogue.py update    add new messages to locale/<language>/<room>.po, remove unused ones
-    python tools/catalogue.py check     list messages that are untranslated, unused or have other placeholders (exit code 1)
-    python tools/catalogue.py compile   write locale/<language>/LC_MESSAGES/seodang.mo
+    python tools/catalogue.py update [ROOM ...]    add new messages to locale/<language>/<room>.po, remove unused ones
+    python tools/catalogue.py check                list messages that are untranslated, unused or have other placeholders (exit code 1)
+    python tools/catalogue.py compile              write locale/<language>/LC_MESSAGES/seodang.mo
 
 Each room of the package has a file of its own. `_("text")`, `Message("text")` and, in templates, `{{ _("text") }}` are found.
 """
@@ -14,6 +14,7 @@ import re
 import string
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -84,9 +85,9 @@ def read_catalogue(language: str, room: str) -> Catalog:
         return read_po(file, locale=language)
 
 
-def update() -> None:
-    """Add new messages to the catalogues, and remove those that no code uses."""
-    rooms = extract_messages()
+def update(only: Sequence[str] = ()) -> None:
+    """Add new messages to the catalogues of all rooms or of some, and remove those that no code uses."""
+    rooms = {room: messages for room, messages in extract_messages().items() if not only or room in only}
     for language in LANGUAGES:
         folder = LOCALE / language
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +98,7 @@ def update() -> None:
             if message.id and message.string
         }
         for path in folder.glob("*.po"):
-            if path.stem not in rooms:
+            if not only and path.stem not in rooms:
                 path.unlink()
         for room, messages in sorted(rooms.items()):
             catalogue = Catalog(locale=language, project="seodang", charset="utf-8")
@@ -155,8 +156,8 @@ def compile_catalogue(language: str) -> bytes:
 def main(arguments: list[str]) -> int:
     """Run a command and return the exit code."""
     match arguments:
-        case ["update"]:
-            update()
+        case ["update", *rooms]:
+            update(rooms)
         case ["compile"]:
             for language in LANGUAGES:
                 target = LOCALE / language / "LC_MESSAGES" / "seodang.mo"

@@ -12,9 +12,11 @@ from typing import Any
 
 import grimp
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
 
+from seodang.config.load import DEFAULTS
 from seodang.paths import Paths
-from seodang.stages import load_stage, list_sections
+from seodang.stages import list_sections, load_stage
 from seodang.training.curves import TRAIN_LOSS, VALIDATION_LOSS, Curve, get_curves_folder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,7 +30,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "train": ("training", "models"),
     "evaluate": ("evaluation", "inference", "models"),
     "gate": ("gate",),
-    "report": ("reports", "html"),
+    "report": ("reports", "html", "locale"),
     "package": ("packaging", "service", "models"),
 }
 # Left out of every stage's dependencies: room or module -> why. `dvc repro --force STAGE` runs a stage all the same.
@@ -75,6 +77,14 @@ def _dependency(module: str) -> str:
     """Return the subfolder of a foreign room, or the module's file where it lies in the room itself."""
     parts = module.split(".")
     return f"{SOURCE}/{parts[1]}/{parts[2]}" if len(parts) > 3 else path_of(module)
+
+
+def params_of(stage: str) -> list[Any]:
+    """Return the sections that a stage reads, of params.yaml and of the defaults below it."""
+    sections = list_sections(load_stage(stage))
+    entry = CommentedSeq([*sections, {str(DEFAULTS.relative_to(ROOT)): sections}])
+    entry.fa.set_flow_style()
+    return entry
 
 
 def curve_plots() -> list[dict[str, Any]]:
@@ -136,6 +146,7 @@ def main() -> int:
     for name, stage in content["stages"].items():
         others = [dep for dep in stage["deps"] if not str(dep).startswith(SOURCE)]
         stage["deps"] = others + code_of(name, graph)
+        stage["params"] = params_of(name)
         if "metrics" in stage:
             stage["metrics"] = [_name(metric) for metric in stage["metrics"]]
     content["stages"]["train"]["plots"] = curve_plots()

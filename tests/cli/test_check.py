@@ -173,7 +173,7 @@ def test_tokens_are_counted_with_a_tokenizer_and_the_bound_of_the_params(capsys,
     from tiny_models import make_tiny_model
 
     make_tiny_model(tmp_path / "model")
-    params = yaml.safe_load((REPOSITORY / "profiles" / "tiny.yaml").read_text("utf-8"))
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text("utf-8"))
     params["expectations"]["limits"]["max_tokens"] = 60
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(params, allow_unicode=True), "utf-8")
     long = {

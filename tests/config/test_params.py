@@ -5,17 +5,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from seodang.config.load import load_params, merge_overlay, parse_params, read_yaml
-from seodang.config.profiles import list_names, render_profile, resolve_overlay, run_command
+from seodang.cli.main import main
+from seodang.config.load import DEFAULTS, load_params, merge_overlay, parse_params, read_yaml, resolve_params
+from seodang.config.profiles import STARTER, list_profiles, load_profile, read_starter, resolve_overlay
 from seodang.errors import ParamsError
-from seodang.paths import Paths
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
 def raw() -> dict:
-    return read_yaml(ROOT / "profiles" / "tiny.yaml")
+    return read_starter()
 
 
 def test_every_fault_is_listed_with_place_rule_and_value(raw):
@@ -77,24 +77,50 @@ def test_a_missing_file_says_how_to_restore_it(tmp_path):
         load_params(tmp_path / "params.yaml")
 
 
-@pytest.mark.parametrize("name", list_names(ROOT / "profiles"))
+@pytest.mark.parametrize("name", list_profiles(ROOT / "profiles"))
 def test_every_shipped_profile_resolves_to_valid_parameters(name):
-    folder = ROOT / "profiles"
-    text = render_profile(folder / "tiny.yaml", resolve_overlay(name, folder))
-    assert parse_params(yaml.safe_load(text), name)
+    assert load_profile(name, ROOT / "profiles")
 
 
 def test_params_yaml_as_shipped_is_the_tiny_profile():
-    assert (ROOT / "params.yaml").read_text("utf-8") == render_profile(ROOT / "profiles" / "tiny.yaml", {})
+    assert (ROOT / "params.yaml").read_text("utf-8") == STARTER.read_text("utf-8")
 
 
-def test_an_own_overlay_outside_the_repository_extends_a_profile(tmp_path, monkeypatch, capsys):
-    (tmp_path / "profiles").mkdir()
-    for file in (ROOT / "profiles").glob("*.yaml"):
-        (tmp_path / "profiles" / file.name).write_text(file.read_text("utf-8"), "utf-8")
+def test_a_value_that_params_yaml_does_not_set_is_that_of_the_defaults():
+    resolved = resolve_params({"train": {"rank": 4}})
+    defaults = read_yaml(DEFAULTS)
+    assert resolved["train"] == {**defaults["train"], "rank": 4}
+    assert resolved["expectations"] == defaults["expectations"]
+
+
+def test_a_source_and_a_rule_take_what_they_do_not_set_from_the_defaults_of_their_list():
+    resolved = resolve_params({"ingest": {"sources": [{"name": "mine", "path": "mine.jsonl"}]}})
+    (source,) = resolved["ingest"]["sources"]
+    assert (source["name"], source["kind"], source["format"], source["weight"]) == ("mine", "file", "auto", 1.0)
+    assert all(rule["group_by"] in ("all", "language") for rule in resolved["gate"]["rules"])
+    assert "source_defaults" not in resolved["ingest"]
+
+
+def test_rules_are_changed_by_exception():
+    actions = resolve_params({"expectations": {"actions": {"refusal": "warn"}}})["expectations"]["actions"]
+    assert actions["refusal"] == "warn"
+    assert actions["mojibake"] == "reject"
+
+
+def test_a_missing_section_is_named_with_the_line_to_add(tmp_path):
+    raw = read_yaml(STARTER)
+    del raw["prompt"]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw), "utf-8")
+    with pytest.raises(ParamsError, match=r"lacks sections that DVC looks for; add these lines:\n  prompt: \{\}"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_a_custom_overlay_outside_the_repository_extends_a_profile(tmp_path, monkeypatch):
+    (tmp_path / "profiles").symlink_to(ROOT / "profiles")
     overlay = tmp_path / "mine.yaml"
     overlay.write_text("extends: gemma-270m\ntrain:\n  epochs: 7.0\n")
-    assert run_command("use", str(overlay), Paths(tmp_path)) == 0
+    monkeypatch.chdir(tmp_path)
+    assert main(["profile", "use", str(overlay)]) == 0
     params = load_params(tmp_path / "params.yaml")
     assert params.train.epochs == 7.0
     assert params.model.source == "gguf-package"
@@ -111,7 +137,7 @@ def test_profiles_in_a_circle_are_refused(tmp_path):
 def test_a_rule_about_a_task_file_that_is_not_asked_is_told_before_anything_runs(tmp_path):
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "retention.yaml").touch()
-    raw = merge_overlay(read_yaml(ROOT / "profiles" / "tiny.yaml"), {"evaluate": {"tasks": []}})
+    raw = merge_overlay(read_starter(), {"evaluate": {"tasks": []}})
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw, allow_unicode=True), "utf-8")
     with pytest.raises(ParamsError, match=r"gate names the task files retention, which evaluate\.tasks does not"):
         load_params(tmp_path / "params.yaml")

@@ -10,14 +10,14 @@ import yaml
 
 from seodang.cli.main import main
 from seodang.config import Params
-from seodang.config.load import load_params, merge_overlay, parse_params, read_yaml
-from seodang.config.profiles import list_names, read_heading, run_command
+from seodang.config.load import load_params, merge_overlay, parse_params, resolve_params
+from seodang.config.profiles import list_profiles, read_heading, read_starter
 from seodang.errors import ParamsError
-from seodang.paths import Paths
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "profiles"
-SHIPPED = sorted(file.relative_to(FOLDER).with_suffix("").as_posix() for file in FOLDER.rglob("*.yaml"))
+SHIPPED = ["tiny", *sorted(file.relative_to(FOLDER).with_suffix("").as_posix() for file in FOLDER.rglob("*.yaml"))]
+OVERLAYS = SHIPPED[1:]
 COMMIT = "ab" * 20
 
 
@@ -29,12 +29,12 @@ def shown(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
 
 
 def resolved(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Params:
-    return parse_params(yaml.safe_load(shown(name, capsys, monkeypatch)), name)
+    return parse_params(resolve_params(yaml.safe_load(shown(name, capsys, monkeypatch))), name)
 
 
 def test_the_profiles_that_are_promised_are_there():
     assert {"tiny", "gemma-270m", "qwen3-0.6b", "gemma-2b-qlora", "llama-8b-qlora", "llama-8b-fsdp"} <= set(SHIPPED)
-    assert list_names(FOLDER) == SHIPPED
+    assert list_profiles(FOLDER) == SHIPPED
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -47,22 +47,18 @@ def test_a_profile_resolves_to_complete_parameters(name, capsys, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_a_profile_shows_its_own_title_and_not_that_of_the_base(name, capsys, monkeypatch):
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_a_profile_shows_its_own_title_and_not_that_of_the_starter(name, capsys, monkeypatch):
     text = shown(name, capsys, monkeypatch)
-    assert text.startswith(read_heading(FOLDER / f"{name}.yaml"))
-    assert text.count("The embedded default") == (1 if name == "tiny" else 0)
+    assert read_heading(FOLDER / f"{name}.yaml") in text
+    assert "The embedded run" not in text
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_a_title_is_one_line_in_english_and_korean(name):
-    title = read_heading(FOLDER / f"{name}.yaml").splitlines()[0].removeprefix("# ")
-    english, _, korean = title.partition(" / ")
-    assert re.search("[a-z]", english)
-    assert re.search("[가-힣]", korean)
+def test_the_profile_of_the_embedded_run_is_the_starter_file(capsys, monkeypatch):
+    assert shown("tiny", capsys, monkeypatch) == (ROOT / "params.yaml").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", [name for name in SHIPPED if name != "tiny"])
+@pytest.mark.parametrize("name", OVERLAYS)
 def test_a_profile_says_which_machine_it_needs(name):
     assert re.search(r"^# Hardware: .*\d+ GB", read_heading(FOLDER / f"{name}.yaml"), re.MULTILINE)
 
@@ -72,10 +68,7 @@ def test_the_list_gives_each_name_with_its_title(capsys, monkeypatch):
     assert main(["profile", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == SHIPPED
-    assert any(
-        line.startswith("gemma-2b-qlora    Gemma 2B with KoAlpaca on one 16 GB GPU, QLoRA / 16GB GPU 한 장에서")
-        for line in lines
-    )
+    assert "gemma-2b-qlora  Gemma 2B with KoAlpaca on one 16 GB GPU, QLoRA" in lines
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -109,21 +102,22 @@ def test_a_profile_that_extends_another_takes_over_what_it_does_not_say(capsys, 
     assert fsdp.train.learning_rate != qlora.train.learning_rate
 
 
-def test_an_overlay_of_ones_own_on_a_shipped_profile_is_used(tmp_path, monkeypatch):
+def test_a_custom_overlay_on_a_shipped_profile_is_used(tmp_path, monkeypatch):
     (tmp_path / "profiles").symlink_to(FOLDER)
     overlay = tmp_path / "mine.yaml"
     overlay.write_text("# 우리 회사 데이터\nextends: gemma-2b-qlora\ntrain: {epochs: 3.0}\n", "utf-8")
-    assert run_command("use", str(overlay), Paths(tmp_path)) == 0
+    monkeypatch.chdir(tmp_path)
+    assert main(["profile", "use", str(overlay)]) == 0
     params = load_params(tmp_path / "params.yaml")
     assert (params.train.epochs, params.train.method, params.model.hub) == (3.0, "qlora", "google/gemma-2b")
-    assert (tmp_path / "params.yaml").read_text("utf-8").startswith("# 우리 회사 데이터\n")
+    assert "# 우리 회사 데이터\n" in (tmp_path / "params.yaml").read_text("utf-8")
 
 
 # The section `model` itself.
 
 
 def model_fault(**changes: object) -> str:
-    raw = merge_overlay(read_yaml(FOLDER / "tiny.yaml"), {"model": changes})
+    raw = merge_overlay(read_starter(), {"model": changes})
     with pytest.raises(ParamsError) as caught:
         parse_params(raw, "params.yaml")
     return str(caught.value)
@@ -163,7 +157,7 @@ def test_code_is_trusted_by_the_name_of_its_model_alone(changes, message):
 
 def test_code_that_is_trusted_by_name_is_no_fault():
     raw = merge_overlay(
-        read_yaml(FOLDER / "tiny.yaml"),
+        read_starter(),
         {"model": {"source": "hub", "hub": "someone/own", "revision": COMMIT, "trust_remote_code": "someone/own"}},
     )
     assert parse_params(raw, "params.yaml").model.trust_remote_code == "someone/own"

@@ -9,12 +9,15 @@ import pytest
 import yaml
 
 from seodang.config import Params
-from seodang.stages import STAGES, load_stage, list_sections
+from seodang.config.profiles import STARTER
+from seodang.config.schema import SCHEMA, render_schema
+from seodang.stages import STAGES, list_sections, load_stage
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-import write_check_yaml  # noqa: E402
+import catalogue  # noqa: E402
+from catalogue import LOCALE  # noqa: E402
 from write_dvc_yaml import SOURCE, code_of, imported_modules, is_exempt, path_of  # noqa: E402
 
 
@@ -34,7 +37,8 @@ def test_dvc_yaml_has_the_stages_of_the_dispatcher_in_their_order(stages):
 
 @pytest.mark.parametrize("name", STAGES)
 def test_dvc_yaml_declares_the_params_that_the_stage_reads(name, stages):
-    assert stages[name].get("params", []) == list_sections(load_stage(name))
+    sections = list_sections(load_stage(name))
+    assert stages[name].get("params", []) == [*sections, {"src/seodang/config/defaults.yaml": sections}]
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -78,7 +82,22 @@ def test_every_lock_line_is_a_plain_pin():
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line) for line in lines)
 
 
-def test_a_check_without_a_params_yaml_goes_by_the_shipped_profile():
-    assert write_check_yaml.TARGET.read_text("utf-8") == write_check_yaml.content(), (
-        "run: python tools/write_check_yaml.py"
+def test_params_yaml_as_shipped_is_the_starter_file_and_stays_short():
+    text = (ROOT / "params.yaml").read_text("utf-8")
+    assert text == STARTER.read_text("utf-8")
+    assert len(text.splitlines()) <= 45
+
+
+def test_the_schema_is_that_of_the_sections():
+    assert SCHEMA.read_text("utf-8") == render_schema(), (
+        "run: seodang config schema > src/seodang/config/params.schema.json"
     )
+
+
+def test_every_message_is_translated_and_used():
+    assert catalogue.check() == []
+
+
+def test_the_compiled_catalogue_is_that_of_the_translations():
+    compiled = LOCALE / "ko" / "LC_MESSAGES" / "seodang.mo"
+    assert compiled.read_bytes() == catalogue.compile_catalogue("ko"), "run: python tools/catalogue.py compile"

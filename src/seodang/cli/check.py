@@ -1,15 +1,19 @@
-"""`seodang check FILE...`: options, the summary for people or programs, and the exit code."""
+"""`seodang check FILE...`: check data files before they enter the pipeline."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
+import typer
+
+from seodang.cli.terminal import print_lines, print_table
 from seodang.config.ingest import Format
 from seodang.errors import ParamsError, SourceError
+from seodang.i18n import _, get_language
 
 if TYPE_CHECKING:
     from seodang.config import Params, TableTemplate
@@ -18,90 +22,90 @@ if TYPE_CHECKING:
     from seodang.validation.token_counts import TokenCounter
 
 CLEAN, REJECTED = 0, 1
-_MAX_RULES = 12  # rules told on the terminal
+_MAX_RULES = 12  # rules listed on the terminal
+_FORMATS = get_args(Format)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options."""
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="data files, folders, globs or URLs / 데이터 파일, 폴더, 글롭, 주소"
-    )
-    parser.add_argument(
-        "--format", default="auto", choices=get_args(Format), metavar="F", help=f"{', '.join(get_args(Format))} (auto)"
-    )
-    parser.add_argument(
-        "--column",
-        action="append",
-        default=[],
-        metavar="FIELD=KEY",
-        help="where a field stands, as instruction=raw.instruction; format columns / 필드의 위치",
-    )
-    parser.add_argument(
-        "--table",
-        type=Path,
-        metavar="YAML",
-        help="template that turns a labelled table into instructions; format table / 표 템플릿",
-    )
-    parser.add_argument(
-        "--sha256", type=_parse_sha256, metavar="HEX", help="of the file at an http(s) address / 파일의 sha256"
-    )
-    parser.add_argument(
-        "--tokenizer",
-        type=Path,
-        metavar="PATH",
-        help="checkpoint or tokenizer.json: counts tokens against limits.max_tokens / 토큰 수 확인",
-    )
-    parser.add_argument(
-        "--params",
-        type=Path,
-        metavar="YAML",
-        help="params.yaml with rules and bounds (./params.yaml, else the shipped ones) / 규칙과 기준",
-    )
-    parser.add_argument(
-        "--report",
-        type=Path,
-        metavar="DIR",
-        help="write accepted.jsonl, quarantine.jsonl, data_docs/ and summary.json / 보고서 폴더",
-    )
-    parser.add_argument("--json", action="store_true", help="print the summary as one JSON object / 요약을 JSON으로")
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """How the files are to be read and checked."""
+
+    files: list[str]
+    format: str
+    column: list[str]
+    table: Path | None
+    sha256: str | None
+    report: Path | None
 
 
-def _parse_sha256(text: str) -> str:
-    if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
-        raise argparse.ArgumentTypeError("expected 64 hexadecimal digits, as sha256sum prints them")
-    return text.lower()
-
-
-def run(options: argparse.Namespace) -> int:
+def check(
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help=_("Data files, folders, globs or URLs."))],
+    format: Annotated[str, typer.Option(metavar="FORMAT", help=_("Record format; see docs/data-formats.md."))] = "auto",
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD=KEY", help=_("Key of a field, such as instruction=raw.instruction; repeatable.")),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(metavar="YAML", help=_("Template that turns a labelled table into instructions.")),
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option(metavar="HEX", help=_("Checksum of the file at an http(s) URL."))
+    ] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help=_("Checkpoint or tokenizer.json: count tokens against limits.max_tokens.")),
+    ] = None,
+    params: Annotated[
+        Path | None,
+        typer.Option(metavar="YAML", help=_("File with rules and limits; ./params.yaml, else the defaults.")),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help=_("Write accepted.jsonl, quarantine.jsonl, data_docs/ and summary.json.")),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=_("Print the summary as one JSON object."))] = False,
+) -> int:
     """Check the files and print the summary; 0 when no row is rejected, 1 when some are.
 
     Raises:
-        SeodangError: If a file, or what says how to check it, cannot be used; exit code 2.
-
+        SeodangError: If a file, or an option that says how to check it, cannot be used; exit code 2.
     """
-    from seodang.validation.check_files import CheckRequest, check
+    from seodang.validation.check_files import CheckRequest
+    from seodang.validation.check_files import check as check_files
 
-    params, project = _load_check_params(options.params)
-    files, errors = _find_all_files(options, Path.cwd())
+    _check_choices(format, sha256)
+    options = _Options(files, format, column or [], table, sha256.lower() if sha256 else None, report)
+    check_params, project = _load_check_params(params)
+    found, errors = _find_all_files(options, Path.cwd())
     request = CheckRequest(
-        files=files,
+        files=found,
         errors=errors,
-        format="columns"
-        if options.column and options.format == "auto"
-        else "table"
-        if options.table and options.format == "auto"
-        else options.format,
+        format=_select_format(options),
         columns=_parse_columns(options.column),
-        table=_load_table(options.table),
-        counter=_load_counter(options.tokenizer, project),
-        report=options.report,
+        table=_load_table(table),
+        counter=_load_counter(tokenizer, project),
+        report=report,
     )
-    result = check(request, params)
-    if options.json:
+    result = check_files(request, check_params)
+    if as_json:
         print(json.dumps(result.to_dict(), ensure_ascii=False))
     else:
-        print("\n".join(_format_summary(result, options.report)))
+        _print_summary(result, report)
     return REJECTED if result.summary.build_counts()["quarantined"] else CLEAN
+
+
+def _check_choices(format: str, sha256: str | None) -> None:
+    if format not in _FORMATS:
+        raise typer.BadParameter(_("{value!r} is not one of {choices}", value=format, choices=", ".join(_FORMATS)))
+    if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+        raise typer.BadParameter(_("--sha256: expected 64 hexadecimal digits, as sha256sum prints them"))
+
+
+def _select_format(options: _Options) -> Any:
+    if options.format != "auto":
+        return options.format
+    return "columns" if options.column else "table" if options.table else "auto"
 
 
 def _load_check_params(file: Path | None) -> tuple[CheckParams, Params | None]:
@@ -117,7 +121,7 @@ def _load_check_params(file: Path | None) -> tuple[CheckParams, Params | None]:
     ), params
 
 
-def _find_all_files(options: argparse.Namespace, root: Path) -> tuple[list[LocalFile], list[str]]:
+def _find_all_files(options: _Options, root: Path) -> tuple[list[LocalFile], list[str]]:
     """Return the files that the arguments name, each once, and what is wrong with those that name none.
 
     The report's own folder is left out: what it rejected must not come back as data.
@@ -127,9 +131,7 @@ def _find_all_files(options: argparse.Namespace, root: Path) -> tuple[list[Local
     for argument in options.files:
         try:
             if not argument.strip():
-                raise SourceError(
-                    'a file name is empty: ""; is a variable of the shell not set? / 파일 이름이 비었습니다'
-                )
+                raise SourceError(_('a file name is empty: ""; is a variable of the shell not set?'))
             matches = _find_files(argument, options, root)
         except SourceError as error:
             errors.append(str(error))
@@ -139,35 +141,27 @@ def _find_all_files(options: argparse.Namespace, root: Path) -> tuple[list[Local
         ]
         files |= {str(file.path.resolve()): file for file in matches if file not in inside}
     if not files and not errors:
-        errors.append(f"no data file in {' '.join(options.files)} / 데이터 파일이 없습니다")
+        errors.append(_("no data file in {files}", files=" ".join(options.files)))
     return list(files.values()), errors
 
 
-def _find_files(argument: str, options: argparse.Namespace, root: Path) -> list[LocalFile]:
+def _find_files(argument: str, options: _Options, root: Path) -> list[LocalFile]:
     from seodang.config import SourceParams
+    from seodang.config.load import read_item_defaults
     from seodang.ingest.fetch.files import redact_url
     from seodang.ingest.fetch.locate import locate_files
     from seodang.paths import Paths
 
     if argument.startswith(("http://", "https://")) and options.sha256 is None:
-        raise ParamsError(f"{redact_url(argument)} needs --sha256: what is at an address may change")
-    source = SourceParams(
-        name="check",
-        kind="file",
-        path=argument,
-        sha256=options.sha256,
-        format="auto",
-        columns=None,
-        table=None,
-        language=None,
-        task=None,
-        cluster=None,
-        limit=None,
-        role="any",
-        weight=1.0,
-        cap=None,
-        replay=False,
-        licence="",
+        raise ParamsError(_("{url} needs --sha256: the content of a URL may change", url=redact_url(argument)))
+    source = SourceParams.model_validate(
+        {
+            **read_item_defaults("ingest", "sources"),
+            "name": "check",
+            "kind": "file",
+            "path": argument,
+            "sha256": options.sha256,
+        }
     )
     return locate_files(source, root, Paths(root).downloads)
 
@@ -176,7 +170,10 @@ def _parse_columns(pairs: list[str]) -> dict[str, str] | None:
     columns = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
     if len(columns) != len(pairs):
         raise ParamsError(
-            f"--column {' '.join(pairs)}: each is FIELD=KEY, such as instruction=raw.instruction, and names a field once"
+            _(
+                "--column {pairs}: each is FIELD=KEY, such as instruction=raw.instruction, and names a field once",
+                pairs=" ".join(pairs),
+            )
         )
     return columns or None
 
@@ -190,7 +187,7 @@ def _load_table(file: Path | None) -> TableTemplate | None:
     try:
         return TableTemplate.model_validate(read_yaml(file)) if file else None
     except ValidationError as error:
-        raise ParamsError(f"--table {file} cannot be used: {error}") from error
+        raise ParamsError(_("--table {file} cannot be used: {error}", file=file, error=error)) from error
 
 
 def _load_counter(tokenizer: Path | None, params: Params | None) -> TokenCounter | None:
@@ -199,26 +196,44 @@ def _load_counter(tokenizer: Path | None, params: Params | None) -> TokenCounter
     return load_counter(tokenizer, params.prompt.format if params else "alpaca") if tokenizer else None
 
 
-def _format_summary(result: CheckResult, report: Path | None) -> list[str]:
-    """Return the summary for a terminal."""
+def _print_summary(result: CheckResult, report: Path | None) -> None:
     counts, content = result.summary.build_counts(), result.to_dict()
-    lines = [f"{file}: {', '.join(formats)}" for file, formats in result.formats.items()]
-    lines.append(
-        f"행 / rows {counts['rows']:,} = 통과 / accepted {counts['accepted']:,} (고침 / repaired {counts['repaired']:,}, 경고 / warned {counts['warned']:,})"
-        f" + 격리 / quarantined {counts['quarantined']:,}"
+    print_lines(f"{file}: {', '.join(formats)}" for file, formats in result.formats.items())
+    print_lines(
+        [
+            _(
+                "rows {rows:,} = accepted {accepted:,} (repaired {repaired:,}, warned {warned:,}) "
+                "+ quarantined {quarantined:,}",
+                **counts,
+            )
+        ]
     )
     for heading, rules in (
-        ("격리 / quarantined", content["by_rule"]),
-        ("경고 / warnings", content["warnings"]),
-        ("고침 / repairs", content["repairs"]),
+        (_("quarantined"), content["by_rule"]),
+        (_("warnings"), content["warnings"]),
+        (_("repairs"), content["repairs"]),
     ):
-        lines += [f"{heading}:"] if rules else []
-        for id, count in list(rules.items())[:_MAX_RULES]:
-            rule = content["texts"].get(id)
-            lines.append(f"  {count:>7,}  {id}" + (f": {rule['reason_ko']} / {rule['reason_en']}" if rule else ""))
-    lines += [
-        f"전체 / whole set ({measure['severity']}): {measure['reason_ko']} / {measure['reason_en']} ({measure['of']}: {measure['value']:.3g})"
-        for measure in content["dataset"]
+        if rules:
+            print_lines([f"{heading}:"])
+            print_table(("", "", ""), _list_rules(rules, content["texts"]), right=(0,))
+    print_lines(_format_dataset(content["dataset"]))
+    if report:
+        print_lines([_("report: {report} (accepted.jsonl, quarantine.jsonl, data_docs/index.html)", report=report)])
+
+
+def _list_rules(rules: dict[str, int], texts: dict[str, dict[str, str]]) -> list[tuple[str, str, str]]:
+    reason = f"reason_{get_language()}"
+    return [(f"  {count:,}", id, texts.get(id, {}).get(reason, "")) for id, count in list(rules.items())[:_MAX_RULES]]
+
+
+def _format_dataset(metrics: list[dict[str, Any]]) -> list[str]:
+    return [
+        _(
+            "data set ({severity}): {reason} ({scope}: {value:.3g})",
+            severity=metric["severity"],
+            reason=metric[f"reason_{get_language()}"],
+            scope=metric["of"],
+            value=metric["value"],
+        )
+        for metric in metrics
     ]
-    lines += [f"보고서 / report: {report} (accepted.jsonl, quarantine.jsonl, data_docs/index.html)"] if report else []
-    return lines

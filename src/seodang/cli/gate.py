@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from seodang.cli.verdict_table import print_verdict
 from seodang.errors import EvaluationError, ParamsError
-from seodang.gate.messages import MARKS, VERDICTS
+from seodang.i18n import _
 
 if TYPE_CHECKING:
     from seodang.config import GateParams
@@ -22,55 +24,37 @@ if TYPE_CHECKING:
 EXIT_CODES = {"promote": 0, "reject": 3, "inconclusive": 4}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options."""
-    parser.add_argument(
-        "--candidate",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="scores of the model that may be promoted / 후보의 점수",
-    )
-    parser.add_argument(
-        "--champion",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="scores of the model that is live now / 현재 모델의 점수",
-    )
-    parser.add_argument(
-        "--rules",
-        type=Path,
-        metavar="FILE",
-        help="YAML with rules, floors and bounds; without it every metric must be better / 판정 규칙",
-    )
-    parser.add_argument("--json", action="store_true", help="print the verdict as one JSON object / 판정을 JSON으로")
-
-
-def run(options: argparse.Namespace) -> int:
-    """Judge the candidate and print the verdict; 0 promote, 3 reject, 4 inconclusive.
+def gate(
+    candidate: Annotated[Path, typer.Option(metavar="FILE", help=_("Scores of the model that may be promoted."))],
+    champion: Annotated[Path, typer.Option(metavar="FILE", help=_("Scores of the model that is live now."))],
+    rules: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help=_("YAML with rules and thresholds; without it every metric must be better.")),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=_("Print the verdict as one JSON object."))] = False,
+) -> int:
+    """Compare the candidate with the champion and print the verdict; 0 promote, 3 reject, 4 inconclusive.
 
     Raises:
-        SeodangError: If a file cannot be used, or the two were not asked the same items; exit code 2.
-
+        SeodangError: If a file cannot be used, or the two have scores of different items; exit code 2.
     """
     from seodang.gate.decision import decide
     from seodang.gate.scores import pair_scores
 
-    candidate, champion = _read_both_scores(options.candidate, options.champion)
-    pairs = pair_scores(candidate, champion, "champion")
-    rules = _load_rules(options.rules, list(pairs))
-    decision = decide({"champion": [("champion", pairs)]}, rules)
-    print(
-        json.dumps(_build_content(decision, pairs, rules), ensure_ascii=False)
-        if options.json
-        else "\n".join(_format_verdict(decision))
-    )
+    candidate_scores, champion_scores = _read_both_scores(candidate, champion)
+    pairs = pair_scores(candidate_scores, champion_scores, "champion")
+    params = _load_rules(rules, list(pairs))
+    decision = decide({"champion": [("champion", pairs)]}, params)
+    content = _build_content(decision, pairs, params)
+    if as_json:
+        print(json.dumps(content, ensure_ascii=False))
+    else:
+        print_verdict(content)
     return EXIT_CODES[decision.verdict]
 
 
 def _read_both_scores(candidate: Path, champion: Path) -> tuple[Any, Any]:
-    """Return the scores of both files; the faults of both in one message."""
+    """Return the scores of both files; the errors of both in one message."""
     from seodang.gate.score_files import read_scores
 
     scores, errors = [], []
@@ -85,42 +69,44 @@ def _read_both_scores(candidate: Path, champion: Path) -> tuple[Any, Any]:
 
 
 def _load_rules(path: Path | None, metrics: list[str]) -> GateParams:
-    """Return the rules of a file; what it doesn't say is as in score_rules.yaml.
+    """Return the rules of a file; a value that it does not set is that of score_rules.yaml.
 
     Raises:
-        ParamsError: Listing every fault of the file.
+        ParamsError: With every error of the file.
     """
     import yaml
 
     from seodang.config import GateParams
-    from seodang.config.load import parse_section, read_yaml
+    from seodang.config.load import check_names, parse_section, read_item_defaults, read_yaml
+    from seodang.config.migration import RULES_RENAMES
 
     defaults = yaml.safe_load((files("seodang.gate") / "score_rules.yaml").read_text("utf-8"))
     overrides = read_yaml(path) if path else {}
-    rule_defaults = {
-        "against": "champion",
-        "test": "superiority",
-        "higher_is_better": True,
-        "margin": 0.0,
-        "tasks": [],
-        "group_by": "all",
+    if path:
+        check_names(overrides, RULES_RENAMES, path)
+    overrides.setdefault("rules", [{"metric": metric} for metric in metrics])
+    item_defaults = {
+        "rules": {"against": "champion", "test": "superiority", "higher_is_better": True}
+        | read_item_defaults("gate", "rules"),
+        "thresholds": read_item_defaults("gate", "thresholds"),
     }
-    rules = overrides.get("rules", [{"metric": metric} for metric in metrics])
-    if isinstance(rules, list):
-        overrides = {
-            **overrides,
-            "rules": [{**rule_defaults, **one} if isinstance(one, dict) else one for one in rules],
-        }
-    gate_params = parse_section(GateParams, {**defaults, **overrides}, str(path or "the shipped rules"))
-    if any(one.against != "champion" for one in gate_params.rules):
+    for name, values in item_defaults.items():
+        if isinstance(items := overrides.get(name), list):
+            overrides[name] = [{**values, **item} if isinstance(item, dict) else item for item in items]
+    params = parse_section(GateParams, {**defaults, **overrides}, str(path or "score_rules.yaml"))
+    if any(rule.against != "champion" for rule in params.rules):
         raise ParamsError(
-            f"{path}: score files hold a candidate and a champion, so rules are `against: champion` (or leave it out) / 점수 파일에는 champion만 있습니다"
+            _(
+                "{path}: score files hold a candidate and a champion, so rules are `against: champion` "
+                "(or leave `against` out)",
+                path=path,
+            )
         )
-    return gate_params
+    return params
 
 
 def _build_content(decision: Decision, pairs: Mapping[str, Pairs], rules: GateParams) -> dict[str, Any]:
-    """Return the verdict object: for each metric its comparison over all items, besides every test in full."""
+    """Return the verdict object: the comparison of each metric over all items, and every rule in full."""
     return {
         "verdict": decision.verdict,
         "reasons": [asdict(reason) for reason in decision.reasons],
@@ -131,7 +117,7 @@ def _build_content(decision: Decision, pairs: Mapping[str, Pairs], rules: GatePa
 
 
 def _compare_metric(pairs: Pairs, tests: Sequence[RuleResult], rules: GateParams, metric: str) -> dict[str, Any]:
-    """Return candidate and champion over all items of a metric, more being better; p is that of the rule, or of no difference."""
+    """Return candidate and champion over all items of a metric; p is that of the rule, else of no difference."""
     from seodang.gate.statistics import compute_paired_bootstrap
 
     sign = -1.0 if any(rule.metric == metric and not rule.higher_is_better for rule in rules.rules) else 1.0
@@ -153,11 +139,3 @@ def _compare_metric(pairs: Pairs, tests: Sequence[RuleResult], rules: GateParams
         "passed": None if test is None else test.passed,
         "items_needed": None if test is None else test.required_items,
     }
-
-
-def _format_verdict(decision: Decision) -> list[str]:
-    """Return the verdict for a terminal."""
-    lines = [f"판정 / verdict: {VERDICTS[decision.verdict]}"]
-    for reason in decision.reasons:
-        lines += [f"  {MARKS[reason.passed]} {reason.ko}", f"      {reason.en}"]
-    return lines

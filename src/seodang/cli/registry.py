@@ -1,109 +1,122 @@
-"""`seodang registry list | show | promote | rollback`: options, what is printed, and the exit code."""
+"""`seodang registry list | show | promote | rollback`: versions, the champion, and the way back."""
 
 from __future__ import annotations
 
-import argparse
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seodang.cli.terminal import print_lines, print_table
+from seodang.i18n import _
+from seodang.paths import Paths
 
 if TYPE_CHECKING:
-    from seodang.paths import Paths
-
-DONE = 0
+    from seodang.registry.history import RegistryEvent
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the four actions and their options."""
-    actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
-    actions.add_parser("list", help="every version with stage, score and verdict / 버전 목록")
-    show = actions.add_parser("show", help="all of one version, with the way back to its data / 버전 하나의 모든 것")
-    show.add_argument(
-        "version", nargs="?", metavar="VERSION", help="such as v0.2.0; the champion if left out / 생략하면 챔피언"
+def create_app() -> typer.Typer:
+    """Return the group of commands."""
+    app = typer.Typer(
+        help=_("List versions, promote and roll back (exit code 0, 2 or 3)."),
     )
-    promote = actions.add_parser(
-        "promote", help="make the packaged model champion, if the verdict is promote / 챔피언으로 승격"
-    )
-    promote.add_argument("--message", metavar="TEXT", help="for the record; else that the verdict is promote / 이유")
-    promote.add_argument("--version", metavar="VERSION", help="to register; else the next minor one / 버전을 직접 지정")
-    rollback = actions.add_parser(
-        "rollback", help="make an earlier version champion again, and fit to be served / 이전 버전으로 되돌리기"
-    )
-    rollback.add_argument("--message", required=True, metavar="TEXT", help="for the record / 이유")
-    rollback.add_argument(
-        "--to", metavar="VERSION", help="else the one that was champion before / 생략하면 바로 전 챔피언"
-    )
+    app.command("list", help=_("List every version with stage, score and verdict."))(list_versions)
+    app.command("show", help=_("Print a version, with the way back to its data."))(show_version)
+    app.command("promote", help=_("Make the packaged model champion, if the verdict is promote."))(promote_candidate)
+    app.command("rollback", help=_("Make an earlier version champion again, ready to be served."))(roll_back)
+    return app
 
 
-def run(options: argparse.Namespace, paths: Paths) -> int:
-    """Do one action and print what has come of it.
+def list_versions() -> int:
+    """Print the table of versions, the newest first."""
+    from seodang.cli.registry_listing import HEADINGS, describe_mismatch, list_rows
+
+    paths = Paths(Path.cwd())
+    rows = list_rows(paths)
+    if rows:
+        print_table([_(heading) for heading in HEADINGS], rows, right=(3,))
+        print_lines(describe_mismatch(paths))
+        return 0
+    command = "seodang run && git add dvc.lock && git commit && seodang registry promote"
+    print_lines([_("no version is registered yet; next: {command}", command=command)])
+    return 0
+
+
+def show_version(
+    version: Annotated[
+        str | None, typer.Argument(metavar="VERSION", help=_("Such as v0.2.0; without it the champion."))
+    ] = None,
+) -> int:
+    """Print what is known of a version.
+
+    Raises:
+        RegistryError: If there is no such version; exit code 2.
+    """
+    from seodang.cli.registry_listing import find_version, list_events, list_fields, list_restore_commands
+
+    paths = Paths(Path.cwd())
+    event = find_version(paths, version)
+    print_table(("", ""), list_fields(event, paths))
+    print_lines(["", _("history:"), *list_events(event.version, paths), "", _("the way back:")])
+    print_lines(f"  {line}" for line in list_restore_commands(event))
+    return 0
+
+
+def promote_candidate(
+    message: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help=_("Reason for the record; without it, that the verdict is promote.")),
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option(metavar="VERSION", help=_("Version to register; without it the next minor one."))
+    ] = None,
+) -> int:
+    """Make the packaged model champion.
 
     Raises:
         NotPromoted: If the verdict is not `promote`; exit code 3, and nothing has changed.
         SeodangError: If the set-up cannot be used; exit code 2, and nothing has changed.
     """
-    match options.action:
-        case "list":
-            lines = _list_versions(paths)
-        case "show":
-            lines = _show_version(paths, options.version)
-        case "promote":
-            lines = _promote_candidate(paths, options.message, options.version)
-        case _:
-            lines = _roll_back(paths, options.message, options.to)
-    print("\n".join(lines))
-    return DONE
-
-
-def _list_versions(paths: Paths) -> list[str]:
-    from seodang.registry.listing import format_versions
-
-    return format_versions(paths)
-
-
-def _show_version(paths: Paths, version: str | None) -> list[str]:
-    from seodang.registry.listing import format_version
-
-    return format_version(paths, version)
-
-
-def _promote_candidate(paths: Paths, message: str | None, version: str | None) -> list[str]:
     from seodang.registry.promotion import promote
     from seodang.registry.storage import check_remote
 
+    paths = Paths(Path.cwd())
     event = promote(paths, message, version)
     if event is None:
-        return [
-            "이 가중치는 이미 챔피언입니다. 바뀐 것이 없습니다 / these weights are champion already; nothing has changed"
-        ]
-    retired = [f"{event.previous} → retired"] if event.previous and event.previous != event.version else []
-    advice = check_remote(paths.root)
-    return [
-        f"{event.version} → champion ({event.tag}, {event.revision[:12]})",
-        *retired,
-        f"누가 / who  {event.author}",
-        f"이유 / why  {event.message}",
-        *_format_next_steps(event.version),
-        *advice,
-    ]
+        print_lines([_("these weights are the champion already; nothing has changed")])
+        return 0
+    retired = event.previous if event.previous != event.version else None
+    print_lines([*_describe_event(event, retired), *_list_next_steps(event.version), *check_remote(paths.root)])
+    return 0
 
 
-def _roll_back(paths: Paths, message: str, to: str | None) -> list[str]:
+def roll_back(
+    message: Annotated[str, typer.Option(metavar="TEXT", help=_("Reason for the record."))],
+    to: Annotated[
+        str | None, typer.Option(metavar="VERSION", help=_("Version to go back to; without it the champion before."))
+    ] = None,
+) -> int:
+    """Make an earlier version champion again.
+
+    Raises:
+        SeodangError: If there is no such version, or its weights cannot be found; exit code 2, nothing has changed.
+    """
     from seodang.registry.promotion import rollback
 
-    event, bento = rollback(paths, message, to)
+    event, bento = rollback(Paths(Path.cwd()), message, to)
+    print_lines([*_describe_event(event, event.previous), f"bento: {bento}", *_list_next_steps(event.version)])
+    return 0
+
+
+def _describe_event(event: RegistryEvent, retired: str | None) -> list[str]:
     return [
-        f"{event.version} → champion ({event.tag}, {event.revision[:12]})",
-        f"{event.previous} → retired",
-        f"누가 / who  {event.author}",
-        f"이유 / why  {event.message}",
-        f"bento       {bento}",
-        *_format_next_steps(event.version),
+        f"{event.version} -> champion ({event.tag}, {event.revision[:12]})",
+        *([f"{retired} -> retired"] if retired else []),
+        _("author: {author}", author=event.author),
+        _("reason: {message}", message=event.message),
     ]
 
 
-def _format_next_steps(version: str) -> list[str]:
-    return [
-        "",
-        "다음 / next:",
-        f"  seodang serve                # {version}; 돌고 있는 서비스는 다시 시작하세요 / a service that runs has to be started again",
-        "  git push --follow-tags && dvc push",
-    ]
+def _list_next_steps(version: str) -> list[str]:
+    note = _("{version}; restart a service that is running", version=version)
+    return ["", _("next:"), f"  seodang serve   # {note}", "  git push --follow-tags && dvc push"]

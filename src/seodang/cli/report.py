@@ -1,21 +1,39 @@
-"""What a run has come to, for a terminal: verdict, scores, bento, and what to type next."""
+"""`seodang report`: times, scores, verdict, bento, and the next commands."""
 
 from __future__ import annotations
 
 import json
-import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from seodang.gate.messages import MARKS, VERDICTS
+from seodang.cli.terminal import print_lines, print_table
+from seodang.cli.verdict_table import print_verdict
+from seodang.i18n import _
 from seodang.io.jsonl import read_json
 from seodang.paths import Paths
 
+METRICS = ("accuracy", "exact_match", "chrf", "loss")
+_EXAMPLE = '{"instruction": "다음 영화 감상의 감정을 분석하세요.", "input": "이 영화는 너무 지루해"}'
+
+
+def report() -> int:
+    """Print the summary of the last run again.
+
+    Raises:
+        ArtefactError: If there is no verdict yet; exit code 2.
+    """
+    print_summary(Paths(Path.cwd()))
+    return 0
+
 
 def print_summary(paths: Paths) -> None:
-    """Print the verdict with its numbers, the bento's tag, and the next three things to type."""
-    print(
-        "\n".join([*_format_times(paths), *_format_scores(paths), *_format_verdict(paths), *_format_next_steps(paths)])
-    )
+    """Print what the stages cost, the scores, the verdict, and the next commands."""
+    _print_timings(paths)
+    _print_scores(read_json(paths.evaluate_report))
+    verdict = read_json(paths.verdict)
+    print_verdict(verdict)
+    print_lines(_format_next_steps(verdict["verdict"] == "promote", paths))
 
 
 def read_timings(paths: Paths) -> list[dict[str, Any]]:
@@ -26,87 +44,59 @@ def read_timings(paths: Paths) -> list[dict[str, Any]]:
     return list({row["stage"]: row for row in rows}.values())
 
 
-def _format_times(paths: Paths) -> list[str]:
+def _print_timings(paths: Paths) -> None:
     rows = read_timings(paths)
     if not rows:
-        return []
-    lines = ["", _format_columns(("단계 / stage", "wall s", "CPU s", "peak MB"))]
-    lines += [
-        _format_columns(
-            (row["stage"], f"{row['seconds']:.1f}", f"{row['cpu_seconds']:.1f}", str(row["peak_memory_mb"]))
-        )
-        for row in rows
+        return
+    cells = [
+        (row["stage"], f"{row['seconds']:.1f}", f"{row['cpu_seconds']:.1f}", str(row["peak_memory_mb"])) for row in rows
     ]
-    totals = (
-        sum(row["seconds"] for row in rows),
-        sum(row["cpu_seconds"] for row in rows),
-        max(row["peak_memory_mb"] for row in rows),
+    total = (
+        _("all"),
+        f"{sum(row['seconds'] for row in rows):.1f}",
+        f"{sum(row['cpu_seconds'] for row in rows):.1f}",
+        str(max(row["peak_memory_mb"] for row in rows)),
     )
-    return [*lines, _format_columns(("합계 / all", f"{totals[0]:.1f}", f"{totals[1]:.1f}", str(totals[2])))]
+    print_lines([""])
+    print_table((_("stage"), _("wall s"), _("CPU s"), _("peak MB")), [*cells, total], right=(1, 2, 3))
 
 
-def _format_columns(cells: tuple[str, ...]) -> str:
-    first, *rest = cells
-    return _pad(first, 20) + "".join(f"{cell:>10}" for cell in rest)
-
-
-def _pad(text: str, width: int) -> str:
-    """Return `text` filled up to `width` terminal columns; a Hangul syllable takes two."""
-    columns = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-    return text + " " * max(0, width - columns)
-
-
-def _format_scores(paths: Paths) -> list[str]:
-    report = read_json(paths.evaluate_report)
-    lines = [
-        "",
-        _pad("모델 / arm", 32)
-        + "".join(f"{name:>10}" for name in ("accuracy", "exact_match", "chrF", "loss", "items")),
-    ]
-    best = set(report["best"].values())
-    base_variants = [arm for arm in report["variants"] if arm["name"].partition("/")[0] in report["best"]]
-    for variant in report["variants"]:
-        if variant in base_variants and variant["name"] not in best:
-            continue  # the base is judged by its best prompts
-        cells = [
-            "-" if variant[name] is None else f"{variant[name]:.3f}"
-            for name in ("accuracy", "exact_match", "chrf", "loss")
-        ]
-        lines.append(
-            _pad(f"{variant['name']} ({variant['shots']} shots)", 32)
-            + "".join(f"{cell:>10}" for cell in (*cells, str(variant["items"])))
+def _print_scores(evaluation: Mapping[str, Any]) -> None:
+    best = set(evaluation["best"].values())
+    tried = [row for row in evaluation["variants"] if row["name"].partition("/")[0] in evaluation["best"]]
+    shown = [row for row in evaluation["variants"] if row not in tried or row["name"] in best]
+    rows = [
+        (
+            _("{name} ({shots} shots)", name=row["name"], shots=row["shots"]),
+            *("-" if row[metric] is None else f"{row[metric]:.3f}" for metric in METRICS),
+            str(row["items"]),
         )
-    return [*lines, f"베이스의 프롬프트 / prompts of the base: {len(base_variants)}"]
+        for row in shown
+    ]
+    print_lines([""])
+    print_table((_("model"), *METRICS, _("items")), rows, right=tuple(range(1, len(METRICS) + 2)))
+    print_lines([_("prompts tried with the base: {count}; its best ones are shown", count=len(tried))])
 
 
-def _format_verdict(paths: Paths) -> list[str]:
-    verdict = read_json(paths.verdict)
-    lines = ["", f"판정 / verdict: {VERDICTS[verdict['verdict']]}"]
-    for reason in verdict["reasons"]:
-        lines += [f"  {MARKS[reason['passed']]} {reason['ko']}", f"      {reason['en']}"]
-    return lines
-
-
-def _format_next_steps(paths: Paths) -> list[str]:
-    if read_json(paths.verdict)["verdict"] != "promote":
-        return [
-            "",
-            "아무것도 패키징하지 않았습니다 / nothing was packaged. 다음 / next:",
-            f"  report: {paths.evaluation_page.relative_to(paths.root)}/index.html",
-            "  $EDITOR params.yaml && make run",
-            "  dvc metrics show",
-        ]
-    package = read_json(paths.package_report)
+def _format_next_steps(promoted: bool, paths: Paths) -> list[str]:
+    pages = {
+        _("evaluation"): paths.evaluation_page,
+        _("training"): paths.training_page,
+        _("data card"): paths.data_card,
+        _("data docs"): paths.data_docs,
+    }
+    lines = ["", *(f"{name}: {folder.relative_to(paths.root)}/index.html" for name, folder in pages.items()), ""]
+    if not promoted:
+        lines.append(_("nothing was packaged; next:"))
+        return [*lines, "  $EDITOR params.yaml && make run", "  dvc metrics show"]
     return [
+        *lines,
+        f"bento: {read_json(paths.package_report)['bento_tag']}",
         "",
-        f"bento: {package['bento_tag']}",
-        f"report: {paths.evaluation_page.relative_to(paths.root)}/index.html",
-        f"data card: {paths.data_card.relative_to(paths.root)}/index.html",
-        f"data docs: {paths.data_docs.relative_to(paths.root)}/index.html",
-        "",
-        "다음 / next (. .venv/bin/activate):",
+        _("next (after . .venv/bin/activate):"),
         "  make serve",
-        """  curl -s localhost:3000/generate -H 'Content-Type: application/json' -d '{"instruction": "다음 영화 감상의 감정을 분석하세요.", "input": "이 영화는 너무 지루해"}'""",
-        "  git add dvc.lock params.yaml && git commit -m '...' && seodang registry promote   # champion; back: seodang registry rollback --message '...'",
+        f"  curl -s localhost:3000/generate -H 'Content-Type: application/json' -d '{_EXAMPLE}'",
+        "  git add dvc.lock params.yaml && git commit -m '...' && seodang registry promote",
+        "  seodang registry rollback --message '...'",
         "  make flows   # Prefect: prefect deployment run 'instruction-tuning/local' --watch",
     ]

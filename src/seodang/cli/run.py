@@ -1,4 +1,4 @@
-"""Run stages and commands for the command line: what they cost, where they fail."""
+"""`seodang run | stage | serve`: run stages through DVC, note what they cost, and serve the result."""
 
 from __future__ import annotations
 
@@ -9,29 +9,68 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Annotated
 
-from seodang.cli.report import print_summary
-from seodang.config.load import load_params
+import typer
+
+from seodang.cli.terminal import print_lines
 from seodang.errors import SeodangError
-from seodang.io.jsonl import read_json
+from seodang.i18n import _
 from seodang.paths import Paths
-from seodang.registry.champion import read_champion
-from seodang.stages import STAGES, run_stage
 
 NOT_PROMOTED = 3
 
 
-def run_single_stage(name: str, paths: Paths) -> None:
-    """Run one stage and note what it cost.
+def run() -> int:
+    """Run what has changed through DVC and print the result.
+
+    Returns:
+        0 when the model is promoted, 3 when it is not, DVC's own code when a stage failed.
+    """
+    from seodang.cli.report import print_summary
+    from seodang.config.load import load_params
+    from seodang.io.jsonl import read_json
+
+    paths = Paths(Path.cwd())
+    load_params(paths.params)  # all errors at once, before anything runs
+    started = time.monotonic()
+    code = _run_dvc(["repro"], paths.root)
+    verdict = read_json(paths.verdict)["verdict"] if paths.verdict.exists() else None
+    if code != 0 and (verdict is None or verdict == "promote"):
+        return code
+    print_summary(paths)
+    print_lines(["", _("total: {seconds:.0f} s", seconds=time.monotonic() - started)])
+    return 0 if verdict == "promote" else NOT_PROMOTED
+
+
+def stage(
+    name: Annotated[str, typer.Argument(metavar="NAME", help=_("Name of the stage, as in dvc.yaml."))],
+) -> int:
+    """Run one stage.
 
     Raises:
         SeodangError: If there is no such stage, or the stage fails.
     """
+    run_stage_with_timing(name, Paths(Path.cwd()))
+    return 0
+
+
+def run_stage_with_timing(name: str, paths: Paths) -> None:
+    """Run one stage and append what it cost to the timings.
+
+    Raises:
+        SeodangError: If there is no such stage, or the stage fails.
+    """
+    from seodang.config.load import load_params
+    from seodang.stages import STAGES, run_stage
+
     if name not in STAGES:
-        raise SeodangError(f"there is no stage {name!r}; the stages are {', '.join(STAGES)}")
+        raise SeodangError(
+            _("there is no stage {name!r}; the stages are {stages}", name=name, stages=", ".join(STAGES))
+        )
     started = time.monotonic()
     run_stage(name, load_params(paths.params), paths)
-    if os.environ.get("RANK", "0") != "0":  # one of several processes that a launcher started: the first one notes
+    if os.environ.get("RANK", "0") != "0":  # of several processes that a launcher started, the main one writes
         return
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     row = {
@@ -45,48 +84,45 @@ def run_single_stage(name: str, paths: Paths) -> None:
         file.write(json.dumps(row) + "\n")
 
 
-def run_pipeline(paths: Paths) -> int:
-    """Run what has changed through DVC and print what it has come to.
-
-    Returns:
-        0 when the model was promoted, 3 when not, DVC's own code when a stage failed.
-    """
-    load_params(paths.params)  # all faults at once, before anything runs
-    started = time.monotonic()
-    code = _run_dvc(["repro"], paths.root)
-    verdict = read_json(paths.verdict)["verdict"] if paths.verdict.exists() else None
-    if code != 0 and (verdict is None or verdict == "promote"):
-        return code
-    print_summary(paths)
-    print(f"\nmake run: {time.monotonic() - started:.0f} s")
-    return 0 if verdict == "promote" else NOT_PROMOTED
-
-
 def _run_dvc(arguments: list[str], root: Path) -> int:
-    """Run DVC with this interpreter's scripts first on the path, so that stages find `seodang`."""
+    """Run DVC with the scripts of this interpreter first on the path, so that stages find `seodang`."""
     scripts = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
-    return subprocess.run(
-        [f"{scripts}/dvc", "--wait-for-lock", *arguments], cwd=root, env=environment, check=False
-    ).returncode
+    command = [f"{scripts}/dvc", "--wait-for-lock", *arguments]
+    return subprocess.run(command, cwd=root, env=environment, check=False).returncode
 
 
-def serve(paths: Paths, port: int, *, packaged: bool) -> int:
-    """Serve the champion's bento until interrupted; while there is none, or if told to, the one that was packaged last."""
-    tag = _resolve_bento_tag(paths, packaged)
+def serve(
+    port: Annotated[int, typer.Option(help=_("Port on 127.0.0.1."))] = 3000,
+    packaged: Annotated[
+        bool, typer.Option("--packaged", help=_("Serve the model that was packaged last, champion or not."))
+    ] = False,
+) -> int:
+    """Serve the champion's bento until interrupted; without a champion, the bento that was packaged last."""
+    paths = Paths(Path.cwd())
+    tag = _find_bento(paths, packaged=packaged)
     command = [f"{Path(sys.executable).parent}/bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
-    print(f"serving {tag} on http://127.0.0.1:{port} (Ctrl-C to stop / 끝내려면 Ctrl-C)", flush=True)
+    print_lines([_("serving {tag} on http://127.0.0.1:{port} (Ctrl-C to stop)", tag=tag, port=port)])
+    sys.stdout.flush()
     os.execv(command[0], command)
 
 
-def _resolve_bento_tag(paths: Paths, packaged: bool) -> str:
+def _find_bento(paths: Paths, *, packaged: bool) -> str:
+    from seodang.io.jsonl import read_json
+    from seodang.registry.champion import read_champion
+
     champion = None if packaged or not paths.champion.exists() else read_champion(paths.champion)
     if champion is None:
         return str(read_json(paths.package_report)["bento_tag"])
     from seodang.registry.restore import make_servable
 
-    print(
-        f"champion: {champion.version} ({champion.created_at[:10]}; seodang serve --packaged: 마지막에 패키징한 모델 / what was packaged last)",
-        flush=True,
+    print_lines(
+        [
+            _(
+                "champion: {version} ({date}); the model that was packaged last: seodang serve --packaged",
+                version=champion.version,
+                date=champion.created_at[:10],
+            )
+        ]
     )
     return make_servable(champion, paths)

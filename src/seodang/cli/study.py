@@ -1,43 +1,39 @@
-"""`seodang study FILE`: was tuning worth it? Prompting against tuning on one task and on many, measured."""
+"""`seodang study FILE`: measure prompting against tuning on one task and on many."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from seodang.cli.terminal import print_lines
 from seodang.errors import ArtefactError
+from seodang.i18n import _
 from seodang.paths import Paths
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options."""
-    parser.add_argument(
-        "file", type=Path, metavar="FILE", help="what is compared, such as studies/primer.yaml / 연구 파일"
-    )
-
-
-def run(options: argparse.Namespace, paths: Paths) -> int:
-    """Make the study and print its table; a study that was killed goes on where it was.
+def study(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=_("A study file, such as studies/primer.yaml."))],
+) -> int:
+    """Run the study and print its table; an interrupted study resumes.
 
     Raises:
-        SeodangError: If the file cannot be used, or base and splits are not there; exit code 2.
+        SeodangError: If the file cannot be used, or base and splits do not exist; exit code 2.
     """
-    from seodang.config.load import load_params, parse_section, read_yaml
+    from seodang.config.load import check_names, load_params, parse_section, read_yaml
+    from seodang.config.migration import STUDY_RENAMES
     from seodang.config.study import StudyParams
     from seodang.study.runner import run_study
 
-    study = parse_section(StudyParams, read_yaml(options.file), str(options.file))
+    paths = Paths(Path.cwd())
+    raw = read_yaml(file)
+    check_names(raw, STUDY_RENAMES, file)
     params = load_params(paths.params)
-    missing = [
-        str(place.relative_to(paths.root))
-        for place in (paths.base_report, paths.get_split_path("train"), paths.get_split_path("test"))
-        if not place.exists()
-    ]
-    if missing:
-        raise ArtefactError(
-            f"{', '.join(missing)} must be there first; run: dvc repro prepare / 먼저 dvc repro prepare를 실행하세요"
-        )
-    folder = run_study(study, options.file.stem, params, paths)
-    print((folder / "study.md").read_text("utf-8"))
-    print(f"보고서 / report: {(folder / 'index.html').relative_to(paths.root)}")
+    needed = (paths.base_report, paths.get_split_path("train"), paths.get_split_path("test"))
+    if missing := [str(path.relative_to(paths.root)) for path in needed if not path.exists()]:
+        raise ArtefactError(_("{files} do not exist yet; run first: dvc repro prepare", files=", ".join(missing)))
+    folder = run_study(parse_section(StudyParams, raw, str(file)), file.stem, params, paths)
+    page = (folder / "index.html").relative_to(paths.root)
+    print_lines([(folder / "study.md").read_text("utf-8"), _("report: {page}", page=page)])
     return 0

@@ -11,7 +11,7 @@ from seodang.config.prepare import DecontaminationParams, DeduplicationParams, P
 from seodang.config.prompt import PromptFormat, PromptParams
 from seodang.config.section import Section
 from seodang.config.train import TrainParams
-from seodang.config.validate import ExpectationsParams
+from seodang.config.expectations import ExpectationsParams
 
 __all__ = [
     "DecontaminationParams",

@@ -1,55 +1,117 @@
-"""Read params.yaml: parsed once, every fault in one message."""
+"""Read params.yaml, laid over defaults.yaml: parsed once, with all errors in one message."""
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
 from seodang.config import Params, Section
+from seodang.config.migration import PARAMS_RENAMES, Rename, migrate
 from seodang.errors import ParamsError
+from seodang.i18n import _
 
 S = TypeVar("S", bound=Section)
+DEFAULTS: Final = Path(__file__).with_name("defaults.yaml")
+# List -> the mapping with the defaults of its items, in the same section.
+ITEM_DEFAULTS: Final = {
+    ("ingest", "sources"): "source_defaults",
+    ("gate", "rules"): "rule_defaults",
+    ("gate", "thresholds"): "threshold_defaults",
+}
 _PASSWORD = re.compile(r"(?<=://)[^/@\s'\"]*:[^@\s'\"]*@")  # in an address: a message goes into logs
+
+
+def load_params(path: Path) -> Params:
+    """Return the parameters of a project: its params.yaml laid over defaults.yaml.
+
+    Raises:
+        ParamsError: With all errors: old names, unknown names, wrong values, gate rules about task files that
+            `evaluate` does not use.
+    """
+    params = parse_params(resolve_params(read_params(path)), str(path))
+    _check_task_files(params, path)
+    return params
+
+
+def read_params(path: Path) -> dict[str, Any]:
+    """Return the mapping in a params.yaml, without the defaults.
+
+    Raises:
+        ParamsError: If it is not readable, has an old name, or lacks a section, which DVC needs in this file.
+    """
+    raw = read_yaml(path)
+    check_names(raw, PARAMS_RENAMES, path)
+    if missing := [name for name in Params.model_fields if not isinstance(raw.get(name), dict)]:
+        sections = "\n".join(f"  {name}: {{}}" for name in missing)
+        raise ParamsError(
+            _("{path} lacks sections that DVC looks for; add these lines:\n{sections}", path=path, sections=sections)
+        )
+    return raw
+
+
+def resolve_params(overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all parameters: the defaults with the overlay's values, each list item with the defaults of its list."""
+    resolved = merge_overlay(read_yaml(DEFAULTS), overlay)
+    for (section, name), defaults_name in ITEM_DEFAULTS.items():
+        content = resolved.get(section)
+        if not isinstance(content, dict):
+            continue
+        content = resolved[section] = dict(content)
+        defaults = content.pop(defaults_name, {})
+        items = content.get(name)
+        if isinstance(items, list):
+            content[name] = [{**defaults, **item} if isinstance(item, dict) else item for item in items]
+    return resolved
+
+
+def read_item_defaults(section: str, name: str) -> dict[str, Any]:
+    """Return the default values of the items of a list, such as ("ingest", "sources")."""
+    defaults: dict[str, Any] = read_yaml(DEFAULTS)[section][ITEM_DEFAULTS[section, name]]
+    return defaults
 
 
 def parse_params(raw: object, source: str) -> Params:
     """Return the parsed parameters.
 
     Args:
-        place: Named in the message, such as "params.yaml".
+        raw: All parameters, as `resolve_params` returns them.
+        source: Named in the message, such as "params.yaml".
 
     Raises:
-        ParamsError: Listing every fault with its place, the rule and the value found.
+        ParamsError: With every error: its place, the rule and the value found.
     """
     return parse_section(Params, raw, source)
 
 
 def parse_section(section: type[S], raw: object, source: str) -> S:
-    """Return parameters as a section of a type; arguments and errors are those of parse_params."""
+    """Return a mapping parsed as a section; arguments and errors are those of parse_params."""
     try:
         return section.model_validate(raw)
     except ValidationError as error:
         raise ParamsError(
-            f"{source} cannot be used:\n{_format_errors(error)}\nMend these lines in {source} and run again."
+            _("{source} cannot be used:\n{errors}\nCorrect {source} and run again.", source=source, errors=_list(error))
         ) from error
 
 
-def _format_errors(error: ValidationError) -> str:
+def _list(error: ValidationError) -> str:
     lines = []
     for detail in error.errors():
         location = ".".join(str(part) for part in detail["loc"])
         match detail["type"]:
             case "missing":
-                lines.append(f"  {location}: is missing")
+                lines.append(_("  {location}: is missing", location=location))
             case "extra_forbidden":
-                lines.append(f"  {location}: is not a known parameter (got {_format_value(detail['input'])})")
-            case _:
-                lines.append(f"  {location}: {detail['msg']} (got {_format_value(detail['input'])})")
+                value = _format_value(detail["input"])
+                lines.append(_("  {location}: is not a known parameter (got {value})", location=location, value=value))
+            case _other:
+                value = _format_value(detail["input"])
+                lines.append(f"  {location}: {detail['msg']} ({_('got {value}', value=value)})")
     return "\n".join(lines)
 
 
@@ -58,39 +120,44 @@ def _format_value(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+def check_names(raw: Mapping[str, Any], renames: tuple[Rename, ...], path: Path | str) -> None:
+    """Refuse a file with old parameter names.
+
+    Raises:
+        ParamsError: With each old name, the new one, and the command that rewrites the file.
+    """
+    if changes := migrate(copy.deepcopy(raw), renames):
+        raise ParamsError(
+            _(
+                "{path} has names that are now others:\n{changes}\nRewrite it: seodang config migrate {path}",
+                path=path,
+                changes="\n".join(f"  {change}" for change in changes),
+            )
+        )
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping in a YAML file.
 
     Raises:
-        ParamsError: If the file is missing, is no UTF-8, no YAML, or no mapping.
+        ParamsError: If the file is missing, not UTF-8, not YAML, or not a mapping.
     """
     try:
         raw = yaml.safe_load(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise ParamsError(
-            f"{path} does not exist; run from the project's folder, or restore it with git checkout {path}"
+            _(
+                "{path} does not exist; run in the folder of the project, or restore the file: git checkout {path}",
+                path=path,
+            )
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{path} is not readable YAML: {error}") from error
+        raise ParamsError(_("{path} is not readable YAML: {error}", path=path, error=error)) from error
     if not isinstance(raw, dict):
-        raise ParamsError(f"{path} holds {type(raw).__name__}, not sections; compare it with the one in git")
-    return raw
-
-
-def load_params(path: Path) -> Params:
-    """Return the parsed params.yaml at `path`.
-
-    Raises:
-        ParamsError: If a value is faulty, or if the gate asks for a task file that `evaluate` doesn't.
-    """
-    params = parse_params(read_yaml(path), str(path))
-    task_lists = [*(rule.tasks for rule in params.gate.rules), *(floor.tasks for floor in params.gate.thresholds)]
-    wanted = {task for tasks in task_lists for task in tasks} - set(params.evaluate.tasks)
-    if not_evaluated := sorted(task for task in wanted if (path.parent / "tasks" / f"{task}.yaml").exists()):
         raise ParamsError(
-            f"{path}: gate names the task files {', '.join(not_evaluated)}, which evaluate.tasks does not; add them there, or take their rules out / evaluate.tasks에 더하세요"
+            _("{path} holds {kind}, not sections; compare it with the file in git", path=path, kind=type(raw).__name__)
         )
-    return params
+    return raw
 
 
 def merge_overlay(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,3 +167,18 @@ def merge_overlay(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[s
         nested = merged.get(key)
         merged[key] = merge_overlay(nested, value) if isinstance(nested, dict) and isinstance(value, dict) else value
     return merged
+
+
+def _check_task_files(params: Params, path: Path) -> None:
+    """Refuse gate rules about task files that `evaluate` does not use."""
+    lists = [*(rule.tasks for rule in params.gate.rules), *(bound.tasks for bound in params.gate.thresholds)]
+    wanted = {task for tasks in lists for task in tasks} - set(params.evaluate.tasks)
+    if unused := sorted(task for task in wanted if (path.parent / "tasks" / f"{task}.yaml").exists()):
+        raise ParamsError(
+            _(
+                "{path}: gate names the task files {tasks}, which evaluate.tasks does not; "
+                "add them there, or remove their rules",
+                path=path,
+                tasks=", ".join(unused),
+            )
+        )

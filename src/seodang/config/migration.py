@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ruamel.yaml.comments import CommentedMap
@@ -67,6 +67,12 @@ PARAMS_RENAMES: Final[tuple[Rename, ...]] = (
     *_rename_keys("gate", floors="thresholds"),
     Rename("gate.thresholds[]", "metric", "metric", _METRICS),
 )  # fmt: skip
+# A rules file of `seodang gate` holds the content of the section `gate`.
+RULES_RENAMES: Final[tuple[Rename, ...]] = tuple(
+    replace(rename, section=rename.section.removeprefix("gate").removeprefix("."))
+    for rename in PARAMS_RENAMES
+    if rename.section.partition(".")[0] == "gate"
+)
 TASK_RENAMES: Final[tuple[Rename, ...]] = (
     *_rename_keys("data", exemplars="few_shot_file"),
     Rename("", "metrics", "metrics", _METRICS),
@@ -140,3 +146,13 @@ def _rename_key(mapping: Any, old: str, new: str) -> None:
     later = [(key, mapping.pop(key)) for key in list(mapping)[position:]]
     mapping[new] = value
     mapping.update(later)
+
+
+def select_renames(content: Any) -> tuple[Rename, ...]:
+    """Return the renames of a file by its content: a study, a task file, a rules file, else parameters."""
+    keys = set(content) if isinstance(content, dict) else set()
+    if {"title_ko", "title_en"} & keys:
+        return STUDY_RENAMES
+    if {"kind", "data"} <= keys:
+        return TASK_RENAMES
+    return RULES_RENAMES if "rules" in keys else PARAMS_RENAMES

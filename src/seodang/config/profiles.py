@@ -1,4 +1,4 @@
-"""Named sets of parameters: overlays on profiles/tiny.yaml, written into params.yaml where git shows them."""
+"""Named sets of parameters: overlays on the starter file, written into params.yaml where git shows them."""
 
 from __future__ import annotations
 
@@ -6,98 +6,107 @@ import io
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from seodang.config.load import merge_overlay, parse_params, read_yaml
+from seodang.config import Params
+from seodang.config.load import check_names, merge_overlay, parse_params, read_yaml, resolve_params
+from seodang.config.migration import PARAMS_RENAMES
 from seodang.errors import ParamsError
-from seodang.io.atomic import write_atomically
-from seodang.paths import Paths
+from seodang.i18n import _
 
-BASE = "tiny"  # the complete one; all others say only what differs
-EXTENDS = "extends"  # key in an overlay: the profile that it lies on
-_NAME_WIDTH = 18
-
-
-def run_command(action: str, name: str | None, paths: Paths) -> int:
-    """List the profiles, print the parameters of one, or write one into params.yaml."""
-    folder = paths.root / "profiles"
-    if action == "list":
-        for file in sorted(folder.glob("*.yaml")):
-            print(f"{file.stem:{_NAME_WIDTH}}{_read_title(file)}")
-        return 0
-    if name is None:
-        raise ParamsError(
-            f"seodang profile {action} needs a name ({', '.join(list_names(folder))}) or the path of an overlay"
-        )
-    overlay = resolve_overlay(name, folder)
-    text = render_profile(folder / f"{BASE}.yaml", overlay, read_heading(_find_file(name, folder)))
-    parse_params(YAML(typ="safe").load(text), f"profile {name}")
-    if action == "show":
-        print(text, end="")
-        return 0
-    write_atomically(paths.params, [text])
-    print(f"params.yaml now holds profile {name}; see: git diff params.yaml; run: dvc repro")
-    return 0
+BASE: Final = "tiny"  # the embedded run: the starter file as it is
+EXTENDS: Final = "extends"  # key in an overlay: the profile that it builds on
+STARTER: Final = Path(__file__).with_name("starter.yaml")
+_SCHEMA_LINE: Final = "# yaml-language-server:"
 
 
-def list_names(folder: Path) -> list[str]:
-    """Return the names of the profiles that are shipped."""
-    return sorted(file.stem for file in folder.glob("*.yaml"))
+def read_starter() -> dict[str, Any]:
+    """Return all parameters of the embedded run."""
+    return resolve_params(read_yaml(STARTER))
+
+
+def list_profiles(folder: Path) -> list[str]:
+    """Return the names of the shipped profiles."""
+    return [BASE, *sorted(file.stem for file in folder.glob("*.yaml"))]
+
+
+def read_title(name: str, folder: Path) -> str:
+    """Return the first line of a profile's heading."""
+    file = STARTER if name == BASE else _find_file(name, folder)
+    lines = [line for line in read_heading(file).splitlines() if not line.startswith(_SCHEMA_LINE)]
+    return lines[-1 if name == BASE else 0].lstrip("# ") if lines else ""
 
 
 def resolve_overlay(name: str, folder: Path) -> dict[str, Any]:
-    """Return the overlay of a name or path, together with those that it extends.
+    """Return the overlay of a name or path, merged with those that it extends.
 
     Raises:
-        ParamsError: If there is no such profile, or the extensions go in a circle.
+        ParamsError: If there is no such profile, a name in it is old, or the profiles extend one another in a circle.
     """
     overlay: dict[str, Any] = {}
     chain: list[str] = []
     while name != BASE:
         if name in chain:
-            raise ParamsError(f"profiles extend one another in a circle: {' -> '.join([*chain, name])}")
+            raise ParamsError(_("profiles extend one another in a circle: {chain}", chain=" -> ".join([*chain, name])))
         chain.append(name)
-        parent = read_yaml(_find_file(name, folder))
+        file = _find_file(name, folder)
+        parent = read_yaml(file)
+        check_names(parent, PARAMS_RENAMES, file)
         name = str(parent.pop(EXTENDS, BASE))
         overlay = merge_overlay(parent, overlay)
     return overlay
 
 
-def _find_file(name: str, folder: Path) -> Path:
-    bundled = folder / f"{name}.yaml"
-    if bundled.exists():
-        return bundled
-    if Path(name).is_file():
-        return Path(name)
-    raise ParamsError(
-        f"there is no profile {name!r} and no such file; the profiles are {', '.join(list_names(folder))}"
-    )
+def load_profile(name: str, folder: Path) -> Params:
+    """Return the parameters of a profile, by name or path, without using it.
 
-
-def render_profile(base: Path, overlay: Mapping[str, Any], title: str = "") -> str:
-    """Return the base profile's text with the overlay's values, remarks kept.
-
-    Args:
-        base: The complete profile.
-        overlay: What differs from it.
-        title: The overlay's own heading, in place of the base's; empty keeps that one.
+    Raises:
+        ParamsError: If there is no such profile, or a value in it cannot be used.
     """
+    content = merge_overlay(read_yaml(STARTER), resolve_overlay(name, folder))
+    return parse_params(resolve_params(content), f"profile {name}")
+
+
+def render_profile(name: str, folder: Path) -> str:
+    """Return the text of params.yaml for a profile: the starter file with the overlay's values, comments kept.
+
+    Raises:
+        ParamsError: If there is no such profile, or a value in it cannot be used.
+    """
+    overlay = resolve_overlay(name, folder)
+    load_profile(name, folder)
+    if not overlay:
+        return STARTER.read_text("utf-8")
     yaml = YAML()
     yaml.width = 200
     yaml.indent(mapping=2, sequence=4, offset=2)
-    content = yaml.load(base.read_text("utf-8"))
+    content = yaml.load(STARTER.read_text("utf-8"))
     _apply(content, overlay)
     text = io.StringIO()
     yaml.dump(content, text)
-    return title + text.getvalue().removeprefix(read_heading(base)) if title else text.getvalue()
+    heading = read_heading(STARTER)
+    schema = "".join(line for line in heading.splitlines(keepends=True) if line.startswith(_SCHEMA_LINE))
+    return schema + read_heading(_find_file(name, folder)) + text.getvalue().removeprefix(heading)
 
 
 def read_heading(file: Path) -> str:
-    """Return the remarks that a profile begins with: title, hardware, what it does."""
-    return "".join(
-        itertools.takewhile(lambda line: line.startswith("#"), file.read_text("utf-8").splitlines(keepends=True))
+    """Return the comment lines at the top of a profile: title, hardware, what it does."""
+    lines = file.read_text("utf-8").splitlines(keepends=True)
+    return "".join(itertools.takewhile(lambda line: line.startswith("#"), lines))
+
+
+def _find_file(name: str, folder: Path) -> Path:
+    shipped = folder / f"{name}.yaml"
+    if shipped.exists():
+        return shipped
+    if Path(name).is_file():
+        return Path(name)
+    names = ", ".join(list_profiles(folder))
+    raise ParamsError(
+        _("there is no profile {name!r} and no such file; the profiles are {names}", name=name, names=names)
     )
 
 
@@ -106,8 +115,19 @@ def _apply(content: Any, overlay: Mapping[str, Any]) -> None:
         if isinstance(value, dict) and isinstance(content.get(key), dict):
             _apply(content[key], value)
         else:
-            content[key] = value
+            content[key] = _format_lists(value)
 
 
-def _read_title(file: Path) -> str:
-    return read_heading(file).partition("\n")[0].lstrip("# ")
+def _format_lists(value: Any) -> Any:
+    """Return a value whose lists stand on one line, and whose mappings in lists do so too."""
+    if isinstance(value, dict):
+        return {key: _format_lists(item) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    formatted = CommentedSeq(CommentedMap(item) if isinstance(item, dict) else item for item in value)
+    for item in formatted:
+        if isinstance(item, CommentedMap):
+            item.fa.set_flow_style()
+    if not any(isinstance(item, CommentedMap) for item in formatted):
+        formatted.fa.set_flow_style()
+    return formatted

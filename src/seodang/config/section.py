@@ -1,4 +1,4 @@
-"""What every section of params.yaml is: frozen, closed, typed. No default stands in code."""
+"""The base of every section of params.yaml: frozen, closed, typed. No default stands in code."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class Section(BaseModel):
-    """A part of params.yaml: unknown keys are faults, nothing changes after parsing."""
+    """A part of params.yaml: unknown keys are errors, nothing changes after parsing."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)

@@ -42,6 +42,8 @@ class TrainParams(Section):
     """Records of a pass stand one after the other without padding, kept apart by the attention; false: padded rows."""
     share_prefixes: bool
     """Beginnings that records of a packed pass have in common are computed once; not with dropout or noise."""
+    kernels: Literal["auto", "off"]
+    """auto: own kernels for LoRA, RMSNorm and the last layer, where they fit the model; off: the library's forward passes."""
     activation_checkpointing: bool
     """Recompute activations in the backward pass: less memory, about a third more time."""
     neftune_noise_alpha: Annotated[float, Field(ge=0)]

@@ -1,0 +1,48 @@
+"""A verdict on the terminal: one line per rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rich.text import Text
+
+from seodang.cli.terminal import mark, print_lines, print_table
+from seodang.i18n import N_, _, get_language
+
+_STATUS: Final = {True: N_("met"), False: N_("not met"), None: N_("undecided")}
+_VERDICTS: Final = {"promote": N_("promote"), "reject": N_("reject"), "inconclusive": N_("inconclusive")}
+_PASSED: Final = {"promote": True, "reject": False, "inconclusive": None}
+
+
+def print_verdict(verdict: Mapping[str, Any]) -> None:
+    """Print the verdict and a table of its rules.
+
+    Args:
+        verdict: As in verdict.json: `results` of the rules, then `reasons` in the same order with those of thresholds.
+    """
+    name = str(verdict["verdict"])
+    results = verdict["results"]
+    print_lines(["", _("verdict: {verdict}", verdict=_(_VERDICTS[name]))])
+    rows = [_format_result(result) for result in results]
+    headings = (_("metric"), _("against"), _("reference -> candidate"), _("difference [interval]"), "n", "")
+    print_table(headings, rows, right=(4,))
+    rest = verdict["reasons"][len(results) :]  # thresholds, and rules whose reference does not exist
+    print_table(("", ""), [(_mark_status(reason["passed"]), reason[get_language()]) for reason in rest])
+
+
+def _format_result(result: Mapping[str, Any]) -> tuple[str | Text, ...]:
+    group = f" [{result['group']}]" if result["group"] else ""
+    interval = "" if result["low"] is None else f" [{result['low']:+.3f}, {result['high']:+.3f}]"
+    return (
+        f"{result['metric']}{group}",
+        str(result["against"]),
+        f"{result['reference']:.3f} -> {result['candidate']:.3f}",
+        f"{result['difference']:+.3f}{interval}",
+        f"n={result['items']}",
+        _mark_status(result["passed"]),
+    )
+
+
+def _mark_status(passed: bool | None) -> Text:
+    return mark(_(_STATUS[passed]), passed)

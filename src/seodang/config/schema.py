@@ -1,0 +1,35 @@
+"""The JSON schema of params.yaml, for editors: names, types, choices, and the words of the docstrings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from seodang.config import Params
+from seodang.config.load import DEFAULTS, ITEM_DEFAULTS, read_yaml
+
+SCHEMA: Final = Path(__file__).with_name("params.schema.json")
+
+
+def build_schema() -> dict[str, Any]:
+    """Return the JSON schema (draft 2020-12): no key is required, as defaults.yaml has a value for each."""
+    schema = Params.model_json_schema()
+    defaults = read_yaml(DEFAULTS)
+    for definition in schema["$defs"].values():
+        definition.pop("required", None)
+    schema["required"] = list(Params.model_fields)  # DVC looks for each section
+    for name, section in schema["properties"].items():
+        definition = schema["$defs"][section["$ref"].rpartition("/")[2]]
+        for key, value in defaults[name].items():
+            if key in definition["properties"] and not isinstance(value, dict | list):
+                definition["properties"][key]["default"] = value
+    for (section_name, _list), key in ITEM_DEFAULTS.items():
+        definition = schema["$defs"][schema["properties"][section_name]["$ref"].rpartition("/")[2]]
+        definition["properties"][key] = {"type": "object", "description": f"Default values of the items of {_list}."}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def render_schema() -> str:
+    """Return the schema as it is stored in params.schema.json."""
+    return json.dumps(build_schema(), ensure_ascii=False, indent=1) + "\n"
