@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,10 +15,18 @@ import yaml
 from data_rows import REPOSITORY
 
 from seodang.cli.main import main
+from tests.validation.fake_validator import open_fake_validator
 
 GOOD = {"instruction": "수도는 어디인가요?", "input": "", "output": "서울입니다."}
 ENGLISH = {"instruction": "Name the capital of Korea.", "input": "", "output": "Seoul is the capital of Korea."}
 UNANSWERED = {"instruction": "답이 없는 질문입니다", "category": "open_qa"}
+
+
+@pytest.fixture(autouse=True)
+def fake_validator(monkeypatch, request):
+    """Great Expectations takes seconds to start; a fake decides alike, and `real_validator` marks the tests that need it."""
+    if "real_validator" not in request.keywords:
+        monkeypatch.setattr("seodang.validation.expectations.open_validator", open_fake_validator)
 
 
 @pytest.fixture(autouse=True)
@@ -174,7 +183,7 @@ def test_tokens_are_counted_with_a_tokenizer_and_the_bound_of_the_params(capsys,
 
     make_tiny_model(tmp_path / "model")
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text("utf-8"))
-    params["expectations"]["limits"]["max_tokens"] = 60
+    params["expectations"]["limits"] = {"max_tokens": 60}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(params, allow_unicode=True), "utf-8")
     long = {
         **GOOD,
@@ -187,18 +196,25 @@ def test_tokens_are_counted_with_a_tokenizer_and_the_bound_of_the_params(capsys,
     assert (code, told["rules"]) == (1, {"too-many-tokens": 1})
 
 
-def test_the_terminal_tells_counts_and_reasons_in_both_languages(capsys):
+def test_the_terminal_shows_counts_and_reasons(capsys):
     code, out, _ = check(capsys, write("mixed.jsonl", [GOOD, UNANSWERED]))
     assert code == 1
-    assert "행 / rows 2 = 통과 / accepted 1" in out
-    assert "output-missing: 답(output)이 없습니다 / output is missing" in out
+    assert "rows 2 = accepted 1" in out
+    assert re.search(r"1  output-missing +output is missing", out)
 
 
-def test_a_faulty_params_yaml_is_told_before_anything_is_read(capsys, tmp_path):
+def test_the_terminal_speaks_korean_where_it_is_set_to(capsys, monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    _, out, _ = check(capsys, write("mixed.jsonl", [GOOD, UNANSWERED]))
+    assert "행 2 = 통과 1" in out
+    assert "accepted" not in out
+
+
+def test_a_params_yaml_with_errors_is_refused_before_anything_is_read(capsys, tmp_path):
     (tmp_path / "params.yaml").write_text("ingest: 3\n", "utf-8")
     code, _, err = check(capsys, write("good.jsonl", [GOOD]))
     assert code == 2
-    assert "params.yaml cannot be used" in err
+    assert "params.yaml lacks sections" in err
 
 
 def test_a_file_with_the_keys_that_mark_faults_in_rows_is_judged_like_any_other(capsys):

@@ -1,27 +1,27 @@
-"""Which rows repeat or contradict others, and which place is named for each."""
+"""Rows that repeat or contradict others name the location of the other row."""
 
 from __future__ import annotations
 
-from data_rows import row
+from tests.data_rows import row
 
 from seodang.validation.repeats import find_repeats
 
 
-def told(rows):
-    found = find_repeats(rows, 10)
-    return [found.get_matches(number) for number in range(len(rows))]
+def list_matches(rows):
+    repeats = find_repeats(rows, 10)
+    return [repeats.get_matches(index) for index in range(len(rows))]
 
 
 def test_no_rows_repeat_nothing():
-    assert told([]) == []
+    assert list_matches([]) == []
 
 
-def test_the_first_of_several_answers_names_the_second_and_all_others_the_first():
+def test_the_first_of_several_answers_names_the_second_and_all_others_name_the_first():
     rows = [
         row(output=f"{number}번째 긴 답입니다", file=file, source_row=number)
         for number, file in enumerate(("a", "b", "a"))
     ]
-    assert told(rows) == [{"several-answers": "b:1"}, {"several-answers": "a:0"}, {"several-answers": "a:0"}]
+    assert list_matches(rows) == [{"several-answers": "b:1"}, {"several-answers": "a:0"}, {"several-answers": "a:0"}]
 
 
 def test_a_repeated_row_takes_no_part_in_a_contradiction():
@@ -30,8 +30,9 @@ def test_a_repeated_row_takes_no_part_in_a_contradiction():
         row("분류하세요", "좋은 영화", label, choices=["긍정", "부정"], file="", source_row=number)
         for number, label in enumerate(labels)
     ]
-    assert told(rows) == [{"contradiction": "films:2"}, {"duplicate": "films:0"}, {"contradiction": "films:0"}]
+    assert list_matches(rows) == [{"contradiction": "films:2"}, {"duplicate": "films:0"}, {"contradiction": "films:0"}]
 
 
 def test_rows_without_text_repeat_nothing():
-    assert told([row(output=None), row(output=None), row(instruction=" "), row(instruction=" ")]) == [{}] * 4
+    rows = [row(output=None), row(output=None), row(instruction=" "), row(instruction=" ")]
+    assert list_matches(rows) == [{}] * 4

@@ -1,4 +1,4 @@
-"""Rows are examined in other processes, which end with the one that started them."""
+"""Worker processes check rows, and end with the process that started them."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ import sys
 
 _KILLED = """
 import multiprocessing, os, signal
-from data_rows import row, shipped_expectations
-from seodang.validation.workers import Examiner, examined
+from seodang.validation.workers import Examiner, examine_chunks
+from tests.data_rows import row, shipped_expectations
 
 if __name__ == "__main__":
-    looks = examined(iter([[row()]] * 4), Examiner(shipped_expectations(), frozenset()), lambda first, count: [{}] * count)
-    next(looks), next(looks)
+    examiner = Examiner(shipped_expectations(), frozenset())
+    results = examine_chunks(iter([[row()]] * 4), examiner, lambda first, count: [{}] * count)
+    next(results), next(results)
     print(len(multiprocessing.active_children()), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_the_other_processes_end_when_the_first_one_is_killed(tmp_path):
+def test_worker_processes_end_when_their_parent_is_killed(tmp_path):
     script = tmp_path / "killed.py"
     script.write_text(_KILLED, "utf-8")
     folders = os.pathsep.join(path for path in sys.path if path)
-    # They have the same output: it ends with the last of them.
-    ran = subprocess.run(
+    # The processes share stdout: it closes when the last of them ends.
+    process = subprocess.run(
         [sys.executable, script],
         env={**os.environ, "PYTHONPATH": folders},
         stdout=subprocess.PIPE,
@@ -32,4 +33,4 @@ def test_the_other_processes_end_when_the_first_one_is_killed(tmp_path):
         timeout=60,
         check=False,
     )
-    assert int(ran.stdout) >= 1
+    assert int(process.stdout) >= 1

@@ -1,72 +1,55 @@
-"""Stage `validate`: rows to records that may be trained on, and the rest to quarantine with reason and fix."""
+"""Stage `validate`: turn rows into records to train on, and quarantine the rest with reasons and fixes."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from seodang.config import ExpectationsParams, PromptParams
 from seodang.errors import ArtefactError, DataRejected
+from seodang.i18n import _
 from seodang.ingest.rows import FIELDS, Row
 from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import Writer, read_rows, serialize_record, write_json
 from seodang.io.progress import track_progress
 from seodang.paths import Paths
 from seodang.stages import Report
-from seodang.validation.dataset_checks import DatasetMetric, Profile, compute_metrics, get_dataset_action
+from seodang.validation.dataset_checks import DatasetViolation, Profile, build_dataset_violations, compute_metrics
 from seodang.validation.repeats import find_repeats
 from seodang.validation.report import Summary, build_quarantine_line, format_dataset_violations, format_top_reasons
 from seodang.validation.token_counts import load_counter
-from seodang.validation.validator import ValidationContext, validate_rows
-
-if TYPE_CHECKING:
-    from seodang.validation.checks.rule import Rule
+from seodang.validation.validator import ValidatedRow, ValidationContext, validate_rows
 
 logger = logging.getLogger(__name__)
 
 
 def run(*, prompt: PromptParams, expectations: ExpectationsParams, paths: Paths) -> Report:
-    """Judge the rows, and write records, quarantine, Data Docs and counts.
+    """Validate the rows, and write records, quarantine, Data Docs and counts.
 
     Raises:
-        DataRejected: If the set as a whole is not fit; then no records are written, but all else is, to look at.
+        DataRejected: If the data set violates a rule with action reject. No records are written then, but all other
+            files are, to show why.
 
     """
-    from seodang.validation.expectations import (  # Great Expectations takes seconds to import
-        format_dataset_rule,
-        open_validator,
-    )
+    from seodang.validation.expectations import open_validator  # Great Expectations takes seconds to import
 
     last_profile = _read_last_profile(paths)
     paths.accepted_records.unlink(missing_ok=True)
     sha256 = sha256_of(paths.records) if paths.records.is_file() else ""
-    counter = load_counter(paths.base, prompt.format) if expectations.limits.max_tokens is not None else None
-    screening = ValidationContext(
-        expectations, find_repeats(_iter_rows(paths, "repeats"), expectations.limits.max_label_characters), counter
-    )
-    summary = Summary()
+    context = _create_context(prompt, expectations, paths)
+    summary, name = Summary(), f"records-{sha256[:12]}"
     with (
-        open_validator(
-            screening.rules, expectations, name=f"records-{sha256[:12]}", data_docs=paths.data_docs
-        ) as validator,
+        open_validator(context.rules, expectations, name=name, data_docs=paths.data_docs) as validator,
         Writer(paths.accepted_records) as accepted,
     ):
-        with Writer(paths.quarantine) as quarantine:
-            for validated_row in validate_rows(_iter_rows(paths, "validate"), screening, validator):
-                summary.add(validated_row)
-                if validated_row.is_accepted:
-                    accepted.write(serialize_record(validated_row.to_record()))
-                else:
-                    quarantine.write(build_quarantine_line(validated_row))
-        failed_checks = validator.check_dataset(compute_metrics(summary.tally, expectations.dataset, last_profile))
-        violations = [
-            (measure, format_dataset_rule(measure), get_dataset_action(measure.rule, expectations.dataset))
-            for measure in failed_checks
-        ]
-        report = {"input_sha256": sha256, **summary.build_report(), "dataset": format_dataset_violations(violations)}
-        report["dataset_errors"] = [rule.id for _, rule, severity in violations if severity == "reject"]
+        _write_rows(
+            validate_rows(_iter_rows(paths, _("validating rows")), context, validator), summary, accepted, paths
+        )
+        metrics = compute_metrics(summary.tally, expectations.dataset, last_profile)
+        violations = build_dataset_violations(validator.check_dataset(metrics), expectations.dataset)
+        report = _build_report(sha256, summary, violations)
         write_json(paths.validate_report, report)
         if report["dataset_errors"]:
             accepted.discard()
@@ -77,21 +60,51 @@ def run(*, prompt: PromptParams, expectations: ExpectationsParams, paths: Paths)
     return report
 
 
+def _create_context(prompt: PromptParams, expectations: ExpectationsParams, paths: Paths) -> ValidationContext:
+    limits = expectations.limits
+    counter = load_counter(paths.base, prompt.format) if limits.max_tokens is not None else None
+    return ValidationContext(
+        expectations, find_repeats(_iter_rows(paths, _("finding repeats")), limits.max_label_characters), counter
+    )
+
+
+def _write_rows(rows: Iterable[ValidatedRow], summary: Summary, accepted: Writer, paths: Paths) -> None:
+    with Writer(paths.quarantine) as quarantine:
+        for validated_row in rows:
+            summary.add(validated_row)
+            if validated_row.is_accepted:
+                accepted.write(serialize_record(validated_row.to_record()))
+            else:
+                quarantine.write(build_quarantine_line(validated_row))
+
+
+def _build_report(sha256: str, summary: Summary, violations: Sequence[DatasetViolation]) -> dict[str, Any]:
+    report = {"input_sha256": sha256, **summary.build_report(), "dataset": format_dataset_violations(violations)}
+    report["dataset_errors"] = [violation.rule.id for violation in violations if violation.severity == "reject"]
+    return report
+
+
 def _iter_rows(paths: Paths, description: str) -> Iterator[Row]:
-    """Yield the ingested rows, read anew each time: they need not fit into memory."""
-    number = -1
-    for number, row in enumerate(track_progress(read_rows(paths.records), description, file=paths.records)):
+    """Yield the ingested rows; each call reads the file again, because the rows need not fit into memory."""
+    index = -1
+    for index, row in enumerate(track_progress(read_rows(paths.records), description, file=paths.records)):
         if tuple(row) != FIELDS:
             raise ArtefactError(
-                f"{paths.records}, line {number + 1} has the fields {list(row)}, expected {list(FIELDS)}; run: dvc repro --force ingest"
+                _(
+                    "{file}, line {line} has the fields {fields}, expected {expected}; run: dvc repro --force ingest",
+                    file=paths.records,
+                    line=index + 1,
+                    fields=list(row),
+                    expected=list(FIELDS),
+                )
             )
         yield row
-    if number < 0:
-        raise ArtefactError(f"{paths.records} is empty; run: dvc repro --force ingest")
+    if index < 0:
+        raise ArtefactError(_("{file} is empty; run: dvc repro --force ingest", file=paths.records))
 
 
 def _read_last_profile(paths: Paths) -> Profile | None:
-    """Return the shares of the last run that was accepted; None before the first, or when the file is of no use."""
+    """Return the profile of the last accepted run; None before the first run, or if the file cannot be read."""
     try:
         profile: Profile = json.loads(paths.data_profile.read_text("utf-8"))["profile"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -99,39 +112,48 @@ def _read_last_profile(paths: Paths) -> Profile | None:
     return profile
 
 
-def _log_summary(violations: list[tuple[DatasetMetric, Rule, str]], summary: Summary) -> None:
-    counts = summary.build_counts()
+def _log_summary(violations: Sequence[DatasetViolation], summary: Summary) -> None:
     logger.info(
-        "validated: %s rows, %s accepted (%s repaired, %s with warnings), %s quarantined",
-        *(f"{counts[name]:,}" for name in ("rows", "accepted", "repaired", "warned", "quarantined")),
+        _(
+            "validated {rows:,} rows: {accepted:,} accepted ({repaired:,} repaired, {warned:,} with warnings), "
+            "{quarantined:,} quarantined",
+            **summary.build_counts(),
+        )
     )
-    for metric, rule, _ in violations:
+    for violation in violations:
         logger.warning(
-            "validated, but %s (%s: %.3g) / %s; %s",
-            rule.reason_en,
-            metric.scope,
-            metric.value,
-            rule.reason_ko,
-            rule.fix_en,
+            _(
+                "the data is accepted with a warning: {reason} ({scope}: {value:.3g}); {fix}",
+                reason=violation.rule.reason,
+                scope=violation.metric.scope,
+                value=violation.metric.value,
+                fix=violation.rule.fix,
+            )
         )
 
 
-def _format_rejection(violations: list[tuple[DatasetMetric, Rule, str]], summary: Summary, paths: Paths) -> str:
-    """Return the message that stops the run: which bounds, the commonest reasons, and where to look."""
+def _format_rejection(violations: Sequence[DatasetViolation], summary: Summary, paths: Paths) -> str:
+    """Return the message that stops the run: violated bounds, most frequent reasons, and files to look at."""
     counts: dict[str, Any] = summary.build_counts()
-    ratio = counts["quarantined"] / counts["rows"]
     reasons = format_top_reasons(summary)
+    lines = [
+        _(
+            "the data is not fit to train on: of {rows:,} rows, {accepted:,} are accepted and "
+            "{quarantined:,} ({ratio:.1%}) are quarantined",
+            ratio=counts["quarantined"] / counts["rows"],
+            **counts,
+        )
+    ]
+    for violation in violations:
+        if violation.severity == "reject":
+            metric, rule = violation.metric, violation.rule
+            lines.append(f"  {rule.reason} ({metric.scope}: {metric.value:.4g}); {rule.fix}")
+    if reasons:
+        lines += [_("most frequent reasons:"), *(f"  {reason}" for reason in reasons)]
     return "\n".join(
         [
-            f"the data as a whole is not fit to train on: of {counts['rows']:,} rows {counts['accepted']:,} are accepted, {counts['quarantined']:,} ({ratio:.1%}) quarantined",
-            *(
-                f"  {rule.reason_en} ({measure.scope}: {measure.value:.4g}); {rule.fix_en}\n  {rule.reason_ko}. {rule.fix_ko}"
-                for measure, rule, severity in violations
-                if severity == "reject"
-            ),
-            *(["commonest reasons / 주된 이유:"] if reasons else []),
-            *(f"  {reason}" for reason in reasons),
-            f"rows and fixes / 행과 고칠 점: {paths.quarantine}",
-            f"open in a browser / 브라우저로 열기: {paths.data_docs / 'index.html'}",
+            *lines,
+            _("rows and fixes: {file}", file=paths.quarantine),
+            _("open in a browser: {file}", file=paths.data_docs / "index.html"),
         ]
     )

@@ -1,4 +1,4 @@
-"""Check files before they enter the pipeline: the same readers, rules and judge as `ingest` and `validate`."""
+"""Check files before they enter the pipeline, with the readers and rules of `ingest` and `validate`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,61 +15,67 @@ from pydantic import PositiveInt
 from seodang.config import ExpectationsParams, Format, TableTemplate
 from seodang.config.section import Section
 from seodang.errors import SeodangError, SourceError
+from seodang.i18n import _
 from seodang.ingest.fetch.files import LocalFile
 from seodang.ingest.readers.text import repair_text
 from seodang.ingest.rows import Row
 from seodang.ingest.sources import iter_file_rows
 from seodang.io.jsonl import Writer, read_rows, write_json
 from seodang.io.progress import track_progress
-from seodang.validation.dataset_checks import compute_metrics, get_dataset_action
+from seodang.validation.dataset_checks import build_dataset_violations, compute_metrics
 from seodang.validation.repeats import find_repeats
 from seodang.validation.report import Summary, build_accepted_line, build_quarantine_line, format_dataset_violations
 from seodang.validation.token_counts import TokenCounter
-from seodang.validation.validator import ValidationContext, validate_rows
+from seodang.validation.validator import ValidatedRow, ValidationContext, validate_rows
 
 logger = logging.getLogger(__name__)
 
-_PIPELINE_RULES = {"accepted-count", "drift", "language-ratio"}  # what a single file need not be
+_PIPELINE_RULES = {"accepted-count", "drift", "language-ratio"}  # they do not apply to a single file
 
 
 class CheckParams(Section):
-    """The parameters of a check: those of `ingest` and `expectations` that it needs."""
+    """The parameters of `ingest` and `expectations` that a check needs."""
 
     max_field_characters: PositiveInt
     expectations: ExpectationsParams
 
     @classmethod
     def load_default(cls) -> Self:
-        """Return the parameters for a folder without a params.yaml: those of profile tiny."""
-        from seodang.config.load import read_yaml
+        """Return the defaults, for a folder without a params.yaml."""
+        from seodang.config.load import resolve_params
 
-        with resources.as_file(resources.files("seodang.validation") / "check.yaml") as file:
-            return cls.model_validate(read_yaml(file))
+        defaults = resolve_params({})
+        return cls.model_validate(
+            {
+                "max_field_characters": defaults["ingest"]["max_field_characters"],
+                "expectations": defaults["expectations"],
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRequest:
-    """What is to be checked, and how it is to be read."""
+    """Files to check, and how to read them."""
 
     files: Sequence[LocalFile]
-    errors: Sequence[str]  # what is wrong with those that were named and can't be read
+    errors: Sequence[str]  # messages about files that cannot be found
     format: Format
     columns: dict[str, str] | None
     table: TableTemplate | None
     counter: TokenCounter | None  # None: tokens are not counted
-    report: Path | None  # folder; None: nothing is written
+    report: Path | None  # folder; None: no report
 
 
 @dataclass(slots=True)
 class CheckResult:
-    """What a check came to."""
+    """The result of a check."""
 
     summary: Summary
-    formats: dict[str, list[str]] = field(default_factory=dict)  # file -> record formats met in it
-    dataset: list[dict[str, Any]] = field(default_factory=list)  # figures of the whole that are out of bounds
+    formats: dict[str, list[str]] = field(default_factory=dict)  # file -> record formats found in it
+    dataset: list[dict[str, Any]] = field(default_factory=list)  # metrics of the data set that are out of bounds
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the summary as one object; `rules` counts the report lines that name a rule, whatever its severity."""
+        """Return the summary for JSON; `rules` counts the report lines that name a rule, of any severity."""
         report = self.summary.build_report()
         texts = {"texts": report.pop("rules")}
         return {
@@ -84,10 +89,10 @@ class CheckResult:
 
 
 def check(request: CheckRequest, params: CheckParams) -> CheckResult:
-    """Read and judge the files, and write the report where one is wanted.
+    """Read and check the files, and write the report if one is requested.
 
     Raises:
-        SourceError: Naming every file that cannot be used, and why; nothing is written then.
+        SourceError: If files cannot be used; the message names each with the reason, and nothing is written.
         SeodangError: If the report cannot be written.
 
     """
@@ -96,9 +101,13 @@ def check(request: CheckRequest, params: CheckParams) -> CheckResult:
         if request.report:
             _prepare_report(request.report)
         return _check(request, params)
-    except OSError as error:  # of the files' own, SourceError tells
+    except OSError as error:  # of the report or the temporary folder; data files raise SourceError
         raise SeodangError(
-            f"{request.report or tempfile.gettempdir()} cannot be written to ({error.strerror or error}); name a folder that you may write to, with room on its disk / 쓸 수 없는 폴더입니다"
+            _(
+                "{folder} cannot be written to ({reason}); choose a folder with write permission and free disk space",
+                folder=request.report or tempfile.gettempdir(),
+                reason=error.strerror or error,
+            )
         ) from error
     finally:
         if is_new and request.report and request.report.is_dir() and not any(request.report.iterdir()):
@@ -106,11 +115,14 @@ def check(request: CheckRequest, params: CheckParams) -> CheckResult:
 
 
 def _prepare_report(report: Path) -> None:
-    """Make the folder, and see that it may be written to before hours of reading; raise OSError or SeodangError if not."""
+    """Create the folder and test writing to it before long reading; raise OSError or SeodangError if it fails."""
     data_docs = report / "data_docs"
     if data_docs.exists() and not (data_docs / "index.html").is_file():
         raise SeodangError(
-            f"{data_docs} is not of a report, and would be replaced; name another folder / 보고서가 아닌 폴더가 있습니다"
+            _(
+                "{folder} is not part of a report, and the report would replace it; name another folder with --report",
+                folder=data_docs,
+            )
         )
     report.mkdir(parents=True, exist_ok=True)
     for name in ("accepted.jsonl", "quarantine.jsonl", "summary.json"):
@@ -121,50 +133,41 @@ def _prepare_report(report: Path) -> None:
 
 
 def _check(request: CheckRequest, params: CheckParams) -> CheckResult:
-    from seodang.validation.expectations import format_dataset_rule, open_validator
-
+    result = CheckResult(Summary())
     with tempfile.TemporaryDirectory(prefix="seodang-check-") as scratch:
         spool = Path(scratch) / "rows.jsonl"
-        result = CheckResult(Summary())
         with Writer(spool, allow_nan=True) as writer:
             for row in _iter_rows(request, params, result):
                 writer.write(row)
-        limits = params.expectations.limits
-        context = ValidationContext(
-            params.expectations,
-            find_repeats(_read_spool(spool, "repeats"), limits.max_label_characters),
-            request.counter,
-        )
-        data_docs = request.report / "data_docs" if request.report else None
-        with open_validator(context.rules, params.expectations, name="check", data_docs=data_docs) as validator:
-            _write_results(
-                validate_rows(_read_spool(spool, "check"), context, validator), result.summary, request.report
-            )
-            metrics = [
-                metric
-                for metric in compute_metrics(result.summary.tally, params.expectations.dataset, None)
-                if metric.rule.id not in _PIPELINE_RULES
-            ]
-            violations = validator.check_dataset(metrics)
-        result.dataset = format_dataset_violations(
-            [
-                (measure, format_dataset_rule(measure), get_dataset_action(measure.rule, params.expectations.dataset))
-                for measure in violations
-            ]
-        )
+        _validate_spool(spool, request, params.expectations, result)
     if request.report:
         write_json(request.report / "summary.json", result.to_dict())
     return result
 
 
+def _validate_spool(spool: Path, request: CheckRequest, expectations: ExpectationsParams, result: CheckResult) -> None:
+    """Validate the rows of the spool file, write the report, and complete the result."""
+    from seodang.validation.expectations import open_validator
+
+    repeats = find_repeats(_read_spool(spool, _("finding repeats")), expectations.limits.max_label_characters)
+    context = ValidationContext(expectations, repeats, request.counter)
+    data_docs = request.report / "data_docs" if request.report else None
+    with open_validator(context.rules, expectations, name="check", data_docs=data_docs) as validator:
+        rows = validate_rows(_read_spool(spool, _("checking rows")), context, validator)
+        _write_results(rows, result.summary, request.report)
+        metrics = compute_metrics(result.summary.tally, expectations.dataset, None)
+        failed = validator.check_dataset([metric for metric in metrics if metric.rule.id not in _PIPELINE_RULES])
+    result.dataset = format_dataset_violations(build_dataset_violations(failed, expectations.dataset))
+
+
 def _iter_rows(request: CheckRequest, params: CheckParams, result: CheckResult) -> Iterator[Row]:
-    """Yield the rows of all files; a file's fault is told only after the others have been read, so that one run tells all."""
+    """Yield the rows of all files; raise SourceError at the end, so that its message lists all unusable files."""
     errors = list(request.errors)
     for local in request.files:
-        path, location, is_empty = local.path, repair_text(local.location), True
+        location, is_empty = repair_text(local.location), True
         try:
             rows = iter_file_rows(
-                path,
+                local.path,
                 location,
                 format=request.format,
                 columns=request.columns,
@@ -178,21 +181,22 @@ def _iter_rows(request: CheckRequest, params: CheckParams, result: CheckResult) 
                     formats.append(row["format"])
                 yield row
             if is_empty:
-                errors.append(f"{location} is empty: there is no record in it / 비어 있습니다: 레코드가 없습니다")
+                errors.append(_("{file} is empty: it contains no record", file=location))
         except SourceError as error:
             errors += str(error).splitlines()
+    if len(errors) > 1:
+        heading = _("{count} problems with the data files:", count=len(errors))
+        raise SourceError("\n  ".join([heading, *errors]))
     if errors:
-        raise SourceError(
-            "\n  ".join([f"{len(errors)} faults / 쓸 수 없는 파일:", *errors]) if len(errors) > 1 else errors[0]
-        )
+        raise SourceError(errors[0])
 
 
 def _read_spool(spool: Path, description: str) -> Iterator[Row]:
     return track_progress(read_rows(spool), description, file=spool)
 
 
-def _write_results(rows: Iterable[Any], summary: Summary, report: Path | None) -> None:
-    """Count the judged rows, and write each to its file where a report is wanted."""
+def _write_results(rows: Iterable[ValidatedRow], summary: Summary, report: Path | None) -> None:
+    """Count the validated rows, and write each to its file if a report is requested."""
     if report is None:
         for result in rows:
             summary.add(result)
@@ -200,7 +204,7 @@ def _write_results(rows: Iterable[Any], summary: Summary, report: Path | None) -
     with Writer(report / "accepted.jsonl") as accepted, Writer(report / "quarantine.jsonl") as quarantine:
         for result in rows:
             summary.add(result)
-            if result.accepted:
+            if result.is_accepted:
                 accepted.write(build_accepted_line(result))
             else:
                 quarantine.write(build_quarantine_line(result))

@@ -1,4 +1,4 @@
-"""Expectations that Great Expectations lacks. Imported only where it is used: the library takes seconds to load."""
+"""Expectations that Great Expectations lacks. Import this module only on use: the library takes seconds to load."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _METRIC = "column_values.free_of_findings"
 
 
 class ColumnValuesFreeOfFindings(ColumnMapMetricProvider):  # type: ignore[misc]
-    """Metric: whether a row's cell is "", that is, whether the rule of the column found nothing in it."""
+    """Metric: whether a cell is "", which means that the rule of the column finds nothing in the row."""
 
     condition_metric_name = _METRIC
 
@@ -25,11 +25,11 @@ class ColumnValuesFreeOfFindings(ColumnMapMetricProvider):  # type: ignore[misc]
 
 
 class ExpectColumnValuesToBeFreeOfFindings(ColumnMapExpectation):  # type: ignore[misc]
-    """Expect that a rule found nothing in any row.
+    """Expect that a rule finds nothing in any row.
 
-    The column holds what the rule found (place and text), and "" where it found nothing, not null: shares are
-    of all rows then. Great Expectations on pandas can't look into a record of several fields, conversations
-    among them.
+    The column holds the findings of a rule (location and excerpt), and "" for rows without one. With null instead of
+    "", Great Expectations would leave those rows out of its ratios. The rules run before it because its expectations
+    on pandas cannot check records of several fields, such as conversations.
     """
 
     map_metric = _METRIC

@@ -1,82 +1,75 @@
-"""What holds of a data set as a whole: seven rules, and the figures that Great Expectations judges by them."""
+"""Rules on the entire data set, and the metrics that they bound."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from seodang.config.validate import DatasetParams
+from seodang.config.expectations import DatasetParams
+from seodang.i18n import Message
 from seodang.ingest.rows import Row
-from seodang.validation.checks.rule import Rule
+from seodang.validation.checks.rule import Rule, fill_limit
 
-Profile = dict[str, dict[str, float]]  # "language" | "task" | "length" -> value -> share of the accepted rows
+Profile = dict[str, dict[str, float]]  # "language" | "task" | "length" -> value -> ratio of the accepted rows
 
-_MIN_LABELLED_ROWS = 20  # accepted rows of a task from which its label balance tells anything
+_MIN_LABELLED_ROWS = 20  # the label balance of fewer accepted rows means nothing
 
 DATASET_RULES: Final[tuple[Rule, ...]] = (
     Rule(
         id="quarantined-ratio",
         field="data",
-        reason_ko="격리된 행의 비율이 {limit:.1%}를 넘습니다",
-        reason_en="more than {limit:.1%} of the rows are quarantined",
-        fix_ko="격리된 행을 고치거나 params.yaml의 expectations.data_set.quarantined_share를 키우세요",
-        fix_en="mend the quarantined rows, or raise expectations.data_set.quarantined_ratio in params.yaml",
+        reason=Message("more than {limit:.1%} of the rows are quarantined"),
+        fix=Message(
+            "repair the quarantined rows, or raise expectations.dataset.quarantined_ratio.maximum in params.yaml"
+        ),
         maximum="quarantined_ratio",
     ),
     Rule(
         id="source-quarantined-ratio",
         field="data",
-        reason_ko="한 데이터의 행 가운데 {limit:.1%}보다 많이 격리되었습니다",
-        reason_en="more than {limit:.1%} of one source's rows are quarantined",
-        fix_ko="seodang check로 그 파일을 보고 고치거나 ingest.sources에서 빼세요",
-        fix_en="look at its files with seodang check and mend them, or take the source out of ingest.sources",
+        reason=Message("more than {limit:.1%} of the rows of one source are quarantined"),
+        fix=Message("check its files with seodang check and repair them, or remove the source from ingest.sources"),
         maximum="source_quarantined_ratio",
     ),
     Rule(
         id="accepted-count",
         field="data",
-        reason_ko="받아들인 행이 {limit:,}개보다 적습니다",
-        reason_en="fewer than {limit:,} rows are accepted",
-        fix_ko="데이터를 더하거나 params.yaml의 expectations.data_set.accepted_count를 낮추세요",
-        fix_en="add data, or lower expectations.data_set.accepted_count in params.yaml",
+        reason=Message("fewer than {limit:,} rows are accepted"),
+        fix=Message("add data, or lower expectations.dataset.accepted_count.minimum in params.yaml"),
         minimum="accepted_count",
     ),
     Rule(
         id="unique-ratio",
         field="data",
-        reason_ko="서로 다른 행이 {limit:.1%}보다 적습니다",
-        reason_en="less than {limit:.1%} of the rows are different from all others",
-        fix_ko="같은 파일을 두 번 넣지 않았는지 보세요",
-        fix_en="look whether one file was added twice",
+        reason=Message("less than {limit:.1%} of the rows are unique"),
+        fix=Message("check whether ingest.sources lists the same file twice"),
         minimum="unique_ratio",
     ),
     Rule(
         id="language-ratio",
         field="data",
-        reason_ko="한 언어의 비율이 정한 값보다 작습니다",
-        reason_en="a language has a smaller share than is asked for",
-        fix_ko="그 언어의 데이터를 더하거나 expectations.data_set.language_share를 낮추세요",
-        fix_en="add data in that language, or lower expectations.data_set.language_ratio",
+        reason=Message("less than {limit:.1%} of the accepted rows are in a required language"),
+        fix=Message("add data in that language, or lower expectations.dataset.language_ratio.minimum in params.yaml"),
         minimum="language_ratio",
     ),
     Rule(
         id="label-ratio",
         field="data",
-        reason_ko="한 과제의 답 가운데 하나가 {limit:.1%}를 넘습니다. 모델이 그 답만 배울 수 있습니다",
-        reason_en="one answer makes up more than {limit:.1%} of a task: the model may learn to give just that",
-        fix_ko="드문 답의 레코드를 더하거나 흔한 답을 줄이세요 (limit)",
-        fix_en="add records with the rare answers, or take fewer of the common one (limit)",
+        reason=Message("one answer makes up more than {limit:.1%} of a task; the model may give only that answer"),
+        fix=Message("add records with the rare answers, or set limit at the source with the frequent answer"),
         maximum="label_ratio",
     ),
     Rule(
         id="drift",
         field="data",
-        reason_ko="지난번에 받아들인 데이터와 {limit}보다 많이 다릅니다 (0 같음, 1 전혀 다름)",
-        reason_en="the set differs by more than {limit} from the last accepted one (0 same, 1 nothing in common)",
-        fix_ko="바꾼 것이 뜻한 대로면 expectations.data_set.drift를 키우거나 warn으로 두세요",
-        fix_en="if the change is meant, raise expectations.data_set.drift or let it warn",
+        reason=Message(
+            "the data differs by more than {limit} from the last accepted data (0: equal, 1: nothing in common)"
+        ),
+        fix=Message(
+            "if the change is intended, raise expectations.dataset.drift.maximum or set its action to warn in params.yaml"
+        ),
         maximum="drift",
     ),
 )
@@ -84,17 +77,26 @@ DATASET_RULES: Final[tuple[Rule, ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class DatasetMetric:
-    """One figure of the set, under the rule that bounds it."""
+    """A metric of the data set, with the rule that bounds it."""
 
     rule: Rule
-    scope: str  # what it is of: the whole, a source, a language, a task
+    scope: str  # "all", or the name of a source, a language, a task or a distribution
     value: float
     bound: float
 
 
+@dataclass(frozen=True, slots=True)
+class DatasetViolation:
+    """A metric out of bounds."""
+
+    metric: DatasetMetric
+    rule: Rule  # with the bound in its texts
+    severity: str  # reject | warn
+
+
 @dataclass(slots=True)
 class Tally:
-    """What streamed by, counted."""
+    """Counts of the rows, taken while they stream."""
 
     rows: Counter[str] = field(default_factory=Counter)  # by source
     quarantined: Counter[str] = field(default_factory=Counter)  # by source
@@ -105,7 +107,7 @@ class Tally:
     duplicates: int = 0
 
     def add(self, row: Row, *, accepted: bool, duplicate: bool) -> None:
-        """Count one row; of an accepted one, every text is text."""
+        """Count one row; all texts of an accepted row are strings."""
         self.rows[row["source"]] += 1
         self.duplicates += duplicate
         if not accepted:
@@ -118,7 +120,7 @@ class Tally:
             self.labels.setdefault(row["task"], Counter())[row["output"]] += 1
 
     def build_profile(self) -> Profile:
-        """Return the shares by which the next run tells its drift."""
+        """Return the ratios that the next run compares with its own to compute drift."""
         return {
             name: compute_ratios(counts)
             for name, counts in (("language", self.languages), ("task", self.tasks), ("length", self.lengths))
@@ -126,7 +128,7 @@ class Tally:
 
 
 def compute_ratios(counts: Counter[str]) -> dict[str, float]:
-    """Return each count's share of all, by name."""
+    """Return the ratio of each count to the total, by name."""
     return {name: round(count / counts.total(), 6) for name, count in sorted(counts.items())}
 
 
@@ -136,12 +138,12 @@ def compute_distance(one: Mapping[str, float], other: Mapping[str, float]) -> fl
 
 
 def compute_metrics(tally: Tally, bounds: DatasetParams, last_profile: Profile | None) -> list[DatasetMetric]:
-    """Return every figure that a rule which isn't off bounds, in the order of the rules.
+    """Return the metrics of all rules that are not off, in the order of the rules.
 
     Args:
-        tally: All rows, counted.
-        bounds: From params.yaml.
-        last: Profile of the last accepted run; None on the first run, which has no drift.
+        tally: Counts of all rows.
+        bounds: Section expectations.dataset of params.yaml.
+        last_profile: Profile of the last accepted run; None on the first run, which has no drift.
 
     """
     return [
@@ -149,6 +151,19 @@ def compute_metrics(tally: Tally, bounds: DatasetParams, last_profile: Profile |
         for rule in DATASET_RULES
         if get_dataset_action(rule, bounds) != "off"
         for scope, value, bound in _compute_values(rule.id, tally, bounds, last_profile)
+    ]
+
+
+def format_dataset_rule(metric: DatasetMetric) -> Rule:
+    """Return the rule of a metric with its bound in its texts."""
+    return fill_limit(metric.rule, metric.bound)
+
+
+def build_dataset_violations(metrics: Iterable[DatasetMetric], bounds: DatasetParams) -> list[DatasetViolation]:
+    """Return metrics out of bounds as violations with their texts and severity."""
+    return [
+        DatasetViolation(metric, format_dataset_rule(metric), get_dataset_action(metric.rule, bounds))
+        for metric in metrics
     ]
 
 

@@ -1,7 +1,7 @@
-"""Which rows repeat an earlier one, and which answer the same question differently; in some 40 bytes a row.
+"""Find rows that repeat an earlier row or answer the same question differently, in about 40 bytes per row.
 
-Only hashes are kept, so that millions of rows fit; two texts share a 64-bit hash by
-accident once in about 4,000 sets of 100 million rows (birthday bound, n^2 / 2^65).
+It keeps only hashes, so that millions of rows fit into memory. Two texts collide in a 64-bit
+hash once in about 4,000 sets of 100 million rows (birthday bound, n^2 / 2^65).
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ _USABLE, _LABEL = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """What `find_repeats` found: for each rule and row the number of the row that it repeats or contradicts, -1 for none."""
+    """Repeats by rule: for each row, the index of the row that it repeats or contradicts; -1 for none."""
 
     matches: dict[str, NDArray[np.int32]]
-    locate: Callable[[int], str]  # where a row stands, as people read it
+    locate: Callable[[int], str]  # index of a row -> "file:row"
 
     def get_matches(self, number: int) -> dict[str, str]:
-        """Return rule id -> place of the other row, for row `number` from 0."""
+        """Return rule id -> location of the other row, for the row with this index."""
         return {rule: self.locate(int(others[number])) for rule, others in self.matches.items() if others[number] >= 0}
 
 
 @dataclass(slots=True)
 class _Locations:
-    """Where each row stands: one entry a row in each array."""
+    """File and row number of each row; one entry per row in each array."""
 
     file: array[int] = field(default_factory=lambda: array("I"))
     source_row: array[int] = field(default_factory=lambda: array("I"))
@@ -57,20 +57,20 @@ class _Locations:
         self.source_row.append(row["source_row"])
 
     def format_location(self, number: int) -> str:
-        """Return where row `number` stands, as people read it."""
+        """Return the location of a row as "file:row"."""
         return f"{self.names[self.file[number]]}:{self.source_row[number]}"
 
 
 @dataclass(slots=True)
 class _Keys:
-    """What each row says: one entry a row in each array."""
+    """Hashes of question and content of each row; one entry per row in each array."""
 
     question: array[int] = field(default_factory=lambda: array("Q"))
     content: array[int] = field(default_factory=lambda: array("Q"))
     flags: array[int] = field(default_factory=lambda: array("B"))
 
     def add(self, row: Row, label_characters: int) -> None:
-        """Add one row's hashes; a row without the three texts can't repeat anything."""
+        """Add the hashes of one row; a row without the three texts cannot repeat another."""
         texts = [row[name] for name in TEXTS]
         is_usable = (
             all(classify_value(text) == "text" for text in texts) and bool(texts[0].strip()) and bool(texts[2].strip())
@@ -83,15 +83,15 @@ class _Keys:
 
 
 def find_repeats(rows: Iterable[Row], label_characters: int) -> Repeats:
-    """Return the repeats among the rows, which are read once.
+    """Return the repeats among the rows, reading them once.
 
-    Rows of one role repeat only one another: a training row that equals one that may be
-    scored is a leak, which `prepare` takes out, and the evaluation item must not vanish for it.
+    Only rows of the same role repeat each other: `prepare` removes training rows that equal an evaluation row, and
+    the evaluation row must remain.
 
     Args:
-        rows: In their order; the first of equal rows is the one that counts.
-        label_characters: An answer about an input that is at most this long counts as a label;
-            two different labels contradict each other, two different long answers need not.
+        rows: Rows in order; of equal rows the first is the original.
+        label_characters: An answer about an input of at most this length counts as a label. Two different labels for
+            the same question contradict each other; two different long answers need not.
 
     """
     import numpy as np
@@ -108,13 +108,20 @@ def find_repeats(rows: Iterable[Row], label_characters: int) -> Repeats:
     matches = {rule: np.full(len(flags), -1, dtype=np.int32) for rule in (DUPLICATE, CONTRADICTION, SEVERAL_ANSWERS)}
     earlier = usable[first][inverse]
     matches[DUPLICATE][usable] = np.where(earlier == usable, -1, earlier)
-    _note_conflicts(matches[CONTRADICTION], question, distinct[labels])
-    _note_conflicts(matches[SEVERAL_ANSWERS], question, distinct[~labels])
+    _set_conflicts(matches[CONTRADICTION], question, distinct[labels])
+    _set_conflicts(matches[SEVERAL_ANSWERS], question, distinct[~labels])
     return Repeats(matches, locations.format_location)
 
 
-def _note_conflicts(matches: NDArray[np.int32], question: NDArray[np.uint64], distinct: NDArray[np.int64]) -> None:
-    """Note for each of `distinct`, rows of different content, another one that asks the same: the first, for which it is the second."""
+def _set_conflicts(matches: NDArray[np.int32], question: NDArray[np.uint64], distinct: NDArray[np.int64]) -> None:
+    """Set the match of each row to another row with the same question: the first one, and for the first the second.
+
+    Args:
+        matches: Index of the matching row by row; changed in place.
+        question: Hash of the question by row.
+        distinct: Indices of rows with different content.
+
+    """
     import numpy as np
 
     _, inverse, counts = np.unique(question[distinct], return_inverse=True, return_counts=True)

@@ -1,4 +1,4 @@
-"""What is written about judged rows: lines for quarantine, counts for reports, words for people."""
+"""Build quarantine lines, counts and messages from validated rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from seodang.ingest.rows import TEXTS, Row
 from seodang.validation.checks.rule import Rule
-from seodang.validation.dataset_checks import DatasetMetric, Tally
+from seodang.validation.dataset_checks import DatasetViolation, Tally
 from seodang.validation.repeats import DUPLICATE
 from seodang.validation.validator import ValidatedRow, Violation
 
@@ -17,19 +17,24 @@ _TOP_REASONS = 5
 
 
 def get_original_row(row: Row) -> Any:
-    """Return the row as the file has it."""
+    """Return the row as it is in its file."""
     return {name: row[name] for name in TEXTS} if row["original"] is None else row["original"]
 
 
 def format_violation(violation: Violation) -> dict[str, Any]:
-    """Return one broken rule for a report line."""
+    """Return a violation as an entry of a report line."""
     rule, finding = violation.rule, violation.finding
-    texts = {name: getattr(rule, name) for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")}
-    return {"id": rule.id, "severity": violation.severity, "field": finding.field, "found": finding.excerpt, **texts}
+    return {
+        "id": rule.id,
+        "severity": violation.severity,
+        "field": finding.field,
+        "found": finding.excerpt,
+        **rule.to_json(),
+    }
 
 
 def build_quarantine_line(result: ValidatedRow) -> dict[str, Any]:
-    """Return what quarantine.jsonl says of a rejected row: where it stood, what it was, what is wrong, what to do."""
+    """Return the line of quarantine.jsonl for a rejected row: file and index, original row, violations with fixes."""
     row = result.row
     rules = [format_violation(violation) for violation in (*result.errors, *result.warnings)]
     return {
@@ -42,7 +47,7 @@ def build_quarantine_line(result: ValidatedRow) -> dict[str, Any]:
 
 
 def build_accepted_line(result: ValidatedRow) -> dict[str, Any]:
-    """Return what `seodang check` writes of an accepted row: the record as mended, the row as it was, warnings and repairs."""
+    """Return the line of `seodang check` for an accepted row: repaired record, original row, warnings, repairs."""
     record = result.to_record()
     texts = {name: getattr(record, name) for name in TEXTS}
     optional = {"system": record.system, "rejected": record.rejected, "url": record.url}
@@ -58,44 +63,48 @@ def build_accepted_line(result: ValidatedRow) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Summary:
-    """Counts of judged rows, for reports."""
+    """Counts of validated rows, for reports."""
 
     tally: Tally = field(default_factory=Tally)
-    rule_counts: Counter[str] = field(
-        default_factory=Counter
-    )  # rows that a rule rejects, warns of or had mended, by rule: the lines that name it
-    errors: Counter[str] = field(default_factory=Counter)  # rows that a rule rejects
-    warnings: Counter[str] = field(default_factory=Counter)  # of accepted rows, as repairs
-    repairs: Counter[str] = field(default_factory=Counter)
+    rule_counts: Counter[str] = field(default_factory=Counter)  # rule -> rows with a rejection, warning or repair by it
+    errors: Counter[str] = field(default_factory=Counter)  # rule -> rows that it rejects
+    warnings: Counter[str] = field(default_factory=Counter)  # rule -> accepted rows with its warning
+    repairs: Counter[str] = field(default_factory=Counter)  # rule -> accepted rows with its repair
     warned: int = 0
-    repaired: Counter[str] = field(default_factory=Counter)  # accepted rows that were mended, by source
+    repaired: Counter[str] = field(default_factory=Counter)  # source -> accepted rows with a repair
     by_source: dict[str, Counter[str]] = field(default_factory=dict)  # source -> rule -> rows rejected
-    rules: dict[str, tuple[Rule, str]] = field(default_factory=dict)  # every rule that was met, with its severity
+    rules: dict[str, tuple[Rule, str]] = field(default_factory=dict)  # violated or repaired rules, with their severity
 
     def add(self, result: ValidatedRow) -> None:
         """Count one row."""
         row = result.repaired_row if result.is_accepted else result.row
+        violations = (*result.errors, *result.warnings)
         self.tally.add(
             row,
             accepted=result.is_accepted,
-            duplicate=any(broken.rule.id == DUPLICATE for broken in (*result.errors, *result.warnings)),
+            duplicate=any(violation.rule.id == DUPLICATE for violation in violations),
         )
-        for violation in (*result.errors, *result.warnings):
+        for violation in violations:
             self.rules.setdefault(violation.rule.id, (violation.rule, violation.severity))
-        self.rule_counts.update(broken.rule.id for broken in (*result.errors, *result.warnings))
-        self.errors.update(broken.rule.id for broken in result.errors)
-        self.by_source.setdefault(row["source"], Counter()).update(broken.rule.id for broken in result.errors)
+        rejecting = [violation.rule.id for violation in result.errors]
+        self.rule_counts.update(violation.rule.id for violation in violations)
+        self.errors.update(rejecting)
+        self.by_source.setdefault(row["source"], Counter()).update(rejecting)
         if result.is_accepted:
-            self.warned += bool(result.warnings)
-            self.warnings.update(broken.rule.id for broken in result.warnings)
-            self.repairs.update(rule.id for rule in result.repaired_rules)
-            self.rule_counts.update(rule.id for rule in result.repaired_rules)
-            for rule in result.repaired_rules:
-                self.rules.setdefault(rule.id, (rule, "repair"))
-            self.repaired[row["source"]] += bool(result.repairs)
+            self._add_accepted(result, row["source"])
+
+    def _add_accepted(self, result: ValidatedRow, source: str) -> None:
+        repairing = [rule.id for rule in result.repaired_rules]
+        self.warned += bool(result.warnings)
+        self.warnings.update(violation.rule.id for violation in result.warnings)
+        self.repairs.update(repairing)
+        self.rule_counts.update(repairing)
+        for rule in result.repaired_rules:
+            self.rules.setdefault(rule.id, (rule, "repair"))
+        self.repaired[source] += bool(result.repairs)
 
     def build_counts(self) -> dict[str, int]:
-        """Return the figures of all rows; accepted and quarantined together are rows."""
+        """Return the counts of all rows; accepted plus quarantined equals rows."""
         rows, quarantined = self.tally.rows.total(), self.tally.quarantined.total()
         return {
             "rows": rows,
@@ -106,7 +115,7 @@ class Summary:
         }
 
     def build_report(self) -> dict[str, Any]:
-        """Return all that reports say of the rows."""
+        """Return the part of a report that describes the rows."""
         return {
             **self.build_counts(),
             "by_rule": dict(self.errors.most_common()),
@@ -129,30 +138,24 @@ class Summary:
 
 
 def format_rule_entry(rule: Rule, severity: str) -> dict[str, str]:
-    """Return a rule's texts for a report."""
-    return {
-        "severity": severity,
-        **{name: getattr(rule, name) for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")},
-    }
+    """Return severity and texts of a rule for a report."""
+    return {"severity": severity, **rule.to_json()}
 
 
 def format_top_reasons(summary: Summary) -> list[str]:
-    """Return the commonest reasons for quarantine, a line each, in both languages."""
-    return [
-        f"{count:,} {id}: {summary.rules[id][0].reason_ko} / {summary.rules[id][0].reason_en}"
-        for id, count in summary.errors.most_common(_TOP_REASONS)
-    ]
+    """Return the most frequent reasons for quarantine, one line each."""
+    return [f"{count:,} {id}: {summary.rules[id][0].reason}" for id, count in summary.errors.most_common(_TOP_REASONS)]
 
 
-def format_dataset_violations(violations: Sequence[tuple[DatasetMetric, Rule, str]]) -> list[dict[str, Any]]:
-    """Return the figures of the set that are out of bounds, for a report."""
+def format_dataset_violations(violations: Sequence[DatasetViolation]) -> list[dict[str, Any]]:
+    """Return the violations of the data set for a report."""
     return [
         {
-            "id": rule.id,
-            "of": metric.scope,
-            "value": round(metric.value, 6),
-            "bound": metric.bound,
-            **format_rule_entry(rule, severity),
+            "id": violation.rule.id,
+            "of": violation.metric.scope,
+            "value": round(violation.metric.value, 6),
+            "bound": violation.metric.bound,
+            **format_rule_entry(violation.rule, violation.severity),
         }
-        for metric, rule, severity in violations
+        for violation in violations
     ]

@@ -1,4 +1,4 @@
-"""How many tokens of the chosen model a row takes, and how much of its answer fits."""
+"""Count the tokens of rows with the tokenizer of the model, and truncate answers to a limit."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from seodang.config import PromptFormat
 from seodang.errors import ModelError
+from seodang.i18n import _
 from seodang.ingest.rows import TEXTS, Row, classify_value
 from seodang.prompting import render_answer, render_prompt, replace_surrogates
 from seodang.records import Turn
@@ -16,27 +17,26 @@ from seodang.records import Turn
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-_SPECIAL_TOKENS = 2  # begin and end token; a chat template's own markers are not counted
+_SPECIAL_TOKENS = 2  # begin and end token; the markers of a chat template are not counted
 
 
 @dataclass(frozen=True, slots=True)
 class TokenCounter:
-    """The chosen model's tokenizer on rows, rendered as in training."""
+    """Counts tokens of rows, rendered as in training."""
 
     tokenizer: Tokenizer
     format: PromptFormat
 
     def count_tokens(self, rows: Sequence[Row]) -> list[int | None]:
-        """Return each row's tokens, prompt and answer; None where a text is missing."""
+        """Return the number of tokens of each row, prompt and answer; None if a text is missing."""
         texts = [self._render_texts(row) for row in rows]
         known = [text for pair in texts if pair for text in pair]
-        lengths = iter(
-            [len(encoding.ids) for encoding in self.tokenizer.encode_batch_fast(known, add_special_tokens=False)]
-        )
+        encodings = self.tokenizer.encode_batch_fast(known, add_special_tokens=False)
+        lengths = iter([len(encoding.ids) for encoding in encodings])
         return [next(lengths) + next(lengths) + _SPECIAL_TOKENS if pair else None for pair in texts]
 
     def truncate_answer(self, row: Row, maximum: int) -> Row | None:
-        """Return the row with its answer cut at the last token that fits; None when no token of it would be left."""
+        """Return the row with its answer truncated to the limit; None if no token of it would remain."""
         pair = self._render_texts(row)
         if not pair:
             return None
@@ -47,7 +47,7 @@ class TokenCounter:
             shortened = {**row, "output": row["output"][: answer.offsets[min(budget, len(answer.ids)) - 1][1]].rstrip()}
             if (self.count_tokens([shortened])[0] or 0) <= maximum:
                 return shortened if shortened["output"] else None
-            budget -= 1  # cut text may need one token more than it had as a part
+            budget -= 1  # a truncated text may need one token more than within the full text
         return None
 
     def _render_texts(self, row: Row) -> tuple[str, str] | None:
@@ -55,7 +55,7 @@ class TokenCounter:
             return None
         system = row["system"] if isinstance(row["system"], str) else ""
         turns = [Turn(role=turn["role"], content=turn["content"]) for turn in row["turns"]]
-        # The chat template is the tokenizer's own and needs transformers; the plain wording is as long but for its markers.
+        # The chat template belongs to the tokenizer and needs transformers; format plain only lacks its markers.
         format = "plain" if self.format == "chat" else self.format
         rendered = "".join(
             part.text for part in render_prompt(row["instruction"], row["input"], format, system=system, turns=turns)
@@ -66,8 +66,12 @@ class TokenCounter:
 def load_counter(folder: Path, format: PromptFormat) -> TokenCounter:
     """Return the counter of a checkpoint.
 
+    Args:
+        folder: Folder of the checkpoint, or a tokenizer.json.
+        format: Prompt template that renders the rows.
+
     Raises:
-        ModelError: If there is no tokenizer.json in the folder, or it can't be read.
+        ModelError: If tokenizer.json is missing or cannot be read.
 
     """
     from tokenizers import Tokenizer
@@ -75,9 +79,15 @@ def load_counter(folder: Path, format: PromptFormat) -> TokenCounter:
     file = folder if folder.suffix == ".json" else folder / "tokenizer.json"
     if not file.is_file():
         raise ModelError(
-            f"{file} does not exist, so tokens can't be counted; run: dvc repro base, or set expectations.limits.max_tokens to null"
+            _(
+                "{file} does not exist, so tokens cannot be counted; run: dvc repro base, or set "
+                "expectations.limits.max_tokens to null in params.yaml",
+                file=file,
+            )
         )
     try:
         return TokenCounter(Tokenizer.from_file(str(file)), format)
-    except Exception as error:  # the Rust library raises nothing narrower
-        raise ModelError(f"{file} is no tokenizer ({error}); write the checkpoint again") from error
+    except Exception as error:  # the Rust library raises no narrower class
+        raise ModelError(
+            _("{file} is not a tokenizer ({error}); download or save the checkpoint again", file=file, error=error)
+        ) from error

@@ -1,25 +1,27 @@
-"""Rows in, judged rows out: examined, mended where that is asked for, and judged by Great Expectations in chunks."""
+"""Validate rows in chunks: check them, repair them if params.yaml says so, and let a validator decide."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from seodang.config import ExpectationsParams
 from seodang.ingest.rows import TEXTS, Row
+from seodang.prompting import replace_surrogates
 from seodang.records import Record, Turn, make_record
 from seodang.validation.checks.registry import REGISTRY
 from seodang.validation.checks.repair import Repair
 from seodang.validation.checks.rule import Rule, format_rule
 from seodang.validation.checks.run import Examination, Finding
+from seodang.validation.checks.structure import is_blank
 from seodang.validation.repeats import Repeats
 from seodang.validation.token_counts import TokenCounter
 from seodang.validation.workers import Examiner, RepeatLocations, examine_chunks, get_row_action
 
 if TYPE_CHECKING:
-    from seodang.validation.expectations import GxValidator
+    from seodang.validation.dataset_checks import DatasetMetric
 
 TOO_MANY_TOKENS = "too-many-tokens"
 
@@ -43,9 +45,31 @@ _RECORD_FIELDS = (
 )
 
 
+# By rule id: the finding of each row ("" for none) or its metric (None for none).
+# By field (instruction, input, output): the text of each row (None if it is no text).
+Columns = Mapping[str, Sequence[str | float | None]]
+
+
+class Validator(Protocol):
+    """Decides which rows and metrics violate their rules. `GxValidator` does so with Great Expectations."""
+
+    def check_rows(self, columns: Columns, count: int, title: str) -> Mapping[int, Sequence[str]]:
+        """Return the ids of the violated rules by row index, in the order of the rules; other rows are not in it.
+
+        Args:
+            columns: One column for each rule, and one for each text field.
+            count: Number of rows.
+            title: Name of the chunk in the Data Docs.
+
+        """
+
+    def check_dataset(self, metrics: Sequence[DatasetMetric]) -> list[DatasetMetric]:
+        """Return the metrics of the data set that are out of bounds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One rule that a row breaks, and what stands there."""
+    """A rule that a row violates, and the finding."""
 
     rule: Rule
     severity: str  # reject | warn
@@ -54,14 +78,14 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class ValidatedRow:
-    """One row with its verdict."""
+    """A row with the result of its validation."""
 
-    row: Row  # as it was
-    repaired_row: Row  # as it is accepted
-    errors: list[Violation]  # rules that reject it; accepted when there are none
+    row: Row  # as ingested
+    repaired_row: Row  # as accepted
+    errors: list[Violation]  # rules that reject it; the row is accepted if there are none
     warnings: list[Violation]
     repairs: list[Repair]
-    repaired_rules: list[Rule]  # the rules behind the repairs
+    repaired_rules: list[Rule]  # rules whose findings are repaired
 
     @property
     def is_accepted(self) -> bool:
@@ -82,16 +106,16 @@ class ValidatedRow:
 
 @dataclass(slots=True)
 class ValidationContext:
-    """What every row is looked at with."""
+    """Parameters, repeats and tokenizer for the validation of all rows."""
 
     expectations: ExpectationsParams
     repeats: Repeats
     counter: TokenCounter | None  # None: tokens are not counted
-    rules: tuple[Rule, ...] = field(init=False)  # those that aren't off, in their order
+    rules: tuple[Rule, ...] = field(init=False)  # rules that are not off, in the order of the registry
     ids: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Choose the rules."""
+        """Select the rules."""
         has_token_limit = self.counter is not None and self.expectations.limits.max_tokens is not None
         self.rules = tuple(
             rule
@@ -101,11 +125,11 @@ class ValidationContext:
         self.ids = frozenset(rule.id for rule in self.rules)
 
     def get_action(self, id: str) -> str:
-        """Return reject, warn, repair or off."""
+        """Return the action of a rule: reject, warn, repair or off."""
         return get_row_action(self.expectations, id)
 
     def locate_repeats(self, first: int, count: int) -> RepeatLocations:
-        """Return what each of `count` rows from `first` on repeats or contradicts."""
+        """Return, for `count` rows from index `first`, the locations of the rows that each repeats or contradicts."""
         return [
             {id: location for id, location in self.repeats.get_matches(number).items() if id in self.ids}
             for number in range(first, first + count)
@@ -114,24 +138,24 @@ class ValidationContext:
 
 @dataclass(slots=True)
 class _RowState:
-    """One row on its way: as it was, as it is mended, and what was found in it."""
+    """A row during validation: original, repaired copy and findings."""
 
     row: Row
     repaired_row: Row
-    examination: Examination  # of the mended row
+    examination: Examination  # of the repaired row
     repairs: list[Repair]
-    repaired_findings: dict[str, Finding]  # what was found before mending, and no longer
+    repaired_findings: dict[str, Finding]  # findings that the repair removed
 
 
-def validate_rows(rows: Iterable[Row], context: ValidationContext, validator: GxValidator) -> Iterator[ValidatedRow]:
-    """Yield every row with its verdict, in order, while the rows stream by.
+def validate_rows(rows: Iterable[Row], context: ValidationContext, validator: Validator) -> Iterator[ValidatedRow]:
+    """Yield each row with its result, in order; the rows stream.
 
-    Other processes examine the next rows while this one lets Great Expectations judge.
+    Other processes check the next rows while the validator decides about this chunk.
 
     Args:
-        rows: In the order in which `with_.repeats` has seen them.
-        with_: Rules, bounds, repeats and tokenizer.
-        judge: Great Expectations, with the same rules.
+        rows: Rows in the order in which `context.repeats` was computed.
+        context: Rules, limits, repeats and tokenizer.
+        validator: Validator with the same rules.
 
     """
     first = 0
@@ -166,39 +190,38 @@ def _iter_chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 def _count_tokens(states: list[_RowState], context: ValidationContext) -> None:
-    """Count each row's tokens, and cut the answer of one that has too many where that is asked for."""
+    """Count the tokens of each row; truncate the answer of a row with too many if the action is repair."""
     maximum = context.expectations.limits.max_tokens
     if TOO_MANY_TOKENS not in context.ids or context.counter is None or maximum is None:
         return
-    for state, count in zip(states, context.counter.count_tokens([each.repaired_row for each in states]), strict=True):
+    counts = context.counter.count_tokens([state.repaired_row for state in states])
+    for state, count in zip(states, counts, strict=True):
         state.examination.numbers[TOO_MANY_TOKENS] = count
         if count is None or count <= maximum:
             continue
-        finding = Finding("record", f"{count:,} tokens")
-        state.examination.findings[TOO_MANY_TOKENS] = finding
-        shortened_row = (
-            context.counter.truncate_answer(state.repaired_row, maximum)
-            if context.get_action(TOO_MANY_TOKENS) == "repair"
-            else None
-        )
-        if shortened_row:
-            state.repairs.append(
-                Repair(
-                    TOO_MANY_TOKENS,
-                    "output",
-                    f"{len(state.repaired_row['output']):,} characters",
-                    f"{len(shortened_row['output']):,} characters",
-                )
-            )
-            state.repaired_findings[TOO_MANY_TOKENS] = state.examination.findings.pop(TOO_MANY_TOKENS)
-            state.repaired_row = shortened_row
+        state.examination.findings[TOO_MANY_TOKENS] = Finding("record", f"{count:,} tokens")
+        if context.get_action(TOO_MANY_TOKENS) == "repair":
+            _truncate_answer(state, context.counter, maximum)
+
+
+def _truncate_answer(state: _RowState, counter: TokenCounter, maximum: int) -> None:
+    """Truncate the answer to the token limit; nothing changes if no token of it would remain."""
+    shortened_row = counter.truncate_answer(state.repaired_row, maximum)
+    if shortened_row is None:
+        return
+    before, after = (f"{len(row['output']):,} characters" for row in (state.repaired_row, shortened_row))
+    state.repairs.append(Repair(TOO_MANY_TOKENS, "output", before, after))
+    state.repaired_findings[TOO_MANY_TOKENS] = state.examination.findings.pop(TOO_MANY_TOKENS)
+    state.repaired_row = shortened_row
 
 
 def _build_columns(states: list[_RowState], context: ValidationContext) -> dict[str, list[str | float | None]]:
-    """Return what Great Expectations gets to see of the rows: a figure or a finding under each rule."""
+    """Return the columns that the validator checks: a metric or a finding for each rule, and the text fields."""
     columns: dict[str, list[str | float | None]] = {
         rule.id: [None if rule.numeric else ""] * len(states) for rule in context.rules
     }
+    for name in TEXTS:
+        columns[name] = [_get_column_text(state.repaired_row[name]) for state in states]
     numeric = {rule.id for rule in context.rules if rule.numeric}
     for index, state in enumerate(states):
         for id, number in state.examination.numbers.items():
@@ -211,21 +234,26 @@ def _build_columns(states: list[_RowState], context: ValidationContext) -> dict[
     return columns
 
 
-def _create_validated_row(state: _RowState, ids: list[str], context: ValidationContext) -> ValidatedRow:
+def _get_column_text(value: Any) -> str | None:
+    """Return a stripped text, "" for a blank one, and None for other values.
+
+    Surrogates are replaced because pandas cannot store them.
+    """
+    if not isinstance(value, str):
+        return None
+    return "" if is_blank(value) else replace_surrogates(value.strip())
+
+
+def _create_validated_row(state: _RowState, ids: Sequence[str], context: ValidationContext) -> ValidatedRow:
     errors: list[Violation] = []
     warnings: list[Violation] = []
     repaired_rules: list[Rule] = []
-    for rule in context.rules:
-        if rule.id not in ids:
-            continue
-        if rule.id in state.repaired_findings:
-            repaired_rules.append(format_rule(rule, context.expectations.limits))
-            continue
-        severity = (
-            "warn" if context.get_action(rule.id) == "warn" else "reject"
-        )  # what was to be repaired and couldn't be is rejected
+    for rule in (format_rule(rule, context.expectations.limits) for rule in context.rules if rule.id in ids):
         finding = state.examination.findings.get(rule.id) or Finding(rule.field, "")
-        (warnings if severity == "warn" else errors).append(
-            Violation(format_rule(rule, context.expectations.limits), severity, finding)
-        )
+        if rule.id in state.repaired_findings:
+            repaired_rules.append(rule)
+        elif context.get_action(rule.id) == "warn":
+            warnings.append(Violation(rule, "warn", finding))
+        else:  # reject, or a repair that did not succeed
+            errors.append(Violation(rule, "reject", finding))
     return ValidatedRow(state.row, state.repaired_row, errors, warnings, state.repairs, repaired_rules)

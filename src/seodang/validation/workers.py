@@ -1,4 +1,4 @@
-"""Examine rows by the rules and mend what may be mended; chunk by chunk, in other processes from the second one on."""
+"""Check and repair rows in chunks; worker processes take all chunks after the first."""
 
 from __future__ import annotations
 
@@ -17,36 +17,35 @@ from seodang.ingest.rows import Row, shorten
 from seodang.validation.checks.repair import Repair, repair
 from seodang.validation.checks.run import Examination, Finding, examine
 
-RepeatLocations = list[
-    dict[str, str]
-]  # for each row of a chunk: rule id -> place of the row that it repeats or contradicts
+# For each row of a chunk: rule id -> location of the row that it repeats or contradicts.
+RepeatLocations = list[dict[str, str]]
 
-_MAX_PROCESSES = max(1, min(4, (os.cpu_count() or 1) - 1))  # that examine; more than four outrun the one that judges
+_MAX_PROCESSES = max(1, min(4, (os.cpu_count() or 1) - 1))  # more than four are faster than the validator
 
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """What examining one row came to."""
+    """Findings and repairs of one row."""
 
-    repaired_row: Row | None  # None: nothing was mended
-    examination: Examination  # of the mended row
+    repaired_row: Row | None  # None: nothing changed
+    examination: Examination  # of the repaired row
     repairs: list[Repair]
-    repaired_findings: dict[str, Finding]  # what was found before mending, and no longer
+    repaired_findings: dict[str, Finding]  # findings that the repair removed
 
 
 @dataclass(frozen=True, slots=True)
 class Examiner:
-    """What is needed to examine rows; other processes get a copy."""
+    """Checks rows by a set of rules; worker processes get a copy."""
 
     expectations: ExpectationsParams
     ids: frozenset[str]
 
     def examine_rows(self, rows: list[Row], locations: RepeatLocations) -> list[RowResult]:
-        """Examine the rows; `places` has what each repeats or contradicts."""
+        """Return the results of the rows; `locations` names the rows that each repeats or contradicts."""
         return [self._examine_row(row, row_locations) for row, row_locations in zip(rows, locations, strict=True)]
 
     def _examine_row(self, row: Row, locations: dict[str, str]) -> RowResult:
-        """Examine one row, and mend what may be mended; what cannot be mended stays found."""
+        """Check one row and repair it if its rules say so; findings without a repair remain."""
         limits = self.expectations.limits
         before = examine(row, limits, self.ids)
         repeat_findings = {id: Finding("record", shorten(location)) for id, location in locations.items()}
@@ -57,13 +56,12 @@ class Examiner:
         repaired_row, repairs = repair(row, repair_ids, limits)
         after = examine(repaired_row, limits, self.ids)
         after.findings.update(repeat_findings)
-        return RowResult(
-            repaired_row, after, repairs, {id: before.findings[id] for id in repair_ids if id not in after.findings}
-        )
+        repaired_findings = {id: before.findings[id] for id in repair_ids if id not in after.findings}
+        return RowResult(repaired_row, after, repairs, repaired_findings)
 
 
 def get_row_action(expectations: ExpectationsParams, id: str) -> str:
-    """Return reject, warn, repair or off: what becomes of a row that breaks the rule."""
+    """Return the action of a rule on rows that violate it: reject, warn, repair or off."""
     action: str = getattr(expectations.actions, id.replace("-", "_"))
     return action
 
@@ -71,12 +69,12 @@ def get_row_action(expectations: ExpectationsParams, id: str) -> str:
 def examine_chunks(
     chunks: Iterator[list[Row]], examiner: Examiner, locate_repeats: Callable[[int, int], RepeatLocations]
 ) -> Iterator[tuple[list[Row], list[RowResult]]]:
-    """Yield each chunk with what was found in its rows, in order; the outcome is the same, whatever the number of processes.
+    """Yield each chunk with the results of its rows, in order; the number of processes does not change them.
 
     Args:
-        chunks: Taken as they are needed, one more than there are processes.
-        examiner: Rules and bounds.
-        places: Of the rows from a number on, so many.
+        chunks: Chunks of rows; at most one more than there are processes is read ahead.
+        examiner: Examiner with the rules and limits.
+        locate_repeats: Called with the index of a chunk's first row and the number of its rows.
 
     """
     number = 0
@@ -98,8 +96,8 @@ def examine_chunks(
 
 @contextmanager
 def _open_pool() -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool whose processes start with its first job, and end with the block, whatever ends it."""
-    context = multiprocessing.get_context("spawn")  # a fork would copy the threads of the libraries, locks and all
+    """Yield a pool whose processes start with its first job and end with the block, even after an error."""
+    context = multiprocessing.get_context("spawn")  # a fork would copy the locks of threads that it does not copy
     pool = ProcessPoolExecutor(_MAX_PROCESSES, mp_context=context, initializer=_init_worker)
     try:
         yield pool
@@ -108,13 +106,13 @@ def _open_pool() -> Iterator[ProcessPoolExecutor]:
 
 
 def _init_worker() -> None:
-    """Make this process leave an interruption to the one that started it, and end with that one."""
+    """Ignore interruptions, which the parent process handles, and exit when the parent exits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_exit_with_parent, daemon=True).start()
 
 
 def _exit_with_parent() -> None:
-    """Wait for the parent's end: one that was killed tells nobody, and its pool would wait for work for ever."""
+    """Wait for the end of the parent: the pool of a killed parent would wait for work forever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,14 +1,21 @@
-"""Rows whose answer is none, and rows that nearly are like them: (rule, row)."""
+"""Rows that violate a rule on answers, and similar rows that do not: (rule, row)."""
 
 from __future__ import annotations
 
-from examined import english, row
+from tests.validation.checks.rows import english, row
 
-WALK = "The old man walked to the harbour every morning and watched the boats come in. He liked the sound of the water. On Sundays his daughter came along and "
-STROLL = "노인은 아침마다 항구까지 걸어가서 배가 들어오는 것을 보았습니다. 그는 물소리를 좋아했습니다. 일요일이면 딸이 함께 와서 두 사람은 바닷가에 앉아 지나가는 배를 세고 도시락을 나누어 먹으며 오래 이야기를 나누었습니다. 해가 지면 두 사람은 천천히 "
+WALK = (
+    "The old man walked to the harbour every morning and watched the boats come in. He liked the sound of the "
+    "water. On Sundays his daughter came along and "
+)
+STROLL = (
+    "노인은 아침마다 항구까지 걸어가서 배가 들어오는 것을 보았습니다. 그는 물소리를 좋아했습니다. 일요일이면 딸이 "
+    "함께 와서 두 사람은 바닷가에 앉아 지나가는 배를 세고 도시락을 나누어 먹으며 오래 이야기를 나누었습니다. 해가 "
+    "지면 두 사람은 천천히 "
+)
 CHORUS = "We sing it loud and we sing it long\n" * 6
 
-BREAKS = [
+VIOLATIONS = [
     (
         "output-equals-instruction",
         english(instruction="Describe the sea at night.", output="Describe the sea at night"),
@@ -85,7 +92,7 @@ BREAKS = [
     ("wrong-result", row(instruction="12 + 30을 계산하세요.", output="43입니다.")),
 ]
 
-MISSES = [
+NEAR_MISSES = [
     ("output-equals-instruction", row(instruction="안녕하세요", output="안녕하세요.")),
     ("output-equals-instruction", english(instruction="Say: the sea is wide.", output="The sea is wide.")),
     ("instruction-echo", row(instruction="왜 그래요?", output="왜 그래요? 무슨 일이 있나요?")),
@@ -127,7 +134,8 @@ MISSES = [
     (
         "truncated",
         english(
-            output="Stay healthy in five ways:\n1. Exercise. Walk each day\n2. Eat vegetables\n3. Sleep well\n4. Practice deep breathing with friends"
+            output="Stay healthy in five ways:\n1. Exercise. Walk each day\n2. Eat vegetables\n3. Sleep well\n4. "
+            "Practice deep breathing with friends"
         ),
     ),
     ("truncated", english(output="Use these words when you post about it:\n#health #sleep #exercise #walking #water")),
@@ -141,7 +149,8 @@ MISSES = [
     (
         "repetition",
         row(
-            output="서울은 한강을 끼고 있는 도시입니다. 부산은 바다를 끼고 있는 도시입니다. 대전은 그 사이에 있습니다. 모두 기차로 갈 수 있습니다."
+            output="서울은 한강을 끼고 있는 도시입니다. 부산은 바다를 끼고 있는 도시입니다. 대전은 그 사이에 있습니다. "
+            "모두 기차로 갈 수 있습니다."
         ),
     ),
     ("loop", english(output="Here is a line, as asked in the instruction: " + "-" * 40)),

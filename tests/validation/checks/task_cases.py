@@ -1,14 +1,14 @@
-"""Rows whose task can't be done with what is there, and rows that nearly are like them: (rule, row)."""
+"""Rows that violate a rule on tasks, and similar rows that do not: (rule, row)."""
 
 from __future__ import annotations
 
-from examined import english, row
+from tests.validation.checks.rows import english, row
 
 NEWS = "The council has decided to widen the bridge over the river, because the traffic has doubled in ten years. " * 3
 REPORT = "시의회는 강을 건너는 다리를 넓히기로 했다. 십 년 사이에 다리를 지나는 차가 두 배로 늘었기 때문이다. " * 3
 LINK = "https://news.example.com/2020/bridge"
 
-BREAKS = [
+VIOLATIONS = [
     ("missing-input", english(instruction="Summarize the following article.", output="It is about a bridge.")),
     ("missing-input", row(instruction="다음 기사를 요약하세요.", output="다리에 관한 글입니다.")),
     (
@@ -53,7 +53,7 @@ BREAKS = [
     ("human-experience", row(instruction="당신의 어린 시절을 말해 보세요.", output="저는 어릴 때 시골에 살았습니다.")),
 ]
 
-MISSES = [
+NEAR_MISSES = [
     ("missing-input", english(instruction="Summarize the following article.", input=NEWS)),
     ("missing-input", english(instruction="Is the following sentence true? The sea is wide and the land is dry.")),
     ("missing-input", english(instruction="Shorten it.", turns=[{"role": "user", "content": NEWS}])),

@@ -1,4 +1,4 @@
-"""The catalogue, params.yaml and the documentation name the same rules."""
+"""The registry, params.yaml and the documentation list the same rules."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from examined import LIMITS, SHIPPED
+from tests.validation.checks.rows import LIMITS, SHIPPED
 
-from seodang.config.validate import ActionsParams, LimitsParams, RepairableAction
+from seodang.config.expectations import ActionsParams, LimitsParams, RepairableAction
 from seodang.validation.checks.registry import CHECKS, METRICS, REGISTRY, REPAIRERS, RULES_BY_ID
 from seodang.validation.checks.rule import format_rule, get_bound
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "data-quality.md").read_text("utf-8")
-FROM_OUTSIDE = {"duplicate", "contradiction", "several-answers", "too-many-tokens"}
+CROSS_ROW = {"duplicate", "contradiction", "several-answers", "too-many-tokens"}
 REPAIRABLE = get_args(get_args(RepairableAction)[0])
 
 
@@ -22,18 +22,18 @@ def test_each_rule_has_an_action_and_each_action_a_rule():
     assert len(RULES_BY_ID) == len(REGISTRY)
 
 
-def test_repair_is_allowed_for_just_the_rules_that_can_repair():
-    allowed = {name for name, field in ActionsParams.model_fields.items() if "repair" in _choices(field)}
+def test_params_allow_repair_for_exactly_the_repairable_rules():
+    allowed = {name for name, field in ActionsParams.model_fields.items() if "repair" in _list_choices(field)}
     assert allowed == {rule.action_field for rule in REGISTRY if rule.repairable}
     assert {rule.id for rule in REGISTRY if rule.repairable} == {*REPAIRERS, "too-many-tokens"}
 
 
-def _choices(field):
+def _list_choices(field):
     return get_args(field.annotation) or get_args(get_args(field.annotation)[0])
 
 
-def test_each_rule_looks_at_rows_or_is_told_from_outside():
-    assert {*CHECKS, *METRICS} | FROM_OUTSIDE == set(RULES_BY_ID)
+def test_each_rule_checks_single_rows_or_compares_rows():
+    assert {*CHECKS, *METRICS} | CROSS_ROW == set(RULES_BY_ID)
     assert not set(CHECKS) & set(METRICS)
     assert {rule.id for rule in REGISTRY if rule.numeric} == {*METRICS, "too-many-tokens"}
 
@@ -44,18 +44,21 @@ def test_each_bound_is_a_field_of_the_limits():
         assert not (rule.minimum and rule.maximum)
 
 
-def test_texts_are_in_both_languages_and_tell_their_bound():
+def test_texts_are_in_both_languages_and_contain_their_bound():
     for rule in REGISTRY:
-        clear = format_rule(rule, LIMITS)
-        for korean in (clear.reason_ko, clear.fix_ko):
-            assert re.search("[가-힣]", korean)
-        for text in (clear.reason_en, clear.fix_en):
-            assert not re.search("[가-힣]", text)
+        texts = format_rule(rule, LIMITS).to_json()
+        for name, text in texts.items():
+            assert bool(re.search("[가-힣]", text)) == name.endswith("_ko")
             assert text
-        assert "{limit}" not in clear.reason_ko + clear.reason_en + clear.fix_ko + clear.fix_en
-    assert format_rule(RULES_BY_ID["output-too-long"], LIMITS).reason_en == "output is longer than 1,600 characters"
-    assert format_rule(RULES_BY_ID["repetition"], LIMITS).reason_en.endswith("above 0.5")
+        assert "{limit}" not in "".join(texts.values())
+    assert str(format_rule(RULES_BY_ID["output-too-long"], LIMITS).reason) == "output is longer than 1,600 characters"
+    assert str(format_rule(RULES_BY_ID["repetition"], LIMITS).reason).endswith("above 0.5")
     assert get_bound(RULES_BY_ID["too-many-tokens"], LIMITS) is None
+
+
+def test_a_reason_is_korean_where_the_terminal_is(monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    assert str(format_rule(RULES_BY_ID["output-too-long"], LIMITS).reason) == "답(output)이 1,600자보다 깁니다"
 
 
 def test_off_may_be_written_without_quotes_in_yaml():
@@ -68,7 +71,8 @@ def test_the_documentation_has_one_line_for_each_rule_with_its_default_and_its_b
     expected = []
     for rule in REGISTRY:
         limit = f"`{rule.minimum or rule.maximum}`" if rule.numeric else ""
-        clear = (rule.reason_en.replace("{limit}", "the bound"), rule.reason_ko.replace("{limit}", "정한 값"))
+        reasons = rule.reason.to_json()
+        clear = (reasons["en"].replace("{limit}", "the bound"), reasons["ko"].replace("{limit}", "정한 값"))
         expected.append(
             f"| `{rule.id}` | {getattr(SHIPPED.actions, rule.action_field)} | {limit} | {clear[0]} | {clear[1]} |"
         )

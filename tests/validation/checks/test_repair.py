@@ -1,19 +1,18 @@
-"""What can be mended is mended, once and for all."""
+"""Repairs remove the findings of their rules and change nothing else."""
 
 from __future__ import annotations
 
 import pytest
-import text_cases
-from answer_cases import BREAKS as ANSWERS
-from examined import EVERY, LIMITS, english, found, row
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.validation.checks import answer_cases, text_cases
+from tests.validation.checks.rows import ALL_RULES, LIMITS, english, find_violations, row
 
 from seodang.validation.checks.registry import REGISTRY, REPAIRERS
 from seodang.validation.checks.repair import repair
 from seodang.validation.checks.run import examine
 
-MENDED = [
+REPAIRS = [
     ("control-character", row(output="대한\x00민국\r\n서울\x0b부산"), "output", "대한민국\n서울\n부산"),
     ("not-nfc", row(output="\u1112\u1161\u11ab국"), "output", "한국"),
     ("zero-width", row(instruction="\ufeff서울은 어디\u200b인가요?"), "instruction", "서울은 어디인가요?"),
@@ -81,63 +80,65 @@ ROWS = st.builds(
 
 
 @pytest.mark.parametrize(
-    ("id", "broken", "field", "expected"), MENDED, ids=[f"{id}-{number}" for number, (id, *_) in enumerate(MENDED)]
+    ("id", "violating", "field", "expected"), REPAIRS, ids=[f"{id}-{number}" for number, (id, *_) in enumerate(REPAIRS)]
 )
-def test_a_repair_mends_the_field_and_nothing_else(id, broken, field, expected):
-    mended, repairs = repair(broken, [id], LIMITS)
-    assert mended == {**broken, field: expected}
-    assert [(each.id, each.field) for each in repairs] == [(id, field)]
-    assert all(len(text) <= 80 for each in repairs for text in (each.before, each.after))
+def test_a_repair_changes_the_field_and_nothing_else(id, violating, field, expected):
+    repaired, repairs = repair(violating, [id], LIMITS)
+    assert repaired == {**violating, field: expected}
+    assert [(change.id, change.field) for change in repairs] == [(id, field)]
+    assert all(len(text) <= 80 for change in repairs for text in (change.before, change.after))
 
 
-def test_each_rule_that_can_mend_is_tried():
-    assert {id for id, *_ in MENDED} == set(REPAIRERS)
+def test_each_repairer_has_a_case():
+    assert {id for id, *_ in REPAIRS} == set(REPAIRERS)
 
 
-def test_turns_system_text_and_the_worse_answer_are_mended_too():
+def test_turns_system_text_and_the_rejected_answer_are_repaired_too():
     turns = [{"role": "user", "content": "안\u200b녕"}, {"role": "assistant", "content": "네"}]
-    mended, repairs = repair(row(turns=turns, system="\ufeff답하세요", rejected="몰라\u200b요"), ["zero-width"], LIMITS)
-    assert (mended["turns"][0]["content"], mended["system"], mended["rejected"]) == ("안녕", "답하세요", "몰라요")
-    assert {each.field for each in repairs} == {"turns", "system", "rejected"}
+    repaired, repairs = repair(
+        row(turns=turns, system="\ufeff답하세요", rejected="몰라\u200b요"), ["zero-width"], LIMITS
+    )
+    assert (repaired["turns"][0]["content"], repaired["system"], repaired["rejected"]) == ("안녕", "답하세요", "몰라요")
+    assert {change.field for change in repairs} == {"turns", "system", "rejected"}
     assert turns[0]["content"] == "안\u200b녕"
 
 
-def test_a_rule_that_is_not_asked_for_mends_nothing():
-    broken = row(output="대한\u200b민국")
-    assert repair(broken, ["not-nfc", "truncated"], LIMITS) == (broken, [])
+def test_a_rule_that_is_not_requested_repairs_nothing():
+    violating = row(output="대한\u200b민국")
+    assert repair(violating, ["not-nfc", "truncated"], LIMITS) == (violating, [])
 
 
-def test_what_one_repair_uncovers_another_mends():
-    mended, repairs = repair(row(output="첫째&amp;lt;br&amp;gt;둘째"), ["html-entity", "html-break"], LIMITS)
-    assert mended["output"] == "첫째\n둘째"
-    assert {each.id for each in repairs} == {"html-entity", "html-break"}
+def test_a_repair_handles_text_that_another_repair_uncovers():
+    repaired, repairs = repair(row(output="첫째&amp;lt;br&amp;gt;둘째"), ["html-entity", "html-break"], LIMITS)
+    assert repaired["output"] == "첫째\n둘째"
+    assert {change.id for change in repairs} == {"html-entity", "html-break"}
 
 
 def test_the_repair_of_personal_data_does_not_show_it():
-    for id, broken, _, _ in MENDED:
+    for id, violating, _, _ in REPAIRS:
         if id.startswith(("personal-", "secret-")):
-            _, repairs = repair(broken, [id], LIMITS)
+            _, repairs = repair(violating, [id], LIMITS)
             assert not any(
-                part in each.before + each.after
-                for each in repairs
+                part in change.before + change.after
+                for change in repairs
                 for part in ("4916", "4719", "kim", "5787", "1234568", "a1B2")
             )
 
 
 @settings(deadline=None, max_examples=300)
 @given(ROWS)
-def test_after_a_repair_the_rule_finds_nothing_and_a_second_repair_changes_nothing(broken):
-    mended, _ = repair(broken, REPAIRERS, LIMITS)
-    assert not set(found(mended, REPAIRERS))
-    assert repair(mended, REPAIRERS, LIMITS) == (mended, [])
+def test_after_a_repair_the_rule_finds_nothing_and_a_second_repair_changes_nothing(violating):
+    repaired, _ = repair(violating, REPAIRERS, LIMITS)
+    assert not set(find_violations(repaired, REPAIRERS))
+    assert repair(repaired, REPAIRERS, LIMITS) == (repaired, [])
 
 
 @settings(deadline=None, max_examples=100)
 @given(ROWS, st.sampled_from(sorted(REPAIRERS)))
-def test_one_repair_alone_is_enough_for_its_own_rule(broken, id):
-    mended, repairs = repair(broken, [id], LIMITS)
-    assert id not in found(mended, [id])
-    assert all(each.id == id for each in repairs)
+def test_a_single_repair_removes_the_findings_of_its_rule(violating, id):
+    repaired, repairs = repair(violating, [id], LIMITS)
+    assert id not in find_violations(repaired, [id])
+    assert all(change.id == id for change in repairs)
 
 
 @settings(deadline=None, max_examples=300)
@@ -153,16 +154,16 @@ def test_one_repair_alone_is_enough_for_its_own_rule(broken, id):
         }
     )
 )
-def test_no_row_whatever_stands_in_it_stops_the_examination(values):
-    broken = row(**values)
-    examination = examine(broken, LIMITS, EVERY)
+def test_no_value_in_a_row_stops_the_checks(values):
+    violating = row(**values)
+    examination = examine(violating, LIMITS, ALL_RULES)
     order = [rule.id for rule in REGISTRY]
     assert list(examination.findings) == sorted(examination.findings, key=order.index)
     assert all(len(finding.excerpt) <= 80 for finding in examination.findings.values())
-    repair(broken, EVERY, LIMITS)
+    repair(violating, ALL_RULES, LIMITS)
 
 
-@pytest.mark.parametrize(("id", "broken"), [*text_cases.BREAKS, *ANSWERS])
-def test_a_broken_row_that_is_mended_by_all_rules_keeps_its_other_faults(id, broken):
-    mended, _ = repair(broken, EVERY, LIMITS)
-    assert (id in found(mended)) == (id not in REPAIRERS)
+@pytest.mark.parametrize(("id", "violating"), [*text_cases.VIOLATIONS, *answer_cases.VIOLATIONS])
+def test_a_row_repaired_by_all_rules_keeps_its_other_findings(id, violating):
+    repaired, _ = repair(violating, ALL_RULES, LIMITS)
+    assert (id in find_violations(repaired)) == (id not in REPAIRERS)

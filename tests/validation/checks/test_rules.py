@@ -1,62 +1,60 @@
-"""Each rule finds what it is for, and leaves alone what only looks like it."""
+"""Each rule finds rows that violate it, and accepts rows that only look like violations."""
 
 from __future__ import annotations
 
-import answer_cases
 import pytest
-import task_cases
-import text_cases
-from examined import EVERY, LIMITS, found, row
+from tests.validation.checks import answer_cases, task_cases, text_cases
+from tests.validation.checks.rows import ALL_RULES, LIMITS, find_violations, row
 
 from seodang.validation.checks.registry import CHECKS, METRICS
 from seodang.validation.checks.repair import repair
 from seodang.validation.checks.run import examine
 
-BREAKS = [*text_cases.BREAKS, *answer_cases.BREAKS, *task_cases.BREAKS]
-MISSES = [*text_cases.MISSES, *answer_cases.MISSES, *task_cases.MISSES]
+VIOLATIONS = [*text_cases.VIOLATIONS, *answer_cases.VIOLATIONS, *task_cases.VIOLATIONS]
+NEAR_MISSES = [*text_cases.NEAR_MISSES, *answer_cases.NEAR_MISSES, *task_cases.NEAR_MISSES]
 
 
-def names(cases):
+def name_cases(cases):
     return [f"{id}-{number}" for number, (id, _) in enumerate(cases)]
 
 
-@pytest.mark.parametrize(("id", "broken"), BREAKS, ids=names(BREAKS))
-def test_a_rule_finds_the_row_that_breaks_it(id, broken):
-    finding = found(broken)[id]
-    assert finding.field in broken
+@pytest.mark.parametrize(("id", "violating"), VIOLATIONS, ids=name_cases(VIOLATIONS))
+def test_a_rule_finds_the_row_that_violates_it(id, violating):
+    finding = find_violations(violating)[id]
+    assert finding.field in violating
     assert len(finding.excerpt) <= 80
     assert "\n" not in finding.excerpt
 
 
-@pytest.mark.parametrize(("id", "near"), MISSES, ids=names(MISSES))
-def test_a_rule_leaves_the_row_that_nearly_breaks_it(id, near):
-    assert id not in found(near)
+@pytest.mark.parametrize(("id", "near"), NEAR_MISSES, ids=name_cases(NEAR_MISSES))
+def test_a_rule_accepts_the_row_that_nearly_violates_it(id, near):
+    assert id not in find_violations(near)
 
 
-def test_each_rule_that_looks_at_rows_has_both_kinds_of_example():
-    looking = set(CHECKS) | set(METRICS)
-    assert {id for id, _ in BREAKS} == looking
-    assert {id for id, _ in MISSES} == looking
+def test_each_rule_on_single_rows_has_both_kinds_of_cases():
+    rules = set(CHECKS) | set(METRICS)
+    assert {id for id, _ in VIOLATIONS} == rules
+    assert {id for id, _ in NEAR_MISSES} == rules
 
 
-def test_a_good_record_breaks_no_rule():
-    assert found(row()) == {}
-    assert found(row("What is a dog?", "", "A dog is an animal that barks.")) == {}
+def test_a_good_record_violates_no_rule():
+    assert find_violations(row()) == {}
+    assert find_violations(row("What is a dog?", "", "A dog is an animal that barks.")) == {}
 
 
-def test_only_the_rules_that_are_asked_for_look():
-    broken = row(instruction=None, output="")
-    assert set(found(broken, {"output-blank"})) == {"output-blank"}
-    assert examine(broken, LIMITS, {"output-blank"}).numbers == {}
+def test_only_the_requested_rules_run():
+    violating = row(instruction=None, output="")
+    assert set(find_violations(violating, {"output-blank"})) == {"output-blank"}
+    assert examine(violating, LIMITS, {"output-blank"}).numbers == {}
 
 
-def test_findings_come_in_the_order_of_the_catalogue():
-    assert list(found(row(instruction="가", output="\x00"))) == ["instruction-too-short", "control-character"]
-    assert list(found(row(instruction="가", output=None))) == ["output-missing", "instruction-too-short"]
+def test_findings_come_in_the_order_of_the_registry():
+    assert list(find_violations(row(instruction="가", output="\x00"))) == ["instruction-too-short", "control-character"]
+    assert list(find_violations(row(instruction="가", output=None))) == ["output-missing", "instruction-too-short"]
 
 
-def test_a_number_is_measured_for_each_numeric_rule_and_is_none_where_there_is_no_text():
-    numbers = examine(row(instruction="네 글자", input="", output=None), LIMITS, EVERY).numbers
+def test_each_numeric_rule_has_a_metric_that_is_none_without_text():
+    numbers = examine(row(instruction="네 글자", input="", output=None), LIMITS, ALL_RULES).numbers
     assert numbers == {
         "instruction-too-short": 4.0,
         "instruction-too-long": 4.0,
@@ -68,8 +66,8 @@ def test_a_number_is_measured_for_each_numeric_rule_and_is_none_where_there_is_n
     }
 
 
-def test_the_share_of_repeated_groups_is_counted_by_hand():
-    # 16 words make 13 groups of four; the second half repeats the first, whose 8 words make 8 different groups with the seam.
+def test_the_ratio_of_repeated_groups_equals_a_count_by_hand():
+    # 16 words make 13 groups of four. The second half repeats the first: 8 groups differ, including those over the seam.
     output = "가 나 다 라 마 바 사 아 " * 2
     assert examine(row(output=output), LIMITS, {"repetition"}).numbers["repetition"] == pytest.approx(1 - 8 / 13)
 
@@ -79,25 +77,25 @@ def test_a_hangul_syllable_counts_as_two_letters_of_an_article():
     assert examine(article, LIMITS, {"input-thin"}).numbers["input-thin"] == 3 * 2 + 1 + 3
 
 
-def test_the_row_is_not_changed():
-    broken = row(output="대한\u200b민국 &amp; 서울")
-    copy = {**broken}
-    found(broken)
-    assert broken == copy
+def test_checks_do_not_change_the_row():
+    violating = row(output="대한\u200b민국 &amp; 서울")
+    copy = {**violating}
+    find_violations(violating)
+    assert violating == copy
 
 
 def test_personal_data_is_not_in_the_finding():
-    for id, broken in text_cases.BREAKS:
+    for id, violating in text_cases.VIOLATIONS:
         if id.startswith(("personal-", "secret-")):
-            shown = found(broken)[id].excerpt
-            assert not set("0123456789") & set(shown) or "@" not in shown
-            assert "[" in shown
-            assert "4916" not in shown
-            assert "kim@" not in shown
+            excerpt = find_violations(violating)[id].excerpt
+            assert not set("0123456789") & set(excerpt) or "@" not in excerpt
+            assert "[" in excerpt
+            assert "4916" not in excerpt
+            assert "kim@" not in excerpt
 
 
-LONG = 200_000  # characters: ingest.max_field_characters as shipped
-HARD = [
+LONG = 200_000  # characters; default of ingest.max_field_characters
+ADVERSARIAL = [
     "a",
     " ",
     "\n",
@@ -124,14 +122,14 @@ HARD = [
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("piece", HARD)
-def test_a_long_text_made_to_be_hard_is_examined_all_the_same(piece):
+@pytest.mark.parametrize("piece", ADVERSARIAL)
+def test_a_long_adversarial_text_does_not_stop_the_checks(piece):
     text = (piece * LONG)[:LONG]
-    for broken in (
+    for violating in (
         row(instruction=text),
         row(input=text, output=text[:70]),
         row(output=text),
         row(instruction=f"Summarize the article. {text}", input=text, output=text),
     ):
-        examine(broken, LIMITS, EVERY)
-        repair(broken, EVERY, LIMITS)
+        examine(violating, LIMITS, ALL_RULES)
+        repair(violating, ALL_RULES, LIMITS)

@@ -1,8 +1,8 @@
-"""Rows that break a rule on text, and rows that nearly do: (rule, row)."""
+"""Rows that violate a rule on text, and similar rows that do not: (rule, row)."""
 
 from __future__ import annotations
 
-from examined import english, row
+from tests.validation.checks.rows import english, row
 
 from seodang.ingest.rows import (
     LABEL_UNKNOWN,
@@ -18,7 +18,7 @@ PRIVATE_KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----"
 TOKEN = "sk-" + "a1B2c3D4e5F6g7H8i9J0k1L2"
 TURN = {"role": "user", "content": "안녕하세요"}
 
-BREAKS = [
+VIOLATIONS = [
     ("instruction-missing", row(instruction=None)),
     ("output-missing", row(output=None)),
     ("instruction-blank", row(instruction=" \n\t")),
@@ -100,7 +100,7 @@ BREAKS = [
     ("secret-key", row(system=PRIVATE_KEY)),
 ]
 
-MISSES = [
+NEAR_MISSES = [
     ("instruction-missing", row(instruction="")),
     ("output-missing", row(output=" ")),
     ("instruction-blank", row(instruction="?")),

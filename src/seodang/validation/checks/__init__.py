@@ -1,1 +1,1 @@
-"""What is looked for in each row, and how it is mended: pure functions that read and write nothing."""
+"""Checks and repairs of single rows: pure functions without input or output."""

@@ -1,10 +1,11 @@
-"""Outputs that answer nothing: copies of the question, and refusals."""
+"""Find outputs that do not answer: copies of the question, refusals, and requests for more information."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
+from seodang.i18n import Message
 from seodang.ingest.rows import shorten
 from seodang.validation.checks.row_view import Check, Finding, View, get_turns
 from seodang.validation.checks.rule import Rule
@@ -13,95 +14,105 @@ RULES: Final = (
     Rule(
         id="output-equals-instruction",
         field="output",
-        reason_ko="답이 지시문을 그대로 옮긴 것입니다",
-        reason_en="the output is the instruction over again",
-        fix_ko="답을 적거나 그 행을 지우세요",
-        fix_en="write the answer, or delete the row",
+        reason=Message("the output repeats the instruction and nothing else"),
+        fix=Message("write the answer, or delete the row"),
     ),
     Rule(
         id="instruction-echo",
         field="output",
-        reason_ko="답이 지시문을 그대로 되풀이하며 시작합니다",
-        reason_en="the output begins by saying the whole instruction again",
-        fix_ko="되풀이한 지시문을 지우세요",
-        fix_en="delete the repeated instruction",
+        reason=Message("the output begins with the entire instruction"),
+        fix=Message("delete the repeated instruction"),
     ),
     Rule(
         id="output-equals-input",
         field="output",
-        reason_ko="답이 입력을 그대로 옮긴 것입니다",
-        reason_en="the output is the input over again",
-        fix_ko="고칠 것이 없어 그대로가 맞는 과제인지 보고, 아니면 답을 적으세요",
-        fix_en="see whether nothing was to be changed; else write the answer",
+        reason=Message("the output repeats the input and nothing else"),
+        fix=Message("check whether the task leaves the input unchanged; otherwise write the answer"),
     ),
     Rule(
         id="refusal",
         field="output",
-        reason_ko="답이 온통 거절입니다",
-        reason_en="the whole output is a refusal",
-        fix_ko="답을 적거나 그 행을 빼세요. 거절을 가르치려면 expectations.actions.refusal을 warn으로 두세요",
-        fix_en="write the answer, or leave the row out; to teach refusals set expectations.actions.refusal to warn",
+        reason=Message("the output only refuses"),
+        fix=Message(
+            "write the answer, or leave the row out; to teach refusals set expectations.actions.refusal to warn"
+        ),
     ),
     Rule(
         id="asks-back",
         field="output",
-        reason_ko="답이 대답 대신 빠진 것을 달라고 합니다",
-        reason_en="instead of answering, the output asks for what is missing",
-        fix_ko="빠진 것을 입력에 넣고 답을 적거나, 되묻는 것을 가르치려면 그대로 두세요",
-        fix_en="put what is missing into the input and write the answer; leave it if asking back is to be learnt",
+        reason=Message("the output requests missing information instead of answering"),
+        fix=Message(
+            "add the missing information to the input and write the answer; leave the row as it is to "
+            "teach such requests"
+        ),
     ),
 )
 
 _NON_WORD: Final = re.compile(r"[\W_]+")
-# Tasks in which the text may come back as it was.
+# These tasks may leave the text unchanged.
 _EDITING_TASK: Final = re.compile(
-    r"correct|grammar|spell|punctuat|edit\b|proofread|rewrite|rephrase|fix\b|sort|order|arrange|remove|duplicate|translate|repeat|copy|capital|lower|upper|format|identify"
+    r"correct|grammar|spell|punctuat|edit\b|proofread|rewrite|rephrase|fix\b|sort|order|arrange|remove|duplicate"
+    r"|translate|repeat|copy|capital|lower|upper|format|identify"
     r"|select|choose|extract|find|improve|insert|split|divide|break"
-    r"|교정|수정|고치|고쳐|맞춤법|문법|정렬|순서|배열|제거|삭제|번역|반복|그대로|따라|바꾸|변환|찾|고르|선택|추출|식별|다듬|띄어|구두점|쉼표|삽입|줄 ?바꿈|철자|다시"
+    r"|교정|수정|고치|고쳐|맞춤법|문법|정렬|순서|배열|제거|삭제|번역|반복|그대로|따라|바꾸|변환|찾|고르|선택"
+    r"|추출|식별|다듬|띄어|구두점|쉼표|삽입|줄 ?바꿈|철자|다시"
 )
 
-_MIN_COPY_LETTERS: Final = 8  # letters; a greeting may be answered by the same greeting
+_MIN_COPY_LETTERS: Final = 8  # the same greeting may answer a greeting
 
 _APOLOGY_TASK: Final = re.compile(
-    r"refus|declin|apolog|sorry|reject|cancel|excuse|politely|synonym|replace|dialogue|conversation|chatbot|complain|customer|respond to|reply|translate|paraphrase|rewrite"
+    r"refus|declin|apolog|sorry|reject|cancel|excuse|politely|synonym|replace|dialogue|conversation|chatbot"
+    r"|complain|customer|respond to|reply|translate|paraphrase|rewrite"
     r"|rephrase|sentence|role|story|letter|e-?mail|script"
     r"|사과|거절|거부|미안|죄송|취소|정중|대화|챗봇|불만|고객|답장|번역|문장|역할|이야기|편지|메일|대본|요약"
 )
 _REFUSAL_EN: Final = re.compile(
-    r"(?:as an? (?:ai|artificial intelligence|(?:large )?language model|gpt)\b|i(?:'m| am) (?:just |only )?an? (?:ai|artificial intelligence|(?:large )?language model)\b"
-    r"|(?:i'?m |i am )?(?:very |so )?sorry,? ?(?:but )?,?(?:i(?:'m| am)? |this |that |as an )|i apologi[sz]e,? but|unfortunately,? (?:i |this |as an )|i (?:can(?:'t|not)"
-    r"|am (?:unable|not able) to) (?:fulfil|complet|provid|assist|help|answer|generat|creat|do |perform|access|process|see |view|determin|give|respond|comply|identif|offer"
+    r"(?:as an? (?:ai|artificial intelligence|(?:large )?language model|gpt)\b|i(?:'m| am) (?:just "
+    r"|only )?an? (?:ai|artificial intelligence|(?:large )?language model)\b"
+    r"|(?:i'?m |i am )?(?:very |so )?sorry,? ?(?:but )?,?(?:i(?:'m| am)? |this |that |as an )"
+    r"|i apologi[sz]e,? but|unfortunately,? (?:i |this |as an )|i (?:can(?:'t|not)"
+    r"|am (?:unable|not able) to) (?:fulfil|complet|provid|assist|help|answer|generat|creat|do |perform|access"
+    r"|process|see |view|determin|give|respond|comply|identif|offer"
     r"|tell|writ|play|brows|open|summar|translat|analy|render|draw)"
-    r"|i'm (?:unable|not able) |i do(?:n't| not) have (?:access|the ability|enough|the necessary|any information)|this (?:type of )?(?:instruction|task|request"
+    r"|i'm (?:unable|not able) |i do(?:n't| not) have (?:access|the ability|enough|the necessary"
+    r"|any information)|this (?:type of )?(?:instruction|task|request"
     r"|question) can(?:not|'t) be"
-    r"|it is not possible (?:for me )?to |not enough information|there is not enough information|no (?:image|picture|input|article|text) (?:was |is |has been )?(?:provided"
+    r"|it is not possible (?:for me )?to |not enough information|there is not enough information|no (?:image"
+    r"|picture|input|article|text) (?:was |is |has been )?(?:provided"
     r"|given|attached))"
 )
 _CANNOT_EN: Final = re.compile(
-    r"\b(?:can(?:'t|not)|unable|not able|not possible|don't have|do not have|not capable|not enough information|wasn't provided|(?:was|is|been) (?:not )?(?:provided|given"
+    r"\b(?:can(?:'t|not)|unable|not able|not possible|don't have|do not have|not capable|not enough information"
+    r"|wasn't provided|(?:was|is|been) (?:not )?(?:provided|given"
     r"|attached)|not have access|don't know|do not know)\b"
 )
 _CONTRAST_EN: Final = re.compile(
-    r"\b(?:however|but (?:i can(?!'t|not| not)|here|generally|in general|if)|here (?:is|are)|instead,|that said|nevertheless)\b"
+    r"\b(?:however|but (?:i can(?!'t|not| not)|here|generally|in general|if)|here (?:is|are)|instead,|that said"
+    r"|nevertheless)\b"
 )
 _REFUSAL_KO: Final = re.compile(
-    r"죄송|미안|안타깝|유감|아쉽|인공지능|인공 지능|ai |저는 (?:ai|인공|언어|해당|그 |이 |아직|오늘|현재|죄송|알 )|이 (?:과제|작업|지시|명령|질문|요청|문제)|해당 |주어진 |제공된 |입력|지시|언어 ?모델|gpt|대답|답변|정보가 부족"
+    r"죄송|미안|안타깝|유감|아쉽|인공지능|인공 지능|ai |저는 (?:ai|인공|언어|해당|그 |이 |아직|오늘|현재|죄송"
+    r"|알 )|이 (?:과제|작업|지시|명령|질문|요청|문제)|해당 |주어진 |제공된 |입력|지시|언어 ?모델|gpt|대답|답변"
+    r"|정보가 부족"
 )
 _CANNOT_KO: Final = re.compile(
-    r"(?:답변|대답|제공|수행|도와|도움|생성|처리|이해|작성|판단|알려|확인|말씀|추천|요약|분석|번역|실행|완료|해결|응답|설명|평가|파악|답|알|할|볼|찾을|쓸)[^.]{0,8}(?:수 ?(?:가 |는 )?없|지 못|불가|어렵|않습니다)"
-    r"|(?:정보|데이터|내용|입력|이미지|기사|문장|텍스트|글|자료|맥락)[^.]{0,6}(?:부족|없어|없습니다|없으|주어지지 않|제공되지 않)|능력이 없|권한이 없|지원하지 않|가지고 있지 않|잘 모르|모르겠"
+    r"(?:답변|대답|제공|수행|도와|도움|생성|처리|이해|작성|판단|알려|확인|말씀|추천|요약|분석|번역|실행|완료"
+    r"|해결|응답|설명|평가|파악|답|알|할|볼|찾을|쓸)[^.]{0,8}(?:수 ?(?:가 |는 )?없|지 못|불가|어렵|않습니다)"
+    r"|(?:정보|데이터|내용|입력|이미지|기사|문장|텍스트|글|자료|맥락)[^.]{0,6}(?:부족|없어|없습니다|없으"
+    r"|주어지지 않|제공되지 않)|능력이 없|권한이 없|지원하지 않|가지고 있지 않|잘 모르|모르겠"
 )
 _CONTRAST_KO: Final = re.compile(r"(?<!죄송)(?<!미안)하지만|그러나|다만|대신|그렇지만|다음과 같")
-# Nobody who asks for a reply to a customer wants one that speaks of language models.
+# A reply to a customer does not mention language models, even if it apologises.
 _MODEL_ITSELF: Final = re.compile(
-    r"\b(?:as an?|i(?:'m| am) (?:just |only )?an?) (?:ai\b|artificial intelligence|(?:large )?language model|gpt)|(?:ai|인공 ?지능|언어 ?모델)[^.]{0,8}(?:로서|이기 때문|이므로|이라서|입니다)"
+    r"\b(?:as an?|i(?:'m| am) (?:just |only )?an?) (?:ai\b|artificial intelligence|(?:large )?language model"
+    r"|gpt)|(?:ai|인공 ?지능|언어 ?모델)[^.]{0,8}(?:로서|이기 때문|이므로|이라서|입니다)"
 )
 _ABOUT_MODELS: Final = re.compile(r"\bai\b|language model|chatbot|assistant|gpt|인공 ?지능|언어 ?모델|챗봇|비서")
-_HEAD: Final = 160  # characters in which a refusal begins
+_HEAD: Final = 160  # a refusal begins within so many characters
 
 
 def find_equal_instruction(view: View) -> Finding | None:
-    """Return an output that is the instruction again, signs and case aside."""
+    """Return an output that equals the instruction except for punctuation and case."""
     if (
         not view.answer
         or view.has_choices
@@ -117,7 +128,7 @@ def find_equal_instruction(view: View) -> Finding | None:
 
 
 def find_echo(view: View) -> Finding | None:
-    """Return an output that begins with the whole instruction, and then goes on."""
+    """Return an output that begins with the entire instruction and continues after it."""
     instruction = view.instruction.strip().rstrip(".?!:")
     if len(instruction) < 2 * _MIN_COPY_LETTERS or len(view.answer) < len(instruction) + _MIN_COPY_LETTERS:
         return None
@@ -125,7 +136,7 @@ def find_echo(view: View) -> Finding | None:
 
 
 def find_equal_input(view: View) -> Finding | None:
-    """Return an output that is the input again, where the task would have changed it."""
+    """Return an output that equals the input although the task would change it."""
     text = view.input.strip()
     if not text or abs(len(view.answer) - len(text)) > 8 or view.has_choices:
         return None
@@ -134,7 +145,7 @@ def find_equal_input(view: View) -> Finding | None:
 
 
 def _has_tools(view: View) -> bool:
-    """Return whether the model was given tools: then it is right to refuse what none of them does."""
+    """Return whether the record offers tools: a model may refuse tasks that no tool can do."""
     system = view.row.get("system")
     return (isinstance(system, str) and _TOOLS.search(system) is not None) or any(
         turn.get("role") in {"tool_call", "tool"} for turn in get_turns(view.row)
@@ -145,7 +156,7 @@ _TOOLS: Final = re.compile(r"\b(?:functions?|tools?|parameters)\b|함수|도구"
 
 
 def find_refusal(view: View) -> Finding | None:
-    """Return an output that only refuses; one that goes on to answer, or that was asked to refuse, is none."""
+    """Return an output that only refuses: it gives no answer, and the task does not request a refusal."""
     text = view.answer
     if not text or len(text) > view.limits.max_refusal_characters or view.has_choices or _has_tools(view):
         return None
@@ -166,23 +177,28 @@ def find_refusal(view: View) -> Finding | None:
 
 
 _CLARIFICATION: Final = re.compile(
-    r"\b(?:please|could you|can you|kindly) (?:also )?(?:provide|share|specify|give me|enter|clarify|supply|tell me|let me know)\b|\bwhat (?:would you like|exactly do you)\b"
-    r"|(?:정보|입력 ?값?|내용|텍스트|문장|사항|데이터|기사|글|자료|조건|주제|예시|이미지|파일|링크)(?:을|를|이|가)? ?(?:더 |추가로 |먼저 |다시 |자세히 |구체적으로 )?(?:입력|제공|알려|공유|말씀|제시)(?:해|하여)? ?(?:주세요|주시|주십|주실|주신)"
+    r"\b(?:please|could you|can you|kindly) (?:also )?(?:provide|share|specify|give me|enter|clarify|supply"
+    r"|tell me|let me know)\b|\bwhat (?:would you like|exactly do you)\b"
+    r"|(?:정보|입력 ?값?|내용|텍스트|문장|사항|데이터|기사|글|자료|조건|주제|예시|이미지|파일|링크)(?:을|를|이"
+    r"|가)? ?(?:더 |추가로 |먼저 |다시 |자세히 |구체적으로 )?(?:입력|제공|알려|공유|말씀|제시)(?:해"
+    r"|하여)? ?(?:주세요|주시|주십|주실|주신)"
     r"|(?:추가|더 많은|더 자세한|더 구체적인)[^.]{0,14}필요합니다\.?$|^입력이 필요",
     re.IGNORECASE,
 )
 _CLARIFICATION_HINT: Final = re.compile(
     "[Pp]lease|[Yy]ou|[Kk]indly|주세요|주[시십실신]|필요"
-)  # quicker than what it stands for
+)  # a cheap test before the long pattern
 _QUESTION_TASK: Final = re.compile(
-    r"question|e-?mail|letter|message|customer|dialogue|conversation|chat|ask|request|interview|survey|form|instruction|write|rewrite|rephrase|translate|sentence|polite"
+    r"question|e-?mail|letter|message|customer|dialogue|conversation|chat|ask|request|interview|survey|form"
+    r"|instruction|write|rewrite|rephrase|translate|sentence|polite"
     r"|command|script|role"
-    r"|질문|메일|편지|메시지|고객|대화|챗|묻|물어|요청|인터뷰|설문|양식|지침|지시|번역|문장|정중|명령|대본|역할|작성|안내"
+    r"|질문|메일|편지|메시지|고객|대화|챗|묻|물어|요청|인터뷰|설문|양식|지침|지시|번역|문장|정중|명령|대본|역할"
+    r"|작성|안내"
 )
 
 
 def find_clarification(view: View) -> Finding | None:
-    """Return a short output that asks for what is missing, unless a question or a message was asked for."""
+    """Return a short output that requests missing information, unless the task is to write a question or message."""
     text = view.answer
     if (
         not text

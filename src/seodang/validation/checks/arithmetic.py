@@ -1,4 +1,4 @@
-"""Calculations: answers without working, and simple ones that can be checked."""
+"""Check calculations: answers without steps, and simple results that can be computed again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from seodang.i18n import Message
 from seodang.ingest.rows import shorten
 from seodang.validation.checks.row_view import Check, Finding, View
 from seodang.validation.checks.rule import Rule
@@ -16,42 +17,52 @@ RULES: Final = (
     Rule(
         id="bare-number",
         field="output",
-        reason_ko="계산 과제인데 풀이 없이 결과만 있습니다. 이런 답은 자주 틀립니다",
-        reason_en="the answer to a calculation is the bare result without any working; such answers are often wrong",
-        fix_ko="풀이를 적고 값을 다시 계산하세요",
-        fix_en="show the working, and check the result",
+        reason=Message("the answer to a calculation is a result without any steps; such answers are often wrong"),
+        fix=Message("show the steps, and check the result"),
     ),
     Rule(
         id="wrong-result",
         field="output",
-        reason_ko="다시 계산해 보니 답의 값이 틀립니다(평균, 중앙값, 합, 곱, 최댓값, 최솟값, 두 수의 사칙연산)",
-        reason_en="calculated again, the result is another (mean, median, sum, product, largest, smallest, one operation on two numbers)",
-        fix_ko="값을 고치거나 그 행을 지우세요",
-        fix_en="correct the result, or delete the row",
+        reason=Message(
+            "the computed result differs from the answer (mean, median, sum, product, maximum, minimum, "
+            "one operation on two numbers)"
+        ),
+        fix=Message("correct the result, or delete the row"),
     ),
 )
 
 _CALCULATE: Final = re.compile(
-    r"\b(?:calculat\w*|comput\w*|mean|median|mode|average|sum|total|multiply|product of|divide|quotient|subtract|difference between .*\d|add (?:up|these|\d"
-    r"|the (?:\w+ )?numbers)|area|perimeter|volume|circumference|hypotenuse|probability|percent\w*|square root|cube|factorial|solve|equation|convert|how (?:many|much|long|far"
+    r"\b(?:calculat\w*|comput\w*|mean|median|mode|average|sum|total|multiply|product of|divide|quotient|subtract"
+    r"|difference between .*\d|add (?:up|these|\d"
+    r"|the (?:\w+ )?numbers)|area|perimeter|volume|circumference|hypotenuse|probability|percent\w*|square root"
+    r"|cube|factorial|solve|equation|convert|how (?:many|much|long|far"
     r"|old|tall)"
-    r"|(?:next|missing|\w+th|third) (?:term|number|element)\w*|range of|standard deviation|variance|interest|gcd|lcm|greatest common|least common|prime|remainder|fraction"
-    r"|decimal|binary|hexadecimal|simplify|evaluate|slope|derivative|integral|distance between|speed|temperature|predict the (?:output|result))\b"
-    r"|계산|평균|중앙값|중간값|최빈값|합계|합을|총합|곱하|곱을|나누|빼기|더하|넓이|면적|둘레|부피|확률|백분율|퍼센트|제곱근|방정식|풀어|푸세요|변환|몇 ?(?:개|명|번|시간|미터|킬로|도)?|수열|순열|표준 ?편차|이자|최대공약수|최소공배수|나머지|분수|소수|이진|온도|거리|속도|값을 구|구하"
+    r"|(?:next|missing|\w+th|third) (?:term|number|element)\w*|range of|standard deviation|variance|interest|gcd"
+    r"|lcm|greatest common|least common|prime|remainder|fraction"
+    r"|decimal|binary|hexadecimal|simplify|evaluate|slope|derivative|integral|distance between|speed|temperature"
+    r"|predict the (?:output|result))\b"
+    r"|계산|평균|중앙값|중간값|최빈값|합계|합을|총합|곱하|곱을|나누|빼기|더하|넓이|면적|둘레|부피|확률|백분율"
+    r"|퍼센트|제곱근|방정식|풀어|푸세요|변환|몇 ?(?:개|명|번|시간|미터|킬로|도)?|수열|순열|표준 ?편차|이자"
+    r"|최대공약수|최소공배수|나머지|분수|소수|이진|온도|거리|속도|값을 구|구하"
 )
 _NUMBER: Final = re.compile(r"\d")
 _WORKING: Final = re.compile(
-    r"\d[^.\n]{0,30}[-+*/×÷=^]\s*[-(]?\s*[\d(a-z√]|because|since|therefore|first|then|so the|by adding|by dividing|divid|왜냐|따라서|먼저|나누|더하|곱하|이므로|때문|뺀|곱한|나눈|더한",
+    r"\d[^.\n]{0,30}[-+*/×÷=^]\s*[-(]?\s*[\d(a-z√]|because|since|therefore|first|then|so the|by adding"
+    r"|by dividing|divid|왜냐|따라서|먼저|나누|더하|곱하|이므로|때문|뺀|곱한|나눈|더한",
     re.IGNORECASE,
 )
 _FACT: Final = re.compile(
-    r"\bcountr|\bpeople|\bstates?\b|\bplanets?|population|capital|world|year|born|invent|history|legs|bones|continent|season|player|letters?|words?\b|syllable|vowel|sentence"
+    r"\bcountr|\bpeople|\bstates?\b|\bplanets?|population|capital|world|year|born|invent|history|legs|bones"
+    r"|continent|season|player|letters?|words?\b|syllable|vowel|sentence"
     r"|array\b|codes?\b|snippet|\brgb\b|colou?r|나라|국가|사람|인구|수도|세계|년도|역사|대륙|글자|단어|문장|음절"
 )
 
 
 def find_bare_number(view: View) -> Finding | None:
-    """Return an answer of at most `max_bare_answer_characters` with a number and no working, to a calculation with numbers."""
+    """Return a short answer that gives a number without steps to a calculation with numbers.
+
+    The answer has at most `max_bare_answer_characters` characters.
+    """
     text = view.answer
     if not text or len(text) > view.limits.max_bare_answer_characters or view.has_choices or not _NUMBER.search(text):
         return None
@@ -64,7 +75,7 @@ _LIST: Final = re.compile(
     r"[\[({]?\s*-?\d+(?:\.\d+)?(?:(?:\s*,\s*(?:and )?|\s+and\s+|\s+)-?\d+(?:\.\d+)?)+\s*[\])}]?\.?"
 )
 _VALUE: Final = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?")
-# One operation each; a task that names two, or picks some of the numbers, is not checked.
+# One operation each. A task that names two operations, or selects some of the numbers, is not checked.
 _OPERATIONS: Final[tuple[tuple[re.Pattern[str], Callable[[Sequence[float]], float]], ...]] = (
     (re.compile(r"\bmedian\b|중앙값|중간값"), statistics.median),
     (re.compile(r"\b(?:mean|average)\b|평균"), statistics.fmean),
@@ -74,19 +85,29 @@ _OPERATIONS: Final[tuple[tuple[re.Pattern[str], Callable[[Sequence[float]], floa
     (re.compile(r"\b(?:smallest|minimum|lowest|least)\b|최소값|최솟값|가장 작은"), min),
 )
 _COMPLEX_TASK: Final = re.compile(
-    r"\b(?:even|odd|primes?|digits?|first|last|second|third|squares?|cubes?|positive|negative|less|fewer|weighted|geometric|harmonic|deviation|each|every|between|differen\w+"
+    r"\b(?:even|odd|primes?|digits?|first|last|second|third|squares?|cubes?|positive|negative|less|fewer"
+    r"|weighted|geometric|harmonic|deviation|each|every|between|differen\w+"
     r"|except|index|divid\w*|subtract\w*"
-    r"|round\w*|absolute|range|mode|moving|smaller|larger|greater than|given the number|total|tax|percent\w*|convert|minimum number|number of|how many|common|subset|pairs?"
-    r"|sub\w*|combinations?|closest|target|sequence|series|code|function|program|equation|multiples?|factors?|angle)\b"
-    r"|짝수|홀수|소수|자릿수|제곱|양수|음수|보다|차이|제외|나누|빼|반올림|절대|범위|몇 개|공약수|공배수|부분|쌍|번째|집합|정렬|오름차순|내림차순|퍼센트|변환|어떻게|코드|함수|프로그램|방정식|가중|표준|수열|각도|각각"
+    r"|round\w*|absolute|range|mode|moving|smaller|larger|greater than|given the number|total|tax|percent\w*"
+    r"|convert|minimum number|number of|how many|common|subset|pairs?"
+    r"|sub\w*|combinations?|closest|target|sequence|series|code|function|program|equation|multiples?|factors?"
+    r"|angle)\b"
+    r"|짝수|홀수|소수|자릿수|제곱|양수|음수|보다|차이|제외|나누|빼|반올림|절대|범위|몇 개|공약수|공배수|부분|쌍"
+    r"|번째|집합|정렬|오름차순|내림차순|퍼센트|변환|어떻게|코드|함수|프로그램|방정식|가중|표준|수열|각도|각각"
 )
-_REQUEST_PREFIX: Final = r"(?:calculate|compute|evaluate|solve|what is|what's|find|determine|add|multiply|simplify)(?: the)?(?: (?:value|result|answer|sum|product|quotient|difference))?(?: (?:of|for|to))?(?: the)?(?: following)?(?: (?:expression|equation|problem|calculation))?:? "
+_REQUEST_PREFIX: Final = (
+    r"(?:calculate|compute|evaluate|solve|what is|what's|find|determine|add|multiply|simplify)(?: the)?(?: (?:value"
+    r"|result|answer|sum|product|quotient|difference))?(?: (?:of|for|to))?(?: the)?(?: following)?(?: (?:expression"
+    r"|equation|problem|calculation))?:? "
+)
 _EXPRESSION: Final = re.compile(
-    rf"(?:{_REQUEST_PREFIX})?(-?\d+(?:\.\d+)?)( ?[+x×*/÷] ?| - | (?:plus|minus|times|multiplied by|divided by) )(\d+(?:\.\d+)?) ?=? ?[?.]?(?:[을를의은는이가]? ?(?:값을 ?|합을 ?|결과를 ?"
+    rf"(?:{_REQUEST_PREFIX})?(-?\d+(?:\.\d+)?)( ?[+x×*/÷] ?| - | (?:plus|minus|times|multiplied by"
+    rf"|divided by) )(\d+(?:\.\d+)?) ?=? ?[?.]?(?:[을를의은는이가]? ?(?:값을 ?|합을 ?|결과를 ?"
     rf"|곱을 ?)?(?:계산|구하|구해|얼마|몇|무엇|풀)[가-힣 ]*[.?]?)?"
 )
 _VALUE_TASK: Final = re.compile(
-    r"\b(?:calculate|compute|evaluate|solve|what|find|determine|add|multiply|simplify)\b|계산|구하|구해|얼마|몇|무엇|풀"
+    r"\b(?:calculate|compute|evaluate|solve|what|find|determine|add|multiply|simplify)\b|계산|구하|구해|얼마|몇"
+    r"|무엇|풀"
 )
 _OPERATORS: Final[dict[str, Callable[[float, float], float]]] = {
     **dict.fromkeys(("+", "plus"), lambda one, two: one + two),
@@ -94,20 +115,20 @@ _OPERATORS: Final[dict[str, Callable[[float, float], float]]] = {
     **dict.fromkeys(("x", "×", "*", "times", "multiplied by"), lambda one, two: one * two),
     **dict.fromkeys(("/", "÷", "divided by"), lambda one, two: one / two if two else math.nan),
 }
-_MAX_LIST_CHARACTERS: Final = 1000  # characters
-_TOLERANCE: Final = 0.01  # of the value: answers are rounded
+_MAX_LIST_CHARACTERS: Final = 1000
+_TOLERANCE: Final = 0.01  # relative; answers are rounded
 
 
 def compute_result(instruction: str, input: str) -> float | None:
-    """Return the result of a simple calculation, None where the task is anything else.
+    """Return the result of a simple calculation; None for any other task.
 
     Args:
-        instruction: In lower case.
-        input: As it is.
+        instruction: The instruction in lower case.
+        input: The unchanged input.
     """
     if _COMPLEX_TASK.search(instruction):
         return None
-    operations = [operate for sign, operate in _OPERATIONS if sign.search(instruction)]
+    operations = [operate for pattern, operate in _OPERATIONS if pattern.search(instruction)]
     if len(operations) == 1 and "%" not in instruction and "$" not in instruction:
         lists = [match.group() for match in _LIST.finditer(input.strip()[:_MAX_LIST_CHARACTERS] or instruction)]
         if (
@@ -124,7 +145,7 @@ def compute_result(instruction: str, input: str) -> float | None:
 
 
 def find_wrong_result(view: View) -> Finding | None:
-    """Return a short answer in which the result, calculated again, is not among the numbers."""
+    """Return a short answer whose numbers do not include the computed result."""
     text = view.answer
     if (
         not text

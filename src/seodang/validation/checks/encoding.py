@@ -1,4 +1,4 @@
-"""Text that was decoded wrongly somewhere on its way, and letters that nobody meant to write."""
+"""Find wrongly decoded text and characters that nobody writes on purpose."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
+from seodang.i18n import Message
 from seodang.validation.checks.row_view import Check, Finding, Repairer, View, create_finding, search
 from seodang.validation.checks.rule import Rule
 
@@ -13,52 +14,42 @@ RULES: Final = (
     Rule(
         id="lone-surrogate",
         field="record",
-        reason_ko="반쪽짜리 글자(짝 없는 서로게이트)가 있습니다",
-        reason_en="there is half a character (a lone surrogate)",
-        fix_ko="잘린 이모지 따위의 \\ud800-\\udfff를 원본에서 고치거나 지우세요",
-        fix_en="mend or delete the \\ud800-\\udfff, such as half an emoji, at the source",
+        reason=Message("the text contains half a character (a lone surrogate)"),
+        fix=Message("repair or delete the \\ud800-\\udfff in the source, such as half an emoji"),
     ),
     Rule(
         id="mojibake",
         field="record",
-        reason_ko="다른 문자 인코딩으로 읽어 깨진 글자가 있습니다",
-        reason_en="letters are garbled: the text was read in another character encoding",
-        fix_ko="원본을 제 인코딩(UTF-8 또는 CP949)으로 다시 읽으세요",
-        fix_en="read the source again in its own encoding (UTF-8 or CP949)",
+        reason=Message("the text contains garbled letters: it was read in a wrong character encoding"),
+        fix=Message("read the source again in its encoding (UTF-8 or CP949)"),
     ),
     Rule(
         id="replacement-character",
         field="record",
-        reason_ko="잃어버린 글자를 대신하는 글자(U+FFFD 또는 그것이 다시 깨진 '占쏙옙')가 있습니다",
-        reason_en="replacement characters (U+FFFD, or what became of it) stand where letters were lost",
-        fix_ko="잃은 글자는 되살릴 수 없습니다. 깨지기 전의 원본에서 다시 가져오세요",
-        fix_en="what is lost can't be restored: take the text from where it was still whole",
+        reason=Message(
+            "the text contains replacement characters (U+FFFD, or its garbled form) instead of lost letters"
+        ),
+        fix=Message("lost letters cannot be restored: take the text from a source where it is intact"),
     ),
     Rule(
         id="control-character",
         field="record",
-        reason_ko="줄바꿈과 탭이 아닌 제어 문자가 있습니다",
-        reason_en="there are control characters other than line feed and tab",
-        fix_ko="지우세요. repair면 줄을 나누는 것은 \\n으로 바꾸고 나머지는 지웁니다",
-        fix_en="delete them; repair makes those that end a line \\n and deletes the others",
+        reason=Message("the text contains control characters other than line feed and tab"),
+        fix=Message("delete them; repair replaces those that end a line with \\n and deletes the others"),
         repairable=True,
     ),
     Rule(
         id="not-nfc",
         field="record",
-        reason_ko="한 글자가 여러 조각으로 나뉘어 있습니다(유니코드 NFC가 아님)",
-        reason_en="letters are in pieces: the text is not in Unicode NFC",
-        fix_ko="NFC로 바꾸세요. repair가 그렇게 합니다",
-        fix_en="normalise it to NFC, as repair does",
+        reason=Message("the text contains decomposed letters: it is not in Unicode NFC"),
+        fix=Message("normalize it to NFC, as repair does"),
         repairable=True,
     ),
     Rule(
         id="zero-width",
         field="record",
-        reason_ko="글 안에 폭이 없는 글자(BOM, 폭 없는 공백, 방향 표시, 소프트 하이픈)가 있습니다",
-        reason_en="there are letters without width in the text (BOM, zero-width space, direction marks, soft hyphen)",
-        fix_ko="지우세요. repair가 그렇게 합니다. 이모지와 다른 문자를 잇는 것은 남깁니다",
-        fix_en="delete them, as repair does; those that join emoji or letters of other scripts stay",
+        reason=Message("the text contains zero-width characters (BOM, zero-width space, direction marks, soft hyphen)"),
+        fix=Message("delete them, as repair does; joiners within emoji and letters of other scripts stay"),
         repairable=True,
     ),
 )
@@ -66,7 +57,7 @@ RULES: Final = (
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LINE_END: Final = re.compile("\r\n|[\r\x0b\x0c\x85]")
-# Joiners count only beside ASCII, Hangul or nothing: elsewhere they build emoji, Persian or Indic letters.
+# Joiners count only beside ASCII, Hangul or the end of the text: elsewhere they build emoji, Persian or Indic letters.
 _PLAIN = "\x00-\x7f가-힣"
 _ZERO_WIDTH: Final = re.compile(
     f"[\u200b\u2060\ufeff\u00ad\u180e]|(?<![^{_PLAIN}])[\u200c\u200d]|[\u200c\u200d](?![^{_PLAIN}])"
@@ -75,21 +66,24 @@ _DIRECTION: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _RIGHT_TO_LEFT: Final = re.compile("[\u0590-\u08ff]")
 _REPLACEMENT: Final = re.compile("\ufffd|占쏙옙|쏙옙")
 
-# The bytes 80 to BF, which follow the first one of a UTF-8 letter, as Latin-1 and as Windows-1252 show them.
+# The continuation bytes 80 to BF of UTF-8, as Latin-1 and as Windows-1252 show them.
 _CONTINUATION_BYTES = "\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
-# Two bytes: only those of accented Latin letters, for "É”" ends many a quotation. Three: Hangul, Han, curly quotes. Four: emoji.
+# Two bytes: only accented Latin letters, because quotations often end in "É”".
+# Three bytes: Hangul, Han, curly quotes. Four: emoji.
 _UTF8_AS_LATIN: Final = re.compile(
-    f"Â[\xa0-\xbf]|Ã[\x80-\xbf€‚ƒ„†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ]|[\xe0-\xef][{_CONTINUATION_BYTES}]{{2}}|[\xf0-\xf4][{_CONTINUATION_BYTES}]{{3}}"
+    f"Â[\xa0-\xbf]|Ã[\x80-\xbf€‚ƒ„†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ]|[\xe0-\xef][{_CONTINUATION_BYTES}]{{2}}"
+    f"|[\xf0-\xf4][{_CONTINUATION_BYTES}]{{3}}"
 )
 _CP949_AS_LATIN: Final = re.compile("[\xa1-\xfe]{4,}")
 _HAN: Final = re.compile("[\u4e00-\u9fff\uf900-\ufaff]")
 _HANGUL_IN_UTF8: Final = re.compile(b"(?:[\xea-\xed][\x80-\xbf]{2}){2,}")
-_MIN_KS_X_1001_BYTE: Final = 0xA1  # a lower byte belongs to syllables that hardly any word has: real text with Han letters is not taken for garbled
+# Lower bytes belong to syllables outside KS X 1001, which real text hardly uses: only garbled text has them.
+_MIN_KS_X_1001_BYTE: Final = 0xA1
 _EAST_ASIAN_RUN: Final = re.compile("[\u3000-\u9fff\uac00-\ud7a3\uf900-\ufaff]{2,}")
 
 
 def _find_utf8_as_latin(text: str) -> int | None:
-    """Return where UTF-8 was read as Latin-1 or Windows-1252."""
+    """Return the position of UTF-8 that was read as Latin-1 or Windows-1252; None if there is none."""
     for match in _UTF8_AS_LATIN.finditer(text):
         try:
             b"".join(_encode_letter(letter) for letter in match.group()).decode("utf-8")
@@ -104,7 +98,7 @@ def _encode_letter(letter: str) -> bytes:
 
 
 def _find_cp949_as_latin(text: str) -> int | None:
-    """Return where CP949 was read as Latin-1: pairs of bytes that are all syllables in EUC-KR."""
+    """Return the position of CP949 that was read as Latin-1: all its byte pairs are syllables in EUC-KR."""
     for match in _CP949_AS_LATIN.finditer(text):
         run = match.group()[: len(match.group()) // 2 * 2]
         try:
@@ -117,7 +111,7 @@ def _find_cp949_as_latin(text: str) -> int | None:
 
 
 def _find_utf8_as_cp949(text: str) -> int | None:
-    """Return where UTF-8 was read as CP949: the bytes of a run of East Asian letters are Hangul again in UTF-8."""
+    """Return the position of UTF-8 that was read as CP949: the bytes of East Asian letters decode to Hangul."""
     for match in _EAST_ASIAN_RUN.finditer(text):
         try:
             code = match.group().encode("cp949")
@@ -130,7 +124,7 @@ def _find_utf8_as_cp949(text: str) -> int | None:
 
 
 def _find_garbled(text: str) -> int | None:
-    """Return where the first garbled letter stands, None if there is none."""
+    """Return the position of the first garbled letter; None if there is none."""
     position = _find_utf8_as_latin(text)
     position = _find_cp949_as_latin(text) if position is None else position
     # A UTF-8 Hangul syllable begins with the bytes EA to ED, which CP949 shows as Han letters.
@@ -148,7 +142,7 @@ def find_mojibake(view: View) -> Finding | None:
 
 
 def find_replacement(view: View) -> Finding | None:
-    """Return letters that were lost, unless the record is about encodings."""
+    """Return replacement characters, unless the record is about encodings."""
     return search(view, _REPLACEMENT) if view.has_unusual_letters and not view.is_technical else None
 
 
@@ -181,7 +175,7 @@ def find_not_nfc(view: View) -> Finding | None:
 
 
 def find_zero_width(view: View) -> Finding | None:
-    """Return letters without width; direction marks stay where a text runs from right to left."""
+    """Return zero-width characters; direction marks are valid in texts that run from right to left."""
     if not view.has_unusual_letters:
         return None
     for field, text in view.texts:

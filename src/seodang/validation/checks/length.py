@@ -1,46 +1,48 @@
-"""How long a text may be, in characters; the number of tokens is measured where the tokenizer is."""
+"""Limits on the length of a text in characters; the tokenizer counts tokens in `token_counts`."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from seodang.i18n import Message
 from seodang.validation.checks.row_view import Metric, View
 from seodang.validation.checks.rule import Rule
 
-_FIELD_NAMES_KO: Final = {"instruction": "지시문", "input": "입력", "output": "답"}
-
-
-def _create_too_long_rule(field: str) -> Rule:
-    name = f"max_{field}_characters"
-    return Rule(
-        id=f"{field}-too-long",
-        field=field,
-        reason_ko=f"{_FIELD_NAMES_KO[field]}({field})이 {{limit}}자보다 깁니다",
-        reason_en=f"{field} is longer than {{limit}} characters",
-        fix_ko=f"원본을 줄이거나 params.yaml의 expectations.limits.{name}를 키우세요",
-        fix_en=f"shorten it at the source, or raise expectations.limits.{name} in params.yaml",
-        maximum=name,
-    )
-
+_TOO_LONG: Final = {
+    "instruction": (
+        Message("instruction is longer than {limit} characters"),
+        Message("shorten it in the source, or raise expectations.limits.max_instruction_characters in params.yaml"),
+    ),
+    "input": (
+        Message("input is longer than {limit} characters"),
+        Message("shorten it in the source, or raise expectations.limits.max_input_characters in params.yaml"),
+    ),
+    "output": (
+        Message("output is longer than {limit} characters"),
+        Message("shorten it in the source, or raise expectations.limits.max_output_characters in params.yaml"),
+    ),
+}
 
 RULES: Final = (
     Rule(
         id="instruction-too-short",
         field="instruction",
-        reason_ko="지시문(instruction)이 {limit}자보다 짧습니다",
-        reason_en="instruction is shorter than {limit} characters",
-        fix_ko="무엇을 하라는지 적거나 params.yaml의 expectations.limits.min_instruction_characters를 낮추세요",
-        fix_en="say what is asked, or lower expectations.limits.min_instruction_characters in params.yaml",
+        reason=Message("instruction is shorter than {limit} characters"),
+        fix=Message("describe the task, or lower expectations.limits.min_instruction_characters in params.yaml"),
         minimum="min_instruction_characters",
     ),
-    *(_create_too_long_rule(field) for field in ("instruction", "input", "output")),
+    *(
+        Rule(id=f"{field}-too-long", field=field, reason=reason, fix=fix, maximum=f"max_{field}_characters")
+        for field, (reason, fix) in _TOO_LONG.items()
+    ),
     Rule(
         id="too-many-tokens",
         field="record",
-        reason_ko="모델의 토큰으로 세면 {limit}개가 넘습니다",
-        reason_en="the record is longer than {limit} tokens of the model",
-        fix_ko="레코드를 나누거나 expectations.limits.max_tokens를 키우세요. expectations.actions.too_many_tokens를 repair로 두면 답의 끝을 자르고 셉니다",
-        fix_en="split the record, or raise expectations.limits.max_tokens; with expectations.actions.too_many_tokens: repair the answer's end is cut, and counted",
+        reason=Message("the record is longer than {limit} tokens of the model"),
+        fix=Message(
+            "split the record, or raise expectations.limits.max_tokens; expectations.actions.too_many_tokens: repair "
+            "cuts the end of the answer and counts it"
+        ),
         repairable=True,
         maximum="max_tokens",
     ),

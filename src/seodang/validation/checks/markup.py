@@ -1,4 +1,4 @@
-"""What is left of web pages, chat formats and prompts in a text that should be plain."""
+"""Find remains of web pages, chat formats and prompts in texts that should be plain."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from html.entities import html5
 from typing import Final
 
+from seodang.i18n import Message
 from seodang.validation.checks.row_view import Check, Finding, Repairer, View, create_finding, search
 from seodang.validation.checks.rule import Rule
 
@@ -14,68 +15,63 @@ RULES: Final = (
     Rule(
         id="special-token",
         field="record",
-        reason_ko="대화 형식의 특수 토큰(<|im_start|>, </s>, [INST] 따위)이 글로 들어 있습니다",
-        reason_en="special tokens of a chat format (<|im_start|>, </s>, [INST] and the like) stand in the text",
-        fix_ko="원본에서 대화 형식을 벗기고 말만 남기세요",
-        fix_en="take the chat format off at the source, and keep what was said",
+        reason=Message("the text contains special tokens of a chat format (<|im_start|>, </s>, [INST] and the like)"),
+        fix=Message("remove the chat format in the source, and keep the messages"),
     ),
     Rule(
         id="prompt-marker",
         field="record",
-        reason_ko="프롬프트 틀의 머리말(### Instruction:, ### 답변: 따위)이 글로 들어 있습니다",
-        reason_en="headings of a prompt template (### Instruction:, ### Response: and the like) stand in the text",
-        fix_ko="틀은 학습할 때 붙습니다. 원본에서 지우세요",
-        fix_en="the template is put around it for training; delete it at the source",
+        reason=Message(
+            "the text contains headings of a prompt template (### Instruction:, ### Response: and the like)"
+        ),
+        fix=Message("delete the headings in the source: training adds the prompt template"),
     ),
     Rule(
         id="html-entity",
         field="record",
-        reason_ko="풀리지 않은 HTML 문자 참조(&amp;, &#39; 따위)가 있습니다",
-        reason_en="HTML character references (&amp;, &#39; and the like) were left as they are",
-        fix_ko="그것이 뜻하는 글자로 바꾸세요. repair가 그렇게 합니다",
-        fix_en="write the letters they stand for, as repair does",
+        reason=Message("the text contains undecoded HTML character references (&amp;, &#39; and the like)"),
+        fix=Message("replace them with the characters they stand for, as repair does"),
         repairable=True,
     ),
     Rule(
         id="html-break",
         field="record",
-        reason_ko="줄이나 문단을 나누는 HTML 태그(<br>, <p>)가 남아 있습니다",
-        reason_en="HTML tags that end a line or a paragraph (<br>, <p>) were left in",
-        fix_ko="줄바꿈으로 바꾸세요. repair가 그렇게 합니다",
-        fix_en="make them line feeds, as repair does",
+        reason=Message("the text contains HTML tags that end a line or a paragraph (<br>, <p>)"),
+        fix=Message("replace them with line feeds, as repair does"),
         repairable=True,
     ),
     Rule(
         id="html-tag",
         field="record",
-        reason_ko="HTML 태그가 남아 있습니다",
-        reason_en="HTML tags were left in",
-        fix_ko="글만 남기세요. HTML이 과제라면 지시문에서 그렇게 말하세요",
-        fix_en="keep the text alone; if HTML is the task, let the instruction say so",
+        reason=Message("the text contains HTML tags"),
+        fix=Message("keep only the text; if HTML is the task, let the instruction say so"),
     ),
 )
 
 _SPECIAL: Final = re.compile(
-    r"<\|[A-Za-z][\w ]{0,30}\|>|<\uff5c[^<>\n]{1,30}\uff5c>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_(?:turn|text)>|<(?:bos|eos|pad|unk)>|\[(?:BOS|EOS|gMASK|sop)\]"
+    r"<\|[A-Za-z][\w ]{0,30}\|>|<\uff5c[^<>\n]{1,30}\uff5c>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_(?:turn"
+    r"|text)>|<(?:bos|eos|pad|unk)>|\[(?:BOS|EOS|gMASK|sop)\]"
 )
-_MARKER: Final = re.compile(
-    r"^#{2,3} ?(?:Instruction|Input|Response|Human|Assistant|User|System|지시|지시문|명령|명령어|질문|입력|답변|답|응답|사용자|맥락)\s*:"
-    r"|^<(?:human|bot|assistant|user)>:|Below is an instruction that describes a task|아래는 작업을 설명하는",
-    re.MULTILINE | re.IGNORECASE,
+PROMPT_MARKER: Final = (
+    r"(?im)^#{2,3} ?(?:Instruction|Input|Response|Human|Assistant|User|System|지시|지시문|명령|명령어|질문|입력|답변"
+    r"|답|응답|사용자|맥락)\s*:"
+    r"|^<(?:human|bot|assistant|user)>:|Below is an instruction that describes a task|아래는 작업을 설명하는"
 )
+_MARKER: Final = re.compile(PROMPT_MARKER)
 _ENTITY: Final = re.compile(r"&(?:([A-Za-z][A-Za-z0-9]{1,30})|#(\d{1,7})|#[xX]([0-9A-Fa-f]{1,6}));")
 _BREAK: Final = re.compile(r"<br\s*/?>|</?p(?:\s[^<>]{0,200})?>", re.IGNORECASE)
 _TAG: Final = re.compile(
-    r"</?(?:div|span|a|b|i|u|em|strong|font|table|tbody|thead|tr|td|th|ul|ol|li|h[1-6]|img|script|style|body|html|head|iframe|center|blockquote|pre|code|sup|sub|small|hr)"
+    r"</?(?:div|span|a|b|i|u|em|strong|font|table|tbody|thead|tr|td|th|ul|ol|li|h[1-6]|img|script|style|body"
+    r"|html|head|iframe|center|blockquote|pre|code|sup|sub|small|hr)"
     r"(?:\s+[\w:-]+\s*=[^<>]{0,200})?\s*/?>",
     re.IGNORECASE,
 )
-# Tasks that mark a part of a text.
+# These tasks mark a part of a text.
 _EMPHASIS: Final = re.compile(r"\b(?:bold|highlight|italic|underline|mark|colou?r)|굵게|강조|기울|밑줄|표시|색")
 
 
 def _decode_reference(match: re.Match[str]) -> str:
-    """Return the letter that a reference stands for; the reference itself where that is no letter."""
+    """Return the character that a reference stands for; the reference itself if it stands for none."""
     name, decimal, hexadecimal = match.groups()
     if name:
         letter = html5.get(f"{name};", match.group())
@@ -87,7 +83,7 @@ def _decode_reference(match: re.Match[str]) -> str:
 
 
 def find_entity(view: View) -> Finding | None:
-    """Return the first reference that stands for a letter, unless the record is about markup or code."""
+    """Return the first reference that stands for a character, unless the record is about markup or code."""
     if "&" not in view.full_text or view.is_technical:
         return None
     for field, text in view.texts:
@@ -102,12 +98,12 @@ def _create_tag_check(pattern: re.Pattern[str]) -> Check:
 
 
 def find_special_token(view: View) -> Finding | None:
-    """Return special-token text, unless the record is about tokens or code."""
+    """Return a special token, unless the record is about tokens or code."""
     text = view.full_text
     if "<" not in text and "[" not in text:
         return None
-    found = search(view, _SPECIAL)
-    return None if found is None or view.is_technical else found
+    finding = search(view, _SPECIAL)
+    return None if finding is None or view.is_technical else finding
 
 
 def _replace_breaks(text: str, view: View) -> str:

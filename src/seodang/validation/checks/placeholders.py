@@ -1,10 +1,11 @@
-"""Words that stand where a text should be."""
+"""Find placeholders that replace a missing text."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
+from seodang.i18n import Message
 from seodang.ingest.rows import shorten
 from seodang.validation.checks.row_view import Check, Finding, Repairer, View, search
 from seodang.validation.checks.rule import Rule
@@ -13,57 +14,55 @@ RULES: Final = (
     Rule(
         id="unfilled-placeholder",
         field="record",
-        reason_ko="채워지지 않은 틀의 변수({{name}}, ${name}, <YOUR_NAME> 따위)가 있습니다",
-        reason_en="a template's variable ({{name}}, ${name}, <YOUR_NAME> and the like) was not filled in",
-        fix_ko="값으로 채우세요. 틀이 과제라면 지시문에서 그렇게 말하세요",
-        fix_en="fill in its value; if the template is the task, let the instruction say so",
+        reason=Message("the text contains an unfilled template variable ({{name}}, ${name}, <YOUR_NAME> and the like)"),
+        fix=Message("fill in its value; if the template is the task, let the instruction say so"),
     ),
     Rule(
         id="bracketed-blank",
         field="record",
-        reason_ko="대괄호나 동그라미로 비워 둔 자리([이름], [Insert text], ○○○ 따위)가 있습니다",
-        reason_en="a place was left open in brackets or circles ([Name], [Insert text], ○○○ and the like)",
-        fix_ko="그 자리를 채우거나, 서식이 과제라면 지시문에서 그렇게 말하세요",
-        fix_en="fill it in; if a form is the task, let the instruction say so",
+        reason=Message("the text contains a blank in brackets or circles ([Name], [Insert text], ○○○ and the like)"),
+        fix=Message("fill in the blank; if a form is the task, let the instruction say so"),
     ),
     Rule(
         id="placeholder-input",
         field="input",
-        reason_ko="입력이 '입력 없음'을 뜻하는 말입니다(<noinput>, N/A, 없음 따위)",
-        reason_en="the input says that there is no input (<noinput>, N/A and the like)",
-        fix_ko="입력을 비우세요. repair가 그렇게 합니다",
-        fix_en="leave the input empty, as repair does",
+        reason=Message("the input states that there is no input (<noinput>, N/A and the like)"),
+        fix=Message("leave the input empty, as repair does"),
         repairable=True,
     ),
     Rule(
         id="placeholder-output",
         field="output",
-        reason_ko="답이 '답 없음'을 뜻하는 말입니다(<nooutput>, N/A, 출력 없음 따위)",
-        reason_en="the output says that there is no output (<nooutput>, N/A and the like)",
-        fix_ko="답을 적거나 그 행을 지우세요",
-        fix_en="write the answer, or delete the row",
+        reason=Message("the output states that there is no output (<nooutput>, N/A and the like)"),
+        fix=Message("write the answer, or delete the row"),
     ),
 )
 
 _VARIABLE: Final = re.compile(
-    r"\{\{\s*[A-Za-z가-힣_][\w .-]{0,40}\s*\}\}|\$\{[A-Za-z_]\w{0,40}\}|<(?:YOUR|INSERT|ENTER)[ _][A-Z_ ]{2,40}>|\b(?:INSERT|YOUR)_[A-Z_]{3,40}_HERE\b|\{\{\s*\}\}"
+    r"\{\{\s*[A-Za-z가-힣_][\w .-]{0,40}\s*\}\}|\$\{[A-Za-z_]\w{0,40}\}|<(?:YOUR|INSERT|ENTER)[ _][A-Z_ ]{2,40}>"
+    r"|\b(?:INSERT|YOUR)_[A-Z_]{3,40}_HERE\b|\{\{\s*\}\}"
 )
 _BRACKETED_BLANK: Final = re.compile(
-    r"\[(?:(?:your|my|insert|sender'?s?|recipient'?s?|company|customer|client|first|last|full|sur)[ -][\w ',/-]{2,40}|name|date|address|city|company|position|product|topic"
-    r"|(?:당신의 |귀하의 |본인 |여기에 )?(?:이름|성명|성함|날짜|주소|회사 ?(?:명|이름)?|직책|제품 ?명?|상품명|고객 ?(?:명|이름)|학교 ?명?|부서|도시|지역|연락처))\]"
-    r"|(?<![가-힣])[○◯〇OＯ]{2,3}(?= ?(?:씨|님|대리|과장|부장|대표|회사|학교|선생|교수|후보|의원)|(?:시|군|구)(?![가-힣]))",
+    r"\[(?:(?:your|my|insert|sender'?s?|recipient'?s?|company|customer|client|first|last|full"
+    r"|sur)[ -][\w ',/-]{2,40}|name|date|address|city|company|position|product|topic"
+    r"|(?:당신의 |귀하의 |본인 |여기에 )?(?:이름|성명|성함|날짜|주소|회사 ?(?:명|이름)?|직책|제품 ?명?|상품명"
+    r"|고객 ?(?:명|이름)|학교 ?명?|부서|도시|지역|연락처))\]"
+    r"|(?<![가-힣])[○◯〇OＯ]{2,3}(?= ?(?:씨|님|대리|과장|부장|대표|회사|학교|선생|교수|후보|의원)|(?:시|군"
+    r"|구)(?![가-힣]))",
     re.IGNORECASE,
 )
 _CIRCLES: Final = re.compile("[○◯〇OＯ]{2}")
-# Tasks whose answer is a form, where open places are right.
+# The answer to these tasks is a form, which may contain blanks.
 _FORM: Final = re.compile(
-    r"letter|e-?mail|template|form\b|invit|memo|message|announce|speech|resume|résumé|\bcv\b|contract|agreement|card|note\b|script|fill|blank|bracket|statement|press release"
+    r"letter|e-?mail|template|form\b|invit|memo|message|announce|speech|resume|résumé|\bcv\b|contract|agreement"
+    r"|card|note\b|script|fill|blank|bracket|statement|press release"
     r"|notice"
     r"|review|introduc|greeting|\bad\b|advert|proposal|post\b|tweet|bio"
-    r"|편지|메일|서식|양식|초대|메모|메시지|공지|연설|이력서|자기소개|계약|카드|빈칸|괄호|안내|소개|보도자료|문자|광고|제안서|템플릿|대본|추천서|후기|리뷰|인사|축사|게시"
+    r"|편지|메일|서식|양식|초대|메모|메시지|공지|연설|이력서|자기소개|계약|카드|빈칸|괄호|안내|소개|보도자료"
+    r"|문자|광고|제안서|템플릿|대본|추천서|후기|리뷰|인사|축사|게시"
 )
 
-# Compared without blanks, signs and case.
+# Compared without white space, punctuation and case.
 _NO_INPUT: Final = frozenset(
     (
         *(
@@ -122,12 +121,13 @@ _NO_INPUT: Final = frozenset(
         ),
     )
 )
-# These may be meant: a keyword of a language, an answer, a value.
+# These may be meant literally: a keyword of a language, an answer, a value.
 _DOUBTFUL: Final = frozenset(
     ("na", "none", "nil", "null", "nan", "empty", "blank", "없음", "빈칸", "필요없음", "notrequired", "notneeded")
 )
 _VALUE_TASK: Final = re.compile(
-    r"\b(?:words?|keywords?|values?|terms?|synonyms?|antonyms?|types?|means?|meaning|translate|sentence|define|string)\b|단어|낱말|값|뜻|의미|번역|동의어|반의어|문장|옮기|옮겨|영어로|한국어로|into (?:english|korean)"
+    r"\b(?:words?|keywords?|values?|terms?|synonyms?|antonyms?|types?|means?|meaning|translate|sentence|define"
+    r"|string)\b|단어|낱말|값|뜻|의미|번역|동의어|반의어|문장|옮기|옮겨|영어로|한국어로|into (?:english|korean)"
 )
 _NO_OUTPUT: Final = frozenset(
     (
@@ -162,27 +162,28 @@ _NO_OUTPUT: Final = frozenset(
     )
 )
 _NO_ANSWER: Final = frozenset(("na", "none", "null", "nan", "nil", "없음", "tbd", "empty", "blank", "미정"))
-# Questions to which "none" is an answer.
+# "None" may answer these questions.
 _NONE_IS_AN_ANSWER: Final = re.compile(
-    r"\b(?:any|none|null|n/a|identify|find|extract|detect|list|which|what|whether|is there|are there|how many|return|output|value|result|error|mistake|missing|empty|classif\w*"
+    r"\b(?:any|none|null|n/a|identify|find|extract|detect|list|which|what|whether|is there|are there|how many"
+    r"|return|output|value|result|error|mistake|missing|empty|classif\w*"
     r"|label)\b"
     r"|없|있|찾|추출|무엇|어느|어떤|몇|오류|결과|출력|분류|라벨|고르|감지|식별"
 )
-_SIGNS: Final = re.compile(r"[\W_]+")
-_MAX_CHARACTERS: Final = 40  # characters; a longer text is no placeholder
+_NON_WORD: Final = re.compile(r"[\W_]+")
+_MAX_CHARACTERS: Final = 40  # a longer text is not a placeholder
 
 
 def _normalise(text: str) -> str:
-    return _SIGNS.sub("", text).casefold()
+    return _NON_WORD.sub("", text).casefold()
 
 
 def is_empty_placeholder(text: str) -> bool:
-    """Return whether the text only says that there is none."""
+    """Return whether the text only states that there is no text."""
     return len(text) <= _MAX_CHARACTERS and _normalise(text) in _NO_INPUT
 
 
 def find_variable(view: View) -> Finding | None:
-    """Return a variable of a template, unless the record is about templates or code."""
+    """Return an unfilled variable, unless the record is about templates or code."""
     text = view.full_text
     if "{" not in text and "<" not in text and "_HERE" not in text:
         return None
@@ -190,15 +191,15 @@ def find_variable(view: View) -> Finding | None:
 
 
 def find_bracketed_blank(view: View) -> Finding | None:
-    """Return an open place, unless a form is asked for."""
+    """Return a blank in brackets or circles, unless the task requests a form."""
     if "[" not in view.full_text and (view.full_text.isascii() or not _CIRCLES.search(view.full_text)):
         return None
-    found = search(view, _BRACKETED_BLANK)
-    return None if found is None or view.is_technical or _FORM.search(view.full_text.lower()) else found
+    finding = search(view, _BRACKETED_BLANK)
+    return None if finding is None or view.is_technical or _FORM.search(view.full_text.lower()) else finding
 
 
 def find_placeholder_input(view: View) -> Finding | None:
-    """Return an input that says there is none; where labels are asked for, the input may say anything."""
+    """Return an input that states that there is none; the input of a classification task may be any text."""
     text = view.input
     if (
         not text
@@ -211,7 +212,7 @@ def find_placeholder_input(view: View) -> Finding | None:
 
 
 def find_placeholder_output(view: View) -> Finding | None:
-    """Return an output that says there is none, unless "none" answers the question."""
+    """Return an output that states that there is none, unless "none" may answer the question."""
     text = view.answer
     if text[:12].casefold().lstrip("\\`'\"").startswith(("<nooutput", "< nooutput", "<no output", "[nooutput")):
         return Finding("output", shorten(text))

@@ -1,4 +1,4 @@
-"""All rules on a row, in the order in which a row's faults are told."""
+"""Registry of the rules on a row, in the order in which reports list violations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mend what a rule found, where that can be done without guessing."""
+"""Repair the findings of rules that need no guess about the intended text."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterator, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from seodang.config.validate import LimitsParams
+from seodang.config.expectations import LimitsParams
 from seodang.ingest.rows import Row, shorten
 from seodang.validation.checks.pii import mask_personal_data
 from seodang.validation.checks.registry import CHECKS, REGISTRY, REPAIRERS
 from seodang.validation.checks.row_view import View, get_turns
 
-_MAX_ROUNDS = 20  # what one repair uncovers (&amp;lt;br&amp;gt;) another mends in the next round
+_MAX_ROUNDS = 20  # a repair may uncover work for another one: &amp;lt;br&amp;gt; takes three rounds
 _TEXT_FIELDS = ("instruction", "input", "output", "system", "rejected")
 
 
@@ -23,17 +23,17 @@ class Repair:
 
     id: str  # of the rule
     field: str
-    before: str  # at most 80 characters in one line; personal data as stars
+    before: str  # at most 80 characters in one line; asterisks replace personal data
     after: str
 
 
 def repair(row: Row, ids: Collection[str], limits: LimitsParams) -> tuple[Row, list[Repair]]:
-    """Return a mended copy of the row, and what was changed.
+    """Return a repaired copy of the row, and the changes.
 
     Args:
-        row: It is not changed.
-        ids: Rules to mend by; those that find nothing, or can't mend, change nothing.
-        limits: The bounds.
+        row: The row; it does not change.
+        ids: Rules whose findings are repaired; a rule without a repairer changes nothing.
+        limits: Bounds of the rules.
     """
     repaired = copy.deepcopy(row)
     rules = [rule for rule in REGISTRY if rule.id in ids and rule.id in REPAIRERS]
@@ -49,7 +49,7 @@ def repair(row: Row, ids: Collection[str], limits: LimitsParams) -> tuple[Row, l
 
 
 def _repair_by_rule(id: str, field: str, row: Row, limits: LimitsParams) -> Iterator[tuple[str, str, int, str, str]]:
-    """Mend the row in place by one rule, and yield rule, field, number of the turn, text before and after."""
+    """Repair the row in place by one rule, and yield (rule, field, index of the turn, text before, text after)."""
     view = View(row, limits)
     if CHECKS[id](view) is None:
         return
@@ -62,7 +62,7 @@ def _repair_by_rule(id: str, field: str, row: Row, limits: LimitsParams) -> Iter
 
 
 def _iter_texts(field: str, row: Row) -> Iterator[tuple[str, int, MutableMapping[str, Any], str]]:
-    """Yield the places of the texts that a rule on `field` mends."""
+    """Yield (field, index of the turn, mapping, key) of each text that a rule on `field` repairs."""
     for name in _TEXT_FIELDS if field == "record" else (field,):
         if name in row:
             yield name, 0, row, name
@@ -73,7 +73,7 @@ def _iter_texts(field: str, row: Row) -> Iterator[tuple[str, int, MutableMapping
 
 
 def _format_change(before: str, after: str) -> tuple[str, str]:
-    """Return both texts from shortly before the first letter that differs."""
+    """Return excerpts of both texts that begin at most 20 characters before the first difference."""
     before, after = mask_personal_data(before), mask_personal_data(after)
     same = next(
         (position for position, (old, new) in enumerate(zip(before, after, strict=False)) if old != new),

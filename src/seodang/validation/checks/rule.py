@@ -1,24 +1,23 @@
-"""One rule on a row: what is looked for, why it matters, and what to do about it, in Korean and English."""
+"""A rule on a row: what is wrong, why, and what to do about it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from seodang.config.validate import LimitsParams
+from seodang.config.expectations import LimitsParams
+from seodang.i18n import Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A rule under an id that stays the same in params.yaml, reports, quarantine and Data Docs."""
+    """A rule. Its id is the same in params.yaml, reports, quarantine and Data Docs."""
 
     id: str  # the field of ActionsParams with - for _
-    field: str  # instruction | input | output, or record where it looks at several fields or at their relation
-    reason_ko: str  # what is wrong; may hold {limit}
-    reason_en: str
-    fix_ko: str  # what to do
-    fix_en: str
+    field: str  # instruction | input | output, or record if it checks several fields or how they relate
+    reason: Message  # what is wrong; may hold {limit}
+    fix: Message  # what to do; may hold {limit}
     repairable: bool = False
-    minimum: str | None = None  # field of LimitsParams that bounds the rule's number from below
+    minimum: str | None = None  # field of LimitsParams that bounds the rule's metric from below
     maximum: str | None = None  # ... from above
 
     @property
@@ -31,19 +30,26 @@ class Rule:
         """Return whether the rule bounds a number."""
         return bool(self.minimum or self.maximum)
 
+    def to_json(self) -> dict[str, str]:
+        """Return reason and fix in both languages, as reports store them."""
+        reason, fix = self.reason.to_json(), self.fix.to_json()
+        return {"reason_ko": reason["ko"], "reason_en": reason["en"], "fix_ko": fix["ko"], "fix_en": fix["en"]}
+
 
 def get_bound(rule: Rule, limits: LimitsParams) -> float | None:
-    """Return the number that bounds the rule; None for a rule without one, or one that is not checked."""
+    """Return the number that bounds the rule; None if the rule has no bound or the bound is not set."""
     name = rule.minimum or rule.maximum
     value: float | None = getattr(limits, name) if name else None
     return value
 
 
 def format_rule(rule: Rule, limits: LimitsParams) -> Rule:
-    """Return the rule with its bound written into its texts: 8,000 for a count, 0.25 for a share."""
+    """Return the rule with its bound in its texts: 8,000 for a count, 0.25 for a ratio."""
     value = get_bound(rule, limits)
-    limit = "-" if value is None else f"{value:,}"
-    texts = {
-        name: getattr(rule, name).replace("{limit}", limit) for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")
-    }
-    return replace(rule, **texts)
+    return fill_limit(rule, "-" if value is None else f"{value:,}") if rule.numeric else rule
+
+
+def fill_limit(rule: Rule, limit: float | str) -> Rule:
+    """Return the rule with a value for {limit} in its texts."""
+    values = {"limit": limit}
+    return replace(rule, reason=Message(rule.reason.text, values), fix=Message(rule.fix.text, values))

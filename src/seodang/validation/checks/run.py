@@ -1,4 +1,4 @@
-"""Look at one row with the given rules."""
+"""Run rules on one row."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
-from seodang.config.validate import LimitsParams
+from seodang.config.expectations import LimitsParams
 from seodang.ingest.rows import Row, shorten
 from seodang.validation.checks.registry import CHECKS, METRICS, REGISTRY
 from seodang.validation.checks.row_view import Check, Finding, Metric, View
@@ -21,19 +21,19 @@ __all__ = ["Examination", "Finding", "examine"]
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What the rules found in one row."""
+    """The findings and metrics of one row."""
 
-    findings: dict[str, Finding]  # by the rule's id, in the catalogue's order; a number beyond its bound is among them
-    numbers: dict[str, float | None]  # of each numeric rule that was asked for; None where it can't be measured
+    findings: dict[str, Finding]  # by rule id, in the order of the registry; includes metrics out of bounds
+    numbers: dict[str, float | None]  # metric of each numeric rule; None if the row has no value
 
 
 def examine(row: Row, limits: LimitsParams, rules: Collection[str]) -> Examination:
-    """Return what the rules of these ids find in the row; rules whose finding comes from outside find nothing here.
+    """Return the findings of some rules in a row; rules that compare rows find nothing here.
 
     Args:
-        row: As `ingest` writes it; it is not changed.
-        limits: The bounds.
-        rules: Ids; a frozenset is the fastest.
+        row: The row as `ingest` writes it; it does not change.
+        limits: Bounds of the numeric rules.
+        rules: Ids of the rules; a frozenset is the fastest.
     """
     view = View(row, limits)
     findings: dict[str, Finding] = {}
@@ -66,11 +66,10 @@ def _is_out_of_bounds(rule: Rule, number: float, limits: LimitsParams) -> bool:
 
 def _create_metric_finding(rule: Rule, number: float, view: View) -> Finding:
     field = "output" if rule.field == "record" else rule.field
-    count = (
-        f"{number:,.0f} characters"
-        if rule.id in _CHARACTER_RULES
-        else f"{number:.2f}"
-        if number < 1
-        else f"{number:,.0f} times"
-    )
-    return Finding(field, shorten(f"{count}: {view.row[field]}"))
+    return Finding(field, shorten(f"{_format_metric(rule, number)}: {view.row[field]}"))
+
+
+def _format_metric(rule: Rule, number: float) -> str:
+    if rule.id in _CHARACTER_RULES:
+        return f"{number:,.0f} characters"
+    return f"{number:.2f}" if number < 1 else f"{number:,.0f} times"

@@ -1,4 +1,4 @@
-"""What must stand in a field before its text can be looked at; faults that the readers left in the row."""
+"""Check that fields hold text, and report the errors that the readers left in the row."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from seodang.i18n import Message
 from seodang.ingest.rows import (
     LABEL_UNKNOWN,
     MEDIA_PART,
@@ -20,128 +21,112 @@ from seodang.ingest.rows import (
 from seodang.validation.checks.row_view import Check, Finding, View
 from seodang.validation.checks.rule import Rule
 
-_FIELD_NAMES_KO: Final = {
-    "instruction": "지시문",
-    "input": "입력",
-    "output": "답",
-    "system": "시스템 글",
-    "rejected": "나쁜 답",
-}
 _NOT_TEXT: Final = ("number", "true/false", "list", "object")
-# Blanks, and letters that look like none: soft hyphen, Hangul fillers, zero-width and direction marks, Braille blank.
+# White space and invisible characters: soft hyphen, Hangul fillers, zero-width and direction marks, Braille blank.
 _INVISIBLE: Final = re.compile(
-    "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]*"
+    "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069"
+    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]*"
 )
 
 
 def is_blank(text: str) -> bool:
-    """Return whether nothing of the text can be seen."""
+    """Return whether the text contains no visible character."""
     return _INVISIBLE.fullmatch(text) is not None
 
 
-def _create_missing_rule(field: str) -> Rule:
-    return Rule(
-        id=f"{field}-missing",
-        field=field,
-        reason_ko=f"{_FIELD_NAMES_KO[field]}({field})이 없습니다",
-        reason_en=f"{field} is missing",
-        fix_ko=f"원본에 {field}을 채우거나 그 행을 지우세요",
-        fix_en=f"fill in {field} at the source, or delete the row",
-    )
+_FILL_IN_INSTRUCTION: Final = Message("fill in instruction in the source, or delete the row")
+_FILL_IN_OUTPUT: Final = Message("fill in output in the source, or delete the row")
+_QUOTE: Final = Message("make it a string in quotes")
 
 
-def _create_blank_rule(field: str) -> Rule:
-    return Rule(
-        id=f"{field}-blank",
-        field=field,
-        reason_ko=f"{_FIELD_NAMES_KO[field]}({field})이 비어 있거나 보이지 않는 글자뿐입니다",
-        reason_en=f"{field} is blank or has invisible letters only",
-        fix_ko=f"원본에 {field}을 채우거나 그 행을 지우세요",
-        fix_en=f"fill in {field} at the source, or delete the row",
-    )
+def _create_not_text_rule(field: str, reason: Message) -> Rule:
+    rule_field = "record" if field in {"system", "rejected"} else field
+    return Rule(id=f"{field}-not-text", field=rule_field, reason=reason, fix=_QUOTE)
 
 
-def _create_not_text_rule(field: str) -> Rule:
-    return Rule(
-        id=f"{field}-not-text",
-        field="record" if field in {"system", "rejected"} else field,
-        reason_ko=f"{_FIELD_NAMES_KO[field]}({field})이 글자가 아니라 숫자, 참/거짓, 목록 또는 객체입니다",
-        reason_en=f"{field} is not text but a number, true/false, a list or an object",
-        fix_ko="따옴표로 감싼 글자로 바꾸세요",
-        fix_en="make it text in quotes",
-    )
-
-
+_FIELD_RULES: Final = (
+    Rule(
+        id="instruction-missing",
+        field="instruction",
+        reason=Message("instruction is missing"),
+        fix=_FILL_IN_INSTRUCTION,
+    ),
+    Rule(
+        id="instruction-blank",
+        field="instruction",
+        reason=Message("instruction is blank or contains only invisible characters"),
+        fix=_FILL_IN_INSTRUCTION,
+    ),
+    Rule(id="output-missing", field="output", reason=Message("output is missing"), fix=_FILL_IN_OUTPUT),
+    Rule(
+        id="output-blank",
+        field="output",
+        reason=Message("output is blank or contains only invisible characters"),
+        fix=_FILL_IN_OUTPUT,
+    ),
+    _create_not_text_rule(
+        "instruction", Message("instruction is a number, true/false, a list or an object instead of text")
+    ),
+    _create_not_text_rule("input", Message("input is a number, true/false, a list or an object instead of text")),
+    _create_not_text_rule("output", Message("output is a number, true/false, a list or an object instead of text")),
+    _create_not_text_rule("system", Message("system is a number, true/false, a list or an object instead of text")),
+    _create_not_text_rule("rejected", Message("rejected is a number, true/false, a list or an object instead of text")),
+)
 _READER_RULES: Final = (
     Rule(
         id=LABEL_UNKNOWN,
         field="output",
-        reason_ko="라벨 칸의 값이 params.yaml의 table.labels에 없습니다",
-        reason_en="the label cell is not among table.labels in params.yaml",
-        fix_ko="그 값을 table.labels에 더하거나 원본의 라벨을 고치세요",
-        fix_en="add the value to table.labels, or correct the label at the source",
+        reason=Message("the label cell is not among table.labels in params.yaml"),
+        fix=Message("add the value to table.labels, or correct the label in the source"),
     ),
     Rule(
         id=TEXT_MISSING,
         field="record",
-        reason_ko="본문이 있어야 할 칸이 비어 있거나 없습니다",
-        reason_en="the cell or key that holds the text is empty or absent",
-        fix_ko="원본에 본문을 채우거나 그 행을 지우세요",
-        fix_en="fill in the text at the source, or delete the row",
+        reason=Message("the cell or key of the text is empty or absent"),
+        fix=Message("fill in the text in the source, or delete the row"),
     ),
     Rule(
         id=ROW_RAGGED,
         field="record",
-        reason_ko="칸이 머리줄보다 많은 행입니다",
-        reason_en="the row has more cells than the header",
-        fix_ko="쉼표가 든 칸은 따옴표로 감싸고, 탭이 든 칸에서는 탭을 지우세요",
-        fix_en="quote the cell that holds a comma; take the tab out of a cell that holds one",
+        reason=Message("the row has more cells than the header"),
+        fix=Message("quote a cell that contains a comma; remove the tab from a cell that contains one"),
     ),
     Rule(
         id=ROW_UNREADABLE,
         field="record",
-        reason_ko="파일 형식에 맞지 않아 읽을 수 없는 줄입니다",
-        reason_en="the line or cell cannot be read: its file's format does not allow it",
-        fix_ko="잘린 줄, 빠진 따옴표나 괄호, UTF-8이 아닌 글자를 원본에서 고치세요",
-        fix_en="mend the cut line, the missing quote or bracket, or what is not UTF-8 at the source",
+        reason=Message("the line or cell violates the format of its file and cannot be read"),
+        fix=Message(
+            "repair the truncated line, the missing quote or bracket, or the bytes that are not UTF-8 in the source"
+        ),
     ),
     Rule(
         id=TURNS_BROKEN,
         field="record",
-        reason_ko="대화에 질문이나 답이 없거나 차례가 어긋납니다",
-        reason_en="the conversation lacks a question or an answer, or is out of order",
-        fix_ko="질문과 답이 번갈아 나오고 답으로 끝나게 고치세요",
-        fix_en="let questions and answers alternate, and end it with an answer",
+        reason=Message("the conversation has no question or no answer, or its turns are out of order"),
+        fix=Message("let questions and answers alternate, and end the conversation with an answer"),
     ),
     Rule(
         id=MEDIA_PART,
         field="record",
-        reason_ko="메시지에 모델이 볼 수 없는 그림, 소리 또는 파일이 들어 있습니다",
-        reason_en="a message holds an image, a sound or a file, which the model can't see",
-        fix_ko="내용을 글로 옮겨 적거나 그 행을 빼세요",
-        fix_en="put its content into words, or leave the row out",
+        reason=Message("a message contains an image, a sound or a file, which the model cannot see or hear"),
+        fix=Message("describe its content as text, or leave the row out"),
     ),
 )
 _OVERSIZED: Final = Rule(
     id="oversized",
     field="record",
-    reason_ko="글이 너무 길어 읽을 때 앞부분만 남겼습니다",
-    reason_en="a text is so long that only its head was read",
-    fix_ko="원본을 나누거나 params.yaml의 ingest.max_field_characters를 키우세요",
-    fix_en="split it at the source, or raise ingest.max_field_characters in params.yaml",
+    reason=Message("a text is so long that only its beginning was read"),
+    fix=Message("split it in the source, or raise ingest.max_field_characters in params.yaml"),
 )
 _PAIR_EQUAL: Final = Rule(
     id="pair-equal",
     field="record",
-    reason_ko="선호 쌍의 나은 답과 못한 답이 같습니다",
-    reason_en="the better and the worse answer of a preference pair are the same",
-    fix_ko="두 답을 다르게 하거나 그 행을 빼세요",
-    fix_en="make the two answers differ, or leave the row out",
+    reason=Message("the chosen and the rejected answer of a preference pair are the same"),
+    fix=Message("make the two answers differ, or leave the row out"),
 )
 
 RULES: Final = (
-    *(rule(field) for field in ("instruction", "output") for rule in (_create_missing_rule, _create_blank_rule)),
-    *(_create_not_text_rule(field) for field in ("instruction", "input", "output", "system", "rejected")),
+    *_FIELD_RULES,
     *_READER_RULES,
     _OVERSIZED,
     _PAIR_EQUAL,
@@ -184,7 +169,7 @@ def _create_reader_error_check(name: str) -> Callable[[View], Finding | None]:
 
 
 def find_oversized(view: View) -> Finding | None:
-    """Return the first field that the reader cut."""
+    """Return the first field that the reader truncated."""
     for field in view.row["oversized"]:
         value = view.row.get(field, "")
         return Finding(field, shorten(f"{len(value):,} characters: {value}" if isinstance(value, str) else value))
@@ -192,7 +177,7 @@ def find_oversized(view: View) -> Finding | None:
 
 
 def find_equal_pair(view: View) -> Finding | None:
-    """Return the worse answer where it is the better one again, blanks and case aside."""
+    """Return the rejected answer if it equals the chosen one except for white space and case."""
     rejected = view.row.get("rejected")
     if not isinstance(rejected, str) or not rejected or not view.output:
         return None

@@ -1,11 +1,11 @@
-"""Rows for the checks, and what they find."""
+"""Rows for tests of the checks, and their findings."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from seodang.config.expectations import LimitsParams
 from seodang.config.load import load_params
-from seodang.config.validate import LimitsParams
 from seodang.records import detect_language
 from seodang.validation.checks.registry import REGISTRY
 from seodang.validation.checks.run import examine
@@ -25,7 +25,7 @@ LIMITS = LimitsParams(
     min_article_characters=200,
     max_bare_answer_characters=80,
 )
-EVERY = frozenset(rule.id for rule in REGISTRY)
+ALL_RULES = frozenset(rule.id for rule in REGISTRY)
 
 
 def row(instruction="서울은 어느 나라의 수도인가요?", input="", output="대한민국의 수도입니다.", **changes):
@@ -46,5 +46,5 @@ def english(instruction="What is the capital of Korea?", input="", output="Seoul
     return row(instruction, input, output, **changes)
 
 
-def found(row, rules=EVERY, limits=LIMITS):
+def find_violations(row, rules=ALL_RULES, limits=LIMITS):
     return examine(row, limits, rules).findings
