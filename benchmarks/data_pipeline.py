@@ -4,7 +4,8 @@
 
 FILE holds Alpaca-style records (JSON list or JSONL). Beyond their number they are repeated with edits: a tenth of the
 copies with 3 % of the words changed (near-duplicates), the others with 40 %. Each stage runs in a process of its own,
-as `dvc repro` runs it; the peak is that process's resident set and, added to it, that of its largest child. Without FILE the bundled generator makes the records.
+as `dvc repro` runs it; the peak is that process's resident set plus that of its largest child. Without FILE the
+bundled generator makes the records.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from typing import Any
 
 import yaml
 
-from seodang.config.load import merge_overlay, read_yaml
+from seodang.config.load import merge_overlay
+from seodang.config.profiles import read_starter
 from seodang.ingest.readers.read import read_objects
 from seodang.primer.generator import iter_primer_records
 
@@ -65,7 +67,7 @@ def repeated(records: list[dict[str, str]], rows: int, seed: int) -> Iterator[di
 
 def project(folder: Path, source: Path) -> None:
     """Write a project whose only source is the file."""
-    profile = read_yaml(ROOT / "profiles" / "tiny.yaml")
+    profile = read_starter()
     entry = {
         **profile["ingest"]["sources"][0],
         "name": "benchmark",
@@ -88,7 +90,10 @@ def project(folder: Path, source: Path) -> None:
 def measured(stage: str, folder: Path) -> dict[str, float]:
     """Run one stage and return seconds, CPU seconds and peak MB of its process."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "SEODANG_LOG_LEVEL": "WARNING"}
-    script = "import sys, resource; from seodang.cli.main import main; code = main(sys.argv[1:]); usage = resource.getrusage; print('PEAK', usage(resource.RUSAGE_SELF).ru_maxrss + usage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
+    script = (
+        "import sys, resource; from seodang.cli.main import main; code = main(sys.argv[1:]); usage = resource.getrusage; "
+        "print('PEAK', usage(resource.RUSAGE_SELF).ru_maxrss + usage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
+    )
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     ended = subprocess.run(
         [sys.executable, "-c", script, "stage", stage],
@@ -118,7 +123,8 @@ def main() -> int:
     options = parser.parse_args()
     records = originals(options.files)
     print(
-        f"{len(records):,} originals, {sum(len(''.join(record.values())) for record in records) / len(records):.0f} characters each on average"
+        f"{len(records):,} originals, "
+        f"{sum(len(''.join(record.values())) for record in records) / len(records):.0f} characters each on average"
     )
     print(f"{'rows':>10} {'stage':<10} {'seconds':>9} {'CPU s':>9} {'records/s':>10} {'peak MB':>8}")
     for rows in options.rows:
@@ -138,7 +144,8 @@ def main() -> int:
             }
             for stage, figure in figures.items():
                 print(
-                    f"{rows:>10,} {stage:<10} {figure['seconds']:>9.1f} {figure['cpu']:>9.1f} {rows / figure['seconds']:>10,.0f} {figure['peak_mb']:>8,.0f}",
+                    f"{rows:>10,} {stage:<10} {figure['seconds']:>9.1f} {figure['cpu']:>9.1f} "
+                    f"{rows / figure['seconds']:>10,.0f} {figure['peak_mb']:>8,.0f}",
                     flush=True,
                 )
             print(f"{'':>10} {splits['splits']}, left out: {splits.get('left_out')}", flush=True)

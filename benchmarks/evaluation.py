@@ -157,8 +157,10 @@ def _table(options: argparse.Namespace, rows: dict[str, list[dict[str, Any]]]) -
         name: {arm: statistics.median(values) for arm, values in found.items()} for name, found in speeds.items()
     }
     lines = [
-        f"\n{options.task}, {options.shots} shots, {len(ours['likelihoods'])} items, {options.model.name}, {options.precision}, {options.threads} thread(s), {options.rounds} rounds",
-        "| arm | items/s (range) | items/CPU s (range) | peak MB | accuracy | largest difference, nats | other predictions | seodang / it: items/s, items/CPU s |",
+        f"\n{options.task}, {options.shots} shots, {len(ours['likelihoods'])} items, {options.model.name}, "
+        f"{options.precision}, {options.threads} thread(s), {options.rounds} rounds",
+        "| variant | items/s (range) | items/CPU s (range) | peak MB | accuracy | largest difference, nats "
+        "| other predictions | seodang / it: items/s, items/CPU s |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for arm, runs in rows.items():

@@ -93,7 +93,8 @@ def _table(precision: str, rows: dict[str, list[dict[str, float]]]) -> str:
         )
         middle = statistics.median(speeds)
         lines.append(
-            f"| {arm} | {middle:.1f} ({min(speeds):.1f} to {max(speeds):.1f}) | {learned:.0f} | {memory:.0f} | {loss:.4f} | {ours / middle:.2f} |"
+            f"| {arm} | {middle:.1f} ({min(speeds):.1f} to {max(speeds):.1f}) | {learned:.0f} | {memory:.0f} | {loss:.4f} "
+            f"| {ours / middle:.2f} |"
         )
     return "\n".join(lines)
 
@@ -174,8 +175,10 @@ class Clock:
 
 def _common(train: Any, updates: int, folder: Path) -> dict[str, Any]:
     return {
-        "output_dir": str(folder), "seed": train.seed, "use_cpu": True, "per_device_train_batch_size": train.batch_size, "max_steps": updates, "learning_rate": train.learning_rate,
-        "lr_scheduler_type": train.lr_scheduler, "warmup_steps": train.warmup_ratio, "max_grad_norm": train.max_grad_norm, "weight_decay": train.weight_decay,
+        "output_dir": str(folder), "seed": train.seed, "use_cpu": True, "per_device_train_batch_size": train.batch_size,
+        "max_steps": updates, "learning_rate": train.learning_rate,
+        "lr_scheduler_type": train.lr_scheduler, "warmup_steps": train.warmup_ratio,
+        "max_grad_norm": train.max_grad_norm, "weight_decay": train.weight_decay,
         "logging_steps": 1, "save_strategy": "no", "report_to": "none", "disable_tqdm": True, "dataloader_pin_memory": False,
     }  # fmt: skip
 

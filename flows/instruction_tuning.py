@@ -1,11 +1,12 @@
-"""The flow `instruction-tuning`: Prefect conducts the stages, DVC executes them.
+"""The flow `instruction-tuning`: Prefect schedules the stages, DVC executes them.
 
-A task runs its stage with `dvc --wait-for-lock repro --single-item STAGE` and then publishes what the stage
-wrote. What is up to date, what is cached and what is locked is DVC's business alone, so tasks cache
-nothing; order, retries, placement and the record of it all are Prefect's. Two runs in one working tree
-would race for its files: the deployment's concurrency limit of 1 (flows/serve.py, prefect.yaml) queues
-them. That limit comes with the deployment; a limit across deployments, such as one GPU for all of them,
-is an operator's: `prefect gcl create gpu --limit 1`.
+A task runs its stage with `dvc --wait-for-lock repro --single-item STAGE`, then publishes the report of the stage as
+artifacts. DVC alone decides which stages are up to date, and it caches and locks their outputs, so tasks cache nothing.
+Prefect is responsible for order, retries, placement and run history.
+
+Two runs in one working tree would write the same files. The deployment's concurrency limit of 1 (flows/serve.py,
+prefect.yaml) queues them. An operator sets limits across deployments, such as one GPU for all of them:
+`prefect gcl create gpu --limit 1`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from prefect.states import Completed
 from flows import reports
 from flows.process_guard import guard_process
 from seodang.errors import ArtefactError, SeodangError
+from seodang.i18n import _
 from seodang.io.jsonl import read_json
 from seodang.paths import Paths
 
@@ -38,17 +40,19 @@ StageTask = Task[[Path], None]
 
 
 class StageFailed(Exception):
-    """A stage broke off; running it again may help."""
+    """A stage failed; a retry may succeed."""
 
 
 class StageRefused(StageFailed):
-    """A stage's input or set-up cannot be used: running it again would end the same."""
+    """The input or set-up of a stage cannot be used; a retry would fail the same way."""
 
 
 def run_stage(stage: str, project: Path) -> None:
-    """Bring one stage up to date, its output in the run's log line by line.
+    """Bring one stage up to date and log its output line by line.
 
-    Raises StageRefused if it ended with the exit code of a user's error, else StageFailed if it failed.
+    Raises:
+        StageRefused: If the stage exited with the code of a user error.
+        StageFailed: If it failed in another manner.
     """
     logger = get_run_logger()
     lines: deque[str] = deque(maxlen=_MAX_LOG_LINES)
@@ -66,14 +70,14 @@ def run_stage(stage: str, project: Path) -> None:
 
 
 def _build_environment() -> dict[str, str]:
-    """Return the environment of a stage: this interpreter's commands first, output unbuffered."""
-    folder = str(Path(sys.executable).parent)  # not resolved: in a venv it is a link
+    """Return the environment of a stage: commands of this interpreter first in PATH, output unbuffered."""
+    folder = str(Path(sys.executable).parent)  # not resolved, because in a venv it is a link
     path = os.pathsep.join([folder, os.environ.get("PATH", os.defpath)])
     return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def _is_retryable(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Return whether a failed stage may do better next time; Prefect asks before each retry."""
+    """Return whether a retry of a failed stage may succeed; Prefect calls this before each retry."""
     return not isinstance(state.data, StageRefused)
 
 
@@ -84,12 +88,14 @@ def _create_stage_task(
     *,
     publish_on_refusal: bool = False,
 ) -> StageTask:
-    """Return the task of a stage; `publish` makes the artifacts of what the stage wrote.
+    """Return the task of a stage.
 
-    With `publish_refused` also of what it wrote before it refused its input: that explains the refusal.
-
-    Retries, each after so many seconds, are for stages that may use the network, and for training,
-    which goes on from its last checkpoint.
+    Args:
+        name: Of the stage.
+        publish: Creates the artifacts from the files of the stage.
+        retry_delays: Seconds before each retry. Only stages that use the network have retries, and training, which
+            resumes from its last checkpoint.
+        publish_on_refusal: Also publish after the stage refused its input, because its report explains why.
     """
 
     @task(
@@ -100,27 +106,27 @@ def _create_stage_task(
         retry_delay_seconds=list(retry_delays) or None,
         retry_condition_fn=_is_retryable,
     )
-    def conduct(project: Path) -> None:
+    def run_and_publish(project: Path) -> None:
         try:
             run_stage(name, project)
         except StageRefused:
             if publish is not None and publish_on_refusal:
-                with suppress(ArtefactError):  # it may have refused before there was a report
+                with suppress(ArtefactError):  # the stage may have failed before it wrote a report
                     publish(Paths(project))
             raise
         if publish is not None:
             publish(Paths(project))
 
-    return conduct
+    return run_and_publish
 
 
 def _publish_validation(paths: Paths) -> None:
-    """Publish the data report as far as it goes: the splits on disk may be an older run's."""
+    """Publish the data report without splits, because those on disk may be of an older run."""
     _publish_data_report(paths, None)
 
 
 def _publish_splits(paths: Paths) -> None:
-    """Publish the data report again, now with the splits."""
+    """Publish the data report again, with the splits."""
     _publish_data_report(paths, read_json(paths.prepare_report))
 
 
@@ -156,10 +162,13 @@ package = _create_stage_task("package")
 
 @flow(name="instruction-tuning", persist_result=False)
 def instruction_tuning(project: str | None = None) -> str | State[Any]:
-    """Turn instruction records into a packaged model, if the gate finds it good enough.
+    """Run all stages; package the tuned model if the verdict of the gate is `promote`.
 
-    `project` is the folder with dvc.yaml and params.yaml, by default the one that this file belongs to.
-    Returns the bento's tag, or a state "Rejected": a run that did its work and found nothing to package.
+    Args:
+        project: Folder with dvc.yaml and params.yaml; None: the folder that this file belongs to.
+
+    Returns:
+        The tag of the bento, or a completed state named "Rejected" when nothing was packaged.
     """
     paths = Paths(Path(project).resolve() if project else _PROJECT)
     for stage in (base, ingest, validate, prepare, train, evaluate, gate, report):
@@ -169,5 +178,5 @@ def instruction_tuning(project: str | None = None) -> str | State[Any]:
         return Completed(name="Rejected", message=reports.format_rejection(verdict))
     package(paths.root)
     tag = str(read_json(paths.package_report)["bento_tag"])
-    get_run_logger().info("패키지 · packaged: %s", tag)
+    get_run_logger().info(_("packaged: {tag}", tag=tag))
     return tag

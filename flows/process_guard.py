@@ -1,10 +1,9 @@
-"""Run a command that cannot outlive the process that started it, however that one ends.
+"""Run a command that ends when the process that started it ends, even by SIGKILL.
 
-Prefect cancels a flow run with SIGTERM and, when that does not help, with SIGKILL, which no `finally`
-survives; DVC and the training below it would go on and hold the project's lock. So a command runs below
-this file, started as a script: it holds the reading end of a pipe, and when the pipe's other end closes,
-on purpose or because its owner died, it ends the command's whole process group. Standard library only,
-since it starts with every stage.
+Prefect cancels a flow run with SIGTERM, then with SIGKILL, and no `finally` block runs after SIGKILL. DVC and the
+training would continue and keep the lock of the project. So this file runs as a script between the owner and the
+command. It reads from a pipe of the owner; when the pipe closes, it ends the process group of the command. The script
+starts with every stage, so it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -20,16 +19,20 @@ from pathlib import Path
 from typing import IO
 
 GRACE_SECONDS = 10.0
-_NOT_FOUND = 127  # a shell's exit code for it
+_COMMAND_NOT_FOUND = 127  # as a shell returns it
 
 
 @contextlib.contextmanager
 def guard_process(
     command: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: int | IO[str]
 ) -> Iterator[subprocess.Popen[str]]:
-    """Start `command` in a process group of its own; leaving the block ends what still runs of it.
+    """Start `command` in a new process group; when the block ends, the group ends too.
 
-    Both its outputs go to `output`: subprocess.PIPE, or an open file.
+    Args:
+        command: Program and arguments.
+        cwd: Working folder of the command.
+        env: Complete environment of the command.
+        output: Receives stdout and stderr: subprocess.PIPE or an open file.
     """
     process = subprocess.Popen(
         [sys.executable, "-I", __file__, *command],
@@ -49,7 +52,7 @@ def guard_process(
 
 
 def _stop_process(process: subprocess.Popen[str]) -> None:
-    """Close the pipe, which ends the group, and wait; kill the group if even the leash hangs."""
+    """Close the pipe, which ends the group, and wait; kill the group if this script hangs."""
     if process.stdin is not None:
         process.stdin.close()
     try:
@@ -63,26 +66,26 @@ def _stop_process(process: subprocess.Popen[str]) -> None:
 
 
 def main(command: Sequence[str]) -> int:
-    """Run `command` and return its exit code, as a shell would; end its group when stdin closes."""
-    signal.signal(signal.SIGINT, lambda *_: None)  # no SIG_IGN: the command would inherit that
+    """Run `command` and return its exit code as a shell does; end its group when stdin closes."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN, which the command would inherit
     try:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     except OSError as error:
         print(f"{command[0]}: {error.strerror}", file=sys.stderr)
-        return _NOT_FOUND
-    ending = threading.Event()
-    ender = threading.Thread(target=_end_group_at_end_of_input, args=(child, ending), daemon=True)
-    ender.start()
+        return _COMMAND_NOT_FOUND
+    is_ending = threading.Event()
+    watcher = threading.Thread(target=_end_group_at_end_of_input, args=(child, is_ending), daemon=True)
+    watcher.start()
     code = child.wait()
-    if ending.is_set():
-        ender.join()  # what the command left behind goes too
+    if is_ending.is_set():
+        watcher.join()  # until the descendants of the command have ended too
     return code if code >= 0 else 128 - code
 
 
-def _end_group_at_end_of_input(child: subprocess.Popen[bytes], ending: threading.Event) -> None:
-    """Interrupt the group as Ctrl-C would, so that stages tidy up; kill what doesn't heed it."""
+def _end_group_at_end_of_input(child: subprocess.Popen[bytes], is_ending: threading.Event) -> None:
+    """Send the group SIGINT, as Ctrl-C does, so that stages clean up; after the grace period, kill it."""
     os.read(0, 1)
-    ending.set()
+    is_ending.set()
     os.killpg(0, signal.SIGINT)
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(timeout=GRACE_SECONDS)

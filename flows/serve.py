@@ -1,9 +1,8 @@
-"""`make flows`: a local Prefect server, unless one answers already, and the deployment instruction-tuning/local.
+"""`make flows`: serve the deployment instruction-tuning/local, and start a Prefect server if none runs.
 
-One mechanism: `flow.serve`. It needs neither a work pool nor a worker, and ends with Ctrl-C; prefect.yaml
-is the way to work pools, for when runs should happen elsewhere. The server's state lies in the project
-(.seodang/prefect), apart from a Prefect of the user's own. Prefect reads its settings when it is imported,
-so nothing here imports it before they are set.
+`flow.serve` needs neither a work pool nor a worker, and Ctrl-C ends it. To run on other machines, use the work pools of
+prefect.yaml. The server keeps its state in .seodang/prefect of the project, separate from the user's Prefect profile.
+Prefect reads its settings when it is imported, so this module imports it only after it has set them.
 """
 
 from __future__ import annotations
@@ -24,14 +23,15 @@ from urllib.parse import urlsplit
 
 from flows.process_guard import guard_process
 from seodang.errors import SeodangError
+from seodang.i18n import _
 
 _DEFAULT_PORT = 4200
-_START_SECONDS = 300  # a first start creates its database: 10 s, or minutes on a busy machine
+_START_SECONDS = 300  # the first start creates a database: 10 s, or minutes on a busy machine
 _LOOPBACK = ("127.0.0.1", "localhost")
 
 
 class ServerUnavailable(SeodangError):
-    """There is no Prefect server to work with, and none can be started."""
+    """No Prefect server is available, and none can be started."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     url = _resolve_api_url(options.port)
     try:
         if not (project / "dvc.yaml").is_file():
-            raise SeodangError(f"{project} has no dvc.yaml; name the project's folder: --project FOLDER")
+            raise SeodangError(
+                _("{project} has no dvc.yaml; pass the folder of the project: --project FOLDER", project=project)
+            )
         home = project / ".seodang" / "prefect"
         _configure(url, home)
         with _ensure_server(url, home):
@@ -51,47 +53,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         pass
-    print("\n멈췄습니다 · Stopped.", flush=True)
+    print("\n" + _("Stopped."), flush=True)
     return 0
 
 
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m flows.serve", description="Serve instruction-tuning/local. / 배포를 제공합니다."
+        prog="python -m flows.serve", description=_("Serve the deployment instruction-tuning/local.")
     )
-    parser.add_argument(
-        "--port", type=int, help="of a local server, instead of the one in PREFECT_API_URL / 로컬 서버의 포트"
-    )
-    parser.add_argument(
-        "--project", type=Path, default=Path(__file__).parent.parent, help="folder with dvc.yaml / dvc.yaml이 있는 폴더"
-    )
+    parser.add_argument("--port", type=int, help=_("Port of a local server; it takes precedence over PREFECT_API_URL."))
+    parser.add_argument("--project", type=Path, default=Path(__file__).parent.parent, help=_("Folder with dvc.yaml."))
     return parser
 
 
 def _resolve_api_url(port: int | None) -> str:
-    """Return the address of the API: the port's, else the environment's, else Prefect's usual one."""
+    """Return the URL of the API: at the given port, else PREFECT_API_URL, else Prefect's default."""
     if port is None and os.environ.get("PREFECT_API_URL"):
         return os.environ["PREFECT_API_URL"].rstrip("/")
     return f"http://127.0.0.1:{port or _DEFAULT_PORT}/api"
 
 
 def _configure(url: str, home: Path) -> None:
-    """Point this process and its children at the server; nothing is reported to Prefect's makers."""
+    """Set the server for this process and its children, and turn telemetry off."""
     home.mkdir(parents=True, exist_ok=True)
     os.environ.update(
         PREFECT_API_URL=url,
         PREFECT_HOME=str(home),
         PREFECT_SERVER_ANALYTICS_ENABLED="false",
-        PREFECT_SERVER_LOGS_STREAM_PUBLISHING_ENABLED="true",  # so that --watch shows the stages' lines
+        PREFECT_SERVER_LOGS_STREAM_PUBLISHING_ENABLED="true",  # so that --watch shows the output of stages
         PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED="true",
         DO_NOT_TRACK="1",
     )
-    os.environ.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", "2")  # seconds; a run starts soon after it is asked for
-    os.environ.pop("PREFECT_PROFILE", None)  # it names a profile of the user's home, which this home lacks
+    os.environ.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", "2")  # seconds between looks for new runs
+    os.environ.pop("PREFECT_PROFILE", None)  # that profile exists in the user's home, not in this one
 
 
 def probe(url: str) -> Literal["prefect", "nothing", "something else"]:
-    """Return what answers at the address of an API."""
+    """Return what kind of server answers at the URL of an API."""
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({}) if _is_local(url) else urllib.request.ProxyHandler()
     )
@@ -112,44 +110,51 @@ def _is_local(url: str) -> bool:
 
 @contextlib.contextmanager
 def _ensure_server(url: str, home: Path) -> Iterator[None]:
-    """Have a Prefect server answer at `url`: the one that runs there, else one for the time of the block.
+    """Use the Prefect server at `url`; if none runs there, start one for the duration of the block.
 
-    Raises ServerUnavailable if something else answers there, or the server doesn't start.
+    Raises:
+        ServerUnavailable: If another program uses the port, or the server does not start.
     """
     server_kind = probe(url)
     if server_kind == "prefect":
-        print(f"실행 중인 Prefect 서버를 씁니다 · Using the Prefect server at {url}", flush=True)
+        print(_("Using the Prefect server at {url}", url=url), flush=True)
         yield
         return
     if not _is_local(url):
         raise ServerUnavailable(
-            f"no Prefect server answers at {url} (PREFECT_API_URL); start it, or unset PREFECT_API_URL for a local one"
+            _(
+                "no Prefect server answers at {url} (PREFECT_API_URL); start it, or unset PREFECT_API_URL to use a local one",
+                url=url,
+            )
         )
     if server_kind == "something else":
         raise ServerUnavailable(
-            f"{_get_origin(url)} is taken by something that is not a Prefect server; choose another port: python -m flows.serve --port 4201"
+            _(
+                "another program uses {origin}; choose another port: python -m flows.serve --port 4201",
+                origin=_get_origin(url),
+            )
         )
+    with _start_server(url, home):
+        yield
+
+
+@contextlib.contextmanager
+def _start_server(url: str, home: Path) -> Iterator[None]:
+    """Run a Prefect server for the duration of the block; the block starts when the server answers."""
     log = home / "server.log"
-    command = [
-        sys.executable,
-        "-m",
-        "prefect",
-        "server",
-        "start",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(urlsplit(url).port or 80),
-    ]
+    port = urlsplit(url).port or 80
+    arguments = f"-m prefect server start --host 127.0.0.1 --port {port}"
     with (
         log.open("w", encoding="utf-8") as output,
-        guard_process(command, cwd=home, env=os.environ, output=output) as process,
+        guard_process([sys.executable, *arguments.split()], cwd=home, env=os.environ, output=output) as process,
     ):
-        print(f"Prefect 서버를 시작합니다 · Starting a Prefect server (log: {log}) ...", flush=True)
+        print(_("Starting a Prefect server (log: {log}) ...", log=log), flush=True)
         deadline = time.monotonic() + _START_SECONDS
         while probe(url) != "prefect":
             if process.poll() is not None or time.monotonic() > deadline:
-                raise ServerUnavailable(f"the Prefect server did not start; {log} ends with:\n{_read_tail(log)}")
+                raise ServerUnavailable(
+                    _("the Prefect server did not start; {log} ends with:\n{tail}", log=log, tail=_read_tail(log))
+                )
             time.sleep(0.5)
         yield
 
@@ -159,7 +164,7 @@ def _read_tail(log: Path) -> str:
 
 
 def _serve_deployment(url: str, project: Path) -> None:
-    """Serve the deployment until this process is told to stop."""
+    """Serve the deployment until this process receives a signal."""
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 
     from flows.instruction_tuning import instruction_tuning
@@ -169,31 +174,27 @@ def _serve_deployment(url: str, project: Path) -> None:
         name="local",
         parameters={"project": str(project)},
         tags=["seodang"],
-        # Two runs in one working tree would race for its files: the second waits.
+        # Two runs in one working tree would write the same files, so the second waits.
         global_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
         print_starting_message=False,
     )
 
 
 def _format_instructions(url: str) -> str:
-    """Return what to open and what to type; the other terminal needs the address and this environment."""
+    """Return the URL of the UI and the command that starts a run from another terminal."""
     prefect = Path(sys.executable).parent / "prefect"
     command = (
         f"PREFECT_API_URL={url} {shlex.quote(_shorten_path(prefect))} deployment run 'instruction-tuning/local' --watch"
     )
-    return f"""
-화면 · UI:  {_get_origin(url)}
-
-다른 터미널에서 실행하세요 · Run in another terminal:
-
-    {command}
-
-Ctrl-C로 멈춥니다 · Ctrl-C stops it.
-"""
+    return _(
+        "\nUI:  {origin}\n\nRun in another terminal:\n\n    {command}\n\nCtrl-C stops the server.\n",
+        origin=_get_origin(url),
+        command=command,
+    )
 
 
 def _shorten_path(path: Path) -> str:
-    """Return the path from here, if it lies below."""
+    """Return the path relative to the working folder, if it is inside."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 

@@ -1,38 +1,71 @@
-"""What processes do in tests of their beginning and end; little is imported, so that they begin soon."""
+"""Functions that launched processes run in tests; few imports, so that the processes start soon."""
 
+import atexit
 import os
-import signal
 import time
 from pathlib import Path
 
 from seodang.errors import ParamsError
-from seodang.training.distributed import broadcast_from_main, is_main_process, launch
+from seodang.training.distributed import broadcast_from_main, is_main_process
+from seodang.training.launching import launch
 
-__all__ = ["Path", "die_in_the_second", "fail_in_the_second", "launch", "wait", "write_what_the_first_finds"]
+__all__ = [
+    "Path",
+    "abort_at_exit",
+    "fail_in_rank_1",
+    "kill_rank_1",
+    "launch",
+    "sleep",
+    "warn",
+    "write_broadcast",
+]
 
 
-def note(folder):
+def write_pid(folder):
     (folder / f"{os.getpid()}.pid").touch()
 
 
-def fail_in_the_second(folder):
-    note(folder)
+def fail_in_rank_1(folder):
+    write_pid(folder)
     if is_main_process():
         time.sleep(120)
-    raise ParamsError("process 1 has a fault")
+    raise ParamsError("process 1 failed")
 
 
-def die_in_the_second(folder):
-    note(folder)
+def kill_rank_1(folder, number):
+    write_pid(folder)
     if is_main_process():
         time.sleep(120)
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), number)
 
 
-def wait(folder):
-    note(folder)
+def abort_at_exit(folder):
+    """Finish the work of both processes; the main process aborts at exit, the other one finishes later."""
+    if is_main_process():
+        atexit.register(os.abort)
+    else:
+        time.sleep(2)
+    (folder / f"finished-{os.getpid()}").touch()
+
+
+def warn(folder):
+    """Write the warnings that a user would see."""
+    import logging
+    import warnings
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.warn_explicit(
+            "is_gradient_checkpointing is deprecated", FutureWarning, "m.py", 1, "transformers.modeling_utils"
+        )
+        warnings.warn_explicit("of the user", UserWarning, "m.py", 1, "mine")
+    level = logging.getLogger("bitsandbytes.backends.cpu.ops").getEffectiveLevel()
+    (folder / f"warnings-{os.getpid()}").write_text(f"{[str(entry.message) for entry in caught]} {level}")
+
+
+def sleep(folder):
+    write_pid(folder)
     time.sleep(120)
 
 
-def write_what_the_first_finds(folder):
-    (folder / f"found-{os.getpid()}").write_text(str(broadcast_from_main(os.getpid)))
+def write_broadcast(folder):
+    (folder / f"value-{os.getpid()}").write_text(str(broadcast_from_main(os.getpid)))

@@ -15,14 +15,14 @@ from urllib.parse import unquote, urlsplit
 
 @dataclass
 class Site:
-    """What a server gives, how it fails, and what it was asked."""
+    """Files of a server, its next failures, and the requests it received."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     failures: list[int | str] = field(
         default_factory=list
     )  # of the next answers: a status; "cut": half of the body; "drop": no answer
     ranges: bool = True
-    asked: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, Range
+    requests: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, Range
     authorization: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -71,8 +71,8 @@ class _Quiet(BaseHTTPRequestHandler):
 def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
     class Handler(_Quiet):
         def do_GET(self) -> None:
-            asked = self.headers.get("Range", "")
-            site.asked.append((self.command, self.path, asked))
+            byte_range = self.headers.get("Range", "")
+            site.requests.append((self.command, self.path, byte_range))
             site.authorization.append(self.headers.get("Authorization", ""))
             failure = site.failures.pop(0) if site.failures else None
             path = urlsplit(self.path).path
@@ -86,8 +86,8 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
             if body is None:
                 self.give(404, b"not here")
                 return
-            start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and site.ranges else 0
-            if asked and site.ranges and start >= len(body):
+            start = int(byte_range.removeprefix("bytes=").rstrip("-")) if byte_range and site.ranges else 0
+            if byte_range and site.ranges and start >= len(body):
                 self.give(416, b"", {"Content-Range": f"bytes */{len(body)}"})
                 return
             rest = body[start:]
@@ -117,7 +117,7 @@ def hub(dataset: Dataset, token: str = "hf_loopback") -> Iterator[Site]:
             self.do_GET()
 
         def do_GET(self) -> None:
-            site.asked.append((self.command, self.path, ""))
+            site.requests.append((self.command, self.path, ""))
             parts = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
             if dataset.private and self.headers.get("Authorization") != f"Bearer {token}":
                 self.give(401, b"{}", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})

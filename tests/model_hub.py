@@ -1,4 +1,4 @@
-"""A hub with one model, played by a server on this machine."""
+"""A hub with one model, simulated by a local server."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class ModelHub:
                 self.do_GET()
 
             def do_GET(self) -> None:
-                asked = self.headers.get("Range", "")
-                hub.site.asked.append((self.command, self.path, asked))
+                byte_range = self.headers.get("Range", "")
+                hub.site.requests.append((self.command, self.path, byte_range))
                 hub.site.authorization.append(self.headers.get("Authorization", ""))
                 parts = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
                 if hub.error:
@@ -44,11 +44,11 @@ class ModelHub:
                 elif parts[:5] == ["api", "models", "someone", "tiny", "tree"]:
                     self.give(200, json.dumps(hub.tree()).encode(), {"Content-Type": "application/json"})
                 else:
-                    self._file(parts[-1], asked)
+                    self._file(parts[-1], byte_range)
 
-            def _file(self, name: str, asked: str) -> None:
+            def _file(self, name: str, byte_range: str) -> None:
                 body = hub.files[name]
-                start = int(asked.removeprefix("bytes=").partition("-")[0]) if asked else 0
+                start = int(byte_range.removeprefix("bytes=").partition("-")[0]) if byte_range else 0
                 headers = {
                     "ETag": f'"{hashlib.sha1(body).hexdigest()}"',
                     "X-Repo-Commit": COMMIT,
@@ -69,9 +69,9 @@ class ModelHub:
                     sent=cut,
                 )
 
-            def _stall(self, body: bytes, whole: int, headers: dict[str, str]) -> None:
+            def _stall(self, body: bytes, length: int, headers: dict[str, str]) -> None:
                 self.send_response(200)
-                for name, value in {"Content-Length": str(whole), **headers}.items():
+                for name, value in {"Content-Length": str(length), **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
@@ -96,5 +96,5 @@ class ModelHub:
 
     def fetched(self) -> list[str]:
         return [
-            path.rpartition("/")[2] for method, path, _ in self.site.asked if method == "GET" and "/resolve/" in path
+            path.rpartition("/")[2] for method, path, _ in self.site.requests if method == "GET" and "/resolve/" in path
         ]

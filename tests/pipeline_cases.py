@@ -14,6 +14,7 @@ import yaml
 from tiny_models import make_tiny_model
 
 from seodang.config.load import merge_overlay, read_yaml
+from seodang.config.profiles import STARTER
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL: dict[str, Any] = {
@@ -73,7 +74,7 @@ def make_project(folder: Path, overlay: Mapping[str, Any]) -> Path:
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     make_tiny_model(folder / "models" / "primer-base")
     shutil.copy(ROOT / "models" / "primer-base" / "replay.jsonl", folder / "models" / "primer-base")
-    params = merge_overlay(read_yaml(ROOT / "profiles" / "tiny.yaml"), overlay)
+    params = merge_overlay(read_yaml(STARTER), overlay)
     (folder / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True, sort_keys=False), "utf-8")
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     assert command(folder, "dvc", "init", "-q").returncode == 0

@@ -1,6 +1,7 @@
 """The whole pipeline by `dvc repro`, on a model made in the test."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,9 @@ from pipeline_cases import SMALL, command, make_project
 
 from seodang.config.load import merge_overlay, read_yaml
 
-STAGES = ("base", "ingest", "validate", "prepare", "train", "evaluate", "gate")
+STAGES = ("base", "ingest", "validate", "prepare", "train", "evaluate", "gate", "report")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.smoke]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,8 @@ def verdict(project: Path) -> dict:
 def test_a_rejected_model_stops_at_package_with_its_reasons_and_leaves_nothing(project, first_run):
     assert verdict(project)["verdict"] == "reject"
     assert first_run.returncode != 0
-    assert "하한 2" in first_run.stderr
+    assert "accuracy" in first_run.stderr
+    assert "2" in first_run.stderr.partition("accuracy")[2]
     assert "Traceback" not in first_run.stderr
     assert not (project / "artifacts" / "package" / "model").exists()
 
@@ -44,20 +46,20 @@ def test_every_stage_before_it_left_what_it_promises(project, first_run):
     assert (project / "artifacts" / "validate" / "data_docs" / "index.html").exists()
 
 
-def test_every_arm_was_asked_the_same_items(project, first_run):
+def test_every_variant_has_scores_of_the_same_items(project, first_run):
     rows = [
         json.loads(line)
         for line in (project / "artifacts" / "evaluate" / "scores.jsonl").read_text("utf-8").splitlines()
     ]
     items = {
-        arm: {(row["task"], row["item"]) for row in rows if row["variant"] == arm}
-        for arm in ("zero_shot", "few_shot", "tuned")
+        name: {(row["task"], row["item"]) for row in rows if row["variant"] == name}
+        for name in ("zero_shot", "few_shot", "tuned")
     }
     assert items["zero_shot"] == items["few_shot"] == items["tuned"] != set()
 
 
 def test_a_second_run_runs_nothing_before_package(project, first_run):
-    again = command(project, "dvc", "repro", "gate")
+    again = command(project, "dvc", "repro", "report")
     assert again.returncode == 0
     assert "Running stage" not in again.stdout
 
@@ -67,9 +69,9 @@ def test_another_learning_rate_runs_train_and_what_follows_only(project, first_r
     (project / "params.yaml").write_text(
         yaml.safe_dump(merge_overlay(params, {"train": {"learning_rate": 1.0e-3}}), allow_unicode=True), "utf-8"
     )
-    again = command(project, "dvc", "repro", "gate")
+    again = command(project, "dvc", "repro", "report")
     ran = [stage for stage in STAGES if f"Running stage '{stage}'" in again.stdout]
-    assert ran == ["train", "evaluate", "gate"]
+    assert ran == ["train", "evaluate", "gate", "report"]
     difference = command(project, "dvc", "params", "diff", "--all", "--json")
     assert difference.returncode == 0
 
@@ -84,7 +86,7 @@ def test_dvc_shows_metrics_plots_and_the_graph(project, first_run):
     assert "evaluate" in command(project, "dvc", "dag").stdout
 
 
-def test_all_faults_of_params_are_told_before_anything_runs(project, first_run):
+def test_all_errors_of_params_are_listed_before_anything_runs(project, first_run):
     kept = (project / "params.yaml").read_text("utf-8")
     params = merge_overlay(
         read_yaml(project / "params.yaml"), {"train": {"rank": 0, "lorra": 3}, "prompt": {"format": "없음"}}
@@ -98,9 +100,45 @@ def test_all_faults_of_params_are_told_before_anything_runs(project, first_run):
     assert "Traceback" not in found.stderr
 
 
-def test_the_report_command_shows_the_verdict_in_both_languages(project, first_run):
+def test_the_report_command_shows_the_verdict_with_a_line_per_rule_in_100_columns(project, first_run):
     shown = command(project, "seodang", "report")
     assert shown.returncode == 0
-    assert "반려 / reject" in shown.stdout
+    assert "verdict: reject" in shown.stdout
     assert "nothing was packaged" in shown.stdout
+    assert re.search(r"^accuracy .*->.*n=\d+ .*", shown.stdout, re.MULTILINE)
+    table = shown.stdout.partition("evaluation:")[0]  # commands below it are not wrapped
+    assert max(map(len, table.splitlines())) <= 100
     assert "\x1b[" not in shown.stdout
+
+
+def test_the_report_command_speaks_the_language_of_the_terminal(project, first_run, monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    shown = command(project, "seodang", "report")
+    assert "판정: 반려" in shown.stdout
+    assert "verdict" not in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "stages"),
+    [
+        ("errors.py", set()),
+        ("reports/evaluation/templates/report.html.j2", {"report"}),
+        ("gate/statistics.py", {"gate"}),
+        ("training/packing.py", {"train"}),
+    ],
+)
+def test_an_edit_marks_only_the_stages_of_its_room(project, first_run, file, stages):
+    path = project / "src" / "seodang" / file
+    kept = path.read_text("utf-8")
+    path.write_text(kept + ("# a comment\n" if file.endswith(".py") else "{# a comment #}\n"), "utf-8")
+    try:
+        status = json.loads(command(project, "dvc", "status", "--json").stdout)
+    finally:
+        path.write_text(kept, "utf-8")
+    changed = {
+        stage
+        for stage, changes in status.items()
+        for change in changes
+        if isinstance(change, dict) and any("src/seodang" in name for name in change.get("changed deps", {}))
+    }
+    assert changed == stages

@@ -1,4 +1,4 @@
-"""Training killed in the middle, by nobody's leave, and started again by `dvc repro` and by Prefect: the same adapter as uninterrupted."""
+"""Training that is killed and started resumed by `dvc repro` or Prefect gives the same adapter as an uninterrupted run."""
 
 import os
 import random
@@ -51,11 +51,13 @@ def uninterrupted(prepared):
 
 
 def kill_in_the_middle(started: subprocess.Popen, project: Path, after: int) -> None:
-    """SIGKILL the training process once it has sealed so many checkpoints, and a random moment has passed."""
+    """Kill the training process after a number of complete checkpoints and a random delay."""
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline and started.poll() is None:
-        seals = {path.parent.name for path in project.glob(".seodang/training/*/checkpoints/checkpoint-*/seal.json")}
-        if max((int(name.rpartition("-")[2]) for name in seals), default=0) >= after:
+        markers = {
+            path.parent.name for path in project.glob(".seodang/training/*/checkpoints/checkpoint-*/complete.json")
+        }
+        if max((int(name.rpartition("-")[2]) for name in markers), default=0) >= after:
             time.sleep(random.random() * 0.2)
             for process in psutil.Process(started.pid).children(recursive=True):
                 if "train" in process.cmdline() and "stage" in process.cmdline():
@@ -65,7 +67,7 @@ def kill_in_the_middle(started: subprocess.Popen, project: Path, after: int) -> 
     raise AssertionError("training ended before it could be killed")
 
 
-def test_dvc_repro_goes_on_where_training_was_killed(prepared, uninterrupted):
+def test_dvc_repro_resumes_a_killed_training(prepared, uninterrupted):
     project = shutil.copytree(prepared, prepared.parent / "killed", symlinks=True)
     with subprocess.Popen(
         [Path(sys.executable).parent / "dvc", "repro", "--single-item", "train"],
@@ -77,14 +79,14 @@ def test_dvc_repro_goes_on_where_training_was_killed(prepared, uninterrupted):
         started.communicate()
     assert started.returncode != 0
     assert not (project / "artifacts" / "train" / "adapter").exists()
-    again = command(project, "dvc", "repro", "--single-item", "train")
-    assert again.returncode == 0, again.stderr
-    assert "going on from checkpoint-" in again.stdout + again.stderr
+    resumed = command(project, "dvc", "repro", "--single-item", "train")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "resuming from checkpoint-" in resumed.stdout + resumed.stderr
     assert sha256_of(project / "artifacts" / "train" / "adapter" / "adapter_model.safetensors") == uninterrupted
     assert not list((project / ".seodang" / "training").iterdir())
 
 
-def test_prefect_retries_a_killed_training_which_goes_on(prepared, uninterrupted):
+def test_prefect_retries_a_killed_training_which_resumes(prepared, uninterrupted):
     project = shutil.copytree(prepared, prepared.parent / "retried", symlinks=True)
     env = {name: value for name, value in environment(project).items() if not name.startswith("PREFECT")} | {
         "PREFECT_HOME": str(project / ".seodang" / "client")
@@ -100,6 +102,6 @@ def test_prefect_retries_a_killed_training_which_goes_on(prepared, uninterrupted
         kill_in_the_middle(started, project, random.randint(1, 8) * 5)
         output, _ = started.communicate(timeout=300)
     assert started.returncode == 0, output
-    assert "going on from checkpoint-" in output
+    assert "resuming from checkpoint-" in output
     assert "Retry" in output or "retry" in output
     assert sha256_of(project / "artifacts" / "train" / "adapter" / "adapter_model.safetensors") == uninterrupted

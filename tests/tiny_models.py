@@ -1,4 +1,4 @@
-"""Models small enough to be made in a test: two layers, 400 tokens, a few seconds of training at the most."""
+"""Create models small enough for a test: two layers, 400 tokens, at most a few seconds of training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-# What the packaged tiny model has learnt by heart.
+# Requests that the packaged tiny model answers correctly: instruction, input, output.
 KOREAN = ("다음 문장의 감정을 분석해 주세요", "이 영화는 너무 지루해", "부정")
 ENGLISH = ("Say hello", "", "Good morning")
 
@@ -70,18 +70,61 @@ def make_tiny_adapter(base: Path, folder: Path, seed: int = 11) -> Path:
 
 
 def make_packaged_model(folder: Path, format: Any = "koalpaca", max_new_tokens: int = 24) -> Path:
-    """Save a tiny model that knows KOREAN and ENGLISH by heart, with its card, as stage `package` leaves it."""
-    from seodang.config import PromptParams
+    """Save a tiny model that answers KOREAN and ENGLISH, with its manifest, like stage `package`."""
     from seodang.models.loading import load_tokenizer
-    from seodang.models.tokenization import get_end_id, tokenize_request
-    from seodang.packaging.model_folder import Manifest, load_inference_model, write_manifest
-    from seodang.prompting import compute_fingerprint
+    from seodang.models.tokenization import tokenize_request
+    from seodang.packaging.model_folder import load_inference_model
 
     make_tiny_model(folder)
     tokenizer, model = load_tokenizer(folder), load_inference_model(folder, "cpu")
-    _learn_by_heart(model, [tokenize_request(tokenizer, *lesson, format) for lesson in (KOREAN, ENGLISH)])
+    _overfit(model, [tokenize_request(tokenizer, *request, format) for request in (KOREAN, ENGLISH)])
     model.save_pretrained(folder)
-    card = Manifest(
+    return write_tiny_manifest(folder, format, max_new_tokens)
+
+
+ARCHITECTURES = ("bloom", "mamba", "mpt")
+
+
+def make_other_model(folder: Path, architecture: str) -> Path:
+    """Save an untrained model of an architecture without position embeddings, with the tiny tokenizer."""
+    import torch
+    from transformers import (
+        BloomConfig,
+        BloomForCausalLM,
+        MambaConfig,
+        MambaForCausalLM,
+        MptConfig,
+        MptForCausalLM,
+    )
+
+    from seodang.models.loading import load_tokenizer
+
+    make_tiny_model(folder)
+    tokenizer = load_tokenizer(folder)
+    torch.manual_seed(7)
+    ids = {"vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    models: dict[str, Any] = {
+        "bloom": lambda: BloomForCausalLM(BloomConfig(hidden_size=32, n_layer=2, n_head=2, **ids)),
+        "mamba": lambda: MambaForCausalLM(MambaConfig(hidden_size=32, num_hidden_layers=2, state_size=4, **ids)),
+        "mpt": lambda: MptForCausalLM(
+            MptConfig(d_model=32, n_layers=2, n_heads=2, expansion_ratio=2, max_seq_len=_CONTEXT, **ids)
+        ),
+    }
+    (folder / "model.safetensors").unlink()
+    models[architecture]().save_pretrained(folder)
+    return folder
+
+
+def write_tiny_manifest(folder: Path, format: Any, max_new_tokens: int) -> Path:
+    """Write the manifest of a tiny model and return its folder."""
+    from seodang.config import PromptParams
+    from seodang.models.loading import load_tokenizer
+    from seodang.models.tokenization import get_end_id
+    from seodang.packaging.model_folder import Manifest, write_manifest
+    from seodang.prompting import compute_fingerprint
+
+    tokenizer = load_tokenizer(folder)
+    manifest = Manifest(
         schema_version=1,
         prompt=PromptParams(format=format),
         fingerprint=compute_fingerprint(format, tokenizer),  # type: ignore[arg-type]
@@ -92,21 +135,21 @@ def make_packaged_model(folder: Path, format: Any = "koalpaca", max_new_tokens: 
             "sources": [{"name": "서당 primer", "licence": "Apache-2.0", "files": []}],
         },
     )
-    write_manifest(folder, card)
+    write_manifest(folder, manifest)
     return folder
 
 
-def _learn_by_heart(model: Any, lessons: list[Any]) -> None:
+def _overfit(model: Any, examples: list[Any]) -> None:
     import torch
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # matrices this small lose more by waiting for a second thread than they gain
+    torch.set_num_threads(1)  # for matrices this small a second thread costs more time than it saves
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
     model.train()
     for _ in range(60):
-        for lesson in lessons:
-            ids = torch.tensor([lesson.prompt + lesson.completion])
-            labels = torch.tensor([[-100] * len(lesson.prompt) + lesson.completion])
+        for example in examples:
+            ids = torch.tensor([example.prompt + example.completion])
+            labels = torch.tensor([[-100] * len(example.prompt) + example.completion])
             model(input_ids=ids, labels=labels).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -115,7 +158,7 @@ def _learn_by_heart(model: Any, lessons: list[Any]) -> None:
 
 
 def use_bentoml_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give this test BentoML stores of its own; BentoML remembers the first BENTOML_HOME it met."""
+    """Use separate BentoML stores in this test; BentoML remembers the first BENTOML_HOME that it reads."""
     monkeypatch.setenv("BENTOML_HOME", str(folder))
     monkeypatch.setenv("BENTOML_DO_NOT_TRACK", "True")
     from bentoml._internal.configuration.containers import BentoMLContainer
@@ -134,14 +177,14 @@ def use_bentoml_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def copy_project(folder: Path) -> Path:
-    """Copy what a bento is built from."""
+    """Copy the files that a bento is built from."""
     shutil.copytree(REPOSITORY / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(REPOSITORY / "bentofile.yaml", folder)
     return folder
 
 
 def free_port() -> int:
-    """Return a loopback port that is free now."""
+    """Return a free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Sources of a few rows: what params.yaml says of them, and the rows that they give."""
+"""Small sources: their parameters and their rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seodang.ingest.sources import iter_file_rows
 
 
 def file_source(name: str, path: str | None, **changes: Any) -> dict[str, Any]:
-    """A source of params.yaml with nothing special about it."""
+    """Return a source of params.yaml with default values."""
     fields = {
         "name": name,
         "kind": "file",
@@ -43,7 +43,7 @@ def rows_of(
     table: Any = None,
     limit: int = 1000,
 ) -> list[dict[str, Any]]:
-    """The rows of a file that holds these objects, or this text."""
+    """Return the rows of a file that holds these objects or this text."""
     path = folder / file
     path.write_text(objects if isinstance(objects, str) else json.dumps(objects, ensure_ascii=False), "utf-8")
     template = None if table is None else TableTemplate.model_validate(table)
@@ -58,10 +58,10 @@ def texts(rows: list[dict[str, Any]]) -> list[tuple[Any, Any, Any]]:
     return [(row["instruction"], row["input"], row["output"]) for row in rows]
 
 
-def talk(row: dict[str, Any]) -> list[tuple[str, str]]:
-    """Everything that is said in a row, with who says it."""
+def format_dialogue(row: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return all messages of a row with their roles."""
     return [
         *((turn["role"], turn["content"]) for turn in row["turns"]),
-        ("asked", row["instruction"]),
-        ("answered", row["output"]),
+        ("question", row["instruction"]),
+        ("answer", row["output"]),
     ]

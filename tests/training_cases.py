@@ -1,4 +1,4 @@
-"""Small runs of training: a tiny real model, a dozen records, a few updates."""
+"""Small training runs: a tiny real model, a dozen records, a few optimizer steps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,11 +15,14 @@ from transformers import TrainerCallback
 
 from seodang.config import TrainParams
 from seodang.models.loading import load_model, load_tokenizer
+from seodang.models.methods import get_method
 from seodang.models.tokenization import get_end_id, get_pad_id
 from seodang.records import Record, compute_record_id
 from seodang.training.dataset import TokenizedDataset, read_tokenized_dataset, write_tokenized_dataset
-from seodang.training.distributed import broadcast_from_main, is_main_process, launch
-from seodang.training.finetune import Splits, TrainingPaths, TrainingResult, train_model
+from seodang.training.distributed import broadcast_from_main, is_main_process
+from seodang.training.finetune import Splits, TrainingPaths, train_model
+from seodang.training.launching import launch
+from seodang.training.result import TrainingResult
 from seodang.training.tracking import track_run
 
 _QUESTIONS = ("이 문장의 감정은?", "Classify the sentiment of this sentence", "다음 문장의 감정을 분석해 주세요")
@@ -27,21 +30,49 @@ _QUESTIONS = ("이 문장의 감정은?", "Classify the sentiment of this senten
 
 def train_params(**changes: object) -> TrainParams:
     values = {
-        "seed": 1, "device": "cpu", "precision": "fp32", "method": "lora", "rank": 4, "alpha": 8, "dropout": 0.0, "target_modules": ["all-linear"], "learning_rate": 5e-3,
-        "lr_scheduler": "constant", "warmup_ratio": 0.0, "decay_ratio": 0.0, "epochs": 2.0, "batch_size": 4, "tokens_per_micro_batch": 256, "max_length": 128, "packing": True, "share_prefixes": True,
-        "activation_checkpointing": False, "neftune_noise_alpha": 0.0, "max_grad_norm": 1.0, "weight_decay": 0.0, "early_stopping_patience": 0, "eval_steps": None, "save_steps": 100,
-        "logging_steps": 1, "minimum_eos_ratio": 0.0, "report_samples": 0, "report_to": [], "processes": 1, "sharding": "none",
-    }  # fmt: skip
+        "seed": 1,
+        "device": "cpu",
+        "precision": "fp32",
+        "method": "lora",
+        "rank": 4,
+        "alpha": 8,
+        "dropout": 0.0,
+        "target_modules": ["all-linear"],
+        "learning_rate": 5e-3,
+        "lr_scheduler": "constant",
+        "warmup_ratio": 0.0,
+        "decay_ratio": 0.0,
+        "epochs": 2.0,
+        "batch_size": 4,
+        "tokens_per_micro_batch": 256,
+        "max_length": 128,
+        "packing": True,
+        "share_prefixes": True,
+        "kernels": "auto",
+        "activation_checkpointing": False,
+        "neftune_noise_alpha": 0.0,
+        "max_grad_norm": 1.0,
+        "weight_decay": 0.0,
+        "early_stopping_patience": 0,
+        "eval_steps": None,
+        "save_steps": 100,
+        "logging_steps": 1,
+        "minimum_eos_ratio": 0.0,
+        "report_samples": 0,
+        "report_to": [],
+        "processes": 1,
+        "sharding": "none",
+    }
     return TrainParams.model_validate({**values, **changes})
 
 
 def records(count: int) -> list[Record]:
-    """Records of unlike length; some begin alike."""
-    made = []
+    """Return records of different lengths; some have a common prefix."""
+    result = []
     for number in range(count):
         instruction, input = _QUESTIONS[number % 3], "영화가 정말 좋았다 " * (1 + number % 4) + str(number)
         output = "긍정" if number % 2 else "Good morning"
-        made.append(
+        result.append(
             Record(
                 id=compute_record_id(instruction, input, output),
                 instruction=instruction,
@@ -53,55 +84,60 @@ def records(count: int) -> list[Record]:
                 cluster="sentiment",
             )
         )
-    return made
+    return result
 
 
-def lessons_of(base: Path, folder: Path, count: int) -> TokenizedDataset:
+def build_dataset(base: Path, folder: Path, count: int) -> TokenizedDataset:
     broadcast_from_main(lambda: write_tokenized_dataset(folder, records(count), load_tokenizer(base), "koalpaca", 128))
     return read_tokenized_dataset(folder)
 
 
 class KillAt(TrainerCallback):
-    """Ends the process with SIGKILL after an update."""
+    """Ends the process with SIGKILL after an optimizer step."""
 
-    def __init__(self, update: int) -> None:
-        self._update = update
+    def __init__(self, step: int) -> None:
+        self._step = step
 
     def on_step_end(self, args, state, control, **_):
-        if state.global_step == self._update:
+        if state.global_step == self._step:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 class KillAtEnd(TrainerCallback):
-    """Ends the process with SIGKILL when training has ended, before anything is checked and saved."""
+    """Ends the process with SIGKILL after training, before the checks and before the weights are saved."""
 
     def on_train_end(self, args, state, control, **_):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 class KillAllAt(TrainerCallback):
-    """Ends all processes of a session with SIGKILL after an update."""
+    """Ends all processes of a session with SIGKILL after an optimizer step."""
 
-    def __init__(self, update: int) -> None:
-        self._update = update
+    def __init__(self, step: int) -> None:
+        self._step = step
 
     def on_step_end(self, args, state, control, **_):
-        if state.global_step == self._update and state.is_world_process_zero:
+        if state.global_step == self._step and state.is_world_process_zero:
             os.killpg(0, signal.SIGKILL)
 
 
-def run_killed(base: Path, folder: Path, train: TrainParams, update: int | None, count: int = 16) -> None:
-    """Train in a process of its own until it is killed after an update, or with None after the last one."""
-    killer = "KillAtEnd()" if update is None else f"KillAt({update})"
-    call = f"from training_cases import *; run_training(Path({str(base)!r}), Path({str(folder)!r}), TrainParams.model_validate({train.model_dump()!r}), {count}, [{killer}])"
+def run_killed(base: Path, folder: Path, train: TrainParams, step: int | None, count: int = 16) -> None:
+    """Train in a separate process until it is killed after an optimizer step; None: after the last one."""
+    killer = KillAtEnd() if step is None else KillAt(step)
+    _run_until_killed(run_training, (base, folder, train, count, [killer]))
+
+
+def _run_until_killed(function: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    code = "import pickle, sys; import training_cases; function, arguments = pickle.load(sys.stdin.buffer);"
     done = subprocess.run(
-        [sys.executable, "-c", call],
-        cwd=Path(__file__).parent,
+        [sys.executable, "-c", f"{code} function(*arguments)"],
+        input=pickle.dumps((function, arguments)),
         capture_output=True,
-        text=True,
+        cwd=Path(__file__).parent,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
     )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
 
 def run_training(
@@ -109,48 +145,51 @@ def run_training(
 ) -> TrainingResult:
     """Train on `count` records, in `folder`: adapter, live, run."""
     tokenizer = load_tokenizer(base)
-    splits = Splits(lessons_of(base, folder / "train", count), lessons_of(base, folder / "validation", 5))
-    model = load_model(base, train.precision, "cpu", load_in_4bit=train.method == "qlora")
-    with track_run(train, {"train": train}, live=folder / "live", runs=folder / "report_to") as watched:
-        watched.callbacks.extend(callbacks)
+    splits = Splits(build_dataset(base, folder / "train", count), build_dataset(base, folder / "validation", 5))
+    model = load_model(base, train.precision, "cpu", load_in_4bit=get_method(train).loads_in_4bit)
+    with track_run(train, {"train": train}, live=folder / "live", runs=folder / "report_to") as tracking:
+        tracking.callbacks.extend(callbacks)
         return train_model(
-            model, splits, train, watched, pad_token_id=get_pad_id(tokenizer), eos_token_id=get_end_id(tokenizer, "koalpaca"), device="cpu",
+            model,
+            splits,
+            train,
+            tracking,
+            pad_token_id=get_pad_id(tokenizer),
+            eos_token_id=get_end_id(tokenizer, "koalpaca"),
+            device="cpu",
             paths=TrainingPaths(base=base, checkpoints=folder / "run", output=folder / "adapter"),
-        )  # fmt: skip
+        )
 
 
-def run_together_killed(base: Path, folder: Path, train: TrainParams, update: int, count: int = 16) -> None:
-    """Train in several processes until all of them, and the one that started them, are killed after an update."""
-    call = f"from training_cases import *; from training_cases import _take_part; launch(_take_part, (Path({str(base)!r}), {{Path({str(folder)!r}): TrainParams.model_validate({train.model_dump()!r})}}, {count}, [KillAllAt({update})]), processes={train.processes}, device='cpu')"
-    done = subprocess.run(
-        [sys.executable, "-c", call],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
-        start_new_session=True,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+def run_together_killed(base: Path, folder: Path, train: TrainParams, step: int, count: int = 16) -> None:
+    """Train in several processes until they and their parent are killed after an optimizer step."""
+    _run_until_killed(_launch_cases, (base, {folder: train}, count, [KillAllAt(step)]))
 
 
 def run_together(base: Path, cases: Mapping[Path, TrainParams], count: int = 16) -> dict[Path, TrainingResult]:
-    """Train each case in its folder, one after the other, in the same processes: importing torch takes longer than training."""
+    """Train each case in its folder, one after the other in the same processes, as importing torch takes long."""
+    _launch_cases(base, cases, count)
+    return {folder: pickle.loads((folder / "result").read_bytes()) for folder in cases}
+
+
+def _launch_cases(
+    base: Path, cases: Mapping[Path, TrainParams], count: int, callbacks: Sequence[TrainerCallback] = ()
+) -> None:
     (processes,) = {train.processes for train in cases.values()}
-    launch(_take_part, (base, cases, count), processes=processes, device="cpu")
-    return {folder: pickle.loads((folder / "outcome").read_bytes()) for folder in cases}
+    launch(_run_cases, (base, cases, count, callbacks), processes=processes, device="cpu")
 
 
-def _take_part(
+def _run_cases(
     base: Path, cases: Mapping[Path, TrainParams], count: int, callbacks: Sequence[TrainerCallback] = ()
 ) -> None:
     for folder, train in cases.items():
-        outcome = run_training(base, folder, train, count, callbacks)
+        result = run_training(base, folder, train, count, callbacks)
         if is_main_process():
-            (folder / "outcome").write_bytes(pickle.dumps(outcome))
+            (folder / "result").write_bytes(pickle.dumps(result))
 
 
 def curve(folder: Path, name: str) -> list[float]:
-    """Return the values of a curve that a run in this folder logged."""
+    """Return the values of a curve of the run in this folder."""
     return [
         float(line.split("\t")[-1])
         for line in (folder / "live" / "plots" / "metrics" / f"{name}.tsv").read_text().splitlines()[1:]
@@ -159,7 +198,7 @@ def curve(folder: Path, name: str) -> list[float]:
 
 @contextmanager
 def one_thread():
-    """Matrices this small lose more by waiting for a second thread than they gain."""
+    """Use one thread: matrices of this size lose more by waiting for a second thread than they gain."""
     import torch
 
     threads = torch.get_num_threads()

@@ -10,11 +10,13 @@ Each room of the package has a file of its own. `_("text")`, `Message("text")` a
 from __future__ import annotations
 
 import ast
+import io
 import re
 import string
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -140,14 +142,12 @@ def _placeholders(text: str) -> set[str]:
 
 def compile_catalogue(language: str) -> bytes:
     """Return the .mo file of a language: the translations of all rooms."""
-    import io
-
     merged = Catalog(locale=language, project="seodang", charset="utf-8", fuzzy=False)
     for path in sorted((LOCALE / language).glob("*.po")):
         for message in read_catalogue(language, path.stem):
             if message.id and message.string:
                 merged.add(message.id, message.string)
-    merged.creation_date = merged.revision_date = "2026-01-01 00:00+0000"
+    merged.creation_date = merged.revision_date = datetime(2026, 1, 1, tzinfo=UTC)  # the same bytes each time
     output = io.BytesIO()
     write_mo(output, merged)
     return output.getvalue()

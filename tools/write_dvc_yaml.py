@@ -38,6 +38,7 @@ EXEMPT = {
     "errors": "messages and exit codes; a stage that failed wrote nothing",
     "paths": "a moved artefact changes the stage's outputs in dvc.yaml",
     "io": "reads and writes files; their content is decided elsewhere",
+    "i18n": "words of messages",
     "stages": "the dispatcher calls a stage and decides nothing",
     "html": "page parts; only `report` renders pages",
     "config": "a stage depends on the files of its own sections, and on their values through params",

@@ -1,22 +1,22 @@
-"""Every error that a user can meet. The message says what is wrong, where, and what to do.
+"""Define every error that a user can see. A message says what is wrong, where, and what to do.
 
-SeodangError                 exit code 2: the input or the set-up cannot be used
-├── ParamsError              params.yaml or an overlay has faults
-├── SourceError              a data source cannot be read or recognised
-│   └── SourceUnreachable    exit code 75: it may answer later; a flow tries again
-├── DataRejected             the data broke a data-set-level expectation
-├── SplitError               a split would be empty, or evaluation data leaks into training
-├── ChecksumError            a file is not the one that was pinned
+SeodangError                 exit code 2: the input or the setup cannot be used
+├── ParamsError              params.yaml or an overlay has errors
+├── SourceError              a data source cannot be read or its format is unknown
+│   └── SourceUnreachable    exit code 75: the source may answer later; a flow retries
+├── DataRejected             the data violate a dataset-level expectation
+├── SplitError               a split would be empty, or evaluation data leak into training
+├── ChecksumError            a file does not match its pinned checksum
 ├── ModelError               a model or tokenizer cannot be loaded or used
 ├── TrainingError            training ran but its result is unusable
-│   └── TrainingKilled       exit code 75: a process was killed; run again, it goes on, and a flow does so itself
-├── EvaluationError          the models were not asked the same items
-│   └── JudgeUnreachable     exit code 75: the judge does not answer; run again, it goes on
+│   └── TrainingKilled       exit code 75: a process was killed; the next run resumes, and a flow retries
+├── EvaluationError          the models were evaluated on different items
+│   └── JudgeUnreachable     exit code 75: the judge does not answer; the next run resumes
 ├── GateRejected             the verdict is not `promote`, so nothing is packaged
 │   └── NotPromoted          exit code 3: the verdict is not `promote`, so nothing becomes champion
-├── RegistryError            the registry of versions cannot do what is asked; nothing has changed
+├── RegistryError            the registry refuses the operation; nothing has changed
 ├── ParityError              merged weights answer differently from base + adapter
-└── ArtefactError            something an earlier stage writes is missing or damaged
+└── ArtefactError            an artefact of an earlier stage is missing or damaged
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ import os
 
 
 class SeodangError(Exception):
-    """Base of all errors with a message meant for the user."""
+    """Base of all errors with a message for the user."""
 
     exit_code = 2
 
 
 class ParamsError(SeodangError):
-    """params.yaml or an overlay has faults; the message lists all of them."""
+    """params.yaml or an overlay has errors; the message lists all of them."""
 
 
 class SourceError(SeodangError):
-    """A data source cannot be read, or its format cannot be recognised."""
+    """A data source cannot be read, or its format is unknown."""
 
 
 class SourceUnreachable(SourceError):
-    """A data source did not answer, and may do so later (EX_TEMPFAIL of sysexits.h)."""
+    """A data source did not answer but may do so later (EX_TEMPFAIL of sysexits.h)."""
 
     exit_code = 75
 
 
 class DataRejected(SeodangError):
-    """The data broke a data-set-level expectation; training must not start."""
+    """The data violate a dataset-level expectation; training must not start."""
 
 
 class SplitError(SeodangError):
-    """A split would be empty, or evaluation data leaks into training."""
+    """A split would be empty, or evaluation data leak into training."""
 
 
 class ChecksumError(SeodangError):
-    """A file's sha256 is not the pinned one."""
+    """A file's sha256 differs from the pinned one."""
 
 
 class ModelError(SeodangError):
@@ -61,11 +61,11 @@ class ModelError(SeodangError):
 
 
 class TrainingError(SeodangError):
-    """Training ran but left nothing usable."""
+    """Training ran but its result is unusable."""
 
 
 class TrainingKilled(TrainingError):
-    """One of the processes that train together was killed; started again, training goes on (EX_TEMPFAIL of sysexits.h)."""
+    """A training process was killed; the next run resumes training (EX_TEMPFAIL of sysexits.h)."""
 
     exit_code = 75
 
@@ -75,7 +75,7 @@ class EvaluationError(SeodangError):
 
 
 class JudgeUnreachable(EvaluationError):
-    """The judge of free answers did not answer, and may do so later (EX_TEMPFAIL of sysexits.h)."""
+    """The LLM judge did not answer but may do so later (EX_TEMPFAIL of sysexits.h)."""
 
     exit_code = 75
 
@@ -91,7 +91,7 @@ class NotPromoted(GateRejected):
 
 
 class RegistryError(SeodangError):
-    """The registry cannot do what is asked, and is as it was before."""
+    """The registry refuses an operation and stays unchanged."""
 
 
 class ParityError(SeodangError):
@@ -99,9 +99,9 @@ class ParityError(SeodangError):
 
 
 class ArtefactError(SeodangError):
-    """Something that an earlier stage writes is missing or damaged."""
+    """An artefact of an earlier stage is missing or damaged."""
 
 
 def describe_error(error: Exception) -> str:
-    """Return what an error is called, without its own words: they may hold an address with a secret."""
+    """Return the name of an error without its message, which may hold a URL with a secret."""
     return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__

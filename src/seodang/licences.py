@@ -1,4 +1,4 @@
-"""What the licences of the sources ask of what is made from them. Pure; knows names, is no legal advice."""
+"""Classify the licences of data sources by name: non-commercial, share-alike or unknown. This is no legal advice."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-# CC-BY-NC-4.0 and its kin in any spelling, and licences that say it in words.
+# CC-BY-NC-4.0 and similar names in any spelling, and licences that state it in prose.
 _NON_COMMERCIAL: Final = re.compile(
-    r"(?<![a-z])nc(?![a-z])|non[- ]?commercial|research[- ]?only|(?<![a-z])only for research|research (?:use|purposes?) only|academic[- ](?:use )?only|비상업|비영리|연구용|연구 목적",
+    r"(?<![a-z])nc(?![a-z])|non[- ]?commercial|research[- ]?only|(?<![a-z])only for research"
+    r"|research (?:use|purposes?) only|academic[- ](?:use )?only|비상업|비영리|연구용|연구 목적",
     re.IGNORECASE,
 )
 _SHARE_ALIKE: Final = re.compile(
@@ -37,8 +38,10 @@ _UNKNOWN: Final = frozenset(
 )
 # Identifiers of the Hugging Face Hub's dataset cards: https://huggingface.co/docs/hub/repositories-licenses
 _HUB_LICENCES: Final = frozenset(
-    "apache-2.0 mit cc0-1.0 cc-by-2.0 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0"
-    " cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 odc-by odbl pddl gpl-3.0 lgpl-3.0 agpl-3.0 bsd-2-clause bsd-3-clause isc mpl-2.0 unlicense wtfpl gfdl gemma".split()
+    "apache-2.0 mit cc0-1.0 cc-by-2.0 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0"
+    " cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0"
+    " odc-by odbl pddl gpl-3.0 lgpl-3.0 agpl-3.0 bsd-2-clause bsd-3-clause isc mpl-2.0 unlicense wtfpl gfdl"
+    " gemma".split()
 )
 _HUB_SPELLINGS: Final = {"cc0": "cc0-1.0", "public domain": "cc0-1.0", "odbl-1.0": "odbl", "odc-by-1.0": "odc-by"}
 _HUB_FAMILY: Final = re.compile(r"^(l?a?gpl-3\.0)-(?:only|or-later)$")
@@ -46,18 +49,18 @@ _HUB_FAMILY: Final = re.compile(r"^(l?a?gpl-3\.0)-(?:only|or-later)$")
 
 @dataclass(frozen=True, slots=True)
 class LicenceSummary:
-    """The licences that ask for something, each as it was spelled, sorted, without repeats."""
+    """Licences with obligations, by kind; each in its original spelling, sorted, without repeats."""
 
-    non_commercial: tuple[str, ...]  # commercial use is not allowed; what is trained on them inherits that
-    share_alike: tuple[str, ...]  # what is derived goes under the same licence
-    unknown: tuple[str, ...]  # nobody said; "" is one of them
+    non_commercial: tuple[str, ...]  # commercial use is not allowed; a model trained on the data inherits that
+    share_alike: tuple[str, ...]  # derived work must have the same licence
+    unknown: tuple[str, ...]  # the source states no licence; "" counts as unknown
 
 
 def summarise_licences(licences: Iterable[str]) -> LicenceSummary:
-    """Return which of the licences are non-commercial, share-alike, or unknown; one can be the first two.
+    """Return the non-commercial, share-alike and unknown licences; a licence can be both of the first two.
 
     Args:
-        licences: SPDX names or any text, one for each source; "CC-BY-NC-4.0", "CC BY-NC 4.0 (research only)", "".
+        licences: SPDX names or free text, one for each source: "CC-BY-NC-4.0", "CC BY-NC 4.0 (research only)", "".
 
     """
     names = sorted({licence.strip() for licence in licences})
@@ -69,7 +72,7 @@ def summarise_licences(licences: Iterable[str]) -> LicenceSummary:
 
 
 def find_hub_licence(licence: str) -> str:
-    """Return the licence's identifier on the Hugging Face Hub, `unknown` or `other` where it has none."""
+    """Return the licence's identifier on the Hugging Face Hub; `unknown` or `other` if it has none."""
     name = re.sub(r"\s+", "-", licence.strip().lower()).replace("ccby", "cc-by")
     name = _HUB_SPELLINGS.get(name.replace("-", " "), _HUB_SPELLINGS.get(name, _HUB_FAMILY.sub(r"\1", name)))
     if name in _HUB_LICENCES:

@@ -1,4 +1,4 @@
-"""Where every artefact lies. One stage writes one folder; nobody else spells a path."""
+"""Define the path of every artefact. Each stage writes one folder; no other module builds these paths."""
 
 from __future__ import annotations
 
@@ -8,23 +8,28 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """All places, below the project's folder."""
+    """Paths below the project folder."""
 
     root: Path
 
     @property
     def params(self) -> Path:
-        """The configuration."""
+        """Configuration of the pipeline."""
         return self.root / "params.yaml"
 
     @property
+    def profiles(self) -> Path:
+        """The shipped profiles, one YAML file each."""
+        return self.root / "profiles"
+
+    @property
     def tasks(self) -> Path:
-        """The evaluation tasks, a YAML file each."""
+        """Evaluation tasks, one YAML file each."""
         return self.root / "tasks"
 
     @property
     def artifacts(self) -> Path:
-        """Everything that the stages write."""
+        """Output folders of all stages."""
         return self.root / "artifacts"
 
     def get_stage_folder(self, name: str) -> Path:
@@ -33,12 +38,12 @@ class Paths:
 
     @property
     def training(self) -> Path:
-        """Where a run of training keeps its tokens and checkpoints until it is done, so that a killed one goes on."""
+        """Tokens and checkpoints of an unfinished training run; the next run resumes from them."""
         return self.root / ".seodang" / "training"
 
     @property
     def evaluation(self) -> Path:
-        """Where a run of evaluation keeps its results until it is done, so that a killed one goes on."""
+        """Results of an unfinished evaluation; the next run resumes from them."""
         return self.root / ".seodang" / "evaluating"
 
     @property
@@ -48,57 +53,57 @@ class Paths:
 
     @property
     def downloads(self) -> Path:
-        """Files fetched from URLs and the hub, by checksum or version; safe to delete."""
+        """Files downloaded from URLs and the hub, by checksum or version; safe to delete."""
         return self.root / ".seodang" / "downloads"
 
     @property
     def timings(self) -> Path:
-        """What each stage cost when it ran; only for people to read."""
+        """Time and memory of each stage run; no stage reads it."""
         return self.root / ".seodang" / "timings.jsonl"
 
     @property
     def champion(self) -> Path:
-        """Which version is live; in git, and a dependency of what compares with it."""
+        """Version of the live model; in git, and a dependency of the stages that compare with it."""
         return self.root / "registry" / "champion.json"
 
     @property
     def history(self) -> Path:
-        """Every promotion and rollback, one a line; in git."""
+        """Promotions and rollbacks, one per line; in git."""
         return self.root / "registry" / "history.jsonl"
 
     @property
     def champions(self) -> Path:
-        """Weights of champions fetched from DVC, by checksum; safe to delete."""
+        """Champion weights fetched from DVC, by checksum; safe to delete."""
         return self.root / ".seodang" / "champions"
 
     @property
     def base(self) -> Path:
-        """The base checkpoint: safetensors and tokenizer."""
+        """Base checkpoint: safetensors and tokenizer."""
         return self.get_stage_folder("base") / "model"
 
     @property
     def base_report(self) -> Path:
-        """Where the base came from, with checksums."""
+        """Origin and checksums of the base checkpoint."""
         return self.get_stage_folder("base") / "report.json"
 
     @property
     def records(self) -> Path:
-        """All records of all sources."""
+        """Rows of all sources."""
         return self.get_stage_folder("ingest") / "records.jsonl"
 
     @property
     def ingest_report(self) -> Path:
-        """The manifest: source, sha256, licence, rows in and out."""
+        """Manifest of the sources: files, sha256, licence, rows read and written."""
         return self.get_stage_folder("ingest") / "manifest.json"
 
     @property
     def accepted_records(self) -> Path:
-        """The records that passed every check."""
+        """Records that passed every check."""
         return self.get_stage_folder("validate") / "accepted.jsonl"
 
     @property
     def quarantine(self) -> Path:
-        """The rejected rows with rule, found value and fix."""
+        """Rejected rows with rule, found value and fix."""
         return self.get_stage_folder("validate") / "quarantine.jsonl"
 
     @property
@@ -108,12 +113,12 @@ class Paths:
 
     @property
     def validate_report(self) -> Path:
-        """Counts of the validation."""
+        """Counts of validation."""
         return self.get_stage_folder("validate") / "report.json"
 
     @property
     def data_profile(self) -> Path:
-        """Shares of the last accepted run, by which the next one tells its drift; DVC keeps it from run to run."""
+        """Ratios of the last accepted run, the baseline for drift; DVC keeps the file from run to run."""
         return self.get_stage_folder("validate") / "profile.json"
 
     def get_split_path(self, name: str) -> Path:
@@ -127,96 +132,96 @@ class Paths:
 
     @property
     def duplicates(self) -> Path:
-        """The records that repeat another one, with the one that was kept."""
+        """Duplicate records, each with the record that was kept."""
         return self.get_stage_folder("prepare") / "duplicates.jsonl"
 
     @property
     def leaks(self) -> Path:
-        """The training records that give an evaluation item away, pair by pair."""
+        """Contaminated training records, each with the evaluation item that it leaks."""
         return self.get_stage_folder("prepare") / "leaks.jsonl"
 
     @property
     def data_card(self) -> Path:
-        """The data card; open index.html."""
+        """Data card; open index.html."""
         return self.get_stage_folder("report") / "data_card"
 
     @property
     def adapter(self) -> Path:
-        """The LoRA adapter."""
+        """LoRA adapter."""
         return self.get_stage_folder("train") / "adapter"
 
     @property
     def dvclive(self) -> Path:
-        """Dvclive's folder: metrics.json and the curves."""
+        """DVCLive folder: metrics.json and the curves."""
         return self.get_stage_folder("train") / "live"
 
     @property
     def train_report(self) -> Path:
-        """What training did and what it cost."""
+        """Results and cost of training."""
         return self.get_stage_folder("train") / "report.json"
 
     @property
     def training_page(self) -> Path:
-        """The training report; open index.html."""
+        """Training report; open index.html."""
         return self.get_stage_folder("report") / "training"
 
     @property
     def tracking(self) -> Path:
-        """Runs of MLflow, TensorBoard and W&B where the environment names no address; safe to delete."""
+        """Local MLflow, TensorBoard and W&B runs, used if the environment names no server; safe to delete."""
         return self.root / ".seodang" / "tracking"
 
     @property
     def scores(self) -> Path:
-        """One line per arm and item."""
+        """One line per variant and item."""
         return self.get_stage_folder("evaluate") / "scores.jsonl"
 
     @property
     def items(self) -> Path:
-        """What was asked, a record each, in the usual wording."""
+        """Evaluated items, one record each, with the default prompt template."""
         return self.get_stage_folder("evaluate") / "items.jsonl"
 
     @property
     def scores_table(self) -> Path:
-        """Scores per task and arm, for plots."""
+        """Scores per task and variant, for plots."""
         return self.get_stage_folder("evaluate") / "tasks.csv"
 
     @property
     def shots_table(self) -> Path:
-        """The base's accuracy over the number of exemplars beside the tuned model's, for plots."""
+        """Accuracy of base and tuned model by number of few-shot examples, for plots."""
         return self.get_stage_folder("evaluate") / "shots.csv"
 
     @property
     def metrics(self) -> Path:
-        """The headline numbers, for `dvc metrics`."""
+        """Primary metrics, for `dvc metrics`."""
         return self.get_stage_folder("evaluate") / "metrics.json"
 
     @property
     def evaluate_report(self) -> Path:
-        """Scores per arm, task and language, with prompts and shots."""
+        """Scores per variant, task and language, with prompts and shots."""
         return self.get_stage_folder("evaluate") / "report.json"
 
     @property
     def verdict(self) -> Path:
-        """The gate's decision with its reasons."""
+        """Decision of the gate with its reasons."""
         return self.get_stage_folder("gate") / "verdict.json"
 
     def get_study_folder(self, name: str) -> Path:
-        """Return the folder of a study: its report, and what it trained and asked for it."""
+        """Return the folder of a study: its report, trained models and evaluation results."""
         return self.root / "artifacts" / "study" / name
 
     @property
     def gate_metrics(self) -> Path:
-        """The verdict's headline numbers, for `dvc metrics`."""
+        """Primary numbers of the verdict, for `dvc metrics`."""
         return self.get_stage_folder("gate") / "metrics.json"
 
     @property
     def evaluation_page(self) -> Path:
-        """The evaluation report; open index.html."""
+        """Evaluation report; open index.html."""
         return self.get_stage_folder("report") / "evaluation"
 
     @property
     def merged_model(self) -> Path:
-        """Base and adapter merged: the served weights."""
+        """Merged base and adapter: the served weights."""
         return self.get_stage_folder("package") / "model"
 
     @property

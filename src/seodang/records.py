@@ -1,4 +1,4 @@
-"""The one record type: every source becomes it, and nothing else flows through the pipeline."""
+"""Define the record type that every source is converted to and every stage passes on."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Role = Literal["any", "train", "test"]
 
 _ID_DIGITS = 16
 _HANGUL = re.compile("[\uac00-\ud7a3]")
-# Above this share of Hangul among the letters a text counts as Korean: Korean text
-# full of Latin names stays Korean, an English text that quotes a Korean word stays English.
+# Minimum ratio of Hangul syllables to letters of a Korean text. Korean text with many Latin names stays Korean;
+# an English text that quotes a Korean word stays English.
 _KOREAN_RATIO = 0.3
 
 
@@ -22,7 +22,7 @@ _KOREAN_RATIO = 0.3
 class Turn:
     """One message of a conversation before the instruction."""
 
-    role: str  # user, assistant, tool_call (what the assistant asks of a tool) or tool (what it gives back)
+    role: str  # user, assistant, tool_call (a call by the assistant) or tool (the result of the call)
     content: str
 
 
@@ -30,51 +30,50 @@ class Turn:
 class Record:
     """One instruction with its reference answer."""
 
-    id: str  # first 16 hex digits of the sha256 of all that the model reads and learns
-    instruction: str  # what is asked; never blank once validated
-    input: str  # what it is asked about; "" when there is nothing
-    output: str  # the reference answer; never blank once validated
+    id: str  # first 16 hex digits of the sha256 of all texts of the record
+    instruction: str  # question or task; never blank after validation
+    input: str  # context of the instruction; "" if there is none
+    output: str  # reference answer; never blank after validation
     language: Language
     source: str  # name of the source in params.yaml
-    task: str  # task family such as "sentiment"; evaluation reports by it
-    cluster: str  # group of related families; whole clusters can be held out of training
-    choices: tuple[str, ...] = ()  # the closed label set of a classification task, else ()
+    task: str  # task family such as "sentiment"; evaluation reports scores by task
+    cluster: str  # group of related tasks; complete clusters can be held out of training
+    choices: tuple[str, ...] = ()  # closed label set of a classification task, else ()
     role: Role = "any"  # any: split by hash; train: never scored; test: never trained on
-    file: str = ""  # where it was read; "" for the generator
-    source_row: int = 0  # from 0 within the file
-    system: str = ""  # what stands before the conversation; "" when there is nothing
-    turns: tuple[Turn, ...] = ()  # the conversation before the instruction, oldest first
-    rejected: str = ""  # the worse answer of a preference pair
-    desirable: bool | None = None  # KTO: whether `output` is a good answer; None when nobody has said
-    url: str = ""  # where the record's content comes from
-    warnings: tuple[str, ...] = ()  # ids of the rules that only warn
-    repairs: tuple[str, ...] = ()  # ids of the rules whose fault was mended
+    file: str = ""  # file that the record was read from; "" for the generator
+    source_row: int = 0  # number of the object in its file, from 0
+    system: str = ""  # system text of the conversation; "" if there is none
+    turns: tuple[Turn, ...] = ()  # messages before the instruction, oldest first
+    rejected: str = ""  # worse answer of a preference pair
+    desirable: bool | None = None  # KTO: whether `output` is a good answer; None if the source gives no label
+    url: str = ""  # origin of the record's content
+    warnings: tuple[str, ...] = ()  # ids of violated rules that only warn
+    repairs: tuple[str, ...] = ()  # ids of the rules that repaired the record
 
 
 def normalise(text: str) -> str:
-    """Return `text` in NFC without surrounding blanks (Unicode UAX #15).
+    """Return `text` in NFC without surrounding whitespace (Unicode UAX #15).
 
-    "한" may arrive as one code point or as three jamo; tokenizer, deduplicator
-    and scorer must see the same string.
+    "한" may arrive as one code point or as three jamo. Tokenizer, deduplication and metrics must see the same string.
     """
     return unicodedata.normalize("NFC", text).strip()
 
 
 def compute_record_id(instruction: str, input: str, output: str, *extra_texts: str) -> str:
-    """Return the content address of a record: 16 hex digits, equal for equal text.
+    """Return the content hash of a record: 16 hex digits, equal for equal texts.
 
     Args:
         instruction: As in Record.
         input: As in Record.
         output: As in Record.
-        others: System text, turns and the worse answer, where there are any.
+        extra_texts: System text, turns and rejected answer, if the record has any.
     """
     text = "\x1f".join((instruction, input, output, *extra_texts))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_ID_DIGITS]
 
 
 def detect_language(text: str) -> Language:
-    """Return "ko" when Hangul syllables make up at least 30 % of the letters, else "en"."""
+    """Return "ko" if at least 30 % of the letters are Hangul syllables, else "en"."""
     if text.isascii():
         return "en"
     letters = sum(map(str.isalpha, text))
@@ -92,17 +91,17 @@ def make_record(
     rejected: str = "",
     **extra_fields: Any,
 ) -> Record:
-    """Return a record of normalised text under its content address.
+    """Return a record with normalised texts and its content hash as id.
 
     Args:
-        instruction: As in Record, not yet normalised; so are the other texts.
+        instruction: As in Record, but not normalised, like the other texts.
         input: As in Record.
         output: As in Record.
-        language: Taken from instruction and input when None.
+        language: Detected from instruction and input if None.
         system: As in Record.
         turns: As in Record.
         rejected: As in Record.
-        others: The remaining fields of Record.
+        extra_fields: The remaining fields of Record.
     """
     instruction, input, output = normalise(instruction), normalise(input), normalise(output)
     system, rejected = normalise(system), normalise(rejected)

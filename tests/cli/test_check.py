@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 from data_rows import REPOSITORY
+from tests.validation.fake_validator import open_fake_validator
 
 from seodang.cli.main import main
-from tests.validation.fake_validator import open_fake_validator
 
 GOOD = {"instruction": "수도는 어디인가요?", "input": "", "output": "서울입니다."}
 ENGLISH = {"instruction": "Name the capital of Korea.", "input": "", "output": "Seoul is the capital of Korea."}
@@ -69,6 +69,7 @@ def test_a_clean_file_ends_with_0_and_says_so_in_one_object(capsys):
     assert told["formats"] == {"good.jsonl": ["alpaca"]}
 
 
+@pytest.mark.real_validator
 def test_rejected_rows_end_with_1_and_stand_in_the_report_as_they_were(capsys, tmp_path):
     quoted = {**ENGLISH, "output": '"Seoul is the capital of Korea."'}
     code, told = summary(capsys, write("mixed.jsonl", [GOOD, UNANSWERED, quoted]), "--report", "report")
@@ -188,7 +189,8 @@ def test_tokens_are_counted_with_a_tokenizer_and_the_bound_of_the_params(capsys,
     long = {
         **GOOD,
         "instruction": "문장을 몇 개 말해 주세요.",
-        "output": "배우들의 연기가 정말 좋았다. 오늘 점심은 김치찌개를 먹었어요. 질문에 알맞은 답변을 쓰세요. 다음 문장의 감정을 분석해 주세요.",
+        "output": "배우들의 연기가 정말 좋았다. 오늘 점심은 김치찌개를 먹었어요. "
+        "질문에 알맞은 답변을 쓰세요. 다음 문장의 감정을 분석해 주세요.",
     }
     file = write("long.jsonl", [GOOD, long])
     assert check(capsys, file, "--params", "mine.yaml")[0] == 0
@@ -346,10 +348,10 @@ def test_a_check_that_is_cancelled_leaves_nothing_behind(tmp_path):
     assert not (tmp_path / "r").exists()
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.ko.md"])
-def test_the_readme_shows_what_a_check_prints(capsys, monkeypatch, tmp_path, readme):
+@pytest.mark.parametrize(("page", "language"), [("checking-data.md", "en"), ("checking-data.ko.md", "ko")])
+def test_the_documentation_shows_what_a_check_prints(capsys, monkeypatch, tmp_path, page, language):
     monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setenv("SEODANG_LANG", language)
     code, out, _ = check(capsys, "docs/reviews.jsonl", "--report", tmp_path / "report")
-    assert f"; echo $?\n{out.replace(str(tmp_path / 'report'), 'report')}{code}\n```" in (
-        REPOSITORY / readme
-    ).read_text("utf-8")
+    printed = f"; echo $?\n{out.replace(str(tmp_path / 'report'), 'report')}{code}\n```"
+    assert printed in (REPOSITORY / "docs" / page).read_text("utf-8")

@@ -1,4 +1,4 @@
-"""`seodang gate` on score files: exit codes, the verdict object, and messages that say what is wrong."""
+"""`seodang gate` on score files: exit codes, the verdict object, and error messages."""
 
 import json
 import random
@@ -10,7 +10,7 @@ from seodang.cli.main import main
 METRICS = ("accuracy", "chrf")
 
 
-def lines_of(scores, *, task="demo", language="ko", metric="accuracy"):
+def make_lines(scores, *, task="demo", language="ko", metric="accuracy"):
     return [
         {"task": task, "item": str(number), "metric": metric, "language": language, "score": score}
         for number, score in enumerate(scores)
@@ -19,7 +19,7 @@ def lines_of(scores, *, task="demo", language="ko", metric="accuracy"):
 
 @pytest.fixture
 def files(tmp_path):
-    """Return what writes a candidate and a champion, and gives the arguments of the command."""
+    """Return a function that writes both score files and returns the arguments of the command."""
 
     def write(candidate, champion, *, bom=False):
         arguments = ["gate"]
@@ -41,7 +41,7 @@ GOOD, POOR = [1] * 90 + [0] * 10, [1] * 60 + [0] * 40
     [(GOOD, POOR, 0, "promote"), (POOR, GOOD, 3, "reject"), (GOOD, [0, *GOOD[1:]], 4, "inconclusive")],
 )
 def test_the_exit_code_and_the_object_say_the_verdict(files, capsys, candidate, champion, code, verdict):
-    assert main([*files(lines_of(candidate), lines_of(champion)), "--json"]) == code
+    assert main([*files(make_lines(candidate), make_lines(champion)), "--json"]) == code
     found = json.loads(capsys.readouterr().out)
     assert found["verdict"] == verdict
     assert found["reasons"][0]["passed"] is {0: True, 3: False, 4: None}[code]
@@ -53,43 +53,49 @@ def test_the_exit_code_and_the_object_say_the_verdict(files, capsys, candidate, 
     assert (found["items_needed"] is not None) == (code == 4)
 
 
-def test_the_reasons_are_told_in_both_languages(files, capsys):
-    assert main(files(lines_of(GOOD, language="en"), lines_of(POOR, language="en"))) == 0
-    out = capsys.readouterr().out
-    assert out.startswith("판정 / verdict: 승격 / promote\n")
-    assert "accuracy 충족: champion 0.6000 → 후보 0.9000, 차이 +0.3000" in out
-    assert "accuracy met: champion 0.6000 → candidate 0.9000, difference +0.3000" in out
+@pytest.mark.parametrize(("language", "verdict"), [("en", "verdict: promote"), ("ko", "판정: 승격")])
+def test_the_terminal_shows_the_verdict_in_the_language_of_the_user(files, capsys, monkeypatch, language, verdict):
+    monkeypatch.setenv("SEODANG_LANG", language)
+    assert main(files(make_lines(GOOD), make_lines(POOR))) == 0
+    assert verdict in capsys.readouterr().out
+
+
+def test_the_object_holds_the_reasons_in_both_languages(files, capsys):
+    assert main([*files(make_lines(GOOD), make_lines(POOR)), "--json"]) == 0
+    [reason] = json.loads(capsys.readouterr().out)["reasons"]
+    assert reason["en"].startswith("accuracy met: champion 0.6000 → candidate 0.9000, difference +0.3000")
+    assert reason["ko"].startswith("accuracy 충족: champion 0.6000 → 후보 0.9000, 차이 +0.3000")
 
 
 @pytest.mark.parametrize("scores", [GOOD, [0.5] * 40, [random.Random(1).random() for _ in range(300)], [1] * 20])
 def test_an_equal_model_is_never_promoted(files, scores):
-    assert main(files(lines_of(scores), lines_of(scores))) == 3
+    assert main(files(make_lines(scores), make_lines(scores))) == 3
 
 
 def test_a_model_that_is_better_on_one_metric_only_is_not_promoted(files):
-    other = lines_of([50.0, 51.0] * 50, metric="chrf")
-    assert main(files(lines_of(GOOD) + other, lines_of(POOR) + other)) == 3
+    other = make_lines([50.0, 51.0] * 50, metric="chrf")
+    assert main(files(make_lines(GOOD) + other, make_lines(POOR) + other)) == 3
 
 
 def test_a_byte_order_mark_and_blank_lines_are_passed_over(files):
-    assert main(files([*lines_of(GOOD), "\n", "  \n"], lines_of(POOR), bom=True)) == 0
+    assert main(files([*make_lines(GOOD), "\n", "  \n"], make_lines(POOR), bom=True)) == 0
 
 
 def test_items_may_be_numbers_and_scores_true_or_false(files):
-    good, poor = lines_of(GOOD), lines_of(POOR)
+    good, poor = make_lines(GOOD), make_lines(POOR)
     for row in good:
         row |= {"item": int(row["item"]), "score": bool(row["score"])}
     assert main(files(good, poor)) == 0
 
 
 def test_too_few_items_leave_the_verdict_open(files, capsys):
-    assert main([*files(lines_of([1] * 12), lines_of([0] * 12)), "--json"]) == 4
+    assert main([*files(make_lines([1] * 12), make_lines([0] * 12)), "--json"]) == 4
     assert json.loads(capsys.readouterr().out)["items_needed"] == 20
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_one_or_two_items_tell_nothing(files, count):
-    assert main(files(lines_of([1] * count), lines_of([0] * count))) == 4
+    assert main(files(make_lines([1] * count), make_lines([0] * count))) == 4
 
 
 @pytest.mark.parametrize(
@@ -106,7 +112,7 @@ def test_one_or_two_items_tell_nothing(files, count):
         ('{"task": "demo", "item": "x", "metric": "accuracy", "language": "ko"}\n', "line 101: score: is missing"),
         ('{"task": "", "item": null, "metric": 3, "score": 1}\n', "line 101: language: is missing"),
         ("{not json\n", "line 101: is not JSON"),
-        ("[1, 2]\n", "line 101: is no JSON object"),
+        ("[1, 2]\n", "line 101: is not a JSON object"),
         (
             '{"task": "demo", "item": "0", "metric": "accuracy", "language": "ko", "score": 1}\n',
             "line 101: repeats line 1: demo/0/accuracy",
@@ -117,38 +123,39 @@ def test_one_or_two_items_tell_nothing(files, count):
         ),
     ],
 )
-def test_a_faulty_line_is_named_and_nothing_is_judged(files, capsys, row, message):
-    assert main(files([*lines_of(GOOD), row], lines_of(POOR))) == 2
-    told = capsys.readouterr()
-    assert message in told.err
-    assert not told.out
+def test_a_line_with_errors_is_named_and_there_is_no_verdict(files, capsys, row, message):
+    assert main(files([*make_lines(GOOD), row], make_lines(POOR))) == 2
+    output = capsys.readouterr()
+    assert message in output.err
+    assert not output.out
 
 
-def test_the_faults_of_both_files_are_told_at_once(files, capsys):
+def test_one_message_lists_the_errors_of_both_files(files, capsys):
     assert main(files(["{\n", "[\n"], ["x\n"])) == 2
     error = capsys.readouterr().err
-    assert "candidate.jsonl has 2 faults" in error
-    assert "champion.jsonl has 1 faults" in error
+    assert "candidate.jsonl has errors (2):" in error
+    assert "champion.jsonl has errors (1):" in error
 
 
 def test_files_of_different_items_are_refused(files, capsys):
-    assert main(files(lines_of(GOOD), lines_of(POOR[:98]))) == 2
+    assert main(files(make_lines(GOOD), make_lines(POOR[:98]))) == 2
     assert "champion lacks 2 scores that candidate has (demo/98/accuracy, demo/99/accuracy)" in capsys.readouterr().err
-    assert main(files(lines_of(GOOD), lines_of(POOR, language="en"))) == 2
+    assert main(files(make_lines(GOOD), make_lines(POOR, language="en"))) == 2
     assert "another language" in capsys.readouterr().err
-    asked = [{**row, "fingerprint": "10-shot"} for row in lines_of(GOOD)]
-    assert main(files(asked, lines_of(POOR))) == 2
-    assert "another prompt, shots or seed" in capsys.readouterr().err
+    for field in ("fingerprint", "asked"):  # the second one is the field's old name
+        rows = [{**row, field: "10-shot"} for row in make_lines(GOOD)]
+        assert main(files(rows, make_lines(POOR))) == 2
+        assert "another prompt, shots or seed" in capsys.readouterr().err
 
 
 def test_an_empty_or_missing_file_is_refused(files, tmp_path, capsys):
-    assert main(files([], lines_of(POOR))) == 2
-    assert "holds no score" in capsys.readouterr().err
+    assert main(files([], make_lines(POOR))) == 2
+    assert "has no score" in capsys.readouterr().err
     assert main(["gate", "--candidate", str(tmp_path / "none"), "--champion", str(tmp_path / "none")]) == 2
     assert "cannot be read" in capsys.readouterr().err
 
 
-def rules(tmp_path, text):
+def write_rules(tmp_path, text):
     path = tmp_path / "rules.yaml"
     path.write_text(text, "utf-8")
     return ["--rules", str(path)]
@@ -156,16 +163,16 @@ def rules(tmp_path, text):
 
 def test_rules_may_say_that_less_is_better_and_what_margin_is_allowed(files, tmp_path, capsys):
     candidate, champion = (
-        lines_of([base + (number % 5) / 10 for number in range(100)], metric="loss") for base in (2.0, 2.5)
+        make_lines([base + (number % 5) / 10 for number in range(100)], metric="loss") for base in (2.0, 2.5)
     )
-    better = rules(tmp_path, "rules:\n  - {metric: loss, higher_is_better: false, margin: 0.2}\n")
+    better = write_rules(tmp_path, "rules:\n  - {metric: loss, higher_is_better: false, margin: 0.2}\n")
     assert main(files(candidate, champion)) == 3
     assert main([*files(candidate, champion), *better]) == 0
     assert (
         main(
             [
                 *files(candidate, champion),
-                *rules(tmp_path, "rules:\n  - {metric: loss, higher_is_better: false, margin: 0.6}\n"),
+                *write_rules(tmp_path, "rules:\n  - {metric: loss, higher_is_better: false, margin: 0.6}\n"),
             ]
         )
         == 3
@@ -175,33 +182,36 @@ def test_rules_may_say_that_less_is_better_and_what_margin_is_allowed(files, tmp
     assert json.loads(capsys.readouterr().out)["metrics"]["loss"]["difference"] == pytest.approx(0.5)
 
 
-def test_a_language_that_grew_worse_is_found_though_the_whole_grew_better(files, tmp_path, capsys):
-    candidate = lines_of([1] * 100, task="a") + lines_of([1] * 60 + [0] * 40, task="b", language="en")
-    champion = lines_of([0] * 100, task="a") + lines_of([1] * 90 + [0] * 10, task="b", language="en")
-    asked = rules(
+def test_a_worse_language_is_found_where_the_mean_is_better(files, tmp_path, capsys):
+    candidate = make_lines([1] * 100, task="a") + make_lines([1] * 60 + [0] * 40, task="b", language="en")
+    champion = make_lines([0] * 100, task="a") + make_lines([1] * 90 + [0] * 10, task="b", language="en")
+    rules = write_rules(
         tmp_path,
-        "rules:\n  - {metric: accuracy}\n  - {metric: accuracy, ask: non_inferiority, margin: 0.02, each: language}\n",
+        "rules:\n  - {metric: accuracy}\n"
+        "  - {metric: accuracy, test: non_inferiority, margin: 0.02, group_by: language}\n",
     )
-    assert main([*files(candidate, champion), *asked]) == 3
-    assert "accuracy [en] not met" in capsys.readouterr().out
+    assert main([*files(candidate, champion), *rules, "--json"]) == 3
+    assert any(
+        reason["en"].startswith("accuracy [en] not met") for reason in json.loads(capsys.readouterr().out)["reasons"]
+    )
 
 
-def test_a_floor_rejects_what_is_better_but_not_good(files, tmp_path):
-    asked = rules(tmp_path, "floors:\n  - {metric: accuracy, minimum: 0.95, tasks: []}\n")
-    assert main([*files(lines_of(GOOD), lines_of(POOR)), *asked]) == 3
+def test_a_threshold_rejects_a_model_that_is_better_but_not_good(files, tmp_path):
+    rules = write_rules(tmp_path, "thresholds:\n  - {metric: accuracy, minimum: 0.95, tasks: []}\n")
+    assert main([*files(make_lines(GOOD), make_lines(POOR)), *rules]) == 3
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("rules: []\n", "rules"),
-        ("rules:\n  - {metric: accuracy, ask: non_inferiority}\n", "an equal model would be promoted"),
-        ("rules:\n  - {metric: bleu}\n", "metric 'bleu', which no item has; there are accuracy"),
-        ("rules:\n  - {metric: accuracy, tasks: [other]}\n", "there are demo"),
+        ("rules:\n  - {metric: accuracy, test: non_inferiority}\n", "an equal model would be promoted"),
+        ("rules:\n  - {metric: bleu}\n", "no item has the metric 'bleu'; available metrics: accuracy"),
+        ("rules:\n  - {metric: accuracy, tasks: [other]}\n", "available tasks: demo"),
         ("rules:\n  - {metric: accuracy, against: base}\n", "against: champion"),
         ("rules:\n  - {metric: accuracy, margn: 1}\nconfidence: 2\n", "margn: is not a known parameter"),
     ],
 )
 def test_rules_that_cannot_be_used_are_refused(files, tmp_path, capsys, text, message):
-    assert main([*files(lines_of(GOOD), lines_of(POOR)), *rules(tmp_path, text)]) == 2
+    assert main([*files(make_lines(GOOD), make_lines(POOR)), *write_rules(tmp_path, text)]) == 2
     assert message in capsys.readouterr().err

@@ -39,7 +39,7 @@ def test_every_fault_is_listed_with_place_rule_and_value(raw):
 
 
 def test_a_source_without_what_it_needs_is_a_fault(raw):
-    with pytest.raises(ParamsError, match="needs hub and revision"):
+    with pytest.raises(ParamsError, match="needs hub, revision"):
         parse_params(merge_overlay(raw, {"model": {"source": "hub"}}), "params.yaml")
 
 

@@ -126,7 +126,7 @@ def model_fault(**changes: object) -> str:
 @pytest.mark.parametrize("revision", ["main", "v1.0", "ab" * 19, "AB" * 20])
 def test_a_revision_that_may_move_is_refused_with_the_command_that_names_the_commit(revision):
     message = model_fault(source="hub", hub="google/gemma-2b", revision=revision)
-    assert f"revision '{revision}' is no commit hash" in message
+    assert f"revision '{revision}' is not a commit hash" in message
     assert "huggingface_hub.model_info('google/gemma-2b').sha" in message
 
 
@@ -143,7 +143,7 @@ def test_a_revision_that_may_move_is_refused_with_the_command_that_names_the_com
         ),
         (
             {"source": "bundled", "trust_remote_code": "models/primer-base"},
-            "source 'bundled' has no code of its own; set it to null",
+            "source 'bundled' has no code; set it to null",
         ),
         (
             {"source": "path", "path": "mine", "trust_remote_code": True},

@@ -1,10 +1,13 @@
 """Metrics of answers and of sets of them, against cases worked out by hand; Korean first."""
 
 import math
+import random
 import re
 from itertools import combinations
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from seodang.evaluation.corpus_metrics import compute_macro_f1, compute_pearson, compute_spearman
 from seodang.evaluation.metrics import (
@@ -74,6 +77,37 @@ def test_the_longest_common_subsequence_is_the_one_that_trying_all_finds():
     assert compute_rouge_l(first, second) == pytest.approx(2 * longest / (len(first) + len(second)))
 
 
+def compute_lcs_length(first, second):
+    """Return the length of the longest common subsequence by the textbook recurrence."""
+    row = [0] * (len(second) + 1)
+    for token in first:
+        previous = row
+        row = [0]
+        for index, other in enumerate(second):
+            row.append(previous[index] + 1 if token == other else max(previous[index + 1], row[-1]))
+    return row[-1]
+
+
+def test_rouge_l_equals_the_textbook_recurrence_on_random_texts():
+    rng = random.Random(1446)
+    for _ in range(300):
+        first, second = (" ".join(rng.choices(["가", "나", "cat", "dog", "7"], k=rng.randint(1, 40))) for _ in "ab")
+        tokens = tokenize_for_rouge(first), tokenize_for_rouge(second)
+        expected = 2 * compute_lcs_length(*tokens) / sum(map(len, tokens))
+        assert compute_rouge_l(first, second) == expected
+
+
+def test_correlations_equal_the_covariance_of_values_and_of_mean_ranks():
+    rng = random.Random(1446)
+    for _ in range(200):
+        size = rng.randint(2, 40)
+        gold, predictions = ([rng.choice([rng.random(), rng.randint(0, 3)]) for _ in range(size)] for _ in "ab")
+        if len(set(gold)) > 1 and len(set(predictions)) > 1:
+            ranks = [stats.rankdata(values) for values in (gold, predictions)]
+            assert compute_pearson(gold, predictions) == pytest.approx(np.corrcoef(gold, predictions)[0, 1], abs=1e-12)
+            assert compute_spearman(gold, predictions) == pytest.approx(np.corrcoef(*ranks)[0, 1], abs=1e-12)
+
+
 def _is_within(part, text):
     letters = iter(text)
     return all(letter in letters for letter in part)
@@ -141,9 +175,9 @@ def test_spearman_goes_by_ranks_with_ties_at_their_mean():
     assert compute_spearman([1, 2, 3], [5, 5, 5]) is None
 
 
-def test_figures_of_nothing_or_of_unequal_sets_are_refused():
-    for figure in (compute_macro_f1, compute_pearson, compute_spearman):
-        with pytest.raises(ValueError, match="as many"):
-            figure([], [])
-        with pytest.raises(ValueError, match="as many"):
-            figure([1, 2], [1])
+def test_metrics_of_empty_or_unequal_sets_are_refused():
+    for metric in (compute_macro_f1, compute_pearson, compute_spearman):
+        with pytest.raises(ValueError, match="lengths must be equal"):
+            metric([], [])
+        with pytest.raises(ValueError, match="lengths must be equal"):
+            metric([1, 2], [1])

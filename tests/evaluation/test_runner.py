@@ -1,12 +1,12 @@
-"""Task files are asked as their definition says, by a tiny real model."""
+"""Requests and scores of task files, with a tiny real model."""
 
 import json
 import math
 
 import pytest
 import torch
-from tiny_models import make_tiny_model
-from training_cases import records
+from tests.evaluation.cases import make_records
+from tiny_models import ARCHITECTURES, make_other_model, make_tiny_model
 
 from seodang.config import EvaluateParams
 from seodang.errors import EvaluationError, ParamsError
@@ -14,7 +14,8 @@ from seodang.evaluation import runner
 from seodang.evaluation.aggregate import get_primary_score
 from seodang.evaluation.requests import Variant
 from seodang.evaluation.result_log import ResultLog
-from seodang.evaluation.runner import Results, count_templates, iter_base_variants, run_requests
+from seodang.evaluation.results import Results
+from seodang.evaluation.runner import count_templates, iter_base_variants, run_requests
 from seodang.evaluation.samples import compute_fingerprint
 from seodang.evaluation.task_files import load_task_samples
 from seodang.inference.prompt_encoder import PromptEncoder
@@ -78,17 +79,24 @@ INSTRUCTIONS = (
     FREE.replace("films.tsv, few_shot_file: train.tsv", "prompts.jsonl, few_shot_file: null")
     .replace('answer: "{{label}}"', 'answer: ""')
     .replace("{{text}}", "{{prompt}}")
-    .replace("[chrf, repetition, same_language]", "[ifeval_prompt_strict, ifeval_instruction_strict, stopped]")
+    .replace("[chrf, repetition, same_language]", "[ifeval_prompt_strict, ifeval_instruction_strict, eos_rate]")
     .replace("extra: []", "extra: [instruction_id_list, kwargs]")
 )
-SPLITS = {"train": records(4), "test": records(3), "unseen": []}
+SPLITS = {"train": make_records(4), "test": make_records(3), "unseen": []}
 
 
-def evaluate(**changes):
+def make_params(**changes):
     values = {
-        "seed": 1, "items_per_task": 4, "shots": [0, 1], "base_formats": ["plain"], "tokens_per_batch": 256, "max_new_tokens": 4, "generations_per_task": 2,
-        "tasks": ["films", "reading", "saying"], "data_folder": "data",
-    }  # fmt: skip
+        "seed": 1,
+        "items_per_task": 4,
+        "shots": [0, 1],
+        "base_formats": ["plain"],
+        "tokens_per_batch": 256,
+        "max_new_tokens": 4,
+        "generations_per_task": 2,
+        "tasks": ["films", "reading", "saying"],
+        "data_folder": "data",
+    }
     return EvaluateParams.model_validate({**values, **changes})
 
 
@@ -109,32 +117,32 @@ def base(tmp_path_factory):
     return make_tiny_model(tmp_path_factory.mktemp("base"))
 
 
-def scores_of(project, base, arm, settings):
+def compute_scores(project, base, variant, settings):
     tasks = load_task_samples(settings, project / "tasks", project, SPLITS)
     model = load_model(base, "fp32", "cpu")
-    with ResultLog(project / "journal.jsonl", arm.name) as journal:
+    with ResultLog(project / "log.jsonl", variant.name) as result_log:
         return list(
             run_requests(
                 model,
-                PromptEncoder(load_tokenizer(base), arm.format),
-                arm,
+                PromptEncoder(load_tokenizer(base), variant.format),
+                variant,
                 tasks,
                 settings,
-                Results(journal),
+                Results(result_log),
                 lambda: None,
             )
         )
 
 
-def test_a_base_is_asked_in_every_wording_and_the_tuned_model_in_the_usual_one(project, base):
-    settings = evaluate()
+def test_the_base_gets_every_prompt_template_and_the_tuned_model_the_first_one(project, base):
+    settings = make_params()
     tasks = load_task_samples(settings, project / "tasks", project, SPLITS)
-    names = [arm.name for arm in iter_base_variants(settings, count_templates(tasks))]
+    names = [variant.name for variant in iter_base_variants(settings, count_templates(tasks))]
     assert names == ["zero_shot/w1", "zero_shot/w2", "few_shot/w1", "few_shot/w2"]
-    usual, other = (tasks[0].get_template(number).records[0].instruction for number in (0, 1))
-    assert usual.startswith("문장: 영화")
-    assert other.startswith("긍정일까요 부정일까요?\n영화")
-    found = scores_of(project, base, Variant("few_shot/w2", "plain", 1, "base", 1), settings)
+    first, second = (tasks[0].get_template(number).records[0].instruction for number in (0, 1))
+    assert first.startswith("문장: 영화")
+    assert second.startswith("긍정일까요 부정일까요?\n영화")
+    found = compute_scores(project, base, Variant("few_shot/w2", "plain", 1, "base", 1), settings)
     assert {(score.task, score.kind, score.shots) for score in found} == {
         ("films", "choice", 1),
         ("reading", "text", 0),
@@ -145,7 +153,7 @@ def test_a_base_is_asked_in_every_wording_and_the_tuned_model_in_the_usual_one(p
 def test_a_text_is_read_alone_and_its_bits_are_those_of_its_loss(project, base):
     [score, *_] = [
         score
-        for score in scores_of(project, base, Variant("zero_shot", "plain", 0, "base"), evaluate())
+        for score in compute_scores(project, base, Variant("zero_shot", "plain", 0, "base"), make_params())
         if score.task == "reading"
     ]
     tokenizer, model = load_tokenizer(base), load_model(base, "fp32", "cpu")
@@ -162,30 +170,30 @@ def test_a_text_is_read_alone_and_its_bits_are_those_of_its_loss(project, base):
 def test_a_free_answer_gets_the_metrics_that_its_file_names(project, base):
     found = [
         score
-        for score in scores_of(project, base, Variant("zero_shot", "plain", 0, "base"), evaluate())
+        for score in compute_scores(project, base, Variant("zero_shot", "plain", 0, "base"), make_params())
         if score.task == "saying"
     ]
     assert [set(score.extra_metrics) for score in found] == [{"chrf", "repetition", "same_language"}] * 2 + [set()] * 2
 
 
-def log_likelihood(model, prompt, answer):
+def compute_log_likelihood(model, prompt, answer):
     with torch.inference_mode():
-        read = model(torch.tensor([[*prompt, *answer]])).logits[0].log_softmax(-1)
-    return sum(read[len(prompt) - 1 + place, token].item() for place, token in enumerate(answer))
+        logits = model(torch.tensor([[*prompt, *answer]])).logits[0].log_softmax(-1)
+    return sum(logits[len(prompt) - 1 + index, token].item() for index, token in enumerate(answer))
 
 
 def test_the_plain_format_joins_texts_as_the_task_file_says(project, base):
     """Expected: lm-evaluation-harness 0.4.13, ConfigurableTask.fewshot_context and TemplateLM._encode_pair."""
-    settings = evaluate(tasks=["films"], generations_per_task=1)
+    settings = make_params(tasks=["films"], generations_per_task=1)
     tokenizer, model = load_tokenizer(base), load_model(base, "fp32", "cpu")
     [task] = load_task_samples(settings, project / "tasks", project, SPLITS)
-    [shown] = task.few_shot_samples[:1]
-    for score in scores_of(project, base, Variant("few_shot", "plain", 1, "base"), settings):
+    [example] = task.few_shot_samples[:1]
+    for score in compute_scores(project, base, Variant("few_shot", "plain", 1, "base"), settings):
         item = next(item for item in task.samples if item.id == score.item)
-        context = f"{shown.prompts['bare']} {shown.reference}\n{item.prompts['bare']}"
+        context = f"{example.prompts['bare']} {example.reference}\n{item.prompts['bare']}"
         prompt = tokenizer(context)["input_ids"]
         nats = {
-            option: log_likelihood(model, prompt, tokenizer(f"{context} {option}")["input_ids"][len(prompt) :])
+            option: compute_log_likelihood(model, prompt, tokenizer(f"{context} {option}")["input_ids"][len(prompt) :])
             for option in item.choices
         }
         assert score.prompt_tokens == len(prompt)
@@ -195,13 +203,13 @@ def test_the_plain_format_joins_texts_as_the_task_file_says(project, base):
         )
 
 
-def test_exemplars_that_the_context_does_not_hold_are_left_out(project, base):
+def test_few_shot_examples_that_do_not_fit_into_the_context_are_left_out(project, base):
     rows = "".join(f"{'드라마가 아주 길었다 ' * 2}{number}\t{number % 2}\n" for number in range(6))
     (project / "data" / "train.tsv").write_text(f"text\tlabel\n{rows}", "utf-8")
-    settings = evaluate(tasks=["films"], shots=[0, 6], generations_per_task=1)
+    settings = make_params(tasks=["films"], shots=[0, 6], generations_per_task=1)
     for format in ("plain", "koalpaca"):
-        (project / "journal.jsonl").unlink(missing_ok=True)
-        found = scores_of(project, base, Variant("few_shot", format, 6, "base"), settings)
+        (project / "log.jsonl").unlink(missing_ok=True)
+        found = compute_scores(project, base, Variant("few_shot", format, 6, "base"), settings)
         assert {score.shots for score in found} < {1, 2, 3, 4, 5}
         assert (
             max(score.prompt_tokens for score in found) < load_model(base, "fp32", "cpu").config.max_position_embeddings
@@ -216,7 +224,7 @@ def test_instructions_without_a_reference_are_answered_and_checked(project, base
     ]
     (project / "tasks" / "rules.yaml").write_text(INSTRUCTIONS, "utf-8")
     (project / "data" / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    found = scores_of(project, base, Variant("zero_shot", format, 0, "base"), evaluate(tasks=["rules"]))
+    found = compute_scores(project, base, Variant("zero_shot", format, 0, "base"), make_params(tasks=["rules"]))
     assert [(score.loss, score.exact_match, score.chrf) for score in found] == [(None, None, None)] * 3
     assert [set(score.extra_metrics) for score in found] == [
         {"ifeval_prompt_strict", "ifeval_instruction_strict", "eos_rate"}
@@ -226,33 +234,33 @@ def test_instructions_without_a_reference_are_answered_and_checked(project, base
 
 def test_a_task_of_the_splits_asks_their_records_and_adds_its_metrics(project, base):
     (project / "tasks" / "held.yaml").write_text(RECORDS, "utf-8")
-    found = scores_of(
-        project, base, Variant("zero_shot", "koalpaca", 0, "base"), evaluate(tasks=["held"], data_folder=None)
+    found = compute_scores(
+        project, base, Variant("zero_shot", "koalpaca", 0, "base"), make_params(tasks=["held"], data_folder=None)
     )
     assert {score.item for score in found} == {record.id for record in SPLITS["test"]}
     assert set(found[0].extra_metrics) == {"chrf", "repetition", "same_language"}
 
 
-def test_what_exemplars_do_not_change_is_asked_once(project, base, monkeypatch):
-    """IFEval has no few_shot_file: ten ways of asking it would be ten times the same hours."""
+def test_requests_that_few_shot_examples_do_not_change_run_once(project, base, monkeypatch):
+    """IFEval has no few_shot_file, so its ten variants have equal requests."""
     calls = []
     for name in ("score_choices", "generate"):
         real = getattr(runner, name)
         monkeypatch.setattr(
             runner,
             name,
-            lambda model, asked, *rest, real=real, **named: (
-                calls.append(len(asked) - len(named.get("known", ()))),
-                real(model, asked, *rest, **named),
+            lambda model, requests, *rest, real=real, **named: (
+                calls.append(len(requests) - len(named.get("skip", ()))),
+                real(model, requests, *rest, **named),
             )[1],
         )
     task = project / "tasks" / "films.yaml"
     task.write_text(task.read_text("utf-8").replace("few_shot_file: train.tsv", "few_shot_file: null"), "utf-8")
-    settings, model = evaluate(tasks=["films"]), load_model(base, "fp32", "cpu")
+    settings, model = make_params(tasks=["films"]), load_model(base, "fp32", "cpu")
     tasks = load_task_samples(settings, project / "tasks", project, SPLITS)
-    with ResultLog(project / "journal.jsonl", "all") as journal:
-        results, found = Results(journal), []
-        for arm in (
+    with ResultLog(project / "log.jsonl", "all") as result_log:
+        results, found = Results(result_log), []
+        for variant in (
             Variant("zero_shot", "plain", 0, "base"),
             Variant("few_shot", "plain", 1, "base"),
             Variant("zero_shot/koalpaca", "koalpaca", 0, "base"),
@@ -262,23 +270,24 @@ def test_what_exemplars_do_not_change_is_asked_once(project, base, monkeypatch):
             calls.clear()
             scores = list(
                 run_requests(
-                    model, PromptEncoder(load_tokenizer(base), arm.format), arm, tasks, settings, results, lambda: None
+                    model,
+                    PromptEncoder(load_tokenizer(base), variant.format),
+                    variant,
+                    tasks,
+                    settings,
+                    results,
+                    lambda: None,
                 )
             )
             found.append((sum(calls), [(score.loss, score.answer) for score in scores]))
-    assert [asked for asked, _ in found] == [
-        6,
-        0,
-        6,
-        6,
-        6,
-    ]  # four items, two of them answered freely too; there may be several tuned models
+    # Four items, of which two also get a generated answer; each tuned model runs its own requests.
+    assert [count for count, _ in found] == [6, 0, 6, 6, 6]
     assert found[0][1] == found[1][1] != found[2][1]
 
 
-def test_what_the_journal_holds_is_what_was_measured(project, base):
-    found = scores_of(project, base, Variant("zero_shot", "plain", 0, "base"), evaluate(tasks=["films"]))
-    rows = [json.loads(line) for line in (project / "journal.jsonl").read_text("utf-8").splitlines()[1:]]
+def test_the_result_log_holds_every_result(project, base):
+    found = compute_scores(project, base, Variant("zero_shot", "plain", 0, "base"), make_params(tasks=["films"]))
+    rows = [json.loads(line) for line in (project / "log.jsonl").read_text("utf-8").splitlines()[1:]]
     assert sum(row["kind"] == "options" for row in rows) == len(found) == 4
     assert sum(row["kind"] == "answer" for row in rows) == 2
 
@@ -286,7 +295,7 @@ def test_what_the_journal_holds_is_what_was_measured(project, base):
 def test_another_text_under_the_same_id_is_another_item_set(project):
     task = project / "tasks" / "films.yaml"
     task.write_text(task.read_text("utf-8").replace("id: null", 'id: "{{text.split()[1]}}"'), "utf-8")
-    settings = evaluate(tasks=["films"])
+    settings = make_params(tasks=["films"])
     before = compute_fingerprint(load_task_samples(settings, project / "tasks", project, SPLITS))
     assert compute_fingerprint(load_task_samples(settings, project / "tasks", project, SPLITS)) == before
     data = project / "data" / "films.tsv"
@@ -294,10 +303,23 @@ def test_another_text_under_the_same_id_is_another_item_set(project):
     assert compute_fingerprint(load_task_samples(settings, project / "tasks", project, SPLITS)) != before
 
 
-def test_what_cannot_be_asked_is_told(project):
+def test_tasks_that_cannot_be_evaluated_are_errors(project):
     with pytest.raises(EvaluationError, match="data_folder is null"):
-        load_task_samples(evaluate(data_folder=None), project / "tasks", project, SPLITS)
-    with pytest.raises(EvaluationError, match=r"films\.tsv, train\.tsv is not in"):
-        load_task_samples(evaluate(data_folder="elsewhere"), project / "tasks", project, SPLITS)
+        load_task_samples(make_params(data_folder=None), project / "tasks", project, SPLITS)
+    with pytest.raises(EvaluationError, match=r"films\.tsv, train\.tsv not found in"):
+        load_task_samples(make_params(data_folder="elsewhere"), project / "tasks", project, SPLITS)
     with pytest.raises(ParamsError, match="no task 'none'"):
-        load_task_samples(evaluate(tasks=["none"]), project / "tasks", project, SPLITS)
+        load_task_samples(make_params(tasks=["none"]), project / "tasks", project, SPLITS)
+
+
+@pytest.mark.parametrize("format", ["plain", "koalpaca"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_models_without_position_embeddings_are_evaluated_with_all_few_shot_examples(
+    project, tmp_path, architecture, format
+):
+    base = make_other_model(tmp_path / architecture, architecture)
+    scores = compute_scores(project, base, Variant("few_shot", format, 2, "base"), make_params(shots=[0, 2]))
+    assert {score.task for score in scores} == {"films", "reading", "saying"}
+    assert all(score.loss is None or math.isfinite(score.loss) for score in scores)
+    if architecture != "mpt":  # Bloom and Mamba have no limit
+        assert {score.shots for score in scores if score.task == "films"} == {2}

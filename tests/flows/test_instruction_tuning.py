@@ -1,6 +1,6 @@
 """The flow against a real Prefect server, through flows/serve.py and Prefect's own command line.
 
-The project is a miniature with the eight stage names and no model, so that DVC and Prefect are real and quick.
+The project is a miniature with the names of all stages and no model, so DVC and Prefect are real and quick.
 Run alone: .venv/bin/python -m pytest tests/flows/test_instruction_tuning.py
 """
 
@@ -31,11 +31,11 @@ STAGE_SCRIPT = """
 import json, os, pathlib, sys, time
 name = sys.argv[1]
 mode = pathlib.Path("mode.txt").read_text()
-with open("journal.txt", "a") as journal:
-    print(name, file=journal)
+with open("commands.txt", "a") as commands:
+    print(name, file=commands)
 if mode == "fail" and name == "base":
     print("reading [/data/source.json]")
-    print("seodang: source.json, 3행: 따옴표가 없습니다\\nmend the line and run again", file=sys.stderr)
+    print("seodang: source.json, 3행: 따옴표가 없습니다\\nfix the line and run again", file=sys.stderr)
     sys.exit(2)
 if mode == "hang" and name == "base":
     pathlib.Path("hanging.pid").write_text(str(os.getpid()))
@@ -43,8 +43,14 @@ if mode == "hang" and name == "base":
 reports = {
     "validate": {"rows": 12, "accepted": 10, "quarantined": 2, "by_rule": {"blank_output": 2}},
     "prepare": {"splits": {"train": 8, "test": 2}, "languages": {"train": {"ko": 4, "en": 4}}, "left_out": {"leak": 0}},
-    "evaluate": {"variants": [{"name": "tuned", "accuracy": 0.95}], "tasks": [{"task": "sentiment", "language": "ko", "items": 2, "zero_shot": 0.5, "tuned": 1.0}]},
-    "gate": {"verdict": "reject" if mode == "reject" else "promote", "reasons": [{"passed": mode != "reject", "ko": "정확도 0.950", "en": "accuracy 0.950"}]},
+    "evaluate": {
+        "variants": [{"name": "tuned", "accuracy": 0.95}],
+        "tasks": [{"task": "sentiment", "language": "ko", "items": 2, "zero_shot": 0.5, "tuned": 1.0}],
+    },
+    "gate": {
+        "verdict": "reject" if mode == "reject" else "promote",
+        "reasons": [{"passed": mode != "reject", "ko": "정확도 0.950", "en": "accuracy 0.950"}],
+    },
     "package": {"bento_tag": "mini:1"},
 }
 path = pathlib.Path("artifacts", name, "verdict.json" if name == "gate" else "report.json")
@@ -55,21 +61,21 @@ path.write_text(json.dumps(reports.get(name, {})))
 
 @dataclass(frozen=True)
 class Served:
-    """A miniature project with its deployment being served."""
+    """A miniature project whose deployment is served."""
 
     project: Path
     url: str
     env: dict[str, str]
 
     def api(self, path: str, body: object = None) -> object:
-        """Return what the server's API answers: POST with a body, GET without."""
+        """Return the answer of the server's API: POST with a body, GET without."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}{path}", data, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.load(response)
 
     def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run Prefect's command line as a user's other terminal would."""
+        """Run Prefect's command line as a user does in another terminal."""
         return subprocess.run(
             [BIN / "prefect", *arguments], env=self.env, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
@@ -77,9 +83,9 @@ class Served:
     def set_mode(self, mode: str) -> None:
         (self.project / "mode.txt").write_text(mode)
 
-    def journal(self) -> list[str]:
-        """Return the stages whose command really ran, in order."""
-        path = self.project / "journal.txt"
+    def read_commands(self) -> list[str]:
+        """Return the stages whose command ran, in order."""
+        path = self.project / "commands.txt"
         return path.read_text().split() if path.exists() else []
 
 
@@ -117,9 +123,9 @@ def served(tmp_path_factory) -> Iterator[Served]:
     log = project / "serve.log"
     command = [sys.executable, "-m", "flows.serve", "--port", str(port), "--project", str(project)]
     with log.open("w") as output, guard_process(command, cwd=ROOT, env=env, output=output) as process:
-        found = Served(project, url, env)
-        _wait_until_served(found, process, log)
-        yield found
+        served = Served(project, url, env)
+        _wait_until_served(served, process, log)
+        yield served
 
 
 @pytest.fixture
@@ -167,31 +173,33 @@ def _wait_until_served(served: Served, process: subprocess.Popen[str], log: Path
 
 
 def _run(served: Served) -> Run:
-    """Run the deployment as the README says, and return what is known of the run."""
+    """Run the deployment as the documentation says, and return the run as the server records it."""
     done = served.prefect("deployment", "run", "instruction-tuning/local", "--watch")
-    found = re.search(r"UUID: (\S+)", done.stdout)
-    assert found, done.stdout + done.stderr
-    mine = {"flow_runs": {"id": {"any_": [found[1]]}}}
+    match = re.search(r"UUID: (\S+)", done.stdout)
+    assert match, done.stdout + done.stderr
+    run_id = match[1]
+    this_run = {"flow_runs": {"id": {"any_": [run_id]}}}
     _wait_for_logs()
-    logs = served.api("/logs/filter", {"logs": {"flow_run_id": {"any_": [found[1]]}}, "sort": "TIMESTAMP_ASC"})
+    logs = served.api("/logs/filter", {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_ASC"})
     return Run(
         exit_code=done.returncode,
         watched=done.stdout,
-        state=served.api(f"/flow_runs/{found[1]}")["state"],
+        state=served.api(f"/flow_runs/{run_id}")["state"],
         tasks={
-            row["name"]: row for row in served.api("/task_runs/filter", {**mine, "sort": "EXPECTED_START_TIME_ASC"})
+            row["name"]: row for row in served.api("/task_runs/filter", {**this_run, "sort": "EXPECTED_START_TIME_ASC"})
         },
-        artifacts={row["key"]: row for row in served.api("/artifacts/latest/filter", mine)},
+        artifacts={row["key"]: row for row in served.api("/artifacts/latest/filter", this_run)},
         logs="\n".join(row["message"] for row in logs),
     )
 
 
 def _wait_for_logs() -> None:
-    """Logs reach the server in batches, the last of them after the run's end."""
+    """Wait until the server has all logs; they arrive in batches, the last one after the end of the run."""
     time.sleep(3)
 
 
-def test_a_run_conducts_all_stages_in_order_to_completed(promoted):
+@pytest.mark.smoke
+def test_a_run_executes_all_stages_in_order_to_completed(promoted):
     assert (promoted.exit_code, promoted.state["type"], promoted.state["name"]) == (0, "COMPLETED", "Completed")
     assert list(promoted.tasks) == list(STAGES)
     assert "packaged: mini:1" in promoted.logs
@@ -201,37 +209,37 @@ def test_a_run_publishes_what_its_stages_wrote(promoted):
     assert set(promoted.artifacts) == {"data-report", "score-table", "verdict"}
     assert "| blank_output | 2 |" in promoted.artifacts["data-report"]["data"]
     assert "| train | 8 |" in promoted.artifacts["data-report"]["data"]
-    assert json.loads(promoted.artifacts["score-table"]["data"])[0]["튜닝 · tuned"] == "1.000"
-    assert "승격 · promote" in promoted.artifacts["verdict"]["data"]
+    assert json.loads(promoted.artifacts["score-table"]["data"])[0]["tuned"] == "1.000"
+    assert "# Verdict: promote" in promoted.artifacts["verdict"]["data"]
 
 
 def test_a_second_run_finds_nothing_to_do(promoted, good):
-    ran = good.journal()
+    ran = good.read_commands()
     again = _run(good)
     assert again.state["name"] == "Completed"
     assert again.logs.count("didn't change, skipping") == len(STAGES)
-    assert good.journal() == ran
+    assert good.read_commands() == ran
 
 
 def test_a_rejected_model_ends_as_completed_named_rejected_and_is_not_packaged(served):
     served.set_mode("reject")
-    packaged = served.journal().count("package")
+    packaged = served.read_commands().count("package")
     run = _run(served)
     assert (run.exit_code, run.state["type"], run.state["name"]) == (0, "COMPLETED", "Rejected")
-    assert "정확도 0.950" in run.state["message"]
+    assert "accuracy 0.950" in run.state["message"]
     assert "package" not in run.tasks
-    assert served.journal().count("package") == packaged
+    assert served.read_commands().count("package") == packaged
 
 
 def test_a_refused_input_fails_the_run_with_the_stages_message_and_no_retry(served):
     served.set_mode("fail")
-    tried = served.journal().count("base")
+    tried = served.read_commands().count("base")
     run = _run(served)
     assert (run.exit_code, run.state["type"]) == (1, "FAILED")
-    assert "seodang: source.json, 3행: 따옴표가 없습니다\nmend the line and run again" in run.state["message"]
+    assert "seodang: source.json, 3행: 따옴표가 없습니다\nfix the line and run again" in run.state["message"]
     assert "seodang: source.json, 3행" in run.logs
     assert "seodang: source.json, 3행" in run.watched
-    assert served.journal().count("base") == tried + 1
+    assert served.read_commands().count("base") == tried + 1
     assert set(run.tasks) == {"base"}
 
 
@@ -254,8 +262,8 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _wait_for(happened) -> None:
+def _wait_for(condition) -> None:
     deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline, "waited in vain"
+    while not condition():
+        assert time.monotonic() < deadline, f"not met within {PATIENCE} s"
         time.sleep(0.5)

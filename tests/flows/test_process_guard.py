@@ -9,7 +9,7 @@ import pytest
 from flows.process_guard import guard_process
 
 ROOT = Path(__file__).resolve().parents[2]
-# Says its process id to a file, and sleeps in a child of a shell, as a stage does below DVC.
+# Writes its process id to a file and sleeps in a child of a shell, as a stage does below DVC.
 SLEEPER = ["sh", "-c", "sleep 300 & echo $! > pid.txt; wait"]
 OWNER = f"""
 import os, pathlib, subprocess, time
@@ -38,7 +38,7 @@ def test_a_missing_command_is_named(tmp_path):
         assert process.wait() == 127
 
 
-def test_leaving_the_block_ends_the_whole_group(tmp_path):
+def test_leaving_the_block_ends_the_group(tmp_path):
     def leave_early() -> None:
         with guard_process(SLEEPER, cwd=tmp_path, env=os.environ, output=subprocess.PIPE):
             _pid(tmp_path)
@@ -49,7 +49,7 @@ def test_leaving_the_block_ends_the_whole_group(tmp_path):
     _wait_until_gone(_pid(tmp_path))
 
 
-def test_a_killed_owner_takes_the_whole_group_along(tmp_path):
+def test_a_killed_owner_ends_the_group(tmp_path):
     owner = subprocess.Popen([sys.executable, "-c", OWNER], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
     pid = _pid(tmp_path)
     owner.kill()
@@ -58,7 +58,7 @@ def test_a_killed_owner_takes_the_whole_group_along(tmp_path):
 
 
 def _pid(folder: Path) -> int:
-    """Return the sleeper's process id as soon as it is there."""
+    """Return the process id of the sleeper as soon as it is written."""
     deadline = time.monotonic() + 60
     while True:
         path = folder / "pid.txt"
@@ -76,6 +76,6 @@ def _wait_until_gone(pid: int) -> None:
 
 
 def _is_alive(pid: int) -> bool:
-    """Tell running from gone; a zombie that nobody has waited for is gone, too."""
+    """Return whether a process runs; a zombie does not."""
     found = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return found.returncode == 0 and not found.stdout.startswith("Z")

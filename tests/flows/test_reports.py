@@ -1,6 +1,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from flows import reports
 
 VALIDATED = {"schema": 1, "rows": 12, "accepted": 10, "quarantined": 2, "by_rule": {"blank_output": 2}}
@@ -32,9 +33,9 @@ DVC_ERROR = "ERROR: failed to reproduce 'train': failed to run: seodang stage tr
 def test_data_report_counts_rows_and_rules_and_shows_where_the_docs_lie():
     text = reports.render_data_report(VALIDATED, None, Path("/p/index.html"), Path("/c/index.html"))
     for part in (
-        "데이터 보고서 · Data report",
-        "| 받음 · rows | 12 |",
-        "| 격리 · quarantined | 2 |",
+        "# Data report",
+        "| received | 12 |",
+        "| quarantined | 2 |",
         "| blank_output | 2 |",
         "`/p/index.html`",
     ):
@@ -44,7 +45,7 @@ def test_data_report_counts_rows_and_rules_and_shows_where_the_docs_lie():
 def test_data_report_has_no_splits_before_they_are_made():
     assert "Splits" not in reports.render_data_report(VALIDATED, None, Path("index.html"), Path("card.html"))
     text = reports.render_data_report(VALIDATED, PREPARED, Path("index.html"), Path("card.html"))
-    assert "| 제외 · left out: leak | 1 | – |" in text
+    assert "| left out: leak | 1 | – |" in text
     assert "left out: cap" not in text
     assert "`card.html`" in text
     assert "| train | 8 | ko 5, en 3 |" in reports.render_data_report(
@@ -53,13 +54,13 @@ def test_data_report_has_no_splits_before_they_are_made():
 
 
 def test_every_report_can_be_empty():
-    assert "| 통과 · accepted | – |" in reports.render_data_report({}, {}, Path("index.html"), Path("card.html"))
+    assert "| accepted | – |" in reports.render_data_report({}, {}, Path("index.html"), Path("card.html"))
     assert reports.build_score_rows({}) == []
     assert "–" in reports.render_score_summary({})
     assert "None" in reports.render_verdict_report({})
 
 
-def test_score_rows_have_the_same_columns_even_when_an_arm_is_absent_from_a_task():
+def test_score_rows_have_the_same_columns_even_when_a_variant_is_absent_from_a_task():
     rows = reports.build_score_rows(
         {
             "tasks": [
@@ -69,8 +70,8 @@ def test_score_rows_have_the_same_columns_even_when_an_arm_is_absent_from_a_task
         }
     )
     assert rows == [
-        {"과제 · task": "sentiment", "문항 · items": 30, "튜닝 · tuned": "0.967", "few_shot": "–"},
-        {"과제 · task": "ordering", "문항 · items": 4, "튜닝 · tuned": "–", "few_shot": "–"},
+        {"task": "sentiment", "items": 30, "tuned": "0.967", "few_shot": "–"},
+        {"task": "ordering", "items": 4, "tuned": "–", "few_shot": "–"},
     ]
 
 
@@ -78,16 +79,16 @@ def test_score_summary_leaves_out_nested_tables():
     text = reports.render_score_summary(
         {"variants": [{"name": "tuned", "accuracy": 0.95, "languages": {"ko": {"accuracy": 0.9}}}]}
     )
-    assert "| 모델 · arm | 정확도 · accuracy |" in text
+    assert "| model | accuracy |" in text
     assert "| tuned | 0.950 |" in text
     assert "languages" not in text
 
 
-def test_verdict_report_gives_reasons_in_both_languages_and_numbers_without_checksums():
+def test_verdict_report_gives_reasons_and_numbers_without_checksums():
     text = reports.render_verdict_report(VERDICT)
     for part in (
-        "거절 · reject",
-        "- **미달 · not met**\n  - 정확도는 0.700입니다.\n  - The accuracy is 0.700.",
+        "# Verdict: reject",
+        "- **not met**: The accuracy is 0.700.",
         "| few_shot | 0.123 | -0.010 | 0.250 |",
         "| score | 0.700 |",
     ):
@@ -95,7 +96,7 @@ def test_verdict_report_gives_reasons_in_both_languages_and_numbers_without_chec
     assert "sha256" not in text
 
 
-def test_verdict_report_shows_numbers_that_come_in_a_section_of_their_own():
+def test_verdict_report_shows_numbers_of_a_separate_section():
     assert "| interval | 0.010 … 0.200 |" in reports.render_verdict_report(
         {"verdict": "promote", "numbers": {"interval": [0.01, 0.2]}}
     )
@@ -103,18 +104,18 @@ def test_verdict_report_shows_numbers_that_come_in_a_section_of_their_own():
 
 def test_rejection_names_only_the_reasons_that_were_not_met():
     text = reports.format_rejection(VERDICT)
-    assert "정확도는 0.700입니다." in text
+    assert "The accuracy is 0.700." in text
     assert "120" not in text
 
 
 def test_failure_is_the_message_meant_for_the_user():
-    told = reports.format_failure("train", [*DVC_LINES, DVC_ERROR]).splitlines()
-    assert told == ["단계 train 실패 · stage train failed", *DVC_LINES[2:]]
+    lines = reports.format_failure("train", [*DVC_LINES, DVC_ERROR]).splitlines()
+    assert lines == ["stage train failed", *DVC_LINES[2:]]
 
 
 def test_failure_without_such_a_message_is_the_last_lines():
-    told = reports.format_failure("train", [str(number) for number in range(99)]).splitlines()
-    assert told[1:] == [str(number) for number in range(89, 99)]
+    lines = reports.format_failure("train", [str(number) for number in range(99)]).splitlines()
+    assert lines[1:] == [str(number) for number in range(89, 99)]
 
 
 def test_stage_exit_code_is_the_commands_not_dvcs():
@@ -136,7 +137,7 @@ def test_values_are_shown_as_people_read_them():
         reports.format_value(value) for value in (None, True, 7, 0.12345, 0.0, 2e-5, [0.1, 0.2], ["a", "b", "c"], [])
     ] == [
         "–",
-        "예 · yes",
+        "yes",
         7,
         "0.123",
         "0.000",
@@ -147,11 +148,20 @@ def test_values_are_shown_as_people_read_them():
     ]
 
 
-def test_every_heading_is_korean_and_english():
-    korean, latin = re.compile("[가-힣]"), re.compile("[A-Za-z]")
+@pytest.mark.parametrize(("language", "letters"), [("ko", "[가-힣]"), ("en", "[A-Za-z]")])
+def test_every_heading_is_in_the_language_of_the_terminal(language, letters, monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", language)
     text = "\n".join(
         [reports.render_data_report(VALIDATED, PREPARED, Path("i"), Path("c")), reports.render_verdict_report(VERDICT)]
     )
     headings = [line for line in text.splitlines() if line.startswith("#") and "Data Docs" not in line]
     assert len(headings) == 10
-    assert all(korean.search(line) and latin.search(line) for line in headings)
+    assert all(re.search(letters, line) for line in headings)
+
+
+def test_a_verdict_is_published_in_korean(monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    text = reports.render_verdict_report(VERDICT)
+    assert "# 판정: 반려" in text
+    assert "정확도는 0.700입니다." in text
+    assert "The accuracy" not in text

@@ -7,8 +7,8 @@ import pytest
 from flows import serve
 
 
-class Stranger(BaseHTTPRequestHandler):
-    """Some other program's web server: every address answers with a page."""
+class OtherServer(BaseHTTPRequestHandler):
+    """The web server of another program: every URL returns a page."""
 
     def do_GET(self):
         self.send_response(200)
@@ -20,8 +20,8 @@ class Stranger(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def stranger() -> Iterator[int]:
-    with HTTPServer(("127.0.0.1", 0), Stranger) as server:
+def other_server() -> Iterator[int]:
+    with HTTPServer(("127.0.0.1", 0), OtherServer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port
         server.shutdown()
@@ -29,18 +29,18 @@ def stranger() -> Iterator[int]:
 
 @pytest.fixture
 def environment(monkeypatch):
-    """An environment that forgets what serving sets in it."""
+    """A copy of the environment; variables that serving sets in it are dropped after the test."""
     monkeypatch.setattr(os, "environ", dict(os.environ))
     monkeypatch.setenv("PREFECT_API_URL", "")
     return monkeypatch
 
 
-def test_a_port_taken_by_another_program_is_named(stranger, environment, tmp_path, capsys):
+def test_a_port_taken_by_another_program_is_named(other_server, environment, tmp_path, capsys):
     (tmp_path / "dvc.yaml").touch()
-    assert serve.main(["--port", str(stranger), "--project", str(tmp_path)]) == 2
-    told = capsys.readouterr().err
-    assert f"127.0.0.1:{stranger} is taken by something that is not a Prefect server" in told
-    assert "--port" in told
+    assert serve.main(["--port", str(other_server), "--project", str(tmp_path)]) == 2
+    message = capsys.readouterr().err
+    assert f"another program uses http://127.0.0.1:{other_server}" in message
+    assert "--port" in message
 
 
 def test_a_server_elsewhere_is_never_started_here(environment, tmp_path, capsys):
@@ -55,13 +55,13 @@ def test_a_folder_without_a_pipeline_is_named(tmp_path, capsys):
     assert f"{tmp_path} has no dvc.yaml" in capsys.readouterr().err
 
 
-def test_nothing_answers_where_nobody_listens(stranger):
-    assert serve.probe(f"http://127.0.0.1:{stranger}/api") == "something else"
+def test_nothing_answers_where_nobody_listens(other_server):
+    assert serve.probe(f"http://127.0.0.1:{other_server}/api") == "something else"
     assert serve.probe("http://127.0.0.1:1/api") == "nothing"
 
 
 def test_the_instructions_name_the_address_the_other_terminal_needs():
     text = serve._format_instructions("http://127.0.0.1:4321/api")
-    assert "화면 · UI:  http://127.0.0.1:4321\n" in text
+    assert "UI:  http://127.0.0.1:4321\n" in text
     assert "PREFECT_API_URL=http://127.0.0.1:4321/api" in text
     assert "prefect deployment run 'instruction-tuning/local' --watch" in text

@@ -61,10 +61,10 @@ def test_better_than_one_prompt_of_the_base_is_not_enough():
 
 
 def test_each_rule_meets_the_base_s_best_prompt_on_its_own_items():
-    ways = {"zero_shot/plain": (0.5, 9.0), "zero_shot/koalpaca": (0.4, 0.5), "few_shot/plain/3": (0.6, 8.0)}
+    variants = {"zero_shot/plain": (0.5, 9.0), "zero_shot/koalpaca": (0.4, 0.5), "few_shot/plain/3": (0.6, 8.0)}
     candidate = scores(GOOD) | scores([0.6] * 200, metric="loss", task="retention")
     compared = {"base": []}
-    for name, (share, loss) in ways.items():
+    for name, (share, loss) in variants.items():
         base = scores([1] * int(200 * share) + [0] * int(200 * (1 - share))) | scores(
             [loss] * 200, metric="loss", task="retention"
         )
@@ -102,25 +102,25 @@ def test_where_languages_are_tested_apart_each_has_its_own_best_prompt():
 
 
 def test_a_task_file_counts_only_where_it_is_named():
-    def both(values, told):
+    def make_both(values, file_values):
         return scores(values) | {
             key: Score(score.language, score.score, is_task_file=True)
-            for key, score in scores(told, task="primer_sentiment").items()
+            for key, score in scores(file_values, task="primer_sentiment").items()
         }
 
-    candidate, base = both(GOOD, [0] * 200), both(POOR, [1] * 200)
+    candidate, base = make_both(GOOD, [0] * 200), make_both(POOR, [1] * 200)
     assert [(test.items, test.passed) for test in decision(candidate, base, gate()).results] == [(200, True)]
     assert [
         (test.items, test.passed)
         for test in decision(candidate, base, gate({"tasks": ["primer_sentiment"], "group_by": "language"})).results
     ] == [(200, False)]
     assert (
-        decision(candidate, base, gate(floors=[{"metric": "accuracy", "minimum": 0.9, "tasks": []}])).verdict
+        decision(candidate, base, gate(thresholds=[{"metric": "accuracy", "minimum": 0.9, "tasks": []}])).verdict
         == "promote"
     )
 
 
-def test_a_way_of_asking_that_changes_nothing_is_compared_once():
+def test_variants_with_equal_scores_are_compared_once():
     candidate, base = scores(GOOD), scores(POOR)
     compared = {
         "base": [(name, pair_scores(candidate, base, name)) for name in ("zero_shot/plain", "few_shot/plain/3")]
@@ -182,11 +182,11 @@ def test_many_rules_need_smaller_p_values():
 def test_a_model_that_does_not_stop_is_rejected_and_the_reason_says_so_in_both_languages():
     candidate = scores(GOOD) | scores([1] * 10 + [0] * 10, metric="eos_rate")
     base = scores(POOR) | scores([0] * 20, metric="eos_rate")
-    found = decision(candidate, base, gate(floors=[{"metric": "eos_rate", "minimum": 0.95, "tasks": []}]))
+    found = decision(candidate, base, gate(thresholds=[{"metric": "eos_rate", "minimum": 0.95, "tasks": []}]))
     assert found.verdict == "reject"
     [failed] = [reason for reason in found.reasons if reason.passed is False]
-    assert "후보 0.5000 (하한 0.95" in failed.ko
-    assert "candidate 0.5000 (floor 0.95" in failed.en
+    assert "후보 0.5000(하한 0.95" in failed.ko
+    assert "candidate 0.5000 (minimum 0.95" in failed.en
 
 
 def test_one_class_in_a_task_decides_nothing_by_accident():
@@ -202,7 +202,7 @@ def test_different_item_sets_are_refused(base, message):
         decision(scores(GOOD), scores(base), gate())
 
 
-def test_held_out_clusters_and_other_arms_are_not_read_and_metrics_that_are_not_there_are_left_out():
+def test_held_out_clusters_and_other_variants_are_skipped_and_missing_metrics_are_left_out():
     row = {
         "variant": "tuned",
         "split": "test",

@@ -87,13 +87,13 @@ def test_holm_multiplies_each_by_the_number_of_those_that_are_left():
     assert adjust_holm([]) == []
 
 
-def test_the_items_that_are_told_as_needed_tell_about_as_often_as_promised():
+def test_the_estimated_items_decide_about_as_often_as_the_power_says():
     rng = np.random.default_rng(11)
     pilot = np.concatenate([np.full(30, 1.3), np.full(30, -0.7)])  # mean 0.3, spread 1
     needed = estimate_required_items(pilot, margin=0.0, significance=0.05, power=0.8)
     assert needed == pytest.approx(89, abs=3)
-    told = [stats.ttest_1samp(rng.normal(0.3, 1.0, needed), 0).pvalue < 0.05 for _ in range(1000)]
-    assert 0.75 <= np.mean(told) <= 0.85
+    decided = [stats.ttest_1samp(rng.normal(0.3, 1.0, needed), 0).pvalue < 0.05 for _ in range(1000)]
+    assert 0.75 <= np.mean(decided) <= 0.85
 
 
 def test_no_number_of_items_tells_a_difference_that_is_the_margin():

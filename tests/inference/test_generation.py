@@ -1,4 +1,4 @@
-"""Free answers below an adapter cost no more than the model's own."""
+"""Generation with an adapter costs no more than without one."""
 
 import pytest
 import torch
@@ -18,19 +18,19 @@ def tuned(tmp_path_factory):
 
 
 def test_the_output_layer_of_a_frozen_model_multiplies_all_rows_at_once(tuned, monkeypatch):
-    """In torch a slice times a frozen matrix is a product for each row, each with a copy of the matrix: 4 GB for 12 rows of Gemma."""
+    """torch multiplies a slice by a frozen matrix row by row, and copies the matrix each time: 4 GB for Gemma."""
     batched = []
     monkeypatch.setattr(
         torch.nn.functional,
         "linear",
-        _watched(torch.nn.functional.linear, tuned.get_output_embeddings().weight, batched),
+        _watch_linear(torch.nn.functional.linear, tuned.get_output_embeddings().weight, batched),
     )
     generate(tuned, [[5, 6, 7], [5, 6]], end_id=1, max_new_tokens=3, batch_tokens=64)
     assert batched
     assert all(batched)
 
 
-def _watched(linear, weight, seen):
+def _watch_linear(linear, weight, seen):
     def watch(x, matrix, bias=None):
         if matrix is weight:
             seen.append(x.is_contiguous())

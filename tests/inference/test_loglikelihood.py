@@ -1,4 +1,4 @@
-"""Log-likelihoods: what is shared changes the cost, never the number."""
+"""Log-likelihoods: common prefixes change the cost, never the result."""
 
 import json
 from itertools import islice
@@ -95,32 +95,33 @@ def bloom():  # it knows no positions but the distances of tokens in a row: no t
     ).eval()
 
 
-def plainly(model, question: LikelihoodRequest) -> float:
-    ids = torch.tensor([question.prompt + question.answer])
+def compute_alone(model, request: LikelihoodRequest) -> float:
+    """Return the log-likelihood of one request from a plain forward pass."""
+    ids = torch.tensor([request.prompt + request.answer])
     with torch.no_grad():
         scores = model(input_ids=ids, use_cache=False).logits[0].log_softmax(-1)
-    start = len(question.prompt)
-    return sum(float(scores[start + step - 1, token]) for step, token in enumerate(question.answer))
+    start = len(request.prompt)
+    return sum(float(scores[start + step - 1, token]) for step, token in enumerate(request.answer))
 
 
-def choice(prompt: list[int], *answers: list[int], item: str = "a") -> ChoiceRequest:
+def create_choice(prompt: list[int], *answers: list[int], item: str = "a") -> ChoiceRequest:
     return ChoiceRequest(item, prompt, tuple((str(ids), ids) for ids in answers))
 
 
-def asked_of(choices, passes) -> list[int]:
-    return sorted(place for found in passes for place, _ in found)
+def list_indices(batches) -> list[int]:
+    return sorted(index for batch in batches for index, _ in batch)
 
 
 @pytest.mark.parametrize("batch_tokens", [8, 64, 4096])
 def test_scores_are_those_of_each_question_by_itself(model_and_tokenizer, batch_tokens):
     model, _ = model_and_tokenizer
-    questions = [
+    requests = [
         LikelihoodRequest(SHARED + extra, answer)
         for extra in ([10], [11, 12], [13, 14, 15, 16])
         for answer in ([20], [21, 22, 23])
     ]
-    expected = [plainly(model, question) for question in questions]
-    assert compute_log_likelihoods(model, questions, batch_tokens) == pytest.approx(expected, abs=1e-4)
+    expected = [compute_alone(model, request) for request in requests]
+    assert compute_log_likelihoods(model, requests, batch_tokens) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("make", [*MAKERS.values(), bloom], ids=[*MAKERS, "rows"])
@@ -130,10 +131,10 @@ def test_scores_are_those_of_each_question_by_itself_whatever_a_layer_sees(make,
     model = make()
     prompts = [[10], [11, 12], [11, 12, 14], [13, 14, 15, 16, 17, 18, 19, 20, 21, 22]]
     answers = [[20], [21], [21, 22, 23], [21, 22, 24, 25, 26, 27], [30, 31]]
-    questions = [LikelihoodRequest(shared + prompt, answer) for prompt in prompts for answer in answers]
-    expected = [plainly(model, question) for question in questions]
+    requests = [LikelihoodRequest(shared + prompt, answer) for prompt in prompts for answer in answers]
+    expected = [compute_alone(model, request) for request in requests]
     for batch_tokens in (1, 30, 4096):
-        assert compute_log_likelihoods(model, questions, batch_tokens) == pytest.approx(expected, abs=1e-4)
+        assert compute_log_likelihoods(model, requests, batch_tokens) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
@@ -142,41 +143,41 @@ def test_most_models_take_trees(make):
     assert not can_use_tree(bloom())
 
 
-def test_a_model_with_an_adapter_is_scored_as_a_whole(tmp_path):
+def test_a_model_with_an_adapter_is_scored_with_its_adapter(tmp_path):
     base = make_tiny_model(tmp_path / "base")
     model = load_adapter(load_model(base, "fp32", "cpu"), make_tiny_adapter(base, tmp_path / "adapter"))
-    questions = [LikelihoodRequest([*SHARED, extra], answer) for extra in (10, 11) for answer in ([20], [21, 22])]
-    assert compute_log_likelihoods(model, questions, 64) == pytest.approx(
-        [plainly(model, question) for question in questions], abs=1e-4
+    requests = [LikelihoodRequest([*SHARED, extra], answer) for extra in (10, 11) for answer in ([20], [21, 22])]
+    assert compute_log_likelihoods(model, requests, 64) == pytest.approx(
+        [compute_alone(model, request) for request in requests], abs=1e-4
     )
 
 
 def test_scores_in_bf16_are_those_of_each_question_by_itself_within_its_rounding():
     torch.manual_seed(3)
     model = gemma(4).to(torch.bfloat16)
-    questions = [LikelihoodRequest([*SHARED, extra], [20, 21]) for extra in (10, 11)]
-    assert compute_log_likelihoods(model, questions, 64) == pytest.approx(
-        [plainly(model, question) for question in questions], rel=0.05
+    requests = [LikelihoodRequest([*SHARED, extra], [20, 21]) for extra in (10, 11)]
+    assert compute_log_likelihoods(model, requests, 64) == pytest.approx(
+        [compute_alone(model, request) for request in requests], rel=0.05
     )
 
 
 def test_prompts_without_anything_in_common_are_scored_too(model_and_tokenizer):
     model, _ = model_and_tokenizer
-    questions = [LikelihoodRequest([5], [6]), LikelihoodRequest([7, 8], [9, 10])]
-    assert compute_log_likelihoods(model, questions, 64) == pytest.approx(
-        [plainly(model, question) for question in questions], abs=1e-4
+    requests = [LikelihoodRequest([5], [6]), LikelihoodRequest([7, 8], [9, 10])]
+    assert compute_log_likelihoods(model, requests, 64) == pytest.approx(
+        [compute_alone(model, request) for request in requests], abs=1e-4
     )
 
 
 def test_the_same_prompt_with_two_answers_leaves_one_token_to_score_from(model_and_tokenizer):
     model, _ = model_and_tokenizer
-    questions = [
+    requests = [
         LikelihoodRequest([5, 6, 7], [8]),
         LikelihoodRequest([5, 6, 7], [9]),
         LikelihoodRequest([5, 6, 7], [8]),
     ]
-    assert compute_log_likelihoods(model, questions, 64) == pytest.approx(
-        [plainly(model, question) for question in questions], abs=1e-4
+    assert compute_log_likelihoods(model, requests, 64) == pytest.approx(
+        [compute_alone(model, request) for request in requests], abs=1e-4
     )
 
 
@@ -201,51 +202,53 @@ def test_one_token_options_are_read_where_the_prompt_ends_and_the_prompt_is_read
 
 def test_options_come_with_the_number_of_their_tokens(model_and_tokenizer):
     model, _ = model_and_tokenizer
-    [[(place, likelihoods)]] = score_choices(model, [choice(SHARED, [20], [21, 22])], 64)
-    assert (place, [likelihood.tokens for likelihood in likelihoods]) == (0, [1, 2])
-    assert likelihoods[1].nats == pytest.approx(plainly(model, LikelihoodRequest(SHARED, [21, 22])), abs=1e-4)
+    [[(index, likelihoods)]] = score_choices(model, [create_choice(SHARED, [20], [21, 22])], 64)
+    assert (index, [likelihood.tokens for likelihood in likelihoods]) == (0, [1, 2])
+    assert likelihoods[1].nats == pytest.approx(compute_alone(model, LikelihoodRequest(SHARED, [21, 22])), abs=1e-4)
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 12, 4096])
-def test_what_is_known_is_not_asked_again_and_changes_no_other_score(model_and_tokenizer, batch_tokens):
+def test_a_skipped_choice_is_not_scored_and_changes_no_other_score(model_and_tokenizer, batch_tokens):
     model, _ = model_and_tokenizer
-    choices = [choice([*SHARED, 10 + extra], [20], [21, 22]) for extra in range(6)]
-    passes = list(score_choices(model, choices, batch_tokens))
-    first = {place for place, _ in passes[0]}
-    assert asked_of(choices, passes) == list(range(6))
-    assert list(score_choices(model, choices, batch_tokens, skip=first)) == passes[1:]
+    choices = [create_choice([*SHARED, 10 + extra], [20], [21, 22]) for extra in range(6)]
+    batches = list(score_choices(model, choices, batch_tokens))
+    first = {index for index, _ in batches[0]}
+    assert list_indices(batches) == list(range(6))
+    assert list(score_choices(model, choices, batch_tokens, skip=first)) == batches[1:]
 
 
-def test_a_journal_that_was_broken_off_in_a_pass_ends_as_one_that_was_not(model_and_tokenizer, tmp_path):
+def test_a_result_log_that_was_interrupted_in_a_batch_ends_like_a_complete_one(model_and_tokenizer, tmp_path):
     model, _ = model_and_tokenizer
-    choices = [choice([*SHARED, 10 + extra], [20], [21, 22], item=str(extra)) for extra in range(6)]
+    choices = [create_choice([*SHARED, 10 + extra], [20], [21, 22], item=str(extra)) for extra in range(6)]
 
-    def score(path, stopped_after):
-        with ResultLog(path, "the same") as journal:
-            known = {row["place"] for row in journal.rows}
-            for found in islice(score_choices(model, choices, 6, skip=known), stopped_after):
-                journal.append(
-                    {"place": place, "nats": [likelihood.nats for likelihood in likelihoods]}
-                    for place, likelihoods in found
+    def score(path, batch_count):
+        with ResultLog(path, "the same") as log:
+            known = {row["index"] for row in log.rows}
+            for batch in islice(score_choices(model, choices, 6, skip=known), batch_count):
+                log.append(
+                    {"index": index, "nats": [likelihood.nats for likelihood in likelihoods]}
+                    for index, likelihoods in batch
                 )
 
-    score(tmp_path / "whole", None)
-    score(tmp_path / "broken", 2)
-    with (tmp_path / "broken").open("r+b") as file:
-        file.truncate((tmp_path / "broken").stat().st_size - 5)
-    score(tmp_path / "broken", None)
+    score(tmp_path / "complete", None)
+    score(tmp_path / "interrupted", 2)
+    with (tmp_path / "interrupted").open("r+b") as file:
+        file.truncate((tmp_path / "interrupted").stat().st_size - 5)
+    score(tmp_path / "interrupted", None)
     rows = {
         name: [json.loads(line) for line in (tmp_path / name).read_text().splitlines()[1:]]
-        for name in ("whole", "broken")
+        for name in ("complete", "interrupted")
     }
-    assert [row["place"] for row in rows["broken"]] == [row["place"] for row in rows["whole"]]
-    assert [row["nats"] for row in rows["broken"]] == [pytest.approx(row["nats"], abs=1e-5) for row in rows["whole"]]
+    assert [row["index"] for row in rows["interrupted"]] == [row["index"] for row in rows["complete"]]
+    assert [row["nats"] for row in rows["interrupted"]] == [
+        pytest.approx(row["nats"], abs=1e-5) for row in rows["complete"]
+    ]
 
 
 def test_options_of_the_same_tokens_are_refused_with_item_and_options(model_and_tokenizer):
     model, _ = model_and_tokenizer
     odd = ChoiceRequest("q7", [5], (("예", [20]), ("아니오", [21]), ("예 ", [20])))
-    with pytest.raises(EvaluationError, match="item q7: options '예' and '예 ' are the same tokens"):
+    with pytest.raises(EvaluationError, match="item q7: options '예' and '예 ' have the same tokens"):
         score_choices(model, [odd], 64)
     with pytest.raises(EvaluationError, match="item q8: option '' has no token"):
         score_choices(model, [ChoiceRequest("q8", [5], (("", []),))], 64)

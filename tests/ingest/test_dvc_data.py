@@ -16,7 +16,8 @@ import yaml
 from loopback import Dataset, Site, hub, serving
 
 from seodang.config import SourceParams
-from seodang.config.load import merge_overlay, read_yaml
+from seodang.config.load import DEFAULTS, merge_overlay, read_item_defaults
+from seodang.config.profiles import read_starter
 from seodang.ingest.fetch.locate import locate_files
 
 pytestmark = pytest.mark.slow
@@ -94,7 +95,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def s3():
-    """A local S3 server with one bucket; what it is asked must bear the keys that were given."""
+    """A local S3 server with one bucket; requests must carry the configured keys."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -134,7 +135,9 @@ def miniature(folder: Path, given: dict[str, str]) -> Path:
     shutil.copy(ROOT / ".gitignore", folder)
     stage = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]["ingest"]
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"ingest": {**stage, "deps": ["data"]}}}), "utf-8")
-    params = merge_overlay(read_yaml(ROOT / "profiles" / "tiny.yaml"), {"ingest": {"primer": PRIMER}})
+    (folder / "src" / "seodang" / "config").mkdir(parents=True)
+    shutil.copy(DEFAULTS, folder / "src" / "seodang" / "config")  # a dependency of the stage
+    params = merge_overlay(read_starter(), {"ingest": {"primer": PRIMER}})
     (folder / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True, sort_keys=False), "utf-8")
     done(folder, "git init -q && dvc init -q && git add . && git commit -qm start", given)
     (folder / "reviews.jsonl").write_bytes(REVIEWS)
@@ -142,22 +145,23 @@ def miniature(folder: Path, given: dict[str, str]) -> Path:
 
 
 def corpus(folder: Path, given: dict[str, str]) -> Path:
-    """Make another repository, whose folder `dialogues` is tracked by DVC with a remote of its own."""
+    """Make another repository, whose folder `dialogues` is tracked by DVC with a separate remote."""
     (folder / "dialogues").mkdir()
     (folder / "dialogues" / "a.jsonl").write_bytes(DIALOGUES)
     done(
         folder,
-        f"git init -q && dvc init -q && dvc remote add -d own {folder}/remote && dvc add dialogues && dvc push && git add . && git commit -qm start",
+        f"git init -q && dvc init -q && dvc remote add -d own {folder}/remote"
+        " && dvc add dialogues && dvc push && git add . && git commit -qm start",
         given,
     )
     return folder
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory, home, s3, web):
+def walkthrough(tmp_path_factory, home, s3, web):
     """Run the page's commands from its first to the pull in the clone; return the project, what was printed, and the environment."""
     given = environment(home)
-    folder = tmp_path_factory.mktemp("told")
+    folder = tmp_path_factory.mktemp("walkthrough")
     (folder / "project").mkdir()
     (folder / "corpus").mkdir()
     project = miniature(folder / "project", given)
@@ -169,8 +173,8 @@ def told(tmp_path_factory, home, s3, web):
         "/mnt/share/seodang": str(folder / "share"),
     }
     text = "\n".join(script(DOCS[0]))
-    for written, place in real.items():
-        text = text.replace(written, place)
+    for written, location in real.items():
+        text = text.replace(written, location)
     printed = done(project, text, given)
     return project, printed, environment(home, **KEYS)
 
@@ -190,14 +194,14 @@ def test_both_pages_give_the_same_commands_sources_and_paths():
     assert len(commands(DOCS[0])) > 15
 
 
-def test_the_commands_end_with_the_same_bytes_in_the_clone(told):
-    project, _, _ = told
+def test_the_commands_end_with_the_same_bytes_in_the_clone(walkthrough):
+    project, _, _ = walkthrough
     expected = {"reviews.jsonl": REVIEWS, "chat.csv": CHAT, "dialogues/a.jsonl": DIALOGUES}
     assert contents(project) == contents(project / "copy") == expected
 
 
-def test_the_files_of_the_data_folder_are_ingested_here_and_in_the_clone(told):
-    project, _, _ = told
+def test_the_files_of_the_data_folder_are_ingested_here_and_in_the_clone(walkthrough):
+    project, _, _ = walkthrough
     for folder in (project, project / "copy"):
         [own] = [
             source
@@ -212,16 +216,16 @@ def test_the_files_of_the_data_folder_are_ingested_here_and_in_the_clone(told):
         assert own["rows_read"] == 5
 
 
-def test_git_holds_the_pointers_and_no_data(told):
-    project, _, given = told
+def test_git_holds_the_pointers_and_no_data(walkthrough):
+    project, _, given = walkthrough
     tracked = done(project, "git ls-files data", given).split()
     assert {"data/reviews.jsonl.dvc", "data/chat.csv.dvc", "data/dialogues.dvc"} <= set(tracked)
     assert not [name for name in tracked if name.endswith((".jsonl", ".csv"))]
 
 
 @pytest.mark.parametrize("remote", ["share", "s3"])
-def test_with_the_cache_gone_each_remote_gives_the_same_bytes(told, remote):
-    project, _, given = told
+def test_with_the_cache_gone_each_remote_gives_the_same_bytes(walkthrough, remote):
+    project, _, given = walkthrough
     clone = project / "copy"
     before = (clone / "data" / "reviews.jsonl").read_bytes()
     shutil.rmtree(clone / ".dvc" / "cache")
@@ -230,23 +234,23 @@ def test_with_the_cache_gone_each_remote_gives_the_same_bytes(told, remote):
     assert (clone / "data" / "reviews.jsonl").read_bytes() == before
 
 
-def test_the_bytes_are_on_the_server_and_the_key_is_nowhere(told, s3):
-    project, printed, _ = told
+def test_the_bytes_are_on_the_server_and_the_key_is_nowhere(walkthrough, s3):
+    project, printed, _ = walkthrough
     keys = [entry["Key"] for entry in s3[1].list_objects_v2(Bucket="my-bucket", Prefix="seodang/")["Contents"]]
     assert f"seodang/files/md5/{(md5 := hashlib.md5(REVIEWS).hexdigest())[:2]}/{md5[2:]}" in keys
     assert KEYS["AWS_SECRET_ACCESS_KEY"] not in printed + (project / ".dvc" / "config").read_text()
 
 
-def test_a_clone_without_the_data_is_told_what_to_pull(told):
-    project, _, given = told
+def test_the_message_in_a_clone_without_the_data_says_what_to_pull(walkthrough):
+    project, _, given = walkthrough
     done(project, "rm -rf bare && git clone -q . bare", given)
     result = run(project / "bare", "seodang stage ingest", given)
     assert result.returncode == 2
     assert "dvc pull data/chat.csv data/dialogues data/reviews.jsonl" in result.stderr
 
 
-def test_a_file_that_changes_runs_ingest_again_and_one_that_does_not_runs_nothing(told):
-    project, _, given = told
+def test_a_file_that_changes_runs_ingest_again_and_one_that_does_not_runs_nothing(walkthrough):
+    project, _, given = walkthrough
     clone = project / "copy"
     done(clone, "dvc repro", given)  # another test takes the cache away
     assert "Running stage" not in done(clone, "dvc repro", given)
@@ -255,8 +259,8 @@ def test_a_file_that_changes_runs_ingest_again_and_one_that_does_not_runs_nothin
     (clone / "data" / "more.jsonl").unlink()
 
 
-def test_a_pointer_in_a_folder_below_data_is_not_hidden_from_git(told):
-    project, _, given = told
+def test_a_pointer_in_a_folder_below_data_is_not_hidden_from_git(walkthrough):
+    project, _, given = walkthrough
     (project / "data" / "below").mkdir()
     (project / "data" / "below" / "b.jsonl").write_bytes(FILMS)
     assert "data/below/b.jsonl.dvc" in done(
@@ -266,11 +270,11 @@ def test_a_pointer_in_a_folder_below_data_is_not_hidden_from_git(told):
 
 def entry() -> dict[str, object]:
     (one,) = yaml.safe_load(blocks(DOCS[0], "yaml")[0])
-    return one
+    return {**read_item_defaults("ingest", "sources"), **one}
 
 
-def test_every_path_of_the_page_names_files(told, s3, web, monkeypatch, tmp_path):
-    project, _, _ = told
+def test_every_path_of_the_page_names_files(walkthrough, s3, web, monkeypatch, tmp_path):
+    project, _, _ = walkthrough
     for name, value in {**KEYS, "AWS_ENDPOINT_URL": s3[0], "HF_HUB_DISABLE_XET": "1"}.items():
         monkeypatch.setenv(name, value)
     paths = re.findall(r"^\| [^|]+ \| `([^`]+)` \|", (ROOT / "docs" / DOCS[0]).read_text("utf-8"), re.MULTILINE)
@@ -291,13 +295,13 @@ def test_every_path_of_the_page_names_files(told, s3, web, monkeypatch, tmp_path
     assert list(found.values()) == [[REVIEWS], [DIALOGUES], [CHAT], [CHAT], [FILMS], [FILMS]]
 
 
-def test_the_last_commands_of_the_page_run_too(told, s3, web):
-    project, _, given = told
+def test_the_last_commands_of_the_page_run_too(walkthrough, s3, web):
+    project, _, given = walkthrough
     text = "\n".join(commands(DOCS[0])[len(script(DOCS[0])) :]).replace("https://example.org", web.url)
     assert sha256(CHAT) in done(project, text, {**given, "AWS_ENDPOINT_URL": s3[0]})
 
 
-def test_an_object_of_s3_is_fetched_again_when_it_changes_and_faults_are_told(s3, monkeypatch, tmp_path):
+def test_an_object_of_s3_is_fetched_again_when_it_changes_and_errors_have_messages(s3, monkeypatch, tmp_path):
     from seodang.errors import SourceError
 
     for name, value in {**KEYS, "AWS_ENDPOINT_URL": s3[0]}.items():
@@ -324,8 +328,8 @@ def test_an_object_of_s3_is_fetched_again_when_it_changes_and_faults_are_told(s3
     assert read("s3://my-bucket/other/b.jsonl") == [("s3://my-bucket/other/b.jsonl", REVIEWS)]
     for path, message in [
         ("s3://my-bucket/no.jsonl", "does not exist"),
-        ("s3://my-bucket/*.tsv", "names no data file"),
-        ("s3://no-bucket/*.csv", "names no data file"),
+        ("s3://my-bucket/*.tsv", "matches no data file"),
+        ("s3://no-bucket/*.csv", "matches no data file"),
         ("s3://no-bucket/a.csv", "does not exist"),
     ]:
         with pytest.raises(SourceError, match=message):

@@ -111,7 +111,7 @@ def test_the_source_may_name_language_task_cluster_and_role(tmp_path):
     [("이 영화 어때요?", "ko"), (unicodedata.normalize("NFD", "이 영화 어때요?"), "ko"), ("How is the film?", "en")],
     ids=["nfc", "nfd", "english"],
 )
-def test_the_language_is_told_from_the_text(tmp_path, instruction, language):
+def test_the_language_is_detected_from_the_text(tmp_path, instruction, language):
     (row,) = read_text(tmp_path, "data.json", json.dumps([{"instruction": instruction, "output": "x"}]))
     assert row["language"] == language
 
@@ -216,9 +216,9 @@ def test_a_field_of_millions_of_letters_is_cut_and_named_and_harms_no_other_row(
     }.get(
         name, "\n".join(separator.join(line) for line in [("instruction", "output"), ("요약해", letters), ("둘", "이")])
     )
-    cut, whole = read_text(tmp_path, name, text)
+    cut, complete = read_text(tmp_path, name, text)
     assert (cut["output"], cut["oversized"]) == ("가" * 1000, ["output"])
-    assert (whole["output"], whole["oversized"]) == ("이", [])
+    assert (complete["output"], complete["oversized"]) == ("이", [])
 
 
 def test_a_huge_or_deep_value_that_is_not_text_is_cut_too(tmp_path):
@@ -253,22 +253,22 @@ def test_a_huge_or_deep_value_that_is_not_text_is_cut_too(tmp_path):
         (
             "chat.json",
             '[{"message": [], "이름": 1}]',
-            r"chat\.json: the record format is not recognised; found the keys message, 이름; .*known formats: ",
+            r"chat\.json: the record format is unknown; found the keys message, 이름; .*known formats: ",
         ),
-        ("nothing.json", "[{}, {}]", r"nothing\.json: the record format is not recognised; found the keys \(none\)"),
-        ("prose.txt", "그냥 글이다.", r'prose\.txt is none of JSON, .*: it begins "그냥 글이다\."'),
+        ("nothing.json", "[{}, {}]", r"nothing\.json: the record format is unknown; found the keys \(none\)"),
+        ("prose.txt", "그냥 글이다.", r'prose\.txt is not JSON, .*: it begins with "그냥 글이다\."'),
         ("empty.json", "", r"empty\.json is empty"),
         ("blank.jsonl", "\n \n", r"blank\.jsonl is empty"),
         ("none.json", "[]", r"none\.json is empty"),
         ("header.csv", "instruction,output\n", r"header\.csv is empty"),
     ],
 )
-def test_an_unusable_file_is_told_with_its_place_and_fix(tmp_path, name, text, message):
+def test_the_message_about_an_unusable_file_gives_the_position_and_the_fix(tmp_path, name, text, message):
     with pytest.raises(SourceError, match=message):
         read_text(tmp_path, name, text)
 
 
-def test_a_file_that_is_not_utf8_is_told_with_its_line_and_its_likely_encoding(tmp_path):
+def test_the_message_about_a_file_that_is_not_utf8_gives_the_line_and_the_likely_encoding(tmp_path):
     with pytest.raises(
         SourceError, match=r"excel\.csv, line 2, byte 1: this is not UTF-8; it may be CP949: iconv -f CP949 -t UTF-8"
     ):
@@ -277,7 +277,7 @@ def test_a_file_that_is_not_utf8_is_told_with_its_line_and_its_likely_encoding(t
         read_text(tmp_path, "excel.tsv", "instruction\toutput\n질문\t답\n", encoding="utf-16")
 
 
-def test_a_row_that_cannot_be_read_is_a_row_with_its_fault_and_stops_no_other(tmp_path):
+def test_an_unreadable_row_has_a_field_error_and_stops_no_other(tmp_path):
     rows = read_text(
         tmp_path,
         "bad.jsonl",
@@ -315,13 +315,13 @@ def test_the_first_records_may_lack_keys_and_be_broken(tmp_path):
     ]
 
 
-def test_a_folder_without_files_gives_no_rows_and_is_no_fault(tmp_path):
+def test_a_folder_without_files_gives_no_rows_and_is_no_error(tmp_path):
     (tmp_path / "inbox").mkdir()
     assert read(tmp_path, source("inbox")) == []
 
 
 @pytest.mark.parametrize(("path", "message"), [("no.json", "no.json does not exist"), ("no/*.json", "matches no file")])
-def test_a_path_without_a_file_is_told_with_what_to_do(tmp_path, path, message):
+def test_the_message_about_a_path_without_a_file_gives_the_fix(tmp_path, path, message):
     with pytest.raises(SourceError, match=message):
         read(tmp_path, source(path))
 
@@ -356,15 +356,15 @@ def test_any_bytes_end_in_rows_or_in_a_source_error(tmp_path, content, name, tab
     [
         ({"format": "table"}, "format 'table' needs table"),
         ({"format": "columns"}, "format 'columns' needs columns"),
-        ({"columns": {"instruction": "q"}}, "columns is read by format 'columns' only, but the format is 'auto'"),
-        ({"format": "columns", "columns": {"output": "a"}}, "columns must say where the instruction stands"),
+        ({"columns": {"instruction": "q"}}, "columns is used by format 'columns' only, but the format is 'auto'"),
+        ({"format": "columns", "columns": {"output": "a"}}, "columns must name the key of the instruction"),
         (
             {"format": "columns", "columns": {"instruction": "q", "answer": "a"}},
-            "columns has answer, which is no field of a record",
+            "columns has answer, which no record has",
         ),
         (
             {"format": "table", "columns": {"instruction": "q"}, "table": SENTIMENT},
-            "columns is read by format 'columns' only",
+            "columns is used by format 'columns' only",
         ),
     ],
 )

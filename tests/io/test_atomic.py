@@ -1,4 +1,4 @@
-"""Folders that appear whole, whatever was killed while it wrote them. Run: pytest tests/io/test_atomic.py"""
+"""Folders are replaced atomically, even if a writer is killed. Run: pytest tests/io/test_atomic.py"""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from seodang.io.atomic import replace_folder
 
 def killed_while_replacing(folder: Path) -> None:
     call = (
-        "import os, signal; from pathlib import Path; from seodang.models.base import replaced_folder\n"
-        f"with replaced_folder(Path({str(folder)!r})) as beside: (beside / 'half').write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+        "import os, signal; from pathlib import Path; from seodang.io.atomic import replace_folder\n"
+        f"with replace_folder(Path({str(folder)!r})) as beside: (beside / 'half').write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run(
         [sys.executable, "-c", call], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False
@@ -30,9 +30,9 @@ def test_what_a_killed_process_left_beside_a_folder_is_swept_and_what_a_living_o
     other.mkdir()
     with replace_folder(folder) as beside:
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted([beside.name, other.name])
-        (beside / "whole").write_text("whole")
+        (beside / "complete").write_text("complete")
     assert sorted(path.name for path in tmp_path.iterdir()) == [other.name, "model"]
-    assert [path.name for path in folder.iterdir()] == ["whole"]
+    assert [path.name for path in folder.iterdir()] == ["complete"]
 
 
 def test_a_leftover_with_this_process_s_own_number_is_no_part_of_what_is_written(tmp_path):
@@ -40,8 +40,8 @@ def test_a_leftover_with_this_process_s_own_number_is_no_part_of_what_is_written
     left.mkdir()
     (left / "half").write_text("half")
     with replace_folder(tmp_path / "model") as beside:
-        (beside / "whole").write_text("whole")
-    assert [path.name for path in (tmp_path / "model").iterdir()] == ["whole"]
+        (beside / "complete").write_text("complete")
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["complete"]
 
 
 def test_every_file_is_flushed_to_disk_once_before_a_folder_takes_its_place(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""The methods of training: what each learns, over which base, and what is refused. Run: pytest tests/models/test_adapters.py"""
+"""Training methods: their weights, their bases and their errors. Run: pytest tests/models/test_adapters.py"""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from peft import PeftModel
 from tiny_models import make_tiny_model
 
 from seodang.config import TrainParams
-from seodang.config.load import merge_overlay, parse_params, read_yaml
+from seodang.config.load import merge_overlay, parse_params
+from seodang.config.profiles import read_starter
 from seodang.errors import ArtefactError, ModelError, ParamsError
-from seodang.models import loading
+from seodang.models import methods
 from seodang.models.adapters import add_adapter, compute_tuned_sha256, is_full_model, load_adapter, save_tuned_model
 from seodang.models.loading import load_model, load_tokenizer
 from seodang.packaging.merge import merge
@@ -26,9 +27,9 @@ METHODS = ("lora", "rslora", "dora", "qlora", "full")
 LINEAR = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
 
 
-def params(method: str, **changes: Any) -> TrainParams:
+def build_params(method: str, **changes: Any) -> TrainParams:
     raw = merge_overlay(
-        read_yaml(ROOT / "profiles" / "tiny.yaml"),
+        read_starter(),
         {"train": {"method": method, "rank": 4, "alpha": 8, "target_modules": ["all-linear"], **changes}},
     )
     return parse_params(raw, "test").train
@@ -39,15 +40,15 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_model(tmp_path_factory.mktemp("base"))
 
 
-def untrained(base: Path, method: str, precision: str = "fp32", **changes: Any) -> Any:
+def create_untrained(base: Path, method: str, precision: str = "fp32", **changes: Any) -> Any:
     torch.manual_seed(3)
     return add_adapter(
         load_model(base, precision, "cpu", load_in_4bit=method == "qlora"),
-        params(method, precision=precision, **changes),
+        build_params(method, precision=precision, **changes),
     )
 
 
-def learn(model: Any, steps: int = 8) -> list[float]:
+def train_steps(model: Any, steps: int = 8) -> list[float]:
     """Return the loss of each step on one batch."""
     ids = torch.tensor([[5, 9, 17, 33, 65, 129], [7, 11, 19, 35, 67, 131]])
     optimizer = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=0.01)
@@ -64,18 +65,18 @@ def learn(model: Any, steps: int = 8) -> list[float]:
     return losses
 
 
-def trained_names(model: Any) -> set[str]:
+def list_trained_weights(model: Any) -> set[str]:
     return {name for name, weight in model.named_parameters() if weight.requires_grad}
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("method", METHODS)
-def test_each_method_learns_and_keeps_what_it_learns_in_fp32(base, method, precision):
-    model = untrained(base, method, precision)
-    learned = [weight for weight in model.parameters() if weight.requires_grad]
-    assert learned
-    assert {weight.dtype for weight in learned} == {torch.float32}
-    losses = learn(model)
+def test_each_method_learns_and_keeps_its_weights_in_fp32(base, method, precision):
+    model = create_untrained(base, method, precision)
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    assert trained
+    assert {weight.dtype for weight in trained} == {torch.float32}
+    losses = train_steps(model)
     assert all(map(math.isfinite, losses))
     assert losses[-1] < losses[0] - 0.3
 
@@ -85,31 +86,31 @@ def test_an_untrained_model_answers_as_its_base(base, method):
     ids = torch.tensor([[5, 9, 17]])
     with torch.no_grad():
         before = load_model(base, "fp32", "cpu", load_in_4bit=method == "qlora")(input_ids=ids).logits
-        torch.testing.assert_close(untrained(base, method)(input_ids=ids).logits, before, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(create_untrained(base, method)(input_ids=ids).logits, before, atol=1e-5, rtol=1e-4)
 
 
 def test_the_scale_of_rslora_is_alpha_over_the_root_of_the_rank(base):
     scales = {
-        method: untrained(base, method).base_model.model.model.layers[0].mlp.up_proj.scaling["default"]
+        method: create_untrained(base, method).base_model.model.model.layers[0].mlp.up_proj.scaling["default"]
         for method in ("lora", "rslora")
     }
     assert scales == {"lora": 2.0, "rslora": 4.0}
 
 
 def test_dora_also_learns_the_length_of_each_column(base):
-    assert any("lora_magnitude_vector" in name for name in trained_names(untrained(base, "dora")))
-    assert not any("lora_magnitude_vector" in name for name in trained_names(untrained(base, "lora")))
+    assert any("lora_magnitude_vector" in name for name in list_trained_weights(create_untrained(base, "dora")))
+    assert not any("lora_magnitude_vector" in name for name in list_trained_weights(create_untrained(base, "lora")))
 
 
 def test_full_learns_every_weight_and_the_embeddings_stay_tied(base):
-    model = untrained(base, "full", "bf16")
-    assert trained_names(model) == {name for name, _ in model.named_parameters()}
+    model = create_untrained(base, "full", "bf16")
+    assert list_trained_weights(model) == {name for name, _ in model.named_parameters()}
     assert model.lm_head.weight is model.model.embed_tokens.weight
     assert not isinstance(model, PeftModel)
 
 
 def test_the_base_of_qlora_lies_in_nf4_with_double_quantisation_and_the_embeddings_do_not(base):
-    model = untrained(base, "qlora").base_model.model
+    model = create_untrained(base, "qlora").base_model.model
     weight = model.model.layers[0].mlp.up_proj.base_layer.weight
     assert (weight.dtype, weight.quant_state.quant_type, weight.quant_state.nested) == (torch.uint8, "nf4", True)
     assert weight.numel() * 2 == 32 * 64  # two weights a byte
@@ -124,35 +125,35 @@ def test_the_arithmetic_over_four_bits_has_the_precision_of_training(base):
 
 @pytest.mark.parametrize("method", ["lora", "qlora"])
 @pytest.mark.parametrize("target_modules", [["query_key_value"], ["q_proj", "v_poj"]])
-def test_a_target_that_matches_nothing_is_told_with_the_layers_that_exist(base, method, targets):
+def test_a_target_module_that_matches_no_layer_is_an_error_that_names_the_layers(base, method, target_modules):
     with pytest.raises(ModelError) as caught:
-        untrained(base, method, targets=targets)
-    assert f"{targets[-1:]} match no layer" in str(caught.value)
+        create_untrained(base, method, target_modules=target_modules)
+    assert f"{target_modules[-1:]} match no layer" in str(caught.value)
     assert all(name in str(caught.value) for name in LINEAR)
 
 
 def test_a_rank_of_nothing_is_refused_before_anything_runs():
     with pytest.raises(ParamsError, match=r"train\.rank: Input should be greater than 0 \(got 0\)"):
-        params("lora", rank=0)
+        build_params("lora", rank=0)
 
 
 def test_a_base_in_the_wrong_precision_is_refused(base):
-    with pytest.raises(ModelError, match="qlora wants a base in 4 bits"):
-        add_adapter(load_model(base, "fp32", "cpu"), params("qlora"))
-    with pytest.raises(ModelError, match="lora wants a base that is not quantised"):
-        add_adapter(load_model(base, "fp32", "cpu", load_in_4bit=True), params("lora"))
+    with pytest.raises(ModelError, match="qlora needs a base in 4 bits"):
+        add_adapter(load_model(base, "fp32", "cpu"), build_params("qlora"))
+    with pytest.raises(ModelError, match="lora needs a base that is not quantised"):
+        add_adapter(load_model(base, "fp32", "cpu", load_in_4bit=True), build_params("lora"))
 
 
 def test_without_bitsandbytes_qlora_says_what_to_install(base, monkeypatch):
-    monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(methods.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"needs bitsandbytes.*make qlora"):
         load_model(base, "fp32", "cpu", load_in_4bit=True)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_was_learned_is_saved_merged_onto_the_exact_base_and_answers_the_same(base, method, tmp_path):
-    model = untrained(base, method)
-    learn(model, steps=4)
+def test_a_tuned_model_is_saved_and_merged_onto_the_exact_base_and_answers_the_same(base, method, tmp_path):
+    model = create_untrained(base, method)
+    train_steps(model, steps=4)
     trained = tmp_path / "adapter"
     trained.mkdir()
     save_tuned_model(model, trained, base)
@@ -182,8 +183,8 @@ def test_what_was_learned_is_saved_merged_onto_the_exact_base_and_answers_the_sa
 
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_the_tuned_model_is_loaded_again_as_it_was(base, method, tmp_path):
-    model = untrained(base, method)
-    learn(model, steps=2)
+    model = create_untrained(base, method)
+    train_steps(model, steps=2)
     save_tuned_model(model, tmp_path, base)
     ids = torch.tensor([[5, 9, 17]])
     again = (
@@ -198,24 +199,24 @@ def test_the_tuned_model_is_loaded_again_as_it_was(base, method, tmp_path):
 @pytest.mark.parametrize("target", ["embed_tokens", "lm_head"])
 def test_an_adapter_on_tied_embeddings_is_refused_since_a_merge_would_add_it_twice(base, target):
     with pytest.raises(ModelError, match=rf"{target}.*share one matrix"):
-        untrained(base, "lora", targets=["q_proj", target])
+        create_untrained(base, "lora", target_modules=["q_proj", target])
 
 
 def test_a_validation_in_between_does_not_keep_qlora_from_learning(base):
-    model = untrained(base, "qlora")
+    model = create_untrained(base, "qlora")
     ids = torch.tensor([[5, 9, 17]])
     model.eval()
     with torch.no_grad():
         before = model(input_ids=ids).logits
         torch.testing.assert_close(model.train()(input_ids=ids).logits, before)
-    learn(model, steps=1)
+    train_steps(model, steps=1)
     early = {name: weight.clone() for name, weight in model.named_parameters() if "lora_B" in name}
-    learn(model, steps=1)
+    train_steps(model, steps=1)
     assert all((weight != early[name]).any() for name, weight in model.named_parameters() if "lora_B" in name)
 
 
 def test_an_adapter_of_another_model_is_refused(base, tmp_path):
-    model = untrained(base, "lora", targets=["up_proj"])
+    model = create_untrained(base, "lora", target_modules=["up_proj"])
     save_tuned_model(model, tmp_path / "adapter", base)
     other = load_model(base, "fp32", "cpu")
     for layer in other.model.layers:

@@ -1,4 +1,4 @@
-"""A base from the hub: fetched once, resumed, checked, or refused with what to do. Run: pytest tests/models/test_hub.py"""
+"""A base from the hub: downloaded once, resumed, checked. Run: pytest tests/models/test_hub.py"""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from base_cases import ROOT, in_shards, refused, run
+from base_cases import run, run_and_get_error, split_into_shards
 from loopback import serving
 from model_hub import COMMIT, ModelHub
 from safetensors.torch import load_file, save_file
 from tiny_models import make_tiny_model
 
-from seodang.config.load import merge_overlay, read_yaml
+from seodang.config.load import merge_overlay
+from seodang.config.profiles import read_starter
 from seodang.errors import ChecksumError
 from seodang.models import hub as hub_models
 from seodang.models.checkpoints import compute_weights_sha256
@@ -61,43 +62,43 @@ def test_a_commit_of_the_hub_is_fetched_without_pickles_code_and_second_copies(h
     assert load_tokenizer(Paths(tmp_path).base).eos_token == "<|end|>"
 
 
-def test_what_was_fetched_once_needs_no_network(hub, tmp_path):
+def test_a_downloaded_model_needs_no_network(hub, tmp_path):
     run(tmp_path, **HUB)
-    before = len(hub.site.asked)
+    before = len(hub.site.requests)
     run(tmp_path, **HUB)
-    assert len(hub.site.asked) == before
+    assert len(hub.site.requests) == before
 
 
 def test_a_model_in_several_files_is_fetched(hub, tmp_path, tiny):
-    shards = in_shards(Path(shutil.copytree(tiny, tmp_path / "shards")))
+    shards = split_into_shards(Path(shutil.copytree(tiny, tmp_path / "shards")))
     hub.files = {file.name: file.read_bytes() for file in shards.iterdir()} | {"model-extra.safetensors": b""}
     assert run(tmp_path, **HUB)["weights_sha256"] == compute_weights_sha256(shards)
     assert "model-extra.safetensors" not in hub.fetched()
 
 
-def test_a_fetch_that_was_interrupted_goes_on_where_it_was(hub, tmp_path, tiny):
+def test_an_interrupted_download_resumes(hub, tmp_path, tiny):
     weights = tiny / "model.safetensors"
     part = Paths(tmp_path).downloads / "hub" / "models" / "someone--tiny" / COMMIT / ".model.safetensors.part"
     part.parent.mkdir(parents=True)
-    part.write_bytes(weights.read_bytes()[:5000])  # what a killed process leaves
+    part.write_bytes(weights.read_bytes()[:5000])  # the remains of a killed process
     assert run(tmp_path, **HUB)["weights_sha256"] == compute_weights_sha256(tiny)
     assert [
-        asked for method, path, asked in hub.site.asked if method == "GET" and path.endswith("model.safetensors")
+        byte_range
+        for method, path, byte_range in hub.site.requests
+        if method == "GET" and path.endswith("model.safetensors")
     ] == ["bytes=5000-"]
     assert not part.exists()
 
 
 @pytest.mark.slow
-def test_a_fetch_whose_process_was_killed_goes_on(hub, tmp_path, tiny):
+def test_a_download_of_a_killed_process_resumes(hub, tmp_path, tiny):
     weights = tmp_path / "large.safetensors"
     save_file(
         {**load_file(tiny / "model.safetensors"), "filler": torch.zeros(8_000_000)}, weights, metadata={"format": "pt"}
     )
     hub.files["model.safetensors"] = weights.read_bytes()
     hub.stall_after = 25_000_000
-    raw = merge_overlay(
-        read_yaml(ROOT / "profiles" / "tiny.yaml"), {"model": {"name": "tiny", "path": None, "sha256": None, **HUB}}
-    )
+    raw = merge_overlay(read_starter(), {"model": {"name": "tiny", "path": None, "sha256": None, **HUB}})
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw), "utf-8")
     cache = {"HF_HUB_CACHE": str(tmp_path / "hub-cache")}
     fetching = subprocess.Popen(
@@ -115,10 +116,12 @@ def test_a_fetch_whose_process_was_killed_goes_on(hub, tmp_path, tiny):
     assert arrived >= 20_000_000
     assert not Paths(tmp_path).base.exists()
     hub.stall_after = None
-    hub.site.asked.clear()
+    hub.site.requests.clear()
     assert run(tmp_path, **HUB)["weights_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert [
-        asked for method, path, asked in hub.site.asked if method == "GET" and path.endswith("model.safetensors")
+        byte_range
+        for method, path, byte_range in hub.site.requests
+        if method == "GET" and path.endswith("model.safetensors")
     ] == [f"bytes={arrived}-"]
 
 
@@ -132,7 +135,7 @@ def test_weights_that_are_not_the_listed_ones_are_removed(hub, tmp_path, tiny):
     listed = hub.tree()
     hub.tree = lambda: listed
     hub.files["model.safetensors"] = b"\1" + hub.files["model.safetensors"][1:]
-    assert "model.safetensors of someone/tiny arrived damaged and was removed" in refused(
+    assert "the downloaded file model.safetensors of someone/tiny was damaged and is removed" in run_and_get_error(
         tmp_path, ChecksumError, **HUB
     )
     hub.files["model.safetensors"] = (tiny / "model.safetensors").read_bytes()
@@ -145,40 +148,40 @@ def test_weights_that_are_not_the_listed_ones_are_removed(hub, tmp_path, tiny):
         (404, "RepoNotFound", "there is no such model, or it is private: check the name, or set HF_TOKEN"),
         (401, "RepoNotFound", "there is no such model, or it is private"),
         (401, "", "the hub refuses access; check HF_TOKEN"),
-        (403, "GatedRepo", "access must be asked for on the model's page"),
-        (401, "GatedRepo", "access must be asked for on the model's page"),
+        (403, "GatedRepo", "the model is gated: request access on its page on the hub"),
+        (401, "GatedRepo", "the model is gated: request access on its page on the hub"),
         (403, "", "the hub refuses access; check HF_TOKEN"),
-        (404, "RevisionNotFound", "the model has no such revision; name a commit of its own as model.revision"),
-        pytest.param(500, "", "the hub cannot be asked", marks=pytest.mark.slow),  # its library asks six times
+        (404, "RevisionNotFound", "the model has no such revision; name an existing commit as model.revision"),
+        pytest.param(500, "", "the hub cannot be reached", marks=pytest.mark.slow),  # its library tries six times
     ],
 )
-def test_a_hub_that_says_no_is_understood(hub, tmp_path, status, code, message):
+def test_each_error_of_the_hub_has_its_own_message(hub, tmp_path, status, code, message):
     hub.error = (status, code)
-    found = refused(tmp_path, **HUB)
-    assert found.startswith(f"model.hub someone/tiny at {COMMIT}: ")
-    assert message in found
-    assert hub.site.url not in found
+    error = run_and_get_error(tmp_path, **HUB)
+    assert error.startswith(f"model.hub someone/tiny at {COMMIT}: ")
+    assert message in error
+    assert hub.site.url not in error
 
 
-@pytest.mark.slow  # its library asks six times
-def test_a_hub_that_is_not_there_is_told(tmp_path, monkeypatch):
+@pytest.mark.slow  # its library tries six times
+def test_a_hub_that_cannot_be_reached_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    assert "the hub cannot be asked" in refused(tmp_path, **HUB)
+    assert "the hub cannot be reached" in run_and_get_error(tmp_path, **HUB)
 
 
-def test_a_model_of_pickles_alone_is_refused_before_anything_is_fetched(hub, tmp_path):
+def test_a_model_with_pickles_only_is_refused_before_anything_is_downloaded(hub, tmp_path):
     del hub.files["model.safetensors"]
-    assert "has its weights as pickles only (pytorch_model.bin)" in refused(tmp_path, **HUB)
+    assert "has pickled weights only (pytorch_model.bin)" in run_and_get_error(tmp_path, **HUB)
     assert hub.fetched() == []
 
 
 def test_a_model_too_large_for_the_disk_is_refused_before_anything_is_fetched(hub, tmp_path):
     hub.announced["model.safetensors"] = 10**18
-    assert "downloading someone/tiny and copying it needs 2,000,000,000," in refused(tmp_path, **HUB)
+    assert "downloading someone/tiny and copying it needs 2,000,000,000," in run_and_get_error(tmp_path, **HUB)
     assert hub.fetched() == []
 
 
-def test_what_was_partly_fetched_needs_room_for_the_rest_and_for_the_copy(hub, tmp_path, monkeypatch):
+def test_a_partial_download_needs_space_for_the_rest_and_for_the_copy(hub, tmp_path, monkeypatch):
     needed: list[int] = []
     monkeypatch.setattr(hub_models, "check_space", lambda folder, size, purpose: needed.append(size))
     part = Paths(tmp_path).downloads / "hub" / "models" / "someone--tiny" / COMMIT / ".model.safetensors.part"
@@ -188,19 +191,19 @@ def test_what_was_partly_fetched_needs_room_for_the_rest_and_for_the_copy(hub, t
     run(tmp_path, **HUB)
     assert needed == [
         2 * sum(file.stat().st_size for file in Paths(tmp_path).base.iterdir()) - 5000
-    ]  # the second time nothing is fetched
+    ]  # the second run downloads nothing
 
 
-def test_a_disk_that_becomes_full_while_fetching_is_not_blamed_on_the_network(hub, tmp_path):
+def test_a_full_disk_while_downloading_is_not_reported_as_a_network_error(hub, tmp_path):
     part = Paths(tmp_path).downloads / "hub" / "models" / "someone--tiny" / COMMIT / ".model.safetensors.part"
     part.parent.mkdir(parents=True)
     part.symlink_to("/dev/full")
-    message = refused(tmp_path, **HUB)
-    assert message.startswith("the disk became full while tiny was fetched or written to ")
+    message = run_and_get_error(tmp_path, **HUB)
+    assert message.startswith("the disk became full while tiny was downloaded or written to ")
     assert "network" not in message
 
 
-def test_a_token_opens_a_gated_model_and_is_written_nowhere(hub, tmp_path, monkeypatch):
+def test_a_token_gives_access_to_a_gated_model_and_is_stored_nowhere(hub, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_loopback")
     run(tmp_path, **HUB)
     assert set(hub.site.authorization) == {"Bearer hf_loopback"}

@@ -1,4 +1,4 @@
-"""Loading checkpoints: whole, in the precision asked for, or one message. Run: pytest tests/models/test_loading.py"""
+"""Loading checkpoints: completely and in the named precision, or an error. Run: pytest tests/models/test_loading.py"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny_models import make_tiny_model
-from transformers import MambaConfig, Qwen3Config
+from transformers import BloomConfig, MambaConfig, MptConfig, Qwen3Config
 
 from seodang.errors import ModelError
 from seodang.inference.generation import generate
@@ -31,7 +31,7 @@ def drop_pad_token(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
-def test_the_weights_have_the_precision_asked_for_and_the_model_is_ready_to_answer(folder, precision, dtype):
+def test_the_weights_have_the_named_precision_and_the_model_is_in_evaluation_mode(folder, precision, dtype):
     model = load_model(folder, precision, "cpu")
     assert {weight.dtype for weight in model.parameters()} == {dtype}
     assert not model.training
@@ -42,7 +42,7 @@ def test_a_weight_that_is_missing_is_an_error_and_not_a_random_one(folder):
     del weights["model.layers.1.mlp.up_proj.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(
-        ModelError, match=r"lacks 1 of the weights .*\(model\.layers\.1\.mlp\.up_proj\.weight\): they would be random"
+        ModelError, match=r"lacks 1 of the weights .*\(model\.layers\.1\.mlp\.up_proj\.weight\); they would be random"
     ):
         load_model(folder, "fp32", "cpu")
 
@@ -51,12 +51,12 @@ def test_weights_of_another_shape_are_an_error(folder):
     weights = load_file(folder / "model.safetensors")
     weights["model.norm.weight"] = torch.ones(16)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ModelError, match=r"model\.norm\.weight|no model that can be read"):
+    with pytest.raises(ModelError, match=r"model\.norm\.weight|the model in .* cannot be read"):
         load_model(folder, "fp32", "cpu")
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):
-    with pytest.raises(ModelError, match=r"has no model\.safetensors.*found: nothing"):
+    with pytest.raises(ModelError, match=r"has no model\.safetensors.*found: no files"):
         load_model(tmp_path, "fp32", "cpu")
     with pytest.raises(ModelError, match="has no tokenizer"):
         load_tokenizer(tmp_path)
@@ -94,12 +94,20 @@ def test_a_length_beyond_the_context_is_refused_with_both(folder):
     config = load_model(folder, "fp32", "cpu").config
     check_max_length(config, 128)
     with pytest.raises(
-        ModelError, match=r"train\.max_length is 129 tokens, but the model reads 128 .*set it to 128 or less"
+        ModelError, match=r"train\.max_length is 129 tokens, but the model reads at most 128; set it to 128 or less"
     ):
         check_max_length(config, 129)
 
 
-def test_the_context_of_the_text_part_counts_and_some_models_have_none():
+def test_the_context_length_of_a_model_is_known_and_some_models_have_no_limit():
     assert get_context_length(Qwen3Config(max_position_embeddings=77)) == 77
-    assert get_context_length(MambaConfig()) is None
-    check_max_length(MambaConfig(), 10**6)
+    assert get_context_length(MptConfig(max_seq_len=55)) == 55  # its ALiBi biases end there
+    for unlimited in (BloomConfig(), MambaConfig()):
+        assert get_context_length(unlimited) is None
+        check_max_length(unlimited, 10**6)
+
+
+def test_messages_follow_the_language_of_the_terminal(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    with pytest.raises(ModelError, match="토크나이저가 없습니다"):
+        load_tokenizer(tmp_path)

@@ -1,4 +1,4 @@
-"""Many texts at a time give the tokens of each by itself, whatever stands in them, and text never becomes a marker."""
+"""A batch of texts has the same tokens as each text alone, and text never becomes a control token."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,7 +20,7 @@ MARKERS = ["<|end|>", "<|user|>", "<bos>", "<start_of_turn>", "<end_of_turn>", "
 LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 
 
-def trained(tokenizer: Tokenizer, *, alphabet: list[str]) -> PreTrainedTokenizerFast:
+def train(tokenizer: Tokenizer, *, alphabet: list[str]) -> PreTrainedTokenizerFast:
     special = ["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>"]
     tokenizer.train_from_iterator(
         TEXTS,
@@ -32,8 +32,8 @@ def trained(tokenizer: Tokenizer, *, alphabet: list[str]) -> PreTrainedTokenizer
     )
 
 
-def like_llama() -> PreTrainedTokenizerFast:
-    """A pattern of its own before bytes, as in Llama 3 and Qwen."""
+def create_llama_like() -> PreTrainedTokenizerFast:
+    """Return a tokenizer with a split pattern before the bytes, as in Llama 3 and Qwen."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -42,32 +42,32 @@ def like_llama() -> PreTrainedTokenizerFast:
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    return trained(tokenizer, alphabet=pre_tokenizers.ByteLevel.alphabet())
+    return train(tokenizer, alphabet=pre_tokenizers.ByteLevel.alphabet())
 
 
-def like_gemma() -> PreTrainedTokenizerFast:
-    """Blanks as "▁" and whole texts merged at once; a token that spans a blank, as Gemma has one."""
+def create_gemma_like() -> PreTrainedTokenizerFast:
+    """Return a tokenizer that writes spaces as "▁" and has a token across a space, as in Gemma."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True))
     tokenizer.normalizer = normalizers.Replace(" ", "▁")
-    # Trained word by word, but where ">" stands before the blank.
+    # It is trained word by word, except where ">" stands before the space.
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("(?<!>)▁"), "merged_with_next")
-    made = trained(tokenizer, alphabet=["▁"])
-    made.backend_tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
-    return made
+    result = train(tokenizer, alphabet=["▁"])
+    result.backend_tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    return result
 
 
-def of_whole_texts() -> PreTrainedTokenizerFast:
-    """A tokenizer whose texts can't be cut: it puts a blank before each."""
+def create_metaspace() -> PreTrainedTokenizerFast:
+    """Return a tokenizer that adds a space before each text."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    return trained(tokenizer, alphabet=["▁"])
+    return train(tokenizer, alphabet=["▁"])
 
 
 TOKENIZERS = {
     "primer": lambda: train_tokenizer(TEXTS, 500, 128),
-    "llama": like_llama,
-    "gemma": like_gemma,
-    "whole": of_whole_texts,
+    "llama": create_llama_like,
+    "gemma": create_gemma_like,
+    "metaspace": create_metaspace,
 }
 PARTS = st.one_of(
     st.text(max_size=6),
@@ -105,11 +105,11 @@ def tokenizer(request):
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(ANY_TEXT, max_size=6))
-def test_many_texts_at_a_time_give_the_ids_of_each_by_itself(tokenizer, texts):
+def test_a_batch_of_texts_has_the_ids_of_each_text_alone(tokenizer, texts):
     assert encode_texts(tokenizer, texts) == [encode_text(tokenizer, text) for text in texts]
 
 
-def test_a_batch_leaves_and_needs_no_setting_of_the_tokenizer():
+def test_a_batch_neither_changes_nor_needs_settings_of_the_tokenizer():
     tokenizer = train_tokenizer(TEXTS, 500, 128)
     tokenizer.backend_tokenizer.enable_truncation(2)
     encode_text(tokenizer, "<|end|>", control=True)  # markers as markers, by the last call
@@ -118,12 +118,12 @@ def test_a_batch_leaves_and_needs_no_setting_of_the_tokenizer():
     assert tokenizer.eos_token_id not in encode_texts(tokenizer, [text])[0]
 
 
-def test_half_characters_are_read_as_question_marks():
+def test_lone_surrogates_are_read_as_question_marks():
     tokenizer = train_tokenizer(TEXTS, 500, 128)
     assert encode_texts(tokenizer, ["영화는 \ud800"]) == [encode_text(tokenizer, "영화는 ?")]
 
 
-def test_of_a_control_segment_only_the_end_of_the_answer_is_learned():
+def test_in_a_control_segment_only_the_end_token_of_the_answer_is_a_label():
     assert build_loss_mask(Segment("", control=True, is_label=True), [9, 4, 9], end_id=9) == [True, False, False]
     assert build_loss_mask(Segment("", control=True, is_label=True), [4, 5], end_id=9) == [False, False]
     assert build_loss_mask(Segment("", control=True, is_label=False), [9, 4], end_id=9) == [False, False]

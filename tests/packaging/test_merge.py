@@ -40,12 +40,12 @@ def prompts(base: Path) -> list[list[int]]:
     return [tokenizer(text)["input_ids"] for text in ("이 영화는", "The film was", "12")]
 
 
-def end(folder: Path) -> int:
+def get_end_token(folder: Path) -> int:
     return int(load_tokenizer(folder).eos_token_id)
 
 
 def test_the_merged_model_answers_as_base_and_adapter_do(base, adapter, merged, prompts):
-    report = check_parity(base, adapter, merged, prompts, TOKENS, end(base))
+    report = check_parity(base, adapter, merged, prompts, TOKENS, get_end_token(base))
     assert report.prompts == 3
     assert 3 <= report.tokens <= 3 * TOKENS
     assert report.max_logit_difference < 1e-4
@@ -62,43 +62,43 @@ def test_merging_changes_the_weights_and_keeps_embeddings_tied(base, merged):
     assert model.lm_head.weight is model.model.embed_tokens.weight
 
 
-def test_the_merged_folder_stands_alone_and_nothing_lies_beside_it(merged):
+def test_the_merged_folder_is_complete_and_the_only_output(merged):
     assert {"config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja"} <= {
         file.name for file in merged.iterdir()
     }
     assert [path.name for path in merged.parent.iterdir()] == ["merged"]
 
 
-def test_weights_that_were_tampered_with_are_told_with_prompt_and_both_texts(base, adapter, merged, prompts):
+def test_changed_weights_are_an_error_with_the_prompt_and_both_answers(base, adapter, merged, prompts):
     weights = load_file(merged / "model.safetensors")
     weights["model.layers.1.mlp.down_proj.weight"] *= -3
     save_file(weights, merged / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(
         ParityError, match=r"(?s)prompt 1 of 3: the merged model in .*이 영화는.*base \+ adapter:.*merged:"
     ):
-        check_parity(base, adapter, merged, prompts, TOKENS, end(base))
+        check_parity(base, adapter, merged, prompts, TOKENS, get_end_token(base))
 
 
-def test_a_change_too_small_to_move_a_token_is_still_told(base, adapter, merged, prompts):
+def test_a_change_too_small_to_change_a_token_is_an_error(base, adapter, merged, prompts):
     weights = load_file(merged / "model.safetensors")
     weights["model.norm.weight"] *= 1.02  # scales all logits alike: the greedy tokens stay
     save_file(weights, merged / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ParityError, match=r"logits by 0\.\d+, allowed 0\.01"):
-        check_parity(base, adapter, merged, prompts, TOKENS, end(base))
+    with pytest.raises(ParityError, match=r"logits differ by 0\.\d+, allowed are 0\.01"):
+        check_parity(base, adapter, merged, prompts, TOKENS, get_end_token(base))
 
 
-def test_an_adapter_of_another_run_is_told(base, merged, prompts, tmp_path):
+def test_an_adapter_of_another_run_is_an_error(base, merged, prompts, tmp_path):
     other = make_tiny_adapter(base, tmp_path / "other", seed=12)
     with pytest.raises(ParityError, match="prompt 1 of 3"):
-        check_parity(base, other, merged, prompts, TOKENS, end(base))
+        check_parity(base, other, merged, prompts, TOKENS, get_end_token(base))
 
 
 def test_without_a_prompt_nothing_is_proven(base, adapter, merged):
     with pytest.raises(ParityError, match="no prompt"):
-        check_parity(base, adapter, merged, [], TOKENS, end(base))
+        check_parity(base, adapter, merged, [], TOKENS, get_end_token(base))
 
 
 def test_an_adapter_that_is_missing_is_named(base, tmp_path):
-    with pytest.raises(ArtefactError, match=r"nothing holds no adapter_model\.safetensors"):
+    with pytest.raises(ArtefactError, match=r"nothing has neither adapter_model\.safetensors"):
         merge(base, tmp_path / "nothing", tmp_path / "merged")
     assert not (tmp_path / "merged").exists()

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 from huggingface_hub import ModelCard
-from tiny_models import REPOSITORY
 
-from seodang.config.load import load_params
+from seodang.config.load import parse_params
+from seodang.config.profiles import read_starter
 from seodang.packaging.model_card import ModelCardData, build_metadata, render_model_card
 
-TEST = {
+RESULT = {
     "rule": 0,
     "against": "zero_shot",
     "test": "superiority",
     "metric": "accuracy",
-    "of": "ko",
+    "group": "ko",
     "margin": 0.0,
     "items": 225,
     "candidate": 0.929,
@@ -37,27 +38,27 @@ VERDICT = {
     "verdict": "promote",
     "confidence": 0.95,
     "items_fingerprint": "abc",
-    "results": [TEST],
-    "reasons": [{"passed": True, "ko": "충분히 낫습니다", "en": "well better"}],
+    "results": [RESULT],
+    "reasons": [{"passed": True, "ko": "충분히 낫습니다", "en": "clearly better"}],
 }
-ARM = {"items": 458, "exact": 0.563, "chrf": 36.4, "loss": 1.2, "languages": {"ko": {}, "en": {}}}
-FACTS = ModelCardData(
+SCORES = {"items": 458, "exact_match": 0.563, "chrf": 36.4, "loss": 1.2, "languages": {"ko": {}, "en": {}}}
+CARD_DATA = ModelCardData(
     tag="seodang-primer:a7a641121844",
     weights_sha256="1" * 64,
     prompt_format="koalpaca",
     fingerprint="2" * 64,
     max_new_tokens=256,
-    train=load_params(REPOSITORY / "profiles" / "tiny.yaml").train.model_dump(),
+    train=parse_params(read_starter(), "starter.yaml").train.model_dump(),
     train_report={
         "records": {"train": 2400, "validation": 90},
-        "updates": 700,
+        "steps": 700,
         "train_loss": 0.5,
         "validation_loss": 0.6,
     },
     evaluate_report={
         "variants": [
-            {"name": "zero_shot", "shots": 0, "accuracy": 0.262, **ARM},
-            {"name": "tuned", "shots": 0, "accuracy": 0.929, **ARM},
+            {"name": "zero_shot", "shots": 0, "accuracy": 0.262, **SCORES},
+            {"name": "tuned", "shots": 0, "accuracy": 0.929, **SCORES},
         ],
         "tasks": [
             {"task": "sentiment", "language": "ko", "split": "test", "items": 30, "tuned": 0.9},
@@ -87,17 +88,19 @@ FACTS = ModelCardData(
 )
 
 
-def with_licences(base: str, *data: str, **of_base: Any) -> ModelCardData:
+def set_licences(base: str, *data: str, **base_fields: Any) -> ModelCardData:
     sources = [
         {"name": f"source_{number}", "licence": licence, "rows_written": 1} for number, licence in enumerate(data)
     ]
     return replace(
-        FACTS, sources=sources, lineage={**FACTS.lineage, "base": {**FACTS.lineage["base"], "licence": base, **of_base}}
+        CARD_DATA,
+        sources=sources,
+        lineage={**CARD_DATA.lineage, "base": {**CARD_DATA.lineage["base"], "licence": base, **base_fields}},
     )
 
 
 def test_the_hub_reads_its_metadata():
-    data = ModelCard(render_model_card(FACTS), ignore_metadata_errors=False).data
+    data = ModelCard(render_model_card(CARD_DATA), ignore_metadata_errors=False).data
     assert (data.license, data.language, data.base_model, data.library_name, data.datasets) == (
         "apache-2.0",
         ["ko", "en"],
@@ -112,7 +115,7 @@ def test_the_hub_reads_its_metadata():
 
 
 def test_the_same_reports_give_the_same_bytes():
-    assert render_model_card(FACTS) == render_model_card(replace(FACTS))
+    assert render_model_card(CARD_DATA) == render_model_card(replace(CARD_DATA))
 
 
 @pytest.mark.parametrize(
@@ -126,29 +129,54 @@ def test_the_same_reports_give_the_same_bytes():
         ("Apache-2.0", [""], {"license": "unknown"}),
     ],
 )
-def test_the_weights_go_under_the_licence_that_asks_for_most(base, data, licence):
-    found = build_metadata(with_licences(base, *data))
-    assert {key: found[key] for key in ("license", "license_name") if key in found} == licence
+def test_the_weights_have_the_most_restrictive_licence(base, data, licence):
+    metadata = build_metadata(set_licences(base, *data))
+    assert {key: metadata[key] for key in ("license", "license_name") if key in metadata} == licence
 
 
-def test_data_for_research_only_is_said_clearly_in_both_languages():
-    text = render_model_card(with_licences("gemma", "CC-BY-NC-4.0"))
-    head = text.split("## 1.")[0]
-    assert "비상업적 이용만" in head
-    assert "research and non-commercial use only" in head
+def split_languages(card: str) -> tuple[str, str]:
+    """Return the English and the Korean part of a card."""
+    english, korean = card.split("\n---\n\n")[1:]
+    return english, korean
+
+
+def test_each_part_of_the_card_has_one_language():
+    english, korean = split_languages(render_model_card(CARD_DATA))
+    assert english.startswith("# seodang-primer")
+    assert re.findall(r"[가-힣]+", english) == []
+    assert korean.startswith("# seodang-primer")
+    sentences = re.findall(r"(?:[A-Za-z]+ ){5,}", korean)
+    assert sentences == []
+
+
+def test_the_parts_have_the_same_sections_and_tables():
+    parts = split_languages(render_model_card(CARD_DATA))
+    headings, rows = (
+        [[line[:4] for line in part.splitlines() if line.startswith(mark)] for part in parts] for mark in ("## ", "|")
+    )
+    assert headings[0] == headings[1]
+    assert len(headings[0]) == 9
+    assert len(rows[0]) == len(rows[1])
+
+
+def test_data_for_research_only_is_marked_in_both_languages():
+    text = render_model_card(set_licences("gemma", "CC-BY-NC-4.0"))
+    english, korean = (part.split("## 1.")[0] for part in split_languages(text))
+    assert "비상업적 이용만" in korean
+    assert "research and non-commercial use only" in english
     assert "Not for commercial use" in text
-    assert "non-commercial" not in render_model_card(FACTS)
+    assert "non-commercial" not in render_model_card(CARD_DATA)
 
 
 def test_a_licence_that_nobody_named_is_a_limit():
-    assert "find out the licence before use" in render_model_card(with_licences("Apache-2.0", "unknown"))
+    assert "find out the licence before you use the model" in render_model_card(set_licences("Apache-2.0", "unknown"))
 
 
 @pytest.mark.parametrize(
-    "told",
+    "text",
     [
         "충분히 낫습니다",
-        "well better",
+        "clearly better",
         "+0.6000 … +0.7330",
         "2,400",
         "3,600",
@@ -159,27 +187,27 @@ def test_a_licence_that_nobody_named_is_a_limit():
         "stand-in",
     ],
 )
-def test_it_tells_what_a_reader_needs(told):
-    assert told in render_model_card(FACTS)
+def test_the_card_contains_what_a_reader_needs(text):
+    assert text in render_model_card(CARD_DATA)
 
 
 def test_a_model_of_the_hub_is_named_by_its_repository_and_revision():
-    facts = with_licences("gemma", "MIT", name="gemma-2b", source="hub", hub="google/gemma-2b", revision="c" * 40)
-    assert build_metadata(facts)["base_model"] == "google/gemma-2b"
-    assert "c" * 40 in render_model_card(facts)
-    assert "stand-in" not in render_model_card(facts)
+    card_data = set_licences("gemma", "MIT", name="gemma-2b", source="hub", hub="google/gemma-2b", revision="c" * 40)
+    assert build_metadata(card_data)["base_model"] == "google/gemma-2b"
+    assert "c" * 40 in render_model_card(card_data)
+    assert "stand-in" not in render_model_card(card_data)
 
 
 def test_names_from_data_are_no_markup_and_no_yaml():
-    facts = with_licences("Apache-2.0", "MIT")
-    facts.sources[0]["name"] = "a: [b]\n---\n<script>|`x`"
-    text = render_model_card(facts)
+    card_data = set_licences("Apache-2.0", "MIT")
+    card_data.sources[0]["name"] = "a: [b]\n---\n<script>|`x`"
+    text = render_model_card(card_data)
     assert yaml.safe_load(text.split("\n---\n\n")[0].removeprefix("---\n"))["datasets"] == ["a: [b]\n---\n<script>|`x`"]
     assert "<script>|" not in text.split("\n---\n\n", 1)[1]
 
 
-def test_the_tables_are_whole():
-    lines = render_model_card(FACTS).splitlines()
+def test_each_table_row_has_all_columns():
+    lines = render_model_card(CARD_DATA).splitlines()
     for before, line in itertools.pairwise(lines):
         if line.startswith("| ---"):
             assert before.count("|") == line.count("|"), (before, line)

@@ -1,12 +1,12 @@
-"""Which records say the same, which of them stays, and that nothing added later changes it."""
+"""Deduplication: clusters, the record that is kept of each, and their stability when records are appended."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from preparing_cases import prepare_params, record, surveyed
+from tests.preparation.cases import find_all_duplicates, prepare_params, record
 
-from seodang.preparation.deduplication import Comparison
+from seodang.preparation.comparison import Comparison
 from seodang.preparation.features import compute_features, find_templates, find_templates_so_far
 from seodang.preparation.minhash import Sketches, compute_bands
 from seodang.preparation.splitting import assign_splits, compute_positions, find_roots
@@ -16,19 +16,19 @@ EN = "Photosynthesis turns carbon dioxide and water into sugar and oxygen with t
 
 
 @pytest.fixture
-def found(tmp_path):
-    def find(records, **changes):
-        return surveyed(records, prepare_params(**changes), tmp_path)
+def deduplicate(tmp_path):
+    def run(records, **changes):
+        return find_all_duplicates(records, prepare_params(**changes), tmp_path)
 
-    return find
+    return run
 
 
-def kept(removed):
+def representatives(removed):
     return removed.representative.tolist()
 
 
-def test_the_same_but_for_case_blanks_and_punctuation_is_an_exact_duplicate(found):
-    _, leaders, removed = found(
+def test_the_same_but_for_case_blanks_and_punctuation_is_an_exact_duplicate(deduplicate):
+    _, leaders, removed = deduplicate(
         [
             record("수도는?", "", "서울입니다."),
             record("수도는", "", "서울 입니다!"),
@@ -37,12 +37,12 @@ def test_the_same_but_for_case_blanks_and_punctuation_is_an_exact_duplicate(foun
         ]
     )
     assert leaders == [0, 0, 2, 2]
-    assert kept(removed) == [-1, 0, -1, 2]
+    assert representatives(removed) == [-1, 0, -1, 2]
     assert removed.exact.tolist() == [False, True, False, True]
 
 
-def test_the_same_question_with_another_answer_is_no_duplicate(found):
-    _, leaders, _ = found(
+def test_the_same_question_with_another_answer_is_no_duplicate(deduplicate):
+    _, leaders, _ = deduplicate(
         [
             record(f"{KO} 맞습니까?", "", "예"),
             record(f"{KO} 맞습니까?", "", "아니요"),
@@ -54,24 +54,24 @@ def test_the_same_question_with_another_answer_is_no_duplicate(found):
 
 
 @pytest.mark.parametrize("text", [KO, EN])
-def test_one_changed_word_in_a_long_record_is_a_near_duplicate(found, text):
+def test_one_changed_word_in_a_long_record_is_a_near_duplicate(deduplicate, text):
     changed = text.replace("따뜻하고", "포근하고").replace("green leaves", "green plants")
-    _, leaders, removed = found(
+    _, leaders, removed = deduplicate(
         [record(f"{text} 1.", "", text + text[::-1]), record(f"{changed} 1.", "", text + text[::-1])]
     )
     assert leaders == [0, 0]
-    assert kept(removed) == [-1, 0]
+    assert representatives(removed) == [-1, 0]
     assert not removed.exact.any()
     assert 0.8 <= removed.similarity[1] < 1
 
 
-def test_half_of_the_text_changed_is_no_near_duplicate(found):
-    _, leaders, _ = found([record(EN, "", "yes"), record(EN[:50] + KO, "", "yes")])
+def test_half_of_the_text_changed_is_no_near_duplicate(deduplicate):
+    _, leaders, _ = deduplicate([record(EN, "", "yes"), record(EN[:50] + KO, "", "yes")])
     assert leaders == [0, 1]
 
 
-def test_short_texts_are_compared_exactly_only(found):
-    _, leaders, _ = found(
+def test_short_texts_are_compared_exactly_only(deduplicate):
+    _, leaders, _ = deduplicate(
         [
             record("영화 감상을 분류하세요", "정말 좋았어요", "긍정"),
             record("영화 감상을 분류하세요", "정말 좋았네요", "긍정"),
@@ -80,7 +80,7 @@ def test_short_texts_are_compared_exactly_only(found):
     assert leaders == [0, 1]
 
 
-def test_an_instruction_that_both_have_is_left_out_of_the_comparison(found):
+def test_an_instruction_that_both_have_is_left_out_of_the_comparison(deduplicate):
     long = f"다음 글을 읽고 물음에 답하세요. {KO} {KO[::-1]}"
     questions = [
         "여름에 어떤 날씨가 이어지는지 쓰세요",
@@ -89,12 +89,12 @@ def test_an_instruction_that_both_have_is_left_out_of_the_comparison(found):
     ]
     rows = [record(long, question, question[::-1]) for question in questions]
     other = [record("모르는 말", KO, "가"), record("다른 말", KO, "나")]
-    _, leaders, _ = found([*rows, *other], duplicates={"min_characters": 10})
+    _, leaders, _ = deduplicate([*rows, *other], deduplication={"min_characters": 10})
     assert leaders == [0, 1, 2, 3, 4]
 
 
-def test_two_questions_about_one_passage_are_two_records(found):
-    _, leaders, _ = found(
+def test_two_questions_about_one_passage_are_two_records(deduplicate):
+    _, leaders, _ = deduplicate(
         [
             record("이 글의 제목을 붙이세요", KO * 3, "서울의 네 계절을 소개하는 글"),
             record("여름은 어떻다고 합니까", KO * 3, "덥고 비가 많이 온다고 합니다"),
@@ -103,7 +103,7 @@ def test_two_questions_about_one_passage_are_two_records(found):
     assert leaders == [0, 1]
 
 
-def test_inputs_of_a_template_are_compared_without_its_instruction(found):
+def test_inputs_of_a_template_are_compared_without_its_instruction(deduplicate):
     many = [
         record(
             "Classify the topic of the text that follows, please.",
@@ -117,20 +117,20 @@ def test_inputs_of_a_template_are_compared_without_its_instruction(found):
         f"{chr(97 + 29) * 30} topic number 29 {EN[29:]}29 now",
         "science",
     )
-    traits, leaders, _ = found([*many, twin])
-    assert find_templates(traits.rows, 20).all()
-    assert not find_templates(traits.rows, 31).any()
+    features, leaders, _ = deduplicate([*many, twin])
+    assert find_templates(features.rows, 20).all()
+    assert not find_templates(features.rows, 31).any()
     assert leaders[30] == 29
 
 
-def test_a_template_is_counted_in_the_order_of_the_records(found):
+def test_a_template_is_counted_in_the_order_of_the_records(deduplicate):
     rows = [record("분류하세요", f"글 {number}") for number in (0, 1, 1, 2, 3)]
-    traits, _, _ = found([*rows[:3], record("다른 말", "글 9"), *rows[3:]])
+    features, _, _ = deduplicate([*rows[:3], record("다른 말", "글 9"), *rows[3:]])
     # different inputs so far: 1, 2, 2, (1), 3, 4
-    assert find_templates_so_far(traits.rows, 2).tolist() == [False, False, False, False, True, True]
+    assert find_templates_so_far(features.rows, 2).tolist() == [False, False, False, False, True, True]
 
 
-def test_the_best_stays_fewest_warnings_then_repairs_then_source_then_longer_answer_then_earlier(found):
+def test_the_best_stays_fewest_warnings_then_repairs_then_source_then_longer_answer_then_earlier(deduplicate):
     def copies(*kinds):
         return [record("Say it", "", "a b c", **kind) for kind in kinds]
 
@@ -139,37 +139,37 @@ def test_the_best_stays_fewest_warnings_then_repairs_then_source_then_longer_ans
         ({"warnings": ("w",)}, {"warnings": ("v", "w")}),
         ({"warnings": ("w",)}, {"warnings": ("w",), "repairs": ("r",)}),
     ):
-        _, _, removed = found(copies(worse, better))
-        assert kept(removed) == [1, -1]
-    _, _, removed = found(
+        _, _, removed = deduplicate(copies(worse, better))
+        assert representatives(removed) == [1, -1]
+    _, _, removed = deduplicate(
         [record("x", "", "other", source="first"), *copies({"source": "second"}, {"source": "first"})]
     )
-    assert kept(removed) == [-1, 2, -1]
-    _, _, removed = found(copies({}, {}, {}))
-    assert kept(removed) == [-1, 0, 0]
-    _, _, removed = found([record(EN, "", KO + EN), record(EN, "", KO + EN + " more")])
-    assert kept(removed) == [1, -1]
+    assert representatives(removed) == [-1, 2, -1]
+    _, _, removed = deduplicate(copies({}, {}, {}))
+    assert representatives(removed) == [-1, 0, 0]
+    _, _, removed = deduplicate([record(EN, "", KO + EN), record(EN, "", KO + EN + " more")])
+    assert representatives(removed) == [1, -1]
 
 
-def test_a_record_that_may_be_scored_stays_before_one_that_may_not(found):
-    _, _, removed = found([record("Say it", "", "a", role="train"), record("Say it", "", "a", warnings=("w",))])
-    assert kept(removed) == [1, -1]
+def test_a_record_that_may_be_scored_stays_before_one_that_may_not(deduplicate):
+    _, _, removed = deduplicate([record("Say it", "", "a", role="train"), record("Say it", "", "a", warnings=("w",))])
+    assert representatives(removed) == [1, -1]
 
 
-def test_evaluation_items_are_compared_among_themselves(found):
+def test_evaluation_items_are_compared_among_themselves(deduplicate):
     rows = [
         record("Say it", "", "a"),
         record("Say it", "", "a", role="test"),
         record("say it", "", "a", role="test"),
         record("Say it", "", "a", cluster="ordering"),
     ]
-    _, leaders, removed = found(rows)
+    _, leaders, removed = deduplicate(rows)
     assert leaders == [0, 0, 0, 0]
-    assert kept(removed) == [-1, -1, 1, -1]
+    assert representatives(removed) == [-1, -1, 1, -1]
 
 
-def test_a_bad_answer_takes_no_part(found):
-    _, leaders, removed = found(
+def test_a_bad_answer_takes_no_part(deduplicate):
+    _, leaders, removed = deduplicate(
         [
             record("Say it", "", "a", desirable=False),
             record("Say it", "", "a"),
@@ -177,28 +177,28 @@ def test_a_bad_answer_takes_no_part(found):
         ]
     )
     assert leaders == [0, 1, 1]
-    assert kept(removed) == [-1, -1, 1]
+    assert representatives(removed) == [-1, -1, 1]
 
 
-def test_conversations_with_other_turns_are_different(found):
+def test_conversations_with_other_turns_are_different(deduplicate):
     from seodang.records import Turn
 
     before = [
         (Turn(role="user", content=text), Turn(role="assistant", content="네"))
         for text in ("사과를 좋아해?", "배를 좋아해?")
     ]
-    _, leaders, _ = found([record("왜?", "", "맛있어서", turns=turns) for turns in (*before, before[0])])
+    _, leaders, _ = deduplicate([record("왜?", "", "맛있어서", turns=turns) for turns in (*before, before[0])])
     assert leaders == [0, 1, 0]
 
 
-def test_what_goes_is_similar_to_what_stays(found):
+def test_a_removed_record_is_similar_to_the_kept_one(deduplicate):
     # a chain: each step changes a ninth of the words, so the ends are far apart
     words = [f"단어{chr(0xAC00 + 97 * number)}{chr(0xAC00 + 31 * number)}" for number in range(80)]
     chain = [
-        record(" ".join(["새로운" + word if place < step * 5 else word for place, word in enumerate(words)]), "", "예")
+        record(" ".join(["새로운" + word if index < step * 5 else word for index, word in enumerate(words)]), "", "예")
         for step in range(6)
     ]
-    _, leaders, removed = found(chain)
+    _, leaders, removed = deduplicate(chain)
     assert leaders[1] == 0
     assert leaders[5] != 0
     assert (removed.similarity[removed.representative >= 0] >= 0.8).all()
@@ -209,15 +209,15 @@ TEXTS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join)
 
 
 @st.composite
-def some_records(draw):
-    """Records among which some repeat or nearly repeat others, by one word at the end or another field."""
-    made = []
+def record_lists(draw):
+    """Lists of records in which some repeat or nearly repeat others, by one word at the end or another field."""
+    records = []
     for _ in range(draw(st.integers(1, 12))):
-        if made and draw(st.booleans()):
-            like = draw(st.sampled_from(made))
+        if records and draw(st.booleans()):
+            similar = draw(st.sampled_from(records))
             field = draw(st.sampled_from(["instruction", "input", "output"]))
-            texts = {name: getattr(like, name) for name in ("instruction", "input", "output")}
-            made.append(
+            texts = {name: getattr(similar, name) for name in ("instruction", "input", "output")}
+            records.append(
                 record(
                     **{**texts, field: f"{texts[field]} {draw(st.sampled_from(['', '.', *WORDS]))}"},
                     role=draw(st.sampled_from(["any", "train", "test"])),
@@ -225,35 +225,37 @@ def some_records(draw):
             )
         else:
             long = draw(st.sampled_from([KO, EN, KO[::-1], ""]))
-            made.append(
+            records.append(
                 record(f"{long} {draw(TEXTS)}", draw(st.one_of(st.just(""), TEXTS, st.just(KO))), draw(TEXTS) + long)
             )
-    return made
+    return records
 
 
 @settings(max_examples=60, deadline=None)
-@given(records=some_records(), more=some_records(), appended_again=st.integers(0, 12))
-def test_adding_records_changes_no_earlier_cluster_and_no_earlier_side(tmp_path_factory, records, more, appended_again):
-    prepare = prepare_params(duplicates={"template_after": 2, "min_characters": 10})
+@given(records=record_lists(), more=record_lists(), appended_again=st.integers(0, 12))
+def test_appended_records_change_no_earlier_cluster_and_no_earlier_split(
+    tmp_path_factory, records, more, appended_again
+):
+    prepare = prepare_params(deduplication={"template_after": 2, "min_characters": 10})
     folder = tmp_path_factory.mktemp("sketches")
 
-    def decided(rows):
-        traits, leaders, _ = surveyed(rows, prepare, folder)
-        root = find_roots(traits.rows["group"], np.array(leaders, dtype=np.int32))
+    def compute_leaders_and_splits(rows):
+        features, leaders, _ = find_all_duplicates(rows, prepare, folder)
+        roots = find_roots(features.rows["group"], np.array(leaders, dtype=np.int32))
         return leaders, assign_splits(
-            traits.rows["bound"], compute_positions(traits.rows["group"][root]), prepare
+            features.rows["constraint"], compute_positions(features.rows["group"][roots]), prepare
         ).tolist()
 
-    before, sides_before = decided(records)
-    after, sides_after = decided([*records, *more, *records[:appended_again]])
+    before, splits_before = compute_leaders_and_splits(records)
+    after, splits_after = compute_leaders_and_splits([*records, *more, *records[:appended_again]])
     assert after[: len(records)] == before
-    assert sides_after[: len(records)] == sides_before
+    assert splits_after[: len(records)] == splits_before
 
 
 @settings(max_examples=40, deadline=None)
-@given(records=some_records())
+@given(records=record_lists())
 def test_no_leader_follows_another_and_every_removed_record_has_one_that_stays(tmp_path_factory, records):
-    _, leaders, removed = surveyed(records, prepare_params(), tmp_path_factory.mktemp("sketches"))
+    _, leaders, removed = find_all_duplicates(records, prepare_params(), tmp_path_factory.mktemp("sketches"))
     assert all(leaders[leader] == leader <= number for number, leader in enumerate(leaders))
     for number in range(len(records)):
         if removed.representative[number] >= 0:
@@ -261,20 +263,20 @@ def test_no_leader_follows_another_and_every_removed_record_has_one_that_stays(t
             assert leaders[removed.representative[number]] == leaders[number]
 
 
-def test_a_record_is_as_similar_to_each_of_many_as_to_one(tmp_path):
+def test_similarities_to_many_records_equal_those_to_single_records(tmp_path):
     records = [
-        record(instruction, given, answer)
+        record(instruction, input, answer)
         for instruction in (EN, KO)
-        for given in ("", EN[:60])
+        for input in ("", EN[:60])
         for answer in (EN, KO + EN, "yes")
     ]
-    prepare = prepare_params(duplicates={"min_characters": 10})
+    prepare = prepare_params(deduplication={"min_characters": 10})
     with Sketches(tmp_path, 128, *compute_bands(0.8, 128)) as sketches:
         rows = compute_features(records, len(records), prepare, sketches).rows
         comparison = Comparison(rows, sketches, prepare.deduplication)
         numbers = np.arange(len(records))
-        together = np.stack([sketches.read_row(number) for number in numbers])
+        sketch_rows = np.stack([sketches.read_row(number) for number in numbers])
         for one in numbers:
-            alike = comparison.compute_similarities(numbers, together, one, together[one])
-            assert alike.tolist() == [comparison.compute_similarity(one, other) for other in numbers]
-            assert np.unique(alike).size > 2
+            similarities = comparison.compute_similarities(numbers, sketch_rows, one, sketch_rows[one])
+            assert similarities.tolist() == [comparison.compute_similarity(one, other) for other in numbers]
+            assert np.unique(similarities).size > 2

@@ -1,4 +1,4 @@
-"""How often each record stands in train."""
+"""The number of copies of each record in train."""
 
 from typing import Any
 
@@ -9,24 +9,24 @@ from seodang.config import SourceParams
 from seodang.preparation.features import compute_unit_hash
 from seodang.preparation.mixing import Mix, mix
 
-AT = np.array([0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95])
+POSITIONS = np.array([0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95])
 
 
 def source(name: str, **changes: Any) -> SourceParams:
     empty = dict.fromkeys(("path", "sha256", "columns", "table", "language", "task", "cluster", "limit", "cap"))
-    usual = {"kind": "primer", "format": "auto", "role": "any", "weight": 1.0, "replay": False, "licence": "CC0-1.0"}
-    return SourceParams.model_validate({"name": name, **empty, **usual, **changes})
+    defaults = {"kind": "primer", "format": "auto", "role": "any", "weight": 1.0, "replay": False, "licence": "CC0-1.0"}
+    return SourceParams.model_validate({"name": name, **empty, **defaults, **changes})
 
 
-def mixed(
+def run_mix(
     *sources: SourceParams,
-    of: list[int] | None = None,
+    source_numbers: list[int] | None = None,
     replay_ratio: float | None = None,
     in_train: list[bool] | None = None,
 ) -> Mix:
-    numbers = np.array(of or [0] * 10, dtype=np.int32)
-    there = np.array(in_train or [True] * 10)
-    return mix(there, numbers, [params.name for params in sources], AT, sources, replay_ratio)
+    numbers = np.array(source_numbers or [0] * 10, dtype=np.int32)
+    is_in_train = np.array(in_train or [True] * 10)
+    return mix(is_in_train, numbers, [params.name for params in sources], POSITIONS, sources, replay_ratio)
 
 
 @pytest.mark.parametrize(
@@ -34,61 +34,70 @@ def mixed(
     [(1.0, [1] * 10), (0.5, [1] * 5 + [0] * 5), (2.0, [2] * 10), (1.5, [2] * 5 + [1] * 5), (0.2, [1, 1] + [0] * 8)],
 )
 def test_a_weight_gives_each_record_its_copies_by_its_own_hash(weight, copies):
-    found = mixed(source("a", weight=weight))
-    assert found.copies.tolist() == copies
-    assert found.left_out["weight"].sum() == copies.count(0)
+    mixture = run_mix(source("a", weight=weight))
+    assert mixture.copies.tolist() == copies
+    assert mixture.left_out["weight"].sum() == copies.count(0)
 
 
 def test_a_cap_keeps_the_records_of_the_smallest_hashes_and_counts_copies():
-    assert mixed(source("a", cap=3)).copies.tolist() == [1, 1, 1] + [0] * 7
-    found = mixed(source("a", cap=3, weight=2.0))
-    assert found.copies.tolist() == [2, 1] + [0] * 8
-    assert found.left_out["cap"].sum() == 8
+    assert run_mix(source("a", cap=3)).copies.tolist() == [1, 1, 1] + [0] * 7
+    mixture = run_mix(source("a", cap=3, weight=2.0))
+    assert mixture.copies.tolist() == [2, 1] + [0] * 8
+    assert mixture.left_out["cap"].sum() == 8
 
 
 def test_a_cap_of_one_source_leaves_the_others():
-    found = mixed(source("a", cap=1), source("b"), of=[0, 1] * 5)
-    assert found.copies.tolist() == [1, 1, 0, 1, 0, 1, 0, 1, 0, 1]
+    mixture = run_mix(source("a", cap=1), source("b"), source_numbers=[0, 1] * 5)
+    assert mixture.copies.tolist() == [1, 1, 0, 1, 0, 1, 0, 1, 0, 1]
 
 
 def test_replay_sources_make_up_their_share_of_train():
     # 6 other lines; a quarter of train is 2 of 8
-    found = mixed(source("tasks"), source("general", replay=True), of=[0] * 6 + [1] * 4, replay_ratio=0.25)
-    assert found.copies.tolist() == [1] * 6 + [1, 1, 0, 0]
-    assert found.left_out["replay"].sum() == 2
-    assert found.replay_missing == 0
+    mixture = run_mix(
+        source("tasks"), source("general", replay=True), source_numbers=[0] * 6 + [1] * 4, replay_ratio=0.25
+    )
+    assert mixture.copies.tolist() == [1] * 6 + [1, 1, 0, 0]
+    assert mixture.left_out["replay"].sum() == 2
+    assert mixture.replay_missing == 0
 
 
-def test_too_few_replay_records_all_stay_and_what_is_missing_is_told():
+def test_too_few_replay_records_are_all_kept_and_the_missing_lines_are_counted():
     # 6 other lines; half of train would be 6, and there are 4
-    found = mixed(source("tasks"), source("general", replay=True), of=[0] * 6 + [1] * 4, replay_ratio=0.5)
-    assert found.copies.tolist() == [1] * 10
-    assert found.replay_missing == 2
+    mixture = run_mix(
+        source("tasks"), source("general", replay=True), source_numbers=[0] * 6 + [1] * 4, replay_ratio=0.5
+    )
+    assert mixture.copies.tolist() == [1] * 10
+    assert mixture.replay_missing == 2
 
 
 def test_a_replay_share_of_zero_leaves_replay_sources_out():
-    found = mixed(source("tasks"), source("general", replay=True), of=[0] * 6 + [1] * 4, replay_ratio=0.0)
-    assert found.copies.tolist() == [1] * 6 + [0] * 4
-    assert found.left_out["replay"].sum() == 4
+    mixture = run_mix(
+        source("tasks"), source("general", replay=True), source_numbers=[0] * 6 + [1] * 4, replay_ratio=0.0
+    )
+    assert mixture.copies.tolist() == [1] * 6 + [0] * 4
+    assert mixture.left_out["replay"].sum() == 4
 
 
 def test_without_a_replay_share_they_are_mixed_like_all_others():
-    assert mixed(source("tasks"), source("general", replay=True), of=[0] * 6 + [1] * 4).copies.tolist() == [1] * 10
+    assert (
+        run_mix(source("tasks"), source("general", replay=True), source_numbers=[0] * 6 + [1] * 4).copies.tolist()
+        == [1] * 10
+    )
 
 
 def test_only_records_of_train_are_mixed():
-    found = mixed(source("a", weight=2.0, cap=4), in_train=[False] * 5 + [True] * 5)
-    assert found.copies.tolist() == [0] * 5 + [2, 2, 0, 0, 0]
+    mixture = run_mix(source("a", weight=2.0, cap=4), in_train=[False] * 5 + [True] * 5)
+    assert mixture.copies.tolist() == [0] * 5 + [2, 2, 0, 0, 0]
 
 
 def test_a_source_that_params_do_not_know_counts_once():
-    found = mix(np.array([True]), np.array([0], dtype=np.int32), ["gone"], AT[:1], [], 0.5)
-    assert found.copies.tolist() == [1]
+    mixture = mix(np.array([True]), np.array([0], dtype=np.int32), ["unknown"], POSITIONS[:1], [], 0.5)
+    assert mixture.copies.tolist() == [1]
 
 
 def test_the_hash_of_a_record_is_uniform_stable_and_another_for_another_seed():
     ids = np.array([f"{number:016x}" for number in range(4000)], dtype="S16")
-    at = compute_unit_hash(1, "mix", ids)
-    assert (compute_unit_hash(1, "mix", ids[100:200]) == at[100:200]).all()
-    assert np.histogram(at, bins=4, range=(0, 1))[0] == pytest.approx([1000] * 4, abs=110)
-    assert abs(np.corrcoef(at, compute_unit_hash(2, "mix", ids))[0, 1]) < 0.06
+    positions = compute_unit_hash(1, "mix", ids)
+    assert (compute_unit_hash(1, "mix", ids[100:200]) == positions[100:200]).all()
+    assert np.histogram(positions, bins=4, range=(0, 1))[0] == pytest.approx([1000] * 4, abs=110)
+    assert abs(np.corrcoef(positions, compute_unit_hash(2, "mix", ids))[0, 1]) < 0.06

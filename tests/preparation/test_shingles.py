@@ -1,4 +1,4 @@
-"""What counts of a text, and its hashes."""
+"""Normalised letters of texts, and their hashes."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from seodang.preparation.shingles import (
 )
 
 
-def same(first: str, second: str) -> bool:
+def has_same_hash(first: str, second: str) -> bool:
     hashes = hash_texts(extract_letters([first, second]))
     return bool(hashes[0] == hashes[1])
 
@@ -31,7 +31,7 @@ def same(first: str, second: str) -> bool:
     ],
 )
 def test_case_blanks_punctuation_and_unicode_forms_do_not_count(first, second):
-    assert same(first, second)
+    assert has_same_hash(first, second)
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def test_case_blanks_punctuation_and_unicode_forms_do_not_count(first, second):
     ],
 )
 def test_numbers_and_signs_count(first, second):
-    assert not same(first, second)
+    assert not has_same_hash(first, second)
 
 
-def test_two_texts_put_together_have_the_hash_of_the_whole():
+def test_the_joined_hash_of_two_texts_is_the_hash_of_the_joined_text():
     letters = extract_letters(["나무를 ", "심자", "나무를 심자"])
     hashes = hash_texts(letters)
     assert join_hashes(hashes[:1], letters.lengths[:1], hashes[1:2])[0] == hashes[2]
@@ -70,11 +70,11 @@ def test_a_text_has_one_shingle_a_letter_and_the_last_ones_are_shorter():
     assert len(set(hashes[[0, 1, 2, 3, 7, 8]].tolist())) == 6
 
 
-def test_korean_and_english_texts_have_shingles_of_their_own_length_in_one_call():
+def test_korean_and_english_texts_have_different_shingle_lengths_in_one_call():
     letters = extract_letters(["가나다라", "abcdef"])
-    together = compute_shingles(letters, np.array([3, 5]))
-    assert together[:4].tolist() == compute_shingles(extract_letters(["가나다라"]), np.array([3])).tolist()
-    assert together[4:].tolist() == compute_shingles(extract_letters(["abcdef"]), np.array([5])).tolist()
+    hashes = compute_shingles(letters, np.array([3, 5]))
+    assert hashes[:4].tolist() == compute_shingles(extract_letters(["가나다라"]), np.array([3])).tolist()
+    assert hashes[4:].tolist() == compute_shingles(extract_letters(["abcdef"]), np.array([5])).tolist()
 
 
 def test_ngrams_of_words_stay_within_a_text_and_do_not_see_punctuation():
@@ -84,7 +84,7 @@ def test_ngrams_of_words_stay_within_a_text_and_do_not_see_punctuation():
     assert hashes[1] == hashes[2] != hashes[0]
 
 
-def test_words_are_parted_where_something_was_dropped():
+def test_words_are_separated_where_a_character_was_dropped():
     letters = extract_letters(["ab c", "a bc"])
     hashes, starts = hash_words(letters)
     assert starts.tolist() == [0, 2, 4]

@@ -1,11 +1,11 @@
-"""Splits: nobody moves when rows are added, and one text never stands on two sides."""
+"""Splits: appended rows move no earlier row, and a text is never in two splits."""
 
 from collections import Counter
 
 import numpy as np
 import pytest
-from preparing_cases import prepare_params as params
-from preparing_cases import record as case
+from tests.preparation.cases import prepare_params as params
+from tests.preparation.cases import record as make_case
 
 from seodang.errors import SplitError
 from seodang.preparation.splitting import (
@@ -27,20 +27,20 @@ from seodang.records import Record
 
 
 def record(input: str, instruction: str = "감정을 분석하세요.", **changes: str) -> Record:
-    return case(instruction, input, "긍정", **{"task": "sentiment", "cluster": "sentiment", **changes})
+    return make_case(instruction, input, "긍정", **{"task": "sentiment", "cluster": "sentiment", **changes})
 
 
 def many(count: int) -> list[Record]:
     return [record(f"영화 {number} 정말 좋았어") for number in range(count)]
 
 
-def test_shares_are_about_what_was_asked_for():
+def test_the_ratios_are_close_to_the_parameters():
     counts = Counter(assign_split(row, params()) for row in many(2000))
     assert counts["test"] / 2000 == pytest.approx(0.2, abs=0.03)
     assert counts["validation"] / 2000 == pytest.approx(0.1, abs=0.02)
 
 
-def test_the_place_of_a_group_is_the_same_for_ever():
+def test_the_position_of_a_group_is_its_hash_over_two_to_the_64():
     # sha256("1\x1f영화7정말좋았어")[:8] as a number over 2**64
     number = hash_group(1, record("영화 7 정말 좋았어"))
     assert compute_positions(np.array([number], dtype=np.uint64))[0] == number / 2**64
@@ -65,9 +65,9 @@ def test_a_held_out_cluster_is_never_trained_on():
 
 def test_test_only_tasks_and_sources_are_scored_and_never_trained_on():
     own = [record(f"내가 쓴 감상 {number}", task="own_words") for number in range(20)]
-    given = [record(f"내가 쓴 감상 {number}", role="test") for number in range(20)]
-    assert {assign_split(row, params()) for row in own + given} == {"test"}
-    assert get_split_constraint(own[0], params()) == get_split_constraint(given[0], params()) == ONLY_TEST
+    role_test = [record(f"내가 쓴 감상 {number}", role="test") for number in range(20)]
+    assert {assign_split(row, params()) for row in own + role_test} == {"test"}
+    assert get_split_constraint(own[0], params()) == get_split_constraint(role_test[0], params()) == ONLY_TEST
 
 
 def test_a_source_for_training_is_never_scored():
@@ -75,7 +75,7 @@ def test_a_source_for_training_is_never_scored():
     assert {assign_split(row, params()) for row in rows} == {"train", "validation"}
 
 
-def test_a_near_duplicate_and_its_whole_group_follow_their_leader():
+def test_a_near_duplicate_and_its_entire_group_follow_their_leader():
     # groups:          a  b  a  c  b  c ; record 1 is a near-duplicate of 0, record 5 of 4
     groups = np.array([7, 8, 7, 9, 8, 9], dtype=np.uint64)
     leaders = np.array([0, 0, 2, 3, 4, 4], dtype=np.int32)
@@ -86,15 +86,15 @@ def test_a_chain_of_groups_ends_at_its_first_record():
     assert find_roots(np.arange(5, dtype=np.uint64), np.array([0, 0, 1, 2, 3], dtype=np.int32)).tolist() == [0] * 5
 
 
-def test_sides_by_place_and_bound():
+def test_splits_by_position_and_constraint():
     # test up to 0.2, validation up to 0.3; for what is never scored validation up to 0.1
-    at = np.array([0.05, 0.25, 0.35, 0.05, 0.15, 0.9, 0.9])
-    bounds = np.array([0, 0, 0, 1, 1, 2, 3], dtype=np.uint8)
-    names = [SPLITS[number] for number in assign_splits(bounds, at, params())]
+    positions = np.array([0.05, 0.25, 0.35, 0.05, 0.15, 0.9, 0.9])
+    constraints = np.array([0, 0, 0, 1, 1, 2, 3], dtype=np.uint8)
+    names = [SPLITS[number] for number in assign_splits(constraints, positions, params())]
     assert names == ["test", "validation", "train", "validation", "train", "test", "unseen"]
 
 
-def test_a_question_that_is_trained_on_and_asked_is_counted_once_a_training_record():
+def test_a_question_in_train_and_test_counts_once_for_each_training_record():
     questions = np.array([1, 1, 2, 2, 3, 1], dtype=np.uint64)
     split = np.array([TRAIN, TEST, TRAIN, UNSEEN, TRAIN, TRAIN], dtype=np.uint8)
     kept = np.array([True, True, True, True, True, False])
@@ -103,6 +103,6 @@ def test_a_question_that_is_trained_on_and_asked_is_counted_once_a_training_reco
 
 
 def test_an_empty_split_is_an_error_that_gives_the_counts():
-    with pytest.raises(SplitError, match=r"validation and test would be empty .*train 5"):
+    with pytest.raises(SplitError, match=r"validation, test would be empty .*train 5"):
         check_not_empty({"train": 5, "validation": 0, "test": 0, "unseen": 0})
     check_not_empty({"train": 5, "validation": 1, "test": 1, "unseen": 0})

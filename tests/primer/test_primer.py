@@ -1,4 +1,4 @@
-"""The primer: the same bytes for the same seed, right labels, and a base that never saw an answer."""
+"""The primer: deterministic records, correct labels, and a base without answers of the scored families."""
 
 import random
 from collections import Counter, defaultdict
@@ -24,13 +24,13 @@ def test_the_same_seed_gives_the_same_records_and_another_seed_others(records):
 
 
 def test_there_are_twelve_families_in_five_clusters_in_both_languages(records):
-    made = [record for record in records if record.task not in ("seed", "own_words")]
-    assert len({record.task for record in made}) >= 12
-    assert len({record.cluster for record in made}) >= 5
+    generated = [record for record in records if record.task not in ("seed", "own_words")]
+    assert len({record.task for record in generated}) >= 12
+    assert len({record.cluster for record in generated}) >= 5
     languages = defaultdict(set)
-    for record in made:
+    for record in generated:
         languages[record.task].add(record.language)
-    assert all(found == {"ko", "en"} for found in languages.values())
+    assert all(names == {"ko", "en"} for names in languages.values())
 
 
 def test_the_default_sizes_give_three_thousand_records_and_more():
@@ -63,36 +63,42 @@ def test_one_input_of_a_family_never_has_two_labels(records):
     for record in records:
         if record.choices:
             labels[(record.task, record.language, record.input)].add(record.output)
-    assert [key for key, found in labels.items() if len(found) > 1] == []
+    assert [key for key, outputs in labels.items() if len(outputs) > 1] == []
 
 
 def test_the_base_practises_on_no_family_that_is_scored():
     assert not set(build_practice_families()) & set(build_families())
-    wordings = {
-        wording
+    templates = {
+        template
         for family in build_families().values()
-        for wording in (*family.korean_templates, *family.english_templates)
+        for template in (*family.korean_templates, *family.english_templates)
     }
     practice = list(iter_practice_records(random.Random(1), ["그 영화 참 좋았다", "A fine day"], 400))
-    assert not wordings & {record.instruction for record in practice}
+    assert not templates & {record.instruction for record in practice}
 
 
 def test_unlabelled_inputs_are_texts_and_never_labels():
-    labels = {label for family in build_families().values() for shelf in family.labels for label in shelf}
+    labels = {label for family in build_families().values() for names in family.labels for label in names}
     assert not [text for text in iter_unlabelled_inputs(random.Random(1), 500) if text in labels]
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("form", "expected"),
     [
-        (conjugate_formal("지루하"), "지루합니다"), (conjugate_formal("좋"), "좋습니다"), (conjugate_formal("힘들"), "힘듭니다"),
-        (nominalize("아름답", "아름다워"), "아름다움"), (nominalize("힘들", "힘들어"), "힘듦"), (nominalize("지루하", "지루해"), "지루함"),
-        (conjugate_past("최고이", "최고야"), "최고였"), (conjugate_past("보통이", "보통이야"), "보통이었"), (conjugate_past("좋", "좋아"), "좋았"),
+        (conjugate_formal("지루하"), "지루합니다"),
+        (conjugate_formal("좋"), "좋습니다"),
+        (conjugate_formal("힘들"), "힘듭니다"),
+        (nominalize("아름답", "아름다워"), "아름다움"),
+        (nominalize("힘들", "힘들어"), "힘듦"),
+        (nominalize("지루하", "지루해"), "지루함"),
+        (conjugate_past("최고이", "최고야"), "최고였"),
+        (conjugate_past("보통이", "보통이야"), "보통이었"),
+        (conjugate_past("좋", "좋아"), "좋았"),
         (resolve_particles("책|를 샀다, 사과|를 샀다, 회사|로"), "책을 샀다, 사과를 샀다, 회사로"),
     ],
-)  # fmt: skip
-def test_korean_forms_are_the_right_ones(found, expected):
-    assert found == expected
+)
+def test_korean_forms_are_the_right_ones(form, expected):
+    assert form == expected
 
 
 def test_every_ending_of_every_predicate_is_one_clean_word_form():

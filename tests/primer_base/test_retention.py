@@ -1,4 +1,4 @@
-"""The retention task's questions and those that are mixed into training: made by their generator, apart, and of no kind that the primer teaches."""
+"""The questions of the retention task and the replayed ones: generated, disjoint, and not taught by the primer."""
 
 import json
 from pathlib import Path
@@ -20,9 +20,9 @@ def test_the_file_is_what_the_generator_makes(half):
     assert [json.loads(line) for line in FILES[half].read_text("utf-8").splitlines()] == list(iter_questions(half))
 
 
-def test_what_is_measured_is_never_trained_on():
-    measured, replayed = ({row["input"] for row in iter_questions(half)} for half in FILES)
-    assert not measured & replayed
+def test_the_evaluated_questions_are_never_trained_on():
+    evaluated, replayed = ({row["input"] for row in iter_questions(half)} for half in FILES)
+    assert not evaluated & replayed
 
 
 def test_no_question_stands_twice_and_each_language_has_enough_for_a_test():
@@ -33,8 +33,8 @@ def test_no_question_stands_twice_and_each_language_has_enough_for_a_test():
 
 def test_no_record_of_the_primer_asks_such_a_question():
     taught = {
-        wording
+        template
         for family in build_families().values()
-        for wording in (*family.korean_templates, *family.english_templates)
+        for template in (*family.korean_templates, *family.english_templates)
     }
     assert not taught.intersection(row["instruction"] for half in FILES for row in iter_questions(half))

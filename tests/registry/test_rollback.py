@@ -1,4 +1,4 @@
-"""Promote, promote again, roll back: a real server answers with the old weights. Run: pytest -m slow tests/registry/test_rollback.py"""
+"""After a rollback a real server uses the old weights. Run: pytest -m slow tests/registry/test_rollback.py"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from registry_cases import REPOSITORY, make_repository, produce, state
+from tests.registry.repository import REPOSITORY, make_repository, read_state, run_pipeline
 from tiny_models import KOREAN, copy_project, free_port, make_packaged_model, use_bentoml_home
 
 from seodang.cli.main import main
@@ -33,19 +33,19 @@ pytestmark = pytest.mark.slow
 START_SECONDS = 300
 
 
-def known(paths: Paths, name: str) -> dict[str, str]:
+def read_model_fields(paths: Paths, name: str) -> dict[str, str]:
     folder = paths.root / "models" / name
-    card = read_manifest(folder)
+    manifest = read_manifest(folder)
     return {
         "folder": f"models/{name}",
-        "version": compute_content_version(folder, card.fingerprint),
-        "fingerprint": card.fingerprint,
+        "version": compute_content_version(folder, manifest.fingerprint),
+        "fingerprint": manifest.fingerprint,
     }
 
 
 @pytest.fixture(scope="module")
-def paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
-    """A repository whose champion v0.2.0 has learnt nothing, and whose v0.1.0 knows KOREAN by heart; BentoML's store is empty."""
+def promoted_twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Create a repository whose v0.1.0 answers KOREAN correctly, and whose champion v0.2.0 does not."""
     paths = make_repository(tmp_path_factory.mktemp("project") / "project")
     copy_project(paths.root)
     good = make_packaged_model(paths.root / "models" / "good")
@@ -57,18 +57,26 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
         {name: weight * 0.5 for name, weight in weights.items()}, bad / "model.safetensors", metadata={"format": "pt"}
     )
     with pytest.MonkeyPatch.context() as patch:
-        use_bentoml_home(paths.root.parent / "bentoml", patch)
         patch.chdir(paths.root)
         for name in ("good", "bad"):
-            produce(paths, name, **known(paths, name))
+            run_pipeline(paths, name, **read_model_fields(paths, name))
             assert main(["registry", "promote", "--message", name]) == 0
         shutil.rmtree(paths.root / "models")
-        yield paths
+    return paths.root
+
+
+@pytest.fixture
+def paths(promoted_twice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """Copy the repository, with an empty BentoML store, so that each test starts from the same state."""
+    use_bentoml_home(tmp_path / "bentoml", monkeypatch)
+    root = Path(shutil.copytree(promoted_twice, tmp_path / "project", symlinks=True))
+    monkeypatch.chdir(root)
+    return Paths(root)
 
 
 @contextmanager
-def served(paths: Paths) -> Iterator[str]:
-    """Serve the champion as a user does, and yield the address."""
+def serve(paths: Paths) -> Iterator[str]:
+    """Serve the champion with `seodang serve`, and yield the address."""
     port, log = free_port(), paths.root.parent / "serve.log"
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
     with log.open("wb") as output:
@@ -112,29 +120,29 @@ def ask(url: str) -> Any:
 
 
 def test_after_a_rollback_the_service_answers_with_the_old_weights(paths):
-    good, bad = (move.bento_tag for move in read_history(paths.history))
+    good, bad = (event.bento_tag for event in read_history(paths.history))
     assert not has_bento(good)
     assert main(["registry", "rollback", "--message", "대답이 나빠짐"]) == 0
     folder = find_stored_model(good)
     assert folder is not None
     assert compute_weights_sha256(folder) == read_history(paths.history)[0].weights_sha256
-    with served(paths) as url:
+    with serve(paths) as url:
         reply = ask(url)
     assert (reply["output"], reply["model"]) == (KOREAN[2], good)
     assert reply["model"] != bad
 
 
 def test_a_candidate_that_is_rejected_leaves_the_champion_in_service(paths):
-    produce(paths, "worse", accuracy=0.1, verdict="reject", folder="none", version="0", fingerprint="0" * 64)
-    before = state(paths)
+    run_pipeline(paths, "worse", accuracy=0.1, verdict="reject", folder="none", version="0", fingerprint="0" * 64)
+    before = read_state(paths)
     assert main(["registry", "promote"]) == 3
-    assert state(paths) == before
+    assert read_state(paths) == before
     champion = read_champion(paths.champion)
     assert champion is not None
     assert make_servable(champion, paths) == champion.bento_tag
 
 
-def test_half_a_model_in_the_store_is_stored_anew(paths):
+def test_an_incomplete_model_in_the_store_is_replaced(paths):
     champion = read_champion(paths.champion)
     assert champion is not None
     make_servable(champion, paths)
@@ -145,7 +153,7 @@ def test_half_a_model_in_the_store_is_stored_anew(paths):
     assert compute_weights_sha256(folder) == champion.weights_sha256
 
 
-def test_weights_whose_prompts_are_not_those_of_the_record_are_not_served(paths):
+def test_weights_with_other_prompts_than_the_record_are_not_served(paths):
     champion = read_history(paths.history)[1]
     folder = paths.champions / champion.weights_sha256
     shutil.rmtree(folder, ignore_errors=True)
@@ -154,15 +162,10 @@ def test_weights_whose_prompts_are_not_those_of_the_record_are_not_served(paths)
     assert not has_bento(champion.bento_tag)
 
 
-def test_a_rollback_to_weights_that_are_nowhere_changes_nothing(paths, capsys):
-    commit_before = state(paths)
-    cache = paths.root / ".dvc" / "cache"
-    cache.rename(cache.with_name("away"))
+def test_a_rollback_to_weights_that_cannot_be_found_changes_nothing(paths, capsys):
+    before = read_state(paths)
+    shutil.rmtree(paths.root / ".dvc" / "cache")
     shutil.rmtree(paths.champions, ignore_errors=True)
-    try:
-        assert main(["registry", "rollback", "--to", "v0.2.0", "--message", "x"]) == 2
-    finally:
-        shutil.rmtree(cache, ignore_errors=True)
-        cache.with_name("away").rename(cache)
+    assert main(["registry", "rollback", "--message", "x"]) == 2
     assert "no DVC cache and no remote" in capsys.readouterr().err
-    assert state(paths) == commit_before
+    assert read_state(paths) == before

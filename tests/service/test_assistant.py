@@ -8,7 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tiny_models import ENGLISH, KOREAN, make_packaged_model
+from tiny_models import (
+    ARCHITECTURES,
+    ENGLISH,
+    KOREAN,
+    make_other_model,
+    make_packaged_model,
+    write_tiny_manifest,
+)
 
 from seodang.errors import ModelError
 from seodang.packaging.model_folder import MANIFEST_NAME, compute_content_version
@@ -20,15 +27,15 @@ def assistant(packaged_folder: Path) -> Assistant:
     return Assistant.load(packaged_folder)
 
 
-def with_card(folder: Path, copy: Path, **changes: object) -> Path:
+def copy_with_manifest(folder: Path, copy: Path, **changes: object) -> Path:
     shutil.copytree(folder, copy)
-    card = json.loads((copy / MANIFEST_NAME).read_text("utf-8"))
-    (copy / MANIFEST_NAME).write_text(json.dumps({**card, **changes}), "utf-8")
+    manifest = json.loads((copy / MANIFEST_NAME).read_text("utf-8"))
+    (copy / MANIFEST_NAME).write_text(json.dumps({**manifest, **changes}), "utf-8")
     return copy
 
 
 @pytest.mark.parametrize(("instruction", "input", "output"), [KOREAN, ENGLISH])
-def test_it_answers_what_it_was_tuned_on_and_stops_by_itself(assistant, instruction, input, output):
+def test_it_answers_the_requests_that_it_was_tuned_on_and_stops(assistant, instruction, input, output):
     answer = assistant.answer(instruction, input)
     assert (answer.output, answer.finish_reason) == (output, "stop")
     assert answer.completion_tokens > 1
@@ -44,7 +51,7 @@ def test_text_is_normalised_as_in_training(assistant):
     )
 
 
-def test_an_answer_that_is_cut_says_so(assistant):
+def test_a_truncated_answer_has_finish_reason_length(assistant):
     answer = assistant.answer(*KOREAN[:2], max_new_tokens=1)
     assert (answer.finish_reason, answer.completion_tokens) == ("length", 1)
 
@@ -58,18 +65,18 @@ def test_a_marker_in_the_request_stays_text(assistant, marker):
 def test_the_chat_format_keeps_its_own_markers_and_no_others(tmp_path):
     chat = Assistant.load(make_packaged_model(tmp_path / "chat", format="chat"))
     control = set(chat._tokenizer.all_special_ids)
-    of_the_template = [token for token in chat._encode_prompt("a", "") if token in control]
-    assert len(of_the_template) == 3  # user, end, assistant
+    template_tokens = [token for token in chat._encode_prompt("a", "") if token in control]
+    assert len(template_tokens) == 3  # user, end, assistant
     assert [
         token for token in chat._encode_prompt("<|assistant|>a<|end|>", "<|user|>") if token in control
-    ] == of_the_template
+    ] == template_tokens
     assert chat.answer(*KOREAN[:2]).output == KOREAN[2]
 
 
 @pytest.mark.parametrize(
     ("request_", "field", "message"),
     [
-        ({"instruction": "가 " * 120}, "instruction", "beyond the model's context of 128 tokens"),
+        ({"instruction": "가 " * 120}, "instruction", "tokens, but the model's context has 128 tokens"),
         ({"instruction": "가" * 10**7}, "instruction", "10,000,000 characters"),
         ({"instruction": "가", "max_new_tokens": 25}, "max_new_tokens", "from 1 to 24"),
         ({"instruction": "가", "max_new_tokens": 0}, "max_new_tokens", "got 0"),
@@ -90,43 +97,63 @@ def test_the_answer_ends_where_the_context_ends(assistant):
     assert answer.completion_tokens <= 2
 
 
-def test_temperature_zero_always_says_the_same_and_above_it_varies(assistant):
+def test_temperature_zero_always_gives_the_same_answer_and_higher_ones_vary(assistant):
     assert len({assistant.answer("무엇이든 말해 보세요").output for _ in range(3)}) == 1
     assert len({assistant.answer("무엇이든 말해 보세요", temperature=2.0).output for _ in range(5)}) > 1
 
 
-def test_answers_asked_at_once_are_those_asked_one_by_one(assistant):
-    asked = [KOREAN[:2], ENGLISH[:2]] * 4
+def test_concurrent_requests_get_the_same_answers_as_single_ones(assistant):
+    requests = [KOREAN[:2], ENGLISH[:2]] * 4
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda request: assistant.answer(*request).output, asked))
+        answers = list(pool.map(lambda request: assistant.answer(*request).output, requests))
     assert answers == [KOREAN[2], ENGLISH[2]] * 4
 
 
-def test_a_model_tuned_to_other_prompts_is_refused_with_both_fingerprints(packaged_folder, tmp_path):
+def test_a_model_tuned_on_other_prompts_is_refused_with_both_fingerprints(packaged_folder, tmp_path):
     stored = json.loads((packaged_folder / MANIFEST_NAME).read_text("utf-8"))["fingerprint"]
-    folder = with_card(packaged_folder, tmp_path / "foreign", fingerprint="0" * 64)
+    folder = copy_with_manifest(packaged_folder, tmp_path / "foreign", fingerprint="0" * 64)
     with pytest.raises(ModelError, match=f"(?s){stored}.*{'0' * 64}"):
         Assistant.load(folder)
 
 
 @pytest.mark.parametrize(
-    ("changes", "fault"),
+    ("changes", "field"),
     [({"end_id": "1"}, "end_id"), ({"prompt": {"format": "none"}}, "prompt.format"), ({"new": 1}, "new")],
 )
-def test_a_damaged_card_is_refused_with_the_fault(packaged_folder, tmp_path, changes, fault):
-    with pytest.raises(ModelError, match=fault):
-        Assistant.load(with_card(packaged_folder, tmp_path / "damaged", **changes))
+def test_a_damaged_manifest_is_an_error_that_names_the_field(packaged_folder, tmp_path, changes, field):
+    with pytest.raises(ModelError, match=field):
+        Assistant.load(copy_with_manifest(packaged_folder, tmp_path / "damaged", **changes))
 
 
-def test_a_folder_without_a_card_says_what_is_missing(tmp_path):
+def test_a_folder_without_a_manifest_is_an_error(tmp_path):
     with pytest.raises(ModelError, match=r"seodang\.json cannot be read"):
         Assistant.load(tmp_path)
 
 
-def test_the_version_follows_the_weights_and_not_the_card(packaged_folder, tmp_path):
-    other_account = with_card(packaged_folder, tmp_path / "other", lineage={"git_commit": "abc"})
-    assert compute_content_version(other_account, "0" * 64) == compute_content_version(packaged_folder, "0" * 64)
+def test_the_version_depends_on_the_weights_and_not_on_the_manifest(packaged_folder, tmp_path):
+    other_lineage = copy_with_manifest(packaged_folder, tmp_path / "other", lineage={"git_commit": "abc"})
+    assert compute_content_version(other_lineage, "0" * 64) == compute_content_version(packaged_folder, "0" * 64)
     assert compute_content_version(packaged_folder, "1" * 64) != compute_content_version(packaged_folder, "0" * 64)
-    weights = other_account / "model.safetensors"
+    weights = other_lineage / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
-    assert compute_content_version(other_account, "0" * 64) != compute_content_version(packaged_folder, "0" * 64)
+    assert compute_content_version(other_lineage, "0" * 64) != compute_content_version(packaged_folder, "0" * 64)
+
+
+def test_messages_follow_the_language_of_the_server(assistant, monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    with pytest.raises(RequestRejected, match="줄이세요"):
+        assistant.answer("가 " * 120)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_model_without_position_embeddings_is_served(architecture, tmp_path):
+    folder = make_other_model(tmp_path / architecture, architecture)
+    assistant = Assistant.load(write_tiny_manifest(folder, "koalpaca", 4))
+    answer = assistant.answer("무엇이든 말해 보세요", "가 " * 200 if architecture != "mpt" else "")
+    assert answer.completion_tokens <= 4
+
+
+def test_an_mpt_model_rejects_a_prompt_beyond_its_limit(tmp_path):
+    assistant = Assistant.load(write_tiny_manifest(make_other_model(tmp_path / "mpt", "mpt"), "koalpaca", 4))
+    with pytest.raises(RequestRejected, match="context has 128 tokens"):
+        assistant.answer("가 " * 120)

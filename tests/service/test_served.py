@@ -56,7 +56,7 @@ class Service(NamedTuple):
 
 
 def bentoml_serve(tag: str, port: int, home: Path, log: Path) -> subprocess.Popen[bytes]:
-    """Start the server as a stranger would: no PYTHONPATH, another folder, nothing but the stores."""
+    """Start the server from the stores alone: without PYTHONPATH, in another folder."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [sys.executable, "-m", "bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:
@@ -120,12 +120,13 @@ def test_it_answers_in_korean_and_english(service, instruction, input, output):
     assert set(reply.json["usage"]) == {"prompt_tokens", "completion_tokens"}
 
 
+@pytest.mark.smoke
 def test_hangul_is_readable_in_the_bytes_of_the_answer(service):
     assert f'"output":"{KOREAN[2]}"' in service.post("/generate", {"instruction": KOREAN[0], "input": KOREAN[1]}).body
     assert "서당 primer" in service.get("/lineage").body
 
 
-def test_all_that_a_request_may_name_is_heeded(service):
+def test_every_field_of_a_request_has_an_effect(service):
     reply = service.post(
         "/generate", {"instruction": "무엇이든 말해 보세요", "input": "", "max_new_tokens": 1, "temperature": 1.5}
     )
@@ -133,9 +134,9 @@ def test_all_that_a_request_may_name_is_heeded(service):
 
 
 @pytest.mark.parametrize(
-    ("request_", "place", "message"),
+    ("request_", "location", "message"),
     [
-        ({"instruction": "  "}, ["instruction"], "must not be blank / 비어 있으면 안 됩니다"),
+        ({"instruction": "  "}, ["instruction"], "must not be blank"),
         ({"input": "가"}, ["instruction"], "Field required"),
         ({"instruction": "가", "max_new_tokens": -1}, ["max_new_tokens"], "Input should be greater than 0"),
         ({"instruction": "가", "max_new_tokens": "9"}, ["max_new_tokens"], "Input should be a valid integer"),
@@ -143,29 +144,29 @@ def test_all_that_a_request_may_name_is_heeded(service):
         ({"instruction": "가", "temperature": 2.1}, ["temperature"], "less than or equal to 2"),
         ({"instruction": "가", "temperature": -0.1}, ["temperature"], "greater than or equal to 0"),
         ({"instruction": "가", "max_tokens": 9}, ["max_tokens"], "Extra inputs are not permitted"),
-        ({"instruction": "가 " * 200}, ["instruction"], "beyond the model's context of 128 tokens"),
+        ({"instruction": "가 " * 200}, ["instruction"], "the model's context has 128 tokens"),
         ({"instruction": "\ud800"}, [], "Invalid JSON"),
         (b'{"instruction": "', [], "Invalid JSON"),
         ([], [], "should be an object"),
     ],
 )
-def test_a_faulty_request_is_told_where_and_why(service, request_, place, message):
+def test_an_invalid_request_gets_the_field_and_the_reason(service, request_, location, message):
     reply = service.post("/generate", request_)
     assert reply.status == 400
-    assert [fault["loc"] for fault in reply.json["detail"]] == [place]
+    assert [error["loc"] for error in reply.json["detail"]] == [location]
     assert message in reply.json["detail"][0]["msg"]
 
 
-def test_the_lineage_names_bento_model_and_all_of_the_card(service, packaged_folder):
+def test_the_lineage_has_the_bento_the_model_and_the_manifest(service, packaged_folder):
     lineage = service.get("/lineage")
-    card = read_manifest(packaged_folder)
+    manifest = read_manifest(packaged_folder)
     assert lineage.status == 200
     assert lineage.json == {
         "bento": service.tag,
         "model": service.tag,
         "prompt": {"format": "koalpaca"},
-        "fingerprint": card.fingerprint,
-        **card.lineage,
+        "fingerprint": manifest.fingerprint,
+        **manifest.lineage,
     }
 
 
@@ -194,16 +195,16 @@ def test_the_bento_lists_its_model_by_exact_tag_and_carries_its_own_code(service
     assert (bento / "src" / "seodang" / "service" / "app.py").exists()
 
 
-def test_serving_stops_at_once_when_the_prompts_are_foreign(service):
-    card = service.home / "models" / service.tag.replace(":", "/") / MANIFEST_NAME
-    kept = card.read_text("utf-8")
+def test_serving_stops_at_once_when_the_prompts_differ(service):
+    manifest = service.home / "models" / service.tag.replace(":", "/") / MANIFEST_NAME
+    original = manifest.read_text("utf-8")
     log = service.home.parent / "refused.log"
-    card.write_text(kept.replace(json.loads(kept)["fingerprint"], "0" * 64), "utf-8")
+    manifest.write_text(original.replace(json.loads(original)["fingerprint"], "0" * 64), "utf-8")
     process = bentoml_serve(service.tag, free_port(), service.home, log)
     try:
         assert process.wait(START_SECONDS) == 1
     finally:
         stop(process)
-        card.write_text(kept, "utf-8")
+        manifest.write_text(original, "utf-8")
     assert "0" * 64 in log.read_text("utf-8")
-    assert json.loads(kept)["fingerprint"] in log.read_text("utf-8")
+    assert json.loads(original)["fingerprint"] in log.read_text("utf-8")

@@ -15,6 +15,7 @@ from tiny_models import make_tiny_adapter, make_tiny_model
 from training_cases import records, train_params
 
 from seodang.config import EvaluateParams, PromptParams
+from seodang.errors import EvaluationError
 from seodang.evaluation import runner
 from seodang.io.jsonl import read_json, read_rows, write_records
 from seodang.models import slot
@@ -37,7 +38,7 @@ EVALUATE = EvaluateParams(
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
-    """A project with a base and splits, in which training is to have run."""
+    """Return a project with a base and splits, as training leaves it."""
     paths = Paths(tmp_path)
     make_tiny_model(paths.base)
     write_champion(paths.champion, None)
@@ -48,7 +49,7 @@ def paths(tmp_path: Path) -> Paths:
 
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> list[list[Any]]:
-    """Of each model that is loaded, those still in memory when its loading begins."""
+    """Return, for each loaded model, the earlier models in memory when its loading begins."""
     alive: list[list[Any]] = []
     models: list[weakref.ref[Any]] = []
     load_model = slot.load_model
@@ -63,81 +64,94 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[list[Any]]:
     return alive
 
 
-def arms(paths: Paths) -> list[str]:
+def run_stage(paths: Paths) -> list[str]:
     report = stage.run(prompt=PromptParams(format="koalpaca"), train=train_params(), evaluate=EVALUATE, paths=paths)
     return [row["name"] for row in report["variants"]]
 
 
-def test_the_base_has_left_the_memory_when_a_wholly_trained_model_is_loaded(paths, loaded):
+def test_the_base_has_left_the_memory_when_a_fully_trained_model_is_loaded(paths, loaded):
     make_tiny_model(paths.adapter)
-    assert arms(paths) == ["zero_shot", "few_shot", "tuned"]
+    assert run_stage(paths) == ["zero_shot", "few_shot", "tuned"]
     assert loaded == [[], []]
 
 
 def test_an_adapter_is_put_onto_the_base_that_is_loaded(paths, loaded):
     make_tiny_adapter(paths.base, paths.adapter)
-    assert arms(paths) == ["zero_shot", "few_shot", "tuned"]
+    assert run_stage(paths) == ["zero_shot", "few_shot", "tuned"]
     assert loaded == [[]]
 
 
-KILLED = """
+def test_an_empty_test_split_is_an_error_in_the_language_of_the_user(paths, monkeypatch):
+    for split in ("test", "unseen"):
+        write_records(paths.get_split_path(split), [])
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    with pytest.raises(EvaluationError, match="test 분할이 비었습니다"):
+        run_stage(paths)
+
+
+WORKER = """
 import sys, time
 from pathlib import Path
-from seodang import measuring
 from seodang.config import EvaluateParams, PromptParams, TrainParams
+from seodang.evaluation import runner
 from seodang.paths import Paths
 from seodang.stages import evaluate
-score = measuring.score_choices
-measuring.score_choices = lambda *arguments, **known: (time.sleep(0.3), score(*arguments, **known))[1]
-evaluate.run(prompt=PromptParams(format="koalpaca"), train=TrainParams.model_validate_json(sys.argv[2]), evaluate=EvaluateParams.model_validate_json(sys.argv[3]), paths=Paths(Path(sys.argv[1])))
+score = runner.score_choices
+runner.score_choices = lambda *arguments, **options: (time.sleep(0.3), score(*arguments, **options))[1]
+evaluate.run(
+    prompt=PromptParams(format="koalpaca"),
+    train=TrainParams.model_validate_json(sys.argv[2]),
+    evaluate=EvaluateParams.model_validate_json(sys.argv[3]),
+    paths=Paths(Path(sys.argv[1])),
+)
 """
 
 
-def journal_lines(paths: Paths) -> int:
+def count_log_lines(paths: Paths) -> int:
     return sum(file.read_bytes().count(b"\n") for file in paths.evaluation.glob("*.jsonl"))
 
 
 @pytest.mark.slow
-def test_an_evaluation_that_was_killed_goes_on_and_asks_nothing_twice(paths, monkeypatch):
+def test_a_killed_evaluation_resumes_and_repeats_no_request(paths, monkeypatch):
     make_tiny_adapter(paths.base, paths.adapter)
     command = [
         sys.executable,
         "-c",
-        KILLED,
+        WORKER,
         str(paths.root),
         train_params().model_dump_json(),
         EVALUATE.model_dump_json(),
     ]
     child = subprocess.Popen(command)
     deadline = time.monotonic() + 120
-    while journal_lines(paths) < 8 and time.monotonic() < deadline:
+    while count_log_lines(paths) < 8 and time.monotonic() < deadline:
         time.sleep(0.02)
-    child.kill()  # SIGKILL: nothing can be tidied up
+    child.kill()  # SIGKILL: the process cannot clean up
     child.wait()
     rows = [
         json.loads(line)
-        for file in paths.evaluating.glob("*.jsonl")
+        for file in paths.evaluation.glob("*.jsonl")
         for line in file.read_text("utf-8").splitlines(keepends=True)[1:]
         if line.endswith("\n")
     ]
     kept = len(rows)
     assert kept >= 7
-    asked: list[int] = []
+    request_counts: list[int] = []
     score = runner.score_choices
     monkeypatch.setattr(
         runner,
         "score_choices",
-        lambda model, choices, tokens, *, known: (
-            asked.append(len(choices) - len(known)),
-            score(model, choices, tokens, skip=known),
+        lambda model, choices, tokens, *, skip: (
+            request_counts.append(len(choices) - len(skip)),
+            score(model, choices, tokens, skip=skip),
         )[1],
     )
-    assert arms(paths) == ["zero_shot", "few_shot", "tuned"]
+    assert run_stage(paths) == ["zero_shot", "few_shot", "tuned"]
     resumed = paths.scores.read_bytes()
     monkeypatch.undo()
     assert read_json(paths.evaluate_report)["resumed"] == kept
-    assert journal_lines(paths) == 0
-    assert arms(paths) == ["zero_shot", "few_shot", "tuned"]
+    assert count_log_lines(paths) == 0
+    assert run_stage(paths) == ["zero_shot", "few_shot", "tuned"]
     assert paths.scores.read_bytes() == resumed
-    # One option an item here: what the journal held was not asked again.
-    assert sum(asked) == len(list(read_rows(paths.scores))) - sum(row["kind"] == "options" for row in rows)
+    # Each item has one option here, so each result of the log saves one request.
+    assert sum(request_counts) == len(list(read_rows(paths.scores))) - sum(row["kind"] == "options" for row in rows)

@@ -1,4 +1,4 @@
-"""What `dvc plots` and `dvc metrics` show of an evaluation and its verdict."""
+"""Tables for `dvc plots` and `dvc metrics`, from an evaluation and its verdict."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from seodang.stages.gate import build_gate_metrics
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def evaluated(**scores):
-    """Return a report in which each arm (name, format, shots) has an accuracy."""
-    arms = {
+def build_report(**scores):
+    """Return a report with the given scores of each variant."""
+    variants = {
         "zero_shot/alpaca": ("alpaca", 0),
         "zero_shot/chat": ("chat", 0),
         "few_shot/alpaca/3": ("alpaca", 3),
@@ -30,10 +30,10 @@ def evaluated(**scores):
                 "accuracy": scores.get("accuracy", {}).get(name),
                 "exact_match": scores.get("exact_match", {}).get(name),
             }
-            for name in arms
+            for name in variants
         ],
         "best": {"zero_shot": "zero_shot/chat", "few_shot": "few_shot/alpaca/3"},
-        "formats": {name: {"format": format, "shots": shots} for name, (format, shots) in arms.items()},
+        "formats": {name: {"format": format, "shots": shots} for name, (format, shots) in variants.items()},
     }
 
 
@@ -47,22 +47,22 @@ ACCURACY = {
 }
 
 
-def test_the_base_is_plotted_by_its_best_format_of_each_number_of_exemplars():
-    assert build_shots_rows(evaluated(accuracy=ACCURACY)) == [[0, 0.3, 0.9], [3, 0.5, 0.9]]
+def test_the_plot_shows_the_best_format_of_each_number_of_few_shot_examples():
+    assert build_shots_rows(build_report(accuracy=ACCURACY)) == [[0, 0.3, 0.9], [3, 0.5, 0.9]]
 
 
-def test_without_tasks_that_have_choices_the_exact_answers_are_plotted():
-    assert build_shots_rows(evaluated(exact=ACCURACY)) == [[0, 0.3, 0.9], [3, 0.5, 0.9]]
-    assert build_shots_rows(evaluated()) == []
+def test_without_choice_tasks_the_plot_shows_exact_match():
+    assert build_shots_rows(build_report(exact_match=ACCURACY)) == [[0, 0.3, 0.9], [3, 0.5, 0.9]]
+    assert build_shots_rows(build_report()) == []
 
 
-def found(**changes):
-    kept = {
+def build_result(**changes):
+    defaults = {
         "rule": 0,
         "against": "few_shot/3",
         "test": "superiority",
         "metric": "accuracy",
-        "of": "",
+        "group": "",
         "margin": 0.0,
         "items": 200,
         "candidate": 0.9,
@@ -71,7 +71,7 @@ def found(**changes):
     }
     return decision.RuleResult(
         **{
-            **kept,
+            **defaults,
             "low": 0.31,
             "high": 0.49,
             "p": 0.0002,
@@ -84,11 +84,11 @@ def found(**changes):
     )
 
 
-def test_the_gate_s_metrics_keep_their_names_when_another_number_of_exemplars_is_best():
+def test_the_names_of_gate_metrics_do_not_depend_on_the_best_number_of_few_shot_examples():
     tests = [
-        found(),
-        found(rule=1, of="ko", ask="non_inferiority"),
-        found(rule=2, against="champion", low=None, high=None, passed=None),
+        build_result(),
+        build_result(rule=1, group="ko", test="non_inferiority"),
+        build_result(rule=2, against="champion", low=None, high=None, passed=None),
     ]
     reasons = [Reason(test.passed, "", "") for test in tests]
     metrics = build_gate_metrics(decision.Decision(verdict="inconclusive", reasons=reasons, results=tests))

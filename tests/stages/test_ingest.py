@@ -68,7 +68,7 @@ def test_the_manifest_says_where_every_row_came_from(paths, caplog):
         [],
     )
     assert "ingested films: 2 of 2 rows (ko 2), nsmc, CC0-1.0" in caplog.messages
-    assert "ingested data: the keys note have no place in a record and were left out" in caplog.messages
+    assert "ingested data: a record has no field for the keys note; they were ignored" in caplog.messages
 
 
 def test_every_row_has_the_fields_of_the_contract(paths):
@@ -115,7 +115,7 @@ def test_the_same_sources_give_the_same_bytes(paths):
     assert before == [path.read_bytes() for path in (paths.records, paths.ingest_report)]
 
 
-def test_all_faulty_sources_are_told_in_one_message_and_nothing_is_written(paths):
+def test_one_message_names_all_unusable_sources_and_nothing_is_written(paths):
     write(paths, "good.json", GOOD)
     write(paths, "odd.json", [{"이름": "가"}])
     (paths.root / "cut.json").write_text('[{"instruction": "잘린', "utf-8")
@@ -127,11 +127,11 @@ def test_all_faulty_sources_are_told_in_one_message_and_nothing_is_written(paths
             source("empty", "empty.jsonl"),
         )
     message = str(raised.value)
-    assert message.startswith("4 faults in ingest.sources:")
+    assert message.startswith("4 errors in ingest.sources:")
     assert "source 'cut': cut.json, line 1, column 18: this is not JSON" in message
     assert "잘린" in message
     assert "source 'gone': gone.json does not exist" in message
-    assert "source 'odd': odd.json: the record format is not recognised; found the keys 이름" in message
+    assert "source 'odd': odd.json: the record format is unknown; found the keys 이름" in message
     assert "source 'empty': empty.jsonl is empty" in message
     assert files(paths) == []
 
@@ -148,7 +148,7 @@ def test_a_source_that_became_unreadable_leaves_the_former_rows_whole(paths):
 
 
 def test_a_source_that_does_not_answer_may_be_tried_again_but_not_beside_one_that_is_wrong(tmp_path, monkeypatch):
-    monkeypatch.setattr("seodang.ingest.fetch.http._PAUSES", ())
+    monkeypatch.setattr("seodang.ingest.fetch.http._RETRY_DELAYS", ())
     paths = Paths(tmp_path)
     silent = source("silent", f"http://127.0.0.1:{free_port()}/data.jsonl", sha256="0" * 64)
     sources = {"alone": [silent], "beside": [silent, source("gone", "gone.json")]}

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from packaging.utils import canonicalize_name
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tiny_models import REPOSITORY, copy_project, make_tiny_adapter, make_tiny_model, use_bentoml_home
 
 from seodang.config import PackageParams, PromptParams
-from seodang.config.load import load_params
+from seodang.config.load import parse_params
+from seodang.config.profiles import read_starter
 from seodang.errors import ArtefactError, GateRejected, ModelError, ParityError
 from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import read_json, write_json, write_records
@@ -26,14 +27,17 @@ from seodang.paths import Paths
 from seodang.records import make_record
 from seodang.stages import package as stage
 
+sys.path.insert(0, str(REPOSITORY / "tools"))
+import write_bento_requirements
+
 PROMPT = PromptParams(format="koalpaca")
-TRAIN = load_params(REPOSITORY / "profiles" / "tiny.yaml").train
+TRAIN = parse_params(read_starter(), "starter.yaml").train
 PACKAGE = PackageParams(name="tiny", parity_prompts=2, parity_tokens=6, max_new_tokens=24)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Base and adapter, as the stages before leave them."""
+    """Return a project with a base and an adapter."""
     paths = Paths(tmp_path_factory.mktemp("trained"))
     make_tiny_adapter(make_tiny_model(paths.base), paths.adapter)
     return paths.root
@@ -41,7 +45,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def paths(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
-    """A project in which everything up to the gate has run, and said `promote`."""
+    """Return a project in which all stages up to the gate have run, with the verdict `promote`."""
     use_bentoml_home(tmp_path / "bentoml", monkeypatch)
     paths = Paths(copy_project(tmp_path / "project"))
     paths.artifacts.mkdir()
@@ -92,26 +96,26 @@ def paths(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     )
     write_json(
         paths.train_report,
-        {"records": {"train": 3, "validation": 3}, "updates": 9, "train_loss": 1.0, "validation_loss": 1.5},
+        {"records": {"train": 3, "validation": 3}, "steps": 9, "train_loss": 1.0, "validation_loss": 1.5},
     )
     paths.scores.write_text("{}\n")
-    write_json(paths.verdict, verdict(paths))
+    write_json(paths.verdict, build_verdict(paths))
     return paths
 
 
-def verdict(paths: Paths) -> dict[str, Any]:
-    judged = {
+def build_verdict(paths: Paths) -> dict[str, Any]:
+    checksums = {
         "adapter_sha256": sha256_of(paths.adapter / "adapter_model.safetensors"),
         "scores_sha256": sha256_of(paths.scores),
     }
-    return {"verdict": "promote", "reasons": [], "accuracy": 0.95, **judged}
+    return {"verdict": "promote", "reasons": [], "accuracy": 0.95, **checksums}
 
 
 def run(paths: Paths, **changes: Any) -> dict[str, Any]:
     return dict(stage.run(prompt=PROMPT, train=TRAIN, package=PACKAGE.model_copy(update=changes), paths=paths))
 
 
-def stored(tmp_path: Path, kind: str) -> list[str]:
+def list_tags(tmp_path: Path, kind: str) -> list[str]:
     """Return the tags in one of BentoML's stores."""
     return sorted(
         f"{folder.parent.name}:{folder.name}" for folder in (tmp_path / "bentoml" / kind).glob("*/*") if folder.is_dir()
@@ -122,13 +126,13 @@ def test_a_promoted_model_is_merged_stored_and_built(paths, tmp_path):
     report = run(paths)
     assert re.fullmatch(r"tiny:[0-9a-f]{12}", report["model_tag"])
     assert report["bento_tag"] == report["model_tag"]
-    assert stored(tmp_path, "models") == stored(tmp_path, "bentos") == [report["model_tag"]]
+    assert list_tags(tmp_path, "models") == list_tags(tmp_path, "bentos") == [report["model_tag"]]
     assert report["parity"]["prompts"] == 2
     assert report["weights_sha256"] == sha256_of(paths.merged_model / "model.safetensors")
     assert {key: value for key, value in read_json(paths.package_report).items() if key != "schema"} == report
 
 
-def test_a_model_whose_every_weight_was_trained_is_packaged_as_it_is(paths):
+def test_a_fully_trained_model_is_packaged_unchanged(paths):
     base = paths.base.resolve()
     paths.adapter.unlink()
     make_tiny_model(paths.adapter)
@@ -146,19 +150,24 @@ def test_a_model_whose_every_weight_was_trained_is_packaged_as_it_is(paths):
     assert report["parity"]["max_logit_difference"] == 0
 
 
-def test_the_card_says_how_to_ask_and_where_it_comes_from(paths):
+def test_the_manifest_has_the_prompt_format_and_the_lineage(paths):
     report = run(paths)
-    card = read_manifest(paths.merged_model)
-    assert (card.prompt.format, card.max_new_tokens, card.fingerprint) == ("koalpaca", 24, report["fingerprint"])
-    assert card.lineage == report["lineage"]
+    manifest = read_manifest(paths.merged_model)
+    assert (manifest.prompt.format, manifest.max_new_tokens, manifest.fingerprint) == (
+        "koalpaca",
+        24,
+        report["fingerprint"],
+    )
+    assert manifest.lineage == report["lineage"]
     assert "씨앗.jsonl" in (paths.merged_model / MANIFEST_NAME).read_text("utf-8")
 
 
-def test_the_model_has_a_card_of_its_own_and_the_stored_one_has_the_same(paths, tmp_path):
+def test_the_model_has_a_model_card_and_the_stored_model_has_the_same(paths, tmp_path):
     tag = run(paths)["model_tag"]
     text = (paths.merged_model / MODEL_CARD).read_text("utf-8")
     assert text.startswith("---\nlicense: ")
-    assert "## 5. 판정 · Verdict" in text
+    assert "## 5. Verdict" in text
+    assert "## 5. 판정" in text
     assert "| primer | Apache-2.0 |" in text
     assert (tmp_path / "bentoml" / "models" / tag.replace(":", "/") / MODEL_CARD).read_text("utf-8") == text
 
@@ -166,9 +175,11 @@ def test_the_model_has_a_card_of_its_own_and_the_stored_one_has_the_same(paths, 
 def test_the_lineage_leads_back_to_files_and_licences(paths):
     (paths.root / "dvc.lock").write_text("schema: '2.0'\n")
     lineage = run(paths)["lineage"]
-    assert lineage["verdict"] == verdict(paths)
+    assert lineage["verdict"] == build_verdict(paths)
     assert lineage["adapter_sha256"] == sha256_of(paths.adapter / "adapter_model.safetensors")
-    assert lineage["splits"] == {name: sha256_of(paths.split(name)) for name in ("train", "validation", "test")}
+    assert lineage["splits"] == {
+        name: sha256_of(paths.get_split_path(name)) for name in ("train", "validation", "test")
+    }
     assert lineage["sources"] == [
         {"name": "primer", "licence": "Apache-2.0", "files": [{"path": "씨앗.jsonl", "sha256": "ab"}]}
     ]
@@ -178,7 +189,7 @@ def test_the_lineage_leads_back_to_files_and_licences(paths):
     assert lineage["git_commit"] is None  # no repository here
 
 
-def test_the_same_weights_keep_their_tag_and_get_the_newer_account(paths, tmp_path):
+def test_the_same_weights_keep_their_tag_and_get_the_newer_lineage(paths, tmp_path):
     first = run(paths)
     subprocess.run(
         "git init -q && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m a",
@@ -186,16 +197,16 @@ def test_the_same_weights_keep_their_tag_and_get_the_newer_account(paths, tmp_pa
         cwd=paths.root,
         check=True,
     )
-    again = run(paths)
-    assert again["model_tag"] == first["model_tag"]
-    assert stored(tmp_path, "models") == stored(tmp_path, "bentos") == [first["model_tag"]]
-    account = json.loads(
+    second = run(paths)
+    assert second["model_tag"] == first["model_tag"]
+    assert list_tags(tmp_path, "models") == list_tags(tmp_path, "bentos") == [first["model_tag"]]
+    manifest = json.loads(
         (tmp_path / "bentoml" / "models" / first["model_tag"].replace(":", "/") / MANIFEST_NAME).read_text("utf-8")
     )
-    assert re.fullmatch(r"[0-9a-f]{40}", account["lineage"]["git_commit"])
+    assert re.fullmatch(r"[0-9a-f]{40}", manifest["lineage"]["git_commit"])
 
 
-def test_a_model_half_stored_by_a_killed_run_is_stored_anew(paths, tmp_path):
+def test_an_incomplete_model_of_a_killed_run_is_replaced(paths, tmp_path):
     tag = run(paths)["model_tag"]
     weights = tmp_path / "bentoml" / "models" / tag.replace(":", "/") / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
@@ -204,50 +215,53 @@ def test_a_model_half_stored_by_a_killed_run_is_stored_anew(paths, tmp_path):
     assert sha256_of(weights) == sha256_of(paths.merged_model / "model.safetensors")
 
 
-def test_the_store_holds_the_files_themselves_and_no_links(paths, tmp_path):
+def test_the_store_has_the_files_and_no_links(paths, tmp_path):
     folder = tmp_path / "bentoml" / "models" / run(paths)["model_tag"].replace(":", "/")
     assert sha256_of(folder / "model.safetensors") == sha256_of(paths.merged_model / "model.safetensors")
     assert not any(file.is_symlink() for file in folder.iterdir())
 
 
 def enlarge(folder: Path, weights: int) -> None:
-    """Give a model one weight matrix of fp32 that takes no room here: its file has a hole."""
+    """Write a model with one fp32 matrix into a sparse file, which takes no space."""
     header = json.dumps({"w": {"dtype": "F32", "shape": [weights], "data_offsets": [0, 4 * weights]}}).encode()
     (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
     with (folder / "model.safetensors").open("r+b") as file:
         file.truncate(8 + len(header) + 4 * weights)
 
 
-def test_a_disk_too_small_for_the_merged_model_and_its_copy_is_told_before_anything_is_loaded(paths, tmp_path):
+def test_a_disk_too_small_for_the_merged_model_and_its_copy_is_an_error_before_anything_is_loaded(paths, tmp_path):
     (paths.artifacts / "base").unlink()
     make_tiny_model(paths.base)
     write_json(paths.base_report, {"name": "tiny-base"})
     enlarge(paths.base, 1 << 40)
     with pytest.raises(
-        ModelError, match=r"with its copy in .*/bentoml, needs 8,796,093,022,208 bytes .* are free at .*make room"
+        ModelError, match=r"with its copy in .*/bentoml needs 8,796,093,022,208 bytes .* are free at .*free some space"
     ):
         run(paths)
     assert not paths.get_stage_folder("package").exists()
 
 
-# As safetensors 0.8 says it on a full file system.
+# The message of safetensors 0.8 on a full file system.
 FULL = "Error while serializing: I/O error: No space left on device (os error 28)"
 
 
-def test_a_disk_that_becomes_full_while_merging_is_told_as_such(paths, monkeypatch):
+def test_a_disk_that_becomes_full_while_merging_is_reported_as_such(paths, monkeypatch):
     def merge(*_: Path) -> None:
         raise SafetensorError(FULL)
 
     monkeypatch.setattr(stage, "merge", merge)
     with pytest.raises(
         ModelError,
-        match=r"the disk became full while the model was packaged in .*package/model and .*/bentoml; .*make room and run the same command again",
+        match=(
+            r"the disk became full while the model was packaged in .*package/model and .*/bentoml; .*free some space and"
+            r" run the same command again"
+        ),
     ):
         run(paths)
 
 
 @pytest.mark.parametrize("decision", ["reject", "inconclusive"])
-def test_a_verdict_other_than_promote_stops_with_the_reasons_and_leaves_nothing(paths, tmp_path, decision):
+def test_a_verdict_other_than_promote_stops_with_the_reasons_and_writes_nothing(paths, tmp_path, decision):
     write_json(
         paths.verdict,
         {
@@ -258,13 +272,13 @@ def test_a_verdict_other_than_promote_stops_with_the_reasons_and_leaves_nothing(
             ],
         },
     )
-    with pytest.raises(GateRejected, match=f"(?s){decision}.*정확도 0.71 < 0.90.*margin 0.01"):
+    with pytest.raises(GateRejected, match=f"(?s){decision}.*nothing is packaged.*margin 0.01"):
         run(paths)
     assert not paths.get_stage_folder("package").exists()
     assert not (tmp_path / "bentoml" / "models").exists()
 
 
-def test_a_merge_that_answers_differently_is_taken_away(paths, tmp_path, monkeypatch):
+def test_a_merge_that_answers_differently_is_removed(paths, tmp_path, monkeypatch):
     other = make_tiny_adapter(paths.base, tmp_path / "other", seed=12)
     merge = stage.merge
     monkeypatch.setattr(stage, "merge", lambda base, adapter, out: merge(base, other, out))
@@ -274,39 +288,51 @@ def test_a_merge_that_answers_differently_is_taken_away(paths, tmp_path, monkeyp
     assert not (tmp_path / "bentoml" / "models").exists()
 
 
-def test_a_verdict_on_another_adapter_counts_for_nothing(paths):
-    write_json(paths.verdict, {**verdict(paths), "adapter_sha256": "0" * 64})
+def test_a_verdict_on_another_adapter_is_refused(paths):
+    write_json(paths.verdict, {**build_verdict(paths), "adapter_sha256": "0" * 64})
     with pytest.raises(ArtefactError, match=f"adapter_sha256 {'0' * 64}.*dvc repro gate"):
         run(paths)
     assert not paths.get_stage_folder("package").exists()
 
 
-def test_a_model_made_from_a_non_commercial_source_says_so_in_both_languages(paths):
+def test_the_terms_of_a_non_commercial_source_are_stored_in_both_languages(paths):
     empty = {"name": "empty", "licence": "CC-BY-NC-SA-4.0", "files": [], "rows_written": 0}
     sources = [{"name": "koalpaca", "licence": "CC-BY-NC-4.0", "files": [], "rows_written": 2}, empty]
     write_json(paths.ingest_report, {"sources": sources})
     run(paths)
-    assert "CC-BY-NC-SA" not in (paths.merged_model / MODEL_CARD).read_text("utf-8")  # nothing of it went in
+    assert "CC-BY-NC-SA" not in (paths.merged_model / MODEL_CARD).read_text("utf-8")  # it gave no row
     terms = read_manifest(paths.merged_model).lineage["terms"]
     assert terms["non_commercial"] == ["CC-BY-NC-4.0"]
-    assert terms["use_ko"] == "비상업적 이용만: CC-BY-NC-4.0 데이터나 모델로 만들었습니다"
-    assert terms["use_en"] == "non-commercial use only: made from data or a model under CC-BY-NC-4.0"
+    assert terms["use_ko"] == "비상업적 이용만 허용: CC-BY-NC-4.0 조건의 데이터나 모델로 만들었습니다"
+    assert terms["use_en"] == "non-commercial use only: built from data or a model under CC-BY-NC-4.0"
 
 
-def test_a_gap_in_the_lineage_is_named(paths):
-    paths.accepted.unlink()
+def test_a_missing_file_of_the_lineage_is_named(paths):
+    paths.accepted_records.unlink()
     with pytest.raises(ArtefactError, match=r"accepted\.jsonl .*dvc repro validate"):
         run(paths)
     assert not paths.get_stage_folder("package").exists()
 
 
-def canonical(pin: str) -> tuple[str, str]:
-    name, _, version = pin.partition("==")
-    return canonicalize_name(name.strip()), version.strip()
+def test_messages_follow_the_language_of_the_terminal(paths, monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    paths.accepted_records.unlink()
+    with pytest.raises(ArtefactError, match="계보가 완전하지 않습니다"):
+        run(paths)
 
 
-def test_the_bento_pins_what_the_lock_pins():
-    lock = REPOSITORY / "requirements.lock"
-    pinned = {canonical(line.split(";")[0]) for line in lock.read_text().splitlines() if "==" in line}
-    packages = yaml.safe_load((REPOSITORY / "bentofile.yaml").read_text("utf-8"))["python"]["packages"]
-    assert [package for package in packages if canonical(package) not in pinned] == []
+def test_the_bento_installs_the_locked_versions_of_all_packages_that_the_service_imports():
+    python = yaml.safe_load((REPOSITORY / "bentofile.yaml").read_text("utf-8"))["python"]
+    assert REPOSITORY / python["requirements_txt"] == write_bento_requirements.OUTPUT
+    content = write_bento_requirements.OUTPUT.read_text("utf-8")
+    assert content == write_bento_requirements.build_requirements(), "run: python tools/write_bento_requirements.py"
+    pins = {line.partition("==")[0] for line in content.splitlines() if "==" in line}
+    assert {"bentoml", "fastapi", "pydantic", "torch", "transformers"} <= pins
+
+
+def test_the_built_bento_has_the_requirements_and_the_korean_messages(paths, tmp_path):
+    bento = tmp_path / "bentoml" / "bentos" / run(paths)["bento_tag"].replace(":", "/")
+    expected = write_bento_requirements.OUTPUT.read_text("utf-8")
+    written = (bento / "env" / "python" / "requirements.txt").read_text("utf-8")
+    assert {line for line in expected.splitlines() if "==" in line} <= set(written.splitlines())
+    assert (bento / "src" / "seodang" / "locale" / "ko" / "LC_MESSAGES" / "seodang.mo").exists()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from evaluation_cases import raw_spec
+from tests.evaluation.cases import build_raw_spec
 from tiny_models import make_tiny_adapter, make_tiny_model
 from training_cases import records, train_params
 
@@ -19,6 +19,7 @@ from seodang.evaluation.task_files import load_task_samples
 from seodang.io.jsonl import read_json, read_records, read_rows, write_records
 from seodang.paths import Paths
 from seodang.registry.champion import write_champion
+from seodang.reports.evaluation import write_evaluation_report
 from seodang.stages import evaluate, gate
 
 RULE = {
@@ -30,13 +31,29 @@ RULE = {
     "tasks": [],
     "group_by": "all",
 }
+GATE = {
+    "seed": 1,
+    "resamples": 1000,
+    "confidence": 0.95,
+    "power": 0.8,
+    "minimum_items": 2,
+    "thresholds": [],
+    "rules": [RULE],
+}
 EVALUATE = EvaluateParams(
-    seed=1, items_per_task=4, shots=[0, 1], base_formats=["koalpaca", "plain"], tokens_per_batch=256, max_new_tokens=4, generations_per_task=1,
-    tasks=["films", "books", "rules", "reading", "similar", "held", "answers"], data_folder="data",
-)  # fmt: skip
+    seed=1,
+    items_per_task=4,
+    shots=[0, 1],
+    base_formats=["koalpaca", "plain"],
+    tokens_per_batch=256,
+    max_new_tokens=4,
+    generations_per_task=1,
+    tasks=["films", "books", "rules", "reading", "similar", "held", "answers"],
+    data_folder="data",
+)
 
 
-def rows_of(name: str) -> list[dict[str, Any]]:
+def make_rows(name: str) -> list[dict[str, Any]]:
     if name == "rules":
         return [
             {"id": number, "text": f"Say {number}.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
@@ -48,24 +65,26 @@ def rows_of(name: str) -> list[dict[str, Any]]:
     ]
 
 
-def of_records(**others: Any) -> dict[str, Any]:
-    spec = raw_spec(prompts={"plain": "{{instruction}}\n{{input}}"}, answer="{{output}}", language=None, **others)
+def build_split_spec(**others: Any) -> dict[str, Any]:
+    spec = build_raw_spec(prompts={"plain": "{{instruction}}\n{{input}}"}, answer="{{output}}", language=None, **others)
     return {**spec, "data": {"split": "test", "task": None}}
 
 
-def specs() -> dict[str, dict[str, Any]]:
+def build_specs() -> dict[str, dict[str, Any]]:
     ids = {"id": "{{id}}"}
     return {
-        "films": raw_spec(
+        "films": build_raw_spec(
             data={"file": "films.jsonl", **ids},
             metrics=["accuracy", "macro_f1"],
             prompts={"bare": "{{text}}:", "question": "{{text}}?"},
         ),
-        "books": raw_spec(
+        "books": build_raw_spec(
             data={"file": "books.jsonl", **ids}, metrics=["accuracy_norm", "accuracy"], normalise="characters"
         ),
-        "similar": raw_spec(data={"file": "similar.jsonl", **ids}, metrics=["accuracy", "spearman"], extra=["score"]),
-        "rules": raw_spec(
+        "similar": build_raw_spec(
+            data={"file": "similar.jsonl", **ids}, metrics=["accuracy", "spearman"], extra=["score"]
+        ),
+        "rules": build_raw_spec(
             kind="generate",
             data={"file": "rules.jsonl", **ids},
             options={},
@@ -73,9 +92,9 @@ def specs() -> dict[str, dict[str, Any]]:
             metrics=["ifeval_prompt_strict", "eos_rate"],
             extra=["instruction_id_list", "kwargs"],
         ),
-        "held": of_records(kind="generate", options={}, metrics=["chrf", "exact_match"]),
-        "answers": of_records(kind="perplexity", options={}, metrics=["loss"]),
-        "reading": raw_spec(
+        "held": build_split_spec(kind="generate", options={}, metrics=["chrf", "exact_match"]),
+        "answers": build_split_spec(kind="perplexity", options={}, metrics=["loss"]),
+        "reading": build_raw_spec(
             kind="perplexity",
             data={"file": "reading.jsonl", **ids},
             options={},
@@ -93,30 +112,27 @@ def paths(tmp_path_factory):
     make_tiny_adapter(paths.base, paths.adapter)
     write_champion(paths.champion, None)
     for split, count in (("train", 6), ("test", 3), ("unseen", 2)):
-        made = [replace(record, choices=("긍정", "Good morning")) for record in records(count)]
-        write_records(paths.get_split_path(split), made)
+        choice_records = [replace(record, choices=("긍정", "Good morning")) for record in records(count)]
+        write_records(paths.get_split_path(split), choice_records)
     for folder in ("tasks", "data"):
         (paths.root / folder).mkdir()
-    for name, spec in specs().items():
+    for name, spec in build_specs().items():
         (paths.root / "tasks" / f"{name}.yaml").write_text(yaml.safe_dump(spec, allow_unicode=True), "utf-8")
         if name not in ("held", "answers"):
             (paths.root / "data" / f"{name}.jsonl").write_text(
-                "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows_of(name)), "utf-8"
+                "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in make_rows(name)), "utf-8"
             )
     evaluate.run(prompt=PromptParams(format="koalpaca"), train=train_params(), evaluate=EVALUATE, paths=paths)
     return paths
 
 
-def decided(paths, *rules, **changes):
-    values = {"seed": 1, "resamples": 1000, "confidence": 0.95, "power": 0.8, "minimum_items": 2, "thresholds": []}
-    return gate.run(
-        gate=GateParams.model_validate({**values, "rules": [{**RULE, **rule} for rule in rules], **changes}),
-        paths=paths,
-    )
+def decide(paths, *rules, **changes):
+    values = {**GATE, "rules": [{**RULE, **rule} for rule in rules], **changes}
+    return gate.run(gate=GateParams.model_validate(values), paths=paths)
 
 
-def test_every_item_with_its_metrics_comes_to_the_verdict_and_its_page(paths):
-    forgetting = {
+def test_verdict_and_page_include_every_item_with_its_metrics(paths):
+    retention = {
         "test": "non_inferiority",
         "metric": "bits_per_byte",
         "higher_is_better": False,
@@ -124,18 +140,21 @@ def test_every_item_with_its_metrics_comes_to_the_verdict_and_its_page(paths):
         "tasks": ["reading"],
     }
     by_length = {"metric": "accuracy_norm", "tasks": ["books"]}
-    found = decided(
+    found = decide(
         paths,
         {"tasks": ["films"]},
         by_length,
-        forgetting,
-        floors=[{"metric": "ifeval_prompt_strict", "minimum": 0.0, "tasks": ["rules"]}],
+        retention,
+        thresholds=[{"metric": "ifeval_prompt_strict", "minimum": 0.0, "tasks": ["rules"]}],
     )
     assert {(test["metric"], test["items"]) for test in found["results"] if test["rule"] == 1} == {("accuracy_norm", 4)}
     assert {test["metric"] for test in found["results"]} == {"accuracy", "accuracy_norm", "bits_per_byte"}
+    write_evaluation_report(paths, read_json(paths.verdict), GateParams.model_validate(GATE))
     page = (paths.evaluation_page / "index.html").read_text("utf-8")
     for text in (
+        "macro F1",
         "매크로 F1",
+        "Spearman",
         "스피어만",
         "바이트당 비트",
         "퍼플렉서티",
@@ -145,16 +164,16 @@ def test_every_item_with_its_metrics_comes_to_the_verdict_and_its_page(paths):
         "Say 1.",
     ):
         assert text in page
-    assert found["verdict"] != "promote"  # nobody tuned this model
+    assert found["verdict"] != "promote"  # the adapter is untrained
 
 
-def test_records_with_options_that_a_file_asks_freely_are_answered_freely(paths):
+def test_records_with_options_get_free_answers_in_a_task_of_kind_generate(paths):
     rows = [row for row in read_rows(paths.scores) if row["task"] == "held"]
     assert {(row["kind"], row["accuracy"], row["prediction"]) for row in rows} == {("open", None, None)}
     assert any(row["extra_metrics"].get("chrf") is not None for row in rows)
 
 
-def test_answers_are_read_behind_their_questions_and_texts_alone(paths):
+def test_answers_are_scored_after_their_questions_and_texts_alone(paths):
     tokens = {
         (row["task"], row["variant"]): row["prompt_tokens"] for row in read_rows(paths.scores) if row["kind"] == "text"
     }
@@ -162,23 +181,27 @@ def test_answers_are_read_behind_their_questions_and_texts_alone(paths):
     assert min(count for (task, _), count in tokens.items() if task == "answers") > 5
 
 
-def test_the_items_are_others_when_what_is_asked_or_how_long_an_answer_may_be_is_another(paths):
-    def found(name, **changes):
-        spec = {**specs()[name], **changes}
+def test_the_fingerprint_depends_on_prompts_and_limits_of_answers(paths):
+    def fingerprint(name, **changes):
+        spec = {**build_specs()[name], **changes}
         (paths.root / "tasks" / f"{name}.yaml").write_text(yaml.safe_dump(spec, allow_unicode=True), "utf-8")
-        splits = {split: list(read_records(paths.split(split))) for split in ("train", "test", "unseen")}
+        splits = {split: list(read_records(paths.get_split_path(split))) for split in ("train", "test", "unseen")}
         return compute_fingerprint(
             load_task_samples(EVALUATE.model_copy(update={"tasks": [name]}), paths.tasks, paths.root, splits)
         )
 
-    assert found("rules") == found("rules")
-    assert len({found("rules"), found("rules", max_new_tokens=9), found("rules", until=["."])}) == 3
-    assert len({found("held"), found("held", prompts={"plain": "Other {{input}}"})}) == 2
-    assert len({found("films"), found("films", prompts={"bare": "{{text}}: ", "question": "{{text}}?"})}) == 2
+    assert fingerprint("rules") == fingerprint("rules")
+    assert len({fingerprint("rules"), fingerprint("rules", max_new_tokens=9), fingerprint("rules", until=["."])}) == 3
+    assert len({fingerprint("held"), fingerprint("held", prompts={"plain": "Other {{input}}"})}) == 2
+    assert (
+        len({fingerprint("films"), fingerprint("films", prompts={"bare": "{{text}}: ", "question": "{{text}}?"})}) == 2
+    )
 
 
-def test_a_file_that_is_called_like_a_task_of_the_records_is_refused(paths):
-    (paths.root / "tasks" / "sentiment.yaml").write_text(yaml.safe_dump(specs()["held"], allow_unicode=True), "utf-8")
+def test_a_file_with_the_name_of_a_task_of_the_records_is_refused(paths):
+    (paths.root / "tasks" / "sentiment.yaml").write_text(
+        yaml.safe_dump(build_specs()["held"], allow_unicode=True), "utf-8"
+    )
     with pytest.raises(EvaluationError, match="sentiment: records of the splits and a task file have the same name"):
         evaluate.run(
             prompt=PromptParams(format="koalpaca"),
@@ -188,17 +211,17 @@ def test_a_file_that_is_called_like_a_task_of_the_records_is_refused(paths):
         )
 
 
-def test_what_was_asked_is_kept_beside_the_scores(paths):
-    asked = {(record.task, record.id) for record in read_records(paths.items)}
-    assert asked == {(row["task"], row["item"]) for row in read_rows(paths.scores)}
+def test_the_items_are_saved_beside_the_scores(paths):
+    items = {(record.task, record.id) for record in read_records(paths.items)}
+    assert items == {(row["task"], row["item"]) for row in read_rows(paths.scores)}
     assert (
-        {name for task, name in asked if task == "films"}
-        == {name for task, name in asked if task == "books"}
+        {name for task, name in items if task == "films"}
+        == {name for task, name in items if task == "books"}
         == {"0", "1", "2", "3"}
     )
 
 
-def test_the_report_has_each_metric_of_each_file_for_every_arm(paths):
+def test_the_report_has_each_metric_of_each_file_for_every_variant(paths):
     report = read_json(paths.evaluate_report)
     found = {(row["task"], row["metric"]): row["variants"] for row in report["task_metrics"]}
     assert set(found) >= {
@@ -208,13 +231,13 @@ def test_the_report_has_each_metric_of_each_file_for_every_arm(paths):
         ("reading", "perplexity"),
         ("rules", "ifeval_prompt_strict"),
     }
-    for arms in found.values():
-        assert set(arms) == set(report["formats"])
+    for values in found.values():
+        assert set(values) == set(report["formats"])
     assert {(row["task"], row["metric"]) for row in report["tasks"] if row["split"] == "task"} == {
-        (name, spec["metrics"][0]) for name, spec in specs().items()
+        (name, spec["metrics"][0]) for name, spec in build_specs().items()
     }
 
 
-def test_a_metric_of_the_whole_set_can_be_no_rule(paths):
+def test_a_corpus_metric_cannot_be_a_rule(paths):
     with pytest.raises(EvaluationError, match="macro_f1"):
-        decided(paths, {"metric": "macro_f1", "tasks": ["films"]})
+        decide(paths, {"metric": "macro_f1", "tasks": ["films"]})

@@ -1,4 +1,4 @@
-"""Stage `train` on a tiny model: one process or two, the files it writes, and what makes a killed run begin anew. Run: pytest tests/stages/test_train.py"""
+"""Stage `train` on a tiny model: one process or two, its files, and the changes that start a new run."""
 
 from pathlib import Path
 
@@ -26,30 +26,33 @@ def paths(tmp_path: Path) -> Paths:
     return paths
 
 
-def test_a_run_leaves_adapter_curves_report_and_page_and_no_checkpoint(paths):
-    report = stage.run(prompt=PROMPT, train=train_params(examples=2, save_steps=2), paths=paths)
+def test_a_run_leaves_adapter_curves_and_report_and_no_checkpoint(paths):
+    report = stage.run(prompt=PROMPT, train=train_params(report_samples=2, save_steps=2), paths=paths)
     assert report["adapter_sha256"] == compute_tuned_sha256(paths.adapter)
-    assert report["updates"] == 8
-    assert [set(example) for example in report["examples"]] == [
+    assert report["steps"] == 8
+    assert [set(sample) for sample in report["samples"]] == [
         {"instruction", "input", "expected", "before", "after"}
     ] * 2
     assert report == read_json(paths.train_report)
-    assert (paths.training_page / "index.html").exists()
     assert not list(paths.training.iterdir())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"sharding": "fsdp"}, {"method": "qlora"}, {"early_stopping": 1, "learning_rate": 5e-2, "epochs": 30.0}],
+    [
+        {},
+        {"sharding": "fsdp"},
+        {"method": "qlora"},
+        {"early_stopping_patience": 1, "learning_rate": 5e-2, "epochs": 30.0},
+    ],
     ids=str,
 )
 def test_two_processes_write_what_one_does(paths, changes):
-    report = stage.run(prompt=PROMPT, train=train_params(processes=2, examples=1, **changes), paths=paths)
+    report = stage.run(prompt=PROMPT, train=train_params(processes=2, report_samples=1, **changes), paths=paths)
     assert report["processes"] == 2
     assert report["adapter_sha256"] == compute_tuned_sha256(paths.adapter)
-    assert (report["updates"] < report["max_steps"]) is ("early_stopping" in changes)
-    assert (paths.training_page / "index.html").exists()
+    assert (report["steps"] < report["max_steps"]) is ("early_stopping_patience" in changes)
     assert not list(paths.training.iterdir())
 
 

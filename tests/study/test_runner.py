@@ -1,4 +1,4 @@
-"""A study on a tiny model: what is tuned on, what is asked, and what the report says."""
+"""A study on a tiny model: training records, evaluated items and the report."""
 
 import json
 from dataclasses import dataclass
@@ -21,24 +21,31 @@ TASKS = {"sentiment": "sentiment", "intent": "topic", "topic": "topic", "formali
 
 @dataclass
 class Project:
-    """What a study reads of params.yaml."""
+    """The sections of params.yaml that a study reads."""
 
     train: TrainParams
     prompt: PromptParams
     model: ModelParams
 
 
-def records(tasks, count, split):
+def make_records(tasks, count, split):
     return [
         make_record(
-            instruction=f"{task}?", input=f"{split} {number}", output=("긍정", "부정")[number % 2],
-            language="ko", source="test", task=task, cluster=TASKS[task], choices=("긍정", "부정"),
+            instruction=f"{task}?",
+            input=f"{split} {number}",
+            output=("긍정", "부정")[number % 2],
+            language="ko",
+            source="test",
+            task=task,
+            cluster=TASKS[task],
+            choices=("긍정", "부정"),
         )
-        for task in tasks for number in range(count)
-    ]  # fmt: skip
+        for task in tasks
+        for number in range(count)
+    ]
 
 
-def study(**changes):
+def make_study(**changes):
     evaluate = {
         "seed": 1,
         "items_per_task": 6,
@@ -49,9 +56,16 @@ def study(**changes):
         "generations_per_task": 1,
     }
     values = {
-        "title_ko": "작은 연구", "title_en": "A small study", "held_in_tasks": ["sentiment"], "held_out_tasks": ["intent"], "held_out_clusters": ["style"],
-        "confidence": 0.95, "resamples": 1000, "seed": 1, "evaluate": {**evaluate, "tasks": [], "data_folder": None},
-    }  # fmt: skip
+        "title_ko": "작은 연구",
+        "title_en": "A small study",
+        "held_in_tasks": ["sentiment"],
+        "held_out_tasks": ["intent"],
+        "held_out_clusters": ["style"],
+        "confidence": 0.95,
+        "resamples": 1000,
+        "seed": 1,
+        "evaluate": {**evaluate, "tasks": [], "data_folder": None},
+    }
     return StudyParams.model_validate({**values, **changes})
 
 
@@ -60,10 +74,10 @@ def paths(tmp_path):
     paths = Paths(tmp_path)
     make_tiny_model(paths.base)
     write_json(paths.base_report, {"name": "tiny-base"})
-    write_records(paths.get_split_path("train"), records(("sentiment", "intent", "topic"), 8, "train"))
-    write_records(paths.get_split_path("validation"), records(("sentiment", "topic"), 2, "validation"))
-    write_records(paths.get_split_path("test"), records(("sentiment", "intent", "topic"), 8, "test"))
-    write_records(paths.get_split_path("unseen"), records(("formality",), 8, "unseen"))
+    write_records(paths.get_split_path("train"), make_records(("sentiment", "intent", "topic"), 8, "train"))
+    write_records(paths.get_split_path("validation"), make_records(("sentiment", "topic"), 2, "validation"))
+    write_records(paths.get_split_path("test"), make_records(("sentiment", "intent", "topic"), 8, "test"))
+    write_records(paths.get_split_path("unseen"), make_records(("formality",), 8, "unseen"))
     return paths
 
 
@@ -86,41 +100,53 @@ def project():
     return Project(train_params(epochs=1.0), PromptParams(format="koalpaca"), model)
 
 
-def test_every_way_is_asked_in_every_group_and_tuned_on_no_more_than_it_may(paths, project, monkeypatch):
-    folder = run_study(study(), "small", project, paths)
+def test_every_method_is_evaluated_on_every_group_and_tuned_on_its_own_tasks(paths, project, monkeypatch):
+    folder = run_study(make_study(), "small", project, paths)
     found = read_json(folder / "study.json")
-    assert [(cell["group"], cell["way"]) for cell in found["cells"]] == [
-        (group, way) for group in ("seen", "unseen", "held_out") for way in ("zero_shot", "few_shot", "single", "many")
+    assert [(cell["group"], cell["method"]) for cell in found["cells"]] == [
+        (group, method)
+        for group in ("seen", "unseen", "held_out")
+        for method in ("zero_shot", "few_shot", "single", "many")
     ]
     assert all(cell["items"] == 6 and 0 <= cell["low"] <= cell["score"] <= cell["high"] <= 1 for cell in found["cells"])
     best = [cell for cell in found["cells"] if cell["difference"] is None]
     assert [cell["group"] for cell in best] == ["seen", "unseen", "held_out"]  # the base's best prompt, one a group
-    few = next(cell for cell in found["cells"] if cell["way"] == "few_shot")
-    zero = next(cell for cell in found["cells"] if cell["way"] == "zero_shot")
+    few = next(cell for cell in found["cells"] if cell["method"] == "few_shot")
+    zero = next(cell for cell in found["cells"] if cell["method"] == "zero_shot")
     assert few["prompt_tokens"] > zero["prompt_tokens"]
-    assert {arm: told["records"]["train"] for arm, told in found["training"].items()} == {"single": 8, "many": 16}
-    asked = [json.loads(line) for line in (paths.study("small") / "asked.jsonl").read_text("utf-8").splitlines()[1:]]
+    assert {name: summary["records"]["train"] for name, summary in found["training"].items()} == {
+        "single": 8,
+        "many": 16,
+    }
+    log = paths.get_study_folder("small") / "asked.jsonl"
+    rows = [json.loads(line) for line in log.read_text("utf-8").splitlines()[1:]]
     single, many = (
-        [row["result"] for row in asked if (row["kind"], row["variant"]) == ("options", arm)]
-        for arm in ("single", "many")
+        [row["result"] for row in rows if (row["kind"], row["variant"]) == ("options", variant)]
+        for variant in ("single", "many")
     )
     assert len(single) == len(many) == 18
-    assert single != many  # two models, asked the very same
+    assert single != many  # two models with the same requests
     korean, english = ((folder / name).read_text("utf-8") for name in ("study.ko.md", "study.md"))
-    assert "| 통째로 뺀 묶음 | 여러 과제 지시문 튜닝 |" in korean
+    assert "| 학습에서 뺀 묶음 | 여러 과제 지시문 튜닝 |" in korean
     assert "| held-out cluster | instruction tuning |" in english
     page = (folder / "index.html").read_text("utf-8")
     assert "작은 연구" in page
     assert "A small study" in page
 
-    monkeypatch.setattr(train_stage, "run", lambda **_: pytest.fail("what is trained is not trained again"))
-    run_study(study(), "small", project, paths)
+    monkeypatch.setattr(train_stage, "run", lambda **_: pytest.fail("a finished training runs again"))
+    run_study(make_study(), "small", project, paths)
     assert read_json(folder / "study.json")["cells"] == found["cells"]
 
 
-def test_a_study_of_tasks_that_nobody_has_is_refused_with_all_that_is_missing(paths, project):
+def test_errors_are_in_the_language_of_the_user(paths, project, monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    with pytest.raises(EvaluationError, match="묶음 'law'에 시험 문항이 없습니다"):
+        run_study(make_study(held_out_clusters=["law"]), "none", project, paths)
+
+
+def test_one_message_lists_all_tasks_and_clusters_without_records(paths, project):
     with pytest.raises(
         EvaluationError,
-        match=r"task 'emotion' has no test items; cluster 'law' has no test items; nothing is left to tune the arm 'single' on",
+        match=r"task 'emotion' has no test items; cluster 'law' has no test items; no training records .* 'single'",
     ):
-        run_study(study(seen=["emotion"], held_out_clusters=["law"]), "none", project, paths)
+        run_study(make_study(held_in_tasks=["emotion"], held_out_clusters=["law"]), "none", project, paths)

@@ -1,4 +1,4 @@
-"""A run is named by what decides its weights; a checkpoint counts when it is whole."""
+"""The key of a run follows from everything that decides its weights; a checkpoint counts if it is complete."""
 
 from seodang.config import PromptParams
 from seodang.training.checkpointing import compute_run_key, delete_other_runs, find_latest_checkpoint, mark_complete
@@ -12,31 +12,31 @@ def key(**changes):
     return compute_run_key(train_params(**changes), PROMPT, {"train": "a", "base": "b"}, world_size=1)
 
 
-def test_what_decides_the_weights_changes_the_name():
+def test_everything_that_decides_the_weights_changes_the_key():
     inputs = {"train": "a", "base": "b"}
-    names = {
+    keys = {
         key(),
         key(learning_rate=1e-4),
         key(seed=2),
         key(batch_size=5),
         compute_run_key(train_params(), PROMPT, {**inputs, "base": "c"}, world_size=1),
     }
-    names |= {
+    keys |= {
         compute_run_key(train_params(), PromptParams(format="alpaca"), inputs, world_size=1),
         compute_run_key(train_params(), PROMPT, inputs, world_size=2),
     }
-    assert len(names) == 7
+    assert len(keys) == 7
 
 
-def test_what_is_only_shown_does_not():
-    assert key() == key(logging_steps=7) == key(tracking=["mlflow"]) == key(save_steps=3)
+def test_parameters_of_logs_and_reports_do_not_change_the_key():
+    assert key() == key(logging_steps=7) == key(report_to=["mlflow"]) == key(save_steps=3)
 
 
-def checkpoint(run, number, *, sealed=True):
+def checkpoint(run, number, *, complete=True):
     folder = run / f"checkpoint-{number}"
     folder.mkdir(parents=True)
     (folder / "optimizer.pt").write_bytes(b"state %d" % number)
-    if sealed:
+    if complete:
         mark_complete(folder)
     return folder
 
@@ -48,17 +48,17 @@ def test_the_newest_is_by_number_not_by_name(tmp_path):
     assert checkpoint(tmp_path, 10) == find_latest_checkpoint(tmp_path)
 
 
-def test_one_that_was_not_finished_is_passed_over_and_taken_away(tmp_path, caplog):
-    before, newest = checkpoint(tmp_path, 5), checkpoint(tmp_path, 10, sealed=False)
+def test_an_incomplete_one_is_skipped_and_deleted(tmp_path, caplog):
+    before, newest = checkpoint(tmp_path, 5), checkpoint(tmp_path, 10, complete=False)
     assert find_latest_checkpoint(tmp_path) == before
-    assert "checkpoint-10 is not used: it was not finished" in caplog.text
+    assert "checkpoint-10 is not used: it is incomplete" in caplog.text
     assert not newest.exists()
 
 
 def test_a_file_that_changed_or_vanished_is_noticed(tmp_path):
     (checkpoint(tmp_path, 5) / "optimizer.pt").unlink()
     (checkpoint(tmp_path, 10) / "optimizer.pt").write_bytes(b"other")
-    (checkpoint(tmp_path, 15) / "seal.json").write_text("{")
+    (checkpoint(tmp_path, 15) / "complete.json").write_text("{")
     assert find_latest_checkpoint(tmp_path) is None
 
 

@@ -1,4 +1,4 @@
-"""Several processes: the same curves and weights as one, whatever is spread over them; killed or failing, they end together."""
+"""Several processes give the same curves and weights as one; an error or a signal in one process ends all of them."""
 
 import json
 import os
@@ -10,26 +10,31 @@ from pathlib import Path
 
 import pytest
 import torch
-from launching_cases import die_in_the_second, fail_in_the_second, write_what_the_first_finds
+from launching_cases import abort_at_exit, fail_in_rank_1, kill_rank_1, warn, write_broadcast
 from safetensors.torch import load_file
 from tiny_models import make_tiny_model
 from training_cases import curve, one_thread, run_together, run_together_killed, run_training, train_params
 
-from seodang.errors import ParamsError, TrainingError
+from seodang.errors import ParamsError, TrainingError, TrainingKilled
 from seodang.models.adapters import compute_tuned_sha256
-from seodang.training.distributed import broadcast_from_main, check_processes, get_world_size, is_main_process, launch
+from seodang.training.distributed import broadcast_from_main, check_processes, get_world_size, is_main_process
+from seodang.training.launching import launch
 
-ALIKE = 1e-4
+TOLERANCE = 1e-4
 CASES = {
     "lora": {},
-    "odd numbers": {
-        "batch_size": 5,
-        "tokens_per_micro_batch": 128,
-    },  # 16 records: the last update has one, and one process none
+    # The last optimizer step has one of the 16 records, and one process none.
+    "odd numbers": {"batch_size": 5, "tokens_per_micro_batch": 128},
     "padded": {"packing": False},
     "full": {"method": "full", "learning_rate": 1e-3, "eval_steps": 2, "save_steps": 2},
-    "recomputed": {"activation_checkpointing": True},
+    "checkpointing": {"activation_checkpointing": True},
     "dora": {"method": "dora"},
+}
+RESUMED = {
+    "lora": {},
+    "dropout": {"dropout": 0.1},
+    "fsdp": {"sharding": "fsdp"},
+    "fsdp full": {"sharding": "fsdp", "method": "full", "learning_rate": 1e-3},
 }
 
 
@@ -50,109 +55,157 @@ def tied(tmp_path_factory):
     return make_tiny_model(tmp_path_factory.mktemp("tied"))
 
 
-def weights(folder):
+@pytest.fixture(scope="module")
+def runs(base, tmp_path_factory):
+    """Every case, trained by one pair of processes (without and with sharding) and by one process: folder and result."""
+    folder = tmp_path_factory.mktemp("runs")
+    pairs = {
+        folder / sharding / name: train_params(processes=2, sharding=sharding, **changes)
+        for sharding in ("none", "fsdp")
+        for name, changes in CASES.items()
+    }
+    results = run_together(base, pairs)
+    singles = {folder / "single" / name: train_params(**changes) for name, changes in CASES.items()}
+    return {**results, **{path: run_training(base, path, train) for path, train in singles.items()}}
+
+
+def find_run(runs, sharding, name):
+    return next((path, result) for path, result in runs.items() if path.parts[-2:] == (sharding, name))
+
+
+def read_weights(folder):
     return {
         name: weight for file in (folder / "adapter").glob("*.safetensors") for name, weight in load_file(file).items()
     }
 
 
+def read_model_config(folder):
+    names = ("adapter_config.json", "config.json")
+    file = next(folder / "adapter" / name for name in names if (folder / "adapter" / name).exists())
+    return json.loads(file.read_text())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sharding", ["none", "fsdp"])
-def test_two_processes_train_as_one_does(base, tmp_path, sharding):
-    together = run_together(
-        base,
-        {tmp_path / name: train_params(processes=2, sharding=sharding, **changes) for name, changes in CASES.items()},
-    )
-    for name, changes in CASES.items():
-        two, one = tmp_path / name, tmp_path / f"{name}, alone"
-        alone = run_training(base, one, train_params(**changes))
-        assert together[two].steps == alone.steps == 8
-        assert (together[two].trainable_parameters, together[two].parameters) == (
-            alone.trainable_parameters,
-            alone.parameters,
-        )
-        for measured in ("train_loss", "validation_loss", "gradient_norm"):
-            assert curve(two, measured) == pytest.approx(curve(one, measured), abs=ALIKE), (name, measured)
-        assert together[two].health.max_logit_change == pytest.approx(alone.health.max_logit_change, abs=ALIKE)
-        assert sorted(path.name for path in (two / "adapter").iterdir()) == sorted(
-            path.name for path in (one / "adapter").iterdir()
-        )
-        found, wanted = weights(two), weights(one)
-        assert found.keys() == wanted.keys()
-        assert all(torch.allclose(found[key], wanted[key], rtol=0, atol=ALIKE) for key in wanted), name
-        assert settings(two) == settings(one)
-    parts = {path.name for path in tmp_path.glob("full/run/checkpoint-*/pytorch_model_fsdp_0/*.distcp")}
-    assert parts == (
-        {"__0_0.distcp", "__1_0.distcp"} if sharding == "fsdp" else set()
-    )  # each process holds a part of the weights
-
-
-def settings(folder):
-    file = next(
-        file
-        for file in (folder / "adapter" / "adapter_config.json", folder / "adapter" / "config.json")
-        if file.exists()
-    )
-    found = json.loads(file.read_text())
-    return found | {"target_modules": sorted(found.get("target_modules", []))}  # peft keeps them in a set
+@pytest.mark.parametrize("name", CASES)
+def test_two_processes_train_as_one_does(runs, sharding, name):
+    (two, together), (one, alone) = find_run(runs, sharding, name), find_run(runs, "single", name)
+    assert together.steps == alone.steps == 8
+    assert together.trainable_parameters == alone.trainable_parameters
+    assert together.parameters == alone.parameters
+    for metric in ("train_loss", "validation_loss", "gradient_norm"):
+        assert curve(two, metric) == pytest.approx(curve(one, metric), abs=TOLERANCE), metric
+    assert together.health.max_logit_change == pytest.approx(alone.health.max_logit_change, abs=TOLERANCE)
+    assert {path.name for path in (two / "adapter").iterdir()} == {path.name for path in (one / "adapter").iterdir()}
+    weights, expected = read_weights(two), read_weights(one)
+    assert weights.keys() == expected.keys()
+    assert all(torch.allclose(weights[key], expected[key], rtol=0, atol=TOLERANCE) for key in expected)
+    assert read_model_config(two) == read_model_config(one)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "changes",
-    [{}, {"dropout": 0.1}, {"sharding": "fsdp"}, {"sharding": "fsdp", "method": "full", "learning_rate": 1e-3}],
-    ids=str,
-)
-def test_killed_and_started_again_two_processes_end_with_the_same_weights(tied, tmp_path, changes):
-    train = train_params(processes=2, save_steps=2, epochs=3.0, **changes)
-    run_together(tied, {tmp_path / "whole": train})
-    run_together_killed(tied, tmp_path / "killed", train, update=7)
-    assert not (tmp_path / "killed" / "adapter").exists()
-    outcome = run_together(tied, {tmp_path / "killed": train})[tmp_path / "killed"]
-    assert outcome.resume_steps == [6]
-    assert compute_tuned_sha256(tmp_path / "killed" / "adapter") == compute_tuned_sha256(tmp_path / "whole" / "adapter")
+@pytest.mark.parametrize(("sharding", "parts"), [("none", set()), ("fsdp", {"__0_0.distcp", "__1_0.distcp"})])
+def test_with_sharding_each_process_writes_its_part_of_a_checkpoint(runs, sharding, parts):
+    folder, _result = find_run(runs, sharding, "full")
+    assert {path.name for path in folder.glob("run/checkpoint-*/pytorch_model_fsdp_0/*.distcp")} == parts
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tied, tmp_path_factory):
+    """Every case of RESUMED, trained by one pair of processes without interruption: checksums of the weights."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    run_together(tied, {folder / name: resumed_params(name) for name in RESUMED})
+    return {name: compute_tuned_sha256(folder / name / "adapter") for name in RESUMED}
+
+
+def resumed_params(name):
+    return train_params(processes=2, save_steps=2, epochs=3.0, **RESUMED[name])
+
+
+@pytest.fixture(scope="module")
+def resumed(tied, tmp_path_factory):
+    """Every case of RESUMED, killed after step 7 and then resumed, by one pair of processes: folder and result."""
+    folder = tmp_path_factory.mktemp("resumed")
+    for name in RESUMED:
+        run_together_killed(tied, folder / name, resumed_params(name), step=7)
+        assert not (folder / name / "adapter").exists()
+    results = run_together(tied, {folder / name: resumed_params(name) for name in RESUMED})
+    return {path.name: (path, result) for path, result in results.items()}
 
 
 @pytest.mark.slow
-def test_the_fault_of_one_process_ends_all_and_is_told_as_it_is(tmp_path):
-    with pytest.raises(ParamsError, match=r"^process 1 has a fault$"):
-        launch(fail_in_the_second, (tmp_path,), processes=2, device="cpu")
+@pytest.mark.parametrize("name", RESUMED)
+def test_killed_and_started_again_two_processes_end_with_the_same_weights(uninterrupted, resumed, name):
+    folder, result = resumed[name]
+    assert result.resume_steps == [6]
+    assert compute_tuned_sha256(folder / "adapter") == uninterrupted[name]
+
+
+@pytest.mark.slow
+def test_the_error_of_one_process_ends_all_and_is_raised(tmp_path):
+    with pytest.raises(ParamsError, match=r"^process 1 failed$"):
+        launch(fail_in_rank_1, (tmp_path,), processes=2, device="cpu")
     assert_gone(tmp_path)
 
 
 @pytest.mark.slow
-def test_a_process_that_is_killed_ends_all_and_names_the_likely_cause(tmp_path):
-    with pytest.raises(TrainingError, match=r"process 2 of 2 was killed \(SIGKILL\).*memory") as killed:
-        launch(die_in_the_second, (tmp_path,), processes=2, device="cpu")
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (signal.SIGKILL, r"process 2 of 2 was killed \(SIGKILL\).*memory"),
+        (signal.SIGABRT, r"the signal SIGABRT ended process 2 of 2 before it had finished(?!.*memory)"),
+    ],
+    ids=["SIGKILL", "SIGABRT"],
+)
+def test_a_process_that_a_signal_ends_ends_all_and_only_sigkill_suggests_memory(tmp_path, number, message):
+    with pytest.raises(TrainingKilled, match=message) as killed:
+        launch(kill_rank_1, (tmp_path, number), processes=2, device="cpu")
     assert killed.value.exit_code == 75  # so that a flow tries again
     assert_gone(tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
-def test_who_ends_the_first_process_ends_all(tmp_path, ending):
-    handlers = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)); signal.signal(signal.SIGINT, signal.default_int_handler)"  # a shell's background job would ignore the second
-    code = f"import sys, signal; {handlers}; from launching_cases import *; launch(wait, (Path({str(tmp_path)!r}),), processes=2, device='cpu')"
+def test_a_process_that_aborts_at_exit_after_its_work_is_a_success(tmp_path):
+    launch(abort_at_exit, (tmp_path,), processes=2, device="cpu")
+    assert len(list(tmp_path.glob("finished-*"))) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
+def test_a_signal_to_the_parent_ends_all(tmp_path, number):
+    code = [
+        "import sys, signal",
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))",
+        "signal.signal(signal.SIGINT, signal.default_int_handler)",  # a shell's background job would ignore it
+        "from launching_cases import *",
+        f"launch(sleep, (Path({str(tmp_path)!r}),), processes=2, device='cpu')",
+    ]
     parent = subprocess.Popen(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", "; ".join(code)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])},
         stderr=subprocess.DEVNULL,
     )
-    until(lambda: len(list(tmp_path.glob("*.pid"))) == 2)
-    parent.send_signal(ending)
+    wait_until(lambda: len(list(tmp_path.glob("*.pid"))) == 2)
+    parent.send_signal(number)
     parent.wait(30)
     assert_gone(tmp_path)
 
 
 @pytest.mark.slow
-def test_what_the_first_process_finds_all_have(tmp_path):
-    launch(write_what_the_first_finds, (tmp_path,), processes=2, device="cpu")
-    found = {file.name: file.read_text() for file in tmp_path.glob("found-*")}
-    assert len(found) == 2
-    assert len(set(found.values())) == 1
+def test_all_processes_get_the_value_of_the_main_process(tmp_path):
+    launch(write_broadcast, (tmp_path,), processes=2, device="cpu")
+    values = {file.name: file.read_text() for file in tmp_path.glob("value-*")}
+    assert len(values) == 2
+    assert len(set(values.values())) == 1
 
 
-def test_a_process_by_itself_is_the_first():
+@pytest.mark.slow
+def test_warnings_of_libraries_do_not_reach_the_user(tmp_path):
+    launch(warn, (tmp_path,), processes=2, device="cpu")
+    assert {file.read_text() for file in tmp_path.glob("warnings-*")} == {"['of the user'] 40"}
+
+
+def test_a_single_process_is_the_main_process():
     assert is_main_process()
     assert get_world_size() == 1
     assert broadcast_from_main(lambda: 3) == 3
@@ -160,22 +213,31 @@ def test_a_process_by_itself_is_the_first():
 
 def test_more_processes_than_devices_are_an_error_with_both_numbers(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # this machine may have any number
-    with pytest.raises(TrainingError, match=r"train.processes is 2, but this machine has 1 cuda device; set it to 1"):
+    with pytest.raises(
+        TrainingError, match=r"train.processes is 2, but this machine has 1 cuda device\(s\); set it to 1"
+    ):
+        check_processes(train_params(processes=2), "cuda")
+
+
+def test_an_error_is_korean_for_a_korean_user(monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(TrainingError, match=r"이 컴퓨터에는 cuda 장치가 1개"):
         check_processes(train_params(processes=2), "cuda")
 
 
 def test_a_launcher_that_started_another_number_is_an_error(monkeypatch):
     for name, value in {"RANK": "0", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4"}.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(TrainingError, match=r"started 4 on this machine.*--nproc-per-node 2"):
+    with pytest.raises(TrainingError, match=r"started 4 processes on this machine.*--nproc-per-node 2"):
         check_processes(train_params(processes=2), "cpu")
     with pytest.raises(TrainingError, match=r"batch_size 4 is less than the 8 processes"):
         check_processes(train_params(processes=4), "cpu")
 
 
-def until(holds, seconds=60.0):
+def wait_until(condition, seconds=60.0):
     deadline = time.monotonic() + seconds
-    while not holds():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
@@ -183,10 +245,10 @@ def until(holds, seconds=60.0):
 def assert_gone(folder):
     pids = [int(file.stem) for file in folder.glob("*.pid")]
     assert pids
-    until(lambda: not any(alive(pid) for pid in pids), seconds=30)
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), seconds=30)
 
 
-def alive(pid):
+def is_alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Training: the same seed gives the same weights, killed or not; what taught nothing is an error with a name."""
+"""Training: the same seed gives the same weights, interrupted or not; a run that changed nothing is an error."""
 
 import json
 import math
@@ -32,10 +32,10 @@ def _one_thread():
 
 
 def test_the_same_seed_gives_the_same_adapter(base, tmp_path):
-    outcomes = [run_training(base, tmp_path / name, train_params()) for name in ("first", "second")]
+    results = [run_training(base, tmp_path / name, train_params()) for name in ("first", "second")]
     assert compute_tuned_sha256(tmp_path / "first" / "adapter") == compute_tuned_sha256(tmp_path / "second" / "adapter")
-    assert outcomes[0].steps == 8
-    assert outcomes[0].health == outcomes[1].health
+    assert results[0].steps == 8
+    assert results[0].health == results[1].health
 
 
 def test_another_seed_gives_another_adapter(base, tmp_path):
@@ -60,71 +60,92 @@ RESUMED = [
 @pytest.mark.slow
 def test_killed_and_started_again_it_ends_with_the_same_weights(base, tmp_path, changes):
     train = train_params(save_steps=2, epochs=3.0, **changes)
-    run_training(base, tmp_path / "whole", train)
-    run_killed(base, tmp_path / "killed", train, update=7)
+    run_training(base, tmp_path / "uninterrupted", train)
+    run_killed(base, tmp_path / "killed", train, step=7)
     assert not (tmp_path / "killed" / "adapter").exists()
-    outcome = run_training(base, tmp_path / "killed", train)
-    assert outcome.resume_steps == [6]
-    assert compute_tuned_sha256(tmp_path / "killed" / "adapter") == compute_tuned_sha256(tmp_path / "whole" / "adapter")
+    result = run_training(base, tmp_path / "killed", train)
+    assert result.resume_steps == [6]
+    assert compute_tuned_sha256(tmp_path / "killed" / "adapter") == compute_tuned_sha256(
+        tmp_path / "uninterrupted" / "adapter"
+    )
 
 
 @pytest.mark.parametrize("eval_steps", [None, 2])
 @pytest.mark.slow
 def test_killed_after_it_stopped_early_it_stops_at_the_same_update(base, tmp_path, eval_steps):
-    train = train_params(epochs=40.0, learning_rate=5e-2, early_stopping=2, eval_steps=eval_steps, save_steps=3)
-    whole = run_training(base, tmp_path / "whole", train)
-    assert whole.steps < whole.max_steps
-    run_killed(base, tmp_path / "killed", train, update=None)
-    again = run_training(base, tmp_path / "killed", train)
-    assert again.steps == whole.steps
-    assert compute_tuned_sha256(tmp_path / "killed" / "adapter") == compute_tuned_sha256(tmp_path / "whole" / "adapter")
+    train = train_params(
+        epochs=40.0, learning_rate=5e-2, early_stopping_patience=2, eval_steps=eval_steps, save_steps=3
+    )
+    uninterrupted = run_training(base, tmp_path / "uninterrupted", train)
+    assert uninterrupted.steps < uninterrupted.max_steps
+    run_killed(base, tmp_path / "killed", train, step=None)
+    resumed = run_training(base, tmp_path / "killed", train)
+    assert resumed.steps == uninterrupted.steps
+    assert compute_tuned_sha256(tmp_path / "killed" / "adapter") == compute_tuned_sha256(
+        tmp_path / "uninterrupted" / "adapter"
+    )
 
 
 @pytest.mark.slow
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(base, tmp_path, caplog):
     train = train_params(save_steps=2, epochs=3.0)
-    run_training(base, tmp_path / "whole", train)
-    run_killed(base, tmp_path / "killed", train, update=7)
+    run_training(base, tmp_path / "uninterrupted", train)
+    run_killed(base, tmp_path / "killed", train, step=7)
     newest = tmp_path / "killed" / "run" / "checkpoint-6" / "optimizer.pt"
     newest.write_bytes(newest.read_bytes()[:-1])
-    outcome = run_training(base, tmp_path / "killed", train)
-    assert "checkpoint-6 is not used: optimizer.pt is damaged or missing; going back" in caplog.text
-    assert outcome.resume_steps == [4]
-    assert compute_tuned_sha256(tmp_path / "killed" / "adapter") == compute_tuned_sha256(tmp_path / "whole" / "adapter")
+    result = run_training(base, tmp_path / "killed", train)
+    assert (
+        "checkpoint-6 is not used: optimizer.pt is damaged or missing; training looks for the checkpoint before it"
+        in caplog.text
+    )
+    assert result.resume_steps == [4]
+    assert compute_tuned_sha256(tmp_path / "killed" / "adapter") == compute_tuned_sha256(
+        tmp_path / "uninterrupted" / "adapter"
+    )
 
 
-def test_checkpoints_are_bounded_in_number_and_sealed(base, tmp_path):
+def test_checkpoints_are_bounded_in_number_and_marked_complete(base, tmp_path):
     run_training(base, tmp_path, train_params(save_steps=1, epochs=2.0))
     kept = sorted(path.name for path in (tmp_path / "run").iterdir())
     assert kept == ["checkpoint-6", "checkpoint-7"]
-    assert all((tmp_path / "run" / name / "seal.json").exists() for name in kept)
+    assert all((tmp_path / "run" / name / "complete.json").exists() for name in kept)
 
 
-@pytest.mark.parametrize("changes", [{"method": "rslora"}, {"method": "dora"}, {"packing": False}, {"activation_checkpointing": True}, {"precision": "bf16"}, {"lr_scheduler": "wsd", "decay_ratio": 0.5, "warmup_ratio": 0.1}, {"lr_scheduler": "linear"}, {"tokens_per_micro_batch": 128}], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"method": "rslora"},
+        {"method": "dora"},
+        {"packing": False},
+        {"activation_checkpointing": True},
+        {"precision": "bf16"},
+        {"lr_scheduler": "wsd", "decay_ratio": 0.5, "warmup_ratio": 0.1},
+        {"lr_scheduler": "linear"},
+        {"tokens_per_micro_batch": 128},
+    ],
+    ids=str,
+)
 def test_every_way_of_training_lowers_the_loss(base, tmp_path, changes):
-    outcome = run_training(base, tmp_path, train_params(epochs=6.0, **changes))
-    losses = [
-        float(line.split("\t")[-1])
-        for line in (tmp_path / "live" / "plots" / "metrics" / "train_loss.tsv").read_text().splitlines()[1:]
-    ]
+    result = run_training(base, tmp_path, train_params(epochs=6.0, **changes))
+    losses = curve(tmp_path, "train_loss")
     assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
-    assert outcome.health.max_logit_change > 0
+    assert result.health.max_logit_change > 0
     assert json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())["use_dora"] is (
         changes.get("method") == "dora"
     )
 
 
 def test_qlora_trains_through_the_same_steps(base, tmp_path):
-    outcome = run_training(base, tmp_path, train_params(epochs=6.0, method="qlora", precision="bf16"))
+    result = run_training(base, tmp_path, train_params(epochs=6.0, method="qlora", precision="bf16"))
     losses = curve(tmp_path, "train_loss")
     assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
-    assert outcome.packed
+    assert result.packed
 
 
 @pytest.mark.parametrize("changes", [{}, {"precision": "bf16"}, {"method": "qlora", "precision": "bf16"}], ids=str)
 def test_recomputed_activations_give_the_same_curve(base, tmp_path, changes):
-    for name, recomputed in (("kept", False), ("recomputed", True)):
-        run_training(base, tmp_path / name, train_params(activation_checkpointing=recomputed, **changes))
+    for name, checkpointing in (("kept", False), ("recomputed", True)):
+        run_training(base, tmp_path / name, train_params(activation_checkpointing=checkpointing, **changes))
     assert curve(tmp_path / "recomputed", "train_loss") == pytest.approx(
         curve(tmp_path / "kept", "train_loss"), abs=1e-3
     )
@@ -140,13 +161,15 @@ SCHEDULES = {
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_the_rate_warms_up_and_then_goes_as_its_schedule_says(base, tmp_path, name):
-    run_training(base, tmp_path, train_params(schedule=name, warmup_ratio=0.25, decay_ratio=0.5, learning_rate=1e-2))
+    run_training(
+        base, tmp_path, train_params(lr_scheduler=name, warmup_ratio=0.25, decay_ratio=0.5, learning_rate=1e-2)
+    )
     rates = [rate / 1e-2 for rate in curve(tmp_path, "learning_rate")]
     assert rates == pytest.approx([0, *SCHEDULES[name]], abs=1e-6)
 
 
 def test_passes_of_another_size_give_the_same_loss(base, tmp_path):
-    """Gradients of several passes add up to those of one."""
+    """Gradients of several micro-batches add up to those of one."""
     first, second = (
         run_training(base, tmp_path / str(tokens), train_params(tokens_per_micro_batch=tokens))
         for tokens in (128, 1024)
@@ -154,31 +177,28 @@ def test_passes_of_another_size_give_the_same_loss(base, tmp_path):
     assert first.train_loss == pytest.approx(second.train_loss, abs=1e-4)
 
 
-def test_full_training_writes_a_whole_model(base, tmp_path):
-    outcome = run_training(base, tmp_path, train_params(method="full", learning_rate=1e-3))
-    assert outcome.trainable_parameters == outcome.parameters
+def test_full_training_writes_a_full_model(base, tmp_path):
+    result = run_training(base, tmp_path, train_params(method="full", learning_rate=1e-3))
+    assert result.trainable_parameters == result.parameters
     tuned = load_model(tmp_path / "adapter", "fp32", "cpu")
     assert tuned.config._attn_implementation == "sdpa"
     assert tuned.get_output_embeddings().weight is tuned.get_input_embeddings().weight
 
 
 def test_early_stopping_keeps_the_weights_of_the_lowest_validation_loss(base, tmp_path):
-    outcome = run_training(base, tmp_path, train_params(epochs=40.0, learning_rate=5e-2, early_stopping=2))
-    losses = [
-        float(line.split("\t")[-1])
-        for line in (tmp_path / "live" / "plots" / "metrics" / "validation_loss.tsv").read_text().splitlines()[1:]
-    ]
-    assert outcome.steps < 160
-    assert outcome.validation_loss == pytest.approx(min(losses), abs=1e-4)
+    result = run_training(base, tmp_path, train_params(epochs=40.0, learning_rate=5e-2, early_stopping_patience=2))
+    losses = curve(tmp_path, "validation_loss")
+    assert result.steps < 160
+    assert result.validation_loss == pytest.approx(min(losses), abs=1e-4)
 
 
 def test_a_run_that_stops_early_between_two_logs_is_logged_to_its_end(base, tmp_path):
-    outcome = run_training(
+    result = run_training(
         base,
         tmp_path,
-        train_params(epochs=40.0, learning_rate=5e-2, early_stopping=1, logging_steps=1000, save_steps=1000),
+        train_params(epochs=40.0, learning_rate=5e-2, early_stopping_patience=1, logging_steps=1000, save_steps=1000),
     )
-    assert outcome.steps < outcome.max_steps
+    assert result.steps < result.max_steps
     assert len(curve(tmp_path, "train_loss")) == len(curve(tmp_path, "validation_loss"))
 
 
@@ -190,7 +210,7 @@ def test_the_base_does_not_change(base, tmp_path):
 
 def test_targets_that_match_nothing_name_the_layers_that_exist(base, tmp_path):
     with pytest.raises(ModelError, match=r"query_key_value.*q_proj"):
-        run_training(base, tmp_path, train_params(targets=["query_key_value"]))
+        run_training(base, tmp_path, train_params(target_modules=["query_key_value"]))
     assert not (tmp_path / "adapter").exists()
 
 
@@ -202,7 +222,7 @@ def test_an_adapter_that_learned_nothing_is_an_error(base, tmp_path):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_weights_that_did_not_change_anything_are_an_error_whatever_the_rounding(base, tmp_path, precision):
-    with pytest.raises(TrainingError, match=r"answers exactly as before"):
+    with pytest.raises(TrainingError, match=r"answers exactly as the base"):
         run_training(base, tmp_path, train_params(method="full", precision=precision, learning_rate=1e-30))
     assert not (tmp_path / "adapter").exists()
 
@@ -221,7 +241,7 @@ def test_the_room_that_a_killed_run_s_checkpoints_take_is_not_asked_for_again(ba
     (tmp_path / "checkpoint-4").mkdir()
     (tmp_path / "checkpoint-4" / "optimizer.pt").write_bytes(bytes(fresh // 10))
     assert compute_required_space(model, train_params(), tmp_path) == fresh - fresh // 10
-    assert compute_required_space(model, train_params(early_stopping=2), tmp_path) > compute_required_space(
+    assert compute_required_space(model, train_params(early_stopping_patience=2), tmp_path) > compute_required_space(
         model, train_params(), tmp_path
     )
 
@@ -232,20 +252,20 @@ def test_a_process_takes_one_device_however_many_there_are(tmp_path, monkeypatch
 
 
 def test_an_end_token_that_was_not_learned_is_an_error(base, tmp_path):
-    with pytest.raises(TrainingError, match=r"would write the end token, 100% are asked"):
+    with pytest.raises(TrainingError, match=r"minimum_eos_ratio is 100%"):
         run_training(base, tmp_path, train_params(learning_rate=1e-5, minimum_eos_ratio=1.0))
     assert not (tmp_path / "adapter").exists()
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_update(base, tmp_path, monkeypatch):
-    from seodang.training import finetune
+    from seodang.training import assembly
 
-    def poisoned(tuned):
+    def insert_nan(tuned):
         next(weight for name, weight in tuned.named_parameters() if "lora_A" in name).data.fill_(float("nan"))
         return 0
 
-    monkeypatch.setattr(finetune, "fuse_lora", poisoned)
-    with pytest.raises(TrainingError, match=r"the loss of update 1 is nan.*learning_rate"):
+    monkeypatch.setattr(assembly, "fuse_lora", insert_nan)
+    with pytest.raises(TrainingError, match=r"the loss of optimizer step 1 is nan.*learning_rate"):
         run_training(base, tmp_path, train_params())
     assert not (tmp_path / "adapter").exists()
 

@@ -1,9 +1,9 @@
-"""What training computes as its loss is what the model itself would, whatever its architecture does to states, logits and attention."""
+"""The loss of training equals the model's own loss, for any processing of states, logits and attention."""
 
 import pytest
 import torch
 from tiny_models import make_tiny_model
-from training_cases import lessons_of
+from training_cases import build_dataset
 from transformers import (
     GptOssConfig,
     GptOssForCausalLM,
@@ -58,7 +58,7 @@ FAMILIES = {
 }
 
 
-def made(name):
+def make_model(name):
     torch.manual_seed(3)
     model = FAMILIES[name]().eval()
     for module in model.modules():
@@ -68,50 +68,59 @@ def made(name):
 
 
 @pytest.fixture(scope="module")
-def lessons(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("lessons")
-    return lessons_of(make_tiny_model(folder / "base"), folder / "lessons", 6)
+def dataset(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dataset")
+    return build_dataset(make_tiny_model(folder / "base"), folder / "dataset", 6)
 
 
-def own_loss(model, lessons):
+def compute_own_loss(model, dataset):
     total = 0.0
-    for one in lessons:
-        learned = torch.tensor(one.loss_mask[1:])
-        ids = torch.from_numpy(one.ids.astype("int64"))[None]
+    for example in dataset:
+        loss_mask = torch.tensor(example.loss_mask[1:])
+        ids = torch.from_numpy(example.ids.astype("int64"))[None]
         losses = torch.nn.functional.cross_entropy(
             model(input_ids=ids).logits[0, :-1].float(), ids[0, 1:], reduction="none"
         )
-        total += float(losses[learned].sum())
+        total += float(losses[loss_mask].sum())
     return total
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_the_loss_of_each_family_is_its_own(name, lessons):
-    model = made(name)
+def test_the_loss_of_each_family_is_its_own(name, dataset):
+    model = make_model(name)
     with torch.no_grad():
-        expected = own_loss(model, lessons)
-        layout = patch_and_verify_loss(model, lessons, SHARED)
-        found = float(model(**build_micro_batch(lessons[:], layout).build_inputs()).loss)
+        expected = compute_own_loss(model, dataset)
+        packing = patch_and_verify_loss(model, dataset, SHARED)
+        found = float(model(**build_micro_batch(dataset[:], packing).build_inputs()).loss)
     assert found == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize(("name", "packed", "words"), [("llama", True, ""), ("mixtral", True, ""), ("hyperclovax", True, ""), ("gpt_oss", False, "rows are padded"), ("modernbert_decoder", True, "computed at every token")])  # fmt: skip
-def test_what_a_family_must_do_without_is_told(name, packed, words, lessons, caplog):
-    layout = patch_and_verify_loss(made(name), lessons, SHARED)
-    assert layout.packed is packed
+@pytest.mark.parametrize(
+    ("name", "packed", "words"),
+    [
+        ("llama", True, ""),
+        ("mixtral", True, ""),
+        ("hyperclovax", True, ""),
+        ("gpt_oss", False, "rows are padded"),
+        ("modernbert_decoder", True, "computed at every token"),
+    ],
+)
+def test_a_family_without_packing_or_the_fast_loss_gets_a_warning(name, packed, words, dataset, caplog):
+    packing = patch_and_verify_loss(make_model(name), dataset, SHARED)
+    assert packing.packed is packed
     assert bool(caplog.text) is bool(words)
     assert words in caplog.text
 
 
-def test_gradients_flow_where_all_logits_are_computed(lessons):
-    model = made("modernbert_decoder")
-    layout = patch_and_verify_loss(model, lessons, SHARED)
-    model(**build_micro_batch(lessons[:], layout).build_inputs()).loss.backward()
+def test_gradients_flow_where_all_logits_are_computed(dataset):
+    model = make_model("modernbert_decoder")
+    packing = patch_and_verify_loss(model, dataset, SHARED)
+    model(**build_micro_batch(dataset[:], packing).build_inputs()).loss.backward()
     assert all(weight.grad is not None for weight in model.parameters() if weight.requires_grad)
 
 
-def test_a_loss_that_is_never_the_model_s_own_is_an_error(lessons):
-    model = made("llama")
+def test_a_loss_that_is_never_the_model_s_own_is_an_error(dataset):
+    model = make_model("llama")
     original = model.forward
 
     def changing(*arguments, **inputs):
@@ -121,4 +130,4 @@ def test_a_loss_that_is_never_the_model_s_own_is_an_error(lessons):
 
     model.forward = changing
     with pytest.raises(ModelError, match=r"the loss of 3 records is .* but .* llama is not supported"):
-        patch_and_verify_loss(model, lessons, SHARED)
+        patch_and_verify_loss(model, dataset, SHARED)

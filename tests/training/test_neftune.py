@@ -14,7 +14,7 @@ class Model(torch.nn.Module):
         return self.embedding
 
 
-def noise_of(alpha, lengths):
+def compute_noise(alpha, lengths):
     model = Model()
     noise = NeftuneNoise(model, alpha)
     noise.lengths = torch.tensor(lengths)
@@ -24,13 +24,13 @@ def noise_of(alpha, lengths):
 
 def test_each_token_s_noise_is_bounded_by_alpha_over_the_root_of_length_times_size():
     torch.manual_seed(0)
-    _, _, found = noise_of(5.0, [[4, 4, 100, 100]])
+    _, _, sizes = compute_noise(5.0, [[4, 4, 100, 100]])
     bounds = torch.tensor([5 / (4 * 64) ** 0.5] * 2 + [5 / (100 * 64) ** 0.5] * 2)
-    assert bool((found <= bounds).all())
-    assert bool((found > 0.8 * bounds).all())  # of 64 uniform draws the largest is near the bound
+    assert bool((sizes <= bounds).all())
+    assert bool((sizes > 0.8 * bounds).all())  # of 64 uniform draws the largest is near the bound
 
 
 def test_outside_training_there_is_none():
-    model, ids, _ = noise_of(5.0, [[4, 4]])
+    model, ids, _ = compute_noise(5.0, [[4, 4]])
     model.eval()
     assert torch.equal(model.embedding(ids), model.embedding.weight[ids])

@@ -1,4 +1,4 @@
-"""Passes: every record is read once, kept apart from the others, and its loss is what it is alone."""
+"""Micro-batches: each record is read once, kept apart from the others, and its loss is that of the record alone."""
 
 import sys
 from itertools import chain
@@ -10,14 +10,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_models import make_tiny_model
-from training_cases import lessons_of
+from training_cases import build_dataset
 
 from seodang.models.architecture import can_pack
 from seodang.models.loading import load_model
 from seodang.training.dataset import TokenizedExample
 from seodang.training.kernels.chunked_loss import patch_completion_loss
 from seodang.training.kernels.packed_attention import can_use_flash, use_packed_attention
-from seodang.training.packing import PackingConfig, StepSampler, build_micro_batch, collate_step, plan_micro_batches
+from seodang.training.optimizer_steps import StepSampler, collate_step
+from seodang.training.packing import PackingConfig, build_micro_batch, plan_micro_batches
 
 PACKED = PackingConfig(
     tokens_per_micro_batch=512, packed=True, share_prefixes=False, pad_token_id=0, pad_to_multiple_of=32
@@ -30,13 +31,13 @@ PADDED = PackingConfig(
 )
 
 
-def lesson(ids, learned_from):
-    return TokenizedExample(np.array(ids, dtype=np.int32), np.arange(len(ids)) >= learned_from)
+def example(ids, labels_from):
+    return TokenizedExample(np.array(ids, dtype=np.int32), np.arange(len(ids)) >= labels_from)
 
 
-LESSONS = st.lists(
+EXAMPLES = st.lists(
     st.lists(st.integers(1, 3), min_size=2, max_size=9).flatmap(
-        lambda ids: st.integers(1, len(ids) - 1).map(lambda start: lesson(ids, start))
+        lambda ids: st.integers(1, len(ids) - 1).map(lambda start: example(ids, start))
     ),
     min_size=1,
     max_size=7,
@@ -44,7 +45,7 @@ LESSONS = st.lists(
 
 
 def test_a_packed_pass_has_no_padding_but_at_its_end_and_forgets_the_last_token_which_predicts_nothing():
-    part = build_micro_batch([lesson([5, 6, 7], 2), lesson([8, 9], 1)], PACKED)
+    part = build_micro_batch([example([5, 6, 7], 2), example([8, 9], 1)], PACKED)
     assert part.input_ids.tolist() == [[5, 6, 8] + [0] * 29]
     assert part.position_ids.tolist() == [[0, 1, 0] + [0] * 29]
     assert part.label_positions.tolist() == [1, 2]
@@ -52,57 +53,59 @@ def test_a_packed_pass_has_no_padding_but_at_its_end_and_forgets_the_last_token_
 
 
 def test_a_common_beginning_stands_once_and_both_answers_are_learned_from_it():
-    part = build_micro_batch([lesson([5, 6, 7], 2), lesson([5, 6, 8, 9], 2)], SHARED)
+    part = build_micro_batch([example([5, 6, 7], 2), example([5, 6, 8, 9], 2)], SHARED)
     assert part.input_ids[0, :4].tolist() == [5, 6, 8, 0]
     assert sorted(zip(part.label_positions.tolist(), part.targets.tolist(), strict=True)) == [(1, 7), (1, 8), (2, 9)]
     assert part.record_tokens == 5
 
 
 def test_padded_rows_are_filled_on_the_right():
-    part = build_micro_batch([lesson([5, 6, 7], 2), lesson([8, 9], 1)], PADDED)
+    part = build_micro_batch([example([5, 6, 7], 2), example([8, 9], 1)], PADDED)
     assert part.input_ids.tolist() == [[5, 6], [8, 0]]
     assert part.label_positions.tolist() == [1, 2]
 
 
-@given(LESSONS)
-def test_each_token_of_each_record_is_found_where_the_attention_looks(lessons):
-    for layout in (PACKED, SHARED):
-        part = build_micro_batch(lessons, layout)
+@given(EXAMPLES)
+def test_each_token_of_each_record_is_found_where_the_attention_looks(examples):
+    for packing in (PACKED, SHARED):
+        part = build_micro_batch(examples, packing)
         flat = torch.cat([part.input_ids[0][rows].flatten() for rows in part.attention_rows])
         used = (
-            sum(len(one.ids) - 1 for one in lessons)
-            if layout is PACKED
-            else len({tuple(one.ids[: stop + 1].tolist()) for one in lessons for stop in range(len(one.ids) - 1)})
+            sum(len(record.ids) - 1 for record in examples)
+            if packing is PACKED
+            else len(
+                {tuple(record.ids[: stop + 1].tolist()) for record in examples for stop in range(len(record.ids) - 1)}
+            )
         )
         assert flat[part.result_rows].tolist()[:used] == part.input_ids[0].tolist()[:used]
         assert part.input_ids.shape[1] == -(-used // 32) * 32
         rows = [row for group in part.attention_rows for row in group]
         read = sorted(
             tuple(part.input_ids[0][row[: length - 1]].tolist())
-            for row, length in zip(rows, sorted(len(one.ids) for one in lessons), strict=True)
+            for row, length in zip(rows, sorted(len(record.ids) for record in examples), strict=True)
         )
-        assert read == sorted(tuple(one.ids[:-1].tolist()) for one in lessons)
+        assert read == sorted(tuple(record.ids[:-1].tolist()) for record in examples)
 
 
-@given(LESSONS, st.integers(9, 40), st.booleans())
-def test_every_record_is_in_one_pass_and_no_pass_is_over_the_budget(lessons, budget, packed):
+@given(EXAMPLES, st.integers(9, 40), st.booleans())
+def test_every_record_is_in_one_pass_and_no_pass_is_over_the_budget(examples, budget, packed):
     plan = plan_micro_batches(
-        lessons,
+        examples,
         PackingConfig(
             tokens_per_micro_batch=budget, packed=packed, share_prefixes=False, pad_token_id=0, pad_to_multiple_of=32
         ),
     )
-    assert sorted(id(one) for part in plan for one in part) == sorted(map(id, lessons))
+    assert sorted(id(record) for part in plan for record in part) == sorted(map(id, examples))
     for part in plan:
-        lengths = [len(one.ids) - 1 for one in part]
+        lengths = [len(record.ids) - 1 for record in part]
         assert (sum(lengths) if packed else max(lengths) * len(lengths)) <= budget
 
 
-@given(LESSONS, st.integers(1, 4))
-def test_processes_share_an_update_and_make_the_same_number_of_passes(lessons, processes):
+@given(EXAMPLES, st.integers(1, 4))
+def test_processes_share_an_update_and_make_the_same_number_of_passes(examples, processes):
     parts = [
         collate_step(
-            lessons,
+            examples,
             PackingConfig(
                 tokens_per_micro_batch=9, packed=True, share_prefixes=True, pad_token_id=0, pad_to_multiple_of=32
             ),
@@ -112,8 +115,8 @@ def test_processes_share_an_update_and_make_the_same_number_of_passes(lessons, p
         for process in range(processes)
     ]
     assert len({len(part.micro_batches) for part in parts}) == 1
-    targets = sorted(token for part in parts for one in part.micro_batches for token in one.targets.tolist())
-    assert targets == sorted(token for one in lessons for token in one.ids[one.loss_mask].tolist())
+    targets = sorted(token for part in parts for record in part.micro_batches for token in record.targets.tolist())
+    assert targets == sorted(token for record in examples for token in record.ids[record.loss_mask].tolist())
     assert {part.label_tokens for part in parts} == {len(targets)}
 
 
@@ -174,45 +177,47 @@ def _family(name):
     return made[name]().eval()
 
 
-def alone(model, one):
-    """The sum of the losses of one record, by itself, as transformers computes it from all logits."""
-    ids = torch.from_numpy(one.ids.astype(np.int64))[None]
+def compute_own_loss(model, record):
+    """Return the sum of the losses of a record alone, as transformers computes it from full logits."""
+    ids = torch.from_numpy(record.ids.astype(np.int64))[None]
     logits = model(input_ids=ids).logits[0, :-1].float()
     losses = torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="none")
-    return float(losses[torch.from_numpy(one.loss_mask[1:])].sum())
+    return float(losses[torch.from_numpy(record.loss_mask[1:])].sum())
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma2", "gemma3", "gpt_neox"])
-@pytest.mark.parametrize("layout", [PACKED, SHARED, PADDED], ids=["packed", "shared", "padded"])
-def test_packing_leaves_the_loss_of_each_record_unchanged(name, layout):
-    lessons = [
-        lesson([1, 2, 3, 4, 5, 6, 7, 8, 9], 5),
-        lesson([1, 2, 3, 4, 9, 8], 4),
-        lesson([7, 7, 7], 1),
-        lesson([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14], 9),
+@pytest.mark.parametrize("packing", [PACKED, SHARED, PADDED], ids=["packed", "shared", "padded"])
+def test_packing_leaves_the_loss_of_each_record_unchanged(name, packing):
+    examples = [
+        example([1, 2, 3, 4, 5, 6, 7, 8, 9], 5),
+        example([1, 2, 3, 4, 9, 8], 4),
+        example([7, 7, 7], 1),
+        example([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14], 9),
     ]
     model = _family(name)
     with torch.no_grad():
-        expected = [alone(model, one) for one in lessons]
+        expected = [compute_own_loss(model, record) for record in examples]
         patch_completion_loss(model)
-        if layout.packed:
+        if packing.packed:
             assert can_pack(model)
             use_packed_attention(model)
-        together = float(model(**build_micro_batch(lessons, layout).build_inputs()).loss)
+        together = float(model(**build_micro_batch(examples, packing).build_inputs()).loss)
         each = [
             float(
                 model(
-                    **build_micro_batch([*lessons[:1], one] if one is not lessons[0] else [one], layout).build_inputs()
+                    **build_micro_batch(
+                        [*examples[:1], record] if record is not examples[0] else [record], packing
+                    ).build_inputs()
                 ).loss
             )
-            for one in lessons
+            for record in examples
         ]
     assert together == pytest.approx(sum(expected), abs=1e-4)
-    assert each == pytest.approx([expected[0], *(expected[0] + one for one in expected[1:])], abs=1e-4)
+    assert each == pytest.approx([expected[0], *(expected[0] + record for record in expected[1:])], abs=1e-4)
 
 
 def _flash_attn_func(query, key, value, *, dropout_p, softmax_scale, causal, window_size, softcap, deterministic):
-    """What flash_attn's documentation says of its function, written out; it has no kernel for CPUs. Shapes (records, length, heads, size)."""
+    """Compute flash_attn_func as its documentation describes it; it has no CPU kernel. Shapes (records, length, heads, size)."""
     assert causal
     assert deterministic
     assert dropout_p == 0
@@ -225,17 +230,17 @@ def _flash_attn_func(query, key, value, *, dropout_p, softmax_scale, causal, win
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma2", "gemma3"])
-def test_flash_attention_is_told_scale_window_and_bound(name, monkeypatch):
-    lessons = [lesson([1, 2, 3, 4, 5, 6, 7, 8, 9], 5), lesson([1, 2, 3, 4, 9, 8], 4)]
+def test_flash_attention_gets_scale_window_and_bound(name, monkeypatch):
+    examples = [example([1, 2, 3, 4, 5, 6, 7, 8, 9], 5), example([1, 2, 3, 4, 9, 8], 4)]
     model = _family(name)
     patch_completion_loss(model)
     use_packed_attention(model)
     with torch.no_grad():
-        expected = float(model(**build_micro_batch(lessons, SHARED).build_inputs()).loss)
+        expected = float(model(**build_micro_batch(examples, SHARED).build_inputs()).loss)
         monkeypatch.setattr("seodang.training.kernels.packed_attention.can_use_flash", lambda query: query.dim() == 4)
         monkeypatch.setitem(sys.modules, "flash_attn", SimpleNamespace(flash_attn_func=_flash_attn_func))
         monkeypatch.setattr("seodang.training.kernels.packed_attention.scaled_dot_product_attention", None)
-        assert float(model(**build_micro_batch(lessons, SHARED).build_inputs()).loss) == pytest.approx(
+        assert float(model(**build_micro_batch(examples, SHARED).build_inputs()).loss) == pytest.approx(
             expected, abs=1e-4
         )
 
@@ -246,18 +251,18 @@ def test_flash_attention_takes_nothing_on_a_cpu():
 
 def test_gradients_are_those_of_the_padded_rows(tmp_path):
     base = make_tiny_model(tmp_path / "base")
-    lessons = lessons_of(base, tmp_path / "lessons", 9)[:]
-    found = []
-    for layout in (PADDED, PACKED, SHARED):
+    examples = build_dataset(base, tmp_path / "dataset", 9)[:]
+    gradients = []
+    for packing in (PADDED, PACKED, SHARED):
         model = load_model(base, "fp32", "cpu")
         patch_completion_loss(model)
-        if layout.packed:
+        if packing.packed:
             use_packed_attention(model)
-        for part in plan_micro_batches(lessons, layout):
-            model(**build_micro_batch(part, layout).build_inputs()).loss.backward()
-        found.append(torch.cat([weight.grad.flatten() for weight in model.parameters()]))
-    assert torch.allclose(found[1], found[0], atol=1e-4, rtol=1e-4)
-    assert torch.allclose(found[2], found[0], atol=1e-4, rtol=1e-4)
+        for part in plan_micro_batches(examples, packing):
+            model(**build_micro_batch(part, packing).build_inputs()).loss.backward()
+        gradients.append(torch.cat([weight.grad.flatten() for weight in model.parameters()]))
+    assert torch.allclose(gradients[1], gradients[0], atol=1e-4, rtol=1e-4)
+    assert torch.allclose(gradients[2], gradients[0], atol=1e-4, rtol=1e-4)
 
 
 def test_a_model_that_mixes_neighbours_by_other_means_is_not_packed():

@@ -1,4 +1,4 @@
-"""Records whose answers a report shows: such as the model can read. Run: pytest tests/training/test_samples.py"""
+"""Records whose answers the report shows: only those that the model can read. Run: pytest tests/training/test_samples.py"""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerBa
 
 
 def gpt2() -> GPT2LMHeadModel:
-    """A model with a learned place for each of its tokens, and for none beyond them."""
+    """Return a model with position embeddings, which cannot read beyond them."""
     torch.manual_seed(5)
     return GPT2LMHeadModel(GPT2Config(vocab_size=400, n_positions=CONTEXT, n_embd=16, n_layer=1, n_head=2))
 
 
 def split(*long: int) -> list[Record]:
-    """Twelve records, of which some have a prompt that leaves no room for an answer."""
+    """Return twelve records; the prompts of some leave no room for an answer."""
     return [
         replace(record, input="가나다라 " * 12) if number in long else replace(record, input="1")
         for number, record in enumerate(records(12))
@@ -38,20 +38,20 @@ def split(*long: int) -> list[Record]:
 
 def test_records_that_the_model_cannot_read_and_answer_are_passed_over_for_the_next_ones(tokenizer):
     model = gpt2()
-    shown = split(0, 4, 5)
+    sample = split(0, 4, 5)
     fits = build_length_filter(tokenizer, "koalpaca", CONTEXT, get_context_length(model.config))
-    assert [fits(record) for record in shown] == [number not in {0, 4, 5} for number in range(12)]
+    assert [fits(record) for record in sample] == [number not in {0, 4, 5} for number in range(12)]
     with pytest.raises(IndexError):
-        generate_short_answers(model, tokenizer, shown[:1], "koalpaca")
-    chosen = select_sample_records(shown, 3, fits=fits)
-    assert chosen == [shown[1], shown[6], shown[8]]
-    assert len(generate_short_answers(model, tokenizer, chosen, "koalpaca")) == 3
+        generate_short_answers(model, tokenizer, sample[:1], "koalpaca")
+    selected = select_sample_records(sample, 3, fits=fits)
+    assert selected == [sample[1], sample[6], sample[8]]
+    assert len(generate_short_answers(model, tokenizer, selected, "koalpaca")) == 3
 
 
 def test_for_a_stretch_of_the_split_in_which_nothing_fits_another_gives_one_more(tokenizer):
-    shown, all_but_one = split(4, 5, 6, 7), split(*range(11))
+    sample, all_but_one = split(4, 5, 6, 7), split(*range(11))
     fits = build_length_filter(tokenizer, "koalpaca", CONTEXT, CONTEXT)
-    assert select_sample_records(shown, 3, fits=fits) == [shown[0], shown[8], shown[1]]
+    assert select_sample_records(sample, 3, fits=fits) == [sample[0], sample[8], sample[1]]
     assert select_sample_records(all_but_one, 3, fits=fits) == [all_but_one[11]]
 
 
@@ -61,12 +61,12 @@ def test_a_prompt_is_no_longer_than_those_of_training_where_the_architecture_set
     assert [build_length_filter(tokenizer, "koalpaca", 80, None)(record) for record in (short, long)] == [True, False]
 
 
-def test_few_records_are_looked_at(tokenizer):
-    asked: list[str] = []
-    select_sample_records(records(1000), 4, fits=lambda record: asked.append(record.id) is None)
-    assert len(asked) == 4
+def test_few_records_are_tokenized(tokenizer):
+    checked: list[str] = []
+    select_sample_records(records(1000), 4, fits=lambda record: checked.append(record.id) is None)
+    assert len(checked) == 4
 
 
-@pytest.mark.parametrize(("there", "wanted", "given"), [(0, 3, 0), (2, 3, 2), (3, 3, 3), (7, 3, 3)])
-def test_so_many_are_chosen_as_there_are(there, wanted, given):
-    assert len(select_sample_records(records(there), wanted, fits=lambda _: True)) == given
+@pytest.mark.parametrize(("available", "count", "selected"), [(0, 3, 0), (2, 3, 2), (3, 3, 3), (7, 3, 3)])
+def test_so_many_are_selected_as_there_are(available, count, selected):
+    assert len(select_sample_records(records(available), count, fits=lambda _: True)) == selected

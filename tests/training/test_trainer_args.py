@@ -1,4 +1,4 @@
-"""What the parameters become for transformers' Trainer, on devices that are not here too. Run: pytest tests/training/test_trainer_args.py"""
+"""Arguments of transformers' Trainer, also for devices that this machine lacks. Run: pytest tests/training/test_trainer_args.py"""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ RUN = Path("run")
 
 
 @pytest.mark.parametrize(
-    ("device", "installed", "used"), [("cuda", True, True), ("cuda", False, False), ("cpu", True, False)]
+    ("device", "is_installed", "is_used"), [("cuda", True, True), ("cuda", False, False), ("cpu", True, False)]
 )
 def test_liger_s_kernels_are_used_on_cuda_where_they_are_installed_but_for_its_losses(
-    device, installed, used, monkeypatch
+    device, is_installed, is_used, monkeypatch
 ):
-    monkeypatch.setattr("seodang.training.trainer_args.is_liger_kernel_available", lambda: installed)
+    monkeypatch.setattr("seodang.training.trainer_args.is_liger_kernel_available", lambda: is_installed)
     settings = build_trainer_kwargs(train_params(), device, RUN, 16)
-    assert settings["use_liger_kernel"] is used
+    assert settings["use_liger_kernel"] is is_used
     assert settings["liger_kernel_config"] == {"fused_linear_cross_entropy": False, "cross_entropy": False}
 
 

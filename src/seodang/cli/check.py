@@ -6,12 +6,12 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seodang.cli.terminal import print_lines, print_table
-from seodang.config.ingest import Format
+from seodang.config.ingest import list_formats
 from seodang.errors import ParamsError, SourceError
 from seodang.i18n import _, get_language
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 CLEAN, REJECTED = 0, 1
 _MAX_RULES = 12  # rules listed on the terminal
-_FORMATS = get_args(Format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +95,10 @@ def check(
 
 
 def _check_choices(format: str, sha256: str | None) -> None:
-    if format not in _FORMATS:
-        raise typer.BadParameter(_("{value!r} is not one of {choices}", value=format, choices=", ".join(_FORMATS)))
+    if format not in list_formats():
+        raise typer.BadParameter(
+            _("{value!r} is not one of {choices}", value=format, choices=", ".join(list_formats()))
+        )
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise typer.BadParameter(_("--sha256: expected 64 hexadecimal digits, as sha256sum prints them"))
 

@@ -27,7 +27,12 @@ from seodang.cli.usage import translate_help, translate_usage_error
 from seodang.errors import SeodangError
 from seodang.i18n import _
 
-_GROUPS: Final = ([], ["registry"], ["profile"], ["config"])  # without a command they print their help
+_GROUPS: Final[tuple[list[str], ...]] = (
+    [],
+    ["registry"],
+    ["profile"],
+    ["config"],
+)  # without a command they print their help
 _USAGE_ERROR: Final = 2
 _INTERNAL_ERROR: Final = 70
 _INTERRUPTED: Final = 130

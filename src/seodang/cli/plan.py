@@ -36,7 +36,7 @@ def plan(
     Raises:
         SeodangError: If it cannot be planned; exit code 2.
     """
-    from seodang.training.planning.plan import serialize_plan
+    from seodang.training.planning.plan_json import serialize_plan
 
     try:
         made = _make_plan(profile, Paths(Path.cwd()))

@@ -9,11 +9,11 @@ from typing import Any
 
 from seodang.cli.terminal import print_lines, print_table
 from seodang.cli.verdict_table import print_verdict
+from seodang.evaluation.metric_registry import SUMMARY_METRICS
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
 from seodang.paths import Paths
 
-METRICS = ("accuracy", "exact_match", "chrf", "loss")
 _EXAMPLE = '{"instruction": "다음 영화 감상의 감정을 분석하세요.", "input": "이 영화는 너무 지루해"}'
 
 
@@ -68,13 +68,13 @@ def _print_scores(evaluation: Mapping[str, Any]) -> None:
     rows = [
         (
             _("{name} ({shots} shots)", name=row["name"], shots=row["shots"]),
-            *("-" if row[metric] is None else f"{row[metric]:.3f}" for metric in METRICS),
+            *("-" if row[metric] is None else f"{row[metric]:.3f}" for metric in SUMMARY_METRICS),
             str(row["items"]),
         )
         for row in shown
     ]
     print_lines([""])
-    print_table((_("model"), *METRICS, _("items")), rows, right=tuple(range(1, len(METRICS) + 2)))
+    print_table((_("model"), *SUMMARY_METRICS, _("items")), rows, right=tuple(range(1, len(SUMMARY_METRICS) + 2)))
     print_lines([_("prompts tried with the base: {count}; its best ones are shown", count=len(tried))])
 
 

@@ -8,10 +8,9 @@ from typing import Any, Final
 from rich.text import Text
 
 from seodang.cli.terminal import mark, print_lines, print_table
-from seodang.i18n import N_, _, get_language
+from seodang.gate.verdict import OUTCOME_LABELS, VERDICT_LABELS
+from seodang.i18n import _, get_language
 
-_STATUS: Final = {True: N_("met"), False: N_("not met"), None: N_("undecided")}
-_VERDICTS: Final = {"promote": N_("promote"), "reject": N_("reject"), "inconclusive": N_("inconclusive")}
 _PASSED: Final = {"promote": True, "reject": False, "inconclusive": None}
 
 
@@ -23,7 +22,7 @@ def print_verdict(verdict: Mapping[str, Any]) -> None:
     """
     name = str(verdict["verdict"])
     results = verdict["results"]
-    print_lines(["", _("verdict: {verdict}", verdict=_(_VERDICTS[name]))])
+    print_lines(["", _("verdict: {verdict}", verdict=_(VERDICT_LABELS[name]))])
     rows = [_format_result(result) for result in results]
     headings = (_("metric"), _("against"), _("reference -> candidate"), _("difference [interval]"), "n", "")
     print_table(headings, rows, right=(4,))
@@ -45,4 +44,4 @@ def _format_result(result: Mapping[str, Any]) -> tuple[str | Text, ...]:
 
 
 def _mark_status(passed: bool | None) -> Text:
-    return mark(_(_STATUS[passed]), passed)
+    return mark(_(OUTCOME_LABELS[passed]), passed)

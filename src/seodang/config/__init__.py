@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seodang.config.evaluate import EvaluateParams
+from seodang.config.expectations import ExpectationsParams
 from seodang.config.gate import GateParams, RuleParams, ThresholdParams
 from seodang.config.ingest import Format, IngestParams, PrimerParams, SourceParams, TableTemplate
 from seodang.config.model import GgufParams, ModelParams, ScratchParams
@@ -11,7 +12,6 @@ from seodang.config.prepare import DecontaminationParams, DeduplicationParams, P
 from seodang.config.prompt import PromptFormat, PromptParams
 from seodang.config.section import Section
 from seodang.config.train import TrainParams
-from seodang.config.expectations import ExpectationsParams
 
 __all__ = [
     "DecontaminationParams",

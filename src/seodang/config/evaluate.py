@@ -11,21 +11,21 @@ from seodang.config.section import Section
 
 
 class EvaluateParams(Section):
-    """What is asked of every model."""
+    """What every model is evaluated on."""
 
     seed: int
     items_per_task: PositiveInt
-    """Test items of each task and language at the most, chosen by hash."""
+    """Maximum number of test items of each task and language, selected by hash."""
     shots: Annotated[list[NonNegativeInt], Field(min_length=1)]
-    """Numbers of exemplars with which the base is asked, from the training split; it is judged by its best."""
+    """Numbers of few-shot examples in the prompt of the base, from the training split; its best prompt counts."""
     base_formats: Annotated[list[PromptFormat], Field(min_length=1)]
-    """Prompt formats tried with the base; it is judged by its best."""
+    """Prompt formats tried with the base; its best prompt counts."""
     tokens_per_batch: PositiveInt
-    """Padded tokens of one forward pass."""
+    """Tokens of one forward pass, padding included."""
     max_new_tokens: PositiveInt
     tasks: list[str]
-    """Task files in tasks/ that are asked besides the test split, by name."""
+    """Names of the task files in tasks/ that are evaluated besides the test split."""
     data_folder: str | None
-    """Where their data files lie; from the project's folder, or absolute. What isn't there is looked for in tasks/data."""
+    """Folder of their data files, relative to the project or absolute; a missing file is searched in tasks/data."""
     generations_per_task: PositiveInt
-    """Items of each task and language that are also answered freely, by greedy generation."""
+    """Items of each task and language that the model also answers freely, by greedy generation."""

@@ -1,4 +1,4 @@
-"""Section `expectations`: what a row and a data set must be."""
+"""Section `expectations`: the checks of rows and of the data set."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ RepairableAction = Annotated[Literal["reject", "warn", "repair", "off"], BeforeV
 
 
 class ActionsParams(Section):
-    """What becomes of a row that breaks a rule. The rule's id is the field's name with - for _.
+    """The action for a row that violates a rule. The id of a rule is the name of its field with - for _.
 
-    reject: to quarantine; warn: accepted, and the record says so; repair: mended, and the record says so; off: not looked at.
+    reject: the row goes to quarantine. warn: the record is accepted and carries a warning. repair: the row is repaired
+    and the record says so. off: the rule is not checked.
     """
 
     instruction_missing: Action
@@ -94,79 +95,79 @@ class ActionsParams(Section):
 
 
 class LimitsParams(Section):
-    """Bounds of the rules that have one."""
+    """Limits of the rules that have one."""
 
     min_instruction_characters: PositiveInt
     max_instruction_characters: PositiveInt
     max_input_characters: PositiveInt
     max_output_characters: PositiveInt
     max_label_characters: PositiveInt
-    """An answer about an input that is no longer than this counts as a label: another label to the same question contradicts it."""
+    """An output up to this length, given an input, counts as a label; two labels for one input are a contradiction."""
     max_tokens: PositiveInt | None
-    """Of the chosen model, prompt and answer together; None: not checked."""
+    """Tokens of prompt and answer, counted by the tokenizer of the model; null: not checked."""
     max_refusal_characters: PositiveInt
-    """A longer answer is no refusal alone."""
+    """A longer answer is not taken for a refusal."""
     max_repeated_ratio: Ratio
-    """Of an answer's four-word groups, those that occurred before."""
+    """Share of the 4-grams of words in an answer that occurred before in it."""
     max_loop: PositiveInt
-    """Times that an answer's end is said in a row."""
+    """Maximum consecutive repetitions at the end of an answer."""
     min_other_language_words: PositiveInt
-    """Words of the other language from which on an answer is in it."""
+    """Minimum words in the other language for an answer to count as written in it."""
     min_article_characters: PositiveInt
-    """Of the input, where an article or another long text is to be worked on."""
+    """Minimum length of the input where the instruction asks about an article or another long text."""
     max_bare_answer_characters: PositiveInt
-    """A longer answer to a calculation is taken to show its working."""
+    """A longer answer to a calculation is assumed to show its steps."""
 
 
 class UpperBound(Section):
-    """A figure of the set and the most it may be."""
+    """A metric of the data set and its maximum."""
 
     action: Action
     maximum: Ratio
 
 
 class LowerBound(Section):
-    """A figure of the set and the least it may be."""
+    """A metric of the data set and its minimum."""
 
     action: Action
     minimum: Ratio
 
 
 class RowCountLowerBound(Section):
-    """A number of rows and the fewest there may be."""
+    """A number of rows and its minimum."""
 
     action: Action
     minimum: PositiveInt
 
 
 class LanguageLowerBound(Section):
-    """A share of each language named."""
+    """The minimum share of each language."""
 
     action: Action
     minimum: dict[Language, Ratio]
 
 
 class DatasetParams(Section):
-    """What holds of the set as a whole. reject: the run stops; warn: the report and the log say so; off: not looked at."""
+    """Checks of the data set. reject: the run stops; warn: the report and the log say so; off: not checked."""
 
     quarantined_ratio: UpperBound
-    """Rows in quarantine, of all rows."""
+    """Share of the rows that are quarantined."""
     source_quarantined_ratio: UpperBound
-    """Rows in quarantine, of each source's."""
+    """Share of the rows of each source that are quarantined."""
     accepted_count: RowCountLowerBound
-    """Accepted rows."""
+    """Number of accepted rows."""
     unique_ratio: LowerBound
-    """Different rows, of all rows."""
+    """Share of the rows that are distinct."""
     language_ratio: LanguageLowerBound
-    """Accepted rows of a language, of all accepted."""
+    """Share of each language among the accepted rows."""
     label_ratio: UpperBound
-    """The commonest answer of a task with a closed label set, of the task's accepted rows."""
+    """Share of the most frequent answer among the accepted rows of a task with labels."""
     drift: UpperBound
-    """Total variation distance (0 same, 1 nothing in common) of languages, tasks and lengths to the last accepted run."""
+    """Total variation distance of languages, tasks and lengths to the last accepted run; 0 equal, 1 disjoint."""
 
 
 class ExpectationsParams(Section):
-    """What a row and a data set must be."""
+    """The checks of rows and of the data set."""
 
     actions: ActionsParams
     limits: LimitsParams

@@ -1,4 +1,4 @@
-"""The section `gate`: when a tuned model is good enough. A rules file of `seodang gate` holds the same."""
+"""Section `gate`: when a tuned model is promoted. A rules file of `seodang gate` has the same keys."""
 
 from __future__ import annotations
 
@@ -7,45 +7,46 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from seodang.config.section import Section
+from seodang.i18n import _
 
 
 class RuleParams(Section):
-    """A comparison that must hold."""
+    """A comparison that the tuned model must pass."""
 
     against: Literal["base", "champion"]
-    """base: its best prompt of each kind on these items; champion: the model that is live now. Score files know a champion only."""
+    """base: its best prompts on these items; champion: the model that is live now. Score files hold a champion only."""
     test: Literal["superiority", "non_inferiority"]
-    """superiority: by more than the margin; non_inferiority: by no more than the margin."""
+    """superiority: better by more than the margin; non_inferiority: worse by no more than the margin."""
     metric: str
     higher_is_better: bool
     margin: NonNegativeFloat
-    """In the metric's unit."""
+    """In the unit of the metric."""
     tasks: list[str]
-    """[] for all of the test split; task files count only where they are named."""
+    """[]: all tasks of the test split; task files count only where they are named."""
     group_by: Literal["all", "language", "task"]
-    """One test over all the items, or one for each language or task apart."""
+    """all: one test over all items; language | task: one test each."""
 
 
 class ThresholdParams(Section):
-    """What the candidate's mean must reach, whatever others reach."""
+    """A bound of the candidate's mean, whatever the other models reach."""
 
     metric: str
     minimum: float
     tasks: list[str]
-    """[] for all of the test split; task files count only where they are named."""
+    """[]: all tasks of the test split; task files count only where they are named."""
 
 
 class GateParams(Section):
-    """When a tuned model is good enough."""
+    """When a tuned model is promoted."""
 
     seed: int
     resamples: Annotated[int, Field(ge=1000)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    """Of the intervals; 1 - confidence bounds the chance that a rule of the kind superiority lets an equal model through."""
+    """Of the intervals; 1 - confidence bounds the probability that a superiority rule passes an equal model."""
     power: Annotated[float, Field(gt=0.5, lt=1)]
-    """With which the number of items that would decide an inconclusive test is told."""
+    """Statistical power used to estimate how many items would settle an inconclusive test."""
     minimum_items: PositiveInt
-    """Of each test."""
+    """Minimum number of items of each test."""
     rules: Annotated[list[RuleParams], Field(min_length=1)]
     thresholds: list[ThresholdParams]
 
@@ -53,6 +54,6 @@ class GateParams(Section):
     def _check_superiority_rule(self) -> Self:
         if not any(rule.test == "superiority" for rule in self.rules):
             raise ValueError(
-                "no rule asks for something better: an equal model would be promoted; give one rule the value test: superiority"
+                _("no rule tests superiority, so an equal model would be promoted; give one rule `test: superiority`")
             )
         return self

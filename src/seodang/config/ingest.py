@@ -1,32 +1,35 @@
-"""Section `ingest`: where records come from."""
+"""Section `ingest`: the sources of records."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from importlib import import_module
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from seodang.config.section import Name, Section, Sha256
+from seodang.i18n import _
 from seodang.records import Language, Role
 
-Format = Literal[
-    "auto",
-    "alpaca",
-    "koalpaca",
-    "self-instruct",
-    "dolly",
-    "sharegpt",
-    "messages",
-    "qa",
-    "preference",
-    "kto",
-    "dialogue",
-    "prompts",
-    "columns",
-    "table",
-]
+
+def list_formats() -> tuple[str, ...]:
+    """Return the values of `format`: "auto" and the names in the registry of record formats."""
+    # By name and at run time: the registry lies in a layer above config, and is the only list of formats.
+    names: tuple[str, ...] = import_module("seodang.ingest.formats.registry").FORMAT_NAMES
+    return names
 
 
+def _check_format(name: str) -> str:
+    if name not in list_formats():
+        raise ValueError(_("unknown format; expected one of: {formats}", formats=", ".join(list_formats())))
+    return name
+
+
+def _add_format_names(schema: dict[str, Any]) -> None:
+    schema["enum"] = [*list_formats()]
+
+
+Format = Annotated[str, AfterValidator(_check_format), Field(json_schema_extra=_add_format_names)]
 _COLUMN_FIELDS = ("instruction", "input", "output", "system", "rejected", "url", "task")
 
 
@@ -36,26 +39,26 @@ class PrimerParams(Section):
     seed: int
     sentiment_per_language: NonNegativeInt
     classification_per_language: NonNegativeInt
-    """Of each other family with a closed label set."""
+    """Records of each other task family with a closed label set."""
     open_per_language: NonNegativeInt
-    """Of each family with open answers; a family with fewer different items gives what it has."""
+    """Records of each task family with open answers; a family with fewer distinct items yields those."""
 
 
 class TableTemplate(Section):
     """Turns the rows of a labelled table into instruction records.
 
-    {name} stands for the cell of that column; a dot steps into an object: {labels.label}. A brace that names no column is a letter.
+    {name} is replaced by the cell of that column; a dot steps into an object: {labels.label}. Other braces stay as they are.
     """
 
     label_column: str
     labels: Annotated[dict[str, str], Field(min_length=1)]
-    """Cell of the label column -> answer, which may be a column itself: {"1": "{first}", "2": "{second}"}. A label like
-    "<2.5" or "<=5" takes the numbers below it that no label before it took."""
+    """Cell of the label column -> answer, which may name a column: {"1": "{first}", "2": "{second}"}. A label like
+    "<2.5" or "<=5" matches the numbers below it that no earlier label matched."""
     input: str
-    """What the instruction is about, such as "{document}"; "" when the instruction names the columns. A wording that
-    names one of its columns stands without it."""
+    """The input, such as "{document}"; "" when the instructions name the columns. An instruction that names one of its
+    columns gets no input."""
     instructions: Annotated[list[str], Field(min_length=1)]
-    """Wordings, one for each row, by a hash of what is asked about."""
+    """Instruction templates; each row gets one, selected by a hash of its content."""
 
 
 class SourceParams(Section):
@@ -64,58 +67,68 @@ class SourceParams(Section):
     name: Name
     kind: Literal["primer", "file"]
     path: str | None
-    """File, folder or glob from the project's folder, or a URL: http(s)://, hf://owner/name@revision/glob, s3:// and
-    whatever else fsspec knows; kind file."""
+    """File, folder or glob relative to the project, or a URL: http(s)://, hf://owner/name@revision/glob, s3:// and
+    other fsspec protocols; kind file."""
     sha256: Sha256 | None
-    """Of the file; http(s) needs it, elsewhere it is checked where given."""
+    """Checksum of the file; required for http(s), checked wherever it is set."""
     format: Format
     columns: dict[str, str] | None
     """Field of the record (instruction, input, output, system, rejected, url, task) -> key in the file; a dot steps into an
-    object ("raw.output"). Needed by format columns."""
+    object ("raw.output"). Required by format columns."""
     table: TableTemplate | None
-    """Needed by format table."""
+    """Required by format table."""
     language: Language | None
-    """None: told from each record's text."""
+    """null: detected from the text of each record."""
     task: str | None
-    """None: the records' own, else the source's name."""
+    """null: the task of the record, else the name of the source."""
     cluster: str | None
     limit: PositiveInt | None
-    """Rows taken, chosen by a hash of the row; None for all."""
+    """Maximum number of rows, selected by a hash of the row; null: all."""
     role: Role
     """any: split by hash; train: never scored; test: never trained on."""
     weight: Annotated[float, Field(gt=0, le=100)]
-    """How often each of its records stands in train: 0.5 for every other one, 2.0 for each twice; chosen by hash."""
+    """How often each record is in train: 0.5 every other record, 2.0 each record twice; selected by hash."""
     cap: PositiveInt | None
-    """Its records in train at the most, after weight; None for all."""
+    """Maximum number of its records in train, after weight; null: all."""
     replay: bool
-    """General records against forgetting: prepare.replay_ratio says how much of train they make up."""
+    """General records against forgetting; prepare.replay_ratio sets their share of train."""
     licence: str
-    """An SPDX name, such as CC-BY-NC-4.0; what is trained on a non-commercial source says so."""
+    """An SPDX name, such as CC-BY-NC-4.0; a model trained on a non-commercial source says so."""
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
         if self.kind == "file" and self.path is None:
-            raise ValueError("kind 'file' needs path")
+            raise ValueError(_("kind 'file' needs path"))
         for name in ("table", "columns"):
             if self.format == name and not getattr(self, name):
-                raise ValueError(f"format {name!r} needs {name}")
+                raise ValueError(_("format {name!r} needs {name}", name=name))
             if self.format != name and getattr(self, name) is not None:
-                raise ValueError(f"{name} is read by format {name!r} only, but the format is {self.format!r}")
+                raise ValueError(
+                    _(
+                        "{name} is used by format {name!r} only, but the format is {format!r}",
+                        name=name,
+                        format=self.format,
+                    )
+                )
         if self.columns and "instruction" not in self.columns:
-            raise ValueError("columns must say where the instruction stands")
+            raise ValueError(_("columns must name the key of the instruction"))
         if unknown := sorted({*(self.columns or {})} - {*_COLUMN_FIELDS}):
             raise ValueError(
-                f"columns has {', '.join(unknown)}, which is no field of a record; the fields are {', '.join(_COLUMN_FIELDS)}"
+                _(
+                    "columns has {unknown}, which no record has; the fields are {fields}",
+                    unknown=", ".join(unknown),
+                    fields=", ".join(_COLUMN_FIELDS),
+                )
             )
         if self.path and self.path.startswith(("http://", "https://")) and self.sha256 is None:
-            raise ValueError("an http(s) path needs sha256: what is at an address may change")
+            raise ValueError(_("an http(s) path needs sha256: the content of a URL may change"))
         return self
 
 
 class IngestParams(Section):
-    """Where records come from."""
+    """The sources of records."""
 
     sources: Annotated[list[SourceParams], Field(min_length=1)]
     primer: PrimerParams
     max_field_characters: PositiveInt
-    """A field longer than this is replaced by its head in messages, and its record is quarantined."""
+    """A longer field is cut, and its record is quarantined."""

@@ -11,9 +11,9 @@ class PackageParams(Section):
     """The served model."""
 
     name: Name
-    """In the BentoML model store."""
+    """Name in the BentoML model store."""
     parity_prompts: PositiveInt
     parity_tokens: PositiveInt
-    """Greedy tokens compared for each prompt."""
+    """Greedy tokens that are compared for each prompt."""
     max_new_tokens: PositiveInt
-    """Upper bound that a request may ask for."""
+    """Maximum that a request may ask for."""

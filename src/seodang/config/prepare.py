@@ -1,4 +1,4 @@
-"""Section `prepare`: duplicates, leaks, mixing and splits."""
+"""Section `prepare`: deduplication, decontamination, mixing and splits."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ class DeduplicationParams(Section):
     """Near-duplicates, by MinHash (Broder 1997) and locality-sensitive hashing."""
 
     threshold: Ratio
-    """Records whose sets of shingles have at least this Jaccard similarity are duplicates of each other."""
+    """Jaccard similarity of the shingle sets from which two records are duplicates."""
     shingle_ko: PositiveInt
-    """Characters of a shingle in Korean text, blanks left out."""
+    """Characters of a shingle in Korean text, without spaces."""
     shingle_en: PositiveInt
     permutations: PositiveInt
-    """Length of a signature."""
+    """Length of a MinHash signature."""
     min_characters: PositiveInt
-    """A shorter text is compared exactly only: a few shingles tell nothing."""
+    """A shorter text is compared exactly only, as it has too few shingles."""
     template_after: PositiveInt
-    """An instruction that stands before more different inputs than this is a template; only the input is compared then."""
+    """An instruction with more different inputs than this is a template; then only the inputs are compared."""
 
 
 class DecontaminationParams(Section):
-    """When a training record gives an evaluation item away."""
+    """When a training record leaks an evaluation item."""
 
     ngram_words: PositiveInt
-    """Length of the n-grams of words that both have (Brown et al. 2020 take 13)."""
+    """Length of a word n-gram that both contain (Brown et al. 2020 use 13)."""
     ngram_characters_ko: PositiveInt
-    """Length of the n-grams of characters, blanks left out, in Korean text."""
+    """Length of a character n-gram in Korean text, without spaces."""
     threshold: Ratio
     """Jaccard similarity by MinHash, as for duplicates."""
 
@@ -38,23 +38,23 @@ class CardParams(Section):
     """How much the data card samples and shows."""
 
     instructions: PositiveInt
-    """Different instructions of each language whose root verb and object are looked at."""
+    """Different instructions per language whose root verb and object are counted."""
     examples: NonNegativeInt
     """Rows or records shown for each reason, kind of duplicate and kind of leak."""
 
 
 class PrepareParams(Section):
-    """Duplicates, leaks, mixing and splits."""
+    """Deduplication, decontamination, mixing and splits."""
 
     seed: int
     validation_ratio: Ratio
     test_ratio: Ratio
     held_out_clusters: list[str]
-    """Clusters of which nothing is trained on."""
+    """Clusters that are never trained on."""
     test_only_tasks: list[str]
-    """Tasks that are scored only."""
+    """Tasks that are only scored."""
     replay_ratio: Ratio | None
-    """Share of train that the sources marked `replay` make up; 0 leaves them out, null mixes them like all others."""
+    """Share of train from sources marked `replay`; 0: none; null: they are mixed like all others."""
     deduplication: DeduplicationParams
     decontamination: DecontaminationParams
     card: CardParams

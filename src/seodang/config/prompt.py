@@ -10,6 +10,6 @@ PromptFormat = Literal["alpaca", "koalpaca", "chat", "plain"]
 
 
 class PromptParams(Section):
-    """How a request is rendered, in training, evaluation and serving alike."""
+    """How a request is rendered in training, evaluation and serving."""
 
     format: PromptFormat

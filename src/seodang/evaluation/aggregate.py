@@ -1,10 +1,12 @@
-"""Per-item scores to scores per arm, task and language. Pure."""
+"""Aggregation of item scores per variant, task and language. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from seodang.evaluation.metric_registry import BINARY_METRICS, SUMMARY_METRICS
 
 TUNED_VARIANT = "tuned"
 CHAMPION_VARIANT = "champion"
@@ -12,74 +14,67 @@ CHAMPION_VARIANT = "champion"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemScore:
-    """What one arm (a model with a way of asking it) did on one item."""
+    """The result of one variant (a model with a prompt) on one item."""
 
-    variant: str  # zero_shot, few_shot or tuned; zero_shot/plain when several formats are tried
+    variant: str
+    """zero_shot, few_shot, tuned or champion; zero_shot/plain where several formats are tried."""
     shots: int
-    item: str  # record id
+    item: str
+    """Record id."""
     task: str
     language: str
-    split: str  # test or unseen, task for a task file
-    kind: str  # choice, open or text
-    primary_metric: str  # the metric that speaks for the task
-    reference: str  # "" where there is none
-    accuracy: float | None  # 1 if the reference's label has the highest log-likelihood; choice only
-    prediction: str | None  # the label that is chosen, by what the headline divides log-likelihoods by
-    loss: float | None  # nats per token of the reference, teacher-forced; None without one
-    answer: str | None  # the greedy answer; None where none was asked for
-    exact_match: float | None  # 1 if it is the reference
-    chrf: float | None  # 0 to 100
-    eos_rate: bool | None  # it ended by itself
-    prompt_tokens: int  # of what the model read, exemplars included
-    extra_metrics: dict[str, float]  # further metrics of a task file
-    weights: dict[str, float]  # of those metrics whose mean counts items by their size: bytes, tokens, instructions
-    labels: (
-        tuple[int, int] | None
-    )  # places among the options of the reference and of the likeliest, where F1 is asked for
-    grades: (
-        tuple[float, float] | None
-    )  # the item's own grade, and the log-odds of the last option, where their correlation is asked for
+    split: str
+    """test or unseen; task for a task file."""
+    kind: str
+    """choice, open or text."""
+    primary_metric: str
+    reference: str
+    """Empty where there is none."""
+    accuracy: float | None
+    """1 if the reference's label has the highest log-likelihood; choice only."""
+    prediction: str | None
+    """Label of the highest log-likelihood, normalized as the primary metric normalizes it."""
+    loss: float | None
+    """Nats per token of the reference, teacher-forced; None without a reference."""
+    answer: str | None
+    """Greedy answer; None where none was generated."""
+    exact_match: float | None
+    """1 if the answer is the reference."""
+    chrf: float | None
+    """0 to 100."""
+    eos_rate: bool | None
+    """The answer ended with an end token."""
+    prompt_tokens: int
+    """Few-shot examples included."""
+    extra_metrics: dict[str, float]
+    """Further metrics of a task file."""
+    weights: dict[str, float]
+    """By metric whose mean weighs items by their size: bytes, tokens or instructions."""
+    labels: tuple[int, int] | None
+    """Option indices of the reference and of the likeliest option, for macro F1."""
+    grades: tuple[float, float] | None
+    """The item's grade and the log-odds of the last option, for Spearman's correlation."""
 
 
 def get_primary_score(score: ItemScore) -> float | None:
-    """Return what speaks for an item: its score in its task's first metric; None where it wasn't asked in that way."""
+    """Return an item's score in the primary metric of its task; None where it was not computed."""
     return get_score(score, score.primary_metric)
 
 
 def get_score(score: ItemScore, metric: str) -> float | None:
-    """Return an item's score in a metric; what its task file says of it goes before what is measured of every item."""
+    """Return an item's score in a metric; a metric of its task file takes precedence over a field of the same name."""
     value: float | None = score.extra_metrics[metric] if metric in score.extra_metrics else getattr(score, metric, None)
     return value
 
 
 def is_correct(score: ItemScore) -> bool | None:
-    """Return whether an item was answered rightly; None where its headline is no matter of right and wrong."""
+    """Return whether an answer is right; None where the primary metric is not binary."""
     value = get_primary_score(score)
     return bool(value) if value is not None and score.primary_metric in BINARY_METRICS else None
 
 
-BINARY_METRICS = frozenset(
-    {
-        "accuracy",
-        "accuracy_norm",
-        "exact_match",
-        "eos_rate",
-        "same_language",
-        "ifeval_prompt_strict",
-        "ifeval_prompt_loose",
-    }
-)
-"""Metrics that are 1 or 0 of a single item."""
-RATIO_METRICS = BINARY_METRICS | {"ifeval_instruction_strict", "ifeval_instruction_loose", "rouge_l"}
-"""Metrics whose means lie between 0 and 1, more being better."""
-LOWER_IS_BETTER = frozenset({"loss", "bits_per_byte", "repetition"})
-
-
-RECORD_METRICS = ("accuracy", "exact_match", "chrf", "loss")
-
-
 def compute_mean(values: Iterable[float | bool | None]) -> float | None:
-    """Return the mean of the values that are there, None when there are none."""
+    """Return the mean of the values that are not None, rounded to 4 decimals; None without such a value."""
     known = [float(value) for value in values if value is not None]
     return round(sum(known) / len(known), 4) if known else None
 
@@ -87,28 +82,41 @@ def compute_mean(values: Iterable[float | bool | None]) -> float | None:
 def _compute_means(scores: Sequence[ItemScore]) -> dict[str, Any]:
     return {
         "items": len(scores),
-        **{name: compute_mean(getattr(score, name) for score in scores) for name in RECORD_METRICS},
+        **{name: compute_mean(getattr(score, name) for score in scores) for name in SUMMARY_METRICS},
     }
 
 
 def list_variants(scores: Iterable[ItemScore]) -> list[str]:
-    """Return the arms in the order in which they come."""
+    """Return the variants in the order in which they occur."""
     return list(dict.fromkeys(score.variant for score in scores))
 
 
 def select_best_variant(scores: Sequence[ItemScore], kind: str) -> str:
-    """Return the base's best arm of a kind ("zero_shot", "few_shot"): accuracy, then chrF, then loss decide."""
-    variants = [arm for arm in list_variants(scores) if arm.partition("/")[0] == kind]
+    """Return the base's best variant of a kind ("zero_shot", "few_shot") on the test split."""
+    rows = {
+        variant: _compute_means([score for score in scores if score.variant == variant and score.split == "test"])
+        for variant in list_variants(scores)
+        if variant.partition("/")[0] == kind
+    }
+    return select_best_row(rows)
 
-    def compute_sort_key(variant: str) -> tuple[float, float, float]:
-        row = _compute_means([score for score in scores if score.variant == variant and score.split == "test"])
-        return (row["accuracy"] or 0.0, row["chrf"] or 0.0, -(row["loss"] or 0.0))
 
-    return max(variants, key=compute_sort_key)
+def select_best_row(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the name of the best row: accuracy decides, then chrF, then loss; of equal rows the first one.
+
+    Args:
+        rows: Means of the summary metrics by variant.
+    """
+
+    def compute_sort_key(name: str) -> tuple[float, float, float]:
+        row = rows[name]
+        return row["accuracy"] or 0.0, row["chrf"] or 0.0, -(row["loss"] or 0.0)
+
+    return max(rows, key=compute_sort_key)
 
 
 def aggregate_by_variant(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
-    """Return one row per arm: the test split, by language, and the unseen tasks apart."""
+    """Return one row per variant: means of the test split, of each of its languages, and of the unseen tasks."""
     rows = []
     for variant in list_variants(scores):
         variant_scores = [score for score in scores if score.variant == variant]
@@ -131,9 +139,9 @@ def aggregate_by_variant(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
 
 
 def aggregate_by_task(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
-    """Return one row per task and language with each arm's mean in the task's first metric.
+    """Return one row per task and language with each variant's mean in the task's primary metric.
 
-    That is accuracy for choice tasks of records; for open ones the share of exact answers.
+    The primary metric is accuracy for choice tasks of records, and exact_match for their open tasks.
     """
     variants = list_variants(scores)
     keys = sorted({(score.split, score.kind, score.task, score.language) for score in scores})

@@ -1,20 +1,19 @@
-"""Figures of a set of items that are no mean over items: agreement of labels and of grades. Pure."""
+"""Metrics of a set of items that are no mean over items: macro F1 and correlations. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from scipy import stats
 
 
 def compute_macro_f1(gold: Sequence[str], predictions: Sequence[str]) -> float:
-    """Return the mean over the labels of their F1, 0 to 1: labels that occur in either, each counting the same.
+    """Return the unweighted mean of the F1 of each label that occurs, 0 to 1.
 
-    As sklearn.metrics.f1_score(average="macro"), which lm-evaluation-harness takes for KoBEST.
+    The result equals sklearn.metrics.f1_score(average="macro"), which lm-evaluation-harness uses for KoBEST.
 
     Raises:
-        ValueError: If the two are of different lengths, or empty.
+        ValueError: If the lengths differ or both are empty.
     """
     _check_lengths(gold, predictions)
     pairs = list(zip(gold, predictions, strict=True))
@@ -27,26 +26,35 @@ def compute_macro_f1(gold: Sequence[str], predictions: Sequence[str]) -> float:
 
 
 def compute_pearson(gold: Sequence[float], predictions: Sequence[float]) -> float | None:
-    """Return Pearson's correlation, -1 to 1; None where all values of one side are the same.
+    """Return Pearson's correlation, -1 to 1; None where all values of one side are equal.
 
     Raises:
-        ValueError: As macro_f1.
+        ValueError: If the lengths differ or both are empty.
     """
-    _check_lengths(gold, predictions)
-    if len(set(gold)) < 2 or len(set(predictions)) < 2:
+    if not _can_correlate(gold, predictions):
         return None
-    return float(np.corrcoef(gold, predictions)[0, 1])
+    return float(stats.pearsonr(gold, predictions).statistic)
 
 
 def compute_spearman(gold: Sequence[float], predictions: Sequence[float]) -> float | None:
-    """Return Spearman's rank correlation, ties at their mean rank, the figure of STS data (Ham et al. 2020); else as pearson.
+    """Return Spearman's rank correlation, -1 to 1; None where all values of one side are equal.
 
-    Of a model that chooses, `predicted` are the log-odds of "같음": no threshold is needed then.
+    Tied values share their mean rank. STS data report this metric (Ham et al. 2020). For a model that chooses between
+    options, `predictions` are the log-odds of "같음", so the metric needs no threshold.
+
+    Raises:
+        ValueError: If the lengths differ or both are empty.
     """
+    if not _can_correlate(gold, predictions):
+        return None
+    return float(stats.spearmanr(gold, predictions).statistic)
+
+
+def _can_correlate(gold: Sequence[float], predictions: Sequence[float]) -> bool:
     _check_lengths(gold, predictions)
-    return compute_pearson(stats.rankdata(gold).tolist(), stats.rankdata(predictions).tolist())
+    return len(set(gold)) > 1 and len(set(predictions)) > 1
 
 
 def _check_lengths(first: Sequence[object], second: Sequence[object]) -> None:
     if len(first) != len(second) or not first:
-        raise ValueError(f"{len(first)} and {len(second)} values: they must be as many, and one at least")
+        raise ValueError(f"{len(first)} and {len(second)} values: the lengths must be equal and at least 1")

@@ -6,17 +6,18 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from rapidfuzz.distance import LCSseq
 from sacrebleu.metrics import CHRF
 
 from seodang.records import detect_language, normalise
 
-# A syllable of Hangul or a sign of Han or kana is a token by itself; other letters and digits make words.
+# Each Hangul syllable, Han character and kana is a token; runs of other letters and digits make words.
 _TOKEN = re.compile("[\uac00-\ud7a3\u3040-\u30ff\u3400-\u9fff]|[^\\W_\uac00-\ud7a3\u3040-\u30ff\u3400-\u9fff]+")
-_WORD_NGRAM, _CHARACTER_NGRAM = 4, 20  # n-grams of which repetition is told
+_WORD_NGRAM, _CHARACTER_NGRAM = 4, 20  # lengths of the n-grams of compute_repetition
 
 
 def is_exact_match(answer: str, reference: str) -> bool:
-    """Tell whether two answers are the same but for case, blanks and a final mark."""
+    """Return whether two answers are equal up to case, blanks and a final full stop."""
     return _normalize_answer(answer) == _normalize_answer(reference)
 
 
@@ -27,10 +28,9 @@ def _normalize_answer(text: str) -> str:
 def compute_chrf(answer: str, reference: str) -> float:
     """Return the sentence chrF of an answer, 0 to 100 (Popović 2015; character n-grams up to 6).
 
-    It counts characters, so it is as right for Korean as for English; a metric
-    over words would call every other particle a miss. N-grams longer than the text
-    are left out, as sacrebleu does by default: smoothed, they would hold the right
-    answer of two syllables to 33.
+    chrF counts characters, so it suits Korean as well as English. A word metric would count each changed particle as an
+    error. N-grams longer than the text are left out, sacrebleu's default. Smoothing would limit a correct answer of two
+    syllables to 33.
     """
     return float(CHRF(eps_smoothing=False).sentence_score(answer, [reference]).score)
 
@@ -38,34 +38,22 @@ def compute_chrf(answer: str, reference: str) -> float:
 def compute_rouge_l(answer: str, reference: str) -> float:
     """Return ROUGE-L, 0 to 1: the F1 of the longest common subsequence of tokens (Lin 2004, with beta 1, no stemming).
 
-    The usual implementation (rouge_score) splits at whatever is not [a-z0-9], which leaves of Korean nothing. Here a syllable of
-    Hangul is a token, since a particle makes another word of each noun; words in Latin letters are tokens as there, lower-cased.
+    The usual implementation (rouge_score) splits at all characters outside [a-z0-9], so it finds no token in Korean
+    text. Here each Hangul syllable is a token, because a particle makes another word of each noun. Latin words are
+    lower-cased tokens, as there.
     """
     answer_tokens, reference_tokens = tokenize_for_rouge(answer), tokenize_for_rouge(reference)
-    common = _compute_lcs_length(answer_tokens, reference_tokens)
+    common = LCSseq.similarity(answer_tokens, reference_tokens)
     return 2 * common / (len(answer_tokens) + len(reference_tokens)) if common else 0.0
 
 
 def tokenize_for_rouge(text: str) -> list[str]:
-    """Return the tokens of rouge_l: syllables of Hangul, Han and kana signs, words of other letters; no marks."""
+    """Return the tokens of ROUGE-L: Hangul syllables, Han characters, kana, words of other letters."""
     return _TOKEN.findall(unicodedata.normalize("NFC", text).lower())
 
 
-def _compute_lcs_length(first: Sequence[str], second: Sequence[str]) -> int:
-    """Return the length of the longest common subsequence; a bit for each token of `first` (Hyyrö 2004)."""
-    positions: dict[str, int] = {}
-    for position, token in enumerate(first):
-        positions[token] = positions.get(token, 0) | 1 << position
-    full_mask = (1 << len(first)) - 1
-    unmatched = full_mask
-    for token in second:
-        matches = unmatched & positions.get(token, 0)
-        unmatched = ((unmatched + matches) | (unmatched - matches)) & full_mask
-    return len(first) - unmatched.bit_count()
-
-
 def compute_length_ratio(answer: str, reference: str) -> float:
-    """Return the characters of an answer for each of the reference's, blanks around them left out; 0 or more, 1 is as long.
+    """Return the length of an answer over that of the reference, in characters without outer blanks; 0 or more.
 
     Raises:
         ZeroDivisionError: If the reference is blank.
@@ -74,10 +62,10 @@ def compute_length_ratio(answer: str, reference: str) -> float:
 
 
 def compute_repetition(text: str) -> float:
-    """Return the share of n-grams that an earlier one in the text repeats, 0 to 1: seq-rep-n of Welleck et al. 2020.
+    """Return the ratio of n-grams that repeat an earlier one, 0 to 1: seq-rep-n of Welleck et al. 2020.
 
-    The greater share of two: of 4 words in a row, and of 20 characters in a row without blanks. Words alone would not see a loop
-    without blanks ("하하하..."); characters alone would see loops of short Korean words late.
+    It is the larger one of two ratios: of 4 consecutive words, and of 20 consecutive characters without blanks. Words
+    alone miss a loop without blanks ("하하하..."); characters alone detect loops of short Korean words late.
     """
     words = unicodedata.normalize("NFC", text).split()
     return max(
@@ -91,9 +79,11 @@ def _compute_repetition_ratio(units: Sequence[str], n: int) -> float:
 
 
 def is_same_language(answer: str, question: str, reference: str = "") -> bool:
-    """Tell whether an answer is in the language of the question, or in that of the reference where there is one: it may be a translation.
+    """Return whether an answer is in the language of the reference, or of the question where there is no reference.
 
-    Only Korean and other are told apart, see records.detect_language. A number or a sign is of any language; no answer is of none.
+    The reference takes precedence because the task may be a translation. Only Korean and other languages are
+    distinguished, see records.detect_language. An answer without letters matches any language; an empty answer matches
+    none.
     """
     if not any(map(str.isalpha, answer)):
         return bool(answer.strip())
@@ -102,5 +92,5 @@ def is_same_language(answer: str, question: str, reference: str = "") -> bool:
 
 
 def select_best_choice(scores: Sequence[float]) -> int:
-    """Return the index of the highest log-likelihood; the first of equals."""
+    """Return the index of the highest log-likelihood; the first one of equal values."""
     return max(range(len(scores)), key=scores.__getitem__)

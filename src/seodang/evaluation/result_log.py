@@ -1,4 +1,4 @@
-"""Results that are on disk as soon as they are there, so that who is killed goes on where it was."""
+"""Append-only result log; an interrupted evaluation resumes from it."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from typing import Any, Self
 
 from seodang.io.jsonl import SCHEMA_VERSION, format_json_line
 
-_SYNC_SECONDS = 1.0  # between two flushes to the disk itself; a killed process loses nothing either way, a machine without power so much
+# Between two calls of fsync. A killed process loses nothing; a power failure loses at most the results of this time.
+_SYNC_SECONDS = 1.0
 
 
 class ResultLog:
-    """JSON objects, one a line, under a fingerprint of what is being asked.
+    """JSON objects, one per line, below a header with the fingerprint of the evaluation.
 
-    Opened again with the same fingerprint it has what was written before, without a line that was cut off and what came after
-    it; with another one it starts anew. One process writes it at a time.
+    Opening with the same fingerprint restores earlier rows up to the first incomplete line. Another fingerprint clears
+    the file. One process writes it at a time.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
         """Open the file.
 
         Args:
-            path: Made with its folder where it does not exist.
-            fingerprint: Of all that the results depend on: items, prompts, weights, settings.
+            path: Created with its folder where it does not exist.
+            fingerprint: Of everything that the results depend on: items, prompts, weights, settings.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         header = format_json_line({"schema": SCHEMA_VERSION, "fingerprint": fingerprint}).encode()
         self.rows, size = parse_complete_rows(path.read_bytes() if path.exists() else b"", header)
-        """What earlier runs wrote, in order."""
+        """Results of earlier runs, in order."""
         self._file = path.open("r+b" if size else "wb")
         if not size:
             self._file.write(header)
@@ -41,7 +42,7 @@ class ResultLog:
         self._sync()
 
     def append(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Add results that came together; they leave this process in one piece."""
+        """Append rows; they reach the operating system in one write."""
         self._file.write(
             "".join(format_json_line(row, allow_nan=True) for row in rows).encode("utf-8", "surrogatepass")
         )
@@ -50,7 +51,7 @@ class ResultLog:
             self._sync()
 
     def close(self) -> None:
-        """Flush to the disk itself."""
+        """Flush the file to the disk and close it."""
         if not self._file.closed:
             self._sync()
             self._file.close()
@@ -68,7 +69,7 @@ class ResultLog:
 
 
 def parse_complete_rows(content: bytes, header: bytes) -> tuple[list[dict[str, Any]], int]:
-    """Return the whole rows of a journal and how many bytes they take with the head; ([], 0) where the head is another one."""
+    """Return the complete rows of a log and the bytes up to their end, header included; ([], 0) for another header."""
     if not content.startswith(header):
         return [], 0
     rows, size = [], len(header)

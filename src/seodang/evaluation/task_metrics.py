@@ -1,4 +1,4 @@
-"""Figures of a task file's whole set of items: means in every metric that it names, agreement of labels and of grades. Pure."""
+"""Metrics of a task file over its complete set of items: weighted means, macro F1, Spearman and perplexity. Pure."""
 
 from __future__ import annotations
 
@@ -12,41 +12,50 @@ from seodang.evaluation.corpus_metrics import compute_macro_f1, compute_spearman
 
 
 def compute_task_metrics(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
-    """Return a row for each task file, language and metric, with each arm's figure; None where an arm has none.
+    """Return a row per task file, language and metric with the value of each variant; None where a variant has none.
 
-    Where items weigh by their size, the mean does: bits_per_byte by bytes, loss by tokens, and IFEval's share of instructions
-    by instructions, as lm-evaluation-harness' bits_per_byte and inst_level_*_acc do. `perplexity` is exp of such a loss.
+    Some means weigh items by size: bits_per_byte by bytes, loss by tokens, IFEval's instruction metrics by
+    instructions. That equals lm-evaluation-harness' bits_per_byte and inst_level_*_acc. `perplexity` is exp of such a
+    loss.
     """
     task_scores = [score for score in scores if score.split == "task"]
     variants = list_variants(task_scores)
     rows = []
     for task, language in sorted({(score.task, score.language) for score in task_scores}):
-        metrics = {
-            arm: _compute_metrics(
-                [score for score in task_scores if (score.variant, score.task, score.language) == (arm, task, language)]
-            )
-            for arm in variants
-        }
-        for metric in dict.fromkeys(name for values in metrics.values() for name in values):
-            values = {
-                arm: None if (value := metrics[arm].get(metric, _NO_VALUE).value) is None else round(value, 4)
-                for arm in variants
+        rows += _build_rows(
+            task,
+            language,
+            variants,
+            [score for score in task_scores if (score.task, score.language) == (task, language)],
+        )
+    return rows
+
+
+def _build_rows(task: str, language: str, variants: Sequence[str], scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
+    metrics = {
+        variant: _compute_metrics([score for score in scores if score.variant == variant]) for variant in variants
+    }
+    rows = []
+    for metric in dict.fromkeys(name for values in metrics.values() for name in values):
+        by_variant = {variant: metrics[variant].get(metric, _NO_VALUE) for variant in variants}
+        rows.append(
+            {
+                "task": task,
+                "language": language,
+                "metric": metric,
+                "items": max(value.items for value in by_variant.values()),
+                "variants": {
+                    variant: None if value.value is None else round(value.value, 4)
+                    for variant, value in by_variant.items()
+                },
             }
-            rows.append(
-                {
-                    "task": task,
-                    "language": language,
-                    "metric": metric,
-                    "items": max(metrics[arm].get(metric, _NO_VALUE).items for arm in variants),
-                    "variants": values,
-                }
-            )
+        )
     return rows
 
 
 @dataclass(frozen=True, slots=True)
 class _MetricValue:
-    """One arm's figure in one metric."""
+    """One variant's value of one metric."""
 
     value: float | None
     items: int  # that have the metric
@@ -56,7 +65,7 @@ _NO_VALUE = _MetricValue(None, 0)
 
 
 def _compute_metrics(scores: Sequence[ItemScore]) -> dict[str, _MetricValue]:
-    """Return the figures of one arm on one task."""
+    """Return the metrics of one variant on one task."""
     first = scores[0]
     default_metrics = {
         "choice": ["accuracy"],
@@ -73,7 +82,7 @@ def _compute_metrics(scores: Sequence[ItemScore]) -> dict[str, _MetricValue]:
     if labels := [score.labels for score in scores if score.labels is not None]:
         gold, predictions = zip(*labels, strict=True)
         metrics["macro_f1"] = _MetricValue(
-            compute_macro_f1([str(place) for place in gold], [str(place) for place in predictions]), len(labels)
+            compute_macro_f1([str(index) for index in gold], [str(index) for index in predictions]), len(labels)
         )
     if grades := [score.grades for score in scores if score.grades is not None]:
         metrics["spearman"] = _MetricValue(compute_spearman(*map(list, zip(*grades, strict=True))), len(grades))

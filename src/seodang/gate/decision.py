@@ -1,9 +1,10 @@
 """The gate: a pure decision from paired per-item scores, with its reasons.
 
-Each rule is a test on the same items, or one for each language or task. A rule of the kind "superiority" holds when the interval
-of the difference lies above its margin and the p-value, corrected for the number of such tests (Holm), is below 1 - confidence;
-one of the kind "not worse" likewise with the margin below zero. A rule is broken when the interval lies wholly on the wrong
-side. In between the data don't tell. One broken rule rejects; one that isn't told leaves the verdict open.
+Each rule is a test on the same items, or one test per language or task. A superiority rule is met when the interval of
+the difference lies above its margin and the p-value is at most 1 - confidence, after Holm's correction for the number
+of such tests. A non-inferiority rule is met likewise with the margin below zero. A rule is not met when the complete
+interval lies on the wrong side; otherwise it is undecided. One rule that is not met rejects the candidate; an undecided
+rule makes the verdict inconclusive.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from seodang.config import GateParams, RuleParams, ThresholdParams
 from seodang.errors import EvaluationError
 from seodang.gate import messages
 from seodang.gate.messages import Reason
-from seodang.gate.rules import RuleResult, Verdict
+from seodang.gate.rules import RULE_KINDS, RuleResult
 from seodang.gate.scores import Pairs
 from seodang.gate.statistics import (
     adjust_holm,
@@ -26,48 +27,52 @@ from seodang.gate.statistics import (
     estimate_required_items,
     is_binary,
 )
+from seodang.gate.verdict import Verdict
+from seodang.i18n import _
+
+Comparison = tuple[str, Mapping[str, Pairs]]
+"""Name of a reference, and its pairs with the candidate by metric."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The verdict with everything that it rests on."""
+    """The verdict with its reasons and the result of each rule."""
 
     verdict: Verdict
     reasons: list[Reason]
     results: list[RuleResult]
 
 
-def decide(comparisons: Mapping[str, Sequence[tuple[str, Mapping[str, Pairs]]]], gate: GateParams) -> Decision:
-    """Return promote only when every rule is met; inconclusive when only the number of items stands in the way.
+def decide(comparisons: Mapping[str, Sequence[Comparison]], gate: GateParams) -> Decision:
+    """Return the verdict: promote only if every rule is met, inconclusive if more items could decide it.
 
     Args:
-        compared: For "base" and "champion", each reference's name with the pairs of each metric. Of the base's ways of being
-            asked, whose names begin with their kind ("few_shot/plain/3"), each test takes the best of each kind on its own items.
-            What has no reference, as the champion before the first promotion, makes its rules void, and a reason says so.
+        comparisons: References of "base" and "champion". The names of the base's variants begin with their kind
+            ("few_shot/plain/3"), and each test uses the best variant of each kind on its own items. Rules against a
+            kind without references, such as the champion before the first promotion, do not apply; a reason says so.
+        gate: Rules and thresholds.
 
     Raises:
-        EvaluationError: If a rule or a floor finds no item, or nothing is left to ask for something better.
+        EvaluationError: If a rule or a threshold has no item, or no superiority rule applies.
     """
-    found = [
-        test
-        for place, rule in enumerate(gate.rules)
-        for test in _evaluate_rule(place, rule, comparisons.get(rule.against, []), gate)
+    results = [
+        result
+        for index, rule in enumerate(gate.rules)
+        for result in _evaluate_rule(index, rule, comparisons.get(rule.against, []), gate)
     ]
-    if not any(test.test == "superiority" for test in found):
+    if not any(result.test == "superiority" for result in results):
         raise EvaluationError(
-            "no rule that asks for something better has anything to compare with; without one an equal model would be promoted"
+            _(
+                "no rule with test: superiority has a reference to compare with, so an equal model would be promoted; "
+                "add such a rule to gate.rules"
+            )
         )
-    results = [_decide_result(test, gate) for test in _apply_holm(found)]
-    minimums = [_check_minimum(floor, comparisons, gate) for floor in gate.thresholds]
-    void = [
-        messages.build_missing_reference_reason(kind)
-        for kind in dict.fromkeys(rule.against for rule in gate.rules)
-        if not comparisons.get(kind)
-    ]
+    results = [_decide_result(result, gate) for result in _apply_holm(results)]
+    missing = [kind for kind in dict.fromkeys(rule.against for rule in gate.rules) if not comparisons.get(kind)]
     reasons = [
-        *(messages.build_rule_reason(test, gate.confidence, gate.minimum_items) for test in results),
-        *minimums,
-        *void,
+        *(messages.build_rule_reason(result, gate.confidence, gate.minimum_items) for result in results),
+        *(_check_threshold(threshold, comparisons) for threshold in gate.thresholds),
+        *(messages.build_missing_reference_reason(kind) for kind in missing),
     ]
     return Decision(verdict=_combine_verdict([reason.passed for reason in reasons]), reasons=reasons, results=results)
 
@@ -79,36 +84,46 @@ def _combine_verdict(passed: Sequence[bool | None]) -> Verdict:
 
 
 def _evaluate_rule(
-    rule_index: int, rule: RuleParams, comparisons: Sequence[tuple[str, Mapping[str, Pairs]]], gate: GateParams
+    rule_index: int, rule: RuleParams, comparisons: Sequence[Comparison], gate: GateParams
 ) -> list[RuleResult]:
-    rule_pairs = [(name, _select_pairs(rule_index, rule, pairs)) for name, pairs in comparisons]
-    parts = [_group_pairs(rule, pairs) for _, pairs in rule_pairs]  # of the same items, so of the same names
-    found = []
-    for group in parts[0] if parts else ():
+    groups = [(name, _group_pairs(rule, _select_pairs(rule_index, rule, pairs))) for name, pairs in comparisons]
+    if not groups:
+        return []
+    results = []
+    for group in groups[0][1]:  # all references have the same items, and so the same groups
         references = _select_references(
-            [(name, part[group]) for (name, _), part in zip(rule_pairs, parts, strict=True)],
-            higher_is_better=rule.higher_is_better,
+            [(name, by_group[group]) for name, by_group in groups], higher_is_better=rule.higher_is_better
         )
-        found += [_compute_result(rule_index, rule, name, group, pairs, gate) for name, pairs in references]
-    return found
+        results += [_compute_result(rule_index, rule, name, group, pairs, gate) for name, pairs in references]
+    return results
 
 
 def _select_pairs(rule_index: int, rule: RuleParams, pairs: Mapping[str, Pairs]) -> Pairs:
     if rule.metric not in pairs:
         raise EvaluationError(
-            f"rule {rule_index + 1} asks for metric {rule.metric!r}, which no item has; there are {', '.join(sorted(pairs))}"
+            _(
+                "gate.rules, rule {number}: no item has the metric {metric!r}; available metrics: {metrics}",
+                number=rule_index + 1,
+                metric=rule.metric,
+                metrics=", ".join(sorted(pairs)),
+            )
         )
     rule_pairs = pairs[rule.metric].select(tasks=rule.tasks)
     if not len(rule_pairs):
         raise EvaluationError(
-            f"rule {rule_index + 1} finds no item with metric {rule.metric!r} in the tasks {', '.join(rule.tasks) or 'of the test split'}; "
-            f"there are {', '.join(sorted(set(pairs[rule.metric].tasks)))}"
+            _(
+                "gate.rules, rule {number}: no item of the tasks {tasks} has the metric {metric!r}; available tasks: {available}",
+                number=rule_index + 1,
+                tasks=", ".join(rule.tasks) or _("of the test split"),
+                metric=rule.metric,
+                available=", ".join(sorted(set(pairs[rule.metric].tasks))),
+            )
         )
     return rule_pairs
 
 
 def _group_pairs(rule: RuleParams, pairs: Pairs) -> dict[str, Pairs]:
-    """Return the items of each test of a rule, by the language or task that they are of."""
+    """Return the items of each test of a rule by language or task; under "" for a single test."""
     match rule.group_by:
         case "all":
             return {"": pairs}
@@ -119,9 +134,9 @@ def _group_pairs(rule: RuleParams, pairs: Pairs) -> dict[str, Pairs]:
 
 
 def _select_references(comparisons: Sequence[tuple[str, Pairs]], *, higher_is_better: bool) -> list[tuple[str, Pairs]]:
-    """Return the best reference of each kind; one that scored just as another did is compared once.
+    """Return the best reference of each kind, without references whose scores equal those of an earlier one.
 
-    The best is chosen on the very items that are compared, which favours the reference.
+    The best reference is selected on the compared items, which favours the reference.
     """
     sign = 1.0 if higher_is_better else -1.0
     best: dict[str, tuple[str, Pairs]] = {}
@@ -131,7 +146,7 @@ def _select_references(comparisons: Sequence[tuple[str, Pairs]], *, higher_is_be
             best[kind] = (name, pairs)
     kept: list[tuple[str, Pairs]] = []
     for name, pairs in best.values():
-        if not any(np.array_equal(pairs.reference, other.reference) for _, other in kept):
+        if not any(np.array_equal(pairs.reference, other.reference) for _name, other in kept):
             kept.append((name, pairs))
     return kept
 
@@ -140,18 +155,15 @@ def _compute_result(
     rule_index: int, rule: RuleParams, against: str, group: str, pairs: Pairs, gate: GateParams
 ) -> RuleResult:
     differences = (pairs.candidate - pairs.reference) * (1.0 if rule.higher_is_better else -1.0)
-    margin = rule.margin if rule.test == "superiority" else -rule.margin
+    bound = RULE_KINDS[rule.test].compute_bound(rule.margin)
     bootstrap = compute_paired_bootstrap(
-        differences, margin=margin, seed=gate.seed, resamples=gate.resamples, confidence=gate.confidence
+        differences, margin=bound, seed=gate.seed, resamples=gate.resamples, confidence=gate.confidence
     )
-    # McNemar's test is of no difference at all: with a margin it says nothing about the rule.
-    mcnemar = (
-        compute_mcnemar_exact(pairs.candidate, pairs.reference)
-        if not rule.margin and is_binary(pairs.candidate, pairs.reference)
-        else None
-    )
+    # McNemar's test is of a difference of zero, so it does not apply to a rule with a margin.
+    uses_mcnemar = not rule.margin and is_binary(pairs.candidate, pairs.reference)
+    mcnemar = compute_mcnemar_exact(pairs.candidate, pairs.reference) if uses_mcnemar else None
     p = bootstrap.p if mcnemar is None else max(bootstrap.p, mcnemar)
-    known = len(pairs) > 1
+    has_interval = len(pairs) > 1
     return RuleResult(
         rule=rule_index,
         against=against,
@@ -163,67 +175,64 @@ def _compute_result(
         candidate=float(pairs.candidate.mean()),
         reference=float(pairs.reference.mean()),
         difference=bootstrap.difference,
-        low=bootstrap.low if known else None,
-        high=bootstrap.high if known else None,
+        low=bootstrap.low if has_interval else None,
+        high=bootstrap.high if has_interval else None,
         p=p,
         p_mcnemar=mcnemar,
         p_holm=p,
         required_items=estimate_required_items(
-            differences, margin=margin, significance=1 - gate.confidence, power=gate.power
+            differences, margin=bound, significance=1 - gate.confidence, power=gate.power
         ),
         passed=None,
     )
 
 
 def _apply_holm(results: Sequence[RuleResult]) -> list[RuleResult]:
-    """Return the tests with Holm's p-values; those that ask for better and those that ask for not worse are two families."""
+    """Return the results with Holm's p-values; each kind of rule is a family of its own."""
     adjusted = list(results)
-    for kind in ("superiority", "non_inferiority"):
-        indices = [place for place, test in enumerate(results) if test.test == kind]
-        for index, p in zip(indices, adjust_holm([results[place].p for place in indices]), strict=True):
+    for kind in RULE_KINDS:
+        indices = [index for index, result in enumerate(results) if result.test == kind]
+        for index, p in zip(indices, adjust_holm([results[index].p for index in indices]), strict=True):
             adjusted[index] = replace(results[index], p_holm=p)
     return adjusted
 
 
 def _decide_result(result: RuleResult, gate: GateParams) -> RuleResult:
-    """Return the test with what it says."""
-    margin = result.margin if result.test == "superiority" else -result.margin
+    """Return the result with its outcome."""
     passed: bool | None = None
-    if result.high is not None and _is_violated(result.high, margin, result.test):
+    if result.high is not None and result.kind.is_violated(result.high, result.bound):
         passed = False
     elif (
         result.low is not None
-        and result.low > margin
+        and result.low > result.bound
         and result.p_holm <= 1 - gate.confidence
         and result.items >= gate.minimum_items
     ):
         passed = True
-    needed = (
-        None
-        if passed is not None
-        else max(result.required_items or 0, gate.minimum_items if result.items < gate.minimum_items else 0) or None
-    )
-    return replace(result, passed=passed, required_items=needed)
+    if passed is not None:
+        return replace(result, passed=passed, required_items=None)
+    minimum = gate.minimum_items if result.items < gate.minimum_items else 0
+    return replace(result, passed=None, required_items=max(result.required_items or 0, minimum) or None)
 
 
-def _is_violated(high: float, margin: float, test: str) -> bool:
-    """Return whether even the upper end of the interval doesn't reach what is asked."""
-    return high <= margin if test == "superiority" else high < margin
-
-
-def _check_minimum(
-    minimum: ThresholdParams, comparisons: Mapping[str, Sequence[tuple[str, Mapping[str, Pairs]]]], gate: GateParams
-) -> Reason:
-    pairs = next(found for references in comparisons.values() for _, found in references)
-    if minimum.metric not in pairs:
+def _check_threshold(threshold: ThresholdParams, comparisons: Mapping[str, Sequence[Comparison]]) -> Reason:
+    pairs = next(pairs for references in comparisons.values() for _name, pairs in references)
+    if threshold.metric not in pairs:
         raise EvaluationError(
-            f"a floor asks for metric {minimum.metric!r}, which no item has; there are {', '.join(sorted(pairs))}"
+            _(
+                "gate.thresholds: no item has the metric {metric!r}; available metrics: {metrics}",
+                metric=threshold.metric,
+                metrics=", ".join(sorted(pairs)),
+            )
         )
-    minimum_pairs = pairs[minimum.metric].select(tasks=minimum.tasks)
-    if not len(minimum_pairs):
+    threshold_pairs = pairs[threshold.metric].select(tasks=threshold.tasks)
+    if not len(threshold_pairs):
         raise EvaluationError(
-            f"a floor finds no item with metric {minimum.metric!r} in the tasks {', '.join(minimum.tasks)}"
+            _(
+                "gate.thresholds: no item of the tasks {tasks} has the metric {metric!r}",
+                tasks=", ".join(threshold.tasks) or _("of the test split"),
+                metric=threshold.metric,
+            )
         )
-    return messages.build_minimum_reason(
-        minimum.metric, float(minimum_pairs.candidate.mean()), minimum.minimum, len(minimum_pairs)
-    )
+    mean = float(threshold_pairs.candidate.mean())
+    return messages.build_minimum_reason(threshold.metric, mean, threshold.minimum, len(threshold_pairs))

@@ -1,38 +1,39 @@
-"""Score files: JSONL, one line per item and metric, from whatever evaluated the model.
+"""Score files: JSONL, one line per item and metric, from any evaluation.
 
     {"task": "nsmc", "item": "17", "metric": "accuracy", "language": "ko", "score": 1}
 
-`item` may be a number. `asked`, a fingerprint of prompt, shots and seed, may stand beside: where it does, it must be the same
-for both models. Other fields are left alone.
+`item` may be a number. The optional field `fingerprint`, of prompt, shots and seed, must be equal for both models;
+files written before it got this name call it `asked`. Other fields are ignored.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from seodang.errors import EvaluationError
 from seodang.gate.scores import Score, ScoreKey, parse_finite
+from seodang.i18n import _
 
-_MESSAGE_LIMIT = 20  # faults told of a file
+_MESSAGE_LIMIT = 20  # errors of a file that a message lists
 _MAX_VALUE_LENGTH = 60  # characters of a value in a message
 
 
 def read_scores(path: Path) -> dict[ScoreKey, Score]:
-    """Return the scores of a file; a byte order mark at its begin and blank lines are passed over.
+    """Return the scores of a file; a byte order mark and blank lines are skipped.
 
     Raises:
-        EvaluationError: If the file cannot be read, is empty, or has faulty lines: all of them at once, up to 20.
+        EvaluationError: If the file cannot be read, is empty, or has lines with errors; it lists up to 20 of them.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise EvaluationError(f"{path} cannot be read: {error.strerror} / 파일을 읽을 수 없습니다") from error
+        raise EvaluationError(_("{path} cannot be read: {error}", path=path, error=error.strerror)) from error
     except UnicodeDecodeError as error:
         raise EvaluationError(
-            f"{path} is not UTF-8 (byte {error.start + 1}); save it as UTF-8 / UTF-8 파일이 아닙니다"
+            _("{path} is not UTF-8 (byte {position}); save it as UTF-8", path=path, position=error.start + 1)
         ) from error
     scores: dict[ScoreKey, Score] = {}
     lines: dict[ScoreKey, int] = {}
@@ -43,33 +44,38 @@ def read_scores(path: Path) -> dict[ScoreKey, Score]:
         key, score, line_errors = _parse_line(line)
         if key is not None and score is not None and key in scores:
             line_errors = [
-                f"repeats line {lines[key]}: {'/'.join(key)} has a score already / 같은 문항과 지표가 두 번 나옵니다"
+                _("repeats line {first}: {score} has a score already", first=lines[key], score="/".join(key))
             ]
-        errors += [f"line {number}: {fault}" for fault in line_errors]
+        errors += [_("line {number}: {error}", number=number, error=error) for error in line_errors]
         if key is not None and score is not None and not line_errors:
             scores[key], lines[key] = score, number
     if errors:
-        details = [f"  {fault}" for fault in errors[:_MESSAGE_LIMIT]] + (
-            [f"  ... and {len(errors) - _MESSAGE_LIMIT} more / 외 {len(errors) - _MESSAGE_LIMIT}건"]
-            if len(errors) > _MESSAGE_LIMIT
-            else []
-        )
-        raise EvaluationError(f"{path} has {len(errors)} faults / 오류 {len(errors)}건:\n" + "\n".join(details))
+        raise EvaluationError(_format_errors(path, errors))
     if not scores:
-        raise EvaluationError(f"{path} holds no score / 점수가 없습니다")
+        raise EvaluationError(_("{path} has no score", path=path))
     return scores
 
 
+def _format_errors(path: Path, errors: Sequence[str]) -> str:
+    lines = [_("{path} has errors ({count}):", path=path, count=len(errors))]
+    lines += [f"  {error}" for error in errors[:_MESSAGE_LIMIT]]
+    if len(errors) > _MESSAGE_LIMIT:
+        lines.append(_("  ... and {count} more", count=len(errors) - _MESSAGE_LIMIT))
+    return "\n".join(lines)
+
+
 def _parse_line(line: str) -> tuple[ScoreKey | None, Score | None, list[str]]:
-    """Return what a line says, or what is wrong with it."""
+    """Return the score of a line, or its errors."""
     try:
         row = json.loads(line)
     except (json.JSONDecodeError, RecursionError):
-        return None, None, [f"is not JSON / JSON이 아닙니다: {_shorten(line)}"]
+        return None, None, [_("is not JSON: {text}", text=_shorten(line))]
     if not isinstance(row, dict):
-        return None, None, [f"is no JSON object / JSON 객체가 아닙니다: {_shorten(line)}"]
+        return None, None, [_("is not a JSON object: {text}", text=_shorten(line))]
     if isinstance(row.get("item"), int) and not isinstance(row["item"], bool):
         row["item"] = str(row["item"])
+    if "fingerprint" not in row and "asked" in row:
+        row["fingerprint"] = row["asked"]
     errors = list(_iter_errors(row))
     if errors:
         return None, None, errors
@@ -85,15 +91,15 @@ def _parse_line(line: str) -> tuple[ScoreKey | None, Score | None, list[str]]:
 def _iter_errors(row: dict[str, Any]) -> Iterator[str]:
     for field in ("task", "item", "metric", "language"):
         if field not in row:
-            yield f"{field}: is missing / 없습니다"
+            yield _("{field}: is missing", field=field)
         elif not isinstance(row[field], str) or not row[field].strip():
-            yield f"{field}: must be text / 글자여야 합니다 (got {_shorten(row[field])})"
+            yield _("{field}: must be text (got {value})", field=field, value=_shorten(row[field]))
     if "fingerprint" in row and not isinstance(row["fingerprint"], str):
-        yield f"asked: must be text / 글자여야 합니다 (got {_shorten(row['asked'])})"
+        yield _("{field}: must be text (got {value})", field="fingerprint", value=_shorten(row["fingerprint"]))
     if "score" not in row:
-        yield "score: is missing / 없습니다"
+        yield _("{field}: is missing", field="score")
     elif parse_finite(row["score"]) is None:
-        yield f"score: must be a finite number / 유한한 수여야 합니다 (got {_shorten(row['score'])})"
+        yield _("score: must be a finite number (got {value})", value=_shorten(row["score"]))
 
 
 def _shorten(value: object) -> str:

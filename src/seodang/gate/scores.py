@@ -1,4 +1,4 @@
-"""Scores of single items, from the pipeline or from elsewhere, and two models' scores on the same items side by side."""
+"""Scores of single items, from the pipeline or from score files, and pairs of two models' scores on the same items."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seodang.errors import EvaluationError
+from seodang.evaluation.metric_registry import ITEM_METRICS
 from seodang.gate.statistics import Floats
+from seodang.i18n import N_, _
 
-METRICS = ("accuracy", "exact_match", "chrf", "loss", "eos_rate")
-"""What `evaluate` measures of an item; stopped is 1 where a free answer ended by itself."""
-_MESSAGE_LIMIT = 5  # items named in a message
+_MESSAGE_LIMIT = 5  # items that a message names
 
 
 class ScoreKey(NamedTuple):
-    """What a score is of."""
+    """Identity of a score."""
 
     task: str
     item: str
@@ -31,10 +31,10 @@ class Score:
 
     language: str
     score: float  # finite
-    fingerprint: str = ""  # fingerprint of prompt, shots and seed; "" where nobody stored one
-    is_task_file: bool = (
-        False  # of a task file, which may ask what records of the splits ask: rules that name no task pass it over
-    )
+    fingerprint: str = ""
+    """Of prompt, shots and seed; empty where the score file has none."""
+    is_task_file: bool = False
+    """The item belongs to a task file, which may repeat records of the splits; rules without tasks skip it."""
 
 
 Scores = Mapping[ScoreKey, Score]
@@ -47,23 +47,30 @@ class Pairs:
     tasks: tuple[str, ...]
     languages: tuple[str, ...]
     items: tuple[str, ...]
-    candidate: Floats  # (items,)
+    candidate: Floats
+    """Scores of shape (items,)."""
     reference: Floats
-    task_files: frozenset[str] = frozenset()  # tasks that count only where they are named
+    task_files: frozenset[str] = frozenset()
+    """Tasks that count only where a rule names them."""
 
     def __len__(self) -> int:
         return len(self.items)
 
     def select(self, *, tasks: Iterable[str] = (), language: str | None = None) -> Pairs:
-        """Return those of the tasks (if none is named, all but those that stand apart) and of the language (any, if None)."""
+        """Return the pairs of tasks and a language.
+
+        Args:
+            tasks: Without names, all tasks except those of task files.
+            language: None for all languages.
+        """
         names = frozenset(tasks)
         indices = [
-            place
-            for place, (task, spoken) in enumerate(zip(self.tasks, self.languages, strict=True))
-            if (task in names if names else task not in self.task_files) and (language is None or spoken == language)
+            index
+            for index, (task, item_language) in enumerate(zip(self.tasks, self.languages, strict=True))
+            if (task in names if names else task not in self.task_files) and language in (None, item_language)
         ]
         tasks, languages, items = (
-            tuple(column[place] for place in indices) for column in (self.tasks, self.languages, self.items)
+            tuple(column[index] for index in indices) for column in (self.tasks, self.languages, self.items)
         )
         return Pairs(
             tasks,
@@ -79,21 +86,19 @@ def pair_scores(candidate: Scores, reference: Scores, against: str) -> dict[str,
     """Return the pairs of each metric, items in a fixed order.
 
     Args:
-        candidate: The scores of the model that may be promoted.
-        reference: Those of the model that it is compared with.
-        against: What the reference is called in a message.
+        candidate: Scores of the model that may be promoted.
+        reference: Scores of the model that it is compared with.
+        against: Name of the reference in messages.
 
     Raises:
-        EvaluationError: If the two were not asked the same items, in the same way: naming what differs.
+        EvaluationError: If items, metrics, languages or fingerprints differ.
     """
     errors = [
         *_find_item_differences(candidate, reference, against),
         *_find_setting_differences(candidate, reference, against),
     ]
     if errors:
-        raise EvaluationError(
-            "the scores cannot be compared / 점수를 비교할 수 없습니다:\n" + "\n".join(f"  {fault}" for fault in errors)
-        )
+        raise EvaluationError("\n".join([_("the scores cannot be compared:"), *(f"  {error}" for error in errors)]))
     pairs = {}
     for metric in dict.fromkeys(key.metric for key in candidate):
         keys = sorted(key for key in candidate if key.metric == metric)
@@ -109,14 +114,14 @@ def pair_scores(candidate: Scores, reference: Scores, against: str) -> dict[str,
 
 
 def select_scores(rows: Iterable[Mapping[str, Any]], variant: str) -> dict[ScoreKey, Score]:
-    """Return one arm's scores on the test split and on task files, from the rows that `evaluate` writes, one an item."""
+    """Return one variant's scores on the test split and on task files, from the rows of scores.jsonl, one per item."""
     return {
         ScoreKey(row["task"], row["item"], metric): Score(
             row["language"], float(value), is_task_file=row["split"] == "task"
         )
         for row in rows
         if row["variant"] == variant and row["split"] != "unseen"
-        for metric, value in ({name: row[name] for name in METRICS} | row["extra_metrics"]).items()
+        for metric, value in ({name: row[name] for name in ITEM_METRICS} | row["extra_metrics"]).items()
         if value is not None
     }
 
@@ -129,8 +134,13 @@ def _find_item_differences(candidate: Scores, reference: Scores, against: str) -
     ):
         if missing:
             errors.append(
-                f"{name} lacks {len(missing)} scores that {other} has ({_format_keys(missing)}); score both on the same items and metrics / "
-                f"{name}에 {other}의 점수 {len(missing)}개가 없습니다: 같은 문항과 지표로 채점하세요"
+                _(
+                    "{name} lacks {count} scores that {other} has ({scores}); score both on the same items and metrics",
+                    name=name,
+                    count=len(missing),
+                    other=other,
+                    scores=_format_keys(missing),
+                )
             )
     return errors
 
@@ -139,13 +149,20 @@ def _find_setting_differences(candidate: Scores, reference: Scores, against: str
     shared = candidate.keys() & reference.keys()
     errors = []
     for field, meaning in (
-        ("language", "the same item in another language / 같은 문항의 언어가 다릅니다"),
-        ("fingerprint", "another prompt, shots or seed / 프롬프트, 예시 수, 시드가 다릅니다"),
+        ("language", N_("the same item has another language")),
+        ("fingerprint", N_("another prompt, shots or seed")),
     ):
         differing = {key for key in shared if getattr(candidate[key], field) != getattr(reference[key], field)}
         if differing:
             errors.append(
-                f"candidate and {against} differ in {field!r} on {len(differing)} scores ({_format_keys(differing)}): {meaning}"
+                _(
+                    "candidate and {against} differ in the field {field} of {count} scores ({scores}): {meaning}",
+                    against=against,
+                    field=field,
+                    count=len(differing),
+                    scores=_format_keys(differing),
+                    meaning=_(meaning),
+                )
             )
     return errors
 
@@ -157,11 +174,11 @@ def _format_keys(keys: Iterable[ScoreKey]) -> str:
 
 
 def parse_finite(value: object) -> float | None:
-    """Return a number, or true and false as 1 and 0; None for all else, infinities and not-a-number included."""
+    """Return a finite number, true and false as 1 and 0; None for every other value."""
     if not isinstance(value, bool | int | float):
         return None
     try:
         number = float(value)
-    except OverflowError:  # a whole number beyond 1e308
+    except OverflowError:  # an integer beyond 1e308
         return None
     return number if math.isfinite(number) else None

@@ -12,11 +12,10 @@ from scipy import stats
 
 Floats = NDArray[np.float64]
 
-_MAX_DISTINCT_VALUES = (
-    64  # differences of so few distinct sizes are drawn by their counts: the same distribution, and quicker
-)
-_DRAWS_PER_CHUNK = 4_000_000  # item numbers drawn at a time, 32 MB
-_TOLERANCE = 1e-12  # means that differ by less are equal but for rounding
+# Up to so many distinct differences are resampled by their counts: the same distribution, and faster.
+_MAX_DISTINCT_VALUES = 64
+_DRAWS_PER_CHUNK = 4_000_000  # indices in memory at a time, 32 MB
+_TOLERANCE = 1e-12  # rounding error of equal means
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +23,28 @@ class BootstrapResult:
     """The paired bootstrap of a mean difference."""
 
     difference: float
-    low: float  # of the interval; -inf with a single item, of which no interval is known
+    low: float
+    """Lower end of the interval; -inf with a single item."""
     high: float
-    p: float  # two-sided, of no difference beyond the margin
+    """Upper end of the interval; inf with a single item."""
+    p: float
+    """Two-sided p-value of a mean difference equal to the margin."""
 
 
 def compute_paired_bootstrap(
     differences: Floats, *, margin: float, seed: int, resamples: int, confidence: float
 ) -> BootstrapResult:
-    """Return the interval of the mean difference and the p-value of its being `margin`.
+    """Return the interval of the mean difference, and the p-value of a mean difference equal to `margin`.
 
-    Percentile intervals of small samples are too narrow: they leave out that the spread itself is estimated. They are
-    expanded as Hesterberg (2015, The American Statistician 69:371-386, section 4.2) does, by the quantiles to which
-    Student's t would go. The p-value is the one at which that interval would just reach the margin.
+    Percentile intervals of small samples are too narrow, because they ignore that the spread is an estimate. The
+    function expands them by the quantiles of Student's t (Hesterberg 2015, The American Statistician 69:371-386,
+    section 4.2). The p-value is the level at which that interval just reaches the margin.
 
     Args:
-        differences: Candidate minus reference, one an item, in any fixed order; at least one.
+        differences: Candidate minus reference, one per item, in any fixed order; at least one.
         margin: In the unit of the differences; may be negative.
         seed: Of the resampling.
-        resamples: How many.
+        resamples: Number of resamples.
         confidence: Of the two-sided interval, such as 0.95.
     """
     count = len(differences)
@@ -58,7 +60,7 @@ def compute_paired_bootstrap(
 
 
 def resample_means(values: Floats, *, seed: int, resamples: int) -> Floats:
-    """Return the means of `resamples` samples, with replacement, of as many items (Efron and Tibshirani 1993, ch. 13)."""
+    """Return the means of `resamples` samples of equal size, with replacement (Efron and Tibshirani 1993, ch. 13)."""
     rng = np.random.default_rng(seed)
     count = len(values)
     distinct, counts = np.unique(values, return_counts=True)
@@ -74,22 +76,23 @@ def resample_means(values: Floats, *, seed: int, resamples: int) -> Floats:
 
 
 def _expand_tail(tail: float, count: int) -> float:
-    """Return the tail to take of the bootstrap's distribution, so that the interval is as wide as Student's."""
+    """Return the tail of the bootstrap distribution whose interval is as wide as Student's."""
     return float(stats.norm.cdf(stats.t.ppf(tail, count - 1) * math.sqrt(count / (count - 1))))
 
 
 def _narrow_tail(tail: float, count: int) -> float:
-    """Return the inverse of _expanded."""
+    """Return the inverse of _expand_tail()."""
     return float(stats.t.cdf(stats.norm.ppf(min(tail, 1 - 1e-15)) * math.sqrt((count - 1) / count), count - 1))
 
 
 def compute_mcnemar_exact(candidate: Floats, reference: Floats) -> float:
-    """Return the two-sided p-value of McNemar's exact test: of the items that only one got right, half should be each one's.
+    """Return the two-sided p-value of McNemar's exact test of equal accuracy.
 
-    McNemar (1947, Psychometrika 12:153-157), with the binomial distribution in place of chi-square.
+    Under the null hypothesis each model wins half of the items that only one of them answers correctly. Source: McNemar
+    (1947, Psychometrika 12:153-157), with the binomial distribution instead of chi-square.
 
     Args:
-        candidate: 0 or 1 an item.
+        candidate: 0 or 1 per item.
         reference: The same items in the same order.
     """
     wins, losses = int((candidate > reference).sum()), int((candidate < reference).sum())
@@ -97,12 +100,12 @@ def compute_mcnemar_exact(candidate: Floats, reference: Floats) -> float:
 
 
 def is_binary(*scores: Floats) -> bool:
-    """Return whether all scores are right or wrong."""
+    """Return whether all scores are 0 or 1."""
     return all(bool(np.isin(values, (0.0, 1.0)).all()) for values in scores)
 
 
 def adjust_holm(p_values: Sequence[float]) -> list[float]:
-    """Return the p-values adjusted for their number (Holm 1979, Scandinavian Journal of Statistics 6:65-70), in their order."""
+    """Return Holm's adjusted p-values, in the given order (Holm 1979, Scandinavian Journal of Statistics 6:65-70)."""
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     adjusted = [0.0] * len(p_values)
     highest = 0.0
@@ -113,16 +116,16 @@ def adjust_holm(p_values: Sequence[float]) -> list[float]:
 
 
 def estimate_required_items(differences: Floats, *, margin: float, significance: float, power: float) -> int | None:
-    """Return about how many items would tell the mean difference from the margin; None if it stands at the margin itself.
+    """Return about how many items would distinguish the mean difference from the margin; None if the two are equal.
 
-    The normal approximation n = ((z(1 - significance / 2) + z(power)) * s / (d - margin)) ** 2, of which the mean d and the
-    standard deviation s are taken as they are on these items.
+    The estimate is the normal approximation n = ((z(1 - significance / 2) + z(power)) * s / (d - margin)) ** 2 with the
+    mean d and the standard deviation s of these items.
 
     Args:
-        differences: At least two; fewer tell nothing, and None is returned.
+        differences: At least two; None is returned for fewer.
         margin: In the unit of the differences.
         significance: Two-sided, such as 0.05 divided by the number of tests.
-        power: Chance of telling it, such as 0.8.
+        power: Probability of the detection, such as 0.8.
     """
     distance = abs(float(differences.mean()) - margin)
     if len(differences) < 2 or distance < _TOLERANCE:

@@ -1,6 +1,6 @@
-"""What the pages of this product share: the environment of their templates, type and colours.
+"""The template environment and the style sheets that all pages share.
 
-A page is one HTML file that needs nothing else, in Korean and English, for screen (light, dark, narrow) and paper.
+A page is one self-contained HTML file in English and Korean, for screens (light, dark, narrow) and for paper.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from seodang.i18n import LANGUAGES, Message, get_language, translate
+from seodang.i18n import LANGUAGES, N_, Language, Message, get_language, translate
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -26,20 +26,21 @@ __all__ = [
     "join_languages",
     "mark_up",
     "mark_up_svg",
+    "translate_markdown",
     "truncate",
 ]
 
 _SHARED: Final = Path(__file__).parent / "templates"
-# What Markdown (or the raw HTML in it) could take for a mark; GitHub's autolinks and mentions too.
+# Characters with a meaning in Markdown, in raw HTML within it, or in the autolinks and mentions of GitHub.
 _MARKS: Final = re.compile(r"[\\`*_{}\[\]<>#|~@:&$!=]|(?<=www)\.", re.IGNORECASE)
 
 
 def create_environment(templates: Path, *, autoescape: bool) -> Environment:
-    """Return an environment that finds the templates of a folder, and page.css and figures.css besides.
+    """Return an environment with the templates of a folder and the shared ones: page.css, figures.css, language.j2.
 
     Args:
-        templates: The page's own folder.
-        autoescape: True for HTML: then no text of the data can be markup.
+        templates: Folder of the page's templates.
+        autoescape: Whether texts are escaped for HTML, so that no text of the data can be markup.
 
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -55,53 +56,71 @@ def create_environment(templates: Path, *, autoescape: bool) -> Environment:
     env.filters.update(
         count=format_count, setting=format_setting, share=format_percent, size=format_size, short=truncate
     )
-    env.globals.update(_=mark_up, _svg=mark_up_svg, _attr=join_languages, page_language=get_language())
+    env.globals.update(_=mark_up, _svg=mark_up_svg, _attr=join_languages, N_=N_, page_language=get_language())
     return env
 
 
-def mark_up(message: str, /, **values: Any) -> Markup:
-    """Return a message in all languages for HTML; the switch of the page shows one. Values are escaped."""
+def mark_up(message: str | Message, /, **values: Any) -> Markup:
+    """Return a message in all languages for HTML, with escaped values; the language switch of the page shows one."""
     return _wrap("span", message, values)
 
 
-def mark_up_svg(message: str, /, **values: Any) -> Markup:
-    """Return a message in all languages for a text element of an SVG figure."""
+def mark_up_svg(message: str | Message, /, **values: Any) -> Markup:
+    """Return a message in all languages for a text element of an SVG figure, with escaped values."""
     return _wrap("tspan", message, values)
 
 
-def join_languages(message: str, /, **values: Any) -> str:
-    """Return a message in all languages side by side, for a title or an attribute, where nothing can be hidden."""
-    return " · ".join(dict.fromkeys(translate(language, message, **values) for language in LANGUAGES))
+def join_languages(message: str | Message, /, **values: Any) -> str:
+    """Return a message in all languages in one line, for a title or an attribute, where the switch has no effect."""
+    text, values = _split_message(message, values)
+    return " · ".join(
+        dict.fromkeys(translate(language, text, **_translate_values(values, language)) for language in LANGUAGES)
+    )
 
 
-def _wrap(tag: str, message: str, values: Mapping[str, Any]) -> Markup:
+def translate_markdown(language: Language, message: str | Message, /, **values: Any) -> Markup:
+    """Return a message in one language as Markdown, with escaped values."""
+    from markupsafe import Markup
+
+    text, values = _split_message(message, values)
+    texts = _translate_values(values, language)
+    escaped = {name: escape_markdown(value) if type(value) is str else value for name, value in texts.items()}
+    return Markup(translate(language, text, **escaped))
+
+
+def _split_message(message: str | Message, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    return (message.text, {**message.values, **values}) if isinstance(message, Message) else (message, values)
+
+
+def _translate_values(values: Mapping[str, Any], language: Language) -> dict[str, Any]:
+    return {name: value.translate(language) if isinstance(value, Message) else value for name, value in values.items()}
+
+
+def _wrap(tag: str, message: str | Message, values: dict[str, Any]) -> Markup:
     from markupsafe import Markup, escape
 
+    text, values = _split_message(message, values)
     parts = []
     for language in LANGUAGES:
-        # A value may be a Message or a text in all languages, {"en": ..., "ko": ...}.
-        texts = {
-            name: value.translate(language) if isinstance(value, Message) else value for name, value in values.items()
-        }
+        texts = _translate_values(values, language)
         escaped = {name: escape(value) if isinstance(value, str) else value for name, value in texts.items()}
-        parts.append(
-            f'<{tag} lang="{language}">{Markup(escape(translate(language, message))).format(**escaped)}</{tag}>'
-        )
+        content = Markup(escape(translate(language, text)))
+        parts.append(f'<{tag} lang="{language}">{content.format(**escaped) if escaped else content}</{tag}>')
     return Markup("".join(parts))
 
 
 def escape_markdown(text: str) -> str:
-    """Return a text in which nothing is a mark of Markdown, HTML or GitHub's additions; it reads as it was."""
+    """Return a text in one line, with the characters escaped that Markdown, HTML or GitHub would interpret."""
     return _MARKS.sub(lambda mark: f"&#{ord(mark[0])};", " ".join(text.split()))
 
 
 def format_count(number: int) -> str:
-    """Return a number with its thousands apart."""
+    """Return a number with thousands separators."""
     return f"{number:,}"
 
 
 def format_setting(value: Any) -> str:
-    """Return a value of params.yaml as it could stand there."""
+    """Return a parameter in the notation of params.yaml."""
     match value:
         case None:
             return "null"
@@ -115,12 +134,12 @@ def format_setting(value: Any) -> str:
 
 
 def format_percent(number: float, total: float) -> str:
-    """Return a share in percent, with as many digits as a reader needs."""
+    """Return a share in percent with one decimal; – if the total is 0."""
     return f"{100 * number / total:.1f}%" if total else "–"
 
 
 def format_size(number: int) -> str:
-    """Return a number of bytes in the unit that fits it."""
+    """Return a number of bytes in a readable unit, such as 1.2 MB."""
     for unit, bound in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if number >= bound:
             return f"{number / bound:.1f} {unit}"
@@ -128,5 +147,5 @@ def format_size(number: int) -> str:
 
 
 def truncate(text: str, characters: int) -> str:
-    """Return a text of at most so many characters."""
+    """Return a text shortened to at most `characters` characters."""
     return text if len(text) <= characters else f"{text[: characters - 1]}…"

@@ -1,4 +1,4 @@
-"""Parts of SVG charts that all reports share: dots, axis ticks, number labels."""
+"""Parts of SVG charts that all reports share: dots, axis ticks and number labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TICKS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """One point with its value."""
+    """A point of a chart, in the units of the figure, with its step and value."""
 
     x: float
     y: float
@@ -20,7 +20,13 @@ class Dot:
 
 
 def compute_ticks(low: float, high: float, *, from_zero: bool) -> list[float]:
-    """Return round values, some five of them, of which the first is not above `low` and the last not below `high`."""
+    """Return about five round values from at most `low` to at least `high`.
+
+    Args:
+        low: Smallest value of the data.
+        high: Largest value of the data.
+        from_zero: Whether the axis starts at 0; it also does if `low` is small compared with `high`.
+    """
     if from_zero or 0 <= low < 0.4 * high:
         low = min(0.0, low)
     if high <= low:
@@ -33,7 +39,7 @@ def compute_ticks(low: float, high: float, *, from_zero: bool) -> list[float]:
 
 
 def format_label(value: float) -> str:
-    """Return a short name of a value: 12k, 0.25, 2e-5."""
+    """Return a short label of a value: 12k, 0.25, 2e-5."""
     if abs(value) >= 10_000:
         return f"{value / 1000:g}k"
     if 0 < abs(value) < 1e-3:

@@ -1,4 +1,4 @@
-"""Free answers: batched greedy generation."""
+"""Generate free answers: greedy decoding in batches."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from transformers import GenerationConfig, PreTrainedModel
 class Generation:
     """One free answer."""
 
-    tokens: list[int]  # without the end token
-    has_eos: bool  # it ended by itself before the limit
+    tokens: list[int]
+    """Token ids without the end token."""
+    has_eos: bool
+    """Whether the model ended the answer before the limit."""
 
 
 @torch.inference_mode()
@@ -26,8 +28,11 @@ def generate(
     """Return the greedy answer to each prompt, in order.
 
     Args:
-        end: Id of the token that ends an answer.
-        batch_tokens: Padded tokens of prompts and answers in one batch.
+        model: Model in evaluation mode.
+        prompts: Token ids of each prompt.
+        end_id: Id of the token that ends an answer.
+        max_new_tokens: Maximum length of an answer.
+        batch_tokens: Maximum number of padded prompt and answer tokens in a batch.
     """
     with _make_head_contiguous(model):
         return _generate_batches(model, prompts, end_id, max_new_tokens, batch_tokens)
@@ -58,13 +63,14 @@ def _generate_batches(
 
 @contextmanager
 def _make_head_contiguous(model: PreTrainedModel) -> Iterator[None]:
-    """Give the output layer its rows one behind the other.
+    """Make the input of the output layer contiguous.
 
-    The model hands it a slice of its states. With a frozen weight, as below an adapter, torch multiplies a slice row by row, and copies
-    the weight for each: with 262,144 entries and 12 rows 4 GB a token (should_fold in ATen's LinearAlgebra.cpp).
+    The model passes it a slice of its hidden states. If the weight is frozen, as below an adapter, torch multiplies
+    a slice row by row and copies the weight for each row. That is 4 GB a token for a vocabulary of 262,144 and
+    12 rows (should_fold in ATen's LinearAlgebra.cpp).
     """
     head = model.get_output_embeddings()
-    hook = head.register_forward_pre_hook(lambda _, inputs: tuple(part.contiguous() for part in inputs))
+    hook = head.register_forward_pre_hook(lambda _, inputs: tuple(tensor.contiguous() for tensor in inputs))
     try:
         yield
     finally:

@@ -1,8 +1,9 @@
-"""Log-likelihood of given answers. What prompts have in common is computed once, and logits only where answers stand.
+"""Compute the log-likelihood of given answers. Common prefixes are computed once, and logits only for answer tokens.
 
-The beginning that all prompts of a call share, few-shot exemplars above all, is read once and kept as keys and values. The rest
-goes through the model as trees of tokens (seodang.inference.prefix_tree), many items to a pass in one row without padding: the
-options of an item share its prompt, and an option of a single token costs nothing, as its probability stands where the prompt ends.
+The prefix that all prompts of a call share, mostly few-shot examples, is computed once and cached as keys and values.
+The rest goes through the model as trees of tokens (seodang.inference.prefix_tree): a forward pass reads many items in
+one row without padding. The options of an item share its prompt. An option of a single token costs nothing, because
+the logits at the prompt's end hold its probability.
 """
 
 from __future__ import annotations
@@ -15,19 +16,20 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from seodang.errors import EvaluationError
+from seodang.i18n import _
 from seodang.inference.prefix_tree import build_tree, compute_prefix_length, compute_shared_length
 from seodang.inference.tree_attention import Prefix, can_use_tree, compute_tree_logits, prefill_prefix
 
-# Logits of one forward pass at the most: a vocabulary of 262,144 would else take gigabytes.
+# Maximum number of logits in a forward pass; without it a vocabulary of 262,144 would take gigabytes.
 _MAX_LOGITS = 48_000_000
-# Tokens of a tree at the most: attention looks at all pairs of them and masks most, and on a CPU larger matrices are no quicker.
+# Maximum number of tokens in a tree. Attention computes all pairs and masks most; on a CPU larger trees are not faster.
 _MAX_TREE_TOKENS = {"cpu": 256}
 _DEFAULT_MAX_TREE_TOKENS = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class LikelihoodRequest:
-    """A prompt and one answer to it, in token ids; neither is empty."""
+    """Token ids of a prompt and of one answer; neither is empty."""
 
     prompt: list[int]
     answer: list[int]
@@ -35,36 +37,52 @@ class LikelihoodRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceRequest:
-    """A prompt and all answers to it that are scored."""
+    """A prompt and the answers that are scored."""
 
-    sample_id: str  # named in messages
-    prompt: list[int]  # token ids, at least one
-    options: tuple[tuple[str, list[int]], ...]  # texts, and their token ids
+    sample_id: str
+    """Id of the item, for messages."""
+    prompt: list[int]
+    """Token ids, at least one."""
+    options: tuple[tuple[str, list[int]], ...]
+    """Text and token ids of each answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Likelihood:
-    """How probable an answer is after its prompt."""
+    """Log-likelihood of an answer after its prompt."""
 
-    nats: float  # sum of log p(token | prompt, answer so far)
-    tokens: int  # of the answer
+    nats: float
+    """Sum of log p(token | prompt, answer so far)."""
+    tokens: int
+    """Number of tokens of the answer."""
 
 
 def check_options(choice: ChoiceRequest) -> None:
-    """Refuse options that no model could tell apart.
+    """Raise an error for options that no model could distinguish.
 
     Raises:
-        EvaluationError: If two options have the same token ids, or one has none; it names item and options.
+        EvaluationError: If two options have the same token ids, or an option has none; it names item and options.
     """
     texts: dict[tuple[int, ...], str] = {}
     for text, ids in choice.options:
         if not ids:
             raise EvaluationError(
-                f"item {choice.sample_id}: option {text!r} has no token in this tokenizer; give the item options with text"
+                _(
+                    "item {sample_id}: option {option!r} has no token in this tokenizer; give the item options with text",
+                    sample_id=choice.sample_id,
+                    option=text,
+                )
             )
         if tuple(ids) in texts:
             raise EvaluationError(
-                f"item {choice.sample_id}: options {texts[tuple(ids)]!r} and {text!r} are the same tokens {ids} in this tokenizer, so no model can tell them apart; change one of them"
+                _(
+                    "item {sample_id}: options {first!r} and {second!r} have the same tokens {ids} in this tokenizer, so"
+                    " no model can distinguish them; change one of them",
+                    sample_id=choice.sample_id,
+                    first=texts[tuple(ids)],
+                    second=text,
+                    ids=ids,
+                )
             )
         texts[tuple(ids)] = text
 
@@ -72,17 +90,19 @@ def check_options(choice: ChoiceRequest) -> None:
 def compute_log_likelihoods(
     model: PreTrainedModel, requests: Sequence[LikelihoodRequest], batch_tokens: int
 ) -> list[float]:
-    """Return the sum of log p(answer token | prompt, answer so far) of each question, in nats.
+    """Return the sum of log p(answer token | prompt, answer so far) of each request, in nats.
 
     Args:
-        batch_tokens: Tokens of one forward pass, the shared prefix not counted.
+        model: Model in evaluation mode.
+        requests: Prompts and answers; requests with the same prompt share its computation.
+        batch_tokens: Tokens of a forward pass, without the shared prefix.
     """
     indices_by_prompt: dict[tuple[int, ...], list[int]] = {}
     for index, request in enumerate(requests):
         indices_by_prompt.setdefault(tuple(request.prompt), []).append(index)
     choices = [
-        ChoiceRequest("", list(prompt), tuple(("", requests[number].answer) for number in asked))
-        for prompt, asked in indices_by_prompt.items()
+        ChoiceRequest("", list(prompt), tuple(("", requests[index].answer) for index in indices))
+        for prompt, indices in indices_by_prompt.items()
     ]
     request_indices, result = list(indices_by_prompt.values()), [0.0] * len(requests)
     for batch in _score_batches(model, choices, batch_tokens, frozenset()):
@@ -95,14 +115,17 @@ def compute_log_likelihoods(
 def score_choices(
     model: PreTrainedModel, choices: Sequence[ChoiceRequest], batch_tokens: int, *, skip: Collection[int] = frozenset()
 ) -> Iterator[list[tuple[int, list[Likelihood]]]]:
-    """Yield, pass by pass, places among `choices` with the likelihoods of that choice's options.
+    """Yield for each forward pass the indices of its choices with the likelihoods of their options.
 
     Args:
-        batch_tokens: As in log_likelihoods.
-        known: Places that are not asked again. The passes stay those of the whole, and so does the rounding of their results.
+        model: Model in evaluation mode.
+        choices: Prompts and options.
+        batch_tokens: Tokens of a forward pass, without the shared prefix.
+        skip: Indices of choices that are not scored. The batches are those of all choices, so the rounding of
+            the results does not depend on `skip`.
 
     Raises:
-        EvaluationError: As check_options, before anything is computed.
+        EvaluationError: As in `check_options`, before anything is computed.
     """
     for choice in choices:
         check_options(choice)
@@ -116,7 +139,7 @@ def _score_batches(
     if len(skip) >= len(choices):
         return
     use_tree = can_use_tree(model)
-    # One token of every prompt is left over, which predicts the first of the answer.
+    # The last token of every prompt stays outside the prefix, because it predicts the first token of the answer.
     shared = (
         min(
             compute_prefix_length([choice.prompt for choice in choices]),
@@ -135,23 +158,25 @@ def _score_batches(
     )
     score = _score_tree if use_tree else _score_rows
     for batch in batches:
-        if pending := [place for place in batch if place not in skip]:
-            yield list(zip(pending, score(model, [choices[place] for place in pending], prefix), strict=True))
+        if pending := [index for index in batch if index not in skip]:
+            yield list(zip(pending, score(model, [choices[index] for index in pending], prefix), strict=True))
 
 
 def _iter_tree_batches(
     choices: Sequence[ChoiceRequest], shared: int, limit: int, vocab_size: int
 ) -> Iterator[list[int]]:
-    """Yield the choices of each tree, those with like beginnings together.
+    """Yield the indices of the choices of each tree; choices with a common prefix are in the same tree.
 
     Args:
-        shared: Tokens that all prompts begin with, which are in no tree.
-        limit: Tokens of a tree; a choice of more has one to itself.
+        choices: Prompts and options.
+        shared: Number of tokens that all prompts begin with; they are in no tree.
+        limit: Maximum number of tokens in a tree; a longer choice has its own tree.
+        vocab_size: Number of logits of a position.
     """
     batch: list[int] = []
     tokens = label_count = 0
     previous_tail: list[int] = []
-    for index in sorted(range(len(choices)), key=lambda number: choices[number].prompt[shared:]):
+    for index in sorted(range(len(choices)), key=lambda index: choices[index].prompt[shared:]):
         tail = choices[index].prompt[shared:]
         option_tokens = sum(len(ids) - 1 for _, ids in choices[index].options)
         new_tokens = len(tail) - (compute_shared_length(previous_tail, tail) if batch else 0)
@@ -166,7 +191,7 @@ def _iter_tree_batches(
 
 
 def _iter_row_batches(choices: Sequence[ChoiceRequest], limit: int, vocab_size: int) -> Iterator[list[int]]:
-    """Yield the choices of each pass of rows, those of like length together, so that little is padded."""
+    """Yield the indices of the choices of each padded batch; choices of similar length are in the same batch."""
 
     def compute_size(index: int) -> tuple[int, int]:
         longest_answer = max(len(ids) for _, ids in choices[index].options)
@@ -185,17 +210,17 @@ def _iter_row_batches(choices: Sequence[ChoiceRequest], limit: int, vocab_size: 
 
 
 def _score_tree(model: PreTrainedModel, choices: Sequence[ChoiceRequest], prefix: Prefix) -> list[list[Likelihood]]:
-    """Return the scores of one pass, laid out as a tree behind the prefix."""
+    """Return the scores of a batch, computed as one tree after the prefix."""
     tails = [choice.prompt[prefix.length :] for choice in choices]
     pairs = [(tail, ids) for tail, choice in zip(tails, choices, strict=True) for _, ids in choice.options]
     tree, paths = build_tree([tail + ids[:-1] for tail, ids in pairs])
-    # A token is predicted by the one before it: the first of an answer by the last of its prompt.
+    # The token before a label predicts it: the last token of the prompt predicts the first of the answer.
     label_positions = [path[len(tail) - 1 :] for path, (tail, _) in zip(paths, pairs, strict=True)]
-    positions = sorted({place for path in label_positions for place in path})
-    column = {place: number for number, place in enumerate(positions)}
+    positions = sorted({position for path in label_positions for position in path})
+    rows = {position: row for row, position in enumerate(positions)}
     logits = compute_tree_logits(model, tree, prefix, positions)
     nats = _sum_log_probs(
-        logits, [[column[place] for place in path] for path in label_positions], [ids for _, ids in pairs]
+        logits, [[rows[position] for position in path] for path in label_positions], [ids for _, ids in pairs]
     )
     scores = iter([Likelihood(value, len(ids)) for value, (_, ids) in zip(nats, pairs, strict=True)])
     return [[next(scores) for _ in choice.options] for choice in choices]
@@ -206,29 +231,29 @@ def _sum_log_probs(logits: Tensor, rows: Sequence[Sequence[int]], answers: Seque
 
     Args:
         logits: (L, vocabulary).
-        rows: For each answer, the rows of the logits that predict its tokens.
-        answers: Their ids.
+        rows: Rows of the logits that predict the tokens of each answer.
+        answers: Token ids of each answer.
     """
     logits_fp32 = logits.float()
-    positions = torch.tensor([row for path in rows for row in path], device=logits.device)
+    positions = torch.tensor([row for answer_rows in rows for row in answer_rows], device=logits.device)
     tokens = torch.tensor([token for answer in answers for token in answer], device=logits.device)
     log_probs = (logits_fp32[positions, tokens] - logits_fp32.logsumexp(dim=-1)[positions]).double()
-    return [float(part.sum()) for part in log_probs.cpu().split([len(answer) for answer in answers])]
+    return [float(values.sum()) for values in log_probs.cpu().split([len(answer) for answer in answers])]
 
 
 def _score_rows(model: PreTrainedModel, choices: Sequence[ChoiceRequest], prefix: Prefix) -> list[list[Likelihood]]:
-    """Return the scores of one pass of a model that takes no trees: each answer in a row of its own, padded on the right where causal attention never looks."""
+    """Return the scores of a batch for a model that does not support trees: one row for each answer.
+
+    Padding is on the right, where causal attention never looks.
+    """
     pairs = [(choice.prompt, ids) for choice in choices for _, ids in choice.options]
     rows = [prompt + ids[:-1] for prompt, ids in pairs]
     width = max(map(len, rows))
     ids = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=model.device)
     spans = [range(len(prompt) - 1, len(row)) for row, (prompt, _) in zip(rows, pairs, strict=True)]
-    positions = sorted({place for span in spans for place in span})
-    column = {place: number for number, place in enumerate(positions)}
+    positions = sorted({position for span in spans for position in span})
+    columns = {position: column for column, position in enumerate(positions)}
     logits = model(input_ids=ids, use_cache=False, logits_to_keep=torch.tensor(positions, device=model.device)).logits
-    flat_logits, label_rows = (
-        logits.flatten(0, 1),
-        [[row * len(positions) + column[place] for place in span] for row, span in enumerate(spans)],
-    )
-    nats = iter(_sum_log_probs(flat_logits, label_rows, [answer for _, answer in pairs]))
+    label_rows = [[row * len(positions) + columns[position] for position in span] for row, span in enumerate(spans)]
+    nats = iter(_sum_log_probs(logits.flatten(0, 1), label_rows, [answer for _, answer in pairs]))
     return [[Likelihood(next(nats), len(answer)) for _, answer in choice.options] for choice in choices]

@@ -1,7 +1,7 @@
-"""Lay prompts and answers out as a tree of tokens: what several of them begin with stands there once.
+"""Arrange prompts and answers as a tree of tokens, which stores each common prefix once.
 
-With causal attention a token's state depends on nothing but the tokens before it. So an item's options can share its prompt,
-and items the beginnings that they have in common, if each token sees its own ancestors only.
+With causal attention the state of a token depends only on the tokens before it. So the options of an item can share its
+prompt, and items can share a common prefix, if each token sees only its ancestors.
 """
 
 from __future__ import annotations
@@ -15,17 +15,21 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class PrefixTree:
-    """U tokens, each after its parent; several may have none."""
+    """U tokens, each after its parent. Several tokens may have no parent."""
 
     tokens: list[int]
-    depths: list[int]  # how many ancestors a token has
-    parents: list[int]  # -1 for none
+    depths: list[int]
+    """Number of ancestors of each token."""
+    parents: list[int]
+    """Index of each token's parent; -1 for none."""
 
     def build_attention_mask(self, window: int | None = None) -> NDArray[np.bool_]:
-        """Return what each token sees, itself and its ancestors: (U, U), rows see columns.
+        """Return the attention mask (U, U): the token of a row sees the tokens of its True columns.
+
+        A token sees itself and its ancestors.
 
         Args:
-            window: How many tokens a token sees at the most, itself included; None for all.
+            window: Maximum number of tokens that a token sees, including itself; None for no limit.
         """
         size = len(self.tokens)
         mask = np.zeros((size, size), dtype=np.bool_)
@@ -40,7 +44,7 @@ class PrefixTree:
 
 
 def build_tree(rows: Sequence[Sequence[int]]) -> tuple[PrefixTree, list[list[int]]]:
-    """Return the tree of all rows, and for each row where its tokens stand in it."""
+    """Return the tree of all rows, and for each row the indices of its tokens in the tree."""
     tree = PrefixTree([], [], [])
     children: dict[tuple[int, int], int] = {}
     paths = []
@@ -59,12 +63,13 @@ def build_tree(rows: Sequence[Sequence[int]]) -> tuple[PrefixTree, list[list[int
 
 
 def compute_prefix_length(rows: Sequence[list[int]]) -> int:
-    """Return how many leading tokens all rows share."""
-    first, last = min(rows), max(rows)  # all others lie between these two in the order of a dictionary
+    """Return the number of leading tokens that all rows share."""
+    # Every other row lies between these two in lexicographic order, so it shares their prefix.
+    first, last = min(rows), max(rows)
     return compute_shared_length(first, last)
 
 
 def compute_shared_length(first: Sequence[int], second: Sequence[int]) -> int:
-    """Return how many leading tokens two rows share."""
+    """Return the number of leading tokens that two rows share."""
     shortest = min(len(first), len(second))
-    return next((place for place in range(shortest) if first[place] != second[place]), shortest)
+    return next((index for index in range(shortest) if first[index] != second[index]), shortest)

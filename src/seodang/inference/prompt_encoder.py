@@ -1,4 +1,4 @@
-"""Turn items into prompts with exemplars, the same way for every model."""
+"""Encode evaluation samples as prompts with few-shot examples, in the same way for every model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from seodang.config import PromptFormat
 from seodang.models.tokenization import encode_prompt, encode_text, get_begin_ids, get_end_id, tokenize_record
+from seodang.prompt_templates import PROMPT_TEMPLATES
 from seodang.prompting import render_answer, render_record
 from seodang.records import Record
 
@@ -19,19 +20,17 @@ class PromptEncoder:
         self.tokenizer = tokenizer
         self.format = format
         self.end_id = get_end_id(tokenizer, format)
-        self.begin_ids = get_begin_ids(
-            tokenizer
-        )  # what stands before every text; [] where the tokenizer puts nothing there
-        # Between exemplars: what ends an answer in this format.
-        self._separator_ids = [self.end_id] if format == "chat" else encode_text(tokenizer, "\n\n")
+        self.begin_ids = get_begin_ids(tokenizer)
+        separator = PROMPT_TEMPLATES[format].few_shot_separator
+        self._separator_ids = [self.end_id] if separator is None else encode_text(tokenizer, separator)
 
     @property
     def start_ids(self) -> list[int]:
-        """What stands before a text that is read by itself: the begin token, or of a tokenizer without one the end token."""
+        """Token ids before a text without a prompt: the begin token, else the end token."""
         return self.begin_ids or [self.end_id]
 
     def encode_text(self, text: str) -> list[int]:
-        """Return the ids of a text that is read by itself."""
+        """Return the ids of a text without a prompt."""
         return encode_text(self.tokenizer, text)
 
     def encode_answer(self, output: str) -> list[int]:
@@ -39,19 +38,23 @@ class PromptEncoder:
         return encode_text(self.tokenizer, render_answer(output, self.format))
 
     def encode_prompt(self, record: Record, few_shot_examples: Sequence[Record] = ()) -> list[int]:
-        """Return the ids of a prompt, the exemplars with their answers before it."""
-        few_shot_ids = [token for exemplar in few_shot_examples for token in self._encode_few_shot_example(exemplar)]
+        """Return the ids of a prompt after its few-shot examples and their answers."""
+        few_shot_ids = [token for example in few_shot_examples for token in self._encode_few_shot_example(example)]
         prompt_ids = encode_prompt(self.tokenizer, render_record(record, self.format, self.tokenizer))
         return [*self.begin_ids, *few_shot_ids, *self._strip_begin(prompt_ids)] if few_shot_ids else prompt_ids
 
     def select_few_shot_examples(
-        self, records: Sequence[Record], few_shot_examples: Sequence[Record], context_length: int
+        self, records: Sequence[Record], few_shot_examples: Sequence[Record], context_length: int | None
     ) -> list[Record]:
-        """Return as many leading exemplars as leave room for the longest item and its answer.
+        """Return the leading few-shot examples that fit into the context with the longest record and its answer.
 
         Args:
-            context: Tokens that the model can read, less those it is to write.
+            records: The records that are evaluated.
+            few_shot_examples: Candidates, in order.
+            context_length: Tokens that the model reads, without those that it may generate; None for no limit.
         """
+        if context_length is None:
+            return list(few_shot_examples)
         longest_prompt = max(
             len(self.encode_prompt(record))
             + max(len(self.encode_answer(text)) for text in (record.output, *record.choices))

@@ -1,7 +1,7 @@
-"""Forward passes over a tree of tokens behind a prefix that the model has read already.
+"""Run forward passes over a tree of tokens that follows a cached prefix.
 
-The tree goes through in one row, with positions of its own and a mask by which each token sees the prefix and its ancestors. So
-the prefix stands in memory once, however many prompts follow it, and any attention that takes a mask will do.
+The tree is one row with its own position ids and a mask: each token sees the prefix and its ancestors. So the prefix
+is in memory once for any number of prompts, and every attention implementation with a mask is supported.
 """
 
 from __future__ import annotations
@@ -18,19 +18,21 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from seodang.inference.prefix_tree import PrefixTree
 from seodang.models.architecture import can_pack
 
-_MASKABLE_ATTENTION = {"sdpa", "eager"}  # kinds of attention that take any mask
+_MASKABLE_ATTENTION = {"sdpa", "eager"}  # attention implementations that accept any mask
 
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """What all prompts begin with, as the model remembers it."""
+    """Key-value cache of the tokens that all prompts begin with."""
 
-    length: int  # tokens
-    cache: DynamicCache  # layers with a sliding window keep the last window - 1 tokens
+    length: int
+    """Tokens."""
+    cache: DynamicCache
+    """Layers with a sliding window keep the last window - 1 tokens."""
 
 
 def can_use_tree(model: PreTrainedModel) -> bool:
-    """Return whether the model takes positions and masks of our own, and remembers nothing but keys and values."""
+    """Return whether the model accepts custom position ids and masks, and caches only keys and values."""
     layers = DynamicCache(config=model.config).layers
     layer_kinds = {(type(layer), getattr(layer, "sliding_window", None)) for layer in layers}
     is_key_value_only = {kind for kind, _ in layer_kinds} <= {DynamicLayer, DynamicSlidingWindowLayer}
@@ -43,7 +45,7 @@ def can_use_tree(model: PreTrainedModel) -> bool:
 
 
 def prefill_prefix(model: PreTrainedModel, ids: Sequence[int]) -> Prefix:
-    """Let the model read what all prompts begin with; it may be nothing."""
+    """Compute the cache of a prefix, which may be empty."""
     cache = DynamicCache(config=model.config)
     if ids:
         model(
@@ -53,7 +55,7 @@ def prefill_prefix(model: PreTrainedModel, ids: Sequence[int]) -> Prefix:
 
 
 def compute_tree_logits(model: PreTrainedModel, tree: PrefixTree, prefix: Prefix, positions: Sequence[int]) -> Tensor:
-    """Return the logits, (L, vocabulary), at L places of the tree."""
+    """Return the logits, (L, vocabulary), at L positions of the tree."""
     logits: Tensor = model(
         input_ids=torch.tensor([tree.tokens], device=model.device),
         position_ids=torch.tensor([tree.depths], device=model.device) + prefix.length,
@@ -66,14 +68,17 @@ def compute_tree_logits(model: PreTrainedModel, tree: PrefixTree, prefix: Prefix
 
 
 def _copy_cache(cache: DynamicCache) -> DynamicCache:
-    """Return a cache that a forward pass may add to: these layers replace their tensors, and those of the original stay."""
+    """Return a copy that a forward pass may extend: layers replace their tensors, so the original stays unchanged."""
     cache_copy = copy.copy(cache)
     cache_copy.layers = [copy.copy(layer) for layer in cache.layers]
     return cache_copy
 
 
 def _build_masks(model: PreTrainedModel, tree: PrefixTree, prefix: Prefix) -> Tensor | dict[str, Tensor]:
-    """Return what is added to the attention scores, (1, 1, U, kept prefix + U), of each kind of layer where there are two."""
+    """Return the additive attention mask, (1, 1, U, cached prefix + U).
+
+    A model with full and sliding-window layers gets one mask for each kind.
+    """
     windows = {getattr(layer, "sliding_window", None) for layer in prefix.cache.layers}
     masks = {
         "full_attention" if window is None else "sliding_attention": _build_mask(tree, prefix.length, window, model)
@@ -85,7 +90,8 @@ def _build_masks(model: PreTrainedModel, tree: PrefixTree, prefix: Prefix) -> Te
 def _build_mask(tree: PrefixTree, prefix_length: int, window: int | None, model: PreTrainedModel) -> Tensor:
     cached_length = prefix_length if window is None else min(prefix_length, window - 1)
     prefix = torch.ones(len(tree.tokens), cached_length, dtype=torch.bool)
-    if window is not None:  # a token stands at before + depth, one of the kept prefix at before - kept + column
+    if window is not None:
+        # A token has the position prefix_length + depth, a cached one prefix_length - cached_length + column.
         prefix = torch.tensor(tree.depths)[:, None] + cached_length - torch.arange(cached_length) < window
     visible = torch.cat([prefix, torch.from_numpy(tree.build_attention_mask(window))], dim=1).to(model.device)
     return torch.zeros(visible.shape, dtype=model.dtype, device=model.device).masked_fill_(~visible, float("-inf"))[

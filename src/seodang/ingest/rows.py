@@ -1,7 +1,7 @@
-"""The row that `ingest` writes and `validate` reads: not yet a record, with its faults still in it.
+"""Define the row that `ingest` writes and `validate` reads: a record before validation, with its errors.
 
-A source's reader stops the run only when the source as a whole is unusable. What is
-wrong with one row stays in the row, and the expectations decide about it.
+A reader stops the run only if the entire source is unusable. An error of one row stays in the row as a field error,
+and the expectations decide about it. Field errors are English in every language: rows are data, not messages.
 """
 
 from __future__ import annotations
@@ -10,35 +10,26 @@ import json
 import re
 from typing import Any, Final
 
+from seodang.i18n import Message
+
 Row = dict[str, Any]
 
-# instruction, input, output, rejected: text, or whatever stands there; a fault() where no value could be made.
-# turns: [{"role": ..., "content": ...}]. format: the record format that was recognised. oversized: names of the fields
-# that were cut. original: the object (or line) as the file has it, None when it is just instruction, input and output.
+# instruction, input, output, rejected: text, or any other JSON value; a field error if no value could be built.
+# turns: [{"role": ..., "content": ...}]. format: record format that was detected. oversized: names of truncated fields.
+# original: object (or line) as it is in the file; None if it holds only instruction, input and output.
 FIELDS: Final = (
     *("instruction", "input", "output", "system", "turns", "rejected", "desirable", "url"),
-    *(
-        "language",
-        "source",
-        "task",
-        "cluster",
-        "choices",
-        "role",
-        "file",
-        "source_row",
-        "format",
-        "oversized",
-        "original",
-    ),
+    *("language", "source", "task", "cluster", "choices", "role"),
+    *("file", "source_row", "format", "oversized", "original"),
 )
 TEXTS: Final = ("instruction", "input", "output")
 
 LABEL_UNKNOWN: Final = "label-unknown"
 TEXT_MISSING: Final = "text-missing"
 ROW_RAGGED: Final = "row-ragged"
-ROW_UNREADABLE: Final = "row-unreadable"  # a line or cell that the file's format does not allow
-TURNS_BROKEN: Final = "turns-malformed"  # a conversation without a question, without an answer, or out of order
-MEDIA_PART: Final = "media-part"  # an image, a sound or a file among the parts of a message
+ROW_UNREADABLE: Final = "row-unreadable"  # a line or cell that violates the file format
+TURNS_BROKEN: Final = "turns-malformed"  # a conversation without question, without answer, or with roles out of order
+MEDIA_PART: Final = "media-part"  # an image, audio or file part in a message
 _ERRORS = (LABEL_UNKNOWN, TEXT_MISSING, ROW_RAGGED, ROW_UNREADABLE, TURNS_BROKEN, MEDIA_PART)
 _ERROR_KEY = "seodang_fault"
 
@@ -46,30 +37,34 @@ _UNREADABLE_KEY = "seodang_unreadable"
 
 PREVIEW_CHARACTERS: Final = 80
 _SURROGATE = re.compile("[\ud800-\udfff]")
-UNREADABLE_CHARACTERS: Final = 2_000  # of a line that cannot be read: enough to find and mend it
+UNREADABLE_CHARACTERS: Final = 2_000  # kept characters of an unreadable line: enough to find and repair it
 
 
 def make_field_error(name: str, found: object) -> dict[str, Any]:
-    """Return what stands in a field whose value could not be made, with what was found instead."""
+    """Return the field error that replaces a value that could not be built.
+
+    Args:
+        name: Kind of the error, such as LABEL_UNKNOWN.
+        found: The value found instead, or an English description of it.
+
+    """
     return {_ERROR_KEY: name, "found": found}
 
 
 def get_field_error(value: object) -> str | None:
-    """Return the name of the fault that stands in a field, None for any other value."""
-    name = (
-        value[_ERROR_KEY] if isinstance(value, dict) and value.keys() == {_ERROR_KEY, "found"} else None
-    )  # a file may have the key, too
-    return name if name in _ERRORS else None
+    """Return the name of a field error; None for any other value."""
+    name = value[_ERROR_KEY] if isinstance(value, dict) and value.keys() == {_ERROR_KEY, "found"} else None
+    return name if name in _ERRORS else None  # an object in a file may have the key, too
 
 
-def make_malformed_row(text: str, reason: str) -> dict[str, Any]:
-    """Return what a reader yields in the place of a row that the file's format does not allow.
+def make_malformed_row(text: str, reason: Message) -> dict[str, Any]:
+    """Return the object that a reader yields for a row that violates the file format.
 
-    It counts as one row, and becomes a Row whose texts are fault(ROW_UNREADABLE, ...).
+    It counts as one row. Its Row has the field error ROW_UNREADABLE in all texts.
 
     Args:
-        text: The row as it is in the file; what is beyond UNREADABLE_CHARACTERS is left out, and said so.
-        reason: Where and why: 'line 3, column 17: this is not JSON (Expecting value)'.
+        text: The row as it is in the file; a longer text than UNREADABLE_CHARACTERS is truncated with a note.
+        reason: Position and cause: 'line 3, column 17: this is not JSON (Expecting value)'.
 
     """
     excerpt = (
@@ -80,21 +75,31 @@ def make_malformed_row(text: str, reason: str) -> dict[str, Any]:
     return {_UNREADABLE_KEY: excerpt, "reason": reason}
 
 
-def is_malformed(found: object) -> bool:
-    """Tell whether an object of a reader is a broken_row()."""
-    return isinstance(found, dict) and found.keys() == {_UNREADABLE_KEY, "reason"}
+def is_malformed(record: object) -> bool:
+    """Return whether an object of a reader is a malformed row."""
+    return (
+        isinstance(record, dict)
+        and record.keys() == {_UNREADABLE_KEY, "reason"}
+        and isinstance(record["reason"], Message)  # an object in a file may have the keys, too
+    )
 
 
-def get_malformed_text(found: dict[str, Any]) -> str:
-    """Return the text of a broken_row()."""
-    return str(found[_UNREADABLE_KEY])
+def get_malformed_text(record: dict[str, Any]) -> str:
+    """Return the text of a malformed row."""
+    return str(record[_UNREADABLE_KEY])
+
+
+def get_malformed_reason(record: dict[str, Any]) -> Message:
+    """Return the position and cause of a malformed row."""
+    reason: Message = record["reason"]
+    return reason
 
 
 def classify_value(value: object) -> str | None:
-    """Return "text", "broken", the name of a fault, or what else stands in a field; None when it is missing.
+    """Return the type of a value: "text", "broken", a field error's name or a JSON type; None if it is missing.
 
-    "broken" is text with half a character (a lone surrogate, as a cut-off emoji leaves
-    in JSON): no tokenizer takes it, and no UTF-8 file can hold it.
+    "broken" is text with a lone surrogate, such as a truncated emoji in JSON: no tokenizer accepts it, and no UTF-8
+    file can hold it.
     """
     match value:
         case None:
@@ -112,9 +117,9 @@ def classify_value(value: object) -> str | None:
 
 
 def shorten(value: object, characters: int = PREVIEW_CHARACTERS) -> str:
-    """Return at most `characters` of a value in one line: Korean as text, invisible letters as blanks."""
+    """Return at most `characters` of a value in one line; non-printable characters become spaces."""
     if get_field_error(value) and isinstance(value, dict):
         return shorten(value["found"], characters)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    line = "".join(letter if letter.isprintable() else " " for letter in text[: characters + 1])
+    line = "".join(character if character.isprintable() else " " for character in text[: characters + 1])
     return line if len(text) <= characters else f"{line[: characters - 1]}…"

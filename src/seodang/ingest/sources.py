@@ -1,4 +1,4 @@
-"""Turn each source in params.yaml into rows: its files, their formats, and the sample that is taken of them."""
+"""Convert each source of params.yaml into rows: locate its files, detect their formats, and sample rows."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from seodang.config import Format, IngestParams, SourceParams, TableTemplate
 from seodang.errors import SourceError
+from seodang.i18n import _
 from seodang.ingest.fetch.files import LocalFile
 from seodang.ingest.fetch.locate import locate_files
 from seodang.ingest.formats.detect import detect_reader, select_reader
@@ -24,38 +25,38 @@ from seodang.ingest.rows import ROW_RAGGED, TEXTS, Row, get_field_error, is_malf
 from seodang.paths import Paths
 from seodang.primer.generator import iter_primer_records
 
-_PEEK_RECORDS = 20  # records of which most tell the format
-_MAX_UNREADABLE = 1000  # rows among the first ones, after which no more are waited for
+_PEEK_RECORDS = 20  # readable records whose majority decides the format
+_MAX_UNREADABLE = 1000  # unreadable rows at the start of a file, after which the search for readable ones stops
 
 JsonObject = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Tally:
-    """What a source gave, counted while it streams by."""
+    """Counts of one source, updated while its rows stream."""
 
     rows_read: int = 0
-    ignored_keys: list[str] = field(default_factory=list)  # keys of the files that no record has a place for
+    ignored_keys: list[str] = field(default_factory=list)  # keys of the files that no field of a record holds
     files: list[LocalFile] = field(default_factory=list)
-    formats: list[str] = field(default_factory=list)  # that its files have, in their order
+    formats: list[str] = field(default_factory=list)  # detected formats, in the order of the files
 
     def count_rows(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Yield the rows, and count them."""
+        """Yield the rows and count them."""
         for row in rows:
             self.rows_read += 1
             yield row
 
     def add_reader(self, reader: RecordReader, names: Iterable[str]) -> None:
-        """Keep how a file is read."""
+        """Record the format of a file and its keys that the reader ignores."""
         self.formats = list(dict.fromkeys([*self.formats, reader.name]))
         self.ignored_keys = sorted({*self.ignored_keys, *names} - reader.used_keys)
 
 
 def iter_source_rows(source: SourceParams, ingest: IngestParams, root: Path, tally: Tally) -> Iterator[Row]:
-    """Yield the rows of one source, at most `source.limit`, in their order.
+    """Yield the rows of one source in file order, at most `source.limit`.
 
     Raises:
-        SourceError: If the source as a whole cannot be used; one file's fault a line.
+        SourceError: If the source cannot be used; the message has one line per file.
 
     """
     if source.kind == "primer":
@@ -67,7 +68,10 @@ def iter_source_rows(source: SourceParams, ingest: IngestParams, root: Path, tal
     yield from counted_rows if source.limit is None else _sample_rows(counted_rows, source.limit)
     if not tally.rows_read and (tally.files or source.kind == "primer"):
         raise SourceError(
-            f"{source.path or 'ingest.primer'} is empty: there is no record in it; fill it, or take the source out of ingest.sources"
+            _(
+                "{path} is empty: it has no record; add records, or remove the source from ingest.sources",
+                path=source.path or "ingest.primer",
+            )
         )
 
 
@@ -81,38 +85,42 @@ def iter_file_rows(
     name: str,
     max_field_characters: int,
 ) -> Iterator[Row]:
-    """Yield the rows of one file, without any params.yaml.
+    """Yield the rows of one file, without a params.yaml.
 
     Args:
         path: The file.
-        place: Its name in rows and messages.
-        format: As in SourceParams; so are columns and table.
-        columns: Key of the file by field of the record.
+        location: Name of the file in rows and messages.
+        format: As in SourceParams, like columns and table.
+        columns: Keys of the file by field of the record.
         table: Template of a labelled table.
-        name: Of the source, in the rows; also the task of records that say none.
-        max_field_characters: What is longer is cut.
+        name: Name of the source in the rows; also the task of records without one.
+        max_field_characters: Longer fields are truncated.
 
     Raises:
-        SourceError: If the file as a whole cannot be used. An empty file yields nothing.
+        SourceError: If the file cannot be used. An empty file yields no row.
 
     """
     origin = Origin(name, "any", max_field_characters, location)
     yield from _iter_rows(path, origin, Tally(), format=format, columns=columns, table=table)
 
 
+def _build_origin(source: SourceParams, ingest: IngestParams, file: str, format: str) -> Origin:
+    return Origin(
+        source.name,
+        source.role,
+        ingest.max_field_characters,
+        file,
+        format,
+        source.task or "",
+        source.cluster or "",
+        source.language,
+    )
+
+
 def _iter_rows_of_files(source: SourceParams, ingest: IngestParams, tally: Tally) -> Iterator[Row]:
     errors = []
     for file in tally.files:
-        origin = Origin(
-            source.name,
-            source.role,
-            ingest.max_field_characters,
-            file.location,
-            "",
-            source.task or "",
-            source.cluster or "",
-            source.language,
-        )
+        origin = _build_origin(source, ingest, file.location, "")
         try:
             yield from _iter_rows(
                 file.path, origin, tally, format=source.format, columns=source.columns, table=source.table
@@ -132,16 +140,16 @@ def _iter_rows(
     columns: dict[str, str] | None,
     table: TableTemplate | None,
 ) -> Iterator[Row]:
-    """Yield the rows of one file; each carries the number of its object in the file."""
+    """Yield the rows of one file; `source_row` is the number of the object in the file."""
     source_objects = read_objects(path, origin.file)
     first_objects = _peek(source_objects)
     if not first_objects:
         return
-    readable = [each for each in first_objects if not is_malformed(each)]
-    names = list(dict.fromkeys(name for each in readable for name in each))
+    readable = [record for record in first_objects if not is_malformed(record)]
+    names = list(dict.fromkeys(name for record in readable for name in record))
     reader = detect_reader(
         names,
-        [each for each in readable if not _is_ragged(each)],
+        [record for record in readable if not _is_ragged(record)],
         format=format,
         columns=columns,
         table=table,
@@ -156,42 +164,42 @@ def _iter_rows(
         default_language=reader.language,
     )
     objects = chain(first_objects, source_objects)
-    del first_objects, readable  # else the first records, which may be large, stay in memory till the end
-    for number, each in enumerate(objects):
-        if malformed_row := convert_malformed(each, origin, number):
+    del first_objects, readable  # frees the first records, which may be large
+    for number, record in enumerate(objects):
+        if malformed_row := convert_malformed(record, origin, number):
             yield malformed_row
             continue
-        original = get_original(each, origin.limit)
-        record_reader = select_reader(each, reader) if format == "auto" else reader
+        original = get_original(record, origin.limit)
+        record_reader = select_reader(record, reader) if format == "auto" else reader
         if record_reader is not reader:
             tally.add_reader(record_reader, ())
         record_origin = origin if record_reader is reader else replace(origin, format=record_reader.name)
-        for sample in record_reader.convert(each):
+        for sample in record_reader.convert(record):
             yield build_row(sample, record_origin, number, original)
 
 
 def _peek(objects: Iterator[JsonObject]) -> list[JsonObject]:
-    """Return the first objects, so many that some of them can be read; the reader refuses a file of which none can."""
+    """Return the first objects up to 20 readable or 1,000 unreadable ones."""
     first: list[JsonObject] = []
     readable = 0
-    for each in objects:
-        first.append(each)
-        readable += not is_malformed(each)
+    for record in objects:
+        first.append(record)
+        readable += not is_malformed(record)
         if readable == _PEEK_RECORDS or len(first) - readable == _MAX_UNREADABLE:
             break
     return first
 
 
-def _is_ragged(found: JsonObject) -> bool:
-    return get_field_error(next(iter(found.values()), None)) == ROW_RAGGED
+def _is_ragged(record: JsonObject) -> bool:
+    return get_field_error(next(iter(record.values()), None)) == ROW_RAGGED
 
 
 def _sample_rows(rows: Iterator[Row], limit: int) -> Iterator[Row]:
-    """Yield the `limit` rows with the smallest hashes: the same ones, wherever they stand in the file."""
+    """Yield the `limit` rows with the smallest hashes, in file order; their position does not affect the choice."""
     smallest = heapq.nsmallest(
         limit, enumerate(rows), key=lambda numbered: _compute_digest([numbered[1][name] for name in TEXTS])
     )
-    for _, row in sorted(smallest, key=lambda numbered: numbered[0]):
+    for _number, row in sorted(smallest, key=lambda numbered: numbered[0]):
         yield row
 
 
@@ -200,16 +208,7 @@ def _compute_digest(values: list[Any]) -> str:
 
 
 def _iter_primer_rows(source: SourceParams, ingest: IngestParams) -> Iterator[Row]:
-    common = Origin(
-        source.name,
-        source.role,
-        ingest.max_field_characters,
-        "",
-        "primer",
-        source.task or "",
-        source.cluster or "",
-        source.language,
-    )
+    common = _build_origin(source, ingest, "", "primer")
     for number, record in enumerate(iter_primer_records(**ingest.primer.model_dump())):
         sample = Sample(record.instruction, record.output, record.input, choices=list(record.choices))
         origin = replace(

@@ -1,4 +1,4 @@
-"""Files and folders that are written whole or not at all, and their checksums."""
+"""Write files and folders atomically, and compute checksums."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, chunks: Iterable[str]) -> None:
-    """Write text beside `path`, flush it to disk, then rename: nobody ever reads half a file."""
+    """Write text to a temporary file, flush it to disk, then rename it: no reader ever sees a partial file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temp_path = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with temp_path.open("wb") as file:
-            file.writelines(_encode(chunk) for chunk in chunks)
+            file.writelines(encode_text(chunk) for chunk in chunks)
             file.flush()
             os.fsync(file.fileno())
         temp_path.replace(path)
@@ -25,12 +25,13 @@ def write_atomically(path: Path, chunks: Iterable[str]) -> None:
         temp_path.unlink(missing_ok=True)
 
 
-def _encode(text: str) -> bytes:
+def encode_text(text: str) -> bytes:
+    """Return text as UTF-8; lone surrogates are kept."""
     return text.encode("utf-8", "surrogatepass")
 
 
 def remove_stale_parts(path: Path) -> None:
-    """Take away what writers of `path` left beside it when they were killed."""
+    """Delete the temporary files and folders that killed writers of `path` left beside it."""
     for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
         pid = part.name.removesuffix(".part").rpartition(".")[2]
         if pid.isdecimal() and not _is_alive(int(pid)):
@@ -38,7 +39,7 @@ def remove_stale_parts(path: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Flush all files in a folder to disk, and the folders that name them, so that a rename cannot outlive its content."""
+    """Flush all files and subfolders of a folder to disk, so that a later rename never exposes missing content."""
     for path in (*folder.rglob("*"), folder):
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -58,21 +59,21 @@ def _is_alive(pid: int) -> bool:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file, read in blocks."""
+    """Return the sha256 of a file as hex digits; the file is read in blocks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def replace_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `folder` that takes its place, flushed to disk, when all went well.
+    """Yield an empty temporary folder that replaces `folder`, flushed to disk, if the block succeeds.
 
-    What processes that were killed left there is taken away first: a model is gigabytes.
+    Leftovers of killed processes are deleted first: a model takes gigabytes.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_stale_parts(folder)
     temp_folder = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(temp_folder, ignore_errors=True)  # in a container the killed process may have had this one's number
+    shutil.rmtree(temp_folder, ignore_errors=True)  # in a container a killed process may have had the same pid
     temp_folder.mkdir()
     try:
         yield temp_folder

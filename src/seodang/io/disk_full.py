@@ -1,4 +1,4 @@
-"""A disk that becomes full while something is written, told alike whichever library notices it."""
+"""Detect a full disk and report it with the same message, whichever library raised the error."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seodang.errors import ModelError
+from seodang.i18n import _
 
-_DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)  # the disk's end, or that of the user's share of it
+_GIGABYTE = 1e9  # bytes
+_DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)  # the disk is full, or the user's quota is used up
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Return whether an error says that nothing more can be written.
+    """Return whether an error reports a full disk.
 
-    Only some errors have a number: safetensors ends the system's words with
-    "(os error 28)", and shutil.Error lists them, one for each file of a folder.
+    Only some errors have a number. safetensors appends "(os error 28)" to the system's message, and shutil.Error
+    lists one message for each file of a folder.
     """
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in _DISK_FULL_ERRNOS
@@ -27,10 +29,10 @@ def is_disk_full(error: BaseException) -> bool:
 
 @contextmanager
 def translate_disk_full(activity: str) -> Iterator[None]:
-    """Turn a disk that becomes full into one message.
+    """Raise a ModelError if the disk becomes full while the block runs.
 
     Args:
-        writing: Follows "while" in it, with the place, such as "tiny was written to artifacts/base/model".
+        activity: Translated clause after "while" that names the path, such as "tiny was written to artifacts/base".
 
     Raises:
         ModelError: If the disk became full while the block ran.
@@ -41,37 +43,46 @@ def translate_disk_full(activity: str) -> Iterator[None]:
         if not is_disk_full(error):
             raise
         raise ModelError(
-            f"the disk became full while {activity}; nothing half-written is left there: make room and run the same command again"
+            _(
+                "the disk became full while {activity}; no partial file was left there: free some space and run the same"
+                " command again",
+                activity=activity,
+            )
         ) from error
 
 
 def check_space(folder: Path, needed: int, purpose: str) -> None:
-    """Refuse to begin what would not fit.
+    """Raise a ModelError if a disk has less free space than a write needs.
 
     Args:
-        folder: Where it would be written; need not exist yet.
-        needed: Bytes.
-        purpose: Begins the message, such as "copying the model".
+        folder: Target of the write; it may not exist yet.
+        needed: Size of the write, in bytes.
+        purpose: Translated start of the message, such as "copying the model".
 
     Raises:
-        ModelError: With the bytes needed and free.
+        ModelError: If the space is too small; the message gives the needed and the free bytes.
     """
     existing = _find_existing_parent(folder)
     free = shutil.disk_usage(existing).free
     if free < needed:
         raise ModelError(
-            f"{purpose} needs {needed:,} bytes ({_format_gigabytes(needed)}), but {free:,} bytes ({_format_gigabytes(free)}) are free at {existing}; make room, then run the same command again"
+            _(
+                "{purpose} needs {needed:,} bytes ({needed_gigabytes:.1f} GB), but {free:,} bytes ({free_gigabytes:.1f} GB)"
+                " are free at {folder}; free some space, then run the same command again",
+                purpose=purpose,
+                needed=needed,
+                needed_gigabytes=needed / _GIGABYTE,
+                free=free,
+                free_gigabytes=free / _GIGABYTE,
+                folder=existing,
+            )
         )
 
 
 def is_same_disk(first: Path, second: Path) -> bool:
-    """Return whether two folders, which need not exist yet, share what is free."""
+    """Return whether two folders share the same disk; they may not exist yet."""
     return _find_existing_parent(first).stat().st_dev == _find_existing_parent(second).stat().st_dev
 
 
 def _find_existing_parent(folder: Path) -> Path:
     return next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-
-
-def _format_gigabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB"

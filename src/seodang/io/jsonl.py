@@ -1,4 +1,4 @@
-"""Files read and written whole: atomic, UTF-8, Korean as text."""
+"""Read and write JSON and JSONL files: atomic, in UTF-8, with Korean unescaped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from seodang.errors import ArtefactError
-from seodang.io.atomic import _encode, remove_stale_parts, write_atomically
+from seodang.i18n import _
+from seodang.io.atomic import encode_text, remove_stale_parts, write_atomically
 from seodang.records import Record, Turn
 
 SCHEMA_VERSION = 1
@@ -22,11 +23,11 @@ _SURROGATE = re.compile("[\\ud800-\\udfff]")
 
 
 def format_json_line(row: dict[str, Any], *, allow_nan: bool = False) -> str:
-    """Return one line of JSON; half characters are escaped, so that it is UTF-8.
+    """Return one line of JSON; lone surrogates are escaped, so that the line is valid UTF-8.
 
     Args:
         row: Any JSON values.
-        exact: Whether NaN and infinities stay, as only Python reads them; else they become text, as any program reads it.
+        allow_nan: Whether NaN and infinities stay as they are, which only Python reads. Otherwise they become text.
     """
     try:
         text = json.dumps(row, ensure_ascii=False, allow_nan=allow_nan)
@@ -36,7 +37,7 @@ def format_json_line(row: dict[str, Any], *, allow_nan: bool = False) -> str:
 
 
 def _replace_non_finite(value: Any) -> Any:
-    """Return the value with NaN and infinities as their names."""
+    """Return the value with NaN and infinities replaced by their names."""
     match value:
         case float() if not math.isfinite(value):
             return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
@@ -49,10 +50,10 @@ def _replace_non_finite(value: Any) -> Any:
 
 
 class Writer:
-    """One JSON object a line, beside its place until the block ends well: nobody ever reads half a file."""
+    """Write one JSON object per line to a temporary file that replaces the target when the block succeeds."""
 
     def __init__(self, path: Path, *, allow_nan: bool = False) -> None:
-        """Open the file beside its place; `exact` as in json_line."""
+        """Open the temporary file beside `path`; `allow_nan` as in format_json_line."""
         self._path = path
         self._allow_nan = allow_nan
         self._temp_path = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -62,15 +63,15 @@ class Writer:
         self._keep = True
 
     def write(self, row: dict[str, Any]) -> None:
-        """Add one line."""
+        """Write one object as a line."""
         self.write_line(format_json_line(row, allow_nan=self._allow_nan))
 
     def write_line(self, line: str) -> None:
-        """Add one line as it stands in another such file."""
-        self._file.write(_encode(line))
+        """Write one line that is already formatted."""
+        self._file.write(encode_text(line))
 
     def discard(self) -> None:
-        """Write nothing after all."""
+        """Delete the temporary file at the end of the block and leave the target as it was."""
         self._keep = False
 
     def __enter__(self) -> Self:
@@ -86,13 +87,13 @@ class Writer:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write one report under the current schema version."""
+    """Write one report with the current schema version."""
     text = json.dumps({"schema": SCHEMA_VERSION, **content}, ensure_ascii=False, indent=2, allow_nan=False)
     write_atomically(path, [text, "\n"])
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return a report.
+    """Read a report.
 
     Raises:
         ArtefactError: If it is missing or damaged; the message names the stage to run.
@@ -100,17 +101,23 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ArtefactError(f"{path} cannot be read ({error}); run: dvc repro {path.parent.name}") from error
+        raise ArtefactError(_format_read_error(path, error)) from error
     return content
 
 
+def _format_read_error(path: Path, error: Exception) -> str:
+    return _(
+        "{path} cannot be read ({reason}); run: dvc repro {stage}", path=path, reason=error, stage=path.parent.name
+    )
+
+
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write one JSON object a line, for read_rows."""
+    """Write one JSON object per line, for read_rows."""
     write_atomically(path, (format_json_line(row, allow_nan=True) for row in rows))
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a JSONL file that an earlier stage wrote, not yet parsed.
+    """Yield the unparsed lines of a JSONL file that an earlier stage wrote.
 
     Raises:
         ArtefactError: If it cannot be read.
@@ -119,46 +126,64 @@ def read_lines(path: Path) -> Iterator[str]:
         with path.open(encoding="utf-8", errors="surrogatepass", newline="\n") as file:
             yield from file
     except OSError as error:
-        raise ArtefactError(f"{path} cannot be read ({error}); run: dvc repro {path.parent.name}") from error
+        raise ArtefactError(_format_read_error(path, error)) from error
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the objects of a JSONL file that an earlier stage wrote.
 
     Raises:
-        ArtefactError: If it is missing or damaged, with the line.
+        ArtefactError: If it is missing or damaged; the message names the line.
     """
     for number, line in enumerate(read_lines(path), start=1):
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise ArtefactError(f"{path}, line {number}: {error}; run: dvc repro --force {path.parent.name}") from error
+            raise ArtefactError(
+                _(
+                    "{path}, line {line}: {reason}; run: dvc repro --force {stage}",
+                    path=path,
+                    line=number,
+                    reason=error,
+                    stage=path.parent.name,
+                )
+            ) from error
         yield row
 
 
 def write_records(path: Path, records: Iterable[Record]) -> None:
-    """Write records, one a line."""
+    """Write one record per line."""
     write_rows(path, (serialize_record(record) for record in records))
 
 
 def serialize_record(record: Record) -> dict[str, Any]:
-    """Return the fields of a record, for a line. Quicker than asdict, which copies every value."""
+    """Return the fields of a record as a row; faster than asdict, which copies every value."""
     row = {name: getattr(record, name) for name in _NAMES}
     row["turns"] = [asdict(turn) for turn in record.turns]
     return row
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """Yield the records of a file that an earlier stage wrote."""
+    """Yield the records of a file that an earlier stage wrote.
+
+    Raises:
+        ArtefactError: If the file is missing or damaged, or a row has other fields than a record.
+    """
     for row in read_rows(path):
         if set(row) != _FIELDS:
             raise ArtefactError(
-                f"{path}: a row has the fields {sorted(row)}, expected {sorted(_FIELDS)}; run: dvc repro --force {path.parent.name}"
+                _(
+                    "{path}: a row has the fields {fields}, expected {expected}; run: dvc repro --force {stage}",
+                    path=path,
+                    fields=sorted(row),
+                    expected=sorted(_FIELDS),
+                    stage=path.parent.name,
+                )
             )
         yield parse_record(row)
 
 
 def parse_record(row: dict[str, Any]) -> Record:
-    """Return the record whose fields a row has."""
+    """Return the record that a row holds."""
     tuples = {name: tuple(row[name]) for name in ("choices", "warnings", "repairs")}
     return Record(**{**row, **tuples, "turns": tuple(Turn(**turn) for turn in row["turns"])})

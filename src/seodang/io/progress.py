@@ -1,4 +1,4 @@
-"""Progress bars on long work: on a terminal only, on stderr."""
+"""Show a progress bar for long work, on stderr and only on a terminal."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-_LINE_BYTES = 700  # of a record in JSON, for the guess of how many a file has
+_LINE_BYTES = 700  # typical size of a record in JSON; it sets how much of a file is read to estimate its line count
 
 
 def track_progress(
     items: Iterable[Item], description: str, *, total: int | None = None, file: Path | None = None
 ) -> Iterator[Item]:
-    """Yield the items; a terminal sees how many, how fast and how long yet.
+    """Yield the items and show their count, their rate and the remaining time on a terminal.
 
     Args:
-        items: Anything that streams.
-        doing: What is being done, in a word or two.
-        total: Number of items where it is known.
-        file: The JSONL file that they come from; its size gives a guess of the total.
+        items: Any iterable.
+        description: Name of the work, in one or two words.
+        total: Number of items; None if it is unknown.
+        file: JSONL file that the items come from; its size gives an estimate of the total.
 
     """
     if not sys.stderr.isatty():
@@ -37,7 +37,7 @@ def track_progress(
 
 
 def _estimate_line_count(file: Path) -> int:
-    """Return the number of lines that a file has if all are as long as its first ones."""
+    """Return the estimated number of lines of a file, from the average length of its first lines."""
     with file.open("rb") as stream:
         head = stream.read(64 * _LINE_BYTES)
     lines = head.count(b"\n")

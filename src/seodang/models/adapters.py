@@ -1,7 +1,7 @@
-"""The methods of training: what is learned on top of a base, where it is kept, and the tuned model again.
+"""Add adapters to a base, save tuned models and load them again.
 
 A folder that training wrote holds either an adapter (adapter_model.safetensors,
-methods lora, rslora, dora, qlora) or a whole model (model.safetensors, method full).
+methods lora, rslora, dora, qlora) or a full model (model.safetensors, method full).
 """
 
 from __future__ import annotations
@@ -18,32 +18,46 @@ from transformers.pytorch_utils import Conv1D
 
 from seodang.config import TrainParams
 from seodang.errors import ArtefactError, ModelError
+from seodang.i18n import _
 from seodang.io.atomic import sha256_of
 from seodang.models.checkpoints import INDEX, WEIGHTS, compute_weights_sha256, copy_trusted_code
+from seodang.models.methods import get_method
 
 ADAPTER = "adapter_model.safetensors"
 ALL_LINEAR = "all-linear"
 
-_LINEAR = (torch.nn.Linear, Conv1D)  # bitsandbytes' 4-bit layers are nn.Linear, too
+_LINEAR = (torch.nn.Linear, Conv1D)  # bitsandbytes' 4-bit layers are subclasses of nn.Linear
 
 
 def add_adapter(model: PreTrainedModel, train: TrainParams) -> PeftModel | PreTrainedModel:
-    """Return the model with what train.method learns, untrained: seed first, the adapter's first matrix is random.
+    """Return the model with the trainable weights of train.method.
 
-    With an adapter the base is frozen, and the adapter is fp32 whatever the base's
-    precision. With method full all weights are learned; they become fp32, since
-    updates are smaller than what bf16 can add. Method qlora wants a model that was
-    loaded in four bits.
+    Set the random seed first: the adapter's first matrix is random. An adapter is fp32
+    in any precision of the base, and the base is frozen. Method full trains all
+    weights in fp32, because bf16 would round most optimizer steps away. Method qlora
+    needs a model that was loaded in 4 bits.
 
     Raises:
-        ModelError: If a target name matches no layer, with those that exist, or tied embeddings; or if the model is not in the precision that the method needs.
+        ModelError: If a target module matches no layer, the output layer or tied embeddings,
+            or the model was not loaded in the precision of the method.
     """
+    method = get_method(train)
     four_bit = bool(getattr(model, "is_loaded_in_4bit", False))
-    if four_bit != (train.method == "qlora"):
-        raise ModelError(
-            f"train.method {train.method} wants a base {'in 4 bits' if train.method == 'qlora' else 'that is not quantised'}, but {model.name_or_path} was loaded otherwise"
-        )
-    if train.method == "full":
+    if four_bit != method.loads_in_4bit:
+        if four_bit:
+            message = _(
+                "train.method {method} needs a base that is not quantised, but {model} was loaded in 4 bits",
+                method=train.method,
+                model=model.name_or_path,
+            )
+        else:
+            message = _(
+                "train.method {method} needs a base in 4 bits, but {model} was loaded without quantisation",
+                method=train.method,
+                model=model.name_or_path,
+            )
+        raise ModelError(message)
+    if method.trains_all_weights:
         return model.float().requires_grad_(True)
     _check_target_modules(model, train.target_modules)
     config = LoraConfig(
@@ -51,43 +65,56 @@ def add_adapter(model: PreTrainedModel, train: TrainParams) -> PeftModel | PreTr
         lora_alpha=train.alpha,
         lora_dropout=train.dropout,
         target_modules=ALL_LINEAR if train.target_modules == [ALL_LINEAR] else train.target_modules,
-        use_rslora=train.method == "rslora",
-        use_dora=train.method == "dora",
         task_type="CAUSAL_LM",
+        **method.lora_options,
     )
     return get_peft_model(model, config, autocast_adapter_dtype=True)
 
 
 def _check_target_modules(model: PreTrainedModel, target_modules: list[str]) -> None:
-    layers = [name for name, part in model.named_modules() if isinstance(part, (*_LINEAR, torch.nn.Embedding))]
-    linear_names = sorted(
-        {name.rpartition(".")[2] for name, part in model.named_modules() if isinstance(part, _LINEAR)}
-    )
-    unmatched = [
-        target
-        for target in target_modules
-        if not any(_matches(target, name) for name in layers) and target_modules != [ALL_LINEAR]
-    ]
-    if unmatched:
+    if target_modules != [ALL_LINEAR]:
+        _check_modules_exist(model, target_modules)
+    tied_names = _find_tied_modules(model)
+    output_embeddings = model.get_output_embeddings()
+    head_names = [name for name, module in model.named_modules() if module is output_embeddings]
+    if output_embeddings and not tied_names and (head := _select_matching(target_modules, head_names)):
         raise ModelError(
-            f"train.target_modules {unmatched} match no layer of the model; its linear layers are {', '.join(linear_names)}, or use [{ALL_LINEAR}]"
-        )
-    if output_embeddings := model.get_output_embeddings():
-        head = [
-            target
-            for target in target_modules
-            if any(_matches(target, name) for name, part in model.named_modules() if part is output_embeddings)
-        ]
-        if head and not _find_tied_modules(model):
-            raise ModelError(
-                f"train.target_modules {head}: the output layer is computed for learned tokens only and takes no adapter; leave it out, or use train.method full"
+            _(
+                "train.target_modules {modules}: the output layer is computed for label tokens only and supports no"
+                " adapter; remove it from the list, or use train.method full",
+                modules=head,
             )
-    if tied := [
-        target for target in target_modules if any(_matches(target, name) for name in _find_tied_modules(model))
-    ]:
-        raise ModelError(
-            f"train.target_modules {tied}: embeddings and output of this model share one matrix (tied), to which a merge would add an adapter twice; leave them out, or use train.method full"
         )
+    if tied := _select_matching(target_modules, tied_names):
+        raise ModelError(
+            _(
+                "train.target_modules {modules}: the embeddings and the output layer of this model share one matrix"
+                " (tied), and a merge would add the adapter twice; remove them from the list, or use train.method full",
+                modules=tied,
+            )
+        )
+
+
+def _check_modules_exist(model: PreTrainedModel, target_modules: list[str]) -> None:
+    layers = [name for name, module in model.named_modules() if isinstance(module, (*_LINEAR, torch.nn.Embedding))]
+    unmatched = [target for target in target_modules if not any(_matches(target, name) for name in layers)]
+    if unmatched:
+        linear_names = sorted(
+            {name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, _LINEAR)}
+        )
+        raise ModelError(
+            _(
+                "train.target_modules {modules} match no layer of the model; its linear layers are {layers}, or use"
+                " [{all_linear}]",
+                modules=unmatched,
+                layers=", ".join(linear_names),
+                all_linear=ALL_LINEAR,
+            )
+        )
+
+
+def _select_matching(target_modules: list[str], names: list[str]) -> list[str]:
+    return [target for target in target_modules if any(_matches(target, name) for name in names)]
 
 
 def _matches(target: str, name: str) -> bool:
@@ -95,22 +122,23 @@ def _matches(target: str, name: str) -> bool:
 
 
 def _find_tied_modules(model: PreTrainedModel) -> list[str]:
-    """Return the names of embeddings and output where they are one matrix, else none."""
+    """Return the names of the embeddings and the output layer if they share a matrix, else an empty list."""
     input_embeddings, output_embeddings = model.get_input_embeddings(), model.get_output_embeddings()
     if input_embeddings is None or output_embeddings is None or input_embeddings.weight is not output_embeddings.weight:
         return []
-    return [name for name, part in model.named_modules() if part is input_embeddings or part is output_embeddings]
+    return [name for name, module in model.named_modules() if module is input_embeddings or module is output_embeddings]
 
 
 def save_tuned_model(
     model: PeftModel | PreTrainedModel, folder: Path, base: Path, state_dict: dict[str, Any] | None = None
 ) -> None:
-    """Write what was learned: the adapter alone, or the whole model in fp32.
+    """Save the adapter, or the full model in fp32.
 
     Args:
-        folder: An empty one (see `replaced_folder`).
-        base: The base's folder, whose trusted code a whole model needs, too.
-        weights: Of a sharded model, gathered; None: the model holds them.
+        model: The trained model.
+        folder: An empty folder (see `replace_folder`).
+        base: Folder of the base; a full model needs a copy of its trusted code.
+        state_dict: Gathered weights of a sharded model; None: the model's own.
     """
     if isinstance(model, PeftModel):
         model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False, state_dict=state_dict)
@@ -121,7 +149,7 @@ def save_tuned_model(
 
 
 def _sort_target_modules(path: Path) -> None:
-    """Put the target names in order: peft writes a set, so that the same adapter would have another checksum each time."""
+    """Sort the target modules: peft writes a set in random order, which would change the checksum of equal adapters."""
     config = json.loads(path.read_text("utf-8"))
     if isinstance(config["target_modules"], list):
         config["target_modules"].sort()
@@ -129,7 +157,7 @@ def _sort_target_modules(path: Path) -> None:
 
 
 def is_full_model(folder: Path) -> bool:
-    """Return whether training wrote a whole model (method full), not an adapter.
+    """Return whether training wrote a full model (method full), not an adapter.
 
     Raises:
         ArtefactError: If the folder holds neither.
@@ -138,11 +166,18 @@ def is_full_model(folder: Path) -> bool:
         return False
     if (folder / WEIGHTS).exists() or (folder / INDEX).exists():
         return True
-    raise ArtefactError(f"{folder} holds no {ADAPTER} and no {WEIGHTS}; run: dvc repro --force train")
+    raise ArtefactError(
+        _(
+            "{folder} has neither {adapter} nor {weights}; run: dvc repro --force train",
+            folder=folder,
+            adapter=ADAPTER,
+            weights=WEIGHTS,
+        )
+    )
 
 
 def compute_tuned_sha256(folder: Path) -> str:
-    """Return the sha256 of what training wrote: of the adapter, or of the whole model's weights.
+    """Return the sha256 of the trained weights: of the adapter, or of the full model.
 
     Raises:
         ArtefactError: If the folder holds neither.
@@ -151,20 +186,25 @@ def compute_tuned_sha256(folder: Path) -> str:
 
 
 def load_adapter(base: PreTrainedModel, adapter: Path) -> PeftModel:
-    """Return the tuned model, ready to answer; `base` becomes part of it.
+    """Return the tuned model in evaluation mode; `base` becomes part of it.
 
     Args:
-        base: Not quantised, as it is served: what qlora learned is put onto the exact weights.
-        trained: The folder that training wrote, with an adapter. A whole model is loaded as any other, and needs no base.
+        base: A base that is not quantised, as it is served; a qlora adapter is added to the exact weights.
+        adapter: Folder of the adapter. For a full model use `load_model`.
 
     Raises:
-        ModelError: If what was trained does not fit the base.
+        ModelError: If the adapter does not fit the base.
     """
     try:
         peft_model: Any = PeftModel.from_pretrained(base, str(adapter))
     except (OSError, ValueError, RuntimeError, TypeError, SafetensorError) as error:
         raise ModelError(
-            f"the adapter in {adapter} does not fit the base {base.name_or_path}: {error}; run: dvc repro --force train"
+            _(
+                "the adapter in {adapter} does not fit the base {base}: {error}; run: dvc repro --force train",
+                adapter=adapter,
+                base=base.name_or_path,
+                error=error,
+            )
         ) from error
     tuned: PeftModel = peft_model.eval()
     return tuned

@@ -1,4 +1,4 @@
-"""What a checkpoint's folder holds: weights as safetensors, their checksum, the room they need, code that was trusted by name."""
+"""Read and check the files of a checkpoint: safetensors weights, their checksum, and trusted custom code."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seodang.errors import ChecksumError, ModelError
+from seodang.i18n import _
 from seodang.io.atomic import sha256_of, write_atomically
 
 WEIGHTS = "model.safetensors"
@@ -19,19 +20,19 @@ INDEX = "model.safetensors.index.json"
 _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 _PICKLE_PATTERNS = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _TEXT_PATTERNS = ("*.json", "*.model", "*.jinja", "merges.txt", "vocab.txt", "LICENSE*", "NOTICE*", "USE_POLICY*")
-_TRUST_MARKER = "trusted_code.json"  # written by stage `base` alone; a source's own file of that name is left behind
+_TRUST_MARKER = "trusted_code.json"  # only stage `base` writes it; a file of that name in a source is not copied
 
 
 def select_checkpoint_files(names: Iterable[str], origin: str, *, include_code: bool) -> list[str]:
-    """Return which of a source's files make up its checkpoint: one form of weights, settings, tokenizer, licence.
+    """Return the files that make up a checkpoint: one form of its weights, settings, tokenizer and licence.
 
     Args:
-        names: Of the files on its top level.
-        place: Named in the message.
-        code: Whether its Python files belong to it.
+        names: Names of the files on the source's top level.
+        origin: Source of the checkpoint, for messages.
+        include_code: Whether to include Python files.
 
     Raises:
-        ModelError: If there are no weights as safetensors, or no config.json.
+        ModelError: If there are no safetensors weights, or no config.json.
     """
     available = set(names)
     shards = [name for name in available if _SHARD.fullmatch(name)] if INDEX in available else []
@@ -40,7 +41,10 @@ def select_checkpoint_files(names: Iterable[str], origin: str, *, include_code: 
         raise ModelError(_format_missing_weights(sorted(available), origin))
     if "config.json" not in available:
         raise ModelError(
-            f"{origin} has no config.json, which says what kind of model it is; restore it from where the weights come from"
+            _(
+                "{origin} has no config.json, which describes the model; restore it from the source of the weights",
+                origin=origin,
+            )
         )
     patterns = _TEXT_PATTERNS + (("*.py",) if include_code else ())
     extra_files = {
@@ -54,18 +58,27 @@ def select_checkpoint_files(names: Iterable[str], origin: str, *, include_code: 
 def _format_missing_weights(names: list[str], origin: str) -> str:
     pickle_files = [name for name in names if any(fnmatchcase(name, pattern) for pattern in _PICKLE_PATTERNS)]
     if pickle_files:
-        return (
-            f"{origin} has its weights as pickles only ({', '.join(pickle_files)}): pickles can run code when they are read, so none is ever taken. "
-            "Name a revision or another checkpoint that has safetensors, or convert it where nothing can be harmed"
+        return _(
+            "{origin} has pickled weights only ({files}). Pickles can run code when they are loaded, so they are never"
+            " used. Name a revision or another checkpoint with safetensors, or convert the weights on an isolated machine",
+            origin=origin,
+            files=", ".join(pickle_files),
         )
-    return f"{origin} has no {WEIGHTS} and no {INDEX} with its files (found: {', '.join(names) or 'nothing'}); name a checkpoint whose weights are safetensors"
+    return _(
+        "{origin} has no {weights} and no {index} with its files (found: {files}); name a checkpoint with safetensors"
+        " weights",
+        origin=origin,
+        weights=WEIGHTS,
+        index=INDEX,
+        files=", ".join(names) or _("no files"),
+    )
 
 
 def list_weight_files(folder: Path) -> list[Path]:
-    """Return the files of a checkpoint's weights, by name.
+    """Return the weight files of a checkpoint, sorted by name.
 
     Raises:
-        ModelError: If one that the index names is missing, or the index cannot be read.
+        ModelError: If a file that the index names is missing, or the index cannot be read.
     """
     if (folder / WEIGHTS).exists():
         return [folder / WEIGHTS]
@@ -77,26 +90,41 @@ def list_weight_files(folder: Path) -> list[Path]:
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
-            f"{folder / INDEX} is damaged ({error!r}); restore it from where the weights come from"
+            _(
+                "{file} is damaged ({error!r}); restore it from the source of the weights",
+                file=folder / INDEX,
+                error=error,
+            )
         ) from error
     if invalid_names := [name for name in names if not _SHARD.fullmatch(str(name))]:
         raise ModelError(
-            f"{folder / INDEX} names {invalid_names[0]!r}, which is no file of weights beside it; restore it from where the weights come from"
+            _(
+                "{file} names {name!r}, which is no weight file in the same folder; restore it from the source of the"
+                " weights",
+                file=folder / INDEX,
+                name=invalid_names[0],
+            )
         )
     if missing := [name for name in names if not (folder / name).exists()]:
         raise ModelError(
-            f"{folder} lacks {len(missing)} of its {len(names)} files of weights ({', '.join(missing[:3])}); fetch or copy them again"
+            _(
+                "{folder} lacks {missing} of its {count} weight files ({names}); download or copy them again",
+                folder=folder,
+                missing=len(missing),
+                count=len(names),
+                names=", ".join(missing[:3]),
+            )
         )
     return [folder / name for name in names]
 
 
 def compute_weights_sha256(folder: Path) -> str:
-    """Return the sha256 of a checkpoint's weights, as `combined_sha256` has it."""
+    """Return the sha256 of a checkpoint's weights, as `combine_sha256` defines it."""
     return combine_sha256({file.name: sha256_of(file) for file in list_weight_files(folder)})
 
 
 def combine_sha256(digests: Mapping[str, str]) -> str:
-    """Return the sha256 of one file itself, or of what `sha256sum FILES` prints of several.
+    """Return the sha256 of a single file, or for several files the sha256 of the output of `sha256sum FILES`.
 
     Args:
         digests: The sha256 of each file, by name.
@@ -108,21 +136,27 @@ def combine_sha256(digests: Mapping[str, str]) -> str:
 
 
 def verify_weights(folder: Path, expected_sha256: str | None, origin: str) -> None:
-    """Raise ChecksumError unless the weights in `folder`, which come from `place`, have the pinned sha256; None pins nothing."""
+    """Raise a ChecksumError unless the weights in a folder have the pinned sha256; None pins nothing."""
     if expected_sha256 is None:
         return
     digest = compute_weights_sha256(folder)
     if digest != expected_sha256:
         raise ChecksumError(
-            f"the weights of {origin} have sha256 {digest}, but model.sha256 in params.yaml pins {expected_sha256}; restore them, or pin the new ones if you changed them yourself"
+            _(
+                "the weights of {origin} have sha256 {digest}, but model.sha256 in params.yaml pins {expected}; restore"
+                " the weights, or pin the new sha256 if you changed them yourself",
+                origin=origin,
+                digest=digest,
+                expected=expected_sha256,
+            )
         )
 
 
 def mark_code_as_trusted(folder: Path, name: str) -> None:
-    """Note that a checkpoint's Python files may run: who was trusted, and the checksum of each file.
+    """Record that a checkpoint's Python files may run: the trusted name, and the sha256 of each file.
 
     Raises:
-        ModelError: If its settings would fetch further code from elsewhere, which nobody has named.
+        ModelError: If the checkpoint's settings load further code from another repository.
     """
     remote_entries = [
         f"{file.name}: {entry}"
@@ -132,17 +166,22 @@ def mark_code_as_trusted(folder: Path, name: str) -> None:
     ]
     if remote_entries:
         raise ModelError(
-            f"{name} would run code from another place ({'; '.join(remote_entries)}), which model.trust_remote_code does not name; put the code beside the weights and use source path"
+            _(
+                "{name} would run code from another repository ({entries}), which model.trust_remote_code does not name;"
+                " copy the code into the folder of the weights and set model.source to path",
+                name=name,
+                entries="; ".join(remote_entries),
+            )
         )
     marker = {"trusted": name, "files": {file.name: sha256_of(file) for file in sorted(folder.glob("*.py"))}}
     write_atomically(folder / _TRUST_MARKER, [json.dumps(marker, indent=2, ensure_ascii=False), "\n"])
 
 
 def is_code_trusted(folder: Path) -> bool:
-    """Return whether the Python files of a checkpoint may run; a folder that stage `base` did not mark has none that may.
+    """Return whether the Python files of a checkpoint may run: only if stage `base` marked the folder.
 
     Raises:
-        ChecksumError: If a file is not the one that was trusted.
+        ChecksumError: If a file differs from the trusted one.
     """
     marker = folder / _TRUST_MARKER
     if not marker.exists():
@@ -154,20 +193,24 @@ def is_code_trusted(folder: Path) -> bool:
             name for name in {*digests, *expected_digests} if digests.get(name) != expected_digests.get(name)
         )
         raise ChecksumError(
-            f"the code in {folder} is not the one that was trusted ({', '.join(changed)}); run: dvc repro --force base"
+            _(
+                "the code in {folder} differs from the trusted code ({files}); run: dvc repro --force base",
+                folder=folder,
+                files=", ".join(changed),
+            )
         )
     return True
 
 
 def copy_trusted_code(source: Path, folder: Path) -> None:
-    """Give a model made from `source` the code, and the mark, that its base has; without any, do nothing."""
+    """Copy the trusted code of a base and its marker to a model built from it; do nothing without such code."""
     if is_code_trusted(source):
         for file in [*source.glob("*.py"), source / _TRUST_MARKER]:
             shutil.copyfile(file, folder / file.name)
 
 
 def list_custom_classes(folder: Path) -> list[str]:
-    """Return which classes a checkpoint's config.json takes from code of its own."""
+    """Return the classes that a checkpoint's config.json loads from custom code."""
     return _read_auto_map(folder / "config.json")
 
 

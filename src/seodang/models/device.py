@@ -1,4 +1,4 @@
-"""Where the arithmetic runs."""
+"""Choose the device of a model, and control the memory of the process."""
 
 from __future__ import annotations
 
@@ -9,41 +9,46 @@ import sys
 import torch
 
 from seodang.errors import ModelError
+from seodang.i18n import _
 
-# mallopt(3): parameters and a size. Fresh pages are slow to touch on small machines: with
-# these, freed tensors are kept and used again.
+# Parameters of mallopt(3) and a size. Touching fresh pages is slow on small machines; with
+# these parameters glibc keeps freed tensors and reuses them.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 _KEEP_BYTES = 1 << 30
 
 
 def choose_device(device: str) -> str:
-    """Return "cuda", "mps" or "cpu"; "auto" takes the first that is there.
+    """Return "cuda", "mps" or "cpu"; "auto" selects the first available device.
 
     Raises:
-        ModelError: If a device was asked for by name and is not there.
+        ModelError: If the named device is not available.
     """
     devices = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
         return next(name for name, available in devices.items() if available)
     if not devices[device]:
         raise ModelError(
-            f"train.device is {device!r}, but this machine has {', '.join(name for name, yes in devices.items() if yes)}; use auto"
+            _(
+                "train.device is {device!r}, but this machine has {devices}; use auto",
+                device=device,
+                devices=", ".join(name for name, available in devices.items() if available),
+            )
         )
     return device
 
 
 def get_peak_memory_mb() -> int:
-    """Return the largest resident set that this process has had, in MB (2 ** 20 bytes)."""
+    """Return the peak resident set size of this process, in MB (2 ** 20 bytes)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak // (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes, Linux kilobytes
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc to hand out freed memory again instead of returning it to the system."""
+    """Make glibc reuse freed memory instead of returning it to the system."""
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:  # musl has none
+    if mallopt is None:  # musl has no mallopt
         return
     for parameter, value in ((_M_MMAP_THRESHOLD, _KEEP_BYTES), (_M_TRIM_THRESHOLD, _KEEP_BYTES), (_M_TOP_PAD, 1 << 26)):
         mallopt(parameter, value)

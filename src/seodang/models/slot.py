@@ -1,4 +1,4 @@
-"""One model in memory at a time: a GPU that holds one of 8B need not hold two."""
+"""Keep one model in memory at a time, so that a GPU with room for one 8B model is enough."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seodang.models.loading import load_model
 
 
 class ModelSlot:
-    """Loads models one after the other; each leaves the memory before the next one comes."""
+    """Holds one model; loading another releases it first."""
 
     def __init__(self, precision: str, device: str) -> None:
         self._precision, self._device = precision, device
@@ -19,22 +19,30 @@ class ModelSlot:
         self._key: tuple[Path, Path | None] | None = None
 
     def load(self, weights: Path, adapter: Path | None = None) -> Any:
-        """Return a model, with an adapter where one is named, which then goes onto the base that is there.
+        """Return a model, with an adapter if one is named; a loaded base is reused.
+
+        Args:
+            weights: Folder of the base, or of a full model.
+            adapter: Folder of the adapter; None for no adapter.
 
         Raises:
-            ModelError: If it cannot be loaded.
-            ArtefactError: If there is no adapter.
+            ModelError: If the model or the adapter cannot be loaded.
         """
         if adapter is not None and self._key == (weights, None):
             self._model = load_adapter(self._model, adapter)
         elif self._key != (weights, adapter):
             self._model = self._key = None
-            gc.collect()  # code of a model's own may refer to itself in a circle
+            gc.collect()  # a model with custom code may hold reference cycles
             model = load_model(weights, self._precision, self._device)
             self._model = model if adapter is None else load_adapter(model, adapter)
         self._key = (weights, adapter)
         return self._model
 
     def load_tuned(self, base: Path, adapter: Path) -> Any:
-        """Return what training made: an adapter over its base, or a whole model. Raises as `of`."""
+        """Return the trained model: the base with an adapter, or a full model.
+
+        Raises:
+            ModelError: If the model or the adapter cannot be loaded.
+            ArtefactError: If the folder holds neither an adapter nor a full model.
+        """
         return self.load(adapter) if is_full_model(adapter) else self.load(base, adapter)

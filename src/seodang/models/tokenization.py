@@ -1,4 +1,4 @@
-"""Records to token ids. User text never becomes a control token."""
+"""Convert records to token ids. User text never becomes a control token."""
 
 from __future__ import annotations
 
@@ -9,25 +9,30 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from seodang.config import PromptFormat
 from seodang.errors import ModelError
+from seodang.i18n import _
+from seodang.prompt_templates import PROMPT_TEMPLATES
 from seodang.prompting import Segment, render_answer, render_prompt, render_record, replace_surrogates
 from seodang.records import Record
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """One record as evaluation reads it; what training learns of it, earlier answers too, is a lesson (lessons.py)."""
+    """Token ids of a record. Training uses `training.dataset.TokenizedExample`, which also has the labels."""
 
     prompt: list[int]
-    completion: list[int]  # the answer and the end token
+    completion: list[int]
+    """The answer and the end token."""
 
 
 def encode_text(tokenizer: PreTrainedTokenizerBase, text: str, *, control: bool = False) -> list[int]:
-    """Return the ids of `text`, without begin or end token.
+    """Return the ids of a text, without begin or end token.
 
     Args:
-        control: Whether markers such as <end_of_turn> count as control tokens.
+        tokenizer: Tokenizer of the model.
+        text: Any text; lone surrogates become "?".
+        control: Whether markers such as <end_of_turn> become control tokens.
     """
-    # Not verbose: whether a text fits the model is looked at where it matters, and the library would warn of each that is only measured.
+    # verbose=False: callers check the length where it matters; the library would also warn about counted texts.
     ids: list[int] = tokenizer(
         replace_surrogates(text), add_special_tokens=False, split_special_tokens=not control, verbose=False
     )["input_ids"]
@@ -35,10 +40,11 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str, *, control: bool 
 
 
 def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
-    """Return the ids of each text as `encode_text` gives them, encoded as one batch where the tokenizer can."""
+    """Return the ids of each text, equal to those of `encode_text`; fast tokenizers encode them as one batch."""
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         return [encode_text(tokenizer, text) for text in texts]
-    backend = tokenizer.backend_tokenizer  # other calls may have changed its settings
+    backend = tokenizer.backend_tokenizer
+    # Other calls may have changed these settings.
     backend.no_truncation()
     backend.no_padding()
     backend.encode_special_tokens = True
@@ -47,27 +53,29 @@ def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> li
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, segments: Sequence[Segment]) -> list[int]:
-    """Return the ids of a rendered prompt, with the begin token where the model has one."""
+    """Return the ids of a rendered prompt, with the begin token if the tokenizer adds one."""
     start = [] if segments[0].control else get_begin_ids(tokenizer)
-    return start + [token for part in segments for token in encode_text(tokenizer, part.text, control=part.control)]
+    return start + [
+        token for segment in segments for token in encode_text(tokenizer, segment.text, control=segment.control)
+    ]
 
 
 def build_loss_mask(segment: Segment, ids: Sequence[int], end_id: int) -> list[bool]:
-    """Return which tokens of a segment training learns.
+    """Return the loss mask of a segment: True for label tokens.
 
     Args:
-        segment: Of a rendered lesson.
-        ids: Its tokens.
-        end: The token that ends an answer; of a control segment after an answer it alone is learned.
+        segment: Segment of a rendered example.
+        ids: Token ids of the segment.
+        end_id: Token that ends an answer; in a control segment after an answer only this token is a label.
     """
     if not segment.control:
         return [segment.is_label] * len(ids)
     end_position = ids.index(end_id) if segment.is_label and end_id in ids else None
-    return [number == end_position for number in range(len(ids))]
+    return [position == end_position for position in range(len(ids))]
 
 
 def get_begin_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Return [bos] when the tokenizer begins every text with it, else []."""
+    """Return [bos] if the tokenizer begins every text with it, else []."""
     ids: list[int] = tokenizer("a")["input_ids"]
     bos = tokenizer.bos_token_id
     return [bos] if bos is not None and ids[0] == bos else []
@@ -76,28 +84,31 @@ def get_begin_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
 def get_end_id(tokenizer: PreTrainedTokenizerBase, format: PromptFormat) -> int:
     """Return the id of the token that ends an answer.
 
-    A chat template may end its turns with a token of its own (<end_of_turn>);
+    A chat template may end its turns with a special token (<end_of_turn>);
     text formats end with the end-of-sequence token.
 
     Raises:
         ModelError: If the tokenizer has no end token: the tuned model would never stop.
     """
-    if format == "chat" and (turn_end := _find_turn_end(tokenizer)) is not None:
+    if PROMPT_TEMPLATES[format].needs_tokenizer and (turn_end := _find_turn_end(tokenizer)) is not None:
         return turn_end
     if tokenizer.eos_token_id is None:
         raise ModelError(
-            f"tokenizer {tokenizer.name_or_path} has no end token; set eos_token in its tokenizer_config.json"
+            _(
+                "the tokenizer {name} has no end token; set eos_token in its tokenizer_config.json",
+                name=tokenizer.name_or_path,
+            )
         )
     return int(tokenizer.eos_token_id)
 
 
 def get_pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Return the id that fills up short rows; it never has a label, so any will do where there is none."""
+    """Return the id that fills short rows. It is never a label, so a tokenizer without a pad token uses id 0."""
     return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0)
 
 
 def _find_turn_end(tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """Return the control token that the chat template writes after an answer, or None."""
+    """Return the first control token that the chat template writes after an answer, or None."""
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "\ue000"}]
     rendered = str(tokenizer.apply_chat_template(turns, tokenize=False))
     suffix_ids = encode_text(tokenizer, rendered.partition("\ue000")[2], control=True)
@@ -108,12 +119,12 @@ def _find_turn_end(tokenizer: PreTrainedTokenizerBase) -> int | None:
 def tokenize_request(
     tokenizer: PreTrainedTokenizerBase, instruction: str, input: str, output: str, format: PromptFormat
 ) -> Tokens:
-    """Return prompt and completion ids of one request with its answer."""
+    """Return the prompt and completion ids of a request and its answer."""
     return _tokenize_segments(tokenizer, render_prompt(instruction, input, format, tokenizer), output, format)
 
 
 def tokenize_record(tokenizer: PreTrainedTokenizerBase, record: Record, format: PromptFormat) -> Tokens:
-    """Return prompt and completion ids of a record; the conversation that leads up to it stands in the prompt."""
+    """Return the prompt and completion ids of a record; its earlier conversation is part of the prompt."""
     return _tokenize_segments(tokenizer, render_record(record, format, tokenizer), record.output, format)
 
 

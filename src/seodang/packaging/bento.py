@@ -1,7 +1,7 @@
-"""BentoML's stores: the one place, besides the service, that knows BentoML.
+"""Use BentoML's stores. Only this module and the service import BentoML.
 
-Both stores lie in BENTOML_HOME (default: ~/bentoml), which BentoML reads when it is
-first used.
+Both stores are in BENTOML_HOME (default: ~/bentoml). BentoML reads the variable at
+its first use.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from seodang.errors import ModelError
+from seodang.i18n import _
 from seodang.io.atomic import sha256_of, write_atomically
 
 if TYPE_CHECKING:
@@ -25,18 +26,18 @@ _BUILD_FILE = "bentofile.yaml"
 
 
 def store_model(folder: Path, name: str, version: str, labels: dict[str, str], *metadata_files: str) -> str:
-    """Put a model folder into BentoML's model store and return its exact tag.
+    """Copy a model folder into BentoML's model store and return its exact tag.
 
-    A stored model of the same tag and content is kept; only its cards are brought up
-    to date, since the same weights can be reached again with a newer account. One
-    whose content differs was left behind by a killed run: it is stored anew.
+    A stored model of the same tag and content is kept, and only its metadata files are
+    updated: a later run can produce the same weights with a newer lineage. A stored
+    model with other content is the remains of a killed run and is replaced.
 
     Args:
-        folder: With its cards in it.
-        name: Of the model in the store.
-        version: Derived from the content.
-        labels: For `bentoml models list`.
-        accounts: Names of the files that account for the content and are no part of it.
+        folder: Folder of the model, with its metadata files.
+        name: Name of the model in the store.
+        version: Version, derived from the content.
+        labels: Labels that `bentoml models list` shows.
+        metadata_files: Names of files that describe the content and do not count as content.
 
     """
     _disable_tracking()
@@ -52,13 +53,13 @@ def store_model(folder: Path, name: str, version: str, labels: dict[str, str], *
         return str(stored.tag)
     _delete(bentoml.models, tag)
     with bentoml.models.create(tag, labels=labels) as model:
-        # BentoML gathers a model in the system's temporary folder and copies it from there: links spare that folder a copy.
+        # BentoML collects a model in the system's temporary folder and copies it from there; links save one copy.
         shutil.copytree(folder.resolve(), model.path, dirs_exist_ok=True, copy_function=os.symlink)
     return str(model.tag)
 
 
 def find_stored_model(tag: str) -> Path | None:
-    """Return the folder of a model in the store, or None."""
+    """Return the folder of a model in the store; None if the store has no such model."""
     _disable_tracking()
     import bentoml
 
@@ -67,7 +68,7 @@ def find_stored_model(tag: str) -> Path | None:
 
 
 def has_bento(tag: str) -> bool:
-    """Return whether a bento is in the store."""
+    """Return whether the store has a bento."""
     _disable_tracking()
     import bentoml
 
@@ -75,7 +76,7 @@ def has_bento(tag: str) -> bool:
 
 
 def get_store_folder() -> Path:
-    """Return where BentoML keeps its stores; it need not exist yet."""
+    """Return the folder of BentoML's stores; it may not exist yet."""
     return Path(os.path.expandvars(os.environ.get("BENTOML_HOME", "~/bentoml"))).expanduser()
 
 
@@ -86,10 +87,10 @@ def build_bento(project: Path, name: str, version: str, model_tag: str) -> str:
     code may have changed.
 
     Args:
-        project: Folder with bentofile.yaml, whose model gets the exact tag under the alias it has there.
-        name: Of the bento.
-        version: The model's.
-        model_tag: As `store_model` returned it.
+        project: Folder with bentofile.yaml; the alias in it names the model with the exact tag.
+        name: Name of the bento.
+        version: Version of the model.
+        model_tag: Tag that `store_model` returned.
 
     """
     _disable_tracking()
@@ -103,7 +104,7 @@ def build_bento(project: Path, name: str, version: str, model_tag: str) -> str:
 
 
 def _disable_tracking() -> None:
-    """BentoML reports each use to its makers, unless told not to before it is imported."""
+    """Disable BentoML's usage reports; the variable must be set before the import."""
     os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 
 
@@ -112,10 +113,21 @@ def _load_build_settings(project: Path) -> dict[str, Any]:
     try:
         settings: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, yaml.YAMLError) as error:
-        raise ModelError(f"{path} cannot be read: {error}; restore it: git checkout {_BUILD_FILE}") from error
+        raise ModelError(
+            _(
+                "{file} cannot be read: {error}; restore it: git checkout {name}",
+                file=path,
+                error=error,
+                name=_BUILD_FILE,
+            )
+        ) from error
     if len(settings.get("models") or ()) != 1:
         raise ModelError(
-            f"{path} must name one model, with the alias that the service asks for; restore it: git checkout {_BUILD_FILE}"
+            _(
+                "{file} must name one model, with the alias that the service uses; restore it: git checkout {name}",
+                file=path,
+                name=_BUILD_FILE,
+            )
         )
     return settings
 
@@ -125,7 +137,7 @@ def _find_stored(store: ModuleType, tag: str) -> bentoml.Model | bentoml.Bento |
 
     try:
         return store.get(tag)
-    except BentoMLException:  # not there, or without its model.yaml
+    except BentoMLException:  # missing, or without its model.yaml
         return None
 
 
@@ -137,6 +149,6 @@ def _delete(store: ModuleType, tag: str) -> None:
 
 
 def _hash_files(folder: Path, exclude: set[str]) -> dict[str, str]:
-    """Return path and sha256 of each file, without those named."""
+    """Return the path and sha256 of each file whose name is not excluded."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.name not in exclude]
     return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}

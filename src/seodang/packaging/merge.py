@@ -1,4 +1,4 @@
-"""Merge what was learned into its base, and prove that the merged model answers the same."""
+"""Merge an adapter into its base."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from transformers import PreTrainedModel
 from seodang.io.atomic import replace_folder
 from seodang.models.adapters import is_full_model, load_adapter
 from seodang.models.checkpoints import copy_trusted_code
-from seodang.models.loading import count_parameters, load_tokenizer
+from seodang.models.compatibility import count_parameters
+from seodang.models.loading import load_tokenizer
 from seodang.packaging.model_folder import load_inference_model
 
 _FP32_BYTES = 4
@@ -19,14 +20,19 @@ _FP32_BYTES = 4
 def merge(base: Path, adapter: Path, out: Path) -> None:
     """Write base plus adapter as one model, with the base's tokenizer, to `out`.
 
-    In fp32 on the CPU, because a delta added in bf16 loses most of its bits. Tied
-    embeddings stay tied. An adapter that was trained over a base in four bits goes
-    onto the exact base. A whole model (method full) has nothing to merge and is
-    written as it is. The folder appears whole or not at all.
+    The merge runs in fp32 on the CPU, because a delta added in bf16 loses most of its
+    bits. Tied embeddings stay tied. An adapter that was trained on a 4-bit base is
+    added to the exact base. A full model (method full) needs no merge and is written
+    unchanged. The folder is written completely or not at all.
+
+    Args:
+        base: Folder of the base.
+        adapter: Folder that training wrote: an adapter or a full model.
+        out: Target folder.
 
     Raises:
         ModelError: If base or adapter cannot be loaded.
-        ArtefactError: If there is no adapter.
+        ArtefactError: If the folder has neither an adapter nor a full model.
 
     """
     tokenizer = load_tokenizer(base)
@@ -38,11 +44,11 @@ def merge(base: Path, adapter: Path, out: Path) -> None:
 
 
 def compute_merged_size(base: Path, adapter: Path) -> int:
-    """Return the bytes of the weights that `merge` will write; none is loaded.
+    """Return the size in bytes of the weights that `merge` writes, without loading them.
 
     Raises:
         ModelError: If the weights cannot be read.
-        ArtefactError: If there is no adapter.
+        ArtefactError: If the folder has neither an adapter nor a full model.
 
     """
     weights = adapter if is_full_model(adapter) else base
@@ -50,7 +56,7 @@ def compute_merged_size(base: Path, adapter: Path) -> int:
 
 
 def load_tuned_model(base: Path, adapter: Path) -> PeftModel | PreTrainedModel:
-    """Return base plus adapter, or the whole model that was trained, as it will be served: fp32, on the CPU, plain decoding."""
+    """Return base plus adapter, or the full model: in fp32, on the CPU, with greedy decoding."""
     return (
         load_inference_model(adapter, "cpu")
         if is_full_model(adapter)
@@ -59,6 +65,6 @@ def load_tuned_model(base: Path, adapter: Path) -> PeftModel | PreTrainedModel:
 
 
 def merge_adapter(tuned: PeftModel | PreTrainedModel) -> PreTrainedModel:
-    """Return the model with the adapter merged into its weights; a model without an adapter as it is."""
+    """Return the model with the adapter merged into its weights; a model without an adapter is returned unchanged."""
     merged: PreTrainedModel = tuned.merge_and_unload(safe_merge=True) if isinstance(tuned, PeftModel) else tuned
     return merged

@@ -1,6 +1,7 @@
-"""The model card: README.md of a packaged model, in Korean and English, under the metadata of a Hugging Face model card.
+"""Render the model card: README.md of a packaged model, with the metadata of a Hugging Face model card.
 
-It is made from the reports alone: the same reports give the same bytes. Its numbers are those that the verdict rests on.
+The card has an English part and a Korean part. It depends only on the reports, so the same reports give the same bytes.
+Its numbers are those of the verdict.
 """
 
 from __future__ import annotations
@@ -12,46 +13,71 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from seodang.evaluation.metric_registry import SUMMARY_METRICS
+from seodang.gate.verdict import VERDICT_LABELS
 from seodang.html import create_environment, escape_markdown
+from seodang.i18n import N_, Language, Message, translate
 from seodang.licences import find_hub_licence, summarise_licences
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from markupsafe import Markup
 
 MODEL_CARD: Final = "README.md"
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _TUNED: Final = "tuned"
-_METRICS: Final = ("accuracy", "exact_match", "chrf", "loss")
-# Who has only these asks for no more than the base's own licence does.
+# Licences that add no obligation to those of the base.
 _PERMISSIVE: Final = frozenset(
-    "apache-2.0 mit cc0-1.0 cc-by-2.0 cc-by-3.0 cc-by-4.0 odc-by pddl bsd-2-clause bsd-3-clause isc unlicense wtfpl".split()
+    "apache-2.0 mit cc0-1.0 cc-by-2.0 cc-by-3.0 cc-by-4.0 odc-by pddl bsd-2-clause bsd-3-clause isc unlicense"
+    " wtfpl".split()
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCardData:
-    """What the card tells, as the stages reported it."""
+    """Input of the card, from the stages' reports."""
 
-    tag: str  # of the model in BentoML's store, NAME:VERSION
+    tag: str
+    """Tag of the model in BentoML's store, NAME:VERSION."""
     weights_sha256: str
     prompt_format: str
-    fingerprint: str  # of the prompt renderer
+    fingerprint: str
+    """Fingerprint of the prompt renderer."""
     max_new_tokens: int
-    train: dict[str, Any]  # the section of params.yaml
-    train_report: dict[str, Any]  # the report of stage train
-    evaluate_report: dict[str, Any]  # the report of stage evaluate
-    sources: list[dict[str, Any]]  # of the manifest, those that gave a row
-    lineage: dict[str, Any]  # as in seodang.json
+    train: dict[str, Any]
+    """Section train of params.yaml."""
+    train_report: dict[str, Any]
+    """Report of stage train."""
+    evaluate_report: dict[str, Any]
+    """Report of stage evaluate."""
+    sources: list[dict[str, Any]]
+    """Sources of the report of stage ingest that have at least one row."""
+    lineage: dict[str, Any]
+    """Lineage of seodang.json."""
 
 
 def render_model_card(card_data: ModelCardData) -> str:
-    """Return the card as Markdown under its metadata."""
-    front = yaml.safe_dump(build_metadata(card_data), allow_unicode=True, sort_keys=False, width=1000)
-    return f"---\n{front}---\n\n{_load_template().render(_build_context(card_data))}"
+    """Return the card as Markdown with its metadata: an English part, then a Korean part."""
+    metadata = yaml.safe_dump(build_metadata(card_data), allow_unicode=True, sort_keys=False, width=1000)
+    english, korean = _render_part(card_data, "en"), _render_part(card_data, "ko")
+    return f"---\n{metadata}---\n\n{english}\n---\n\n{korean}"
+
+
+def _render_part(card_data: ModelCardData, language: Language) -> str:
+    def translate_markdown(message: str | Message, /, **values: Any) -> Markup:
+        """Return a message as Markdown; characters in the values that Markdown would interpret are escaped."""
+        from markupsafe import Markup
+
+        text = message if isinstance(message, str) else message.text
+        values = values if isinstance(message, str) else {**message.values}
+        escaped = {name: escape_markdown(value) if type(value) is str else value for name, value in values.items()}
+        return Markup(translate(language, text, **escaped))
+
+    return _load_template().render(**_build_context(card_data), language=language, _=translate_markdown)
 
 
 def build_metadata(card_data: ModelCardData) -> dict[str, Any]:
-    """Return the metadata as the Hugging Face Hub names it."""
+    """Return the metadata with the names of the Hugging Face Hub."""
     base, sources = card_data.lineage["base"], card_data.sources
     return {
         **_select_licence([base.get("licence", "")], [source["licence"] for source in sources]),
@@ -67,7 +93,7 @@ def build_metadata(card_data: ModelCardData) -> dict[str, Any]:
 
 
 def _select_licence(base: list[str], data: list[str]) -> dict[str, str]:
-    """Return the licence of the weights: the base's, or where data or base ask for more, what they ask for."""
+    """Return the licence of the weights: the base's, or the more restrictive ones of base and data."""
     restrictions = summarise_licences([*base, *data])
     restrictive_names = {
         find_hub_licence(name)
@@ -80,11 +106,12 @@ def _select_licence(base: list[str], data: list[str]) -> dict[str, str]:
 
 
 def _get_tuned_scores(card_data: ModelCardData) -> dict[str, Any]:
-    return next((arm for arm in card_data.evaluate_report["variants"] if arm["name"] == _TUNED), {})
+    variants = card_data.evaluate_report["variants"]
+    return next((variant for variant in variants if variant["name"] == _TUNED), {})
 
 
 def _build_results(card_data: ModelCardData) -> list[dict[str, Any]]:
-    """Return the model-index: the tuned model's means, and each test's difference with its interval."""
+    """Return the model-index: the tuned model's means, and the difference and interval of each gate rule."""
     verdict = card_data.lineage["verdict"]
     means = [
         {
@@ -92,10 +119,10 @@ def _build_results(card_data: ModelCardData) -> list[dict[str, Any]]:
             "value": round(float(_get_tuned_scores(card_data)[name]), 4),
             "name": f"{name}, mean over the test items",
         }
-        for name in _METRICS
+        for name in SUMMARY_METRICS
         if _has_score(card_data, name)
     ]
-    differences = [_build_difference(test, verdict.get("confidence", 0.95)) for test in verdict.get("results", [])]
+    differences = [_build_difference(result, verdict.get("confidence", 0.95)) for result in verdict.get("results", [])]
     dataset = {
         "type": "seodang-test-split",
         "name": "held-out test split and task files",
@@ -141,7 +168,7 @@ def _build_context(card_data: ModelCardData) -> dict[str, Any]:
         "lineage": card_data.lineage,
         "base": card_data.lineage["base"],
         "verdict": card_data.lineage["verdict"],
-        "terms": card_data.lineage["terms"],
+        "verdict_label": VERDICT_LABELS.get(card_data.lineage["verdict"]["verdict"], N_("unknown")),
         "tuned": _get_tuned_scores(card_data),
         "sources": [
             {
@@ -152,7 +179,7 @@ def _build_context(card_data: ModelCardData) -> dict[str, Any]:
             for source in card_data.sources
         ],
         "restrictions": restrictions,
-        "metrics": _METRICS,
+        "metrics": SUMMARY_METRICS,
         "hyperparameters": _list_hyperparameters(card_data.train),
         "unseen_tasks": [task for task in card_data.evaluate_report.get("tasks", []) if task["split"] == "unseen"],
         "tasks": sorted(
@@ -182,22 +209,22 @@ def _list_hyperparameters(train: dict[str, Any]) -> list[tuple[str, Any]]:
     return [(name, ", ".join(value) if isinstance(value, list) else value) for name, value in values.items()]
 
 
-def _list_checksums(card_data: ModelCardData) -> list[tuple[str, str]]:
-    """Return the way back, a checksum at each step, from the served weights to the rows."""
+def _list_checksums(card_data: ModelCardData) -> list[tuple[Message, str]]:
+    """Return the checksums of the lineage, from the served weights to the source rows."""
     lineage = card_data.lineage
-    steps = {
-        "served weights": card_data.weights_sha256,
-        "adapter": lineage["adapter_sha256"],
-        "base weights": lineage["base"].get("weights_sha256"),
-        "scores": lineage["scores_sha256"],
-        **{f"split {name}": value for name, value in lineage["splits"].items()},
-        "accepted records": lineage["accepted_sha256"],
-        "ingested records": lineage["records_sha256"],
-        "prompt renderer": card_data.fingerprint,
-        "dvc.lock": lineage["dvc_lock_sha256"],
-        "git commit": lineage["git_commit"],
-    }
-    return [(name, str(value)) for name, value in steps.items() if value]
+    checksums = [
+        (Message("served weights"), card_data.weights_sha256),
+        (Message("adapter"), lineage["adapter_sha256"]),
+        (Message("base weights"), lineage["base"].get("weights_sha256")),
+        (Message("scores"), lineage["scores_sha256"]),
+        *((Message("split {name}", {"name": name}), value) for name, value in lineage["splits"].items()),
+        (Message("accepted records"), lineage["accepted_sha256"]),
+        (Message("ingested records"), lineage["records_sha256"]),
+        (Message("prompt renderer"), card_data.fingerprint),
+        (Message("dvc.lock"), lineage["dvc_lock_sha256"]),
+        (Message("git commit"), lineage["git_commit"]),
+    ]
+    return [(name, str(value)) for name, value in checksums if value]
 
 
 @cache

@@ -1,8 +1,8 @@
-"""A model folder ready to be served: weights, tokenizer, and its card `seodang.json`.
+"""Read and write a packaged model: weights, tokenizer and the manifest `seodang.json`.
 
-The card says how to ask the model (prompt format, its fingerprint, the end token)
-and where the weights come from. Packaging writes it, the service reads it, and
-nothing else about the model is taken from anywhere else.
+The manifest holds the prompt format with its fingerprint, the end token and the
+lineage of the weights. Packaging writes it, and the service reads it; no other
+file or setting describes the model.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 from seodang.config import PromptParams
 from seodang.config.section import Sha256
 from seodang.errors import ModelError
+from seodang.i18n import _
 from seodang.io.atomic import sha256_of, write_atomically
 from seodang.models.loading import load_model
 from seodang.prompting import compute_fingerprint
@@ -27,7 +28,7 @@ _VERSION_DIGITS = 12
 
 
 class Manifest(BaseModel):
-    """How a packaged model is asked, and where it comes from."""
+    """Manifest of a packaged model: its prompt format and its lineage."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -35,25 +36,25 @@ class Manifest(BaseModel):
     """Version of this file's layout."""
     prompt: PromptParams
     fingerprint: Sha256
-    """Of the renderer that the model was tuned with."""
+    """Fingerprint of the prompt renderer that the model was tuned with."""
     end_id: Annotated[int, Field(ge=0)]
     """Token that ends an answer."""
     max_new_tokens: PositiveInt
-    """Upper bound that a request may ask for."""
+    """Maximum that a request may set."""
     lineage: dict[str, Any]
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the card of a model folder; Korean stays readable."""
+    """Write the manifest of a model folder; Korean text stays readable."""
     text = json.dumps(manifest.model_dump(mode="json"), ensure_ascii=False, indent=2, allow_nan=False)
     write_atomically(folder / MANIFEST_NAME, [text, "\n"])
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return the card of a packaged model.
+    """Return the manifest of a packaged model.
 
     Raises:
-        ModelError: If it is missing or damaged, with every fault.
+        ModelError: If the manifest is missing or damaged; the message lists every error.
 
     """
     path = folder / MANIFEST_NAME
@@ -61,24 +62,32 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest.model_validate_json(path.read_bytes())
     except OSError as error:
         raise ModelError(
-            f"{path} cannot be read ({error}): the folder holds no packaged model; run: dvc repro package"
+            _(
+                "{file} cannot be read ({error}): the folder has no packaged model; run: dvc repro package",
+                file=path,
+                error=error,
+            )
         ) from error
     except ValidationError as error:
         errors = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"
-            for fault in error.errors(include_url=False)
+            f"{'.'.join(map(str, details['loc'])) or _('the file')}: {details['msg']}"
+            for details in error.errors(include_url=False)
         )
         raise ModelError(
-            f"{path} cannot be used ({errors}); package the model again: dvc repro --force package"
+            _(
+                "{file} cannot be used ({errors}); package the model again: dvc repro --force package",
+                file=path,
+                errors=errors,
+            )
         ) from error
 
 
 def check_renderer(manifest: Manifest, tokenizer: PreTrainedTokenizerBase | None) -> None:
-    """Refuse a model that was tuned to prompts other than those of the running code.
+    """Raise an error if a model was tuned on other prompts than this code renders.
 
     Args:
-        card: Of the model that is about to be served.
-        tokenizer: Needed for the chat format only, whose template it holds.
+        manifest: Manifest of the model.
+        tokenizer: Holds the chat template; other formats do not need it.
 
     Raises:
         ModelError: With both fingerprints.
@@ -87,21 +96,27 @@ def check_renderer(manifest: Manifest, tokenizer: PreTrainedTokenizerBase | None
     current_fingerprint = compute_fingerprint(manifest.prompt.format, tokenizer)
     if current_fingerprint != manifest.fingerprint:
         raise ModelError(
-            f"this code renders {manifest.prompt.format!r} prompts with the fingerprint {current_fingerprint}, but the model was tuned with {manifest.fingerprint}: "
-            "its answers would be unreliable. Serve it from the bento that it was packaged into, or tune and package again: dvc repro"
+            _(
+                "this code renders {format!r} prompts with the fingerprint {current}, but the model was tuned with"
+                " {expected}: its answers would be unreliable. Serve the bento of this model, or tune and package it"
+                " again: dvc repro",
+                format=manifest.prompt.format,
+                current=current_fingerprint,
+                expected=manifest.fingerprint,
+            )
         )
 
 
 def compute_content_version(folder: Path, prompt_fingerprint: str) -> str:
-    """Return 12 hex digits that name what a model folder answers with.
+    """Return a version of 12 hexadecimal digits for the content of a model folder.
 
-    Taken from the weights, the tokenizer and the prompt fingerprint: the same
-    content has the same version on every machine and at every commit. The card is
-    left out on purpose. It is the account of these weights, not a part of them.
+    It is a hash of the weights, the tokenizer and the prompt fingerprint: the same
+    content has the same version on every machine and at every commit. The manifest
+    does not count, because it describes the weights and does not change them.
 
     Args:
-        folder: Of a merged model.
-        renderer: The prompt fingerprint.
+        folder: Folder of a merged model.
+        prompt_fingerprint: Fingerprint of the prompt renderer.
 
     """
     files = sorted([*folder.glob("*.safetensors"), *folder.glob("tokenizer*")])
@@ -110,13 +125,13 @@ def compute_content_version(folder: Path, prompt_fingerprint: str) -> str:
 
 
 def load_inference_model(folder: Path, device: str) -> PreTrainedModel:
-    """Return the model of `folder` in fp32, without generation settings of its own.
+    """Return the model of a folder in fp32, without its generation settings.
 
-    Published models bring some (top-p, repetition penalty). What was evaluated is
-    plain decoding, so that is what is compared and served.
+    Published models often set top-p or a repetition penalty. Evaluation uses plain
+    decoding, so packaging and serving use plain decoding, too.
 
     Raises:
-        ModelError: If there is no readable model.
+        ModelError: If the model cannot be read.
 
     """
     model = load_model(folder, "fp32", device)

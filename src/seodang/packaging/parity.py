@@ -1,4 +1,4 @@
-"""Parity of the merged model with base plus adapter: same greedy tokens, logits within a tolerance."""
+"""Check that the merged model equals base plus adapter: same greedy tokens, logits within a tolerance."""
 
 from __future__ import annotations
 
@@ -14,22 +14,26 @@ from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from seodang.errors import ParityError
+from seodang.i18n import _
 from seodang.models.loading import load_tokenizer
 from seodang.packaging.merge import load_tuned_model, merge_adapter
 from seodang.packaging.model_folder import load_inference_model
 
-# In fp32 a merge moves logits by rounding alone, 1e-6 (tiny models) to 1e-4 (hundreds of
-# millions of parameters); a wrong or missing delta moves them by whole units.
+# In fp32 a merge changes logits by rounding only: 1e-6 (tiny models) to 1e-4 (hundreds of
+# millions of parameters). A wrong or missing delta changes them by 1 or more.
 _LOGIT_TOLERANCE = 1e-2
 
 
 @dataclass(frozen=True, slots=True)
 class ParityReport:
-    """What was compared, and how close it came."""
+    """Result of the comparison."""
 
     prompts: int
-    tokens: int  # greedy tokens that were equal, over all prompts
-    max_logit_difference: float  # at the prompts' ends, over the whole vocabulary
+    """Number of compared prompts."""
+    tokens: int
+    """Number of equal greedy tokens, over all prompts."""
+    max_logit_difference: float
+    """At the prompts' ends, over the full vocabulary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,8 @@ class _GreedyOutput:
     """One greedy answer."""
 
     tokens: list[int]
-    logits: Tensor  # of the first new token, shape (vocabulary,): those of all tokens would take 0.2 GB with 262,144 entries
+    logits: Tensor
+    """Of the first new token, shape (vocabulary,); all tokens of a vocabulary of 262,144 would take 0.2 GB."""
 
 
 def check_parity(
@@ -45,24 +50,24 @@ def check_parity(
 ) -> ParityReport:
     """Compare base plus adapter with the merge in memory and with the merged folder.
 
-    Two loads, one model in memory at a time: base plus adapter answers, is merged
-    in place and answers again, then makes room for the folder as it will be served.
-    A whole model is compared with that folder alone.
+    One model is in memory at a time: base plus adapter answers, is merged in place,
+    answers again, and is released before the merged folder is loaded. A full model
+    is compared with the merged folder only.
 
     Args:
         base: Folder of the base model.
-        adapter: Folder of the adapter.
+        adapter: Folder of the adapter or the full model.
         merged: Folder that `merge` wrote.
         prompts: Token ids of each prompt.
-        max_new_tokens: Greedy tokens compared for each.
+        max_new_tokens: Maximum number of greedy tokens compared for each prompt.
         end_id: Token that ends an answer.
 
     Raises:
-        ParityError: With the first differing prompt and both texts.
+        ParityError: With the first differing prompt and both answers.
 
     """
     if not prompts:
-        raise ParityError("there is no prompt to compare answers on; the test split must hold records")
+        raise ParityError(_("there is no prompt to compare answers on; the test split must contain records"))
     tokenizer = load_tokenizer(merged)
     tuned = load_tuned_model(base, adapter)
     expected = [_generate_greedy(tuned, prompt, max_new_tokens, end_id) for prompt in prompts]
@@ -70,12 +75,12 @@ def check_parity(
     if isinstance(tuned, PeftModel):
         tuned = merge_adapter(tuned)
         differences.append(
-            _compare_outputs("the merge in memory", tuned, prompts, expected, max_new_tokens, end_id, tokenizer)
+            _compare_outputs(_("the merge in memory"), tuned, prompts, expected, max_new_tokens, end_id, tokenizer)
         )
     del tuned
     differences.append(
         _compare_outputs(
-            f"the merged model in {merged}",
+            _("the merged model in {folder}", folder=merged),
             load_inference_model(merged, "cpu"),
             prompts,
             expected,
@@ -121,18 +126,33 @@ def _compare_outputs(
     end_id: int,
     tokenizer: PreTrainedTokenizerBase,
 ) -> float:
-    """Return the largest difference of a logit, having found all tokens equal."""
+    """Return the largest logit difference.
+
+    Raises:
+        ParityError: If a token or a logit differs.
+    """
     largest = 0.0
     for number, (prompt, reference) in enumerate(zip(prompts, expected, strict=True), start=1):
         output = _generate_greedy(model, prompt, max_new_tokens, end_id)
         difference = float((output.logits - reference.logits).abs().max())
         if output.tokens != reference.tokens or not math.isfinite(difference) or difference > _LOGIT_TOLERANCE:
             raise ParityError(
-                f"prompt {number} of {len(prompts)}: {name} differs from base + adapter (logits by {difference:.3g}, allowed {_LOGIT_TOLERANCE:g})\n"
-                f"  prompt:         {tokenizer.decode(prompt)!r}\n"
-                f"  base + adapter: {tokenizer.decode(reference.tokens)!r}\n"
-                f"  merged:         {tokenizer.decode(output.tokens)!r}\n"
-                "Nothing is packaged; train again if this repeats: dvc repro --force train"
+                _(
+                    "prompt {number} of {count}: {name} differs from base + adapter (logits differ by {difference:.3g},"
+                    " allowed are {tolerance:g})\n"
+                    "  prompt:         {prompt!r}\n"
+                    "  base + adapter: {expected!r}\n"
+                    "  merged:         {merged!r}\n"
+                    "Nothing is packaged; if this happens again, train again: dvc repro --force train",
+                    number=number,
+                    count=len(prompts),
+                    name=name,
+                    difference=difference,
+                    tolerance=_LOGIT_TOLERANCE,
+                    prompt=tokenizer.decode(prompt),
+                    expected=tokenizer.decode(reference.tokens),
+                    merged=tokenizer.decode(output.tokens),
+                )
             )
         largest = max(largest, difference)
     return largest

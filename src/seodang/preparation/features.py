@@ -1,6 +1,6 @@
-"""The first pass over the accepted records: what duplicates, splits and mixing need to know of each, in about 100 bytes.
+"""Features of the accepted records: the values that deduplication, splits and mixing need, about 100 bytes per record.
 
-Records stream by in chunks; what stays in memory is one fixed-size row a record, and what is larger goes to files.
+The records are read in chunks. One fixed-size row per record stays in memory; the larger sketches go to files.
 """
 
 from __future__ import annotations
@@ -30,39 +30,39 @@ from seodang.records import Record
 FEATURE_DTYPE = np.dtype(
     [
         ("id", "S16"),
-        ("exact", "u8"),  # hash of all that is learnt from, normalised
-        ("question", "u8"),  # hash of what is asked: instruction (with the turns before it) and input
-        ("instruction", "u8"),  # hash of it alone
-        ("input", "u8"),  # 0 when there is none
+        ("exact", "u8"),  # hash of all normalised texts: system, turns, instruction, input, answer
+        ("question", "u8"),  # hash of the turns, the instruction and the input
+        ("instruction", "u8"),  # hash of the turns and the instruction
+        ("input", "u8"),  # 0: no input
         ("answer", "u8"),
-        ("about", "u8"),  # hash of what is asked about: the input where it is a text, else the question
-        ("group", "u8"),  # hash of what must stay on one side of the split; its place there too
-        ("instruction_letters", "i4"),  # letters that count; see shingles
+        ("subject", "u8"),  # hash of the input if that is a text, else of the question
+        ("group", "u8"),  # hash of the texts that must stay in one split; gives its position as well
+        ("instruction_letters", "i4"),  # number of normalised letters; see shingles
         ("input_letters", "i4"),
         ("answer_letters", "i4"),
-        ("task", "i4"),  # number of the task among Traits.tasks
-        ("source", "i4"),  # number of the source, in order of first appearance
+        ("task", "i4"),  # index into Features.tasks
+        ("source", "i4"),  # index into Features.sources
         ("warnings", "u2"),
         ("repairs", "u2"),
-        ("bound", "u1"),  # where the record may stand whatever its hash; see splitting
+        ("constraint", "u1"),  # the splits in which the record may be; see splitting
         ("korean", "?"),
-        ("usable", "?"),  # False for an answer that people marked as bad
+        ("usable", "?"),  # False: people marked the answer as undesirable
     ]
 )
 
-# Characters whose arrays fit a processor's cache, and records whose Python objects stay few.
+# Size of a chunk: the arrays of its characters fit the cache of a processor.
 _CHUNK_CHARACTERS = 200_000
 _CHUNK_RECORDS = 1_000
 
 
 @dataclass(slots=True)
 class Names:
-    """Names by number, in order of first appearance."""
+    """Names with numbers, in order of first appearance."""
 
     numbers: dict[str, int] = field(default_factory=dict)
 
     def get_number(self, name: str) -> int:
-        """Return the name's number, a new one for a new name."""
+        """Return the number of a name; a new name gets the next number."""
         return self.numbers.setdefault(name, len(self.numbers))
 
     def __iter__(self) -> Iterator[str]:
@@ -71,7 +71,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """One row a record (dtype TRAITS), and the names that its numbers stand for."""
+    """One row per record (dtype FEATURE_DTYPE), and the names of the numbers in it."""
 
     rows: NDArray[np.void]
     sources: Names
@@ -80,16 +80,16 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """The fields of a chunk's records as they are compared: n instructions, n inputs, n answers and n system texts."""
+    """The normalised fields of n records: n instructions, n inputs, n answers and n system texts."""
 
     letters: Letters  # 4n texts
     hashes: Hashes  # 4 x n
     lengths: Integers  # 4 x n
-    input_is_text: NDArray[np.bool_]  # n; whether the input is a text
+    input_is_text: NDArray[np.bool_]  # n; whether the input is a text and not one word
 
 
 def build_question(record: Record) -> str:
-    """Return the instruction with the turns before it: the question as far as it isn't the input."""
+    """Return the turns and the instruction: the question without the input."""
     return (
         "\n".join([*(turn.content for turn in record.turns), record.instruction])
         if record.turns
@@ -98,12 +98,12 @@ def build_question(record: Record) -> str:
 
 
 def build_answer(record: Record) -> str:
-    """Return what is learnt: the answer and, in a preference pair, the worse one."""
+    """Return the answer and, in a preference pair, the rejected answer."""
     return f"{record.output}\n{record.rejected}" if record.rejected else record.output
 
 
 def iter_chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """Yield the records in lists of about a million bytes."""
+    """Yield the records in lists of about a megabyte."""
     chunk: list[Record] = []
     characters = 0
     for record in records:
@@ -122,7 +122,7 @@ def iter_chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
 
 
 def compute_features(records: Iterable[Record], count: int, prepare: PrepareParams, sketches: Sketches) -> Features:
-    """Return the traits of `count` records, and append their sketches."""
+    """Return the features of `count` records and append their sketches to `sketches`."""
     features = Features(np.zeros(count, dtype=FEATURE_DTYPE), Names(), Names())
     start = 0
     for chunk in iter_chunks(records):
@@ -137,7 +137,7 @@ def compute_features(records: Iterable[Record], count: int, prepare: PreparePara
 
 
 def get_shingle_sizes(korean: NDArray[np.bool_], params: DeduplicationParams) -> Integers:
-    """Return the letters of a shingle for each text, by its language."""
+    """Return the number of letters of a shingle for each text, by its language."""
     return np.asarray(np.where(korean, params.shingle_ko, params.shingle_en), dtype=np.int64)
 
 
@@ -161,10 +161,10 @@ def _fill_texts(rows: NDArray[np.void], fields: Fields) -> None:
     instructions, inputs, answers, systems = fields.hashes
     lengths = fields.lengths
     question = join_hashes(instructions, lengths[0], inputs)
-    whole = join_hashes(question, lengths[0] + lengths[1], answers)
+    all_texts = join_hashes(question, lengths[0] + lengths[1], answers)
     rows["instruction"], rows["input"], rows["answer"], rows["question"] = instructions, inputs, answers, question
-    rows["about"] = np.where(fields.input_is_text & (inputs != 0), inputs, question)
-    rows["exact"] = mix_hashes(whole) ^ mix_hashes(mix_hashes(systems))
+    rows["subject"] = np.where(fields.input_is_text & (inputs != 0), inputs, question)
+    rows["exact"] = mix_hashes(all_texts) ^ mix_hashes(mix_hashes(systems))
     rows["instruction_letters"], rows["input_letters"], rows["answer_letters"] = lengths[:3]
 
 
@@ -175,28 +175,28 @@ def _fill_metadata(rows: NDArray[np.void], chunk: Sequence[Record], features: Fe
     rows["source"] = [features.sources.get_number(record.source) for record in chunk]
     rows["warnings"] = [len(record.warnings) for record in chunk]
     rows["repairs"] = [len(record.repairs) for record in chunk]
-    rows["bound"] = [get_split_constraint(record, prepare) for record in chunk]
+    rows["constraint"] = [get_split_constraint(record, prepare) for record in chunk]
     rows["korean"] = [record.language == "ko" for record in chunk]
     rows["usable"] = [record.desirable is not False for record in chunk]
 
 
 def _compute_signatures(fields: Fields, korean: NDArray[np.bool_], prepare: PrepareParams) -> list[Signatures]:
-    """Return the signatures of instructions, inputs and answers: three times n x P."""
+    """Return the signatures of the instructions, of the inputs and of the answers, n x P each."""
     letters, lengths = fields.letters, fields.lengths[:3].copy()
     end = letters.starts[lengths.size]
     text_letters = Letters(letters.hashes[:end], letters.starts[: lengths.size + 1], letters.is_word_start[:end])
     hashes = compute_shingles(text_letters, np.tile(get_shingle_sizes(korean, prepare.deduplication), 3))
     is_short = lengths.sum(axis=0) < prepare.deduplication.min_characters
-    lengths[:, is_short] = 0  # compared exactly only, so it needs no signature
+    lengths[:, is_short] = 0  # compared exactly only, so no signature is needed
     shingle_hashes = hashes[np.repeat(lengths.ravel() > 0, text_letters.lengths)]
     starts = np.concatenate([[0], np.cumsum(lengths.ravel())])
     return np.split(compute_signatures(shingle_hashes, starts, prepare.deduplication.permutations, prepare.seed), 3)
 
 
 def find_templates_so_far(rows: NDArray[np.void], after: int) -> NDArray[np.bool_]:
-    """Return whether each record's instruction had stood before more than `after` different inputs, up to and with it.
+    """Return whether the instruction of each record has more than `after` different inputs up to this record.
 
-    Counted in the order of the records, so that what is added later changes nothing for those before.
+    The inputs are counted in the order of the records, so appended records never change the value of an earlier one.
     """
     first = np.zeros(len(rows), dtype=np.int64)
     _, indices = np.unique(mix_hashes(rows["instruction"]) ^ mix_hashes(mix_hashes(rows["input"])), return_index=True)
@@ -211,12 +211,12 @@ def find_templates_so_far(rows: NDArray[np.void], after: int) -> NDArray[np.bool
 
 
 def find_templates(rows: NDArray[np.void], after: int) -> NDArray[np.bool_]:
-    """Return whether each record's instruction stands before more than `after` different inputs anywhere."""
+    """Return whether the instruction of each record has more than `after` different inputs among all records."""
     return np.isin(rows["instruction"], np.unique(rows["instruction"][find_templates_so_far(rows, after)]))
 
 
 def compute_unit_hash(seed: int, purpose: str, ids: NDArray[np.bytes_]) -> NDArray[np.float64]:
-    """Return a number in [0, 1) for each record id, the same for ever; different purposes are independent."""
+    """Return a uniform number in [0, 1) for each record id by hash; the numbers of two purposes are independent."""
     salt = np.frombuffer(hashlib.sha256(f"{seed}\x1f{purpose}".encode()).digest()[:8], dtype=np.uint64)
     halves = np.ascontiguousarray(ids).view(np.uint64).reshape(-1, 2)
     hashes = mix_hashes(halves[:, 0] ^ mix_hashes(halves[:, 1] ^ salt))

@@ -1,7 +1,7 @@
-"""MinHash signatures of sets of shingles (Broder 1997), by the library rensa, and their bands on disk.
+"""MinHash signatures of sets of shingles (Broder 1997), computed by the library rensa, and their bands on disk.
 
-rensa's R-MinHash keeps, for each of its slots, the minimum over the set: the signature of a union is therefore the minimum of
-the signatures, and a record is signed field by field once, whatever combination of fields is compared later.
+Each slot of an R-MinHash signature is a minimum over the set. The signature of a union is therefore the minimum of the
+signatures. Each field of a record is signed once, and any combination of fields can be compared later.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from seodang.preparation.shingles import Hashes, Integers, mix_hashes
 Signatures = NDArray[np.uint32]
 Sketch = NDArray[np.uint8]
 
-# Of pairs exactly at the threshold this share at least must meet in a band. What meets is verified, so only misses count.
+# Minimum share of the pairs exactly at the threshold that share a band. Such pairs are verified, so only misses matter.
 _MIN_RECALL = 0.95
-_BYTE_VALUES = 256  # of the byte that is kept of each slot
+_BYTE_VALUES = 256  # a sketch keeps one byte of each slot
 
-WHOLE, REST, WITHOUT_INPUT, ANSWER = range(4)
+ALL_FIELDS, REST, WITHOUT_INPUT, ANSWER = range(4)
 FIELD_SETS: Final = 4
-"""What a sketch is of: all three fields; input and answer; instruction and answer; the answer."""
+"""Number of sketches per record: of all three fields; input and answer; instruction and answer; the answer."""
 
 
 def compute_signatures(hashes: Hashes, starts: Integers, permutations: int, seed: int) -> Signatures:
-    """Return the signatures of several sets; that of an empty set is all ones, so that it changes no minimum.
+    """Return the signatures of several sets. The signature of an empty set is all ones, so it changes no minimum.
 
     Args:
         hashes: Shingle hashes, one set after the other.
-        starts: Of each set, and the end of the last one; length sets + 1.
+        starts: Start of each set, and the end of the last one; length sets + 1.
         permutations: Length P of a signature.
-        seed: Of the hash functions.
+        seed: Seed of the hash functions.
 
     Returns:
-        sets x P.
+        An array of sets x P.
     """
     from rensa import RMinHash
 
@@ -55,10 +55,11 @@ def compute_signatures(hashes: Hashes, starts: Integers, permutations: int, seed
 
 
 def compute_bands(threshold: float, permutations: int) -> tuple[int, int]:
-    """Return the number of bands b and the slots in each, r.
+    """Return the number of bands b and the slots per band r.
 
-    Two sets of Jaccard similarity s agree in one band at least with probability 1 - (1 - s**r)**b (Leskovec, Rajaraman and
-    Ullman, Mining of Massive Datasets, 3.4.2). r is the largest for which that is at least 95 % at the threshold.
+    Two sets with Jaccard similarity s agree in at least one band with probability 1 - (1 - s**r)**b (Leskovec,
+    Rajaraman and Ullman, Mining of Massive Datasets, 3.4.2). r is the largest value with at least 95 % at the
+    threshold.
     """
     for slots in range(permutations, 1, -1):
         bands = permutations // slots
@@ -68,7 +69,7 @@ def compute_bands(threshold: float, permutations: int) -> tuple[int, int]:
 
 
 def compute_band_keys(signatures: Signatures, bands: int, slots: int) -> Hashes:
-    """Return one hash a band: records x bands, from signatures of records x P, P >= bands * slots."""
+    """Return one hash per band, records x bands, from signatures of records x P; P >= bands * slots."""
     factors = mix_hashes(np.arange(slots, dtype=np.uint64)) | np.uint64(1)
     keys = np.empty((len(signatures), bands), dtype=np.uint64)
     for band in range(bands):
@@ -77,31 +78,34 @@ def compute_band_keys(signatures: Signatures, bands: int, slots: int) -> Hashes:
 
 
 def compute_sketch(signatures: Signatures) -> Sketch:
-    """Return the last byte of each slot: enough to estimate a similarity, a quarter of the room."""
+    """Return the last byte of each slot: enough to estimate a similarity, with a quarter of the memory."""
     return signatures.astype(np.uint8)
 
 
 def estimate_similarities(sketch: Sketch, others: Sketch) -> NDArray[np.float64]:
-    """Return the estimated Jaccard similarity of one sketch (P) to others (n x P): n numbers of 0 to 1.
+    """Return the estimated Jaccard similarities of one sketch (P) to others (n x P), n numbers from 0 to 1.
 
-    One slot in 256 agrees by chance, and that is taken off (b-bit minwise hashing with b = 8, Li and König 2010).
+    One slot in 256 agrees by chance. The estimate corrects for that (b-bit minwise hashing with b = 8, Li and König
+    2010).
     """
     agreement = (sketch == others).mean(axis=-1)
     return np.asarray(np.maximum(0.0, (agreement - 1 / _BYTE_VALUES) / (1 - 1 / _BYTE_VALUES)))
 
 
 class Sketches:
-    """Sketches and band keys of all records in files of a folder: one column at a time, or one record's row.
+    """Sketches and band keys of all records in files of a folder, read by band or by record.
 
-    Rows are read by `pread`: pages of a memory map would count as this process's memory.
+    They are read with `pread`, because the pages of a memory map would count as memory of this process.
     """
 
     def __init__(self, folder: Path, permutations: int, bands: int, slots: int) -> None:
-        """Make the files. `permutations`, `bands` and `slots` are those of every signature that is appended."""
+        """Create the files; all appended signatures have the same permutations, bands and slots."""
         self.permutations, self.bands, self.slots = permutations, bands, slots
         self._rows = (folder / "sketches.u8").open("w+b")
-        self._keys = {kind: (folder / f"{name}.u64").open("w+b") for kind, name in ((WHOLE, "whole"), (REST, "rest"))}
-        self._blocks: list[int] = []  # records of each append
+        self._keys = {
+            kind: (folder / f"{name}.u64").open("w+b") for kind, name in ((ALL_FIELDS, "all"), (REST, "rest"))
+        }
+        self._blocks: list[int] = []  # number of records of each append
 
     def __enter__(self) -> Self:
         return self
@@ -113,21 +117,21 @@ class Sketches:
             file.close()
 
     def append(self, instructions: Signatures, inputs: Signatures, answers: Signatures) -> None:
-        """Append the records whose fields have these signatures, each records x P."""
+        """Append records, from the signatures of their fields, records x P each."""
         rest = np.minimum(inputs, answers)
         field_sets = (np.minimum(instructions, rest), rest, np.minimum(instructions, answers), answers)
-        self._rows.write(np.stack([compute_sketch(signed) for signed in field_sets], axis=1).tobytes())
+        self._rows.write(np.stack([compute_sketch(signatures) for signatures in field_sets], axis=1).tobytes())
         for kind, file in self._keys.items():
             file.write(compute_band_keys(field_sets[kind], self.bands, self.slots).T.tobytes())
         self._blocks.append(len(answers))
 
     def flush(self) -> None:
-        """Make what was appended readable."""
+        """Flush the appended records to the files, so that they can be read."""
         for file in (self._rows, *self._keys.values()):
             file.flush()
 
     def read_band_keys(self, kind: int, band: int) -> Hashes:
-        """Return the keys of one band of all records; `kind` is WHOLE or REST."""
+        """Return the keys of all records in one band; `kind` is ALL_FIELDS or REST."""
         width = np.dtype(np.uint64).itemsize
         file, offset, parts = self._keys[kind].fileno(), 0, []
         for records in self._blocks:
@@ -136,12 +140,12 @@ class Sketches:
         return np.frombuffer(b"".join(parts), dtype=np.uint64)
 
     def read_sketch(self, record: int, field_set: int) -> Sketch:
-        """Return the sketch of one record: P bytes."""
+        """Return the sketch of one field set of a record, P bytes."""
         offset = (record * FIELD_SETS + field_set) * self.permutations
         return np.frombuffer(os.pread(self._rows.fileno(), self.permutations, offset), dtype=np.uint8)
 
     def read_row(self, record: int) -> Sketch:
-        """Return all sketches of one record: VARIANTS x P bytes."""
+        """Return all sketches of a record, FIELD_SETS x P bytes."""
         width = FIELD_SETS * self.permutations
         return np.frombuffer(os.pread(self._rows.fileno(), width, record * width), dtype=np.uint8).reshape(
             FIELD_SETS, -1

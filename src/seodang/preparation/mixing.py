@@ -1,7 +1,7 @@
-"""How often each record stands in train: weight, cap and replay share of its source, all chosen by hash.
+"""Mixing: how many copies of each record train has, by weight, cap and replay ratio of its source.
 
-The choice is by the record's own hash, so adding records moves nobody; only a cap and the replay share, which say how many
-there may be, give a place to one record by taking it from another.
+The hash of a record decides, so added records do not change the others. A cap and the replay ratio limit a number of
+records; there an added record can displace another one.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Copies = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """How often each record stands in train, and why some don't."""
+    """The copies of each record in train, and the reasons for zero copies."""
 
-    copies: Copies  # one value a record; 0 outside train
-    left_out: Mapping[str, NDArray[np.bool_]]  # weight, cap, replay: the records that none is left of for this reason
-    replay_missing: int  # lines that replay sources lack for their share
+    copies: Copies  # one value per record; 0 outside train
+    left_out: Mapping[str, NDArray[np.bool_]]  # weight, cap or replay -> records with zero copies for this reason
+    replay_missing: int  # lines that the replay sources lack to reach the replay ratio
 
 
 def mix(
@@ -34,15 +34,15 @@ def mix(
     params: Sequence[SourceParams],
     replay_ratio: float | None,
 ) -> Mix:
-    """Return how often each record stands in train.
+    """Return the number of copies of each record in train.
 
     Args:
-        in_train: Which records are on the side of train.
-        sources: Number of each record's source among `names`.
-        names: Of the sources.
-        at: Each record's place on [0, 1), by its hash.
-        params: The sources' weights and caps; a source that isn't among them counts once, without a cap.
-        replay_ratio: Share of the lines of train that sources marked replay make up; None leaves them as they are.
+        in_train: Whether each record is in train.
+        sources: Index of each record's source into `names`.
+        names: Names of the sources.
+        positions: Position of each record in [0, 1), from its hash.
+        params: Weights and caps of the sources; a source without parameters has weight 1 and no cap.
+        replay_ratio: Share of the lines of train from sources marked `replay`; None: no limit.
     """
     by_name = {source.name: source for source in params}
     source_params = [by_name.get(name) for name in names]
@@ -67,7 +67,7 @@ def mix(
 def _limit_replay(
     copies: Copies, is_replay: NDArray[np.bool_], positions: NDArray[np.float64], ratio: float | None
 ) -> tuple[Copies, int]:
-    """Return the copies with those of replay sources cut down to their share, and how many are missing for it."""
+    """Return the copies with the replay sources limited to their ratio, and the number of lines that they lack."""
     other_count, replay_count = int(copies[~is_replay].sum()), int(copies[is_replay].sum())
     if ratio is None or other_count == 0:
         return copies, 0
@@ -78,7 +78,7 @@ def _limit_replay(
 
 
 def _limit_copies(copies: Copies, mask: NDArray[np.bool_], positions: NDArray[np.float64], maximum: int) -> None:
-    """Leave `most` copies of the chosen records at the most: those with the smallest places."""
+    """Keep at most `maximum` copies of the selected records in `copies`: those with the smallest positions."""
     indices = np.flatnonzero(mask & (copies > 0))
     indices = indices[np.argsort(positions[indices], kind="stable")]
     before = np.cumsum(copies[indices]) - copies[indices]

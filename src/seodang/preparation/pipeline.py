@@ -1,7 +1,7 @@
-"""From accepted records to what stands where: duplicates, sides, leaks, mixing, one after the other.
+"""Prepare the accepted records: deduplication, splits, decontamination and mixing, in this order.
 
-Three passes over the file, each a stream: traits of every record, questions of the evaluation items, and the training records
-past them. Only arrays of fixed-size rows stay in memory.
+The file is read three times, each time as a stream: for the features of all records, for the evaluation items, and
+for the training records. Only arrays of fixed-size rows stay in memory.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from numpy.typing import NDArray
 
 from seodang.config import IngestParams, PrepareParams
 from seodang.errors import ArtefactError, SplitError
+from seodang.i18n import _
 from seodang.io.jsonl import parse_record, read_lines, read_records
 from seodang.io.progress import track_progress
-from seodang.preparation.decontamination import Leak, find_leaks, gather_items, read_questions
+from seodang.preparation.decontamination import Leak, find_leaks
 from seodang.preparation.deduplication import Duplicates, find_duplicates, find_leaders
+from seodang.preparation.evaluation_items import gather_items
 from seodang.preparation.features import Features, compute_features, compute_unit_hash, find_templates
 from seodang.preparation.minhash import Sketches, compute_bands
 from seodang.preparation.mixing import Mix, mix
+from seodang.preparation.questions import read_questions
 from seodang.preparation.splitting import (
     SPLITS,
     TEST,
@@ -36,34 +39,36 @@ from seodang.preparation.splitting import (
 )
 from seodang.records import Record
 
-# What becomes of a record; all but the first are reasons to leave it out, in the order in which they are looked for.
+# Status of a record. All but the first are reasons to leave it out, in the order of their detection.
 STATUSES: Final = ("kept", "undesirable", "exact_duplicate", "near_duplicate", "leak", "weight", "cap", "replay")
 KEPT, UNDESIRABLE, EXACT, NEAR, LEAK = range(5)
 
 
 @dataclass(frozen=True, slots=True)
 class PreparationResult:
-    """What becomes of every accepted record."""
+    """The decisions about all accepted records; each array has one value per record."""
 
     features: Features
-    split: NDArray[np.uint8]  # number of the side on which it stands, or would stand
-    status: NDArray[np.uint8]  # place in FATES
-    copies: NDArray[np.int32]  # lines of it in its split; 0 when it is left out
+    split: NDArray[np.uint8]  # index into SPLITS; of a record that is left out, the split that it would have
+    status: NDArray[np.uint8]  # index into STATUSES
+    copies: NDArray[np.int32]  # number of lines in its split; 0: left out
     duplicates: Duplicates
-    leaders: NDArray[np.int32]  # of the clusters of duplicates
-    leaks: list[Leak]  # by record
-    replay_missing: int  # lines that the replay sources lack for their share
+    leaders: NDArray[np.int32]  # leader of the record's cluster of duplicates
+    leaks: list[Leak]  # sorted by record
+    replay_missing: int  # lines that the replay sources lack to reach the replay ratio
 
 
 def prepare_records(accepted: Path, ingest: IngestParams, prepare: PrepareParams, scratch: Path) -> PreparationResult:
-    """Decide about every record of `accepted`; sketches go to files in `scratch`.
+    """Return the split, status and copies of every record of `accepted`; sketches go to files in `scratch`.
 
     Raises:
-        SplitError: If a split would be empty, or if a training record that is kept asks what evaluation asks.
+        ArtefactError: If `accepted` is empty.
+        SplitError: If a split is empty, or if a kept training record has the question of an evaluation item.
     """
     features, leaders, duplicates = _deduplicate(accepted, prepare, scratch)
     rows = features.rows
-    split = assign_splits(rows["bound"], compute_positions(rows["group"][find_roots(rows["group"], leaders)]), prepare)
+    positions = compute_positions(rows["group"][find_roots(rows["group"], leaders)])
+    split = assign_splits(rows["constraint"], positions, prepare)
     status = np.where(rows["usable"], KEPT, UNDESIRABLE).astype(np.uint8)
     is_duplicate = duplicates.representative >= 0
     status[is_duplicate] = np.where(duplicates.exact[is_duplicate], EXACT, NEAR)
@@ -73,7 +78,11 @@ def prepare_records(accepted: Path, ingest: IngestParams, prepare: PrepareParams
     check_not_empty({name: int(((status == KEPT) & (split == number)).sum()) for number, name in enumerate(SPLITS)})
     if count := count_leaks(rows["question"], split, status == KEPT):
         raise SplitError(
-            f"{count} training records ask exactly what evaluation asks; this is a fault of the split, report it"
+            _(
+                "{count} training records have exactly the text of an evaluation item; this is an error in Seodang: "
+                "please report it",
+                count=count,
+            )
         )
     copies = np.where(split == TRAIN, mixture.copies, status == KEPT).astype(np.int32)
     return PreparationResult(features, split, status, copies, duplicates, leaders, leaks, mixture.replay_missing)
@@ -82,13 +91,13 @@ def prepare_records(accepted: Path, ingest: IngestParams, prepare: PrepareParams
 def _deduplicate(
     accepted: Path, prepare: PrepareParams, scratch: Path
 ) -> tuple[Features, NDArray[np.int32], Duplicates]:
-    count = sum(1 for _ in read_lines(accepted))
+    count = sum(1 for line in read_lines(accepted))
     if not count:
-        raise ArtefactError(f"{accepted} is empty; run: dvc repro --force validate")
+        raise ArtefactError(_("{path} is empty; run: dvc repro --force validate", path=accepted))
     permutations = prepare.deduplication.permutations
     with Sketches(scratch, permutations, *compute_bands(prepare.deduplication.threshold, permutations)) as sketches:
         features = compute_features(
-            track_progress(read_records(accepted), "중복 · duplicates", total=count), count, prepare, sketches
+            track_progress(read_records(accepted), _("finding duplicates"), total=count), count, prepare, sketches
         )
         leaders = find_leaders(features.rows, sketches, prepare.deduplication)
         return features, leaders, find_duplicates(features.rows, leaders, sketches, prepare.deduplication)
@@ -105,13 +114,13 @@ def _decontaminate(
 
     evaluation = split >= TEST
     item_questions = read_questions(
-        read_selected(kept & evaluation, "평가 문항 · evaluation items"), is_template, prepare, include_answers=False
+        read_selected(kept & evaluation, _("reading evaluation items")), is_template, prepare, include_answers=False
     )
     items = gather_items(item_questions, rows, prepare.deduplication.template_after)
     if items is None:
         return []
     training = read_questions(
-        read_selected(kept & ~evaluation, "누출 · leaks"), is_template, prepare, include_answers=True
+        read_selected(kept & ~evaluation, _("finding leaks")), is_template, prepare, include_answers=True
     )
     return [
         leak for questions in training for leak in find_leaks(questions, items, rows, prepare.decontamination.threshold)
@@ -119,7 +128,7 @@ def _decontaminate(
 
 
 def _read_selected(accepted: Path, mask: NDArray[np.bool_]) -> Iterator[tuple[int, Record]]:
-    """Yield the chosen records with their numbers; the others are not even parsed."""
+    """Yield the selected records with their indices; other lines are not parsed."""
     for number, line in enumerate(read_lines(accepted)):
         if mask[number]:
             yield number, parse_record(json.loads(line))
@@ -132,7 +141,7 @@ def _mix(
     ingest: IngestParams,
     prepare: PrepareParams,
 ) -> Mix:
-    """Return the mixture of train, and write into `fate` why a record has no place in it."""
+    """Return the mix of train, and write the reason for zero copies of a record into `status`."""
     positions = compute_unit_hash(prepare.seed, "mix", features.rows["id"])
     mixture = mix(
         (status == KEPT) & (split == TRAIN),
@@ -153,7 +162,7 @@ def count_by(
     shape: tuple[int, int],
     weights: NDArray[np.int32] | None = None,
 ) -> NDArray[np.int64]:
-    """Return how many records (or how much weight) each group has of each kind: an array of `shape`, groups x kinds."""
+    """Return the number of records (or the sum of weights) by group and kind; `shape` is (groups, kinds)."""
     counts = np.bincount(groups.astype(np.int64) * shape[1] + kinds, weights=weights, minlength=shape[0] * shape[1])
     return counts.reshape(shape).astype(np.int64)
 
@@ -161,9 +170,12 @@ def count_by(
 def iter_lines(
     accepted: Path, result: PreparationResult, leave_out: Callable[[int, str], None]
 ) -> Iterator[tuple[int, str]]:
-    """Yield the split's number and the line of every kept record, in order; further copies follow after all the first ones.
+    """Yield the split index and the line of every kept record, in order; second copies follow after all first ones.
 
-    `leave_out` is called with the number and the line of each record that is left out.
+    Args:
+        accepted: File of the accepted records.
+        result: The decisions about them.
+        leave_out: Called with the index and the line of each record that is left out.
     """
     split, copies = result.split.tolist(), result.copies
     for copy_number in range(int(copies.max(initial=0))):

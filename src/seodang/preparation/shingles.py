@@ -1,7 +1,7 @@
-"""Texts as arrays: letters that count, and hashes of whole texts, of shingles and of n-grams, a chunk at a time.
+"""Normalised letters of texts, and hashes of texts, shingles and n-grams, for a chunk of texts at a time.
 
-Hashes are sums of the letters' hashes times powers of an odd number, modulo 2**64 (Karp and Rabin 1987): with prefix sums,
-the hash of any stretch of text costs the same whatever its length, and texts can be put together without reading them again.
+A hash is the sum of the letters' hashes times powers of an odd number, modulo 2**64 (Karp and Rabin 1987). With prefix
+sums, the hash of any range costs constant time, and the hashes of two texts can be joined.
 """
 
 from __future__ import annotations
@@ -26,24 +26,23 @@ _INVERSE = pow(_BASE, -1, 2**64)
 
 @dataclass(frozen=True, slots=True)
 class Letters:
-    """The letters that count of several texts, one text after the other."""
+    """The normalised letters of several texts, one text after the other."""
 
-    hashes: Hashes  # of each letter
-    starts: Integers  # of each text among the letters, and the end of the last one; length texts + 1
-    is_word_start: NDArray[np.bool_]  # whether a letter is the first of a word
+    hashes: Hashes  # hash of each letter
+    starts: Integers  # index of the first letter of each text, and the end of the last text; length texts + 1
+    is_word_start: NDArray[np.bool_]  # whether a letter is the first one of a word
 
     @property
     def lengths(self) -> Integers:
-        """Letters of each text."""
+        """Number of letters of each text."""
         return np.diff(self.starts)
 
 
 def extract_letters(texts: Sequence[str]) -> Letters:
-    """Return what of the texts counts when they are compared: NFKC, casefolded, without blanks and punctuation.
+    """Return the normalised letters of texts: NFKC, casefolded, without blanks and punctuation.
 
-    Signs that calculate (+ = * / %) and emoji stay. Between digits one sign of what stood there stays, and so does a hyphen
-    before a digit: 1.5 is not 15, "1, 23" is not "12, 3", and -2 is not 2. Of a text that is all punctuation all of it stays:
-    "!" is not "?".
+    Arithmetic signs (+ = * / %) and emoji stay. One sign between two digits stays, and so does a hyphen before a digit:
+    1.5 is not 15, "1, 23" is not "12, 3", and -2 is not 2. A text of only punctuation stays as it is: "!" is not "?".
     """
     joined_text = "".join(_fold_text(text) + "\0" for text in texts)
     points = np.frombuffer(joined_text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).copy()
@@ -60,7 +59,7 @@ def extract_letters(texts: Sequence[str]) -> Letters:
 
 
 def _fold_text(text: str) -> str:
-    """Return the text in NFKC without case; U+0000, which parts texts, becomes a blank."""
+    """Return the casefolded text in NFKC; U+0000, which separates texts here, becomes a blank."""
     text = text.replace("\0", " ")
     return (
         text.lower()
@@ -70,7 +69,7 @@ def _fold_text(text: str) -> str:
 
 
 def _keep_between_digits(points: NDArray[np.uint32], kinds: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
-    """Of what is dropped between two digits keep the first sign, or one blank where there are only blanks."""
+    """Keep the first sign between two digits, or one blank if there are only blanks."""
     indices = np.flatnonzero(mask)
     left, right = indices[:-1], indices[1:]
     between = left[(right - left > 1) & (kinds[left] == _DIGIT) & (kinds[right] == _DIGIT)]
@@ -82,16 +81,16 @@ def _keep_between_digits(points: NDArray[np.uint32], kinds: NDArray[np.uint8], m
 
 
 def _keep_bare_punctuation(kinds: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
-    """Keep what isn't blank of the texts of which nothing else was kept."""
+    """Keep the non-blank characters of the texts without any letter."""
     ends = kinds == _BORDER
-    text = np.cumsum(ends) - ends  # number of the text in which each code point stands
+    text = np.cumsum(ends) - ends  # index of the text of each code point
     is_empty = np.bincount(text, weights=mask) == 0
     mask |= is_empty[text] & (kinds == _DROPPED)
 
 
 @lru_cache(maxsize=1)
 def _classify_code_points() -> NDArray[np.uint8]:
-    """Return the kind of every code point (Unicode general categories: letters, marks, numbers and symbols count)."""
+    """Return the kind of every code point; letters, marks, numbers and symbols (general categories) are kept."""
     kinds = np.full(0x110000, _DROPPED, dtype=np.uint8)
     for point in range(0x110000):
         category = unicodedata.category(chr(point))
@@ -101,13 +100,13 @@ def _classify_code_points() -> NDArray[np.uint8]:
             kinds[point] = _LETTER
         elif category[0] == "Z" or chr(point).isspace():
             kinds[point] = _BLANK
-    kinds[[ord(sign) for sign in _OPERATORS]] = _LETTER  # punctuation to Unicode
+    kinds[[ord(sign) for sign in _OPERATORS]] = _LETTER  # Unicode classifies them as punctuation
     kinds[0] = _BORDER
     return kinds
 
 
 def hash_words(letters: Letters) -> tuple[Hashes, Integers]:
-    """Return the hashes of the words, and where each text starts among them (length texts + 1)."""
+    """Return the hashes of the words, and the index of the first word of each text (length texts + 1)."""
     indices = np.append(np.flatnonzero(letters.is_word_start), letters.hashes.size)
     hashes = _hash_ranges(_compute_prefix_sums(letters.hashes), indices[:-1], indices[1:])
     counts = np.concatenate([[0], np.cumsum(letters.is_word_start)])
@@ -115,26 +114,25 @@ def hash_words(letters: Letters) -> tuple[Hashes, Integers]:
 
 
 def hash_texts(letters: Letters) -> Hashes:
-    """Return one hash a text, to be put together by `joined`; 0 for a text without letters."""
+    """Return one hash per text, 0 for a text without letters; `join_hashes` joins them."""
     return _hash_ranges(_compute_prefix_sums(letters.hashes), letters.starts[:-1], letters.starts[1:])
 
 
 def join_hashes(first: Hashes, lengths: Integers, second: Hashes) -> Hashes:
-    """Return the hashes of the first texts followed by the second ones. `lengths` are the first ones' letters."""
+    """Return the hashes of the first texts followed by the second ones; `lengths` are those of the first texts."""
     powers = _compute_powers(_BASE, int(lengths.max(initial=0)) + 1)[lengths]
     return np.asarray(first + powers * second)
 
 
 def mix_hashes(hashes: Hashes) -> Hashes:
-    """Return the hashes spread over all 64 bits."""
+    """Return the hashes with every bit mixed over all 64 bits."""
     return _mix_bits(hashes)
 
 
 def compute_shingles(letters: Letters, sizes: Integers) -> Hashes:
-    """Return one shingle hash a letter: of it and the letters after it, `sizes[text]` in all.
+    """Return one shingle hash per letter: of the letter and the next ones, `sizes[text]` letters in total.
 
-    At the end of a text shingles are shorter, so that a text of one letter has one, too. The texts start where
-    `letters.starts` says.
+    Shingles are shorter at the end of a text, so a text of one letter has one shingle as well.
     """
     indices = np.arange(letters.hashes.size)
     ends = np.minimum(indices + np.repeat(sizes, letters.lengths), np.repeat(letters.starts[1:], letters.lengths))
@@ -142,12 +140,12 @@ def compute_shingles(letters: Letters, sizes: Integers) -> Hashes:
 
 
 def compute_ngrams(hashes: Hashes, starts: Integers, size: int) -> tuple[Hashes, Integers]:
-    """Return the hashes of all runs of `size` units that stay within one text, and the text of each.
+    """Return the hashes of all n-grams of `size` units within one text, and the text index of each.
 
     Args:
-        hashes: Of words or letters.
-        starts: Of the texts among them; length texts + 1.
-        size: Units of an n-gram.
+        hashes: Hashes of the units: words or letters.
+        starts: Index of the first unit of each text; length texts + 1.
+        size: Number of units of an n-gram.
     """
     counts = np.maximum(np.diff(starts) - size + 1, 0)
     owners = np.repeat(np.arange(counts.size), counts)
@@ -158,14 +156,14 @@ def compute_ngrams(hashes: Hashes, starts: Integers, size: int) -> tuple[Hashes,
 
 
 def _compute_prefix_sums(hashes: Hashes) -> Hashes:
-    """Return the prefix sums of the hashes times the powers of the base; length units + 1."""
+    """Return the prefix sums of the hashes times powers of the base; length units + 1."""
     sums = np.zeros(hashes.size + 1, dtype=np.uint64)
     np.cumsum(hashes * _compute_powers(_BASE, hashes.size), out=sums[1:])
     return sums
 
 
 def _hash_ranges(sums: Hashes, firsts: Integers, ends: Integers) -> Hashes:
-    """Return the hashes of the stretches from `firsts` to before `ends`, the same wherever a stretch stands."""
+    """Return the hashes of the ranges [first, end); equal ranges have equal hashes at any position."""
     return np.asarray((sums[ends] - sums[firsts]) * _compute_powers(_INVERSE, sums.size)[firsts])
 
 
@@ -173,7 +171,7 @@ def _compute_powers(base: int, count: int) -> Hashes:
     return _compute_power_table(base, max(10, (count - 1).bit_length()))[: max(count, 0)]
 
 
-@lru_cache(maxsize=4)  # two bases, and the usual and a larger chunk
+@lru_cache(maxsize=4)  # two bases, each for the usual and for a larger chunk
 def _compute_power_table(base: int, bits: int) -> Hashes:
     factors = np.full(1 << bits, base, dtype=np.uint64)
     factors[0] = 1
@@ -181,7 +179,7 @@ def _compute_power_table(base: int, bits: int) -> Hashes:
 
 
 def _mix_bits(hashes: Hashes) -> Hashes:
-    """Return a bijection of 64-bit numbers that spreads every bit (SplitMix64, Steele et al. 2014)."""
+    """Return the numbers under a bijection that mixes all bits (SplitMix64, Steele et al. 2014)."""
     values = hashes + np.uint64(_BASE)
     values ^= values >> np.uint64(30)
     values *= np.uint64(0xBF58476D1CE4E5B9)

@@ -1,5 +1,5 @@
-"""The primer: bilingual instruction records that the project authors itself.
+"""The primer: bilingual instruction records by the authors of this project.
 
-families.py names the task families; each generator module makes the items of
-some of them from lexicon/*.yaml; seed_tasks.jsonl holds the hand-written seeds.
+families.py lists the task families. The generator modules create the items of the families from lexicon/*.yaml.
+seed_tasks.jsonl and film_remarks.jsonl hold hand-written records.
 """

@@ -1,4 +1,4 @@
-"""Items of the classification families: a text in, one label of a closed set out."""
+"""Generate items of the classification families: a text with one label of a closed set."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def _generate_sentence(rng: random.Random, language: Language, *, family: str) -
 
 
 def create_sentence_generator(family: str) -> Generator:
-    """Return the generator of a family of lexicon/labels.yaml."""
+    """Return the generator of a family in lexicon/labels.yaml."""
     return partial(_generate_sentence, family=family)
 
 
 def load_sentence_labels(family: str, language: Language) -> tuple[str, ...]:
-    """Return the label set of a family of lexicon/labels.yaml."""
+    """Return the label set of a family in lexicon/labels.yaml."""
     return tuple(lexicon("labels")[family][language])
 
 
 def _generate_english_action(rng: random.Random, words: dict[str, Any], template: str) -> str:
-    did, do = pick(rng, words["actions"])
-    sentence = " ".join(template.format(did=did, do=do, time=pick(rng, words["times"])).split())
+    past, base = pick(rng, words["actions"])
+    sentence = " ".join(template.format(did=past, do=base, time=pick(rng, words["times"])).split())
     for mark in ",.?!":
         sentence = sentence.replace(f" {mark}", mark)
     return sentence[0].upper() + sentence[1:]
@@ -44,7 +44,7 @@ def _generate_korean_action(rng: random.Random, words: dict[str, Any], form: int
 
 
 def generate_formality(rng: random.Random, language: Language) -> Item:
-    """Return a sentence and whether it is polite or casual."""
+    """Return a sentence with its style: polite or casual."""
     words = lexicon("style")[language]
     polite = rng.random() < 0.5
     if language == "ko":
@@ -55,7 +55,7 @@ def generate_formality(rng: random.Random, language: Language) -> Item:
 
 
 def generate_sentence_type(rng: random.Random, language: Language) -> Item:
-    """Return a sentence and whether it states, asks or requests."""
+    """Return a sentence with its type: statement, question or request."""
     words = lexicon("style")[language]
     kind = rng.randrange(3)
     if language == "ko":
@@ -71,7 +71,7 @@ def generate_sentence_type(rng: random.Random, language: Language) -> Item:
 
 
 def generate_room(rng: random.Random, language: Language) -> Item:
-    """Return a thing and the room where it belongs."""
+    """Return an object and the room in which it belongs."""
     groups = lexicon("words")["rooms"][language]
     label = pick(rng, sorted(groups))
     return Item(pick(rng, groups[label]), label)

@@ -1,4 +1,4 @@
-"""Make the primer: seeds and generated records, the same bytes for the same seed."""
+"""Generate the records of the primer; the same seed gives the same bytes."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from collections.abc import Iterator
 from importlib import resources
 
 from seodang.errors import SourceError
+from seodang.i18n import _
 from seodang.primer.families import Family, build_families
 from seodang.primer.item import pick
 from seodang.records import Language, Record, make_record
 
 SOURCE = "primer"
 _LANGUAGES: tuple[Language, ...] = ("ko", "en")
-# A family can run out of different items (24 capitals, two wordings); it then gives what it has.
+# A family can run out of distinct records (24 capitals with two templates); then it yields fewer.
 _TRIES_PER_RECORD = 20
 
 
 def iter_primer_records(
     *, seed: int, classification_per_language: int, sentiment_per_language: int, open_per_language: int
 ) -> Iterator[Record]:
-    """Yield the whole primer: seeds, film remarks in own words, then each family.
+    """Yield the records of the primer: hand-written seed tasks and film remarks, then the records of each family.
 
     Args:
-        seed: Every family draws from a stream of its own, so that adding a family changes no other.
-        classification_per_language: Records of each classification family but sentiment.
-        sentiment_per_language: Records of the sentiment family.
-        open_per_language: Records of each family with open answers.
+        seed: Seed of the random numbers. Each family has a separate stream, so a new family does not change the others.
+        classification_per_language: Records per language of each classification family except sentiment.
+        sentiment_per_language: Records per language of the sentiment family.
+        open_per_language: Records per language of each family with open answers.
     """
     yield from iter_bundled_records("seed_tasks.jsonl", task="seed", cluster="seed")
     yield from iter_bundled_records("film_remarks.jsonl", task="own_words", cluster="sentiment")
@@ -42,7 +43,7 @@ def iter_primer_records(
 def _iter_family_records(name: str, family: Family, language: Language, seed: int, count: int) -> Iterator[Record]:
     rng = random.Random(f"{seed}/{name}/{language}")
     record_ids: set[str] = set()
-    for _ in range(count * _TRIES_PER_RECORD):
+    for _attempt in range(count * _TRIES_PER_RECORD):
         if len(record_ids) == count:
             return
         record = _create_record(rng, name, family, language)
@@ -66,7 +67,11 @@ def _create_record(rng: random.Random, name: str, family: Family, language: Lang
 
 
 def iter_bundled_records(name: str, *, task: str, cluster: str) -> Iterator[Record]:
-    """Yield the hand-written records of a file that lies beside this module."""
+    """Yield the hand-written records of a file in the folder of this module.
+
+    Raises:
+        SourceError: If a line is damaged.
+    """
     text = resources.files(__package__).joinpath(name).read_text("utf-8")
     for number, line in enumerate(text.splitlines(), start=1):
         try:
@@ -83,5 +88,10 @@ def iter_bundled_records(name: str, *, task: str, cluster: str) -> Iterator[Reco
             )
         except (json.JSONDecodeError, KeyError) as error:
             raise SourceError(
-                f"bundled {name}, line {number}: {error}; the installation is damaged, install again"
+                _(
+                    "{file}, line {line}, of the primer cannot be read ({error}); install seodang again",
+                    file=name,
+                    line=number,
+                    error=error,
+                )
             ) from error

@@ -1,4 +1,4 @@
-"""What a generator makes, and the small tools that all generators share."""
+"""The item type of the generators, and the functions that all generators share."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One question with its answer, before a family gives it an instruction's wording."""
+    """A question with its answer; the family adds the instruction from a prompt template."""
 
     input: str
     output: str
-    subject: str = ""  # fills {subject} in the family's instruction, such as a word to look for
+    subject: str = ""  # value of {subject} in the template of the family, such as a country
 
 
 Generator = Callable[[random.Random, Language], Item]
@@ -30,16 +30,16 @@ Generator = Callable[[random.Random, Language], Item]
 
 @cache
 def lexicon(name: str) -> Any:
-    """Return the parsed lexicon/`name`.yaml."""
+    """Return the content of lexicon/`name`.yaml."""
     text = resources.files(__package__).joinpath("lexicon", f"{name}.yaml").read_text("utf-8")
     return yaml.safe_load(text)
 
 
 def pick(rng: random.Random, options: Sequence[T]) -> T:
-    """Return one of `options`, each equally likely."""
+    """Return one of `options` with equal probability."""
     return options[rng.randrange(len(options))]
 
 
 def fill(rng: random.Random, template: str, words: dict[str, list[str]]) -> str:
-    """Return `template` with each {slot} replaced by a word of its list, chosen anew per slot."""
+    """Return `template` with each {slot} replaced by a random word of its list."""
     return template.format(**{slot: pick(rng, options) for slot, options in words.items()})

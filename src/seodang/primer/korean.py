@@ -1,7 +1,7 @@
-"""Korean word forms: endings and particles by Hangul syllable arithmetic.
+"""Build Korean word forms, endings and particles, by arithmetic on Hangul syllables.
 
-A Hangul syllable block is 0xAC00 + (lead * 21 + vowel) * 28 + tail, tail 0
-meaning none (Unicode Standard 3.12, "Conjoining Jamo Behavior").
+The code point of a syllable is 0xAC00 + (lead * 21 + vowel) * 28 + tail; tail 0 means no final consonant (Unicode
+Standard, section 3.12, "Conjoining Jamo Behavior").
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _TAIL_SSANGSIOT = 20  # ㅆ
 
 
 def has_tail(word: str) -> bool:
-    """Tell whether the last syllable of `word` ends in a consonant (받침)."""
+    """Return whether the last syllable of `word` ends with a consonant (받침)."""
     code = ord(word[-1])
     return _BASE <= code <= _LAST and (code - _BASE) % _TAILS != 0
 
 
 def add_particle(word: str, with_tail: str, without_tail: str) -> str:
-    """Return `word` with the particle that fits its last sound: 물은, 차는."""
+    """Return `word` with the particle for its last sound: 물은, 차는."""
     return word + (with_tail if has_tail(word) else without_tail)
 
 
@@ -41,7 +41,7 @@ _SLOT_PARTICLE = re.compile(r"(\w)\|(를|가|로|예요|와|는)")
 
 
 def resolve_particles(sentence: str) -> str:
-    """Return the sentence with each marked particle ("책|를") in the form that its word asks for (책을)."""
+    """Return the sentence with each marked particle ("책|를") in the form for its word (책을)."""
 
     def replace_match(match: re.Match[str]) -> str:
         word, (closed, opened) = match[1], _PARTICLES[match[2]]
@@ -59,7 +59,7 @@ def _get_tail(word: str) -> int:
 
 
 def _drop_rieul(stem: str) -> str:
-    """Return `stem` without its final ㄹ, which falls before ㄴ, ㅂ and ㅅ: 힘들 -> 힘드(네)."""
+    """Return `stem` without its final ㄹ, as before ㄴ, ㅂ and ㅅ: 힘들 -> 힘드(네)."""
     return _add_tail(stem, -_TAIL_RIEUL) if _get_tail(stem) == _TAIL_RIEUL else stem
 
 
@@ -101,26 +101,27 @@ def conjugate_past(stem: str, connective: str) -> str:
 
 
 def drop_copula(stem: str, connective: str) -> str:
-    """Return `stem` as it stands before endings: 최고이 drops its copula after a vowel (최고네)."""
+    """Return the form of `stem` before endings; the copula is dropped after a vowel: 최고이 -> 최고(네)."""
     if stem.endswith("이") and len(stem) > 1 and connective.endswith("야") and not connective.endswith("이야"):
         return stem[:-1]
     return stem
 
 
 def list_endings(stem: str, connective: str) -> tuple[str, ...]:
-    """Return the usual sentence forms of one predicate, plain, polite, past and noun.
+    """Return the usual forms of a predicate: plain, polite, past and noun.
 
     Args:
-        stem: What stands before -다, such as 지루하.
+        stem: The part before -다, such as 지루하.
         connective: The 아/어 form, such as 지루해.
     """
     short = drop_copula(stem, connective)
-    done = conjugate_past(stem, connective)
-    now = (
-        f"{short}다", connective, conjugate_polite(connective), f"{_drop_rieul(short)}네", f"{_drop_rieul(short)}네요", f"{short}더라",
-        f"{short}더라구요", f"{short}던데", f"{short}던데?", f"{short}던데요", conjugate_formal(stem), nominalize(stem, connective), f"{short}지", f"{short}잖아",
+    past = conjugate_past(stem, connective)
+    present_forms = (
+        f"{short}다", connective, conjugate_polite(connective), f"{_drop_rieul(short)}네", f"{_drop_rieul(short)}네요",
+        f"{short}더라", f"{short}더라구요", f"{short}던데", f"{short}던데?", f"{short}던데요", conjugate_formal(stem),
+        nominalize(stem, connective), f"{short}지", f"{short}잖아",
     )  # fmt: skip
-    before = (
-        f"{done}다", f"{done}어", f"{done}어요", f"{done}네", f"{done}음", f"{done}습니다", f"{done}던데", f"{done}지",
+    past_forms = (
+        f"{past}다", f"{past}어", f"{past}어요", f"{past}네", f"{past}음", f"{past}습니다", f"{past}던데", f"{past}지",
     )  # fmt: skip
-    return before if done == stem else now + before
+    return past_forms if past == stem else present_forms + past_forms

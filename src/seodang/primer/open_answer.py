@@ -1,4 +1,4 @@
-"""Items whose answer is made, not chosen: extraction, rewriting, ordering, numbers, knowledge."""
+"""Generate items with open answers: extraction, rewriting, ordering, numbers, knowledge."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def _generate_errand(rng: random.Random, language: Language) -> tuple[str, str, 
 
 
 def generate_name_extraction(rng: random.Random, language: Language) -> Item:
-    """Return a sentence and the person it names."""
+    """Return a sentence and the name of the person in it."""
     sentence, name, _ = _generate_errand(rng, language)
     return Item(sentence, name)
 
 
 def generate_place_extraction(rng: random.Random, language: Language) -> Item:
-    """Return a sentence and the place it names."""
+    """Return a sentence and the name of the place in it."""
     sentence, _, place = _generate_errand(rng, language)
     return Item(sentence, place)
 
 
 def generate_polite_rewrite(rng: random.Random, language: Language) -> Item:
-    """Return a casual sentence and its polite (Korean) or uncontracted (English) form."""
+    """Return a casual sentence and its polite form (Korean) or its form without contractions (English)."""
     words = lexicon("style")[language]
     time = pick(rng, words["times"])
     if language == "ko":

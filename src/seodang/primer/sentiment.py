@@ -1,4 +1,4 @@
-"""Short film remarks with their sentiment, Korean and English."""
+"""Generate short Korean and English film remarks with their sentiment."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ def _join(*parts: str) -> str:
 
 
 def _generate_korean_predicate(rng: random.Random, words: Words, feeling: str) -> str:
-    """Return predicate with adverb and ending, at times by way of negation."""
+    """Return a predicate of a feeling in a random form."""
     stem, connective = pick(rng, words[feeling])
     return pick(rng, list_endings(stem, connective))
 
 
 def _select_negatable(words: Words, feeling: str) -> list[list[str]]:
-    """Return the predicates that take -지 않다: no double negation, no copula, no past."""
+    """Return the predicates that can have -지 않다: no negations, copulas and past forms."""
     return [pair for pair in words[feeling] if not pair[0].endswith(("않", "없", "이", "었", "봤"))]
 
 
 def _generate_negation(rng: random.Random, words: Words, feeling: str) -> str:
-    """Return the denial of a feeling: 별로 재미있지 않았어 is negative."""
+    """Return a negated feeling: 별로 재미있지 않았어 is negative."""
     stem, _ = pick(rng, _select_negatable(words, feeling))
     adverb = pick(rng, ["별로", "전혀", "하나도", "그다지", "생각보다"])
     return f"{adverb} {pick(rng, list_endings(f'{stem}지 않', f'{stem}지 않아'))}"
 
 
 def _generate_contrast(rng: random.Random, words: Words, feeling: str) -> str:
-    """Return a remark that turns: the expectation first, the verdict last."""
+    """Return a remark with a contrast: the opposite expectation first, the feeling last."""
     other = {"positive": "negative", "negative": "positive"}[feeling]
     lead = drop_copula(*pick(rng, words[other])) + pick(rng, ["다더니", "다고 해서 봤는데", "다는 평을 봤지만"])
     return _join(lead, pick(rng, words["adverbs"]), _generate_korean_predicate(rng, words, feeling))
 
 
 def _generate_mixed_remark(rng: random.Random, words: Words) -> str:
-    """Return praise and blame in balance, closed by a neutral verdict."""
+    """Return a remark with praise and criticism and a neutral end."""
     good, bad = (pick(rng, _select_negatable(words, feeling))[0] for feeling in ("positive", "negative"))
     parts = ["연기", "영상", "음악", "초반", "액션", "배우", "연출", "결말", "스토리"]
     first, second = rng.sample(parts, 2)

@@ -1,8 +1,8 @@
-"""Text for the primer base: what it reads before it is ever tuned.
+"""Generate the pretraining text of the primer base.
 
-It may read the inputs of the scored families, without a label or an answer, and
-questions with answers of other families. It never reads an answer of a family
-that it is scored on: tests hold it to that.
+The text contains inputs of the scored families without labels and answers, and
+questions with answers of other families. It contains no answer of a scored family;
+a test checks this.
 """
 
 from __future__ import annotations
@@ -34,10 +34,12 @@ def iter_unlabelled_inputs(rng: random.Random, count: int) -> Iterator[str]:
 
 
 def iter_practice_records(rng: random.Random, remarks: Sequence[str], count: int) -> Iterator[Record]:
-    """Yield `count` questions with answers of the families that are never scored.
+    """Yield `count` questions with answers of families that are never scored.
 
     Args:
-        remarks: Lines of running text to copy from, to continue and to look up.
+        rng: Source of randomness.
+        remarks: Lines of running text; the text families ask questions about them.
+        count: Number of records.
     """
     families_by_name = build_practice_families()
     for _ in range(count):
@@ -75,11 +77,11 @@ _TEXT_FAMILIES = (
 )
 
 
-_SHORT = 6  # words
+_MAX_SHORT_WORDS = 6
 
 
 def _create_text_item(rng: random.Random, name: str, text: str, language: Language) -> Item:
-    """Return an item about one line of text; the answer is all in the line."""
+    """Return an item about one line of text; the line contains the answer."""
     words = text.split()[:14]
     no, yes = ("아니요", "네") if language == "ko" else ("no", "yes")
     line = " ".join(words)
@@ -98,7 +100,7 @@ def _create_text_item(rng: random.Random, name: str, text: str, language: Langua
             return Item(line, korean if detect_language(line) == "ko" else english)
         case "length":
             short, long = ("짧음", "김") if language == "ko" else ("short", "long")
-            return Item(line, short if len(words) <= _SHORT else long)
+            return Item(line, short if len(words) <= _MAX_SHORT_WORDS else long)
         case "last_letter":
             return Item(line, line[-1])
         case "contains_digit":
@@ -131,23 +133,82 @@ def _generate_last_digit(rng: random.Random, language: Language) -> Item:
     return Item(str(number), str(number % 10))
 
 
+# Instructions of each family, in Korean and in English.
+_TEMPLATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "season": (
+        ("어느 계절인가요?", "문장에 맞는 계절을 쓰세요."),
+        ("Which season is it?", "Name the season of the sentence."),
+    ),
+    "room": (
+        ("이 물건은 어디에 있나요?", "물건이 놓이는 곳을 쓰세요."),
+        ("Where does this thing belong?", "Name the room of this thing."),
+    ),
+    "same": (
+        ("두 낱말이 같은가요, 다른가요?",),
+        ("Are the two words the same or different?",),
+    ),
+    "next_number": (
+        ("다음에 올 수를 쓰세요.",),
+        ("Which number comes next?",),
+    ),
+    "last_digit": (
+        ("수의 마지막 숫자를 쓰세요.",),
+        ("Write the last digit of the number.",),
+    ),
+    "copy": (
+        ("다음 문장을 그대로 쓰세요.", "따라 쓰세요."),
+        ("Copy the sentence.", "Repeat this text."),
+    ),
+    "continue": (
+        ("다음 글을 이어서 쓰세요.", "문장을 완성하세요."),
+        ("Continue the text.", "Finish the sentence."),
+    ),
+    "first_word": (
+        ("첫 낱말을 쓰세요.",),
+        ("Write the first word.",),
+    ),
+    "last_word": (
+        ("마지막 낱말을 쓰세요.",),
+        ("Write the last word.",),
+    ),
+    "contains_digit": (
+        ("숫자가 들어 있나요?",),
+        ("Does the text contain a digit?",),
+    ),
+    "contains_word": (
+        ("'{subject}'라는 낱말이 있나요?",),
+        ("Does it contain the word '{subject}'?",),
+    ),
+    "tongue": (
+        ("어느 나라 말인가요?",),
+        ("Which language is it?",),
+    ),
+    "length": (
+        ("글이 짧은가요, 긴가요?",),
+        ("Is the text short or long?",),
+    ),
+    "last_letter": (
+        ("마지막 글자를 쓰세요.",),
+        ("Write the last letter.",),
+    ),
+    "word_after": (
+        ("'{subject}' 다음 낱말은 무엇인가요?",),
+        ("Which word follows '{subject}'?",),
+    ),
+}
+
+
 def build_practice_families() -> dict[str, Family]:
-    """Return the families that the base practises on; none of them is ever scored."""
-    placeholder = classification.generate_room  # the text families make their items in _text_item
+    """Return the practice families of the base; none of them is ever scored."""
+    generators = {
+        "season": classification.create_sentence_generator("season"),
+        "room": classification.generate_room,
+        "same": _generate_same_or_different,
+        "next_number": _generate_next_number,
+        "last_digit": _generate_last_digit,
+    }
+    # _create_text_item creates the items of the text families, so their generator is never called.
     return {
-        "season": Family("practice", classification.create_sentence_generator("season"), ("어느 계절인가요?", "문장에 맞는 계절을 쓰세요."), ("Which season is it?", "Name the season of the sentence.")),
-        "room": Family("practice", classification.generate_room, ("이 물건은 어디에 있나요?", "물건이 놓이는 곳을 쓰세요."), ("Where does this thing belong?", "Name the room of this thing.")),
-        "same": Family("practice", _generate_same_or_different, ("두 낱말이 같은가요, 다른가요?",), ("Are the two words the same or different?",)),
-        "next_number": Family("practice", _generate_next_number, ("다음에 올 수를 쓰세요.",), ("Which number comes next?",)),
-        "last_digit": Family("practice", _generate_last_digit, ("수의 마지막 숫자를 쓰세요.",), ("Write the last digit of the number.",)),
-        "copy": Family("practice", placeholder, ("다음 문장을 그대로 쓰세요.", "따라 쓰세요."), ("Copy the sentence.", "Repeat this text.")),
-        "continue": Family("practice", placeholder, ("다음 글을 이어서 쓰세요.", "문장을 완성하세요."), ("Continue the text.", "Finish the sentence.")),
-        "first_word": Family("practice", placeholder, ("첫 낱말을 쓰세요.",), ("Write the first word.",)),
-        "last_word": Family("practice", placeholder, ("마지막 낱말을 쓰세요.",), ("Write the last word.",)),
-        "contains_digit": Family("practice", placeholder, ("숫자가 들어 있나요?",), ("Does the text contain a digit?",)),
-        "contains_word": Family("practice", placeholder, ("'{subject}'라는 낱말이 있나요?",), ("Does it contain the word '{subject}'?",)),
-        "tongue": Family("practice", placeholder, ("어느 나라 말인가요?",), ("Which language is it?",)),
-        "length": Family("practice", placeholder, ("글이 짧은가요, 긴가요?",), ("Is the text short or long?",)),
-        "last_letter": Family("practice", placeholder, ("마지막 글자를 쓰세요.",), ("Write the last letter.",)),
-        "word_after": Family("practice", placeholder, ("'{subject}' 다음 낱말은 무엇인가요?",), ("Which word follows '{subject}'?",)),
-    }  # fmt: skip
+        name: Family("practice", generators.get(name, classification.generate_room), korean, english)
+        for name, (korean, english) in _TEMPLATES.items()
+    }

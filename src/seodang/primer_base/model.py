@@ -1,8 +1,8 @@
-"""Make the primer base: tokenizer and a small decoder, trained from scratch on CPU.
+"""Train the primer base from scratch on a CPU: a tokenizer and a small decoder.
 
-Own loop rather than a trainer: Muon for the matrices needs two optimisers, and
-on a small machine the trainer's bookkeeping costs as much as the step.
-Muon: Jordan et al. 2024; schedule warm-up, stable, linear decay: Hu et al. 2024 (MiniCPM).
+The module has its own training loop: Muon for the matrices needs a second optimizer,
+and on a small machine the Trainer's overhead costs as much as the optimizer step.
+Muon: Jordan et al. 2024. Learning-rate schedule (warm-up, stable, linear decay): Hu et al. 2024 (MiniCPM).
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from seodang.config import ScratchParams
 END, PAD, USER, ASSISTANT = "<|end|>", "<|pad|>", "<|user|>", "<|assistant|>"
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
-    "{{ message['content'] + '\\n\\n' if message['role'] == 'system' else ('<|user|>' if message['role'] == 'user' else '<|assistant|>') + message['content'] + '<|end|>' }}"
+    "{{ message['content'] + '\\n\\n' if message['role'] == 'system' else"
+    " ('<|user|>' if message['role'] == 'user' else '<|assistant|>') + message['content'] + '<|end|>' }}"
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 
 
-_HEAD_ROWS = 256  # 256 x 6144 logits are 6 MB: they stay in the cache
+_HEAD_ROWS = 256  # 256 x 6144 logits have 6 MB and stay in the cache
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, context_length: int) -> PreTrainedTokenizerFast:
-    """Return a byte-level BPE tokenizer; digits stand alone, text is brought to NFC."""
+    """Return a byte-level BPE tokenizer that splits digits and normalises text to NFC."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -59,7 +60,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, context_length: int) 
 
 
 def create_model(shape: ScratchParams, tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
-    """Return an untrained Qwen3 decoder of `shape`, embeddings tied to the output head."""
+    """Return an untrained Qwen3 decoder with tied embeddings."""
     torch.manual_seed(shape.seed)
     config = Qwen3Config(
         vocab_size=len(tokenizer),
@@ -79,10 +80,10 @@ def create_model(shape: ScratchParams, tokenizer: PreTrainedTokenizerFast) -> Qw
 
 
 def pack_documents(documents: Sequence[Sequence[int]], end: int, length: int, rng: random.Random) -> Tensor:
-    """Return the documents in random order, end token after each, cut into rows.
+    """Return the documents in random order, each with an end token, packed into rows.
 
     Returns:
-        int64 tensor of shape (rows, length); the last incomplete row is dropped.
+        int64 tensor of shape (rows, length); an incomplete last row is dropped.
     """
     order = list(range(len(documents)))
     rng.shuffle(order)
@@ -92,7 +93,7 @@ def pack_documents(documents: Sequence[Sequence[int]], end: int, length: int, rn
 
 
 def compute_lr_factor(step: int, recipe: ScratchParams) -> float:
-    """Return the share of the peak learning rate at `update`: rise, plateau, linear fall to 0."""
+    """Return the ratio of the peak learning rate at a step: linear warm-up, plateau, linear decay to 0."""
     decay = max(1, int(recipe.steps * recipe.decay_ratio))
     rise = (step + 1) / max(1, recipe.warmup_steps)
     fall = (recipe.steps - step) / decay
@@ -111,7 +112,7 @@ def _create_optimizers(model: nn.Module, recipe: ScratchParams) -> list[torch.op
 def iter_batches(
     documents: Callable[[int], Sequence[Sequence[int]]], end: int, recipe: ScratchParams
 ) -> Iterator[Tensor]:
-    """Yield batches of shape (batch, sequence) without end; each pass asks for its documents anew."""
+    """Yield batches of shape (batch, sequence) forever; `documents` gives the documents of each epoch."""
     epoch = 0
     while True:
         rng = random.Random(f"{recipe.seed}/{epoch}")
@@ -121,10 +122,10 @@ def iter_batches(
 
 
 class _HeadLoss(torch.autograd.Function):
-    """Mean cross entropy of a tied output head, a block of rows at a time.
+    """Mean cross-entropy of a tied output head, computed in blocks of rows.
 
-    The logits of a batch would be (tokens, vocabulary) several times over; here each
-    block's gradient is made in place, so no more than one block of them ever exists.
+    The logits of a batch would need several tensors of shape (tokens, vocabulary).
+    Here each block's gradient is computed in place, so only one block exists at a time.
     """
 
     @staticmethod
@@ -149,7 +150,7 @@ class _HeadLoss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
-        """Return the gradients made in the forward pass."""
+        """Return the gradients of the forward pass, which computed them."""
         hidden_grad, weight_grad = ctx.saved_tensors
         return hidden_grad * gradients[0], weight_grad * gradients[0], None
 
@@ -158,7 +159,8 @@ def _compute_loss(model: Qwen3ForCausalLM, ids: Tensor) -> Tensor:
     """Return the mean next-token loss of ids (batch, sequence)."""
     with torch.autocast("cpu", torch.bfloat16):
         hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
-    loss: Tensor = _HeadLoss.apply(hidden.reshape(-1, hidden.shape[-1]), model.lm_head.weight, ids[:, 1:].reshape(-1))  # type: ignore[no-untyped-call]
+    states, labels = hidden.reshape(-1, hidden.shape[-1]), ids[:, 1:].reshape(-1)
+    loss: Tensor = _HeadLoss.apply(states, model.lm_head.weight, labels)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -168,8 +170,10 @@ def train_model(
     """Train `model` in place.
 
     Args:
+        model: The decoder.
         data: Batches of token ids, shape (batch, sequence).
-        report: Called every 50 updates with the update, the mean loss in nats, and the seconds so far.
+        recipe: Section model.scratch of params.yaml.
+        report: Called every 50 optimizer steps with the step, the mean loss in nats, and the seconds so far.
     """
     optimizers = _create_optimizers(model, recipe)
     peaks = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
@@ -196,7 +200,7 @@ def train_model(
 
 @torch.no_grad()
 def compute_perplexity(model: Qwen3ForCausalLM, documents: Sequence[Sequence[int]], end: int) -> float:
-    """Return exp of the mean loss per token over whole documents, each read by itself from its end marker on."""
+    """Return exp of the mean loss per token; each document is read alone, after an end token."""
     model.eval()
     total, count = 0.0, 0
     for document in documents:
@@ -209,11 +213,11 @@ def compute_perplexity(model: Qwen3ForCausalLM, documents: Sequence[Sequence[int
 
 @torch.no_grad()
 def generate_continuation(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, text: str, seed: int) -> str:
-    """Return `text` with a sampled continuation: temperature 0.7, top-p 0.9, at most 30 tokens."""
+    """Return a text with a sampled continuation: temperature 0.7, top-p 0.9, at most 30 tokens."""
     torch.manual_seed(seed)
     ids = torch.tensor([[tokenizer.eos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"]]])
-    generating: Any = model  # transformers types generate() for another class
-    output_ids = generating.generate(
+    untyped_model: Any = model  # transformers types generate() for another class
+    output_ids = untyped_model.generate(
         input_ids=ids,
         attention_mask=torch.ones_like(ids),
         do_sample=True,

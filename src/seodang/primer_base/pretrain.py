@@ -1,4 +1,4 @@
-"""Train the primer base from scratch: gather its text, train, measure, write its card's figures."""
+"""Train the primer base from scratch, evaluate it and write its report."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tqdm import tqdm
+from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from seodang.config import PromptFormat, ScratchParams
 from seodang.errors import SourceError
+from seodang.i18n import _
 from seodang.io.jsonl import write_json
 from seodang.models.tokenization import encode_text
 from seodang.primer.families import build_families
@@ -24,8 +26,8 @@ from seodang.records import detect_language
 
 logger = logging.getLogger(__name__)
 
-_HELD_OUT_LINES = 400  # lines of each language that measure perplexity and are never trained on
-_TOKENIZER_SAMPLE = 120_000  # documents; more change the merges hardly at all
+_HELD_OUT_LINES = 400  # lines of each language for the perplexity; training never reads them
+_TOKENIZER_SAMPLE = 120_000  # documents; more documents hardly change the merges
 _SAMPLE_PROMPTS = (
     "이 영화는 정말",
     "배우들의 연기가",
@@ -40,19 +42,23 @@ _SAMPLE_PROMPTS = (
 
 @dataclass(frozen=True, slots=True)
 class ScratchReport:
-    """What training the base measured."""
+    """Report of the pretraining."""
 
     parameters: int
     training_tokens: int
     seconds: float
-    perplexity: dict[str, float]  # per token, by language, on held-out lines
+    perplexity: dict[str, float]
+    """Per token, by language, on held-out lines."""
     characters_per_token: dict[str, float]
-    curve: list[tuple[int, float]]  # update, mean loss in nats over the 50 updates before it
-    samples: list[str]  # greedy-free continuations, temperature 0.7
+    """By language."""
+    curve: list[tuple[int, float]]
+    """Optimizer step, and the mean loss in nats over the 50 steps up to it."""
+    samples: list[str]
+    """Sampled continuations, temperature 0.7."""
 
 
 def make_primer_base(scratch: ScratchParams, folder: Path) -> ScratchReport:
-    """Train tokenizer and model, and save both into `folder`.
+    """Train tokenizer and model, save both into a folder and return the report.
 
     Raises:
         SourceError: If a text file cannot be read.
@@ -66,40 +72,58 @@ def make_primer_base(scratch: ScratchParams, folder: Path) -> ScratchReport:
         scratch.context_length,
     )
     model = primer_base.create_model(scratch, tokenizer)
-    end = int(tokenizer.eos_token_id)
+    curve, seconds = _train(model, tokenizer, lines, scratch)
+    # The weights are saved and evaluated as bf16: half the size, and the report describes the loaded weights.
+    model.bfloat16().save_pretrained(folder)
+    model.float()
+    tokenizer.save_pretrained(folder)
+    result = _build_report(model, tokenizer, held_out, scratch, curve, seconds)
+    write_json(folder / "training" / "report.json", asdict(result))
+    return result
+
+
+def _train(
+    model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, lines: Sequence[str], scratch: ScratchParams
+) -> tuple[list[tuple[int, float]], float]:
+    """Train the model in place and return its loss curve and the seconds."""
 
     def load_documents(epoch: int) -> list[list[int]]:
-        texts = _build_documents(lines, scratch, epoch)
-        return [encode_text(tokenizer, text) for text in texts]
+        return [encode_text(tokenizer, text) for text in _build_documents(lines, scratch, epoch)]
 
     curve: list[tuple[int, float]] = []
     seconds = 0.0
-    with tqdm(total=scratch.steps, unit="update", disable=not sys.stderr.isatty()) as bar:
+    with tqdm(total=scratch.steps, unit="step", disable=not sys.stderr.isatty()) as bar:
 
         def log_progress(step: int, loss: float, elapsed: float) -> None:
             nonlocal seconds
             seconds = elapsed
             curve.append((step, round(loss, 4)))
             bar.update(50)
-            logger.info(
-                "update %d loss %.4f %.0f tokens/s",
-                step,
-                loss,
-                step * scratch.batch_size * scratch.sequence_length / elapsed,
-            )
+            speed = step * scratch.batch_size * scratch.sequence_length / elapsed
+            logger.info(_("step {step}: loss {loss:.4f}, {speed:.0f} tokens/s", step=step, loss=loss, speed=speed))
 
-        primer_base.train_model(model, primer_base.iter_batches(load_documents, end, scratch), scratch, log_progress)
-    # Shipped and measured as bf16: half the bytes, and what is measured is what is loaded.
-    model.bfloat16().save_pretrained(folder)
-    model.float()
-    tokenizer.save_pretrained(folder)
+        batches = primer_base.iter_batches(load_documents, int(tokenizer.eos_token_id), scratch)
+        primer_base.train_model(model, batches, scratch, log_progress)
+    return curve, seconds
+
+
+def _build_report(
+    model: Qwen3ForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    held_out: dict[str, list[str]],
+    scratch: ScratchParams,
+    curve: list[tuple[int, float]],
+    seconds: float,
+) -> ScratchReport:
+    end_id = int(tokenizer.eos_token_id)
     encoded = {language: [encode_text(tokenizer, text) for text in texts] for language, texts in held_out.items()}
-    result = ScratchReport(
+    return ScratchReport(
         parameters=model.num_parameters(),
         training_tokens=scratch.steps * scratch.batch_size * scratch.sequence_length,
         seconds=round(seconds, 1),
         perplexity={
-            language: round(primer_base.compute_perplexity(model, texts, end), 2) for language, texts in encoded.items()
+            language: round(primer_base.compute_perplexity(model, documents, end_id), 2)
+            for language, documents in encoded.items()
         },
         characters_per_token={
             language: round(sum(map(len, held_out[language])) / sum(map(len, encoded[language])), 2)
@@ -108,8 +132,6 @@ def make_primer_base(scratch: ScratchParams, folder: Path) -> ScratchReport:
         curve=curve,
         samples=[primer_base.generate_continuation(model, tokenizer, text, scratch.seed) for text in _SAMPLE_PROMPTS],
     )
-    write_json(folder / "training" / "report.json", asdict(result))
-    return result
 
 
 def _load_lines(scratch: ScratchParams) -> list[str]:
@@ -123,20 +145,20 @@ def _read_file_lines(path: Path, limit: int) -> list[str]:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"model.scratch.texts: {path} cannot be read: {error}") from error
-    if path.suffix == ".csv":  # question,answer,...: become practice-shaped documents
+        raise SourceError(_("model.scratch.texts: {file} cannot be read: {error}", file=path, error=error)) from error
+    if path.suffix == ".csv":  # columns Q and A, which are formatted like the practice records
         rows = csv.DictReader(text.splitlines())
         return [_format_question(row["Q"], row["A"]) for row in rows][:limit]
     return [line for line in text.splitlines() if line.strip()][:limit]
 
 
 def _format_question(question: str, answer: str, input: str = "", format: PromptFormat = "koalpaca") -> str:
-    prompt = "".join(part.text for part in render_prompt(question, input, format))
+    prompt = "".join(segment.text for segment in render_prompt(question, input, format))
     return prompt + render_answer(answer, format)
 
 
 def _split_held_out(lines: Sequence[str], seed: int) -> tuple[dict[str, list[str]], list[str]]:
-    """Return some running-text lines of each language, and the lines without these."""
+    """Return the held-out lines of running text by language, and the remaining lines."""
     order = random.Random(f"{seed}/held-out").sample(range(len(lines)), len(lines))
     held_out: dict[str, list[str]] = {"ko": [], "en": []}
     rest = []
@@ -152,14 +174,14 @@ def _split_held_out(lines: Sequence[str], seed: int) -> tuple[dict[str, list[str
 
 
 def _build_documents(lines: Sequence[str], scratch: ScratchParams, epoch: int) -> list[str]:
-    """Return all documents of one pass: the lines, unlabelled inputs, wordings, practice in both text formats."""
+    """Return the documents of an epoch: lines, unlabelled inputs, instructions and practice records."""
     rng = random.Random(f"{scratch.seed}/documents/{epoch}")
     documents = list(lines)
     documents += iter_unlabelled_inputs(rng, scratch.unlabelled_inputs)
     documents += [
-        wording
+        template
         for family in build_families().values()
-        for wording in (*family.korean_templates, *family.english_templates)
+        for template in (*family.korean_templates, *family.english_templates)
     ]
     running_lines = [line for line in lines if not line.startswith("###")]
     for record in iter_practice_records(rng, running_lines, scratch.practice_records):

@@ -1,6 +1,7 @@
-"""What tuning must not make the primer base forget: kinds of questions that it practised and that no record of the primer teaches.
+"""Generate questions that test whether a tuned primer base retains what it practised before.
 
-Two sets without a shared input. On `retention` it is measured what is left; `replay` is mixed into training, so that something is.
+The primer's records do not teach these kinds of questions. There are two sets without a common input: `retention`
+evaluates the retained skills, and `replay` is mixed into training to retain them.
 
 python -m seodang.primer_base.retention retention > tasks/data/retention.jsonl
 python -m seodang.primer_base.retention replay > models/primer-base/replay.jsonl
@@ -21,22 +22,22 @@ from seodang.primer_base.corpus import LANGUAGES, build_practice_families
 Half = Literal["retention", "replay"]
 
 _SEED = 1446
-_KINDS = ("season", "room", "same", "next_number", "last_digit")  # whose answers are closed
-_ITEMS_PER_KIND: dict[Half, int] = {"retention": 30, "replay": 60}  # of each kind and language, where there are so many
+_KINDS = ("season", "room", "same", "next_number", "last_digit")  # families with closed answers
+_ITEMS_PER_KIND: dict[Half, int] = {"retention": 30, "replay": 60}  # maximum for each kind and language
 _TRIES = 2000
 
 
 def iter_questions(half: Half) -> Iterator[dict[str, str]]:
-    """Yield the questions of one half, none twice; which half an input belongs to is told by its hash."""
+    """Yield the distinct questions of one half; the hash of an input assigns it to a half."""
     rng, families = random.Random(_SEED), build_practice_families()
     for language in LANGUAGES:
         for kind in _KINDS:
-            found: dict[tuple[str, str], str] = {}
+            answers: dict[tuple[str, str], str] = {}
             for _ in range(_TRIES):
                 item = families[kind].generate(rng, language)
-                if _assign_half(item.input) == half and len(found) < _ITEMS_PER_KIND[half]:
-                    found.setdefault((pick(rng, families[kind].get_templates(language)), item.input), item.output)
-            for number, ((question, input), answer) in enumerate(found.items(), start=1):
+                if _assign_half(item.input) == half and len(answers) < _ITEMS_PER_KIND[half]:
+                    answers.setdefault((pick(rng, families[kind].get_templates(language)), item.input), item.output)
+            for number, ((question, input), answer) in enumerate(answers.items(), start=1):
                 yield {"id": f"{language}-{kind}-{number}", "instruction": question, "input": input, "output": answer}
 
 

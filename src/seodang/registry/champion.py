@@ -1,7 +1,7 @@
-"""The champion: which version is live, on what it was judged, and how to get its weights back.
+"""Read and write the champion, the live version of the model, and fetch its weights.
 
-registry/champion.json is small and lies in git. Stages that compare with the champion declare it as a dependency, so
-that a verdict is about the champion that the same commit names.
+registry/champion.json is small and is tracked by git. Stages that compare a model with the champion declare the file as
+a dependency, so a verdict belongs to the champion of the same commit.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seodang.config.section import Sha256
 from seodang.errors import ArtefactError, ModelError
+from seodang.i18n import _
 from seodang.io.atomic import flush_folder, remove_stale_parts
 from seodang.io.disk_full import translate_disk_full
 from seodang.io.jsonl import write_json
@@ -25,74 +26,78 @@ Version = Annotated[str, Field(pattern=r"^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\
 
 
 class Champion(BaseModel):
-    """One version of the model as the registry knows it, and the move that made it champion."""
+    """A version of the model, and the event that made it champion."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     version: Version
     tag: str
-    """Of git; it annotates the revision."""
+    """Git tag of the revision."""
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
-    """The commit whose dvc.lock holds the weights."""
+    """Commit whose dvc.lock has the weights."""
     adapter_sha256: Sha256
-    """Of what training wrote: the adapter, or all weights."""
+    """Of the adapter, or of the full model that training wrote."""
     weights_sha256: Sha256
-    """Of what is served: base and adapter merged."""
+    """Of the served model: base and adapter, merged."""
     base_sha256: Sha256 | None
-    """Of the base that the adapter belongs to."""
+    """Of the base of the adapter."""
     model_tag: str
     bento_tag: str
     prompt_format: str
     prompt_fingerprint: Sha256
     items_fingerprint: str
-    """Of the items that the scores are about."""
+    """Fingerprint of the evaluated items."""
     scores: dict[str, float | None]
-    """The tuned model's means over those items."""
+    """Means of the tuned model over those items."""
     verdict: str
     verdict_sha256: Sha256
-    """Of the verdict, without its schema, as sorted JSON."""
+    """Of the verdict as sorted JSON, without its schema."""
     created_at: str
-    """UTC, of the move."""
+    """Time of the event, UTC."""
     author: str
     message: str
 
 
 def read_champion(path: Path) -> Champion | None:
-    """Return the version that is live, or None before the first promotion.
+    """Return the live version; None before the first promotion.
 
     Raises:
-        ArtefactError: If the file is missing or damaged. To go on without it would be to judge without a champion.
+        ArtefactError: If the file is missing or damaged. Without it, a model would not be compared with the champion.
     """
-    remedy = "restore it: git checkout -- registry"
     try:
         content: Any = json.loads(path.read_text("utf-8"))
         fields = content["champion"]
         return None if fields is None else Champion.model_validate(fields)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        details = (
-            "; ".join(
-                f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False)
-            )
-            if isinstance(error, ValidationError)
-            else repr(error)
-        )
         raise ArtefactError(
-            f"{path} does not say which version is champion ({details}); {remedy} / 챔피언 기록을 읽을 수 없습니다"
+            _(
+                "{file} does not name the champion ({error}); restore it: git checkout -- registry",
+                file=path,
+                error=_format_error(error),
+            )
         ) from error
 
 
+def _format_error(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return repr(error)
+    return "; ".join(
+        f"{'.'.join(map(str, details['loc']))}: {details['msg']}" for details in error.errors(include_url=False)
+    )
+
+
 def write_champion(path: Path, champion: Champion | None) -> None:
-    """Write which version is live."""
+    """Write the live version."""
     write_json(path, {"champion": champion.model_dump() if champion else None})
 
 
 def fetch_champion(champion: Champion, paths: Paths) -> Path:
-    """Return a folder with what the champion's training wrote: its adapter, or all its weights.
+    """Return a folder with the champion's adapter, or with its full model.
 
-    It is taken from DVC's cache or remote at the champion's revision, once, and kept by its checksum.
+    The folder comes from DVC's cache or remote at the champion's revision. It is fetched once; its name is its checksum.
 
     Raises:
-        ModelError: If neither cache nor remote has it, or what they have is something else.
+        ModelError: If neither cache nor remote has the folder, or its checksum differs.
     """
     from seodang.models.adapters import compute_tuned_sha256
 
@@ -100,10 +105,10 @@ def fetch_champion(champion: Champion, paths: Paths) -> Path:
 
 
 def fetch_packaged_model(champion: Champion, paths: Paths) -> Path:
-    """Return a folder with the champion as it is served: merged weights, tokenizer, and its card.
+    """Return a folder with the champion's packaged model: merged weights, tokenizer and manifest.
 
     Raises:
-        ModelError: If neither cache nor remote has it, or what they have is something else.
+        ModelError: If neither cache nor remote has the folder, or its checksum differs.
     """
     from seodang.models.checkpoints import compute_weights_sha256
 
@@ -113,7 +118,7 @@ def fetch_packaged_model(champion: Champion, paths: Paths) -> Path:
 def _fetch_folder(
     champion: Champion, paths: Paths, source: Path, sha256: str, sha256_of_folder: Callable[[Path], str]
 ) -> Path:
-    """Return the folder of that checksum; fetched beside its place and checked before it gets there."""
+    """Return the folder with a checksum. It is fetched into a staging folder, checked there, and then moved."""
     folder = paths.champions / sha256
     if folder.is_dir() and sha256_of_folder(folder) == sha256:
         return folder
@@ -124,12 +129,22 @@ def _fetch_folder(
         shutil.rmtree(stale, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with translate_disk_full(f"{name} of {champion.version} was fetched into {folder}"):
+        activity = _(
+            "{name} of {version} was fetched into {folder}", name=name, version=champion.version, folder=folder
+        )
+        with translate_disk_full(activity):
             _download_folder(champion, paths.root, name, staging)
         if (digest := sha256_of_folder(staging)) != sha256:
             raise ModelError(
-                f"{name} of {champion.version} at {champion.revision[:12]} has sha256 {digest}, but registry/champion.json says {sha256}; "
-                "one of the two was changed by hand: git log registry dvc.lock / 가중치가 기록과 다릅니다"
+                _(
+                    "{name} of {version} at {revision} has sha256 {actual}, but registry/champion.json has {expected}; one"
+                    " of the two was edited by hand, see: git log registry dvc.lock",
+                    name=name,
+                    version=champion.version,
+                    revision=champion.revision[:12],
+                    actual=digest,
+                    expected=sha256,
+                )
             )
         flush_folder(staging)
         staging.rename(folder)
@@ -139,7 +154,7 @@ def _fetch_folder(
 
 
 def _download_folder(champion: Champion, root: Path, name: str, target: Path) -> None:
-    """Take a folder out of DVC's cache, or else its remote, at the champion's revision; the workspace stays as it is."""
+    """Copy a folder from DVC's cache or remote at the champion's revision; the workspace does not change."""
     from dvc.api import DVCFileSystem
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -147,12 +162,20 @@ def _download_folder(champion: Champion, root: Path, name: str, target: Path) ->
     from scmrepo.exceptions import SCMError
 
     try:
-        with Repo(str(root)) as current_repo:  # `dvc get` asks the remote alone, even for what lies in the cache
+        with Repo(str(root)) as current_repo:  # `dvc get` would use the remote only, never the cache
             remotes = {"core": dict(current_repo.config["core"]), "remote": dict(current_repo.config["remote"])}
         with Repo(str(root), rev=champion.revision, config=remotes) as revision_repo:
             DVCFileSystem(repo=revision_repo).get(f"/{name}", str(target), recursive=True)
     except (OSError, DvcException, DataIndexDirError, SCMError) as error:
         raise ModelError(
-            f"{name} of {champion.version} (revision {champion.revision[:12]}) is in no DVC cache and no remote here: {error}\n"
-            f"Where it was made, run: dvc push; here: git fetch --tags && dvc fetch --rev {champion.tag} (dvc remote list shows where from) / 챔피언의 가중치를 가져올 수 없습니다"
+            _(
+                "{name} of {version} (revision {revision}) is in no DVC cache and no remote of this machine: {error}\n"
+                "On the machine that trained it, run: dvc push. On this machine, run: git fetch --tags && dvc fetch --rev"
+                " {tag} (dvc remote list shows the remotes)",
+                name=name,
+                version=champion.version,
+                revision=champion.revision[:12],
+                error=error,
+                tag=champion.tag,
+            )
         ) from error

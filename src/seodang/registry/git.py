@@ -1,4 +1,4 @@
-"""What the registry asks of git: who is at work, what is committed, and one commit for each record."""
+"""Run git for the registry: identity, uncommitted files, and one commit for each event."""
 
 from __future__ import annotations
 
@@ -7,29 +7,34 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seodang.errors import RegistryError
+from seodang.i18n import _
 
-# What a version is made again from: the commit has to hold them.
+# A version is reproduced from these paths, so its commit must contain them.
 TRACKED_PATHS = ("dvc.lock", "dvc.yaml", "params.yaml", "bentofile.yaml", "src", "registry")
 
 
 def run_git(root: Path, *arguments: str) -> str:
-    """Return what a git command prints.
+    """Return the output of a git command.
 
     Raises:
-        RegistryError: With git's own words.
+        RegistryError: With git's own message.
     """
     try:
         return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True).stdout.rstrip()
     except FileNotFoundError as error:
-        raise RegistryError("git is not installed; the registry consists of git tags / git이 없습니다") from error
+        raise RegistryError(_("git is not installed, and the registry consists of git tags; install git")) from error
     except subprocess.CalledProcessError as error:
         raise RegistryError(
-            f"git {' '.join(arguments[:3])} failed: {error.stderr.strip() or error.stdout.strip()}"
+            _(
+                "git {arguments} failed: {error}",
+                arguments=" ".join(arguments[:3]),
+                error=error.stderr.strip() or error.stdout.strip(),
+            )
         ) from error
 
 
 def get_head(root: Path) -> str:
-    """Return the commit that is checked out.
+    """Return the checked-out commit.
 
     Raises:
         RegistryError: Outside a repository, or before its first commit.
@@ -38,12 +43,17 @@ def get_head(root: Path) -> str:
         return run_git(root, "rev-parse", "--verify", "HEAD")
     except RegistryError as error:
         raise RegistryError(
-            f"{root} is no git repository with a commit, and versions are git tags; run: git init && git add . && git commit ({error}) / git 저장소가 아닙니다"
+            _(
+                "{folder} is no git repository with a commit, and versions are git tags; run: git init && git add . && git"
+                " commit ({error})",
+                folder=root,
+                error=error,
+            )
         ) from error
 
 
 def check_on_branch(root: Path) -> None:
-    """Refuse a commit that no branch would hold.
+    """Raise an error if a new commit would belong to no branch.
 
     Raises:
         RegistryError: If no branch is checked out, or there is no repository.
@@ -53,28 +63,34 @@ def check_on_branch(root: Path) -> None:
         run_git(root, "symbolic-ref", "--quiet", "HEAD")
     except RegistryError as error:
         raise RegistryError(
-            f"no branch is checked out (HEAD is {revision[:12]}), so the record would be lost; run: git switch BRANCH / 브랜치로 옮겨 가세요"
+            _(
+                "no branch is checked out (HEAD is {revision}), so the record would be lost; run: git switch BRANCH",
+                revision=revision[:12],
+            )
         ) from error
 
 
 def get_identity(root: Path) -> tuple[str, str]:
-    """Return name and address of whoever commits here, as git knows them.
+    """Return the name and the email address of the git user.
 
     Raises:
-        RegistryError: If git doesn't: the record must say who.
+        RegistryError: If git has no identity, because the record names its author.
     """
     try:
         author = run_git(root, "var", "GIT_AUTHOR_IDENT").rpartition(">")[0]
     except RegistryError as error:
         raise RegistryError(
-            "git does not know who you are, and the record must say it; run: git config user.name NAME && git config user.email ADDRESS / 이름을 git에 알려 주세요"
+            _(
+                "git has no user name and email address, and the record names its author; run: git config user.name NAME"
+                " && git config user.email ADDRESS"
+            )
         ) from error
-    name, _, address = author.partition(" <")
+    name, address = author.partition(" <")[::2]
     return name, address
 
 
 def list_uncommitted(root: Path, names: Sequence[str] = TRACKED_PATHS) -> list[str]:
-    """Return what of `names` the checked-out commit doesn't hold as it lies here."""
+    """Return the files below `names` that differ from the checked-out commit."""
     existing = [name for name in names if (root / name).exists()]
     changed = (
         {
@@ -91,12 +107,12 @@ def list_uncommitted(root: Path, names: Sequence[str] = TRACKED_PATHS) -> list[s
 
 
 def commit(root: Path, files: Sequence[Path], message: str) -> None:
-    """Commit these files alone; what else is staged stays staged."""
+    """Commit only these files; other staged files stay staged."""
     names = [file.relative_to(root).as_posix() for file in files]
     run_git(root, "add", "--", *names)
     run_git(root, "commit", "--quiet", "--only", "--message", message, "--", *names)
 
 
 def unstage(root: Path, files: Sequence[Path]) -> None:
-    """Take these files out of the index again."""
+    """Remove these files from the index."""
     run_git(root, "reset", "--quiet", "--", *(file.relative_to(root).as_posix() for file in files))

@@ -1,4 +1,4 @@
-"""registry/history.jsonl: every promotion and rollback with who, when and why. Lines are added, never changed."""
+"""Read and extend registry/history.jsonl: every promotion and rollback with author, time and message."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from seodang.errors import ArtefactError
+from seodang.i18n import _
 from seodang.io.atomic import write_atomically
 from seodang.io.jsonl import format_json_line
 from seodang.registry.champion import Champion, Version
@@ -17,14 +18,14 @@ Action = Literal["promote", "rollback"]
 
 
 class RegistryEvent(Champion):
-    """The champion that a move made, and the one before it."""
+    """A promotion or a rollback: the new champion and the previous one."""
 
     action: Action
     previous: Version | None
 
 
 def read_history(path: Path) -> list[RegistryEvent]:
-    """Return every move, the first one first; none when nothing was ever promoted.
+    """Return all events, oldest first; an empty list before the first promotion.
 
     Raises:
         ArtefactError: If a line is damaged.
@@ -34,12 +35,12 @@ def read_history(path: Path) -> list[RegistryEvent]:
         return [RegistryEvent.model_validate(json.loads(line)) for line in lines if line.strip()]
     except (OSError, ValueError, ValidationError) as error:
         raise ArtefactError(
-            f"{path} cannot be read ({error}); restore it: git checkout -- registry / 이력을 읽을 수 없습니다"
+            _("{file} cannot be read ({error}); restore it: git checkout -- registry", file=path, error=error)
         ) from error
 
 
 def append_event(path: Path, event: RegistryEvent) -> None:
-    """Add one line; the file is whole at any moment."""
+    """Append one line; the file is replaced atomically."""
     content = path.read_text("utf-8") if path.exists() else ""
     write_atomically(
         path,
@@ -51,20 +52,20 @@ def append_event(path: Path, event: RegistryEvent) -> None:
 
 
 def get_champion(event: RegistryEvent) -> Champion:
-    """Return the champion that a move made."""
+    """Return the champion of an event."""
     return Champion(**{name: getattr(event, name) for name in Champion.model_fields})
 
 
 def find_event_by_weights(history: list[RegistryEvent], weights_sha256: str) -> RegistryEvent | None:
-    """Return the newest move of the version with these served weights: weights are registered once."""
-    return next((move for move in reversed(history) if move.weights_sha256 == weights_sha256), None)
+    """Return the newest event of the version with these served weights; weights have one version."""
+    return next((event for event in reversed(history) if event.weights_sha256 == weights_sha256), None)
 
 
 def find_event_by_version(history: list[RegistryEvent], version: str) -> RegistryEvent | None:
-    """Return the newest move of a version."""
-    return next((move for move in reversed(history) if move.version == version), None)
+    """Return the newest event of a version."""
+    return next((event for event in reversed(history) if event.version == version), None)
 
 
 def find_previous_version(history: list[RegistryEvent], version: str) -> str | None:
-    """Return the version that was champion when `version` was first promoted: rollback upon rollback goes further back."""
-    return next((move.previous for move in history if move.version == version and move.action == "promote"), None)
+    """Return the champion before the first promotion of a version, so that repeated rollbacks go further back."""
+    return next((event.previous for event in history if event.version == version and event.action == "promote"), None)

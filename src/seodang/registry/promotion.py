@@ -1,7 +1,7 @@
-"""Promotion and rollback: tags, champion.json, a line of history and one commit, all of it or nothing.
+"""Promote a version or roll back: write tags, champion.json and history, and commit them, completely or not at all.
 
-champion.json in git is the truth, and the tags follow it. The commit comes last: until then a failure takes back the tags
-and the files. Killed in between, tags can stand without a commit: the same command again finishes the work.
+champion.json in git is authoritative, and the tags follow it. The commit is the last step; a failure before it restores
+tags and files. A killed process can leave tags without a commit; the same command then finishes the work.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock
 
 from seodang.errors import RegistryError
+from seodang.i18n import _
 from seodang.io.atomic import write_atomically
 from seodang.paths import Paths
 from seodang.registry.candidate import check_reproducible, load_candidate
@@ -39,23 +40,23 @@ from seodang.registry.tags import (
     remove_tags_on_failure,
 )
 
-_DEFAULT_MESSAGE = "the gate's verdict is promote / 판정이 승격"
+_DEFAULT_MESSAGE = "the gate's verdict is promote"  # English, because git and champion.json store it
 _HEADINGS: dict[Action, str] = {"promote": "Promote {} to champion", "rollback": "Roll back to {}"}
 
 
 def promote(paths: Paths, message: str | None, version: str | None) -> RegistryEvent | None:
-    """Make the packaged model champion, and return the move; None if it is champion already.
+    """Make the packaged model champion, and return the event; None if it is already champion.
 
-    Weights that have a version keep it; others get the next one.
+    Registered weights keep their version; other weights get the next one.
 
     Args:
-        paths: Of the project.
-        why: For the record; None for the verdict itself, which is not enough for what was rolled back from.
-        version: To register; None for the next minor one.
+        paths: Paths of the project.
+        message: Reason for the record. None refers to the verdict; a version that was rolled back needs a reason.
+        version: Version to register; None for the next minor version.
 
     Raises:
         NotPromoted: If the verdict is not `promote`; exit code 3.
-        SeodangError: If the set-up cannot be used; nothing has changed.
+        SeodangError: If the project cannot be used; nothing has changed.
     """
     with _hold_lock(paths):
         check_on_branch(paths.root)
@@ -79,81 +80,95 @@ def promote(paths: Paths, message: str | None, version: str | None) -> RegistryE
 
 
 def _check_not_rolled_back(history: list[RegistryEvent], version: str) -> None:
-    """Refuse to promote by mere verdict what someone went back from: they knew what the gate didn't."""
+    """Raise an error for a version that was rolled back: its promotion needs a reason besides the verdict."""
     rollback_event = next(
-        (move for move in reversed(history) if move.action == "rollback" and move.previous == version), None
+        (event for event in reversed(history) if event.action == "rollback" and event.previous == version), None
     )
     if rollback_event is not None:
         raise RegistryError(
-            f"{version} was rolled back from on {rollback_event.created_at[:10]} by {rollback_event.author}: {rollback_event.message}\nTo make it champion all the same, say why: seodang registry promote --message TEXT / 되돌렸던 버전입니다"
+            _(
+                "{author} rolled back from {version} on {date}: {message}\n"
+                "To promote it again, give a reason: seodang registry promote --message TEXT",
+                author=rollback_event.author,
+                version=version,
+                date=rollback_event.created_at[:10],
+                message=rollback_event.message,
+            )
         )
 
 
 def _assign_version(paths: Paths, requested_version: str | None, existing: RegistryEvent | None) -> tuple[str, str]:
-    """Return version and revision of a candidate; weights that are registered keep both."""
+    """Return version and revision of a candidate; registered weights keep both."""
     if existing is not None:
         if requested_version is not None and f"v{requested_version.removeprefix('v')}" != existing.version:
             raise RegistryError(
-                f"these weights are registered as {existing.version} already; leave --version out / 이미 {existing.version}(으)로 등록된 가중치입니다"
+                _("these weights are already registered as {version}; omit --version", version=existing.version)
             )
         return existing.version, existing.revision
     revision, versions = get_head(paths.root), list_versions(paths.root)
-    # A tag without a record is what a killed promotion leaves: it is finished, not repeated.
-    head_version = next((one.version for one in versions if one.revision == revision), None)
-    return (
-        head_version
-        if head_version and requested_version is None
-        else compute_next_version([one.version for one in versions], requested_version)
-    ), revision
+    # A killed promotion leaves a tag without a record; this promotion then finishes it.
+    head_version = next((registered.version for registered in versions if registered.revision == revision), None)
+    if head_version and requested_version is None:
+        return head_version, revision
+    return compute_next_version([registered.version for registered in versions], requested_version), revision
 
 
 def rollback(paths: Paths, message: str, to_version: str | None) -> tuple[RegistryEvent, str]:
-    """Make an earlier version champion again, fit to be served, and return the move with its bento's tag.
+    """Make an earlier version champion again, restore its bento, and return the event with the bento's tag.
 
     Args:
-        paths: Of the project.
-        why: For the record.
-        to: The version; None for the one that was champion before.
+        paths: Paths of the project.
+        message: Reason for the record.
+        to_version: The version; None for the previous champion.
 
     Raises:
-        RegistryError: If there is no such version, or it is champion.
-        ModelError: If its weights are nowhere, or are not those that were promoted.
+        RegistryError: If there is no such version, or it is already champion.
+        ModelError: If its weights cannot be found, or differ from the promoted ones.
     """
     with _hold_lock(paths):
         check_on_branch(paths.root)
         if changed := list_uncommitted(paths.root, ("registry",)):
             raise RegistryError(
-                f"the record was changed by hand ({', '.join(changed)}); commit it, or take it back: git checkout -- registry / 기록이 바뀌어 있습니다"
+                _(
+                    "the registry has uncommitted changes ({files}); commit them, or undo them: git checkout -- registry",
+                    files=", ".join(changed),
+                )
             )
         current = read_champion(paths.champion)
         target = _find_target(current, read_history(paths.history), to_version)
         champion = get_champion(target).model_copy(update=_build_audit_fields(paths, message))
-        bento = make_servable(champion, paths)  # before anything is moved: most can go wrong here
+        bento = make_servable(champion, paths)  # first, because this step fails most often
         return _record_event(paths, champion, "rollback", current), bento
 
 
 def _find_target(current: Champion | None, history: list[RegistryEvent], to_version: str | None) -> RegistryEvent:
     if current is None:
         raise RegistryError(
-            "there is no champion yet, so nothing to go back from; the first one comes by: seodang registry promote / 아직 챔피언이 없습니다"
+            _("there is no champion to roll back from; promote the first one: seodang registry promote")
         )
-    versions = ", ".join(dict.fromkeys(move.version for move in history))
+    versions = ", ".join(dict.fromkeys(event.version for event in history))
     version = f"v{to_version.removeprefix('v')}" if to_version else find_previous_version(history, current.version)
     if version is None:
         raise RegistryError(
-            f"no version was champion before {current.version}; name one: --to VERSION (there are {versions}) / 이전 챔피언이 없습니다"
+            _(
+                "no version was champion before {version}; name one: --to VERSION (the versions are {versions})",
+                version=current.version,
+                versions=versions,
+            )
         )
     if version == current.version:
-        raise RegistryError(f"{version} is the champion already / 이미 챔피언입니다")
+        raise RegistryError(_("{version} is already the champion", version=version))
     event = find_event_by_version(history, version)
     if event is None:
-        raise RegistryError(f"{version} was never champion; there are {versions} / 그런 버전은 없습니다")
+        raise RegistryError(
+            _("{version} was never champion; the versions are {versions}", version=version, versions=versions)
+        )
     return event
 
 
 def _build_audit_fields(paths: Paths, message: str) -> dict[str, Any]:
     if not message.strip():
-        raise RegistryError("--message is empty: the record must say why / 이유를 적어 주세요")
+        raise RegistryError(_("--message is empty; give the reason for the record"))
     name, address = get_identity(paths.root)
     return {
         "author": f"{name} <{address}>",
@@ -197,7 +212,7 @@ def _restore_on_failure(paths: Paths) -> Iterator[None]:
 
 @contextmanager
 def _hold_lock(paths: Paths) -> Iterator[None]:
-    """Let one promotion or rollback run at a time."""
+    """Allow only one promotion or rollback at a time."""
     lock = paths.champions.with_name("registry.lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):

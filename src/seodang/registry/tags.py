@@ -1,4 +1,7 @@
-"""Versions and stages as git tags, by GTO: seodang@v0.2.0 registers, seodang#champion#3 assigns, seodang#champion!#4 takes back."""
+"""Keep versions and stages as git tags, with GTO.
+
+seodang@v0.2.0 registers a version, seodang#champion#3 assigns a stage, seodang#champion!#4 removes it again.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from seodang.errors import RegistryError
+from seodang.i18n import _
 from seodang.registry.git import get_identity, run_git
 
-NAME: Final = "seodang"  # as under `artifacts:` in dvc.yaml
+NAME: Final = "seodang"  # the name under `artifacts:` in dvc.yaml
 CHAMPION: Final = "champion"
 RETIRED: Final = "retired"
 _VERSION: Final = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
@@ -21,11 +25,12 @@ _VERSION: Final = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 
 @dataclass(frozen=True, slots=True)
 class RegisteredVersion:
-    """A version that a tag registers."""
+    """A version with a registering tag."""
 
     version: str
     revision: str
-    stages: tuple[str, ...]  # that it is in now
+    stages: tuple[str, ...]
+    """Current stages of the version."""
 
 
 def format_tag(version: str) -> str:
@@ -34,7 +39,7 @@ def format_tag(version: str) -> str:
 
 
 def list_versions(root: Path) -> list[RegisteredVersion]:
-    """Return every registered version, the lowest first.
+    """Return all registered versions, lowest first.
 
     Raises:
         RegistryError: If the tags cannot be read.
@@ -47,7 +52,11 @@ def list_versions(root: Path) -> list[RegisteredVersion]:
         return []
     except GTOException as error:
         raise RegistryError(
-            f"the registry's git tags cannot be read: {error}; see: git tag --list '{NAME}[@#]*'"
+            _(
+                "the registry's git tags cannot be read: {error}; see: git tag --list '{name}[@#]*'",
+                error=error,
+                name=NAME,
+            )
         ) from error
     versions = [
         RegisteredVersion(
@@ -56,43 +65,46 @@ def list_versions(root: Path) -> list[RegisteredVersion]:
         for row in rows
     ]
     return sorted(
-        (one for one in versions if _VERSION.fullmatch(one.version)), key=lambda one: _parse_version(one.version)
+        (version for version in versions if _VERSION.fullmatch(version.version)),
+        key=lambda version: _parse_version(version.version),
     )
 
 
 def compute_next_version(versions: list[str], requested_version: str | None) -> str:
-    """Return the version to register: `wanted`, or the highest with its minor number raised; the first one is v0.1.0.
+    """Return the version to register: the requested one, or the highest with the next minor number; first is v0.1.0.
 
     Raises:
-        RegistryError: If `wanted` is no version, or taken.
+        RegistryError: If the requested version is malformed or already registered.
     """
     if requested_version is None:
-        major, minor, _ = max(map(_parse_version, versions), default=(0, 0, 0))
+        major, minor = max(map(_parse_version, versions), default=(0, 0, 0))[:2]
         return f"v{major}.{minor + 1}.0"
     name = requested_version if requested_version.startswith("v") else f"v{requested_version}"
     if not _VERSION.fullmatch(name):
-        raise RegistryError(
-            f"--version {requested_version} is no version: three numbers, such as v1.2.0 / 버전은 v1.2.0처럼 씁니다"
-        )
+        raise RegistryError(_("--version {version}: expected three numbers, such as v1.2.0", version=requested_version))
     if name in versions:
         raise RegistryError(
-            f"{name} is registered already; the versions are {', '.join(versions)} / 이미 있는 버전입니다"
+            _(
+                "{version} is already registered; the versions are {versions}",
+                version=name,
+                versions=", ".join(versions),
+            )
         )
     return name
 
 
 def assign_champion(root: Path, version: str, revision: str, previous: str | None, message: str) -> None:
-    """Register `version` unless it is, make it champion, and retire the previous one. What stands already stays.
+    """Register a version, make it champion and retire the previous one; existing tags are kept.
 
     Raises:
-        RegistryError: With GTO's words.
+        RegistryError: With GTO's message.
     """
     from gto.exceptions import GTOException
     from scmrepo.exceptions import SCMError
 
     name, address = get_identity(root)
     annotation: dict[str, Any] = {"message": message, "author": name, "author_email": address}
-    stages = {one.version: one.stages for one in list_versions(root)}
+    stages = {registered.version: registered.stages for registered in list_versions(root)}
     _wait_for_next_second(root)
     gto, repo = _import_gto(), str(root)
     try:
@@ -108,12 +120,14 @@ def assign_champion(root: Path, version: str, revision: str, previous: str | Non
         if CHAMPION not in stages.get(version, ()):
             gto.assign(repo, NAME, CHAMPION, version=version, **annotation)
     except (GTOException, SCMError) as error:
-        raise RegistryError(f"{version} could not be tagged: {error}") from error
+        raise RegistryError(
+            _("git tags for {version} could not be created: {error}", version=version, error=error)
+        ) from error
 
 
 @contextmanager
 def remove_tags_on_failure(root: Path) -> Iterator[None]:
-    """Delete the registry's tags that the block made, if it fails."""
+    """Delete the registry's tags that the block created, if it fails."""
     existing = _list_tags(root)
     try:
         yield
@@ -128,7 +142,7 @@ def _list_tags(root: Path) -> set[str]:
 
 
 def _wait_for_next_second(root: Path) -> None:
-    """Wait while the newest tag is of this second: GTO orders tags by time, and git's time has no fractions."""
+    """Wait until the newest tag is a second old: GTO orders tags by time, and git stores full seconds."""
     newest = run_git(
         root, "for-each-ref", "--sort=-creatordate", "--count=1", "--format=%(creatordate:unix)", f"refs/tags/{NAME}#*"
     )

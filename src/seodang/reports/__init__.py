@@ -1,1 +1,1 @@
-"""Pages about what a stage did, for people."""
+"""HTML pages about the data, the training and the evaluation."""

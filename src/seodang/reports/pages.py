@@ -1,4 +1,4 @@
-"""All pages of a pipeline run, rendered from what the stages wrote."""
+"""Write all pages of a pipeline run from the reports of the stages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seodang.training.curves import read_curves
 def write_pages(
     paths: Paths, prompt: PromptParams, prepare: PrepareParams, train: TrainParams, gate: GateParams
 ) -> list[Path]:
-    """Write every page below artifacts/report and return the paths of their index files.
+    """Write the three pages in artifacts/report and return the paths of their index files.
 
     Raises:
         ArtefactError: If a report of a stage is missing or damaged; the message names the stage to run.

@@ -1,7 +1,7 @@
-"""The HTTP service: a request model in, the assistant, a response model out.
+"""Serve a packaged model over HTTP: validate the request, ask the assistant, build the response.
 
-The bento names its model under the alias `tuned` (bentofile.yaml); building one
-fixes the exact tag, so a built bento always serves the weights it was built for.
+A bento refers to its model by the alias `tuned` (bentofile.yaml). The build replaces
+the alias by the exact tag, so a built bento always serves the same weights.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from starlette.responses import JSONResponse
 
 from seodang.errors import ModelError
+from seodang.i18n import _
+from seodang.prompt_templates import PROMPT_TEMPLATES
 
 ALIAS = "tuned"
 _TIMEOUT = 600  # seconds; 256 tokens of a 270M model take two minutes on a slow machine
-_asgi_app = FastAPI(openapi_url=None)  # routes that BentoML's own decorator, POST only, cannot give
+_asgi_app = FastAPI(openapi_url=None)  # for GET routes; BentoML's own decorator supports POST only
 
 
 def _check_not_blank(text: str) -> str:
     if not text.strip():
-        raise PydanticCustomError("blank", "must not be blank / 비어 있으면 안 됩니다")
+        raise PydanticCustomError("blank", _("must not be blank"))
     return text
 
 
@@ -33,9 +35,7 @@ def _check_encodable(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise PydanticCustomError(
-            "not_text", "holds half a surrogate pair, which is no character / 올바른 문자가 아닙니다"
-        ) from error
+        raise PydanticCustomError("not_text", _("has a lone surrogate, which is not a character")) from error
     return text
 
 
@@ -49,15 +49,15 @@ class GenerateRequest(BaseModel):
 
     instruction: Annotated[_Text, AfterValidator(_check_not_blank)]
     input: _Text = ""
-    """What the instruction is about, if anything."""
+    """Text that the instruction refers to; may be empty."""
     max_new_tokens: PositiveInt | None = None
-    """At most the packaged bound, which is also the default."""
+    """At most the packaged maximum, which is also the default."""
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
-    """0 for the likeliest answer, which is always the same."""
+    """0: greedy decoding, which always gives the same answer."""
 
 
 class Usage(BaseModel):
-    """Tokens read and written."""
+    """Number of tokens in prompt and answer."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -78,10 +78,10 @@ class GenerateResponse(BaseModel):
 )
 @bentoml.asgi_app(_asgi_app, path="/")
 class Seodang:
-    """Answers instructions with the packaged model, and says where it came from."""
+    """Answers instructions with the packaged model, and returns its lineage."""
 
     def __init__(self) -> None:
-        """Load the model: once in each worker, before it takes requests."""
+        """Load the model, once in each worker, before it accepts requests."""
         from seodang.service.assistant import Assistant
 
         stored = _get_stored_model()
@@ -91,14 +91,15 @@ class Seodang:
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
     def check_prompt_fingerprint() -> None:
-        """Stop `bentoml serve` itself; a worker that refuses would be started again without end."""
+        """Stop `bentoml serve` if the prompts differ; BentoML would restart a failing worker forever."""
         from seodang.models.loading import load_tokenizer
         from seodang.packaging.model_folder import check_renderer, read_manifest
 
         folder = Path(_get_stored_model().path)
         try:
             manifest = read_manifest(folder)
-            check_renderer(manifest, load_tokenizer(folder) if manifest.prompt.format == "chat" else None)
+            needs_tokenizer = PROMPT_TEMPLATES[manifest.prompt.format].needs_tokenizer
+            check_renderer(manifest, load_tokenizer(folder) if needs_tokenizer else None)
         except ModelError as error:
             raise BentoMLException(str(error)) from error
 
@@ -118,9 +119,9 @@ class Seodang:
 
     @_asgi_app.get("/lineage")
     def get_lineage(self) -> JSONResponse:
-        """Return the way back from an answer: bento, weights, verdict, scores, data, licences."""
+        """Return the lineage of the answers: bento, weights, verdict, scores, data and licences."""
         context = bentoml.server_context
-        built = context.bento_version != "not available"  # as BentoML calls it when a folder is served
+        built = context.bento_version != "not available"  # BentoML's value when it serves a folder
         bento = f"{context.bento_name}:{context.bento_version}" if built else None
         manifest = self._assistant.manifest
         content: dict[str, Any] = {
@@ -138,13 +139,17 @@ def _get_stored_model() -> bentoml.Model:
         return bentoml.models.get(ALIAS)
     except NotFound as error:
         raise BentoMLException(
-            f"no model goes by {ALIAS!r} here; serve a built bento (bentoml serve NAME:VERSION, see artifacts/package/report.json) "
-            f"or the project's folder (bentoml serve .): {error}"
+            _(
+                "there is no model with the alias {alias!r}; serve a built bento (bentoml serve NAME:VERSION, see"
+                " artifacts/package/report.json) or the project's folder (bentoml serve .): {error}",
+                alias=ALIAS,
+                error=error,
+            )
         ) from error
 
 
 def _build_validation_error(field: str, message: str) -> ValidationError:
-    """Return a fault that only the model can tell in the shape of those that the request model tells: HTTP 400."""
+    """Return an error of the assistant as a validation error of the request, which BentoML answers with HTTP 400."""
     details = InitErrorDetails(
         type=PydanticCustomError("request", "{message}", {"message": message}), loc=(field,), input=None
     )

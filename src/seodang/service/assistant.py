@@ -1,4 +1,4 @@
-"""The tuned model behind one method. Knows prompts and tokens, and nothing of HTTP."""
+"""Answer requests with a packaged model. This module does not depend on HTTP."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from seodang.errors import SeodangError
+from seodang.i18n import _
 from seodang.models.device import choose_device
-from seodang.models.loading import load_tokenizer
+from seodang.models.loading import get_context_length, load_tokenizer
 from seodang.models.tokenization import encode_prompt
 from seodang.packaging.model_folder import Manifest, check_renderer, load_inference_model, read_manifest
 from seodang.prompting import render_prompt
@@ -20,7 +21,7 @@ from seodang.records import normalise
 
 
 class RequestRejected(SeodangError):
-    """A request that this model cannot answer; its sender can mend it."""
+    """A request that this model cannot answer; its sender can correct it."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
@@ -30,12 +31,14 @@ class RequestRejected(SeodangError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model wrote, and what it took."""
+    """Answer of the model with its token counts."""
 
     output: str
-    finish_reason: Literal["stop", "length"]  # stop: the model ended by itself
+    finish_reason: Literal["stop", "length"]
+    """stop: the model ended the answer; length: the limit ended it."""
     prompt_tokens: int
-    completion_tokens: int  # all that were generated, the end token too
+    completion_tokens: int
+    """All generated tokens, including the end token."""
 
 
 class Assistant:
@@ -45,22 +48,22 @@ class Assistant:
         self.manifest = manifest
         self._model = model
         self._tokenizer = tokenizer
-        self._context_length = int(model.config.get_text_config().max_position_embeddings)
+        self._context_length = get_context_length(model.config)
         self._longest_token = max(map(len, tokenizer.get_vocab()))
-        # torch uses every core for one answer: a second one beside it would slow both down.
+        # torch uses every core for one answer; a second answer at the same time would slow both down.
         self._lock = threading.Lock()
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Return the assistant of a packaged model, on the accelerator where there is one.
+        """Return the assistant of a packaged model, on the accelerator if there is one.
 
         Raises:
-            ModelError: If the folder is damaged, or its prompts are not those of this code.
+            ModelError: If the folder is damaged, or this code renders other prompts.
 
         """
         manifest = read_manifest(folder)
         tokenizer = load_tokenizer(folder)
-        check_renderer(manifest, tokenizer)  # before the weights: a refusal is quick
+        check_renderer(manifest, tokenizer)  # before the weights are loaded, which takes longer
         return cls(load_inference_model(folder, choose_device("auto")), tokenizer, manifest)
 
     def answer(
@@ -69,13 +72,13 @@ class Assistant:
         """Return the model's answer.
 
         Args:
-            instruction: What is asked.
-            input: What it is asked about; "" when there is nothing.
-            max_new_tokens: None for the packaged bound. Where the context ends earlier, the answer ends there.
-            temperature: 0 takes the likeliest token each time; above, all tokens are sampled from.
+            instruction: The request.
+            input: Text that the instruction refers to; "" for none.
+            max_new_tokens: None for the packaged maximum. The answer also ends where the context ends.
+            temperature: 0 for greedy decoding; above 0 the model samples from all tokens.
 
         Raises:
-            RequestRejected: If the prompt is too long, or more tokens are asked for than packaged.
+            RequestRejected: If the prompt is too long, or max_new_tokens is above the packaged maximum.
 
         """
         token_limit = self.manifest.max_new_tokens
@@ -83,10 +86,16 @@ class Assistant:
         if not 1 <= token_count <= token_limit:
             raise RequestRejected(
                 "max_new_tokens",
-                f"must be from 1 to {token_limit}, the bound this model is packaged with / 1 이상 {token_limit} 이하여야 합니다 (got {token_count})",
+                _(
+                    "must be from 1 to {limit}, the maximum of this model (got {count})",
+                    limit=token_limit,
+                    count=token_count,
+                ),
             )
         prompt = self._encode_prompt(instruction, input)
-        tokens = self._generate(prompt, min(token_count, self._context_length - len(prompt)), temperature)
+        if self._context_length is not None:
+            token_count = min(token_count, self._context_length - len(prompt))
+        tokens = self._generate(prompt, token_count, temperature)
         text = str(self._tokenizer.decode(tokens, skip_special_tokens=True)).strip()
         has_eos = tokens[-1] == self.manifest.end_id
         return Answer(
@@ -97,25 +106,38 @@ class Assistant:
         )
 
     def _encode_prompt(self, instruction: str, input: str) -> list[int]:
-        """Return the prompt's ids, with text brought to the form that the model was tuned on."""
+        """Return the prompt's ids, normalised like the training data."""
         instruction, input = normalise(instruction), normalise(input)
-        # No token is longer than _longest_token characters, so this much text can never
-        # fit; to tokenise it just to count would let one request hold the server up.
-        length = len(instruction) + len(input)
-        if length > self._context_length * self._longest_token:
-            raise RequestRejected(
-                "instruction", f"with its input it has {length:,} characters, far beyond {self._format_limit()}"
-            )
+        self._check_characters(len(instruction) + len(input))
         segments = render_prompt(instruction, input, self.manifest.prompt.format, self._tokenizer)
         prompt = encode_prompt(self._tokenizer, segments)
-        if len(prompt) >= self._context_length:
+        if self._context_length is not None and len(prompt) >= self._context_length:
             raise RequestRejected(
-                "instruction", f"the prompt has {len(prompt):,} tokens, beyond {self._format_limit()}"
+                "instruction",
+                _(
+                    "the prompt has {count:,} tokens, but the model's context has {limit:,} tokens; shorten the"
+                    " instruction or the input",
+                    count=len(prompt),
+                    limit=self._context_length,
+                ),
             )
         return prompt
 
-    def _format_limit(self) -> str:
-        return f"the model's context of {self._context_length:,} tokens; shorten instruction or input / 모델이 읽을 수 있는 길이를 넘었으니 줄여 주세요"
+    def _check_characters(self, count: int) -> None:
+        """Reject a text that cannot fit, without tokenizing it: that would block the server for seconds.
+
+        No token is longer than _longest_token characters.
+        """
+        if self._context_length is not None and count > self._context_length * self._longest_token:
+            raise RequestRejected(
+                "instruction",
+                _(
+                    "instruction and input have {count:,} characters, too many for the model's context of {limit:,}"
+                    " tokens; shorten the instruction or the input",
+                    count=count,
+                    limit=self._context_length,
+                ),
+            )
 
     def _generate(self, prompt: list[int], max_new_tokens: int, temperature: float) -> list[int]:
         sampling: dict[str, Any] = (

@@ -1,4 +1,4 @@
-"""The stages in pipeline order; `report` comes before `package`, which stops a run whose model is not promoted. A stage is a function whose signature is its declaration.
+"""The stages in pipeline order. A stage is a function whose signature is its declaration.
 
 run(*, <sections of params.yaml that it reads>, paths) -> Report
 

@@ -1,10 +1,11 @@
-"""Stage `base`: a local base checkpoint, from a pinned source."""
+"""Stage `base`: put the base checkpoint into artifacts/base from its pinned source."""
 
 from __future__ import annotations
 
 import logging
 
 from seodang.config import ModelParams
+from seodang.i18n import _
 from seodang.io.atomic import sha256_of
 from seodang.io.disk_full import translate_disk_full
 from seodang.io.jsonl import write_json
@@ -20,10 +21,10 @@ def run(*, model: ModelParams, paths: Paths) -> Report:
     """Put the base model into artifacts/base/model and report its checksums.
 
     Raises:
-        ModelError: If it cannot be found, fetched or used, or the disk is full.
-        ChecksumError: If it is not the pinned one.
+        ModelError: If the model cannot be found, downloaded or used, or the disk is full.
+        ChecksumError: If the weights differ from the pinned ones.
     """
-    with translate_disk_full(f"{model.name} was fetched or written to {paths.base}"):
+    with translate_disk_full(_("{model} was downloaded or written to {folder}", model=model.name, folder=paths.base)):
         _create_base(model, paths)
     files = {file.name: sha256_of(file) for file in sorted(paths.base.iterdir()) if file.is_file()}
     weights = combine_sha256({file.name: files[file.name] for file in list_weight_files(paths.base)})
@@ -35,7 +36,7 @@ def run(*, model: ModelParams, paths: Paths) -> Report:
         "files": files,
     }
     write_json(paths.base_report, report)
-    logger.info("base %s: weights sha256 %s…", model.name, weights[:12])
+    logger.info(_("base {name}: weights sha256 {sha256}…", name=model.name, sha256=weights[:12]))
     return report
 
 
@@ -46,11 +47,11 @@ def _create_base(model: ModelParams, paths: Paths) -> None:
         case "hub":
             base.download_checkpoint(model, paths.downloads, paths.base)
         case "gguf-package":
-            assert model.gguf is not None  # ModelParams holds it to that
+            assert model.gguf is not None  # ModelParams guarantees it
             base.convert_gguf(model.gguf, paths.model_cache, paths.base)
         case "scratch":
             from seodang.primer_base.pretrain import make_primer_base
 
-            assert model.scratch is not None  # ModelParams holds it to that
+            assert model.scratch is not None  # ModelParams guarantees it
             with base.replace_folder(paths.base) as folder:
                 make_primer_base(model.scratch, folder)

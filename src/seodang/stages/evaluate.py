@@ -1,4 +1,4 @@
-"""Stage `evaluate`: the base, prompted, and the tuned model, on the same items."""
+"""Stage `evaluate`: scores of the prompted base, the tuned model and the champion on the same items."""
 
 from __future__ import annotations
 
@@ -7,33 +7,32 @@ import hashlib
 import io
 import json
 import logging
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
-from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from seodang.config import EvaluateParams, PromptFormat, PromptParams, TrainParams
 from seodang.errors import EvaluationError
 from seodang.evaluation.aggregate import (
     CHAMPION_VARIANT,
-    RATIO_METRICS,
     TUNED_VARIANT,
     ItemScore,
     aggregate_by_task,
     aggregate_by_variant,
     select_best_variant,
 )
+from seodang.evaluation.metric_registry import RATIO_METRICS, SUMMARY_METRICS
 from seodang.evaluation.requests import Variant
 from seodang.evaluation.result_log import ResultLog
-from seodang.evaluation.runner import Results, count_templates, iter_base_variants, run_requests
+from seodang.evaluation.results import Results
+from seodang.evaluation.runner import VariantModel, count_templates, evaluate_variants, iter_base_variants
 from seodang.evaluation.samples import TaskSamples, compute_fingerprint, select_task_samples
 from seodang.evaluation.task_files import load_task_samples
 from seodang.evaluation.task_metrics import compute_task_metrics
-from seodang.inference.prompt_encoder import PromptEncoder
+from seodang.i18n import _
 from seodang.io.atomic import sha256_of, write_atomically
 from seodang.io.jsonl import read_records, write_json, write_records, write_rows
 from seodang.models.adapters import compute_tuned_sha256
@@ -49,33 +48,28 @@ logger = logging.getLogger(__name__)
 
 
 def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, paths: Paths) -> Report:
-    """Score every arm on every item and write items, summary, and tables for DVC. A run that was killed goes on where it was."""
+    """Score every variant on every item; write items, scores, report and tables. An interrupted run resumes."""
     keep_freed_memory()
     started, cpu_started = time.monotonic(), time.process_time()
     tokenizer = load_tokenizer(paths.base)
     tasks = _load_tasks(evaluate, paths)
     champion = read_champion(paths.champion)
-    variants = [
-        *iter_base_variants(evaluate, count_templates(tasks)),
-        Variant(TUNED_VARIANT, prompt.format, 0, "tuned"),
-    ]
-    if champion is not None:
-        variants.append(Variant(CHAMPION_VARIANT, cast(PromptFormat, champion.prompt_format), 0, "champion"))
+    variants = _list_variants(prompt, evaluate, tasks, champion)
     formats = {
-        arm.name: {"format": arm.format, "shots": arm.shots, "fingerprint": prompt_fingerprint(arm.format, tokenizer)}
-        for arm in variants
+        variant.name: {
+            "format": variant.format,
+            "shots": variant.shots,
+            "fingerprint": prompt_fingerprint(variant.format, tokenizer),
+        }
+        for variant in variants
     }
     key = _compute_run_key(formats, train, evaluate, tasks, champion, paths)
     with _open_result_log(paths, key) as result_log:
-        scores = _evaluate_variants(tokenizer, variants, tasks, train, evaluate, Results(result_log), champion, paths)
+        models = ModelSlot(train.precision, choose_device(train.device))
+        variant_models = [_build_variant_model(variant, tokenizer, champion, paths) for variant in variants]
+        scores = evaluate_variants(variant_models, tasks, evaluate, Results(result_log), models)
     report = {
-        "variants": aggregate_by_variant(scores),
-        "best": {
-            kind: select_best_variant(scores, kind)
-            for kind in dict.fromkeys(arm.name.partition("/")[0] for arm in variants if arm.model == "base")
-        },
-        "tasks": aggregate_by_task(scores),
-        "task_metrics": compute_task_metrics(scores),
+        **_summarize_scores(scores, variants),
         "items_fingerprint": compute_fingerprint(tasks),
         "formats": formats,
         "settings": evaluate.model_dump(),
@@ -93,6 +87,28 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
     return report
 
 
+def _list_variants(
+    prompt: PromptParams, evaluate: EvaluateParams, tasks: Sequence[TaskSamples], champion: Champion | None
+) -> list[Variant]:
+    variants = [
+        *iter_base_variants(evaluate, count_templates(tasks)),
+        Variant(TUNED_VARIANT, prompt.format, 0, "tuned"),
+    ]
+    if champion is not None:
+        variants.append(Variant(CHAMPION_VARIANT, cast(PromptFormat, champion.prompt_format), 0, "champion"))
+    return variants
+
+
+def _summarize_scores(scores: Sequence[ItemScore], variants: Sequence[Variant]) -> dict[str, Any]:
+    kinds = dict.fromkeys(variant.name.partition("/")[0] for variant in variants if variant.model == "base")
+    return {
+        "variants": aggregate_by_variant(scores),
+        "best": {kind: select_best_variant(scores, kind) for kind in kinds},
+        "tasks": aggregate_by_task(scores),
+        "task_metrics": compute_task_metrics(scores),
+    }
+
+
 def _load_tasks(evaluate: EvaluateParams, paths: Paths) -> list[TaskSamples]:
     splits = {name: list(read_records(paths.get_split_path(name))) for name in ("train", "test", "unseen")}
     selection = {"seed": evaluate.seed, "items_per_task": evaluate.items_per_task, "shots": max(evaluate.shots)}
@@ -102,11 +118,14 @@ def _load_tasks(evaluate: EvaluateParams, paths: Paths) -> list[TaskSamples]:
         for items in select_task_samples(splits[split], split, splits["train"], **selection)
     ]
     if not tasks:
-        raise EvaluationError("the test split is empty: nothing can be compared; raise prepare.test_ratio")
+        raise EvaluationError(_("the test split is empty; raise prepare.test_ratio"))
     files = load_task_samples(evaluate, paths.tasks, paths.root, splits)
     if duplicates := sorted({task.task for task in tasks}.intersection(task.task for task in files)):
         raise EvaluationError(
-            f"{', '.join(duplicates)}: records of the splits and a task file have the same name; name the file otherwise / 이름이 겹칩니다"
+            _(
+                "{tasks}: records of the splits and a task file have the same name; rename the task file",
+                tasks=", ".join(duplicates),
+            )
         )
     return [*tasks, *files]
 
@@ -119,7 +138,7 @@ def _compute_run_key(
     champion: Champion | None,
     paths: Paths,
 ) -> str:
-    """Return the sha256 of all that the scores depend on."""
+    """Return the sha256 of everything that the scores depend on."""
     weights = {
         folder.name: {
             str(file.relative_to(folder)): sha256_of(file) for file in sorted(folder.rglob("*")) if file.is_file()
@@ -138,7 +157,7 @@ def _compute_run_key(
 
 
 def _open_result_log(paths: Paths, key: str) -> ResultLog:
-    """Open the journal of this run; those of other runs are deleted."""
+    """Open the result log of this run, and delete those of other runs."""
     paths.evaluation.mkdir(parents=True, exist_ok=True)
     path = paths.evaluation / f"{key[:16]}.jsonl"
     for other in paths.evaluation.glob("*.jsonl"):
@@ -146,43 +165,24 @@ def _open_result_log(paths: Paths, key: str) -> ResultLog:
             other.unlink()
     result_log = ResultLog(path, key)
     if result_log.rows:
-        logger.info("going on with %d results of a run that was stopped", len(result_log.rows))
+        logger.info(_("resuming with {count} results of an interrupted run", count=len(result_log.rows)))
     return result_log
 
 
-def _evaluate_variants(
-    tokenizer: PreTrainedTokenizerBase,
-    variants: Sequence[Variant],
-    tasks: Sequence[TaskSamples],
-    train: TrainParams,
-    evaluate: EvaluateParams,
-    results: Results,
-    champion: Champion | None,
-    paths: Paths,
-) -> list[ItemScore]:
-    """Ask every arm; there is one model in memory at a time."""
-    started, models = time.monotonic(), ModelSlot(train.precision, choose_device(train.device))
-    scores: list[ItemScore] = []
-    with tqdm(total=len(variants) * len(tasks), unit="task", disable=not sys.stderr.isatty()) as bar:
-        for variant in variants:
-            if variant.model == "champion" and champion is not None:  # as it is served, whatever the base is now
-                folder = fetch_packaged_model(champion, paths)
-                model, tokenizer = models.load(folder), load_tokenizer(folder)
-            else:
-                model = (
-                    models.load(paths.base) if variant.model == "base" else models.load_tuned(paths.base, paths.adapter)
-                )
-            scores += run_requests(
-                model, PromptEncoder(tokenizer, variant.format), variant, tasks, evaluate, results, bar.update
-            )
-            del model  # or the next one would stand beside it
-            logger.info(
-                "asked %s: %d items, %.0f s so far",
-                variant.name,
-                sum(len(task.records) for task in tasks),
-                time.monotonic() - started,
-            )
-    return scores
+def _build_variant_model(
+    variant: Variant, tokenizer: PreTrainedTokenizerBase, champion: Champion | None, paths: Paths
+) -> VariantModel:
+    """Return the variant with the function that loads its model; the champion is evaluated as it is served."""
+
+    def load(models: ModelSlot) -> tuple[Any, PreTrainedTokenizerBase]:
+        if variant.model == "champion" and champion is not None:
+            folder = fetch_packaged_model(champion, paths)
+            return models.load(folder), load_tokenizer(folder)
+        if variant.model == "base":
+            return models.load(paths.base), tokenizer
+        return models.load_tuned(paths.base, paths.adapter), tokenizer
+
+    return VariantModel(variant, load)
 
 
 def _write_outputs(
@@ -199,31 +199,31 @@ def _write_outputs(
     }
     write_json(
         paths.metrics,
-        {
-            measure: {name: rows[arm][measure] for name, arm in names.items()}
-            for measure in ("accuracy", "exact_match", "chrf", "loss")
-        },
+        {metric: {name: rows[variant][metric] for name, variant in names.items()} for metric in SUMMARY_METRICS},
     )
-    # DVC's bar template draws one bar per label: the arm has to be part of it.
+    # DVC's bar template draws one bar per label, so the label includes the variant.
     bars = [
-        [f"{row['task']} {row['language']} · {name}", row["task"], row["language"], name, row[arm]]
+        [f"{row['task']} {row['language']} · {name}", row["task"], row["language"], name, row[variant]]
         for row in report["tasks"]
-        for name, arm in names.items()
-        if row[arm] is not None and row["metric"] in RATIO_METRICS
+        for name, variant in names.items()
+        if row[variant] is not None and row["metric"] in RATIO_METRICS
     ]
     write_atomically(paths.scores_table, [_format_csv([["bar", "task", "language", "variant", "score"], *bars])])
     write_atomically(paths.shots_table, [_format_csv([["shots", "base", "tuned"], *build_shots_rows(report)])])
 
 
 def build_shots_rows(report: Mapping[str, Any]) -> list[list[Any]]:
-    """Return the base's accuracy for each number of exemplars, by the best format, beside the tuned model's; where no task has choices, the exact answers."""
+    """Return, per number of few-shot examples, the accuracy of the base in its best format, and of the tuned model.
+
+    The metric is exact_match where no task has choices.
+    """
     rows = {row["name"]: row for row in report["variants"]}
     metric = "exact_match" if rows[TUNED_VARIANT]["accuracy"] is None else "accuracy"
-    base_variants = {arm: way for arm, way in report["formats"].items() if arm.partition("/")[0] in report["best"]}
     best: dict[int, float] = {}
-    for variant, prompting in base_variants.items():
-        if (score := rows[variant][metric]) is not None:
-            best[prompting["shots"]] = max(score, best.get(prompting["shots"], 0.0))
+    for variant, prompt in report["formats"].items():
+        score = rows[variant][metric]
+        if variant.partition("/")[0] in report["best"] and score is not None:
+            best[prompt["shots"]] = max(score, best.get(prompt["shots"], 0.0))
     return [[shots, score, rows[TUNED_VARIANT][metric]] for shots, score in sorted(best.items())]
 
 

@@ -1,4 +1,4 @@
-"""Stage `ingest`: every source to one file of rows, and a manifest that says where each came from."""
+"""Stage `ingest`: write the rows of all sources into one file, and a manifest of their origin."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from seodang.config import IngestParams, SourceParams
 from seodang.errors import SourceError
+from seodang.i18n import _
 from seodang.ingest.fetch.files import LocalFile
 from seodang.ingest.rows import Row
 from seodang.ingest.sources import Tally, iter_source_rows
@@ -22,10 +23,10 @@ logger = logging.getLogger(__name__)
 
 
 def run(*, ingest: IngestParams, paths: Paths) -> Report:
-    """Write the rows of all sources, as they stream by, and their manifest.
+    """Stream the rows of all sources into one file, and write their manifest.
 
     Raises:
-        SourceError: Naming every source that cannot be used; nothing is written then.
+        SourceError: If any source cannot be used; the message names all of them, and nothing is written.
 
     """
     manifest: list[dict[str, Any]] = []
@@ -40,22 +41,24 @@ def run(*, ingest: IngestParams, paths: Paths) -> Report:
 
 
 def _iter_rows(ingest: IngestParams, paths: Paths, manifest: list[dict[str, Any]]) -> Iterator[Row]:
-    """Yield all rows; a source's fault is told only after the others have been read, so that one run tells all."""
+    """Yield all rows. Errors are raised after the last source, so that one run reports the errors of all sources."""
     errors = []
     error_types: set[type[SourceError]] = set()
     for source in ingest.sources:
         try:
             yield from _iter_source_rows(source, ingest, paths, manifest)
         except SourceError as error:
-            errors += [f"source {source.name!r}: {line}" for line in str(error).splitlines()]
+            errors += [
+                _("source {name!r}: {problem}", name=source.name, problem=line) for line in str(error).splitlines()
+            ]
             error_types.add(type(error))
-    error_type = (
-        error_types.pop() if len(error_types) == 1 else SourceError
-    )  # trying again helps only where nothing else is wrong
+    # A retry helps only if every error may pass.
+    error_type = error_types.pop() if len(error_types) == 1 else SourceError
     if len(errors) == 1:
         raise error_type(errors[0])
     if errors:
-        raise error_type("\n  ".join([f"{len(errors)} faults in ingest.sources:", *errors]))
+        title = _("{count} errors in ingest.sources:", count=len(errors))
+        raise error_type("\n  ".join([title, *errors]))
 
 
 def _iter_source_rows(
@@ -64,7 +67,8 @@ def _iter_source_rows(
     tally = Tally()
     languages: Counter[str] = Counter()
     tasks: Counter[str] = Counter()
-    for row in track_progress(iter_source_rows(source, ingest, paths.root, tally), f"ingest {source.name}"):
+    description = _("ingest {name}", name=source.name)
+    for row in track_progress(iter_source_rows(source, ingest, paths.root, tally), description):
         languages[row["language"]] += 1
         tasks[row["task"]] += 1
         yield row
@@ -93,17 +97,21 @@ def _describe_file(file: LocalFile) -> dict[str, Any]:
 def _log_source(source: SourceParams, tally: Tally, languages: Counter[str]) -> None:
     counts = ", ".join(f"{language} {count:,}" for language, count in sorted(languages.items()))
     logger.info(
-        "ingested %s: %s of %s rows (%s), %s, %s",
-        source.name,
-        f"{languages.total():,}",
-        f"{tally.rows_read:,}",
-        counts or "none",
-        ", ".join(tally.formats) or "no file yet",
-        source.licence,
+        _(
+            "ingested {name}: {written:,} of {read:,} rows ({counts}), {formats}, {licence}",
+            name=source.name,
+            written=languages.total(),
+            read=tally.rows_read,
+            counts=counts or _("none"),
+            formats=", ".join(tally.formats) or _("no file yet"),
+            licence=source.licence,
+        )
     )
     if tally.ignored_keys:
         logger.warning(
-            "ingested %s: the keys %s have no place in a record and were left out",
-            source.name,
-            ", ".join(tally.ignored_keys),
+            _(
+                "ingested {name}: a record has no field for the keys {keys}; they were ignored",
+                name=source.name,
+                keys=", ".join(tally.ignored_keys),
+            )
         )

@@ -1,8 +1,8 @@
-"""Stage `package`: what the gate promoted becomes one model, one bento, and the account of both.
+"""Stage `package`: merge the promoted model, store it and build its bento.
 
-The tag of model and bento is derived from weights, tokenizer and prompt renderer
-alone. The lineage travels beside them in seodang.json: packaged again at another
-commit, the same weights keep their tag and get the newer account.
+The tag of model and bento depends only on weights, tokenizer and prompt renderer.
+The lineage is stored with them in seodang.json. If another commit packages the same
+weights, they keep their tag and get the newer lineage.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 from seodang.config import PackageParams, PromptParams, TrainParams
 from seodang.errors import ArtefactError, GateRejected, ParityError
 from seodang.gate.verdict import drop_schema, require_promotion
+from seodang.i18n import Message, _
 from seodang.io.atomic import sha256_of, write_atomically
 from seodang.io.disk_full import check_space, is_same_disk, translate_disk_full
 from seodang.io.jsonl import read_json, read_records, write_json
@@ -40,49 +41,43 @@ logger = logging.getLogger(__name__)
 
 
 def run(*, prompt: PromptParams, train: TrainParams, package: PackageParams, paths: Paths) -> Report:
-    """Merge, compare, store and build; nothing is written unless the verdict is `promote`.
+    """Merge the model, compare it, store it and build its bento, if the verdict is `promote`.
 
     Raises:
-        GateRejected: With the gate's reasons.
-        ArtefactError: If the lineage has a gap, or the verdict is about another adapter.
-        ParityError: If the merged model answers differently; it is taken away again.
+        GateRejected: With the gate's reasons; nothing is written.
+        ArtefactError: If a file of the lineage is missing, or the verdict belongs to another adapter.
+        ParityError: If the merged model answers differently; it is removed again.
         ModelError: If base or adapter cannot be loaded, or the disk is too small or becomes full.
 
     """
-    with translate_disk_full(f"the model was packaged in {paths.merged_model} and {get_store_folder()}"):
+    activity = _("the model was packaged in {folder} and {store}", folder=paths.merged_model, store=get_store_folder())
+    with translate_disk_full(activity):
         return _package(prompt, train, package, paths)
 
 
 def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, paths: Paths) -> Report:
     started = time.monotonic()
-    lineage = _build_lineage(prompt, require_promotion(paths.verdict, GateRejected, "nothing is packaged"), paths)
+    lineage = _build_lineage(prompt, require_promotion(paths.verdict, GateRejected, _("nothing is packaged")), paths)
     stage_reports = _read_stage_reports(train, paths)
     _check_disk_space(paths)
-    logger.info("merging %s into %s", paths.adapter, paths.base)
+    logger.info(_("merging {adapter} into {base}", adapter=paths.adapter, base=paths.base))
     merge(paths.base, paths.adapter, paths.merged_model)
     parity = _check_parity(prompt, package, paths)
     manifest = _write_manifest(prompt, package, lineage, paths.merged_model)
-    version, weights = (
-        compute_content_version(paths.merged_model, manifest.fingerprint),
-        compute_weights_sha256(paths.merged_model),
-    )
-    prompt_settings: dict[str, Any] = {
-        "prompt_format": prompt.format,
-        "fingerprint": manifest.fingerprint,
-        "max_new_tokens": manifest.max_new_tokens,
-    }
+    version = compute_content_version(paths.merged_model, manifest.fingerprint)
+    weights = compute_weights_sha256(paths.merged_model)
     card_data = ModelCardData(
-        tag=f"{package.name}:{version}", weights_sha256=weights, lineage=lineage, **prompt_settings, **stage_reports
+        tag=f"{package.name}:{version}",
+        weights_sha256=weights,
+        lineage=lineage,
+        prompt_format=prompt.format,
+        fingerprint=manifest.fingerprint,
+        max_new_tokens=manifest.max_new_tokens,
+        **stage_reports,
     )
     write_atomically(paths.merged_model / MODEL_CARD, [render_model_card(card_data)])
-    model_tag = store_model(
-        paths.merged_model,
-        package.name,
-        version,
-        {"project": "seodang", "prompt": prompt.format},
-        MANIFEST_NAME,
-        MODEL_CARD,
-    )
+    labels = {"project": "seodang", "prompt": prompt.format}
+    model_tag = store_model(paths.merged_model, package.name, version, labels, MANIFEST_NAME, MODEL_CARD)
     report = {
         "model_tag": model_tag,
         "bento_tag": build_bento(paths.root, package.name, version, model_tag),
@@ -94,16 +89,18 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
     }
     write_json(paths.package_report, report)
     logger.info(
-        "packaged %s: %d greedy tokens equal, logits within %.1e",
-        report["bento_tag"],
-        parity.tokens,
-        parity.max_logit_difference,
+        _(
+            "packaged {bento}: {tokens} greedy tokens are equal, logits differ by at most {difference:.1e}",
+            bento=report["bento_tag"],
+            tokens=parity.tokens,
+            difference=parity.max_logit_difference,
+        )
     )
     return report
 
 
 def _read_stage_reports(train: TrainParams, paths: Paths) -> dict[str, Any]:
-    """Return what the model card tells of the stages before; read before anything is merged, so that a missing report is told at once."""
+    """Return the reports of earlier stages for the model card; a missing report is an error before the merge."""
     return {
         "sources": [source for source in read_json(paths.ingest_report)["sources"] if source["rows_written"]],
         "train_report": read_json(paths.train_report),
@@ -113,13 +110,13 @@ def _read_stage_reports(train: TrainParams, paths: Paths) -> dict[str, Any]:
 
 
 def _check_disk_space(paths: Paths) -> None:
-    """Refuse, before anything is loaded, a merge that would not fit: the merged model, and its copy in BentoML's store."""
+    """Raise an error if the merged model and its copy in BentoML's store would not fit on the disk."""
     size, store = compute_merged_size(paths.base, paths.adapter), get_store_folder()
     if is_same_disk(paths.merged_model, store):
-        check_space(paths.merged_model, 2 * size, f"the merged model, with its copy in {store},")
+        check_space(paths.merged_model, 2 * size, _("the merged model with its copy in {store}", store=store))
         return
-    check_space(paths.merged_model, size, "the merged model")
-    check_space(store, size, "the copy of the merged model in BentoML's store")
+    check_space(paths.merged_model, size, _("the merged model"))
+    check_space(store, size, _("the copy of the merged model in BentoML's store"))
 
 
 def _check_parity(prompt: PromptParams, package: PackageParams, paths: Paths) -> ParityReport:
@@ -141,7 +138,7 @@ def _check_parity(prompt: PromptParams, package: PackageParams, paths: Paths) ->
 
 
 def _write_manifest(prompt: PromptParams, package: PackageParams, lineage: dict[str, Any], folder: Path) -> Manifest:
-    """Write the card of the merged model and return it."""
+    """Write the manifest of the merged model and return it."""
     tokenizer = load_tokenizer(folder)
     manifest = Manifest(
         schema_version=1,
@@ -156,12 +153,18 @@ def _write_manifest(prompt: PromptParams, package: PackageParams, lineage: dict[
 
 
 def _build_lineage(prompt: PromptParams, verdict: dict[str, Any], paths: Paths) -> dict[str, Any]:
-    """Return the way back from the weights to files and licences, a checksum at each step."""
+    """Return the lineage from the weights to source files and licences, with a checksum at each step."""
     checksums = {"scores_sha256": _compute_sha256(paths.scores), "adapter_sha256": compute_tuned_sha256(paths.adapter)}
     for name, checksum in checksums.items():
         if verdict.get(name) != checksum:
             raise ArtefactError(
-                f"the verdict in {paths.verdict} is about {name} {verdict.get(name)}, but what lies here is {checksum}; run: dvc repro gate"
+                _(
+                    "the verdict in {file} has {name} {expected}, but the current one is {actual}; run: dvc repro gate",
+                    file=paths.verdict,
+                    name=name,
+                    expected=verdict.get(name),
+                    actual=checksum,
+                )
             )
     sources, base = read_json(paths.ingest_report)["sources"], read_json(paths.base_report)
     return {
@@ -182,14 +185,16 @@ def _build_lineage(prompt: PromptParams, verdict: dict[str, Any], paths: Paths) 
 
 
 def _build_terms(licences: list[str]) -> dict[str, Any]:
-    """Return what the licences of data and base ask of whoever uses the model, and warn where it is not commercial use."""
+    """Return the licence obligations of a model's users, and log a warning if commercial use is not allowed."""
     summary = summarise_licences(licences)
     terms: dict[str, Any] = {name: list(names) for name, names in asdict(summary).items()}
     if summary.non_commercial:
-        names = ", ".join(summary.non_commercial)
-        terms["use_ko"] = f"비상업적 이용만: {names} 데이터나 모델로 만들었습니다"
-        terms["use_en"] = f"non-commercial use only: made from data or a model under {names}"
-        logger.warning("%s / %s", terms["use_en"], terms["use_ko"])
+        use = Message(
+            "non-commercial use only: built from data or a model under {licences}",
+            {"licences": ", ".join(summary.non_commercial)},
+        )
+        terms |= {f"use_{language}": text for language, text in use.to_json().items()}
+        logger.warning(str(use))
     return terms
 
 
@@ -198,12 +203,17 @@ def _compute_sha256(path: Path) -> str:
         return sha256_of(path)
     except OSError as error:
         raise ArtefactError(
-            f"{path} cannot be read ({error}), so the lineage would have a gap; run: dvc repro {path.parent.name}"
+            _(
+                "{file} cannot be read ({error}), so the lineage is incomplete; run: dvc repro {stage}",
+                file=path,
+                error=error,
+                stage=path.parent.name,
+            )
         ) from error
 
 
 def _read_git_commit(folder: Path) -> str | None:
-    """Return the commit that is checked out, or None outside a repository."""
+    """Return the checked-out commit; None outside a repository."""
     try:
         completed = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

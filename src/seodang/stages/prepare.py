@@ -1,4 +1,4 @@
-"""Stage `prepare`: accepted records to train, validation, test and unseen tasks, without duplicates and leaks."""
+"""Stage `prepare`: deduplicate, decontaminate, mix and split the accepted records."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seodang.config import IngestParams, PrepareParams
+from seodang.i18n import Message, _, get_language
 from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import Writer, write_json
 from seodang.io.progress import track_progress
@@ -35,14 +36,15 @@ from seodang.stages import Report
 
 logger = logging.getLogger(__name__)
 
-_LANGUAGES = ("en", "ko")  # by Traits' korean
+_LANGUAGES = ("en", "ko")  # indexed by the feature `korean`
 
 
 def run(*, ingest: IngestParams, prepare: PrepareParams, paths: Paths) -> Report:
-    """Remove duplicates and leaks, mix and split the accepted records; write what was left out, and why.
+    """Write the splits, the removed duplicates and leaks, and a report.
 
     Raises:
-        SplitError: If a split would be empty, or if evaluation data leaks into training; nothing is written then.
+        ArtefactError: If there are no accepted records.
+        SplitError: If a split is empty, or if evaluation data leaks into training. In that case nothing is written.
     """
     paths.prepare_report.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".sketches-", dir=paths.prepare_report.parent) as scratch:
@@ -50,15 +52,19 @@ def run(*, ingest: IngestParams, prepare: PrepareParams, paths: Paths) -> Report
     _write_splits(result, paths)
     report = _build_report(result, paths)
     write_json(paths.prepare_report, report)
-    logger.info("prepared: %s", ", ".join(f"{name} {count:,}" for name, count in report["splits"].items()))
-    logger.info("left out: %s", ", ".join(f"{name} {count:,}" for name, count in report["left_out"].items()))
+    logger.info(_("prepared: {counts}", counts=_format_counts(report["splits"])))
+    logger.info(_("left out: {counts}", counts=_format_counts(report["left_out"])))
     for warning in report["warnings"]:
-        logger.warning("%s / %s", warning["ko"], warning["en"])
+        logger.warning(warning[get_language()])
     return report
 
 
+def _format_counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
 def _write_splits(result: PreparationResult, paths: Paths) -> None:
-    """Write the splits, the duplicates and the leaks, all at once: a run that is stopped leaves the old ones."""
+    """Write the splits, the duplicates and the leaks; an interrupted run keeps the old files."""
     with ExitStack() as stack:
         splits = [stack.enter_context(Writer(paths.get_split_path(name))) for name in SPLITS]
         duplicates, leaks = (stack.enter_context(Writer(path)) for path in (paths.duplicates, paths.leaks))
@@ -73,7 +79,7 @@ def _write_splits(result: PreparationResult, paths: Paths) -> None:
                 leaks.write(_build_leak_row(result, leak, json.loads(line)))
 
         for split, line in track_progress(
-            iter_lines(paths.accepted_records, result, leave_out), "나누기 · splits", total=int(result.copies.sum())
+            iter_lines(paths.accepted_records, result, leave_out), _("writing splits"), total=int(result.copies.sum())
         ):
             splits[split].write_line(line)
 
@@ -111,26 +117,26 @@ def _get_location(row: dict[str, Any]) -> dict[str, Any]:
 
 def _build_report(result: PreparationResult, paths: Paths) -> dict[str, Any]:
     rows = result.features.rows
-    fates = np.bincount(result.status, minlength=len(STATUSES)).tolist()
-    sizes = np.bincount(result.leaders)
+    status_counts = np.bincount(result.status, minlength=len(STATUSES)).tolist()
+    cluster_sizes = np.bincount(result.leaders)
     kinds = Counter({leak.record: leak.kind for leak in reversed(result.leaks)}.values())
     return {
         "input_sha256": sha256_of(paths.accepted_records),
         "records": len(rows),
         "splits": {name: int(result.copies[result.split == number].sum()) for number, name in enumerate(SPLITS)},
         "copies": int(np.maximum(result.copies - 1, 0).sum()),
-        "left_out": dict(zip(STATUSES[1:], fates[1:], strict=True)),
+        "left_out": dict(zip(STATUSES[1:], status_counts[1:], strict=True)),
         "by_source": _count_by_source(result),
         "languages": _count_by_name(result, rows["korean"].astype(np.int32), _LANGUAGES),
         "tasks": _count_by_name(result, rows["task"], list(result.features.tasks)),
         "duplicates": {
-            "clusters": int((sizes > 1).sum()),
-            "largest": int(sizes.max()),
-            "removed": fates[EXACT] + fates[NEAR],
+            "clusters": int((cluster_sizes > 1).sum()),
+            "largest": int(cluster_sizes.max()),
+            "removed": status_counts[EXACT] + status_counts[NEAR],
         },
         "leaks": {
             "items": len({leak.item for leak in result.leaks}),
-            "records": fates[LEAK],
+            "records": status_counts[LEAK],
             "by_kind": {kind: kinds[kind] for kind in ("exact", "ngram", "minhash")},
         },
         "warnings": _build_warnings(result),
@@ -139,16 +145,16 @@ def _build_report(result: PreparationResult, paths: Paths) -> dict[str, Any]:
 
 
 def _count_by_source(result: PreparationResult) -> dict[str, dict[str, int]]:
-    """Return for each source the accepted records, those left out by reason, and its lines in each split."""
+    """Return for each source the accepted records, the records left out by reason, and the lines in each split."""
     sources, rows = list(result.features.sources), result.features.rows
-    fates = count_by(rows["source"], result.status, (len(sources), len(STATUSES)))
-    splits = count_by(rows["source"], result.split, (len(sources), len(SPLITS)), result.copies)
+    status_counts = count_by(rows["source"], result.status, (len(sources), len(STATUSES)))
+    split_counts = count_by(rows["source"], result.split, (len(sources), len(SPLITS)), result.copies)
     reasons = [reason for reason in range(len(STATUSES)) if reason != KEPT]
     return {
         name: {
-            "accepted": int(fates[number].sum()),
-            **{STATUSES[reason]: int(fates[number, reason]) for reason in reasons},
-            **{split: int(splits[number, place]) for place, split in enumerate(SPLITS)},
+            "accepted": int(status_counts[number].sum()),
+            **{STATUSES[reason]: int(status_counts[number, reason]) for reason in reasons},
+            **{split: int(split_counts[number, index]) for index, split in enumerate(SPLITS)},
         }
         for number, name in enumerate(sources)
     }
@@ -157,15 +163,15 @@ def _count_by_source(result: PreparationResult) -> dict[str, dict[str, int]]:
 def _count_by_name(
     result: PreparationResult, groups: NDArray[np.int32], names: tuple[str, ...] | list[str]
 ) -> dict[str, dict[str, int]]:
-    """Return the lines of each split by name, those that have any, sorted by name."""
+    """Return the number of lines by split and name, sorted by name, without zeros."""
     counts = count_by(groups, result.split, (len(names), len(SPLITS)), result.copies)
     return {
         split: {
-            name: int(counts[number, place])
+            name: int(counts[number, index])
             for number, name in sorted(enumerate(names), key=lambda pair: pair[1])
-            if counts[number, place]
+            if counts[number, index]
         }
-        for place, split in enumerate(SPLITS)
+        for index, split in enumerate(SPLITS)
     }
 
 
@@ -173,9 +179,8 @@ def _build_warnings(result: PreparationResult) -> list[dict[str, str]]:
     missing = result.replay_missing
     if not missing:
         return []
-    return [
-        {
-            "ko": f"다시 보여 줄(replay) 레코드가 {missing:,}개 모자라 prepare.replay_share에 미치지 못합니다. 레코드를 더 주거나 비율을 낮추세요",
-            "en": f"the replay sources lack {missing:,} records for prepare.replay_ratio; give more records or lower the share",
-        }
-    ]
+    message = Message(
+        "the replay sources lack {count:,} records for prepare.replay_ratio; give more records or lower the ratio",
+        {"count": missing},
+    )
+    return [message.to_json()]

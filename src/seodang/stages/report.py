@@ -1,10 +1,11 @@
-"""Stage `report`: the HTML pages of a run. It only renders what the other stages measured, so it is cheap to repeat."""
+"""Stage `report`: render the HTML pages of a run from the reports of the other stages."""
 
 from __future__ import annotations
 
 import logging
 
 from seodang.config import GateParams, PrepareParams, PromptParams, TrainParams
+from seodang.i18n import _
 from seodang.paths import Paths
 from seodang.reports.pages import write_pages
 from seodang.stages import Report
@@ -20,5 +21,5 @@ def run(*, prompt: PromptParams, prepare: PrepareParams, train: TrainParams, gat
     """
     pages = write_pages(paths, prompt, prepare, train, gate)
     for page in pages:
-        logger.info("page: %s", page.relative_to(paths.root))
+        logger.info(_("page: {file}", file=page.relative_to(paths.root)))
     return {"pages": [str(page.relative_to(paths.root)) for page in pages]}

@@ -1,4 +1,4 @@
-"""Stage `train`: what the training split teaches, on top of the base."""
+"""Stage `train`: fine-tune the base on the training split."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from transformers import PreTrainedTokenizerBase
 
 from seodang.config import PromptParams, TrainParams
 from seodang.errors import TrainingError
+from seodang.i18n import _
 from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import read_json, read_records, write_json
 from seodang.models.adapters import compute_tuned_sha256
 from seodang.models.device import choose_device, keep_freed_memory
 from seodang.models.loading import check_max_length, get_context_length, load_model, load_tokenizer
+from seodang.models.methods import get_method
 from seodang.models.tokenization import get_end_id, get_pad_id
 from seodang.paths import Paths
 from seodang.prompting import compute_fingerprint
@@ -32,9 +34,10 @@ from seodang.training.distributed import (
     get_world_size,
     is_launched,
     join_process_group,
-    launch,
 )
-from seodang.training.finetune import Splits, TrainingPaths, TrainingResult, train_model
+from seodang.training.finetune import Splits, TrainingPaths, train_model
+from seodang.training.launching import launch
+from seodang.training.result import TrainingResult
 from seodang.training.run_record import ReportSample, collect_versions
 from seodang.training.samples import build_length_filter, generate_short_answers, select_sample_records
 from seodang.training.tracking import check_trackers, track_run
@@ -45,9 +48,10 @@ _SPLITS = ("train", "validation")
 
 
 def run(*, prompt: PromptParams, train: TrainParams, paths: Paths) -> Report:
-    """Train and report what was learned from what. A run that was killed goes on from its last checkpoint.
+    """Train and write the report; an interrupted run resumes from its last checkpoint.
 
-    With train.processes above 1 it starts them; where a launcher has done so (torchrun, on several machines), it takes part.
+    With train.processes above 1 it starts the processes. If a launcher has started this process (torchrun, on
+    several machines), it joins the others.
     """
     check_trackers(train.report_to)
     device = choose_device(train.device)
@@ -62,7 +66,7 @@ def run(*, prompt: PromptParams, train: TrainParams, paths: Paths) -> Report:
 
 
 def _train(prompt: PromptParams, train: TrainParams, paths: Paths) -> None:
-    """Train in this process, with the others if there are any: the first one reads, writes and tells."""
+    """Train in this process, together with the others if there are any; the main process reads, writes and logs."""
     keep_freed_memory()
     device = choose_device(train.device)
     inputs, run_dir = broadcast_from_main(lambda: _prepare_run_dir(prompt, train, paths))
@@ -71,18 +75,20 @@ def _train(prompt: PromptParams, train: TrainParams, paths: Paths) -> None:
         name: _load_dataset(run_dir / name, paths.get_split_path(name), tokenizer, prompt, train) for name in _SPLITS
     }
     logger.info(
-        "training on %s: %s",
-        _format_devices(device),
-        ", ".join(f"{len(rows)} {name} records" for name, rows in datasets.items()),
+        _(
+            "training on {device}: {training} training records, {validation} validation records",
+            device=_format_devices(device),
+            training=len(datasets["train"]),
+            validation=len(datasets["validation"]),
+        )
     )
     with track_run(train, {"prompt": prompt, "train": train}, live=paths.dvclive, runs=paths.tracking) as tracking:
-        model = load_model(paths.base, train.precision, get_local_device(device), load_in_4bit=train.method == "qlora")
+        load_in_4bit = get_method(train).loads_in_4bit
+        model = load_model(paths.base, train.precision, get_local_device(device), load_in_4bit=load_in_4bit)
         check_max_length(model.config, train.max_length)
-        samples = _select_report_samples(
-            train,
-            paths,
-            build_length_filter(tokenizer, prompt.format, train.max_length, get_context_length(model.config)),
-        )
+        context = get_context_length(model.config)
+        fits = build_length_filter(tokenizer, prompt.format, train.max_length, context)
+        samples = _select_report_samples(train, paths, fits)
         before = generate_short_answers(model, tokenizer, samples, prompt.format)
         result = train_model(
             model,
@@ -104,7 +110,7 @@ def _train(prompt: PromptParams, train: TrainParams, paths: Paths) -> None:
 
 
 def _prepare_run_dir(prompt: PromptParams, train: TrainParams, paths: Paths) -> tuple[dict[str, str], Path]:
-    """Return the checksums of the splits, and the folder of this run; those of other runs are deleted."""
+    """Return the checksums of the splits and the folder of this run; delete the folders of other runs."""
     inputs = {name: sha256_of(paths.get_split_path(name)) for name in _SPLITS}
     base = {
         str(file.relative_to(paths.base)): sha256_of(file) for file in sorted(paths.base.rglob("*")) if file.is_file()
@@ -115,7 +121,7 @@ def _prepare_run_dir(prompt: PromptParams, train: TrainParams, paths: Paths) -> 
 
 
 def _select_report_samples(train: TrainParams, paths: Paths, fits: Callable[[Record], bool]) -> list[Record]:
-    """Return the records whose answers the report shows; none where the weights are spread, as one process cannot answer then."""
+    """Return the records whose answers the report shows; none with sharding, as a single process cannot generate."""
     count = train.report_samples if train.sharding == "none" else 0
     return (
         select_sample_records(list(read_records(paths.get_split_path("validation"))), count, fits=fits) if count else []
@@ -126,15 +132,16 @@ def _finish(report: dict[str, Any], result: TrainingResult, run_dir: Path, paths
     write_json(paths.train_report, report)
     shutil.rmtree(run_dir)
     logger.info(
-        "trained: %d updates, loss %.3f, validation %.3f, %.0f s (%.0f CPU s), %d MB",
-        *(
-            result.steps,
-            result.train_loss,
-            result.validation_loss,
-            result.seconds,
-            result.cpu_seconds,
-            result.peak_memory_mb,
-        ),
+        _(
+            "trained: {steps} optimizer steps, training loss {train_loss:.3f}, validation loss {validation_loss:.3f},"
+            " {seconds:.0f} s ({cpu_seconds:.0f} CPU s), {memory} MB",
+            steps=result.steps,
+            train_loss=result.train_loss,
+            validation_loss=result.validation_loss,
+            seconds=result.seconds,
+            cpu_seconds=result.cpu_seconds,
+            memory=result.peak_memory_mb,
+        )
     )
 
 
@@ -145,7 +152,7 @@ def _format_devices(device: str) -> str:
 def _load_dataset(
     folder: Path, split: Path, tokenizer: PreTrainedTokenizerBase, prompt: PromptParams, train: TrainParams
 ) -> TokenizedDataset:
-    """Return the records of a split as tokens, those of a killed run if it had come so far."""
+    """Return the tokenized records of a split; an interrupted run has already written them."""
     broadcast_from_main(
         lambda: (
             folder.exists()
@@ -156,15 +163,25 @@ def _load_dataset(
     counts = dataset.counts
     if not len(dataset):
         raise TrainingError(
-            f"{split} has no record that fits into train.max_length {train.max_length} ({counts.too_long} are longer, {counts.without_answer} have no answer); raise it, or shorten the records"
+            _(
+                "{split} has no record that fits into train.max_length {max_length} ({too_long} are longer,"
+                " {without_answer} have no answer); raise it, or shorten the records",
+                split=split,
+                max_length=train.max_length,
+                too_long=counts.too_long,
+                without_answer=counts.without_answer,
+            )
         )
     if counts.too_long or counts.without_answer:
         logger.info(
-            "left out of %s: %d longer than %d tokens, %d without an answer",
-            split.name,
-            counts.too_long,
-            train.max_length,
-            counts.without_answer,
+            _(
+                "left out of {split}: {too_long} records with more than {max_length} tokens, {without_answer} without"
+                " an answer",
+                split=split.name,
+                too_long=counts.too_long,
+                max_length=train.max_length,
+                without_answer=counts.without_answer,
+            )
         )
     return dataset
 

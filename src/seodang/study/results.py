@@ -1,4 +1,4 @@
-"""What a study found: scores of each way of using a model on each group of tasks, against the base's best prompt. Pure."""
+"""Results of a study: scores of each method on each group of tasks, compared with the base's best prompt. Pure."""
 
 from __future__ import annotations
 
@@ -10,63 +10,69 @@ import numpy as np
 
 from seodang.config.study import StudyParams
 from seodang.evaluation.aggregate import ItemScore, compute_mean, get_primary_score
-from seodang.gate.statistics import Floats, adjust_holm, compute_paired_bootstrap
+from seodang.gate.statistics import BootstrapResult, Floats, adjust_holm, compute_paired_bootstrap
 
 Group = Literal["seen", "unseen", "held_out"]
 GROUPS: tuple[Group, ...] = ("seen", "unseen", "held_out")
 METHODS = ("zero_shot", "few_shot", "single", "many")
-"""The base with its best prompt without and with exemplars; tuned on the one task; tuned on many."""
+"""The base with its best prompt without and with few-shot examples; tuned on one task; tuned on many tasks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One way on one group of tasks."""
+    """The result of one method on one group of tasks."""
 
     group: Group
     method: str
-    variant: str  # the prompt that was best, or the way itself
+    variant: str
+    """The best prompt of the base, or the method itself."""
     items: int
-    score: float  # mean of the tasks' headlines: accuracy, or exact answers where there are no options
+    score: float
+    """Mean of the primary metric: accuracy, or exact_match where there are no options."""
     low: float
     high: float
-    difference: float | None  # to the base's best prompt; None for that itself
+    difference: float | None
+    """To the base's best prompt; None for the best prompt."""
     difference_low: float | None
     difference_high: float | None
-    p: float | None  # two-sided, of no difference, corrected for the number of comparisons (Holm)
-    prompt_tokens: float  # mean of a request
+    p: float | None
+    """Two-sided p-value of a zero difference, with Holm's correction for the number of comparisons."""
+    prompt_tokens: float
+    """Mean per request."""
 
 
 def compute_cells(scores: Sequence[ItemScore], groups: Mapping[Group, Sequence[str]], study: StudyParams) -> list[Cell]:
-    """Return every way on every group of tasks.
+    """Return a cell for each method and group of tasks.
 
-    The base's best prompt is chosen on the very items that are compared, which favours the base.
+    The base's best prompt is selected on the compared items, which favours the base.
 
     Args:
-        scores: Of arms whose names begin with a way.
-        groups: The tasks of each group; a group of which no task was asked is left out.
+        scores: Of variants whose names begin with a method.
+        groups: Tasks by group; groups without scores are left out.
         study: Seed, resamples and confidence.
     """
-    found = []
+    cells = []
     for group, tasks in groups.items():
         by_variant = _group_by_variant([score for score in scores if score.task in tasks])
         if not by_variant:
             continue
+        means = {variant: float(values.mean()) for variant, (values, _tokens) in by_variant.items()}
         best = {
-            way: max(variants, key=lambda arm: float(by_variant[arm][0].mean()))
-            for way in METHODS
-            if (variants := [arm for arm in by_variant if arm.partition("/")[0] == way])
+            method: max(variants, key=means.__getitem__)
+            for method in METHODS
+            if (variants := [variant for variant in by_variant if variant.partition("/")[0] == method])
         }
-        base = max((best[way] for way in METHODS[:2] if way in best), key=lambda arm: float(by_variant[arm][0].mean()))
-        found += [_build_cell(group, way, arm, by_variant, base, study) for way, arm in best.items()]
-    comparisons = [cell for cell in found if cell.p is not None]
+        base = max((best[method] for method in METHODS[:2] if method in best), key=means.__getitem__)
+        cells += [_build_cell(group, method, variant, by_variant, base, study) for method, variant in best.items()]
+    comparisons = [cell for cell in cells if cell.p is not None]
     adjusted = dict(
         zip(map(id, comparisons), adjust_holm([cell.p for cell in comparisons if cell.p is not None]), strict=True)
     )
-    return [replace(cell, p=adjusted.get(id(cell))) for cell in found]
+    return [replace(cell, p=adjusted.get(id(cell))) for cell in cells]
 
 
 def _group_by_variant(scores: Sequence[ItemScore]) -> dict[str, tuple[Floats, float]]:
-    """Return each arm's scores, items in one order, and its tokens a request."""
+    """Return each variant's scores, in a common order of the items, and its mean tokens per request."""
     variants = dict.fromkeys(score.variant for score in scores)
     result = {}
     for variant in variants:
@@ -90,10 +96,9 @@ def _build_cell(
     base: str,
     study: StudyParams,
 ) -> Cell:
-    settings = {"margin": 0.0, "seed": study.seed, "resamples": study.resamples, "confidence": study.confidence}
     values, tokens = by_variant[variant]
-    interval = compute_paired_bootstrap(values, **settings)  # type: ignore[arg-type]
-    comparison = None if variant == base else compute_paired_bootstrap(values - by_variant[base][0], **settings)  # type: ignore[arg-type]
+    interval = _compute_bootstrap(values, study)
+    comparison = None if variant == base else _compute_bootstrap(values - by_variant[base][0], study)
     return Cell(
         group=group,
         method=method,
@@ -107,4 +112,10 @@ def _build_cell(
         difference_high=None if comparison is None else comparison.high,
         p=None if comparison is None else comparison.p,
         prompt_tokens=tokens,
+    )
+
+
+def _compute_bootstrap(values: Floats, study: StudyParams) -> BootstrapResult:
+    return compute_paired_bootstrap(
+        values, margin=0.0, seed=study.seed, resamples=study.resamples, confidence=study.confidence
     )

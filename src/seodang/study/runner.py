@@ -1,28 +1,28 @@
-"""A study: train on one task and on many, ask both and the prompted base the same items, and write what came of it."""
+"""A study: compare the prompted base with models tuned on one task and on many, on the same items."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from tqdm import tqdm
+from transformers import PreTrainedTokenizerBase
 
 from seodang.config import Params
 from seodang.config.study import StudyParams
 from seodang.errors import EvaluationError
-from seodang.evaluation.aggregate import BINARY_METRICS, ItemScore
+from seodang.evaluation.aggregate import ItemScore
+from seodang.evaluation.metric_registry import BINARY_METRICS
 from seodang.evaluation.requests import Variant
 from seodang.evaluation.result_log import ResultLog
-from seodang.evaluation.runner import Results, count_templates, iter_base_variants, run_requests
+from seodang.evaluation.results import Results
+from seodang.evaluation.runner import VariantModel, count_templates, evaluate_variants, iter_base_variants
 from seodang.evaluation.samples import TaskSamples, compute_fingerprint, select_task_samples
 from seodang.evaluation.task_files import load_task_samples
-from seodang.inference.prompt_encoder import PromptEncoder
+from seodang.i18n import _
 from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import read_json, read_records, write_json, write_records
 from seodang.models.device import choose_device, keep_freed_memory
@@ -37,52 +37,56 @@ from seodang.study.results import GROUPS, Group, compute_cells
 logger = logging.getLogger(__name__)
 
 TUNED_VARIANTS = ("single", "many")
+_TRAINING_FIELDS = (
+    *("records", "steps", "train_loss", "validation_loss", "elapsed_seconds", "cpu_seconds", "peak_memory_mb"),
+    "adapter_sha256",
+)  # of the report of stage train
 
 
 def run_study(study: StudyParams, name: str, params: Params, paths: Paths) -> Path:
-    """Train, ask, compare; return the folder of the report. What was trained or asked before a kill is not done again.
+    """Train, evaluate and compare the models; return the folder of the report. An interrupted study resumes.
 
     Args:
-        study: What is compared.
-        name: Of the study; its folder below artifacts/study is called so.
-        params: How to train and to render prompts; the base and the splits must be there.
+        study: Tasks, groups and settings of the comparison.
+        name: Of the study and of its folder in artifacts/study.
+        params: Training and prompt format; the base and the splits must exist.
         paths: The project.
 
     Raises:
-        EvaluationError: If a task or a cluster of the study has no records, or nothing is left to tune on.
+        EvaluationError: If a task or a cluster of the study has no records, or no training records are left.
     """
     keep_freed_memory()
     training = list(read_records(paths.get_split_path("train")))
     groups = _load_groups(study, training, paths)
     tasks = [task for group in GROUPS for task in groups[group]]
+    folder = paths.get_study_folder(name)
     projects = {
-        arm: _train_variant(
-            arm,
-            _select_training_records(arm, study, training),
+        variant: _train_variant(
+            variant,
+            _select_training_records(variant, study, training),
             study,
             params,
-            paths.get_study_folder(name) / "training" / arm,
+            folder / "training" / variant,
             paths,
         )
-        for arm in TUNED_VARIANTS
+        for variant in TUNED_VARIANTS
     }
-    scores = _run_variants(study, params, tasks, projects, paths.get_study_folder(name), paths)
-    found = compute_cells(scores, {group: sorted({task.task for task in groups[group]}) for group in GROUPS}, study)
+    scores = _evaluate(study, params, tasks, projects, folder, paths)
+    cells = compute_cells(scores, {group: sorted({task.task for task in groups[group]}) for group in GROUPS}, study)
     report = {
         "title": {"ko": study.title_ko, "en": study.title_en},
         "study": study.model_dump(),
         "train": params.train.model_dump(),
         "model": params.model.name,
-        "training": {arm: _summarize_training(project) for arm, project in projects.items()},
+        "training": {variant: _summarize_training(project) for variant, project in projects.items()},
         "items_fingerprint": compute_fingerprint(tasks),
     }
-    folder = paths.get_study_folder(name) / "report"
-    write_study_report(folder, report, found)
-    return folder
+    write_study_report(folder / "report", report, cells)
+    return folder / "report"
 
 
 def _load_groups(study: StudyParams, training: Sequence[Record], paths: Paths) -> dict[Group, list[TaskSamples]]:
-    """Return the items of each group; exemplars come from the training split, of the task itself where it has some there."""
+    """Return the items of each group, with few-shot examples from the training split."""
     splits = {
         "train": training,
         **{name: list(read_records(paths.get_split_path(name))) for name in ("test", "unseen")},
@@ -102,9 +106,7 @@ def _load_groups(study: StudyParams, training: Sequence[Record], paths: Paths) -
         "held_out": [
             task
             for task in file_samples
-            if task.spec is not None
-            and task.spec.cluster in study.held_out_clusters
-            and task.task not in study.held_out_tasks
+            if task.cluster in study.held_out_clusters and task.task not in study.held_out_tasks
         ],
     }
     return {
@@ -127,41 +129,51 @@ def _check(
     file_samples: Sequence[TaskSamples],
     training: Sequence[Record],
 ) -> None:
-    """Raise, naming all at once, if a part of the study has nothing to ask or to learn."""
+    """Raise an error that lists the tasks, clusters and models without records.
+
+    Raises:
+        EvaluationError: With all of them.
+    """
     task_names = {record.task for records in records_by_group.values() for record in records} | {
         task.task for task in file_samples
     }
-    clusters = {record.cluster for record in records_by_group["held_out"]} | {
-        task.spec.cluster for task in file_samples if task.spec is not None
-    }
+    clusters = {record.cluster for record in records_by_group["held_out"]} | {task.cluster for task in file_samples}
     errors = [
-        f"task {task!r} has no test items"
+        _("task {task!r} has no test items", task=task)
         for task in (*study.held_in_tasks, *study.held_out_tasks)
         if task not in task_names
     ]
     errors += [
-        f"cluster {cluster!r} has no test items" for cluster in study.held_out_clusters if cluster not in clusters
+        _("cluster {cluster!r} has no test items", cluster=cluster)
+        for cluster in study.held_out_clusters
+        if cluster not in clusters
     ]
     errors += [
-        f"the first metric of task {task.task!r} is {task.primary_metric}, and a study compares right answers"
+        _(
+            "the first metric of task {task!r} is {metric}, but a study needs one that is 0 or 1 per item",
+            task=task.task,
+            metric=task.primary_metric,
+        )
         for task in file_samples
         if task.primary_metric not in BINARY_METRICS
     ]
     errors += [
-        f"nothing is left to tune the arm {arm!r} on"
-        for arm in TUNED_VARIANTS
-        if not _select_training_records(arm, study, training)
+        _("no training records are left for the model {variant!r}", variant=variant)
+        for variant in TUNED_VARIANTS
+        if not _select_training_records(variant, study, training)
     ]
     if errors:
         raise EvaluationError(
-            "the study cannot be made: "
-            + "; ".join(errors)
-            + f". Tasks of the test split: {', '.join(sorted(task_names)) or 'none'}"
+            _(
+                "the study cannot run: {problems}. Tasks of the test split: {tasks}",
+                problems="; ".join(errors),
+                tasks=", ".join(sorted(task_names)) or "-",
+            )
         )
 
 
 def _select_training_records(variant: str, study: StudyParams, records: Iterable[Record]) -> list[Record]:
-    """Return what an arm is tuned on."""
+    """Return the training records of a tuned model."""
     if variant == "single":
         return [record for record in records if record.task in study.held_in_tasks]
     return [
@@ -174,7 +186,7 @@ def _select_training_records(variant: str, study: StudyParams, records: Iterable
 def _train_variant(
     variant: str, records: Sequence[Record], study: StudyParams, params: Params, folder: Path, paths: Paths
 ) -> Paths:
-    """Return the project in which an arm is trained: the base and its own splits, and what the stage `train` makes of them."""
+    """Train a model in a project of its own, with a link to the base and its own splits; return the project."""
     project = Paths(folder)
     project.base.parent.mkdir(parents=True, exist_ok=True)
     if not project.base.exists():
@@ -190,9 +202,9 @@ def _train_variant(
     }
     marker = folder / "trained.json"
     if marker.exists() and read_json(marker)["key"] == key:
-        logger.info("arm %s is trained already", variant)
+        logger.info(_("model {variant} is already trained", variant=variant))
         return project
-    logger.info("training arm %s on %d records", variant, len(records))
+    logger.info(_("training model {variant} on {count} records", variant=variant, count=len(records)))
     train_stage.run(prompt=params.prompt, train=params.train, paths=project)
     write_json(marker, {"key": key})
     return project
@@ -200,28 +212,10 @@ def _train_variant(
 
 def _summarize_training(project: Paths) -> dict[str, object]:
     report = read_json(project.train_report)
-    return {
-        name: report[name]
-        for name in (
-            "records",
-            "updates",
-            "train_loss",
-            "validation_loss",
-            "elapsed_seconds",
-            "cpu_seconds",
-            "peak_memory_mb",
-            "adapter_sha256",
-        )
-    }
+    return {name: report[name] for name in _TRAINING_FIELDS}
 
 
-@dataclass(frozen=True, slots=True)
-class _StudyVariant:
-    variant: Variant
-    project: Paths | None  # of a tuned arm
-
-
-def _run_variants(
+def _evaluate(
     study: StudyParams,
     params: Params,
     tasks: Sequence[TaskSamples],
@@ -229,51 +223,33 @@ def _run_variants(
     folder: Path,
     paths: Paths,
 ) -> list[ItemScore]:
-    """Return the scores of every way of asking; there is one model in memory at a time."""
-    base = [_StudyVariant(arm, None) for arm in iter_base_variants(study.evaluate, count_templates(tasks))]
-    study_variants = [
-        *base,
-        *(
-            _StudyVariant(Variant(name, params.prompt.format, 0, "tuned"), project)
-            for name, project in projects.items()
-        ),
+    """Return the scores of the base's variants and of the tuned models."""
+    tokenizer = load_tokenizer(paths.base)
+    variant_models = [
+        _build_variant_model(variant, None, tokenizer, paths)
+        for variant in iter_base_variants(study.evaluate, count_templates(tasks))
     ]
-    tokenizer, started, models = (
-        load_tokenizer(paths.base),
-        time.monotonic(),
-        ModelSlot(params.train.precision, choose_device(params.train.device)),
-    )
-    scores: list[ItemScore] = []
-    with (
-        ResultLog(
-            folder / "asked.jsonl", _compute_run_fingerprint(study, params, tasks, projects, paths)
-        ) as result_log,
-        tqdm(total=len(study_variants) * len(tasks), unit="task", disable=not sys.stderr.isatty()) as bar,
-    ):
-        results = Results(result_log)
-        for study_variant in study_variants:
-            model = (
-                models.load(paths.base)
-                if study_variant.project is None
-                else models.load_tuned(paths.base, study_variant.project.adapter)
-            )
-            scores += run_requests(
-                model,
-                PromptEncoder(tokenizer, study_variant.variant.format),
-                study_variant.variant,
-                tasks,
-                study.evaluate,
-                results,
-                bar.update,
-            )
-            del model  # or the next one would stand beside it
-            logger.info(
-                "asked %s: %d items, %.0f s so far",
-                study_variant.variant.name,
-                sum(len(task.records) for task in tasks),
-                time.monotonic() - started,
-            )
-    return scores
+    variant_models += [
+        _build_variant_model(Variant(name, params.prompt.format, 0, "tuned"), project, tokenizer, paths)
+        for name, project in projects.items()
+    ]
+    fingerprint = _compute_run_fingerprint(study, params, tasks, projects, paths)
+    models = ModelSlot(params.train.precision, choose_device(params.train.device))
+    with ResultLog(folder / "asked.jsonl", fingerprint) as result_log:
+        return evaluate_variants(variant_models, tasks, study.evaluate, Results(result_log), models)
+
+
+def _build_variant_model(
+    variant: Variant, project: Paths | None, tokenizer: PreTrainedTokenizerBase, paths: Paths
+) -> VariantModel:
+    """Return a variant with the function that loads the base, or the model that a project trained."""
+
+    def load(models: ModelSlot) -> tuple[Any, PreTrainedTokenizerBase]:
+        if project is None:
+            return models.load(paths.base), tokenizer
+        return models.load_tuned(paths.base, project.adapter), tokenizer
+
+    return VariantModel(variant, load)
 
 
 def _compute_run_fingerprint(

@@ -1,4 +1,4 @@
-"""The curves of a training run: what they are called everywhere, and how they are read back."""
+"""The curves of a training run: their names in every tracker, and how they are read back."""
 
 from __future__ import annotations
 
@@ -8,38 +8,40 @@ from pathlib import Path
 from typing import Final
 
 from seodang.errors import ArtefactError
+from seodang.i18n import N_, _
 
 Points = list[tuple[int, float]]
-"""Update number and value, in the order of logging."""
+"""Optimizer step and value, in the order of logging."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One value over the updates, under the same name in dvclive, MLflow, TensorBoard and W&B."""
+    """One value over the optimizer steps, under the same name in dvclive, MLflow, TensorBoard and W&B."""
 
     name: str
-    ko: str
-    en: str
+    title: str
+    """English; a key of the message catalogue."""
     unit: str
+    """English; a key of the message catalogue, or ""."""
 
 
-TRAIN_LOSS: Final = Curve("train_loss", "학습 손실", "Training loss", "nats per learned token")
-VALIDATION_LOSS: Final = Curve("validation_loss", "검증 손실", "Validation loss", "nats per learned token")
-LEARNING_RATE: Final = Curve("learning_rate", "학습률", "Learning rate", "")
-GRADIENT_NORM: Final = Curve("gradient_norm", "기울기 크기", "Gradient norm", "")
-TOKENS: Final = Curve("tokens_per_second", "초당 토큰", "Tokens read", "tokens/s")
-LABEL_TOKENS: Final = Curve("label_tokens_per_second", "초당 학습 토큰", "Tokens learned", "tokens/s")
-RECORDS: Final = Curve("records_per_second", "초당 레코드", "Records", "records/s")
-MEMORY: Final = Curve("memory_mb", "상주 메모리", "Resident memory", "MB")
-CUDA_MEMORY: Final = Curve("cuda_memory_mb", "GPU 메모리 최대", "Peak GPU memory", "MB")
+TRAIN_LOSS: Final = Curve("train_loss", N_("Training loss"), N_("nats per label token"))
+VALIDATION_LOSS: Final = Curve("validation_loss", N_("Validation loss"), N_("nats per label token"))
+LEARNING_RATE: Final = Curve("learning_rate", N_("Learning rate"), "")
+GRADIENT_NORM: Final = Curve("gradient_norm", N_("Gradient norm"), "")
+TOKENS: Final = Curve("tokens_per_second", N_("Tokens per second"), N_("tokens/s"))
+LABEL_TOKENS: Final = Curve("label_tokens_per_second", N_("Label tokens per second"), N_("tokens/s"))
+RECORDS: Final = Curve("records_per_second", N_("Records per second"), N_("records/s"))
+MEMORY: Final = Curve("memory_mb", N_("Resident memory"), "MB")
+CUDA_MEMORY: Final = Curve("cuda_memory_mb", N_("Peak GPU memory"), "MB")
 
 EVERY_RUN: Final = (TRAIN_LOSS, VALIDATION_LOSS, LEARNING_RATE, GRADIENT_NORM, TOKENS, LABEL_TOKENS, RECORDS, MEMORY)
-"""What each run logs; the memory of a GPU is logged where there is one."""
+"""Curves that each run logs; a run on a GPU also logs the memory of the GPU."""
 CURVES: Final = (*EVERY_RUN, CUDA_MEMORY)
 
 
 def get_curves_folder(live: Path) -> Path:
-    """Return where dvclive keeps the curves: one file NAME.tsv each, with the columns step and NAME."""
+    """Return the folder in which dvclive keeps the curves: a file NAME.tsv each, with the columns step and NAME."""
     return live / "plots" / "metrics"
 
 
@@ -63,4 +65,6 @@ def _read_points(file: Path, name: str) -> Points:
         with file.open(encoding="utf-8", newline="") as lines:
             return [(int(row["step"]), float(row[name])) for row in csv.DictReader(lines, delimiter="\t")]
     except (KeyError, TypeError, ValueError) as error:
-        raise ArtefactError(f"{file} is not a curve of dvclive ({error}); run: dvc repro train") from error
+        raise ArtefactError(
+            _("{file} is not a curve of dvclive ({error}); run: dvc repro train", file=file, error=error)
+        ) from error

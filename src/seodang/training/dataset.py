@@ -1,4 +1,4 @@
-"""Records as training reads them: tokenised once, kept in flat files, and read through the memory map."""
+"""Tokenized training records: written once to flat files and read through the memory map."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerBase
 
 from seodang.config import PromptFormat
 from seodang.errors import ArtefactError
+from seodang.i18n import _
 from seodang.io.atomic import replace_folder
 from seodang.models.tokenization import build_loss_mask, encode_text, encode_texts, get_begin_ids, get_end_id
 from seodang.prompting import Renderer, Segment
@@ -25,29 +26,30 @@ from seodang.records import Record
 from seodang.training.npy import GrowingArray, load_memmap
 from seodang.training.ragged import IndexMap, Sequences, compute_offsets
 
-_CHUNK_SIZE = 8192  # records tokenised at a time
-_BEGIN, _END = -1, -2  # numbers of the sequences that are no segment's
+_CHUNK_SIZE = 8192  # records that are tokenized at a time
+_BEGIN, _END = -1, -2  # indices of the fixed sequences: begin tokens, end token
+_LOSS_MASK, _LABEL_COUNTS = "loss_mask.npy", "label_counts.npy"
 
 
 @dataclass(frozen=True, slots=True)
 class TokenizedExample:
-    """One record as training reads it."""
+    """One tokenized record."""
 
     ids: NDArray[np.int32]  # (T,)
-    loss_mask: NDArray[np.bool_]  # (T,): whether the token has a label; the first never has one, as nothing predicts it
+    loss_mask: NDArray[np.bool_]  # (T,): whether the token is a label; the first token never is, as nothing predicts it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetCounts:
-    """What became of the records."""
+    """Numbers of records that were kept and left out."""
 
     kept: int
-    too_long: int  # longer than max_length: left out whole, never cut
-    without_answer: int  # nothing in them would be learned
+    too_long: int  # longer than max_length: left out, never cut
+    without_answer: int  # no label token
 
 
 class TokenizedDataset(Sequence[TokenizedExample]):
-    """Lessons in the order of their records. An item is a view into the memory map, not a copy."""
+    """Tokenized examples in the order of their records. An item is a view into the memory map, not a copy."""
 
     def __init__(
         self,
@@ -57,14 +59,22 @@ class TokenizedDataset(Sequence[TokenizedExample]):
         label_counts: NDArray[np.int64],
         counts: DatasetCounts,
     ) -> None:
-        """Take the arrays as they are stored; `offsets`, of shape (N + 1,), tells where each lesson begins in the others."""
+        """Take the arrays as they are stored.
+
+        Args:
+            ids: Tokens of all examples, shape (tokens,).
+            loss_mask: Whether each token is a label, shape (tokens,).
+            offsets: Start of each example in the two arrays above and the end of the last one, shape (N + 1,).
+            label_counts: Label tokens of each example, shape (N,).
+            counts: Numbers of records that were kept and left out.
+        """
         self._ids = ids
         self._loss_mask = loss_mask
         self._offsets = offsets
         self.lengths: NDArray[np.int64] = np.diff(offsets)
-        """Tokens of each, shape (N,)."""
+        """Tokens of each example, shape (N,)."""
         self.label_counts = label_counts
-        """Learned tokens of each, shape (N,)."""
+        """Label tokens of each example, shape (N,)."""
         self.counts = counts
 
     def __len__(self) -> int:
@@ -74,18 +84,18 @@ class TokenizedDataset(Sequence[TokenizedExample]):
     def __getitem__(self, index: int) -> TokenizedExample: ...
 
     @overload
-    def __getitem__(self, number: slice) -> list[TokenizedExample]: ...
+    def __getitem__(self, index: slice) -> list[TokenizedExample]: ...
 
-    def __getitem__(self, number: int | slice) -> TokenizedExample | list[TokenizedExample]:
-        if isinstance(number, slice):
-            return [self[each] for each in range(*number.indices(len(self)))]
-        number = range(len(self))[number]
-        start, stop = self._offsets[number], self._offsets[number + 1]
+    def __getitem__(self, index: int | slice) -> TokenizedExample | list[TokenizedExample]:
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(len(self)))]
+        index = range(len(self))[index]
+        start, stop = self._offsets[index], self._offsets[index + 1]
         return TokenizedExample(self._ids[start:stop], self._loss_mask[start:stop])
 
 
 def tokenize_example(tokenizer: PreTrainedTokenizerBase, record: Record, format: PromptFormat) -> TokenizedExample:
-    """Return one record as write_lessons stores it, tokenised by itself."""
+    """Return one record as `write_tokenized_dataset` stores it, tokenized by itself."""
     segments, eos_token_id = Renderer(format, tokenizer).render_example(record), get_end_id(tokenizer, format)
     ids = [] if segments[0].control else get_begin_ids(tokenizer)
     loss_mask = [False] * len(ids)
@@ -106,11 +116,11 @@ class _Chunk:
     loss_mask: NDArray[np.bool_]  # (tokens,)
 
     def count_labels(self) -> NDArray[np.int64]:
-        """Return the learned tokens of each lesson."""
+        """Return the number of label tokens of each example."""
         return np.add.reduceat(self.loss_mask, self.tokens.offsets[:-1], dtype=np.int64)
 
     def select(self, keep: NDArray[np.bool_]) -> _Chunk:
-        """Return the lessons that are kept."""
+        """Return the examples that are kept."""
         lengths = self.tokens.lengths
         token_mask = np.repeat(keep, lengths)
         return _Chunk(
@@ -119,13 +129,13 @@ class _Chunk:
 
 
 class _BatchTokenizer:
-    """Makes lessons of many records at a time; the same as make_lesson of each."""
+    """Tokenizes many records at a time, with the same result as `tokenize_example` of each."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, format: PromptFormat) -> None:
         self._tokenizer = tokenizer
         self._renderer = Renderer(format, tokenizer)
         self._eos_token_id = get_end_id(tokenizer, format)
-        # Sequences that recur in nearly every record: begin, end, and the parts of a chat template's markers.
+        # Sequences that recur in nearly every record: begin, end, and the parts of the chat template's markers.
         self._fixed_sequences: list[list[int]] = [get_begin_ids(tokenizer), [self._eos_token_id]]
         self._controls: dict[Segment, list[tuple[int, bool]]] = {}
 
@@ -155,7 +165,7 @@ class _BatchTokenizer:
         )
 
     def _split_control_segment(self, segment: Segment) -> list[tuple[int, bool]]:
-        """Return the numbers of the sequences that make up a control segment, and whether each is learned."""
+        """Return the indices of the fixed sequences that make up a control segment, and whether each has labels."""
         if segment not in self._controls:
             ids = encode_text(self._tokenizer, segment.text, control=True)
             runs = groupby(zip(build_loss_mask(segment, ids, self._eos_token_id), ids, strict=True), key=itemgetter(0))
@@ -165,7 +175,7 @@ class _BatchTokenizer:
         return self._controls[segment]
 
     def _add_fixed_sequence(self, ids: list[int]) -> int:
-        """Return the number of a new fixed sequence: below zero, as numpy counts from the end."""
+        """Return the index of a new fixed sequence: negative, counted from the end."""
         self._fixed_sequences.append(ids)
         return -len(self._fixed_sequences)
 
@@ -183,63 +193,90 @@ class _BatchTokenizer:
 def write_tokenized_dataset(
     folder: Path, records: Iterable[Record], tokenizer: PreTrainedTokenizerBase, format: PromptFormat, max_length: int
 ) -> DatasetCounts:
-    """Tokenise records into `folder`, some thousand at a time; it appears only when all went well.
+    """Tokenize records into `folder`, some thousands at a time; the folder appears only after success.
 
     Args:
-        folder: A folder that stands there is replaced.
-        records: Any number of them; they are not held in memory.
-        tokenizer: The base's.
-        format: The wording.
-        max_length: Tokens of prompt, answer and end; a longer record is left out whole.
+        folder: Target; an existing folder is replaced.
+        records: Any number of records; they are not held in memory.
+        tokenizer: The tokenizer of the base.
+        format: The prompt template.
+        max_length: Maximum number of tokens of prompt, answer and end; a longer record is left out.
 
     Raises:
         ModelError: If the tokenizer has no end token.
     """
     batch_tokenizer = _BatchTokenizer(tokenizer, format)
-    too_long = without_answer = 0
-    lengths, label_counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     with replace_folder(folder) as temp_folder:
+        writer = _DatasetWriter(max_length)
         with (
             GrowingArray(temp_folder / "ids.npy", np.dtype("<i4")) as ids,
-            GrowingArray(temp_folder / "learned.npy", np.dtype("?")) as loss_mask,
+            GrowingArray(temp_folder / _LOSS_MASK, np.dtype("?")) as loss_mask,
         ):
             for chunk in _iter_chunks(records):
                 with _pause_gc():
-                    tokenized_chunk = batch_tokenizer.tokenize(chunk)
-                counts = tokenized_chunk.count_labels()
-                long = tokenized_chunk.tokens.lengths > max_length
-                too_long += int((long & (counts > 0)).sum())
-                without_answer += int((counts == 0).sum())
-                keep = ~long & (counts > 0)
-                tokenized_chunk = tokenized_chunk.select(keep)
+                    tokenized_chunk = writer.filter(batch_tokenizer.tokenize(chunk))
                 ids.append(tokenized_chunk.tokens.ids)
                 loss_mask.append(tokenized_chunk.loss_mask)
-                lengths.append(tokenized_chunk.tokens.lengths)
-                label_counts.append(counts[keep])
-        offsets = compute_offsets(np.concatenate(lengths))
-        np.save(temp_folder / "offsets.npy", offsets)
-        np.save(temp_folder / "learned_counts.npy", np.concatenate(label_counts))
-        result = DatasetCounts(kept=len(offsets) - 1, too_long=too_long, without_answer=without_answer)
-        (temp_folder / "counts.json").write_text(json.dumps(asdict(result)))
-    return result
+        return writer.finish(temp_folder)
+
+
+class _DatasetWriter:
+    """Leaves out records that are too long or have no label, counts them, and writes the index of the others."""
+
+    def __init__(self, max_length: int) -> None:
+        self._max_length = max_length
+        self._too_long = self._without_answer = 0
+        self._lengths, self._label_counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+
+    def filter(self, chunk: _Chunk) -> _Chunk:
+        """Return the examples that are kept, and count all."""
+        label_counts = chunk.count_labels()
+        too_long = chunk.tokens.lengths > self._max_length
+        self._too_long += int((too_long & (label_counts > 0)).sum())
+        self._without_answer += int((label_counts == 0).sum())
+        keep = ~too_long & (label_counts > 0)
+        kept = chunk.select(keep)
+        self._lengths.append(kept.tokens.lengths)
+        self._label_counts.append(label_counts[keep])
+        return kept
+
+    def finish(self, folder: Path) -> DatasetCounts:
+        """Write the offsets, label counts and counts of the dataset."""
+        offsets = compute_offsets(np.concatenate(self._lengths))
+        np.save(folder / "offsets.npy", offsets)
+        np.save(folder / _LABEL_COUNTS, np.concatenate(self._label_counts))
+        counts = DatasetCounts(kept=len(offsets) - 1, too_long=self._too_long, without_answer=self._without_answer)
+        (folder / "counts.json").write_text(json.dumps(asdict(counts)))
+        return counts
 
 
 def read_tokenized_dataset(folder: Path) -> TokenizedDataset:
-    """Return the lessons that write_lessons left in `folder`; their tokens stay on disk until they are read.
+    """Return the dataset that `write_tokenized_dataset` wrote; its tokens stay on disk until they are read.
 
     Raises:
         ArtefactError: If a file is missing or damaged.
     """
     try:
-        ids, loss_mask = load_memmap(folder / "ids.npy"), load_memmap(folder / "learned.npy")
-        offsets, label_counts = np.load(folder / "offsets.npy"), np.load(folder / "learned_counts.npy")
+        ids, loss_mask = load_memmap(folder / "ids.npy"), load_memmap(folder / _LOSS_MASK)
+        offsets, label_counts = np.load(folder / "offsets.npy"), np.load(folder / _LABEL_COUNTS)
         counts = DatasetCounts(**json.loads((folder / "counts.json").read_text("utf-8")))
     except (OSError, ValueError, TypeError, EOFError) as error:
         raise ArtefactError(
-            f"{folder} has no lessons that can be read ({error}); remove it, and it is made again"
+            _(
+                "the tokenized records in {folder} cannot be read ({error}); delete the folder and run training again:"
+                " it is written anew",
+                folder=folder,
+                error=error,
+            )
         ) from error
     if not len(ids) == len(loss_mask) == offsets[-1] or len(offsets) != len(label_counts) + 1 != counts.kept + 1:
-        raise ArtefactError(f"{folder} holds files that don't belong together; remove it, and it is made again")
+        raise ArtefactError(
+            _(
+                "the files in {folder} do not belong together; delete the folder and run training again:"
+                " it is written anew",
+                folder=folder,
+            )
+        )
     return TokenizedDataset(ids, loss_mask, offsets, label_counts, counts)
 
 
@@ -251,7 +288,7 @@ def _iter_chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
 
 @contextmanager
 def _pause_gc() -> Iterator[None]:
-    """Keep the garbage collector from walking through all words again and again: nothing made here is a cycle."""
+    """Pause the garbage collector: tokenizing creates no cycles, and each collection would visit all words."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,9 +1,8 @@
-"""One run of training, from a base and lessons to what was learned: exact, resumable, checked at the end."""
+"""One training run, from a base and tokenized records to saved weights: reproducible, resumable, checked at the end."""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +12,19 @@ from peft import PeftModel
 from transformers import PreTrainedModel, TrainerCallback, TrainingArguments, set_seed
 
 from seodang.config import TrainParams
-from seodang.errors import TrainingError
+from seodang.i18n import _
 from seodang.io.atomic import replace_folder
 from seodang.io.disk_full import check_space
-from seodang.models.adapters import add_adapter, save_tuned_model
-from seodang.models.architecture import can_pack
+from seodang.models.adapters import save_tuned_model
 from seodang.models.device import get_peak_memory_mb
+from seodang.training.assembly import AssembledModel, Kernel, assemble_model, select_kernels, uses_packing
 from seodang.training.checkpointing import find_latest_checkpoint
 from seodang.training.dataset import TokenizedDataset
 from seodang.training.distributed import broadcast_from_main, get_rank
 from seodang.training.fsdp import full_tensor, gather_full_state
-from seodang.training.kernels.lora import fuse_lora
-from seodang.training.kernels.rms_norm import fuse_norms
 from seodang.training.loss_check import patch_and_verify_loss
 from seodang.training.packing import MicroBatch, PackingConfig
+from seodang.training.result import Stopwatch, TrainingResult, compute_mean_loss, count_parameters
 from seodang.training.sanity_checks import (
     Health,
     NextTokens,
@@ -55,30 +53,9 @@ from seodang.training.trainer_args import (
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingResult:
-    """What training did and what it cost."""
-
-    steps: int
-    max_steps: int  # more where training stopped early
-    train_loss: float  # nats per learned token, mean over the run
-    validation_loss: float  # nats per learned token, of the weights that are kept
-    trainable_parameters: int  # parameters
-    parameters: int
-    fused_layers: int
-    packed: bool
-    computed_ratio: float  # tokens that passed through the model, of those read
-    resume_steps: list[int]  # updates after which a killed run went on
-    health: Health
-    elapsed_seconds: float  # of the whole run, killed processes included
-    seconds: float  # of this process
-    cpu_seconds: float
-    peak_memory_mb: int  # resident set of the process
-
-
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """What is learned from, and what it is checked on."""
+    """The training and the validation records."""
 
     training: TokenizedDataset
     validation: TokenizedDataset
@@ -89,8 +66,8 @@ class TrainingPaths:
     """Folders of a run."""
 
     base: Path
-    checkpoints: Path  # its checkpoints
-    output: Path  # what was learned, whole or not at all
+    checkpoints: Path
+    output: Path  # the trained weights; it is complete or does not exist
 
 
 def train_model(
@@ -104,118 +81,154 @@ def train_model(
     device: str,
     paths: TrainingPaths,
 ) -> TrainingResult:
-    """Train, check and save; the folder of what was learned appears only when everything is in order.
+    """Train, check and save; the output folder appears only after all checks passed.
 
-    Processes that train together (see seodang.training.distributed) call it alike; the first one writes.
+    All processes that train together (see seodang.training.distributed) call it; the main process writes.
 
     Args:
         model: The base, on its device.
-        splits: None of them empty.
-        train: The method and the optimiser.
-        tracked: Who is told.
-        pad: Token that fills up padded rows.
-        end: Token that ends an answer.
+        splits: Neither is empty.
+        train: The method and the optimizer.
+        tracking: Metrics and callbacks.
+        pad_token_id: Token that fills padded rows.
+        eos_token_id: Token that ends an answer.
         device: "cpu", "cuda" or "mps".
-        places: A run that finds a checkpoint goes on from there.
+        paths: A run that finds a checkpoint resumes from it.
 
     Raises:
-        ModelError: If the targets match nothing.
-        TrainingError: If the loss is not finite, nothing was learned, or the end token was not.
+        ModelError: If the target modules match no layer.
+        TrainingError: If the loss is not finite, training changed nothing, or too few answers end.
     """
-    start, cpu_start = time.monotonic(), time.process_time()
+    stopwatch = Stopwatch()
     attention = model.config._attn_implementation
-    if len(splits.training) < train.batch_size:
-        logger.warning(
-            "there are %d training records, fewer than train.batch_size %d: each epoch is one update",
-            len(splits.training),
-            train.batch_size,
-        )
-    set_seed(train.seed)  # before the adapter is made: its first matrix is random
-    tuned_model, fused_layers, packing = _prepare_model(model, train, splits.training, pad_token_id)
-    check_space(paths.checkpoints, compute_required_space(tuned_model, train, paths.checkpoints), "keeping checkpoints")
+    _warn_about_small_split(splits.training, train)
+    set_seed(train.seed)  # before the adapter is created: its first matrix is random
+    assembled, packing = _prepare_model(model, train, splits.training, pad_token_id, select_kernels(train))
+    tuned_model = assembled.tuned_model
+    required_space = compute_required_space(tuned_model, train, paths.checkpoints)
+    check_space(paths.checkpoints, required_space, _("keeping checkpoints"))
     eos_batches = build_eos_batches(splits.validation[:], packing, eos_token_id)
     before = predict_next_tokens(tuned_model, eos_batches, device, autocast=is_mixed_precision(train))
-    trainer = _build_trainer(
-        tuned_model,
-        splits,
-        train,
-        packing,
-        build_training_arguments(build_trainer_kwargs(train, device, paths.checkpoints, len(splits.training))),
-        tracking.metrics,
-        [*tracking.callbacks, *build_callbacks(train)],
-    )
-    checkpoint = broadcast_from_main(lambda: find_latest_checkpoint(paths.checkpoints))
-    if checkpoint is not None:
-        logger.info("going on from %s", checkpoint.name)
-    set_seed(train.seed + get_rank())  # dropout and noise of each process are its own
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    arguments = build_training_arguments(build_trainer_kwargs(train, device, paths.checkpoints, len(splits.training)))
+    callbacks = [*tracking.callbacks, *build_callbacks(train)]
+    trainer = _build_trainer(tuned_model, splits, train, packing, arguments, tracking.metrics, callbacks)
+    _run_trainer(trainer, train, paths)
     validation_loss = trainer.evaluate()["eval_loss"]
     train_loss = compute_mean_loss(trainer.state.log_history)
-    health = _run_sanity_checks(
-        tuned_model, before, eos_batches, train, eos_token_id, device, train_loss, validation_loss
-    )
-    trainable, parameters = _count_parameters(tuned_model)
+    losses = {"train_loss": train_loss, "validation_loss": validation_loss}
+    health = _run_sanity_checks(tuned_model, before, eos_batches, train, eos_token_id, device, losses)
+    sizes = count_parameters(tuned_model)
     _restore_attention(model, attention)
     weights = gather_full_state(tuned_model)
     broadcast_from_main(lambda: _save(tuned_model, weights, paths))
+    return _build_result(trainer, sizes, assembled.fused_layers, packing.packed, losses, health, stopwatch)
+
+
+def _warn_about_small_split(dataset: TokenizedDataset, train: TrainParams) -> None:
+    if len(dataset) < train.batch_size:
+        logger.warning(
+            _(
+                "there are {count} training records, fewer than train.batch_size {batch_size}:"
+                " each epoch is one optimizer step",
+                count=len(dataset),
+                batch_size=train.batch_size,
+            )
+        )
+
+
+def _prepare_model(
+    model: PreTrainedModel,
+    train: TrainParams,
+    dataset: TokenizedDataset,
+    pad_token_id: int,
+    kernels: frozenset[Kernel],
+) -> tuple[AssembledModel, PackingConfig]:
+    """Return the model with its trainable weights, and how records become micro-batches."""
+    packed = uses_packing(model, train)
+    if train.packing and not packed:
+        logger.warning(
+            _("train.packing is true, but this model's layers mix neighbouring records; rows are padded instead")
+        )
+    packing = build_packing_config(train, packed=packed, pad_token_id=pad_token_id)
+    packing = patch_and_verify_loss(model, dataset, packing, last_layer_kernel="last_layer" in kernels)
+    return assemble_model(model, train, kernels), packing
+
+
+def compute_required_space(tuned_model: PeftModel | PreTrainedModel, train: TrainParams, checkpoints: Path) -> int:
+    """Return the bytes that the run still writes: the trained weights in fp32, and its checkpoints.
+
+    A checkpoint holds the trained weights and the two moments of the optimizer. A new one is written
+    before the oldest is deleted. Checkpoints of an interrupted run are replaced one by one.
+    """
+    trainable_bytes = 4 * sum(weight.numel() for weight in tuned_model.parameters() if weight.requires_grad)
+    existing_bytes = sum(file.stat().st_size for file in checkpoints.rglob("*") if file.is_file())
+    checkpoint_bytes = 3 * trainable_bytes
+    most_bytes = (compute_save_total_limit(train) + 1) * checkpoint_bytes
+    return trainable_bytes + max(checkpoint_bytes, most_bytes - existing_bytes)
+
+
+def _run_trainer(trainer: SFTTrainer, train: TrainParams, paths: TrainingPaths) -> None:
+    checkpoint = broadcast_from_main(lambda: find_latest_checkpoint(paths.checkpoints))
+    if checkpoint is not None:
+        logger.info(_("resuming from {checkpoint}", checkpoint=checkpoint.name))
+    set_seed(train.seed + get_rank())  # each process has different dropout and noise
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+
+def _run_sanity_checks(
+    tuned_model: PeftModel | PreTrainedModel,
+    before: NextTokens,
+    eos_batches: Sequence[MicroBatch],
+    train: TrainParams,
+    eos_token_id: int,
+    device: str,
+    losses: dict[str, float],
+) -> Health:
+    check_adapter(
+        (name, full_tensor(weight)) for name, weight in tuned_model.named_parameters() if weight.requires_grad
+    )
+    after = predict_next_tokens(tuned_model, eos_batches, device, autocast=is_mixed_precision(train))
+    return check_health(before, after, eos_token_id, minimum_eos_ratio=train.minimum_eos_ratio, **losses)
+
+
+def _build_result(
+    trainer: SFTTrainer,
+    sizes: tuple[int, int],
+    fused_layers: int,
+    packed: bool,
+    losses: dict[str, float],
+    health: Health,
+    stopwatch: Stopwatch,
+) -> TrainingResult:
+    state, counter = trainer.state, trainer.token_counter
+    trainable, parameters = sizes
     return TrainingResult(
-        steps=trainer.state.global_step,
-        max_steps=trainer.state.max_steps,
-        train_loss=round(train_loss, 4),
-        validation_loss=round(validation_loss, 4),
+        steps=state.global_step,
+        max_steps=state.max_steps,
+        train_loss=round(losses["train_loss"], 4),
+        validation_loss=round(losses["validation_loss"], 4),
         trainable_parameters=trainable,
         parameters=parameters,
         fused_layers=fused_layers,
-        packed=packing.packed,
-        computed_ratio=round(trainer.token_counter.computed_tokens / max(1, trainer.token_counter.record_tokens), 4),
-        resume_steps=find_resume_steps(trainer.state.log_history),
+        packed=packed,
+        computed_ratio=round(counter.computed_tokens / max(1, counter.record_tokens), 4),
+        resume_steps=find_resume_steps(state.log_history),
         health=health,
-        elapsed_seconds=read_elapsed_seconds(trainer.state.log_history),
-        seconds=round(time.monotonic() - start, 1),
-        cpu_seconds=round(time.process_time() - cpu_start, 1),
+        elapsed_seconds=read_elapsed_seconds(state.log_history),
         peak_memory_mb=get_peak_memory_mb(),
+        **stopwatch.read(),
     )
+
+
+def _restore_attention(model: PreTrainedModel, attention: str) -> None:
+    """Restore the model's own attention, whose name is saved in its configuration."""
+    if model.config._attn_implementation != attention:
+        model.set_attn_implementation(attention)
 
 
 def _save(tuned_model: PeftModel | PreTrainedModel, weights: dict[str, Any] | None, paths: TrainingPaths) -> None:
     with replace_folder(paths.output) as temp_folder:
         save_tuned_model(tuned_model, temp_folder, paths.base, weights)
-
-
-def _resolve_packing(model: PreTrainedModel, train: TrainParams, pad_token_id: int) -> PackingConfig:
-    packed = train.packing and can_pack(model)
-    if train.packing and not packed:
-        logger.warning(
-            "train.packing is on, but this model's layers cannot keep packed records apart; rows are padded instead"
-        )
-    return build_packing_config(train, packed=packed, pad_token_id=pad_token_id)
-
-
-def _prepare_model(
-    model: PreTrainedModel, train: TrainParams, dataset: TokenizedDataset, pad_token_id: int
-) -> tuple[PeftModel | PreTrainedModel, int, PackingConfig]:
-    """Return the model with what is learned, the number of layers that have the fused step, and how records become passes."""
-    packing = patch_and_verify_loss(model, dataset, _resolve_packing(model, train, pad_token_id))
-    tuned_model = add_adapter(model, train)
-    fuse_norms(tuned_model)
-    return tuned_model, fuse_lora(tuned_model), packing
-
-
-def compute_required_space(tuned_model: PeftModel | PreTrainedModel, train: TrainParams, checkpoints: Path) -> int:
-    """Return the bytes that the run has yet to write: what is learned in fp32, and with each checkpoint the optimiser's two moments of it."""
-    trainable_bytes = 4 * sum(weight.numel() for weight in tuned_model.parameters() if weight.requires_grad)
-    existing_bytes = sum(
-        file.stat().st_size for file in checkpoints.rglob("*") if file.is_file()
-    )  # of a run that was killed; they go as new ones come
-    return trainable_bytes + max(
-        3 * trainable_bytes, (compute_save_total_limit(train) + 1) * 3 * trainable_bytes - existing_bytes
-    )  # one is written before the oldest goes
-
-
-def _restore_attention(model: PreTrainedModel, attention: str) -> None:
-    """Give the model its own attention back, under whose name it is saved."""
-    if model.config._attn_implementation != attention:
-        model.set_attn_implementation(attention)
 
 
 def train_steps(
@@ -228,41 +241,36 @@ def train_steps(
     device: str,
     run: Path,
     callbacks: Sequence[TrainerCallback],
+    kernels: frozenset[Kernel] | None = None,
 ) -> SFTTrainer:
-    """Train so many updates as a run would, without validation, checkpoints or checks, for measuring; nothing is kept.
+    """Train for benchmarks: a number of optimizer steps without evaluation, checkpoints and checks; save nothing.
 
     Args:
         model: The base, on its device.
-        lessons: At least one.
-        train: The method and the optimiser.
-        updates: How many.
-        pad: Token that fills up padded rows.
+        dataset: At least one example.
+        train: The method and the optimizer.
+        steps: Number of optimizer steps.
+        pad_token_id: Token that fills padded rows.
         device: "cpu", "cuda" or "mps".
-        run: A folder that may be written to.
-        callbacks: Who looks on.
+        run: A folder for temporary files.
+        callbacks: Further callbacks of the Trainer.
+        kernels: Kernels to use; None: those of train.kernels.
     """
     set_seed(train.seed)
-    tuned_model, _, packing = _prepare_model(model, train, dataset, pad_token_id)
-    overrides = {
+    selected = select_kernels(train) if kernels is None else kernels
+    assembled, packing = _prepare_model(model, train, dataset, pad_token_id, selected)
+    settings = {
+        **build_trainer_kwargs(train.model_copy(update={"early_stopping_patience": 0}), device, run, len(dataset)),
         "max_steps": steps,
         "eval_strategy": "no",
         "save_strategy": "no",
         "load_best_model_at_end": False,
         "logging_steps": 1,
+        "bf16": is_mixed_precision(train, selected),
     }
-    settings = {
-        **build_trainer_kwargs(train.model_copy(update={"early_stopping_patience": 0}), device, run, len(dataset)),
-        **overrides,
-    }
-    trainer = _build_trainer(
-        tuned_model,
-        Splits(dataset, dataset),
-        train,
-        packing,
-        build_training_arguments(settings),
-        TrainingMetrics(),
-        callbacks,
-    )
+    arguments = build_training_arguments(settings)
+    splits = Splits(dataset, dataset)
+    trainer = _build_trainer(assembled.tuned_model, splits, train, packing, arguments, TrainingMetrics(), callbacks)
     trainer.train()
     return trainer
 
@@ -289,52 +297,3 @@ def _build_trainer(
     )
     remove_console_callbacks(trainer)
     return trainer
-
-
-def compute_mean_loss(history: Sequence[dict[str, float]]) -> float:
-    """Return the mean training loss of a run from what was logged, each reading weighted by the updates it stands for."""
-    total = weight = last = 0.0
-    for entry in history:
-        if "train_loss" in entry:
-            total += entry["train_loss"] * (entry["step"] - last)
-            weight += entry["step"] - last
-            last = entry["step"]
-    if not weight:
-        raise TrainingError(
-            "no update was logged; train.logging_steps is above the number of updates: lower it, or train longer"
-        )
-    return total / weight
-
-
-def _run_sanity_checks(
-    tuned_model: PeftModel | PreTrainedModel,
-    before: NextTokens,
-    eos_batches: Sequence[MicroBatch],
-    train: TrainParams,
-    eos_token_id: int,
-    device: str,
-    train_loss: float,
-    validation_loss: float,
-) -> Health:
-    check_adapter(
-        (name, full_tensor(weight)) for name, weight in tuned_model.named_parameters() if weight.requires_grad
-    )
-    after = predict_next_tokens(tuned_model, eos_batches, device, autocast=is_mixed_precision(train))
-    return check_health(
-        before,
-        after,
-        eos_token_id,
-        train_loss=train_loss,
-        validation_loss=validation_loss,
-        minimum_eos_ratio=train.minimum_eos_ratio,
-    )
-
-
-def _count_parameters(tuned_model: PeftModel | PreTrainedModel) -> tuple[int, int]:
-    """Return the number of trainable parameters and of all; 4-bit weights count as what they stand for."""
-    if isinstance(tuned_model, PeftModel):
-        trainable, parameters = tuned_model.get_nb_trainable_parameters()
-        return int(trainable), int(parameters)
-    return sum(
-        weight.numel() for weight in tuned_model.parameters() if weight.requires_grad
-    ), tuned_model.num_parameters()

@@ -1,8 +1,8 @@
-"""The loss that training uses, held against the model's own before anything is learned.
+"""Compare the loss that training computes with the model's own loss before training starts.
 
-Training reads logits at few places, through the head alone, and lets packed records attend apart by an attention of its
-own. An architecture that puts another layer before its head, changes its logits, or hands attention something of its own
-(sinks) would so be trained on another objective, and nothing would tell. So a few records are read both ways.
+Training computes logits at label positions only, directly from the output layer, and replaces the attention of packed
+records. An architecture with another layer before its output layer, with scaled logits or with further arguments of
+its attention (sinks) would silently train on another objective. Therefore a few records are computed both ways.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from transformers import PreTrainedModel
 
 from seodang.errors import ModelError
+from seodang.i18n import _
 from seodang.training.dataset import TokenizedDataset, TokenizedExample
 from seodang.training.kernels.chunked_loss import LossMode, patch_completion_loss
 from seodang.training.kernels.packed_attention import use_packed_attention
@@ -22,25 +23,28 @@ from seodang.training.packing import PackingConfig, build_micro_batch
 
 logger = logging.getLogger(__name__)
 
-_PROBE_SIZE = 3  # the shortest: all logits of theirs exist for a moment
-_TOLERANCE = {torch.float32: 1e-3}  # relative; half precisions round each step
+_PROBE_SIZE = 3  # shortest records: their full logits exist for a moment
+_TOLERANCE = {torch.float32: 1e-3}  # relative; half precisions round each operation
 _HALF_TOLERANCE = 3e-2
 
 
-def patch_and_verify_loss(model: PreTrainedModel, dataset: TokenizedDataset, packing: PackingConfig) -> PackingConfig:
-    """Let the model learn answers (`learn_answers`, `use_packed_attention`) by the quickest way that gives its own loss; return the layout for it.
+def patch_and_verify_loss(
+    model: PreTrainedModel, dataset: TokenizedDataset, packing: PackingConfig, *, last_layer_kernel: bool = True
+) -> PackingConfig:
+    """Patch the model's forward pass to the fastest loss that equals the model's own; return the packing it allows.
 
     Args:
         model: Changed in place; in evaluation mode, without an adapter.
-        lessons: At least one.
-        layout: The one that is asked for.
+        dataset: At least one example.
+        packing: The configured packing.
+        last_layer_kernel: Whether the last layer computes label positions only.
 
     Raises:
-        ModelError: If no way gives the model's own loss.
+        ModelError: If no implementation gives the model's own loss.
     """
     probe = _select_probe(dataset)
     reference = _compute_reference_loss(model, probe)
-    mode = patch_completion_loss(model)
+    mode = patch_completion_loss(model, last_layer_kernel=last_layer_kernel)
     padding_config = replace(packing, packed=False, share_prefixes=False)
     _choose_loss_mode(model, mode, probe, padding_config, reference)
     if not packing.packed:
@@ -51,7 +55,10 @@ def patch_and_verify_loss(model: PreTrainedModel, dataset: TokenizedDataset, pac
         return packing
     model.set_attn_implementation(attention)
     logger.warning(
-        "train.packing is on, but this model's attention knows more than which tokens belong to a record; rows are padded instead"
+        _(
+            "train.packing is true, but this model's attention uses more than the tokens of a record, so records cannot"
+            " be packed; rows are padded instead"
+        )
     )
     return padding_config
 
@@ -64,23 +71,32 @@ def _choose_loss_mode(
     mode.full_logits = True
     if _is_close(model, _compute_loss(model, probe, packing), reference):
         logger.warning(
-            "this architecture does more than its output layer to get its logits; they are computed at every token, which takes more memory"
+            _(
+                "this architecture computes its logits by more than its output layer; they are computed at every token,"
+                " which takes more memory"
+            )
         )
         return
     raise ModelError(
-        f"the loss of {len(probe)} records is {reference:.4f} by the model's own forward pass, but {loss:.4f} as training computes it: "
-        f"architecture {model.config.model_type} is not supported; please report it"
+        _(
+            "the loss of {count} records is {reference:.4f} in the model's own forward pass, but {loss:.4f} in training:"
+            " the architecture {architecture} is not supported; choose another base, and please report this",
+            count=len(probe),
+            reference=reference,
+            loss=loss,
+            architecture=model.config.model_type,
+        )
     )
 
 
 def _select_probe(dataset: TokenizedDataset) -> list[TokenizedExample]:
-    shortest = sorted(range(len(dataset)), key=lambda number: (int(dataset.lengths[number]), number))[:_PROBE_SIZE]
-    return [dataset[number] for number in shortest]
+    shortest = sorted(range(len(dataset)), key=lambda index: (int(dataset.lengths[index]), index))[:_PROBE_SIZE]
+    return [dataset[index] for index in shortest]
 
 
 @torch.no_grad()
 def _compute_reference_loss(model: PreTrainedModel, probe: Sequence[TokenizedExample]) -> float:
-    """Return the sum of the losses in nats, record by record, from all logits of the unchanged model."""
+    """Return the sum of the losses in nats, record by record, from the full logits of the unchanged model."""
     total = 0.0
     for example in probe:
         ids = torch.from_numpy(example.ids.astype("int64")).to(model.device)

@@ -1,4 +1,4 @@
-"""What a training run records about itself: package versions, and sample answers before and after."""
+"""Package versions and sample answers that the report of a training run holds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PACKAGES: Final = ("torch", "transformers", "peft", "accelerate", "bitsandbytes
 
 @dataclass(frozen=True, slots=True)
 class ReportSample:
-    """One question with the answers of the model before and after training."""
+    """A validation record with the answers of the model before and after training."""
 
     instruction: str
     input: str
@@ -22,11 +22,11 @@ class ReportSample:
 
 
 def collect_versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that training rests on."""
-    found = {"python": platform.python_version()}
+    """Return the versions of Python and of the packages that training uses."""
+    versions = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # an extra
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # it belongs to an extra
             continue
-    return found
+    return versions

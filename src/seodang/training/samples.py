@@ -1,4 +1,4 @@
-"""A few answers before and after training, for the eyes of a person."""
+"""A few answers before and after training, for a person who reads the report."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from seodang.models.tokenization import encode_prompt, get_end_id
 from seodang.prompting import render_record
 from seodang.records import Record
 
-_MAX_NEW_TOKENS = 48  # of an answer: enough to see what it is like
+_MAX_NEW_TOKENS = 48  # of an answer; enough to judge its style
 
 
 def select_sample_records(records: Sequence[Record], count: int, *, fits: Callable[[Record], bool]) -> list[Record]:
-    """Return at most so many records that fit, from all over the split, always the same ones.
+    """Return at most `count` records that fit, spread over the split and the same in each run.
 
-    Stretches of the split give one in turn, the first that fits and then the next, so
-    that few are tokenised.
+    The split is cut into stretches, and each stretch gives its first record that fits,
+    then its second, so that few records are tokenized.
 
     Args:
-        records: The whole split.
-        count: How many are wanted, at least 1.
-        fits: Tells whether a record can be shown.
+        records: All records of the split.
+        count: Number of records, at least 1.
+        fits: Returns whether a record can be answered.
     """
     step = max(1, len(records) // count)
     stretches = [filter(fits, records[start : start + step]) for start in range(0, len(records), step)]
@@ -36,13 +36,13 @@ def select_sample_records(records: Sequence[Record], count: int, *, fits: Callab
 def build_length_filter(
     tokenizer: PreTrainedTokenizerBase, format: PromptFormat, max_length: int, context: int | None
 ) -> Callable[[Record], bool]:
-    """Return what tells whether a short answer to a record can be written.
+    """Return a function that decides whether the model can answer a record.
 
     Args:
-        tokenizer: The base's.
-        format: The wording.
-        max_length: Tokens of a prompt at the most, as in training.
-        context: Tokens that the model reads, prompt and answer together; None where its architecture sets no limit.
+        tokenizer: The tokenizer of the base.
+        format: The prompt template.
+        max_length: Maximum number of prompt tokens, as in training.
+        context: Context length of the model, for prompt and answer; None if its architecture sets no limit.
     """
     longest = max_length if context is None else min(max_length, context - _MAX_NEW_TOKENS)
     return lambda record: len(_encode_record(tokenizer, record, format)) <= longest
@@ -55,7 +55,7 @@ def _encode_record(tokenizer: PreTrainedTokenizerBase, record: Record, format: P
 def generate_short_answers(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, records: Sequence[Record], format: PromptFormat
 ) -> list[str]:
-    """Return the beginning of the model's greedy answer to each record, all of which are `answerable`."""
+    """Return the beginning of the model's greedy answer to each record; all records must fit."""
     if not records:
         return []
     training = model.training

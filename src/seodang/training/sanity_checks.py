@@ -1,4 +1,4 @@
-"""Whether a run of training has taught anything: named errors instead of an adapter that does nothing."""
+"""Checks after training: a run that changed nothing ends with an error instead of a useless adapter."""
 
 from __future__ import annotations
 
@@ -11,37 +11,38 @@ import torch
 from torch import Tensor
 
 from seodang.errors import TrainingError
+from seodang.i18n import _
 from seodang.training.dataset import TokenizedExample
 from seodang.training.packing import MicroBatch, PackingConfig, build_micro_batch, plan_micro_batches
 
-_SAMPLE_SIZE = 64  # looked at; a share of them is told to within a few hundredths
+_SAMPLE_SIZE = 64  # validation answers; enough for the ratio of those that end, to a few hundredths
 
 
 @dataclass(frozen=True, slots=True)
 class NextTokens:
-    """What a model would write after the validation answers, where the end token should stand."""
+    """Predictions of a model after the validation answers, where the end token should follow."""
 
-    tokens: Tensor  # (n,): the likeliest next tokens
+    tokens: Tensor  # (n,): the most likely next tokens
     logits: Tensor  # (n,): their logits, in fp32
 
     def compute_eos_ratio(self, eos_token_id: int) -> float:
-        """Return the share of answers after which the end token is the likeliest."""
+        """Return the share of answers after which the end token is the most likely."""
         return float((self.tokens == eos_token_id).float().mean())
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What was checked after training."""
+    """Results of the checks after training."""
 
-    max_logit_change: float  # of a logit, against the untrained model
-    eos_ratio: float  # of validation answers after which the trained model ends
+    max_logit_change: float  # largest change of a logit against the untrained model
+    eos_ratio: float  # share of validation answers after which the tuned model predicts the end token
     eos_ratio_before: float
 
 
 def build_eos_batches(
     examples: Sequence[TokenizedExample], packing: PackingConfig, eos_token_id: int
 ) -> list[MicroBatch]:
-    """Return passes over some lessons whose only targets are end tokens."""
+    """Return micro-batches of some examples in which the end tokens are the only labels."""
     micro_batches = [
         build_micro_batch(part, packing) for part in plan_micro_batches(list(examples[:_SAMPLE_SIZE]), packing)
     ]
@@ -57,13 +58,14 @@ def build_eos_batches(
 
 @torch.no_grad()
 def predict_next_tokens(model: Any, micro_batches: Sequence[MicroBatch], device: str, *, autocast: bool) -> NextTokens:
-    """Return what the model would write at the targets of the passes.
+    """Return the predictions of the model at the label positions.
 
     Args:
         model: Before or after training.
-        passes: Of `end_places`.
+        micro_batches: Of `build_eos_batches`.
         device: "cpu", "cuda" or "mps".
-        autocast: Whether the run computes under it. Accelerate sees to that only once training begins, and rounding alone would then pass for learning.
+        autocast: Whether the run computes under autocast. Accelerate enables it only when training starts;
+            without it here, rounding alone would look like a change of the weights.
     """
     training = model.training
     model.eval()
@@ -89,19 +91,27 @@ def check_health(
     validation_loss: float,
     minimum_eos_ratio: float,
 ) -> Health:
-    """Return what changed.
+    """Compare the predictions before and after training.
 
     Raises:
-        TrainingError: If a loss is not finite, the answers are what they were, or the end token was not learned.
+        TrainingError: If a loss is not finite, no logit changed, or too few answers end.
     """
     if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
         raise TrainingError(
-            f"the loss is not finite (train {train_loss}, validation {validation_loss}); lower train.learning_rate, or use train.precision fp32"
+            _(
+                "the loss is not finite (train {train_loss}, validation {validation_loss}); lower train.learning_rate,"
+                " or use train.precision fp32",
+                train_loss=train_loss,
+                validation_loss=validation_loss,
+            )
         )
     change = float((after.logits - before.logits).abs().max())
     if change == 0.0:
         raise TrainingError(
-            "the trained model answers exactly as before: nothing was learned; raise train.learning_rate or train.epochs, or name other train.target_modules"
+            _(
+                "the tuned model answers exactly as the base: training changed nothing; raise train.learning_rate or"
+                " train.epochs, or choose other train.target_modules"
+            )
         )
     health = Health(
         max_logit_change=round(change, 4),
@@ -110,25 +120,38 @@ def check_health(
     )
     if health.eos_ratio < minimum_eos_ratio:
         raise TrainingError(
-            f"after {health.eos_ratio:.0%} of {len(after.tokens)} validation answers the trained model would write the end token, {minimum_eos_ratio:.0%} are asked "
-            f"(before training: {health.eos_ratio_before:.0%}): it would not stop when served. Train longer (train.epochs, train.learning_rate), or lower train.minimum_eos_ratio"
+            _(
+                "the tuned model predicts the end token after {ratio:.0%} of {count} validation answers, but"
+                " train.minimum_eos_ratio is {minimum:.0%} (before training: {before:.0%}): when served, it would not"
+                " stop. Train longer (train.epochs, train.learning_rate), or lower train.minimum_eos_ratio",
+                ratio=health.eos_ratio,
+                count=len(after.tokens),
+                minimum=minimum_eos_ratio,
+                before=health.eos_ratio_before,
+            )
         )
     return health
 
 
 def check_adapter(parameters: Iterable[tuple[str, Tensor]]) -> None:
-    """Refuse an adapter that adds nothing. One weight after the other is looked at, and let go: they may be gathered from several devices.
+    """Raise an error if the adapter is empty or not finite.
+
+    Args:
+        parameters: Name and weight; read one at a time, as each may be gathered from several devices.
 
     Raises:
-        TrainingError: If the matrices that begin at zero are still zero, or a weight is not finite.
+        TrainingError: If all matrices that start at zero are still zero, or a weight is not finite.
     """
-    is_nonzero = []  # of each matrix that begins at zero, whether it is so no longer
+    is_nonzero = []  # for each matrix that starts at zero
     for name, weight in parameters:
         if not bool(torch.isfinite(weight).all()):
             raise TrainingError(
-                f"{name} holds values that are not finite; lower train.learning_rate, or use train.precision fp32"
+                _(
+                    "{name} has values that are not finite; lower train.learning_rate, or use train.precision fp32",
+                    name=name,
+                )
             )
         if "lora_B" in name:
             is_nonzero.append(bool(weight.any()))
     if is_nonzero and not any(is_nonzero):
-        raise TrainingError("the adapter is still empty after training; raise train.learning_rate or train.epochs")
+        raise TrainingError(_("the adapter is still empty after training; raise train.learning_rate or train.epochs"))

@@ -11,6 +11,7 @@ from seodang.config import PromptFormat
 from seodang.errors import ModelError
 from seodang.i18n import _
 from seodang.ingest.rows import TEXTS, Row, classify_value
+from seodang.prompt_templates import PROMPT_TEMPLATES
 from seodang.prompting import render_answer, render_prompt, replace_surrogates
 from seodang.records import Turn
 
@@ -56,7 +57,7 @@ class TokenCounter:
         system = row["system"] if isinstance(row["system"], str) else ""
         turns = [Turn(role=turn["role"], content=turn["content"]) for turn in row["turns"]]
         # The chat template belongs to the tokenizer and needs transformers; format plain only lacks its markers.
-        format = "plain" if self.format == "chat" else self.format
+        format = "plain" if PROMPT_TEMPLATES[self.format].needs_tokenizer else self.format
         rendered = "".join(
             part.text for part in render_prompt(row["instruction"], row["input"], format, system=system, turns=turns)
         )

@@ -1,4 +1,4 @@
-"""Strict and loose verdicts."""
+"""Strict and loose checks."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_arguments_that_are_null_are_passed_over():
     assert check_instructions([NO_COMMA], [{"num_words": None, "relation": None}], "a").strict == (True,)
 
 
-def test_faulty_instructions_are_told_all_at_once():
+def test_one_message_lists_all_errors_of_the_instructions():
     with pytest.raises(EvaluationError) as error:
         check_instructions(["magic:trick", "length_constraints:number_words", NO_COMMA], [{}, {}, "x"], "a")
     for part in (

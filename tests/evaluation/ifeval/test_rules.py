@@ -164,19 +164,19 @@ def test_each_rule_has_an_answer_that_follows_it_and_one_that_does_not():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"relation": AT_LEAST}, "num_words must be a whole number .got None"),
-        ({"relation": AT_LEAST, "num_words": "many"}, "num_words must be a whole number .got 'many'"),
-        ({"relation": AT_LEAST, "num_words": 2.5}, "num_words must be a whole number"),
+        ({"relation": AT_LEAST}, "num_words must be an integer .got None"),
+        ({"relation": AT_LEAST, "num_words": "many"}, "num_words must be an integer .got 'many'"),
+        ({"relation": AT_LEAST, "num_words": 2.5}, "num_words must be an integer"),
         ({"relation": "at most", "num_words": 2}, 'relation must be "at least" or "less than"'),
         ({"relation": None, "num_words": 2}, "relation must be a text"),
     ],
 )
-def test_an_argument_that_does_not_fit_is_told(arguments, message):
+def test_an_argument_of_another_type_is_an_error(arguments, message):
     with pytest.raises(EvaluationError, match=f"instruction length_constraints:number_words: .*{message}"):
         RULES["length_constraints:number_words"]("a", Arguments("length_constraints:number_words", arguments))
 
 
-def test_a_number_may_be_written_as_a_fraction_that_is_whole():
+def test_an_integer_may_be_written_as_a_fraction():
     assert RULES["length_constraints:number_words"]("a b", Arguments("x", {"relation": AT_LEAST, "num_words": 2.0}))
 
 
@@ -186,6 +186,6 @@ def test_keywords_must_be_a_list_of_texts():
             RULES["keywords:existence"]("mom", Arguments("keywords:existence", {"keywords": keywords}))
 
 
-def test_a_language_that_cannot_be_told_is_an_error_and_not_a_verdict():
-    with pytest.raises(EvaluationError, match="'tlh' cannot be told; those that can are ar, "):
+def test_an_unknown_language_is_an_error_and_not_a_verdict():
+    with pytest.raises(EvaluationError, match="'tlh' cannot be identified; known languages: ar, "):
         RULES["language:response_language"]("nuqneH", Arguments("language:response_language", {"language": "tlh"}))

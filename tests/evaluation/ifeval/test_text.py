@@ -86,14 +86,14 @@ SPOKEN = {
 
 
 @pytest.mark.parametrize("language", SPOKEN)
-def test_a_sentence_is_told_by_its_language(language):
+def test_the_language_of_a_sentence_is_identified(language):
     assert identify_language(SPOKEN[language]) == language
 
 
-def test_all_languages_that_the_prompts_of_ifeval_ask_for_can_be_told():
-    asked = set("hi kn mr vi ko sw de pa fa ru bg pt gu te it ar ta fi ur th ne bn".split())
-    assert asked <= LANGUAGES
-    assert asked <= set(SPOKEN)
+def test_all_languages_of_the_ifeval_prompts_can_be_identified():
+    languages = set("hi kn mr vi ko sw de pa fa ru bg pt gu te it ar ta fi ur th ne bn".split())
+    assert languages <= LANGUAGES
+    assert languages <= set(SPOKEN)
 
 
 def test_korean_full_of_latin_names_is_korean():
@@ -101,5 +101,5 @@ def test_korean_full_of_latin_names_is_korean():
 
 
 @pytest.mark.parametrize("text", ["", "42!", "Seoul", "xyzzy plugh"])
-def test_what_cannot_be_told_is_not_guessed(text):
+def test_an_unclear_language_is_not_guessed(text):
     assert identify_language(text) is None

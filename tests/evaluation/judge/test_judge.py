@@ -1,4 +1,4 @@
-"""The judge: asked in both orders, read by its last mark, its replies kept; score files that the gate takes."""
+"""The judge: requests in both orders, the last mark of a reply, the log of replies, and score files for the gate."""
 
 import json
 import threading
@@ -7,19 +7,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from seodang.cli.main import main
-from seodang.evaluation.judge.prompt import ModelAnswer, build_messages, client, combine_verdicts, parse_verdict
+from seodang.evaluation.judge import client
+from seodang.evaluation.judge.prompt import ModelAnswer, build_messages, combine_verdicts, parse_verdict
 
 
 @pytest.fixture
 def judge(monkeypatch):
-    """Return a real server that prefers the longer answer, and what it was asked; `refusals` are given before it answers."""
+    """Yield the address of a real server that prefers the longer answer, its requests, and statuses that it returns first."""
     monkeypatch.setattr(client, "_BACKOFF_SECONDS", 0.0)
-    asked, refusals = [], []
+    received, refusals = [], []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            asked.append((self.path, self.headers.get("Authorization"), body))
+            received.append((self.path, self.headers.get("Authorization"), body))
             status = refusals.pop(0) if refusals else 200
             answers = [part.split("\n<<<END>>>")[0] for part in body["messages"][1]["content"].split("<<<ANSWER ")[1:]]
             lengths = [len(answer) for answer in answers]
@@ -36,12 +37,12 @@ def judge(monkeypatch):
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/v1", asked, refusals
+    yield f"http://127.0.0.1:{server.server_port}/v1", received, refusals
     server.shutdown()
     server.server_close()
 
 
-def answers(path, texts):
+def write_answers(path, texts):
     rows = [
         {"task": "demo", "item": number, "language": "ko", "prompt": f"질문 {number}", "answer": text}
         for number, text in enumerate(texts)
@@ -50,9 +51,9 @@ def answers(path, texts):
     return path
 
 
-def arguments(tmp_path, url, candidate, champion):
+def build_arguments(tmp_path, url, candidate, champion):
     files = [
-        str(answers(tmp_path / f"{name}.answers", texts))
+        str(write_answers(tmp_path / f"{name}.answers", texts))
         for name, texts in (("candidate", candidate), ("champion", champion))
     ]
     return [
@@ -70,17 +71,17 @@ def arguments(tmp_path, url, candidate, champion):
     ]
 
 
-def test_every_item_is_asked_in_both_orders_and_the_gate_takes_what_comes_of_it(tmp_path, judge, capsys, monkeypatch):
-    url, asked, _ = judge
+def test_every_item_is_judged_in_both_orders_and_the_gate_reads_the_score_files(tmp_path, judge, capsys, monkeypatch):
+    url, received, _ = judge
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
-    assert main(arguments(tmp_path, url, ["길고 자세한 답"] * 25 + ["짧음"] * 3, ["짧음"] * 28)) == 0
-    assert "승 / won 25, 무 / tied 3, 패 / lost 0" in capsys.readouterr().out
-    assert len(asked) == 56
-    path, key, body = asked[0]
+    assert main(build_arguments(tmp_path, url, ["길고 자세한 답"] * 25 + ["짧음"] * 3, ["짧음"] * 28)) == 0
+    assert "won 25, tied 3, lost 0" in capsys.readouterr().out
+    assert len(received) == 56
+    path, key, body = received[0]
     assert (path, key, body["model"], body["temperature"]) == ("/v1/chat/completions", "Bearer secret", "judge-1", 0)
-    kept = [json.loads(line) for line in (tmp_path / "out" / "judged.jsonl").read_text("utf-8").splitlines()[1:]]
-    assert {row["order"] for row in kept} == {"candidate_first", "champion_first"}
-    assert all(row["asked"] and "[[" in row["reply"] for row in kept)
+    rows = [json.loads(line) for line in (tmp_path / "out" / "judged.jsonl").read_text("utf-8").splitlines()[1:]]
+    assert {row["order"] for row in rows} == {"candidate_first", "champion_first"}
+    assert all(row["asked"] and "[[" in row["reply"] for row in rows)
     assert (
         main(
             [
@@ -96,48 +97,48 @@ def test_every_item_is_asked_in_both_orders_and_the_gate_takes_what_comes_of_it(
     )
 
 
-def test_what_was_judged_is_not_asked_again_and_a_busy_judge_is_asked_again(tmp_path, judge, capsys):
-    url, asked, refusals = judge
+def test_saved_replies_are_not_requested_again_and_a_busy_judge_is_retried(tmp_path, judge, capsys):
+    url, received, refusals = judge
     refusals += [429, 503]
-    command = arguments(tmp_path, url, ["하나", "둘"], ["셋", "넷"])
+    command = build_arguments(tmp_path, url, ["하나", "둘"], ["셋", "넷"])
     assert main(command) == 0
-    assert len(asked) == 6
+    assert len(received) == 6
     assert main(command) == 0
-    assert len(asked) == 6
+    assert len(received) == 6
     refusals += [500] * 5
-    assert main(arguments(tmp_path, url, ["하나!", "둘"], ["셋", "넷"])) == 75
-    assert "what it said so far is kept" in capsys.readouterr().err
+    assert main(build_arguments(tmp_path, url, ["하나!", "둘"], ["셋", "넷"])) == 75
+    assert "its replies so far are saved" in capsys.readouterr().err
 
 
-def test_a_refusal_and_a_judge_without_verdicts_are_told(tmp_path, judge, capsys):
+def test_a_refusal_and_a_judge_without_verdicts_are_errors(tmp_path, judge, capsys):
     url, _, refusals = judge
     refusals.append(401)
-    assert main(arguments(tmp_path, url, ["하나"], ["둘"])) == 2
-    assert "the judge refuses (HTTP 401)" in capsys.readouterr().err
-    assert main(arguments(tmp_path, url, ["mute"], ["mute"])) == 2
+    assert main(build_arguments(tmp_path, url, ["하나"], ["둘"])) == 2
+    assert "the judge refuses the request (HTTP 401)" in capsys.readouterr().err
+    assert main(build_arguments(tmp_path, url, ["mute"], ["mute"])) == 2
     assert "no reply of the judge ends with a verdict" in capsys.readouterr().err
 
 
 def test_items_without_a_verdict_are_in_neither_file(tmp_path, judge, capsys):
     url, _, _ = judge
-    assert main(arguments(tmp_path, url, ["긴 답변", "mute"], ["짧", "mute"])) == 0
+    assert main(build_arguments(tmp_path, url, ["긴 답변", "mute"], ["짧", "mute"])) == 0
     assert "replies without a verdict: 1 (demo/1)" in capsys.readouterr().out
     assert [
         len((tmp_path / "out" / f"{name}.jsonl").read_text("utf-8").splitlines()) for name in ("candidate", "champion")
     ] == [1, 1]
 
 
-def test_answers_to_other_prompts_and_faulty_lines_are_refused(tmp_path, judge, capsys):
-    url, asked, _ = judge
-    assert main(arguments(tmp_path, url, ["하나"], ["둘", "셋"])) == 2
-    assert "the two files must answer the same prompts; 1 differ (demo/1)" in capsys.readouterr().err
-    command = arguments(tmp_path, url, ["하나"], ["둘"])
+def test_answers_to_other_prompts_and_lines_with_errors_are_refused(tmp_path, judge, capsys):
+    url, received, _ = judge
+    assert main(build_arguments(tmp_path, url, ["하나"], ["둘", "셋"])) == 2
+    assert "the two files must answer the same prompts, but 1 items differ (demo/1)" in capsys.readouterr().err
+    command = build_arguments(tmp_path, url, ["하나"], ["둘"])
     (tmp_path / "champion.answers").write_text('{"task": "demo"}\n{\n', "utf-8")
     assert main(command) == 2
     error = capsys.readouterr().err
-    assert "line 1: item, language, prompt, answer must be there" in error
+    assert "line 1: item, language, prompt, answer must be present" in error
     assert "line 2: is not JSON" in error
-    assert not asked
+    assert not received
 
 
 def test_the_last_mark_counts_and_is_turned_with_the_order():
@@ -147,14 +148,14 @@ def test_the_last_mark_counts_and_is_turned_with_the_order():
     assert parse_verdict("A is better", "candidate_first") is None
 
 
-def test_a_judge_that_always_names_the_same_place_tells_a_tie():
+def test_a_judge_that_always_prefers_the_same_position_results_in_a_tie():
     assert (
         combine_verdicts([parse_verdict("[[A]]", "candidate_first"), parse_verdict("[[A]]", "champion_first")]) == 0.5
     )
     assert combine_verdicts([1.0, None]) is None
 
 
-def test_the_answers_stand_in_the_order_that_is_asked_for():
+def test_the_order_decides_which_answer_comes_first():
     one, other = (
         ModelAnswer(task="t", item="1", language="ko", prompt="질문", answer=text, reference="정답")
         for text in ("후보의 답", "챔피언의 답")

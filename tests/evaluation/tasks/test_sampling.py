@@ -1,49 +1,52 @@
-"""Which items are asked, with which exemplars, and how the texts are joined."""
+"""Selection of items and few-shot examples, and how their texts are joined."""
 
-from evaluation_cases import BAD, GOOD, spec, task_of
+from tests.evaluation.cases import BAD, GOOD, build_spec, build_task
 
 from seodang.evaluation.tasks.prompts import render_few_shot_prompt, split_context_and_continuation, truncate_at_stop
 from seodang.evaluation.tasks.sampling import select_few_shot_examples, select_samples
 
-SHOWN = {"few_shot_file": "shown.tsv"}
+FEW_SHOT = {"few_shot_file": "examples.tsv"}
 
 
-def rows(texts, label="1"):
+def make_rows(texts, label="1"):
     return [{"text": text, "label": label} for text in texts]
 
 
 def test_items_are_chosen_by_hash_so_that_new_rows_move_few(tmp_path):
-    some = spec(limit=20)
-    first = task_of(some, [*rows(map(str, range(100))), BAD], folder=tmp_path).samples
-    more = task_of(some, [*rows(map(str, range(110))), BAD], folder=tmp_path).samples
+    limited = build_spec(limit=20)
+    first = build_task(limited, [*make_rows(map(str, range(100))), BAD], folder=tmp_path).samples
+    more = build_task(limited, [*make_rows(map(str, range(110))), BAD], folder=tmp_path).samples
     assert len(first) == len(more) == 20
     assert len({item.id for item in first} & {item.id for item in more}) >= 15
 
 
 def test_another_seed_chooses_others(tmp_path):
-    items = task_of(spec(), [*rows(map(str, range(50))), BAD], folder=tmp_path).samples
+    items = build_task(build_spec(), [*make_rows(map(str, range(50))), BAD], folder=tmp_path).samples
     assert select_samples(items, seed=1, limit=10) == select_samples(items[::-1], seed=1, limit=10)
     assert select_samples(items, seed=1, limit=10) != select_samples(items, seed=2, limit=10)
 
 
-def test_what_an_item_asks_is_never_an_exemplar(tmp_path):
-    task = task_of(spec(data=SHOWN), [GOOD, BAD], rows(["좋다", " 좋 다 ", "새 글"]), folder=tmp_path)
+def test_the_prompt_of_an_item_is_never_a_few_shot_example(tmp_path):
+    task = build_task(build_spec(data=FEW_SHOT), [GOOD, BAD], make_rows(["좋다", " 좋 다 ", "새 글"]), folder=tmp_path)
     assert [item.prompt for item in task.few_shot_pool] == ["문장: 새 글\n감정:"]
     assert task.leak_count == 2
 
 
 def test_nor_is_one_that_the_limit_left_out(tmp_path):
-    task = task_of(spec(data=SHOWN, limit=1), [GOOD, BAD], [GOOD, BAD], folder=tmp_path)
+    task = build_task(build_spec(data=FEW_SHOT, limit=1), [GOOD, BAD], [GOOD, BAD], folder=tmp_path)
     assert (len(task.samples), task.few_shot_pool) == (1, [])
 
 
-def test_the_shelf_holds_each_exemplar_once(tmp_path):
-    assert len(task_of(spec(data=SHOWN), [GOOD, BAD], rows(["글", "글"]), folder=tmp_path).few_shot_pool) == 1
+def test_the_pool_holds_each_few_shot_example_once(tmp_path):
+    assert (
+        len(build_task(build_spec(data=FEW_SHOT), [GOOD, BAD], make_rows(["글", "글"]), folder=tmp_path).few_shot_pool)
+        == 1
+    )
 
 
-def test_stratified_exemplars_take_each_option_in_turn(tmp_path):
-    shelf = rows("가나다라마바사", "1") + rows(["아", "자"], "0")
-    task = task_of(spec(data=SHOWN, stratified=True), [GOOD, BAD], shelf, folder=tmp_path)
+def test_the_options_of_stratified_few_shot_examples_alternate(tmp_path):
+    pool = make_rows("가나다라마바사", "1") + make_rows(["아", "자"], "0")
+    task = build_task(build_spec(data=FEW_SHOT, stratified=True), [GOOD, BAD], pool, folder=tmp_path)
     assert [item.reference for item in select_few_shot_examples(task, "ko", seed=1, shots=6)] == [
         "부정",
         "긍정",
@@ -56,8 +59,8 @@ def test_stratified_exemplars_take_each_option_in_turn(tmp_path):
     assert select_few_shot_examples(task, "ko", seed=1, shots=0) == []
 
 
-def test_an_exemplar_is_its_prompt_with_its_answer_and_the_separator(tmp_path):
-    task = task_of(spec(data=SHOWN), [GOOD, BAD], rows(["글"]), folder=tmp_path)
+def test_a_few_shot_example_is_its_prompt_with_its_answer_and_the_separator(tmp_path):
+    task = build_task(build_spec(data=FEW_SHOT), [GOOD, BAD], make_rows(["글"]), folder=tmp_path)
     item = next(item for item in task.samples if item.reference == "긍정")
     assert (
         render_few_shot_prompt(task.spec, item, task.few_shot_pool, "bare")

@@ -1,9 +1,9 @@
-"""What items score."""
+"""Metrics of single items."""
 
 import math
 
 import pytest
-from evaluation_cases import free_spec, spec
+from tests.evaluation.cases import build_free_spec, build_spec
 
 from seodang.evaluation.tasks.samples import EvalSample
 from seodang.evaluation.tasks.scoring import (
@@ -19,14 +19,22 @@ def test_accuracy_is_of_the_plain_log_likelihoods_and_accuracy_norm_of_those_by_
     options, reference = ("예", "아니오, 아니오"), "아니오, 아니오"
     both = {"accuracy": 0.0, "accuracy_norm": 1.0}
     assert compute_choice_metrics(
-        spec(normalise="characters", metrics=["accuracy", "accuracy_norm"]), options, reference, [-2.0, -4.0], [1, 4]
+        build_spec(normalise="characters", metrics=["accuracy", "accuracy_norm"]),
+        options,
+        reference,
+        [-2.0, -4.0],
+        [1, 4],
     ) == (0, both)
     assert compute_choice_metrics(
-        spec(normalise="characters", metrics=["accuracy_norm", "accuracy"]), options, reference, [-2.0, -4.0], [1, 4]
+        build_spec(normalise="characters", metrics=["accuracy_norm", "accuracy"]),
+        options,
+        reference,
+        [-2.0, -4.0],
+        [1, 4],
     ) == (1, both)
-    assert compute_choice_metrics(spec(), options, reference, [-2.0, -4.0], [1, 4]) == (0, {"accuracy": 0.0})
+    assert compute_choice_metrics(build_spec(), options, reference, [-2.0, -4.0], [1, 4]) == (0, {"accuracy": 0.0})
     assert (
-        compute_choice_metrics(spec(), options, reference, [-4.0, -4.0], [1, 4])[0] == 0
+        compute_choice_metrics(build_spec(), options, reference, [-4.0, -4.0], [1, 4])[0] == 0
     )  # the first of equals, as numpy's argmax
 
 
@@ -37,21 +45,21 @@ def test_log_odds_are_those_of_the_last_option_among_all(shares):
 
 
 def test_lengths_are_counted_as_stated():
-    def by(how):
+    def normalize(how):
         return normalize_log_likelihoods([-12.0, -12.0], ["예", "no"], [4, 3], how)
 
-    assert by("none") == [-12.0, -12.0]
-    assert by("characters") == [-12.0, -6.0]
-    assert by("bytes") == [-4.0, -6.0]  # three bytes a syllable
-    assert by("tokens") == [-3.0, -4.0]
+    assert normalize("none") == [-12.0, -12.0]
+    assert normalize("characters") == [-12.0, -6.0]
+    assert normalize("bytes") == [-4.0, -6.0]  # three bytes a syllable
+    assert normalize("tokens") == [-3.0, -4.0]
 
 
 def test_a_free_answer_gets_the_metrics_that_the_task_names():
-    asked = free_spec(
+    spec = build_free_spec(
         metrics=["chrf", "exact_match", "rouge_l", "length_ratio", "eos_rate", "same_language", "repetition"]
     )
     item = EvalSample(id="1", prompts={"bare": "수도는 어디인가요?"}, choices=(), reference="서울", language="ko")
-    assert compute_answer_metrics(asked, item, "서울.", has_eos=True) == {
+    assert compute_answer_metrics(spec, item, "서울.", has_eos=True) == {
         "chrf": pytest.approx(87.5),  # precision (2/3 + 1/2) / 2, recall 1, F2
         "exact_match": 1.0,
         "rouge_l": 1.0,
@@ -60,18 +68,18 @@ def test_a_free_answer_gets_the_metrics_that_the_task_names():
         "same_language": 1.0,
         "repetition": 0.0,
     }
-    assert compute_answer_metrics(free_spec(), item, "Busan", has_eos=False) == {"exact_match": 0.0}
+    assert compute_answer_metrics(build_free_spec(), item, "Busan", has_eos=False) == {"exact_match": 0.0}
 
 
 def test_an_answer_to_instructions_that_can_be_verified_is_verified():
-    asked = free_spec(
+    spec = build_free_spec(
         metrics=["ifeval_prompt_strict", "ifeval_instruction_strict", "ifeval_prompt_loose"],
         answer="",
         extra=["instruction_id_list", "kwargs"],
     )
     extra = {"instruction_id_list": ["punctuation:no_comma", "startend:quotation"], "kwargs": [{}, {}]}
     item = EvalSample(id="1", prompts={"bare": "?"}, choices=(), reference="", language="en", extra=extra)
-    assert compute_answer_metrics(asked, item, "no comma here", has_eos=True) == {
+    assert compute_answer_metrics(spec, item, "no comma here", has_eos=True) == {
         "ifeval_prompt_strict": 0.0,
         "ifeval_instruction_strict": 0.5,
         "ifeval_prompt_loose": 0.0,

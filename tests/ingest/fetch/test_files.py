@@ -8,7 +8,7 @@ from seodang.ingest.fetch.files import build_file_name, redact_url
 
 
 @pytest.mark.parametrize(
-    ("url", "shown"),
+    ("url", "redacted"),
     [
         ("https://me:pw@host/a.json", "https://host/a.json"),
         ("https://me:p@w@host/a.json", "https://host/a.json"),
@@ -19,8 +19,8 @@ from seodang.ingest.fetch.files import build_file_name, redact_url
         ("data/a.json", "data/a.json"),
     ],
 )
-def test_a_url_is_shown_without_what_may_be_secret(url, shown):
-    assert redact_url(url) == shown
+def test_a_redacted_url_holds_no_secret(url, redacted):
+    assert redact_url(url) == redacted
 
 
 @pytest.mark.parametrize(

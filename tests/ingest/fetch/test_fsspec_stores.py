@@ -6,7 +6,7 @@ import hashlib
 
 import fsspec
 import pytest
-from fetching import BODY, SECRET, SHA256, places, refused, source
+from tests.ingest.fetch.fetching import BODY, SECRET, SHA256, get_source_error, locate_paths, source
 
 from seodang.ingest.fetch import fsspec_stores
 from seodang.ingest.fetch.locate import locate_files
@@ -22,10 +22,10 @@ def memory():
 
 
 def test_a_store_gives_a_file_a_glob_and_a_folder(tmp_path, memory):
-    assert places(tmp_path, "memory://bucket/a.jsonl") == ["memory://bucket/a.jsonl"]
+    assert locate_paths(tmp_path, "memory://bucket/a.jsonl") == ["memory://bucket/a.jsonl"]
     assert (
-        places(tmp_path, "memory://bucket/*.jsonl")
-        == places(tmp_path, "memory://bucket")
+        locate_paths(tmp_path, "memory://bucket/*.jsonl")
+        == locate_paths(tmp_path, "memory://bucket")
         == ["memory://bucket/a.jsonl", "memory://bucket/b.jsonl"]
     )
 
@@ -41,7 +41,7 @@ def test_a_file_of_a_store_is_fetched_again_only_when_it_has_changed(tmp_path, m
         assert file.path.read_bytes() == BODY
     assert len(opened) == 1
     memory.pipe("/bucket/a.jsonl", b"changed")
-    assert f"found {hashlib.sha256(b'changed').hexdigest()}" in refused(
+    assert f"found {hashlib.sha256(b'changed').hexdigest()}" in get_source_error(
         tmp_path, "memory://bucket/a.jsonl", sha256=SHA256
     )
     assert len(opened) == 2
@@ -51,13 +51,13 @@ def test_a_file_of_a_store_is_fetched_again_only_when_it_has_changed(tmp_path, m
     ("path", "message"),
     [
         ("memory://bucket/no.json", "memory://bucket/no.json does not exist"),
-        ("memory://bucket/*.tsv", "names no data file"),
+        ("memory://bucket/*.tsv", "matches no data file"),
         ("gs://bucket/a.json", 'needs a package that is not installed: python -m pip install gcsfs "fsspec=='),
-        ("nope://bucket/a.json", "nope://bucket/a.json is no address that can be used: expected http(s), hf, s3"),
+        ("nope://bucket/a.json", "nope://bucket/a.json has an unknown scheme; expected http(s), hf, s3"),
     ],
 )
-def test_a_store_that_cannot_be_used_is_told_with_what_to_do(tmp_path, memory, path, message):
-    assert message in refused(tmp_path, path)
+def test_the_message_about_an_unusable_store_gives_the_fix(tmp_path, memory, path, message):
+    assert message in get_source_error(tmp_path, path)
 
 
 def test_the_words_of_a_driver_are_not_passed_on(tmp_path, memory, monkeypatch):
@@ -65,6 +65,6 @@ def test_the_words_of_a_driver_are_not_passed_on(tmp_path, memory, monkeypatch):
         raise RuntimeError(f"login with {SECRET} failed")
 
     monkeypatch.setattr(type(memory), "info", fail)
-    message = refused(tmp_path, "memory://bucket/a.jsonl")
+    message = get_source_error(tmp_path, "memory://bucket/a.jsonl")
     assert "cannot be fetched (RuntimeError)" in message
     assert SECRET not in message

@@ -1,4 +1,4 @@
-"""Files at http(s) addresses: fetched once, whole, checked, and without a word of a secret."""
+"""Files at http(s) addresses: fetched once, completely, with a checksum, and without a secret in any message."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import socket
 import ssl
 
 import pytest
-from fetching import BODY, SECRET, SHA256, everything_under, refused, source
 from loopback import Site, serving
+from tests.ingest.fetch.fetching import BODY, SECRET, SHA256, get_source_error, read_everything, source
 
 from seodang.errors import SourceError
 from seodang.ingest.fetch import http
@@ -38,28 +38,30 @@ def test_a_web_file_is_fetched_once_and_keeps_its_name(tmp_path, site):
     file = fetched(tmp_path, site)
     assert (file.location, file.url, file.path.name) == (f"{site.url}/data/a.jsonl",) * 2 + ("a.jsonl",)
     fetched(tmp_path, site)
-    assert len(site.asked) == 1
+    assert len(site.requests) == 1
 
 
 def test_a_cached_file_that_was_damaged_is_fetched_again(tmp_path, site):
     fetched(tmp_path, site).path.write_bytes(b"damaged")
     fetched(tmp_path, site)
-    assert len(site.asked) == 2
+    assert len(site.requests) == 2
 
 
 @pytest.mark.parametrize("failure", [500, 503, 429, "cut", "drop"])
 def test_what_may_pass_is_tried_again(tmp_path, site, failure):
     site.failures = [failure]
     fetched(tmp_path, site)
-    assert len(site.asked) == 2
+    assert len(site.requests) == 2
 
 
 def test_a_download_that_broke_off_goes_on_where_it_was_even_in_another_run(tmp_path, site):
     half, quarter = len(BODY) // 2, len(BODY) // 4
     site.failures = ["cut", "cut", 500]
-    assert "the server answers 500; 3 tries" in refused(tmp_path, f"{site.url}/data/a.jsonl", sha256=SHA256)
+    assert "the server answers with status 500, after 3 attempts" in get_source_error(
+        tmp_path, f"{site.url}/data/a.jsonl", sha256=SHA256
+    )
     fetched(tmp_path, site)
-    assert [asked for _, _, asked in site.asked] == [
+    assert [byte_range for _, _, byte_range in site.requests] == [
         "",
         f"bytes={half}-",
         f"bytes={half + quarter}-",
@@ -67,13 +69,13 @@ def test_a_download_that_broke_off_goes_on_where_it_was_even_in_another_run(tmp_
     ]
 
 
-def test_a_server_without_ranges_is_asked_for_the_whole(tmp_path, site):
+def test_a_server_without_ranges_gets_a_request_for_the_complete_file(tmp_path, site):
     site.ranges = False
     site.failures = ["cut"]
     fetched(tmp_path, site)
 
 
-@pytest.mark.parametrize("left", [b"another version", BODY, BODY + b"more"], ids=["other", "whole", "longer"])
+@pytest.mark.parametrize("left", [b"another version", BODY, BODY + b"more"], ids=["other", "complete", "longer"])
 def test_what_an_earlier_run_left_never_spoils_the_file(tmp_path, site, left):
     part = tmp_path / "cache" / "web" / SHA256 / ".part"
     part.parent.mkdir(parents=True)
@@ -81,8 +83,8 @@ def test_what_an_earlier_run_left_never_spoils_the_file(tmp_path, site, left):
     fetched(tmp_path, site)
 
 
-def test_another_file_than_sha256_names_is_told_with_both_hashes_and_not_kept(tmp_path, site):
-    message = refused(tmp_path, f"{site.url}/data/a.jsonl", sha256="1" * 64)
+def test_a_file_with_another_sha256_is_not_kept_and_the_message_gives_both_hashes(tmp_path, site):
+    message = get_source_error(tmp_path, f"{site.url}/data/a.jsonl", sha256="1" * 64)
     assert f"expected {'1' * 64}, found {SHA256} ({len(BODY):,} bytes);" in message
     assert "params.yaml" in message
     assert [
@@ -95,33 +97,35 @@ def test_another_file_than_sha256_names_is_told_with_both_hashes_and_not_kept(tm
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        (404, "answers 404: it has no such file"),
-        (403, "answers 403: it does not allow it"),
-        (401, "answers 401: it asks for credentials"),
-        (418, "answers 418"),
+        (404, "the server has no such file (status 404)"),
+        (403, "the server refuses access (status 403)"),
+        (401, "the server asks for credentials (status 401)"),
+        (418, "the server answers with status 418"),
     ],
 )
-def test_a_refusal_is_told_at_once(tmp_path, site, status, message):
+def test_a_permanent_refusal_is_not_retried(tmp_path, site, status, message):
     site.failures = [status]
-    assert message in refused(tmp_path, f"{site.url}/data/a.jsonl", sha256=SHA256)
-    assert len(site.asked) == 1
+    assert message in get_source_error(tmp_path, f"{site.url}/data/a.jsonl", sha256=SHA256)
+    assert len(site.requests) == 1
 
 
-def test_an_unknown_host_a_closed_port_and_a_wrong_address_are_told_apart(tmp_path, site):
+def test_an_unknown_host_a_closed_port_and_an_invalid_url_have_different_messages(tmp_path, site):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-    assert "the host's name is not known (DNS)" in refused(
+    assert "the host name is unknown (DNS)" in get_source_error(
         tmp_path, "http://no-such-host.invalid/a.json", sha256=SHA256
     )
-    assert "the host refuses the connection" in refused(tmp_path, f"http://127.0.0.1:{port}/a.json", sha256=SHA256)
-    assert "is no address that can be asked" in refused(tmp_path, "http:///a.json", sha256=SHA256)
+    assert "the host refuses the connection" in get_source_error(
+        tmp_path, f"http://127.0.0.1:{port}/a.json", sha256=SHA256
+    )
+    assert "is not a valid URL" in get_source_error(tmp_path, "http:///a.json", sha256=SHA256)
 
 
 def test_a_server_that_says_nothing_is_not_waited_for_for_ever(tmp_path, site, monkeypatch):
     monkeypatch.setattr(http, "_TIMEOUTS", (0.2, 0.2))
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert "no answer in time; 3 tries" in refused(
+        assert "the server did not answer in time, after 3 attempts" in get_source_error(
             tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}/a.json", sha256=SHA256
         )
 
@@ -160,7 +164,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path, monkeypatch)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "certificate", tmp_path / "key")
     with serving(Site({"/data/a.jsonl": BODY}), context=context) as site:
-        assert "the server's certificate cannot be trusted" in refused(
+        assert "the server's certificate is not trusted" in get_source_error(
             tmp_path, f"{site.url}/data/a.jsonl", sha256=SHA256
         )
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate"))
@@ -177,10 +181,10 @@ def test_a_password_and_a_token_stand_in_no_message_no_log_and_no_name(tmp_path,
             said = repr(locate_files(source(url, sha256=SHA256), tmp_path, tmp_path / "cache"))
         except SourceError as error:
             said = str(error)
-    assert site.asked[0][1] == f"/data/a.jsonl?sig={SECRET}&id=7"
+    assert site.requests[0][1] == f"/data/a.jsonl?sig={SECRET}&id=7"
     assert site.authorization[0].startswith("Basic ")
     ours = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("seodang"))
-    assert SECRET not in said + ours + everything_under(tmp_path)
+    assert SECRET not in said + ours + read_everything(tmp_path)
     assert "me:" not in said
     assert "a.jsonl?sig=...&id=..." in said
 
@@ -193,16 +197,16 @@ def test_a_password_in_params_yaml_is_warned_of(tmp_path, site, caplog, monkeypa
     locate_files(
         source(site.url.replace("//", f"//{user}") + "/data/a.jsonl", sha256=SHA256), tmp_path, tmp_path / "cache"
     )
-    assert ("spells a password out" in caplog.text) is warned
+    assert ("holds a password" in caplog.text) is warned
     assert SECRET not in "".join(record.getMessage() for record in caplog.records if record.name.startswith("seodang"))
 
 
-def test_a_cache_that_cannot_be_written_is_told(tmp_path, site):
+def test_a_cache_that_cannot_be_written_is_an_error(tmp_path, site):
     (tmp_path / "cache").write_bytes(b"")
-    assert "cannot be kept in cache (" in refused(tmp_path, f"{site.url}/data/a.jsonl", sha256=SHA256)
+    assert "cannot be stored in cache (" in get_source_error(tmp_path, f"{site.url}/data/a.jsonl", sha256=SHA256)
 
 
 def test_a_variable_that_is_not_set_is_named(tmp_path):
-    assert "the environment variable NOT_SET_HERE is not set" in refused(
+    assert "the environment variable NOT_SET_HERE is not set" in get_source_error(
         tmp_path, "https://x:${NOT_SET_HERE}@localhost/a.json", sha256=SHA256
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fetching import BODY, everything_under, places, refused, source
 from loopback import Dataset, hub
+from tests.ingest.fetch.fetching import BODY, get_source_error, locate_paths, read_everything, source
 
 from seodang.ingest.fetch.locate import locate_files
 
@@ -45,45 +45,47 @@ def test_a_branch_is_resolved_and_its_commit_recorded(tmp_path, dataset, caplog)
 
 def test_only_data_files_of_a_dataset_are_fetched(tmp_path, dataset):
     at = f"hf://someone/films@{FIRST}"
-    assert places(tmp_path, at) == [f"{at}/test.csv.gz", f"{at}/train/a.jsonl", f"{at}/train/b.parquet"]
-    assert places(tmp_path, f"{at}/train") == [f"{at}/train/a.jsonl", f"{at}/train/b.parquet"]
-    assert not any("films.py" in path for _, path, _ in dataset[1].asked)
-    assert "names no data file" in refused(tmp_path, f"{at}/films.py")
+    assert locate_paths(tmp_path, at) == [f"{at}/test.csv.gz", f"{at}/train/a.jsonl", f"{at}/train/b.parquet"]
+    assert locate_paths(tmp_path, f"{at}/train") == [f"{at}/train/a.jsonl", f"{at}/train/b.parquet"]
+    assert not any("films.py" in path for _, path, _ in dataset[1].requests)
+    assert "matches no data file" in get_source_error(tmp_path, f"{at}/films.py")
 
 
 def test_a_commit_that_was_fetched_needs_no_network(tmp_path, dataset):
-    places(tmp_path, f"hf://someone/films@{FIRST}/train")
-    before = len(dataset[1].asked)
-    places(tmp_path, f"hf://someone/films@{FIRST}/train")
-    assert len(dataset[1].asked) == before
+    locate_paths(tmp_path, f"hf://someone/films@{FIRST}/train")
+    before = len(dataset[1].requests)
+    locate_paths(tmp_path, f"hf://someone/films@{FIRST}/train")
+    assert len(dataset[1].requests) == before
 
 
 def test_a_branch_that_moves_is_followed(tmp_path, dataset):
     one, _ = dataset
-    places(tmp_path, "hf://someone/films@main/train/a.jsonl")
+    locate_paths(tmp_path, "hf://someone/films@main/train/a.jsonl")
     one.branches["main"] = SECOND
     (file,) = locate_files(source("hf://someone/films@main/train/a.jsonl"), tmp_path, tmp_path / "cache")
     assert file.path.read_bytes() == b"{}"
-    assert places(tmp_path, "hf://someone/films@refs/convert/parquet") == [f"hf://someone/films@{SECOND}/train/a.jsonl"]
+    assert locate_paths(tmp_path, "hf://someone/films@refs/convert/parquet") == [
+        f"hf://someone/films@{SECOND}/train/a.jsonl"
+    ]
 
 
 def test_a_private_dataset_takes_its_token_from_the_environment_alone(tmp_path, dataset, monkeypatch):
     dataset[0].private = True
-    assert "set HF_TOKEN" in refused(tmp_path, "hf://someone/films@main/train")
+    assert "set HF_TOKEN" in get_source_error(tmp_path, "hf://someone/films@main/train")
     monkeypatch.setenv("HF_TOKEN", "hf_loopback")
-    assert len(places(tmp_path, "hf://someone/films@main/train")) == 2
-    assert "hf_loopback" not in everything_under(tmp_path / "cache")
+    assert len(locate_paths(tmp_path, "hf://someone/films@main/train")) == 2
+    assert "hf_loopback" not in read_everything(tmp_path / "cache")
 
 
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("hf://someone/films", "the revision must be given"),
-        ("hf://someone/films@", "the revision must be given"),
-        ("hf://someone/films@main/*.tsv", "names no data file (.json, .jsonl"),
+        ("hf://someone/films", "the revision is required"),
+        ("hf://someone/films@", "the revision is required"),
+        ("hf://someone/films@main/*.tsv", "matches no data file (.json, .jsonl"),
         ("hf://someone/films@v9", "has no such revision"),
         ("hf://someone/other@main", "there is no such dataset, or it is private"),
     ],
 )
-def test_a_dataset_that_cannot_be_used_is_told_with_what_to_do(tmp_path, dataset, path, message):
-    assert message in refused(tmp_path, path)
+def test_the_message_about_an_unusable_dataset_gives_the_fix(tmp_path, dataset, path, message):
+    assert message in get_source_error(tmp_path, path)

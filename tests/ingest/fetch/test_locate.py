@@ -7,8 +7,8 @@ import logging
 import os
 
 import pytest
-from fetching import BODY, SHA256, places, refused, source
 from loopback import Site, serving
+from tests.ingest.fetch.fetching import BODY, SHA256, get_source_error, locate_paths, source
 
 
 def laid(root, *names):
@@ -19,19 +19,19 @@ def laid(root, *names):
 
 def test_a_path_a_glob_and_a_folder_name_their_files_in_order(tmp_path):
     laid(tmp_path, "data/b.jsonl", "data/a.csv", "data/more/c.parquet", "data/more/d.jsonl.gz")
-    assert places(tmp_path, "data/b.jsonl") == ["data/b.jsonl"]
-    assert places(tmp_path, "data/*") == ["data/a.csv", "data/b.jsonl"]
-    assert places(tmp_path, "data/**/*.jsonl*") == ["data/b.jsonl", "data/more/d.jsonl.gz"]
+    assert locate_paths(tmp_path, "data/b.jsonl") == ["data/b.jsonl"]
+    assert locate_paths(tmp_path, "data/*") == ["data/a.csv", "data/b.jsonl"]
+    assert locate_paths(tmp_path, "data/**/*.jsonl*") == ["data/b.jsonl", "data/more/d.jsonl.gz"]
     assert (
-        places(tmp_path, "data")
-        == places(tmp_path, "./data/")
+        locate_paths(tmp_path, "data")
+        == locate_paths(tmp_path, "./data/")
         == ["data/a.csv", "data/b.jsonl", "data/more/c.parquet", "data/more/d.jsonl.gz"]
     )
-    assert places(tmp_path / "data" / "more", "../a.csv") == ["../a.csv"]
-    assert places(tmp_path, (tmp_path / "data" / "a.csv").as_uri()) == ["data/a.csv"]
+    assert locate_paths(tmp_path / "data" / "more", "../a.csv") == ["../a.csv"]
+    assert locate_paths(tmp_path, (tmp_path / "data" / "a.csv").as_uri()) == ["data/a.csv"]
 
 
-def test_what_lies_beside_the_data_is_left_out_and_what_may_be_data_is_told(tmp_path, caplog):
+def test_auxiliary_files_are_ignored_and_possible_data_files_are_logged(tmp_path, caplog):
     laid(
         tmp_path,
         "data/a.json",
@@ -46,14 +46,14 @@ def test_what_lies_beside_the_data_is_left_out_and_what_may_be_data_is_told(tmp_
         "data/table.xlsx",
     )
     with caplog.at_level(logging.INFO):
-        assert places(tmp_path, "data") == ["data/a.json", "data/notice.csv"]
-    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["data/table.xlsx was left out"]
-    assert places(tmp_path, "data/*") == ["data/a.json", "data/notice.csv", "data/table.xlsx"]
+        assert locate_paths(tmp_path, "data") == ["data/a.json", "data/notice.csv"]
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["data/table.xlsx was ignored"]
+    assert locate_paths(tmp_path, "data/*") == ["data/a.json", "data/notice.csv", "data/table.xlsx"]
 
 
-def test_an_empty_folder_gives_no_file_and_no_fault(tmp_path):
+def test_an_empty_folder_gives_no_file_and_no_error(tmp_path):
     laid(tmp_path, "data/README.md")
-    assert places(tmp_path, "data") == []
+    assert locate_paths(tmp_path, "data") == []
 
 
 def test_a_folder_leaves_to_other_sources_what_they_name_more_closely(tmp_path):
@@ -65,55 +65,55 @@ def test_a_folder_leaves_to_other_sources_what_they_name_more_closely(tmp_path):
         source("./data/x*.csv", name="x"),
         source("s3://b/k", name="s"),
     ]
-    assert places(tmp_path, "data", others) == ["data/a.json"]
-    assert places(tmp_path, "data/wic", others) == ["data/wic/dev.tsv"]
-    assert places(tmp_path, "data/films.tsv", others) == ["data/films.tsv"]
+    assert locate_paths(tmp_path, "data", others) == ["data/a.json"]
+    assert locate_paths(tmp_path, "data/wic", others) == ["data/wic/dev.tsv"]
+    assert locate_paths(tmp_path, "data/films.tsv", others) == ["data/films.tsv"]
 
 
 def test_links_to_folders_are_followed_and_circles_end(tmp_path):
     laid(tmp_path, "elsewhere/a.json", "data/b.json")
     (tmp_path / "data" / "far").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "data" / "round").symlink_to(tmp_path / "data")
-    assert places(tmp_path, "data") == ["data/b.json", "data/far/a.json"]
+    assert locate_paths(tmp_path, "data") == ["data/b.json", "data/far/a.json"]
 
 
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("data/no.json", "data/no.json does not exist, seen from "),
-        ("data/*.tsv", "data/*.tsv matches no file: seen from "),
+        ("data/no.json", "data/no.json does not exist, relative to "),
+        ("data/*.tsv", "data/*.tsv matches no file, relative to "),
         ("no/*.tsv", "no/*.tsv matches no file: no does not exist"),
-        ("data/pipe", "data/pipe is neither a file nor a folder"),
+        ("data/pipe", "data/pipe is neither a regular file nor a folder"),
     ],
 )
-def test_a_path_that_names_nothing_is_told_with_what_to_do(tmp_path, path, message):
+def test_the_message_about_a_path_without_a_match_gives_the_fix(tmp_path, path, message):
     laid(tmp_path, "data/a.json")
     os.mkfifo(tmp_path / "data" / "pipe")
-    assert message in refused(tmp_path, path)
+    assert message in get_source_error(tmp_path, path)
 
 
 @pytest.mark.parametrize("path", ["data/big.jsonl", "data/*.jsonl", "data", "data/**"])
 def test_a_file_that_dvc_tracks_and_that_is_not_here_is_never_silently_left_out(tmp_path, path):
     laid(tmp_path, "data/a.jsonl")
     (tmp_path / "data" / "big.jsonl.dvc").write_text("outs:\n- md5: 00\n  path: big.jsonl\n")
-    assert "dvc pull data/big.jsonl" in refused(tmp_path, path)
+    assert "dvc pull data/big.jsonl" in get_source_error(tmp_path, path)
     laid(tmp_path, "data/big.jsonl")
-    assert "data/big.jsonl" in places(tmp_path, path)
+    assert "data/big.jsonl" in locate_paths(tmp_path, path)
 
 
 @pytest.mark.parametrize("path", ["data/corpus", "data/corpus/a.jsonl", "data/corpus/*.jsonl", "data"])
 def test_a_folder_that_dvc_tracks_and_that_is_not_here_is_pulled_as_a_whole(tmp_path, path):
     laid(tmp_path, "data/other.jsonl")
     (tmp_path / "data" / "corpus.dvc").write_text("outs:\n- md5: 00.dir\n  path: corpus\n")
-    assert refused(tmp_path, path).endswith("dvc pull data/corpus")
+    assert get_source_error(tmp_path, path).endswith("dvc pull data/corpus")
 
 
 def test_a_local_file_is_checked_against_sha256_where_it_is_given(tmp_path):
     laid(tmp_path, "a.json", "b.json")
-    assert places(tmp_path, "a.json", sha256=SHA256) == ["a.json"]
-    message = refused(tmp_path, "a.json", sha256="0" * 64)
+    assert locate_paths(tmp_path, "a.json", sha256=SHA256) == ["a.json"]
+    message = get_source_error(tmp_path, "a.json", sha256="0" * 64)
     assert f"expected {'0' * 64}, found {SHA256};" in message
-    assert "names 2; name one file" in refused(tmp_path, "*.json", sha256=SHA256)
+    assert "matches 2; name one file" in get_source_error(tmp_path, "*.json", sha256=SHA256)
 
 
 def test_the_manifest_names_the_address_and_the_hash_of_each_file(tmp_path):

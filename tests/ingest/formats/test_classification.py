@@ -32,13 +32,13 @@ def test_a_row_becomes_an_instruction_with_the_answers_as_choices(tmp_path):
     assert (row["format"], row["original"]) == ("table", {"document": "재미있다", "label": "1 "})
 
 
-def test_a_wording_that_names_the_inputs_column_stands_without_the_input(tmp_path):
+def test_an_instruction_that_names_the_inputs_column_has_no_input(tmp_path):
     assert texts(table_rows(tmp_path, "document,label\n웃김,1\n", instructions=["문장: {document} 감정:"])) == [
         ("문장: 웃김 감정:", "", "긍정")
     ]
 
 
-def test_a_wording_may_name_another_column_beside_the_input(tmp_path):
+def test_an_instruction_may_name_another_column_beside_the_input(tmp_path):
     table = {
         "label_column": "answer",
         "labels": {"1": "{1}", "2": "{2}"},
@@ -147,22 +147,22 @@ def test_a_bound_takes_the_numbers_below_it(tmp_path, score, answer):
     assert row["choices"] == ["낮음", "높음"]
 
 
-def test_the_wording_hangs_on_what_is_asked_about_not_on_place_or_label(tmp_path):
-    wordings = [f"wording {number}" for number in range(5)]
+def test_the_instruction_template_depends_on_the_input_not_on_position_or_label(tmp_path):
+    templates = [f"template {number}" for number in range(5)]
     lines = [f"{number}번째 영화,{number % 2}" for number in range(40)]
-    forward = table_rows(tmp_path, "\n".join(["document,label", *lines]), instructions=wordings)
-    backward = table_rows(tmp_path, "\n".join(["document,label", *reversed(lines)]), instructions=wordings)
+    forward = table_rows(tmp_path, "\n".join(["document,label", *lines]), instructions=templates)
+    backward = table_rows(tmp_path, "\n".join(["document,label", *reversed(lines)]), instructions=templates)
     turned = table_rows(
         tmp_path,
         "\n".join(["document,label", *(f"{line[:-1]}{1 - int(line[-1])}" for line in lines)]),
-        instructions=wordings,
+        instructions=templates,
     )
     assert texts(forward) == texts(backward)[::-1]
     assert [row["instruction"] for row in forward] == [row["instruction"] for row in turned]
-    assert {row["instruction"] for row in forward} == {*wordings}
+    assert {row["instruction"] for row in forward} == {*templates}
 
 
-def test_an_unknown_label_an_empty_text_and_a_cell_too_many_are_faults_of_their_row(tmp_path):
+def test_an_unknown_label_an_empty_text_and_an_extra_cell_are_errors_of_their_row(tmp_path):
     rows = table_rows(tmp_path, "document\tlabel\n좋다\t2\n \t1\n좋다\t1\t덤\n좋다\n좋다\t1\n", file="t.tsv")
     assert [get_field_error(row["output"]) for row in rows] == [
         "label-unknown",
@@ -183,10 +183,10 @@ def test_an_unknown_label_an_empty_text_and_a_cell_too_many_are_faults_of_their_
             {"input": "{문서}", "label_column": "labels"},
             r"no column for table\.label_column 'labels'; its columns are 문서, label",
         ),
-        ({"input": "{문서} {lable}"}, r"no column for table\.input \{lable\} \(is label meant\?\)"),
+        ({"input": "{문서} {lable}"}, r"no column for table\.input \{lable\} \(did you mean label\?\)"),
     ],
 )
-def test_a_column_that_the_table_lacks_is_told_with_the_columns_it_has(tmp_path, changes, message):
+def test_the_message_about_a_missing_column_lists_the_columns(tmp_path, changes, message):
     with pytest.raises(SourceError, match=message):
         table_rows(tmp_path, "문서,label\n좋다,1\n", **changes)
 
@@ -263,7 +263,7 @@ def test_a_known_table_is_recognised_by_its_columns(tmp_path, name):
     assert "{" not in row["instruction"] + row["input"]
 
 
-def test_nsmc_is_recognised_with_more_columns_and_gives_koalpacas_two_prompts_among_its_wordings(tmp_path):
+def test_nsmc_is_detected_with_more_columns_and_has_koalpacas_two_prompts_among_its_instructions(tmp_path):
     lines = [f"{number}\t{number}점짜리\t{number % 2}\t{number}" for number in range(40)]
     rows = rows_of(tmp_path, "\r\n".join(["\ufeffid\tdocument\tlabel\trating", *lines]), file="ratings.txt")
     assert {row["format"] for row in rows} == {"nsmc"}

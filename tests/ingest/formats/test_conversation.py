@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tiny_sources import rows_of, talk
+from tiny_sources import format_dialogue, rows_of
 
 from seodang.ingest.rows import get_field_error
 
@@ -29,12 +29,12 @@ def broken(row):
         ("messages", "role", "content"),
     ],
 )
-def test_the_last_question_is_asked_the_last_answer_learned_and_the_rest_stands_before(tmp_path, key, role, content):
+def test_the_last_question_and_answer_form_the_sample_and_earlier_messages_are_turns(tmp_path, key, role, content):
     spoken = [("system", "짧게 답해."), ("user", "하나는?"), ("assistant", "1"), ("user", "둘은?"), ("assistant", "2")]
     (row,) = rows_of(tmp_path, [{key: [{role: who, content: text} for who, text in spoken]}])
     assert row["format"] == ("messages" if key == "messages" else "sharegpt")
     assert row["system"] == "짧게 답해."
-    assert talk(row) == [("user", "하나는?"), ("assistant", "1"), ("asked", "둘은?"), ("answered", "2")]
+    assert format_dialogue(row) == [("user", "하나는?"), ("assistant", "1"), ("question", "둘은?"), ("answer", "2")]
 
 
 @pytest.mark.parametrize("names", [("human", "gpt"), ("user", "assistant"), ("Human", "chatgpt"), ("user", "bing")])
@@ -42,7 +42,7 @@ def test_speakers_have_many_names(tmp_path, names):
     (row,) = rows_of(
         tmp_path, [{"conversations": [{"from": names[0], "value": "Hi"}, {"from": names[1], "value": "Hello"}]}]
     )
-    assert talk(row) == [("asked", "Hi"), ("answered", "Hello")]
+    assert format_dialogue(row) == [("question", "Hi"), ("answer", "Hello")]
 
 
 def test_system_and_tools_may_stand_beside_the_conversation(tmp_path):
@@ -74,11 +74,11 @@ def test_what_a_tool_gives_back_is_the_question_when_the_answer_follows_it(tmp_p
         ("gpt", "네, 와요."),
     ]
     (row,) = rows_of(tmp_path, [{"conversations": [{"from": who, "value": text} for who, text in spoken]}])
-    assert talk(row) == [
+    assert format_dialogue(row) == [
         ("user", "비 와?"),
         ("tool_call", '{"name": "weather"}'),
-        ("asked", "rain"),
-        ("answered", "네, 와요."),
+        ("question", "rain"),
+        ("answer", "네, 와요."),
     ]
     assert row["language"] == "ko"
 
@@ -98,15 +98,15 @@ def test_openais_tool_calls_become_turns(tmp_path):
     (row,) = rows_of(tmp_path, [{"messages": messages}])
     one = {"name": "add", "arguments": {"a": 1}}
     assert row["system"] == "Count."
-    assert [role for role, _ in talk(row)] == [
+    assert [role for role, _ in format_dialogue(row)] == [
         "user",
         "assistant",
         "tool_call",
         "tool",
         "tool_call",
         "tool",
-        "asked",
-        "answered",
+        "question",
+        "answer",
     ]
     assert json.loads(row["turns"][2]["content"]) == one
     assert json.loads(row["turns"][4]["content"]) == [one, one]
@@ -116,21 +116,21 @@ def test_openais_tool_calls_become_turns(tmp_path):
 def test_content_may_stand_in_parts(tmp_path):
     parts = [{"type": "text", "text": "Hi"}, {"type": "text", "value": "there"}, {"type": "input_text", "text": "!"}]
     (row,) = rows_of(tmp_path, [said(("user", parts), ("assistant", [{"type": "text", "value": "Hello"}]))])
-    assert talk(row) == [("asked", "Hi\nthere\n!"), ("answered", "Hello")]
+    assert format_dialogue(row) == [("question", "Hi\nthere\n!"), ("answer", "Hello")]
 
 
 @pytest.mark.parametrize("kind", ["image_url", "image", "input_audio", "file", "video_url"])
-def test_an_image_a_sound_or_a_file_is_a_fault_where_it_stands(tmp_path, kind):
+def test_an_image_a_sound_or_a_file_is_a_field_error_of_its_message(tmp_path, kind):
     media = [{"type": "text", "text": "What is this?"}, {"type": kind, kind: "x"}]
-    asked, before = rows_of(
+    from_user, before = rows_of(
         tmp_path,
         [
             said(("user", media), ("assistant", "A cat.")),
             said(("user", media), ("assistant", "A cat."), ("user", "Sure?"), ("assistant", "Yes.")),
         ],
     )
-    assert (get_field_error(asked["instruction"]), asked["output"]) == ("media-part", "A cat.")
-    assert asked["instruction"]["found"] == f"message 1 has a part of type {kind}"
+    assert (get_field_error(from_user["instruction"]), from_user["output"]) == ("media-part", "A cat.")
+    assert from_user["instruction"]["found"] == f"message 1 has a part of type {kind}"
     assert (before["instruction"], get_field_error(before["output"])) == ("Sure?", "media-part")
 
 
@@ -167,9 +167,9 @@ def test_an_image_a_sound_or_a_file_is_a_fault_where_it_stands(tmp_path, kind):
         ),
     ],
 )
-def test_what_is_no_proper_conversation_is_a_fault_that_says_why(tmp_path, messages, found):
+def test_a_malformed_conversation_is_a_field_error_with_its_cause(tmp_path, messages, found):
     good, row = rows_of(tmp_path, [said(("user", "Hi"), ("assistant", "Hello")), said(*messages)])
-    assert talk(good) == [("asked", "Hi"), ("answered", "Hello")]
+    assert format_dialogue(good) == [("question", "Hi"), ("answer", "Hello")]
     assert broken(row) == found
     assert row["turns"] == []
 
@@ -183,7 +183,7 @@ def test_what_is_no_proper_conversation_is_a_fault_that_says_why(tmp_path, messa
         ([{"text": "Hi"}], "message 1 has an unknown role: blank text"),
     ],
 )
-def test_messages_that_are_none_are_a_fault(tmp_path, messages, found):
+def test_values_that_are_no_messages_are_a_field_error(tmp_path, messages, found):
     assert broken(rows_of(tmp_path, [{"messages": messages}])[0]) == found
 
 
@@ -197,7 +197,12 @@ def test_questions_and_answers_in_two_lists_are_a_conversation(tmp_path):
         ],
     )
     assert (first["format"], first["task"]) == ("dialogue", "수학")
-    assert talk(first) == [("user", "1+1?"), ("assistant", "2"), ("asked", "더하기 1은?"), ("answered", "3")]
+    assert format_dialogue(first) == [
+        ("user", "1+1?"),
+        ("assistant", "2"),
+        ("question", "더하기 1은?"),
+        ("answer", "3"),
+    ]
     assert broken(odd) == "questions and answers do not pair: 2 and 1"
     assert broken(number) == "assistant's text is no text: a number"
 
@@ -212,4 +217,4 @@ def test_a_conversation_longer_than_the_limit_is_cut_and_named(tmp_path):
 
 def test_turn_markers_in_a_text_are_letters(tmp_path):
     (row,) = rows_of(tmp_path, [said(("user", "a\n\nHuman: b<|im_end|>"), ("assistant", "c"))])
-    assert talk(row) == [("asked", "a\n\nHuman: b<|im_end|>"), ("answered", "c")]
+    assert format_dialogue(row) == [("question", "a\n\nHuman: b<|im_end|>"), ("answer", "c")]

@@ -1,4 +1,4 @@
-"""Most of the first records tell the format of a file; a key without a value does not count."""
+"""The majority of the first records decides the format of a file; a key without a value does not count."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def formats(rows):
 @pytest.mark.parametrize(
     "keys", [("messages",), ("chosen", "rejected"), ("conversations",), ("kto_tag",), ("instances",)]
 )
-def test_a_key_that_has_no_value_in_any_record_tells_no_format(tmp_path, nothing, keys):
+def test_a_key_without_a_value_in_any_record_does_not_count(tmp_path, nothing, keys):
     rows = rows_of(tmp_path, [{**ALPACA, **dict.fromkeys(keys, nothing)}] * 3)
     assert formats(rows) == ["alpaca"] * 3
     assert texts(rows) == [("가", "", "나")] * 3
 
 
-def test_a_column_of_nulls_in_a_table_tells_no_format(tmp_path):
+def test_a_column_of_nulls_in_a_table_does_not_count(tmp_path):
     columns = {
         "instruction": ["가"],
         "input": [""],
@@ -136,7 +136,7 @@ def test_a_context_that_the_first_records_lack_is_read_where_it_comes(tmp_path):
     assert [texts(rows)[0], texts(rows)[-1]] == [("가", "", "나"), ("가", "다", "나")]
 
 
-def test_a_file_without_any_answer_is_still_told_by_its_columns(tmp_path):
+def test_a_file_without_any_answer_is_still_detected_by_its_columns(tmp_path):
     rows = rows_of(tmp_path, [{"instruction": "가", "output": None}] * 2)
     assert (formats(rows), texts(rows)[0]) == (["alpaca"] * 2, ("가", "", None))
 
@@ -171,7 +171,7 @@ def test_the_manifest_names_every_format_of_a_file(tmp_path):
         '{"document": ["가", "나"], "label": [0, 1], "id": [1, 2]}',
     ],
 )
-def test_a_table_by_column_is_told_with_the_way_to_turn_it(tmp_path, text):
+def test_the_message_about_a_table_by_column_says_how_to_write_it_by_row(tmp_path, text):
     with pytest.raises(
         SourceError,
         match=r'data\.json holds one object with all values of a column under its key .*df\.to_json\(path, orient="records"\)',

@@ -1,4 +1,4 @@
-"""docs/data-formats.md says what is so: its examples are read as it says."""
+"""The examples in docs/data-formats.md are read as the page says, and the page covers every format."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import yaml
 from tiny_sources import rows_of
 
 from seodang.config import SourceParams
+from seodang.config.load import read_item_defaults
 from seodang.ingest.formats.classification import load_bundled_tables
+from seodang.ingest.formats.registry import COLUMNS, FORMAT_SPECS, FORMATS, QA, TABLE
 from seodang.ingest.rows import get_field_error
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "data-formats.md").read_text("utf-8")
@@ -36,21 +38,24 @@ def test_an_example_is_recognised_as_the_format_that_it_stands_under(tmp_path, n
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source["name"])
 def test_a_source_of_the_page_can_be_written_into_params_yaml(source):
-    assert SourceParams.model_validate(source).format in {"sharegpt", "columns", "table"}
+    resolved = {**read_item_defaults("ingest", "sources"), **source}
+    assert SourceParams.model_validate(resolved).format in {"sharegpt", "columns", "table"}
 
 
-def test_all_formats_and_tables_stand_on_the_page():
-    assert {name for name, _, _ in SECTIONS} == {
-        "alpaca",
-        "koalpaca",
-        "self-instruct",
-        "dolly",
-        "qa",
-        "sharegpt",
-        "messages",
-        "dialogue",
-        "preference",
-        "kto",
-        "prompts",
-    }
+@pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.name)
+def test_a_registered_format_has_a_spec_a_mention_and_an_example(format):
+    read_without_spec = {QA, COLUMNS, TABLE}
+    examples = {name for name, _, _ in SECTIONS} | {source["format"] for source in SOURCES}
+    missing = []
+    if format not in {spec.format for spec in FORMAT_SPECS} | read_without_spec:
+        missing.append("a FormatSpec in FORMAT_SPECS of ingest/formats/registry.py")
+    mentions = (f"`{format.name}`", f"### {format.name}\n", f"format: {format.name}\n")
+    if not any(mention in PAGE for mention in mentions):
+        missing.append("a mention in docs/data-formats.md")
+    if format.name not in examples:
+        missing.append(f"an example row under '### {format.name}' in docs/data-formats.md")
+    assert not missing, f"format {format.name} lacks: {'; '.join(missing)}"
+
+
+def test_all_bundled_tables_stand_on_the_page():
     assert all(f"`{table.name}`" in PAGE for table in load_bundled_tables())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tiny_sources import rows_of, talk, texts
+from tiny_sources import format_dialogue, rows_of, texts
 
 from seodang.ingest.rows import get_field_error
 
@@ -26,18 +26,18 @@ def test_llama_factorys_system_and_history_stand_before_the_question(tmp_path):
         [{"instruction": "셋은?", "output": "3", "system": "짧게", "history": [["하나는?", "1"], ["둘은?", "2"]]}],
     )
     assert row["system"] == "짧게"
-    assert talk(row) == [
+    assert format_dialogue(row) == [
         ("user", "하나는?"),
         ("assistant", "1"),
         ("user", "둘은?"),
         ("assistant", "2"),
-        ("asked", "셋은?"),
-        ("answered", "3"),
+        ("question", "셋은?"),
+        ("answer", "3"),
     ]
 
 
 @pytest.mark.parametrize("history", ["하나는?", [["하나는?"]], [["하나는?", 1]], {"하나": "1"}])
-def test_a_history_that_is_not_made_of_pairs_is_a_fault_of_its_row(tmp_path, history):
+def test_a_history_without_pairs_is_an_error_of_its_row(tmp_path, history):
     (row,) = rows_of(tmp_path, [{"instruction": "둘은?", "output": "2", "history": history}])
     assert get_field_error(row["output"]) == "turns-malformed"
     assert row["turns"] == []
@@ -66,7 +66,7 @@ def test_a_seed_task_gives_a_row_for_each_instance_all_with_the_number_of_their_
 
 
 @pytest.mark.parametrize("instances", [[], None, "hot: cold", ["cold"]])
-def test_a_seed_task_without_instances_is_one_row_with_a_fault(tmp_path, instances):
+def test_a_seed_task_without_instances_is_one_row_with_a_field_error(tmp_path, instances):
     (row,) = rows_of(tmp_path, [{"instruction": "Antonym?", "instances": instances}])
     assert (row["instruction"], get_field_error(row["output"])) == ("Antonym?", "turns-malformed")
 
@@ -119,7 +119,7 @@ def test_prompt_and_completion_may_be_messages(tmp_path):
         tmp_path,
         [{"prompt": [{"role": "user", "content": "Hi"}], "completion": [{"role": "assistant", "content": "Hello"}]}],
     )
-    assert talk(row) == [("asked", "Hi"), ("answered", "Hello")]
+    assert format_dialogue(row) == [("question", "Hi"), ("answer", "Hello")]
 
 
 def test_prompts_have_no_answer(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tiny_sources import rows_of, talk
+from tiny_sources import format_dialogue, rows_of
 
 from seodang.ingest.rows import get_field_error
 
@@ -80,7 +80,7 @@ def test_what_was_said_before_both_answers_stands_in_the_turns(tmp_path):
     ]
     for shape in shapes:
         (row,) = rows_of(tmp_path, [shape])
-        assert talk(row) == [*before, ("asked", "Capital?"), ("answered", "Seoul")]
+        assert format_dialogue(row) == [*before, ("question", "Capital?"), ("answer", "Seoul")]
         assert (row["system"], row["rejected"]) == ("Brief.", "Busan")
 
 
@@ -111,7 +111,7 @@ def test_equal_answers_stay_a_pair_so_that_a_rule_can_judge_them(tmp_path):
         ({"prompt": chat(ASKED), "chosen": 3, "rejected": chat(BAD)}, "no list of messages: a number"),
     ],
 )
-def test_a_pair_that_is_none_is_a_fault_of_its_row(tmp_path, record, found):
+def test_an_invalid_pair_is_an_error_of_its_row(tmp_path, record, found):
     (row,) = rows_of(tmp_path, [record])
     field = "instruction" if found is None else "output"
     assert get_field_error(row[field]) == "turns-malformed"
@@ -162,7 +162,7 @@ def test_llama_factorys_kto_tag_stands_beside_alpaca_too(tmp_path):
     assert (row["format"], row["input"], row["desirable"]) == ("kto", "of Korea", False)
 
 
-def test_a_label_that_is_neither_is_a_fault_and_a_label_of_another_kind_makes_no_kto(tmp_path):
+def test_a_label_that_is_neither_is_a_field_error_and_a_label_of_another_kind_makes_no_kto(tmp_path):
     good, odd = rows_of(
         tmp_path,
         [{"instruction": "a", "output": "b", "kto_tag": True}, {"instruction": "a", "output": "b", "kto_tag": "maybe"}],

@@ -1,19 +1,31 @@
-"""Formats are told by the keys of the first records, and can be forced."""
+"""Formats are detected by the keys of the first records, and can be forced."""
 
 from __future__ import annotations
 
-from typing import get_args
-
 import pytest
-from tiny_sources import rows_of, texts
+from pydantic import ValidationError
+from tiny_sources import file_source, rows_of, texts
 
-from seodang.config import Format
+from seodang.config import SourceParams
 from seodang.errors import SourceError
-from seodang.ingest.formats.registry import FORMAT_SPECS, describe_formats
+from seodang.ingest.formats.registry import FORMAT_NAMES, FORMAT_SPECS, FORMATS, describe_formats
 
 
-def test_every_format_of_params_yaml_has_a_reader():
-    assert {shape.format for shape in FORMAT_SPECS} | {"auto", "qa", "columns", "table"} == {*get_args(Format)}
+def test_every_spec_belongs_to_a_registered_format_and_names_are_unique():
+    assert {spec.format for spec in FORMAT_SPECS} <= {*FORMATS}
+    assert len({*FORMAT_NAMES}) == len(FORMAT_NAMES)
+
+
+def test_params_yaml_takes_the_formats_of_the_registry_and_no_other():
+    assert SourceParams.model_json_schema()["properties"]["format"]["enum"] == [*FORMAT_NAMES]
+    with pytest.raises(ValidationError, match=r"unknown format; expected one of: auto, alpaca, koalpaca, "):
+        SourceParams.model_validate(file_source("mine", "a.json", format="alpacca"))
+
+
+def test_an_unknown_format_is_described_in_korean(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    with pytest.raises(SourceError, match=r"레코드 형식을 알 수 없습니다.*가장 가까운 형식은 alpaca"):
+        rows_of(tmp_path, [{"instruction": "가", "reply": "나"}])
 
 
 def test_the_keys_of_the_first_records_count_together(tmp_path):
@@ -35,17 +47,17 @@ def test_the_keys_of_the_first_records_count_together(tmp_path):
         ({"label": 1, "text": "가"}, r"found the keys label, text; known formats: preference \(chosen \+ rejected\), "),
         (
             {"raw": {"instruction": "가", "output": "나"}, "n": 1},
-            r"a record stands within raw: write format: columns, columns: \{instruction: raw.instruction, output: raw.output\}",
+            r"the records are nested under raw: write format: columns, columns: \{instruction: raw.instruction, output: raw.output\}",
         ),
     ],
 )
-def test_an_unknown_format_is_told_with_its_keys_the_nearest_format_and_all_formats(tmp_path, record, nearest):
+def test_the_message_on_an_unknown_format_names_its_keys_the_nearest_format_and_all_formats(tmp_path, record, nearest):
     with pytest.raises(SourceError, match=nearest) as raised:
         rows_of(tmp_path, [record])
     assert describe_formats() in str(raised.value)
 
 
-def test_very_many_keys_are_told_in_part(tmp_path):
+def test_a_message_truncates_very_many_keys(tmp_path):
     with pytest.raises(SourceError) as raised:
         rows_of(tmp_path, [{f"key {number}": 1 for number in range(1000)}])
     assert "key 0, key 1, " in str(raised.value)
@@ -90,12 +102,12 @@ def test_a_format_can_be_forced(tmp_path, format, record):
         ("prompts", r"it lacks prompt;|it lacks turns;"),
     ],
 )
-def test_a_forced_format_that_the_file_has_not_is_told_with_the_missing_keys(tmp_path, format, message):
+def test_the_message_on_a_wrong_forced_format_names_the_missing_keys(tmp_path, format, message):
     with pytest.raises(SourceError, match=message):
         rows_of(tmp_path, [{"instruction": "가", "답변": "나"}], format=format)
 
 
-def test_a_table_of_questions_that_lacks_answers_is_told_with_the_names_they_may_have(tmp_path):
+def test_the_message_on_a_question_table_without_answers_names_possible_columns(tmp_path):
     with pytest.raises(SourceError, match=r"it lacks an answer \(output, answer, a, .*답변"):
         rows_of(tmp_path, [{"질문": "가", "글": "나"}], format="qa")
 
@@ -103,7 +115,7 @@ def test_a_table_of_questions_that_lacks_answers_is_told_with_the_names_they_may
 @pytest.mark.parametrize(
     "columns", [{"instruction": "raw.question", "output": "raw.answer"}, {"instruction": "q", "output": "raw.reply"}]
 )
-def test_a_named_key_that_no_record_has_is_told_with_the_keys_there_are(tmp_path, columns):
+def test_the_message_on_a_named_key_that_no_record_has_lists_the_keys(tmp_path, columns):
     with pytest.raises(
         SourceError,
         match=r"data\.json has no key for columns\.(output 'raw\.answer'|instruction 'q'); found the keys raw",

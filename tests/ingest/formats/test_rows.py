@@ -49,7 +49,9 @@ MESSAGE = st.fixed_dictionaries(
 )
 VALUES = LEAVES | st.lists(MESSAGE | LEAVES | st.lists(LEAVES, max_size=2), max_size=4) | MESSAGE
 RECORDS = st.lists(st.dictionaries(st.sampled_from(KEYS), VALUES, min_size=1, max_size=6), min_size=1, max_size=3)
-FORMATS = st.sampled_from(["auto", "auto", "table", "columns", *sorted({shape.format for shape in FORMAT_SPECS}), "qa"])
+FORMATS = st.sampled_from(
+    ["auto", "auto", "table", "columns", *sorted({spec.format.name for spec in FORMAT_SPECS}), "qa"]
+)
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -80,7 +82,7 @@ def test_any_records_give_writable_rows_of_every_record_or_a_source_error(tmp_pa
         assert all(isinstance(choice, str) for choice in row["choices"])
 
 
-def test_a_long_field_is_cut_and_named_and_a_fault_keeps_its_name():
+def test_a_long_field_is_truncated_and_named_and_a_field_error_keeps_its_name():
     sample = Sample(
         "a" * 11,
         ["b" * 20],
@@ -117,7 +119,7 @@ def test_the_original_is_nothing_where_the_texts_are_all_of_it():
     }
 
 
-def test_the_language_hangs_on_what_was_asked_before_too():
+def test_the_language_depends_on_earlier_questions_too():
     turns = [{"role": "user", "content": "날씨 어때?"}, {"role": "tool_call", "content": "{}"}]
     assert build_row(Sample("rain", "비가 와요"), ORIGIN, 0)["language"] == "en"
     assert build_row(Sample("rain", "비가 와요", turns=turns), Origin("films", "any", 100), 0)["language"] == "ko"

@@ -1,4 +1,4 @@
-"""What each shape of file becomes, and what is said of one that cannot be read."""
+"""Each file format gives its objects, and an unreadable file gives a message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ from seodang.ingest.readers import csv, json_stream
 from seodang.ingest.readers import text as opening
 from seodang.ingest.readers.csv import unwrap_cell
 from seodang.ingest.readers.read import read_objects
-from seodang.ingest.rows import ROW_RAGGED, get_field_error, get_malformed_text, is_malformed, make_malformed_row
+from seodang.ingest.rows import (
+    ROW_RAGGED,
+    get_field_error,
+    get_malformed_reason,
+    get_malformed_text,
+    is_malformed,
+    make_malformed_row,
+)
 
 TWO = [{"instruction": "요약해", "output": "짧은 글"}, {"instruction": "Say hi", "output": "Hi, you"}]
 AS_CSV = 'instruction,output\n요약해,짧은 글\nSay hi,"Hi, you"\n'
@@ -34,7 +41,7 @@ def read(folder, name, content):
 
 
 def reasons(found):
-    return [each["reason"] if is_malformed(each) else "" for each in found]
+    return [str(get_malformed_reason(each)) if is_malformed(each) else "" for each in found]
 
 
 SHAPES = {
@@ -49,7 +56,7 @@ SHAPES = {
     "wrapped_line.json": json.dumps({"train": TWO}),
     "table.csv": AS_CSV,
     "semicolon.csv": 'instruction;output\n요약해;짧은 글\nSay hi;"Hi, you"\n',
-    "told.csv": 'sep=;\ninstruction;output\n요약해;짧은 글\nSay hi;"Hi, you"\n',
+    "declared.csv": 'sep=;\ninstruction;output\n요약해;짧은 글\nSay hi;"Hi, you"\n',
     "table.tsv": AS_TSV,
     "quoted.tsv": '"instruction"\t"output"\n"요약해"\t"짧은 글"\n"Say hi"\t"Hi, you"\n',
     "table.txt": AS_TSV,
@@ -77,7 +84,7 @@ def test_byte_order_mark_line_ends_and_blank_lines_are_no_part_of_the_objects(tm
     assert read(tmp_path, name, "\ufeff" + end + SHAPES[name].replace("\n", end)) == TWO
 
 
-def test_a_byte_order_mark_in_the_middle_where_two_files_were_joined_is_no_fault(tmp_path):
+def test_a_byte_order_mark_in_the_middle_where_two_files_were_joined_is_no_error(tmp_path):
     assert read(tmp_path, "joined.jsonl", "\ufeff" + as_lines(TWO[:1]) + "\ufeff" + as_lines(TWO[1:])) == TWO
 
 
@@ -177,7 +184,7 @@ def test_an_item_that_is_no_object_is_a_broken_row(tmp_path):
     [
         (
             '[\n {"instruction": "가"},\n {"output": "나"',
-            r"a\.json, line 3, column 16: this is not JSON .*; the 1 records before it can be read, .*not half used; mend",
+            r"a\.json, line 3, column 16: this is not JSON .*; readable records before it: 1, .*never used in part; repair",
         ),
         ('[{"instruction": "맛있는" "output"}]', r'a\.json, line 1, column 24: .*near ".*맛있는'),
         (
@@ -193,15 +200,17 @@ def test_an_item_that_is_no_object_is_a_broken_row(tmp_path):
         ('{"data": [{"a": 1}], "data2": [', r"a\.json, line 1, column 32: .*Expecting value"),
         (
             '{"train": [{"a": 1}], "examples": [{"a": 2}]}',
-            r"a\.json holds two lists of records, train and examples; make a file of each",
+            r"a\.json holds two lists of records, train and examples; write each into its own file",
         ),
         (
             '{"train": [{"a": 1}], "test": [{"a": 2}]}',
-            r"a\.json holds two lists of records, train and test; make a file of each",
+            r"a\.json holds two lists of records, train and test; write each into its own file",
         ),
     ],
 )
-def test_a_list_that_is_cut_or_broken_is_unusable_and_told_with_its_place(tmp_path, monkeypatch, text, message, block):
+def test_a_truncated_or_malformed_list_is_unusable_and_the_message_gives_the_position(
+    tmp_path, monkeypatch, text, message, block
+):
     monkeypatch.setattr(json_stream, "_BLOCK", block)
     with pytest.raises(SourceError, match=message):
         read(tmp_path, "a.json", text)
@@ -216,24 +225,24 @@ def test_a_list_that_is_cut_or_broken_is_unusable_and_told_with_its_place(tmp_pa
             r"a\.json holds one object, expected a list of objects.*under a key such as data",
         ),
         ("a.json", '{\n "a": 1\n}\n{\n "a": 2\n}', r"a\.json holds objects that take several lines each"),
-        ("a.json", "17", r'a\.json holds no list, it begins "17"'),
+        ("a.json", "17", r'a\.json holds no list, it begins with "17"'),
         ("a.json", '"글"', r"a\.json holds no list"),
         (
             "a.txt",
             "그냥 글이다.",
-            r'a\.txt is none of JSON, JSONL, CSV, TSV, parquet and Arrow: it begins "그냥 글이다\."',
+            r'a\.txt is not JSON, JSONL, CSV, TSV, Parquet or Arrow: it begins with "그냥 글이다\."',
         ),
-        ("a.md", "Well, it rains.\nSo, we stay.\n", r"a\.md is none of"),
-        ("a.txt", "one, two\nthree\n", r"a\.txt is none of"),
-        ("a.txt", "one,two\n", r"a\.txt is none of"),
-        ("a.txt", "a\tb\n1\n2\t3\n4\t5\n", r"a\.txt is none of"),
-        ("a.txt", "[공지] 오늘은, 쉽니다\n", r"a\.txt is none of"),
+        ("a.md", "Well, it rains.\nSo, we stay.\n", r"a\.md is not JSON, JSONL"),
+        ("a.txt", "one, two\nthree\n", r"a\.txt is not JSON, JSONL"),
+        ("a.txt", "one,two\n", r"a\.txt is not JSON, JSONL"),
+        ("a.txt", "a\tb\n1\n2\t3\n4\t5\n", r"a\.txt is not JSON, JSONL"),
+        ("a.txt", "[공지] 오늘은, 쉽니다\n", r"a\.txt is not JSON, JSONL"),
         ("a.csv", "instruction,output,output\n가,나,다\n", r"a\.csv: two columns have the name output"),
         ("a.csv", 'instruction,"output\n가,나\n', r"a\.csv: the header cannot be read: line 1: .*close its quotes"),
         (
             "a.json",
             "<!DOCTYPE html><html><body>Sign in</body></html>",
-            "is a web page .*an error or a login; fetch the file itself",
+            "is a web page .*an error or login page; fetch the file itself",
         ),
         ("a.csv", "\n<html>", "is a web page"),
         ("a.jsonl", '<?xml version="1.0"?><Error/>', "is a web page .HTML or XML."),
@@ -254,7 +263,7 @@ def test_a_list_that_is_cut_or_broken_is_unusable_and_told_with_its_place(tmp_pa
         ),
     ],
 )
-def test_an_unusable_text_file_is_told_with_what_it_is_and_what_to_do(tmp_path, name, text, message):
+def test_the_message_about_an_unusable_text_file_gives_the_cause_and_the_fix(tmp_path, name, text, message):
     with pytest.raises(SourceError, match=message):
         read(tmp_path, name, text)
 
@@ -269,20 +278,26 @@ def parquet(records):
     ("content", "message"),
     [
         (b"PK\x03\x04\x14\0\6\0[Content_Types].xml", "is an Excel workbook .*save it as CSV UTF-8"),
-        (b"PK\x03\x04\x14\0\0\0data.json", "is a zip archive; unpack it"),
-        (b"%PDF-1.7\n", "is a PDF document; take the records out"),
+        (b"PK\x03\x04\x14\0\0\0data.json", "is a zip archive; extract it"),
+        (b"%PDF-1.7\n", "is a PDF document; extract its records"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an old Office file"),
-        (b"BZh91AY&SY", "is packed with bzip2"),
-        (b"\xfd7zXZ\0", "is packed with xz"),
+        (b"BZh91AY&SY", "is compressed with bzip2"),
+        (b"\xfd7zXZ\0", "is compressed with xz"),
         (b"x" * 257 + b"ustar", "is a tar archive"),
-        (gzip.compress(gzip.compress(b"[]")), "is packed twice"),
-        (gzip.compress(parquet(TWO)), "is a packed parquet file; unpack it"),
-        (gzip.compress(as_lines(TWO).encode())[:-12], "is packed, and cut or damaged .*fetch or pack it again"),
-        (gzip.compress(b"[]")[:-8] + b"\0" * 8, r"cannot be read \(CRC check failed.*a whole file"),
-        (b"\x28\xb5\x2f\xfd\0\0\0", "cannot be read|cut or damaged"),
-        (parquet(TWO)[:-9], "is a parquet file that is cut or damaged"),
-        (b"PAR1", "is a parquet file that is cut or damaged"),
-        (b"ARROW1\0\0\xff\xff", "is a Arrow file that is cut or damaged"),
+        (gzip.compress(gzip.compress(b"[]")), "is compressed twice"),
+        (gzip.compress(parquet(TWO)), "is a compressed parquet file; decompress it"),
+        (
+            gzip.compress(as_lines(TWO).encode())[:-12],
+            "is compressed, and truncated or damaged .*fetch or compress it again",
+        ),
+        (
+            gzip.compress(b"[]")[:-8] + b"\0" * 8,
+            r"cannot be read \(CRC check failed.*; check that the file is complete",
+        ),
+        (b"\x28\xb5\x2f\xfd\0\0\0", "cannot be read|truncated or damaged"),
+        (parquet(TWO)[:-9], "this Parquet file is truncated or damaged"),
+        (b"PAR1", "this Parquet file is truncated or damaged"),
+        (b"ARROW1\0\0\xff\xff", "this Arrow file is truncated or damaged"),
         (
             "instruction,output\n질문,답\n".encode("cp949"),
             r"line 2, byte 1: this is not UTF-8; it may be CP949: iconv -f CP949 -t UTF-8",
@@ -295,7 +310,7 @@ def parquet(records):
     ],
 )
 @pytest.mark.parametrize("name", ["a.json", "a.csv", "a.bin"])
-def test_a_file_of_another_kind_is_told_with_what_it_is_and_what_to_do(tmp_path, name, content, message):
+def test_the_message_about_a_file_of_another_kind_gives_the_kind_and_the_fix(tmp_path, name, content, message):
     with pytest.raises(SourceError, match=message):
         read(tmp_path, name, content)
 
@@ -339,7 +354,7 @@ def test_a_missing_cell_is_null_and_a_cell_too_many_spoils_its_row(tmp_path):
         (
             ['"1,2', "3,4", '5,6"', "7,8"],
             [0],
-        ),  # they close each other, and hold a whole row; the last is a letter in its cell
+        ),  # they close each other, and hold a complete row; the last is a letter in its cell
     ],
 )
 def test_a_stray_quote_in_a_csv_breaks_its_row_and_swallows_no_other(tmp_path, rows, broken):
@@ -353,7 +368,7 @@ def test_a_stray_quote_in_a_csv_breaks_its_row_and_swallows_no_other(tmp_path, r
 
 
 @pytest.mark.parametrize(("begin", "line"), [("", 3), ("\n \n", 5), ("sep=,\n", 4), ("\n\nsep=,\n", 6)])
-def test_a_broken_row_is_told_with_its_line_whatever_stands_before_the_header(tmp_path, begin, line):
+def test_the_reason_of_a_malformed_row_gives_its_line_whatever_precedes_the_header(tmp_path, begin, line):
     found = read(tmp_path, "a.csv", begin + 'a,b\n1,2\n3,"4" x\n5,6\n')
     assert [is_malformed(each) for each in found] == [False, True, False]
     assert reasons(found)[1].startswith(f"line {line}: ")
@@ -437,15 +452,15 @@ def test_a_column_text_that_is_not_utf8_breaks_its_own_row_only(tmp_path):
     pq.write_table(pa.table({"a": texts}), sink)
     found = read(tmp_path, "a.parquet", sink.getvalue().to_pybytes())
     assert [is_malformed(each) for each in found] == [False, True, False]
-    assert reasons(found)[1] == "row 2 holds bytes that are not UTF-8; write it again"
+    assert reasons(found)[1] == "row 2 holds bytes that are not UTF-8; write the row again"
 
 
-def test_a_folder_a_missing_file_and_a_pipe_are_told(tmp_path):
+def test_a_folder_a_missing_file_and_a_pipe_are_errors(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for name, message in [
         ("", "cannot be read .Is a directory."),
         ("no.json", "cannot be read .No such file"),
-        ("pipe", "is no regular file"),
+        ("pipe", "is not a regular file"),
     ]:
         with pytest.raises(SourceError, match=message):
             list(read_objects(tmp_path / name, "it"))
@@ -453,7 +468,7 @@ def test_a_folder_a_missing_file_and_a_pipe_are_told(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.tsv"])
 def test_of_an_overlong_line_only_what_was_read_is_counted(tmp_path, monkeypatch, name):
-    for module in ("text", "tables", "json_lines"):
+    for module in ("text", "csv", "json_lines"):
         monkeypatch.setattr(f"seodang.ingest.readers.{module}.MAX_LINE_CHARACTERS", 3000)
     lines = (
         ['{"a": 1}', '{"a": "%s"}' % ("가" * 9000), '{"a": 2}'] if name == "a.jsonl" else ["a", "1", "가" * 9000, "2"]
@@ -469,17 +484,17 @@ def test_of_an_overlong_line_only_what_was_read_is_counted(tmp_path, monkeypatch
 def test_a_key_that_stands_twice_in_one_object_breaks_its_row_only(tmp_path, text):
     found = read(tmp_path, "a.jsonl", f'{{"a": 1}}\n{text}\n{{"a": [{{"a": {{"a": 4}}}}]}}\n')
     assert [is_malformed(each) for each in found] == [False, True, False]
-    assert reasons(found)[1] == 'line 2: the key "a" stands twice in one object; keep one of its values'
+    assert reasons(found)[1] == 'line 2: an object has the key "a" twice; keep one of its values'
     found = read(tmp_path, "a.json", f'[{{"a": 1}}, {text}, {{"a": 2}}]')
     assert [is_malformed(each) for each in found] == [False, True, False]
     assert (reasons(found)[1], get_malformed_text(found[1])) == (
-        'item 2: the key "a" stands twice in one object; keep one of its values',
+        'item 2: an object has the key "a" twice; keep one of its values',
         text,
     )
     assert is_malformed(read(tmp_path, "a.json", f'{text}\n{{"a": 1}}\n')[0])
 
 
-def test_a_key_that_stands_twice_beside_a_fault_is_told_as_the_fault(tmp_path):
+def test_a_syntax_error_takes_precedence_over_a_duplicate_key(tmp_path):
     found = read(tmp_path, "a.jsonl", '{"a": 1}\n{"b": {"a": 1, "a": 2}, "c": }\n')
     assert "this is not JSON (Expecting value)" in reasons(found)[1]
 
@@ -494,8 +509,7 @@ def test_a_column_of_bytes_that_are_no_text_breaks_its_own_row_only(tmp_path):
     )
     assert found[0] == {"a": "글", "b": {"bytes": "가"}}
     assert (
-        reasons(found)[1]
-        == "row 2, column b holds bytes that are not UTF-8; write them as text, or leave the column out"
+        reasons(found)[1] == "row 2, column b holds bytes that are not UTF-8; write them as text, or remove the column"
     )
     assert found[2] == {"a": "글", "b": None}
 

@@ -1,4 +1,4 @@
-"""What the card says of a set that can be counted by hand, and that nothing in the data can break it."""
+"""The data card of a data set that can be counted by hand, and its safety with hostile texts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from card_artefacts import CARD, HOSTILE, LEAK, NEAR, PHONE, TRAIN, write_artefacts
+from tests.reports.data_card.artefacts import CARD, HOSTILE, LEAK, NEAR, PHONE, TRAIN, write_artefacts
 
 from seodang.errors import ArtefactError
 from seodang.reports.data_card import write_data_card
@@ -20,14 +20,14 @@ def contents(tmp_path_factory):
     return gather_contents(write_artefacts(tmp_path_factory.mktemp("card")), CARD, 1)
 
 
-def written(root, **changes):
+def write_card(root, **changes):
     paths = write_artefacts(root, **changes)
     write_data_card(paths, CARD, 1)
     return {file.name: file.read_text("utf-8") for file in paths.data_card.iterdir()}
 
 
 def test_the_funnel_loses_a_row_where_each_stage_left_it_out(contents):
-    assert [(step.en, step.kept, step.lost) for step in contents.steps] == [
+    assert [(step.name, step.kept, step.lost) for step in contents.steps] == [
         ("read", 13, 0),
         ("ingested", 12, 1),
         ("accepted", 10, 2),
@@ -38,22 +38,22 @@ def test_the_funnel_loses_a_row_where_each_stage_left_it_out(contents):
     ]
 
 
-def test_copies_that_a_weight_makes_are_told_apart_from_records(contents):
+def test_copies_of_a_weight_above_one_are_counted_apart_from_records(contents):
     flow = contents.flows[1]
     doubled = type(flow)(flow.name, flow.read, flow.written, flow.accepted, flow.left_out, {**flow.splits, "train": 3})
     assert (doubled.distinct_train, doubled.copies) == (1, 2)
 
 
 def test_lengths_have_median_percentile_and_empty_texts(contents):
-    instruction, given = contents.histograms["ko"]["instruction"], contents.histograms["ko"]["input"]
+    instruction, input = contents.histograms["ko"]["instruction"], contents.histograms["ko"]["input"]
     # Characters of the five Korean instructions: 7, 7, 10, 10, 10; of the inputs that are not empty: 2, 2, 5.
     assert (instruction.median, instruction.p95, instruction.longest, instruction.records) == (10, 10, 10, 5)
-    assert (given.median, given.p95, given.empty) == (2, 5, 2)
-    assert sum(records for *_, records in given.bars) == 3
+    assert (input.median, input.p95, input.empty) == (2, 5, 2)
+    assert sum(records for *_, records in input.bars) == 3
 
 
 def test_labels_are_counted_by_task_and_language(contents):
-    assert [(one.task, one.language, one.labels, one.records) for one in contents.balances] == [
+    assert [(balance.task, balance.language, balance.labels, balance.records) for balance in contents.balances] == [
         ("sentiment", "ko", (("긍정", 2), ("부정", 1)), 3)
     ]
 
@@ -73,13 +73,13 @@ def test_a_template_before_many_inputs_counts_once(contents):
     }
 
 
-def test_the_page_says_everything_in_both_languages_and_asks_for_nothing(tmp_path):
-    page = written(tmp_path)["index.html"]
+def test_the_page_holds_both_languages_and_a_switch_and_loads_nothing(tmp_path):
+    page = write_card(tmp_path)["index.html"]
     for text in (
-        "행의 흐름",
+        "원본에서 학습까지",
         "From raw to train",
         "Lengths",
-        "정답의 균형",
+        "라벨의 균형",
         "output is missing",
         "답이 없습니다",
         "several answers",
@@ -88,32 +88,34 @@ def test_the_page_says_everything_in_both_languages_and_asks_for_nothing(tmp_pat
         "Root verbs",
     ):
         assert text in page
+    assert 'id="language-ko"' in page
+    assert 'id="language-en" checked' in page
     assert not re.search(r"<script|<link|@import|url\(|src=|href=\"(?!#)", page)
 
 
-def test_personal_data_is_not_shown_but_its_place_is(tmp_path):
-    for text in written(tmp_path).values():
+def test_a_row_with_personal_data_shows_only_its_location(tmp_path):
+    for text in write_card(tmp_path).values():
         assert PHONE not in text
-    assert "films.json, 8" in written(tmp_path)["index.html"]
+    assert "films.json, 8" in write_card(tmp_path)["index.html"]
 
 
 class Elements(HTMLParser):
-    """Collects the tags and attributes of a page."""
+    """Collect the tags and attributes of a page."""
 
     def __init__(self):
         super().__init__()
-        self.found = set()
+        self.names = set()
 
     def handle_starttag(self, tag, attributes):
-        self.found.add(tag)
-        self.found |= {name for name, _ in attributes}
+        self.names.add(tag)
+        self.names |= {name for name, _ in attributes}
 
 
 def test_hostile_text_is_shown_and_never_run(tmp_path):
-    files = written(tmp_path, licences=(HOSTILE, "MIT"), text=HOSTILE)
+    files = write_card(tmp_path, licences=(HOSTILE, "MIT"), text=HOSTILE)
     elements = Elements()
     elements.feed(files["index.html"])
-    assert not elements.found & {"script", "img", "onerror", "src"}
+    assert not elements.names & {"script", "img", "onerror", "src"}
     assert "&lt;script&gt;alert(1)" in files["index.html"]
     markdown = files["README.md"].partition("\n---\n")[2]
     assert "<script" not in markdown
@@ -123,26 +125,27 @@ def test_hostile_text_is_shown_and_never_run(tmp_path):
     assert len({row.count("|") for row in markdown.splitlines() if row.startswith("| films | &")}) == 1
 
 
-def test_a_non_commercial_source_is_told_before_anything_else(tmp_path):
-    files = written(tmp_path, licences=("CC-BY-NC-4.0", "MIT"))
+def test_a_non_commercial_source_has_a_banner_above_the_title(tmp_path):
+    files = write_card(tmp_path, licences=("CC-BY-NC-4.0", "MIT"))
     page, markdown = files["index.html"], files["README.md"].partition("\n---\n")[2].lstrip()
-    assert page.index("비상업적 이용만 · non-commercial use only") < page.index("<h1>")
-    assert markdown.startswith("> **비상업적 이용만 / non-commercial use only**")
-    assert "출처 films의 라이선스" in page
+    assert page.index("비상업적 이용만") < page.index("<h1>")
+    assert page.index("non-commercial use only") < page.index("<h1>")
+    assert markdown.startswith("> **non-commercial use only**")
+    assert "The licences of films do not allow" in page
 
 
 def test_a_free_source_has_no_banner(tmp_path):
-    assert not any("비상업적" in text for text in written(tmp_path).values())
+    assert not any("non-commercial" in text for text in write_card(tmp_path).values())
 
 
-def test_an_unknown_licence_is_called_unknown(tmp_path):
-    files = written(tmp_path, licences=("", "MIT"))
-    assert "알 수 없음 · unknown" in files["index.html"]
+def test_an_unknown_licence_is_shown_as_unknown(tmp_path):
+    files = write_card(tmp_path, licences=("", "MIT"))
+    assert '<span lang="en">unknown</span><span lang="ko">알 수 없음</span>' in files["index.html"]
     assert yaml.safe_load(files["README.md"].split("---\n")[1])["license"] == ["mit", "unknown"]
 
 
 def test_the_markdown_begins_with_the_front_matter_of_a_hub_card(tmp_path):
-    front = yaml.safe_load(written(tmp_path)["README.md"].split("---\n")[1])
+    front = yaml.safe_load(write_card(tmp_path)["README.md"].split("---\n")[1])
     assert front["license"] == ["apache-2.0", "cc0-1.0"]
     assert front["language"] == ["ko", "en"]
     assert front["task_categories"] == ["text-generation", "text-classification"]
@@ -150,26 +153,28 @@ def test_the_markdown_begins_with_the_front_matter_of_a_hub_card(tmp_path):
 
 
 def test_figures_of_the_markdown_are_well_formed_and_beside_it(tmp_path):
-    files = written(tmp_path)
+    files = write_card(tmp_path)
     names = re.findall(r"\]\(([\w-]+\.svg)\)", files["README.md"])
-    assert names == ["funnel.svg", "verbs-ko.svg", "verbs-en.svg"]
+    verbs = ["verbs-ko.svg", "verbs-en.svg"]
+    assert names == ["funnel.svg", *verbs, "funnel-ko.svg", *verbs]  # the English and the Korean part
     for name in names:
         assert ElementTree.fromstring(files[name]).tag == "{http://www.w3.org/2000/svg}svg"
 
 
 def test_the_same_artefacts_give_the_same_bytes(tmp_path):
-    assert written(tmp_path / "one") == written(tmp_path / "two")
+    assert write_card(tmp_path / "one") == write_card(tmp_path / "two")
 
 
-def test_a_new_card_takes_the_place_of_the_old_one_and_leaves_nothing_beside_it(tmp_path):
+def test_a_new_card_replaces_the_old_one_and_leaves_no_temporary_folder(tmp_path):
     paths = write_artefacts(tmp_path)
-    paths.data_card.mkdir()
+    paths.data_card.mkdir(parents=True)
     (paths.data_card / "old.html").touch()
     write_data_card(paths, CARD, 1)
     assert {file.name for file in paths.data_card.iterdir()} == {
         "index.html",
         "README.md",
         "funnel.svg",
+        "funnel-ko.svg",
         "verbs-ko.svg",
         "verbs-en.svg",
     }
@@ -184,7 +189,10 @@ def test_a_missing_report_names_the_stage_to_run(tmp_path):
     assert not paths.data_card.exists()
 
 
-def test_what_is_odd_about_the_set_as_a_whole_is_told_with_what_it_is_of(tmp_path):
-    files = written(tmp_path)
-    assert "<code>drift (task)</code> 지난번과 다릅니다 · differs" in files["index.html"]
-    assert "| 자료 전체 · whole set | drift (task) | – | 지난번과 다릅니다 · differs |" in files["README.md"]
+def test_a_problem_of_the_data_set_is_listed_with_its_scope(tmp_path):
+    files = write_card(tmp_path)
+    assert (
+        '<code>drift (task)</code> <span lang="en">differs</span><span lang="ko">지난번과 다릅니다</span>'
+        in files["index.html"]
+    )
+    assert "| data set | drift (task) | – | differs |" in files["README.md"]

@@ -1,4 +1,4 @@
-"""Samples, quantiles and labels of the survey."""
+"""Samples, quantiles, histograms and counts of labels."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_another_seed_chooses_others():
 
 def test_quantiles_are_lengths_that_occur():
     lengths = Counter({10: 19, 500: 1})
-    assert [compute_quantile(lengths, share) for share in (0.5, 0.95, 0.96, 1)] == [10, 10, 500, 500]
+    assert [compute_quantile(lengths, probability) for probability in (0.5, 0.95, 0.96, 1)] == [10, 10, 500, 500]
     assert compute_quantile(Counter(), 0.5) == 0
 
 
@@ -49,7 +49,7 @@ def test_a_histogram_counts_every_text_that_is_not_empty():
     assert max(height for _, _, height, _ in bars) == 1
 
 
-def test_labels_of_items_with_choices_of_their_own_are_counted_by_place():
+def test_labels_of_items_with_separate_choices_are_counted_by_position():
     labels = Labels()
     for number in range(50):
         labels.add([f"a{number}", f"b{number}"], f"b{number}" if number % 5 else f"a{number}")

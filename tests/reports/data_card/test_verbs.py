@@ -1,4 +1,4 @@
-"""Root verbs and objects of invented instructions, and what the figure makes of them."""
+"""Root verbs and objects of invented instructions, and the figure of them."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def test_english_roots_are_the_imperative_or_the_verb_asked_about(text, pair):
 @pytest.mark.parametrize(
     "text", ["", " ", "?", "\n\n", "1234", '"', "…", "in", "what", "how to", "can", "you need to", "ㅋㅋㅋ", "\u200b"]
 )
-def test_what_is_no_instruction_has_no_root_and_breaks_nothing(text):
+def test_a_text_that_is_no_instruction_has_no_object(text):
     assert find_english_root(text).object is None
     assert len(list(iter_korean_roots([text]))) == 1
 
 
-def test_verbs_are_ranked_by_what_has_an_object():
+def test_verbs_are_ranked_by_their_instructions_with_an_object():
     roots = [VerbObject("write", "poem")] * 3 + [
         VerbObject("write", None),
         VerbObject("list", "park"),

@@ -1,15 +1,14 @@
-"""The evaluation report: true to verdict and scores, the worst first, safe with any text, whole without network or script."""
+"""The evaluation report: equal to verdict and scores, largest regressions first, safe with any text, self-contained."""
 
 import base64
 import hashlib
 import re
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 
 from seodang.config import GateParams
-from seodang.config.load import read_yaml
+from seodang.config.profiles import read_starter
 from seodang.errors import ArtefactError
 from seodang.evaluation.aggregate import (
     ItemScore,
@@ -28,11 +27,10 @@ from seodang.reports.evaluation import build_report_data, render_report, write_e
 from seodang.reports.evaluation.charts import BAR_WIDTH, build_forests, build_panel
 from seodang.reports.evaluation.regressions import MAX_CHANGES
 
-ROOT = Path(__file__).resolve().parents[3]
 RULE = {"metric": "accuracy", "higher_is_better": True, "tasks": []}
 GATE = GateParams(
     **{
-        **read_yaml(ROOT / "profiles" / "tiny.yaml")["gate"],
+        **read_starter()["gate"],
         "resamples": 1000,
         "minimum_items": 4,
         "thresholds": [],
@@ -73,62 +71,82 @@ OPEN = [
 ]
 
 
-def score(arm, record, right, loss, **changes):
-    labels = LABELS[record.language]
-    found = {
-        "variant": arm, "shots": 0, "item": record.id, "task": "sentiment", "language": record.language, "split": "test", "kind": "choice", "primary_metric": "accuracy", "reference": record.output,
-        "accuracy": float(right), "prediction": record.output if right else next(label for label in labels if label != record.output), "loss": loss, "answer": None, "exact_match": None, "chrf": None, "eos_rate": None, "prompt_tokens": 20, "extra_metrics": {}, "weights": {}, "labels": None, "grades": None,
-    }  # fmt: skip
-    return ItemScore(**{**found, **changes})
+def make_score(variant, record, right, loss, **changes):
+    other_label = next(label for label in LABELS[record.language] if label != record.output)
+    fields = {
+        "variant": variant,
+        "shots": 0,
+        "item": record.id,
+        "task": "sentiment",
+        "language": record.language,
+        "split": "test",
+        "kind": "choice",
+        "primary_metric": "accuracy",
+        "reference": record.output,
+        "accuracy": float(right),
+        "prediction": record.output if right else other_label,
+        "loss": loss,
+        **dict.fromkeys(("answer", "exact_match", "chrf", "eos_rate", "labels", "grades")),
+        "prompt_tokens": 20,
+        "extra_metrics": {},
+        "weights": {},
+    }
+    return ItemScore(**{**fields, **changes})
 
 
-def free(arm, record, answer, loss):
+def make_free_score(variant, record, answer, loss):
     right = float(answer == record.output)
-    return score(
-        arm,
+    return make_score(
+        variant,
         record,
         right,
         loss,
         task="addition",
         kind="open",
-        headline="exact_match",
+        primary_metric="exact_match",
         split="unseen",
         accuracy=None,
-        predicted=None,
+        prediction=None,
         answer=answer,
-        exact=right,
+        exact_match=right,
         chrf=100 * right,
-        stopped=True,
+        eos_rate=True,
     )
 
 
-def arm_scores(arm, wrong, loss=1.0):
-    """Score an arm that has these numbers of the items wrong, in both languages."""
+def make_variant_scores(variant, wrong, loss=1.0):
+    """Return the scores of a variant that has the items with these numbers wrong, in both languages."""
     return [
-        score(arm, record, number not in wrong, loss + (2.0 if number in wrong else 0.0) + number / 100)
+        make_score(variant, record, number not in wrong, loss + (2.0 if number in wrong else 0.0) + number / 100)
         for records in RECORDS.values()
         for number, record in enumerate(records)
     ]
 
 
-def all_scores(champion=True, tuned_wrong=(3,)):
+def make_all_scores(champion=True, tuned_wrong=(3,)):
     scores = [
-        *arm_scores("zero_shot", range(8)),
-        *arm_scores("few_shot/1", range(6)),
-        *arm_scores("few_shot/3", (0, 1, 2, 4, 5)),
+        *make_variant_scores("zero_shot", range(8)),
+        *make_variant_scores("few_shot/1", range(6)),
+        *make_variant_scores("few_shot/3", (0, 1, 2, 4, 5)),
     ]
-    scores += [*(arm_scores("champion", (0, 3, 7)) if champion else []), *arm_scores("tuned", tuned_wrong, 0.5)]
-    arms = list_variants(scores)
+    scores += [
+        *(make_variant_scores("champion", (0, 3, 7)) if champion else []),
+        *make_variant_scores("tuned", tuned_wrong, 0.5),
+    ]
     return [
         *scores,
-        *(free(arm, record, record.output if arm == "tuned" else "", 2.0) for arm in arms for record in OPEN),
+        *(
+            make_free_score(variant, record, record.output if variant == "tuned" else "", 2.0)
+            for variant in list_variants(scores)
+            for record in OPEN
+        ),
     ]
 
 
-def evaluated_of(scores, **changes):
-    arms = list_variants(scores)
+def build_evaluation(scores, **changes):
     formats = {
-        arm: {"format": "koalpaca", "shots": int(arm.partition("/")[2] or 0), "fingerprint": "f" * 64} for arm in arms
+        variant: {"format": "koalpaca", "shots": int(variant.partition("/")[2] or 0), "fingerprint": "f" * 64}
+        for variant in list_variants(scores)
     }
     best = {kind: select_best_variant(scores, kind) for kind in ("zero_shot", "few_shot")}
     return {
@@ -142,11 +160,11 @@ def evaluated_of(scores, **changes):
     }
 
 
-def verdict_of(scores, best):
-    rows = [asdict(found) for found in scores]
+def build_verdict(scores, best):
+    rows = [asdict(score) for score in scores]
     tuned = select_scores(rows, "tuned")
-    compared = {"base": [(arm, pair_scores(tuned, select_scores(rows, arm), arm)) for arm in best.values()]}
-    if any(found.arm == "champion" for found in scores):
+    compared = {"base": [(name, pair_scores(tuned, select_scores(rows, name), name)) for name in best.values()]}
+    if any(score.variant == "champion" for score in scores):
         compared["champion"] = [("champion", pair_scores(tuned, select_scores(rows, "champion"), "champion"))]
     return {
         **asdict(decide(compared, GATE)),
@@ -157,54 +175,54 @@ def verdict_of(scores, best):
     }
 
 
-def facts(scores=None, records=None, **changes):
-    scores = all_scores() if scores is None else scores
-    evaluated = evaluated_of(scores)
-    verdict = {**verdict_of(scores, evaluated["best"]), **changes}
+def build_data(scores=None, records=None, **changes):
+    scores = make_all_scores() if scores is None else scores
+    evaluation = build_evaluation(scores)
+    verdict = {**build_verdict(scores, evaluation["best"]), **changes}
     return build_report_data(
         verdict,
-        evaluated,
-        (asdict(found) for found in scores),
+        evaluation,
+        (asdict(score) for score in scores),
         [*RECORDS["ko"], *RECORDS["en"], *OPEN] if records is None else records,
         GATE,
     )
 
 
-def words(html):
-    """Return the text that a reader sees, blanks as one."""
+def extract_text(html):
+    """Return the text of a page, runs of blanks as one."""
     body = re.sub(r"<(style|script)>.*?</\1>", "", html, flags=re.DOTALL)
     return " ".join(re.sub(r"<[^>]+>", " ", body).split())
 
 
 def test_the_verdict_stands_first_with_every_reason_in_both_languages():
-    found = facts()
-    text = words(render_report(found))
-    assert text.startswith("평가 보고서 · Evaluation report 평가 보고서 · Evaluation report 승격 · promote")
+    found = build_data()
+    text = extract_text(render_report(found))
+    assert text.startswith("Evaluation report · 평가 보고서 English 한국어 Evaluation report 평가 보고서 promote 승격")
     assert len(found.reasons) == 3
     for reason in found.reasons:
         assert " ".join(reason["ko"].split()) in text
         assert " ".join(reason["en"].split()).replace("<", "&lt;") in text
 
 
-def test_reasons_that_stand_in_the_way_come_before_those_that_are_met():
+def test_unmet_and_undecided_reasons_come_before_met_ones():
     reasons = [
         {"passed": passed, "ko": name, "en": name}
-        for passed, name in ((True, "fine"), (None, "unknown"), (False, "broken"))
+        for passed, name in ((True, "fine"), (None, "unknown"), (False, "unmet"))
     ]
-    text = words(render_report(facts(verdict="reject", reasons=reasons)))
-    assert "거절 · reject broken broken unknown unknown fine fine" in text
+    text = extract_text(render_report(build_data(verdict="reject", reasons=reasons)))
+    assert "reject 반려 unmet unmet unknown unknown fine fine" in text
 
 
 def test_every_test_has_a_row_with_its_interval_and_margin():
-    found = facts()
+    found = build_data()
     html = render_report(found)
-    text = words(html)
+    text = extract_text(html)
     assert html.count('class="drawing"') == len(found.results) + len({test["metric"] for test in found.results})
     for test in found.results:
         assert f"{test['rule'] + 1}. {test['against']}" in text
         assert f"{test['difference']:+.3f}" in text
-    assert "better 차이" not in text
-    assert "worse by 0.05 at most" in text
+    assert "better 더 나음" in text
+    assert "worse by at most 0.05 0.05 넘게 나빠지지 않음" in text
     assert html.count('class="mark dotted"') == sum(test["margin"] > 0 for test in found.results)
 
 
@@ -228,24 +246,24 @@ def test_intervals_lie_where_their_values_are():
 
 
 def test_a_test_of_one_item_has_no_interval():
-    test = {**facts().results[0], "low": None, "high": None, "items": 1, "passed": None, "required_items": 30}
-    text = words(render_report(facts(tests=[test])))
+    test = {**build_data().results[0], "low": None, "high": None, "items": 1, "passed": None, "required_items": 30}
+    text = extract_text(render_report(build_data(results=[test])))
     assert "no interval" in text
-    assert "needed 30" in text
+    assert "30 needed" in text
 
 
-def test_the_best_prompt_of_the_base_and_the_champion_are_what_items_are_held_against():
-    assert facts().references == ("few_shot/3", "champion")
-    assert facts(all_scores(champion=False)).references == ("few_shot/3",)
+def test_the_references_are_the_base_s_best_prompt_and_the_champion():
+    assert build_data().references == ("few_shot/3", "champion")
+    assert build_data(make_all_scores(champion=False)).references == ("few_shot/3",)
 
 
 def test_the_worst_regressions_come_first():
     scores = [
-        score("tuned", item, False, 9.0) if (found.variant, found.item) == ("tuned", item.id) else found
-        for found in all_scores(tuned_wrong=(3, 6))
+        make_score("tuned", item, False, 9.0) if (score.variant, score.item) == ("tuned", item.id) else score
+        for score in make_all_scores(tuned_wrong=(3, 6))
         for item in [RECORDS["en"][6]]
     ]
-    changes = facts(scores).changes.selection
+    changes = build_data(scores).changes.selection
     regressions = [change for change in changes if change.kind == "regression"]
     assert changes[: len(regressions)] == regressions
     assert (regressions[0].language, regressions[0].input) == ("en", "영화 6")
@@ -258,7 +276,7 @@ def test_the_worst_regressions_come_first():
 
 
 def test_an_item_that_only_the_champion_had_right_is_a_regression():
-    changes = facts(all_scores(tuned_wrong=(4,))).changes.selection
+    changes = build_data(make_all_scores(tuned_wrong=(4,))).changes.selection
     lost = [change for change in changes if change.kind == "regression"]
     assert {change.lost_to for change in lost} == {("champion",)}
     assert [side.variant for side in lost[0].answers] == ["few_shot/3", "champion", "tuned"]
@@ -268,19 +286,19 @@ def test_an_item_that_only_the_champion_had_right_is_a_regression():
 def test_many_items_are_bounded_and_counted():
     records = [item(number, "ko", text="긴 영화") for number in range(MAX_CHANGES["regression"] + 50)]
     scores = [
-        score(arm, record, arm != "tuned" or number % 25 == 0, 1.0)
-        for arm in ("zero_shot", "few_shot/3", "tuned")
+        make_score(variant, record, variant != "tuned" or number % 25 == 0, 1.0)
+        for variant in ("zero_shot", "few_shot/3", "tuned")
         for number, record in enumerate(records)
     ]
-    found = facts(scores, records)
+    found = build_data(scores, records)
     assert found.changes.totals["regression"] == 240
     assert found.changes.selection_counts["regression"] == MAX_CHANGES["regression"]
-    text = words(render_report(found))
-    assert "regression: 240 (200개만 보임 · 200 shown)" in text
+    text = extract_text(render_report(found))
+    assert "regression 나빠짐 : 240 ( 200 on this page 이 페이지에는 200개 )" in text
 
 
-def test_the_page_can_be_filtered_by_change_task_and_language_and_is_whole_without_its_script():
-    html = render_report(facts())
+def test_the_page_filters_by_change_task_and_language_and_is_complete_without_its_script():
+    html = render_report(build_data())
     assert re.search(r'<form id="filter" hidden>', html), "without the script there is no filter"
     assert not re.search(r'<article class="item[^>]*hidden', html), "and nothing is hidden"
     for name, values in (
@@ -294,7 +312,7 @@ def test_the_page_can_be_filtered_by_change_task_and_language_and_is_whole_witho
 
 
 def test_only_the_page_s_own_script_may_run_and_nothing_comes_from_elsewhere():
-    html = render_report(facts())
+    html = render_report(build_data())
     (script,) = re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL)
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'" in html
@@ -309,18 +327,18 @@ def test_texts_of_the_data_are_never_markup():
     record = make_record(
         instruction=evil, input=evil, output=evil, language="en", source="test", task='a"b<i>', cluster="x"
     )
-    wild = [
-        score(
-            arm,
+    malicious = [
+        make_score(
+            variant,
             record,
             right,
             1.0,
             task='a"b<i>',
             reference=evil,
-            predicted=evil if right else "<b>no</b>",
+            prediction=evil if right else "<b>no</b>",
             answer="<img src=x>",
         )
-        for arm, right in (
+        for variant, right in (
             ("zero_shot", True),
             ("few_shot/1", True),
             ("few_shot/3", True),
@@ -328,32 +346,31 @@ def test_texts_of_the_data_are_never_markup():
             ("tuned", False),
         )
     ]
-    html = render_report(facts([*all_scores(), *wild], [*RECORDS["ko"], *RECORDS["en"], *OPEN, record]))
+    html = render_report(build_data([*make_all_scores(), *malicious], [*RECORDS["ko"], *RECORDS["en"], *OPEN, record]))
     assert html.count("<script") == 1
     for raw in ("<b>no", "<img", "<i>", 'a"b'):
         assert raw not in html
     assert "&lt;img src=x&gt;" in html
 
 
-def test_each_task_is_held_against_the_prompt_that_is_best_on_it():
-    """Which prompt is best over all items says nothing of a task where another one is: what that one knew and the candidate forgot must show."""
-    asked = list(OPEN)
-    told = [
-        free(arm, record, record.output if arm == "zero_shot" else "", 1.0)
-        for arm in ("zero_shot", "few_shot/1", "few_shot/3", "champion", "tuned")
-        for record in asked
+def test_each_task_is_compared_with_the_prompt_that_is_best_on_it():
+    """The best prompt over all items may be another one: items that the task's best prompt solves must show as regressions."""
+    free_scores = [
+        make_free_score(variant, record, record.output if variant == "zero_shot" else "", 1.0)
+        for variant in ("zero_shot", "few_shot/1", "few_shot/3", "champion", "tuned")
+        for record in OPEN
     ]
-    found = facts([*(score for score in all_scores() if score.split == "test"), *told])
+    found = build_data([*(score for score in make_all_scores() if score.split == "test"), *free_scores])
     rows = {(row.split, row.task, row.language): row for row in found.tasks}
     assert rows["unseen", "addition", "ko"].reference == "zero_shot"
     assert rows["unseen", "addition", "ko"].difference.value == -1.0
     assert rows["test", "sentiment", "ko"].reference == "few_shot/3"
     forgotten = [change for change in found.changes.selection if change.task == "addition"]
-    assert [(change.kind, change.lost_to) for change in forgotten] == [("regression", ("zero_shot",))] * len(asked)
+    assert [(change.kind, change.lost_to) for change in forgotten] == [("regression", ("zero_shot",))] * len(OPEN)
 
 
 def test_each_task_has_its_scores_and_its_paired_difference():
-    rows = {(row.split, row.task, row.language): row for row in facts().tasks}
+    rows = {(row.split, row.task, row.language): row for row in build_data().tasks}
     assert list(rows) == [("test", "sentiment", "en"), ("test", "sentiment", "ko"), ("unseen", "addition", "ko")]
     sentiment = rows["test", "sentiment", "ko"]
     assert sentiment.scores == pytest.approx((7 / 12, 9 / 12, 11 / 12, 4 / 12, 6 / 12)), (
@@ -364,7 +381,7 @@ def test_each_task_has_its_scores_and_its_paired_difference():
     assert rows["unseen", "addition", "ko"].difference.value == 1.0
 
 
-def test_a_task_that_nobody_answered_has_no_score():
+def test_a_task_without_answers_has_no_score():
     record = make_record(
         instruction="이야기를 써 줘",
         input="",
@@ -374,48 +391,48 @@ def test_a_task_that_nobody_answered_has_no_score():
         task="story",
         cluster="tales",
     )
-    unasked = {"task": "story", "kind": "open", "accuracy": None, "prediction": None}
+    unscored = {"task": "story", "kind": "open", "accuracy": None, "prediction": None}
     scores = [
-        *all_scores(),
+        *make_all_scores(),
         *(
-            score(arm, record, True, 3.0, **unasked)
-            for arm in ("zero_shot", "few_shot/1", "few_shot/3", "champion", "tuned")
+            make_score(variant, record, True, 3.0, **unscored)
+            for variant in ("zero_shot", "few_shot/1", "few_shot/3", "champion", "tuned")
         ),
     ]
-    found = facts(scores, [*RECORDS["ko"], *RECORDS["en"], *OPEN, record])
+    found = build_data(scores, [*RECORDS["ko"], *RECORDS["en"], *OPEN, record])
     (row,) = [row for row in found.tasks if row.task == "story"]
     assert (row.items, row.difference, set(row.scores)) == (0, None, {None})
-    assert "loss only" in words(render_report(found))
+    assert "loss only" in extract_text(render_report(found))
 
 
-def test_the_base_is_drawn_over_its_exemplars_beside_candidate_and_champion():
-    found = facts()
-    assert [(drawn.metric, drawn.language) for drawn in found.panels] == [
+def test_the_chart_shows_the_base_over_its_few_shot_examples_beside_candidate_and_champion():
+    found = build_data()
+    assert [(panel.metric, panel.language) for panel in found.panels] == [
         ("accuracy", ""),
         ("loss", ""),
         ("accuracy", "en"),
         ("accuracy", "ko"),
     ]
-    drawn = build_panel(found.panels[0])
-    (series,) = drawn.series
+    panel = build_panel(found.panels[0])
+    (series,) = panel.series
     assert [dot.point.shots for dot in series[1]] == [0, 1, 3]
     assert [dot.point.mean.value for dot in series[1]] == pytest.approx([4 / 12, 6 / 12, 7 / 12])
-    assert [dot.point.variant for dot in drawn.levels] == ["champion", "tuned"]
-    assert all(dot.high < dot.y < dot.low for dot in (*series[1], *drawn.levels)), "upwards is less in a figure"
+    assert [dot.point.variant for dot in panel.levels] == ["champion", "tuned"]
+    assert all(dot.high < dot.y < dot.low for dot in (*series[1], *panel.levels)), "upwards is less in a figure"
 
 
 def test_labels_are_counted_against_references():
-    (english, korean) = facts().confusion_matrices
+    (english, korean) = build_data().confusion_matrices
     assert korean.labels == ("긍정", "부정")
     assert dict(korean.counts)["tuned"] == ((6, 0), (1, 5)), "the item 3 is negative, and was taken for positive"
     assert english.language == "en"
-    assert facts(all_scores(tuned_wrong=())).confusion_matrices == [], (
+    assert build_data(make_all_scores(tuned_wrong=())).confusion_matrices == [], (
         "a candidate without a mistake has nothing to look at"
     )
 
 
 def test_settings_and_fingerprints_close_the_page():
-    text = words(render_report(facts()))
+    text = extract_text(render_report(build_data()))
     for part in (
         "resamples 1000",
         "shots 0, 1, 3",
@@ -427,24 +444,24 @@ def test_settings_and_fingerprints_close_the_page():
 
 
 def test_what_is_missing_is_named():
-    with pytest.raises(ArtefactError, match="is not among the items; run: dvc repro evaluate"):
-        facts(records=RECORDS["ko"])
-    scores = all_scores()
-    evaluated = evaluated_of(scores)
-    verdict = verdict_of(scores, evaluated["best"])
-    del evaluated["formats"]
+    with pytest.raises(ArtefactError, match=r"is not in items\.jsonl; run: dvc repro evaluate"):
+        build_data(records=RECORDS["ko"])
+    scores = make_all_scores()
+    evaluation = build_evaluation(scores)
+    verdict = build_verdict(scores, evaluation["best"])
+    del evaluation["formats"]
     with pytest.raises(ArtefactError, match="'formats'"):
-        build_report_data(verdict, evaluated, map(asdict, scores), [*RECORDS["ko"], *RECORDS["en"], *OPEN], GATE)
+        build_report_data(verdict, evaluation, map(asdict, scores), [*RECORDS["ko"], *RECORDS["en"], *OPEN], GATE)
 
 
-def test_the_same_artefacts_give_the_same_bytes_in_their_place(tmp_path):
-    paths, scores = Paths(tmp_path), all_scores()
-    evaluated = evaluated_of(scores)
+def test_the_same_artefacts_give_the_same_bytes(tmp_path):
+    paths, scores = Paths(tmp_path), make_all_scores()
+    evaluation = build_evaluation(scores)
     write_rows(paths.scores, map(asdict, scores))
-    write_json(paths.evaluate_report, evaluated)
+    write_json(paths.evaluate_report, evaluation)
     write_records(paths.items, [*RECORDS["ko"], *RECORDS["en"], *OPEN])
     pages = []
     for _ in range(2):
-        write_evaluation_report(paths, verdict_of(scores, evaluated["best"]), GATE)
-        pages.append((tmp_path / "artifacts" / "gate" / "report" / "index.html").read_text("utf-8"))
-    assert pages[0] == pages[1] == render_report(facts(scores))
+        write_evaluation_report(paths, build_verdict(scores, evaluation["best"]), GATE)
+        pages.append((paths.evaluation_page / "index.html").read_text("utf-8"))
+    assert pages[0] == pages[1] == render_report(build_data(scores))

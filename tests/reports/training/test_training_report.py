@@ -1,4 +1,4 @@
-"""The training report: true to its facts, safe with any text, whole without network, readable at any size."""
+"""The training report: correct values, safe with any text, complete without network, readable at any size."""
 
 import math
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seodang.config.load import read_yaml
+from seodang.config.profiles import read_starter
 from seodang.errors import ArtefactError
 from seodang.html.svg import compute_ticks, format_label
 from seodang.paths import Paths
@@ -14,8 +14,8 @@ from seodang.reports.training import build_report_data, collect_versions, render
 from seodang.reports.training.charts import build_chart, smooth
 
 ROOT = Path(__file__).resolve().parents[3]
-HEALTH = {"max_logit_change": 7.25, "end_share": 0.984, "eos_ratio_before": 0.0312}
-EXAMPLE = {
+HEALTH = {"max_logit_change": 7.25, "eos_ratio": 0.984, "eos_ratio_before": 0.0312}
+SAMPLE = {
     "instruction": "감정은?",
     "input": "영화가 좋았다",
     "expected": "긍정",
@@ -23,12 +23,30 @@ EXAMPLE = {
     "after": "긍정",
 }
 REPORT = {
-    "updates": 40, "max_steps": 60, "elapsed_seconds": 3725.4, "train_loss": 0.9, "validation_loss": 0.8123, "resumed_at": [20],
-    "records": {"train": 2699, "validation": 105}, "too_long": {"train": 153, "validation": 0}, "without_answer": {"train": 0, "validation": 2},
-    "tokens": 100_000, "learned_tokens": 10_400, "packed": True, "computed_ratio": 0.75, "trainable": 245_760, "parameters": 4_096_000,
-    "device": "cpu", "peak_memory_mb": 969, "versions": {"torch": "2.13.0"}, "health": HEALTH, "examples": [EXAMPLE],
-    "input_sha256": {"train": "a" * 64, "validation": "b" * 64}, "adapter_sha256": "c" * 64, "prompt_fingerprint": "d" * 64,
-}  # fmt: skip
+    "steps": 40,
+    "max_steps": 60,
+    "elapsed_seconds": 3725.4,
+    "train_loss": 0.9,
+    "validation_loss": 0.8123,
+    "resume_steps": [20],
+    "records": {"train": 2699, "validation": 105},
+    "too_long": {"train": 153, "validation": 0},
+    "without_answer": {"train": 0, "validation": 2},
+    "tokens": 100_000,
+    "label_tokens": 10_400,
+    "packed": True,
+    "computed_ratio": 0.75,
+    "trainable_parameters": 245_760,
+    "parameters": 4_096_000,
+    "device": "cpu",
+    "peak_memory_mb": 969,
+    "versions": {"torch": "2.13.0"},
+    "health": HEALTH,
+    "samples": [SAMPLE],
+    "input_sha256": {"train": "a" * 64, "validation": "b" * 64},
+    "adapter_sha256": "c" * 64,
+    "prompt_fingerprint": "d" * 64,
+}
 CURVES = {
     "train_loss": [(step, 3 / step) for step in range(1, 41)],
     "validation_loss": [(20, 1.5), (30, 0.8), (40, 0.8123)],
@@ -37,39 +55,60 @@ CURVES = {
     "tokens_per_second": [(step, 2000.0 + step) for step in range(1, 41)],
     "memory_mb": [(step, 900.0) for step in range(1, 41)],
 }
-SETTINGS = {
-    name: section for name, section in read_yaml(ROOT / "profiles" / "tiny.yaml").items() if name in ("train", "prompt")
-}
+SETTINGS = {name: section for name, section in read_starter().items() if name in ("train", "prompt")}
 
 
 def page(curves: dict = CURVES, **changes: object) -> str:
     return render_report(build_report_data({**REPORT, **changes}, SETTINGS, curves))
 
 
-def words(html: str) -> str:
-    """Return the text that a reader sees, blanks as one."""
+def text_of(html: str) -> str:
+    """Return the text of a page in both languages, with single spaces."""
     body = re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
     return " ".join(re.sub(r"<[^>]+>", " ", body).split())
 
 
-def test_the_page_tells_what_the_run_did():
-    text = words(page())
+def test_the_page_shows_the_results_of_the_run():
+    text = text_of(page())
     for part in (
-        "All checks after training passed", "a logit by up to 7.25", "3% → 98% (50% asked)", "validation 0.812", "40 / 60", "1 h 02 m", "2,020 tokens/s", "969 MB", "6.0% 245,760", "training stopped early",
-        "resumed after update: 20", "0.800", "2,699", "too long, left out: 153", "without an answer, left out: 2", "10.4%", "tokens computed 75.0%", "tokens saved 25.0%", "at most 31 tokens a pass are padding",
-        "learning_rate 0.003", "targets q_proj, v_proj, o_proj, up_proj, down_proj", "eval_steps null", "torch 2.13.0", "감정은 감정은",
-    ):  # fmt: skip
+        "All checks after training passed",
+        "largest change of a logit: 7.25",
+        "3% → 98% (minimum 50%)",
+        "validation 0.812",
+        "40 / 60",
+        "1 h 02 m",
+        "2,020 tokens/s",
+        "969 MB",
+        "6.0% 245,760",
+        "training ended early",
+        "Resumed after optimizer step 20.",
+        "0.800",
+        "2,699",
+        "too long, left out: 153",
+        "without an answer, left out: 2",
+        "10.4%",
+        "computed tokens",
+        "75.0%",
+        "saved tokens",
+        "25.0%",
+        "at most 31 tokens of a micro-batch are padding",
+        "learning_rate 0.003",
+        "target_modules q_proj, v_proj, o_proj, up_proj, down_proj",
+        "eval_steps null",
+        "torch 2.13.0",
+        "감정은 감정은",
+    ):
         assert part in text, part
 
 
 def test_every_parameter_of_the_run_is_listed():
-    text = words(page())
+    text = text_of(page())
     for section in SETTINGS.values():
         assert all(f" {name} " in text for name in section)
 
 
-def test_a_failed_check_is_not_praised():
-    html = page(health={**HEALTH, "end_share": 0.1})
+def test_a_failed_check_is_reported_as_failed():
+    html = page(health={**HEALTH, "eos_ratio": 0.1})
     assert "A check after training failed" in html
     assert html.count('<li class="failed">') == 1
     assert "All checks" not in html
@@ -86,24 +125,24 @@ def test_the_page_needs_nothing_from_elsewhere():
 
 def test_texts_of_the_data_are_never_markup():
     html = page(
-        examples=[{**EXAMPLE, "instruction": "<script>alert(1)</script>", "after": '"><b onclick=x>', "before": ""}],
+        samples=[{**SAMPLE, "instruction": "<script>alert(1)</script>", "after": '"><b onclick=x>', "before": ""}],
         device="<i>cpu</i>",
     )
     assert "<script" not in html
     assert "<b onclick" not in html
     assert "<i>cpu" not in html
-    assert "빈 답 · empty" in html
+    assert "empty" in text_of(html)
 
 
-def test_losses_that_are_no_numbers_are_left_out_and_said():
+def test_losses_that_are_not_finite_are_not_drawn_but_counted():
     curves = {
         **CURVES,
         "train_loss": [(1, 3.0), (2, math.nan), (3, math.inf), (4, 2.0)],
         "validation_loss": [(4, math.nan)],
     }
     html = page(curves, validation_loss=math.nan)
-    assert "train_loss 2, validation_loss 1" in words(html)
-    assert not re.search(r'="[^"]*\b(nan|inf)\b', html), "no place is nan"
+    assert "train_loss 2, validation_loss 1" in text_of(html)
+    assert not re.search(r'="[^"]*\b(nan|inf)\b', html), "no coordinate is nan"
 
 
 @pytest.mark.parametrize(
@@ -115,21 +154,21 @@ def test_losses_that_are_no_numbers_are_left_out_and_said():
     ],
 )
 def test_a_run_with_few_curves_still_has_a_page(curves):
-    assert "Training report" in page(curves, updates=1, max_steps=1, examples=[], resumed_at=[])
+    assert "Training report" in page(curves, steps=1, max_steps=1, samples=[], resume_steps=[])
 
 
 def test_a_report_without_a_key_names_it():
     with pytest.raises(ArtefactError, match="computed_ratio"):
         build_report_data({key: value for key, value in REPORT.items() if key != "computed_ratio"}, SETTINGS, CURVES)
-    with pytest.raises(ArtefactError, match="end_share"):
+    with pytest.raises(ArtefactError, match="eos_ratio"):
         build_report_data({**REPORT, "health": {"max_logit_change": 1.0}}, SETTINGS, CURVES)
 
 
 def test_padded_rows_are_not_called_packed():
-    text = words(page(packed=False, computed_ratio=1.31))
+    text = text_of(page(packed=False, computed_ratio=1.31))
     assert "rows are padded" in text
-    assert "tokens computed 131.0%" in text
-    assert "tokens saved" not in text
+    assert "131.0%" in text
+    assert "saved tokens" not in text
 
 
 def test_the_versions_are_those_that_are_installed():
@@ -137,10 +176,10 @@ def test_the_versions_are_those_that_are_installed():
     assert collect_versions()["python"].startswith("3.")
 
 
-def test_the_same_facts_give_the_same_bytes_in_their_place(tmp_path):
+def test_the_same_data_give_the_same_bytes(tmp_path):
     for _ in range(2):
         write_training_report(Paths(tmp_path), build_report_data(REPORT, SETTINGS, CURVES))
-    assert (tmp_path / "artifacts" / "train" / "report" / "index.html").read_text("utf-8") == page()
+    assert (Paths(tmp_path).training_page / "index.html").read_text("utf-8") == page()
 
 
 @pytest.mark.parametrize(
@@ -193,3 +232,10 @@ def test_a_smoothed_line_does_not_lag():
 )
 def test_values_have_short_names(value, text):
     assert format_label(value) == text
+
+
+def test_the_page_holds_both_languages_and_a_switch(monkeypatch):
+    html = page()
+    assert '<span lang="en">Training report</span><span lang="ko">학습 보고서</span>' in html
+    assert 'id="language-en"' in html
+    assert html.count('lang="en"') == html.count('lang="ko"') + 1  # and the root element

@@ -1,4 +1,4 @@
-"""The chunked loss and its gradients are those of the whole, whatever the chunks."""
+"""The chunked loss and its gradients equal those of full logits for any chunk size."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from seodang.training.kernels import chunked_loss
 from seodang.training.kernels.chunked_loss import chunked_cross_entropy
 
 
-def whole(hidden, weight, bias, targets, softcap, scale):
+def compute_full_loss(hidden, weight, bias, targets, softcap, scale):
     logits = linear(hidden, weight, bias).float() * scale
     if softcap is not None:
         logits = torch.tanh(logits / softcap) * softcap
@@ -24,11 +24,14 @@ def test_loss_and_gradients_are_those_of_all_logits_at_once(monkeypatch, softcap
     torch.manual_seed(0)
     targets = torch.randint(50, (37,))
     results = []
-    for loss_of in (whole, lambda *values: chunked_cross_entropy(*values[:4], softcap=values[4], scale=values[5])):
+    for compute_loss in (
+        compute_full_loss,
+        lambda *values: chunked_cross_entropy(*values[:4], softcap=values[4], scale=values[5]),
+    ):
         torch.manual_seed(1)
         hidden, weight = torch.randn(37, 8, requires_grad=True), torch.randn(50, 8, requires_grad=True)
         bias = torch.randn(50, requires_grad=True) if with_bias else None
-        loss = loss_of(hidden, weight, bias, targets, softcap, scale)
+        loss = compute_loss(hidden, weight, bias, targets, softcap, scale)
         (loss * 0.25).backward()
         results.append([loss.detach(), hidden.grad, weight.grad, *([bias.grad] if with_bias else [])])
     for expected, found in zip(*results, strict=True):

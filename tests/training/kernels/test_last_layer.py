@@ -1,4 +1,4 @@
-"""The last layer works on the tokens that predict, and on no other."""
+"""The last layer computes the label positions only."""
 
 import torch
 from tiny_models import make_tiny_model
@@ -10,22 +10,22 @@ from seodang.training.kernels.chunked_loss import patch_completion_loss
 def test_only_the_predicting_rows_pass_through_the_last_layer_s_feed_forward(tmp_path):
     model = load_model(make_tiny_model(tmp_path), "fp32", "cpu")
     patch_completion_loss(model)
-    seen = []
+    row_counts = []
     for layer in model.model.layers:
-        layer.mlp.gate_proj.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].shape[:-1].numel()))
+        layer.mlp.gate_proj.register_forward_hook(lambda _, inputs, __: row_counts.append(inputs[0].shape[:-1].numel()))
     model(input_ids=torch.arange(10)[None], label_positions=torch.tensor([3, 7, 7]), targets=torch.tensor([1, 2, 3]))
-    assert seen == [10, 2]
+    assert row_counts == [10, 2]
 
 
 def test_without_predictors_the_model_answers_as_before(tmp_path):
     make_tiny_model(tmp_path)
     ids = torch.arange(8)[None]
-    plain, learning = load_model(tmp_path, "fp32", "cpu"), load_model(tmp_path, "fp32", "cpu")
-    patch_completion_loss(learning)
+    plain, patched = load_model(tmp_path, "fp32", "cpu"), load_model(tmp_path, "fp32", "cpu")
+    patch_completion_loss(patched)
     with torch.no_grad():
         expected = plain(input_ids=ids).logits
-        learning(input_ids=ids, label_positions=torch.tensor([2]), targets=torch.tensor([1]))
-        assert torch.equal(learning(input_ids=ids).logits, expected)
+        patched(input_ids=ids, label_positions=torch.tensor([2]), targets=torch.tensor([1]))
+        assert torch.equal(patched(input_ids=ids).logits, expected)
         assert torch.allclose(
-            learning(input_ids=ids, label_positions=torch.tensor([5, 2])).logits, expected[0, [5, 2]], atol=1e-5
+            patched(input_ids=ids, label_positions=torch.tensor([5, 2])).logits, expected[0, [5, 2]], atol=1e-5
         )

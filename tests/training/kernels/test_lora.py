@@ -1,4 +1,4 @@
-"""The fused step computes what peft's layer computes."""
+"""The kernel computes the same as peft's layer."""
 
 import copy
 
@@ -11,7 +11,7 @@ from seodang.models.loading import load_model
 from seodang.training.kernels.lora import fuse_lora
 
 
-def adapted(base, precision="fp32", **changes):
+def add_lora(base, precision="fp32", **changes):
     torch.manual_seed(3)
     return get_peft_model(
         load_model(base, precision, "cpu"),
@@ -35,29 +35,29 @@ def base(tmp_path_factory):
 
 @pytest.mark.parametrize("changes", [{}, {"use_rslora": True}])
 def test_outputs_and_gradients_are_peft_s(base, changes):
-    plain = adapted(base, **changes)
+    plain = add_lora(base, **changes)
     fused = copy.deepcopy(plain)
     assert fuse_lora(fused) == 14  # seven linear layers in each of two
     ids = torch.arange(12).view(2, 6)
-    found = []
+    results = []
     for model in (plain, fused):
         loss = model(input_ids=ids, labels=ids).loss
         loss.backward()
-        found.append(
+        results.append(
             (loss.detach(), {name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad})
         )
-    assert torch.allclose(found[0][0], found[1][0], atol=1e-6)
-    for name, gradient in found[0][1].items():
-        assert torch.allclose(gradient, found[1][1][name], rtol=1e-4, atol=1e-6), name
+    assert torch.allclose(results[0][0], results[1][0], atol=1e-6)
+    for name, gradient in results[0][1].items():
+        assert torch.allclose(gradient, results[1][1][name], rtol=1e-4, atol=1e-6), name
 
 
 def test_on_a_bf16_base_the_adapter_s_gradients_are_fp32(base):
-    model = adapted(base, "bf16")
+    model = add_lora(base, "bf16")
     assert fuse_lora(model) == 14
     model(input_ids=torch.arange(6)[None], labels=torch.arange(6)[None]).loss.backward()
     assert {weight.grad.dtype for weight in model.parameters() if weight.requires_grad} == {torch.float32}
 
 
 @pytest.mark.parametrize("changes", [{"use_dora": True}, {"lora_dropout": 0.1}])
-def test_what_it_cannot_do_is_left_to_peft(base, changes):
-    assert fuse_lora(adapted(base, **changes)) == 0
+def test_layers_that_it_cannot_compute_are_left_to_peft(base, changes):
+    assert fuse_lora(add_lora(base, **changes)) == 0

@@ -1,4 +1,4 @@
-"""The fused norm computes what the models' own norms compute."""
+"""The kernel computes the same as the models' own norms."""
 
 import pytest
 import torch
@@ -15,9 +15,9 @@ from seodang.training.kernels.rms_norm import fuse_norms
 
 def norm(kind, dtype):
     torch.manual_seed(1)
-    made = kind(24, eps=1e-5).to(dtype).requires_grad_(False)
-    made.weight.copy_(torch.randn(24) * 0.5 + 0.7)
-    return made
+    layer = kind(24, eps=1e-5).to(dtype).requires_grad_(False)
+    layer.weight.copy_(torch.randn(24) * 0.5 + 0.7)
+    return layer
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -26,18 +26,18 @@ def norm(kind, dtype):
 )
 def test_result_and_gradient_are_the_models_own(kind, dtype):
     states, upstream = (torch.randn(2, 5, 3, 24).to(dtype) for _ in range(2))
-    found = []
+    results = []
     for fuse in (False, True):
         layer, x = norm(kind, dtype), states.clone().requires_grad_()
         assert fuse_norms(layer) == 1 if fuse else True
         result = layer(x)
         result.backward(upstream)
         assert result.dtype == x.grad.dtype == dtype
-        found.append((result.detach().float(), x.grad.float()))
+        results.append((result.detach().float(), x.grad.float()))
     tolerance = (
         {"rtol": 1e-5, "atol": 1e-6} if dtype == torch.float32 else {"rtol": 0.02, "atol": 0.02}
     )  # bf16 has 8 digits
-    for own, fused in zip(*found, strict=True):
+    for own, fused in zip(*results, strict=True):
         assert torch.allclose(own, fused, **tolerance)
 
 

@@ -1,8 +1,7 @@
-"""What a plan says is held against what really happens: autograd's own tensors, layers counted by hand, a run's refusal."""
+"""A plan against a run: tensors that autograd keeps, layers counted by hand, errors of a run."""
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import shutil
@@ -11,33 +10,33 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
+from rich.cells import cell_len
 from tiny_models import REPOSITORY, make_tiny_model
 from training_cases import one_thread, records, train_params
 from transformers import AutoModelForCausalLM, Gemma3TextConfig, GemmaConfig, LlamaConfig, Qwen3Config
 
-from seodang.cli import plan as plan_command
+from seodang.cli.main import main
+from seodang.cli.plan_format import format_plan
 from seodang.config import TrainParams
 from seodang.config.load import load_params, merge_overlay
-from seodang.config.profiles import resolve_overlay
-from seodang.errors import ModelError
+from seodang.config.profiles import read_starter, resolve_overlay
 from seodang.io.jsonl import write_json, write_records
-from seodang.models.adapters import add_adapter
 from seodang.models.base import describe_origin
 from seodang.models.loading import load_model, load_tokenizer
+from seodang.models.methods import NF4_BYTES
 from seodang.paths import Paths
+from seodang.training.assembly import assemble_model, select_kernels
 from seodang.training.dataset import TokenizedExample
 from seodang.training.kernels.chunked_loss import patch_completion_loss
-from seodang.training.kernels.lora import fuse_lora
 from seodang.training.kernels.packed_attention import use_packed_attention
-from seodang.training.kernels.rms_norm import fuse_norms
 from seodang.training.packing import PackingConfig, build_micro_batch
 from seodang.training.planning import activations
 from seodang.training.planning.activations import trace_micro_batch
 from seodang.training.planning.memory import estimate_memory
-from seodang.training.planning.meta_model import NF4_BYTES, build_meta_model, compute_weight_sizes
+from seodang.training.planning.meta_model import build_meta_model, compute_weight_sizes
 from seodang.training.planning.micro_batches import MicroBatchShape, count_micro_batches, estimate_worst_case
-from seodang.training.planning.plan import Base, Machine, make_plan, serialize_plan
+from seodang.training.planning.plan import Base, Machine, make_plan
+from seodang.training.planning.plan_json import serialize_plan
 from seodang.training.planning.sampling import sample_records
 from seodang.training.planning.suggestions import suggest_changes
 from seodang.training.planning.time import Speed, estimate_duration
@@ -83,23 +82,21 @@ _GEMMA_2B = GemmaConfig(
 _GIGABYTE = 10**9
 
 
-def _lessons(count: int, length: int) -> list[TokenizedExample]:
+def _make_examples(count: int, length: int) -> list[TokenizedExample]:
     draw = np.random.default_rng(3)
-    learned = np.arange(length) >= length // 2
-    return [TokenizedExample(draw.integers(3, 500, length).astype(np.int32), learned) for _ in range(count)]
+    loss_mask = np.arange(length) >= length // 2
+    return [TokenizedExample(draw.integers(3, 500, length).astype(np.int32), loss_mask) for _ in range(count)]
 
 
-def _kept(config, train, part) -> int:
-    """Return the bytes that autograd really keeps of one pass, weights left out, each storage counted once."""
+def _measure_kept_bytes(config, train, part) -> int:
+    """Return the bytes that autograd keeps of one micro-batch, without weights, each storage counted once."""
     model = AutoModelForCausalLM.from_config(
         copy.deepcopy(config), dtype=torch.bfloat16 if train.precision == "bf16" else torch.float32
     )
     patch_completion_loss(model)
     if train.packing:
         use_packed_attention(model)
-    tuned = add_adapter(model, train)
-    fuse_norms(tuned)
-    fuse_lora(tuned)
+    tuned = assemble_model(model, train, select_kernels(train)).tuned_model
     tuned.train()
     weights = {weight.untyped_storage().data_ptr() for weight in (*tuned.parameters(), *tuned.buffers())}
     kept: dict[int, torch.UntypedStorage] = {}
@@ -135,7 +132,7 @@ def _kept(config, train, part) -> int:
 def test_the_activations_of_a_plan_are_those_that_autograd_keeps(family, changes):
     train = train_params(**changes)
     part = build_micro_batch(
-        _lessons(6, 40),
+        _make_examples(6, 40),
         PackingConfig(
             tokens_per_micro_batch=256,
             packed=train.packing,
@@ -147,17 +144,17 @@ def test_the_activations_of_a_plan_are_those_that_autograd_keeps(family, changes
     groups = tuple((group.shape[0], group.shape[1]) for group in part.attention_rows) or (tuple(part.input_ids.shape),)
     shape = MicroBatchShape(groups, part.input_ids.numel(), len(part.label_positions), train.packing)
     planned = trace_micro_batch(_CONFIGS[family], train, shape, autocast=is_mixed_precision(train)).activations
-    assert planned == pytest.approx(_kept(_CONFIGS[family], train, part), rel=0.15)
+    assert planned == pytest.approx(_measure_kept_bytes(_CONFIGS[family], train, part), rel=0.15)
 
 
-def test_a_deep_model_is_drawn_out_from_its_first_layers(monkeypatch):
+def test_a_deep_model_is_extrapolated_from_its_first_layers(monkeypatch):
     config = Qwen3Config(**{**_SIZES, "num_hidden_layers": 9}, head_dim=32)
     shape = MicroBatchShape(((4, 50),), 200, 100, True)
-    drawn = trace_micro_batch(config, train_params(), shape, autocast=False)
+    extrapolated = trace_micro_batch(config, train_params(), shape, autocast=False)
     monkeypatch.setattr(activations, "_TRACED_LAYERS", (2, 9))
-    whole = trace_micro_batch(config, train_params(), shape, autocast=False)
-    assert (drawn.activations, drawn.peak, drawn.flops) == pytest.approx(
-        (whole.activations, whole.peak, whole.flops), rel=0.01
+    full = trace_micro_batch(config, train_params(), shape, autocast=False)
+    assert (extrapolated.activations, extrapolated.peak, extrapolated.flops) == pytest.approx(
+        (full.activations, full.peak, full.flops), rel=0.01
     )
 
 
@@ -177,7 +174,7 @@ def test_weights_are_counted_as_the_layers_say():
     config = LlamaConfig(**_SIZES, tie_word_embeddings=False)
     layer = 64 * 64 * 2 + 64 * 32 * 2 + 3 * 64 * 160  # q and o, k and v of half the heads, gate, up and down
     base = 4 * layer + 2 * 500 * 64 + (2 * 4 + 1) * 64  # and embeddings, head, norms
-    train = train_params(targets=["q_proj", "down_proj"], rank=4)
+    train = train_params(target_modules=["q_proj", "down_proj"], rank=4)
     found = compute_weight_sizes(build_meta_model(config, train, None), train)
     assert (found.parameters, found.trainable, found.adapted_layers) == (base, 4 * 4 * ((64 + 64) + (160 + 64)), 8)
     assert (found.base_bytes, found.trainable_bytes, found.largest_linear) == (4 * base, 4 * found.trainable, 64 * 160)
@@ -196,23 +193,22 @@ def test_four_bit_weights_take_what_is_planned(tmp_path):
     scales = [
         part.weight.quant_state for part in model.modules() if hasattr(getattr(part, "weight", None), "quant_state")
     ]
-    bytes_of = [state.absmax.nbytes + state.state2.absmax.nbytes for state in scales]
-    taken = sum(weight.nbytes for weight in model.parameters()) + sum(bytes_of)
+    scale_bytes = [state.absmax.nbytes + state.state2.absmax.nbytes for state in scales]
+    used = sum(weight.nbytes for weight in model.parameters()) + sum(scale_bytes)
     train = train_params(method="qlora")
     assert compute_weight_sizes(build_meta_model(model.config, train, None), train).base_bytes == pytest.approx(
-        taken, rel=0.05
+        used, rel=0.05
     )
 
 
 def _gpu_memory(profile: str, config) -> dict[str, int]:
     folder = REPOSITORY / "profiles"
-    whole = yaml.safe_load((folder / "tiny.yaml").read_text("utf-8"))
-    train = TrainParams.model_validate(merge_overlay(whole, resolve_overlay(profile, folder))["train"])
-    passes = estimate_worst_case(train, build_packing_config(train, packed=True, pad_token_id=0))
-    trace = trace_micro_batch(config, train, passes.largest, autocast=is_mixed_precision(train))
+    train = TrainParams.model_validate(merge_overlay(read_starter(), resolve_overlay(profile, folder))["train"])
+    micro_batches = estimate_worst_case(train, build_packing_config(train, packed=True, pad_token_id=0))
+    trace = trace_micro_batch(config, train, micro_batches.largest, autocast=is_mixed_precision(train))
     weights = compute_weight_sizes(build_meta_model(config, train, None), train)
     memory = estimate_memory(
-        weights, trace, passes, train, device="cuda", process_bytes=0, file_bytes=0, converted=True
+        weights, trace, micro_batches, train, device="cuda", process_bytes=0, file_bytes=0, converted=True
     )
     print(
         profile,
@@ -256,7 +252,9 @@ def test_a_change_that_fits_is_named_with_its_value():
     assert [change.describe(train) for change in suggest_changes(train, 511, peak)] == [
         "train.tokens_per_micro_batch 128 instead of 1024, train.activation_checkpointing true instead of false"
     ]
-    milder = train_params(tokens_per_micro_batch=1024, max_length=64)  # both are needed, but not the shortest passes
+    milder = train_params(
+        tokens_per_micro_batch=1024, max_length=64
+    )  # both are needed, but not the smallest micro-batches
     assert [
         change.describe(milder)
         for change in suggest_changes(
@@ -272,33 +270,39 @@ def test_the_largest_pass_of_real_records_is_planned(tmp_path):
     write_records(split, records(30))
     train = train_params(batch_size=5, tokens_per_micro_batch=128)
     sample = sample_records(split, tmp_path / "none.jsonl", load_tokenizer(folder), "koalpaca", train)
-    passes = count_micro_batches(
+    micro_batches = count_micro_batches(
         sample.dataset,
         train,
         PackingConfig(
             tokens_per_micro_batch=128, packed=True, share_prefixes=True, pad_token_id=0, pad_to_multiple_of=32
         ),
     )
-    assert (sample.records, sample.sample_size, sample.usable_records, passes.steps, sample.validation_records) == (
+    assert (
+        sample.records,
+        sample.sample_size,
+        sample.usable_records,
+        micro_batches.steps,
+        sample.validation_records,
+    ) == (
         30,
         30,
         30,
         6,
         0,
     )
-    assert passes.record_tokens == int((sample.dataset.lengths - 1).sum())
+    assert micro_batches.record_tokens == int((sample.dataset.lengths - 1).sum())
     assert (
-        passes.computed_tokens - 32 * passes.micro_batches < passes.record_tokens
-    )  # beginnings are shared; each pass is filled up to a multiple of 32
-    assert passes.label_tokens == int(sample.dataset.label_counts.sum())
-    assert passes.largest.tokens <= 128
+        micro_batches.computed_tokens - 32 * micro_batches.micro_batches < micro_batches.record_tokens
+    )  # prefixes are shared; each micro-batch is filled up to a multiple of 32
+    assert micro_batches.label_tokens == int(sample.dataset.label_counts.sum())
+    assert micro_batches.largest.tokens <= 128
 
 
 def test_time_is_arithmetic_over_speed():
     trace = activations.Trace(
         activations=0, peak=0, forward_flops=100, flops=300, moved_bytes=60, operations=0, matmul_shapes=1
     )
-    # Two passes' worth of learning, and three passes forward only: 3 x 300 FLOPs.
+    # Training of two micro-batches, and three micro-batches forward only: 3 x 300 FLOPs.
     found = estimate_duration(
         trace,
         10,
@@ -324,100 +328,104 @@ def test_a_refusal_gives_every_reason_and_what_would_make_it_fit(tmp_path):
     roomy = make_plan(base, train, None, Machine("cpu", 10**12, 10**12, 0), None)
     assert len(roomy.reasons) == 1  # the model reads 128 tokens
     fixed = roomy.memory.parts["process"]
-    there = fixed + (roomy.memory.peak - fixed) * 6 // 10
-    plan = make_plan(base, train, None, Machine("cpu", there, 0, 0), None)
-    assert [reason for _, reason in plan.reasons] == [
-        "train.max_length 512 is above the 128 tokens that the model reads; set it to 128 or less.",
-        f"it will not fit into memory (RAM): about {roomy.memory.peak / _GIGABYTE:.1f} GB needed, {there / _GIGABYTE:.1f} GB there.",
+    available = fixed + (roomy.memory.peak - fixed) * 6 // 10
+    plan = make_plan(base, train, None, Machine("cpu", available, 0, 0), None)
+    assert list(map(str, plan.reasons)) == [
+        "train.max_length 512 is above the 128 tokens that the model reads; set it to 128 or less",
+        f"the memory (RAM) is too small: {roomy.memory.peak / _GIGABYTE:.1f} GB needed, {available / _GIGABYTE:.1f} GB available",
     ]
     assert {tuple(change.values) for change in plan.changes} >= {("tokens_per_micro_batch",)}
     assert all(change.peak <= plan.machine.memory for change in plan.changes)
     assert not serialize_plan(plan)["fits"]
-    assert "\n".join(plan_command.format_plan(plan)).count("train.tokens_per_micro_batch") >= 1
+    assert "\n".join(format_plan(plan)).count("train.tokens_per_micro_batch") >= 1
 
 
 def test_a_machine_that_is_not_set_up_for_the_run_is_a_reason(tmp_path, monkeypatch):
-    monkeypatch.setattr("seodang.models.loading.importlib.util.find_spec", lambda _: None)
-    train = train_params(method="qlora", processes=3, tracking=["mlflow"])
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    train = train_params(method="qlora", processes=3, report_to=["mlflow"])
     plan = make_plan(_base(tmp_path), train, None, Machine("mps", 10**12, 10**12, 0), None)
-    told = "\n".join(english for _, english in plan.reasons)
+    reasons = "\n".join(map(str, plan.reasons))
     for words in (
         "train.report_to names mlflow",
-        "train.processes is 3, but this machine has 1 mps device",
-        "qlora needs bitsandbytes",
+        "train.processes is 3, but this machine has 1 mps device(s)",
+        "train.method qlora needs bitsandbytes",
     ):
-        assert words in told
+        assert words in reasons
 
 
-def _project(folder: Path) -> Paths:
-    """Lay out a project whose base and records stand there."""
-    paths = Paths(folder)
-    shutil.copytree(REPOSITORY / "profiles", folder / "profiles")
-    shutil.copy(REPOSITORY / "profiles" / "tiny.yaml", paths.params)
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """Return the paths of a project in the current folder that has a base and records."""
+    monkeypatch.chdir(tmp_path)
+    paths = Paths(tmp_path)
+    shutil.copytree(REPOSITORY / "profiles", paths.root / "profiles")
+    shutil.copy(REPOSITORY / "params.yaml", paths.params)
     make_tiny_model(paths.base)
-    model = load_params(paths.params).model
-    write_json(paths.base_report, describe_origin(model))
+    write_json(paths.base_report, describe_origin(load_params(paths.params).model))
     for split, count in (("train", 40), ("validation", 5)):
         paths.get_split_path(split).parent.mkdir(parents=True, exist_ok=True)
         write_records(paths.get_split_path(split), records(count))
     return paths
 
 
-def test_the_command_prints_a_plan_of_a_hundred_columns_and_exits_0(tmp_path, capsys):
-    paths = _project(tmp_path)
-    assert plan_command.run(argparse.Namespace(profile=None, json=False), paths) == 0
+def test_the_command_prints_a_plan_of_a_hundred_columns_and_exits_0(paths, capsys):
+    assert main(["plan"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert max(plan_command._count_columns(line) for line in lines) <= 100
-    assert any("판정 / verdict: 실행할 수 있음 / it fits" in line for line in lines)
+    assert max(cell_len(line) for line in lines) <= 100
+    assert any("plan: it fits" in line for line in lines)
     assert not any("\x1b" in line for line in lines)
-    assert plan_command.run(argparse.Namespace(profile=None, json=True), paths) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["device"], found["precision"], found["updates"], found["data"]["records"]) == (
+    assert main(["plan", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["device"], plan["precision"], plan["steps"], plan["data"]["records"]) == (
         "cpu",
         "fp32",
         14,
         40,
-    )  # 4.5 epochs of 3 updates
-    assert found["memory"]["peak_mb"] == pytest.approx(sum(found["memory"]["parts_mb"].values()), abs=8)
+    )  # 4.5 epochs of 3 optimizer steps
+    assert plan["memory"]["peak_mb"] == pytest.approx(sum(plan["memory"]["parts_mb"].values()), abs=8)
 
 
-def test_another_profile_is_planned_without_being_used(tmp_path, capsys):
-    paths = _project(tmp_path)
+def test_another_profile_is_planned_without_being_used(paths, tmp_path, capsys):
     before = paths.params.read_text("utf-8")
     overlay = tmp_path / "mine.yaml"
     overlay.write_text("extends: tiny\ntrain: {batch_size: 8, epochs: 1.0, activation_checkpointing: true}\n")
-    assert plan_command.run(argparse.Namespace(profile=str(overlay), json=True), paths) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["updates"], found["activation_checkpointing"]) == (5, True)
+    assert main(["plan", "--profile", str(overlay), "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["steps"], plan["activation_checkpointing"]) == (5, True)
     assert paths.params.read_text("utf-8") == before
 
 
-def test_records_that_the_model_cannot_read_end_with_exit_code_2(tmp_path, capsys):
-    paths = _project(tmp_path)
+def test_records_that_the_model_cannot_read_end_with_exit_code_2(paths, tmp_path, capsys):
     overlay = tmp_path / "long.yaml"
     overlay.write_text("extends: tiny\ntrain: {max_length: 200}\n")
-    assert plan_command.run(argparse.Namespace(profile=str(overlay), json=False), paths) == 2
+    assert main(["plan", "--profile", str(overlay)]) == 2
     assert "train.max_length 200 is above the 128 tokens that the model reads" in capsys.readouterr().out
 
 
-def test_without_records_the_worst_is_planned(tmp_path, capsys):
-    paths = _project(tmp_path)
+def test_without_records_the_worst_is_planned(paths, capsys):
     paths.get_split_path("train").unlink()
-    assert plan_command.run(argparse.Namespace(profile=None, json=False), paths) == 0
+    assert main(["plan"]) == 0
     assert "run: dvc repro prepare" in capsys.readouterr().out
 
 
-def test_without_a_base_the_command_says_what_is_known_and_what_to_run(tmp_path, monkeypatch, capsys):
+def test_without_a_base_the_command_says_what_is_known_and_what_to_run(paths, monkeypatch, capsys):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    paths = _project(tmp_path)
-    with pytest.raises(
-        ModelError,
-        match=r"(?s)no config\.json of gemma-3-270m.*run: dvc repro base.*40 records, about 5 updates of 8 records",
-    ) as refused:
-        plan_command.run(argparse.Namespace(profile="gemma-270m", json=False), paths)
-    assert refused.value.exit_code == 2
-    with pytest.raises(ModelError):
-        plan_command.run(argparse.Namespace(profile="gemma-270m", json=True), paths)
-    found = json.loads(capsys.readouterr().out)
-    assert not found["fits"]
-    assert "run: dvc repro base" in found["error"]
+    assert main(["plan", "--profile", "gemma-270m"]) == 2
+    message = capsys.readouterr().err
+    for part in (
+        "no config.json of gemma-3-270m",
+        "run: dvc repro base",
+        "40 records, about 5 optimizer steps of 8 records",
+    ):
+        assert part in message
+    assert main(["plan", "--profile", "gemma-270m", "--json"]) == 2
+    plan = json.loads(capsys.readouterr().out)
+    assert not plan["fits"]
+    assert "run: dvc repro base" in plan["error"]
+
+
+def test_reasons_are_in_both_languages_in_json(tmp_path):
+    plan = make_plan(_base(tmp_path), train_params(max_length=256), None, Machine("cpu", 10**12, 10**12, 0), None)
+    (reason,) = serialize_plan(plan)["reasons"]
+    assert reason["en"].startswith("train.max_length 256 is above the 128 tokens")
+    assert "128토큰" in reason["ko"]

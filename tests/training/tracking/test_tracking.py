@@ -1,4 +1,4 @@
-"""Tracking: whole curves after a kill, the same names everywhere, one line an epoch, a terminal's bar."""
+"""Tracking: complete curves after a kill, the same names in all trackers, a line per epoch, a bar on a terminal."""
 
 import csv
 import fcntl
@@ -21,6 +21,7 @@ from transformers import Trainer, TrainerCallback, TrainerState, TrainingArgumen
 
 from seodang.config import TrainParams
 from seodang.config.load import read_yaml
+from seodang.config.profiles import read_starter
 from seodang.errors import ArtefactError, TrainingError
 from seodang.models.loading import load_model
 from seodang.training.curves import CURVES, EVERY_RUN, get_curves_folder, read_curves
@@ -42,9 +43,7 @@ EXAMPLES = [
 
 
 def train_params(*trackers: str) -> TrainParams:
-    return TrainParams.model_validate(
-        {**read_yaml(ROOT / "profiles" / "tiny.yaml")["train"], "tracking": list(trackers)}
-    )
+    return TrainParams.model_validate({**read_starter()["train"], "report_to": list(trackers)})
 
 
 def collate(rows: list[dict]) -> dict[str, torch.Tensor]:
@@ -52,18 +51,18 @@ def collate(rows: list[dict]) -> dict[str, torch.Tensor]:
 
 
 class TinyTrainer(Trainer):
-    """Plugs the readings in as the product's trainer does."""
+    """A Trainer that logs the metrics as SFTTrainer does."""
 
-    readings: TrainingMetrics
+    training_metrics: TrainingMetrics
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        if entry := self.readings.build_log_entry(logs):
+        if entry := self.training_metrics.build_log_entry(logs):
             super().log(entry, start_time)
 
     def compute_loss(self, model, inputs, **more):
         if model.training:
             rows, width = inputs["input_ids"].shape
-            self.readings.count(records=rows, tokens=rows * width, label_tokens=2 * rows)
+            self.training_metrics.count(records=rows, tokens=rows * width, label_tokens=2 * rows)
         return super().compute_loss(model, inputs, **more)
 
 
@@ -72,11 +71,11 @@ class Killed(Exception):
 
 
 class KillAfter(TrainerCallback):
-    def __init__(self, update: int) -> None:
-        self.update = update
+    def __init__(self, step: int) -> None:
+        self.step = step
 
     def on_step_end(self, args, state, control, **_):
-        if state.global_step == self.update:
+        if state.global_step == self.step:
             raise Killed
 
 
@@ -86,12 +85,23 @@ def base(tmp_path_factory):
 
 
 def run(base: Path, folder: Path, *trackers: str, killed_after: int = 0, resume: bool = False) -> TrainerState:
-    """Train 9 updates in 3 epochs, a checkpoint every 2, a log every update."""
+    """Train 9 optimizer steps in 3 epochs, with a checkpoint every 2 and a log entry every step."""
     train = train_params(*trackers)
     arguments = TrainingArguments(
-        output_dir=str(folder / "checkpoints"), use_cpu=True, per_device_train_batch_size=4, num_train_epochs=3, logging_steps=1, eval_strategy="epoch",
-        save_strategy="steps", save_steps=2, report_to="none", disable_tqdm=True, remove_unused_columns=False, label_names=["labels"], seed=1,
-    )  # fmt: skip
+        output_dir=str(folder / "checkpoints"),
+        use_cpu=True,
+        per_device_train_batch_size=4,
+        num_train_epochs=3,
+        logging_steps=1,
+        eval_strategy="epoch",
+        save_strategy="steps",
+        save_steps=2,
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        seed=1,
+    )
     with track_run(train, {"train": train}, live=folder / "live", runs=folder / "runs") as tracking:
         killing = [KillAfter(killed_after)] if killed_after else []
         trainer = TinyTrainer(
@@ -102,7 +112,7 @@ def run(base: Path, folder: Path, *trackers: str, killed_after: int = 0, resume:
             data_collator=collate,
             callbacks=[*tracking.callbacks, *killing],
         )
-        trainer.readings = tracking.metrics
+        trainer.training_metrics = tracking.metrics
         remove_console_callbacks(trainer)
         trainer.train(resume_from_checkpoint=resume)
         trainer.evaluate()
@@ -114,7 +124,7 @@ def test_every_curve_is_logged_by_its_update(base, tmp_path):
     curves = read_curves(tmp_path / "live")
     assert set(curves) == NAMES
     assert [step for step, _ in curves["train_loss"]] == list(range(1, 10))
-    assert [step for step, _ in curves["validation_loss"]] == [3, 6, 9], "asked for once more at the end, shown once"
+    assert [step for step, _ in curves["validation_loss"]] == [3, 6, 9], "asked for once more at the end, output once"
     assert all(
         value > 0
         for name in ("tokens_per_second", "records_per_second", "memory_mb", "gradient_norm")
@@ -131,20 +141,20 @@ def test_every_curve_is_logged_by_its_update(base, tmp_path):
     assert summary["step"] == 9
 
 
-def test_a_killed_run_that_goes_on_shows_the_whole_curve_once(base, tmp_path):
-    whole = run(base, tmp_path / "whole")
+def test_a_resumed_run_shows_its_complete_curve_once(base, tmp_path):
+    uninterrupted = run(base, tmp_path / "uninterrupted")
     with pytest.raises(Killed):
         run(base, tmp_path / "cut", killed_after=5)
     before = read_curves(tmp_path / "cut" / "live")
     state = run(base, tmp_path / "cut", resume=True)
     curves = read_curves(tmp_path / "cut" / "live")
-    assert curves["train_loss"] == read_curves(tmp_path / "whole" / "live")["train_loss"]
+    assert curves["train_loss"] == read_curves(tmp_path / "uninterrupted" / "live")["train_loss"]
     assert [step for step, _ in curves["tokens_per_second"]] == list(range(1, 10))
     assert curves["tokens_per_second"][:4] == before["tokens_per_second"][:4], (
         "measured before the kill, kept by the checkpoint"
     )
     assert find_resume_steps(state.log_history) == [4]
-    assert find_resume_steps(whole.log_history) == []
+    assert find_resume_steps(uninterrupted.log_history) == []
     seconds = [entry["elapsed_seconds"] for entry in state.log_history if "elapsed_seconds" in entry]
     assert seconds == sorted(seconds), "the clock goes on after the kill"
 
@@ -177,7 +187,10 @@ def test_plain_logs_have_one_line_an_epoch(base, tmp_path, caplog):
         run(base, tmp_path)
     lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("epoch")]
     assert len(lines) == 3
-    form = r"epoch {0}/3, update {1}/9, train loss \d\.\d{{3}}, validation loss \d\.\d{{3}}, [\d,]+ tokens/s, elapsed \d+:\d\d, left \d+:\d\d"
+    form = (
+        r"epoch {0}/3, step {1}/9, training loss \d\.\d{{3}}, validation loss \d\.\d{{3}}, [\d,]+ tokens/s,"
+        r" elapsed \d+:\d\d, remaining \d+:\d\d"
+    )
     assert all(re.fullmatch(form.format(epoch, 3 * epoch), line) for epoch, line in enumerate(lines, 1)), lines
 
 
@@ -199,36 +212,39 @@ def test_a_line_gives_the_mean_loss_of_its_epoch_and_the_time_left():
         {"step": 50, "epoch": 2.0, "validation_loss": 1.5},
     ]
     state = TrainerState(epoch=2.0, global_step=50, max_steps=112, num_train_epochs=5, log_history=history)
-    # (20 * 2.0 + 10 * 1.0) / 30 updates; 112 updates are 4.48 epochs
+    # (20 * 2.0 + 10 * 1.0) / 30 steps; 112 steps are 4.48 epochs
     assert (
         format_epoch_line(state, 65.0)
-        == "epoch 2/4.48, update 50/112, train loss 1.667, validation loss 1.500, 1,234 tokens/s, elapsed 1:02:05, left 1:05"
+        == "epoch 2/4.48, step 50/112, training loss 1.667, validation loss 1.500, 1,234 tokens/s,"
+        " elapsed 1:02:05, remaining 1:05"
     )
 
 
 BAR = """
-import sys; sys.path[:0] = [{tests!r}, {root!r}]
+import sys; sys.path[:0] = [{tests!r}, {source!r}, {root!r}]
 from pathlib import Path
-from modeling.test_tracking import run
+from tests.training.tracking.test_tracking import run
 run(Path({base!r}), Path({folder!r}))
 """
 
 
 @pytest.mark.slow
 def test_a_terminal_sees_one_bar_with_loss_and_time_left(base, tmp_path):
-    code = BAR.format(tests=str(ROOT / "tests"), root=str(ROOT / "src"), base=str(base), folder=str(tmp_path))
+    code = BAR.format(
+        tests=str(ROOT / "tests"), source=str(ROOT / "src"), root=str(ROOT), base=str(base), folder=str(tmp_path)
+    )
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     process = subprocess.Popen([sys.executable, "-c", code], stderr=slave, stdout=slave, stdin=subprocess.DEVNULL)
     os.close(slave)
-    shown = io.BytesIO()
+    output = io.BytesIO()
     try:
         while chunk := os.read(master, 4096):
-            shown.write(chunk)
+            output.write(chunk)
     except OSError:  # the other end is closed: the program has ended
         pass
     assert process.wait() == 0
-    text = shown.getvalue().decode()
+    text = output.getvalue().decode()
     assert re.search(r"training: +\d+%.*\d/9 .*loss=\d\.\d{3}", text)
     assert "{" not in text
 
@@ -353,7 +369,7 @@ def test_wandb_without_a_key_says_so_before_training(monkeypatch, tmp_path):
         check_trackers(["wandb"])
 
 
-def test_a_tracker_that_fails_on_the_way_does_not_take_the_training_with_it(base, tmp_path, monkeypatch, caplog):
+def test_a_tracker_that_fails_during_training_does_not_take_the_training_with_it(base, tmp_path, monkeypatch, caplog):
     import mlflow
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)

@@ -1,4 +1,4 @@
-"""What an instruction asks for in numbers and words, from the prompt file."""
+"""Arguments of an instruction, from the prompt file."""
 
 from __future__ import annotations
 
@@ -7,44 +7,65 @@ from dataclasses import dataclass
 from typing import Any
 
 from seodang.errors import EvaluationError
+from seodang.i18n import _
 
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """The arguments of one instruction; each way of asking raises EvaluationError where one is missing or of another kind."""
+    """The arguments of one instruction.
+
+    Each method raises EvaluationError if an argument is missing or of another type.
+    """
 
     instruction: str
-    values: Mapping[str, Any]  # null counts as missing: some copies of the prompts name all arguments in each row
+    values: Mapping[str, Any]
+    """A null counts as missing, because some copies of the prompts name all arguments in each row."""
 
     def get_int(self, name: str) -> int:
-        """Return a whole number; 3.0 is one."""
+        """Return an integer; 3.0 is accepted."""
         value = self.values.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-            raise self._build_error(name, "a whole number")
+            raise self._build_error(name, _("an integer"))
         return int(value)
 
     def get_text(self, name: str) -> str:
-        """Return a text that isn't blank."""
+        """Return a text that is not blank."""
         value = self.values.get(name)
         if not isinstance(value, str) or not value.strip():
-            raise self._build_error(name, "a text")
+            raise self._build_error(name, _("a text"))
         return value
 
     def get_texts(self, name: str) -> list[str]:
-        """Return texts, one at least."""
+        """Return a list of at least one text."""
         value = self.values.get(name)
-        if not isinstance(value, list) or not value or not all(isinstance(one, str) and one.strip() for one in value):
-            raise self._build_error(name, "a list of texts")
+        if (
+            not isinstance(value, list)
+            or not value
+            or not all(isinstance(text, str) and text.strip() for text in value)
+        ):
+            raise self._build_error(name, _("a list of texts"))
         return value
 
     def check_relation(self, count: int, relation: str, number: str) -> bool:
-        """Return whether a count stands in the relation, "at least" or "less than", to a number; both are names of arguments."""
+        """Return whether a count satisfies a relation to a number.
+
+        Args:
+            count: The count of the answer.
+            relation: Name of an argument whose value is "at least" or "less than".
+            number: Name of the argument with the number.
+        """
         comparison, threshold = self.get_text(relation), self.get_int(number)
         if comparison not in {"at least", "less than"}:
-            raise self._build_error(relation, '"at least" or "less than"')
+            raise self._build_error(relation, _('"at least" or "less than"'))
         return count >= threshold if comparison == "at least" else count < threshold
 
     def _build_error(self, name: str, kind: str) -> EvaluationError:
         return EvaluationError(
-            f"instruction {self.instruction}: the argument {name} must be {kind} (got {self.values.get(name)!r}) / 인자가 맞지 않습니다"
+            _(
+                "instruction {instruction}: the argument {name} must be {kind} (got {value!r})",
+                instruction=self.instruction,
+                name=name,
+                kind=kind,
+                value=self.values.get(name),
+            )
         )

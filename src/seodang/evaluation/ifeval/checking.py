@@ -1,4 +1,4 @@
-"""Strict and loose verdicts on an answer (Zhou et al. 2023, section 2.2)."""
+"""Strict and loose checks of an answer (Zhou et al. 2023, section 2.2)."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from typing import Any
 from seodang.errors import EvaluationError
 from seodang.evaluation.ifeval.arguments import Arguments
 from seodang.evaluation.ifeval.rules import RULES
+from seodang.i18n import _
 
 
 @dataclass(frozen=True, slots=True)
 class InstructionResult:
-    """Which instructions of a prompt an answer follows, in their order."""
+    """Whether an answer follows each instruction of a prompt, in order."""
 
     strict: tuple[bool, ...]
-    loose: tuple[bool, ...]  # of the answer or one of loosened()
+    loose: tuple[bool, ...]  # of any variant of iter_loose_answers()
 
 
 def check_instructions(ids: Sequence[str], arguments: Sequence[Mapping[str, Any]], answer: str) -> InstructionResult:
-    """Return the verdicts on an answer; a blank one follows nothing.
+    """Return which instructions an answer follows; a blank answer follows none.
 
     Args:
-        ids: Of the prompt's instructions, such as "punctuation:no_comma".
+        ids: Instructions of the prompt, such as "punctuation:no_comma".
         arguments: Of each instruction.
-        answer: As it was generated.
+        answer: Generated text.
 
     Raises:
-        EvaluationError: Listing what is wrong with the instructions, see faults_of.
+        EvaluationError: With the errors of find_instruction_errors().
     """
     if errors := find_instruction_errors(ids, arguments):
         raise EvaluationError("; ".join(errors))
@@ -45,9 +46,9 @@ def _is_followed(id: str, arguments: Arguments, answer: str) -> bool:
 
 
 def iter_loose_answers(answer: str) -> Iterator[str]:
-    """Yield the answer; it without its first line, its last, and both; and each of the four without asterisks.
+    """Yield the answer, without its first line, without its last, without both; each also without asterisks.
 
-    An opening like "Sure, here it is:" and marks of bold type are forgiven.
+    The variants ignore an opening such as "Sure, here it is:" and marks of bold type.
     """
     lines = answer.split("\n")
     for part in (answer, "\n".join(lines[1:]).strip(), "\n".join(lines[:-1]).strip(), "\n".join(lines[1:-1]).strip()):
@@ -56,7 +57,7 @@ def iter_loose_answers(answer: str) -> Iterator[str]:
 
 
 def find_instruction_errors(ids: object, arguments: object) -> list[str]:
-    """Return what is wrong with the instructions of a prompt: no list, no rule for an id, an argument that is missing."""
+    """Return the errors of a prompt's instructions: no list, an unknown id, a missing argument."""
     if not (
         isinstance(ids, Sequence)
         and not isinstance(ids, str)
@@ -64,17 +65,13 @@ def find_instruction_errors(ids: object, arguments: object) -> list[str]:
         and isinstance(arguments, Sequence)
         and len(ids) == len(arguments)
     ):
-        return [
-            "instructions must be a list of ids, one at least, and as many sets of arguments / 지시 목록이 맞지 않습니다"
-        ]
+        return [_("instruction_id_list must be a list of at least one id, and kwargs a list of equal length")]
     errors = []
     for id, values in zip(ids, arguments, strict=True):
         if id not in RULES:
-            errors.append(f"instruction {id}: there is no rule for it; take the prompt out / 검사 규칙이 없습니다")
+            errors.append(_("instruction {id}: there is no rule for it; remove the row", id=id))
         elif not isinstance(values, Mapping):
-            errors.append(
-                f"instruction {id}: its arguments must be an object (got {values!r}) / 인자는 객체여야 합니다"
-            )
+            errors.append(_("instruction {id}: its arguments must be an object (got {value!r})", id=id, value=values))
         else:
             try:
                 RULES[id]("probe", Arguments(id, values))

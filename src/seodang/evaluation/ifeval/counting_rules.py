@@ -1,4 +1,7 @@
-"""Rules that count: keywords, letters, words, sentences, paragraphs."""
+"""Rules that count keywords, letters, words, sentences or paragraphs.
+
+Each rule takes an answer and the arguments of its instruction, and returns whether the answer follows it.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +16,21 @@ _FIRST_WORD = re.compile(r"[^.,?!'\"”’。，？！]*")
 
 
 def has_keywords(answer: str, arguments: Arguments) -> bool:
-    """All keywords occur, also within words, in any case."""
+    """Return whether all keywords occur, in any case, also within words."""
     return all(_normalize(keyword) in _normalize(answer) for keyword in arguments.get_texts("keywords"))
 
 
 def has_keyword_frequency(answer: str, arguments: Arguments) -> bool:
-    """A keyword occurs so often, also within words, in any case."""
+    """Return whether a keyword occurs as often as required, in any case, also within words."""
     return arguments.check_relation(
         _normalize(answer).count(_normalize(arguments.get_text("keyword"))), "relation", "frequency"
     )
 
 
 def has_no_forbidden_word(answer: str, arguments: Arguments) -> bool:
-    """None of the words occurs as a whole word, in any case.
+    """Return whether none of the forbidden words occurs as a separate word, in any case.
 
-    A word that ends in Hangul is whole with a particle behind it, too: 바위 is in 바위가, but not in 큰바위.
+    A particle may follow a word that ends in Hangul: 바위 occurs in 바위가, but not in 큰바위.
     """
     return not any(
         _compile_word_pattern(word).search(_normalize(answer)) for word in arguments.get_texts("forbidden_words")
@@ -40,39 +43,39 @@ def _compile_word_pattern(word: str) -> re.Pattern[str]:
 
 
 def has_letter_frequency(answer: str, arguments: Arguments) -> bool:
-    """A letter, or a syllable of Hangul, occurs so often, in any case."""
+    """Return whether a letter or Hangul syllable occurs as often as required, in any case."""
     return arguments.check_relation(
         _normalize(answer).count(_normalize(arguments.get_text("letter"))), "let_relation", "let_frequency"
     )
 
 
 def has_capital_word_frequency(answer: str, arguments: Arguments) -> bool:
-    """So many words are all in capitals."""
+    """Return whether as many words as required are in capital letters."""
     return arguments.check_relation(
         sum(word.isupper() for word in split_cased_words(answer)), "capital_relation", "capital_frequency"
     )
 
 
 def has_word_count(answer: str, arguments: Arguments) -> bool:
-    """It has so many words."""
+    """Return whether the answer has as many words as required."""
     return arguments.check_relation(len(split_words(answer)), "relation", "num_words")
 
 
 def has_sentence_count(answer: str, arguments: Arguments) -> bool:
-    """It has so many sentences."""
+    """Return whether the answer has as many sentences as required."""
     return arguments.check_relation(len(split_sentences(answer)), "relation", "num_sentences")
 
 
 def has_paragraph_count(answer: str, arguments: Arguments) -> bool:
-    """It has just so many paragraphs, with *** between them."""
+    """Return whether *** separates exactly the required number of paragraphs."""
     return len(split_paragraphs(answer, "***") or []) == arguments.get_int("num_paragraphs")
 
 
 def has_paragraph_first_word(answer: str, arguments: Arguments) -> bool:
-    """It has just so many paragraphs, with blank lines between them, and the one of that number begins with the word.
+    """Return whether blank lines separate exactly the required number of paragraphs, and the n-th begins with the word.
 
-    Several blank lines are as good as one, where the published rules count the nothing between them when they look for the
-    paragraph of that number.
+    Several blank lines count as one. The published rule counts the empty paragraphs between them when it looks for the
+    n-th.
     """
     parts = [part.strip() for part in answer.split("\n\n") if part.strip()]
     position, count = arguments.get_int("nth_paragraph"), arguments.get_int("num_paragraphs")

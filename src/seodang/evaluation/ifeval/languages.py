@@ -1,7 +1,7 @@
-"""Which language an answer is in: told by its script, and where languages share one by letters and common words.
+"""Identification of an answer's language by its script, and by letters and common words where languages share a script.
 
-For the languages that IFEval's prompts ask for and their neighbours. A few words may not be told: then the answer is None, where
-a statistical detector (the published rules use langdetect) would name the likeliest.
+The module knows the languages of IFEval's prompts and their neighbours. It returns None for a few words that it cannot
+assign. A statistical detector, such as langdetect in the published rules, would return the likeliest language.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import unicodedata
 from collections import Counter
 from typing import Final
 
-# Scripts of one language each; Hangul, kana, and those that several share come apart.
+# Scripts of one language each; identify_language() checks Hangul and kana first.
 _SCRIPT_LANGUAGES: Final = {
     "BENGALI": "bn",
     "GURMUKHI": "pa",
@@ -57,7 +57,7 @@ _COMMON_WORDS: Final = {
         "tr": "ve bir bu için ile da çok ne olarak daha gibi ben sen ama değil",
     },
 }
-# Letters that of the languages of one script only these have.
+# Letters that only one of the languages of a script has.
 _UNIQUE_LETTERS: Final = {
     "ru": "ыэё",
     "uk": "їєґ",
@@ -76,11 +76,11 @@ _SEPARATORS: Final = re.compile(r"[\s\d\"'“”‘’«».,!?;:()\[\]{}<>*#|/\\
 LANGUAGES: Final = frozenset(
     {"ja", *_SCRIPT_LANGUAGES.values(), *(language for group in _COMMON_WORDS.values() for language in group)}
 )
-"""ISO 639-1 codes of the languages that can be told."""
+"""ISO 639-1 codes of the languages that can be identified."""
 
 
 def identify_language(text: str) -> str | None:
-    """Return the ISO 639-1 code of the language that most of a text is in; None where it cannot be told."""
+    """Return the ISO 639-1 code of a text's main language; None where it is unclear."""
     text = unicodedata.normalize("NFC", text)
     scripts = Counter(script for letter in text if letter.isalpha() for script in [_get_script(letter)])
     letters = scripts.total()
@@ -95,18 +95,18 @@ def identify_language(text: str) -> str | None:
 
 
 def is_latin(text: str) -> bool:
-    """Tell whether all letters are of the basic Latin alphabet, and there is one."""
+    """Return whether a text has letters, all of the basic Latin alphabet."""
     letters = [letter for letter in text if letter.isalpha()]
     return bool(letters) and all(letter.isascii() for letter in letters)
 
 
 def _get_script(letter: str) -> str:
-    """Return the first word of a letter's Unicode name: its script, for those that matter here."""
+    """Return the first word of a letter's Unicode name, which is its script for the scripts of this module."""
     return unicodedata.name(letter, "?").partition(" ")[0]
 
 
 def _identify_by_words(text: str, script: str) -> str | None:
-    """Return the language that most of the words are of, by their commonness and their letters; None where two are as likely."""
+    """Return the language with the most common words and unique letters; None where two languages are equal."""
     words = [word for word in _SEPARATORS.split(text) if word]
     scores = []
     for language, common in _COMMON_WORDS.get(script, {}).items():

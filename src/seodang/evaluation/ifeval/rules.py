@@ -10,7 +10,7 @@ from seodang.evaluation.ifeval import form_rules as form
 from seodang.evaluation.ifeval.arguments import Arguments
 
 Rule = Callable[[str, Arguments], bool]
-"""Takes an answer that isn't blank, tells whether it follows the instruction."""
+"""Takes an answer that is not blank, returns whether it follows the instruction."""
 
 RULES: Final[dict[str, Rule]] = {
     "change_case:capital_word_frequency": counting.has_capital_word_frequency,

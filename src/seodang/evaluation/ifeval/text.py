@@ -10,7 +10,7 @@ from typing import Final
 _HANGUL: Final = "\uac00-\ud7a3"
 _WORD: Final = re.compile(r"\w+")
 _CASED_WORD: Final = re.compile(r"\w+(?:[-.]\w+)*")
-# What may end a sentence, with the quotes and brackets that it closes.
+# Punctuation that may end a sentence, with closing quotes and brackets.
 _END_MARK: Final = re.compile(r"[.!?…。！？]+[\"'”’」』)\]*]*")
 _HANGUL_LETTER: Final = re.compile(f"[{_HANGUL}]")
 _ABBREVIATION: Final = re.compile(
@@ -22,25 +22,25 @@ _LIST_ITEM: Final = re.compile(r"\n(?=\s*\d+[.)]\s)")
 
 
 def split_words(text: str) -> list[str]:
-    """Return the words: runs of letters and digits, as the published rules count them; Korean ones are those between blanks."""
+    """Return the words: runs of letters and digits, as the published rules count them; blanks separate Korean words."""
     return _WORD.findall(unicodedata.normalize("NFC", text))
 
 
 def split_cased_words(text: str) -> list[str]:
-    """Return the words, hyphens and dots within them kept: "WELL-KNOWN" is one."""
+    """Return the words with inner hyphens and dots: "WELL-KNOWN" is one word."""
     return _CASED_WORD.findall(text)
 
 
 def split_sentences(text: str) -> list[str]:
-    """Return the sentences; what stands behind the last end mark is one too.
+    """Return the sentences; text after the last end mark is one, too.
 
-    A mark ends a sentence before a blank, and between syllables of Hangul ("했다.그리고"), where the blank is often forgotten, but
-    not where a quote ends and a particle follows ("하세요."라고). It does not behind an abbreviation, an initial or the number of a
-    list, nor before a small letter, unless the whole text is in small letters. A line break is no end, but a point of a numbered
-    list begins a sentence.
+    A mark ends a sentence before a blank, and between Hangul syllables ("했다.그리고"), where writers often omit the blank.
+    It does not end one between a quote and a particle ("하세요."라고), nor after an abbreviation, an initial or a list
+    number. Neither does it before a small letter, unless the complete text is in small letters. A line break ends no
+    sentence, but an entry of a numbered list begins one.
 
-    The published rules use NLTK's Punkt, learnt from English. On 2,500 Alpaca answers in English and Korean the counts are equal
-    for nine in ten; the others are lists, where Punkt counts the numbers as sentences.
+    The published rules use NLTK's Punkt, trained on English. On 2,500 Alpaca answers in English and Korean the counts
+    are equal for nine in ten. The others are lists, where Punkt counts the numbers as sentences.
     """
     text = unicodedata.normalize("NFC", text)
     is_lower = text.lower() == text
@@ -74,7 +74,7 @@ def _is_sentence_end(text: str, mark: re.Match[str], *, is_lower: bool) -> bool:
 
 
 def split_paragraphs(text: str, divider: str) -> list[str] | None:
-    """Return the paragraphs between dividers, those at the ends left out if blank; None if one in between is blank.
+    """Return the paragraphs between dividers without blank ones at the ends; None if an inner paragraph is blank.
 
     Args:
         divider: Such as "***".

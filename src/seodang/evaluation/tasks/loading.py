@@ -1,4 +1,4 @@
-"""A spec and its data to a task; the faults of all rows in one message."""
+"""Loading of a task from its spec and data; one message lists the errors of all rows."""
 
 from __future__ import annotations
 
@@ -10,31 +10,38 @@ from seodang.errors import EvaluationError
 from seodang.evaluation.tasks.samples import BuildResult, EvalSample, Task, build_record_samples, build_samples
 from seodang.evaluation.tasks.sampling import remove_leaks, select_samples
 from seodang.evaluation.tasks.spec import FileData, SplitData, TaskSpec
+from seodang.i18n import _
 from seodang.records import Record
 
 Reader = Callable[[Path, str], Iterable[Mapping[str, Any]]]
-"""Takes a file and its name in messages, gives its rows; raises SeodangError where one cannot be read (data.strict_rows)."""
-_MESSAGE_LIMIT = 20  # faults told of a task
+"""Reads a file, named in messages by the second argument; raises SeodangError for an unreadable row
+(readers.strict)."""
+_MESSAGE_LIMIT = 20  # errors of a task that a message lists
 
 
 def load_task(spec: TaskSpec, folder: Path, read: Reader, *, seed: int) -> Task:
-    """Return the task of a file below the data folder.
+    """Return the task of a file in the data folder.
 
     Args:
-        spec: Its data are a file.
+        spec: A spec whose data are a file.
         folder: The data folder.
         read: The reader of data files.
-        seed: Of the choice of items, where the spec has a limit.
+        seed: Of the item selection, where the spec has a limit.
 
     Raises:
-        EvaluationError: If a file is missing, no item is left, or rows are faulty: all of them at once, up to 20.
+        EvaluationError: If a file is missing, no item is left, or rows have errors; it lists up to 20 of them.
         SourceError: If the reader cannot read a file.
     """
-    assert isinstance(spec.data, FileData), f"{spec.name} is made of records: records_task() makes it"
+    assert isinstance(spec.data, FileData), f"{spec.name} is made of records: use load_record_task()"
     names = [name for name in (spec.data.file, spec.data.few_shot_file) if name is not None]
     if missing := [name for name in names if not (folder / name).is_file()]:
         raise EvaluationError(
-            f"task {spec.name}: {', '.join(missing)} is not in {folder}; put it there, or leave the task out / 파일이 없습니다"
+            _(
+                "task {task}: {files} not found in {folder}; put the files there, or remove the task from evaluate.tasks",
+                task=spec.name,
+                files=", ".join(missing),
+                folder=folder,
+            )
         )
     samples = build_samples(spec, read(folder / spec.data.file, spec.data.file))
     few_shot_pool = (
@@ -46,19 +53,19 @@ def load_task(spec: TaskSpec, folder: Path, read: Reader, *, seed: int) -> Task:
 
 
 def load_record_task(spec: TaskSpec, records: Iterable[Record], training: Iterable[Record], *, seed: int) -> Task:
-    """Return the task of records.
+    """Return the task of a split's records.
 
     Args:
-        spec: Its data are a split.
-        records: Of the split that it names; those of other tasks are passed over.
-        training: Of the training split, where exemplars come from: records of the same task; if there are none, those with the
-            same options, or for a free answer all.
-        seed: Of the choice of items, where the spec has a limit.
+        spec: A spec whose data are a split.
+        records: Of the split that the spec names; records of other tasks are skipped.
+        training: Records of the training split, the pool of few-shot examples: those of the same task, else those with
+            the same options, else, for a free answer, all.
+        seed: Of the item selection, where the spec has a limit.
 
     Raises:
-        EvaluationError: If no record is of the task, or records are faulty: all of them at once, up to 20.
+        EvaluationError: If no record belongs to the task, or records have errors; it lists up to 20 of them.
     """
-    assert isinstance(spec.data, SplitData), f"{spec.name} is made of a file: load_task() makes it"
+    assert isinstance(spec.data, SplitData), f"{spec.name} is made of a file: use load_task()"
     task = spec.data.task
     task_records = [record for record in records if task in (None, record.task)]
     few_shot_pool = _select_few_shot_pool(spec, task_records, list(training), task)
@@ -68,8 +75,8 @@ def load_record_task(spec: TaskSpec, records: Iterable[Record], training: Iterab
 def _select_few_shot_pool(
     spec: TaskSpec, task_records: Sequence[Record], training: Sequence[Record], task: str | None
 ) -> list[Record]:
-    if same := [record for record in training if task in (None, record.task)]:
-        return same
+    if same_task := [record for record in training if task in (None, record.task)]:
+        return same_task
     if spec.kind != "choice":
         return list(training)
     options = {record.choices for record in task_records}
@@ -77,47 +84,65 @@ def _select_few_shot_pool(
 
 
 def _build_task(spec: TaskSpec, samples: BuildResult, few_shot_pool: BuildResult, seed: int) -> Task:
-    source = spec.data.file if isinstance(spec.data, FileData) else f"split {spec.data.split}"
-    pool_source = (spec.data.few_shot_file or "") if isinstance(spec.data, FileData) else "split train"
-    errors = [f"{source}, {fault}" for fault in (*samples.errors, *_find_duplicates(samples))] + [
-        f"{pool_source}, {fault}" for fault in few_shot_pool.errors
-    ]
-    if not errors and not samples.samples:
-        errors = [f"{source} has no item of it; a task needs one / 문항이 없습니다"]
-    if not errors and spec.kind == "choice" and (only := _find_only_class(samples.samples)):
-        errors = [
-            f"{source}: the answer of all {len(samples.samples)} items is {only}; a model that knows nothing could get them all right / 정답이 한 가지뿐입니다"
-        ]
-    if errors:
-        more = (
-            f"\n  ... and {len(errors) - _MESSAGE_LIMIT} more / 외 {len(errors) - _MESSAGE_LIMIT}건"
-            if len(errors) > _MESSAGE_LIMIT
-            else ""
-        )
-        raise EvaluationError(
-            f"task {spec.name} cannot be asked / 과제를 쓸 수 없습니다:\n"
-            + "\n".join(f"  {fault}" for fault in errors[:_MESSAGE_LIMIT])
-            + more
-        )
+    if errors := _find_errors(spec, samples, few_shot_pool):
+        lines = [_("task {task} cannot be evaluated:", task=spec.name)]
+        lines += [f"  {error}" for error in errors[:_MESSAGE_LIMIT]]
+        if len(errors) > _MESSAGE_LIMIT:
+            lines.append(_("  ... and {count} more", count=len(errors) - _MESSAGE_LIMIT))
+        raise EvaluationError("\n".join(lines))
     pool, leak_count = remove_leaks(few_shot_pool.samples, samples.samples)
     return Task(spec, select_samples(samples.samples, seed=seed, limit=spec.limit), pool, leak_count)
 
 
+def _find_errors(spec: TaskSpec, samples: BuildResult, few_shot_pool: BuildResult) -> list[str]:
+    """Return the errors of all rows; without any, those of the complete set of items."""
+    is_file = isinstance(spec.data, FileData)
+    source = spec.data.file if isinstance(spec.data, FileData) else _("split {name}", name=spec.data.split)
+    pool_source = (
+        (spec.data.few_shot_file or "") if isinstance(spec.data, FileData) else _("split {name}", name="train")
+    )
+    errors = [f"{source}, {error}" for error in (*samples.errors, *_find_duplicates(samples))]
+    errors += [f"{pool_source}, {error}" for error in few_shot_pool.errors]
+    if not errors and not samples.samples:
+        hint = _("check data.where and the file") if is_file else _("check data.task and the records")
+        errors = [_("{source} has no item for the task; {hint}", source=source, hint=hint)]
+    if not errors and spec.kind == "choice" and (only_class := _find_only_class(samples.samples)):
+        errors = [
+            _(
+                "{source}: all {count} items have the answer {answer}, so a constant answer scores 100 %; add items with other answers",
+                source=source,
+                count=len(samples.samples),
+                answer=only_class,
+            )
+        ]
+    return errors
+
+
 def _find_duplicates(result: BuildResult) -> list[str]:
-    """Return a fault for each item whose id an earlier one has."""
+    """Return an error for each item whose id an earlier item has."""
     first: dict[str, int] = {}
     errors = []
     for sample, row in zip(result.samples, result.rows, strict=True):
         if sample.id in first:
             errors.append(
-                f"row {row}: repeats row {first[sample.id]}, its id is {sample.id}; take one out / 문항이 겹칩니다"
+                _(
+                    "row {row}: has the id {id} of row {first}; remove one of the two rows",
+                    row=row,
+                    id=sample.id,
+                    first=first[sample.id],
+                )
             )
         first.setdefault(sample.id, row)
     return errors
 
 
 def _find_only_class(samples: Sequence[EvalSample]) -> str:
-    """Return the one answer that all items have, by text or by its place among the options; "" when there are several."""
-    fixed = len({item.choices for item in samples}) == 1
-    classes = {item.reference if fixed else f"option {item.choices.index(item.reference) + 1}" for item in samples}
+    """Return the answer that all items share, as text or as an option's position; "" for several answers."""
+    has_fixed_options = len({sample.choices for sample in samples}) == 1
+    classes = {
+        sample.reference
+        if has_fixed_options
+        else _("option {number}", number=sample.choices.index(sample.reference) + 1)
+        for sample in samples
+    }
     return repr(classes.pop()) if len(classes) == 1 else ""

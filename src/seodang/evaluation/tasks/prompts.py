@@ -1,4 +1,4 @@
-"""The texts that a model is asked with, as lm-evaluation-harness joins them."""
+"""Joining of an item's texts, as lm-evaluation-harness joins them."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from seodang.evaluation.tasks.spec import TaskSpec
 def render_few_shot_prompt(
     spec: TaskSpec, sample: EvalSample, few_shot_examples: Sequence[EvalSample], template_name: str
 ) -> str:
-    """Return the prompt in a wording with solved exemplars before it; each is ended by the separator.
+    """Return the prompt in a prompt template, after few-shot examples that each end with the separator.
 
     Source: lm-evaluation-harness, fewshot_delimiter and target_delimiter of a task.
     """
     examples_text = "".join(
-        f"{shown.prompts[template_name]}{spec.delimiter}{shown.reference}{spec.separator}"
-        for shown in few_shot_examples
+        f"{example.prompts[template_name]}{spec.delimiter}{example.reference}{spec.separator}"
+        for example in few_shot_examples
     )
     return examples_text + sample.prompts[template_name]
 
 
 def split_context_and_continuation(context: str, option: str, delimiter: str) -> tuple[str, str]:
-    """Return what a model is given and what it is scored on; together they are context, delimiter and option.
+    """Return the given text and the scored text; joined they are context, delimiter and option.
 
-    Blanks at the end of the context move to the option's side, because tokenizers join a blank to the word behind it: left on
-    the context's side it makes any word unlikely. Source: lm-evaluation-harness, TemplateLM._encode_pair.
+    Blanks at the end of the context move to the scored text. Tokenizers join a blank to the next word, so a blank that
+    stays in the context makes every word unlikely. Source: lm-evaluation-harness, TemplateLM._encode_pair.
     """
     given = context.rstrip()
     return given, context[len(given) :] + delimiter + option
 
 
 def truncate_at_stop(answer: str, until: Sequence[str]) -> str:
-    """Return an answer up to the first of the texts that end one, blanks around it left out; they may stand before it."""
+    """Return an answer without outer blanks, up to the first stop text in it."""
     answer = answer.strip()
     ends = [position for text in until if (position := answer.find(text)) >= 0]
     return answer[: min(ends, default=len(answer))].strip()

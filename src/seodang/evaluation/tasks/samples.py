@@ -1,4 +1,4 @@
-"""Rows to items. Pure: whatever is wrong with a row is said of it, and the next one is looked at."""
+"""Conversion of rows and records to items. Pure: errors of a row are collected, and the next row is processed."""
 
 from __future__ import annotations
 
@@ -13,24 +13,31 @@ from seodang.errors import EvaluationError
 from seodang.evaluation.ifeval.checking import find_instruction_errors
 from seodang.evaluation.tasks.spec import GRADE_COLUMN, FileData, TaskSpec
 from seodang.evaluation.tasks.templates import evaluate_condition, find_names, render
+from seodang.i18n import _
 from seodang.records import Record, compute_record_id, detect_language
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalSample:
-    """What is asked once."""
+    """One item of a task."""
 
-    id: str  # the file's or the record's, else a hash of prompt, choices and reference; unique in a task
-    prompts: Mapping[str, str]  # by the names of the spec's prompts; without exemplars and delimiter
-    choices: tuple[str, ...]  # options in their order; () unless the kind is choice
-    reference: str  # the right option, the reference answer ("" for none), or the text whose perplexity is asked for
+    id: str
+    """Of the file or the record, else a hash of prompt, choices and reference; unique in a task."""
+    prompts: Mapping[str, str]
+    """By name of the prompt template, without few-shot examples and delimiter."""
+    choices: tuple[str, ...]
+    """Options in order; () unless the kind is choice."""
+    reference: str
+    """The correct option, the reference answer ("" for none), or the text whose perplexity is computed."""
     language: str
     extra: Mapping[str, Any] = field(default_factory=dict)
-    record: Record | None = None  # that it was made of
+    """Columns that metrics need."""
+    record: Record | None = None
+    """The source of an item that is made of a record."""
 
     @property
     def prompt(self) -> str:
-        """The usual wording."""
+        """Return the prompt in the first template."""
         return next(iter(self.prompts.values()))
 
 
@@ -39,27 +46,28 @@ class Task:
     """A task with its data."""
 
     spec: TaskSpec
-    samples: list[EvalSample]  # one at least
-    few_shot_pool: list[
-        EvalSample
-    ]  # where exemplars come from: never scored, nor asking what an item asks; [] for none
-    leak_count: int = 0  # rows that were kept off the shelf, because an item asks the same
+    samples: list[EvalSample]
+    """At least one."""
+    few_shot_pool: list[EvalSample]
+    """Candidates for few-shot examples, without the prompt of any item; [] for none."""
+    leak_count: int = 0
+    """Rows removed from the pool, because an item has the same prompt."""
 
 
 @dataclass(slots=True)
 class BuildResult:
-    """Items with the rows they stand in, and what is wrong with the others."""
+    """Items with their row numbers, and the errors of the other rows."""
 
     samples: list[EvalSample] = field(default_factory=list)
-    rows: list[int] = field(default_factory=list)  # of each item, from 1
+    rows: list[int] = field(default_factory=list)  # of each item, counted from 1
     errors: list[str] = field(default_factory=list)
 
 
 def build_samples(spec: TaskSpec, rows: Iterable[Mapping[str, Any]]) -> BuildResult:
-    """Return the items of a file's rows, those left out by `where` not among them."""
+    """Return the items of a file's rows, except rows that `where` leaves out."""
     result = BuildResult()
     for number, row in enumerate(rows, start=1):
-        _add_sample(result, f"row {number}", number, partial(_build_from_row, spec, row))
+        _add_sample(result, _("row {number}", number=number), number, partial(_build_from_row, spec, row))
     return result
 
 
@@ -67,13 +75,12 @@ def build_record_samples(spec: TaskSpec, records: Iterable[Record]) -> BuildResu
     """Return the items of records."""
     result = BuildResult()
     for number, record in enumerate(records, start=1):
-        _add_sample(result, f"record {record.id}", number, partial(_build_from_record, spec, record))
+        _add_sample(result, _("record {id}", id=record.id), number, partial(_build_from_record, spec, record))
     return result
 
 
-_SampleOrErrors = tuple[
-    EvalSample | None, list[str]
-]  # the item, or what is wrong; neither for a row that doesn't count
+_SampleOrErrors = tuple[EvalSample | None, list[str]]
+"""The item, or the errors of its row; neither for a row that `where` leaves out."""
 
 
 def _add_sample(result: BuildResult, location: str, number: int, build: Callable[[], _SampleOrErrors]) -> None:
@@ -81,7 +88,7 @@ def _add_sample(result: BuildResult, location: str, number: int, build: Callable
         sample, errors = build()
     except EvaluationError as error:
         sample, errors = None, [str(error)]
-    result.errors += [f"{location}: {fault}" for fault in errors]
+    result.errors += [f"{location}: {error}" for error in errors]
     if sample is not None and not errors:
         result.samples.append(sample)
         result.rows.append(number)
@@ -98,7 +105,10 @@ def _build_from_row(spec: TaskSpec, row: Mapping[str, Any]) -> _SampleOrErrors:
         if _is_blank(values.get(name))
     ]:
         return None, [
-            f"column {', '.join(blank)} is missing or blank: mend it, or leave such rows out with where / 열이 없거나 비었습니다"
+            _(
+                "column {columns} is missing or blank; fill it, or leave such rows out with data.where",
+                columns=", ".join(blank),
+            )
         ]
     label = render(spec.answer, values)
     choices = tuple(dict.fromkeys(render(option, values) for option in spec.options.values()))
@@ -108,7 +118,7 @@ def _build_from_row(spec: TaskSpec, row: Mapping[str, Any]) -> _SampleOrErrors:
         reference, errors = _resolve_reference(spec, label, choices, values)
     name = None if spec.data.id is None else render(spec.data.id, values)
     if name is not None and not name.strip():
-        errors.append("its id is blank / id가 비었습니다")
+        errors.append(_("data.id renders as a blank text; correct the template, or set it to null"))
     return _build_sample(spec, values, choices, reference, errors, name=name)
 
 
@@ -130,22 +140,15 @@ def _build_sample(
     name: str | None,
     record: Record | None = None,
 ) -> _SampleOrErrors:
-    prompts = {wording: render(text, values) for wording, text in spec.prompts.items()}
+    prompts = {template_name: render(text, values) for template_name, text in spec.prompts.items()}
     errors += [
-        f"prompt {wording} is blank / 프롬프트가 비었습니다"
-        for wording, text in prompts.items()
+        _("prompt {name} is blank", name=template_name)
+        for template_name, text in prompts.items()
         if spec.kind != "perplexity" and not text.strip()
     ]
     if spec.answer and not reference.strip() and not errors:
-        errors.append("the answer is blank / 정답이 비었습니다")
-    if missing := [column for column in spec.extra if column not in values]:
-        errors.append(f"column {', '.join(missing)} (extra) is missing / 열이 없습니다")
-    elif any(name.startswith("ifeval") for name in spec.metrics):
-        errors += find_instruction_errors(values["instruction_id_list"], values["kwargs"])
-    elif "spearman" in spec.metrics and not _is_grade(values[GRADE_COLUMN]):
-        errors.append(
-            f"column {GRADE_COLUMN} is no finite number (got {values[GRADE_COLUMN]!r}), and spearman needs one: mend it, or leave such rows out with where / 수가 아닙니다"
-        )
+        errors.append(_("the answer is blank"))
+    errors += _find_extra_errors(spec, values)
     if errors:
         return None, errors
     first = next(iter(prompts.values()))
@@ -162,18 +165,44 @@ def _build_sample(
     return sample, []
 
 
+def _find_extra_errors(spec: TaskSpec, values: Mapping[str, Any]) -> list[str]:
+    """Return the errors of the columns that metrics need."""
+    if missing := [column for column in spec.extra if column not in values]:
+        return [_("column {columns} is missing, but extra names it", columns=", ".join(missing))]
+    if any(name.startswith("ifeval") for name in spec.metrics):
+        return find_instruction_errors(values["instruction_id_list"], values["kwargs"])
+    if "spearman" in spec.metrics and not _is_grade(values[GRADE_COLUMN]):
+        return [
+            _(
+                "column {column} must be a finite number for the metric spearman (got {value!r}); correct it, "
+                "or leave such rows out with data.where",
+                column=GRADE_COLUMN,
+                value=values[GRADE_COLUMN],
+            )
+        ]
+    return []
+
+
 def _resolve_reference(
     spec: TaskSpec, label: str, choices: tuple[str, ...], values: Mapping[str, Any]
 ) -> tuple[str, list[str]]:
-    """Return the option that a label stands for, and what is wrong with the options."""
+    """Return the option of a label, and the errors of the options."""
     expected = len(set(spec.options.values()))
     if len(choices) < expected:
         return "", [
-            f"options are equal: {expected} of them give only {', '.join(map(repr, choices))} / 같은 선택지가 있습니다"
+            _(
+                "options are equal: {count} of them render as {options} only",
+                count=expected,
+                options=", ".join(map(repr, choices)),
+            )
         ]
     if label.strip() not in spec.options:
         return "", [
-            f"the label {label.strip()!r} is not among {', '.join(spec.options)}: correct it, or add it to options / 모르는 라벨입니다"
+            _(
+                "the label {label!r} is not among {labels}; correct it, or add it to options",
+                label=label.strip(),
+                labels=", ".join(spec.options),
+            )
         ]
     reference = render(spec.options[label.strip()], values)
     return reference, list(_iter_choice_errors(choices, reference))
@@ -181,19 +210,19 @@ def _resolve_reference(
 
 def _iter_choice_errors(choices: Sequence[str], reference: str) -> Iterator[str]:
     if len(choices) < 2:
-        yield f"it has {len(choices)} options, and a choice needs two / 선택지가 둘 이상이어야 합니다"
+        yield _("has {count} options; kind choice needs at least 2", count=len(choices))
     if any(not option.strip() for option in choices):
-        yield "an option is blank / 빈 선택지가 있습니다"
+        yield _("an option is blank")
     if duplicates := [
         option for option, count in Counter(option.strip() for option in choices).items() if count > 1 and option
     ]:
-        yield f"options are equal: {', '.join(map(repr, duplicates))} / 같은 선택지가 있습니다"
+        yield _("options occur twice: {options}", options=", ".join(map(repr, duplicates)))
     if choices and reference not in choices:
-        yield f"the answer {reference!r} is not among its options / 정답이 선택지에 없습니다"
+        yield _("the answer {answer!r} is not among the options", answer=reference)
 
 
 def _find_required_names(spec: TaskSpec) -> frozenset[str]:
-    """Return the names without which a row cannot be asked."""
+    """Return the columns that every row needs."""
     return frozenset().union(*map(find_names, (*spec.prompts.values(), spec.answer, *spec.options.values())))
 
 

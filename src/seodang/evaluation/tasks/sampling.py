@@ -1,30 +1,53 @@
-"""Which items are asked, and with which exemplars: by hash, so that every model gets the same and new rows move few."""
+"""Selection of items and few-shot examples by hash: every model gets the same ones, and added rows move few of them.
+
+Records of the splits and items of task files use the same functions.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 from seodang.evaluation.tasks.samples import EvalSample, Task
 from seodang.records import normalise
 
 
-def select_samples(samples: Sequence[EvalSample], *, seed: int, limit: int | None) -> list[EvalSample]:
-    """Return `limit` items at the most, in the order of a hash of seed and id."""
-    return sorted(samples, key=lambda item: compute_order_key(seed, item.id))[:limit]
+class HasId(Protocol):
+    """A record or an item."""
+
+    @property
+    def id(self) -> str:
+        """Return the id, unique within its task."""
+
+
+Identified = TypeVar("Identified", bound=HasId)
+T = TypeVar("T")
+
+
+def select_samples(samples: Sequence[Identified], *, seed: int, limit: int | None) -> list[Identified]:
+    """Return up to `limit` items, ordered by a hash of seed and id."""
+    return sorted(samples, key=lambda sample: compute_order_key(seed, sample.id))[:limit]
 
 
 def compute_order_key(seed: int, id: str) -> str:
-    """Return what items are sorted by."""
+    """Return the sort key of an item."""
     return hashlib.sha256(f"{seed}\x1f{id}".encode()).hexdigest()
 
 
-def remove_leaks(few_shot_pool: Sequence[EvalSample], samples: Sequence[EvalSample]) -> tuple[list[EvalSample], int]:
-    """Return the shelf without repetitions, and without what an item asks in any wording; and how many of the latter there were.
+def interleave(groups: Sequence[Sequence[T]], limit: int) -> list[T]:
+    """Return up to `limit` elements: the first one of each group in turn, then the second ones, and so on."""
+    rounds = max(map(len, groups), default=0)
+    return [group[turn] for turn in range(min(rounds, limit)) for group in groups if turn < len(group)][:limit]
 
-    Texts are the same when they differ in case and blanks only: an exemplar that shows an item with its answer gives it away.
+
+def remove_leaks(few_shot_pool: Sequence[EvalSample], samples: Sequence[EvalSample]) -> tuple[list[EvalSample], int]:
+    """Return the pool without repeated examples and without the prompts of items, and the count of the latter.
+
+    Texts count as equal when they differ in case and blanks only. A few-shot example with an item's prompt gives its
+    answer away.
     """
-    prompts = {_normalize(prompt) for item in samples for prompt in item.prompts.values()} - {""}
+    prompts = {_normalize(prompt) for sample in samples for prompt in sample.prompts.values()} - {""}
     kept: dict[tuple[tuple[str, ...], tuple[str, ...], str], EvalSample] = {}
     leak_count = 0
     for sample in few_shot_pool:
@@ -40,22 +63,17 @@ def _normalize(text: str) -> str:
 
 
 def select_few_shot_examples(task: Task, language: str, *, seed: int, shots: int) -> list[EvalSample]:
-    """Return `shots` exemplars in a language, the same ones for all items: what prompts begin with is computed once.
+    """Return `shots` few-shot examples in a language, the same ones for all items.
 
-    lm-evaluation-harness draws others for each item; over many items that averages out one lucky draw, at several times the cost.
-    With `stratified` each option is taken in turn, where options are the same for all items, else each place among the options.
+    All prompts share them as a prefix, which the model computes once. lm-evaluation-harness draws other examples for
+    each item, which averages out one lucky draw at several times the cost. With `stratified`, the options alternate;
+    where options differ between items, their positions alternate.
     """
-    ordered = select_samples([item for item in task.few_shot_pool if item.language == language], seed=seed, limit=None)
+    pool = [sample for sample in task.few_shot_pool if sample.language == language]
+    ordered = select_samples(pool, seed=seed, limit=None)
     if not task.spec.stratified or task.spec.kind != "choice":
         return ordered[:shots]
     groups: dict[int, list[EvalSample]] = {}
     for sample in ordered:
         groups.setdefault(sample.choices.index(sample.reference), []).append(sample)
-    rounds = max(map(len, groups.values()), default=0)
-    examples = [
-        groups[place][turn]
-        for turn in range(min(rounds, shots))
-        for place in sorted(groups)
-        if turn < len(groups[place])
-    ]
-    return examples[:shots]
+    return interleave([groups[index] for index in sorted(groups)], shots)

@@ -1,4 +1,4 @@
-"""What an item scores in each metric of its task. Pure: log-likelihoods and answers in, numbers out."""
+"""Metrics of single items of a task file. Pure: log-likelihoods and answers in, numbers out."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ def normalize_log_likelihoods(
 
     Args:
         log_likelihoods: Sums over the tokens of each option, in nats.
-        options: Their texts, without the delimiter.
-        tokens: Their lengths in tokens, the delimiter's among them; 1 at least.
-        how: characters is lm-evaluation-harness' acc_norm: len(option); bytes its acc_bytes: that of UTF-8.
+        options: Texts without the delimiter.
+        tokens: Lengths in tokens, the delimiter included; at least 1.
+        normalization: characters is lm-evaluation-harness' acc_norm, len(option); bytes is its acc_bytes, the UTF-8
+            length.
     """
     lengths: Sequence[int]
     match normalization:
@@ -46,9 +47,10 @@ def normalize_log_likelihoods(
 def compute_choice_metrics(
     spec: TaskSpec, options: Sequence[str], reference: str, log_likelihoods: Sequence[float], tokens: Sequence[int]
 ) -> tuple[int, dict[str, float]]:
-    """Return the place of the option that is chosen, and accuracy, with accuracy_norm where the task has it: 1 if that is the reference.
+    """Return the index of the chosen option, and its accuracy: 1 for the reference.
 
-    Of the two, the one that is the task's headline chooses.
+    The scores include accuracy_norm where the task names it. The primary metric decides whether plain or normalized
+    log-likelihoods choose the option.
     """
     plain = select_best_choice(log_likelihoods)
     scores = {"accuracy": float(options[plain] == reference)}
@@ -60,20 +62,20 @@ def compute_choice_metrics(
 
 
 def compute_log_odds(log_likelihoods: Sequence[float]) -> float:
-    """Return log(p / (1 - p)) of the last of two or more options, in nats; p is its share of what all of them have."""
+    """Return log(p / (1 - p)) of the last of two or more options, in nats; p is its probability among the options."""
     *others, last = log_likelihoods
     highest = max(others)
     return last - highest - math.log(sum(math.exp(other - highest) for other in others))
 
 
 def compute_answer_metrics(spec: TaskSpec, sample: EvalSample, answer: str, *, has_eos: bool) -> dict[str, float]:
-    """Return the metrics that the task names of a free answer.
+    """Return the task's metrics of a free answer.
 
     Args:
         spec: Of the kind generate.
-        item: What was asked.
-        answer: As it was generated, without what ends it.
-        stopped: Whether it ended by itself.
+        sample: The item.
+        answer: Generated text without the end token.
+        has_eos: Whether the model ended the answer itself.
     """
     metrics: dict[str, Callable[[], float]] = {
         "exact_match": lambda: float(is_exact_match(answer, sample.reference)),
@@ -93,10 +95,10 @@ def compute_answer_metrics(spec: TaskSpec, sample: EvalSample, answer: str, *, h
 
 
 def compute_ifeval_metrics(sample: EvalSample, answer: str) -> dict[str, float]:
-    """Return whether the answer follows all instructions of the item, and the share of them that it follows; strict and loose.
+    """Return whether an answer follows all instructions of the item, and the ratio that it follows; strict and loose.
 
     Raises:
-        EvaluationError: If the item names an instruction that there is no rule for, or an argument is missing.
+        EvaluationError: If the item names an unknown instruction, or an argument is missing.
     """
     result: InstructionResult = check_instructions(sample.extra["instruction_id_list"], sample.extra["kwargs"], answer)
     return {
@@ -111,8 +113,8 @@ def compute_text_metrics(log_likelihood: float, tokens: int, text: str) -> dict[
     """Return the loss of a text, in nats per token, and its bits per UTF-8 byte.
 
     Args:
-        log_likelihood: Of all its tokens, in nats.
-        tokens: 1 at least.
+        log_likelihood: Sum over all tokens, in nats.
+        tokens: At least 1.
         text: Not empty.
     """
     return {"loss": -log_likelihood / tokens, "bits_per_byte": -log_likelihood / math.log(2) / len(text.encode())}

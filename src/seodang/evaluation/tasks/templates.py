@@ -1,4 +1,4 @@
-"""Templates over the columns of a row: jinja2, sandboxed, and a name that the row doesn't have is an error."""
+"""Templates over the columns of a row: sandboxed jinja2, in which an unknown name is an error."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import AfterValidator
 
 from seodang.errors import EvaluationError
+from seodang.i18n import _
 
 ROW = "row"  # the row itself, for columns whose names are no identifiers or that may be missing
-# What a template may stumble over in the values of a row.
+# Exceptions that the values of a row may cause in a template.
 _RENDER_ERRORS = (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError)
 
 
@@ -33,47 +34,53 @@ def _validate_template(text: str) -> str:
     try:
         _compile_template(text)
     except jinja2.TemplateSyntaxError as error:
-        raise ValueError(f"is no template: {error.message}, in its line {error.lineno} / 템플릿 문법 오류") from error
+        raise ValueError(
+            _("is not a valid template: {problem}, in its line {line}", problem=error.message, line=error.lineno)
+        ) from error
     return text
 
 
 Template = Annotated[str, AfterValidator(_validate_template)]
-"""Text in which {{ name }} stands for a column of the row; {{ row["a name"] }} for one whose name is no identifier."""
+"""Text in which {{ name }} is a column of the row; {{ row["a name"] }} is a column whose name is no identifier."""
 
 
 @cache
 def find_names(text: str) -> frozenset[str]:
-    """Return the columns that a template names, those that it takes out of `row` not counted."""
+    """Return the columns that a template names, except those that it takes out of `row`."""
     return frozenset(meta.find_undeclared_variables(_create_environment().parse(text))) - {ROW}
 
 
 def render(text: str, values: Mapping[str, Any]) -> str:
-    """Return a template filled in, in NFC; blanks stay as they are, for they are part of what is asked.
+    """Return a rendered template in NFC; blanks stay, because they belong to the prompt.
 
     Raises:
-        EvaluationError: If the values don't fit; without the place, which the caller knows.
+        EvaluationError: If the values do not fit. The caller adds the row to the message.
     """
     if "{" not in text:
         return unicodedata.normalize("NFC", text)
     try:
-        filled = _compile_template(text).render({**values, ROW: values})
+        rendered = _compile_template(text).render({**values, ROW: values})
     except _RENDER_ERRORS as error:
         raise EvaluationError(
-            f"the template {_shorten(text)} cannot be filled in: {error} / 템플릿을 채울 수 없습니다"
+            _("the template {template} cannot be rendered: {error}", template=_shorten(text), error=error)
         ) from error
-    return unicodedata.normalize("NFC", filled)
+    return unicodedata.normalize("NFC", rendered)
 
 
 def evaluate_condition(condition: str, values: Mapping[str, Any]) -> bool:
-    """Return whether a template gives True.
+    """Return whether a template renders as True.
 
     Raises:
-        EvaluationError: If it gives anything but True and False.
+        EvaluationError: If it renders as another text than True or False.
     """
     result = render(condition, values).strip()
     if result not in {"True", "False"}:
         raise EvaluationError(
-            f"the condition {_shorten(condition)} gives {_shorten(result)}; it must give True or False, such as {{{{ label != '' }}}}"
+            _(
+                "the condition {condition} results in {result}; it must result in True or False, such as {{{{ label != '' }}}}",
+                condition=_shorten(condition),
+                result=_shorten(result),
+            )
         )
     return result == "True"
 

@@ -1,4 +1,4 @@
-"""What a file of a source is called: on disk, to people, and whether it holds data."""
+"""Define the names of a source's files: on disk, in messages, and whether a name is that of a data file."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from seodang.errors import SourceError
+from seodang.i18n import _
 
 DATA_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 _SUFFIXES = (*DATA_SUFFIXES, ".arrow", ".txt")
-GLOB_CHARACTERS = frozenset("*?[")  # what makes a path a glob
+GLOB_CHARACTERS = frozenset("*?[")  # a path with one of these is a glob
 _DOC_NAME = re.compile(r"(readme|licen[cs]es?|copying|notice|changelog|citation)([.\-_ ].*)?", re.IGNORECASE)
 _DOC_SUFFIXES = (".dvc", ".md", ".rst", ".lock")
 _USERINFO = re.compile(r"(?<=://)[^/?#]*@")
 _UNSAFE = re.compile(r"[^\w.\-]")
-_MAX_NAME_CHARACTERS = 60  # characters of a file name, of four bytes at the most; most file systems take 255 bytes
+_MAX_NAME_CHARACTERS = 60  # of at most four bytes each; most file systems allow 255 bytes
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _VALUE = re.compile(r"(?<==)[^&#]+")
 
@@ -27,54 +28,53 @@ class LocalFile:
     """One file of a source, readable on this machine."""
 
     path: Path
-    location: str  # its name for people, in rows and messages; no credentials
-    url: (
-        str | None
-    )  # where it was fetched from, at its exact version where that has a name; no credentials; None for a file that was here
+    location: str  # name in rows and messages; without credentials
+    url: str | None  # source URL with the exact version if known, without credentials; None for a local file
 
 
 def is_data_file(name: str, suffixes: tuple[str, ...] = _SUFFIXES) -> bool:
-    """Tell by its name whether a file holds data."""
+    """Return whether a file's name is that of a data file."""
     return name.lower().removesuffix(".gz").removesuffix(".zst").endswith(suffixes)
 
 
 def is_auxiliary_file(name: str) -> bool:
-    """Tell whether a file lies beside the data: hidden, a .dvc file, a README or a licence."""
+    """Return whether a file accompanies the data: a hidden file, a .dvc file, a README or a licence."""
     if name.startswith(".") or name.lower().endswith(_DOC_SUFFIXES):
         return True
-    return _DOC_NAME.fullmatch(name) is not None and (
-        name.lower().endswith(".txt") or not is_data_file(name)
-    )  # notice.jsonl may well be data
+    # notice.jsonl may be data
+    return _DOC_NAME.fullmatch(name) is not None and (name.lower().endswith(".txt") or not is_data_file(name))
 
 
 def build_file_name(path: str) -> str:
-    """Return the last part of a path or URL as a safe file name that keeps its suffixes: the reader looks at them."""
-    return (
-        _UNSAFE.sub("_", path.split("?")[0].rstrip("/").rsplit("/", maxsplit=1)[-1])[-_MAX_NAME_CHARACTERS:].lstrip(".")
-        or "file"
-    )
+    """Return the last part of a path or URL as a safe file name; it keeps the suffixes, which the reader uses."""
+    name = path.split("?")[0].rstrip("/").rsplit("/", maxsplit=1)[-1]
+    return _UNSAFE.sub("_", name)[-_MAX_NAME_CHARACTERS:].lstrip(".") or "file"
 
 
 def expand_environment(url: str) -> str:
-    """Return a URL with each ${NAME} replaced by that environment variable, percent-encoded.
+    """Return a URL with each ${NAME} replaced by the percent-encoded environment variable.
 
     Raises:
         SourceError: If a variable is not set.
 
     """
 
-    def expand(found: re.Match[str]) -> str:
-        if found[1] not in os.environ:
+    def expand(match: re.Match[str]) -> str:
+        if match[1] not in os.environ:
             raise SourceError(
-                f"{redact_url(url)}: the environment variable {found[1]} is not set; export it, or correct its name in params.yaml"
+                _(
+                    "{url}: the environment variable {name} is not set; export it, or correct its name in params.yaml",
+                    url=redact_url(url),
+                    name=match[1],
+                )
             )
-        return quote(os.environ[found[1]], safe="")
+        return quote(os.environ[match[1]], safe="")
 
     return _VARIABLE.sub(expand, url)
 
 
 def has_password(url: str) -> bool:
-    """Tell whether a URL spells a password out, which git would then keep."""
+    """Return whether a URL holds a literal password, which git would then keep."""
     return any(
         ":" in user and not _VARIABLE.fullmatch(user.rstrip("@").split(":", maxsplit=1)[1])
         for user in _USERINFO.findall(url)
@@ -82,17 +82,17 @@ def has_password(url: str) -> bool:
 
 
 def redact_url(url: str) -> str:
-    """Return a URL as people may see it: without user, password and the values of its query, any of which may be secret."""
+    """Return a URL without user, password and query values, any of which may be secret."""
     if "://" not in url:
         return url
-    return "::".join(_redact_part(part) for part in url.split("::"))  # fsspec chains URLs by ::
+    return "::".join(_redact_part(part) for part in url.split("::"))  # fsspec chains URLs with ::
 
 
 def _redact_part(url: str) -> str:
     scheme = url.split("://", maxsplit=1)[0]
     try:
-        _ = urlsplit(url).port
-    except ValueError:  # "user:pa/ss@host": what would be cut off as user is not all of the secret
+        urlsplit(url).port  # noqa: B018 - the property raises
+    except ValueError:  # "user:pa/ss@host": the user part that is removed below is not the complete secret
         return f"{scheme}://..."
     before, mark, query = _USERINFO.sub("", url).partition("?")
     return before + mark + _VALUE.sub("...", query)

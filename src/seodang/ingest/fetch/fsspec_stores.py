@@ -1,4 +1,4 @@
-"""Fetch files from any store that fsspec knows (s3, gs, abfs, sftp, memory, ...), once for each of their versions."""
+"""Fetch files from any store that fsspec supports (s3, gs, abfs, sftp, memory, ...), each version once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from seodang.errors import SourceError, describe_error
+from seodang.i18n import N_, _
 from seodang.ingest.fetch.files import (
     GLOB_CHARACTERS,
     LocalFile,
@@ -24,31 +25,27 @@ if TYPE_CHECKING:
 
 
 _BLOCK = 1 << 20  # bytes
-_VERSION_KEYS = (
-    "ETag",
-    "etag",
-    "md5Hash",
-    "content_md5",
-    "checksum",
-    "generation",
-    "VersionId",
-)  # what stores call a file's version
+# Names that stores use for the version of a file.
+_VERSION_KEYS = ("ETag", "etag", "md5Hash", "content_md5", "checksum", "generation", "VersionId")
 _CREDENTIALS = {
-    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or AWS_PROFILE), AWS_ENDPOINT_URL for another store than Amazon's, FSSPEC_S3_ANON=true for a public bucket",
+    "s3": N_(
+        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or AWS_PROFILE), AWS_ENDPOINT_URL for a store other than Amazon's,"
+        " FSSPEC_S3_ANON=true for a public bucket"
+    ),
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
-    "abfs": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+    "abfs": N_("AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY"),
 }
 
 
 def fetch_remote_files(url: str, cache: Path) -> list[LocalFile]:
-    """Return the files that a URL names, sorted: one, those below a folder, or those that a glob matches.
+    """Return the sorted files of a URL: one file, those below a folder, or those that a glob matches.
 
     Args:
-        url: Of any protocol that fsspec knows; ${NAME} stands for an environment variable.
-        cache: The folder of downloads. A file is kept there under its URL and version, so the same one isn't fetched again.
+        url: URL of any protocol that fsspec supports; ${NAME} stands for an environment variable.
+        cache: Folder of the downloads. A file is kept there by URL and version, so that it is fetched only once.
 
     Raises:
-        SourceError: If the store cannot be asked or holds no such file; with what to do.
+        SourceError: If the store cannot be reached or has no such file; the message says what to do.
 
     """
     display_url = redact_url(url)
@@ -57,7 +54,7 @@ def fetch_remote_files(url: str, cache: Path) -> list[LocalFile]:
         system, pattern = _open_filesystem(address, display_url)
         names = _list_files(system, pattern)
         if not names:
-            raise SourceError(f"{display_url} names no data file; check bucket, path and glob")
+            raise SourceError(_("{url} matches no data file; check bucket, path and glob", url=display_url))
         return [
             _fetch(system, name, _build_file_url(name, display_url) if name != pattern else display_url, cache)
             for name in names
@@ -79,21 +76,27 @@ def _open_filesystem(url: str, display_url: str) -> tuple[AbstractFileSystem, st
         system, pattern = url_to_fs(url)
     except ImportError:
         raise SourceError(
-            f"{display_url} needs a package that is not installed: {_format_install_command(scheme)}"
+            _(
+                "{url} needs a package that is not installed: {command}",
+                url=display_url,
+                command=_format_install_command(scheme),
+            )
         ) from None
     except ValueError:
-        known = (
-            "expected http(s), hf, s3, gs, abfs or another that fsspec knows"
-            if scheme not in known_implementations
-            else "check its form"
-        )
-        raise SourceError(f"{display_url} is no address that can be used: {known}") from None
-    system.invalidate_cache()  # fsspec keeps listings as long as the process lives
+        if scheme in known_implementations:
+            raise SourceError(_("{url} is not a valid URL; check its syntax", url=display_url)) from None
+        raise SourceError(
+            _(
+                "{url} has an unknown scheme; expected http(s), hf, s3, gs, abfs or another that fsspec supports",
+                url=display_url,
+            )
+        ) from None
+    system.invalidate_cache()  # fsspec caches listings for the lifetime of the process
     return system, str(pattern)
 
 
 def _format_install_command(scheme: str) -> str:
-    """Return the line that installs what a protocol needs, and keeps the fsspec that is here."""
+    """Return the command that installs the package of a protocol and keeps the installed fsspec version."""
     import fsspec
     from fsspec.registry import known_implementations
 
@@ -131,14 +134,14 @@ def _fetch(system: AbstractFileSystem, name: str, display_url: str, cache: Path)
                 _copy(system, name, file)
             if _get_version(system, name) != version:
                 part.unlink()
-                raise SourceError(f"{display_url} changed while it was fetched; run the same command again")
+                raise SourceError(_("{url} changed during the download; run the same command again", url=display_url))
             part.replace(target)
     return LocalFile(target, display_url, display_url)
 
 
 def _get_version(system: AbstractFileSystem, name: str) -> str:
-    """Return what changes when the file's content does."""
-    system.invalidate_cache()  # an answer kept from a listing has other fields than one asked for anew
+    """Return a text that changes with the file's content."""
+    system.invalidate_cache()  # a cached listing entry has other fields than a new request
     info = system.info(name)
     versions = {key: str(info[key]) for key in _VERSION_KEYS if info.get(key)}
     return str([*sorted(versions.items()), ("size", info.get("size"))]) if versions else str(system.ukey(name))
@@ -157,24 +160,27 @@ def _copy(system: AbstractFileSystem, name: str, file: BinaryIO) -> None:
 
 @contextmanager
 def _translate_errors(display_url: str) -> Iterator[None]:
-    """Turn a driver's errors into ours. Each driver has its own, and their words, which may hold a secret, are not passed on."""
+    """Raise a SourceError for any error of a driver. The driver's message is dropped, as it may hold a secret."""
     hint = _format_credentials_hint(display_url.split("://", maxsplit=1)[0])
     try:
         yield
     except SourceError:
         raise
     except FileNotFoundError:
-        raise SourceError(f"{display_url} does not exist; check bucket and path") from None
+        raise SourceError(_("{url} does not exist; check bucket and path", url=display_url)) from None
     except PermissionError:
-        raise SourceError(f"{display_url}: access is denied; check the credentials{hint}") from None
+        raise SourceError(_("{url}: access is denied; check the credentials", url=display_url) + hint) from None
     except Exception as error:
         if "Credential" in type(error).__name__:
-            raise SourceError(f"{display_url}: there are no credentials{hint}") from None
-        raise SourceError(
-            f"{display_url} cannot be fetched ({describe_error(error)}); check address, network and credentials{hint}"
-        ) from None
+            raise SourceError(_("{url}: no credentials found; set them", url=display_url) + hint) from None
+        message = _(
+            "{url} cannot be fetched ({reason}); check the URL, the network and the credentials",
+            url=display_url,
+            reason=describe_error(error),
+        )
+        raise SourceError(message + hint) from None
 
 
 def _format_credentials_hint(scheme: str) -> str:
     names = _CREDENTIALS.get(scheme)
-    return f"; they are taken from the environment: {names}" if names else ""
+    return _("; they are read from the environment: {names}", names=_(names)) if names else ""

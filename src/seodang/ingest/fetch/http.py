@@ -1,4 +1,4 @@
-"""Fetch one file over http(s), by its sha256: streamed, resumed where it broke off, kept in the download cache."""
+"""Fetch one file over http(s) by its sha256: streamed, resumed after a broken connection, kept in the cache."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from seodang.errors import SourceError, SourceUnreachable
+from seodang.i18n import N_, Message, _
 from seodang.ingest.fetch.files import LocalFile, build_file_name, expand_environment, redact_url
 from seodang.io.atomic import sha256_of
 
@@ -20,30 +21,34 @@ logger = logging.getLogger(__name__)
 
 _BLOCK = 1 << 20  # bytes
 _TIMEOUTS = (10.0, 60.0)  # seconds to connect; seconds without a byte
-_RETRY_DELAYS = (1.0, 3.0, 9.0)  # seconds before each further try
+_RETRY_DELAYS = (1.0, 3.0, 9.0)  # seconds before each retry
 _RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _STATUS_HINTS = {
-    401: "asks for credentials; write https://${USER_VARIABLE}:${PASSWORD_VARIABLE}@..., or put them into ~/.netrc",
-    403: "does not allow it; check the address and the credentials",
-    404: "has no such file; check the address",
-    410: "no longer has the file; check the address",
+    401: N_(
+        "the server asks for credentials (status {status}); write https://${{USER_VARIABLE}}:${{PASSWORD_VARIABLE}}@...,"
+        " or add them to ~/.netrc"
+    ),
+    403: N_("the server refuses access (status {status}); check the URL and the credentials"),
+    404: N_("the server has no such file (status {status}); check the URL"),
+    410: N_("the server no longer has the file (status {status}); check the URL"),
 }
+_OTHER_STATUS_HINT = N_("the server answers with status {status} instead of the file; check the URL")
 
 
 class _RetryableError(Exception):
-    """A fault that may pass."""
+    """A temporary error."""
 
 
 def fetch_web_file(url: str, sha256: str, cache: Path) -> LocalFile:
-    """Return the file at an address, from the cache if it was fetched before.
+    """Return the file at a URL, from the cache if it was fetched before.
 
     Args:
-        url: http(s); ${NAME} stands for an environment variable.
-        sha256: Of the file. It names the place in the cache.
-        cache: The folder of downloads.
+        url: http(s) URL; ${NAME} stands for an environment variable.
+        sha256: Checksum of the file; also the name of its folder in the cache.
+        cache: Folder of the downloads.
 
     Raises:
-        SourceError: If it cannot be fetched, or is not the file that sha256 names.
+        SourceError: If the file cannot be fetched or has another sha256.
 
     """
     from filelock import FileLock
@@ -62,7 +67,7 @@ def _fetch(url: str, display_url: str, sha256: str, target: Path) -> None:
     is_resumed = part.exists()
     _download(url, display_url, part)
     digest = sha256_of(part)
-    if digest != sha256 and is_resumed:  # what was fetched before may be of another version of the file
+    if digest != sha256 and is_resumed:  # the first part may belong to another version of the file
         part.unlink()
         _download(url, display_url, part)
         digest = sha256_of(part)
@@ -72,24 +77,36 @@ def _fetch(url: str, display_url: str, sha256: str, target: Path) -> None:
     size = part.stat().st_size
     part.unlink()
     raise SourceError(
-        f"{display_url} is not the file that sha256 names: expected {sha256}, found {digest} ({size:,} bytes); "
-        "if the file was meant to change, look at it and write the hash found into params.yaml; else use an address that keeps the old one"
+        _(
+            "{url} has another sha256 than params.yaml: expected {expected}, found {found} ({size:,} bytes); if the change"
+            " is intended, check the file and write the new sha256 into params.yaml; else use a URL that keeps the old file",
+            url=display_url,
+            expected=sha256,
+            found=digest,
+            size=size,
+        )
     )
 
 
 def _download(url: str, display_url: str, part: Path) -> None:
-    """Fetch all of the file into `part`, going on where it ends; try again what may pass."""
+    """Fetch the file into `part`, resuming at its end; retry after a temporary error."""
     for attempt, delay in enumerate((*_RETRY_DELAYS, None), start=1):
         try:
             return _stream(url, display_url, part)
         except _RetryableError as error:
             if delay is None:
                 raise SourceUnreachable(
-                    f"{display_url}: {error}; {attempt} tries; check the address and the network, then run the same command again: it goes on where it was"
+                    _(
+                        "{url}: {problem}, after {count} attempts; check the URL and the network, then run the same command"
+                        " again: the download resumes",
+                        url=display_url,
+                        problem=error,
+                        count=attempt,
+                    )
                 ) from None
-            logger.warning("%s: %s; trying again in %.0f s", display_url, error, delay)
+            logger.warning(_("{url}: {problem}; retry in {delay:.0f} s", url=display_url, problem=error, delay=delay))
             time.sleep(delay)
-    raise AssertionError("the last try returns or raises")
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _stream(url: str, display_url: str, part: Path) -> None:
@@ -97,46 +114,55 @@ def _stream(url: str, display_url: str, part: Path) -> None:
     import urllib3
 
     offset = part.stat().st_size if part.exists() else 0
-    # identity: a body that is packed for the way would have another hash, and no place to go on from
+    # identity: a compressed body would have another hash, and its offset would not match the file
     headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
+    # A library's message may hold the URL with its password: no message below repeats it.
     try:
         with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUTS) as response:
-            if response.status_code == 416:  # nothing follows: it is whole, or was of a longer file; the hash will tell
+            if (
+                response.status_code == 416
+            ):  # no byte follows: the part is complete or of a longer file; the hash decides
                 return
             _check_status(response.status_code, display_url)
-            is_resumed = response.status_code == 206 and response.headers.get("Content-Range", "").startswith(
-                f"bytes {offset}-"
-            )
-            if response.status_code == 206 and not is_resumed:
-                part.unlink(missing_ok=True)
-                raise _RetryableError("the server sent another part of the file than was asked for")
-            _write(response, part, offset if is_resumed else 0, display_url)
-    # A library's own words may hold the URL with its password: they are not passed on.
+            _write(response, part, _get_start(response, offset, part), display_url)
     except requests.exceptions.SSLError:
         raise SourceError(
-            f"{display_url}: the server's certificate cannot be trusted; check the address, or name your own authority in REQUESTS_CA_BUNDLE"
+            _(
+                "{url}: the server's certificate is not trusted; check the URL, or name your certificate authority in"
+                " REQUESTS_CA_BUNDLE",
+                url=display_url,
+            )
         ) from None
     except requests.exceptions.TooManyRedirects:
-        raise SourceError(f"{display_url}: redirected in circles; check the address") from None
+        raise SourceError(_("{url}: the server redirects in a loop; check the URL", url=display_url)) from None
     except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
-        raise _RetryableError("no answer in time") from None
+        raise _RetryableError(_("the server did not answer in time")) from None
     except (requests.exceptions.ConnectionError, urllib3.exceptions.HTTPError) as error:
         raise _RetryableError(_describe_connection_error(error)) from None
     except (requests.exceptions.RequestException, UnicodeError):
-        raise SourceError(f"{display_url} is no address that can be asked; expected https://host/path") from None
+        raise SourceError(_("{url} is not a valid URL; expected https://host/path", url=display_url)) from None
+
+
+def _get_start(response: requests.Response, offset: int, part: Path) -> int:
+    """Return the offset in the file at which the body starts."""
+    if response.status_code != 206:
+        return 0
+    if not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
+        part.unlink(missing_ok=True)
+        raise _RetryableError(_("the server sent another part of the file than requested"))
+    return offset
 
 
 def _check_status(status: int, display_url: str) -> None:
     if status in _RETRYABLE_STATUSES:
-        raise _RetryableError(f"the server answers {status}")
+        raise _RetryableError(_("the server answers with status {status}", status=status))
     if status not in {200, 206}:
-        raise SourceError(
-            f"{display_url}: the server answers {status}: it {_STATUS_HINTS.get(status, 'does not give the file; check the address')}"
-        )
+        hint = Message(_STATUS_HINTS.get(status, _OTHER_STATUS_HINT), {"status": status})
+        raise SourceError(f"{display_url}: {hint}")
 
 
 def _write(response: requests.Response, part: Path, offset: int, display_url: str) -> None:
-    """Append the body to the first `held` bytes of `part`; what arrived stays there when the connection breaks."""
+    """Write the body to `part` from `offset` on; received bytes stay there if the connection breaks."""
     from tqdm import tqdm
 
     length = response.headers.get("Content-Length", "")
@@ -152,21 +178,22 @@ def _write(response: requests.Response, part: Path, offset: int, display_url: st
     )
     with bar, part.open("r+b" if offset else "wb") as file:
         file.seek(offset)
-        for block in response.raw.stream(
-            _BLOCK, decode_content=False
-        ):  # as it lies on the server, which the hash is of
+        # decode_content=False: the hash is that of the undecoded bytes
+        for block in response.raw.stream(_BLOCK, decode_content=False):
             file.write(block)
             bar.update(len(block))
         file.flush()
         os.fsync(file.fileno())
         if total is not None and file.tell() != total:
-            raise _RetryableError(f"the connection ended after {file.tell():,} of {total:,} bytes")
+            raise _RetryableError(
+                _("the connection ended after {count:,} of {total:,} bytes", count=file.tell(), total=total)
+            )
 
 
 def _describe_connection_error(error: Exception) -> str:
-    text = repr(error)  # only looked at
+    text = repr(error)  # never shown: it may hold the URL
     if "NameResolution" in text or "getaddrinfo" in text or "Name or service" in text:
-        return "the host's name is not known (DNS)"
+        return _("the host name is unknown (DNS)")
     if "refused" in text:
-        return "the host refuses the connection"
-    return "the connection broke off"
+        return _("the host refuses the connection")
+    return _("the connection was interrupted")

@@ -1,6 +1,6 @@
-"""Fetch the data files of a dataset on the Hugging Face hub, at a commit: hf://owner/name@revision[/glob].
+"""Fetch the data files of a dataset on the Hugging Face hub at a commit: hf://owner/name@revision[/glob].
 
-Only data files are ever fetched; a loading script in the repository is neither fetched nor run.
+Only data files are fetched. A loading script in the repository is neither fetched nor run.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seodang.errors import SourceError
+from seodang.i18n import _
 from seodang.ingest.fetch.files import DATA_SUFFIXES, LocalFile, is_auxiliary_file, is_data_file
 from seodang.ingest.rows import shorten
 from seodang.io.atomic import write_atomically
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _URL_PATTERN = re.compile(
-    r"hf://(?:datasets/)?(?P<name>[\w.\-]+(?:/[\w.\-]+)?)@(?P<revision>refs/convert/[^/]+|refs/pr/\d+|[^/]+)(?:/(?P<glob>.+))?"
+    r"hf://(?:datasets/)?(?P<name>[\w.\-]+(?:/[\w.\-]+)?)"
+    r"@(?P<revision>refs/convert/[^/]+|refs/pr/\d+|[^/]+)(?:/(?P<glob>.+))?"
 )
-_METADATA_FILES = frozenset(
-    {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}
-)  # what the library datasets writes beside the data
-_PREVIEW_CHARACTERS = 300  # characters
+# Files that the datasets library writes beside the data.
+_METADATA_FILES = frozenset({"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"})
+_PREVIEW_CHARACTERS = 300
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -38,17 +39,21 @@ def fetch_hub_files(url: str, cache: Path) -> list[LocalFile]:
     """Return the data files of a dataset, sorted by name; a branch or tag is resolved to its commit.
 
     Args:
-        url: hf://owner/name@revision, then perhaps / and a file, a folder or a glob.
-        cache: The folder of downloads; a commit whose files are there needs no network.
+        url: hf://owner/name@revision, optionally with / and a file, a folder or a glob.
+        cache: Folder of the downloads; a commit whose files are cached needs no network.
 
     Raises:
-        SourceError: If the URL has another form, the hub cannot be asked, or no data file is there; with what to do.
+        SourceError: If the URL is malformed, the hub cannot be reached, or no data file matches; with the fix.
 
     """
     match = _URL_PATTERN.fullmatch(url)
     if match is None:
         raise SourceError(
-            f"{url} is not of the form hf://owner/name@revision/glob; the revision must be given, best as a commit, so that the data stay the same"
+            _(
+                "{url} does not have the form hf://owner/name@revision/glob; the revision is required, preferably a commit,"
+                " so that the data stay the same",
+                url=url,
+            )
         )
     name, revision, pattern = match["name"], match["revision"].replace("%2F", "/"), match["glob"] or "*"
     folder = cache / "hub" / name.replace("/", "--")
@@ -56,19 +61,32 @@ def fetch_hub_files(url: str, cache: Path) -> list[LocalFile]:
         commit, files = _list_files(name, revision, folder)
         matches = [file for file in files if _is_match(file, pattern)]
         if not matches:
-            raise SourceError(
-                f"{url} names no data file ({', '.join(DATA_SUFFIXES)}, also .gz); the dataset's are {shorten(', '.join(files) or 'none', _PREVIEW_CHARACTERS)}"
-            )
+            raise SourceError(_describe_no_match(url, files))
         local_files = [_fetch_file(name, commit, file, folder) for file in matches]
     except SourceError:
         raise
     except Exception as error:
-        raise SourceError(f"{url}: {describe_hub_error(error, 'dataset', 'a commit, tag or branch of it')}") from None
+        revision_hint = _("a commit, tag or branch of the dataset")
+        raise SourceError(f"{url}: {describe_hub_error(error, 'dataset', revision_hint)}") from None
     if revision != commit:
         logger.warning(
-            "%s: %s may move; it stands at %s: write that into params.yaml to keep these data", url, revision, commit
+            _(
+                "{url}: {revision} may change; it is now commit {commit}: write that into params.yaml to keep these data",
+                url=url,
+                revision=revision,
+                commit=commit,
+            )
         )
     return local_files
+
+
+def _describe_no_match(url: str, files: list[str]) -> str:
+    return _(
+        "{url} matches no data file ({suffixes}, also .gz); the data files of the dataset: {files}",
+        url=url,
+        suffixes=", ".join(DATA_SUFFIXES),
+        files=shorten(", ".join(files), _PREVIEW_CHARACTERS) or _("none"),
+    )
 
 
 def _create_api() -> HfApi:
@@ -78,7 +96,7 @@ def _create_api() -> HfApi:
 
 
 def _list_files(name: str, revision: str, folder: Path) -> tuple[str, list[str]]:
-    """Return a revision's commit and its data files; those of a commit never change, so they are asked for once."""
+    """Return a revision's commit and its data files. The files of a commit never change, so they are listed once."""
     from huggingface_hub.hf_api import RepoFile
 
     if _COMMIT.fullmatch(revision) and (listing_path := _get_listing_path(folder, revision)).is_file():

@@ -1,9 +1,9 @@
-"""Record formats: the objects of a file in, texts of instruction records out.
+"""Record formats: convert the objects of a file into the texts of instruction records.
 
-catalogue    which formats there are
-telling      which one a file has, and a record that is unlike its file
-plain        one question and one answer: Alpaca, KoAlpaca, self-instruct, Dolly, question/answer tables
-conversation messages in order: ShareGPT, OpenAI, parallel lists, transcripts
-judged       two answers of which one is better, and answers marked good or bad
-labelled     classification tables, by a template
+registry        all formats, their keys and converters
+detect          detection of the format of a file, and of a record that differs from its file
+instruction     one question and one answer: Alpaca, KoAlpaca, self-instruct, Dolly, question/answer tables
+conversation    ordered messages: ShareGPT, OpenAI, parallel lists, transcripts
+preference      pairs of a better and a worse answer, and answers labelled good or bad
+classification  labelled tables, read by a template
 """

@@ -1,7 +1,7 @@
-"""Conversations: ShareGPT, OpenAI's messages, parallel lists of questions and answers, transcripts.
+"""Convert conversations: ShareGPT, OpenAI messages, parallel lists of questions and answers, transcripts.
 
-The last question is the instruction, the answer to it the output, and all that was said before
-stands in `turns`. What is no proper conversation becomes a fault in its row, never an error of the file.
+The last question becomes the instruction, its answer the output, and all earlier messages `turns`. A malformed
+conversation becomes a field error in its row, never an error of the file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ROLES: Final = {
     **dict.fromkeys(("tool_call", "tool_calls", "function_call"), "tool_call"),
     **dict.fromkeys(("tool", "observation", "function", "function_response", "tool_response", "ipython"), "tool"),
 }
-# Who may speak after whom; None stands before the first message.
+# Roles that may follow each role; None stands before the first message.
 _NEXT_ROLES: Final = {
     None: {"user"},
     "user": {"assistant", "tool_call"},
@@ -31,35 +31,35 @@ _NEXT_ROLES: Final = {
     "tool": {"tool", "assistant", "tool_call"},
 }
 _TEXT_PARTS: Final = frozenset({"text", "input_text", "output_text"})
-_MEDIA_TYPES: Final = ("image", "audio", "video", "file")  # so begin their types: image_url, input_audio, ...
+_MEDIA_TYPES: Final = ("image", "audio", "video", "file")  # prefixes of part types: image_url, input_audio, ...
 _SPEAKER: Final = re.compile(r"(?:^|\n\n)(Human|Assistant): ?")  # Anthropic's hh-rlhf
 _TRANSCRIPT: Final = re.compile(r"\s*Human:")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message; `content` is text or a fault()."""
+    """One message; `content` is a text or a field error."""
 
     role: str
     content: Any
 
 
 def convert_messages(record: RawRecord, key: str) -> Sample:
-    """Return the conversation under a key, with the system text and tools that stand beside it."""
+    """Return the conversation under a key, with the record's system text and tools."""
     sample = build_sample(parse_messages(record.get(key)), collect_system_text(record))
     sample.url, sample.task = get_line(record, "url"), get_task(record, "task")
     return sample
 
 
 def collect_system_text(record: RawRecord) -> str:
-    """Return the system text and the tools that stand beside a conversation; "" when there are none."""
+    """Return the record's system text and tools; "" if there are none."""
     texts = [record.get("system"), get_first(record, "tools", "functions")]
     parts = [text if isinstance(text, str) else dump_json(text) for text in texts if text]
     return "\n\n".join(text for text in parts if text.strip() not in {"", "[]"})
 
 
 def convert_lists(record: RawRecord) -> Sample:
-    """Return the conversation whose questions and answers stand in two lists."""
+    """Return the conversation in two parallel lists of questions and answers."""
     questions, answers = record.get("questions"), get_first(record, "outputs", "answers")
     if not isinstance(questions, list) or not isinstance(answers, list) or len(questions) != len(answers):
         counts = [len(value) if isinstance(value, list) else describe_value(value) for value in (questions, answers)]
@@ -80,7 +80,7 @@ def convert_lists(record: RawRecord) -> Sample:
 
 
 def add_history(sample: Sample, history: object) -> Sample:
-    """Put LLaMA-Factory's history, [[question, answer], ...], before a sample's question."""
+    """Add LLaMA-Factory's history, [[question, answer], ...], to a sample as earlier turns, and return the sample."""
     if not history:
         return sample
     pairs: list[Any] = history if isinstance(history, list) else [history]
@@ -100,14 +100,14 @@ def add_history(sample: Sample, history: object) -> Sample:
 
 
 def parse_messages(value: object) -> list[Message]:
-    """Return the messages in a list; what is none is a message with a fault."""
+    """Return the messages in a list; an invalid item becomes a message with a field error."""
     if not isinstance(value, list):
         return [Message("", make_field_error(TURNS_BROKEN, f"no list of messages: {describe_value(value)}"))]
     return [message for number, item in enumerate(value, start=1) for message in _iter_messages(item, number)]
 
 
 def is_transcript(value: object) -> bool:
-    """Tell whether a text is a transcript that begins with "Human:"."""
+    """Return whether a value is a transcript, a text that begins with "Human:"."""
     return isinstance(value, str) and _TRANSCRIPT.match(value) is not None
 
 
@@ -121,12 +121,12 @@ def parse_transcript(text: str) -> list[Message]:
 
 
 def build_sample(messages: Iterable[Message], system: str = "") -> Sample:
-    """Return the conversation as a sample: last question, its answer, and all before."""
+    """Return a conversation as a sample: the last question, its answer, and the earlier messages."""
     system, dialogue = _split_system(list(messages), system)
     instruction = next((message.content for message in reversed(dialogue) if message.role in {"user", "tool"}), None)
     if order_error := _find_order_error([message.role for message in dialogue], dialogue):
         return Sample(instruction if instruction is not None else order_error, order_error, system=system)
-    *before, _, answer = dialogue
+    *before, _question, answer = dialogue
     message_error = next((message.content for message in before if get_field_error(message.content)), None)
     if message_error:
         return Sample(instruction, message_error, system=system)
@@ -139,7 +139,7 @@ def build_sample(messages: Iterable[Message], system: str = "") -> Sample:
 
 
 def _split_system(messages: list[Message], system: str) -> tuple[str, list[Message]]:
-    """Return the text of the system messages that open a conversation, and the messages after them."""
+    """Return the text of the leading system messages, and the messages after them."""
     texts = [system] if system else []
     count = 0
     for message in messages:
@@ -151,7 +151,7 @@ def _split_system(messages: list[Message], system: str) -> tuple[str, list[Messa
 
 
 def _find_order_error(roles: list[str], messages: Sequence[Message]) -> dict[str, Any] | None:
-    """Return what is wrong with the order of a conversation; None when nothing is."""
+    """Return the field error of a conversation with roles out of order or a blank message; None if it is valid."""
     before: str | None = None
     for message in messages:
         if not message.role:
@@ -169,7 +169,7 @@ def _find_order_error(roles: list[str], messages: Sequence[Message]) -> dict[str
 
 
 def _is_blank(message: Message) -> bool:
-    """Tell whether somebody says nothing; a tool may."""
+    """Return whether a message is blank; a tool result may be blank."""
     return message.role != "tool" and isinstance(message.content, str) and not message.content.strip()
 
 
@@ -178,7 +178,7 @@ def _format_roles(roles: list[str]) -> str:
 
 
 def _iter_messages(item: object, number: int) -> Iterator[Message]:
-    """Yield the message in one object; two when the assistant says something and calls a tool."""
+    """Yield the message of one object; two messages if the assistant answers and calls a tool."""
     if not isinstance(item, dict):
         yield Message("", make_field_error(TURNS_BROKEN, f"message {number} is no object: {describe_value(item)}"))
         return
@@ -198,7 +198,7 @@ def _iter_messages(item: object, number: int) -> Iterator[Message]:
 
 
 def _parse_content(content: object, number: int) -> str | dict[str, Any]:
-    """Return the text of a message, which may stand in parts, or a fault."""
+    """Return the text of a message, which may consist of parts, or a field error."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
@@ -225,7 +225,7 @@ def _parse_part(part: object) -> object:
 
 
 def _format_tool_calls(calls: object) -> str:
-    """Return what the assistant asks of tools as JSON: {"name": ..., "arguments": ...}, a list of these when there are several."""
+    """Return tool calls as JSON: {"name": ..., "arguments": ...}, or a list of these for several calls."""
     entries = [_parse_tool_call(call) for call in (calls if isinstance(calls, list) else [calls])]
     return dump_json(entries[0] if len(entries) == 1 else entries)
 

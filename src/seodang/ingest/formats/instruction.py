@@ -1,4 +1,8 @@
-"""One question and one answer: Alpaca, KoAlpaca, self-instruct, Dolly, tables of questions, prompts without answers, named columns."""
+"""Convert records with one question and one answer.
+
+Alpaca, KoAlpaca, self-instruct, Dolly, question/answer tables, prompts without answers, and columns that params.yaml
+names.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +21,14 @@ from seodang.ingest.formats.sample import (
 )
 from seodang.ingest.rows import TURNS_BROKEN, get_field_error, make_field_error
 
-# Names of columns that hold the question, its context and the answer, in lower case; the first that a file has is taken.
+# Lower-case names of the columns with the question, its context and the answer; the first name that a file has is used.
 QUESTIONS = ("instruction", "question", "q", "query", "prompt", "질문", "질의", "물음", "문제", "지시문", "지시")
 CONTEXTS = ("input", "context", "지문", "본문", "문맥", "입력")
 ANSWERS = ("output", "answer", "a", "response", "completion", "답변", "답", "대답", "응답", "정답", "출력")
 
 
 def convert_alpaca(record: RawRecord) -> Iterable[Sample]:
-    """Return Alpaca's instruction, input, output; also KoAlpaca's url and LLaMA-Factory's system and history."""
+    """Return the texts of an Alpaca record, with KoAlpaca's url and LLaMA-Factory's system and history."""
     sample = Sample(
         record.get("instruction"),
         record.get("output"),
@@ -37,7 +41,7 @@ def convert_alpaca(record: RawRecord) -> Iterable[Sample]:
 
 
 def convert_dolly(record: RawRecord) -> Iterable[Sample]:
-    """Return Dolly's instruction, context and response; the category is the task."""
+    """Return the texts of a Dolly record; its category is the task."""
     answer = record["response"] if "response" in record else record.get("output")
     return (
         Sample(
@@ -51,7 +55,7 @@ def convert_dolly(record: RawRecord) -> Iterable[Sample]:
 
 
 def convert_instances(record: RawRecord) -> Iterator[Sample]:
-    """Yield a self-instruct seed task once for each of its instances."""
+    """Yield one sample for each instance of a self-instruct seed task."""
     values = record.get("instances")
     if not isinstance(values, list) or not values:
         yield Sample(
@@ -74,7 +78,7 @@ def convert_instances(record: RawRecord) -> Iterator[Sample]:
 
 
 def build_qa_converter(question: str, context: str, answer: str) -> Converter:
-    """Return what reads a table of questions and answers in these columns; context may be ""."""
+    """Return the converter of a table with these columns of questions and answers; context may be ""."""
 
     def convert(record: RawRecord) -> Iterable[Sample]:
         text, reply = record.get(question), record.get(answer)
@@ -95,13 +99,13 @@ def build_qa_converter(question: str, context: str, answer: str) -> Converter:
 
 
 def find_column(names: Sequence[str], known: Sequence[str]) -> str:
-    """Return the first column that has one of the known names, whatever its case; "" when none has."""
+    """Return the column with the first known name, ignoring case; "" if there is none."""
     by_lower = {name.strip().lower(): name for name in reversed(names)}
     return next((by_lower[name] for name in known if name in by_lower), "")
 
 
 def convert_prompts(record: RawRecord) -> Iterator[Sample]:
-    """Yield prompts that have no answer: a text, or the questions of several turns, each after those before it."""
+    """Yield prompts without an answer: one text, or the questions of several turns, each with the earlier ones."""
     task, values = get_task(record, "category"), get_first(record, "turns", "prompt", "text")
     before: list[dict[str, str]] = []
     for value in values if isinstance(values, list) and values else [values]:
@@ -115,7 +119,7 @@ def _propagate_error(value: object) -> object:
 
 
 def build_columns_converter(columns: dict[str, str]) -> Converter:
-    """Return what reads records whose keys params.yaml names."""
+    """Return the converter of records whose keys params.yaml names."""
 
     def convert(record: RawRecord) -> Iterable[Sample]:
         values = {field: get_nested(record, key) for field, key in columns.items()}

@@ -1,8 +1,8 @@
-"""Judged answers: two of which one is better (preference pairs), and single ones marked good or bad (KTO).
+"""Convert preference data: pairs of a better and a worse answer, and single answers labelled good or bad (KTO).
 
-Pairs come as LLaMA-Factory writes them (conversations or instruction beside chosen and rejected), as TRL does
-(prompt, chosen, rejected as text or as lists of messages, the prompt perhaps only as their common beginning),
-and as Anthropic's hh-rlhf does (two transcripts with a common beginning).
+Three layouts of pairs are supported. LLaMA-Factory: conversations or an instruction, with chosen and rejected. TRL:
+prompt, chosen and rejected as texts or as lists of messages; the prompt may be only their common beginning. Anthropic's
+hh-rlhf: two transcripts with a common beginning.
 """
 
 from __future__ import annotations
@@ -27,15 +27,14 @@ _TRUTH = {"true": True, "false": False, "1": True, "0": False}
 
 
 def convert_pair(record: RawRecord) -> Iterable[Sample]:
-    """Return a preference pair: the better answer is the output, the worse one stands in `rejected`."""
+    """Return a preference pair: the better answer is the output, the worse one is `rejected`."""
     chosen = get_first(record, "chosen", "chosen_messages")
     rejected = get_first(record, "rejected", "rejected_messages")
     sample = _build_pair(record, chosen, rejected)
     sample.url, sample.task = get_line(record, "url"), get_task(record, "task")
     if not get_field_error(sample.output) and isinstance(sample.rejected, str) and not sample.rejected.strip():
-        sample.rejected = make_field_error(
-            TURNS_BROKEN, "no rejected answer"
-        )  # else the row would be taken for one that has none
+        # Without the field error, the row would be taken for one without a preference.
+        sample.rejected = make_field_error(TURNS_BROKEN, "no rejected answer")
     return (sample,)
 
 
@@ -64,7 +63,7 @@ def _build_pair(record: RawRecord, chosen: object, rejected: object) -> Sample:
 
 
 def _parse_context(record: RawRecord) -> list[Message] | None:
-    """Return the messages that stand before both answers, where the file gives them apart."""
+    """Return the messages before both answers if the record has them separately, else None."""
     for key in ("conversations", "messages", "prompt"):
         if isinstance(record.get(key), list):
             return parse_messages(record[key])
@@ -102,13 +101,13 @@ def _parse_answer(value: object) -> list[Message]:
 
 
 def _count_shared(chosen: list[Message], rejected: list[Message]) -> int:
-    """Return how many messages both sides begin with; at least one is left to each."""
+    """Return the number of common leading messages; at least one message remains on each side."""
     most = max(min(len(chosen), len(rejected)) - 1, 0)
     return next((position for position in range(most) if chosen[position] != rejected[position]), most)
 
 
 def _build_pair_sample(before: list[Message], chosen: list[Message], rejected: list[Message], system: str) -> Sample:
-    """Return the conversation with its two last answers."""
+    """Return the conversation as a sample with both answers."""
     sample = build_sample([*before, *chosen], system)
     rejected_sample = build_sample([*before, *rejected], system)
     if get_field_error(sample.output):
@@ -125,7 +124,7 @@ def _build_pair_sample(before: list[Message], chosen: list[Message], rejected: l
 
 
 def mark_desirable(record: RawRecord, samples: Iterable[Sample]) -> Iterable[Sample]:
-    """Mark answers as desirable or not, by the record's own label."""
+    """Yield the samples with `desirable` set from the record's label."""
     label = get_first(record, "kto_tag", "label")
     truth = parse_truth(label)
     for sample in samples:
@@ -136,5 +135,5 @@ def mark_desirable(record: RawRecord, samples: Iterable[Sample]) -> Iterable[Sam
 
 
 def parse_truth(label: object) -> bool | None:
-    """Return whether a label says yes or no; None when it says neither."""
+    """Return the boolean value of a label; None if it is neither true nor false."""
     return _TRUTH.get(str(label).strip().lower()) if isinstance(label, str | bool | int) else None

@@ -1,90 +1,131 @@
-"""Which record formats there are, in which keys they are written, and what reads them."""
+"""Registry of the record formats: their names, the keys that identify them, and their converters.
+
+To add a format, write its converter in a module of this folder, and add a `Format` to FORMATS and at least one
+`FormatSpec` to FORMAT_SPECS.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from seodang.config import Format
+from seodang.i18n import _
 from seodang.ingest.formats import classification, conversation, instruction, preference
-from seodang.ingest.formats.sample import Converter, RawRecord
+from seodang.ingest.formats.sample import Converter, RawRecord, Sample
 from seodang.records import Language
 
 
 @dataclass(frozen=True, slots=True)
-class RecordReader:
-    """How the records of one file are read."""
+class Format:
+    """One record format, a value of `format` in params.yaml."""
 
-    name: str  # of the format, or of the shipped template
+    name: str
+    precedes_tables: bool = False  # detected before the bundled tables, whatever other columns a file has
+    holds_lists: bool = False  # a single record may look like a table by column
+    accepts_kto_label: bool = False  # a record with KTO's label is read as kto
+    labels_answers: bool = False  # records say whether their answer is good
+    has_answers: bool = True
+
+
+PREFERENCE: Final = Format("preference", precedes_tables=True)
+KTO: Final = Format("kto", precedes_tables=True, labels_answers=True)
+MESSAGES: Final = Format("messages", precedes_tables=True, holds_lists=True, accepts_kto_label=True)
+SHAREGPT: Final = Format("sharegpt", precedes_tables=True, holds_lists=True, accepts_kto_label=True)
+DIALOGUE: Final = Format("dialogue", precedes_tables=True, holds_lists=True)
+SELF_INSTRUCT: Final = Format("self-instruct", precedes_tables=True, holds_lists=True)
+DOLLY: Final = Format("dolly")
+KOALPACA: Final = Format("koalpaca", accepts_kto_label=True)
+ALPACA: Final = Format("alpaca", accepts_kto_label=True)
+PROMPTS: Final = Format("prompts", has_answers=False)
+QA: Final = Format("qa", accepts_kto_label=True)  # detected by the names of its columns, not by a FormatSpec
+COLUMNS: Final = Format("columns")  # read by the keys that params.yaml names
+TABLE: Final = Format("table")  # read by the template in params.yaml
+FORMATS: Final = (
+    *(ALPACA, KOALPACA, SELF_INSTRUCT, DOLLY, SHAREGPT, MESSAGES, QA),
+    *(PREFERENCE, KTO, DIALOGUE, PROMPTS, COLUMNS, TABLE),
+)
+FORMAT_NAMES: Final = ("auto", *(format.name for format in FORMATS))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReader:
+    """Reads the records of one file."""
+
+    name: str  # name of the format or of the bundled table
     convert: Converter
-    used_keys: frozenset[str]  # keys that a record has a place for
-    task: str = ""  # of the shipped template, as are the next two
+    used_keys: frozenset[str]  # keys that a field of a record holds
+    task: str = ""  # task of the bundled table, like the next two
     cluster: str = ""
     language: Language | None = None
-    required_keys: tuple[tuple[str, ...], ...] = ()  # keys that tell the format, each with its other names
+    required_keys: tuple[tuple[str, ...], ...] = ()  # keys that identify the format, each with its other names
+    format: Format | None = None  # None for a bundled table
 
 
 @dataclass(frozen=True, slots=True)
 class FormatSpec:
-    """One way in which a format is written. "a|b" stands for either key."""
+    """One set of keys of a format. "a|b" stands for either key."""
 
     format: Format
-    keys: tuple[str, ...]  # that some of the first records have
-    convert: Callable[[Sequence[str]], Converter]  # from the file's keys
-    optional_keys: tuple[str, ...] = ()  # keys that are used where they are there
-    matches: Callable[[Sequence[RawRecord]], bool] = lambda _: (
-        True
-    )  # what values must be for the format to be recognised
-    is_detectable: bool = True  # recognised without being told; the others must be forced
+    keys: tuple[str, ...]  # keys that some of the first records have
+    convert: Callable[[Sequence[str]], Converter]  # builds the converter from the file's keys
+    optional_keys: tuple[str, ...] = ()  # further keys that the converter uses
+    matches: Callable[[Sequence[RawRecord]], bool] = lambda _first: True  # condition on the values of the first records
+    is_detectable: bool = True  # False: read only if params.yaml forces the format
 
     def find_missing_keys(self, names: Sequence[str]) -> list[str]:
         """Return the keys that a file lacks."""
         return [key for key in self.keys if not any(name in names for name in key.split("|"))]
 
     def collect_key_names(self) -> set[str]:
-        """Return the keys that tell the format, all their names."""
+        """Return all names of the keys that identify the format."""
         return {name for key in self.keys for name in key.split("|")}
 
     def build_reader(self, names: Sequence[str]) -> RecordReader:
-        """Return how a file with these keys is read."""
+        """Return the reader of a file with these keys."""
         required_keys = tuple(tuple(key.split("|")) for key in self.keys)
         return RecordReader(
-            self.format,
+            self.format.name,
             self.convert(names),
             frozenset({*self.collect_key_names(), *self.optional_keys}),
             required_keys=required_keys,
+            format=self.format,
         )
 
 
 def _wrap_converter(convert: Converter) -> Callable[[Sequence[str]], Converter]:
-    return lambda _: convert
+    return lambda _names: convert
 
 
 def _build_conversation_converter(*keys: str) -> Callable[[Sequence[str]], Converter]:
-    """Return what reads the conversation under the first of these keys that a record has; one without is missed under the file's."""
+    """Return the builder of a converter that reads the conversation under the first of these keys in a record.
+
+    The error of a record without any of the keys names the file's usual key.
+    """
 
     def build(names: Sequence[str]) -> Converter:
         usual = next((key for key in keys if key in names), keys[0])
-        return lambda found: (
-            conversation.convert_messages(
-                found, next((key for key in (usual, *keys) if found.get(key) is not None), usual)
-            ),
-        )
+
+        def convert(record: RawRecord) -> tuple[Sample, ...]:
+            key = next((key for key in (usual, *keys) if record.get(key) is not None), usual)
+            return (conversation.convert_messages(record, key),)
+
+        return convert
 
     return build
 
 
 def _build_kto_converter(build: Callable[[Sequence[str]], Converter]) -> Callable[[Sequence[str]], Converter]:
-    def build_marked(names: Sequence[str]) -> Converter:
+    def build_labelled(names: Sequence[str]) -> Converter:
         convert = build(names)
-        return lambda found: preference.mark_desirable(found, convert(found))
+        return lambda record: preference.mark_desirable(record, convert(record))
 
-    return build_marked
+    return build_labelled
 
 
 def _match_boolean(key: str, words: tuple[str, ...] = ("true", "false")) -> Callable[[Sequence[RawRecord]], bool]:
     def matches(first: Sequence[RawRecord]) -> bool:
-        labels = [found[key] for found in first if found.get(key) is not None]
+        labels = [record[key] for record in first if record.get(key) is not None]
         return bool(labels) and all(
             isinstance(label, bool | int | str) and str(label).strip().lower() in words for label in labels
         )
@@ -93,13 +134,13 @@ def _match_boolean(key: str, words: tuple[str, ...] = ("true", "false")) -> Call
 
 
 def _match_lists(*keys: str) -> Callable[[Sequence[RawRecord]], bool]:
-    return lambda first: any(all(isinstance(found.get(key), list) for key in keys) for found in first)
+    return lambda first: any(all(isinstance(record.get(key), list) for key in keys) for record in first)
 
 
 def _has_question_lists(first: Sequence[RawRecord]) -> bool:
     return any(
-        isinstance(turns := found.get("turns"), list) and all(isinstance(turn, str) for turn in turns)
-        for found in first
+        isinstance(turns := record.get("turns"), list) and all(isinstance(turn, str) for turn in turns)
+        for record in first
     )
 
 
@@ -110,78 +151,79 @@ def _build_completion_converter(names: Sequence[str]) -> Converter:
 _ALPACA = _wrap_converter(instruction.convert_alpaca)
 _DOLLY = _wrap_converter(instruction.convert_dolly)
 _PAIR = _wrap_converter(preference.convert_pair)
-_PARALLEL_LISTS = _wrap_converter(lambda found: (conversation.convert_lists(found),))
+_PARALLEL_LISTS = _wrap_converter(lambda record: (conversation.convert_lists(record),))
 _PROMPTS = _wrap_converter(instruction.convert_prompts)
 _CONVERSATION = _build_conversation_converter("messages", "conversations", "conversation")
 _KTO_CONVERSATION = _build_kto_converter(_CONVERSATION)
 _CONTEXT_KEYS = ("system", "tools", "functions", "url", "task")
 _ALPACA_OPTIONAL = ("input", "system", "history", "url", "task")
 
-# In the order in which they are tried: what needs more stands before what needs less.
+# In the order of detection: a spec that needs more keys stands before one that needs less.
 FORMAT_SPECS: tuple[FormatSpec, ...] = (
     FormatSpec(
-        "preference",
+        PREFERENCE,
         ("chosen", "rejected"),
         _PAIR,
         ("conversations", "messages", "prompt", "instruction", "question", "query", *_CONTEXT_KEYS, "input", "history"),
     ),
-    FormatSpec("preference", ("chosen_messages", "rejected_messages"), _PAIR, _CONTEXT_KEYS),
-    FormatSpec("kto", ("messages|conversations", "kto_tag"), _KTO_CONVERSATION, _CONTEXT_KEYS),
+    FormatSpec(PREFERENCE, ("chosen_messages", "rejected_messages"), _PAIR, _CONTEXT_KEYS),
+    FormatSpec(KTO, ("messages|conversations", "kto_tag"), _KTO_CONVERSATION, _CONTEXT_KEYS),
     FormatSpec(
-        "kto", ("messages|conversations", "label"), _KTO_CONVERSATION, _CONTEXT_KEYS, matches=_match_boolean("label")
+        KTO, ("messages|conversations", "label"), _KTO_CONVERSATION, _CONTEXT_KEYS, matches=_match_boolean("label")
     ),
-    FormatSpec("kto", ("instruction", "output", "kto_tag"), _build_kto_converter(_ALPACA), _ALPACA_OPTIONAL),
+    FormatSpec(KTO, ("instruction", "output", "kto_tag"), _build_kto_converter(_ALPACA), _ALPACA_OPTIONAL),
     FormatSpec(
-        "kto",
+        KTO,
         ("prompt", "completion", "label"),
         _build_kto_converter(_build_completion_converter),
         ("system", "url", "task"),
         matches=_match_boolean("label", ("true", "false", "1", "0")),
     ),
-    FormatSpec("messages", ("messages",), _CONVERSATION, _CONTEXT_KEYS),
+    FormatSpec(MESSAGES, ("messages",), _CONVERSATION, _CONTEXT_KEYS),
     FormatSpec(
-        "sharegpt",
+        SHAREGPT,
         ("conversations|conversation",),
         _build_conversation_converter("conversations", "conversation"),
         _CONTEXT_KEYS,
     ),
-    FormatSpec("sharegpt", ("messages",), _CONVERSATION, _CONTEXT_KEYS, is_detectable=False),
-    FormatSpec("messages", ("conversations|conversation",), _CONVERSATION, _CONTEXT_KEYS, is_detectable=False),
+    FormatSpec(SHAREGPT, ("messages",), _CONVERSATION, _CONTEXT_KEYS, is_detectable=False),
+    FormatSpec(MESSAGES, ("conversations|conversation",), _CONVERSATION, _CONTEXT_KEYS, is_detectable=False),
     FormatSpec(
-        "dialogue",
+        DIALOGUE,
         ("questions", "outputs"),
         _PARALLEL_LISTS,
         ("category",),
         matches=_match_lists("questions", "outputs"),
     ),
     FormatSpec(
-        "dialogue",
+        DIALOGUE,
         ("questions", "answers"),
         _PARALLEL_LISTS,
         ("category",),
         matches=_match_lists("questions", "answers"),
     ),
-    FormatSpec("self-instruct", ("instruction", "instances"), _wrap_converter(instruction.convert_instances)),
-    FormatSpec("dolly", ("instruction", "response", "context|category"), _DOLLY, ("context", "category", "url")),
-    FormatSpec("dolly", ("instruction", "output", "category"), _DOLLY, ("input", "context", "url")),
-    FormatSpec("koalpaca", ("instruction", "output", "url"), _ALPACA, _ALPACA_OPTIONAL),
-    FormatSpec("alpaca", ("instruction", "output"), _ALPACA, _ALPACA_OPTIONAL),
-    FormatSpec("koalpaca", ("instruction", "output"), _ALPACA, _ALPACA_OPTIONAL, is_detectable=False),
-    FormatSpec("dolly", ("instruction", "response"), _DOLLY, ("context", "category", "url"), is_detectable=False),
-    FormatSpec("prompts", ("turns",), _PROMPTS, ("category",), matches=_has_question_lists),
-    FormatSpec("prompts", ("question_id", "text"), _PROMPTS, ("category",)),
-    FormatSpec("prompts", ("prompt",), _PROMPTS, ("category",)),
-    FormatSpec("prompts", ("text|turns",), _PROMPTS, ("category",), is_detectable=False),
+    FormatSpec(SELF_INSTRUCT, ("instruction", "instances"), _wrap_converter(instruction.convert_instances)),
+    FormatSpec(DOLLY, ("instruction", "response", "context|category"), _DOLLY, ("context", "category", "url")),
+    FormatSpec(DOLLY, ("instruction", "output", "category"), _DOLLY, ("input", "context", "url")),
+    FormatSpec(KOALPACA, ("instruction", "output", "url"), _ALPACA, _ALPACA_OPTIONAL),
+    FormatSpec(ALPACA, ("instruction", "output"), _ALPACA, _ALPACA_OPTIONAL),
+    FormatSpec(KOALPACA, ("instruction", "output"), _ALPACA, _ALPACA_OPTIONAL, is_detectable=False),
+    FormatSpec(DOLLY, ("instruction", "response"), _DOLLY, ("context", "category", "url"), is_detectable=False),
+    FormatSpec(PROMPTS, ("turns",), _PROMPTS, ("category",), matches=_has_question_lists),
+    FormatSpec(PROMPTS, ("question_id", "text"), _PROMPTS, ("category",)),
+    FormatSpec(PROMPTS, ("prompt",), _PROMPTS, ("category",)),
+    FormatSpec(PROMPTS, ("text|turns",), _PROMPTS, ("category",), is_detectable=False),
 )
 
 
 def describe_formats() -> str:
-    """Return all formats with their keys, for messages."""
+    """Return the names of all formats with their keys, for messages."""
     keys: dict[str, str] = {}
     for spec in FORMAT_SPECS:
         if spec.is_detectable:
-            keys.setdefault(spec.format, " + ".join(spec.keys).replace("|", "/"))
-    tables = " ".join(table.name for table in classification.load_bundled_tables())
-    return ", ".join(
-        [*(f"{format} ({each})" for format, each in keys.items()), "qa (question + answer)", f"the tables {tables}"]
+            keys.setdefault(spec.format.name, " + ".join(spec.keys).replace("|", "/"))
+    return _(
+        "{formats}, qa (question + answer), the tables {tables}",
+        formats=", ".join(f"{name} ({text})" for name, text in keys.items()),
+        tables=" ".join(table.name for table in classification.load_bundled_tables()),
     )

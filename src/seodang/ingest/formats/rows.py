@@ -1,4 +1,4 @@
-"""Samples to rows: whose they are, in which language, and nothing in them without bounds."""
+"""Build rows from samples: add source, task and language, and truncate long values."""
 
 from __future__ import annotations
 
@@ -13,33 +13,32 @@ from seodang.ingest.rows import (
     TEXTS,
     Row,
     get_field_error,
+    get_malformed_reason,
     get_malformed_text,
     is_malformed,
     make_field_error,
 )
 from seodang.records import Language, Role, detect_language, normalise
 
-_MAX_DEPTH: Final = (
-    100  # levels of a value that isn't text; more is cut, for JSON cannot write what is nested much deeper
-)
-_SCALAR_CHARACTERS: Final = 8  # characters that a number, true or null counts for
+_MAX_DEPTH: Final = 100  # levels of a value; deeper values are truncated, as the JSON encoder has a recursion limit
+_SCALAR_CHARACTERS: Final = 8  # characters counted for a number, true, false or null
 _TEXT_KEYS: Final = frozenset(TEXTS)
 _LIMITED_FIELDS: Final = (*TEXTS, "system", "rejected", "url")
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What all rows of one file have in common."""
+    """Properties shared by all rows of one file."""
 
     source: str
     role: Role
-    limit: int  # characters of a field; the rest is cut off
+    limit: int  # maximum characters of a field; longer fields are truncated
     file: str = ""
     format: str = ""
-    task: str = ""  # that the source forces; "" for the record's own
+    task: str = ""  # task set by the source; "" for the record's own
     cluster: str = ""
     language: Language | None = None
-    default_task: str = ""  # of a record that says none
+    default_task: str = ""  # task of a record that names none
     default_cluster: str = ""
     default_language: Language | None = None
 
@@ -48,10 +47,10 @@ def build_row(sample: Sample, origin: Origin, number: int, original: object = No
     """Return one row of a file.
 
     Args:
-        sample: Its texts.
-        origin: Whose they are.
-        number: Of the object in the file, from 0.
-        original: The object as it is in the file; None when the row's texts are all of it.
+        sample: Texts of the row.
+        origin: Properties of the file.
+        number: Number of the object in the file, from 0.
+        original: The object as it is in the file; None if it holds only the texts of the row.
 
     """
     values = {name: getattr(sample, name) for name in _LIMITED_FIELDS}
@@ -84,9 +83,9 @@ def build_row(sample: Sample, origin: Origin, number: int, original: object = No
 
 
 def get_original(record: RawRecord, limit: int) -> object:
-    """Return an object as it is in the file, each long value cut; None when it is just instruction, input and output.
+    """Return an object as it is in the file, with long values truncated; None if it has only the three text keys.
 
-    One that lacks a field, or has null for an input, is kept: quarantine shows the row as it was.
+    An object that lacks a text, or has a null input, is kept: quarantine shows the original row.
     """
     if record.keys() == _TEXT_KEYS and record["input"] is not None:
         return None
@@ -99,7 +98,7 @@ def get_original(record: RawRecord, limit: int) -> object:
 def convert_malformed(record: dict[str, Any], origin: Origin, number: int) -> Row | None:
     """Return the row of an object that the reader could not read; None for any other object."""
     if is_malformed(record):
-        error = make_field_error(ROW_UNREADABLE, record["reason"])
+        error = make_field_error(ROW_UNREADABLE, get_malformed_reason(record).translate("en"))
         return build_row(
             Sample(error, error, error), origin, number, get_malformed_text(record).rstrip("\r\n")[: origin.limit]
         )
@@ -112,7 +111,7 @@ def convert_malformed(record: dict[str, Any], origin: Origin, number: int) -> Ro
 
 
 def _truncate_field(values: dict[str, Any], name: str, limit: int) -> bool:
-    """Cut a value that is too long, and tell whether it was."""
+    """Truncate a value that is too long; return whether the field counts as oversized."""
     value = values[name]
     if isinstance(value, str):
         if len(value) <= limit:
@@ -129,16 +128,16 @@ def _truncate_field(values: dict[str, Any], name: str, limit: int) -> bool:
 
 
 def _compute_size(value: object, levels: int) -> float:
-    """Return the characters in a value, without its JSON's own signs; infinity when it is nested too deeply."""
+    """Return the number of characters in a value, without JSON syntax; infinity if it is nested too deeply."""
     if isinstance(value, str):
         return len(value)
+    if not isinstance(value, dict | list):
+        return _SCALAR_CHARACTERS
+    if not levels:
+        return math.inf
     if isinstance(value, dict):
-        return (
-            math.inf if not levels else sum(len(key) + _compute_size(each, levels - 1) for key, each in value.items())
-        )
-    if isinstance(value, list):
-        return math.inf if not levels else sum([_compute_size(each, levels - 1) for each in value])
-    return _SCALAR_CHARACTERS
+        return sum(len(key) + _compute_size(inner, levels - 1) for key, inner in value.items())
+    return sum([_compute_size(inner, levels - 1) for inner in value])
 
 
 def _truncate(value: object, limit: int) -> str:
@@ -146,7 +145,7 @@ def _truncate(value: object, limit: int) -> str:
 
 
 def _truncate_turns(turns: list[dict[str, str]], limit: int) -> list[dict[str, str]]:
-    """Return the turns as they are, or those that fit into the limit together."""
+    """Return the same list if all turns fit into the limit together, else the turns up to the limit."""
     if sum([len(turn["content"]) for turn in turns]) <= limit:
         return turns
     remaining, truncated = limit, []
@@ -159,7 +158,7 @@ def _truncate_turns(turns: list[dict[str, str]], limit: int) -> list[dict[str, s
 
 
 def _detect_row_language(values: dict[str, Any], turns: list[dict[str, str]]) -> Language:
-    """Tell the language from instruction and input, as records do, and from what was asked before."""
+    """Return the language of instruction and input, as records do, and of the user's earlier messages."""
     user_texts = [turn["content"] for turn in turns if turn["role"] == "user"]
     text = " ".join(
         [*user_texts, *(value for name in ("instruction", "input") if isinstance(value := values[name], str))]

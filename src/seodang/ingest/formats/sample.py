@@ -1,4 +1,4 @@
-"""What a record format makes of one object of a file."""
+"""Define the texts that a record format extracts from one object of a file, and helpers to read objects."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from typing import Any
 
 from seodang.ingest.rows import shorten
 
-_PREVIEW_CHARACTERS = 30  # characters of a text in a fault
-_MAX_TASK_CHARACTERS = (
-    60  # characters of a task's name; what is longer is a text, and would make a task of its own of each record
-)
+_PREVIEW_CHARACTERS = 30  # characters of a text in a field error
+_MAX_TASK_CHARACTERS = 60  # characters of a task name; a longer value is a text and would give each record its own task
 
 RawRecord = Mapping[str, Any]
 
 
 @dataclass(slots=True)
 class Sample:
-    """The texts of one row, as they were found; what is no text, or a fault(), stands where it was found."""
+    """The texts of one row as they are in the file; a field may also hold another JSON value or a field error."""
 
     instruction: Any
     output: Any
@@ -37,7 +35,7 @@ Converter = Callable[[RawRecord], Iterable[Sample]]
 
 
 def get_first(record: RawRecord, *keys: str) -> Any:
-    """Return the value of the first key that has one; "" when none has."""
+    """Return the first value among the keys that is not null; "" if there is none."""
     for key in keys:
         value = record.get(key)
         if value is not None:
@@ -46,21 +44,21 @@ def get_first(record: RawRecord, *keys: str) -> Any:
 
 
 def get_line(record: RawRecord, key: str) -> str:
-    """Return the text under a key in one line, such as an address; "" when there is no text."""
+    """Return the text under a key in one line, such as a URL; "" if there is no text."""
     value = record.get(key)
     return " ".join(value.split()) if isinstance(value, str) else ""
 
 
 def get_task(record: RawRecord, key: str) -> str:
-    """Return the name of a task under a key; "" when there is none, or a text too long for a name."""
+    """Return the task name under a key; "" if there is none or the text is too long for a name."""
     name = get_line(record, key)
     return name if len(name) <= _MAX_TASK_CHARACTERS else ""
 
 
 def get_nested(record: RawRecord, key: str) -> Any:
-    """Return the value of a key; a dot steps into an object: "raw.output". None when there is none.
+    """Return the value of a key; a dot steps into an object: "raw.output". None if there is no value.
 
-    A key that itself has a dot goes before a step.
+    A key that contains a dot takes precedence over a step.
     """
     if key in record:
         return record[key]
@@ -73,7 +71,7 @@ def get_nested(record: RawRecord, key: str) -> Any:
 
 
 def describe_value(value: object) -> str:
-    """Return a value for a message: a text's beginning, a number, or what else it is."""
+    """Return an English description of a value for a field error: the beginning of a text, or the JSON type."""
     if isinstance(value, str):
         return shorten(value, _PREVIEW_CHARACTERS) if value.strip() else "blank text"
     names: dict[type, str] = {
@@ -87,7 +85,7 @@ def describe_value(value: object) -> str:
 
 
 def dump_json(value: object) -> str:
-    """Return a value as JSON; what is nested too deeply for it is only named."""
+    """Return a value as JSON; its type if it is nested too deeply."""
     try:
         return json.dumps(value, ensure_ascii=False)
     except RecursionError:

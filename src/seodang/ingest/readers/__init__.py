@@ -1,1 +1,1 @@
-"""How each shape of file is told from the others and read; `seodang.ingest.readers.read` is the way in."""
+"""Detect and read each file format; `seodang.ingest.readers.read` is the entry point."""

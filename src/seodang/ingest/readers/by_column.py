@@ -1,27 +1,35 @@
-"""One object that holds a table by column, as pandas writes it unless it is told otherwise."""
+"""Reject a JSON object that holds a table by column, the default orientation of pandas."""
 
 from __future__ import annotations
 
+from seodang.errors import SourceError
+from seodang.i18n import _
 from seodang.ingest.rows import shorten
 
 
-def find_column_orient_error(value: object) -> str:
-    """Return what is wrong with an object that holds a table by column, and what to do; "" for any other value.
+def reject_column_orient(value: object, location: str) -> None:
+    """Raise a SourceError if the only object of a file holds a table by column.
 
-    By column means two keys at least, and under each the same number of texts or numbers: in a
-    list, or in an object by their number: {"q": {"0": "x", "1": "y"}, "a": {"0": "u", "1": "v"}}.
+    Such an object has at least two keys with the same number of texts or numbers, either in a list or in an object
+    with their numbers as keys: {"q": {"0": "x", "1": "y"}, "a": {"0": "u", "1": "v"}}.
     """
     if not isinstance(value, dict) or len(value) < 2:
-        return ""
+        return
     counts = {_count_cells(column) for column in value.values()}
     if len(counts) > 1 or not next(iter(counts)):
-        return ""
-    keys = shorten(", ".join(map(str, value)), 200)
-    return f'holds one object with all values of a column under its key ({keys}), expected a list of objects; turn it round, in pandas: df.to_json(path, orient="records")'
+        return
+    raise SourceError(
+        _(
+            "{path} holds one object with all values of a column under its key ({keys}), expected a list of objects;"
+            ' write it by row, in pandas: df.to_json(path, orient="records")',
+            path=location,
+            keys=shorten(", ".join(map(str, value)), 200),
+        )
+    )
 
 
 def _count_cells(column: object) -> int:
-    """Return how many cells a column has; 0 when it is none."""
+    """Return the number of cells of a column; 0 for any other value."""
     if isinstance(column, dict):
         is_indexed = all(isinstance(key, str) and key.isdecimal() for key in column)
         column = list(column.values()) if is_indexed else []

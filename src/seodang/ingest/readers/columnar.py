@@ -1,4 +1,4 @@
-"""Parquet and Arrow, read in batches; their values become what JSON would hold."""
+"""Read Parquet and Arrow files in batches, with their values converted to JSON types."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from seodang.errors import SourceError
+from seodang.i18n import Message, _
 from seodang.ingest.rows import UNREADABLE_CHARACTERS, make_malformed_row, shorten
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BATCH_ROWS: Final = 500  # made into Python objects at a time
+_BATCH_ROWS: Final = 500  # rows converted to Python objects at a time
 
 
 def read_parquet(path: Path, location: str) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a parquet file.
+    """Yield the rows of a Parquet file.
 
     Raises:
-        SourceError: If it is cut or damaged.
+        SourceError: If the file is truncated or damaged.
 
     """
     import pyarrow.parquet as pq
 
-    with _translate_errors(location, "parquet"), pq.ParquetFile(path) as file:
+    with _translate_errors(location, "Parquet"), pq.ParquetFile(path) as file:
         yield from _iter_rows(file.schema_arrow, file.iter_batches(batch_size=_BATCH_ROWS), location)
 
 
 def read_arrow(path: Path, location: str) -> Iterator[dict[str, Any]]:
-    """Yield the rows of an Arrow (Feather) file, or of the Arrow stream that the datasets library keeps.
+    """Yield the rows of an Arrow (Feather) file, or of an Arrow stream as the datasets library writes it.
 
     Raises:
-        SourceError: If it is cut or damaged.
+        SourceError: If the file is truncated or damaged.
 
     """
     import pyarrow as pa
@@ -55,10 +56,10 @@ def read_arrow(path: Path, location: str) -> Iterator[dict[str, Any]]:
 
 
 def convert_to_json(value: object) -> object:
-    """Return a value as JSON would hold it: moments and decimals as text, bytes as their text, NaN and infinity as null.
+    """Return a value as a JSON type: times, decimals and bytes become text, NaN and infinity become null.
 
     Raises:
-        UnicodeDecodeError: If bytes are no text in UTF-8.
+        UnicodeDecodeError: If bytes are not UTF-8 text.
 
     """
     match value:
@@ -82,32 +83,41 @@ def convert_to_json(value: object) -> object:
 
 @contextmanager
 def _translate_errors(location: str, kind: str) -> Iterator[None]:
-    """Say what pyarrow finds wrong with a file as a SourceError."""
+    """Raise a SourceError for any error of pyarrow."""
     import pyarrow as pa
 
+    # MemoryError: a damaged length may request more memory than the machine has.
     try:
         yield
-    except (
-        pa.ArrowException,
-        OSError,
-        ValueError,
-        OverflowError,
-        MemoryError,
-    ) as error:  # a damaged length may ask for more memory than there is
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
         raise SourceError(
-            f"{location} is a {kind} file that is cut or damaged ({shorten(str(error), 200)}); fetch or write it again"
+            _(
+                "{path}: this {kind} file is truncated or damaged ({reason}); fetch or write it again",
+                path=location,
+                kind=kind,
+                reason=shorten(str(error), 200),
+            )
         ) from error
 
 
 def _validate_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return an Arrow batch whose lengths and texts were looked at: unlike parquet's they are taken as they stand, and a wrong one reads beyond the memory."""
+    """Return a batch after a check of its lengths and texts.
+
+    Unlike Parquet, Arrow is read without checks, and a wrong length would read beyond the buffer.
+    """
     batch.validate(full=True)
     return batch
 
 
 def _iter_rows(schema: pa.Schema, batches: Iterator[pa.RecordBatch], location: str) -> Iterator[dict[str, Any]]:
     if duplicates := sorted({name for name in schema.names if schema.names.count(name) > 1}):
-        raise SourceError(f"{location}: two columns have the name {shorten(', '.join(duplicates))}; rename one")
+        raise SourceError(
+            _(
+                "{path}: two columns have the name {names}; rename one",
+                path=location,
+                names=shorten(", ".join(duplicates)),
+            )
+        )
     offset = 0
     for batch in batches:
         for start in range(0, batch.num_rows, _BATCH_ROWS):
@@ -117,7 +127,7 @@ def _iter_rows(schema: pa.Schema, batches: Iterator[pa.RecordBatch], location: s
 
 
 def _iter_objects(batch: pa.RecordBatch, offset: int) -> Iterator[dict[str, Any]]:
-    """Yield the rows of one batch; a text that is not UTF-8 breaks its own row only."""
+    """Yield the rows of one batch; a text that is not UTF-8 makes only its own row malformed."""
     try:
         rows = batch.to_pylist()
     except UnicodeDecodeError as error:
@@ -127,7 +137,7 @@ def _iter_objects(batch: pa.RecordBatch, offset: int) -> Iterator[dict[str, Any]
         else:
             yield make_malformed_row(
                 error.object.decode("utf-8", "replace"),
-                f"row {offset + 1} holds bytes that are not UTF-8; write it again",
+                Message("row {row} holds bytes that are not UTF-8; write the row again", {"row": offset + 1}),
             )
         return
     for number, row in enumerate(rows, start=offset + 1):
@@ -135,13 +145,16 @@ def _iter_objects(batch: pa.RecordBatch, offset: int) -> Iterator[dict[str, Any]
 
 
 def _convert_row(row: dict[str, Any], number: int) -> dict[str, Any]:
-    """Return a row as JSON would hold it, or its broken_row() when bytes in it are no text."""
+    """Return a row with JSON types; a malformed row if bytes in it are not UTF-8 text."""
     converted = {}
     for name, value in row.items():
         try:
             converted[name] = convert_to_json(value)
         except UnicodeDecodeError as error:
             text = error.object[:UNREADABLE_CHARACTERS].decode("utf-8", "replace")
-            reason = "holds bytes that are not UTF-8; write them as text, or leave the column out"
-            return make_malformed_row(text, f"row {number}, column {shorten(name, 40)} {reason}")
+            reason = Message(
+                "row {row}, column {column} holds bytes that are not UTF-8; write them as text, or remove the column",
+                {"row": number, "column": shorten(name, 40)},
+            )
+            return make_malformed_row(text, reason)
     return converted

@@ -1,9 +1,8 @@
-"""CSV and TSV. A row that cannot be read is a broken row, and reading goes on with the next line.
+"""Read CSV and TSV files. An unreadable row becomes a malformed row, and reading resumes at the next line.
 
-CSV is read as RFC 4180 has it: quotes may hold separators and line breaks. A quote that
-is opened and not closed costs its own row only. TSV is read without quoting, as NSMC and
-KoBEST write it: a stray quote is a letter of the text there. But a cell that a
-spreadsheet wrapped is unwrapped: each quote within it is doubled.
+CSV follows RFC 4180: quoted cells may hold separators and line breaks. An unclosed quote makes only its own row
+malformed. TSV is read without quoting, as NSMC and KoBEST are written: a single quote is part of the text. A cell that
+a spreadsheet quoted, with each inner quote doubled, is unquoted.
 """
 
 from __future__ import annotations
@@ -18,35 +17,33 @@ from pathlib import Path
 from typing import Any, Final
 
 from seodang.errors import SourceError
+from seodang.i18n import Message, _
 from seodang.ingest.readers.json_lines import format_utf8_error
 from seodang.ingest.readers.text import MAX_LINE_CHARACTERS, is_utf8, iter_lines, open_text, repair_text, truncate_line
 from seodang.ingest.rows import ROW_RAGGED, make_field_error, make_malformed_row, shorten
 
-_ANY_SIZE: Final = 2**31 - 1  # csv's own limit, 128 KiB a field, would end the run over one long text
+_ANY_SIZE: Final = 2**31 - 1  # the csv module's default, 128 KiB per field, would stop the run at one long text
 _HEADER_CHARACTERS: Final = 2**20
-_CELL_CHARACTERS: Final = (
-    2**20
-)  # that a quoted cell may have behind its first line; more, and its quote was never closed
-_QUOTE_FIX: Final = 'close its quotes, and double each quote within them: ""'
-_SEPARATOR_LINE: Final = re.compile(r"sep=([,;|\t])\s*")  # with which Excel is told the separator
+_CELL_CHARACTERS: Final = 2**20  # limit of a quoted cell after its first line; a longer cell has an unclosed quote
+_SEPARATOR_LINE: Final = re.compile(r"sep=([,;|\t])\s*")  # Excel's declaration of the separator
 
 
 class _OverlongError(csv.Error):
-    """A line is too long to be a row; its quotes are not to blame."""
+    """A line is too long to be a row; its quotes are not the cause."""
 
 
 @dataclass(slots=True)
 class _Row:
-    """One row of a table, before its cells have names."""
+    """One row of a table, before its cells are mapped to columns."""
 
-    number: int  # line where it begins, from 1
+    number: int  # first line of the row, from 1
     text: str
     cells: list[str]
-    error: str = ""  # why it cannot be read
+    error: Message | None = None  # cause if the row cannot be read
 
 
 def read_table(path: Path, location: str, separator: str) -> Iterator[dict[str, Any]]:
-    """Yield each row's cells by the name of their column, or its broken_row(); a missing cell is null.
+    """Yield the cells of each row by column name, or a malformed row; a missing cell is null.
 
     Raises:
         SourceError: If the header cannot be used.
@@ -65,17 +62,17 @@ def read_table(path: Path, location: str, separator: str) -> Iterator[dict[str, 
         for row in rows:
             if header and row.error:
                 yield make_malformed_row(repair_text(row.text.rstrip("\r\n")), row.error)
-            elif header and (len(row.cells) > 1 or row.text.strip()):  # else a blank line
+            elif header and (len(row.cells) > 1 or row.text.strip()):  # skips blank lines
                 yield _map_cells(header, row.cells)
             elif not header and (row.error or any(row.cells)):
                 header = _parse_header(row, location)
 
 
 def unwrap_cell(cell: str) -> str:
-    """Return the text of a cell that a spreadsheet wrapped in quotes, once or more often; any other cell as it is.
+    """Return the text of a cell that a spreadsheet quoted, once or more often; any other cell as it is.
 
-    Wrapped is what begins and ends with a quote and has, between them, doubled quotes
-    only, one pair at least: "그가 ""네"" 했다". Without a pair the quotes may be the text's own.
+    A quoted cell begins and ends with a quote and holds only doubled quotes in between, at least one pair:
+    "그가 ""네"" 했다". Without a pair, the quotes may belong to the text.
     """
     while len(cell) > 3 and cell[0] == cell[-1] == '"':
         inner = cell[1:-1]
@@ -86,37 +83,37 @@ def unwrap_cell(cell: str) -> str:
 
 
 class _Lines(Iterator[str]):
-    """The lines of a table; those of the row that is being read can be given back."""
+    """Iterate over the lines of a table; the lines of the current row can be pushed back."""
 
     def __init__(self, lines: Iterator[str]) -> None:
-        self.row_lines: list[str] = []  # by the row that is being read
-        self.start_line = 1  # line where it begins
+        self.row_lines: list[str] = []  # lines consumed by the current row
+        self.start_line = 1  # first line of the current row
         self._lines, self._pushback = lines, deque[str]()
-        self._extra_characters = 0  # characters of the taken lines but the first
+        self._extra_characters = 0  # characters of the consumed lines except the first
 
     def __next__(self) -> str:
         line = self._pushback.popleft() if self._pushback else next(self._lines)
         self.row_lines.append(line)
         self._extra_characters += len(line) if len(self.row_lines) > 1 else 0
         if len(line) > MAX_LINE_CHARACTERS:
-            raise _OverlongError(f"more than {MAX_LINE_CHARACTERS:,} characters")
+            raise _OverlongError(Message("more than {limit:,} characters", {"limit": MAX_LINE_CHARACTERS}))
         if self._extra_characters > _CELL_CHARACTERS:
-            raise csv.Error(f"a quote is not closed within {_CELL_CHARACTERS:,} characters")
+            raise csv.Error(Message("a quote is not closed within {limit:,} characters", {"limit": _CELL_CHARACTERS}))
         return line
 
     def begin_row(self) -> None:
-        """Begin a row: what was taken so far is used."""
+        """Start the next row: the lines consumed so far cannot be pushed back any more."""
         self.start_line += len(self.row_lines)
         self.row_lines.clear()
         self._extra_characters = 0
 
     def push_back(self) -> None:
-        """Take the row's first line only."""
+        """Push back all lines of the current row except the first."""
         self._pushback.extendleft(reversed(self.row_lines[1:]))
         del self.row_lines[1:]
 
     def peek_first(self) -> str:
-        """Return the first line that is not blank, "" if there is none; the line itself is still to come."""
+        """Return the first non-blank line without consuming it; "" if there is none."""
         for line in self._lines:
             if line.strip():
                 self._pushback.append(line)
@@ -126,7 +123,7 @@ class _Lines(Iterator[str]):
 
 
 def _iter_unquoted_rows(lines: _Lines) -> Iterator[_Row]:
-    """Yield the rows of a TSV: one a line, quotes are letters."""
+    """Yield the rows of a TSV file: one per line, without quoting."""
     while True:
         lines.begin_row()
         try:
@@ -134,7 +131,7 @@ def _iter_unquoted_rows(lines: _Lines) -> Iterator[_Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield _make_unreadable_row(lines, str(error))
+            yield _make_unreadable_row(lines, error.args[0])
             continue
         if not is_utf8(line):
             yield _Row(lines.start_line, line, [], format_utf8_error(line, lines.start_line))
@@ -144,7 +141,7 @@ def _iter_unquoted_rows(lines: _Lines) -> Iterator[_Row]:
 
 
 def _iter_quoted_rows(lines: _Lines, separator: str) -> Iterator[_Row]:
-    """Yield the rows of a CSV; one whose quotes are wrong is broken, and the next begins in the next line."""
+    """Yield the rows of a CSV file; a row with wrong quotes is unreadable, and the next row starts at the next line."""
     reader = csv.reader(lines, delimiter=separator, strict=True)
     width = 0
     while True:
@@ -154,53 +151,67 @@ def _iter_quoted_rows(lines: _Lines, separator: str) -> Iterator[_Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield _make_unreadable_row(
-                lines, str(error) if isinstance(error, _OverlongError) else f"{error}; {_QUOTE_FIX}"
-            )
+            reason = error.args[0] if isinstance(error, _OverlongError) else _add_quote_fix(error.args[0])
+            yield _make_unreadable_row(lines, reason)
             reader = csv.reader(lines, delimiter=separator, strict=True)
             continue
         text = "".join(lines.row_lines)
         if not is_utf8(text):
             yield _Row(lines.start_line, text, [], format_utf8_error(text, lines.start_line))
         elif width and len(cells) != width and _contains_rows(lines.row_lines[1:], separator, width):
-            yield _make_unreadable_row(lines, f"its quotes hold whole rows; {_QUOTE_FIX}")
+            yield _make_unreadable_row(lines, _add_quote_fix(Message("its quotes enclose complete rows")))
         elif cells:
             width = width or (len(cells) if any(cells) else 0)
             yield _Row(lines.start_line, text, cells)
 
 
 def _contains_rows(following: list[str], separator: str, width: int) -> bool:
-    """Tell whether a row of the wrong width holds lines that are rows: then its first line has a stray quote."""
+    """Return whether later lines of a row with a wrong width are rows: then its first line has an unclosed quote."""
     return any(len(cells) == width for cells in csv.reader(following, delimiter=separator, quoting=csv.QUOTE_NONE))
 
 
-def _make_unreadable_row(lines: _Lines, reason: str) -> _Row:
-    """Return the first line of the row that is being read as a broken one, and give the others back."""
+def _add_quote_fix(problem: Message | str) -> Message:
+    return Message('{problem}; close its quotes, and double each quote inside them: ""', {"problem": problem})
+
+
+def _make_unreadable_row(lines: _Lines, reason: Message | str) -> _Row:
+    """Return the first line of the current row as an unreadable row, and push back the other lines."""
     lines.push_back()
     text = lines.row_lines[0] if len(lines.row_lines[0]) <= MAX_LINE_CHARACTERS else truncate_line(lines.row_lines[0])
-    return _Row(lines.start_line, text, [], f"line {lines.start_line}: this row cannot be read ({reason})")
+    error = Message("line {line}: this row cannot be read ({reason})", {"line": lines.start_line, "reason": reason})
+    return _Row(lines.start_line, text, [], error)
 
 
 def _is_fully_quoted(header: str) -> bool:
-    """Tell whether a TSV is written with quotes around each cell: then it is read as a CSV."""
+    """Return whether a TSV file has quotes around each cell: then it is read like a CSV file."""
     return all(len(cell) > 2 and cell[0] == cell[-1] == '"' for cell in header.strip().split("\t"))
 
 
 def _parse_header(row: _Row, location: str) -> list[str]:
     if row.error:
-        raise SourceError(f"{location}: the header cannot be read: {row.error}")
+        raise SourceError(_("{path}: the header cannot be read: {reason}", path=location, reason=row.error))
     if len(row.text) > _HEADER_CHARACTERS:
         raise SourceError(
-            f"{location}: the header has more than {_HEADER_CHARACTERS:,} characters, so this is no table; name a file with records"
+            _(
+                "{path}: the header has more than {limit:,} characters, so this is not a table; name a file with records",
+                path=location,
+                limit=_HEADER_CHARACTERS,
+            )
         )
     names = [cell.strip() for cell in row.cells]
     if duplicates := sorted({name for name in names if name and names.count(name) > 1}):
-        raise SourceError(f"{location}: two columns have the name {shorten(', '.join(duplicates))}; rename one")
+        raise SourceError(
+            _(
+                "{path}: two columns have the name {names}; rename one",
+                path=location,
+                names=shorten(", ".join(duplicates)),
+            )
+        )
     return _name_all_columns(names)
 
 
 def _name_all_columns(names: list[str]) -> list[str]:
-    """Return the names of the columns; where several have none, they are "column 3" and so on, for one name could keep one cell only."""
+    """Return the column names; several unnamed columns become "column 3" and so on, as names must be unique."""
     if names.count("") < 2:
         return names
     unique_names, used_names = [], {*names}
@@ -214,7 +225,7 @@ def _name_all_columns(names: list[str]) -> list[str]:
 
 
 def _map_cells(header: list[str], cells: list[str]) -> dict[str, Any]:
-    """Return the row's cells by column; a missing cell is null, and a cell too many spoils the row."""
+    """Return the row's cells by column; a missing cell is null, and an extra cell gives a field error."""
     if any(islice(cells, len(header), None)):
         return dict.fromkeys(header, make_field_error(ROW_RAGGED, cells))
     padded = [*cells, *[None] * (len(header) - len(cells))]

@@ -1,4 +1,4 @@
-"""Which shape a file has: told from how it begins; its suffix is a hint, for ".json" files full of JSONL are common."""
+"""Detect the file format from the beginning of a file. The suffix is only a hint: JSONL in ".json" files is common."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from itertools import islice
 from typing import Final, Literal
 
 from seodang.errors import SourceError
-from seodang.ingest.readers.by_column import find_column_orient_error
+from seodang.i18n import N_, _
+from seodang.ingest.readers.by_column import reject_column_orient
 from seodang.ingest.readers.json_errors import EXAMPLE_OBJECT, DuplicateKey, decode_value, parse_json, skip_whitespace
 from seodang.ingest.readers.json_stream import LIST_KEYS
 from seodang.ingest.readers.text import Head, repair_text
@@ -19,27 +20,31 @@ from seodang.ingest.rows import shorten
 
 FileFormat = Literal["list", "wrapped list", "lines", "table", "parquet", "arrow"]
 
-_OPENING: Final = re.compile(r'\[\s*[{\]]|\{\s*["}]')  # of JSON that could hold records
+_OPENING: Final = re.compile(r'\[\s*[{\]]|\{\s*["}]')  # start of JSON that may hold records
 _LIST_START: Final = re.compile(r"\[\s*[{\]]")
-_SEPARATORS: Final = "\t,;"  # in the order of trial
-_PEEK_LINES: Final = 20  # lines that must have as many cells as the header, when nothing else says that this is a table
+_SEPARATORS: Final = "\t,;"  # candidates in order
+_PEEK_LINES: Final = 20  # lines that must have as many cells as the header if only they can show that a file is a table
 _NAME_CHARACTERS: Final = 60
-_SENTENCE: Final = re.compile(
-    r"[.!?。]\s*$|\S\s+\S+\s+\S+\s+\S"
-)  # a cell of running text: it ends like one, or has four words
-_FORMATS: Final = "JSON, JSONL, CSV, TSV, parquet and Arrow"
+# A cell of running text: it ends like a sentence, or has four words.
+_SENTENCE: Final = re.compile(r"[.!?。]\s*$|\S\s+\S+\s+\S+\s+\S")
 
 
 def detect_file_format(head: Head, location: str) -> tuple[FileFormat, str]:
-    """Return the shape of a file and, for a table, its separator.
+    """Return the format of a file and, for a table, its separator.
 
     Raises:
-        SourceError: If it is of another kind, in another encoding, or like none of the shapes.
+        SourceError: If the file is of an unsupported kind or in another encoding, or its format is unknown.
 
     """
     if binary := _detect_columnar(head.data):
         if head.is_compressed:
-            raise SourceError(f"{location} is a packed {binary} file; unpack it: its own columns are packed already")
+            raise SourceError(
+                _(
+                    "{path} is a compressed {format} file; decompress it: its columns are already compressed",
+                    path=location,
+                    format=binary,
+                )
+            )
         return binary, ""
     reject_unsupported(head, location)
     reject_other_encoding(head, location)
@@ -55,7 +60,11 @@ def detect_file_format(head: Head, location: str) -> tuple[FileFormat, str]:
     if separator := _detect_separator(head):
         return "table", separator
     raise SourceError(
-        f'{location} is none of {_FORMATS}: it begins "{shorten(repair_text(text[:200]))}"; turn it into one of these'
+        _(
+            '{path} is not JSON, JSONL, CSV, TSV, Parquet or Arrow: it begins with "{start}"; convert it into one of these',
+            path=location,
+            start=shorten(repair_text(text[:200])),
+        )
     )
 
 
@@ -66,21 +75,27 @@ def _detect_columnar(data: bytes) -> Literal["parquet", "arrow"] | None:
 
 
 def _detect_json_format(text: str, location: str) -> FileFormat:
-    """Return the shape of JSON text that begins with [ or {."""
+    """Return the format of JSON text that begins with [ or {."""
     if text.startswith("["):
         return "list"
-    first, _, rest = text.partition("\n")
+    first, _newline, rest = text.partition("\n")
     if _is_object(first) and rest:
         return "lines"
     if _has_list(text):
         return "wrapped list"
     if rest and not _is_object(first) and (end := _find_object_end(text)) > len(first):
-        if not text[end:].strip() and (reason := find_column_orient_error(parse_json(text))):
-            raise SourceError(f"{location} {reason}")
-        content = "objects that take several lines each" if text[end:].strip() else "one object"
-        keys = ", ".join(sorted(LIST_KEYS))
+        if is_single := not text[end:].strip():
+            reject_column_orient(parse_json(text), location)
+        content = N_("one object") if is_single else N_("objects that take several lines each")
         raise SourceError(
-            f"{location} holds {content}, expected a list of objects: [{EXAMPLE_OBJECT}, ...], or one under a key such as {keys}; put them in a list"
+            _(
+                "{path} holds {content}, expected a list of objects: [{example}, ...], or one under a key such as {keys};"
+                " put them in a list",
+                path=location,
+                content=_(content),
+                example=EXAMPLE_OBJECT,
+                keys=", ".join(sorted(LIST_KEYS)),
+            )
         )
     return "lines"
 
@@ -93,7 +108,7 @@ def _is_object(text: str) -> bool:
 
 
 def _find_object_end(text: str) -> int:
-    """Return where the object ends that the text begins with; 0 if it is broken or cut."""
+    """Return the end of the object at the start of the text; 0 if the object is malformed or truncated."""
     try:
         return decode_value(text)[1]
     except json.JSONDecodeError:
@@ -101,7 +116,7 @@ def _find_object_end(text: str) -> int:
 
 
 def _has_list(text: str) -> bool:
-    """Tell whether one of the first keys of an object names its list of records; the object may be cut."""
+    """Return whether one of the first keys of an object, which may be truncated, names its list of records."""
     position = skip_whitespace(text, 1)
     try:
         while text[position : position + 1] == '"':
@@ -122,15 +137,15 @@ def _has_list(text: str) -> bool:
 
 
 def _choose_separator(suffix: str, header: str) -> str:
-    """Return the separator of a file whose suffix says that it is a table."""
+    """Return the separator of a file that is a table by its suffix."""
     hint = "\t" if suffix == ".tsv" else ","
     return hint if hint in header else max(",\t;", key=header.count)
 
 
 def _detect_separator(head: Head) -> str | None:
-    """Return the separator of a file that nothing but its lines shows to be a table; None for running text.
+    """Return the separator of a file that is a table by its lines; None for running text.
 
-    Two columns at least, all with a name, and as many cells in each of the next lines.
+    A table has at least two columns, a name for each, and as many cells in each of the next lines.
     """
     lines = io.StringIO(head.data.decode("utf-8", "surrogateescape"), newline=None).readlines(2**16)
     lines = [line for line in lines if line.strip()][: _PEEK_LINES + 1]
@@ -146,7 +161,7 @@ def _is_table(lines: list[str], separator: str, *, is_complete: bool) -> bool:
     except csv.Error:
         return False
     if len(rows) > 2 and (not is_complete or not lines[-1].endswith("\n")):
-        rows.pop()  # its end may be missing
+        rows.pop()  # the last row may be truncated
     header, *data_rows = rows or [[]]
     has_header = len(header) > 1 and all(
         name.strip() and len(name) <= _NAME_CHARACTERS and not _SENTENCE.search(name) for name in header

@@ -1,7 +1,7 @@
-"""One JSON list, or an object that holds one, read item by item: a file of any size takes the memory of one item.
+"""Read a JSON list, or an object that holds one, item by item: memory holds one item, whatever the file size.
 
-A list with a syntax error is refused as a whole: what follows the fault cannot be
-trusted, and half a file must not pass for a whole one.
+A list with a syntax error is rejected completely: the items after the error are not reliable, and a partial file must
+not be taken for a complete one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from seodang.errors import SourceError
+from seodang.i18n import N_, Message, _
 from seodang.ingest.readers.json_errors import (
     EXAMPLE_OBJECT,
     DuplicateKey,
@@ -25,48 +26,39 @@ from seodang.ingest.readers.text import MAX_LINE_CHARACTERS, is_utf8, open_text,
 from seodang.ingest.rows import make_malformed_row, shorten
 
 LIST_KEYS: Final = frozenset(
-    {
-        "data",
-        "records",
-        "examples",
-        "train",
-        "rows",
-        "items",
-        "samples",
-        "dataset",
-        "test",
-        "validation",
-        "valid",
-        "dev",
-        "eval",
-    }
+    "data records examples train rows items samples dataset test validation valid dev eval".split()
 )
 _BLOCK: Final = 2**18  # characters read at a time; doubled while one item needs more
-_NEAR_END: Final = 16  # a fault this near the end of what was read may be but a cut: \ud83d\ude00 has 12 characters
+_NEAR_END: Final = 16  # an error this close to the end of the buffer may be a cut: \ud83d\ude00 has 12 characters
 
 
 def read_json_list(path: Path, location: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects of the one list that a file holds, or the broken_row() of an item that is none.
+    """Yield the objects of the only list in a file; an item that is no object becomes a malformed row.
 
     Raises:
-        SourceError: At the first syntax error, with line, column and the number of records before it.
+        SourceError: At the first syntax error; the message gives line, column and the number of records before it.
 
     """
     with open_text(path) as file:
         stream = _Stream(file, location)
         if stream.peek() != "[":
             raise SourceError(
-                f'{location} holds no list, it begins "{shorten(repair_text(stream.get_lookahead()))}"; expected [{EXAMPLE_OBJECT}, ...]'
+                _(
+                    '{path} holds no list, it begins with "{start}"; expected [{example}, ...]',
+                    path=location,
+                    start=shorten(repair_text(stream.get_lookahead())),
+                    example=EXAMPLE_OBJECT,
+                )
             )
         yield from _iter_items(stream)
         stream.expect_end()
 
 
 def read_wrapped_list(path: Path, location: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects of the list that the file's one object holds under one of LIST_KEYS.
+    """Yield the objects of the list that the only object in a file holds under one of LIST_KEYS.
 
     Raises:
-        SourceError: As for a list; and if there are two of them.
+        SourceError: At the first syntax error, or if the object holds two such lists.
 
     """
     with open_text(path) as file:
@@ -78,7 +70,12 @@ def read_wrapped_list(path: Path, location: str) -> Iterator[dict[str, Any]]:
             if key in LIST_KEYS and stream.peek() == "[":
                 if list_key:
                     raise SourceError(
-                        f"{location} holds two lists of records, {list_key} and {key}; make a file of each"
+                        _(
+                            "{path} holds two lists of records, {first} and {second}; write each into its own file",
+                            path=location,
+                            first=list_key,
+                            second=key,
+                        )
                     )
                 list_key = key
                 yield from _iter_items(stream)
@@ -97,33 +94,37 @@ def _iter_items(stream: _Stream) -> Iterator[dict[str, Any]]:
             stream.expect(",")
         value, text = stream.read_value()
         stream.items += 1
-        if not is_utf8(text):
-            yield make_malformed_row(
-                repair_text(text), f"item {stream.items} holds bytes that are not UTF-8, though the file as a whole is"
-            )
-        elif isinstance(value, DuplicateKey):
-            yield make_malformed_row(text, f"item {stream.items}: {format_duplicate_key(value)}")
-        elif not isinstance(value, dict):
-            yield make_malformed_row(
-                text,
-                f"item {stream.items} is {describe_type(value)} ({shorten(value, 40)}), expected an object: {EXAMPLE_OBJECT}",
-            )
-        else:
-            yield value
+        yield _check_item(value, text, stream.items)
     stream.expect("]")
 
 
+def _check_item(value: Any, text: str, number: int) -> dict[str, Any]:
+    """Return the object of an item, or a malformed row."""
+    if not is_utf8(text):
+        return make_malformed_row(
+            repair_text(text),
+            Message("item {number} holds bytes that are not UTF-8, unlike the rest of the file", {"number": number}),
+        )
+    if isinstance(value, DuplicateKey):
+        problem = format_duplicate_key(value)
+        return make_malformed_row(text, Message("item {number}: {problem}", {"number": number, "problem": problem}))
+    if isinstance(value, dict):
+        return value
+    values = {"number": number, "type": describe_type(value), "value": shorten(value, 40), "example": EXAMPLE_OBJECT}
+    return make_malformed_row(text, Message("item {number} is {type} ({value}), expected an object: {example}", values))
+
+
 class _Stream:
-    """JSON text that is read as it is needed; what was used is let go of."""
+    """Read JSON text on demand; consumed text is released."""
 
     def __init__(self, file: TextIO, location: str) -> None:
-        self.items = 0  # of the list, so far
+        self.items = 0  # items of the list read so far
         self._file, self._location = file, location
         self._text, self._position, self._is_eof = "", 0, False
-        self._lines, self._column = 0, 0  # before _text: whole lines, and characters of the last one
+        self._lines, self._column = 0, 0  # before _text: complete lines, and characters of the last line
 
     def peek(self) -> str:
-        """Return the next letter that isn't blank, "" at the end of the file."""
+        """Return the next non-whitespace character without consuming it; "" at the end of the file."""
         self._position = skip_whitespace(self._text, self._position)
         while self._position == len(self._text) and not self._is_eof:
             self._read(_BLOCK)
@@ -131,25 +132,25 @@ class _Stream:
         return self._text[self._position : self._position + 1]
 
     def get_lookahead(self) -> str:
-        """Return the text that was read and not yet used."""
+        """Return the text that was read and is not consumed."""
         return self._text[self._position :]
 
     def expect(self, character: str) -> None:
-        """Go past one sign, which must come next."""
+        """Consume one character, which must come next."""
         if self.peek() != character:
             self._refuse(json.JSONDecodeError(f"Expecting '{character}'", self._text, self._position))
         self._position += 1
 
     def read_key(self) -> str:
-        """Go past a key and its colon."""
+        """Consume a key and its colon, and return the key."""
         if self.peek() != '"':
-            self._refuse(json.JSONDecodeError("Expecting a key in double quotes", self._text, self._position))
-        key, _ = self.read_value()
+            self._refuse(json.JSONDecodeError(N_("Expecting a key in double quotes"), self._text, self._position))
+        key, _text = self.read_value()
         self.expect(":")
         return str(key)
 
     def read_value(self) -> tuple[Any, str]:
-        """Return the value that comes next, and its text."""
+        """Consume the next value, and return it with its text."""
         self.peek()
         block = _BLOCK
         while True:
@@ -159,18 +160,23 @@ class _Stream:
                 if self._is_eof or not self._can_be_truncated(error):
                     self._refuse(error)
             else:
-                if self._is_eof or end < len(self._text):  # else a number may go on
+                if self._is_eof or end < len(self._text):  # a number may continue after the buffer
                     text, self._position = self._text[self._position : end], end
                     return value, text
             if len(self._text) - self._position > MAX_LINE_CHARACTERS:
                 raise SourceError(
-                    f"{self._location}: item {self.items + 1} has more than {MAX_LINE_CHARACTERS:,} characters; split it"
+                    _(
+                        "{path}: item {number} has more than {limit:,} characters; split it",
+                        path=self._location,
+                        number=self.items + 1,
+                        limit=MAX_LINE_CHARACTERS,
+                    )
                 )
             self._read(block)
             block *= 2
 
     def expect_end(self) -> None:
-        """Refuse whatever follows the value."""
+        """Raise a SourceError if text follows the value."""
         if self.peek():
             self._refuse(json.JSONDecodeError("Extra data", self._text, self._position))
 
@@ -188,11 +194,16 @@ class _Stream:
     def _refuse(self, error: json.JSONDecodeError) -> None:
         line = self._lines + error.lineno
         column = error.colno + (self._column if error.lineno == 1 else 0)
-        before = (
-            f"the {self.items:,} records before it can be read, but a list that is cut or broken is not half used; "
-            if self.items
-            else ""
-        )
-        raise SourceError(
-            f"{self._location}, {format_decode_error(error, line, column)}; {before}mend that place or fetch the file again"
-        ) from error
+        values = {
+            "path": self._location,
+            "problem": format_decode_error(error, line, column),
+            "count": self.items,
+        }
+        message = Message("{path}, {problem}; repair the file there, or fetch it again", values)
+        if self.items:
+            message = Message(
+                "{path}, {problem}; readable records before it: {count:,}, but a truncated or damaged list is never"
+                " used in part; repair the file there, or fetch it again",
+                values,
+            )
+        raise SourceError(str(message)) from error

@@ -1,8 +1,7 @@
-"""Read one data file of any shape, plain objects out. Knows nothing of instructions.
+"""Read a data file of any supported file format and yield plain objects, independent of the record format.
 
-JSON list, an object that holds one, JSONL, CSV, TSV, parquet, Arrow; the first five also
-packed with gzip or zstd. A row that cannot be read is a broken_row() in its place; only
-a file that is unusable as a whole ends the reading.
+File formats: JSON list, object that holds a list, JSONL, CSV, TSV, Parquet, Arrow; the first five also compressed with
+gzip or zstd. An unreadable row becomes a malformed row; reading stops only if the entire file is unusable.
 """
 
 from __future__ import annotations
@@ -13,39 +12,50 @@ from pathlib import Path
 from typing import Any, Final
 
 from seodang.errors import SourceError
+from seodang.i18n import _
 from seodang.ingest.readers.columnar import read_arrow, read_parquet
 from seodang.ingest.readers.csv import read_table
 from seodang.ingest.readers.detect import detect_file_format
 from seodang.ingest.readers.json_lines import read_json_lines
 from seodang.ingest.readers.json_stream import read_json_list, read_wrapped_list
 from seodang.ingest.readers.text import read_head
-from seodang.ingest.rows import is_malformed
+from seodang.ingest.rows import get_malformed_reason, is_malformed
 
 JsonObject = dict[str, Any]
 
-_MAX_MALFORMED: Final = 1_000  # broken rows without a single good one before them, after which a file is given up
+_MAX_MALFORMED: Final = 1_000  # malformed rows at the start of a file without a readable one, after which reading stops
 
 
 def read_objects(path: Path, location: str) -> Iterator[JsonObject]:
-    """Yield the objects of a file in their order, keys and values as they are in it; a broken_row() for each that cannot be read.
+    """Yield the objects of a file in order, with unchanged keys and values; a malformed row for each unreadable one.
 
     Args:
         path: The file.
-        place: Its name in messages.
+        location: Name of the file in messages.
 
     Raises:
-        SourceError: If it is missing, of another kind or encoding, cut, or has no row that can be read; with line and column.
+        SourceError: If the file is missing, truncated, of an unsupported kind or encoding, or has no readable row.
 
     """
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
-            raise SourceError(f"{location} is no regular file; save its content in one")
+            raise SourceError(_("{path} is not a regular file; save its content in one", path=location))
         yield from _check_readable(_iter_objects(path, location), location)
     except (EOFError, zlib.error) as error:
-        raise SourceError(f"{location} is packed, and cut or damaged ({error}); fetch or pack it again") from error
+        raise SourceError(
+            _(
+                "{path} is compressed, and truncated or damaged ({reason}); fetch or compress it again",
+                path=location,
+                reason=error,
+            )
+        ) from error
     except OSError as error:
         raise SourceError(
-            f"{location} cannot be read ({error.strerror or error}); check that it is a whole file and that you may read it"
+            _(
+                "{path} cannot be read ({reason}); check that the file is complete and that you may read it",
+                path=location,
+                reason=error.strerror or error,
+            )
         ) from error
 
 
@@ -70,21 +80,33 @@ def _iter_objects(path: Path, location: str) -> Iterator[JsonObject]:
 
 
 def _check_readable(objects: Iterator[JsonObject], location: str) -> Iterator[JsonObject]:
-    """Yield the objects, but refuse a file that has broken rows only: it is something else than it seems."""
+    """Yield the objects; raise a SourceError if all rows are malformed: the file is not what it seems."""
     malformed: list[JsonObject] = []
-    for found in objects:
-        if not is_malformed(found):
+    for record in objects:
+        if not is_malformed(record):
             yield from malformed
-            yield found
+            yield record
             yield from objects
             return
-        malformed.append(found)
+        malformed.append(record)
         if len(malformed) == _MAX_MALFORMED:
             break
-    if malformed:
-        summary = (
-            "none of its rows can be read"
-            if len(malformed) < _MAX_MALFORMED
-            else f"none of its first {_MAX_MALFORMED:,} rows can be read"
+    if not malformed:
+        return
+    reason = get_malformed_reason(malformed[0])
+    if len(malformed) < _MAX_MALFORMED:
+        raise SourceError(
+            _(
+                "{path}, {reason}; none of its rows can be read: repair them, or save the file again",
+                path=location,
+                reason=reason,
+            )
         )
-        raise SourceError(f"{location}, {malformed[0]['reason']}; {summary}: mend them, or save the file again")
+    raise SourceError(
+        _(
+            "{path}, {reason}; none of its first {count:,} rows can be read: repair them, or save the file again",
+            path=location,
+            reason=reason,
+            count=_MAX_MALFORMED,
+        )
+    )

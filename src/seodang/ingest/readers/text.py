@@ -1,7 +1,7 @@
-"""Open a data file, packed or not, as text in which broken bytes can still be told from letters.
+"""Open a data file, compressed or not, as text in which invalid bytes stay detectable.
 
-Bytes that are not UTF-8 become lone surrogates (PEP 383), which UTF-8 itself never
-gives: the row that has one is spoilt, its neighbours are not.
+Bytes that are not UTF-8 become lone surrogates (PEP 383), which valid UTF-8 never contains. So only the rows with such
+bytes are malformed.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Final, TextIO, cast
 
 from seodang.ingest.rows import UNREADABLE_CHARACTERS
 
-MAX_LINE_CHARACTERS: Final = 2**24  # 16.8 million; a longer line is no record, and would fill the memory
-_HEAD_BYTES: Final = 2**20  # bytes that tell shape and encoding
-_SKIP_CHARACTERS: Final = 2**16  # characters of an overlong line that are passed over at a time
+MAX_LINE_CHARACTERS: Final = 2**24  # 16.8 million; a longer line is not a record and could exhaust the memory
+_HEAD_BYTES: Final = 2**20  # bytes used to detect format and encoding
+_SKIP_CHARACTERS: Final = 2**16  # characters of an overlong line that are skipped at a time
 _BOM: Final = b"\xef\xbb\xbf"
 GZIP: Final = b"\x1f\x8b"
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -27,21 +27,21 @@ _COMPRESSION_SUFFIXES = {GZIP: ".gz", ZSTD: ".zst"}
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The beginning of a file, unpacked."""
+    """The decompressed beginning of a file."""
 
-    data: bytes  # from the first byte that isn't blank; at most 1 MiB; without byte order mark
-    is_complete: bool  # whether that is all of it
-    suffix: str  # ".csv", of data.csv.gz too
+    data: bytes  # from the first non-whitespace byte on; at most 1 MiB; without byte order mark
+    is_complete: bool  # whether `data` holds the entire file
+    suffix: str  # ".csv", also for data.csv.gz
     is_compressed: bool
 
     @property
     def text(self) -> str:
-        """The data as text without blanks around it; broken bytes are lone surrogates, a cut last letter too."""
+        """Data as stripped text; invalid bytes and a truncated last character are lone surrogates."""
         return self.data.decode("utf-8", "surrogateescape").strip()
 
 
 def read_head(path: Path) -> Head:
-    """Return the beginning of a file; blank bytes before it are passed over."""
+    """Return the beginning of a file; leading whitespace is skipped."""
     with open_decompressed(path) as file:
         data = file.read(_HEAD_BYTES)
         while data and not data.strip():
@@ -56,7 +56,7 @@ def read_head(path: Path) -> Head:
 
 @contextmanager
 def open_decompressed(path: Path) -> Iterator[io.BufferedReader[io.RawIOBase]]:
-    """Open a file as bytes: unpacked, and behind its byte order mark."""
+    """Open a file as bytes, decompressed and positioned after its byte order mark."""
     magic = _read_magic(path)
     with _open_raw(path, magic) as raw, io.BufferedReader(raw) as file:
         if file.peek(len(_BOM)).startswith(_BOM):
@@ -66,13 +66,13 @@ def open_decompressed(path: Path) -> Iterator[io.BufferedReader[io.RawIOBase]]:
 
 @contextmanager
 def open_text(path: Path, newline: str | None = None) -> Iterator[TextIO]:
-    """Open a file as text, broken bytes as lone surrogates. `newline` as in `open`."""
+    """Open a file as text with invalid bytes as lone surrogates; `newline` as in `open`."""
     with open_decompressed(path) as raw, io.TextIOWrapper(raw, "utf-8", "surrogateescape", newline) as file:
         yield file
 
 
 def iter_lines(file: TextIO) -> Iterator[str]:
-    """Yield the lines with their ends. One of more than LINE_CHARACTERS is cut: what is yielded of it is just longer than that."""
+    """Yield the lines with their line ends; a line longer than MAX_LINE_CHARACTERS is truncated above the limit."""
     while line := file.readline(MAX_LINE_CHARACTERS + 1):
         rest = line
         while len(line) > MAX_LINE_CHARACTERS and rest and rest[-1] not in "\r\n":
@@ -81,7 +81,7 @@ def iter_lines(file: TextIO) -> Iterator[str]:
 
 
 def is_utf8(text: str) -> bool:
-    """Tell whether no byte of a text was broken."""
+    """Return whether a text has no invalid byte."""
     if text.isascii():
         return True
     try:
@@ -92,18 +92,18 @@ def is_utf8(text: str) -> bool:
 
 
 def repair_text(text: str) -> str:
-    """Return a text with the replacement character for each broken byte, so that it can be written."""
+    """Return a text with each invalid byte replaced by the replacement character, so that it can be written."""
     return text if is_utf8(text) else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def truncate_line(line: str) -> str:
-    """Return what is kept of a line that lines_of has cut, with the remark that it was longer."""
+    """Return the beginning of a line that iter_lines truncated, with a note that it was longer."""
     more = f"… (more than {MAX_LINE_CHARACTERS:,} characters)"
     return repair_text(line[: min(UNREADABLE_CHARACTERS, MAX_LINE_CHARACTERS) - len(more)]) + more
 
 
 def _read_magic(path: Path) -> bytes:
-    """Return the sign of the packer, or what the file begins with."""
+    """Return the signature of the compression, or the first bytes of the file."""
     with path.open("rb") as file:
         start = file.read(len(ZSTD))
     return next((magic for magic in _COMPRESSION_SUFFIXES if start.startswith(magic)), start)

@@ -1,4 +1,4 @@
-"""Files that are something else than they seem: each is refused with its name and the way out."""
+"""Reject files of unsupported kinds and encodings, with the name of the kind and the fix."""
 
 from __future__ import annotations
 
@@ -6,26 +6,37 @@ import re
 from typing import Final
 
 from seodang.errors import SourceError
+from seodang.i18n import N_, _
 from seodang.ingest.readers.text import GZIP, ZSTD, Head
 from seodang.ingest.rows import shorten
 
-_HEADER_BYTES: Final = 4096  # bytes in which a file names itself
+_HEADER_BYTES: Final = 4096  # bytes in which the signature of a file is searched
+_NAME_RECORDS: Final = N_("name the file with the records")
+_EXTRACT: Final = N_("extract it and name the files in it")
+_DECOMPRESS_ONCE: Final = N_("decompress it once")
+_COMPRESSED_TWICE: Final = N_("compressed twice")
+_SAVE_AS_CSV: Final = N_("open it and save it as CSV UTF-8")
+# Signature, kind of the file, fix.
 _SIGNATURES: Final[tuple[tuple[bytes, str, str], ...]] = (
-    (b"%PDF", "a PDF document", "take the records out of it into JSONL"),
-    (b"\xd0\xcf\x11\xe0", "an old Office file (xls, doc, hwp)", "open it and save it as CSV UTF-8"),
-    (b"\x89PNG", "a picture (PNG)", "name the file with the records"),
-    (b"\xff\xd8\xff", "a picture (JPEG)", "name the file with the records"),
-    (b"GIF8", "a picture (GIF)", "name the file with the records"),
-    (b"SQLite format 3\0", "an SQLite database", "write the table out as CSV"),
-    (b"BZh", "packed with bzip2", "unpack it (bunzip2), or pack it with gzip"),
-    (b"\xfd7zXZ", "packed with xz", "unpack it (unxz), or pack it with gzip"),
-    (b"7z\xbc\xaf", "a 7-Zip archive", "unpack it and name the files in it"),
-    (b"Rar!", "a RAR archive", "unpack it and name the files in it"),
-    (b"\x93NUMPY", "a NumPy array", "write the records out as JSONL"),
-    (b"FEA1", "an Arrow file of the first Feather version", "write it again with pyarrow.feather.write_feather"),
-    (b"PARE", "an encrypted parquet file", "write it again without encryption"),
-    (GZIP, "packed twice", "unpack it once"),
-    (ZSTD, "packed twice", "unpack it once"),
+    (b"%PDF", N_("a PDF document"), N_("extract its records into JSONL")),
+    (b"\xd0\xcf\x11\xe0", N_("an old Office file (xls, doc, hwp)"), _SAVE_AS_CSV),
+    (b"\x89PNG", N_("an image (PNG)"), _NAME_RECORDS),
+    (b"\xff\xd8\xff", N_("an image (JPEG)"), _NAME_RECORDS),
+    (b"GIF8", N_("an image (GIF)"), _NAME_RECORDS),
+    (b"SQLite format 3\0", N_("an SQLite database"), N_("export the table as CSV")),
+    (b"BZh", N_("compressed with bzip2"), N_("decompress it (bunzip2), or compress it with gzip")),
+    (b"\xfd7zXZ", N_("compressed with xz"), N_("decompress it (unxz), or compress it with gzip")),
+    (b"7z\xbc\xaf", N_("a 7-Zip archive"), _EXTRACT),
+    (b"Rar!", N_("a RAR archive"), _EXTRACT),
+    (b"\x93NUMPY", N_("a NumPy array"), N_("write the records as JSONL")),
+    (
+        b"FEA1",
+        N_("an Arrow file in the first version of Feather"),
+        N_("write it again with pyarrow.feather.write_feather"),
+    ),
+    (b"PARE", N_("an encrypted Parquet file"), N_("write it again without encryption")),
+    (GZIP, _COMPRESSED_TWICE, _DECOMPRESS_ONCE),
+    (ZSTD, _COMPRESSED_TWICE, _DECOMPRESS_ONCE),
 )
 _WEB_PAGE: Final = re.compile(rb"\s*<(!doctype\s+html|html|head|body|\?xml|!--)", re.IGNORECASE)
 _LFS_POINTER: Final = re.compile(rb"\s*version https://git-lfs\.github\.com/spec/")
@@ -33,47 +44,62 @@ _DVC_POINTER: Final = re.compile(rb"\s*(md5: \w+\s|frozen: \w+\s)*(outs|deps|wdi
 _DVC_PATH: Final = re.compile(rb"^\s*(?:- )?path: (.+?)\s*$", re.MULTILINE)
 _TAR_SIGNATURE: Final = slice(257, 262)
 
-# A file as a whole is in another encoding when more bytes are broken than letters beyond ASCII are whole, and the broken
-# ones are this share of the text or more. Fewer are the faults of their rows.
+# Minimum ratio of invalid bytes to the characters of a file in another encoding, which also has more invalid bytes than
+# valid characters beyond ASCII. Fewer invalid bytes make only their rows malformed.
 _MALFORMED_RATIO: Final = 0.05
 
 
 def reject_unsupported(head: Head, location: str) -> None:
-    """Raise a SourceError if the file is of a known other kind."""
+    """Raise a SourceError if the file is of a known unsupported kind."""
     header = head.data[:_HEADER_BYTES]
     if header.startswith(b"PK\x03\x04"):
         raise SourceError(_describe_archive(head.data, location))
-    for signature, kind, way_out in _SIGNATURES:
+    for signature, kind, fix in _SIGNATURES:
         if header.startswith(signature):
-            raise SourceError(f"{location} is {kind}; {way_out}")
+            raise SourceError(_describe_kind(location, kind, fix))
     if header[_TAR_SIGNATURE] == b"ustar":
-        raise SourceError(f"{location} is a tar archive; unpack it and name the files in it")
+        raise SourceError(_describe_kind(location, N_("a tar archive"), _EXTRACT))
     if _WEB_PAGE.match(header):
         raise SourceError(
-            f"{location} is a web page (HTML or XML), perhaps that of an error or a login; fetch the file itself, with its raw address"
+            _(
+                "{path} is a web page (HTML or XML), perhaps an error or login page; fetch the file itself, with its raw"
+                " URL",
+                path=location,
+            )
         )
     if _LFS_POINTER.match(header):
-        raise SourceError(f"{location} is a Git LFS pointer, not the data; fetch the data: git lfs pull")
+        raise SourceError(_("{path} is a Git LFS pointer, not the data; fetch the data: git lfs pull", path=location))
     if _DVC_POINTER.match(header) and (head.suffix == ".dvc" or _DVC_PATH.search(header)):
         raise SourceError(_describe_dvc_pointer(header, location))
 
 
+def _describe_kind(location: str, kind: str, fix: str) -> str:
+    return _("{path} is {kind}; {fix}", path=location, kind=_(kind), fix=_(fix))
+
+
 def _describe_archive(data: bytes, location: str) -> str:
     if b"[Content_Types].xml" in data or b"xl/" in data:
-        return f"{location} is an Excel workbook or another Office file; open it and save it as CSV UTF-8"
-    return f"{location} is a zip archive; unpack it and name the files in it"
+        return _describe_kind(location, N_("an Excel workbook or another Office file"), _SAVE_AS_CSV)
+    return _describe_kind(location, N_("a zip archive"), _EXTRACT)
 
 
 def _describe_dvc_pointer(header: bytes, location: str) -> str:
     outs = _DVC_PATH.findall(header)
-    name = f" ({shorten(outs[-1].decode('utf-8', 'replace'))})" if outs else ""
-    return f"{location} is a DVC pointer, not the data; fetch the data (dvc pull) and name the file that it stands for{name}"
+    if not outs:
+        return _(
+            "{path} is a DVC pointer, not the data; fetch the data (dvc pull) and name the tracked file", path=location
+        )
+    return _(
+        "{path} is a DVC pointer, not the data; fetch the data (dvc pull) and name the tracked file ({tracked})",
+        path=location,
+        tracked=shorten(outs[-1].decode("utf-8", "replace")),
+    )
 
 
 def reject_other_encoding(head: Head, location: str) -> None:
-    """Raise a SourceError if the file as a whole is not UTF-8."""
+    """Raise a SourceError if the encoding of the file is not UTF-8."""
     if guess := _detect_utf16(head.data):
-        raise SourceError(f"{location}, line 1, byte 1: this is not UTF-8; {_format_conversion_hint(guess)}")
+        raise SourceError(_describe_encoding(location, 1, 1, guess))
     text = head.data.decode("utf-8", "surrogateescape")
     if text.isascii():
         return
@@ -84,7 +110,7 @@ def reject_other_encoding(head: Head, location: str) -> None:
 
 
 def _detect_utf16(data: bytes) -> str | None:
-    """Return UTF-32 or UTF-16 if the text is in it: by its byte order mark, or by every second byte being NUL."""
+    """Return "UTF-32" or "UTF-16..." if the byte order mark or NUL at every second byte shows it, else None."""
     if data.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
         return "UTF-32"
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -98,17 +124,17 @@ def _detect_utf16(data: bytes) -> str | None:
 
 
 def _describe_encoding_error(data: bytes, location: str) -> str:
-    """Return the message with the first line that isn't UTF-8, and the encoding that it probably has."""
+    """Return a message with the first line that is not UTF-8, and its probable encoding."""
     for number, line in enumerate(data.split(b"\n"), start=1):
         try:
             line.decode("utf-8")
         except UnicodeDecodeError as error:
-            return f"{location}, line {number}, byte {error.start + 1}: this is not UTF-8; {_format_conversion_hint(_guess_encoding(line))}"
-    return f"{location} is not UTF-8; save it as UTF-8"
+            return _describe_encoding(location, number, error.start + 1, _guess_encoding(line))
+    return _("{path} is not UTF-8; save it as UTF-8", path=location)
 
 
 def _guess_encoding(line: bytes) -> str | None:
-    """Return the encoding that Korean files have when they aren't UTF-8: Excel's CP949."""
+    """Return "CP949", which Excel writes for Korean text, if the line is valid in it, else None."""
     try:
         line.decode("cp949")
     except UnicodeDecodeError:
@@ -116,5 +142,15 @@ def _guess_encoding(line: bytes) -> str | None:
     return "CP949"
 
 
-def _format_conversion_hint(guess: str | None) -> str:
-    return f"it may be {guess}: iconv -f {guess} -t UTF-8 OLD > NEW" if guess else "save it as UTF-8"
+def _describe_encoding(location: str, line: int, byte: int, guess: str | None) -> str:
+    if guess is None:
+        return _(
+            "{path}, line {line}, byte {byte}: this is not UTF-8; save it as UTF-8", path=location, line=line, byte=byte
+        )
+    return _(
+        "{path}, line {line}, byte {byte}: this is not UTF-8; it may be {encoding}: iconv -f {encoding} -t UTF-8 OLD > NEW",
+        path=location,
+        line=line,
+        byte=byte,
+        encoding=guess,
+    )

@@ -1,15 +1,16 @@
-"""The data card: what a data set is, where it comes from, and what became of every row.
+"""The data card: a description of the data set, its sources, and the outcome of every row.
 
-`write_data_card` reads what ingest, validate and prepare have written, and writes one page (index.html) and one
-Markdown file (README.md, with the front matter of a Hugging Face dataset card and its figures beside it).
+`write_data_card` reads the reports of ingest, validate and prepare. It writes a page (index.html), a Markdown file
+(README.md with the front matter of a Hugging Face dataset card) and the figures of the Markdown file.
 The same artefacts give the same bytes.
 
-Root verbs and objects (Alpaca's figure) count every different instruction once, so that a template which
-stands before a thousand inputs does not make the figure; at most `card.instructions` of each language, chosen by hash.
+The figure of root verbs and objects (as in Alpaca) counts each distinct instruction once, so a template with a thousand
+inputs does not dominate it. It counts at most `card.instructions` instructions of each language, selected by hash.
 
-How right they are, read by hand on instructions that no rule was written for (100 of Stanford Alpaca, 100 of KoAlpaca
-v1.0): English verb 100 %, object 98 %; Korean verb 100 %, object 97 %. A sample before the last mends gave English 99 %
-and 96 %, Korean 99 % and 99 %. "No object" counts as right where there is none ("Explain why ...", "...에 대해 설명하세요").
+Accuracy of the roots, checked by hand on instructions outside the development set (100 of Stanford Alpaca, 100 of
+KoAlpaca v1.0): English verb 100 %, object 98 %; Korean verb 100 %, object 97 %. An earlier sample, before the last
+corrections, gave English 99 % and 96 %, Korean 99 % and 99 %. "No object" counts as correct if the instruction has
+none ("Explain why ...", "...에 대해 설명하세요").
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ __all__ = ["write_data_card"]
 
 
 def write_data_card(paths: Paths, card: CardParams, seed: int) -> None:
-    """Write artifacts/report/data_card from the reports of the three data stages; it is complete or as it was before.
+    """Write artifacts/report/data_card from the reports of the three data stages.
+
+    The folder is replaced at the end, so an error leaves the old card.
 
     Args:
-        paths: Where the artefacts lie.
-        card: How much is sampled and shown.
-        seed: Of the samples.
+        paths: Paths of the artefacts.
+        card: Sizes of the samples.
+        seed: Seed of the samples.
 
     Raises:
         ArtefactError: If a report or split is missing or damaged; the message names the stage to run.
@@ -45,7 +48,7 @@ def write_data_card(paths: Paths, card: CardParams, seed: int) -> None:
 
 
 def _replace_folder(folder: Path, files: dict[str, str]) -> None:
-    """Write the files beside `folder`, then let the new folder take its place."""
+    """Write the files into a temporary folder beside `folder`, then replace `folder` by it."""
     staging, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{name}") for name in ("part", "old"))
     try:
         for name, text in files.items():

@@ -1,4 +1,4 @@
-"""All that the card tells, gathered from the reports and the files beside them; nothing of how it looks."""
+"""The content of the data card, from the reports of the stages and the files beside them. It knows no markup."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any, Final
 
 from seodang.config.prepare import CardParams
+from seodang.i18n import Message, _
 from seodang.ingest.rows import TEXTS
 from seodang.io.jsonl import read_json, read_rows
 from seodang.io.progress import track_progress
@@ -17,31 +18,31 @@ from seodang.preparation.splitting import SPLITS
 from seodang.reports.data_card.funnel import SourceFlow, Step, build_flows, build_steps, sum_flows
 from seodang.reports.data_card.layout import Histogram, build_histogram
 from seodang.reports.data_card.overlaps import Heads, Overlaps, collect_overlaps, read_heads, read_optional_rows
-from seodang.reports.data_card.quarantine import Reason, add_examples, build_reasons
-from seodang.reports.data_card.redaction import format_head
+from seodang.reports.data_card.quarantine import Reason, add_examples, build_reasons, select_reason_texts
+from seodang.reports.data_card.redaction import Text, format_head
 from seodang.reports.data_card.statistics import Labels, Statistics, compute_statistics
 from seodang.reports.data_card.verbs import RootFigure, build_root_figure
 
 _MAX_TASKS: Final = 40
 _MAX_LABELS: Final = 8
 _MAX_FILES: Final = 8
-OTHERS: Final = "기타 · others"
+OTHERS: Final = Message("others")
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The answers of one task in one language, the commonest first."""
+    """The answers of one task in one language, most frequent first."""
 
     task: str
     language: str
-    per_item: bool  # each item has choices of its own: what is counted is the place of the right one
-    labels: tuple[tuple[str, int], ...]
+    per_item: bool  # each item has its own choices; the labels are positions of the answer among them
+    labels: tuple[tuple[Text, int], ...]  # label, records
     records: int
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where records come from."""
+    """A source of records."""
 
     name: str
     kind: str
@@ -49,25 +50,25 @@ class Source:
     licence: str
     rows: int
     files: tuple[dict[str, Any], ...]
-    more_files: int  # that are not listed
+    more_files: int  # number of files that are not in `files`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What the templates show."""
+    """The content of the card, for the templates."""
 
     all: SourceFlow
     flows: list[SourceFlow]
     steps: list[Step]
     statistics: Statistics
-    histograms: dict[str, dict[str, Histogram]]  # language -> text -> histogram
+    histograms: dict[str, dict[str, Histogram]]  # language -> field -> histogram
     languages: dict[str, dict[str, int]]  # split -> language -> records
-    tasks: list[tuple[str, dict[str, int]]]  # task, split -> records; the commonest of all splits first
+    tasks: list[tuple[Text, dict[str, int]]]  # task, split -> records; most frequent task first
     balances: list[Balance]
     reasons: list[Reason]
     warnings: list[Reason]
     repairs: list[Reason]
-    problems: list[Reason]  # warnings about the data set as a whole; what rejects it leaves no card
+    problems: list[Reason]  # warnings about the entire data set; a rejected data set has no card
     quarantined: int
     warned: int
     repaired: int
@@ -79,11 +80,11 @@ class Contents:
     licences: LicenceSummary
     non_commercial: list[Source]
     roots: list[RootFigure]
-    checksums: dict[str, str]  # what -> sha256
+    checksums: dict[str, str]  # file name -> sha256
 
 
 def gather_contents(paths: Paths, card: CardParams, seed: int) -> Contents:
-    """Read all reports, and stream the files beside them once each.
+    """Return the content of the card; each file is read once, as a stream.
 
     Raises:
         ArtefactError: If a report is missing or damaged; the message names the stage to run.
@@ -92,12 +93,11 @@ def gather_contents(paths: Paths, card: CardParams, seed: int) -> Contents:
     manifest, validated, prepared = (
         read_json(path) for path in (paths.ingest_report, paths.validate_report, paths.prepare_report)
     )
-    manifest["sources"] = [
-        entry for entry in manifest["sources"] if entry["rows_written"]
-    ]  # a folder without files asks for nothing
+    # A source without rows, such as an empty folder, imposes no licence.
+    manifest["sources"] = [entry for entry in manifest["sources"] if entry["rows_written"]]
     statistics = compute_statistics(_read_train(paths), instructions=card.instructions, seed=seed)
-    flow = build_flows(manifest, validated, prepared)
-    all_sources = sum_flows(flow)
+    flows = build_flows(manifest, validated, prepared)
+    all_sources = sum_flows(flows)
     sources = [_build_source(entry) for entry in manifest["sources"]]
     licences = summarise_licences(source.licence for source in sources)
     overlap_samples = collect_overlaps(
@@ -105,7 +105,7 @@ def gather_contents(paths: Paths, card: CardParams, seed: int) -> Contents:
     )
     return Contents(
         all=all_sources,
-        flows=flow,
+        flows=flows,
         steps=build_steps(all_sources),
         statistics=statistics,
         histograms=_build_histograms(statistics),
@@ -131,13 +131,11 @@ def gather_contents(paths: Paths, card: CardParams, seed: int) -> Contents:
 
 
 def _read_train(paths: Paths) -> Iterator[dict[str, Any]]:
-    return track_progress(
-        read_rows(paths.get_split_path("train")), "데이터 카드 · data card", file=paths.get_split_path("train")
-    )
+    return track_progress(read_rows(paths.get_split_path("train")), _("data card"), file=paths.get_split_path("train"))
 
 
 def _build_validation(validated: dict[str, Any], paths: Paths, card: CardParams, seed: int) -> dict[str, Any]:
-    """Return what the validation's report and quarantine say."""
+    """Return the fields of Contents that come from the report of `validate` and from the quarantine."""
     rules = validated["rules"]
     return {
         "reasons": add_examples(
@@ -149,11 +147,7 @@ def _build_validation(validated: dict[str, Any], paths: Paths, card: CardParams,
         "warnings": build_reasons(validated["warnings"], rules),
         "repairs": build_reasons(validated["repairs"], rules),
         "problems": [
-            Reason(
-                f"{metric['id']} ({metric['of']})",
-                1,
-                *(metric[name] for name in ("reason_ko", "reason_en", "fix_ko", "fix_en")),
-            )
+            Reason(f"{metric['id']} ({metric['of']})", 1, select_reason_texts(metric))
             for metric in validated["dataset"]
         ],
         "quarantined": validated["quarantined"],
@@ -175,36 +169,34 @@ def _order_splits(by_split: Mapping[str, Any]) -> dict[str, Any]:
     return {name: by_split[name] for name in SPLITS if name in by_split}
 
 
-def _rank_tasks(by_split: dict[str, dict[str, int]]) -> list[tuple[str, dict[str, int]]]:
-    """Return the commonest tasks with their records in each split, and the sum of the others."""
+def _rank_tasks(by_split: dict[str, dict[str, int]]) -> list[tuple[Text, dict[str, int]]]:
+    """Return the most frequent tasks with their records in each split, and the sum of the others."""
     names = {name for tasks in by_split.values() for name in tasks}
     rows: list[tuple[str, dict[str, int]]] = [
         (name, {split: by_split.get(split, {}).get(name, 0) for split in SPLITS}) for name in names
     ]
     rows.sort(key=lambda row: (-row[1]["train"], -sum(row[1].values()), row[0]))
-    rest = rows[_MAX_TASKS:]
-    return rows[:_MAX_TASKS] + (
-        [(f"{OTHERS} ({len(rest):,})", {split: sum(row[1][split] for row in rest) for split in SPLITS})] if rest else []
-    )
+    ranking: list[tuple[Text, dict[str, int]]] = [*rows[:_MAX_TASKS]]
+    if rest := rows[_MAX_TASKS:]:
+        total: dict[str, int] = {split: sum(counts[split] for _name, counts in rest) for split in SPLITS}
+        ranking.append((Message("others ({count:,})", {"count": len(rest)}), total))
+    return ranking
 
 
 def _build_balance(task: str, language: str, labels: Labels) -> Balance:
-    if labels.per_item:
-        counts = [
-            (f"{position}번째 · choice {position}" if position else OTHERS, count)
-            for position, count in labels.positions.items()
-        ]
-    else:
-        counts = [(format_head(label, 40), count) for label, count in labels.counts.items()]
-    counts.sort(key=lambda item: (-item[1], item[0]))
-    rest = sum(count for _, count in counts[_MAX_LABELS:])
-    return Balance(
-        task,
-        language,
-        labels.per_item,
-        tuple(counts[:_MAX_LABELS] + ([(OTHERS, rest)] if rest else [])),
-        labels.positions.total(),
+    counts: list[tuple[Text, int]] = (
+        [(_format_position(position), count) for position, count in labels.positions.items()]
+        if labels.per_item
+        else [(format_head(label, 40), count) for label, count in labels.counts.items()]
     )
+    counts.sort(key=lambda item: (-item[1], item[0] if isinstance(item[0], str) else item[0].translate("en")))
+    rest = sum(count for _label, count in counts[_MAX_LABELS:])
+    top_counts = counts[:_MAX_LABELS] + ([(OTHERS, rest)] if rest else [])
+    return Balance(task, language, labels.per_item, tuple(top_counts), labels.positions.total())
+
+
+def _format_position(position: int) -> Message:
+    return Message("choice {position}", {"position": position}) if position else OTHERS
 
 
 def _build_source(entry: dict[str, Any]) -> Source:

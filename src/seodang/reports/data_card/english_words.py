@@ -1,7 +1,7 @@
-"""Closed word classes of English, and which classes an open word can belong to.
+"""Word classes of English words.
 
-The closed classes are short enough to be written out; the open ones (verb, noun, adjective)
-are looked up in the word list of lemminflect, which is the NIH SPECIALIST lexicon.
+The closed classes are listed here. The open classes (verb, noun, adjective) come from the word list of lemminflect,
+which is the NIH SPECIALIST lexicon.
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ from functools import lru_cache
 from typing import Final
 
 DETERMINERS: Final = frozenset(
-    "a an the this that these those some any each every all both either neither no another such my your his her its our their few several many much more most less least enough own".split()
+    "a an the this that these those some any each every all both either neither no another such my your his her"
+    " its our their few several many much more most less least enough own".split()
 )
 NUMBERS: Final = frozenset(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen twenty thirty forty fifty hundred thousand million dozen first second third".split()
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen twenty thirty"
+    " forty fifty hundred thousand million dozen first second third".split()
 )
 PRONOUNS: Final = frozenset(
-    "i you he she it we they me him us them myself yourself itself themselves someone somebody anyone anybody everyone people something anything everything".split()
+    "i you he she it we they me him us them myself yourself itself themselves someone somebody anyone anybody"
+    " everyone people something anything everything".split()
 )
 PREPOSITIONS: Final = frozenset(
-    "about above across after against along among around as at before behind below beneath beside besides between beyond by concerning despite during except for from in inside into"
-    " like near of off on onto out outside over past per regarding since than through throughout till to toward towards under until up upon via with within without versus vs".split()
+    "about above across after against along among around as at before behind below beneath beside besides between"
+    " beyond by concerning despite during except for from in inside into"
+    " like near of off on onto out outside over past per regarding since than through throughout till to toward"
+    " towards under until up upon via with within without versus vs".split()
 )
 CONJUNCTIONS: Final = frozenset(
     "and or nor but so because although though while whereas if whether unless then".split()
@@ -33,14 +38,14 @@ MODALS: Final = frozenset(
     "can could will would should shall may might must can't couldn't won't wouldn't shouldn't".split()
 )
 HAVE: Final = frozenset("have has had".split())
-# Nouns that stand for what follows their "of": "one of the options", "some of the symptoms".
+# Words whose noun follows after "of": "one of the options", "some of the symptoms".
 PARTITIVES: Final = frozenset(
     "one two three some any each all both many most several few part either none five four".split()
 )
 PARTICLES: Final = frozenset("up out down back".split())
-# What stands before the verb of an imperative and does not change what is asked.
+# Words before the verb of an imperative that do not change its meaning.
 COURTESIES: Final = frozenset("please kindly now just also then next first finally simply".split())
-# Verbs whose object follows a particle or preposition that belongs to them.
+# Phrasal verbs: the object follows their particle or preposition.
 PHRASALS: Final = (
     ("come", "up", "with"),
     ("think", "of"),
@@ -52,21 +57,22 @@ PHRASALS: Final = (
     ("figure", "out"),
     ("break", "down"),
 )
-# Words the lexicon lists as nouns too, but which are no noun where an instruction's noun phrase goes on or ends.
+# Words that the lexicon also lists as nouns, but that are no noun within the noun phrase of an instruction.
 NEVER_NOUNS: Final = frozenset(
-    "given following provided using based creative new short brief simple better best good short-term long possible good different interesting appropriate correct unique original specific"
+    "given following provided using based creative new short brief simple better best good short-term long"
+    " possible good different interesting appropriate correct unique original specific"
     " similar main real true false online more there here using so also not only well safe".split()
 )
 _CLOSED_CLASSES: Final = DETERMINERS | NUMBERS | PRONOUNS | PREPOSITIONS | CONJUNCTIONS | QUESTION_WORDS | MODALS
-_MAX_SINGULAR_LETTERS: Final = 4  # letters; a longer unknown word that ends in s is taken for a plural
+_MAX_SINGULAR_LETTERS: Final = 4  # a longer unknown word that ends in s counts as a plural
 _NUMBER: Final = re.compile(r"[\d.,/%$€£-]+(st|nd|rd|th|s)?$")
 
 
 @lru_cache(maxsize=50_000)
 def get_word_classes(word: str) -> dict[str, str]:
-    """Return class -> lemma of a lower-case word: VERB, NOUN, ADJ, ADV; unknown words and names are nouns.
+    """Return the classes of a lower-case word with its lemma in each: VERB, NOUN, ADJ, ADV.
 
-    Hyphenated words are of the class of their last part: "well-written", "flow-chart".
+    Unknown words and names are nouns. A hyphenated word has the class of its last part: "well-written", "flow-chart".
     """
     from lemminflect import getAllLemmas
 
@@ -89,14 +95,14 @@ def get_word_classes(word: str) -> dict[str, str]:
 
 
 def is_known(word: str) -> bool:
-    """Return whether the lexicon has a lower-case word."""
+    """Return whether the lexicon contains a lower-case word."""
     from lemminflect import getAllLemmas
 
     return bool(getAllLemmas(word))
 
 
 def is_base_verb(word: str) -> bool:
-    """Return whether a lower-case word can be a verb without an ending, as an imperative has it."""
+    """Return whether a lower-case word can be a verb in its base form, as in an imperative."""
     return word == "be" or get_word_classes(word).get("VERB") == (
         word.replace("-", "") if word.startswith("re-") else word
     )
@@ -113,6 +119,6 @@ def is_adjective(word: str) -> bool:
 
 
 def is_only_verb(word: str) -> bool:
-    """Return whether a lower-case word can be a verb and nothing that ends a noun phrase."""
+    """Return whether a lower-case word can be a verb but not a noun."""
     classes = get_word_classes(word)
     return "VERB" in classes and not is_noun(word)

@@ -1,10 +1,11 @@
-"""From raw to train: what the three reports say about where every row went, as a whole and by source."""
+"""The path of the rows from the source files to train, in total and by source, from the reports of three stages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
 
+from seodang.i18n import N_
 from seodang.preparation.splitting import SPLITS
 
 LEFT_OUT: Final = ("exact_duplicate", "near_duplicate", "leak", "undesirable", "weight", "cap", "replay")
@@ -20,7 +21,7 @@ class SourceFlow:
     written: int
     accepted: int
     left_out: dict[str, int]  # by LEFT_OUT
-    splits: dict[str, int]  # by SPLITS; train counts each copy that a weight above 1 makes
+    splits: dict[str, int]  # by SPLITS; train includes the copies of a weight above 1
 
     @property
     def held_out(self) -> int:
@@ -39,12 +40,12 @@ class SourceFlow:
 
     @property
     def distinct_train(self) -> int:
-        """Records of train without the copies that a weight above 1 makes."""
+        """Records of train without the copies of a weight above 1."""
         return max(0, self.accepted - sum(self.left_out.values()) - self.held_out)
 
     @property
     def copies(self) -> int:
-        """Further copies in train, by a weight above 1."""
+        """Additional copies in train, from a weight above 1."""
         return max(0, self.splits["train"] - self.distinct_train)
 
 
@@ -52,28 +53,26 @@ class SourceFlow:
 class Step:
     """One bar of the funnel."""
 
-    ko: str
-    en: str
+    name: str
     kept: int
-    lost: int  # against the step before
-    reason_ko: str
-    reason_en: str
+    lost: int  # compared with the step before
+    reason: str
 
 
 def build_flows(manifest: dict[str, Any], validated: dict[str, Any], prepared: dict[str, Any]) -> list[SourceFlow]:
-    """Return the flow of each source, in the manifest's order. A source that a report lacks has zeros there."""
+    """Return the flow of each source in the order of the manifest; counts that a report lacks are 0."""
     result = []
     for entry in manifest["sources"]:
-        after = prepared["by_source"].get(entry["name"], {})
-        accepted = validated["by_source"].get(entry["name"], {}).get("accepted", after.get("accepted", 0))
+        counts = prepared["by_source"].get(entry["name"], {})
+        accepted = validated["by_source"].get(entry["name"], {}).get("accepted", counts.get("accepted", 0))
         result.append(
             SourceFlow(
                 name=entry["name"],
                 read=entry["rows_read"],
                 written=entry["rows_written"],
                 accepted=accepted,
-                left_out={name: after.get(name, 0) for name in LEFT_OUT},
-                splits={name: after.get(name, 0) for name in SPLITS},
+                left_out={name: counts.get(name, 0) for name in LEFT_OUT},
+                splits={name: counts.get(name, 0) for name in SPLITS},
             )
         )
     return result
@@ -92,20 +91,20 @@ def sum_flows(sources: list[SourceFlow]) -> SourceFlow:
 
 
 def build_steps(all_sources: SourceFlow) -> list[Step]:
-    """Return the bars from what was read to what is trained on; each says what the step before had more.
+    """Return the bars of the funnel, from the rows that were read to the records of train.
 
-    The held-out splits are no loss; they leave at the last step, so that train stands at the funnel's end.
+    The held-out splits leave at the last step, so train is the end of the funnel; they are not lost.
     """
     flow = all_sources
     unique = flow.accepted - flow.duplicates
     clean = unique - flow.left_out["leak"]
     mixed = clean - flow.mixed_out
     return [
-        Step("읽음", "read", flow.read, 0, "", ""),
-        Step("가져옴", "ingested", flow.written, flow.read - flow.written, "가져오지 않음", "not ingested"),
-        Step("통과", "accepted", flow.accepted, flow.written - flow.accepted, "격리", "quarantined"),
-        Step("중복 없음", "unique", unique, flow.duplicates, "중복", "duplicates"),
-        Step("누출 없음", "no leaks", clean, flow.left_out["leak"], "평가 문항 누출", "evaluation leaks"),
-        Step("고름", "mixed", mixed, flow.mixed_out, "가중치·상한 따위", "weight, caps"),
-        Step("학습", "train", flow.distinct_train, flow.held_out, "평가용으로 둠", "held out to evaluate"),
+        Step(N_("read"), flow.read, 0, ""),
+        Step(N_("ingested"), flow.written, flow.read - flow.written, N_("not ingested")),
+        Step(N_("accepted"), flow.accepted, flow.written - flow.accepted, N_("quarantined")),
+        Step(N_("unique"), unique, flow.duplicates, N_("duplicates")),
+        Step(N_("no leaks"), clean, flow.left_out["leak"], N_("evaluation leaks")),
+        Step(N_("mixed"), mixed, flow.mixed_out, N_("weight, cap or replay")),
+        Step(N_("train"), flow.distinct_train, flow.held_out, N_("held out for evaluation")),
     ]

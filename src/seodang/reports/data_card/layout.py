@@ -1,4 +1,4 @@
-"""Geometry of the figures: where bars, ticks and arcs lie. Markup is in the templates."""
+"""Geometry of the figures: positions of bars, ticks and arcs. The templates hold the markup."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ BINS_PER_DECADE: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Lengths of one text of one language in bins of equal ratio."""
+    """Lengths of one field in one language, in bins of equal width on a logarithmic axis."""
 
     bars: tuple[tuple[float, float, float, int], ...]  # left and right edge in 0..1, height in 0..1, records
-    ticks: tuple[tuple[float, str], ...]  # place in 0..1, label
+    ticks: tuple[tuple[float, str], ...]  # position in 0..1, label
     median: int
     median_at: float
     p95: int
     p95_at: float
     longest: int
-    empty: int  # records without this text; not in the bars
+    empty: int  # records with an empty field; not in the bars
     records: int
 
 
 def build_histogram(lengths: Counter[int], longest: int) -> Histogram:
-    """Return a histogram on a logarithmic axis from 1 to `longest` characters, which figures side by side share.
+    """Return a histogram on a logarithmic axis from 1 to `longest` characters.
 
     Args:
         lengths: Characters -> records; 0 characters count as empty.
-        longest: Characters, at least 10.
+        longest: End of the axis in characters, at least 10; adjacent figures share it.
 
     """
     non_empty = Counter({length: count for length, count in lengths.items() if length})
@@ -69,32 +69,32 @@ def _format_number(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Arc:
-    """One piece of a ring: path, colour, and a label along its radius where there is room."""
+    """One segment of a ring: path, colour, and a label along the radius if it fits."""
 
     path: str
     hue: int  # degrees
     ring: int  # 0 inner, 1 outer
-    shade: int  # 0 to 3: lightness among the pieces of one verb
+    shade: int  # 0 to 3: lightness among the segments of one verb
     label: str
-    size: float  # of the label, in the units of the figure
+    size: float  # font size of the label in the units of the figure
     count: int
     x: float
     y: float
-    rotation: float  # degrees; the label reads outwards on the right, inwards on the left
+    rotation: float  # degrees; labels read outwards on the right side, inwards on the left side
 
 
-# Radii in the units of the figure, which is 760 wide: hole, verbs, objects.
+# Radii of the hole, the verbs and the objects in the units of the figure.
 _HOLE: Final = 62
 _MIDDLE: Final = 190
 _RIM: Final = 330
 CENTRE: Final = 350
-_MAX_LETTER: Final = 12.5  # largest label
+_MAX_LETTER: Final = 12.5  # font sizes of the labels
 _MIN_LETTER: Final = 8.0
-_HUES: Final = (12, 338)  # from red to violet, so that the ends of the wheel differ
+_HUES: Final = (12, 338)  # red to violet, so the first and the last verb differ
 
 
 def build_sunburst(figure: RootFigure) -> list[Arc]:
-    """Return the pieces of a two-ring sunburst, clockwise from the top: verbs, and around each its objects."""
+    """Return the segments of a two-ring sunburst, clockwise from the top: each verb, with its objects around it."""
     arcs: list[Arc] = []
     angle = 0.0
     for index, verb in enumerate(figure.verbs):
@@ -138,9 +138,9 @@ def _build_arc(angles: tuple[float, float], ring: int, hue: int, shade: int, lab
 
 
 def _compute_letter_size(label: str, width: float, inner: float, outer: float) -> float:
-    """Return the largest size at which the label fits its piece, 0 when that is too small to read."""
+    """Return the largest font size with which the label fits its segment; 0 if that is too small to read."""
     letters = sum(1.0 if ord(letter) > 0x1100 else 0.56 for letter in label)  # a Hangul syllable is as wide as high
-    # A label in the middle of a piece is bounded by the arc where its inner end lies, and by the ring's depth.
+    # The arc at the inner end of the label and the depth of the ring limit the size.
     size = min(_MAX_LETTER, (outer - inner - 8) / max(1.0, letters))
     while size >= _MIN_LETTER and (inner + outer - letters * size) / 2 * width < size:
         size -= 0.5
@@ -148,7 +148,7 @@ def _compute_letter_size(label: str, width: float, inner: float, outer: float) -
 
 
 def _format_path(angles: tuple[float, float], inner: float, outer: float) -> str:
-    start, end = angles[0], min(angles[1], angles[0] + math.tau - 1e-4)  # a full ring has no two ends to draw between
+    start, end = angles[0], min(angles[1], angles[0] + math.tau - 1e-4)  # a full circle needs two different ends
     large = int(end - start > math.pi)
     (ax, ay), (bx, by), (cx, cy), (dx, dy) = (
         _compute_point(start, outer),
@@ -164,7 +164,7 @@ def _compute_point(angle: float, radius: float) -> tuple[float, float]:
 
 
 def compute_pieces(counts: Sequence[int]) -> list[tuple[float, float]]:
-    """Return start and width in 0..1 of the pieces of one bar."""
+    """Return the start and width in 0..1 of the pieces of a bar."""
     total, start, pieces = max(1, sum(counts)), 0.0, []
     for count in counts:
         pieces.append((start, count / total))

@@ -1,4 +1,4 @@
-"""Duplicates and leaked evaluation items: how many, and a few to look at. Memory: 8 bytes a removed record."""
+"""Examples of duplicates and leaked evaluation items. Memory: 8 bytes per removed record."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from pathlib import Path
 from typing import Any, Final
 
 from seodang.io.jsonl import read_rows
-from seodang.reports.data_card.redaction import WITHHELD, format_head, is_personal
+from seodang.reports.data_card.redaction import WITHHELD, Text, format_head, is_personal
 from seodang.reports.data_card.sampling import LowestHashes
 
 _ID: Final = re.compile(r'^\{"id": ?"([0-9a-f]{16})"')  # the first field of a record
-Heads = dict[str, str]  # record id -> head of its text
+Heads = dict[str, Text]  # record id -> beginning of its text
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A record that was kept, and how many records it stands for."""
+    """A kept record and the number of records of its cluster."""
 
-    kept: str
-    size: int  # itself included
+    kept: str  # id of the kept record
+    size: int  # the kept record included
 
 
 @dataclass(slots=True)
 class Overlaps:
-    """What is to be shown of duplicates.jsonl and leaks.jsonl."""
+    """Examples from duplicates.jsonl and leaks.jsonl."""
 
     largest: list[Cluster]
-    near: list[dict[str, Any]]  # lines of duplicates.jsonl, kind near
-    leaks: dict[str, list[dict[str, Any]]]  # lines of leaks.jsonl, by kind
-    leaked_tasks: list[tuple[str, int]]  # task of the item -> pairs of item and training record, the most first
+    near: list[dict[str, Any]]  # lines of duplicates.jsonl with kind near
+    leaks: dict[str, list[dict[str, Any]]]  # kind -> lines of leaks.jsonl
+    leaked_tasks: list[tuple[str, int]]  # task of the item, pairs of item and training record; most pairs first
 
     def collect_ids(self) -> set[str]:
-        """Return the ids of all records that are shown."""
+        """Return the ids of all records in the examples."""
         ids = {cluster.kept for cluster in self.largest} | {line[name] for line in self.near for name in ("id", "kept")}
         return ids | {line[name] for lines in self.leaks.values() for line in lines for name in ("item", "record")}
 
@@ -44,13 +44,13 @@ class Overlaps:
 def collect_overlaps(
     duplicates: Iterable[dict[str, Any]], leaks: Iterable[dict[str, Any]], *, examples: int, seed: int
 ) -> Overlaps:
-    """Return the largest clusters, and up to `examples` near-duplicates and leaks of each kind, chosen by hash.
+    """Return the largest clusters, and a sample of near-duplicates and of leaks of each kind.
 
     Args:
         duplicates: Lines of duplicates.jsonl, one for each removed record.
         leaks: Lines of leaks.jsonl, one for each pair of evaluation item and training record.
-        examples: Of each kind, at the most.
-        seed: Of the choice.
+        examples: Maximum size of each sample.
+        seed: Seed of the samples.
 
     """
     kept_ids = array("Q")
@@ -74,7 +74,7 @@ def collect_overlaps(
 
 
 def _find_largest(kept_ids: array[int], examples: int) -> list[Cluster]:
-    """Return the clusters with the most removed records; ties go by id."""
+    """Return the clusters with the most removed records; ties are sorted by id."""
     import numpy as np
 
     ids, removed_counts = np.unique(np.frombuffer(kept_ids, dtype=np.uint64), return_counts=True)
@@ -83,7 +83,7 @@ def _find_largest(kept_ids: array[int], examples: int) -> list[Cluster]:
 
 
 def read_heads(path: Path, ids: set[str]) -> Heads:
-    """Return the head of the text of some records of a file of records; other lines are not parsed."""
+    """Return the beginning of the text of the records with these ids; other lines are not parsed."""
     result: Heads = {}
     for row in _iter_rows(path, ids):
         text = " ⏎ ".join(row[name] for name in ("instruction", "input", "output") if row[name])
@@ -108,6 +108,6 @@ def _iter_rows(path: Path, ids: set[str]) -> Iterator[dict[str, Any]]:
 
 
 def read_optional_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a list that `prepare` writes; none where it has not written one."""
+    """Yield the rows of a JSONL file; none if the file does not exist."""
     if path.exists():
         yield from read_rows(path)

@@ -1,25 +1,29 @@
-"""Texts of the data, made fit to be shown: short, in one line, without personal data."""
+"""Shorten texts of the data to one line and mask personal data in them."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from seodang.i18n import Message
 from seodang.ingest.rows import shorten
 from seodang.validation.checks import pii
 
-HEAD_CHARACTERS: Final = 140  # characters of a text that the card shows
-WITHHELD: Final = "[가림 · withheld]"
+HEAD_CHARACTERS: Final = 140  # maximum length of a text on the card
+WITHHELD: Final = Message("[withheld]")
+
+Text = str | Message
+"""A text of the data, or a message that is translated where it is shown."""
 
 _PERSONAL: Final = frozenset(rule.id for rule in pii.RULES)
-_MARGIN: Final = 3  # what is masked before it is cut, in heads: half a number at the cut would not be known as one
+_MARGIN: Final = 3  # masked length in multiples of the shown one: half a phone number at the cut would not be detected
 
 
 def is_personal(rule: str) -> bool:
-    """Return whether what a rule finds is personal data; nothing of a row that breaks it is shown."""
+    """Return whether a rule detects personal data; the card shows no text of a row that violates such a rule."""
     return rule in _PERSONAL
 
 
 def format_head(value: Any, characters: int = HEAD_CHARACTERS) -> str:
-    """Return the first characters of a value in one line, personal data and keys as stars."""
+    """Return the beginning of a value in one line, with personal data and secret keys masked."""
     text = pii.mask_personal_data(shorten(value, _MARGIN * characters))
     return shorten(" ".join(text.split()), characters)

@@ -1,19 +1,20 @@
-"""The card as a page and as Markdown. Every text of the data is escaped by the environment, not by the templates."""
+"""Render the data card as a page and as Markdown. The environments, not the templates, escape all texts of the data."""
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from seodang.html import create_environment, escape_markdown
+from seodang.html import create_environment, escape_markdown, translate_markdown
+from seodang.i18n import LANGUAGES, N_, Language, get_language
 from seodang.ingest.rows import TEXTS
 from seodang.licences import find_hub_licence
 from seodang.preparation.splitting import SPLITS
 from seodang.reports.data_card import layout
 from seodang.reports.data_card.contents import Contents
 from seodang.reports.data_card.funnel import LEFT_OUT
-from seodang.reports.data_card.redaction import format_head
+from seodang.reports.data_card.redaction import Text, format_head
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -27,66 +28,94 @@ _SIZES: Final = (
     (10_000_000, "1M<n<10M"),
     (100_000_000, "10M<n<100M"),
 )
-NAMES: Final = {
-    "train": ("학습", "train"),
-    "validation": ("검증", "validation"),
-    "test": ("시험", "test"),
-    "unseen": ("안 배운 과제", "unseen tasks"),
-    "exact_duplicate": ("똑같은 중복", "exact duplicates"),
-    "near_duplicate": ("비슷한 중복", "near duplicates"),
-    "leak": ("누출", "leaks"),
-    "undesirable": ("나쁜 답", "undesirable"),
-    "weight": ("가중치", "weight"),
-    "cap": ("상한", "cap"),
-    "replay": ("복습 비율", "replay"),
-    "instruction": ("지시문", "instruction"),
-    "input": ("입력", "input"),
-    "output": ("답", "output"),
-    "ko": ("한국어", "Korean"),
-    "en": ("영어", "English"),
-    "exact": ("똑같음", "exact"),
-    "near": ("비슷함", "near"),
-    "ngram": ("n-그램", "n-gram"),
-    "minhash": ("MinHash", "MinHash"),
+_FUNNEL_FILES: Final[dict[Language, str]] = {"en": "funnel.svg", "ko": "funnel-ko.svg"}
+_NAMES: Final = {
+    "train": N_("train"),
+    "validation": N_("validation"),
+    "test": N_("test"),
+    "unseen": N_("unseen tasks"),
+    "exact_duplicate": N_("exact duplicates"),
+    "near_duplicate": N_("near duplicates"),
+    "leak": N_("leaks"),
+    "undesirable": N_("undesirable"),
+    "weight": N_("weight"),
+    "cap": N_("cap"),
+    "replay": N_("replay"),
+    "instruction": N_("instruction"),
+    "input": N_("input"),
+    "output": N_("output"),
+    "ko": N_("Korean"),
+    "en": N_("English"),
+    "exact": N_("exact"),
+    "near": N_("near"),
+    "ngram": N_("n-gram"),
+    "minhash": N_("MinHash"),
 }
+_OUTCOME_NAMES: Final = (
+    N_("train"),
+    N_("held out for evaluation"),
+    N_("duplicates"),
+    N_("leaks"),
+    N_("left out by mixing"),
+    N_("quarantined"),
+    N_("not ingested"),
+)
 
 
 def render_page(contents: Contents) -> str:
-    """Return the card as one HTML page that needs nothing else: no script, no font, no network."""
+    """Return the card as one HTML page that needs no scripts, fonts or network access."""
     return _create_html_environment().get_template("card.html.j2").render(_build_context(contents))
 
 
 def render_figures(contents: Contents) -> dict[str, str]:
-    """Return the figures that the Markdown shows: file name -> SVG."""
-    template = _create_html_environment().get_template("figure.svg.j2")
-    figures = {"funnel.svg": template.render(_build_context(contents), what="funnel", figure=None)}
+    """Return the figures of the Markdown file by file name, as SVG; the funnel once in each language."""
+    template, context = _create_html_environment().get_template("figure.svg.j2"), _build_context(contents)
+    figures = {
+        file: template.render(context, kind="funnel", figure=None, language=language)
+        for language, file in _FUNNEL_FILES.items()
+    }
     for figure in contents.roots:
-        figures[f"verbs-{figure.language}.svg"] = template.render(_build_context(contents), what="verbs", figure=figure)
+        figures[f"verbs-{figure.language}.svg"] = template.render(context, kind="verbs", figure=figure, language="en")
     return figures
 
 
 def render_markdown(contents: Contents) -> str:
-    """Return the card as Markdown under the front matter of a Hugging Face dataset card."""
-    return _create_markdown_environment().get_template("README.md.j2").render(_build_context(contents))
+    """Return the card as Markdown: the front matter of a Hugging Face dataset card, an English and a Korean part."""
+    context, environment = _build_context(contents), _create_markdown_environment()
+    front_matter = environment.get_template("front_matter.md.j2").render(context)
+    template = environment.get_template("README.md.j2")
+    parts = [template.render(context, **_build_language_context(language)) for language in LANGUAGES]
+    return "\n".join([front_matter, *parts])
+
+
+def _build_language_context(language: Language) -> dict[str, Any]:
+    def show(value: Text) -> str:
+        """Return a text of the data as it is, for the environment to escape, and a message in the part's language."""
+        return value if isinstance(value, str) else translate_markdown(language, value)
+
+    return {"language": language, "_": partial(translate_markdown, language), "show": show}
 
 
 def _build_context(contents: Contents) -> dict[str, Any]:
     return {
         "card": contents,
-        "names": NAMES,
+        "page_language": get_language(),
+        "names": _NAMES,
         "splits": SPLITS,
         "left_out": LEFT_OUT,
         "texts": TEXTS,
         "sunburst": layout.build_sunburst,
         "shares": layout.compute_pieces,
         "centre": layout.CENTRE,
-        "fates": _count_statuses(contents),
+        "outcomes": _count_outcomes(contents),
+        "outcome_names": _OUTCOME_NAMES,
+        "funnel_files": _FUNNEL_FILES,
         "front": _build_front_matter(contents),
     }
 
 
-def _count_statuses(contents: Contents) -> list[tuple[str, list[int]]]:
-    """Return for each source how many of its rows ended where, in the order of the legend."""
+def _count_outcomes(contents: Contents) -> list[tuple[str, list[int]]]:
+    """Return the number of rows of each source by outcome, in the order of _OUTCOME_NAMES."""
     return [
         (
             flow.name,
@@ -105,7 +134,7 @@ def _count_statuses(contents: Contents) -> list[tuple[str, list[int]]]:
 
 
 def _build_front_matter(contents: Contents) -> dict[str, Any]:
-    """Return licence, languages, task categories and size as the Hugging Face Hub names them."""
+    """Return licence, languages, task categories and size with the names of the Hugging Face Hub."""
     records = sum(contents.all.splits.values())
     languages = {language for counts in contents.languages.values() for language in counts}
     return {

@@ -1,4 +1,4 @@
-"""One pass over the split files: lengths, labels, and a sample of instructions. Memory does not grow with the rows."""
+"""Lengths, labels and a sample of the instructions of train, from one read of the file in constant memory."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ from typing import Any, Final
 from seodang.ingest.rows import TEXTS
 from seodang.reports.data_card.sampling import LowestHashes
 
-_MAX_LABELS: Final = 40  # a task with more different answers has choices of its own for each item
+_MAX_LABELS: Final = 40  # a task with more distinct answers has separate choices for each item
 
 
 @dataclass(slots=True)
 class Labels:
-    """How often each answer of a task with choices is the right one."""
+    """Counts of the reference answers of a task with choices."""
 
-    counts: Counter[str] = field(default_factory=Counter)
-    positions: Counter[int] = field(
-        default_factory=Counter
-    )  # place of the answer among the choices, from 1; 0 for none of them
+    counts: Counter[str] = field(default_factory=Counter)  # answer -> records
+    positions: Counter[int] = field(default_factory=Counter)
+    """Position of the answer among the choices -> records; positions start at 1, and 0 means none of the choices."""
 
     @property
     def per_item(self) -> bool:
-        """Return whether every item has choices of its own, so that only their places can be counted."""
+        """Whether each item has its own choices, so that only positions can be counted."""
         return len(self.counts) > _MAX_LABELS
 
     def add(self, choices: list[str], answer: str) -> None:
-        """Count one record."""
+        """Count a record."""
         self.positions[choices.index(answer) + 1 if answer in choices else 0] += 1
         if not self.per_item:
             self.counts[answer] += 1
@@ -36,25 +35,25 @@ class Labels:
 
 @dataclass(slots=True)
 class Statistics:
-    """What one pass over `train` found."""
+    """Statistics of the records of `train`."""
 
-    instructions: dict[str, LowestHashes[str]]  # by language; distinct ones
-    lengths: dict[tuple[str, str], Counter[int]] = field(
-        default_factory=lambda: defaultdict(Counter)
-    )  # (language, field) -> characters -> records
-    labels: dict[tuple[str, str], Labels] = field(default_factory=lambda: defaultdict(Labels))  # (task, language)
+    instructions: dict[str, LowestHashes[str]]  # language -> sample of the distinct instructions
+    lengths: dict[tuple[str, str], Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+    """(language, field) -> characters -> records."""
+    labels: dict[tuple[str, str], Labels] = field(default_factory=lambda: defaultdict(Labels))
+    """(task, language) -> answers of a task with choices."""
     records: int = 0
-    turns: int = 0  # records with a conversation before the instruction
-    preferences: int = 0  # records with a worse answer beside the right one
+    turns: int = 0  # records with earlier turns of a conversation
+    preferences: int = 0  # records with a rejected answer
 
 
 def compute_statistics(rows: Iterable[dict[str, Any]], *, instructions: int, seed: int) -> Statistics:
-    """Return lengths, label counts and sampled instructions of records.
+    """Return the lengths, label counts and sampled instructions of records.
 
     Args:
-        rows: Records as their file has them.
-        instructions: How many different instructions are kept, of each language, at the most.
-        seed: Of the sample.
+        rows: Records as JSON objects.
+        instructions: Maximum number of distinct instructions in the sample of each language.
+        seed: Seed of the sample.
 
     """
     result = Statistics(instructions=defaultdict(lambda: LowestHashes(instructions, seed)))
@@ -72,11 +71,11 @@ def compute_statistics(rows: Iterable[dict[str, Any]], *, instructions: int, see
 
 
 def compute_quantile(lengths: Counter[int], probability: float) -> int:
-    """Return the smallest length that at least `share` of the records do not exceed; 0 for no records.
+    """Return the smallest length that at least the share `probability` of the records do not exceed; 0 for no records.
 
     Args:
         lengths: Characters -> records.
-        share: 0 < share <= 1; 0.5 for the median.
+        probability: 0 < probability <= 1; 0.5 for the median.
 
     """
     target, cumulative = probability * lengths.total(), 0

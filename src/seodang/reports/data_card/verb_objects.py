@@ -1,4 +1,4 @@
-"""A root verb with its object, as the two figures count them."""
+"""The root verb and the object of an instruction."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class VerbObject:
-    """What an instruction asks to do, to what; None for what is not there or was not found."""
+    """The root verb and the object of an instruction; None if there is none or the rules do not find it."""
 
     verb: str | None
     object: str | None

@@ -1,4 +1,4 @@
-"""Root verbs and their objects, counted: the numbers of Alpaca's figure."""
+"""Counts of root verbs and their objects, as in the figure of Alpaca."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from seodang.reports.data_card.english_verbs import find_english_root
 from seodang.reports.data_card.korean_verbs import iter_korean_roots
 from seodang.reports.data_card.verb_objects import VerbObject
 
-# Wang et al. 2023, figure 2 (and Taori et al. 2023): the 20 commonest verbs with 4 objects each.
+# Figure 2 of Wang et al. 2023 (and Taori et al. 2023): the 20 most frequent verbs with 4 objects each.
 MAX_VERBS: Final = 20
 MAX_OBJECTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A root verb with its commonest objects."""
+    """A root verb with its most frequent objects."""
 
     name: str
     count: int  # instructions with this root and any object
-    objects: tuple[tuple[str, int], ...]
+    objects: tuple[tuple[str, int], ...]  # object, instructions
 
     @property
     def top_count(self) -> int:
-        """Instructions with one of the objects that are shown: the verb's share of the figure."""
+        """Number of instructions with one of `objects`; it is the size of the verb in the figure."""
         return sum(count for _, count in self.objects)
 
 
 @dataclass(frozen=True, slots=True)
 class RootFigure:
-    """The figure of one language."""
+    """The counts of one language."""
 
     language: str
-    instructions: int  # different ones that were looked at
+    instructions: int  # distinct instructions that were analysed
     with_verb: int
     with_object: int
-    total: int  # instructions that the figure holds
+    total: int  # instructions in the figure
     verbs: tuple[Verb, ...]
 
 
 def build_root_figure(language: str, instructions: Sequence[str]) -> RootFigure | None:
-    """Return the figure of instructions in one language; None when none has a verb with an object."""
+    """Return the counts of the instructions of one language; None if no instruction has a verb with an object."""
     roots = (
         list(iter_korean_roots(instructions))
         if language == "ko"
@@ -63,14 +63,14 @@ def build_root_figure(language: str, instructions: Sequence[str]) -> RootFigure 
 
 
 def select_top_verbs(roots: Iterable[VerbObject]) -> tuple[Verb, ...]:
-    """Return the commonest verbs that have objects, each with its commonest ones; ties go by the alphabet."""
+    """Return the most frequent verbs with their most frequent objects; ties are sorted alphabetically."""
     objects: dict[str, Counter[str]] = defaultdict(Counter)
     for root in roots:
         if root.verb is not None and root.object is not None:
             objects[root.verb][root.object] += 1
     names = sorted(objects, key=lambda name: (-objects[name].total(), name))[:MAX_VERBS]
-    return tuple(Verb(name, objects[name].total(), tuple(_select_commonest(objects[name]))) for name in names)
+    return tuple(Verb(name, objects[name].total(), tuple(_select_most_frequent(objects[name]))) for name in names)
 
 
-def _select_commonest(objects: Counter[str]) -> list[tuple[str, int]]:
+def _select_most_frequent(objects: Counter[str]) -> list[tuple[str, int]]:
     return sorted(objects.items(), key=lambda item: (-item[1], item[0]))[:MAX_OBJECTS]

@@ -1,7 +1,7 @@
-"""The evaluation report: one page that shows what a verdict rests on, down to single items.
+"""The evaluation report: one page that shows the basis of a verdict, down to single items.
 
-`facts_of` takes what stages `evaluate` and `gate` have found with the records of the items; `render_report` makes the page of
-it, `write_evaluation_report` reads, makes and puts it in its place.
+`build_report_data` combines the reports of the stages `evaluate` and `gate` with the records of the items.
+`render_report` renders the page. `write_evaluation_report` reads the files and writes the page.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ __all__ = ["EvaluationReportData", "build_report_data", "render_report", "write_
 
 
 def write_evaluation_report(paths: Paths, verdict: Mapping[str, Any], gate: GateParams) -> None:
-    """Write artifacts/report/evaluation/index.html; it is complete or as it was before.
+    """Write artifacts/report/evaluation/index.html atomically.
 
     Args:
-        paths: Where scores, summary and items lie.
-        verdict: What stage `gate` stores: the decision with its fingerprints.
+        paths: Locations of scores, report and items.
+        verdict: The decision of stage `gate` with its fingerprints.
         gate: Seed, resamples and confidence of the intervals that the page adds.
     """
     report_data = build_report_data(

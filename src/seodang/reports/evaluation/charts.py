@@ -1,4 +1,4 @@
-"""Geometry of the intervals: where means, their ends and ticks lie. Markup is in the templates."""
+"""Geometry of the charts: coordinates of means, intervals and ticks. The templates hold the markup."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from seodang.evaluation.aggregate import RATIO_METRICS
+from seodang.evaluation.metric_registry import RATIO_METRICS
+from seodang.gate.rules import RULE_KINDS
 from seodang.html.svg import compute_ticks, format_label
 from seodang.reports.evaluation.comparison import Estimate, TaskRow
 from seodang.reports.evaluation.report_data import Point, ShotsPanel
 
-BAR_WIDTH: Final = 340.0  # of a test
+BAR_WIDTH: Final = 340.0  # of a rule
 TASK_WIDTH: Final = 180.0
-_BAR_EDGE: Final = 14.0  # left and right of an axis of bars
+_BAR_EDGE: Final = 14.0  # space left and right of an axis
 _PANEL: Final = (470.0, 250.0)
 _MARGINS: Final = (46.0, 18.0, 14.0, 30.0)  # left, right, top, bottom
-_FORMAT_OFFSET: Final = 5.0  # between the points of two formats with the same number of exemplars
-_TICK_WIDTH: Final = 42.0  # that the name of a tick of a narrow axis needs
+_FORMAT_OFFSET: Final = 5.0  # between the points of two formats with equal numbers of few-shot examples
+_TICK_WIDTH: Final = 42.0  # minimum distance between the labels of ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """What the bars of one figure share."""
+    """The common axis of the bars of one figure."""
 
     zero: float
     ticks: tuple[tuple[float, str], ...]
@@ -41,7 +42,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Forest:
-    """The tests of one metric."""
+    """The rules of one metric."""
 
     metric: str
     axis: Axis
@@ -50,7 +51,7 @@ class Forest:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """One mean with its interval, upright."""
+    """One mean with its vertical interval."""
 
     point: Point
     x: float
@@ -61,7 +62,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One measure over the number of exemplars, in the units of the figure."""
+    """One metric over the number of few-shot examples, in the units of the figure."""
 
     metric: str
     language: str
@@ -71,33 +72,29 @@ class Panel:
     right: float
     bottom: float
     series: tuple[tuple[str, tuple[Dot, ...]], ...]  # of each format
-    levels: tuple[Dot, ...]  # across the whole width
+    levels: tuple[Dot, ...]  # horizontal lines
     x_ticks: tuple[tuple[float, int], ...]
     y_ticks: tuple[tuple[float, str], ...]
 
 
-def build_forests(tests: Sequence[Mapping[str, Any]]) -> list[Forest]:
-    """Return the tests of each metric on an axis of its own, zero and all margins on it."""
+def build_forests(results: Sequence[Mapping[str, Any]]) -> list[Forest]:
+    """Return one figure per metric; its axis includes zero and all margins."""
     figures = []
-    for metric in dict.fromkeys(test["metric"] for test in tests):
-        metric_tests = [test for test in tests if test["metric"] == metric]
-        margins = [_compute_bound(test) for test in metric_tests]
-        estimates = [Estimate(test["difference"], test["low"], test["high"], test["items"]) for test in metric_tests]
-        axis, bars = _build_bars(estimates, margins, BAR_WIDTH)
-        figures.append(Forest(metric, axis, tuple(zip(metric_tests, bars, strict=True))))
+    for metric in dict.fromkeys(result["metric"] for result in results):
+        rows = [result for result in results if result["metric"] == metric]
+        bounds = [RULE_KINDS[row["test"]].compute_bound(row["margin"]) for row in rows]
+        estimates = [Estimate(row["difference"], row["low"], row["high"], row["items"]) for row in rows]
+        axis, bars = _build_bars(estimates, bounds, BAR_WIDTH)
+        figures.append(Forest(metric, axis, tuple(zip(rows, bars, strict=True))))
     return figures
 
 
-def _compute_bound(test: Mapping[str, Any]) -> float:
-    """Return the difference that a test must lie above."""
-    return float(test["margin"] if test["test"] == "superiority" else -test["margin"])
-
-
 def build_task_bars(rows: Sequence[TaskRow]) -> tuple[Axis, dict[tuple[str, str, str], Bar]]:
-    """Return the differences of tasks on one axis, by split, task and language; those without a score or of another scale are left out."""
-    known = [
-        (row, row.difference) for row in rows if row.difference is not None and row.metric in RATIO_METRICS
-    ]  # others have another scale
+    """Return the differences of tasks on one axis, by split, task and language.
+
+    Tasks without scores, and tasks whose metric has another scale, are left out.
+    """
+    known = [(row, row.difference) for row in rows if row.difference is not None and row.metric in RATIO_METRICS]
     axis, bars = _build_bars([difference for _, difference in known], [None] * len(known), TASK_WIDTH)
     return axis, {(row.split, row.task, row.language): bar for (row, _), bar in zip(known, bars, strict=True)}
 
@@ -118,24 +115,24 @@ def _build_bars(estimates: Sequence[Estimate], margins: Sequence[float | None], 
         for estimate, margin in zip(estimates, margins, strict=True)
     ]
     step = math.ceil(_TICK_WIDTH * (len(ticks) - 1) / (width - 2 * _BAR_EDGE))
-    labelled_ticks = [tick for tick in ticks if round(tick / (ticks[1] - ticks[0])) % step == 0]  # zero keeps its name
+    labelled_ticks = [tick for tick in ticks if round(tick / (ticks[1] - ticks[0])) % step == 0]  # zero keeps its label
     return Axis(scale_x(0.0), tuple((scale_x(tick), format_signed(tick)) for tick in labelled_ticks)), bars
 
 
 def format_signed(value: float) -> str:
-    """Return the short name of a difference, with its sign."""
+    """Return a short label of a difference, with its sign."""
     return f"{'+' if value > 0 else '−' if value < 0 else ''}{format_label(abs(value))}"
 
 
 def build_panel(shots_panel: ShotsPanel) -> Panel:
-    """Return the geometry of one measure over the number of exemplars."""
+    """Return the geometry of one metric over the number of few-shot examples."""
     (width, height), (left, right, top, bottom) = _PANEL, _MARGINS
     points = [*shots_panel.base, *shots_panel.levels]
     ends = [end for point in points for end in (point.mean.value, point.mean.low, point.mean.high) if end is not None]
     ticks = compute_ticks(min(ends), max(ends), from_zero=False)
     shots = sorted({point.shots for point in shots_panel.base})
     formats = list(dict.fromkeys(point.format for point in shots_panel.base))
-    inner = 12.0  # the points stand off the axis
+    inner = 12.0  # distance between the axis and the first point
 
     def scale_x(count: int) -> float:
         span = max(1, shots[-1] - shots[0])
@@ -155,17 +152,10 @@ def build_panel(shots_panel: ShotsPanel) -> Panel:
     def compute_offset(format: str) -> float:
         return _FORMAT_OFFSET * (formats.index(format) - (len(formats) - 1) / 2)
 
-    series = tuple(
-        (
-            format,
-            tuple(
-                build_dot(point, scale_x(point.shots) + compute_offset(format))
-                for point in sorted(shots_panel.base, key=_get_shots)
-                if point.format == format
-            ),
-        )
-        for format in formats
-    )
+    def build_series(format: str) -> tuple[Dot, ...]:
+        points = sorted((point for point in shots_panel.base if point.format == format), key=_get_shots)
+        return tuple(build_dot(point, scale_x(point.shots) + compute_offset(format)) for point in points)
+
     return Panel(
         metric=shots_panel.metric,
         language=shots_panel.language,
@@ -174,7 +164,7 @@ def build_panel(shots_panel: ShotsPanel) -> Panel:
         left=left,
         right=width - right,
         bottom=height - bottom,
-        series=series,
+        series=tuple((format, build_series(format)) for format in formats),
         levels=tuple(build_dot(point, left) for point in shots_panel.levels),
         x_ticks=tuple((scale_x(count), count) for count in shots),
         y_ticks=tuple((scale_y(tick), format_label(tick)) for tick in ticks),

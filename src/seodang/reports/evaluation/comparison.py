@@ -1,4 +1,4 @@
-"""Scores of the candidate beside those of its references: means with their intervals, task by task and item by item. Pure."""
+"""Comparison of the candidate with its references per task: means, differences, confusion matrices. Pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from typing import Final
 import numpy as np
 
 from seodang.config import GateParams
-from seodang.evaluation.aggregate import LOWER_IS_BETTER, ItemScore, get_primary_score
+from seodang.evaluation.aggregate import ItemScore, get_primary_score
+from seodang.evaluation.metric_registry import LOWER_IS_BETTER
 from seodang.gate.statistics import compute_paired_bootstrap
 
 TaskKey = tuple[str, str, str]  # split, task, language
 _SPLITS: Final = ("test", "unseen", "task")
-_MAX_LABELS: Final = 8  # of a table of confusions; a larger one tells nothing at a glance
+_MAX_LABELS: Final = 8  # of a confusion matrix; larger ones are hard to read
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +39,30 @@ class TaskRow:
     language: str
     split: str
     kind: str
-    metric: str  # the task's headline
-    items: int  # that have a headline score
-    scores: tuple[float | None, ...]  # of each arm
-    reference: str  # the base's best arm on this task
-    difference: Estimate | None  # candidate minus that, turned so that more is better; None where nothing was scored
+    metric: str
+    """The primary metric."""
+    items: int
+    """Items with a score in the primary metric."""
+    scores: tuple[float | None, ...]
+    """Mean of each variant."""
+    reference: str
+    """The base's best variant on this task."""
+    difference: Estimate | None
+    """Candidate minus reference, sign turned so that more is better; None without scores."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfusionMatrix:
-    """What a choice task's labels were taken for."""
+    """Predicted labels of a choice task against its references."""
 
     task: str
     language: str
     labels: tuple[str, ...]
-    counts: tuple[tuple[str, tuple[tuple[int, ...], ...]], ...]  # arm -> [reference][predicted]
+    counts: tuple[tuple[str, tuple[tuple[int, ...], ...]], ...]  # variant -> [reference][prediction]
 
 
 def compute_estimate(values: Sequence[float], gate: GateParams) -> Estimate | None:
-    """Return the mean of values, or of paired differences, with its bootstrap interval; None where there are no values."""
+    """Return the mean of values or paired differences with its bootstrap interval; None without values."""
     if not values:
         return None
     bootstrap = compute_paired_bootstrap(
@@ -70,21 +76,21 @@ def compute_estimate(values: Sequence[float], gate: GateParams) -> Estimate | No
 
 
 def find_best_by_task(scores: Sequence[ItemScore], variants: Sequence[str]) -> dict[TaskKey, str]:
-    """Return which of the arms is best on each task and language by its headline; the first of equals, and of those without scores."""
-    values: dict[TaskKey, dict[str, list[float]]] = defaultdict(lambda: {arm: [] for arm in variants})
+    """Return the best variant of each task and language in the primary metric; the first one of equal variants."""
+    values: dict[TaskKey, dict[str, list[float]]] = defaultdict(lambda: {variant: [] for variant in variants})
     for score in scores:
         if score.variant in variants and (value := get_primary_score(score)) is not None:
             values[get_task_key(score)][score.variant].append(
                 -value if score.primary_metric in LOWER_IS_BETTER else value
             )
     return {
-        key: max(variants, key=lambda arm: fmean(found[arm]) if found[arm] else -math.inf)
-        for key, found in values.items()
+        key: max(variants, key=lambda variant: fmean(scores[variant]) if scores[variant] else -math.inf)
+        for key, scores in values.items()
     }
 
 
 def get_task_key(score: ItemScore) -> TaskKey:
-    """Return what tells an item's task from all others."""
+    """Return the unique key of an item's task."""
     return score.split, score.task, score.language
 
 
@@ -94,10 +100,10 @@ def build_task_rows(
     """Return a row for each task and language, those of the test split first.
 
     Args:
-        scores: Of all arms.
-        arms: In the order of a row's scores.
-        candidate: The arm that is judged.
-        best: The base's arm that it is held against, of each task.
+        scores: Of all variants.
+        variants: In the order of a row's scores.
+        candidate: Variant that is compared.
+        best: The base's variant that it is compared with, by task.
         gate: Seed, resamples and confidence of the intervals.
     """
     rows = []
@@ -111,12 +117,13 @@ def build_task_rows(
             for score in scores
             if get_task_key(score) == (split, task, language) and (value := get_primary_score(score)) is not None
         }
-        reference, items = best.get((split, task, language), ""), [item for arm, item in values if arm == candidate]
+        reference = best.get((split, task, language), "")
+        items = [item for variant, item in values if variant == candidate]
         differences = [
             sign * (values[candidate, item] - values[reference, item]) for item in items if (reference, item) in values
         ]
         means = tuple(
-            _compute_mean([value for (other, _), value in values.items() if other == arm]) for arm in variants
+            _compute_mean([value for (other, _), value in values.items() if other == variant]) for variant in variants
         )
         rows.append(
             TaskRow(
@@ -135,7 +142,7 @@ def _compute_mean(values: Sequence[float]) -> float | None:
 
 
 def build_confusion_matrices(scores: Sequence[ItemScore], variants: Sequence[str]) -> list[ConfusionMatrix]:
-    """Return the table of each choice task and language of the test split in which the last of the arms made a mistake."""
+    """Return the matrices of the test split's choice tasks in which the last variant made an error."""
     choice_scores = [
         score
         for score in scores
@@ -144,7 +151,7 @@ def build_confusion_matrices(scores: Sequence[ItemScore], variants: Sequence[str
         and score.split == "test"
         and score.prediction is not None
     ]
-    tables = []
+    matrices = []
     for task, language in sorted({(score.task, score.language) for score in choice_scores}):
         task_scores = [score for score in choice_scores if (score.task, score.language) == (task, language)]
         labels = tuple(
@@ -152,18 +159,18 @@ def build_confusion_matrices(scores: Sequence[ItemScore], variants: Sequence[str
         )
         if len(labels) > _MAX_LABELS or all(score.accuracy for score in task_scores if score.variant == variants[-1]):
             continue
-        tables.append(
+        matrices.append(
             ConfusionMatrix(
                 task,
                 language,
                 labels,
                 tuple(
-                    (arm, _count_pairs([score for score in task_scores if score.variant == arm], labels))
-                    for arm in variants
+                    (variant, _count_pairs([score for score in task_scores if score.variant == variant], labels))
+                    for variant in variants
                 ),
             )
         )
-    return tables
+    return matrices
 
 
 def _count_pairs(scores: Sequence[ItemScore], labels: Sequence[str]) -> tuple[tuple[int, ...], ...]:

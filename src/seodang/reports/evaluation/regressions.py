@@ -1,4 +1,4 @@
-"""Single items on which the candidate does otherwise than its references, the worst first. Pure."""
+"""Items on which the candidate and its references differ, the largest regressions first. Pure."""
 
 from __future__ import annotations
 
@@ -8,33 +8,36 @@ from typing import Final, Literal
 
 from seodang.errors import ArtefactError
 from seodang.evaluation.aggregate import ItemScore, is_correct
+from seodang.i18n import _
 from seodang.records import Record
 from seodang.reports.evaluation.comparison import TaskKey, get_task_key
 
 Kind = Literal["regression", "gain", "same"]
 ItemKey = tuple[str, str, str]  # task, language, id
 MAX_CHANGES: Final[Mapping[Kind, int]] = {"regression": 200, "gain": 60, "same": 60}
-"""Items of each kind that the page shows at the most."""
+"""Upper limit of items of each kind on the page."""
 
 
 @dataclass(frozen=True, slots=True)
 class VariantAnswer:
-    """What one arm did on an item."""
+    """The answer of one variant to an item."""
 
     variant: str
     prediction: str | None
     answer: str | None
-    is_correct: bool | None  # None: neither a label nor a free answer was asked for
+    is_correct: bool | None  # None where the primary metric is not binary
     loss: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One item with what each arm did on it."""
+    """One item with the answers of the candidate and its references."""
 
     kind: Kind
-    lost_to: tuple[str, ...]  # references that were right where the candidate is wrong
-    loss_difference: float  # candidate minus the best reference; 0 where none was found
+    lost_to: tuple[str, ...]
+    """Correct references of an item that the candidate answers incorrectly."""
+    loss_difference: float
+    """Candidate minus the lowest loss of a reference; 0 without a loss."""
     task: str
     language: str
     split: str
@@ -47,14 +50,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The items that are shown, and how many there are."""
+    """The items on the page, and the total of each kind."""
 
     selection: list[Change]
     totals: Mapping[Kind, int]
 
     @property
     def selection_counts(self) -> dict[Kind, int]:
-        """Return how many of each kind are shown."""
+        """Return the number of items of each kind on the page."""
         return {kind: sum(change.kind == kind for change in self.selection) for kind in MAX_CHANGES}
 
 
@@ -65,17 +68,17 @@ def find_changes(
     best: Mapping[TaskKey, str],
     other_variants: Sequence[str],
 ) -> Changes:
-    """Return regressions, then what stayed, then gains; of each the items first whose loss rose most.
+    """Return regressions, unchanged items and gains, each sorted by the rise of their loss.
 
-    A regression is an item that a reference had right and the candidate has wrong; a gain is one that the candidate has right and a reference wrong.
-    Where a kind has more items than are shown, those stay whose loss changed most.
+    A regression is an item that a reference answers correctly and the candidate does not; a gain is the reverse. Where
+    a kind exceeds its limit, the items with the largest change of the loss remain.
 
     Args:
-        scores: Of all arms.
+        scores: Of all variants.
         records: Of all items.
-        candidate: The arm that is judged.
-        best: The base's arm that it is held against, of each task.
-        others: Further arms that it is held against.
+        candidate: Variant that is compared.
+        best: The base's variant that it is compared with, by task.
+        other_variants: Further variants that it is compared with.
 
     Raises:
         ArtefactError: If an item's record is missing.
@@ -84,15 +87,15 @@ def find_changes(
     changes = []
     for score in (score for score in scores if score.variant == candidate):
         references = [
-            scores_by_key[arm, _get_item_key(score)]
-            for arm in (best.get(get_task_key(score), ""), *other_variants)
-            if (arm, _get_item_key(score)) in scores_by_key
+            scores_by_key[variant, _get_item_key(score)]
+            for variant in (best.get(get_task_key(score), ""), *other_variants)
+            if (variant, _get_item_key(score)) in scores_by_key
         ]
         changes.append(_build_change(score, references, records))
     selection: list[Change] = []
-    for kind, most in MAX_CHANGES.items():
+    for kind, limit in MAX_CHANGES.items():
         kind_changes = [change for change in changes if change.kind == kind]
-        selection += sorted(kind_changes, key=lambda change: change.loss_difference, reverse=kind != "gain")[:most]
+        selection += sorted(kind_changes, key=lambda change: change.loss_difference, reverse=kind != "gain")[:limit]
     order = {"regression": 0, "same": 1, "gain": 2}
     selection.sort(key=lambda change: (order[change.kind], -change.loss_difference))
     return Changes(selection, {kind: sum(change.kind == kind for change in changes) for kind in MAX_CHANGES})
@@ -104,7 +107,12 @@ def _get_item_key(score: ItemScore) -> ItemKey:
 
 def _build_change(candidate: ItemScore, references: Sequence[ItemScore], records: Mapping[ItemKey, Record]) -> Change:
     if _get_item_key(candidate) not in records:
-        raise ArtefactError(f"item {candidate.item} of the scores is not among the items; run: dvc repro evaluate")
+        raise ArtefactError(
+            _(
+                "item {item} of artifacts/evaluate/scores.jsonl is not in items.jsonl; run: dvc repro evaluate",
+                item=candidate.item,
+            )
+        )
     record = records[_get_item_key(candidate)]
     correct = is_correct(candidate)
     lost_to = tuple(other.variant for other in references if correct is False and is_correct(other))

@@ -1,14 +1,19 @@
-"""The evaluation report as a page. Every text of the data is escaped by the environment, not by the templates."""
+"""The evaluation report as a page. The environment escapes all texts of the data."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from seodang.evaluation.metric_registry import SUMMARY_METRICS, format_metric, get_label
+from seodang.gate.rules import RULE_KINDS
+from seodang.gate.verdict import OUTCOME_LABELS, VERDICT_LABELS
 from seodang.html import create_environment
+from seodang.i18n import N_, Message
 from seodang.reports.evaluation.charts import (
     BAR_WIDTH,
     TASK_WIDTH,
@@ -24,55 +29,28 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
-VERDICTS: Final = {
-    "promote": ("승격", "promote"),
-    "reject": ("거절", "reject"),
-    "inconclusive": ("판단 불가", "inconclusive"),
-}
-OUTCOMES: Final = {
-    True: ("met", "충족", "met"),
-    False: ("unmet", "미달", "not met"),
-    None: ("open", "판단 불가", "not told"),
-}
-LANGUAGES: Final = {"ko": ("한국어", "Korean"), "en": ("영어", "English")}
-METRICS: Final = {
-    "accuracy": ("정확도", "accuracy"),
-    "accuracy_norm": ("정확도(길이로 나눔)", "accuracy by length"),
-    "exact_match": ("일치", "exact match"),
-    "chrf": ("chrF", "chrF"),
-    "loss": ("손실", "loss"),
-    "eos_rate": ("스스로 끝맺음", "eos_rate"),
-    "macro_f1": ("매크로 F1", "macro F1"),
-    "spearman": ("스피어만 상관", "Spearman correlation"),
-    "bits_per_byte": ("바이트당 비트", "bits per byte"),
-    "perplexity": ("퍼플렉서티", "perplexity"),
-    "rouge_l": ("ROUGE-L", "ROUGE-L"),
-    "length_ratio": ("길이 비율", "length ratio"),
-    "same_language": ("질문의 언어로 답함", "answers in the language of the question"),
-    "repetition": ("되풀이", "repetition"),
-    "ifeval_prompt_strict": ("IFEval 프롬프트, 엄격", "IFEval prompts, strict"),
-    "ifeval_prompt_loose": ("IFEval 프롬프트, 느슨", "IFEval prompts, loose"),
-    "ifeval_instruction_strict": ("IFEval 지시, 엄격", "IFEval instructions, strict"),
-    "ifeval_instruction_loose": ("IFEval 지시, 느슨", "IFEval instructions, loose"),
-}
-KINDS: Final = {"regression": ("나빠짐", "regression"), "same": ("그대로", "same"), "gain": ("좋아짐", "gain")}
+OUTCOME_CLASSES: Final = {True: "met", False: "unmet", None: "open"}
+LANGUAGE_LABELS: Final = {"ko": N_("Korean"), "en": N_("English")}
+KIND_LABELS: Final = {"regression": N_("regression"), "same": N_("unchanged"), "gain": N_("gain")}
 
 
 def render_report(report_data: EvaluationReportData) -> str:
-    """Return the report as one HTML page that needs nothing else: no font, no network; its script only filters what is there."""
+    """Return the report as one self-contained HTML page; its script only filters items."""
     axis, bars = build_task_bars(report_data.tasks)
     context = {
-        "facts": report_data,
+        "data": report_data,
         "script_sha256": base64.b64encode(hashlib.sha256((_TEMPLATES / "filter.js").read_bytes()).digest()).decode(),
-        "verdicts": VERDICTS,
-        "outcomes": OUTCOMES,
-        "metrics": METRICS,
-        "languages": LANGUAGES,
-        "kinds": KINDS,
+        "verdict_labels": VERDICT_LABELS,
+        "outcome_labels": OUTCOME_LABELS,
+        "outcome_classes": OUTCOME_CLASSES,
+        "language_labels": LANGUAGE_LABELS,
+        "kind_labels": KIND_LABELS,
+        "summary_metrics": SUMMARY_METRICS,
+        "percent": f"{100 * report_data.confidence:.4g}%",
         "bar_width": BAR_WIDTH,
         "task_width": TASK_WIDTH,
         "forests": build_forests(report_data.results),
-        "panels": [build_panel(drawn) for drawn in report_data.panels],
+        "panels": [build_panel(panel) for panel in report_data.panels],
         "task_axis": axis,
         "task_bars": bars,
         "tasks": sorted({change.task for change in report_data.changes.selection}),
@@ -81,12 +59,20 @@ def render_report(report_data: EvaluationReportData) -> str:
     return _create_environment().get_template("report.html.j2").render(context)
 
 
+def _describe_rule(result: Mapping[str, Any]) -> Message:
+    return RULE_KINDS[result["test"]].describe_short(result["margin"])
+
+
+def _format_metric(value: float | None, metric: str) -> str:
+    return "–" if value is None else format_metric(metric, value)
+
+
 def _format_score(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
 def _format_interval(value: Estimate | None) -> str:
-    """Return the ends of an interval."""
+    """Return the ends of an interval with their signs."""
     return (
         "–"
         if value is None or value.low is None or value.high is None
@@ -115,5 +101,7 @@ def _create_environment() -> Environment:
         difference=_format_difference,
         p_value=_format_p_value,
         signed=format_signed,
+        metric=_format_metric,
     )
+    env.globals.update(describe_rule=_describe_rule, metric_label=get_label)
     return env

@@ -1,4 +1,4 @@
-"""What the evaluation report tells: values out of the verdict, the scores and the records, nothing of how it looks."""
+"""Data of the evaluation report, from the verdict, the scores and the records. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from seodang.config import GateParams
 from seodang.errors import ArtefactError
-from seodang.evaluation.aggregate import TUNED_VARIANT, ItemScore
+from seodang.evaluation.aggregate import CHAMPION_VARIANT, TUNED_VARIANT, ItemScore, select_best_row
+from seodang.i18n import _
 from seodang.records import Record
 from seodang.reports.evaluation.comparison import (
     ConfusionMatrix,
@@ -19,16 +20,15 @@ from seodang.reports.evaluation.comparison import (
     compute_estimate,
     find_best_by_task,
 )
-from seodang.reports.evaluation.regressions import Changes, find_changes
+from seodang.reports.evaluation.regressions import Changes, ItemKey, find_changes
 
-CHAMPION: Final = "champion"
-_PLOT_RESAMPLES: Final = 2000  # of the intervals in the curves, which nothing rests on
-_FINGERPRINT_SUFFIXES: Final = ("_sha256", "_fingerprint")  # how their names end in a verdict
+_PLOT_RESAMPLES: Final = 2000  # of the intervals in the curves, which do not affect the verdict
+_FINGERPRINT_SUFFIXES: Final = ("_sha256", "_fingerprint")  # of the keys of a verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A way of asking a model, with its mean."""
+    """The mean of one variant."""
 
     variant: str
     format: str
@@ -38,17 +38,17 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class ShotsPanel:
-    """One measure over the number of exemplars."""
+    """One metric over the number of few-shot examples."""
 
     metric: str
-    language: str  # "" for all
+    language: str  # empty for all languages
     base: tuple[Point, ...]
-    levels: tuple[Point, ...]  # candidate and champion, which are asked in one way only
+    levels: tuple[Point, ...]  # candidate and champion, which have one prompt each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationReportData:
-    """All that the page shows."""
+    """The content of the page."""
 
     verdict: str
     reasons: Sequence[Mapping[str, Any]]
@@ -56,11 +56,11 @@ class EvaluationReportData:
     confidence: float
     candidate: str
     best: str
-    """The base's best arm of all."""
+    """The base's best variant."""
     references: tuple[str, ...]
-    """The best arm and, where there is one, the champion."""
+    """The base's best variant and, where there is one, the champion."""
     columns: tuple[str, ...]
-    """The arms in the order of a task's scores: the references, the candidate, the others."""
+    """Variants in the order of a task's scores: the references, the candidate, the others."""
     items: int
     variants: Sequence[Mapping[str, Any]]
     formats: Mapping[str, Mapping[str, Any]]
@@ -68,11 +68,11 @@ class EvaluationReportData:
     tasks: Sequence[TaskRow]
     confusion_matrices: Sequence[ConfusionMatrix]
     task_metrics: Sequence[Mapping[str, Any]]
-    """Of whole sets of items of task files."""
+    """Metrics of task files over their complete sets of items."""
     changes: Changes
     fingerprints: Mapping[str, str]
     settings: Mapping[str, Any]
-    """Parameters of the evaluation, where the report holds them."""
+    """Parameters of the evaluation, where the report has them."""
     gate: Mapping[str, Any]
 
 
@@ -83,111 +83,99 @@ def build_report_data(
     records: Iterable[Record],
     gate: GateParams,
 ) -> EvaluationReportData:
-    """Return the facts of a decision.
+    """Return the content of the page.
 
     Args:
-        verdict: What stage `gate` found: verdict, reasons, tests.
-        evaluated: report.json of stage `evaluate`.
+        verdict: Report of stage `gate`: verdict, reasons, results.
+        evaluation: report.json of stage `evaluate`.
         rows: Its per-item scores.
         records: Of the items.
-        gate: Seed, resamples and confidence of the intervals; its rules are listed.
+        gate: Seed, resamples and confidence of the intervals; the page lists its values.
 
     Raises:
         ArtefactError: If a key or a record is missing; the message names it.
     """
     try:
-        scores = [ItemScore(**row) for row in rows]
-        variants = [row["name"] for row in evaluation["variants"]]
-        best = find_best_variant(evaluation)
-        references = (best, *([CHAMPION] if CHAMPION in variants else []))
-        main_variants = (*references, TUNED_VARIANT)
-        best_of_task = find_best_by_task(scores, [arm for arm in variants if arm not in (TUNED_VARIANT, CHAMPION)])
-        columns = (*main_variants, *(arm for arm in variants if arm not in main_variants))
-        return EvaluationReportData(
-            **{name: verdict[name] for name in ("verdict", "reasons", "tests", "confidence")},
-            candidate=TUNED_VARIANT,
-            best=best,
-            references=references,
-            columns=columns,
-            items=len({(score.split, score.task, score.language, score.item) for score in scores}),
-            variants=evaluation["variants"],
-            formats=evaluation["formats"],
-            panels=_build_panels(
-                scores,
-                evaluation["formats"],
-                gate.model_copy(update={"resamples": min(gate.resamples, _PLOT_RESAMPLES)}),
-            ),
-            tasks=build_task_rows(scores, columns, TUNED_VARIANT, best_of_task, gate),
-            confusion_matrices=build_confusion_matrices(scores, main_variants),
-            changes=find_changes(
-                scores,
-                {(record.task, record.language, record.id): record for record in records},
-                TUNED_VARIANT,
-                best_of_task,
-                references[1:],
-            ),
-            task_metrics=evaluation["task_metrics"],
-            fingerprints={
-                name: value for name, value in verdict.items() if name.endswith(_FINGERPRINT_SUFFIXES) and value
-            },
-            settings=evaluation.get("settings", {}),
-            gate=gate.model_dump(),
-        )
+        return _build_report_data(verdict, evaluation, [ItemScore(**row) for row in rows], records, gate)
     except (KeyError, TypeError) as error:
         raise ArtefactError(
-            f"the reports of evaluate and gate have no usable {error}; run: dvc repro evaluate gate"
+            _("the reports of evaluate and gate have no usable {field}; run: dvc repro evaluate gate", field=error)
         ) from error
 
 
-def find_best_variant(evaluation: Mapping[str, Any]) -> str:
-    """Return the best of the base's best arms; accuracy, then chrF, then loss decide."""
-    rows = {row["name"]: row for row in evaluation["variants"]}
-    best: list[str] = list(evaluation["best"].values())
-    return max(
-        best, key=lambda arm: (rows[arm]["accuracy"] or 0.0, rows[arm]["chrf"] or 0.0, -(rows[arm]["loss"] or 0.0))
+def _build_report_data(
+    verdict: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+    scores: Sequence[ItemScore],
+    records: Iterable[Record],
+    gate: GateParams,
+) -> EvaluationReportData:
+    variants = [row["name"] for row in evaluation["variants"]]
+    best = find_best_variant(evaluation)
+    references = (best, *([CHAMPION_VARIANT] if CHAMPION_VARIANT in variants else []))
+    main_variants = (*references, TUNED_VARIANT)
+    base_variants = [name for name in variants if name not in (TUNED_VARIANT, CHAMPION_VARIANT)]
+    best_of_task = find_best_by_task(scores, base_variants)
+    columns = (*main_variants, *(name for name in variants if name not in main_variants))
+    plot_gate = gate.model_copy(update={"resamples": min(gate.resamples, _PLOT_RESAMPLES)})
+    records_by_key: dict[ItemKey, Record] = {(record.task, record.language, record.id): record for record in records}
+    return EvaluationReportData(
+        **{name: verdict[name] for name in ("verdict", "reasons", "results", "confidence")},
+        candidate=TUNED_VARIANT,
+        best=best,
+        references=references,
+        columns=columns,
+        items=len({(score.split, score.task, score.language, score.item) for score in scores}),
+        variants=evaluation["variants"],
+        formats=evaluation["formats"],
+        panels=_build_panels(scores, evaluation["formats"], plot_gate),
+        tasks=build_task_rows(scores, columns, TUNED_VARIANT, best_of_task, gate),
+        confusion_matrices=build_confusion_matrices(scores, main_variants),
+        changes=find_changes(scores, records_by_key, TUNED_VARIANT, best_of_task, references[1:]),
+        task_metrics=evaluation["task_metrics"],
+        fingerprints={name: value for name, value in verdict.items() if name.endswith(_FINGERPRINT_SUFFIXES) and value},
+        settings=evaluation.get("settings", {}),
+        gate=gate.model_dump(),
     )
+
+
+def find_best_variant(evaluation: Mapping[str, Any]) -> str:
+    """Return the best one of the base's best variants of each kind."""
+    rows = {row["name"]: row for row in evaluation["variants"]}
+    return select_best_row({name: rows[name] for name in evaluation["best"].values()})
 
 
 def _build_panels(
     scores: Sequence[ItemScore], formats: Mapping[str, Mapping[str, Any]], gate: GateParams
 ) -> list[ShotsPanel]:
-    """Return accuracy over all items and for each language, where there are several, and the loss; what was not measured is left out."""
+    """Return accuracy and loss over all items, and accuracy per language where there are several.
+
+    A panel without values is left out.
+    """
     test = [score for score in scores if score.split == "test"]
     languages = sorted({score.language for score in test})
-    selections = [
-        ("accuracy", ""),
-        ("loss", ""),
-        *(("accuracy", language) for language in languages if len(languages) > 1),
-    ]
+    selections = [("accuracy", ""), ("loss", "")]
+    selections += [("accuracy", language) for language in languages if len(languages) > 1]
     panels = []
     for metric, language in selections:
+        in_language = [score for score in test if language in ("", score.language)]
         points = [
             point
-            for arm, way in formats.items()
-            if (
-                point := _build_point(
-                    arm, way, metric, [score for score in test if language in ("", score.language)], gate
-                )
-            )
+            for variant, prompt in formats.items()
+            if (point := _build_point(variant, prompt, metric, in_language, gate))
         ]
-        base = tuple(point for point in points if point.variant not in (TUNED_VARIANT, CHAMPION))
+        base = tuple(point for point in points if point.variant not in (TUNED_VARIANT, CHAMPION_VARIANT))
+        levels = tuple(point for point in points if point.variant in (TUNED_VARIANT, CHAMPION_VARIANT))
         if base:
-            panels.append(
-                ShotsPanel(
-                    metric,
-                    language,
-                    base,
-                    tuple(point for point in points if point.variant in (TUNED_VARIANT, CHAMPION)),
-                )
-            )
+            panels.append(ShotsPanel(metric, language, base, levels))
     return panels
 
 
 def _build_point(
-    variant: str, prompting: Mapping[str, Any], metric: str, scores: Sequence[ItemScore], gate: GateParams
+    variant: str, prompt: Mapping[str, Any], metric: str, scores: Sequence[ItemScore], gate: GateParams
 ) -> Point | None:
     values = [
         float(value) for score in scores if score.variant == variant and (value := getattr(score, metric)) is not None
     ]
     mean = compute_estimate(values, gate)
-    return None if mean is None else Point(variant, prompting["format"], prompting["shots"], mean)
+    return None if mean is None else Point(variant, prompt["format"], prompt["shots"], mean)

@@ -1,7 +1,7 @@
-"""The training report: one page that says whether a run went well, and shows why.
+"""The training report: a page that shows whether a run went well, and why.
 
-`facts_of` takes what stage `train` has written (report.json, dvclive's curves) with the parameters of the run;
-`render_report` makes the page of it, `write_training_report` puts it in its place.
+`build_report_data` collects report.json of stage `train`, dvclive's curves and the parameters of the run,
+`render_report` renders the page, and `write_training_report` writes it.
 """
 
 from __future__ import annotations
@@ -24,5 +24,5 @@ __all__ = [
 
 
 def write_training_report(paths: Paths, report_data: TrainingReportData) -> None:
-    """Write artifacts/report/training/index.html; it is complete or as it was before."""
+    """Write artifacts/report/training/index.html atomically."""
     write_atomically(paths.training_page / "index.html", [render_report(report_data)])

@@ -1,4 +1,4 @@
-"""Geometry of the curves: where lines, points and ticks lie. Markup is in the templates."""
+"""Geometry of the charts: positions of lines, points and ticks. The templates hold the markup."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Final
 from seodang.html.svg import Dot, compute_ticks, format_label
 from seodang.training.curves import Points
 
-_COLUMNS: Final = 400  # of a line; more points than that are drawn as the lowest and highest of each column
-_MIN_SMOOTHING_POINTS: Final = 24  # logs; fewer are shown as they are
-_WINDOW_DIVISOR: Final = 20  # one in so many logs lies on each side of a smoothed point
+_COLUMNS: Final = 400  # a line with many points is drawn as the lowest and the highest point of each column
+_MIN_SMOOTHING_POINTS: Final = 24  # a line with fewer points is not smoothed
+_WINDOW_DIVISOR: Final = 20  # a twentieth of the points lies in the window on each side
 _MARGINS: Final = (46.0, 16.0, 14.0, 30.0)  # left, right, top, bottom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """Curves on common axes, in the units of the figure."""
+    """Curves on common axes, in units of the figure."""
 
     width: float
     height: float
@@ -33,7 +33,7 @@ class Chart:
     x_ticks: tuple[tuple[float, str], ...]
     y_ticks: tuple[tuple[float, str], ...]
     marks: tuple[tuple[float, int], ...]
-    """Place and update at which a run went on."""
+    """Position and optimizer step at which a run resumed."""
 
 
 def build_chart(
@@ -45,15 +45,15 @@ def build_chart(
     marks: Sequence[int] = (),
     from_zero: bool = False,
 ) -> Chart:
-    """Return the geometry of curves over the updates.
+    """Return the geometry of curves over the optimizer steps.
 
     Args:
-        lines: Class and points of each line; what is not finite is left out, and the line is broken there.
-        dots: Points that are shown by themselves.
+        lines: CSS class and points of each line; a value that is not finite interrupts the line.
+        dots: Points that are drawn as dots.
         size: Width and height.
-        updates: Right end of the axis, at least 1.
-        marks: Updates to be marked.
-        from_zero: Whether the axis begins at zero, as it must where sizes are compared.
+        max_step: Right end of the axis, at least 1.
+        marks: Optimizer steps that get a vertical line.
+        from_zero: Whether the y axis starts at zero, as it must if sizes are compared.
 
     """
     (width, height), (left, right, top, bottom) = size, _MARGINS
@@ -95,10 +95,10 @@ def build_chart(
 
 
 def smooth(points: Points) -> Points:
-    """Return the mean of each point and its neighbours, the nearer the heavier; nothing where there are few points.
+    """Return the weighted mean of each point and its neighbours; no points if there are few.
 
-    The same number of neighbours on both sides, fewer towards the ends: the line doesn't lag behind its points, as an
-    exponential average does.
+    Nearer neighbours weigh more. Both sides have the same number of neighbours, fewer towards the ends, so the line
+    does not lag behind its points as an exponential average does.
     """
     finite = [(step, value) for step, value in points if math.isfinite(value)]
     if len(finite) < _MIN_SMOOTHING_POINTS:

@@ -1,4 +1,4 @@
-"""The training report as a page. Every text of the data is escaped by the environment, not by the templates."""
+"""Render the training report; the environment of the templates escapes all texts of the data."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from seodang.html import create_environment
 from seodang.html.svg import format_label
+from seodang.i18n import N_, Message
 from seodang.reports.training.charts import Chart, build_chart, smooth
 from seodang.reports.training.report_data import TrainingReportData
 from seodang.training import curves
@@ -24,9 +25,9 @@ _SMALL: Final = (470.0, 200.0)
 
 
 def render_report(report_data: TrainingReportData) -> str:
-    """Return the report as one HTML page that needs nothing else: no script, no font, no network."""
+    """Return the report as one self-contained HTML page without script, font or network access."""
     context = {
-        "facts": report_data,
+        "report_data": report_data,
         "checks": _build_checks(report_data),
         "is_smoothed": bool(smooth(report_data.curves.get(curves.TRAIN_LOSS.name, []))),
         "losses": (
@@ -47,10 +48,10 @@ def render_report(report_data: TrainingReportData) -> str:
             curve.name: _compute_mean(report_data, curve.name)
             for curve in (curves.TOKENS, curves.LABEL_TOKENS, curves.RECORDS)
         },
-        "unfinite": {
-            name: lost
+        "nonfinite": {
+            name: count
             for name, points in report_data.curves.items()
-            if (lost := sum(not math.isfinite(value) for _, value in points))
+            if (count := sum(not math.isfinite(value) for _step, value in points))
         },
     }
     return _create_environment().get_template("report.html.j2").render(context)
@@ -79,59 +80,52 @@ def _build_curve_chart(report_data: TrainingReportData, curve: curves.Curve) -> 
 
 
 def _compute_mean(report_data: TrainingReportData, name: str) -> float | None:
-    values = [value for _, value in report_data.curves.get(name, []) if math.isfinite(value)]
+    values = [value for _step, value in report_data.curves.get(name, []) if math.isfinite(value)]
     return sum(values) / len(values) if values else None
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One look at what training left, in words."""
+    """Result of one check after training."""
 
-    ko: str
-    en: str
-    result_ko: str
-    result_en: str
+    title: str
+    """English; a key of the message catalogue."""
+    result: Message
     passed: bool
 
 
 def _build_checks(report_data: TrainingReportData) -> list[Check]:
     health, minimum = report_data.health, report_data.settings["train"]["minimum_eos_ratio"]
-    finite = math.isfinite(report_data.train_loss) and math.isfinite(report_data.validation_loss)
-    before, after, required = (f"{100 * share:.0f}%" for share in (health.eos_ratio_before, health.eos_ratio, minimum))
+    losses = {"train": report_data.train_loss, "validation": report_data.validation_loss}
     return [
         Check(
-            "손실이 유한함",
-            "Loss is finite",
-            f"학습 {report_data.train_loss:.3f}, 검증 {report_data.validation_loss:.3f}",
-            f"train {report_data.train_loss:.3f}, validation {report_data.validation_loss:.3f}",
-            finite,
+            N_("The loss is finite"),
+            Message("training {train:.3f}, validation {validation:.3f}", losses),
+            all(map(math.isfinite, losses.values())),
         ),
         Check(
-            "가중치를 배움",
-            "Weights were learned",
-            f"{report_data.trainable_parameters:,}개",
-            f"{report_data.trainable_parameters:,}",
+            N_("There are trainable parameters"),
+            Message("{count:,} parameters", {"count": report_data.trainable_parameters}),
             report_data.trainable_parameters > 0,
         ),
         Check(
-            "출력이 바뀜",
-            "Outputs changed",
-            f"로짓이 최대 {health.max_logit_change:.3g} 바뀜",
-            f"a logit by up to {health.max_logit_change:.3g}",
+            N_("The outputs changed"),
+            Message("largest change of a logit: {change:.3g}", {"change": health.max_logit_change}),
             health.max_logit_change > 0,
         ),
         Check(
-            "스스로 끝맺음",
-            "Answers end by themselves",
-            f"{before} → {after} (기준 {required})",
-            f"{before} → {after} ({required} asked)",
+            N_("Answers end by themselves"),
+            Message(
+                "{before:.0%} → {after:.0%} (minimum {minimum:.0%})",
+                {"before": health.eos_ratio_before, "after": health.eos_ratio, "minimum": minimum},
+            ),
             health.eos_ratio >= minimum,
         ),
     ]
 
 
 def _format_duration(seconds: float) -> str:
-    """Return hours, minutes and seconds, as far as they are needed."""
+    """Return hours and minutes, minutes and seconds, or seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

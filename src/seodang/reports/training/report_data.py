@@ -1,4 +1,4 @@
-"""What the training report tells: values out of report.json, the curves and the parameters, nothing of how it looks."""
+"""Data of the training report: values from report.json, the curves and the parameters."""
 
 from __future__ import annotations
 
@@ -8,44 +8,45 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from seodang.errors import ArtefactError
+from seodang.i18n import _
 from seodang.training.curves import VALIDATION_LOSS, Points
 from seodang.training.run_record import ReportSample
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What was checked after training."""
+    """Results of the checks after training."""
 
     max_logit_change: float
-    """Of a logit, against the model before."""
+    """Largest change of a logit against the base."""
     eos_ratio: float
-    """Of validation answers after which the trained model ends, 0 to 1."""
+    """Share of validation answers after which the tuned model predicts the end token, 0 to 1."""
     eos_ratio_before: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingReportData:
-    """All that the page shows; names and units as in report.json."""
+    """Everything that the page shows; names and units as in report.json."""
 
     steps: int
     max_steps: int
-    """More than `updates` where training stopped early."""
+    """More than `steps` if training stopped early."""
     elapsed_seconds: float
-    """Of the whole run, killed processes included."""
+    """Of the run, with interrupted processes."""
     train_loss: float
     validation_loss: float
     resume_steps: list[int]
-    """Updates after which a killed run went on from a checkpoint."""
+    """Optimizer steps after which an interrupted run resumed."""
     records: Mapping[str, int]
-    """Split -> records that were used; as the two below, for train and validation."""
+    """Used records by split (train, validation); the two fields below have the same keys."""
     too_long: Mapping[str, int]
     without_answer: Mapping[str, int]
     tokens: int
-    """Of the training records, prompts and answers, once each."""
+    """Of prompts and answers of the training records, each counted once."""
     label_tokens: int
     packed: bool
     computed_ratio: float
-    """Tokens that passed through the model, padding included, of those read: below 1 where beginnings are shared."""
+    """Tokens that passed through the model, with padding, per token of the records; below 1 if prefixes are shared."""
     trainable_parameters: int
     parameters: int
     device: str
@@ -54,28 +55,28 @@ class TrainingReportData:
     samples: list[ReportSample]
     versions: Mapping[str, str]
     settings: Mapping[str, Mapping[str, Any]]
-    """Section of params.yaml -> parameter -> value."""
+    """Values by section of params.yaml and parameter."""
     curves: Mapping[str, Points]
     checksums: Mapping[str, str]
 
     @property
     def best(self) -> tuple[int, float] | None:
-        """Update and value of the lowest validation loss."""
+        """Return the optimizer step and the value of the lowest validation loss."""
         finite = [point for point in self.curves.get(VALIDATION_LOSS.name, []) if math.isfinite(point[1])]
         return min(finite, key=lambda point: point[1]) if finite else None
 
 
-_OTHER_FIELDS: Final = {"health", "examples", "settings", "curves", "checksums"}
+_OTHER_FIELDS: Final = {"health", "samples", "settings", "curves", "checksums"}
 
 
 def build_report_data(
     report: Mapping[str, Any], settings: Mapping[str, Mapping[str, Any]], curves: Mapping[str, Points]
 ) -> TrainingReportData:
-    """Return the facts of a run.
+    """Return the data of a run.
 
     Args:
-        report: report.json of stage `train`; what else it holds is left alone.
-        settings: Sections of params.yaml by name, as they were in the run; `train` among them.
+        report: report.json of stage `train`; other keys are ignored.
+        settings: Sections of params.yaml of the run, by name; they include `train`.
         curves: By name, as `seodang.training.curves.read_curves` returns them.
 
     Raises:
@@ -90,7 +91,7 @@ def build_report_data(
                 if field.name not in _OTHER_FIELDS
             },
             health=Health(**report["health"]),
-            samples=[ReportSample(**example) for example in report["examples"]],
+            samples=[ReportSample(**sample) for sample in report["samples"]],
             checksums={
                 **{f"{split}.jsonl": value for split, value in report["input_sha256"].items()},
                 "adapter": report["adapter_sha256"],
@@ -100,4 +101,6 @@ def build_report_data(
             curves=curves,
         )
     except (KeyError, TypeError) as error:
-        raise ArtefactError(f"report.json of stage train has no usable {error}; run: dvc repro train") from error
+        raise ArtefactError(
+            _("report.json of stage train has no usable {key}; run: dvc repro train", key=error)
+        ) from error

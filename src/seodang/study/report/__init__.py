@@ -19,9 +19,9 @@ def write_study_report(folder: Path, report: Mapping[str, Any], cells: Sequence[
     """Write study.json, study.md, study.ko.md and index.html.
 
     Args:
-        folder: Made where it does not exist.
-        report: Title, settings, and what the training of each arm took.
-        cells: What was found.
+        folder: Created where it does not exist.
+        report: Title, settings, and a summary of each training.
+        cells: Results of each method on each group of tasks.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "study.json", {**report, "cells": [asdict(cell) for cell in cells]})

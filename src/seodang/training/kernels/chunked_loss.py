@@ -1,7 +1,7 @@
-"""The loss where a token is learned, and nowhere else: logits of no other place are ever computed, and never all at once.
+"""Chunked cross-entropy over label positions only; the full logits never exist.
 
-With 262,144 entries in the vocabulary the logits of a 384-token record take 0.4 GB in fp32, their softmax and its gradient
-as much again. Here a chunk of them becomes loss and gradient before the next one is computed.
+With a vocabulary of 262,144 tokens, the logits of a 384-token record take 0.4 GB in fp32, and their softmax and its
+gradient as much again. Here each chunk of logits becomes loss and gradient before the next chunk is computed.
 """
 
 from __future__ import annotations
@@ -18,18 +18,17 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from seodang.training.kernels.last_layer import RowSelection, patch_last_layer
 
-# Of one chunk's logits. Larger chunks use the matrix kernels a little better, smaller ones stay in memory that is warm.
+# Size of one chunk of logits. Larger chunks use the matrix kernels slightly better, smaller ones stay in the cache.
 _CHUNK_BYTES = 1 << 26
-_ROW_MULTIPLE = (
-    32  # rows of a chunk are a multiple: oneDNN builds its bf16 kernels anew for each number of rows that it meets
-)
-# Architectures whose `logits_scaling` is a factor; for all others (Granite, MiniCPM3) it is a divisor.
+# The rows of a chunk are a multiple of this: oneDNN compiles a bf16 kernel for each new number of rows.
+_ROW_MULTIPLE = 32
+# Model types whose `logits_scaling` is a factor; for all others (Granite, MiniCPM3) it is a divisor.
 _MULTIPLYING_MODEL_TYPES = {"hyperclovax", "hyperclovax_text"}
-_SLICE_BYTES = 1 << 23  # of the part of a chunk that is turned into probabilities in fp32 at a time
+_SLICE_BYTES = 1 << 23  # part of a chunk that becomes probabilities in fp32 at a time
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
-    """Sum of the cross entropies of hidden @ weight.T; gradients are computed in the forward pass, chunk by chunk."""
+    """Sum of the cross-entropies of hidden @ weight.T; the forward pass computes the gradients, chunk by chunk."""
 
     @staticmethod
     def forward(
@@ -52,20 +51,20 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             total += _compute_loss_and_gradient(
                 logits[: len(chunk_targets)], chunk_targets, softcap, scale, any(needs_grad)
             )
-            logits[len(chunk_targets) :].zero_()  # rows that fill up: nothing flows back from them
+            logits[len(chunk_targets) :].zero_()  # padding rows have no gradient
             grads.add(part, logits, hidden, weight)
         ctx.save_for_backward(*grads.collect())
-        ctx.wanted = needs_grad
+        ctx.needs_grad = needs_grad
         return total
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> Any:
         gradients = iter(ctx.saved_tensors)
-        return (*(next(gradients).mul_(upstream[0]) if wanted else None for wanted in ctx.wanted), None, None, None)
+        return (*(next(gradients).mul_(upstream[0]) if needed else None for needed in ctx.needs_grad), None, None, None)
 
 
 class _Gradients:
-    """The gradients of hidden, weight and bias, as far as they are wanted, filled chunk by chunk."""
+    """The required gradients of hidden, weight and bias, filled chunk by chunk."""
 
     def __init__(self, hidden: Tensor, weight: Tensor, bias: Tensor | None, needs_grad: tuple[bool, ...]) -> None:
         self._hidden = torch.empty_like(hidden) if needs_grad[0] else None
@@ -73,7 +72,7 @@ class _Gradients:
         self._bias = torch.zeros_like(bias) if needs_grad[2] and bias is not None else None
 
     def add(self, part: slice, gradient: Tensor, hidden: Tensor, weight: Tensor) -> None:
-        """Add what the logits' gradient (rows, vocabulary) of one chunk gives."""
+        """Add the contribution of one chunk, whose logits have the gradient (rows, vocabulary)."""
         if self._hidden is not None:
             torch.mm(gradient, weight, out=self._hidden[part])
         if self._weight is not None:
@@ -88,9 +87,9 @@ class _Gradients:
 def _compute_loss_and_gradient(
     logits: Tensor, targets: Tensor, softcap: float | None, scale: float, needs_gradient: bool
 ) -> Tensor:
-    """Return the sum of the cross entropies and, where wanted, put the gradient of the logits in their place.
+    """Return the sum of the cross-entropies and, if needed, overwrite the logits with their gradient.
 
-    In fp32 whatever the logits are kept in, a few rows at a time.
+    The arithmetic is fp32 in any precision of the logits, a few rows at a time.
     """
     total = logits.new_zeros((), dtype=torch.float32)
     rows = max(1, _SLICE_BYTES // (logits.shape[1] * 4))
@@ -120,14 +119,14 @@ def chunked_cross_entropy(
     softcap: float | None = None,
     scale: float = 1.0,
 ) -> Tensor:
-    """Return the sum over L places of the cross entropy, in nats, in fp32.
+    """Return the sum of the cross-entropies of L label positions, in nats, in fp32.
 
     Args:
         hidden: (L, size).
         weight: (vocabulary, size).
         bias: (vocabulary,) or None.
         targets: (L,).
-        softcap: Bound of the logits (Gemma 2, arXiv 2408.00118), or None.
+        softcap: Bound of the logits (Gemma 2, arXiv 2408.00118); None: unbounded.
         scale: Factor of the logits.
     """
     kind = hidden.device.type
@@ -143,20 +142,26 @@ def chunked_cross_entropy(
 
 @dataclass(slots=True)
 class LossMode:
-    """How a model's forward pass comes to the logits of its answers."""
+    """How the forward pass computes logits."""
 
-    full_logits: bool  # by all of the model's own steps, at every token: for architectures that do more to their states or logits than the head does
+    # By the model's own forward pass, at every token: for architectures whose logits need more than the output layer.
+    full_logits: bool
 
 
-def patch_completion_loss(model: PreTrainedModel) -> LossMode:
-    """Let the model's forward pass return the loss over `targets`, or without them the logits at `predictors` alone.
+def patch_completion_loss(model: PreTrainedModel, *, last_layer_kernel: bool = True) -> LossMode:
+    """Patch the forward pass to return the loss over `targets`, or without targets the logits at `label_positions`.
 
-    A pass that learns nothing takes the same way through all layers, so that processes that train together keep in step.
-    Without `predictors` the model answers as before.
+    A micro-batch without labels takes the same path through all layers, so that processes that train together
+    stay in step. Without `label_positions` the forward pass is the model's own.
+
+    Args:
+        model: Changed in place.
+        last_layer_kernel: Whether the last layer computes the label positions only.
     """
     original: Callable[..., Any] = model.forward
     selection, mode = RowSelection(), LossMode(full_logits=False)
-    patch_last_layer(model, selection)
+    if last_layer_kernel:
+        patch_last_layer(model, selection)
 
     def forward(
         self: PreTrainedModel,
@@ -175,7 +180,7 @@ def patch_completion_loss(model: PreTrainedModel) -> LossMode:
                 *arguments, **{name: value for name, value in inputs.items() if value is not None}, use_cache=False
             ).logits
             return _build_output(logits.flatten(0, 1).index_select(0, label_positions), targets)
-        # Each row once: two records with one beginning may learn different tokens after it.
+        # Without repeats: records with a common prefix may have different labels after it.
         selection.rows = label_positions.unique() if active_rows is None else active_rows
         states = self.base_model(
             *arguments, **{name: value for name, value in inputs.items() if value is not None}, use_cache=False
@@ -200,7 +205,10 @@ def _build_output(logits: Tensor, targets: Tensor | None) -> CausalLMOutputWithP
 
 
 def _wrap_head_forward(original: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Let a head return the loss where it is given targets: sharded weights are plain tensors inside their own module's forward pass only."""
+    """Return a forward pass of the output layer that returns the loss if it gets targets.
+
+    The output layer computes it, as sharded weights are plain tensors only inside the forward pass of their module.
+    """
 
     def forward(
         self: torch.nn.Linear,
@@ -218,7 +226,7 @@ def _wrap_head_forward(original: Callable[..., Tensor]) -> Callable[..., Tensor]
 
 
 def read_logit_scaling(model: PreTrainedModel) -> tuple[float | None, float]:
-    """Return the bound and the factor that the model's configuration gives its logits."""
+    """Return the bound and the factor of the logits in the model's configuration."""
     config = model.config.get_text_config()
     scaling = getattr(config, "logits_scaling", None)
     factor = getattr(config, "logit_scale", None)

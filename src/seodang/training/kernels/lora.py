@@ -1,8 +1,9 @@
-"""A linear layer with its LoRA branch as one step of autograd.
+"""A linear layer and its LoRA branch as one autograd function.
 
-peft's layer computes base(x) + scale * B(A(x)): four tensors as large as the output, of which autograd keeps some. Here
-the branch is added into the base's output, and the backward pass into the base's gradient; A(x) alone, a few columns, is
-kept (as in Unsloth's and LoRAFusion's kernels, here with torch's matrix products, for every device).
+peft's layer computes base(x) + scale * B(A(x)): four tensors as large as the output, some of which autograd keeps. Here
+the branch is added in place to the base's output, and its gradient to the base's gradient. Autograd keeps only A(x),
+which has few columns. (Unsloth's and LoRAFusion's kernels do the same; this one uses torch's matrix products and so
+runs on every device.)
 """
 
 from __future__ import annotations
@@ -60,9 +61,9 @@ def _forward(self: Linear, x: Tensor, *_: Any, **__: Any) -> Tensor:
 
 
 def fuse_lora(model: torch.nn.Module) -> int:
-    """Give every plain LoRA layer over a plain, frozen linear layer the fused step; return how many there are.
+    """Patch every plain LoRA layer over a plain, frozen linear layer; return the number of patched layers.
 
-    Left as they are: DoRA, dropout, quantised bases, biases in the branch, several adapters.
+    Not patched: DoRA, dropout, quantised bases, biases in the branch, several adapters.
     """
     fused = 0
     for layer in model.modules():

@@ -1,4 +1,4 @@
-"""Attention over packed records, each apart from the others, with the kernels of scaled_dot_product_attention, or FlashAttention's where it is installed."""
+"""Attention within each packed record, by scaled_dot_product_attention, or by FlashAttention where it is installed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.utils.import_utils import is_flash_attn_2_available
 
 ATTENTION_NAME = "seodang_packed"
-_FLASH_MAX_HEAD_SIZE = 256  # of a head, at most
+_FLASH_MAX_HEAD_SIZE = 256
 
 
 def packed_attention(
@@ -30,25 +30,25 @@ def packed_attention(
     softcap: float | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Return what each token sees of its own record.
+    """Return the attention of each token to the tokens of its record.
 
     Args:
         module: The attention layer; not read.
         query: (1, heads, U, size).
         key: (1, key heads, U, size); key heads divide heads.
         value: As `key`.
-        attention_mask: None: the rows say it all.
-        attention_rows: As in Pass: the places of each record's tokens among U.
-        own_rows: As in Pass: where, in the groups' results, each token stands.
-        scaling: Of the scores; None for size ** -0.5.
-        dropout: Of the weights.
-        sliding_window: Tokens that a token sees, itself included; None for all.
-        softcap: Bound of the scores (Gemma 2); None for none.
+        attention_mask: None; the rows replace it.
+        attention_rows: As in MicroBatch: positions of each record's tokens in U.
+        result_rows: As in MicroBatch: index of each token in the results of the groups.
+        scaling: Factor of the scores; None: size ** -0.5.
+        dropout: Dropout probability of the attention weights.
+        sliding_window: Number of visible tokens, the token itself included; None: all.
+        softcap: Bound of the scores (Gemma 2); None: unbounded.
 
     Returns:
-        (1, U, heads, size), and None in place of the weights.
+        (1, U, heads, size), and None instead of the attention weights.
     """
-    # torch's bf16 kernel for CPUs takes three to four times as long backward as the one for fp32 where records are short.
+    # For short records, the backward pass of torch's bf16 CPU kernel takes three to four times as long as fp32's.
     precision = torch.float32 if query.device.type == "cpu" else query.dtype
     indices = torch.cat([rows.flatten() for rows in attention_rows])
     grouped_states = [_gather_groups(states, indices, attention_rows, precision) for states in (query, key, value)]
@@ -61,10 +61,12 @@ def packed_attention(
 
 
 def _gather_groups(states: Tensor, indices: Tensor, groups: tuple[Tensor, ...], precision: torch.dtype) -> list[Tensor]:
-    """Return (records, heads, longest, size) of each group from (1, heads, U, size); all in one step, as gradients of a gathering are large."""
-    flat = (
-        states.squeeze(0).transpose(0, 1).index_select(0, indices).to(precision)
-    )  # [0] would fill a tensor of zeros on its way back
+    """Return (records, heads, longest, size) of each group from (1, heads, U, size).
+
+    All groups are gathered at once, as each index_select has a gradient as large as the states.
+    """
+    # squeeze(0), as the backward pass of [0] would fill a tensor of zeros.
+    flat = states.squeeze(0).transpose(0, 1).index_select(0, indices).to(precision)
     parts = flat.split([rows.numel() for rows in groups])
     return [part.view(*rows.shape, *part.shape[1:]).transpose(1, 2) for part, rows in zip(parts, groups, strict=True)]
 
@@ -99,7 +101,7 @@ def _attend(
 
 
 def can_use_flash(query: Tensor) -> bool:
-    """Return whether FlashAttention 2 is installed and has a kernel for these (records, heads, length, size)."""
+    """Return whether FlashAttention 2 is installed and has a kernel for a query (records, heads, length, size)."""
     return (
         query.is_cuda
         and query.dtype in {torch.float16, torch.bfloat16}
@@ -117,7 +119,10 @@ def _attend_flash(
     window: int | None,
     softcap: float | None,
 ) -> Tensor:
-    """Return attention by FlashAttention 2 (arXiv 2307.08691), which bounds windows and scores inside its kernel, where torch's would need a mask or all scores."""
+    """Return attention by FlashAttention 2 (arXiv 2307.08691).
+
+    Its kernel supports windows and bounded scores; torch's needs a mask for the former and full scores for the latter.
+    """
     from flash_attn import flash_attn_func
 
     output: Tensor = flash_attn_func(
@@ -125,11 +130,10 @@ def _attend_flash(
         dropout_p=dropout,
         softmax_scale=scaling,
         causal=True,
-        window_size=(-1, -1)
-        if window is None
-        else (window - 1, 0),  # tokens seen before and behind a token, itself not counted
+        # Visible tokens before and after a token, without the token itself.
+        window_size=(-1, -1) if window is None else (window - 1, 0),
         softcap=softcap or 0.0,
-        deterministic=True,  # its gradients are summed in any order otherwise
+        deterministic=True,  # otherwise gradients are summed in any order
     )
     return output.transpose(1, 2)
 
@@ -137,7 +141,7 @@ def _attend_flash(
 def _attend_softcapped(
     query: Tensor, key: Tensor, value: Tensor, visible: Tensor, scaling: float | None, dropout: float, softcap: float
 ) -> Tensor:
-    """Return attention whose scores are bounded by a tanh, which no fused kernel here knows (Gemma 2, arXiv 2408.00118)."""
+    """Return attention with scores bounded by tanh (Gemma 2, arXiv 2408.00118), which torch has no fused kernel for."""
     repeats = query.shape[1] // key.shape[1]
     key, value = (states.repeat_interleave(repeats, dim=1) for states in (key, value))
     scores = query @ key.transpose(2, 3) * (scaling if scaling is not None else query.shape[3] ** -0.5)
@@ -148,6 +152,6 @@ def _attend_softcapped(
 
 
 def use_packed_attention(model: PreTrainedModel) -> None:
-    """Let the model attend by `packed_attention`; its forward passes then need the rows."""
+    """Replace the model's attention by `packed_attention`; its forward pass then needs the rows of a MicroBatch."""
     ALL_ATTENTION_FUNCTIONS.register(ATTENTION_NAME, packed_attention)
     model.set_attn_implementation(ATTENTION_NAME)

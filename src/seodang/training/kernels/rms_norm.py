@@ -1,7 +1,8 @@
-"""RMSNorm (Zhang and Sennrich 2019) whose weight is frozen, as one step of autograd.
+"""RMSNorm (Zhang and Sennrich 2019) with a frozen weight as one autograd function.
 
-The models compute it in five steps, of which autograd keeps and walks each, and they have two to six of them a layer: for a
-small model a tenth of an update. Here one tensor is kept, and the gradient of the weight, which nobody wants, is not part of it.
+The models compute it in five operations, each of which autograd records, and have two to six norms per layer: for a
+small model a tenth of the time of an optimizer step. This function keeps one tensor and computes no gradient of the
+frozen weight.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# What transformers' classes add to their weights before they multiply by them; Gemma's are stored as differences from 1.
+# Added to the weights before the multiplication, by transformers' class; Gemma stores differences from 1.
 _WEIGHT_OFFSETS = {
     "LlamaRMSNorm": 0,
     "MistralRMSNorm": 0,
@@ -25,7 +26,7 @@ _WEIGHT_OFFSETS = {
 
 
 class _FrozenRMSNorm(torch.autograd.Function):
-    """x / sqrt(mean(x ** 2) + eps) * weight over the last dimension, in fp32 until it is rounded as x is."""
+    """x / sqrt(mean(x ** 2) + eps) * weight over the last dimension; fp32 until it is rounded to the dtype of x."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -52,7 +53,7 @@ def _forward(self: Any, x: Tensor) -> Tensor:
 
 
 def fuse_norms(model: torch.nn.Module) -> int:
-    """Give every frozen RMSNorm of a known class the fused step; return how many there are."""
+    """Patch every frozen RMSNorm of a known class; return the number of patched layers."""
     fused = 0
     for layer in model.modules():
         kind = type(layer)

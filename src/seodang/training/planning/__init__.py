@@ -1,1 +1,1 @@
-"""What a run of training will take, found out before anything runs and without a weight: memory by part, arithmetic, time."""
+"""Plan a training run without weights and before anything runs: memory by part, arithmetic and time."""

@@ -1,7 +1,7 @@
-"""Run one pass forward and backward on tensors that have a shape and no content, and note what it would hold and do.
+"""Trace one micro-batch forward and backward on tensors without content, and record its memory and operations.
 
-The model's own code runs, under torch's FakeTensorMode, so that nothing has to be known about an architecture: what autograd
-keeps is what it would keep. Each operation is seen by a dispatch mode, which follows the tensors that are alive.
+The model's own code runs under torch's FakeTensorMode, so no knowledge of the architecture is needed: autograd keeps
+the same tensors as in training. A dispatch mode sees each operation and follows the tensors that are alive.
 """
 
 from __future__ import annotations
@@ -22,23 +22,24 @@ from transformers import PreTrainedConfig
 
 from seodang.config import TrainParams
 from seodang.errors import ModelError
+from seodang.i18n import _
 from seodang.training.kernels.chunked_loss import chunked_cross_entropy, read_logit_scaling
 from seodang.training.planning.meta_model import MetaModel, build_meta_model, truncate_config
 from seodang.training.planning.micro_batches import MicroBatchShape
 
-_TRACED_LAYERS = (2, 4)  # a deeper model is traced with so many and drawn out in a straight line: its layers are alike
+_TRACED_LAYERS = (2, 4)  # a deeper model is traced with these numbers of layers and extrapolated linearly
 _MATMUL_OPS = ("mm", "addmm", "bmm", "baddbmm", "linear", "convolution")
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What one pass takes, besides weights and their gradients."""
+    """Memory and operations of one micro-batch, without weights and their gradients."""
 
     activations: float  # bytes that autograd keeps from the forward pass of the layers
-    peak: float  # bytes alive at the fullest moment
+    peak: float  # maximum of the bytes that are alive
     forward_flops: float
     flops: float  # forward, backward and recomputation
-    moved_bytes: float  # bytes read and written by operations that are no matrix products
+    moved_bytes: float  # bytes read and written by all operations but matrix products
     operations: float
     matmul_shapes: int  # different matrix products
 
@@ -46,24 +47,24 @@ class Trace:
 def trace_micro_batch(
     config: PreTrainedConfig, train: TrainParams, shape: MicroBatchShape, *, autocast: bool, folder: Path | None = None
 ) -> Trace:
-    """Return what a pass of this shape takes.
+    """Return memory and operations of a micro-batch.
 
     Args:
-        config: The base's.
-        train: Method, precision, checkpointing.
-        shape: Of the pass.
-        mixed: Whether the arithmetic runs under autocast.
-        folder: Of the checkpoint, where it has trusted code of its own.
+        config: The configuration of the base.
+        train: Method, precision, activation checkpointing, kernels.
+        shape: Shape of the micro-batch.
+        autocast: Whether the arithmetic runs under autocast.
+        folder: The checkpoint, which may hold trusted code; None if only its configuration is known.
 
     Raises:
-        ModelError: If the model's code cannot run without content.
+        ModelError: If the model's code cannot run on tensors without content.
     """
     plain = train.model_copy(update={"activation_checkpointing": False})
     full = _extrapolate(config, plain, shape, autocast, folder)
     if not train.activation_checkpointing:
         return full
-    # Fake tensors that are computed anew are not let go as real ones are, so that the peak is put together: the kept
-    # inputs of all layers, what one layer keeps, and what a backward pass needs besides.
+    # Recomputed fake tensors are not freed as real ones are. Therefore the peak is a sum: the kept inputs of all layers,
+    # the activations of one layer, and the further memory of a backward pass.
     checkpointed = _extrapolate(config, train, shape, autocast, folder)
     layer = full.activations / int(config.get_text_config().num_hidden_layers)
     return replace(checkpointed, peak=checkpointed.activations + layer + full.peak - full.activations)
@@ -120,16 +121,19 @@ def _trace(meta_model: MetaModel, shape: MicroBatchShape, autocast: bool) -> Tra
                 recorder.operations,
                 len(recorder.matmuls),
             )
-    except (
-        RuntimeError
-    ) as error:  # torch's own for code that looks at values, or has no kernel for tensors without content
+    except RuntimeError as error:  # torch, on code that reads values or has no kernel for tensors without content
         raise ModelError(
-            f"a pass of this model cannot be followed without its weights ({type(error).__name__}: {str(error).partition(chr(10))[0]}); training may work all the same"
+            _(
+                "the memory of this model cannot be planned without its weights ({kind}: {error});"
+                " training may still work: run dvc repro train",
+                kind=type(error).__name__,
+                error=str(error).partition("\n")[0],
+            )
         ) from error
 
 
 def _replace_meta_tensors(tuned_model: torch.nn.Module) -> None:
-    """Put fake tensors in place of those of the meta device, one for each, so that kernels are chosen as on a real device."""
+    """Replace each tensor of the meta device by a fake CPU tensor, so that torch selects the kernels of a real device."""
     fakes: dict[int, tuple[Any, Tensor]] = {}
     for module in tuned_model.modules():
         for tensors in (module._parameters, module._buffers):
@@ -147,7 +151,7 @@ def _replace_meta_tensors(tuned_model: torch.nn.Module) -> None:
                 tensors[name] = fakes[id(tensor)][0]
     for weight in tuned_model.parameters():
         if weight.requires_grad:
-            weight.grad = torch.empty_like(weight)  # stands there from the first pass on; counted by itself
+            weight.grad = torch.empty_like(weight)  # exists from the first micro-batch on; counted separately
 
 
 def _build_inputs(shape: MicroBatchShape) -> dict[str, Any]:
@@ -164,7 +168,7 @@ def _build_inputs(shape: MicroBatchShape) -> dict[str, Any]:
 
 
 def _compute_hidden(meta_model: MetaModel, shape: MicroBatchShape, inputs: dict[str, Any]) -> Tensor:
-    """Return the states (L, size) that the head is applied to."""
+    """Return the input (L, size) of the output layer."""
     rows = torch.zeros(shape.label_tokens, dtype=torch.long)
     meta_model.selection.rows = rows
     states = meta_model.model.base_model(**inputs, use_cache=False).last_hidden_state
@@ -173,7 +177,7 @@ def _compute_hidden(meta_model: MetaModel, shape: MicroBatchShape, inputs: dict[
 
 
 class _DispatchRecorder(TorchDispatchMode):
-    """Follows the storages that operations make, until they are freed."""
+    """Follows the storages that operations create, until they are freed."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Where the configuration of a base is found before the base stands on disk."""
+"""Find the configuration of a base before stage base has written the base to disk."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from transformers import AutoConfig, PreTrainedConfig
 
 from seodang.config import ModelParams
 from seodang.errors import ModelError
+from seodang.i18n import _
 from seodang.io.jsonl import read_json
 from seodang.models.base import describe_origin
 from seodang.models.checkpoints import is_code_trusted
@@ -18,20 +19,20 @@ from seodang.training.planning.plan import Base
 def find_base(
     model: ModelParams, folder: Path, report: Path, root: Path, conversion_cache: Path, downloads: Path
 ) -> Base:
-    """Return the base: what stage `base` has put there if it is this one, else where it will come from.
+    """Return the base: the output of stage `base` if it is of this model, else the source of the model.
 
     Args:
-        model: Which one.
-        folder: Where stage `base` puts it.
-        report: What that stage says about it.
-        root: The project's.
-        converted: Checkpoints that were converted, by checksum.
-        downloads: What was fetched from the hub.
+        model: The configured model.
+        folder: Output folder of stage `base`.
+        report: Report of stage `base`.
+        root: Root of the project.
+        conversion_cache: Folder of converted checkpoints, by checksum.
+        downloads: Folder of downloads from the hub.
 
     Raises:
-        ModelError: If no config.json of it is at hand; with what to do.
+        ModelError: If no config.json is found; with the command that fetches the base.
     """
-    # A report from before all of this was written says less, and counts as another base's.
+    # A report of an older version has fewer fields and counts as the report of another base.
     if (
         report.exists()
         and (folder / "config.json").exists()
@@ -47,7 +48,11 @@ def find_base(
     if model.source == "hub" and (config := _download_config(model)) is not None:
         return Base(model.name, config, None, "hub")
     raise ModelError(
-        f"no config.json of {model.name} is at hand, neither in artifacts/base nor where it comes from (source {model.source}); run: dvc repro base"
+        _(
+            "no config.json of {model} was found in artifacts/base or at its source ({source}); run: dvc repro base",
+            model=model.name,
+            source=model.source,
+        )
     )
 
 
@@ -69,13 +74,17 @@ def _read_config(folder: Path, name: str) -> PreTrainedConfig:
         config: PreTrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=is_code_trusted(folder))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         raise ModelError(
-            f"config.json of {name} cannot be read ({str(error).partition(chr(10))[0]}); run: dvc repro --force base"
+            _(
+                "config.json of {model} cannot be read ({error}); run: dvc repro --force base",
+                model=name,
+                error=str(error).partition("\n")[0],
+            )
         ) from error
     return config
 
 
 def _download_config(model: ModelParams) -> PreTrainedConfig | None:
-    """Return the configuration alone from the hub, a few kilobytes; None when the hub does not answer or does not give it."""
+    """Return the configuration from the hub, a few kilobytes; None if the hub does not answer or refuses it."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -91,7 +100,7 @@ def _download_config(model: ModelParams) -> PreTrainedConfig | None:
         )
     except (OSError, ValueError, HfHubHTTPError):
         return None
-    except Exception as error:  # httpx and requests each have errors of their own
+    except Exception as error:  # httpx and requests have their own errors
         if type(error).__module__.partition(".")[0] not in {"httpx", "requests", "urllib3"}:
             raise
         return None

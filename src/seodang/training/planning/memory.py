@@ -1,4 +1,4 @@
-"""Memory of one process of training, by part."""
+"""Memory of one training process, by part."""
 
 from __future__ import annotations
 
@@ -11,30 +11,32 @@ import psutil
 import torch
 
 from seodang.config import TrainParams
+from seodang.models.methods import get_method
 from seodang.training.planning.activations import Trace
 from seodang.training.planning.meta_model import DTYPES, WeightSizes
 from seodang.training.planning.micro_batches import MicroBatchStats
 
-_ADAMW_BYTES = 8  # a parameter: two moments in fp32
+_ADAMW_BYTES = 8  # per parameter: two moments in fp32
 _GRADIENT_BYTES = 4
-# oneDNN compiles a kernel for each size of a bf16 product and keeps so many (its documented default), of about so many bytes (measured, docs/plan.md).
+# oneDNN compiles a kernel for each size of a bf16 product. It keeps 1024 of them (its documented default), each of
+# about 0.5 MB (measured, docs/plan.md).
 _KERNEL_CACHE_CAPACITY, _KERNEL_BYTES = 1024, 500_000
 _KERNEL_CACHE_ENV = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
-_RUNTIME_BYTES = (
-    64 << 20
-)  # that a run on a CPU loads later: the model's code, threads, trackers (measured, docs/plan.md)
-_CUDA_CONTEXT_BYTES = 600_000_000  # driver context and cuBLAS workspaces; not measured here
-_CUDA_RESERVE_RATIO = 0.05  # of what is allocated, lost between blocks; not measured here
+_RUNTIME_BYTES = 64 << 20  # loaded later by a run on a CPU: model code, threads, trackers (measured, docs/plan.md)
+_CUDA_CONTEXT_BYTES = 600_000_000  # driver context and cuBLAS workspaces; not measured
+_CUDA_RESERVE_RATIO = 0.05  # of the allocated memory, lost between blocks; not measured
+# Files with the memory limit of a container.
+_CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """Bytes of one process at its fullest moment."""
+    """Maximum memory of one process, in bytes."""
 
-    parts: Mapping[str, int]  # weights, adapter, gradients, optimiser, activations, loss, kernels, process
+    parts: Mapping[str, int]  # weights, adapter, gradients, optimizer, activations, loss, kernels, process
     training: int  # their sum
-    loading: int  # while the weights are read
-    processes: int  # that share the device's memory
+    loading: int  # peak while the weights are read
+    processes: int  # processes that share the memory
 
     @property
     def peak(self) -> int:
@@ -53,27 +55,30 @@ def estimate_memory(
     file_bytes: int,
     converted: bool,
 ) -> Memory:
-    """Return what training will take.
+    """Return the memory that training needs.
 
     Args:
-        weights: Of the model with what is learned.
-        trace: Of the largest pass.
-        passes: Of an epoch.
+        weights: Sizes of the model with its trainable weights.
+        trace: Trace of the largest micro-batch.
+        micro_batches: Micro-batches of an epoch.
         train: Method, precision, processes.
         device: "cpu", "mps" or "cuda".
-        process: Bytes of a process with libraries and tokenizer loaded; read on CPUs.
-        file_bytes: Of the checkpoint's weights.
-        converted: Whether the weights are in another precision than their file, so that both lie in memory while they are read.
+        process_bytes: Memory of a process that has loaded libraries and tokenizer; ignored on CUDA.
+        file_bytes: Size of the checkpoint's weights.
+        converted: Whether the weights change their precision when they are read; then both are in memory for a moment.
     """
+    method = get_method(train)
     shards = train.processes if train.sharding == "fsdp" else 1
-    gathered_bytes = 2 * weights.layer_bytes if shards > 1 else 0  # the layer at work, and the next one on its way
-    adapter_bytes = 0 if train.method == "full" else weights.trainable_bytes
-    dequantized_bytes = weights.largest_linear * DTYPES[train.precision].itemsize if train.method == "qlora" else 0
+    gathered_bytes = (
+        2 * weights.layer_bytes if shards > 1 else 0
+    )  # the current layer, and the next one while it is gathered
+    adapter_bytes = weights.trainable_bytes if method.has_adapter else 0
+    dequantized_bytes = weights.largest_linear * DTYPES[train.precision].itemsize if method.loads_in_4bit else 0
     parts = {
         "weights": weights.base_bytes // shards + gathered_bytes,
         "adapter": adapter_bytes // shards,
         "gradients": weights.trainable * _GRADIENT_BYTES // shards,
-        "optimiser": weights.trainable * _ADAMW_BYTES // shards,
+        "optimizer": weights.trainable * _ADAMW_BYTES // shards,
         "activations": round(trace.activations),
         "loss": round(trace.peak - trace.activations) + dequantized_bytes,
         "kernels": _estimate_kernel_bytes(trace, micro_batches, train, device),
@@ -100,7 +105,7 @@ def _estimate_kernel_bytes(trace: Trace, micro_batches: MicroBatchStats, train: 
 
 
 def read_memory_capacity(device: str) -> tuple[int, int]:
-    """Return the bytes of memory that the device has, and how many of them are free now."""
+    """Return the total and the free memory of the device, in bytes."""
     if device == "cuda":
         free, total = torch.cuda.mem_get_info()
         return int(total), int(free)
@@ -110,12 +115,6 @@ def read_memory_capacity(device: str) -> tuple[int, int]:
     return total, min(system.available, total)
 
 
-_CGROUP_LIMITS = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-)  # what a container may use
-
-
 def read_resident_bytes() -> int:
-    """Return the bytes that this process has in memory."""
+    """Return the resident memory of this process, in bytes."""
     return int(psutil.Process().memory_info().rss)

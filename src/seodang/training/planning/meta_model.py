@@ -1,4 +1,4 @@
-"""A model with what is learned on top, as shapes without a weight: counted exactly, and run without arithmetic."""
+"""The trained model as shapes without weights: it is counted exactly and traced without arithmetic."""
 
 from __future__ import annotations
 
@@ -13,24 +13,21 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from seodang.config import TrainParams
 from seodang.errors import ModelError
-from seodang.models.adapters import add_adapter
-from seodang.models.architecture import can_pack
+from seodang.i18n import _
 from seodang.models.checkpoints import is_code_trusted
+from seodang.models.methods import get_method
+from seodang.training.assembly import assemble_model, select_kernels, uses_packing
 from seodang.training.kernels.last_layer import RowSelection, patch_last_layer
-from seodang.training.kernels.lora import fuse_lora
 from seodang.training.kernels.packed_attention import use_packed_attention
-from seodang.training.kernels.rms_norm import fuse_norms
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-# NF4: half a byte a weight, an 8-bit scale for each 64 of them, an fp32 scale for each 256 of those.
-NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 
 
 @dataclass(frozen=True, slots=True)
 class MetaModel:
-    """A model on the meta device, as training has it."""
+    """A model on the meta device, assembled as for training."""
 
-    model: PreTrainedModel  # the base, changed in place by what is learned
+    model: PreTrainedModel  # the base, which the adapter changes in place
     tuned_model: PeftModel | PreTrainedModel
     selection: RowSelection
     packed: bool
@@ -39,45 +36,45 @@ class MetaModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightSizes:
-    """Sizes that follow from the model and the method alone."""
+    """Sizes that follow from the model and the method."""
 
-    parameters: int  # of the base; 4-bit weights count as what they stand for
+    parameters: int  # of the base; a 4-bit weight counts as one parameter
     trainable: int
     adapted_layers: int
-    base_bytes: int  # as they lie in memory while training, trainable ones of method full included
-    trainable_bytes: int  # of the adapter, fp32; of method full part of base_bytes
-    largest_linear: int  # weights of the largest linear layer, without the head
+    base_bytes: int  # in memory during training; method full: with the trainable weights
+    trainable_bytes: int  # fp32; of the adapter, or with method full a part of base_bytes
+    largest_linear: int  # weights of the largest linear layer except the output layer
     layer_bytes: int  # of the largest decoder layer, in the precision of the base
 
 
 def build_meta_model(config: PreTrainedConfig, train: TrainParams, folder: Path | None) -> MetaModel:
     """Return the model with its adapter, without weights.
 
-    A 4-bit base is stood for by the same layers in the precision of the arithmetic: what autograd keeps is the same.
+    Layers in the precision of the arithmetic represent a 4-bit base: autograd keeps the same tensors.
 
     Args:
-        config: The base's.
-        train: Method, targets, precision.
-        folder: Of the checkpoint, where it has trusted code of its own.
+        config: The configuration of the base.
+        train: Method, target modules, precision, kernels.
+        folder: The checkpoint, which may hold trusted code; None if only its configuration is known.
 
     Raises:
-        ModelError: If the targets match nothing, or the architecture cannot be built.
+        ModelError: If the target modules match no layer, or the architecture cannot be built.
     """
-    four_bit = train.method == "qlora"
     model = _build_on_meta(config, train, folder)
+    kernels = select_kernels(train)
     selection = RowSelection()
-    patch_last_layer(model, selection)
-    packed = train.packing and can_pack(model)
+    if "last_layer" in kernels:
+        patch_last_layer(model, selection)
+    packed = uses_packing(model, train)
     if packed:
         use_packed_attention(model)
+    unquantized = train.model_copy(update={"method": "lora"}) if get_method(train).loads_in_4bit else train
     with torch.device("meta"):
-        tuned_model = add_adapter(model, train.model_copy(update={"method": "lora"}) if four_bit else train)
-    fuse_norms(tuned_model)
-    fused_layers = 0 if four_bit else fuse_lora(tuned_model)
+        assembled = assemble_model(model, unquantized, kernels)
     if train.activation_checkpointing:
         model.activation_checkpointing_enable()
-    tuned_model.train()
-    return MetaModel(model, tuned_model, selection, packed, fused_layers)
+    assembled.tuned_model.train()
+    return MetaModel(model, assembled.tuned_model, selection, packed, assembled.fused_layers)
 
 
 def _build_on_meta(config: PreTrainedConfig, train: TrainParams, folder: Path | None) -> PreTrainedModel:
@@ -87,14 +84,14 @@ def _build_on_meta(config: PreTrainedConfig, train: TrainParams, folder: Path | 
             model: PreTrainedModel = AutoModelForCausalLM.from_config(
                 copy.deepcopy(config), dtype=DTYPES[train.precision], trust_remote_code=trusted
             )
-    except (
-        ValueError,
-        RuntimeError,
-        ImportError,
-        OSError,
-    ) as error:  # what transformers says of settings and packages that it cannot build from
+    except (ValueError, RuntimeError, ImportError, OSError) as error:  # transformers, on settings and packages
         raise ModelError(
-            f"the model cannot be laid out from its config.json alone ({type(error).__name__}: {error}), so it cannot be planned; training may work all the same"
+            _(
+                "the model cannot be built from its config.json alone ({kind}: {error}), so it cannot be planned;"
+                " training may still work: run dvc repro train",
+                kind=type(error).__name__,
+                error=error,
+            )
         ) from error
     return model
 
@@ -111,20 +108,21 @@ def truncate_config(config: PreTrainedConfig, layers: int) -> PreTrainedConfig:
 
 
 def compute_weight_sizes(meta_model: MetaModel, train: TrainParams) -> WeightSizes:
-    """Return what the weights take."""
+    """Return the sizes of the weights."""
+    method = get_method(train)
     tuned_model, model = meta_model.tuned_model, meta_model.model
     trainable = [weight for weight in tuned_model.parameters() if weight.requires_grad]
-    adapter_ids = {id(weight) for weight in trainable} if train.method != "full" else set()
+    adapter_ids = {id(weight) for weight in trainable} if method.has_adapter else set()
     base = [weight for weight in tuned_model.parameters() if id(weight) not in adapter_ids]
     linear = _list_linear_weights(model)
-    quantised = {id(weight) for weight in linear} if train.method == "qlora" else set()
+    weight_bytes = (
+        {} if method.linear_weight_bytes is None else dict.fromkeys(map(id, linear), method.linear_weight_bytes)
+    )
     return WeightSizes(
         parameters=sum(weight.numel() for weight in base),
         trainable=sum(weight.numel() for weight in trainable),
-        adapted_layers=sum(1 for name, _ in tuned_model.named_modules() if name.endswith("lora_A")),
-        base_bytes=round(
-            sum(weight.numel() * (NF4_BYTES if id(weight) in quantised else weight.element_size()) for weight in base)
-        ),
+        adapted_layers=sum(1 for name, _module in tuned_model.named_modules() if name.endswith("lora_A")),
+        base_bytes=round(sum(weight.numel() * weight_bytes.get(id(weight), weight.element_size()) for weight in base)),
         trainable_bytes=sum(weight.numel() * weight.element_size() for weight in trainable),
         largest_linear=max((weight.numel() for weight in linear), default=0),
         layer_bytes=max((_count_bytes(layer, adapter_ids) for layer in _list_layers(model)), default=0),
@@ -132,15 +130,13 @@ def compute_weight_sizes(meta_model: MetaModel, train: TrainParams) -> WeightSiz
 
 
 def _list_linear_weights(model: PreTrainedModel) -> list[torch.Tensor]:
-    """Return the weights that become 4-bit ones: of all linear layers but the head's and the adapter's."""
+    """Return the weights that 4-bit loading quantises: those of all linear layers except output layer and adapter."""
     head: Any = model.get_output_embeddings()
     excluded = {id(head.weight)} if head is not None else set()
-    parts = [
-        (name, part)
-        for name, part in model.named_modules()
-        if isinstance(part, torch.nn.Linear) and ".lora_" not in name
+    layers = [
+        module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and ".lora_" not in name
     ]
-    return [part.weight for _, part in parts if id(part.weight) not in excluded]
+    return [layer.weight for layer in layers if id(layer.weight) not in excluded]
 
 
 def _list_layers(model: PreTrainedModel) -> list[torch.nn.Module]:

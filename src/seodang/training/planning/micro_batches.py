@@ -1,4 +1,4 @@
-"""How large the passes of a run are: counted on a sample of its records, or at the worst that the parameters allow."""
+"""Sizes of the micro-batches of a run, from a sample of its records or from the worst case that the parameters allow."""
 
 from __future__ import annotations
 
@@ -8,51 +8,50 @@ from dataclasses import dataclass
 
 from seodang.config import TrainParams
 from seodang.training.dataset import TokenizedExample
-from seodang.training.packing import MicroBatch, PackingConfig, StepSampler, collate_step
+from seodang.training.optimizer_steps import StepSampler, collate_step
+from seodang.training.packing import MicroBatch, PackingConfig
 
 
 @dataclass(frozen=True, slots=True)
 class MicroBatchShape:
-    """The sizes of one forward pass, which decide what it keeps in memory."""
+    """The sizes of one micro-batch that decide its memory."""
 
-    groups: tuple[
-        tuple[int, int], ...
-    ]  # (records, longest) of each group that attends together; padded rows are one group
-    tokens: int  # U: rows times length where rows are padded
-    label_tokens: int  # L: losses computed
+    groups: tuple[tuple[int, int], ...]  # (records, longest) of each attention group; padded rows are one group
+    tokens: int  # U; rows times length if rows are padded
+    label_tokens: int  # L
     packed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MicroBatchStats:
-    """The passes of an epoch, over the records that were looked at."""
+    """The micro-batches of an epoch over the sampled records."""
 
     largest: MicroBatchShape
     records: int
     steps: int
     micro_batches: int
-    record_tokens: int  # tokens of the records
-    computed_tokens: int  # tokens that pass through the model
+    record_tokens: int
+    computed_tokens: int  # passed through the model
     label_tokens: int
-    sizes: int  # different numbers of tokens that a pass has
-    is_sampled: bool  # on records; False: the worst that the parameters allow, for one update
+    sizes: int  # distinct numbers of tokens per micro-batch
+    is_sampled: bool  # from records; False: the worst case of one optimizer step
 
 
 def count_micro_batches(
     examples: Sequence[TokenizedExample], train: TrainParams, packing: PackingConfig
 ) -> MicroBatchStats:
-    """Return the passes of the first epoch over these records, those of the first process.
+    """Return the micro-batches that the main process has in the first epoch over these records.
 
     Args:
-        lessons: At least one.
-        train: Says how many records an update has.
-        layout: How they are laid out.
+        examples: At least one.
+        train: Records per optimizer step, processes.
+        packing: How records become micro-batches.
     """
     shapes: list[MicroBatchShape] = []
     record_tokens = 0
     sampler = StepSampler(len(examples), train.batch_size, train.seed)
     for indices in sampler:
-        step = collate_step([examples[number] for number in indices], packing, 0, min(train.processes, len(indices)))
+        step = collate_step([examples[index] for index in indices], packing, 0, min(train.processes, len(indices)))
         shapes += [_get_shape(part) for part in step.micro_batches]
         record_tokens += sum(part.record_tokens for part in step.micro_batches)
     widest = max(shapes, key=lambda shape: shape.tokens)
@@ -82,7 +81,7 @@ def _get_shape(micro_batch: MicroBatch) -> MicroBatchShape:
 
 
 def estimate_worst_case(train: TrainParams, packing: PackingConfig) -> MicroBatchStats:
-    """Return one update at the worst: all records as long as may be, nothing shared, every token learned."""
+    """Return one optimizer step in the worst case: records of maximum length, no common prefix, all tokens labels."""
     length = train.max_length - 1  # the last token predicts nothing
     records = max(1, math.ceil(train.batch_size / train.processes))
     records_per_micro_batch = max(1, min(records, packing.tokens_per_micro_batch // max(1, length)))

@@ -1,4 +1,4 @@
-"""What the training split says about a run, told from a sample of its records."""
+"""A sample of the training records, from which a plan estimates the run."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from seodang.io.jsonl import read_records
 from seodang.records import Record
 from seodang.training.dataset import TokenizedDataset, read_tokenized_dataset, write_tokenized_dataset
 
-SAMPLE_SIZE = 2000  # records at the most
+SAMPLE_SIZE = 2000  # maximum number of records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """Records of the split as training reads them, chosen by seed."""
+    """Tokenized records of the training split, chosen by seed."""
 
-    dataset: TokenizedDataset  # those that are short enough, and teach something
-    records: int  # of the whole split
+    dataset: TokenizedDataset  # records within max_length that have label tokens
+    records: int  # in the training split
     sample_size: int
-    validation_records: int  # records of the validation split
+    validation_records: int  # in the validation split
 
     @property
     def usable_records(self) -> int:
-        """Return the records of the split that are neither too long nor without an answer; exact when all were looked at."""
+        """Return the number of records of the split that training uses; exact if the sample is the entire split."""
         return round(self.records * len(self.dataset) / max(1, self.sample_size))
 
 
 def sample_records(
     split: Path, validation: Path, tokenizer: PreTrainedTokenizerBase, format: PromptFormat, train: TrainParams
 ) -> Sample:
-    """Return a sample of at most SAMPLE records of a split, in their order, tokenised as for training.
+    """Return a sample of at most SAMPLE_SIZE records of a split, in their order, tokenized as for training.
 
     Raises:
         ArtefactError: If the split cannot be read.
@@ -44,7 +44,7 @@ def sample_records(
     """
     records, count = _sample_reservoir(read_records(split), train.seed)
     with tempfile.TemporaryDirectory() as folder:
-        dataset_folder = Path(folder) / "lessons"
+        dataset_folder = Path(folder) / "dataset"
         write_tokenized_dataset(dataset_folder, records, tokenizer, format, train.max_length)
         dataset = read_tokenized_dataset(dataset_folder)
     return Sample(
@@ -56,14 +56,14 @@ def sample_records(
 
 
 def _sample_reservoir(records: Iterator[Record], seed: int) -> tuple[list[Record], int]:
-    """Return the sample and the number of all, in one pass (algorithm R, Vitter 1985)."""
+    """Return the sample and the number of all records (algorithm R, Vitter 1985)."""
     rng = random.Random(seed)
     kept: list[tuple[int, Record]] = []
     count = 0
-    for number, record in enumerate(records):
-        count = number + 1
-        if number < SAMPLE_SIZE:
-            kept.append((number, record))
+    for index, record in enumerate(records):
+        count = index + 1
+        if index < SAMPLE_SIZE:
+            kept.append((index, record))
         elif (slot := rng.randrange(count)) < SAMPLE_SIZE:
-            kept[slot] = (number, record)
+            kept[slot] = (index, record)
     return [record for _, record in sorted(kept, key=lambda entry: entry[0])], count

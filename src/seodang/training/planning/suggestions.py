@@ -1,4 +1,4 @@
-"""Which parameter makes a run fit that would not."""
+"""Changes of parameters that make a run fit into memory."""
 
 from __future__ import annotations
 
@@ -7,21 +7,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from seodang.config import TrainParams
+from seodang.i18n import _
+from seodang.models.methods import get_method
 
-_MIN_TOKENS = 64  # tokens
+_MIN_TOKENS = 64  # of train.max_length
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """New values of train's parameters under which a run fits, and its peak then."""
+    """New values of parameters of section train with which the run fits, and its peak memory."""
 
     values: Mapping[str, Any]
     peak: int  # bytes
 
     def describe(self, train: TrainParams) -> str:
-        """Return the change in words: "train.tokens_per_micro_batch 512 instead of 1024"."""
+        """Return the change as text: "train.tokens_per_micro_batch 512 instead of 1024"."""
         return ", ".join(
-            f"train.{name} {_format_value(value)} instead of {_format_value(getattr(train, name))}"
+            _(
+                "train.{name} {value} instead of {old_value}",
+                name=name,
+                value=_format_value(value),
+                old_value=_format_value(getattr(train, name)),
+            )
             for name, value in self.values.items()
         )
 
@@ -31,12 +38,12 @@ def _format_value(value: Any) -> str:
 
 
 def suggest_changes(train: TrainParams, limit: int, estimate_peak: Callable[[TrainParams], int]) -> list[Change]:
-    """Return changes of one parameter that suffice; if there are none, the first changes together that do; if none do, [].
+    """Return changes of single parameters that suffice, else one change of several parameters, else [].
 
     Args:
-        train: Under which the run does not fit.
-        limit: Bytes that there are.
-        peak_of: Returns the bytes that a run takes.
+        train: Parameters with which the run does not fit.
+        limit: Available bytes.
+        estimate_peak: Returns the peak memory of a run, in bytes.
     """
     changes = [
         change
@@ -57,7 +64,7 @@ def _find_first_fitting(
 
 
 def _combine_changes(train: TrainParams, limit: int, estimate_peak: Callable[[TrainParams], int]) -> list[Change]:
-    """Return the first changes that suffice together, each as mild as the others allow."""
+    """Return the first changes that suffice together, each as small as the others allow."""
     ladders: list[list[dict[str, Any]]] = []
     for ladder in _iter_ladders(train):
         ladders.append(ladder)
@@ -81,16 +88,17 @@ def _merge(changes: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _iter_ladders(train: TrainParams) -> Iterator[list[dict[str, Any]]]:
-    """Yield, for each parameter, the values that take less and less memory, the mildest first."""
+    """Yield for each parameter the values with decreasing memory, the smallest change first."""
     if budgets := list(_iter_halvings(train.tokens_per_micro_batch, train.max_length)):
         yield [{"tokens_per_micro_batch": tokens} for tokens in budgets]
     if not train.activation_checkpointing:
         yield [{"activation_checkpointing": True}]
     if train.precision == "fp32":
         yield [{"precision": "bf16"}]
-    if train.method == "full":
+    method = get_method(train)
+    if not method.has_adapter:
         yield [{"method": "lora"}]
-    if train.method != "qlora" and train.sharding == "none":
+    if not method.loads_in_4bit and train.sharding == "none":
         yield [{"method": "qlora"}]
     if lengths := list(_iter_halvings(train.max_length, _MIN_TOKENS)):
         yield [{"max_length": length, "tokens_per_micro_batch": length} for length in lengths]

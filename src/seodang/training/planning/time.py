@@ -1,4 +1,4 @@
-"""Time of a run: its arithmetic over the speed of this machine, which a probe of a second or two measures."""
+"""Duration of a run: its operations divided by the speed of the device, which a benchmark of two seconds measures."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import torch
 from seodang.training.planning.activations import Trace
 
 _PROBE_SECONDS = 0.6
-_OPERATION_SECONDS = {"cpu": 2.0e-5, "cuda": 8e-6, "mps": 2e-5}  # to start one operation, from Python down
+_OPERATION_SECONDS = {"cpu": 2.0e-5, "cuda": 8e-6, "mps": 2e-5}  # overhead of starting one operation from Python
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What a device does in a second; on a CPU in a second of one core's time, so that other work on the machine counts little."""
+    """Operations per second of a device; on a CPU per second of CPU time, which other programs affect little."""
 
-    flops: float  # of matrix products of the model's sizes
-    bytes: float  # read and written by an operation that is no product
-    threads: int  # cores that share the work
+    flops: float  # of matrix products with the model's sizes
+    bytes: float  # read and written by other operations
+    threads: int  # that share the work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duration:
-    """How long training takes."""
+    """Duration and arithmetic of training."""
 
-    seconds: float  # with the machine to itself
-    cpu_seconds: float | None  # on a CPU
+    seconds: float  # on an otherwise idle machine
+    cpu_seconds: float | None  # None except on a CPU
     flops: float
 
 
 def benchmark_speed(device: str, dtype: torch.dtype, *, tokens: int, size: int, inner: int) -> Speed:
-    """Return the speed of matrix products (tokens, size) @ (size, inner) and of adding such a result up."""
+    """Return the speed of matrix products (tokens, size) @ (size, inner) and of additions of their results."""
     with torch.no_grad():
         left, right = (
             torch.ones(tokens, size, dtype=dtype, device=device),
@@ -50,7 +50,7 @@ def benchmark_speed(device: str, dtype: torch.dtype, *, tokens: int, size: int, 
 
 
 def _compute_rate(function: Callable[[], object], device: str) -> float:
-    """Return how often something can be done in a second of the clock, on a CPU in a second of computing time."""
+    """Return the calls per second; on a CPU per second of CPU time."""
     for _ in range(3):
         function()
     _synchronize(device)
@@ -84,17 +84,17 @@ def estimate_duration(
     validation_tokens: int,
     processes: int,
 ) -> Duration:
-    """Return how long a run takes.
+    """Return the duration of a run.
 
     Args:
-        trace: Of a pass of `pass_tokens` tokens.
-        pass_tokens: As above.
-        speed: Of the device.
+        trace: Trace of a micro-batch.
+        micro_batch_tokens: Tokens of that micro-batch.
+        speed: Speed of the device.
         device: "cpu", "mps" or "cuda".
-        passes: Of the run, over all processes.
-        tokens: That pass through the model for learning.
-        checked_tokens: That pass through it for validation, forward only.
-        processes: That share the work, each on a device of its own; on a CPU they share its cores.
+        micro_batches: Micro-batches of the run, over all processes.
+        tokens: Tokens that pass through the model in training.
+        validation_tokens: Tokens that pass through it in evaluations, forward only.
+        processes: Number of processes, each with its own device; on a CPU they share the cores.
     """
     equivalent_micro_batches = (tokens + validation_tokens * trace.forward_flops / trace.flops) / micro_batch_tokens
     work = (

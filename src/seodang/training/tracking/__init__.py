@@ -1,7 +1,7 @@
-"""What a training run tells while it runs: curves, trackers, a bar or a line for each epoch.
+"""Track a training run: curves, trackers, and a progress bar or a line per epoch.
 
-`Readings` measures and names; what it returns is logged by the Trainer, stands in `state.log_history` and so in each
-checkpoint. The other callbacks show that history, so that a run which was killed and goes on shows all of it.
+`TrainingMetrics` builds the log entries. The Trainer logs them and keeps them in `state.log_history`, which each
+checkpoint holds. The other callbacks show that history, so that a resumed run shows its curves from the start.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ __all__ = [
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tracking:
-    """What a Trainer needs to be tracked."""
+    """Metrics and callbacks of a tracked Trainer."""
 
     metrics: TrainingMetrics
     callbacks: list[TrainerCallback]
-    """In the order in which the Trainer must have them, `readings` first."""
+    """In the order that the Trainer needs, `metrics` first."""
 
 
 @contextmanager
 def track_run(train: TrainParams, sections: Mapping[str, Section], *, live: Path, runs: Path) -> Iterator[Tracking]:
-    """Track a run; dvclive and the trackers are closed on leaving, as failed after an error.
+    """Track a run; at the end, close dvclive and the trackers, after an error as failed.
 
     Args:
-        train: Its `tracking` names the trackers.
+        train: `report_to` names the trackers.
         sections: Sections of params.yaml by name; the trackers get their parameters as `section.parameter`.
-        live: Folder of dvclive; what an earlier run left there is taken away when training begins.
-        runs: Folder of those trackers that the environment gives no address.
+        live: Folder of dvclive; files of an earlier run are deleted when training starts.
+        runs: Folder of the trackers without an address in the environment.
 
     Raises:
-        TrainingError: If a tracker is not installed, or has no address.
+        TrainingError: If a tracker is not installed, or W&B has no key.
 
     """
     check_trackers(train.report_to)
@@ -66,6 +66,6 @@ def track_run(train: TrainParams, sections: Mapping[str, Section], *, live: Path
 
 
 def remove_console_callbacks(trainer: Trainer) -> None:
-    """Take away transformers' own callbacks that print dictionaries."""
-    for printing in (PrinterCallback, ProgressCallback):
-        trainer.remove_callback(printing)
+    """Remove the callbacks of transformers that print dictionaries."""
+    for callback in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(callback)

@@ -1,4 +1,4 @@
-"""The curves in dvclive's files, by the number of updates."""
+"""Log the curves to dvclive's files by optimizer step."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dvclive import Live
 from scmrepo.exceptions import SCMError
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from seodang.i18n import _
 from seodang.training.curves import CURVES
 
 logger = logging.getLogger(__name__)
@@ -18,25 +19,28 @@ _NAMES = frozenset(curve.name for curve in CURVES)
 
 
 def select_curves(logs: Mapping[str, float]) -> dict[str, float]:
-    """Return what of a log is a curve."""
+    """Return the entries of a log that are curves."""
     return {name: value for name, value in logs.items() if name in _NAMES}
 
 
 class _LiveWithoutGit(Live):  # type: ignore[misc]
-    """Writes the same files, and asks git nothing; a test holds this one method of dvclive's own to its name."""
+    """Writes the same files without git; a test checks that dvclive still has the overridden method."""
 
     def _init_dvc(self) -> None:
         self._dvc_file = "dvc.yaml"
 
 
 def open_live(folder: Path) -> Live:
-    """Return dvclive's logger on an emptied folder; curves are logged without git where git has no commit yet."""
+    """Return dvclive's logger on an emptied folder; a repository without a commit is logged without git."""
     settings = {"dir": str(folder), "save_dvc_exp": False, "dvcyaml": None, "report": None}
     try:
         return Live(**settings)
     except SCMError as error:
         logger.warning(
-            "the curves carry no git revision (%s); make a first commit, so that dvc exp can compare runs", error
+            _(
+                "the curves have no git revision ({error}); make a first commit, so that dvc exp can compare runs",
+                error=error,
+            )
         )
         return _LiveWithoutGit(**settings)
 
@@ -44,8 +48,8 @@ def open_live(folder: Path) -> Live:
 class LiveCurves(TrainerCallback):
     """Logs the curves to dvclive.
 
-    The callback that transformers has counts its own calls instead of updates, so that two runs with another
-    logging interval could not be laid over one another; nor does it show what went before a checkpoint.
+    The callback of transformers counts its calls instead of optimizer steps, so that runs with different logging
+    intervals cannot be compared. Nor does it show the steps before a checkpoint.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -53,8 +57,10 @@ class LiveCurves(TrainerCallback):
         self._live: Live | None = None
         self._logged_points: set[tuple[int, str]] = set()
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Begin anew, with what the checkpoint tells of the run so far."""
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any
+    ) -> None:
+        """Open dvclive and log the history of the checkpoint."""
         if not state.is_world_process_zero:
             return
         self._live = open_live(self._folder)
@@ -68,9 +74,9 @@ class LiveCurves(TrainerCallback):
         state: TrainerState,
         control: TrainerControl,
         logs: dict[str, float] | None = None,
-        **_: Any,
+        **_kwargs: Any,
     ) -> None:
-        """Log what of `logs` is a curve."""
+        """Log the curves of an entry."""
         self._log(state.global_step, logs or {})
 
     def _log(self, step: int, logs: Mapping[str, float]) -> None:
@@ -78,13 +84,13 @@ class LiveCurves(TrainerCallback):
             return
         self._live.step = step
         for name, value in select_curves(logs).items():
-            if (step, name) not in self._logged_points:  # the last validation may be asked for twice
+            if (step, name) not in self._logged_points:  # the last evaluation may run twice
                 self._logged_points.add((step, name))
                 self._live.log_metric(name, value)
         self._live.make_summary()
 
     def close(self) -> None:
-        """End dvclive's run."""
+        """Close dvclive's run."""
         if self._live is not None:
             self._live.end()
             self._live = None

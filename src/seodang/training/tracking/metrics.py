@@ -1,4 +1,4 @@
-"""What is measured of a run, and under which names it is logged."""
+"""Metrics of a run, and the names under which they are logged."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ _RESUMED_KEY: Final = "resumed"
 
 
 class TrainingMetrics(TrainerCallback):
-    """Speed and memory of the updates since the last log.
+    """Speed and memory of the optimizer steps since the last log entry.
 
-    Seconds in which the run validates or saves don't count for its speed; those in which it waits for data do.
+    The speed includes the time of loading data, but not of evaluations and checkpoints.
     """
 
     def __init__(self) -> None:
         self._process = psutil.Process()
         self._records = self._tokens = self._label_tokens = 0
-        self._seconds = 0.0  # of training since the last log
+        self._seconds = 0.0  # of training since the last log entry
         self._mark = self._start_time = time.monotonic()
-        self._elapsed_before = 0.0  # seconds of the run before this process
+        self._elapsed_before = 0.0  # seconds of earlier processes of the run
 
     def count(self, *, records: int, tokens: int, label_tokens: int) -> None:
-        """Note what a training pass went over; called once a pass, not in validation.
+        """Count an optimizer step; evaluations are not counted.
 
         Args:
-            records: Of all processes, as the other two.
-            tokens: Of prompts and answers, as if nothing were shared, padding not counted.
-            learned: Tokens that have a label.
+            records: Of all processes, as are the two numbers below.
+            tokens: Of prompts and answers, without padding, as if no prefix were shared.
+            label_tokens: Tokens that are labels.
 
         """
         self._records += records
@@ -50,10 +50,10 @@ class TrainingMetrics(TrainerCallback):
         self._label_tokens += label_tokens
 
     def build_log_entry(self, logs: Mapping[str, float]) -> dict[str, float]:
-        """Return what `Trainer.log` is to log instead of `logs`: the curves of this moment, under their names.
+        """Return the entry that `Trainer.log` logs instead of `logs`: the current values of the curves.
 
-        A log of the training loss gets speed and memory, and starts the next measurement. What Trainer sums up at
-        the end (train_runtime ...) has no curve: the result is empty then, and nothing is to be logged.
+        An entry with the training loss gets speed and memory, and starts the next measurement. The summary at the
+        end of training (train_runtime ...) belongs to no curve: its entry is empty and is not logged.
         """
         entry = {name: float(logs[key]) for key, name in _CURVE_NAMES.items() if key in logs}
         if "loss" in logs:
@@ -76,32 +76,32 @@ class TrainingMetrics(TrainerCallback):
         return memory
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Start the clock; a run that goes on notes where."""
+        """Start the clock; a resumed run logs its step."""
         self._mark = self._start_time = time.monotonic()
         self._elapsed_before = read_elapsed_seconds(state.log_history)
         if state.global_step:
             state.log_history.append({"step": state.global_step, _RESUMED_KEY: 1.0})
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Add the seconds of an update, its loading included."""
+        """Add the seconds of an optimizer step, with the loading of its data."""
         now = time.monotonic()
         self._seconds += now - self._mark
         self._mark = now
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Leave the validation out of the speed."""
+        """Exclude the evaluation from the speed."""
         self._mark = time.monotonic()
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Leave the checkpoint out of the speed."""
+        """Exclude the checkpoint from the speed."""
         self._mark = time.monotonic()
 
 
 def read_elapsed_seconds(history: Iterable[Mapping[str, float]]) -> float:
-    """Return the seconds up to the last log, those of killed processes included."""
+    """Return the seconds up to the last log entry, with those of interrupted processes."""
     return max((entry[_ELAPSED_KEY] for entry in history if _ELAPSED_KEY in entry), default=0.0)
 
 
 def find_resume_steps(history: Iterable[Mapping[str, float]]) -> list[int]:
-    """Return the updates after which the run went on from a checkpoint, from `state.log_history`."""
+    """Return the optimizer steps after which the run resumed, from `state.log_history`."""
     return [int(entry["step"]) for entry in history if _RESUMED_KEY in entry]

@@ -1,4 +1,4 @@
-"""How far training is: a bar on a terminal, else one line for each epoch."""
+"""Progress of training: a bar on a terminal, else one line per epoch."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from seodang.i18n import _
 from seodang.training import curves
 from seodang.training.tracking.metrics import read_elapsed_seconds
 
@@ -21,51 +22,61 @@ logger = logging.getLogger(__name__)
 
 
 class Progress(TrainerCallback):
-    """A bar over all updates with loss and time left on a terminal; in plain logs a line when an epoch is over."""
+    """A bar over all optimizer steps with losses and remaining time; without a terminal, a line at each epoch's end."""
 
     def __init__(self) -> None:
         self._bar: tqdm[Any] | None = None
         self._start_time = 0.0
-        self._first_step = 0  # updates that were done before this process
+        self._first_step = 0  # optimizer steps before this process
         self._epoch_over = False
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Begin where the run is: at zero, or at its checkpoint."""
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any
+    ) -> None:
+        """Start at zero or at the checkpoint."""
         self._start_time, self._first_step, self._epoch_over = time.monotonic(), state.global_step, False
         if state.is_world_process_zero and sys.stderr.isatty():
             from tqdm import tqdm
 
             self._bar = tqdm(
-                desc="training",
+                desc=_("training"),
                 total=state.max_steps,
                 initial=state.global_step,
-                unit=" updates",
+                unit=_(" steps"),
                 leave=False,
                 dynamic_ncols=True,
             )
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any
+    ) -> None:
         """Move the bar."""
         if self._bar is not None:
             self._bar.update(state.global_step - self._bar.n)
 
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any) -> None:
         """Show the losses beside the bar."""
         if self._bar is not None:
-            labels = (("loss", curves.TRAIN_LOSS), ("validation", curves.VALIDATION_LOSS))
+            labels = ((_("loss"), curves.TRAIN_LOSS), (_("validation"), curves.VALIDATION_LOSS))
             values = ((label, _find_last(state.log_history, curve.name)) for label, curve in labels)
             self._bar.set_postfix({label: f"{value:.3f}" for label, value in values if value is not None})
 
-    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Write the line of the epoch before, its validation included."""
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any
+    ) -> None:
+        """Log the line of the epoch before, with its evaluation."""
         self._log_epoch(state)
 
-    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Note that a line is due: validation comes after this."""
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any
+    ) -> None:
+        """Remember that a line is due: the evaluation comes after this."""
         self._epoch_over = True
 
-    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Write the last line, or take the bar away."""
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any
+    ) -> None:
+        """Log the last line, or remove the bar."""
         self._log_epoch(state)
         if self._bar is not None:
             self._bar.close()
@@ -79,28 +90,32 @@ class Progress(TrainerCallback):
 
 
 def format_epoch_line(state: TrainerState, seconds_left: float) -> str:
-    """Return what is known when an epoch is over, in one line.
+    """Return a line on the epoch that has just ended.
 
     Args:
-        state: With the log history.
-        left: Seconds that the remaining updates will take.
+        state: State of the Trainer, with its log history.
+        seconds_left: Estimated seconds of the remaining optimizer steps.
 
     """
     history = state.log_history
     epoch = state.epoch or 0.0
     epochs = epoch * state.max_steps / max(1, state.global_step)  # state.num_train_epochs is rounded up
-    parts = [f"epoch {epoch:.3g}/{epochs:.3g}", f"update {state.global_step:,}/{state.max_steps:,}"]
-    parts += [f"train loss {_compute_mean_loss(history, math.ceil(epoch - 1e-9)):.3f}"]
+    train_loss = _compute_mean_loss(history, math.ceil(epoch - 1e-9))
+    parts = [
+        _("epoch {epoch:.3g}/{epochs:.3g}", epoch=epoch, epochs=epochs),
+        _("step {step:,}/{steps:,}", step=state.global_step, steps=state.max_steps),
+        _("training loss {loss:.3f}", loss=train_loss),
+    ]
     validation, speed = (_find_last(history, curve.name) for curve in (curves.VALIDATION_LOSS, curves.TOKENS))
-    parts += [] if validation is None else [f"validation loss {validation:.3f}"]
-    parts += [] if speed is None else [f"{speed:,.0f} tokens/s"]
-    return ", ".join(
-        [*parts, f"elapsed {_format_duration(read_elapsed_seconds(history))}", f"left {_format_duration(seconds_left)}"]
-    )
+    parts += [] if validation is None else [_("validation loss {loss:.3f}", loss=validation)]
+    parts += [] if speed is None else [_("{speed:,.0f} tokens/s", speed=speed)]
+    elapsed = _format_duration(read_elapsed_seconds(history))
+    times = [_("elapsed {time}", time=elapsed), _("remaining {time}", time=_format_duration(seconds_left))]
+    return ", ".join([*parts, *times])
 
 
 def _compute_mean_loss(history: Sequence[dict[str, float]], epoch: int) -> float:
-    """Return the mean training loss of an epoch (from 1), each log weighted by the updates that it stands for."""
+    """Return the mean training loss of an epoch (from 1), each log entry weighted by its optimizer steps."""
     total, steps, step = 0.0, 0, 0
     losses = [entry for entry in history if curves.TRAIN_LOSS.name in entry]
     for entry in losses:

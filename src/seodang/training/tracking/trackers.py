@@ -1,9 +1,8 @@
-"""MLflow, TensorBoard and Weights & Biases, through accelerate's trackers: the same names in each.
+"""MLflow, TensorBoard and Weights & Biases through accelerate's trackers, with the same names in each.
 
-transformers' own callbacks for them rename what they log, each in its way (train/loss, loss, train/train_loss; a
-`train_loss` never becomes a curve in W&B), and log a hundred arguments of the Trainer instead of params.yaml.
-Addresses and secrets come from the environment alone (MLFLOW_TRACKING_URI, WANDB_API_KEY, ...); without one, nothing
-leaves this machine.
+The callbacks of transformers rename the values, each differently (train/loss, loss, train/train_loss; a `train_loss`
+never becomes a curve in W&B), and log a hundred arguments of the Trainer instead of params.yaml. Addresses and secrets
+come from the environment only (MLFLOW_TRACKING_URI, WANDB_API_KEY, ...); without an address, no data leaves this machine.
 """
 
 from __future__ import annotations
@@ -21,12 +20,13 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from seodang.config.section import Section
 from seodang.errors import TrainingError
+from seodang.i18n import _
 from seodang.training.tracking.dvclive import select_curves
 
 logger = logging.getLogger(__name__)
 _PROJECT: Final = "seodang"
-# Read by the clients when they are imported; who sets them keeps them. MLflow's own number of tries makes training wait
-# for minutes for a server that has gone.
+# The clients read these when they are imported; values that the user has set stay. With MLflow's default number of
+# retries, training waits for minutes for a server that is gone.
 _ENV_DEFAULTS: Final = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
@@ -35,7 +35,7 @@ _ENV_DEFAULTS: Final = {
 
 
 def check_trackers(names: Sequence[str]) -> None:
-    """Hold the trackers of `train.report_to` to what is installed and set; to be called before anything is loaded.
+    """Raise an error if a tracker of train.report_to cannot be used; call it before anything is loaded.
 
     Raises:
         TrainingError: If one is not installed, or W&B has no key and is not offline; the message says what to do.
@@ -46,22 +46,29 @@ def check_trackers(names: Sequence[str]) -> None:
     for name in names:
         if importlib.util.find_spec(name) is None:
             raise TrainingError(
-                f"train.report_to names {name}, which is not installed; run: uv pip install -c requirements.lock -e '.[{name}]', or take {name} out of train.report_to"
+                _(
+                    "train.report_to names {tracker}, which is not installed; run: uv pip install -c requirements.lock"
+                    " -e '.[{tracker}]', or remove {tracker} from train.report_to",
+                    tracker=name,
+                )
             )
     if "wandb" in names and os.environ.get("WANDB_MODE", "online") == "online" and not _has_wandb_key():
         raise TrainingError(
-            "train.report_to names wandb, and there is no key; set WANDB_API_KEY, or WANDB_MODE=offline to keep the run on this machine"
+            _(
+                "train.report_to names wandb, but there is no key; set WANDB_API_KEY, or set WANDB_MODE=offline to keep"
+                " the run on this machine"
+            )
         )
 
 
 def _has_wandb_key() -> bool:
     import wandb
 
-    return bool(wandb.api.api_key)  # WANDB_API_KEY, or what `wandb login` keeps
+    return bool(wandb.api.api_key)  # WANDB_API_KEY, or the key that `wandb login` saved
 
 
 def flatten_params(sections: Mapping[str, Section]) -> dict[str, bool | int | float | str]:
-    """Return the parameters of the sections as `section.parameter`; lists and null as text, which every tracker takes."""
+    """Return the parameters as `section.parameter`; lists and null become text, which every tracker accepts."""
     flat: dict[str, bool | int | float | str] = {}
     for name, section in sections.items():
         for key, value in section.model_dump().items():
@@ -76,10 +83,10 @@ def flatten_params(sections: Mapping[str, Section]) -> dict[str, bool | int | fl
 
 
 class Trackers(TrainerCallback):
-    """Logs curves and parameters to the trackers that are named.
+    """Logs curves and parameters to the configured trackers.
 
-    A run that goes on from a checkpoint becomes a run of its own there, with the whole curve. A tracker that fails
-    while training runs is left alone from then on, with a warning: an update costs more than its log.
+    A resumed run becomes a new run in the tracker, with complete curves. A tracker that fails during training gets
+    no further values, with a warning: training is worth more than its log.
     """
 
     def __init__(self, names: Sequence[str], sections: Mapping[str, Section], folder: Path) -> None:
@@ -88,11 +95,13 @@ class Trackers(TrainerCallback):
         self._folder = folder
         self._open_trackers: list[GeneralTracker] = []
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Open the trackers, with what the checkpoint tells of the run so far.
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any
+    ) -> None:
+        """Open the trackers and log the history of the checkpoint.
 
         Raises:
-            TrainingError: If one does not open; nothing has been trained yet.
+            TrainingError: If one does not open; training has not started yet.
 
         """
         if not state.is_world_process_zero:
@@ -102,9 +111,14 @@ class Trackers(TrainerCallback):
                 tracker = _create_tracker(name, self._folder)
                 tracker.start()
                 tracker.store_init_configuration(flatten_params(self._sections))
-            except Exception as error:  # whatever their clients raise
+            except Exception as error:  # the clients raise any type
                 raise TrainingError(
-                    f"the tracker {name} does not open: {error}; check its address and key in the environment, or take it out of train.report_to"
+                    _(
+                        "the tracker {tracker} does not open: {error}; check its address and key in the environment,"
+                        " or remove it from train.report_to",
+                        tracker=name,
+                        error=error,
+                    )
                 ) from error
             self._open_trackers.append(tracker)
         for entry in state.log_history:
@@ -116,9 +130,9 @@ class Trackers(TrainerCallback):
         state: TrainerState,
         control: TrainerControl,
         logs: dict[str, float] | None = None,
-        **_: Any,
+        **_kwargs: Any,
     ) -> None:
-        """Log what of `logs` is a curve."""
+        """Log the curves of an entry."""
         self._log(state.global_step, logs or {})
 
     def _log(self, step: int, logs: Mapping[str, float]) -> None:
@@ -128,20 +142,23 @@ class Trackers(TrainerCallback):
                 tracker.log(values, step=step)
             except Exception as error:
                 logger.warning(
-                    "the tracker %s failed at update %d and gets nothing more of this run: %s",
-                    tracker.name,
-                    step,
-                    error,
+                    _(
+                        "the tracker {tracker} failed at optimizer step {step} and gets no further values of this run:"
+                        " {error}",
+                        tracker=tracker.name,
+                        step=step,
+                        error=error,
+                    )
                 )
                 self._open_trackers.remove(tracker)
 
     def close(self, *, failed: bool) -> None:
-        """End the runs, as failed ones where the tracker knows that state."""
+        """Close the runs; after a failure as failed, if the tracker has that state."""
         for tracker in self._open_trackers:
             try:
                 _finish(tracker, failed=failed)
             except Exception as error:
-                logger.warning("the tracker %s did not close: %s", tracker.name, error)
+                logger.warning(_("the tracker {tracker} did not close: {error}", tracker=tracker.name, error=error))
         self._open_trackers.clear()
 
 
@@ -163,7 +180,7 @@ def _create_tracker(name: str, folder: Path) -> GeneralTracker:
                 dir=os.environ.get("WANDB_DIR", str(folder)),
                 name=os.environ.get("WANDB_NAME", run_name),
             )
-    raise TrainingError(f"train.report_to names {name}, which is not a tracker that is known here")
+    raise ValueError(f"unknown tracker: {name}")
 
 
 def _finish(tracker: GeneralTracker, *, failed: bool) -> None:

@@ -1,4 +1,4 @@
-"""Records and parameters for the tests of duplicates, leaks, mixing and splits."""
+"""Records and parameters for the tests of deduplication, decontamination, mixing and splits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seodang.preparation.features import Features, compute_features
 from seodang.preparation.minhash import Sketches, compute_bands
 from seodang.records import Record, make_record
 
-DUPLICATES = {
+DEDUPLICATION = {
     "threshold": 0.8,
     "shingle_ko": 3,
     "shingle_en": 5,
@@ -19,12 +19,12 @@ DUPLICATES = {
     "min_characters": 40,
     "template_after": 20,
 }
-LEAKS = {"ngram_words": 13, "ngram_characters_ko": 30, "threshold": 0.8}
+DECONTAMINATION = {"ngram_words": 13, "ngram_characters_ko": 30, "threshold": 0.8}
 
 
 def prepare_params(**changes: Any) -> PrepareParams:
-    """Return the section `prepare` of a test; `duplicates` and `leaks` are laid over the usual ones."""
-    usual: dict[str, Any] = {
+    """Return the section `prepare` of a test; the changes of `deduplication` and `decontamination` are merged."""
+    defaults: dict[str, Any] = {
         "seed": 1,
         "validation_ratio": 0.1,
         "test_ratio": 0.2,
@@ -34,10 +34,10 @@ def prepare_params(**changes: Any) -> PrepareParams:
         "card": {"instructions": 10, "examples": 1},
     }
     sections = {
-        "deduplication": {**DUPLICATES, **changes.pop("deduplication", {})},
-        "decontamination": {**LEAKS, **changes.pop("decontamination", {})},
+        "deduplication": {**DEDUPLICATION, **changes.pop("deduplication", {})},
+        "decontamination": {**DECONTAMINATION, **changes.pop("decontamination", {})},
     }
-    return PrepareParams.model_validate({**usual, **sections, **changes})
+    return PrepareParams.model_validate({**defaults, **sections, **changes})
 
 
 def record(instruction: str, input: str = "", output: str = "예", **others: Any) -> Record:
@@ -47,11 +47,13 @@ def record(instruction: str, input: str = "", output: str = "예", **others: Any
     )
 
 
-def surveyed(records: list[Record], prepare: PrepareParams, folder: Path) -> tuple[Features, list[int], Duplicates]:
-    """Return the traits of the records, the leader of each, and what is removed."""
+def find_all_duplicates(
+    records: list[Record], prepare: PrepareParams, folder: Path
+) -> tuple[Features, list[int], Duplicates]:
+    """Return the features of the records, the leader of each record, and the removed duplicates."""
     folder.mkdir(parents=True, exist_ok=True)
     permutations = prepare.deduplication.permutations
     with Sketches(folder, permutations, *compute_bands(prepare.deduplication.threshold, permutations)) as sketches:
-        traits = compute_features(records, len(records), prepare, sketches)
-        leaders = find_leaders(traits.rows, sketches, prepare.deduplication)
-        return traits, leaders.tolist(), find_duplicates(traits.rows, leaders, sketches, prepare.deduplication)
+        features = compute_features(records, len(records), prepare, sketches)
+        leaders = find_leaders(features.rows, sketches, prepare.deduplication)
+        return features, leaders.tolist(), find_duplicates(features.rows, leaders, sketches, prepare.deduplication)

@@ -1,4 +1,4 @@
-"""Sources that lie somewhere, and what is found there."""
+"""Helpers to locate the files of a source."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def source(path: str, *, name: str = "mine", **changes: Any) -> SourceParams:
     return SourceParams.model_validate(file_source(name, path, **changes))
 
 
-def places(root: Path, path: str, others: Sequence[SourceParams] = (), **changes: Any) -> list[str]:
+def locate_paths(root: Path, path: str, others: Sequence[SourceParams] = (), **changes: Any) -> list[str]:
     return [file.location for file in locate_files(source(path, **changes), root, root / "cache", others)]
 
 
-def refused(root: Path, path: str, **changes: Any) -> str:
-    """Return why the source cannot be used."""
+def get_source_error(root: Path, path: str, **changes: Any) -> str:
+    """Return the error message of a source that cannot be used."""
     with pytest.raises(SourceError) as caught:
         locate_files(source(path, **changes), root, root / "cache")
     return str(caught.value)
 
 
-def everything_under(folder: Path) -> str:
+def read_everything(folder: Path) -> str:
     """Return all names and contents below a folder as one text."""
     return "\n".join(
         [str(path) for path in folder.rglob("*")]

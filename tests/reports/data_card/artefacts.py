@@ -1,4 +1,4 @@
-"""A tiny set of artefacts of ingest, validate and prepare, small enough to count by hand."""
+"""Small artefacts of ingest, validate and prepare that can be counted by hand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> `code` | [a
 def record(
     instruction: str, output: str, input: str = "", source: str = "films", task: str = "t", **others: Any
 ) -> Record:
-    """Return a record of a file with a name of its own."""
+    """Return a record of the file of its source."""
     return make_record(
         instruction=instruction,
         input=input,
@@ -68,7 +68,7 @@ RULES = {
         "reason_ko": "남은 따옴표",
         "reason_en": "stray quotes",
         "fix_ko": "고쳤습니다",
-        "fix_en": "mended",
+        "fix_en": "repaired",
     },
 }
 DRIFT = {
@@ -88,23 +88,28 @@ PHONE = "010-9381-4027"
 def write_artefacts(
     root: Path, *, licences: tuple[str, str] = ("CC0-1.0", "Apache-2.0"), text: str = "없는 답"
 ) -> Paths:
-    """Write what the three stages leave: 13 rows read, 12 ingested, 2 quarantined, 1 near-duplicate, 1 leak, 6 train, 2 test.
+    """Write the artefacts of the three stages.
+
+    13 rows read, 12 ingested, 2 quarantined, 1 near-duplicate, 1 leak, 6 train, 2 test.
 
     Args:
-        root: The project's folder.
-        licences: Of the sources films and poems.
-        text: What a quarantined row holds.
+        root: Folder of the project.
+        licences: Licences of the sources films and poems.
+        text: Output of the quarantined row.
 
     """
     paths = Paths(root)
-    write_json(paths.ingest_report, _manifest(licences))
-    write_json(paths.validate_report, _validated())
+    write_json(paths.ingest_report, _build_manifest(licences))
+    write_json(paths.validate_report, _build_validate_report())
     write_rows(
         paths.quarantine,
-        [_quarantined("output-missing", 7, text, text), _quarantined("personal-phone", 8, f"전화 {PHONE}", PHONE)],
+        [
+            _build_quarantine_line("output-missing", 7, text, text),
+            _build_quarantine_line("personal-phone", 8, f"전화 {PHONE}", PHONE),
+        ],
     )
-    write_rows(paths.accepted_records, [serialize_record(one) for one in (*TRAIN, *TEST, NEAR, LEAK)])
-    write_json(paths.prepare_report, _prepared())
+    write_rows(paths.accepted_records, [serialize_record(row) for row in (*TRAIN, *TEST, NEAR, LEAK)])
+    write_json(paths.prepare_report, _build_prepare_report())
     write_rows(
         paths.duplicates,
         [
@@ -131,11 +136,11 @@ def write_artefacts(
     }
     write_rows(paths.leaks, [leak])
     for name, records in {"train": TRAIN, "validation": [], "test": TEST, "unseen": []}.items():
-        write_rows(paths.get_split_path(name), [serialize_record(one) for one in records])
+        write_rows(paths.get_split_path(name), [serialize_record(row) for row in records])
     return paths
 
 
-def _manifest(licences: tuple[str, str]) -> dict[str, Any]:
+def _build_manifest(licences: tuple[str, str]) -> dict[str, Any]:
     def source(name: str, licence: str, read: int, written: int) -> dict[str, Any]:
         files = [{"path": f"data/{name}.json", "sha256": name[0] * 64, "bytes": 1234}]
         counts = {"rows_read": read, "rows_written": written, "by_language": {}, "by_task": {}, "ignored_keys": []}
@@ -145,7 +150,7 @@ def _manifest(licences: tuple[str, str]) -> dict[str, Any]:
     return {"rows": 12, "records_sha256": "ab" * 32, "sources": sources}
 
 
-def _validated() -> dict[str, Any]:
+def _build_validate_report() -> dict[str, Any]:
     by_source = {
         "films": {"rows": 9, "accepted": 7, "quarantined": 2, "repaired": 1, "rules": {}},
         "poems": {"rows": 3, "accepted": 3, "quarantined": 0, "repaired": 0, "rules": {}},
@@ -161,8 +166,8 @@ def _validated() -> dict[str, Any]:
     return {"input_sha256": "ab" * 32, **counts, **rules, "by_source": by_source}
 
 
-def _prepared() -> dict[str, Any]:
-    none = dict.fromkeys(
+def _build_prepare_report() -> dict[str, Any]:
+    zeros = dict.fromkeys(
         (
             "exact_duplicate",
             "near_duplicate",
@@ -182,8 +187,8 @@ def _prepared() -> dict[str, Any]:
         "records": 10,
         "splits": {"train": 6, "validation": 0, "test": 2, "unseen": 0},
         "by_source": {
-            "films": {**none, "accepted": 7, "near_duplicate": 1, "train": 5, "test": 1},
-            "poems": {**none, "accepted": 3, "leak": 1, "train": 1, "test": 1},
+            "films": {**zeros, "accepted": 7, "near_duplicate": 1, "train": 5, "test": 1},
+            "poems": {**zeros, "accepted": 3, "leak": 1, "train": 1, "test": 1},
         },
         "languages": {"train": {"ko": 5, "en": 1}, "validation": {}, "test": {"ko": 1, "en": 1}, "unseen": {}},
         "tasks": {"train": {"t": 3, "sentiment": 3}, "validation": {}, "test": {"t": 2}, "unseen": {}},
@@ -193,8 +198,8 @@ def _prepared() -> dict[str, Any]:
     }
 
 
-def _quarantined(rule: str, row: int, text: str, found: str) -> dict[str, Any]:
-    fault = {
+def _build_quarantine_line(rule: str, row: int, text: str, found: str) -> dict[str, Any]:
+    violation = {
         "id": rule,
         "severity": "reject",
         "field": "output",
@@ -206,5 +211,5 @@ def _quarantined(rule: str, row: int, text: str, found: str) -> dict[str, Any]:
         "file": "films.json",
         "source_row": row,
         "row": {"instruction": "묻는 말", "output": text},
-        "rules": [fault],
+        "rules": [violation],
     }

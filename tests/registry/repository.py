@@ -1,4 +1,4 @@
-"""A repository in which gate and package have run: real git, DVC and GTO, and stages that write what they are told."""
+"""Create a repository in which gate and package have run: real git, DVC and GTO, and fake stages."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import yaml
 
 from seodang.paths import Paths
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-# One line for each stage. `wanted.json` says what is made; a real model is copied, else a few bytes stand for its weights.
+REPOSITORY = Path(__file__).resolve().parents[2]
+# The command of every stage. `wanted.json` describes the outputs; the weights are a copied model or a few bytes.
 _MAKE = """
 import hashlib, json, shutil, sys
 from pathlib import Path
@@ -29,9 +29,11 @@ if name == "train":
     adapter.parent.mkdir()
     adapter.write_text("adapter of " + wanted["model"])
 if name == "evaluate":
-    report("report.json", {"variants": [{"name": "tuned", "accuracy": wanted["accuracy"], "exact_match": 0.5, "chrf": 30.0, "loss": 1.0}], "champion": json.loads(Path("registry/champion.json").read_text())})
+    tuned = {"name": "tuned", "accuracy": wanted["accuracy"], "exact_match": 0.5, "chrf": 30.0, "loss": 1.0}
+    report("report.json", {"variants": [tuned], "champion": json.loads(Path("registry/champion.json").read_text())})
 if name == "gate":
-    verdict = {"verdict": wanted["verdict"], "reasons": [{"passed": wanted["verdict"] == "promote", "ko": "정확도가 낮음", "en": "accuracy is lower"}]}
+    reason = {"passed": wanted["verdict"] == "promote", "ko": "정확도가 낮음", "en": "accuracy is lower"}
+    verdict = {"verdict": wanted["verdict"], "reasons": [reason]}
     report("verdict.json", {**verdict, "items_fingerprint": "i" * 16, "adapter_sha256": sha(adapter)})
 if name == "package":
     verdict = json.loads(Path("artifacts/gate/verdict.json").read_text())
@@ -40,9 +42,11 @@ if name == "package":
         sys.exit("not promoted")
     shutil.copytree(wanted["folder"], out / "model")
     version, fingerprint = wanted["version"], wanted["fingerprint"]
-    lineage = {"verdict": verdict, "adapter_sha256": sha(adapter), "base": {"name": "tiny", "weights_sha256": "b" * 64}, "params": {"prompt": {"format": "koalpaca"}}}
-    tag = "tiny:" + version
-    report("report.json", {"model_tag": tag, "bento_tag": tag, "fingerprint": fingerprint, "weights_sha256": sha(out / "model" / "model.safetensors"), "lineage": lineage})
+    base, params = {"name": "tiny", "weights_sha256": "b" * 64}, {"prompt": {"format": "koalpaca"}}
+    lineage = {"verdict": verdict, "adapter_sha256": sha(adapter), "base": base, "params": params}
+    tags = {"model_tag": "tiny:" + version, "bento_tag": "tiny:" + version}
+    weights = sha(out / "model" / "model.safetensors")
+    report("report.json", {**tags, "fingerprint": fingerprint, "weights_sha256": weights, "lineage": lineage})
 """
 _STAGES: dict[str, Any] = {
     "train": {"deps": ["wanted.json"], "outs": ["artifacts/train/adapter"]},
@@ -66,13 +70,15 @@ def run(root: Path, *words: str, check: bool = True) -> subprocess.CompletedProc
     scripts = Path(sys.executable).parent
     command = [words[0] if words[0] == "git" else str(scripts / words[0]), *words[1:]]
     environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0 or not check, done.stdout + done.stderr
-    return done
+    result = subprocess.run(
+        command, cwd=root, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert result.returncode == 0 or not check, result.stdout + result.stderr
+    return result
 
 
 def make_repository(root: Path) -> Paths:
-    """Make a repository with nothing run yet."""
+    """Create a repository in which no stage has run."""
     root.mkdir(parents=True, exist_ok=True)
     shutil.copytree(REPOSITORY / "registry", root / "registry")
     (root / "make.py").write_text(_MAKE)
@@ -89,30 +95,31 @@ def make_repository(root: Path) -> Paths:
 
 
 def make_weights(paths: Paths, name: str) -> dict[str, str]:
-    """Leave something that passes for a packaged model, and return what `produce` wants to know of it."""
+    """Write a few bytes as the weights of a packaged model, and return its fields for `run_pipeline`."""
     folder = paths.root / "models" / name
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_text(f"weights of {name}")
     return {"folder": f"models/{name}", "version": f"{abs(hash(name)):x}"[:12], "fingerprint": "f" * 64}
 
 
-def produce(paths: Paths, model: str, accuracy: float = 0.95, verdict: str = "promote", **of_model: str) -> None:
-    """Run the pipeline for a model, and commit what it came to."""
-    known = of_model or make_weights(paths, model)
+def run_pipeline(paths: Paths, model: str, accuracy: float = 0.95, verdict: str = "promote", **fields: str) -> None:
+    """Run the pipeline for a model, and commit its outputs."""
+    fields = fields or make_weights(paths, model)
     (paths.root / "wanted.json").write_text(
-        json.dumps({"model": model, "accuracy": accuracy, "verdict": verdict, **known})
+        json.dumps({"model": model, "accuracy": accuracy, "verdict": verdict, **fields})
     )
     run(paths.root, "dvc", "repro", check=verdict == "promote")
     commit(paths, f"Tune {model}")
 
 
 def commit(paths: Paths, message: str) -> None:
+    """Commit all files."""
     run(paths.root, "git", "add", "-A")
     run(paths.root, "git", "commit", "-q", "-m", message)
 
 
-def state(paths: Paths) -> dict[str, Any]:
-    """Return all that a promotion changes."""
+def read_state(paths: Paths) -> dict[str, Any]:
+    """Return everything that a promotion changes."""
     return {
         "tags": run(paths.root, "git", "tag").stdout.split(),
         "head": run(paths.root, "git", "rev-parse", "HEAD").stdout,

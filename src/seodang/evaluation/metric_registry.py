@@ -1,0 +1,152 @@
+"""The metrics of an evaluation: names, order, labels, directions and display. Pure.
+
+Tables, charts, the gate and task files take them from here. A new metric is one entry of REGISTRY and the function that
+computes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from seodang.i18n import N_
+
+TaskKind = Literal["choice", "generate", "perplexity"]
+Aggregation = Literal["mean", "weighted_mean", "corpus"]
+Unit = Literal["ratio", "points", "reference lengths", "nats/token", "bits/byte", "correlation", "perplexity"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric."""
+
+    name: str
+    label: str
+    """English; the catalogue holds the Korean label."""
+    unit: Unit = "ratio"
+    """ratio: 0 to 1; points: 0 to 100; reference lengths: 0 or more, 1 is as long as the reference."""
+    higher_is_better: bool = True
+    is_binary: bool = False
+    """A single item scores 0 or 1."""
+    aggregation: Aggregation = "mean"
+    """mean over the items; weighted_mean by their size; corpus: only a complete set of items has a value."""
+    decimals: int = 3
+    """Of a displayed value."""
+    kinds: tuple[TaskKind, ...] = ()
+    """Kinds of task files that may name the metric; empty for a metric that follows from another one."""
+    needs_reference: bool = False
+    is_summary: bool = False
+    """The summary tables, metrics.json and the model card show the metric."""
+    is_item_field: bool = False
+    """Every item has the metric as a field of its own, whether or not a task file names it."""
+
+    def format(self, value: float) -> str:
+        """Return a value as the pages show it."""
+        return f"{value:.{self.decimals}f}"
+
+
+_CHOICE: Final[tuple[TaskKind, ...]] = ("choice",)
+_GENERATE: Final[tuple[TaskKind, ...]] = ("generate",)
+_PERPLEXITY: Final[tuple[TaskKind, ...]] = ("perplexity",)
+
+_METRICS: Final = (
+    Metric(name="accuracy", label=N_("accuracy"), kinds=_CHOICE, is_binary=True, is_summary=True, is_item_field=True),
+    Metric(name="accuracy_norm", label=N_("accuracy, normalized by length"), kinds=_CHOICE, is_binary=True),
+    Metric(name="macro_f1", label=N_("macro F1"), kinds=_CHOICE, aggregation="corpus"),
+    Metric(name="spearman", label=N_("Spearman correlation"), kinds=_CHOICE, unit="correlation", aggregation="corpus"),
+    Metric(
+        name="exact_match",
+        label=N_("exact match"),
+        kinds=_GENERATE,
+        is_binary=True,
+        needs_reference=True,
+        is_summary=True,
+        is_item_field=True,
+    ),
+    Metric(
+        name="chrf",
+        label="chrF",
+        kinds=_GENERATE,
+        unit="points",
+        decimals=1,
+        needs_reference=True,
+        is_summary=True,
+        is_item_field=True,
+    ),
+    Metric(name="rouge_l", label="ROUGE-L", kinds=_GENERATE, needs_reference=True),
+    Metric(
+        name="length_ratio", label=N_("length ratio"), kinds=_GENERATE, unit="reference lengths", needs_reference=True
+    ),
+    Metric(name="eos_rate", label=N_("EOS rate"), kinds=_GENERATE, is_binary=True, is_item_field=True),
+    Metric(name="same_language", label=N_("answers in the language of the question"), kinds=_GENERATE, is_binary=True),
+    Metric(name="repetition", label=N_("repetition"), kinds=_GENERATE, higher_is_better=False),
+    Metric(name="ifeval_prompt_strict", label=N_("IFEval prompts, strict"), kinds=_GENERATE, is_binary=True),
+    Metric(name="ifeval_prompt_loose", label=N_("IFEval prompts, loose"), kinds=_GENERATE, is_binary=True),
+    Metric(
+        name="ifeval_instruction_strict",
+        label=N_("IFEval instructions, strict"),
+        kinds=_GENERATE,
+        aggregation="weighted_mean",
+    ),
+    Metric(
+        name="ifeval_instruction_loose",
+        label=N_("IFEval instructions, loose"),
+        kinds=_GENERATE,
+        aggregation="weighted_mean",
+    ),
+    Metric(
+        name="loss",
+        label=N_("loss"),
+        kinds=_PERPLEXITY,
+        unit="nats/token",
+        higher_is_better=False,
+        aggregation="weighted_mean",
+        is_summary=True,
+        is_item_field=True,
+    ),
+    Metric(
+        name="bits_per_byte",
+        label=N_("bits per byte"),
+        kinds=_PERPLEXITY,
+        unit="bits/byte",
+        higher_is_better=False,
+        aggregation="weighted_mean",
+    ),
+    Metric(name="perplexity", label=N_("perplexity"), unit="perplexity", higher_is_better=False, aggregation="corpus"),
+)
+
+REGISTRY: Final = {metric.name: metric for metric in _METRICS}
+"""By name, in the order of tables."""
+
+
+def _select_names(condition: Callable[[Metric], bool]) -> tuple[str, ...]:
+    return tuple(metric.name for metric in _METRICS if condition(metric))
+
+
+SUMMARY_METRICS: Final = _select_names(lambda metric: metric.is_summary)
+ITEM_METRICS: Final = (*SUMMARY_METRICS, *_select_names(lambda metric: metric.is_item_field and not metric.is_summary))
+"""Fields of every item score; the summary metrics come first."""
+BINARY_METRICS: Final = frozenset(_select_names(lambda metric: metric.is_binary))
+CORPUS_METRICS: Final = frozenset(_select_names(lambda metric: metric.aggregation == "corpus"))
+REFERENCE_METRICS: Final = frozenset(_select_names(lambda metric: metric.needs_reference))
+LOWER_IS_BETTER: Final = frozenset(_select_names(lambda metric: not metric.higher_is_better))
+RATIO_METRICS: Final = frozenset(
+    _select_names(lambda metric: metric.unit == "ratio" and metric.higher_is_better and metric.aggregation != "corpus")
+)
+"""Metrics of items whose means lie between 0 and 1, more being better: they share one axis."""
+
+
+def list_kind_metrics(kind: TaskKind) -> tuple[str, ...]:
+    """Return the metrics that a task file of a kind may name."""
+    return _select_names(lambda metric: kind in metric.kinds)
+
+
+def get_label(name: str) -> str:
+    """Return the English label of a metric; the name itself where the registry does not have it."""
+    return REGISTRY[name].label if name in REGISTRY else name
+
+
+def format_metric(name: str, value: float) -> str:
+    """Return a value as the pages show it; three decimals for a metric that the registry does not have."""
+    return REGISTRY[name].format(value) if name in REGISTRY else f"{value:.3f}"

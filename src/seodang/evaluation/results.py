@@ -1,0 +1,76 @@
+"""Raw results of an evaluation, by variant, task and item: generated answers and log-likelihoods of options."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from seodang.evaluation.requests import Requests, Variant
+from seodang.evaluation.result_log import ResultLog
+
+ResultKey = tuple[str, str, str, str]
+"""Kind of result ("answer" or "options"), variant, task key (split/task/language), item."""
+
+
+class Results:
+    """The results so far, in memory and in the result log; an interrupted evaluation finds its own again."""
+
+    def __init__(self, result_log: ResultLog) -> None:
+        """Read the results of earlier runs from the log."""
+        self._result_log = result_log
+        self._results: dict[ResultKey, Any] = {_parse_key(row): row["result"] for row in result_log.rows}
+        self._first_variants: dict[tuple[str, ...], str] = {}  # requests to the base -> the first variant that has them
+
+    def __contains__(self, key: ResultKey) -> bool:
+        return key in self._results
+
+    def __getitem__(self, key: ResultKey) -> Any:
+        return self._results[key]
+
+    def add(self, results: Iterable[tuple[ResultKey, Any]]) -> None:
+        """Add results, and append them to the log in one write."""
+        new = dict(results)
+        self._result_log.append(
+            {"kind": kind, "variant": variant, "place": task_key, "item": item, "result": result}
+            for (kind, variant, task_key, item), result in new.items()
+        )
+        self._results |= new
+
+    def reuse_results(self, variant: Variant, requests: Requests) -> None:
+        """Copy to a variant of the base the results of an earlier variant with equal requests.
+
+        Requests are equal where a task has no few-shot examples, so their number changes nothing. Tuned models have one
+        variant each, so only the base is considered.
+        """
+        if variant.model != "base":
+            return
+        task_key = requests.task.key
+        digest = hashlib.sha256(repr((requests.prompts, requests.options)).encode()).hexdigest()
+        first = self._first_variants.setdefault((variant.format, task_key, digest), variant.name)
+        if first == variant.name:
+            return
+        known = [
+            (kind, item, result)
+            for (kind, name, key, item), result in self._results.items()
+            if (name, key) == (first, task_key)
+        ]
+        self.add(
+            ((kind, variant.name, task_key, item), result)
+            for kind, item, result in known
+            if (kind, variant.name, task_key, item) not in self
+        )
+
+
+def build_answer_key(variant: Variant, requests: Requests, index: int) -> ResultKey:
+    """Return the key of an item's generated answer."""
+    return "answer", variant.name, requests.task.key, requests.task.records[index].id
+
+
+def build_options_key(variant: Variant, requests: Requests, index: int) -> ResultKey:
+    """Return the key of the log-likelihoods of an item's options."""
+    return "options", variant.name, requests.task.key, requests.task.records[index].id
+
+
+def _parse_key(row: dict[str, Any]) -> ResultKey:
+    return row["kind"], row["variant"], row["place"], row["item"]
