@@ -1,8 +1,10 @@
 """Functions that launched processes run in tests; few imports, so that the processes start soon."""
 
 import atexit
+import logging
 import os
 import time
+import warnings
 from pathlib import Path
 
 from seodang.errors import ParamsError
@@ -11,13 +13,11 @@ from seodang.training.launching import launch
 
 __all__ = [
     "Path",
-    "abort_at_exit",
     "fail_in_rank_1",
     "kill_rank_1",
     "launch",
     "sleep",
-    "warn",
-    "write_broadcast",
+    "work_and_abort_at_exit",
 ]
 
 
@@ -39,8 +39,10 @@ def kill_rank_1(folder, number):
     os.kill(os.getpid(), number)
 
 
-def abort_at_exit(folder):
-    """Finish the work of both processes; the main process aborts at exit, the other one finishes later."""
+def work_and_abort_at_exit(folder):
+    """Do the work of both processes; the main process aborts at exit, the other one finishes later."""
+    (folder / f"value-{os.getpid()}").write_text(str(broadcast_from_main(os.getpid)))
+    (folder / f"warnings-{os.getpid()}").write_text(collect_warnings())
     if is_main_process():
         atexit.register(os.abort)
     else:
@@ -48,24 +50,17 @@ def abort_at_exit(folder):
     (folder / f"finished-{os.getpid()}").touch()
 
 
-def warn(folder):
-    """Write the warnings that a user would see."""
-    import logging
-    import warnings
-
+def collect_warnings():
+    """Return the warnings that a user would see, and the log level of bitsandbytes."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.warn_explicit(
             "is_gradient_checkpointing is deprecated", FutureWarning, "m.py", 1, "transformers.modeling_utils"
         )
         warnings.warn_explicit("of the user", UserWarning, "m.py", 1, "mine")
     level = logging.getLogger("bitsandbytes.backends.cpu.ops").getEffectiveLevel()
-    (folder / f"warnings-{os.getpid()}").write_text(f"{[str(entry.message) for entry in caught]} {level}")
+    return f"{[str(entry.message) for entry in caught]} {level}"
 
 
 def sleep(folder):
     write_pid(folder)
     time.sleep(120)
-
-
-def write_broadcast(folder):
-    (folder / f"value-{os.getpid()}").write_text(str(broadcast_from_main(os.getpid)))

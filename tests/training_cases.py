@@ -161,29 +161,52 @@ def run_training(
         )
 
 
-def run_together_killed(base: Path, folder: Path, train: TrainParams, step: int, count: int = 16) -> None:
-    """Train in several processes until they and their parent are killed after an optimizer step."""
-    _run_until_killed(_launch_cases, (base, {folder: train}, count, [KillAllAt(step)]))
+class Interrupted(Exception):
+    """Ends a run in all processes, which then go on with the next case."""
+
+
+class InterruptAt(TrainerCallback):
+    """Raises Interrupted in all processes after an optimizer step."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def on_step_end(self, args, state, control, **_):
+        if state.global_step == self._step:
+            raise Interrupted
+
+
+def run_together_killed(base: Path, cases: Mapping[Path, TrainParams], step: int, count: int = 16) -> None:
+    """Train in the same processes, each case until an optimizer step.
+
+    SIGKILL ends the last case in all processes and their parent; an exception ends the others.
+    """
+    *others, _last = cases
+    callbacks = {folder: InterruptAt(step) if folder in others else KillAllAt(step) for folder in cases}
+    _run_until_killed(_launch_cases, (base, cases, count, callbacks))
 
 
 def run_together(base: Path, cases: Mapping[Path, TrainParams], count: int = 16) -> dict[Path, TrainingResult]:
     """Train each case in its folder, one after the other in the same processes, as importing torch takes long."""
-    _launch_cases(base, cases, count)
+    _launch_cases(base, cases, count, {})
     return {folder: pickle.loads((folder / "result").read_bytes()) for folder in cases}
 
 
 def _launch_cases(
-    base: Path, cases: Mapping[Path, TrainParams], count: int, callbacks: Sequence[TrainerCallback] = ()
+    base: Path, cases: Mapping[Path, TrainParams], count: int, callbacks: Mapping[Path, TrainerCallback]
 ) -> None:
     (processes,) = {train.processes for train in cases.values()}
     launch(_run_cases, (base, cases, count, callbacks), processes=processes, device="cpu")
 
 
 def _run_cases(
-    base: Path, cases: Mapping[Path, TrainParams], count: int, callbacks: Sequence[TrainerCallback] = ()
+    base: Path, cases: Mapping[Path, TrainParams], count: int, callbacks: Mapping[Path, TrainerCallback]
 ) -> None:
     for folder, train in cases.items():
-        result = run_training(base, folder, train, count, callbacks)
+        try:
+            result = run_training(base, folder, train, count, [callbacks[folder]] if folder in callbacks else [])
+        except Interrupted:
+            continue
         if is_main_process():
             (folder / "result").write_bytes(pickle.dumps(result))
 

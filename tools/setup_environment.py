@@ -36,14 +36,14 @@ def main() -> int:
         )
         return 2
     started = time.monotonic()
-    print(f"setting up {VENV.name} from {LOCK.name} (once) / 환경을 준비합니다 (처음 한 번)", flush=True)
+    print(f"setting up {VENV.name} from {LOCK.name} (once)", flush=True)
     if not _healthy(VENV / "bin" / "python"):
         shutil.rmtree(VENV, ignore_errors=True)
         venv.create(VENV, with_pip=True)
     if not _install():
         return 1
     STAMP.write_text(wanted)
-    print(f"environment ready in {time.monotonic() - started:.0f} s / 환경 준비 완료", flush=True)
+    print(f"environment ready in {time.monotonic() - started:.0f} s", flush=True)
     return 0
 
 

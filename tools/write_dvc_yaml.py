@@ -100,7 +100,7 @@ def loss_plot() -> dict[str, Any]:
         "loss": {
             "x": "step",
             "y": losses,
-            "title": "Loss / 손실",
+            "title": "Loss",
             "x_label": "optimizer steps",
             "y_label": TRAIN_LOSS.unit,
         }
@@ -111,11 +111,11 @@ def shots_plot() -> dict[str, Any]:
     """Return the plot of the base over the number of exemplars, with the tuned model's line."""
     table = str(Paths(Path()).shots_table)
     return {
-        "exemplars": {
+        "few_shot": {
             "x": "shots",
             "y": {table: ["base", "tuned"]},
-            "title": "Base by exemplars / 예시 수에 따른 베이스",
-            "x_label": "exemplars",
+            "title": "Base by few-shot examples",
+            "x_label": "few-shot examples",
             "y_label": "accuracy",
         }
     }

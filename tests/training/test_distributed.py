@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from launching_cases import abort_at_exit, fail_in_rank_1, kill_rank_1, warn, write_broadcast
+from launching_cases import fail_in_rank_1, kill_rank_1, work_and_abort_at_exit
 from safetensors.torch import load_file
 from tiny_models import make_tiny_model
 from training_cases import curve, one_thread, run_together, run_together_killed, run_training, train_params
@@ -33,8 +33,8 @@ CASES = {
 RESUMED = {
     "lora": {},
     "dropout": {"dropout": 0.1},
-    "fsdp": {"sharding": "fsdp"},
     "fsdp full": {"sharding": "fsdp", "method": "full", "learning_rate": 1e-3},
+    "fsdp": {"sharding": "fsdp"},  # the last one: SIGKILL ends it, an exception the others
 }
 
 
@@ -111,37 +111,32 @@ def test_with_sharding_each_process_writes_its_part_of_a_checkpoint(runs, shardi
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tied, tmp_path_factory):
-    """Every case of RESUMED, trained by one pair of processes without interruption: checksums of the weights."""
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    run_together(tied, {folder / name: resumed_params(name) for name in RESUMED})
-    return {name: compute_tuned_sha256(folder / name / "adapter") for name in RESUMED}
-
-
-def resumed_params(name):
-    return train_params(processes=2, save_steps=2, epochs=3.0, **RESUMED[name])
-
-
-@pytest.fixture(scope="module")
 def resumed(tied, tmp_path_factory):
-    """Every case of RESUMED, killed after step 7 and then resumed, by one pair of processes: folder and result."""
+    """Every case of RESUMED, trained without interruption, and ended after step 7 and resumed: folders and results."""
     folder = tmp_path_factory.mktemp("resumed")
-    for name in RESUMED:
-        run_together_killed(tied, folder / name, resumed_params(name), step=7)
-        assert not (folder / name / "adapter").exists()
-    results = run_together(tied, {folder / name: resumed_params(name) for name in RESUMED})
-    return {path.name: (path, result) for path, result in results.items()}
+    train = {name: train_params(processes=2, save_steps=2, epochs=3.0, **RESUMED[name]) for name in RESUMED}
+    run_together_killed(tied, {folder / "resumed" / name: train[name] for name in RESUMED}, step=7)
+    assert not list(folder.rglob("adapter"))
+    cases = {folder / kind / name: train[name] for kind in ("resumed", "uninterrupted") for name in RESUMED}
+    return run_together(tied, cases)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RESUMED)
-def test_killed_and_started_again_two_processes_end_with_the_same_weights(uninterrupted, resumed, name):
-    folder, result = resumed[name]
-    assert result.resume_steps == [6]
-    assert compute_tuned_sha256(folder / "adapter") == uninterrupted[name]
+def test_killed_and_started_again_two_processes_end_with_the_same_weights(resumed, name):
+    (folder, result), (other, uninterrupted) = (find_run(resumed, kind, name) for kind in ("resumed", "uninterrupted"))
+    assert (result.resume_steps, uninterrupted.resume_steps) == ([6], [])
+    assert compute_tuned_sha256(folder / "adapter") == compute_tuned_sha256(other / "adapter")
+
+
+@pytest.fixture
+def _short_grace(monkeypatch):
+    """Give processes that another one leaves alone little time to end by themselves."""
+    monkeypatch.setattr("seodang.training.launching._GRACE_SECONDS", 0.5)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("_short_grace")
 def test_the_error_of_one_process_ends_all_and_is_raised(tmp_path):
     with pytest.raises(ParamsError, match=r"^process 1 failed$"):
         launch(fail_in_rank_1, (tmp_path,), processes=2, device="cpu")
@@ -157,6 +152,7 @@ def test_the_error_of_one_process_ends_all_and_is_raised(tmp_path):
     ],
     ids=["SIGKILL", "SIGABRT"],
 )
+@pytest.mark.usefixtures("_short_grace")
 def test_a_process_that_a_signal_ends_ends_all_and_only_sigkill_suggests_memory(tmp_path, number, message):
     with pytest.raises(TrainingKilled, match=message) as killed:
         launch(kill_rank_1, (tmp_path, number), processes=2, device="cpu")
@@ -164,10 +160,29 @@ def test_a_process_that_a_signal_ends_ends_all_and_only_sigkill_suggests_memory(
     assert_gone(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of two processes that did their work, after which the main process aborted at exit."""
+    folder = tmp_path_factory.mktemp("finished")
+    launch(work_and_abort_at_exit, (folder,), processes=2, device="cpu")
+    return folder
+
+
 @pytest.mark.slow
-def test_a_process_that_aborts_at_exit_after_its_work_is_a_success(tmp_path):
-    launch(abort_at_exit, (tmp_path,), processes=2, device="cpu")
-    assert len(list(tmp_path.glob("finished-*"))) == 2
+def test_a_process_that_aborts_at_exit_after_its_work_is_a_success(finished):
+    assert len(list(finished.glob("finished-*"))) == 2
+
+
+@pytest.mark.slow
+def test_all_processes_get_the_value_of_the_main_process(finished):
+    values = {file.name: file.read_text() for file in finished.glob("value-*")}
+    assert len(values) == 2
+    assert len(set(values.values())) == 1
+
+
+@pytest.mark.slow
+def test_warnings_of_libraries_do_not_reach_the_user(finished):
+    assert {file.read_text() for file in finished.glob("warnings-*")} == {"['of the user'] 40"}
 
 
 @pytest.mark.slow
@@ -189,20 +204,6 @@ def test_a_signal_to_the_parent_ends_all(tmp_path, number):
     parent.send_signal(number)
     parent.wait(30)
     assert_gone(tmp_path)
-
-
-@pytest.mark.slow
-def test_all_processes_get_the_value_of_the_main_process(tmp_path):
-    launch(write_broadcast, (tmp_path,), processes=2, device="cpu")
-    values = {file.name: file.read_text() for file in tmp_path.glob("value-*")}
-    assert len(values) == 2
-    assert len(set(values.values())) == 1
-
-
-@pytest.mark.slow
-def test_warnings_of_libraries_do_not_reach_the_user(tmp_path):
-    launch(warn, (tmp_path,), processes=2, device="cpu")
-    assert {file.read_text() for file in tmp_path.glob("warnings-*")} == {"['of the user'] 40"}
 
 
 def test_a_single_process_is_the_main_process():

@@ -30,6 +30,11 @@ AS_CSV = 'instruction,output\n요약해,짧은 글\nSay hi,"Hi, you"\n'
 AS_TSV = "instruction\toutput\n요약해\t짧은 글\nSay hi\tHi, you\n"
 
 
+def gzip_bytes(content: bytes) -> bytes:
+    """Compress without a timestamp: the ids of parametrized tests must be the same in every test process."""
+    return gzip.compress(content, mtime=0)
+
+
 def as_lines(records):
     return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
 
@@ -73,9 +78,9 @@ def test_every_shape_gives_the_same_objects(tmp_path, name):
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_packed_file_gives_the_same_objects(tmp_path, name):
-    assert read(tmp_path, f"{name}.gz", gzip.compress(SHAPES[name].encode())) == TWO
+    assert read(tmp_path, f"{name}.gz", gzip_bytes(SHAPES[name].encode())) == TWO
     assert read(tmp_path, f"{name}.zst", pa.Codec("zstd").compress(SHAPES[name].encode(), asbytes=True)) == TWO
-    assert read(tmp_path, name, gzip.compress(SHAPES[name].encode())) == TWO  # the name need not say it
+    assert read(tmp_path, name, gzip_bytes(SHAPES[name].encode())) == TWO  # the name need not say it
 
 
 @pytest.mark.parametrize("name", ["list.json", "lines.jsonl", "wrapped.json", "table.csv", "table.tsv", "table.txt"])
@@ -284,14 +289,14 @@ def parquet(records):
         (b"BZh91AY&SY", "is compressed with bzip2"),
         (b"\xfd7zXZ\0", "is compressed with xz"),
         (b"x" * 257 + b"ustar", "is a tar archive"),
-        (gzip.compress(gzip.compress(b"[]")), "is compressed twice"),
-        (gzip.compress(parquet(TWO)), "is a compressed parquet file; decompress it"),
+        (gzip_bytes(gzip_bytes(b"[]")), "is compressed twice"),
+        (gzip_bytes(parquet(TWO)), "is a compressed parquet file; decompress it"),
         (
-            gzip.compress(as_lines(TWO).encode())[:-12],
+            gzip_bytes(as_lines(TWO).encode())[:-12],
             "is compressed, and truncated or damaged .*fetch or compress it again",
         ),
         (
-            gzip.compress(b"[]")[:-8] + b"\0" * 8,
+            gzip_bytes(b"[]")[:-8] + b"\0" * 8,
             r"cannot be read \(CRC check failed.*; check that the file is complete",
         ),
         (b"\x28\xb5\x2f\xfd\0\0\0", "cannot be read|truncated or damaged"),

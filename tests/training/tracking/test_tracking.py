@@ -24,7 +24,14 @@ from seodang.config.load import read_yaml
 from seodang.config.profiles import read_starter
 from seodang.errors import ArtefactError, TrainingError
 from seodang.models.loading import load_model
-from seodang.training.curves import CURVES, EVERY_RUN, get_curves_folder, read_curves
+from seodang.training.curves import (
+    CURVES,
+    EVERY_RUN,
+    TRAIN_LOSS,
+    VALIDATION_LOSS,
+    get_curves_folder,
+    read_curves,
+)
 from seodang.training.tracking import (
     TrainingMetrics,
     check_trackers,
@@ -394,11 +401,15 @@ def test_a_tracker_that_does_not_open_is_an_error_before_the_first_update(base, 
     assert "train_loss" not in read_curves(tmp_path / "live")
 
 
-def test_the_curves_of_dvc_yaml_are_those_that_every_run_logs():
-    stage = read_yaml(ROOT / "dvc.yaml")["stages"]["train"]
-    declared = [Path(next(iter(plot))) for plot in stage["plots"]]
-    assert [file.stem for file in declared] == [curve.name for curve in CURVES if curve in EVERY_RUN]
-    assert {file.parent for file in declared} == {get_curves_folder(Path("artifacts/train/live"))}
+def test_dvc_yaml_declares_the_folder_of_the_curves_and_plots_the_two_losses_of_every_run():
+    pipeline = read_yaml(ROOT / "dvc.yaml")
+    live = Path("artifacts/train/live")
+    assert [Path(next(iter(plot))) for plot in pipeline["stages"]["train"]["plots"]] == [get_curves_folder(live)]
+    plotted = next(plot["loss"] for plot in pipeline["plots"] if "loss" in plot)["y"]
+    assert plotted == {
+        f"{get_curves_folder(live)}/{curve.name}.tsv": curve.name for curve in (TRAIN_LOSS, VALIDATION_LOSS)
+    }
+    assert {TRAIN_LOSS, VALIDATION_LOSS} <= set(EVERY_RUN) <= set(CURVES)
 
 
 def test_a_curve_is_a_table_that_any_program_reads(base, tmp_path):
