@@ -127,7 +127,7 @@ def create_app() -> typer.Typer:
     app.add_typer(registry.create_app(), name="registry")
     app.add_typer(profile.create_app(), name="profile")
     app.add_typer(config.create_app(), name="config")
-    app.command("report", help=_("Print times, scores and verdict again, and render the pages."))(report.report)
+    app.command("report", help=_("Print times, scores and verdict again."))(report.report)
     app.command("serve", help=_("Serve the champion, or the model that was packaged last."))(run.serve)
     return app
 
