@@ -22,7 +22,7 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def first_run(project):
-    return command(project, "dvc", "repro")
+    return command(project, "seodang", "run")
 
 
 def verdict(project: Path) -> dict:
@@ -130,15 +130,22 @@ def test_the_report_command_speaks_the_language_of_the_terminal(project, first_r
 def test_an_edit_marks_only_the_stages_of_its_room(project, first_run, file, stages):
     path = project / "src" / "seodang" / file
     kept = path.read_text("utf-8")
+    before = list_changed_stages(project)  # `package` has never run, as the model is rejected
     path.write_text(kept + ("# a comment\n" if file.endswith(".py") else "{# a comment #}\n"), "utf-8")
     try:
-        status = json.loads(command(project, "dvc", "status", "--json").stdout)
+        after = list_changed_stages(project)
     finally:
         path.write_text(kept, "utf-8")
-    changed = {
+    assert before == {"package"}
+    assert after - before == stages
+
+
+def list_changed_stages(project: Path) -> set[str]:
+    """Return the stages whose code differs from that of their last run."""
+    status = json.loads(command(project, "dvc", "status", "--json").stdout)
+    return {
         stage
         for stage, changes in status.items()
         for change in changes
         if isinstance(change, dict) and any("src/seodang" in name for name in change.get("changed deps", {}))
     }
-    assert changed == stages

@@ -312,7 +312,7 @@ def test_mlflow_gets_the_same_in_a_store_of_plain_files(base, tmp_path, monkeypa
     mlflow.set_tracking_uri(None)  # a test before may have named another one in this process
     address = (tmp_path / "mlruns").as_uri()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow keeps such stores, and wants to be told so
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow supports such stores only with this setting
     run(base, tmp_path, "mlflow")
     client = mlflow.MlflowClient(address)
     (found,) = client.search_runs([client.get_experiment_by_name("seodang").experiment_id])
