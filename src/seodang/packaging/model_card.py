@@ -7,7 +7,7 @@ Its numbers are those of the verdict.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,13 +15,12 @@ import yaml
 
 from seodang.evaluation.metric_registry import SUMMARY_METRICS
 from seodang.gate.verdict import VERDICT_LABELS
-from seodang.html import create_environment, escape_markdown
-from seodang.i18n import N_, Language, Message, translate
+from seodang.html import create_environment, escape_markdown, translate_markdown
+from seodang.i18n import N_, Language, Message
 from seodang.licences import find_hub_licence, summarise_licences
 
 if TYPE_CHECKING:
     from jinja2 import Template
-    from markupsafe import Markup
 
 MODEL_CARD: Final = "README.md"
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -64,16 +63,8 @@ def render_model_card(card_data: ModelCardData) -> str:
 
 
 def _render_part(card_data: ModelCardData, language: Language) -> str:
-    def translate_markdown(message: str | Message, /, **values: Any) -> Markup:
-        """Return a message as Markdown; characters in the values that Markdown would interpret are escaped."""
-        from markupsafe import Markup
-
-        text = message if isinstance(message, str) else message.text
-        values = values if isinstance(message, str) else {**message.values}
-        escaped = {name: escape_markdown(value) if type(value) is str else value for name, value in values.items()}
-        return Markup(translate(language, text, **escaped))
-
-    return _load_template().render(**_build_context(card_data), language=language, _=translate_markdown)
+    translation = partial(translate_markdown, language)
+    return _load_template().render(**_build_context(card_data), language=language, _=translation)
 
 
 def build_metadata(card_data: ModelCardData) -> dict[str, Any]:
