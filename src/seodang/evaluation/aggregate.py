@@ -10,6 +10,7 @@ from seodang.evaluation.metric_registry import BINARY_METRICS, SUMMARY_METRICS
 
 TUNED_VARIANT = "tuned"
 CHAMPION_VARIANT = "champion"
+TASK_FILE_SPLIT = "task"  # of items that a task file adds to the splits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,12 +124,9 @@ def _predict_choice(
 ) -> _Prediction:
     if log_likelihoods is None or len(options) < 2:
         return _Prediction()
-    if task.spec is not None:
-        return _Prediction(
-            *compute_choice_metrics(task.spec, options, reference, log_likelihoods.nats, log_likelihoods.tokens)
-        )
-    index = select_best_choice(log_likelihoods.nats)
-    return _Prediction(index, {"accuracy": float(options[index] == reference)})
+    return _Prediction(
+        *compute_choice_metrics(task.spec, options, reference, log_likelihoods.nats, log_likelihoods.tokens)
+    )
 
 
 def _compute_extra_metrics(
@@ -139,10 +136,8 @@ def _compute_extra_metrics(
     answer: str | None,
     generated: Generation | None,
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the extra metrics of a task file's item, and the weights of metrics whose mean weighs items by size."""
+    """Return the metrics that the task names, and the weights of those whose mean weighs items by size."""
     task = requests.task
-    if task.spec is None:
-        return {}, {}
     if task.kind == "text" and log_likelihoods is not None:
         return _compute_perplexity_metrics(requests, index, log_likelihoods)
     if answer is None or generated is None:

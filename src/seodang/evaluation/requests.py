@@ -63,8 +63,8 @@ def build_requests(
     if task.kind == "text":
         return _truncate_to_context(_build_perplexity_requests(encoder, variant, task), context_length)
     max_prompt_tokens = None if context_length is None else context_length - get_max_new_tokens(task, evaluate)
-    if (spec := _get_plain_spec(variant, task)) is not None:
-        return _build_plain_requests(max_prompt_tokens, encoder, variant, task, spec)
+    if _is_plain(variant, task):
+        return _build_plain_requests(max_prompt_tokens, encoder, variant, task)
     template = task.get_template(variant.template_index)
     few_shot_examples = encoder.select_few_shot_examples(
         template.records, template.few_shot_examples[: variant.shots], max_prompt_tokens
@@ -76,17 +76,17 @@ def build_requests(
     return Requests(task, len(few_shot_examples), prompts, options)
 
 
-def _get_plain_spec(variant: Variant, task: TaskSamples) -> TaskSpec | None:
-    """Return the spec whose own delimiter and separator join the texts; None where the prompt format joins them."""
-    return task.spec if variant.format == "plain" else None
+def _is_plain(variant: Variant, task: TaskSamples) -> bool:
+    """Return whether the task's own delimiter and separator join the texts, and not the prompt format."""
+    return variant.format == "plain" and task.joins_texts_itself
 
 
 def _build_perplexity_requests(encoder: PromptEncoder, variant: Variant, task: TaskSamples) -> Requests:
     """Return texts to score: after their prompt, or alone where it is blank."""
-    if (spec := _get_plain_spec(variant, task)) is not None:
-        template_name = _select_template_name(variant, spec)
+    if _is_plain(variant, task):
+        template_name = _select_template_name(variant, task.spec)
         encoded_pairs = [
-            _encode_pair(encoder, spec, sample, [], template_name)
+            _encode_pair(encoder, task.spec, sample, [], template_name)
             if sample.prompts[template_name].strip()
             else _encode_without_prompt(encoder, sample.reference)
             for sample in task.samples
@@ -124,7 +124,7 @@ def _truncate_to_context(requests: Requests, context_length: int | None) -> Requ
 
 def get_max_new_tokens(task: TaskSamples, evaluate: EvaluateParams) -> int:
     """Return the limit of a free answer in tokens."""
-    return evaluate.max_new_tokens if task.max_new_tokens is None else task.max_new_tokens
+    return task.spec.max_new_tokens or evaluate.max_new_tokens
 
 
 def list_options(record: Record) -> list[str]:
@@ -135,15 +135,15 @@ def list_options(record: Record) -> list[str]:
 
 
 def _build_plain_requests(
-    max_prompt_tokens: int | None, encoder: PromptEncoder, variant: Variant, task: TaskSamples, spec: TaskSpec
+    max_prompt_tokens: int | None, encoder: PromptEncoder, variant: Variant, task: TaskSamples
 ) -> Requests:
     """Return requests joined by the task file's own delimiter and separator."""
-    template_name = _select_template_name(variant, spec)
+    template_name = _select_template_name(variant, task.spec)
     few_shot_examples = _fit_few_shot_examples(
-        max_prompt_tokens, encoder, task, spec, template_name, task.few_shot_samples[: variant.shots]
+        max_prompt_tokens, encoder, task, template_name, task.few_shot_samples[: variant.shots]
     )
     prompts, options = zip(
-        *(_encode_pair(encoder, spec, sample, few_shot_examples, template_name) for sample in task.samples),
+        *(_encode_pair(encoder, task.spec, sample, few_shot_examples, template_name) for sample in task.samples),
         strict=True,
     )
     return Requests(task, len(few_shot_examples), list(prompts), list(options))
@@ -158,17 +158,16 @@ def _fit_few_shot_examples(
     max_prompt_tokens: int | None,
     encoder: PromptEncoder,
     task: TaskSamples,
-    spec: TaskSpec,
     template_name: str,
     few_shot_examples: Sequence[EvalSample],
 ) -> Sequence[EvalSample]:
     """Return as many leading few-shot examples as leave room for the longest item."""
     if max_prompt_tokens is None:
         return few_shot_examples
-    longest = max(task.samples, key=lambda sample: _count_tokens(encoder, spec, sample, [], template_name))
+    longest = max(task.samples, key=lambda sample: _count_tokens(encoder, task.spec, sample, [], template_name))
     while (
         few_shot_examples
-        and _count_tokens(encoder, spec, longest, few_shot_examples, template_name) > max_prompt_tokens
+        and _count_tokens(encoder, task.spec, longest, few_shot_examples, template_name) > max_prompt_tokens
     ):
         few_shot_examples = few_shot_examples[:-1]
     return few_shot_examples

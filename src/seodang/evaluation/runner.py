@@ -32,7 +32,7 @@ _ANSWERS_PER_LOG_ENTRY = 64  # generated answers between two writes to the resul
 
 def count_templates(tasks: Sequence[TaskSamples]) -> int:
     """Return the largest number of prompt templates of a task."""
-    return 1 + max((len(task.extra_templates) for task in tasks), default=0)
+    return max((len(task.templates) for task in tasks), default=1)
 
 
 def iter_base_variants(evaluate: EvaluateParams, template_count: int) -> Iterator[Variant]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
-from seodang.evaluation.tasks.samples import EvalSample
-from seodang.evaluation.tasks.sampling import interleave, select_samples
+from seodang.config import EvaluateParams
+from seodang.evaluation.aggregate import TASK_FILE_SPLIT
+from seodang.evaluation.tasks.loading import build_split_tasks
+from seodang.evaluation.tasks.samples import EvalSample, Task
+from seodang.evaluation.tasks.sampling import select_few_shot_examples, select_samples
 from seodang.evaluation.tasks.spec import TaskSpec
 from seodang.records import Record
 
-_KINDS: dict[str, str] = {"choice": "choice", "generate": "open", "perplexity": "text"}
+SampleKind = Literal["choice", "open", "text"]
+_KINDS: dict[str, SampleKind] = {"choice": "choice", "generate": "open", "perplexity": "text"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +32,31 @@ class TemplateSamples:
 class TaskSamples:
     """The items of one task in one language."""
 
-    task: str
+    spec: TaskSpec
+    """Of a task file, or the implicit one of a split's records."""
     language: str
     split: str
     """test; unseen for a cluster that training does not see; task for a task file."""
-    records: list[Record]
-    few_shot_examples: list[Record]
-    """From the training split; for a task file, from the file that it names."""
-    extra_templates: tuple[TemplateSamples, ...] = ()
-    """Further prompt templates of the same items, which the base is evaluated with, too."""
-    spec: TaskSpec | None = None
-    """Of a task file; None for records of a split."""
-    samples: tuple[EvalSample, ...] = ()
-    """Of a task file, in the order of the records."""
-    few_shot_samples: tuple[EvalSample, ...] = ()
-    """Of a task file, in the order of the few-shot examples."""
+    templates: tuple[TemplateSamples, ...]
+    """At least one; the base is evaluated with each of them, tuned models with the first one."""
+    samples: tuple[EvalSample, ...]
+    """In the order of the records."""
+    few_shot_samples: tuple[EvalSample, ...]
+    """In the order of the few-shot examples."""
+
+    @property
+    def task(self) -> str:
+        """Return the name of the task."""
+        return self.spec.name
+
+    @property
+    def records(self) -> list[Record]:
+        """Return the items in the first prompt template."""
+        return self.templates[0].records
 
     def get_template(self, index: int) -> TemplateSamples:
         """Return the items in a prompt template; in the first one where the task has fewer templates."""
-        if 0 < index <= len(self.extra_templates):
-            return self.extra_templates[index - 1]
-        return TemplateSamples(self.records, self.few_shot_examples)
+        return self.templates[index if index < len(self.templates) else 0]
 
     @property
     def key(self) -> str:
@@ -59,9 +66,7 @@ class TaskSamples:
     @property
     def metrics(self) -> Sequence[str]:
         """Return the metrics that the task names; the first one is the primary metric."""
-        if self.spec is not None:
-            return self.spec.metrics
-        return ("accuracy",) if self.kind == "choice" else ("exact_match",)
+        return self.spec.metrics
 
     @property
     def primary_metric(self) -> str:
@@ -69,93 +74,99 @@ class TaskSamples:
         return self.metrics[0]
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> SampleKind:
         """Return "choice" if every item has a closed label set, "text" for a likelihood of given texts, else "open"."""
-        if self.spec is not None:
-            return _KINDS[self.spec.kind]
-        return "choice" if all(record.choices for record in self.records) else "open"
+        return _KINDS[self.spec.kind]
 
     @property
-    def cluster(self) -> str | None:
-        """Return the cluster of a task file; None for records, which have their own."""
-        return None if self.spec is None else self.spec.cluster
-
-    @property
-    def max_new_tokens(self) -> int | None:
-        """Return the task file's limit of a free answer in tokens; None where params.yaml sets it."""
-        return None if self.spec is None else self.spec.max_new_tokens
+    def joins_texts_itself(self) -> bool:
+        """Return whether the format plain uses the spec's delimiter and separator, as lm-evaluation-harness does."""
+        return self.split == TASK_FILE_SPLIT
 
     @property
     def stop_texts(self) -> Sequence[str]:
         """Return the texts before which a base model's answer ends; empty where the complete answer counts."""
-        until = [] if self.spec is None else self.spec.until
-        is_free_form = self.spec is not None and not self.records[0].output
-        return until or ([] if is_free_form else ["\n"])
+        return self.spec.until or (["\n"] if self.records[0].output else [])
 
 
-def select_task_samples(
-    test: Iterable[Record], split: str, training: Sequence[Record], *, seed: int, items_per_task: int, shots: int
+def select_split_samples(
+    records: Sequence[Record], split: Literal["test", "unseen"], training: Sequence[Record], evaluate: EvaluateParams
 ) -> list[TaskSamples]:
-    """Return the items of a split by task and language.
+    """Return the items of a split, one entry per task and language.
 
     Args:
-        test: Records of the split.
-        split: Name of the split in the scores, "test" or "unseen".
-        training: Pool of few-shot examples. A task without training records gets examples of other tasks in its
-            language.
-        seed: Of the selection by hash.
-        items_per_task: Upper limit per task and language.
-        shots: Number of few-shot examples.
+        records: Of the split.
+        split: Its name in the scores.
+        training: Pool of few-shot examples.
+        evaluate: Seed and limits of the selection.
     """
-    by_task: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    for record in test:
-        by_task[(record.task, record.language)].append(record)
+    return [
+        samples
+        for task in build_split_tasks(records, split, training)
+        for samples in select_task_samples(task, split, evaluate)
+    ]
+
+
+def select_task_samples(task: Task, split: str, evaluate: EvaluateParams) -> list[TaskSamples]:
+    """Return the items of a task, one entry per language, selected by hash.
+
+    Args:
+        task: With all its items.
+        split: Name of the split in the scores.
+        evaluate: Seed and limits of items and few-shot examples.
+    """
     result = []
-    for (task, language), records in sorted(by_task.items()):
-        selection = select_samples(records, seed=seed, limit=items_per_task)
-        few_shot_examples = select_few_shot_examples(selection[0], training, seed=seed, shots=shots)
-        result.append(TaskSamples(task, language, split, selection, few_shot_examples))
+    for language in sorted({sample.language for sample in task.samples}):
+        in_language = [sample for sample in task.samples if sample.language == language]
+        samples = select_samples(in_language, seed=evaluate.seed, limit=evaluate.items_per_task)
+        few_shot_samples = select_few_shot_examples(task, language, seed=evaluate.seed, shots=max(evaluate.shots))
+        templates = tuple(
+            TemplateSamples(_build_records(task, samples, name), _build_records(task, few_shot_samples, name))
+            for name in task.spec.prompts
+        )
+        result.append(TaskSamples(task.spec, language, split, templates, tuple(samples), tuple(few_shot_samples)))
     return result
 
 
-def select_few_shot_examples(target: Record, training: Sequence[Record], *, seed: int, shots: int) -> list[Record]:
-    """Return `shots` training records of the item's task; where it has labels, they alternate.
+def _build_records(task: Task, samples: Sequence[EvalSample], template_name: str) -> list[Record]:
+    """Return items in a prompt template as records, which the pipeline renders; ids and options stay.
 
-    A task without training records gets records with the same labels, else records of its language.
+    An item made of a record keeps that record, with all its turns. The format plain uses the template alone instead.
     """
-    same_language = [record for record in training if record.language == target.language]
-    ordered = select_samples(same_language, seed=seed, limit=None)
-    same_task = [record for record in ordered if record.task == target.task]
-    same_labels = [record for record in ordered if target.choices and record.choices == target.choices]
-    pool = same_task or same_labels or ordered
-    if not target.choices or not (same_task or same_labels):
-        return pool[:shots]
-    return interleave([[record for record in pool if record.output == label] for label in target.choices], shots)
+    return [
+        replace(sample.record, task=task.spec.name, choices=sample.choices, output=sample.reference)
+        if sample.record is not None
+        else Record(
+            id=sample.id,
+            instruction=sample.prompts[template_name].strip(),
+            input="",
+            output=sample.reference,
+            language="ko" if sample.language == "ko" else "en",
+            source=task.spec.name,
+            task=task.spec.name,
+            cluster=task.spec.cluster,
+            choices=sample.choices,
+        )
+        for sample in samples
+    ]
 
 
 def compute_fingerprint(tasks: Sequence[TaskSamples]) -> str:
-    """Return the sha256 of all items and few-shot examples; equal fingerprints mean equal requests.
-
-    The id of a record is a hash of its texts. The id of a task file's item may come from the file, so its texts are
-    hashed, too.
-    """
+    """Return the sha256 of all items and few-shot examples; equal fingerprints mean equal requests."""
     digest = hashlib.sha256()
     for task in tasks:
-        digest.update(f"{task.task}/{task.language}/{task.split}\n".encode())
-        digest.update("".join(f"{record.id}\n" for record in (*task.records, *task.few_shot_examples)).encode())
-        if task.spec is not None:
-            content = json.dumps(_build_fingerprint_data(task, task.spec), ensure_ascii=False, default=asdict)
-            digest.update(content.encode("utf-8", "surrogatepass"))
+        content = json.dumps([task.key, *_build_fingerprint_data(task)], ensure_ascii=False, default=asdict)
+        digest.update(content.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 
-def _build_fingerprint_data(task: TaskSamples, spec: TaskSpec) -> list[Any]:
-    """Return everything that affects the requests and scores of a task file: texts, records and settings."""
-    templates = [task.get_template(index) for index in range(1 + len(task.extra_templates))]
+def _build_fingerprint_data(task: TaskSamples) -> list[Any]:
+    """Return everything that affects the requests and scores of a task: texts, records and settings."""
     samples = [
         [sample.id, dict(sample.prompts), sample.choices, sample.reference]
         for sample in (*task.samples, *task.few_shot_samples)
     ]
+    spec = task.spec
     settings = [
         spec.kind,
         spec.delimiter,
@@ -165,4 +176,5 @@ def _build_fingerprint_data(task: TaskSamples, spec: TaskSpec) -> list[Any]:
         spec.until,
         spec.metrics,
     ]
-    return [settings, samples, [[*template.records, *template.few_shot_examples] for template in templates]]
+    records = [[*template.records, *template.few_shot_examples] for template in task.templates]
+    return [settings, samples, records]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seodang.evaluation.aggregate import ItemScore, get_score, list_variants
+from seodang.evaluation.aggregate import TASK_FILE_SPLIT, ItemScore, get_score, list_variants
 from seodang.evaluation.corpus_metrics import compute_macro_f1, compute_spearman
 
 
@@ -18,7 +18,7 @@ def compute_task_metrics(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
     instructions. That equals lm-evaluation-harness' bits_per_byte and inst_level_*_acc. `perplexity` is exp of such a
     loss.
     """
-    task_scores = [score for score in scores if score.split == "task"]
+    task_scores = [score for score in scores if score.split == TASK_FILE_SPLIT]
     variants = list_variants(task_scores)
     rows = []
     for task, language in sorted({(score.task, score.language) for score in task_scores}):

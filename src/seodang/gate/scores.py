@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seodang.errors import EvaluationError
+from seodang.evaluation.aggregate import TASK_FILE_SPLIT
 from seodang.evaluation.metric_registry import ITEM_METRICS
 from seodang.gate.statistics import Floats
 from seodang.i18n import N_, _
@@ -117,7 +118,7 @@ def select_scores(rows: Iterable[Mapping[str, Any]], variant: str) -> dict[Score
     """Return one variant's scores on the test split and on task files, from the rows of scores.jsonl, one per item."""
     return {
         ScoreKey(row["task"], row["item"], metric): Score(
-            row["language"], float(value), is_task_file=row["split"] == "task"
+            row["language"], float(value), is_task_file=row["split"] == TASK_FILE_SPLIT
         )
         for row in rows
         if row["variant"] == variant and row["split"] != "unseen"

@@ -29,7 +29,7 @@ from seodang.evaluation.requests import Variant
 from seodang.evaluation.result_log import ResultLog
 from seodang.evaluation.results import Results
 from seodang.evaluation.runner import VariantModel, count_templates, evaluate_variants, iter_base_variants
-from seodang.evaluation.samples import TaskSamples, compute_fingerprint, select_task_samples
+from seodang.evaluation.samples import TaskSamples, compute_fingerprint, select_split_samples
 from seodang.evaluation.task_files import load_task_samples
 from seodang.evaluation.task_metrics import compute_task_metrics
 from seodang.i18n import _
@@ -111,11 +111,9 @@ def _summarize_scores(scores: Sequence[ItemScore], variants: Sequence[Variant]) 
 
 def _load_tasks(evaluate: EvaluateParams, paths: Paths) -> list[TaskSamples]:
     splits = {name: list(read_records(paths.get_split_path(name))) for name in ("train", "test", "unseen")}
-    selection = {"seed": evaluate.seed, "items_per_task": evaluate.items_per_task, "shots": max(evaluate.shots)}
     tasks = [
-        items
-        for split in ("test", "unseen")
-        for items in select_task_samples(splits[split], split, splits["train"], **selection)
+        *select_split_samples(splits["test"], "test", splits["train"], evaluate),
+        *select_split_samples(splits["unseen"], "unseen", splits["train"], evaluate),
     ]
     if not tasks:
         raise EvaluationError(_("the test split is empty; raise prepare.test_ratio"))

@@ -20,7 +20,7 @@ from seodang.evaluation.requests import Variant
 from seodang.evaluation.result_log import ResultLog
 from seodang.evaluation.results import Results
 from seodang.evaluation.runner import VariantModel, count_templates, evaluate_variants, iter_base_variants
-from seodang.evaluation.samples import TaskSamples, compute_fingerprint, select_task_samples
+from seodang.evaluation.samples import TaskSamples, compute_fingerprint, select_split_samples
 from seodang.evaluation.task_files import load_task_samples
 from seodang.i18n import _
 from seodang.io.atomic import sha256_of
@@ -99,26 +99,17 @@ def _load_groups(study: StudyParams, training: Sequence[Record], paths: Paths) -
     }
     file_samples = load_task_samples(study.evaluate, paths.tasks, paths.root, splits)
     _check(study, records_by_group, file_samples, training)
-    evaluate = study.evaluate
     file_samples_by_group: dict[Group, list[TaskSamples]] = {
         "seen": [task for task in file_samples if task.task in study.held_in_tasks],
         "unseen": [task for task in file_samples if task.task in study.held_out_tasks],
         "held_out": [
             task
             for task in file_samples
-            if task.cluster in study.held_out_clusters and task.task not in study.held_out_tasks
+            if task.spec.cluster in study.held_out_clusters and task.task not in study.held_out_tasks
         ],
     }
     return {
-        group: file_samples_by_group[group]
-        + select_task_samples(
-            records,
-            "test",
-            training,
-            seed=evaluate.seed,
-            items_per_task=evaluate.items_per_task,
-            shots=max(evaluate.shots),
-        )
+        group: file_samples_by_group[group] + select_split_samples(records, "test", training, study.evaluate)
         for group, records in records_by_group.items()
     }
 
@@ -137,7 +128,9 @@ def _check(
     task_names = {record.task for records in records_by_group.values() for record in records} | {
         task.task for task in file_samples
     }
-    clusters = {record.cluster for record in records_by_group["held_out"]} | {task.cluster for task in file_samples}
+    clusters = {record.cluster for record in records_by_group["held_out"]} | {
+        task.spec.cluster for task in file_samples
+    }
     errors = [
         _("task {task!r} has no test items", task=task)
         for task in (*study.held_in_tasks, *study.held_out_tasks)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from seodang.errors import EvaluationError
-from seodang.evaluation.tasks.samples import BuildResult, EvalSample, Task, build_record_samples, build_samples
+from seodang.evaluation.tasks.record_samples import build_few_shot_pool, build_record_samples, build_split_specs
+from seodang.evaluation.tasks.samples import BuildResult, EvalSample, Task, build_samples
 from seodang.evaluation.tasks.sampling import remove_leaks, select_samples
 from seodang.evaluation.tasks.spec import FileData, SplitData, TaskSpec
 from seodang.i18n import _
@@ -52,35 +53,43 @@ def load_task(spec: TaskSpec, folder: Path, read: Reader, *, seed: int) -> Task:
     return _build_task(spec, samples, few_shot_pool, seed)
 
 
-def load_record_task(spec: TaskSpec, records: Iterable[Record], training: Iterable[Record], *, seed: int) -> Task:
-    """Return the task of a split's records.
+def load_record_task(spec: TaskSpec, records: Iterable[Record], training: Sequence[Record], *, seed: int) -> Task:
+    """Return the task of a file whose items are records of a split.
 
     Args:
         spec: A spec whose data are a split.
         records: Of the split that the spec names; records of other tasks are skipped.
-        training: Records of the training split, the pool of few-shot examples: those of the same task, else those with
-            the same options, else, for a free answer, all.
+        training: Records of the training split, the pool of few-shot examples (see build_few_shot_pool).
         seed: Of the item selection, where the spec has a limit.
 
     Raises:
         EvaluationError: If no record belongs to the task, or records have errors; it lists up to 20 of them.
     """
     assert isinstance(spec.data, SplitData), f"{spec.name} is made of a file: use load_task()"
-    task = spec.data.task
-    task_records = [record for record in records if task in (None, record.task)]
-    few_shot_pool = _select_few_shot_pool(spec, task_records, list(training), task)
-    return _build_task(spec, build_record_samples(spec, task_records), build_record_samples(spec, few_shot_pool), seed)
+    task_records = [record for record in records if spec.data.task in (None, record.task)]
+    few_shot_pool = build_few_shot_pool(spec, task_records, training)
+    return _build_task(spec, build_record_samples(spec, task_records), few_shot_pool, seed)
 
 
-def _select_few_shot_pool(
-    spec: TaskSpec, task_records: Sequence[Record], training: Sequence[Record], task: str | None
-) -> list[Record]:
-    if same_task := [record for record in training if task in (None, record.task)]:
-        return same_task
-    if spec.kind != "choice":
-        return list(training)
-    options = {record.choices for record in task_records}
-    return [record for record in training if record.choices in options]
+def build_split_tasks(
+    records: Sequence[Record], split: Literal["test", "unseen"], training: Sequence[Record]
+) -> list[Task]:
+    """Return the tasks of a split's records, one per task and language.
+
+    Stage validate has checked the records, so a label set or a task with a single answer is no error here.
+
+    Args:
+        records: Of the split.
+        split: Its name.
+        training: Records of the training split, the pool of few-shot examples (see build_few_shot_pool).
+    """
+    tasks = []
+    for spec in build_split_specs(records, split):
+        task_records = [record for record in records if (record.task, record.language) == (spec.name, spec.language)]
+        samples = build_record_samples(spec, task_records, validates_choices=False)
+        pool = build_few_shot_pool(spec, task_records, training, validates_choices=False)
+        tasks.append(Task(spec, samples.samples, *remove_leaks(pool.samples, samples.samples)))
+    return tasks
 
 
 def _build_task(spec: TaskSpec, samples: BuildResult, few_shot_pool: BuildResult, seed: int) -> Task:

@@ -67,23 +67,16 @@ def build_samples(spec: TaskSpec, rows: Iterable[Mapping[str, Any]]) -> BuildRes
     """Return the items of a file's rows, except rows that `where` leaves out."""
     result = BuildResult()
     for number, row in enumerate(rows, start=1):
-        _add_sample(result, _("row {number}", number=number), number, partial(_build_from_row, spec, row))
+        add_sample(result, _("row {number}", number=number), number, partial(_build_from_row, spec, row))
     return result
 
 
-def build_record_samples(spec: TaskSpec, records: Iterable[Record]) -> BuildResult:
-    """Return the items of records."""
-    result = BuildResult()
-    for number, record in enumerate(records, start=1):
-        _add_sample(result, _("record {id}", id=record.id), number, partial(_build_from_record, spec, record))
-    return result
-
-
-_SampleOrErrors = tuple[EvalSample | None, list[str]]
+SampleOrErrors = tuple[EvalSample | None, list[str]]
 """The item, or the errors of its row; neither for a row that `where` leaves out."""
 
 
-def _add_sample(result: BuildResult, location: str, number: int, build: Callable[[], _SampleOrErrors]) -> None:
+def add_sample(result: BuildResult, location: str, number: int, build: Callable[[], SampleOrErrors]) -> None:
+    """Add an item to the result, or the errors of its row after the row's location."""
     try:
         sample, errors = build()
     except EvaluationError as error:
@@ -94,7 +87,7 @@ def _add_sample(result: BuildResult, location: str, number: int, build: Callable
         result.rows.append(number)
 
 
-def _build_from_row(spec: TaskSpec, row: Mapping[str, Any]) -> _SampleOrErrors:
+def _build_from_row(spec: TaskSpec, row: Mapping[str, Any]) -> SampleOrErrors:
     assert isinstance(spec.data, FileData)
     values = {**row, **_map_columns(row, spec.data.columns)}
     if spec.data.where is not None and not evaluate_condition(spec.data.where, values):
@@ -119,18 +112,10 @@ def _build_from_row(spec: TaskSpec, row: Mapping[str, Any]) -> _SampleOrErrors:
     name = None if spec.data.id is None else render(spec.data.id, values)
     if name is not None and not name.strip():
         errors.append(_("data.id renders as a blank text; correct the template, or set it to null"))
-    return _build_sample(spec, values, choices, reference, errors, name=name)
+    return build_sample(spec, values, choices, reference, errors, name=name)
 
 
-def _build_from_record(spec: TaskSpec, record: Record) -> _SampleOrErrors:
-    values = {name: getattr(record, name) for name in Record.__dataclass_fields__}
-    reference = render(spec.answer, values)
-    choices = record.choices if spec.kind == "choice" else ()
-    errors = list(_iter_choice_errors(choices, reference)) if spec.kind == "choice" else []
-    return _build_sample(spec, values, choices, reference, errors, name=record.id, record=record)
-
-
-def _build_sample(
+def build_sample(
     spec: TaskSpec,
     values: Mapping[str, Any],
     choices: tuple[str, ...],
@@ -139,7 +124,18 @@ def _build_sample(
     *,
     name: str | None,
     record: Record | None = None,
-) -> _SampleOrErrors:
+) -> SampleOrErrors:
+    """Return an item, or its errors.
+
+    Args:
+        spec: Of the task.
+        values: Columns of the row, by their names in the templates.
+        choices: Options in order; () unless the kind is choice.
+        reference: The correct option, the reference answer or the text.
+        errors: Found so far.
+        name: Id of the item; None for a hash of its texts.
+        record: The source of an item that is made of a record.
+    """
     prompts = {template_name: render(text, values) for template_name, text in spec.prompts.items()}
     errors += [
         _("prompt {name} is blank", name=template_name)
@@ -205,10 +201,11 @@ def _resolve_reference(
             )
         ]
     reference = render(spec.options[label.strip()], values)
-    return reference, list(_iter_choice_errors(choices, reference))
+    return reference, list(iter_choice_errors(choices, reference))
 
 
-def _iter_choice_errors(choices: Sequence[str], reference: str) -> Iterator[str]:
+def iter_choice_errors(choices: Sequence[str], reference: str) -> Iterator[str]:
+    """Yield the errors of an item's options: too few, blank, repeated, or without the reference."""
     if len(choices) < 2:
         yield _("has {count} options; kind choice needs at least 2", count=len(choices))
     if any(not option.strip() for option in choices):

@@ -71,7 +71,7 @@ def select_few_shot_examples(task: Task, language: str, *, seed: int, shots: int
     """
     pool = [sample for sample in task.few_shot_pool if sample.language == language]
     ordered = select_samples(pool, seed=seed, limit=None)
-    if not task.spec.stratified or task.spec.kind != "choice":
+    if not task.spec.stratified or not all(sample.reference in sample.choices for sample in ordered):
         return ordered[:shots]
     groups: dict[int, list[EvalSample]] = {}
     for sample in ordered:

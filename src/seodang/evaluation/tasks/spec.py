@@ -56,8 +56,8 @@ def _detect_data_kind(value: Any) -> str:
 class TaskSpec(Section):
     """One evaluation task."""
 
-    name: Name
-    """File name without .yaml."""
+    name: str
+    """File name without .yaml; for records of a split, their task."""
     kind: TaskKind
     """choice: the option of the highest log-likelihood; generate: a free answer; perplexity: the likelihood of a given
     text."""

@@ -12,12 +12,12 @@ from typing import Final
 import numpy as np
 
 from seodang.config import GateParams
-from seodang.evaluation.aggregate import ItemScore, get_primary_score
+from seodang.evaluation.aggregate import TASK_FILE_SPLIT, ItemScore, get_primary_score
 from seodang.evaluation.metric_registry import LOWER_IS_BETTER
 from seodang.gate.statistics import compute_paired_bootstrap
 
 TaskKey = tuple[str, str, str]  # split, task, language
-_SPLITS: Final = ("test", "unseen", "task")
+_SPLITS: Final = ("test", "unseen", TASK_FILE_SPLIT)
 _MAX_LABELS: Final = 8  # of a confusion matrix; larger ones are hard to read
 
 
