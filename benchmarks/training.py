@@ -1,11 +1,13 @@
-"""Training side by side: TRL's SFTTrainer, transformers' Trainer, and Seodang.
+"""Training side by side: TRL's SFTTrainer, transformers' Trainer and Seodang; or Seodang without each of its techniques.
 
-python benchmarks/training.py [--project DIR] [--precision fp32 bf16] [--updates 40] [--rounds 3] [--arms ...] [--json FILE]
+    python benchmarks/training.py [--project DIR] [--precision fp32 bf16] [--steps 40] [--rounds 3] [--variants ...] [--json FILE]
+    python benchmarks/training.py --ablation [the same options]
 
-Run the pipeline up to `prepare` in the project first. Each arm runs in a process of its own, in turn, round after round,
-on the same model, adapter, optimiser and records; all but `trl-grouped` see the same records in the same update, so their
-losses must agree. The first updates warm up and are not counted. Figures: records/s, learned tokens/s, peak resident
-memory, mean loss of the counted updates.
+Run the pipeline up to `prepare` in the project first. Each variant runs in a process of its own, in turn, round after round,
+with the same model, adapter, optimizer and records. All variants but `trl-grouped` see the same records in the same optimizer
+step, so their losses must agree; in fp32 the script fails if they differ in the fourth digit. The first 3 optimizer steps
+warm up and are not counted. Figures: ms of an optimizer step, records/s, label tokens/s, peak resident memory, and the mean
+loss of the counted optimizer steps.
 """
 
 from __future__ import annotations
@@ -13,297 +15,158 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import resource
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-WARM_UP = 3  # updates
-ARMS = ("seodang", "trl", "trl-grouped", "transformers")
+from training_variants import ABLATION, TRAINERS, WARM_UP_STEPS, StepTimer, Workload, run_in_process
+
+Runs = dict[str, list[dict[str, float]]]  # the figures of each round, by variant
+_LOSS_TOLERANCE = 1e-4  # relative, fp32
+_OTHER_ORDER = "trl-grouped"  # sees the records in another order
 
 
 def main() -> None:
-    """Run every arm in turn and print medians with their range."""
-    options = _options()
+    """Run every variant in turn and print medians with their range."""
+    options = _parse_options()
     if options.one:
         print(json.dumps(_measure(options.one, options)))
         return
-    found = []
+    results: list[dict[str, Any]] = []
     for precision in options.precision:
-        rows: dict[str, list[dict[str, float]]] = {arm: [] for arm in options.arms}
-        for number in range(options.rounds):
-            order = options.arms[number % len(options.arms) :] + options.arms[: number % len(options.arms)]
-            for arm in order:
-                rows[arm].append(_in_its_own_process(arm, precision, options))
-                print(f"round {number + 1} {precision} {arm}: {rows[arm][-1]}", file=sys.stderr)
-        print(_table(precision, rows))
-        found.append({"precision": precision, "rows": rows})
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1))
+        runs = _run_rounds(precision, options)
+        print(_build_ablation_table(precision, runs) if options.ablation else _build_table(precision, runs), flush=True)
+        results.append({"precision": precision, "runs": runs})
+        if options.json:
+            options.json.write_text(json.dumps(results, indent=1), "utf-8")
+    for result in results:
+        if result["precision"] == "fp32":
+            _check_losses(result["runs"])
 
 
-def _options() -> argparse.Namespace:
+def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ablation", action="store_true", help="Seodang with one of its techniques off each time")
     parser.add_argument("--project", type=Path, default=Path.cwd())
-    parser.add_argument("--precision", nargs="+", default=["fp32", "bf16"])
-    parser.add_argument("--updates", type=int, default=40)
+    parser.add_argument("--precision", nargs="+", choices=["fp32", "bf16"], default=["fp32", "bf16"])
+    parser.add_argument("--steps", type=int, default=40, help="optimizer steps of a run, warm-up included")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--arms", nargs="+", default=list(ARMS))
+    parser.add_argument("--variants", nargs="+", choices=[*TRAINERS, *ABLATION], metavar="VARIANT", help="default: all")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--one", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.steps <= WARM_UP_STEPS:
+        parser.error(f"--steps must be more than {WARM_UP_STEPS}: the first ones warm up")
+    return options
 
 
-def _in_its_own_process(arm: str, precision: str, options: argparse.Namespace) -> dict[str, float]:
-    command = [
-        sys.executable,
-        __file__,
-        "--project",
-        str(options.project),
-        "--precision",
-        precision,
-        "--updates",
-        str(options.updates),
-        "--one",
-        arm,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{arm} failed:\n{done.stderr[-3000:]}")
-    row: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return row
+def _run_rounds(precision: str, options: argparse.Namespace) -> Runs:
+    variants = options.variants or list(ABLATION if options.ablation else TRAINERS)
+    runs: Runs = {variant: [] for variant in variants}
+    for number in range(options.rounds):
+        start = number % len(variants)
+        for variant in variants[start:] + variants[:start]:
+            arguments = ["--project", str(options.project), "--precision", precision, "--steps", str(options.steps)]
+            runs[variant].append(run_in_process(__file__, *arguments, "--one", variant))
+            print(f"round {number + 1} {precision} {variant}: {runs[variant][-1]}", file=sys.stderr, flush=True)
+    return runs
 
 
-def _table(precision: str, rows: dict[str, list[dict[str, float]]]) -> str:
-    ours = statistics.median(row["records_per_second"] for row in rows["seodang"]) if rows.get("seodang") else math.nan
+def _get_median(runs: Sequence[dict[str, float]], name: str) -> float:
+    return median(run[name] for run in runs)
+
+
+def _format_range(runs: Sequence[dict[str, float]], name: str) -> str:
+    values = [run[name] for run in runs]
+    return f"{median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+
+
+def _build_table(precision: str, runs: Runs) -> str:
     lines = [
         f"\n{precision}",
-        "| arm | records/s (range) | learned tokens/s | peak MB | loss | seodang / it |",
+        "| variant | records/s (range) | label tokens/s | peak MB | loss | Seodang is |",
         "|---|---|---|---|---|---|",
     ]
-    for arm, runs in rows.items():
-        speeds = [run["records_per_second"] for run in runs]
-        learned, memory, loss = (
-            statistics.median(run[name] for run in runs) for name in ("learned_per_second", "peak_mb", "loss")
-        )
-        middle = statistics.median(speeds)
+    seodang = _get_median(runs["seodang"], "records_per_second") if "seodang" in runs else math.nan
+    for variant, found in runs.items():
         lines.append(
-            f"| {arm} | {middle:.1f} ({min(speeds):.1f} to {max(speeds):.1f}) | {learned:.0f} | {memory:.0f} | {loss:.4f} "
-            f"| {ours / middle:.2f} |"
+            f"| {variant} | {_format_range(found, 'records_per_second')} | {_get_median(found, 'labels_per_second'):.0f} "
+            f"| {_get_median(found, 'peak_mb'):,.0f} | {_get_median(found, 'loss'):.4f} "
+            f"| {seodang / _get_median(found, 'records_per_second'):.2f} |"
         )
     return "\n".join(lines)
 
 
-def _measure(arm: str, options: argparse.Namespace) -> dict[str, float]:
-    """Train so many updates one way; return what it cost."""
+def _build_ablation_table(precision: str, runs: Runs) -> str:
+    """Return a table of times; a factor is a variant's median time divided by that of the first variant."""
+    lines = [
+        f"\n{precision}",
+        "| variant | ms per optimizer step (range) | records/s | slower by | peak MB | loss |",
+        "|---|---|---|---|---|---|",
+    ]
+    fastest = _get_median(next(iter(runs.values())), "ms_per_step")
+    for variant, found in runs.items():
+        lines.append(
+            f"| {variant} | {_format_range(found, 'ms_per_step')} | {_get_median(found, 'records_per_second'):.1f} "
+            f"| {_get_median(found, 'ms_per_step') / fastest:.2f} | {_get_median(found, 'peak_mb'):,.0f} "
+            f"| {_get_median(found, 'loss'):.4f} |"
+        )
+    return "\n".join(lines)
+
+
+def _check_losses(runs: Runs) -> None:
+    """Exit with an error if two variants differ: they would not train the same model."""
+    losses = {variant: _get_median(found, "loss") for variant, found in runs.items() if variant != _OTHER_ORDER}
+    if max(losses.values()) - min(losses.values()) > _LOSS_TOLERANCE * max(losses.values()):
+        sys.exit(f"the losses of the variants differ: {losses}")
+
+
+def _measure(variant: str, options: argparse.Namespace) -> dict[str, float]:
+    """Train one variant; return what it cost."""
+    from seodang.models.device import get_peak_memory_mb
+
+    timer = StepTimer()
+    with tempfile.TemporaryDirectory() as scratch:
+        workload = load_workload(options.project, options.precision[0], options.steps, Path(scratch))
+        {**TRAINERS, **ABLATION}[variant](workload, timer)
+    seconds = timer.get_seconds()
+    counted = [index for step in workload.steps[WARM_UP_STEPS:] for index in step]
+    return {
+        "ms_per_step": round(1000 * seconds / (options.steps - WARM_UP_STEPS), 2),
+        "records_per_second": round(len(counted) / seconds, 2),
+        "labels_per_second": round(sum(int(workload.dataset.label_counts[index]) for index in counted) / seconds, 1),
+        "peak_mb": get_peak_memory_mb(),
+        "loss": round(timer.compute_mean_loss(), 6),
+    }
+
+
+def load_workload(project: Path, precision: str, steps: int, folder: Path) -> Workload:
+    """Tokenize the project's training split, and return its first optimizer steps.
+
+    They must belong to the first epoch, whose last optimizer step may have fewer records than the others.
+    """
     from seodang.config.load import load_params
     from seodang.io.jsonl import read_records
     from seodang.models.loading import load_tokenizer
     from seodang.paths import Paths
     from seodang.training.dataset import read_tokenized_dataset, write_tokenized_dataset
-    from seodang.training.packing import StepSampler
+    from seodang.training.optimizer_steps import StepSampler
 
-    paths = Paths(options.project)
+    paths = Paths(project)
     params = load_params(paths.params)
-    train = params.train.model_copy(update={"precision": options.precision[0], "device": "cpu"})
+    train = params.train.model_copy(update={"precision": precision, "device": "cpu"})
     tokenizer = load_tokenizer(paths.base)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "lessons"
-        write_tokenized_dataset(
-            folder, read_records(paths.get_split_path("train")), tokenizer, params.prompt.format, train.max_length
-        )
-        lessons = read_tokenized_dataset(folder)
-        sampler, order = StepSampler(len(lessons), train.batch_size, train.seed), []
-        epoch = 0
-        while len(order) < options.updates:
-            sampler.set_epoch(epoch)
-            order += [update for update in sampler if len(update) == train.batch_size]
-            epoch += 1
-        order = order[: options.updates]
-        clock = Clock()
-        run: Callable[..., None] = {
-            "seodang": with_seodang,
-            "trl": with_trl,
-            "trl-grouped": with_trl,
-            "transformers": with_transformers,
-        }[arm]
-        run(paths.base, tokenizer, lessons, order, train, clock, Path(scratch), grouped=arm == "trl-grouped")
-    seconds = clock.ends[-1] - clock.ends[WARM_UP - 1]
-    counted = [number for update in order[WARM_UP:] for number in update]
-    return {
-        "records_per_second": round(len(counted) / seconds, 2),
-        "learned_per_second": round(sum(int(lessons.label_counts[number]) for number in counted) / seconds, 1),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "loss": round(clock.mean_loss(), 5),
-        "seconds": round(seconds, 2),
-    }
-
-
-class Clock:
-    """When each update ended, and the losses that were logged."""
-
-    def __init__(self) -> None:
-        self.ends: list[float] = []
-        self.losses: list[float] = []
-
-    def callback(self) -> Any:
-        """Return what the Trainer tells of its updates."""
-        from transformers import TrainerCallback
-
-        clock = self
-
-        class Ends(TrainerCallback):
-            def on_step_end(self, *_: Any, **__: Any) -> None:
-                clock.ends.append(time.perf_counter())
-
-            def on_log(self, _: Any, __: Any, ___: Any, logs: dict[str, float] | None = None, **____: Any) -> None:
-                for name in ("loss", "train_loss"):
-                    if name in (logs or {}) and "train_runtime" not in (logs or {}):
-                        clock.losses.append(float((logs or {})[name]))
-
-        return Ends()
-
-    def mean_loss(self) -> float:
-        """Return the mean over the counted updates; every update is logged."""
-        return statistics.mean(self.losses[WARM_UP:])
-
-
-def _common(train: Any, updates: int, folder: Path) -> dict[str, Any]:
-    return {
-        "output_dir": str(folder), "seed": train.seed, "use_cpu": True, "per_device_train_batch_size": train.batch_size,
-        "max_steps": updates, "learning_rate": train.learning_rate,
-        "lr_scheduler_type": train.lr_scheduler, "warmup_steps": train.warmup_ratio,
-        "max_grad_norm": train.max_grad_norm, "weight_decay": train.weight_decay,
-        "logging_steps": 1, "save_strategy": "no", "report_to": "none", "disable_tqdm": True, "dataloader_pin_memory": False,
-    }  # fmt: skip
-
-
-def _rows(lessons: Any, order: Sequence[Sequence[int]]) -> list[dict[str, list[int]]]:
-    rows = []
-    for number in (number for update in order for number in update):
-        ids, learned = lessons[number].ids.tolist(), lessons[number].learned.tolist()
-        rows.append(
-            {"input_ids": ids, "labels": [token if label else -100 for token, label in zip(ids, learned, strict=True)]}
-        )
-    return rows
-
-
-def _lora(train: Any) -> Any:
-    from peft import LoraConfig
-
-    targets = "all-linear" if train.target_modules == ["all-linear"] else train.target_modules
-    return LoraConfig(
-        r=train.rank, lora_alpha=train.alpha, lora_dropout=train.dropout, target_modules=targets, task_type="CAUSAL_LM"
-    )
-
-
-def _base(folder: Path, precision: str) -> Any:
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    return AutoModelForCausalLM.from_pretrained(
-        folder, dtype={"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    )
-
-
-def with_trl(
-    base: Path,
-    tokenizer: Any,
-    lessons: Any,
-    order: list[list[int]],
-    train: Any,
-    clock: Clock,
-    folder: Path,
-    *,
-    grouped: bool,
-) -> None:
-    """TRL's fastest documented way on a CPU: its chunked loss; packing without padding needs FlashAttention, which has no CPU kernel."""
-    from datasets import Dataset
-    from transformers import set_seed
-    from trl import SFTConfig, SFTTrainer
-
-    set_seed(train.seed)
-    sampling = "group_by_length" if grouped else "sequential"
-    trainer = SFTTrainer(
-        model=_base(base, train.precision),
-        args=SFTConfig(
-            **_common(train, len(order), folder),
-            bf16=train.precision == "bf16",
-            max_length=None,
-            train_sampling_strategy=sampling,
-            dataset_kwargs={"skip_prepare_dataset": True},
-            gradient_checkpointing=False,
-        ),
-        train_dataset=Dataset.from_list(_rows(lessons, order)),
-        processing_class=tokenizer,
-        peft_config=_lora(train),
-        callbacks=[clock.callback()],
-    )
-    trainer.train()
-
-
-def with_transformers(
-    base: Path,
-    tokenizer: Any,
-    lessons: Any,
-    order: list[list[int]],
-    train: Any,
-    clock: Clock,
-    folder: Path,
-    *,
-    grouped: bool,
-) -> None:
-    """Transformers' Trainer and its own collator, padding to the longest."""
-    from datasets import Dataset
-    from peft import get_peft_model
-    from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments, set_seed
-
-    set_seed(train.seed)
-    rows = [{**row, "attention_mask": [1] * len(row["input_ids"])} for row in _rows(lessons, order)]
-    Trainer(
-        model=get_peft_model(_base(base, train.precision), _lora(train)),
-        args=TrainingArguments(
-            **_common(train, len(order), folder), bf16=train.precision == "bf16", train_sampling_strategy="sequential"
-        ),
-        train_dataset=Dataset.from_list(rows),
-        data_collator=DataCollatorForSeq2Seq(tokenizer, padding="longest"),
-        callbacks=[clock.callback()],
-    ).train()
-
-
-def with_seodang(
-    base: Path,
-    tokenizer: Any,
-    lessons: Any,
-    order: list[list[int]],
-    train: Any,
-    clock: Clock,
-    folder: Path,
-    *,
-    grouped: bool,
-) -> None:
-    """The trainer of stage `train`, without its trackers, validation and checks."""
-    from seodang.models.device import keep_freed_memory
-    from seodang.models.loading import load_model
-    from seodang.models.tokenization import get_pad_id
-    from seodang.training.finetune import train_steps
-
-    keep_freed_memory()
-    train_steps(
-        load_model(base, train.precision, "cpu"),
-        lessons,
-        train,
-        len(order),
-        pad_token_id=get_pad_id(tokenizer),
-        device="cpu",
-        run=folder / "run",
-        callbacks=[clock.callback()],
-    )
+    records = read_records(paths.get_split_path("train"))
+    write_tokenized_dataset(folder / "dataset", records, tokenizer, params.prompt.format, train.max_length)
+    dataset = read_tokenized_dataset(folder / "dataset")
+    complete = len(dataset) // train.batch_size
+    if steps > complete:
+        sys.exit(f"--steps is {steps}, but the first epoch has {complete} complete optimizer steps")
+    order = list(StepSampler(len(dataset), train.batch_size, train.seed))[:steps]
+    return Workload(paths.base, tokenizer, dataset, order, train, folder)
 
 
 if __name__ == "__main__":

@@ -1,33 +1,32 @@
-"""What an update of training is spent on, and how its cost grows with the length of records and with the vocabulary.
+"""Profile an optimizer step, and measure how its time and memory grow with the length of records and with the vocabulary.
 
-python benchmarks/training_cost.py [--project DIR] [--precision fp32] [--updates 12] [--rounds 3]
+    python benchmarks/training_cost.py [--project DIR] [--precision fp32] [--steps 12] [--rounds 3]
 
 Run the pipeline up to `prepare` in the project first. The profile is of transformers' Trainer and of Seodang, on the project's
-model and records. The growth is measured on a random Qwen3 of 4 layers and 256 columns with LoRA on all linear layers, 4
-records an update, the second half of each learned; every figure in a process of its own, the two ways in turn. One record
-is as long as the other, so nothing is gained by packing, and none begins as another does.
+model and records. The growth is measured on a random Qwen3 of 4 layers and 256 columns with LoRA on all linear layers. An
+optimizer step has 4 records of the same length, whose second half is labels, so that neither packing nor shared prefixes help.
+Each figure comes from a process of its own; the two variants alternate.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
-import statistics
-import subprocess
-import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from statistics import median
 
-from training import WARM_UP, Clock, with_seodang, with_transformers
+from training import load_workload
+from training_variants import TRAINERS, WARM_UP_STEPS, StepTimer, Workload, run_in_process
 
-ARMS = {"transformers": with_transformers, "seodang": with_seodang}
+VARIANTS = ("transformers", "seodang")
 LENGTHS, VOCABULARIES = (64, 128, 256, 512, 1024), (8192, 32768, 131072, 262144)
 MIDDLE_LENGTH, MIDDLE_VOCABULARY = 256, 32768
-RECORDS = 4  # an update
-# Where the operations of the profile are counted; all others are "small steps".
+RECORDS_PER_STEP = 4
+_LABEL_DIVISOR = 2  # the last half of a record is labels
+_OTHER, _ALL = "small operations", "all"
+# The kind of each operation of the profile; every other one is a small operation.
 KINDS = {
     "matrix products": ("aten::mm", "aten::addmm", "aten::addmm_", "aten::bmm", "aten::baddbmm"),
     "attention": (
@@ -56,172 +55,142 @@ KINDS = {
 
 
 def main() -> None:
-    """Print the profile and both curves."""
-    options = _options()
+    """Print the profile and both tables of growth."""
+    options = _parse_options()
     if options.one:
         print(json.dumps(_measure(options)))
         return
-    print(_profiles(options))
-    for name, points in (
-        ("length", [(length, MIDDLE_VOCABULARY) for length in LENGTHS]),
-        ("vocabulary", [(MIDDLE_LENGTH, size) for size in VOCABULARIES]),
-    ):
-        print(
-            f"\n{options.precision}\n| {name} | "
-            + " | ".join(f"{arm} ms/update | {arm} peak MB" for arm in ARMS)
-            + " |\n"
-            + "|---" * (1 + 2 * len(ARMS))
-            + "|"
-        )
-        for length, vocabulary in points:
-            print(
-                f"| {length if name == 'length' else vocabulary:,} | "
-                + " | ".join(_cells(options, length, vocabulary))
-                + " |",
-                flush=True,
-            )
+    print(_build_profile_table(options))
+    _print_growth_table(options, "length", [(length, MIDDLE_VOCABULARY) for length in LENGTHS])
+    _print_growth_table(options, "vocabulary", [(MIDDLE_LENGTH, size) for size in VOCABULARIES])
 
 
-def _options() -> argparse.Namespace:
+def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--project", type=Path, default=Path.cwd())
-    parser.add_argument("--precision", default="fp32")
-    parser.add_argument("--updates", type=int, default=12)
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
+    parser.add_argument("--steps", type=int, default=12, help="optimizer steps of a run, warm-up included")
     parser.add_argument("--rounds", type=int, default=3)
-    for name in ("--one", "--length", "--vocabulary"):
-        parser.add_argument(name, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    parser.add_argument("--one", choices=VARIANTS, help=argparse.SUPPRESS)
+    parser.add_argument("--length", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--vocabulary", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.steps <= WARM_UP_STEPS:
+        parser.error(f"--steps must be more than {WARM_UP_STEPS}: the first ones warm up")
+    return options
 
 
-def _cells(options: argparse.Namespace, length: int, vocabulary: int) -> list[str]:
-    rows: dict[str, list[dict[str, float]]] = {arm: [] for arm in ARMS}
-    for _ in range(options.rounds):
-        for arm, found in rows.items():
-            found.append(_child(options, arm, "--length", str(length), "--vocabulary", str(vocabulary)))
-    return [
-        f"{statistics.median(row[name] for row in found):,.0f}" for found in rows.values() for name in ("ms", "peak_mb")
-    ]
+def _run_variant(options: argparse.Namespace, variant: str, *more: str) -> dict[str, float]:
+    arguments = ["--project", str(options.project), "--precision", options.precision, "--steps", str(options.steps)]
+    return run_in_process(__file__, *arguments, "--one", variant, *more)
 
 
-def _child(options: argparse.Namespace, arm: str, *more: str) -> dict[str, Any]:
-    command = [
-        sys.executable,
-        __file__,
-        "--project",
-        str(options.project),
-        "--precision",
-        options.precision,
-        "--updates",
-        str(options.updates),
-        "--one",
-        arm,
-        *more,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{arm} failed:\n{done.stderr[-3000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-def _profiles(options: argparse.Namespace) -> str:
-    found = {arm: _child(options, arm) for arm in ARMS}
+def _build_profile_table(options: argparse.Namespace) -> str:
+    figures = {variant: _run_variant(options, variant) for variant in VARIANTS}
     lines = [
-        f"{options.precision}, ms of an update, with the profiler's own cost",
-        "| | " + " | ".join(found) + " |",
-        "|---" * (1 + len(found)) + "|",
+        f"{options.precision}, ms of an optimizer step; the profiler itself takes time, too",
+        "| | " + " | ".join(figures) + " |",
+        "|---" * (1 + len(figures)) + "|",
     ]
-    lines += [
-        f"| {kind} | " + " | ".join(f"{row[kind]:,.1f}" for row in found.values()) + " |"
-        for kind in [*KINDS, "small steps", "all"]
-    ]
-    return "\n".join(lines)
+    rows = {kind: [f"{sums.get(kind, 0.0):,.1f}" for sums in figures.values()] for kind in [*KINDS, _OTHER, _ALL]}
+    return "\n".join([*lines, *(f"| {kind} | {' | '.join(cells)} |" for kind, cells in rows.items())])
+
+
+def _print_growth_table(options: argparse.Namespace, name: str, points: list[tuple[int, int]]) -> None:
+    heading = " | ".join(f"{variant} ms/step | {variant} peak MB" for variant in VARIANTS)
+    print(f"\n{options.precision}\n| {name} | {heading} |\n" + "|---" * (1 + 2 * len(VARIANTS)) + "|")
+    for length, vocabulary in points:
+        cells = " | ".join(_measure_point(options, length, vocabulary))
+        print(f"| {length if name == 'length' else vocabulary:,} | {cells} |", flush=True)
+
+
+def _measure_point(options: argparse.Namespace, length: int, vocabulary: int) -> list[str]:
+    """Return the median time and peak memory of each variant."""
+    runs: dict[str, list[dict[str, float]]] = {variant: [] for variant in VARIANTS}
+    sizes = ("--length", str(length), "--vocabulary", str(vocabulary))
+    for _ in range(options.rounds):
+        for variant, found in runs.items():
+            found.append(_run_variant(options, variant, *sizes))
+    return [f"{median(run[name] for run in found):,.0f}" for found in runs.values() for name in ("ms", "peak_mb")]
 
 
 def _measure(options: argparse.Namespace) -> dict[str, float]:
-    from seodang.config.load import load_params
-    from seodang.models.loading import load_tokenizer
-    from seodang.paths import Paths
-
-    paths = Paths(options.project)
-    params = load_params(paths.params)
-    tokenizer = load_tokenizer(paths.base)
-    train = params.train.model_copy(update={"precision": options.precision, "device": "cpu"})
     with tempfile.TemporaryDirectory() as scratch:
+        workload = load_workload(options.project, options.precision, options.steps, Path(scratch))
         if options.length is None:
-            return _profile(options, paths, params, train, tokenizer, Path(scratch))
-        return _grown(options, train, tokenizer, Path(scratch))
+            return _profile(options.one, workload)
+        return _time_random_model(options.one, _build_random_workload(workload, options.length, options.vocabulary))
 
 
-def _profile(
-    options: argparse.Namespace, paths: Any, params: Any, train: Any, tokenizer: Any, scratch: Path
-) -> dict[str, float]:
+def _profile(variant: str, workload: Workload) -> dict[str, float]:
+    """Return the milliseconds of an optimizer step by kind of operation."""
     from torch.profiler import ProfilerActivity, profile
 
-    from seodang.io.jsonl import read_records
-    from seodang.training.dataset import read_tokenized_dataset, write_tokenized_dataset
-    from seodang.training.packing import StepSampler
-
-    write_tokenized_dataset(
-        scratch / "lessons", read_records(paths.split("train")), tokenizer, params.prompt.format, train.max_length
-    )
-    lessons = read_tokenized_dataset(scratch / "lessons")
-    order = [
-        update for update in StepSampler(len(lessons), train.batch_size, train.seed) if len(update) == train.batch_size
-    ][: options.updates]
-    with profile(activities=[ProfilerActivity.CPU]) as seen:
-        ARMS[options.one](paths.base, tokenizer, lessons, order, train, Clock(), scratch, grouped=False)
-    kinds = {name: kind for kind, names in KINDS.items() for name in names}
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        TRAINERS[variant](workload, StepTimer())
+    kind_of = {name: kind for kind, names in KINDS.items() for name in names}
     sums: dict[str, float] = defaultdict(float)
-    for event in seen.key_averages():
-        for kind in (kinds.get(event.key, "small steps"), "all"):
-            sums[kind] += event.self_cpu_time_total / 1000 / options.updates
+    for event in profiler.key_averages():
+        for kind in (kind_of.get(event.key, _OTHER), _ALL):
+            sums[kind] += event.self_cpu_time_total / 1000 / len(workload.steps)
     return dict(sums)
 
 
-def _grown(options: argparse.Namespace, train: Any, tokenizer: Any, scratch: Path) -> dict[str, float]:
+def _build_random_workload(workload: Workload, length: int, vocabulary: int) -> Workload:
+    """Return as many optimizer steps of random tokens, and write a random model for them."""
     import numpy as np
-    import torch
-    from transformers import Qwen3Config, Qwen3ForCausalLM
 
     from seodang.training.dataset import DatasetCounts, TokenizedDataset
 
-    length, vocabulary, count = int(options.length), int(options.vocabulary), RECORDS * options.updates
-    torch.manual_seed(1)
-    sizes = {
-        "hidden_size": 256,
-        "intermediate_size": 768,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "head_dim": 64,
-    }
-    Qwen3ForCausalLM(
-        Qwen3Config(vocab_size=vocabulary, max_position_embeddings=2048, tie_word_embeddings=True, **sizes)
-    ).save_pretrained(scratch / "base")
-    draw = np.random.default_rng(1)
-    ids = draw.integers(10, vocabulary, (count, length)).astype(np.int32)
-    learned = np.tile(np.arange(length) >= length // 2, (count, 1))
-    offsets = np.arange(count + 1, dtype=np.int64) * length
-    lessons = TokenizedDataset(
+    base = workload.folder / "base"
+    _write_random_model(base, vocabulary)
+    count = RECORDS_PER_STEP * len(workload.steps)
+    ids = np.random.default_rng(1).integers(10, vocabulary, (count, length)).astype(np.int32)
+    loss_mask = np.tile(np.arange(length) >= length // _LABEL_DIVISOR, (count, 1))
+    dataset = TokenizedDataset(
         ids.reshape(-1),
-        learned.reshape(-1),
-        offsets,
-        learned.sum(axis=1),
+        loss_mask.reshape(-1),
+        np.arange(count + 1, dtype=np.int64) * length,
+        loss_mask.sum(axis=1),
         DatasetCounts(kept=count, too_long=0, without_answer=0),
     )
-    settings = train.model_copy(
-        update={
-            "targets": ["all-linear"],
-            "batch_size": RECORDS,
-            "batch_tokens": RECORDS * length,
-            "max_length": length,
-        }
+    changes = {
+        "target_modules": ["all-linear"],
+        "batch_size": RECORDS_PER_STEP,
+        "tokens_per_micro_batch": RECORDS_PER_STEP * length,
+        "max_length": length,
+    }
+    steps = np.arange(count).reshape(-1, RECORDS_PER_STEP).tolist()
+    train = workload.train.model_copy(update=changes)
+    return Workload(base, workload.tokenizer, dataset, steps, train, workload.folder)
+
+
+def _write_random_model(folder: Path, vocabulary: int) -> None:
+    import torch
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    torch.manual_seed(1)
+    config = Qwen3Config(
+        vocab_size=vocabulary,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        hidden_size=256,
+        intermediate_size=768,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=64,
     )
-    clock, order = Clock(), np.arange(count).reshape(-1, RECORDS).tolist()
-    ARMS[options.one](scratch / "base", tokenizer, lessons, order, settings, clock, scratch, grouped=False)
-    ms = 1000 * (clock.ends[-1] - clock.ends[WARM_UP - 1]) / (options.updates - WARM_UP)
-    return {"ms": ms, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+    Qwen3ForCausalLM(config).save_pretrained(folder)
+
+
+def _time_random_model(variant: str, workload: Workload) -> dict[str, float]:
+    from seodang.models.device import get_peak_memory_mb
+
+    timer = StepTimer()
+    TRAINERS[variant](workload, timer)
+    milliseconds = 1000 * timer.get_seconds() / (len(workload.steps) - WARM_UP_STEPS)
+    return {"ms": milliseconds, "peak_mb": get_peak_memory_mb()}
 
 
 if __name__ == "__main__":

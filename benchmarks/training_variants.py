@@ -1,0 +1,238 @@
+"""Variants of training that the training benchmarks compare, and the measurement of one run.
+
+All variants train the same model with the same adapter, optimizer and records.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+# Imports of torch and transformers stand inside functions: the parent process only starts the measured ones.
+if TYPE_CHECKING:
+    from peft import LoraConfig
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+
+    from seodang.config import TrainParams
+    from seodang.training.assembly import Kernel
+    from seodang.training.dataset import TokenizedDataset
+
+WARM_UP_STEPS = 3  # optimizer steps that no figure counts
+# Arguments of TrainingArguments that decide the optimizer: the same for all variants.
+_SHARED_ARGUMENTS = (
+    "output_dir", "seed", "use_cpu", "learning_rate", "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps",
+    "max_grad_norm", "weight_decay", "report_to", "disable_tqdm", "dataloader_pin_memory",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What every variant trains."""
+
+    base: Path
+    tokenizer: PreTrainedTokenizerBase
+    dataset: TokenizedDataset
+    steps: list[list[int]]  # the records of each optimizer step
+    train: TrainParams
+    folder: Path  # for temporary files
+
+
+@dataclass(slots=True)
+class StepTimer:
+    """The end and the loss of each optimizer step."""
+
+    ends: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+
+    def build_callback(self) -> TrainerCallback:
+        """Return the Trainer's callback that fills the lists; every optimizer step must be logged."""
+        from transformers import TrainerCallback
+
+        timer = self
+
+        class Callback(TrainerCallback):
+            def on_step_end(self, *_: Any, **__: Any) -> None:
+                timer.ends.append(time.perf_counter())
+
+            def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+                logs: dict[str, float] = kwargs["logs"]
+                if "train_runtime" not in logs:  # the summary after the last optimizer step
+                    timer.losses += [logs[name] for name in ("loss", "train_loss") if name in logs]
+
+        return Callback()
+
+    def get_seconds(self) -> float:
+        """Return the time of all counted optimizer steps."""
+        return self.ends[-1] - self.ends[WARM_UP_STEPS - 1]
+
+    def compute_mean_loss(self) -> float:
+        """Return the mean loss of the counted optimizer steps."""
+        counted = self.losses[WARM_UP_STEPS:]
+        return sum(counted) / len(counted)
+
+
+Variant = Callable[[Workload, StepTimer], None]
+
+
+def run_in_process(script: str, *arguments: str) -> dict[str, float]:
+    """Run a benchmark script in a process of its own; return the JSON object of the last line that it prints."""
+    completed = subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, check=False)
+    if completed.returncode:
+        sys.exit(f"{' '.join(arguments)} failed:\n{completed.stderr[-3000:]}")
+    figures: dict[str, float] = json.loads(completed.stdout.splitlines()[-1])
+    return figures
+
+
+def _build_shared_arguments(workload: Workload) -> dict[str, Any]:
+    from seodang.training.trainer_args import build_trainer_kwargs
+
+    train = workload.train
+    arguments = build_trainer_kwargs(train, "cpu", workload.folder, len(workload.dataset))
+    return {
+        **{name: arguments[name] for name in _SHARED_ARGUMENTS},
+        "bf16": train.precision == "bf16",
+        "per_device_train_batch_size": train.batch_size,
+        "max_steps": len(workload.steps),
+        "logging_steps": 1,
+        "save_strategy": "no",
+    }
+
+
+def _build_rows(workload: Workload) -> list[dict[str, list[int]]]:
+    """Return the records as transformers reads them, in the order of the optimizer steps."""
+    rows = []
+    for index in (index for step in workload.steps for index in step):
+        example = workload.dataset[index]
+        ids, loss_mask = example.ids.tolist(), example.loss_mask.tolist()
+        labels = [token if is_label else -100 for token, is_label in zip(ids, loss_mask, strict=True)]
+        rows.append({"input_ids": ids, "labels": labels})
+    return rows
+
+
+def _build_lora_config(train: TrainParams) -> LoraConfig:
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=train.rank,
+        lora_alpha=train.alpha,
+        lora_dropout=train.dropout,
+        target_modules="all-linear" if train.target_modules == ["all-linear"] else train.target_modules,
+        task_type="CAUSAL_LM",
+    )
+
+
+def _load_base(workload: Workload) -> PreTrainedModel:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[workload.train.precision]
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(workload.base, dtype=dtype)
+    return model
+
+
+def train_with_trl(workload: Workload, timer: StepTimer, *, sampling: str) -> None:
+    """Train with TRL's SFTTrainer and its chunked loss.
+
+    Its packing without padding needs FlashAttention, which has no CPU kernel.
+
+    Args:
+        workload: The records.
+        timer: Receives times and losses.
+        sampling: "sequential", or "group_by_length" for TRL's own order.
+    """
+    from datasets import Dataset
+    from transformers import set_seed
+    from trl import SFTConfig, SFTTrainer
+
+    set_seed(workload.train.seed)
+    SFTTrainer(
+        model=_load_base(workload),
+        args=SFTConfig(
+            **_build_shared_arguments(workload),
+            max_length=None,
+            train_sampling_strategy=sampling,
+            dataset_kwargs={"skip_prepare_dataset": True},
+            gradient_checkpointing=False,
+        ),
+        train_dataset=Dataset.from_list(_build_rows(workload)),
+        processing_class=workload.tokenizer,
+        peft_config=_build_lora_config(workload.train),
+        callbacks=[timer.build_callback()],
+    ).train()
+
+
+def train_with_transformers(workload: Workload, timer: StepTimer) -> None:
+    """Train with transformers' Trainer and its collator, which pads to the longest record."""
+    from datasets import Dataset
+    from peft import get_peft_model
+    from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments, set_seed
+
+    set_seed(workload.train.seed)
+    rows = [{**row, "attention_mask": [1] * len(row["input_ids"])} for row in _build_rows(workload)]
+    Trainer(
+        model=get_peft_model(_load_base(workload), _build_lora_config(workload.train)),
+        args=TrainingArguments(**_build_shared_arguments(workload), train_sampling_strategy="sequential"),
+        train_dataset=Dataset.from_list(rows),
+        data_collator=DataCollatorForSeq2Seq(workload.tokenizer, padding="longest"),
+        callbacks=[timer.build_callback()],
+    ).train()
+
+
+def train_with_seodang(
+    workload: Workload, timer: StepTimer, *, without_kernels: frozenset[Kernel] = frozenset(), **changes: Any
+) -> None:
+    """Train as stage `train` does, without its trackers, validation and checks.
+
+    Args:
+        workload: The records.
+        timer: Receives times and losses.
+        without_kernels: Kernels to leave out.
+        changes: Parameters of section `train` that differ from the project's.
+    """
+    from seodang.models.device import keep_freed_memory
+    from seodang.models.loading import load_model
+    from seodang.models.tokenization import get_pad_id
+    from seodang.training.assembly import select_kernels
+    from seodang.training.finetune import train_steps
+
+    keep_freed_memory()
+    train = workload.train.model_copy(update=changes)
+    train_steps(
+        load_model(workload.base, train.precision, "cpu"),
+        workload.dataset,
+        train,
+        len(workload.steps),
+        pad_token_id=get_pad_id(workload.tokenizer),
+        device="cpu",
+        run=workload.folder / "run",
+        callbacks=[timer.build_callback()],
+        kernels=select_kernels(train) - without_kernels,
+    )
+
+
+TRAINERS: dict[str, Variant] = {
+    "seodang": train_with_seodang,
+    "trl": partial(train_with_trl, sampling="sequential"),
+    "trl-grouped": partial(train_with_trl, sampling="group_by_length"),
+    "transformers": train_with_transformers,
+}
+# Seodang with everything on, with one technique off each time, and with all of them off. Records that are not packed
+# share no prefixes either.
+ABLATION: dict[str, Variant] = {
+    "all on": train_with_seodang,
+    "packing off": partial(train_with_seodang, packing=False),
+    "shared prefixes off": partial(train_with_seodang, share_prefixes=False),
+    "LoRA kernel off": partial(train_with_seodang, without_kernels=frozenset({"lora"})),
+    "last-layer kernel off": partial(train_with_seodang, without_kernels=frozenset({"last_layer"})),
+    "RMSNorm kernel off": partial(train_with_seodang, without_kernels=frozenset({"rms_norm"})),
+    "kernels off": partial(train_with_seodang, kernels="off"),
+    "all off": partial(train_with_seodang, packing=False, share_prefixes=False, kernels="off"),
+    "transformers Trainer": train_with_transformers,
+}
