@@ -59,33 +59,42 @@ def _healthy(python: Path) -> bool:
 
 
 def _install() -> bool:
-    """Install torch by pip and, beside it, everything else by uv; tell whether all went well."""
-    pins = [line.strip() for line in LOCK.read_text().splitlines() if line.strip() and not line.startswith("#")]
-    torch = next(pin for pin in pins if pin.startswith("torch=="))
-    uv = next(pin for pin in pins if pin.startswith("uv=="))
+    """Install torch by pip and, beside it, everything else by uv, each file by its hash; return whether all succeeded."""
+    blocks = _read_lock()
     python = str(VENV / "bin" / "python")
     pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-deps"]
-    if not _finished(subprocess.Popen([*pip, uv]), "uv"):
-        return False
     with tempfile.TemporaryDirectory() as folder:
-        rest = Path(folder) / "rest.txt"
-        rest.write_text("\n".join(pin for pin in pins if pin != torch) + "\n")
-        log = Path(folder) / "torch.log"
+        uv, rest, log = (Path(folder) / name for name in ("uv.txt", "rest.txt", "torch.log"))
+        uv.write_text(blocks["uv"])
+        rest.write_text("".join(block for name, block in blocks.items() if name != "torch"))
+        if not _finished(subprocess.Popen([*pip, "-r", str(uv)]), "uv"):
+            return False
         with log.open("w") as output:
-            apart = subprocess.Popen([*pip, torch], stdout=output, stderr=subprocess.STDOUT)
+            apart = subprocess.Popen([*pip, blocks["torch"].strip()], stdout=output, stderr=subprocess.STDOUT)
         try:
             quickly = [python, "-m", "uv", "pip", "install", "--python", python, "--no-deps", "--compile-bytecode"]
-            others = _finished(subprocess.Popen([*quickly, "-r", str(rest)]), f"{len(pins) - 1} packages")
-            heavy = _finished(apart, torch)
+            checked = [*quickly, "--require-hashes", "-r", str(rest)]
+            others = _finished(subprocess.Popen(checked), f"{len(blocks) - 1} packages")
+            heavy = _finished(apart, blocks["torch"].strip())
         finally:
             apart.terminate()
         if not heavy:
             print(log.read_text()[-2000:], file=sys.stderr)
-        return (
-            others
-            and heavy
-            and _finished(subprocess.Popen([*quickly, "--no-build-isolation", "--quiet", "-e", str(ROOT)]), "seodang")
-        )
+    project = [*quickly, "--no-build-isolation", "--quiet", "-e", str(ROOT)]
+    return others and heavy and _finished(subprocess.Popen(project), "seodang")
+
+
+def _read_lock() -> dict[str, str]:
+    """Return the lines of each package, its pin and its hashes, by name."""
+    blocks: dict[str, str] = {}
+    name = ""
+    for line in LOCK.read_text().splitlines(keepends=True):
+        if line.startswith("#"):
+            continue
+        if not line.startswith(" "):
+            name = line.partition("==")[0].strip()
+        blocks[name] = blocks.get(name, "") + line
+    return blocks
 
 
 def _finished(process: subprocess.Popen[bytes], name: str) -> bool:

@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, req
 from pathlib import Path
 
 import grimp
+from lock_requirements import read_pins
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -62,8 +63,7 @@ def compute_closure(names: Iterable[str]) -> set[str]:
 
 def read_lock() -> Mapping[str, str]:
     """Return the pins of requirements.lock by canonical name."""
-    pins = (line.split(";")[0].strip() for line in LOCK.read_text("utf-8").splitlines() if "==" in line)
-    return {canonicalize_name(pin.partition("==")[0]): pin for pin in pins}
+    return {canonicalize_name(pin.partition("==")[0]): pin for pin in read_pins(LOCK.read_text("utf-8"))}
 
 
 def build_requirements() -> str:

@@ -76,10 +76,15 @@ def test_dvc_yaml_stays_short():
     assert len((ROOT / "dvc.yaml").read_text("utf-8").splitlines()) <= 260
 
 
-def test_every_lock_line_is_a_plain_pin():
-    lines = (ROOT / "requirements.lock").read_text().split()
-    assert "torch==2.13.0" in lines
-    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line) for line in lines)
+def test_every_package_of_the_lock_is_pinned_and_all_but_torch_have_hashes():
+    text = (ROOT / "requirements.lock").read_text("utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    pins = {line.removesuffix(" \\") for line in lines if not line.startswith(" ")}
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", pin) for pin in pins)
+    hashes = [line.strip().removesuffix(" \\") for line in lines if line.startswith(" ")]
+    assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", line) for line in hashes)
+    without_hash = {line for line in lines if not line.startswith(" ") and not line.endswith("\\")}
+    assert without_hash == {"torch==2.13.0"}  # each platform installs its own build
 
 
 def test_params_yaml_as_shipped_is_the_starter_file_and_stays_short():
