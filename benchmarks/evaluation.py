@@ -1,17 +1,17 @@
-"""Scoring options of a Korean choice task side by side: EleutherAI's lm-evaluation-harness and Seodang.
+"""Log-likelihoods and speed on a Korean choice task side by side: EleutherAI's lm-evaluation-harness and Seodang.
 
-python benchmarks/evaluation.py --data DIR [--task sentineg|boolq] [--model DIR] [--precision fp32|bf16] [--shots 10]
-    [--items 400] [--rounds 3] [--batch-sizes 1 8 32] [--threads 1] [--harness DIR] [--json FILE]
+    python benchmarks/evaluation.py --data DIR [--task sentineg|boolq] [--model DIR] [--precision fp32|bf16] [--shots 10]
+        [--items 400] [--rounds 3] [--batch-sizes 1 8 32] [--threads 1] [--harness DIR] [--json FILE]
 
 DIR of `--data` holds KoBEST's own files (BoolQ_train.tsv, BoolQ_dev.tsv, SentiNeg_...). The harness is lm_eval of
-requirements-harness.lock (`make harness`), or stands in a folder of its own that `--harness` names. It runs its own task
-definition, pointed at the same items, with the first training rows as exemplars; Seodang scores the same texts, cut into tokens
-the same way. Each arm runs in a process of its own, in turn, round after round; the harness once with each batch size, and its
-best median is what Seodang is held against. Counted is the time from texts to log-likelihoods, tokenising included, loading of
-model and data not. Figures: items/s, items per second of CPU time, peak resident memory, the largest difference of a
-log-likelihood, predictions that differ.
+requirements-harness.lock (`make harness`), or is installed in a folder that `--harness` names. It runs its own task definition
+on the same items, with the first training rows as few-shot examples. Seodang scores the same texts as the same tokens.
 
-With other work on the machine take one thread, as two that wait for each other measure the scheduler, and trust the CPU time.
+Each variant runs in a process of its own, in turn, round after round: Seodang, and the harness once with each batch size. The
+time is from texts to log-likelihoods: it includes tokenizing, but not loading the model and the data. Figures: items/s, items
+per second of CPU time, peak resident memory, the largest difference of a log-likelihood, and predictions that differ.
+
+If the machine has other work, use one thread and compare CPU time: with two threads the figures measure the scheduler.
 """
 
 from __future__ import annotations
@@ -21,79 +21,40 @@ import csv
 import hashlib
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean, median
 from typing import Any
 
+from evaluation_variants import ITEMS_FILE, TASKS, TRAIN_FILE, ScoringJob, score_with_harness, score_with_seodang
+
 REPOSITORY = Path(__file__).resolve().parents[1]
-OURS = "seodang"
-BATCH_TOKENS = 4096  # evaluate.batch_tokens of params.yaml
+SEODANG = "seodang"
+_HARNESS_PREFIX = "harness-"  # the batch size follows
+_RATES = ("items_per_second", "items_per_cpu_second")
 
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A task of KoBEST as the harness asks it (lm_eval/tasks/kobest)."""
-
-    file: str  # first part of its files' names
-    columns: dict[str, str]  # the harness's names, and the files'
-    label: str
-    text: str
-    options: tuple[str, str]
-
-
-TASKS = {
-    "sentineg": Task("SentiNeg", {"sentence": "Text"}, "Label", "문장: {sentence} 긍부정:", ("부정", "긍정")),
-    "boolq": Task(
-        "BoolQ",
-        {"paragraph": "Text", "question": "Question"},
-        "Answer",
-        "{paragraph} 질문: {question} 답변: ",
-        ("아니오", "예"),
-    ),
-}
-YAML = """\
-include: {definition}
-task: seodang_{task}
-dataset_path: json
-dataset_name: null
-dataset_kwargs: {{data_files: {{train: {train}, validation: {items}, test: {items}}}}}
-fewshot_split: train
-fewshot_config: {{sampler: first_n}}
-metric_list: [{{metric: acc, aggregation: mean, higher_is_better: true}}]
-"""
+Runs = dict[str, list[dict[str, Any]]]  # the results of each round, by variant
 
 
 def main() -> None:
-    """Run every arm in turn and print medians with their range."""
-    options = _options()
+    """Run every variant in turn and print medians with their range."""
+    options = _parse_options()
     if options.one:
         _measure(options)
         return
-    arms = [OURS, *(f"harness-{size}" for size in options.batch_sizes)]
-    rows: dict[str, list[dict[str, Any]]] = {arm: [] for arm in arms}
     with tempfile.TemporaryDirectory() as scratch:
-        _write_task(options, Path(scratch))
-        for number in range(options.rounds):
-            start = number % len(arms)
-            for arm in arms[start:] + arms[:start]:
-                rows[arm].append(_in_its_own_process(arm, options, Path(scratch)))
-                shown = {
-                    name: rows[arm][-1][name]
-                    for name in ("items_per_second", "items_per_cpu_second", "peak_mb", "accuracy")
-                }
-                print(f"round {number + 1} {arm}: {shown}", file=sys.stderr)
-    print(_table(options, rows))
+        _write_data(options, Path(scratch))
+        runs = _run_rounds(options, Path(scratch))
+    print(_build_table(options, runs))
     if options.json:
-        options.json.write_text(json.dumps(rows, indent=1))
+        options.json.write_text(json.dumps(runs, indent=1), "utf-8")
 
 
-def _options() -> argparse.Namespace:
+def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--task", choices=TASKS, default="sentineg")
@@ -102,7 +63,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--shots", type=int, default=10)
     parser.add_argument("--items", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--batch-sizes", nargs="*", default=["1", "8", "32"])
+    parser.add_argument("--batch-sizes", nargs="*", default=["1", "8", "32"], help="none: Seodang alone")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--harness", type=Path)
     parser.add_argument("--json", type=Path)
@@ -111,28 +72,38 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _write_task(options: argparse.Namespace, scratch: Path) -> None:
-    """Write the rows as the harness's task wants them."""
+def _write_data(options: argparse.Namespace, scratch: Path) -> None:
+    """Write the few-shot examples and the items with the column names of the harness."""
     task = TASKS[options.task]
-    for split, name in (("train", "train"), ("dev", "items")):
+    for split, name, count in (("train", TRAIN_FILE, options.shots), ("dev", ITEMS_FILE, options.items)):
         with (options.data / f"{task.file}_{split}.tsv").open(encoding="utf-8-sig", newline="") as file:
             rows = [row for row in csv.DictReader(file, delimiter="\t") if row[task.label]]
-        docs = [
-            {ours: row[theirs] for ours, theirs in task.columns.items()}
+        items = [
+            {name: row[column] for name, column in task.columns.items()}
             | {"label": int(row[task.label].lower() in {"1", "true"})}
-            for row in rows
+            for row in rows[:count]
         ]
-        kept = docs[: options.shots] if name == "train" else docs[: options.items]
-        (scratch / f"{name}.jsonl").write_text(
-            "".join(json.dumps(doc, ensure_ascii=False) + "\n" for doc in kept), "utf-8"
-        )
+        (scratch / name).write_text("".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items), "utf-8")
 
 
-def _in_its_own_process(arm: str, options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--one", arm, "--scratch", str(scratch)]
+def _run_rounds(options: argparse.Namespace, scratch: Path) -> Runs:
+    variants = [SEODANG, *(f"{_HARNESS_PREFIX}{size}" for size in options.batch_sizes)]
+    runs: Runs = {variant: [] for variant in variants}
+    for number in range(options.rounds):
+        start = number % len(variants)
+        for variant in variants[start:] + variants[:start]:
+            result = _run_in_process(variant, options, scratch)
+            runs[variant].append(result)
+            summary = {name: result[name] for name in (*_RATES, "peak_mb", "accuracy")}
+            print(f"round {number + 1} {variant}: {summary}", file=sys.stderr, flush=True)
+    return runs
+
+
+def _run_in_process(variant: str, options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--one", variant, "--scratch", str(scratch)]
     for name in ("data", "task", "model", "precision", "shots"):
         command += [f"--{name}", str(getattr(options, name))]
-    paths = [str(REPOSITORY / "src"), *([str(options.harness)] if options.harness and arm != OURS else [])]
+    paths = [str(REPOSITORY / "src"), *([str(options.harness)] if options.harness and variant != SEODANG else [])]
     settings = {
         "PYTHONPATH": os.pathsep.join(paths),
         "OMP_NUM_THREADS": str(options.threads),
@@ -140,181 +111,91 @@ def _in_its_own_process(arm: str, options: argparse.Namespace, scratch: Path) ->
         "HF_HOME": str(scratch),
         "TOKENIZERS_PARALLELISM": "false",
     }
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | settings)
-    if done.returncode:
-        sys.exit(f"{arm} failed:\n{done.stderr[-3000:]}")
-    row: dict[str, Any] = json.loads((scratch / "result.json").read_text())
-    return row
-
-
-def _table(options: argparse.Namespace, rows: dict[str, list[dict[str, Any]]]) -> str:
-    ours = rows[OURS][0]
-    speeds = {
-        name: {arm: [run[name] for run in runs] for arm, runs in rows.items()}
-        for name in ("items_per_second", "items_per_cpu_second")
-    }
-    medians = {
-        name: {arm: statistics.median(values) for arm, values in found.items()} for name, found in speeds.items()
-    }
-    lines = [
-        f"\n{options.task}, {options.shots} shots, {len(ours['likelihoods'])} items, {options.model.name}, "
-        f"{options.precision}, {options.threads} thread(s), {options.rounds} rounds",
-        "| variant | items/s (range) | items/CPU s (range) | peak MB | accuracy | largest difference, nats "
-        "| other predictions | seodang / it: items/s, items/CPU s |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for arm, runs in rows.items():
-        shown = [
-            f"{medians[name][arm]:.2f} ({min(found[arm]):.2f} to {max(found[arm]):.2f})"
-            for name, found in speeds.items()
-        ]
-        ratios = ", ".join(f"{found[OURS] / found[arm]:.2f}" for found in medians.values())
-        difference, changed = _agreement(ours, runs[0])
-        memory = statistics.median(run["peak_mb"] for run in runs)
-        lines.append(
-            f"| {arm} | {' | '.join(shown)} | {memory:.0f} | {runs[0]['accuracy']:.3f} | {difference:.1e} | {changed} | {ratios} |"
-        )
-    if len(rows) > 1:
-        best = [found[OURS] / max(value for arm, value in found.items() if arm != OURS) for found in medians.values()]
-        lines.append(
-            f"Against the harness at its best batch size: {best[0]:.2f} times the items/s, {best[1]:.2f} times the items/CPU s."
-        )
-    return "\n".join(lines)
-
-
-def _agreement(ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[float, int]:
-    """Return the largest difference of any option's log-likelihood, and how many items are answered otherwise."""
-    if ours["texts"] != theirs["texts"]:
-        odd = next(
-            number for number, pair in enumerate(zip(ours["texts"], theirs["texts"], strict=True)) if pair[0] != pair[1]
-        )
-        sys.exit(f"item {odd} was not asked with the same text by both arms")
-    pairs = list(zip(ours["likelihoods"], theirs["likelihoods"], strict=True))
-    difference = max(abs(one - other) for mine, others in pairs for one, other in zip(mine, others, strict=True))
-    return difference, sum(_best(mine) != _best(others) for mine, others in pairs)
-
-
-def _best(likelihoods: Sequence[float]) -> int:
-    return max(range(len(likelihoods)), key=likelihoods.__getitem__)
+    completed = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | settings)
+    if completed.returncode:
+        sys.exit(f"{variant} failed:\n{completed.stderr[-3000:]}")
+    result: dict[str, Any] = json.loads((scratch / "result.json").read_text())
+    return result
 
 
 def _measure(options: argparse.Namespace) -> None:
-    """Score all items one way, and write what came out and what it cost."""
+    """Score all items with one tool, and write the results."""
     from seodang.models.device import get_peak_memory_mb
 
-    docs = _docs(options.scratch / "items.jsonl")
-    run = with_seodang if options.one == OURS else with_harness
-    (seconds, cpu_seconds), texts, likelihoods = run(options, docs)
-    right = [_best(scores) == doc["label"] for scores, doc in zip(likelihoods, docs, strict=True)]
+    job = ScoringJob(options.task, options.model, options.precision, options.shots, options.scratch)
+    batch_size = options.one.removeprefix(_HARNESS_PREFIX)
+    scores = score_with_seodang(job) if options.one == SEODANG else score_with_harness(job, batch_size)
+    items = job.read_items()
+    correct = [_predict(row) == item["label"] for row, item in zip(scores.likelihoods, items, strict=True)]
     result = {
-        "items_per_second": round(len(docs) / seconds, 4),
-        "items_per_cpu_second": round(len(docs) / cpu_seconds, 4),
+        "items_per_second": round(len(items) / scores.seconds, 4),
+        "items_per_cpu_second": round(len(items) / scores.cpu_seconds, 4),
         "peak_mb": get_peak_memory_mb(),
-        "accuracy": round(statistics.mean(right), 4),
-        "texts": [hashlib.sha256(json.dumps(pair).encode()).hexdigest()[:16] for pair in texts],
-        "likelihoods": likelihoods,
+        "accuracy": round(mean(correct), 4),
+        "texts": [hashlib.sha256(json.dumps(pairs).encode()).hexdigest()[:16] for pairs in scores.texts],
+        "likelihoods": scores.likelihoods,
     }
     (options.scratch / "result.json").write_text(json.dumps(result))
 
 
-def _docs(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+def _predict(likelihoods: Sequence[float]) -> int:
+    return max(range(len(likelihoods)), key=likelihoods.__getitem__)
 
 
-def with_seodang(
-    options: argparse.Namespace, docs: Sequence[dict[str, Any]]
-) -> tuple[tuple[float, float], list[Any], list[list[float]]]:
-    """Score by `score_choices`, as stage `evaluate` does; texts and tokens as the harness makes them."""
-    from seodang.inference.loglikelihood import ChoiceRequest, score_choices
-    from seodang.models.device import keep_freed_memory
-    from seodang.models.loading import load_model, load_tokenizer
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    largest_difference: float  # of any option's log-likelihood, in nats
+    other_predictions: int
 
-    keep_freed_memory()
-    task, tokenizer = TASKS[options.task], load_tokenizer(options.model)
-    model = load_model(options.model, options.precision, "cpu")
-    exemplars = [
-        f"{_asked(task, doc)}{task.options[doc['label']]}\n\n" for doc in _docs(options.scratch / "train.jsonl")
+
+def _compare(seodang: dict[str, Any], other: dict[str, Any]) -> _Comparison:
+    for index, (text, other_text) in enumerate(zip(seodang["texts"], other["texts"], strict=True)):
+        if text != other_text:
+            sys.exit(f"the two tools scored different texts for item {index}")
+    pairs = list(zip(seodang["likelihoods"], other["likelihoods"], strict=True))
+    differences = [abs(a - b) for row, other_row in pairs for a, b in zip(row, other_row, strict=True)]
+    return _Comparison(max(differences), sum(_predict(row) != _predict(other_row) for row, other_row in pairs))
+
+
+def _build_table(options: argparse.Namespace, runs: Runs) -> str:
+    items = len(runs[SEODANG][0]["likelihoods"])
+    lines = [
+        f"\n{options.task}, {options.shots} shots, {items} items, {options.model.name}, {options.precision}, "
+        f"{options.threads} thread(s), {options.rounds} rounds",
+        "| variant | items/s (range) | items/CPU s (range) | peak MB | accuracy | largest difference, nats "
+        "| other predictions | Seodang is: items/s, items/CPU s |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    started = _now()
-    texts = [
-        [(context, f" {option}") for option in task.options]
-        for context in ("".join(exemplars) + task.text.format(**doc) for doc in docs)
-    ]
-    choices = []
-    for number, pairs in enumerate(texts):
-        context = pairs[0][0].rstrip(" ")  # blanks before an option belong to it
-        prompt = tokenizer(context)["input_ids"]
-        choices.append(
-            ChoiceRequest(
-                str(number),
-                prompt,
-                tuple((text, tokenizer(whole + text)["input_ids"][len(prompt) :]) for whole, text in pairs),
-            )
+    lines += [_build_row(variant, runs) for variant in runs]
+    if len(runs) > 1:
+        others = [variant for variant in runs if variant != SEODANG]
+        wall, cpu = (min(_compute_ratio(runs, variant, rate) for variant in others) for rate in _RATES)
+        lines.append(
+            f"Against the harness at its best batch size: {wall:.2f} times the items/s, {cpu:.2f} times the items/CPU s."
         )
-    likelihoods: list[list[float]] = [[] for _ in docs]
-    for found in score_choices(model, choices, BATCH_TOKENS):
-        for place, scores in found:
-            likelihoods[place] = [score.nats for score in scores]
-    return _since(started), texts, likelihoods
+    return "\n".join(lines)
 
 
-def _now() -> tuple[float, float]:
-    return time.perf_counter(), time.process_time()
+def _build_row(variant: str, runs: Runs) -> str:
+    found = runs[variant]
+    cells = [variant]
+    for rate in _RATES:
+        values = [run[rate] for run in found]
+        cells.append(f"{median(values):.2f} ({min(values):.2f} to {max(values):.2f})")
+    comparison = _compare(runs[SEODANG][0], found[0])
+    cells += [
+        f"{median(run['peak_mb'] for run in found):,.0f}",
+        f"{found[0]['accuracy']:.3f}",
+        f"{comparison.largest_difference:.1e}",
+        str(comparison.other_predictions),
+        ", ".join(f"{_compute_ratio(runs, variant, rate):.2f}" for rate in _RATES),
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
-def _since(then: tuple[float, float]) -> tuple[float, float]:
-    wall, cpu = _now()
-    return wall - then[0], cpu - then[1]
-
-
-def _asked(task: Task, doc: dict[str, Any]) -> str:
-    return f"{task.text.format(**doc)} "
-
-
-def with_harness(
-    options: argparse.Namespace, docs: Sequence[dict[str, Any]]
-) -> tuple[tuple[float, float], list[Any], list[list[float]]]:
-    """Score by the harness's own evaluation of its own task; only its call of the model is timed."""
-    import lm_eval
-    from lm_eval.models.huggingface import HFLM
-    from lm_eval.tasks import TaskManager
-
-    scratch: Path = options.scratch
-    definition = Path(lm_eval.__file__).parent / "tasks" / "kobest" / f"kobest_{options.task}.yaml"
-    folder = scratch / "tasks"
-    folder.mkdir(exist_ok=True)
-    text = YAML.format(
-        definition=definition, task=options.task, train=scratch / "train.jsonl", items=scratch / "items.jsonl"
-    )
-    (folder / "task.yaml").write_text(text, "utf-8")
-    size = options.one.removeprefix("harness-")
-    model = HFLM(
-        pretrained=str(options.model),
-        dtype={"fp32": "float32", "bf16": "bfloat16"}[options.precision],
-        device="cpu",
-        batch_size=int(size) if size.isdecimal() else size,
-    )
-    scored, spent = model.loglikelihood, []
-
-    def timed(*arguments: Any, **named: Any) -> Any:
-        started = _now()
-        found = scored(*arguments, **named)
-        spent.append(_since(started))
-        return found
-
-    model.loglikelihood = timed
-    manager = TaskManager(include_path=str(folder), include_defaults=False)
-    found = lm_eval.simple_evaluate(
-        model=model,
-        tasks=[f"seodang_{options.task}"],
-        num_fewshot=options.shots,
-        task_manager=manager,
-        bootstrap_iters=0,
-        log_samples=True,
-    )
-    samples = sorted(found["samples"][f"seodang_{options.task}"], key=lambda sample: sample["doc_id"])
-    texts = [[tuple(pair) for pair in sample["arguments"]] for sample in samples]
-    return spent[0], texts, [[response[0][0] for response in sample["resps"]] for sample in samples]
+def _compute_ratio(runs: Runs, variant: str, rate: str) -> float:
+    """Return how many times as fast as the variant Seodang is."""
+    return float(median(run[rate] for run in runs[SEODANG]) / median(run[rate] for run in runs[variant]))
 
 
 if __name__ == "__main__":

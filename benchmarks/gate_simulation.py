@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--resamples", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1446)
     options = parser.parse_args()
-    started, worst = time.monotonic(), 0.0
+    start, worst = time.monotonic(), 0.0
     print(
         "| scores | items | true difference | promote | inconclusive | reject | 95 % interval of promote |\n|---|---|---|---|---|---|---|",
         flush=True,
@@ -114,7 +114,7 @@ def main() -> None:
         print(format_row(name, items, difference, counts, options.trials), flush=True)
         worst = max(worst, counts["promote"] / options.trials if difference == 0 else 0.0)
     print(
-        f"\nequal models: promoted in at most {worst:.2%} of {options.trials} trials; {time.monotonic() - started:.0f} s"
+        f"\nequal models: promoted in at most {worst:.2%} of {options.trials} trials; {time.monotonic() - start:.0f} s"
     )
     if worst > 0.05:
         raise SystemExit("an equal model is promoted too often")

@@ -1,16 +1,16 @@
-"""Tokenising for training: many records at a time against one by one, and what the tokenizer's own Rust code takes.
+"""Tokenizing for training: many records at a time, one by one, and by the tokenizer's Rust code alone.
 
     python benchmarks/tokenising.py FILE... [--tokenizer FOLDER...] [--format alpaca] [--runs 5] [--max-length 512] [--profile]
 
-FILE holds Alpaca-style records, each a data set of its own. Everything runs on one thread. In each run, in turn:
+FILE holds Alpaca-style records; each is a data set of its own. Everything runs on one thread. The columns of each run:
 
-  lessons     write_lessons: render, tokenise, choose, write; every word is new to it at the start
-  one by one  tokenise_record, on the first records only
-  rust        the tokenizer's encode_batch_fast on the same texts whole: what batches alone would give
-  read        read_lessons, and each lesson copied into packed rows of 16
+  write       write_tokenized_dataset: render, tokenize, filter, write; the tokenizer's cache of words is empty at the start
+  one by one  tokenize_example, on the first records only
+  rust        encode_batch_fast of the tokenizer on the same texts: the upper limit for a batch
+  read        read_tokenized_dataset, with each example copied into packed rows of 16
 
-Before that, the ids and labels of the first records are compared: many at a time must give what each gives by itself.
-Rates are records a second of CPU time, medians with their range: the machine may have other work.
+Before that, the tokens and loss masks of the first records are compared: a batch must give the same as each record by itself.
+Rates are records per second of CPU time, medians with their range, because the machine may have other work.
 """
 
 from __future__ import annotations
@@ -19,136 +19,158 @@ import argparse
 import cProfile
 import os
 import pstats
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean, median
+from typing import get_args
 
 import numpy as np
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from seodang.config import PromptFormat
 from seodang.ingest.readers.read import read_objects
-from seodang.models.tokenization import tokenize_record
 from seodang.prompting import Renderer
 from seodang.records import Record, make_record
 from seodang.training.dataset import read_tokenized_dataset, tokenize_example, write_tokenized_dataset
 
 ROOT = Path(__file__).resolve().parent.parent
-FIRST = 1000  # records that are also tokenised one by one
+FIRST_RECORDS = 1000  # records that are also tokenized one by one
+RECORDS_PER_ROW = 16
+_NO_LIMIT = 1_000_000  # tokens
 
 
-def records_of(file: Path) -> list[Record]:
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What is tokenized, and how."""
+
+    records: Sequence[Record]
+    tokenizer: PreTrainedTokenizerBase
+    format: PromptFormat
+    max_length: int
+    folder: Path  # of the tokenized dataset
+
+
+def read_alpaca_records(file: Path) -> list[Record]:
     """Return the records of a file."""
-    rows = [
-        {name: str(row.get(name) or "") for name in ("instruction", "input", "output")}
+    return [
+        make_record(
+            instruction=str(row.get("instruction") or ""),
+            input=str(row.get("input") or ""),
+            output=str(row.get("output") or ""),
+            source=file.stem,
+            task="instruction",
+            cluster="instruction",
+        )
         for row in read_objects(file, file.name)
     ]
-    return [make_record(**row, source=file.stem, task="instruction", cluster="instruction") for row in rows]
 
 
-def rate(work: Callable[[], object], records: int, *, forget: PreTrainedTokenizerBase | None = None) -> float:
-    """Return records a second of CPU time; `forget` is a tokenizer whose own memory of words is emptied before."""
-    if forget is not None:
-        forget.backend_tokenizer.model._clear_cache()
-    started = time.process_time()
+def clear_word_cache(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Empty the cache of words in the tokenizer's Rust code."""
+    tokenizer.backend_tokenizer.model._clear_cache()
+
+
+def measure_rate(work: Callable[[], object], records: int) -> float:
+    """Return records per second of CPU time."""
+    start = time.process_time()
     work()
-    return records / (time.process_time() - started)
+    return records / (time.process_time() - start)
 
 
-def packed(folder: Path) -> None:
-    """Read all lessons, and copy them into rows of 16."""
-    lessons = read_tokenized_dataset(folder)
-    for start in range(0, len(lessons), 16):
-        some = lessons[start : start + 16]
-        np.concatenate([lesson.ids for lesson in some])
-        np.concatenate([lesson.loss_mask for lesson in some])
+def read_packed(folder: Path) -> None:
+    """Read all examples, and copy them into packed rows."""
+    dataset = read_tokenized_dataset(folder)
+    for start in range(0, len(dataset), RECORDS_PER_ROW):
+        examples = dataset[start : start + RECORDS_PER_ROW]
+        np.concatenate([example.ids for example in examples])
+        np.concatenate([example.loss_mask for example in examples])
 
 
-def compare(records: Sequence[Record], tokenizer: PreTrainedTokenizerBase, format: PromptFormat, folder: Path) -> None:
-    """Raise if a lesson from the files isn't that of the record by itself."""
-    write_tokenized_dataset(folder, records, tokenizer, format, 1_000_000)
-    alone = [
-        lesson
-        for lesson in (tokenize_example(tokenizer, record, format) for record in records)
-        if lesson.loss_mask.any()
-    ]
-    stored = read_tokenized_dataset(folder)
-    if len(stored) != len(alone) or any(
-        a.ids.tolist() != b.ids.tolist() or a.loss_mask.tolist() != b.loss_mask.tolist()
-        for a, b in zip(stored, alone, strict=True)
+def check_agreement(setup: Setup) -> None:
+    """Exit with an error if a stored example is not that of the record by itself."""
+    records = setup.records[:FIRST_RECORDS]
+    write_tokenized_dataset(setup.folder, records, setup.tokenizer, setup.format, _NO_LIMIT)
+    single = [tokenize_example(setup.tokenizer, record, setup.format) for record in records]
+    expected = [example for example in single if example.loss_mask.any()]
+    stored = read_tokenized_dataset(setup.folder)
+    if len(stored) != len(expected) or not all(
+        np.array_equal(a.ids, b.ids) and np.array_equal(a.loss_mask, b.loss_mask)
+        for a, b in zip(stored, expected, strict=True)
     ):
-        raise SystemExit("the lessons in the files are not those of the records by themselves")
+        raise SystemExit("a batch of records does not give the same tokens as each record by itself")
 
 
-def measure(
-    records: Sequence[Record], tokenizer: PreTrainedTokenizerBase, format: PromptFormat, max_length: int, folder: Path
-) -> dict[str, float]:
+def measure(setup: Setup) -> dict[str, float]:
     """Return the rates of one run."""
-    renderer = Renderer(format, tokenizer)  # type: ignore[arg-type]
+    records, tokenizer, format = setup.records, setup.tokenizer, setup.format
+    renderer, count = Renderer(format, tokenizer), len(records)
     texts = [segment.text for record in records for segment in renderer.render_example(record) if not segment.control]
-    backend, count = tokenizer.backend_tokenizer, len(records)
-    return {
-        "lessons": rate(
-            lambda: write_tokenized_dataset(folder, records, tokenizer, format, max_length), count, forget=tokenizer
-        ),
-        "one by one": rate(
-            lambda: [tokenize_record(tokenizer, record, format) for record in records[:FIRST]], min(count, FIRST)
-        ),
-        "rust": rate(lambda: backend.encode_batch_fast(texts, add_special_tokens=False), count, forget=tokenizer),
-        "read": rate(lambda: packed(folder), count),
-    }
+    first = records[:FIRST_RECORDS]
+    rates = {}
+    clear_word_cache(tokenizer)
+    rates["write"] = measure_rate(
+        lambda: write_tokenized_dataset(setup.folder, records, tokenizer, format, setup.max_length), count
+    )
+    rates["one by one"] = measure_rate(
+        lambda: [tokenize_example(tokenizer, record, format) for record in first], len(first)
+    )
+    clear_word_cache(tokenizer)
+    rates["rust"] = measure_rate(
+        lambda: tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False), count
+    )
+    rates["read"] = measure_rate(lambda: read_packed(setup.folder), count)
+    return rates
 
 
-def report(name: str, runs: Sequence[dict[str, float]]) -> None:
-    """Print a line of a Markdown table: the median of each rate, with its range."""
-    cells = []
-    for key in runs[0]:
-        found = [run[key] for run in runs]
-        cells.append(f"{statistics.median(found):,.0f} ({min(found):,.0f} to {max(found):,.0f})")
+def print_row(name: str, runs: Sequence[dict[str, float]]) -> None:
+    """Print a line of a Markdown table: the median of each rate with its range."""
+    columns = {key: [run[key] for run in runs] for key in runs[0]}
+    cells = [f"{median(rates):,.0f} ({min(rates):,.0f} to {max(rates):,.0f})" for rates in columns.values()]
     print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
-def profile(
-    records: Sequence[Record], tokenizer: PreTrainedTokenizerBase, format: PromptFormat, max_length: int, folder: Path
-) -> None:
-    """Print where write_lessons spends its time."""
+def print_profile(setup: Setup) -> None:
+    """Print the functions in which write_tokenized_dataset spends its time."""
     profiler = cProfile.Profile()
-    profiler.runcall(write_tokenized_dataset, folder, records, tokenizer, format, max_length)
+    profiler.runcall(
+        write_tokenized_dataset, setup.folder, setup.records, setup.tokenizer, setup.format, setup.max_length
+    )
     pstats.Stats(profiler).sort_stats("tottime").print_stats(12)
+
+
+def parse_options() -> argparse.Namespace:
+    """Return the command-line options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--tokenizer", nargs="+", type=Path, default=[ROOT / "models/primer-base"], metavar="FOLDER")
+    parser.add_argument("--format", choices=get_args(PromptFormat), default="alpaca")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--max-length", type=int, default=512)
+    parser.add_argument("--profile", action="store_true")
+    return parser.parse_args()
 
 
 def main() -> None:
     """Measure every tokenizer on every file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--tokenizer", nargs="+", type=Path, default=[ROOT / "models/primer-base"], metavar="FOLDER")
-    parser.add_argument("--format", choices=["alpaca", "koalpaca", "chat", "plain"], default="alpaca")
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--max-length", type=int, default=512)
-    parser.add_argument("--profile", action="store_true")
-    options = parser.parse_args()
+    options = parse_options()
     os.environ.update(TOKENIZERS_PARALLELISM="false", RAYON_NUM_THREADS="1")
     for folder in options.tokenizer:
         tokenizer = AutoTokenizer.from_pretrained(folder)
+        print(f"{folder.name}\n| records | write | one by one | rust | read |\n|---|---|---|---|---|")
         for file in options.files:
-            records = records_of(file)
-            size = sum(len(f"{record.instruction}{record.input}{record.output}".encode()) for record in records) / len(
-                records
-            )
+            records = read_alpaca_records(file)
+            size = mean(len(f"{record.instruction}{record.input}{record.output}".encode()) for record in records)
             with tempfile.TemporaryDirectory() as scratch:
-                lessons = Path(scratch) / "lessons"
-                compare(records[:FIRST], tokenizer, options.format, lessons)
-                runs = [
-                    measure(records, tokenizer, options.format, options.max_length, lessons)
-                    for _ in range(options.runs)
-                ]
-                if file == options.files[0]:
-                    print(f"| records | {' | '.join(runs[0])} |\n|---|{'---|' * len(runs[0])}")
-                report(f"{file.stem}, {len(records):,} of {size:.0f} bytes", runs)
+                setup = Setup(records, tokenizer, options.format, options.max_length, Path(scratch) / "dataset")
+                check_agreement(setup)
+                print_row(
+                    f"{file.stem}, {len(records):,} of {size:.0f} bytes", [measure(setup) for _ in range(options.runs)]
+                )
                 if options.profile:
-                    profile(records, tokenizer, options.format, options.max_length, lessons)
+                    print_profile(setup)
 
 
 if __name__ == "__main__":
