@@ -1,0 +1,9 @@
+"""Constants that modules of tests read at import, for parameters of tests; everything else is a fixture."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+ARCHITECTURES = ("bloom", "mamba", "mpt")  # without position embeddings; make_other_model creates them
+# Requests that the packaged tiny model answers correctly: instruction, input, output.
+KOREAN = ("다음 문장의 감정을 분석해 주세요", "이 영화는 너무 지루해", "부정")
+ENGLISH = ("Say hello", "", "Good morning")
