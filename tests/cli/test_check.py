@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from data_rows import REPOSITORY
-from tests.validation.fake_validator import open_fake_validator
+from tests.constants import ROOT
 
 from seodang.cli.main import main
 
@@ -21,12 +20,7 @@ GOOD = {"instruction": "수도는 어디인가요?", "input": "", "output": "서
 ENGLISH = {"instruction": "Name the capital of Korea.", "input": "", "output": "Seoul is the capital of Korea."}
 UNANSWERED = {"instruction": "답이 없는 질문입니다", "category": "open_qa"}
 
-
-@pytest.fixture(autouse=True)
-def fake_validator(monkeypatch, request):
-    """Great Expectations takes seconds to start; a fake decides alike, and `real_validator` marks the tests that need it."""
-    if "real_validator" not in request.keywords:
-        monkeypatch.setattr("seodang.validation.expectations.open_validator", open_fake_validator)
+pytestmark = pytest.mark.usefixtures("fake_validator")  # but the tests marked with `real_validator`
 
 
 @pytest.fixture(autouse=True)
@@ -179,11 +173,9 @@ def test_a_labelled_table_is_turned_into_instructions_by_a_template_of_ones_own(
     ]
 
 
-def test_tokens_are_counted_with_a_tokenizer_and_the_bound_of_the_params(capsys, tmp_path):
-    from tiny_models import make_tiny_model
-
+def test_tokens_are_counted_with_a_tokenizer_and_the_bound_of_the_params(capsys, tmp_path, make_tiny_model):
     make_tiny_model(tmp_path / "model")
-    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text("utf-8"))
+    params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     params["expectations"]["limits"] = {"max_tokens": 60}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(params, allow_unicode=True), "utf-8")
     long = {
@@ -332,7 +324,7 @@ def test_a_folder_that_is_no_reports_is_not_replaced(capsys, tmp_path):
 
 def test_a_check_that_is_cancelled_leaves_nothing_behind(tmp_path):
     write("many.jsonl", [{**GOOD, "instruction": f"{number}번 수도는 어디인가요?"} for number in range(30_000)])
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src"), "TMPDIR": str(tmp_path / "scratch")}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "TMPDIR": str(tmp_path / "scratch")}
     (tmp_path / "scratch").mkdir()
     process = subprocess.Popen(
         [sys.executable, "-m", "seodang", "check", "many.jsonl", "--report", "r"],
@@ -350,8 +342,8 @@ def test_a_check_that_is_cancelled_leaves_nothing_behind(tmp_path):
 
 @pytest.mark.parametrize(("page", "language"), [("checking-data.md", "en"), ("checking-data.ko.md", "ko")])
 def test_the_documentation_shows_what_a_check_prints(capsys, monkeypatch, tmp_path, page, language):
-    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.chdir(ROOT)
     monkeypatch.setenv("SEODANG_LANG", language)
     code, out, _ = check(capsys, "docs/reviews.jsonl", "--report", tmp_path / "report")
     printed = f"; echo $?\n{out.replace(str(tmp_path / 'report'), 'report')}{code}\n```"
-    assert printed in (REPOSITORY / "docs" / page).read_text("utf-8")
+    assert printed in (ROOT / "docs" / page).read_text("utf-8")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.validation.fake_validator import open_fake_validator
 
 from seodang.errors import SeodangError, SourceError
 from seodang.ingest.fetch.files import LocalFile
@@ -15,9 +14,7 @@ VALID = {"instruction": "수도는 어디인가요?", "input": "", "output": "�
 UNANSWERED = {"instruction": "답이 없는 질문입니다", "category": "open_qa"}
 
 
-@pytest.fixture(autouse=True)
-def fake_validator(monkeypatch):
-    monkeypatch.setattr("seodang.validation.expectations.open_validator", open_fake_validator)
+pytestmark = pytest.mark.usefixtures("fake_validator")
 
 
 @pytest.fixture

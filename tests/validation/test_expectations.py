@@ -7,43 +7,49 @@ import re
 from urllib.parse import unquote
 
 import pytest
-from tests.data_rows import row, shipped_expectations
 from tests.validation.checks import answer_cases, task_cases, text_cases
-from tests.validation.fake_validator import FakeValidator
 
 from seodang.validation.expectations import open_validator
 from seodang.validation.repeats import find_repeats
 from seodang.validation.validator import ValidationContext, validate_rows
 
-CASES = [
-    row(**{name: value for name, value in case.items() if name != "language"}, source_row=index)
-    for index, (_, case) in enumerate(
-        [*text_cases.VIOLATIONS, *answer_cases.VIOLATIONS, *task_cases.VIOLATIONS, *text_cases.NEAR_MISSES]
-    )
-]
 PHONE_NUMBER = "010-2738-4916"
 
 
-def validate(folder, rows, *, stream=None, dataset=()):
-    expectations = shipped_expectations(
-        limits={"max_instruction_characters": 40, "max_input_characters": 60, "max_output_characters": 60}
-    )
-    context = ValidationContext(expectations, find_repeats(rows, 30), None)
-    with open_validator(context.rules, expectations, name="records-0123", data_docs=folder) as validator:
-        return list(validate_rows(stream or rows, context, validator))
+@pytest.fixture(scope="module")
+def rows_of_all_rules(make_row):
+    return [
+        make_row(**{name: value for name, value in case.items() if name != "language"}, source_row=index)
+        for index, (_, case) in enumerate(
+            [*text_cases.VIOLATIONS, *answer_cases.VIOLATIONS, *task_cases.VIOLATIONS, *text_cases.NEAR_MISSES]
+        )
+    ]
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory):
+def validate(build_expectations):
+    def validate(folder, rows, *, stream=None, dataset=()):
+        expectations = build_expectations(
+            limits={"max_instruction_characters": 40, "max_input_characters": 60, "max_output_characters": 60}
+        )
+        context = ValidationContext(expectations, find_repeats(rows, 30), None)
+        with open_validator(context.rules, expectations, name="records-0123", data_docs=folder) as validator:
+            return list(validate_rows(stream or rows, context, validator))
+
+    return validate
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory, make_row, validate):
     """Data Docs of four rows, two of them invalid, by path."""
     folder = tmp_path_factory.mktemp("validate") / "data_docs"
     validate(
         folder,
         [
-            row(),
-            row(output=None, file="영화<b>.json", source_row=7),
-            row("<script>alert(1)</script>" + "길" * 9000),
-            row("전화번호는?", output=f"{PHONE_NUMBER}입니다."),
+            make_row(),
+            make_row(output=None, file="영화<b>.json", source_row=7),
+            make_row("<script>alert(1)</script>" + "길" * 9000),
+            make_row("전화번호는?", output=f"{PHONE_NUMBER}입니다."),
         ],
     )
     return {path: path.read_text("utf-8") for path in folder.rglob("*.html")}
@@ -53,18 +59,20 @@ def find_result_page(pages, suite):
     return next(text for path, text in pages.items() if path.name == f"{suite}-{suite}.html")
 
 
-def test_great_expectations_and_the_fake_decide_alike_on_every_case():
-    expectations = shipped_expectations()
-    context = ValidationContext(expectations, find_repeats(CASES, 30), None)
+def test_great_expectations_and_the_fake_decide_alike_on_every_case(
+    build_expectations, make_fake_validator, rows_of_all_rules
+):
+    expectations = build_expectations()
+    context = ValidationContext(expectations, find_repeats(rows_of_all_rules, 30), None)
     with open_validator(context.rules, expectations, name="records-0123", data_docs=None) as validator:
-        results = list(validate_rows(CASES, context, validator))
-    assert results == list(validate_rows(CASES, context, FakeValidator(context.rules, expectations)))
+        results = list(validate_rows(rows_of_all_rules, context, validator))
+    assert results == list(validate_rows(rows_of_all_rules, context, make_fake_validator(context.rules, expectations)))
     assert {violation.rule.id for result in results for violation in result.errors} > {"output-missing", "refusal"}
 
 
-def test_violations_beyond_those_that_the_pages_show_are_all_named(tmp_path, monkeypatch):
+def test_violations_beyond_those_that_the_pages_show_are_all_named(tmp_path, monkeypatch, make_row, validate):
     monkeypatch.setattr("seodang.validation.validator._CHUNK_ROWS", 1100)
-    rows = [row(f"질문 {number}번", output=None if number % 3 else "답입니다.") for number in range(1500)]
+    rows = [make_row(f"질문 {number}번", output=None if number % 3 else "답입니다.") for number in range(1500)]
     results = validate(tmp_path / "data_docs", rows)
     assert sum(not result.is_accepted for result in results) == 1000
     paths = [path.as_posix() for path in (tmp_path / "data_docs").rglob("*.html")]
@@ -103,15 +111,15 @@ def test_every_link_in_the_data_docs_leads_to_a_page(pages):
     assert [link for path, link in links if not (path.parent / link).is_file()] == []
 
 
-def test_an_interrupted_run_leaves_the_previous_data_docs(tmp_path):
+def test_an_interrupted_run_leaves_the_previous_data_docs(tmp_path, make_row, validate):
     def interrupt():
-        yield row()
+        yield make_row()
         raise KeyboardInterrupt
 
     index = tmp_path / "data_docs" / "index.html"
     index.parent.mkdir()
     index.write_text("previous", "utf-8")
     with pytest.raises(KeyboardInterrupt):
-        validate(tmp_path / "data_docs", [row()], stream=interrupt())
+        validate(tmp_path / "data_docs", [make_row()], stream=interrupt())
     assert index.read_text("utf-8") == "previous"
     assert [path.name for path in tmp_path.iterdir()] == ["data_docs"]

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 
 _KILLED = """
-import multiprocessing, os, signal
+import multiprocessing, os, pickle, signal, sys
+from pathlib import Path
 from seodang.validation.workers import Examiner, examine_chunks
-from tests.data_rows import row, shipped_expectations
 
 if __name__ == "__main__":
-    examiner = Examiner(shipped_expectations(), frozenset())
-    results = examine_chunks(iter([[row()]] * 4), examiner, lambda first, count: [{}] * count)
+    row, expectations = pickle.loads(Path(sys.argv[1]).read_bytes())
+    results = examine_chunks(iter([[row]] * 4), Examiner(expectations, frozenset()), lambda first, count: [{}] * count)
     next(results), next(results)
     print(len(multiprocessing.active_children()), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_worker_processes_end_when_their_parent_is_killed(tmp_path):
+def test_worker_processes_end_when_their_parent_is_killed(tmp_path, make_row, build_expectations):
     script = tmp_path / "killed.py"
     script.write_text(_KILLED, "utf-8")
+    arguments = tmp_path / "arguments"
+    arguments.write_bytes(pickle.dumps((make_row(), build_expectations())))
     folders = os.pathsep.join(path for path in sys.path if path)
     # The processes share stdout: it closes when the last of them ends.
     process = subprocess.run(
-        [sys.executable, script],
+        [sys.executable, script, arguments],
         env={**os.environ, "PYTHONPATH": folders},
         stdout=subprocess.PIPE,
         text=True,

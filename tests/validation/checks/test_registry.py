@@ -6,8 +6,6 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from tests.validation.checks.rows import LIMITS, SHIPPED
-
 from seodang.config.expectations import ActionsParams, LimitsParams, RepairableAction
 from seodang.validation.checks.registry import CHECKS, METRICS, REGISTRY, REPAIRERS, RULES_BY_ID
 from seodang.validation.checks.rule import format_rule, get_bound
@@ -44,29 +42,29 @@ def test_each_bound_is_a_field_of_the_limits():
         assert not (rule.minimum and rule.maximum)
 
 
-def test_texts_are_in_both_languages_and_contain_their_bound():
+def test_texts_are_in_both_languages_and_contain_their_bound(limits):
     for rule in REGISTRY:
-        texts = format_rule(rule, LIMITS).to_json()
+        texts = format_rule(rule, limits).to_json()
         for name, text in texts.items():
             assert bool(re.search("[가-힣]", text)) == name.endswith("_ko")
             assert text
         assert "{limit}" not in "".join(texts.values())
-    assert str(format_rule(RULES_BY_ID["output-too-long"], LIMITS).reason) == "output is longer than 1,600 characters"
-    assert str(format_rule(RULES_BY_ID["repetition"], LIMITS).reason).endswith("above 0.5")
-    assert get_bound(RULES_BY_ID["too-many-tokens"], LIMITS) is None
+    assert str(format_rule(RULES_BY_ID["output-too-long"], limits).reason) == "output is longer than 1,600 characters"
+    assert str(format_rule(RULES_BY_ID["repetition"], limits).reason).endswith("above 0.5")
+    assert get_bound(RULES_BY_ID["too-many-tokens"], limits) is None
 
 
-def test_a_reason_is_korean_where_the_terminal_is(monkeypatch):
+def test_a_reason_is_korean_where_the_terminal_is(monkeypatch, limits):
     monkeypatch.setenv("SEODANG_LANG", "ko")
-    assert str(format_rule(RULES_BY_ID["output-too-long"], LIMITS).reason) == "답(output)이 1,600자보다 깁니다"
+    assert str(format_rule(RULES_BY_ID["output-too-long"], limits).reason) == "답(output)이 1,600자보다 깁니다"
 
 
-def test_off_may_be_written_without_quotes_in_yaml():
-    actions = {**SHIPPED.actions.model_dump(), "truncated": False}
+def test_off_may_be_written_without_quotes_in_yaml(build_expectations):
+    actions = {**build_expectations().actions.model_dump(), "truncated": False}
     assert ActionsParams.model_validate(actions).truncated == "off"
 
 
-def test_the_documentation_has_one_line_for_each_rule_with_its_default_and_its_bound():
+def test_the_documentation_has_one_line_for_each_rule_with_its_default_and_its_bound(build_expectations):
     section = DOCUMENT.split("## All rules")[1].split("\n## ")[0]
     expected = []
     for rule in REGISTRY:
@@ -74,6 +72,6 @@ def test_the_documentation_has_one_line_for_each_rule_with_its_default_and_its_b
         reasons = rule.reason.to_json()
         clear = (reasons["en"].replace("{limit}", "the bound"), reasons["ko"].replace("{limit}", "정한 값"))
         expected.append(
-            f"| `{rule.id}` | {getattr(SHIPPED.actions, rule.action_field)} | {limit} | {clear[0]} | {clear[1]} |"
+            f"| `{rule.id}` | {getattr(build_expectations().actions, rule.action_field)} | {limit} | {clear[0]} | {clear[1]} |"
         )
     assert [line for line in section.splitlines() if line.startswith("| `")] == expected

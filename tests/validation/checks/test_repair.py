@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.validation.checks import answer_cases, text_cases
-from tests.validation.checks.rows import ALL_RULES, LIMITS, english, find_violations, row
+from tests.validation.checks.rows import english, row
 
 from seodang.validation.checks.registry import REGISTRY, REPAIRERS
 from seodang.validation.checks.repair import repair
@@ -82,8 +82,8 @@ ROWS = st.builds(
 @pytest.mark.parametrize(
     ("id", "violating", "field", "expected"), REPAIRS, ids=[f"{id}-{number}" for number, (id, *_) in enumerate(REPAIRS)]
 )
-def test_a_repair_changes_the_field_and_nothing_else(id, violating, field, expected):
-    repaired, repairs = repair(violating, [id], LIMITS)
+def test_a_repair_changes_the_field_and_nothing_else(id, violating, field, expected, limits):
+    repaired, repairs = repair(violating, [id], limits)
     assert repaired == {**violating, field: expected}
     assert [(change.id, change.field) for change in repairs] == [(id, field)]
     assert all(len(text) <= 80 for change in repairs for text in (change.before, change.after))
@@ -93,31 +93,31 @@ def test_each_repairer_has_a_case():
     assert {id for id, *_ in REPAIRS} == set(REPAIRERS)
 
 
-def test_turns_system_text_and_the_rejected_answer_are_repaired_too():
+def test_turns_system_text_and_the_rejected_answer_are_repaired_too(limits):
     turns = [{"role": "user", "content": "안\u200b녕"}, {"role": "assistant", "content": "네"}]
     repaired, repairs = repair(
-        row(turns=turns, system="\ufeff답하세요", rejected="몰라\u200b요"), ["zero-width"], LIMITS
+        row(turns=turns, system="\ufeff답하세요", rejected="몰라\u200b요"), ["zero-width"], limits
     )
     assert (repaired["turns"][0]["content"], repaired["system"], repaired["rejected"]) == ("안녕", "답하세요", "몰라요")
     assert {change.field for change in repairs} == {"turns", "system", "rejected"}
     assert turns[0]["content"] == "안\u200b녕"
 
 
-def test_a_rule_that_is_not_requested_repairs_nothing():
+def test_a_rule_that_is_not_requested_repairs_nothing(limits):
     violating = row(output="대한\u200b민국")
-    assert repair(violating, ["not-nfc", "truncated"], LIMITS) == (violating, [])
+    assert repair(violating, ["not-nfc", "truncated"], limits) == (violating, [])
 
 
-def test_a_repair_handles_text_that_another_repair_uncovers():
-    repaired, repairs = repair(row(output="첫째&amp;lt;br&amp;gt;둘째"), ["html-entity", "html-break"], LIMITS)
+def test_a_repair_handles_text_that_another_repair_uncovers(limits):
+    repaired, repairs = repair(row(output="첫째&amp;lt;br&amp;gt;둘째"), ["html-entity", "html-break"], limits)
     assert repaired["output"] == "첫째\n둘째"
     assert {change.id for change in repairs} == {"html-entity", "html-break"}
 
 
-def test_the_repair_of_personal_data_does_not_show_it():
+def test_the_repair_of_personal_data_does_not_show_it(limits):
     for id, violating, _, _ in REPAIRS:
         if id.startswith(("personal-", "secret-")):
-            _, repairs = repair(violating, [id], LIMITS)
+            _, repairs = repair(violating, [id], limits)
             assert not any(
                 part in change.before + change.after
                 for change in repairs
@@ -126,24 +126,24 @@ def test_the_repair_of_personal_data_does_not_show_it():
 
 
 @settings(deadline=None, max_examples=300)
-@given(ROWS)
-def test_after_a_repair_the_rule_finds_nothing_and_a_second_repair_changes_nothing(violating):
-    repaired, _ = repair(violating, REPAIRERS, LIMITS)
+@given(violating=ROWS)
+def test_after_a_repair_the_rule_finds_nothing_and_a_second_repair_changes_nothing(violating, find_violations, limits):
+    repaired, _ = repair(violating, REPAIRERS, limits)
     assert not set(find_violations(repaired, REPAIRERS))
-    assert repair(repaired, REPAIRERS, LIMITS) == (repaired, [])
+    assert repair(repaired, REPAIRERS, limits) == (repaired, [])
 
 
 @settings(deadline=None, max_examples=100)
-@given(ROWS, st.sampled_from(sorted(REPAIRERS)))
-def test_a_single_repair_removes_the_findings_of_its_rule(violating, id):
-    repaired, repairs = repair(violating, [id], LIMITS)
+@given(violating=ROWS, id=st.sampled_from(sorted(REPAIRERS)))
+def test_a_single_repair_removes_the_findings_of_its_rule(violating, id, find_violations, limits):
+    repaired, repairs = repair(violating, [id], limits)
     assert id not in find_violations(repaired, [id])
     assert all(change.id == id for change in repairs)
 
 
 @settings(deadline=None, max_examples=300)
 @given(
-    st.fixed_dictionaries(
+    values=st.fixed_dictionaries(
         {
             "instruction": VALUES,
             "input": VALUES,
@@ -154,16 +154,16 @@ def test_a_single_repair_removes_the_findings_of_its_rule(violating, id):
         }
     )
 )
-def test_no_value_in_a_row_stops_the_checks(values):
+def test_no_value_in_a_row_stops_the_checks(values, all_rules, limits):
     violating = row(**values)
-    examination = examine(violating, LIMITS, ALL_RULES)
+    examination = examine(violating, limits, all_rules)
     order = [rule.id for rule in REGISTRY]
     assert list(examination.findings) == sorted(examination.findings, key=order.index)
     assert all(len(finding.excerpt) <= 80 for finding in examination.findings.values())
-    repair(violating, ALL_RULES, LIMITS)
+    repair(violating, all_rules, limits)
 
 
 @pytest.mark.parametrize(("id", "violating"), [*text_cases.VIOLATIONS, *answer_cases.VIOLATIONS])
-def test_a_row_repaired_by_all_rules_keeps_its_other_findings(id, violating):
-    repaired, _ = repair(violating, ALL_RULES, LIMITS)
+def test_a_row_repaired_by_all_rules_keeps_its_other_findings(id, violating, all_rules, find_violations, limits):
+    repaired, _ = repair(violating, all_rules, limits)
     assert (id in find_violations(repaired)) == (id not in REPAIRERS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.validation.checks import answer_cases, task_cases, text_cases
-from tests.validation.checks.rows import ALL_RULES, LIMITS, find_violations, row
+from tests.validation.checks.rows import row
 
 from seodang.validation.checks.registry import CHECKS, METRICS
 from seodang.validation.checks.repair import repair
@@ -19,7 +19,7 @@ def name_cases(cases):
 
 
 @pytest.mark.parametrize(("id", "violating"), VIOLATIONS, ids=name_cases(VIOLATIONS))
-def test_a_rule_finds_the_row_that_violates_it(id, violating):
+def test_a_rule_finds_the_row_that_violates_it(id, violating, find_violations):
     finding = find_violations(violating)[id]
     assert finding.field in violating
     assert len(finding.excerpt) <= 80
@@ -27,7 +27,7 @@ def test_a_rule_finds_the_row_that_violates_it(id, violating):
 
 
 @pytest.mark.parametrize(("id", "near"), NEAR_MISSES, ids=name_cases(NEAR_MISSES))
-def test_a_rule_accepts_the_row_that_nearly_violates_it(id, near):
+def test_a_rule_accepts_the_row_that_nearly_violates_it(id, near, find_violations):
     assert id not in find_violations(near)
 
 
@@ -37,24 +37,24 @@ def test_each_rule_on_single_rows_has_both_kinds_of_cases():
     assert {id for id, _ in NEAR_MISSES} == rules
 
 
-def test_a_good_record_violates_no_rule():
+def test_a_good_record_violates_no_rule(find_violations):
     assert find_violations(row()) == {}
     assert find_violations(row("What is a dog?", "", "A dog is an animal that barks.")) == {}
 
 
-def test_only_the_requested_rules_run():
+def test_only_the_requested_rules_run(find_violations, limits):
     violating = row(instruction=None, output="")
     assert set(find_violations(violating, {"output-blank"})) == {"output-blank"}
-    assert examine(violating, LIMITS, {"output-blank"}).numbers == {}
+    assert examine(violating, limits, {"output-blank"}).numbers == {}
 
 
-def test_findings_come_in_the_order_of_the_registry():
+def test_findings_come_in_the_order_of_the_registry(find_violations):
     assert list(find_violations(row(instruction="가", output="\x00"))) == ["instruction-too-short", "control-character"]
     assert list(find_violations(row(instruction="가", output=None))) == ["output-missing", "instruction-too-short"]
 
 
-def test_each_numeric_rule_has_a_metric_that_is_none_without_text():
-    numbers = examine(row(instruction="네 글자", input="", output=None), LIMITS, ALL_RULES).numbers
+def test_each_numeric_rule_has_a_metric_that_is_none_without_text(all_rules, limits):
+    numbers = examine(row(instruction="네 글자", input="", output=None), limits, all_rules).numbers
     assert numbers == {
         "instruction-too-short": 4.0,
         "instruction-too-long": 4.0,
@@ -66,25 +66,25 @@ def test_each_numeric_rule_has_a_metric_that_is_none_without_text():
     }
 
 
-def test_the_ratio_of_repeated_groups_equals_a_count_by_hand():
+def test_the_ratio_of_repeated_groups_equals_a_count_by_hand(limits):
     # 16 words make 13 groups of four. The second half repeats the first: 8 groups differ, including those over the seam.
     output = "가 나 다 라 마 바 사 아 " * 2
-    assert examine(row(output=output), LIMITS, {"repetition"}).numbers["repetition"] == pytest.approx(1 - 8 / 13)
+    assert examine(row(output=output), limits, {"repetition"}).numbers["repetition"] == pytest.approx(1 - 8 / 13)
 
 
-def test_a_hangul_syllable_counts_as_two_letters_of_an_article():
+def test_a_hangul_syllable_counts_as_two_letters_of_an_article(limits):
     article = row(instruction="기사를 요약하세요.", input="가나다 abc")
-    assert examine(article, LIMITS, {"input-thin"}).numbers["input-thin"] == 3 * 2 + 1 + 3
+    assert examine(article, limits, {"input-thin"}).numbers["input-thin"] == 3 * 2 + 1 + 3
 
 
-def test_checks_do_not_change_the_row():
+def test_checks_do_not_change_the_row(find_violations):
     violating = row(output="대한\u200b민국 &amp; 서울")
     copy = {**violating}
     find_violations(violating)
     assert violating == copy
 
 
-def test_personal_data_is_not_in_the_finding():
+def test_personal_data_is_not_in_the_finding(find_violations):
     for id, violating in text_cases.VIOLATIONS:
         if id.startswith(("personal-", "secret-")):
             excerpt = find_violations(violating)[id].excerpt
@@ -123,7 +123,7 @@ ADVERSARIAL = [
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("piece", ADVERSARIAL)
-def test_a_long_adversarial_text_does_not_stop_the_checks(piece):
+def test_a_long_adversarial_text_does_not_stop_the_checks(piece, all_rules, limits):
     text = (piece * LONG)[:LONG]
     for violating in (
         row(instruction=text),
@@ -131,5 +131,5 @@ def test_a_long_adversarial_text_does_not_stop_the_checks(piece):
         row(output=text),
         row(instruction=f"Summarize the article. {text}", input=text, output=text),
     ):
-        examine(violating, LIMITS, ALL_RULES)
-        repair(violating, ALL_RULES, LIMITS)
+        examine(violating, limits, all_rules)
+        repair(violating, all_rules, limits)
