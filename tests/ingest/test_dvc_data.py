@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from loopback import Dataset, Site, hub, serving
 
 from seodang.config import SourceParams
 from seodang.config.load import DEFAULTS, merge_overlay, read_item_defaults
@@ -119,8 +118,8 @@ def s3():
 
 
 @pytest.fixture(scope="module")
-def web():
-    with serving(Site({"/chat.csv": CHAT, "/films.csv": CHAT})) as site:
+def web(serve_files):
+    with serve_files({"/chat.csv": CHAT, "/films.csv": CHAT}) as site:
         yield site
 
 
@@ -273,14 +272,15 @@ def entry() -> dict[str, object]:
     return {**read_item_defaults("ingest", "sources"), **one}
 
 
-def test_every_path_of_the_page_names_files(walkthrough, s3, web, monkeypatch, tmp_path):
+def test_every_path_of_the_page_names_files(walkthrough, s3, web, monkeypatch, tmp_path, make_dataset, serve_dataset):
     project, _, _ = walkthrough
     for name, value in {**KEYS, "AWS_ENDPOINT_URL": s3[0], "HF_HUB_DISABLE_XET": "1"}.items():
         monkeypatch.setenv(name, value)
     paths = re.findall(r"^\| [^|]+ \| `([^`]+)` \|", (ROOT / "docs" / DOCS[0]).read_text("utf-8"), re.MULTILINE)
     assert paths.pop(0) == "path"  # the head of the table
     assert len(paths) == 6
-    with hub(Dataset("someone/films", {COMMIT: {"train/a.jsonl": FILMS, "films.py": b"x"}}, {"main": COMMIT})) as site:
+    dataset = make_dataset("someone/films", {COMMIT: {"train/a.jsonl": FILMS, "films.py": b"x"}}, {"main": COMMIT})
+    with serve_dataset(dataset) as site:
         monkeypatch.setenv("HF_ENDPOINT", site.url)
         found = {}
         for path in paths:

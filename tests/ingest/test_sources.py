@@ -9,7 +9,6 @@ from contextlib import suppress
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tiny_sources import file_source
 
 from seodang.config import IngestParams, SourceParams
 from seodang.errors import SourceError
@@ -26,8 +25,12 @@ SENTIMENT = {
 }
 
 
-def source(path="data.json", **changes):
-    return SourceParams.model_validate({**file_source("films", path), **changes})
+@pytest.fixture(scope="module")
+def source(build_file_source):
+    def source(path="data.json", **changes):
+        return SourceParams.model_validate({**build_file_source("films", path), **changes})
+
+    return source
 
 
 def read(root, one, max_field_characters=1000):
@@ -37,16 +40,20 @@ def read(root, one, max_field_characters=1000):
     return list(iter_source_rows(one, ingest, root, Tally()))
 
 
-def read_text(root, name, text, *, encoding="utf-8", **changes):
-    (root / name).write_bytes(text.encode(encoding))
-    return read(root, source(name, **changes))
+@pytest.fixture(scope="module")
+def read_text(source):
+    def read_text(root, name, text, *, encoding="utf-8", **changes):
+        (root / name).write_bytes(text.encode(encoding))
+        return read(root, source(name, **changes))
+
+    return read_text
 
 
 def texts(rows):
     return [(row["instruction"], row["input"], row["output"]) for row in rows]
 
 
-def test_a_json_list_and_its_jsonl_and_csv_give_the_same_texts(tmp_path):
+def test_a_json_list_and_its_jsonl_and_csv_give_the_same_texts(tmp_path, read_text):
     records = [
         {"instruction": "요약해", "input": "긴 글", "output": "짧은 글"},
         {"instruction": "Say hi", "input": "", "output": "Hi, you"},
@@ -63,7 +70,7 @@ def test_a_json_list_and_its_jsonl_and_csv_give_the_same_texts(tmp_path):
     )
 
 
-def test_a_row_has_exactly_the_fields_of_the_contract_and_says_where_it_was_found(tmp_path):
+def test_a_row_has_exactly_the_fields_of_the_contract_and_says_where_it_was_found(tmp_path, read_text):
     rows = read_text(
         tmp_path,
         "data.jsonl",
@@ -93,7 +100,7 @@ def test_a_row_has_exactly_the_fields_of_the_contract_and_says_where_it_was_foun
     }
 
 
-def test_the_source_may_name_language_task_cluster_and_role(tmp_path):
+def test_the_source_may_name_language_task_cluster_and_role(tmp_path, read_text):
     (row,) = read_text(
         tmp_path,
         "data.json",
@@ -111,12 +118,12 @@ def test_the_source_may_name_language_task_cluster_and_role(tmp_path):
     [("이 영화 어때요?", "ko"), (unicodedata.normalize("NFD", "이 영화 어때요?"), "ko"), ("How is the film?", "en")],
     ids=["nfc", "nfd", "english"],
 )
-def test_the_language_is_detected_from_the_text(tmp_path, instruction, language):
+def test_the_language_is_detected_from_the_text(tmp_path, instruction, language, read_text):
     (row,) = read_text(tmp_path, "data.json", json.dumps([{"instruction": instruction, "output": "x"}]))
     assert row["language"] == language
 
 
-def test_values_stay_as_they_were_found_so_that_validation_can_name_them(tmp_path):
+def test_values_stay_as_they_were_found_so_that_validation_can_name_them(tmp_path, read_text):
     rows = read_text(
         tmp_path,
         "data.json",
@@ -125,14 +132,14 @@ def test_values_stay_as_they_were_found_so_that_validation_can_name_them(tmp_pat
     assert texts(rows) == [(3, ["a"], None), ("가", "", None)]
 
 
-def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_the_text(tmp_path):
+def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_the_text(tmp_path, read_text):
     rows = read_text(tmp_path, "data.csv", "instruction,output\r\n질문,답\r\n둘,이\r\n", encoding="utf-8-sig")
     assert texts(rows) == [("질문", "", "답"), ("둘", "", "이")]
     rows = read_text(tmp_path, "data.jsonl", '{"instruction": "질문", "output": "답"}\r\n', encoding="utf-8-sig")
     assert texts(rows) == [("질문", "", "답")]
 
 
-def test_the_task_is_the_sources_else_the_records_else_the_name_of_the_source(tmp_path):
+def test_the_task_is_the_sources_else_the_records_else_the_name_of_the_source(tmp_path, read_text):
     records = json.dumps(
         [
             {"instruction": "가", "output": "나", "task": "요약"},
@@ -148,7 +155,7 @@ def test_the_task_is_the_sources_else_the_records_else_the_name_of_the_source(tm
     assert {row["task"] for row in read_text(tmp_path, "a.json", records, task="chat")} == {"chat"}
 
 
-def test_the_original_is_kept_where_it_holds_more_than_the_three_texts_and_its_long_values_are_cut(tmp_path):
+def test_the_original_is_kept_where_it_holds_more_than_the_three_texts_and_its_long_values_are_cut(tmp_path, read_text):
     plain, more = read_text(
         tmp_path,
         "a.json",
@@ -164,7 +171,7 @@ def test_the_original_is_kept_where_it_holds_more_than_the_three_texts_and_its_l
     assert more["original"]["more"] == '{"a": ["' + "y" * 992
 
 
-def test_stray_quotes_in_a_tsv_are_letters_and_swallow_no_line(tmp_path):
+def test_stray_quotes_in_a_tsv_are_letters_and_swallow_no_line(tmp_path, read_text):
     tsv = 'id\tdocument\tlabel\n1\t"최고의 영화\t1\n2\t별로 "라고"\t0\n3\t그냥"\t0\n'
     rows = read_text(tmp_path, "nsmc.tsv", tsv, format="table", table=SENTIMENT)
     assert texts(rows) == [
@@ -173,12 +180,12 @@ def test_stray_quotes_in_a_tsv_are_letters_and_swallow_no_line(tmp_path):
     ]
 
 
-def test_quotes_in_a_csv_hold_commas_line_breaks_and_doubled_quotes(tmp_path):
+def test_quotes_in_a_csv_hold_commas_line_breaks_and_doubled_quotes(tmp_path, read_text):
     rows = read_text(tmp_path, "data.csv", 'instruction,output\n"하나,\n둘","그가 ""네""라고 했다"\n')
     assert texts(rows) == [("하나,\n둘", "", '그가 "네"라고 했다')]
 
 
-def test_the_limit_takes_the_same_rows_wherever_they_stand(tmp_path):
+def test_the_limit_takes_the_same_rows_wherever_they_stand(tmp_path, read_text):
     records = [{"instruction": f"질문 {number}", "output": f"답 {number}"} for number in range(50)]
     forward = read_text(tmp_path, "a.json", json.dumps(records), limit=7)
     backward = read_text(tmp_path, "a.json", json.dumps(records[::-1]), limit=7)
@@ -187,7 +194,7 @@ def test_the_limit_takes_the_same_rows_wherever_they_stand(tmp_path):
     assert texts(forward) != texts(read_text(tmp_path, "a.json", json.dumps(records)))[:7]
 
 
-def test_a_glob_reads_its_files_in_order_of_name_and_counts_rows_in_each(tmp_path):
+def test_a_glob_reads_its_files_in_order_of_name_and_counts_rows_in_each(tmp_path, source):
     for name in ("b", "a"):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps({"instruction": name, "output": "x"}), "utf-8")
     assert [(row["file"], row["source_row"]) for row in read(tmp_path, source("*.jsonl"))] == [
@@ -196,7 +203,7 @@ def test_a_glob_reads_its_files_in_order_of_name_and_counts_rows_in_each(tmp_pat
     ]
 
 
-def test_the_primer_keeps_its_own_tasks_languages_and_choices(tmp_path):
+def test_the_primer_keeps_its_own_tasks_languages_and_choices(tmp_path, source):
     rows = read(tmp_path, source(None, kind="primer", name="primer"))
     sentiment = [row for row in rows if row["task"] == "sentiment"]
     assert {row["language"] for row in rows} == {"ko", "en"}
@@ -206,7 +213,7 @@ def test_the_primer_keeps_its_own_tasks_languages_and_choices(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["big.json", "big.jsonl", "big.csv", "big.tsv"])
-def test_a_field_of_millions_of_letters_is_cut_and_named_and_harms_no_other_row(tmp_path, name):
+def test_a_field_of_millions_of_letters_is_cut_and_named_and_harms_no_other_row(tmp_path, name, read_text):
     letters = "가" * 5_000_000
     records = [{"instruction": "요약해", "output": letters}, {"instruction": "둘", "output": "이"}]
     separator = "\t" if name.endswith("tsv") else ","
@@ -221,7 +228,7 @@ def test_a_field_of_millions_of_letters_is_cut_and_named_and_harms_no_other_row(
     assert (complete["output"], complete["oversized"]) == ("이", [])
 
 
-def test_a_huge_or_deep_value_that_is_not_text_is_cut_too(tmp_path):
+def test_a_huge_or_deep_value_that_is_not_text_is_cut_too(tmp_path, read_text):
     wide, deep = read_text(
         tmp_path,
         "a.json",
@@ -263,12 +270,12 @@ def test_a_huge_or_deep_value_that_is_not_text_is_cut_too(tmp_path):
         ("header.csv", "instruction,output\n", r"header\.csv is empty"),
     ],
 )
-def test_the_message_about_an_unusable_file_gives_the_position_and_the_fix(tmp_path, name, text, message):
+def test_the_message_about_an_unusable_file_gives_the_position_and_the_fix(tmp_path, name, text, message, read_text):
     with pytest.raises(SourceError, match=message):
         read_text(tmp_path, name, text)
 
 
-def test_the_message_about_a_file_that_is_not_utf8_gives_the_line_and_the_likely_encoding(tmp_path):
+def test_the_message_about_a_file_that_is_not_utf8_gives_the_line_and_the_likely_encoding(tmp_path, read_text):
     with pytest.raises(
         SourceError, match=r"excel\.csv, line 2, byte 1: this is not UTF-8; it may be CP949: iconv -f CP949 -t UTF-8"
     ):
@@ -277,7 +284,7 @@ def test_the_message_about_a_file_that_is_not_utf8_gives_the_line_and_the_likely
         read_text(tmp_path, "excel.tsv", "instruction\toutput\n질문\t답\n", encoding="utf-16")
 
 
-def test_an_unreadable_row_has_a_field_error_and_stops_no_other(tmp_path):
+def test_an_unreadable_row_has_a_field_error_and_stops_no_other(tmp_path, read_text):
     rows = read_text(
         tmp_path,
         "bad.jsonl",
@@ -297,14 +304,14 @@ def test_an_unreadable_row_has_a_field_error_and_stops_no_other(tmp_path):
     ]
 
 
-def test_a_file_of_which_no_row_can_be_read_is_unusable(tmp_path):
+def test_a_file_of_which_no_row_can_be_read_is_unusable(tmp_path, read_text):
     with pytest.raises(
         SourceError, match=r"bad\.jsonl, line 1, column 2: this is not JSON .*none of its rows can be read"
     ):
         read_text(tmp_path, "bad.jsonl", "{]\n{]\n")
 
 
-def test_the_first_records_may_lack_keys_and_be_broken(tmp_path):
+def test_the_first_records_may_lack_keys_and_be_broken(tmp_path, read_text):
     rows = read_text(
         tmp_path, "a.jsonl", '{"instruction": \n{"instruction": "가"}\n{"instruction": "나", "output": "다"}\n'
     )
@@ -315,13 +322,13 @@ def test_the_first_records_may_lack_keys_and_be_broken(tmp_path):
     ]
 
 
-def test_a_folder_without_files_gives_no_rows_and_is_no_error(tmp_path):
+def test_a_folder_without_files_gives_no_rows_and_is_no_error(tmp_path, source):
     (tmp_path / "inbox").mkdir()
     assert read(tmp_path, source("inbox")) == []
 
 
 @pytest.mark.parametrize(("path", "message"), [("no.json", "no.json does not exist"), ("no/*.json", "matches no file")])
-def test_the_message_about_a_path_without_a_file_gives_the_fix(tmp_path, path, message):
+def test_the_message_about_a_path_without_a_file_gives_the_fix(tmp_path, path, message, source):
     with pytest.raises(SourceError, match=message):
         read(tmp_path, source(path))
 
@@ -340,7 +347,7 @@ CONTENT = st.one_of(
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=CONTENT, name=st.sampled_from(["a.json", "a.jsonl", "a.csv", "a.tsv", "a.txt"]), table=st.booleans())
-def test_any_bytes_end_in_rows_or_in_a_source_error(tmp_path, content, name, table):
+def test_any_bytes_end_in_rows_or_in_a_source_error(tmp_path, content, name, table, source):
     (tmp_path / name).write_bytes(content)
     one = source(name, **({"format": "table", "table": SENTIMENT} if table else {}))
     with suppress(SourceError):
@@ -368,6 +375,6 @@ def test_any_bytes_end_in_rows_or_in_a_source_error(tmp_path, content, name, tab
         ),
     ],
 )
-def test_a_source_says_what_its_format_reads_by_and_nothing_that_is_not_read(changes, message):
+def test_a_source_says_what_its_format_reads_by_and_nothing_that_is_not_read(changes, message, source):
     with pytest.raises(ValueError, match=message):
         source(**changes)

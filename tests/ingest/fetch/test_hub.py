@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from loopback import Dataset, hub
-from tests.ingest.fetch.fetching import BODY, get_source_error, locate_paths, read_everything, source
+from tests.ingest.fetch.content import BODY
 
 from seodang.ingest.fetch.locate import locate_files
 
@@ -20,21 +19,21 @@ FILES = {
 
 
 @pytest.fixture
-def dataset(monkeypatch):
+def dataset(monkeypatch, make_dataset, serve_dataset):
     monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    one = Dataset(
+    one = make_dataset(
         "someone/films",
         {FIRST: FILES, SECOND: {"train/a.jsonl": b"{}"}},
         {"main": FIRST, "refs/convert/parquet": SECOND},
     )
-    with hub(one) as site:
+    with serve_dataset(one) as site:
         monkeypatch.setenv("HF_ENDPOINT", site.url)
         yield one, site
 
 
-def test_a_branch_is_resolved_and_its_commit_recorded(tmp_path, dataset, caplog):
-    files = locate_files(source("hf://someone/films@main/train/*"), tmp_path, tmp_path / "cache")
+def test_a_branch_is_resolved_and_its_commit_recorded(tmp_path, dataset, caplog, build_source):
+    files = locate_files(build_source("hf://someone/films@main/train/*"), tmp_path, tmp_path / "cache")
     assert [file.url for file in files] == [
         f"hf://someone/films@{FIRST}/train/a.jsonl",
         f"hf://someone/films@{FIRST}/train/b.parquet",
@@ -43,7 +42,7 @@ def test_a_branch_is_resolved_and_its_commit_recorded(tmp_path, dataset, caplog)
     assert FIRST in caplog.text
 
 
-def test_only_data_files_of_a_dataset_are_fetched(tmp_path, dataset):
+def test_only_data_files_of_a_dataset_are_fetched(tmp_path, dataset, get_source_error, locate_paths):
     at = f"hf://someone/films@{FIRST}"
     assert locate_paths(tmp_path, at) == [f"{at}/test.csv.gz", f"{at}/train/a.jsonl", f"{at}/train/b.parquet"]
     assert locate_paths(tmp_path, f"{at}/train") == [f"{at}/train/a.jsonl", f"{at}/train/b.parquet"]
@@ -51,30 +50,32 @@ def test_only_data_files_of_a_dataset_are_fetched(tmp_path, dataset):
     assert "matches no data file" in get_source_error(tmp_path, f"{at}/films.py")
 
 
-def test_a_commit_that_was_fetched_needs_no_network(tmp_path, dataset):
+def test_a_commit_that_was_fetched_needs_no_network(tmp_path, dataset, locate_paths):
     locate_paths(tmp_path, f"hf://someone/films@{FIRST}/train")
     before = len(dataset[1].requests)
     locate_paths(tmp_path, f"hf://someone/films@{FIRST}/train")
     assert len(dataset[1].requests) == before
 
 
-def test_a_branch_that_moves_is_followed(tmp_path, dataset):
+def test_a_branch_that_moves_is_followed(tmp_path, dataset, build_source, locate_paths):
     one, _ = dataset
     locate_paths(tmp_path, "hf://someone/films@main/train/a.jsonl")
     one.branches["main"] = SECOND
-    (file,) = locate_files(source("hf://someone/films@main/train/a.jsonl"), tmp_path, tmp_path / "cache")
+    (file,) = locate_files(build_source("hf://someone/films@main/train/a.jsonl"), tmp_path, tmp_path / "cache")
     assert file.path.read_bytes() == b"{}"
     assert locate_paths(tmp_path, "hf://someone/films@refs/convert/parquet") == [
         f"hf://someone/films@{SECOND}/train/a.jsonl"
     ]
 
 
-def test_a_private_dataset_takes_its_token_from_the_environment_alone(tmp_path, dataset, monkeypatch):
+def test_a_private_dataset_takes_its_token_from_the_environment_alone(
+    tmp_path, dataset, monkeypatch, get_source_error, locate_paths, read_all
+):
     dataset[0].private = True
     assert "set HF_TOKEN" in get_source_error(tmp_path, "hf://someone/films@main/train")
     monkeypatch.setenv("HF_TOKEN", "hf_loopback")
     assert len(locate_paths(tmp_path, "hf://someone/films@main/train")) == 2
-    assert "hf_loopback" not in read_everything(tmp_path / "cache")
+    assert "hf_loopback" not in read_all(tmp_path / "cache")
 
 
 @pytest.mark.parametrize(
@@ -87,5 +88,5 @@ def test_a_private_dataset_takes_its_token_from_the_environment_alone(tmp_path, 
         ("hf://someone/other@main", "there is no such dataset, or it is private"),
     ],
 )
-def test_the_message_about_an_unusable_dataset_gives_the_fix(tmp_path, dataset, path, message):
+def test_the_message_about_an_unusable_dataset_gives_the_fix(tmp_path, dataset, path, message, get_source_error):
     assert message in get_source_error(tmp_path, path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tiny_sources import rows_of, texts
 
 from seodang.errors import SourceError
 from seodang.ingest.formats.classification import load_bundled_tables
@@ -17,11 +16,15 @@ SENTIMENT = {
 }
 
 
-def table_rows(folder, text, *, file="t.csv", limit=1000, **changes):
-    return rows_of(folder, text, file=file, format="table", table={**SENTIMENT, **changes}, limit=limit)
+@pytest.fixture(scope="module")
+def table_rows(read_rows):
+    def table_rows(folder, text, *, file="t.csv", limit=1000, **changes):
+        return read_rows(folder, text, file=file, format="table", table={**SENTIMENT, **changes}, limit=limit)
+
+    return table_rows
 
 
-def test_a_row_becomes_an_instruction_with_the_answers_as_choices(tmp_path):
+def test_a_row_becomes_an_instruction_with_the_answers_as_choices(tmp_path, table_rows):
     (row,) = table_rows(tmp_path, "document,label\n재미있다,1 \n")
     assert (row["instruction"], row["input"], row["output"], row["choices"]) == (
         "긍정인가요, 부정인가요?",
@@ -32,57 +35,57 @@ def test_a_row_becomes_an_instruction_with_the_answers_as_choices(tmp_path):
     assert (row["format"], row["original"]) == ("table", {"document": "재미있다", "label": "1 "})
 
 
-def test_an_instruction_that_names_the_inputs_column_has_no_input(tmp_path):
-    assert texts(table_rows(tmp_path, "document,label\n웃김,1\n", instructions=["문장: {document} 감정:"])) == [
+def test_an_instruction_that_names_the_inputs_column_has_no_input(tmp_path, get_texts, table_rows):
+    assert get_texts(table_rows(tmp_path, "document,label\n웃김,1\n", instructions=["문장: {document} 감정:"])) == [
         ("문장: 웃김 감정:", "", "긍정")
     ]
 
 
-def test_an_instruction_may_name_another_column_beside_the_input(tmp_path):
+def test_an_instruction_may_name_another_column_beside_the_input(tmp_path, get_texts, read_rows):
     table = {
         "label_column": "answer",
         "labels": {"1": "{1}", "2": "{2}"},
         "input": "{text}\n1. {1}\n2. {2}",
         "instructions": ["{kind}에 알맞은 것은?"],
     }
-    (row,) = rows_of(
+    (row,) = read_rows(
         tmp_path, "text,kind,1,2,answer\n비가 온다,결과 ,젖는다,마른다,1\n", file="t.csv", format="table", table=table
     )
-    assert texts([row]) == [("결과에 알맞은 것은?", "비가 온다\n1. 젖는다\n2. 마른다", "젖는다")]
+    assert get_texts([row]) == [("결과에 알맞은 것은?", "비가 온다\n1. 젖는다\n2. 마른다", "젖는다")]
     assert row["choices"] == ["젖는다", "마른다"]
 
 
 @pytest.mark.parametrize(
     "review", ["{label} 웃김", "{document}", "{0.__class__}", "{}", "{{name}}", "100% {", "%s \\1 $1"]
 )
-def test_what_looks_like_a_place_in_a_cell_is_only_text(tmp_path, review):
+def test_what_looks_like_a_place_in_a_cell_is_only_text(tmp_path, review, table_rows):
     (row,) = table_rows(
         tmp_path, f"document\tlabel\n{review}\t1\n", file="t.tsv", instructions=["문장: {document} 감정:"]
     )
     assert row["instruction"] == f"문장: {review} 감정:"
 
 
-def test_a_brace_that_names_no_column_stays_as_it_is(tmp_path):
+def test_a_brace_that_names_no_column_stays_as_it_is(tmp_path, table_rows):
     (row,) = table_rows(
         tmp_path, "document,label\n웃김,1\n", instructions=['답은 {"감정": ...} 꼴로: {{document}} {x} {}']
     )
     assert row["instruction"] == '답은 {"감정": ...} 꼴로: {웃김} {x} {}'
 
 
-def test_a_column_may_stand_within_an_object(tmp_path):
+def test_a_column_may_stand_within_an_object(tmp_path, get_texts, read_rows):
     table = {
         "label_column": "labels.same",
         "labels": {"1": "예", "0": "아니요"},
         "input": "{pair.a} / {pair.b}",
         "instructions": ["같나요?"],
     }
-    rows = rows_of(
+    rows = read_rows(
         tmp_path,
         [{"pair": {"a": "가", "b": "나"}, "labels": {"same": label}} for label in (0, 1.0, None)],
         format="table",
         table=table,
     )
-    assert texts(rows[:2]) == [("같나요?", "가 / 나", "아니요"), ("같나요?", "가 / 나", "예")]
+    assert get_texts(rows[:2]) == [("같나요?", "가 / 나", "아니요"), ("같나요?", "가 / 나", "예")]
     assert get_field_error(rows[2]["output"]) == "label-unknown"
 
 
@@ -105,8 +108,8 @@ def test_a_column_may_stand_within_an_object(tmp_path):
         ("inf", None),
     ],
 )
-def test_a_label_is_compared_without_blanks_and_as_a_number(tmp_path, cell, answer):
-    (row,) = rows_of(tmp_path, [{"document": "좋다", "label": cell}], format="table", table=SENTIMENT)
+def test_a_label_is_compared_without_blanks_and_as_a_number(tmp_path, cell, answer, read_rows):
+    (row,) = read_rows(tmp_path, [{"document": "좋다", "label": cell}], format="table", table=SENTIMENT)
     assert row["output"] == answer if answer else get_field_error(row["output"]) == "label-unknown"
 
 
@@ -122,8 +125,8 @@ def test_a_label_is_compared_without_blanks_and_as_a_number(tmp_path, cell, answ
         ("1", None),
     ],
 )
-def test_a_label_in_letters_is_found_in_any_case(tmp_path, cell, answer):
-    (row,) = rows_of(
+def test_a_label_in_letters_is_found_in_any_case(tmp_path, cell, answer, read_rows):
+    (row,) = read_rows(
         tmp_path,
         [{"document": "좋다", "label": cell}],
         format="table",
@@ -136,8 +139,8 @@ def test_a_label_in_letters_is_found_in_any_case(tmp_path, cell, answer):
     ("score", "answer"),
     [("0", "낮음"), ("2.49", "낮음"), ("2.5", "높음"), ("5.000", "높음"), (5, "높음"), ("5.01", None), ("-", None)],
 )
-def test_a_bound_takes_the_numbers_below_it(tmp_path, score, answer):
-    (row,) = rows_of(
+def test_a_bound_takes_the_numbers_below_it(tmp_path, score, answer, read_rows):
+    (row,) = read_rows(
         tmp_path,
         [{"document": "좋다", "label": score}],
         format="table",
@@ -147,7 +150,7 @@ def test_a_bound_takes_the_numbers_below_it(tmp_path, score, answer):
     assert row["choices"] == ["낮음", "높음"]
 
 
-def test_the_instruction_template_depends_on_the_input_not_on_position_or_label(tmp_path):
+def test_the_instruction_template_depends_on_the_input_not_on_position_or_label(tmp_path, get_texts, table_rows):
     templates = [f"template {number}" for number in range(5)]
     lines = [f"{number}번째 영화,{number % 2}" for number in range(40)]
     forward = table_rows(tmp_path, "\n".join(["document,label", *lines]), instructions=templates)
@@ -157,12 +160,12 @@ def test_the_instruction_template_depends_on_the_input_not_on_position_or_label(
         "\n".join(["document,label", *(f"{line[:-1]}{1 - int(line[-1])}" for line in lines)]),
         instructions=templates,
     )
-    assert texts(forward) == texts(backward)[::-1]
+    assert get_texts(forward) == get_texts(backward)[::-1]
     assert [row["instruction"] for row in forward] == [row["instruction"] for row in turned]
     assert {row["instruction"] for row in forward} == {*templates}
 
 
-def test_an_unknown_label_an_empty_text_and_an_extra_cell_are_errors_of_their_row(tmp_path):
+def test_an_unknown_label_an_empty_text_and_an_extra_cell_are_errors_of_their_row(tmp_path, table_rows):
     rows = table_rows(tmp_path, "document\tlabel\n좋다\t2\n \t1\n좋다\t1\t덤\n좋다\n좋다\t1\n", file="t.tsv")
     assert [get_field_error(row["output"]) for row in rows] == [
         "label-unknown",
@@ -186,7 +189,7 @@ def test_an_unknown_label_an_empty_text_and_an_extra_cell_are_errors_of_their_ro
         ({"input": "{문서} {lable}"}, r"no column for table\.input \{lable\} \(did you mean label\?\)"),
     ],
 )
-def test_the_message_about_a_missing_column_lists_the_columns(tmp_path, changes, message):
+def test_the_message_about_a_missing_column_lists_the_columns(tmp_path, changes, message, table_rows):
     with pytest.raises(SourceError, match=message):
         table_rows(tmp_path, "문서,label\n좋다,1\n", **changes)
 
@@ -255,17 +258,17 @@ def test_every_shipped_template_has_a_sample():
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_a_known_table_is_recognised_by_its_columns(tmp_path, name):
+def test_a_known_table_is_recognised_by_its_columns(tmp_path, name, read_rows):
     record, answer = SAMPLES[name]
-    (row,) = rows_of(tmp_path, [record])
+    (row,) = read_rows(tmp_path, [record])
     assert (row["format"], row["output"], row["language"]) == (name, answer, "ko")
     assert answer in row["choices"]
     assert "{" not in row["instruction"] + row["input"]
 
 
-def test_nsmc_is_detected_with_more_columns_and_has_koalpacas_two_prompts_among_its_instructions(tmp_path):
+def test_nsmc_is_detected_with_more_columns_and_has_koalpacas_two_prompts_among_its_instructions(tmp_path, read_rows):
     lines = [f"{number}\t{number}점짜리\t{number % 2}\t{number}" for number in range(40)]
-    rows = rows_of(tmp_path, "\r\n".join(["\ufeffid\tdocument\tlabel\trating", *lines]), file="ratings.txt")
+    rows = read_rows(tmp_path, "\r\n".join(["\ufeffid\tdocument\tlabel\trating", *lines]), file="ratings.txt")
     assert {row["format"] for row in rows} == {"nsmc"}
     assert any(
         row["instruction"] == f"문장: {row['original']['document']} 감정:" and row["input"] == "" for row in rows
@@ -277,8 +280,8 @@ def test_nsmc_is_detected_with_more_columns_and_has_koalpacas_two_prompts_among_
     assert {(row["task"], row["cluster"]) for row in rows} == {("nsmc", "sentiment")}
 
 
-def test_a_table_with_the_columns_of_a_known_one_but_other_labels_is_not_taken_for_it(tmp_path):
-    (row,) = rows_of(
+def test_a_table_with_the_columns_of_a_known_one_but_other_labels_is_not_taken_for_it(tmp_path, read_rows):
+    (row,) = read_rows(
         tmp_path, [{"ID": 1, "Text": "소는 풀을 먹는다.", "Question": "소는 무엇을 먹나?", "Answer": "풀"}]
     )
     assert (row["format"], row["instruction"], row["output"]) == ("qa", "소는 무엇을 먹나?", "풀")

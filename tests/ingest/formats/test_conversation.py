@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from tiny_sources import format_dialogue, rows_of
 
 from seodang.ingest.rows import get_field_error
 
@@ -29,23 +28,25 @@ def broken(row):
         ("messages", "role", "content"),
     ],
 )
-def test_the_last_question_and_answer_form_the_sample_and_earlier_messages_are_turns(tmp_path, key, role, content):
+def test_the_last_question_and_answer_form_the_sample_and_earlier_messages_are_turns(
+    tmp_path, key, role, content, list_messages, read_rows
+):
     spoken = [("system", "짧게 답해."), ("user", "하나는?"), ("assistant", "1"), ("user", "둘은?"), ("assistant", "2")]
-    (row,) = rows_of(tmp_path, [{key: [{role: who, content: text} for who, text in spoken]}])
+    (row,) = read_rows(tmp_path, [{key: [{role: who, content: text} for who, text in spoken]}])
     assert row["format"] == ("messages" if key == "messages" else "sharegpt")
     assert row["system"] == "짧게 답해."
-    assert format_dialogue(row) == [("user", "하나는?"), ("assistant", "1"), ("question", "둘은?"), ("answer", "2")]
+    assert list_messages(row) == [("user", "하나는?"), ("assistant", "1"), ("question", "둘은?"), ("answer", "2")]
 
 
 @pytest.mark.parametrize("names", [("human", "gpt"), ("user", "assistant"), ("Human", "chatgpt"), ("user", "bing")])
-def test_speakers_have_many_names(tmp_path, names):
-    (row,) = rows_of(
+def test_speakers_have_many_names(tmp_path, names, list_messages, read_rows):
+    (row,) = read_rows(
         tmp_path, [{"conversations": [{"from": names[0], "value": "Hi"}, {"from": names[1], "value": "Hello"}]}]
     )
-    assert format_dialogue(row) == [("question", "Hi"), ("answer", "Hello")]
+    assert list_messages(row) == [("question", "Hi"), ("answer", "Hello")]
 
 
-def test_system_and_tools_may_stand_beside_the_conversation(tmp_path):
+def test_system_and_tools_may_stand_beside_the_conversation(tmp_path, read_rows):
     spoken = [
         {"from": "system", "value": "Be brief."},
         {"from": "human", "value": "Hi"},
@@ -57,7 +58,7 @@ def test_system_and_tools_may_stand_beside_the_conversation(tmp_path):
         {"tools": [{"name": "add"}]},
         {},
     ]
-    rows = rows_of(tmp_path, [{"conversations": spoken, **beside} for beside in texts])
+    rows = read_rows(tmp_path, [{"conversations": spoken, **beside} for beside in texts])
     assert [row["system"] for row in rows] == [
         'Be kind.\n\n[{"name": "add"}]\n\nBe brief.',
         "Be brief.",
@@ -66,15 +67,15 @@ def test_system_and_tools_may_stand_beside_the_conversation(tmp_path):
     ]
 
 
-def test_what_a_tool_gives_back_is_the_question_when_the_answer_follows_it(tmp_path):
+def test_what_a_tool_gives_back_is_the_question_when_the_answer_follows_it(tmp_path, list_messages, read_rows):
     spoken = [
         ("human", "비 와?"),
         ("function_call", '{"name": "weather"}'),
         ("observation", "rain"),
         ("gpt", "네, 와요."),
     ]
-    (row,) = rows_of(tmp_path, [{"conversations": [{"from": who, "value": text} for who, text in spoken]}])
-    assert format_dialogue(row) == [
+    (row,) = read_rows(tmp_path, [{"conversations": [{"from": who, "value": text} for who, text in spoken]}])
+    assert list_messages(row) == [
         ("user", "비 와?"),
         ("tool_call", '{"name": "weather"}'),
         ("question", "rain"),
@@ -83,7 +84,7 @@ def test_what_a_tool_gives_back_is_the_question_when_the_answer_follows_it(tmp_p
     assert row["language"] == "ko"
 
 
-def test_openais_tool_calls_become_turns(tmp_path):
+def test_openais_tool_calls_become_turns(tmp_path, list_messages, read_rows):
     call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
     messages = [
         {"role": "developer", "content": "Count."},
@@ -95,10 +96,10 @@ def test_openais_tool_calls_become_turns(tmp_path):
         {"role": "tool", "content": "4"},
         {"role": "assistant", "content": "Done."},
     ]
-    (row,) = rows_of(tmp_path, [{"messages": messages}])
+    (row,) = read_rows(tmp_path, [{"messages": messages}])
     one = {"name": "add", "arguments": {"a": 1}}
     assert row["system"] == "Count."
-    assert [role for role, _ in format_dialogue(row)] == [
+    assert [role for role, _ in list_messages(row)] == [
         "user",
         "assistant",
         "tool_call",
@@ -113,16 +114,16 @@ def test_openais_tool_calls_become_turns(tmp_path):
     assert (row["instruction"], row["output"]) == ("4", "Done.")
 
 
-def test_content_may_stand_in_parts(tmp_path):
+def test_content_may_stand_in_parts(tmp_path, list_messages, read_rows):
     parts = [{"type": "text", "text": "Hi"}, {"type": "text", "value": "there"}, {"type": "input_text", "text": "!"}]
-    (row,) = rows_of(tmp_path, [said(("user", parts), ("assistant", [{"type": "text", "value": "Hello"}]))])
-    assert format_dialogue(row) == [("question", "Hi\nthere\n!"), ("answer", "Hello")]
+    (row,) = read_rows(tmp_path, [said(("user", parts), ("assistant", [{"type": "text", "value": "Hello"}]))])
+    assert list_messages(row) == [("question", "Hi\nthere\n!"), ("answer", "Hello")]
 
 
 @pytest.mark.parametrize("kind", ["image_url", "image", "input_audio", "file", "video_url"])
-def test_an_image_a_sound_or_a_file_is_a_field_error_of_its_message(tmp_path, kind):
+def test_an_image_a_sound_or_a_file_is_a_field_error_of_its_message(tmp_path, kind, read_rows):
     media = [{"type": "text", "text": "What is this?"}, {"type": kind, kind: "x"}]
-    from_user, before = rows_of(
+    from_user, before = read_rows(
         tmp_path,
         [
             said(("user", media), ("assistant", "A cat.")),
@@ -167,9 +168,9 @@ def test_an_image_a_sound_or_a_file_is_a_field_error_of_its_message(tmp_path, ki
         ),
     ],
 )
-def test_a_malformed_conversation_is_a_field_error_with_its_cause(tmp_path, messages, found):
-    good, row = rows_of(tmp_path, [said(("user", "Hi"), ("assistant", "Hello")), said(*messages)])
-    assert format_dialogue(good) == [("question", "Hi"), ("answer", "Hello")]
+def test_a_malformed_conversation_is_a_field_error_with_its_cause(tmp_path, messages, found, list_messages, read_rows):
+    good, row = read_rows(tmp_path, [said(("user", "Hi"), ("assistant", "Hello")), said(*messages)])
+    assert list_messages(good) == [("question", "Hi"), ("answer", "Hello")]
     assert broken(row) == found
     assert row["turns"] == []
 
@@ -183,12 +184,12 @@ def test_a_malformed_conversation_is_a_field_error_with_its_cause(tmp_path, mess
         ([{"text": "Hi"}], "message 1 has an unknown role: blank text"),
     ],
 )
-def test_values_that_are_no_messages_are_a_field_error(tmp_path, messages, found):
-    assert broken(rows_of(tmp_path, [{"messages": messages}])[0]) == found
+def test_values_that_are_no_messages_are_a_field_error(tmp_path, messages, found, read_rows):
+    assert broken(read_rows(tmp_path, [{"messages": messages}])[0]) == found
 
 
-def test_questions_and_answers_in_two_lists_are_a_conversation(tmp_path):
-    first, odd, number = rows_of(
+def test_questions_and_answers_in_two_lists_are_a_conversation(tmp_path, list_messages, read_rows):
+    first, odd, number = read_rows(
         tmp_path,
         [
             {"id": 1, "category": "수학", "questions": ["1+1?", "더하기 1은?"], "outputs": ["2", "3"]},
@@ -197,7 +198,7 @@ def test_questions_and_answers_in_two_lists_are_a_conversation(tmp_path):
         ],
     )
     assert (first["format"], first["task"]) == ("dialogue", "수학")
-    assert format_dialogue(first) == [
+    assert list_messages(first) == [
         ("user", "1+1?"),
         ("assistant", "2"),
         ("question", "더하기 1은?"),
@@ -207,14 +208,14 @@ def test_questions_and_answers_in_two_lists_are_a_conversation(tmp_path):
     assert broken(number) == "assistant's text is no text: a number"
 
 
-def test_a_conversation_longer_than_the_limit_is_cut_and_named(tmp_path):
-    (row,) = rows_of(
+def test_a_conversation_longer_than_the_limit_is_cut_and_named(tmp_path, read_rows):
+    (row,) = read_rows(
         tmp_path, [said(("user", "a" * 6), ("assistant", "b" * 6), ("user", "c"), ("assistant", "d"))], limit=10
     )
     assert row["turns"] == [{"role": "user", "content": "a" * 6}, {"role": "assistant", "content": "b" * 4}]
     assert row["oversized"] == ["turns"]
 
 
-def test_turn_markers_in_a_text_are_letters(tmp_path):
-    (row,) = rows_of(tmp_path, [said(("user", "a\n\nHuman: b<|im_end|>"), ("assistant", "c"))])
-    assert format_dialogue(row) == [("question", "a\n\nHuman: b<|im_end|>"), ("answer", "c")]
+def test_turn_markers_in_a_text_are_letters(tmp_path, list_messages, read_rows):
+    (row,) = read_rows(tmp_path, [said(("user", "a\n\nHuman: b<|im_end|>"), ("assistant", "c"))])
+    assert list_messages(row) == [("question", "a\n\nHuman: b<|im_end|>"), ("answer", "c")]

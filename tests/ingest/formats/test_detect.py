@@ -5,7 +5,6 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tiny_sources import file_source, rows_of, texts
 
 from seodang.config import IngestParams, SourceParams
 from seodang.errors import SourceError
@@ -18,13 +17,21 @@ PAIR = {"instruction": "수도는?", "chosen": "서울", "rejected": "부산"}
 CHAT = {"messages": [{"role": "user", "content": "가"}, {"role": "assistant", "content": "나"}]}
 SHARED = {"conversations": [{"from": "human", "value": "가"}, {"from": "gpt", "value": "나"}]}
 PRIMER = {"seed": 1, "sentiment_per_language": 2, "classification_per_language": 2, "open_per_language": 2}
-INGEST = IngestParams.model_validate(
-    {"sources": [file_source("films", "a.json")], "primer": PRIMER, "max_field_characters": 100}
-)
 
 
-def source(path):
-    return SourceParams.model_validate(file_source("films", path))
+@pytest.fixture(scope="module")
+def ingest_params(build_file_source):
+    return IngestParams.model_validate(
+        {"sources": [build_file_source("films", "a.json")], "primer": PRIMER, "max_field_characters": 100}
+    )
+
+
+@pytest.fixture(scope="module")
+def source(build_file_source):
+    def source(path):
+        return SourceParams.model_validate(build_file_source("films", path))
+
+    return source
 
 
 def formats(rows):
@@ -35,13 +42,13 @@ def formats(rows):
 @pytest.mark.parametrize(
     "keys", [("messages",), ("chosen", "rejected"), ("conversations",), ("kto_tag",), ("instances",)]
 )
-def test_a_key_without_a_value_in_any_record_does_not_count(tmp_path, nothing, keys):
-    rows = rows_of(tmp_path, [{**ALPACA, **dict.fromkeys(keys, nothing)}] * 3)
+def test_a_key_without_a_value_in_any_record_does_not_count(tmp_path, nothing, keys, get_texts, read_rows):
+    rows = read_rows(tmp_path, [{**ALPACA, **dict.fromkeys(keys, nothing)}] * 3)
     assert formats(rows) == ["alpaca"] * 3
-    assert texts(rows) == [("가", "", "나")] * 3
+    assert get_texts(rows) == [("가", "", "나")] * 3
 
 
-def test_a_column_of_nulls_in_a_table_does_not_count(tmp_path):
+def test_a_column_of_nulls_in_a_table_does_not_count(tmp_path, read_rows, source, ingest_params):
     columns = {
         "instruction": ["가"],
         "input": [""],
@@ -51,58 +58,58 @@ def test_a_column_of_nulls_in_a_table_does_not_count(tmp_path):
         "rejected": [float("nan")],
     }
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
-    (row,) = iter_source_rows(source("a.parquet"), INGEST, tmp_path, Tally())
+    (row,) = iter_source_rows(source("a.parquet"), ingest_params, tmp_path, Tally())
     assert (row["format"], row["output"]) == ("alpaca", "나")
-    assert formats(rows_of(tmp_path, "instruction,output,messages\n가,나,\n다,라,\n", file="a.csv")) == [
+    assert formats(read_rows(tmp_path, "instruction,output,messages\n가,나,\n다,라,\n", file="a.csv")) == [
         "alpaca",
         "alpaca",
     ]
 
 
 @pytest.mark.parametrize("stray", [0, 1, 19, 25])
-def test_a_stray_record_decides_for_no_other_and_is_read_by_its_own_format(tmp_path, stray):
-    rows = rows_of(tmp_path, [PAIR if number == stray else ALPACA for number in range(30)])
+def test_a_stray_record_decides_for_no_other_and_is_read_by_its_own_format(tmp_path, stray, read_rows):
+    rows = read_rows(tmp_path, [PAIR if number == stray else ALPACA for number in range(30)])
     assert formats(rows) == ["preference" if number == stray else "alpaca" for number in range(30)]
     assert (rows[stray]["output"], rows[stray]["rejected"]) == ("서울", "부산")
     assert all(row["output"] == "나" for row in rows if row["format"] == "alpaca")
 
 
-def test_a_stray_record_of_no_known_format_lacks_the_keys_of_its_file(tmp_path):
-    rows = rows_of(
+def test_a_stray_record_of_no_known_format_lacks_the_keys_of_its_file(tmp_path, get_texts, read_rows):
+    rows = read_rows(
         tmp_path, [ALPACA, ALPACA, {"제목": "가", "글": "나"}, {"instruction": "가", "answer": "나"}, {"prompt": "가"}]
     )
     assert formats(rows) == ["alpaca"] * 5
-    assert texts(rows)[2:] == [(None, "", None), ("가", "", None), (None, "", None)]
+    assert get_texts(rows)[2:] == [(None, "", None), ("가", "", None), (None, "", None)]
 
 
-def test_of_formats_with_as_many_records_the_first_one_is_that_of_the_file(tmp_path):
+def test_of_formats_with_as_many_records_the_first_one_is_that_of_the_file(tmp_path, read_rows):
     unknown = {"제목": "가"}
-    assert formats(rows_of(tmp_path, [ALPACA, PAIR, PAIR, ALPACA, unknown])) == [
+    assert formats(read_rows(tmp_path, [ALPACA, PAIR, PAIR, ALPACA, unknown])) == [
         "alpaca",
         "preference",
         "preference",
         "alpaca",
         "alpaca",
     ]
-    assert formats(rows_of(tmp_path, [PAIR, ALPACA, ALPACA, PAIR, unknown]))[-1] == "preference"
+    assert formats(read_rows(tmp_path, [PAIR, ALPACA, ALPACA, PAIR, unknown]))[-1] == "preference"
 
 
-def test_conversations_under_either_key_are_read_in_one_file(tmp_path):
-    rows = rows_of(tmp_path, [CHAT, SHARED, {**CHAT, "conversations": None}, {"messages": None, **SHARED}, ALPACA])
-    assert texts(rows) == [("가", "", "나")] * 5
+def test_conversations_under_either_key_are_read_in_one_file(tmp_path, get_texts, read_rows):
+    rows = read_rows(tmp_path, [CHAT, SHARED, {**CHAT, "conversations": None}, {"messages": None, **SHARED}, ALPACA])
+    assert get_texts(rows) == [("가", "", "나")] * 5
     assert formats(rows) == ["messages", "sharegpt", "messages", "sharegpt", "alpaca"]
 
 
-def test_a_record_that_only_lacks_a_key_of_its_file_is_not_taken_for_another_format(tmp_path):
-    rows = rows_of(tmp_path, [{**CHAT, "label": True}, {**CHAT, "label": False}, CHAT])
+def test_a_record_that_only_lacks_a_key_of_its_file_is_not_taken_for_another_format(tmp_path, read_rows):
+    rows = read_rows(tmp_path, [{**CHAT, "label": True}, {**CHAT, "label": False}, CHAT])
     assert formats(rows) == ["kto"] * 3
     assert [row["desirable"] for row in rows] == [True, False, None]
     assert get_field_error(rows[2]["output"]) == LABEL_UNKNOWN
-    rows = rows_of(
+    rows = read_rows(
         tmp_path, [{"prompt": "가", "chosen": "나", "rejected": "다"}] * 2 + [{"prompt": "가", "chosen": "나"}]
     )
     assert formats(rows) == ["preference"] * 3
-    rows = rows_of(
+    rows = read_rows(
         tmp_path,
         [{"instruction": "가", "context": "", "response": "나", "category": "qa"}] * 2
         + [{"instruction": "다", "response": "라"}],
@@ -111,38 +118,38 @@ def test_a_record_that_only_lacks_a_key_of_its_file_is_not_taken_for_another_for
 
 
 @pytest.mark.parametrize("good", [CHAT, SHARED, ALPACA])
-def test_an_answer_marked_as_bad_is_so_among_answers_that_are_not_marked(tmp_path, good):
+def test_an_answer_marked_as_bad_is_so_among_answers_that_are_not_marked(tmp_path, good, read_rows):
     bad = {**good, **({"kto_tag": False} if good is ALPACA else {"label": False})}
-    rows = rows_of(tmp_path, [good, good, bad])
+    rows = read_rows(tmp_path, [good, good, bad])
     assert [row["desirable"] for row in rows] == [None, None, False]
 
 
-def test_labels_of_more_than_two_kinds_are_none_of_good_and_bad(tmp_path):
-    rows = rows_of(tmp_path, [{"prompt": "가", "completion": "나", "label": label} for label in (0, 1, 0, 1, 2)])
+def test_labels_of_more_than_two_kinds_are_none_of_good_and_bad(tmp_path, read_rows):
+    rows = read_rows(tmp_path, [{"prompt": "가", "completion": "나", "label": label} for label in (0, 1, 0, 1, 2)])
     assert (formats(rows), [row["desirable"] for row in rows]) == (["qa"] * 5, [None] * 5)
 
 
-def test_questions_without_answers_do_not_outvote_those_with_them(tmp_path):
-    rows = rows_of(tmp_path, [{"prompt": "가", "completion": None}] * 3 + [{"prompt": "가", "completion": "나"}])
-    assert (formats(rows), texts(rows)[3]) == (["qa"] * 4, ("가", "", "나"))
+def test_questions_without_answers_do_not_outvote_those_with_them(tmp_path, get_texts, read_rows):
+    rows = read_rows(tmp_path, [{"prompt": "가", "completion": None}] * 3 + [{"prompt": "가", "completion": "나"}])
+    assert (formats(rows), get_texts(rows)[3]) == (["qa"] * 4, ("가", "", "나"))
 
 
-def test_a_context_that_the_first_records_lack_is_read_where_it_comes(tmp_path):
-    rows = rows_of(
+def test_a_context_that_the_first_records_lack_is_read_where_it_comes(tmp_path, get_texts, read_rows):
+    rows = read_rows(
         tmp_path,
         [{"question": "가", "context": None, "answer": "나"}] * 25
         + [{"question": "가", "context": "다", "answer": "나"}],
     )
-    assert [texts(rows)[0], texts(rows)[-1]] == [("가", "", "나"), ("가", "다", "나")]
+    assert [get_texts(rows)[0], get_texts(rows)[-1]] == [("가", "", "나"), ("가", "다", "나")]
 
 
-def test_a_file_without_any_answer_is_still_detected_by_its_columns(tmp_path):
-    rows = rows_of(tmp_path, [{"instruction": "가", "output": None}] * 2)
-    assert (formats(rows), texts(rows)[0]) == (["alpaca"] * 2, ("가", "", None))
+def test_a_file_without_any_answer_is_still_detected_by_its_columns(tmp_path, get_texts, read_rows):
+    rows = read_rows(tmp_path, [{"instruction": "가", "output": None}] * 2)
+    assert (formats(rows), get_texts(rows)[0]) == (["alpaca"] * 2, ("가", "", None))
 
 
-def test_a_forced_format_holds_for_every_record(tmp_path):
-    assert formats(rows_of(tmp_path, [ALPACA, PAIR], format="alpaca")) == ["alpaca", "alpaca"]
+def test_a_forced_format_holds_for_every_record(tmp_path, read_rows):
+    assert formats(read_rows(tmp_path, [ALPACA, PAIR], format="alpaca")) == ["alpaca", "alpaca"]
 
 
 def test_a_record_of_a_labelled_table_is_read_as_its_table():
@@ -152,12 +159,12 @@ def test_a_record_of_a_labelled_table_is_read_as_its_table():
     assert select_reader({**cells, "document": None, "instruction": "가", "output": "나"}, one) is one
 
 
-def test_the_manifest_names_every_format_of_a_file(tmp_path):
+def test_the_manifest_names_every_format_of_a_file(tmp_path, source, ingest_params):
     (tmp_path / "a.jsonl").write_text(
         '{"instruction": "가", "output": "나", "n": 1}\n{"prompt": "가", "chosen": "나", "rejected": "다"}\n', "utf-8"
     )
     tally = Tally()
-    assert len(list(iter_source_rows(source("a.jsonl"), INGEST, tmp_path, tally))) == 2
+    assert len(list(iter_source_rows(source("a.jsonl"), ingest_params, tmp_path, tally))) == 2
     assert (tally.formats, tally.ignored_keys) == (["alpaca", "preference"], ["n"])
 
 
@@ -171,12 +178,12 @@ def test_the_manifest_names_every_format_of_a_file(tmp_path):
         '{"document": ["가", "나"], "label": [0, 1], "id": [1, 2]}',
     ],
 )
-def test_the_message_about_a_table_by_column_says_how_to_write_it_by_row(tmp_path, text):
+def test_the_message_about_a_table_by_column_says_how_to_write_it_by_row(tmp_path, text, read_rows):
     with pytest.raises(
         SourceError,
         match=r'data\.json holds one object with all values of a column under its key .*df\.to_json\(path, orient="records"\)',
     ):
-        rows_of(tmp_path, text)
+        read_rows(tmp_path, text)
 
 
 @pytest.mark.parametrize(
@@ -187,8 +194,8 @@ def test_the_message_about_a_table_by_column_says_how_to_write_it_by_row(tmp_pat
         {"prompt": "가", "completion": "나"},
     ],
 )
-def test_one_record_with_lists_is_no_table_by_column(tmp_path, record):
-    assert len(rows_of(tmp_path, [record])) == 1
+def test_one_record_with_lists_is_no_table_by_column(tmp_path, record, read_rows):
+    assert len(read_rows(tmp_path, [record])) == 1
 
 
 def test_a_record_that_stands_within_is_named_with_its_input():

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny_sources import rows_of
 
 from seodang.config import SourceParams
 from seodang.config.load import read_item_defaults
@@ -26,8 +25,8 @@ SOURCES = [yaml.safe_load(block)[0] for block in re.findall(r"```yaml\n(.*?)```"
 
 
 @pytest.mark.parametrize(("name", "kind", "text"), SECTIONS)
-def test_an_example_is_recognised_as_the_format_that_it_stands_under(tmp_path, name, kind, text):
-    rows = rows_of(
+def test_an_example_is_recognised_as_the_format_that_it_stands_under(tmp_path, name, kind, text, read_rows):
+    rows = read_rows(
         tmp_path, text if kind == "csv" else [json.loads(line) for line in text.splitlines()], file=f"example.{kind}"
     )
     assert {row["format"] for row in rows} == {name}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tiny_sources import format_dialogue, rows_of
 
 from seodang.ingest.rows import get_field_error
 
@@ -46,8 +45,8 @@ ONE_QUESTION = {
 
 
 @pytest.mark.parametrize("shape", ONE_QUESTION)
-def test_a_pair_has_the_better_answer_as_output_and_keeps_the_worse_one(tmp_path, shape):
-    (row,) = rows_of(tmp_path, [ONE_QUESTION[shape]])
+def test_a_pair_has_the_better_answer_as_output_and_keeps_the_worse_one(tmp_path, shape, read_rows):
+    (row,) = read_rows(tmp_path, [ONE_QUESTION[shape]])
     assert row["format"] == "preference"
     assert (row["instruction"], row["input"], row["output"], row["rejected"], row["turns"]) == (
         "Capital?",
@@ -58,7 +57,7 @@ def test_a_pair_has_the_better_answer_as_output_and_keeps_the_worse_one(tmp_path
     )
 
 
-def test_what_was_said_before_both_answers_stands_in_the_turns(tmp_path):
+def test_what_was_said_before_both_answers_stands_in_the_turns(tmp_path, list_messages, read_rows):
     before = [("user", "Hi"), ("assistant", "Hello")]
     shapes = [
         {
@@ -79,13 +78,13 @@ def test_what_was_said_before_both_answers_stands_in_the_turns(tmp_path):
         },
     ]
     for shape in shapes:
-        (row,) = rows_of(tmp_path, [shape])
-        assert format_dialogue(row) == [*before, ("question", "Capital?"), ("answer", "Seoul")]
+        (row,) = read_rows(tmp_path, [shape])
+        assert list_messages(row) == [*before, ("question", "Capital?"), ("answer", "Seoul")]
         assert (row["system"], row["rejected"]) == ("Brief.", "Busan")
 
 
-def test_equal_answers_stay_a_pair_so_that_a_rule_can_judge_them(tmp_path):
-    (row,) = rows_of(tmp_path, [{"chosen": chat(ASKED, GOOD), "rejected": chat(ASKED, GOOD)}])
+def test_equal_answers_stay_a_pair_so_that_a_rule_can_judge_them(tmp_path, read_rows):
+    (row,) = read_rows(tmp_path, [{"chosen": chat(ASKED, GOOD), "rejected": chat(ASKED, GOOD)}])
     assert (row["instruction"], row["output"], row["rejected"]) == ("Capital?", "Seoul", "Seoul")
 
 
@@ -111,15 +110,15 @@ def test_equal_answers_stay_a_pair_so_that_a_rule_can_judge_them(tmp_path):
         ({"prompt": chat(ASKED), "chosen": 3, "rejected": chat(BAD)}, "no list of messages: a number"),
     ],
 )
-def test_an_invalid_pair_is_an_error_of_its_row(tmp_path, record, found):
-    (row,) = rows_of(tmp_path, [record])
+def test_an_invalid_pair_is_an_error_of_its_row(tmp_path, record, found, read_rows):
+    (row,) = read_rows(tmp_path, [record])
     field = "instruction" if found is None else "output"
     assert get_field_error(row[field]) == "turns-malformed"
     assert row[field]["found"] == (found or "chosen and rejected without a question")
 
 
-def test_a_pair_without_its_worse_answer_is_not_taken_for_a_plain_row(tmp_path):
-    rows = rows_of(
+def test_a_pair_without_its_worse_answer_is_not_taken_for_a_plain_row(tmp_path, read_rows):
+    rows = read_rows(
         tmp_path,
         [
             ONE_QUESTION["trl"],
@@ -140,33 +139,33 @@ def test_a_pair_without_its_worse_answer_is_not_taken_for_a_plain_row(tmp_path):
     ],
     ids=["trl", "trl conversational", "llama-factory messages", "llama-factory sharegpt"],
 )
-def test_ktos_label_says_whether_the_answer_is_good(tmp_path, record):
-    rows = rows_of(tmp_path, [{**record, "label": label} for label in (True, False)])
+def test_ktos_label_says_whether_the_answer_is_good(tmp_path, record, read_rows):
+    rows = read_rows(tmp_path, [{**record, "label": label} for label in (True, False)])
     assert [(row["format"], row["instruction"], row["output"], row["desirable"]) for row in rows] == [
         ("kto", "Capital?", "Seoul", truth) for truth in (True, False)
     ]
 
 
-def test_a_table_writes_ktos_label_as_it_can(tmp_path):
-    rows = rows_of(tmp_path, "prompt,completion,label\nCapital?,Seoul,1\nCapital?,Busan,0\n", file="kto.csv")
+def test_a_table_writes_ktos_label_as_it_can(tmp_path, read_rows):
+    rows = read_rows(tmp_path, "prompt,completion,label\nCapital?,Seoul,1\nCapital?,Busan,0\n", file="kto.csv")
     assert [(row["format"], row["output"], row["desirable"]) for row in rows] == [
         ("kto", "Seoul", True),
         ("kto", "Busan", False),
     ]
 
 
-def test_llama_factorys_kto_tag_stands_beside_alpaca_too(tmp_path):
-    (row,) = rows_of(
+def test_llama_factorys_kto_tag_stands_beside_alpaca_too(tmp_path, read_rows):
+    (row,) = read_rows(
         tmp_path, [{"instruction": "Capital?", "input": "of Korea", "output": "Seoul", "kto_tag": "false"}]
     )
     assert (row["format"], row["input"], row["desirable"]) == ("kto", "of Korea", False)
 
 
-def test_a_label_that_is_neither_is_a_field_error_and_a_label_of_another_kind_makes_no_kto(tmp_path):
-    good, odd = rows_of(
+def test_a_label_that_is_neither_is_a_field_error_and_a_label_of_another_kind_makes_no_kto(tmp_path, read_rows):
+    good, odd = read_rows(
         tmp_path,
         [{"instruction": "a", "output": "b", "kto_tag": True}, {"instruction": "a", "output": "b", "kto_tag": "maybe"}],
     )
     assert (good["output"], get_field_error(odd["output"]), odd["desirable"]) == ("b", "label-unknown", None)
-    (row,) = rows_of(tmp_path, [{"messages": chat(ASKED, GOOD), "label": "geography"}])
+    (row,) = read_rows(tmp_path, [{"messages": chat(ASKED, GOOD), "label": "geography"}])
     assert (row["format"], row["desirable"]) == ("messages", None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from pydantic import ValidationError
-from tiny_sources import file_source, rows_of, texts
 
 from seodang.config import SourceParams
 from seodang.errors import SourceError
@@ -16,20 +15,20 @@ def test_every_spec_belongs_to_a_registered_format_and_names_are_unique():
     assert len({*FORMAT_NAMES}) == len(FORMAT_NAMES)
 
 
-def test_params_yaml_takes_the_formats_of_the_registry_and_no_other():
+def test_params_yaml_takes_the_formats_of_the_registry_and_no_other(build_file_source):
     assert SourceParams.model_json_schema()["properties"]["format"]["enum"] == [*FORMAT_NAMES]
     with pytest.raises(ValidationError, match=r"unknown format; expected one of: auto, alpaca, koalpaca, "):
-        SourceParams.model_validate(file_source("mine", "a.json", format="alpacca"))
+        SourceParams.model_validate(build_file_source("mine", "a.json", format="alpacca"))
 
 
-def test_an_unknown_format_is_described_in_korean(tmp_path, monkeypatch):
+def test_an_unknown_format_is_described_in_korean(tmp_path, monkeypatch, read_rows):
     monkeypatch.setenv("SEODANG_LANG", "ko")
     with pytest.raises(SourceError, match=r"레코드 형식을 알 수 없습니다.*가장 가까운 형식은 alpaca"):
-        rows_of(tmp_path, [{"instruction": "가", "reply": "나"}])
+        read_rows(tmp_path, [{"instruction": "가", "reply": "나"}])
 
 
-def test_the_keys_of_the_first_records_count_together(tmp_path):
-    rows = rows_of(
+def test_the_keys_of_the_first_records_count_together(tmp_path, read_rows):
+    rows = read_rows(
         tmp_path, [{"instruction": "가"}, {"instruction": "나", "output": "다", "url": "https://example.org"}]
     )
     assert [row["format"] for row in rows] == ["koalpaca", "koalpaca"]
@@ -51,15 +50,17 @@ def test_the_keys_of_the_first_records_count_together(tmp_path):
         ),
     ],
 )
-def test_the_message_on_an_unknown_format_names_its_keys_the_nearest_format_and_all_formats(tmp_path, record, nearest):
+def test_the_message_on_an_unknown_format_names_its_keys_the_nearest_format_and_all_formats(
+    tmp_path, record, nearest, read_rows
+):
     with pytest.raises(SourceError, match=nearest) as raised:
-        rows_of(tmp_path, [record])
+        read_rows(tmp_path, [record])
     assert describe_formats() in str(raised.value)
 
 
-def test_a_message_truncates_very_many_keys(tmp_path):
+def test_a_message_truncates_very_many_keys(tmp_path, read_rows):
     with pytest.raises(SourceError) as raised:
-        rows_of(tmp_path, [{f"key {number}": 1 for number in range(1000)}])
+        read_rows(tmp_path, [{f"key {number}": 1 for number in range(1000)}])
     assert "key 0, key 1, " in str(raised.value)
     assert len(str(raised.value)) < 2000
 
@@ -83,8 +84,8 @@ def test_a_message_truncates_very_many_keys(tmp_path):
         ("kto", {"prompt": "가", "completion": "나", "label": 1}),
     ],
 )
-def test_a_format_can_be_forced(tmp_path, format, record):
-    (row,) = rows_of(tmp_path, [record], format=format)
+def test_a_format_can_be_forced(tmp_path, format, record, read_rows):
+    (row,) = read_rows(tmp_path, [record], format=format)
     assert (row["format"], row["instruction"], row["output"]) == (format, "가", "나")
 
 
@@ -102,33 +103,33 @@ def test_a_format_can_be_forced(tmp_path, format, record):
         ("prompts", r"it lacks prompt;|it lacks turns;"),
     ],
 )
-def test_the_message_on_a_wrong_forced_format_names_the_missing_keys(tmp_path, format, message):
+def test_the_message_on_a_wrong_forced_format_names_the_missing_keys(tmp_path, format, message, read_rows):
     with pytest.raises(SourceError, match=message):
-        rows_of(tmp_path, [{"instruction": "가", "답변": "나"}], format=format)
+        read_rows(tmp_path, [{"instruction": "가", "답변": "나"}], format=format)
 
 
-def test_the_message_on_a_question_table_without_answers_names_possible_columns(tmp_path):
+def test_the_message_on_a_question_table_without_answers_names_possible_columns(tmp_path, read_rows):
     with pytest.raises(SourceError, match=r"it lacks an answer \(output, answer, a, .*답변"):
-        rows_of(tmp_path, [{"질문": "가", "글": "나"}], format="qa")
+        read_rows(tmp_path, [{"질문": "가", "글": "나"}], format="qa")
 
 
 @pytest.mark.parametrize(
     "columns", [{"instruction": "raw.question", "output": "raw.answer"}, {"instruction": "q", "output": "raw.reply"}]
 )
-def test_the_message_on_a_named_key_that_no_record_has_lists_the_keys(tmp_path, columns):
+def test_the_message_on_a_named_key_that_no_record_has_lists_the_keys(tmp_path, columns, read_rows):
     with pytest.raises(
         SourceError,
         match=r"data\.json has no key for columns\.(output 'raw\.answer'|instruction 'q'); found the keys raw",
     ):
-        rows_of(tmp_path, [{"raw": {"question": "가", "reply": "나"}}], format="columns", columns=columns)
+        read_rows(tmp_path, [{"raw": {"question": "가", "reply": "나"}}], format="columns", columns=columns)
 
 
 @pytest.mark.parametrize(("format", "columns"), [("columns", None), ("columns", {"output": "a"}), ("table", None)])
-def test_columns_and_table_need_what_they_read_by(tmp_path, format, columns):
+def test_columns_and_table_need_what_they_read_by(tmp_path, format, columns, read_rows):
     with pytest.raises(SourceError, match=r"format (columns needs the key of the instruction|table needs a template)"):
-        rows_of(tmp_path, [{"q": "가", "a": "나"}], format=format, columns=columns)
+        read_rows(tmp_path, [{"q": "가", "a": "나"}], format=format, columns=columns)
 
 
-def test_texts_of_a_csv_whose_last_line_is_cut_are_read_up_to_it(tmp_path):
-    rows = rows_of(tmp_path, "instruction,output\n가,나\n다", file="cut.csv")
-    assert texts(rows) == [("가", "", "나"), ("다", "", None)]
+def test_texts_of_a_csv_whose_last_line_is_cut_are_read_up_to_it(tmp_path, get_texts, read_rows):
+    rows = read_rows(tmp_path, "instruction,output\n가,나\n다", file="cut.csv")
+    assert get_texts(rows) == [("가", "", "나"), ("다", "", None)]

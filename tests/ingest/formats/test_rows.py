@@ -7,7 +7,6 @@ from contextlib import suppress
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tiny_sources import rows_of
 
 from seodang.config import TableTemplate
 from seodang.errors import SourceError
@@ -56,13 +55,13 @@ FORMATS = st.sampled_from(
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=RECORDS, format=FORMATS)
-def test_any_records_give_writable_rows_of_every_record_or_a_source_error(tmp_path, records, format):
+def test_any_records_give_writable_rows_of_every_record_or_a_source_error(tmp_path, records, format, read_rows):
     named = {"columns": {"instruction": "prompt", "output": "completion"}, "table": TABLE.model_dump()}
     if format in named:
         records = [{"prompt": "왜?", "completion": None, "label": "1", **record} for record in records]
     rows = None
     with suppress(SourceError):
-        rows = rows_of(
+        rows = read_rows(
             tmp_path,
             json.dumps(records),
             format=format,
