@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-from tests.docs.pages import ROOT
+from tests.constants import ROOT
 
 
 def read_rules(name: str) -> list[tuple[str, ...]]:

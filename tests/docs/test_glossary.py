@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po
-from tests.docs.pages import ROOT, drop_code, list_pages
+from tests.constants import ROOT
+from tests.docs.pages import list_pages
 
 GLOSSARIES = (ROOT / "docs" / "glossary.md", ROOT / "docs" / "glossary.ko.md")
 SOURCES = sorted([*(ROOT / "src" / "seodang").rglob("*.py"), *(ROOT / "flows").glob("*.py")])
@@ -39,7 +40,7 @@ def find_words(text: str) -> list[str]:
     [page for page in list_pages() if page not in GLOSSARIES],
     ids=lambda page: page.relative_to(ROOT).as_posix(),
 )
-def test_a_page_uses_the_terms_of_the_glossary(page):
+def test_a_page_uses_the_terms_of_the_glossary(page, drop_code):
     assert find_words(drop_code(page.read_text("utf-8"))) == []
 
 

@@ -4,7 +4,8 @@ import re
 
 import pytest
 import yaml
-from tests.docs.pages import ROOT, list_anchors, list_links, list_pages, make_anchor
+from tests.constants import ROOT
+from tests.docs.pages import list_pages
 
 from seodang.config.migration import PARAMS_RENAMES, migrate, select_renames
 
@@ -16,7 +17,7 @@ WITH_OLD_NAMES = {"CHANGELOG.md"}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_relative_link_leads_to_a_file_and_a_heading(name):
+def test_every_relative_link_leads_to_a_file_and_a_heading(name, list_anchors, list_links):
     page = ROOT / name
     broken = []
     for link in list_links(page):
@@ -28,13 +29,13 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(name):
 
 
 @pytest.mark.parametrize("page", TRANSLATED, ids=lambda page: page.name)
-def test_a_korean_page_and_its_english_page_link_to_each_other(page):
+def test_a_korean_page_and_its_english_page_link_to_each_other(page, list_links):
     english = page.with_name(page.name.replace(".ko.md", ".md"))
     assert page.name in list_links(english)
     assert english.name in list_links(page)
 
 
-def test_the_index_and_the_navigation_have_every_page():
+def test_the_index_and_the_navigation_have_every_page(list_links):
     pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md", "index.ko.md"}
     english = {name for name in pages if not name.endswith(".ko.md")}
     assert english == {link for link in list_links(ROOT / "docs" / "index.md") if "/" not in link} - {"index.ko.md"}
@@ -91,7 +92,7 @@ def list_old_names() -> list[str]:
         ("Models: [hub](x.md)", "models-hub"),
     ],
 )
-def test_an_anchor_is_the_heading_in_lower_case_with_dashes(heading, anchor):
+def test_an_anchor_is_the_heading_in_lower_case_with_dashes(heading, anchor, make_anchor):
     assert make_anchor(heading) == anchor
 
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from tests.reports.data_card.artefacts import CARD, HOSTILE, LEAK, NEAR, PHONE, TRAIN, write_artefacts
+from tests.reports.data_card.card_records import CARD, HOSTILE, LEAK, NEAR, PHONE, TRAIN
 
 from seodang.errors import ArtefactError
 from seodang.reports.data_card import write_data_card
@@ -16,14 +16,18 @@ from seodang.reports.data_card.contents import gather_contents
 
 
 @pytest.fixture(scope="module")
-def contents(tmp_path_factory):
-    return gather_contents(write_artefacts(tmp_path_factory.mktemp("card")), CARD, 1)
+def contents(tmp_path_factory, write_card_artefacts):
+    return gather_contents(write_card_artefacts(tmp_path_factory.mktemp("card")), CARD, 1)
 
 
-def write_card(root, **changes):
-    paths = write_artefacts(root, **changes)
-    write_data_card(paths, CARD, 1)
-    return {file.name: file.read_text("utf-8") for file in paths.data_card.iterdir()}
+@pytest.fixture(scope="module")
+def write_card(write_card_artefacts):
+    def write_card(root, **changes):
+        paths = write_card_artefacts(root, **changes)
+        write_data_card(paths, CARD, 1)
+        return {file.name: file.read_text("utf-8") for file in paths.data_card.iterdir()}
+
+    return write_card
 
 
 def test_the_funnel_loses_a_row_where_each_stage_left_it_out(contents):
@@ -73,7 +77,7 @@ def test_a_template_before_many_inputs_counts_once(contents):
     }
 
 
-def test_the_page_holds_both_languages_and_a_switch_and_loads_nothing(tmp_path):
+def test_the_page_holds_both_languages_and_a_switch_and_loads_nothing(tmp_path, write_card):
     page = write_card(tmp_path)["index.html"]
     for text in (
         "원본에서 학습까지",
@@ -93,7 +97,7 @@ def test_the_page_holds_both_languages_and_a_switch_and_loads_nothing(tmp_path):
     assert not re.search(r"<script|<link|@import|url\(|src=|href=\"(?!#)", page)
 
 
-def test_a_row_with_personal_data_shows_only_its_location(tmp_path):
+def test_a_row_with_personal_data_shows_only_its_location(tmp_path, write_card):
     for text in write_card(tmp_path).values():
         assert PHONE not in text
     assert "films.json, 8" in write_card(tmp_path)["index.html"]
@@ -111,7 +115,7 @@ class Elements(HTMLParser):
         self.names |= {name for name, _ in attributes}
 
 
-def test_hostile_text_is_shown_and_never_run(tmp_path):
+def test_hostile_text_is_shown_and_never_run(tmp_path, write_card):
     files = write_card(tmp_path, licences=(HOSTILE, "MIT"), text=HOSTILE)
     elements = Elements()
     elements.feed(files["index.html"])
@@ -125,7 +129,7 @@ def test_hostile_text_is_shown_and_never_run(tmp_path):
     assert len({row.count("|") for row in markdown.splitlines() if row.startswith("| films | &")}) == 1
 
 
-def test_a_non_commercial_source_has_a_banner_above_the_title(tmp_path):
+def test_a_non_commercial_source_has_a_banner_above_the_title(tmp_path, write_card):
     files = write_card(tmp_path, licences=("CC-BY-NC-4.0", "MIT"))
     page, markdown = files["index.html"], files["README.md"].partition("\n---\n")[2].lstrip()
     assert page.index("비상업적 이용만") < page.index("<h1>")
@@ -134,17 +138,17 @@ def test_a_non_commercial_source_has_a_banner_above_the_title(tmp_path):
     assert "The licences of films do not allow" in page
 
 
-def test_a_free_source_has_no_banner(tmp_path):
+def test_a_free_source_has_no_banner(tmp_path, write_card):
     assert not any("non-commercial" in text for text in write_card(tmp_path).values())
 
 
-def test_an_unknown_licence_is_shown_as_unknown(tmp_path):
+def test_an_unknown_licence_is_shown_as_unknown(tmp_path, write_card):
     files = write_card(tmp_path, licences=("", "MIT"))
     assert '<span lang="en">unknown</span><span lang="ko">알 수 없음</span>' in files["index.html"]
     assert yaml.safe_load(files["README.md"].split("---\n")[1])["license"] == ["mit", "unknown"]
 
 
-def test_the_markdown_begins_with_the_front_matter_of_a_hub_card(tmp_path):
+def test_the_markdown_begins_with_the_front_matter_of_a_hub_card(tmp_path, write_card):
     front = yaml.safe_load(write_card(tmp_path)["README.md"].split("---\n")[1])
     assert front["license"] == ["apache-2.0", "cc0-1.0"]
     assert front["language"] == ["ko", "en"]
@@ -152,7 +156,7 @@ def test_the_markdown_begins_with_the_front_matter_of_a_hub_card(tmp_path):
     assert front["size_categories"] == ["n<1K"]
 
 
-def test_figures_of_the_markdown_are_well_formed_and_beside_it(tmp_path):
+def test_figures_of_the_markdown_are_well_formed_and_beside_it(tmp_path, write_card):
     files = write_card(tmp_path)
     names = re.findall(r"\]\(([\w-]+\.svg)\)", files["README.md"])
     verbs = ["verbs-ko.svg", "verbs-en.svg"]
@@ -161,12 +165,12 @@ def test_figures_of_the_markdown_are_well_formed_and_beside_it(tmp_path):
         assert ElementTree.fromstring(files[name]).tag == "{http://www.w3.org/2000/svg}svg"
 
 
-def test_the_same_artefacts_give_the_same_bytes(tmp_path):
+def test_the_same_artefacts_give_the_same_bytes(tmp_path, write_card):
     assert write_card(tmp_path / "one") == write_card(tmp_path / "two")
 
 
-def test_a_new_card_replaces_the_old_one_and_leaves_no_temporary_folder(tmp_path):
-    paths = write_artefacts(tmp_path)
+def test_a_new_card_replaces_the_old_one_and_leaves_no_temporary_folder(tmp_path, write_card_artefacts):
+    paths = write_card_artefacts(tmp_path)
     paths.data_card.mkdir(parents=True)
     (paths.data_card / "old.html").touch()
     write_data_card(paths, CARD, 1)
@@ -181,15 +185,15 @@ def test_a_new_card_replaces_the_old_one_and_leaves_no_temporary_folder(tmp_path
     assert not list(paths.data_card.parent.glob(".data_card*"))
 
 
-def test_a_missing_report_names_the_stage_to_run(tmp_path):
-    paths = write_artefacts(tmp_path)
+def test_a_missing_report_names_the_stage_to_run(tmp_path, write_card_artefacts):
+    paths = write_card_artefacts(tmp_path)
     paths.validate_report.unlink()
     with pytest.raises(ArtefactError, match="dvc repro validate"):
         write_data_card(paths, CARD, 1)
     assert not paths.data_card.exists()
 
 
-def test_a_problem_of_the_data_set_is_listed_with_its_scope(tmp_path):
+def test_a_problem_of_the_data_set_is_listed_with_its_scope(tmp_path, write_card):
     files = write_card(tmp_path)
     assert (
         '<code>drift (task)</code> <span lang="en">differs</span><span lang="ko">지난번과 다릅니다</span>'
