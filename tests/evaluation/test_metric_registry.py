@@ -3,7 +3,6 @@
 from dataclasses import fields
 
 import pytest
-from tests.evaluation.cases import build_free_spec, build_spec
 
 from seodang.evaluation.aggregate import ItemScore
 from seodang.evaluation.metric_registry import (
@@ -27,16 +26,24 @@ SAME_IN_BOTH_LANGUAGES = {"chrf", "rouge_l"}
 IFEVAL_COLUMNS = ["instruction_id_list", "kwargs"]
 
 
-def list_choice_metrics():
-    spec = build_spec(normalise="bytes", metrics=["accuracy", "accuracy_norm"])
-    return set(compute_choice_metrics(spec, ("예", "아니오"), "예", [-1.0, -2.0], [1, 1])[1])
+@pytest.fixture(scope="module")
+def list_choice_metrics(build_spec):
+    def list_choice_metrics():
+        spec = build_spec(normalise="bytes", metrics=["accuracy", "accuracy_norm"])
+        return set(compute_choice_metrics(spec, ("예", "아니오"), "예", [-1.0, -2.0], [1, 1])[1])
+
+    return list_choice_metrics
 
 
-def list_answer_metrics():
-    spec = build_free_spec(metrics=list(list_kind_metrics("generate")), extra=IFEVAL_COLUMNS)
-    extra = {"instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
-    sample = EvalSample(id="1", prompts={"bare": "?"}, choices=(), reference="예", language="ko", extra=extra)
-    return set(compute_answer_metrics(spec, sample, "예", has_eos=True))
+@pytest.fixture(scope="module")
+def list_answer_metrics(build_free_spec):
+    def list_answer_metrics():
+        spec = build_free_spec(metrics=list(list_kind_metrics("generate")), extra=IFEVAL_COLUMNS)
+        extra = {"instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
+        sample = EvalSample(id="1", prompts={"bare": "?"}, choices=(), reference="예", language="ko", extra=extra)
+        return set(compute_answer_metrics(spec, sample, "예", has_eos=True))
+
+    return list_answer_metrics
 
 
 def make_score(item, **changes):
@@ -53,7 +60,7 @@ def list_corpus_metrics():
 
 
 @pytest.fixture(scope="module")
-def computed():
+def computed(list_answer_metrics, list_choice_metrics):
     """Return the metrics that some function computes."""
     return (
         list_choice_metrics() | list_answer_metrics() | list_corpus_metrics() | set(compute_text_metrics(-1.0, 1, "a"))

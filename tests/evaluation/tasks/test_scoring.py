@@ -3,7 +3,6 @@
 import math
 
 import pytest
-from tests.evaluation.cases import build_free_spec, build_spec
 
 from seodang.evaluation.tasks.samples import EvalSample
 from seodang.evaluation.tasks.scoring import (
@@ -15,7 +14,7 @@ from seodang.evaluation.tasks.scoring import (
 )
 
 
-def test_accuracy_is_of_the_plain_log_likelihoods_and_accuracy_norm_of_those_by_length():
+def test_accuracy_is_of_the_plain_log_likelihoods_and_accuracy_norm_of_those_by_length(build_spec):
     options, reference = ("예", "아니오, 아니오"), "아니오, 아니오"
     both = {"accuracy": 0.0, "accuracy_norm": 1.0}
     assert compute_choice_metrics(
@@ -54,7 +53,7 @@ def test_lengths_are_counted_as_stated():
     assert normalize("tokens") == [-3.0, -4.0]
 
 
-def test_a_free_answer_gets_the_metrics_that_the_task_names():
+def test_a_free_answer_gets_the_metrics_that_the_task_names(build_free_spec):
     spec = build_free_spec(
         metrics=["chrf", "exact_match", "rouge_l", "length_ratio", "eos_rate", "same_language", "repetition"]
     )
@@ -71,7 +70,7 @@ def test_a_free_answer_gets_the_metrics_that_the_task_names():
     assert compute_answer_metrics(build_free_spec(), item, "Busan", has_eos=False) == {"exact_match": 0.0}
 
 
-def test_an_answer_to_instructions_that_can_be_verified_is_verified():
+def test_an_answer_to_instructions_that_can_be_verified_is_verified(build_free_spec):
     spec = build_free_spec(
         metrics=["ifeval_prompt_strict", "ifeval_instruction_strict", "ifeval_prompt_loose"],
         answer="",

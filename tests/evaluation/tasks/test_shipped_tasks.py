@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from tests.evaluation.cases import make_film
 
 from seodang.evaluation.ifeval.rules import RULES
 from seodang.evaluation.tasks.loading import load_record_task, load_task
@@ -48,7 +47,7 @@ def test_every_task_names_its_source():
         )  # its questions are in both
 
 
-def test_a_primer_task_asks_the_instruction_about_the_input():
+def test_a_primer_task_asks_the_instruction_about_the_input(make_film):
     spec = SPECS["primer_own_words"]
     task = load_record_task(
         spec, [make_film("좋다", "긍정", task="own_words"), make_film("별로", "부정", task="own_words")], [], seed=1
@@ -56,7 +55,7 @@ def test_a_primer_task_asks_the_instruction_about_the_input():
     assert {item.prompt for item in task.samples} == {"감정은?\n좋다", "감정은?\n별로"}
 
 
-def test_held_out_records_of_all_tasks_are_asked():
+def test_held_out_records_of_all_tasks_are_asked(make_film):
     records = [make_film("좋다", "긍정"), make_film("어디?", "서울", (), task="places")]
     for name in ("held_out", "held_out_perplexity"):
         assert {item.reference for item in load_record_task(SPECS[name], records, [], seed=1).samples} == {

@@ -2,18 +2,21 @@
 
 import pytest
 import yaml
-from tests.evaluation.cases import build_raw_spec, build_record_spec, build_spec
 
 from seodang.config.load import parse_section
 from seodang.errors import ParamsError
 from seodang.evaluation.tasks.spec import TaskSpec, load_specs
 
 
-def write(folder, stem, **others):
-    (folder / f"{stem}.yaml").write_text(yaml.safe_dump(build_raw_spec(**others), allow_unicode=True), "utf-8")
+@pytest.fixture(scope="module")
+def write(build_raw_spec):
+    def write(folder, stem, **others):
+        (folder / f"{stem}.yaml").write_text(yaml.safe_dump(build_raw_spec(**others), allow_unicode=True), "utf-8")
+
+    return write
 
 
-def test_the_name_of_the_file_is_the_name_of_the_task(tmp_path):
+def test_the_name_of_the_file_is_the_name_of_the_task(tmp_path, write):
     write(tmp_path, "films")
     assert [spec.name for spec in load_specs(tmp_path, [])] == ["films"]
     write(tmp_path, "books", name="tomes")
@@ -21,13 +24,13 @@ def test_the_name_of_the_file_is_the_name_of_the_task(tmp_path):
         load_specs(tmp_path, ["books"])
 
 
-def test_tasks_come_in_the_order_in_which_they_are_named(tmp_path):
+def test_tasks_come_in_the_order_in_which_they_are_named(tmp_path, write):
     for name in ("a", "b"):
         write(tmp_path, name)
     assert [spec.name for spec in load_specs(tmp_path, ["b", "a"])] == ["b", "a"]
 
 
-def test_one_message_lists_the_errors_of_all_files(tmp_path):
+def test_one_message_lists_the_errors_of_all_files(tmp_path, write):
     write(tmp_path, "one", kind="guess", limit=0)
     write(tmp_path, "two", prompts={"bare": "{{text"}, colour="red")
     (tmp_path / "three.yaml").write_text("- no mapping", "utf-8")
@@ -53,7 +56,7 @@ def test_a_folder_without_task_files_is_an_error(tmp_path):
         load_specs(tmp_path, [])
 
 
-def test_a_task_that_is_named_twice_is_an_error(tmp_path):
+def test_a_task_that_is_named_twice_is_an_error(tmp_path, write):
     write(tmp_path, "films")
     with pytest.raises(ParamsError, match="named twice: films"):
         load_specs(tmp_path, ["films", "films"])
@@ -81,18 +84,18 @@ def test_a_task_that_is_named_twice_is_an_error(tmp_path):
         ({"kind": "perplexity", "metrics": ["loss"], "options": {}, "answer": ""}, "answer is empty"),
     ],
 )
-def test_keys_that_contradict_each_other_are_refused(changes, message):
+def test_keys_that_contradict_each_other_are_refused(changes, message, build_spec):
     with pytest.raises(ParamsError, match=message):
         build_spec(**changes)
 
 
-def test_one_message_lists_all_contradictions():
+def test_one_message_lists_all_contradictions(build_spec):
     with pytest.raises(ParamsError) as error:
         build_spec(options={}, metrics=["chrf"], normalise="bytes")
     assert all(part in str(error.value) for part in ("options has", "metrics names chrf", "accuracy_norm"))
 
 
-def test_labels_that_yaml_reads_as_other_types_are_refused(tmp_path):
+def test_labels_that_yaml_reads_as_other_types_are_refused(tmp_path, build_raw_spec):
     (tmp_path / "films.yaml").write_text(
         yaml.safe_dump({**build_raw_spec(), "options": {0: "부정", True: "긍정"}}, allow_unicode=True), "utf-8"
     )
@@ -100,7 +103,7 @@ def test_labels_that_yaml_reads_as_other_types_are_refused(tmp_path):
         load_specs(tmp_path, [])
 
 
-def test_records_have_their_own_options():
+def test_records_have_their_own_options(build_raw_spec, build_record_spec):
     assert build_record_spec().options == {}
     with pytest.raises(ParamsError, match="which have their own"):
         parse_section(
@@ -108,7 +111,7 @@ def test_records_have_their_own_options():
         )
 
 
-def test_errors_are_in_the_language_of_the_user(tmp_path, monkeypatch):
+def test_errors_are_in_the_language_of_the_user(tmp_path, monkeypatch, build_spec):
     monkeypatch.setenv("SEODANG_LANG", "ko")
     with pytest.raises(ParamsError, match=r"과제 파일.*이 없습니다"):
         load_specs(tmp_path, [])
@@ -116,6 +119,6 @@ def test_errors_are_in_the_language_of_the_user(tmp_path, monkeypatch):
         build_spec(metrics=["accuracy", "accuracy"])
 
 
-def test_a_spec_cannot_be_changed():
+def test_a_spec_cannot_be_changed(build_spec):
     with pytest.raises(ValueError, match="frozen"):
         build_spec().kind = "generate"
