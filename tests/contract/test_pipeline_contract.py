@@ -103,6 +103,15 @@ def test_every_message_is_translated_and_used():
     assert catalogue.check() == []
 
 
+def test_a_message_has_one_translation_in_all_catalogues():
+    translations: dict[str, set[str]] = {}
+    for path in (LOCALE / "ko").glob("*.po"):
+        for message in catalogue.read_catalogue("ko", path.stem):
+            if message.id:
+                translations.setdefault(message.id, set()).add(message.string)
+    assert {text: found for text, found in translations.items() if len(found) > 1} == {}
+
+
 def test_the_compiled_catalogue_is_that_of_the_translations():
     compiled = LOCALE / "ko" / "LC_MESSAGES" / "seodang.mo"
     assert compiled.read_bytes() == catalogue.compile_catalogue("ko"), "run: python tools/catalogue.py compile"
