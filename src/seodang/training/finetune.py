@@ -113,15 +113,18 @@ def train_model(
     callbacks = [*tracking.callbacks, *build_callbacks(train)]
     trainer = _build_trainer(tuned_model, splits, train, packing, arguments, tracking.metrics, callbacks)
     _run_trainer(trainer, train, paths)
-    validation_loss = trainer.evaluate()["eval_loss"]
-    train_loss = compute_mean_loss(trainer.state.log_history)
-    losses = {"train_loss": train_loss, "validation_loss": validation_loss}
+    losses = _measure_losses(trainer)
     health = _run_sanity_checks(tuned_model, before, eos_batches, train, eos_token_id, device, losses)
     sizes = count_parameters(tuned_model)
     _restore_attention(model, attention)
     weights = gather_full_state(tuned_model)
     broadcast_from_main(lambda: _save(tuned_model, weights, paths))
     return _build_result(trainer, sizes, assembled.fused_layers, packing.packed, losses, health, stopwatch)
+
+
+def _measure_losses(trainer: SFTTrainer) -> dict[str, float]:
+    validation_loss = trainer.evaluate()["eval_loss"]
+    return {"train_loss": compute_mean_loss(trainer.state.log_history), "validation_loss": validation_loss}
 
 
 def _warn_about_small_split(dataset: TokenizedDataset, train: TrainParams) -> None:

@@ -54,7 +54,6 @@ def build_chart(
         max_step: Right end of the axis, at least 1.
         marks: Optimizer steps that get a vertical line.
         from_zero: Whether the y axis starts at zero, as it must if sizes are compared.
-
     """
     (width, height), (left, right, top, bottom) = size, _MARGINS
     drawn_lines = [(name, _downsample(points)) for name, points in lines]
@@ -68,9 +67,9 @@ def build_chart(
     def scale_y(value: float) -> float:
         return round(height - bottom - (height - top - bottom) * (value - low) / (high - low), 2)
 
-    steps = [
-        tick for tick in compute_ticks(0, max(1, max_step), from_zero=True) if tick <= max_step and tick == int(tick)
-    ]
+    def build_line(points: Points) -> str:
+        return _build_path([(scale_x(x), scale_y(y) if math.isfinite(y) else math.nan) for x, y in points])
+
     return Chart(
         width=width,
         height=height,
@@ -78,20 +77,18 @@ def build_chart(
         right=width - right,
         top=top,
         bottom=height - bottom,
-        lines=tuple(
-            (
-                name,
-                _build_path(
-                    [(scale_x(step), scale_y(value) if math.isfinite(value) else math.nan) for step, value in points]
-                ),
-            )
-            for name, points in drawn_lines
-        ),
+        lines=tuple((name, build_line(points)) for name, points in drawn_lines),
         dots=tuple(Dot(scale_x(step), scale_y(value), step, value) for step, value in dots if math.isfinite(value)),
-        x_ticks=tuple((scale_x(tick), format_label(tick)) for tick in steps),
+        x_ticks=tuple((scale_x(tick), format_label(tick)) for tick in _compute_step_ticks(max_step)),
         y_ticks=tuple((scale_y(tick), format_label(tick)) for tick in ticks),
         marks=tuple((scale_x(step), step) for step in marks),
     )
+
+
+def _compute_step_ticks(max_step: int) -> list[float]:
+    """Return the ticks of the x axis; a step is a whole number."""
+    ticks = compute_ticks(0, max(1, max_step), from_zero=True)
+    return [tick for tick in ticks if tick <= max_step and tick == int(tick)]
 
 
 def smooth(points: Points) -> Points:
