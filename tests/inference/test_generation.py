@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from tiny_models import make_tiny_adapter, make_tiny_model
 
 from seodang.inference.generation import generate
 from seodang.models.adapters import load_adapter
@@ -10,7 +9,7 @@ from seodang.models.loading import load_model
 
 
 @pytest.fixture(scope="module")
-def tuned(tmp_path_factory):
+def tuned(tmp_path_factory, make_tiny_adapter, make_tiny_model):
     base, adapter = (tmp_path_factory.mktemp(name) for name in ("base", "adapter"))
     make_tiny_model(base)
     make_tiny_adapter(base, adapter)

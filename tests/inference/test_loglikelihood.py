@@ -5,7 +5,6 @@ from itertools import islice
 
 import pytest
 import torch
-from tiny_models import make_tiny_adapter, make_tiny_model
 from transformers import (
     BloomConfig,
     BloomForCausalLM,
@@ -38,7 +37,7 @@ SHAPE = {
 
 
 @pytest.fixture(scope="module")
-def model_and_tokenizer(tmp_path_factory):
+def model_and_tokenizer(tmp_path_factory, make_tiny_model):
     folder = make_tiny_model(tmp_path_factory.mktemp("model"))
     return load_model(folder, "fp32", "cpu"), load_tokenizer(folder)
 
@@ -143,7 +142,7 @@ def test_most_models_take_trees(make):
     assert not can_use_tree(bloom())
 
 
-def test_a_model_with_an_adapter_is_scored_with_its_adapter(tmp_path):
+def test_a_model_with_an_adapter_is_scored_with_its_adapter(tmp_path, make_tiny_adapter, make_tiny_model):
     base = make_tiny_model(tmp_path / "base")
     model = load_adapter(load_model(base, "fp32", "cpu"), make_tiny_adapter(base, tmp_path / "adapter"))
     requests = [LikelihoodRequest([*SHARED, extra], answer) for extra in (10, 11) for answer in ([20], [21, 22])]

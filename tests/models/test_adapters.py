@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
-from tiny_models import make_tiny_model
 
 from seodang.config import TrainParams
 from seodang.config.load import merge_overlay, parse_params
@@ -33,11 +32,6 @@ def build_params(method: str, **changes: Any) -> TrainParams:
         {"train": {"method": method, "rank": 4, "alpha": 8, "target_modules": ["all-linear"], **changes}},
     )
     return parse_params(raw, "test").train
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("base"))
 
 
 def create_untrained(base: Path, method: str, precision: str = "fp32", **changes: Any) -> Any:
@@ -71,8 +65,8 @@ def list_trained_weights(model: Any) -> set[str]:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("method", METHODS)
-def test_each_method_learns_and_keeps_its_weights_in_fp32(base, method, precision):
-    model = create_untrained(base, method, precision)
+def test_each_method_learns_and_keeps_its_weights_in_fp32(tiny_model, method, precision):
+    model = create_untrained(tiny_model, method, precision)
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     assert trained
     assert {weight.dtype for weight in trained} == {torch.float32}
@@ -82,35 +76,39 @@ def test_each_method_learns_and_keeps_its_weights_in_fp32(base, method, precisio
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_an_untrained_model_answers_as_its_base(base, method):
+def test_an_untrained_model_answers_as_its_base(tiny_model, method):
     ids = torch.tensor([[5, 9, 17]])
     with torch.no_grad():
-        before = load_model(base, "fp32", "cpu", load_in_4bit=method == "qlora")(input_ids=ids).logits
-        torch.testing.assert_close(create_untrained(base, method)(input_ids=ids).logits, before, atol=1e-5, rtol=1e-4)
+        before = load_model(tiny_model, "fp32", "cpu", load_in_4bit=method == "qlora")(input_ids=ids).logits
+        torch.testing.assert_close(
+            create_untrained(tiny_model, method)(input_ids=ids).logits, before, atol=1e-5, rtol=1e-4
+        )
 
 
-def test_the_scale_of_rslora_is_alpha_over_the_root_of_the_rank(base):
+def test_the_scale_of_rslora_is_alpha_over_the_root_of_the_rank(tiny_model):
     scales = {
-        method: create_untrained(base, method).base_model.model.model.layers[0].mlp.up_proj.scaling["default"]
+        method: create_untrained(tiny_model, method).base_model.model.model.layers[0].mlp.up_proj.scaling["default"]
         for method in ("lora", "rslora")
     }
     assert scales == {"lora": 2.0, "rslora": 4.0}
 
 
-def test_dora_also_learns_the_length_of_each_column(base):
-    assert any("lora_magnitude_vector" in name for name in list_trained_weights(create_untrained(base, "dora")))
-    assert not any("lora_magnitude_vector" in name for name in list_trained_weights(create_untrained(base, "lora")))
+def test_dora_also_learns_the_length_of_each_column(tiny_model):
+    assert any("lora_magnitude_vector" in name for name in list_trained_weights(create_untrained(tiny_model, "dora")))
+    assert not any(
+        "lora_magnitude_vector" in name for name in list_trained_weights(create_untrained(tiny_model, "lora"))
+    )
 
 
-def test_full_learns_every_weight_and_the_embeddings_stay_tied(base):
-    model = create_untrained(base, "full", "bf16")
+def test_full_learns_every_weight_and_the_embeddings_stay_tied(tiny_model):
+    model = create_untrained(tiny_model, "full", "bf16")
     assert list_trained_weights(model) == {name for name, _ in model.named_parameters()}
     assert model.lm_head.weight is model.model.embed_tokens.weight
     assert not isinstance(model, PeftModel)
 
 
-def test_the_base_of_qlora_lies_in_nf4_with_double_quantisation_and_the_embeddings_do_not(base):
-    model = create_untrained(base, "qlora").base_model.model
+def test_the_base_of_qlora_lies_in_nf4_with_double_quantisation_and_the_embeddings_do_not(tiny_model):
+    model = create_untrained(tiny_model, "qlora").base_model.model
     weight = model.model.layers[0].mlp.up_proj.base_layer.weight
     assert (weight.dtype, weight.quant_state.quant_type, weight.quant_state.nested) == (torch.uint8, "nf4", True)
     assert weight.numel() * 2 == 32 * 64  # two weights a byte
@@ -118,16 +116,19 @@ def test_the_base_of_qlora_lies_in_nf4_with_double_quantisation_and_the_embeddin
     assert model.lm_head.weight is model.model.embed_tokens.weight
 
 
-def test_the_arithmetic_over_four_bits_has_the_precision_of_training(base):
+def test_the_arithmetic_over_four_bits_has_the_precision_of_training(tiny_model):
     for precision, wanted in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        assert load_model(base, precision, "cpu", load_in_4bit=True).model.layers[0].mlp.up_proj.compute_dtype == wanted
+        assert (
+            load_model(tiny_model, precision, "cpu", load_in_4bit=True).model.layers[0].mlp.up_proj.compute_dtype
+            == wanted
+        )
 
 
 @pytest.mark.parametrize("method", ["lora", "qlora"])
 @pytest.mark.parametrize("target_modules", [["query_key_value"], ["q_proj", "v_poj"]])
-def test_a_target_module_that_matches_no_layer_is_an_error_that_names_the_layers(base, method, target_modules):
+def test_a_target_module_that_matches_no_layer_is_an_error_that_names_the_layers(tiny_model, method, target_modules):
     with pytest.raises(ModelError) as caught:
-        create_untrained(base, method, target_modules=target_modules)
+        create_untrained(tiny_model, method, target_modules=target_modules)
     assert f"{target_modules[-1:]} match no layer" in str(caught.value)
     assert all(name in str(caught.value) for name in LINEAR)
 
@@ -137,32 +138,32 @@ def test_a_rank_of_nothing_is_refused_before_anything_runs():
         build_params("lora", rank=0)
 
 
-def test_a_base_in_the_wrong_precision_is_refused(base):
+def test_a_base_in_the_wrong_precision_is_refused(tiny_model):
     with pytest.raises(ModelError, match="qlora needs a base in 4 bits"):
-        add_adapter(load_model(base, "fp32", "cpu"), build_params("qlora"))
+        add_adapter(load_model(tiny_model, "fp32", "cpu"), build_params("qlora"))
     with pytest.raises(ModelError, match="lora needs a base that is not quantised"):
-        add_adapter(load_model(base, "fp32", "cpu", load_in_4bit=True), build_params("lora"))
+        add_adapter(load_model(tiny_model, "fp32", "cpu", load_in_4bit=True), build_params("lora"))
 
 
-def test_without_bitsandbytes_qlora_says_what_to_install(base, monkeypatch):
+def test_without_bitsandbytes_qlora_says_what_to_install(tiny_model, monkeypatch):
     monkeypatch.setattr(methods.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"needs bitsandbytes.*make qlora"):
-        load_model(base, "fp32", "cpu", load_in_4bit=True)
+        load_model(tiny_model, "fp32", "cpu", load_in_4bit=True)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_tuned_model_is_saved_and_merged_onto_the_exact_base_and_answers_the_same(base, method, tmp_path):
-    model = create_untrained(base, method)
+def test_a_tuned_model_is_saved_and_merged_onto_the_exact_base_and_answers_the_same(tiny_model, method, tmp_path):
+    model = create_untrained(tiny_model, method)
     train_steps(model, steps=4)
     trained = tmp_path / "adapter"
     trained.mkdir()
-    save_tuned_model(model, trained, base)
+    save_tuned_model(model, trained, tiny_model)
     assert is_full_model(trained) == (method == "full")
     assert len(compute_tuned_sha256(trained)) == 64
-    merge(base, trained, tmp_path / "merged")
-    tokenizer = load_tokenizer(base)
+    merge(tiny_model, trained, tmp_path / "merged")
+    tokenizer = load_tokenizer(tiny_model)
     report = check_parity(
-        base,
+        tiny_model,
         trained,
         tmp_path / "merged",
         [tokenizer(text)["input_ids"] for text in ("이 영화는", "The film was")],
@@ -174,7 +175,9 @@ def test_a_tuned_model_is_saved_and_merged_onto_the_exact_base_and_answers_the_s
     ids = torch.tensor([[5, 9, 17]])
     merged = load_inference_model(tmp_path / "merged", "cpu")
     with torch.no_grad():
-        change = (merged(input_ids=ids).logits - load_inference_model(base, "cpu")(input_ids=ids).logits).abs().max()
+        change = (
+            (merged(input_ids=ids).logits - load_inference_model(tiny_model, "cpu")(input_ids=ids).logits).abs().max()
+        )
         apart = (merged(input_ids=ids).logits - model(input_ids=ids).logits).abs().max()
     assert change > 0.1
     assert apart < (0.5 * change if method == "qlora" else 1e-3)  # qlora was trained over rounded weights
@@ -182,28 +185,28 @@ def test_a_tuned_model_is_saved_and_merged_onto_the_exact_base_and_answers_the_s
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_the_tuned_model_is_loaded_again_as_it_was(base, method, tmp_path):
-    model = create_untrained(base, method)
+def test_the_tuned_model_is_loaded_again_as_it_was(tiny_model, method, tmp_path):
+    model = create_untrained(tiny_model, method)
     train_steps(model, steps=2)
-    save_tuned_model(model, tmp_path, base)
+    save_tuned_model(model, tmp_path, tiny_model)
     ids = torch.tensor([[5, 9, 17]])
     again = (
         load_model(tmp_path, "fp32", "cpu")
         if method == "full"
-        else load_adapter(load_model(base, "fp32", "cpu"), tmp_path)
+        else load_adapter(load_model(tiny_model, "fp32", "cpu"), tmp_path)
     )
     with torch.no_grad():
         torch.testing.assert_close(again(input_ids=ids).logits, model(input_ids=ids).logits)
 
 
 @pytest.mark.parametrize("target", ["embed_tokens", "lm_head"])
-def test_an_adapter_on_tied_embeddings_is_refused_since_a_merge_would_add_it_twice(base, target):
+def test_an_adapter_on_tied_embeddings_is_refused_since_a_merge_would_add_it_twice(tiny_model, target):
     with pytest.raises(ModelError, match=rf"{target}.*share one matrix"):
-        create_untrained(base, "lora", target_modules=["q_proj", target])
+        create_untrained(tiny_model, "lora", target_modules=["q_proj", target])
 
 
-def test_a_validation_in_between_does_not_keep_qlora_from_learning(base):
-    model = create_untrained(base, "qlora")
+def test_a_validation_in_between_does_not_keep_qlora_from_learning(tiny_model):
+    model = create_untrained(tiny_model, "qlora")
     ids = torch.tensor([[5, 9, 17]])
     model.eval()
     with torch.no_grad():
@@ -215,10 +218,10 @@ def test_a_validation_in_between_does_not_keep_qlora_from_learning(base):
     assert all((weight != early[name]).any() for name, weight in model.named_parameters() if "lora_B" in name)
 
 
-def test_an_adapter_of_another_model_is_refused(base, tmp_path):
-    model = create_untrained(base, "lora", target_modules=["up_proj"])
-    save_tuned_model(model, tmp_path / "adapter", base)
-    other = load_model(base, "fp32", "cpu")
+def test_an_adapter_of_another_model_is_refused(tiny_model, tmp_path):
+    model = create_untrained(tiny_model, "lora", target_modules=["up_proj"])
+    save_tuned_model(model, tmp_path / "adapter", tiny_model)
+    other = load_model(tiny_model, "fp32", "cpu")
     for layer in other.model.layers:
         layer.mlp.up_proj = torch.nn.Linear(32, 48)
     with pytest.raises(ModelError, match="does not fit the base"):

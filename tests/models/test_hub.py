@@ -9,17 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from base_cases import run, run_and_get_error, split_into_shards
-from loopback import serving
-from model_hub import COMMIT, ModelHub
 from safetensors.torch import load_file, save_file
-from tiny_models import make_tiny_model
 
 from seodang.config.load import merge_overlay
 from seodang.config.profiles import read_starter
@@ -29,59 +24,40 @@ from seodang.models.checkpoints import compute_weights_sha256
 from seodang.models.loading import load_tokenizer
 from seodang.paths import Paths
 
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
-
-
-@pytest.fixture
-def hub(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelHub]:
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub-cache"))
-    model = ModelHub(tiny)
-    model.files |= {
-        "README.md": b"---\n",
-        "pytorch_model.bin": b"pickle",
-        "modeling_own.py": b"raise SystemExit",
-        "consolidated.safetensors": b"the same again",
-    }
-    with serving(model.site, model.handler()) as site:
-        monkeypatch.setenv("HF_ENDPOINT", site.url)
-        yield model
-
-
+COMMIT = "ab" * 20  # of the fixture `hub`
 HUB = {"source": "hub", "hub": "someone/tiny", "revision": COMMIT}
 
 
-def test_a_commit_of_the_hub_is_fetched_without_pickles_code_and_second_copies(hub, tmp_path, tiny):
-    report = run(tmp_path, **HUB)
-    assert report["weights_sha256"] == compute_weights_sha256(tiny)
+def test_a_commit_of_the_hub_is_fetched_without_pickles_code_and_second_copies(
+    hub, tmp_path, tiny_model, run_base_stage
+):
+    report = run_base_stage(tmp_path, **HUB)
+    assert report["weights_sha256"] == compute_weights_sha256(tiny_model)
     assert report["revision"] == COMMIT
-    assert sorted(hub.fetched()) == sorted(file.name for file in tiny.iterdir())
+    assert sorted(hub.list_fetched()) == sorted(file.name for file in tiny_model.iterdir())
     assert load_tokenizer(Paths(tmp_path).base).eos_token == "<|end|>"
 
 
-def test_a_downloaded_model_needs_no_network(hub, tmp_path):
-    run(tmp_path, **HUB)
+def test_a_downloaded_model_needs_no_network(hub, tmp_path, run_base_stage):
+    run_base_stage(tmp_path, **HUB)
     before = len(hub.site.requests)
-    run(tmp_path, **HUB)
+    run_base_stage(tmp_path, **HUB)
     assert len(hub.site.requests) == before
 
 
-def test_a_model_in_several_files_is_fetched(hub, tmp_path, tiny):
-    shards = split_into_shards(Path(shutil.copytree(tiny, tmp_path / "shards")))
+def test_a_model_in_several_files_is_fetched(hub, tmp_path, tiny_model, run_base_stage, split_into_shards):
+    shards = split_into_shards(Path(shutil.copytree(tiny_model, tmp_path / "shards")))
     hub.files = {file.name: file.read_bytes() for file in shards.iterdir()} | {"model-extra.safetensors": b""}
-    assert run(tmp_path, **HUB)["weights_sha256"] == compute_weights_sha256(shards)
-    assert "model-extra.safetensors" not in hub.fetched()
+    assert run_base_stage(tmp_path, **HUB)["weights_sha256"] == compute_weights_sha256(shards)
+    assert "model-extra.safetensors" not in hub.list_fetched()
 
 
-def test_an_interrupted_download_resumes(hub, tmp_path, tiny):
-    weights = tiny / "model.safetensors"
+def test_an_interrupted_download_resumes(hub, tmp_path, tiny_model, run_base_stage):
+    weights = tiny_model / "model.safetensors"
     part = Paths(tmp_path).downloads / "hub" / "models" / "someone--tiny" / COMMIT / ".model.safetensors.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(weights.read_bytes()[:5000])  # the remains of a killed process
-    assert run(tmp_path, **HUB)["weights_sha256"] == compute_weights_sha256(tiny)
+    assert run_base_stage(tmp_path, **HUB)["weights_sha256"] == compute_weights_sha256(tiny_model)
     assert [
         byte_range
         for method, path, byte_range in hub.site.requests
@@ -91,10 +67,12 @@ def test_an_interrupted_download_resumes(hub, tmp_path, tiny):
 
 
 @pytest.mark.slow
-def test_a_download_of_a_killed_process_resumes(hub, tmp_path, tiny):
+def test_a_download_of_a_killed_process_resumes(hub, tmp_path, tiny_model, run_base_stage):
     weights = tmp_path / "large.safetensors"
     save_file(
-        {**load_file(tiny / "model.safetensors"), "filler": torch.zeros(8_000_000)}, weights, metadata={"format": "pt"}
+        {**load_file(tiny_model / "model.safetensors"), "filler": torch.zeros(8_000_000)},
+        weights,
+        metadata={"format": "pt"},
     )
     hub.files["model.safetensors"] = weights.read_bytes()
     hub.stall_after = 25_000_000
@@ -117,7 +95,7 @@ def test_a_download_of_a_killed_process_resumes(hub, tmp_path, tiny):
     assert not Paths(tmp_path).base.exists()
     hub.stall_after = None
     hub.site.requests.clear()
-    assert run(tmp_path, **HUB)["weights_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert run_base_stage(tmp_path, **HUB)["weights_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert [
         byte_range
         for method, path, byte_range in hub.site.requests
@@ -125,21 +103,21 @@ def test_a_download_of_a_killed_process_resumes(hub, tmp_path, tiny):
     ] == [f"bytes={arrived}-"]
 
 
-def test_a_connection_that_breaks_is_taken_up_again(hub, tmp_path, tiny):
+def test_a_connection_that_breaks_is_taken_up_again(hub, tmp_path, tiny_model, run_base_stage):
     hub.cut_after = 7000
-    assert run(tmp_path, **HUB)["weights_sha256"] == compute_weights_sha256(tiny)
-    assert hub.fetched().count("model.safetensors") == 2
+    assert run_base_stage(tmp_path, **HUB)["weights_sha256"] == compute_weights_sha256(tiny_model)
+    assert hub.list_fetched().count("model.safetensors") == 2
 
 
-def test_weights_that_are_not_the_listed_ones_are_removed(hub, tmp_path, tiny):
-    listed = hub.tree()
-    hub.tree = lambda: listed
+def test_weights_that_are_not_the_listed_ones_are_removed(hub, tmp_path, tiny_model, get_base_error, run_base_stage):
+    listed = hub.list_files()
+    hub.list_files = lambda: listed
     hub.files["model.safetensors"] = b"\1" + hub.files["model.safetensors"][1:]
-    assert "the downloaded file model.safetensors of someone/tiny was damaged and is removed" in run_and_get_error(
+    assert "the downloaded file model.safetensors of someone/tiny was damaged and is removed" in get_base_error(
         tmp_path, ChecksumError, **HUB
     )
-    hub.files["model.safetensors"] = (tiny / "model.safetensors").read_bytes()
-    run(tmp_path, **HUB)
+    hub.files["model.safetensors"] = (tiny_model / "model.safetensors").read_bytes()
+    run_base_stage(tmp_path, **HUB)
 
 
 @pytest.mark.parametrize(
@@ -155,56 +133,56 @@ def test_weights_that_are_not_the_listed_ones_are_removed(hub, tmp_path, tiny):
         pytest.param(500, "", "the hub cannot be reached", marks=pytest.mark.slow),  # its library tries six times
     ],
 )
-def test_each_error_of_the_hub_has_its_own_message(hub, tmp_path, status, code, message):
+def test_each_error_of_the_hub_has_its_own_message(hub, tmp_path, status, code, message, get_base_error):
     hub.error = (status, code)
-    error = run_and_get_error(tmp_path, **HUB)
+    error = get_base_error(tmp_path, **HUB)
     assert error.startswith(f"model.hub someone/tiny at {COMMIT}: ")
     assert message in error
     assert hub.site.url not in error
 
 
 @pytest.mark.slow  # its library tries six times
-def test_a_hub_that_cannot_be_reached_is_an_error(tmp_path, monkeypatch):
+def test_a_hub_that_cannot_be_reached_is_an_error(tmp_path, monkeypatch, get_base_error):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    assert "the hub cannot be reached" in run_and_get_error(tmp_path, **HUB)
+    assert "the hub cannot be reached" in get_base_error(tmp_path, **HUB)
 
 
-def test_a_model_with_pickles_only_is_refused_before_anything_is_downloaded(hub, tmp_path):
+def test_a_model_with_pickles_only_is_refused_before_anything_is_downloaded(hub, tmp_path, get_base_error):
     del hub.files["model.safetensors"]
-    assert "has pickled weights only (pytorch_model.bin)" in run_and_get_error(tmp_path, **HUB)
-    assert hub.fetched() == []
+    assert "has pickled weights only (pytorch_model.bin)" in get_base_error(tmp_path, **HUB)
+    assert hub.list_fetched() == []
 
 
-def test_a_model_too_large_for_the_disk_is_refused_before_anything_is_fetched(hub, tmp_path):
+def test_a_model_too_large_for_the_disk_is_refused_before_anything_is_fetched(hub, tmp_path, get_base_error):
     hub.announced["model.safetensors"] = 10**18
-    assert "downloading someone/tiny and copying it needs 2,000,000,000," in run_and_get_error(tmp_path, **HUB)
-    assert hub.fetched() == []
+    assert "downloading someone/tiny and copying it needs 2,000,000,000," in get_base_error(tmp_path, **HUB)
+    assert hub.list_fetched() == []
 
 
-def test_a_partial_download_needs_space_for_the_rest_and_for_the_copy(hub, tmp_path, monkeypatch):
+def test_a_partial_download_needs_space_for_the_rest_and_for_the_copy(hub, tmp_path, monkeypatch, run_base_stage):
     needed: list[int] = []
     monkeypatch.setattr(hub_models, "check_space", lambda folder, size, purpose: needed.append(size))
     part = Paths(tmp_path).downloads / "hub" / "models" / "someone--tiny" / COMMIT / ".model.safetensors.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(hub.files["model.safetensors"][:5000])
-    run(tmp_path, **HUB)
-    run(tmp_path, **HUB)
+    run_base_stage(tmp_path, **HUB)
+    run_base_stage(tmp_path, **HUB)
     assert needed == [
         2 * sum(file.stat().st_size for file in Paths(tmp_path).base.iterdir()) - 5000
     ]  # the second run downloads nothing
 
 
-def test_a_full_disk_while_downloading_is_not_reported_as_a_network_error(hub, tmp_path):
+def test_a_full_disk_while_downloading_is_not_reported_as_a_network_error(hub, tmp_path, get_base_error):
     part = Paths(tmp_path).downloads / "hub" / "models" / "someone--tiny" / COMMIT / ".model.safetensors.part"
     part.parent.mkdir(parents=True)
     part.symlink_to("/dev/full")
-    message = run_and_get_error(tmp_path, **HUB)
+    message = get_base_error(tmp_path, **HUB)
     assert message.startswith("the disk became full while tiny was downloaded or written to ")
     assert "network" not in message
 
 
-def test_a_token_gives_access_to_a_gated_model_and_is_stored_nowhere(hub, tmp_path, monkeypatch):
+def test_a_token_gives_access_to_a_gated_model_and_is_stored_nowhere(hub, tmp_path, monkeypatch, run_base_stage):
     monkeypatch.setenv("HF_TOKEN", "hf_loopback")
-    run(tmp_path, **HUB)
+    run_base_stage(tmp_path, **HUB)
     assert set(hub.site.authorization) == {"Bearer hf_loopback"}
     assert not any(b"hf_loopback" in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_models import make_tiny_model
 from transformers import BloomConfig, MambaConfig, MptConfig, Qwen3Config
 
 from seodang.errors import ModelError
@@ -18,7 +17,7 @@ from seodang.models.tokenization import get_end_id, get_pad_id
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, make_tiny_model) -> Path:
     return make_tiny_model(tmp_path / "model")
 
 

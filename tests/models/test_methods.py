@@ -4,7 +4,6 @@ from typing import get_args
 
 import pytest
 from pydantic import ValidationError
-from training_cases import train_params
 
 from seodang.config import TrainParams
 from seodang.errors import ModelError
@@ -18,9 +17,9 @@ def test_the_registry_has_the_methods_of_the_configuration_in_their_order():
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_method_is_registered_under_its_name_and_found_by_the_parameters(name):
+def test_a_method_is_registered_under_its_name_and_found_by_the_parameters(name, build_train_params):
     assert METHODS[name].name == name
-    assert get_method(train_params(method=name)) is METHODS[name]
+    assert get_method(build_train_params(method=name)) is METHODS[name]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -33,9 +32,9 @@ def test_a_method_cannot_load_in_4_bits_and_train_all_weights(name):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_the_configuration_allows_sharding_where_the_method_does(name):
+def test_the_configuration_allows_sharding_where_the_method_does(name, build_train_params):
     def build() -> TrainParams:
-        return train_params(method=name, sharding="fsdp", processes=2)
+        return build_train_params(method=name, sharding="fsdp", processes=2)
 
     if METHODS[name].can_shard:
         assert build().sharding == "fsdp"

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tiny_models import make_tiny_adapter, make_tiny_model
 
 from seodang.errors import ArtefactError, ParityError
 from seodang.models.loading import load_tokenizer
@@ -19,24 +18,19 @@ TOKENS = 12
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("base") / "model")
-
-
-@pytest.fixture(scope="module")
-def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_adapter(base, tmp_path_factory.mktemp("adapter") / "adapter")
+def adapter(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory, make_tiny_adapter) -> Path:
+    return make_tiny_adapter(tiny_model, tmp_path_factory.mktemp("adapter") / "adapter")
 
 
 @pytest.fixture
-def merged(base: Path, adapter: Path, tmp_path: Path) -> Path:
-    merge(base, adapter, tmp_path / "merged")
+def merged(tiny_model: Path, adapter: Path, tmp_path: Path) -> Path:
+    merge(tiny_model, adapter, tmp_path / "merged")
     return tmp_path / "merged"
 
 
 @pytest.fixture(scope="module")
-def prompts(base: Path) -> list[list[int]]:
-    tokenizer = load_tokenizer(base)
+def prompts(tiny_model: Path) -> list[list[int]]:
+    tokenizer = load_tokenizer(tiny_model)
     return [tokenizer(text)["input_ids"] for text in ("이 영화는", "The film was", "12")]
 
 
@@ -44,16 +38,16 @@ def get_end_token(folder: Path) -> int:
     return int(load_tokenizer(folder).eos_token_id)
 
 
-def test_the_merged_model_answers_as_base_and_adapter_do(base, adapter, merged, prompts):
-    report = check_parity(base, adapter, merged, prompts, TOKENS, get_end_token(base))
+def test_the_merged_model_answers_as_base_and_adapter_do(tiny_model, adapter, merged, prompts):
+    report = check_parity(tiny_model, adapter, merged, prompts, TOKENS, get_end_token(tiny_model))
     assert report.prompts == 3
     assert 3 <= report.tokens <= 3 * TOKENS
     assert report.max_logit_difference < 1e-4
 
 
-def test_merging_changes_the_weights_and_keeps_embeddings_tied(base, merged):
+def test_merging_changes_the_weights_and_keeps_embeddings_tied(tiny_model, merged):
     assert (
-        load_file(base / "model.safetensors")["model.layers.0.mlp.up_proj.weight"]
+        load_file(tiny_model / "model.safetensors")["model.layers.0.mlp.up_proj.weight"]
         != load_file(merged / "model.safetensors")["model.layers.0.mlp.up_proj.weight"]
     ).any()
     with safe_open(merged / "model.safetensors", "pt") as file:
@@ -69,36 +63,36 @@ def test_the_merged_folder_is_complete_and_the_only_output(merged):
     assert [path.name for path in merged.parent.iterdir()] == ["merged"]
 
 
-def test_changed_weights_are_an_error_with_the_prompt_and_both_answers(base, adapter, merged, prompts):
+def test_changed_weights_are_an_error_with_the_prompt_and_both_answers(tiny_model, adapter, merged, prompts):
     weights = load_file(merged / "model.safetensors")
     weights["model.layers.1.mlp.down_proj.weight"] *= -3
     save_file(weights, merged / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(
         ParityError, match=r"(?s)prompt 1 of 3: the merged model in .*이 영화는.*base \+ adapter:.*merged:"
     ):
-        check_parity(base, adapter, merged, prompts, TOKENS, get_end_token(base))
+        check_parity(tiny_model, adapter, merged, prompts, TOKENS, get_end_token(tiny_model))
 
 
-def test_a_change_too_small_to_change_a_token_is_an_error(base, adapter, merged, prompts):
+def test_a_change_too_small_to_change_a_token_is_an_error(tiny_model, adapter, merged, prompts):
     weights = load_file(merged / "model.safetensors")
     weights["model.norm.weight"] *= 1.02  # scales all logits alike: the greedy tokens stay
     save_file(weights, merged / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ParityError, match=r"logits differ by 0\.\d+, allowed are 0\.01"):
-        check_parity(base, adapter, merged, prompts, TOKENS, get_end_token(base))
+        check_parity(tiny_model, adapter, merged, prompts, TOKENS, get_end_token(tiny_model))
 
 
-def test_an_adapter_of_another_run_is_an_error(base, merged, prompts, tmp_path):
-    other = make_tiny_adapter(base, tmp_path / "other", seed=12)
+def test_an_adapter_of_another_run_is_an_error(tiny_model, merged, prompts, tmp_path, make_tiny_adapter):
+    other = make_tiny_adapter(tiny_model, tmp_path / "other", seed=12)
     with pytest.raises(ParityError, match="prompt 1 of 3"):
-        check_parity(base, other, merged, prompts, TOKENS, get_end_token(base))
+        check_parity(tiny_model, other, merged, prompts, TOKENS, get_end_token(tiny_model))
 
 
-def test_without_a_prompt_nothing_is_proven(base, adapter, merged):
+def test_without_a_prompt_nothing_is_proven(tiny_model, adapter, merged):
     with pytest.raises(ParityError, match="no prompt"):
-        check_parity(base, adapter, merged, [], TOKENS, get_end_token(base))
+        check_parity(tiny_model, adapter, merged, [], TOKENS, get_end_token(tiny_model))
 
 
-def test_an_adapter_that_is_missing_is_named(base, tmp_path):
+def test_an_adapter_that_is_missing_is_named(tiny_model, tmp_path):
     with pytest.raises(ArtefactError, match=r"nothing has neither adapter_model\.safetensors"):
-        merge(base, tmp_path / "nothing", tmp_path / "merged")
+        merge(tiny_model, tmp_path / "nothing", tmp_path / "merged")
     assert not (tmp_path / "merged").exists()

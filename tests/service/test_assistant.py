@@ -8,14 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tiny_models import (
-    ARCHITECTURES,
-    ENGLISH,
-    KOREAN,
-    make_other_model,
-    make_packaged_model,
-    write_tiny_manifest,
-)
+from tests.constants import ARCHITECTURES, ENGLISH, KOREAN
 
 from seodang.errors import ModelError
 from seodang.packaging.model_folder import MANIFEST_NAME, compute_content_version
@@ -23,8 +16,8 @@ from seodang.service.assistant import Assistant, RequestRejected
 
 
 @pytest.fixture(scope="module")
-def assistant(packaged_folder: Path) -> Assistant:
-    return Assistant.load(packaged_folder)
+def assistant(packaged_model: Path) -> Assistant:
+    return Assistant.load(packaged_model)
 
 
 def copy_with_manifest(folder: Path, copy: Path, **changes: object) -> Path:
@@ -62,7 +55,7 @@ def test_a_marker_in_the_request_stays_text(assistant, marker):
     assert not control & set(assistant._encode_prompt(f"{marker} 안녕", marker))
 
 
-def test_the_chat_format_keeps_its_own_markers_and_no_others(tmp_path):
+def test_the_chat_format_keeps_its_own_markers_and_no_others(tmp_path, make_packaged_model):
     chat = Assistant.load(make_packaged_model(tmp_path / "chat", format="chat"))
     control = set(chat._tokenizer.all_special_ids)
     template_tokens = [token for token in chat._encode_prompt("a", "") if token in control]
@@ -109,9 +102,9 @@ def test_concurrent_requests_get_the_same_answers_as_single_ones(assistant):
     assert answers == [KOREAN[2], ENGLISH[2]] * 4
 
 
-def test_a_model_tuned_on_other_prompts_is_refused_with_both_fingerprints(packaged_folder, tmp_path):
-    stored = json.loads((packaged_folder / MANIFEST_NAME).read_text("utf-8"))["fingerprint"]
-    folder = copy_with_manifest(packaged_folder, tmp_path / "foreign", fingerprint="0" * 64)
+def test_a_model_tuned_on_other_prompts_is_refused_with_both_fingerprints(packaged_model, tmp_path):
+    stored = json.loads((packaged_model / MANIFEST_NAME).read_text("utf-8"))["fingerprint"]
+    folder = copy_with_manifest(packaged_model, tmp_path / "foreign", fingerprint="0" * 64)
     with pytest.raises(ModelError, match=f"(?s){stored}.*{'0' * 64}"):
         Assistant.load(folder)
 
@@ -120,9 +113,9 @@ def test_a_model_tuned_on_other_prompts_is_refused_with_both_fingerprints(packag
     ("changes", "field"),
     [({"end_id": "1"}, "end_id"), ({"prompt": {"format": "none"}}, "prompt.format"), ({"new": 1}, "new")],
 )
-def test_a_damaged_manifest_is_an_error_that_names_the_field(packaged_folder, tmp_path, changes, field):
+def test_a_damaged_manifest_is_an_error_that_names_the_field(packaged_model, tmp_path, changes, field):
     with pytest.raises(ModelError, match=field):
-        Assistant.load(copy_with_manifest(packaged_folder, tmp_path / "damaged", **changes))
+        Assistant.load(copy_with_manifest(packaged_model, tmp_path / "damaged", **changes))
 
 
 def test_a_folder_without_a_manifest_is_an_error(tmp_path):
@@ -130,13 +123,13 @@ def test_a_folder_without_a_manifest_is_an_error(tmp_path):
         Assistant.load(tmp_path)
 
 
-def test_the_version_depends_on_the_weights_and_not_on_the_manifest(packaged_folder, tmp_path):
-    other_lineage = copy_with_manifest(packaged_folder, tmp_path / "other", lineage={"git_commit": "abc"})
-    assert compute_content_version(other_lineage, "0" * 64) == compute_content_version(packaged_folder, "0" * 64)
-    assert compute_content_version(packaged_folder, "1" * 64) != compute_content_version(packaged_folder, "0" * 64)
+def test_the_version_depends_on_the_weights_and_not_on_the_manifest(packaged_model, tmp_path):
+    other_lineage = copy_with_manifest(packaged_model, tmp_path / "other", lineage={"git_commit": "abc"})
+    assert compute_content_version(other_lineage, "0" * 64) == compute_content_version(packaged_model, "0" * 64)
+    assert compute_content_version(packaged_model, "1" * 64) != compute_content_version(packaged_model, "0" * 64)
     weights = other_lineage / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
-    assert compute_content_version(other_lineage, "0" * 64) != compute_content_version(packaged_folder, "0" * 64)
+    assert compute_content_version(other_lineage, "0" * 64) != compute_content_version(packaged_model, "0" * 64)
 
 
 def test_messages_follow_the_language_of_the_server(assistant, monkeypatch):
@@ -146,14 +139,14 @@ def test_messages_follow_the_language_of_the_server(assistant, monkeypatch):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_a_model_without_position_embeddings_is_served(architecture, tmp_path):
+def test_a_model_without_position_embeddings_is_served(architecture, tmp_path, make_other_model, write_tiny_manifest):
     folder = make_other_model(tmp_path / architecture, architecture)
     assistant = Assistant.load(write_tiny_manifest(folder, "koalpaca", 4))
     answer = assistant.answer("무엇이든 말해 보세요", "가 " * 200 if architecture != "mpt" else "")
     assert answer.completion_tokens <= 4
 
 
-def test_an_mpt_model_rejects_a_prompt_beyond_its_limit(tmp_path):
+def test_an_mpt_model_rejects_a_prompt_beyond_its_limit(tmp_path, make_other_model, write_tiny_manifest):
     assistant = Assistant.load(write_tiny_manifest(make_other_model(tmp_path / "mpt", "mpt"), "koalpaca", 4))
     with pytest.raises(RequestRejected, match="context has 128 tokens"):
         assistant.answer("가 " * 120)

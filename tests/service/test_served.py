@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tiny_models import ENGLISH, KOREAN, REPOSITORY, free_port, use_bentoml_home
+from tests.constants import ENGLISH, KOREAN, ROOT
 
 from seodang.packaging.bento import build_bento, store_model
 from seodang.packaging.model_folder import MANIFEST_NAME, compute_content_version, read_manifest
@@ -94,15 +94,17 @@ def wait_until_ready(service: Service, process: subprocess.Popen[bytes], log: Pa
 
 
 @pytest.fixture(scope="module")
-def service(packaged_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(
+    packaged_model: Path, tmp_path_factory: pytest.TempPathFactory, find_free_port, use_bentoml_home
+) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("bentoml") / "home"
     log = home.parent / "serve.log"
     with pytest.MonkeyPatch.context() as patch:
         use_bentoml_home(home, patch)
-        version = compute_content_version(packaged_folder, read_manifest(packaged_folder).fingerprint)
-        model_tag = store_model(packaged_folder, "tiny", version, {}, MANIFEST_NAME)
-        tag = build_bento(REPOSITORY, "tiny", version, model_tag)
-        port = free_port()
+        version = compute_content_version(packaged_model, read_manifest(packaged_model).fingerprint)
+        model_tag = store_model(packaged_model, "tiny", version, {}, MANIFEST_NAME)
+        tag = build_bento(ROOT, "tiny", version, model_tag)
+        port = find_free_port()
         service = Service(f"http://127.0.0.1:{port}", tag, home)
         process = bentoml_serve(tag, port, home, log)
         try:
@@ -157,9 +159,9 @@ def test_an_invalid_request_gets_the_field_and_the_reason(service, request_, loc
     assert message in reply.json["detail"][0]["msg"]
 
 
-def test_the_lineage_has_the_bento_the_model_and_the_manifest(service, packaged_folder):
+def test_the_lineage_has_the_bento_the_model_and_the_manifest(service, packaged_model):
     lineage = service.get("/lineage")
-    manifest = read_manifest(packaged_folder)
+    manifest = read_manifest(packaged_model)
     assert lineage.status == 200
     assert lineage.json == {
         "bento": service.tag,
@@ -195,12 +197,12 @@ def test_the_bento_lists_its_model_by_exact_tag_and_carries_its_own_code(service
     assert (bento / "src" / "seodang" / "service" / "app.py").exists()
 
 
-def test_serving_stops_at_once_when_the_prompts_differ(service):
+def test_serving_stops_at_once_when_the_prompts_differ(service, find_free_port):
     manifest = service.home / "models" / service.tag.replace(":", "/") / MANIFEST_NAME
     original = manifest.read_text("utf-8")
     log = service.home.parent / "refused.log"
     manifest.write_text(original.replace(json.loads(original)["fingerprint"], "0" * 64), "utf-8")
-    process = bentoml_serve(service.tag, free_port(), service.home, log)
+    process = bentoml_serve(service.tag, find_free_port(), service.home, log)
     try:
         assert process.wait(START_SECONDS) == 1
     finally:

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_models import make_tiny_adapter, make_tiny_model
-from training_cases import records, train_params
 
 from seodang.config import EvaluateParams, PromptParams
 from seodang.errors import EvaluationError
@@ -37,13 +35,13 @@ EVALUATE = EvaluateParams(
 
 
 @pytest.fixture
-def paths(tmp_path: Path) -> Paths:
+def paths(tmp_path: Path, make_tiny_model, make_training_records) -> Paths:
     """Return a project with a base and splits, as training leaves it."""
     paths = Paths(tmp_path)
     make_tiny_model(paths.base)
     write_champion(paths.champion, None)
     for split, count in (("train", 6), ("test", 3), ("unseen", 2)):
-        write_records(paths.get_split_path(split), records(count))
+        write_records(paths.get_split_path(split), make_training_records(count))
     return paths
 
 
@@ -64,24 +62,30 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[list[Any]]:
     return alive
 
 
-def run_stage(paths: Paths) -> list[str]:
-    report = stage.run(prompt=PromptParams(format="koalpaca"), train=train_params(), evaluate=EVALUATE, paths=paths)
-    return [row["name"] for row in report["variants"]]
+@pytest.fixture(scope="module")
+def run_stage(build_train_params):
+    def run_stage(paths: Paths) -> list[str]:
+        report = stage.run(
+            prompt=PromptParams(format="koalpaca"), train=build_train_params(), evaluate=EVALUATE, paths=paths
+        )
+        return [row["name"] for row in report["variants"]]
+
+    return run_stage
 
 
-def test_the_base_has_left_the_memory_when_a_fully_trained_model_is_loaded(paths, loaded):
+def test_the_base_has_left_the_memory_when_a_fully_trained_model_is_loaded(paths, loaded, make_tiny_model, run_stage):
     make_tiny_model(paths.adapter)
     assert run_stage(paths) == ["zero_shot", "few_shot", "tuned"]
     assert loaded == [[], []]
 
 
-def test_an_adapter_is_put_onto_the_base_that_is_loaded(paths, loaded):
+def test_an_adapter_is_put_onto_the_base_that_is_loaded(paths, loaded, make_tiny_adapter, run_stage):
     make_tiny_adapter(paths.base, paths.adapter)
     assert run_stage(paths) == ["zero_shot", "few_shot", "tuned"]
     assert loaded == [[]]
 
 
-def test_an_empty_test_split_is_an_error_in_the_language_of_the_user(paths, monkeypatch):
+def test_an_empty_test_split_is_an_error_in_the_language_of_the_user(paths, monkeypatch, run_stage):
     for split in ("test", "unseen"):
         write_records(paths.get_split_path(split), [])
     monkeypatch.setenv("SEODANG_LANG", "ko")
@@ -112,14 +116,16 @@ def count_log_lines(paths: Paths) -> int:
 
 
 @pytest.mark.slow
-def test_a_killed_evaluation_resumes_and_repeats_no_request(paths, monkeypatch):
+def test_a_killed_evaluation_resumes_and_repeats_no_request(
+    paths, monkeypatch, build_train_params, make_tiny_adapter, run_stage
+):
     make_tiny_adapter(paths.base, paths.adapter)
     command = [
         sys.executable,
         "-c",
         WORKER,
         str(paths.root),
-        train_params().model_dump_json(),
+        build_train_params().model_dump_json(),
         EVALUATE.model_dump_json(),
     ]
     child = subprocess.Popen(command)

@@ -6,8 +6,6 @@ import json
 import logging
 
 import pytest
-from tiny_models import free_port
-from tiny_sources import file_source as source
 
 from seodang.config import IngestParams
 from seodang.errors import SourceError
@@ -43,11 +41,15 @@ def files(paths):
     return sorted(path.relative_to(paths.artifacts).as_posix() for path in paths.artifacts.rglob("*") if path.is_file())
 
 
-def test_the_manifest_says_where_every_row_came_from(paths, caplog):
+def test_the_manifest_says_where_every_row_came_from(paths, caplog, build_file_source):
     caplog.set_level(logging.INFO, "seodang.stages.ingest")
     write(paths, "data.json", [*GOOD, {**GOOD[0], "note": "qa"}])
     (paths.root / "nsmc.tsv").write_text("id\tdocument\tlabel\n1\t좋다\t1\n2\t나쁘다\t0\n", "utf-8")
-    run(paths, source("data", "data.json", limit=2, language="ko"), source("films", "nsmc.tsv", role="test"))
+    run(
+        paths,
+        build_file_source("data", "data.json", limit=2, language="ko"),
+        build_file_source("films", "nsmc.tsv", role="test"),
+    )
     manifest = read_json(paths.ingest_report)
     data, films = manifest["sources"]
     assert manifest["rows"] == 4
@@ -71,16 +73,21 @@ def test_the_manifest_says_where_every_row_came_from(paths, caplog):
     assert "ingested data: a record has no field for the keys note; they were ignored" in caplog.messages
 
 
-def test_every_row_has_the_fields_of_the_contract(paths):
+def test_every_row_has_the_fields_of_the_contract(paths, build_file_source):
     write(paths, "data.json", GOOD)
-    run(paths, source("primer", None, kind="primer"), source("data", "data.json"), max_field_characters=4000)
+    run(
+        paths,
+        build_file_source("primer", None, kind="primer"),
+        build_file_source("data", "data.json"),
+        max_field_characters=4000,
+    )
     rows = list(read_rows(paths.records))
     assert {tuple(row) for row in rows} == {FIELDS}
     assert {row["format"] for row in rows} == {"primer", "alpaca"}
     assert read_json(paths.ingest_report)["sources"][0]["files"] == []
 
 
-def test_rows_of_a_record_count_each_and_share_its_number(paths):
+def test_rows_of_a_record_count_each_and_share_its_number(paths, build_file_source):
     write(
         paths,
         "seeds.json",
@@ -91,14 +98,14 @@ def test_rows_of_a_record_count_each_and_share_its_number(paths):
             }
         ],
     )
-    report = run(paths, source("seeds", "seeds.json"))
+    report = run(paths, build_file_source("seeds", "seeds.json"))
     assert (report["rows"], [row["source_row"] for row in read_rows(paths.records)]) == (2, [0, 0])
 
 
-def test_a_folder_takes_each_file_in_its_own_format(paths):
+def test_a_folder_takes_each_file_in_its_own_format(paths, build_file_source):
     write(paths, "inbox/a.json", GOOD)
     write(paths, "inbox/b.json", [{"question": "왜?", "answer": "그냥"}])
-    report = run(paths, source("inbox", "inbox"))
+    report = run(paths, build_file_source("inbox", "inbox"))
     assert report["sources"][0]["format"] == "alpaca, qa"
     assert [(row["file"], row["format"]) for row in read_rows(paths.records)] == [
         ("inbox/a.json", "alpaca"),
@@ -107,15 +114,15 @@ def test_a_folder_takes_each_file_in_its_own_format(paths):
     ]
 
 
-def test_the_same_sources_give_the_same_bytes(paths):
+def test_the_same_sources_give_the_same_bytes(paths, build_file_source):
     write(paths, "data.json", [*GOOD, GOOD[0]])
-    run(paths, source("data", "data.json"))
+    run(paths, build_file_source("data", "data.json"))
     before = [path.read_bytes() for path in (paths.records, paths.ingest_report)]
-    run(paths, source("data", "data.json"))
+    run(paths, build_file_source("data", "data.json"))
     assert before == [path.read_bytes() for path in (paths.records, paths.ingest_report)]
 
 
-def test_one_message_names_all_unusable_sources_and_nothing_is_written(paths):
+def test_one_message_names_all_unusable_sources_and_nothing_is_written(paths, build_file_source):
     write(paths, "good.json", GOOD)
     write(paths, "odd.json", [{"이름": "가"}])
     (paths.root / "cut.json").write_text('[{"instruction": "잘린', "utf-8")
@@ -123,8 +130,8 @@ def test_one_message_names_all_unusable_sources_and_nothing_is_written(paths):
     with pytest.raises(SourceError) as raised:
         run(
             paths,
-            *(source(name, f"{name}.json") for name in ("good", "cut", "gone", "odd")),
-            source("empty", "empty.jsonl"),
+            *(build_file_source(name, f"{name}.json") for name in ("good", "cut", "gone", "odd")),
+            build_file_source("empty", "empty.jsonl"),
         )
     message = str(raised.value)
     assert message.startswith("4 errors in ingest.sources:")
@@ -136,22 +143,24 @@ def test_one_message_names_all_unusable_sources_and_nothing_is_written(paths):
     assert files(paths) == []
 
 
-def test_a_source_that_became_unreadable_leaves_the_former_rows_whole(paths):
+def test_a_source_that_became_unreadable_leaves_the_former_rows_whole(paths, build_file_source):
     write(paths, "data.json", GOOD)
-    run(paths, source("data", "data.json"))
+    run(paths, build_file_source("data", "data.json"))
     before = paths.records.read_bytes()
     (paths.root / "data.json").write_text("[", "utf-8")
     with pytest.raises(SourceError):
-        run(paths, source("data", "data.json"))
+        run(paths, build_file_source("data", "data.json"))
     assert paths.records.read_bytes() == before
     assert files(paths) == ["ingest/manifest.json", "ingest/records.jsonl"]
 
 
-def test_a_source_that_does_not_answer_may_be_tried_again_but_not_beside_one_that_is_wrong(tmp_path, monkeypatch):
+def test_a_source_that_does_not_answer_may_be_tried_again_but_not_beside_one_that_is_wrong(
+    tmp_path, monkeypatch, build_file_source, find_free_port
+):
     monkeypatch.setattr("seodang.ingest.fetch.http._RETRY_DELAYS", ())
     paths = Paths(tmp_path)
-    silent = source("silent", f"http://127.0.0.1:{free_port()}/data.jsonl", sha256="0" * 64)
-    sources = {"alone": [silent], "beside": [silent, source("gone", "gone.json")]}
+    silent = build_file_source("silent", f"http://127.0.0.1:{find_free_port()}/data.jsonl", sha256="0" * 64)
+    sources = {"alone": [silent], "beside": [silent, build_file_source("gone", "gone.json")]}
     raised = {}
     for name, listed in sources.items():
         with pytest.raises(SourceError) as caught:

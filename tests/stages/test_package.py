@@ -13,7 +13,7 @@ import pytest
 import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from tiny_models import REPOSITORY, copy_project, make_tiny_adapter, make_tiny_model, use_bentoml_home
+from tests.constants import ROOT
 
 from seodang.config import PackageParams, PromptParams
 from seodang.config.load import parse_params
@@ -27,7 +27,7 @@ from seodang.paths import Paths
 from seodang.records import make_record
 from seodang.stages import package as stage
 
-sys.path.insert(0, str(REPOSITORY / "tools"))
+sys.path.insert(0, str(ROOT / "tools"))
 import write_bento_requirements
 
 PROMPT = PromptParams(format="koalpaca")
@@ -36,7 +36,7 @@ PACKAGE = PackageParams(name="tiny", parity_prompts=2, parity_tokens=6, max_new_
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory, make_tiny_adapter, make_tiny_model) -> Path:
     """Return a project with a base and an adapter."""
     paths = Paths(tmp_path_factory.mktemp("trained"))
     make_tiny_adapter(make_tiny_model(paths.base), paths.adapter)
@@ -44,9 +44,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def paths(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+def paths(trained: Path, tmp_path: Path, bentoml_home: Path, copy_project) -> Paths:
     """Return a project in which all stages up to the gate have run, with the verdict `promote`."""
-    use_bentoml_home(tmp_path / "bentoml", monkeypatch)
     paths = Paths(copy_project(tmp_path / "project"))
     paths.artifacts.mkdir()
     (paths.artifacts / "base").symlink_to(Paths(trained).artifacts / "base")
@@ -132,7 +131,7 @@ def test_a_promoted_model_is_merged_stored_and_built(paths, tmp_path):
     assert {key: value for key, value in read_json(paths.package_report).items() if key != "schema"} == report
 
 
-def test_a_fully_trained_model_is_packaged_unchanged(paths):
+def test_a_fully_trained_model_is_packaged_unchanged(paths, make_tiny_model):
     base = paths.base.resolve()
     paths.adapter.unlink()
     make_tiny_model(paths.adapter)
@@ -229,7 +228,9 @@ def enlarge(folder: Path, weights: int) -> None:
         file.truncate(8 + len(header) + 4 * weights)
 
 
-def test_a_disk_too_small_for_the_merged_model_and_its_copy_is_an_error_before_anything_is_loaded(paths, tmp_path):
+def test_a_disk_too_small_for_the_merged_model_and_its_copy_is_an_error_before_anything_is_loaded(
+    paths, tmp_path, make_tiny_model
+):
     (paths.artifacts / "base").unlink()
     make_tiny_model(paths.base)
     write_json(paths.base_report, {"name": "tiny-base"})
@@ -278,7 +279,7 @@ def test_a_verdict_other_than_promote_stops_with_the_reasons_and_writes_nothing(
     assert not (tmp_path / "bentoml" / "models").exists()
 
 
-def test_a_merge_that_answers_differently_is_removed(paths, tmp_path, monkeypatch):
+def test_a_merge_that_answers_differently_is_removed(paths, tmp_path, monkeypatch, make_tiny_adapter):
     other = make_tiny_adapter(paths.base, tmp_path / "other", seed=12)
     merge = stage.merge
     monkeypatch.setattr(stage, "merge", lambda base, adapter, out: merge(base, other, out))
@@ -322,8 +323,8 @@ def test_messages_follow_the_language_of_the_terminal(paths, monkeypatch):
 
 
 def test_the_bento_installs_the_locked_versions_of_all_packages_that_the_service_imports():
-    python = yaml.safe_load((REPOSITORY / "bentofile.yaml").read_text("utf-8"))["python"]
-    assert REPOSITORY / python["requirements_txt"] == write_bento_requirements.OUTPUT
+    python = yaml.safe_load((ROOT / "bentofile.yaml").read_text("utf-8"))["python"]
+    assert ROOT / python["requirements_txt"] == write_bento_requirements.OUTPUT
     content = write_bento_requirements.OUTPUT.read_text("utf-8")
     assert content == write_bento_requirements.build_requirements(), "run: python tools/write_bento_requirements.py"
     pins = {line.partition("==")[0] for line in content.splitlines() if "==" in line}

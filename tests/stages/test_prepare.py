@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.preparation.cases import prepare_params, record
 
 import seodang.stages.prepare as stage
 from seodang.config import IngestParams, SourceParams
@@ -36,17 +35,27 @@ def ingest(*sources: SourceParams) -> IngestParams:
     )
 
 
-def make_reviews(count: int, **others: Any) -> list[Record]:
-    return [
-        record("감정을 분석하세요.", f"영화 {number} 정말 좋았어", "긍정", source_row=number, file="a.jsonl", **others)
-        for number in range(count)
-    ]
+@pytest.fixture(scope="module")
+def make_reviews(build_record):
+    def make_reviews(count: int, **others: Any) -> list[Record]:
+        return [
+            build_record(
+                "감정을 분석하세요.", f"영화 {number} 정말 좋았어", "긍정", source_row=number, file="a.jsonl", **others
+            )
+            for number in range(count)
+        ]
+
+    return make_reviews
 
 
-def run_stage(paths: Paths, records: list[Record], *sources: SourceParams, **changes: Any) -> dict[str, Any]:
-    write_records(paths.accepted_records, records)
-    stage.run(ingest=ingest(*sources), prepare=prepare_params(**changes), paths=paths)
-    return read_json(paths.prepare_report)
+@pytest.fixture(scope="module")
+def run_stage(build_prepare_params):
+    def run_stage(paths: Paths, records: list[Record], *sources: SourceParams, **changes: Any) -> dict[str, Any]:
+        write_records(paths.accepted_records, records)
+        stage.run(ingest=ingest(*sources), prepare=build_prepare_params(**changes), paths=paths)
+        return read_json(paths.prepare_report)
+
+    return run_stage
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -57,10 +66,14 @@ def read_ids(paths: Paths) -> dict[str, list[str]]:
     return {name: [row["id"] for row in read_lines(paths.get_split_path(name))] for name in SPLITS}
 
 
-def test_records_without_duplicates_keep_their_order_and_follow_their_own_hash(paths):
+def test_records_without_duplicates_keep_their_order_and_follow_their_own_hash(
+    paths, build_prepare_params, make_reviews, run_stage
+):
     records = make_reviews(200)
     report = run_stage(paths, records)
-    expected = {name: [row.id for row in records if assign_split(row, prepare_params()) == name] for name in SPLITS}
+    expected = {
+        name: [row.id for row in records if assign_split(row, build_prepare_params()) == name] for name in SPLITS
+    }
     assert read_ids(paths) == expected
     assert report["splits"] == {name: len(ids) for name, ids in expected.items()}
     assert report["records"] == 200
@@ -69,14 +82,14 @@ def test_records_without_duplicates_keep_their_order_and_follow_their_own_hash(p
     assert report["tasks"]["test"] == {"t": report["splits"]["test"]}
 
 
-def test_the_lines_of_the_splits_are_the_accepted_ones(paths):
+def test_the_lines_of_the_splits_are_the_accepted_ones(paths, make_reviews, run_stage):
     run_stage(paths, make_reviews(100))
     accepted = set(paths.accepted_records.read_text("utf-8").splitlines())
     assert {line for name in SPLITS for line in paths.get_split_path(name).read_text("utf-8").splitlines()} == accepted
 
 
-def test_a_duplicate_is_listed_with_the_kept_record(paths):
-    copy = record("감정을 분석하세요", "영화 3 정말 좋았어!", "긍정", source_row=7, file="b.jsonl")
+def test_a_duplicate_is_listed_with_the_kept_record(paths, build_record, make_reviews, run_stage):
+    copy = build_record("감정을 분석하세요", "영화 3 정말 좋았어!", "긍정", source_row=7, file="b.jsonl")
     records = [*make_reviews(100), copy]
     report = run_stage(paths, records)
     assert read_lines(paths.duplicates) == [
@@ -94,9 +107,11 @@ def test_a_duplicate_is_listed_with_the_kept_record(paths):
     assert report["duplicates"] == {"clusters": 1, "largest": 2, "removed": 1}
 
 
-def test_a_training_record_that_leaks_a_test_item_is_removed_and_the_item_is_kept(paths):
-    item = record("요약하세요", PASSAGE, "단풍", role="test", task="summary", source="held")
-    copy = record("제목을 붙이세요", f"{PASSAGE} 그래서", "가을 산", role="train", source_row=5, file="c.jsonl")
+def test_a_training_record_that_leaks_a_test_item_is_removed_and_the_item_is_kept(
+    paths, build_record, make_reviews, run_stage
+):
+    item = build_record("요약하세요", PASSAGE, "단풍", role="test", task="summary", source="held")
+    copy = build_record("제목을 붙이세요", f"{PASSAGE} 그래서", "가을 산", role="train", source_row=5, file="c.jsonl")
     report = run_stage(paths, [copy, *make_reviews(100), item])
     assert item.id in read_ids(paths)["test"]
     assert all(copy.id not in ids for ids in read_ids(paths).values())
@@ -116,26 +131,28 @@ def test_a_training_record_that_leaks_a_test_item_is_removed_and_the_item_is_kep
     assert report["left_out"]["leak"] == 1
 
 
-def test_validation_is_kept_clean_too(paths):
-    items = [record("다른 말", f"영화 {number} 정말 좋았어", "긍정", role="test", task="held") for number in range(100)]
+def test_validation_is_kept_clean_too(paths, build_record, make_reviews, run_stage):
+    items = [
+        build_record("다른 말", f"영화 {number} 정말 좋았어", "긍정", role="test", task="held") for number in range(100)
+    ]
     with pytest.raises(SplitError, match="train, validation would be empty"):
         run_stage(paths, [*make_reviews(100), *items])
 
 
-def test_bad_answers_are_left_out_and_counted(paths):
+def test_bad_answers_are_left_out_and_counted(paths, build_record, make_reviews, run_stage):
     report = run_stage(
         paths,
         [
             *make_reviews(100),
-            record("무엇?", "", "나쁜 답", desirable=False),
-            record("무엇?", "", "좋은 답", desirable=True),
+            build_record("무엇?", "", "나쁜 답", desirable=False),
+            build_record("무엇?", "", "좋은 답", desirable=True),
         ],
     )
     assert report["left_out"]["undesirable"] == 1
     assert sum(report["splits"].values()) == 101
 
 
-def test_a_source_of_weight_two_is_twice_in_train_and_once_in_other_splits(paths):
+def test_a_source_of_weight_two_is_twice_in_train_and_once_in_other_splits(paths, make_reviews, run_stage):
     without_weight = run_stage(paths, make_reviews(100))["splits"]
     once = read_ids(paths)["train"]
     report = run_stage(paths, make_reviews(100), source("s", weight=2.0))
@@ -144,12 +161,12 @@ def test_a_source_of_weight_two_is_twice_in_train_and_once_in_other_splits(paths
     assert report["copies"] == without_weight["train"]
 
 
-def test_every_accepted_record_is_in_a_split_or_counted_as_left_out(paths):
+def test_every_accepted_record_is_in_a_split_or_counted_as_left_out(paths, build_record, make_reviews, run_stage):
     records = [
         *make_reviews(60),
         *make_reviews(60, source="general")[20:],
-        *(record(f"물음 {number}", "", "답", source="general") for number in range(80)),
-        record("나", "", "a", desirable=False),
+        *(build_record(f"물음 {number}", "", "답", source="general") for number in range(80)),
+        build_record("나", "", "a", desirable=False),
     ]
     report = run_stage(
         paths, records, source("s", weight=1.5, cap=40), source("general", replay=True, weight=0.7), replay_ratio=0.3
@@ -165,10 +182,10 @@ def test_every_accepted_record_is_in_a_split_or_counted_as_left_out(paths):
     assert report["splits"]["train"] == len(read_lines(paths.get_split_path("train")))
 
 
-def test_the_report_warns_about_too_few_replay_records_in_both_languages(paths):
+def test_the_report_warns_about_too_few_replay_records_in_both_languages(paths, build_record, make_reviews, run_stage):
     report = run_stage(
         paths,
-        [*make_reviews(60), record("물음", "", "답", source="general", role="train")],
+        [*make_reviews(60), build_record("물음", "", "답", source="general", role="train")],
         source("s"),
         source("general", replay=True),
         replay_ratio=0.5,
@@ -179,18 +196,18 @@ def test_the_report_warns_about_too_few_replay_records_in_both_languages(paths):
     assert "the replay sources lack" in warning["en"]
 
 
-def test_the_error_of_an_empty_split_is_korean_on_a_korean_terminal(paths, monkeypatch):
+def test_the_error_of_an_empty_split_is_korean_on_a_korean_terminal(paths, monkeypatch, make_reviews, run_stage):
     monkeypatch.setenv("SEODANG_LANG", "ko")
     with pytest.raises(SplitError, match="레코드가 없게 됩니다"):
         run_stage(paths, make_reviews(100), test_ratio=0.0)
 
 
-def test_the_same_records_give_the_same_bytes(paths):
+def test_the_same_records_give_the_same_bytes(paths, make_reviews, run_stage):
     first = run_stage(paths, [*make_reviews(100), *make_reviews(100)[:30]])
     assert run_stage(paths, [*make_reviews(100), *make_reviews(100)[:30]]) == first
 
 
-def test_the_temporary_sketches_are_removed(paths):
+def test_the_temporary_sketches_are_removed(paths, make_reviews, run_stage):
     run_stage(paths, make_reviews(100))
     assert sorted(file.name for file in paths.prepare_report.parent.iterdir()) == [
         "duplicates.jsonl",
@@ -203,7 +220,7 @@ def test_the_temporary_sketches_are_removed(paths):
     ]
 
 
-def test_an_empty_split_stops_the_run_and_leaves_the_old_files(paths):
+def test_an_empty_split_stops_the_run_and_leaves_the_old_files(paths, make_reviews, run_stage):
     run_stage(paths, make_reviews(100))
     before = read_ids(paths)
     with pytest.raises(SplitError, match="test would be empty"):
@@ -211,6 +228,6 @@ def test_an_empty_split_stops_the_run_and_leaves_the_old_files(paths):
     assert read_ids(paths) == before
 
 
-def test_an_empty_file_names_the_stage_to_run(paths):
+def test_an_empty_file_names_the_stage_to_run(paths, run_stage):
     with pytest.raises(ArtefactError, match="dvc repro --force validate"):
         run_stage(paths, [])

@@ -3,7 +3,6 @@
 from dataclasses import asdict
 
 import pytest
-from tests.reports.data_card.artefacts import write_artefacts
 
 import seodang.stages.report as stage
 from seodang.config import GateParams, PrepareParams, PromptParams, TrainParams
@@ -128,11 +127,15 @@ def write_evaluation(paths):
     write_json(paths.verdict, VERDICT)
 
 
-def write_run(root):
-    paths = write_artefacts(root)
-    write_training(paths)
-    write_evaluation(paths)
-    return paths
+@pytest.fixture(scope="module")
+def write_run(write_card_artefacts):
+    def write_run(root):
+        paths = write_card_artefacts(root)
+        write_training(paths)
+        write_evaluation(paths)
+        return paths
+
+    return write_run
 
 
 def run_stage(paths):
@@ -155,7 +158,7 @@ def read_page(paths, name):
 
 
 @pytest.fixture(scope="module")
-def rendered_run(tmp_path_factory):
+def rendered_run(tmp_path_factory, write_run):
     """Return the paths of a run whose pages are rendered, and the report of the stage."""
     paths = write_run(tmp_path_factory.mktemp("run"))
     return paths, run_stage(paths)
@@ -167,7 +170,7 @@ def test_the_report_lists_the_three_pages_and_they_exist(rendered_run):
     assert all((paths.root / page).is_file() for page in report["pages"])
 
 
-def test_the_same_artefacts_give_the_same_bytes(rendered_run, tmp_path):
+def test_the_same_artefacts_give_the_same_bytes(rendered_run, tmp_path, write_run):
     paths = write_run(tmp_path)
     run_stage(paths)
     assert read_files(paths) == read_files(rendered_run[0])
@@ -188,7 +191,7 @@ def test_each_page_holds_both_languages_and_a_switch(rendered_run, name, english
     assert '<input type="radio" name="language" id="language-ko">' in page
 
 
-def test_a_korean_terminal_gets_a_korean_data_card_and_korean_log_lines(tmp_path, monkeypatch, caplog):
+def test_a_korean_terminal_gets_a_korean_data_card_and_korean_log_lines(tmp_path, monkeypatch, caplog, write_run):
     paths = write_run(tmp_path)
     monkeypatch.setenv("SEODANG_LANG", "ko")
     with caplog.at_level("INFO"):
@@ -197,7 +200,7 @@ def test_a_korean_terminal_gets_a_korean_data_card_and_korean_log_lines(tmp_path
     assert "페이지: artifacts/report/data_card/index.html" in caplog.messages
 
 
-def test_a_missing_report_names_the_stage_to_run(tmp_path):
+def test_a_missing_report_names_the_stage_to_run(tmp_path, write_run):
     paths = write_run(tmp_path)
     paths.train_report.unlink()
     with pytest.raises(ArtefactError, match="dvc repro train"):

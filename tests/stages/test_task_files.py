@@ -8,9 +8,6 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.evaluation.cases import build_raw_spec
-from tiny_models import make_tiny_adapter, make_tiny_model
-from training_cases import records, train_params
 
 from seodang.config import EvaluateParams, GateParams, PromptParams
 from seodang.errors import EvaluationError
@@ -65,54 +62,64 @@ def make_rows(name: str) -> list[dict[str, Any]]:
     ]
 
 
-def build_split_spec(**others: Any) -> dict[str, Any]:
-    spec = build_raw_spec(prompts={"plain": "{{instruction}}\n{{input}}"}, answer="{{output}}", language=None, **others)
-    return {**spec, "data": {"split": "test", "task": None}}
+@pytest.fixture(scope="module")
+def build_split_spec(build_raw_spec):
+    def build_split_spec(**others: Any) -> dict[str, Any]:
+        spec = build_raw_spec(
+            prompts={"plain": "{{instruction}}\n{{input}}"}, answer="{{output}}", language=None, **others
+        )
+        return {**spec, "data": {"split": "test", "task": None}}
 
-
-def build_specs() -> dict[str, dict[str, Any]]:
-    ids = {"id": "{{id}}"}
-    return {
-        "films": build_raw_spec(
-            data={"file": "films.jsonl", **ids},
-            metrics=["accuracy", "macro_f1"],
-            prompts={"bare": "{{text}}:", "question": "{{text}}?"},
-        ),
-        "books": build_raw_spec(
-            data={"file": "books.jsonl", **ids}, metrics=["accuracy_norm", "accuracy"], normalise="characters"
-        ),
-        "similar": build_raw_spec(
-            data={"file": "similar.jsonl", **ids}, metrics=["accuracy", "spearman"], extra=["score"]
-        ),
-        "rules": build_raw_spec(
-            kind="generate",
-            data={"file": "rules.jsonl", **ids},
-            options={},
-            answer="",
-            metrics=["ifeval_prompt_strict", "eos_rate"],
-            extra=["instruction_id_list", "kwargs"],
-        ),
-        "held": build_split_spec(kind="generate", options={}, metrics=["chrf", "exact_match"]),
-        "answers": build_split_spec(kind="perplexity", options={}, metrics=["loss"]),
-        "reading": build_raw_spec(
-            kind="perplexity",
-            data={"file": "reading.jsonl", **ids},
-            options={},
-            prompts={"none": ""},
-            answer="{{text}}",
-            metrics=["bits_per_byte", "loss"],
-        ),
-    }
+    return build_split_spec
 
 
 @pytest.fixture(scope="module")
-def paths(tmp_path_factory):
+def build_specs(build_raw_spec, build_split_spec):
+    def build_specs() -> dict[str, dict[str, Any]]:
+        ids = {"id": "{{id}}"}
+        return {
+            "films": build_raw_spec(
+                data={"file": "films.jsonl", **ids},
+                metrics=["accuracy", "macro_f1"],
+                prompts={"bare": "{{text}}:", "question": "{{text}}?"},
+            ),
+            "books": build_raw_spec(
+                data={"file": "books.jsonl", **ids}, metrics=["accuracy_norm", "accuracy"], normalise="characters"
+            ),
+            "similar": build_raw_spec(
+                data={"file": "similar.jsonl", **ids}, metrics=["accuracy", "spearman"], extra=["score"]
+            ),
+            "rules": build_raw_spec(
+                kind="generate",
+                data={"file": "rules.jsonl", **ids},
+                options={},
+                answer="",
+                metrics=["ifeval_prompt_strict", "eos_rate"],
+                extra=["instruction_id_list", "kwargs"],
+            ),
+            "held": build_split_spec(kind="generate", options={}, metrics=["chrf", "exact_match"]),
+            "answers": build_split_spec(kind="perplexity", options={}, metrics=["loss"]),
+            "reading": build_raw_spec(
+                kind="perplexity",
+                data={"file": "reading.jsonl", **ids},
+                options={},
+                prompts={"none": ""},
+                answer="{{text}}",
+                metrics=["bits_per_byte", "loss"],
+            ),
+        }
+
+    return build_specs
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory, build_specs, build_train_params, make_tiny_adapter, make_tiny_model, make_training_records):
     paths = Paths(tmp_path_factory.mktemp("project"))
     make_tiny_model(paths.base)
     make_tiny_adapter(paths.base, paths.adapter)
     write_champion(paths.champion, None)
     for split, count in (("train", 6), ("test", 3), ("unseen", 2)):
-        choice_records = [replace(record, choices=("긍정", "Good morning")) for record in records(count)]
+        choice_records = [replace(record, choices=("긍정", "Good morning")) for record in make_training_records(count)]
         write_records(paths.get_split_path(split), choice_records)
     for folder in ("tasks", "data"):
         (paths.root / folder).mkdir()
@@ -122,7 +129,7 @@ def paths(tmp_path_factory):
             (paths.root / "data" / f"{name}.jsonl").write_text(
                 "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in make_rows(name)), "utf-8"
             )
-    evaluate.run(prompt=PromptParams(format="koalpaca"), train=train_params(), evaluate=EVALUATE, paths=paths)
+    evaluate.run(prompt=PromptParams(format="koalpaca"), train=build_train_params(), evaluate=EVALUATE, paths=paths)
     return paths
 
 
@@ -181,7 +188,7 @@ def test_answers_are_scored_after_their_questions_and_texts_alone(paths):
     assert min(count for (task, _), count in tokens.items() if task == "answers") > 5
 
 
-def test_the_fingerprint_depends_on_prompts_and_limits_of_answers(paths):
+def test_the_fingerprint_depends_on_prompts_and_limits_of_answers(paths, build_specs):
     def fingerprint(name, **changes):
         spec = {**build_specs()[name], **changes}
         (paths.root / "tasks" / f"{name}.yaml").write_text(yaml.safe_dump(spec, allow_unicode=True), "utf-8")
@@ -198,14 +205,14 @@ def test_the_fingerprint_depends_on_prompts_and_limits_of_answers(paths):
     )
 
 
-def test_a_file_with_the_name_of_a_task_of_the_records_is_refused(paths):
+def test_a_file_with_the_name_of_a_task_of_the_records_is_refused(paths, build_specs, build_train_params):
     (paths.root / "tasks" / "sentiment.yaml").write_text(
         yaml.safe_dump(build_specs()["held"], allow_unicode=True), "utf-8"
     )
     with pytest.raises(EvaluationError, match="sentiment: records of the splits and a task file have the same name"):
         evaluate.run(
             prompt=PromptParams(format="koalpaca"),
-            train=train_params(),
+            train=build_train_params(),
             evaluate=EVALUATE.model_copy(update={"tasks": ["sentiment"]}),
             paths=paths,
         )
@@ -221,7 +228,7 @@ def test_the_items_are_saved_beside_the_scores(paths):
     )
 
 
-def test_the_report_has_each_metric_of_each_file_for_every_variant(paths):
+def test_the_report_has_each_metric_of_each_file_for_every_variant(paths, build_specs):
     report = read_json(paths.evaluate_report)
     found = {(row["task"], row["metric"]): row["variants"] for row in report["task_metrics"]}
     assert set(found) >= {

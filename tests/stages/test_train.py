@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import pytest
-from tiny_models import make_tiny_model
-from training_cases import records, train_params
 
 from seodang.config import PromptParams
 from seodang.io.jsonl import read_json, write_records
@@ -16,18 +14,18 @@ PROMPT = PromptParams(format="koalpaca")
 
 
 @pytest.fixture
-def paths(tmp_path: Path) -> Paths:
+def paths(tmp_path: Path, make_tiny_model, make_training_records) -> Paths:
     """A project that is ready to be trained."""
     paths = Paths(tmp_path)
     make_tiny_model(paths.base)
     for split, count in (("train", 16), ("validation", 5)):
         paths.get_split_path(split).parent.mkdir(parents=True, exist_ok=True)
-        write_records(paths.get_split_path(split), records(count))
+        write_records(paths.get_split_path(split), make_training_records(count))
     return paths
 
 
-def test_a_run_leaves_adapter_curves_and_report_and_no_checkpoint(paths):
-    report = stage.run(prompt=PROMPT, train=train_params(report_samples=2, save_steps=2), paths=paths)
+def test_a_run_leaves_adapter_curves_and_report_and_no_checkpoint(paths, build_train_params):
+    report = stage.run(prompt=PROMPT, train=build_train_params(report_samples=2, save_steps=2), paths=paths)
     assert report["adapter_sha256"] == compute_tuned_sha256(paths.adapter)
     assert report["steps"] == 8
     assert [set(sample) for sample in report["samples"]] == [
@@ -48,8 +46,8 @@ def test_a_run_leaves_adapter_curves_and_report_and_no_checkpoint(paths):
     ],
     ids=str,
 )
-def test_two_processes_write_what_one_does(paths, changes):
-    report = stage.run(prompt=PROMPT, train=train_params(processes=2, report_samples=1, **changes), paths=paths)
+def test_two_processes_write_what_one_does(paths, changes, build_train_params):
+    report = stage.run(prompt=PROMPT, train=build_train_params(processes=2, report_samples=1, **changes), paths=paths)
     assert report["processes"] == 2
     assert report["adapter_sha256"] == compute_tuned_sha256(paths.adapter)
     assert (report["steps"] < report["max_steps"]) is ("early_stopping_patience" in changes)
@@ -57,9 +55,9 @@ def test_two_processes_write_what_one_does(paths, changes):
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "config.json"])
-def test_a_base_with_another_tokenizer_or_template_is_another_run(paths, name):
+def test_a_base_with_another_tokenizer_or_template_is_another_run(paths, name, build_train_params):
     (paths.base / "chat_template.jinja").write_text("{{ messages }}")
-    _, first = stage._prepare_run_dir(PROMPT, train_params(), paths)
-    assert stage._prepare_run_dir(PROMPT, train_params(), paths)[1] == first
+    _, first = stage._prepare_run_dir(PROMPT, build_train_params(), paths)
+    assert stage._prepare_run_dir(PROMPT, build_train_params(), paths)[1] == first
     (paths.base / name).write_text((paths.base / name).read_text("utf-8") + " ", "utf-8")
-    assert stage._prepare_run_dir(PROMPT, train_params(), paths)[1] != first
+    assert stage._prepare_run_dir(PROMPT, build_train_params(), paths)[1] != first

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.data_rows import row, shipped_expectations
-from tests.validation.fake_validator import open_fake_validator
 
 from seodang.config import PromptParams
 from seodang.errors import ArtefactError, DataRejected, ModelError
@@ -17,10 +15,6 @@ from seodang.paths import Paths
 from seodang.stages import validate
 
 PROMPT = PromptParams(format="koalpaca")
-GOOD = [
-    row("수도는 어디인가요?", output="서울입니다."),
-    row("Say hello to everybody.", output="Hello, everybody!", language="en"),
-]
 LENIENT = {"quarantined_ratio": {"maximum": 0.9}, "accepted_count": {"minimum": 1}}
 
 
@@ -30,26 +24,37 @@ def paths_with_data_docs(tmp_path):
 
 
 @pytest.fixture
-def paths(tmp_path, monkeypatch):
+def paths(tmp_path, fake_validator):
     """Paths of a project; the stage runs without Great Expectations, which takes seconds to start."""
-    monkeypatch.setattr("seodang.validation.expectations.open_validator", open_fake_validator)
     return Paths(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def good_rows(make_row):
+    return [
+        make_row("수도는 어디인가요?", output="서울입니다."),
+        make_row("Say hello to everybody.", output="Hello, everybody!", language="en"),
+    ]
 
 
 def write_ingested(paths, rows):
     write_rows(paths.records, [{**fields, "source_row": index} for index, fields in enumerate(rows)])
 
 
-def run(paths, *, dataset=None, **changes):
-    limits = {"max_tokens": None, **changes.pop("limits", {})}
-    expectations = shipped_expectations(dataset={**LENIENT, **(dataset or {})}, limits=limits, **changes)
-    return validate.run(prompt=PROMPT, expectations=expectations, paths=paths)
+@pytest.fixture(scope="module")
+def run(build_expectations):
+    def run(paths, *, dataset=None, **changes):
+        limits = {"max_tokens": None, **changes.pop("limits", {})}
+        expectations = build_expectations(dataset={**LENIENT, **(dataset or {})}, limits=limits, **changes)
+        return validate.run(prompt=PROMPT, expectations=expectations, paths=paths)
+
+    return run
 
 
-def test_accepted_records_carry_role_location_choices_turns_and_preference(paths):
+def test_accepted_records_carry_role_location_choices_turns_and_preference(paths, make_row, run):
     turns = [{"role": "user", "content": "안녕하세요"}, {"role": "assistant", "content": "네, 안녕하세요."}]
     rows = [
-        row(
+        make_row(
             "긍정인가요, 부정인가요?",
             "좋다",
             "긍정",
@@ -59,7 +64,7 @@ def test_accepted_records_carry_role_location_choices_turns_and_preference(paths
             cluster="opinion",
             file="nsmc.tsv",
         ),
-        row(
+        make_row(
             "그럼 이름이 무엇인가요?",
             output="서당입니다.",
             turns=turns,
@@ -88,9 +93,9 @@ def test_accepted_records_carry_role_location_choices_turns_and_preference(paths
     )
 
 
-def test_a_rejected_row_is_kept_with_location_rule_reason_and_fix(paths):
+def test_a_rejected_row_is_kept_with_location_rule_reason_and_fix(paths, make_row, run, good_rows):
     original = {"context": "", "instruction": "답이 없는 질문", "category": "qa"}
-    write_ingested(paths, [*GOOD, row("답이 없는 질문", output=None, original=original)])
+    write_ingested(paths, [*good_rows, make_row("답이 없는 질문", output=None, original=original)])
     run(paths)
     (line,) = read_rows(paths.quarantine)
     assert (line["source"], line["file"], line["source_row"], line["row"]) == ("films", "films.json", 2, original)
@@ -106,8 +111,10 @@ def test_a_rejected_row_is_kept_with_location_rule_reason_and_fix(paths):
     assert rule["fix_en"]
 
 
-def test_accepted_and_quarantined_add_up_to_the_rows(paths):
-    write_ingested(paths, [*GOOD, GOOD[0], row(1, output=None), row("하나 더 주세요", output="둘입니다.")])
+def test_accepted_and_quarantined_add_up_to_the_rows(paths, make_row, run, good_rows):
+    write_ingested(
+        paths, [*good_rows, good_rows[0], make_row(1, output=None), make_row("하나 더 주세요", output="둘입니다.")]
+    )
     run(paths)
     report = read_json(paths.validate_report)
     assert (report["rows"], report["accepted"], report["quarantined"]) == (5, 3, 2)
@@ -117,8 +124,8 @@ def test_accepted_and_quarantined_add_up_to_the_rows(paths):
     assert (len(list(read_records(paths.accepted_records))), len(list(read_rows(paths.quarantine)))) == (3, 2)
 
 
-def test_the_same_rows_give_the_same_bytes(paths):
-    write_ingested(paths, [*GOOD, GOOD[0]])
+def test_the_same_rows_give_the_same_bytes(paths, run, good_rows):
+    write_ingested(paths, [*good_rows, good_rows[0]])
     files = [paths.accepted_records, paths.quarantine, paths.data_profile]
     run(paths)
     before = [path.read_bytes() for path in files]
@@ -126,10 +133,15 @@ def test_the_same_rows_give_the_same_bytes(paths):
     assert before == [path.read_bytes() for path in files]
 
 
-def test_too_many_rejected_rows_stop_the_run_and_the_reports_remain(paths_with_data_docs):
+def test_too_many_rejected_rows_stop_the_run_and_the_reports_remain(paths_with_data_docs, make_row, run, good_rows):
     paths = paths_with_data_docs
     write_ingested(
-        paths, [GOOD[0], *(row(f"질문 {number}번", output=None) for number in range(5)), row("빈 답", output="")]
+        paths,
+        [
+            good_rows[0],
+            *(make_row(f"질문 {number}번", output=None) for number in range(5)),
+            make_row("빈 답", output=""),
+        ],
     )
     with pytest.raises(DataRejected) as raised:
         run(paths, dataset={"quarantined_ratio": {"maximum": 0.5}, "accepted_count": {"minimum": 2}})
@@ -145,8 +157,8 @@ def test_too_many_rejected_rows_stop_the_run_and_the_reports_remain(paths_with_d
     assert read_json(paths.validate_report)["dataset_errors"] == ["quarantined-ratio", "accepted-count"]
 
 
-def test_a_rejected_data_set_removes_the_previous_records_but_not_the_profile(paths):
-    write_ingested(paths, GOOD)
+def test_a_rejected_data_set_removes_the_previous_records_but_not_the_profile(paths, run, good_rows):
+    write_ingested(paths, good_rows)
     run(paths)
     profile = paths.data_profile.read_bytes()
     with pytest.raises(DataRejected):
@@ -155,11 +167,11 @@ def test_a_rejected_data_set_removes_the_previous_records_but_not_the_profile(pa
     assert paths.data_profile.read_bytes() == profile
 
 
-def test_a_data_set_unlike_the_last_accepted_one_is_reported(paths):
-    write_ingested(paths, GOOD)
+def test_a_data_set_unlike_the_last_accepted_one_is_reported(paths, make_row, run, good_rows):
+    write_ingested(paths, good_rows)
     assert run(paths)["dataset"] == []
     write_ingested(
-        paths, [row(f"{number}번 문제를 번역하세요", output="번역했습니다.", task="other") for number in range(3)]
+        paths, [make_row(f"{number}번 문제를 번역하세요", output="번역했습니다.", task="other") for number in range(3)]
     )
     drift = [
         (metric["id"], metric["of"], metric["value"]) for metric in run(paths)["dataset"] if metric["id"] == "drift"
@@ -167,11 +179,11 @@ def test_a_data_set_unlike_the_last_accepted_one_is_reported(paths):
     assert drift == [("drift", "language", 0.5), ("drift", "task", 1.0), ("drift", "length", 0.5)]
 
 
-def test_an_unbalanced_task_and_a_missing_language_are_reported(paths):
+def test_an_unbalanced_task_and_a_missing_language_are_reported(paths, make_row, run):
     write_ingested(
         paths,
         [
-            row("긍정인가요?", f"{number}번 영화평", "긍정" if number else "부정", choices=["긍정", "부정"])
+            make_row("긍정인가요?", f"{number}번 영화평", "긍정" if number else "부정", choices=["긍정", "부정"])
             for number in range(20)
         ],
     )
@@ -179,12 +191,12 @@ def test_an_unbalanced_task_and_a_missing_language_are_reported(paths):
     assert warnings == [("language-ratio", "en", "warn"), ("label-ratio", "t", "warn")]
 
 
-def test_records_with_too_many_tokens_are_rejected_or_truncated_and_counted(paths, tmp_path):
-    from tiny_models import make_tiny_model
-
+def test_records_with_too_many_tokens_are_rejected_or_truncated_and_counted(
+    paths, tmp_path, make_row, run, make_tiny_model, good_rows
+):
     make_tiny_model(paths.base)
-    long = row("길게 말해 주세요", output="오늘 점심은 김치찌개를 먹었어요. " * 30)
-    write_ingested(paths, [*GOOD, long])
+    long = make_row("길게 말해 주세요", output="오늘 점심은 김치찌개를 먹었어요. " * 30)
+    write_ingested(paths, [*good_rows, long])
     report = run(paths, limits={"max_tokens": 100}, actions={"too_many_tokens": "reject", "repetition": "off"})
     assert report["by_rule"] == {"too-many-tokens": 1}
     report = run(paths, limits={"max_tokens": 100}, actions={"too_many_tokens": "repair", "repetition": "off"})
@@ -194,15 +206,15 @@ def test_records_with_too_many_tokens_are_rejected_or_truncated_and_counted(path
     assert 0 < len(truncated.output) < len(long["output"])
 
 
-def test_a_token_limit_without_a_tokenizer_is_an_error(paths):
-    write_ingested(paths, GOOD)
+def test_a_token_limit_without_a_tokenizer_is_an_error(paths, run, good_rows):
+    write_ingested(paths, good_rows)
     with pytest.raises(ModelError, match=r"tokenizer\.json does not exist.*dvc repro base"):
         run(paths, limits={"max_tokens": 100})
 
 
-def test_errors_of_the_readers_go_to_quarantine_under_their_names(paths):
+def test_errors_of_the_readers_go_to_quarantine_under_their_names(paths, make_row, run, good_rows):
     unreadable = make_field_error("row-unreadable", '{"instruction": "잘린')
-    write_ingested(paths, [*GOOD, row(unreadable, unreadable, unreadable, original='{"instruction": "잘린')])
+    write_ingested(paths, [*good_rows, make_row(unreadable, unreadable, unreadable, original='{"instruction": "잘린')])
     run(paths)
     (line,) = read_rows(paths.quarantine)
     assert line["row"] == '{"instruction": "잘린'
@@ -212,7 +224,7 @@ def test_errors_of_the_readers_go_to_quarantine_under_their_names(paths):
 @pytest.mark.parametrize(
     "content", [None, "", '{"instruction": "가"}\n', '{"instr'], ids=["missing", "empty", "other fields", "damaged"]
 )
-def test_rows_that_ingest_did_not_write_are_an_error_that_names_the_command(paths, content):
+def test_rows_that_ingest_did_not_write_are_an_error_that_names_the_command(paths, content, run):
     if content is not None:
         paths.records.parent.mkdir(parents=True)
         paths.records.write_text(content, "utf-8")
@@ -220,15 +232,15 @@ def test_rows_that_ingest_did_not_write_are_an_error_that_names_the_command(path
         run(paths)
 
 
-def test_the_report_is_json_with_reasons_in_both_languages(paths):
-    write_ingested(paths, [*GOOD, row("답이 없는 질문", output=None)])
+def test_the_report_is_json_with_reasons_in_both_languages(paths, make_row, run, good_rows):
+    write_ingested(paths, [*good_rows, make_row("답이 없는 질문", output=None)])
     run(paths)
     report = json.loads(paths.validate_report.read_text("utf-8"))
     assert set(report["rules"]["output-missing"]) == {"severity", "reason_ko", "reason_en", "fix_ko", "fix_en"}
 
 
-def test_a_rejection_is_korean_where_the_terminal_is(paths, monkeypatch):
+def test_a_rejection_is_korean_where_the_terminal_is(paths, monkeypatch, run, good_rows):
     monkeypatch.setenv("SEODANG_LANG", "ko")
-    write_ingested(paths, GOOD)
+    write_ingested(paths, good_rows)
     with pytest.raises(DataRejected, match="통과한 행이 3개보다 적습니다"):
         run(paths, dataset={"accepted_count": {"minimum": 3}})

@@ -4,8 +4,6 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from tiny_models import make_tiny_model
-from training_cases import train_params
 
 from seodang.config import ModelParams, PromptParams, TrainParams
 from seodang.config.study import StudyParams
@@ -70,7 +68,7 @@ def make_study(**changes):
 
 
 @pytest.fixture
-def paths(tmp_path):
+def paths(tmp_path, make_tiny_model):
     paths = Paths(tmp_path)
     make_tiny_model(paths.base)
     write_json(paths.base_report, {"name": "tiny-base"})
@@ -82,7 +80,7 @@ def paths(tmp_path):
 
 
 @pytest.fixture
-def project():
+def project(build_train_params):
     model = ModelParams.model_validate(
         {
             "name": "tiny",
@@ -97,7 +95,7 @@ def project():
             "scratch": None,
         }
     )
-    return Project(train_params(epochs=1.0), PromptParams(format="koalpaca"), model)
+    return Project(build_train_params(epochs=1.0), PromptParams(format="koalpaca"), model)
 
 
 def test_every_method_is_evaluated_on_every_group_and_tuned_on_its_own_tasks(paths, project, monkeypatch):
