@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.registry.repository import REPOSITORY, commit, make_repository, read_state, run, run_pipeline
+from tests.constants import ROOT
 
 from seodang.cli.main import main
 from seodang.errors import ArtefactError, ModelError
@@ -21,7 +21,7 @@ from seodang.registry.tags import list_versions
 
 
 @pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def empty(tmp_path_factory: pytest.TempPathFactory, make_repository, run_pipeline) -> Path:
     """A repository before its first promotion, with a model that the gate promoted."""
     paths = make_repository(tmp_path_factory.mktemp("registry") / "project")
     run_pipeline(paths, "one")
@@ -29,7 +29,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def promoted_twice(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def promoted_twice(empty: Path, tmp_path_factory: pytest.TempPathFactory, run_pipeline) -> Path:
     """A repository whose second model is champion."""
     root = copy_repository(empty, tmp_path_factory.mktemp("twice") / "project")
     promotion.promote(Paths(root), "처음", None)
@@ -77,8 +77,8 @@ def test_before_the_first_promotion_there_is_no_champion_and_a_candidate_waits(p
         assert "there is no champion" in capsys.readouterr().err
 
 
-def test_a_promotion_tags_records_and_commits_who_when_and_why(paths, capsys):
-    revision = run(paths.root, "git", "rev-parse", "HEAD").stdout.strip()
+def test_a_promotion_tags_records_and_commits_who_when_and_why(paths, capsys, run_in):
+    revision = run_in(paths.root, "git", "rev-parse", "HEAD").stdout.strip()
     assert registry("promote", "--message", "첫 모델") == 0
     champion = read_champion(paths.champion)
     assert champion is not None
@@ -99,13 +99,13 @@ def test_a_promotion_tags_records_and_commits_who_when_and_why(paths, capsys):
         None,
         champion.verdict_sha256,
     )
-    assert run(paths.root, "git", "status", "--porcelain").stdout == ""
-    assert "첫 모델" in run(paths.root, "git", "log", "-1", "--format=%B").stdout
-    assert "첫 모델" in run(paths.root, "git", "tag", "-n9", "seodang@v0.1.0").stdout
+    assert run_in(paths.root, "git", "status", "--porcelain").stdout == ""
+    assert "첫 모델" in run_in(paths.root, "git", "log", "-1", "--format=%B").stdout
+    assert "첫 모델" in run_in(paths.root, "git", "tag", "-n9", "seodang@v0.1.0").stdout
     assert "v0.1.0 -> champion" in capsys.readouterr().out
 
 
-def test_a_verdict_other_than_promote_ends_with_code_3_and_changes_nothing(paths, capsys):
+def test_a_verdict_other_than_promote_ends_with_code_3_and_changes_nothing(paths, capsys, read_state, run_pipeline):
     run_pipeline(paths, "worse", accuracy=0.5, verdict="reject")
     before = read_state(paths)
     assert registry("promote") == 3
@@ -114,7 +114,7 @@ def test_a_verdict_other_than_promote_ends_with_code_3_and_changes_nothing(paths
 
 
 @pytest.mark.parametrize("file", ["dvc.lock", "dvc.yaml"])
-def test_uncommitted_files_are_named_with_the_command_that_commits_them(paths, capsys, file):
+def test_uncommitted_files_are_named_with_the_command_that_commits_them(paths, capsys, file, read_state):
     (paths.root / file).write_text((paths.root / file).read_text() + "\n# by hand\n")
     before = read_state(paths)
     assert registry("promote") == 2
@@ -122,10 +122,10 @@ def test_uncommitted_files_are_named_with_the_command_that_commits_them(paths, c
     assert read_state(paths) == before
 
 
-def test_a_lock_that_git_ignores_counts_as_not_committed(paths, capsys):
-    run(paths.root, "git", "rm", "-q", "--cached", "dvc.lock")
+def test_a_lock_that_git_ignores_counts_as_not_committed(paths, capsys, commit_all, run_in):
+    run_in(paths.root, "git", "rm", "-q", "--cached", "dvc.lock")
     (paths.root / ".gitignore").write_text("/dvc.lock\n/artifacts/\n/.seodang/\n/models/\n")
-    commit(paths, "Ignore the lock")
+    commit_all(paths, "Ignore the lock")
     assert registry("promote") == 2
     assert "a version is a commit: dvc.lock;" in capsys.readouterr().err
 
@@ -145,10 +145,10 @@ def test_a_verdict_on_another_package_is_refused(paths, capsys):
     assert "dvc repro package" in capsys.readouterr().err
 
 
-def test_a_verdict_from_before_something_changed_is_refused(paths, capsys):
+def test_a_verdict_from_before_something_changed_is_refused(paths, capsys, commit_all, read_state):
     wanted = paths.root / "wanted.json"
     wanted.write_text(wanted.read_text() + " ")
-    commit(paths, "Change the data")
+    commit_all(paths, "Change the data")
     before = read_state(paths)
     assert registry("promote") == 2
     error = capsys.readouterr().err
@@ -169,17 +169,17 @@ def test_a_second_promotion_retires_the_first(twice, capsys):
     assert "0.9700" in lines[1]
 
 
-def test_the_champion_is_not_promoted_twice(twice, capsys):
+def test_the_champion_is_not_promoted_twice(twice, capsys, read_state):
     before = read_state(twice)
     assert registry("promote") == 0
     assert "nothing has changed" in capsys.readouterr().out
     assert read_state(twice) == before
 
 
-def test_a_verdict_that_compared_with_an_older_champion_is_refused(twice, capsys):
+def test_a_verdict_that_compared_with_an_older_champion_is_refused(twice, capsys, commit_all, run_in, run_pipeline):
     run_pipeline(twice, "three")
-    run(twice.root, "git", "checkout", "-q", "HEAD~2", "--", "registry")
-    commit(twice, "Go back to another champion by hand")
+    run_in(twice.root, "git", "checkout", "-q", "HEAD~2", "--", "registry")
+    commit_all(twice, "Go back to another champion by hand")
     assert registry("promote") == 2
     assert "registry/champion.json modified" in capsys.readouterr().err
 
@@ -191,20 +191,20 @@ def test_a_version_can_be_named(paths, option, version):
 
 
 @pytest.mark.parametrize("version", ["1.0", "one", "v01.0.0", "v1.0.0-rc1"])
-def test_a_malformed_version_is_an_error(paths, capsys, version):
+def test_a_malformed_version_is_an_error(paths, capsys, version, read_state):
     before = read_state(paths)
     assert registry("promote", "--version", version) == 2
     assert "three numbers" in capsys.readouterr().err
     assert read_state(paths) == before
 
 
-def test_a_registered_version_is_an_error(twice, capsys):
+def test_a_registered_version_is_an_error(twice, capsys, run_pipeline):
     run_pipeline(twice, "three")
     assert registry("promote", "--version", "v0.1.0") == 2
     assert "v0.1.0 is already registered" in capsys.readouterr().err
 
 
-def test_a_promotion_that_cannot_be_committed_leaves_nothing_half_done(twice, capsys):
+def test_a_promotion_that_cannot_be_committed_leaves_nothing_half_done(twice, capsys, read_state, run_pipeline):
     run_pipeline(twice, "three")
     hook = twice.root / ".git" / "hooks" / "pre-commit"
     hook.write_text("#!/bin/sh\necho the hook says no >&2\nexit 1\n")
@@ -218,10 +218,12 @@ def test_a_promotion_that_cannot_be_committed_leaves_nothing_half_done(twice, ca
     assert read_stages(twice) == {"v0.1.0": ("retired",), "v0.2.0": ("retired",), "v0.3.0": ("champion",)}
 
 
-def test_a_promotion_killed_before_its_record_is_listed_and_finished_by_the_same_command(twice, capsys):
+def test_a_promotion_killed_before_its_record_is_listed_and_finished_by_the_same_command(
+    twice, capsys, run_in, run_pipeline
+):
     run_pipeline(twice, "three")
     promotion.assign_champion(
-        twice.root, "v0.3.0", run(twice.root, "git", "rev-parse", "HEAD").stdout.strip(), "v0.2.0", "killed"
+        twice.root, "v0.3.0", run_in(twice.root, "git", "rev-parse", "HEAD").stdout.strip(), "v0.2.0", "killed"
     )
     assert registry("list") == 0
     assert "registry/champion.json names v0.2.0, the git tags v0.3.0" in capsys.readouterr().out
@@ -232,21 +234,21 @@ def test_a_promotion_killed_before_its_record_is_listed_and_finished_by_the_same
     assert read_stages(twice)["v0.3.0"] == ("champion",)
 
 
-def test_other_staged_files_stay_out_of_the_record(paths):
+def test_other_staged_files_stay_out_of_the_record(paths, run_in):
     (paths.root / "note.txt").write_text("나중에")
-    run(paths.root, "git", "add", "note.txt")
+    run_in(paths.root, "git", "add", "note.txt")
     assert registry("promote") == 0
-    assert run(paths.root, "git", "show", "--format=", "--name-only", "HEAD").stdout.split() == [
+    assert run_in(paths.root, "git", "show", "--format=", "--name-only", "HEAD").stdout.split() == [
         "registry/champion.json",
         "registry/history.jsonl",
     ]
-    assert run(paths.root, "git", "diff", "--cached", "--name-only").stdout.split() == ["note.txt"]
+    assert run_in(paths.root, "git", "diff", "--cached", "--name-only").stdout.split() == ["note.txt"]
 
 
-def test_someone_whom_git_does_not_know_promotes_nothing(paths, capsys, monkeypatch):
-    run(paths.root, "git", "config", "--unset", "user.name")
-    run(paths.root, "git", "config", "--unset", "user.email")
-    run(paths.root, "git", "config", "user.useConfigOnly", "true")
+def test_someone_whom_git_does_not_know_promotes_nothing(paths, capsys, monkeypatch, run_in):
+    run_in(paths.root, "git", "config", "--unset", "user.name")
+    run_in(paths.root, "git", "config", "--unset", "user.email")
+    run_in(paths.root, "git", "config", "user.useConfigOnly", "true")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "EMAIL"):
         monkeypatch.delenv(name, raising=False)
@@ -262,8 +264,8 @@ def test_without_a_verdict_nothing_is_promoted(paths, capsys):
 
 
 @pytest.mark.parametrize("words", [["promote"], ["rollback", "--message", "x"]])
-def test_on_no_branch_nothing_is_recorded(twice, capsys, words):
-    run(twice.root, "git", "checkout", "-q", "--detach")
+def test_on_no_branch_nothing_is_recorded(twice, capsys, words, read_state, run_in):
+    run_in(twice.root, "git", "checkout", "-q", "--detach")
     before = read_state(twice)
     assert registry(*words) == 2
     assert "git switch BRANCH" in capsys.readouterr().err
@@ -277,7 +279,7 @@ def test_outside_a_repository_each_command_is_an_error(tmp_path, monkeypatch, ca
         assert "git init" in capsys.readouterr().err
 
 
-def test_a_rollback_makes_the_champion_before_it_champion_again(twice, capsys):
+def test_a_rollback_makes_the_champion_before_it_champion_again(twice, capsys, run_in):
     assert registry("rollback", "--message", "서비스에서 나빠짐") == 0
     champion = read_champion(twice.champion)
     assert champion is not None
@@ -286,7 +288,7 @@ def test_a_rollback_makes_the_champion_before_it_champion_again(twice, capsys):
     assert read_stages(twice) == {"v0.1.0": ("champion",), "v0.2.0": ("retired",)}
     last = read_history(twice.history)[-1]
     assert (last.action, last.previous, last.version) == ("rollback", "v0.2.0", "v0.1.0")
-    assert run(twice.root, "git", "status", "--porcelain").stdout == ""
+    assert run_in(twice.root, "git", "status", "--porcelain").stdout == ""
     assert registry("show", "v0.1.0") == 0
     output = capsys.readouterr().out
     assert "서비스에서 나빠짐" in output
@@ -301,10 +303,12 @@ def test_a_rollback_goes_no_further_than_the_first_version_and_forward_only_by_n
     assert read_stages(twice) == {"v0.1.0": ("retired",), "v0.2.0": ("champion",)}
 
 
-def test_a_version_rolled_back_from_is_promoted_again_only_with_a_reason_and_under_its_old_name(twice, capsys):
+def test_a_version_rolled_back_from_is_promoted_again_only_with_a_reason_and_under_its_old_name(
+    twice, capsys, commit_all, read_state, run_in
+):
     assert registry("rollback", "--message", "a") == 0
-    run(twice.root, "dvc", "repro")
-    commit(twice, "Judge again")
+    run_in(twice.root, "dvc", "repro")
+    commit_all(twice, "Judge again")
     before = read_state(twice)
     assert registry("promote") == 2
     assert "rolled back from" in capsys.readouterr().err
@@ -314,7 +318,7 @@ def test_a_version_rolled_back_from_is_promoted_again_only_with_a_reason_and_und
 
 
 @pytest.mark.parametrize(("to", "message"), [("v9.0.0", "never champion"), ("v0.2.0", "already the champion")])
-def test_a_rollback_to_another_version_than_an_old_champion_is_an_error(twice, capsys, to, message):
+def test_a_rollback_to_another_version_than_an_old_champion_is_an_error(twice, capsys, to, message, read_state):
     before = read_state(twice)
     assert registry("rollback", "--to", to, "--message", "x") == 2
     assert message in capsys.readouterr().err
@@ -347,7 +351,7 @@ def test_the_weights_of_an_old_champion_come_from_the_cache(twice):
     assert not twice.artifacts.exists()
 
 
-def test_the_weights_can_be_fetched_inside_a_stage_that_dvc_runs(twice):
+def test_the_weights_can_be_fetched_inside_a_stage_that_dvc_runs(twice, run_in):
     code = (
         "from pathlib import Path; from seodang.paths import Paths; from seodang.registry.champion import *;"
         " p = Paths(Path.cwd()); fetch_champion(read_champion(p.champion), p)"
@@ -355,25 +359,25 @@ def test_the_weights_can_be_fetched_inside_a_stage_that_dvc_runs(twice):
     (twice.root / "fetch.py").write_text(code)
     stages = yaml.safe_load((twice.root / "dvc.yaml").read_text())
     stages["stages"]["fetch"] = {
-        "cmd": "PYTHONPATH=" + str(REPOSITORY / "src") + " python fetch.py",
+        "cmd": "PYTHONPATH=" + str(ROOT / "src") + " python fetch.py",
         "deps": ["registry/champion.json", "artifacts/train/adapter"],
     }
     (twice.root / "dvc.yaml").write_text(yaml.safe_dump(stages))
-    run(twice.root, "dvc", "repro", "--single-item", "fetch")
+    run_in(twice.root, "dvc", "repro", "--single-item", "fetch")
     assert (
         twice.champions / read_history(twice.history)[-1].adapter_sha256 / "adapter_model.safetensors"
     ).read_text() == "adapter of two"
 
 
-def test_the_weights_come_from_a_remote_that_was_added_later(twice, tmp_path):
-    run(twice.root, "dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
-    run(twice.root, "dvc", "push", "--all-commits")
+def test_the_weights_come_from_a_remote_that_was_added_later(twice, tmp_path, run_in):
+    run_in(twice.root, "dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
+    run_in(twice.root, "dvc", "push", "--all-commits")
     shutil.rmtree(twice.root / ".dvc" / "cache")
     assert (fetch_champion(get_first_event(twice), twice) / "adapter_model.safetensors").read_text() == "adapter of one"
 
 
-def test_the_weights_come_from_the_cache_when_the_remote_lacks_them(twice, tmp_path):
-    run(twice.root, "dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
+def test_the_weights_come_from_the_cache_when_the_remote_lacks_them(twice, tmp_path, run_in):
+    run_in(twice.root, "dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
     assert (fetch_champion(get_first_event(twice), twice) / "adapter_model.safetensors").read_text() == "adapter of one"
 
 

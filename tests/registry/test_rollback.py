@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.registry.repository import REPOSITORY, make_repository, read_state, run_pipeline
-from tiny_models import KOREAN, copy_project, free_port, make_packaged_model, use_bentoml_home
+from tests.constants import KOREAN, ROOT
 
 from seodang.cli.main import main
 from seodang.errors import ModelError
@@ -44,7 +43,9 @@ def read_model_fields(paths: Paths, name: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def promoted_twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def promoted_twice(
+    tmp_path_factory: pytest.TempPathFactory, copy_project, make_packaged_model, make_repository, run_pipeline
+) -> Path:
     """Create a repository whose v0.1.0 answers KOREAN correctly, and whose champion v0.2.0 does not."""
     paths = make_repository(tmp_path_factory.mktemp("project") / "project")
     copy_project(paths.root)
@@ -66,38 +67,42 @@ def promoted_twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def paths(promoted_twice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+def paths(promoted_twice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bentoml_home: Path) -> Paths:
     """Copy the repository, with an empty BentoML store, so that each test starts from the same state."""
-    use_bentoml_home(tmp_path / "bentoml", monkeypatch)
     root = Path(shutil.copytree(promoted_twice, tmp_path / "project", symlinks=True))
     monkeypatch.chdir(root)
     return Paths(root)
 
 
-@contextmanager
-def serve(paths: Paths) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def serve(find_free_port):
     """Serve the champion with `seodang serve`, and yield the address."""
-    port, log = free_port(), paths.root.parent / "serve.log"
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "seodang", "serve", "--port", str(port)],
-            cwd=paths.root,
-            env=environment,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        wait_until_ready(f"http://127.0.0.1:{port}/readyz", process, log)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
+
+    @contextmanager
+    def serve(paths: Paths) -> Iterator[str]:
+        port, log = find_free_port(), paths.root.parent / "serve.log"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "seodang", "serve", "--port", str(port)],
+                cwd=paths.root,
+                env=environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
         try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            wait_until_ready(f"http://127.0.0.1:{port}/readyz", process, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    return serve
 
 
 def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -119,7 +124,7 @@ def ask(url: str) -> Any:
         return json.loads(answer.read())
 
 
-def test_after_a_rollback_the_service_answers_with_the_old_weights(paths):
+def test_after_a_rollback_the_service_answers_with_the_old_weights(paths, serve):
     good, bad = (event.bento_tag for event in read_history(paths.history))
     assert not has_bento(good)
     assert main(["registry", "rollback", "--message", "대답이 나빠짐"]) == 0
@@ -132,7 +137,7 @@ def test_after_a_rollback_the_service_answers_with_the_old_weights(paths):
     assert reply["model"] != bad
 
 
-def test_a_candidate_that_is_rejected_leaves_the_champion_in_service(paths):
+def test_a_candidate_that_is_rejected_leaves_the_champion_in_service(paths, read_state, run_pipeline):
     run_pipeline(paths, "worse", accuracy=0.1, verdict="reject", folder="none", version="0", fingerprint="0" * 64)
     before = read_state(paths)
     assert main(["registry", "promote"]) == 3
@@ -162,7 +167,7 @@ def test_weights_with_other_prompts_than_the_record_are_not_served(paths):
     assert not has_bento(champion.bento_tag)
 
 
-def test_a_rollback_to_weights_that_cannot_be_found_changes_nothing(paths, capsys):
+def test_a_rollback_to_weights_that_cannot_be_found_changes_nothing(paths, capsys, read_state):
     before = read_state(paths)
     shutil.rmtree(paths.root / ".dvc" / "cache")
     shutil.rmtree(paths.champions, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Create a repository in which gate and package have run: real git, DVC and GTO, and fake stages."""
+"""Fixtures of the tests of room `registry`: a repository with real git, DVC and GTO, and fake stages."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import pytest
 import yaml
+from tests.constants import ROOT
 
 from seodang.paths import Paths
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 # The command of every stage. `wanted.json` describes the outputs; the weights are a copied model or a few bytes.
 _MAKE = """
 import hashlib, json, shutil, sys
@@ -65,7 +67,49 @@ _STAGES: dict[str, Any] = {
 }
 
 
-def run(root: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+class RunIn(Protocol):
+    """Runs git or one of the environment's commands in a repository."""
+
+    def __call__(self, root: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]: ...
+
+
+class RunPipeline(Protocol):
+    """Runs the pipeline for a model, and commits its outputs."""
+
+    def __call__(
+        self, paths: Paths, model: str, accuracy: float = 0.95, verdict: str = "promote", **fields: str
+    ) -> None: ...
+
+
+@pytest.fixture(scope="session")
+def run_in() -> RunIn:
+    return _run_in
+
+
+@pytest.fixture(scope="session")
+def commit_all() -> Callable[[Paths, str], None]:
+    """Commits all files."""
+    return _commit_all
+
+
+@pytest.fixture(scope="session")
+def run_pipeline() -> RunPipeline:
+    return _run_pipeline
+
+
+@pytest.fixture(scope="session")
+def make_repository() -> Callable[[Path], Paths]:
+    """Creates a repository in which no stage has run."""
+    return _make_repository
+
+
+@pytest.fixture(scope="session")
+def read_state() -> Callable[[Paths], dict[str, Any]]:
+    """Reads everything that a promotion changes."""
+    return _read_state
+
+
+def _run_in(root: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run git or one of the environment's commands in the repository."""
     scripts = Path(sys.executable).parent
     command = [words[0] if words[0] == "git" else str(scripts / words[0]), *words[1:]]
@@ -77,24 +121,24 @@ def run(root: Path, *words: str, check: bool = True) -> subprocess.CompletedProc
     return result
 
 
-def make_repository(root: Path) -> Paths:
+def _make_repository(root: Path) -> Paths:
     """Create a repository in which no stage has run."""
     root.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(REPOSITORY / "registry", root / "registry")
+    shutil.copytree(ROOT / "registry", root / "registry")
     (root / "make.py").write_text(_MAKE)
     (root / "wanted.json").write_text("{}")
     stages = {name: {"cmd": f"python make.py {name}", **stage} for name, stage in _STAGES.items()}
-    artifacts = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text("utf-8"))["artifacts"]
+    artifacts = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["artifacts"]
     (root / "dvc.yaml").write_text(yaml.safe_dump({"artifacts": artifacts, "stages": stages}, sort_keys=False))
     (root / ".gitignore").write_text("/artifacts/\n/.seodang/\n/models/\n__pycache__/\n")
-    run(root, "git", "init", "-q")
-    run(root, "git", "config", "user.name", "김훈장")
-    run(root, "git", "config", "user.email", "hunjang@example.org")
-    run(root, "dvc", "init", "-q")
+    _run_in(root, "git", "init", "-q")
+    _run_in(root, "git", "config", "user.name", "김훈장")
+    _run_in(root, "git", "config", "user.email", "hunjang@example.org")
+    _run_in(root, "dvc", "init", "-q")
     return Paths(root)
 
 
-def make_weights(paths: Paths, name: str) -> dict[str, str]:
+def _make_weights(paths: Paths, name: str) -> dict[str, str]:
     """Write a few bytes as the weights of a packaged model, and return its fields for `run_pipeline`."""
     folder = paths.root / "models" / name
     folder.mkdir(parents=True)
@@ -102,28 +146,28 @@ def make_weights(paths: Paths, name: str) -> dict[str, str]:
     return {"folder": f"models/{name}", "version": f"{abs(hash(name)):x}"[:12], "fingerprint": "f" * 64}
 
 
-def run_pipeline(paths: Paths, model: str, accuracy: float = 0.95, verdict: str = "promote", **fields: str) -> None:
+def _run_pipeline(paths: Paths, model: str, accuracy: float = 0.95, verdict: str = "promote", **fields: str) -> None:
     """Run the pipeline for a model, and commit its outputs."""
-    fields = fields or make_weights(paths, model)
+    fields = fields or _make_weights(paths, model)
     (paths.root / "wanted.json").write_text(
         json.dumps({"model": model, "accuracy": accuracy, "verdict": verdict, **fields})
     )
-    run(paths.root, "dvc", "repro", check=verdict == "promote")
-    commit(paths, f"Tune {model}")
+    _run_in(paths.root, "dvc", "repro", check=verdict == "promote")
+    _commit_all(paths, f"Tune {model}")
 
 
-def commit(paths: Paths, message: str) -> None:
+def _commit_all(paths: Paths, message: str) -> None:
     """Commit all files."""
-    run(paths.root, "git", "add", "-A")
-    run(paths.root, "git", "commit", "-q", "-m", message)
+    _run_in(paths.root, "git", "add", "-A")
+    _run_in(paths.root, "git", "commit", "-q", "-m", message)
 
 
-def read_state(paths: Paths) -> dict[str, Any]:
+def _read_state(paths: Paths) -> dict[str, Any]:
     """Return everything that a promotion changes."""
     return {
-        "tags": run(paths.root, "git", "tag").stdout.split(),
-        "head": run(paths.root, "git", "rev-parse", "HEAD").stdout,
-        "status": run(paths.root, "git", "status", "--porcelain").stdout,
+        "tags": _run_in(paths.root, "git", "tag").stdout.split(),
+        "head": _run_in(paths.root, "git", "rev-parse", "HEAD").stdout,
+        "status": _run_in(paths.root, "git", "status", "--porcelain").stdout,
         "champion": paths.champion.read_text("utf-8"),
         "history": paths.history.read_text("utf-8"),
     }
