@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pipeline_cases import SMALL, command, make_project
 
 from seodang.config.load import merge_overlay, read_yaml
 
@@ -16,13 +15,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.smoke]
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    return make_project(tmp_path_factory.mktemp("project"), SMALL)
+def project(tmp_path_factory, make_project, small_overlay):
+    return make_project(tmp_path_factory.mktemp("project"), small_overlay)
 
 
 @pytest.fixture(scope="module")
-def first_run(project):
-    return command(project, "seodang", "run")
+def first_run(project, run_command):
+    return run_command(project, "seodang", "run")
 
 
 def verdict(project: Path) -> dict:
@@ -58,41 +57,41 @@ def test_every_variant_has_scores_of_the_same_items(project, first_run):
     assert items["zero_shot"] == items["few_shot"] == items["tuned"] != set()
 
 
-def test_a_second_run_runs_nothing_before_package(project, first_run):
-    again = command(project, "dvc", "repro", "report")
+def test_a_second_run_runs_nothing_before_package(project, first_run, run_command):
+    again = run_command(project, "dvc", "repro", "report")
     assert again.returncode == 0
     assert "Running stage" not in again.stdout
 
 
-def test_another_learning_rate_runs_train_and_what_follows_only(project, first_run):
+def test_another_learning_rate_runs_train_and_what_follows_only(project, first_run, run_command):
     params = read_yaml(project / "params.yaml")
     (project / "params.yaml").write_text(
         yaml.safe_dump(merge_overlay(params, {"train": {"learning_rate": 1.0e-3}}), allow_unicode=True), "utf-8"
     )
-    again = command(project, "dvc", "repro", "report")
+    again = run_command(project, "dvc", "repro", "report")
     ran = [stage for stage in STAGES if f"Running stage '{stage}'" in again.stdout]
     assert ran == ["train", "evaluate", "gate", "report"]
-    difference = command(project, "dvc", "params", "diff", "--all", "--json")
+    difference = run_command(project, "dvc", "params", "diff", "--all", "--json")
     assert difference.returncode == 0
 
 
-def test_dvc_shows_metrics_plots_and_the_graph(project, first_run):
-    assert "tuned" in command(project, "dvc", "metrics", "show").stdout
-    plots = command(project, "dvc", "plots", "show")
+def test_dvc_shows_metrics_plots_and_the_graph(project, first_run, run_command):
+    assert "tuned" in run_command(project, "dvc", "metrics", "show").stdout
+    plots = run_command(project, "dvc", "plots", "show")
     assert plots.returncode == 0
     page = (project / "dvc_plots" / "index.html").read_text("utf-8")
     assert "loss" in page
     assert "sentiment" in page
-    assert "evaluate" in command(project, "dvc", "dag").stdout
+    assert "evaluate" in run_command(project, "dvc", "dag").stdout
 
 
-def test_all_errors_of_params_are_listed_before_anything_runs(project, first_run):
+def test_all_errors_of_params_are_listed_before_anything_runs(project, first_run, run_command):
     kept = (project / "params.yaml").read_text("utf-8")
     params = merge_overlay(
         read_yaml(project / "params.yaml"), {"train": {"rank": 0, "lorra": 3}, "prompt": {"format": "없음"}}
     )
     (project / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True), "utf-8")
-    found = command(project, "seodang", "run")
+    found = run_command(project, "seodang", "run")
     (project / "params.yaml").write_text(kept, "utf-8")
     assert found.returncode == 2
     for part in ("train.rank", "train.lorra", "prompt.format", "없음"):
@@ -100,8 +99,8 @@ def test_all_errors_of_params_are_listed_before_anything_runs(project, first_run
     assert "Traceback" not in found.stderr
 
 
-def test_the_report_command_shows_the_verdict_with_a_line_per_rule_in_100_columns(project, first_run):
-    shown = command(project, "seodang", "report")
+def test_the_report_command_shows_the_verdict_with_a_line_per_rule_in_100_columns(project, first_run, run_command):
+    shown = run_command(project, "seodang", "report")
     assert shown.returncode == 0
     assert "verdict: reject" in shown.stdout
     assert "nothing was packaged" in shown.stdout
@@ -111,9 +110,9 @@ def test_the_report_command_shows_the_verdict_with_a_line_per_rule_in_100_column
     assert "\x1b[" not in shown.stdout
 
 
-def test_the_report_command_speaks_the_language_of_the_terminal(project, first_run, monkeypatch):
+def test_the_report_command_speaks_the_language_of_the_terminal(project, first_run, monkeypatch, run_command):
     monkeypatch.setenv("SEODANG_LANG", "ko")
-    shown = command(project, "seodang", "report")
+    shown = run_command(project, "seodang", "report")
     assert "판정: 반려" in shown.stdout
     assert "verdict" not in shown.stdout
 
@@ -127,7 +126,7 @@ def test_the_report_command_speaks_the_language_of_the_terminal(project, first_r
         ("training/packing.py", {"train"}),
     ],
 )
-def test_an_edit_marks_only_the_stages_of_its_room(project, first_run, file, stages):
+def test_an_edit_marks_only_the_stages_of_its_room(project, first_run, file, stages, list_changed_stages):
     path = project / "src" / "seodang" / file
     kept = path.read_text("utf-8")
     before = list_changed_stages(project)  # `package` has never run, as the model is rejected
@@ -140,12 +139,17 @@ def test_an_edit_marks_only_the_stages_of_its_room(project, first_run, file, sta
     assert after - before == stages
 
 
-def list_changed_stages(project: Path) -> set[str]:
+@pytest.fixture(scope="module")
+def list_changed_stages(run_command):
     """Return the stages whose code differs from that of their last run."""
-    status = json.loads(command(project, "dvc", "status", "--json").stdout)
-    return {
-        stage
-        for stage, changes in status.items()
-        for change in changes
-        if isinstance(change, dict) and any("src/seodang" in name for name in change.get("changed deps", {}))
-    }
+
+    def list_changed_stages(project: Path) -> set[str]:
+        status = json.loads(run_command(project, "dvc", "status", "--json").stdout)
+        return {
+            stage
+            for stage, changes in status.items()
+            for change in changes
+            if isinstance(change, dict) and any("src/seodang" in name for name in change.get("changed deps", {}))
+        }
+
+    return list_changed_stages

@@ -11,14 +11,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from pipeline_cases import SMALL, command, environment, make_project
 
 from seodang.config.load import merge_overlay
 from seodang.io.atomic import sha256_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-LONG = merge_overlay(SMALL, {"train": {"epochs": 12.0, "save_steps": 5, "batch_size": 4}})
 FLOW = """
 import sys
 from pathlib import Path
@@ -34,18 +32,19 @@ only_train(sys.argv[1])
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
+def prepared(tmp_path_factory, make_project, run_command, small_overlay):
     """A project that is ready to be trained."""
-    project = make_project(tmp_path_factory.mktemp("resume") / "prepared", LONG)
-    done = command(project, "dvc", "repro", "prepare")
+    overlay = merge_overlay(small_overlay, {"train": {"epochs": 12.0, "save_steps": 5, "batch_size": 4}})
+    project = make_project(tmp_path_factory.mktemp("resume") / "prepared", overlay)
+    done = run_command(project, "dvc", "repro", "prepare")
     assert done.returncode == 0, done.stderr
     return project
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(prepared):
+def uninterrupted(prepared, run_command):
     project = shutil.copytree(prepared, prepared.parent / "uninterrupted", symlinks=True)
-    done = command(project, "dvc", "repro", "--single-item", "train")
+    done = run_command(project, "dvc", "repro", "--single-item", "train")
     assert done.returncode == 0, done.stderr
     return sha256_of(project / "artifacts" / "train" / "adapter" / "adapter_model.safetensors")
 
@@ -67,28 +66,28 @@ def kill_in_the_middle(started: subprocess.Popen, project: Path, after: int) -> 
     raise AssertionError("training ended before it could be killed")
 
 
-def test_dvc_repro_resumes_a_killed_training(prepared, uninterrupted):
+def test_dvc_repro_resumes_a_killed_training(prepared, uninterrupted, build_environment, run_command):
     project = shutil.copytree(prepared, prepared.parent / "killed", symlinks=True)
     with subprocess.Popen(
         [Path(sys.executable).parent / "dvc", "repro", "--single-item", "train"],
         cwd=project,
-        env=environment(project),
+        env=build_environment(project),
         stderr=subprocess.PIPE,
     ) as started:
         kill_in_the_middle(started, project, random.randint(1, 8) * 5)
         started.communicate()
     assert started.returncode != 0
     assert not (project / "artifacts" / "train" / "adapter").exists()
-    resumed = command(project, "dvc", "repro", "--single-item", "train")
+    resumed = run_command(project, "dvc", "repro", "--single-item", "train")
     assert resumed.returncode == 0, resumed.stderr
     assert "resuming from checkpoint-" in resumed.stdout + resumed.stderr
     assert sha256_of(project / "artifacts" / "train" / "adapter" / "adapter_model.safetensors") == uninterrupted
     assert not list((project / ".seodang" / "training").iterdir())
 
 
-def test_prefect_retries_a_killed_training_which_resumes(prepared, uninterrupted):
+def test_prefect_retries_a_killed_training_which_resumes(prepared, uninterrupted, build_environment):
     project = shutil.copytree(prepared, prepared.parent / "retried", symlinks=True)
-    env = {name: value for name, value in environment(project).items() if not name.startswith("PREFECT")} | {
+    env = {name: value for name, value in build_environment(project).items() if not name.startswith("PREFECT")} | {
         "PREFECT_HOME": str(project / ".seodang" / "client")
     }
     with subprocess.Popen(

@@ -1,35 +1,41 @@
 """The key of a run follows from everything that decides its weights; a checkpoint counts if it is complete."""
 
+import pytest
+
 from seodang.config import PromptParams
 from seodang.training.checkpointing import compute_run_key, delete_other_runs, find_latest_checkpoint, mark_complete
-
-from training_cases import train_params  # isort: skip
 
 PROMPT = PromptParams(format="koalpaca")
 
 
-def key(**changes):
-    return compute_run_key(train_params(**changes), PROMPT, {"train": "a", "base": "b"}, world_size=1)
+@pytest.fixture(scope="module")
+def compute_key(build_train_params):
+    def compute_key(**changes):
+        return compute_run_key(build_train_params(**changes), PROMPT, {"train": "a", "base": "b"}, world_size=1)
+
+    return compute_key
 
 
-def test_everything_that_decides_the_weights_changes_the_key():
+def test_everything_that_decides_the_weights_changes_the_key(build_train_params, compute_key):
     inputs = {"train": "a", "base": "b"}
     keys = {
-        key(),
-        key(learning_rate=1e-4),
-        key(seed=2),
-        key(batch_size=5),
-        compute_run_key(train_params(), PROMPT, {**inputs, "base": "c"}, world_size=1),
+        compute_key(),
+        compute_key(learning_rate=1e-4),
+        compute_key(seed=2),
+        compute_key(batch_size=5),
+        compute_run_key(build_train_params(), PROMPT, {**inputs, "base": "c"}, world_size=1),
     }
     keys |= {
-        compute_run_key(train_params(), PromptParams(format="alpaca"), inputs, world_size=1),
-        compute_run_key(train_params(), PROMPT, inputs, world_size=2),
+        compute_run_key(build_train_params(), PromptParams(format="alpaca"), inputs, world_size=1),
+        compute_run_key(build_train_params(), PROMPT, inputs, world_size=2),
     }
     assert len(keys) == 7
 
 
-def test_parameters_of_logs_and_reports_do_not_change_the_key():
-    assert key() == key(logging_steps=7) == key(report_to=["mlflow"]) == key(save_steps=3)
+def test_parameters_of_logs_and_reports_do_not_change_the_key(compute_key):
+    assert (
+        compute_key() == compute_key(logging_steps=7) == compute_key(report_to=["mlflow"]) == compute_key(save_steps=3)
+    )
 
 
 def checkpoint(run, number, *, complete=True):

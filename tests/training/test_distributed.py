@@ -6,14 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
-from launching_cases import fail_in_rank_1, kill_rank_1, work_and_abort_at_exit
 from safetensors.torch import load_file
-from tiny_models import make_tiny_model
-from training_cases import curve, one_thread, run_together, run_together_killed, run_training, train_params
+from tests.training.launched_functions import fail_in_rank_1, kill_rank_1, work_and_abort_at_exit
 
 from seodang.errors import ParamsError, TrainingError, TrainingKilled
 from seodang.models.adapters import compute_tuned_sha256
@@ -30,6 +29,8 @@ CASES = {
     "checkpointing": {"activation_checkpointing": True},
     "dora": {"method": "dora"},
 }
+# How the output layer is tied concerns which weights are wrapped, synchronised and saved: one case with adapters, one without.
+RUNS = [*(("tied", name) for name in CASES), ("untied", "lora"), ("untied", "full")]
 RESUMED = {
     "lora": {},
     "dropout": {"dropout": 0.1},
@@ -38,35 +39,27 @@ RESUMED = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    with pytest.MonkeyPatch.context() as patch, one_thread():
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
-
-
-@pytest.fixture(scope="module", params=[True, False], ids=["tied", "untied"])
-def base(request, tmp_path_factory):
-    return make_tiny_model(tmp_path_factory.mktemp("base"), tied=request.param)
-
-
 @pytest.fixture(scope="module")
-def tied(tmp_path_factory):
-    return make_tiny_model(tmp_path_factory.mktemp("tied"))
+def get_runs(tiny_model, untied_model, tmp_path_factory, build_train_params, run_together, run_training):
+    """Return a function that trains the cases of a base once.
 
+    One pair of processes trains them without and with sharding, then one process; the value has folder and result.
+    """
 
-@pytest.fixture(scope="module")
-def runs(base, tmp_path_factory):
-    """Every case, trained by one pair of processes (without and with sharding) and by one process: folder and result."""
-    folder = tmp_path_factory.mktemp("runs")
-    pairs = {
-        folder / sharding / name: train_params(processes=2, sharding=sharding, **changes)
-        for sharding in ("none", "fsdp")
-        for name, changes in CASES.items()
-    }
-    results = run_together(base, pairs)
-    singles = {folder / "single" / name: train_params(**changes) for name, changes in CASES.items()}
-    return {**results, **{path: run_training(base, path, train) for path, train in singles.items()}}
+    @cache
+    def get_runs(tying):
+        base, folder = {"tied": tiny_model, "untied": untied_model}[tying], tmp_path_factory.mktemp(tying)
+        cases = {name: CASES[name] for base_tying, name in RUNS if base_tying == tying}
+        pairs = {
+            folder / sharding / name: build_train_params(processes=2, sharding=sharding, **changes)
+            for sharding in ("none", "fsdp")
+            for name, changes in cases.items()
+        }
+        results = run_together(base, pairs)
+        singles = {folder / "single" / name: build_train_params(**changes) for name, changes in cases.items()}
+        return {**results, **{path: run_training(base, path, train) for path, train in singles.items()}}
+
+    return get_runs
 
 
 def find_run(runs, sharding, name):
@@ -87,14 +80,15 @@ def read_model_config(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sharding", ["none", "fsdp"])
-@pytest.mark.parametrize("name", CASES)
-def test_two_processes_train_as_one_does(runs, sharding, name):
+@pytest.mark.parametrize(("tying", "name"), RUNS)
+def test_two_processes_train_as_one_does(get_runs, tying, sharding, name, read_curve):
+    runs = get_runs(tying)
     (two, together), (one, alone) = find_run(runs, sharding, name), find_run(runs, "single", name)
     assert together.steps == alone.steps == 8
     assert together.trainable_parameters == alone.trainable_parameters
     assert together.parameters == alone.parameters
     for metric in ("train_loss", "validation_loss", "gradient_norm"):
-        assert curve(two, metric) == pytest.approx(curve(one, metric), abs=TOLERANCE), metric
+        assert read_curve(two, metric) == pytest.approx(read_curve(one, metric), abs=TOLERANCE), metric
     assert together.health.max_logit_change == pytest.approx(alone.health.max_logit_change, abs=TOLERANCE)
     assert {path.name for path in (two / "adapter").iterdir()} == {path.name for path in (one / "adapter").iterdir()}
     weights, expected = read_weights(two), read_weights(one)
@@ -105,20 +99,20 @@ def test_two_processes_train_as_one_does(runs, sharding, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("sharding", "parts"), [("none", set()), ("fsdp", {"__0_0.distcp", "__1_0.distcp"})])
-def test_with_sharding_each_process_writes_its_part_of_a_checkpoint(runs, sharding, parts):
-    folder, _result = find_run(runs, sharding, "full")
+def test_with_sharding_each_process_writes_its_part_of_a_checkpoint(get_runs, sharding, parts):
+    folder, _result = find_run(get_runs("tied"), sharding, "full")
     assert {path.name for path in folder.glob("run/checkpoint-*/pytorch_model_fsdp_0/*.distcp")} == parts
 
 
 @pytest.fixture(scope="module")
-def resumed(tied, tmp_path_factory):
-    """Every case of RESUMED, trained without interruption, and ended after step 7 and resumed: folders and results."""
+def resumed(tiny_model, tmp_path_factory, build_train_params, run_together, run_together_killed):
+    """Every case of RESUMED, trained for 8 steps, without interruption, and ended after step 7 and resumed: folders and results."""
     folder = tmp_path_factory.mktemp("resumed")
-    train = {name: train_params(processes=2, save_steps=2, epochs=3.0, **RESUMED[name]) for name in RESUMED}
-    run_together_killed(tied, {folder / "resumed" / name: train[name] for name in RESUMED}, step=7)
+    train = {name: build_train_params(processes=2, save_steps=2, **RESUMED[name]) for name in RESUMED}
+    run_together_killed(tiny_model, {folder / "resumed" / name: train[name] for name in RESUMED}, step=7)
     assert not list(folder.rglob("adapter"))
     cases = {folder / kind / name: train[name] for kind in ("resumed", "uninterrupted") for name in RESUMED}
-    return run_together(tied, cases)
+    return run_together(tiny_model, cases)
 
 
 @pytest.mark.slow
@@ -192,12 +186,12 @@ def test_a_signal_to_the_parent_ends_all(tmp_path, number):
         "import sys, signal",
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))",
         "signal.signal(signal.SIGINT, signal.default_int_handler)",  # a shell's background job would ignore it
-        "from launching_cases import *",
+        "from tests.training.launched_functions import *",
         f"launch(sleep, (Path({str(tmp_path)!r}),), processes=2, device='cpu')",
     ]
     parent = subprocess.Popen(
         [sys.executable, "-c", "; ".join(code)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stderr=subprocess.DEVNULL,
     )
     wait_until(lambda: len(list(tmp_path.glob("*.pid"))) == 2)
@@ -212,28 +206,28 @@ def test_a_single_process_is_the_main_process():
     assert broadcast_from_main(lambda: 3) == 3
 
 
-def test_more_processes_than_devices_are_an_error_with_both_numbers(monkeypatch):
+def test_more_processes_than_devices_are_an_error_with_both_numbers(monkeypatch, build_train_params):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # this machine may have any number
     with pytest.raises(
         TrainingError, match=r"train.processes is 2, but this machine has 1 cuda device\(s\); set it to 1"
     ):
-        check_processes(train_params(processes=2), "cuda")
+        check_processes(build_train_params(processes=2), "cuda")
 
 
-def test_an_error_is_korean_for_a_korean_user(monkeypatch):
+def test_an_error_is_korean_for_a_korean_user(monkeypatch, build_train_params):
     monkeypatch.setenv("SEODANG_LANG", "ko")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(TrainingError, match=r"이 컴퓨터에는 cuda 장치가 1개"):
-        check_processes(train_params(processes=2), "cuda")
+        check_processes(build_train_params(processes=2), "cuda")
 
 
-def test_a_launcher_that_started_another_number_is_an_error(monkeypatch):
+def test_a_launcher_that_started_another_number_is_an_error(monkeypatch, build_train_params):
     for name, value in {"RANK": "0", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4"}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(TrainingError, match=r"started 4 processes on this machine.*--nproc-per-node 2"):
-        check_processes(train_params(processes=2), "cpu")
+        check_processes(build_train_params(processes=2), "cpu")
     with pytest.raises(TrainingError, match=r"batch_size 4 is less than the 8 processes"):
-        check_processes(train_params(processes=4), "cpu")
+        check_processes(build_train_params(processes=4), "cpu")
 
 
 def wait_until(condition, seconds=60.0):

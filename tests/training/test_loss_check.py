@@ -2,8 +2,6 @@
 
 import pytest
 import torch
-from tiny_models import make_tiny_model
-from training_cases import build_dataset
 from transformers import (
     GptOssConfig,
     GptOssForCausalLM,
@@ -68,7 +66,7 @@ def make_model(name):
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
+def dataset(tmp_path_factory, build_dataset, make_tiny_model):
     folder = tmp_path_factory.mktemp("dataset")
     return build_dataset(make_tiny_model(folder / "base"), folder / "dataset", 6)
 

@@ -9,8 +9,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_models import make_tiny_model
-from training_cases import build_dataset
 
 from seodang.models.architecture import can_pack
 from seodang.models.loading import load_model
@@ -249,7 +247,7 @@ def test_flash_attention_takes_nothing_on_a_cpu():
     assert not can_use_flash(torch.zeros(1, 2, 3, 64, dtype=torch.bfloat16))
 
 
-def test_gradients_are_those_of_the_padded_rows(tmp_path):
+def test_gradients_are_those_of_the_padded_rows(tmp_path, build_dataset, make_tiny_model):
     base = make_tiny_model(tmp_path / "base")
     examples = build_dataset(base, tmp_path / "dataset", 9)[:]
     gradients = []

@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_models import make_tiny_model
-from training_cases import records
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerBase
 
 from seodang.models.loading import get_context_length, load_tokenizer
@@ -18,7 +16,7 @@ CONTEXT = 128
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerBase:
+def tokenizer(tmp_path_factory: pytest.TempPathFactory, make_tiny_model) -> PreTrainedTokenizerBase:
     return load_tokenizer(make_tiny_model(tmp_path_factory.mktemp("tiny") / "model"))
 
 
@@ -28,15 +26,20 @@ def gpt2() -> GPT2LMHeadModel:
     return GPT2LMHeadModel(GPT2Config(vocab_size=400, n_positions=CONTEXT, n_embd=16, n_layer=1, n_head=2))
 
 
-def split(*long: int) -> list[Record]:
+@pytest.fixture(scope="module")
+def split(make_training_records):
     """Return twelve records; the prompts of some leave no room for an answer."""
-    return [
-        replace(record, input="가나다라 " * 12) if number in long else replace(record, input="1")
-        for number, record in enumerate(records(12))
-    ]
+
+    def split(*long: int) -> list[Record]:
+        return [
+            replace(record, input="가나다라 " * 12) if number in long else replace(record, input="1")
+            for number, record in enumerate(make_training_records(12))
+        ]
+
+    return split
 
 
-def test_records_that_the_model_cannot_read_and_answer_are_passed_over_for_the_next_ones(tokenizer):
+def test_records_that_the_model_cannot_read_and_answer_are_passed_over_for_the_next_ones(tokenizer, split):
     model = gpt2()
     sample = split(0, 4, 5)
     fits = build_length_filter(tokenizer, "koalpaca", CONTEXT, get_context_length(model.config))
@@ -48,25 +51,25 @@ def test_records_that_the_model_cannot_read_and_answer_are_passed_over_for_the_n
     assert len(generate_short_answers(model, tokenizer, selected, "koalpaca")) == 3
 
 
-def test_for_a_stretch_of_the_split_in_which_nothing_fits_another_gives_one_more(tokenizer):
+def test_for_a_stretch_of_the_split_in_which_nothing_fits_another_gives_one_more(tokenizer, split):
     sample, all_but_one = split(4, 5, 6, 7), split(*range(11))
     fits = build_length_filter(tokenizer, "koalpaca", CONTEXT, CONTEXT)
     assert select_sample_records(sample, 3, fits=fits) == [sample[0], sample[8], sample[1]]
     assert select_sample_records(all_but_one, 3, fits=fits) == [all_but_one[11]]
 
 
-def test_a_prompt_is_no_longer_than_those_of_training_where_the_architecture_sets_no_limit(tokenizer):
+def test_a_prompt_is_no_longer_than_those_of_training_where_the_architecture_sets_no_limit(tokenizer, split):
     short, long = split(1)[:2]
     assert build_length_filter(tokenizer, "koalpaca", 10**6, None)(long)
     assert [build_length_filter(tokenizer, "koalpaca", 80, None)(record) for record in (short, long)] == [True, False]
 
 
-def test_few_records_are_tokenized(tokenizer):
+def test_few_records_are_tokenized(tokenizer, make_training_records):
     checked: list[str] = []
-    select_sample_records(records(1000), 4, fits=lambda record: checked.append(record.id) is None)
+    select_sample_records(make_training_records(1000), 4, fits=lambda record: checked.append(record.id) is None)
     assert len(checked) == 4
 
 
 @pytest.mark.parametrize(("available", "count", "selected"), [(0, 3, 0), (2, 3, 2), (3, 3, 3), (7, 3, 3)])
-def test_so_many_are_selected_as_there_are(available, count, selected):
-    assert len(select_sample_records(records(available), count, fits=lambda _: True)) == selected
+def test_so_many_are_selected_as_there_are(available, count, selected, make_training_records):
+    assert len(select_sample_records(make_training_records(available), count, fits=lambda _: True)) == selected

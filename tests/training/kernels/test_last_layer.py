@@ -1,13 +1,12 @@
 """The last layer computes the label positions only."""
 
 import torch
-from tiny_models import make_tiny_model
 
 from seodang.models.loading import load_model
 from seodang.training.kernels.chunked_loss import patch_completion_loss
 
 
-def test_only_the_predicting_rows_pass_through_the_last_layer_s_feed_forward(tmp_path):
+def test_only_the_predicting_rows_pass_through_the_last_layer_s_feed_forward(tmp_path, make_tiny_model):
     model = load_model(make_tiny_model(tmp_path), "fp32", "cpu")
     patch_completion_loss(model)
     row_counts = []
@@ -17,7 +16,7 @@ def test_only_the_predicting_rows_pass_through_the_last_layer_s_feed_forward(tmp
     assert row_counts == [10, 2]
 
 
-def test_without_predictors_the_model_answers_as_before(tmp_path):
+def test_without_predictors_the_model_answers_as_before(tmp_path, make_tiny_model):
     make_tiny_model(tmp_path)
     ids = torch.arange(8)[None]
     plain, patched = load_model(tmp_path, "fp32", "cpu"), load_model(tmp_path, "fp32", "cpu")

@@ -5,7 +5,6 @@ import copy
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from tiny_models import make_tiny_model
 
 from seodang.models.loading import load_model
 from seodang.training.kernels.lora import fuse_lora
@@ -28,14 +27,9 @@ def add_lora(base, precision="fp32", **changes):
     )
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    return make_tiny_model(tmp_path_factory.mktemp("base"))
-
-
 @pytest.mark.parametrize("changes", [{}, {"use_rslora": True}])
-def test_outputs_and_gradients_are_peft_s(base, changes):
-    plain = add_lora(base, **changes)
+def test_outputs_and_gradients_are_peft_s(tiny_model, changes):
+    plain = add_lora(tiny_model, **changes)
     fused = copy.deepcopy(plain)
     assert fuse_lora(fused) == 14  # seven linear layers in each of two
     ids = torch.arange(12).view(2, 6)
@@ -51,13 +45,13 @@ def test_outputs_and_gradients_are_peft_s(base, changes):
         assert torch.allclose(gradient, results[1][1][name], rtol=1e-4, atol=1e-6), name
 
 
-def test_on_a_bf16_base_the_adapter_s_gradients_are_fp32(base):
-    model = add_lora(base, "bf16")
+def test_on_a_bf16_base_the_adapter_s_gradients_are_fp32(tiny_model):
+    model = add_lora(tiny_model, "bf16")
     assert fuse_lora(model) == 14
     model(input_ids=torch.arange(6)[None], labels=torch.arange(6)[None]).loss.backward()
     assert {weight.grad.dtype for weight in model.parameters() if weight.requires_grad} == {torch.float32}
 
 
 @pytest.mark.parametrize("changes", [{"use_dora": True}, {"lora_dropout": 0.1}])
-def test_layers_that_it_cannot_compute_are_left_to_peft(base, changes):
-    assert fuse_lora(add_lora(base, **changes)) == 0
+def test_layers_that_it_cannot_compute_are_left_to_peft(tiny_model, changes):
+    assert fuse_lora(add_lora(tiny_model, **changes)) == 0

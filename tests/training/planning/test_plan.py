@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import torch
 from rich.cells import cell_len
-from tiny_models import REPOSITORY, make_tiny_model
-from training_cases import one_thread, records, train_params
+from tests.constants import ROOT
 from transformers import AutoModelForCausalLM, Gemma3TextConfig, GemmaConfig, LlamaConfig, Qwen3Config
 
 from seodang.cli.main import main
@@ -108,7 +107,6 @@ def _measure_kept_bytes(config, train, part) -> int:
         return tensor
 
     with (
-        one_thread(),
         torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
         torch.autocast("cpu", torch.bfloat16, enabled=is_mixed_precision(train)),
     ):
@@ -129,8 +127,8 @@ def _measure_kept_bytes(config, train, part) -> int:
     ],
     ids=["lora", "bf16", "dropout", "dora", "full", "padded"],
 )
-def test_the_activations_of_a_plan_are_those_that_autograd_keeps(family, changes):
-    train = train_params(**changes)
+def test_the_activations_of_a_plan_are_those_that_autograd_keeps(family, changes, build_train_params):
+    train = build_train_params(**changes)
     part = build_micro_batch(
         _make_examples(6, 40),
         PackingConfig(
@@ -147,22 +145,22 @@ def test_the_activations_of_a_plan_are_those_that_autograd_keeps(family, changes
     assert planned == pytest.approx(_measure_kept_bytes(_CONFIGS[family], train, part), rel=0.15)
 
 
-def test_a_deep_model_is_extrapolated_from_its_first_layers(monkeypatch):
+def test_a_deep_model_is_extrapolated_from_its_first_layers(monkeypatch, build_train_params):
     config = Qwen3Config(**{**_SIZES, "num_hidden_layers": 9}, head_dim=32)
     shape = MicroBatchShape(((4, 50),), 200, 100, True)
-    extrapolated = trace_micro_batch(config, train_params(), shape, autocast=False)
+    extrapolated = trace_micro_batch(config, build_train_params(), shape, autocast=False)
     monkeypatch.setattr(activations, "_TRACED_LAYERS", (2, 9))
-    full = trace_micro_batch(config, train_params(), shape, autocast=False)
+    full = trace_micro_batch(config, build_train_params(), shape, autocast=False)
     assert (extrapolated.activations, extrapolated.peak, extrapolated.flops) == pytest.approx(
         (full.activations, full.peak, full.flops), rel=0.01
     )
 
 
-def test_checkpointing_keeps_little_and_computes_a_third_more():
+def test_checkpointing_keeps_little_and_computes_a_third_more(build_train_params):
     shape = MicroBatchShape(((4, 50),), 200, 100, True)
     config = LlamaConfig(**{**_SIZES, "num_hidden_layers": 12})
     plain, checked = (
-        trace_micro_batch(config, train_params(activation_checkpointing=flag), shape, autocast=False)
+        trace_micro_batch(config, build_train_params(activation_checkpointing=flag), shape, autocast=False)
         for flag in (False, True)
     )
     assert checked.activations < 0.2 * plain.activations
@@ -170,24 +168,24 @@ def test_checkpointing_keeps_little_and_computes_a_third_more():
     assert 1.2 < checked.flops / plain.flops < 1.6
 
 
-def test_weights_are_counted_as_the_layers_say():
+def test_weights_are_counted_as_the_layers_say(build_train_params):
     config = LlamaConfig(**_SIZES, tie_word_embeddings=False)
     layer = 64 * 64 * 2 + 64 * 32 * 2 + 3 * 64 * 160  # q and o, k and v of half the heads, gate, up and down
     base = 4 * layer + 2 * 500 * 64 + (2 * 4 + 1) * 64  # and embeddings, head, norms
-    train = train_params(target_modules=["q_proj", "down_proj"], rank=4)
+    train = build_train_params(target_modules=["q_proj", "down_proj"], rank=4)
     found = compute_weight_sizes(build_meta_model(config, train, None), train)
     assert (found.parameters, found.trainable, found.adapted_layers) == (base, 4 * 4 * ((64 + 64) + (160 + 64)), 8)
     assert (found.base_bytes, found.trainable_bytes, found.largest_linear) == (4 * base, 4 * found.trainable, 64 * 160)
-    full = train_params(method="full")
+    full = build_train_params(method="full")
     assert compute_weight_sizes(build_meta_model(config, full, None), full).trainable == base
-    four_bit = train_params(method="qlora", precision="bf16")
+    four_bit = build_train_params(method="qlora", precision="bf16")
     assert compute_weight_sizes(build_meta_model(config, four_bit, None), four_bit).base_bytes == round(
         4 * layer * NF4_BYTES + 2 * (base - 4 * layer)
     )
 
 
 @pytest.mark.slow
-def test_four_bit_weights_take_what_is_planned(tmp_path):
+def test_four_bit_weights_take_what_is_planned(tmp_path, build_train_params, make_tiny_model):
     folder = make_tiny_model(tmp_path / "base")
     model = load_model(folder, "fp32", "cpu", load_in_4bit=True)
     scales = [
@@ -195,14 +193,14 @@ def test_four_bit_weights_take_what_is_planned(tmp_path):
     ]
     scale_bytes = [state.absmax.nbytes + state.state2.absmax.nbytes for state in scales]
     used = sum(weight.nbytes for weight in model.parameters()) + sum(scale_bytes)
-    train = train_params(method="qlora")
+    train = build_train_params(method="qlora")
     assert compute_weight_sizes(build_meta_model(model.config, train, None), train).base_bytes == pytest.approx(
         used, rel=0.05
     )
 
 
 def _gpu_memory(profile: str, config) -> dict[str, int]:
-    folder = REPOSITORY / "profiles"
+    folder = ROOT / "profiles"
     train = TrainParams.model_validate(merge_overlay(read_starter(), resolve_overlay(profile, folder))["train"])
     micro_batches = estimate_worst_case(train, build_packing_config(train, packed=True, pad_token_id=0))
     trace = trace_micro_batch(config, train, micro_batches.largest, autocast=is_mixed_precision(train))
@@ -232,8 +230,8 @@ def test_the_profiles_for_gpus_fit_into_them_at_their_worst():
     assert shared["peak"] < 0.8 * 24 * _GIGABYTE
 
 
-def test_a_change_that_fits_is_named_with_its_value():
-    train = train_params(tokens_per_micro_batch=1024, max_length=128)
+def test_a_change_that_fits_is_named_with_its_value(build_train_params):
+    train = build_train_params(tokens_per_micro_batch=1024, max_length=128)
 
     def peak(changed: TrainParams) -> int:
         return (
@@ -252,7 +250,7 @@ def test_a_change_that_fits_is_named_with_its_value():
     assert [change.describe(train) for change in suggest_changes(train, 511, peak)] == [
         "train.tokens_per_micro_batch 128 instead of 1024, train.activation_checkpointing true instead of false"
     ]
-    milder = train_params(
+    milder = build_train_params(
         tokens_per_micro_batch=1024, max_length=64
     )  # both are needed, but not the smallest micro-batches
     assert [
@@ -264,11 +262,13 @@ def test_a_change_that_fits_is_named_with_its_value():
     assert suggest_changes(train, 1, peak) == []
 
 
-def test_the_largest_pass_of_real_records_is_planned(tmp_path):
+def test_the_largest_pass_of_real_records_is_planned(
+    tmp_path, build_train_params, make_tiny_model, make_training_records
+):
     folder = make_tiny_model(tmp_path / "base")
     split = tmp_path / "train.jsonl"
-    write_records(split, records(30))
-    train = train_params(batch_size=5, tokens_per_micro_batch=128)
+    write_records(split, make_training_records(30))
+    train = build_train_params(batch_size=5, tokens_per_micro_batch=128)
     sample = sample_records(split, tmp_path / "none.jsonl", load_tokenizer(folder), "koalpaca", train)
     micro_batches = count_micro_batches(
         sample.dataset,
@@ -318,13 +318,17 @@ def test_time_is_arithmetic_over_speed():
     assert found.seconds >= (900 / 30 + 180 / 20) / 2
 
 
-def _base(tmp_path: Path) -> Base:
-    folder = make_tiny_model(tmp_path / "base")
-    return Base("tiny-qwen", AutoModelForCausalLM.from_pretrained(folder).config, folder, "here")
+@pytest.fixture(scope="module")
+def make_base(make_tiny_model):
+    def make_base(tmp_path: Path) -> Base:
+        folder = make_tiny_model(tmp_path / "base")
+        return Base("tiny-qwen", AutoModelForCausalLM.from_pretrained(folder).config, folder, "here")
+
+    return make_base
 
 
-def test_a_refusal_gives_every_reason_and_what_would_make_it_fit(tmp_path):
-    base, train = _base(tmp_path), train_params(tokens_per_micro_batch=4096, max_length=512, batch_size=64)
+def test_a_refusal_gives_every_reason_and_what_would_make_it_fit(tmp_path, make_base, build_train_params):
+    base, train = make_base(tmp_path), build_train_params(tokens_per_micro_batch=4096, max_length=512, batch_size=64)
     roomy = make_plan(base, train, None, Machine("cpu", 10**12, 10**12, 0), None)
     assert len(roomy.reasons) == 1  # the model reads 128 tokens
     fixed = roomy.memory.parts["process"]
@@ -340,10 +344,10 @@ def test_a_refusal_gives_every_reason_and_what_would_make_it_fit(tmp_path):
     assert "\n".join(format_plan(plan)).count("train.tokens_per_micro_batch") >= 1
 
 
-def test_a_machine_that_is_not_set_up_for_the_run_is_a_reason(tmp_path, monkeypatch):
+def test_a_machine_that_is_not_set_up_for_the_run_is_a_reason(tmp_path, monkeypatch, make_base, build_train_params):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    train = train_params(method="qlora", processes=3, report_to=["mlflow"])
-    plan = make_plan(_base(tmp_path), train, None, Machine("mps", 10**12, 10**12, 0), None)
+    train = build_train_params(method="qlora", processes=3, report_to=["mlflow"])
+    plan = make_plan(make_base(tmp_path), train, None, Machine("mps", 10**12, 10**12, 0), None)
     reasons = "\n".join(map(str, plan.reasons))
     for words in (
         "train.report_to names mlflow",
@@ -354,17 +358,17 @@ def test_a_machine_that_is_not_set_up_for_the_run_is_a_reason(tmp_path, monkeypa
 
 
 @pytest.fixture
-def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_tiny_model, make_training_records) -> Paths:
     """Return the paths of a project in the current folder that has a base and records."""
     monkeypatch.chdir(tmp_path)
     paths = Paths(tmp_path)
-    shutil.copytree(REPOSITORY / "profiles", paths.root / "profiles")
-    shutil.copy(REPOSITORY / "params.yaml", paths.params)
+    shutil.copytree(ROOT / "profiles", paths.root / "profiles")
+    shutil.copy(ROOT / "params.yaml", paths.params)
     make_tiny_model(paths.base)
     write_json(paths.base_report, describe_origin(load_params(paths.params).model))
     for split, count in (("train", 40), ("validation", 5)):
         paths.get_split_path(split).parent.mkdir(parents=True, exist_ok=True)
-        write_records(paths.get_split_path(split), records(count))
+        write_records(paths.get_split_path(split), make_training_records(count))
     return paths
 
 
@@ -424,8 +428,10 @@ def test_without_a_base_the_command_says_what_is_known_and_what_to_run(paths, mo
     assert "run: dvc repro base" in plan["error"]
 
 
-def test_reasons_are_in_both_languages_in_json(tmp_path):
-    plan = make_plan(_base(tmp_path), train_params(max_length=256), None, Machine("cpu", 10**12, 10**12, 0), None)
+def test_reasons_are_in_both_languages_in_json(tmp_path, make_base, build_train_params):
+    plan = make_plan(
+        make_base(tmp_path), build_train_params(max_length=256), None, Machine("cpu", 10**12, 10**12, 0), None
+    )
     (reason,) = serialize_plan(plan)["reasons"]
     assert reason["en"].startswith("train.max_length 256 is above the 128 tokens")
     assert "128토큰" in reason["ko"]

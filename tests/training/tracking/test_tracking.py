@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_models import make_tiny_model
 from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
 
 from seodang.config import TrainParams
@@ -86,11 +85,6 @@ class KillAfter(TrainerCallback):
             raise Killed
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    return make_tiny_model(tmp_path_factory.mktemp("base"))
-
-
 def run(base: Path, folder: Path, *trackers: str, killed_after: int = 0, resume: bool = False) -> TrainerState:
     """Train 9 optimizer steps in 3 epochs, with a checkpoint every 2 and a log entry every step."""
     train = train_params(*trackers)
@@ -126,8 +120,8 @@ def run(base: Path, folder: Path, *trackers: str, killed_after: int = 0, resume:
     return trainer.state
 
 
-def test_every_curve_is_logged_by_its_update(base, tmp_path):
-    run(base, tmp_path)
+def test_every_curve_is_logged_by_its_update(tiny_model, tmp_path):
+    run(tiny_model, tmp_path)
     curves = read_curves(tmp_path / "live")
     assert set(curves) == NAMES
     assert [step for step, _ in curves["train_loss"]] == list(range(1, 10))
@@ -148,12 +142,12 @@ def test_every_curve_is_logged_by_its_update(base, tmp_path):
     assert summary["step"] == 9
 
 
-def test_a_resumed_run_shows_its_complete_curve_once(base, tmp_path):
-    uninterrupted = run(base, tmp_path / "uninterrupted")
+def test_a_resumed_run_shows_its_complete_curve_once(tiny_model, tmp_path):
+    uninterrupted = run(tiny_model, tmp_path / "uninterrupted")
     with pytest.raises(Killed):
-        run(base, tmp_path / "cut", killed_after=5)
+        run(tiny_model, tmp_path / "cut", killed_after=5)
     before = read_curves(tmp_path / "cut" / "live")
-    state = run(base, tmp_path / "cut", resume=True)
+    state = run(tiny_model, tmp_path / "cut", resume=True)
     curves = read_curves(tmp_path / "cut" / "live")
     assert curves["train_loss"] == read_curves(tmp_path / "uninterrupted" / "live")["train_loss"]
     assert [step for step, _ in curves["tokens_per_second"]] == list(range(1, 10))
@@ -166,32 +160,32 @@ def test_a_resumed_run_shows_its_complete_curve_once(base, tmp_path):
     assert seconds == sorted(seconds), "the clock goes on after the kill"
 
 
-def test_nothing_of_an_earlier_run_is_left_in_the_curves(base, tmp_path):
+def test_nothing_of_an_earlier_run_is_left_in_the_curves(tiny_model, tmp_path):
     get_curves_folder(tmp_path / "live").mkdir(parents=True)
     (get_curves_folder(tmp_path / "live") / "train_loss.tsv").write_text("step\ttrain_loss\n700\t9.0\n")
-    run(base, tmp_path)
+    run(tiny_model, tmp_path)
     assert [step for step, _ in read_curves(tmp_path / "live")["train_loss"]] == list(range(1, 10))
 
 
-def test_a_git_repository_without_a_commit_is_no_reason_to_stop(base, tmp_path, monkeypatch, caplog):
+def test_a_git_repository_without_a_commit_is_no_reason_to_stop(tiny_model, tmp_path, monkeypatch, caplog):
     for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
         subprocess.run(command, cwd=tmp_path, check=True)
     monkeypatch.chdir(tmp_path)
     with caplog.at_level(logging.WARNING):
-        run(base, tmp_path)
+        run(tiny_model, tmp_path)
     assert "make a first commit" in caplog.text
     assert set(read_curves(tmp_path / "live")) == NAMES
 
 
-def test_nothing_prints_dictionaries(base, tmp_path, capsys):
-    run(base, tmp_path)
+def test_nothing_prints_dictionaries(tiny_model, tmp_path, capsys):
+    run(tiny_model, tmp_path)
     captured = capsys.readouterr()
     assert "{" not in captured.out + captured.err
 
 
-def test_plain_logs_have_one_line_an_epoch(base, tmp_path, caplog):
+def test_plain_logs_have_one_line_an_epoch(tiny_model, tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="seodang"):
-        run(base, tmp_path)
+        run(tiny_model, tmp_path)
     lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("epoch")]
     assert len(lines) == 3
     form = (
@@ -201,12 +195,12 @@ def test_plain_logs_have_one_line_an_epoch(base, tmp_path, caplog):
     assert all(re.fullmatch(form.format(epoch, 3 * epoch), line) for epoch, line in enumerate(lines, 1)), lines
 
 
-def test_the_lines_go_on_after_a_kill(base, tmp_path, caplog):
+def test_the_lines_go_on_after_a_kill(tiny_model, tmp_path, caplog):
     with pytest.raises(Killed):
-        run(base, tmp_path, killed_after=5)
+        run(tiny_model, tmp_path, killed_after=5)
     with caplog.at_level(logging.INFO, logger="seodang"):
         caplog.clear()
-        run(base, tmp_path, resume=True)
+        run(tiny_model, tmp_path, resume=True)
     lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("epoch")]
     assert [line.split(",")[0] for line in lines] == ["epoch 2/3", "epoch 3/3"]
 
@@ -228,7 +222,7 @@ def test_a_line_gives_the_mean_loss_of_its_epoch_and_the_time_left():
 
 
 BAR = """
-import sys; sys.path[:0] = [{tests!r}, {source!r}, {root!r}]
+import sys; sys.path[:0] = [{source!r}, {root!r}]
 from pathlib import Path
 from tests.training.tracking.test_tracking import run
 run(Path({base!r}), Path({folder!r}))
@@ -236,10 +230,8 @@ run(Path({base!r}), Path({folder!r}))
 
 
 @pytest.mark.slow
-def test_a_terminal_sees_one_bar_with_loss_and_time_left(base, tmp_path):
-    code = BAR.format(
-        tests=str(ROOT / "tests"), source=str(ROOT / "src"), root=str(ROOT), base=str(base), folder=str(tmp_path)
-    )
+def test_a_terminal_sees_one_bar_with_loss_and_time_left(tiny_model, tmp_path):
+    code = BAR.format(source=str(ROOT / "src"), root=str(ROOT), base=str(tiny_model), folder=str(tmp_path))
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     process = subprocess.Popen([sys.executable, "-c", code], stderr=slave, stdout=slave, stdin=subprocess.DEVNULL)
@@ -291,11 +283,11 @@ def test_parameters_are_named_as_in_params_yaml():
     assert flat["train.eval_steps"] == "None"
 
 
-def test_mlflow_gets_curves_and_parameters_in_a_local_store(base, tmp_path, monkeypatch):
+def test_mlflow_gets_curves_and_parameters_in_a_local_store(tiny_model, tmp_path, monkeypatch):
     import mlflow
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    run(base, tmp_path, "mlflow")
+    run(tiny_model, tmp_path, "mlflow")
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}")
     (found,) = client.search_runs([client.get_experiment_by_name("seodang").experiment_id])
     assert found.info.status == "FINISHED"
@@ -306,14 +298,14 @@ def test_mlflow_gets_curves_and_parameters_in_a_local_store(base, tmp_path, monk
     assert [(point.step, pytest.approx(point.value)) for point in history] == written
 
 
-def test_mlflow_gets_the_same_in_a_store_of_plain_files(base, tmp_path, monkeypatch):
+def test_mlflow_gets_the_same_in_a_store_of_plain_files(tiny_model, tmp_path, monkeypatch):
     import mlflow
 
     mlflow.set_tracking_uri(None)  # a test before may have named another one in this process
     address = (tmp_path / "mlruns").as_uri()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow supports such stores only with this setting
-    run(base, tmp_path, "mlflow")
+    run(tiny_model, tmp_path, "mlflow")
     client = mlflow.MlflowClient(address)
     (found,) = client.search_runs([client.get_experiment_by_name("seodang").experiment_id])
     assert found.info.status == "FINISHED"
@@ -321,7 +313,7 @@ def test_mlflow_gets_the_same_in_a_store_of_plain_files(base, tmp_path, monkeypa
     assert not (tmp_path / "runs" / "mlflow.db").exists()
 
 
-def test_a_run_that_dies_is_failed_in_mlflow_and_goes_on_as_a_whole(base, tmp_path, monkeypatch):
+def test_a_run_that_dies_is_failed_in_mlflow_and_goes_on_as_a_whole(tiny_model, tmp_path, monkeypatch):
     import mlflow
 
     address = f"sqlite:///{tmp_path / 'own.db'}"
@@ -329,8 +321,8 @@ def test_a_run_that_dies_is_failed_in_mlflow_and_goes_on_as_a_whole(base, tmp_pa
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "trial")
     mlflow.set_tracking_uri(address)
     with pytest.raises(Killed):
-        run(base, tmp_path, "mlflow", killed_after=5)
-    run(base, tmp_path, "mlflow", resume=True)
+        run(tiny_model, tmp_path, "mlflow", killed_after=5)
+    run(tiny_model, tmp_path, "mlflow", resume=True)
     client = mlflow.MlflowClient(address)
     newest, oldest = client.search_runs(
         [client.get_experiment_by_name("trial").experiment_id], order_by=["start_time DESC"]
@@ -339,11 +331,11 @@ def test_a_run_that_dies_is_failed_in_mlflow_and_goes_on_as_a_whole(base, tmp_pa
     assert [point.step for point in client.get_metric_history(newest.info.run_id, "train_loss")] == list(range(1, 10))
 
 
-def test_tensorboard_gets_the_same_curves(base, tmp_path, monkeypatch):
+def test_tensorboard_gets_the_same_curves(tiny_model, tmp_path, monkeypatch):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
-    run(base, tmp_path, "tensorboard")
+    run(tiny_model, tmp_path, "tensorboard")
     (folder,) = (tmp_path / "runs" / "tensorboard").iterdir()
     events = EventAccumulator(str(folder)).Reload()
     assert set(events.Tags()["scalars"]) == NAMES
@@ -354,12 +346,12 @@ def test_tensorboard_gets_the_same_curves(base, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_wandb_keeps_a_run_on_this_machine_when_it_is_offline(base, tmp_path, monkeypatch):
+def test_wandb_keeps_a_run_on_this_machine_when_it_is_offline(tiny_model, tmp_path, monkeypatch):
     import wandb
 
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
-    run(base, tmp_path, "wandb")
+    run(tiny_model, tmp_path, "wandb")
     wandb.teardown()  # as at the end of a process: its writer is a process of its own
     (written,) = (tmp_path / "runs").rglob("run-*.wandb")
     content = written.read_bytes()
@@ -376,7 +368,9 @@ def test_wandb_without_a_key_says_so_before_training(monkeypatch, tmp_path):
         check_trackers(["wandb"])
 
 
-def test_a_tracker_that_fails_during_training_does_not_take_the_training_with_it(base, tmp_path, monkeypatch, caplog):
+def test_a_tracker_that_fails_during_training_does_not_take_the_training_with_it(
+    tiny_model, tmp_path, monkeypatch, caplog
+):
     import mlflow
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -386,18 +380,18 @@ def test_a_tracker_that_fails_during_training_does_not_take_the_training_with_it
 
     monkeypatch.setattr(mlflow, "log_metrics", unreachable)
     with caplog.at_level(logging.WARNING):
-        run(base, tmp_path, "mlflow")
+        run(tiny_model, tmp_path, "mlflow")
     assert caplog.text.count("the server has gone") == 1
     assert set(read_curves(tmp_path / "live")) == NAMES
 
 
-def test_a_tracker_that_does_not_open_is_an_error_before_the_first_update(base, tmp_path, monkeypatch):
+def test_a_tracker_that_does_not_open_is_an_error_before_the_first_update(tiny_model, tmp_path, monkeypatch):
     import mlflow
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "nowhere://server")
     mlflow.set_tracking_uri("nowhere://server")
     with pytest.raises(TrainingError, match="mlflow does not open"):
-        run(base, tmp_path, "mlflow")
+        run(tiny_model, tmp_path, "mlflow")
     assert "train_loss" not in read_curves(tmp_path / "live")
 
 
@@ -412,7 +406,7 @@ def test_dvc_yaml_declares_the_folder_of_the_curves_and_plots_the_two_losses_of_
     assert {TRAIN_LOSS, VALIDATION_LOSS} <= set(EVERY_RUN) <= set(CURVES)
 
 
-def test_a_curve_is_a_table_that_any_program_reads(base, tmp_path):
-    run(base, tmp_path)
+def test_a_curve_is_a_table_that_any_program_reads(tiny_model, tmp_path):
+    run(tiny_model, tmp_path)
     with (get_curves_folder(tmp_path / "live") / "memory_mb.tsv").open(newline="") as file:
         assert csv.DictReader(file, delimiter="\t").fieldnames == ["step", "memory_mb"]

@@ -1,4 +1,4 @@
-"""Functions that launched processes run in tests; few imports, so that the processes start soon."""
+"""Functions that processes launched by test_distributed.py run; few imports, so that they start soon."""
 
 import atexit
 import logging

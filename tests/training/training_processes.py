@@ -1,4 +1,4 @@
-"""Small training runs: a tiny real model, a dozen records, a few optimizer steps."""
+"""Small training runs in this process and in launched ones, which import this module; conftest.py has the fixtures."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from tests.fixtures.training import create_training_records
 from transformers import TrainerCallback
 
 from seodang.config import TrainParams
 from seodang.models.loading import load_model, load_tokenizer
 from seodang.models.methods import get_method
 from seodang.models.tokenization import get_end_id, get_pad_id
-from seodang.records import Record, compute_record_id
 from seodang.training.dataset import TokenizedDataset, read_tokenized_dataset, write_tokenized_dataset
 from seodang.training.distributed import broadcast_from_main, is_main_process
 from seodang.training.finetune import Splits, TrainingPaths, train_model
@@ -25,70 +25,11 @@ from seodang.training.launching import launch
 from seodang.training.result import TrainingResult
 from seodang.training.tracking import track_run
 
-_QUESTIONS = ("이 문장의 감정은?", "Classify the sentiment of this sentence", "다음 문장의 감정을 분석해 주세요")
-
-
-def train_params(**changes: object) -> TrainParams:
-    values = {
-        "seed": 1,
-        "device": "cpu",
-        "precision": "fp32",
-        "method": "lora",
-        "rank": 4,
-        "alpha": 8,
-        "dropout": 0.0,
-        "target_modules": ["all-linear"],
-        "learning_rate": 5e-3,
-        "lr_scheduler": "constant",
-        "warmup_ratio": 0.0,
-        "decay_ratio": 0.0,
-        "epochs": 2.0,
-        "batch_size": 4,
-        "tokens_per_micro_batch": 256,
-        "max_length": 128,
-        "packing": True,
-        "share_prefixes": True,
-        "kernels": "auto",
-        "activation_checkpointing": False,
-        "neftune_noise_alpha": 0.0,
-        "max_grad_norm": 1.0,
-        "weight_decay": 0.0,
-        "early_stopping_patience": 0,
-        "eval_steps": None,
-        "save_steps": 100,
-        "logging_steps": 1,
-        "minimum_eos_ratio": 0.0,
-        "report_samples": 0,
-        "report_to": [],
-        "processes": 1,
-        "sharding": "none",
-    }
-    return TrainParams.model_validate({**values, **changes})
-
-
-def records(count: int) -> list[Record]:
-    """Return records of different lengths; some have a common prefix."""
-    result = []
-    for number in range(count):
-        instruction, input = _QUESTIONS[number % 3], "영화가 정말 좋았다 " * (1 + number % 4) + str(number)
-        output = "긍정" if number % 2 else "Good morning"
-        result.append(
-            Record(
-                id=compute_record_id(instruction, input, output),
-                instruction=instruction,
-                input=input,
-                output=output,
-                language="ko",
-                source="test",
-                task="sentiment",
-                cluster="sentiment",
-            )
-        )
-    return result
-
 
 def build_dataset(base: Path, folder: Path, count: int) -> TokenizedDataset:
-    broadcast_from_main(lambda: write_tokenized_dataset(folder, records(count), load_tokenizer(base), "koalpaca", 128))
+    broadcast_from_main(
+        lambda: write_tokenized_dataset(folder, create_training_records(count), load_tokenizer(base), "koalpaca", 128)
+    )
     return read_tokenized_dataset(folder)
 
 
@@ -98,7 +39,7 @@ class KillAt(TrainerCallback):
     def __init__(self, step: int) -> None:
         self._step = step
 
-    def on_step_end(self, args, state, control, **_):
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step == self._step:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -106,7 +47,7 @@ class KillAt(TrainerCallback):
 class KillAtEnd(TrainerCallback):
     """Ends the process with SIGKILL after training, before the checks and before the weights are saved."""
 
-    def on_train_end(self, args, state, control, **_):
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -116,7 +57,7 @@ class KillAllAt(TrainerCallback):
     def __init__(self, step: int) -> None:
         self._step = step
 
-    def on_step_end(self, args, state, control, **_):
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step == self._step and state.is_world_process_zero:
             os.killpg(0, signal.SIGKILL)
 
@@ -128,12 +69,12 @@ def run_killed(base: Path, folder: Path, train: TrainParams, step: int | None, c
 
 
 def _run_until_killed(function: Callable[..., object], arguments: tuple[object, ...]) -> None:
-    code = "import pickle, sys; import training_cases; function, arguments = pickle.load(sys.stdin.buffer);"
+    code = "import pickle, sys; import tests.training.training_processes; function, arguments = pickle.load(sys.stdin.buffer);"
     done = subprocess.run(
         [sys.executable, "-c", f"{code} function(*arguments)"],
         input=pickle.dumps((function, arguments)),
         capture_output=True,
-        cwd=Path(__file__).parent,
+        cwd=Path(__file__).parents[2],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
         start_new_session=True,
     )
@@ -171,7 +112,7 @@ class InterruptAt(TrainerCallback):
     def __init__(self, step: int) -> None:
         self._step = step
 
-    def on_step_end(self, args, state, control, **_):
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step == self._step:
             raise Interrupted
 
@@ -209,22 +150,3 @@ def _run_cases(
             continue
         if is_main_process():
             (folder / "result").write_bytes(pickle.dumps(result))
-
-
-def curve(folder: Path, name: str) -> list[float]:
-    """Return the values of a curve of the run in this folder."""
-    return [
-        float(line.split("\t")[-1])
-        for line in (folder / "live" / "plots" / "metrics" / f"{name}.tsv").read_text().splitlines()[1:]
-    ]
-
-
-@contextmanager
-def one_thread():
-    """Use one thread: matrices of this size lose more by waiting for a second thread than they gain."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
