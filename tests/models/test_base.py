@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -291,7 +292,8 @@ def test_a_model_that_was_converted_before_comes_from_the_cache(project, run_bas
     assert run_base_stage(project, **gguf("ab" * 32))["weights_sha256"] == compute_weights_sha256(converted)
 
 
-def test_a_package_that_is_not_installed_is_named_with_the_command(project, get_base_error):
+def test_a_package_that_is_not_installed_is_named_with_the_command(project, monkeypatch, get_base_error):
+    monkeypatch.delitem(sys.modules, "seodang_test_gguf", raising=False)  # another test may have imported it
     assert "the package seodang_test_gguf 1.0.0 is not installed; run: make gemma" in get_base_error(
         project, **gguf("ab" * 32)
     )

@@ -98,9 +98,10 @@ def test_two_processes_train_as_one_does(get_runs, tying, sharding, name, read_c
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("tying", ["tied", "untied"])
 @pytest.mark.parametrize(("sharding", "parts"), [("none", set()), ("fsdp", {"__0_0.distcp", "__1_0.distcp"})])
-def test_with_sharding_each_process_writes_its_part_of_a_checkpoint(get_runs, sharding, parts):
-    folder, _result = find_run(get_runs("tied"), sharding, "full")
+def test_with_sharding_each_process_writes_its_part_of_a_checkpoint(get_runs, tying, sharding, parts):
+    folder, _result = find_run(get_runs(tying), sharding, "full")
     assert {path.name for path in folder.glob("run/checkpoint-*/pytorch_model_fsdp_0/*.distcp")} == parts
 
 
