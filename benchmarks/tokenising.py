@@ -34,7 +34,8 @@ from seodang.config import PromptFormat
 from seodang.ingest.readers.read import read_objects
 from seodang.prompting import Renderer
 from seodang.records import Record, make_record
-from seodang.training.dataset import read_tokenized_dataset, tokenize_example, write_tokenized_dataset
+from seodang.training.dataset import read_tokenized_dataset, write_tokenized_dataset
+from seodang.training.example_tokenizer import tokenize_example
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_RECORDS = 1000  # records that are also tokenized one by one

@@ -196,25 +196,41 @@ def train_with_seodang(
         without_kernels: Kernels to leave out.
         changes: Parameters of section `train` that differ from the project's.
     """
+    from transformers import set_seed
+
     from seodang.models.device import keep_freed_memory
     from seodang.models.loading import load_model
     from seodang.models.tokenization import get_pad_id
     from seodang.training.assembly import select_kernels
-    from seodang.training.finetune import train_steps
+    from seodang.training.tracking import TrainingMetrics
+    from seodang.training.trainer_args import build_training_arguments
+    from seodang.training.trainer_factory import Splits, build_trainer, prepare_model
 
     keep_freed_memory()
-    train = workload.train.model_copy(update=changes)
-    train_steps(
-        load_model(workload.base, train.precision, "cpu"),
-        workload.dataset,
-        train,
-        len(workload.steps),
-        pad_token_id=get_pad_id(workload.tokenizer),
-        device="cpu",
-        run=workload.folder / "run",
-        callbacks=[timer.build_callback()],
-        kernels=select_kernels(train) - without_kernels,
-    )
+    train = workload.train.model_copy(update={**changes, "early_stopping_patience": 0})
+    kernels = select_kernels(train) - without_kernels
+    model = load_model(workload.base, train.precision, "cpu")
+    set_seed(train.seed)
+    assembled, packing = prepare_model(model, train, workload.dataset, get_pad_id(workload.tokenizer), kernels)
+    splits = Splits(workload.dataset, workload.dataset)
+    arguments = build_training_arguments(_build_seodang_settings(workload, train, kernels))
+    callbacks = [timer.build_callback()]
+    build_trainer(assembled.tuned_model, splits, train, packing, arguments, TrainingMetrics(), callbacks).train()
+
+
+def _build_seodang_settings(workload: Workload, train: TrainParams, kernels: frozenset[Kernel]) -> dict[str, Any]:
+    """Return the arguments of the Trainer for a number of optimizer steps without evaluation and checkpoints."""
+    from seodang.training.trainer_args import build_trainer_kwargs, is_mixed_precision
+
+    return {
+        **build_trainer_kwargs(train, "cpu", workload.folder / "run", len(workload.dataset)),
+        "max_steps": len(workload.steps),
+        "eval_strategy": "no",
+        "save_strategy": "no",
+        "load_best_model_at_end": False,
+        "logging_steps": 1,
+        "bf16": is_mixed_precision(train, kernels),
+    }
 
 
 TRAINERS: dict[str, Variant] = {

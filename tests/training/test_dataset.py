@@ -12,7 +12,8 @@ from seodang.models.tokenization import encode_prompt, get_end_id, tokenize_reco
 from seodang.primer_base.model import train_tokenizer
 from seodang.prompting import render_record
 from seodang.records import Turn, make_record
-from seodang.training.dataset import DatasetCounts, read_tokenized_dataset, tokenize_example, write_tokenized_dataset
+from seodang.training.dataset import DatasetCounts, read_tokenized_dataset, write_tokenized_dataset
+from seodang.training.example_tokenizer import tokenize_example
 
 FORMATS = ["alpaca", "koalpaca", "chat", "plain"]
 TEXTS = [

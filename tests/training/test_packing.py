@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from seodang.models.architecture import can_pack
 from seodang.models.loading import load_model
-from seodang.training.dataset import TokenizedExample
+from seodang.training.example_tokenizer import TokenizedExample
 from seodang.training.kernels.chunked_loss import patch_completion_loss
 from seodang.training.kernels.packed_attention import can_use_flash, use_packed_attention
 from seodang.training.optimizer_steps import StepSampler, collate_step

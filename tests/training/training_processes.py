@@ -20,10 +20,11 @@ from seodang.models.methods import get_method
 from seodang.models.tokenization import get_end_id, get_pad_id
 from seodang.training.dataset import TokenizedDataset, read_tokenized_dataset, write_tokenized_dataset
 from seodang.training.distributed import broadcast_from_main, is_main_process
-from seodang.training.finetune import Splits, TrainingPaths, train_model
+from seodang.training.finetune import TrainingPaths, train_model
 from seodang.training.launching import launch
 from seodang.training.result import TrainingResult
 from seodang.training.tracking import track_run
+from seodang.training.trainer_factory import Splits
 
 
 def build_dataset(base: Path, folder: Path, count: int) -> TokenizedDataset:

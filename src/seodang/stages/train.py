@@ -35,12 +35,13 @@ from seodang.training.distributed import (
     is_launched,
     join_process_group,
 )
-from seodang.training.finetune import Splits, TrainingPaths, train_model
+from seodang.training.finetune import TrainingPaths, train_model
 from seodang.training.launching import launch
 from seodang.training.result import TrainingResult
 from seodang.training.run_record import ReportSample, collect_versions
 from seodang.training.samples import build_length_filter, generate_short_answers, select_sample_records
 from seodang.training.tracking import check_trackers, track_run
+from seodang.training.trainer_factory import Splits
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from peft import PeftModel
-from transformers import PreTrainedModel, TrainerCallback, TrainingArguments, set_seed
+from transformers import PreTrainedModel, set_seed
 
 from seodang.config import TrainParams
 from seodang.i18n import _
@@ -17,13 +17,12 @@ from seodang.io.atomic import replace_folder
 from seodang.io.disk_full import check_space
 from seodang.models.adapters import save_tuned_model
 from seodang.models.device import get_peak_memory_mb
-from seodang.training.assembly import AssembledModel, Kernel, assemble_model, select_kernels, uses_packing
+from seodang.training.assembly import select_kernels
 from seodang.training.checkpointing import find_latest_checkpoint
 from seodang.training.dataset import TokenizedDataset
 from seodang.training.distributed import broadcast_from_main, get_rank
 from seodang.training.fsdp import full_tensor, gather_full_state
-from seodang.training.loss_check import patch_and_verify_loss
-from seodang.training.packing import MicroBatch, PackingConfig
+from seodang.training.packing import MicroBatch
 from seodang.training.result import Stopwatch, TrainingResult, compute_mean_loss, count_parameters
 from seodang.training.sanity_checks import (
     Health,
@@ -35,30 +34,20 @@ from seodang.training.sanity_checks import (
 )
 from seodang.training.tracking import (
     Tracking,
-    TrainingMetrics,
     find_resume_steps,
     read_elapsed_seconds,
-    remove_console_callbacks,
 )
 from seodang.training.trainer import SFTTrainer
 from seodang.training.trainer_args import (
     build_callbacks,
-    build_packing_config,
     build_trainer_kwargs,
     build_training_arguments,
     compute_save_total_limit,
     is_mixed_precision,
 )
+from seodang.training.trainer_factory import Splits, build_trainer, prepare_model
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Splits:
-    """The training and the validation records."""
-
-    training: TokenizedDataset
-    validation: TokenizedDataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +92,7 @@ def train_model(
     attention = model.config._attn_implementation
     _warn_about_small_split(splits.training, train)
     set_seed(train.seed)  # before the adapter is created: its first matrix is random
-    assembled, packing = _prepare_model(model, train, splits.training, pad_token_id, select_kernels(train))
+    assembled, packing = prepare_model(model, train, splits.training, pad_token_id, select_kernels(train))
     tuned_model = assembled.tuned_model
     required_space = compute_required_space(tuned_model, train, paths.checkpoints)
     check_space(paths.checkpoints, required_space, _("keeping checkpoints"))
@@ -111,7 +100,7 @@ def train_model(
     before = predict_next_tokens(tuned_model, eos_batches, device, autocast=is_mixed_precision(train))
     arguments = build_training_arguments(build_trainer_kwargs(train, device, paths.checkpoints, len(splits.training)))
     callbacks = [*tracking.callbacks, *build_callbacks(train)]
-    trainer = _build_trainer(tuned_model, splits, train, packing, arguments, tracking.metrics, callbacks)
+    trainer = build_trainer(tuned_model, splits, train, packing, arguments, tracking.metrics, callbacks)
     _run_trainer(trainer, train, paths)
     losses = _measure_losses(trainer)
     health = _run_sanity_checks(tuned_model, before, eos_batches, train, eos_token_id, device, losses)
@@ -137,24 +126,6 @@ def _warn_about_small_split(dataset: TokenizedDataset, train: TrainParams) -> No
                 batch_size=train.batch_size,
             )
         )
-
-
-def _prepare_model(
-    model: PreTrainedModel,
-    train: TrainParams,
-    dataset: TokenizedDataset,
-    pad_token_id: int,
-    kernels: frozenset[Kernel],
-) -> tuple[AssembledModel, PackingConfig]:
-    """Return the model with its trainable weights, and how records become micro-batches."""
-    packed = uses_packing(model, train)
-    if train.packing and not packed:
-        logger.warning(
-            _("train.packing is true, but this model's layers mix neighbouring records; rows are padded instead")
-        )
-    packing = build_packing_config(train, packed=packed, pad_token_id=pad_token_id)
-    packing = patch_and_verify_loss(model, dataset, packing, last_layer_kernel="last_layer" in kernels)
-    return assemble_model(model, train, kernels), packing
 
 
 def compute_required_space(tuned_model: PeftModel | PreTrainedModel, train: TrainParams, checkpoints: Path) -> int:
@@ -232,71 +203,3 @@ def _restore_attention(model: PreTrainedModel, attention: str) -> None:
 def _save(tuned_model: PeftModel | PreTrainedModel, weights: dict[str, Any] | None, paths: TrainingPaths) -> None:
     with replace_folder(paths.output) as temp_folder:
         save_tuned_model(tuned_model, temp_folder, paths.base, weights)
-
-
-def train_steps(
-    model: PreTrainedModel,
-    dataset: TokenizedDataset,
-    train: TrainParams,
-    steps: int,
-    *,
-    pad_token_id: int,
-    device: str,
-    run: Path,
-    callbacks: Sequence[TrainerCallback],
-    kernels: frozenset[Kernel] | None = None,
-) -> SFTTrainer:
-    """Train for benchmarks: a number of optimizer steps without evaluation, checkpoints and checks; save nothing.
-
-    Args:
-        model: The base, on its device.
-        dataset: At least one example.
-        train: The method and the optimizer.
-        steps: Number of optimizer steps.
-        pad_token_id: Token that fills padded rows.
-        device: "cpu", "cuda" or "mps".
-        run: A folder for temporary files.
-        callbacks: Further callbacks of the Trainer.
-        kernels: Kernels to use; None: those of train.kernels.
-    """
-    set_seed(train.seed)
-    selected = select_kernels(train) if kernels is None else kernels
-    assembled, packing = _prepare_model(model, train, dataset, pad_token_id, selected)
-    settings = {
-        **build_trainer_kwargs(train.model_copy(update={"early_stopping_patience": 0}), device, run, len(dataset)),
-        "max_steps": steps,
-        "eval_strategy": "no",
-        "save_strategy": "no",
-        "load_best_model_at_end": False,
-        "logging_steps": 1,
-        "bf16": is_mixed_precision(train, selected),
-    }
-    arguments = build_training_arguments(settings)
-    splits = Splits(dataset, dataset)
-    trainer = _build_trainer(assembled.tuned_model, splits, train, packing, arguments, TrainingMetrics(), callbacks)
-    trainer.train()
-    return trainer
-
-
-def _build_trainer(
-    tuned_model: Any,
-    splits: Splits,
-    train: TrainParams,
-    packing: PackingConfig,
-    arguments: TrainingArguments,
-    metrics: TrainingMetrics,
-    callbacks: Sequence[TrainerCallback],
-) -> SFTTrainer:
-    trainer = SFTTrainer(
-        model=tuned_model,
-        args=arguments,
-        train_dataset=splits.training,
-        eval_dataset=splits.validation,
-        packing=packing,
-        batch_size=train.batch_size,
-        neftune_noise_alpha=train.neftune_noise_alpha,
-        metrics=metrics,
-        callbacks=list(callbacks),
-    )
-    remove_console_callbacks(trainer)
-    return trainer

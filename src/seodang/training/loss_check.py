@@ -16,7 +16,8 @@ from transformers import PreTrainedModel
 
 from seodang.errors import ModelError
 from seodang.i18n import _
-from seodang.training.dataset import TokenizedDataset, TokenizedExample
+from seodang.training.dataset import TokenizedDataset
+from seodang.training.example_tokenizer import TokenizedExample
 from seodang.training.kernels.chunked_loss import LossMode, patch_completion_loss
 from seodang.training.kernels.packed_attention import use_packed_attention
 from seodang.training.packing import PackingConfig, build_micro_batch

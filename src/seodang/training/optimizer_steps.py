@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch.utils.data import DataLoader, Sampler
 
-from seodang.training.dataset import TokenizedExample
+from seodang.training.example_tokenizer import TokenizedExample
 from seodang.training.packing import MicroBatch, PackingConfig, build_micro_batch, plan_micro_batches
 
 

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seodang.training.dataset import TokenizedExample
+from seodang.training.example_tokenizer import TokenizedExample
 
 # Attention pads the records of a group to the longest one; a record joins a group if it is at most this much longer
 # than the shortest record (factor and tokens).

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from seodang.errors import TrainingError
 from seodang.i18n import _
-from seodang.training.dataset import TokenizedExample
+from seodang.training.example_tokenizer import TokenizedExample
 from seodang.training.packing import MicroBatch, PackingConfig, build_micro_batch, plan_micro_batches
 
 _SAMPLE_SIZE = 64  # validation answers; enough for the ratio of those that end, to a few hundredths

@@ -25,7 +25,7 @@ from seodang.models.loading import load_model, load_tokenizer
 from seodang.models.methods import NF4_BYTES
 from seodang.paths import Paths
 from seodang.training.assembly import assemble_model, select_kernels
-from seodang.training.dataset import TokenizedExample
+from seodang.training.example_tokenizer import TokenizedExample
 from seodang.training.kernels.chunked_loss import patch_completion_loss
 from seodang.training.kernels.packed_attention import use_packed_attention
 from seodang.training.packing import PackingConfig, build_micro_batch

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seodang.config import TrainParams
-from seodang.training.dataset import TokenizedExample
+from seodang.training.example_tokenizer import TokenizedExample
 from seodang.training.optimizer_steps import StepSampler, collate_step
 from seodang.training.packing import MicroBatch, PackingConfig
 
