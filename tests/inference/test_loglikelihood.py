@@ -1,6 +1,8 @@
 """Log-likelihoods: common prefixes change the cost, never the result."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import pytest
@@ -21,7 +23,7 @@ from transformers import (
 from seodang.errors import EvaluationError
 from seodang.evaluation.result_log import ResultLog
 from seodang.inference.generation import generate
-from seodang.inference.loglikelihood import ChoiceRequest, LikelihoodRequest, compute_log_likelihoods, score_choices
+from seodang.inference.loglikelihood import ChoiceRequest, score_choices
 from seodang.inference.tree_attention import can_use_tree
 from seodang.models.adapters import load_adapter
 from seodang.models.loading import load_model, load_tokenizer
@@ -94,6 +96,14 @@ def bloom():  # it knows no positions but the distances of tokens in a row: no t
     ).eval()
 
 
+@dataclass(frozen=True)
+class LikelihoodRequest:
+    """Token ids of a prompt and of one answer."""
+
+    prompt: list[int]
+    answer: list[int]
+
+
 def compute_alone(model, request: LikelihoodRequest) -> float:
     """Return the log-likelihood of one request from a plain forward pass."""
     ids = torch.tensor([request.prompt + request.answer])
@@ -101,6 +111,13 @@ def compute_alone(model, request: LikelihoodRequest) -> float:
         scores = model(input_ids=ids, use_cache=False).logits[0].log_softmax(-1)
     start = len(request.prompt)
     return sum(float(scores[start + step - 1, token]) for step, token in enumerate(request.answer))
+
+
+def compute_log_likelihoods(model, requests: Sequence[LikelihoodRequest], batch_tokens: int) -> list[float]:
+    """Score each answer as the only option of its prompt."""
+    choices = [ChoiceRequest("", request.prompt, (("", request.answer),)) for request in requests]
+    scores = dict(pair for batch in score_choices(model, choices, batch_tokens) for pair in batch)
+    return [scores[index][0].nats for index in range(len(requests))]
 
 
 def create_choice(prompt: list[int], *answers: list[int], item: str = "a") -> ChoiceRequest:

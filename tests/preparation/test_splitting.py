@@ -12,7 +12,6 @@ from seodang.preparation.splitting import (
     TEST,
     TRAIN,
     UNSEEN,
-    assign_split,
     assign_splits,
     check_not_empty,
     compute_positions,
@@ -40,7 +39,7 @@ def build_reviews(build_review):
     return build_reviews
 
 
-def test_the_ratios_are_close_to_the_parameters(build_prepare_params, build_reviews):
+def test_the_ratios_are_close_to_the_parameters(assign_split, build_prepare_params, build_reviews):
     counts = Counter(assign_split(row, build_prepare_params()) for row in build_reviews(2000))
     assert counts["test"] / 2000 == pytest.approx(0.2, abs=0.03)
     assert counts["validation"] / 2000 == pytest.approx(0.1, abs=0.02)
@@ -54,7 +53,7 @@ def test_the_position_of_a_group_is_its_hash_over_two_to_the_64(build_review):
     assert hash_group(2, build_review("영화 7 정말 좋았어")) != number
 
 
-def test_the_same_text_under_another_instruction_stays_on_one_side(build_prepare_params, build_review):
+def test_the_same_text_under_another_instruction_stays_on_one_side(assign_split, build_prepare_params, build_review):
     for number in range(50):
         text = f"영화 {number} 정말 좋았어"
         assert assign_split(build_review(text), build_prepare_params()) == assign_split(
@@ -66,12 +65,12 @@ def test_a_single_word_is_grouped_with_its_question(build_review):
     assert hash_group(1, build_review("big", "The opposite?")) != hash_group(1, build_review("big", "Translate it."))
 
 
-def test_a_held_out_cluster_is_never_trained_on(build_prepare_params, build_review):
+def test_a_held_out_cluster_is_never_trained_on(assign_split, build_prepare_params, build_review):
     rows = [build_review(f"{number}, 2", cluster="ordering", task="sort") for number in range(50)]
     assert {assign_split(row, build_prepare_params()) for row in rows} == {"unseen"}
 
 
-def test_test_only_tasks_and_sources_are_scored_and_never_trained_on(build_prepare_params, build_review):
+def test_test_only_tasks_and_sources_are_scored_and_never_trained_on(assign_split, build_prepare_params, build_review):
     own = [build_review(f"내가 쓴 감상 {number}", task="own_words") for number in range(20)]
     role_test = [build_review(f"내가 쓴 감상 {number}", role="test") for number in range(20)]
     assert {assign_split(row, build_prepare_params()) for row in own + role_test} == {"test"}
@@ -82,7 +81,7 @@ def test_test_only_tasks_and_sources_are_scored_and_never_trained_on(build_prepa
     )
 
 
-def test_a_source_for_training_is_never_scored(build_prepare_params, build_review):
+def test_a_source_for_training_is_never_scored(assign_split, build_prepare_params, build_review):
     rows = [build_review(f"영화 {number} 좋았어", role="train") for number in range(200)]
     assert {assign_split(row, build_prepare_params()) for row in rows} == {"train", "validation"}
 

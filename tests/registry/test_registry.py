@@ -15,7 +15,7 @@ from seodang.errors import ArtefactError, ModelError
 from seodang.io.atomic import sha256_of
 from seodang.paths import Paths
 from seodang.registry import promotion
-from seodang.registry.champion import fetch_champion, fetch_packaged_model, read_champion
+from seodang.registry.champion import fetch_packaged_model, read_champion
 from seodang.registry.history import read_history
 from seodang.registry.tags import list_versions
 
@@ -344,61 +344,60 @@ def get_first_event(paths: Paths):
 
 def test_the_weights_of_an_old_champion_come_from_the_cache(twice):
     shutil.rmtree(twice.artifacts)
-    folder = fetch_champion(get_first_event(twice), twice)
-    assert folder == twice.champions / get_first_event(twice).adapter_sha256
-    assert (folder / "adapter_model.safetensors").read_text() == "adapter of one"
-    assert (fetch_packaged_model(get_first_event(twice), twice) / "model.safetensors").read_text() == "weights of one"
+    folder = fetch_packaged_model(get_first_event(twice), twice)
+    assert folder == twice.champions / get_first_event(twice).weights_sha256
+    assert (folder / "model.safetensors").read_text() == "weights of one"
     assert not twice.artifacts.exists()
 
 
 def test_the_weights_can_be_fetched_inside_a_stage_that_dvc_runs(twice, run_in):
     code = (
         "from pathlib import Path; from seodang.paths import Paths; from seodang.registry.champion import *;"
-        " p = Paths(Path.cwd()); fetch_champion(read_champion(p.champion), p)"
+        " p = Paths(Path.cwd()); fetch_packaged_model(read_champion(p.champion), p)"
     )
     (twice.root / "fetch.py").write_text(code)
     stages = yaml.safe_load((twice.root / "dvc.yaml").read_text())
     stages["stages"]["fetch"] = {
         "cmd": "PYTHONPATH=" + str(ROOT / "src") + " python fetch.py",
-        "deps": ["registry/champion.json", "artifacts/train/adapter"],
+        "deps": ["registry/champion.json", "artifacts/package/model"],
     }
     (twice.root / "dvc.yaml").write_text(yaml.safe_dump(stages))
     run_in(twice.root, "dvc", "repro", "--single-item", "fetch")
     assert (
-        twice.champions / read_history(twice.history)[-1].adapter_sha256 / "adapter_model.safetensors"
-    ).read_text() == "adapter of two"
+        twice.champions / read_history(twice.history)[-1].weights_sha256 / "model.safetensors"
+    ).read_text() == "weights of two"
 
 
 def test_the_weights_come_from_a_remote_that_was_added_later(twice, tmp_path, run_in):
     run_in(twice.root, "dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
     run_in(twice.root, "dvc", "push", "--all-commits")
     shutil.rmtree(twice.root / ".dvc" / "cache")
-    assert (fetch_champion(get_first_event(twice), twice) / "adapter_model.safetensors").read_text() == "adapter of one"
+    assert (fetch_packaged_model(get_first_event(twice), twice) / "model.safetensors").read_text() == "weights of one"
 
 
 def test_the_weights_come_from_the_cache_when_the_remote_lacks_them(twice, tmp_path, run_in):
     run_in(twice.root, "dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
-    assert (fetch_champion(get_first_event(twice), twice) / "adapter_model.safetensors").read_text() == "adapter of one"
+    assert (fetch_packaged_model(get_first_event(twice), twice) / "model.safetensors").read_text() == "weights of one"
 
 
 def test_weights_that_cannot_be_found_are_an_error_with_the_fix(twice):
     shutil.rmtree(twice.root / ".dvc" / "cache")
     with pytest.raises(ModelError, match=r"no DVC cache and no remote(?s:.*)dvc push"):
-        fetch_champion(get_first_event(twice), twice)
+        fetch_packaged_model(get_first_event(twice), twice)
     assert list(twice.champions.iterdir()) == []
 
 
 def test_fetched_weights_are_checked_each_time_and_fetched_again_when_damaged(twice):
-    folder = fetch_champion(get_first_event(twice), twice)
-    (folder / "adapter_model.safetensors").chmod(0o644)
-    (folder / "adapter_model.safetensors").write_text("damaged")
-    assert (fetch_champion(get_first_event(twice), twice) / "adapter_model.safetensors").read_text() == "adapter of one"
+    folder = fetch_packaged_model(get_first_event(twice), twice)
+    (folder / "model.safetensors").chmod(0o644)
+    (folder / "model.safetensors").write_text("damaged")
+    assert (fetch_packaged_model(get_first_event(twice), twice) / "model.safetensors").read_text() == "weights of one"
 
 
 def test_weights_that_are_not_those_of_the_record_are_refused(twice):
-    forged = get_first_event(twice).model_copy(update={"adapter_sha256": "0" * 64})
+    forged = get_first_event(twice).model_copy(update={"weights_sha256": "0" * 64})
     with pytest.raises(ModelError, match="has sha256"):
-        fetch_champion(forged, twice)
+        fetch_packaged_model(forged, twice)
     assert not (twice.champions / ("0" * 64)).exists()
 
 

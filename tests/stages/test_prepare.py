@@ -11,7 +11,7 @@ from seodang.config import IngestParams, SourceParams
 from seodang.errors import ArtefactError, SplitError
 from seodang.io.jsonl import read_json, write_records
 from seodang.paths import Paths
-from seodang.preparation.splitting import SPLITS, assign_split
+from seodang.preparation.splitting import SPLITS
 from seodang.records import Record
 
 PASSAGE = "가을이 되면 설악산의 단풍이 산꼭대기에서부터 천천히 아래로 물들어 내려오기 시작합니다"
@@ -67,7 +67,7 @@ def read_ids(paths: Paths) -> dict[str, list[str]]:
 
 
 def test_records_without_duplicates_keep_their_order_and_follow_their_own_hash(
-    paths, build_prepare_params, make_reviews, run_stage
+    assign_split, paths, build_prepare_params, make_reviews, run_stage
 ):
     records = make_reviews(200)
     report = run_stage(paths, records)

@@ -18,7 +18,7 @@ from seodang.i18n import _, get_language
 if TYPE_CHECKING:
     from seodang.config import Params, TableTemplate
     from seodang.ingest.fetch.files import LocalFile
-    from seodang.validation.check_files import CheckParams, CheckResult
+    from seodang.validation.check_files import CheckParams, CheckRequest, CheckResult
     from seodang.validation.token_counts import TokenCounter
 
 CLEAN, REJECTED = 0, 1
@@ -70,28 +70,32 @@ def check(
     Raises:
         SeodangError: If a file, or an option that says how to check it, cannot be used; exit code 2.
     """
-    from seodang.validation.check_files import CheckRequest
     from seodang.validation.check_files import check as check_files
 
     _check_choices(format, sha256)
     options = _Options(files, format, column or [], table, sha256.lower() if sha256 else None, report)
     check_params, project = _load_check_params(params)
-    found, errors = _find_all_files(options, Path.cwd())
-    request = CheckRequest(
-        files=found,
-        errors=errors,
-        format=_select_format(options),
-        columns=_parse_columns(options.column),
-        table=_load_table(table),
-        counter=_load_counter(tokenizer, project),
-        report=report,
-    )
-    result = check_files(request, check_params)
+    result = check_files(_build_request(options, tokenizer, project), check_params)
     if as_json:
         print(json.dumps(result.to_dict(), ensure_ascii=False))
     else:
         _print_summary(result, report)
     return REJECTED if result.summary.build_counts()["quarantined"] else CLEAN
+
+
+def _build_request(options: _Options, tokenizer: Path | None, project: Params | None) -> CheckRequest:
+    from seodang.validation.check_files import CheckRequest
+
+    files, errors = _find_all_files(options, Path.cwd())
+    return CheckRequest(
+        files=files,
+        errors=errors,
+        format=_select_format(options),
+        columns=_parse_columns(options.column),
+        table=_load_table(options.table),
+        counter=_load_counter(tokenizer, project),
+        report=options.report,
+    )
 
 
 def _check_choices(format: str, sha256: str | None) -> None:

@@ -25,17 +25,6 @@ def compute_macro_f1(gold: Sequence[str], predictions: Sequence[str]) -> float:
     return sum(scores) / len(scores)
 
 
-def compute_pearson(gold: Sequence[float], predictions: Sequence[float]) -> float | None:
-    """Return Pearson's correlation, -1 to 1; None where all values of one side are equal.
-
-    Raises:
-        ValueError: If the lengths differ or both are empty.
-    """
-    if not _can_correlate(gold, predictions):
-        return None
-    return float(stats.pearsonr(gold, predictions).statistic)
-
-
 def compute_spearman(gold: Sequence[float], predictions: Sequence[float]) -> float | None:
     """Return Spearman's rank correlation, -1 to 1; None where all values of one side are equal.
 
@@ -45,14 +34,10 @@ def compute_spearman(gold: Sequence[float], predictions: Sequence[float]) -> flo
     Raises:
         ValueError: If the lengths differ or both are empty.
     """
-    if not _can_correlate(gold, predictions):
+    _check_lengths(gold, predictions)
+    if len(set(gold)) == 1 or len(set(predictions)) == 1:
         return None
     return float(stats.spearmanr(gold, predictions).statistic)
-
-
-def _can_correlate(gold: Sequence[float], predictions: Sequence[float]) -> bool:
-    _check_lengths(gold, predictions)
-    return len(set(gold)) > 1 and len(set(predictions)) > 1
 
 
 def _check_lengths(first: Sequence[object], second: Sequence[object]) -> None:

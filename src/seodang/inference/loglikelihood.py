@@ -28,14 +28,6 @@ _DEFAULT_MAX_TREE_TOKENS = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class LikelihoodRequest:
-    """Token ids of a prompt and of one answer; neither is empty."""
-
-    prompt: list[int]
-    answer: list[int]
-
-
-@dataclass(frozen=True, slots=True)
 class ChoiceRequest:
     """A prompt and the answers that are scored."""
 
@@ -85,31 +77,6 @@ def check_options(choice: ChoiceRequest) -> None:
                 )
             )
         texts[tuple(ids)] = text
-
-
-def compute_log_likelihoods(
-    model: PreTrainedModel, requests: Sequence[LikelihoodRequest], batch_tokens: int
-) -> list[float]:
-    """Return the sum of log p(answer token | prompt, answer so far) of each request, in nats.
-
-    Args:
-        model: Model in evaluation mode.
-        requests: Prompts and answers; requests with the same prompt share its computation.
-        batch_tokens: Tokens of a forward pass, without the shared prefix.
-    """
-    indices_by_prompt: dict[tuple[int, ...], list[int]] = {}
-    for index, request in enumerate(requests):
-        indices_by_prompt.setdefault(tuple(request.prompt), []).append(index)
-    choices = [
-        ChoiceRequest("", list(prompt), tuple(("", requests[index].answer) for index in indices))
-        for prompt, indices in indices_by_prompt.items()
-    ]
-    request_indices, result = list(indices_by_prompt.values()), [0.0] * len(requests)
-    for batch in _score_batches(model, choices, batch_tokens, frozenset()):
-        for position, likelihoods in batch:
-            for index, likelihood in zip(request_indices[position], likelihoods, strict=True):
-                result[index] = likelihood.nats
-    return result
 
 
 def score_choices(

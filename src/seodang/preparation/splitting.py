@@ -91,13 +91,6 @@ def assign_splits(
     return result.astype(np.uint8)
 
 
-def assign_split(record: Record, prepare: PrepareParams) -> Split:
-    """Return the split of a record that has no duplicates."""
-    positions = compute_positions(np.array([hash_group(prepare.seed, record)], dtype=np.uint64))
-    splits = assign_splits(np.array([get_split_constraint(record, prepare)], dtype=np.uint8), positions, prepare)
-    return SPLITS[int(splits[0])]
-
-
 def check_not_empty(counts: Mapping[Split, int]) -> None:
     """Check that train, validation and test have records.
 

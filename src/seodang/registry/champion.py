@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -91,38 +90,21 @@ def write_champion(path: Path, champion: Champion | None) -> None:
     write_json(path, {"champion": champion.model_dump() if champion else None})
 
 
-def fetch_champion(champion: Champion, paths: Paths) -> Path:
-    """Return a folder with the champion's adapter, or with its full model.
-
-    The folder comes from DVC's cache or remote at the champion's revision. It is fetched once; its name is its checksum.
-
-    Raises:
-        ModelError: If neither cache nor remote has the folder, or its checksum differs.
-    """
-    from seodang.models.adapters import compute_tuned_sha256
-
-    return _fetch_folder(champion, paths, paths.adapter, champion.adapter_sha256, compute_tuned_sha256)
-
-
 def fetch_packaged_model(champion: Champion, paths: Paths) -> Path:
     """Return a folder with the champion's packaged model: merged weights, tokenizer and manifest.
+
+    The folder comes from DVC's cache or remote at the champion's revision. It is fetched once; its name is the checksum
+    of its weights. The download goes into a staging folder, is checked there, and then moved.
 
     Raises:
         ModelError: If neither cache nor remote has the folder, or its checksum differs.
     """
     from seodang.models.checkpoints import compute_weights_sha256
 
-    return _fetch_folder(champion, paths, paths.merged_model, champion.weights_sha256, compute_weights_sha256)
-
-
-def _fetch_folder(
-    champion: Champion, paths: Paths, source: Path, sha256: str, sha256_of_folder: Callable[[Path], str]
-) -> Path:
-    """Return the folder with a checksum. It is fetched into a staging folder, checked there, and then moved."""
-    folder = paths.champions / sha256
-    if folder.is_dir() and sha256_of_folder(folder) == sha256:
+    folder = paths.champions / champion.weights_sha256
+    if folder.is_dir() and compute_weights_sha256(folder) == champion.weights_sha256:
         return folder
-    name = source.relative_to(paths.root).as_posix()
+    name = paths.merged_model.relative_to(paths.root).as_posix()
     staging = folder.with_name(f".{folder.name}.part")
     remove_stale_parts(folder)
     for stale in (folder, staging):
@@ -134,23 +116,27 @@ def _fetch_folder(
         )
         with translate_disk_full(activity):
             _download_folder(champion, paths.root, name, staging)
-        if (digest := sha256_of_folder(staging)) != sha256:
-            raise ModelError(
-                _(
-                    "{name} of {version} at {revision} has sha256 {actual}, but registry/champion.json has {expected}; one"
-                    " of the two was edited by hand, see: git log registry dvc.lock",
-                    name=name,
-                    version=champion.version,
-                    revision=champion.revision[:12],
-                    actual=digest,
-                    expected=sha256,
-                )
-            )
+        _check_weights(champion, name, compute_weights_sha256(staging))
         flush_folder(staging)
         staging.rename(folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return folder
+
+
+def _check_weights(champion: Champion, name: str, digest: str) -> None:
+    if digest != champion.weights_sha256:
+        raise ModelError(
+            _(
+                "{name} of {version} at {revision} has sha256 {actual}, but registry/champion.json has {expected}; one"
+                " of the two was edited by hand, see: git log registry dvc.lock",
+                name=name,
+                version=champion.version,
+                revision=champion.revision[:12],
+                actual=digest,
+                expected=champion.weights_sha256,
+            )
+        )
 
 
 def _download_folder(champion: Champion, root: Path, name: str, target: Path) -> None:

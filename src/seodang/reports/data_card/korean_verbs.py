@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from seodang.reports.data_card import korean_words as words
+from seodang.reports.data_card.korean_nouns import Morpheme, find_bare_object, find_noun_before, find_topic
 from seodang.reports.data_card.verb_objects import VerbObject
 
 if TYPE_CHECKING:
@@ -23,16 +24,6 @@ _HEAD_CHARACTERS: Final = 400
 _MATERIAL: Final = re.compile(r"(?<=[다오요라줘까기])(?:\s*[:：]|[.?!]?\s*\n).*", re.DOTALL)
 # Endings of a clause that is itself the object, or a reported thought: 무엇인지 설명하세요.
 _CLAUSE_ENDINGS: Final = re.compile(r"(지|는가|ᆫ가|다고|라고)$")
-
-
-class Morpheme(Protocol):
-    """The used attributes of a token of kiwipiepy."""
-
-    form: str
-    tag: str
-    start: int
-    end: int
-    sent_position: int
 
 
 def iter_korean_roots(texts: Sequence[str]) -> Iterator[VerbObject]:
@@ -92,7 +83,7 @@ def _parse_sentence(sentence: list[Morpheme]) -> VerbObject:
         return _parse_noun_ending(sentence)
     start, verb = _build_verb(sentence, index)
     if sentence[index].tag in {"VCP", "VCN"}:
-        return VerbObject("이다" if sentence[index].tag == "VCP" else "아니다", _find_topic(sentence[:start]))
+        return VerbObject("이다" if sentence[index].tag == "VCP" else "아니다", find_topic(sentence[:start]))
     if _get_tag(sentence[index]) not in words.VERB_TAGS and sentence[index].form != words.MAKE:
         return VerbObject(verb, None)
     noun = _find_object(sentence, start)
@@ -204,10 +195,10 @@ def _find_object(sentence: list[Morpheme], start: int) -> str | None:
             clause_objects += _has_own_object(sentence, index)
         if morpheme.tag == "JKO":
             if not clause_objects:
-                return _find_noun_before(sentence, index)
+                return find_noun_before(sentence, index)
             clause_objects -= 1
         index -= 1
-    return _find_bare_object(sentence, start)
+    return find_bare_object(sentence, start)
 
 
 def _has_own_object(sentence: list[Morpheme], index: int) -> bool:
@@ -226,50 +217,6 @@ def _has_own_object(sentence: list[Morpheme], index: int) -> bool:
         return False
     _, name = _build_verb(sentence, verb)
     return sentence[index].tag == "ETM" or sentence[index].form == "도록" or name in words.MEANS_VERBS
-
-
-def _find_noun_before(sentence: list[Morpheme], index: int) -> str | None:
-    """Return the last word of the noun phrase before `index` without counters: 팁 세 가지를 -> 팁."""
-    end = index
-    while (
-        end
-        and (
-            sentence[end - 1].tag in words.COUNTER_TAGS | words.PUNCTUATION_TAGS
-            or sentence[end - 1].form in words.PLURALS
-        )
-        and not _is_noun_word(sentence, end)
-    ):
-        end -= 1
-    start = end
-    while (
-        start
-        and sentence[start - 1].tag in words.NOUN_TAGS
-        and (start == end or sentence[start - 1].end == sentence[start].start)
-    ):
-        start -= 1
-    noun = "".join(morpheme.form for morpheme in sentence[start:end] if morpheme.form not in words.PLURALS)
-    return noun if noun and noun not in words.EMPTY_NOUNS else None
-
-
-def _is_noun_word(sentence: list[Morpheme], end: int) -> bool:
-    return sentence[end - 1].tag in words.NOUN_TAGS and sentence[end - 1].form not in words.PLURALS
-
-
-def _find_bare_object(sentence: list[Morpheme], start: int) -> str | None:
-    """Return the noun directly before the root if there is no particle: 의미 찾기, 팁 알려줘."""
-    if (
-        start
-        and (sentence[start - 1].tag in {"NNG", "NNP", "NNB"} or sentence[start - 1].form in words.PLURALS)
-        and sentence[start - 1].end < sentence[start].start
-    ):
-        return _find_noun_before(sentence, start)
-    return None
-
-
-def _find_topic(sentence: list[Morpheme]) -> str | None:
-    """Return the topic of a question with 이다: 프랑스의 수도는 무엇인가요 -> 수도."""
-    index = next((index for index in range(len(sentence) - 1, 0, -1) if sentence[index].tag in {"JX", "JKS"}), None)
-    return _find_noun_before(sentence, index) if index else None
 
 
 def _parse_noun_ending(sentence: list[Morpheme]) -> VerbObject:
