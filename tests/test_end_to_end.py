@@ -11,7 +11,7 @@ from seodang.config.load import merge_overlay, read_yaml
 
 STAGES = ("base", "ingest", "validate", "prepare", "train", "evaluate", "gate", "report")
 
-pytestmark = [pytest.mark.slow, pytest.mark.smoke]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,7 @@ def verdict(project: Path) -> dict:
     return json.loads((project / "artifacts" / "gate" / "verdict.json").read_text("utf-8"))
 
 
+@pytest.mark.smoke
 def test_a_rejected_model_stops_at_package_with_its_reasons_and_leaves_nothing(project, first_run):
     assert verdict(project)["verdict"] == "reject"
     assert first_run.returncode != 0
@@ -37,6 +38,7 @@ def test_a_rejected_model_stops_at_package_with_its_reasons_and_leaves_nothing(p
     assert not (project / "artifacts" / "package" / "model").exists()
 
 
+@pytest.mark.smoke
 def test_every_stage_before_it_left_what_it_promises(project, first_run):
     declared = yaml.safe_load((project / "dvc.yaml").read_text("utf-8"))["stages"]
     for stage in STAGES:
@@ -45,6 +47,7 @@ def test_every_stage_before_it_left_what_it_promises(project, first_run):
     assert (project / "artifacts" / "validate" / "data_docs" / "index.html").exists()
 
 
+@pytest.mark.smoke
 def test_every_variant_has_scores_of_the_same_items(project, first_run):
     rows = [
         json.loads(line)
@@ -57,6 +60,7 @@ def test_every_variant_has_scores_of_the_same_items(project, first_run):
     assert items["zero_shot"] == items["few_shot"] == items["tuned"] != set()
 
 
+@pytest.mark.smoke
 def test_a_second_run_runs_nothing_before_package(project, first_run, run_command):
     again = run_command(project, "dvc", "repro", "report")
     assert again.returncode == 0
@@ -75,6 +79,7 @@ def test_another_learning_rate_runs_train_and_what_follows_only(project, first_r
     assert difference.returncode == 0
 
 
+@pytest.mark.smoke
 def test_dvc_shows_metrics_plots_and_the_graph(project, first_run, run_command):
     assert "tuned" in run_command(project, "dvc", "metrics", "show").stdout
     plots = run_command(project, "dvc", "plots", "show")
@@ -85,6 +90,7 @@ def test_dvc_shows_metrics_plots_and_the_graph(project, first_run, run_command):
     assert "evaluate" in run_command(project, "dvc", "dag").stdout
 
 
+@pytest.mark.smoke
 def test_all_errors_of_params_are_listed_before_anything_runs(project, first_run, run_command):
     kept = (project / "params.yaml").read_text("utf-8")
     params = merge_overlay(
@@ -99,6 +105,7 @@ def test_all_errors_of_params_are_listed_before_anything_runs(project, first_run
     assert "Traceback" not in found.stderr
 
 
+@pytest.mark.smoke
 def test_the_report_command_shows_the_verdict_with_a_line_per_rule_in_100_columns(project, first_run, run_command):
     shown = run_command(project, "seodang", "report")
     assert shown.returncode == 0
@@ -110,6 +117,7 @@ def test_the_report_command_shows_the_verdict_with_a_line_per_rule_in_100_column
     assert "\x1b[" not in shown.stdout
 
 
+@pytest.mark.smoke
 def test_the_report_command_speaks_the_language_of_the_terminal(project, first_run, monkeypatch, run_command):
     monkeypatch.setenv("SEODANG_LANG", "ko")
     shown = run_command(project, "seodang", "report")
@@ -117,6 +125,7 @@ def test_the_report_command_speaks_the_language_of_the_terminal(project, first_r
     assert "verdict" not in shown.stdout
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("file", "stages"),
     [

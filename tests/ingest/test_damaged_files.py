@@ -97,6 +97,7 @@ def test_a_file_with_damaged_rows_loses_no_row_and_names_their_rules(report, nam
     assert set(expected["rules"]) <= rules
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CROSS_ROW_FILES)
 def test_rows_that_repeat_or_contradict_each_other_are_rejected(tmp_path, name):
     expected = EXPECTED[name]

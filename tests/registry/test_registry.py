@@ -350,6 +350,7 @@ def test_the_weights_of_an_old_champion_come_from_the_cache(twice):
     assert not twice.artifacts.exists()
 
 
+@pytest.mark.slow
 def test_the_weights_can_be_fetched_inside_a_stage_that_dvc_runs(twice, run_in):
     code = (
         "from pathlib import Path; from seodang.paths import Paths; from seodang.registry.champion import *;"
