@@ -26,8 +26,8 @@ _LOCALE: Final = Path(__file__).parent / "locale"
 
 def get_language() -> Language:
     """Return the language of the terminal: SEODANG_LANG, else LANG, else English."""
-    wanted = os.environ.get("SEODANG_LANG") or os.environ.get("LANG") or "en"
-    return "ko" if wanted.lower().startswith("ko") else "en"
+    locale_name = os.environ.get("SEODANG_LANG") or os.environ.get("LANG") or "en"
+    return "ko" if locale_name.lower().startswith("ko") else "en"
 
 
 def translate(language: Language, message: str, /, **values: Any) -> str:

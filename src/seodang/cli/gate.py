@@ -110,7 +110,10 @@ def _build_content(decision: Decision, pairs: Mapping[str, Pairs], rules: GatePa
     return {
         "verdict": decision.verdict,
         "reasons": [asdict(reason) for reason in decision.reasons],
-        "metrics": {metric: _compare_metric(found, decision.results, rules, metric) for metric, found in pairs.items()},
+        "metrics": {
+            metric: _compare_metric(metric_pairs, decision.results, rules, metric)
+            for metric, metric_pairs in pairs.items()
+        },
         "results": [asdict(test) for test in decision.results],
         "items_needed": max((test.required_items or 0 for test in decision.results), default=0) or None,
     }

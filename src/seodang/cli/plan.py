@@ -39,16 +39,16 @@ def plan(
     from seodang.training.planning.plan_json import serialize_plan
 
     try:
-        made = _make_plan(profile, Paths(Path.cwd()))
+        plan_result = _make_plan(profile, Paths(Path.cwd()))
     except SeodangError as error:
         if as_json:
             print(json.dumps({"fits": False, "error": str(error)}, ensure_ascii=False))
         raise
     if as_json:
-        print(json.dumps(serialize_plan(made), ensure_ascii=False))
+        print(json.dumps(serialize_plan(plan_result), ensure_ascii=False))
     else:
-        print_lines(format_plan(made))
-    return FITS if made.fits else DOES_NOT_FIT
+        print_lines(format_plan(plan_result))
+    return FITS if plan_result.fits else DOES_NOT_FIT
 
 
 def _make_plan(profile: str | None, paths: Paths) -> Plan:

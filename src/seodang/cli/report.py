@@ -64,14 +64,14 @@ def _print_timings(paths: Paths) -> None:
 def _print_scores(evaluation: Mapping[str, Any]) -> None:
     best = set(evaluation["best"].values())
     tried = [row for row in evaluation["variants"] if row["name"].partition("/")[0] in evaluation["best"]]
-    shown = [row for row in evaluation["variants"] if row not in tried or row["name"] in best]
+    rows_to_print = [row for row in evaluation["variants"] if row not in tried or row["name"] in best]
     rows = [
         (
             _("{name} ({shots} shots)", name=row["name"], shots=row["shots"]),
             *("-" if row[metric] is None else f"{row[metric]:.3f}" for metric in SUMMARY_METRICS),
             str(row["items"]),
         )
-        for row in shown
+        for row in rows_to_print
     ]
     print_lines([""])
     print_table((_("model"), *SUMMARY_METRICS, _("items")), rows, right=tuple(range(1, len(SUMMARY_METRICS) + 2)))

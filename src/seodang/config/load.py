@@ -172,8 +172,8 @@ def merge_overlay(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[s
 def _check_task_files(params: Params, path: Path) -> None:
     """Refuse gate rules about task files that `evaluate` does not use."""
     lists = [*(rule.tasks for rule in params.gate.rules), *(bound.tasks for bound in params.gate.thresholds)]
-    wanted = {task for tasks in lists for task in tasks} - set(params.evaluate.tasks)
-    if unused := sorted(task for task in wanted if (path.parent / "tasks" / f"{task}.yaml").exists()):
+    rule_tasks = {task for tasks in lists for task in tasks} - set(params.evaluate.tasks)
+    if unused := sorted(task for task in rule_tasks if (path.parent / "tasks" / f"{task}.yaml").exists()):
         raise ParamsError(
             _(
                 "{path}: gate names the task files {tasks}, which evaluate.tasks does not; "
