@@ -1,6 +1,6 @@
 """User-facing text in the user's language. Code holds the English text; locale/<language>/*.po hold the others.
 
-`_` translates at once, for messages on a terminal and for errors. A `Message` is translated when it is shown: it goes into
+`_` translates at once, for messages on a terminal and for errors. A `Message` is translated at display: it goes into
 JSON reports and HTML pages, which hold both languages.
 
 The language is SEODANG_LANG, else LANG, else English. tools/catalogue.py extracts, checks and compiles the catalogue.

@@ -148,7 +148,7 @@ def _sample_records(base: Base, params: Params, paths: Paths) -> Sample | None:
 
 
 def _get_memory(device: str) -> tuple[int, int, int]:
-    """Return the bytes of the device, its free bytes, and those of this process once it has imported what training does."""
+    """Return the bytes of the device, its free bytes, and those of this process with the imports of training."""
     from seodang.training.planning.memory import read_memory_capacity, read_resident_bytes
 
     importlib.import_module("seodang.stages.train")

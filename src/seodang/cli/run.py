@@ -34,7 +34,7 @@ def run() -> int:
     paths = Paths(Path.cwd())
     load_params(paths.params)  # all errors at once, before anything runs
     started = time.monotonic()
-    # First up to the pages: DVC may run `package` before `report`, and `package` stops a run whose model is not promoted.
+    # First up to the pages: DVC may run `package` before `report`, and `package` stops a run that is not promoted.
     code = _run_dvc(["repro", "report"], paths.root) or _run_dvc(["repro"], paths.root)
     verdict = read_json(paths.verdict)["verdict"] if paths.verdict.exists() else None
     if code != 0 and (verdict is None or verdict == "promote"):

@@ -47,7 +47,7 @@ class PrimerParams(Section):
 class TableTemplate(Section):
     """Turns the rows of a labelled table into instruction records.
 
-    {name} is replaced by the cell of that column; a dot steps into an object: {labels.label}. Other braces stay as they are.
+    {name} is replaced by the cell of that column; a dot steps into an object: {labels.label}. Other braces stay.
     """
 
     label_column: str

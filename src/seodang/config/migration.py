@@ -1,4 +1,4 @@
-"""Old parameter names and the new ones: an old file is refused with this table, and `seodang config migrate` rewrites it."""
+"""Old parameter names and the new ones: this table refuses an old file, and `seodang config migrate` rewrites it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from seodang.i18n import _
 
 
 class StudyParams(Section):
-    """Prompting against tuning on one task and on many, measured on held-in tasks, held-out tasks and held-out clusters."""
+    """Prompting against tuning on one task and on many, on held-in tasks, held-out tasks and held-out clusters."""
 
     title_ko: str
     title_en: str

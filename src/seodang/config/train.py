@@ -45,7 +45,7 @@ class TrainParams(Section):
     share_prefixes: bool
     """Prefixes that records of a packed micro-batch share are computed once; not with dropout or noise."""
     kernels: Literal["auto", "off"]
-    """auto: own kernels for LoRA, RMSNorm and the last layer, where they fit the model; off: the library's forward passes."""
+    """auto: own kernels for LoRA, RMSNorm and the last layer, where they fit; off: the library's forward passes."""
     activation_checkpointing: bool
     """Recompute activations in the backward pass: less memory, about a third more time."""
     neftune_noise_alpha: Annotated[float, Field(ge=0)]

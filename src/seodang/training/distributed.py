@@ -1,4 +1,4 @@
-"""Several processes that train together: this module starts them on one machine, a launcher such as torchrun on several.
+"""Several processes that train together: this module starts them on one machine, torchrun and others on several.
 
 Each process holds one device. The main process (rank 0) reads, writes and logs while the others wait:
 see `broadcast_from_main` and `is_main_process`.

@@ -1,7 +1,7 @@
 """Validate rows and data set with Great Expectations, and build its Data Docs.
 
 Rows come in chunks to bound memory: each chunk is one validation run with its pages. The suite on rules has one column
-for each rule; its results decide about the rows. The suite on fields is for readers of the Data Docs and decides nothing.
+for each rule; its results decide about the rows. The suite on fields is for readers of Data Docs and decides nothing.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def trace_micro_batch(
     full = _extrapolate(config, plain, shape, autocast, folder)
     if not train.activation_checkpointing:
         return full
-    # Recomputed fake tensors are not freed as real ones are. Therefore the peak is a sum: the kept inputs of all layers,
+    # Recomputed fake tensors are not freed as real ones are. So the peak is a sum: the kept inputs of all layers,
     # the activations of one layer, and the further memory of a backward pass.
     checkpointed = _extrapolate(config, train, shape, autocast, folder)
     layer = full.activations / int(config.get_text_config().num_hidden_layers)
@@ -133,7 +133,7 @@ def _trace(meta_model: MetaModel, shape: MicroBatchShape, autocast: bool) -> Tra
 
 
 def _replace_meta_tensors(tuned_model: torch.nn.Module) -> None:
-    """Replace each tensor of the meta device by a fake CPU tensor, so that torch selects the kernels of a real device."""
+    """Replace each meta tensor by a fake CPU tensor, so that torch selects the kernels of a real device."""
     fakes: dict[int, tuple[Any, Tensor]] = {}
     for module in tuned_model.modules():
         for tensors in (module._parameters, module._buffers):

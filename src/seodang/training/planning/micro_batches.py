@@ -1,4 +1,4 @@
-"""Sizes of the micro-batches of a run, from a sample of its records or from the worst case that the parameters allow."""
+"""Sizes of the micro-batches of a run, from a sample of its records or from the worst case of the parameters."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The callbacks of transformers rename the values, each differently (train/loss, loss, train/train_loss; a `train_loss`
 never becomes a curve in W&B), and log a hundred arguments of the Trainer instead of params.yaml. Addresses and secrets
-come from the environment only (MLFLOW_TRACKING_URI, WANDB_API_KEY, ...); without an address, no data leaves this machine.
+come from the environment only (MLFLOW_TRACKING_URI, WANDB_API_KEY, ...); without one, no data leaves this machine.
 """
 
 from __future__ import annotations
