@@ -9,6 +9,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 SCRIPTS = sorted(path for path in FOLDER.glob("*.py") if "__main__" in path.read_text("utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_script_starts_and_has_the_options_that_it_documents(script):
     completed = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True, check=False)

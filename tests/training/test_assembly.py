@@ -17,6 +17,7 @@ def test_the_lora_kernel_is_selected_for_plain_adapters_only(method, build_train
     assert select_kernels(build_train_params(method=method, kernels="off")) == frozenset()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packing", [True, False])
 @pytest.mark.parametrize("changes", [{}, {"method": "full", "learning_rate": 1e-3}], ids=str)
 def test_without_kernels_the_losses_are_the_same_to_4_digits(

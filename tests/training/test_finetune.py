@@ -134,6 +134,7 @@ def test_qlora_trains_through_the_same_steps(tiny_model, tmp_path, build_train_p
     assert result.packed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"precision": "bf16"}, {"method": "qlora", "precision": "bf16"}], ids=str)
 def test_recomputed_activations_give_the_same_curve(
     tiny_model, tmp_path, changes, build_train_params, read_curve, run_training

@@ -70,6 +70,7 @@ def test_great_expectations_and_the_fake_decide_alike_on_every_case(
     assert {violation.rule.id for result in results for violation in result.errors} > {"output-missing", "refusal"}
 
 
+@pytest.mark.slow
 def test_violations_beyond_those_that_the_pages_show_are_all_named(tmp_path, monkeypatch, make_row, validate):
     monkeypatch.setattr("seodang.validation.validator._CHUNK_ROWS", 1100)
     rows = [make_row(f"질문 {number}번", output=None if number % 3 else "답입니다.") for number in range(1500)]

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -146,6 +147,7 @@ def test_any_bytes_end_in_objects_or_in_a_message(tmp_path, content, suffix):
     assert json.dumps([str(get_malformed_reason(each)) if is_malformed(each) else each for each in found])
 
 
+@pytest.mark.slow
 @settings(ANY, max_examples=12, deadline=None)
 @given(content=CONTENT, suffix=st.sampled_from(SUFFIXES))
 def test_any_bytes_given_to_check_end_in_exit_0_1_or_2_and_lose_no_row(tmp_path, monkeypatch, capfd, content, suffix):

@@ -114,6 +114,7 @@ def _measure_kept_bytes(config, train, part) -> int:
     return sum(storage.nbytes() for storage in kept.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", _CONFIGS)
 @pytest.mark.parametrize(
     "changes",
@@ -156,6 +157,7 @@ def test_a_deep_model_is_extrapolated_from_its_first_layers(monkeypatch, build_t
     )
 
 
+@pytest.mark.slow
 def test_checkpointing_keeps_little_and_computes_a_third_more(build_train_params):
     shape = MicroBatchShape(((4, 50),), 200, 100, True)
     config = LlamaConfig(**{**_SIZES, "num_hidden_layers": 12})

@@ -283,6 +283,7 @@ def test_parameters_are_named_as_in_params_yaml():
     assert flat["train.eval_steps"] == "None"
 
 
+@pytest.mark.slow
 def test_mlflow_gets_curves_and_parameters_in_a_local_store(tiny_model, tmp_path, monkeypatch):
     import mlflow
 
@@ -313,6 +314,7 @@ def test_mlflow_gets_the_same_in_a_store_of_plain_files(tiny_model, tmp_path, mo
     assert not (tmp_path / "runs" / "mlflow.db").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_dies_is_failed_in_mlflow_and_goes_on_as_a_whole(tiny_model, tmp_path, monkeypatch):
     import mlflow
 
@@ -359,6 +361,7 @@ def test_wandb_keeps_a_run_on_this_machine_when_it_is_offline(tiny_model, tmp_pa
         assert name.encode() in content
 
 
+@pytest.mark.slow
 def test_wandb_without_a_key_says_so_before_training(monkeypatch, tmp_path):
     for name in ("WANDB_MODE", "WANDB_API_KEY"):
         monkeypatch.delenv(name, raising=False)

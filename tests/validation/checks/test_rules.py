@@ -121,6 +121,7 @@ ADVERSARIAL = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("piece", ADVERSARIAL)
 def test_a_long_adversarial_text_does_not_stop_the_checks(piece, all_rules, limits):
