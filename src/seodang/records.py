@@ -49,6 +49,7 @@ class Record:
     url: str = ""  # origin of the record's content
     warnings: tuple[str, ...] = ()  # ids of violated rules that only warn
     repairs: tuple[str, ...] = ()  # ids of the rules that repaired the record
+    group: str = ""  # evaluation items with the same group are not independent of each other; "" outside these splits
 
 
 def normalise(text: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 import seodang.stages.prepare as stage
 from seodang.config import IngestParams, SourceParams
 from seodang.errors import ArtefactError, SplitError
-from seodang.io.jsonl import read_json, write_records
+from seodang.io.jsonl import read_json, read_records, write_records
 from seodang.paths import Paths
 from seodang.preparation.splitting import SPLITS
 from seodang.records import Record
@@ -82,10 +82,24 @@ def test_records_without_duplicates_keep_their_order_and_follow_their_own_hash(
     assert report["tasks"]["test"] == {"t": report["splits"]["test"]}
 
 
-def test_the_lines_of_the_splits_are_the_accepted_ones(paths, make_reviews, run_stage):
+def test_the_lines_of_train_are_the_accepted_ones_and_the_other_splits_add_the_group(paths, make_reviews, run_stage):
     run_stage(paths, make_reviews(100))
-    accepted = set(paths.accepted_records.read_text("utf-8").splitlines())
-    assert {line for name in SPLITS for line in paths.get_split_path(name).read_text("utf-8").splitlines()} == accepted
+    accepted = {row["id"]: row for row in read_lines(paths.accepted_records)}
+    for name in SPLITS:
+        rows = read_lines(paths.get_split_path(name))
+        assert rows == [{**accepted[row["id"]], "group": "" if name == "train" else row["id"]} for row in rows]
+    assert set(read_ids(paths)["train"]) <= set(accepted)
+
+
+def test_items_about_one_text_share_a_group_in_the_split_files(paths, build_record, make_reviews, run_stage):
+    items = [
+        build_record(question, PASSAGE, "단풍", role="test", task="held")
+        for question in ("무엇인가요?", "어디?", "왜?")
+    ]
+    run_stage(paths, [*make_reviews(100), *items])
+    groups = {row["id"]: row["group"] for row in read_lines(paths.get_split_path("test"))}
+    assert {groups[item.id] for item in items} == {min(item.id for item in items)}
+    assert [record.group for record in read_records(paths.get_split_path("test"))] == list(groups.values())
 
 
 def test_a_duplicate_is_listed_with_the_kept_record(paths, build_record, make_reviews, run_stage):

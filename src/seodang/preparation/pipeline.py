@@ -1,7 +1,7 @@
 """Prepare the accepted records: deduplication, splits, decontamination and mixing, in this order.
 
-The file is read three times, each time as a stream: for the features of all records, for the evaluation items, and
-for the training records. Only arrays of fixed-size rows stay in memory.
+The file is read several times, each time as a stream: for the features of all records, for the evaluation items, for
+the training records, and for the groups. Only arrays of fixed-size rows stay in memory.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from seodang.config import IngestParams, PrepareParams
 from seodang.errors import ArtefactError, SplitError
 from seodang.i18n import _
-from seodang.io.jsonl import parse_record, read_lines, read_records
+from seodang.io.jsonl import format_json_line, parse_record, read_lines, read_records
 from seodang.io.progress import track_progress
 from seodang.preparation.decontamination import Leak, find_leaks
 from seodang.preparation.deduplication import Duplicates, find_duplicates, find_leaders
 from seodang.preparation.evaluation_items import gather_items
 from seodang.preparation.features import Features, compute_features, compute_unit_hash, find_templates
+from seodang.preparation.groups import find_groups
 from seodang.preparation.minhash import Sketches, compute_bands
 from seodang.preparation.mixing import Mix, mix
 from seodang.preparation.questions import read_questions
@@ -55,6 +56,7 @@ class PreparationResult:
     duplicates: Duplicates
     leaders: NDArray[np.int32]  # leader of the record's cluster of duplicates
     leaks: list[Leak]  # sorted by record
+    groups: NDArray[np.bytes_]  # group of each evaluation item; b"" for all other records
     replay_missing: int  # lines that the replay sources lack to reach the replay ratio
 
 
@@ -85,7 +87,11 @@ def prepare_records(accepted: Path, ingest: IngestParams, prepare: PrepareParams
             )
         )
     copies = np.where(split == TRAIN, mixture.copies, status == KEPT).astype(np.int32)
-    return PreparationResult(features, split, status, copies, duplicates, leaders, leaks, mixture.replay_missing)
+    is_item = (split != TRAIN) & (status == KEPT)
+    groups = find_groups(_read_selected(accepted, is_item), rows, leaders, prepare.deduplication.template_after)
+    return PreparationResult(
+        features, split, status, copies, duplicates, leaders, leaks, groups, mixture.replay_missing
+    )
 
 
 def _deduplicate(
@@ -167,6 +173,11 @@ def count_by(
     return counts.reshape(shape).astype(np.int64)
 
 
+def _add_group(line: str, group: bytes) -> str:
+    """Return the line of a record with its group; other lines stay as they are."""
+    return format_json_line({**json.loads(line), "group": group.decode()}, allow_nan=True) if group else line
+
+
 def iter_lines(
     accepted: Path, result: PreparationResult, leave_out: Callable[[int, str], None]
 ) -> Iterator[tuple[int, str]]:
@@ -181,6 +192,6 @@ def iter_lines(
     for copy_number in range(int(copies.max(initial=0))):
         for number, line in enumerate(read_lines(accepted)):
             if copies[number] > copy_number:
-                yield split[number], line
+                yield split[number], _add_group(line, result.groups[number])
             elif copy_number == 0:
                 leave_out(number, line)
