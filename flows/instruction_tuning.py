@@ -149,6 +149,7 @@ def _publish_verdict(paths: Paths) -> None:
     create_markdown_artifact(text, key="verdict")
 
 
+inputs = _create_stage_task("inputs")
 base = _create_stage_task("base", retry_delays=(5, 30))
 ingest = _create_stage_task("ingest", retry_delays=(5, 30))
 validate = _create_stage_task("validate", _publish_validation, publish_on_refusal=True)
@@ -171,7 +172,7 @@ def instruction_tuning(project: str | None = None) -> str | State[Any]:
         The tag of the bento, or a completed state named "Rejected" when nothing was packaged.
     """
     paths = Paths(Path(project).resolve() if project else _PROJECT)
-    for stage in (base, ingest, validate, prepare, train, evaluate, gate, report):
+    for stage in (inputs, base, ingest, validate, prepare, train, evaluate, gate, report):
         stage(paths.root)
     verdict = read_json(paths.verdict)
     if verdict["verdict"] != "promote":

@@ -17,12 +17,14 @@ from ruamel.yaml.comments import CommentedSeq
 from seodang.config.load import DEFAULTS
 from seodang.paths import Paths
 from seodang.stages import list_sections, load_stage
+from seodang.stages.inputs import STAGES_WITH_INPUTS
 from seodang.training.curves import TRAIN_LOSS, VALIDATION_LOSS, Curve, get_curves_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "src/seodang"
 # The rooms whose every change may change what the stage writes.
 ROOMS: dict[str, tuple[str, ...]] = {
+    "inputs": (),
     "base": ("models", "primer_base", "primer"),
     "ingest": ("ingest", "primer"),
     "validate": ("validation",),
@@ -44,6 +46,9 @@ EXEMPT = {
     "config": "a stage depends on the files of its own sections, and on their values through params",
 }
 EXEMPT_OF_STAGE = {
+    ("inputs", "ingest"): "`inputs` runs each time",
+    ("inputs", "evaluation"): "`inputs` runs each time",
+    ("inputs", "records"): "`inputs` runs each time",
     ("package", "gate"): "reads verdict.json, which is a dependency",
     ("package", "html"): "escapes text of the model card",
     ("report", "gate"): "verdict.json is a dependency: when the gate decides otherwise, the pages are rendered again",
@@ -81,9 +86,10 @@ def _dependency(module: str) -> str:
 
 
 def params_of(stage: str) -> list[Any]:
-    """Return the sections that a stage reads, of params.yaml and of the defaults below it."""
+    """Return the sections that a stage reads, of params.yaml and of the defaults below it, and its part of inputs.lock."""
     sections = list_sections(load_stage(stage))
-    entry = CommentedSeq([*sections, {str(DEFAULTS.relative_to(ROOT)): sections}])
+    inputs = [{Paths(Path()).inputs_lock.name: [stage]}] if stage in STAGES_WITH_INPUTS else []
+    entry = CommentedSeq([*sections, {str(DEFAULTS.relative_to(ROOT)): sections}, *inputs])
     entry.fa.set_flow_style()
     return entry
 

@@ -18,6 +18,16 @@ class Paths:
         return self.root / "params.yaml"
 
     @property
+    def dvc_yaml(self) -> Path:
+        """The pipeline."""
+        return self.root / "dvc.yaml"
+
+    @property
+    def inputs_lock(self) -> Path:
+        """Checksums of inputs that DVC does not see; in git, beside dvc.lock."""
+        return self.root / "inputs.lock"
+
+    @property
     def profiles(self) -> Path:
         """The shipped profiles, one YAML file each."""
         return self.root / "profiles"
@@ -55,6 +65,11 @@ class Paths:
     def downloads(self) -> Path:
         """Files downloaded from URLs and the hub, by checksum or version; safe to delete."""
         return self.root / ".seodang" / "downloads"
+
+    @property
+    def checksums(self) -> Path:
+        """Checksums of files that have not changed since they were computed; safe to delete."""
+        return self.root / ".seodang" / "checksums"
 
     @property
     def timings(self) -> Path:

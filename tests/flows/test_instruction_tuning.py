@@ -240,7 +240,7 @@ def test_a_refused_input_fails_the_run_with_the_stages_message_and_no_retry(serv
     assert "seodang: source.json, 3행" in run.logs
     assert "seodang: source.json, 3행" in run.watched
     assert served.read_commands().count("base") == tried + 1
-    assert set(run.tasks) == {"base"}
+    assert set(run.tasks) == {"inputs", "base"}
 
 
 def test_cancelling_a_run_ends_its_stage(served):

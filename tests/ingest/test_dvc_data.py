@@ -131,7 +131,8 @@ def miniature(folder: Path, given: dict[str, str]) -> Path:
     (folder / "data").mkdir()
     for name in (".gitignore", "README.md"):
         shutil.copy(ROOT / "data" / name, folder / "data" / name)
-    shutil.copy(ROOT / ".gitignore", folder)
+    for name in (".gitignore", "inputs.lock"):
+        shutil.copy(ROOT / name, folder)
     stage = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]["ingest"]
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"ingest": {**stage, "deps": ["data"]}}}), "utf-8")
     (folder / "src" / "seodang" / "config").mkdir(parents=True)

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from seodang.cli import check, config, gate, judge, plan, profile, registry, report, run, study
+from seodang.cli import check, config, gate, judge, plan, profile, registry, report, run, serve, study
 from seodang.cli.terminal import WIDTH
 from seodang.cli.usage import translate_help, translate_usage_error
 from seodang.errors import SeodangError
@@ -128,7 +128,7 @@ def create_app() -> typer.Typer:
     app.add_typer(profile.create_app(), name="profile")
     app.add_typer(config.create_app(), name="config")
     app.command("report", help=_("Print times, scores and verdict again."))(report.report)
-    app.command("serve", help=_("Serve the champion, or the model that was packaged last."))(run.serve)
+    app.command("serve", help=_("Serve the champion, or the model that was packaged last."))(serve.serve)
     return app
 
 

@@ -1,4 +1,4 @@
-"""`seodang run | stage | serve`: run stages through DVC, note what they cost, and serve the result."""
+"""`seodang run | stage`: run stages through DVC, and note what they cost."""
 
 from __future__ import annotations
 
@@ -91,39 +91,3 @@ def _run_dvc(arguments: list[str], root: Path) -> int:
     environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
     command = [f"{scripts}/dvc", "--wait-for-lock", *arguments]
     return subprocess.run(command, cwd=root, env=environment, check=False).returncode
-
-
-def serve(
-    port: Annotated[int, typer.Option(help=_("Port on 127.0.0.1."))] = 3000,
-    packaged: Annotated[
-        bool, typer.Option("--packaged", help=_("Serve the model that was packaged last, champion or not."))
-    ] = False,
-) -> int:
-    """Serve the champion's bento until interrupted; without a champion, the bento that was packaged last."""
-    paths = Paths(Path.cwd())
-    tag = _find_bento(paths, packaged=packaged)
-    command = [f"{Path(sys.executable).parent}/bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
-    print_lines([_("serving {tag} on http://127.0.0.1:{port} (Ctrl-C to stop)", tag=tag, port=port)])
-    sys.stdout.flush()
-    os.execv(command[0], command)
-
-
-def _find_bento(paths: Paths, *, packaged: bool) -> str:
-    from seodang.io.jsonl import read_json
-    from seodang.registry.champion import read_champion
-
-    champion = None if packaged or not paths.champion.exists() else read_champion(paths.champion)
-    if champion is None:
-        return str(read_json(paths.package_report)["bento_tag"])
-    from seodang.registry.restore import make_servable
-
-    print_lines(
-        [
-            _(
-                "champion: {version} ({date}); the model that was packaged last: seodang serve --packaged",
-                version=champion.version,
-                date=champion.created_at[:10],
-            )
-        ]
-    )
-    return make_servable(champion, paths)

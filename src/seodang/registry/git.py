@@ -10,7 +10,7 @@ from seodang.errors import RegistryError
 from seodang.i18n import _
 
 # A version is reproduced from these paths, so its commit must contain them.
-TRACKED_PATHS = ("dvc.lock", "dvc.yaml", "params.yaml", "bentofile.yaml", "src", "registry")
+TRACKED_PATHS = ("dvc.lock", "inputs.lock", "dvc.yaml", "params.yaml", "bentofile.yaml", "src", "registry")
 
 
 def run_git(root: Path, *arguments: str) -> str:

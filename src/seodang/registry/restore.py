@@ -1,4 +1,4 @@
-"""Restore the bento of a champion: from BentoML's stores, else from DVC and the champion's commit."""
+"""Restore the bento of a champion or of the packaged model: from BentoML's stores, else from DVC's artefacts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from seodang.errors import ModelError
+from seodang.errors import ArtefactError, ModelError
 from seodang.i18n import _
+from seodang.io.jsonl import read_json
 from seodang.packaging.bento import build_bento, find_stored_model, has_bento, store_model
 from seodang.packaging.model_card import MODEL_CARD
 from seodang.paths import Paths
@@ -25,7 +26,7 @@ def make_servable(champion: Champion, paths: Paths) -> str:
     Raises:
         ModelError: If no cache or remote has the weights, or weights, prompts or code differ from the promoted ones.
     """
-    if _is_stored(champion):
+    if _is_stored(champion.model_tag, champion.weights_sha256, champion.bento_tag):
         logger.info(
             _(
                 "{version}: bento {bento} is in the store, with the promoted weights",
@@ -44,16 +45,52 @@ def make_servable(champion: Champion, paths: Paths) -> str:
     return _rebuild_bento(champion, fetch_packaged_model(champion, paths), paths)
 
 
-def _is_stored(champion: Champion) -> bool:
+def make_packaged_servable(paths: Paths) -> str:
+    """Return the tag of the bento that was packaged last; in a clone it is built from artifacts/package.
+
+    Raises:
+        ArtefactError: If nothing was packaged, or `dvc pull` has not fetched it.
+        ModelError: If the weights differ from the packaged ones.
+    """
+    from seodang.models.checkpoints import compute_weights_sha256
+    from seodang.packaging.model_folder import MANIFEST_NAME
+
+    folder = paths.merged_model.relative_to(paths.root)
+    if not paths.package_report.exists():
+        raise ArtefactError(_format_missing(folder))
+    report = read_json(paths.package_report)
+    tag, weights = str(report["bento_tag"]), str(report["weights_sha256"])
+    if _is_stored(str(report["model_tag"]), weights, tag):
+        return tag
+    if not paths.merged_model.is_dir():
+        raise ArtefactError(_format_missing(folder))
+    if (actual := compute_weights_sha256(paths.merged_model)) != weights:
+        raise ModelError(
+            _(
+                "the weights in {folder} changed: they have sha256 {actual}, but were packaged with {expected}; run:"
+                " dvc checkout package",
+                folder=folder,
+                actual=actual[:12],
+                expected=weights[:12],
+            )
+        )
+    logger.info(_("the BentoML store has no {tag}: building it from {folder}", tag=tag, folder=folder))
+    name, version = str(report["model_tag"]).partition(":")[::2]
+    labels = {"project": "seodang", "prompt": str(report["lineage"]["params"]["prompt"]["format"])}
+    model_tag = store_model(paths.merged_model, name, version, labels, MANIFEST_NAME, MODEL_CARD)
+    return build_bento(paths.root, name, version, model_tag)
+
+
+def _format_missing(folder: Path) -> str:
+    return _("{folder} is not on this machine; fetch it: dvc pull package; or make it: make run", folder=folder)
+
+
+def _is_stored(model_tag: str, weights_sha256: str, bento_tag: str) -> bool:
     from seodang.models.checkpoints import compute_weights_sha256
 
-    folder = find_stored_model(champion.model_tag)
+    folder = find_stored_model(model_tag)
     try:
-        return (
-            folder is not None
-            and compute_weights_sha256(folder) == champion.weights_sha256
-            and has_bento(champion.bento_tag)
-        )
+        return folder is not None and compute_weights_sha256(folder) == weights_sha256 and has_bento(bento_tag)
     except (ModelError, OSError):  # a killed run left an incomplete model
         return False
 

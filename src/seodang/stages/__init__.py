@@ -16,7 +16,7 @@ from typing import Any
 from seodang.config import Params
 from seodang.paths import Paths
 
-STAGES = ("base", "ingest", "validate", "prepare", "train", "evaluate", "gate", "report", "package")
+STAGES = ("inputs", "base", "ingest", "validate", "prepare", "train", "evaluate", "gate", "report", "package")
 
 Report = Mapping[str, Any]
 Stage = Callable[..., Report]

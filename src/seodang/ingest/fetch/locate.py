@@ -125,14 +125,15 @@ def _find_files_of_others(others: Sequence[SourceParams], source: SourceParams, 
         and "://" not in other.path
         and _is_more_specific(root / other.path, folder)
     ]
-    return frozenset(_normalise_path(path) for text in specific_paths for path in _resolve_paths(text, root))
+    return frozenset(_normalise_path(path) for text in specific_paths for path in resolve_paths(text, root))
 
 
 def _is_more_specific(path: Path, folder: Path) -> bool:
     return not path.is_dir() or folder.resolve() in path.resolve().parents
 
 
-def _resolve_paths(path_text: str, root: Path) -> list[Path]:
+def resolve_paths(path_text: str, root: Path) -> list[Path]:
+    """Return the files that a local path names, data files or not; none for a missing one."""
     path = root / path_text
     if path.is_dir():
         return list(walk_files(path, root))

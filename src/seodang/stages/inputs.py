@@ -1,0 +1,247 @@
+"""Stage `inputs`: write the checksums of the inputs that DVC does not see into inputs.lock.
+
+DVC looks at the paths that dvc.yaml names. It does not look behind a linked folder below them, at a file that
+.dvcignore names, or at a path elsewhere that params.yaml names. This stage runs each time (`always_changed`), and
+`base`, `ingest` and `evaluate` depend on their own part of inputs.lock, so a change of such an input runs them again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from seodang.config import EvaluateParams, IngestParams, ModelParams
+from seodang.config.load import read_yaml
+from seodang.errors import SeodangError, SourceError
+from seodang.evaluation.tasks.spec import FileData, load_specs
+from seodang.i18n import _
+from seodang.ingest.fetch.files import is_auxiliary_file
+from seodang.ingest.fetch.locate import resolve_paths
+from seodang.io.jsonl import write_json
+from seodang.paths import Paths
+from seodang.stages import Report
+
+logger = logging.getLogger(__name__)
+
+STAGES_WITH_INPUTS: Final = ("base", "ingest", "evaluate")
+_EXPERIMENTS: Final = (".dvc", "tmp", "exps")
+_MAX_NAMES: Final = 5  # in a message
+
+
+def run(*, model: ModelParams, ingest: IngestParams, evaluate: EvaluateParams, paths: Paths) -> Report:
+    """Write inputs.lock: for each stage the checksum of every input that DVC does not see.
+
+    Raises:
+        SourceError: If an experiment in a folder of its own lacks inputs that neither git nor DVC tracks.
+    """
+    inputs = list_inputs(model, ingest, evaluate, paths)
+    if (workspace := find_workspace(paths.root)) is not None:
+        _check_experiment(inputs, list_inputs(model, ingest, evaluate, Paths(workspace)), workspace, paths.root)
+    dependencies = read_dependencies(paths)
+    report = {
+        stage: _compute_checksums(_select_unseen(inputs[stage], dependencies.get(stage, []), paths.root), paths)
+        for stage in STAGES_WITH_INPUTS
+    }
+    write_json(paths.inputs_lock, report)
+    if names := [name for checksums in report.values() for name in checksums]:
+        logger.info(
+            _(
+                "inputs that DVC does not see, watched by their checksums in {file}: {names}",
+                file=paths.inputs_lock.name,
+                names=_format_names(names),
+            )
+        )
+    return report
+
+
+def list_inputs(
+    model: ModelParams, ingest: IngestParams, evaluate: EvaluateParams, paths: Paths
+) -> dict[str, dict[str, Path]]:
+    """Return the local files that each stage reads besides artefacts, by name; missing ones are left out.
+
+    The stage that reads a file reports what is wrong with it.
+    """
+    return {
+        "base": dict(_iter_model_files(model, paths.root)),
+        "ingest": dict(_iter_source_files(ingest, paths.root)),
+        "evaluate": dict(_iter_task_files(evaluate, paths)),
+    }
+
+
+def _iter_model_files(model: ModelParams, root: Path) -> Iterator[tuple[str, Path]]:
+    if model.source in ("bundled", "path") and model.path is not None and (root / model.path).is_dir():
+        for path in sorted((root / model.path).iterdir()):
+            yield _get_name(path, model.path, root), path
+    if model.source == "scratch" and model.scratch is not None:
+        for text in model.scratch.texts:
+            yield _get_name(root / text, text, root), root / text
+
+
+def _iter_source_files(ingest: IngestParams, root: Path) -> Iterator[tuple[str, Path]]:
+    for source in ingest.sources:
+        if source.path is None or ("://" in source.path and not source.path.startswith("file://")):
+            continue
+        text = unquote(urlsplit(source.path).path) if source.path.startswith("file://") else source.path
+        for path in sorted(path for path in resolve_paths(text, root) if not is_auxiliary_file(path.name)):
+            yield _get_name(path, text, root), path
+
+
+def _iter_task_files(evaluate: EvaluateParams, paths: Paths) -> Iterator[tuple[str, Path]]:
+    try:
+        specs = load_specs(paths.tasks, evaluate.tasks) if evaluate.tasks else []
+    except SeodangError:  # `evaluate` reports it
+        return
+    for spec in specs:
+        file = paths.tasks / f"{spec.name}.yaml"
+        yield _get_name(file, "tasks", paths.root), file
+        if not isinstance(spec.data, FileData):
+            continue
+        folders = ((evaluate.data_folder or "tasks/data"), "tasks/data")
+        for name in (spec.data.file, spec.data.few_shot_file):
+            found = next((text for text in folders if name and (paths.root / text / name).is_file()), None)
+            if name and found:
+                path = paths.root / found / name
+                yield _get_name(path, found, paths.root), path
+
+
+def _get_name(path: Path, text: str, root: Path) -> str:
+    """Return the name of a file in inputs.lock: relative to the project, unless params.yaml has an absolute path."""
+    inside = path.is_relative_to(root)
+    return path.as_posix() if Path(text).is_absolute() and not inside else Path(os.path.relpath(path, root)).as_posix()
+
+
+def read_dependencies(paths: Paths) -> dict[str, list[Path]]:
+    """Return the dependencies that dvc.yaml declares, by stage."""
+    stages: Mapping[str, Any] = read_yaml(paths.dvc_yaml).get("stages", {})
+    return {
+        name: [paths.root / (text if isinstance(text, str) else next(iter(text))) for text in stage.get("deps", [])]
+        for name, stage in stages.items()
+    }
+
+
+def _select_unseen(inputs: Mapping[str, Path], dependencies: Iterable[Path], root: Path) -> dict[str, Path]:
+    """Return the inputs that no dependency covers as DVC reads it."""
+    from dvc.fs import localfs
+    from dvc.ignore import DvcIgnoreFilter
+
+    ignored = DvcIgnoreFilter(localfs, str(root)).is_ignored_file
+    seen = list(dependencies)
+    return {
+        name: path
+        for name, path in inputs.items()
+        if path.is_file() and (ignored(str(path)) or not any(_is_seen_below(path, dependency) for dependency in seen))
+    }
+
+
+def _is_seen_below(path: Path, dependency: Path) -> bool:
+    """Return whether DVC finds a file below a dependency: it follows linked files, but no linked folder below it."""
+    if path == dependency:
+        return True
+    if dependency not in path.parents:
+        return False
+    folders = [parent for parent in path.parents if dependency in parent.parents]
+    return not any(folder.is_symlink() for folder in folders)
+
+
+def _compute_checksums(files: Mapping[str, Path], paths: Paths) -> dict[str, str]:
+    """Return the md5 of each file by name; DVC's database keeps those of files that did not change."""
+    from dvc.fs import localfs
+    from dvc_data.hashfile.hash import hash_file
+    from dvc_data.hashfile.state import State
+
+    if not files:
+        return {}
+    state = State(root_dir=str(paths.root), tmp_dir=str(paths.checksums))
+    try:
+        return {
+            name: str(hash_file(str(path.resolve()), localfs, "md5", state=state)[1].value)
+            for name, path in sorted(files.items())
+        }
+    finally:
+        state.close()
+
+
+def find_workspace(root: Path) -> Path | None:
+    """Return the project that started an experiment in a folder of its own (--temp, --queue); None in the project."""
+    parts = root.parts
+    starts = [index for index in range(len(parts)) if parts[index : index + 3] == _EXPERIMENTS]
+    return Path(*parts[: starts[-1]]) if starts else None
+
+
+def _check_experiment(
+    inputs: Mapping[str, Mapping[str, Path]],
+    expected: Mapping[str, Mapping[str, Path]],
+    workspace: Path,
+    root: Path,
+) -> None:
+    """Raise a SourceError if the project has inputs that DVC did not carry into `root`, the folder of the experiment."""
+    missing = [
+        path.relative_to(workspace).as_posix()
+        for stage, files in expected.items()
+        for name, path in files.items()
+        if name not in inputs[stage] and path.is_relative_to(workspace)
+    ]
+    names = sorted({_find_missing_parent(name, root) for name in _select_untracked(dict.fromkeys(missing), workspace)})
+    if not names:
+        return
+    links = [name for name in names if (workspace / name).is_symlink() and (workspace / name).is_dir()]
+    advice = [
+        _(
+            "  track them: dvc add {names} && git add {folders}",
+            names=" ".join(names),
+            folders=" ".join(sorted({Path(name).parent.as_posix() for name in names})),
+        ),
+        _(
+            "  or carry them along: dvc exp run --temp {options} (--queue has no such option)",
+            options=" ".join(f"--copy-paths {name}" for name in names),
+        ),
+        _("  or run in the project's folder: dvc exp run without --temp and --queue"),
+    ]
+    if links:
+        advice.insert(
+            0, _("  DVC tracks no linked folder; first replace {links} by their files", links=" ".join(links))
+        )
+    title = _(
+        "the experiment's folder lacks inputs that neither git nor DVC tracks: {names}", names=_format_names(names)
+    )
+    raise SourceError("\n".join([title, *advice]))
+
+
+def _find_missing_parent(name: str, root: Path) -> str:
+    """Return the highest folder of a path that `root` lacks, or the path itself."""
+    parts = Path(name).parts
+    prefixes = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+    return next((prefix for prefix in prefixes if not os.path.lexists(root / prefix)), name)
+
+
+def _select_untracked(names: Iterable[str], workspace: Path) -> list[str]:
+    """Return the files that neither git tracks nor DVC by a .dvc file in git."""
+    return [
+        name
+        for name in names
+        if not any(_is_tracked_by_git(candidate, workspace) for candidate in (name, *_list_pointers(name, workspace)))
+    ]
+
+
+def _list_pointers(name: str, root: Path) -> list[str]:
+    """Return the .dvc files of a file and of the folders above it."""
+    parts = Path(name).parts
+    pointers = [f"{'/'.join(parts[: count + 1])}.dvc" for count in range(len(parts))]
+    return [pointer for pointer in pointers if (root / pointer).is_file()]
+
+
+def _is_tracked_by_git(name: str, root: Path) -> bool:
+    command = ["git", "ls-files", "--error-unmatch", "--", f":(literal){name}"]
+    try:
+        return subprocess.run(command, cwd=root, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def _format_names(names: list[str]) -> str:
+    return " ".join(names[:_MAX_NAMES]) + (" ..." if len(names) > _MAX_NAMES else "")

@@ -1,0 +1,74 @@
+"""`seodang serve` before BentoML starts: the port, and a bento that another machine packaged."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from seodang.cli.main import main
+from seodang.errors import ArtefactError, ModelError
+from seodang.io.jsonl import write_json
+from seodang.packaging.bento import has_bento
+from seodang.packaging.model_folder import compute_content_version, read_manifest
+from seodang.paths import Paths
+from seodang.registry.restore import make_packaged_servable
+
+
+def test_a_port_in_use_is_refused_with_one_that_is_free(capsys):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 2
+    message = capsys.readouterr().err
+    assert f"port {port} cannot be used (another program uses it); choose another one: seodang serve --port " in message
+
+
+@pytest.mark.parametrize("port", ["99999", "0", "-1", "three"])
+def test_a_port_that_does_not_exist_is_refused(port, capsys):
+    assert main(["serve", "--port", port]) == 2
+    assert "--port" in capsys.readouterr().err
+
+
+@pytest.fixture
+def pulled(tmp_path: Path, packaged_model: Path, bentoml_home: Path, copy_project) -> Paths:
+    """Return a clone after `dvc pull`: the packaged model and its report, and empty BentoML stores."""
+    from seodang.models.checkpoints import compute_weights_sha256
+
+    paths = Paths(copy_project(tmp_path / "clone"))
+    shutil.copytree(packaged_model, paths.merged_model)
+    tag = f"tiny:{compute_content_version(packaged_model, read_manifest(packaged_model).fingerprint)}"
+    report = {
+        "model_tag": tag,
+        "bento_tag": tag,
+        "weights_sha256": compute_weights_sha256(packaged_model),
+        "lineage": {"params": {"prompt": {"format": "koalpaca"}}},
+    }
+    write_json(paths.package_report, report)
+    return paths
+
+
+def test_a_clone_builds_the_bento_from_the_pulled_model_once(pulled, monkeypatch):
+    tag = make_packaged_servable(pulled)
+    assert has_bento(tag)
+    monkeypatch.setattr("seodang.registry.restore.build_bento", None)
+    assert make_packaged_servable(pulled) == tag
+
+
+@pytest.mark.parametrize("name", ["model", "report.json"])
+def test_a_clone_without_the_model_says_how_to_fetch_it(pulled, name):
+    (pulled.artifacts / "package" / name).rename(pulled.root / name)
+    with pytest.raises(ArtefactError, match="fetch it: dvc pull package"):
+        make_packaged_servable(pulled)
+
+
+def test_changed_weights_are_not_served(pulled):
+    weights = pulled.merged_model / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ModelError, match="the weights in artifacts/package/model changed"):
+        make_packaged_servable(pulled)
