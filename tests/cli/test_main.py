@@ -49,7 +49,7 @@ def test_the_help_of_a_command_is_in_one_language(command, capsys, monkeypatch):
     [
         (["nope"], "there is no command 'nope'"),
         (["gate", "--candidate", "a"], "--champion is missing"),
-        (["stage", "nope"], "there is no stage 'nope'; the stages are base, ingest"),
+        (["stage", "nope"], "there is no stage 'nope'; the stages are inputs, base, ingest"),
         (["check", "--nope", "a"], "there is no option --nope"),
         (["judge"], "is missing"),
     ],
