@@ -30,7 +30,7 @@ IFEVAL_COLUMNS = ["instruction_id_list", "kwargs"]
 def list_choice_metrics(build_spec):
     def list_choice_metrics():
         spec = build_spec(normalise="bytes", metrics=["accuracy", "accuracy_norm"])
-        return set(compute_choice_metrics(spec, ("예", "아니오"), "예", [-1.0, -2.0], [1, 1])[1])
+        return set(compute_choice_metrics(spec, ("예", "아니오"), "예", [-1.0, -2.0], [1, 1]).scores)
 
     return list_choice_metrics
 

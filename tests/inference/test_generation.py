@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from seodang.errors import EvaluationError
 from seodang.inference.generation import generate
 from seodang.models.adapters import load_adapter
 from seodang.models.loading import load_model
@@ -43,3 +44,10 @@ def test_the_model_is_left_as_it_was(tuned):
     before = len(head._forward_pre_hooks)
     generate(tuned, [[5, 6]], end_id=1, max_new_tokens=2, batch_tokens=64)
     assert len(head._forward_pre_hooks) == before
+
+
+def test_an_answer_of_nan_is_refused(tiny_model):
+    model = load_model(tiny_model, "fp32", "cpu")
+    model.model.norm.weight.data.fill_(float("nan"))
+    with pytest.raises(EvaluationError, match=r"the model answers with NaN.*use train\.precision fp32"):
+        generate(model, [[5, 6, 7]], end_id=1, max_new_tokens=3, batch_tokens=64)

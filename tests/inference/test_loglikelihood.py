@@ -22,8 +22,9 @@ from transformers import (
 
 from seodang.errors import EvaluationError
 from seodang.evaluation.result_log import ResultLog
+from seodang.inference import loglikelihood
 from seodang.inference.generation import generate
-from seodang.inference.loglikelihood import ChoiceRequest, score_choices
+from seodang.inference.loglikelihood import ChoiceRequest, check_options, score_choices
 from seodang.inference.tree_attention import can_use_tree
 from seodang.models.adapters import load_adapter
 from seodang.models.loading import load_model, load_tokenizer
@@ -261,13 +262,39 @@ def test_a_result_log_that_was_interrupted_in_a_batch_ends_like_a_complete_one(m
     ]
 
 
-def test_options_of_the_same_tokens_are_refused_with_item_and_options(model_and_tokenizer):
-    model, _ = model_and_tokenizer
-    odd = ChoiceRequest("q7", [5], (("예", [20]), ("아니오", [21]), ("예 ", [20])))
+def test_options_of_the_same_tokens_are_refused_with_item_and_options():
     with pytest.raises(EvaluationError, match="item q7: options '예' and '예 ' have the same tokens"):
-        score_choices(model, [odd], 64)
+        check_options("q7", (("예", [20]), ("아니오", [21]), ("예 ", [20])))
     with pytest.raises(EvaluationError, match="item q8: option '' has no token"):
-        score_choices(model, [ChoiceRequest("q8", [5], (("", []),))], 64)
+        check_options("q8", (("", []),))
+
+
+@pytest.mark.parametrize("use_tree", [True, False])
+def test_a_log_likelihood_that_is_not_a_number_is_refused_with_its_item(use_tree, monkeypatch):
+    """NaN compares as false, so the first option would win: a broken model would score 1.0 where gold comes first."""
+    monkeypatch.setattr(loglikelihood, "can_use_tree", lambda _: use_tree)
+    model = llama()
+    model.model.norm.weight.data.fill_(float("nan"))
+    with pytest.raises(EvaluationError, match=r"item a: the log-likelihood of an answer is not finite \(nan, nan\)"):
+        list(score_choices(model, [create_choice(SHARED, [20], [21, 22])], 64))
+
+
+def list_nats(batches):
+    return [score.nats for batch in batches for _, likelihoods in batch for score in likelihoods]
+
+
+def test_a_model_that_ignores_logits_to_keep_is_scored_at_the_right_positions(monkeypatch):
+    monkeypatch.setattr(loglikelihood, "can_use_tree", lambda _: False)
+    model = llama()
+    choices = [create_choice([*SHARED, 10 + extra], [20], [21, 22, 23]) for extra in range(3)]
+    expected = list(score_choices(model, choices, 64))
+    forward = model.forward
+    for other_forward in (
+        lambda logits_to_keep=0, **inputs: forward(**inputs),
+        lambda input_ids, use_cache: forward(input_ids=input_ids, use_cache=use_cache),
+    ):
+        monkeypatch.setattr(model, "forward", other_forward)
+        assert list_nats(score_choices(model, choices, 64)) == pytest.approx(list_nats(expected), abs=1e-4)
 
 
 def test_batched_greedy_answers_are_those_of_each_prompt_by_itself(model_and_tokenizer):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import BloomConfig, MambaConfig, MptConfig, Qwen3Config
+from transformers import BloomConfig, MambaConfig, MptConfig, Qwen3Config, RobertaConfig, WhisperConfig, XLNetConfig
 
 from seodang.errors import ModelError
 from seodang.inference.generation import generate
@@ -101,7 +101,10 @@ def test_a_length_beyond_the_context_is_refused_with_both(folder):
 def test_the_context_length_of_a_model_is_known_and_some_models_have_no_limit():
     assert get_context_length(Qwen3Config(max_position_embeddings=77)) == 77
     assert get_context_length(MptConfig(max_seq_len=55)) == 55  # its ALiBi biases end there
-    for unlimited in (BloomConfig(), MambaConfig()):
+    assert get_context_length(WhisperConfig(max_target_positions=44)) == 44
+    # The first position of RoBERTa is pad_token_id + 1, so 514 positions hold 512 tokens.
+    assert get_context_length(RobertaConfig(max_position_embeddings=514, pad_token_id=1)) == 512
+    for unlimited in (BloomConfig(), MambaConfig(), XLNetConfig()):
         assert get_context_length(unlimited) is None
         check_max_length(unlimited, 10**6)
 

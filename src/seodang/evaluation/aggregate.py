@@ -20,6 +20,7 @@ class ItemScore:
     variant: str
     """zero_shot, few_shot, tuned or champion; zero_shot/plain where several formats are tried."""
     shots: int
+    """Few-shot examples in the item's prompt; fewer than the variant's where they exceed the context."""
     item: str
     """Record id."""
     task: str
@@ -55,6 +56,10 @@ class ItemScore:
     """Option indices of the reference and of the likeliest option, for macro F1."""
     grades: tuple[float, float] | None
     """The item's grade and the log-odds of the last option, for Spearman's correlation."""
+    is_tied: bool = False
+    """Several options have exactly the highest log-likelihood; the item counts as wrong."""
+    is_truncated: bool = False
+    """The item exceeds the context: its prompt lost its beginning, or its text the end."""
 
 
 def get_primary_score(score: ItemScore) -> float | None:
@@ -166,3 +171,25 @@ def aggregate_by_task(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
             row[variant] = compute_mean(get_primary_score(score) for score in task_scores if score.variant == variant)
         rows.append(row)
     return rows
+
+
+def count_request_limits(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
+    """Return one row per task, language and variant: few-shot examples really shown, truncated items and ties."""
+    groups: dict[tuple[str, str, str, str], list[ItemScore]] = {}
+    for score in scores:
+        groups.setdefault((score.split, score.task, score.language, score.variant), []).append(score)
+    return [
+        {
+            "split": split,
+            "task": task,
+            "language": language,
+            "variant": variant,
+            "items": len(group),
+            "shots_mean": round(sum(score.shots for score in group) / len(group), 2),
+            "shots_min": min(score.shots for score in group),
+            "shots_max": max(score.shots for score in group),
+            "truncated": sum(score.is_truncated for score in group),
+            "ties": sum(score.is_tied for score in group),
+        }
+        for (split, task, language, variant), group in groups.items()
+    ]

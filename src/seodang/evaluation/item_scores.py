@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from seodang.evaluation.aggregate import ItemScore
@@ -14,6 +14,7 @@ from seodang.evaluation.results import Results, build_answer_key, build_options_
 from seodang.evaluation.samples import TaskSamples
 from seodang.evaluation.tasks.prompts import truncate_at_stop
 from seodang.evaluation.tasks.scoring import (
+    ChoiceResult,
     compute_answer_metrics,
     compute_choice_metrics,
     compute_log_odds,
@@ -43,12 +44,12 @@ def build_item_score(
     compared_answer = answer if record.output else None  # None where there is no reference
     log_likelihoods = _get_log_likelihoods(variant, requests, index, results)
     options = [text for text, _ in requests.options[index]]
-    prediction = _predict_choice(task, options, record.output, log_likelihoods)
+    choice = _choose_option(task, options, record.output, log_likelihoods)
     reference_index = options.index(record.output) if record.output in options else 0
     extra_metrics, weights = _compute_extra_metrics(requests, index, log_likelihoods, answer, generated)
     return ItemScore(
         variant=variant.name,
-        shots=requests.shots,
+        shots=requests.shots[index],
         item=record.id,
         task=task.task,
         language=task.language,
@@ -56,15 +57,17 @@ def build_item_score(
         kind=task.kind,
         primary_metric=task.primary_metric,
         reference=record.output,
-        accuracy=prediction.scores.get("accuracy"),
-        prediction=None if prediction.index is None else options[prediction.index],
+        accuracy=None if choice is None else choice.scores["accuracy"],
+        prediction=None if choice is None else options[choice.index],
+        is_tied=choice is not None and choice.is_tied,
+        is_truncated=index in requests.truncated_prompts | requests.truncated_options,
         loss=None if log_likelihoods is None else log_likelihoods.compute_loss(reference_index),
         answer=answer,
         exact_match=None if compared_answer is None else float(is_exact_match(compared_answer, record.output)),
         chrf=None if compared_answer is None else compute_chrf(compared_answer, record.output),
         eos_rate=None if generated is None else generated.has_eos,
         prompt_tokens=len(requests.prompts[index]),
-        extra_metrics=extra_metrics | {name: score for name, score in prediction.scores.items() if name != "accuracy"},
+        extra_metrics=extra_metrics | _select_extra_scores(choice),
         weights=weights,
         labels=_get_labels(task, reference_index, log_likelihoods),
         grades=_get_grades(task, index, log_likelihoods),
@@ -81,14 +84,6 @@ class _LogLikelihoods:
     def compute_loss(self, index: int) -> float:
         """Return an option's loss in nats per token."""
         return -self.nats[index] / self.tokens[index]
-
-
-@dataclass(frozen=True, slots=True)
-class _Prediction:
-    """The chosen option with its scores; empty where an item has fewer than two options."""
-
-    index: int | None = None
-    scores: dict[str, float] = field(default_factory=dict)
 
 
 def _get_generation(variant: Variant, requests: Requests, index: int, results: Results) -> Generation | None:
@@ -110,7 +105,7 @@ def _get_labels(
     """Return the indices that macro F1 compares; never normalized by length, as in lm-evaluation-harness' f1."""
     if log_likelihoods is None or "macro_f1" not in task.metrics:
         return None
-    return reference_index, select_best_choice(log_likelihoods.nats)
+    return reference_index, select_best_choice(log_likelihoods.nats, reference_index)
 
 
 def _get_grades(task: TaskSamples, index: int, log_likelihoods: _LogLikelihoods | None) -> tuple[float, float] | None:
@@ -119,14 +114,17 @@ def _get_grades(task: TaskSamples, index: int, log_likelihoods: _LogLikelihoods 
     return float(task.samples[index].extra[GRADE_COLUMN]), compute_log_odds(log_likelihoods.nats)
 
 
-def _predict_choice(
+def _choose_option(
     task: TaskSamples, options: Sequence[str], reference: str, log_likelihoods: _LogLikelihoods | None
-) -> _Prediction:
+) -> ChoiceResult | None:
+    """Return the model's choice; None where an item has fewer than two options."""
     if log_likelihoods is None or len(options) < 2:
-        return _Prediction()
-    return _Prediction(
-        *compute_choice_metrics(task.spec, options, reference, log_likelihoods.nats, log_likelihoods.tokens)
-    )
+        return None
+    return compute_choice_metrics(task.spec, options, reference, log_likelihoods.nats, log_likelihoods.tokens)
+
+
+def _select_extra_scores(choice: ChoiceResult | None) -> dict[str, float]:
+    return {} if choice is None else {name: score for name, score in choice.scores.items() if name != "accuracy"}
 
 
 def _compute_extra_metrics(
@@ -153,7 +151,7 @@ def _compute_perplexity_metrics(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Return bits per byte, for a text that fits into the context, and the weights of loss and bits per byte."""
     text, tokens = requests.task.records[index].output, log_likelihoods.tokens[0]
-    if index in requests.truncated_indices:
+    if index in requests.truncated_options:
         return {}, {"loss": tokens}
     metrics = compute_text_metrics(log_likelihoods.nats[0], tokens, text)
     return {"bits_per_byte": metrics["bits_per_byte"]}, {"loss": tokens, "bits_per_byte": len(text.encode())}

@@ -91,6 +91,19 @@ def is_same_language(answer: str, question: str, reference: str = "") -> bool:
     return detect_language(answer) == detect_language(language_source)
 
 
-def select_best_choice(scores: Sequence[float]) -> int:
-    """Return the index of the highest log-likelihood; the first one of equal values."""
-    return max(range(len(scores)), key=scores.__getitem__)
+def select_best_choice(scores: Sequence[float], reference: int) -> int:
+    """Return the index of the highest log-likelihood; of equal values one that is not the reference.
+
+    So a tie is wrong: the correct option must be strictly the likeliest, as in BLiMP (Warstadt et al. 2020). A model
+    that gives all options the same likelihood would otherwise be right wherever the reference comes first.
+
+    Args:
+        scores: Of the options.
+        reference: Index of the correct option.
+    """
+    return max(range(len(scores)), key=lambda index: (scores[index], index != reference))
+
+
+def has_tie(scores: Sequence[float]) -> bool:
+    """Return whether several options have exactly the highest log-likelihood."""
+    return list(scores).count(max(scores)) > 1

@@ -7,20 +7,19 @@ harness joins it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from seodang.config import EvaluateParams, PromptFormat
+from seodang.evaluation.context import ContextLimits, Options, create_limits, fit_item
 from seodang.evaluation.samples import TaskSamples
 from seodang.evaluation.tasks.prompts import render_few_shot_prompt, split_context_and_continuation
 from seodang.evaluation.tasks.samples import EvalSample
 from seodang.evaluation.tasks.spec import TaskSpec
 from seodang.inference.prompt_encoder import PromptEncoder
 from seodang.records import Record
-
-Options = tuple[tuple[str, list[int]], ...]
-"""Texts and token ids of an item's options, or of its reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,95 +35,125 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """The requests of one variant for one task; prompts and options are in the order of the items."""
+    """The requests of one variant for one task; all lists are in the order of the items."""
 
     task: TaskSamples
-    shots: int
-    """Few-shot examples before each item."""
     prompts: list[list[int]]
-    options: Sequence[Options]
+    options: list[Options]
     """Texts whose log-likelihood is computed: the options, else the reference, else none."""
-    truncated_indices: frozenset[int] = frozenset()
-    """Items whose text exceeds the context; only its beginning is scored."""
+    shots: list[int]
+    """Few-shot examples before each item: as many of the variant's as fit into the context."""
+    truncated_prompts: frozenset[int]
+    """Indices of the items that exceed the context without few-shot examples; their prompt lost its beginning."""
+    truncated_options: frozenset[int]
+    """Indices of the items with a text or an option that exceeds the context; only its beginning is scored."""
+    limits: ContextLimits
+
+    def get_answer_prompt(self, index: int) -> list[int]:
+        """Return the prompt of a free answer, which leaves room for the answer."""
+        limit = self.limits.max_prompt_tokens
+        return self.prompts[index] if limit is None else self.prompts[index][-limit:]
 
 
 def build_requests(
     context_length: int | None, encoder: PromptEncoder, variant: Variant, task: TaskSamples, evaluate: EvaluateParams
 ) -> Requests:
-    """Return the requests of a task, with as many of the variant's few-shot examples as fit into the context.
+    """Return the requests of a task; each item has as many of the variant's few-shot examples as fit into the context.
 
     Args:
         context_length: Tokens that the model reads at most; None for no limit.
         encoder: Of the variant's format.
         variant: Its prompt template and number of few-shot examples are used.
         task: Items and few-shot examples.
-        evaluate: Limit of a free answer in tokens.
+        evaluate: Limit of a free answer in tokens, and number of items with a free answer.
+
+    Raises:
+        EvaluationError: If no model could distinguish two options of an item, or an option has no token.
     """
-    if task.kind == "text":
-        return _truncate_to_context(_build_perplexity_requests(encoder, variant, task), context_length)
-    max_prompt_tokens = None if context_length is None else context_length - get_max_new_tokens(task, evaluate)
-    if _is_plain(variant, task):
-        return _build_plain_requests(max_prompt_tokens, encoder, variant, task)
-    template = task.get_template(variant.template_index)
-    few_shot_examples = encoder.select_few_shot_examples(
-        template.records, template.few_shot_examples[: variant.shots], max_prompt_tokens
+    encode, shots = _select_encoding(encoder, variant, task)
+    max_new_tokens = 0 if task.kind == "text" else task.spec.max_new_tokens or evaluate.max_new_tokens
+    limits = create_limits(context_length, max_new_tokens)
+    items = []
+    for index, record in enumerate(task.records):
+        is_generated = task.kind != "text" and index < evaluate.generations_per_task
+        items.append(
+            fit_item(f"{task.key}/{record.id}", partial(encode, index), shots, limits, is_generated=is_generated)
+        )
+    return Requests(
+        task,
+        [item.prompt for item in items],
+        [item.options for item in items],
+        [item.shots for item in items],
+        frozenset(index for index, item in enumerate(items) if item.is_prompt_truncated),
+        frozenset(index for index, item in enumerate(items) if item.is_option_truncated),
+        limits,
     )
-    options = [
-        tuple((text, encoder.encode_answer(text)) for text in list_options(record)) for record in template.records
-    ]
-    prompts = [encoder.encode_prompt(record, few_shot_examples) for record in template.records]
-    return Requests(task, len(few_shot_examples), prompts, options)
 
 
-def _is_plain(variant: Variant, task: TaskSamples) -> bool:
-    """Return whether the task's own delimiter and separator join the texts, and not the prompt format."""
-    return variant.format == "plain" and task.joins_texts_itself
+EncodeTask = Callable[[int, int], tuple[list[int], Options]]
+"""Returns prompt and options of the item with an index, after a number of few-shot examples."""
 
 
-def _build_perplexity_requests(encoder: PromptEncoder, variant: Variant, task: TaskSamples) -> Requests:
-    """Return texts to score: after their prompt, or alone where it is blank."""
-    if _is_plain(variant, task):
-        template_name = _select_template_name(variant, task.spec)
-        encoded_pairs = [
+def _select_encoding(encoder: PromptEncoder, variant: Variant, task: TaskSamples) -> tuple[EncodeTask, int]:
+    """Return the function that encodes the items of a task, and the number of few-shot examples that it may add."""
+    is_plain = variant.format == "plain" and task.joins_texts_itself
+    if task.kind == "text":
+        return (_create_plain_text_encoding if is_plain else _create_text_encoding)(encoder, variant, task), 0
+    if is_plain:
+        return _create_plain_encoding(encoder, variant, task), len(task.few_shot_samples[: variant.shots])
+    template = task.get_template(variant.template_index)
+    examples = [encoder.encode_few_shot_example(example) for example in template.few_shot_examples[: variant.shots]]
+
+    def encode(index: int, shots: int) -> tuple[list[int], Options]:
+        record = template.records[index]
+        options = tuple((text, encoder.encode_answer(text)) for text in list_options(record))
+        return encoder.encode_prompt(record, examples[:shots]), options
+
+    return encode, len(examples)
+
+
+def _create_plain_encoding(encoder: PromptEncoder, variant: Variant, task: TaskSamples) -> EncodeTask:
+    """Return an encoding that joins texts by the task file's own delimiter and separator."""
+    template_name = _select_template_name(variant, task.spec)
+
+    def encode(index: int, shots: int) -> tuple[list[int], Options]:
+        return _encode_pair(encoder, task.spec, task.samples[index], task.few_shot_samples[:shots], template_name)
+
+    return encode
+
+
+def _create_plain_text_encoding(encoder: PromptEncoder, variant: Variant, task: TaskSamples) -> EncodeTask:
+    """Return an encoding of texts after their prompt, or alone where it is blank."""
+    template_name = _select_template_name(variant, task.spec)
+
+    def encode(index: int, _shots: int) -> tuple[list[int], Options]:
+        sample = task.samples[index]
+        return (
             _encode_pair(encoder, task.spec, sample, [], template_name)
             if sample.prompts[template_name].strip()
             else _encode_without_prompt(encoder, sample.reference)
-            for sample in task.samples
-        ]
-    else:
-        encoded_pairs = [
+        )
+
+    return encode
+
+
+def _create_text_encoding(encoder: PromptEncoder, variant: Variant, task: TaskSamples) -> EncodeTask:
+    """Return an encoding of texts in the variant's prompt format, or alone where they have no instruction."""
+    records = task.get_template(variant.template_index).records
+
+    def encode(index: int, _shots: int) -> tuple[list[int], Options]:
+        record = records[index]
+        return (
             (encoder.encode_prompt(record), ((record.output, encoder.encode_answer(record.output)),))
             if record.instruction
             else _encode_without_prompt(encoder, record.output)
-            for record in task.get_template(variant.template_index).records
-        ]
-    return Requests(task, 0, [prompt for prompt, _ in encoded_pairs], [options for _, options in encoded_pairs])
+        )
+
+    return encode
 
 
 def _encode_without_prompt(encoder: PromptEncoder, text: str) -> tuple[list[int], Options]:
     return encoder.start_ids, ((text, encoder.encode_text(text)),)
-
-
-def _truncate_to_context(requests: Requests, context_length: int | None) -> Requests:
-    """Return requests that fit into the context: a long text loses its end, a long prompt its beginning."""
-    if context_length is None:
-        return requests
-    prompts = [prompt[-(context_length - 1) :] for prompt in requests.prompts]
-    truncated_options = [
-        tuple((text, ids[: context_length - len(prompt)]) for text, ids in options)
-        for prompt, options in zip(prompts, requests.options, strict=True)
-    ]
-    truncated_indices = frozenset(
-        index
-        for index, options in enumerate(requests.options)
-        if any(len(ids) > len(kept[1]) for (_, ids), kept in zip(options, truncated_options[index], strict=True))
-    )
-    return Requests(requests.task, 0, prompts, truncated_options, truncated_indices)
-
-
-def get_max_new_tokens(task: TaskSamples, evaluate: EvaluateParams) -> int:
-    """Return the limit of a free answer in tokens."""
-    return task.spec.max_new_tokens or evaluate.max_new_tokens
 
 
 def list_options(record: Record) -> list[str]:
@@ -134,54 +163,9 @@ def list_options(record: Record) -> list[str]:
     return [record.output] if record.output else []
 
 
-def _build_plain_requests(
-    max_prompt_tokens: int | None, encoder: PromptEncoder, variant: Variant, task: TaskSamples
-) -> Requests:
-    """Return requests joined by the task file's own delimiter and separator."""
-    template_name = _select_template_name(variant, task.spec)
-    few_shot_examples = _fit_few_shot_examples(
-        max_prompt_tokens, encoder, task, template_name, task.few_shot_samples[: variant.shots]
-    )
-    prompts, options = zip(
-        *(_encode_pair(encoder, task.spec, sample, few_shot_examples, template_name) for sample in task.samples),
-        strict=True,
-    )
-    return Requests(task, len(few_shot_examples), list(prompts), list(options))
-
-
 def _select_template_name(variant: Variant, spec: TaskSpec) -> str:
     """Return the name of the variant's prompt template; of the first one where the file has fewer templates."""
     return list(spec.prompts)[variant.template_index if variant.template_index < len(spec.prompts) else 0]
-
-
-def _fit_few_shot_examples(
-    max_prompt_tokens: int | None,
-    encoder: PromptEncoder,
-    task: TaskSamples,
-    template_name: str,
-    few_shot_examples: Sequence[EvalSample],
-) -> Sequence[EvalSample]:
-    """Return as many leading few-shot examples as leave room for the longest item."""
-    if max_prompt_tokens is None:
-        return few_shot_examples
-    longest = max(task.samples, key=lambda sample: _count_tokens(encoder, task.spec, sample, [], template_name))
-    while (
-        few_shot_examples
-        and _count_tokens(encoder, task.spec, longest, few_shot_examples, template_name) > max_prompt_tokens
-    ):
-        few_shot_examples = few_shot_examples[:-1]
-    return few_shot_examples
-
-
-def _count_tokens(
-    encoder: PromptEncoder,
-    spec: TaskSpec,
-    sample: EvalSample,
-    few_shot_examples: Sequence[EvalSample],
-    template_name: str,
-) -> int:
-    prompt, options = _encode_pair(encoder, spec, sample, few_shot_examples, template_name)
-    return len(prompt) + max((len(ids) for _, ids in options), default=0)
 
 
 def _encode_pair(

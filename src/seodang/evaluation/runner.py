@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from seodang.config import EvaluateParams
 from seodang.evaluation.aggregate import ItemScore
 from seodang.evaluation.item_scores import build_item_score
-from seodang.evaluation.requests import Requests, Variant, build_requests, get_max_new_tokens
+from seodang.evaluation.requests import Requests, Variant, build_requests
 from seodang.evaluation.results import Results, build_answer_key, build_options_key
 from seodang.evaluation.samples import TaskSamples
 from seodang.i18n import _
@@ -115,7 +115,7 @@ def run_requests(
         model: With weights, on its device.
         encoder: Of the variant's format.
         variant: Named in the scores.
-        tasks: Items and few-shot examples; the prompts hold as many examples as fit into the context.
+        tasks: Items and few-shot examples; each prompt holds as many examples as fit into the context.
         evaluate: Batch sizes and the number of generated answers.
         results: Of this and earlier runs.
         progress: Called after each task.
@@ -144,11 +144,11 @@ def _generate_answers(
     results: Results,
 ) -> None:
     """Generate answers to the first items of each task; tasks share batches, because full batches are faster."""
-    for max_new_tokens in sorted({get_max_new_tokens(requests.task, evaluate) for requests in task_requests}):
+    for max_new_tokens in sorted({requests.limits.max_new_tokens for requests in task_requests} - {0}):
         missing = [
-            (key, requests.prompts[index])
+            (key, requests.get_answer_prompt(index))
             for requests in task_requests
-            if get_max_new_tokens(requests.task, evaluate) == max_new_tokens and requests.task.kind != "text"
+            if requests.limits.max_new_tokens == max_new_tokens
             for index in range(min(evaluate.generations_per_task, len(requests.prompts)))
             if (key := build_answer_key(variant, requests, index)) not in results
         ]
@@ -171,18 +171,28 @@ def _generate_answers(
 def _score_options(
     model: Any, variant: Variant, requests: Requests, evaluate: EvaluateParams, results: Results
 ) -> None:
-    """Compute the log-likelihoods of each item's options, or of its reference where it has no options."""
-    indices = [index for index, options in enumerate(requests.options) if options]
-    keys = [build_options_key(variant, requests, index) for index in indices]
-    choices = [
-        ChoiceRequest(
-            f"{requests.task.key}/{requests.task.records[index].id}", requests.prompts[index], requests.options[index]
-        )
-        for index in indices
-    ]
-    known = {position for position, key in enumerate(keys) if key in results}
-    for batch in score_choices(model, choices, evaluate.tokens_per_batch, skip=known):
-        results.add(
-            (keys[position], [[likelihood.nats, likelihood.tokens] for likelihood in likelihoods])
-            for position, likelihoods in batch
-        )
+    """Compute the log-likelihoods of each item's options, or of its reference where it has no options.
+
+    Items with the same number of few-shot examples are scored together: they share the longest prefix, which the model
+    reads once. A truncated prompt shares none.
+    """
+    groups: dict[tuple[bool, int], list[int]] = {}
+    for index, options in enumerate(requests.options):
+        if options:
+            groups.setdefault((index in requests.truncated_prompts, requests.shots[index]), []).append(index)
+    for _group, indices in sorted(groups.items()):
+        keys = [build_options_key(variant, requests, index) for index in indices]
+        choices = [
+            ChoiceRequest(
+                f"{variant.name}, {requests.task.key}/{requests.task.records[index].id}",
+                requests.prompts[index],
+                requests.options[index],
+            )
+            for index in indices
+        ]
+        known = {position for position, key in enumerate(keys) if key in results}
+        for batch in score_choices(model, choices, evaluate.tokens_per_batch, skip=known):
+            results.add(
+                (keys[position], [[likelihood.nats, likelihood.tokens] for likelihood in likelihoods])
+                for position, likelihoods in batch
+            )

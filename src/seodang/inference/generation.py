@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel
+
+from seodang.errors import EvaluationError
+from seodang.i18n import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,9 @@ def generate(
         end_id: Id of the token that ends an answer.
         max_new_tokens: Maximum length of an answer.
         batch_tokens: Maximum number of padded prompt and answer tokens in a batch.
+
+    Raises:
+        EvaluationError: If a logit is NaN.
     """
     with _make_head_contiguous(model):
         return _generate_batches(model, prompts, end_id, max_new_tokens, batch_tokens)
@@ -54,11 +61,25 @@ def _generate_batches(
             [[0] * (width - len(prompts[index])) + [1] * len(prompts[index]) for index in batch], device=model.device
         )
         model_: Any = model
-        outputs = model_.generate(input_ids=ids, attention_mask=mask, generation_config=config)[:, width:].tolist()
+        outputs = model_.generate(
+            input_ids=ids, attention_mask=mask, generation_config=config, logits_processor=[_refuse_nan]
+        )[:, width:].tolist()
         for index, tokens in zip(batch, outputs, strict=True):
             has_eos = end_id in tokens
             result[index] = Generation(tokens=tokens[: tokens.index(end_id)] if has_eos else tokens, has_eos=has_eos)
     return [answer for answer in result if answer is not None]
+
+
+def _refuse_nan(_input_ids: Tensor, logits: Tensor) -> Tensor:
+    """Return the logits of the next tokens; NaN would choose an arbitrary token."""
+    if bool(logits.max(dim=-1).values.isnan().any()):  # max returns NaN if a value is NaN
+        raise EvaluationError(
+            _(
+                "the model answers with NaN; its weights are damaged, or its numbers overflow: use train.precision fp32,"
+                " or train again with a lower train.learning_rate"
+            )
+        )
+    return logits
 
 
 @contextmanager
@@ -70,7 +91,7 @@ def _make_head_contiguous(model: PreTrainedModel) -> Iterator[None]:
     12 rows (should_fold in ATen's LinearAlgebra.cpp).
     """
     head = model.get_output_embeddings()
-    hook = head.register_forward_pre_hook(lambda _, inputs: tuple(tensor.contiguous() for tensor in inputs))
+    hook = head.register_forward_pre_hook(lambda _module, inputs: tuple(tensor.contiguous() for tensor in inputs))
     try:
         yield
     finally:

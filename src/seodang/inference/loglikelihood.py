@@ -8,7 +8,8 @@ the logits at the prompt's end hold its probability.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,7 @@ from transformers import PreTrainedModel
 
 from seodang.errors import EvaluationError
 from seodang.i18n import _
+from seodang.inference.logits import compute_logits
 from seodang.inference.prefix_tree import build_tree, compute_prefix_length, compute_shared_length
 from seodang.inference.tree_attention import Prefix, can_use_tree, compute_tree_logits, prefill_prefix
 
@@ -49,19 +51,23 @@ class Likelihood:
     """Number of tokens of the answer."""
 
 
-def check_options(choice: ChoiceRequest) -> None:
+def check_options(sample_id: str, options: Iterable[tuple[str, Sequence[int]]]) -> None:
     """Raise an error for options that no model could distinguish.
+
+    Args:
+        sample_id: Id of the item, for messages.
+        options: Text and token ids of each answer.
 
     Raises:
         EvaluationError: If two options have the same token ids, or an option has none; it names item and options.
     """
     texts: dict[tuple[int, ...], str] = {}
-    for text, ids in choice.options:
+    for text, ids in options:
         if not ids:
             raise EvaluationError(
                 _(
                     "item {sample_id}: option {option!r} has no token in this tokenizer; give the item options with text",
-                    sample_id=choice.sample_id,
+                    sample_id=sample_id,
                     option=text,
                 )
             )
@@ -70,7 +76,7 @@ def check_options(choice: ChoiceRequest) -> None:
                 _(
                     "item {sample_id}: options {first!r} and {second!r} have the same tokens {ids} in this tokenizer, so"
                     " no model can distinguish them; change one of them",
-                    sample_id=choice.sample_id,
+                    sample_id=sample_id,
                     first=texts[tuple(ids)],
                     second=text,
                     ids=ids,
@@ -79,6 +85,7 @@ def check_options(choice: ChoiceRequest) -> None:
         texts[tuple(ids)] = text
 
 
+@torch.inference_mode()
 def score_choices(
     model: PreTrainedModel, choices: Sequence[ChoiceRequest], batch_tokens: int, *, skip: Collection[int] = frozenset()
 ) -> Iterator[list[tuple[int, list[Likelihood]]]]:
@@ -92,17 +99,8 @@ def score_choices(
             the results does not depend on `skip`.
 
     Raises:
-        EvaluationError: As in `check_options`, before anything is computed.
+        EvaluationError: If a log-likelihood is not finite; the message names the item.
     """
-    for choice in choices:
-        check_options(choice)
-    return _score_batches(model, choices, batch_tokens, skip)
-
-
-@torch.inference_mode()
-def _score_batches(
-    model: PreTrainedModel, choices: Sequence[ChoiceRequest], batch_tokens: int, skip: Collection[int]
-) -> Iterator[list[tuple[int, list[Likelihood]]]]:
     if len(skip) >= len(choices):
         return
     use_tree = can_use_tree(model)
@@ -126,7 +124,24 @@ def _score_batches(
     score = _score_tree if use_tree else _score_rows
     for batch in batches:
         if pending := [index for index in batch if index not in skip]:
-            yield list(zip(pending, score(model, [choices[index] for index in pending], prefix), strict=True))
+            results = list(zip(pending, score(model, [choices[index] for index in pending], prefix), strict=True))
+            _check_finite(choices, results)
+            yield results
+
+
+def _check_finite(choices: Sequence[ChoiceRequest], results: Sequence[tuple[int, list[Likelihood]]]) -> None:
+    """Raise an error for a log-likelihood that is not finite: NaN compares as false, so any option would win."""
+    for index, likelihoods in results:
+        if not all(math.isfinite(likelihood.nats) for likelihood in likelihoods):
+            raise EvaluationError(
+                _(
+                    "item {sample_id}: the log-likelihood of an answer is not finite ({values}); the model's weights are"
+                    " damaged, or its numbers overflow: use train.precision fp32, or train again with a lower"
+                    " train.learning_rate",
+                    sample_id=choices[index].sample_id,
+                    values=", ".join(f"{likelihood.nats:.4g}" for likelihood in likelihoods),
+                )
+            )
 
 
 def _iter_tree_batches(
@@ -220,7 +235,7 @@ def _score_rows(model: PreTrainedModel, choices: Sequence[ChoiceRequest], prefix
     spans = [range(len(prompt) - 1, len(row)) for row, (prompt, _) in zip(rows, pairs, strict=True)]
     positions = sorted({position for span in spans for position in span})
     columns = {position: column for column, position in enumerate(positions)}
-    logits = model(input_ids=ids, use_cache=False, logits_to_keep=torch.tensor(positions, device=model.device)).logits
+    logits = compute_logits(model, positions, input_ids=ids, use_cache=False)
     label_rows = [[row * len(positions) + columns[position] for position in span] for row, span in enumerate(spans)]
     nats = iter(_sum_log_probs(logits.flatten(0, 1), label_rows, [answer for _, answer in pairs]))
     return [[Likelihood(next(nats), len(answer)) for _, answer in choice.options] for choice in choices]

@@ -37,39 +37,14 @@ class PromptEncoder:
         """Return the ids of an answer, without the end token."""
         return encode_text(self.tokenizer, render_answer(output, self.format))
 
-    def encode_prompt(self, record: Record, few_shot_examples: Sequence[Record] = ()) -> list[int]:
-        """Return the ids of a prompt after its few-shot examples and their answers."""
-        few_shot_ids = [token for example in few_shot_examples for token in self._encode_few_shot_example(example)]
+    def encode_prompt(self, record: Record, few_shot_examples: Sequence[Sequence[int]] = ()) -> list[int]:
+        """Return the ids of a prompt after its few-shot examples, which `encode_few_shot_example` has encoded."""
         prompt_ids = encode_prompt(self.tokenizer, render_record(record, self.format, self.tokenizer))
+        few_shot_ids = [token for example in few_shot_examples for token in example]
         return [*self.begin_ids, *few_shot_ids, *self._strip_begin(prompt_ids)] if few_shot_ids else prompt_ids
 
-    def select_few_shot_examples(
-        self, records: Sequence[Record], few_shot_examples: Sequence[Record], context_length: int | None
-    ) -> list[Record]:
-        """Return the leading few-shot examples that fit into the context with the longest record and its answer.
-
-        Args:
-            records: The records that are evaluated.
-            few_shot_examples: Candidates, in order.
-            context_length: Tokens that the model reads, without those that it may generate; None for no limit.
-        """
-        if context_length is None:
-            return list(few_shot_examples)
-        longest_prompt = max(
-            len(self.encode_prompt(record))
-            + max(len(self.encode_answer(text)) for text in (record.output, *record.choices))
-            for record in records
-        )
-        selection: list[Record] = []
-        used = longest_prompt
-        for example in few_shot_examples:
-            used += len(self._encode_few_shot_example(example))
-            if used > context_length:
-                break
-            selection.append(example)
-        return selection
-
-    def _encode_few_shot_example(self, record: Record) -> list[int]:
+    def encode_few_shot_example(self, record: Record) -> list[int]:
+        """Return the ids of an example's prompt, its answer and the separator."""
         tokens = tokenize_record(self.tokenizer, record, self.format)
         return [*self._strip_begin(tokens.prompt), *tokens.completion[:-1], *self._separator_ids]
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
+from seodang.inference.logits import compute_logits
 from seodang.inference.prefix_tree import PrefixTree
 from seodang.models.architecture import can_pack
 
@@ -56,15 +57,15 @@ def prefill_prefix(model: PreTrainedModel, ids: Sequence[int]) -> Prefix:
 
 def compute_tree_logits(model: PreTrainedModel, tree: PrefixTree, prefix: Prefix, positions: Sequence[int]) -> Tensor:
     """Return the logits, (L, vocabulary), at L positions of the tree."""
-    logits: Tensor = model(
+    return compute_logits(
+        model,
+        positions,
         input_ids=torch.tensor([tree.tokens], device=model.device),
         position_ids=torch.tensor([tree.depths], device=model.device) + prefix.length,
         attention_mask=_build_masks(model, tree, prefix),
         past_key_values=_copy_cache(prefix.cache),
         use_cache=True,
-        logits_to_keep=torch.tensor(positions, device=model.device),
-    ).logits
-    return logits[0]
+    )[0]
 
 
 def _copy_cache(cache: DynamicCache) -> DynamicCache:

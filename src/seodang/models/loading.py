@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
@@ -36,8 +37,18 @@ LOAD_ERRORS = (
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # A tokenizer needs tokenizer_config.json and one of these groups. Without them transformers creates an empty tokenizer.
 _TOKENIZER_FILES = (("tokenizer.json",), ("tokenizer.model",), ("vocab.json", "merges.txt"), ("vocab.txt",))
-# Attributes of a config that limit the length of a text; MPT names its limit max_seq_len.
-_LENGTH_ATTRIBUTES = ("max_position_embeddings", "max_seq_len")
+# Attributes of a config that limit the length of a text; most names are aliases of the first one in transformers.
+_LENGTH_ATTRIBUTES = ("max_position_embeddings", "max_seq_len", "max_target_positions")
+# Model types whose first position is pad_token_id + 1, so that their table of positions holds fewer tokens.
+_OFFSET_MODEL_TYPES = {
+    "camembert",
+    "data2vec-text",
+    "roberta",
+    "roberta-prelayernorm",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "xmod",
+}
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -157,11 +168,19 @@ def _keep_weight_layout(model: PreTrainedModel) -> None:
 def get_context_length(config: PreTrainedConfig) -> int | None:
     """Return the maximum number of tokens that a model reads; None if its architecture sets no limit.
 
-    Bloom (ALiBi) and Mamba (a recurrent state) have no limit.
+    Bloom (ALiBi) and Mamba (a recurrent state) have no limit, and XLNet's limit of -1 is none.
     """
     text_config = config.get_text_config()
     lengths = (getattr(text_config, name, None) for name in _LENGTH_ATTRIBUTES)
-    return next((int(length) for length in lengths if length), None)
+    length = next((int(length) for length in lengths if length and length > 0), None)
+    if length is not None and text_config.model_type in _OFFSET_MODEL_TYPES:
+        return length - int(text_config.pad_token_id) - 1
+    return length
+
+
+def read_context_length(folder: Path) -> int | None:
+    """Return the context length of a checkpoint, see `get_context_length`."""
+    return get_context_length(AutoConfig.from_pretrained(folder, trust_remote_code=is_code_trusted(folder)))
 
 
 def check_max_length(config: PreTrainedConfig, max_length: int) -> None:

@@ -22,6 +22,7 @@ from seodang.evaluation.aggregate import (
     ItemScore,
     aggregate_by_task,
     aggregate_by_variant,
+    count_request_limits,
     select_best_variant,
 )
 from seodang.evaluation.metric_registry import RATIO_METRICS, SUMMARY_METRICS
@@ -82,6 +83,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         "cpu_seconds": round(time.process_time() - cpu_started, 1),
         "peak_memory_mb": get_peak_memory_mb(),
     }
+    _warn_about_limits(report["request_limits"])
     _write_outputs(report, scores, tasks, paths)
     result_log.path.unlink()
     return report
@@ -106,7 +108,29 @@ def _summarize_scores(scores: Sequence[ItemScore], variants: Sequence[Variant]) 
         "best": {kind: select_best_variant(scores, kind) for kind in kinds},
         "tasks": aggregate_by_task(scores),
         "task_metrics": compute_task_metrics(scores),
+        "request_limits": count_request_limits(scores),
     }
+
+
+def _warn_about_limits(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Log the tasks with items that exceed a model's context, or with ties."""
+    if tasks := _format_counts(rows, "truncated"):
+        logger.warning(
+            _("items that are longer than the model's context lost the beginning of their prompt: {tasks}", tasks=tasks)
+        )
+    if tasks := _format_counts(rows, "ties"):
+        logger.warning(
+            _("items with several options of exactly the same likelihood count as wrong: {tasks}", tasks=tasks)
+        )
+
+
+def _format_counts(rows: Sequence[Mapping[str, Any]], name: str) -> str:
+    """Return each task with its largest count of a variant; "" where all counts are 0."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        task = f"{row['task']} [{row['language']}]"
+        counts[task] = max(counts.get(task, 0), row[name])
+    return ", ".join(f"{task} {count}" for task, count in counts.items() if count)
 
 
 def _load_tasks(evaluate: EvaluateParams, paths: Paths) -> list[TaskSamples]:

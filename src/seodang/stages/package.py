@@ -26,7 +26,7 @@ from seodang.io.jsonl import read_json, read_records, write_json
 from seodang.licences import summarise_licences
 from seodang.models.adapters import compute_tuned_sha256
 from seodang.models.checkpoints import compute_weights_sha256
-from seodang.models.loading import load_tokenizer
+from seodang.models.loading import load_tokenizer, read_context_length
 from seodang.models.tokenization import encode_prompt, get_end_id
 from seodang.packaging.bento import build_bento, get_store_folder, store_model
 from seodang.packaging.merge import compute_merged_size, merge
@@ -122,7 +122,12 @@ def _check_disk_space(paths: Paths) -> None:
 def _check_parity(prompt: PromptParams, package: PackageParams, paths: Paths) -> ParityReport:
     tokenizer = load_tokenizer(paths.merged_model)
     records = itertools.islice(read_records(paths.get_split_path("test")), package.parity_prompts)
-    prompts = [encode_prompt(tokenizer, render_record(record, prompt.format, tokenizer)) for record in records]
+    context_length = read_context_length(paths.merged_model)
+    limit = None if context_length is None else context_length - package.parity_tokens
+    prompts = [
+        encode_prompt(tokenizer, render_record(record, prompt.format, tokenizer))[-limit if limit else None :]
+        for record in records
+    ]
     try:
         return check_parity(
             paths.base,

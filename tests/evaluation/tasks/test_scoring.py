@@ -17,24 +17,33 @@ from seodang.evaluation.tasks.scoring import (
 def test_accuracy_is_of_the_plain_log_likelihoods_and_accuracy_norm_of_those_by_length(build_spec):
     options, reference = ("예", "아니오, 아니오"), "아니오, 아니오"
     both = {"accuracy": 0.0, "accuracy_norm": 1.0}
-    assert compute_choice_metrics(
-        build_spec(normalise="characters", metrics=["accuracy", "accuracy_norm"]),
-        options,
-        reference,
-        [-2.0, -4.0],
-        [1, 4],
-    ) == (0, both)
-    assert compute_choice_metrics(
-        build_spec(normalise="characters", metrics=["accuracy_norm", "accuracy"]),
-        options,
-        reference,
-        [-2.0, -4.0],
-        [1, 4],
-    ) == (1, both)
-    assert compute_choice_metrics(build_spec(), options, reference, [-2.0, -4.0], [1, 4]) == (0, {"accuracy": 0.0})
-    assert (
-        compute_choice_metrics(build_spec(), options, reference, [-4.0, -4.0], [1, 4])[0] == 0
-    )  # the first of equals, as numpy's argmax
+    for metrics, index in ((["accuracy", "accuracy_norm"], 0), (["accuracy_norm", "accuracy"], 1)):
+        spec = build_spec(normalise="characters", metrics=metrics)
+        choice = compute_choice_metrics(spec, options, reference, [-2.0, -4.0], [1, 4])
+        assert (choice.index, choice.is_tied, choice.scores) == (index, False, both)
+    choice = compute_choice_metrics(build_spec(), options, reference, [-2.0, -4.0], [1, 4])
+    assert (choice.index, choice.is_tied, choice.scores) == (0, False, {"accuracy": 0.0})
+
+
+@pytest.mark.parametrize("reference", ["예", "아니오", "모름"])
+def test_a_tie_of_the_likeliest_options_is_wrong_wherever_the_reference_stands(build_spec, reference):
+    """As in BLiMP (Warstadt et al. 2020): the correct option must be strictly the likeliest."""
+    choice = compute_choice_metrics(build_spec(), ("예", "아니오", "모름"), reference, [-1.0, -1.0, -1.0], [1, 1, 1])
+    assert choice.is_tied
+    assert choice.scores == {"accuracy": 0.0}
+
+
+def test_equal_options_below_the_best_one_are_no_tie(build_spec):
+    choice = compute_choice_metrics(build_spec(), ("예", "아니오", "모름"), "모름", [-2.0, -2.0, -1.0], [1, 1, 1])
+    assert (choice.index, choice.is_tied, choice.scores) == (2, False, {"accuracy": 1.0})
+
+
+def test_the_normalization_of_the_primary_metric_decides_whether_options_tie(build_spec):
+    options, log_likelihoods = ("예", "아니오"), [-1.0, -3.0]  # equal per character
+    spec = build_spec(normalise="characters", metrics=["accuracy_norm", "accuracy"])
+    choice = compute_choice_metrics(spec, options, "예", log_likelihoods, [1, 1])
+    assert choice.is_tied
+    assert choice.scores == {"accuracy": 1.0, "accuracy_norm": 0.0}
 
 
 @pytest.mark.parametrize("shares", [(0.9, 0.1), (0.2, 0.3, 0.5)])

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -465,3 +465,24 @@ def test_the_same_artefacts_give_the_same_bytes(tmp_path):
         write_evaluation_report(paths, build_verdict(scores, evaluation["best"]), GATE)
         pages.append((paths.evaluation_page / "index.html").read_text("utf-8"))
     assert pages[0] == pages[1] == render_report(build_data(scores))
+
+
+def test_the_page_shows_the_few_shot_examples_that_fit_the_truncated_items_and_the_ties():
+    scores = [
+        replace(score, shots=number % 4, is_truncated=number == 0, is_tied=number < 2)
+        if score.variant == "few_shot/3"
+        else score
+        for number, score in enumerate(make_all_scores())
+    ]
+    [row] = [row for row in build_data(scores).request_limits if (row.task, row.language) == ("sentiment", "ko")]
+    few_shot = [
+        score for score in scores if (score.variant, score.language, score.split) == ("few_shot/3", "ko", "test")
+    ]
+    counts = row.counts[build_data(scores).columns.index("few_shot/3")]
+    assert counts["shots_mean"] == pytest.approx(sum(score.shots for score in few_shot) / len(few_shot), abs=0.01)
+    assert (counts["shots_min"], counts["truncated"], counts["ties"]) == (
+        min(score.shots for score in few_shot),
+        sum(score.is_truncated for score in few_shot),
+        sum(score.is_tied for score in few_shot),
+    )
+    assert f"{counts['shots_mean']:g} at least 0 최소 0" in extract_text(render_report(build_data(scores)))

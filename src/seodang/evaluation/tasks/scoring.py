@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from seodang.evaluation.ifeval.checking import InstructionResult, check_instructions
 from seodang.evaluation.metrics import (
@@ -11,6 +12,7 @@ from seodang.evaluation.metrics import (
     compute_length_ratio,
     compute_repetition,
     compute_rouge_l,
+    has_tie,
     is_exact_match,
     is_same_language,
     select_best_choice,
@@ -44,21 +46,36 @@ def normalize_log_likelihoods(
     return [score / length for score, length in zip(log_likelihoods, lengths, strict=True)]
 
 
+@dataclass(frozen=True, slots=True)
+class ChoiceResult:
+    """The option that a model chooses."""
+
+    index: int
+    """Of the option with the highest log-likelihood."""
+    is_tied: bool
+    """Whether another option has exactly the same log-likelihood; the item then counts as wrong."""
+    scores: dict[str, float]
+    """Accuracy, and accuracy_norm where the task names it: 1 for the reference."""
+
+
 def compute_choice_metrics(
     spec: TaskSpec, options: Sequence[str], reference: str, log_likelihoods: Sequence[float], tokens: Sequence[int]
-) -> tuple[int, dict[str, float]]:
-    """Return the index of the chosen option, and its accuracy: 1 for the reference.
+) -> ChoiceResult:
+    """Return the chosen option with its scores.
 
-    The scores include accuracy_norm where the task names it. The primary metric decides whether plain or normalized
-    log-likelihoods choose the option.
+    The primary metric decides whether plain or normalized log-likelihoods choose the option.
     """
-    plain = select_best_choice(log_likelihoods)
-    scores = {"accuracy": float(options[plain] == reference)}
+    correct = options.index(reference)
+    plain = select_best_choice(log_likelihoods, correct)
+    scores = {"accuracy": float(plain == correct)}
     if "accuracy_norm" not in spec.metrics:
-        return plain, scores
-    normalized = select_best_choice(normalize_log_likelihoods(log_likelihoods, options, tokens, spec.normalise))
-    scores["accuracy_norm"] = float(options[normalized] == reference)
-    return normalized if spec.metrics[0] == "accuracy_norm" else plain, scores
+        return ChoiceResult(plain, has_tie(log_likelihoods), scores)
+    normalized_values = normalize_log_likelihoods(log_likelihoods, options, tokens, spec.normalise)
+    normalized = select_best_choice(normalized_values, correct)
+    scores["accuracy_norm"] = float(normalized == correct)
+    if spec.metrics[0] == "accuracy_norm":
+        return ChoiceResult(normalized, has_tie(normalized_values), scores)
+    return ChoiceResult(plain, has_tie(log_likelihoods), scores)
 
 
 def compute_log_odds(log_likelihoods: Sequence[float]) -> float:

@@ -71,6 +71,11 @@ def _format_score(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
+def _format_shots(value: float) -> str:
+    """Return a mean number of few-shot examples, without decimals where it is whole."""
+    return f"{value:g}"
+
+
 def _format_interval(value: Estimate | None) -> str:
     """Return the ends of an interval with their signs."""
     return (
@@ -97,6 +102,7 @@ def _create_environment() -> Environment:
     env = create_environment(_TEMPLATES, autoescape=True)
     env.filters.update(
         score=_format_score,
+        shots=_format_shots,
         interval=_format_interval,
         difference=_format_difference,
         p_value=_format_p_value,

@@ -21,6 +21,7 @@ from seodang.reports.evaluation.comparison import (
     find_best_by_task,
 )
 from seodang.reports.evaluation.regressions import Changes, ItemKey, find_changes
+from seodang.reports.evaluation.request_limits import TaskLimits, build_task_limits
 
 _PLOT_RESAMPLES: Final = 2000  # of the intervals in the curves, which do not affect the verdict
 _FINGERPRINT_SUFFIXES: Final = ("_sha256", "_fingerprint")  # of the keys of a verdict
@@ -69,6 +70,8 @@ class EvaluationReportData:
     confusion_matrices: Sequence[ConfusionMatrix]
     task_metrics: Sequence[Mapping[str, Any]]
     """Metrics of task files over their complete sets of items."""
+    request_limits: Sequence[TaskLimits]
+    """Few-shot examples that were shown, truncated items and ties."""
     changes: Changes
     fingerprints: Mapping[str, str]
     settings: Mapping[str, Any]
@@ -133,6 +136,7 @@ def _build_report_data(
         confusion_matrices=build_confusion_matrices(scores, main_variants),
         changes=find_changes(scores, records_by_key, TUNED_VARIANT, best_of_task, references[1:]),
         task_metrics=evaluation["task_metrics"],
+        request_limits=build_task_limits(scores, columns),
         fingerprints={name: value for name, value in verdict.items() if name.endswith(_FINGERPRINT_SUFFIXES) and value},
         settings=evaluation.get("settings", {}),
         gate=gate.model_dump(),
