@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 def compute_logits(model: PreTrainedModel, positions: Sequence[int], **inputs: Any) -> Tensor:
     """Return the logits, (rows, L, vocabulary), at L positions of each row.
 
-    Most models compute no other logits if they are told so. A model may not know the argument `logits_to_keep`, or
+    With the argument `logits_to_keep`, most models compute no other logits. A model may not know it, or
     accept and ignore it; its logits of all positions would be read at the wrong places.
 
     Args:
