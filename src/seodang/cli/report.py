@@ -9,9 +9,9 @@ from typing import Any
 
 from seodang.cli.terminal import print_lines, print_table
 from seodang.cli.verdict_table import print_verdict
-from seodang.evaluation.metric_registry import SUMMARY_METRICS
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
+from seodang.metric_registry import SUMMARY_METRICS
 from seodang.paths import Paths
 
 _EXAMPLE = '{"instruction": "다음 영화 감상의 감정을 분석하세요.", "input": "이 영화는 너무 지루해"}'

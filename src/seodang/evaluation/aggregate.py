@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seodang.evaluation.metric_registry import BINARY_METRICS, SUMMARY_METRICS
+from seodang.metric_registry import BINARY_METRICS, SUMMARY_METRICS
 
 TUNED_VARIANT = "tuned"
 CHAMPION_VARIANT = "champion"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from seodang.evaluation.aggregate import ItemScore
-from seodang.evaluation.metric_registry import REGISTRY
 from seodang.evaluation.metrics import compute_chrf, is_exact_match, select_best_choice
 from seodang.evaluation.requests import Requests, Variant
 from seodang.evaluation.results import Results, build_answer_key, build_options_key
@@ -23,6 +22,7 @@ from seodang.evaluation.tasks.scoring import (
 from seodang.evaluation.tasks.spec import GRADE_COLUMN
 from seodang.inference.generation import Generation
 from seodang.inference.prompt_encoder import PromptEncoder
+from seodang.metric_registry import REGISTRY
 
 
 def build_item_score(

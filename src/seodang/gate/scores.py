@@ -11,9 +11,9 @@ import numpy as np
 
 from seodang.errors import EvaluationError
 from seodang.evaluation.aggregate import TASK_FILE_SPLIT
-from seodang.evaluation.metric_registry import ITEM_METRICS
 from seodang.gate.statistics import Floats
 from seodang.i18n import N_, _
+from seodang.metric_registry import ITEM_METRICS
 
 _MESSAGE_LIMIT = 5  # items that a message names
 

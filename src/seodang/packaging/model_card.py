@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from seodang.evaluation.metric_registry import SUMMARY_METRICS
 from seodang.gate.verdict import VERDICT_LABELS
 from seodang.html import create_environment, escape_markdown, translate_markdown
 from seodang.i18n import N_, Language, Message
 from seodang.licences import find_hub_licence, summarise_licences
+from seodang.metric_registry import SUMMARY_METRICS
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from seodang.errors import NotPromoted, RegistryError
-from seodang.evaluation.metric_registry import SUMMARY_METRICS
 from seodang.gate.verdict import compute_digest, drop_schema, require_promotion
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
+from seodang.metric_registry import SUMMARY_METRICS
 from seodang.paths import Paths
 from seodang.registry.git import list_uncommitted
 

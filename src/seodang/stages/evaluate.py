@@ -25,7 +25,6 @@ from seodang.evaluation.aggregate import (
     count_request_limits,
     select_best_variant,
 )
-from seodang.evaluation.metric_registry import RATIO_METRICS, SUMMARY_METRICS
 from seodang.evaluation.requests import Variant
 from seodang.evaluation.result_log import ResultLog
 from seodang.evaluation.results import Results
@@ -36,6 +35,7 @@ from seodang.evaluation.task_metrics import compute_task_metrics
 from seodang.i18n import _
 from seodang.io.atomic import sha256_of, write_atomically
 from seodang.io.jsonl import read_records, write_json, write_records, write_rows
+from seodang.metric_registry import RATIO_METRICS, SUMMARY_METRICS
 from seodang.models.adapters import compute_tuned_sha256
 from seodang.models.device import choose_device, get_peak_memory_mb, keep_freed_memory
 from seodang.models.loading import load_tokenizer

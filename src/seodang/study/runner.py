@@ -15,7 +15,6 @@ from seodang.config import Params
 from seodang.config.study import StudyParams
 from seodang.errors import EvaluationError
 from seodang.evaluation.aggregate import ItemScore
-from seodang.evaluation.metric_registry import BINARY_METRICS
 from seodang.evaluation.requests import Variant
 from seodang.evaluation.result_log import ResultLog
 from seodang.evaluation.results import Results
@@ -25,6 +24,7 @@ from seodang.evaluation.task_files import load_task_samples
 from seodang.i18n import _
 from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import read_json, read_records, write_json, write_records
+from seodang.metric_registry import BINARY_METRICS
 from seodang.models.device import choose_device, keep_freed_memory
 from seodang.models.loading import load_tokenizer
 from seodang.models.slot import ModelSlot

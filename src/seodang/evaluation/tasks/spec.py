@@ -12,9 +12,9 @@ from seodang.config import Section
 from seodang.config.load import parse_section, read_yaml
 from seodang.config.section import Name
 from seodang.errors import ParamsError
-from seodang.evaluation.metric_registry import CORPUS_METRICS, REFERENCE_METRICS, TaskKind, list_kind_metrics
 from seodang.evaluation.tasks.templates import Template
 from seodang.i18n import _
+from seodang.metric_registry import CORPUS_METRICS, REFERENCE_METRICS, TaskKind, list_kind_metrics
 from seodang.records import Language
 
 Normalisation = Literal["none", "characters", "bytes", "tokens"]

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from seodang.evaluation.metric_registry import RATIO_METRICS
 from seodang.gate.rules import RULE_KINDS
 from seodang.html.svg import compute_ticks, format_label
+from seodang.metric_registry import RATIO_METRICS
 from seodang.reports.evaluation.comparison import Estimate, TaskRow
 from seodang.reports.evaluation.report_data import Point, ShotsPanel
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from seodang.config import GateParams
 from seodang.evaluation.aggregate import TASK_FILE_SPLIT, ItemScore, get_primary_score
-from seodang.evaluation.metric_registry import LOWER_IS_BETTER
 from seodang.gate.statistics import compute_paired_bootstrap
+from seodang.metric_registry import LOWER_IS_BETTER
 
 TaskKey = tuple[str, str, str]  # split, task, language
 _SPLITS: Final = ("test", "unseen", TASK_FILE_SPLIT)

@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from seodang.evaluation.metric_registry import SUMMARY_METRICS, format_metric, get_label
 from seodang.gate.rules import RULE_KINDS
 from seodang.gate.verdict import OUTCOME_LABELS, VERDICT_LABELS
 from seodang.html import create_environment
 from seodang.i18n import N_, Message
+from seodang.metric_registry import SUMMARY_METRICS, format_metric, get_label
 from seodang.reports.evaluation.charts import (
     BAR_WIDTH,
     TASK_WIDTH,

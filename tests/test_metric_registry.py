@@ -5,7 +5,11 @@ from dataclasses import fields
 import pytest
 
 from seodang.evaluation.aggregate import ItemScore
-from seodang.evaluation.metric_registry import (
+from seodang.evaluation.task_metrics import compute_task_metrics
+from seodang.evaluation.tasks.samples import EvalSample
+from seodang.evaluation.tasks.scoring import compute_answer_metrics, compute_choice_metrics, compute_text_metrics
+from seodang.i18n import translate
+from seodang.metric_registry import (
     BINARY_METRICS,
     CORPUS_METRICS,
     ITEM_METRICS,
@@ -17,10 +21,6 @@ from seodang.evaluation.metric_registry import (
     get_label,
     list_kind_metrics,
 )
-from seodang.evaluation.task_metrics import compute_task_metrics
-from seodang.evaluation.tasks.samples import EvalSample
-from seodang.evaluation.tasks.scoring import compute_answer_metrics, compute_choice_metrics, compute_text_metrics
-from seodang.i18n import translate
 
 SAME_IN_BOTH_LANGUAGES = {"chrf", "rouge_l"}
 IFEVAL_COLUMNS = ["instruction_id_list", "kwargs"]
