@@ -51,6 +51,8 @@ class Segment:
 
     Labels are answers, and in a control segment the end token of the answer before it.
     """
+    continues: bool = False
+    """Whether the tokenizer adds no blank before the text, because other text stands there; set for tokenization."""
 
 
 class Renderer:
@@ -68,6 +70,7 @@ class Renderer:
             raise ValueError(f"format {format!r} needs the tokenizer that holds the template")
         self._tokenizer = tokenizer
         self._frames: dict[tuple[str, ...], _Frame] = {}
+        self._answer_prefix: str | None = None
 
     def render_prompt(
         self, instruction: str, input: str, *, system: str = "", turns: Sequence[Turn] = ()
@@ -84,7 +87,13 @@ class Renderer:
 
     def render_example(self, record: Record) -> tuple[Segment, ...]:
         """Return the prompt and the answer of a record, as training reads them; the end token follows them."""
-        return (*self.render_record(record), _build_answer_segment(record.output, self._template))
+        return (*self.render_record(record), self.render_answer(record.output))
+
+    def render_answer(self, output: str) -> Segment:
+        """Return the answer to the last request; the end token follows it."""
+        if self._answer_prefix is None:
+            self._answer_prefix = find_answer_prefix(self._template.name, self._tokenizer)
+        return Segment(self._answer_prefix + output, control=False, is_label=_has_content(output))
 
     def _render_chat(self, messages: list[tuple[str, str]]) -> tuple[Segment, ...]:
         assert self._tokenizer is not None
@@ -229,9 +238,29 @@ def _fill_frame(frame: _Frame, messages: list[tuple[str, str]]) -> tuple[Segment
     return (*segments, frame.suffix)
 
 
-def render_answer(output: str, format: PromptFormat) -> str:
+def render_answer(output: str, format: PromptFormat, tokenizer: ChatTemplate | None = None) -> str:
     """Return the text after the prompt; the end token follows it."""
-    return PROMPT_TEMPLATES[format].answer_prefix + output
+    return find_answer_prefix(format, tokenizer) + output
+
+
+def find_answer_prefix(format: PromptFormat, tokenizer: ChatTemplate | None = None) -> str:
+    """Return the text between prompt and answer.
+
+    Some chat templates, such as Llama 2's, write a blank before an answer that is not part of the prompt. The model
+    generates it. Other text, such as an empty thought, is none: the answers of Seodang's records have no thoughts.
+    """
+    template = PROMPT_TEMPLATES[format]
+    if not template.needs_tokenizer or tokenizer is None:
+        return template.answer_prefix
+    question, answer = ({"role": role, "content": _PLACEHOLDER.format(role)} for role in ("user", "assistant"))
+    try:
+        prompt = tokenizer.apply_chat_template([question], tokenize=False, add_generation_prompt=True)
+        example = tokenizer.apply_chat_template([question, answer], tokenize=False, add_generation_prompt=False)
+    except Exception:  # a template raises errors of any class; rendering a prompt reports them
+        return template.answer_prefix
+    before, _, _ = str(example).partition(answer["content"])
+    prefix = before.removeprefix(str(prompt))
+    return prefix if before.startswith(str(prompt)) and prefix.isspace() else template.answer_prefix
 
 
 def compute_fingerprint(format: PromptFormat, tokenizer: ChatTemplate | None = None) -> str:
@@ -243,7 +272,7 @@ def compute_fingerprint(format: PromptFormat, tokenizer: ChatTemplate | None = N
         [(segment.text, segment.control) for segment in render_prompt(**probe, format=format, tokenizer=tokenizer)]
         for probe in _PROBES
     ]
-    text = json.dumps([format, render_answer("x", format), rendered], ensure_ascii=False)
+    text = json.dumps([format, render_answer("x", format, tokenizer), rendered], ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

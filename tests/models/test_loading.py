@@ -113,3 +113,29 @@ def test_messages_follow_the_language_of_the_terminal(tmp_path, monkeypatch):
     monkeypatch.setenv("SEODANG_LANG", "ko")
     with pytest.raises(ModelError, match="토크나이저가 없습니다"):
         load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"repetition_penalty": 1.8},
+        {"no_repeat_ngram_size": 1},
+        {"min_new_tokens": 9},
+        {"suppress_tokens": [1, 5, 6]},
+        {"bad_words_ids": [[1]]},
+        {"forced_eos_token_id": 3},
+        {"do_sample": True, "temperature": 5.0, "top_k": 0},
+        {"sequence_bias": [[[5], 100.0]]},
+        {"num_beams": 3},
+    ],
+)
+def test_generation_settings_of_a_checkpoint_change_no_answer(folder, settings):
+    prompts = [[5, 6, 7], [8, 9]]
+
+    def answer() -> list[list[int]]:
+        model = load_model(folder, "fp32", "cpu")
+        return [each.tokens for each in generate(model, prompts, end_id=1, max_new_tokens=8, batch_tokens=64)]
+
+    expected = answer()
+    (folder / "generation_config.json").write_text(json.dumps(settings), "utf-8")
+    assert answer() == expected

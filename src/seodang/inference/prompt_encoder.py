@@ -7,9 +7,17 @@ from collections.abc import Sequence
 from transformers import PreTrainedTokenizerBase
 
 from seodang.config import PromptFormat
-from seodang.models.tokenization import encode_prompt, encode_text, get_begin_ids, get_end_id, tokenize_record
+from seodang.models.text_encoder import get_text_encoder
+from seodang.models.tokenization import (
+    encode_part,
+    encode_prompt,
+    encode_text,
+    get_begin_ids,
+    get_end_id,
+    tokenize_record,
+)
 from seodang.prompt_templates import PROMPT_TEMPLATES
-from seodang.prompting import render_answer, render_record
+from seodang.prompting import Renderer
 from seodang.records import Record
 
 
@@ -22,7 +30,9 @@ class PromptEncoder:
         self.end_id = get_end_id(tokenizer, format)
         self.begin_ids = get_begin_ids(tokenizer)
         separator = PROMPT_TEMPLATES[format].few_shot_separator
-        self._separator_ids = [self.end_id] if separator is None else encode_text(tokenizer, separator)
+        self._encoder, self._renderer = get_text_encoder(tokenizer), Renderer(format, tokenizer)
+        self._separator_ids = [self.end_id] if separator is None else self._encoder.encode(separator, continues=True)
+        self._probe = self._renderer.render_prompt("a", "")
 
     @property
     def start_ids(self) -> list[int]:
@@ -35,17 +45,19 @@ class PromptEncoder:
 
     def encode_answer(self, output: str) -> list[int]:
         """Return the ids of an answer, without the end token."""
-        return encode_text(self.tokenizer, render_answer(output, self.format))
+        answer = self._encoder.split_segments([*self._probe, self._renderer.render_answer(output)])[-1]
+        return encode_part(self.tokenizer, answer)
 
     def encode_prompt(self, record: Record, few_shot_examples: Sequence[Sequence[int]] = ()) -> list[int]:
         """Return the ids of a prompt after its few-shot examples, which `encode_few_shot_example` has encoded."""
-        prompt_ids = encode_prompt(self.tokenizer, render_record(record, self.format, self.tokenizer))
         few_shot_ids = [token for example in few_shot_examples for token in example]
+        segments = self._renderer.render_record(record)
+        prompt_ids = encode_prompt(self.tokenizer, segments, continues=bool(few_shot_ids))
         return [*self.begin_ids, *few_shot_ids, *self._strip_begin(prompt_ids)] if few_shot_ids else prompt_ids
 
     def encode_few_shot_example(self, record: Record) -> list[int]:
         """Return the ids of an example's prompt, its answer and the separator."""
-        tokens = tokenize_record(self.tokenizer, record, self.format)
+        tokens = tokenize_record(self.tokenizer, record, self.format, continues=True)
         return [*self._strip_begin(tokens.prompt), *tokens.completion[:-1], *self._separator_ids]
 
     def _strip_begin(self, ids: list[int]) -> list[int]:

@@ -12,6 +12,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
+    GenerationConfig,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -20,6 +21,7 @@ from transformers.utils import logging as transformers_logging
 
 from seodang.errors import ModelError
 from seodang.i18n import _
+from seodang.models.chat_templates import freeze_clock, select_chat_template
 from seodang.models.checkpoints import is_code_trusted, list_weight_files
 from seodang.models.methods import METHODS
 
@@ -54,6 +56,7 @@ _OFFSET_MODEL_TYPES = {
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Return the tokenizer of a checkpoint.
 
+    It has one chat template, and a date in it is frozen: neither tools nor the day change a prompt.
     A tokenizer without a pad token is not changed: short rows are filled with id 0
     (`tokenization.get_pad_id`), which is masked and never a label.
 
@@ -83,11 +86,16 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
                 error=get_first_line(error),
             )
         ) from error
+    template = select_chat_template(tokenizer.chat_template)
+    tokenizer.chat_template = None if template is None else freeze_clock(template)
     return tokenizer
 
 
 def load_model(folder: Path, precision: str, device: str, *, load_in_4bit: bool = False) -> PreTrainedModel:
-    """Return the model of a checkpoint, in evaluation mode.
+    """Return the model of a checkpoint, in evaluation mode and without generation settings of its own.
+
+    Published models often set top-p, a repetition penalty or suppressed tokens. Training, evaluation, packaging and
+    service load models here, so they all decode without such settings and get the same answers.
 
     Args:
         folder: Folder of the checkpoint.
@@ -124,6 +132,7 @@ def load_model(folder: Path, precision: str, device: str, *, load_in_4bit: bool 
         _keep_weight_layout(model)
     else:
         model.to(device)  # type: ignore[arg-type]
+    model.generation_config = GenerationConfig()
     model.eval()
     return model
 

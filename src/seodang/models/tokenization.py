@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase
 
 from seodang.config import PromptFormat
 from seodang.errors import ModelError
 from seodang.i18n import _
+from seodang.models.text_encoder import get_text_encoder
 from seodang.prompt_templates import PROMPT_TEMPLATES
-from seodang.prompting import Segment, render_answer, render_prompt, render_record, replace_surrogates
+from seodang.prompting import Renderer, Segment
 from seodang.records import Record
 
 
@@ -32,32 +33,35 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str, *, control: bool 
         text: Any text; lone surrogates become "?".
         control: Whether markers such as <end_of_turn> become control tokens.
     """
-    # verbose=False: callers check the length where it matters; the library would also warn about counted texts.
-    ids: list[int] = tokenizer(
-        replace_surrogates(text), add_special_tokens=False, split_special_tokens=not control, verbose=False
-    )["input_ids"]
-    return ids
+    return get_text_encoder(tokenizer).encode(text, control=control)
 
 
 def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
     """Return the ids of each text, equal to those of `encode_text`; fast tokenizers encode them as one batch."""
-    if not isinstance(tokenizer, PreTrainedTokenizerFast):
-        return [encode_text(tokenizer, text) for text in texts]
-    backend = tokenizer.backend_tokenizer
-    # Other calls may have changed these settings.
-    backend.no_truncation()
-    backend.no_padding()
-    backend.encode_special_tokens = True
-    encodings = backend.encode_batch_fast([replace_surrogates(text) for text in texts], add_special_tokens=False)
-    return [encoding.ids for encoding in encodings]
+    return get_text_encoder(tokenizer).encode_batch([(text, False) for text in texts])
 
 
-def encode_prompt(tokenizer: PreTrainedTokenizerBase, segments: Sequence[Segment]) -> list[int]:
-    """Return the ids of a rendered prompt, with the begin token if the tokenizer adds one."""
+def encode_prompt(
+    tokenizer: PreTrainedTokenizerBase, segments: Sequence[Segment], *, continues: bool = False
+) -> list[int]:
+    """Return the ids of a rendered prompt, with the begin token if the tokenizer adds one.
+
+    Args:
+        tokenizer: Tokenizer of the model.
+        segments: The rendered prompt.
+        continues: Whether other text stands directly before it, such as few-shot examples.
+    """
     start = [] if segments[0].control else get_begin_ids(tokenizer)
     return start + [
-        token for segment in segments for token in encode_text(tokenizer, segment.text, control=segment.control)
+        token
+        for part in get_text_encoder(tokenizer).split_segments(segments, continues=continues)
+        for token in encode_part(tokenizer, part)
     ]
+
+
+def encode_part(tokenizer: PreTrainedTokenizerBase, part: Segment) -> list[int]:
+    """Return the ids of a part that `TextEncoder.split_segments` returned."""
+    return get_text_encoder(tokenizer).encode(part.text, control=part.control, continues=part.continues)
 
 
 def build_loss_mask(segment: Segment, ids: Sequence[int], end_id: int) -> list[bool]:
@@ -120,16 +124,39 @@ def tokenize_request(
     tokenizer: PreTrainedTokenizerBase, instruction: str, input: str, output: str, format: PromptFormat
 ) -> Tokens:
     """Return the prompt and completion ids of a request and its answer."""
-    return _tokenize_segments(tokenizer, render_prompt(instruction, input, format, tokenizer), output, format)
+    renderer = Renderer(format, tokenizer)
+    return _tokenize_segments(
+        tokenizer, renderer.render_prompt(instruction, input), renderer.render_answer(output), format
+    )
 
 
-def tokenize_record(tokenizer: PreTrainedTokenizerBase, record: Record, format: PromptFormat) -> Tokens:
-    """Return the prompt and completion ids of a record; its earlier conversation is part of the prompt."""
-    return _tokenize_segments(tokenizer, render_record(record, format, tokenizer), record.output, format)
+def tokenize_record(
+    tokenizer: PreTrainedTokenizerBase, record: Record, format: PromptFormat, *, continues: bool = False
+) -> Tokens:
+    """Return the prompt and completion ids of a record; its earlier conversation is part of the prompt.
+
+    Args:
+        tokenizer: Tokenizer of the model.
+        record: The record.
+        format: Name of the prompt template.
+        continues: Whether other text stands directly before the prompt.
+    """
+    renderer = Renderer(format, tokenizer)
+    return _tokenize_segments(
+        tokenizer, renderer.render_record(record), renderer.render_answer(record.output), format, continues=continues
+    )
 
 
 def _tokenize_segments(
-    tokenizer: PreTrainedTokenizerBase, segments: Sequence[Segment], output: str, format: PromptFormat
+    tokenizer: PreTrainedTokenizerBase,
+    segments: Sequence[Segment],
+    answer: Segment,
+    format: PromptFormat,
+    *,
+    continues: bool = False,
 ) -> Tokens:
-    answer_ids = encode_text(tokenizer, render_answer(output, format))
-    return Tokens(prompt=encode_prompt(tokenizer, segments), completion=[*answer_ids, get_end_id(tokenizer, format)])
+    answer_part = get_text_encoder(tokenizer).split_segments([*segments, answer])[-1]
+    return Tokens(
+        prompt=encode_prompt(tokenizer, segments, continues=continues),
+        completion=[*encode_part(tokenizer, answer_part), get_end_id(tokenizer, format)],
+    )

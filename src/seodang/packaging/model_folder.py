@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from seodang.config import PromptParams
 from seodang.config.section import Sha256
@@ -125,15 +125,10 @@ def compute_content_version(folder: Path, prompt_fingerprint: str) -> str:
 
 
 def load_inference_model(folder: Path, device: str) -> PreTrainedModel:
-    """Return the model of a folder in fp32, without its generation settings.
-
-    Published models often set top-p or a repetition penalty. Evaluation uses plain
-    decoding, so packaging and serving use plain decoding, too.
+    """Return the model of a folder in fp32, as it is merged and served.
 
     Raises:
         ModelError: If the model cannot be read.
 
     """
-    model = load_model(folder, "fp32", device)
-    model.generation_config = GenerationConfig()
-    return model
+    return load_model(folder, "fp32", device)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from seodang.config import PromptFormat
-from seodang.models.tokenization import build_loss_mask, encode_text, encode_texts, get_begin_ids, get_end_id
+from seodang.models.text_encoder import get_text_encoder
+from seodang.models.tokenization import build_loss_mask, encode_part, encode_text, get_begin_ids, get_end_id
 from seodang.prompting import Renderer, Segment
 from seodang.records import Record
 from seodang.training.ragged import IndexMap, Sequences, compute_offsets
@@ -33,10 +34,10 @@ def tokenize_example(tokenizer: PreTrainedTokenizerBase, record: Record, format:
     segments, eos_token_id = Renderer(format, tokenizer).render_example(record), get_end_id(tokenizer, format)
     ids = [] if segments[0].control else get_begin_ids(tokenizer)
     loss_mask = [False] * len(ids)
-    for segment in segments:
-        token_ids = encode_text(tokenizer, segment.text, control=segment.control)
+    for part in get_text_encoder(tokenizer).split_segments(segments):
+        token_ids = encode_part(tokenizer, part)
         ids += token_ids
-        loss_mask += build_loss_mask(segment, token_ids, eos_token_id)
+        loss_mask += build_loss_mask(part, token_ids, eos_token_id)
     example = TokenizedExample(
         np.array([*ids, eos_token_id], np.int32), np.array([*loss_mask, segments[-1].is_label], np.bool_)
     )
@@ -69,6 +70,7 @@ class BatchTokenizer:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, format: PromptFormat) -> None:
         self._tokenizer = tokenizer
+        self._encoder = get_text_encoder(tokenizer)
         self._renderer = Renderer(format, tokenizer)
         self._eos_token_id = get_end_id(tokenizer, format)
         # Sequences that recur in nearly every record: begin, end, and the parts of the chat template's markers.
@@ -77,7 +79,7 @@ class BatchTokenizer:
 
     def tokenize(self, records: Sequence[Record]) -> TokenizedChunk:
         """Return the examples of records, in order."""
-        texts: IndexMap[str] = IndexMap()
+        texts: IndexMap[tuple[str, bool]] = IndexMap()
         indices: list[int] = []
         part_mask: list[bool] = []
         ends: list[int] = []
@@ -86,14 +88,14 @@ class BatchTokenizer:
             if not segments[0].control:
                 indices.append(_BEGIN)
                 part_mask.append(False)
-            for segment in segments:
-                if segment.control:
-                    for index, flag in self._split_control_segment(segment):
+            for part in self._encoder.split_segments(segments):
+                if part.control:
+                    for index, flag in self._split_control_segment(part):
                         indices.append(index)
                         part_mask.append(flag)
                 else:
-                    indices.append(texts[segment.text])
-                    part_mask.append(segment.is_label)
+                    indices.append(texts[part.text, part.continues])
+                    part_mask.append(part.is_label)
             indices.append(_END)
             part_mask.append(segments[-1].is_label)
             ends.append(len(indices))
@@ -117,9 +119,13 @@ class BatchTokenizer:
         return -len(self._fixed_sequences)
 
     def _assemble(
-        self, texts: list[str], indices: NDArray[np.int64], part_mask: NDArray[np.bool_], parts: NDArray[np.int64]
+        self,
+        texts: list[tuple[str, bool]],
+        indices: NDArray[np.int64],
+        part_mask: NDArray[np.bool_],
+        parts: NDArray[np.int64],
     ) -> TokenizedChunk:
-        sequences = Sequences.from_lists([*encode_texts(self._tokenizer, texts), *reversed(self._fixed_sequences)])
+        sequences = Sequences.from_lists([*self._encoder.encode_batch(texts), *reversed(self._fixed_sequences)])
         pieces = sequences.take(np.where(indices < 0, indices + len(texts) + len(self._fixed_sequences), indices))
         loss_mask = np.repeat(part_mask, pieces.lengths)
         tokens = pieces.join(parts)
