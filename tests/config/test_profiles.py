@@ -147,7 +147,7 @@ def test_a_revision_that_may_move_is_refused_with_the_command_that_names_the_com
         ),
         (
             {"source": "path", "path": "mine", "trust_remote_code": True},
-            "model.trust_remote_code: Input should be a valid string",
+            "model.trust_remote_code: must be text",
         ),
     ],
 )

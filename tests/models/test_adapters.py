@@ -134,7 +134,7 @@ def test_a_target_module_that_matches_no_layer_is_an_error_that_names_the_layers
 
 
 def test_a_rank_of_nothing_is_refused_before_anything_runs():
-    with pytest.raises(ParamsError, match=r"train\.rank: Input should be greater than 0 \(got 0\)"):
+    with pytest.raises(ParamsError, match=r"train\.rank: must be greater than 0 \(got 0\)"):
         build_params("lora", rank=0)
 
 

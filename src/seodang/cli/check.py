@@ -184,15 +184,10 @@ def _parse_columns(pairs: list[str]) -> dict[str, str] | None:
 
 
 def _load_table(file: Path | None) -> TableTemplate | None:
-    from pydantic import ValidationError
-
     from seodang.config import TableTemplate
-    from seodang.config.load import read_yaml
+    from seodang.config.load import parse_section, read_yaml
 
-    try:
-        return TableTemplate.model_validate(read_yaml(file)) if file else None
-    except ValidationError as error:
-        raise ParamsError(_("--table {file} cannot be used: {error}", file=file, error=error)) from error
+    return parse_section(TableTemplate, read_yaml(file), f"--table {file}") if file else None
 
 
 def _load_counter(tokenizer: Path | None, params: Params | None) -> TokenCounter | None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import yaml
 from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from seodang.config import Params, Section
 from seodang.config.migration import PARAMS_RENAMES, Rename, migrate
+from seodang.config.validation_errors import format_validation_errors
 from seodang.errors import ParamsError
 from seodang.i18n import _
 
@@ -24,7 +25,6 @@ ITEM_DEFAULTS: Final = {
     ("gate", "rules"): "rule_defaults",
     ("gate", "thresholds"): "threshold_defaults",
 }
-_PASSWORD = re.compile(r"(?<=://)[^/@\s'\"]*:[^@\s'\"]*@")  # in an address: a message goes into logs
 
 
 def load_params(path: Path) -> Params:
@@ -95,29 +95,12 @@ def parse_section(section: type[S], raw: object, source: str) -> S:
         return section.model_validate(raw)
     except ValidationError as error:
         raise ParamsError(
-            _("{source} cannot be used:\n{errors}\nCorrect {source} and run again.", source=source, errors=_list(error))
+            _(
+                "{source} cannot be used:\n{errors}\nCorrect {source} and run again.",
+                source=source,
+                errors="\n".join(f"  {line}" for line in format_validation_errors(error)),
+            )
         ) from error
-
-
-def _list(error: ValidationError) -> str:
-    lines = []
-    for detail in error.errors():
-        location = ".".join(str(part) for part in detail["loc"])
-        match detail["type"]:
-            case "missing":
-                lines.append(_("  {location}: is missing", location=location))
-            case "extra_forbidden":
-                value = _format_value(detail["input"])
-                lines.append(_("  {location}: is not a known parameter (got {value})", location=location, value=value))
-            case _other:
-                value = _format_value(detail["input"])
-                lines.append(f"  {location}: {detail['msg']} ({_('got {value}', value=value)})")
-    return "\n".join(lines)
-
-
-def _format_value(value: object) -> str:
-    text = _PASSWORD.sub("...@", repr(value))
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def check_names(raw: Mapping[str, Any], renames: tuple[Rename, ...], path: Path | str) -> None:
@@ -137,13 +120,13 @@ def check_names(raw: Mapping[str, Any], renames: tuple[Rename, ...], path: Path 
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping in a YAML file.
+    """Return the mapping in a YAML file. It is YAML 1.2, as DVC reads it: 3e-3 is a number, yes and no are text.
 
     Raises:
         ParamsError: If the file is missing, not UTF-8, not YAML, or not a mapping.
     """
     try:
-        raw = yaml.safe_load(path.read_text("utf-8"))
+        raw = YAML(typ="safe").load(path.read_text("utf-8-sig"))
     except FileNotFoundError as error:
         raise ParamsError(
             _(
@@ -151,13 +134,35 @@ def read_yaml(path: Path) -> dict[str, Any]:
                 path=path,
             )
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(_("{path} is not readable YAML: {error}", path=path, error=error)) from error
+    except UnicodeDecodeError as error:
+        raise ParamsError(
+            _(
+                "{path} is not UTF-8 text (byte {position}); save it as UTF-8 in the editor, or convert it: iconv -f"
+                " cp949 -t utf-8",
+                path=path,
+                position=error.start + 1,
+            )
+        ) from error
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise ParamsError(
+            _("{path} is not readable YAML: {error}", path=path, error=_describe_yaml_error(error))
+        ) from error
     if not isinstance(raw, dict):
         raise ParamsError(
             _("{path} holds {kind}, not sections; compare it with the file in git", path=path, kind=type(raw).__name__)
         )
     return raw
+
+
+def _describe_yaml_error(error: Exception) -> str:
+    """Return the problem with its line; ruamel's own text has several lines and an address."""
+    if isinstance(error, RecursionError):
+        return _("it is nested too deeply, or an alias refers to itself")
+    mark = getattr(error, "problem_mark", None)
+    if not isinstance(error, MarkedYAMLError) or mark is None:
+        return str(error).splitlines()[0]
+    problem = " ".join(part for part in (error.context, error.problem) if part)
+    return _("line {line}, column {column}: {problem}", line=mark.line + 1, column=mark.column + 1, problem=problem)
 
 
 def merge_overlay(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from seodang.config import PromptParams
 from seodang.config.section import Sha256
+from seodang.config.validation_errors import format_validation_errors
 from seodang.errors import ModelError
 from seodang.i18n import _
 from seodang.io.atomic import sha256_of, write_atomically
@@ -69,10 +70,7 @@ def read_manifest(folder: Path) -> Manifest:
             )
         ) from error
     except ValidationError as error:
-        errors = "; ".join(
-            f"{'.'.join(map(str, details['loc'])) or _('the file')}: {details['msg']}"
-            for details in error.errors(include_url=False)
-        )
+        errors = "; ".join(format_validation_errors(error))
         raise ModelError(
             _(
                 "{file} cannot be used ({errors}); package the model again: dvc repro --force package",

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seodang.config.section import Sha256
+from seodang.config.validation_errors import format_validation_errors
 from seodang.errors import ArtefactError, ModelError
 from seodang.i18n import _
 from seodang.io.atomic import flush_folder, remove_stale_parts
@@ -72,17 +73,16 @@ def read_champion(path: Path) -> Champion | None:
             _(
                 "{file} does not name the champion ({error}); restore it: git checkout -- registry",
                 file=path,
-                error=_format_error(error),
+                error=describe_registry_error(error),
             )
         ) from error
 
 
-def _format_error(error: Exception) -> str:
+def describe_registry_error(error: Exception) -> str:
+    """Return what is wrong with a file of the registry, in one line."""
     if not isinstance(error, ValidationError):
         return repr(error)
-    return "; ".join(
-        f"{'.'.join(map(str, details['loc']))}: {details['msg']}" for details in error.errors(include_url=False)
-    )
+    return "; ".join(format_validation_errors(error))
 
 
 def write_champion(path: Path, champion: Champion | None) -> None:

@@ -12,7 +12,7 @@ from seodang.errors import ArtefactError
 from seodang.i18n import _
 from seodang.io.atomic import write_atomically
 from seodang.io.jsonl import format_json_line
-from seodang.registry.champion import Champion, Version
+from seodang.registry.champion import Champion, Version, describe_registry_error
 
 Action = Literal["promote", "rollback"]
 
@@ -35,7 +35,11 @@ def read_history(path: Path) -> list[RegistryEvent]:
         return [RegistryEvent.model_validate(json.loads(line)) for line in lines if line.strip()]
     except (OSError, ValueError, ValidationError) as error:
         raise ArtefactError(
-            _("{file} cannot be read ({error}); restore it: git checkout -- registry", file=path, error=error)
+            _(
+                "{file} cannot be read ({error}); restore it: git checkout -- registry",
+                file=path,
+                error=describe_registry_error(error),
+            )
         ) from error
 
 

@@ -1,0 +1,98 @@
+"""The errors of pydantic in Seodang's words: the place, the rule, the value found, and how to write it."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from seodang.i18n import N_, _
+
+_PASSWORD: Final = re.compile(r"(?<=://)[^/@\s'\"]*:[^@\s'\"]*@")  # in an address: a message goes into logs
+_MAX_CHARACTERS: Final = 80  # of a value in a message
+_KEY: Final = "[key]"  # pydantic's last location of an error in a key
+# Type of pydantic's error -> the rule; placeholders are pydantic's context.
+_RULES: Final[Mapping[str, str]] = {
+    "missing": N_("is missing"),
+    "extra_forbidden": N_("is not a known parameter"),
+    "string_type": N_("must be text"),
+    "int_type": N_("must be a whole number"),
+    "int_from_float": N_("must be a whole number"),
+    "float_type": N_("must be a number"),
+    "finite_number": N_("must be a finite number"),
+    "bool_type": N_("must be true or false"),
+    "list_type": N_("must be a list"),
+    "dict_type": N_("must be a mapping of names to values"),
+    "model_type": N_("must be a mapping of names to values"),
+    "model_attributes_type": N_("must be a mapping of names to values"),
+    "none_required": N_("must be null"),
+    "literal_error": N_("must be one of {expected}"),
+    "greater_than": N_("must be greater than {gt}"),
+    "greater_than_equal": N_("must be {ge} or greater"),
+    "less_than": N_("must be less than {lt}"),
+    "less_than_equal": N_("must be {le} or less"),
+    "too_short": N_("needs at least {min_length} entries"),
+    "too_long": N_("may have at most {max_length} entries"),
+    "string_too_short": N_("needs at least {min_length} characters"),
+    "string_pattern_mismatch": N_("must match the pattern {pattern}"),
+}
+
+
+def format_validation_errors(error: ValidationError) -> list[str]:
+    """Return one line for each error: place, rule and value; without pydantic's own text and address."""
+    return [_format_error(detail) for detail in error.errors(include_url=False)]
+
+
+def _format_error(detail: Mapping[str, Any]) -> str:
+    place, kind, found = detail["loc"], detail["type"], detail["input"]
+    if place and place[-1] == _KEY:
+        key = _format_scalar(place[-2] if kind != "string_type" else found)
+        rule = _('the key {key} is not text in YAML; write it in quotes: "{key}"', key=key)
+        return _join(place[:-2], rule)
+    rule = _describe_rule(kind, detail)
+    if kind == "missing":
+        return _join(place, rule)
+    value = _("got {value}", value=format_value(found))
+    hint = _get_hint(kind, found)
+    return _join(place, f"{rule} ({value})" if hint is None else f"{rule} ({value}); {hint}")
+
+
+def _join(place: tuple[Any, ...], text: str) -> str:
+    location = ".".join(str(part) for part in place)
+    return f"{location}: {text}" if location else text
+
+
+def _describe_rule(kind: str, detail: Mapping[str, Any]) -> str:
+    context = detail.get("ctx", {})
+    if kind in _RULES:
+        return _(_RULES[kind], **context) if context else _(_RULES[kind])
+    return str(context.get("error", detail["msg"]))  # a rule of our own has its own words
+
+
+def _get_hint(kind: str, found: Any) -> str | None:
+    """Return how to write a value that YAML reads as another type than the text in the file suggests."""
+    if kind == "string_type" and isinstance(found, bool | int | float | datetime.date):
+        return _('write it in quotes: "{value}"', value=_format_scalar(found))
+    if kind == "bool_type" and str(found).lower() in ("yes", "on", "y"):
+        return _("write {value}", value="true")
+    if kind == "bool_type" and str(found).lower() in ("no", "off", "n"):
+        return _("write {value}", value="false")
+    if kind in ("int_type", "float_type") and isinstance(found, str):
+        return _("write a number without quotes, units and commas")
+    return None
+
+
+def _format_scalar(value: Any) -> str:
+    """Return a value as YAML writes it."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def format_value(value: object) -> str:
+    """Return a value for a message, without a password in it and not too long."""
+    text = _PASSWORD.sub("...@", repr(value))
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[: _MAX_CHARACTERS - 3]}..."

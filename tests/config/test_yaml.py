@@ -1,0 +1,136 @@
+"""YAML files are read as DVC reads them, and what YAML makes of a value is said in plain words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from ruamel.yaml import YAML
+
+from seodang.cli.main import main
+from seodang.config.load import load_params, merge_overlay, read_yaml
+from seodang.config.profiles import STARTER
+from seodang.errors import ParamsError
+
+
+@pytest.fixture
+def write_params(tmp_path: Path):
+    """Writes a params.yaml with changes, and lines of YAML text in a section."""
+
+    def write_params(section: str, *lines: str) -> Path:
+        content = merge_overlay(read_yaml(STARTER), {})
+        for line in lines:
+            content[section].pop(line.partition(":")[0], None)
+        section_text = "".join(f"  {line}\n" for line in lines)
+        text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False)
+        path = tmp_path / "params.yaml"
+        path.write_text(text.replace(f"{section}: {{}}\n", f"{section}:\n").replace(f"{section}:\n", f"{section}:\n{section_text}", 1), "utf-8")
+        return path
+
+    return write_params
+
+
+@pytest.mark.parametrize("text", ["3e-3", "3.0e-3", "3E-3", "0.003", "+3e-3"])
+def test_a_number_with_an_exponent_is_a_number(write_params, text):
+    assert load_params(write_params("train", f"learning_rate: {text}")).train.learning_rate == 0.003
+
+
+@pytest.mark.parametrize("text", ["3e-3", "no", "on", "1_000", "012", "0x1F", "1:30", "~", "true", ".inf", "1e3"])
+def test_a_value_is_what_dvc_reads(tmp_path, text):
+    (tmp_path / "a.yaml").write_text(f"value: {text}\n")
+    assert read_yaml(tmp_path / "a.yaml") == YAML(typ="safe").load((tmp_path / "a.yaml").read_text())
+
+
+def _get_errors(path: Path) -> str:
+    with pytest.raises(ParamsError) as caught:
+        load_params(path)
+    message = str(caught.value)
+    assert "pydantic" not in message
+    assert "Input should" not in message
+    assert "http" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "message"),
+    [
+        ("train", "learning_rate: '3e-3'", "train.learning_rate: must be a number (got '3e-3'); write a number without"),
+        ("train", "learning_rate: 1e999", "train.learning_rate: must be a finite number"),
+        ("train", "rank: 8.0", "train.rank: must be a whole number (got 8.0)"),
+        ("train", "rank: 0", "train.rank: must be greater than 0 (got 0)"),
+        ("train", "packing: yes", "train.packing: must be true or false (got 'yes'); write true"),
+        ("train", "packing: off", "train.packing: must be true or false (got 'off'); write false"),
+        ("train", "method: lorra", "train.method: must be one of 'lora', "),
+        ("train", "target_modules: q_proj", "train.target_modules: must be a list (got 'q_proj')"),
+        ("train", "warmup_ratio: 1.5", "train.warmup_ratio: must be less than 1.0 (got 1.5)"),
+        ("model", "path: 2024-01-01", 'model.path: must be text (got datetime.date(2024, 1, 1)); write it in quotes: "2024-01-01"'),
+        ("model", "licence: 1.5", 'model.licence: must be text (got 1.5); write it in quotes: "1.5"'),
+        ("model", "licence: true", 'model.licence: must be text (got True); write it in quotes: "true"'),
+        ("gate", "rules: []", "gate.rules: needs at least 1 entries (got [])"),
+        ("gate", "rules: {a: 1}", "gate.rules: must be a list"),
+        ("expectations", "limits: 3", "expectations.limits: must be a mapping of names to values (got 3)"),
+        ("ingest", "sources: [{name: a}]", "ingest.sources.0: kind 'file' needs path"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_said_in_plain_words_with_the_way_to_write_it(write_params, section, line, message):
+    assert message in _get_errors(write_params(section, line))
+
+
+@pytest.mark.parametrize(
+    ("labels", "key"), [("{0: 부정, 1: 긍정}", "0"), ("{true: 예, false: 아니요}", "true"), ("{1.5: 예}", "1.5"), ("{null: 예}", "null")]
+)
+def test_a_label_that_yaml_reads_as_no_text_is_said_with_the_quotes_to_write(write_params, labels, key):
+    table = f"{{label_column: a, labels: {labels}, input: '{{text}}', instructions: [가나]}}"
+    source = f"sources: [{{name: a, path: data, format: table, table: {table}}}]"
+    message = _get_errors(write_params("ingest", source))
+    assert f'ingest.sources.0.table.labels: the key {key} is not text in YAML; write it in quotes: "{key}"' in message
+
+
+def test_a_label_yes_or_no_is_text(write_params):
+    table = "{label_column: a, labels: {yes: 예, no: 아니요}, input: '{text}', instructions: [가나]}"
+    path = write_params("ingest", f"sources: [{{name: a, path: data, format: table, table: {table}}}]")
+    assert load_params(path).ingest.sources[0].table.labels == {"yes": "예", "no": "아니요"}
+
+
+def test_a_table_file_of_check_gets_the_same_words(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("text,label\n가,0\n", "utf-8")
+    table = {"label_column": "label", "labels": {0: "부정"}, "input": "{text}", "instructions": ["분류하세요."]}
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump(table, allow_unicode=True), "utf-8")
+    assert main(["check", str(tmp_path / "a.csv"), "--table", str(tmp_path / "t.yaml")]) == 2
+    message = capsys.readouterr().err
+    assert 'labels: the key 0 is not text in YAML; write it in quotes: "0"' in message
+    assert "pydantic" not in message
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: 1\na: 2\n", "line 2, column 1: while constructing a mapping found duplicate key"),
+        (b"a: [1\n", "line 2, column 1"),
+        (b"a: 2024-13-45\n", "month must be in 1..12"),
+        (b"a: &x [*x]\n", ""),
+        (b"a: !!python/object:os.system 1\n", "could not determine a constructor"),
+        ("train: {가: 1}".encode("cp949"), "is not UTF-8 text (byte 9); save it as UTF-8"),
+        ("a: 1".encode("utf-16"), "is not UTF-8 text (byte 1)"),
+        (b"- a\n", "holds list, not sections"),
+        (b"", "holds NoneType, not sections"),
+    ],
+)
+def test_a_file_that_is_no_yaml_mapping_is_refused_in_one_line(tmp_path, content, message, monkeypatch, capsys):
+    (tmp_path / "params.yaml").write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    assert main(["config", "show"]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "yaml.dev" not in error
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
+    (tmp_path / "a.yaml").write_bytes("\ufefftrain: {}\n".encode())
+    assert read_yaml(tmp_path / "a.yaml") == {"train": {}}
+
+
+def test_the_words_are_korean_where_the_terminal_is(write_params, monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", "ko")
+    assert "train.rank: 0보다 커야 합니다" in _get_errors(write_params("train", "rank: 0"))
