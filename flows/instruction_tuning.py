@@ -32,6 +32,7 @@ from seodang.errors import ArtefactError, SeodangError
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
 from seodang.paths import Paths
+from seodang.stages.workspace import check_workspace
 
 _PROJECT = Path(__file__).resolve().parent.parent
 _MAX_LOG_LINES = 200
@@ -172,6 +173,7 @@ def instruction_tuning(project: str | None = None) -> str | State[Any]:
         The tag of the bento, or a completed state named "Rejected" when nothing was packaged.
     """
     paths = Paths(Path(project).resolve() if project else _PROJECT)
+    check_workspace(paths)
     for stage in (inputs, base, ingest, validate, prepare, train, evaluate, gate, report):
         stage(paths.root)
     verdict = read_json(paths.verdict)

@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.fixtures.base_stage",
     "tests.fixtures.card",
     "tests.fixtures.models",
+    "tests.fixtures.permissions",
     "tests.fixtures.pipeline",
     "tests.fixtures.records",
     "tests.fixtures.rows",

@@ -16,6 +16,7 @@ SeodangError                 exit code 2: the input or the setup cannot be used
 │   └── NotPromoted          exit code 3: the verdict is not `promote`, so nothing becomes champion
 ├── RegistryError            the registry refuses the operation; nothing has changed
 ├── ParityError              merged weights answer differently from base + adapter
+├── WorkspaceError           git, a lock of DVC or a folder stops the run before it starts
 └── ArtefactError            an artefact of an earlier stage is missing or damaged
 """
 
@@ -96,6 +97,10 @@ class RegistryError(SeodangError):
 
 class ParityError(SeodangError):
     """The merged model answers differently from base plus adapter."""
+
+
+class WorkspaceError(SeodangError):
+    """The project's folder does not allow a run: no git, a damaged lock, folders of another user."""
 
 
 class ArtefactError(SeodangError):

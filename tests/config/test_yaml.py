@@ -25,7 +25,12 @@ def write_params(tmp_path: Path):
         section_text = "".join(f"  {line}\n" for line in lines)
         text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False)
         path = tmp_path / "params.yaml"
-        path.write_text(text.replace(f"{section}: {{}}\n", f"{section}:\n").replace(f"{section}:\n", f"{section}:\n{section_text}", 1), "utf-8")
+        path.write_text(
+            text.replace(f"{section}: {{}}\n", f"{section}:\n").replace(
+                f"{section}:\n", f"{section}:\n{section_text}", 1
+            ),
+            "utf-8",
+        )
         return path
 
     return write_params
@@ -78,7 +83,8 @@ def test_a_wrong_value_is_said_in_plain_words_with_the_way_to_write_it(write_par
 
 
 @pytest.mark.parametrize(
-    ("labels", "key"), [("{0: 부정, 1: 긍정}", "0"), ("{true: 예, false: 아니요}", "true"), ("{1.5: 예}", "1.5"), ("{null: 예}", "null")]
+    ("labels", "key"),
+    [("{0: 부정, 1: 긍정}", "0"), ("{true: 예, false: 아니요}", "true"), ("{1.5: 예}", "1.5"), ("{null: 예}", "null")],
 )
 def test_a_label_that_yaml_reads_as_no_text_is_said_with_the_quotes_to_write(write_params, labels, key):
     table = f"{{label_column: a, labels: {labels}, input: '{{text}}', instructions: [가나]}}"

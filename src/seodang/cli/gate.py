@@ -14,6 +14,7 @@ import typer
 from seodang.cli.verdict_table import print_verdict
 from seodang.errors import EvaluationError, ParamsError
 from seodang.i18n import _
+from seodang.io.names import find_path
 
 if TYPE_CHECKING:
     from seodang.config import GateParams
@@ -60,7 +61,7 @@ def _read_both_scores(candidate: Path, champion: Path) -> tuple[Any, Any]:
     scores, errors = [], []
     for path in (candidate, champion):
         try:
-            scores.append(read_scores(path))
+            scores.append(read_scores(find_path(path)))
         except EvaluationError as error:
             errors.append(str(error))
     if errors:

@@ -1,9 +1,9 @@
 """The command line. `seodang --help` lists the commands; each is a module of this package.
 
 Exit codes: 0 done; 1 (check) rows were rejected; 2 the input or the set-up cannot be used; 3 not promoted (run, gate,
-registry promote); 4 (gate) inconclusive; 70 an error of seodang itself (EX_SOFTWARE of sysexits.h); 75 try again: a
-source on the network did not answer, or a process of several that train was killed (EX_TEMPFAIL); 130 interrupted;
-141 the reader of the output is gone; 143 terminated.
+registry promote); 4 (gate) inconclusive; 70 an error of seodang itself (EX_SOFTWARE of sysexits.h); 74 done, but the
+output could not be written (EX_IOERR); 75 try again: a source on the network did not answer, or a process of several
+that train was killed (EX_TEMPFAIL); 129 hung up; 130 interrupted; 141 the reader of the output is gone; 143 terminated.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from seodang.cli import check, config, gate, judge, plan, profile, registry, report, run, serve, study
+from seodang.cli.streams import discard_output, get_output_error, is_output_closed, prepare_streams
 from seodang.cli.terminal import WIDTH
 from seodang.cli.usage import translate_help, translate_usage_error
 from seodang.errors import SeodangError
 from seodang.i18n import _
+from seodang.io.os_errors import describe_os_error
 
 _GROUPS: Final[tuple[list[str], ...]] = (
     [],
@@ -35,21 +37,21 @@ _GROUPS: Final[tuple[list[str], ...]] = (
 )  # without a command they print their help
 _USAGE_ERROR: Final = 2
 _INTERNAL_ERROR: Final = 70
+_OUTPUT_LOST: Final = 74
 _INTERRUPTED: Final = 130
 _PIPE_CLOSED: Final = 141
-_TERMINATED: Final = 143
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)  # of schedulers that cancel, and of terminals that close
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    prepare_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     _configure_logging()
     try:
-        with _unwind_on_sigterm():
-            code = _run_app(words)
-            sys.stdout.flush()
-            return code
+        with _unwind_on_signals():
+            return _report_lost_output(_run_app(words))
     except typer.Exit as error:
         return error.exit_code
     except typer.TyperException as error:
@@ -63,12 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = _("interrupted; no half-written file is left and finished stages are kept: run the same command again")
         print(f"seodang: {text}", file=sys.stderr)
         return _INTERRUPTED
-    except BrokenPipeError:  # the reader of our output is gone, as with `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _PIPE_CLOSED
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and is_output_closed():  # the reader is gone, as with `| head`
+            discard_output()
+            return _PIPE_CLOSED
         if debug:
             raise
+        if (reason := describe_os_error(error)) is not None:
+            print(f"seodang: {reason}", file=sys.stderr)
+            return SeodangError.exit_code
         text = _(
             "unexpected {kind}: {error}\nThis is an error of seodang itself; run with --debug to see where it happens.",
             kind=type(error).__name__,
@@ -78,19 +83,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERNAL_ERROR
 
 
+def _report_lost_output(code: int) -> int:
+    """Return the exit code of a command, or 74 if it is 0 but the output was lost."""
+    if (error := get_output_error()) is None:
+        return code
+    text = _(
+        "the command is done, but its output could not be written ({reason}); send it to another file or disk",
+        reason=error.strerror,
+    )
+    print(f"seodang: {text}", file=sys.stderr)
+    return code or _OUTPUT_LOST
+
+
 def _run_app(words: list[str]) -> int:
     """Run the command; a help text is captured, so that its headings can be translated."""
     app = create_app()
     if words in _GROUPS:
         words = [*words, "--help"]
     if "--help" not in words:
-        return int(app(words, standalone_mode=False, prog_name="seodang") or 0)
+        return _call(app, words)
     output = io.StringIO()
     try:
         with redirect_stdout(output):
-            return int(app(words, standalone_mode=False, prog_name="seodang") or 0)
+            return _call(app, words)
     finally:
         print(translate_help(output.getvalue()), end="")
+
+
+def _call(app: typer.Typer, words: list[str]) -> int:
+    """Run the command; Typer turns a broken pipe into an exit with 1, which says that rows were rejected."""
+    streams = sys.stdout, sys.stderr
+    try:
+        return int(app(words, standalone_mode=False, prog_name="seodang") or 0)
+    except SystemExit as error:
+        sys.stdout, sys.stderr = streams
+        if isinstance(error.__context__, BrokenPipeError):
+            raise error.__context__ from None
+        raise
 
 
 def _print_usage_error(error: typer.TyperException) -> int:
@@ -109,7 +138,7 @@ def create_app() -> typer.Typer:
         ),
         epilog=_(
             "Exit codes: 0 done, 1 rows rejected (check), 2 input or set-up cannot be used, 3 not promoted "
-            "(run, gate, registry), 4 inconclusive (gate), 70 an error of seodang itself, 75 try again."
+            "(run, gate, registry), 4 inconclusive (gate), 70 an error of seodang itself, 74 output lost, 75 try again."
         ),
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -139,21 +168,24 @@ def _set_options(
 
 
 @contextmanager
-def _unwind_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM, by which schedulers cancel, unwind the stack as Ctrl-C does: nothing half-written is left."""
+def _unwind_on_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind the stack as Ctrl-C does: nothing half-written is left.
+
+    A signal that is ignored (nohup) or handled elsewhere stays so.
+    """
     is_main_thread = threading.current_thread() is threading.main_thread()
-    if not is_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, _exit_terminated)
+    handled = [number for number in _SIGNALS if is_main_thread and signal.getsignal(number) is signal.SIG_DFL]
+    for number in handled:
+        signal.signal(number, _exit_by_signal)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in handled:
+            signal.signal(number, signal.SIG_DFL)
 
 
-def _exit_terminated(*_arguments: Any) -> None:
-    sys.exit(_TERMINATED)
+def _exit_by_signal(number: int, _frame: Any) -> None:
+    sys.exit(128 + number)
 
 
 def _configure_logging() -> None:

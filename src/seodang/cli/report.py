@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,10 @@ def read_timings(paths: Paths) -> list[dict[str, Any]]:
     """Return what each stage cost when it last ran, in the order of the runs."""
     if not paths.timings.exists():
         return []
-    rows = [json.loads(line) for line in paths.timings.read_text("utf-8").splitlines()]
+    rows = []
+    for line in paths.timings.read_text("utf-8", errors="replace").splitlines():
+        with suppress(ValueError):  # a full disk or a power cut may have cut a line
+            rows.append(json.loads(line))
     return list({row["stage"]: row for row in rows}.values())
 
 

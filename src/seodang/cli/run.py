@@ -30,9 +30,11 @@ def run() -> int:
     from seodang.cli.report import print_summary
     from seodang.config.load import load_params
     from seodang.io.jsonl import read_json
+    from seodang.stages.workspace import check_workspace
 
     paths = Paths(Path.cwd())
     load_params(paths.params)  # all errors at once, before anything runs
+    check_workspace(paths)
     started = time.monotonic()
     # First up to the pages: DVC may run `package` before `report`, and `package` stops a run that is not promoted.
     code = _run_dvc(["repro", "report"], paths.root) or _run_dvc(["repro"], paths.root)
@@ -64,11 +66,13 @@ def run_stage_with_timing(name: str, paths: Paths) -> None:
     """
     from seodang.config.load import load_params
     from seodang.stages import STAGES, run_stage
+    from seodang.stages.workspace import check_writable
 
     if name not in STAGES:
         raise SeodangError(
             _("there is no stage {name!r}; the stages are {stages}", name=name, stages=", ".join(STAGES))
         )
+    check_writable(name, paths)
     started = time.monotonic()
     run_stage(name, load_params(paths.params), paths)
     if os.environ.get("RANK", "0") != "0":  # of several processes that a launcher started, the main one writes

@@ -16,10 +16,18 @@ _STYLES: Final = {True: "green", False: "red", None: "yellow"}
 Align = Literal["left", "right"]
 
 
+class _Console(Console):
+    """A console that lets `main` decide what a broken pipe means; rich would exit with 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error on."""
+        raise
+
+
 def create_console() -> Console:
     """Return a console on stdout: at most 100 columns, no highlighting of values, no markup in texts."""
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    return Console(
+    console = _Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    return _Console(
         file=sys.stdout,
         highlight=False,
         markup=False,

@@ -78,12 +78,14 @@ class Writer:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        with self._file:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        if kind is None and self._keep:
-            self._temp_path.replace(self._path)
-        self._temp_path.unlink(missing_ok=True)
+        try:
+            with self._file:  # a full disk may be noticed only here
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            if kind is None and self._keep:
+                self._temp_path.replace(self._path)
+        finally:
+            self._temp_path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from seodang.errors import ChecksumError, ModelError
 from seodang.i18n import _
 from seodang.io.atomic import replace_folder, sha256_of
 from seodang.io.disk_full import check_space
+from seodang.io.names import find_path
 from seodang.models.checkpoints import (
     WEIGHTS,
     list_weight_files,
@@ -54,7 +55,7 @@ def copy_checkpoint(model: ModelParams, root: Path, folder: Path) -> None:
         ModelError: If the checkpoint is missing, cannot be used, or does not fit on the disk.
         ChecksumError: If its weights differ from the pinned ones.
     """
-    source = root / str(model.path)
+    source = find_path(root / str(model.path))
     origin = f"model.path {model.path}"
     if not source.is_dir():
         remedy = (

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from seodang.errors import RegistryError
 from seodang.i18n import _
+from seodang.io.os_errors import get_owner
 
 # A version is reproduced from these paths, so its commit must contain them.
 TRACKED_PATHS = ("dvc.lock", "inputs.lock", "dvc.yaml", "params.yaml", "bentofile.yaml", "src", "registry")
+
+
+class UntrustedRepository(RegistryError):
+    """The repository belongs to another user, so git refuses to read it ("dubious ownership")."""
 
 
 def run_git(root: Path, *arguments: str) -> str:
@@ -20,10 +27,21 @@ def run_git(root: Path, *arguments: str) -> str:
         RegistryError: With git's own message.
     """
     try:
-        return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True).stdout.rstrip()
+        return subprocess.run(
+            ["git", *arguments],
+            cwd=root,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},  # its errors in English, its names in UTF-8
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            check=True,
+        ).stdout.rstrip()
     except FileNotFoundError as error:
         raise RegistryError(_("git is not installed, and the registry consists of git tags; install git")) from error
     except subprocess.CalledProcessError as error:
+        if "dubious ownership" in error.stderr:
+            raise UntrustedRepository(_describe_ownership(root)) from error
         raise RegistryError(
             _(
                 "git {arguments} failed: {error}",
@@ -31,6 +49,16 @@ def run_git(root: Path, *arguments: str) -> str:
                 error=error.stderr.strip() or error.stdout.strip(),
             )
         ) from error
+
+
+def _describe_ownership(root: Path) -> str:
+    return _(
+        "{folder} belongs to {owner}, and git does not trust repositories of others; if you do, run: git config --global"
+        " --add safe.directory {quoted}",
+        folder=root,
+        owner=get_owner(root),
+        quoted=shlex.quote(str(root)),
+    )
 
 
 def get_head(root: Path) -> str:
@@ -41,6 +69,8 @@ def get_head(root: Path) -> str:
     """
     try:
         return run_git(root, "rev-parse", "--verify", "HEAD")
+    except UntrustedRepository:
+        raise
     except RegistryError as error:
         raise RegistryError(
             _(

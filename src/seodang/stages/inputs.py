@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -17,13 +16,15 @@ from urllib.parse import unquote, urlsplit
 
 from seodang.config import EvaluateParams, IngestParams, ModelParams
 from seodang.config.load import read_yaml
-from seodang.errors import SeodangError, SourceError
+from seodang.errors import RegistryError, SeodangError, SourceError
 from seodang.evaluation.tasks.spec import FileData, load_specs
 from seodang.i18n import _
 from seodang.ingest.fetch.files import is_auxiliary_file
 from seodang.ingest.fetch.locate import resolve_paths
 from seodang.io.jsonl import write_json
+from seodang.io.names import find_path
 from seodang.paths import Paths
+from seodang.registry.git import UntrustedRepository, run_git
 from seodang.stages import Report
 
 logger = logging.getLogger(__name__)
@@ -74,8 +75,9 @@ def list_inputs(
 
 
 def _iter_model_files(model: ModelParams, root: Path) -> Iterator[tuple[str, Path]]:
-    if model.source in ("bundled", "path") and model.path is not None and (root / model.path).is_dir():
-        for path in sorted((root / model.path).iterdir()):
+    folder = find_path(root / str(model.path))
+    if model.source in ("bundled", "path") and model.path is not None and folder.is_dir():
+        for path in sorted(folder.iterdir()):
             yield _get_name(path, model.path, root), path
     if model.source == "scratch" and model.scratch is not None:
         for text in model.scratch.texts:
@@ -236,11 +238,13 @@ def _list_pointers(name: str, root: Path) -> list[str]:
 
 
 def _is_tracked_by_git(name: str, root: Path) -> bool:
-    command = ["git", "ls-files", "--error-unmatch", "--", f":(literal){name}"]
     try:
-        return subprocess.run(command, cwd=root, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
+        run_git(root, "ls-files", "--error-unmatch", "--", f":(literal){name}")
+    except UntrustedRepository:
+        raise
+    except RegistryError:  # git does not know the file
         return False
+    return True
 
 
 def _format_names(names: list[str]) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import glob
 import logging
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from seodang.errors import SourceError
 from seodang.i18n import _
 from seodang.ingest.fetch.files import GLOB_CHARACTERS, LocalFile, is_auxiliary_file, is_data_file
+from seodang.io.names import find_path
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +26,7 @@ def format_location(path: Path, root: Path) -> str:
 
 def find_local_files(path_text: str, root: Path) -> list[LocalFile]:
     """Return the files that a local path names."""
-    path = root / path_text
+    path = find_path(root / path_text)
     if path.is_dir():
         paths = list(_iter_folder(path, root))
     elif path.is_file():
@@ -106,9 +108,33 @@ def _describe_empty_glob(pattern: str, root: Path) -> str:
 
 
 def match_names(pattern: str, root: Path) -> list[str]:
-    """Return the paths that a glob matches, without hidden files."""
-    # Path.glob rejects absolute patterns and matches hidden files.
-    return glob.glob(str(Path(glob.escape(str(root))) / pattern), recursive=True)  # noqa: PTH207
+    """Return the paths that a glob matches, without hidden files.
+
+    A folder whose real name has brackets, or another Unicode normalisation than the pattern, is found too.
+    """
+    fixed, rest = _split_existing(pattern, root)
+    for variant in dict.fromkeys(
+        [rest, rest.replace("[", "[[]"), *_normalise(rest), *_normalise(rest.replace("[", "[[]"))]
+    ):
+        # Path.glob rejects absolute patterns and matches hidden files.
+        if names := glob.glob(str(Path(glob.escape(str(fixed)), variant)), recursive=True):  # noqa: PTH207
+            return names
+    return []
+
+
+def _split_existing(pattern: str, root: Path) -> tuple[Path, str]:
+    """Return the folder that the first parts of a glob name literally, and the other parts."""
+    folder, parts = root, Path(pattern).parts
+    for index, part in enumerate(parts[:-1]):
+        found = find_path(folder / part)
+        if not found.is_dir():
+            return folder, str(Path(*parts[index:]))
+        folder = found
+    return folder, parts[-1]
+
+
+def _normalise(text: str) -> list[str]:
+    return [unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)]
 
 
 def _iter_fixed_parts(pattern: str) -> Iterator[str]:

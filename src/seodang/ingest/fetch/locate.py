@@ -21,6 +21,7 @@ from seodang.ingest.fetch.http import fetch_web_file
 from seodang.ingest.fetch.hub import fetch_hub_files
 from seodang.ingest.fetch.local import find_local_files, format_location, match_names, walk_files
 from seodang.io.atomic import sha256_of
+from seodang.io.names import find_path
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ def _check_sha256(files: Sequence[LocalFile], expected: str, path: str) -> None:
 
 def _find_files_of_others(others: Sequence[SourceParams], source: SourceParams, root: Path) -> frozenset[Path]:
     """Return the files in the source's folder that another source names more specifically."""
-    folder = root / str(source.path)
+    folder = find_path(root / str(source.path))
     if not folder.is_dir():
         return frozenset()
     specific_paths = [
@@ -123,7 +124,7 @@ def _find_files_of_others(others: Sequence[SourceParams], source: SourceParams, 
         if other.path
         and other.path != source.path
         and "://" not in other.path
-        and _is_more_specific(root / other.path, folder)
+        and _is_more_specific(find_path(root / other.path), folder)
     ]
     return frozenset(_normalise_path(path) for text in specific_paths for path in resolve_paths(text, root))
 
@@ -134,7 +135,7 @@ def _is_more_specific(path: Path, folder: Path) -> bool:
 
 def resolve_paths(path_text: str, root: Path) -> list[Path]:
     """Return the files that a local path names, data files or not; none for a missing one."""
-    path = root / path_text
+    path = find_path(root / path_text)
     if path.is_dir():
         return list(walk_files(path, root))
     return [path] if path.exists() else [Path(name) for name in match_names(path_text, root)]

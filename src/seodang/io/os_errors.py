@@ -1,0 +1,128 @@
+"""Describe errors of the operating system: what is wrong, where, and what to do. They are no errors of Seodang."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from seodang.i18n import N_, _
+
+_FULL: Final = N_("the disk is full ({place}); free some space, then run the same command again")
+_NO_PERMISSION: Final = N_(
+    "no permission for {place}, which belongs to {owner}; take it over: sudo chown -R $(id -un) {folder}; or work in a copy"
+    " of your own"
+)
+_READ_ONLY: Final = N_("{place} is on a read-only file system; work in a copy on a writable disk")
+_TOO_MANY_FILES: Final = N_("too many files are open; raise the limit, then run again: ulimit -n 4096")
+_IN_USE: Final = N_("{place} is in use by another program; end it, then run the same command again")
+_DISK_ERROR: Final = N_(
+    "{place}: the disk or its network share fails ({reason}); check it, then run the same command again"
+)
+_MISSING: Final = N_("{place} does not exist, or no longer; restore it (git checkout, dvc pull), or correct the path")
+_NO_WORKING_FOLDER: Final = N_(
+    "the folder of this terminal no longer exists; change into the project's folder again: cd"
+)
+_NO_TEMPORARY_FOLDER: Final = N_("no folder for temporary files can be written; name one: export TMPDIR=FOLDER")
+_REMEDIES: Final[dict[int, str]] = {
+    errno.EACCES: _NO_PERMISSION,
+    errno.EPERM: _NO_PERMISSION,
+    errno.EROFS: _READ_ONLY,
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: N_("{place} is larger than a file may be here; see: ulimit -f; or use another disk"),
+    errno.EMFILE: _TOO_MANY_FILES,
+    errno.ENFILE: _TOO_MANY_FILES,
+    errno.ENOMEM: N_("memory ran out; end other programs, or use a machine with more of it"),
+    errno.ELOOP: N_("{place} is a link that leads back to itself; remove the link"),
+    errno.ENAMETOOLONG: N_("the name is too long for this file system: {place}; use shorter names"),
+    errno.ENOTDIR: N_("{place}: a part of this path is a file and no folder; move the file away, or correct the path"),
+    errno.EISDIR: N_("{place} is a folder, but a file is needed there; move the folder away, or correct the path"),
+    errno.EEXIST: N_("{place} is in the way; move it away, then run the same command again"),
+    errno.ENOTEMPTY: N_("{place} is in the way; move it away, then run the same command again"),
+    errno.EBUSY: _IN_USE,
+    errno.ETXTBSY: _IN_USE,
+    errno.EIO: _DISK_ERROR,
+    errno.ESTALE: _DISK_ERROR,
+    errno.ENODEV: _DISK_ERROR,
+    errno.ENXIO: _DISK_ERROR,
+    errno.ENOENT: _MISSING,
+}
+# Libraries put the system's error into a text: shutil and Python's own format, Rust's, SQLite's.
+_TEXTS: Final = (
+    (re.compile(r"\[Errno (?P<number>\d+)\][^:'\"]*(?:: ['\"](?P<path>[^'\"]+)['\"])?"), None),
+    (re.compile(r"\(os error (?P<number>\d+)\)"), None),
+    (re.compile(r"attempt to write a readonly database"), errno.EACCES),
+    (re.compile(r"unable to open database file"), errno.EACCES),
+    (re.compile(r"database or disk is full"), errno.ENOSPC),
+)
+
+
+def describe_os_error(error: BaseException) -> str | None:
+    """Return the message for an error that the operating system caused; None for any other error."""
+    for cause in _iter_causes(error):
+        number, path = _parse(cause)
+        if number is not None and number in _REMEDIES:
+            return _format(number, path, cause)
+    return None
+
+
+def _iter_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that it was raised from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _parse(error: BaseException) -> tuple[int | None, str | None]:
+    if isinstance(error, OSError) and error.errno is not None:
+        path = error.filename if error.filename is not None else error.filename2
+        return error.errno, None if path is None or isinstance(path, int) else os.fsdecode(path)
+    if isinstance(error, MemoryError):
+        return errno.ENOMEM, None
+    for pattern, number in _TEXTS:
+        if match := pattern.search(str(error)):
+            groups = match.groupdict()
+            return number or int(groups["number"]), groups.get("path")
+    return None, None
+
+
+def _format(number: int, path: str | None, error: BaseException) -> str:
+    if number == errno.ENOENT and path is None:
+        return _(_NO_TEMPORARY_FOLDER) if "temporary directory" in str(error) else _(_NO_WORKING_FOLDER)
+    place = path or _("a file that the system does not name")
+    existing = find_existing_parent(Path(path or "."))
+    return _(
+        _REMEDIES[number],
+        place=place,
+        owner=get_owner(existing),
+        folder=shlex.quote(str(existing)),
+        reason=os.strerror(number),
+    )
+
+
+def find_existing_parent(path: Path) -> Path:
+    """Return the path if it exists, else the nearest folder above it that does."""
+    try:
+        return next(parent for parent in (path, *path.absolute().parents) if os.path.lexists(parent))
+    except (OSError, StopIteration):
+        return Path("/")
+
+
+def get_owner(path: Path) -> str:
+    """Return the name of a path's owner, or the number of one without a name."""
+    try:
+        number = path.lstat().st_uid
+    except OSError:
+        return "?"
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)

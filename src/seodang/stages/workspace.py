@@ -1,0 +1,147 @@
+"""Check, before anything runs, that a run can end: git, DVC's locks, and folders that this user may write."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from seodang.errors import WorkspaceError
+from seodang.i18n import _
+from seodang.io.os_errors import find_existing_parent, get_owner
+from seodang.packaging.bento import get_store_folder
+from seodang.paths import Paths
+
+_LONG_STAGE: Final = "train"  # also checks what later stages write: they run hours later
+_STORING_STAGES: Final = (_LONG_STAGE, "package")
+_MAX_NAMES: Final = 5  # in a message
+
+
+def check_workspace(paths: Paths) -> None:
+    """Check everything that a run of all stages needs.
+
+    Raises:
+        WorkspaceError: With every problem and its remedy.
+    """
+    _raise(
+        [*_find_git_problems(paths.root), *_find_lock_problems(paths.root), *_find_write_problems(paths, _LONG_STAGE)]
+    )
+
+
+def check_writable(stage: str, paths: Paths) -> None:
+    """Check that a stage can write its results; `train` also checks for the stages after it.
+
+    Raises:
+        WorkspaceError: With every problem and its remedy.
+    """
+    _raise(list(_find_write_problems(paths, stage)))
+
+
+def _raise(problems: list[str]) -> None:
+    if problems:
+        raise WorkspaceError("\n".join(problems))
+
+
+def _find_git_problems(root: Path) -> Iterator[str]:
+    """Yield why DVC would not find its git repository."""
+    if not (root / ".dvc").is_dir():
+        yield _("{folder} is no DVC project; change into the project's folder, or run: dvc init", folder=root)
+    elif not any((parent / ".git").exists() for parent in (root, *root.parents)) and not _is_without_git(root):
+        yield _(
+            "{folder} is no git repository, which DVC expects; run: git init && git add . && git commit -m start; or"
+            " work without git: dvc config --local core.no_scm true",
+            folder=root,
+        )
+
+
+def _is_without_git(root: Path) -> bool:
+    from dvc.config import Config
+
+    return bool(Config(str(root / ".dvc"), validate=False)["core"].get("no_scm"))
+
+
+def _find_lock_problems(root: Path) -> Iterator[str]:
+    """Yield the lock files of DVC that a crash or a power cut left empty or cut: DVC refuses to run with them."""
+    for name in ("rwlock", "exps/rwlock"):
+        file = root / ".dvc" / "tmp" / name
+        try:
+            json.loads(file.read_text("utf-8"))
+        except FileNotFoundError:
+            continue
+        except (ValueError, OSError) as error:
+            if isinstance(error, PermissionError):
+                continue
+            yield _(
+                "DVC's lock file {file} is damaged, as after a power cut; if no dvc command is running, delete it: rm"
+                " {file}",
+                file=file.relative_to(root),
+            )
+
+
+def _find_write_problems(paths: Paths, stage: str) -> Iterator[str]:
+    """Yield the folders and files that a stage writes and this user may not."""
+    own = [paths.root, paths.root / "dvc.lock", paths.inputs_lock, paths.root / ".dvc" / "tmp", paths.timings]
+    folders = [paths.artifacts] if stage == _LONG_STAGE else [paths.get_stage_folder(stage)]
+    trees = [*folders, paths.timings.parent]
+    refused = [
+        path for path in (*own, *(folder for tree in trees for folder in _list_folders(tree))) if not _may_write(path)
+    ]
+    if refused:
+        yield _describe_refused(dict.fromkeys(refused), paths.root)
+    if stage in _STORING_STAGES and not _may_write(store := _find_store()):
+        yield _(
+            "the packaged model goes into BentoML's store {folder}, which {owner} owns and you may not write; choose"
+            " another folder: export BENTOML_HOME=FOLDER",
+            folder=store,
+            owner=get_owner(find_existing_parent(store)),
+        )
+
+
+def _find_store() -> Path:
+    """Return the folder of BentoML's store, or the first folder in it that this user may not write.
+
+    Raises:
+        WorkspaceError: If the home folder is unknown.
+    """
+    try:
+        store = get_store_folder()
+    except RuntimeError as error:  # no HOME, and no entry in the system's list of users
+        raise WorkspaceError(
+            _("the home folder is unknown; set HOME, or choose BentoML's folder: export BENTOML_HOME=FOLDER")
+        ) from error
+    return next((path for path in (store, store / "models", store / "bentos") if not _may_write(path)), store)
+
+
+def _list_folders(tree: Path) -> Iterator[Path]:
+    """Yield a folder and the folders below it; what lies behind links is DVC's or the user's own."""
+    yield tree
+    for parent, names, _files in os.walk(tree):
+        yield from (Path(parent, name) for name in names if not Path(parent, name).is_symlink())
+
+
+def _may_write(path: Path) -> bool:
+    """Return whether this user may write a path; one that does not exist is created in the nearest folder above it."""
+    existing = find_existing_parent(path)
+    if existing != path and not existing.is_dir():
+        return False
+    return os.access(existing, os.W_OK | os.X_OK if existing.is_dir() else os.W_OK)
+
+
+def _describe_refused(refused: Iterable[Path], root: Path) -> str:
+    existing = list(dict.fromkeys(find_existing_parent(path) for path in refused))
+    names = [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in existing]
+    return _(
+        "these belong to another user or are read-only, and the run would fail when it writes there: {names} ({owners}); take"
+        " them over: sudo chown -R $(id -un) {quoted}; or work in a copy of your own",
+        names=", ".join(names[:_MAX_NAMES]) + (", ..." if len(names) > _MAX_NAMES else ""),
+        owners=", ".join(sorted({get_owner(path) for path in existing})),
+        quoted=" ".join(shlex.quote(name) for name in _drop_nested(names)),
+    )
+
+
+def _drop_nested(names: list[str]) -> list[str]:
+    """Return the names without those that lie in another one."""
+    return [name for name in names if not any(other != name and Path(other) in Path(name).parents for other in names)]

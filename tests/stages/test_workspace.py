@@ -1,0 +1,183 @@
+"""What would stop a run after hours is told before it starts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from seodang.errors import RegistryError, WorkspaceError
+from seodang.paths import Paths
+from seodang.registry.git import get_head
+from seodang.stages.workspace import check_workspace, check_writable
+
+_CHECK = """
+import sys
+from pathlib import Path
+from seodang.errors import WorkspaceError
+from seodang.paths import Paths
+from seodang.stages.workspace import check_workspace, check_writable
+try:
+    paths = Paths(Path.cwd())
+    check_writable(sys.argv[1], paths) if len(sys.argv) > 1 else check_workspace(paths)
+except WorkspaceError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a project with git, DVC and artefacts."""
+    root = tmp_path / "project"
+    for folder in (".git", ".dvc/tmp", "artifacts/ingest", ".seodang/training"):
+        (root / folder).mkdir(parents=True)
+    (root / ".dvc" / "config").write_text("")
+    (root / "dvc.lock").write_text("")
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "bentoml"))
+    return root
+
+
+@pytest.fixture
+def find_problems(without_privileges) -> Callable[..., str]:
+    """Returns what is told to a user without root's power; "" if nothing."""
+
+    def find_problems(root: Path, *stage: str) -> str:
+        command = without_privileges([sys.executable, "-c", _CHECK, *stage])
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        assert done.returncode == bool(done.stderr), done.stderr
+        return done.stderr
+
+    return find_problems
+
+
+def test_a_project_that_can_run_has_no_problem(project, find_problems):
+    assert find_problems(project) == ""
+    assert find_problems(project, "ingest") == ""
+
+
+@pytest.mark.parametrize("name", ["artifacts", "artifacts/ingest", ".seodang", ".seodang/training", ".dvc/tmp", "."])
+def test_a_folder_that_may_not_be_written_is_named_before_the_run(project, find_problems, name):
+    (project / name).chmod(0o555)
+    message = find_problems(project)
+    (project / name).chmod(0o755)
+    assert f"the run would fail when it writes there: {name} (" in message
+    assert f"sudo chown -R $(id -un) {name};" in message
+
+
+def test_a_file_that_may_not_be_written_is_named(project, find_problems):
+    (project / "dvc.lock").chmod(0o444)
+    assert "dvc.lock" in find_problems(project)
+
+
+def test_a_stage_checks_its_own_folder_and_training_checks_all(project, find_problems):
+    (project / "artifacts" / "package").mkdir()
+    (project / "artifacts" / "package").chmod(0o555)
+    assert find_problems(project, "ingest") == ""
+    assert "artifacts/package" in find_problems(project, "train")
+
+
+def test_files_that_dvc_protects_are_no_problem(project, find_problems):
+    file = project / "artifacts" / "ingest" / "records.jsonl"
+    file.write_text("")
+    file.chmod(0o444)
+    assert find_problems(project) == ""
+
+
+@pytest.mark.parametrize("name", ["", "models", "bentos"])
+def test_a_bentoml_store_that_may_not_be_written_is_told_before_training(project, find_problems, tmp_path, name):
+    folder = tmp_path / "bentoml" / name
+    folder.mkdir(parents=True)
+    folder.chmod(0o555)
+    for message in (find_problems(project), find_problems(project, "train"), find_problems(project, "package")):
+        assert "export BENTOML_HOME=FOLDER" in message
+    assert find_problems(project, "ingest") == ""
+    folder.chmod(0o755)
+
+
+def test_a_bentoml_store_that_is_a_file_is_told(project, tmp_path):
+    (tmp_path / "bentoml").write_text("")
+    with pytest.raises(WorkspaceError, match="export BENTOML_HOME=FOLDER"):
+        check_writable("train", Paths(project))
+
+
+def test_an_unknown_home_folder_is_told(project, monkeypatch):
+    """As in a container whose user has no entry in /etc/passwd."""
+
+    def fail(_: object) -> None:
+        raise KeyError
+
+    monkeypatch.delenv("BENTOML_HOME")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", fail)
+    with pytest.raises(WorkspaceError, match="set HOME, or choose BentoML's folder"):
+        check_writable("train", Paths(project))
+
+
+def test_a_folder_without_git_is_told_with_both_ways_out(project):
+    (project / ".git").rmdir()
+    with pytest.raises(WorkspaceError) as caught:
+        check_workspace(Paths(project))
+    assert "git init && git add . && git commit -m start" in str(caught.value)
+    assert "dvc config --local core.no_scm true" in str(caught.value)
+    (project / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n")
+    check_workspace(Paths(project))
+
+
+def test_a_project_below_the_repository_or_in_a_worktree_has_git(project):
+    (project / ".git").rename(project.parent / ".git")
+    check_workspace(Paths(project))
+    (project.parent / ".git").rmdir()
+    (project / ".git").write_text("gitdir: elsewhere\n")
+    check_workspace(Paths(project))
+
+
+def test_a_folder_without_dvc_is_told(project):
+    shutil.rmtree(project / ".dvc")
+    with pytest.raises(WorkspaceError, match="is no DVC project"):
+        check_workspace(Paths(project))
+
+
+@pytest.mark.parametrize("content", ["", '{"a": ', "\0\0\0"])
+@pytest.mark.parametrize("name", ["rwlock", "exps/rwlock"])
+def test_a_damaged_lock_of_dvc_is_told_with_the_command_that_removes_it(project, name, content):
+    (project / ".dvc" / "tmp" / "exps").mkdir(exist_ok=True)
+    (project / ".dvc" / "tmp" / name).write_text(content)
+    with pytest.raises(WorkspaceError, match=f"if no dvc command is running, delete it: rm .dvc/tmp/{name}"):
+        check_workspace(Paths(project))
+
+
+def test_a_lock_in_use_is_left_to_dvc(project):
+    (project / ".dvc" / "tmp" / "rwlock").write_text('{"/x": {"write": {"pid": 1, "cmd": "dvc repro"}}}')
+    check_workspace(Paths(project))
+
+
+def test_all_problems_are_told_at_once(project, monkeypatch):
+    (project / ".git").rmdir()
+    (project / ".dvc" / "tmp" / "rwlock").write_text("")
+    (project.parent / "bentoml").write_text("")
+    with pytest.raises(WorkspaceError) as caught:
+        check_workspace(Paths(project))
+    assert len(str(caught.value).splitlines()) == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository to another user")
+def test_a_repository_of_another_user_is_not_told_as_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    root = tmp_path / "repository"
+    author = ["-c", "user.name=t", "-c", "user.email=t@l"]
+    for words in (["init", "-q", str(root)], ["-C", str(root), *author, "commit", "-q", "--allow-empty", "-m", "a"]):
+        subprocess.run(["git", *words], check=True)
+    for path in (root, root / ".git"):
+        os.chown(path, 65534, 65534)
+    with pytest.raises(RegistryError) as caught:
+        get_head(root)
+    assert f"git config --global --add safe.directory {root}" in str(caught.value)
+    assert "git init" not in str(caught.value)
+    subprocess.run(["git", "config", "--global", "--add", "safe.directory", str(root)], check=True)
+    assert len(get_head(root)) == 40
