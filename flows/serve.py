@@ -22,10 +22,13 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from flows.process_guard import guard_process
+from seodang.cli.streams import prepare_streams
 from seodang.errors import SeodangError
 from seodang.i18n import _
+from seodang.io.os_errors import describe_os_error
 
 _DEFAULT_PORT = 4200
+_LAST_PORT = 65535
 _START_SECONDS = 300  # the first start creates a database: 10 s, or minutes on a busy machine
 _LOOPBACK = ("127.0.0.1", "localhost")
 
@@ -36,10 +39,11 @@ class ServerUnavailable(SeodangError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the deployment until Ctrl-C and return the exit code."""
+    prepare_streams()
     options = _build_parser().parse_args(arguments)
     project = options.project.resolve()
-    url = _resolve_api_url(options.port)
     try:
+        url = _resolve_api_url(options.port)
         if not (project / "dvc.yaml").is_file():
             raise SeodangError(
                 _("{project} has no dvc.yaml; pass the folder of the project: --project FOLDER", project=project)
@@ -51,6 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SeodangError as error:
         print(f"seodang: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if (reason := describe_os_error(error)) is None:
+            raise
+        print(f"seodang: {reason}", file=sys.stderr)
+        return SeodangError.exit_code
     except KeyboardInterrupt:
         pass
     print("\n" + _("Stopped."), flush=True)
@@ -67,7 +76,15 @@ def _build_parser() -> argparse.ArgumentParser:
 
 
 def _resolve_api_url(port: int | None) -> str:
-    """Return the URL of the API: at the given port, else PREFECT_API_URL, else Prefect's default."""
+    """Return the URL of the API: at the given port, else PREFECT_API_URL, else Prefect's default.
+
+    Raises:
+        ServerUnavailable: If there is no such port.
+    """
+    if port is not None and not 1 <= port <= _LAST_PORT:
+        raise ServerUnavailable(
+            _("port {port} does not exist; choose one from 1 to 65535: python -m flows.serve --port 4201", port=port)
+        )
     if port is None and os.environ.get("PREFECT_API_URL"):
         return os.environ["PREFECT_API_URL"].rstrip("/")
     return f"http://127.0.0.1:{port or _DEFAULT_PORT}/api"

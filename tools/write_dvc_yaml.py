@@ -49,6 +49,7 @@ EXEMPT_OF_STAGE = {
     ("inputs", "ingest"): "`inputs` runs each time",
     ("inputs", "evaluation"): "`inputs` runs each time",
     ("inputs", "records"): "`inputs` runs each time",
+    ("inputs", "registry"): "`inputs` runs each time",
     ("package", "gate"): "reads verdict.json, which is a dependency",
     ("package", "html"): "escapes text of the model card",
     ("report", "gate"): "verdict.json is a dependency: when the gate decides otherwise, the pages are rendered again",

@@ -65,3 +65,17 @@ def test_the_instructions_name_the_address_the_other_terminal_needs():
     assert "UI:  http://127.0.0.1:4321\n" in text
     assert "PREFECT_API_URL=http://127.0.0.1:4321/api" in text
     assert "prefect deployment run 'instruction-tuning/local' --watch" in text
+
+
+@pytest.mark.parametrize("port", ["0", "99999", "-5"])
+def test_a_port_that_does_not_exist_is_named(environment, tmp_path, capsys, port):
+    (tmp_path / "dvc.yaml").touch()
+    assert serve.main(["--port", port, "--project", str(tmp_path)]) == 2
+    assert f"port {port} does not exist" in capsys.readouterr().err
+
+
+def test_a_folder_in_the_way_of_the_servers_state_is_named(environment, tmp_path, capsys):
+    (tmp_path / "dvc.yaml").touch()
+    (tmp_path / ".seodang").write_text("")
+    assert serve.main(["--project", str(tmp_path)]) == 2
+    assert ".seodang/prefect: a part of this path is a file" in capsys.readouterr().err
