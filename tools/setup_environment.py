@@ -119,7 +119,9 @@ if __name__ == "__main__":
         sys.exit(main())
     except OSError as error:  # a folder of another user, a read-only or a full disk
         place = error.filename or ROOT
-        print(f"setting up failed: {error.strerror}: {place}; run in a folder of yours with free space", file=sys.stderr)
+        print(
+            f"setting up failed: {error.strerror}: {place}; run in a folder of yours with free space", file=sys.stderr
+        )
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted; run the same command again, it goes on where it was", file=sys.stderr)

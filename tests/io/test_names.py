@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -58,3 +61,23 @@ def test_check_reads_a_file_from_macos(tmp_path: Path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["check", f"{NFC}.jsonl"]) == 0
     assert "rows 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("pattern", ["data", "data/*.jsonl", "data/{}"])
+def test_a_name_of_korean_windows_is_refused_with_the_command_that_converts_it(tmp_path: Path, pattern: str):
+    name = os.fsdecode("한글".encode("cp949") + b".jsonl")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / name).write_text(ROW, "utf-8")
+    with pytest.raises(SourceError, match=r"is not UTF-8.*convmv -f cp949 -t utf-8 -r --notest"):
+        find_local_files(pattern.format(name), tmp_path)
+
+
+@pytest.mark.parametrize("locale", ["POSIX", "C"])
+def test_a_korean_name_is_read_in_a_locale_without_utf8(tmp_path: Path, locale: str):
+    (tmp_path / "한글.jsonl").write_text(ROW, "utf-8")
+    variables = {"LC_ALL": locale, "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "SEODANG_LANG": "en"}
+    command = [sys.executable, "-m", "seodang", "check", "한글.jsonl", "--report", "결과"]
+    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, **variables}, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\\ud55c\\uae00.jsonl: alpaca" in done.stdout  # the terminal's encoding stays
+    assert (tmp_path / "결과" / "accepted.jsonl").exists()

@@ -22,7 +22,13 @@ from typing import Annotated, Any, Final
 import typer
 
 from seodang.cli import check, config, gate, judge, plan, profile, registry, report, run, serve, study
-from seodang.cli.streams import discard_output, get_output_error, is_output_closed, prepare_streams
+from seodang.cli.streams import (
+    discard_output,
+    get_output_error,
+    is_output_closed,
+    prepare_streams,
+    restart_in_utf8_mode,
+)
 from seodang.cli.terminal import WIDTH
 from seodang.cli.usage import translate_help, translate_usage_error
 from seodang.errors import SeodangError
@@ -45,6 +51,8 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)  # of schedulers that cancel, 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    if arguments is None:
+        restart_in_utf8_mode()
     prepare_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words

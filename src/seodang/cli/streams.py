@@ -40,6 +40,19 @@ class OutputStream(io.FileIO):
         return len(view)
 
 
+def restart_in_utf8_mode() -> None:
+    """Run this command again where file names are no UTF-8 to Python, as in a EUC-KR locale; the output keeps its encoding.
+
+    Linux has UTF-8 names whatever the locale is. Python would read each Korean name as broken text, which neither DVC
+    nor a report can hold.
+    """
+    if sys.flags.utf8_mode or sys.getfilesystemencoding() == "utf-8":
+        return
+    encoding = sys.stdout.encoding if sys.stdout is not None else "utf-8"
+    variables = {"PYTHONUTF8": "1", "PYTHONIOENCODING": os.environ.get("PYTHONIOENCODING", encoding)}
+    os.execve(sys.executable, sys.orig_argv, {**os.environ, **variables})
+
+
 def prepare_streams() -> None:
     """Replace stdout and stderr of this process by streams that accept every character and survive a full disk."""
     _open_closed_descriptors()

@@ -30,7 +30,7 @@ def find_local_files(path_text: str, root: Path) -> list[LocalFile]:
     if path.is_dir():
         paths = list(_iter_folder(path, root))
     elif path.is_file():
-        paths = [path]
+        paths = [check_name(path)]
     elif path.exists():
         raise SourceError(_("{path} is neither a regular file nor a folder; name a regular file", path=path_text))
     elif GLOB_CHARACTERS & set(path_text):
@@ -81,8 +81,28 @@ def walk_files(folder: Path, root: Path) -> Iterator[Path]:
             logger.info(_("{folder} was ignored: it is a report of seodang check", folder=folder_name))
             folders[:], names = [], []
         if real not in visited:
-            yield from (Path(parent, name) for name in names if not name.startswith("."))
+            yield from (check_name(Path(parent, name)) for name in names if not name.startswith("."))
         visited.add(real)
+
+
+def check_name(path: Path) -> Path:
+    """Return a path whose name is UTF-8, as DVC and reports need it.
+
+    Raises:
+        SourceError: If it is not: ZIP files from Korean Windows have names in cp949.
+    """
+    try:
+        path.name.encode()
+    except UnicodeEncodeError as error:
+        raise SourceError(
+            _(
+                "the name of {path} is not UTF-8, as in ZIP files from Windows; rename the file, or convert all names:"
+                " convmv -f cp949 -t utf-8 -r --notest {folder}",
+                path=os.fsencode(path).decode(errors="backslashreplace"),
+                folder=path.parent,
+            )
+        ) from error
+    return path
 
 
 def _match_glob(pattern: str, root: Path) -> list[Path]:
@@ -90,7 +110,7 @@ def _match_glob(pattern: str, root: Path) -> list[Path]:
     paths = sorted(
         path
         for name in match_names(pattern, root)
-        if (path := Path(name)).is_file() and not is_auxiliary_file(path.name)
+        if (path := check_name(Path(name))).is_file() and not is_auxiliary_file(path.name)
     )
     if not paths:
         raise SourceError(_describe_empty_glob(pattern, root))
