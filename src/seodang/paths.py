@@ -161,6 +161,11 @@ class Paths:
         return self.get_stage_folder("report") / "data_card"
 
     @property
+    def baselines(self) -> Path:
+        """Scores of the baselines that need no language model, one row per item."""
+        return self.get_stage_folder("evaluate") / "baselines.jsonl"
+
+    @property
     def adapter(self) -> Path:
         """LoRA adapter."""
         return self.get_stage_folder("train") / "adapter"

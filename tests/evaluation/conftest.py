@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from seodang.config import EvaluateParams
 from seodang.config.load import parse_section
 from seodang.evaluation.tasks.loading import load_task
 from seodang.evaluation.tasks.samples import Task
@@ -113,3 +114,21 @@ def make_film() -> MakeFilm:
         )
 
     return make_film
+
+
+@pytest.fixture(scope="session")
+def make_evaluate_params() -> Callable[..., EvaluateParams]:
+    """Makes section `evaluate` without task files, with changes."""
+    values = {
+        "seed": 1,
+        "items_per_task": 10,
+        "shots": [0],
+        "base_formats": ["plain", "koalpaca"],
+        "calibrate_base": False,
+        "tokens_per_batch": 256,
+        "max_new_tokens": 4,
+        "generations_per_task": 2,
+        "tasks": [],
+        "data_folder": None,
+    }
+    return lambda **changes: EvaluateParams.model_validate({**values, **changes})

@@ -96,6 +96,7 @@ def make_params(**changes):
         "base_formats": ["plain"],
         "tokens_per_batch": 256,
         "max_new_tokens": 4,
+        "calibrate_base": False,
         "generations_per_task": 2,
         "tasks": ["films", "reading", "saying"],
         "data_folder": "data",

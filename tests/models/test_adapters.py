@@ -15,7 +15,15 @@ from seodang.config.load import merge_overlay, parse_params
 from seodang.config.profiles import read_starter
 from seodang.errors import ArtefactError, ModelError, ParamsError
 from seodang.models import methods
-from seodang.models.adapters import add_adapter, compute_tuned_sha256, is_full_model, load_adapter, save_tuned_model
+from seodang.models.adapters import (
+    add_adapter,
+    average_with_base,
+    compute_tuned_sha256,
+    copy_base_weights,
+    is_full_model,
+    load_adapter,
+    save_tuned_model,
+)
 from seodang.models.loading import load_model, load_tokenizer
 from seodang.packaging.merge import merge
 from seodang.packaging.model_folder import load_inference_model
@@ -231,3 +239,38 @@ def test_an_adapter_of_another_model_is_refused(tiny_model, tmp_path):
 def test_a_folder_without_anything_trained_is_named(tmp_path):
     with pytest.raises(ArtefactError, match="dvc repro --force train"):
         compute_tuned_sha256(tmp_path)
+
+
+@pytest.mark.parametrize("method", ["lora", "rslora", "full"])
+def test_the_average_with_the_base_lies_between_base_and_tuned_weights(tiny_model, method):
+    def get_weight(model):
+        return next(module for name, module in model.named_modules() if name.endswith("q_proj")).weight.detach().clone()
+
+    base = get_weight(load_model(tiny_model, "fp32", "cpu"))
+    merged = []
+    for base_weight in (0.0, 0.25):
+        model = create_untrained(tiny_model, method)
+        initial = copy_base_weights(model, base_weight)
+        train_steps(model)
+        average_with_base(model, initial, base_weight)
+        merged.append(get_weight(model if method == "full" else model.merge_and_unload()))
+    assert not torch.allclose(merged[0], base)
+    torch.testing.assert_close(merged[1], 0.25 * base + 0.75 * merged[0])
+
+
+def test_an_average_of_dora_has_magnitudes_between_those_of_base_and_tuned_model(tiny_model):
+    model = create_untrained(tiny_model, "dora")
+    initial = copy_base_weights(model, 0.5)
+    train_steps(model)
+    tuned = {name: weight.detach().clone() for name, weight in model.named_parameters() if name in initial}
+    average_with_base(model, initial, 0.5)
+    assert tuned
+    for name, weight in model.named_parameters():
+        if name in initial:
+            torch.testing.assert_close(weight, 0.5 * initial[name] + 0.5 * tuned[name])
+
+
+@pytest.mark.parametrize("method", ["dora", "full"])
+def test_sharded_weights_of_the_base_are_not_averaged(method):
+    with pytest.raises(ParamsError, match="base_weight"):
+        build_params(method, base_weight=0.2, sharding="fsdp", processes=2)

@@ -1,12 +1,14 @@
 """The primer: deterministic records, correct labels, and a base without answers of the scored families."""
 
 import random
+import re
 from collections import Counter, defaultdict
 
 import pytest
 
 from seodang.primer.families import build_families
 from seodang.primer.generator import iter_bundled_records, iter_primer_records
+from seodang.primer.item import lexicon, select_words
 from seodang.primer.korean import conjugate_formal, conjugate_past, list_endings, nominalize, resolve_particles
 from seodang.primer_base.corpus import build_practice_families, iter_practice_records, iter_unlabelled_inputs
 
@@ -58,6 +60,70 @@ def test_no_record_comes_twice_and_every_label_is_one_of_its_choices(records):
     assert all(record.output in record.choices for record in records if record.choices)
 
 
+def list_held_out_words():
+    return [
+        (name, language, word)
+        for name, words_by_language in lexicon("held_out").items()
+        for language, words in words_by_language.items()
+        for word in words
+    ]
+
+
+def test_no_held_out_stem_of_film_remarks_is_in_a_training_record(records):
+    texts = {"ko": "", "en": ""}
+    for record in records:
+        if record.task == "sentiment" and record.role == "train":
+            texts[record.language] += f"\n{record.input.lower()}"
+    assert len(texts["ko"]) > 500
+    for name, language, word in list_held_out_words():
+        if name == "sentiment" and len(word) > 3:
+            assert not re.search(rf"\b{re.escape(word.lower())}\b", texts[language]), word
+
+
+def test_every_sentiment_item_of_the_test_split_has_a_held_out_stem():
+    words = lexicon("held_out")["sentiment"]["en"]
+    unseen = [
+        record
+        for record in iter_primer_records(seed=7, **SIZES)
+        if (record.task, record.role, record.language) == ("sentiment", "test", "en")
+    ]
+    assert unseen
+    assert all(any(word.lower() in record.input.lower() for word in words) for record in unseen)
+
+
+def test_every_list_that_is_split_keeps_words_on_both_sides():
+    for name in lexicon("held_out"):
+        for side in ("seen", "unseen"):
+            assert [] not in list(walk_lists(select_words(name, side)))
+
+
+def walk_lists(value):
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from walk_lists(inner)
+    elif isinstance(value, list):
+        yield value
+
+
+def test_every_held_out_word_is_a_word_of_its_lexicon():
+    for name, _language, word in list_held_out_words():
+        words = {
+            option[0] if isinstance(option, list) else option
+            for options in walk_lists(lexicon(name))
+            for option in options
+        }
+        assert word in words
+
+
+def test_test_items_with_seen_words_are_a_task_of_their_own_and_share_no_input_with_training(records):
+    by_task = defaultdict(set)
+    for record in records:
+        by_task[record.task, record.role].add((record.language, record.input))
+    assert by_task["topic_seen_words", "test"]
+    assert not by_task["topic_seen_words", "test"] & by_task["topic", "train"]
+    assert not by_task["topic", "test"] & by_task["topic", "train"]
+
+
 def test_one_input_of_a_family_never_has_two_labels(records):
     labels = defaultdict(set)
     for record in records:
@@ -102,8 +168,6 @@ def test_korean_forms_are_the_right_ones(form, expected):
 
 
 def test_every_ending_of_every_predicate_is_one_clean_word_form():
-    from seodang.primer.item import lexicon
-
     words = lexicon("sentiment")["ko"]
     for feeling in ("positive", "negative", "neutral"):
         for stem, connective in words[feeling]:

@@ -28,6 +28,7 @@ EVALUATE = EvaluateParams(
     base_formats=["koalpaca"],
     tokens_per_batch=256,
     max_new_tokens=4,
+    calibrate_base=False,
     generations_per_task=1,
     tasks=[],
     data_folder=None,

@@ -44,6 +44,7 @@ EVALUATE = EvaluateParams(
     base_formats=["koalpaca", "plain"],
     tokens_per_batch=256,
     max_new_tokens=4,
+    calibrate_base=False,
     generations_per_task=1,
     tasks=["films", "books", "rules", "reading", "similar", "held", "answers"],
     data_folder="data",

@@ -51,6 +51,7 @@ def make_study(**changes):
         "base_formats": ["plain"],
         "tokens_per_batch": 256,
         "max_new_tokens": 4,
+        "calibrate_base": False,
         "generations_per_task": 1,
     }
     values = {
@@ -104,7 +105,7 @@ def test_every_method_is_evaluated_on_every_group_and_tuned_on_its_own_tasks(pat
     assert [(cell["group"], cell["method"]) for cell in found["cells"]] == [
         (group, method)
         for group in ("seen", "unseen", "held_out")
-        for method in ("zero_shot", "few_shot", "single", "many")
+        for method in ("zero_shot", "few_shot", "majority", "letters", "single", "many")
     ]
     assert all(cell["items"] == 6 and 0 <= cell["low"] <= cell["score"] <= cell["high"] <= 1 for cell in found["cells"])
     best = [cell for cell in found["cells"] if cell["difference"] is None]

@@ -52,6 +52,9 @@ class TrainParams(Section):
     """Noise on the embeddings (NEFTune, Jain et al. 2023); 0: none."""
     max_grad_norm: PositiveFloat
     weight_decay: Annotated[float, Field(ge=0)]
+    base_weight: Annotated[float, Field(ge=0, lt=1)]
+    """Weight of the base in the average of base and tuned weights after training (WiSE-FT, Wortsman et al. 2022, arXiv
+    2109.01903); the tuned weights have the rest. More keeps more of what the base knew; 0: the tuned weights alone."""
     early_stopping_patience: NonNegativeInt
     """Evaluations in a row without a lower validation loss after which training stops with the best weights; 0: off."""
     eval_steps: PositiveInt | None
@@ -80,6 +83,14 @@ class TrainParams(Section):
                     "a record of that length fits into no micro-batch",
                     tokens=self.tokens_per_micro_batch,
                     length=self.max_length,
+                )
+            )
+        if self.base_weight and self.sharding == "fsdp" and self.method in ("dora", "full"):
+            raise ValueError(
+                _(
+                    "base_weight {weight} is not possible with method {method} and sharding fsdp; set base_weight: 0",
+                    weight=self.base_weight,
+                    method=self.method,
                 )
             )
         if self.batch_size < self.processes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seodang.evaluation.aggregate import ItemScore
+from seodang.evaluation.calibration import Preferences, get_question
 from seodang.evaluation.metrics import compute_chrf, is_exact_match, select_best_choice
 from seodang.evaluation.requests import Requests, Variant
 from seodang.evaluation.results import Results, build_answer_key, build_options_key
@@ -26,7 +27,14 @@ from seodang.metric_registry import REGISTRY
 
 
 def build_item_score(
-    encoder: PromptEncoder, variant: Variant, requests: Requests, index: int, results: Results, *, is_generated: bool
+    encoder: PromptEncoder,
+    variant: Variant,
+    requests: Requests,
+    index: int,
+    results: Results,
+    preferences: Preferences,
+    *,
+    is_generated: bool,
 ) -> ItemScore:
     """Return the score of one item.
 
@@ -36,6 +44,7 @@ def build_item_score(
         requests: Of the item's task.
         index: Of the item in its task.
         results: Hold what the model returned for the item.
+        preferences: Label preferences of the prompts; {} unless the variant is calibrated.
         is_generated: Whether an answer was generated for the item.
     """
     record, task = requests.task.records[index], requests.task
@@ -44,7 +53,8 @@ def build_item_score(
     compared_answer = answer if record.output else None  # None where there is no reference
     log_likelihoods = _get_log_likelihoods(variant, requests, index, results)
     options = [text for text, _ in requests.options[index]]
-    choice = _choose_option(task, options, record.output, log_likelihoods)
+    calibrated = log_likelihoods and log_likelihoods.subtract(preferences.get(get_question(record)))
+    choice = _choose_option(task, options, record.output, calibrated)
     reference_index = options.index(record.output) if record.output in options else 0
     extra_metrics, weights = _compute_extra_metrics(requests, index, log_likelihoods, answer, generated)
     return ItemScore(
@@ -69,7 +79,7 @@ def build_item_score(
         prompt_tokens=len(requests.prompts[index]),
         extra_metrics=extra_metrics | _select_extra_scores(choice),
         weights=weights,
-        labels=_get_labels(task, reference_index, log_likelihoods),
+        labels=_get_labels(task, reference_index, calibrated),
         grades=_get_grades(task, index, log_likelihoods),
     )
 
@@ -84,6 +94,14 @@ class _LogLikelihoods:
     def compute_loss(self, index: int) -> float:
         """Return an option's loss in nats per token."""
         return -self.nats[index] / self.tokens[index]
+
+    def subtract(self, preferences: tuple[float, ...] | None) -> _LogLikelihoods:
+        """Return the log-likelihoods without the label preferences of the prompt."""
+        if preferences is None:
+            return self
+        return _LogLikelihoods(
+            tuple(nats - preference for nats, preference in zip(self.nats, preferences, strict=True)), self.tokens
+        )
 
 
 def _get_generation(variant: Variant, requests: Requests, index: int, results: Results) -> Generation | None:

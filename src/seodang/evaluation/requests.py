@@ -31,6 +31,7 @@ class Variant:
     shots: int
     model: Literal["base", "tuned", "champion"]
     template_index: int = 0  # for task files that have several prompt templates
+    is_calibrated: bool = False  # whether the label preferences of the prompt are subtracted (calibration.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def build_requests(
     limits = create_limits(context_length, max_new_tokens)
     items = []
     for index, record in enumerate(task.records):
-        is_generated = task.kind != "text" and index < evaluate.generations_per_task
+        is_generated = task.kind != "text" and index < get_generation_count(task, evaluate)
         items.append(
             fit_item(f"{task.key}/{record.id}", partial(encode, index), shots, limits, is_generated=is_generated)
         )
@@ -154,6 +155,11 @@ def _create_text_encoding(encoder: PromptEncoder, variant: Variant, task: TaskSa
 
 def _encode_without_prompt(encoder: PromptEncoder, text: str) -> tuple[list[int], Options]:
     return encoder.start_ids, ((text, encoder.encode_text(text)),)
+
+
+def get_generation_count(task: TaskSamples, evaluate: EvaluateParams) -> int:
+    """Return the number of leading items that are answered freely."""
+    return task.spec.generations or evaluate.generations_per_task
 
 
 def list_options(record: Record) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sys
 import time
@@ -14,8 +15,14 @@ from transformers import PreTrainedTokenizerBase
 
 from seodang.config import EvaluateParams
 from seodang.evaluation.aggregate import ItemScore
+from seodang.evaluation.calibration import (
+    Preferences,
+    build_content_free_task,
+    can_calibrate,
+    compute_preferences,
+)
 from seodang.evaluation.item_scores import build_item_score
-from seodang.evaluation.requests import Requests, Variant, build_requests
+from seodang.evaluation.requests import Requests, Variant, build_requests, get_generation_count
 from seodang.evaluation.results import Results, build_answer_key, build_options_key
 from seodang.evaluation.samples import TaskSamples
 from seodang.i18n import _
@@ -36,23 +43,24 @@ def count_templates(tasks: Sequence[TaskSamples]) -> int:
 
 
 def iter_base_variants(evaluate: EvaluateParams, template_count: int) -> Iterator[Variant]:
-    """Yield the base's variants: each format, number of few-shot examples and prompt template.
+    """Yield the base's variants: each format, number of few-shot examples and prompt template, and these calibrated.
 
     The names hold the parts that differ between variants.
 
     Args:
-        evaluate: Formats and numbers of few-shot examples.
+        evaluate: Formats and numbers of few-shot examples, and whether the base is also calibrated.
         template_count: Largest number of prompt templates of a task.
     """
     several_formats, several_shots = len(evaluate.base_formats) > 1, sum(count > 0 for count in evaluate.shots) > 1
-    for count in evaluate.shots:
-        for format in evaluate.base_formats:
-            for template_index in range(template_count):
-                parts = ["few_shot" if count else "zero_shot"]
-                parts += [format] if several_formats else []
-                parts += [str(count)] if count and several_shots else []
-                parts += [f"w{template_index + 1}"] if template_count > 1 else []
-                yield Variant("/".join(parts), format, count, "base", template_index)
+    calibrations = (False, True) if evaluate.calibrate_base else (False,)
+    for is_calibrated, count, format in itertools.product(calibrations, evaluate.shots, evaluate.base_formats):
+        for template_index in range(template_count):
+            parts = ["few_shot" if count else "zero_shot"]
+            parts += [format] if several_formats else []
+            parts += [str(count)] if count and several_shots else []
+            parts += [f"w{template_index + 1}"] if template_count > 1 else []
+            parts += ["calibrated"] if is_calibrated else []
+            yield Variant("/".join(parts), format, count, "base", template_index, is_calibrated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +136,16 @@ def run_requests(
     _generate_answers(model, encoder, variant, task_requests, evaluate, results)
     for requests in task_requests:
         _score_options(model, variant, requests, evaluate, results)
+        preferences = _measure_preferences(model, encoder, variant, requests.task, evaluate, results)
         for index in range(len(requests.prompts)):
             yield build_item_score(
-                encoder, variant, requests, index, results, is_generated=index < evaluate.generations_per_task
+                encoder,
+                variant,
+                requests,
+                index,
+                results,
+                preferences,
+                is_generated=index < get_generation_count(requests.task, evaluate),
             )
         progress()
 
@@ -149,7 +164,7 @@ def _generate_answers(
             (key, requests.get_answer_prompt(index))
             for requests in task_requests
             if requests.limits.max_new_tokens == max_new_tokens
-            for index in range(min(evaluate.generations_per_task, len(requests.prompts)))
+            for index in range(min(get_generation_count(requests.task, evaluate), len(requests.prompts)))
             if (key := build_answer_key(variant, requests, index)) not in results
         ]
         missing.sort(key=lambda pair: len(pair[1]))
@@ -196,3 +211,26 @@ def _score_options(
                 (keys[position], [[likelihood.nats, likelihood.tokens] for likelihood in likelihoods])
                 for position, likelihoods in batch
             )
+
+
+def _measure_preferences(
+    model: Any,
+    encoder: PromptEncoder,
+    variant: Variant,
+    task: TaskSamples,
+    evaluate: EvaluateParams,
+    results: Results,
+) -> Preferences:
+    """Return the label preferences of a calibrated variant's prompts; none where a prompt has no input of its own."""
+    joins_texts = variant.format == "plain" and task.joins_texts_itself
+    if not variant.is_calibrated or joins_texts or not can_calibrate(task):
+        return {}
+    content_free = build_content_free_task(task)
+    requests = build_requests(get_context_length(model.config), encoder, variant, content_free, evaluate)
+    results.reuse_results(variant, requests)
+    _score_options(model, variant, requests, evaluate, results)
+    log_likelihoods = [
+        [nats for nats, _tokens in results[build_options_key(variant, requests, index)]]
+        for index in range(len(requests.prompts))
+    ]
+    return compute_preferences(content_free.get_template(variant.template_index).records, log_likelihoods)

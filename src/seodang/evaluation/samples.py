@@ -138,8 +138,8 @@ def _build_records(task: Task, samples: Sequence[EvalSample], template_name: str
         if sample.record is not None
         else Record(
             id=sample.id,
-            instruction=sample.prompts[template_name].strip(),
-            input="",
+            instruction=sample.get_instruction(template_name).strip(),
+            input=sample.input,
             output=sample.reference,
             language="ko" if sample.language == "ko" else "en",
             source=task.spec.name,
@@ -173,6 +173,7 @@ def _build_fingerprint_data(task: TaskSamples) -> list[Any]:
         spec.separator,
         spec.normalise,
         spec.max_new_tokens,
+        spec.generations,
         spec.until,
         spec.metrics,
     ]

@@ -212,6 +212,10 @@ def _iter_primer_rows(source: SourceParams, ingest: IngestParams) -> Iterator[Ro
     for number, record in enumerate(iter_primer_records(**ingest.primer.model_dump())):
         sample = Sample(record.instruction, record.output, record.input, choices=list(record.choices))
         origin = replace(
-            common, default_task=record.task, default_cluster=record.cluster, default_language=record.language
+            common,
+            role=record.role if source.role == "any" else source.role,
+            default_task=record.task,
+            default_cluster=record.cluster,
+            default_language=record.language,
         )
         yield build_row(sample, origin, number)

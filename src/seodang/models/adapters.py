@@ -129,6 +129,44 @@ def _find_tied_modules(model: PreTrainedModel) -> list[str]:
     return [name for name, module in model.named_modules() if module is input_embeddings or module is output_embeddings]
 
 
+def copy_base_weights(model: PeftModel | PreTrainedModel, base_weight: float) -> dict[str, torch.Tensor]:
+    """Return copies of the trainable weights that hold weights of the base; {} for a weight of 0.
+
+    These are all weights of method full and the magnitudes of dora. A low-rank adapter starts as zero and needs no copy.
+    """
+    if base_weight == 0:
+        return {}
+    return {
+        name: weight.detach().clone()
+        for name, weight in model.named_parameters()
+        if weight.requires_grad and not _is_low_rank(name)
+    }
+
+
+def average_with_base(model: PeftModel | PreTrainedModel, initial: dict[str, torch.Tensor], base_weight: float) -> None:
+    """Replace the tuned weights by their average with the base, in place.
+
+    A low-rank adapter adds B·A to a weight, so the average of the weights is the adapter with a smaller B. For dora this
+    holds for the parts of the adapter, direction and magnitude, each by itself. Source: WiSE-FT (Wortsman et al. 2022,
+    arXiv 2109.01903).
+
+    Args:
+        model: After training.
+        initial: Of `copy_base_weights` before training.
+        base_weight: From 0, which changes nothing, to below 1.
+    """
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if ".lora_B." in name or ".lora_embedding_B." in name:
+                weight.mul_(1 - base_weight)
+            elif name in initial:
+                weight.lerp_(initial[name], base_weight)
+
+
+def _is_low_rank(name: str) -> bool:
+    return any(f".lora_{part}." in name for part in ("A", "B")) or ".lora_embedding_" in name
+
+
 def save_tuned_model(
     model: PeftModel | PreTrainedModel, folder: Path, base: Path, state_dict: dict[str, Any] | None = None
 ) -> None:

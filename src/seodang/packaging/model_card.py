@@ -176,6 +176,8 @@ def _build_context(card_data: ModelCardData) -> dict[str, Any]:
         "tasks": sorted(
             {task["task"] for task in card_data.evaluate_report.get("tasks", []) if task["split"] == "test"}
         ),
+        "forgetting": card_data.evaluate_report.get("forgetting", []),
+        "baselines": card_data.evaluate_report.get("baselines", []),
         "checksums": _list_checksums(card_data),
     }
 

@@ -6,16 +6,16 @@ import random
 from functools import partial
 from typing import Any
 
-from seodang.primer.item import Generator, Item, fill, lexicon, pick
+from seodang.primer.item import Generator, Item, WordSet, fill, lexicon, pick, select_words
 from seodang.primer.korean import resolve_particles
 from seodang.records import Language
 
 
-def _generate_sentence(rng: random.Random, language: Language, *, family: str) -> Item:
-    labels: dict[str, Any] = lexicon("labels")[family][language]
+def _generate_sentence(rng: random.Random, language: Language, words: WordSet, *, family: str) -> Item:
+    labels: dict[str, Any] = select_words("labels", words)[family][language]
     label = pick(rng, sorted(labels))
-    words = {slot: options for slot, options in labels[label].items() if slot != "templates"}
-    sentence = fill(rng, pick(rng, labels[label]["templates"]), words)
+    slots = {slot: options for slot, options in labels[label].items() if slot != "templates"}
+    sentence = fill(rng, pick(rng, labels[label]["templates"]), slots)
     if language == "ko":
         sentence = resolve_particles(sentence)
     return Item(input=sentence[0].upper() + sentence[1:], output=label)
@@ -31,47 +31,47 @@ def load_sentence_labels(family: str, language: Language) -> tuple[str, ...]:
     return tuple(lexicon("labels")[family][language])
 
 
-def _generate_english_action(rng: random.Random, words: dict[str, Any], template: str) -> str:
-    past, base = pick(rng, words["actions"])
-    sentence = " ".join(template.format(did=past, do=base, time=pick(rng, words["times"])).split())
+def _generate_english_action(rng: random.Random, lists: dict[str, Any], template: str) -> str:
+    past, base = pick(rng, lists["actions"])
+    sentence = " ".join(template.format(did=past, do=base, time=pick(rng, lists["times"])).split())
     for mark in ",.?!":
         sentence = sentence.replace(f" {mark}", mark)
     return sentence[0].upper() + sentence[1:]
 
 
-def _generate_korean_action(rng: random.Random, words: dict[str, Any], form: int) -> str:
-    return f"{pick(rng, words['times'])} {pick(rng, words['actions'])[form]}".strip()
+def _generate_korean_action(rng: random.Random, lists: dict[str, Any], form: int) -> str:
+    return f"{pick(rng, lists['times'])} {pick(rng, lists['actions'])[form]}".strip()
 
 
-def generate_formality(rng: random.Random, language: Language) -> Item:
+def generate_formality(rng: random.Random, language: Language, words: WordSet) -> Item:
     """Return a sentence with its style: polite or casual."""
-    words = lexicon("style")[language]
+    lists = select_words("style", words)[language]
     polite = rng.random() < 0.5
     if language == "ko":
         form = pick(rng, [1, 3, 5]) if polite else pick(rng, [0, 2, 4])
-        return Item(_generate_korean_action(rng, words, form), "존댓말" if polite else "반말")
-    template = pick(rng, words["formal"] if polite else words["casual"])
-    return Item(_generate_english_action(rng, words, template), "formal" if polite else "casual")
+        return Item(_generate_korean_action(rng, lists, form), "존댓말" if polite else "반말")
+    template = pick(rng, lists["formal"] if polite else lists["casual"])
+    return Item(_generate_english_action(rng, lists, template), "formal" if polite else "casual")
 
 
-def generate_sentence_type(rng: random.Random, language: Language) -> Item:
+def generate_sentence_type(rng: random.Random, language: Language, words: WordSet) -> Item:
     """Return a sentence with its type: statement, question or request."""
-    words = lexicon("style")[language]
+    lists = select_words("style", words)[language]
     kind = rng.randrange(3)
     if language == "ko":
         form = pick(rng, [[0, 1], [2, 3], [4, 5]][kind])
-        return Item(_generate_korean_action(rng, words, form), ("서술", "질문", "부탁")[kind])
+        return Item(_generate_korean_action(rng, lists, form), ("서술", "질문", "부탁")[kind])
     subject = pick(rng, ["she", "he", "they", "we", "the boy", "our guest"])
     template = (
         f"{subject} {{did}} {{time}}.",
         f"Did {subject} {{do}} {{time}}?",
         pick(rng, ["Please {do} {time}.", "{do} {time}, please."]),
     )[kind]
-    return Item(_generate_english_action(rng, words, template), ("statement", "question", "request")[kind])
+    return Item(_generate_english_action(rng, lists, template), ("statement", "question", "request")[kind])
 
 
-def generate_room(rng: random.Random, language: Language) -> Item:
+def generate_room(rng: random.Random, language: Language, words: WordSet) -> Item:
     """Return an object and the room in which it belongs."""
-    groups = lexicon("words")["rooms"][language]
+    groups = select_words("words", words)["rooms"][language]
     label = pick(rng, sorted(groups))
     return Item(pick(rng, groups[label]), label)

@@ -18,6 +18,7 @@ class Family:
     korean_templates: tuple[str, ...]  # prompt templates of the instruction; {subject} is the subject of the item
     english_templates: tuple[str, ...]
     labels: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # closed label sets (ko, en)
+    holds_out_words: bool = False  # whether its test items are made of words that no training record has
 
     def get_templates(self, language: Language) -> tuple[str, ...]:
         """Return the prompt templates of the instruction in `language`."""
@@ -28,12 +29,17 @@ class Family:
         return self.labels[0] if language == "ko" else self.labels[1]
 
 
+# Families with open answers whose words can be held out. The others are about numbers or facts, or are never trained on.
+_OPEN_WITH_WORDS = frozenset({"extract_name", "extract_place", "polite_rewrite", "count_items"})
+
+
 def _create_family(
     name: str, cluster: str, generator: Generator, labels: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 ) -> Family:
     """Return a family with its prompt templates from the lexicon."""
     templates = lexicon("templates")[name]
-    return Family(cluster, generator, tuple(templates["ko"]), tuple(templates["en"]), labels)
+    holds_out_words = bool(labels[0]) or name in _OPEN_WITH_WORDS
+    return Family(cluster, generator, tuple(templates["ko"]), tuple(templates["en"]), labels, holds_out_words)
 
 
 def _create_sentence_family(name: str, cluster: str) -> Family:

@@ -1,22 +1,33 @@
-"""Generate the records of the primer; the same seed gives the same bytes."""
+"""Generate the records of the primer; the same seed gives the same bytes.
+
+Where the words of a family can be held out, its test items are made of words that no training record has
+(lexicon/held_out.yaml). Further test items with words of the training records are tasks of their own, named
+`<family>_seen_words`, so that both scores stand beside each other.
+"""
 
 from __future__ import annotations
 
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import resources
 
 from seodang.errors import SourceError
 from seodang.i18n import _
 from seodang.primer.families import Family, build_families
-from seodang.primer.item import pick
-from seodang.records import Language, Record, make_record
+from seodang.primer.item import WordSet, pick
+from seodang.records import Language, Record, Role, make_record
 
 SOURCE = "primer"
 _LANGUAGES: tuple[Language, ...] = ("ko", "en")
 # A family can run out of distinct records (24 capitals with two templates); then it yields fewer.
 _TRIES_PER_RECORD = 20
+_SEEN_WORDS_SUFFIX = (
+    "_seen_words"  # as in evaluation/baselines.py; of the tasks whose test items have words of the training records
+)
+_UNSEEN_WORDS_RATIO = 0.15  # of a family's records: test items with held-out words
+_SEEN_WORDS_RATIO = 0.08  # of a family's records: test items with words of the training records
 
 
 def iter_primer_records(
@@ -40,29 +51,56 @@ def iter_primer_records(
             yield from _iter_family_records(name, family, language, seed, count)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Records of a family that go to the same side."""
+
+    task: str
+    words: WordSet
+    role: Role
+    count: int
+
+
+def _list_parts(name: str, family: Family, count: int) -> list[_Part]:
+    """Return the parts of a family: training records and two kinds of test items, or one part that is split by hash."""
+    if not family.holds_out_words:
+        return [_Part(name, "all", "any", count)]
+    unseen, seen = round(count * _UNSEEN_WORDS_RATIO), round(count * _SEEN_WORDS_RATIO)
+    return [
+        _Part(name, "seen", "train", count - unseen - seen),
+        _Part(name + _SEEN_WORDS_SUFFIX, "seen", "test", seen),
+        _Part(name, "unseen", "test", unseen),
+    ]
+
+
 def _iter_family_records(name: str, family: Family, language: Language, seed: int, count: int) -> Iterator[Record]:
-    rng = random.Random(f"{seed}/{name}/{language}")
-    record_ids: set[str] = set()
-    for _attempt in range(count * _TRIES_PER_RECORD):
-        if len(record_ids) == count:
-            return
-        record = _create_record(rng, name, family, language)
-        if record.id not in record_ids:
-            record_ids.add(record.id)
-            yield record
+    """Yield the records of a family in one language; its parts have no input in common."""
+    earlier_inputs: set[str] = set()
+    for part in _list_parts(name, family, count):
+        rng = random.Random(f"{seed}/{name}/{language}/{part.words}/{part.role}")
+        records: dict[str, Record] = {}
+        for _attempt in range(part.count * _TRIES_PER_RECORD):
+            if len(records) == part.count:
+                break
+            record = _create_record(rng, family, language, part)
+            if record.input not in earlier_inputs:
+                records.setdefault(record.id, record)
+        earlier_inputs.update(record.input for record in records.values())
+        yield from records.values()
 
 
-def _create_record(rng: random.Random, name: str, family: Family, language: Language) -> Record:
-    item = family.generate(rng, language)
+def _create_record(rng: random.Random, family: Family, language: Language, part: _Part) -> Record:
+    item = family.generate(rng, language, part.words)
     return make_record(
         instruction=pick(rng, family.get_templates(language)).format(subject=item.subject),
         input=item.input,
         output=item.output,
         source=SOURCE,
-        task=name,
+        task=part.task,
         cluster=family.cluster,
         language=language,
         choices=family.get_choices(language),
+        role=part.role,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from seodang.primer.item import Item, lexicon, pick
+from seodang.primer.item import Item, WordSet, pick, select_words
 from seodang.primer.korean import drop_copula, list_endings
 from seodang.records import Language
 
@@ -56,8 +56,7 @@ def _generate_mixed_remark(rng: random.Random, words: Words) -> str:
     return f"{left} {good}지만 {right} {bad}다. {pick(rng, words['neutral_tails'])}"
 
 
-def _generate_korean_remark(rng: random.Random, feeling: str) -> str:
-    words = lexicon("sentiment")["ko"]
+def _generate_korean_remark(rng: random.Random, words: Words, feeling: str) -> str:
     subject = pick(rng, words["subjects"]) if rng.random() < 0.8 else ""
     roll = rng.random()
     if feeling == "neutral":
@@ -79,8 +78,7 @@ def _generate_korean_remark(rng: random.Random, feeling: str) -> str:
     return f"{remark}{pick(rng, words['suffixes'] + mood)}"
 
 
-def _generate_english_remark(rng: random.Random, feeling: str) -> str:
-    words = lexicon("sentiment")["en"]
+def _generate_english_remark(rng: random.Random, words: Words, feeling: str) -> str:
     if feeling != "neutral" and rng.random() < 0.1:
         verb, part = pick(rng, words[f"{feeling}_verbs"]), pick(rng, words["parts"])
         return f"I {verb} the {part}{pick(rng, words['suffixes'])}"
@@ -96,8 +94,9 @@ def _generate_english_remark(rng: random.Random, feeling: str) -> str:
     return f"{remark}{pick(rng, words['suffixes'])}"
 
 
-def generate_film_remark(rng: random.Random, language: Language) -> Item:
+def generate_film_remark(rng: random.Random, language: Language, words: WordSet) -> Item:
     """Return a film remark and its label."""
     feeling = pick(rng, ["negative", "neutral", "positive"])
-    remark = _generate_korean_remark(rng, feeling) if language == "ko" else _generate_english_remark(rng, feeling)
+    generate = _generate_korean_remark if language == "ko" else _generate_english_remark
+    remark = generate(rng, select_words("sentiment", words)[language], feeling)
     return Item(input=remark, output=LABELS[language][feeling])

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from seodang.primer import classification
 from seodang.primer.families import Family, build_families
-from seodang.primer.item import Item, lexicon, pick
+from seodang.primer.item import Item, WordSet, lexicon, pick, select_words
 from seodang.records import Language, Record, detect_language, make_record
 
 LANGUAGES: tuple[Language, ...] = ("ko", "en")
@@ -27,7 +27,7 @@ def iter_unlabelled_inputs(rng: random.Random, count: int) -> Iterator[str]:
     ]
     yielded_count = 0
     while yielded_count < count:
-        text = pick(rng, sources).generate(rng, pick(rng, LANGUAGES)).input
+        text = pick(rng, sources).generate(rng, pick(rng, LANGUAGES), "all").input
         if text:
             yielded_count += 1
             yield text
@@ -46,11 +46,7 @@ def iter_practice_records(rng: random.Random, remarks: Sequence[str], count: int
         name = pick(rng, sorted(families_by_name))
         language = pick(rng, LANGUAGES)
         text = pick(rng, remarks)
-        item = (
-            _create_text_item(rng, name, text, language)
-            if name in _TEXT_FAMILIES
-            else families_by_name[name].generate(rng, language)
-        )
+        item = create_practice_item(rng, name, families_by_name[name], text, language)
         instruction = pick(rng, families_by_name[name].get_templates(language)).format(subject=item.subject)
         yield make_record(
             instruction=instruction,
@@ -61,6 +57,15 @@ def iter_practice_records(rng: random.Random, remarks: Sequence[str], count: int
             cluster="practice",
             language=language,
         )
+
+
+def create_practice_item(rng: random.Random, name: str, family: Family, text: str, language: Language) -> Item:
+    """Return an item of a practice family; a text family asks about `text`."""
+    return (
+        _create_text_item(rng, name, text, language)
+        if name in _TEXT_FAMILIES
+        else family.generate(rng, language, "all")
+    )
 
 
 _TEXT_FAMILIES = (
@@ -116,19 +121,20 @@ def _create_text_item(rng: random.Random, name: str, text: str, language: Langua
             )
 
 
-def _generate_same_or_different(rng: random.Random, language: Language) -> Item:
-    left = pick(rng, lexicon("words")["nouns"][language])
-    right = left if rng.random() < 0.5 else pick(rng, lexicon("words")["nouns"][language])
+def _generate_same_or_different(rng: random.Random, language: Language, words: WordSet) -> Item:
+    nouns = select_words("words", words)["nouns"][language]
+    left = pick(rng, nouns)
+    right = left if rng.random() < 0.5 else pick(rng, nouns)
     same, different = ("같음", "다름") if language == "ko" else ("same", "different")
     return Item(f"{left}, {right}", same if left == right else different)
 
 
-def _generate_next_number(rng: random.Random, language: Language) -> Item:
+def _generate_next_number(rng: random.Random, language: Language, words: WordSet) -> Item:
     start = rng.randrange(95)
     return Item(", ".join(str(start + step) for step in range(3)), str(start + 3))
 
 
-def _generate_last_digit(rng: random.Random, language: Language) -> Item:
+def _generate_last_digit(rng: random.Random, language: Language, words: WordSet) -> Item:
     number = rng.randrange(10_000)
     return Item(str(number), str(number % 10))
 

@@ -25,6 +25,8 @@ from seodang.evaluation.aggregate import (
     count_request_limits,
     select_best_variant,
 )
+from seodang.evaluation.baselines import build_baseline_rows, score_baselines
+from seodang.evaluation.forgetting import build_forgetting_rows, build_retention_warnings
 from seodang.evaluation.requests import Variant
 from seodang.evaluation.result_log import ResultLog
 from seodang.evaluation.results import Results
@@ -32,9 +34,9 @@ from seodang.evaluation.runner import VariantModel, count_templates, evaluate_va
 from seodang.evaluation.samples import TaskSamples, compute_fingerprint, select_split_samples
 from seodang.evaluation.task_files import load_task_samples
 from seodang.evaluation.task_metrics import compute_task_metrics
-from seodang.i18n import _
+from seodang.i18n import _, get_language
 from seodang.io.atomic import sha256_of, write_atomically
-from seodang.io.jsonl import read_records, write_json, write_records, write_rows
+from seodang.io.jsonl import read_json, read_records, write_json, write_records, write_rows
 from seodang.metric_registry import RATIO_METRICS, SUMMARY_METRICS
 from seodang.models.adapters import compute_tuned_sha256
 from seodang.models.device import choose_device, get_peak_memory_mb, keep_freed_memory
@@ -42,6 +44,7 @@ from seodang.models.loading import load_tokenizer
 from seodang.models.slot import ModelSlot
 from seodang.paths import Paths
 from seodang.prompting import compute_fingerprint as prompt_fingerprint
+from seodang.records import Record
 from seodang.registry.champion import Champion, fetch_packaged_model, read_champion
 from seodang.stages import Report
 
@@ -53,13 +56,19 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
     keep_freed_memory()
     started, cpu_started = time.monotonic(), time.process_time()
     tokenizer = load_tokenizer(paths.base)
-    tasks = _load_tasks(evaluate, paths)
+    splits = {name: list(read_records(paths.get_split_path(name))) for name in ("train", "test", "unseen")}
+    tasks = _load_tasks(evaluate, splits, paths)
+    replayed = _select_replayed(splits["train"], paths)
+    warnings = build_retention_warnings(tasks, replayed)
+    for warning in warnings:
+        logger.warning(warning.to_json()[get_language()])
     champion = read_champion(paths.champion)
     variants = _list_variants(prompt, evaluate, tasks, champion)
     formats = {
         variant.name: {
             "format": variant.format,
             "shots": variant.shots,
+            "calibrated": variant.is_calibrated,
             "fingerprint": prompt_fingerprint(variant.format, tokenizer),
         }
         for variant in variants
@@ -69,8 +78,15 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         models = ModelSlot(train.precision, choose_device(train.device))
         variant_models = [_build_variant_model(variant, tokenizer, champion, paths) for variant in variants]
         scores = evaluate_variants(variant_models, tasks, evaluate, Results(result_log), models)
+    baseline_scores = list(score_baselines(tasks, splits["train"]))
+    write_rows(paths.baselines, (asdict(score) for score in baseline_scores))
     report = {
         **_summarize_scores(scores, variants),
+        "forgetting": build_forgetting_rows(
+            scores, tasks, replayed, [variant.name for variant in variants if variant.model == "base"]
+        ),
+        "baselines": build_baseline_rows(scores, baseline_scores, _group_base_variants(variants)),
+        "warnings": [warning.to_json() for warning in warnings],
         "items_fingerprint": compute_fingerprint(tasks),
         "formats": formats,
         "settings": evaluate.model_dump(),
@@ -99,6 +115,15 @@ def _list_variants(
     if champion is not None:
         variants.append(Variant(CHAMPION_VARIANT, cast(PromptFormat, champion.prompt_format), 0, "champion"))
     return variants
+
+
+def _group_base_variants(variants: Sequence[Variant]) -> dict[str, list[str]]:
+    """Return the base's variants without and with calibration."""
+    base = [variant for variant in variants if variant.model == "base"]
+    return {
+        "prompted": [variant.name for variant in base if not variant.is_calibrated],
+        "calibrated": [variant.name for variant in base if variant.is_calibrated],
+    }
 
 
 def _summarize_scores(scores: Sequence[ItemScore], variants: Sequence[Variant]) -> dict[str, Any]:
@@ -133,8 +158,13 @@ def _format_counts(rows: Sequence[Mapping[str, Any]], name: str) -> str:
     return ", ".join(f"{task} {count}" for task, count in counts.items() if count)
 
 
-def _load_tasks(evaluate: EvaluateParams, paths: Paths) -> list[TaskSamples]:
-    splits = {name: list(read_records(paths.get_split_path(name))) for name in ("train", "test", "unseen")}
+def _select_replayed(training: Iterable[Record], paths: Paths) -> list[Record]:
+    """Return the training records of the replay sources, which the report of stage prepare names."""
+    names = read_json(paths.prepare_report)["replay_sources"] if paths.prepare_report.exists() else []
+    return [record for record in training if record.source in names]
+
+
+def _load_tasks(evaluate: EvaluateParams, splits: Mapping[str, Sequence[Record]], paths: Paths) -> list[TaskSamples]:
     tasks = [
         *select_split_samples(splits["test"], "test", splits["train"], evaluate),
         *select_split_samples(splits["unseen"], "unseen", splits["train"], evaluate),

@@ -50,7 +50,7 @@ def run(*, ingest: IngestParams, prepare: PrepareParams, paths: Paths) -> Report
     with tempfile.TemporaryDirectory(prefix=".sketches-", dir=paths.prepare_report.parent) as scratch:
         result = prepare_records(paths.accepted_records, ingest, prepare, Path(scratch))
     _write_splits(result, paths)
-    report = _build_report(result, paths)
+    report = _build_report(result, ingest, paths)
     write_json(paths.prepare_report, report)
     logger.info(_("prepared: {counts}", counts=_format_counts(report["splits"])))
     logger.info(_("left out: {counts}", counts=_format_counts(report["left_out"])))
@@ -115,7 +115,7 @@ def _get_location(row: dict[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("source", "file", "source_row")}
 
 
-def _build_report(result: PreparationResult, paths: Paths) -> dict[str, Any]:
+def _build_report(result: PreparationResult, ingest: IngestParams, paths: Paths) -> dict[str, Any]:
     rows = result.features.rows
     status_counts = np.bincount(result.status, minlength=len(STATUSES)).tolist()
     cluster_sizes = np.bincount(result.leaders)
@@ -124,6 +124,7 @@ def _build_report(result: PreparationResult, paths: Paths) -> dict[str, Any]:
         "input_sha256": sha256_of(paths.accepted_records),
         "records": len(rows),
         "splits": {name: int(result.copies[result.split == number].sum()) for number, name in enumerate(SPLITS)},
+        "replay_sources": [source.name for source in ingest.sources if source.replay],
         "copies": int(np.maximum(result.copies - 1, 0).sum()),
         "left_out": dict(zip(STATUSES[1:], status_counts[1:], strict=True)),
         "by_source": _count_by_source(result),

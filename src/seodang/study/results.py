@@ -10,12 +10,14 @@ import numpy as np
 
 from seodang.config.study import StudyParams
 from seodang.evaluation.aggregate import ItemScore, compute_mean, get_primary_score
+from seodang.evaluation.baselines import BASELINES
 from seodang.gate.statistics import BootstrapResult, Floats, adjust_holm, compute_paired_bootstrap
 
 Group = Literal["seen", "unseen", "held_out"]
 GROUPS: tuple[Group, ...] = ("seen", "unseen", "held_out")
-METHODS = ("zero_shot", "few_shot", "single", "many")
-"""The base with its best prompt without and with few-shot examples; tuned on one task; tuned on many tasks."""
+METHODS = ("zero_shot", "few_shot", *BASELINES, "single", "many")
+"""The base with its best prompt without and with few-shot examples; baselines that learn from the records of `many`;
+tuned on one task; tuned on many tasks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,9 @@ def _group_by_variant(scores: Sequence[ItemScore]) -> dict[str, tuple[Floats, fl
                 np.array([get_primary_score(score) for score in variant_scores], dtype=np.float64),
                 compute_mean(score.prompt_tokens for score in variant_scores) or 0.0,
             )
-    return result
+    # A baseline has no score where training lacks the labels of a task; it is compared on the complete group or not at all.
+    most = max((len(values) for values, _tokens in result.values()), default=0)
+    return {variant: row for variant, row in result.items() if len(row[0]) == most}
 
 
 def _build_cell(

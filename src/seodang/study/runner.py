@@ -15,6 +15,7 @@ from seodang.config import Params
 from seodang.config.study import StudyParams
 from seodang.errors import EvaluationError
 from seodang.evaluation.aggregate import ItemScore
+from seodang.evaluation.baselines import score_baselines
 from seodang.evaluation.requests import Variant
 from seodang.evaluation.result_log import ResultLog
 from seodang.evaluation.results import Results
@@ -72,6 +73,7 @@ def run_study(study: StudyParams, name: str, params: Params, paths: Paths) -> Pa
         for variant in TUNED_VARIANTS
     }
     scores = _evaluate(study, params, tasks, projects, folder, paths)
+    scores += score_baselines(tasks, _select_training_records("many", study, training))
     cells = compute_cells(scores, {group: sorted({task.task for task in groups[group]}) for group in GROUPS}, study)
     report = {
         "title": {"ko": study.title_ko, "en": study.title_en},

@@ -15,7 +15,7 @@ from seodang.config import TrainParams
 from seodang.i18n import _
 from seodang.io.atomic import replace_folder
 from seodang.io.disk_full import check_space
-from seodang.models.adapters import save_tuned_model
+from seodang.models.adapters import average_with_base, copy_base_weights, save_tuned_model
 from seodang.models.device import get_peak_memory_mb
 from seodang.training.assembly import select_kernels
 from seodang.training.checkpointing import find_latest_checkpoint
@@ -94,6 +94,7 @@ def train_model(
     set_seed(train.seed)  # before the adapter is created: its first matrix is random
     assembled, packing = prepare_model(model, train, splits.training, pad_token_id, select_kernels(train))
     tuned_model = assembled.tuned_model
+    base_weights = copy_base_weights(tuned_model, train.base_weight)
     required_space = compute_required_space(tuned_model, train, paths.checkpoints)
     check_space(paths.checkpoints, required_space, _("keeping checkpoints"))
     eos_batches = build_eos_batches(splits.validation[:], packing, eos_token_id)
@@ -102,6 +103,7 @@ def train_model(
     callbacks = [*tracking.callbacks, *build_callbacks(train)]
     trainer = build_trainer(tuned_model, splits, train, packing, arguments, tracking.metrics, callbacks)
     _run_trainer(trainer, train, paths)
+    average_with_base(tuned_model, base_weights, train.base_weight)
     losses = _measure_losses(trainer)
     health = _run_sanity_checks(tuned_model, before, eos_batches, train, eos_token_id, device, losses)
     sizes = count_parameters(tuned_model)

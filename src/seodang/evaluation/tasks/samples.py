@@ -24,7 +24,7 @@ class EvalSample:
     id: str
     """Of the file or the record, else a hash of prompt, choices and reference; unique in a task."""
     prompts: Mapping[str, str]
-    """By name of the prompt template, without few-shot examples and delimiter."""
+    """By name of the prompt template, with the input, without few-shot examples and delimiter."""
     choices: tuple[str, ...]
     """Options in order; () unless the kind is choice."""
     reference: str
@@ -34,6 +34,13 @@ class EvalSample:
     """Columns that metrics need."""
     record: Record | None = None
     """The source of an item that is made of a record."""
+    input: str = ""
+    """The last lines of the prompt, which a prompt format gives a place of their own."""
+
+    def get_instruction(self, template_name: str) -> str:
+        """Return the prompt in a template without the input."""
+        prompt = self.prompts[template_name]
+        return prompt.removesuffix(f"\n{self.input}") if self.input else prompt
 
     @property
     def prompt(self) -> str:
@@ -136,7 +143,9 @@ def build_sample(
         name: Id of the item; None for a hash of its texts.
         record: The source of an item that is made of a record.
     """
-    prompts = {template_name: render(text, values) for template_name, text in spec.prompts.items()}
+    input = render(spec.input, values).strip()
+    suffix = f"\n{input}" if input else ""
+    prompts = {template_name: render(text, values) + suffix for template_name, text in spec.prompts.items()}
     errors += [
         _("prompt {name} is blank", name=template_name)
         for template_name, text in prompts.items()
@@ -157,6 +166,7 @@ def build_sample(
         language=language,
         extra={column: values[column] for column in spec.extra},
         record=record,
+        input=input,
     )
     return sample, []
 
@@ -220,7 +230,9 @@ def iter_choice_errors(choices: Sequence[str], reference: str) -> Iterator[str]:
 
 def _find_required_names(spec: TaskSpec) -> frozenset[str]:
     """Return the columns that every row needs."""
-    return frozenset().union(*map(find_names, (*spec.prompts.values(), spec.answer, *spec.options.values())))
+    return frozenset().union(
+        *map(find_names, (*spec.prompts.values(), spec.input, spec.answer, *spec.options.values()))
+    )
 
 
 def _map_columns(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:

@@ -71,6 +71,9 @@ class TaskSpec(Section):
     prompts: Annotated[dict[Name, Template], Field(min_length=1)]
     """Prompt templates by name; tuned models get the first one, the base is evaluated with each and compared by its
     best."""
+    input: Template = ""
+    """Text that the instruction of the prompt template is about. A prompt format gives it a place of its own, as the model
+    learned it; the format plain puts it on the next line. "" where the prompt template holds everything."""
     answer: Template
     """choice: the label; generate: the reference, "" if there is none; perplexity: the text."""
     options: dict[str, Template]
@@ -86,6 +89,8 @@ class TaskSpec(Section):
     normalized."""
     max_new_tokens: PositiveInt | None
     """Limit of a free answer; null: evaluate.max_new_tokens."""
+    generations: PositiveInt | None = None
+    """Items of each language that are also answered freely; null: evaluate.generations_per_task."""
     until: list[str]
     """Stop texts: a base model's free answer ends before the first of them, because it never learned to end one; kind
     generate."""
@@ -111,6 +116,8 @@ class TaskSpec(Section):
                 "max_new_tokens and until belong to kind generate, but the kind is {kind}; set null and []",
                 kind=self.kind,
             )
+        if self.kind == "perplexity" and self.generations is not None:
+            yield _("generations belongs to kinds that answer, but the kind is perplexity; set null")
         if "" in self.until:
             yield _("until holds an empty text, which would end every answer at once; remove it")
         if self.kind != "generate" and not self.answer:

@@ -34,6 +34,20 @@ LANGUAGE_LABELS: Final = {"ko": N_("Korean"), "en": N_("English")}
 KIND_LABELS: Final = {"regression": N_("regression"), "same": N_("unchanged"), "gain": N_("gain")}
 
 
+BASELINE_LABELS: Final = {
+    "unseen_words": N_("words that training lacks"),
+    "seen_words": N_("words of the training records"),
+    "all": N_("all choice tasks"),
+}
+BASELINE_COLUMNS: Final = {
+    "majority": N_("most frequent label"),
+    "letters": N_("letter n-grams"),
+    "prompted": N_("best prompt of the base"),
+    "calibrated": N_("best calibrated prompt"),
+    "tuned": N_("tuned"),
+}
+
+
 def render_report(report_data: EvaluationReportData) -> str:
     """Return the report as one self-contained HTML page; its script only filters items."""
     axis, bars = build_task_bars(report_data.tasks)
@@ -45,6 +59,8 @@ def render_report(report_data: EvaluationReportData) -> str:
         "outcome_classes": OUTCOME_CLASSES,
         "language_labels": LANGUAGE_LABELS,
         "kind_labels": KIND_LABELS,
+        "baseline_labels": BASELINE_LABELS,
+        "baseline_columns": BASELINE_COLUMNS,
         "summary_metrics": SUMMARY_METRICS,
         "percent": f"{100 * report_data.confidence:.4g}%",
         "bar_width": BAR_WIDTH,

@@ -72,6 +72,11 @@ class EvaluationReportData:
     """Metrics of task files over their complete sets of items."""
     request_limits: Sequence[TaskLimits]
     """Few-shot examples that were shown, truncated items and ties."""
+    baselines: Sequence[Mapping[str, Any]]
+    """Accuracy of baselines, prompted base and tuned model on the same items."""
+    forgetting: Sequence[Mapping[str, Any]]
+    """Base and tuned model on skills that the base had, replayed ones and others."""
+    warnings: Sequence[Mapping[str, str]]
     changes: Changes
     fingerprints: Mapping[str, str]
     settings: Mapping[str, Any]
@@ -137,6 +142,9 @@ def _build_report_data(
         changes=find_changes(scores, records_by_key, TUNED_VARIANT, best_of_task, references[1:]),
         task_metrics=evaluation["task_metrics"],
         request_limits=build_task_limits(scores, columns),
+        baselines=evaluation.get("baselines", []),
+        forgetting=evaluation.get("forgetting", []),
+        warnings=evaluation.get("warnings", []),
         fingerprints={name: value for name, value in verdict.items() if name.endswith(_FINGERPRINT_SUFFIXES) and value},
         settings=evaluation.get("settings", {}),
         gate=gate.model_dump(),
@@ -182,4 +190,5 @@ def _build_point(
         float(value) for score in scores if score.variant == variant and (value := getattr(score, metric)) is not None
     ]
     mean = compute_estimate(values, gate)
-    return None if mean is None else Point(variant, prompt["format"], prompt["shots"], mean)
+    format = f"{prompt['format']}, calibrated" if prompt.get("calibrated") else prompt["format"]
+    return None if mean is None else Point(variant, format, prompt["shots"], mean)

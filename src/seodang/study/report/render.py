@@ -20,6 +20,8 @@ GROUPS: Final = {
 METHODS: Final = {
     "zero_shot": N_("zero-shot prompt"),
     "few_shot": N_("few-shot prompt"),
+    "majority": N_("most frequent label"),
+    "letters": N_("letter n-grams"),
     "single": N_("single-task tuning"),
     "many": N_("instruction tuning"),
 }
@@ -35,7 +37,8 @@ _HEADINGS: Final = (
 )
 _NOTE: Final = N_(
     "The base's prompt is the best one on the compared items, which favours the base. Intervals: {confidence:.0%}, paired bootstrap. "
-    "Tuned models get no few-shot examples."
+    "Tuned models get no few-shot examples. The letter n-grams are a logistic regression on TF-IDF of character n-grams, trained on "
+    "the records of instruction tuning; baselines are left out where these lack the labels of a task."
 )
 
 
