@@ -28,6 +28,7 @@ PARAMS = EvaluateParams.model_validate(
         "max_new_tokens": 8,
         "tasks": [],
         "data_folder": None,
+        "calibrate_base": False,
         "generations_per_task": 9,
     }
 )
