@@ -45,7 +45,7 @@ def count_templates(tasks: Sequence[TaskSamples]) -> int:
 def iter_base_variants(evaluate: EvaluateParams, template_count: int) -> Iterator[Variant]:
     """Yield the base's variants: each format, number of few-shot examples and prompt template, and these calibrated.
 
-    The names hold the parts that differ between variants.
+    The names hold the parts that differ between variants; "cal" marks a calibrated one.
 
     Args:
         evaluate: Formats and numbers of few-shot examples, and whether the base is also calibrated.
@@ -59,7 +59,7 @@ def iter_base_variants(evaluate: EvaluateParams, template_count: int) -> Iterato
             parts += [format] if several_formats else []
             parts += [str(count)] if count and several_shots else []
             parts += [f"w{template_index + 1}"] if template_count > 1 else []
-            parts += ["calibrated"] if is_calibrated else []
+            parts += ["cal"] if is_calibrated else []
             yield Variant("/".join(parts), format, count, "base", template_index, is_calibrated)
 
 
