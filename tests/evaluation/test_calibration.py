@@ -41,6 +41,4 @@ def test_a_label_that_is_preferred_without_content_loses_its_preference(task):
 
 def test_the_base_is_tried_with_and_without_calibration(make_evaluate_params):
     names = [variant.name for variant in iter_base_variants(make_evaluate_params(calibrate_base=True, shots=[0]), 1)]
-    assert [name for name in names if name.endswith("/cal")] == [
-        f"{name}/cal" for name in names[: len(names) // 2]
-    ]
+    assert [name for name in names if name.endswith("/cal")] == [f"{name}/cal" for name in names[: len(names) // 2]]
