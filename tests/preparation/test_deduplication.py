@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from seodang.preparation.comparison import Comparison
 from seodang.preparation.features import compute_features, find_templates, find_templates_so_far
 from seodang.preparation.minhash import Sketches, compute_bands
-from seodang.preparation.splitting import assign_splits, compute_positions, find_roots
+from seodang.preparation.splitting import assign_splits, compute_positions
 from seodang.records import make_record
 
 KO = "서울의 날씨는 봄에 따뜻하고 여름에 덥고 비가 많이 오며 가을에는 맑고 겨울에는 춥고 눈이 내린다고 배웠습니다"
@@ -28,17 +28,19 @@ def representatives(removed):
 
 
 def test_the_same_but_for_case_blanks_and_punctuation_is_an_exact_duplicate(deduplicate, build_record):
-    _, leaders, removed = deduplicate(
-        [
-            build_record("수도는?", "", "서울입니다."),
-            build_record("수도는", "", "서울 입니다!"),
-            build_record("Capital?", "", "Seoul"),
-            build_record("capital", "", "SEOUL."),
-        ]
-    )
+    records = [
+        build_record("수도는?", "", "서울입니다."),
+        build_record("수도는", "", "서울 입니다!"),
+        build_record("Capital?", "", "Seoul"),
+        build_record("capital", "", "SEOUL."),
+    ]
+    _, leaders, removed = deduplicate(records)
     assert leaders == [0, 0, 2, 2]
-    assert representatives(removed) == [-1, 0, -1, 2]
-    assert removed.exact.tolist() == [False, True, False, True]
+    # of equal records, the one with the smaller id is kept, so the order of the rows does not matter
+    assert records[0].id < records[1].id
+    assert records[3].id < records[2].id
+    assert representatives(removed) == [-1, 0, 3, -1]
+    assert removed.exact.tolist() == [False, True, True, False]
 
 
 def test_the_same_question_with_another_answer_is_no_duplicate(deduplicate, build_record):
@@ -60,9 +62,9 @@ def test_one_changed_word_in_a_long_record_is_a_near_duplicate(deduplicate, text
         [build_record(f"{text} 1.", "", text + text[::-1]), build_record(f"{changed} 1.", "", text + text[::-1])]
     )
     assert leaders == [0, 0]
-    assert representatives(removed) == [-1, 0]
+    assert sorted(representatives(removed)) in ([-1, 0], [-1, 1])
     assert not removed.exact.any()
-    assert 0.8 <= removed.similarity[1] < 1
+    assert 0.8 <= removed.similarity.max() < 1
 
 
 def test_half_of_the_text_changed_is_no_near_duplicate(deduplicate, build_record):
@@ -245,23 +247,35 @@ def record_lists(draw):
 
 @settings(max_examples=60, deadline=None)
 @given(records=record_lists(), more=record_lists(), appended_again=st.integers(0, 12))
-def test_appended_records_change_no_earlier_cluster_and_no_earlier_split(
+def test_appended_records_change_no_earlier_cluster(
     tmp_path_factory, records, more, appended_again, build_prepare_params, find_all_duplicates
 ):
     prepare = build_prepare_params(deduplication={"template_after": 2, "min_characters": 10})
     folder = tmp_path_factory.mktemp("sketches")
-
-    def compute_leaders_and_splits(rows):
-        features, leaders, _ = find_all_duplicates(rows, prepare, folder)
-        roots = find_roots(features.rows["group"], np.array(leaders, dtype=np.int32))
-        return leaders, assign_splits(
-            features.rows["constraint"], compute_positions(features.rows["group"][roots]), prepare
-        ).tolist()
-
-    before, splits_before = compute_leaders_and_splits(records)
-    after, splits_after = compute_leaders_and_splits([*records, *more, *records[:appended_again]])
+    before = find_all_duplicates(records, prepare, folder)[1]
+    after = find_all_duplicates([*records, *more, *records[:appended_again]], prepare, folder)[1]
     assert after[: len(records)] == before
-    assert splits_after[: len(records)] == splits_before
+
+
+@settings(max_examples=60, deadline=None)
+@given(records=record_lists(), more=record_lists(), data=st.data())
+def test_rows_added_or_removed_anywhere_move_no_record_to_another_split(
+    tmp_path_factory, records, more, data, build_prepare_params, find_all_duplicates
+):
+    prepare = build_prepare_params(deduplication={"template_after": 2, "min_characters": 10})
+    folder = tmp_path_factory.mktemp("sketches")
+
+    def compute_splits(rows):
+        features = find_all_duplicates(rows, prepare, folder)[0].rows
+        splits = assign_splits(features["constraint"], compute_positions(features["group"]), prepare).tolist()
+        return {(row.id, row.role, row.task, row.cluster): split for row, split in zip(rows, splits, strict=True)}
+
+    mixed = data.draw(st.permutations([*records, *more]))
+    kept = mixed[data.draw(st.integers(0, len(mixed))) :]
+    before = compute_splits(mixed)
+    for rows in ([*more, *mixed], [*mixed, *more], kept):
+        after = compute_splits(rows) if rows else {}
+        assert all(before[key] == split for key, split in after.items())
 
 
 @settings(max_examples=40, deadline=None)

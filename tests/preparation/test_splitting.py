@@ -1,4 +1,4 @@
-"""Splits: appended rows move no earlier row, and a text is never in two splits."""
+"""Splits: the own text of a record decides its split, and a text is never in two splits."""
 
 from collections import Counter
 
@@ -16,7 +16,6 @@ from seodang.preparation.splitting import (
     check_not_empty,
     compute_positions,
     count_leaks,
-    find_roots,
     get_split_constraint,
     hash_group,
 )
@@ -84,17 +83,6 @@ def test_test_only_tasks_and_sources_are_scored_and_never_trained_on(assign_spli
 def test_a_source_for_training_is_never_scored(assign_split, build_prepare_params, build_review):
     rows = [build_review(f"영화 {number} 좋았어", role="train") for number in range(200)]
     assert {assign_split(row, build_prepare_params()) for row in rows} == {"train", "validation"}
-
-
-def test_a_near_duplicate_and_its_entire_group_follow_their_leader():
-    # groups:          a  b  a  c  b  c ; record 1 is a near-duplicate of 0, record 5 of 4
-    groups = np.array([7, 8, 7, 9, 8, 9], dtype=np.uint64)
-    leaders = np.array([0, 0, 2, 3, 4, 4], dtype=np.int32)
-    assert find_roots(groups, leaders).tolist() == [0, 0, 0, 3, 0, 3]
-
-
-def test_a_chain_of_groups_ends_at_its_first_record():
-    assert find_roots(np.arange(5, dtype=np.uint64), np.array([0, 0, 1, 2, 3], dtype=np.int32)).tolist() == [0] * 5
 
 
 def test_splits_by_position_and_constraint(build_prepare_params):

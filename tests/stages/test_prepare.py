@@ -15,6 +15,7 @@ from seodang.preparation.splitting import SPLITS
 from seodang.records import Record
 
 PASSAGE = "가을이 되면 설악산의 단풍이 산꼭대기에서부터 천천히 아래로 물들어 내려오기 시작합니다"
+NO_LEAKS = dict.fromkeys(("exact", "ngram", "minhash", "quote", "answer"), 0)
 
 
 @pytest.fixture
@@ -141,8 +142,21 @@ def test_a_training_record_that_leaks_a_test_item_is_removed_and_the_item_is_kep
             "source_row": 5,
         },
     ]
-    assert report["leaks"] == {"items": 1, "records": 1, "by_kind": {"exact": 0, "ngram": 1, "minhash": 0}}
+    assert report["leaks"] == {"items": 1, "records": 1, "by_kind": {**NO_LEAKS, "ngram": 1}}
     assert report["left_out"]["leak"] == 1
+
+
+def test_a_gold_answer_of_validation_is_not_trained_on(paths, build_record, make_reviews, run_stage):
+    golds = [f"{PASSAGE} {chr(0xAC00 + 29 * number) * 3}" for number in range(40)]
+    records = [build_record(f"{number}번째 산 이야기?", "", gold) for number, gold in enumerate(golds)]
+    copies = [build_record("아무 말", "", f"{gold} 이라고 말합니다. 아무 말이나 더 붙입니다", role="train") for gold in golds]
+    run_stage(paths, [*make_reviews(100), *records, *copies], deduplication={"threshold": 0.99})
+    leaks = read_lines(paths.leaks)
+    validation = {row["id"] for row in read_lines(paths.get_split_path("validation"))}
+    assert validation & {leak["item"] for leak in leaks}
+    held_out = {row["output"] for name in SPLITS[1:] for row in read_lines(paths.get_split_path(name))}
+    train = "".join(row["output"] for row in read_lines(paths.get_split_path("train")))
+    assert not [gold for gold in golds if gold in held_out and gold in train]
 
 
 def test_validation_is_kept_clean_too(paths, build_record, make_reviews, run_stage):

@@ -1,8 +1,9 @@
 """Decontamination: find the records of train and validation that leak an evaluation item.
 
-A record leaks an item in one of three cases. "exact": both have the same normalised question, or the same input with
+A record leaks an item in one of five cases. "exact": both have the same normalised question, or the same input with
 the same answer. "ngram": the record contains a long n-gram of the item's question (13 words, as in Brown et al. 2020;
-30 letters in Korean). "minhash": the two questions are near-duplicates. A template is an instruction with many
+30 letters in Korean). "minhash": the two questions are near-duplicates. "quote" and "answer": the record contains the
+complete question or gold answer of the item (see quotes). A template is an instruction with many
 different inputs. It leaks nothing, so only the inputs of its records are compared.
 """
 
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 from seodang.preparation.evaluation_items import Items, compute_exact_keys
 from seodang.preparation.minhash import estimate_similarities
 from seodang.preparation.questions import Questions
-from seodang.preparation.shingles import Hashes, Integers, mix_hashes
+from seodang.preparation.shingles import Integers, find_matches, mix_hashes
 
-Kind = Literal["exact", "ngram", "minhash"]
+Kind = Literal["exact", "ngram", "minhash", "quote", "answer"]
 
 # A record is compared with this many items of a band's bucket. A bucket of boilerplate can hold thousands of items.
 _CANDIDATES = 64
@@ -33,7 +34,7 @@ class Leak:
     item: int
     record: int
     kind: Kind
-    overlap: float  # exact: 1; ngram: share of the item's n-grams that the record contains; minhash: Jaccard similarity
+    overlap: float  # exact: 1; ngram: share of the item's n-grams in the record; minhash: Jaccard similarity; else 1
 
 
 def find_leaks(questions: Questions, items: Items, rows: NDArray[np.void], threshold: float) -> list[Leak]:
@@ -60,17 +61,6 @@ def find_leaks(questions: Questions, items: Items, rows: NDArray[np.void], thres
     return [leaks[pair] for pair in sorted(leaks)]
 
 
-def _find_matches(sorted_hashes: Hashes, hashes: Hashes, limit: int | None = None) -> tuple[Integers, Integers]:
-    """Return the index into `hashes` and into `sorted_hashes` of every match, at most `limit` for each hash."""
-    first = np.searchsorted(sorted_hashes, hashes, side="left")
-    counts = np.searchsorted(sorted_hashes, hashes, side="right") - first
-    if limit is not None:
-        counts = np.minimum(counts, limit)
-    indices = np.repeat(np.arange(hashes.size), counts)
-    within = np.arange(indices.size) - np.repeat(np.cumsum(counts) - counts, counts)
-    return indices, np.asarray(first[indices] + within)
-
-
 def _find_exact(questions: Questions, items: Items, rows: NDArray[np.void]) -> Iterator[tuple[int, int, float]]:
     own_rows = rows[questions.numbers]
     unanswered = own_rows.copy()
@@ -78,7 +68,7 @@ def _find_exact(questions: Questions, items: Items, rows: NDArray[np.void]) -> I
     keys, owners = (
         np.concatenate(both) for both in zip(compute_exact_keys(own_rows), compute_exact_keys(unanswered), strict=True)
     )
-    indices, hits = _find_matches(items.exact_hashes, keys)
+    indices, hits = find_matches(items.exact_hashes, keys)
     for index, hit in zip(owners[indices].tolist(), hits.tolist(), strict=True):
         yield index, int(items.exact_owners[hit]), 1.0
 
@@ -86,7 +76,7 @@ def _find_exact(questions: Questions, items: Items, rows: NDArray[np.void]) -> I
 def _find_shared_ngrams(questions: Questions, items: Items) -> Iterator[tuple[int, int, float]]:
     pair = mix_hashes(questions.owners.astype(np.uint64)) ^ questions.ngrams
     _, once = np.unique(pair, return_index=True)  # a repeated n-gram of a record counts once
-    indices, hits = _find_matches(items.ngram_hashes, questions.ngrams[once])
+    indices, hits = find_matches(items.ngram_hashes, questions.ngrams[once])
     width = items.questions.numbers.size
     pairs, counts = np.unique(questions.owners[once][indices] * width + items.ngram_owners[hits], return_counts=True)
     for number, count in zip(pairs.tolist(), counts.tolist(), strict=True):
@@ -99,7 +89,7 @@ def _find_similar(questions: Questions, items: Items, threshold: float) -> Itera
     width = items.questions.numbers.size
     candidates: list[Integers] = []
     for band, (keys, owners) in enumerate(zip(items.band_keys, items.band_owners, strict=True)):
-        indices, hits = _find_matches(keys, questions.keys[long, band], _CANDIDATES)
+        indices, hits = find_matches(keys, questions.keys[long, band], _CANDIDATES)
         candidates.append(long[indices] * width + owners[hits])
     pairs = np.unique(np.concatenate(candidates)) if candidates else np.zeros(0, dtype=np.int64)
     indices, owners = np.divmod(pairs, width)

@@ -174,7 +174,7 @@ def _iter_pools(rows: NDArray[np.void], leaders: NDArray[np.int32]) -> Iterator[
     indices = _find_shared(pool.astype(np.uint64))[0]
     selection = rows[indices]
     keys = (
-        indices,
+        selection["id"],  # not the order of the records, which changes when rows are added
         -selection["answer_letters"],
         selection["source"],
         selection["repairs"],

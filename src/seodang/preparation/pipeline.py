@@ -6,6 +6,7 @@ the training records, and for the groups. Only arrays of fixed-size rows stay in
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,21 +29,23 @@ from seodang.preparation.groups import find_groups
 from seodang.preparation.minhash import Sketches, compute_bands
 from seodang.preparation.mixing import Mix, mix
 from seodang.preparation.questions import read_questions
+from seodang.preparation.quotes import Needles, QuoteKind, drop_boilerplate, find_quotes, gather_needles
 from seodang.preparation.splitting import (
     SPLITS,
-    TEST,
     TRAIN,
+    VALIDATION,
     assign_splits,
     check_not_empty,
     compute_positions,
     count_leaks,
-    find_roots,
 )
 from seodang.records import Record
 
 # Status of a record. All but the first are reasons to leave it out, in the order of their detection.
 STATUSES: Final = ("kept", "undesirable", "exact_duplicate", "near_duplicate", "leak", "weight", "cap", "replay")
 KEPT, UNDESIRABLE, EXACT, NEAR, LEAK = range(5)
+
+_QUOTE_CHUNK = 500  # records searched for quotes at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,7 @@ def prepare_records(accepted: Path, ingest: IngestParams, prepare: PrepareParams
     """
     features, leaders, duplicates = _deduplicate(accepted, prepare, scratch)
     rows = features.rows
-    positions = compute_positions(rows["group"][find_roots(rows["group"], leaders)])
-    split = assign_splits(rows["constraint"], positions, prepare)
+    split = assign_splits(rows["constraint"], compute_positions(rows["group"]), prepare)
     status = np.where(rows["usable"], KEPT, UNDESIRABLE).astype(np.uint8)
     is_duplicate = duplicates.representative >= 0
     status[is_duplicate] = np.where(duplicates.exact[is_duplicate], EXACT, NEAR)
@@ -112,25 +114,51 @@ def _deduplicate(
 def _decontaminate(
     accepted: Path, rows: NDArray[np.void], kept: NDArray[np.bool_], split: NDArray[np.uint8], prepare: PrepareParams
 ) -> list[Leak]:
-    """Return the leaks of the kept records of train and validation, in the order of the records."""
+    """Return the leaks of the kept records of train and validation, in the order of the records.
+
+    The items of validation are protected from train, the other items from train and validation.
+    """
     is_template = find_templates(rows, prepare.deduplication.template_after)
 
     def read_selected(mask: NDArray[np.bool_], description: str) -> Iterator[tuple[int, Record]]:
         return track_progress(_read_selected(accepted, mask), description, total=int(mask.sum()))
 
-    evaluation = split >= TEST
+    is_item, is_training = kept & (split != TRAIN), kept & (split <= VALIDATION)
     item_questions = read_questions(
-        read_selected(kept & evaluation, _("reading evaluation items")), is_template, prepare, include_answers=False
+        read_selected(is_item, _("reading evaluation items")), is_template, prepare, include_answers=False
     )
     items = gather_items(item_questions, rows, prepare.deduplication.template_after)
     if items is None:
         return []
     training = read_questions(
-        read_selected(kept & ~evaluation, _("finding leaks")), is_template, prepare, include_answers=True
+        read_selected(is_training, _("finding leaks")), is_template, prepare, include_answers=True
     )
-    return [
+    leaks = [
         leak for questions in training for leak in find_leaks(questions, items, rows, prepare.decontamination.threshold)
     ]
+    needles = gather_needles(list(_read_selected(accepted, is_item)), rows, is_template)
+    quotes = drop_boilerplate(
+        _iter_quotes(read_selected(is_training, _("finding leaks")), needles, rows),
+        prepare.deduplication.template_after,
+    )
+    return _select_leaks([*leaks, *(Leak(item, record, kind, 1.0) for kind, record, item in quotes)], split)
+
+
+def _iter_quotes(
+    records: Iterator[tuple[int, Record]], needles: dict[QuoteKind, Needles], rows: NDArray[np.void]
+) -> Iterator[tuple[QuoteKind, int, int]]:
+    while chunk := list(itertools.islice(records, _QUOTE_CHUNK)):
+        yield from find_quotes(chunk, needles, rows)
+
+
+def _select_leaks(leaks: list[Leak], split: NDArray[np.uint8]) -> list[Leak]:
+    """Return one leak for each pair, sorted by record, without those within validation and of items that leak."""
+    pairs: dict[tuple[int, int], Leak] = {}
+    for leak in leaks:
+        if split[leak.record] == TRAIN or split[leak.item] > VALIDATION:
+            pairs.setdefault((leak.record, leak.item), leak)
+    removed = {leak.record for leak in pairs.values()}
+    return [pairs[pair] for pair in sorted(pairs) if pair[1] not in removed]
 
 
 def _read_selected(accepted: Path, mask: NDArray[np.bool_]) -> Iterator[tuple[int, Record]]:

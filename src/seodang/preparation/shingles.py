@@ -155,6 +155,22 @@ def compute_ngrams(hashes: Hashes, starts: Integers, size: int) -> tuple[Hashes,
     return _mix_bits(_hash_ranges(_compute_prefix_sums(hashes), firsts, firsts + size)), owners
 
 
+def hash_ranges(letters: Letters, firsts: Integers, ends: Integers) -> Hashes:
+    """Return the hashes of the ranges [first, end) of letters; equal ranges have equal hashes in any text."""
+    return _hash_ranges(_compute_prefix_sums(letters.hashes), firsts, ends)
+
+
+def find_matches(sorted_hashes: Hashes, hashes: Hashes, limit: int | None = None) -> tuple[Integers, Integers]:
+    """Return the index into `hashes` and into `sorted_hashes` of every match, at most `limit` for each hash."""
+    first = np.searchsorted(sorted_hashes, hashes, side="left")
+    counts = np.searchsorted(sorted_hashes, hashes, side="right") - first
+    if limit is not None:
+        counts = np.minimum(counts, limit)
+    indices = np.repeat(np.arange(hashes.size), counts)
+    within = np.arange(indices.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    return indices, np.asarray(first[indices] + within)
+
+
 def _compute_prefix_sums(hashes: Hashes) -> Hashes:
     """Return the prefix sums of the hashes times powers of the base; length units + 1."""
     sums = np.zeros(hashes.size + 1, dtype=np.uint64)

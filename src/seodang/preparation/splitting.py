@@ -1,4 +1,8 @@
-"""Split records by hash: appended records move no earlier one, and equal texts and near-duplicates share a split."""
+"""Split records by the hash of their own group, so no other record can move them.
+
+Equal texts share a group and thus a split. Near-duplicates may have different groups. Deduplication keeps one of them,
+and decontamination removes what is left of them in train, so no near-duplicate of an evaluation item is trained on.
+"""
 
 from __future__ import annotations
 
@@ -61,25 +65,10 @@ def get_split_constraint(record: Record, prepare: PrepareParams) -> int:
     return NEVER_SCORED if record.role == "train" else ANYWHERE
 
 
-def find_roots(groups: NDArray[np.uint64], leaders: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return the root of each record: the record itself or an earlier one, whose group decides the split.
-
-    The first record of a group follows the leader of its duplicates, or is a root. The other records of the group
-    follow their first record. Only earlier records decide, so appended records move no earlier one. A record that is
-    added to an earlier source moves its later near-duplicates along.
-    """
-    _, firsts, members = np.unique(groups, return_index=True, return_inverse=True)
-    first = firsts[members].astype(np.int32)
-    parents = np.where(first != np.arange(len(groups)), first, leaders)
-    while (further := parents[parents]).tobytes() != parents.tobytes():
-        parents = further
-    return parents
-
-
 def assign_splits(
     constraints: NDArray[np.uint8], positions: NDArray[np.float64], prepare: PrepareParams
 ) -> NDArray[np.uint8]:
-    """Return the index into SPLITS of each record, from its constraint and the position of its root's group."""
+    """Return the index into SPLITS of each record, from its constraint and the position of its group."""
     held_out_ratio = prepare.test_ratio + prepare.validation_ratio
     anywhere = np.select([positions < prepare.test_ratio, positions < held_out_ratio], [TEST, VALIDATION], TRAIN)
     never_scored = np.where(positions < prepare.validation_ratio, VALIDATION, TRAIN)

@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter, defaultdict
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import Writer, write_json
 from seodang.io.progress import track_progress
 from seodang.paths import Paths
-from seodang.preparation.decontamination import Leak
+from seodang.preparation.decontamination import Kind, Leak
 from seodang.preparation.pipeline import (
     EXACT,
     KEPT,
@@ -138,7 +138,7 @@ def _build_report(result: PreparationResult, ingest: IngestParams, paths: Paths)
         "leaks": {
             "items": len({leak.item for leak in result.leaks}),
             "records": status_counts[LEAK],
-            "by_kind": {kind: kinds[kind] for kind in ("exact", "ngram", "minhash")},
+            "by_kind": {kind: kinds[kind] for kind in get_args(Kind)},
         },
         "warnings": _build_warnings(result),
         "sha256": {name: sha256_of(paths.get_split_path(name)) for name in SPLITS},

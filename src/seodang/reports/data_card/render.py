@@ -50,6 +50,8 @@ _NAMES: Final = {
     "near": N_("near"),
     "ngram": N_("n-gram"),
     "minhash": N_("MinHash"),
+    "quote": N_("question quoted in an answer"),
+    "answer": N_("gold answer under another question"),
 }
 _OUTCOME_NAMES: Final = (
     N_("train"),

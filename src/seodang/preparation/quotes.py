@@ -1,0 +1,136 @@
+"""Quotes: complete questions and gold answers of evaluation items that stand inside training records.
+
+A question counts if an answer or an earlier turn of a training record quotes it. A gold answer counts in any field and
+under any question. Short texts are left out, because they occur by chance, and so are the answers to many questions.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seodang.preparation.features import build_answer, build_question
+from seodang.preparation.shingles import Hashes, Integers, Letters, extract_letters, find_matches, hash_ranges
+from seodang.preparation.splitting import is_text
+from seodang.records import Language, Record
+
+QuoteKind = Literal["quote", "answer"]
+
+# Texts have at least so many letters; digits do not count, and a Hangul syllable says as much as two letters.
+_MIN_QUESTION = 14  # "Good evening!" is no question that gives an item away
+_MIN_INPUT = 24  # of an input without its instruction
+_MIN_ANSWER = 30  # of an answer that equals another one
+_MIN_QUOTED_ANSWER = 60  # of an answer inside a longer text; a shorter one may be a title or a name
+_HANGUL_LETTERS = 2
+_MAX_QUESTIONS = 3  # the answer to more different questions than this is a common one and gives no item away
+_ANCHORS = (7, 14, 28, 56)  # letters at the beginning of a text that are compared first; the longest that fits
+
+
+@dataclass(frozen=True, slots=True)
+class Needles:
+    """The texts to find; each value is an array with one entry for each text."""
+
+    anchors: Hashes  # hash of the first letters
+    anchor_lengths: Integers
+    hashes: Hashes  # hash of all letters
+    lengths: Integers
+    owners: Integers  # index of the item into the accepted records
+    ends_at_word: NDArray[np.bool_]  # whether a word must end with the text; particles follow a Korean one
+    is_long: NDArray[np.bool_]  # whether the text counts inside a longer one
+
+
+def gather_needles(
+    items: Sequence[tuple[int, Record]], rows: NDArray[np.void], is_template: NDArray[np.bool_]
+) -> dict[QuoteKind, Needles]:
+    """Return the questions and the gold answers of the evaluation items, without short and common ones."""
+    common = _find_common_answers(rows)
+    questions, answers = [], []
+    for number, record in items:
+        question = "" if is_template[number] else record.instruction
+        parts = [(f"{question}\n{record.input}", _MIN_QUESTION if question else _MIN_INPUT)]
+        if question and is_text(record.input):
+            parts.append((record.input, _MIN_INPUT))
+        questions += [(number, text, record.language) for text, least in parts if count_letters(text) >= least]
+        is_common = bool(record.choices) or int(rows["answer"][number]) in common
+        if not is_common and count_letters(record.output) >= _MIN_ANSWER:
+            answers.append((number, record.output, record.language))
+    return {"quote": _build_needles(questions, 0), "answer": _build_needles(answers, _MIN_QUOTED_ANSWER)}
+
+
+def count_letters(text: str) -> int:
+    """Return the number of letters without digits; a Hangul syllable counts as two."""
+    return sum(_HANGUL_LETTERS if "가" <= sign <= "힣" else sign.isalpha() for sign in text)
+
+
+def _find_common_answers(rows: NDArray[np.void]) -> set[int]:
+    pairs = np.unique(np.stack([rows["answer"], rows["question"]], axis=1), axis=0)
+    answers, counts = np.unique(pairs[:, 0], return_counts=True)
+    return set(answers[counts > _MAX_QUESTIONS].tolist())
+
+
+def _build_needles(entries: Sequence[tuple[int, str, Language]], long_from: int) -> Needles:
+    letters = extract_letters([text for _, text, _ in entries])
+    long = np.flatnonzero(letters.lengths >= _ANCHORS[0])
+    starts, lengths = letters.starts[:-1][long], letters.lengths[long]
+    anchor_lengths = np.array(_ANCHORS)[np.searchsorted(_ANCHORS, lengths, side="right") - 1]
+    return Needles(
+        hash_ranges(letters, starts, starts + anchor_lengths),
+        anchor_lengths,
+        hash_ranges(letters, starts, starts + lengths),
+        lengths,
+        np.array([number for number, _, _ in entries], dtype=np.int64)[long],
+        np.array([language != "ko" for _, _, language in entries], dtype=np.bool_)[long],
+        np.array([count_letters(text) >= long_from for _, text, _ in entries], dtype=np.bool_)[long],
+    )
+
+
+def find_quotes(
+    chunk: Sequence[tuple[int, Record]], needles: dict[QuoteKind, Needles], rows: NDArray[np.void]
+) -> Iterator[tuple[QuoteKind, int, int]]:
+    """Yield kind, training record and item of each quote; both are indices into the accepted records."""
+    answers = ["\n".join([*(turn.content for turn in record.turns), build_answer(record)]) for _, record in chunk]
+    questions = [f"{build_question(record)}\n{record.input}" for _, record in chunk]
+    places: dict[QuoteKind, Letters] = {
+        "quote": extract_letters(answers),
+        "answer": extract_letters([*answers, *questions]),
+    }
+    for kind, letters in places.items():
+        for text, needle in _find_texts(letters, needles[kind]):
+            record, item = chunk[text % len(chunk)][0], int(needles[kind].owners[needle])
+            if needles[kind].is_long[needle] or rows["answer"][record] == rows["answer"][item]:
+                yield kind, record, item
+
+
+def _find_texts(letters: Letters, needles: Needles) -> Iterator[tuple[int, int]]:
+    """Yield the text and the needle of each match; a match begins at the beginning of a word."""
+    starts = np.flatnonzero(letters.is_word_start)
+    texts = np.searchsorted(letters.starts, starts, side="right") - 1
+    is_end = np.append(letters.is_word_start, True)
+    is_end[letters.starts] = True
+    for length in _ANCHORS:
+        own = np.flatnonzero(needles.anchor_lengths == length)
+        own = own[np.argsort(needles.anchors[own])]
+        fits = np.flatnonzero(letters.starts[texts + 1] - starts >= length)
+        anchors = hash_ranges(letters, starts[fits], starts[fits] + length)
+        indices, hits = find_matches(needles.anchors[own], anchors)
+        indices, hits = fits[indices], own[hits]
+        ends = starts[indices] + needles.lengths[hits]
+        inside = ends <= letters.starts[texts[indices] + 1]
+        indices, hits, ends = indices[inside], hits[inside], ends[inside]
+        is_equal = hash_ranges(letters, starts[indices], ends) == needles.hashes[hits]
+        is_match = is_equal & (is_end[ends] | ~needles.ends_at_word[hits])
+        yield from zip(texts[indices[is_match]].tolist(), hits[is_match].tolist(), strict=True)
+
+
+def drop_boilerplate(
+    quotes: Iterable[tuple[QuoteKind, int, int]], template_after: int
+) -> list[tuple[QuoteKind, int, int]]:
+    """Return the distinct quotes, without those of an item that more than `template_after` records quote."""
+    distinct = sorted(set(quotes))
+    counts = Counter((kind, item) for kind, _, item in distinct)
+    return [quote for quote in distinct if counts[quote[0], quote[2]] <= template_after]
