@@ -149,7 +149,9 @@ def test_a_training_record_that_leaks_a_test_item_is_removed_and_the_item_is_kep
 def test_a_gold_answer_of_validation_is_not_trained_on(paths, build_record, make_reviews, run_stage):
     golds = [f"{PASSAGE} {chr(0xAC00 + 29 * number) * 3}" for number in range(40)]
     records = [build_record(f"{number}번째 산 이야기?", "", gold) for number, gold in enumerate(golds)]
-    copies = [build_record("아무 말", "", f"{gold} 이라고 말합니다. 아무 말이나 더 붙입니다", role="train") for gold in golds]
+    copies = [
+        build_record("아무 말", "", f"{gold} 이라고 말합니다. 아무 말이나 더 붙입니다", role="train") for gold in golds
+    ]
     run_stage(paths, [*make_reviews(100), *records, *copies], deduplication={"threshold": 0.99})
     leaks = read_lines(paths.leaks)
     validation = {row["id"] for row in read_lines(paths.get_split_path("validation"))}
