@@ -18,6 +18,12 @@ from transformers import (
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    MoshiConfig,
+    MoshiForCausalLM,
+    PhimoeConfig,
+    PhimoeForCausalLM,
+    Qwen2MoeConfig,
+    Qwen2MoeForCausalLM,
 )
 
 from seodang.errors import EvaluationError
@@ -27,6 +33,7 @@ from seodang.inference.generation import generate
 from seodang.inference.loglikelihood import ChoiceRequest, check_options, score_choices
 from seodang.inference.tree_attention import can_use_tree
 from seodang.models.adapters import load_adapter
+from seodang.models.attention_probe import has_windows_of_cache
 from seodang.models.loading import load_model, load_tokenizer
 
 SHARED = [5, 6, 7, 8, 9, 5, 6, 5]
@@ -56,6 +63,38 @@ def gemma(window: int):
         query_pre_attn_scalar=16,
     )
     return Gemma3ForCausalLM(config).eval()
+
+
+EXPERTS = {"num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24}
+
+
+def qwen2_moe():
+    """Has a window in its first layer only."""
+    windows = {"sliding_window": 8, "use_sliding_window": True, "max_window_layers": 2}
+    config = Qwen2MoeConfig(
+        **SHAPE, **EXPERTS, **windows, num_key_value_heads=1, shared_expert_intermediate_size=24, intermediate_size=64
+    )
+    return Qwen2MoeForCausalLM(config).eval()
+
+
+def phimoe():
+    config = PhimoeConfig(**SHAPE, **EXPERTS, num_key_value_heads=1, intermediate_size=64, sliding_window=8)
+    return PhimoeForCausalLM(config).eval()
+
+
+def longrope():
+    """Has other frequencies for rows of more than 12 tokens."""
+    size = SHAPE["hidden_size"] // SHAPE["num_attention_heads"] // 2
+    parameters = {
+        "rope_type": "longrope",
+        "rope_theta": 10000.0,
+        "factor": 4.0,
+        "short_factor": [1.0] * size,
+        "long_factor": [1.0 + 3 * number for number in range(size)],
+        "original_max_position_embeddings": 12,
+    }
+    config = LlamaConfig(**SHAPE, num_key_value_heads=1, intermediate_size=64, rope_parameters=parameters)
+    return LlamaForCausalLM(config).eval()
 
 
 def llama():
@@ -196,6 +235,30 @@ def test_the_same_prompt_with_two_answers_leaves_one_token_to_score_from(model_a
     assert compute_log_likelihoods(model, requests, 64) == pytest.approx(
         [compute_alone(model, request) for request in requests], abs=1e-4
     )
+
+
+@pytest.mark.parametrize("make", [qwen2_moe, phimoe, longrope])
+def test_windows_and_positions_are_those_of_each_prompt_by_itself(make):
+    torch.manual_seed(1)
+    model = make()
+    requests = [
+        LikelihoodRequest([*range(5, 5 + length), 30 + extra], [20, 21, 22]) for length in (3, 24) for extra in range(3)
+    ]
+    expected = [compute_alone(model, request) for request in requests]
+    assert compute_log_likelihoods(model, requests, 256) == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_model_whose_cache_has_other_windows_than_its_masks_is_scored_row_by_row():
+    """Moshi's cache has windows, and its masks have none."""
+    torch.manual_seed(1)
+    shape = {name: value for name, value in SHAPE.items() if name != "initializer_range"}
+    model = MoshiForCausalLM(MoshiConfig(**shape, ffn_dim=48, sliding_window=8, max_position_embeddings=64)).eval()
+    assert can_use_tree(model)
+    assert has_windows_of_cache(model, torch.arange(5, 12))  # shorter than the window
+    assert not has_windows_of_cache(model, torch.arange(5, 35))
+    requests = [LikelihoodRequest([*range(5, 29), extra], [20, 21, 22]) for extra in range(3)]
+    expected = [compute_alone(model, request) for request in requests]
+    assert compute_log_likelihoods(model, requests, 256) == pytest.approx(expected, abs=1e-4)
 
 
 def test_no_question_is_answered_by_nothing(model_and_tokenizer):

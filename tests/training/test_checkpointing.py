@@ -11,7 +11,9 @@ PROMPT = PromptParams(format="koalpaca")
 @pytest.fixture(scope="module")
 def compute_key(build_train_params):
     def compute_key(**changes):
-        return compute_run_key(build_train_params(**changes), PROMPT, {"train": "a", "base": "b"}, world_size=1)
+        return compute_run_key(
+            build_train_params(**changes), PROMPT, {"train": "a", "base": "b"}, world_size=1, threads=1
+        )
 
     return compute_key
 
@@ -23,13 +25,14 @@ def test_everything_that_decides_the_weights_changes_the_key(build_train_params,
         compute_key(learning_rate=1e-4),
         compute_key(seed=2),
         compute_key(batch_size=5),
-        compute_run_key(build_train_params(), PROMPT, {**inputs, "base": "c"}, world_size=1),
+        compute_run_key(build_train_params(), PROMPT, {**inputs, "base": "c"}, world_size=1, threads=1),
     }
     keys |= {
-        compute_run_key(build_train_params(), PromptParams(format="alpaca"), inputs, world_size=1),
-        compute_run_key(build_train_params(), PROMPT, inputs, world_size=2),
+        compute_run_key(build_train_params(), PromptParams(format="alpaca"), inputs, world_size=1, threads=1),
+        compute_run_key(build_train_params(), PROMPT, inputs, world_size=2, threads=1),
+        compute_run_key(build_train_params(), PROMPT, inputs, world_size=1, threads=2),
     }
-    assert len(keys) == 7
+    assert len(keys) == 8
 
 
 def test_parameters_of_logs_and_reports_do_not_change_the_key(compute_key):

@@ -1,8 +1,10 @@
 """Arguments of transformers' Trainer, also for devices that this machine lacks. Run: pytest tests/training/test_trainer_args.py"""
 
+import math
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from seodang.training.trainer_args import build_packing_config, build_trainer_kwargs, is_mixed_precision
 
@@ -49,3 +51,17 @@ def test_autocast_is_on_where_no_fused_step_turns_the_adapter_into_bf16(build_tr
 def test_a_validation_ends_each_epoch_or_comes_after_so_many_updates(build_train_params):
     assert build_trainer_kwargs(build_train_params(), "cpu", RUN, 16)["eval_strategy"] == "epoch"
     assert build_trainer_kwargs(build_train_params(eval_steps=5), "cpu", RUN, 16)["eval_steps"] == 5
+
+
+def test_a_warm_up_and_a_decay_that_do_not_fit_into_the_run_are_refused(build_train_params):
+    build_train_params(lr_scheduler="wsd", warmup_ratio=0.4, decay_ratio=0.6)
+    build_train_params(lr_scheduler="cosine", warmup_ratio=0.5, decay_ratio=0.6)  # cosine has no decay of its own
+    with pytest.raises(ValidationError, match=r"warmup_ratio 0\.5 and decay_ratio 0\.6 are more than 1 together"):
+        build_train_params(lr_scheduler="wsd", warmup_ratio=0.5, decay_ratio=0.6)
+
+
+@pytest.mark.parametrize("records", range(1, 12))
+def test_warm_up_and_decay_never_take_more_steps_than_the_run_has(build_train_params, tmp_path, records):
+    train = build_train_params(lr_scheduler="wsd", warmup_ratio=0.5, decay_ratio=0.5, batch_size=1, epochs=1.0)
+    kwargs = build_trainer_kwargs(train, "cpu", tmp_path, records)
+    assert math.ceil(0.5 * records) + kwargs["lr_scheduler_kwargs"]["num_decay_steps"] <= records

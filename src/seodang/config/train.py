@@ -101,6 +101,15 @@ class TrainParams(Section):
                     processes=self.processes,
                 )
             )
+        if self.lr_scheduler == "wsd" and self.warmup_ratio + self.decay_ratio > 1:
+            raise ValueError(
+                _(
+                    "warmup_ratio {warmup} and decay_ratio {decay} are more than 1 together: with lr_scheduler wsd, the"
+                    " steps of warm-up and decay must fit into the run; lower one of them",
+                    warmup=self.warmup_ratio,
+                    decay=self.decay_ratio,
+                )
+            )
         if self.sharding == "fsdp" and self.processes == 1:
             raise ValueError(_("sharding fsdp needs processes above 1"))
         if self.sharding == "fsdp" and self.method == "qlora":

@@ -21,6 +21,8 @@ from seodang.i18n import _
 from seodang.inference.logits import compute_logits
 from seodang.inference.prefix_tree import build_tree, compute_prefix_length, compute_shared_length
 from seodang.inference.tree_attention import Prefix, can_use_tree, compute_tree_logits, prefill_prefix
+from seodang.models.architecture import get_rope_boundary
+from seodang.models.attention_probe import has_windows_of_cache
 
 # Maximum number of logits in a forward pass; without it a vocabulary of 262,144 would take gigabytes.
 _MAX_LOGITS = 48_000_000
@@ -103,7 +105,11 @@ def score_choices(
     """
     if len(skip) >= len(choices):
         return
-    use_tree = can_use_tree(model)
+    longest = _build_longest_row(choices)
+    boundary = get_rope_boundary(model.config)
+    # Rotary positions that depend on the longest row of a forward pass: each choice has a forward pass of its own.
+    is_rope_mixed = boundary is not None and len(longest) > boundary
+    use_tree = can_use_tree(model) and not is_rope_mixed and has_windows_of_cache(model, torch.tensor(longest))
     # The last token of every prompt stays outside the prefix, because it predicts the first token of the answer.
     shared = (
         min(
@@ -119,7 +125,7 @@ def score_choices(
     batches = (
         _iter_tree_batches(choices, shared, limit, vocab_size)
         if use_tree
-        else _iter_row_batches(choices, batch_tokens, vocab_size)
+        else _iter_row_batches(choices, 1 if is_rope_mixed else batch_tokens, vocab_size)
     )
     score = _score_tree if use_tree else _score_rows
     for batch in batches:
@@ -127,6 +133,11 @@ def score_choices(
             results = list(zip(pending, score(model, [choices[index] for index in pending], prefix), strict=True))
             _check_finite(choices, results)
             yield results
+
+
+def _build_longest_row(choices: Sequence[ChoiceRequest]) -> list[int]:
+    """Return the longest prompt with its option, without the last token, which is never read."""
+    return max((choice.prompt + ids[:-1] for choice in choices for _text, ids in choice.options), key=len)
 
 
 def _check_finite(choices: Sequence[ChoiceRequest], results: Sequence[tuple[int, list[Likelihood]]]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from transformers import PreTrainedModel
+from collections.abc import Iterator
+from typing import Any
+
+from transformers import PreTrainedConfig, PreTrainedModel
 
 # Layers whose tokens see each other through attention only; a convolution or a recurrent state would mix neighbours.
 _PACKABLE_LAYER_TYPES = {"full_attention", "sliding_attention"}
@@ -17,3 +20,29 @@ def can_pack(model: PreTrainedModel) -> bool:
         and set(layer_types) <= _PACKABLE_LAYER_TYPES
         and not getattr(config, "use_bidirectional_attention", False)
     )
+
+
+def get_rope_boundary(config: PreTrainedConfig) -> int | None:
+    """Return the length above which rotary positions (RoPE) have other frequencies; None if they never change.
+
+    longrope (arXiv 2402.13753) and dynamic NTK choose the frequencies of a forward pass by its longest record. So a
+    record would be computed otherwise beside a longer one.
+    """
+    text_config = config.get_text_config()
+    boundaries = []
+    for parameters in _iter_rope_parameters(getattr(text_config, "rope_parameters", None)):
+        rope_type = str(parameters.get("rope_type", ""))
+        if rope_type == "longrope" or "dynamic" in rope_type:
+            length = parameters.get("original_max_position_embeddings") or text_config.max_position_embeddings
+            boundaries.append(int(length))
+    return min(boundaries, default=None)
+
+
+def _iter_rope_parameters(parameters: Any) -> Iterator[dict[str, Any]]:
+    """Yield the parameters of each kind of layer; many models have the same ones for all layers."""
+    if not isinstance(parameters, dict):
+        return
+    if "rope_type" in parameters:
+        yield parameters
+    for value in parameters.values():
+        yield from _iter_rope_parameters(value)

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import PreTrainedTokenizerBase
 
 from seodang.config import PromptParams, TrainParams
@@ -116,7 +117,8 @@ def _prepare_run_dir(prompt: PromptParams, train: TrainParams, paths: Paths) -> 
     base = {
         str(file.relative_to(paths.base)): sha256_of(file) for file in sorted(paths.base.rglob("*")) if file.is_file()
     }
-    key = compute_run_key(train, prompt, {**inputs, **base}, world_size=get_world_size())
+    threads = torch.get_num_threads() if choose_device(train.device) == "cpu" else None
+    key = compute_run_key(train, prompt, {**inputs, **base}, world_size=get_world_size(), threads=threads)
     delete_other_runs(paths.training, key)
     return inputs, paths.training / key
 

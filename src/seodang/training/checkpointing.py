@@ -27,7 +27,9 @@ _EXCLUDED_FROM_KEY = {"logging_steps", "save_steps", "report_to", "report_sample
 _KEY_PACKAGES = ("torch", "transformers", "peft", "accelerate", "seodang")
 
 
-def compute_run_key(train: TrainParams, prompt: PromptParams, inputs: Mapping[str, str], *, world_size: int) -> str:
+def compute_run_key(
+    train: TrainParams, prompt: PromptParams, inputs: Mapping[str, str], *, world_size: int, threads: int | None
+) -> str:
     """Return 16 hex digits that identify a run: equal parameters, inputs and versions give equal weights.
 
     Args:
@@ -35,6 +37,7 @@ def compute_run_key(train: TrainParams, prompt: PromptParams, inputs: Mapping[st
         prompt: The prompt template.
         inputs: Checksums of the splits and of the base's files (with tokenizer and chat template), by name.
         world_size: Processes that train together, over all machines; each one writes its part of a checkpoint.
+        threads: Threads of a process on the CPU, as another number sums in another order; None on other devices.
     """
     method_package = get_method(train).package
     packages = (*_KEY_PACKAGES, *([method_package] if method_package is not None else []))
@@ -43,6 +46,7 @@ def compute_run_key(train: TrainParams, prompt: PromptParams, inputs: Mapping[st
         "prompt": prompt.model_dump(),
         "inputs": dict(inputs),
         "processes": world_size,
+        "threads": threads,
         "versions": {name: version(name) for name in packages},
     }
     return hashlib.sha256(json.dumps(key_fields, sort_keys=True).encode()).hexdigest()[:16]
@@ -79,7 +83,12 @@ def delete_other_runs(folder: Path, key: str) -> None:
     """Delete the files of runs with another key, so that old checkpoints do not fill the disk."""
     for other in sorted(folder.glob("*")):
         if other.name != key:
-            logger.info(_("deleting {folder}: it belongs to a run with other parameters or data", folder=other))
+            logger.info(
+                _(
+                    "deleting {folder}: it belongs to a run with other parameters, data or number of threads",
+                    folder=other,
+                )
+            )
             shutil.rmtree(other, ignore_errors=True)
 
 

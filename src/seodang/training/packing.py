@@ -35,6 +35,8 @@ class PackingConfig:
     pad_token_id: int  # fills padded rows
     # The numbers of tokens and of active rows of a packed micro-batch are rounded up to a multiple; 1: not at all.
     pad_to_multiple_of: int
+    # Each record has a micro-batch of its own, for models whose result depends on the records beside it.
+    single_records: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def plan_micro_batches(examples: Sequence[TokenizedExample], packing: PackingCon
     for example in sorted(examples, key=lambda example: len(example.ids)):
         length = len(example.ids) - 1  # the last token predicts nothing
         together = tokens + length if packing.packed or not micro_batches else length * (len(micro_batches[-1]) + 1)
-        if micro_batches and together <= packing.tokens_per_micro_batch:
+        if micro_batches and together <= packing.tokens_per_micro_batch and not packing.single_records:
             micro_batches[-1].append(example)
             tokens = together
         else:

@@ -85,6 +85,12 @@ def compute_max_steps(train: TrainParams, records: int) -> int:
     return math.ceil(train.epochs * math.ceil(records / train.batch_size))
 
 
+def _compute_decay_steps(train: TrainParams, records: int) -> int:
+    """Return the number of optimizer steps of the decay; the steps of the warm-up, rounded up, stay before it."""
+    steps = compute_max_steps(train, records)
+    return min(round(train.decay_ratio * steps), steps - math.ceil(train.warmup_ratio * steps))
+
+
 def build_trainer_kwargs(train: TrainParams, device: str, run: Path, records: int) -> dict[str, Any]:
     """Return the arguments of transformers' TrainingArguments.
 
@@ -105,7 +111,7 @@ def build_trainer_kwargs(train: TrainParams, device: str, run: Path, records: in
         "num_train_epochs": train.epochs,
         "learning_rate": train.learning_rate,
         "lr_scheduler_type": _SCHEDULERS.get(train.lr_scheduler, train.lr_scheduler),
-        "lr_scheduler_kwargs": {"num_decay_steps": round(train.decay_ratio * compute_max_steps(train, records))}
+        "lr_scheduler_kwargs": {"num_decay_steps": _compute_decay_steps(train, records)}
         if train.lr_scheduler == "wsd"
         else {},
         "warmup_steps": train.warmup_ratio,  # a float is a ratio of the optimizer steps

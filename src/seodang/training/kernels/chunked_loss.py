@@ -146,6 +146,8 @@ class LossMode:
 
     # By the model's own forward pass, at every token: for architectures whose logits need more than the output layer.
     full_logits: bool
+    # The last layer computes the label positions only; False also where its kernel is not in use.
+    last_layer_kernel: bool
 
 
 def patch_completion_loss(model: PreTrainedModel, *, last_layer_kernel: bool = True) -> LossMode:
@@ -159,9 +161,9 @@ def patch_completion_loss(model: PreTrainedModel, *, last_layer_kernel: bool = T
         last_layer_kernel: Whether the last layer computes the label positions only.
     """
     original: Callable[..., Any] = model.forward
-    selection, mode = RowSelection(), LossMode(full_logits=False)
-    if last_layer_kernel:
-        patch_last_layer(model, selection)
+    selection = RowSelection()
+    has_kernel = last_layer_kernel and bool(patch_last_layer(model, selection))
+    mode = LossMode(full_logits=False, last_layer_kernel=has_kernel)
 
     def forward(
         self: PreTrainedModel,
@@ -181,21 +183,28 @@ def patch_completion_loss(model: PreTrainedModel, *, last_layer_kernel: bool = T
             ).logits
             return _build_output(logits.flatten(0, 1).index_select(0, label_positions), targets)
         # Without repeats: records with a common prefix may have different labels after it.
-        selection.rows = label_positions.unique() if active_rows is None else active_rows
+        rows = label_positions.unique() if active_rows is None else active_rows
+        selection.rows = rows if mode.last_layer_kernel else None
         states = self.base_model(
             *arguments, **{name: value for name, value in inputs.items() if value is not None}, use_cache=False
         ).last_hidden_state
         hidden = states.flatten(0, 1).index_select(0, label_positions)
         head = self.get_output_embeddings()
-        if targets is None:
-            return CausalLMOutputWithPast(logits=head(hidden))
         cap, scale = read_logit_scaling(self)
+        if targets is None:
+            return CausalLMOutputWithPast(logits=_scale_logits(head(hidden), cap, scale))
         return CausalLMOutputWithPast(loss=head(hidden, targets=targets, softcap=cap, scale=scale))
 
     model.forward = MethodType(forward, model)
     head = model.get_output_embeddings()
     head.forward = MethodType(_wrap_head_forward(head.forward), head)
     return mode
+
+
+def _scale_logits(logits: Tensor, softcap: float | None, scale: float) -> Tensor:
+    """Return the logits with the model's factor and bound, as its own forward pass returns them."""
+    scaled = logits if scale == 1.0 else logits * scale
+    return scaled if softcap is None else torch.tanh(scaled / softcap) * softcap
 
 
 def _build_output(logits: Tensor, targets: Tensor | None) -> CausalLMOutputWithPast:

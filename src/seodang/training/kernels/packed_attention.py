@@ -11,6 +11,8 @@ from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.utils.import_utils import is_flash_attn_2_available
 
+from seodang.models.attention_probe import find_unknown_arguments
+
 ATTENTION_NAME = "seodang_packed"
 _FLASH_MAX_HEAD_SIZE = 256
 
@@ -28,7 +30,7 @@ def packed_attention(
     dropout: float = 0.0,
     sliding_window: int | None = None,
     softcap: float | None = None,
-    **_: Any,
+    **others: Any,
 ) -> tuple[Tensor, None]:
     """Return the attention of each token to the tokens of its record.
 
@@ -44,10 +46,17 @@ def packed_attention(
         dropout: Dropout probability of the attention weights.
         sliding_window: Number of visible tokens, the token itself included; None: all.
         softcap: Bound of the scores (Gemma 2); None: unbounded.
+        others: Arguments that change nothing.
 
     Returns:
         (1, U, heads, size), and None instead of the attention weights.
+
+    Raises:
+        TypeError: If the layer has a mask of its own, or an argument that this function does not know.
     """
+    unknown = [*find_unknown_arguments(others), *(["attention_mask"] if attention_mask is not None else [])]
+    if unknown:
+        raise TypeError(f"attention arguments that packing does not support: {', '.join(unknown)}")
     # For short records, the backward pass of torch's bf16 CPU kernel takes three to four times as long as fp32's.
     precision = torch.float32 if query.device.type == "cpu" else query.dtype
     indices = torch.cat([rows.flatten() for rows in attention_rows])
