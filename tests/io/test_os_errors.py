@@ -18,7 +18,7 @@ from seodang.io.os_errors import describe_os_error
 @pytest.mark.parametrize(
     ("number", "message"),
     [
-        (errno.EACCES, "no permission for /x/a, which belongs to root; take it over: sudo chown -R $(id -un) /;"),
+        (errno.EACCES, "no permission for /x/a, which belongs to root; change that: "),
         (errno.EROFS, "/x/a is on a read-only file system"),
         (errno.ENOSPC, "the disk is full (/x/a); free some space"),
         (errno.EDQUOT, "the disk is full (/x/a); free some space"),

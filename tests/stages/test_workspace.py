@@ -65,8 +65,17 @@ def test_a_folder_that_may_not_be_written_is_named_before_the_run(project, find_
     (project / name).chmod(0o555)
     message = find_problems(project)
     (project / name).chmod(0o755)
-    assert f"the run would fail when it writes there: {name} (" in message
-    assert f"sudo chown -R $(id -un) {name};" in message
+    assert f"the run would fail when it does: {name} (" in message
+    assert f"change that: chmod -R u+rwX {name};" in message  # the folder is this user's own
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+def test_folders_of_another_user_are_taken_over(project, find_problems):
+    """As after a run with sudo."""
+    os.chown(project / "artifacts" / "ingest", 65534, 65534)
+    (project / ".seodang").chmod(0o555)
+    message = find_problems(project)
+    assert "change that: sudo chown -R $(id -un) artifacts/ingest && chmod -R u+rwX .seodang;" in message
 
 
 def test_a_file_that_may_not_be_written_is_named(project, find_problems):

@@ -7,7 +7,7 @@ import os
 import pwd
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +15,7 @@ from seodang.i18n import N_, _
 
 _FULL: Final = N_("the disk is full ({place}); free some space, then run the same command again")
 _NO_PERMISSION: Final = N_(
-    "no permission for {place}, which belongs to {owner}; take it over: sudo chown -R $(id -un) {folder}; or work in a copy"
-    " of your own"
+    "no permission for {place}, which belongs to {owner}; change that: {command}; or work in a copy of your own"
 )
 _READ_ONLY: Final = N_("{place} is on a read-only file system; work in a copy on a writable disk")
 _TOO_MANY_FILES: Final = N_("too many files are open; raise the limit, then run again: ulimit -n 4096")
@@ -103,9 +102,21 @@ def _format(number: int, path: str | None, error: BaseException) -> str:
         _REMEDIES[number],
         place=place,
         owner=get_owner(existing),
-        folder=shlex.quote(str(existing)),
+        command=format_access_command({str(existing): existing}),
         reason=os.strerror(number),
     )
+
+
+def format_access_command(paths: Mapping[str, Path]) -> str:
+    """Return the command that makes paths writable for this user: chown for those of others, else chmod.
+
+    Args:
+        paths: By the name that the command uses.
+    """
+    own = [name for name, path in paths.items() if get_owner_number(path) == os.geteuid()]
+    foreign = [name for name in paths if name not in own]
+    commands = [("sudo chown -R $(id -un)", foreign), ("chmod -R u+rwX", own)]
+    return " && ".join(" ".join([command, *map(shlex.quote, names)]) for command, names in commands if names)
 
 
 def find_existing_parent(path: Path) -> Path:
@@ -118,11 +129,18 @@ def find_existing_parent(path: Path) -> Path:
 
 def get_owner(path: Path) -> str:
     """Return the name of a path's owner, or the number of one without a name."""
-    try:
-        number = path.lstat().st_uid
-    except OSError:
+    number = get_owner_number(path)
+    if number is None:
         return "?"
     try:
         return pwd.getpwuid(number).pw_name
     except KeyError:
         return str(number)
+
+
+def get_owner_number(path: Path) -> int | None:
+    """Return the number of a path's owner; None if it cannot be read."""
+    try:
+        return path.lstat().st_uid
+    except OSError:
+        return None

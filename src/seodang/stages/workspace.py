@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 from seodang.errors import WorkspaceError
 from seodang.i18n import _
-from seodang.io.os_errors import find_existing_parent, get_owner
+from seodang.io.os_errors import find_existing_parent, format_access_command, get_owner
 from seodang.packaging.bento import get_store_folder
 from seodang.paths import Paths
 
@@ -134,11 +133,11 @@ def _describe_refused(refused: Iterable[Path], root: Path) -> str:
     existing = list(dict.fromkeys(find_existing_parent(path) for path in refused))
     names = [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in existing]
     return _(
-        "these belong to another user or are read-only, and the run would fail when it writes there: {names} ({owners}); take"
-        " them over: sudo chown -R $(id -un) {quoted}; or work in a copy of your own",
+        "you may not write these, and the run would fail when it does: {names} ({owners}); change that: {command}; or work in"
+        " a copy of your own",
         names=", ".join(names[:_MAX_NAMES]) + (", ..." if len(names) > _MAX_NAMES else ""),
         owners=", ".join(sorted({get_owner(path) for path in existing})),
-        quoted=" ".join(shlex.quote(name) for name in _drop_nested(names)),
+        command=format_access_command({name: root / name for name in _drop_nested(names)}),
     )
 
 
