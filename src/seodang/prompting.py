@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from seodang.config import PromptFormat
@@ -95,9 +95,9 @@ class Renderer:
             self._answer_prefix = find_answer_prefix(self._template.name, self._tokenizer)
         return Segment(self._answer_prefix + output, control=False, is_label=_has_content(output))
 
-    def _render_chat(self, messages: list[tuple[str, str]]) -> tuple[Segment, ...]:
+    def _render_chat(self, messages: list[Turn]) -> tuple[Segment, ...]:
         assert self._tokenizer is not None
-        roles = tuple(role for role, _ in messages)
+        roles = tuple(message.role for message in messages)
         if roles not in self._frames:
             self._frames[roles] = _build_frame(roles, self._tokenizer)
         frame = self._frames[roles]
@@ -146,14 +146,14 @@ def _render_text(
             text += f"{texts.tool if turn.role == 'tool' else texts.user}{turn.content}\n\n"
         else:
             segments.append(Segment(text + texts.assistant, control=False, is_label=False))
-            segments.append(_build_answer_segment(turn.content, template))
+            segments.append(_build_answer_segment(turn.content, template, learned=turn.learned))
             text = "\n\n"
     text += texts.requests[without_input].format(instruction=instruction, input=input)
     return (*segments, Segment(text, control=False, is_label=False))
 
 
-def _build_answer_segment(answer: str, template: PromptTemplate) -> Segment:
-    return Segment(template.answer_prefix + answer, control=False, is_label=_has_content(answer))
+def _build_answer_segment(answer: str, template: PromptTemplate, *, learned: bool = True) -> Segment:
+    return Segment(template.answer_prefix + answer, control=False, is_label=learned and _has_content(answer))
 
 
 def _has_content(answer: str) -> bool:
@@ -161,22 +161,29 @@ def _has_content(answer: str) -> bool:
     return bool(answer.strip())
 
 
-def _build_messages(system: str, turns: Sequence[Turn]) -> list[tuple[str, str]]:
-    """Return role and content of each message; adjacent turns of a role are joined, as most templates demand."""
-    messages: list[tuple[str, str]] = [("system", system)] if system else []
+def _build_messages(system: str, turns: Sequence[Turn]) -> list[Turn]:
+    """Return the messages of a chat template; adjacent turns of a role are joined, as most templates demand.
+
+    A joined answer is learned only if all its parts are.
+    """
+    messages = [Turn(role="system", content=system)] if system else []
     for turn in turns:
         role = "user" if turn.role in _USER_ROLES else "assistant"
-        if messages and messages[-1][0] == role:
-            messages[-1] = (role, f"{messages[-1][1]}\n\n{turn.content}")
+        if messages and messages[-1].role == role:
+            before = messages.pop()
+            content, learned = f"{before.content}\n\n{turn.content}", before.learned and turn.learned
+            messages.append(Turn(role=role, content=content, learned=learned))
         else:
-            messages.append((role, turn.content))
+            messages.append(replace(turn, role=role))
     return messages
 
 
-def _merge_system_message(messages: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def _merge_system_message(messages: list[Turn]) -> list[Turn]:
     """Return the messages with the system text at the beginning of the first question."""
-    (_, system), (role, first), *rest = messages
-    return [("user", f"{system}\n\n{first}"), *rest] if role == "user" else [("user", system), *messages[1:]]
+    system, first, *rest = messages
+    if first.role == "user":
+        return [replace(first, content=f"{system.content}\n\n{first.content}"), *rest]
+    return [replace(system, role="user"), *messages[1:]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +205,8 @@ def _build_frame(roles: tuple[str, ...], tokenizer: ChatTemplate) -> _Frame:
         if roles[0] != "system" or len(roles) == 1:
             raise
         # Some templates, such as Gemma's, reject a system message or omit it. Its text then begins the first question.
-        messages = _merge_system_message([(role, "") for role in roles])
-        return _probe_template(tuple(role for role, _ in messages), tokenizer, supports_system=False)
+        messages = _merge_system_message([Turn(role=role, content="") for role in roles])
+        return _probe_template(tuple(message.role for message in messages), tokenizer, supports_system=False)
 
 
 def _probe_template(roles: tuple[str, ...], tokenizer: ChatTemplate, *, supports_system: bool) -> _Frame:
@@ -225,16 +232,17 @@ def _probe_template(roles: tuple[str, ...], tokenizer: ChatTemplate, *, supports
     )
 
 
-def _fill_frame(frame: _Frame, messages: list[tuple[str, str]]) -> tuple[Segment, ...]:
+def _fill_frame(frame: _Frame, messages: list[Turn]) -> tuple[Segment, ...]:
     segments: list[Segment] = []
-    has_answer = True
-    for prefix, (role, content) in zip(frame.prefixes, messages, strict=True):
-        # The end token of an empty answer is no label either.
+    has_label = True
+    for prefix, message in zip(frame.prefixes, messages, strict=True):
+        # The end token of an answer that is no label is no label either.
         segments.append(
-            prefix if has_answer or not prefix.is_label else Segment(prefix.text, control=True, is_label=False)
+            prefix if has_label or not prefix.is_label else Segment(prefix.text, control=True, is_label=False)
         )
-        has_answer = role != "assistant" or _has_content(content)
-        segments.append(Segment(content, control=False, is_label=role == "assistant" and has_answer))
+        is_answer = message.role == "assistant"
+        has_label = not is_answer or (message.learned and _has_content(message.content))
+        segments.append(Segment(message.content, control=False, is_label=is_answer and has_label))
     return (*segments, frame.suffix)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Language = Literal["ko", "en"]
@@ -24,6 +24,7 @@ class Turn:
 
     role: str  # user, assistant, tool_call (a call by the assistant) or tool (the result of the call)
     content: str
+    learned: bool = True  # False: the source excludes this answer from the loss; it stays as context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +107,8 @@ def make_record(
     """
     instruction, input, output = normalise(instruction), normalise(input), normalise(output)
     system, rejected = normalise(system), normalise(rejected)
-    turns = tuple(Turn(role=turn.role, content=normalise(turn.content)) for turn in turns)
-    extra_texts = (system, *(f"{turn.role}\x1e{turn.content}" for turn in turns), rejected)
+    turns = tuple(replace(turn, content=normalise(turn.content)) for turn in turns)
+    extra_texts = (system, *map(_format_turn, turns), rejected)
     return Record(
         id=compute_record_id(instruction, input, output, *(extra_texts if any(extra_texts) else ())),
         instruction=instruction,
@@ -119,3 +120,8 @@ def make_record(
         rejected=rejected,
         **extra_fields,
     )
+
+
+def _format_turn(turn: Turn) -> str:
+    """Return the part of a turn in the content hash."""
+    return f"{turn.role}\x1e{turn.content}{'' if turn.learned else chr(0x1E)}"

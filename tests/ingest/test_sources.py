@@ -96,6 +96,7 @@ def test_a_row_has_exactly_the_fields_of_the_contract_and_says_where_it_was_foun
         "source_row": 1,
         "format": "koalpaca",
         "oversized": [],
+        "marks": {},
         "original": {"instruction": "무엇을 할까?", "output": "쉬자", "url": "https://example.org"},
     }
 

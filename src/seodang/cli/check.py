@@ -131,6 +131,8 @@ def _find_all_files(options: _Options, root: Path) -> tuple[list[LocalFile], lis
 
     The report's own folder is left out: what it rejected must not come back as data.
     """
+    from seodang.ingest.fetch.splits import mark_held_out_files
+
     files: dict[str, LocalFile] = {}
     errors = []
     for argument in options.files:
@@ -145,6 +147,7 @@ def _find_all_files(options: _Options, root: Path) -> tuple[list[LocalFile], lis
             file for file in matches if options.report and options.report.resolve() in file.path.resolve().parents
         ]
         files |= {str(file.path.resolve()): file for file in matches if file not in inside}
+    files = dict(zip(files, mark_held_out_files(list(files.values())), strict=True))
     if not files and not errors:
         errors.append(_("no data file in {files}", files=" ".join(options.files)))
     return list(files.values()), errors
@@ -197,8 +200,11 @@ def _load_counter(tokenizer: Path | None, params: Params | None) -> TokenCounter
 
 
 def _print_summary(result: CheckResult, report: Path | None) -> None:
+    from seodang.validation.left_out import list_left_out_texts
+
     counts, content = result.summary.build_counts(), result.to_dict()
     print_lines(f"{file}: {', '.join(formats)}" for file, formats in result.formats.items())
+    print_lines(_("{file}: a test or validation split, never trained on", file=file) for file in result.held_out)
     print_lines(
         [
             _(
@@ -216,6 +222,8 @@ def _print_summary(result: CheckResult, report: Path | None) -> None:
         if rules:
             print_lines([f"{heading}:"])
             print_table(("", "", ""), _list_rules(rules, content["texts"]), right=(0,))
+    print_lines(_format_ignored_keys(content["ignored_keys"]))
+    print_lines(list_left_out_texts(result.ignored_keys))
     print_lines(_format_dataset(content["dataset"]))
     if report:
         print_lines([_("report: {report} (accepted.jsonl, quarantine.jsonl, data_docs/index.html)", report=report)])
@@ -224,6 +232,17 @@ def _print_summary(result: CheckResult, report: Path | None) -> None:
 def _list_rules(rules: dict[str, int], texts: dict[str, dict[str, str]]) -> list[tuple[str, str, str]]:
     reason = f"reason_{get_language()}"
     return [(f"  {count:,}", id, texts.get(id, {}).get(reason, "")) for id, count in list(rules.items())[:_MAX_RULES]]
+
+
+def _format_ignored_keys(keys: dict[str, dict[str, Any]]) -> list[str]:
+    """Return a line for each of the most frequent keys that no field of a record holds."""
+    lines = [
+        _("  {share:.0%} {key}: {sample}", share=fields["share"], key=name, sample=fields["sample"])
+        for name, fields in list(keys.items())[:_MAX_RULES]
+    ]
+    more = [_("  and {count} more keys (--json lists them)", count=len(keys) - _MAX_RULES)]
+    heading = _("ignored keys, with the share of the rows that have a value, and a sample:")
+    return [heading, *lines, *(more if len(keys) > _MAX_RULES else [])] if keys else []
 
 
 def _format_dataset(metrics: list[dict[str, Any]]) -> list[str]:

@@ -41,8 +41,15 @@ class ActionsParams(Section):
     row_unreadable: Action
     turns_malformed: Action
     media_part: Action
+    not_learned: Action
+    loss_flag_unclear: Action
     oversized: Action
     pair_equal: Action
+    record_rejected: Action
+    record_doubtful: Action
+    answer_corrected: Action
+    pair_reversed: Action
+    held_out: Action
     instruction_too_short: Action
     instruction_too_long: Action
     input_too_long: Action
@@ -54,6 +61,7 @@ class ActionsParams(Section):
     control_character: RepairableAction
     not_nfc: RepairableAction
     zero_width: RepairableAction
+    escaped_text: RepairableAction
     special_token: Action
     prompt_marker: Action
     html_entity: RepairableAction
@@ -63,6 +71,8 @@ class ActionsParams(Section):
     bracketed_blank: Action
     placeholder_input: RepairableAction
     placeholder_output: Action
+    spreadsheet_error: Action
+    rounded_number: Action
     personal_resident_number: RepairableAction
     personal_phone: RepairableAction
     personal_email: RepairableAction

@@ -15,12 +15,14 @@ from seodang.i18n import Message
 Row = dict[str, Any]
 
 # instruction, input, output, rejected: text, or any other JSON value; a field error if no value could be built.
-# turns: [{"role": ..., "content": ...}]. format: record format that was detected. oversized: names of truncated fields.
+# turns: [{"role": ..., "content": ...}], with "learned": false for an answer that the source excludes from the loss.
+# format: record format that was detected. oversized: names of truncated fields.
+# marks: rule -> key and value with which the record describes itself: {"record-rejected": "status: discarded"}.
 # original: object (or line) as it is in the file; None if it holds only instruction, input and output.
 FIELDS: Final = (
     *("instruction", "input", "output", "system", "turns", "rejected", "desirable", "url"),
     *("language", "source", "task", "cluster", "choices", "role"),
-    *("file", "source_row", "format", "oversized", "original"),
+    *("file", "source_row", "format", "oversized", "marks", "original"),
 )
 TEXTS: Final = ("instruction", "input", "output")
 
@@ -30,7 +32,17 @@ ROW_RAGGED: Final = "row-ragged"
 ROW_UNREADABLE: Final = "row-unreadable"  # a line or cell that violates the file format
 TURNS_BROKEN: Final = "turns-malformed"  # a conversation without question, without answer, or with roles out of order
 MEDIA_PART: Final = "media-part"  # an image, audio or file part in a message
-_ERRORS = (LABEL_UNKNOWN, TEXT_MISSING, ROW_RAGGED, ROW_UNREADABLE, TURNS_BROKEN, MEDIA_PART)
+NOT_LEARNED: Final = "not-learned"  # no answer of the conversation may be learned
+LOSS_UNCLEAR: Final = "loss-flag-unclear"  # a message says in an unknown way whether it may be learned
+_ERRORS = (
+    *(LABEL_UNKNOWN, TEXT_MISSING, ROW_RAGGED, ROW_UNREADABLE, TURNS_BROKEN, MEDIA_PART, NOT_LEARNED, LOSS_UNCLEAR),
+)
+# What a record says about itself; keys of a row's `marks`.
+RECORD_REJECTED: Final = "record-rejected"
+RECORD_DOUBTFUL: Final = "record-doubtful"
+ANSWER_CORRECTED: Final = "answer-corrected"
+PAIR_REVERSED: Final = "pair-reversed"
+HELD_OUT: Final = "held-out"  # a record of a test split in a source whose role is train
 _ERROR_KEY = "seodang_fault"
 
 _UNREADABLE_KEY = "seodang_unreadable"

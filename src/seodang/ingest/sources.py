@@ -17,9 +17,11 @@ from seodang.i18n import _
 from seodang.ingest.fetch.files import LocalFile
 from seodang.ingest.fetch.locate import locate_files
 from seodang.ingest.formats.detect import detect_reader, select_reader
-from seodang.ingest.formats.registry import RecordReader
+from seodang.ingest.formats.record_marks import Marks, find_marks, find_top_ratings
+from seodang.ingest.formats.registry import TABLE
 from seodang.ingest.formats.rows import Origin, build_row, convert_malformed, get_original
 from seodang.ingest.formats.sample import Sample
+from seodang.ingest.ignored_keys import IgnoredKeys
 from seodang.ingest.readers.read import read_objects
 from seodang.ingest.rows import ROW_RAGGED, TEXTS, Row, get_field_error, is_malformed
 from seodang.paths import Paths
@@ -36,7 +38,7 @@ class Tally:
     """Counts of one source, updated while its rows stream."""
 
     rows_read: int = 0
-    ignored_keys: list[str] = field(default_factory=list)  # keys of the files that no field of a record holds
+    ignored_keys: IgnoredKeys = field(default_factory=IgnoredKeys)  # keys of the files that no field of a record holds
     files: list[LocalFile] = field(default_factory=list)
     formats: list[str] = field(default_factory=list)  # detected formats, in the order of the files
 
@@ -46,10 +48,10 @@ class Tally:
             self.rows_read += 1
             yield row
 
-    def add_reader(self, reader: RecordReader, names: Iterable[str]) -> None:
-        """Record the format of a file and its keys that the reader ignores."""
-        self.formats = list(dict.fromkeys([*self.formats, reader.name]))
-        self.ignored_keys = sorted({*self.ignored_keys, *names} - reader.used_keys)
+    def add_format(self, name: str) -> None:
+        """Record the format of a file or of one of its records."""
+        if name not in self.formats:
+            self.formats.append(name)
 
 
 def iter_source_rows(source: SourceParams, ingest: IngestParams, root: Path, tally: Tally) -> Iterator[Row]:
@@ -84,6 +86,8 @@ def iter_file_rows(
     table: TableTemplate | None,
     name: str,
     max_field_characters: int,
+    is_held_out: bool = False,
+    tally: Tally | None = None,
 ) -> Iterator[Row]:
     """Yield the rows of one file, without a params.yaml.
 
@@ -95,13 +99,15 @@ def iter_file_rows(
         table: Template of a labelled table.
         name: Name of the source in the rows; also the task of records without one.
         max_field_characters: Longer fields are truncated.
+        is_held_out: Whether the file is a test or validation split; its rows then have the role test.
+        tally: Counts that the rows update.
 
     Raises:
         SourceError: If the file cannot be used. An empty file yields no row.
 
     """
-    origin = Origin(name, "any", max_field_characters, location)
-    yield from _iter_rows(path, origin, Tally(), format=format, columns=columns, table=table)
+    origin = Origin(name, "any", max_field_characters, location, is_held_out=is_held_out)
+    yield from _iter_rows(path, origin, tally or Tally(), format=format, columns=columns, table=table)
 
 
 def _build_origin(source: SourceParams, ingest: IngestParams, file: str, format: str) -> Origin:
@@ -120,7 +126,7 @@ def _build_origin(source: SourceParams, ingest: IngestParams, file: str, format:
 def _iter_rows_of_files(source: SourceParams, ingest: IngestParams, tally: Tally) -> Iterator[Row]:
     errors = []
     for file in tally.files:
-        origin = _build_origin(source, ingest, file.location, "")
+        origin = replace(_build_origin(source, ingest, file.location, ""), is_held_out=file.is_held_out)
         try:
             yield from _iter_rows(
                 file.path, origin, tally, format=source.format, columns=source.columns, table=source.table
@@ -155,7 +161,9 @@ def _iter_rows(
         table=table,
         location=origin.file,
     )
-    tally.add_reader(reader, names)
+    tally.add_format(reader.name)
+    is_table = reader.format is None or reader.format is TABLE  # its ratings belong to the texts, not to the answers
+    top_ratings = {} if is_table else find_top_ratings(readable)
     origin = replace(
         origin,
         format=reader.name,
@@ -171,11 +179,14 @@ def _iter_rows(
             continue
         original = get_original(record, origin.limit)
         record_reader = select_reader(record, reader) if format == "auto" else reader
-        if record_reader is not reader:
-            tally.add_reader(record_reader, ())
+        tally.add_format(record_reader.name)
         record_origin = origin if record_reader is reader else replace(origin, format=record_reader.name)
+        read_keys = set(record_reader.used_keys)
         for sample in record_reader.convert(record):
-            yield build_row(sample, record_origin, number, original)
+            marks = find_marks(record, record_reader.used_keys, sample, top_ratings) if original else Marks()
+            read_keys |= marks.read_keys
+            yield build_row(sample, record_origin, number, original, marks)
+        tally.ignored_keys.add_record(record, read_keys)
 
 
 def _peek(objects: Iterator[JsonObject]) -> list[JsonObject]:

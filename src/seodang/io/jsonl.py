@@ -7,7 +7,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -161,8 +161,14 @@ def write_records(path: Path, records: Iterable[Record]) -> None:
 def serialize_record(record: Record) -> dict[str, Any]:
     """Return the fields of a record as a row; faster than asdict, which copies every value."""
     row = {name: getattr(record, name) for name in _NAMES}
-    row["turns"] = [asdict(turn) for turn in record.turns]
+    row["turns"] = [serialize_turn(turn) for turn in record.turns]
     return row
+
+
+def serialize_turn(turn: Turn) -> dict[str, Any]:
+    """Return the fields of a turn; `learned` only if it is false, which is rare."""
+    fields: dict[str, Any] = {"role": turn.role, "content": turn.content}
+    return fields if turn.learned else {**fields, "learned": False}
 
 
 def read_records(path: Path) -> Iterator[Record]:

@@ -18,6 +18,7 @@ from seodang.io.jsonl import write_json, write_rows
 from seodang.io.progress import track_progress
 from seodang.paths import Paths
 from seodang.stages import Report
+from seodang.validation.left_out import format_ignored_values, list_left_out_texts
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,8 @@ def _iter_source_rows(
             "rows_written": languages.total(),
             "by_language": dict(sorted(languages.items())),
             "by_task": dict(sorted(tasks.items())),
-            "ignored_keys": tally.ignored_keys,
+            "ignored_keys": tally.ignored_keys.list_names(),
+            "ignored_values": format_ignored_values(tally.ignored_keys),
         }
     )
     _log_source(source, tally, languages)
@@ -107,11 +109,16 @@ def _log_source(source: SourceParams, tally: Tally, languages: Counter[str]) -> 
             licence=source.licence,
         )
     )
-    if tally.ignored_keys:
+    if names := tally.ignored_keys.list_names():
         logger.warning(
             _(
                 "ingested {name}: a record has no field for the keys {keys}; they were ignored",
                 name=source.name,
-                keys=", ".join(tally.ignored_keys),
+                keys=", ".join(names),
             )
         )
+        for line in list_left_out_texts(tally.ignored_keys):
+            logger.warning(_("ingested {name}: {problem}", name=source.name, problem=line))
+    for file in tally.files:
+        if file.is_held_out and source.role == "any":
+            logger.info(_("{path} is a test or validation split: its records have the role test", path=file.location))

@@ -17,12 +17,14 @@ from seodang.config.section import Section
 from seodang.errors import SeodangError, SourceError
 from seodang.i18n import _
 from seodang.ingest.fetch.files import LocalFile
+from seodang.ingest.ignored_keys import IgnoredKeys
 from seodang.ingest.readers.text import repair_text
 from seodang.ingest.rows import Row
-from seodang.ingest.sources import iter_file_rows
+from seodang.ingest.sources import Tally, iter_file_rows
 from seodang.io.jsonl import Writer, read_rows, write_json
 from seodang.io.progress import track_progress
 from seodang.validation.dataset_checks import build_dataset_violations, compute_metrics
+from seodang.validation.left_out import format_ignored_values
 from seodang.validation.repeats import find_repeats
 from seodang.validation.report import Summary, build_accepted_line, build_quarantine_line, format_dataset_violations
 from seodang.validation.token_counts import TokenCounter
@@ -72,6 +74,8 @@ class CheckResult:
 
     summary: Summary
     formats: dict[str, list[str]] = field(default_factory=dict)  # file -> record formats found in it
+    held_out: list[str] = field(default_factory=list)  # files of a test or validation split
+    ignored_keys: IgnoredKeys = field(default_factory=IgnoredKeys)  # keys that no field of a record holds
     dataset: list[dict[str, Any]] = field(default_factory=list)  # metrics of the data set that are out of bounds
 
     def to_dict(self) -> dict[str, Any]:
@@ -83,6 +87,8 @@ class CheckResult:
             "rules": dict(self.summary.rule_counts.most_common()),
             **report,
             "formats": self.formats,
+            "held_out": self.held_out,
+            "ignored_keys": format_ignored_values(self.ignored_keys),
             "dataset": self.dataset,
             **texts,
         }
@@ -163,8 +169,11 @@ def _validate_spool(spool: Path, request: CheckRequest, expectations: Expectatio
 def _iter_rows(request: CheckRequest, params: CheckParams, result: CheckResult) -> Iterator[Row]:
     """Yield the rows of all files; raise SourceError at the end, so that its message lists all unusable files."""
     errors = list(request.errors)
+    tally = Tally(ignored_keys=result.ignored_keys)
     for local in request.files:
         location, is_empty = repair_text(local.location), True
+        if local.is_held_out:
+            result.held_out.append(location)
         try:
             rows = iter_file_rows(
                 local.path,
@@ -174,6 +183,8 @@ def _iter_rows(request: CheckRequest, params: CheckParams, result: CheckResult) 
                 table=request.table,
                 name=location,
                 max_field_characters=params.max_field_characters,
+                is_held_out=local.is_held_out,
+                tally=tally,
             )
             for row in track_progress(rows, location):
                 is_empty = False

@@ -134,7 +134,7 @@ def _set_conflicts(matches: NDArray[np.int32], question: NDArray[np.uint64], dis
 
 
 def _build_question(row: Row) -> str:
-    turns = "\x1d".join(f"{turn['role']}\x1c{turn['content']}" for turn in row["turns"])
+    turns = "\x1d".join(f"{turn['role']}\x1c{turn['content']}{turn.get('learned', '')}" for turn in row["turns"])
     parts = (normalise(row["instruction"]), normalise(row["input"]), str(row["system"] or ""), turns, row["role"])
     return "\x1f".join(parts)
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from seodang.ingest.rows import TEXTS, Row
+from seodang.io.jsonl import serialize_turn
 from seodang.validation.checks.rule import Rule
 from seodang.validation.dataset_checks import DatasetViolation, Tally
 from seodang.validation.repeats import DUPLICATE
@@ -51,7 +52,7 @@ def build_accepted_line(result: ValidatedRow) -> dict[str, Any]:
     record = result.to_record()
     texts = {name: getattr(record, name) for name in TEXTS}
     optional = {"system": record.system, "rejected": record.rejected, "url": record.url}
-    turns = [asdict(turn) for turn in record.turns]
+    turns = [serialize_turn(turn) for turn in record.turns]
     more = {**{name: value for name, value in optional.items() if value}, **({"turns": turns} if turns else {})}
     line = {**texts, **more, "file": record.file, "source_row": record.source_row, "row": get_original_row(result.row)}
     return {

@@ -55,7 +55,7 @@ class TokenCounter:
         if any(classify_value(row[name]) != "text" for name in TEXTS):
             return None
         system = row["system"] if isinstance(row["system"], str) else ""
-        turns = [Turn(role=turn["role"], content=turn["content"]) for turn in row["turns"]]
+        turns = [Turn(**turn) for turn in row["turns"]]
         # The chat template belongs to the tokenizer and needs transformers; format plain only lacks its markers.
         format = "plain" if PROMPT_TEMPLATES[self.format].needs_tokenizer else self.format
         rendered = "".join(

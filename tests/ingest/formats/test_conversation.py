@@ -181,7 +181,7 @@ def test_a_malformed_conversation_is_a_field_error_with_its_cause(tmp_path, mess
         ("Hi", "no list of messages: Hi"),
         (None, "no list of messages: nothing"),
         (["Hi"], "message 1 is no object: Hi"),
-        ([{"text": "Hi"}], "message 1 has an unknown role: blank text"),
+        ([{"text": "Hi"}], "message 1 has the keys text, expected role and content (or from and value)"),
     ],
 )
 def test_values_that_are_no_messages_are_a_field_error(tmp_path, messages, found, read_rows):

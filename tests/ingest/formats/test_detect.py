@@ -124,9 +124,10 @@ def test_an_answer_marked_as_bad_is_so_among_answers_that_are_not_marked(tmp_pat
     assert [row["desirable"] for row in rows] == [None, None, False]
 
 
-def test_labels_of_more_than_two_kinds_are_none_of_good_and_bad(tmp_path, read_rows):
+def test_a_label_beside_prompt_and_completion_is_a_verdict_or_unknown_but_never_ignored(tmp_path, read_rows):
     rows = read_rows(tmp_path, [{"prompt": "가", "completion": "나", "label": label} for label in (0, 1, 0, 1, 2)])
-    assert (formats(rows), [row["desirable"] for row in rows]) == (["qa"] * 5, [None] * 5)
+    assert (formats(rows), [row["desirable"] for row in rows]) == (["kto"] * 5, [False, True, False, True, None])
+    assert [get_field_error(row["output"]) for row in rows] == [None] * 4 + [LABEL_UNKNOWN]
 
 
 def test_questions_without_answers_do_not_outvote_those_with_them(tmp_path, get_texts, read_rows):
@@ -165,7 +166,7 @@ def test_the_manifest_names_every_format_of_a_file(tmp_path, source, ingest_para
     )
     tally = Tally()
     assert len(list(iter_source_rows(source("a.jsonl"), ingest_params, tmp_path, tally))) == 2
-    assert (tally.formats, tally.ignored_keys) == (["alpaca", "preference"], ["n"])
+    assert (tally.formats, tally.ignored_keys.list_names()) == (["alpaca", "preference"], ["n"])
 
 
 @pytest.mark.parametrize(

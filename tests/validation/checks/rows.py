@@ -22,6 +22,7 @@ def row(
         "language": language,
         "choices": [],
         "oversized": [],
+        "marks": {},
     }
     return {"instruction": instruction, "input": input, "output": output, **fields, **changes}
 

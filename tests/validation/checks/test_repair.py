@@ -6,13 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.validation.checks import answer_cases, text_cases
+from tests.validation.checks.escape_cases import ESCAPED, LITERAL
 from tests.validation.checks.rows import english, row
 
+from seodang.validation.checks.escapes import decode_escapes
 from seodang.validation.checks.registry import REGISTRY, REPAIRERS
 from seodang.validation.checks.repair import repair
 from seodang.validation.checks.run import examine
 
 REPAIRS = [
+    ("escaped-text", row(output="서울\\n부산"), "output", "서울\n부산"),
     ("control-character", row(output="대한\x00민국\r\n서울\x0b부산"), "output", "대한민국\n서울\n부산"),
     ("not-nfc", row(output="\u1112\u1161\u11ab국"), "output", "한국"),
     ("zero-width", row(instruction="\ufeff서울은 어디\u200b인가요?"), "instruction", "서울은 어디인가요?"),
@@ -167,3 +170,16 @@ def test_no_value_in_a_row_stops_the_checks(values, all_rules, limits):
 def test_a_row_repaired_by_all_rules_keeps_its_other_findings(id, violating, all_rules, find_violations, limits):
     repaired, _ = repair(violating, all_rules, limits)
     assert (id in find_violations(repaired)) == (id not in REPAIRERS)
+
+
+@pytest.mark.parametrize(("escaped", "text"), ESCAPED)
+def test_escaped_text_is_decoded_in_each_field(escaped, text, limits):
+    escaped_row = row(output=escaped, turns=[{"role": "user", "content": escaped}])
+    repaired, repairs = repair(escaped_row, {"escaped-text", "control-character"}, limits)
+    assert (repaired["output"], repaired["turns"][0]["content"]) == (text, text)
+    assert {change.field for change in repairs} == {"output", "turns"}
+
+
+@pytest.mark.parametrize("text", LITERAL)
+def test_code_paths_formulas_and_addresses_stay_as_they_are(text):
+    assert decode_escapes(text) == text

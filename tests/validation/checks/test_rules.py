@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from tests.validation.checks import answer_cases, task_cases, text_cases
+from tests.validation.checks import answer_cases, escape_cases, task_cases, text_cases
 from tests.validation.checks.rows import row
 
 from seodang.validation.checks.registry import CHECKS, METRICS
 from seodang.validation.checks.repair import repair
 from seodang.validation.checks.run import examine
 
-VIOLATIONS = [*text_cases.VIOLATIONS, *answer_cases.VIOLATIONS, *task_cases.VIOLATIONS]
-NEAR_MISSES = [*text_cases.NEAR_MISSES, *answer_cases.NEAR_MISSES, *task_cases.NEAR_MISSES]
+VIOLATIONS = [*text_cases.VIOLATIONS, *answer_cases.VIOLATIONS, *task_cases.VIOLATIONS, *escape_cases.VIOLATIONS]
+NEAR_MISSES = [*text_cases.NEAR_MISSES, *answer_cases.NEAR_MISSES, *task_cases.NEAR_MISSES, *escape_cases.NEAR_MISSES]
 
 
 def name_cases(cases):

@@ -16,6 +16,13 @@ _SUFFIXES = (*DATA_SUFFIXES, ".arrow", ".txt")
 GLOB_CHARACTERS = frozenset("*?[")  # a path with one of these is a glob
 _DOC_NAME = re.compile(r"(readme|licen[cs]es?|copying|notice|changelog|citation)([.\-_ ].*)?", re.IGNORECASE)
 _DOC_SUFFIXES = (".dvc", ".md", ".rst", ".lock")
+# Files that describe the data beside them: of the datasets library, LLaMA-Factory, Croissant, Frictionless and Spark.
+_DESCRIPTIONS = re.compile(
+    r"dataset_infos?\.json|dataset_dict\.json|state\.json|schema\.json|croissant\.json|datapackage\.json|features\.json"
+    r"|dataset[-_]metadata\.json|kaggle-metadata\.json|data_args\.json|_success|_metadata|_common_metadata"
+    r"|cache-[0-9a-f]{16}(?:_.*)?\.arrow|tmp[0-9a-z_]{8}\.arrow",
+    re.IGNORECASE,
+)
 _USERINFO = re.compile(r"(?<=://)[^/?#]*@")
 _UNSAFE = re.compile(r"[^\w.\-]")
 _MAX_NAME_CHARACTERS = 60  # of at most four bytes each; most file systems allow 255 bytes
@@ -30,6 +37,7 @@ class LocalFile:
     path: Path
     location: str  # name in rows and messages; without credentials
     url: str | None  # source URL with the exact version if known, without credentials; None for a local file
+    is_held_out: bool = False  # the file is a test or validation split of its data set
 
 
 def is_data_file(name: str, suffixes: tuple[str, ...] = _SUFFIXES) -> bool:
@@ -38,11 +46,16 @@ def is_data_file(name: str, suffixes: tuple[str, ...] = _SUFFIXES) -> bool:
 
 
 def is_auxiliary_file(name: str) -> bool:
-    """Return whether a file accompanies the data: a hidden file, a .dvc file, a README or a licence."""
-    if name.startswith(".") or name.lower().endswith(_DOC_SUFFIXES):
+    """Return whether a file accompanies the data: a hidden file, a .dvc file, a README, a licence or a description."""
+    if name.startswith(".") or name.lower().endswith(_DOC_SUFFIXES) or is_description(name):
         return True
     # notice.jsonl may be data
     return _DOC_NAME.fullmatch(name) is not None and (name.lower().endswith(".txt") or not is_data_file(name))
+
+
+def is_description(name: str) -> bool:
+    """Return whether a file describes the data beside it, such as dataset_info.json, or is a cache of them."""
+    return _DESCRIPTIONS.fullmatch(name) is not None
 
 
 def build_file_name(path: str) -> str:

@@ -29,8 +29,6 @@ _URL_PATTERN = re.compile(
     r"hf://(?:datasets/)?(?P<name>[\w.\-]+(?:/[\w.\-]+)?)"
     r"@(?P<revision>refs/convert/[^/]+|refs/pr/\d+|[^/]+)(?:/(?P<glob>.+))?"
 )
-# Files that the datasets library writes beside the data.
-_METADATA_FILES = frozenset({"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"})
 _PREVIEW_CHARACTERS = 300
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -117,7 +115,6 @@ def _is_dataset_file(file: str) -> bool:
     return (
         is_data_file(file, DATA_SUFFIXES)
         and not is_auxiliary_file(parts[-1])
-        and parts[-1] not in _METADATA_FILES
         and not any(part.startswith(".") for part in parts)
     )
 

@@ -20,6 +20,7 @@ from seodang.ingest.fetch.fsspec_stores import fetch_remote_files
 from seodang.ingest.fetch.http import fetch_web_file
 from seodang.ingest.fetch.hub import fetch_hub_files
 from seodang.ingest.fetch.local import find_local_files, format_location, match_names, walk_files
+from seodang.ingest.fetch.splits import mark_held_out_files
 from seodang.io.atomic import sha256_of
 from seodang.io.names import find_path
 
@@ -50,7 +51,7 @@ def locate_files(source: SourceParams, root: Path, cache: Path, others: Sequence
     if source.sha256 is not None and not source.path.startswith(("http://", "https://")):
         _check_sha256(files, source.sha256, redact_url(source.path))
     excluded = _find_files_of_others(others, source, root)
-    return [file for file in files if _normalise_path(file.path) not in excluded]
+    return mark_held_out_files([file for file in files if _normalise_path(file.path) not in excluded])
 
 
 def _fetch_files(url: str, sha256: str | None, root: Path, cache: Path) -> list[LocalFile]:

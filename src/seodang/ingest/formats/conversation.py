@@ -6,22 +6,23 @@ conversation becomes a field error in its row, never an error of the file.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from seodang.ingest.formats.sample import RawRecord, Sample, describe_value, dump_json, get_first, get_line, get_task
-from seodang.ingest.rows import MEDIA_PART, TURNS_BROKEN, get_field_error, make_field_error, shorten
+from seodang.ingest.formats.messages import Message, apply_loss_flags, parse_messages
+from seodang.ingest.formats.sample import (
+    RawRecord,
+    Sample,
+    describe_value,
+    dump_json,
+    get_first,
+    get_line,
+    get_system,
+    get_task,
+)
+from seodang.ingest.rows import NOT_LEARNED, TURNS_BROKEN, get_field_error, make_field_error, shorten
 
-_ROLES: Final = {
-    **dict.fromkeys(("user", "human", "prompter"), "user"),
-    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bing", "bard", "bot", "model", "ai"), "assistant"),
-    **dict.fromkeys(("system", "developer"), "system"),
-    **dict.fromkeys(("tool_call", "tool_calls", "function_call"), "tool_call"),
-    **dict.fromkeys(("tool", "observation", "function", "function_response", "tool_response", "ipython"), "tool"),
-}
 # Roles that may follow each role; None stands before the first message.
 _NEXT_ROLES: Final = {
     None: {"user"},
@@ -30,30 +31,21 @@ _NEXT_ROLES: Final = {
     "tool_call": {"tool"},
     "tool": {"tool", "assistant", "tool_call"},
 }
-_TEXT_PARTS: Final = frozenset({"text", "input_text", "output_text"})
-_MEDIA_TYPES: Final = ("image", "audio", "video", "file")  # prefixes of part types: image_url, input_audio, ...
 _SPEAKER: Final = re.compile(r"(?:^|\n\n)(Human|Assistant): ?")  # Anthropic's hh-rlhf
 _TRANSCRIPT: Final = re.compile(r"\s*Human:")
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message; `content` is a text or a field error."""
-
-    role: str
-    content: Any
-
-
 def convert_messages(record: RawRecord, key: str) -> Sample:
     """Return the conversation under a key, with the record's system text and tools."""
-    sample = build_sample(parse_messages(record.get(key)), collect_system_text(record))
+    messages = apply_loss_flags(parse_messages(record.get(key)), record)
+    sample = build_sample(drop_unlearned_end(messages), collect_system_text(record))
     sample.url, sample.task = get_line(record, "url"), get_task(record, "task")
     return sample
 
 
 def collect_system_text(record: RawRecord) -> str:
     """Return the record's system text and tools; "" if there are none."""
-    texts = [record.get("system"), get_first(record, "tools", "functions")]
+    texts = [get_system(record), get_first(record, "tools", "functions")]
     parts = [text if isinstance(text, str) else dump_json(text) for text in texts if text]
     return "\n\n".join(text for text in parts if text.strip() not in {"", "[]"})
 
@@ -99,11 +91,17 @@ def add_history(sample: Sample, history: object) -> Sample:
     return sample
 
 
-def parse_messages(value: object) -> list[Message]:
-    """Return the messages in a list; an invalid item becomes a message with a field error."""
-    if not isinstance(value, list):
-        return [Message("", make_field_error(TURNS_BROKEN, f"no list of messages: {describe_value(value)}"))]
-    return [message for number, item in enumerate(value, start=1) for message in _iter_messages(item, number)]
+def drop_unlearned_end(messages: list[Message]) -> list[Message]:
+    """Return the messages up to the last answer that may be learned; all of them if every answer may be learned.
+
+    The messages after it are context of no label, so the conversation loses nothing that training uses. If there is no
+    such answer, or a learned tool call follows it, the conversation stays as it is and counts as not learned.
+    """
+    if all(message.learned for message in messages):
+        return messages
+    last = max((i for i, message in enumerate(messages) if message.role == "assistant" and message.learned), default=-1)
+    has_learned_call = any(message.role == "tool_call" and message.learned for message in messages[last + 1 :])
+    return messages if last < 0 or has_learned_call else messages[: last + 1]
 
 
 def is_transcript(value: object) -> bool:
@@ -127,6 +125,9 @@ def build_sample(messages: Iterable[Message], system: str = "") -> Sample:
     if order_error := _find_order_error([message.role for message in dialogue], dialogue):
         return Sample(instruction if instruction is not None else order_error, order_error, system=system)
     *before, _question, answer = dialogue
+    if not answer.learned:
+        found = f"the last answer is excluded from the loss: {describe_value(answer.content)}"
+        return Sample(instruction, make_field_error(NOT_LEARNED, found), system=system)
     message_error = next((message.content for message in before if get_field_error(message.content)), None)
     if message_error:
         return Sample(instruction, message_error, system=system)
@@ -134,8 +135,13 @@ def build_sample(messages: Iterable[Message], system: str = "") -> Sample:
         instruction,
         answer.content,
         system=system,
-        turns=[{"role": message.role, "content": message.content} for message in before],
+        turns=[_make_turn(message) for message in before],
     )
+
+
+def _make_turn(message: Message) -> dict[str, Any]:
+    turn = {"role": message.role, "content": message.content}
+    return turn if message.learned else {**turn, "learned": False}
 
 
 def _split_system(messages: list[Message], system: str) -> tuple[str, list[Message]]:
@@ -175,72 +181,6 @@ def _is_blank(message: Message) -> bool:
 
 def _format_roles(roles: list[str]) -> str:
     return shorten(", ".join(roles), 40)
-
-
-def _iter_messages(item: object, number: int) -> Iterator[Message]:
-    """Yield the message of one object; two messages if the assistant answers and calls a tool."""
-    if not isinstance(item, dict):
-        yield Message("", make_field_error(TURNS_BROKEN, f"message {number} is no object: {describe_value(item)}"))
-        return
-    role_value = get_first(item, "role", "from")
-    role = _ROLES.get(role_value.strip().lower()) if isinstance(role_value, str) else None
-    if role is None:
-        yield Message(
-            "", make_field_error(TURNS_BROKEN, f"message {number} has an unknown role: {describe_value(role_value)}")
-        )
-        return
-    calls = item.get("tool_calls") or item.get("function_call")
-    content = get_first(item, "content", "value")
-    if content or not calls:
-        yield Message(role, _parse_content(content, number))
-    if calls:
-        yield Message("tool_call", _format_tool_calls(calls))
-
-
-def _parse_content(content: object, number: int) -> str | dict[str, Any]:
-    """Return the text of a message, which may consist of parts, or a field error."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return make_field_error(TURNS_BROKEN, f"message {number} is no text: {describe_value(content)}")
-    texts = []
-    for part in content:
-        text = _parse_part(part)
-        if not isinstance(text, str):
-            kind = part.get("type") if isinstance(part, dict) else part
-            name = (
-                MEDIA_PART
-                if isinstance(kind, str) and kind.removeprefix("input_").startswith(_MEDIA_TYPES)
-                else TURNS_BROKEN
-            )
-            return make_field_error(name, f"message {number} has a part of type {describe_value(kind)}")
-        texts.append(text)
-    return "\n".join(texts)
-
-
-def _parse_part(part: object) -> object:
-    if isinstance(part, dict) and part.get("type") in _TEXT_PARTS:
-        return part.get("text", part.get("value"))
-    return part if isinstance(part, str) else None
-
-
-def _format_tool_calls(calls: object) -> str:
-    """Return tool calls as JSON: {"name": ..., "arguments": ...}, or a list of these for several calls."""
-    entries = [_parse_tool_call(call) for call in (calls if isinstance(calls, list) else [calls])]
-    return dump_json(entries[0] if len(entries) == 1 else entries)
-
-
-def _parse_tool_call(call: object) -> object:
-    function = call.get("function", call) if isinstance(call, dict) else call
-    if not isinstance(function, dict) or "name" not in function:
-        return function
-    arguments = function.get("arguments", {})
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments)
-        except (ValueError, RecursionError):
-            return {"name": function["name"], "arguments": arguments}
-    return {"name": function["name"], "arguments": arguments}
 
 
 def _make_message_pair(question: object, answer: object) -> tuple[Message, Message]:

@@ -21,8 +21,10 @@ from seodang.ingest.formats import classification
 from seodang.ingest.formats.advice import format_advice, format_names
 from seodang.ingest.formats.classification import BundledTable
 from seodang.ingest.formats.forced import build_forced_reader, build_qa_reader
+from seodang.ingest.formats.record_marks import is_prodigy_answer
 from seodang.ingest.formats.registry import FORMAT_SPECS, QA, Format, FormatSpec, RecordReader
 from seodang.ingest.formats.sample import RawRecord
+from seodang.ingest.formats.verdicts import parse_verdict
 from seodang.ingest.readers.by_column import reject_column_orient
 
 _Match = FormatSpec | BundledTable | Format  # Format: QA
@@ -92,12 +94,12 @@ def _select_own_reader(record: RawRecord, specs: Sequence[FormatSpec], file_read
 
 
 def _has_kto_label(record: RawRecord) -> bool:
+    """Return whether a record has KTO's label; a number may be a class in a file that was not detected as KTO."""
     label = record.get("label")
-    return (
-        record.get("kto_tag") is not None
-        or isinstance(label, bool)
-        or (isinstance(label, str) and label.strip().lower() in ("true", "false"))
+    is_verdict = isinstance(label, bool) or (
+        isinstance(label, str) and not label.strip().isdigit() and parse_verdict(label) is not None
     )
+    return record.get("kto_tag") is not None or is_verdict
 
 
 def _has_value(value: object) -> bool:
@@ -106,7 +108,9 @@ def _has_value(value: object) -> bool:
 
 
 def _list_filled_keys(record: RawRecord) -> tuple[str, ...]:
-    return tuple(name for name, value in record.items() if _has_value(value))
+    """Return the keys with a value; Prodigy's `answer` is a verdict, not a text."""
+    hidden = "answer" if is_prodigy_answer(record) else None
+    return tuple(name for name, value in record.items() if _has_value(value) and name != hidden)
 
 
 def _detect_by_majority(names: Sequence[str], first: Sequence[RawRecord], location: str) -> RecordReader | None:

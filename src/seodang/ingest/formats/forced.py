@@ -10,7 +10,7 @@ from seodang.i18n import _
 from seodang.ingest.formats import classification, instruction
 from seodang.ingest.formats.advice import find_missing_qa_columns, format_names, join_keys, join_names
 from seodang.ingest.formats.registry import COLUMNS, FORMAT_SPECS, QA, TABLE, RecordReader
-from seodang.ingest.formats.sample import RawRecord, get_nested
+from seodang.ingest.formats.sample import SYSTEM_KEYS, RawRecord, get_nested
 
 
 def build_forced_reader(
@@ -65,13 +65,11 @@ def build_qa_reader(names: Sequence[str], context_names: Sequence[str]) -> Recor
     answer = instruction.find_column(names, instruction.ANSWERS)
     if not question or not answer:
         return None
-    context = instruction.find_column(names, instruction.CONTEXTS) or instruction.find_column(
-        context_names, instruction.CONTEXTS
-    )
-    used = frozenset({question, context, answer, "system", "url", "task"})
+    contexts = instruction.find_columns(list(dict.fromkeys([*names, *context_names])), instruction.CONTEXTS)
+    used = frozenset({question, *contexts, answer, *SYSTEM_KEYS, "url", "task"})
     return RecordReader(
         QA.name,
-        instruction.build_qa_converter(question, context, answer),
+        instruction.build_qa_converter(question, contexts, answer),
         used,
         required_keys=((question,), (answer,)),
         format=QA,

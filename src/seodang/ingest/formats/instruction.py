@@ -7,8 +7,10 @@ names.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from seodang.ingest.formats.conversation import add_history, build_sample, parse_messages
+from seodang.ingest.formats.conversation import add_history, build_sample, collect_system_text, drop_unlearned_end
+from seodang.ingest.formats.messages import Message, holds_messages, parse_messages
 from seodang.ingest.formats.sample import (
     Converter,
     RawRecord,
@@ -17,13 +19,18 @@ from seodang.ingest.formats.sample import (
     get_first,
     get_line,
     get_nested,
+    get_system,
     get_task,
 )
 from seodang.ingest.rows import TURNS_BROKEN, get_field_error, make_field_error
 
 # Lower-case names of the columns with the question, its context and the answer; the first name that a file has is used.
 QUESTIONS = ("instruction", "question", "q", "query", "prompt", "질문", "질의", "물음", "문제", "지시문", "지시")
-CONTEXTS = ("input", "context", "지문", "본문", "문맥", "입력")
+CONTEXTS = (
+    *("input", "context", "document", "context_text", "passage", "article", "paragraph", "source_text", "input_text"),
+    *("dialogue", "지문", "본문", "문맥", "입력", "문서", "원문", "기사"),
+)
+_STRICT_CONTEXTS = ("input", "context")  # names that can mean nothing else: a value that is no text is an error
 ANSWERS = ("output", "answer", "a", "response", "completion", "답변", "답", "대답", "응답", "정답", "출력")
 
 
@@ -32,8 +39,8 @@ def convert_alpaca(record: RawRecord) -> Iterable[Sample]:
     sample = Sample(
         record.get("instruction"),
         record.get("output"),
-        get_first(record, "input"),
-        get_first(record, "system"),
+        build_context(record, CONTEXTS),
+        get_system(record),
         url=get_line(record, "url"),
         task=get_task(record, "task"),
     )
@@ -47,7 +54,8 @@ def convert_dolly(record: RawRecord) -> Iterable[Sample]:
         Sample(
             record.get("instruction"),
             answer,
-            get_first(record, "context", "input"),
+            build_context(record, CONTEXTS),
+            get_system(record),
             task=get_task(record, "category"),
             url=get_line(record, "url"),
         ),
@@ -77,19 +85,20 @@ def convert_instances(record: RawRecord) -> Iterator[Sample]:
         )
 
 
-def build_qa_converter(question: str, context: str, answer: str) -> Converter:
-    """Return the converter of a table with these columns of questions and answers; context may be ""."""
+def build_qa_converter(question: str, contexts: Sequence[str], answer: str) -> Converter:
+    """Return the converter of a table with these columns of questions, contexts and answers."""
 
     def convert(record: RawRecord) -> Iterable[Sample]:
         text, reply = record.get(question), record.get(answer)
-        if isinstance(text, list) or isinstance(reply, list):  # TRL's conversational prompt and completion
-            return (build_sample([*parse_messages(text), *parse_messages(reply)]),)
+        if holds_messages(text) or holds_messages(reply):  # TRL's conversational prompt and completion
+            messages = [*_parse_side(text, "user"), *_parse_side(reply, "assistant")]
+            return (build_sample(drop_unlearned_end(messages), collect_system_text(record)),)
         return (
             Sample(
-                text,
-                reply,
-                get_first(record, context),
-                get_first(record, "system"),
+                _unwrap_single(text),
+                _unwrap_single(reply),
+                build_context(record, contexts),
+                get_system(record),
                 url=get_line(record, "url"),
                 task=get_task(record, "task"),
             ),
@@ -98,10 +107,45 @@ def build_qa_converter(question: str, context: str, answer: str) -> Converter:
     return convert
 
 
+def _parse_side(value: object, role: str) -> list[Message]:
+    return [Message(role, value)] if isinstance(value, str) and not holds_messages(value) else parse_messages(value)
+
+
+def _unwrap_single(value: object) -> object:
+    """Return the only text of a list; any other value as it is, so that a rule reports a list of several answers."""
+    return value[0] if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str) else value
+
+
+def build_context(record: RawRecord, names: Sequence[str]) -> Any:
+    """Return the texts of these columns, each once, as one input; the first value that is no text if there is one.
+
+    A text that the instruction contains already is left out.
+    """
+    instruction = record.get("instruction")
+    texts: list[str] = []
+    for name in names:
+        value = record.get(name)
+        if value is None or value == "":
+            continue
+        if not isinstance(value, str):
+            if name in _STRICT_CONTEXTS:
+                return value
+            continue
+        is_known = value in texts or (isinstance(instruction, str) and bool(value.strip()) and value in instruction)
+        if name in _STRICT_CONTEXTS or not is_known:
+            texts.append(value)
+    return "\n\n".join(texts)
+
+
 def find_column(names: Sequence[str], known: Sequence[str]) -> str:
     """Return the column with the first known name, ignoring case; "" if there is none."""
+    return next(iter(find_columns(names, known)), "")
+
+
+def find_columns(names: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Return the columns with known names, ignoring case, in the order of the known names."""
     by_lower = {name.strip().lower(): name for name in reversed(names)}
-    return next((by_lower[name] for name in known if name in by_lower), "")
+    return [by_lower[name] for name in known if name in by_lower]
 
 
 def convert_prompts(record: RawRecord) -> Iterator[Sample]:

@@ -11,19 +11,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from seodang.ingest.formats.conversation import (
-    Message,
     add_history,
     build_sample,
     collect_system_text,
     is_transcript,
-    parse_messages,
     parse_transcript,
 )
-from seodang.ingest.formats.sample import RawRecord, Sample, describe_value, get_first, get_line, get_task
+from seodang.ingest.formats.messages import Message, holds_messages, parse_messages
+from seodang.ingest.formats.sample import RawRecord, Sample, describe_value, get_first, get_line, get_system, get_task
+from seodang.ingest.formats.verdicts import parse_verdict
 from seodang.ingest.rows import LABEL_UNKNOWN, TURNS_BROKEN, get_field_error, make_field_error
 
 _QUESTIONS = ("instruction", "prompt", "question", "query")
-_TRUTH = {"true": True, "false": False, "1": True, "0": False}
 
 
 def convert_pair(record: RawRecord) -> Iterable[Sample]:
@@ -40,14 +39,15 @@ def convert_pair(record: RawRecord) -> Iterable[Sample]:
 
 def _build_pair(record: RawRecord, chosen: object, rejected: object) -> Sample:
     before = _parse_context(record)
-    if before is None and isinstance(chosen, str) and isinstance(rejected, str) and not is_transcript(chosen):
+    is_text = isinstance(chosen, str) and isinstance(rejected, str)
+    if before is None and is_text and not is_transcript(chosen) and not holds_messages(chosen):
         question = get_first(record, *_QUESTIONS)
         if question == "":
             return Sample(
                 make_field_error(TURNS_BROKEN, "chosen and rejected without a question"), chosen, rejected=rejected
             )
         sample = Sample(
-            question, chosen, input=get_first(record, "input"), system=get_first(record, "system"), rejected=rejected
+            question, chosen, input=get_first(record, "input"), system=get_system(record), rejected=rejected
         )
         return add_history(sample, record.get("history"))
     chosen_messages, rejected_messages = _parse_answer(chosen), _parse_answer(rejected)
@@ -65,7 +65,7 @@ def _build_pair(record: RawRecord, chosen: object, rejected: object) -> Sample:
 def _parse_context(record: RawRecord) -> list[Message] | None:
     """Return the messages before both answers if the record has them separately, else None."""
     for key in ("conversations", "messages", "prompt"):
-        if isinstance(record.get(key), list):
+        if isinstance(record.get(key), list) or holds_messages(record.get(key)):
             return parse_messages(record[key])
         if is_transcript(record.get(key)):
             return [
@@ -96,6 +96,8 @@ def _build_question(record: RawRecord) -> list[Message]:
 def _parse_answer(value: object) -> list[Message]:
     """Return the messages of one side: a text, a transcript, one message, or a list of them."""
     if isinstance(value, str):
+        if holds_messages(value):
+            return parse_messages(value)
         return parse_transcript(value) if is_transcript(value) else [Message("assistant", value)]
     return parse_messages([value] if isinstance(value, dict) and not get_field_error(value) else value)
 
@@ -109,7 +111,8 @@ def _count_shared(chosen: list[Message], rejected: list[Message]) -> int:
 def _build_pair_sample(before: list[Message], chosen: list[Message], rejected: list[Message], system: str) -> Sample:
     """Return the conversation as a sample with both answers."""
     sample = build_sample([*before, *chosen], system)
-    rejected_sample = build_sample([*before, *rejected], system)
+    # A worse answer is never learned, whatever its message says.
+    rejected_sample = build_sample([*before, *(replace(message, learned=True) for message in rejected)], system)
     if get_field_error(sample.output):
         return replace(sample, rejected=rejected_sample.output if not get_field_error(rejected_sample.output) else "")
     if len(chosen) != 1 or len(rejected) != 1:
@@ -126,14 +129,9 @@ def _build_pair_sample(before: list[Message], chosen: list[Message], rejected: l
 def mark_desirable(record: RawRecord, samples: Iterable[Sample]) -> Iterable[Sample]:
     """Yield the samples with `desirable` set from the record's label."""
     label = get_first(record, "kto_tag", "label")
-    truth = parse_truth(label)
+    truth = parse_verdict(label)
     for sample in samples:
         sample.desirable = truth
         if truth is None and not get_field_error(sample.output):
             sample.output = make_field_error(LABEL_UNKNOWN, describe_value(label))
         yield sample
-
-
-def parse_truth(label: object) -> bool | None:
-    """Return the boolean value of a label; None if it is neither true nor false."""
-    return _TRUTH.get(str(label).strip().lower()) if isinstance(label, str | bool | int) else None

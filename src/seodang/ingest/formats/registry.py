@@ -12,7 +12,8 @@ from typing import Final
 
 from seodang.i18n import _
 from seodang.ingest.formats import classification, conversation, instruction, preference
-from seodang.ingest.formats.sample import Converter, RawRecord, Sample
+from seodang.ingest.formats.sample import SYSTEM_KEYS, Converter, RawRecord, Sample
+from seodang.ingest.formats.verdicts import parse_verdict
 from seodang.records import Language
 
 
@@ -123,14 +124,20 @@ def _build_kto_converter(build: Callable[[Sequence[str]], Converter]) -> Callabl
     return build_labelled
 
 
-def _match_boolean(key: str, words: tuple[str, ...] = ("true", "false")) -> Callable[[Sequence[RawRecord]], bool]:
-    def matches(first: Sequence[RawRecord]) -> bool:
-        labels = [record[key] for record in first if record.get(key) is not None]
-        return bool(labels) and all(
-            isinstance(label, bool | int | str) and str(label).strip().lower() in words for label in labels
-        )
+def _match_label(first: Sequence[RawRecord]) -> bool:
+    """Return whether the labels of conversations are verdicts: words, or the numbers 1 and 0 (or -1) only.
 
-    return matches
+    Other numbers are classes of the text.
+    """
+    labels = [record["label"] for record in first if record.get("label") is not None]
+    numbers = [label for label in labels if isinstance(label, int | float) and not isinstance(label, bool)]
+    has_classes = any(parse_verdict(number) is None and number == int(number) for number in numbers)
+    return not has_classes and any(parse_verdict(label) is not None for label in labels)
+
+
+def _match_single_label(first: Sequence[RawRecord]) -> bool:
+    """Return whether the first records have labels that are single values: then TRL's columns leave no other meaning."""
+    return any(isinstance(record.get("label"), bool | int | float | str) for record in first)
 
 
 def _match_lists(*keys: str) -> Callable[[Sequence[RawRecord]], bool]:
@@ -145,7 +152,7 @@ def _has_question_lists(first: Sequence[RawRecord]) -> bool:
 
 
 def _build_completion_converter(names: Sequence[str]) -> Converter:
-    return instruction.build_qa_converter("prompt", instruction.find_column(names, instruction.CONTEXTS), "completion")
+    return instruction.build_qa_converter("prompt", instruction.find_columns(names, instruction.CONTEXTS), "completion")
 
 
 _ALPACA = _wrap_converter(instruction.convert_alpaca)
@@ -155,8 +162,9 @@ _PARALLEL_LISTS = _wrap_converter(lambda record: (conversation.convert_lists(rec
 _PROMPTS = _wrap_converter(instruction.convert_prompts)
 _CONVERSATION = _build_conversation_converter("messages", "conversations", "conversation")
 _KTO_CONVERSATION = _build_kto_converter(_CONVERSATION)
-_CONTEXT_KEYS = ("system", "tools", "functions", "url", "task")
-_ALPACA_OPTIONAL = ("input", "system", "history", "url", "task")
+_CONTEXT_KEYS = (*SYSTEM_KEYS, "tools", "functions", "url", "task")
+_ALPACA_OPTIONAL = (*instruction.CONTEXTS, *SYSTEM_KEYS, "history", "url", "task")
+_DOLLY_OPTIONAL = (*instruction.CONTEXTS, *SYSTEM_KEYS, "category", "url")
 
 # In the order of detection: a spec that needs more keys stands before one that needs less.
 FORMAT_SPECS: tuple[FormatSpec, ...] = (
@@ -168,16 +176,14 @@ FORMAT_SPECS: tuple[FormatSpec, ...] = (
     ),
     FormatSpec(PREFERENCE, ("chosen_messages", "rejected_messages"), _PAIR, _CONTEXT_KEYS),
     FormatSpec(KTO, ("messages|conversations", "kto_tag"), _KTO_CONVERSATION, _CONTEXT_KEYS),
-    FormatSpec(
-        KTO, ("messages|conversations", "label"), _KTO_CONVERSATION, _CONTEXT_KEYS, matches=_match_boolean("label")
-    ),
+    FormatSpec(KTO, ("messages|conversations", "label"), _KTO_CONVERSATION, _CONTEXT_KEYS, matches=_match_label),
     FormatSpec(KTO, ("instruction", "output", "kto_tag"), _build_kto_converter(_ALPACA), _ALPACA_OPTIONAL),
     FormatSpec(
         KTO,
         ("prompt", "completion", "label"),
         _build_kto_converter(_build_completion_converter),
-        ("system", "url", "task"),
-        matches=_match_boolean("label", ("true", "false", "1", "0")),
+        (*instruction.CONTEXTS, *SYSTEM_KEYS, "url", "task"),
+        matches=_match_single_label,
     ),
     FormatSpec(MESSAGES, ("messages",), _CONVERSATION, _CONTEXT_KEYS),
     FormatSpec(
@@ -203,12 +209,12 @@ FORMAT_SPECS: tuple[FormatSpec, ...] = (
         matches=_match_lists("questions", "answers"),
     ),
     FormatSpec(SELF_INSTRUCT, ("instruction", "instances"), _wrap_converter(instruction.convert_instances)),
-    FormatSpec(DOLLY, ("instruction", "response", "context|category"), _DOLLY, ("context", "category", "url")),
-    FormatSpec(DOLLY, ("instruction", "output", "category"), _DOLLY, ("input", "context", "url")),
+    FormatSpec(DOLLY, ("instruction", "response", "context|category"), _DOLLY, _DOLLY_OPTIONAL),
+    FormatSpec(DOLLY, ("instruction", "output", "category"), _DOLLY, _DOLLY_OPTIONAL),
     FormatSpec(KOALPACA, ("instruction", "output", "url"), _ALPACA, _ALPACA_OPTIONAL),
     FormatSpec(ALPACA, ("instruction", "output"), _ALPACA, _ALPACA_OPTIONAL),
     FormatSpec(KOALPACA, ("instruction", "output"), _ALPACA, _ALPACA_OPTIONAL, is_detectable=False),
-    FormatSpec(DOLLY, ("instruction", "response"), _DOLLY, ("context", "category", "url"), is_detectable=False),
+    FormatSpec(DOLLY, ("instruction", "response"), _DOLLY, _DOLLY_OPTIONAL, is_detectable=False),
     FormatSpec(PROMPTS, ("turns",), _PROMPTS, ("category",), matches=_has_question_lists),
     FormatSpec(PROMPTS, ("question_id", "text"), _PROMPTS, ("category",)),
     FormatSpec(PROMPTS, ("prompt",), _PROMPTS, ("category",)),

@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
+from seodang.ingest.formats.record_marks import Marks
 from seodang.ingest.formats.sample import RawRecord, Sample, dump_json
 from seodang.ingest.rows import (
+    HELD_OUT,
     ROW_RAGGED,
     ROW_UNREADABLE,
     TEXTS,
@@ -41,9 +43,10 @@ class Origin:
     default_task: str = ""  # task of a record that names none
     default_cluster: str = ""
     default_language: Language | None = None
+    is_held_out: bool = False  # the file is a test or validation split of its data set
 
 
-def build_row(sample: Sample, origin: Origin, number: int, original: object = None) -> Row:
+def build_row(sample: Sample, origin: Origin, number: int, original: object = None, marks: Marks | None = None) -> Row:
     """Return one row of a file.
 
     Args:
@@ -51,8 +54,15 @@ def build_row(sample: Sample, origin: Origin, number: int, original: object = No
         origin: Properties of the file.
         number: Number of the object in the file, from 0.
         original: The object as it is in the file; None if it holds only the texts of the row.
+        marks: What the record says about itself.
 
     """
+    findings = dict(marks.findings) if marks else {}
+    role = origin.role
+    if origin.is_held_out or (marks and marks.is_held_out):
+        if role == "train":
+            findings[HELD_OUT] = "role: train"
+        role = "test" if role == "any" else role
     values = {name: getattr(sample, name) for name in _LIMITED_FIELDS}
     oversized = [name for name in _LIMITED_FIELDS if _truncate_field(values, name, origin.limit)]
     turns = _truncate_turns(sample.turns, origin.limit)
@@ -73,11 +83,12 @@ def build_row(sample: Sample, origin: Origin, number: int, original: object = No
         "task": task,
         "cluster": origin.cluster or origin.default_cluster or task,
         "choices": [choice[: origin.limit] for choice in sample.choices],
-        "role": origin.role,
+        "role": role,
         "file": origin.file,
         "source_row": number,
         "format": origin.format,
         "oversized": oversized,
+        "marks": findings,
         "original": original,
     }
 
@@ -144,20 +155,20 @@ def _truncate(value: object, limit: int) -> str:
     return (value if isinstance(value, str) else dump_json(value))[:limit]
 
 
-def _truncate_turns(turns: list[dict[str, str]], limit: int) -> list[dict[str, str]]:
+def _truncate_turns(turns: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
     """Return the same list if all turns fit into the limit together, else the turns up to the limit."""
     if sum([len(turn["content"]) for turn in turns]) <= limit:
         return turns
     remaining, truncated = limit, []
     for turn in turns:
-        truncated.append({"role": turn["role"], "content": turn["content"][:remaining]})
+        truncated.append({**turn, "content": turn["content"][:remaining]})
         remaining -= len(turn["content"])
         if remaining <= 0:
             break
     return truncated
 
 
-def _detect_row_language(values: dict[str, Any], turns: list[dict[str, str]]) -> Language:
+def _detect_row_language(values: dict[str, Any], turns: list[dict[str, Any]]) -> Language:
     """Return the language of instruction and input, as records do, and of the user's earlier messages."""
     user_texts = [turn["content"] for turn in turns if turn["role"] == "user"]
     text = " ".join(

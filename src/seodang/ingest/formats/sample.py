@@ -14,6 +14,17 @@ _MAX_TASK_CHARACTERS = 60  # characters of a task name; a longer value is a text
 
 RawRecord = Mapping[str, Any]
 
+# Names of the column with the system text; the first one with a value is used.
+SYSTEM_KEYS = (
+    "system",
+    "system_prompt",
+    "system_message",
+    "system_instruction",
+    "sys_prompt",
+    "시스템",
+    "시스템 프롬프트",
+)
+
 
 @dataclass(slots=True)
 class Sample:
@@ -23,7 +34,7 @@ class Sample:
     output: Any
     input: Any = ""
     system: Any = ""
-    turns: list[dict[str, str]] = field(default_factory=list)
+    turns: list[dict[str, Any]] = field(default_factory=list)
     rejected: Any = ""
     desirable: bool | None = None
     url: str = ""
@@ -39,6 +50,15 @@ def get_first(record: RawRecord, *keys: str) -> Any:
     for key in keys:
         value = record.get(key)
         if value is not None:
+            return value
+    return ""
+
+
+def get_system(record: RawRecord) -> Any:
+    """Return the system text of a record, under any of its names; "" if there is none."""
+    for key in SYSTEM_KEYS:
+        value = record.get(key)
+        if value is not None and value != "":
             return value
     return ""
 

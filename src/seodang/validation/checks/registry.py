@@ -12,13 +12,16 @@ from seodang.validation.checks import (
     capabilities,
     cross_row,
     encoding,
+    escapes,
     external_content,
     language,
     length,
+    marks,
     markup,
     missing_input,
     pii,
     placeholders,
+    spreadsheet,
     structure,
     truncation,
 )
@@ -26,7 +29,8 @@ from seodang.validation.checks.row_view import Check, Metric, Repairer
 from seodang.validation.checks.rule import Rule
 
 REGISTRY: Final[tuple[Rule, ...]] = (
-    *(*structure.RULES, *length.RULES, *encoding.RULES, *markup.RULES, *placeholders.RULES, *pii.RULES),
+    *(*structure.RULES, *marks.RULES, *length.RULES, *encoding.RULES, *escapes.RULES, *markup.RULES),
+    *(*placeholders.RULES, *spreadsheet.RULES, *pii.RULES),
     *(
         *answers.RULES,
         *truncation.RULES,
@@ -42,7 +46,8 @@ RULES_BY_ID: Final[Mapping[str, Rule]] = MappingProxyType({rule.id: rule for rul
 
 CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
     {
-        **{**structure.CHECKS, **encoding.CHECKS, **markup.CHECKS, **placeholders.CHECKS, **pii.CHECKS},
+        **{**structure.CHECKS, **marks.CHECKS, **encoding.CHECKS, **escapes.CHECKS, **markup.CHECKS},
+        **{**placeholders.CHECKS, **spreadsheet.CHECKS, **pii.CHECKS},
         **{
             **answers.CHECKS,
             **truncation.CHECKS,
@@ -58,5 +63,8 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
     {**length.METRICS, **truncation.METRICS, **missing_input.METRICS}
 )
 REPAIRERS: Final[Mapping[str, Repairer]] = MappingProxyType(
-    {**encoding.REPAIRERS, **markup.REPAIRERS, **placeholders.REPAIRERS, **pii.REPAIRERS, **truncation.REPAIRERS}
+    {
+        **{**encoding.REPAIRERS, **escapes.REPAIRERS, **markup.REPAIRERS, **placeholders.REPAIRERS},
+        **{**pii.REPAIRERS, **truncation.REPAIRERS},
+    }
 )

@@ -9,7 +9,9 @@ from typing import Final
 from seodang.i18n import Message
 from seodang.ingest.rows import (
     LABEL_UNKNOWN,
+    LOSS_UNCLEAR,
     MEDIA_PART,
+    NOT_LEARNED,
     ROW_RAGGED,
     ROW_UNREADABLE,
     TEXT_MISSING,
@@ -36,7 +38,7 @@ def is_blank(text: str) -> bool:
 
 _FILL_IN_INSTRUCTION: Final = Message("fill in instruction in the source, or delete the row")
 _FILL_IN_OUTPUT: Final = Message("fill in output in the source, or delete the row")
-_QUOTE: Final = Message("make it a string in quotes")
+_QUOTE: Final = Message("make it one text in quotes; of a list of answers, keep the one to learn")
 
 
 def _create_not_text_rule(field: str, reason: Message) -> Rule:
@@ -76,8 +78,11 @@ _READER_RULES: Final = (
     Rule(
         id=LABEL_UNKNOWN,
         field="output",
-        reason=Message("the label cell is not among table.labels in params.yaml"),
-        fix=Message("add the value to table.labels, or correct the label in the source"),
+        reason=Message("the label says neither good nor bad, or is not among table.labels in params.yaml"),
+        fix=Message(
+            "write true or false for the label of an answer, add the value to table.labels, or set the format of the"
+            " source, such as qa, if the label is no verdict"
+        ),
     ),
     Rule(
         id=TEXT_MISSING,
@@ -110,6 +115,18 @@ _READER_RULES: Final = (
         field="record",
         reason=Message("a message contains an image, a sound or a file, which the model cannot see or hear"),
         fix=Message("describe its content as text, or leave the row out"),
+    ),
+    Rule(
+        id=NOT_LEARNED,
+        field="record",
+        reason=Message("the source excludes every answer of the conversation, or the last one, from the loss"),
+        fix=Message("set weight (or loss_mask, train) of an answer to 1, or delete the row"),
+    ),
+    Rule(
+        id=LOSS_UNCLEAR,
+        field="record",
+        reason=Message("a message says in an unknown way whether it is to be learned"),
+        fix=Message("write weight: 0 or weight: 1 into each message of the assistant"),
     ),
 )
 _OVERSIZED: Final = Rule(

@@ -1,0 +1,244 @@
+"""Names of keys with which records describe themselves, and the words that their values use.
+
+Names are in lower case with _ for blanks and dashes, and without the prefix "is_".
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# A false value rejects the record.
+GOOD_KEYS: Final = frozenset(
+    (
+        *(
+            "correct",
+            "valid",
+            "good",
+            "accepted",
+            "approved",
+            "acceptable",
+            "desirable",
+            "use",
+            "usable",
+            "keep",
+            "kept",
+        ),
+        *("include", "included", "train", "trainable", "training", "passed", "ok", "answer_correct", "correctness"),
+        *(
+            "사용",
+            "사용여부",
+            "사용_여부",
+            "정답여부",
+            "정답_여부",
+            "적합",
+            "적합여부",
+            "적합성",
+            "채택",
+            "채택여부",
+            "승인",
+            "승인여부",
+        ),
+    )
+)
+# Names of GOOD_KEYS whose number may be an index or a count: only true, false and words are verdicts.
+INDEX_KEYS: Final = frozenset(("correct", "training", "use"))
+# A true value rejects the record.
+BAD_KEYS: Final = frozenset(
+    (
+        *("deleted", "removed", "discarded", "discard", "rejected", "invalid", "flagged", "spam", "hidden", "blocked"),
+        *("ignore", "ignored", "skip", "skipped", "exclude", "excluded", "bad", "wrong", "incorrect", "low_quality"),
+        *("obsolete", "deprecated", "withdrawn", "duplicate", "duplicated"),
+        *("삭제", "삭제여부", "삭제_여부", "제외", "제외여부", "오답여부", "폐기", "반려"),
+    )
+)
+# A false value leaves the record in doubt.
+CONFIRMED_KEYS: Final = frozenset(
+    (
+        *("verified", "validated", "reviewed", "checked", "confirmed", "human_verified", "completed", "finished"),
+        *("final", "published", "검수여부", "검수_여부", "검증여부", "검수완료", "확인여부"),
+    )
+)
+# A true value leaves the record in doubt.
+DOUBT_KEYS: Final = frozenset(
+    (
+        *("draft", "needs_review", "need_review", "unverified", "pending", "toxic", "nsfw", "harmful", "unsafe"),
+        *("suspicious", "재검수", "검토필요", "검토_필요"),
+    )
+)
+STATUS_KEYS: Final = frozenset(
+    (
+        *(
+            "status",
+            "state",
+            "review",
+            "review_status",
+            "review_result",
+            "verdict",
+            "decision",
+            "judgement",
+            "judgment",
+        ),
+        *("annotation", "annotation_status", "record_status", "response_status", "answer_status", "label_status"),
+        *("quality", "quality_label", "feedback", "vote", "evaluation", "assessment", "result", "qa_status", "answer"),
+        *(
+            "상태",
+            "검수",
+            "검수결과",
+            "검수_결과",
+            "검수상태",
+            "판정",
+            "결과",
+            "품질",
+            "평가",
+            "피드백",
+            "label",
+            "kto_tag",
+            "tag",
+        ),
+    )
+)
+# A date under one of these names rejects the record.
+DATE_KEYS: Final = frozenset(
+    ("deleted_at", "removed_at", "rejected_at", "discarded_at", "deleted_on", "삭제일", "삭제일시")
+)
+WEIGHT_KEYS: Final = frozenset(("weight", "sample_weight", "example_weight", "loss_weight", "loss_mask"))
+RATING_KEYS: Final = frozenset(
+    (
+        *("rating", "ratings", "stars", "star_rating", "user_rating", "human_rating", "quality_score", "score"),
+        *("overall_score", "human_score", "quality", "helpfulness", "평점", "별점", "점수"),
+    )
+)
+CORRECTION_KEYS: Final = frozenset(
+    (
+        *("corrected_output", "corrected_answer", "corrected_response", "corrected_completion", "corrected"),
+        *("correction", "human_correction", "correct_output", "correct_response", "fixed_output", "fixed_answer"),
+        *("revised_output", "revised_answer", "revised_response", "edited_output", "edited_answer", "edited_response"),
+        *("new_output", "new_answer", "new_response", "better_output", "better_answer", "rewritten_output"),
+        *("수정답변", "수정_답변", "수정된_답변", "정정답변", "교정답변", "교정_답변"),
+    )
+)
+SPLIT_KEYS: Final = frozenset(
+    ("split", "partition", "set", "subset", "dataset_split", "data_split", "usage", "구분", "분할")
+)
+HELD_OUT_KEYS: Final = frozenset(("test", "validation", "eval", "dev", "holdout", "held_out"))  # is_test: true
+NESTED_KEYS: Final = frozenset(("metadata", "meta", "annotation", "review", "info", "extra", "properties"))
+
+BAD_STATUS: Final = frozenset(
+    (
+        *("discarded", "discard", "rejected", "reject", "refused", "declined", "disapproved", "denied", "not accepted"),
+        *("deleted", "removed", "invalid", "bad", "poor", "wrong", "incorrect", "failed", "fail", "error", "spam"),
+        *("ignored", "ignore", "skipped", "skip", "excluded", "exclude", "blocked", "flagged", "banned", "hidden"),
+        *(
+            "obsolete",
+            "deprecated",
+            "withdrawn",
+            "dropped",
+            "drop",
+            "unusable",
+            "undesirable",
+            "low quality",
+            "dislike",
+        ),
+        *("thumbs down", "downvote", "do not use", "unacceptable", "👎", "❌"),
+        *(
+            "반려",
+            "기각",
+            "거절",
+            "거부",
+            "삭제",
+            "삭제됨",
+            "폐기",
+            "제외",
+            "불합격",
+            "탈락",
+            "오류",
+            "무효",
+            "불량",
+            "오답",
+        ),
+        *("부적합", "부적절", "나쁨", "싫어요", "사용 안 함", "사용안함", "미사용", "사용금지", "비선호"),
+    )
+)
+# The part of BAD_STATUS that a label may hold as a verdict; "wrong" may also be the class of a text.
+BAD_LABELS: Final = frozenset(
+    (
+        *("bad", "poor", "undesirable", "rejected", "reject", "discarded", "dislike", "thumbs down", "downvote"),
+        *("👎", "❌", "비선호", "나쁨", "반려", "불합격"),
+    )
+)
+OPEN_STATUS: Final = frozenset(
+    (
+        *("pending", "draft", "todo", "to do", "in progress", "unreviewed", "needs review", "need review", "in review"),
+        *("unverified", "unfinished", "incomplete", "not reviewed", "under review"),
+        *(
+            "대기",
+            "검수중",
+            "검수 중",
+            "검수대기",
+            "검수 대기",
+            "작성중",
+            "작성 중",
+            "미검수",
+            "보류",
+            "임시",
+            "초안",
+            "진행중",
+            "진행 중",
+        ),
+    )
+)
+GOOD_STATUS: Final = frozenset(
+    (
+        *(
+            "submitted",
+            "accepted",
+            "accept",
+            "approved",
+            "completed",
+            "complete",
+            "done",
+            "valid",
+            "ok",
+            "good",
+            "great",
+        ),
+        *("published", "active", "final", "reviewed", "verified", "validated", "success", "passed", "pass", "finished"),
+        *("correct", "high", "high quality", "medium", "desirable", "like", "thumbs up", "upvote", "👍", "✅"),
+        *(
+            "승인",
+            "완료",
+            "채택",
+            "검수완료",
+            "검수 완료",
+            "정상",
+            "합격",
+            "통과",
+            "적합",
+            "정답",
+            "좋음",
+            "우수",
+            "양호",
+            "선호",
+        ),
+    )
+)
+HELD_OUT_SPLITS: Final = frozenset(
+    (
+        *("test", "tests", "testing", "validation", "valid", "val", "dev", "development", "eval", "evaluation"),
+        *(
+            "holdout",
+            "hold out",
+            "held out",
+            "heldout",
+            "평가",
+            "평가용",
+            "시험",
+            "시험용",
+            "검증",
+            "검증용",
+            "테스트",
+            "테스트용",
+        ),
+    )
+)
+TRAINING_SPLITS: Final = frozenset(("train", "training", "학습", "학습용", "훈련", "훈련용"))

@@ -1,0 +1,246 @@
+"""Find what a record says about itself: that it is rejected, in doubt, corrected, or held out of training.
+
+Annotation tools export such keys beside the texts. Without them, a rejected answer would be learned as a good one. Each
+finding is a mark, which a rule of the same name reports.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
+
+from seodang.ingest.formats import mark_words as words
+from seodang.ingest.formats.sample import RawRecord, Sample
+from seodang.ingest.formats.verdicts import normalise_word, parse_verdict
+from seodang.ingest.rows import ANSWER_CORRECTED, PAIR_REVERSED, RECORD_DOUBTFUL, RECORD_REJECTED, shorten
+
+_FOUND_CHARACTERS: Final = 60  # characters of a value in a mark
+_LOW_RATING: Final = 0.4  # share of the highest rating up to which a rating is low: 2 of 5, 4 of 10
+_MIN_SCALE: Final = 3.0  # with a smaller highest rating, the scale is unknown
+_RATING: Final = re.compile(r"(\d+(?:\.\d+)?)(?:\s*/\s*(\d+(?:\.\d+)?))?")
+_PRODIGY_KEYS: Final = frozenset(("_input_hash", "_task_hash", "_session_id", "_view_id", "_annotator_id"))
+_LABEL_NAMES: Final = frozenset(("label", "kto_tag", "tag"))
+
+
+@dataclass(slots=True)
+class Marks:
+    """What one record says about itself."""
+
+    findings: dict[str, str] = field(default_factory=dict)  # rule -> key and value
+    is_held_out: bool = False  # the record belongs to a test or validation split
+    read_keys: set[str] = field(default_factory=set)  # keys whose values were understood
+
+    def add(self, rule: str, key: str, value: object) -> None:
+        """Add a finding; the first one of a rule stays."""
+        self.findings.setdefault(rule, f"{key}: {shorten(value, _FOUND_CHARACTERS)}")
+
+
+def find_marks(record: RawRecord, used_keys: frozenset[str], sample: Sample, top_ratings: Mapping[str, float]) -> Marks:
+    """Return the marks of a record.
+
+    Args:
+        record: The object in the file.
+        used_keys: Keys whose values are texts of the sample; they are no marks.
+        sample: The texts of the record; a correction that equals its answer is none.
+        top_ratings: Highest rating by key in the first records of the file.
+
+    """
+    marks = Marks()
+    for key, name, value in _iter_values(record, used_keys):
+        if _mark_value(marks, key, name, value, sample, top_ratings):
+            marks.read_keys.add(key)
+    _mark_prodigy_answer(marks, record)
+    _mark_scores(marks, record)
+    return marks
+
+
+def find_top_ratings(records: Sequence[RawRecord]) -> dict[str, float]:
+    """Return the highest rating by key in the first records of a file."""
+    top: dict[str, float] = {}
+    for record in records:
+        for key, name, value in _iter_values(record, frozenset()):
+            if name in words.RATING_KEYS and (rating := _parse_rating(value)):
+                top[key] = max(top.get(key, 0.0), rating[0])
+    return top
+
+
+def _iter_values(record: RawRecord, used_keys: frozenset[str]) -> Iterator[tuple[str, str, Any]]:
+    """Yield key, normalised name and value of each key that may be a mark, also inside metadata."""
+    for key, value in record.items():
+        if key in used_keys or value is None or value == "":
+            continue
+        name = _normalise_name(key)
+        if isinstance(value, Mapping):
+            if name in words.NESTED_KEYS:
+                for inner_key, inner_value in value.items():
+                    if inner_value is not None and inner_value != "":
+                        yield f"{key}.{inner_key}", _normalise_name(str(inner_key)), inner_value
+        else:
+            yield key, name, value
+
+
+@lru_cache(maxsize=4096)
+def _normalise_name(key: str) -> str:
+    return re.sub(r"[\s-]+", "_", key.strip().lower()).removeprefix("is_")
+
+
+def _mark_value(
+    marks: Marks, key: str, name: str, value: Any, sample: Sample, top_ratings: Mapping[str, float]
+) -> bool:
+    """Add the marks of one value; return whether the value was understood."""
+    if name in words.CORRECTION_KEYS or _is_annotation(value):
+        return _mark_correction(marks, key, value, sample)
+    if name in words.DATE_KEYS:
+        marks.add(RECORD_REJECTED, key, value)
+        return True
+    if name in words.SPLIT_KEYS or name in words.HELD_OUT_KEYS:
+        return _mark_split(marks, name, value)
+    if name in words.STATUS_KEYS and isinstance(value, str | list) and _mark_status(marks, key, name, value, sample):
+        return True
+    if name in words.WEIGHT_KEYS:
+        return _mark_weight(marks, key, value)
+    if name in words.RATING_KEYS and (rating := _parse_rating(value)):
+        return _mark_rating(marks, key, value, rating, top_ratings.get(key, 0.0))
+    return _mark_truth(marks, key, name, value, sample)
+
+
+def _mark_truth(marks: Marks, key: str, name: str, value: Any, sample: Sample) -> bool:
+    """Mark a value such as is_correct: false or deleted: 1."""
+    is_label = name in _LABEL_NAMES and isinstance(value, bool) and parse_verdict(sample.output) is None
+    rejects_false = name in words.GOOD_KEYS or is_label
+    is_known = rejects_false or name in (words.BAD_KEYS | words.CONFIRMED_KEYS | words.DOUBT_KEYS)
+    is_index = name in words.INDEX_KEYS and not key.lower().startswith("is") and not isinstance(value, bool)
+    if not is_known or (is_index and not (isinstance(value, str) and value.strip().isalpha())):
+        return False
+    truth = (
+        None
+        if isinstance(value, str) and value.strip().lower() in ("x", "o") and key.isascii()
+        else parse_verdict(value)
+    )
+    if truth is None:
+        return False
+    if (rejects_false and not truth) or (name in words.BAD_KEYS and truth):
+        marks.add(RECORD_REJECTED, key, value)
+    elif (name in words.CONFIRMED_KEYS and not truth) or (name in words.DOUBT_KEYS and truth):
+        marks.add(RECORD_DOUBTFUL, key, value)
+    return True
+
+
+def _mark_status(marks: Marks, key: str, name: str, value: object, sample: Sample) -> bool:
+    """Mark a status in words; return False for a word that is no known status."""
+    if isinstance(value, list):
+        value = value[0] if len(value) == 1 else None
+    if not isinstance(value, str) or value == sample.output:
+        return False
+    word = normalise_word(value)
+    if word in (words.BAD_LABELS if name in _LABEL_NAMES else words.BAD_STATUS):
+        marks.add(RECORD_REJECTED, key, value)
+    elif word in words.OPEN_STATUS and name not in _LABEL_NAMES:
+        marks.add(RECORD_DOUBTFUL, key, value)
+    else:
+        return word in words.GOOD_STATUS
+    return True
+
+
+def _mark_weight(marks: Marks, key: str, value: object) -> bool:
+    """Mark a weight of zero or less; a list of flags belongs to the messages."""
+    if isinstance(value, list):
+        return False
+    try:
+        weight = float(value) if isinstance(value, str | int | float) else 1.0
+    except ValueError:
+        return False
+    if weight <= 0:
+        marks.add(RECORD_REJECTED, key, value)
+    return weight in (0.0, 1.0) or weight < 0
+
+
+def _mark_rating(marks: Marks, key: str, value: object, rating: tuple[float, float], top: float) -> bool:
+    """Mark a rating that is low on its scale, if the scale is known."""
+    number, own_top = rating
+    highest = own_top or top
+    if highest < _MIN_SCALE and number > 0:
+        return False
+    if number <= _LOW_RATING * highest or number <= 0:
+        marks.add(RECORD_DOUBTFUL, key, value)
+    return True
+
+
+def _parse_rating(value: object) -> tuple[float, float] | None:
+    """Return a rating and the highest one that it names, else 0: "2/5" gives (2, 5)."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value), 0.0
+    match = _RATING.fullmatch(value.strip()) if isinstance(value, str) else None
+    return (float(match[1]), float(match[2] or 0)) if match else None
+
+
+def _mark_split(marks: Marks, name: str, value: object) -> bool:
+    """Note that the record is held out of training; return whether the value names a split."""
+    if name in words.HELD_OUT_KEYS:
+        truth = parse_verdict(value)
+        marks.is_held_out |= truth is True
+        return truth is not None
+    word = normalise_word(value) if isinstance(value, str) else ""
+    marks.is_held_out |= word in words.HELD_OUT_SPLITS
+    return word in words.HELD_OUT_SPLITS or word in words.TRAINING_SPLITS
+
+
+def _is_annotation(value: object) -> bool:
+    """Return whether a value is a list of annotators' answers, as Argilla exports it."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(item, Mapping) and "value" in item and {"user_id", "status"} & set(item) for item in value)
+    )
+
+
+def _mark_correction(marks: Marks, key: str, value: Any, sample: Sample) -> bool:
+    """Mark a corrected answer that differs from the record's answer."""
+    items = value if isinstance(value, list) else [value]
+    kept = [item for item in items if not (isinstance(item, Mapping) and item.get("status") == "discarded")]
+    if items and not kept:
+        marks.add(RECORD_REJECTED, f"{key}.status", "discarded")
+        return True
+    texts = [item.get("value") if isinstance(item, Mapping) else item for item in kept]
+    answer = sample.output.split() if isinstance(sample.output, str) else None
+    corrections = [text for text in texts if isinstance(text, str) and text.strip() and text.split() != answer]
+    if corrections and answer:
+        marks.add(ANSWER_CORRECTED, key, corrections[0])
+    return bool(corrections)
+
+
+def _mark_prodigy_answer(marks: Marks, record: RawRecord) -> None:
+    """Mark a record that an annotator rejected or skipped in Prodigy, whatever column the format reads."""
+    if is_prodigy_answer(record) and normalise_word(record["answer"]) != "accept":
+        marks.add(RECORD_REJECTED, "answer", record["answer"])
+
+
+def is_prodigy_answer(record: RawRecord) -> bool:
+    """Return whether the key `answer` holds Prodigy's verdict, not a text."""
+    answer = record.get("answer")
+    return (
+        isinstance(answer, str)
+        and normalise_word(answer) in {"accept", "reject", "ignore"}
+        and not _PRODIGY_KEYS.isdisjoint(record)
+    )
+
+
+def _mark_scores(marks: Marks, record: RawRecord) -> None:
+    """Mark a preference pair whose rejected answer has the better score."""
+    for chosen_key, rejected_key in (
+        ("score_chosen", "score_rejected"),
+        ("chosen_score", "rejected_score"),
+        ("chosen_rating", "rejected_rating"),
+        ("chosen-rating", "rejected-rating"),
+        ("rating_chosen", "rating_rejected"),
+        ("reward_chosen", "reward_rejected"),
+    ):
+        chosen, rejected = record.get(chosen_key), record.get(rejected_key)
+        if not isinstance(chosen, int | float) or not isinstance(rejected, int | float):
+            continue
+        marks.read_keys |= {chosen_key, rejected_key}
+        if chosen < rejected:
+            marks.add(PAIR_REVERSED, chosen_key, f"{chosen} < {rejected_key}: {rejected}")

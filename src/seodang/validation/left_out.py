@@ -1,0 +1,31 @@
+"""Describe the keys that no field of a record holds, with personal data in their samples redacted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seodang.i18n import _
+from seodang.ingest.ignored_keys import IgnoredKeys
+from seodang.validation.checks.pii import mask_personal_data
+
+
+def format_ignored_values(ignored: IgnoredKeys) -> dict[str, dict[str, Any]]:
+    """Return rows, share and sample of each ignored key, for reports."""
+    return {
+        name: {**fields, "sample": mask_personal_data(fields["sample"])} for name, fields in ignored.to_json().items()
+    }
+
+
+def list_left_out_texts(ignored: IgnoredKeys) -> list[str]:
+    """Return one line for each ignored key that holds long texts: they may belong into the record."""
+    return [
+        _(
+            "the key {key} holds texts that were left out ({share:.0%} of the rows, such as {sample!r}); if the model"
+            " needs them, name the key with format: columns, or rename it",
+            key=name,
+            share=fields["share"],
+            sample=fields["sample"],
+        )
+        for name, fields in format_ignored_values(ignored).items()
+        if fields["holds_text"]
+    ]

@@ -1,0 +1,180 @@
+"""What a record says about itself is used: loss flags, verdicts, corrections, splits, and columns with content."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from seodang.ingest.formats.verdicts import parse_verdict
+from seodang.ingest.rows import LABEL_UNKNOWN, LOSS_UNCLEAR, NOT_LEARNED, get_field_error
+from seodang.ingest.sources import Tally, iter_file_rows
+from seodang.prompting import Renderer
+from seodang.records import Turn, make_record
+
+ALPACA = {"instruction": "수도는?", "output": "부산"}
+UNLEARNED = [{"weight": 0}, {"loss_mask": 0}, {"train": False}, {"trainable": "false"}, {"masked": True}, {"loss": 0.0}]
+
+
+def build_chat(flag):
+    return [
+        {"role": "user", "content": "수도는?"},
+        {"role": "assistant", "content": "부산", **flag},
+        {"role": "user", "content": "다시?"},
+        {"role": "assistant", "content": "서울", **dict.fromkeys(flag, None)},
+    ]
+
+
+@pytest.mark.parametrize("flag", UNLEARNED)
+def test_an_answer_that_is_not_learned_stays_as_context_without_a_label(tmp_path, flag, read_rows):
+    (row,) = read_rows(tmp_path, [{"messages": build_chat(flag)}])
+    assert row["output"] == "서울"
+    record = make_record(
+        instruction=row["instruction"], input="", output=row["output"], source="a", task="a", cluster="a",
+        turns=tuple(Turn(**turn) for turn in row["turns"]),
+    )  # fmt: skip
+    segments = Renderer("koalpaca").render_example(record)
+    assert [segment.text.strip() for segment in segments if segment.is_label] == ["서울"]
+    assert "부산" in "".join(segment.text for segment in segments)
+
+
+@pytest.mark.parametrize("flag", UNLEARNED)
+def test_a_last_answer_that_is_not_learned_ends_the_conversation_before_it(tmp_path, flag, read_rows):
+    chat = build_chat({})
+    (row,) = read_rows(tmp_path, [{"messages": [*chat[:3], {**chat[3], **flag}]}])
+    assert (row["instruction"], row["output"], row["turns"]) == ("수도는?", "부산", [])
+
+
+@pytest.mark.parametrize("flag", UNLEARNED)
+def test_a_conversation_without_a_learned_answer_is_an_error(tmp_path, flag, read_rows):
+    (row,) = read_rows(tmp_path, [{"messages": build_chat(flag)[:2]}])
+    assert get_field_error(row["output"]) == NOT_LEARNED
+
+
+def test_a_list_of_flags_of_the_record_belongs_to_its_messages(tmp_path, read_rows):
+    rows = read_rows(tmp_path, [{"messages": build_chat({}), "loss_mask": flags} for flags in ([0, 0, 0, 1], [1, 0])])
+    assert rows[0]["turns"][1] == {"role": "assistant", "content": "부산", "learned": False}
+    assert get_field_error(rows[1]["output"]) == LOSS_UNCLEAR
+
+
+@pytest.mark.parametrize("label", [True, 1, 1.0, "1.0", "good", "Yes", "desirable", "👍", "좋음"])
+def test_a_label_is_good_in_many_words(label):
+    assert parse_verdict(label) is True
+
+
+@pytest.mark.parametrize("label", [False, 0, 0.0, -1, "0.0", "bad", "no", "un-desirable", "rejected", "나쁨"])
+def test_a_label_is_bad_in_many_words(label):
+    assert parse_verdict(label) is (None if label == "un-desirable" else False)
+
+
+@pytest.mark.parametrize("layout", [{"prompt": "수도는?", "completion": "부산"}, {"messages": build_chat({})}])
+def test_a_label_is_read_in_each_layout_and_an_unknown_one_is_an_error(tmp_path, layout, read_rows):
+    rows = read_rows(tmp_path, [{**layout, "label": label} for label in (1.0, "bad", "maybe", 0.5)])
+    assert [row["desirable"] for row in rows] == [True, False, None, None]
+    assert [get_field_error(row["output"]) for row in rows] == [None, None, LABEL_UNKNOWN, LABEL_UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"status": "discarded"}, {"Status": "Rejected"}, {"is_correct": False}, {"is_correct": "0"}, {"deleted": 1},
+        {"weight": 0}, {"train": False}, {"metadata": {"status": "반려"}}, {"deleted_at": "2026-01-01"},
+        {"answer": "reject", "_input_hash": 1}, {"상태": "삭제"}, {"label": "bad"}, {"사용여부": "N"},
+    ],
+)  # fmt: skip
+def test_a_record_that_says_it_is_bad_is_marked(tmp_path, mark, read_rows):
+    (row,) = read_rows(tmp_path, [{**ALPACA, **mark}])
+    assert list(row["marks"]) == ["record-rejected"]
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [{"status": "draft"}, {"verified": False}, {"rating": "1/5"}, {"needs_review": True}],
+)
+def test_a_record_in_doubt_is_marked(tmp_path, mark, read_rows):
+    (row,) = read_rows(tmp_path, [{**ALPACA, **mark}])
+    assert list(row["marks"]) == ["record-doubtful"]
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"status": "submitted"}, {"is_correct": True}, {"correct": 0}, {"weight": 1}, {"rating": 5}, {"answer": "서울"},
+        {"label": "science"}, {"deleted": False}, {"deleted_at": None}, {"corrected_output": "부산"}, {"state": "Texas"},
+        {"review": "The hotel was bad."}, {"split": "train"},
+    ],
+)  # fmt: skip
+def test_a_record_that_says_nothing_bad_is_not_marked(tmp_path, mark, read_rows):
+    (row,) = read_rows(tmp_path, [{**ALPACA, **mark}])
+    assert (row["marks"], row["role"]) == ({}, "any")
+
+
+def test_a_rating_is_low_on_the_scale_of_its_file(tmp_path, read_rows):
+    rows = read_rows(tmp_path, [{**ALPACA, "rating": rating} for rating in (5, 4, 2, 1)])
+    assert [bool(row["marks"]) for row in rows] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    "correction",
+    [{"corrected_output": "서울"}, {"new-output": [{"user_id": "u", "value": "서울", "status": "submitted"}]}],
+)
+def test_a_corrected_answer_that_differs_is_marked(tmp_path, correction, read_rows):
+    (row,) = read_rows(tmp_path, [{**ALPACA, **correction}])
+    assert list(row["marks"]) == ["answer-corrected"]
+
+
+def test_scores_that_contradict_a_pair_are_marked(tmp_path, read_rows):
+    pair = {"prompt": "수도는?", "chosen": "부산", "rejected": "서울", "score_chosen": 1.0, "score_rejected": 4.0}
+    assert list(read_rows(tmp_path, [pair])[0]["marks"]) == ["pair-reversed"]
+
+
+@pytest.mark.parametrize("split", [{"split": "test"}, {"split": "Validation"}, {"is_test": True}, {"구분": "평가용"}])
+def test_a_record_of_a_test_split_is_never_trained_on(tmp_path, split, read_rows):
+    assert [row["role"] for row in read_rows(tmp_path, [{**ALPACA, **split}, ALPACA])] == ["test", "any"]
+
+
+@pytest.mark.parametrize("key", ["document", "context_text", "passage", "지문"])
+def test_a_column_with_content_is_the_input(tmp_path, key, read_rows):
+    (row,) = read_rows(tmp_path, [{**ALPACA, key: "비가 왔다."}])
+    assert row["input"] == "비가 왔다."
+
+
+def test_a_system_prompt_is_the_system_text(tmp_path, read_rows):
+    rows = read_rows(tmp_path, [{**ALPACA, "system_prompt": "짧게."}, {**ALPACA, "system_prompt": ""}])
+    assert [row["system"] for row in rows] == ["짧게.", ""]
+
+
+def test_an_ignored_key_is_counted_with_a_sample_also_inside_messages(tmp_path):
+    chat = build_chat({})
+    chat[3]["reasoning_content"] = "둘씩 세 번이니 여섯이다. 그래서 답은 6이다."
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([{"messages": chat, "note": "x"}, {"messages": build_chat({})}]), "utf-8")
+    tally = Tally()
+    list(
+        iter_file_rows(
+            path, "a", format="auto", columns=None, table=None, name="a", max_field_characters=1000, tally=tally
+        )
+    )
+    ignored = tally.ignored_keys.to_json()
+    assert set(ignored) == {"note", "messages[].reasoning_content"}
+    assert (ignored["note"]["rows"], ignored["note"]["share"], ignored["note"]["holds_text"]) == (1, 0.5, False)
+    assert ignored["messages[].reasoning_content"]["holds_text"]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        json.dumps(build_chat({}), ensure_ascii=False),
+        str(build_chat({})),
+        {"role": [m["role"] for m in build_chat({})], "content": [m["content"] for m in build_chat({})]},
+        [{"Role": m["role"], "Content": m["content"]} for m in build_chat({})],
+    ],
+)
+def test_messages_are_read_in_each_form(tmp_path, messages, read_rows):
+    (row,) = read_rows(tmp_path, [{"messages": messages}])
+    assert (row["instruction"], row["output"], len(row["turns"])) == ("다시?", "서울", 2)
+
+
+def test_a_list_with_one_answer_is_that_answer_and_a_longer_one_is_no_text(tmp_path, read_rows):
+    rows = read_rows(tmp_path, [{"question": "강은?", "answer": answer} for answer in (["한강"], ["한강", "낙동강"])])
+    assert [row["output"] for row in rows] == ["한강", ["한강", "낙동강"]]
