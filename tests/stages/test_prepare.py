@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import seodang.stages.prepare as stage
@@ -15,7 +16,7 @@ from seodang.preparation.splitting import SPLITS
 from seodang.records import Record
 
 PASSAGE = "가을이 되면 설악산의 단풍이 산꼭대기에서부터 천천히 아래로 물들어 내려오기 시작합니다"
-NO_LEAKS = dict.fromkeys(("exact", "ngram", "minhash", "quote", "answer"), 0)
+NO_LEAKS = dict.fromkeys(("exact", "ngram", "minhash", "quote", "answer", "reworded"), 0)
 
 
 @pytest.fixture
@@ -147,7 +148,8 @@ def test_a_training_record_that_leaks_a_test_item_is_removed_and_the_item_is_kep
 
 
 def test_a_gold_answer_of_validation_is_not_trained_on(paths, build_record, make_reviews, run_stage):
-    golds = [f"{PASSAGE} {chr(0xAC00 + 29 * number) * 3}" for number in range(40)]
+    letters = np.random.default_rng(1).integers(0xAC00, 0xD7A3, (40, 60))  # 40 texts with nothing in common
+    golds = ["".join(map(chr, text)) for text in letters]
     records = [build_record(f"{number}번째 산 이야기?", "", gold) for number, gold in enumerate(golds)]
     copies = [
         build_record("아무 말", "", f"{gold} 이라고 말합니다. 아무 말이나 더 붙입니다", role="train") for gold in golds

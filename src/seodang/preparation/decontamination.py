@@ -1,10 +1,11 @@
 """Decontamination: find the records of train and validation that leak an evaluation item.
 
-A record leaks an item in one of five cases. "exact": both have the same normalised question, or the same input with
+A record leaks an item in one of six cases. "exact": both have the same normalised question, or the same input with
 the same answer. "ngram": the record contains a long n-gram of the item's question (13 words, as in Brown et al. 2020;
 30 letters in Korean). "minhash": the two questions are near-duplicates. "quote" and "answer": the record contains the
-complete question or gold answer of the item (see quotes). A template is an instruction with many
-different inputs. It leaks nothing, so only the inputs of its records are compared.
+complete question or gold answer of the item (see quotes). "reworded": the record has the question or the gold answer in
+slightly other words (see rewording). A template is an instruction with many different inputs. It leaks nothing, so only
+the inputs of its records are compared.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from seodang.preparation.minhash import estimate_similarities
 from seodang.preparation.questions import Questions
 from seodang.preparation.shingles import Integers, find_matches, mix_hashes
 
-Kind = Literal["exact", "ngram", "minhash", "quote", "answer"]
+Kind = Literal["exact", "ngram", "minhash", "quote", "answer", "reworded"]
 
 # A record is compared with this many items of a band's bucket. A bucket of boilerplate can hold thousands of items.
 _CANDIDATES = 64
@@ -34,7 +35,7 @@ class Leak:
     item: int
     record: int
     kind: Kind
-    overlap: float  # exact: 1; ngram: share of the item's n-grams in the record; minhash: Jaccard similarity; else 1
+    overlap: float  # ngram: share of the n-grams of the item; minhash and reworded: similarity; else 1
 
 
 def find_leaks(questions: Questions, items: Items, rows: NDArray[np.void], threshold: float) -> list[Leak]:

@@ -30,6 +30,7 @@ from seodang.preparation.minhash import Sketches, compute_bands
 from seodang.preparation.mixing import Mix, mix
 from seodang.preparation.questions import read_questions
 from seodang.preparation.quotes import Needles, QuoteKind, drop_boilerplate, find_quotes, gather_needles
+from seodang.preparation.rewording import iter_rewordings
 from seodang.preparation.splitting import (
     SPLITS,
     TRAIN,
@@ -136,12 +137,18 @@ def _decontaminate(
     leaks = [
         leak for questions in training for leak in find_leaks(questions, items, rows, prepare.decontamination.threshold)
     ]
-    needles = gather_needles(list(_read_selected(accepted, is_item)), rows, is_template)
+    records = list(_read_selected(accepted, is_item))
+    needles = gather_needles(records, rows, is_template)
     quotes = drop_boilerplate(
         _iter_quotes(read_selected(is_training, _("finding leaks")), needles, rows),
         prepare.deduplication.template_after,
     )
-    return _select_leaks([*leaks, *(Leak(item, record, kind, 1.0) for kind, record, item in quotes)], split)
+    leaks += [Leak(item, record, kind, 1.0) for kind, record, item in quotes]
+    rewordings = iter_rewordings(
+        records, lambda: _read_selected(accepted, is_training), rows, is_template, prepare.deduplication
+    )
+    leaks += [Leak(item, record, "reworded", overlap) for record, item, overlap in rewordings]
+    return _select_leaks(leaks, split)
 
 
 def _iter_quotes(

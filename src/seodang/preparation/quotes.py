@@ -48,7 +48,7 @@ def gather_needles(
     items: Sequence[tuple[int, Record]], rows: NDArray[np.void], is_template: NDArray[np.bool_]
 ) -> dict[QuoteKind, Needles]:
     """Return the questions and the gold answers of the evaluation items, without short and common ones."""
-    common = _find_common_answers(rows)
+    common = find_common_answers(rows)
     questions, answers = [], []
     for number, record in items:
         question = "" if is_template[number] else record.instruction
@@ -67,7 +67,8 @@ def count_letters(text: str) -> int:
     return sum(_HANGUL_LETTERS if "가" <= sign <= "힣" else sign.isalpha() for sign in text)
 
 
-def _find_common_answers(rows: NDArray[np.void]) -> set[int]:
+def find_common_answers(rows: NDArray[np.void]) -> set[int]:
+    """Return the hashes of the answers to so many different questions that they give no item away."""
     pairs = np.unique(np.stack([rows["answer"], rows["question"]], axis=1), axis=0)
     answers, counts = np.unique(pairs[:, 0], return_counts=True)
     return set(answers[counts > _MAX_QUESTIONS].tolist())

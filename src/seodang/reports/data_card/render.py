@@ -52,6 +52,7 @@ _NAMES: Final = {
     "minhash": N_("MinHash"),
     "quote": N_("question quoted in an answer"),
     "answer": N_("gold answer under another question"),
+    "reworded": N_("reworded copy"),
 }
 _OUTCOME_NAMES: Final = (
     N_("train"),
