@@ -6,6 +6,7 @@ computes it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -120,6 +121,17 @@ REGISTRY: Final = {metric.name: metric for metric in _METRICS}
 """By name, in the order of tables."""
 
 
+# Metrics of other evaluations, in lower case without the part after a comma or "@".
+_OTHER_LOWER: Final = frozenset(
+    "nll cross_entropy ppl word_perplexity byte_perplexity wer cer ter mer mse mae rmse brier brier_score ece "
+    "error error_rate toxicity latency".split()
+)
+_OTHER_HIGHER: Final = frozenset(
+    "acc acc_norm acc_mutual_info em exact f1 macro_f1 micro_f1 precision recall mcc auc auroc mrr ndcg meteor bertscore "
+    "bleurt comet chrf++ pass win_rate reward likelihood log_likelihood".split()
+)
+
+
 def _select_names(condition: Callable[[Metric], bool]) -> tuple[str, ...]:
     return tuple(metric.name for metric in _METRICS if condition(metric))
 
@@ -137,9 +149,26 @@ RATIO_METRICS: Final = frozenset(
 """Metrics of items whose means lie between 0 and 1, more being better: they share one axis."""
 
 
+TWO_SIDED_METRICS: Final = _select_names(lambda metric: metric.unit == "reference lengths")
+"""Metrics that are best at 1, so that a minimum and a maximum make sense."""
+
+
 def list_kind_metrics(kind: TaskKind) -> tuple[str, ...]:
     """Return the metrics that a task file of a kind may name."""
     return _select_names(lambda metric: kind in metric.kinds)
+
+
+def get_direction(name: str) -> bool | None:
+    """Return whether more is better; None for a metric whose direction is not known.
+
+    Score files may hold metrics of other evaluations, such as "acc,none" of lm-evaluation-harness or "pass@1".
+    """
+    if name in REGISTRY:
+        return REGISTRY[name].higher_is_better
+    plain = re.split(r"[,@ ]", name.lower())[0].replace("-", "_")
+    if plain in _OTHER_LOWER:
+        return False
+    return True if plain in _OTHER_HIGHER or plain.startswith(("rouge", "bleu")) else None
 
 
 def get_label(name: str) -> str:

@@ -69,12 +69,12 @@ def test_the_object_holds_the_reasons_in_both_languages(files, capsys):
 
 @pytest.mark.parametrize("scores", [GOOD, [0.5] * 40, [random.Random(1).random() for _ in range(300)], [1] * 20])
 def test_an_equal_model_is_never_promoted(files, scores):
-    assert main(files(make_lines(scores), make_lines(scores))) == 3
+    assert main(files(make_lines(scores), make_lines(scores))) == 4
 
 
 def test_a_model_that_is_better_on_one_metric_only_is_not_promoted(files):
     other = make_lines([50.0, 51.0] * 50, metric="chrf")
-    assert main(files(make_lines(GOOD) + other, make_lines(POOR) + other)) == 3
+    assert main(files(make_lines(GOOD) + other, make_lines(POOR) + other)) == 4
 
 
 def test_a_byte_order_mark_and_blank_lines_are_passed_over(files):
@@ -166,7 +166,8 @@ def test_rules_may_say_that_less_is_better_and_what_margin_is_allowed(files, tmp
         make_lines([base + (number % 5) / 10 for number in range(100)], metric="loss") for base in (2.0, 2.5)
     )
     better = write_rules(tmp_path, "rules:\n  - {metric: loss, higher_is_better: false, margin: 0.2}\n")
-    assert main(files(candidate, champion)) == 3
+    assert main(files(candidate, champion)) == 0
+    assert main(files(champion, candidate)) == 3
     assert main([*files(candidate, champion), *better]) == 0
     assert (
         main(
@@ -197,7 +198,7 @@ def test_a_worse_language_is_found_where_the_mean_is_better(files, tmp_path, cap
 
 
 def test_a_threshold_rejects_a_model_that_is_better_but_not_good(files, tmp_path):
-    rules = write_rules(tmp_path, "thresholds:\n  - {metric: accuracy, minimum: 0.95, tasks: []}\n")
+    rules = write_rules(tmp_path, "thresholds:\n  - {metric: accuracy, minimum: 0.99, tasks: []}\n")
     assert main([*files(make_lines(GOOD), make_lines(POOR)), *rules]) == 3
 
 
@@ -209,9 +210,37 @@ def test_a_threshold_rejects_a_model_that_is_better_but_not_good(files, tmp_path
         ("rules:\n  - {metric: bleu}\n", "no item has the metric 'bleu'; available metrics: accuracy"),
         ("rules:\n  - {metric: accuracy, tasks: [other]}\n", "available tasks: demo"),
         ("rules:\n  - {metric: accuracy, against: base}\n", "against: champion"),
+        ("rules:\n  - {metric: accuracy, higher_is_better: false}\n", "contradicts the metric accuracy"),
+        ("thresholds:\n  - {metric: accuracy, maximum: 0.5}\n", "write minimum in place of maximum"),
         ("rules:\n  - {metric: accuracy, margn: 1}\nconfidence: 2\n", "margn: is not a known parameter"),
     ],
 )
 def test_rules_that_cannot_be_used_are_refused(files, tmp_path, capsys, text, message):
     assert main([*files(make_lines(GOOD), make_lines(POOR)), *write_rules(tmp_path, text)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_metric_of_unknown_direction_needs_a_rule(files, tmp_path, capsys):
+    candidate, champion = make_lines([5, 6] * 50, metric="marks"), make_lines([3, 4] * 50, metric="marks")
+    assert main(files(candidate, champion)) == 2
+    assert "write higher_is_better" in capsys.readouterr().err
+    assert (
+        main(
+            [
+                *files(candidate, champion),
+                *write_rules(tmp_path, "rules:\n  - {metric: marks, higher_is_better: true}\n"),
+            ]
+        )
+        == 0
+    )
+
+
+def test_a_group_in_score_files_counts_as_one_observation(files, capsys):
+    candidate, champion = make_lines([1] * 300 + [0] * 100), make_lines([0] * 200 + [1] * 200)
+    assert main(files(candidate, champion)) == 0
+    for rows in (candidate, champion):
+        for number, row in enumerate(rows):
+            row["group"] = number // 50
+    capsys.readouterr()
+    assert main([*files(candidate, champion), "--json"]) == 4
+    assert json.loads(capsys.readouterr().out)["results"][0]["independent_groups"] == 8

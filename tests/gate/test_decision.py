@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from seodang.config import GateParams
 from seodang.errors import EvaluationError
@@ -12,10 +13,11 @@ RULE = {
     "against": "base",
     "test": "superiority",
     "metric": "accuracy",
-    "higher_is_better": True,
+    "higher_is_better": None,
     "margin": 0.0,
     "tasks": [],
     "group_by": "all",
+    "groups": [],
 }
 
 
@@ -45,8 +47,8 @@ def test_a_clearly_better_model_is_promoted():
     assert found.verdict == "promote"
     [test] = found.results
     assert (test.items, test.candidate, test.reference, test.difference) == (200, 0.95, 0.4, pytest.approx(0.55))
-    assert test.p_mcnemar is not None
-    assert test.p == max(test.p, test.p_mcnemar)
+    assert test.p_exact is not None
+    assert test.p == max(test.p, test.p_exact)
 
 
 def test_better_than_one_prompt_of_the_base_is_not_enough():
@@ -112,10 +114,14 @@ def test_a_task_file_counts_only_where_it_is_named():
     assert [(test.items, test.passed) for test in decision(candidate, base, gate()).results] == [(200, True)]
     assert [
         (test.items, test.passed)
-        for test in decision(candidate, base, gate({"tasks": ["primer_sentiment"], "group_by": "language"})).results
+        for test in decision(
+            candidate, base, gate({"tasks": ["primer_sentiment"], "group_by": "language", "groups": ["ko"]})
+        ).results
     ] == [(200, False)]
     assert (
-        decision(candidate, base, gate(thresholds=[{"metric": "accuracy", "minimum": 0.9, "tasks": []}])).verdict
+        decision(
+            candidate, base, gate(thresholds=[{"metric": "accuracy", "minimum": 0.85, "maximum": None, "tasks": []}])
+        ).verdict
         == "promote"
     )
 
@@ -170,28 +176,160 @@ def test_a_loss_counts_the_other_way_round():
     assert decision(base, candidate, rules).verdict == "reject"
 
 
-def test_many_rules_need_smaller_p_values():
+def test_rules_that_must_all_be_met_are_not_corrected_but_a_rejection_by_one_of_them_is():
     candidate, base = scores([1] * 60 + [0] * 40), scores([1] * 52 + [0] * 48)
-    alone = decision(candidate, base, gate({}))
-    together = decision(candidate, base, gate(*[{}] * 10))
-    assert alone.verdict == "promote"
-    assert together.verdict == "inconclusive"
+    alone, together = decision(candidate, base, gate({})), decision(candidate, base, gate(*[{}] * 10))
+    assert alone.verdict == together.verdict == "promote"
     assert together.results[0].p_holm == pytest.approx(min(1.0, 10 * alone.results[0].p))
+    assert decision(base, candidate, gate({})).verdict == "reject"
+    assert decision(base, candidate, gate(*[{}] * 10)).verdict == "inconclusive"
+
+
+def test_one_lost_item_of_a_thousand_is_no_reason_to_reject():
+    found = decision(scores([0] + [1] * 999), scores([1] * 1000), gate())
+    assert found.verdict == "inconclusive"
+    assert found.results[0].p == 1.0
+
+
+def test_equal_scores_are_undecided_and_the_reason_says_that_no_item_differs():
+    found = decision(scores(GOOD), scores(GOOD), gate())
+    assert found.verdict == "inconclusive"
+    assert "No item differs" in found.reasons[0].en
+    assert "다른 문항이 없어서" in found.reasons[0].ko
+
+
+def test_a_misspelt_task_is_refused_with_the_names_that_there_are():
+    rules = gate({}, {"test": "non_inferiority", "margin": 0.02, "tasks": ["sentiment", "coppa"]})
+    with pytest.raises(EvaluationError, match=r"rule 2.*the tasks coppa .*available tasks: sentiment"):
+        decision(scores(GOOD), scores(POOR), rules)
+
+
+def test_every_unknown_name_of_rules_and_thresholds_is_in_one_message():
+    bounds = [{"metric": "accuracy", "minimum": 0.1, "maximum": None, "tasks": ["mood"]}]
+    with pytest.raises(EvaluationError) as raised:
+        decision(scores(GOOD), scores(POOR), gate({"tasks": ["topik"]}, {"metric": "chrf"}, thresholds=bounds))
+    assert [name in str(raised.value) for name in ("topik", "chrf", "mood")] == [True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("groups", "verdict"), [([], "inconclusive"), (["ko"], "promote"), (["ko", "ja"], "inconclusive")]
+)
+def test_a_language_that_the_rule_expects_and_that_has_no_item_leaves_it_undecided(groups, verdict):
+    by_language = {"test": "non_inferiority", "margin": 0.02, "group_by": "language", "groups": groups}
+    found = decision(scores(GOOD), scores(POOR), gate({}, by_language))
+    assert found.verdict == verdict
+    missing = [reason.en for reason in found.reasons if reason.passed is None]
+    assert all("no item of this language" in text for text in missing)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"metric": "loss", "higher_is_better": True}, "contradicts the metric loss"),
+        ({"metric": "marks"}, "whether more marks is better is not known"),
+        ({"groups": ["ko"]}, "groups needs group_by"),
+    ],
+)
+def test_a_rule_that_contradicts_its_metric_is_refused(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        gate(changes)
+
+
+@pytest.mark.parametrize(
+    ("bound", "message"),
+    [
+        ({"metric": "loss", "minimum": 1.0, "maximum": None}, "write maximum in place of minimum"),
+        ({"metric": "accuracy", "minimum": None, "maximum": 1.0}, "write minimum in place of maximum"),
+        ({"metric": "accuracy", "minimum": None, "maximum": None}, "either minimum or maximum"),
+        ({"metric": "accuracy", "minimum": 0.1, "maximum": 0.2}, "either minimum or maximum"),
+    ],
+)
+def test_a_threshold_on_the_wrong_side_of_its_metric_is_refused(bound, message):
+    with pytest.raises(ValidationError, match=message):
+        gate(thresholds=[{"tasks": [], **bound}])
+
+
+@pytest.mark.parametrize(
+    ("maximum", "passed"), [(9.5, True), (9.01, None), (8.0, False)], ids=["within", "at", "beyond"]
+)
+def test_a_maximum_bounds_a_loss_from_above_by_its_interval(maximum, passed):
+    candidate = scores(GOOD) | scores(np.linspace(8.5, 9.5, 100), metric="loss")
+    base = scores(POOR) | scores(np.linspace(8.5, 9.5, 100), metric="loss")
+    bounds = [{"metric": "loss", "minimum": None, "maximum": maximum, "tasks": []}]
+    found = decision(candidate, base, gate(thresholds=bounds))
+    assert found.reasons[-1].passed is passed
+
+
+def test_passages_that_are_won_as_a_whole_are_single_observations():
+    rng = np.random.default_rng(4)
+    groups = [f"passage {number // 20}" for number in range(400)]
+
+    def make_grouped(values):
+        return {
+            key: Score("ko", score.score, group=group)
+            for (key, score), group in zip(scores(values).items(), groups, strict=True)
+        }
+
+    candidate, base = (np.repeat(rng.random(20) < share, 20) for share in (0.7, 0.5))
+    independent = decision(scores(candidate), scores(base), gate())
+    grouped = decision(make_grouped(candidate), make_grouped(base), gate())
+    assert independent.verdict == "promote"
+    assert grouped.verdict == "inconclusive"
+    assert grouped.results[0].independent_groups == 20
+    assert "400 items in 20 independent groups" in grouped.reasons[0].en
+
+
+def test_few_items_with_a_tail_of_bad_ones_are_undecided():
+    differences = np.array([1.0 + number / 100 for number in range(57)] + [-3.0, -4.0, -6.0])
+    found = decision(
+        scores(50 + differences, metric="chrf"), scores(np.full(60, 50.0), metric="chrf"), gate({"metric": "chrf"})
+    )
+    assert found.results[0].obstacle == "shape"
+    assert found.results[0].required_items > 60
+    assert found.verdict == "inconclusive"
+
+
+def test_the_best_of_many_equal_prompts_does_not_reject_an_equal_model():
+    rng = np.random.default_rng(12)
+    verdicts = []
+    for _trial in range(40):
+        candidate = scores((rng.random(300) < 0.6).astype(float))
+        variants = [
+            (f"few_shot/{number}", pair_scores(candidate, scores((rng.random(300) < 0.6).astype(float)), "few_shot"))
+            for number in range(30)
+        ]
+        verdicts.append(decide({"base": variants}, gate()).verdict)
+    assert verdicts.count("reject") <= 4
+
+
+def test_the_items_that_are_told_would_meet_all_rules_together():
+    rng = np.random.default_rng(13)
+    candidate, base = {}, {}
+    for metric in ("chrf", "rouge_l", "accuracy_norm"):
+        candidate |= scores(rng.normal(0.25, 1.0, 100), metric=metric)
+        base |= scores(np.zeros(100), metric=metric)
+    rules = [{"metric": metric} for metric in ("chrf", "rouge_l", "accuracy_norm")]
+    together = decision(candidate, base, gate(*rules, minimum_items=500))
+    alone = decision(candidate, base, gate(rules[0], minimum_items=500))
+    assert all(result.required_items >= 500 for result in together.results)
+    assert alone.results[0].required_items >= 500
 
 
 def test_a_model_that_does_not_stop_is_rejected_and_the_reason_says_so_in_both_languages():
-    candidate = scores(GOOD) | scores([1] * 10 + [0] * 10, metric="eos_rate")
-    base = scores(POOR) | scores([0] * 20, metric="eos_rate")
-    found = decision(candidate, base, gate(thresholds=[{"metric": "eos_rate", "minimum": 0.95, "tasks": []}]))
+    candidate = scores(GOOD) | scores([1] * 30 + [0] * 30, metric="eos_rate")
+    base = scores(POOR) | scores([0] * 60, metric="eos_rate")
+    found = decision(
+        candidate, base, gate(thresholds=[{"metric": "eos_rate", "minimum": 0.95, "maximum": None, "tasks": []}])
+    )
     assert found.verdict == "reject"
     [failed] = [reason for reason in found.reasons if reason.passed is False]
-    assert "후보 0.5000(하한 0.95" in failed.ko
-    assert "candidate 0.5000 (minimum 0.95" in failed.en
+    assert "후보 0.5000, 95% 신뢰구간" in failed.ko
+    assert "(minimum 0.95, 60 items)" in failed.en
 
 
 def test_one_class_in_a_task_decides_nothing_by_accident():
-    assert decision(scores([1] * 100), scores([1] * 100), gate()).verdict == "reject"
-    assert decision(scores([0] * 100), scores([0] * 100), gate()).verdict == "reject"
+    assert decision(scores([1] * 100), scores([1] * 100), gate()).verdict == "inconclusive"
+    assert decision(scores([0] * 100), scores([0] * 100), gate()).verdict == "inconclusive"
 
 
 @pytest.mark.parametrize(
@@ -209,6 +347,7 @@ def test_held_out_clusters_and_other_variants_are_skipped_and_missing_metrics_ar
         "task": "a",
         "item": "1",
         "language": "ko",
+        "group": "passage 1",
         "accuracy": 1.0,
         "exact_match": None,
         "chrf": None,
@@ -219,9 +358,9 @@ def test_held_out_clusters_and_other_variants_are_skipped_and_missing_metrics_ar
     bare = {**row, "item": "4", "split": "task", "accuracy": None, "eos_rate": None, "extra_metrics": {}}
     rows = [row, {**row, "split": "unseen", "item": "2"}, {**row, "variant": "zero_shot", "item": "3"}, bare]
     assert select_scores(rows, "tuned") == {
-        ScoreKey("a", "1", "accuracy"): Score("ko", 1.0),
-        ScoreKey("a", "1", "loss"): Score("ko", 0.5),
-        ScoreKey("a", "1", "eos_rate"): Score("ko", 1.0),
-        ScoreKey("a", "1", "rouge_l"): Score("ko", 0.25),
-        ScoreKey("a", "4", "loss"): Score("ko", 0.5, is_task_file=True),
+        ScoreKey("a", "1", "accuracy"): Score("ko", 1.0, group="passage 1"),
+        ScoreKey("a", "1", "loss"): Score("ko", 0.5, group="passage 1"),
+        ScoreKey("a", "1", "eos_rate"): Score("ko", 1.0, group="passage 1"),
+        ScoreKey("a", "1", "rouge_l"): Score("ko", 0.25, group="passage 1"),
+        ScoreKey("a", "4", "loss"): Score("ko", 0.5, is_task_file=True, group="passage 1"),
     }

@@ -20,15 +20,18 @@ def make_result(**changes):
         "group": "ko",
         "margin": 0.05,
         "items": 42,
+        "independent_groups": 42,
+        "confidence": 0.95,
         "candidate": 0.9,
         "reference": 0.5,
         "difference": 0.4,
         "low": 0.31,
         "high": 0.49,
         "p": 0.00005,
-        "p_mcnemar": None,
+        "p_exact": None,
         "p_holm": 0.00005,
         "required_items": None,
+        "obstacle": None,
         "passed": True,
     }
     return RuleResult(**{**fields, **changes})
@@ -52,31 +55,31 @@ def test_an_interval_that_ends_at_the_bound_violates_superiority_only():
         (
             {},
             "accuracy [ko] met: few_shot 0.5000 → candidate 0.9000, difference +0.4000, 95% interval [+0.3100, +0.4900], "
-            "corrected p < 0.0001, 42 items (must be better by more than 0.05)",
+            "p < 0.0001, 42 items (must be better by more than 0.05)",
             "accuracy [ko] 충족: few_shot 0.5000 → 후보 0.9000, 차이 +0.4000, 95% 신뢰구간 [+0.3100, +0.4900], "
-            "보정한 p < 0.0001, 문항 42개(0.05 넘게 나아야 함)",
+            "p < 0.0001, 문항 42개(0.05 넘게 나아야 함)",
         ),
         (
-            {"passed": None, "required_items": 300, "group": "", "low": None, "high": None, "p_holm": 0.5},
+            {"passed": None, "required_items": 300, "group": "", "low": None, "high": None, "p": 0.5},
             "accuracy undecided: few_shot 0.5000 → candidate 0.9000, difference +0.4000, 95% interval none, "
-            "corrected p 0.5000, 42 items (must be better by more than 0.05). About 300 items would decide the rule",
+            "p 0.5000, 42 items (must be better by more than 0.05). About 300 items would decide the rule",
             "accuracy 판단 보류: few_shot 0.5000 → 후보 0.9000, 차이 +0.4000, 95% 신뢰구간 없음, "
-            "보정한 p 0.5000, 문항 42개(0.05 넘게 나아야 함). 문항이 약 300개면 규칙을 판정할 수 있습니다",
+            "p 0.5000, 문항 42개(0.05 넘게 나아야 함). 문항이 약 300개면 규칙을 판정할 수 있습니다",
         ),
     ],
 )
 def test_a_reason_states_the_numbers_in_both_languages(changes, english, korean):
-    reason = build_rule_reason(make_result(**changes), confidence=0.95, minimum_items=20)
+    reason = build_rule_reason(make_result(**changes), minimum_items=20)
     assert (reason.en, reason.ko) == (english, korean)
 
 
 def test_too_few_items_are_named_with_their_minimum():
-    reason = build_rule_reason(make_result(passed=None, required_items=50), confidence=0.95, minimum_items=50)
+    reason = build_rule_reason(make_result(passed=None, required_items=50), minimum_items=50)
     assert reason.en.endswith("About 50 items would decide the rule (gate.minimum_items is 50)")
 
 
 def test_a_difference_at_the_bound_needs_no_number_of_items():
-    reason = build_rule_reason(make_result(passed=None), confidence=0.95, minimum_items=20)
+    reason = build_rule_reason(make_result(passed=None), minimum_items=20)
     assert reason.en.endswith("The difference equals the bound, so more items do not decide the rule")
 
 

@@ -8,11 +8,13 @@ from scipy import stats
 
 from seodang.gate.statistics import (
     adjust_holm,
-    compute_mcnemar_exact,
     compute_paired_bootstrap,
-    estimate_required_items,
+    compute_paired_p,
+    compute_shape_minimum,
+    compute_tango_p,
+    compute_unseen_share,
+    group_differences,
     is_binary,
-    resample_means,
 )
 
 SETTINGS = {"seed": 3, "resamples": 10_000, "confidence": 0.95}
@@ -51,14 +53,41 @@ def test_p_values_of_equal_models_are_spread_evenly():
     assert stats.kstest(values, "uniform").pvalue > 0.001
 
 
-def test_drawing_counts_and_drawing_items_give_the_same_distribution():
-    values = np.array([-1.0] * 10 + [0.0] * 60 + [1.0] * 30)
+def test_drawing_counts_and_drawing_items_give_the_same_interval():
+    values = np.array([-2.0] * 10 + [0.0] * 60 + [1.0] * 30)
     apart = values + np.linspace(0, 1e-9, 100)  # a hundred distinct values
-    by_count, by_item = (resample_means(sample, seed=4, resamples=20_000) for sample in (values, apart))
-    assert (
-        stats.ks_2samp(by_count, by_item).pvalue > 0.001
-        or abs(np.quantile(by_count, 0.025) - np.quantile(by_item, 0.025)) < 0.011
-    )
+    by_count, by_item = (compute_paired_bootstrap(sample, margin=0.0, **SETTINGS) for sample in (values, apart))
+    assert by_count.low == pytest.approx(by_item.low, abs=0.01)
+    assert by_count.high == pytest.approx(by_item.high, abs=0.01)
+    assert by_count.p == pytest.approx(by_item.p, abs=0.02)
+
+
+def test_groups_of_equal_items_are_as_wide_as_one_item_of_each():
+    rng = np.random.default_rng(6)
+    passages = rng.normal(0.1, 1.0, 40)
+    items, groups = np.repeat(passages, 5), np.repeat([f"p{number}" for number in range(40)], 5)
+    grouped = compute_paired_bootstrap(items, margin=0.0, groups=list(groups), **SETTINGS)
+    alone = compute_paired_bootstrap(passages, margin=0.0, **SETTINGS)
+    naive = compute_paired_bootstrap(items, margin=0.0, **SETTINGS)
+    assert grouped.high - grouped.low == pytest.approx(alone.high - alone.low, rel=0.05)
+    assert naive.high - naive.low < 0.6 * (grouped.high - grouped.low)
+
+
+def test_the_standard_error_of_single_items_is_that_of_the_textbook():
+    sample = np.random.default_rng(8).normal(0.3, 1.0, 25)
+    assert group_differences(sample).standard_error == pytest.approx(stats.sem(sample))
+
+
+def test_a_tail_on_the_low_side_widens_the_interval_on_that_side():
+    sample = -np.random.default_rng(9).lognormal(0.0, 1.0, 60)
+    found = compute_paired_bootstrap(sample, margin=0.0, **SETTINGS)
+    assert found.difference - found.low > 1.3 * (found.high - found.difference)
+
+
+def test_of_equal_differences_the_interval_is_their_value():
+    found = compute_paired_bootstrap(np.full(30, 0.4), margin=0.0, **SETTINGS)
+    assert (found.low, found.high) == (pytest.approx(0.4), pytest.approx(0.4))
+    assert found.p < 0.001
 
 
 def test_of_a_single_item_no_interval_is_known():
@@ -77,28 +106,53 @@ def test_mcnemar_counts_only_the_items_on_which_the_two_differ():
     candidate = np.array([1.0] * 8 + [0.0] * 2 + [1.0] * 50 + [0.0] * 40)
     reference = np.array([0.0] * 8 + [1.0] * 2 + [1.0] * 50 + [0.0] * 40)
     # Two or fewer of ten, twice: 2 * (1 + 10 + 45) / 1024.
-    assert compute_mcnemar_exact(candidate, reference) == pytest.approx(112 / 1024)
-    assert compute_mcnemar_exact(reference, reference) == 1.0
+    assert compute_paired_p(candidate, reference, seed=1, resamples=1000) == pytest.approx(112 / 1024)
+    assert compute_paired_p(reference, reference, seed=1, resamples=1000) == 1.0
+
+
+def test_the_permutation_of_groups_counts_groups_not_items():
+    # Five passages of twenty questions, each won as a whole: 2 of 2**5 signs are as extreme, however many the questions.
+    candidate, reference = np.ones(100), np.zeros(100)
+    groups = [f"p{number // 20}" for number in range(100)]
+    found = compute_paired_p(candidate, reference, seed=1, resamples=20_000, groups=groups)
+    assert found == pytest.approx(2 / 32, abs=0.006)
+
+
+def test_the_score_test_knows_that_rare_losses_may_be_missing():
+    equal = np.ones(358)
+    assert compute_tango_p(equal, equal, margin=-0.02) < 0.05  # with no loss in n items the bound is z**2 / (n + z**2)
+    assert compute_tango_p(equal[:150], equal[:150], margin=-0.02) > 0.05
+
+
+def test_the_score_test_without_a_margin_is_mcnemars():
+    candidate = np.array([1.0] * 30 + [0.0] * 15 + [1.0] * 100)
+    reference = np.array([0.0] * 30 + [1.0] * 15 + [1.0] * 100)
+    expected = 2 * stats.norm.sf((30 - 15) / math.sqrt(45))
+    assert compute_tango_p(candidate, reference, margin=0.0) == pytest.approx(expected)
+
+
+def test_a_tail_against_the_decision_asks_for_25_times_the_squared_skewness():
+    sample = -np.random.default_rng(10).lognormal(0.0, 1.0, 200)
+    grouped = group_differences(sample)
+    skewness = stats.skew(sample, bias=False)
+    assert compute_shape_minimum(grouped, side=1) == math.ceil(25 * skewness**2)
+    assert compute_shape_minimum(grouped, side=-1) in (20, 21)  # twenty that differ, and all of them do
+
+
+def test_where_most_differences_are_equal_twenty_others_are_needed():
+    sample = np.array([0.0] * 90 + [0.5, -0.5] * 5)
+    assert compute_shape_minimum(group_differences(sample), side=1) == 200
+    assert compute_shape_minimum(group_differences(np.array([0.0, 1.0, -1.0] * 20)), side=1) == 0  # binary scores
+
+
+def test_the_unseen_share_is_about_three_in_n():
+    assert compute_unseen_share(count=100, confidence=0.9) == pytest.approx(0.03, abs=0.001)
 
 
 def test_holm_multiplies_each_by_the_number_of_those_that_are_left():
     assert adjust_holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert adjust_holm([0.5, 0.9]) == [1.0, 1.0]
     assert adjust_holm([]) == []
-
-
-def test_the_estimated_items_decide_about_as_often_as_the_power_says():
-    rng = np.random.default_rng(11)
-    pilot = np.concatenate([np.full(30, 1.3), np.full(30, -0.7)])  # mean 0.3, spread 1
-    needed = estimate_required_items(pilot, margin=0.0, significance=0.05, power=0.8)
-    assert needed == pytest.approx(89, abs=3)
-    decided = [stats.ttest_1samp(rng.normal(0.3, 1.0, needed), 0).pvalue < 0.05 for _ in range(1000)]
-    assert 0.75 <= np.mean(decided) <= 0.85
-
-
-def test_no_number_of_items_tells_a_difference_that_is_the_margin():
-    assert estimate_required_items(np.array([1.0, -1.0] * 20), margin=0.0, significance=0.05, power=0.8) is None
-    assert estimate_required_items(np.array([1.0]), margin=0.0, significance=0.05, power=0.8) is None
 
 
 def test_only_zero_and_one_are_right_and_wrong():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.resources import files
@@ -15,6 +16,7 @@ from seodang.cli.verdict_table import print_verdict
 from seodang.errors import EvaluationError, ParamsError
 from seodang.i18n import _
 from seodang.io.names import find_path
+from seodang.metric_registry import get_direction
 
 if TYPE_CHECKING:
     from seodang.config import GateParams
@@ -87,8 +89,7 @@ def _load_rules(path: Path | None, metrics: list[str]) -> GateParams:
         check_names(overrides, RULES_RENAMES, path)
     overrides.setdefault("rules", [{"metric": metric} for metric in metrics])
     item_defaults = {
-        "rules": {"against": "champion", "test": "superiority", "higher_is_better": True}
-        | read_item_defaults("gate", "rules"),
+        "rules": {"against": "champion", "test": "superiority"} | read_item_defaults("gate", "rules"),
         "thresholds": read_item_defaults("gate", "thresholds"),
     }
     for name, values in item_defaults.items():
@@ -124,19 +125,23 @@ def _compare_metric(pairs: Pairs, tests: Sequence[RuleResult], rules: GateParams
     """Return candidate and champion over all items of a metric; p is that of the rule, else of no difference."""
     from seodang.gate.statistics import compute_paired_bootstrap
 
-    sign = -1.0 if any(rule.metric == metric and not rule.higher_is_better for rule in rules.rules) else 1.0
+    sign = next(
+        (rule.sign for rule in rules.rules if rule.metric == metric),
+        1.0 if get_direction(metric) is not False else -1.0,
+    )
     bootstrap = compute_paired_bootstrap(
         (pairs.candidate - pairs.reference) * sign,
         margin=0.0,
         seed=rules.seed,
         resamples=rules.resamples,
         confidence=rules.confidence,
+        groups=pairs.group_names,
     )
     test = next((test for test in tests if test.metric == metric and test.items == len(pairs)), None)
     return {
         "difference": bootstrap.difference,
-        "interval": [bootstrap.low, bootstrap.high] if len(pairs) > 1 else None,
-        "p": bootstrap.p if test is None else test.p_holm,
+        "interval": [bootstrap.low, bootstrap.high] if math.isfinite(bootstrap.high - bootstrap.low) else None,
+        "p": bootstrap.p if test is None else test.p,
         "n": len(pairs),
         "candidate": float(pairs.candidate.mean()),
         "champion": float(pairs.reference.mean()),

@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from seodang.config.section import Section
 from seodang.i18n import _
+from seodang.metric_registry import TWO_SIDED_METRICS, get_direction
 
 
 class RuleParams(Section):
@@ -18,22 +19,75 @@ class RuleParams(Section):
     test: Literal["superiority", "non_inferiority"]
     """superiority: better by more than the margin; non_inferiority: worse by no more than the margin."""
     metric: str
-    higher_is_better: bool
+    higher_is_better: bool | None
+    """null: as the metric itself; needed for a metric whose direction is not known, such as one of your own."""
     margin: NonNegativeFloat
     """In the unit of the metric."""
     tasks: list[str]
     """[]: all tasks of the test split; task files count only where they are named."""
     group_by: Literal["all", "language", "task"]
     """all: one test over all items; language | task: one test each."""
+    groups: list[str]
+    """Languages or tasks that must have items, or the rule is undecided; []: en and ko, or the named tasks."""
+
+    @model_validator(mode="after")
+    def _check_direction(self) -> Self:
+        known = get_direction(self.metric)
+        if known is None and self.higher_is_better is None:
+            raise ValueError(
+                _(
+                    "whether more {metric} is better is not known; write higher_is_better: true or false",
+                    metric=self.metric,
+                )
+            )
+        if known is not None and self.higher_is_better not in (None, known):
+            raise ValueError(
+                _(
+                    "higher_is_better: {value} contradicts the metric {metric}; remove higher_is_better",
+                    value=str(self.higher_is_better).lower(),
+                    metric=self.metric,
+                )
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_groups(self) -> Self:
+        if self.groups and self.group_by == "all":
+            raise ValueError(_("groups needs group_by: language or group_by: task"))
+        return self
+
+    @property
+    def sign(self) -> float:
+        """Return 1.0 if more is better, else -1.0."""
+        is_higher_better = get_direction(self.metric) if self.higher_is_better is None else self.higher_is_better
+        return 1.0 if is_higher_better else -1.0
 
 
 class ThresholdParams(Section):
-    """A bound of the candidate's mean, whatever the other models reach."""
+    """A bound of the candidate's mean, whatever the other models reach. The interval of the mean must lie within it."""
 
     metric: str
-    minimum: float
+    minimum: float | None
+    """Of a metric that is better the higher it is."""
+    maximum: float | None
+    """Of a metric that is better the lower it is, such as loss."""
     tasks: list[str]
     """[]: all tasks of the test split; task files count only where they are named."""
+
+    @model_validator(mode="after")
+    def _check_bound(self) -> Self:
+        if (self.minimum is None) == (self.maximum is None):
+            raise ValueError(_("give either minimum or maximum"))
+        known = get_direction(self.metric)
+        if self.minimum is not None and known is False:
+            raise ValueError(
+                _("{metric} is better the lower it is; write maximum in place of minimum", metric=self.metric)
+            )
+        if self.maximum is not None and known and self.metric not in TWO_SIDED_METRICS:
+            raise ValueError(
+                _("{metric} is better the higher it is; write minimum in place of maximum", metric=self.metric)
+            )
+        return self
 
 
 class GateParams(Section):

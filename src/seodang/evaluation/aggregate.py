@@ -23,6 +23,8 @@ class ItemScore:
     """Few-shot examples in the item's prompt; fewer than the variant's where they exceed the context."""
     item: str
     """Record id."""
+    group: str
+    """Items of one group are not independent; "": independent."""
     task: str
     language: str
     split: str

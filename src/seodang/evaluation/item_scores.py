@@ -61,6 +61,7 @@ def build_item_score(
         variant=variant.name,
         shots=requests.shots[index],
         item=record.id,
+        group=record.group,
         task=task.task,
         language=task.language,
         split=task.split,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from seodang.config import GateParams, ThresholdParams
 from seodang.gate.rules import RuleResult
+from seodang.gate.statistics import BootstrapResult
 from seodang.gate.verdict import OUTCOME_LABELS
 from seodang.i18n import N_, Message
 
+_GROUP_KINDS = {"language": N_("language"), "task": N_("task")}
 _REFERENCES = {"base": N_("base model"), "champion": N_("champion")}
 
 
@@ -26,12 +30,11 @@ def build_reason(passed: bool | None, message: Message) -> Reason:
     return Reason(passed, **message.to_json())
 
 
-def build_rule_reason(result: RuleResult, confidence: float, minimum_items: int) -> Reason:
+def build_rule_reason(result: RuleResult, minimum_items: int) -> Reason:
     """Return the outcome of a rule; for an undecided rule also the number of items that would decide it."""
-    has_interval = result.low is not None and result.high is not None
     message = Message(
         "{metric}{group} {outcome}: {against} {reference:.4f} → candidate {candidate:.4f}, "
-        "difference {difference:+.4f}, {confidence:.0%} interval {interval}, corrected p {p}, {items} items ({requirement})",
+        "difference {difference:+.4f}, {confidence} interval {interval}, p {p}, {items} ({requirement})",
         {
             "metric": result.metric,
             "group": f" [{result.group}]" if result.group else "",
@@ -40,10 +43,10 @@ def build_rule_reason(result: RuleResult, confidence: float, minimum_items: int)
             "reference": result.reference,
             "candidate": result.candidate,
             "difference": result.difference,
-            "confidence": confidence,
-            "interval": f"[{result.low:+.4f}, {result.high:+.4f}]" if has_interval else Message("none"),
-            "p": _format_p(result.p_holm),
-            "items": result.items,
+            "confidence": _format_confidence(result.confidence),
+            "interval": _format_interval(result.low, result.high, "+.4f"),
+            "p": _format_p(result.p if result.passed is not False else result.p_holm),
+            "items": _describe_items(result),
             "requirement": result.kind.describe_requirement(result.margin),
         },
     )
@@ -53,36 +56,89 @@ def build_rule_reason(result: RuleResult, confidence: float, minimum_items: int)
     return build_reason(result.passed, message)
 
 
+def _describe_items(result: RuleResult) -> Message:
+    if result.independent_groups == result.items:
+        return Message("{items} items", {"items": result.items})
+    return Message(
+        "{items} items in {groups} independent groups", {"items": result.items, "groups": result.independent_groups}
+    )
+
+
 def _describe_required_items(result: RuleResult, minimum_items: int) -> Message:
-    """Return how many items would decide the rule."""
+    """Return how many items would decide the rule, and why so many."""
+    count = {"count": result.required_items}
+    if result.obstacle == "equal":
+        return Message("No item differs, so these items show neither that it holds nor that it does not")
     if result.required_items is None:
         return Message("The difference equals the bound, so more items do not decide the rule")
+    if result.obstacle == "shape":
+        return Message(
+            "The differences are skewed, or most of them are equal, and so few items may lack the rare ones; about "
+            "{count} items would decide the rule",
+            count,
+        )
+    if result.obstacle == "groups":
+        return Message(
+            "So few groups do not show the spread between groups; about {count} items in as large groups "
+            "would decide the rule",
+            count,
+        )
     if result.items < minimum_items:
         return Message(
             "About {count} items would decide the rule (gate.minimum_items is {minimum})",
             {"count": result.required_items, "minimum": minimum_items},
         )
-    return Message("About {count} items would decide the rule", {"count": result.required_items})
+    return Message("About {count} items would decide the rule", count)
+
+
+def _format_confidence(confidence: float) -> str:
+    return f"{confidence * 100:.4g}%"
+
+
+def _format_interval(low: float | None, high: float | None, layout: str) -> Message | str:
+    if low is None or high is None or not math.isfinite(low + high):
+        return Message("none")
+    return f"[{low:{layout}}, {high:{layout}}]"
 
 
 def _format_p(value: float) -> str:
     return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
-def build_minimum_reason(metric: str, mean: float, minimum: float, items: int) -> Reason:
-    """Return whether the candidate's mean reaches its minimum."""
-    passed = mean >= minimum
+def build_threshold_reason(
+    threshold: ThresholdParams, passed: bool | None, mean: BootstrapResult, items: int, gate: GateParams
+) -> Reason:
+    """Return whether the interval of the candidate's mean lies within a threshold."""
+    if threshold.minimum is not None:
+        bound = Message("minimum {bound:g}", {"bound": threshold.minimum})
+    else:
+        bound = Message("maximum {bound:g}", {"bound": threshold.maximum})
     message = Message(
-        "{metric} {outcome}: candidate {mean:.4f} (minimum {minimum:g}, {items} items)",
+        "{metric} {outcome}: candidate {mean:.4f}, {confidence} interval {interval} ({bound}, {items} items)",
         {
-            "metric": metric,
+            "metric": threshold.metric,
             "outcome": Message(OUTCOME_LABELS[passed]),
-            "mean": mean,
-            "minimum": minimum,
+            "mean": mean.difference,
+            "confidence": _format_confidence(gate.confidence),
+            "interval": _format_interval(mean.low, mean.high, ".4f"),
+            "bound": bound,
             "items": items,
         },
     )
+    if passed is None and items < gate.minimum_items:
+        hint = Message("At least {count} items are needed (gate.minimum_items)", {"count": gate.minimum_items})
+        message = Message("{reason}. {hint}", {"reason": message, "hint": hint})
     return build_reason(passed, message)
+
+
+def build_missing_group_reason(metric: str, group_by: str, group: str) -> Reason:
+    """Return that a rule has no item of a language or task that it expects."""
+    message = Message(
+        "{metric} [{group}] undecided: no item of this {kind}; add such items, or name those that there are in the rule's "
+        "groups",
+        {"metric": metric, "group": group, "kind": Message(_GROUP_KINDS[group_by])},
+    )
+    return build_reason(None, message)
 
 
 def build_missing_reference_reason(kind: str) -> Reason:

@@ -10,10 +10,12 @@ from typing import Final, Literal
 from seodang.i18n import Message
 
 TestName = Literal["superiority", "non_inferiority"]
+Obstacle = Literal["equal", "items", "groups", "shape"]
+"""equal: no item differs; items, groups: too few; shape: too few for differences as skewed as these."""
 
 
 class RuleKind(ABC):
-    """The meaning of a rule's `test`. All rules of a kind form one family for Holm's correction."""
+    """The meaning of a rule's `test`."""
 
     @abstractmethod
     def compute_bound(self, margin: float) -> float:
@@ -92,21 +94,28 @@ class RuleResult:
     """Language or task of a rule with `group_by`, else empty."""
     margin: float
     items: int
+    independent_groups: int
+    """Groups of items that do not depend on each other; as many as items where all are independent."""
+    confidence: float
+    """Of the interval."""
     candidate: float
     """Mean score, sign unchanged."""
     reference: float
     """Mean score, sign unchanged."""
     difference: float
     low: float | None
-    """Lower end of the interval; None with a single item."""
+    """Lower end of the interval; None with a single group."""
     high: float | None
     p: float
-    """Two-sided p-value of a difference at the bound."""
-    p_mcnemar: float | None
-    """Where all scores are 0 or 1 and the margin is 0."""
+    """Two-sided p-value of a difference at the bound; a rule is met at 1 - confidence."""
+    p_exact: float | None
+    """Of the exact test of binary scores, where there is one; `p` is at least as large."""
     p_holm: float
+    """With Holm's correction over all tests; a rule is not met at 1 - confidence."""
     required_items: int | None
     """Estimated items that decide the rule; None where it is decided, or where no number of items decides it."""
+    obstacle: Obstacle | None
+    """Why a rule is undecided though its interval lies beyond the bound, or that no item differs."""
     passed: bool | None
     """None: the items do not decide the rule."""
 

@@ -3,7 +3,8 @@
     {"task": "nsmc", "item": "17", "metric": "accuracy", "language": "ko", "score": 1}
 
 `item` may be a number. The optional field `fingerprint`, of prompt, shots and seed, must be equal for both models;
-files written before it got this name call it `asked`. Other fields are ignored.
+files written before it got this name call it `asked`. The optional field `group`, text or a number, is equal for items
+that are not independent, such as the questions on one passage. Other fields are ignored.
 """
 
 from __future__ import annotations
@@ -72,8 +73,9 @@ def _parse_line(line: str) -> tuple[ScoreKey | None, Score | None, list[str]]:
         return None, None, [_("is not JSON: {text}", text=_shorten(line))]
     if not isinstance(row, dict):
         return None, None, [_("is not a JSON object: {text}", text=_shorten(line))]
-    if isinstance(row.get("item"), int) and not isinstance(row["item"], bool):
-        row["item"] = str(row["item"])
+    for field in ("item", "group"):
+        if isinstance(row.get(field), int) and not isinstance(row[field], bool):
+            row[field] = str(row[field])
     if "fingerprint" not in row and "asked" in row:
         row["fingerprint"] = row["asked"]
     errors = list(_iter_errors(row))
@@ -83,7 +85,7 @@ def _parse_line(line: str) -> tuple[ScoreKey | None, Score | None, list[str]]:
     assert score is not None
     return (
         ScoreKey(row["task"], row["item"], row["metric"]),
-        Score(row["language"], score, row.get("fingerprint", "")),
+        Score(row["language"], score, row.get("fingerprint", ""), group=row.get("group", "")),
         [],
     )
 
@@ -94,8 +96,9 @@ def _iter_errors(row: dict[str, Any]) -> Iterator[str]:
             yield _("{field}: is missing", field=field)
         elif not isinstance(row[field], str) or not row[field].strip():
             yield _("{field}: must be text (got {value})", field=field, value=_shorten(row[field]))
-    if "fingerprint" in row and not isinstance(row["fingerprint"], str):
-        yield _("{field}: must be text (got {value})", field="fingerprint", value=_shorten(row["fingerprint"]))
+    for field in ("fingerprint", "group"):
+        if field in row and not isinstance(row[field], str):
+            yield _("{field}: must be text (got {value})", field=field, value=_shorten(row[field]))
     if "score" not in row:
         yield _("{field}: is missing", field="score")
     elif parse_finite(row["score"]) is None:

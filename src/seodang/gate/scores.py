@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +36,8 @@ class Score:
     """Of prompt, shots and seed; empty where the score file has none."""
     is_task_file: bool = False
     """The item belongs to a task file, which may repeat records of the splits; rules without tasks skip it."""
+    group: str = ""
+    """Items of one group are not independent, such as the questions on one passage; "": independent."""
 
 
 Scores = Mapping[ScoreKey, Score]
@@ -53,33 +55,46 @@ class Pairs:
     reference: Floats
     task_files: frozenset[str] = frozenset()
     """Tasks that count only where a rule names them."""
+    groups: tuple[str, ...] = ()
+    """Group of each item, "" for an independent one; empty if all items are independent."""
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def select(self, *, tasks: Iterable[str] = (), language: str | None = None) -> Pairs:
-        """Return the pairs of tasks and a language.
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """Return a name for the group of each item; independent items are groups of their own."""
+        keys = tuple(f"{task}/{item}" for task, item in zip(self.tasks, self.items, strict=True))
+        if not self.groups:
+            return keys
+        return tuple(f"group {group}" if group else key for group, key in zip(self.groups, keys, strict=True))
 
-        Args:
-            tasks: Without names, all tasks except those of task files.
-            language: None for all languages.
-        """
+    def select(self, *, tasks: Iterable[str] = ()) -> Pairs:
+        """Return the pairs of tasks; without names, those of all tasks except task files."""
         names = frozenset(tasks)
         indices = [
-            index
-            for index, (task, item_language) in enumerate(zip(self.tasks, self.languages, strict=True))
-            if (task in names if names else task not in self.task_files) and language in (None, item_language)
+            index for index, task in enumerate(self.tasks) if (task in names if names else task not in self.task_files)
         ]
-        tasks, languages, items = (
-            tuple(column[index] for index in indices) for column in (self.tasks, self.languages, self.items)
-        )
+        return self._take(indices, frozenset() if names else self.task_files)
+
+    def select_language(self, language: str) -> Pairs:
+        """Return the pairs of a language."""
+        indices = [index for index, item_language in enumerate(self.languages) if item_language == language]
+        return self._take(indices, self.task_files)
+
+    def replace_reference(self, reference: Floats) -> Pairs:
+        """Return the same items with other scores of the reference."""
+        return replace(self, reference=reference)
+
+    def _take(self, indices: list[int], task_files: frozenset[str]) -> Pairs:
         return Pairs(
-            tasks,
-            languages,
-            items,
+            tuple(self.tasks[index] for index in indices),
+            tuple(self.languages[index] for index in indices),
+            tuple(self.items[index] for index in indices),
             self.candidate[indices],
             self.reference[indices],
-            frozenset() if names else self.task_files,
+            task_files,
+            tuple(self.groups[index] for index in indices) if self.groups else (),
         )
 
 
@@ -110,15 +125,23 @@ def pair_scores(candidate: Scores, reference: Scores, against: str) -> dict[str,
             np.array([candidate[key].score for key in keys]),
             np.array([reference[key].score for key in keys]),
             frozenset(key.task for key in keys if candidate[key].is_task_file),
+            tuple(candidate[key].group for key in keys),
         )
     return pairs
 
 
 def select_scores(rows: Iterable[Mapping[str, Any]], variant: str) -> dict[ScoreKey, Score]:
-    """Return one variant's scores on the test split and on task files, from the rows of scores.jsonl, one per item."""
+    """Return one variant's scores on the test split and on task files, from the rows of scores.jsonl, one per item.
+
+    Raises:
+        EvaluationError: If a score is not a finite number.
+    """
     return {
         ScoreKey(row["task"], row["item"], metric): Score(
-            row["language"], float(value), is_task_file=row["split"] == TASK_FILE_SPLIT
+            row["language"],
+            _require_finite(value, row, metric),
+            is_task_file=row["split"] == TASK_FILE_SPLIT,
+            group=row["group"],
         )
         for row in rows
         if row["variant"] == variant and row["split"] != "unseen"
@@ -152,6 +175,7 @@ def _find_setting_differences(candidate: Scores, reference: Scores, against: str
     for field, meaning in (
         ("language", N_("the same item has another language")),
         ("fingerprint", N_("another prompt, shots or seed")),
+        ("group", N_("the same item has another group")),
     ):
         differing = {key for key in shared if getattr(candidate[key], field) != getattr(reference[key], field)}
         if differing:
@@ -172,6 +196,24 @@ def _format_keys(keys: Iterable[ScoreKey]) -> str:
     ordered = sorted(keys)
     text = ", ".join("/".join(key) for key in ordered[:_MESSAGE_LIMIT])
     return text if len(ordered) <= _MESSAGE_LIMIT else f"{text}, ..."
+
+
+def _require_finite(value: float, row: Mapping[str, Any], metric: str) -> float:
+    """Return the score; NaN and infinity would win or lose comparisons silently."""
+    number = parse_finite(value)
+    if number is None:
+        raise EvaluationError(
+            _(
+                "scores of {variant}, item {task}/{item}: {metric} is {value}, which is not a finite number; "
+                "run: dvc repro --force evaluate",
+                variant=row["variant"],
+                task=row["task"],
+                item=row["item"],
+                metric=metric,
+                value=value,
+            )
+        )
+    return number
 
 
 def parse_finite(value: object) -> float | None:

@@ -1,4 +1,8 @@
-"""Paired statistics on the same items. Pure: arrays in, numbers out."""
+"""Paired statistics on the same items. Pure: arrays in, numbers out.
+
+Items may belong to groups, such as the questions on one passage. Items of a group are not independent, so resampling
+draws complete groups, and a permutation turns the sign of complete groups.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,13 @@ from scipy import stats
 
 Floats = NDArray[np.float64]
 
-# Up to so many distinct differences are resampled by their counts: the same distribution, and faster.
+# Up to so many distinct groups are resampled by their counts: the same distribution, and faster.
 _MAX_DISTINCT_VALUES = 64
-_DRAWS_PER_CHUNK = 4_000_000  # indices in memory at a time, 32 MB
+_DRAWS_PER_CHUNK = 1_000_000  # indices in memory at a time, 8 MB and five columns of values
 _TOLERANCE = 1e-12  # rounding error of equal means
+_MAX_T = 1e12  # of a resample without spread
+_COCHRAN_FACTOR = 25  # Cochran 1977, Sampling Techniques, 3rd ed., p. 42: n > 25 * skewness**2
+_MINIMUM_DIFFERING = 20  # groups whose difference is not the most frequent one
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +31,84 @@ class BootstrapResult:
 
     difference: float
     low: float
-    """Lower end of the interval; -inf with a single item."""
+    """Lower end of the interval; -inf with a single group."""
     high: float
-    """Upper end of the interval; inf with a single item."""
+    """Upper end of the interval; inf with a single group."""
     p: float
     """Two-sided p-value of a mean difference equal to the margin."""
 
 
+@dataclass(frozen=True, slots=True)
+class GroupedDifferences:
+    """Differences of items, summed by group."""
+
+    sums: Floats
+    """Of shape (groups,), in the order of the first item of each group."""
+    sizes: Floats
+    """Items of each group."""
+    is_ternary: bool
+    """Each item has a difference of -1, 0 or 1, as binary scores have."""
+
+    def __len__(self) -> int:
+        return len(self.sums)
+
+    @property
+    def mean(self) -> float:
+        """Return the mean over the items."""
+        return float(self.sums.sum() / self.sizes.sum())
+
+    @property
+    def residuals(self) -> Floats:
+        """Return each group's sum less what the mean expects of its size; their mean is zero."""
+        return self.sums - self.mean * self.sizes
+
+    @property
+    def standard_error(self) -> float:
+        """Return the standard error of the mean over the items; infinite with a single group.
+
+        The linearized variance of a ratio estimator (Cochran 1977, section 6.4); s / sqrt(n) where groups have one item.
+        """
+        count = len(self)
+        if count < 2:
+            return math.inf
+        return math.sqrt(count / (count - 1) * float(np.square(self.residuals).sum())) / float(self.sizes.sum())
+
+
+def group_differences(differences: Floats, groups: Sequence[str] | None = None) -> GroupedDifferences:
+    """Return the differences by group.
+
+    Args:
+        differences: Candidate minus reference, one per item, in any fixed order; at least one.
+        groups: Name of each item's group; None if items are independent.
+    """
+    is_ternary = bool(np.isin(differences, (-1.0, 0.0, 1.0)).all())
+    if groups is None or len(set(groups)) == len(groups):
+        return GroupedDifferences(differences, np.ones(len(differences)), is_ternary)
+    order = {name: index for index, name in enumerate(dict.fromkeys(groups))}
+    indices = np.array([order[name] for name in groups])
+    return GroupedDifferences(
+        np.bincount(indices, weights=differences).astype(np.float64),
+        np.bincount(indices).astype(np.float64),
+        is_ternary,
+    )
+
+
 def compute_paired_bootstrap(
-    differences: Floats, *, margin: float, seed: int, resamples: int, confidence: float
+    differences: Floats,
+    *,
+    margin: float,
+    seed: int,
+    resamples: int,
+    confidence: float,
+    groups: Sequence[str] | None = None,
 ) -> BootstrapResult:
     """Return the interval of the mean difference, and the p-value of a mean difference equal to `margin`.
 
-    Percentile intervals of small samples are too narrow, because they ignore that the spread is an estimate. The
-    function expands them by the quantiles of Student's t (Hesterberg 2015, The American Statistician 69:371-386,
-    section 4.2). The p-value is the level at which that interval just reaches the margin.
+    Differences of binary scores get the percentile interval. Percentile intervals of small samples are too narrow,
+    because they ignore that the spread is an estimate; the function expands them by the quantiles of Student's t
+    (Hesterberg 2015, The American Statistician 69:371-386, section 4.2). Other differences may be skewed, and get the
+    bootstrap-t interval, which follows the skewness (Efron and Tibshirani 1993, section 12.5). The p-value is the level
+    at which the interval just reaches the margin.
 
     Args:
         differences: Candidate minus reference, one per item, in any fixed order; at least one.
@@ -46,33 +116,74 @@ def compute_paired_bootstrap(
         seed: Of the resampling.
         resamples: Number of resamples.
         confidence: Of the two-sided interval, such as 0.95.
+        groups: Name of each item's group; None if items are independent.
     """
-    count = len(differences)
-    observed = float(differences.mean())
-    if count == 1:
+    grouped = group_differences(differences, groups)
+    observed = grouped.mean
+    if len(grouped) == 1:
         return BootstrapResult(observed, -math.inf, math.inf, 1.0)
-    means = resample_means(differences, seed=seed, resamples=resamples)
+    means, errors = _resample(grouped, seed=seed, resamples=resamples)
+    if grouped.is_ternary:
+        return _build_percentile_result(means, observed, margin=margin, count=len(grouped), confidence=confidence)
+    return _build_studentized_result(means, errors, grouped, margin=margin, confidence=confidence)
+
+
+def _build_percentile_result(
+    means: Floats, observed: float, *, margin: float, count: int, confidence: float
+) -> BootstrapResult:
     tail = _expand_tail((1 - confidence) / 2, count)
     low, high = np.quantile(means, [tail, 1 - tail])
     below, above = (means <= margin + _TOLERANCE).sum(), (means >= margin - _TOLERANCE).sum()
-    p = 2 * min(_narrow_tail((1 + int(beyond)) / (1 + resamples), count) for beyond in (below, above))
+    p = 2 * min(_narrow_tail((1 + int(beyond)) / (1 + len(means)), count) for beyond in (below, above))
     return BootstrapResult(observed, float(low), float(high), min(1.0, p))
 
 
-def resample_means(values: Floats, *, seed: int, resamples: int) -> Floats:
-    """Return the means of `resamples` samples of equal size, with replacement (Efron and Tibshirani 1993, ch. 13)."""
+def _build_studentized_result(
+    means: Floats, errors: Floats, grouped: GroupedDifferences, *, margin: float, confidence: float
+) -> BootstrapResult:
+    observed, error = grouped.mean, grouped.standard_error
+    deviations = means - observed
+    has_spread = errors > _TOLERANCE
+    deviations[np.abs(deviations) < _TOLERANCE] = 0.0
+    t = np.clip(
+        np.where(has_spread, deviations / np.where(has_spread, errors, 1.0), np.sign(deviations) * _MAX_T),
+        -_MAX_T,
+        _MAX_T,
+    )
+    tail = (1 - confidence) / 2
+    low_t, high_t = np.quantile(t, [tail, 1 - tail])
+    distance = observed - margin
+    t_margin = distance / error if error > _TOLERANCE else math.copysign(_MAX_T, distance) if distance else 0.0
+    beyond = min(int((t >= t_margin).sum()), int((t <= t_margin).sum()))
+    p = 2 * (1 + beyond) / (1 + len(t))
+    return BootstrapResult(observed, float(observed - high_t * error), float(observed - low_t * error), min(1.0, p))
+
+
+def _resample(grouped: GroupedDifferences, *, seed: int, resamples: int) -> tuple[Floats, Floats]:
+    """Return the means and standard errors of samples of as many groups, drawn with replacement."""
     rng = np.random.default_rng(seed)
-    count = len(values)
-    distinct, counts = np.unique(values, return_counts=True)
-    if len(distinct) <= _MAX_DISTINCT_VALUES:
-        means: Floats = rng.multinomial(count, counts / count, size=resamples) @ distinct / count
-        return means
-    rows = max(1, _DRAWS_PER_CHUNK // count)
-    parts = [
-        values[rng.integers(0, count, (min(rows, resamples - start), count))].mean(axis=1)
-        for start in range(0, resamples, rows)
-    ]
-    return np.concatenate(parts)
+    count = len(grouped)
+    units, counts = np.unique(np.stack([grouped.sums, grouped.sizes], axis=1), axis=0, return_counts=True)
+    if len(units) <= _MAX_DISTINCT_VALUES:
+        moments = rng.multinomial(count, counts / count, size=resamples) @ _list_moments(units[:, 0], units[:, 1])
+    else:
+        columns = _list_moments(grouped.sums, grouped.sizes)
+        rows = max(1, _DRAWS_PER_CHUNK // count)
+        moments = np.concatenate(
+            [
+                columns[rng.integers(0, count, (min(rows, resamples - start), count))].sum(axis=1)
+                for start in range(0, resamples, rows)
+            ]
+        )
+    sums, sizes, squares, products, square_sizes = moments.T
+    means = sums / sizes
+    variances = np.maximum(squares - 2 * means * products + means**2 * square_sizes, 0.0) * count / (count - 1)
+    return means, np.sqrt(variances) / sizes
+
+
+def _list_moments(sums: Floats, sizes: Floats) -> Floats:
+    """Return the columns whose totals give the mean and its standard error."""
+    return np.stack([sums, sizes, sums**2, sums * sizes, sizes**2], axis=1)
 
 
 def _expand_tail(tail: float, count: int) -> float:
@@ -85,23 +196,97 @@ def _narrow_tail(tail: float, count: int) -> float:
     return float(stats.t.cdf(stats.norm.ppf(min(tail, 1 - 1e-15)) * math.sqrt((count - 1) / count), count - 1))
 
 
-def compute_mcnemar_exact(candidate: Floats, reference: Floats) -> float:
-    """Return the two-sided p-value of McNemar's exact test of equal accuracy.
+def compute_paired_p(
+    candidate: Floats, reference: Floats, *, seed: int, resamples: int, groups: Sequence[str] | None = None
+) -> float:
+    """Return the two-sided p-value of equal accuracy, from which binary models differ by chance alone.
 
-    Under the null hypothesis each model wins half of the items that only one of them answers correctly. Source: McNemar
-    (1947, Psychometrika 12:153-157), with the binomial distribution instead of chi-square.
+    Independent items: McNemar's exact test. Under the null hypothesis each model wins half of the items that only one of
+    them answers correctly (McNemar 1947, Psychometrika 12:153-157, with the binomial distribution). Items in groups: the
+    sign of each group's sum of differences is random, as in the paired permutation test (Good 2005, Permutation,
+    Parametric and Bootstrap Tests of Hypotheses, section 3.5).
 
     Args:
         candidate: 0 or 1 per item.
         reference: The same items in the same order.
+        seed: Of the permutations.
+        resamples: Number of permutations.
+        groups: Name of each item's group; None if items are independent.
     """
-    wins, losses = int((candidate > reference).sum()), int((candidate < reference).sum())
-    return float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+    grouped = group_differences(candidate - reference, groups)
+    if len(grouped) == len(candidate):
+        wins, losses = int((candidate > reference).sum()), int((candidate < reference).sum())
+        return float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+    sums = grouped.sums[grouped.sums != 0]
+    rng = np.random.default_rng(seed)
+    rows = max(1, _DRAWS_PER_CHUNK // max(1, len(sums)))
+    beyond = 0
+    for start in range(0, resamples, rows):
+        signs = rng.integers(0, 2, (min(rows, resamples - start), len(sums))) * 2.0 - 1.0
+        beyond += int((np.abs(signs @ sums) >= abs(sums.sum()) - _TOLERANCE).sum())
+    return (1 + beyond) / (1 + resamples)
 
 
 def is_binary(*scores: Floats) -> bool:
     """Return whether all scores are 0 or 1."""
     return all(bool(np.isin(values, (0.0, 1.0)).all()) for values in scores)
+
+
+def compute_shape_minimum(grouped: GroupedDifferences, *, side: int) -> int:
+    """Return how many groups the interval needs for its level, given the shape of the differences; 0 if any number does.
+
+    A long tail that a sample has not met yet makes an interval too narrow. The interval needs 25 times the squared
+    skewness (Cochran 1977, p. 42) where the tail lies against the decision, and 20 groups whose difference is not the
+    most frequent one. Differences of binary scores have bounded tails, and exact tests of their own.
+
+    Args:
+        grouped: Differences by group.
+        side: 1 for a decision that the mean is high, which a tail of low differences endangers; -1 for the opposite.
+    """
+    if grouped.is_ternary or len(grouped) < 3:
+        return 0
+    values = np.round(grouped.residuals, 9)
+    differing = len(values) - int(np.unique(values, return_counts=True)[1].max())
+    if not differing:
+        return _COCHRAN_FACTOR * 4  # nothing is known of the spread
+    skewness = float(stats.skew(grouped.residuals, bias=False))
+    adverse = max(0.0, -side * skewness)
+    return max(math.ceil(_COCHRAN_FACTOR * adverse**2), math.ceil(_MINIMUM_DIFFERING * len(values) / differing))
+
+
+def compute_unseen_share(*, count: int, confidence: float) -> float:
+    """Return the largest share of items that a sample may have missed entirely.
+
+    A share u escapes `count` draws with the probability (1 - u) ** count, which is (1 - confidence) / 2 for the returned
+    share (the "rule of three": Hanley and Lippman-Hand 1983, JAMA 249:1743-1745).
+
+    Args:
+        count: Independent items or groups.
+        confidence: Of the two-sided interval.
+    """
+    return float(1 - ((1 - confidence) / 2) ** (1 / count))
+
+
+def compute_tango_p(candidate: Floats, reference: Floats, *, margin: float) -> float:
+    """Return the two-sided p-value of a difference in accuracy equal to `margin`, from the score test of paired data.
+
+    Unlike the bootstrap it knows that items on which the models differ may be missing from the sample. Source: Tango
+    (1998, Statistics in Medicine 17:891-908), equations 4 to 6.
+
+    Args:
+        candidate: 0 or 1 per item.
+        reference: The same items in the same order.
+        margin: Candidate's accuracy minus the reference's.
+    """
+    count = len(candidate)
+    wins, losses = int((candidate > reference).sum()), int((candidate < reference).sum())
+    linear = -wins - losses + (2 * count - wins + losses) * margin
+    constant = -losses * margin * (1 - margin)
+    losing = (math.sqrt(max(0.0, linear**2 - 8 * count * constant)) - linear) / (4 * count)
+    variance = count * (2 * losing + margin * (1 - margin))
+    if variance <= _TOLERANCE:
+        return 1.0
+    return float(2 * stats.norm.sf(abs(wins - losses - count * margin) / math.sqrt(variance)))
 
 
 def adjust_holm(p_values: Sequence[float]) -> list[float]:
@@ -113,23 +298,3 @@ def adjust_holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = highest
     return adjusted
-
-
-def estimate_required_items(differences: Floats, *, margin: float, significance: float, power: float) -> int | None:
-    """Return about how many items would distinguish the mean difference from the margin; None if the two are equal.
-
-    The estimate is the normal approximation n = ((z(1 - significance / 2) + z(power)) * s / (d - margin)) ** 2 with the
-    mean d and the standard deviation s of these items.
-
-    Args:
-        differences: At least two; None is returned for fewer.
-        margin: In the unit of the differences.
-        significance: Two-sided, such as 0.05 divided by the number of tests.
-        power: Probability of the detection, such as 0.8.
-    """
-    distance = abs(float(differences.mean()) - margin)
-    if len(differences) < 2 or distance < _TOLERANCE:
-        return None
-    spread = float(differences.std(ddof=1))
-    effect = float(stats.norm.ppf(1 - significance / 2) + stats.norm.ppf(power)) * spread / distance
-    return max(len(differences) + 1, math.ceil(effect**2))
