@@ -48,7 +48,7 @@ def list_answer_metrics(build_free_spec):
 
 def make_score(item, **changes):
     values = dict.fromkeys(field.name for field in fields(ItemScore))
-    values |= {"variant": "tuned", "item": str(item), "language": "ko", "split": "task", "reference": "예"}
+    values |= {"variant": "tuned", "item": str(item), "group": "", "language": "ko", "split": "task", "reference": "예"}
     return ItemScore(**{**values, "extra_metrics": {}, "weights": {}, **changes})
 
 

@@ -18,6 +18,7 @@ def make_score(item, variant="tuned", task="films", kind="choice", primary_metri
         "variant": variant,
         "shots": 0,
         "item": str(item),
+        "group": "",
         "task": task,
         "language": "ko",
         "split": "task",

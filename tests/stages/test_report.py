@@ -77,6 +77,7 @@ def make_score(variant: str, number: int, right: bool) -> ItemScore:
         "variant": variant,
         "shots": 0,
         "item": item.id,
+        "group": "",
         "task": item.task,
         "language": item.language,
         "split": "test",

@@ -27,6 +27,7 @@ RULE = {
     "margin": 0.0,
     "tasks": [],
     "group_by": "all",
+    "groups": [],
 }
 GATE = {
     "seed": 1,

@@ -90,6 +90,7 @@ def _build_score(name: str, task: TaskSamples, record: Record, prediction: str) 
         variant=name,
         shots=0,
         item=record.id,
+        group=record.group,
         task=task.task,
         language=task.language,
         split=task.split,

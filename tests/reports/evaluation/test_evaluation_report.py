@@ -27,7 +27,7 @@ from seodang.reports.evaluation import build_report_data, render_report, write_e
 from seodang.reports.evaluation.charts import BAR_WIDTH, build_forests, build_panel
 from seodang.reports.evaluation.regressions import MAX_CHANGES
 
-RULE = {"metric": "accuracy", "higher_is_better": True, "tasks": []}
+RULE = {"metric": "accuracy", "higher_is_better": None, "tasks": [], "groups": []}
 GATE = GateParams(
     **{
         **read_starter()["gate"],
@@ -77,6 +77,7 @@ def make_score(variant, record, right, loss, **changes):
         "variant": variant,
         "shots": 0,
         "item": record.id,
+        "group": "",
         "task": "sentiment",
         "language": record.language,
         "split": "test",
