@@ -235,12 +235,11 @@ def test_a_report_that_cannot_be_written_ends_with_2_and_says_where(capsys, tmp_
     assert f"{place} cannot be written to" in err
 
 
-def test_a_file_whose_name_is_not_utf_8_is_checked_like_any_other(capsys, tmp_path):
+def test_a_file_whose_name_is_not_utf_8_is_refused_with_the_command_that_converts_it(capsys, tmp_path):
     named = os.fsdecode("자료.jsonl".encode("cp949"))
     (tmp_path / write("good.jsonl", [GOOD])).rename(tmp_path / named)
-    code, told = summary(capsys, named, "--report", "report")
-    assert (code, told["rows"], told["accepted"]) == (0, 1, 1)
-    assert len(lines(tmp_path / "report" / "accepted.jsonl")) == 1
+    assert main(["check", named, "--report", "report"]) == 2
+    assert "convmv" in capsys.readouterr().err
 
 
 def test_reports_are_json_in_utf8_whatever_the_rows_hold(capsys, tmp_path):

@@ -280,7 +280,7 @@ def test_passages_that_are_won_as_a_whole_are_single_observations():
 
 
 def test_few_items_with_a_tail_of_bad_ones_are_undecided():
-    differences = np.array([1.0 + number / 100 for number in range(58)] + [-6.0, -8.0])
+    differences = np.array([0.2 + number / 100 for number in range(59)] + [-4.0])
     found = decision(
         scores(50 + differences, metric="chrf"), scores(np.full(60, 50.0), metric="chrf"), gate({"metric": "chrf"})
     )

@@ -154,7 +154,7 @@ def test_verdict_and_page_include_every_item_with_its_metrics(paths):
         {"tasks": ["films"]},
         by_length,
         retention,
-        thresholds=[{"metric": "ifeval_prompt_strict", "minimum": 0.0, "tasks": ["rules"]}],
+        thresholds=[{"metric": "ifeval_prompt_strict", "minimum": 0.0, "maximum": None, "tasks": ["rules"]}],
     )
     assert {(test["metric"], test["items"]) for test in found["results"] if test["rule"] == 1} == {("accuracy_norm", 4)}
     assert {test["metric"] for test in found["results"]} == {"accuracy", "accuracy_norm", "bits_per_byte"}
