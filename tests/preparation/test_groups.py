@@ -54,6 +54,15 @@ def test_one_short_text_under_two_prompts_is_a_group(group_items, build_record):
     assert group_items(items) == [[0, 1]]
 
 
+def test_a_text_as_input_and_the_same_text_inside_an_instruction_are_a_group(group_items, build_record):
+    reviews = ("정말 재미있게 본 영화", "끝까지 지루했던 영화", "The plot was thin.")
+    items = [
+        *(build_record("긍정일까요, 부정일까요?", review, "긍정") for review in reviews),
+        *(build_record(f"문장: {review} 감정:", "", "긍정") for review in reviews),
+    ]
+    assert group_items(items) == [[0, 3], [1, 4], [2, 5]]
+
+
 def test_a_trivial_input_and_a_shared_instruction_link_nothing(group_items, build_record):
     items = [
         build_record("Sort them.", "1, 2, 3", "1, 2, 3"),

@@ -14,7 +14,10 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seodang.records import Record
+from seodang.preparation.features import build_question
+from seodang.preparation.quotes import build_needles, find_texts
+from seodang.preparation.shingles import extract_letters
+from seodang.records import Language, Record
 
 # Texts that link two items have at least so many letters. A Hangul syllable says as much as two letters.
 _MIN_INPUT_LETTERS = 12  # "1, 2, 3" links nothing
@@ -40,14 +43,19 @@ def find_groups(
     groups = np.zeros(len(rows), dtype=rows.dtype["id"])
     numbers: list[int] = []
     conversations: list[list[str]] = []
+    passages: list[tuple[int, str, Language]] = []
+    questions: list[str] = []
     for number, record in items:
-        numbers.append(number)
+        passages.append((len(numbers), record.input, record.language))
+        questions.append(build_question(record))
         conversations.append(_build_conversation_keys(record))
+        numbers.append(number)
     if not numbers:
         return groups
     indices = np.array(numbers)
     links = [
         *_iter_row_links(rows[indices], leaders[indices], template_after),
+        *_iter_embedded_links(passages, questions, rows[indices], template_after),
         *_iter_conversation_links(conversations, rows["question"][indices], template_after),
     ]
     groups[indices] = name_components(rows["id"][indices], links)
@@ -86,6 +94,15 @@ def _iter_row_links(
         yield item, ("input", int(rows["input"][item]))
     for item, leader in enumerate(leaders.tolist()):
         yield item, ("leader", leader)
+
+
+def _iter_embedded_links(
+    passages: Sequence[tuple[int, str, Language]], questions: Sequence[str], rows: NDArray[np.void], template_after: int
+) -> Iterator[tuple[int, Hashable]]:
+    """Yield the links of items whose instruction contains the input of another item: one text under two prompts."""
+    needles = build_needles([passages[item] for item in np.flatnonzero(_has_passage(rows, template_after)).tolist()], 0)
+    for item, needle in find_texts(extract_letters(questions), needles):
+        yield item, ("input", int(rows["input"][needles.owners[needle]]))
 
 
 def _has_passage(rows: NDArray[np.void], template_after: int) -> NDArray[np.bool_]:

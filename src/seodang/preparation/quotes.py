@@ -59,7 +59,7 @@ def gather_needles(
         is_common = bool(record.choices) or int(rows["answer"][number]) in common
         if not is_common and count_letters(record.output) >= _MIN_ANSWER:
             answers.append((number, record.output, record.language))
-    return {"quote": _build_needles(questions, 0), "answer": _build_needles(answers, _MIN_QUOTED_ANSWER)}
+    return {"quote": build_needles(questions, 0), "answer": build_needles(answers, _MIN_QUOTED_ANSWER)}
 
 
 def count_letters(text: str) -> int:
@@ -74,7 +74,8 @@ def find_common_answers(rows: NDArray[np.void]) -> set[int]:
     return set(answers[counts > _MAX_QUESTIONS].tolist())
 
 
-def _build_needles(entries: Sequence[tuple[int, str, Language]], long_from: int) -> Needles:
+def build_needles(entries: Sequence[tuple[int, str, Language]], long_from: int) -> Needles:
+    """Return the texts to find, from owner, text and language; `long_from` letters count inside a longer text."""
     letters = extract_letters([text for _, text, _ in entries])
     long = np.flatnonzero(letters.lengths >= _ANCHORS[0])
     starts, lengths = letters.starts[:-1][long], letters.lengths[long]
@@ -101,13 +102,13 @@ def find_quotes(
         "answer": extract_letters([*answers, *questions]),
     }
     for kind, letters in places.items():
-        for text, needle in _find_texts(letters, needles[kind]):
+        for text, needle in find_texts(letters, needles[kind]):
             record, item = chunk[text % len(chunk)][0], int(needles[kind].owners[needle])
             if needles[kind].is_long[needle] or rows["answer"][record] == rows["answer"][item]:
                 yield kind, record, item
 
 
-def _find_texts(letters: Letters, needles: Needles) -> Iterator[tuple[int, int]]:
+def find_texts(letters: Letters, needles: Needles) -> Iterator[tuple[int, int]]:
     """Yield the text and the needle of each match; a match begins at the beginning of a word."""
     starts = np.flatnonzero(letters.is_word_start)
     texts = np.searchsorted(letters.starts, starts, side="right") - 1
