@@ -168,7 +168,7 @@ def get_direction(name: str) -> bool | None:
     plain = re.split(r"[,@ ]", name.lower())[0].replace("-", "_")
     if plain in _OTHER_LOWER:
         return False
-    return True if plain in _OTHER_HIGHER or plain.startswith(("rouge", "bleu")) else None
+    return True if plain in _OTHER_HIGHER or plain.startswith(("rouge", "bleu", "judge")) else None
 
 
 def get_label(name: str) -> str:
