@@ -211,3 +211,19 @@ def test_each_table_row_has_all_columns():
     for before, line in itertools.pairwise(lines):
         if line.startswith("| ---"):
             assert before.count("|") == line.count("|"), (before, line)
+
+
+def test_the_card_shows_forgetting_of_replayed_and_other_kinds_and_the_baselines():
+    kept = {"language": "ko", "items": 100, "shared_instructions": 0, "base": {"loss": 0.836, "exact_match": None}}
+    tuned = {"loss": 0.397, "exact_match": 0.767}
+    report = CARD_DATA.evaluate_report | {
+        "forgetting": [
+            {**kept, "task": "retention", "replayed": False, "tuned": tuned},
+            {**kept, "task": "replayed", "replayed": True, "tuned": tuned},
+        ],
+        "baselines": [{"name": "unseen_words", "items": 360, "majority": 0.308, "letters": 0.753, "tuned": 0.672}],
+    }
+    card = render_model_card(replace(CARD_DATA, evaluate_report=report))
+    assert "| retention | ko | not replayed | 100 | 0.8360 | 0.3970 | – | 0.7670 |" in card
+    assert "| replayed | ko | replayed | 100 |" in card
+    assert re.search(r"\| unseen.+words \| 360 \| 0\.3080 \| 0\.7530 \| 0\.6720 \|", card)

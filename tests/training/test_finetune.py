@@ -5,6 +5,8 @@ import math
 from types import SimpleNamespace
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from transformers import TrainingArguments
 
 from seodang.errors import ModelError, TrainingError
@@ -207,6 +209,17 @@ def test_a_run_that_stops_early_between_two_logs_is_logged_to_its_end(
     )
     assert result.steps < result.max_steps
     assert len(read_curve(tmp_path, "train_loss")) == len(read_curve(tmp_path, "validation_loss"))
+
+
+def test_a_base_weight_saves_the_average_of_base_and_tuned_weights(
+    tiny_model, tmp_path, build_train_params, run_training
+):
+    adapters = []
+    for base_weight in (0.0, 0.5):
+        run_training(tiny_model, tmp_path / str(base_weight), build_train_params(epochs=1.0, base_weight=base_weight))
+        adapters.append(load_file(tmp_path / str(base_weight) / "adapter" / "adapter_model.safetensors"))
+    for name, weight in adapters[0].items():
+        torch.testing.assert_close(adapters[1][name], weight * (0.5 if "lora_B" in name else 1.0))
 
 
 def test_the_base_does_not_change(tiny_model, tmp_path, build_train_params, run_training):

@@ -487,3 +487,36 @@ def test_the_page_shows_the_few_shot_examples_that_fit_the_truncated_items_and_t
         sum(score.is_tied for score in few_shot),
     )
     assert f"{counts['shots_mean']:g} at least 0 최소 0" in extract_text(render_report(build_data(scores)))
+
+
+FORGETTING = {
+    "task": "retention", "language": "ko", "replayed": False, "items": 100, "shared_instructions": 0, "base_variant": "zero_shot",
+    "base": {"loss": 0.836, "exact_match": 0.683, "answers": 60}, "tuned": {"loss": 0.397, "exact_match": 0.767, "answers": 60},
+}  # fmt: skip
+BASELINE = {
+    "name": "unseen_words", "tasks": ["sentiment"], "items": 360, "majority": 0.308, "letters": 0.753, "prompted": 0.347,
+    "calibrated": None, "tuned": 0.672, "tuned_only": 42, "letters_only": 71,
+}  # fmt: skip
+
+
+def build_page(**evaluation_changes):
+    scores = make_all_scores()
+    evaluation = build_evaluation(scores, **evaluation_changes)
+    records = [*RECORDS["ko"], *RECORDS["en"], *OPEN]
+    verdict = build_verdict(scores, evaluation["best"])
+    return extract_text(render_report(build_report_data(verdict, evaluation, map(asdict, scores), records, GATE)))
+
+
+def test_the_page_shows_what_is_forgotten_apart_from_what_is_replayed():
+    rows = [FORGETTING, {**FORGETTING, "task": "replayed", "replayed": True}]
+    text = build_page(forgetting=rows, warnings=[{"en": "task x shares", "ko": "과제 x"}])
+    assert "not replayed" in text
+    assert "0.836" in text
+    assert "task x shares" in text
+
+
+def test_the_page_shows_the_baselines_beside_the_tuned_model():
+    text = build_page(baselines=[BASELINE])
+    assert "words that training lacks" in text
+    assert "0.753" in text
+    assert "42 : 71" in text
