@@ -209,6 +209,11 @@ def _build_frame(roles: tuple[str, ...], tokenizer: ChatTemplate) -> _Frame:
         return _probe_template(tuple(message.role for message in messages), tokenizer, supports_system=False)
 
 
+def supports_system(tokenizer: ChatTemplate) -> bool:
+    """Return whether the chat template accepts a system message."""
+    return _build_frame(("system", "user"), tokenizer).supports_system
+
+
 def _probe_template(roles: tuple[str, ...], tokenizer: ChatTemplate, *, supports_system: bool) -> _Frame:
     messages = [{"role": role, "content": _PLACEHOLDER.format(index)} for index, role in enumerate(roles)]
     rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)

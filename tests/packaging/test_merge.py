@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -77,8 +78,32 @@ def test_a_change_too_small_to_change_a_token_is_an_error(tiny_model, adapter, m
     weights = load_file(merged / "model.safetensors")
     weights["model.norm.weight"] *= 1.02  # scales all logits alike: the greedy tokens stay
     save_file(weights, merged / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ParityError, match=r"logits differ by 0\.\d+, allowed are 0\.01"):
+    with pytest.raises(ParityError, match=r"logits differ by 0\.\d+, allowed are 0\.0"):
         check_parity(tiny_model, adapter, merged, prompts, TOKENS, get_end_token(tiny_model))
+
+
+@pytest.mark.parametrize("strength", [0.97, 1.03, 0.0])
+def test_an_adapter_at_another_strength_is_an_error_even_if_the_tokens_stay(
+    tiny_model, adapter, prompts, tmp_path, strength
+):
+    scaled = shutil.copytree(adapter, tmp_path / "scaled")
+    weights = load_file(scaled / "adapter_model.safetensors")
+    weights = {name: weight * strength if "lora_B" in name else weight for name, weight in weights.items()}
+    save_file(weights, scaled / "adapter_model.safetensors")
+    merge(tiny_model, scaled, tmp_path / "merged")
+    with pytest.raises(ParityError, match=r"the merged model in .* differs"):
+        check_parity(tiny_model, adapter, tmp_path / "merged", prompts, 1, get_end_token(tiny_model))
+
+
+def test_an_adapter_that_moves_little_is_compared_as_strictly(tiny_model, adapter, prompts, tmp_path):
+    weak = shutil.copytree(adapter, tmp_path / "weak")
+    weights = load_file(weak / "adapter_model.safetensors")
+    save_file({name: weight * 0.02 for name, weight in weights.items()}, weak / "adapter_model.safetensors")
+    merge(tiny_model, weak, tmp_path / "merged")
+    report = check_parity(tiny_model, weak, tmp_path / "merged", prompts, 1, get_end_token(tiny_model))
+    assert report.max_logit_difference < 0.01 * report.max_adapter_movement
+    with pytest.raises(ParityError, match=r"the merged model in .* differs"):
+        check_parity(tiny_model, weak, tiny_model, prompts, 1, get_end_token(tiny_model))
 
 
 def test_an_adapter_of_another_run_is_an_error(tiny_model, merged, prompts, tmp_path, make_tiny_adapter):

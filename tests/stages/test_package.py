@@ -23,6 +23,7 @@ from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import read_json, write_json, write_records
 from seodang.packaging.model_card import MODEL_CARD
 from seodang.packaging.model_folder import MANIFEST_NAME, read_manifest
+from seodang.packaging.reader_parity import check_plain_reader
 from seodang.paths import Paths
 from seodang.records import make_record
 from seodang.stages import package as stage
@@ -41,6 +42,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory, make_tiny_adapter, make_ti
     paths = Paths(tmp_path_factory.mktemp("trained"))
     make_tiny_adapter(make_tiny_model(paths.base), paths.adapter)
     return paths.root
+
+
+@pytest.fixture(autouse=True)
+def skip_plain_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the process with plain transformers, which takes seconds; tests about it put it back."""
+    monkeypatch.setattr(stage, "check_plain_reader", lambda *_, **__: 0)
 
 
 @pytest.fixture
@@ -129,6 +136,25 @@ def test_a_promoted_model_is_merged_stored_and_built(paths, tmp_path):
     assert report["parity"]["prompts"] == 2
     assert report["weights_sha256"] == sha256_of(paths.merged_model / "model.safetensors")
     assert {key: value for key, value in read_json(paths.package_report).items() if key != "schema"} == report
+
+
+@pytest.mark.slow
+def test_another_reader_of_the_packaged_folder_gets_the_services_answers(paths, monkeypatch):
+    monkeypatch.setattr(stage, "check_plain_reader", check_plain_reader)
+    assert run(paths)["parity"]["plain_prompts"] == 2
+    settings = read_json(paths.merged_model / "generation_config.json")
+    assert (settings["eos_token_id"], settings["max_new_tokens"]) == (read_manifest(paths.merged_model).end_id, 24)
+    assert "### 질문" in (paths.merged_model / "chat_template.jinja").read_text("utf-8")
+
+
+def test_a_folder_that_other_readers_would_ask_otherwise_is_removed(paths, monkeypatch):
+    def check_plain_reader(*_: Any, **__: Any) -> int:
+        raise ParityError("another prompt")
+
+    monkeypatch.setattr(stage, "check_plain_reader", check_plain_reader)
+    with pytest.raises(ParityError, match="another prompt"):
+        run(paths)
+    assert not list(paths.get_stage_folder("package").iterdir())
 
 
 def test_a_fully_trained_model_is_packaged_unchanged(paths, make_tiny_model):

@@ -32,7 +32,7 @@ def freeze_clock(template: str) -> str:
     fingerprint stay the same on each day, in each locale and in each time zone. A template without a clock, and one
     that is already frozen, is returned unchanged.
     """
-    return template if _CLOCK not in template or template.startswith(_FROZEN_CLOCK) else _FROZEN_CLOCK + template
+    return template if _CLOCK not in template or _FROZEN_CLOCK in template else _FROZEN_CLOCK + template
 
 
 def select_chat_template(chat_template: str | dict[str, str] | None) -> str | None:

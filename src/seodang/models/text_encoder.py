@@ -105,6 +105,10 @@ class TextEncoder:
             self._control_parts[key] = self._split_at_tokens(segment)
         return self._control_parts[key]
 
+    def has_added_token(self, text: str) -> bool:
+        """Return whether another reader of a text would find an added token in it, such as a control token."""
+        return self._added_token_pattern.search(text) is not None
+
     def _split_at_tokens(self, segment: Segment) -> tuple[str, Segment | None, str]:
         text = segment.text
         matches = list(self._added_token_pattern.finditer(text))

@@ -32,7 +32,9 @@ from seodang.packaging.bento import build_bento, get_store_folder, store_model
 from seodang.packaging.merge import compute_merged_size, merge
 from seodang.packaging.model_card import MODEL_CARD, ModelCardData, render_model_card
 from seodang.packaging.model_folder import MANIFEST_NAME, Manifest, compute_content_version, write_manifest
-from seodang.packaging.parity import ParityReport, check_parity
+from seodang.packaging.parity import check_parity
+from seodang.packaging.reader_parity import check_plain_reader
+from seodang.packaging.reader_settings import decide_input_split, write_reader_settings
 from seodang.paths import Paths
 from seodang.prompting import compute_fingerprint, render_record
 from seodang.stages import Report
@@ -62,7 +64,11 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
     _check_disk_space(paths)
     logger.info(_("merging {adapter} into {base}", adapter=paths.adapter, base=paths.base))
     merge(paths.base, paths.adapter, paths.merged_model)
-    parity = _check_parity(prompt, package, paths)
+    splits_input = decide_input_split(read_records(paths.get_split_path("train")))
+    write_reader_settings(
+        paths.base, paths.merged_model, prompt.format, package.max_new_tokens, splits_input=splits_input
+    )
+    parity = _check_parity(prompt, package, paths, splits_input=splits_input)
     manifest = _write_manifest(prompt, package, lineage, paths.merged_model)
     version = compute_content_version(paths.merged_model, manifest.fingerprint)
     weights = compute_weights_sha256(paths.merged_model)
@@ -81,7 +87,7 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
     report = {
         "model_tag": model_tag,
         "bento_tag": build_bento(paths.root, package.name, version, model_tag),
-        "parity": asdict(parity),
+        "parity": parity,
         "fingerprint": manifest.fingerprint,
         "weights_sha256": weights,
         "lineage": lineage,
@@ -92,8 +98,8 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
         _(
             "packaged {bento}: {tokens} greedy tokens are equal, logits differ by at most {difference:.1e}",
             bento=report["bento_tag"],
-            tokens=parity.tokens,
-            difference=parity.max_logit_difference,
+            tokens=parity["tokens"],
+            difference=parity["max_logit_difference"],
         )
     )
     return report
@@ -119,9 +125,10 @@ def _check_disk_space(paths: Paths) -> None:
     check_space(store, size, _("the copy of the merged model in BentoML's store"))
 
 
-def _check_parity(prompt: PromptParams, package: PackageParams, paths: Paths) -> ParityReport:
-    tokenizer = load_tokenizer(paths.merged_model)
-    records = itertools.islice(read_records(paths.get_split_path("test")), package.parity_prompts)
+def _check_parity(prompt: PromptParams, package: PackageParams, paths: Paths, *, splits_input: bool) -> dict[str, Any]:
+    """Compare the merged model with base and adapter, then plain transformers with the service."""
+    tokenizer = load_tokenizer(paths.base)
+    records = list(itertools.islice(read_records(paths.get_split_path("test")), package.parity_prompts))
     context_length = read_context_length(paths.merged_model)
     limit = None if context_length is None else context_length - package.parity_tokens
     prompts = [
@@ -129,7 +136,7 @@ def _check_parity(prompt: PromptParams, package: PackageParams, paths: Paths) ->
         for record in records
     ]
     try:
-        return check_parity(
+        report = check_parity(
             paths.base,
             paths.adapter,
             paths.merged_model,
@@ -137,6 +144,15 @@ def _check_parity(prompt: PromptParams, package: PackageParams, paths: Paths) ->
             package.parity_tokens,
             get_end_id(tokenizer, prompt.format),
         )
+        plain_prompts = check_plain_reader(
+            paths.base,
+            paths.merged_model,
+            prompt.format,
+            [record for record, ids in zip(records, prompts, strict=True) if limit is None or len(ids) < limit],
+            package.parity_tokens,
+            splits_input=splits_input,
+        )
+        return {**asdict(report), "plain_prompts": plain_prompts}
     except ParityError:
         shutil.rmtree(paths.merged_model)
         raise
