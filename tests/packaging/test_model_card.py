@@ -29,7 +29,7 @@ RESULT = {
     "low": 0.6,
     "high": 0.733,
     "p": 0.0002,
-    "p_mcnemar": None,
+    "p_exact": None,
     "p_holm": 0.0004,
     "required_items": None,
     "passed": True,

@@ -99,7 +99,7 @@ def test_labels_that_yaml_reads_as_other_types_are_refused(tmp_path, build_raw_s
     (tmp_path / "films.yaml").write_text(
         yaml.safe_dump({**build_raw_spec(), "options": {0: "부정", True: "긍정"}}, allow_unicode=True), "utf-8"
     )
-    with pytest.raises(ParamsError, match="valid string"):
+    with pytest.raises(ParamsError, match="is not text in YAML"):
         load_specs(tmp_path, [])
 
 
