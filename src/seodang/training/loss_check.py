@@ -54,7 +54,6 @@ _FORWARD_ERRORS = (
     AssertionError,
     AttributeError,
     LookupError,
-    NotImplementedError,
     RuntimeError,
     TypeError,
     ValueError,
@@ -142,6 +141,8 @@ def _build_probe(model: PreTrainedModel, dataset: TokenizedDataset) -> _Probe:
     boundary = get_rope_boundary(model.config)
     try:
         losses = torch.cat([_compute_reference_losses(model, example) for example in examples])
+    except torch.OutOfMemoryError:  # says nothing of the architecture
+        raise
     except _FORWARD_ERRORS as error:
         raise ModelError(
             _(
