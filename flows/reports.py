@@ -42,6 +42,7 @@ _HEADINGS: Final = {
     "margin": N_("margin"),
     "candidate": N_("candidate score"),
     "reference": N_("reference score"),
+    "p": "p",
     "p_holm": N_("p (Holm)"),
     "required_items": N_("items needed"),
     "passed": N_("met"),

@@ -6,7 +6,7 @@ import pytest
 
 from seodang.errors import GateRejected
 from seodang.gate.messages import build_missing_reference_reason, build_rule_reason
-from seodang.gate.rules import RULE_KINDS, RuleResult
+from seodang.gate.rules import RULE_KINDS, RuleResult, describe_subject
 from seodang.gate.verdict import OUTCOME_LABELS, VERDICT_LABELS, require_promotion
 from seodang.i18n import translate
 
@@ -17,6 +17,7 @@ def make_result(**changes):
         "against": "few_shot",
         "test": "superiority",
         "metric": "accuracy",
+        "tasks": (),
         "group": "ko",
         "margin": 0.05,
         "items": 42,
@@ -71,6 +72,19 @@ def test_an_interval_that_ends_at_the_bound_violates_superiority_only():
 def test_a_reason_states_the_numbers_in_both_languages(changes, english, korean):
     reason = build_rule_reason(make_result(**changes), minimum_items=20)
     assert (reason.en, reason.ko) == (english, korean)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "group", "subject"),
+    [
+        ((), "", "loss"),
+        (("retention",), "en", "loss retention [en]"),
+        (("copa",), "copa", "loss [copa]"),
+        (("a", "b"), "ko", "loss [ko]"),
+    ],
+)
+def test_a_rule_about_one_task_names_it(tasks, group, subject):
+    assert describe_subject("loss", tasks, group) == subject
 
 
 def test_too_few_items_are_named_with_their_minimum():

@@ -62,6 +62,7 @@ def build_result(**changes):
         "against": "few_shot/3",
         "test": "superiority",
         "metric": "accuracy",
+        "tasks": (),
         "group": "",
         "margin": 0.0,
         "items": 200,

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from seodang.config import GateParams, ThresholdParams
-from seodang.gate.rules import RuleResult
+from seodang.gate.rules import RuleResult, describe_subject
 from seodang.gate.statistics import BootstrapResult
 from seodang.gate.verdict import OUTCOME_LABELS
 from seodang.i18n import N_, Message
@@ -33,11 +33,10 @@ def build_reason(passed: bool | None, message: Message) -> Reason:
 def build_rule_reason(result: RuleResult, minimum_items: int) -> Reason:
     """Return the outcome of a rule; for an undecided rule also the number of items that would decide it."""
     message = Message(
-        "{metric}{group} {outcome}: {against} {reference:.4f} → candidate {candidate:.4f}, "
+        "{subject} {outcome}: {against} {reference:.4f} → candidate {candidate:.4f}, "
         "difference {difference:+.4f}, {confidence} interval {interval}, p {p}, {items} ({requirement})",
         {
-            "metric": result.metric,
-            "group": f" [{result.group}]" if result.group else "",
+            "subject": describe_subject(result.metric, result.tasks, result.group),
             "outcome": Message(OUTCOME_LABELS[result.passed]),
             "against": result.against,
             "reference": result.reference,

@@ -83,6 +83,7 @@ def run_test(
         against=against,
         test=rule.test,
         metric=rule.metric,
+        tasks=tuple(rule.tasks),
         group=group,
         margin=rule.margin,
         items=len(pairs),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -74,6 +74,12 @@ class NonInferiority(RuleKind):
         return Message("worse by at most {margin:g}", {"margin": margin}) if margin else Message("not worse")
 
 
+def describe_subject(metric: str, tasks: Sequence[str], group: str) -> str:
+    """Return what a rule compares: the metric, the task of a rule about a single task, and the group, if any."""
+    task = f" {tasks[0]}" if len(tasks) == 1 and tasks[0] != group else ""
+    return f"{metric}{task} [{group}]" if group else f"{metric}{task}"
+
+
 RULE_KINDS: Final[Mapping[str, RuleKind]] = {"superiority": Superiority(), "non_inferiority": NonInferiority()}
 """By the value of `test` in a rule of params.yaml."""
 
@@ -90,6 +96,8 @@ class RuleResult:
     against: str
     test: TestName
     metric: str
+    tasks: tuple[str, ...]
+    """Tasks that the rule names; empty for all tasks of the test split."""
     group: str
     """Language or task of a rule with `group_by`, else empty."""
     margin: float
