@@ -25,14 +25,14 @@ def print_verdict(verdict: Mapping[str, Any]) -> None:
     results = verdict["results"]
     print_lines(["", _("verdict: {verdict}", verdict=_(VERDICT_LABELS[name]))])
     rows = [_format_result(result) for result in results]
-    headings = (_("metric"), _("against"), _("reference -> candidate"), _("difference [interval]"), "n", "")
+    headings = (_("metric"), _("against"), _("scores"), _("difference [interval]"), "n", "")
     print_table(headings, rows, right=(4,))
     rest = verdict["reasons"][len(results) :]  # thresholds, and rules whose reference does not exist
     print_table(("", ""), [(_mark_status(reason["passed"]), reason[get_language()]) for reason in rest])
 
 
 def _format_result(result: Mapping[str, Any]) -> tuple[str | Text, ...]:
-    interval = "" if result["low"] is None else f" [{result['low']:+.3f}, {result['high']:+.3f}]"
+    interval = "" if result["low"] is None else f" [{result['low']:.3f}, {result['high']:.3f}]"
     return (
         describe_subject(result["metric"], result["tasks"], result["group"]),
         str(result["against"]),
