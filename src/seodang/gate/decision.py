@@ -29,8 +29,6 @@ from seodang.gate.thresholds import check_threshold
 from seodang.gate.verdict import Verdict
 from seodang.i18n import _
 
-__all__ = ["Comparison", "Decision", "decide"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:

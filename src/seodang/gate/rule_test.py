@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seodang.config import GateParams, RuleParams
+from seodang.gate.exact_tests import compute_paired_p, compute_tango_p, is_binary
 from seodang.gate.power import Effect, estimate_joint_scale, estimate_rejection_scale
 from seodang.gate.rules import RULE_KINDS, RuleResult
 from seodang.gate.scores import Pairs
@@ -16,12 +17,9 @@ from seodang.gate.statistics import (
     GroupedDifferences,
     adjust_holm,
     compute_paired_bootstrap,
-    compute_paired_p,
     compute_shape_minimum,
-    compute_tango_p,
     compute_unseen_share,
     group_differences,
-    is_binary,
 )
 
 _MINIMUM_GROUPS = 10  # of dependent items: the spread between fewer groups is not known well enough

@@ -76,39 +76,39 @@ def check_parity(
     tokenizer = load_tokenizer(merged)
     tuned = load_tuned_model(base, adapter)
     expected = [_generate_greedy(tuned, prompt, max_new_tokens, end_id) for prompt in prompts]
-    untuned = _compute_base_logits(base, tuned, prompts, end_id)
-    movements = [_measure_difference(answer.logits, logits) for answer, logits in zip(expected, untuned, strict=True)]
+    movements = _measure_movements(base, tuned, prompts, expected, end_id)
     tolerances = [
         max(_MOVEMENT_TOLERANCE * movement, _ROUNDING_TOLERANCE * float(answer.logits.abs().max()))
         for answer, movement in zip(expected, movements, strict=True)
     ]
+    limits = (max_new_tokens, end_id)
     differences = []
     if isinstance(tuned, PeftModel):
         tuned = merge_adapter(tuned)
-        differences.append(
-            _compare_outputs(
-                _("the merge in memory"), tuned, prompts, expected, tolerances, max_new_tokens, end_id, tokenizer
-            )
-        )
+        name = _("the merge in memory")
+        differences.append(_compare_outputs(name, tuned, prompts, expected, tolerances, *limits, tokenizer))
     del tuned
-    differences.append(
-        _compare_outputs(
-            _("the merged model in {folder}", folder=merged),
-            load_inference_model(merged, "cpu"),
-            prompts,
-            expected,
-            tolerances,
-            max_new_tokens,
-            end_id,
-            tokenizer,
-        )
-    )
+    name = _("the merged model in {folder}", folder=merged)
+    loaded = load_inference_model(merged, "cpu")
+    differences.append(_compare_outputs(name, loaded, prompts, expected, tolerances, *limits, tokenizer))
     return ParityReport(
         prompts=len(prompts),
         tokens=sum(len(answer.tokens) for answer in expected),
         max_logit_difference=max(differences),
         max_adapter_movement=max(movements),
     )
+
+
+def _measure_movements(
+    base: Path,
+    tuned: PeftModel | PreTrainedModel,
+    prompts: Sequence[list[int]],
+    expected: Sequence[_GreedyOutput],
+    end_id: int,
+) -> list[float]:
+    """Return how far tuning moves the logits after each prompt."""
+    untuned = _compute_base_logits(base, tuned, prompts, end_id)
+    return [_measure_difference(answer.logits, logits) for answer, logits in zip(expected, untuned, strict=True)]
 
 
 def _compute_base_logits(

@@ -9,7 +9,8 @@ from typing import Any
 
 from seodang.config import GateParams
 from seodang.evaluation.aggregate import CHAMPION_VARIANT, TUNED_VARIANT
-from seodang.gate.decision import Comparison, Decision, decide
+from seodang.gate.comparisons import Comparison
+from seodang.gate.decision import Decision, decide
 from seodang.gate.scores import pair_scores, select_scores
 from seodang.gate.verdict import VERDICT_LABELS
 from seodang.i18n import _
