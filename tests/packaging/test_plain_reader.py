@@ -51,7 +51,10 @@ GEMMA = (
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory, make_tiny_model) -> Path:
-    """A base in the form of a chat model: it adds a begin token and has generation settings of its own."""
+    """A base in the form of a chat model: it adds a begin token and has generation settings and end tokens of its own.
+
+    Its end tokens are an ordinary word, <|pad|> and <|assistant|>.
+    """
     from tokenizers import processors
 
     folder: Path = make_tiny_model(tmp_path_factory.mktemp("base") / "model")
@@ -62,7 +65,9 @@ def base(tmp_path_factory: pytest.TempPathFactory, make_tiny_model) -> Path:
     )
     tokenizer.chat_template = GEMMA
     tokenizer.save_pretrained(folder)
-    (folder / "generation_config.json").write_text(json.dumps({"repetition_penalty": 9.0, "eos_token_id": 7}), "utf-8")
+    (folder / "generation_config.json").write_text(
+        json.dumps({"repetition_penalty": 9.0, "eos_token_id": [7, 0, 3]}), "utf-8"
+    )
     config = json.loads((folder / "config.json").read_text("utf-8"))
     (folder / "config.json").write_text(json.dumps({**config, "no_repeat_ngram_size": 2}), "utf-8")
     return folder
@@ -146,7 +151,8 @@ def test_the_folder_says_where_an_answer_ends_and_has_no_settings_of_the_base(pa
     settings = GenerationConfig.from_pretrained(folder)
     end = tokenizer.convert_tokens_to_ids("<|assistant|>" if format == "chat" else "<|end|>")
     config = json.loads((folder / "config.json").read_text("utf-8"))
-    assert settings.eos_token_id == config["eos_token_id"] == tokenizer.eos_token_id == end
+    assert tokenizer.eos_token_id == end
+    assert settings.eos_token_id == config["eos_token_id"] == list(dict.fromkeys([end, 0, 3]))
     assert settings.pad_token_id == config["pad_token_id"] == tokenizer.pad_token_id
     assert (settings.repetition_penalty, settings.do_sample, settings.max_new_tokens) == (None, False, 24)
     assert "no_repeat_ngram_size" not in config

@@ -13,6 +13,7 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from seodang.errors import EvaluationError
 from seodang.i18n import _
+from seodang.models.stop_tokens import get_stop_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Generation:
     """One free answer."""
 
     tokens: list[int]
-    """Token ids without the end token."""
+    """Token ids before the token that ends the answer."""
     has_eos: bool
     """Whether the model ended the answer before the limit."""
 
@@ -34,7 +35,7 @@ def generate(
     Args:
         model: Model in evaluation mode.
         prompts: Token ids of each prompt.
-        end_id: Id of the token that ends an answer.
+        end_id: End token of the prompt format; an answer also ends at the model's other end tokens.
         max_new_tokens: Maximum length of an answer.
         batch_tokens: Maximum number of padded prompt and answer tokens in a batch.
 
@@ -48,8 +49,9 @@ def generate(
 def _generate_batches(
     model: PreTrainedModel, prompts: Sequence[list[int]], end_id: int, max_new_tokens: int, batch_tokens: int
 ) -> list[Generation]:
+    stop_ids = get_stop_ids(model, end_id)
     config = GenerationConfig(
-        do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=end_id, pad_token_id=end_id, use_cache=True
+        do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=stop_ids, pad_token_id=end_id, use_cache=True
     )
     result: list[Generation | None] = [None] * len(prompts)
     for batch in _iter_batches(prompts, max_new_tokens, batch_tokens):
@@ -65,8 +67,8 @@ def _generate_batches(
             input_ids=ids, attention_mask=mask, generation_config=config, logits_processor=[_refuse_nan]
         )[:, width:].tolist()
         for index, tokens in zip(batch, outputs, strict=True):
-            has_eos = end_id in tokens
-            result[index] = Generation(tokens=tokens[: tokens.index(end_id)] if has_eos else tokens, has_eos=has_eos)
+            length = next((position for position, token in enumerate(tokens) if token in stop_ids), None)
+            result[index] = Generation(tokens=tokens[:length], has_eos=length is not None)
     return [answer for answer in result if answer is not None]
 
 

@@ -24,6 +24,7 @@ from seodang.i18n import _
 from seodang.models.chat_templates import freeze_clock, select_chat_template
 from seodang.models.checkpoints import is_code_trusted, list_weight_files
 from seodang.models.methods import METHODS
+from seodang.models.stop_tokens import read_declared_stop_ids
 
 # Errors that transformers raises for damaged settings and files.
 LOAD_ERRORS = (
@@ -53,6 +54,13 @@ _OFFSET_MODEL_TYPES = {
 }
 
 
+def has_tokenizer(folder: Path) -> bool:
+    """Return whether a folder has the files of a tokenizer."""
+    return (folder / "tokenizer_config.json").exists() and any(
+        all((folder / name).exists() for name in group) for group in _TOKENIZER_FILES
+    )
+
+
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Return the tokenizer of a checkpoint.
 
@@ -63,9 +71,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     Raises:
         ModelError: If the tokenizer is missing or cannot be read.
     """
-    if not (folder / "tokenizer_config.json").exists() or not any(
-        all((folder / name).exists() for name in group) for group in _TOKENIZER_FILES
-    ):
+    if not has_tokenizer(folder):
         raise ModelError(
             _(
                 "{folder} has no tokenizer: it needs tokenizer_config.json and tokenizer.json (the folder has: {files});"
@@ -92,10 +98,11 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def load_model(folder: Path, precision: str, device: str, *, load_in_4bit: bool = False) -> PreTrainedModel:
-    """Return the model of a checkpoint, in evaluation mode and without generation settings of its own.
+    """Return the model of a checkpoint, in evaluation mode and without generation settings other than its end tokens.
 
     Published models often set top-p, a repetition penalty or suppressed tokens. Training, evaluation, packaging and
-    service load models here, so they all decode without such settings and get the same answers.
+    service load models here, so they all decode without such settings, stop at the same tokens (see `stop_tokens`)
+    and get the same answers.
 
     Args:
         folder: Folder of the checkpoint.
@@ -132,9 +139,15 @@ def load_model(folder: Path, precision: str, device: str, *, load_in_4bit: bool 
         _keep_weight_layout(model)
     else:
         model.to(device)  # type: ignore[arg-type]
-    model.generation_config = GenerationConfig()
+    model.generation_config = GenerationConfig(eos_token_id=_read_stop_ids(folder, model.config) or None)
     model.eval()
     return model
+
+
+def _read_stop_ids(folder: Path, config: PreTrainedConfig) -> list[int]:
+    # A fully trained model has no tokenizer in its folder; its settings come from a base that was read here before.
+    tokenizer = load_tokenizer(folder) if has_tokenizer(folder) else None
+    return read_declared_stop_ids(folder, tokenizer, config.get_text_config().vocab_size)
 
 
 def _check_loaded_weights(loading_info: dict[str, Any], folder: Path) -> None:

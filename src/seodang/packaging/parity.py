@@ -16,6 +16,7 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 from seodang.errors import ParityError
 from seodang.i18n import _
 from seodang.models.loading import load_tokenizer
+from seodang.models.stop_tokens import get_stop_ids
 from seodang.packaging.merge import load_tuned_model, merge_adapter
 from seodang.packaging.model_folder import load_inference_model
 
@@ -65,7 +66,7 @@ def check_parity(
         merged: Folder that `merge` wrote.
         prompts: Token ids of each prompt.
         max_new_tokens: Maximum number of greedy tokens compared for each prompt.
-        end_id: Token that ends an answer.
+        end_id: End token of the prompt format.
 
     Raises:
         ParityError: With the first differing prompt and both answers.
@@ -132,17 +133,17 @@ def _measure_difference(logits: Tensor, others: Tensor) -> float:
 def _generate_greedy(
     model: PeftModel | PreTrainedModel, prompt: list[int], max_new_tokens: int, end_id: int
 ) -> _GreedyOutput:
+    model_: Any = model
     ids = torch.tensor([prompt])
     generation_config = GenerationConfig(
         do_sample=False,
         use_cache=True,
         max_new_tokens=max_new_tokens,
-        eos_token_id=end_id,
+        eos_token_id=get_stop_ids(model_, end_id),
         pad_token_id=end_id,
         return_dict_in_generate=True,
         output_logits=True,
     )
-    model_: Any = model
     outputs = model_.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=generation_config)
     return _GreedyOutput(
         tokens=outputs.sequences[0, len(prompt) :].tolist(), logits=outputs.logits[0][0].float().clone()

@@ -15,6 +15,7 @@ from seodang.config import PromptFormat
 from seodang.io.atomic import write_atomically
 from seodang.models.checkpoints import is_code_trusted
 from seodang.models.loading import load_tokenizer, read_context_length
+from seodang.models.stop_tokens import join_stop_ids, read_declared_stop_ids
 from seodang.models.tokenization import encode_text, get_begin_ids, get_end_id
 from seodang.packaging.chat_template import bind_end_token, build_chat_template
 from seodang.prompt_templates import PROMPT_TEMPLATES
@@ -33,7 +34,8 @@ def write_reader_settings(
     """Write tokenizer, chat template, generation settings and end tokens of a merged model.
 
     The base's own files ask and stop the base, not the tuned model: its chat template renders other prompts, its end
-    token may be another one, and its generation settings penalise repeated tokens or sample.
+    token may be another one, and its generation settings penalise repeated tokens or sample. Its end tokens stay beside
+    that of the tuned model, because evaluation and service stop at them, too.
 
     Args:
         base: Folder of the base, whose tokenizer is read.
@@ -57,14 +59,15 @@ def write_reader_settings(
         (merged / name).unlink(missing_ok=True)
     tokenizer.save_pretrained(merged)
     pad_id = int(tokenizer.pad_token_id)
+    stop_ids = join_stop_ids(end_id, read_declared_stop_ids(base, tokenizer, _read_vocab_size(merged)))
     GenerationConfig(
         do_sample=False,
-        eos_token_id=end_id,
+        eos_token_id=stop_ids if len(stop_ids) > 1 else end_id,
         pad_token_id=pad_id,
         bos_token_id=tokenizer.bos_token_id,
         max_new_tokens=max_new_tokens,
     ).save_pretrained(merged)
-    _correct_config(merged, end_id, pad_id)
+    _correct_config(merged, stop_ids, pad_id)
 
 
 def decide_input_split(records: Iterable[Record]) -> bool:
@@ -112,14 +115,24 @@ def _set_tokenizer_defaults(tokenizer: PreTrainedTokenizerBase, context_length: 
     tokenizer.init_kwargs |= {"padding_side": "left", "model_input_names": tokenizer.model_input_names}
 
 
-def _correct_config(folder: Path, end_id: int, pad_id: int) -> None:
-    """Write end and pad token into config.json, and remove generation settings, which transformers refuses there."""
+def _read_vocab_size(folder: Path) -> int:
     config = AutoConfig.from_pretrained(folder, trust_remote_code=is_code_trusted(folder))
+    return int(config.get_text_config().vocab_size)
+
+
+def _correct_config(folder: Path, stop_ids: list[int], pad_id: int) -> None:
+    """Write end and pad tokens into config.json, and remove generation settings, which transformers refuses there.
+
+    Some configurations allow one end token only; generation_config.json, which readers prefer, has all of them.
+    """
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=is_code_trusted(folder))
+    allows_list = any(field.name == "eos_token_id" and "list" in str(field.type) for field in fields(config))
+    end: int | list[int] = stop_ids if len(stop_ids) > 1 and allows_list else stop_ids[0]
     declared = {field.name for field in fields(config)}
     settings = {name for name in GenerationConfig().to_dict() if name not in _NEUTRAL_KEYS} - declared
     path = folder / "config.json"
     content: dict[str, Any] = json.loads(path.read_text("utf-8"))
     content = {name: value for name, value in content.items() if name not in settings}
     for section in [content, *(content[name] for name in ("text_config",) if name in content)]:
-        section |= {"eos_token_id": end_id, "pad_token_id": pad_id}
+        section |= {"eos_token_id": end, "pad_token_id": pad_id}
     write_atomically(path, [json.dumps(content, indent=2, ensure_ascii=False), "\n"])

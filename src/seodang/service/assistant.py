@@ -14,6 +14,7 @@ from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.models.device import choose_device
 from seodang.models.loading import get_context_length, load_tokenizer
+from seodang.models.stop_tokens import get_stop_ids
 from seodang.models.tokenization import encode_prompt
 from seodang.packaging.model_folder import Manifest, check_renderer, load_inference_model, read_manifest
 from seodang.prompting import render_prompt
@@ -48,6 +49,7 @@ class Assistant:
         self.manifest = manifest
         self._model = model
         self._tokenizer = tokenizer
+        self._stop_ids = get_stop_ids(model, manifest.end_id)
         self._context_length = get_context_length(model.config)
         self._longest_token = max(map(len, tokenizer.get_vocab()))
         # torch uses every core for one answer; a second answer at the same time would slow both down.
@@ -97,7 +99,7 @@ class Assistant:
             token_count = min(token_count, self._context_length - len(prompt))
         tokens = self._generate(prompt, token_count, temperature)
         text = str(self._tokenizer.decode(tokens, skip_special_tokens=True)).strip()
-        has_eos = tokens[-1] == self.manifest.end_id
+        has_eos = tokens[-1] in self._stop_ids
         return Answer(
             output=text,
             finish_reason="stop" if has_eos else "length",
@@ -145,9 +147,12 @@ class Assistant:
             if temperature > 0
             else {"do_sample": False}
         )
-        end_id = self.manifest.end_id
         generation_config = GenerationConfig(
-            use_cache=True, max_new_tokens=max_new_tokens, eos_token_id=end_id, pad_token_id=end_id, **sampling
+            use_cache=True,
+            max_new_tokens=max_new_tokens,
+            eos_token_id=self._stop_ids,
+            pad_token_id=self.manifest.end_id,
+            **sampling,
         )
         ids = torch.tensor([prompt], device=self._model.device)
         with self._lock, torch.inference_mode():
