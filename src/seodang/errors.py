@@ -8,6 +8,7 @@ SeodangError                 exit code 2: the input or the setup cannot be used
 ├── SplitError               a split would be empty, or evaluation data leak into training
 ├── ChecksumError            a file does not match its pinned checksum
 ├── ModelError               a model or tokenizer cannot be loaded or used
+│   └── ChatTemplateError    the model's chat template cannot render a conversation as it is
 ├── TrainingError            training ran but its result is unusable
 │   └── TrainingKilled       exit code 75: a process was killed; the next run resumes, and a flow retries
 ├── EvaluationError          the models were evaluated on different items
@@ -59,6 +60,10 @@ class ChecksumError(SeodangError):
 
 class ModelError(SeodangError):
     """A model or tokenizer cannot be loaded or used."""
+
+
+class ChatTemplateError(ModelError, ValueError):
+    """The chat template of a model cannot render a conversation, or changes its text."""
 
 
 class TrainingError(SeodangError):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from seodang.config import PromptFormat
+from seodang.errors import ChatTemplateError
 from seodang.i18n import _
 from seodang.prompt_templates import PROMPT_TEMPLATES, PromptTemplate, TemplateTexts
 from seodang.records import Record, Turn
@@ -16,9 +17,12 @@ from seodang.records import Record, Turn
 # Roles whose messages the model reads; the messages of other roles are its own answers.
 _USER_ROLES: Final = frozenset({"user", "tool"})
 
-# Replaces the user's text while the tokenizer's chat template is rendered. The code points
-# are for private use: no template and no user text gives them a meaning.
-_PLACEHOLDER: Final = "\ue000{}\ue001"
+# Replaces the user's text while the tokenizer's chat template is rendered. The code points at its ends are for private
+# use: no template and no user text gives them a meaning. Between them stands what a template must not change.
+_PLACEHOLDER_START: Final = "\ue000{}"
+_PLACEHOLDER: Final = (
+    _PLACEHOLDER_START + " \"Aa\" 'b' <b>&amp; {{{{x}}}} https://a.kr/?b=1\n\n- 한글\tÉ %d \\n 1_000.50\ue001"
+)
 _PROBES: tuple[dict[str, Any], ...] = (
     {"instruction": "가나다 ABC?", "input": ""},
     {"instruction": "가나다 ABC?", "input": "라마바 DEF."},
@@ -192,8 +196,10 @@ class _Frame:
 
     supports_system: bool
     """Whether the template accepts a system message."""
+    order: tuple[int, ...]
+    """Indices of the messages as the template writes them: Mistral's writes the system text before the last question."""
     prefixes: tuple[Segment, ...]
-    """Text before each message."""
+    """Text before each message, in this order."""
     suffix: Segment
     """Text after the last message; the model continues from it."""
 
@@ -201,7 +207,7 @@ class _Frame:
 def _build_frame(roles: tuple[str, ...], tokenizer: ChatTemplate) -> _Frame:
     try:
         return _probe_template(roles, tokenizer, supports_system=True)
-    except Exception:
+    except ChatTemplateError:
         if roles[0] != "system" or len(roles) == 1:
             raise
         # Some templates, such as Gemma's, reject a system message or omit it. Its text then begins the first question.
@@ -215,32 +221,80 @@ def supports_system(tokenizer: ChatTemplate) -> bool:
 
 
 def _probe_template(roles: tuple[str, ...], tokenizer: ChatTemplate, *, supports_system: bool) -> _Frame:
-    messages = [{"role": role, "content": _PLACEHOLDER.format(index)} for index, role in enumerate(roles)]
-    rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    prefixes: list[Segment] = []
+    rendered = _render_probe(roles, tokenizer)
+    placeholders = [_PLACEHOLDER.format(index) for index in range(len(roles))]
     for index, role in enumerate(roles):
-        text, placeholder, rendered = rendered.partition(_PLACEHOLDER.format(index))
-        if not placeholder:
-            raise ValueError(
-                _(
-                    "the model's chat template omits message {number} ({role}); correct the template, or set"
-                    " prompt.format to another format",
-                    number=index + 1,
-                    role=role,
-                )
-            )
-        prefixes.append(Segment(text, control=True, is_label=index > 0 and roles[index - 1] == "assistant"))
+        _check_message(rendered, index, role)
+    order = sorted(range(len(roles)), key=lambda index: rendered.index(placeholders[index]))
+    prefixes: list[Segment] = []
+    follows_answer = False
+    for index in order:
+        text, _placeholder, rendered = rendered.partition(placeholders[index])
+        prefixes.append(Segment(text, control=True, is_label=follows_answer))
+        follows_answer = roles[index] == "assistant"
     return _Frame(
         supports_system=supports_system,
+        order=tuple(order),
         prefixes=tuple(prefixes),
         suffix=Segment(rendered, control=True, is_label=False),
+    )
+
+
+def _render_probe(roles: tuple[str, ...], tokenizer: ChatTemplate) -> str:
+    messages = [{"role": role, "content": _PLACEHOLDER.format(index)} for index, role in enumerate(roles)]
+    try:
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    except Exception as error:  # a template raises errors of any class
+        raise build_template_error(roles, error) from error
+
+
+def build_template_error(roles: Sequence[str], error: Exception) -> ChatTemplateError:
+    """Return the error of a chat template that fails on a conversation.
+
+    Args:
+        roles: Roles of its messages.
+        error: What the template raised.
+    """
+    return ChatTemplateError(
+        _(
+            "the model's chat template fails on the messages {roles}: {error}; correct the template, or set prompt.format"
+            " to another format",
+            roles=", ".join(roles),
+            error=str(error).strip().partition("\n")[0] or type(error).__name__,
+        )
+    )
+
+
+def _check_message(rendered: str, index: int, role: str) -> None:
+    """Raise an error unless a rendered probe holds a message once and unchanged."""
+    count = rendered.count(_PLACEHOLDER_START.format(index))
+    if count == 1 and _PLACEHOLDER.format(index) in rendered:
+        return
+    if count == 0:
+        problem = _("the model's chat template omits message {number} ({role})", number=index + 1, role=role)
+    elif count > 1:
+        problem = _(
+            "the model's chat template writes message {number} ({role}) {count} times",
+            number=index + 1,
+            role=role,
+            count=count,
+        )
+    else:
+        problem = _(
+            "the model's chat template changes the text of message {number} ({role}), such as quotes, markup or blanks",
+            number=index + 1,
+            role=role,
+        )
+    raise ChatTemplateError(
+        _("{problem}; correct the template, or set prompt.format to another format", problem=problem)
     )
 
 
 def _fill_frame(frame: _Frame, messages: list[Turn]) -> tuple[Segment, ...]:
     segments: list[Segment] = []
     has_label = True
-    for prefix, message in zip(frame.prefixes, messages, strict=True):
+    for prefix, index in zip(frame.prefixes, frame.order, strict=True):
+        message = messages[index]
         # The end token of an answer that is no label is no label either.
         segments.append(
             prefix if has_label or not prefix.is_label else Segment(prefix.text, control=True, is_label=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from pathlib import Path
 
@@ -10,10 +11,13 @@ from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedTokenizerBase
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from seodang.errors import ModelError
+from seodang.errors import ChatTemplateError, ModelError
 from seodang.i18n import _
 from seodang.models.checkpoints import is_code_trusted, list_custom_classes, list_weight_files
 from seodang.models.loading import LOAD_ERRORS, get_first_line, load_tokenizer
+from seodang.prompting import render_prompt
+
+logger = logging.getLogger(__name__)
 
 
 def check_checkpoint(folder: Path, origin: str) -> None:
@@ -37,8 +41,20 @@ def check_checkpoint(folder: Path, origin: str) -> None:
                 architecture=", ".join(config.architectures or ()) or config.model_type,
             )
         )
-    _check_tokenizer(load_tokenizer(folder), config.get_text_config().vocab_size, origin)
+    tokenizer = load_tokenizer(folder)
+    _check_tokenizer(tokenizer, config.get_text_config().vocab_size, origin)
+    _warn_about_chat_template(tokenizer)
     count_parameters(folder, origin)
+
+
+def _warn_about_chat_template(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Log why the chat template cannot be used; only prompt format `chat` needs it."""
+    if tokenizer.chat_template is None:
+        return
+    try:
+        render_prompt("a", "", "chat", tokenizer)
+    except ChatTemplateError as error:
+        logger.warning(str(error))
 
 
 def _check_tokenizer(tokenizer: PreTrainedTokenizerBase, vocab_size: int, origin: str) -> None:

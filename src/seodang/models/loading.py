@@ -19,9 +19,9 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from seodang.errors import ModelError
+from seodang.errors import ChatTemplateError, ModelError
 from seodang.i18n import _
-from seodang.models.chat_templates import freeze_clock, select_chat_template
+from seodang.models.chat_templates import find_template_problems, freeze_clock, select_chat_template
 from seodang.models.checkpoints import is_code_trusted, list_weight_files
 from seodang.models.methods import METHODS
 from seodang.models.stop_tokens import read_declared_stop_ids
@@ -69,7 +69,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     (`tokenization.get_pad_id`), which is masked and never a label.
 
     Raises:
-        ModelError: If the tokenizer is missing or cannot be read.
+        ModelError: If the tokenizer is missing or cannot be read, or its chat template is not deterministic.
     """
     if not has_tokenizer(folder):
         raise ModelError(
@@ -93,8 +93,24 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
             )
         ) from error
     template = select_chat_template(tokenizer.chat_template)
-    tokenizer.chat_template = None if template is None else freeze_clock(template)
+    if template is not None:
+        _check_chat_template(template, folder)
+        template = freeze_clock(template)
+    tokenizer.chat_template = template
     return tokenizer
+
+
+def _check_chat_template(template: str, folder: Path) -> None:
+    if problems := find_template_problems(template):
+        raise ChatTemplateError(
+            _(
+                "the chat template in {folder} does not write the same prompt each time:\n  {problems}\n"
+                "Correct it in the base ({files}), or remove it there and set prompt.format to another format than chat",
+                folder=folder,
+                problems="\n  ".join(problems),
+                files="chat_template.jinja, tokenizer_config.json",
+            )
+        )
 
 
 def load_model(folder: Path, precision: str, device: str, *, load_in_4bit: bool = False) -> PreTrainedModel:

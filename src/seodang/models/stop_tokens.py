@@ -72,5 +72,5 @@ def get_stop_ids(model: PreTrainedModel, end_id: int) -> list[int]:
         model: Model, with or without an adapter.
         end_id: End token of the prompt format.
     """
-    declared: int | Sequence[int] | None = model.generation_config.eos_token_id  # type: ignore[union-attr]
+    declared: int | Sequence[int] | None = model.generation_config.eos_token_id
     return join_stop_ids(end_id, [declared] if isinstance(declared, int) else declared or [])

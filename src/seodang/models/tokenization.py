@@ -12,7 +12,7 @@ from seodang.errors import ModelError
 from seodang.i18n import _
 from seodang.models.text_encoder import get_text_encoder
 from seodang.prompt_templates import PROMPT_TEMPLATES
-from seodang.prompting import Renderer, Segment
+from seodang.prompting import Renderer, Segment, build_template_error
 from seodang.records import Record
 
 
@@ -114,7 +114,10 @@ def get_pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
 def _find_turn_end(tokenizer: PreTrainedTokenizerBase) -> int | None:
     """Return the first control token that the chat template writes after an answer, or None."""
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "\ue000"}]
-    rendered = str(tokenizer.apply_chat_template(turns, tokenize=False))
+    try:
+        rendered = str(tokenizer.apply_chat_template(turns, tokenize=False))
+    except Exception as error:  # a template raises errors of any class
+        raise build_template_error(("user", "assistant"), error) from error
     suffix_ids = encode_text(tokenizer, rendered.partition("\ue000")[2], control=True)
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
     return next((token for token in suffix_ids if token in special), None)
