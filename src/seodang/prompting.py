@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from seodang.config import PromptFormat
 from seodang.errors import ChatTemplateError
@@ -43,9 +43,8 @@ class ChatTemplate(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A part of a prompt that is tokenized separately."""
+class Segment(NamedTuple):
+    """A part of a prompt that is tokenized separately. A tuple, because each record creates a handful of them."""
 
     text: str
     control: bool
@@ -82,8 +81,8 @@ class Renderer:
         """Return the prompt of a request; the function `render_prompt` describes the arguments."""
         if self._template.texts is not None:
             return _render_text(instruction, input, self._template, self._template.texts, system, turns)
-        request = f"{instruction}\n\n{input}" if input else instruction
-        return self._render_chat(_build_messages(system, [*turns, Turn(role="user", content=request)]))
+        request = Turn(role="user", content=f"{instruction}\n\n{input}" if input else instruction)
+        return self._render_chat(_build_messages(system, [*turns, request]) if system or turns else [request])
 
     def render_record(self, record: Record) -> tuple[Segment, ...]:
         """Return the prompt of a record, including its earlier conversation."""
@@ -101,7 +100,7 @@ class Renderer:
 
     def _render_chat(self, messages: list[Turn]) -> tuple[Segment, ...]:
         assert self._tokenizer is not None
-        roles = tuple(message.role for message in messages)
+        roles = tuple([message.role for message in messages])
         if roles not in self._frames:
             self._frames[roles] = _build_frame(roles, self._tokenizer)
         frame = self._frames[roles]
@@ -178,7 +177,7 @@ def _build_messages(system: str, turns: Sequence[Turn]) -> list[Turn]:
             content, learned = f"{before.content}\n\n{turn.content}", before.learned and turn.learned
             messages.append(Turn(role=role, content=content, learned=learned))
         else:
-            messages.append(replace(turn, role=role))
+            messages.append(turn if turn.role == role else replace(turn, role=role))
     return messages
 
 
@@ -294,14 +293,12 @@ def _fill_frame(frame: _Frame, messages: list[Turn]) -> tuple[Segment, ...]:
     segments: list[Segment] = []
     has_label = True
     for prefix, index in zip(frame.prefixes, frame.order, strict=True):
-        message = messages[index]
+        role, content, learned = messages[index].role, messages[index].content, messages[index].learned
         # The end token of an answer that is no label is no label either.
-        segments.append(
-            prefix if has_label or not prefix.is_label else Segment(prefix.text, control=True, is_label=False)
-        )
-        is_answer = message.role == "assistant"
-        has_label = not is_answer or (message.learned and _has_content(message.content))
-        segments.append(Segment(message.content, control=False, is_label=is_answer and has_label))
+        segments.append(prefix if has_label or not prefix.is_label else prefix._replace(is_label=False))
+        is_answer = role == "assistant"
+        has_label = not is_answer or (learned and _has_content(content))
+        segments.append(Segment(content, False, is_answer and has_label))
     return (*segments, frame.suffix)
 
 

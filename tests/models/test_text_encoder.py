@@ -6,15 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.constants import ENGLISH, KOREAN
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 from seodang.inference.prompt_encoder import PromptEncoder
+from seodang.models.prompt_parts import PartBuilder
 from seodang.models.text_encoder import get_text_encoder
 from seodang.models.tokenization import encode_prompt, encode_text, encode_texts, tokenize_record, tokenize_request
 from seodang.primer_base.model import train_tokenizer
-from seodang.prompting import render_prompt, render_record
+from seodang.prompting import Renderer, render_prompt, render_record
 from seodang.records import Record, Turn, make_record
 from seodang.training.example_tokenizer import BatchTokenizer, tokenize_example
 
@@ -217,3 +220,22 @@ def test_only_tokenizers_that_add_a_blank_encode_continued_text_differently():
     encoder = get_text_encoder(create_legacy(LLAMA))
     assert encoder.tokenizer.convert_ids_to_tokens(encoder.encode("film"))[0].startswith("▁")
     assert not encoder.tokenizer.convert_ids_to_tokens(encoder.encode("film", continues=True))[0].startswith("▁")
+
+
+PIECES = ["가", "a", " ", "\n", "<s>", "</s>", "<end_of_turn>", "\ue000", "\ue002", "."]
+TEXTS = st.lists(st.sampled_from(PIECES), max_size=6).map("".join)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(st.tuples(TEXTS, TEXTS, TEXTS, TEXTS, st.booleans()), min_size=1, max_size=4))
+def test_the_parts_of_a_layout_are_those_of_each_chat_by_itself(tokenizer, texts):
+    """The layout of the first chat serves the others; empty texts, blanks at borders and marks in a text change nothing."""
+    encoder = get_text_encoder(tokenizer)
+    renderer = Renderer("chat", tokenizer)
+    for instruction, input, output, answer, has_turns in texts:
+        turns = (Turn(role="user", content=input), Turn(role="assistant", content=answer)) if has_turns else ()
+        segments = [
+            *renderer.render_prompt(instruction, input, system=output, turns=turns),
+            renderer.render_answer(output),
+        ]
+        assert list(encoder.split_segments(segments)) == PartBuilder(encoder, continues=False).build(segments)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from seodang.models.prompt_parts import LayoutPart, PartBuilder, fill_layout, find_layout
 from seodang.prompting import Segment, replace_surrogates
 
 # Begins a text that is encoded as the continuation of another one. It is for private use, so it merges with nothing.
@@ -37,6 +37,7 @@ class TextEncoder:
         self._added_token_pattern = _build_pattern([token.content for token in added_tokens])
         self._stripping_tokens = {token.content for token in added_tokens if token.rstrip}
         self._control_parts: dict[tuple[str, bool], tuple[str, Segment | None, str]] = {}
+        self._layouts: dict[tuple[Segment | bool, ...], list[LayoutPart] | None] = {}
         self.adds_blank = self._begins_with_blank(self._encode_plain("a"))
         """Whether the tokenizer adds a blank before a text, as SentencePiece does."""
         self.continues_after_token = self.adds_blank and not self._is_blank_added_after_tokens()
@@ -89,14 +90,23 @@ class TextEncoder:
             segments: Segments of a prompt or an example.
             continues: Whether other text stands directly before them.
         """
-        if any(segment.control for segment in segments):
-            return _PartBuilder(self, continues).build(segments)
+        if segments[0].control:  # a chat begins with the text of its template, other formats have no control segments
+            return PartBuilder(self, continues=continues).build(segments) if continues else self._split_chat(segments)
         if not self.adds_blank:
             return segments
         return [
-            replace(segment, continues=True) if continues or index else segment
+            segment._replace(continues=True) if continues or index else segment
             for index, segment in enumerate(segments)
         ]
+
+    def _split_chat(self, segments: Sequence[Segment]) -> Sequence[Segment]:
+        """Return the parts of a chat; the layout of the first chat with the same markers serves all others."""
+        key = tuple([segment if segment.control else segment.is_label for segment in segments])
+        if key not in self._layouts:
+            self._layouts[key] = find_layout(self, segments)
+        layout = self._layouts[key]
+        parts = None if layout is None else fill_layout(layout, segments)
+        return PartBuilder(self, continues=False).build(segments) if parts is None else parts
 
     def split_control(self, segment: Segment) -> tuple[str, Segment | None, str]:
         """Return the text before the first control token, the part from the first to the last one, and the rest."""
@@ -117,7 +127,7 @@ class TextEncoder:
         start, end = matches[0].start(), matches[-1].end()
         if matches[-1].group() in self._stripping_tokens:
             end += len(text[end:]) - len(text[end:].lstrip())
-        return text[:start], replace(segment, text=text[start:end]), text[end:]
+        return text[:start], segment._replace(text=text[start:end]), text[end:]
 
     def _encode_plain(self, text: str) -> list[int]:
         if self._plain_backend is not None:
@@ -152,54 +162,6 @@ class TextEncoder:
     def _is_blank_added_after_tokens(self) -> bool:
         token = next((token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special), None)
         return token is not None and self._begins_with_blank(self.encode(f"{token}a", control=True)[1:])
-
-
-class _PartBuilder:
-    """Joins the text of a chat template with the messages beside it."""
-
-    def __init__(self, encoder: TextEncoder, continues: bool) -> None:
-        self._encoder = encoder
-        self._adds_blank = encoder.adds_blank
-        self._continues = continues and encoder.adds_blank
-        self._text = ""
-        self._parts: list[Segment] = []
-
-    def build(self, segments: Sequence[Segment]) -> list[Segment]:
-        last = len(segments) - 1
-        for index, segment in enumerate(segments):
-            if segment.control:
-                self._add_control(segment)
-            elif segment.is_label or index == last:
-                # The prompt of the last answer ends before it, so it keeps its blank.
-                self._add_answer(segment, takes_blank=index < last)
-            else:
-                self._text += segment.text
-        self._flush()
-        return self._parts
-
-    def _add_control(self, segment: Segment) -> None:
-        before, tokens, after = self._encoder.split_control(segment)
-        self._text += before
-        if tokens is not None:
-            self._flush()
-            self._parts.append(tokens)
-            self._continues = self._encoder.continues_after_token
-            self._text = after
-
-    def _add_answer(self, segment: Segment, *, takes_blank: bool) -> None:
-        answer = segment.text
-        if takes_blank and self._text.endswith(" "):
-            text = self._text.rstrip(" ")
-            self._text, answer = text, self._text[len(text) :] + answer
-        self._flush()
-        self._parts.append(Segment(answer, False, segment.is_label, self._continues))
-        self._continues = self._adds_blank
-
-    def _flush(self) -> None:
-        if self._text:
-            self._parts.append(Segment(self._text, False, False, self._continues))
-            self._text = ""
-            self._continues = self._adds_blank
 
 
 _encoders: WeakKeyDictionary[PreTrainedTokenizerBase, TextEncoder] = WeakKeyDictionary()

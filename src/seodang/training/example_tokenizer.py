@@ -75,7 +75,7 @@ class BatchTokenizer:
         self._eos_token_id = get_end_id(tokenizer, format)
         # Sequences that recur in nearly every record: begin, end, and the parts of the chat template's markers.
         self._fixed_sequences: list[list[int]] = [get_begin_ids(tokenizer), [self._eos_token_id]]
-        self._controls: dict[Segment, list[tuple[int, bool]]] = {}
+        self._controls: dict[Segment, tuple[list[int], list[bool]]] = {}
 
     def tokenize(self, records: Sequence[Record]) -> TokenizedChunk:
         """Return the examples of records, in order."""
@@ -90,9 +90,9 @@ class BatchTokenizer:
                 part_mask.append(False)
             for part in self._encoder.split_segments(segments):
                 if part.control:
-                    for index, flag in self._split_control_segment(part):
-                        indices.append(index)
-                        part_mask.append(flag)
+                    fixed_indices, flags = self._split_control_segment(part)
+                    indices += fixed_indices
+                    part_mask += flags
                 else:
                     indices.append(texts[part.text, part.continues])
                     part_mask.append(part.is_label)
@@ -103,14 +103,13 @@ class BatchTokenizer:
             list(texts), np.array(indices, np.int64), np.array(part_mask, np.bool_), np.diff(ends, prepend=0)
         )
 
-    def _split_control_segment(self, segment: Segment) -> list[tuple[int, bool]]:
+    def _split_control_segment(self, segment: Segment) -> tuple[list[int], list[bool]]:
         """Return the indices of the fixed sequences that make up a control segment, and whether each has labels."""
         if segment not in self._controls:
             ids = encode_text(self._tokenizer, segment.text, control=True)
             runs = groupby(zip(build_loss_mask(segment, ids, self._eos_token_id), ids, strict=True), key=itemgetter(0))
-            self._controls[segment] = [
-                (self._add_fixed_sequence([token for _, token in run]), flag) for flag, run in runs
-            ]
+            parts = [(self._add_fixed_sequence([token for _, token in run]), flag) for flag, run in runs]
+            self._controls[segment] = [index for index, _ in parts], [flag for _, flag in parts]
         return self._controls[segment]
 
     def _add_fixed_sequence(self, ids: list[int]) -> int:
