@@ -1,7 +1,8 @@
 """User-facing text in the user's language. Code holds the English text; locale/<language>/*.po hold the others.
 
 `_` translates at once, for messages on a terminal and for errors. A `Message` is translated at display: it goes into
-JSON reports and HTML pages, which hold both languages.
+JSON reports and HTML pages, which hold both languages. A message about a count has a singular and a plural:
+`ngettext("{count} row", "{count} rows", rows)`, later `Message("{count} row", plural="{count} rows", count=rows)`.
 
 The language is SEODANG_LANG, else LANG, else English. tools/catalogue.py extracts, checks and compiles the catalogue.
 """
@@ -11,12 +12,12 @@ from __future__ import annotations
 import gettext
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
-__all__ = ["LANGUAGES", "N_", "Language", "Message", "_", "get_language", "translate"]
+__all__ = ["LANGUAGES", "N_", "Language", "Message", "_", "get_language", "ngettext", "translate"]
 
 Language = Literal["en", "ko"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "ko")
@@ -30,21 +31,25 @@ def get_language() -> Language:
     return "ko" if locale_name.lower().startswith("ko") else "en"
 
 
-def translate(language: Language, message: str, /, **values: Any) -> str:
+def translate(language: Language, message: str | Message, /, **values: Any) -> str:
     """Return a message in a language, its {placeholders} filled.
 
     Args:
         language: "en" returns the message as it stands in the code.
         message: The English text, a key of the catalogue; a message without a translation stays English.
-        values: By placeholder.
+        values: By placeholder; a value that is a Message is translated with it.
     """
-    text = message if language == "en" else _load_catalogue(language).gettext(message)
-    return text.format(**values) if values else text
+    return (message if isinstance(message, Message) else Message(message)).add(values).translate(language)
 
 
 def _(message: str, /, **values: Any) -> str:
     """Return a message in the terminal's language, its {placeholders} filled."""
     return translate(get_language(), message, **values)
+
+
+def ngettext(singular: str, plural: str, count: float, /, **values: Any) -> str:
+    """Return a message about a count in the terminal's language; `{count}` is filled with the count."""
+    return translate(get_language(), Message(singular, values, plural=plural, count=count))
 
 
 def N_(message: str, /) -> str:
@@ -54,20 +59,41 @@ def N_(message: str, /) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message that is translated where it is shown. `Message("{count} rows", {"count": 3})`."""
+    """A message that is translated where it is shown. `Message("row {number}", {"number": 3})`."""
 
     text: str
-    """English, with {placeholders}; a key of the catalogue."""
+    """English, with {placeholders}; a key of the catalogue. With `plural` it is the singular."""
     values: Mapping[str, Any] = field(default_factory=dict)
     """By placeholder; a value that is a Message is translated with it."""
+    plural: str = ""
+    """The English plural of a message about a count; empty for other messages."""
+    count: float = 1
+    """The count that selects the form; with `plural` it also fills `{count}`."""
+
+    def add(self, values: Mapping[str, Any]) -> Message:
+        """Return the message with further values."""
+        return replace(self, values={**self.values, **values}) if values else self
+
+    def select_form(self, language: Language) -> str:
+        """Return the text in a language, in the form for the count, its placeholders not yet filled."""
+        catalogue = _load_catalogue(language)
+        if not self.plural:
+            return catalogue.gettext(self.text)
+        whole = int(self.count) if self.count == int(self.count) else 2  # gettext takes whole numbers: 0.5 epochs
+        return catalogue.ngettext(self.text, self.plural, whole)
+
+    def fill_values(self, language: Language) -> dict[str, Any]:
+        """Return the values of all placeholders; those that are messages are in a language."""
+        values = {"count": self.count, **self.values} if self.plural else self.values
+        return {
+            name: value.translate(language) if isinstance(value, Message) else value for name, value in values.items()
+        }
 
     def translate(self, language: Language) -> str:
         """Return the text in a language."""
-        values = {
-            name: value.translate(language) if isinstance(value, Message) else value
-            for name, value in self.values.items()
-        }
-        return translate(language, self.text, **values)
+        values = self.fill_values(language)
+        text = self.select_form(language)
+        return text.format(**values) if values else text
 
     def to_json(self) -> dict[str, str]:
         """Return the text by language, as reports store it."""
@@ -80,4 +106,5 @@ class Message:
 
 @cache
 def _load_catalogue(language: Language) -> gettext.NullTranslations:
+    """Return the translations of a language; English has none, so each message stays as it is."""
     return gettext.translation(_DOMAIN, _LOCALE, [language], fallback=True)

@@ -333,7 +333,7 @@ def test_one_class_in_a_task_decides_nothing_by_accident():
 
 
 @pytest.mark.parametrize(
-    ("base", "message"), [(POOR[:100], "few_shot lacks 100 scores"), ([*POOR, 1], "candidate lacks 1 scores")]
+    ("base", "message"), [(POOR[:100], "few_shot lacks 100 scores"), ([*POOR, 1], "candidate lacks 1 score ")]
 )
 def test_different_item_sets_are_refused(base, message):
     with pytest.raises(EvaluationError, match=message):

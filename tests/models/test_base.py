@@ -211,7 +211,7 @@ def add_tokens(folder: Path, *names: str, special: bool = False, **settings: Any
     [
         (
             {"names": ["서당", "훈장"]},
-            "can produce '훈장', id 401, but the model has 400 tokens, ids below 400 (2 ids are too high); use the tokenizer",
+            "can produce '훈장', id 401, but the model has 400 tokens, ids below 400 (ids above: 2); use the tokenizer",
         ),
         ({"names": ["<fill>"], "special": True, "pad_token": "<fill>"}, "can produce '<fill>', id 400"),
     ],

@@ -134,7 +134,7 @@ def test_one_message_names_all_unusable_sources_and_nothing_is_written(paths, bu
             build_file_source("empty", "empty.jsonl"),
         )
     message = str(raised.value)
-    assert message.startswith("4 errors in ingest.sources:")
+    assert message.startswith("errors in ingest.sources (4):")
     assert "source 'cut': cut.json, line 1, column 18: this is not JSON" in message
     assert "잘린" in message
     assert "source 'gone': gone.json does not exist" in message

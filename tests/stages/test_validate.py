@@ -146,7 +146,7 @@ def test_too_many_rejected_rows_stop_the_run_and_the_reports_remain(paths_with_d
     with pytest.raises(DataRejected) as raised:
         run(paths, dataset={"quarantined_ratio": {"maximum": 0.5}, "accepted_count": {"minimum": 2}})
     message = str(raised.value)
-    assert "of 7 rows, 1 are accepted and 6 (85.7%) are quarantined" in message
+    assert "rows: 7, accepted: 1, quarantined: 6 (85.7%)" in message
     assert "more than 50.0% of the rows are quarantined (all: 0.8571)" in message
     assert "fewer than 2 rows are accepted" in message
     assert "5 output-missing: output is missing" in message

@@ -128,7 +128,7 @@ def test_a_window_that_the_attention_does_not_get_is_found_by_the_longest_record
     error, packing = compute_gradient_error(build(make), LONG_AND_SHORT)
     assert error < 1e-4
     assert not packing.packed
-    assert "its mask shows 12 tokens, but its attention gets a window of all" in caplog.text
+    assert "its mask has the window 12, but its attention gets the window all" in caplog.text
 
 
 @pytest.mark.parametrize("window", [12, 39, 42])

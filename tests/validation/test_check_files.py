@@ -69,7 +69,7 @@ def test_all_unusable_files_are_named_and_no_report_remains(run_check, write, tm
     with pytest.raises(SourceError) as raised:
         run_check(write("empty.jsonl", []), write("valid.jsonl", [VALID]), errors=["gone"], report=tmp_path / "report")
     assert str(raised.value).splitlines() == [
-        "2 problems with the data files:",
+        "problems with the data files (2):",
         "  gone",
         "  empty.jsonl is empty: it contains no record",
     ]

@@ -13,7 +13,7 @@ import typer
 from seodang.cli.terminal import print_lines, print_table
 from seodang.config.ingest import list_formats
 from seodang.errors import ParamsError, SourceError
-from seodang.i18n import _, get_language
+from seodang.i18n import _, get_language, ngettext
 
 if TYPE_CHECKING:
     from seodang.config import Params, TableTemplate
@@ -240,7 +240,13 @@ def _format_ignored_keys(keys: dict[str, dict[str, Any]]) -> list[str]:
         _("  {share:.0%} {key}: {sample}", share=fields["share"], key=name, sample=fields["sample"])
         for name, fields in list(keys.items())[:_MAX_RULES]
     ]
-    more = [_("  and {count} more keys (--json lists them)", count=len(keys) - _MAX_RULES)]
+    more = [
+        ngettext(
+            "  and {count} more key (--json lists it)",
+            "  and {count} more keys (--json lists them)",
+            len(keys) - _MAX_RULES,
+        )
+    ]
     heading = _("ignored keys, with the share of the rows that have a value, and a sample:")
     return [heading, *lines, *(more if len(keys) > _MAX_RULES else [])] if keys else []
 

@@ -12,7 +12,7 @@ import typer
 from seodang.cli.plan_format import format_plan
 from seodang.cli.terminal import print_lines
 from seodang.errors import ModelError, SeodangError
-from seodang.i18n import _
+from seodang.i18n import _, ngettext
 from seodang.paths import Paths
 
 if TYPE_CHECKING:
@@ -110,12 +110,11 @@ def _describe_params(params: Params, paths: Paths) -> list[str]:
     """Return what is known without the model."""
     train, split = params.train, paths.get_split_path("train")
     known = _(
-        "known so far: train.method {method}, train.precision {precision}, micro-batches of {tokens} tokens, "
-        "{epochs:g} epochs",
+        "known so far: train.method {method}, train.precision {precision}, micro-batches of {tokens}, {epochs}",
         method=train.method,
         precision=train.precision,
-        tokens=train.tokens_per_micro_batch,
-        epochs=train.epochs,
+        tokens=ngettext("{count:,} token", "{count:,} tokens", train.tokens_per_micro_batch),
+        epochs=ngettext("{count:g} epoch", "{count:g} epochs", train.epochs),
     )
     if not split.exists():
         return [known, _("no records yet; run: dvc repro prepare")]
@@ -124,10 +123,10 @@ def _describe_params(params: Params, paths: Paths) -> list[str]:
     records = sum(1 for _line in read_lines(split))
     steps = train.epochs * -(-records // train.batch_size)
     counts = _(
-        "{records:,} records, about {steps:,.0f} optimizer steps of {batch_size} records",
-        records=records,
-        steps=steps,
-        batch_size=train.batch_size,
+        "{records}, about {steps} of {batch}",
+        records=ngettext("{count:,} record", "{count:,} records", records),
+        steps=ngettext("{count:,.0f} optimizer step", "{count:,.0f} optimizer steps", steps),
+        batch=ngettext("{count:,} record", "{count:,} records", train.batch_size),
     )
     return [known, counts]
 

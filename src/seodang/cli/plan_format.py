@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len
 
 from seodang.cli.terminal import WIDTH
-from seodang.i18n import N_, _
+from seodang.i18n import N_, _, ngettext
 
 if TYPE_CHECKING:
     from seodang.training.planning.plan import Plan
@@ -37,10 +37,11 @@ def format_plan(plan: Plan) -> list[str]:
         *_format_row(
             _("device"),
             plan.machine.device,
-            _(
-                "{precision}, {count} process(es), sharding {sharding}",
+            ngettext(
+                "{precision}, {count} process, sharding {sharding}",
+                "{precision}, {count} processes, sharding {sharding}",
+                train.processes,
                 precision=train.precision,
-                count=train.processes,
                 sharding=train.sharding,
             ),
         ),
@@ -69,7 +70,13 @@ def _describe_adapter(plan: Plan) -> list[str]:
 
 def _describe_attention(plan: Plan) -> list[str]:
     batches = plan.micro_batches
-    notes = [_("at most {tokens:,} tokens per micro-batch", tokens=batches.largest.tokens)]
+    notes = [
+        ngettext(
+            "at most {count:,} token per micro-batch",
+            "at most {count:,} tokens per micro-batch",
+            batches.largest.tokens,
+        )
+    ]
     if batches.computed_tokens < batches.record_tokens:
         notes.append(_("common prefixes are computed once"))
     if plan.train.activation_checkpointing:
@@ -93,7 +100,11 @@ def _format_data(plan: Plan) -> list[str]:
     lines = _format_row(_("records"), f"{sample.records:,}", coverage, left_out)
     if plan.steps is None or plan.tokens is None or plan.label_tokens is None or plan.computed_tokens is None:
         return lines
-    steps = _("{epochs:g} epochs, {records} records each", epochs=plan.train.epochs, records=plan.train.batch_size)
+    steps = _(
+        "{epochs}, {records} each",
+        epochs=ngettext("{count:g} epoch", "{count:g} epochs", plan.train.epochs),
+        records=ngettext("{count:,} record", "{count:,} records", plan.train.batch_size),
+    )
     shares = _(
         "label tokens {label:.0%}, computed {computed:.0%}",
         label=plan.label_tokens / plan.tokens,
@@ -116,7 +127,7 @@ def _format_memory(plan: Plan) -> list[str]:
     available = _(
         "available {memory}, free now {free}", memory=_format_mb(machine.memory), free=_format_mb(machine.free)
     )
-    note = [_("{count} process(es)", count=memory.processes)] if memory.processes > 1 else []
+    note = [_("{count} processes", count=memory.processes)] if memory.processes > 1 else []
     return lines + _format_row(f"  {_('peak')}", _format_mb(memory.peak), available, *note)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from seodang.cli.terminal import print_lines, print_table
 from seodang.cli.verdict_table import print_verdict
-from seodang.i18n import _
+from seodang.i18n import _, ngettext
 from seodang.io.jsonl import read_json
 from seodang.metric_registry import SUMMARY_METRICS
 from seodang.paths import Paths
@@ -71,7 +71,7 @@ def _print_scores(evaluation: Mapping[str, Any]) -> None:
     rows_to_print = [row for row in evaluation["variants"] if row not in tried or row["name"] in best]
     rows = [
         (
-            _("{name} ({shots} shots)", name=row["name"], shots=row["shots"]),
+            ngettext("{name} ({count} shot)", "{name} ({count} shots)", row["shots"], name=row["name"]),
             *("-" if row[metric] is None else f"{row[metric]:.3f}" for metric in SUMMARY_METRICS),
             str(row["items"]),
         )

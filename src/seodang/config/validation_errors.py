@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from seodang.i18n import N_, _
+from seodang.i18n import N_, _, ngettext
 
 _PASSWORD: Final = re.compile(r"(?<=://)[^/@\s'\"]*:[^@\s'\"]*@")  # in an address: a message goes into logs
 _MAX_CHARACTERS: Final = 80  # of a value in a message
@@ -34,11 +34,22 @@ _RULES: Final[Mapping[str, str]] = {
     "greater_than_equal": N_("must be {ge} or greater"),
     "less_than": N_("must be less than {lt}"),
     "less_than_equal": N_("must be {le} or less"),
-    "too_short": N_("needs at least {min_length} entries"),
-    "too_long": N_("may have at most {max_length} entries"),
-    "string_too_short": N_("needs at least {min_length} characters"),
     "string_pattern_mismatch": N_("must match the pattern {pattern}"),
 }
+
+
+def _describe_length(kind: str, context: Mapping[str, Any]) -> str | None:
+    """Return the rule on the number of entries or characters; None for another kind of rule."""
+    match kind:
+        case "too_short":
+            return ngettext("needs at least {count} entry", "needs at least {count} entries", context["min_length"])
+        case "too_long":
+            return ngettext("may have at most {count} entry", "may have at most {count} entries", context["max_length"])
+        case "string_too_short":
+            return ngettext(
+                "needs at least {count} character", "needs at least {count} characters", context["min_length"]
+            )
+    return None
 
 
 def format_validation_errors(error: ValidationError) -> list[str]:
@@ -68,7 +79,9 @@ def _join(place: tuple[Any, ...], text: str) -> str:
 def _describe_rule(kind: str, detail: Mapping[str, Any]) -> str:
     context = detail.get("ctx", {})
     if kind in _RULES:
-        return _(_RULES[kind], **context) if context else _(_RULES[kind])
+        return _(_RULES[kind], **context)
+    if rule := _describe_length(kind, context):
+        return rule
     return str(context.get("error", detail["msg"]))  # a rule of our own has its own words
 
 

@@ -25,7 +25,7 @@ from seodang.evaluation.item_scores import build_item_score
 from seodang.evaluation.requests import Requests, Variant, build_requests, get_generation_count
 from seodang.evaluation.results import Results, build_answer_key, build_options_key
 from seodang.evaluation.samples import TaskSamples
-from seodang.i18n import _
+from seodang.i18n import ngettext
 from seodang.inference.generation import generate
 from seodang.inference.loglikelihood import ChoiceRequest, score_choices
 from seodang.inference.prompt_encoder import PromptEncoder
@@ -98,10 +98,11 @@ def evaluate_variants(
             scores += run_requests(model, encoder, variant, tasks, evaluate, results, bar.update)
             del model  # this reference would keep the model in memory beside the next one
             logger.info(
-                _(
+                ngettext(
+                    "evaluated {variant}: {count} item, {seconds:.0f} s so far",
                     "evaluated {variant}: {count} items, {seconds:.0f} s so far",
+                    items,
                     variant=variant.name,
-                    count=items,
                     seconds=time.monotonic() - started,
                 )
             )

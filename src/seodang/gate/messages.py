@@ -57,10 +57,13 @@ def build_rule_reason(result: RuleResult, minimum_items: int) -> Reason:
 
 def _describe_items(result: RuleResult) -> Message:
     if result.independent_groups == result.items:
-        return Message("{items} items", {"items": result.items})
-    return Message(
-        "{items} items in {groups} independent groups", {"items": result.items, "groups": result.independent_groups}
-    )
+        return _count_items(result.items)
+    groups = Message("{count} independent group", plural="{count} independent groups", count=result.independent_groups)
+    return Message("{items} in {groups}", {"items": _count_items(result.items), "groups": groups})
+
+
+def _count_items(count: int) -> Message:
+    return Message("{count} item", plural="{count} items", count=count)
 
 
 def _describe_required_items(result: RuleResult, minimum_items: int) -> Message:
@@ -113,7 +116,7 @@ def build_threshold_reason(
     else:
         bound = Message("maximum {bound:g}", {"bound": threshold.maximum})
     message = Message(
-        "{metric} {outcome}: candidate {mean:.4f}, {confidence} interval {interval} ({bound}, {items} items)",
+        "{metric} {outcome}: candidate {mean:.4f}, {confidence} interval {interval} ({bound}, {items})",
         {
             "metric": threshold.metric,
             "outcome": Message(OUTCOME_LABELS[passed]),
@@ -121,11 +124,15 @@ def build_threshold_reason(
             "confidence": _format_confidence(gate.confidence),
             "interval": _format_interval(mean.low, mean.high, ".4f"),
             "bound": bound,
-            "items": items,
+            "items": _count_items(items),
         },
     )
     if passed is None and items < gate.minimum_items:
-        hint = Message("At least {count} items are needed (gate.minimum_items)", {"count": gate.minimum_items})
+        hint = Message(
+            "At least {count} item is needed (gate.minimum_items)",
+            plural="At least {count} items are needed (gate.minimum_items)",
+            count=gate.minimum_items,
+        )
         message = Message("{reason}. {hint}", {"reason": message, "hint": hint})
     return build_reason(passed, message)
 

@@ -12,7 +12,7 @@ import numpy as np
 from seodang.errors import EvaluationError
 from seodang.evaluation.aggregate import TASK_FILE_SPLIT
 from seodang.gate.statistics import Floats
-from seodang.i18n import N_, _
+from seodang.i18n import N_, _, ngettext
 from seodang.metric_registry import ITEM_METRICS
 
 _MESSAGE_LIMIT = 5  # items that a message names
@@ -158,10 +158,11 @@ def _find_item_differences(candidate: Scores, reference: Scores, against: str) -
     ):
         if missing:
             errors.append(
-                _(
+                ngettext(
+                    "{name} lacks {count} score that {other} has ({scores}); score both on the same items and metrics",
                     "{name} lacks {count} scores that {other} has ({scores}); score both on the same items and metrics",
+                    len(missing),
                     name=name,
-                    count=len(missing),
                     other=other,
                     scores=_format_keys(missing),
                 )
@@ -180,11 +181,12 @@ def _find_setting_differences(candidate: Scores, reference: Scores, against: str
         differing = {key for key in shared if getattr(candidate[key], field) != getattr(reference[key], field)}
         if differing:
             errors.append(
-                _(
+                ngettext(
+                    "candidate and {against} differ in the field {field} of {count} score ({scores}): {meaning}",
                     "candidate and {against} differ in the field {field} of {count} scores ({scores}): {meaning}",
+                    len(differing),
                     against=against,
                     field=field,
-                    count=len(differing),
                     scores=_format_keys(differing),
                     meaning=_(meaning),
                 )

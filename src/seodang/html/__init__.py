@@ -6,7 +6,8 @@ A page is one self-contained HTML file in English and Korean, for screens (light
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "create_environment",
+    "create_markdown_functions",
     "escape_markdown",
     "format_count",
     "format_percent",
@@ -25,6 +27,7 @@ __all__ = [
     "format_size",
     "join_languages",
     "mark_up",
+    "mark_up_count",
     "mark_up_svg",
     "translate_markdown",
     "truncate",
@@ -56,13 +59,19 @@ def create_environment(templates: Path, *, autoescape: bool) -> Environment:
     env.filters.update(
         count=format_count, setting=format_setting, share=format_percent, size=format_size, short=truncate
     )
-    env.globals.update(_=mark_up, _svg=mark_up_svg, _attr=join_languages, N_=N_, page_language=get_language())
+    env.globals.update(_=mark_up, ngettext=mark_up_count, _svg=mark_up_svg, _attr=join_languages, N_=N_)
+    env.globals.update(page_language=get_language())
     return env
 
 
 def mark_up(message: str | Message, /, **values: Any) -> Markup:
     """Return a message in all languages for HTML, with escaped values; the language switch of the page shows one."""
     return _wrap("span", message, values)
+
+
+def mark_up_count(singular: str, plural: str, count: float, /, **values: Any) -> Markup:
+    """Return a message about a count in all languages for HTML; templates call it `ngettext`."""
+    return _wrap("span", Message(singular, plural=plural, count=count), values)
 
 
 def mark_up_svg(message: str | Message, /, **values: Any) -> Markup:
@@ -72,39 +81,42 @@ def mark_up_svg(message: str | Message, /, **values: Any) -> Markup:
 
 def join_languages(message: str | Message, /, **values: Any) -> str:
     """Return a message in all languages in one line, for a title or an attribute, where the switch has no effect."""
-    text, values = _split_message(message, values)
-    return " · ".join(
-        dict.fromkeys(translate(language, text, **_translate_values(values, language)) for language in LANGUAGES)
-    )
+    return " · ".join(dict.fromkeys(translate(language, message, **values) for language in LANGUAGES))
 
 
 def translate_markdown(language: Language, message: str | Message, /, **values: Any) -> Markup:
     """Return a message in one language as Markdown, with escaped values."""
     from markupsafe import Markup
 
-    text, values = _split_message(message, values)
-    texts = _translate_values(values, language)
+    filled = _to_message(message).add(values)
+    texts = filled.fill_values(language)
     escaped = {name: escape_markdown(value) if type(value) is str else value for name, value in texts.items()}
-    return Markup(translate(language, text, **escaped))
+    text = filled.select_form(language)
+    return Markup(text.format(**escaped) if escaped else text)
 
 
-def _split_message(message: str | Message, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    return (message.text, {**message.values, **values}) if isinstance(message, Message) else (message, values)
+def create_markdown_functions(language: Language) -> dict[str, Callable[..., Markup]]:
+    """Return `_` and `ngettext` for a Markdown template in one language."""
+
+    def ngettext(singular: str, plural: str, count: float, /, **values: Any) -> Markup:
+        return translate_markdown(language, Message(singular, plural=plural, count=count), **values)
+
+    return {"_": partial(translate_markdown, language), "ngettext": ngettext}
 
 
-def _translate_values(values: Mapping[str, Any], language: Language) -> dict[str, Any]:
-    return {name: value.translate(language) if isinstance(value, Message) else value for name, value in values.items()}
+def _to_message(message: str | Message) -> Message:
+    return message if isinstance(message, Message) else Message(message)
 
 
 def _wrap(tag: str, message: str | Message, values: dict[str, Any]) -> Markup:
     from markupsafe import Markup, escape
 
-    text, values = _split_message(message, values)
+    filled = _to_message(message).add(values)
     parts = []
     for language in LANGUAGES:
-        texts = _translate_values(values, language)
+        texts = filled.fill_values(language)
         escaped = {name: escape(value) if isinstance(value, str) else value for name, value in texts.items()}
-        content = Markup(escape(translate(language, text)))
+        content = Markup(escape(filled.select_form(language)))
         parts.append(f'<{tag} lang="{language}">{content.format(**escaped) if escaped else content}</{tag}>')
     return Markup("".join(parts))
 

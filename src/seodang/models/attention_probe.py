@@ -130,7 +130,7 @@ def find_packing_problem(model: PreTrainedModel, ids: Tensor) -> str | None:
             return _("its attention has another mask than a window of tokens before each token")
         if call.window != call.window_argument:
             return _(
-                "its mask shows {window} tokens, but its attention gets a window of {argument}",
+                "its mask has the window {window}, but its attention gets the window {argument}",
                 window=call.window or _("all"),
                 argument=call.window_argument or _("all"),
             )

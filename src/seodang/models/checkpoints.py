@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seodang.errors import ChecksumError, ModelError
-from seodang.i18n import _
+from seodang.i18n import _, ngettext
 from seodang.io.atomic import sha256_of, write_atomically
 
 WEIGHTS = "model.safetensors"
@@ -107,11 +107,12 @@ def list_weight_files(folder: Path) -> list[Path]:
         )
     if missing := [name for name in names if not (folder / name).exists()]:
         raise ModelError(
-            _(
+            ngettext(
+                "{folder} lacks its weight file {names}; download or copy it again",
                 "{folder} lacks {missing} of its {count} weight files ({names}); download or copy them again",
+                len(names),
                 folder=folder,
                 missing=len(missing),
-                count=len(names),
                 names=", ".join(missing[:3]),
             )
         )

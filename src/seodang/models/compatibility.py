@@ -82,7 +82,7 @@ def _check_tokenizer(tokenizer: PreTrainedTokenizerBase, vocab_size: int, origin
         raise ModelError(
             _(
                 "the tokenizer of {origin} can produce {token!r}, id {token_id}, but the model has {vocab_size} tokens,"
-                " ids below {vocab_size} ({count} ids are too high); use the tokenizer that the weights belong to, or"
+                " ids below {vocab_size} (ids above: {count}); use the tokenizer that the weights belong to, or"
                 " resize the model first: model.resize_token_embeddings(len(tokenizer))",
                 origin=origin,
                 token=token,

@@ -7,14 +7,14 @@ Its numbers are those of the verdict.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
 from seodang.gate.verdict import VERDICT_LABELS
-from seodang.html import create_environment, escape_markdown, translate_markdown
+from seodang.html import create_environment, create_markdown_functions, escape_markdown
 from seodang.i18n import N_, Language, Message
 from seodang.licences import find_hub_licence, summarise_licences
 from seodang.metric_registry import SUMMARY_METRICS
@@ -63,8 +63,8 @@ def render_model_card(card_data: ModelCardData) -> str:
 
 
 def _render_part(card_data: ModelCardData, language: Language) -> str:
-    translation = partial(translate_markdown, language)
-    return _load_template().render(**_build_context(card_data), language=language, _=translation)
+    functions = create_markdown_functions(language)
+    return _load_template().render(**_build_context(card_data), language=language, **functions)
 
 
 def build_metadata(card_data: ModelCardData) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from seodang.config import IngestParams, PrepareParams
 from seodang.errors import ArtefactError, SplitError
-from seodang.i18n import _
+from seodang.i18n import _, ngettext
 from seodang.io.jsonl import format_json_line, parse_record, read_lines, read_records
 from seodang.io.progress import track_progress
 from seodang.preparation.decontamination import Leak, find_leaks
@@ -83,10 +83,12 @@ def prepare_records(accepted: Path, ingest: IngestParams, prepare: PrepareParams
     check_not_empty({name: int(((status == KEPT) & (split == number)).sum()) for number, name in enumerate(SPLITS)})
     if count := count_leaks(rows["question"], split, status == KEPT):
         raise SplitError(
-            _(
+            ngettext(
+                "{count} training record has exactly the text of an evaluation item; this is an error in Seodang: "
+                "please report it",
                 "{count} training records have exactly the text of an evaluation item; this is an error in Seodang: "
                 "please report it",
-                count=count,
+                count,
             )
         )
     copies = np.where(split == TRAIN, mixture.copies, status == KEPT).astype(np.int32)

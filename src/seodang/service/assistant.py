@@ -11,7 +11,7 @@ import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from seodang.errors import SeodangError
-from seodang.i18n import _
+from seodang.i18n import _, ngettext
 from seodang.models.device import choose_device
 from seodang.models.loading import get_context_length, load_tokenizer
 from seodang.models.stop_tokens import get_stop_ids
@@ -116,10 +116,12 @@ class Assistant:
         if self._context_length is not None and len(prompt) >= self._context_length:
             raise RequestRejected(
                 "instruction",
-                _(
-                    "the prompt has {count:,} tokens, but the model's context has {limit:,} tokens; shorten the"
+                ngettext(
+                    "the prompt has {count:,} token, but the model's context has only {limit:,}; shorten the"
                     " instruction or the input",
-                    count=len(prompt),
+                    "the prompt has {count:,} tokens, but the model's context has only {limit:,}; shorten the"
+                    " instruction or the input",
+                    len(prompt),
                     limit=self._context_length,
                 ),
             )

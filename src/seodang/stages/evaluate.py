@@ -34,7 +34,7 @@ from seodang.evaluation.runner import VariantModel, count_templates, evaluate_va
 from seodang.evaluation.samples import TaskSamples, compute_fingerprint, select_split_samples
 from seodang.evaluation.task_files import load_task_samples
 from seodang.evaluation.task_metrics import compute_task_metrics
-from seodang.i18n import _, get_language
+from seodang.i18n import _, get_language, ngettext
 from seodang.io.atomic import sha256_of, write_atomically
 from seodang.io.jsonl import read_json, read_records, write_json, write_records, write_rows
 from seodang.metric_registry import RATIO_METRICS, SUMMARY_METRICS
@@ -217,7 +217,13 @@ def _open_result_log(paths: Paths, key: str) -> ResultLog:
             other.unlink()
     result_log = ResultLog(path, key)
     if result_log.rows:
-        logger.info(_("resuming with {count} results of an interrupted run", count=len(result_log.rows)))
+        logger.info(
+            ngettext(
+                "resuming with {count} result of an interrupted run",
+                "resuming with {count} results of an interrupted run",
+                len(result_log.rows),
+            )
+        )
     return result_log
 
 

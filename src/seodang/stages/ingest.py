@@ -9,7 +9,7 @@ from typing import Any
 
 from seodang.config import IngestParams, SourceParams
 from seodang.errors import SourceError
-from seodang.i18n import _
+from seodang.i18n import _, ngettext
 from seodang.ingest.fetch.files import LocalFile
 from seodang.ingest.rows import Row
 from seodang.ingest.sources import Tally, iter_source_rows
@@ -58,7 +58,7 @@ def _iter_rows(ingest: IngestParams, paths: Paths, manifest: list[dict[str, Any]
     if len(errors) == 1:
         raise error_type(errors[0])
     if errors:
-        title = _("{count} errors in ingest.sources:", count=len(errors))
+        title = _("errors in ingest.sources ({count}):", count=len(errors))
         raise error_type("\n  ".join([title, *errors]))
 
 
@@ -100,10 +100,10 @@ def _log_source(source: SourceParams, tally: Tally, languages: Counter[str]) -> 
     counts = ", ".join(f"{language} {count:,}" for language, count in sorted(languages.items()))
     logger.info(
         _(
-            "ingested {name}: {written:,} of {read:,} rows ({counts}), {formats}, {licence}",
+            "ingested {name}: {written:,} of {read} ({counts}), {formats}, {licence}",
             name=source.name,
             written=languages.total(),
-            read=tally.rows_read,
+            read=ngettext("{count:,} row", "{count:,} rows", tally.rows_read),
             counts=counts or _("none"),
             formats=", ".join(tally.formats) or _("no file yet"),
             licence=source.licence,

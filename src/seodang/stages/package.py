@@ -19,7 +19,7 @@ from typing import Any
 from seodang.config import PackageParams, PromptParams, TrainParams
 from seodang.errors import ArtefactError, GateRejected, ParityError
 from seodang.gate.verdict import drop_schema, require_promotion
-from seodang.i18n import Message, _
+from seodang.i18n import Message, _, ngettext
 from seodang.io.atomic import sha256_of, write_atomically
 from seodang.io.disk_full import check_space, is_same_disk, translate_disk_full
 from seodang.io.jsonl import read_json, read_records, write_json
@@ -95,10 +95,11 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
     }
     write_json(paths.package_report, report)
     logger.info(
-        _(
-            "packaged {bento}: {tokens} greedy tokens are equal, logits differ by at most {difference:.1e}",
+        ngettext(
+            "packaged {bento}: {count} greedy token is equal, logits differ by at most {difference:.1e}",
+            "packaged {bento}: {count} greedy tokens are equal, logits differ by at most {difference:.1e}",
+            parity["tokens"],
             bento=report["bento_tag"],
-            tokens=parity["tokens"],
             difference=parity["max_logit_difference"],
         )
     )

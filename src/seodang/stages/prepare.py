@@ -181,7 +181,8 @@ def _build_warnings(result: PreparationResult) -> list[dict[str, str]]:
     if not missing:
         return []
     message = Message(
-        "the replay sources lack {count:,} records for prepare.replay_ratio; give more records or lower the ratio",
-        {"count": missing},
+        "the replay sources lack {count:,} record for prepare.replay_ratio; give more records or lower the ratio",
+        plural="the replay sources lack {count:,} records for prepare.replay_ratio; give more records or lower the ratio",
+        count=missing,
     )
     return [message.to_json()]

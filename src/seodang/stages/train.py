@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from seodang.config import PromptParams, TrainParams
 from seodang.errors import TrainingError
-from seodang.i18n import _
+from seodang.i18n import _, ngettext
 from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import read_json, read_records, write_json
 from seodang.models.adapters import compute_tuned_sha256
@@ -78,10 +78,12 @@ def _train(prompt: PromptParams, train: TrainParams, paths: Paths) -> None:
     }
     logger.info(
         _(
-            "training on {device}: {training} training records, {validation} validation records",
+            "training on {device}: {training}, {validation}",
             device=_format_devices(device),
-            training=len(datasets["train"]),
-            validation=len(datasets["validation"]),
+            training=ngettext("{count:,} training record", "{count:,} training records", len(datasets["train"])),
+            validation=ngettext(
+                "{count:,} validation record", "{count:,} validation records", len(datasets["validation"])
+            ),
         )
     )
     with track_run(train, {"prompt": prompt, "train": train}, live=paths.dvclive, runs=paths.tracking) as tracking:
@@ -136,9 +138,9 @@ def _finish(report: dict[str, Any], result: TrainingResult, run_dir: Path, paths
     shutil.rmtree(run_dir)
     logger.info(
         _(
-            "trained: {steps} optimizer steps, training loss {train_loss:.3f}, validation loss {validation_loss:.3f},"
+            "trained: {steps}, training loss {train_loss:.3f}, validation loss {validation_loss:.3f},"
             " {seconds:.0f} s ({cpu_seconds:.0f} CPU s), {memory} MB",
-            steps=result.steps,
+            steps=ngettext("{count:,.0f} optimizer step", "{count:,.0f} optimizer steps", result.steps),
             train_loss=result.train_loss,
             validation_loss=result.validation_loss,
             seconds=result.seconds,
@@ -167,8 +169,8 @@ def _load_dataset(
     if not len(dataset):
         raise TrainingError(
             _(
-                "{split} has no record that fits into train.max_length {max_length} ({too_long} are longer,"
-                " {without_answer} have no answer); raise it, or shorten the records",
+                "{split} has no record that fits into train.max_length {max_length} (too long: {too_long},"
+                " without an answer: {without_answer}); raise it, or shorten the records",
                 split=split,
                 max_length=train.max_length,
                 too_long=counts.too_long,
@@ -178,8 +180,8 @@ def _load_dataset(
     if counts.too_long or counts.without_answer:
         logger.info(
             _(
-                "left out of {split}: {too_long} records with more than {max_length} tokens, {without_answer} without"
-                " an answer",
+                "records left out of {split}: {too_long} longer than train.max_length {max_length}, {without_answer}"
+                " without an answer",
                 split=split.name,
                 too_long=counts.too_long,
                 max_length=train.max_length,

@@ -9,7 +9,7 @@ from typing import Any
 
 from seodang.config import ExpectationsParams, PromptParams
 from seodang.errors import ArtefactError, DataRejected
-from seodang.i18n import _
+from seodang.i18n import _, ngettext
 from seodang.ingest.rows import FIELDS, Row
 from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import Writer, read_rows, serialize_record, write_json
@@ -113,11 +113,15 @@ def _read_last_profile(paths: Paths) -> Profile | None:
 
 
 def _log_summary(violations: Sequence[DatasetViolation], summary: Summary) -> None:
+    counts: dict[str, Any] = summary.build_counts()
     logger.info(
-        _(
-            "validated {rows:,} rows: {accepted:,} accepted ({repaired:,} repaired, {warned:,} with warnings), "
+        ngettext(
+            "validated {rows:,} row: {accepted:,} accepted ({repaired:,} repaired, {warned:,} with a warning), "
             "{quarantined:,} quarantined",
-            **summary.build_counts(),
+            "validated {rows:,} rows: {accepted:,} accepted ({repaired:,} repaired, {warned:,} with a warning), "
+            "{quarantined:,} quarantined",
+            counts["rows"],
+            **counts,
         )
     )
     for violation in violations:
@@ -138,8 +142,8 @@ def _format_rejection(violations: Sequence[DatasetViolation], summary: Summary, 
     reasons = format_top_reasons(summary)
     lines = [
         _(
-            "the data is not fit to train on: of {rows:,} rows, {accepted:,} are accepted and "
-            "{quarantined:,} ({ratio:.1%}) are quarantined",
+            "the data is not fit to train on; rows: {rows:,}, accepted: {accepted:,}, "
+            "quarantined: {quarantined:,} ({ratio:.1%})",
             ratio=counts["quarantined"] / counts["rows"],
             **counts,
         )

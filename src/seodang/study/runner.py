@@ -22,7 +22,7 @@ from seodang.evaluation.results import Results
 from seodang.evaluation.runner import VariantModel, count_templates, evaluate_variants, iter_base_variants
 from seodang.evaluation.samples import TaskSamples, compute_fingerprint, select_split_samples
 from seodang.evaluation.task_files import load_task_samples
-from seodang.i18n import _
+from seodang.i18n import _, ngettext
 from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import read_json, read_records, write_json, write_records
 from seodang.metric_registry import BINARY_METRICS
@@ -199,7 +199,8 @@ def _train_variant(
     if marker.exists() and read_json(marker)["key"] == key:
         logger.info(_("model {variant} is already trained", variant=variant))
         return project
-    logger.info(_("training model {variant} on {count} records", variant=variant, count=len(records)))
+    count = ngettext("{count:,} record", "{count:,} records", len(records))
+    logger.info(_("training model {variant} on {records}", variant=variant, records=count))
     train_stage.run(prompt=params.prompt, train=params.train, paths=project)
     write_json(marker, {"key": key})
     return project

@@ -18,7 +18,7 @@ from torch import distributed
 
 from seodang.config import TrainParams
 from seodang.errors import TrainingError
-from seodang.i18n import _
+from seodang.i18n import _, ngettext
 
 _Value = TypeVar("_Value")
 
@@ -44,11 +44,13 @@ def check_processes(train: TrainParams, device: str) -> None:
     devices = {"cuda": torch.cuda.device_count(), "mps": 1}.get(device, processes)
     if processes > devices:
         raise TrainingError(
-            _(
-                "train.processes is {processes}, but this machine has {devices} {device} device(s);"
-                " set it to {devices} or less, or set train.device to cpu",
+            ngettext(
+                "train.processes is {processes}, but this machine has {count} {device} device;"
+                " set it to {count}, or set train.device to cpu",
+                "train.processes is {processes}, but this machine has {count} {device} devices;"
+                " set it to {count} or less, or set train.device to cpu",
+                devices,
                 processes=processes,
-                devices=devices,
                 device=device,
             )
         )
@@ -57,11 +59,13 @@ def check_processes(train: TrainParams, device: str) -> None:
     local_world_size, world_size = int(os.environ.get("LOCAL_WORLD_SIZE", processes)), int(os.environ["WORLD_SIZE"])
     if local_world_size != processes:
         raise TrainingError(
-            _(
-                "train.processes is {processes}, but the launcher started {started} processes on this machine;"
+            ngettext(
+                "train.processes is {processes}, but the launcher started {count} process on this machine;"
                 " give it the same number (torchrun --nproc-per-node {processes})",
+                "train.processes is {processes}, but the launcher started {count} processes on this machine;"
+                " give it the same number (torchrun --nproc-per-node {processes})",
+                local_world_size,
                 processes=processes,
-                started=local_world_size,
             )
         )
     if train.batch_size < world_size:

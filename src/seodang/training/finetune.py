@@ -12,7 +12,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel, set_seed
 
 from seodang.config import TrainParams
-from seodang.i18n import _
+from seodang.i18n import _, ngettext
 from seodang.io.atomic import replace_folder
 from seodang.io.disk_full import check_space
 from seodang.models.adapters import average_with_base, copy_base_weights, save_tuned_model
@@ -121,10 +121,12 @@ def _measure_losses(trainer: SFTTrainer) -> dict[str, float]:
 def _warn_about_small_split(dataset: TokenizedDataset, train: TrainParams) -> None:
     if len(dataset) < train.batch_size:
         logger.warning(
-            _(
+            ngettext(
+                "there is {count} training record, fewer than train.batch_size {batch_size}:"
+                " each epoch is one optimizer step",
                 "there are {count} training records, fewer than train.batch_size {batch_size}:"
                 " each epoch is one optimizer step",
-                count=len(dataset),
+                len(dataset),
                 batch_size=train.batch_size,
             )
         )

@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from seodang.errors import ModelError
-from seodang.i18n import _
+from seodang.i18n import _, ngettext
 from seodang.inference.logits import compute_logits
 from seodang.models.architecture import get_rope_boundary
 from seodang.models.attention_probe import find_packing_problem
@@ -113,9 +113,9 @@ def patch_and_verify_loss(
             model.set_attn_implementation(attention)
     raise ModelError(
         _(
-            "training does not compute the own loss of the architecture {architecture} on {count} records: {reason}; it"
+            "training does not compute the own loss of the architecture {architecture} on {records}: {reason}; it"
             " is not supported: choose another base, and please report this",
-            count=len(probe.examples),
+            records=ngettext("{count:,} record", "{count:,} records", len(probe.examples)),
             reason=reasons[candidates[-1]],
             architecture=model.config.model_type,
         )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from seodang.errors import TrainingError
-from seodang.i18n import _
+from seodang.i18n import _, ngettext
 from seodang.training.example_tokenizer import TokenizedExample
 from seodang.training.packing import MicroBatch, PackingConfig, build_micro_batch, plan_micro_batches
 
@@ -121,11 +121,11 @@ def check_health(
     if health.eos_ratio < minimum_eos_ratio:
         raise TrainingError(
             _(
-                "the tuned model predicts the end token after {ratio:.0%} of {count} validation answers, but"
+                "the tuned model predicts the end token after {ratio:.0%} of {answers}, but"
                 " train.minimum_eos_ratio is {minimum:.0%} (before training: {before:.0%}): when served, it would not"
                 " stop. Train longer (train.epochs, train.learning_rate), or lower train.minimum_eos_ratio",
                 ratio=health.eos_ratio,
-                count=len(after.tokens),
+                answers=ngettext("{count} validation answer", "{count} validation answers", len(after.tokens)),
                 minimum=minimum_eos_ratio,
                 before=health.eos_ratio_before,
             )

@@ -196,7 +196,7 @@ def _iter_rows(request: CheckRequest, params: CheckParams, result: CheckResult) 
         except SourceError as error:
             errors += str(error).splitlines()
     if len(errors) > 1:
-        heading = _("{count} problems with the data files:", count=len(errors))
+        heading = _("problems with the data files ({count}):", count=len(errors))
         raise SourceError("\n  ".join([heading, *errors]))
     if errors:
         raise SourceError(errors[0])

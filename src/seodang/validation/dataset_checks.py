@@ -36,7 +36,7 @@ DATASET_RULES: Final[tuple[Rule, ...]] = (
     Rule(
         id="accepted-count",
         field="data",
-        reason=Message("fewer than {limit:,} rows are accepted"),
+        reason=Message("fewer than {limit:,} row is accepted", plural="fewer than {limit:,} rows are accepted"),
         fix=Message("add data, or lower expectations.dataset.accepted_count.minimum in params.yaml"),
         minimum="accepted_count",
     ),
@@ -156,7 +156,7 @@ def compute_metrics(tally: Tally, bounds: DatasetParams, last_profile: Profile |
 
 def format_dataset_rule(metric: DatasetMetric) -> Rule:
     """Return the rule of a metric with its bound in its texts."""
-    return fill_limit(metric.rule, metric.bound)
+    return fill_limit(metric.rule, metric.bound, count=metric.bound)
 
 
 def build_dataset_violations(metrics: Iterable[DatasetMetric], bounds: DatasetParams) -> list[DatasetViolation]:

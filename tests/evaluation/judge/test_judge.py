@@ -131,7 +131,7 @@ def test_items_without_a_verdict_are_in_neither_file(tmp_path, judge, capsys):
 def test_answers_to_other_prompts_and_lines_with_errors_are_refused(tmp_path, judge, capsys):
     url, received, _ = judge
     assert main(build_arguments(tmp_path, url, ["하나"], ["둘", "셋"])) == 2
-    assert "the two files must answer the same prompts, but 1 items differ (demo/1)" in capsys.readouterr().err
+    assert "the two files must answer the same prompts, but 1 item differs (demo/1)" in capsys.readouterr().err
     command = build_arguments(tmp_path, url, ["하나"], ["둘"])
     (tmp_path / "champion.answers").write_text('{"task": "demo"}\n{\n', "utf-8")
     assert main(command) == 2

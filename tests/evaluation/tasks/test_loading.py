@@ -156,7 +156,7 @@ def test_an_error_of_a_few_shot_example_names_its_file(tmp_path, build_spec, bui
 def test_a_template_that_a_row_does_not_fit_is_an_error(tmp_path, build_spec, build_task):
     with pytest.raises(EvaluationError, match=r"row 1: the template .* cannot be rendered"):
         build_task(build_spec(answer="{{ {'a': 1}[label] }}"), [GOOD], folder=tmp_path)
-    with pytest.raises(EvaluationError, match="must result in True or False"):
+    with pytest.raises(EvaluationError, match="must give True or False"):
         build_task(build_spec(data={"where": "{{ text }}"}), [GOOD], folder=tmp_path)
 
 

@@ -353,7 +353,7 @@ def test_a_machine_that_is_not_set_up_for_the_run_is_a_reason(tmp_path, monkeypa
     reasons = "\n".join(map(str, plan.reasons))
     for words in (
         "train.report_to names mlflow",
-        "train.processes is 3, but this machine has 1 mps device(s)",
+        "train.processes is 3, but this machine has 1 mps device;",
         "train.method qlora needs bitsandbytes",
     ):
         assert words in reasons

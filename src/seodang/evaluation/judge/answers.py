@@ -10,7 +10,7 @@ from typing import Any
 
 from seodang.errors import EvaluationError
 from seodang.evaluation.judge.prompt import ModelAnswer
-from seodang.i18n import _
+from seodang.i18n import _, ngettext
 
 _MESSAGE_LIMIT = 5  # errors or items that a message lists
 
@@ -45,7 +45,7 @@ def read_answers(path: Path) -> dict[tuple[str, str], ModelAnswer]:
         else:
             answers[answer.task, answer.item] = answer
     if errors or not answers:
-        lines = [_("{path} cannot be judged ({count} errors):", path=path, count=len(errors))]
+        lines = [_("{path} cannot be judged; errors: {count}", path=path, count=len(errors))]
         lines += [f"  {error}" for error in errors[:_MESSAGE_LIMIT]] or [f"  {_('the file has no answer')}"]
         raise EvaluationError("\n".join(lines))
     return answers
@@ -88,9 +88,10 @@ def pair_answers(
     ]
     if differing:
         raise EvaluationError(
-            _(
+            ngettext(
+                "the two files must answer the same prompts, but {count} item differs ({items})",
                 "the two files must answer the same prompts, but {count} items differ ({items})",
-                count=len(differing),
+                len(differing),
                 items=", ".join(differing[:_MESSAGE_LIMIT]),
             )
         )

@@ -11,7 +11,7 @@ from seodang.evaluation.tasks.record_samples import build_few_shot_pool, build_r
 from seodang.evaluation.tasks.samples import BuildResult, EvalSample, Task, build_samples
 from seodang.evaluation.tasks.sampling import remove_leaks, select_samples
 from seodang.evaluation.tasks.spec import FileData, SplitData, TaskSpec
-from seodang.i18n import _
+from seodang.i18n import _, ngettext
 from seodang.records import Record
 
 Reader = Callable[[Path, str], Iterable[Mapping[str, Any]]]
@@ -117,10 +117,11 @@ def _find_errors(spec: TaskSpec, samples: BuildResult, few_shot_pool: BuildResul
         errors = [_("{source} has no item for the task; {hint}", source=source, hint=hint)]
     if not errors and spec.kind == "choice" and (only_class := _find_only_class(samples.samples)):
         errors = [
-            _(
+            ngettext(
+                "{source}: its only item has the answer {answer}, so a constant answer scores 100 %; add items with other answers",
                 "{source}: all {count} items have the answer {answer}, so a constant answer scores 100 %; add items with other answers",
+                len(samples.samples),
                 source=source,
-                count=len(samples.samples),
                 answer=only_class,
             )
         ]

@@ -13,7 +13,7 @@ from seodang.errors import EvaluationError
 from seodang.evaluation.ifeval.checking import find_instruction_errors
 from seodang.evaluation.tasks.spec import GRADE_COLUMN, FileData, TaskSpec
 from seodang.evaluation.tasks.templates import evaluate_condition, find_names, render
-from seodang.i18n import _
+from seodang.i18n import _, ngettext
 from seodang.records import Record, compute_record_id, detect_language
 
 
@@ -217,7 +217,11 @@ def _resolve_reference(
 def iter_choice_errors(choices: Sequence[str], reference: str) -> Iterator[str]:
     """Yield the errors of an item's options: too few, blank, repeated, or without the reference."""
     if len(choices) < 2:
-        yield _("has {count} options; kind choice needs at least 2", count=len(choices))
+        yield ngettext(
+            "has {count} option; kind choice needs at least 2",
+            "has {count} options; kind choice needs at least 2",
+            len(choices),
+        )
     if any(not option.strip() for option in choices):
         yield _("an option is blank")
     if duplicates := [

@@ -13,7 +13,7 @@ from seodang.config.load import parse_section, read_yaml
 from seodang.config.section import Name
 from seodang.errors import ParamsError
 from seodang.evaluation.tasks.templates import Template
-from seodang.i18n import _
+from seodang.i18n import _, ngettext
 from seodang.metric_registry import CORPUS_METRICS, REFERENCE_METRICS, TaskKind, list_kind_metrics
 from seodang.records import Language
 
@@ -129,7 +129,11 @@ class TaskSpec(Section):
             if self.options:
                 yield _("options must be {} for records of a split, which have their own")
         elif (count := len(set(self.options.values()))) < 2:
-            yield _("options has {count} different options; kind choice needs at least 2", count=count)
+            yield ngettext(
+                "options has {count} option; kind choice needs at least 2 different ones",
+                "options has {count} different options; kind choice needs at least 2",
+                count,
+            )
 
     def _iter_metric_errors(self) -> Iterator[str]:
         known = list_kind_metrics(self.kind)

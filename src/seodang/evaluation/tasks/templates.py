@@ -77,7 +77,7 @@ def evaluate_condition(condition: str, values: Mapping[str, Any]) -> bool:
     if result not in {"True", "False"}:
         raise EvaluationError(
             _(
-                "the condition {condition} results in {result}; it must result in True or False, such as {{{{ label != '' }}}}",
+                "the condition {condition} gives {result}; it must give True or False, such as {{{{ label != '' }}}}",
                 condition=_shorten(condition),
                 result=_shorten(result),
             )

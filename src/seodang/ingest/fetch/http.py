@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from seodang.errors import SourceError, SourceUnreachable
-from seodang.i18n import N_, Message, _
+from seodang.i18n import N_, Message, _, ngettext
 from seodang.ingest.fetch.files import LocalFile, build_file_name, expand_environment, redact_url
 from seodang.io.atomic import sha256_of
 
@@ -78,12 +78,12 @@ def _fetch(url: str, display_url: str, sha256: str, target: Path) -> None:
     part.unlink()
     raise SourceError(
         _(
-            "{url} has another sha256 than params.yaml: expected {expected}, found {found} ({size:,} bytes); if the change"
+            "{url} has another sha256 than params.yaml: expected {expected}, found {found} ({size}); if the change"
             " is intended, check the file and write the new sha256 into params.yaml; else use a URL that keeps the old file",
             url=display_url,
             expected=sha256,
             found=digest,
-            size=size,
+            size=ngettext("{count:,} byte", "{count:,} bytes", size),
         )
     )
 
@@ -186,7 +186,11 @@ def _write(response: requests.Response, part: Path, offset: int, display_url: st
         os.fsync(file.fileno())
         if total is not None and file.tell() != total:
             raise _RetryableError(
-                _("the connection ended after {count:,} of {total:,} bytes", count=file.tell(), total=total)
+                _(
+                    "the connection ended after {count:,} of {total}",
+                    count=file.tell(),
+                    total=ngettext("{count:,} byte", "{count:,} bytes", total),
+                )
             )
 
 

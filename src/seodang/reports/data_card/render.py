@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from seodang.html import create_environment, escape_markdown, translate_markdown
+from seodang.html import create_environment, create_markdown_functions, escape_markdown, translate_markdown
 from seodang.i18n import LANGUAGES, N_, Language, get_language
 from seodang.ingest.rows import TEXTS
 from seodang.licences import find_hub_licence
@@ -96,7 +96,7 @@ def _build_language_context(language: Language) -> dict[str, Any]:
         """Return a text of the data as it is, for the environment to escape, and a message in the part's language."""
         return value if isinstance(value, str) else translate_markdown(language, value)
 
-    return {"language": language, "_": partial(translate_markdown, language), "show": show}
+    return {"language": language, **create_markdown_functions(language), "show": show}
 
 
 def _build_context(contents: Contents) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def _build_checks(report_data: TrainingReportData) -> list[Check]:
         ),
         Check(
             N_("There are trainable parameters"),
-            Message("{count:,} parameters", {"count": report_data.trainable_parameters}),
+            Message("{count:,} parameter", plural="{count:,} parameters", count=report_data.trainable_parameters),
             report_data.trainable_parameters > 0,
         ),
         Check(

@@ -10,15 +10,15 @@ from seodang.validation.checks.rule import Rule
 
 _TOO_LONG: Final = {
     "instruction": (
-        Message("instruction is longer than {limit} characters"),
+        Message("instruction is longer than {limit} character", plural="instruction is longer than {limit} characters"),
         Message("shorten it in the source, or raise expectations.limits.max_instruction_characters in params.yaml"),
     ),
     "input": (
-        Message("input is longer than {limit} characters"),
+        Message("input is longer than {limit} character", plural="input is longer than {limit} characters"),
         Message("shorten it in the source, or raise expectations.limits.max_input_characters in params.yaml"),
     ),
     "output": (
-        Message("output is longer than {limit} characters"),
+        Message("output is longer than {limit} character", plural="output is longer than {limit} characters"),
         Message("shorten it in the source, or raise expectations.limits.max_output_characters in params.yaml"),
     ),
 }
@@ -27,7 +27,9 @@ RULES: Final = (
     Rule(
         id="instruction-too-short",
         field="instruction",
-        reason=Message("instruction is shorter than {limit} characters"),
+        reason=Message(
+            "instruction is shorter than {limit} character", plural="instruction is shorter than {limit} characters"
+        ),
         fix=Message("describe the task, or lower expectations.limits.min_instruction_characters in params.yaml"),
         minimum="min_instruction_characters",
     ),
@@ -38,7 +40,10 @@ RULES: Final = (
     Rule(
         id="too-many-tokens",
         field="record",
-        reason=Message("the record is longer than {limit} tokens of the model"),
+        reason=Message(
+            "the record is longer than {limit} token of the model",
+            plural="the record is longer than {limit} tokens of the model",
+        ),
         fix=Message(
             "split the record, or raise expectations.limits.max_tokens; expectations.actions.too_many_tokens: repair "
             "cuts the end of the answer and counts it"

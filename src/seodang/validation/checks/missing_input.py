@@ -21,7 +21,8 @@ RULES: Final = (
         id="input-thin",
         field="input",
         reason=Message(
-            "the task is about an article or another long text, and the input has less than {limit} characters"
+            "the task is about an article or another long text, and the input has less than {limit} character",
+            plural="the task is about an article or another long text, and the input has less than {limit} characters",
         ),
         fix=Message("put the complete text into the input"),
         minimum="min_article_characters",

@@ -46,10 +46,12 @@ def get_bound(rule: Rule, limits: LimitsParams) -> float | None:
 def format_rule(rule: Rule, limits: LimitsParams) -> Rule:
     """Return the rule with its bound in its texts: 8,000 for a count, 0.25 for a ratio."""
     value = get_bound(rule, limits)
-    return fill_limit(rule, "-" if value is None else f"{value:,}") if rule.numeric else rule
+    if not rule.numeric:
+        return rule
+    return fill_limit(rule, "-", count=2) if value is None else fill_limit(rule, f"{value:,}", count=value)
 
 
-def fill_limit(rule: Rule, limit: float | str) -> Rule:
-    """Return the rule with a value for {limit} in its texts."""
-    values = {"limit": limit}
-    return replace(rule, reason=Message(rule.reason.text, values), fix=Message(rule.fix.text, values))
+def fill_limit(rule: Rule, limit: float | str, *, count: float) -> Rule:
+    """Return the rule with a value for {limit} in its texts, and the plural that goes with a count."""
+    reason, fix = (replace(message, values={"limit": limit}, count=count) for message in (rule.reason, rule.fix))
+    return replace(rule, reason=reason, fix=fix)

@@ -27,7 +27,10 @@ RULES: Final = (
     Rule(
         id="loop",
         field="output",
-        reason=Message("the output ends by repeating the same text more than {limit} times"),
+        reason=Message(
+            "the output ends by repeating the same text more than {limit} time",
+            plural="the output ends by repeating the same text more than {limit} times",
+        ),
         fix=Message("delete the repetitions, or leave the row out"),
         maximum="max_loop",
     ),
