@@ -7,8 +7,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-import catalogue  # noqa: E402
-import plural_forms  # noqa: E402
+import catalogue
+import plural_forms
 
 FORMS = ("{count} row", "{count} rows")
 

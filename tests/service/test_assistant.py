@@ -69,7 +69,7 @@ def test_the_chat_format_keeps_its_own_markers_and_no_others(tmp_path, make_pack
 @pytest.mark.parametrize(
     ("request_", "field", "message"),
     [
-        ({"instruction": "가 " * 120}, "instruction", "tokens, but the model's context has 128 tokens"),
+        ({"instruction": "가 " * 120}, "instruction", "tokens, but the model's context has only 128"),
         ({"instruction": "가" * 10**7}, "instruction", "10,000,000 characters"),
         ({"instruction": "가", "max_new_tokens": 25}, "max_new_tokens", "from 1 to 24"),
         ({"instruction": "가", "max_new_tokens": 0}, "max_new_tokens", "got 0"),
@@ -148,5 +148,5 @@ def test_a_model_without_position_embeddings_is_served(architecture, tmp_path, m
 
 def test_an_mpt_model_rejects_a_prompt_beyond_its_limit(tmp_path, make_other_model, write_tiny_manifest):
     assistant = Assistant.load(write_tiny_manifest(make_other_model(tmp_path / "mpt", "mpt"), "koalpaca", 4))
-    with pytest.raises(RequestRejected, match="context has 128 tokens"):
+    with pytest.raises(RequestRejected, match="context has only 128"):
         assistant.answer("가 " * 120)

@@ -209,9 +209,7 @@ def test_a_single_process_is_the_main_process():
 
 def test_more_processes_than_devices_are_an_error_with_both_numbers(monkeypatch, build_train_params):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # this machine may have any number
-    with pytest.raises(
-        TrainingError, match=r"train.processes is 2, but this machine has 1 cuda device\(s\); set it to 1"
-    ):
+    with pytest.raises(TrainingError, match=r"train.processes is 2, but this machine has 1 cuda device; set it to 1"):
         check_processes(build_train_params(processes=2), "cuda")
 
 

@@ -65,7 +65,7 @@ def test_a_task_that_is_named_twice_is_an_error(tmp_path, write):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"options": {"0": "부정", "1": "부정"}}, "options has 1 different options"),
+        ({"options": {"0": "부정", "1": "부정"}}, "options has 1 option;"),
         ({"options": {}}, "options has 0 different options"),
         ({"answer": ""}, "answer is empty"),
         ({"until": ["\n"]}, "until belong to kind generate"),

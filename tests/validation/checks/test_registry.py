@@ -8,7 +8,7 @@ from typing import get_args
 
 from seodang.config.expectations import ActionsParams, LimitsParams, RepairableAction
 from seodang.validation.checks.registry import CHECKS, METRICS, REGISTRY, REPAIRERS, RULES_BY_ID
-from seodang.validation.checks.rule import format_rule, get_bound
+from seodang.validation.checks.rule import fill_limit, format_rule, get_bound
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "data-quality.md").read_text("utf-8")
 CROSS_ROW = {"duplicate", "contradiction", "several-answers", "too-many-tokens"}
@@ -59,6 +59,11 @@ def test_a_reason_is_korean_where_the_terminal_is(monkeypatch, limits):
     assert str(format_rule(RULES_BY_ID["output-too-long"], limits).reason) == "답(output)이 1,600자보다 깁니다"
 
 
+def test_a_bound_of_one_takes_the_singular():
+    rule = fill_limit(RULES_BY_ID["instruction-too-short"], "1", count=1)
+    assert str(rule.reason) == "instruction is shorter than 1 character"
+
+
 def test_off_may_be_written_without_quotes_in_yaml(build_expectations):
     actions = {**build_expectations().actions.model_dump(), "truncated": False}
     assert ActionsParams.model_validate(actions).truncated == "off"
@@ -69,9 +74,11 @@ def test_the_documentation_has_one_line_for_each_rule_with_its_default_and_its_b
     expected = []
     for rule in REGISTRY:
         limit = f"`{rule.minimum or rule.maximum}`" if rule.numeric else ""
-        reasons = rule.reason.to_json()
-        clear = (reasons["en"].replace("{limit}", "the bound"), reasons["ko"].replace("{limit}", "정한 값"))
+        english, korean = (
+            (fill_limit(rule, bound, count=2) if rule.numeric else rule).reason.translate(language)
+            for language, bound in (("en", "the bound"), ("ko", "정한 값"))
+        )
         expected.append(
-            f"| `{rule.id}` | {getattr(build_expectations().actions, rule.action_field)} | {limit} | {clear[0]} | {clear[1]} |"
+            f"| `{rule.id}` | {getattr(build_expectations().actions, rule.action_field)} | {limit} | {english} | {korean} |"
         )
     assert [line for line in section.splitlines() if line.startswith("| `")] == expected
