@@ -38,7 +38,14 @@ CORRELATION = 0.5
 
 def build_rules(metrics: Sequence[str], resamples: int, seed: int, against: str = "champion") -> GateParams:
     """Return the rules of `seodang gate` without a rules file."""
-    settings = {"seed": seed, "resamples": resamples, "confidence": 0.95, "power": 0.8, "minimum_items": 20}
+    settings = {
+        "seed": seed,
+        "resamples": resamples,
+        "confidence": 0.95,
+        "power": 0.8,
+        "minimum_items": 20,
+        "judgements": 50,
+    }
     rule = {"test": "superiority", "margin": 0.0, "tasks": [], "group_by": "all", "groups": []}
     rules = [{**rule, "against": against, "metric": metric, "higher_is_better": None} for metric in metrics]
     return GateParams.model_validate({**settings, "thresholds": [], "rules": rules})

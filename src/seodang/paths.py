@@ -87,6 +87,11 @@ class Paths:
         return self.root / "registry" / "history.jsonl"
 
     @property
+    def ledger(self) -> Path:
+        """Judgements by set of test items; tracked by git."""
+        return self.root / "registry" / "ledger"
+
+    @property
     def champions(self) -> Path:
         """Champion weights fetched from DVC, by checksum; safe to delete."""
         return self.root / ".seodang" / "champions"

@@ -32,6 +32,8 @@ def make_result(**changes):
         "p_exact": None,
         "p_holm": 0.00005,
         "required_items": None,
+        "judgement": 1,
+        "p_inherited": None,
         "obstacle": None,
         "passed": True,
     }

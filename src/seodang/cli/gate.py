@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,6 +35,13 @@ def gate(
         Path | None,
         typer.Option(metavar="FILE", help=_("YAML with rules and thresholds; without it every metric must be better.")),
     ] = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help=_("Remember judgements on the same items here, so that trying many candidates promotes none by luck."),
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=_("Print the verdict as one JSON object."))] = False,
 ) -> int:
     """Compare the candidate with the champion and print the verdict; 0 promote, 3 reject, 4 inconclusive.
@@ -42,12 +50,19 @@ def gate(
         SeodangError: If a file cannot be used, or the two have scores of different items; exit code 2.
     """
     from seodang.gate.decision import decide
+    from seodang.gate.ledger import build_judgement
     from seodang.gate.scores import pair_scores
+    from seodang.registry.ledger import read_ledger, record_judgement
 
     candidate_scores, champion_scores = _read_both_scores(candidate, champion)
     pairs = pair_scores(candidate_scores, champion_scores, "champion")
     params = _load_rules(rules, list(pairs))
-    decision = decide({"champion": [("champion", pairs)]}, params)
+    judgements = read_ledger(ledger) if ledger else []
+    decision = decide({"champion": [("champion", pairs)]}, params, judgements)
+    if ledger:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        judgement = build_judgement(pairs, params, met=decision.met, verdict=decision.verdict, created_at=now)
+        record_judgement(ledger, judgement, judgements)
     content = _build_content(decision, pairs, params)
     if as_json:
         print(json.dumps(content, ensure_ascii=False))

@@ -99,6 +99,8 @@ class GateParams(Section):
     """Of the intervals; 1 - confidence bounds the probability that a superiority rule passes an equal model."""
     power: Annotated[float, Field(gt=0.5, lt=1)]
     """Statistical power used to estimate how many items would settle an inconclusive test."""
+    judgements: Annotated[int, Field(ge=2)]
+    """Judgements on the same items that share the error budget 1 - confidence; after them, fresh items are needed."""
     minimum_items: PositiveInt
     """Minimum number of items of each test."""
     rules: Annotated[list[RuleParams], Field(min_length=1)]

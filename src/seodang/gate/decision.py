@@ -5,6 +5,8 @@ the difference lies above its margin and the p-value is at most 1 - confidence. 
 with the margin below zero. A rule is not met when the complete interval lies on the wrong side and the p-value is at
 most 1 - confidence after Holm's correction for the number of tests. Both need enough items; otherwise a rule is
 undecided. One rule that is not met rejects the candidate; an undecided rule makes the verdict inconclusive.
+
+A ledger of earlier judgements on the same items raises the confidence that a rule needs to be met.
 """
 
 from __future__ import annotations
@@ -22,8 +24,10 @@ from seodang.gate.comparisons import (
     list_missing_groups,
     select_references,
 )
+from seodang.gate.ledger import Judgement, find_reuse
 from seodang.gate.messages import Reason
-from seodang.gate.rule_test import RuleTest, decide_tests, run_test
+from seodang.gate.outcomes import decide_tests
+from seodang.gate.rule_test import RuleTest, run_test
 from seodang.gate.rules import RuleResult
 from seodang.gate.thresholds import check_threshold
 from seodang.gate.verdict import Verdict
@@ -37,9 +41,13 @@ class Decision:
     verdict: Verdict
     reasons: list[Reason]
     results: list[RuleResult]
+    met: list[str]
+    """Names of the tests that are met, for the ledger."""
 
 
-def decide(comparisons: Mapping[str, Sequence[Comparison]], gate: GateParams) -> Decision:
+def decide(
+    comparisons: Mapping[str, Sequence[Comparison]], gate: GateParams, ledger: Sequence[Judgement] = ()
+) -> Decision:
     """Return the verdict: promote only if every rule is met, inconclusive if more items could decide it.
 
     Args:
@@ -48,6 +56,7 @@ def decide(comparisons: Mapping[str, Sequence[Comparison]], gate: GateParams) ->
             compared on. Rules against a kind without references, such as the champion before the first promotion, do
             not apply; a reason says so.
         gate: Rules and thresholds.
+        ledger: Judgements on these or other items, oldest first.
 
     Raises:
         EvaluationError: If a rule or a threshold names a metric or a task without items, or no superiority rule applies.
@@ -56,7 +65,7 @@ def decide(comparisons: Mapping[str, Sequence[Comparison]], gate: GateParams) ->
     tests = [
         test
         for index, rule in enumerate(gate.rules)
-        for test in _run_tests(index, rule, comparisons.get(rule.against, []), gate)
+        for test in _run_tests(index, rule, comparisons.get(rule.against, []), gate, ledger)
     ]
     if not any(test.result.test == "superiority" for test in tests):
         raise EvaluationError(
@@ -71,10 +80,16 @@ def decide(comparisons: Mapping[str, Sequence[Comparison]], gate: GateParams) ->
     reasons = [
         *(messages.build_rule_reason(result, gate.minimum_items) for result in results),
         *(reason for rule in gate.rules for reason in _find_missing_groups(rule, comparisons.get(rule.against, []))),
-        *(check_threshold(threshold, first, gate) for threshold in gate.thresholds),
+        *(check_threshold(threshold, first, gate, ledger) for threshold in gate.thresholds),
         *(messages.build_missing_reference_reason(kind) for kind in missing),
+        *messages.build_reuse_reasons(results, gate),
     ]
-    return Decision(verdict=_combine_verdict([reason.passed for reason in reasons]), reasons=reasons, results=results)
+    return Decision(
+        verdict=_combine_verdict([reason.passed for reason in reasons]),
+        reasons=reasons,
+        results=results,
+        met=[test.name for test, result in zip(tests, results, strict=True) if result.passed],
+    )
 
 
 def _combine_verdict(passed: Sequence[bool | None]) -> Verdict:
@@ -84,7 +99,11 @@ def _combine_verdict(passed: Sequence[bool | None]) -> Verdict:
 
 
 def _run_tests(
-    rule_index: int, rule: RuleParams, comparisons: Sequence[Comparison], gate: GateParams
+    rule_index: int,
+    rule: RuleParams,
+    comparisons: Sequence[Comparison],
+    gate: GateParams,
+    ledger: Sequence[Judgement],
 ) -> list[RuleTest]:
     groups = [(name, group_pairs(rule, pairs[rule.metric].select(tasks=rule.tasks))) for name, pairs in comparisons]
     if not groups:
@@ -92,7 +111,9 @@ def _run_tests(
     tests = []
     for group in groups[0][1]:  # all references have the same items, and so the same groups
         references = select_references([(name, by_group[group]) for name, by_group in groups], sign=rule.sign)
-        tests += [run_test(rule_index, rule, name, group, pairs, gate, gate.confidence) for name, pairs in references]
+        for name, pairs in references:
+            reuse = find_reuse(pairs, rule.metric, ledger, gate)
+            tests.append(run_test(rule_index, rule, name, group, pairs, gate, reuse))
     return tests
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seodang.config import GateParams, ThresholdParams
+from seodang.gate.ledger import compute_confidence, compute_wear, count_fresh_items, is_worn_out
 from seodang.gate.rules import RuleResult, describe_subject
 from seodang.gate.statistics import BootstrapResult
 from seodang.gate.verdict import OUTCOME_LABELS
@@ -73,6 +75,14 @@ def _describe_required_items(result: RuleResult, minimum_items: int) -> Message:
         return Message("No item differs, so these items show neither that it holds nor that it does not")
     if result.required_items is None:
         return Message("The difference equals the bound, so more items do not decide the rule")
+    if result.obstacle == "inherited":
+        return Message(
+            "Earlier candidates, which these items selected, explain the difference; about {count} fresh items would "
+            "decide the rule",
+            count,
+        )
+    if result.obstacle == "used_up":
+        return Message("These items are used up; about {count} fresh items would decide the rule", count)
     if result.obstacle == "shape":
         return Message(
             "The differences are skewed, or most of them are equal, and so few items may lack the rare ones; about "
@@ -108,7 +118,12 @@ def _format_p(value: float) -> str:
 
 
 def build_threshold_reason(
-    threshold: ThresholdParams, passed: bool | None, mean: BootstrapResult, items: int, gate: GateParams
+    threshold: ThresholdParams,
+    passed: bool | None,
+    mean: BootstrapResult,
+    items: int,
+    confidence: float,
+    gate: GateParams,
 ) -> Reason:
     """Return whether the interval of the candidate's mean lies within a threshold."""
     if threshold.minimum is not None:
@@ -121,7 +136,7 @@ def build_threshold_reason(
             "metric": threshold.metric,
             "outcome": Message(OUTCOME_LABELS[passed]),
             "mean": mean.difference,
-            "confidence": _format_confidence(gate.confidence),
+            "confidence": _format_confidence(confidence),
             "interval": _format_interval(mean.low, mean.high, ".4f"),
             "bound": bound,
             "items": _count_items(items),
@@ -153,3 +168,34 @@ def build_missing_reference_reason(kind: str) -> Reason:
         "there is no {reference}: the rules against it do not apply", {"reference": Message(_REFERENCES[kind])}
     )
     return build_reason(True, message)
+
+
+def build_reuse_reasons(results: Sequence[RuleResult], gate: GateParams) -> list[Reason]:
+    """Return how often the items were judged before, and how many fresh items renew them; empty for fresh items."""
+    last = max(results, key=lambda result: result.judgement)
+    if last.judgement == 1:
+        return []
+    message = Message(
+        "judgement {number} on these items: each of {judgements} judgements has its share of the probability of a wrong "
+        "promotion, so rules are met at {confidence} confidence",
+        {
+            "number": last.judgement,
+            "judgements": gate.judgements,
+            "confidence": _format_confidence(compute_confidence(last.judgement, gate)),
+        },
+    )
+    fresh = {"count": count_fresh_items(last.items)}
+    if last.judgement > gate.judgements:
+        message = Message(
+            "these items were judged {number} times, and all {judgements} shares of the probability of a wrong promotion "
+            "are used up; {count} fresh items renew the set, of which at most 10% may be old",
+            {"number": last.judgement - 1, "judgements": gate.judgements, **fresh},
+        )
+    elif is_worn_out(last.judgement, gate):
+        hint = Message(
+            "The items are worn out: a rule needs {factor:.1f} times as many as at the first judgement. {count} fresh "
+            "items renew the set, of which at most 10% may be old",
+            {"factor": compute_wear(last.judgement, gate), **fresh},
+        )
+        message = Message("{reason}. {hint}", {"reason": message, "hint": hint})
+    return [build_reason(True, message)]

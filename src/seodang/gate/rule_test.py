@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from seodang.config import GateParams, RuleParams
 from seodang.gate.exact_tests import compute_paired_p, compute_tango_p, is_binary
-from seodang.gate.power import Effect, estimate_joint_scale, estimate_rejection_scale
+from seodang.gate.inheritance import compute_inherited_p
+from seodang.gate.ledger import RESAMPLES_IN_TAIL, ItemKey, Reuse, name_test
+from seodang.gate.power import Effect
 from seodang.gate.rules import RULE_KINDS, RuleResult
 from seodang.gate.scores import Pairs
 from seodang.gate.statistics import (
+    BootstrapResult,
     GroupedDifferences,
-    adjust_holm,
     compute_paired_bootstrap,
-    compute_shape_minimum,
-    compute_unseen_share,
     group_differences,
 )
-
-_MINIMUM_GROUPS = 10  # of dependent items: the spread between fewer groups is not known well enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +34,11 @@ class RuleTest:
     """Of each entry of `grouped`."""
     value_range: float
     """Largest minus smallest score."""
+    plain: BootstrapResult
+    """With the interval of a first judgement, which a rejection needs."""
+    reuse: Reuse
+    name: str
+    """Equals that of the same test of other candidates."""
 
     @property
     def distance(self) -> float:
@@ -53,7 +57,7 @@ class RuleTest:
 
 
 def run_test(
-    rule_index: int, rule: RuleParams, against: str, group: str, pairs: Pairs, gate: GateParams, confidence: float
+    rule_index: int, rule: RuleParams, against: str, group: str, pairs: Pairs, gate: GateParams, reuse: Reuse
 ) -> RuleTest:
     """Return the statistics of one test; its outcome is open.
 
@@ -63,16 +67,20 @@ def run_test(
         against: Name of the reference.
         group: Language or task of a rule with `group_by`, else empty.
         pairs: Scores of both models.
-        gate: Seed and number of resamples.
-        confidence: Of the interval.
+        gate: Seed, confidence and number of resamples.
+        reuse: Earlier judgements on these items, and the level that they leave.
     """
     differences = rule.sign * (pairs.candidate - pairs.reference)
     groups = pairs.group_names
     grouped = group_differences(differences, groups)
     bound = RULE_KINDS[rule.test].compute_bound(rule.margin)
-    bootstrap = compute_paired_bootstrap(
-        differences, margin=bound, seed=gate.seed, resamples=gate.resamples, confidence=confidence, groups=groups
+    gate = gate.model_copy(update={"resamples": max(gate.resamples, math.ceil(RESAMPLES_IN_TAIL / reuse.tail))})
+    compute = partial(
+        compute_paired_bootstrap, differences, margin=bound, seed=gate.seed, resamples=gate.resamples, groups=groups
     )
+    bootstrap = compute(confidence=reuse.confidence)
+    plain = bootstrap if reuse.number == 1 else compute(confidence=gate.confidence)
+    name = name_test(rule, against, group)
     p_exact = _compute_exact_p(pairs, groups, sign=rule.sign, bound=bound, gate=gate)
     p = bootstrap.p if p_exact is None else max(bootstrap.p, p_exact)
     has_interval = len(grouped) > 1
@@ -86,7 +94,8 @@ def run_test(
         margin=rule.margin,
         items=len(pairs),
         independent_groups=len(grouped),
-        confidence=confidence,
+        judgement=reuse.number,
+        confidence=reuse.confidence,
         candidate=float(pairs.candidate.mean()),
         reference=float(pairs.reference.mean()),
         difference=bootstrap.difference,
@@ -95,12 +104,32 @@ def run_test(
         p=p,
         p_exact=p_exact,
         p_holm=p,
+        p_inherited=_compute_inherited_p(name, rule, pairs, bound, reuse),
         required_items=None,
         obstacle=None,
         passed=None,
     )
     scores = np.concatenate([pairs.candidate, pairs.reference])
-    return RuleTest(result, grouped, tuple(dict.fromkeys(groups)), float(scores.max() - scores.min()))
+    value_range = float(scores.max() - scores.min())
+    return RuleTest(result, grouped, tuple(dict.fromkeys(groups)), value_range, plain, reuse, name)
+
+
+def _compute_inherited_p(name: str, rule: RuleParams, pairs: Pairs, bound: float, reuse: Reuse) -> float | None:
+    """Return the p-value of the part that earlier candidates do not explain; None where it is not asked for.
+
+    Earlier candidates that met the same test were better by more than luck, so their part may be inherited. A
+    non-inferiority rule passes equal models by design, and asks for no part of a candidate's own.
+    """
+    unproven = [judgement for judgement in reuse.predecessors if name not in judgement.met]
+    if rule.test != "superiority" or not unproven:
+        return None
+    keys: list[ItemKey] = list(zip(pairs.tasks, pairs.items, strict=True))
+    earlier = [
+        np.nan_to_num(rule.sign * (judgement.list_scores(rule.metric, keys) - pairs.reference), nan=bound)
+        for judgement in unproven
+    ]
+    differences = rule.sign * (pairs.candidate - pairs.reference)
+    return compute_inherited_p(differences, earlier, bound=bound, groups=pairs.group_names)
 
 
 def _compute_exact_p(
@@ -116,81 +145,3 @@ def _compute_exact_p(
     if len(set(groups)) < len(groups):
         return None
     return compute_tango_p(sign * pairs.candidate, sign * pairs.reference, margin=bound)
-
-
-def decide_tests(tests: Sequence[RuleTest], gate: GateParams) -> list[RuleResult]:
-    """Return the results with their outcomes.
-
-    All tests must be met for a promotion, and such a combination keeps the level of the single test without a
-    correction (Berger 1982, Technometrics 24:295-300). One violated test rejects, so violations are tested with Holm's
-    correction.
-    """
-    corrected = adjust_holm([test.result.p for test in tests])
-    decided = [
-        replace(test, result=_decide_result(replace(test.result, p_holm=p), test, gate))
-        for test, p in zip(tests, corrected, strict=True)
-    ]
-    return _add_required_items(decided, gate)
-
-
-def _decide_result(result: RuleResult, test: RuleTest, gate: GateParams) -> RuleResult:
-    if result.low is None or result.high is None:
-        return replace(result, obstacle="items")
-    significance = 1 - gate.confidence
-    is_met = result.low > result.bound and result.p <= 1 - result.confidence
-    is_violated = result.kind.is_violated(result.high, result.bound) and result.p_holm <= significance
-    if not (is_met or is_violated):
-        return replace(result, obstacle=None if np.any(test.grouped.sums) else "equal")
-    if result.items < gate.minimum_items:
-        return replace(result, obstacle="items")
-    if result.independent_groups < min(_MINIMUM_GROUPS, result.items):
-        return replace(result, obstacle="groups")
-    if not _has_enough_for_shape(test, side=1 if is_met else -1):
-        return replace(result, obstacle="shape")
-    return replace(result, passed=bool(is_met))
-
-
-def _has_enough_for_shape(test: RuleTest, *, side: int) -> bool:
-    """Return whether the interval can be trusted, or the outcome holds whatever the unseen items are."""
-    result = test.result
-    assert result.low is not None
-    assert result.high is not None
-    if result.independent_groups >= compute_shape_minimum(test.grouped, side=side):
-        return True
-    end = (result.low if side > 0 else result.high) - result.bound
-    unseen = compute_unseen_share(count=result.independent_groups, confidence=result.confidence)
-    return side * end * (1 - unseen) > unseen * test.value_range
-
-
-def _add_required_items(tests: Sequence[RuleTest], gate: GateParams) -> list[RuleResult]:
-    """Return the results; undecided ones with the number of items that would decide them.
-
-    Rules whose difference is on the right side of their bound must all be met, so their number of items is that of the
-    joint test. A rule on the wrong side has the number that rejects.
-    """
-    favourable = [test for test in tests if test.distance > 0]
-    effects = [test.build_effect(1 - test.result.confidence) for test in favourable]
-    joint = estimate_joint_scale(effects, gate.power)
-    results = []
-    for test in tests:
-        result = test.result
-        if result.passed is None:
-            is_favourable = test.distance > 0
-            rejection = test.build_effect((1 - gate.confidence) / len(tests))
-            scale = joint if is_favourable else estimate_rejection_scale(rejection, gate.power)
-            result = replace(result, required_items=_estimate_items(test, scale, gate))
-        results.append(result)
-    return results
-
-
-def _estimate_items(test: RuleTest, scale: float | None, gate: GateParams) -> int | None:
-    result = test.result
-    if scale is None or result.obstacle == "equal":
-        return None
-    needed = math.ceil(scale * result.items)
-    if result.obstacle == "shape":
-        groups = compute_shape_minimum(test.grouped, side=1 if test.distance > 0 else -1)
-        needed = max(needed, math.ceil(groups * result.items / result.independent_groups))
-    if result.obstacle == "groups":
-        needed = max(needed, math.ceil(_MINIMUM_GROUPS * result.items / result.independent_groups))
-    return max(needed, gate.minimum_items, result.items + 1)

@@ -10,8 +10,9 @@ from typing import Final, Literal
 from seodang.i18n import Message
 
 TestName = Literal["superiority", "non_inferiority"]
-Obstacle = Literal["equal", "items", "groups", "shape"]
-"""equal: no item differs; items, groups: too few; shape: too few for differences as skewed as these."""
+Obstacle = Literal["equal", "items", "groups", "shape", "inherited", "used_up"]
+"""equal: no item differs; items, groups: too few; shape: too few for differences as skewed as these; inherited: earlier
+candidates, selected on these items, explain the difference; used_up: no level is left on these items."""
 
 
 class RuleKind(ABC):
@@ -104,8 +105,10 @@ class RuleResult:
     items: int
     independent_groups: int
     """Groups of items that do not depend on each other; as many as items where all are independent."""
+    judgement: int
+    """Number of this judgement on these items, from 1."""
     confidence: float
-    """Of the interval."""
+    """Of the interval; higher than gate.confidence from the second judgement on."""
     candidate: float
     """Mean score, sign unchanged."""
     reference: float
@@ -119,7 +122,9 @@ class RuleResult:
     p_exact: float | None
     """Of the exact test of binary scores, where there is one; `p` is at least as large."""
     p_holm: float
-    """With Holm's correction over all tests; a rule is not met at 1 - confidence."""
+    """With Holm's correction over all tests; a rule is not met at 1 - gate.confidence."""
+    p_inherited: float | None
+    """One-sided p-value of the part that earlier candidates do not explain; None without earlier candidates."""
     required_items: int | None
     """Estimated items that decide the rule; None where it is decided, or where no number of items decides it."""
     obstacle: Obstacle | None

@@ -1,0 +1,109 @@
+"""Outcomes of the tests of all rules: met, not met, or undecided with the number of items that would decide. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from seodang.config import GateParams
+from seodang.gate.ledger import FRESH_SHARE
+from seodang.gate.power import estimate_joint_scale, estimate_rejection_scale
+from seodang.gate.rule_test import RuleTest
+from seodang.gate.rules import RuleResult
+from seodang.gate.statistics import adjust_holm, compute_shape_minimum, compute_unseen_share
+
+_MINIMUM_GROUPS = 10  # of dependent items: the spread between fewer groups is not known well enough
+
+
+def decide_tests(tests: Sequence[RuleTest], gate: GateParams) -> list[RuleResult]:
+    """Return the results with their outcomes.
+
+    All tests must be met for a promotion, and such a combination keeps the level of the single test without a
+    correction (Berger 1982, Technometrics 24:295-300). One violated test rejects, so violations are tested with Holm's
+    correction.
+    """
+    corrected = adjust_holm([test.result.p for test in tests])
+    decided = [
+        replace(test, result=_decide_result(replace(test.result, p_holm=p), test, gate))
+        for test, p in zip(tests, corrected, strict=True)
+    ]
+    return _add_required_items(decided, gate)
+
+
+def _decide_result(result: RuleResult, test: RuleTest, gate: GateParams) -> RuleResult:
+    if result.low is None or result.high is None:
+        return replace(result, obstacle="items")
+    significance = 1 - gate.confidence
+    is_met = result.low > result.bound and result.p <= 2 * test.reuse.tail
+    is_violated = result.kind.is_violated(test.plain.high, result.bound) and result.p_holm <= significance
+    if not (is_met or is_violated):
+        return replace(result, obstacle=None if np.any(test.grouped.sums) else "equal")
+    if is_violated:
+        result = replace(result, low=test.plain.low, high=test.plain.high, confidence=gate.confidence)
+    elif test.reuse.is_used_up:
+        return replace(result, obstacle="used_up")
+    elif result.p_inherited is not None and result.p_inherited > test.reuse.tail:
+        return replace(result, obstacle="inherited")
+    if result.items < gate.minimum_items:
+        return replace(result, obstacle="items")
+    if result.independent_groups < min(_MINIMUM_GROUPS, result.items):
+        return replace(result, obstacle="groups")
+    if not _has_enough_for_shape(test, side=1 if is_met else -1):
+        return replace(result, obstacle="shape")
+    return replace(result, passed=bool(is_met))
+
+
+def _has_enough_for_shape(test: RuleTest, *, side: int) -> bool:
+    """Return whether the interval can be trusted, or the outcome holds whatever the unseen items are."""
+    result = test.result
+    assert result.low is not None
+    assert result.high is not None
+    if result.independent_groups >= compute_shape_minimum(test.grouped, side=side):
+        return True
+    end = (result.low if side > 0 else result.high) - result.bound
+    unseen = compute_unseen_share(count=result.independent_groups, confidence=result.confidence)
+    return side * end * (1 - unseen) > unseen * test.value_range
+
+
+def _add_required_items(tests: Sequence[RuleTest], gate: GateParams) -> list[RuleResult]:
+    """Return the results; undecided ones with the number of items that would decide them.
+
+    Rules whose difference is on the right side of their bound must all be met, so their number of items is that of the
+    joint test. A rule on the wrong side has the number that rejects. Where items are used up, it is that of fresh items.
+    """
+    favourable = [test for test in tests if test.distance > 0]
+    joint = estimate_joint_scale([test.build_effect(1 - test.result.confidence) for test in favourable], gate.power)
+    fresh = estimate_joint_scale([test.build_effect(1 - gate.confidence) for test in favourable], gate.power)
+    results = []
+    for test in tests:
+        result = test.result
+        if result.obstacle in ("inherited", "used_up"):
+            result = replace(result, required_items=_estimate_fresh_items(result.items, fresh, gate))
+        elif result.passed is None:
+            is_favourable = test.distance > 0
+            rejection = test.build_effect((1 - gate.confidence) / len(tests))
+            scale = joint if is_favourable else estimate_rejection_scale(rejection, gate.power)
+            result = replace(result, required_items=_estimate_items(test, scale, gate))
+        results.append(result)
+    return results
+
+
+def _estimate_items(test: RuleTest, scale: float | None, gate: GateParams) -> int | None:
+    result = test.result
+    if scale is None or result.obstacle == "equal":
+        return None
+    needed = math.ceil(scale * result.items)
+    if result.obstacle == "shape":
+        groups = compute_shape_minimum(test.grouped, side=1 if test.distance > 0 else -1)
+        needed = max(needed, math.ceil(groups * result.items / result.independent_groups))
+    if result.obstacle == "groups":
+        needed = max(needed, math.ceil(_MINIMUM_GROUPS * result.items / result.independent_groups))
+    return max(needed, gate.minimum_items, result.items + 1)
+
+
+def _estimate_fresh_items(items: int, scale: float | None, gate: GateParams) -> int:
+    """Return how many items that no candidate was judged on would decide a rule."""
+    return max(math.ceil(FRESH_SHARE * items), math.ceil((scale or 0.0) * items), gate.minimum_items)

@@ -1,0 +1,128 @@
+"""The ledger: one JSONL file per set of test items, with every judgement on it. Git tracks the files.
+
+The first line holds the items, and each further line a judgement with the candidate's scores in the order of the items:
+a string of 0, 1 and - (no score) for binary scores, else a list of numbers. A judgement is appended once: the same scores
+and the same outcome leave the file as it is, so a stage that runs again changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from seodang.errors import ArtefactError
+from seodang.gate.ledger import ItemKey, Judgement
+from seodang.i18n import _
+from seodang.io.atomic import write_atomically
+from seodang.io.jsonl import format_json_line
+from seodang.registry.champion import describe_registry_error
+
+_BINARY = {0.0: "0", 1.0: "1", None: "-"}
+
+
+class _Items(BaseModel):
+    """The first line of a file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    items: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
+
+
+class _Line(BaseModel):
+    """A judgement."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    candidate: str
+    created_at: str
+    verdict: str
+    met: list[str]
+    scores: dict[str, Annotated[str, Field(pattern=r"^[01-]*$")] | list[float | None]]
+
+
+def read_ledger(folder: Path) -> list[Judgement]:
+    """Return the judgements of all sets, oldest first; an empty list without a ledger.
+
+    Raises:
+        ArtefactError: If a file is damaged. Without its judgements, a verdict would claim too much.
+    """
+    judgements = [judgement for path in sorted(folder.glob("*.jsonl")) for judgement in _read_file(path)]
+    return sorted(judgements, key=lambda judgement: judgement.created_at)  # stable: lines of a file keep their order
+
+
+def record_judgement(folder: Path, judgement: Judgement, ledger: Sequence[Judgement]) -> Path | None:
+    """Append a judgement to the file of its items; return the file, or None if the ledger has the judgement already.
+
+    Args:
+        folder: Of the ledger.
+        judgement: The new one.
+        ledger: What the folder holds.
+    """
+    if any(
+        (other.candidate, other.items, other.met) == (judgement.candidate, judgement.items, judgement.met)
+        for other in ledger
+    ):
+        return None
+    items = sorted(judgement.items)
+    content = json.dumps(items, ensure_ascii=False)
+    path = folder / f"{hashlib.sha256(content.encode()).hexdigest()[:16]}.jsonl"
+    earlier = path.read_text("utf-8") if path.exists() else format_json_line({"items": [list(key) for key in items]})
+    line = {
+        "candidate": judgement.candidate,
+        "created_at": judgement.created_at,
+        "verdict": judgement.verdict,
+        "met": sorted(judgement.met),
+        "scores": {metric: _pack_scores(scores, items) for metric, scores in sorted(judgement.scores.items())},
+    }
+    write_atomically(path, [earlier, format_json_line(line)])
+    return path
+
+
+def _read_file(path: Path) -> list[Judgement]:
+    number = 1
+    try:
+        lines = dict(enumerate(path.read_text("utf-8").splitlines(), start=1))
+        items: list[ItemKey] = [(task, item) for task, item in _Items.model_validate(json.loads(lines.pop(1))).items]
+        judgements = []
+        for number in lines:
+            judgements.append(_parse_line(_Line.model_validate(json.loads(lines[number])), items))
+    except (OSError, ValueError, KeyError, ValidationError) as error:
+        raise ArtefactError(
+            _(
+                "{file}, line {number}: the judgements on these test items cannot be read ({error}); restore the file: "
+                "git checkout -- registry",
+                file=path,
+                number=number,
+                error=describe_registry_error(error),
+            )
+        ) from error
+    return judgements
+
+
+def _parse_line(line: _Line, items: Sequence[ItemKey]) -> Judgement:
+    scores = {metric: _unpack_scores(values, items) for metric, values in line.scores.items()}
+    return Judgement(
+        candidate=line.candidate,
+        created_at=line.created_at,
+        verdict=line.verdict,
+        items=frozenset(items),
+        scores=scores,
+        met=frozenset(line.met),
+    )
+
+
+def _pack_scores(scores: Mapping[ItemKey, float], items: Sequence[ItemKey]) -> str | list[Any]:
+    values = [scores.get(key) for key in items]
+    return "".join(_BINARY[value] for value in values) if set(values) <= _BINARY.keys() else values
+
+
+def _unpack_scores(values: str | list[float | None], items: Sequence[ItemKey]) -> dict[ItemKey, float]:
+    if len(values) != len(items):
+        raise ValueError(f"{len(values)} scores, {len(items)} items")
+    numbers = [None if value == "-" else float(value) for value in values] if isinstance(values, str) else values
+    return {key: float(value) for key, value in zip(items, numbers, strict=True) if value is not None}
