@@ -7,6 +7,7 @@ os.environ["SEODANG_LANG"] = "en"  # here, so that the processes that tests star
 pytest_plugins = [
     "tests.fixtures.base_stage",
     "tests.fixtures.card",
+    "tests.fixtures.champions",
     "tests.fixtures.models",
     "tests.fixtures.permissions",
     "tests.fixtures.pipeline",

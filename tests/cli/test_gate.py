@@ -244,3 +244,37 @@ def test_a_group_in_score_files_counts_as_one_observation(files, capsys):
     capsys.readouterr()
     assert main([*files(candidate, champion), "--json"]) == 4
     assert json.loads(capsys.readouterr().out)["results"][0]["independent_groups"] == 8
+
+
+def test_a_ledger_makes_the_twentieth_try_harder_than_the_first(files, capsys, tmp_path):
+    ledger = ["--ledger", str(tmp_path / "ledger"), "--json"]
+    base = [1, 0] * 100
+    better = [1, 0] * 90 + [1] * 20  # ten of 200 items better, none worse
+    assert main([*files(make_lines(better), make_lines(base)), "--json"]) == 0
+    for number in range(12):
+        other = [1 - score if number * 2 <= place < number * 2 + 2 else score for place, score in enumerate(base)]
+        assert main([*files(make_lines(other), make_lines(base)), *ledger]) == 4
+    capsys.readouterr()
+    for _again in range(2):  # the same candidate keeps its number
+        assert main([*files(make_lines(better), make_lines(base)), *ledger]) == 4
+        found = json.loads(capsys.readouterr().out)
+        assert found["results"][0]["judgement"] == 13
+        assert "worn out" in found["reasons"][-1]["en"]
+
+
+def test_not_worse_than_the_champion_is_not_enough_after_a_better_champion(files, tmp_path, capsys):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "rules:\n- {metric: accuracy, test: superiority}\n- {metric: chrf, test: non_inferiority, margin: 5}\n"
+    )
+
+    def make(accuracy, chrf):
+        noise = [number % 7 for number in range(100)]
+        return make_lines(accuracy) + make_lines([chrf + part for part in noise], metric="chrf")
+
+    arguments = files(make(GOOD, 60), make(POOR, 62))
+    best = tmp_path / "best.jsonl"
+    best.write_text("".join(json.dumps(row) + "\n" for row in make(POOR, 68)))
+    assert main([*arguments, "--rules", str(rules)]) == 0
+    assert main([*arguments, "--rules", str(rules), "--best-champion", str(best)]) == 3
+    assert "best champion 1" in capsys.readouterr().out

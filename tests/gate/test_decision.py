@@ -22,7 +22,15 @@ RULE = {
 
 
 def gate(*rules, **changes):
-    values = {"seed": 1, "resamples": 2000, "confidence": 0.95, "power": 0.8, "minimum_items": 50, "judgements": 50, "thresholds": []}
+    values = {
+        "seed": 1,
+        "resamples": 2000,
+        "confidence": 0.95,
+        "power": 0.8,
+        "minimum_items": 50,
+        "judgements": 50,
+        "thresholds": [],
+    }
     return GateParams.model_validate({**values, "rules": [{**RULE, **rule} for rule in rules or ({},)], **changes})
 
 

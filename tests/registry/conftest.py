@@ -35,7 +35,7 @@ if name == "evaluate":
     report("report.json", {"variants": [tuned], "champion": json.loads(Path("registry/champion.json").read_text())})
 if name == "gate":
     reason = {"passed": wanted["verdict"] == "promote", "ko": "정확도가 낮음", "en": "accuracy is lower"}
-    verdict = {"verdict": wanted["verdict"], "reasons": [reason]}
+    verdict = {"verdict": wanted["verdict"], "reasons": [reason], "results": wanted.get("results", [])}
     report("verdict.json", {**verdict, "items_fingerprint": "i" * 16, "adapter_sha256": sha(adapter)})
 if name == "package":
     verdict = json.loads(Path("artifacts/gate/verdict.json").read_text())
@@ -77,7 +77,7 @@ class RunPipeline(Protocol):
     """Runs the pipeline for a model, and commits its outputs."""
 
     def __call__(
-        self, paths: Paths, model: str, accuracy: float = 0.95, verdict: str = "promote", **fields: str
+        self, paths: Paths, model: str, accuracy: float = 0.95, verdict: str = "promote", **fields: Any
     ) -> None: ...
 
 
@@ -146,9 +146,10 @@ def _make_weights(paths: Paths, name: str) -> dict[str, str]:
     return {"folder": f"models/{name}", "version": f"{abs(hash(name)):x}"[:12], "fingerprint": "f" * 64}
 
 
-def _run_pipeline(paths: Paths, model: str, accuracy: float = 0.95, verdict: str = "promote", **fields: str) -> None:
+def _run_pipeline(paths: Paths, model: str, accuracy: float = 0.95, verdict: str = "promote", **fields: Any) -> None:
     """Run the pipeline for a model, and commit its outputs."""
-    fields = fields or _make_weights(paths, model)
+    if "folder" not in fields:
+        fields |= _make_weights(paths, model)
     (paths.root / "wanted.json").write_text(
         json.dumps({"model": model, "accuracy": accuracy, "verdict": verdict, **fields})
     )

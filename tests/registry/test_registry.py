@@ -15,7 +15,7 @@ from seodang.errors import ArtefactError, ModelError
 from seodang.io.atomic import sha256_of
 from seodang.paths import Paths
 from seodang.registry import promotion
-from seodang.registry.champion import fetch_packaged_model, read_champion
+from seodang.registry.champion import fetch_packaged_model, read_champion, read_champion_file
 from seodang.registry.history import read_history
 from seodang.registry.tags import list_versions
 
@@ -419,3 +419,30 @@ def test_messages_follow_the_language_of_the_terminal(paths, capsys, monkeypatch
     monkeypatch.setenv("SEODANG_LANG", "ko")
     assert registry("rollback", "--message", "x") == 2
     assert "되돌릴 챔피언이 없습니다" in capsys.readouterr().err
+
+
+def build_result(version: str, difference: float) -> dict[str, object]:
+    return {"rule": 0, "group": "", "against": f"champion {version}", "difference": difference}
+
+
+def test_an_earlier_champion_stays_a_reference_until_a_candidate_reaches_it(twice: Paths, run_pipeline):
+    """Else ten candidates, each a little worse than the champion before it, would add up."""
+    second, first = read_champion_file(twice.champion).champion, "v0.1.0"
+    assert second is not None
+    run_pipeline(twice, "three", results=[build_result("v0.2.0", -0.02)])
+    promotion.promote(twice, "허용 범위 안", None)
+    assert read_champion_file(twice.champion).best == [second]
+    run_pipeline(twice, "four", results=[build_result("v0.3.0", 0.0), build_result("v0.2.0", -0.01)])
+    promotion.promote(twice, "허용 범위 안", None)
+    assert read_champion_file(twice.champion).best == [second]
+    promotion.rollback(twice, "느림", first)
+    assert read_champion_file(twice.champion).best == [second]
+    promotion.rollback(twice, "느림", "v0.2.0")
+    assert read_champion_file(twice.champion).best == []
+
+
+def test_a_judgement_that_is_not_committed_does_not_delay_a_rollback(twice: Paths):
+    twice.ledger.mkdir(parents=True)
+    (twice.ledger / "0123456789abcdef.jsonl").write_text('{"schema": 1, "items": []}\n')
+    event, _bento = promotion.rollback(twice, "느림", None)
+    assert event.version == "v0.1.0"

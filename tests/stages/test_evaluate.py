@@ -12,14 +12,16 @@ from typing import Any
 
 import pytest
 
-from seodang.config import EvaluateParams, PromptParams
+from seodang.config import EvaluateParams, GateParams, PromptParams
 from seodang.errors import EvaluationError
 from seodang.evaluation import runner
-from seodang.io.jsonl import read_json, read_rows, write_records
+from seodang.io.jsonl import read_json, read_rows, write_records, write_rows
 from seodang.models import slot
 from seodang.paths import Paths
 from seodang.registry.champion import write_champion
+from seodang.registry.ledger import read_ledger
 from seodang.stages import evaluate as stage
+from seodang.stages import gate
 
 EVALUATE = EvaluateParams(
     seed=1,
@@ -84,6 +86,54 @@ def test_an_adapter_is_put_onto_the_base_that_is_loaded(paths, loaded, make_tiny
     make_tiny_adapter(paths.base, paths.adapter)
     assert run_stage(paths) == ["zero_shot", "few_shot", "tuned"]
     assert loaded == [[]]
+
+
+def test_champions_that_were_better_are_scored_and_compared_too(
+    paths, make_tiny_adapter, run_stage, build_champion, monkeypatch
+):
+    make_tiny_adapter(paths.base, paths.adapter)
+    write_champion(paths.champion, build_champion("v0.3.0"), [build_champion("v0.1.0")])
+    monkeypatch.setattr(stage, "fetch_packaged_model", lambda champion, paths: paths.base)  # any model will do
+    assert run_stage(paths) == ["zero_shot", "few_shot", "tuned", "champion", "champion_v0.1.0"]
+    verdict = gate.run(gate=build_gate(), paths=paths)
+    assert [result["against"] for result in verdict["results"] if result["rule"] == 1] == [
+        "champion v0.3.0"
+    ]  # both have the same weights here, so one comparison is enough
+    rows = list(read_rows(paths.scores))
+    for row in rows:
+        if row["variant"] == "champion_v0.1.0":
+            row["loss"] = 0.1
+    write_rows(paths.scores, rows)
+    verdict = gate.run(gate=build_gate(), paths=paths)
+    against = [result["against"] for result in verdict["results"] if result["rule"] == 1]
+    assert against == ["champion v0.3.0", "champion v0.1.0"]
+
+
+def build_gate() -> GateParams:
+    rule = {"metric": "loss", "higher_is_better": None, "margin": 0.1, "tasks": [], "group_by": "all", "groups": []}
+    rules = [{**rule, "against": "base", "test": "superiority"}]
+    rules += [{**rule, "against": "champion", "test": "non_inferiority"}]
+    values = {"seed": 1, "resamples": 1000, "confidence": 0.95, "power": 0.8, "judgements": 50, "minimum_items": 2}
+    return GateParams.model_validate({**values, "rules": rules, "thresholds": []})
+
+
+def test_a_judgement_is_recorded_once(paths, make_tiny_adapter, run_stage):
+    make_tiny_adapter(paths.base, paths.adapter)
+    run_stage(paths)
+    gate_params = build_gate().model_copy(update={"rules": build_gate().rules[:1]})
+    first = gate.run(gate=gate_params, paths=paths)
+    [file] = paths.ledger.glob("*.jsonl")
+    content = file.read_bytes()
+    assert gate.run(gate=gate_params, paths=paths) == first
+    assert file.read_bytes() == content
+    assert first["results"][0]["judgement"] == 1
+    rows = list(read_rows(paths.scores))
+    for row in rows:
+        if row["variant"] == "tuned":
+            row["loss"] += 0.01
+    write_rows(paths.scores, rows)
+    assert gate.run(gate=gate_params, paths=paths)["results"][0]["judgement"] == 2
+    assert len(read_ledger(paths.ledger)) == 2
 
 
 def test_an_empty_test_split_is_an_error_in_the_language_of_the_user(paths, monkeypatch, run_stage):

@@ -80,6 +80,8 @@ def build_result(**changes):
             "independent_groups": 0,
             "confidence": 0.95,
             "obstacle": None,
+            "judgement": 1,
+            "p_inherited": None,
             "p_holm": 0.0004,
             "required_items": None,
             "passed": True,
@@ -95,7 +97,7 @@ def test_the_names_of_gate_metrics_do_not_depend_on_the_best_number_of_few_shot_
         build_result(rule=2, against="champion", low=None, high=None, passed=None),
     ]
     reasons = [Reason(test.passed, "", "") for test in tests]
-    metrics = build_gate_metrics(decision.Decision(verdict="inconclusive", reasons=reasons, results=tests))
+    metrics = build_gate_metrics(decision.Decision(verdict="inconclusive", reasons=reasons, results=tests, met=[]))
     assert metrics["verdict"] == "inconclusive"
     assert metrics["rules"] == {"met": 2, "not_met": 0, "undecided": 1}
     assert list(metrics["differences"]) == [

@@ -34,6 +34,7 @@ GATE = {
     "resamples": 1000,
     "confidence": 0.95,
     "power": 0.8,
+    "judgements": 50,
     "minimum_items": 2,
     "thresholds": [],
     "rules": [RULE],

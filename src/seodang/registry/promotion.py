@@ -6,7 +6,7 @@ tags and files. A killed process can leave tags without a commit; the same comma
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,9 +17,10 @@ from filelock import FileLock
 from seodang.errors import RegistryError
 from seodang.i18n import _
 from seodang.io.atomic import write_atomically
+from seodang.io.jsonl import read_json
 from seodang.paths import Paths
 from seodang.registry.candidate import check_reproducible, load_candidate
-from seodang.registry.champion import Champion, read_champion, write_champion
+from seodang.registry.champion import Champion, read_champion_file, select_best, write_champion
 from seodang.registry.git import check_on_branch, commit, get_head, get_identity, list_uncommitted, unstage
 from seodang.registry.history import (
     Action,
@@ -61,7 +62,8 @@ def promote(paths: Paths, message: str | None, version: str | None) -> RegistryE
     with _hold_lock(paths):
         check_on_branch(paths.root)
         candidate = load_candidate(paths)
-        current, history = read_champion(paths.champion), read_history(paths.history)
+        file, history = read_champion_file(paths.champion), read_history(paths.history)
+        current = file.champion
         if current is not None and current.weights_sha256 == candidate.weights_sha256:
             return None
         check_reproducible(paths.root)
@@ -76,7 +78,8 @@ def promote(paths: Paths, message: str | None, version: str | None) -> RegistryE
             **asdict(candidate),
             **_build_audit_fields(paths, _DEFAULT_MESSAGE if message is None else message),
         )
-        return _record_event(paths, champion, "promote", current)
+        earlier = [other for other in (current, *file.best) if other is not None and other.version != champion.version]
+        return _record_event(paths, champion, "promote", current, select_best(read_json(paths.verdict), earlier))
 
 
 def _check_not_rolled_back(history: list[RegistryEvent], version: str) -> None:
@@ -127,18 +130,20 @@ def rollback(paths: Paths, message: str, to_version: str | None) -> tuple[Regist
     """
     with _hold_lock(paths):
         check_on_branch(paths.root)
-        if changed := list_uncommitted(paths.root, ("registry",)):
+        if changed := list_uncommitted(paths.root, ("registry/champion.json", "registry/history.jsonl")):
             raise RegistryError(
                 _(
                     "the registry has uncommitted changes ({files}); commit them, or undo them: git checkout -- registry",
                     files=", ".join(changed),
                 )
             )
-        current = read_champion(paths.champion)
+        file = read_champion_file(paths.champion)
+        current = file.champion
         target = _find_target(current, read_history(paths.history), to_version)
         champion = get_champion(target).model_copy(update=_build_audit_fields(paths, message))
         bento = make_servable(champion, paths)  # first, because this step fails most often
-        return _record_event(paths, champion, "rollback", current), bento
+        best = [other for other in file.best if other.version != champion.version]
+        return _record_event(paths, champion, "rollback", current, best), bento
 
 
 def _find_target(current: Champion | None, history: list[RegistryEvent], to_version: str | None) -> RegistryEvent:
@@ -177,14 +182,16 @@ def _build_audit_fields(paths: Paths, message: str) -> dict[str, Any]:
     }
 
 
-def _record_event(paths: Paths, champion: Champion, action: Action, current: Champion | None) -> RegistryEvent:
+def _record_event(
+    paths: Paths, champion: Champion, action: Action, current: Champion | None, best: Sequence[Champion]
+) -> RegistryEvent:
     previous = current.version if current else None
     event = RegistryEvent(action=action, previous=previous, **champion.model_dump())
     heading = _HEADINGS[action].format(champion.version)
     with _restore_on_failure(paths):
         assign_champion(paths.root, champion.version, champion.revision, previous, f"{heading}: {champion.message}")
         append_event(paths.history, event)
-        write_champion(paths.champion, champion)
+        write_champion(paths.champion, champion, best)
         commit(
             paths.root,
             [paths.champion, paths.history],

@@ -23,6 +23,7 @@ from seodang.evaluation.aggregate import (
     aggregate_by_task,
     aggregate_by_variant,
     count_request_limits,
+    name_former_champion,
     select_best_variant,
 )
 from seodang.evaluation.baselines import build_baseline_rows, score_baselines
@@ -45,7 +46,7 @@ from seodang.models.slot import ModelSlot
 from seodang.paths import Paths
 from seodang.prompting import compute_fingerprint as prompt_fingerprint
 from seodang.records import Record
-from seodang.registry.champion import Champion, fetch_packaged_model, read_champion
+from seodang.registry.champion import Champion, ChampionFile, fetch_packaged_model, read_champion_file
 from seodang.stages import Report
 
 logger = logging.getLogger(__name__)
@@ -62,8 +63,9 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
     warnings = build_retention_warnings(tasks, replayed)
     for warning in warnings:
         logger.warning(warning.to_json()[get_language()])
-    champion = read_champion(paths.champion)
-    variants = _list_variants(prompt, evaluate, tasks, champion)
+    champion_file = read_champion_file(paths.champion)
+    champions = _list_champions(champion_file)
+    variants = _list_variants(prompt, evaluate, tasks, champions)
     formats = {
         variant.name: {
             "format": variant.format,
@@ -73,10 +75,10 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         }
         for variant in variants
     }
-    key = _compute_run_key(formats, train, evaluate, tasks, champion, paths)
+    key = _compute_run_key(formats, train, evaluate, tasks, champions, paths)
     with _open_result_log(paths, key) as result_log:
         models = ModelSlot(train.precision, choose_device(train.device))
-        variant_models = [_build_variant_model(variant, tokenizer, champion, paths) for variant in variants]
+        variant_models = [_build_variant_model(variant, tokenizer, champions, paths) for variant in variants]
         scores = evaluate_variants(variant_models, tasks, evaluate, Results(result_log), models)
     baseline_scores = list(score_baselines(tasks, splits["train"]))
     write_rows(paths.baselines, (asdict(score) for score in baseline_scores))
@@ -91,9 +93,8 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         "formats": formats,
         "settings": evaluate.model_dump(),
         "adapter_sha256": compute_tuned_sha256(paths.adapter),
-        "champion": None
-        if champion is None
-        else {"version": champion.version, "weights_sha256": champion.weights_sha256},
+        "champion": _identify(champion_file.champion) if champion_file.champion else None,
+        "best_champions": [_identify(champion) for champion in champion_file.best],
         "resumed": len(result_log.rows),
         "seconds": round(time.monotonic() - started, 1),
         "cpu_seconds": round(time.process_time() - cpu_started, 1),
@@ -105,16 +106,27 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
     return report
 
 
+def _list_champions(file: ChampionFile) -> dict[str, Champion]:
+    """Return the live version and the best earlier ones by variant."""
+    champions = {CHAMPION_VARIANT: file.champion} if file.champion else {}
+    return champions | {name_former_champion(former.version): former for former in file.best}
+
+
+def _identify(champion: Champion) -> dict[str, str]:
+    return {"version": champion.version, "weights_sha256": champion.weights_sha256}
+
+
 def _list_variants(
-    prompt: PromptParams, evaluate: EvaluateParams, tasks: Sequence[TaskSamples], champion: Champion | None
+    prompt: PromptParams, evaluate: EvaluateParams, tasks: Sequence[TaskSamples], champions: Mapping[str, Champion]
 ) -> list[Variant]:
-    variants = [
+    return [
         *iter_base_variants(evaluate, count_templates(tasks)),
         Variant(TUNED_VARIANT, prompt.format, 0, "tuned"),
+        *(
+            Variant(name, cast(PromptFormat, champion.prompt_format), 0, "champion")
+            for name, champion in champions.items()
+        ),
     ]
-    if champion is not None:
-        variants.append(Variant(CHAMPION_VARIANT, cast(PromptFormat, champion.prompt_format), 0, "champion"))
-    return variants
 
 
 def _group_base_variants(variants: Sequence[Variant]) -> dict[str, list[str]]:
@@ -187,7 +199,7 @@ def _compute_run_key(
     train: TrainParams,
     evaluate: EvaluateParams,
     tasks: Sequence[TaskSamples],
-    champion: Champion | None,
+    champions: Mapping[str, Champion],
     paths: Paths,
 ) -> str:
     """Return the sha256 of everything that the scores depend on."""
@@ -203,7 +215,7 @@ def _compute_run_key(
         "evaluate": evaluate.model_dump(),
         "items": compute_fingerprint(tasks),
         "weights": weights,
-        "champion": champion and champion.weights_sha256,
+        "champions": {name: champion.weights_sha256 for name, champion in champions.items()},
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
@@ -228,13 +240,13 @@ def _open_result_log(paths: Paths, key: str) -> ResultLog:
 
 
 def _build_variant_model(
-    variant: Variant, tokenizer: PreTrainedTokenizerBase, champion: Champion | None, paths: Paths
+    variant: Variant, tokenizer: PreTrainedTokenizerBase, champions: Mapping[str, Champion], paths: Paths
 ) -> VariantModel:
-    """Return the variant with the function that loads its model; the champion is evaluated as it is served."""
+    """Return the variant with the function that loads its model; a champion is evaluated as it is served."""
 
     def load(models: ModelSlot) -> tuple[Any, PreTrainedTokenizerBase]:
-        if variant.model == "champion" and champion is not None:
-            folder = fetch_packaged_model(champion, paths)
+        if variant.model == "champion":
+            folder = fetch_packaged_model(champions[variant.name], paths)
             return models.load(folder), load_tokenizer(folder)
         if variant.model == "base":
             return models.load(paths.base), tokenizer

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seodang.config import GateParams
-from seodang.evaluation.aggregate import CHAMPION_VARIANT, TUNED_VARIANT
+from seodang.evaluation.aggregate import CHAMPION_VARIANT, TUNED_VARIANT, is_base_variant, name_former_champion
 from seodang.gate.comparisons import Comparison
 from seodang.gate.decision import Decision, decide
 from seodang.gate.ledger import Judgement, build_judgement
@@ -57,15 +57,17 @@ def _record_judgement(
 
 
 def _build_comparisons(evaluation: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Comparison]]:
-    """Return the tuned model's pairs with each variant of the base, and with the champion where there is one."""
+    """Return the tuned model's pairs with each variant of the base, and with each champion where there is one."""
     tuned = select_scores(rows, TUNED_VARIANT)
-    base_variants = [name for name in evaluation["formats"] if name not in (TUNED_VARIANT, CHAMPION_VARIANT)]
+    base_variants = [name for name in evaluation["formats"] if is_base_variant(name)]
     comparisons: dict[str, list[Comparison]] = {
         "base": [(name, pair_scores(tuned, select_scores(rows, name), name)) for name in base_variants],
         "champion": [],
     }
-    if champion := evaluation["champion"]:
-        pairs = pair_scores(tuned, select_scores(rows, CHAMPION_VARIANT), CHAMPION_VARIANT)
+    champions = [(CHAMPION_VARIANT, evaluation["champion"])] if evaluation["champion"] else []
+    champions += [(name_former_champion(former["version"]), former) for former in evaluation.get("best_champions", [])]
+    for variant, champion in champions:
+        pairs = pair_scores(tuned, select_scores(rows, variant), variant)
         comparisons["champion"].append((f"{CHAMPION_VARIANT} {champion['version']}", pairs))
     return comparisons
 

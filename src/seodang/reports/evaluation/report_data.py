@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from seodang.config import GateParams
 from seodang.errors import ArtefactError
-from seodang.evaluation.aggregate import CHAMPION_VARIANT, TUNED_VARIANT, ItemScore, select_best_row
+from seodang.evaluation.aggregate import CHAMPION_VARIANT, TUNED_VARIANT, ItemScore, is_base_variant, select_best_row
 from seodang.i18n import _
 from seodang.records import Record
 from seodang.reports.evaluation.comparison import (
@@ -122,7 +122,7 @@ def _build_report_data(
     best = find_best_variant(evaluation)
     references = (best, *([CHAMPION_VARIANT] if CHAMPION_VARIANT in variants else []))
     main_variants = (*references, TUNED_VARIANT)
-    base_variants = [name for name in variants if name not in (TUNED_VARIANT, CHAMPION_VARIANT)]
+    base_variants = [name for name in variants if is_base_variant(name)]
     best_of_task = find_best_by_task(scores, base_variants)
     columns = (*main_variants, *(name for name in variants if name not in main_variants))
     plot_gate = gate.model_copy(update={"resamples": min(gate.resamples, _PLOT_RESAMPLES)})
@@ -176,7 +176,7 @@ def _build_panels(
             for variant, prompt in formats.items()
             if (point := _build_point(variant, prompt, metric, in_language, gate))
         ]
-        base = tuple(point for point in points if point.variant not in (TUNED_VARIANT, CHAMPION_VARIANT))
+        base = tuple(point for point in points if is_base_variant(point.variant))
         levels = tuple(point for point in points if point.variant in (TUNED_VARIANT, CHAMPION_VARIANT))
         if base:
             panels.append(ShotsPanel(metric, language, base, levels))

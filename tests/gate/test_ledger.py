@@ -1,0 +1,279 @@
+"""A gate with a memory: the level of repeated judgements on the same items."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seodang.config import GateParams
+from seodang.gate.decision import Decision, decide
+from seodang.gate.inheritance import compute_inherited_p
+from seodang.gate.ledger import (
+    Judgement,
+    build_judgement,
+    compute_confidence,
+    compute_tail,
+    compute_wear,
+    count_fresh_items,
+    find_reuse,
+    is_worn_out,
+)
+from seodang.gate.scores import Pairs
+
+RULE = {"against": "champion", "test": "superiority", "metric": "accuracy", "higher_is_better": None}
+RULE |= {"margin": 0.0, "tasks": [], "group_by": "all", "groups": []}
+N = 400
+
+
+def build_gate(*rules, **changes) -> GateParams:
+    values = {"seed": 1, "resamples": 2000, "confidence": 0.95, "power": 0.8, "minimum_items": 20, "judgements": 50}
+    values |= {"thresholds": [], "rules": [{**RULE, **rule} for rule in rules or ({},)]}
+    return GateParams.model_validate({**values, **changes})
+
+
+def build_pairs(candidate, reference, *, first: int = 0) -> Pairs:
+    count = len(candidate)
+    items = tuple(str(first + number) for number in range(count))
+    values = (np.array(candidate, float), np.array(reference, float))
+    return Pairs(("t",) * count, ("ko",) * count, items, *values)
+
+
+REFERENCE = np.array([1.0, 0.0] * (N // 2))
+
+
+def improve(count: int, *, start: int = 0, lost: int = 0):
+    """Return the reference's scores with `count` wrong answers from `start` on made right, and `lost` made wrong."""
+    scores = REFERENCE.copy()
+    wrong, right = np.flatnonzero(scores == 0), np.flatnonzero(scores == 1)
+    scores[wrong[start : start + count]] = 1.0
+    scores[right[start : start + lost]] = 0.0
+    return scores
+
+
+def judge(candidate, ledger: list[Judgement], gate: GateParams | None = None, reference=REFERENCE) -> Decision:
+    gate = gate or build_gate()
+    pairs = {"accuracy": build_pairs(candidate, reference)}
+    decision = decide({"champion": [("champion", pairs)]}, gate, ledger)
+    ledger.append(build_judgement(pairs, gate, met=decision.met, verdict=decision.verdict, created_at=f"{len(ledger)}"))
+    return decision
+
+
+def fill(count: int) -> list[Judgement]:
+    """Return a ledger of candidates that differ from each other, and are no better than the reference."""
+    ledger: list[Judgement] = []
+    for number in range(count):
+        pairs = {"accuracy": build_pairs(improve(3, start=number, lost=3), REFERENCE)}
+        ledger.append(build_judgement(pairs, build_gate(), met=[], verdict="inconclusive", created_at=str(number)))
+    return ledger
+
+
+def test_the_levels_of_all_judgements_add_up_to_the_error_that_is_allowed():
+    gate = build_gate()
+    assert compute_tail(1, gate) == pytest.approx(0.025)
+    assert sum(compute_tail(number, gate) for number in range(1, 51)) == pytest.approx(0.05)
+    assert compute_tail(2, gate) > compute_tail(3, gate) > compute_tail(50, gate) > 0
+
+
+def test_the_first_judgement_tests_at_the_confidence_of_the_parameters():
+    [result] = judge(improve(40), []).results
+    assert (result.judgement, result.confidence, result.p_inherited) == (1, 0.95, None)
+
+
+def test_a_clear_improvement_is_promoted_after_many_others():
+    ledger = fill(20)
+    decision = judge(improve(60), ledger)
+    assert decision.verdict == "promote"
+    assert decision.results[0].judgement == 21
+    assert decision.results[0].confidence == pytest.approx(compute_confidence(21, build_gate()))
+
+
+def test_what_a_first_judgement_promotes_needs_more_evidence_later():
+    better = improve(16, lost=4)
+    assert judge(better, []).verdict == "promote"
+    later = judge(better, fill(20))
+    assert later.verdict == "inconclusive"
+    required = later.results[0].required_items
+    assert required is not None
+    assert required > N
+
+
+def test_a_candidate_that_is_judged_again_keeps_its_number_and_its_verdict():
+    ledger = fill(3)
+    first = judge(improve(60), ledger)
+    for number in range(10):
+        judge(improve(5, start=100 + number), ledger)
+    again = judge(improve(60), ledger)
+    assert again.results == first.results
+    assert again.verdict == first.verdict
+
+
+def test_candidates_with_equal_scores_count_once():
+    ledger = fill(1) * 5
+    assert judge(improve(60), ledger).results[0].judgement == 2
+
+
+def test_judgements_on_other_items_do_not_count():
+    ledger = fill(10)
+    gate = build_gate()
+    for old, number in ((40, 1), (41, 11)):  # of 400 items
+        pairs = build_pairs(improve(60), REFERENCE, first=N - old)
+        assert find_reuse(pairs, "accuracy", ledger, gate).number == number
+    assert count_fresh_items(400) == 360
+
+
+def test_judgements_with_another_metric_on_the_same_items_count():
+    ledger = fill(4)
+    pairs = build_pairs(improve(60), REFERENCE)
+    assert find_reuse(pairs, "loss", ledger, build_gate()).number == 5
+
+
+def test_every_test_counts_the_judgements_on_its_own_items():
+    gate = build_gate({"tasks": ["old"]}, {"tasks": ["new"]})
+    scores = np.concatenate([improve(60), improve(60)])
+    tasks = ("old",) * N + ("new",) * N
+    items = tuple(str(number % N) for number in range(2 * N))
+    pairs = {"accuracy": Pairs(tasks, ("ko",) * (2 * N), items, scores, np.concatenate([REFERENCE, REFERENCE]))}
+    ledger = [
+        Judgement(
+            candidate=judgement.candidate,
+            items=frozenset(("old", item) for _task, item in judgement.items),
+            scores={"accuracy": {("old", item): score for (_t, item), score in judgement.scores["accuracy"].items()}},
+            met=frozenset(),
+        )
+        for judgement in fill(6)
+    ]
+    decision = decide({"champion": [("champion", pairs)]}, gate, ledger)
+    assert [result.judgement for result in decision.results] == [7, 1]
+
+
+def test_after_the_last_share_nothing_is_met_and_fresh_items_are_asked_for():
+    gate = build_gate(judgements=5)
+    decision = judge(improve(150), fill(5), gate)
+    [result] = decision.results
+    assert decision.verdict == "inconclusive"
+    assert result.obstacle == "used_up"
+    assert result.required_items == 360
+    assert "360 fresh items" in decision.reasons[-1].en
+    assert "360" in decision.reasons[-1].ko
+
+
+def test_a_worse_candidate_is_rejected_however_worn_the_items_are():
+    for ledger in ([], fill(20), fill(60)):
+        decision = judge(improve(0, lost=60), ledger)
+        assert decision.verdict == "reject"
+        assert decision.results[0].confidence == 0.95
+
+
+def test_thresholds_use_the_level_that_is_left():
+    gate = build_gate(thresholds=[{"metric": "accuracy", "minimum": 0.6, "maximum": None, "tasks": []}])
+    candidate = improve(60)  # 0.65, interval of a first judgement about 0.603 to 0.697
+    assert [reason.passed for reason in judge(candidate, [], gate).reasons] == [True, True]
+    later = judge(candidate, fill(10), gate)
+    assert [reason.passed for reason in later.reasons] == [True, None, True]
+    assert "99.8" in later.reasons[1].en
+
+
+def test_the_verdict_says_when_the_items_are_worn_out():
+    gate = build_gate()
+    assert compute_wear(1, gate) == 1.0
+    assert [is_worn_out(number, gate) for number in (1, 2, 5, 10, 50, 80)] == [False, False, False, True, True, True]
+    early, late = judge(improve(60), fill(2)), judge(improve(60), fill(12))
+    assert "judgement 3 on these items" in early.reasons[-1].en
+    assert "worn out" not in early.reasons[-1].en
+    assert "worn out" in late.reasons[-1].en
+    assert "360 fresh items" in late.reasons[-1].en
+
+
+def judge_loss(differences, ledger):
+    """Judge a candidate whose loss is lower than the reference's by `differences`."""
+    gate = build_gate({"metric": "loss"})
+    pairs = {"loss": build_pairs(2.0 - differences, np.full(N, 2.0))}
+    decision = decide({"champion": [("champion", pairs)]}, gate, ledger)
+    ledger.append(build_judgement(pairs, gate, met=decision.met, verdict=decision.verdict, created_at=str(len(ledger))))
+    return decision
+
+
+def test_a_candidate_that_repeats_the_luck_of_an_earlier_one_is_not_promoted():
+    first, second = np.random.default_rng(5).normal(size=(2, N))
+    noise = [(values - values.mean()) / values.std(ddof=1) for values in (first, second)]
+    lucky = noise[0] + 1.9 / np.sqrt(N)
+    ledger: list[Judgement] = []
+    assert judge_loss(lucky, ledger).verdict == "inconclusive"
+    derived = 0.6 * lucky + 0.8 * noise[1] + 0.085  # 2.8 standard errors, of which 1.7 are its own
+    decision = judge_loss(derived, ledger)
+    assert decision.results[0].p <= 2 * compute_tail(2, build_gate())
+    assert decision.results[0].obstacle == "inherited"
+    assert decision.verdict == "inconclusive"
+    assert judge_loss(derived + 0.1, ledger).verdict == "promote"
+
+
+def test_what_an_earlier_candidate_has_proven_may_be_inherited():
+    gate = build_gate({}, {"metric": "loss"})
+    ledger: list[Judgement] = []
+
+    def judge_both(candidate, loss):
+        pairs = {"accuracy": build_pairs(candidate, REFERENCE), "loss": build_pairs(loss, np.full(N, 2.0))}
+        decision = decide({"champion": [("champion", pairs)]}, gate, ledger)
+        ledger.append(build_judgement(pairs, gate, met=decision.met, verdict=decision.verdict, created_at="0"))
+        return decision
+
+    rng = np.random.default_rng(1)
+    worse, better = 2.5 + 0.1 * rng.normal(size=N), 1.5 + 0.1 * rng.normal(size=N)
+    first = judge_both(improve(60), worse)
+    assert [result.passed for result in first.results] == [True, False]
+    second = judge_both(improve(61), better)
+    assert second.verdict == "promote"
+    assert second.results[0].p_inherited is None
+
+
+def test_inherited_luck_is_explained_and_an_own_improvement_is_not():
+    rng = np.random.default_rng(7)
+    lucky = rng.normal(0.15, 1, size=N)
+    derived = 0.9 * lucky + 0.4 * rng.normal(size=N)
+    assert compute_inherited_p(derived, [lucky], bound=0.0) > 0.05
+    assert compute_inherited_p(derived + 0.2, [lucky], bound=0.0) < 1e-6
+
+
+def test_the_part_of_own_merit_has_a_uniform_p_value_for_derived_candidates():
+    rng = np.random.default_rng(11)
+    p_values = []
+    for _trial in range(400):
+        tried = [rng.normal(size=100) for _number in range(8)]
+        best = max(tried, key=np.mean)
+        p_values.append(compute_inherited_p(0.9 * best + 0.4 * rng.normal(size=100), [best, *tried[:3]], bound=0.0))
+    assert np.mean(np.array(p_values) <= 0.05) < 0.08
+    assert 0.4 < np.mean(p_values) < 0.6
+
+
+def test_predecessors_without_luck_explain_nothing():
+    rng = np.random.default_rng(3)
+    assert compute_inherited_p(rng.normal(1, 1, N), [rng.normal(-1, 1, N)], bound=0.0) == 0.0
+    assert compute_inherited_p(rng.normal(1, 1, N), [], bound=0.0) == 0.0
+
+
+def test_more_predecessors_than_items_prove_nothing():
+    rng = np.random.default_rng(3)
+    earlier = [rng.normal(0.5, 1, 12) for _number in range(30)]
+    own = sum(earlier[:20]) / 20
+    assert compute_inherited_p(own, earlier, bound=0.0) > 0.01
+
+
+@pytest.mark.slow
+def test_hill_climbing_on_the_items_promotes_no_equal_model():
+    """A short form of benchmarks/gate_ledger.py; its tables are in docs/gate.md."""
+    wrong = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        difficulty = rng.normal(size=200)
+        reference = (difficulty + rng.normal(size=200) < 0.3).astype(float)
+        ledger: list[Judgement] = []
+        best, best_mean = rng.normal(size=200), -1.0
+        for _step in range(25):
+            own = np.sqrt(0.7) * best + np.sqrt(0.3) * rng.normal(size=200)
+            candidate = (difficulty + own < 0.3).astype(float)
+            if judge(candidate, ledger, reference=reference).verdict == "promote":
+                wrong += 1
+                break
+            if candidate.mean() > best_mean:
+                best, best_mean = own, candidate.mean()
+    assert wrong <= 7  # 5 % expected at most; 7 or fewer of 60 in 99 %

@@ -1,0 +1,88 @@
+"""The files of the ledger."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seodang.errors import ArtefactError
+from seodang.gate.ledger import Judgement, round_score
+from seodang.registry.ledger import read_ledger, record_judgement
+
+KEYS = [("감성", "1"), ("감성", "2"), ("topic", "1")]
+
+
+def build(scores, *, candidate="a" * 64, at="2026-01-01T00:00:00+00:00", met=(), items=KEYS) -> Judgement:
+    by_metric = {metric: dict(zip(items, values, strict=False)) for metric, values in scores.items()}
+    return Judgement(
+        candidate=candidate,
+        items=frozenset(items),
+        scores=by_metric,
+        met=frozenset(met),
+        verdict="inconclusive",
+        created_at=at,
+    )
+
+
+def test_before_the_first_judgement_the_ledger_is_empty(tmp_path):
+    assert read_ledger(tmp_path / "ledger") == []
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 1.0]), min_size=1, max_size=3),
+    st.lists(st.floats(allow_nan=False, allow_infinity=False).map(round_score), min_size=1, max_size=3),
+)
+def test_what_is_recorded_is_read_again(tmp_path_factory, binary, numbers):
+    folder = tmp_path_factory.mktemp("registry") / "ledger"
+    judgement = build({"accuracy": binary, "loss": numbers}, met=["superiority accuracy champion"])
+    path = record_judgement(folder, judgement, [])
+    assert path is not None
+    assert read_ledger(folder) == [judgement]
+
+
+def test_a_stage_that_runs_again_records_nothing(tmp_path):
+    judgement = build({"accuracy": [1.0, 0.0]})
+    path = record_judgement(tmp_path, judgement, [])
+    assert path is not None
+    before = path.read_bytes()
+    again = build({"accuracy": [1.0, 0.0]}, at="2026-02-02T00:00:00+00:00")
+    assert record_judgement(tmp_path, again, read_ledger(tmp_path)) is None
+    assert path.read_bytes() == before
+
+
+def test_sets_of_items_have_a_file_each_and_are_read_in_the_order_of_time(tmp_path):
+    second = build({"accuracy": [1.0]}, candidate="b" * 64, at="2026-01-02T00:00:00+00:00")
+    first = build({"accuracy": [0.0]}, at="2026-01-01T00:00:00+00:00", items=[("other", "1")])
+    for judgement in (second, first):
+        record_judgement(tmp_path, judgement, read_ledger(tmp_path))
+    assert len(list(tmp_path.glob("*.jsonl"))) == 2
+    assert read_ledger(tmp_path) == [first, second]
+
+
+def test_binary_scores_are_one_short_line(tmp_path):
+    path = record_judgement(tmp_path, build({"accuracy": [1.0, 0.0]}), [])
+    assert path is not None
+    assert json.loads(path.read_text("utf-8").splitlines()[1])["scores"] == {"accuracy": "-10"}
+
+
+@pytest.mark.parametrize(
+    ("change", "number"),
+    [
+        (lambda lines: [], 1),
+        (lambda lines: ["{}", *lines[1:]], 1),
+        (lambda lines: [lines[0], "<<<<<<< HEAD", *lines[1:]], 2),
+        (lambda lines: [lines[0], lines[1].replace('"-10"', '"10"')], 2),
+        (lambda lines: [lines[0], lines[1][:40]], 2),
+    ],
+    ids=["empty", "no items", "merge conflict", "a score is missing", "cut off"],
+)
+def test_a_damaged_file_is_named_with_its_line_and_the_way_back(tmp_path, change, number):
+    path = record_judgement(tmp_path, build({"accuracy": [1.0, 0.0]}), [])
+    assert path is not None
+    path.write_text("\n".join(change(path.read_text("utf-8").splitlines())), "utf-8")
+    with pytest.raises(ArtefactError, match="git checkout -- registry") as found:
+        read_ledger(tmp_path)
+    assert f"line {number}" in str(found.value)
