@@ -1,6 +1,6 @@
 """Simulate histories of candidates that are judged on the same items, with the ledger and without it.
 
-    python benchmarks/gate_ledger.py [--histories 2000] [--judgements 50] [--items 300] [--strategies independent ...]
+    python benchmarks/gate_ledger.py [--histories 2000] [--judgements 50] [--settings accuracy/300 ...] [--strategies independent ...]
 
 No candidate is truly better than the reference: on fresh items its expected difference is zero. A history is wrong if
 any of its candidates is promoted; by design that happens in at most 5 % of the histories. Strategies see the difference
@@ -29,11 +29,11 @@ from scipy import stats
 
 from seodang.config import GateParams
 from seodang.gate.decision import decide
-from seodang.gate.ledger import Judgement, round_score
+from seodang.gate.ledger import Judgement, compute_tail, round_score
 from seodang.gate.statistics import Floats
 
 CORRELATION = 0.5  # of the latent scores of a candidate and the reference, by the difficulty of items
-_NEVER_MET = 1.5  # a standardized difference below it meets no rule at any level that the ledger leaves
+_NEVER_MET = 0.5  # so far below its critical value, a standardized difference meets no rule, and needs no bootstrap
 
 Strategy = Callable[[np.random.Generator, Sequence[Floats], Sequence[float], int], Floats]
 
@@ -112,7 +112,8 @@ def judge(
     differences = candidate - reference
     spread = differences.std(ddof=1) / np.sqrt(len(differences))
     is_promoted, met = False, frozenset[str]()
-    if differences.mean() > _NEVER_MET * spread:
+    number = min(len(ledger) + 1, rules.judgements) if uses_ledger else 1
+    if differences.mean() > (stats.norm.isf(compute_tail(number, rules)) - _NEVER_MET) * spread:
         pairs = {metric: build_pairs(candidate, reference)}
         decision = decide({"champion": [("champion", pairs)]}, rules, ledger if uses_ledger else ())
         is_promoted, met = decision.verdict == "promote", frozenset(decision.met)
@@ -169,7 +170,7 @@ def print_histories(options: argparse.Namespace, pool: Pool) -> float:
         flush=True,
     )
     worst = 0.0
-    for metric, items in options.settings:
+    for metric, items in ((name, int(count)) for name, count in (text.split("/") for text in options.settings)):
         for name in options.strategies:
             shares = {}
             for uses_ledger, total in ((False, options.histories // 10), (True, options.histories)):
@@ -216,9 +217,11 @@ def main() -> None:
     parser.add_argument("--resamples", type=int, default=2000)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1446)
+    parser.add_argument(
+        "--settings", nargs="*", default=["accuracy/300", "accuracy/100", "judge/300"], metavar="METRIC/ITEMS"
+    )
     parser.add_argument("--no-power", action="store_true")
     options = parser.parse_args()
-    options.settings = [("accuracy", 300), ("accuracy", 100), ("judge", 300)]
     start = time.monotonic()
     with Pool(options.processes) as pool:
         worst = print_histories(options, pool)
