@@ -1,4 +1,4 @@
-"""`seodang registry list | show | promote | rollback`: versions, the champion, and the way back."""
+"""`seodang registry list | show | promote | rollback | ledger`: versions, the champion, and the way back."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ def create_app() -> typer.Typer:
     app.command("show", help=_("Print a version, with the way back to its data."))(show_version)
     app.command("promote", help=_("Make the packaged model champion, if the verdict is promote."))(promote_candidate)
     app.command("rollback", help=_("Make an earlier version champion again, ready to be served."))(roll_back)
+    app.command("ledger", help=_("List the sets of test items, how often each was judged on, and what is left."))(
+        list_ledger
+    )
     return app
 
 
@@ -37,7 +40,7 @@ def list_versions() -> int:
         print_table([_(heading) for heading in HEADINGS], rows, right=(3,))
         print_lines(describe_mismatch(paths))
         return 0
-    command = "seodang run && git add dvc.lock && git commit && seodang registry promote"
+    command = "seodang run && git add dvc.lock registry && git commit && seodang registry promote"
     print_lines([_("no version is registered yet; next: {command}", command=command)])
     return 0
 
@@ -105,6 +108,25 @@ def roll_back(
 
     event, bento = rollback(Paths(Path.cwd()), message, to)
     print_lines([*_describe_event(event, event.previous), f"bento: {bento}", *_list_next_steps(event.version)])
+    return 0
+
+
+def list_ledger() -> int:
+    """Print the sets of test items.
+
+    Raises:
+        SeodangError: If the ledger or params.yaml cannot be read; exit code 2.
+    """
+    from seodang.cli.ledger_listing import HEADINGS, list_ledger_rows
+    from seodang.config.load import load_params
+    from seodang.registry.ledger import read_ledger
+
+    paths = Paths(Path.cwd())
+    rows = list_ledger_rows(read_ledger(paths.ledger), load_params(paths.params).gate)
+    if rows:
+        print_table([_(heading) for heading in HEADINGS], rows, right=(1, 2))
+    else:
+        print_lines([_("no candidate was judged yet; next: {command}", command="seodang run")])
     return 0
 
 

@@ -92,7 +92,13 @@ def _format_next_steps(promoted: bool, paths: Paths) -> list[str]:
     lines = ["", *(f"{name}: {folder.relative_to(paths.root)}/index.html" for name, folder in pages.items()), ""]
     if not promoted:
         lines.append(_("nothing was packaged; next:"))
-        return [*lines, "  $EDITOR params.yaml && make run", "  dvc metrics show"]
+        note = _("remember that these items judged a candidate")
+        return [
+            *lines,
+            f"  git add registry && git commit -m '...'   # {note}",
+            "  $EDITOR params.yaml && make run",
+            "  dvc metrics show",
+        ]
     return [
         *lines,
         f"bento: {read_json(paths.package_report)['bento_tag']}",
@@ -100,7 +106,7 @@ def _format_next_steps(promoted: bool, paths: Paths) -> list[str]:
         _("next (after . .venv/bin/activate):"),
         "  make serve",
         f"  curl -s localhost:3000/generate -H 'Content-Type: application/json' -d '{_EXAMPLE}'",
-        "  git add dvc.lock params.yaml && git commit -m '...' && seodang registry promote",
+        "  git add dvc.lock params.yaml registry && git commit -m '...' && seodang registry promote",
         "  seodang registry rollback --message '...'",
         "  make flows   # Prefect: prefect deployment run 'instruction-tuning/local' --watch",
     ]

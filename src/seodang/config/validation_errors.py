@@ -109,3 +109,8 @@ def format_value(value: object) -> str:
     """Return a value for a message, without a password in it and not too long."""
     text = _PASSWORD.sub("...@", repr(value))
     return text if len(text) <= _MAX_CHARACTERS else f"{text[: _MAX_CHARACTERS - 3]}..."
+
+
+def describe_read_error(error: Exception) -> str:
+    """Return what is wrong with a file that cannot be read, in one line."""
+    return "; ".join(format_validation_errors(error)) if isinstance(error, ValidationError) else repr(error)

@@ -77,8 +77,8 @@ def _describe_required_items(result: RuleResult, minimum_items: int) -> Message:
         return Message("The difference equals the bound, so more items do not decide the rule")
     if result.obstacle == "inherited":
         return Message(
-            "Earlier candidates, which these items selected, explain the difference; about {count} fresh items would "
-            "decide the rule",
+            "Earlier candidates on these items were as good by luck, which may explain the difference; about {count} fresh "
+            "items would decide the rule",
             count,
         )
     if result.obstacle == "used_up":
@@ -176,8 +176,8 @@ def build_reuse_reasons(results: Sequence[RuleResult], gate: GateParams) -> list
     if last.judgement == 1:
         return []
     message = Message(
-        "judgement {number} on these items: each of {judgements} judgements has its share of the probability of a wrong "
-        "promotion, so rules are met at {confidence} confidence",
+        "judgement {number} on these items: {judgements} judgements share the permitted probability of a wrong "
+        "promotion, so a rule is met at {confidence} confidence",
         {
             "number": last.judgement,
             "judgements": gate.judgements,
@@ -187,8 +187,8 @@ def build_reuse_reasons(results: Sequence[RuleResult], gate: GateParams) -> list
     fresh = {"count": count_fresh_items(last.items)}
     if last.judgement > gate.judgements:
         message = Message(
-            "these items were judged {number} times, and all {judgements} shares of the probability of a wrong promotion "
-            "are used up; {count} fresh items renew the set, of which at most 10% may be old",
+            "{number} candidates were judged on these items, and gate.judgements is {judgements}, so no rule can be met; "
+            "{count} fresh items renew the set, of which at most 10% may be old",
             {"number": last.judgement - 1, "judgements": gate.judgements, **fresh},
         )
     elif is_worn_out(last.judgement, gate):

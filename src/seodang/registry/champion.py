@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from seodang.config.section import Sha256
-from seodang.config.validation_errors import format_validation_errors
+from seodang.config.validation_errors import describe_read_error
 from seodang.errors import ArtefactError, ModelError
 from seodang.i18n import _
 from seodang.io.atomic import flush_folder, remove_stale_parts
@@ -93,16 +93,9 @@ def read_champion_file(path: Path) -> ChampionFile:
             _(
                 "{file} does not name the champion ({error}); restore it: git checkout -- registry",
                 file=path,
-                error=describe_registry_error(error),
+                error=describe_read_error(error),
             )
         ) from error
-
-
-def describe_registry_error(error: Exception) -> str:
-    """Return what is wrong with a file of the registry, in one line."""
-    if not isinstance(error, ValidationError):
-        return repr(error)
-    return "; ".join(format_validation_errors(error))
 
 
 def write_champion(path: Path, champion: Champion | None, best: Sequence[Champion] = ()) -> None:

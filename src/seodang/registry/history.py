@@ -8,11 +8,12 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from seodang.config.validation_errors import describe_read_error
 from seodang.errors import ArtefactError
 from seodang.i18n import _
 from seodang.io.atomic import write_atomically
 from seodang.io.jsonl import format_json_line
-from seodang.registry.champion import Champion, Version, describe_registry_error
+from seodang.registry.champion import Champion, Version
 
 Action = Literal["promote", "rollback"]
 
@@ -38,7 +39,7 @@ def read_history(path: Path) -> list[RegistryEvent]:
             _(
                 "{file} cannot be read ({error}); restore it: git checkout -- registry",
                 file=path,
-                error=describe_registry_error(error),
+                error=describe_read_error(error),
             )
         ) from error
 

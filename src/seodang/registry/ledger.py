@@ -15,12 +15,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from seodang.config.validation_errors import describe_read_error
 from seodang.errors import ArtefactError
 from seodang.gate.ledger import ItemKey, Judgement
 from seodang.i18n import _
 from seodang.io.atomic import write_atomically
 from seodang.io.jsonl import format_json_line
-from seodang.registry.champion import describe_registry_error
 
 _BINARY = {0.0: "0", 1.0: "1", None: "-"}
 
@@ -98,7 +98,7 @@ def _read_file(path: Path) -> list[Judgement]:
                 "git checkout -- registry",
                 file=path,
                 number=number,
-                error=describe_registry_error(error),
+                error=describe_read_error(error),
             )
         ) from error
     return judgements

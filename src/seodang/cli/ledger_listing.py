@@ -1,0 +1,53 @@
+"""The rows that `seodang registry ledger` prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from seodang.config import GateParams
+from seodang.gate.ledger import Judgement, compute_confidence, count_fresh_items, is_worn_out
+from seodang.i18n import N_, _
+
+HEADINGS: Final = (N_("tasks"), N_("items"), N_("candidates"), N_("last (UTC)"), N_("next confidence"), N_("state"))
+_MAX_TASKS = 3
+
+
+def list_ledger_rows(ledger: Sequence[Judgement], gate: GateParams) -> list[tuple[str, ...]]:
+    """Return a row per set of items, the newest first.
+
+    Args:
+        ledger: Judgements, oldest first.
+        gate: Confidence, and number of judgements.
+    """
+    sets: dict[frozenset[tuple[str, str]], list[Judgement]] = {}
+    for judgement in ledger:
+        sets[judgement.items] = [*sets.pop(judgement.items, []), judgement]
+    return [_build_row(judgements, gate) for judgements in reversed(sets.values())]
+
+
+def _build_row(judgements: Sequence[Judgement], gate: GateParams) -> tuple[str, ...]:
+    last = judgements[-1]
+    candidates = len({judgement.candidate for judgement in judgements})
+    return (
+        _format_tasks(last),
+        str(len(last.items)),
+        str(candidates),
+        last.created_at[:16].replace("T", " "),
+        f"{compute_confidence(candidates + 1, gate) * 100:.4g}%",
+        _describe_state(candidates + 1, len(last.items), gate),
+    )
+
+
+def _format_tasks(judgement: Judgement) -> str:
+    names = [task for task, _count in Counter(task for task, _item in judgement.items).most_common()]
+    return ", ".join(names[:_MAX_TASKS]) + (" ..." if len(names) > _MAX_TASKS else "")
+
+
+def _describe_state(number: int, items: int, gate: GateParams) -> str:
+    if number > gate.judgements:
+        return _("used up: replace {count} items", count=count_fresh_items(items))
+    return (
+        _("worn out: replace {count} items", count=count_fresh_items(items)) if is_worn_out(number, gate) else _("good")
+    )
