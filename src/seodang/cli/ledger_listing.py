@@ -8,7 +8,7 @@ from typing import Final
 
 from seodang.config import GateParams
 from seodang.gate.ledger import Judgement, compute_confidence, count_fresh_items, is_worn_out
-from seodang.i18n import N_, _
+from seodang.i18n import N_, _, ngettext
 
 HEADINGS: Final = (N_("tasks"), N_("items"), N_("candidates"), N_("last (UTC)"), N_("next confidence"), N_("state"))
 _MAX_TASKS = 3
@@ -46,8 +46,9 @@ def _format_tasks(judgement: Judgement) -> str:
 
 
 def _describe_state(number: int, items: int, gate: GateParams) -> str:
+    count = count_fresh_items(items)
     if number > gate.judgements:
-        return _("used up: replace {count} items", count=count_fresh_items(items))
-    return (
-        _("worn out: replace {count} items", count=count_fresh_items(items)) if is_worn_out(number, gate) else _("good")
-    )
+        return ngettext("used up: replace {count} item", "used up: replace {count} items", count)
+    if is_worn_out(number, gate):
+        return ngettext("worn out: replace {count} item", "worn out: replace {count} items", count)
+    return _("good")
