@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.constants import ROOT
 
+from seodang.config import GateParams
 from seodang.errors import ArtefactError
 from seodang.gate.ledger import Judgement, round_score
 from seodang.registry.ledger import read_ledger, record_judgement
@@ -86,3 +90,44 @@ def test_a_damaged_file_is_named_with_its_line_and_the_way_back(tmp_path, change
     with pytest.raises(ArtefactError, match="git checkout -- registry") as found:
         read_ledger(tmp_path)
     assert f"line {number}" in str(found.value)
+
+
+CANDIDATE = """
+import sys
+import numpy as np
+from pathlib import Path
+from seodang.gate.score_files import read_scores
+from seodang.gate.scores import pair_scores
+from seodang.registry.ledger import decide_and_record
+from tests.registry.test_ledger import build_gate
+scores = [read_scores(Path(path)) for path in sys.argv[2:4]]
+decide_and_record(Path(sys.argv[1]), {"champion": [("champion", pair_scores(*scores, "champion"))]}, build_gate())
+"""
+
+
+def build_gate() -> GateParams:
+    rule = {"against": "champion", "test": "superiority", "metric": "accuracy", "higher_is_better": None}
+    rule |= {"margin": 0.0, "tasks": [], "group_by": "all", "groups": []}
+    values = {"seed": 1, "resamples": 2000, "confidence": 0.95, "power": 0.8, "minimum_items": 20, "judgements": 50}
+    return GateParams.model_validate({**values, "rules": [rule], "thresholds": []})
+
+
+def test_processes_at_the_same_time_lose_no_judgement(tmp_path):
+    def write(name, wrong):
+        rows = [
+            {"task": "t", "item": str(item), "metric": "accuracy", "language": "ko", "score": int(item != wrong)}
+            for item in range(40)
+        ]
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+        return str(tmp_path / name)
+
+    champion = write("champion.jsonl", -1)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", CANDIDATE, str(tmp_path / "ledger"), write(f"{number}.jsonl", number), champion],
+            cwd=ROOT,
+        )
+        for number in range(4)
+    ]
+    assert [process.wait(timeout=120) for process in processes] == [0] * 4
+    assert len(read_ledger(tmp_path / "ledger")) == 4

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,9 +53,8 @@ def gate(
         SeodangError: If a file cannot be used, or the two have scores of different items; exit code 2.
     """
     from seodang.gate.decision import decide
-    from seodang.gate.ledger import build_judgement
     from seodang.gate.scores import pair_scores
-    from seodang.registry.ledger import read_ledger, record_judgement
+    from seodang.registry.ledger import decide_and_record
 
     candidate_scores, champion_scores, *best_scores = _read_all_scores([candidate, champion, *(best_champion or [])])
     pairs = pair_scores(candidate_scores, champion_scores, "champion")
@@ -65,12 +63,8 @@ def gate(
         name = f"best champion {number}"
         champions.append((name, pair_scores(candidate_scores, scores, name)))
     params = _load_rules(rules, list(pairs))
-    judgements = read_ledger(ledger) if ledger else []
-    decision = decide({"champion": champions}, params, judgements)
-    if ledger:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        judgement = build_judgement(pairs, params, met=decision.met, verdict=decision.verdict, created_at=now)
-        record_judgement(ledger, judgement, judgements)
+    comparisons = {"champion": champions}
+    decision = decide_and_record(ledger, comparisons, params)[0] if ledger else decide(comparisons, params)
     content = _build_content(decision, pairs, params)
     if as_json:
         print(json.dumps(content, ensure_ascii=False))

@@ -9,15 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from seodang.config import GateParams
 from seodang.config.validation_errors import describe_read_error
 from seodang.errors import ArtefactError
-from seodang.gate.ledger import ItemKey, Judgement
+from seodang.gate.comparisons import Comparison
+from seodang.gate.decision import Decision, decide
+from seodang.gate.ledger import ItemKey, Judgement, build_judgement
 from seodang.i18n import _
 from seodang.io.atomic import write_atomically
 from seodang.io.jsonl import format_json_line
@@ -43,6 +50,33 @@ class _Line(BaseModel):
     verdict: str
     met: list[str]
     scores: dict[str, Annotated[str, Field(pattern=r"^[01-]*$")] | list[float | None]]
+
+
+def decide_and_record(
+    folder: Path, comparisons: Mapping[str, Sequence[Comparison]], gate: GateParams
+) -> tuple[Decision, Path | None]:
+    """Return the verdict in the light of the ledger, and the file that now holds it; None if it was there already.
+
+    One process at a time reads, decides and records, so that no two candidates get the same number. The judgement is on
+    disk before its verdict is known to anybody.
+
+    Args:
+        folder: Of the ledger; created with the first judgement.
+        comparisons: As `decide` takes them.
+        gate: Rules and thresholds.
+
+    Raises:
+        EvaluationError: As `decide` does; nothing is recorded.
+        ArtefactError: If a file of the ledger is damaged.
+    """
+    name = hashlib.sha256(f"{os.getuid()} {folder.resolve()}".encode()).hexdigest()[:16]
+    with FileLock(Path(tempfile.gettempdir()) / f"seodang-ledger-{name}.lock"):
+        ledger = read_ledger(folder)
+        decision = decide(comparisons, gate, ledger)
+        pairs = next(pairs for references in comparisons.values() for _name, pairs in references)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        judgement = build_judgement(pairs, gate, met=decision.met, verdict=decision.verdict, created_at=now)
+        return decision, record_judgement(folder, judgement, ledger)
 
 
 def read_ledger(folder: Path) -> list[Judgement]:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from seodang.config import GateParams
 from seodang.evaluation.aggregate import CHAMPION_VARIANT, TUNED_VARIANT, is_base_variant, name_former_champion
 from seodang.gate.comparisons import Comparison
-from seodang.gate.decision import Decision, decide
-from seodang.gate.ledger import Judgement, build_judgement
-from seodang.gate.scores import Pairs, pair_scores, select_scores
+from seodang.gate.decision import Decision
+from seodang.gate.scores import pair_scores, select_scores
 from seodang.gate.verdict import VERDICT_LABELS
 from seodang.i18n import _
 from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import read_json, read_rows, write_json
 from seodang.paths import Paths
-from seodang.registry.ledger import read_ledger, record_judgement
+from seodang.registry.ledger import decide_and_record
 from seodang.stages import Report
 
 logger = logging.getLogger(__name__)
@@ -29,9 +27,10 @@ def run(*, gate: GateParams, paths: Paths) -> Report:
     """Compare the tuned model with the base's best prompts and the champion, and write the verdict."""
     evaluation = read_json(paths.evaluate_report)
     comparisons = _build_comparisons(evaluation, list(read_rows(paths.scores)))
-    ledger = read_ledger(paths.ledger)
-    decision = decide(comparisons, gate, ledger)
-    _record_judgement(decision, comparisons["base"][0][1], gate, ledger, paths)
+    decision, recorded = decide_and_record(paths.ledger, comparisons, gate)
+    if recorded:
+        file = recorded.relative_to(paths.root)
+        logger.info(_("judgement recorded in {file}; commit it: git add registry", file=file))
     report = {
         **asdict(decision),
         "confidence": gate.confidence,
@@ -44,16 +43,6 @@ def run(*, gate: GateParams, paths: Paths) -> Report:
     write_json(paths.gate_metrics, build_gate_metrics(decision))
     logger.info(_("verdict: {verdict}", verdict=_(VERDICT_LABELS[decision.verdict])))
     return report
-
-
-def _record_judgement(
-    decision: Decision, pairs: Mapping[str, Pairs], gate: GateParams, ledger: Sequence[Judgement], paths: Paths
-) -> None:
-    """Append the judgement to the ledger: before the verdict, so that no verdict is without its judgement."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    judgement = build_judgement(pairs, gate, met=decision.met, verdict=decision.verdict, created_at=now)
-    if path := record_judgement(paths.ledger, judgement, ledger):
-        logger.info(_("judgement recorded in {file}; commit it: git add registry", file=path.relative_to(paths.root)))
 
 
 def _build_comparisons(evaluation: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Comparison]]:
