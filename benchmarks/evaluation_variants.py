@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from seodang.inference.loglikelihood import ChoiceRequest
+    from seodang.inference.choice_requests import ChoiceRequest
 
 TOKENS_PER_BATCH = 4096  # evaluate.tokens_per_batch of the defaults
 TRAIN_FILE, ITEMS_FILE = "train.jsonl", "items.jsonl"  # the few-shot examples and the items, in the scratch folder
@@ -129,7 +129,7 @@ def _build_request(
     tokenizer: PreTrainedTokenizerBase, sample_id: str, options: Sequence[tuple[str, str]]
 ) -> ChoiceRequest:
     """Return a request with the tokens of the harness: blanks before an option belong to the option."""
-    from seodang.inference.loglikelihood import ChoiceRequest
+    from seodang.inference.choice_requests import ChoiceRequest
 
     prompt = options[0][0]
     prompt_ids = tokenizer(prompt.rstrip(" "))["input_ids"]

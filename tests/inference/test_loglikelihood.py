@@ -29,8 +29,9 @@ from transformers import (
 from seodang.errors import EvaluationError
 from seodang.evaluation.result_log import ResultLog
 from seodang.inference import loglikelihood
+from seodang.inference.choice_requests import ChoiceRequest, check_options
 from seodang.inference.generation import generate
-from seodang.inference.loglikelihood import ChoiceRequest, check_options, score_choices
+from seodang.inference.loglikelihood import score_choices
 from seodang.inference.tree_attention import can_use_tree
 from seodang.models.adapters import load_adapter
 from seodang.models.attention_probe import has_windows_of_cache

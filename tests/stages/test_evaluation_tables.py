@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from seodang.evaluation.outputs import build_shots_rows
 from seodang.gate import decision
 from seodang.gate.messages import Reason
-from seodang.stages.evaluate import build_shots_rows
 from seodang.stages.gate import build_gate_metrics
 
 ROOT = Path(__file__).resolve().parents[2]

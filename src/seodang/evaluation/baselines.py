@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from seodang.evaluation.aggregate import TUNED_VARIANT, ItemScore, compute_mean
-from seodang.evaluation.samples import TaskSamples
+from seodang.evaluation.samples import TaskSamples, create_blank_score
 from seodang.records import Record
 
 MAJORITY: Final = "majority"
@@ -86,29 +87,11 @@ def _get_text(record: Record) -> str:
 
 
 def _build_score(name: str, task: TaskSamples, record: Record, prediction: str) -> ItemScore:
-    return ItemScore(
-        variant=name,
-        shots=0,
-        item=record.id,
-        group=record.group,
-        task=task.task,
-        language=task.language,
-        split=task.split,
-        kind=task.kind,
+    return replace(
+        create_blank_score(name, 0, task, record),
         primary_metric="accuracy",
-        reference=record.output,
         accuracy=float(prediction == record.output),
         prediction=prediction,
-        loss=None,
-        answer=None,
-        exact_match=None,
-        chrf=None,
-        eos_rate=None,
-        prompt_tokens=0,
-        extra_metrics={},
-        weights={},
-        labels=None,
-        grades=None,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from seodang.inference.loglikelihood import check_options
+from seodang.inference.choice_requests import check_options
 
 Options = tuple[tuple[str, list[int]], ...]
 """Texts and token ids of an item's options, or of its reference."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from seodang.evaluation.aggregate import ItemScore
@@ -11,7 +11,7 @@ from seodang.evaluation.calibration import Preferences, get_question
 from seodang.evaluation.metrics import compute_chrf, is_exact_match, select_best_choice
 from seodang.evaluation.requests import Requests, Variant
 from seodang.evaluation.results import Results, build_answer_key, build_options_key
-from seodang.evaluation.samples import TaskSamples
+from seodang.evaluation.samples import TaskSamples, create_blank_score
 from seodang.evaluation.tasks.prompts import truncate_at_stop
 from seodang.evaluation.tasks.scoring import (
     ChoiceResult,
@@ -57,17 +57,8 @@ def build_item_score(
     choice = _choose_option(task, options, record.output, calibrated)
     reference_index = options.index(record.output) if record.output in options else 0
     extra_metrics, weights = _compute_extra_metrics(requests, index, log_likelihoods, answer, generated)
-    return ItemScore(
-        variant=variant.name,
-        shots=requests.shots[index],
-        item=record.id,
-        group=record.group,
-        task=task.task,
-        language=task.language,
-        split=task.split,
-        kind=task.kind,
-        primary_metric=task.primary_metric,
-        reference=record.output,
+    return replace(
+        create_blank_score(variant.name, requests.shots[index], task, record),
         accuracy=None if choice is None else choice.scores["accuracy"],
         prediction=None if choice is None else options[choice.index],
         is_tied=choice is not None and choice.is_tied,

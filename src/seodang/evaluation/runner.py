@@ -26,8 +26,9 @@ from seodang.evaluation.requests import Requests, Variant, build_requests, get_g
 from seodang.evaluation.results import Results, build_answer_key, build_options_key
 from seodang.evaluation.samples import TaskSamples
 from seodang.i18n import ngettext
+from seodang.inference.choice_requests import ChoiceRequest
 from seodang.inference.generation import generate
-from seodang.inference.loglikelihood import ChoiceRequest, score_choices
+from seodang.inference.loglikelihood import score_choices
 from seodang.inference.prompt_encoder import PromptEncoder
 from seodang.models.loading import get_context_length
 from seodang.models.slot import ModelSlot

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from seodang.config import EvaluateParams
-from seodang.evaluation.aggregate import TASK_FILE_SPLIT
+from seodang.evaluation.aggregate import TASK_FILE_SPLIT, ItemScore
 from seodang.evaluation.tasks.loading import build_split_tasks
 from seodang.evaluation.tasks.samples import EvalSample, Task
 from seodang.evaluation.tasks.sampling import select_few_shot_examples, select_samples
@@ -87,6 +87,41 @@ class TaskSamples:
     def stop_texts(self) -> Sequence[str]:
         """Return the texts before which a base model's answer ends; empty where the complete answer counts."""
         return self.spec.until or (["\n"] if self.records[0].output else [])
+
+
+def create_blank_score(variant: str, shots: int, task: TaskSamples, record: Record) -> ItemScore:
+    """Return the score of an item that has no results yet.
+
+    Args:
+        variant: Model and prompt of the results.
+        shots: Few-shot examples in the prompt.
+        task: Of the item.
+        record: The item.
+    """
+    return ItemScore(
+        variant=variant,
+        shots=shots,
+        item=record.id,
+        group=record.group,
+        task=task.task,
+        language=task.language,
+        split=task.split,
+        kind=task.kind,
+        primary_metric=task.primary_metric,
+        reference=record.output,
+        accuracy=None,
+        prediction=None,
+        loss=None,
+        answer=None,
+        exact_match=None,
+        chrf=None,
+        eos_rate=None,
+        prompt_tokens=0,
+        extra_metrics={},
+        weights={},
+        labels=None,
+        grades=None,
+    )
 
 
 def select_split_samples(

@@ -9,7 +9,7 @@ the logits at the prompt's end hold its probability.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 
 from seodang.errors import EvaluationError
 from seodang.i18n import _
+from seodang.inference.choice_requests import ChoiceRequest
 from seodang.inference.logits import compute_logits
 from seodang.inference.prefix_tree import build_tree, compute_prefix_length, compute_shared_length
 from seodang.inference.tree_attention import Prefix, can_use_tree, compute_tree_logits, prefill_prefix
@@ -32,18 +33,6 @@ _DEFAULT_MAX_TREE_TOKENS = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class ChoiceRequest:
-    """A prompt and the answers that are scored."""
-
-    sample_id: str
-    """Id of the item, for messages."""
-    prompt: list[int]
-    """Token ids, at least one."""
-    options: tuple[tuple[str, list[int]], ...]
-    """Text and token ids of each answer."""
-
-
-@dataclass(frozen=True, slots=True)
 class Likelihood:
     """Log-likelihood of an answer after its prompt."""
 
@@ -51,40 +40,6 @@ class Likelihood:
     """Sum of log p(token | prompt, answer so far)."""
     tokens: int
     """Number of tokens of the answer."""
-
-
-def check_options(sample_id: str, options: Iterable[tuple[str, Sequence[int]]]) -> None:
-    """Raise an error for options that no model could distinguish.
-
-    Args:
-        sample_id: Id of the item, for messages.
-        options: Text and token ids of each answer.
-
-    Raises:
-        EvaluationError: If two options have the same token ids, or an option has none; it names item and options.
-    """
-    texts: dict[tuple[int, ...], str] = {}
-    for text, ids in options:
-        if not ids:
-            raise EvaluationError(
-                _(
-                    "item {sample_id}: option {option!r} has no token in this tokenizer; give the item options with text",
-                    sample_id=sample_id,
-                    option=text,
-                )
-            )
-        if tuple(ids) in texts:
-            raise EvaluationError(
-                _(
-                    "item {sample_id}: options {first!r} and {second!r} have the same tokens {ids} in this tokenizer, so"
-                    " no model can distinguish them; change one of them",
-                    sample_id=sample_id,
-                    first=texts[tuple(ids)],
-                    second=text,
-                    ids=ids,
-                )
-            )
-        texts[tuple(ids)] = text
 
 
 @torch.inference_mode()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import logging
 import time
@@ -28,6 +26,7 @@ from seodang.evaluation.aggregate import (
 )
 from seodang.evaluation.baselines import build_baseline_rows, score_baselines
 from seodang.evaluation.forgetting import build_forgetting_rows, build_retention_warnings
+from seodang.evaluation.outputs import write_outputs
 from seodang.evaluation.requests import Variant
 from seodang.evaluation.result_log import ResultLog
 from seodang.evaluation.results import Results
@@ -35,16 +34,15 @@ from seodang.evaluation.runner import VariantModel, count_templates, evaluate_va
 from seodang.evaluation.samples import TaskSamples, compute_fingerprint, select_split_samples
 from seodang.evaluation.task_files import load_task_samples
 from seodang.evaluation.task_metrics import compute_task_metrics
-from seodang.i18n import _, get_language, ngettext
-from seodang.io.atomic import sha256_of, write_atomically
-from seodang.io.jsonl import read_json, read_records, write_json, write_records, write_rows
-from seodang.metric_registry import RATIO_METRICS, SUMMARY_METRICS
+from seodang.i18n import _, ngettext
+from seodang.io.atomic import sha256_of
+from seodang.io.jsonl import read_json, read_records, write_rows
 from seodang.models.adapters import compute_tuned_sha256
 from seodang.models.device import choose_device, get_peak_memory_mb, keep_freed_memory
 from seodang.models.loading import load_tokenizer
 from seodang.models.slot import ModelSlot
 from seodang.paths import Paths
-from seodang.prompting import compute_fingerprint as prompt_fingerprint
+from seodang.prompting import compute_fingerprint as compute_prompt_fingerprint
 from seodang.records import Record
 from seodang.registry.champion import Champion, ChampionFile, fetch_packaged_model, read_champion_file
 from seodang.stages import Report
@@ -62,19 +60,11 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
     replayed = _select_replayed(splits["train"], paths)
     warnings = build_retention_warnings(tasks, replayed)
     for warning in warnings:
-        logger.warning(warning.to_json()[get_language()])
+        logger.warning(str(warning))
     champion_file = read_champion_file(paths.champion)
     champions = _list_champions(champion_file)
     variants = _list_variants(prompt, evaluate, tasks, champions)
-    formats = {
-        variant.name: {
-            "format": variant.format,
-            "shots": variant.shots,
-            "calibrated": variant.is_calibrated,
-            "fingerprint": prompt_fingerprint(variant.format, tokenizer),
-        }
-        for variant in variants
-    }
+    formats = _describe_formats(variants, tokenizer)
     key = _compute_run_key(formats, train, evaluate, tasks, champions, paths)
     with _open_result_log(paths, key) as result_log:
         models = ModelSlot(train.precision, choose_device(train.device))
@@ -101,7 +91,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         "peak_memory_mb": get_peak_memory_mb(),
     }
     _warn_about_limits(report["request_limits"])
-    _write_outputs(report, scores, tasks, paths)
+    write_outputs(report, scores, tasks, paths)
     result_log.path.unlink()
     return report
 
@@ -127,6 +117,19 @@ def _list_variants(
             for name, champion in champions.items()
         ),
     ]
+
+
+def _describe_formats(variants: Sequence[Variant], tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """Return the prompt of each variant, with the fingerprint of its format."""
+    return {
+        variant.name: {
+            "format": variant.format,
+            "shots": variant.shots,
+            "calibrated": variant.is_calibrated,
+            "fingerprint": compute_prompt_fingerprint(variant.format, tokenizer),
+        }
+        for variant in variants
+    }
 
 
 def _group_base_variants(variants: Sequence[Variant]) -> dict[str, list[str]]:
@@ -253,51 +256,3 @@ def _build_variant_model(
         return models.load_tuned(paths.base, paths.adapter), tokenizer
 
     return VariantModel(variant, load)
-
-
-def _write_outputs(
-    report: dict[str, Any], scores: Sequence[ItemScore], tasks: Sequence[TaskSamples], paths: Paths
-) -> None:
-    write_records(paths.items, (record for task in tasks for record in task.records))
-    write_rows(paths.scores, (asdict(score) for score in scores))
-    write_json(paths.evaluate_report, report)
-    rows = {row["name"]: row for row in report["variants"]}
-    names = {
-        **report["best"],
-        TUNED_VARIANT: TUNED_VARIANT,
-        **({CHAMPION_VARIANT: CHAMPION_VARIANT} if report["champion"] else {}),
-    }
-    write_json(
-        paths.metrics,
-        {metric: {name: rows[variant][metric] for name, variant in names.items()} for metric in SUMMARY_METRICS},
-    )
-    # DVC's bar template draws one bar per label, so the label includes the variant.
-    bars = [
-        [f"{row['task']} {row['language']} · {name}", row["task"], row["language"], name, row[variant]]
-        for row in report["tasks"]
-        for name, variant in names.items()
-        if row[variant] is not None and row["metric"] in RATIO_METRICS
-    ]
-    write_atomically(paths.scores_table, [_format_csv([["bar", "task", "language", "variant", "score"], *bars])])
-    write_atomically(paths.shots_table, [_format_csv([["shots", "base", "tuned"], *build_shots_rows(report)])])
-
-
-def build_shots_rows(report: Mapping[str, Any]) -> list[list[Any]]:
-    """Return, per number of few-shot examples, the accuracy of the base in its best format, and of the tuned model.
-
-    The metric is exact_match where no task has choices.
-    """
-    rows = {row["name"]: row for row in report["variants"]}
-    metric = "exact_match" if rows[TUNED_VARIANT]["accuracy"] is None else "accuracy"
-    best: dict[int, float] = {}
-    for variant, prompt in report["formats"].items():
-        score = rows[variant][metric]
-        if variant.partition("/")[0] in report["best"] and score is not None:
-            best[prompt["shots"]] = max(score, best.get(prompt["shots"], 0.0))
-    return [[shots, score, rows[TUNED_VARIANT][metric]] for shots, score in sorted(best.items())]
-
-
-def _format_csv(rows: Iterable[Sequence[Any]]) -> str:
-    table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows(rows)
-    return table.getvalue()

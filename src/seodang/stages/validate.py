@@ -20,7 +20,8 @@ from seodang.validation.dataset_checks import DatasetViolation, Profile, build_d
 from seodang.validation.repeats import find_repeats
 from seodang.validation.report import Summary, build_quarantine_line, format_dataset_violations, format_top_reasons
 from seodang.validation.token_counts import load_counter
-from seodang.validation.validator import ValidatedRow, ValidationContext, validate_rows
+from seodang.validation.validated_row import ValidatedRow
+from seodang.validation.validator import ValidationContext, validate_rows
 
 logger = logging.getLogger(__name__)
 

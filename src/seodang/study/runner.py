@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +13,28 @@ from transformers import PreTrainedTokenizerBase
 
 from seodang.config import Params
 from seodang.config.study import StudyParams
-from seodang.errors import EvaluationError
 from seodang.evaluation.aggregate import ItemScore
 from seodang.evaluation.baselines import score_baselines
 from seodang.evaluation.requests import Variant
 from seodang.evaluation.result_log import ResultLog
 from seodang.evaluation.results import Results
 from seodang.evaluation.runner import VariantModel, count_templates, evaluate_variants, iter_base_variants
-from seodang.evaluation.samples import TaskSamples, compute_fingerprint, select_split_samples
-from seodang.evaluation.task_files import load_task_samples
+from seodang.evaluation.samples import TaskSamples, compute_fingerprint
 from seodang.i18n import _, ngettext
 from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import read_json, read_records, write_json, write_records
-from seodang.metric_registry import BINARY_METRICS
 from seodang.models.device import choose_device, keep_freed_memory
 from seodang.models.loading import load_tokenizer
 from seodang.models.slot import ModelSlot
 from seodang.paths import Paths
 from seodang.records import Record
 from seodang.stages import train as train_stage
+from seodang.study.groups import TUNED_VARIANTS, load_groups, select_training_records
 from seodang.study.report import write_study_report
-from seodang.study.results import GROUPS, Group, compute_cells
+from seodang.study.results import GROUPS, compute_cells
 
 logger = logging.getLogger(__name__)
 
-TUNED_VARIANTS = ("single", "many")
 _TRAINING_FIELDS = (
     *("records", "steps", "train_loss", "validation_loss", "elapsed_seconds", "cpu_seconds", "peak_memory_mb"),
     "adapter_sha256",
@@ -58,13 +55,13 @@ def run_study(study: StudyParams, name: str, params: Params, paths: Paths) -> Pa
     """
     keep_freed_memory()
     training = list(read_records(paths.get_split_path("train")))
-    groups = _load_groups(study, training, paths)
+    groups = load_groups(study, training, paths)
     tasks = [task for group in GROUPS for task in groups[group]]
     folder = paths.get_study_folder(name)
     projects = {
         variant: _train_variant(
             variant,
-            _select_training_records(variant, study, training),
+            select_training_records(variant, study, training),
             study,
             params,
             folder / "training" / variant,
@@ -73,7 +70,7 @@ def run_study(study: StudyParams, name: str, params: Params, paths: Paths) -> Pa
         for variant in TUNED_VARIANTS
     }
     scores = _evaluate(study, params, tasks, projects, folder, paths)
-    scores += score_baselines(tasks, _select_training_records("many", study, training))
+    scores += score_baselines(tasks, select_training_records("many", study, training))
     cells = compute_cells(scores, {group: sorted({task.task for task in groups[group]}) for group in GROUPS}, study)
     report = {
         "title": {"ko": study.title_ko, "en": study.title_en},
@@ -87,97 +84,6 @@ def run_study(study: StudyParams, name: str, params: Params, paths: Paths) -> Pa
     return folder / "report"
 
 
-def _load_groups(study: StudyParams, training: Sequence[Record], paths: Paths) -> dict[Group, list[TaskSamples]]:
-    """Return the items of each group, with few-shot examples from the training split."""
-    splits = {
-        "train": training,
-        **{name: list(read_records(paths.get_split_path(name))) for name in ("test", "unseen")},
-    }
-    test_records = [*splits["test"], *splits["unseen"]]
-    records_by_group: dict[Group, list[Record]] = {
-        "seen": [record for record in test_records if record.task in study.held_in_tasks],
-        "unseen": [record for record in test_records if record.task in study.held_out_tasks],
-        "held_out": [record for record in test_records if record.cluster in study.held_out_clusters],
-    }
-    file_samples = load_task_samples(study.evaluate, paths.tasks, paths.root, splits)
-    _check(study, records_by_group, file_samples, training)
-    file_samples_by_group: dict[Group, list[TaskSamples]] = {
-        "seen": [task for task in file_samples if task.task in study.held_in_tasks],
-        "unseen": [task for task in file_samples if task.task in study.held_out_tasks],
-        "held_out": [
-            task
-            for task in file_samples
-            if task.spec.cluster in study.held_out_clusters and task.task not in study.held_out_tasks
-        ],
-    }
-    return {
-        group: file_samples_by_group[group] + select_split_samples(records, "test", training, study.evaluate)
-        for group, records in records_by_group.items()
-    }
-
-
-def _check(
-    study: StudyParams,
-    records_by_group: Mapping[Group, Sequence[Record]],
-    file_samples: Sequence[TaskSamples],
-    training: Sequence[Record],
-) -> None:
-    """Raise an error that lists the tasks, clusters and models without records.
-
-    Raises:
-        EvaluationError: With all of them.
-    """
-    task_names = {record.task for records in records_by_group.values() for record in records} | {
-        task.task for task in file_samples
-    }
-    clusters = {record.cluster for record in records_by_group["held_out"]} | {
-        task.spec.cluster for task in file_samples
-    }
-    errors = [
-        _("task {task!r} has no test items", task=task)
-        for task in (*study.held_in_tasks, *study.held_out_tasks)
-        if task not in task_names
-    ]
-    errors += [
-        _("cluster {cluster!r} has no test items", cluster=cluster)
-        for cluster in study.held_out_clusters
-        if cluster not in clusters
-    ]
-    errors += [
-        _(
-            "the first metric of task {task!r} is {metric}, but a study needs one that is 0 or 1 per item",
-            task=task.task,
-            metric=task.primary_metric,
-        )
-        for task in file_samples
-        if task.primary_metric not in BINARY_METRICS
-    ]
-    errors += [
-        _("no training records are left for the model {variant!r}", variant=variant)
-        for variant in TUNED_VARIANTS
-        if not _select_training_records(variant, study, training)
-    ]
-    if errors:
-        raise EvaluationError(
-            _(
-                "the study cannot run: {problems}. Tasks of the test split: {tasks}",
-                problems="; ".join(errors),
-                tasks=", ".join(sorted(task_names)) or "-",
-            )
-        )
-
-
-def _select_training_records(variant: str, study: StudyParams, records: Iterable[Record]) -> list[Record]:
-    """Return the training records of a tuned model."""
-    if variant == "single":
-        return [record for record in records if record.task in study.held_in_tasks]
-    return [
-        record
-        for record in records
-        if record.task not in study.held_out_tasks and record.cluster not in study.held_out_clusters
-    ]
-
-
 def _train_variant(
     variant: str, records: Sequence[Record], study: StudyParams, params: Params, folder: Path, paths: Paths
 ) -> Paths:
@@ -186,7 +92,7 @@ def _train_variant(
     project.base.parent.mkdir(parents=True, exist_ok=True)
     if not project.base.exists():
         project.base.symlink_to(paths.base.resolve(), target_is_directory=True)
-    validation = _select_training_records(variant, study, read_records(paths.get_split_path("validation")))
+    validation = select_training_records(variant, study, read_records(paths.get_split_path("validation")))
     write_records(project.get_split_path("train"), records)
     write_records(project.get_split_path("validation"), validation)
     key = {

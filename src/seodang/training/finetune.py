@@ -22,7 +22,8 @@ from seodang.training.checkpointing import find_latest_checkpoint
 from seodang.training.dataset import TokenizedDataset
 from seodang.training.distributed import broadcast_from_main, get_rank
 from seodang.training.fsdp import full_tensor, gather_full_state
-from seodang.training.packing import MicroBatch
+from seodang.training.micro_batch import MicroBatch
+from seodang.training.packing import PackingConfig
 from seodang.training.result import Stopwatch, TrainingResult, compute_mean_loss, count_parameters
 from seodang.training.sanity_checks import (
     Health,
@@ -95,13 +96,11 @@ def train_model(
     assembled, packing = prepare_model(model, train, splits.training, pad_token_id, select_kernels(train))
     tuned_model = assembled.tuned_model
     base_weights = copy_base_weights(tuned_model, train.base_weight)
-    required_space = compute_required_space(tuned_model, train, paths.checkpoints)
-    check_space(paths.checkpoints, required_space, _("keeping checkpoints"))
+    _check_space(tuned_model, train, paths.checkpoints)
     eos_batches = build_eos_batches(splits.validation[:], packing, eos_token_id)
     before = predict_next_tokens(tuned_model, eos_batches, device, autocast=is_mixed_precision(train))
-    arguments = build_training_arguments(build_trainer_kwargs(train, device, paths.checkpoints, len(splits.training)))
-    callbacks = [*tracking.callbacks, *build_callbacks(train)]
-    trainer = build_trainer(tuned_model, splits, train, packing, arguments, tracking.metrics, callbacks)
+    settings = build_trainer_kwargs(train, device, paths.checkpoints, len(splits.training))
+    trainer = _build_trainer(tuned_model, splits, train, packing, settings, tracking)
     _run_trainer(trainer, train, paths)
     average_with_base(tuned_model, base_weights, train.base_weight)
     losses = _measure_losses(trainer)
@@ -111,6 +110,23 @@ def train_model(
     weights = gather_full_state(tuned_model)
     broadcast_from_main(lambda: _save(tuned_model, weights, paths))
     return _build_result(trainer, sizes, assembled.fused_layers, packing.packed, losses, health, stopwatch)
+
+
+def _check_space(tuned_model: PreTrainedModel | PeftModel, train: TrainParams, checkpoints: Path) -> None:
+    check_space(checkpoints, compute_required_space(tuned_model, train, checkpoints), _("keeping checkpoints"))
+
+
+def _build_trainer(
+    tuned_model: PreTrainedModel | PeftModel,
+    splits: Splits,
+    train: TrainParams,
+    packing: PackingConfig,
+    settings: dict[str, Any],
+    tracking: Tracking,
+) -> SFTTrainer:
+    callbacks = [*tracking.callbacks, *build_callbacks(train)]
+    arguments = build_training_arguments(settings)
+    return build_trainer(tuned_model, splits, train, packing, arguments, tracking.metrics, callbacks)
 
 
 def _measure_losses(trainer: SFTTrainer) -> dict[str, float]:

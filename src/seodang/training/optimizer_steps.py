@@ -9,7 +9,8 @@ import numpy as np
 from torch.utils.data import DataLoader, Sampler
 
 from seodang.training.example_tokenizer import TokenizedExample
-from seodang.training.packing import MicroBatch, PackingConfig, build_micro_batch, plan_micro_batches
+from seodang.training.micro_batch import MicroBatch
+from seodang.training.packing import PackingConfig, build_micro_batch, plan_micro_batches
 
 
 @dataclass(frozen=True, slots=True)

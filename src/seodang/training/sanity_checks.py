@@ -13,7 +13,8 @@ from torch import Tensor
 from seodang.errors import TrainingError
 from seodang.i18n import _, ngettext
 from seodang.training.example_tokenizer import TokenizedExample
-from seodang.training.packing import MicroBatch, PackingConfig, build_micro_batch, plan_micro_batches
+from seodang.training.micro_batch import MicroBatch
+from seodang.training.packing import PackingConfig, build_micro_batch, plan_micro_batches
 
 _SAMPLE_SIZE = 64  # validation answers; enough for the ratio of those that end, to a few hundredths
 

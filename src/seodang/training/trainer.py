@@ -20,8 +20,9 @@ from seodang.i18n import _
 from seodang.training.checkpointing import CHECKPOINT_PREFIX, mark_complete
 from seodang.training.dataset import TokenizedDataset
 from seodang.training.fsdp import keep_fp32, reshard, shard_on_cpu
+from seodang.training.micro_batch import MicroBatch
 from seodang.training.optimizer_steps import OptimizerStep, StepLoader, StepSampler, collate_step
-from seodang.training.packing import MicroBatch, PackingConfig, iter_micro_batches
+from seodang.training.packing import PackingConfig, iter_micro_batches
 from seodang.training.tracking import TrainingMetrics
 
 

@@ -28,7 +28,8 @@ from seodang.validation.left_out import format_ignored_values
 from seodang.validation.repeats import find_repeats
 from seodang.validation.report import Summary, build_accepted_line, build_quarantine_line, format_dataset_violations
 from seodang.validation.token_counts import TokenCounter
-from seodang.validation.validator import ValidatedRow, ValidationContext, validate_rows
+from seodang.validation.validated_row import ValidatedRow
+from seodang.validation.validator import ValidationContext, validate_rows
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from seodang.io.jsonl import serialize_turn
 from seodang.validation.checks.rule import Rule
 from seodang.validation.dataset_checks import DatasetViolation, Tally
 from seodang.validation.repeats import DUPLICATE
-from seodang.validation.validator import ValidatedRow, Violation
+from seodang.validation.validated_row import ValidatedRow, Violation
 
 _TOP_REASONS = 5
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from seodang.config import ExpectationsParams
 from seodang.ingest.rows import TEXTS, Row
 from seodang.prompting import replace_surrogates
-from seodang.records import Record, Turn, make_record
 from seodang.validation.checks.registry import REGISTRY
 from seodang.validation.checks.repair import Repair
 from seodang.validation.checks.rule import Rule, format_rule
@@ -18,6 +17,7 @@ from seodang.validation.checks.run import Examination, Finding
 from seodang.validation.checks.structure import is_blank
 from seodang.validation.repeats import Repeats
 from seodang.validation.token_counts import TokenCounter
+from seodang.validation.validated_row import ValidatedRow, Violation
 from seodang.validation.workers import Examiner, RepeatLocations, examine_chunks, get_row_action
 
 if TYPE_CHECKING:
@@ -27,22 +27,6 @@ TOO_MANY_TOKENS = "too-many-tokens"
 
 _CHUNK_ROWS = 20_000
 _CHUNK_CHARACTERS = 16_000_000
-_RECORD_FIELDS = (
-    "instruction",
-    "input",
-    "output",
-    "language",
-    "source",
-    "task",
-    "cluster",
-    "role",
-    "file",
-    "source_row",
-    "system",
-    "rejected",
-    "desirable",
-    "url",
-)
 
 
 # By rule id: the finding of each row ("" for none) or its metric (None for none).
@@ -65,43 +49,6 @@ class Validator(Protocol):
 
     def check_dataset(self, metrics: Sequence[DatasetMetric]) -> list[DatasetMetric]:
         """Return the metrics of the data set that are out of bounds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """A rule that a row violates, and the finding."""
-
-    rule: Rule
-    severity: str  # reject | warn
-    finding: Finding
-
-
-@dataclass(frozen=True, slots=True)
-class ValidatedRow:
-    """A row with the result of its validation."""
-
-    row: Row  # as ingested
-    repaired_row: Row  # as accepted
-    errors: list[Violation]  # rules that reject it; the row is accepted if there are none
-    warnings: list[Violation]
-    repairs: list[Repair]
-    repaired_rules: list[Rule]  # rules whose findings are repaired
-
-    @property
-    def is_accepted(self) -> bool:
-        """Return whether no rule rejects the row."""
-        return not self.errors
-
-    def to_record(self) -> Record:
-        """Return the accepted row as a record."""
-        fields = {name: self.repaired_row[name] for name in _RECORD_FIELDS}
-        return make_record(
-            **fields,
-            choices=tuple(self.repaired_row["choices"]),
-            turns=tuple(Turn(**turn) for turn in self.repaired_row["turns"]),
-            warnings=tuple(violation.rule.id for violation in self.warnings),
-            repairs=tuple(rule.id for rule in self.repaired_rules),
-        )
 
 
 @dataclass(slots=True)

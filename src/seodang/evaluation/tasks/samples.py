@@ -11,8 +11,9 @@ from typing import Any
 
 from seodang.errors import EvaluationError
 from seodang.evaluation.ifeval.checking import find_instruction_errors
+from seodang.evaluation.tasks.columns import find_required_names, format_column, is_blank, map_columns
 from seodang.evaluation.tasks.spec import GRADE_COLUMN, FileData, TaskSpec
-from seodang.evaluation.tasks.templates import evaluate_condition, find_names, render
+from seodang.evaluation.tasks.templates import evaluate_condition, render
 from seodang.i18n import _, ngettext
 from seodang.records import Record, compute_record_id, detect_language
 
@@ -96,13 +97,13 @@ def add_sample(result: BuildResult, location: str, number: int, build: Callable[
 
 def _build_from_row(spec: TaskSpec, row: Mapping[str, Any]) -> SampleOrErrors:
     assert isinstance(spec.data, FileData)
-    values = {**row, **_map_columns(row, spec.data.columns)}
+    values = {**row, **map_columns(row, spec.data.columns)}
     if spec.data.where is not None and not evaluate_condition(spec.data.where, values):
         return None, []
     if blank := [
-        _format_column(name, spec.data.columns)
-        for name in sorted(_find_required_names(spec))
-        if _is_blank(values.get(name))
+        format_column(name, spec.data.columns)
+        for name in sorted(find_required_names(spec))
+        if is_blank(values.get(name))
     ]:
         return None, [
             _(
@@ -232,38 +233,8 @@ def iter_choice_errors(choices: Sequence[str], reference: str) -> Iterator[str]:
         yield _("the answer {answer!r} is not among the options", answer=reference)
 
 
-def _find_required_names(spec: TaskSpec) -> frozenset[str]:
-    """Return the columns that every row needs."""
-    return frozenset().union(
-        *map(find_names, (*spec.prompts.values(), spec.input, spec.answer, *spec.options.values()))
-    )
-
-
-def _map_columns(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
-    return {name: value for name, column in columns.items() if (value := _get_value(row, column)) is not None}
-
-
-def _get_value(row: Mapping[str, Any], column: str) -> Any:
-    """Return the value of a column; a dot in its name steps into an object, unless the row has that very name."""
-    if column in row:
-        return row[column]
-    value: Any = row
-    for part in column.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
-
-
-def _format_column(name: str, columns: Mapping[str, str]) -> str:
-    column = columns.get(name, name)
-    return name if column == name else f"{column} ({name})"
-
-
 def _is_grade(value: object) -> bool:
     try:
         return math.isfinite(float(value))  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return False
-
-
-def _is_blank(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from seodang.config import TrainParams
 from seodang.training.example_tokenizer import TokenizedExample
+from seodang.training.micro_batch import MicroBatch
 from seodang.training.optimizer_steps import StepSampler, collate_step
-from seodang.training.packing import MicroBatch, PackingConfig
+from seodang.training.packing import PackingConfig
 
 
 @dataclass(frozen=True, slots=True)
