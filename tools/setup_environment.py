@@ -1,7 +1,8 @@
 """Make .venv from requirements.lock. Standard library only: it runs before anything is installed.
 
-torch comes by pip, so that each platform gets its own build; the rest comes by uv,
-at the same time. Interrupted, it goes on where it was; done, it says nothing.
+torch comes by pip, so that each platform gets its own build; the rest comes by uv at the same time, and is then
+compiled to bytecode, except what few runs import. After an interruption the same command continues; when the
+environment is ready, it prints nothing.
 
 Exit codes: 0 ready; 2 this Python is too old; 1 an installation failed (its last lines are shown).
 """
@@ -22,6 +23,10 @@ VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
 STAMP = VENV / "seodang-setup.sha256"
 OLDEST = (3, 11)
+# Not compiled in advance, because few runs import it: tests of packages, the architectures of transformers (a run
+# imports one or two), and these packages. It is 40 % of all code. pip compiles torch itself.
+UNUSED = "apprise beartype databricks mlflow moto mypy mypyc pip pkg_resources pygments setuptools tensorboard".split()
+UNCOMPILED = rf"/tests/|/transformers/models/(?!auto/)|/site-packages/(?:torch|{'|'.join(UNUSED)})/"
 
 
 def main() -> int:
@@ -63,25 +68,32 @@ def _install() -> bool:
     blocks = _read_lock()
     python = str(VENV / "bin" / "python")
     pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-deps"]
+    uv = [python, "-m", "uv", "pip", "install", "--python", python, "--no-deps"]
     with tempfile.TemporaryDirectory() as folder:
-        uv, rest, log = (Path(folder) / name for name in ("uv.txt", "rest.txt", "torch.log"))
-        uv.write_text(blocks["uv"])
+        uv_lock, rest, log = (Path(folder) / name for name in ("uv.txt", "rest.txt", "torch.log"))
+        uv_lock.write_text(blocks["uv"])
         rest.write_text("".join(block for name, block in blocks.items() if name != "torch"))
-        if not _finished(subprocess.Popen([*pip, "-r", str(uv)]), "uv"):
+        if not _wait([*pip, "-r", str(uv_lock)], "uv"):
             return False
         with log.open("w") as output:
-            apart = subprocess.Popen([*pip, blocks["torch"].strip()], stdout=output, stderr=subprocess.STDOUT)
+            torch = subprocess.Popen([*pip, blocks["torch"].strip()], stdout=output, stderr=subprocess.STDOUT)
         try:
-            quickly = [python, "-m", "uv", "pip", "install", "--python", python, "--no-deps", "--compile-bytecode"]
-            checked = [*quickly, "--require-hashes", "-r", str(rest)]
-            others = _finished(subprocess.Popen(checked), f"{len(blocks) - 1} packages")
-            heavy = _finished(apart, blocks["torch"].strip())
+            others = _wait([*uv, "--quiet", "--require-hashes", "-r", str(rest)], f"{len(blocks) - 1} packages")
+            others = others and _wait([*uv, "--quiet", "--no-build-isolation", "-e", str(ROOT)], "seodang")
+            others = others and _compile(python)
+            is_torch_ready = _wait(torch, blocks["torch"].strip())
         finally:
-            apart.terminate()
-        if not heavy:
+            torch.terminate()
+        if not is_torch_ready:
             print(log.read_text()[-2000:], file=sys.stderr)
-    project = [*quickly, "--no-build-isolation", "--quiet", "-e", str(ROOT)]
-    return others and heavy and _finished(subprocess.Popen(project), "seodang")
+    return others and is_torch_ready
+
+
+def _compile(python: str) -> bool:
+    """Compile the installed packages to bytecode; a package with a file of an older syntax is no failure."""
+    packages = str(next(VENV.glob("lib/python*/site-packages")))
+    command = [python, "-m", "compileall", "-qq", "-j", "0", "-x", UNCOMPILED, packages]
+    return _wait(command, "bytecode", accepted=(0, 1))
 
 
 def _read_lock() -> dict[str, str]:
@@ -97,8 +109,9 @@ def _read_lock() -> dict[str, str]:
     return blocks
 
 
-def _finished(process: subprocess.Popen[bytes], name: str) -> bool:
-    """Wait for an installer, saying every ten seconds that it is at work."""
+def _wait(command: list[str] | subprocess.Popen[bytes], name: str, *, accepted: tuple[int, ...] = (0,)) -> bool:
+    """Wait for a command, and report every ten seconds that it is at work; return whether it succeeded."""
+    process = subprocess.Popen(command) if isinstance(command, list) else command
     started = time.monotonic()
     while True:
         try:
@@ -106,12 +119,12 @@ def _finished(process: subprocess.Popen[bytes], name: str) -> bool:
         except subprocess.TimeoutExpired:
             print(f"  installing {name}: {time.monotonic() - started:.0f} s", flush=True)
             continue
-        if code != 0:
+        if code not in accepted:
             print(
                 f"installing {name} failed (exit code {code}); check the network and run the same command again",
                 file=sys.stderr,
             )
-        return code == 0
+        return code in accepted
 
 
 if __name__ == "__main__":
