@@ -12,7 +12,7 @@ from typing import Any
 
 import grimp
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from seodang.config.load import DEFAULTS
 from seodang.paths import Paths
@@ -25,16 +25,17 @@ SOURCE = "src/seodang"
 # The rooms whose every change may change what the stage writes.
 ROOMS: dict[str, tuple[str, ...]] = {
     "inputs": (),
-    "base": ("models", "primer_base", "primer"),
+    "base": ("models", "primer_base", "primer", "prompting"),
     "ingest": ("ingest", "primer"),
-    "validate": ("validation",),
+    "validate": ("validation", "prompting"),
     "prepare": ("preparation",),
-    "train": ("training", "models"),
-    "evaluate": ("evaluation", "inference", "models"),
+    "train": ("training", "models", "prompting"),
+    "evaluate": ("evaluation", "inference", "models", "prompting"),
     "gate": ("gate",),
     "report": ("reports", "html", "locale"),
-    "package": ("packaging", "service", "models"),
+    "package": ("packaging", "service", "models", "prompting"),
 }
+ALWAYS_CHANGED = ("inputs",)  # stages that run each time, whatever their code
 # Left out of every stage's dependencies: room or module -> why. `dvc repro --force STAGE` runs a stage all the same.
 EXEMPT = {
     "errors": "messages and exit codes; a stage that failed wrote nothing",
@@ -43,13 +44,9 @@ EXEMPT = {
     "i18n": "words of messages",
     "stages": "the dispatcher calls a stage and decides nothing",
     "html": "page parts; only `report` renders pages",
-    "config": "a stage depends on the files of its own sections, and on their values through params",
+    "config": "a stage depends on the files of its own sections and what they import, and on the values through params",
 }
 EXEMPT_OF_STAGE = {
-    ("inputs", "ingest"): "`inputs` runs each time",
-    ("inputs", "evaluation"): "`inputs` runs each time",
-    ("inputs", "records"): "`inputs` runs each time",
-    ("inputs", "registry"): "`inputs` runs each time",
     ("package", "gate"): "reads verdict.json, which is a dependency",
     ("package", "html"): "escapes text of the model card",
     ("report", "gate"): "verdict.json is a dependency: when the gate decides otherwise, the pages are rendered again",
@@ -58,22 +55,37 @@ EXEMPT_OF_STAGE = {
 
 def code_of(stage: str, graph: grimp.ImportGraph) -> list[str]:
     """Return the folders and files of code that a stage depends on, its own module first."""
-    modules = imported_modules(stage, graph)
     own = [f"{SOURCE}/stages/{stage}.py", *(f"{SOURCE}/{room}" for room in ROOMS[stage])]
+    if stage in ALWAYS_CHANGED:
+        return own
+    modules = imported_modules(stage, graph)
     sections = [f"{SOURCE}/config/{name}.py" for name in list_sections(load_stage(stage))]
     others = {_dependency(module) for module in modules if not is_exempt(stage, module) and not _lies_in(module, own)}
     return [*own, *sorted(path for path in sections if (ROOT / path).exists()), *sorted(others)]
 
 
 def imported_modules(stage: str, graph: grimp.ImportGraph) -> set[str]:
-    """Return the modules of the package that a stage imports, directly or not, without itself."""
-    return {name for name in graph.find_upstream_modules(f"seodang.stages.{stage}") if name.startswith("seodang.")}
+    """Return the modules of the package that a stage imports, directly or not, without itself.
+
+    Modules that only the parameters of other sections import do not count: the stage does not read these sections.
+    """
+    own = {f"seodang.config.{name}" for name in list_sections(load_stage(stage))}
+    visited, pending = set[str](), {f"seodang.stages.{stage}"}
+    while pending:
+        module = pending.pop()
+        visited.add(module)
+        if not module.startswith("seodang.config") or module in own:
+            imported = graph.find_modules_directly_imported_by(module)
+            pending |= {name for name in imported if name.startswith("seodang.")} - visited
+        elif module == "seodang.config":
+            pending |= own - visited
+    return visited - {f"seodang.stages.{stage}"}
 
 
 def is_exempt(stage: str, module: str) -> bool:
-    """Return whether a module is left out of the stage's dependencies, by EXEMPT or EXEMPT_OF_STAGE."""
+    """Return whether a module is left out of the stage's dependencies, with its reason in this file."""
     room = module.split(".")[1]
-    return room in EXEMPT or (stage, room) in EXEMPT_OF_STAGE
+    return stage in ALWAYS_CHANGED or room in EXEMPT or (stage, room) in EXEMPT_OF_STAGE
 
 
 def _lies_in(module: str, places: list[str]) -> bool:
@@ -97,7 +109,7 @@ def params_of(stage: str) -> list[Any]:
 
 def curve_plots() -> list[dict[str, Any]]:
     """Return the plots of stage `train`: the folder of the curves that every run logs."""
-    return [{str(get_curves_folder(Paths(Path()).dvclive)): {"x": "step", "x_label": "optimizer steps"}}]
+    return [{str(get_curves_folder(Paths(Path()).dvclive)): _write_in_one_line(x="step", x_label="optimizer steps")}]
 
 
 def loss_plot() -> dict[str, Any]:
@@ -120,7 +132,7 @@ def shots_plot() -> dict[str, Any]:
     return {
         "few_shot": {
             "x": "shots",
-            "y": {table: ["base", "tuned"]},
+            "y": _write_in_one_line(**{table: ["base", "tuned"]}),
             "title": "Base by few-shot examples",
             "x_label": "few-shot examples",
             "y_label": "accuracy",
@@ -131,6 +143,12 @@ def shots_plot() -> dict[str, Any]:
 def _name(output: str | dict[str, Any]) -> str:
     """Return an output without options: git ignores artifacts/, so only DVC's cache holds an experiment's metrics for `dvc exp show`."""
     return output if isinstance(output, str) else next(iter(output))
+
+
+def _write_in_one_line(**values: Any) -> CommentedMap:
+    mapping = CommentedMap(values)
+    mapping.fa.set_flow_style()
+    return mapping
 
 
 def _curve_file(curve: Curve) -> str:

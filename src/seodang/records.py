@@ -61,6 +61,18 @@ def normalise(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
+def replace_surrogates(text: str) -> str:
+    """Return the text with lone surrogates replaced by "?".
+
+    A tokenizer fails on them; a rule of stage `validate` reports them.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
+
+
 def compute_record_id(instruction: str, input: str, output: str, *extra_texts: str) -> str:
     """Return the content hash of a record: 16 hex digits, equal for equal texts.
 

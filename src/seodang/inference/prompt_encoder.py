@@ -16,8 +16,7 @@ from seodang.models.tokenization import (
     get_end_id,
     tokenize_record,
 )
-from seodang.prompt_templates import PROMPT_TEMPLATES
-from seodang.prompting import Renderer
+from seodang.prompting import PROMPT_TEMPLATES, Renderer
 from seodang.records import Record
 
 

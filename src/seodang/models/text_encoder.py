@@ -12,7 +12,8 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from seodang.models.prompt_parts import LayoutPart, PartBuilder, fill_layout, find_layout
-from seodang.prompting import Segment, replace_surrogates
+from seodang.prompting import Segment
+from seodang.records import replace_surrogates
 
 # Begins a text that is encoded as the continuation of another one. It is for private use, so it merges with nothing.
 _ANCHOR: Final = "\ue000"

@@ -11,8 +11,7 @@ from seodang.config import PromptFormat
 from seodang.errors import ModelError
 from seodang.i18n import _
 from seodang.models.text_encoder import get_text_encoder
-from seodang.prompt_templates import PROMPT_TEMPLATES
-from seodang.prompting import Renderer, Segment, build_template_error
+from seodang.prompting import PROMPT_TEMPLATES, Renderer, Segment, build_template_error
 from seodang.records import Record
 
 

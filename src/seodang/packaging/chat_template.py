@@ -14,8 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from seodang.config import PromptFormat
 from seodang.models.tokenization import get_begin_ids
-from seodang.prompt_templates import PROMPT_TEMPLATES, TemplateTexts
-from seodang.prompting import supports_system
+from seodang.prompting import PROMPT_TEMPLATES, TemplateTexts, supports_system
 
 # Content is a text or a list of parts, as chat servers send it. Training strips each text, so the template does, too.
 _READ_CONTENT: Final = """

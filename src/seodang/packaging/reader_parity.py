@@ -24,8 +24,7 @@ from seodang.models.text_encoder import get_text_encoder
 from seodang.models.tokenization import encode_prompt, get_end_id
 from seodang.packaging import plain_reader
 from seodang.packaging.model_folder import load_inference_model
-from seodang.prompt_templates import PROMPT_TEMPLATES
-from seodang.prompting import render_record
+from seodang.prompting import PROMPT_TEMPLATES, render_record
 from seodang.records import Record
 
 

@@ -18,7 +18,7 @@ from seodang.models.loading import load_tokenizer, read_context_length
 from seodang.models.stop_tokens import join_stop_ids, read_declared_stop_ids
 from seodang.models.tokenization import encode_text, get_begin_ids, get_end_id
 from seodang.packaging.chat_template import bind_end_token, build_chat_template
-from seodang.prompt_templates import PROMPT_TEMPLATES
+from seodang.prompting import PROMPT_TEMPLATES
 from seodang.records import Record
 
 # Keys that config.json shares with generation settings and that change no answer.

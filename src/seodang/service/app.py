@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse
 
 from seodang.errors import ModelError
 from seodang.i18n import _
-from seodang.prompt_templates import PROMPT_TEMPLATES
+from seodang.prompting import PROMPT_TEMPLATES
 
 ALIAS = "tuned"
 _TIMEOUT = 600  # seconds; 256 tokens of a 270M model take two minutes on a slow machine

@@ -11,9 +11,8 @@ from seodang.config import PromptFormat
 from seodang.errors import ModelError
 from seodang.i18n import _
 from seodang.ingest.rows import TEXTS, Row, classify_value
-from seodang.prompt_templates import PROMPT_TEMPLATES
-from seodang.prompting import render_answer, render_prompt, replace_surrogates
-from seodang.records import Turn
+from seodang.prompting import PROMPT_TEMPLATES, render_answer, render_prompt
+from seodang.records import Turn, replace_surrogates
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

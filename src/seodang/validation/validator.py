@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from seodang.config import ExpectationsParams
 from seodang.ingest.rows import TEXTS, Row
-from seodang.prompting import replace_surrogates
+from seodang.records import replace_surrogates
 from seodang.validation.checks.registry import REGISTRY
 from seodang.validation.checks.repair import Repair
 from seodang.validation.checks.rule import Rule, format_rule

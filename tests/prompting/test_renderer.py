@@ -8,8 +8,15 @@ import pytest
 from seodang.config import PromptFormat
 from seodang.models.tokenization import encode_prompt, get_end_id, tokenize_request
 from seodang.primer_base import model
-from seodang.prompt_templates import PROMPT_TEMPLATES, PromptTemplate, TemplateTexts
-from seodang.prompting import Renderer, compute_fingerprint, render_answer, render_prompt
+from seodang.prompting import (
+    PROMPT_TEMPLATES,
+    PromptTemplate,
+    Renderer,
+    TemplateTexts,
+    compute_fingerprint,
+    render_answer,
+    render_prompt,
+)
 from seodang.records import Turn
 
 
