@@ -10,7 +10,7 @@ from seodang.ingest.formats.messages import MESSAGE_KEYS, holds_messages, unpack
 from seodang.ingest.rows import shorten
 
 _SAMPLE_CHARACTERS: Final = 60
-_TEXT_CHARACTERS: Final = 20  # a longer text is content, not a label or an id
+_TEXT_CHARACTERS: Final = 20  # a longer text of several words is content, not a label or an id
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class IgnoredKey:
     def add(self, value: object) -> None:
         """Count one value."""
         self.rows += 1
-        is_text = isinstance(value, str) and len(value) > _TEXT_CHARACTERS
+        is_text = isinstance(value, str) and len(value) > _TEXT_CHARACTERS and len(value.split(maxsplit=1)) > 1
         if not self.sample or (is_text and not self.holds_text):
             self.sample = shorten(value, _SAMPLE_CHARACTERS)
         self.holds_text |= is_text

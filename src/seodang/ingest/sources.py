@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -17,6 +17,8 @@ from seodang.i18n import _
 from seodang.ingest.fetch.files import LocalFile
 from seodang.ingest.fetch.locate import locate_files
 from seodang.ingest.formats.detect import detect_reader, select_reader
+from seodang.ingest.formats.exports import unpack_export
+from seodang.ingest.formats.llama_factory import ColumnMapping, find_column_mapping
 from seodang.ingest.formats.record_marks import Marks, find_marks, find_top_ratings
 from seodang.ingest.formats.registry import TABLE
 from seodang.ingest.formats.rows import Origin, build_row, convert_malformed, get_original
@@ -147,11 +149,17 @@ def _iter_rows(
     table: TableTemplate | None,
 ) -> Iterator[Row]:
     """Yield the rows of one file; `source_row` is the number of the object in the file."""
+    mapping = find_column_mapping(path) if format == "auto" else None
     source_objects = read_objects(path, origin.file)
     first_objects = _peek(source_objects)
     if not first_objects:
         return
-    readable = [record for record in first_objects if not is_malformed(record)]
+    readable = [
+        record
+        for item in first_objects
+        if not is_malformed(item)
+        for record in _unpack(item, mapping, is_auto=format == "auto")
+    ]
     names = list(dict.fromkeys(name for record in readable for name in record))
     reader = detect_reader(
         names,
@@ -178,15 +186,23 @@ def _iter_rows(
             yield malformed_row
             continue
         original = get_original(record, origin.limit)
-        record_reader = select_reader(record, reader) if format == "auto" else reader
-        tally.add_format(record_reader.name)
-        record_origin = origin if record_reader is reader else replace(origin, format=record_reader.name)
-        read_keys = set(record_reader.used_keys)
-        for sample in record_reader.convert(record):
-            marks = find_marks(record, record_reader.used_keys, sample, top_ratings) if original else Marks()
-            read_keys |= marks.read_keys
-            yield build_row(sample, record_origin, number, original, marks)
-        tally.ignored_keys.add_record(record, read_keys)
+        for inner in _unpack(record, mapping, is_auto=format == "auto"):
+            record_reader = select_reader(inner, reader) if format == "auto" else reader
+            tally.add_format(record_reader.name)
+            record_origin = origin if record_reader is reader else replace(origin, format=record_reader.name)
+            read_keys = set(record_reader.used_keys)
+            for sample in record_reader.convert(inner):
+                marks = find_marks(inner, record_reader.used_keys, sample, top_ratings) if original else Marks()
+                read_keys |= marks.read_keys
+                yield build_row(sample, record_origin, number, original, marks)
+            tally.ignored_keys.add_record(inner, read_keys)
+
+
+def _unpack(record: JsonObject, mapping: ColumnMapping | None, *, is_auto: bool) -> Sequence[Mapping[str, Any]]:
+    """Return the records in one object of a file: with the keys of LLaMA-Factory's description, or of an export."""
+    if not is_auto or _is_ragged(record):
+        return (record,)
+    return (mapping.rename(record),) if mapping else unpack_export(record)
 
 
 def _peek(objects: Iterator[JsonObject]) -> list[JsonObject]:
@@ -201,7 +217,7 @@ def _peek(objects: Iterator[JsonObject]) -> list[JsonObject]:
     return first
 
 
-def _is_ragged(record: JsonObject) -> bool:
+def _is_ragged(record: Mapping[str, Any]) -> bool:
     return get_field_error(next(iter(record.values()), None)) == ROW_RAGGED
 
 

@@ -58,3 +58,23 @@ def test_a_saved_dataset_of_a_test_split_is_held_out(tmp_path):
 def test_a_description_of_the_data_is_no_data(name):
     assert is_auxiliary_file(name)
     assert not is_auxiliary_file(f"my_{name}")
+
+
+@pytest.mark.parametrize(
+    "data_files",
+    [
+        "[{split: train, path: data/a*.csv}, {split: test_ko, path: [data/b.csv]}]",
+        "{train: data/a.csv, validation: data/b.csv}",
+        "[{split: train, path: 'data/*'}, {split: test, path: data/b.csv}]",
+    ],
+)
+def test_the_card_of_a_data_set_states_the_splits_of_its_files(tmp_path, data_files):
+    card = f"---\nlicense: mit\nconfigs:\n- config_name: default\n  data_files: {data_files}\n---\n# Title\n"
+    (tmp_path / "README.md").write_text(card, "utf-8")
+    assert list_held_out(tmp_path, "data/a.csv", "data/b.csv") == {"data/b.csv"}
+
+
+@pytest.mark.parametrize("card", ["", "# Title\n", "---\n: [\n---\n", "---\nconfigs: x\n---\n"])
+def test_a_card_without_configs_states_no_split(tmp_path, card):
+    (tmp_path / "README.md").write_text(card, "utf-8")
+    assert list_held_out(tmp_path, "a.csv") == set()

@@ -169,22 +169,9 @@ def test_the_manifest_names_every_format_of_a_file(tmp_path, source, ingest_para
     assert (tally.formats, tally.ignored_keys.list_names()) == (["alpaca", "preference"], ["n"])
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"instruction": ["가", "나"], "output": ["다", "라"]}',
-        '{\n "instruction": ["가", "나"],\n "output": ["다", "라"]\n}',
-        '[{"question": ["가", "나"], "answer": ["다", null], "n": [1, 2]}]',
-        '{"instruction": {"0": "가", "1": "나"}, "output": {"0": "다", "1": "라"}}',
-        '{"document": ["가", "나"], "label": [0, 1], "id": [1, 2]}',
-    ],
-)
-def test_the_message_about_a_table_by_column_says_how_to_write_it_by_row(tmp_path, text, read_rows):
-    with pytest.raises(
-        SourceError,
-        match=r'data\.json holds one object with all values of a column under its key .*df\.to_json\(path, orient="records"\)',
-    ):
-        read_rows(tmp_path, text)
+def test_the_message_about_a_row_of_lists_says_how_to_write_a_row_for_each_value(tmp_path, read_rows):
+    with pytest.raises(SourceError, match=r"data\.json holds one row with all values .*df\.explode"):
+        read_rows(tmp_path, [{"question": ["가", "나"], "answer": ["다", None], "n": [1, 2]}])
 
 
 @pytest.mark.parametrize(

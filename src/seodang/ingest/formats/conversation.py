@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from seodang.ingest.formats.messages import Message, apply_loss_flags, parse_messages
+from seodang.ingest.formats.messages import Message, apply_loss_flags, parse_messages, parse_part_texts
 from seodang.ingest.formats.sample import (
     RawRecord,
     Sample,
@@ -45,7 +45,8 @@ def convert_messages(record: RawRecord, key: str) -> Sample:
 
 def collect_system_text(record: RawRecord) -> str:
     """Return the record's system text and tools; "" if there are none."""
-    texts = [get_system(record), get_first(record, "tools", "functions")]
+    system, tools = get_system(record), get_first(record, "tools", "functions")
+    texts = [parse_part_texts(system) or system, tools]
     parts = [text if isinstance(text, str) else dump_json(text) for text in texts if text]
     return "\n\n".join(text for text in parts if text.strip() not in {"", "[]"})
 

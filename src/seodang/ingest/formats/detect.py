@@ -25,7 +25,7 @@ from seodang.ingest.formats.record_marks import is_prodigy_answer
 from seodang.ingest.formats.registry import FORMAT_SPECS, QA, Format, FormatSpec, RecordReader
 from seodang.ingest.formats.sample import RawRecord
 from seodang.ingest.formats.verdicts import parse_verdict
-from seodang.ingest.readers.by_column import reject_column_orient
+from seodang.ingest.readers.by_column import reject_lists_in_row
 
 _Match = FormatSpec | BundledTable | Format  # Format: QA
 
@@ -57,7 +57,7 @@ def detect_reader(
         return build_forced_reader(names, first, format=format, columns=columns, table=table, location=location)
     reader = _detect_by_majority(names, first, location)
     if len(first) == 1 and (reader is None or reader.format is None or not reader.format.holds_lists):
-        reject_column_orient(first[0], location)
+        reject_lists_in_row(first[0], location)
     if reader is None:
         raise SourceError(
             _(

@@ -66,7 +66,7 @@ def build_qa_reader(names: Sequence[str], context_names: Sequence[str]) -> Recor
     if not question or not answer:
         return None
     contexts = instruction.find_columns(list(dict.fromkeys([*names, *context_names])), instruction.CONTEXTS)
-    used = frozenset({question, *contexts, answer, *SYSTEM_KEYS, "url", "task"})
+    used = frozenset({question, *contexts, answer, *SYSTEM_KEYS, "history", "url", "task"})
     return RecordReader(
         QA.name,
         instruction.build_qa_converter(question, contexts, answer),

@@ -21,6 +21,7 @@ from seodang.ingest.formats.sample import (
     get_nested,
     get_system,
     get_task,
+    unwrap_single,
 )
 from seodang.ingest.rows import TURNS_BROKEN, get_field_error, make_field_error
 
@@ -93,27 +94,21 @@ def build_qa_converter(question: str, contexts: Sequence[str], answer: str) -> C
         if holds_messages(text) or holds_messages(reply):  # TRL's conversational prompt and completion
             messages = [*_parse_side(text, "user"), *_parse_side(reply, "assistant")]
             return (build_sample(drop_unlearned_end(messages), collect_system_text(record)),)
-        return (
-            Sample(
-                _unwrap_single(text),
-                _unwrap_single(reply),
-                build_context(record, contexts),
-                get_system(record),
-                url=get_line(record, "url"),
-                task=get_task(record, "task"),
-            ),
+        sample = Sample(
+            unwrap_single(text),
+            unwrap_single(reply),
+            build_context(record, contexts),
+            get_system(record),
+            url=get_line(record, "url"),
+            task=get_task(record, "task"),
         )
+        return (add_history(sample, record.get("history")),)
 
     return convert
 
 
 def _parse_side(value: object, role: str) -> list[Message]:
     return [Message(role, value)] if isinstance(value, str) and not holds_messages(value) else parse_messages(value)
-
-
-def _unwrap_single(value: object) -> object:
-    """Return the only text of a list; any other value as it is, so that a rule reports a list of several answers."""
-    return value[0] if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str) else value
 
 
 def build_context(record: RawRecord, names: Sequence[str]) -> Any:
@@ -169,8 +164,8 @@ def build_columns_converter(columns: dict[str, str]) -> Converter:
         values = {field: get_nested(record, key) for field, key in columns.items()}
         return (
             Sample(
-                values.get("instruction"),
-                values.get("output"),
+                unwrap_single(values.get("instruction")),
+                unwrap_single(values.get("output")),
                 get_first(values, "input"),
                 get_first(values, "system"),
                 rejected=get_first(values, "rejected"),

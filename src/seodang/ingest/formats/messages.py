@@ -13,9 +13,12 @@ from seodang.ingest.formats.sample import RawRecord, describe_value, dump_json, 
 from seodang.ingest.rows import LOSS_UNCLEAR, MEDIA_PART, TURNS_BROKEN, make_field_error, shorten
 
 _ROLES: Final = {
-    **dict.fromkeys(("user", "human", "prompter"), "user"),
-    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bing", "bard", "bot", "model", "ai"), "assistant"),
-    **dict.fromkeys(("system", "developer"), "system"),
+    **dict.fromkeys(("user", "human", "prompter", "사용자"), "user"),
+    **dict.fromkeys(
+        ("assistant", "gpt", "chatgpt", "bing", "bard", "bot", "chatbot", "model", "ai", "어시스턴트", "챗봇"),
+        "assistant",
+    ),
+    **dict.fromkeys(("system", "developer", "시스템"), "system"),
     **dict.fromkeys(("tool_call", "tool_calls", "function_call"), "tool_call"),
     **dict.fromkeys(("tool", "observation", "function", "function_response", "tool_response", "ipython"), "tool"),
 }
@@ -157,23 +160,24 @@ def _parse_content(content: object, number: int) -> str | dict[str, Any]:
         return content
     if not isinstance(content, list):
         return make_field_error(TURNS_BROKEN, f"message {number} is no text: {describe_value(content)}")
-    texts = []
-    for part in content:
-        text = _parse_part(part)
-        if not isinstance(text, str):
-            kind = part.get("type") if isinstance(part, dict) else part
-            name = (
-                MEDIA_PART
-                if isinstance(kind, str) and kind.removeprefix("input_").startswith(_MEDIA_TYPES)
-                else TURNS_BROKEN
-            )
-            return make_field_error(name, f"message {number} has a part of type {describe_value(kind)}")
-        texts.append(text)
-    return "\n".join(texts)
+    texts = parse_part_texts(content)
+    if texts is not None:
+        return texts
+    part = next(part for part in content if not isinstance(_parse_part(part), str))
+    kind = part.get("type", ", ".join(map(str, part))) if isinstance(part, dict) else part
+    is_media = isinstance(kind, str) and kind.removeprefix("input_").startswith(_MEDIA_TYPES)
+    name = MEDIA_PART if is_media else TURNS_BROKEN
+    return make_field_error(name, f"message {number} has a part of type {describe_value(kind)}")
+
+
+def parse_part_texts(parts: object) -> str | None:
+    """Return the texts of the parts of a message, joined; None if one of the parts is no text."""
+    texts = [_parse_part(part) for part in parts] if isinstance(parts, list) else [None]
+    return "\n".join(texts) if all(isinstance(text, str) for text in texts) else None  # type: ignore[arg-type]
 
 
 def _parse_part(part: object) -> object:
-    if isinstance(part, dict) and part.get("type") in _TEXT_PARTS:
+    if isinstance(part, dict) and (part.get("type") in _TEXT_PARTS or part.keys() == {"text"}):
         return part.get("text", part.get("value"))
     return part if isinstance(part, str) else None
 

@@ -76,18 +76,27 @@ def get_task(record: RawRecord, key: str) -> str:
 
 
 def get_nested(record: RawRecord, key: str) -> Any:
-    """Return the value of a key; a dot steps into an object: "raw.output". None if there is no value.
+    """Return the value of a key; a dot steps into an object or list: "raw.output", "answers.0.text".
 
-    A key that contains a dot takes precedence over a step.
+    None if there is no value. A key that contains a dot takes precedence over a step.
     """
     if key in record:
         return record[key]
     value: Any = record
     for step in key.split("."):
-        if not isinstance(value, Mapping):
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
             return None
-        value = value.get(step)
     return value
+
+
+def unwrap_single(value: object) -> object:
+    """Return the only text or number of a list, as doccano writes a label: ["긍정"]; any other value as it is."""
+    is_single = isinstance(value, list) and len(value) == 1 and isinstance(value[0], str | int | float)
+    return value[0] if is_single and isinstance(value, list) else value
 
 
 def describe_value(value: object) -> str:

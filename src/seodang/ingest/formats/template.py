@@ -6,13 +6,14 @@ Placeholders are filled in one pass, and cells are never parsed as templates: a 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from seodang.config import TableTemplate
-from seodang.ingest.formats.sample import RawRecord, get_nested
+from seodang.ingest.formats.sample import RawRecord, get_nested, unwrap_single
 from seodang.ingest.rows import TEXT_MISSING, make_field_error
 
 _PLACEHOLDER: Final = re.compile(r"\{([^{}\n]+)\}")
@@ -37,10 +38,14 @@ class Labels:
     bounds: tuple[tuple[str, float, Template], ...]
 
     def find_answer(self, cell: object) -> Template | None:
-        """Return the answer of a cell; None if the label is unknown."""
+        """Return the answer of a cell, which may be a list of one label; None if the label is unknown."""
         text = format_cell(cell)
         if text is None:
             return None
+        match = self._find_text(text)
+        return match or self._find_text(format_cell(_parse_single(text)) or "")
+
+    def _find_text(self, text: str) -> Template | None:
         number = _parse_number(text)
         if (match := self.by_text.get(text) or self.by_text.get(text.lower())) or number is None:
             return match
@@ -104,7 +109,11 @@ def fill_template(text: Template, record: RawRecord) -> Any:
 
 
 def format_cell(value: object) -> str | None:
-    """Return the stripped text of a cell, a whole number without decimals; None if the cell has no text."""
+    """Return the stripped text of a cell, a whole number without decimals; None if the cell has no text.
+
+    A list of one label counts as the label.
+    """
+    value = unwrap_single(value)
     if isinstance(value, str):
         return value.strip() or None
     if isinstance(value, bool):
@@ -112,6 +121,14 @@ def format_cell(value: object) -> str | None:
     if isinstance(value, float) and value == value and abs(value) < 1e15 and value == int(value):
         return str(int(value))
     return str(value) if isinstance(value, int | float) else None
+
+
+def _parse_single(text: str) -> object:
+    """Return the label in the JSON text of a list, as a table holds it: '["긍정"]'; any other text as it is."""
+    try:
+        return unwrap_single(json.loads(text)) if text.startswith("[") else text
+    except (ValueError, RecursionError):
+        return text.strip("[]").strip().strip("'\"")  # a list that Python printed
 
 
 def _parse_number(text: str) -> float | None:

@@ -1,18 +1,78 @@
-"""Reject a JSON object that holds a table by column, the default orientation of pandas."""
+"""Read JSON that holds a table by column or in parts, as pandas writes it, and reject one inside a row."""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
 from seodang.errors import SourceError
-from seodang.i18n import _
-from seodang.ingest.rows import shorten
+from seodang.i18n import Message, _
+from seodang.ingest.readers.items import ItemConverter
+from seodang.ingest.readers.json_errors import (
+    DuplicateKey,
+    format_decode_error,
+    format_duplicate_key,
+    parse_json,
+)
+from seodang.ingest.readers.text import open_text, repair_text
+from seodang.ingest.rows import make_malformed_row, shorten
+
+_INVALID_BYTE: Final = re.compile("[\udc80-\udcff]")  # how open_text keeps a byte that is not UTF-8
 
 
-def reject_column_orient(value: object, location: str) -> None:
-    """Raise a SourceError if the only object of a file holds a table by column.
+def read_columns(path: Path, location: str, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table by column: {"q": ["x", "y"], "a": ["u", "v"]}, or {"q": {"0": "x", "1": "y"}, ...}.
 
-    Such an object has at least two keys with the same number of texts or numbers, either in a list or in an object
-    with their numbers as keys: {"q": {"0": "x", "1": "y"}, "a": {"0": "u", "1": "v"}}.
+    Args:
+        path: The file.
+        location: Name of the file in messages.
+        keys: Keys under which the table is, one within the other.
+
+    Raises:
+        SourceError: If the file is not JSON, or its columns have different lengths.
+
     """
+    table = _load_table(path, location, keys)
+    columns = {name: [*(column.values() if isinstance(column, dict) else column)] for name, column in table.items()}
+    if len({len(column) for column in columns.values()}) > 1:
+        lengths = ", ".join(f"{name} {len(column):,}" for name, column in columns.items())
+        raise SourceError(
+            _(
+                "{path} holds all values of a column under its key, but the columns have different lengths ({lengths});"
+                " write the file again",
+                path=location,
+                lengths=shorten(lengths, 200),
+            )
+        )
+    for number, cells in enumerate(zip(*columns.values(), strict=True), start=1):
+        yield _check_utf8(dict(zip(columns, cells, strict=True)), number)
+
+
+def read_split(path: Path, location: str, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of {"columns": [...], "index": [...], "data": [[...], ...]}.
+
+    Args:
+        path: The file.
+        location: Name of the file in messages.
+        keys: Keys under which the table is, one within the other.
+
+    Raises:
+        SourceError: If the file is not JSON.
+
+    """
+    table = _load_table(path, location, keys)
+    items = ItemConverter("item", table["columns"])
+    for number, cells in enumerate(table["data"], start=1):
+        record = items.convert(cells, shorten(cells, 200), number)
+        if record is not None:
+            yield _check_utf8(record, number)
+
+
+def reject_lists_in_row(value: object, location: str) -> None:
+    """Raise a SourceError if the only row of a file holds lists of equal length: the columns of a table."""
     if not isinstance(value, dict) or len(value) < 2:
         return
     counts = {_count_cells(column) for column in value.values()}
@@ -20,8 +80,8 @@ def reject_column_orient(value: object, location: str) -> None:
         return
     raise SourceError(
         _(
-            "{path} holds one object with all values of a column under its key ({keys}), expected a list of objects;"
-            ' write it by row, in pandas: df.to_json(path, orient="records")',
+            "{path} holds one row with all values of a column in a list ({keys}); write a row for each value, in pandas:"
+            ' df.explode(list(df.columns)).to_json("NEW.jsonl", orient="records", lines=True)',
             path=location,
             keys=shorten(", ".join(map(str, value)), 200),
         )
@@ -30,11 +90,33 @@ def reject_column_orient(value: object, location: str) -> None:
 
 def _count_cells(column: object) -> int:
     """Return the number of cells of a column; 0 for any other value."""
-    if isinstance(column, dict):
-        is_indexed = all(isinstance(key, str) and key.isdecimal() for key in column)
-        column = list(column.values()) if is_indexed else []
-    return (
-        len(column)
-        if isinstance(column, list) and all(cell is None or isinstance(cell, str | int | float) for cell in column)
-        else 0
-    )
+    is_column = isinstance(column, list) and all(cell is None or isinstance(cell, str | int | float) for cell in column)
+    return len(column) if is_column and isinstance(column, list) else 0
+
+
+def _load_table(path: Path, location: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    """Return the object under the keys; raise a SourceError if the file is not JSON."""
+    with open_text(path) as file:
+        text = file.read()
+    try:
+        value: Any = parse_json(text)
+    except json.JSONDecodeError as error:
+        problem = format_decode_error(error, error.lineno, error.colno)
+        raise SourceError(
+            _("{path}, {problem}; repair the file there, or fetch it again", path=location, problem=problem)
+        ) from error
+    if isinstance(value, DuplicateKey):
+        raise SourceError(_("{path}: {problem}", path=location, problem=format_duplicate_key(value)))
+    for key in keys:
+        value = value[key]
+    table: dict[str, Any] = value
+    return table
+
+
+def _check_utf8(record: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return the row; a malformed row if its texts hold bytes that are not UTF-8."""
+    text = json.dumps(record, ensure_ascii=False)
+    if not _INVALID_BYTE.search(text):
+        return record
+    reason = Message("item {number} holds bytes that are not UTF-8, unlike the rest of the file", {"number": number})
+    return make_malformed_row(repair_text(text), reason)

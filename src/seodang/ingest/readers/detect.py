@@ -6,31 +6,41 @@ import csv
 import io
 import json
 import re
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Literal
 
 from seodang.errors import SourceError
-from seodang.i18n import N_, _
-from seodang.ingest.readers.by_column import reject_column_orient
-from seodang.ingest.readers.json_errors import EXAMPLE_OBJECT, DuplicateKey, decode_value, parse_json, skip_whitespace
-from seodang.ingest.readers.json_stream import LIST_KEYS
+from seodang.i18n import _
+from seodang.ingest.readers.json_errors import DuplicateKey, decode_value, parse_json
+from seodang.ingest.readers.json_layout import RECORD_KEYS, JsonLayout, find_layout, parse_beginning
 from seodang.ingest.readers.text import Head, repair_text
 from seodang.ingest.readers.unsupported import reject_other_encoding, reject_unsupported
 from seodang.ingest.rows import shorten
 
-FileFormat = Literal["list", "wrapped list", "lines", "table", "parquet", "arrow"]
+FileFormat = Literal["list", "object", "objects", "lines", "table", "parquet", "arrow"]
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedFormat:
+    """How a file is to be read."""
+
+    name: FileFormat
+    separator: str = ""  # of a table
+    layout: JsonLayout | None = None  # of an object that holds all records
+
 
 _OPENING: Final = re.compile(r'\[\s*[{\]]|\{\s*["}]')  # start of JSON that may hold records
-_LIST_START: Final = re.compile(r"\[\s*[{\]]")
-_SEPARATORS: Final = "\t,;"  # candidates in order
+_LINE_SUFFIXES: Final = {".jsonl", ".ndjson"}
+_SEPARATORS: Final = "\t,;|"  # candidates in order
 _PEEK_LINES: Final = 20  # lines that must have as many cells as the header if only they can show that a file is a table
 _NAME_CHARACTERS: Final = 60
 # A cell of running text: it ends like a sentence, or has four words.
 _SENTENCE: Final = re.compile(r"[.!?。]\s*$|\S\s+\S+\s+\S+\s+\S")
 
 
-def detect_file_format(head: Head, location: str) -> tuple[FileFormat, str]:
-    """Return the format of a file and, for a table, its separator.
+def detect_file_format(head: Head, location: str) -> DetectedFormat:
+    """Return the format of a file.
 
     Raises:
         SourceError: If the file is of an unsupported kind or in another encoding, or its format is unknown.
@@ -45,20 +55,20 @@ def detect_file_format(head: Head, location: str) -> tuple[FileFormat, str]:
                     format=binary,
                 )
             )
-        return binary, ""
+        return DetectedFormat(binary)
     reject_unsupported(head, location)
     reject_other_encoding(head, location)
     text = head.text
     if _OPENING.match(text) or (head.suffix == ".json" and text.startswith("{")):
-        return _detect_json_format(text, location), ""
+        return _detect_json_format(head)
     if head.suffix == ".json":
-        return "list", ""
-    if head.suffix in {".jsonl", ".ndjson"}:
-        return "lines", ""
+        return DetectedFormat("list")
+    if head.suffix in _LINE_SUFFIXES:
+        return DetectedFormat("lines")
     if head.suffix in {".csv", ".tsv"}:
-        return "table", _choose_separator(head.suffix, text.split("\n", 1)[0])
+        return DetectedFormat("table", _choose_separator(head))
     if separator := _detect_separator(head):
-        return "table", separator
+        return DetectedFormat("table", separator)
     raise SourceError(
         _(
             '{path} is not JSON, JSONL, CSV, TSV, Parquet or Arrow: it begins with "{start}"; convert it into one of these',
@@ -74,37 +84,20 @@ def _detect_columnar(data: bytes) -> Literal["parquet", "arrow"] | None:
     return "arrow" if data.startswith((b"ARROW1\0\0", b"\xff\xff\xff\xff")) else None
 
 
-def _detect_json_format(text: str, location: str) -> FileFormat:
+def _detect_json_format(head: Head) -> DetectedFormat:
     """Return the format of JSON text that begins with [ or {."""
-    if text.startswith("["):
-        return "list"
+    text = head.text
     first, _newline, rest = text.partition("\n")
-    if _is_object(first) and rest:
-        return "lines"
-    if _has_list(text):
-        return "wrapped list"
-    if rest and not _is_object(first) and (end := _find_object_end(text)) > len(first):
-        if is_single := not text[end:].strip():
-            reject_column_orient(parse_json(text), location)
-        content = N_("one object") if is_single else N_("objects that take several lines each")
-        raise SourceError(
-            _(
-                "{path} holds {content}, expected a list of objects: [{example}, ...], or one under a key such as {keys};"
-                " put them in a list",
-                path=location,
-                content=_(content),
-                example=EXAMPLE_OBJECT,
-                keys=", ".join(sorted(LIST_KEYS)),
-            )
-        )
-    return "lines"
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(parse_json(text), dict | DuplicateKey)
-    except json.JSONDecodeError:
-        return False
+    if rest and _is_complete(first):
+        return DetectedFormat("lines")
+    if text.startswith("["):
+        return DetectedFormat("list")
+    beginning = parse_beginning(text)
+    if isinstance(beginning, dict) and (
+        layout := find_layout(beginning, is_complete=head.is_complete, is_line=head.suffix in _LINE_SUFFIXES)
+    ):
+        return DetectedFormat("object", layout=layout)
+    return DetectedFormat("objects" if rest and _find_object_end(text) > len(first) else "lines")
 
 
 def _find_object_end(text: str) -> int:
@@ -115,31 +108,43 @@ def _find_object_end(text: str) -> int:
         return 0
 
 
-def _has_list(text: str) -> bool:
-    """Return whether one of the first keys of an object, which may be truncated, names its list of records."""
-    position = skip_whitespace(text, 1)
+def _is_complete(text: str) -> bool:
+    """Return whether a line holds a complete object or list."""
     try:
-        while text[position : position + 1] == '"':
-            key, position = decode_value(text, position)
-            position = skip_whitespace(text, position)
-            if text[position : position + 1] != ":":
-                return False
-            position = skip_whitespace(text, position + 1)
-            if key in LIST_KEYS and _LIST_START.match(text, position):
-                return True
-            position = skip_whitespace(text, decode_value(text, position)[1])
-            if text[position : position + 1] != ",":
-                return False
-            position = skip_whitespace(text, position + 1)
+        return isinstance(parse_json(text), dict | list | DuplicateKey)
     except json.JSONDecodeError:
         return False
-    return False
 
 
-def _choose_separator(suffix: str, header: str) -> str:
-    """Return the separator of a file that is a table by its suffix."""
-    hint = "\t" if suffix == ".tsv" else ","
-    return hint if hint in header else max(",\t;", key=header.count)
+def _choose_separator(head: Head) -> str:
+    """Return the separator of a file that is a table by its suffix.
+
+    It is the one with which the most rows have as many cells as the header; then the one whose header has more known
+    names, the usual one of the suffix, and the one that the header has most often.
+    """
+    usual = "\t" if head.suffix == ".tsv" else ","
+    lines = _read_first_lines(head)
+    ranks = {
+        separator: (*_rate_separator(lines, separator), separator == usual, lines[0].count(separator))
+        for separator in _SEPARATORS
+        if lines and separator in lines[0]
+    }
+    return max(ranks, key=ranks.__getitem__, default=usual)
+
+
+def _rate_separator(lines: list[str], separator: str) -> tuple[float, int]:
+    """Return the share of rows with as many cells as the header, and the known names in the header."""
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
+    try:
+        rows = [row for row in islice(csv.reader(lines, delimiter=separator, quoting=quoting), _PEEK_LINES) if row]
+    except csv.Error:
+        return 0.0, 0
+    header, *data_rows = rows or [[]]
+    if len(header) < 2:
+        return 0.0, 0
+    even = sum(len(row) == len(header) for row in data_rows)
+    known = sum(name.strip(' "\r\n').lower() in RECORD_KEYS for name in header)
+    return (even / len(data_rows) if data_rows else 0.5), known
 
 
 def _detect_separator(head: Head) -> str | None:
@@ -147,11 +152,15 @@ def _detect_separator(head: Head) -> str | None:
 
     A table has at least two columns, a name for each, and as many cells in each of the next lines.
     """
-    lines = io.StringIO(head.data.decode("utf-8", "surrogateescape"), newline=None).readlines(2**16)
-    lines = [line for line in lines if line.strip()][: _PEEK_LINES + 1]
+    lines = _read_first_lines(head)
     return next(
         (separator for separator in _SEPARATORS if _is_table(lines, separator, is_complete=head.is_complete)), None
     )
+
+
+def _read_first_lines(head: Head) -> list[str]:
+    lines = io.StringIO(head.data.decode("utf-8", "surrogateescape"), newline=None).readlines(2**16)
+    return [line for line in lines if line.strip()][: _PEEK_LINES + 1]
 
 
 def _is_table(lines: list[str], separator: str, *, is_complete: bool) -> bool:

@@ -8,27 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from seodang.i18n import Message
-from seodang.ingest.readers.json_errors import (
-    EXAMPLE_OBJECT,
-    DuplicateKey,
-    describe_type,
-    format_decode_error,
-    format_duplicate_key,
-    parse_json,
-)
+from seodang.ingest.readers.items import ItemConverter
+from seodang.ingest.readers.json_errors import format_decode_error, parse_json
 from seodang.ingest.readers.text import MAX_LINE_CHARACTERS, is_utf8, iter_lines, open_text, repair_text, truncate_line
-from seodang.ingest.rows import make_malformed_row, shorten
+from seodang.ingest.rows import make_malformed_row
 
 
 def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the object or the malformed row of each non-blank line."""
     with open_text(path) as file:
+        items = ItemConverter("line")
         for number, line in enumerate(iter_lines(file), start=1):
-            if not line.isspace():  # strip would copy the line, which may be long
-                yield _parse_line(line.removeprefix("\ufeff"), number)
+            if line.isspace():  # strip would copy the line, which may be long
+                continue
+            record = _parse_line(line.removeprefix("\ufeff"), number, items)
+            if record is not None:
+                yield record
 
 
-def _parse_line(line: str, number: int) -> dict[str, Any]:
+def _parse_line(line: str, number: int, items: ItemConverter) -> dict[str, Any] | None:
     if len(line) > MAX_LINE_CHARACTERS:
         return make_malformed_row(
             truncate_line(line),
@@ -41,22 +39,7 @@ def _parse_line(line: str, number: int) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         column = error.colno if error.lineno == 1 else len(line)  # the error of a truncated line lies after its end
         return make_malformed_row(line, format_decode_error(error, number, column))
-    if isinstance(value, DuplicateKey):
-        return make_malformed_row(
-            line, Message("line {line}: {problem}", {"line": number, "problem": format_duplicate_key(value)})
-        )
-    if not isinstance(value, dict):
-        reason = Message(
-            "line {line} is {type} ({value}), expected an object: {example}",
-            {
-                "line": number,
-                "type": describe_type(value),
-                "value": shorten(value, 40),
-                "example": EXAMPLE_OBJECT,
-            },
-        )
-        return make_malformed_row(line, reason)
-    return value
+    return items.convert(value, line, number)
 
 
 def format_utf8_error(line: str, number: int) -> Message:

@@ -7,27 +7,23 @@ not be taken for a complete one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 from seodang.errors import SourceError
 from seodang.i18n import N_, Message, _
+from seodang.ingest.readers.items import ItemConverter
 from seodang.ingest.readers.json_errors import (
     EXAMPLE_OBJECT,
-    DuplicateKey,
     decode_value,
-    describe_type,
     format_decode_error,
-    format_duplicate_key,
     skip_whitespace,
 )
+from seodang.ingest.readers.json_layout import LIST_KEYS
 from seodang.ingest.readers.text import MAX_LINE_CHARACTERS, is_utf8, open_text, repair_text
 from seodang.ingest.rows import make_malformed_row, shorten
 
-LIST_KEYS: Final = frozenset(
-    "data records examples train rows items samples dataset test validation valid dev eval".split()
-)
 _BLOCK: Final = 2**18  # characters read at a time; doubled while one item needs more
 _NEAR_END: Final = 16  # an error this close to the end of the buffer may be a cut: \ud83d\ude00 has 12 characters
 
@@ -54,64 +50,117 @@ def read_json_list(path: Path, location: str) -> Iterator[dict[str, Any]]:
         stream.expect_end()
 
 
-def read_wrapped_list(path: Path, location: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects of the list that the only object in a file holds under one of LIST_KEYS.
+def read_wrapped_list(path: Path, location: str, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Yield the objects of the list that the only object in a file holds under these keys, one within the other.
 
     Raises:
-        SourceError: At the first syntax error, or if the object holds two such lists.
+        SourceError: At the first syntax error, or if the object holds a second such list.
 
     """
     with open_text(path) as file:
         stream = _Stream(file, location)
-        list_key = ""
-        stream.expect("{")
-        while stream.peek() != "}":
-            key = stream.read_key()
-            if key in LIST_KEYS and stream.peek() == "[":
-                if list_key:
-                    raise SourceError(
-                        _(
-                            "{path} holds two lists of records, {first} and {second}; write each into its own file",
-                            path=location,
-                            first=list_key,
-                            second=key,
-                        )
-                    )
-                list_key = key
-                yield from _iter_items(stream)
-            else:
-                stream.read_value()
-            if stream.peek() != "}":
-                stream.expect(",")
-        stream.expect("}")
+        yield from _iter_below(stream, keys, _iter_items)
         stream.expect_end()
 
 
+def read_members(path: Path, location: str, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Yield the values of an object that holds a record under each of its keys, such as {"17": {...}, "18": {...}}.
+
+    Args:
+        path: The file.
+        location: Name of the file in messages.
+        keys: Keys under which the object is, one within the other; () for the only object in the file.
+
+    Raises:
+        SourceError: At the first syntax error.
+
+    """
+    with open_text(path) as file:
+        stream = _Stream(file, location)
+        yield from _iter_below(stream, keys, _iter_members)
+        stream.expect_end()
+
+
+def read_concatenated(path: Path, location: str) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a file that holds one object, or several one after the other, of several lines each.
+
+    Raises:
+        SourceError: At the first syntax error.
+
+    """
+    with open_text(path) as file:
+        stream = _Stream(file, location)
+        items = ItemConverter("item")
+        while stream.peek():
+            yield from _read_item(stream, items)
+
+
+def _iter_below(
+    stream: _Stream, keys: tuple[str, ...], iter_records: Callable[[_Stream], Iterator[dict[str, Any]]]
+) -> Iterator[dict[str, Any]]:
+    """Yield the records under the first of these keys, and skip the other members of the object."""
+    if not keys:
+        yield from iter_records(stream)
+        return
+    is_found = False
+    stream.expect("{")
+    while stream.peek() != "}":
+        key = stream.read_key()
+        if key == keys[0] and not is_found:
+            is_found = True
+            yield from _iter_below(stream, keys[1:], iter_records)
+        elif is_found and key in LIST_KEYS and stream.peek() == "[":
+            raise SourceError(
+                _(
+                    "{path} holds two lists of records, {first} and {second}; write each into its own file",
+                    path=stream.location,
+                    first=keys[0],
+                    second=key,
+                )
+            )
+        else:
+            stream.read_value()
+        if stream.peek() != "}":
+            stream.expect(",")
+    stream.expect("}")
+
+
 def _iter_items(stream: _Stream) -> Iterator[dict[str, Any]]:
+    items = ItemConverter("item")
     stream.expect("[")
     while stream.peek() != "]":
         if stream.items:
             stream.expect(",")
-        value, text = stream.read_value()
-        stream.items += 1
-        yield _check_item(value, text, stream.items)
+        yield from _read_item(stream, items)
     stream.expect("]")
 
 
-def _check_item(value: Any, text: str, number: int) -> dict[str, Any]:
-    """Return the object of an item, or a malformed row."""
+def _iter_members(stream: _Stream) -> Iterator[dict[str, Any]]:
+    items = ItemConverter("item")
+    stream.expect("{")
+    while stream.peek() != "}":
+        if stream.items:
+            stream.expect(",")
+        stream.read_key()
+        yield from _read_item(stream, items)
+    stream.expect("}")
+
+
+def _read_item(stream: _Stream, items: ItemConverter) -> Iterator[dict[str, Any]]:
+    """Yield the object of the next value, or a malformed row; nothing for a list with the names of the columns."""
+    value, text = stream.read_value()
+    stream.items += 1
     if not is_utf8(text):
-        return make_malformed_row(
+        yield make_malformed_row(
             repair_text(text),
-            Message("item {number} holds bytes that are not UTF-8, unlike the rest of the file", {"number": number}),
+            Message(
+                "item {number} holds bytes that are not UTF-8, unlike the rest of the file", {"number": stream.items}
+            ),
         )
-    if isinstance(value, DuplicateKey):
-        problem = format_duplicate_key(value)
-        return make_malformed_row(text, Message("item {number}: {problem}", {"number": number, "problem": problem}))
-    if isinstance(value, dict):
-        return value
-    values = {"number": number, "type": describe_type(value), "value": shorten(value, 40), "example": EXAMPLE_OBJECT}
-    return make_malformed_row(text, Message("item {number} is {type} ({value}), expected an object: {example}", values))
+        return
+    record = items.convert(value, text, stream.items)
+    if record is not None:
+        yield record
 
 
 class _Stream:
@@ -119,7 +168,7 @@ class _Stream:
 
     def __init__(self, file: TextIO, location: str) -> None:
         self.items = 0  # items of the list read so far
-        self._file, self._location = file, location
+        self._file, self.location = file, location
         self._text, self._position, self._is_eof = "", 0, False
         self._lines, self._column = 0, 0  # before _text: complete lines, and characters of the last line
 
@@ -167,7 +216,7 @@ class _Stream:
                 raise SourceError(
                     _(
                         "{path}: item {number} has more than {limit:,} characters; split it",
-                        path=self._location,
+                        path=self.location,
                         number=self.items + 1,
                         limit=MAX_LINE_CHARACTERS,
                     )
@@ -195,7 +244,7 @@ class _Stream:
         line = self._lines + error.lineno
         column = error.colno + (self._column if error.lineno == 1 else 0)
         values = {
-            "path": self._location,
+            "path": self.location,
             "problem": format_decode_error(error, line, column),
             "count": self.items,
         }

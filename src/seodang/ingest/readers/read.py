@@ -1,7 +1,8 @@
 """Read a data file of any supported file format and yield plain objects, independent of the record format.
 
-File formats: JSON list, object that holds a list, JSONL, CSV, TSV, Parquet, Arrow; the first five also compressed with
-gzip or zstd. An unreadable row becomes a malformed row; reading stops only if the entire file is unusable.
+File formats: JSON list, JSON object that holds the records (in a list, under ids, by column), JSONL, CSV, TSV, Parquet,
+Arrow; all but the last two also compressed with gzip or zstd. An unreadable row becomes a malformed row; reading stops
+only if the entire file is unusable.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from typing import Any, Final
 
 from seodang.errors import SourceError
 from seodang.i18n import _
+from seodang.ingest.readers.by_column import read_columns, read_split
 from seodang.ingest.readers.columnar import read_arrow, read_parquet
 from seodang.ingest.readers.csv import read_table
 from seodang.ingest.readers.detect import detect_file_format
+from seodang.ingest.readers.json_layout import JsonLayout
 from seodang.ingest.readers.json_lines import read_json_lines
-from seodang.ingest.readers.json_stream import read_json_list, read_wrapped_list
+from seodang.ingest.readers.json_stream import read_concatenated, read_json_list, read_members, read_wrapped_list
 from seodang.ingest.readers.text import read_head
 from seodang.ingest.rows import get_malformed_reason, is_malformed
 
@@ -63,20 +66,36 @@ def _iter_objects(path: Path, location: str) -> Iterator[JsonObject]:
     head = read_head(path)
     if not head.data:
         return iter(())
-    file_format, separator = detect_file_format(head, location)
-    match file_format:
+    detected = detect_file_format(head, location)
+    match detected.name:
         case "list":
             return read_json_list(path, location)
-        case "wrapped list":
-            return read_wrapped_list(path, location)
+        case "object":
+            return _read_layout(path, location, detected.layout)
+        case "objects":
+            return read_concatenated(path, location)
         case "lines":
             return read_json_lines(path)
         case "table":
-            return read_table(path, location, separator)
+            return read_table(path, location, detected.separator)
         case "parquet":
             return read_parquet(path, location)
         case "arrow":
             return read_arrow(path, location)
+
+
+def _read_layout(path: Path, location: str, layout: JsonLayout | None) -> Iterator[JsonObject]:
+    match layout:
+        case JsonLayout("list", keys):
+            return read_wrapped_list(path, location, keys)
+        case JsonLayout("members", keys):
+            return read_members(path, location, keys)
+        case JsonLayout("columns", keys):
+            return read_columns(path, location, keys)
+        case JsonLayout("split", keys):
+            return read_split(path, location, keys)
+        case _:
+            return read_concatenated(path, location)
 
 
 def _check_readable(objects: Iterator[JsonObject], location: str) -> Iterator[JsonObject]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Final
 
 from seodang.errors import SourceError
@@ -148,9 +149,21 @@ def _describe_encoding(location: str, line: int, byte: int, guess: str | None) -
             "{path}, line {line}, byte {byte}: this is not UTF-8; save it as UTF-8", path=location, line=line, byte=byte
         )
     return _(
-        "{path}, line {line}, byte {byte}: this is not UTF-8; it may be {encoding}: iconv -f {encoding} -t UTF-8 OLD > NEW",
+        "{path}, line {line}, byte {byte}: this is not UTF-8; it may be {encoding}; convert it: {command}",
         path=location,
         line=line,
         byte=byte,
         encoding=guess,
+        command=_build_conversion(location, guess),
     )
+
+
+def _build_conversion(location: str, encoding: str) -> str:
+    """Return the command that converts a file, which may be compressed, to UTF-8 in its place."""
+    old, new = shlex.quote(location), shlex.quote(f"{location}.utf8")
+    convert = f"iconv -f {encoding} -t UTF-8"
+    if location.lower().endswith((".gz", ".gzip")):
+        return f"gzip -dc < {old} | {convert} | gzip > {new} && mv {new} {old}"
+    if location.lower().endswith((".zst", ".zstd")):
+        return f"zstd -dc < {old} | {convert} | zstd > {new} && mv {new} {old}"
+    return f"{convert} {old} > {new} && mv {new} {old}"
