@@ -22,7 +22,7 @@ from seodang.ingest.formats.llama_factory import ColumnMapping, find_column_mapp
 from seodang.ingest.formats.record_marks import Marks, find_marks, find_top_ratings
 from seodang.ingest.formats.registry import TABLE
 from seodang.ingest.formats.rows import Origin, build_row, convert_malformed, get_original
-from seodang.ingest.formats.sample import Sample
+from seodang.ingest.formats.sample import Sample, find_system_key
 from seodang.ingest.ignored_keys import IgnoredKeys
 from seodang.ingest.readers.read import read_objects
 from seodang.ingest.rows import ROW_RAGGED, TEXTS, Row, get_field_error, is_malformed
@@ -194,6 +194,8 @@ def _iter_rows(
             for sample in record_reader.convert(inner):
                 marks = find_marks(inner, record_reader.used_keys, sample, top_ratings) if original else Marks()
                 read_keys |= marks.read_keys
+                if sample.system and (system_key := find_system_key(inner)):
+                    read_keys.add(system_key)
                 yield build_row(sample, record_origin, number, original, marks)
             tally.ignored_keys.add_record(inner, read_keys)
 

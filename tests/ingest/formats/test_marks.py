@@ -178,3 +178,77 @@ def test_messages_are_read_in_each_form(tmp_path, messages, read_rows):
 def test_a_list_with_one_answer_is_that_answer_and_a_longer_one_is_no_text(tmp_path, read_rows):
     rows = read_rows(tmp_path, [{"question": "강은?", "answer": answer} for answer in (["한강"], ["한강", "낙동강"])])
     assert [row["output"] for row in rows] == ["한강", ["한강", "낙동강"]]
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        *({"isAccepted": False}, {"human_approved": "no"}, {"isDeleted": 1}, {"use_for_training": "N"}),
+        *({"include_in_training": False}, {"approval_status": "REJECTED"}, {"review_decision": "reject"}),
+        *({"is_hallucination": "yes"}, {"has_error": True}, {"masked": 1.0}, {"finish_reason": "content_filter"}),
+        *(
+            {"annotations": [{"status": "rejected"}]},
+            {"evaluation": {"correct": False}},
+            {"judge": {"verdict": "incorrect"}},
+        ),
+        *({"학습여부": "N"}, {"thumbs": "down"}, {"approval": "rejected"}),
+    ],
+)
+def test_a_verdict_in_other_words_rejects_the_record(tmp_path, verdict, read_rows):
+    (row,) = read_rows(tmp_path, [{**ALPACA, **verdict}])
+    assert list(row["marks"]) == ["record-rejected"]
+
+
+@pytest.mark.parametrize(
+    "doubt",
+    [
+        *(
+            {"quality": "low"},
+            {"품질": "하"},
+            {"vote": -1},
+            {"toxicity": 0.9},
+            {"is_safe": False},
+            {"safety": "unsafe"},
+        ),
+        *({"finish_reason": "length"}, {"truncated": True}, {"approval": "pending"}, {"expert_verified": "no"}),
+    ],
+)
+def test_a_doubt_in_other_words_is_reported(tmp_path, doubt, read_rows):
+    (row,) = read_rows(tmp_path, [{**ALPACA, **doubt}])
+    assert list(row["marks"]) == ["record-doubtful"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *({"num_correct": 0}, {"total_correct": 0}, {"error": "none seen"}, {"approved_by": "kim"}, {"votes": 0}),
+        *(
+            {"last_reviewed": "2024-01-01"},
+            {"toxicity": 0.01},
+            {"use_case": "no"},
+            {"train_loss": 0.0},
+            {"error_count": 0},
+        ),
+        *({"quality": "medium"}, {"answer_id": 0}, {"finish_reason": "stop"}, {"safety": "safe"}),
+    ],
+)
+def test_counts_names_and_good_verdicts_mark_nothing(tmp_path, value, read_rows):
+    (row,) = read_rows(tmp_path, [{**ALPACA, **value}])
+    assert row["marks"] == {}
+
+
+@pytest.mark.parametrize("verdict", [{"accepted": False}, {"status": "rejected"}, {"is_correct": "no"}, {"deleted": 1}])
+def test_a_message_that_is_rejected_is_not_learned(tmp_path, verdict, read_rows):
+    (row,) = read_rows(tmp_path, [{"messages": build_chat(verdict)}])
+    assert row["turns"][1] == {"role": "assistant", "content": "부산", "learned": False}
+
+
+@pytest.mark.parametrize("key", ["meta", "metadata"])
+def test_the_system_text_in_metadata_is_read_and_not_ignored(tmp_path, key):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({**ALPACA, key: {"system_prompt": "짧게 답하세요."}}, ensure_ascii=False), "utf-8")
+    tally = Tally()
+    (row,) = iter_file_rows(
+        path, "a.jsonl", format="auto", columns=None, table=None, name="a", max_field_characters=1000, tally=tally
+    )
+    assert (row["system"], tally.ignored_keys.list_names()) == ("짧게 답하세요.", [])

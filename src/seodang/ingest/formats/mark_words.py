@@ -37,6 +37,8 @@ GOOD_KEYS: Final = frozenset(
             "채택여부",
             "승인",
             "승인여부",
+            "학습여부",
+            "학습_여부",
         ),
     )
 )
@@ -47,7 +49,8 @@ BAD_KEYS: Final = frozenset(
     (
         *("deleted", "removed", "discarded", "discard", "rejected", "invalid", "flagged", "spam", "hidden", "blocked"),
         *("ignore", "ignored", "skip", "skipped", "exclude", "excluded", "bad", "wrong", "incorrect", "low_quality"),
-        *("obsolete", "deprecated", "withdrawn", "duplicate", "duplicated"),
+        *("obsolete", "deprecated", "withdrawn", "duplicate", "duplicated", "masked", "cancelled", "canceled"),
+        *("hallucination", "hallucinated", "error", "errors"),
         *("삭제", "삭제여부", "삭제_여부", "제외", "제외여부", "오답여부", "폐기", "반려"),
     )
 )
@@ -55,14 +58,14 @@ BAD_KEYS: Final = frozenset(
 CONFIRMED_KEYS: Final = frozenset(
     (
         *("verified", "validated", "reviewed", "checked", "confirmed", "human_verified", "completed", "finished"),
-        *("final", "published", "검수여부", "검수_여부", "검증여부", "검수완료", "확인여부"),
+        *("final", "published", "safe", "검수여부", "검수_여부", "검증여부", "검수완료", "확인여부"),
     )
 )
 # A true value leaves the record in doubt.
 DOUBT_KEYS: Final = frozenset(
     (
         *("draft", "needs_review", "need_review", "unverified", "pending", "toxic", "nsfw", "harmful", "unsafe"),
-        *("suspicious", "재검수", "검토필요", "검토_필요"),
+        *("truncated", "refusal", "refused", "suspicious", "재검수", "검토필요", "검토_필요"),
     )
 )
 STATUS_KEYS: Final = frozenset(
@@ -94,6 +97,12 @@ STATUS_KEYS: Final = frozenset(
             "label",
             "kto_tag",
             "tag",
+            "approval",
+            "outcome",
+            "safety",
+            "thumbs",
+            "finish_reason",
+            "stop_reason",
         ),
     )
 )
@@ -101,11 +110,28 @@ STATUS_KEYS: Final = frozenset(
 DATE_KEYS: Final = frozenset(
     ("deleted_at", "removed_at", "rejected_at", "discarded_at", "deleted_on", "삭제일", "삭제일시")
 )
+# A name that ends with, or begins with, one of these words is read like the word alone: human_approved, use_for_training.
+# Numbers under such a name may be counts, so only true, false and words are verdicts there.
+LAST_WORDS: Final = frozenset(
+    (
+        *("approved", "accepted", "acceptable", "correct", "valid", "passed", "usable", "desirable"),
+        *("rejected", "deleted", "removed", "discarded", "excluded", "invalid", "incorrect", "flagged", "masked"),
+        *("hallucination", "hallucinated", "error", "cancelled", "canceled", "obsolete", "deprecated"),
+        *("verified", "validated", "reviewed", "confirmed", "toxic", "harmful", "unsafe", "nsfw", "truncated"),
+        *("status", "decision", "verdict", "judgement", "judgment", "outcome", "quality", "feedback", "approval"),
+    )
+)
+FIRST_WORDS: Final = frozenset(("use", "include", "train", "exclude", "skip", "ignore", "discard", "keep"))
+LINKING_WORDS: Final = frozenset(("for", "in", "from", "on", "as"))
+LOW_WORDS: Final = frozenset(("low", "very low", "lowest", "하", "최하", "낮음", "매우 낮음"))
+VOTE_KEYS: Final = frozenset(("vote", "votes", "upvotes", "vote_score", "추천"))  # a negative number leaves a doubt
+# A number above 0.5 leaves a doubt.
+HARM_KEYS: Final = frozenset(("toxicity", "toxicity_score", "toxic_score", "nsfw_score", "unsafe_score", "harm_score"))
 WEIGHT_KEYS: Final = frozenset(("weight", "sample_weight", "example_weight", "loss_weight", "loss_mask"))
 RATING_KEYS: Final = frozenset(
     (
         *("rating", "ratings", "stars", "star_rating", "user_rating", "human_rating", "quality_score", "score"),
-        *("overall_score", "human_score", "quality", "helpfulness", "평점", "별점", "점수"),
+        *("overall_score", "human_score", "quality", "helpfulness", "평점", "별점", "점수", "품질", "품질등급", "등급"),
     )
 )
 CORRECTION_KEYS: Final = frozenset(
@@ -118,10 +144,17 @@ CORRECTION_KEYS: Final = frozenset(
     )
 )
 SPLIT_KEYS: Final = frozenset(
-    ("split", "partition", "set", "subset", "dataset_split", "data_split", "usage", "구분", "분할")
+    ("split", "partition", "set", "subset", "dataset_split", "data_split", "usage", "구분", "분할", "fold", "phase")
 )
-HELD_OUT_KEYS: Final = frozenset(("test", "validation", "eval", "dev", "holdout", "held_out"))  # is_test: true
-NESTED_KEYS: Final = frozenset(("metadata", "meta", "annotation", "review", "info", "extra", "properties"))
+HELD_OUT_KEYS: Final = frozenset(
+    ("test", "validation", "eval", "dev", "holdout", "held_out", "in_test", "in_test_set", "for_test", "for_eval")
+)  # is_test: true
+NESTED_KEYS: Final = frozenset(
+    (
+        *("metadata", "meta", "annotation", "annotations", "review", "info", "extra", "properties", "attributes"),
+        *("quality", "evaluation", "eval", "judge", "judgement", "feedback", "moderation", "메타데이터", "검수"),
+    )
+)
 
 BAD_STATUS: Final = frozenset(
     (
@@ -139,7 +172,7 @@ BAD_STATUS: Final = frozenset(
             "low quality",
             "dislike",
         ),
-        *("thumbs down", "downvote", "do not use", "unacceptable", "👎", "❌"),
+        *("thumbs down", "downvote", "do not use", "unacceptable", "down", "content filter", "👎", "❌"),
         *(
             "반려",
             "기각",
@@ -169,7 +202,8 @@ BAD_LABELS: Final = frozenset(
 OPEN_STATUS: Final = frozenset(
     (
         *("pending", "draft", "todo", "to do", "in progress", "unreviewed", "needs review", "need review", "in review"),
-        *("unverified", "unfinished", "incomplete", "not reviewed", "under review"),
+        *("unverified", "unfinished", "incomplete", "not reviewed", "under review", "unsafe", "harmful"),
+        *("length", "max tokens"),
         *(
             "대기",
             "검수중",
@@ -203,7 +237,23 @@ GOOD_STATUS: Final = frozenset(
             "great",
         ),
         *("published", "active", "final", "reviewed", "verified", "validated", "success", "passed", "pass", "finished"),
-        *("correct", "high", "high quality", "medium", "desirable", "like", "thumbs up", "upvote", "👍", "✅"),
+        *(
+            "stop",
+            "eos",
+            "end turn",
+            "safe",
+            "up",
+            "correct",
+            "high",
+            "high quality",
+            "medium",
+            "desirable",
+            "like",
+            "thumbs up",
+            "upvote",
+            "👍",
+            "✅",
+        ),
         *(
             "승인",
             "완료",

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Final
 
 from seodang.ingest.formats import mark_words as words
+from seodang.ingest.formats.mark_names import may_count, normalise_name
 from seodang.ingest.formats.sample import RawRecord, Sample
 from seodang.ingest.formats.verdicts import normalise_word, parse_verdict
 from seodang.ingest.rows import ANSWER_CORRECTED, PAIR_REVERSED, RECORD_DOUBTFUL, RECORD_REJECTED, shorten
@@ -72,19 +72,27 @@ def _iter_values(record: RawRecord, used_keys: frozenset[str]) -> Iterator[tuple
     for key, value in record.items():
         if key in used_keys or value is None or value == "":
             continue
-        name = _normalise_name(key)
-        if isinstance(value, Mapping):
-            if name in words.NESTED_KEYS:
-                for inner_key, inner_value in value.items():
-                    if inner_value is not None and inner_value != "":
-                        yield f"{key}.{inner_key}", _normalise_name(str(inner_key)), inner_value
-        else:
+        name = normalise_name(key)
+        items = value if isinstance(value, list) and not _is_annotation(value) else [value]
+        if not any(isinstance(item, Mapping) for item in items) or (isinstance(value, list) and _is_annotation(value)):
             yield key, name, value
+        elif name in words.NESTED_KEYS:
+            for item in items:
+                for inner_key, inner_value in item.items() if isinstance(item, Mapping) else ():
+                    if inner_value is not None and inner_value != "":
+                        yield f"{key}.{inner_key}", normalise_name(str(inner_key)), inner_value
 
 
-@lru_cache(maxsize=4096)
-def _normalise_name(key: str) -> str:
-    return re.sub(r"[\s-]+", "_", key.strip().lower()).removeprefix("is_")
+def is_rejected_message(message: Mapping[str, Any]) -> bool:
+    """Return whether a message says that it is rejected, deleted or wrong."""
+    marks, sample = Marks(), Sample("", "")
+    for key, value in message.items():
+        if isinstance(key, str) and value is not None and not isinstance(value, Mapping | list):
+            name = normalise_name(key)
+            is_status = name in words.STATUS_KEYS - _LABEL_NAMES and isinstance(value, str)
+            if not (is_status and _mark_status(marks, key, name, value, sample)):
+                _mark_truth(marks, key, name, value, sample)
+    return RECORD_REJECTED in marks.findings
 
 
 def _mark_value(
@@ -102,6 +110,8 @@ def _mark_value(
         return True
     if name in words.WEIGHT_KEYS:
         return _mark_weight(marks, key, value)
+    if _mark_extreme(marks, key, name, value):
+        return True
     if name in words.RATING_KEYS and (rating := _parse_rating(value)):
         return _mark_rating(marks, key, value, rating, top_ratings.get(key, 0.0))
     return _mark_truth(marks, key, name, value, sample)
@@ -112,7 +122,7 @@ def _mark_truth(marks: Marks, key: str, name: str, value: Any, sample: Sample) -
     is_label = name in _LABEL_NAMES and isinstance(value, bool) and parse_verdict(sample.output) is None
     rejects_false = name in words.GOOD_KEYS or is_label
     is_known = rejects_false or name in (words.BAD_KEYS | words.CONFIRMED_KEYS | words.DOUBT_KEYS)
-    is_index = name in words.INDEX_KEYS and not key.lower().startswith("is") and not isinstance(value, bool)
+    is_index = may_count(key) and not isinstance(value, bool)
     if not is_known or (is_index and not (isinstance(value, str) and value.strip().isalpha())):
         return False
     truth = (
@@ -156,6 +166,17 @@ def _mark_weight(marks: Marks, key: str, value: object) -> bool:
     if weight <= 0:
         marks.add(RECORD_REJECTED, key, value)
     return weight in (0.0, 1.0) or weight < 0
+
+
+def _mark_extreme(marks: Marks, key: str, name: str, value: object) -> bool:
+    """Mark a low rating in words, a negative vote, or a high score of harm; return whether it is one."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_low = isinstance(value, str) and name in words.RATING_KEYS and normalise_word(value) in words.LOW_WORDS
+    is_negative = name in words.VOTE_KEYS and is_number and isinstance(value, int | float) and value < 0
+    is_harmful = name in words.HARM_KEYS and is_number and isinstance(value, int | float) and 0.5 < value <= 1
+    if is_low or is_negative or is_harmful:
+        marks.add(RECORD_DOUBTFUL, key, value)
+    return is_low or is_negative or is_harmful
 
 
 def _mark_rating(marks: Marks, key: str, value: object, rating: tuple[float, float], top: float) -> bool:

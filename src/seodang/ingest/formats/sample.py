@@ -24,6 +24,7 @@ SYSTEM_KEYS = (
     "시스템",
     "시스템 프롬프트",
 )
+_METADATA_KEYS = ("meta", "metadata", "extra", "info")
 
 
 @dataclass(slots=True)
@@ -56,10 +57,17 @@ def get_first(record: RawRecord, *keys: str) -> Any:
 
 def get_system(record: RawRecord) -> Any:
     """Return the system text of a record, under any of its names; "" if there is none."""
-    for key in SYSTEM_KEYS:
-        value = record.get(key)
-        if value is not None and value != "":
-            return value
+    key = find_system_key(record)
+    return get_nested(record, key) if key else ""
+
+
+def find_system_key(record: RawRecord) -> str:
+    """Return the key with the system text, which may lie in metadata: "meta.system_prompt"; "" if there is none."""
+    for prefix, values in (("", record), *((f"{key}.", record.get(key)) for key in _METADATA_KEYS)):
+        for key in SYSTEM_KEYS:
+            value = values.get(key) if isinstance(values, Mapping) else None
+            if value is not None and value != "" and (not prefix or isinstance(value, str)):
+                return f"{prefix}{key}"
     return ""
 
 

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from seodang.errors import SourceError
 from seodang.i18n import _
 from seodang.ingest.readers.json_errors import DuplicateKey, decode_value, parse_json
-from seodang.ingest.readers.json_layout import RECORD_KEYS, JsonLayout, find_layout, parse_beginning
+from seodang.ingest.readers.json_layout import RECORD_KEYS, JsonLayout, find_layout, holds_conversation, parse_beginning
 from seodang.ingest.readers.text import Head, repair_text
 from seodang.ingest.readers.unsupported import reject_other_encoding, reject_unsupported
 from seodang.ingest.rows import shorten
@@ -109,11 +109,13 @@ def _find_object_end(text: str) -> int:
 
 
 def _is_complete(text: str) -> bool:
-    """Return whether a line holds a complete object or list."""
+    """Return whether a line holds a complete object, a conversation or a list of cells."""
     try:
-        return isinstance(parse_json(text), dict | list | DuplicateKey)
+        value = parse_json(text)
     except json.JSONDecodeError:
         return False
+    is_cells = isinstance(value, list) and bool(value) and not any(isinstance(item, dict) for item in value)
+    return is_cells or holds_conversation(value) or isinstance(value, dict | DuplicateKey)
 
 
 def _choose_separator(head: Head) -> str:

@@ -120,7 +120,9 @@ _READER_RULES: Final = (
         id=NOT_LEARNED,
         field="record",
         reason=Message("the source excludes every answer of the conversation, or the last one, from the loss"),
-        fix=Message("set weight (or loss_mask, train) of an answer to 1, or delete the row"),
+        fix=Message(
+            "set weight (or loss_mask, train) of an answer to 1, delete the key that rejects it, or delete the row"
+        ),
     ),
     Rule(
         id=LOSS_UNCLEAR,
