@@ -57,7 +57,9 @@ class ItemConverter:
     def _name_cells(self, cells: list[Any], text: str, number: int) -> dict[str, Any]:
         if len(cells) != len(self.names):
             counts = {"cells": len(cells), "names": len(self.names)}
-            return self._reject(text, number, Message("the list has {cells} values, the first one {names}", counts))
+            return self._reject(
+                text, number, Message("the length of the list is {cells}, that of the first one {names}", counts)
+            )
         return dict(zip(self.names, cells, strict=True))
 
     def _reject(self, text: str, number: int, problem: Message) -> dict[str, Any]:
