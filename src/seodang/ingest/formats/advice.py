@@ -73,8 +73,8 @@ def _format_nearest(format: str, missing: Sequence[str]) -> str:
 
 
 def _describe_nested(names: Sequence[str], first: Sequence[RawRecord]) -> str:
-    """Return the columns to write if records are nested under a key; "" otherwise."""
-    nested_names = [name for name in names if any(_is_record(record.get(name)) for record in first)]
+    """Return the columns to write if all records are nested under one key; "" otherwise."""
+    nested_names = [name for name in names if first and all(_is_record(record.get(name)) for record in first)]
     if not nested_names:
         return ""
     has_input = any(isinstance(value := record.get(nested_names[0]), dict) and "input" in value for record in first)
