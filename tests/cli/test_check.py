@@ -346,3 +346,100 @@ def test_the_documentation_shows_what_a_check_prints(capsys, monkeypatch, tmp_pa
     code, out, _ = check(capsys, "docs/reviews.jsonl", "--report", tmp_path / "report")
     printed = f"; echo $?\n{out.replace(str(tmp_path / 'report'), 'report')}{code}\n```"
     assert printed in (ROOT / "docs" / page).read_text("utf-8")
+
+
+def test_ignored_keys_are_listed_with_share_and_sample_and_texts_are_warned_about(capsys):
+    note = "이 답은 두 번째 책의 삼십 쪽에서 옮겼습니다."
+    _, out, _ = check(capsys, write("a.jsonl", [{**GOOD, "note": note, "id": 7}, {**ENGLISH, "id": 8}]))
+    assert "ignored keys, with the share of the rows that have a value, and a sample:" in out
+    assert "100% id: 7" in out
+    assert f"50% note: {note}" in out
+    assert re.search(r"the key note holds texts that were left out \(50% of the rows.*rename it to context", out)
+    assert "the key id holds texts" not in out
+
+
+def test_an_ignored_key_that_is_named_as_advised_is_read(capsys, tmp_path):
+    write("a.jsonl", [{**GOOD, "note": "이 답은 두 번째 책의 삼십 쪽에서 옮겼습니다."}])
+    columns = ("--column", "instruction=instruction", "--column", "output=output", "--column", "input=note")
+    _, out, _ = check(capsys, "a.jsonl", *columns, "--report", "r")
+    assert "left out" not in out
+    assert lines(tmp_path / "r" / "accepted.jsonl")[0]["input"].startswith("이 답은")
+
+
+def test_an_ignored_key_that_is_renamed_as_advised_is_read(capsys, tmp_path):
+    row = {
+        "instruction": "요약해 주세요.",
+        "note": "이 답은 두 번째 책의 삼십 쪽에서 옮겼습니다.",
+        "output": "책에서 옮겼습니다.",
+    }
+    new_name = re.search(r"rename it to (\w+)", check(capsys, write("a.jsonl", [row]))[1])[1]
+    _, out, _ = check(capsys, write("a.jsonl", [{**row, new_name: row.pop("note")}]), "--report", "r")
+    assert "left out" not in out
+    assert lines(tmp_path / "r" / "accepted.jsonl")[0]["input"].startswith("이 답은")
+
+
+def test_keys_inside_messages_are_listed_by_their_place(capsys):
+    answer = {
+        "role": "assistant",
+        "content": "여섯입니다.",
+        "reasoning_content": "둘씩 세 번이니 여섯이 된다고 생각한다.",
+    }
+    chat = {"messages": [{"role": "user", "content": "둘에 셋을 곱하면?"}, answer]}
+    _, out, _ = check(capsys, write("a.jsonl", [chat]))
+    assert "100% messages[].reasoning_content: 둘씩" in out
+    assert "the key messages[].reasoning_content holds texts" in out
+
+
+def test_personal_data_in_samples_are_masked(capsys):
+    _, out, _ = check(capsys, write("a.jsonl", [{**GOOD, "contact": "kim.cheolsu@naver.com 으로 보내 주세요"}]))
+    assert "contact" in out
+    assert "kim.cheolsu" not in out
+
+
+def test_marks_of_rows_are_counted_with_their_reasons(capsys, tmp_path):
+    rows = [
+        {**GOOD, "status": "rejected"},
+        {**ENGLISH, "reviewed": False},
+        {**GOOD, "instruction": "색은 무엇인가요?", "corrected_output": "빨강입니다."},
+    ]
+    code, out, _ = check(capsys, write("a.jsonl", rows), "--report", "r")
+    assert code == 1
+    assert re.search(r"1  record-rejected +the record says that it is rejected", out)
+    assert re.search(r"1  answer-corrected +the record holds a corrected answer", out)
+    assert re.search(r"warnings:\n +1  record-doubtful", out)
+    found = {line["rules"][0]["id"]: line["rules"][0]["found"] for line in lines(tmp_path / "r" / "quarantine.jsonl")}
+    assert found == {"record-rejected": "status: rejected", "answer-corrected": "corrected_output: 빨강입니다."}
+
+
+def test_companions_of_the_data_are_left_aside_and_test_splits_are_named(capsys, tmp_path):
+    (tmp_path / "d").mkdir()
+    write("d/train.jsonl", [GOOD])
+    write("d/test.jsonl", [ENGLISH])
+    for name in ("dataset_info.json", "state.json", "dataset_dict.json"):
+        (tmp_path / "d" / name).write_text("{}", "utf-8")
+    code, out, _ = check(capsys, "d")
+    assert (code, "rows 2 = accepted 2" in out) == (0, True)
+    assert "d/test.jsonl: a test or validation split, never trained on" in out
+    assert "d/train.jsonl: a test" not in out
+    assert "state.json" not in out
+    assert summary(capsys, "d")[1]["held_out"] == ["d/test.jsonl"]
+
+
+def test_columns_without_the_instruction_are_named_as_the_message_says(capsys):
+    write("a.jsonl", [{"x": "수도는 어디인가요?", "y": "서울입니다."}])
+    code, _, err = check(capsys, "a.jsonl", "--column", "output=y")
+    assert code == 2
+    advised = re.search(r"such as (instruction): (\w+)", err)
+    assert check(capsys, "a.jsonl", "--column", f"{advised[1]}={advised[2]}", "--column", "output=y")[0] == 0
+
+
+def test_a_folder_of_llama_factory_is_read_by_its_description(capsys, tmp_path):
+    (tmp_path / "lf").mkdir()
+    info = {
+        "mine": {"file_name": "a.json", "columns": {"prompt": "q", "response": "r"}},
+        "gone": {"file_name": "b.json"},
+    }
+    (tmp_path / "lf" / "dataset_info.json").write_text(json.dumps(info), "utf-8")
+    (tmp_path / "lf" / "a.json").write_text(json.dumps([{"q": GOOD["instruction"], "r": GOOD["output"]}]), "utf-8")
+    code, found = summary(capsys, "lf")
+    assert (code, found["accepted"], found["formats"]) == (0, 1, {"lf/a.json": ["alpaca"]})

@@ -18,14 +18,23 @@ def format_ignored_values(ignored: IgnoredKeys) -> dict[str, dict[str, Any]]:
 
 def list_left_out_texts(ignored: IgnoredKeys) -> list[str]:
     """Return one line for each ignored key that holds long texts: they may belong into the record."""
-    return [
-        _(
+    texts = {name: fields for name, fields in format_ignored_values(ignored).items() if fields["holds_text"]}
+    return [_describe_text(name, share=fields["share"], sample=fields["sample"]) for name, fields in texts.items()]
+
+
+def _describe_text(name: str, *, share: float, sample: str) -> str:
+    if "[]." in name:  # a key inside messages
+        return _(
             "the key {key} holds texts that were left out ({share:.0%} of the rows, such as {sample!r}); if the model"
-            " needs them, name the key with format: columns, or rename it",
+            " needs them, put them into the content of the message",
             key=name,
-            share=fields["share"],
-            sample=fields["sample"],
+            share=share,
+            sample=sample,
         )
-        for name, fields in format_ignored_values(ignored).items()
-        if fields["holds_text"]
-    ]
+    return _(
+        "the key {key} holds texts that were left out ({share:.0%} of the rows, such as {sample!r}); if the model"
+        " needs them, rename it to context, or name it with format: columns",
+        key=name,
+        share=share,
+        sample=sample,
+    )

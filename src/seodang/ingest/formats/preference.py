@@ -39,7 +39,7 @@ def convert_pair(record: RawRecord) -> Iterable[Sample]:
 
 def _build_pair(record: RawRecord, chosen: object, rejected: object) -> Sample:
     before = _parse_context(record)
-    is_text = isinstance(chosen, str) and isinstance(rejected, str)
+    is_text = not isinstance(chosen, list | dict) and not isinstance(rejected, list | dict)
     if before is None and is_text and not is_transcript(chosen) and not holds_messages(chosen):
         question = get_first(record, *_QUESTIONS)
         if question == "":
