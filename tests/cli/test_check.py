@@ -373,7 +373,7 @@ def test_an_ignored_key_that_is_renamed_as_advised_is_read(capsys, tmp_path):
         "output": "책에서 옮겼습니다.",
     }
     new_name = re.search(r"rename it to (\w+)", check(capsys, write("a.jsonl", [row]))[1])[1]
-    _, out, _ = check(capsys, write("a.jsonl", [{**row, new_name: row.pop("note")}]), "--report", "r")
+    _, out, _ = check(capsys, write("a.jsonl", [{new_name: row.pop("note"), **row}]), "--report", "r")
     assert "left out" not in out
     assert lines(tmp_path / "r" / "accepted.jsonl")[0]["input"].startswith("이 답은")
 
