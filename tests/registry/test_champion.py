@@ -4,33 +4,54 @@ from __future__ import annotations
 
 import pytest
 
-from seodang.registry.champion import read_champion_file, select_best, write_champion
+from seodang.errors import ModelError
+from seodang.paths import Paths
+from seodang.registry import champion as champion_module
+from seodang.registry.champion import fetch_earlier_champion, read_champion_file, select_best, write_champion
 
 
-def build_result(against: str, difference: float, *, rule: int = 0, group: str = "") -> dict:
-    return {"rule": rule, "group": group, "against": against, "difference": difference}
+def build_result(against: str, difference: float, *, rule: int = 0, group: str = "", spread: float = 0.02) -> dict:
+    low = difference - spread
+    return {"rule": rule, "group": group, "against": against, "difference": difference, "low": low}
 
 
 @pytest.mark.parametrize(
     ("results", "kept"),
     [
-        ([build_result("champion v0.3.0", 0.01), build_result("champion v0.1.0", 0.0)], []),
-        ([build_result("champion v0.3.0", 0.01), build_result("champion v0.1.0", -0.02)], ["v0.1.0"]),
-        ([build_result("champion v0.3.0", -0.01), build_result("champion v0.1.0", -0.02)], ["v0.1.0"]),
+        ([build_result("champion v0.3.0", 0.03), build_result("champion v0.1.0", 0.05)], []),
+        ([build_result("champion v0.3.0", 0.03), build_result("champion v0.1.0", 0.01)], ["v0.1.0"]),
+        ([build_result("champion v0.3.0", 0.01), build_result("champion v0.1.0", 0.0)], ["v0.1.0"]),
+        ([build_result("champion v0.3.0", -0.02), build_result("champion v0.1.0", 0.0)], ["v0.3.0", "v0.1.0"]),
+        ([build_result("champion v0.3.0", 0.01), build_result("champion v0.1.0", 0.05)], ["v0.3.0"]),
         (
             [
                 build_result("champion v0.3.0", -0.01, rule=0),
-                build_result("champion v0.1.0", -0.02, rule=1, group="ko"),
-                build_result("champion v0.2.0", -0.01, rule=1, group="ko"),
+                build_result("champion v0.1.0", 0.05, rule=0),
+                build_result("champion v0.3.0", 0.05, rule=1, group="ko"),
+                build_result("champion v0.1.0", -0.01, rule=1, group="ko"),
             ],
             ["v0.3.0", "v0.1.0"],
         ),
         ([build_result("few_shot/plain/3", -0.5), build_result("zero_shot", -0.5)], []),
+        ([build_result("champion v0.1.0", 0.05) | {"low": None}], ["v0.1.0"]),
     ],
-    ids=["reached", "an earlier one is better", "the best one counts", "one for each rule", "no champion"],
+    ids=[
+        "better than all",
+        "not shown to be better than the oldest",
+        "the oldest of several",
+        "the oldest, and the best",
+        "the oldest is surpassed",
+        "each rule keeps its own",
+        "no champion",
+        "no interval",
+    ],
 )
-def test_the_best_earlier_champion_of_each_rule_stays_a_reference(build_champion, results, kept):
-    earlier = [build_champion(version) for version in ("v0.3.0", "v0.1.0", "v0.2.0")]
+def test_an_earlier_champion_stays_a_reference_until_a_candidate_is_shown_to_be_better(build_champion, results, kept):
+    dates = {"v0.3.0": "2026-03-01", "v0.1.0": "2026-01-01", "v0.2.0": "2026-02-01"}
+    earlier = [
+        build_champion(version).model_copy(update={"created_at": f"{date}T00:00:00+00:00"})
+        for version, date in dates.items()
+    ]
     assert [champion.version for champion in select_best({"results": results}, earlier)] == kept
 
 
@@ -41,3 +62,12 @@ def test_the_file_keeps_the_best_earlier_champions(build_champion, tmp_path):
     write_champion(path, live)
     assert "best" not in path.read_text("utf-8")
     assert read_champion_file(path).best == []
+
+
+def test_an_earlier_champion_whose_weights_are_lost_can_be_left_out(build_champion, tmp_path, monkeypatch):
+    def fail(*_arguments: object) -> None:
+        raise ModelError("v0.1.0 is in no DVC cache")
+
+    monkeypatch.setattr(champion_module, "fetch_packaged_model", fail)
+    with pytest.raises(ModelError, match="remove it from `best` in registry/champion.json"):
+        fetch_earlier_champion(build_champion("v0.1.0"), Paths(tmp_path))

