@@ -69,5 +69,5 @@ def test_an_earlier_champion_whose_weights_are_lost_can_be_left_out(build_champi
         raise ModelError("v0.1.0 is in no DVC cache")
 
     monkeypatch.setattr(champion_module, "fetch_packaged_model", fail)
-    with pytest.raises(ModelError, match="remove it from `best` in registry/champion.json"):
+    with pytest.raises(ModelError, match=r"remove it from `best` in registry/champion\.json"):
         fetch_earlier_champion(build_champion("v0.1.0"), Paths(tmp_path))
