@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 from seodang.inference.prompt_encoder import PromptEncoder
 from seodang.models.prompt_parts import PartBuilder
 from seodang.models.text_encoder import get_text_encoder
-from seodang.models.tokenization import encode_prompt, encode_text, encode_texts, tokenize_record, tokenize_request
+from seodang.models.tokenization import encode_prompt, encode_text, tokenize_record
 from seodang.primer_base.model import train_tokenizer
 from seodang.prompting import Renderer, render_prompt, render_record
 from seodang.records import Record, Turn, make_record
@@ -135,7 +135,8 @@ def test_a_chat_example_has_the_ids_of_the_models_own_template_up_to_the_end_tok
 
 
 def test_a_text_prompt_and_its_answer_have_the_ids_of_the_complete_text(tokenizer):
-    tokens = tokenize_request(tokenizer, QUESTION, "", ANSWER, "koalpaca")
+    record = make_record(instruction=QUESTION, input="", output=ANSWER, source="s", task="t", cluster="c")
+    tokens = tokenize_record(tokenizer, record, "koalpaca")
     text = f"### 질문: {QUESTION}\n\n### 답변: {ANSWER}"
     assert [*tokens.prompt, *tokens.completion[:-1]] == tokenizer(text)["input_ids"]
     assert tokenizer.decode(tokens.completion[:-1]).strip() == ANSWER
@@ -194,7 +195,7 @@ def test_a_control_token_in_user_text_is_plain_text_even_if_it_is_not_marked_as_
     ids = encode_text(thinking, f"a{control}b")
     assert thinking.convert_tokens_to_ids(control) not in ids
     assert thinking.decode(ids) == f"a{control}b"
-    assert encode_texts(thinking, [f"a{control}b"]) == [ids]
+    assert get_text_encoder(thinking).encode_batch([(f"a{control}b", False)]) == [ids]
 
 
 def test_the_template_writes_control_tokens_that_a_user_cannot(thinking):

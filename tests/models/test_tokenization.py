@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from seodang.models.tokenization import build_loss_mask, encode_text, encode_texts
+from seodang.models.text_encoder import get_text_encoder
+from seodang.models.tokenization import build_loss_mask, encode_text
 from seodang.primer_base.model import train_tokenizer
 from seodang.prompting import Segment
 
@@ -103,10 +104,14 @@ def tokenizer(request):
     return TOKENIZERS[request.param]()
 
 
+def encode_batch(tokenizer, texts):
+    return get_text_encoder(tokenizer).encode_batch([(text, False) for text in texts])
+
+
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(ANY_TEXT, max_size=6))
 def test_a_batch_of_texts_has_the_ids_of_each_text_alone(tokenizer, texts):
-    assert encode_texts(tokenizer, texts) == [encode_text(tokenizer, text) for text in texts]
+    assert encode_batch(tokenizer, texts) == [encode_text(tokenizer, text) for text in texts]
 
 
 def test_a_batch_neither_changes_nor_needs_settings_of_the_tokenizer():
@@ -114,13 +119,13 @@ def test_a_batch_neither_changes_nor_needs_settings_of_the_tokenizer():
     tokenizer.backend_tokenizer.enable_truncation(2)
     encode_text(tokenizer, "<|end|>", control=True)  # markers as markers, by the last call
     text = "<|end|> 영화는 정말 재미있다"
-    assert encode_texts(tokenizer, [text]) == [encode_text(tokenizer, text)]
-    assert tokenizer.eos_token_id not in encode_texts(tokenizer, [text])[0]
+    assert encode_batch(tokenizer, [text]) == [encode_text(tokenizer, text)]
+    assert tokenizer.eos_token_id not in encode_batch(tokenizer, [text])[0]
 
 
 def test_lone_surrogates_are_read_as_question_marks():
     tokenizer = train_tokenizer(TEXTS, 500, 128)
-    assert encode_texts(tokenizer, ["영화는 \ud800"]) == [encode_text(tokenizer, "영화는 ?")]
+    assert encode_batch(tokenizer, ["영화는 \ud800"]) == [encode_text(tokenizer, "영화는 ?")]
 
 
 def test_in_a_control_segment_only_the_end_token_of_the_answer_is_a_label():

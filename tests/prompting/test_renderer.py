@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from seodang.config import PromptFormat
-from seodang.models.tokenization import encode_prompt, get_end_id, tokenize_request
+from seodang.models.tokenization import encode_prompt, get_end_id, tokenize_record
 from seodang.primer_base import model
 from seodang.prompting import (
     PROMPT_TEMPLATES,
@@ -17,7 +17,7 @@ from seodang.prompting import (
     render_answer,
     render_prompt,
 )
-from seodang.records import Turn
+from seodang.records import Turn, make_record
 
 
 @pytest.fixture(scope="module")
@@ -232,14 +232,18 @@ def test_user_text_never_becomes_a_control_token(tokenizer, format):
     assert [token for token in attack if token in special] == [token for token in harmless if token in special]
 
 
+def record(instruction, input, output):
+    return make_record(instruction=instruction, input=input, output=output, source="s", task="t", cluster="c")
+
+
 def test_chat_turns_are_control_tokens_and_the_answer_ends_with_the_turns_end(tokenizer):
-    tokens = tokenize_request(tokenizer, "안녕", "", "네", "chat")
+    tokens = tokenize_record(tokenizer, record("안녕", "", "네"), "chat")
     assert tokens.prompt[0] == tokenizer.convert_tokens_to_ids("<|user|>")
     assert tokens.prompt[-1] == tokenizer.convert_tokens_to_ids("<|assistant|>")
     assert tokens.completion[-1] == get_end_id(tokenizer, "chat") == tokenizer.eos_token_id
 
 
 def test_the_answer_and_the_end_token_are_the_completion(tokenizer):
-    tokens = tokenize_request(tokenizer, "감정은?", "좋다", "긍정", "koalpaca")
+    tokens = tokenize_record(tokenizer, record("감정은?", "좋다", "긍정"), "koalpaca")
     assert tokenizer.decode(tokens.completion[:-1]) == " 긍정" == render_answer("긍정", "koalpaca")
     assert tokens.completion[-1] == tokenizer.eos_token_id

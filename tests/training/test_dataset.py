@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seodang.errors import ArtefactError
-from seodang.models.tokenization import encode_prompt, get_end_id, tokenize_record, tokenize_request
+from seodang.models.tokenization import encode_prompt, get_end_id, tokenize_record
 from seodang.primer_base.model import train_tokenizer
 from seodang.prompting import render_record
 from seodang.records import Turn, make_record
@@ -88,7 +88,7 @@ def test_what_is_learned_follows_the_very_tokens_of_the_served_prompt(tokenizer,
 def test_of_a_single_turn_the_completion_is_learned(tokenizer, format):
     example, tokens = (
         tokenize_example(tokenizer, record(input="좋다"), format),
-        tokenize_request(tokenizer, "감정은?", "좋다", "긍정", format),
+        tokenize_record(tokenizer, record(input="좋다"), format),
     )
     assert example.ids.tolist() == tokens.prompt + tokens.completion
     assert example.ids[example.loss_mask].tolist() == tokens.completion
@@ -97,7 +97,8 @@ def test_of_a_single_turn_the_completion_is_learned(tokenizer, format):
 
 def test_the_first_token_never_has_a_label(tokenizer):
     example = tokenize_example(tokenizer, record(instruction="", output="맑음"), "plain")
-    assert example.ids.tolist() == tokenize_request(tokenizer, "", "", "맑음", "plain").completion  # there is no prompt
+    tokens = tokenize_record(tokenizer, record(instruction="", output="맑음"), "plain")
+    assert example.ids.tolist() == tokens.completion  # there is no prompt
     assert example.loss_mask.tolist() == [False] + [True] * (len(example.ids) - 1)
 
 

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seodang.cli.terminal import print_lines, print_table
+from seodang.cli.check_summary import print_summary
 from seodang.config.ingest import list_formats
 from seodang.errors import ParamsError, SourceError
-from seodang.i18n import _, get_language, ngettext
+from seodang.i18n import _
 
 if TYPE_CHECKING:
     from seodang.config import Params, TableTemplate
     from seodang.ingest.fetch.files import LocalFile
-    from seodang.validation.check_files import CheckParams, CheckRequest, CheckResult
+    from seodang.validation.check_files import CheckParams, CheckRequest
     from seodang.validation.token_counts import TokenCounter
 
 CLEAN, REJECTED = 0, 1
-_MAX_RULES = 12  # rules listed on the terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def check(
     if as_json:
         print(json.dumps(result.to_dict(), ensure_ascii=False))
     else:
-        _print_summary(result, report)
+        print_summary(result, report)
     return REJECTED if result.summary.build_counts()["quarantined"] else CLEAN
 
 
@@ -197,68 +196,3 @@ def _load_counter(tokenizer: Path | None, params: Params | None) -> TokenCounter
     from seodang.validation.token_counts import load_counter
 
     return load_counter(tokenizer, params.prompt.format if params else "alpaca") if tokenizer else None
-
-
-def _print_summary(result: CheckResult, report: Path | None) -> None:
-    from seodang.validation.left_out import list_left_out_texts
-
-    counts, content = result.summary.build_counts(), result.to_dict()
-    print_lines(f"{file}: {', '.join(formats)}" for file, formats in result.formats.items())
-    print_lines(_("{file}: a test or validation split, never trained on", file=file) for file in result.held_out)
-    print_lines(
-        [
-            _(
-                "rows {rows:,} = accepted {accepted:,} (repaired {repaired:,}, warned {warned:,}) "
-                "+ quarantined {quarantined:,}",
-                **counts,
-            )
-        ]
-    )
-    for heading, rules in (
-        (_("quarantined"), content["by_rule"]),
-        (_("warnings"), content["warnings"]),
-        (_("repairs"), content["repairs"]),
-    ):
-        if rules:
-            print_lines([f"{heading}:"])
-            print_table(("", "", ""), _list_rules(rules, content["texts"]), right=(0,))
-    print_lines(_format_ignored_keys(content["ignored_keys"]))
-    print_lines(list_left_out_texts(result.ignored_keys))
-    print_lines(_format_dataset(content["dataset"]))
-    if report:
-        print_lines([_("report: {report} (accepted.jsonl, quarantine.jsonl, data_docs/index.html)", report=report)])
-
-
-def _list_rules(rules: dict[str, int], texts: dict[str, dict[str, str]]) -> list[tuple[str, str, str]]:
-    reason = f"reason_{get_language()}"
-    return [(f"  {count:,}", id, texts.get(id, {}).get(reason, "")) for id, count in list(rules.items())[:_MAX_RULES]]
-
-
-def _format_ignored_keys(keys: dict[str, dict[str, Any]]) -> list[str]:
-    """Return a line for each of the most frequent keys that no field of a record holds."""
-    lines = [
-        _("  {share:.0%} {key}: {sample}", share=fields["share"], key=name, sample=fields["sample"])
-        for name, fields in list(keys.items())[:_MAX_RULES]
-    ]
-    more = [
-        ngettext(
-            "  and {count} more key (--json lists it)",
-            "  and {count} more keys (--json lists them)",
-            len(keys) - _MAX_RULES,
-        )
-    ]
-    heading = _("ignored keys, with the share of the rows that have a value, and a sample:")
-    return [heading, *lines, *(more if len(keys) > _MAX_RULES else [])] if keys else []
-
-
-def _format_dataset(metrics: list[dict[str, Any]]) -> list[str]:
-    return [
-        _(
-            "data set ({severity}): {reason} ({scope}: {value:.3g})",
-            severity=metric["severity"],
-            reason=metric[f"reason_{get_language()}"],
-            scope=metric["of"],
-            value=metric["value"],
-        )
-        for metric in metrics
-    ]

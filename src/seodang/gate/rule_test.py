@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seodang.config import GateParams, RuleParams
 from seodang.gate.exact_tests import compute_paired_p, compute_tango_p, is_binary
@@ -75,11 +76,7 @@ def run_test(
     grouped = group_differences(differences, groups)
     bound = RULE_KINDS[rule.test].compute_bound(rule.margin)
     gate = gate.model_copy(update={"resamples": max(gate.resamples, math.ceil(RESAMPLES_IN_TAIL / reuse.tail))})
-    compute = partial(
-        compute_paired_bootstrap, differences, margin=bound, seed=gate.seed, resamples=gate.resamples, groups=groups
-    )
-    bootstrap = compute(confidence=reuse.confidence)
-    plain = bootstrap if reuse.number == 1 else compute(confidence=gate.confidence)
+    bootstrap, plain = _compute_bootstraps(differences, groups, bound, gate, reuse)
     name = name_test(rule, against, group)
     p_exact = _compute_exact_p(pairs, groups, sign=rule.sign, bound=bound, gate=gate)
     p = bootstrap.p if p_exact is None else max(bootstrap.p, p_exact)
@@ -109,9 +106,24 @@ def run_test(
         obstacle=None,
         passed=None,
     )
+    return RuleTest(result, grouped, tuple(dict.fromkeys(groups)), _compute_range(pairs), plain, reuse, name)
+
+
+def _compute_bootstraps(
+    differences: NDArray[np.float64], groups: Sequence[str], bound: float, gate: GateParams, reuse: Reuse
+) -> tuple[BootstrapResult, BootstrapResult]:
+    """Return the bootstraps with the confidence of this judgement and of a first one; the latter decides a rejection."""
+    compute = partial(
+        compute_paired_bootstrap, differences, margin=bound, seed=gate.seed, resamples=gate.resamples, groups=groups
+    )
+    bootstrap = compute(confidence=reuse.confidence)
+    return bootstrap, bootstrap if reuse.number == 1 else compute(confidence=gate.confidence)
+
+
+def _compute_range(pairs: Pairs) -> float:
+    """Return the largest less the smallest score of both models."""
     scores = np.concatenate([pairs.candidate, pairs.reference])
-    value_range = float(scores.max() - scores.min())
-    return RuleTest(result, grouped, tuple(dict.fromkeys(groups)), value_range, plain, reuse, name)
+    return float(scores.max() - scores.min())
 
 
 def _compute_inherited_p(name: str, rule: RuleParams, pairs: Pairs, bound: float, reuse: Reuse) -> float | None:

@@ -35,11 +35,6 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str, *, control: bool 
     return get_text_encoder(tokenizer).encode(text, control=control)
 
 
-def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
-    """Return the ids of each text, equal to those of `encode_text`; fast tokenizers encode them as one batch."""
-    return get_text_encoder(tokenizer).encode_batch([(text, False) for text in texts])
-
-
 def encode_prompt(
     tokenizer: PreTrainedTokenizerBase, segments: Sequence[Segment], *, continues: bool = False
 ) -> list[int]:
@@ -120,16 +115,6 @@ def _find_turn_end(tokenizer: PreTrainedTokenizerBase) -> int | None:
     suffix_ids = encode_text(tokenizer, rendered.partition("\ue000")[2], control=True)
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
     return next((token for token in suffix_ids if token in special), None)
-
-
-def tokenize_request(
-    tokenizer: PreTrainedTokenizerBase, instruction: str, input: str, output: str, format: PromptFormat
-) -> Tokens:
-    """Return the prompt and completion ids of a request and its answer."""
-    renderer = Renderer(format, tokenizer)
-    return _tokenize_segments(
-        tokenizer, renderer.render_prompt(instruction, input), renderer.render_answer(output), format
-    )
 
 
 def tokenize_record(

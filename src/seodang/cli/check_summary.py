@@ -1,0 +1,80 @@
+"""The summary of `seodang check` on the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seodang.cli.terminal import print_lines, print_table
+from seodang.i18n import _, get_language, ngettext
+
+if TYPE_CHECKING:
+    from seodang.validation.check_files import CheckResult
+
+_MAX_RULES = 12  # rules listed on the terminal
+
+
+def print_summary(result: CheckResult, report: Path | None) -> None:
+    """Print the counts, the violated rules, the ignored keys and the data set."""
+    from seodang.validation.left_out import list_left_out_texts
+
+    counts, content = result.summary.build_counts(), result.to_dict()
+    print_lines(f"{file}: {', '.join(formats)}" for file, formats in result.formats.items())
+    print_lines(_("{file}: a test or validation split, never trained on", file=file) for file in result.held_out)
+    print_lines(
+        [
+            _(
+                "rows {rows:,} = accepted {accepted:,} (repaired {repaired:,}, warned {warned:,}) "
+                "+ quarantined {quarantined:,}",
+                **counts,
+            )
+        ]
+    )
+    for heading, rules in (
+        (_("quarantined"), content["by_rule"]),
+        (_("warnings"), content["warnings"]),
+        (_("repairs"), content["repairs"]),
+    ):
+        if rules:
+            print_lines([f"{heading}:"])
+            print_table(("", "", ""), _list_rules(rules, content["texts"]), right=(0,))
+    print_lines(_format_ignored_keys(content["ignored_keys"]))
+    print_lines(list_left_out_texts(result.ignored_keys))
+    print_lines(_format_dataset(content["dataset"]))
+    if report:
+        print_lines([_("report: {report} (accepted.jsonl, quarantine.jsonl, data_docs/index.html)", report=report)])
+
+
+def _list_rules(rules: dict[str, int], texts: dict[str, dict[str, str]]) -> list[tuple[str, str, str]]:
+    reason = f"reason_{get_language()}"
+    return [(f"  {count:,}", id, texts.get(id, {}).get(reason, "")) for id, count in list(rules.items())[:_MAX_RULES]]
+
+
+def _format_ignored_keys(keys: dict[str, dict[str, Any]]) -> list[str]:
+    """Return a line for each of the most frequent keys that no field of a record holds."""
+    lines = [
+        _("  {share:.0%} {key}: {sample}", share=fields["share"], key=name, sample=fields["sample"])
+        for name, fields in list(keys.items())[:_MAX_RULES]
+    ]
+    more = [
+        ngettext(
+            "  and {count} more key (--json lists it)",
+            "  and {count} more keys (--json lists them)",
+            len(keys) - _MAX_RULES,
+        )
+    ]
+    heading = _("ignored keys, with the share of the rows that have a value, and a sample:")
+    return [heading, *lines, *(more if len(keys) > _MAX_RULES else [])] if keys else []
+
+
+def _format_dataset(metrics: list[dict[str, Any]]) -> list[str]:
+    return [
+        _(
+            "data set ({severity}): {reason} ({scope}: {value:.3g})",
+            severity=metric["severity"],
+            reason=metric[f"reason_{get_language()}"],
+            scope=metric["of"],
+            value=metric["value"],
+        )
+        for metric in metrics
+    ]
