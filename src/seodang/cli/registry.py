@@ -68,7 +68,7 @@ def show_version(
 def promote_candidate(
     message: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help=_("Reason for the record; without it, that the verdict is promote.")),
+        typer.Option(metavar="TEXT", help=_("Reason, for the history; by default: the verdict is promote.")),
     ] = None,
     version: Annotated[
         str | None, typer.Option(metavar="VERSION", help=_("Version to register; without it the next minor one."))
@@ -94,7 +94,7 @@ def promote_candidate(
 
 
 def roll_back(
-    message: Annotated[str, typer.Option(metavar="TEXT", help=_("Reason for the record."))],
+    message: Annotated[str, typer.Option(metavar="TEXT", help=_("Reason, for the history."))],
     to: Annotated[
         str | None, typer.Option(metavar="VERSION", help=_("Version to go back to; without it the champion before."))
     ] = None,

@@ -33,9 +33,9 @@ def write_reader_settings(
 ) -> None:
     """Write tokenizer, chat template, generation settings and end tokens of a merged model.
 
-    The base's own files ask and stop the base, not the tuned model: its chat template renders other prompts, its end
-    token may be another one, and its generation settings penalise repeated tokens or sample. Its end tokens stay beside
-    that of the tuned model, because evaluation and service stop at them, too.
+    The files of the base are for the base, not for the tuned model. Its chat template renders other prompts, its end
+    token may be another one, and its generation settings may sample or penalise repeated tokens. Its end tokens stay
+    beside that of the tuned model, because evaluation and service stop at them, too.
 
     Args:
         base: Folder of the base, whose tokenizer is read.

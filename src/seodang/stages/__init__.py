@@ -2,8 +2,8 @@
 
 run(*, <sections of params.yaml that it reads>, paths) -> Report
 
-The dispatcher binds sections by the names of the arguments, so a stage cannot
-read a parameter that dvc.yaml, held to the signature by a test, doesn't name.
+The dispatcher binds sections by the names of the arguments. A test compares the arguments with dvc.yaml, so a stage
+cannot read a parameter that dvc.yaml does not name.
 """
 
 from __future__ import annotations

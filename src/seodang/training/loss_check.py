@@ -1,9 +1,9 @@
 """Compare the loss that training computes with the model's own loss before training starts.
 
 Training computes logits at label positions only, directly from the output layer, and replaces the attention of packed
-records. An architecture with another layer before its output layer, with scaled logits, with another attention (sinks,
-windows) or with positions that depend on the longest record would silently train on another objective. Therefore the
-shortest and the longest records are computed both ways, and the losses of all their label tokens are compared.
+records. Some architectures would silently train on another objective: those with another layer before the output layer,
+scaled logits, another attention (sinks, windows) or positions that depend on the longest record. Therefore the shortest
+and the longest records are computed both ways, and the losses of all their label tokens are compared.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Build micro-batches: packed rows without padding and without computing common prefixes twice, or padded rows.
 
-A packed micro-batch is one row of tokens. All layers but attention work on each token by
-itself, so records may follow one another, and a prefix that records have in common (a preamble,
-an instruction) occurs only once: with causal attention, the state of a token depends on the tokens
-before it only. `attention_rows` holds the positions of each record's tokens; the attention
+A packed micro-batch is one row of tokens. All layers but attention work on each token by itself, so records may follow
+one another. A prefix that records have in common (a preamble, an instruction) occurs only once: with causal attention,
+the state of a token depends only on the tokens before it. `attention_rows` holds the positions of each record's tokens; the attention
 (seodang.training.kernels.packed_attention) gathers them and so keeps the records apart.
 """
 

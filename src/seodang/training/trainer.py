@@ -221,7 +221,7 @@ class SFTTrainer(Trainer):
 class NeftuneNoise:
     """NEFTune (Jain et al. 2023): uniform noise of alpha / sqrt(length * size) on a record's embeddings in training.
 
-    transformers' own hook uses the length of the row, which in a packed row is that of all records together.
+    The hook of transformers uses the length of the row; the length of a packed row is that of all its records.
     """
 
     def __init__(self, model: torch.nn.Module, alpha: float) -> None:

@@ -1,4 +1,4 @@
-"""Read the keys of a message that say whether a model may learn it: weight, loss_mask, train and their kin."""
+"""Read the keys of a message that say whether a model may learn it: weight, loss_mask, train and similar keys."""
 
 from __future__ import annotations
 
