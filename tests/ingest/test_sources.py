@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.constants import SENTIMENT_TABLE
 
 from seodang.config import IngestParams, SourceParams
 from seodang.errors import SourceError
@@ -17,12 +18,6 @@ from seodang.ingest.sources import Tally, iter_source_rows
 from seodang.io.jsonl import read_rows, write_rows
 
 PRIMER = {"seed": 1, "sentiment_per_language": 2, "classification_per_language": 2, "open_per_language": 2}
-SENTIMENT = {
-    "label_column": "label",
-    "labels": {"0": "부정", "1": "긍정"},
-    "input": "{document}",
-    "instructions": ["긍정인가요, 부정인가요?"],
-}
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +169,7 @@ def test_the_original_is_kept_where_it_holds_more_than_the_three_texts_and_its_l
 
 def test_stray_quotes_in_a_tsv_are_letters_and_swallow_no_line(tmp_path, read_text):
     tsv = 'id\tdocument\tlabel\n1\t"최고의 영화\t1\n2\t별로 "라고"\t0\n3\t그냥"\t0\n'
-    rows = read_text(tmp_path, "nsmc.tsv", tsv, format="table", table=SENTIMENT)
+    rows = read_text(tmp_path, "nsmc.tsv", tsv, format="table", table=SENTIMENT_TABLE)
     assert texts(rows) == [
         ("긍정인가요, 부정인가요?", text, answer)
         for text, answer in [('"최고의 영화', "긍정"), ('별로 "라고"', "부정"), ('그냥"', "부정")]
@@ -350,7 +345,7 @@ CONTENT = st.one_of(
 @given(content=CONTENT, name=st.sampled_from(["a.json", "a.jsonl", "a.csv", "a.tsv", "a.txt"]), table=st.booleans())
 def test_any_bytes_end_in_rows_or_in_a_source_error(tmp_path, content, name, table, source):
     (tmp_path / name).write_bytes(content)
-    one = source(name, **({"format": "table", "table": SENTIMENT} if table else {}))
+    one = source(name, **({"format": "table", "table": SENTIMENT_TABLE} if table else {}))
     with suppress(SourceError):
         rows = read(tmp_path, one, max_field_characters=20)
         assert rows
@@ -371,7 +366,7 @@ def test_any_bytes_end_in_rows_or_in_a_source_error(tmp_path, content, name, tab
             "columns has answer, which no record has",
         ),
         (
-            {"format": "table", "columns": {"instruction": "q"}, "table": SENTIMENT},
+            {"format": "table", "columns": {"instruction": "q"}, "table": SENTIMENT_TABLE},
             "columns is used by format 'columns' only",
         ),
     ],

@@ -272,41 +272,34 @@ def test_the_free_space_is_that_of_the_target_folder(tmp_path):
 # From Python packages that carry a GGUF file.
 
 
-def gguf(sha256: str) -> dict[str, Any]:
-    return {
-        "source": "gguf-package",
-        "gguf": {
-            "package": "seodang_test_gguf",
-            "version": "1.0.0",
-            "file": "tiny.gguf",
-            "sha256": sha256,
-            "licence": "Apache-2.0",
-        },
-    }
-
-
-def test_a_model_that_was_converted_before_comes_from_the_cache(project, run_base_stage):
+def test_a_model_that_was_converted_before_comes_from_the_cache(project, run_base_stage, build_gguf_changes):
     converted = Paths(project).model_cache / ("ab" * 32)
     converted.parent.mkdir(parents=True)
     (project / "mine").rename(converted)
-    assert run_base_stage(project, **gguf("ab" * 32))["weights_sha256"] == compute_weights_sha256(converted)
+    assert run_base_stage(project, **build_gguf_changes("ab" * 32))["weights_sha256"] == compute_weights_sha256(
+        converted
+    )
 
 
-def test_a_package_that_is_not_installed_is_named_with_the_command(project, monkeypatch, get_base_error):
+def test_a_package_that_is_not_installed_is_named_with_the_command(
+    project, monkeypatch, get_base_error, build_gguf_changes
+):
     monkeypatch.delitem(sys.modules, "seodang_test_gguf", raising=False)  # another test may have imported it
     assert "the package seodang_test_gguf 1.0.0 is not installed; run: make gemma" in get_base_error(
-        project, **gguf("ab" * 32)
+        project, **build_gguf_changes("ab" * 32)
     )
     assert not Paths(project).model_cache.exists()
 
 
-def test_a_package_with_another_model_than_the_pinned_one_is_refused(project, monkeypatch, get_base_error):
+def test_a_package_with_another_model_than_the_pinned_one_is_refused(
+    project, monkeypatch, get_base_error, build_gguf_changes
+):
     (project / "packages").mkdir()
     (project / "packages" / "seodang_test_gguf.py").write_text(
         "def assemble(file):\n    file.write_bytes(b'another')\n    return file\n"
     )
     monkeypatch.syspath_prepend(str(project / "packages"))
-    message = get_base_error(project, ChecksumError, **gguf("ab" * 32))
+    message = get_base_error(project, ChecksumError, **build_gguf_changes("ab" * 32))
     assert hashlib.sha256(b"another").hexdigest() in message
     assert "install version 1.0.0" in message
     assert not Paths(project).model_cache.exists()

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from tests.constants import SENTIMENT_TABLE
 
 from seodang.errors import SourceError
 from seodang.ingest.formats.classification import load_bundled_tables
 from seodang.ingest.rows import get_field_error
 
-SENTIMENT = {
-    "label_column": "label",
-    "labels": {"0": "부정", "1": "긍정"},
-    "input": "{document}",
-    "instructions": ["긍정인가요, 부정인가요?"],
-}
-
 
 @pytest.fixture(scope="module")
 def table_rows(read_rows):
     def table_rows(folder, text, *, file="t.csv", limit=1000, **changes):
-        return read_rows(folder, text, file=file, format="table", table={**SENTIMENT, **changes}, limit=limit)
+        return read_rows(folder, text, file=file, format="table", table={**SENTIMENT_TABLE, **changes}, limit=limit)
 
     return table_rows
 
@@ -110,7 +104,7 @@ def test_a_column_may_stand_within_an_object(tmp_path, get_texts, read_rows):
     ],
 )
 def test_a_label_is_compared_without_blanks_and_as_a_number(tmp_path, cell, answer, read_rows):
-    (row,) = read_rows(tmp_path, [{"document": "좋다", "label": cell}], format="table", table=SENTIMENT)
+    (row,) = read_rows(tmp_path, [{"document": "좋다", "label": cell}], format="table", table=SENTIMENT_TABLE)
     assert row["output"] == answer if answer else get_field_error(row["output"]) == "label-unknown"
 
 
@@ -131,7 +125,7 @@ def test_a_label_in_letters_is_found_in_any_case(tmp_path, cell, answer, read_ro
         tmp_path,
         [{"document": "좋다", "label": cell}],
         format="table",
-        table={**SENTIMENT, "labels": {"TRUE": "예", "FALSE": "아니요"}},
+        table={**SENTIMENT_TABLE, "labels": {"TRUE": "예", "FALSE": "아니요"}},
     )
     assert row["output"] == answer if answer else get_field_error(row["output"]) == "label-unknown"
 
@@ -145,7 +139,7 @@ def test_a_bound_takes_the_numbers_below_it(tmp_path, score, answer, read_rows):
         tmp_path,
         [{"document": "좋다", "label": score}],
         format="table",
-        table={**SENTIMENT, "labels": {"<2.5": "낮음", "<=5": "높음"}},
+        table={**SENTIMENT_TABLE, "labels": {"<2.5": "낮음", "<=5": "높음"}},
     )
     assert row["output"] == answer if answer else get_field_error(row["output"]) == "label-unknown"
     assert row["choices"] == ["낮음", "높음"]

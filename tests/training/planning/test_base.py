@@ -32,19 +32,6 @@ def find(build_model_params):
     return find
 
 
-def gguf(sha256: str) -> dict[str, Any]:
-    return {
-        "source": "gguf-package",
-        "gguf": {
-            "package": "seodang_test_gguf",
-            "version": "1.0.0",
-            "file": "tiny.gguf",
-            "sha256": sha256,
-            "licence": "Apache-2.0",
-        },
-    }
-
-
 def test_the_output_of_stage_base_is_planned_if_it_is_the_configured_base(project, find, run_base_stage):
     run_base_stage(project, source="path", path="mine")
     assert find(project, source="path", path="mine").folder == Paths(project).base
@@ -55,14 +42,14 @@ def test_another_folder_under_the_same_name_is_another_base(project, find, run_b
     assert find(project, source="path", path="other").folder == project / "other"
 
 
-def test_another_gguf_under_the_same_name_is_another_base(project, find, run_base_stage):
+def test_another_gguf_under_the_same_name_is_another_base(project, find, run_base_stage, build_gguf_changes):
     cache = Paths(project).model_cache
     cache.mkdir(parents=True)
     for folder, sha256 in (("mine", "ab" * 32), ("other", "cd" * 32)):
         (project / folder).rename(cache / sha256)
-    run_base_stage(project, **gguf("ab" * 32))
-    assert find(project, **gguf("ab" * 32)).folder == Paths(project).base
-    assert find(project, **gguf("cd" * 32)).folder == cache / ("cd" * 32)
+    run_base_stage(project, **build_gguf_changes("ab" * 32))
+    assert find(project, **build_gguf_changes("ab" * 32)).folder == Paths(project).base
+    assert find(project, **build_gguf_changes("cd" * 32)).folder == cache / ("cd" * 32)
 
 
 def test_a_model_of_the_same_name_and_commit_of_another_owner_on_the_hub_is_another_base(
