@@ -72,7 +72,6 @@ def test_a_short_question_quoted_in_an_answer_or_an_earlier_turn_is_a_leak(list_
         build_record("시험 문제를 내세요", "", "문제: '대한민국의 수도는?'라고 물으세요."),
         build_record("And radium?", "", "Curie", turns=(Turn(role="user", content=SHORT),)),
         build_record("Write an exam.", "", "Who discovered penicillins?"),
-        build_record(f"{SHORT} Answer in the style of a pirate, please.", "", "Arr"),
     ]
     assert list_quotes(items, training) == [("quote", 0, 0), ("quote", 1, 1), ("quote", 0, 2)]
 
@@ -108,3 +107,21 @@ def test_a_text_that_many_records_quote_is_boilerplate(list_quotes, build_record
 
 def test_a_hangul_syllable_counts_as_two_letters_and_a_digit_as_none():
     assert count_letters("서울 is 605 km²") == 4 + 2 + 2
+
+
+def test_a_short_question_inside_a_longer_question_is_a_leak(list_quotes, build_record):
+    items = [build_record(SHORT, "", "Alexander Fleming"), build_record("대한민국의 수도는 어디인가요?", "", "서울")]
+    training = [
+        build_record(f"I am writing an essay. {SHORT} Answer in a full sentence.", "", "It was Fleming."),
+        build_record(
+            "다음 질문에 답하세요. 대한민국의 수도는 어디인가요? 한 문장으로 쓰세요.", "", "서울특별시입니다."
+        ),
+        build_record("Who discovered penicillins and their uses?", "", "Several people."),
+    ]
+    assert list_quotes(items, training) == [("quote", 0, 0), ("quote", 1, 1)]
+
+
+def test_the_same_input_under_another_question_is_no_quote(list_quotes, build_record):
+    text = "The council has decided to widen the bridge over the river."
+    items = [build_record("How many words are there?", text, "11")]
+    assert list_quotes(items, [build_record("Which language is it?", text, "English")]) == []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seodang.preparation.features import find_templates
-from seodang.preparation.rewording import iter_rewordings
+from seodang.preparation.rewording import RewordingSearch
 
 QUESTION = "Explain to a young student why the leaves of maple trees turn red before they fall in autumn"
 ANSWER = "The green pigment decays when the nights grow cold and the sugar in the leaf becomes red pigment"
@@ -21,13 +21,12 @@ def list_rewordings(tmp_path, build_prepare_params, find_all_duplicates):
         prepare = build_prepare_params()
         rows = find_all_duplicates(records, prepare, tmp_path)[0].rows
         numbered = list(enumerate(records))
-        found = iter_rewordings(
-            numbered[: len(items)],
-            lambda: iter(numbered[len(items) :]),
-            rows,
-            np.asarray(find_templates(rows, 20)),
-            prepare.deduplication,
+        search = RewordingSearch(
+            numbered[: len(items)], rows, np.asarray(find_templates(rows, 20)), prepare.deduplication, tmp_path
         )
+        for record in numbered[len(items) :]:
+            search.add([record])
+        found = search.find()
         return sorted({(item, record - len(items)) for record, item, _ in found})
 
     return list_rewordings
@@ -60,3 +59,26 @@ def test_a_similar_question_with_another_answer_is_no_copy(list_rewordings, buil
         build_record("감정은?", "정말 재미있다", "긍정"),
     ]
     assert list_rewordings(items, training) == []
+
+
+LONG_QUESTION = (
+    "My landlord wants to raise the rent of the flat on the third floor by a quarter from next March on although the heating"
+    " has been broken since October; which steps should we take first"
+)
+
+
+def test_a_long_question_in_other_words_is_a_copy_whatever_the_answer(list_rewordings, build_record):
+    copy = LONG_QUESTION.replace("landlord", "lessor").replace("flat", "unit").replace("steps", "measures")
+    training = [build_record(copy, "", "Write to the tenants' union."), build_record(ANSWER, "", "Yes.")]
+    assert list_rewordings([build_record(LONG_QUESTION, "", "Collect evidence first.")], training) == [(0, 0)]
+
+
+def test_a_long_instruction_with_another_input_is_no_copy(list_rewordings, build_record):
+    items = [build_record(LONG_QUESTION, "the house in Busan", "Collect evidence first.")]
+    assert list_rewordings(items, [build_record(LONG_QUESTION, "a shop in Seoul", "Write to the union.")]) == []
+
+
+@pytest.mark.parametrize(("copies", "found"), [(20, 20), (21, 0)])
+def test_an_item_that_many_records_reword_is_boilerplate(list_rewordings, build_record, copies, found):
+    training = [build_record(f"{QUESTION} {number}", "", f"{ANSWER} {number}") for number in range(copies)]
+    assert len(list_rewordings([build_record(QUESTION, "", ANSWER)], training)) == found

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seodang.preparation.features import build_question
-from seodang.preparation.quotes import build_needles, find_texts
+from seodang.preparation.quotes import Needle, build_needles, find_texts
 from seodang.preparation.shingles import extract_letters
 from seodang.records import Language, Record
 
@@ -100,7 +100,8 @@ def _iter_embedded_links(
     passages: Sequence[tuple[int, str, Language]], questions: Sequence[str], rows: NDArray[np.void], template_after: int
 ) -> Iterator[tuple[int, Hashable]]:
     """Yield the links of items whose instruction contains the input of another item: one text under two prompts."""
-    needles = build_needles([passages[item] for item in np.flatnonzero(_has_passage(rows, template_after)).tolist()], 0)
+    items = np.flatnonzero(_has_passage(rows, template_after)).tolist()
+    needles = build_needles([Needle(*passages[item]) for item in items], 0)
     for item, needle in find_texts(extract_letters(questions), needles):
         yield item, ("input", int(rows["input"][needles.owners[needle]]))
 

@@ -29,8 +29,8 @@ from seodang.preparation.groups import find_groups
 from seodang.preparation.minhash import Sketches, compute_bands
 from seodang.preparation.mixing import Mix, mix
 from seodang.preparation.questions import read_questions
-from seodang.preparation.quotes import Needles, QuoteKind, drop_boilerplate, find_quotes, gather_needles
-from seodang.preparation.rewording import iter_rewordings
+from seodang.preparation.quotes import QuoteKind, drop_boilerplate, find_quotes, gather_needles
+from seodang.preparation.rewording import RewordingSearch
 from seodang.preparation.splitting import (
     SPLITS,
     TRAIN,
@@ -46,7 +46,7 @@ from seodang.records import Record
 STATUSES: Final = ("kept", "undesirable", "exact_duplicate", "near_duplicate", "leak", "weight", "cap", "replay")
 KEPT, UNDESIRABLE, EXACT, NEAR, LEAK = range(5)
 
-_QUOTE_CHUNK = 500  # records searched for quotes at a time
+_CHUNK = 500  # training records compared with the evaluation items at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def prepare_records(accepted: Path, ingest: IngestParams, prepare: PrepareParams
     status = np.where(rows["usable"], KEPT, UNDESIRABLE).astype(np.uint8)
     is_duplicate = duplicates.representative >= 0
     status[is_duplicate] = np.where(duplicates.exact[is_duplicate], EXACT, NEAR)
-    leaks = _decontaminate(accepted, rows, status == KEPT, split, prepare)
+    leaks = _decontaminate(accepted, rows, status == KEPT, split, prepare, scratch)
     status[[leak.record for leak in leaks]] = LEAK
     mixture = _mix(features, split, status, ingest, prepare)
     check_not_empty({name: int(((status == KEPT) & (split == number)).sum()) for number, name in enumerate(SPLITS)})
@@ -115,7 +115,12 @@ def _deduplicate(
 
 
 def _decontaminate(
-    accepted: Path, rows: NDArray[np.void], kept: NDArray[np.bool_], split: NDArray[np.uint8], prepare: PrepareParams
+    accepted: Path,
+    rows: NDArray[np.void],
+    kept: NDArray[np.bool_],
+    split: NDArray[np.uint8],
+    prepare: PrepareParams,
+    scratch: Path,
 ) -> list[Leak]:
     """Return the leaks of the kept records of train and validation, in the order of the records.
 
@@ -123,41 +128,28 @@ def _decontaminate(
     """
     is_template = find_templates(rows, prepare.deduplication.template_after)
 
-    def read_selected(mask: NDArray[np.bool_], description: str) -> Iterator[tuple[int, Record]]:
-        return track_progress(_read_selected(accepted, mask), description, total=int(mask.sum()))
-
     is_item, is_training = kept & (split != TRAIN), kept & (split <= VALIDATION)
-    item_questions = read_questions(
-        read_selected(is_item, _("reading evaluation items")), is_template, prepare, include_answers=False
+    records = list(
+        track_progress(_read_selected(accepted, is_item), _("reading evaluation items"), total=int(is_item.sum()))
     )
+    item_questions = read_questions(iter(records), is_template, prepare, include_answers=False)
     items = gather_items(item_questions, rows, prepare.deduplication.template_after)
     if items is None:
         return []
-    training = read_questions(
-        read_selected(is_training, _("finding leaks")), is_template, prepare, include_answers=True
-    )
-    leaks = [
-        leak for questions in training for leak in find_leaks(questions, items, rows, prepare.decontamination.threshold)
-    ]
-    records = list(_read_selected(accepted, is_item))
     needles = gather_needles(records, rows, is_template)
-    quotes = drop_boilerplate(
-        _iter_quotes(read_selected(is_training, _("finding leaks")), needles, rows),
-        prepare.deduplication.template_after,
-    )
+    rewordings = RewordingSearch(records, rows, is_template, prepare.deduplication, scratch)
+    leaks: list[Leak] = []
+    quotes: list[tuple[QuoteKind, int, int]] = []
+    training = track_progress(_read_selected(accepted, is_training), _("finding leaks"), total=int(is_training.sum()))
+    while chunk := list(itertools.islice(training, _CHUNK)):
+        for questions in read_questions(iter(chunk), is_template, prepare, include_answers=True):
+            leaks += find_leaks(questions, items, rows, prepare.decontamination.threshold)
+        quotes += find_quotes(chunk, needles, rows)
+        rewordings.add(chunk)
+    quotes = drop_boilerplate(quotes, prepare.deduplication.template_after)
     leaks += [Leak(item, record, kind, 1.0) for kind, record, item in quotes]
-    rewordings = iter_rewordings(
-        records, lambda: _read_selected(accepted, is_training), rows, is_template, prepare.deduplication
-    )
-    leaks += [Leak(item, record, "reworded", overlap) for record, item, overlap in rewordings]
+    leaks += [Leak(item, record, "reworded", overlap) for record, item, overlap in rewordings.find()]
     return _select_leaks(leaks, split)
-
-
-def _iter_quotes(
-    records: Iterator[tuple[int, Record]], needles: dict[QuoteKind, Needles], rows: NDArray[np.void]
-) -> Iterator[tuple[QuoteKind, int, int]]:
-    while chunk := list(itertools.islice(records, _QUOTE_CHUNK)):
-        yield from find_quotes(chunk, needles, rows)
 
 
 def _select_leaks(leaks: list[Leak], split: NDArray[np.uint8]) -> list[Leak]:
