@@ -110,13 +110,18 @@ def test_a_hangul_syllable_counts_as_two_letters_and_a_digit_as_none():
 
 
 def test_a_short_question_inside_a_longer_question_is_a_leak(list_quotes, build_record):
-    items = [build_record(SHORT, "", "Alexander Fleming"), build_record("대한민국의 수도는 어디인가요?", "", "서울")]
+    items = [
+        build_record("Who first discovered penicillin?", "", "Fleming"),
+        build_record("대한민국의 수도는 어디인가요?", "", "서울"),
+    ]
     training = [
-        build_record(f"I am writing an essay. {SHORT} Answer in a full sentence.", "", "It was Fleming."),
+        build_record(
+            "I am writing an essay. Who first discovered penicillin? Answer in a full sentence.", "", "It was Fleming."
+        ),
         build_record(
             "다음 질문에 답하세요. 대한민국의 수도는 어디인가요? 한 문장으로 쓰세요.", "", "서울특별시입니다."
         ),
-        build_record("Who discovered penicillins and their uses?", "", "Several people."),
+        build_record("Who first discovered penicillins and their uses?", "", "Several people."),
     ]
     assert list_quotes(items, training) == [("quote", 0, 0), ("quote", 1, 1)]
 
