@@ -122,3 +122,14 @@ def test_a_dot_steps_into_a_list(tmp_path, read_rows, get_texts):
 def test_the_history_of_a_query_is_read(tmp_path, read_rows):
     (row,) = read_rows(tmp_path, [{"query": "가", "response": "나", "history": [["안녕", "네"]]}])
     assert [turn["content"] for turn in row["turns"]] == ["안녕", "네"]
+
+
+@pytest.mark.parametrize("key", ["answers", "responses"])
+@pytest.mark.parametrize(
+    ("verdicts", "output"),
+    [((False, True), "서울"), ((0, "yes"), "서울"), ((1.0, True), ["부산", "서울"]), ((False, False), None)],
+)
+def test_of_judged_answers_the_accepted_one_is_read(tmp_path, read_rows, key, verdicts, output):
+    answers = [{"text": text, "is_accepted": verdict} for text, verdict in zip(("부산", "서울"), verdicts, strict=True)]
+    rows = read_rows(tmp_path, [{"question": "수도는?", key: answers}, {"question": "색은?", "output": "빨강"}])
+    assert rows[0]["output"] == output

@@ -12,8 +12,11 @@ from typing import Any, Final
 from seodang.ingest.formats.instruction import ANSWERS, find_column
 from seodang.ingest.formats.messages import parse_part_texts
 from seodang.ingest.formats.sample import RawRecord
+from seodang.ingest.formats.verdicts import parse_verdict
 
 _OUTPUT: Final = "output"
+_CANDIDATE_KEYS: Final = ("answers", "responses", "candidates", "completions")
+_ACCEPTED_KEYS: Final = ("is_accepted", "accepted", "is_best", "chosen", "selected", "채택")
 
 
 def unpack_export(record: RawRecord) -> list[RawRecord]:
@@ -31,7 +34,8 @@ def unpack_export(record: RawRecord) -> list[RawRecord]:
         return list(_iter_squad_questions(record)) or [record]
     if isinstance(record.get("answers"), Mapping) and "question" in keys and "answer" not in keys:
         return [_unpack_squad_answers(record)]
-    return [record]
+    candidates = next((key for key in _CANDIDATE_KEYS if _are_judged(record.get(key))), None)
+    return [_unpack_candidates(record, candidates)] if candidates and not find_column([*record], ANSWERS) else [record]
 
 
 def _unpack_openai_pair(record: RawRecord) -> RawRecord:
@@ -149,3 +153,23 @@ def _unpack_squad_answers(record: RawRecord) -> RawRecord:
     texts = list(dict.fromkeys(found)) if isinstance(found, list) else found
     rest = {key: value for key, value in record.items() if key != "answers"}
     return {**rest, "answer": texts}
+
+
+def _are_judged(answers: Any) -> bool:
+    """Return whether a value is a list of answers that says of each whether it was accepted."""
+    return (
+        isinstance(answers, list)
+        and bool(answers)
+        and all(isinstance(item, Mapping) and not {*_ACCEPTED_KEYS}.isdisjoint(item) for item in answers)
+    )
+
+
+def _unpack_candidates(record: RawRecord, key: str) -> RawRecord:
+    """Return a question with its accepted answer: a text, the list of several texts, or nothing if none was accepted."""
+    accepted = [
+        next((item[name] for name in ("text", "body", "content", "answer", "response") if name in item), None)
+        for item in record[key]
+        if parse_verdict(next(item[name] for name in _ACCEPTED_KEYS if name in item))
+    ]
+    rest = {name: value for name, value in record.items() if name != key}
+    return {**rest, _OUTPUT: accepted[0] if len(accepted) == 1 else accepted or None}
