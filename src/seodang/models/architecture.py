@@ -7,8 +7,51 @@ from typing import Any
 
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from seodang.errors import ModelError
+from seodang.i18n import _
+
 # Layers whose tokens see each other through attention only; a convolution or a recurrent state would mix neighbours.
 _PACKABLE_LAYER_TYPES = {"full_attention", "sliding_attention"}
+
+
+# Model types whose predictions depend on later tokens, though transformers offers them for causal language modelling, and
+# those that are causal only with is_decoder. Training checks every other model with its weights (`training.causality`).
+NEVER_CAUSAL = frozenset({"cpmant", "prophetnet", "xlm", "xlnet"})
+CAUSAL_DECODERS = frozenset(
+    "bert bert-generation big_bird camembert data2vec-text electra ernie megatron-bert rembert roberta"
+    " roberta-prelayernorm roc_bert roformer xlm-roberta xlm-roberta-xl".split()
+)
+
+
+def check_causal_config(config: PreTrainedConfig, origin: str) -> None:
+    """Raise an error if a model's settings alone tell that it is not causal.
+
+    Args:
+        config: Configuration of the model.
+        origin: Source of the checkpoint, for messages.
+
+    Raises:
+        ModelError: With what to change.
+    """
+    kind = config.get_text_config().model_type
+    if kind in NEVER_CAUSAL:
+        raise ModelError(
+            _(
+                "{origin} is of the architecture {architecture}, which is not causal: later tokens change what it predicts"
+                " before them; choose another base",
+                origin=origin,
+                architecture=kind,
+            )
+        )
+    if kind in CAUSAL_DECODERS and not getattr(config, "is_decoder", False):
+        raise ModelError(
+            _(
+                "{origin} is of the architecture {architecture}, which is causal only with is_decoder: true in its"
+                " config.json; set it there if the model was trained so, or choose another base",
+                origin=origin,
+                architecture=kind,
+            )
+        )
 
 
 def can_pack(model: PreTrainedModel) -> bool:

@@ -13,6 +13,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 
 from seodang.errors import ChatTemplateError, ModelError
 from seodang.i18n import _
+from seodang.models.architecture import check_causal_config
 from seodang.models.checkpoints import is_code_trusted, list_custom_classes, list_weight_files
 from seodang.models.loading import LOAD_ERRORS, get_first_line, load_tokenizer
 from seodang.prompting import render_prompt
@@ -28,7 +29,7 @@ def check_checkpoint(folder: Path, origin: str) -> None:
         origin: Source of the checkpoint, for messages.
 
     Raises:
-        ModelError: If its config.json, tokenizer, end token or weight files do not fit a causal language model,
+        ModelError: If the model is not causal, if its config.json, tokenizer, end token or weight files do not fit a causal language model,
             or tokenizer and model do not belong together.
     """
     config = _load_config(folder, origin)
@@ -41,6 +42,7 @@ def check_checkpoint(folder: Path, origin: str) -> None:
                 architecture=", ".join(config.architectures or ()) or config.model_type,
             )
         )
+    check_causal_config(config, origin)
     tokenizer = load_tokenizer(folder)
     _check_tokenizer(tokenizer, config.get_text_config().vocab_size, origin)
     _warn_about_chat_template(tokenizer)

@@ -23,6 +23,7 @@ from seodang.inference.logits import compute_logits
 from seodang.models.architecture import get_rope_boundary
 from seodang.models.attention_probe import find_packing_problem
 from seodang.models.loading import get_first_line
+from seodang.training.causality import check_causality
 from seodang.training.dataset import TokenizedDataset
 from seodang.training.example_tokenizer import TokenizedExample
 from seodang.training.kernels.chunked_loss import LossMode, patch_completion_loss
@@ -152,6 +153,8 @@ def _build_probe(model: PreTrainedModel, dataset: TokenizedDataset) -> _Probe:
                 error=get_first_line(error),
             )
         ) from error
+    longest = max(examples, key=lambda example: len(example.ids))
+    check_causality(model, torch.from_numpy(longest.ids[:-1].astype("int64")).to(model.device))
     return _Probe(examples, losses, boundary is not None and int(dataset.lengths.max()) - 1 > boundary)
 
 

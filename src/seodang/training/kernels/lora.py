@@ -17,47 +17,46 @@ from torch import Tensor
 
 
 class _LoRALinear(torch.autograd.Function):
-    """x @ W.T + bias + scale * (x @ A.T) @ B.T, W and bias frozen."""
+    """x @ W.T + bias + scale * (x @ A.T) @ B.T, W and bias frozen; x has shape (tokens, columns)."""
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor, scale: float
     ) -> Tensor:
-        flat = x.reshape(-1, x.shape[-1])
         down, up = down.to(x.dtype), up.to(x.dtype)
-        low = flat @ down.t()
-        out = torch.nn.functional.linear(flat, weight, bias)
+        low = x @ down.t()
+        out = torch.nn.functional.linear(x, weight, bias)
         out.addmm_(low, up.t(), alpha=scale)
-        ctx.save_for_backward(flat, weight, down, up, low)
+        ctx.save_for_backward(x, weight, down, up, low)
         ctx.scale = scale
-        return out.view(*x.shape[:-1], out.shape[-1])
+        return out
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> Any:
-        flat, weight, down, up, low = ctx.saved_tensors
-        gradient = upstream[0].reshape(-1, upstream[0].shape[-1])
+        x, weight, down, up, low = ctx.saved_tensors
+        gradient = upstream[0]
         narrow = (gradient @ up).mul_(ctx.scale)
         grad_up = (gradient.t() @ low).mul_(ctx.scale)
-        grad_down = narrow.t() @ flat
+        grad_down = narrow.t() @ x
         grad_x = None
         if ctx.needs_input_grad[0]:
             grad_x = gradient @ weight
             grad_x.addmm_(narrow, down)
-            grad_x = grad_x.view(*upstream[0].shape[:-1], grad_x.shape[-1])
         return grad_x, None, None, grad_down, grad_up, None
 
 
 def _forward(self: Linear, x: Tensor, *_: Any, **__: Any) -> Tensor:
     name = self.active_adapters[0]
+    # The views are outside the function: a view that it returned could not be modified in place, as RoCBert does.
     out: Tensor = _LoRALinear.apply(
-        x,
+        x.reshape(-1, x.shape[-1]),
         self.base_layer.weight,
         self.base_layer.bias,
         self.lora_A[name].weight,
         self.lora_B[name].weight,
         self.scaling[name],
     )  # type: ignore[no-untyped-call]
-    return out
+    return out.view(*x.shape[:-1], out.shape[-1])
 
 
 def fuse_lora(model: torch.nn.Module) -> int:

@@ -11,6 +11,7 @@ from seodang.config import ModelParams
 from seodang.errors import ModelError
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
+from seodang.models.architecture import check_causal_config
 from seodang.models.base import describe_origin
 from seodang.models.checkpoints import is_code_trusted
 from seodang.training.planning.plan import Base
@@ -80,6 +81,7 @@ def _read_config(folder: Path, name: str) -> PreTrainedConfig:
                 error=str(error).partition("\n")[0],
             )
         ) from error
+    check_causal_config(config, name)
     return config
 
 
