@@ -140,3 +140,16 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
 def test_the_words_are_korean_where_the_terminal_is(write_params, monkeypatch):
     monkeypatch.setenv("SEODANG_LANG", "ko")
     assert "train.rank: 0보다 커야 합니다" in _get_errors(write_params("train", "rank: 0"))
+
+
+@pytest.mark.parametrize("text", ["a: " + "[" * 400 + "]" * 400, "a: &a\n  b: *a\n", "a: " + "[" * 5000 + "]" * 5000])
+def test_values_that_are_nested_without_an_end_are_an_error(tmp_path, text):
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ParamsError, match="nested too deeply, or an alias refers to itself"):
+        read_yaml(tmp_path / "params.yaml")
+
+
+def test_the_advice_for_a_file_in_utf_16_names_utf_16(tmp_path):
+    (tmp_path / "params.yaml").write_bytes("model: {}".encode("utf-16"))
+    with pytest.raises(ParamsError, match="iconv -f utf-16 -t utf-8"):
+        read_yaml(tmp_path / "params.yaml")

@@ -115,3 +115,11 @@ def test_a_cut_line_of_timings_is_skipped(tmp_path):
 def test_the_remedy_is_korean_where_the_terminal_is(monkeypatch):
     monkeypatch.setenv("SEODANG_LANG", "ko")
     assert "디스크가 가득 찼습니다" in str(describe_os_error(OSError(errno.ENOSPC, "full", "/x/a")))
+
+
+def test_a_folder_in_the_place_of_a_file_is_named_and_not_the_file_that_moves_there(tmp_path):
+    (tmp_path / "new.part").write_text("x")
+    (tmp_path / "report.json").mkdir()
+    with pytest.raises(IsADirectoryError) as raised:
+        (tmp_path / "new.part").replace(tmp_path / "report.json")
+    assert f"{tmp_path / 'report.json'} is a folder, but a file is needed there" in str(describe_os_error(raised.value))

@@ -150,3 +150,13 @@ def test_an_mpt_model_rejects_a_prompt_beyond_its_limit(tmp_path, make_other_mod
     assistant = Assistant.load(write_tiny_manifest(make_other_model(tmp_path / "mpt", "mpt"), "koalpaca", 4))
     with pytest.raises(RequestRejected, match="context has only 128"):
         assistant.answer("가 " * 120)
+
+
+def test_a_model_that_an_older_version_tuned_with_a_date_says_what_to_do(packaged_model, tmp_path):
+    folder = copy_with_manifest(packaged_model, tmp_path / "dated", prompt={"format": "chat"}, fingerprint="0" * 64)
+    template = "{{ strftime_now('%d %b %Y') }}{% for m in messages %}{{ '<|user|>' + m['content'] }}{% endfor %}"
+    (folder / "chat_template.jinja").write_text(template, "utf-8")
+    with pytest.raises(
+        ModelError, match=r"tuned this model with the date of that day.*dvc repro --force base && make run"
+    ):
+        Assistant.load(folder)

@@ -181,3 +181,40 @@ def test_a_linked_folder_in_an_experiment_is_named_as_one_that_dvc_cannot_track(
     (project / "data" / "linked").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(SourceError, match="first replace data/linked by their files"):
         record(_start_experiment(project))
+
+
+@pytest.fixture
+def store(project: Path) -> Any:
+    """A store that is not on this disk, with one file; params.yaml names it."""
+    import fsspec
+
+    _write_params(project, {"ingest": {"sources": [{"name": "own", "path": "memory://bucket/a.jsonl"}]}})
+    system = fsspec.filesystem("memory")
+    system.pipe("/bucket/a.jsonl", ROW.encode())
+    yield system
+    system.store.clear()
+
+
+def test_a_changed_file_of_a_store_changes_inputs_lock_without_a_download(project, store, record, monkeypatch):
+    first = record(project)["ingest"]
+    assert list(first) == ["memory://bucket/a.jsonl"]
+    assert record(project)["ingest"] == first
+    store.pipe("/bucket/a.jsonl", (ROW * 2).encode())
+    monkeypatch.setattr(type(store), "cat_file", None)
+    assert record(project)["ingest"] != first
+
+
+def test_a_store_that_does_not_answer_keeps_its_last_version_and_is_named(project, store, record, caplog):
+    first = record(project)["ingest"]
+    store.store.clear()
+    assert record(project)["ingest"] == first
+    assert (
+        "memory://bucket/a.jsonl does not exist; check bucket and path; a change of these files would not be"
+        in caplog.text
+    )
+
+
+def test_a_pinned_source_is_not_watched(project, record):
+    source = {"name": "own", "path": "https://example.invalid/a.jsonl", "sha256": "0" * 64}
+    _write_params(project, {"ingest": {"sources": [source]}})
+    assert record(project)["ingest"] == {}

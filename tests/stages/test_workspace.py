@@ -190,3 +190,16 @@ def test_a_repository_of_another_user_is_not_told_as_none(tmp_path, monkeypatch)
     assert "git init" not in str(caught.value)
     subprocess.run(["git", "config", "--global", "--add", "safe.directory", str(root)], check=True)
     assert len(get_head(root)) == 40
+
+
+def test_a_file_where_a_folder_is_needed_is_moved_away_as_the_advice_says(project):
+    (project / ".seodang" / "training").rmdir()
+    (project / ".seodang").rmdir()
+    (project / ".seodang").write_text("x")
+    with pytest.raises(WorkspaceError) as raised:
+        check_writable("ingest", Paths(project))
+    assert (
+        str(raised.value) == ".seodang is a file, but a folder is needed there; move it away: mv .seodang .seodang.old"
+    )
+    (project / ".seodang").rename(project / ".seodang.old")
+    check_writable("ingest", Paths(project))

@@ -18,6 +18,7 @@ from seodang.errors import ParamsError
 from seodang.i18n import _
 
 S = TypeVar("S", bound=Section)
+_MAX_DEPTH: Final = 50  # levels of nested values; parameters have about 8
 DEFAULTS: Final = Path(__file__).with_name("defaults.yaml")
 # List -> the mapping with the defaults of its items, in the same section.
 ITEM_DEFAULTS: Final = {
@@ -138,20 +139,40 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ParamsError(
             _(
                 "{path} is not UTF-8 text (byte {position}); save it as UTF-8 in the editor, or convert it: iconv -f"
-                " cp949 -t utf-8",
+                " {encoding} -t utf-8",
                 path=path,
                 position=error.start + 1,
+                encoding="utf-16" if error.object[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp949",
             )
         ) from error
     except (YAMLError, ValueError, RecursionError) as error:
         raise ParamsError(
             _("{path} is not readable YAML: {error}", path=path, error=_describe_yaml_error(error))
         ) from error
+    if _is_too_deep(raw):
+        raise ParamsError(
+            _("{path} is not readable YAML: {error}", path=path, error=_describe_yaml_error(RecursionError()))
+        )
     if not isinstance(raw, dict):
         raise ParamsError(
             _("{path} holds {kind}, not sections; compare it with the file in git", path=path, kind=type(raw).__name__)
         )
     return raw
+
+
+def _is_too_deep(raw: object) -> bool:
+    """Return whether values are nested deeper than any parameter, or without an end by an alias."""
+    level = [raw]
+    for _depth in range(_MAX_DEPTH):
+        below = [value for each in level for value in _list_values(each)]
+        level = list({id(value): value for value in below if isinstance(value, (dict, list))}.values())
+        if not level:
+            return False
+    return True
+
+
+def _list_values(value: object) -> list[object]:
+    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
 
 
 def _describe_yaml_error(error: Exception) -> str:

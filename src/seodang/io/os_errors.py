@@ -52,6 +52,7 @@ _REMEDIES: Final[dict[int, str]] = {
     errno.ENXIO: _DISK_ERROR,
     errno.ENOENT: _MISSING,
 }
+_IN_THE_WAY: Final = frozenset({errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR})
 # Libraries put the system's error into a text: shutil and Python's own format, Rust's, SQLite's.
 _TEXTS: Final = (
     (re.compile(r"\[Errno (?P<number>\d+)\][^:'\"]*(?:: ['\"](?P<path>[^'\"]+)['\"])?"), None),
@@ -82,7 +83,9 @@ def _iter_causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _parse(error: BaseException) -> tuple[int | None, str | None]:
     if isinstance(error, OSError) and error.errno is not None:
-        path = error.filename if error.filename is not None else error.filename2
+        # A file that cannot be moved to its place is fine; what stands at that place is not.
+        in_the_way = error.errno in _IN_THE_WAY and error.filename2 is not None
+        path = error.filename2 if in_the_way or error.filename is None else error.filename
         return error.errno, None if path is None or isinstance(path, int) else os.fsdecode(path)
     if isinstance(error, MemoryError):
         return errno.ENOMEM, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
@@ -46,6 +47,13 @@ def freeze_clock(template: str) -> str:
     that is already frozen, is returned unchanged.
     """
     return template if _CLOCK not in template or _FROZEN_CLOCK in template else _FROZEN_CLOCK + template
+
+
+def reads_clock(folder: Path) -> bool:
+    """Return whether the stored chat template of a model folder writes today's date, as older versions packaged it."""
+    files = [folder / "chat_template.jinja", folder / "tokenizer_config.json"]
+    texts = [file.read_text("utf-8") for file in files if file.is_file()]
+    return any(_CLOCK in text for text in texts) and not any("macro strftime_now" in text for text in texts)
 
 
 def select_chat_template(chat_template: str | dict[str, str] | None) -> str | None:

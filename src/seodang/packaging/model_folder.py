@@ -21,6 +21,7 @@ from seodang.config.validation_errors import format_validation_errors
 from seodang.errors import ModelError
 from seodang.i18n import _
 from seodang.io.atomic import sha256_of, write_atomically
+from seodang.models.chat_templates import reads_clock
 from seodang.models.loading import load_model
 from seodang.prompting import compute_fingerprint
 
@@ -93,6 +94,13 @@ def check_renderer(manifest: Manifest, tokenizer: PreTrainedTokenizerBase | None
     """
     current_fingerprint = compute_fingerprint(manifest.prompt.format, tokenizer)
     if current_fingerprint != manifest.fingerprint:
+        if tokenizer is not None and reads_clock(Path(tokenizer.name_or_path)):
+            raise ModelError(
+                _(
+                    "an older version of Seodang tuned this model with the date of that day in its prompts; the date is"
+                    " frozen now, so the prompts differ. Tune and package it again: dvc repro --force base && make run"
+                )
+            )
         raise ModelError(
             _(
                 "this code renders {format!r} prompts with the fingerprint {current}, but the model was tuned with"

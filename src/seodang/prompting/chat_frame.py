@@ -17,7 +17,7 @@ _PLACEHOLDER_START: Final = "\ue000{}"
 
 
 PLACEHOLDER: Final = (
-    _PLACEHOLDER_START + " \"Aa\" 'b' <b>&amp; {{{{x}}}} https://a.kr/?b=1\n\n- 한글\tÉ %d \\n 1_000.50\ue001"
+    _PLACEHOLDER_START + " \"Aa\" 'b' <b>&amp; {{{{x}}}} https://a.kr/?b=1\n- 한글\tÉ %d \\n 1_000.50\ue001"
 )
 
 

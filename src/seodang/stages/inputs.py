@@ -3,6 +3,8 @@
 DVC looks at the paths that dvc.yaml names. It does not look behind a linked folder below them, at a file that
 .dvcignore names, or at a path elsewhere that params.yaml names. This stage runs each time (`always_changed`), and
 `base`, `ingest` and `evaluate` depend on their own part of inputs.lock, so a change of such an input runs them again.
+Of a file in a store such as s3:// it holds the version that the store tells without a download. http(s) sources and others
+with `sha256` are pinned: a changed file is an error of `ingest`, whenever that runs.
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ from urllib.parse import unquote, urlsplit
 
 from seodang.config import EvaluateParams, IngestParams, ModelParams
 from seodang.config.load import read_yaml
-from seodang.errors import SeodangError
+from seodang.errors import SeodangError, SourceError
 from seodang.evaluation.tasks.spec import FileData, load_specs
 from seodang.i18n import _
-from seodang.ingest.fetch.files import is_auxiliary_file
+from seodang.ingest.fetch.files import is_auxiliary_file, redact_url
 from seodang.ingest.fetch.locate import resolve_paths
-from seodang.io.jsonl import write_json
+from seodang.io.jsonl import read_json, write_json
 from seodang.io.names import find_path
 from seodang.paths import Paths
 from seodang.stages import Report
@@ -30,6 +32,8 @@ from seodang.stages.experiments import check_experiment, find_workspace, format_
 logger = logging.getLogger(__name__)
 
 STAGES_WITH_INPUTS: Final = ("base", "ingest", "evaluate")
+# Local files are watched by their checksums; http(s) needs sha256, and hf names a commit.
+_PINNED_SCHEMES: Final = ("file://", "http://", "https://", "hf://")
 
 
 def run(*, model: ModelParams, ingest: IngestParams, evaluate: EvaluateParams, paths: Paths) -> Report:
@@ -46,6 +50,7 @@ def run(*, model: ModelParams, ingest: IngestParams, evaluate: EvaluateParams, p
         stage: _compute_checksums(_select_unseen(inputs[stage], dependencies.get(stage, []), paths.root), paths)
         for stage in STAGES_WITH_INPUTS
     }
+    report["ingest"] |= _read_store_versions(ingest, paths)
     write_json(paths.inputs_lock, report)
     if names := [name for checksums in report.values() for name in checksums]:
         logger.info(
@@ -164,3 +169,25 @@ def _compute_checksums(files: Mapping[str, Path], paths: Paths) -> dict[str, str
         }
     finally:
         state.close()
+
+
+def _read_store_versions(ingest: IngestParams, paths: Paths) -> dict[str, str]:
+    """Return the versions of files in stores that params.yaml does not pin; a store that does not answer keeps its last."""
+    from seodang.ingest.fetch.fsspec_stores import read_remote_versions
+
+    versions: dict[str, str] = {}
+    for url in (source.path for source in ingest.sources if source.path and source.sha256 is None):
+        if "://" not in url or url.startswith(_PINNED_SCHEMES):
+            continue
+        try:
+            versions |= read_remote_versions(url)
+        except SourceError as error:
+            logger.warning(_("{error}; a change of these files would not be noticed", error=error))
+            versions |= _read_last_versions(redact_url(url), paths)
+    return versions
+
+
+def _read_last_versions(display_url: str, paths: Paths) -> dict[str, str]:
+    last: dict[str, str] = read_json(paths.inputs_lock)["ingest"] if paths.inputs_lock.is_file() else {}
+    start = next((display_url[:index] for index, letter in enumerate(display_url) if letter in "*?["), display_url)
+    return {name: version for name, version in last.items() if name.startswith(start)}

@@ -88,7 +88,11 @@ def _find_write_problems(paths: Paths, stage: str) -> Iterator[str]:
     refused = [
         path for path in (*own, *(folder for tree in trees for folder in _list_folders(tree))) if not _may_write(path)
     ]
-    if refused:
+    blocking = [path for path in map(find_existing_parent, refused) if path.is_file() and path not in own]
+    for file in dict.fromkeys(blocking):
+        name = file.relative_to(paths.root) if file.is_relative_to(paths.root) else file
+        yield _("{file} is a file, but a folder is needed there; move it away: mv {file} {file}.old", file=name)
+    if refused := [path for path in refused if find_existing_parent(path) not in blocking]:
         yield _describe_refused(dict.fromkeys(refused), paths.root)
     if stage in _STORING_STAGES and not _may_write(store := _find_store()):
         yield _(

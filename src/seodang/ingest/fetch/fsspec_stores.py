@@ -61,6 +61,26 @@ def fetch_remote_files(url: str, cache: Path) -> list[LocalFile]:
         ]
 
 
+def read_remote_versions(url: str) -> dict[str, str]:
+    """Return the version of each file of a URL, by its address without secrets. No file is downloaded.
+
+    Args:
+        url: As in `fetch_remote_files`.
+
+    Raises:
+        SourceError: If the store cannot be reached or has no such file.
+    """
+    display_url = redact_url(url)
+    with _translate_errors(display_url):
+        system, pattern = _open_filesystem(expand_environment(url), display_url)
+        return {
+            _build_file_url(name, display_url): hashlib.md5(
+                _get_version(system, name).encode(), usedforsecurity=False
+            ).hexdigest()
+            for name in _list_files(system, pattern)
+        }
+
+
 def _build_file_url(name: str, display_url: str) -> str:
     """Return the URL of one of the files that a URL names."""
     first, *chain = display_url.split("::")
