@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
+from seodang.i18n import ngettext
 from seodang.io.jsonl import SCHEMA_VERSION, format_json_line
+
+logger = logging.getLogger(__name__)
 
 # Between two calls of fsync. A killed process loses nothing; a power failure loses at most the results of this time.
 _SYNC_SECONDS = 1.0
@@ -83,3 +87,22 @@ def parse_complete_rows(content: bytes, header: bytes) -> tuple[list[dict[str, A
         rows.append(row)
         size += len(line)
     return rows, size
+
+
+def open_result_log(folder: Path, fingerprint: str) -> ResultLog:
+    """Open the result log of an evaluation in a folder of logs, and delete those of other evaluations."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{fingerprint[:16]}.jsonl"
+    for other in folder.glob("*.jsonl"):
+        if other != path:
+            other.unlink()
+    result_log = ResultLog(path, fingerprint)
+    if result_log.rows:
+        logger.info(
+            ngettext(
+                "resuming with {count} result of an interrupted run",
+                "resuming with {count} results of an interrupted run",
+                len(result_log.rows),
+            )
+        )
+    return result_log

@@ -20,7 +20,7 @@ from seodang.ingest.formats.detect import detect_reader, select_reader
 from seodang.ingest.formats.exports import unpack_export
 from seodang.ingest.formats.llama_factory import ColumnMapping, find_column_mapping
 from seodang.ingest.formats.record_marks import Marks, find_marks, find_top_ratings
-from seodang.ingest.formats.registry import TABLE
+from seodang.ingest.formats.registry import TABLE, RecordReader
 from seodang.ingest.formats.rows import Origin, build_row, convert_malformed, get_original
 from seodang.ingest.formats.sample import Sample, find_system_key
 from seodang.ingest.ignored_keys import IgnoredKeys
@@ -160,15 +160,7 @@ def _iter_rows(
         if not is_malformed(item)
         for record in _unpack(item, mapping, is_auto=format == "auto")
     ]
-    names = list(dict.fromkeys(name for record in readable for name in record))
-    reader = detect_reader(
-        names,
-        [record for record in readable if not _is_ragged(record)],
-        format=format,
-        columns=columns,
-        table=table,
-        location=origin.file,
-    )
+    reader = _detect_reader(readable, origin.file, format, columns, table)
     tally.add_format(reader.name)
     is_table = reader.format is None or reader.format is TABLE  # its ratings belong to the texts, not to the answers
     top_ratings = {} if is_table else find_top_ratings(readable)
@@ -198,6 +190,18 @@ def _iter_rows(
                     read_keys.add(system_key)
                 yield build_row(sample, record_origin, number, original, marks)
             tally.ignored_keys.add_record(inner, read_keys)
+
+
+def _detect_reader(
+    readable: Sequence[Mapping[str, Any]],
+    location: str,
+    format: Format,
+    columns: dict[str, str] | None,
+    table: TableTemplate | None,
+) -> RecordReader:
+    names = list(dict.fromkeys(name for record in readable for name in record))
+    complete = [record for record in readable if not _is_ragged(record)]
+    return detect_reader(names, complete, format=format, columns=columns, table=table, location=location)
 
 
 def _unpack(record: JsonObject, mapping: ColumnMapping | None, *, is_auto: bool) -> Sequence[Mapping[str, Any]]:

@@ -28,13 +28,13 @@ from seodang.evaluation.baselines import build_baseline_rows, score_baselines
 from seodang.evaluation.forgetting import build_forgetting_rows, build_retention_warnings
 from seodang.evaluation.outputs import write_outputs
 from seodang.evaluation.requests import Variant
-from seodang.evaluation.result_log import ResultLog
+from seodang.evaluation.result_log import open_result_log
 from seodang.evaluation.results import Results
 from seodang.evaluation.runner import VariantModel, count_templates, evaluate_variants, iter_base_variants
 from seodang.evaluation.samples import TaskSamples, compute_fingerprint, select_split_samples
 from seodang.evaluation.task_files import load_task_samples
 from seodang.evaluation.task_metrics import compute_task_metrics
-from seodang.i18n import _, ngettext
+from seodang.i18n import _
 from seodang.io.atomic import sha256_of
 from seodang.io.jsonl import read_json, read_records, write_rows
 from seodang.models.adapters import compute_tuned_sha256
@@ -72,7 +72,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
     variants = _list_variants(prompt, evaluate, tasks, champions)
     formats = _describe_formats(variants, tokenizer)
     key = _compute_run_key(formats, train, evaluate, tasks, champions, paths)
-    with _open_result_log(paths, key) as result_log:
+    with open_result_log(paths.evaluation, key) as result_log:
         models = ModelSlot(train.precision, choose_device(train.device))
         variant_models = [_build_variant_model(variant, tokenizer, champions, paths) for variant in variants]
         scores = evaluate_variants(variant_models, tasks, evaluate, Results(result_log), models)
@@ -227,25 +227,6 @@ def _compute_run_key(
         "champions": {name: champion.weights_sha256 for name, champion in champions.items()},
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-
-
-def _open_result_log(paths: Paths, key: str) -> ResultLog:
-    """Open the result log of this run, and delete those of other runs."""
-    paths.evaluation.mkdir(parents=True, exist_ok=True)
-    path = paths.evaluation / f"{key[:16]}.jsonl"
-    for other in paths.evaluation.glob("*.jsonl"):
-        if other != path:
-            other.unlink()
-    result_log = ResultLog(path, key)
-    if result_log.rows:
-        logger.info(
-            ngettext(
-                "resuming with {count} result of an interrupted run",
-                "resuming with {count} results of an interrupted run",
-                len(result_log.rows),
-            )
-        )
-    return result_log
 
 
 def _build_variant_model(

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from seodang.ingest.formats import mark_values
 from seodang.ingest.formats import mark_words as words
 from seodang.ingest.formats.mark_names import may_count, normalise_name
 from seodang.ingest.formats.sample import RawRecord, Sample
@@ -146,12 +147,12 @@ def _mark_status(marks: Marks, key: str, name: str, value: object, sample: Sampl
     if not isinstance(value, str) or value == sample.output:
         return False
     word = normalise_word(value)
-    if word in (words.BAD_LABELS if name in _LABEL_NAMES else words.BAD_STATUS):
+    if word in (mark_values.BAD_LABELS if name in _LABEL_NAMES else mark_values.BAD_STATUS):
         marks.add(RECORD_REJECTED, key, value)
-    elif word in words.OPEN_STATUS and name not in _LABEL_NAMES:
+    elif word in mark_values.OPEN_STATUS and name not in _LABEL_NAMES:
         marks.add(RECORD_DOUBTFUL, key, value)
     else:
-        return word in words.GOOD_STATUS
+        return word in mark_values.GOOD_STATUS
     return True
 
 
@@ -171,7 +172,7 @@ def _mark_weight(marks: Marks, key: str, value: object) -> bool:
 def _mark_extreme(marks: Marks, key: str, name: str, value: object) -> bool:
     """Mark a low rating in words, a negative vote, or a high score of harm; return whether it is one."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    is_low = isinstance(value, str) and name in words.RATING_KEYS and normalise_word(value) in words.LOW_WORDS
+    is_low = isinstance(value, str) and name in words.RATING_KEYS and normalise_word(value) in mark_values.LOW_WORDS
     is_negative = name in words.VOTE_KEYS and is_number and isinstance(value, int | float) and value < 0
     is_harmful = name in words.HARM_KEYS and is_number and isinstance(value, int | float) and 0.5 < value <= 1
     if is_low or is_negative or is_harmful:
@@ -205,8 +206,8 @@ def _mark_split(marks: Marks, name: str, value: object) -> bool:
         marks.is_held_out |= truth is True
         return truth is not None
     word = normalise_word(value) if isinstance(value, str) else ""
-    marks.is_held_out |= word in words.HELD_OUT_SPLITS
-    return word in words.HELD_OUT_SPLITS or word in words.TRAINING_SPLITS
+    marks.is_held_out |= word in mark_values.HELD_OUT_SPLITS
+    return word in mark_values.HELD_OUT_SPLITS or word in mark_values.TRAINING_SPLITS
 
 
 def _is_annotation(value: object) -> bool:

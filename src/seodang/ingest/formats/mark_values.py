@@ -1,0 +1,155 @@
+"""Words that the values of marks use: verdicts, states and names of splits, in lower case."""
+
+from __future__ import annotations
+
+from typing import Final
+
+LOW_WORDS: Final = frozenset(("low", "very low", "lowest", "하", "최하", "낮음", "매우 낮음"))
+
+
+BAD_STATUS: Final = frozenset(
+    (
+        *("discarded", "discard", "rejected", "reject", "refused", "declined", "disapproved", "denied", "not accepted"),
+        *("deleted", "removed", "invalid", "bad", "poor", "wrong", "incorrect", "failed", "fail", "error", "spam"),
+        *("ignored", "ignore", "skipped", "skip", "excluded", "exclude", "blocked", "flagged", "banned", "hidden"),
+        *(
+            "obsolete",
+            "deprecated",
+            "withdrawn",
+            "dropped",
+            "drop",
+            "unusable",
+            "undesirable",
+            "low quality",
+            "dislike",
+        ),
+        *("thumbs down", "downvote", "do not use", "unacceptable", "down", "content filter", "👎", "❌"),
+        *(
+            "반려",
+            "기각",
+            "거절",
+            "거부",
+            "삭제",
+            "삭제됨",
+            "폐기",
+            "제외",
+            "불합격",
+            "탈락",
+            "오류",
+            "무효",
+            "불량",
+            "오답",
+        ),
+        *("부적합", "부적절", "나쁨", "싫어요", "사용 안 함", "사용안함", "미사용", "사용금지", "비선호"),
+    )
+)
+
+
+# The part of BAD_STATUS that a label may hold as a verdict; "wrong" may also be the class of a text.
+BAD_LABELS: Final = frozenset(
+    (
+        *("bad", "poor", "undesirable", "rejected", "reject", "discarded", "dislike", "thumbs down", "downvote"),
+        *("👎", "❌", "비선호", "나쁨", "반려", "불합격"),
+    )
+)
+
+
+OPEN_STATUS: Final = frozenset(
+    (
+        *("pending", "draft", "todo", "to do", "in progress", "unreviewed", "needs review", "need review", "in review"),
+        *("unverified", "unfinished", "incomplete", "not reviewed", "under review", "unsafe", "harmful"),
+        *("length", "max tokens"),
+        *(
+            "대기",
+            "검수중",
+            "검수 중",
+            "검수대기",
+            "검수 대기",
+            "작성중",
+            "작성 중",
+            "미검수",
+            "보류",
+            "임시",
+            "초안",
+            "진행중",
+            "진행 중",
+        ),
+    )
+)
+
+
+GOOD_STATUS: Final = frozenset(
+    (
+        *(
+            "submitted",
+            "accepted",
+            "accept",
+            "approved",
+            "completed",
+            "complete",
+            "done",
+            "valid",
+            "ok",
+            "good",
+            "great",
+        ),
+        *("published", "active", "final", "reviewed", "verified", "validated", "success", "passed", "pass", "finished"),
+        *(
+            "stop",
+            "eos",
+            "end turn",
+            "safe",
+            "up",
+            "correct",
+            "high",
+            "high quality",
+            "medium",
+            "desirable",
+            "like",
+            "thumbs up",
+            "upvote",
+            "👍",
+            "✅",
+        ),
+        *(
+            "승인",
+            "완료",
+            "채택",
+            "검수완료",
+            "검수 완료",
+            "정상",
+            "합격",
+            "통과",
+            "적합",
+            "정답",
+            "좋음",
+            "우수",
+            "양호",
+            "선호",
+        ),
+    )
+)
+
+
+HELD_OUT_SPLITS: Final = frozenset(
+    (
+        *("test", "tests", "testing", "validation", "valid", "val", "dev", "development", "eval", "evaluation"),
+        *(
+            "holdout",
+            "hold out",
+            "held out",
+            "heldout",
+            "평가",
+            "평가용",
+            "시험",
+            "시험용",
+            "검증",
+            "검증용",
+            "테스트",
+            "테스트용",
+        ),
+    )
+)
+
+
+TRAINING_SPLITS: Final = frozenset(("train", "training", "학습", "학습용", "훈련", "훈련용"))
