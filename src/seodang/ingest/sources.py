@@ -151,8 +151,7 @@ def _iter_rows(
     """Yield the rows of one file; `source_row` is the number of the object in the file."""
     mapping = find_column_mapping(path) if format == "auto" else None
     source_objects = read_objects(path, origin.file)
-    first_objects = _peek(source_objects)
-    if not first_objects:
+    if not (first_objects := _peek(source_objects)):
         return
     readable = [
         record
