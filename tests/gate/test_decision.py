@@ -186,17 +186,17 @@ def test_a_loss_counts_the_other_way_round():
 
 def test_rules_that_must_all_be_met_are_not_corrected_but_a_rejection_by_one_of_them_is():
     candidate, base = scores([1] * 60 + [0] * 40), scores([1] * 52 + [0] * 48)
-    alone, together = decision(candidate, base, gate({})), decision(candidate, base, gate(*[{}] * 10))
+    alone, together = decision(candidate, base, gate({})), decision(candidate, base, gate(*[{}] * 20))
     assert alone.verdict == together.verdict == "promote"
-    assert together.results[0].p_holm == pytest.approx(min(1.0, 10 * alone.results[0].p))
+    assert together.results[0].p_holm == pytest.approx(min(1.0, 20 * alone.results[0].p))
     assert decision(base, candidate, gate({})).verdict == "reject"
-    assert decision(base, candidate, gate(*[{}] * 10)).verdict == "inconclusive"
+    assert decision(base, candidate, gate(*[{}] * 20)).verdict == "inconclusive"
 
 
 def test_one_lost_item_of_a_thousand_is_no_reason_to_reject():
     found = decision(scores([0] + [1] * 999), scores([1] * 1000), gate())
     assert found.verdict == "inconclusive"
-    assert found.results[0].p == 1.0
+    assert found.results[0].p > 0.5
 
 
 def test_equal_scores_are_undecided_and_the_reason_says_that_no_item_differs():

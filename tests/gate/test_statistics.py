@@ -99,11 +99,11 @@ def test_the_same_seed_gives_the_same_interval():
     )
 
 
-def test_a_tail_against_the_decision_asks_for_25_times_the_squared_skewness():
+def test_a_tail_against_the_decision_asks_for_40_times_the_squared_skewness():
     sample = -np.random.default_rng(10).lognormal(0.0, 1.0, 200)
     grouped = group_differences(sample)
     skewness = stats.skew(sample, bias=False)
-    assert compute_shape_minimum(grouped, side=1) == math.ceil(25 * skewness**2)
+    assert compute_shape_minimum(grouped, side=1) == math.ceil(40 * skewness**2)
     assert compute_shape_minimum(grouped, side=-1) in (20, 21)  # twenty that differ, and all of them do
 
 

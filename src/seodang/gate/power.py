@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtri
 
 Floats = NDArray[np.float64]
 
@@ -44,37 +44,31 @@ def estimate_joint_scale(effects: Sequence[Effect], power: float) -> float | Non
         power: Probability that all rules are met, such as 0.8.
 
     Returns:
-        The factor; None if a distance is not positive.
+        The factor; None if a distance is not positive, or is so small that no number of items shows it.
     """
     if not effects or any(effect.distance < _TOLERANCE for effect in effects):
         return None
     if all(effect.standard_error < _TOLERANCE for effect in effects):
         return 0.0
     rises = np.array([effect.distance / max(effect.standard_error, _TOLERANCE) for effect in effects])
-    critical = np.array([stats.norm.ppf(1 - effect.significance / 2) for effect in effects])
+    critical = np.array([ndtri(1 - effect.significance / 2) for effect in effects])
     noise = _draw_correlated(_correlate(effects))
 
-    def compute_power(scale: float) -> float:
-        return float((noise + math.sqrt(scale) * rises >= critical).all(axis=1).mean())
-
-    low, high = 0.0, 1.0
-    while compute_power(high) < power and high < _MAX_SCALE:
-        low, high = high, high * 4
-    for _step in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if compute_power(middle) < power else (low, middle)
-    return high
+    roots = ((critical - noise) / rises).max(axis=1)  # of the factor at which a draw meets all rules
+    scale = max(0.0, float(np.quantile(roots, power, method="higher"))) ** 2
+    return scale if scale <= _MAX_SCALE else None
 
 
 def estimate_rejection_scale(effect: Effect, power: float) -> float | None:
-    """Return how many times the items at hand show that a rule does not hold; None if the distance is zero.
+    """Return how many times the items at hand show that a rule does not hold; None if the distance is too close to zero.
 
     The normal approximation of the power of one test: ((z(1 - significance / 2) + z(power)) / z) ** 2.
     """
     if abs(effect.distance) < _TOLERANCE:
         return None
     z = abs(effect.distance) / max(effect.standard_error, _TOLERANCE)
-    return float(((stats.norm.ppf(1 - effect.significance / 2) + stats.norm.ppf(power)) / z) ** 2)
+    scale = float(((ndtri(1 - effect.significance / 2) + ndtri(power)) / z) ** 2)
+    return scale if scale <= _MAX_SCALE else None
 
 
 def _correlate(effects: Sequence[Effect]) -> Floats:
