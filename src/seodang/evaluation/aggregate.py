@@ -157,6 +157,11 @@ def aggregate_by_variant(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
     return rows
 
 
+def get_group_name(score: ItemScore) -> str:
+    """Return a name for the group of an item; an independent item is a group of its own."""
+    return f"group {score.group}" if score.group else f"{score.task}/{score.language}/{score.item}"
+
+
 def aggregate_by_task(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
     """Return one row per task and language with each variant's mean in the task's primary metric.
 
@@ -179,6 +184,7 @@ def aggregate_by_task(scores: Sequence[ItemScore]) -> list[dict[str, Any]]:
             "metric": first[0].primary_metric,
             "split": split,
             "items": len(first),
+            "groups": len({get_group_name(score) for score in first}),
         }
         for variant in variants:
             row[variant] = compute_mean(get_primary_score(score) for score in task_scores if score.variant == variant)

@@ -9,6 +9,7 @@ from seodang.config import EvaluateParams
 from seodang.errors import EvaluationError
 from seodang.evaluation.aggregate import TASK_FILE_SPLIT
 from seodang.evaluation.samples import TaskSamples, select_task_samples
+from seodang.evaluation.task_groups import assign_groups
 from seodang.evaluation.tasks.loading import load_record_task, load_task
 from seodang.evaluation.tasks.samples import Task
 from seodang.evaluation.tasks.spec import FileData, TaskSpec, load_specs
@@ -20,7 +21,7 @@ from seodang.records import Record
 def load_task_samples(
     evaluate: EvaluateParams, tasks: Path, root: Path, splits: Mapping[str, Sequence[Record]]
 ) -> list[TaskSamples]:
-    """Return the items of the task files in `evaluate.tasks`, one entry per task and language.
+    """Return the items of the task files in `evaluate.tasks` with their groups, one entry per task and language.
 
     Args:
         evaluate: Names of the tasks, the data folder, and the limits of items and few-shot examples.
@@ -44,11 +45,15 @@ def load_task_samples(
             )
         )
     folders = (root / (evaluate.data_folder or ""), tasks / "data")
-    return [
-        items
-        for spec in specs
-        for items in select_task_samples(_load_task(spec, folders, splits, evaluate.seed), TASK_FILE_SPLIT, evaluate)
-    ]
+    return assign_groups(
+        [
+            items
+            for spec in specs
+            for items in select_task_samples(
+                _load_task(spec, folders, splits, evaluate.seed), TASK_FILE_SPLIT, evaluate
+            )
+        ]
+    )
 
 
 def _load_task(spec: TaskSpec, folders: Sequence[Path], splits: Mapping[str, Sequence[Record]], seed: int) -> Task:

@@ -173,10 +173,7 @@ def _resample(grouped: GroupedDifferences, *, seed: int, resamples: int) -> tupl
         columns = _list_moments(grouped.sums, grouped.sizes)
         rows = max(1, _DRAWS_PER_CHUNK // count)
         moments = np.concatenate(
-            [
-                _count_draws(rng, count, min(rows, resamples - start)) @ columns
-                for start in range(0, resamples, rows)
-            ]
+            [_count_draws(rng, count, min(rows, resamples - start)) @ columns for start in range(0, resamples, rows)]
         )
     sums, sizes, squares, products, square_sizes = moments.T
     means = sums / sizes
@@ -187,7 +184,9 @@ def _resample(grouped: GroupedDifferences, *, seed: int, resamples: int) -> tupl
 def _count_draws(rng: np.random.Generator, count: int, resamples: int) -> Floats:
     """Return how often each resample draws each group: of shape (resamples, groups)."""
     drawn = rng.integers(0, count, (resamples, count)) + count * np.arange(resamples)[:, None]
-    counts: Floats = np.bincount(drawn.ravel(), minlength=resamples * count).reshape(resamples, count).astype(np.float64)
+    counts: Floats = (
+        np.bincount(drawn.ravel(), minlength=resamples * count).reshape(resamples, count).astype(np.float64)
+    )
     return counts
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from seodang.config.study import StudyParams
-from seodang.evaluation.aggregate import ItemScore, compute_mean, get_primary_score
+from seodang.evaluation.aggregate import ItemScore, compute_mean, get_group_name, get_primary_score
 from seodang.evaluation.baselines import BASELINES
 from seodang.gate.statistics import BootstrapResult, Floats, adjust_holm, compute_paired_bootstrap
 
@@ -58,7 +58,7 @@ def compute_cells(scores: Sequence[ItemScore], groups: Mapping[Group, Sequence[s
         by_variant = _group_by_variant([score for score in scores if score.task in tasks])
         if not by_variant:
             continue
-        means = {variant: float(values.mean()) for variant, (values, _tokens) in by_variant.items()}
+        means = {variant: float(row.values.mean()) for variant, row in by_variant.items()}
         best = {
             method: max(variants, key=means.__getitem__)
             for method in METHODS
@@ -73,8 +73,19 @@ def compute_cells(scores: Sequence[ItemScore], groups: Mapping[Group, Sequence[s
     return [replace(cell, p=adjusted.get(id(cell))) for cell in cells]
 
 
-def _group_by_variant(scores: Sequence[ItemScore]) -> dict[str, tuple[Floats, float]]:
-    """Return each variant's scores, in a common order of the items, and its mean tokens per request."""
+@dataclass(frozen=True, slots=True)
+class _VariantScores:
+    """The scores of a variant, in a common order of the items."""
+
+    values: Floats
+    groups: tuple[str, ...]
+    """Name of each item's group of dependent items."""
+    prompt_tokens: float
+    """Mean of a request."""
+
+
+def _group_by_variant(scores: Sequence[ItemScore]) -> dict[str, _VariantScores]:
+    """Return the scores of each variant."""
     variants = dict.fromkeys(score.variant for score in scores)
     result = {}
     for variant in variants:
@@ -83,31 +94,34 @@ def _group_by_variant(scores: Sequence[ItemScore]) -> dict[str, tuple[Floats, fl
             key=lambda score: (score.task, score.language, score.item),
         )
         if variant_scores:
-            result[variant] = (
+            result[variant] = _VariantScores(
                 np.array([get_primary_score(score) for score in variant_scores], dtype=np.float64),
+                tuple(map(get_group_name, variant_scores)),
                 compute_mean(score.prompt_tokens for score in variant_scores) or 0.0,
             )
     # A baseline has no score where training lacks the labels of a task; it is compared on the complete group or not at all.
-    most = max((len(values) for values, _tokens in result.values()), default=0)
-    return {variant: row for variant, row in result.items() if len(row[0]) == most}
+    most = max((len(row.values) for row in result.values()), default=0)
+    return {variant: row for variant, row in result.items() if len(row.values) == most}
 
 
 def _build_cell(
     group: Group,
     method: str,
     variant: str,
-    by_variant: Mapping[str, tuple[Floats, float]],
+    by_variant: Mapping[str, _VariantScores],
     base: str,
     study: StudyParams,
 ) -> Cell:
-    values, tokens = by_variant[variant]
-    interval = _compute_bootstrap(values, study)
-    comparison = None if variant == base else _compute_bootstrap(values - by_variant[base][0], study)
+    scores = by_variant[variant]
+    interval = _compute_bootstrap(scores.values, scores.groups, study)
+    comparison = (
+        None if variant == base else _compute_bootstrap(scores.values - by_variant[base].values, scores.groups, study)
+    )
     return Cell(
         group=group,
         method=method,
         variant=variant,
-        items=len(values),
+        items=len(scores.values),
         score=interval.difference,
         low=max(0.0, interval.low),
         high=min(1.0, interval.high),
@@ -115,11 +129,11 @@ def _build_cell(
         difference_low=None if comparison is None else comparison.low,
         difference_high=None if comparison is None else comparison.high,
         p=None if comparison is None else comparison.p,
-        prompt_tokens=tokens,
+        prompt_tokens=scores.prompt_tokens,
     )
 
 
-def _compute_bootstrap(values: Floats, study: StudyParams) -> BootstrapResult:
+def _compute_bootstrap(values: Floats, groups: Sequence[str], study: StudyParams) -> BootstrapResult:
     return compute_paired_bootstrap(
-        values, margin=0.0, seed=study.seed, resamples=study.resamples, confidence=study.confidence
+        values, margin=0.0, seed=study.seed, resamples=study.resamples, confidence=study.confidence, groups=groups
     )

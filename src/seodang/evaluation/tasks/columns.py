@@ -16,6 +16,12 @@ def find_required_names(spec: TaskSpec) -> frozenset[str]:
     )
 
 
+def find_text_names(spec: TaskSpec) -> frozenset[str]:
+    """Return the columns with the text that an item asks about: of the input, else of all prompts."""
+    templates = [spec.input] if spec.input else [*spec.prompts.values()]
+    return frozenset().union(*map(find_names, [*templates, spec.answer] if spec.kind == "perplexity" else templates))
+
+
 def map_columns(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
     """Return the values of a row by the names that `data.columns` gives to its columns."""
     return {name: value for name, column in columns.items() if (value := _get_value(row, column)) is not None}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from seodang.errors import EvaluationError
 from seodang.evaluation.ifeval.checking import find_instruction_errors
-from seodang.evaluation.tasks.columns import find_required_names, format_column, is_blank, map_columns
+from seodang.evaluation.tasks.columns import find_required_names, find_text_names, format_column, is_blank, map_columns
 from seodang.evaluation.tasks.spec import GRADE_COLUMN, FileData, TaskSpec
 from seodang.evaluation.tasks.templates import evaluate_condition, render
 from seodang.i18n import _, ngettext
@@ -37,6 +37,10 @@ class EvalSample:
     """The source of an item that is made of a record."""
     input: str = ""
     """The last lines of the prompt, which a prompt format gives a place of their own."""
+    group: str | None = None
+    """What data.group renders as; None where the task file does not name groups."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """By column: the texts of a file's row that the item asks about, to find dependent items."""
 
     def get_instruction(self, template_name: str) -> str:
         """Return the prompt in a template without the input."""
@@ -120,7 +124,12 @@ def _build_from_row(spec: TaskSpec, row: Mapping[str, Any]) -> SampleOrErrors:
     name = None if spec.data.id is None else render(spec.data.id, values)
     if name is not None and not name.strip():
         errors.append(_("data.id renders as a blank text; correct the template, or set it to null"))
-    return build_sample(spec, values, choices, reference, errors, name=name)
+    sample, errors = build_sample(spec, values, choices, reference, errors, name=name)
+    if sample is None:
+        return None, errors
+    group = None if spec.data.group is None else render(spec.data.group, values).strip()
+    texts = {name: value for name in sorted(find_text_names(spec)) if isinstance(value := values.get(name), str)}
+    return replace(sample, group=group, texts=texts), errors
 
 
 def build_sample(

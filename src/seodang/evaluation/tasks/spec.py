@@ -42,6 +42,9 @@ class FileData(Section):
     """A file with the same columns for few-shot examples, which are never scored; null: no few-shot examples."""
     id: Template | None
     """A stable id of each row, such as "{{ID}}"; null: a hash of prompt, options and reference."""
+    group: Template | None = None
+    """Name of each row's group of dependent items, such as "{{passage_id}}"; blank for an independent row. null: rows with the
+    same passage, nearly the same text or the same conversation form a group (see task_groups)."""
     columns: dict[str, str]
     """Name in the templates -> column in the file; a dot steps into an object ("labels.label"). Other columns keep
     their names."""

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from seodang.config import GateParams
-from seodang.evaluation.aggregate import TASK_FILE_SPLIT, ItemScore, get_primary_score
+from seodang.evaluation.aggregate import TASK_FILE_SPLIT, ItemScore, get_group_name, get_primary_score
 from seodang.gate.statistics import compute_paired_bootstrap
 from seodang.metric_registry import LOWER_IS_BETTER
 
@@ -43,6 +43,8 @@ class TaskRow:
     """The primary metric."""
     items: int
     """Items with a score in the primary metric."""
+    independent_groups: int
+    """Groups of these items that do not depend on each other."""
     scores: tuple[float | None, ...]
     """Mean of each variant."""
     reference: str
@@ -61,17 +63,28 @@ class ConfusionMatrix:
     counts: tuple[tuple[str, tuple[tuple[int, ...], ...]], ...]  # variant -> [reference][prediction]
 
 
-def compute_estimate(values: Sequence[float], gate: GateParams) -> Estimate | None:
-    """Return the mean of values or paired differences with its bootstrap interval; None without values."""
+def compute_estimate(values: Sequence[float], groups: Sequence[str], gate: GateParams) -> Estimate | None:
+    """Return the mean of values or paired differences with its bootstrap interval; None without values.
+
+    Args:
+        values: One per item.
+        groups: Name of each item's group of dependent items.
+        gate: Seed, resamples and confidence.
+    """
     if not values:
         return None
     bootstrap = compute_paired_bootstrap(
-        np.array(values), margin=0.0, seed=gate.seed, resamples=gate.resamples, confidence=gate.confidence
+        np.array(values),
+        margin=0.0,
+        seed=gate.seed,
+        resamples=gate.resamples,
+        confidence=gate.confidence,
+        groups=groups,
     )
     return (
         Estimate(bootstrap.difference, bootstrap.low, bootstrap.high, len(values))
-        if len(values) > 1
-        else Estimate(bootstrap.difference, None, None, 1)
+        if len(set(groups)) > 1
+        else Estimate(bootstrap.difference, None, None, len(values))
     )
 
 
@@ -119,15 +132,29 @@ def build_task_rows(
         }
         reference = best.get((split, task, language), "")
         items = [item for variant, item in values if variant == candidate]
-        differences = [
-            sign * (values[candidate, item] - values[reference, item]) for item in items if (reference, item) in values
-        ]
+        groups = {
+            score.item: get_group_name(score) for score in scores if get_task_key(score) == (split, task, language)
+        }
+        differences = {
+            item: sign * (values[candidate, item] - values[reference, item])
+            for item in items
+            if (reference, item) in values
+        }
         means = tuple(
             _compute_mean([value for (other, _), value in values.items() if other == variant]) for variant in variants
         )
         rows.append(
             TaskRow(
-                task, language, split, kind, metric, len(items), means, reference, compute_estimate(differences, gate)
+                task=task,
+                language=language,
+                split=split,
+                kind=kind,
+                metric=metric,
+                items=len(items),
+                independent_groups=len({groups[item] for item in items}),
+                scores=means,
+                reference=reference,
+                difference=compute_estimate([*differences.values()], [groups[item] for item in differences], gate),
             )
         )
     return rows

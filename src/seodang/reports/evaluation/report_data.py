@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from seodang.config import GateParams
 from seodang.errors import ArtefactError
-from seodang.evaluation.aggregate import CHAMPION_VARIANT, TUNED_VARIANT, ItemScore, is_base_variant, select_best_row
+from seodang.evaluation.aggregate import (
+    CHAMPION_VARIANT,
+    TUNED_VARIANT,
+    ItemScore,
+    get_group_name,
+    is_base_variant,
+    select_best_row,
+)
 from seodang.i18n import _
 from seodang.records import Record
 from seodang.reports.evaluation.comparison import (
@@ -186,9 +193,11 @@ def _build_panels(
 def _build_point(
     variant: str, prompt: Mapping[str, Any], metric: str, scores: Sequence[ItemScore], gate: GateParams
 ) -> Point | None:
-    values = [
-        float(value) for score in scores if score.variant == variant and (value := getattr(score, metric)) is not None
+    points = [
+        (float(value), get_group_name(score))
+        for score in scores
+        if score.variant == variant and (value := getattr(score, metric)) is not None
     ]
-    mean = compute_estimate(values, gate)
+    mean = compute_estimate([value for value, _ in points], [group for _, group in points], gate)
     format = f"{prompt['format']}, calibrated" if prompt.get("calibrated") else prompt["format"]
     return None if mean is None else Point(variant, format, prompt["shots"], mean)
