@@ -166,14 +166,14 @@ def count_verdicts(setting: Setting, resamples: int, seed: int, trials: range) -
         rng = np.random.default_rng([seed, crc32(setting.name.encode()), trial])
         comparisons = setting.draw(rng)
         counts[decide(comparisons, rules.model_copy(update={"seed": trial})).verdict] += 1
-        for test in find_textbook_tests(comparisons[setting.against][0][1][setting.metrics[0]]):
+        for test in find_textbook_tests(comparisons[setting.against][0][1][setting.metrics[0]], rules.rules[0].sign):
             counts[test] += 1
     return counts
 
 
-def find_textbook_tests(pairs: Pairs) -> list[str]:
+def find_textbook_tests(pairs: Pairs, sign: float) -> list[str]:
     """Return which textbook tests show that the candidate is better, at the level of the gate."""
-    differences = pairs.candidate - pairs.reference
+    differences = sign * (pairs.candidate - pairs.reference)
     count, mean, spread = len(differences), differences.mean(), differences.std(ddof=1)
     if mean <= 0:
         return []
