@@ -192,7 +192,7 @@ def simulate(setting: Setting, options: argparse.Namespace, executor: Executor) 
         for start in range(0, options.trials, _TRIALS_PER_JOB)
     ]
     count = partial(count_verdicts, setting, options.resamples, options.seed)
-    return sum(executor.map(count, jobs), Counter())
+    return sum(executor.map(count, jobs), start=Counter[str]())
 
 
 def format_interval(count: int, trials: int) -> str:
