@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from gate_simulation import build_pairs, build_rules
+from gate_models import build_pairs, build_rules
 
 from seodang.config import GateParams, RuleParams
 from seodang.gate.decision import Decision, decide

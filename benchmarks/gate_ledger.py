@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.pool import Pool
 
 import numpy as np
-from gate_simulation import ACCURACY, build_pairs, build_rules
+from gate_models import ACCURACY, build_pairs, build_rules
 from scipy import stats
 
 from seodang.config import GateParams

@@ -1,14 +1,16 @@
-"""Scores of pairs of models whose true difference is known, for gate_simulation.py. Pure, except for the chrF file."""
+"""Scores of pairs of models whose true difference is known, for the simulations of the gate. Only the chrF file is read."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from scipy.special import ndtri
 
+from seodang.config import GateParams
 from seodang.gate.scores import Pairs
 from seodang.gate.statistics import Floats
 
@@ -16,6 +18,21 @@ ACCURACY = 0.6  # of the champion
 MARK, SPREAD = 6.0, 2.5  # mean and standard deviation of the champion's marks before rounding and clipping to 1..10
 CORRELATION = 0.5
 _CHRF_FILE = Path(__file__).with_name("chrf_differences.json")
+
+
+def build_rules(metrics: Sequence[str], resamples: int, seed: int, against: str = "champion") -> GateParams:
+    """Return the rules of `seodang gate` without a rules file."""
+    settings = {
+        "seed": seed,
+        "resamples": resamples,
+        "confidence": 0.95,
+        "power": 0.8,
+        "minimum_items": 20,
+        "judgements": 50,
+    }
+    rule = {"test": "superiority", "margin": 0.0, "tasks": [], "group_by": "all", "groups": []}
+    rules = [{**rule, "against": against, "metric": metric, "higher_is_better": None} for metric in metrics]
+    return GateParams.model_validate({**settings, "thresholds": [], "rules": rules})
 
 
 def draw_latent_scores(rng: np.random.Generator, items: int) -> tuple[Floats, Floats]:

@@ -28,11 +28,10 @@ from functools import partial
 from zlib import crc32
 
 import numpy as np
-from gate_models import ACCURACY, CORRELATION, MODELS, build_pairs, draw_chrf, draw_passages, draw_skewed
+from gate_models import ACCURACY, CORRELATION, MODELS, build_pairs, build_rules, draw_chrf, draw_passages, draw_skewed
 from scipy import stats
 from scipy.special import bdtr, ndtri, stdtr
 
-from seodang.config import GateParams
 from seodang.gate.decision import decide
 from seodang.gate.exact_tests import is_binary
 from seodang.gate.scores import Pairs
@@ -43,21 +42,6 @@ Draw = Callable[[np.random.Generator], Comparisons]
 _TRIALS_PER_JOB = 100
 _TAIL = 0.025  # level of the gate on the side of a promotion
 _HIGHEST_LEVEL = 0.03  # of a line of equal models
-
-
-def build_rules(metrics: Sequence[str], resamples: int, seed: int, against: str = "champion") -> GateParams:
-    """Return the rules of `seodang gate` without a rules file."""
-    settings = {
-        "seed": seed,
-        "resamples": resamples,
-        "confidence": 0.95,
-        "power": 0.8,
-        "minimum_items": 20,
-        "judgements": 50,
-    }
-    rule = {"test": "superiority", "margin": 0.0, "tasks": [], "group_by": "all", "groups": []}
-    rules = [{**rule, "against": against, "metric": metric, "higher_is_better": None} for metric in metrics]
-    return GateParams.model_validate({**settings, "thresholds": [], "rules": rules})
 
 
 @dataclass(frozen=True, slots=True)
