@@ -10,7 +10,7 @@ from typing import Final
 _PHRASE: Final = re.compile(r"\{\w+[^}]*\} ((?:[a-z-]+ ){0,2}?)([a-z-]+s|[a-z]+\(e?s\))(?![\w/-])")
 # Words in -s after a name: "{path} has no rows". A verb that is missing here is reported once; add it.
 _NO_NOUNS: Final = frozenset(
-    "asks begins belongs contradicts describes differs does ends fails gets gives has holds is its lacks less matches names"
+    "asks begins belongs contradicts describes differs does ends fails gets gives has holds is its lacks less lies matches names"
     " needs owns process reads this was".split()
 )
 # Words that end the phrase of a count: "{path} of two records".
@@ -21,6 +21,7 @@ EXEMPT: Final[dict[str, str]] = {
     "About {count} items would decide": "an undecided rule needs more than one item",
     "Earlier candidates on these items": "a test has more than one item",
     "These items are used up": "a test has more than one item",
+    "At least {count} independent groups": "a constant, 10",
     "The items are worn out": "a test has more than one item, and a factor is at least 2",
     "judgement {number} on these items": "gate.judgements is at least 2",
     "{number} candidates were judged": "more than gate.judgements, which is at least 2",

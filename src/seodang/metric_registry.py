@@ -6,8 +6,9 @@ computes it.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -126,10 +127,22 @@ _OTHER_LOWER: Final = frozenset(
     "nll cross_entropy ppl word_perplexity byte_perplexity wer cer ter mer mse mae rmse brier brier_score ece "
     "error error_rate toxicity latency".split()
 )
-_OTHER_HIGHER: Final = frozenset(
-    "acc acc_norm acc_mutual_info em exact f1 macro_f1 micro_f1 precision recall mcc auc auroc mrr ndcg meteor bertscore "
-    "bleurt comet chrf++ pass win_rate reward likelihood log_likelihood".split()
+_OTHER_SHARES: Final = frozenset(
+    "acc acc_norm acc_mutual_info em exact f1 micro_f1 precision recall auc auroc mrr ndcg pass win_rate".split()
 )
+"""From 0 to 1, or in percent."""
+_OTHER_HIGHER: Final = _OTHER_SHARES | frozenset(
+    "mcc meteor bertscore bleurt comet chrf++ reward likelihood log_likelihood".split()
+)
+_RANGES: Final[Mapping[Unit, tuple[float, float]]] = {
+    "ratio": (0.0, 1.0),
+    "points": (0.0, 100.0),
+    "reference lengths": (0.0, math.inf),
+    "nats/token": (0.0, math.inf),
+    "bits/byte": (0.0, math.inf),
+    "correlation": (-1.0, 1.0),
+    "perplexity": (1.0, math.inf),
+}
 
 
 def _select_names(condition: Callable[[Metric], bool]) -> tuple[str, ...]:
@@ -165,10 +178,26 @@ def get_direction(name: str) -> bool | None:
     """
     if name in REGISTRY:
         return REGISTRY[name].higher_is_better
-    plain = re.split(r"[,@ ]", name.lower())[0].replace("-", "_")
+    plain = _simplify(name)
     if plain in _OTHER_LOWER:
         return False
     return True if plain in _OTHER_HIGHER or plain.startswith(("rouge", "bleu", "judge")) else None
+
+
+def get_range(name: str) -> tuple[float, float]:
+    """Return the lowest and the highest score of an item; infinite where the metric has no bound, or is not known."""
+    if name in REGISTRY:
+        return _RANGES[REGISTRY[name].unit]
+    return (0.0, 100.0) if is_share(name) else (-math.inf, math.inf)
+
+
+def is_share(name: str) -> bool:
+    """Return whether a metric of another evaluation is a share, which some evaluations give in percent."""
+    return name not in REGISTRY and _simplify(name) in _OTHER_SHARES
+
+
+def _simplify(name: str) -> str:
+    return re.split(r"[,@ ]", name.lower())[0].replace("-", "_")
 
 
 def get_label(name: str) -> str:

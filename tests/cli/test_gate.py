@@ -278,3 +278,16 @@ def test_not_worse_than_the_champion_is_not_enough_after_a_better_champion(files
     assert main([*arguments, "--rules", str(rules)]) == 0
     assert main([*arguments, "--rules", str(rules), "--best-champion", str(best)]) == 3
     assert "best champion 1" in capsys.readouterr().out
+
+
+def test_an_item_whose_group_is_null_is_independent(files, capsys):
+    rows = [{**row, "group": None} for row in make_lines(GOOD)]
+    assert main([*files(rows, make_lines(POOR)), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["results"][0]["independent_groups"] == 100
+
+
+def test_a_confidence_that_no_number_of_resamples_reaches_is_refused(files, tmp_path, capsys):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("confidence: 0.999999999999\n")
+    assert main([*files(make_lines(GOOD), make_lines(POOR)), "--rules", str(rules)]) == 2
+    assert "0.999" in capsys.readouterr().err

@@ -313,10 +313,10 @@ def test_the_best_of_many_equal_prompts_does_not_reject_an_equal_model():
 def test_the_items_that_are_told_would_meet_all_rules_together():
     rng = np.random.default_rng(13)
     candidate, base = {}, {}
-    for metric in ("chrf", "rouge_l", "accuracy_norm"):
+    for metric in ("judge_1", "judge_2", "judge_3"):
         candidate |= scores(rng.normal(0.25, 1.0, 100), metric=metric)
         base |= scores(np.zeros(100), metric=metric)
-    rules = [{"metric": metric} for metric in ("chrf", "rouge_l", "accuracy_norm")]
+    rules = [{"metric": metric} for metric in ("judge_1", "judge_2", "judge_3")]
     together = decision(candidate, base, gate(*rules, minimum_items=500))
     alone = decision(candidate, base, gate(rules[0], minimum_items=500))
     assert all(result.required_items >= 500 for result in together.results)

@@ -95,7 +95,7 @@ class GateParams(Section):
 
     seed: int
     resamples: Annotated[int, Field(ge=1000)]
-    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    confidence: Annotated[float, Field(gt=0.5, le=0.999)]
     """Of the intervals; 1 - confidence bounds the probability that a superiority rule passes an equal model."""
     power: Annotated[float, Field(gt=0.5, lt=1)]
     """Statistical power used to estimate how many items would settle an inconclusive test."""

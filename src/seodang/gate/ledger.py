@@ -32,7 +32,8 @@ ItemKey = tuple[str, str]
 OLD_SHARE = 0.1  # of a test's items; a judgement on more of them counts
 _DIGITS = 9  # significant digits of scores in the ledger; scores that agree so far are equal
 _WORN_OUT = 2.0  # times the items of a first judgement
-RESAMPLES_IN_TAIL = 10  # at least, so that the tail of a later judgement is more than one resample
+_RESAMPLES_IN_TAIL = 10  # at least, so that the tail of a later judgement is more than one resample
+_MAX_RESAMPLES = 1_000_000  # so that an extreme confidence costs seconds, not memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,10 @@ class Reuse:
     def confidence(self) -> float:
         """Return the confidence of the two-sided interval."""
         return 1 - 2 * self.tail
+
+    def count_resamples(self, gate: GateParams) -> int:
+        """Return how many resamples an interval of this confidence needs."""
+        return max(gate.resamples, min(_MAX_RESAMPLES, math.ceil(_RESAMPLES_IN_TAIL / self.tail)))
 
 
 def build_judgement(

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from seodang.config import GateParams, ThresholdParams
 from seodang.gate.ledger import compute_confidence, compute_wear, count_fresh_items, is_worn_out
 from seodang.gate.rules import RuleResult, describe_subject
-from seodang.gate.statistics import BootstrapResult
+from seodang.gate.scores import Pairs
+from seodang.gate.statistics import MINIMUM_GROUPS, BootstrapResult
 from seodang.gate.verdict import OUTCOME_LABELS
 from seodang.i18n import N_, Message
 
@@ -47,7 +48,7 @@ def build_rule_reason(result: RuleResult, minimum_items: int) -> Reason:
             "confidence": _format_confidence(result.confidence),
             "interval": _format_interval(result.low, result.high, "+.4f"),
             "p": _format_p(result.p if result.passed is not False else result.p_holm),
-            "items": _describe_items(result),
+            "items": _describe_items(result.items, result.independent_groups),
             "requirement": result.kind.describe_requirement(result.margin),
         },
     )
@@ -57,11 +58,11 @@ def build_rule_reason(result: RuleResult, minimum_items: int) -> Reason:
     return build_reason(result.passed, message)
 
 
-def _describe_items(result: RuleResult) -> Message:
-    if result.independent_groups == result.items:
-        return _count_items(result.items)
-    groups = Message("{count} independent group", plural="{count} independent groups", count=result.independent_groups)
-    return Message("{items} in {groups}", {"items": _count_items(result.items), "groups": groups})
+def _describe_items(items: int, independent_groups: int) -> Message:
+    if independent_groups == items:
+        return _count_items(items)
+    groups = Message("{count} independent group", plural="{count} independent groups", count=independent_groups)
+    return Message("{items} in {groups}", {"items": _count_items(items), "groups": groups})
 
 
 def _count_items(count: int) -> Message:
@@ -121,11 +122,13 @@ def build_threshold_reason(
     threshold: ThresholdParams,
     passed: bool | None,
     mean: BootstrapResult,
-    items: int,
+    selected: Pairs,
     confidence: float,
+    obstacle: str | None,
     gate: GateParams,
 ) -> Reason:
     """Return whether the interval of the candidate's mean lies within a threshold."""
+    groups = len(set(selected.group_names))
     if threshold.minimum is not None:
         bound = Message("minimum {bound:g}", {"bound": threshold.minimum})
     else:
@@ -139,17 +142,25 @@ def build_threshold_reason(
             "confidence": _format_confidence(confidence),
             "interval": _format_interval(mean.low, mean.high, ".4f"),
             "bound": bound,
-            "items": _count_items(items),
+            "items": _describe_items(len(selected), groups),
         },
     )
-    if passed is None and items < gate.minimum_items:
-        hint = Message(
+    if obstacle is not None:
+        message = Message("{reason}. {hint}", {"reason": message, "hint": _describe_obstacle(obstacle, gate)})
+    return build_reason(passed, message)
+
+
+def _describe_obstacle(obstacle: str, gate: GateParams) -> Message:
+    """Return why the interval of a mean cannot be trusted."""
+    if obstacle == "items":
+        return Message(
             "At least {count} item is needed (gate.minimum_items)",
             plural="At least {count} items are needed (gate.minimum_items)",
             count=gate.minimum_items,
         )
-        message = Message("{reason}. {hint}", {"reason": message, "hint": hint})
-    return build_reason(passed, message)
+    if obstacle == "groups":
+        return Message("At least {count} independent groups are needed", {"count": MINIMUM_GROUPS})
+    return Message("The scores are skewed, or most of them are equal, and so few items may lack the rare ones")
 
 
 def build_missing_group_reason(metric: str, group_by: str, group: str) -> Reason:

@@ -13,9 +13,7 @@ from seodang.gate.ledger import count_fresh_items
 from seodang.gate.power import estimate_joint_scale, estimate_rejection_scale
 from seodang.gate.rule_test import RuleTest
 from seodang.gate.rules import RuleResult
-from seodang.gate.statistics import adjust_holm, compute_shape_minimum, compute_unseen_share
-
-_MINIMUM_GROUPS = 10  # of dependent items: the spread between fewer groups is not known well enough
+from seodang.gate.statistics import MINIMUM_GROUPS, adjust_holm, compute_shape_minimum, compute_unseen_share
 
 
 def decide_tests(tests: Sequence[RuleTest], gate: GateParams) -> list[RuleResult]:
@@ -49,7 +47,7 @@ def _decide_result(result: RuleResult, test: RuleTest, gate: GateParams) -> Rule
         return replace(result, obstacle="inherited")
     if result.items < gate.minimum_items:
         return replace(result, obstacle="items")
-    if result.independent_groups < min(_MINIMUM_GROUPS, result.items):
+    if result.independent_groups < min(MINIMUM_GROUPS, result.items):
         return replace(result, obstacle="groups")
     if not _has_enough_for_shape(test, side=1 if is_met else -1):
         return replace(result, obstacle="shape")
@@ -100,7 +98,7 @@ def _estimate_items(test: RuleTest, scale: float | None, gate: GateParams) -> in
         groups = compute_shape_minimum(test.grouped, side=1 if test.distance > 0 else -1)
         needed = max(needed, math.ceil(groups * result.items / result.independent_groups))
     if result.obstacle == "groups":
-        needed = max(needed, math.ceil(_MINIMUM_GROUPS * result.items / result.independent_groups))
+        needed = max(needed, math.ceil(MINIMUM_GROUPS * result.items / result.independent_groups))
     return max(needed, gate.minimum_items, result.items + 1)
 
 

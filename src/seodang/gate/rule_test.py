@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from seodang.config import GateParams, RuleParams
 from seodang.gate.exact_tests import compute_paired_p, compute_tango_p, is_binary
 from seodang.gate.inheritance import compute_inherited_p
-from seodang.gate.ledger import RESAMPLES_IN_TAIL, ItemKey, Reuse, name_test
+from seodang.gate.ledger import ItemKey, Reuse, name_test
 from seodang.gate.power import Effect
 from seodang.gate.rules import RULE_KINDS, RuleResult
 from seodang.gate.scores import Pairs
@@ -75,7 +74,7 @@ def run_test(
     groups = pairs.group_names
     grouped = group_differences(differences, groups)
     bound = RULE_KINDS[rule.test].compute_bound(rule.margin)
-    gate = gate.model_copy(update={"resamples": max(gate.resamples, math.ceil(RESAMPLES_IN_TAIL / reuse.tail))})
+    gate = gate.model_copy(update={"resamples": reuse.count_resamples(gate)})
     bootstrap, plain = _compute_bootstraps(differences, groups, bound, gate, reuse)
     name = name_test(rule, against, group)
     p_exact = _compute_exact_p(pairs, groups, sign=rule.sign, bound=bound, gate=gate)

@@ -3,7 +3,7 @@
     {"task": "nsmc", "item": "17", "metric": "accuracy", "language": "ko", "score": 1}
 
 `item` may be a number. The optional field `fingerprint`, of prompt, shots and seed, must be equal for both models;
-files written before it got this name call it `asked`. The optional field `group`, text or a number, is equal for items
+files written before it got this name call it `asked`. The optional field `group`, text, a number or null, is equal for items
 that are not independent, such as the questions on one passage. Other fields are ignored.
 """
 
@@ -76,6 +76,8 @@ def _parse_line(line: str) -> tuple[ScoreKey | None, Score | None, list[str]]:
     for field in ("item", "group"):
         if isinstance(row.get(field), int) and not isinstance(row[field], bool):
             row[field] = str(row[field])
+    if row.get("group", "") is None:
+        del row["group"]
     if "fingerprint" not in row and "asked" in row:
         row["fingerprint"] = row["asked"]
     errors = list(_iter_errors(row))

@@ -11,6 +11,7 @@ import numpy as np
 
 from seodang.errors import EvaluationError
 from seodang.evaluation.aggregate import TASK_FILE_SPLIT
+from seodang.gate.score_ranges import iter_range_errors, iter_scale_errors
 from seodang.gate.statistics import Floats
 from seodang.i18n import N_, _, ngettext
 from seodang.metric_registry import ITEM_METRICS
@@ -112,6 +113,9 @@ def pair_scores(candidate: Scores, reference: Scores, against: str) -> dict[str,
     errors = [
         *_find_item_differences(candidate, reference, against),
         *_find_setting_differences(candidate, reference, against),
+        *iter_range_errors(candidate, "candidate"),
+        *iter_range_errors(reference, against),
+        *iter_scale_errors(candidate, reference, against),
     ]
     if errors:
         raise EvaluationError("\n".join([_("the scores cannot be compared:"), *(f"  {error}" for error in errors)]))

@@ -17,6 +17,7 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 Floats = NDArray[np.float64]
 
+MINIMUM_GROUPS = 10  # of dependent items: the spread between fewer groups is not known well enough
 # Up to so many distinct groups are resampled by their counts: the same distribution, and faster.
 _MAX_DISTINCT_VALUES = 64
 _DRAWS_PER_CHUNK = 1_000_000  # indices in memory at a time, 8 MB and five columns of values

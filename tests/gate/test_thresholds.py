@@ -1,0 +1,61 @@
+"""Bounds of the candidate's mean: what their interval may claim."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seodang.config import GateParams, ThresholdParams
+from seodang.gate.scores import Pairs
+from seodang.gate.thresholds import check_threshold
+
+
+def build_gate(**changes) -> GateParams:
+    rule = {"against": "base", "test": "superiority", "metric": "accuracy", "higher_is_better": None}
+    rule |= {"margin": 0.0, "tasks": [], "group_by": "all", "groups": []}
+    values = {"seed": 1, "resamples": 2000, "confidence": 0.95, "power": 0.8, "minimum_items": 20, "judgements": 50}
+    return GateParams.model_validate({**values, "rules": [rule], "thresholds": [], **changes})
+
+
+def check(scores, *, metric="accuracy", groups=(), **bounds):
+    count = len(scores)
+    values = np.array(scores, float)
+    pairs = Pairs(
+        ("t",) * count, ("ko",) * count, tuple(map(str, range(count))), values, np.zeros(count), groups=tuple(groups)
+    )
+    threshold = ThresholdParams.model_validate(
+        {"metric": metric, "minimum": None, "maximum": None, "tasks": [], **bounds}
+    )
+    return check_threshold(threshold, {metric: pairs}, build_gate())
+
+
+@pytest.mark.parametrize(("count", "passed"), [(20, None), (60, None), (80, True)])
+def test_answers_that_are_all_right_prove_a_share_only_as_far_as_their_number_does(count, passed):
+    assert check([1] * count, minimum=0.95).passed is passed  # 71 right answers of 71 have a lower end of 0.9494
+
+
+def test_answers_that_are_all_wrong_are_beyond_a_minimum():
+    assert check([0] * 30, minimum=0.95).passed is False
+
+
+@pytest.mark.parametrize(
+    ("groups", "passed"), [([f"p{number % 5}" for number in range(100)], None), ([], True)], ids=["five", "independent"]
+)
+def test_a_few_groups_of_dependent_items_prove_nothing(groups, passed):
+    reason = check([1, 1, 1, 1, 0] * 20, minimum=0.5, groups=groups)
+    assert reason.passed is passed
+    if groups:
+        assert "100 items in 5 independent groups" in reason.en
+        assert "At least 10 independent groups are needed" in reason.en
+
+
+def test_one_outlier_among_equal_losses_leaves_a_maximum_undecided():
+    reason = check([1.0] * 59 + [3.0], metric="loss", maximum=1.5)
+    assert reason.passed is None
+    assert "skewed" in reason.en
+
+
+def test_ordinary_losses_meet_a_maximum():
+    losses = np.random.default_rng(3).normal(1.0, 0.2, 100)
+    assert check(losses, metric="loss", maximum=1.5).passed is True
+    assert check(losses, metric="loss", maximum=0.5).passed is False
