@@ -418,7 +418,7 @@ def test_a_missing_record_is_an_error(paths):
 def test_messages_follow_the_language_of_the_terminal(paths, capsys, monkeypatch):
     monkeypatch.setenv("SEODANG_LANG", "ko")
     assert registry("rollback", "--message", "x") == 2
-    assert "되돌릴 챔피언이 없습니다" in capsys.readouterr().err
+    assert "롤백할 챔피언이 없습니다" in capsys.readouterr().err
 
 
 def build_result(version: str, difference: float) -> dict[str, object]:

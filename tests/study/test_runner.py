@@ -139,7 +139,7 @@ def test_every_method_is_evaluated_on_every_group_and_tuned_on_its_own_tasks(pat
 
 def test_errors_are_in_the_language_of_the_user(paths, project, monkeypatch):
     monkeypatch.setenv("SEODANG_LANG", "ko")
-    with pytest.raises(EvaluationError, match="묶음 'law'에 시험 문항이 없습니다"):
+    with pytest.raises(EvaluationError, match="묶음 'law'에 테스트 문항이 없습니다"):
         run_study(make_study(held_out_clusters=["law"]), "none", project, paths)
 
 

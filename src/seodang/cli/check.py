@@ -48,15 +48,20 @@ def check(
         typer.Option(metavar="YAML", help=_("Template that turns a labelled table into instructions.")),
     ] = None,
     sha256: Annotated[
-        str | None, typer.Option(metavar="HEX", help=_("Checksum of the file at an http(s) URL."))
+        str | None, typer.Option(metavar="HEX", help=_("Expected SHA-256 of the file at an http(s) URL."))
     ] = None,
     tokenizer: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help=_("Checkpoint or tokenizer.json: count tokens against limits.max_tokens.")),
+        typer.Option(
+            metavar="PATH", help=_("Checkpoint or tokenizer.json; with it, tokens are counted for limits.max_tokens.")
+        ),
     ] = None,
     params: Annotated[
         Path | None,
-        typer.Option(metavar="YAML", help=_("File with rules and limits; ./params.yaml, else the defaults.")),
+        typer.Option(
+            metavar="YAML",
+            help=_("File with rules and limits; by default ./params.yaml if it exists, else the built-in values."),
+        ),
     ] = None,
     report: Annotated[
         Path | None,

@@ -16,8 +16,8 @@ from seodang.paths import Paths
 
 def create_app() -> typer.Typer:
     """Return the group of commands."""
-    app = typer.Typer(help=_("Show, migrate and describe parameters."))
-    app.command("show", help=_("Print every parameter with its resolved value."))(show)
+    app = typer.Typer(help=_("Print parameters or their schema, or update files with old parameter names."))
+    app.command("show", help=_("Print every parameter with its value, defaults included."))(show)
     app.command("migrate", help=_("Rewrite files with old parameter names; comments stay."))(migrate_files)
     app.command("schema", help=_("Print the JSON schema of params.yaml, for editors."))(schema)
     return app
@@ -56,7 +56,7 @@ def _format_value(value: Any) -> str:
 def migrate_files(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILE", help=_("Parameter, task, study or rules files; without any: params.yaml.")),
+        typer.Argument(metavar="FILE", help=_("Parameter, task, study or rules files; by default params.yaml.")),
     ] = None,
 ) -> int:
     """Rewrite files with old parameter names in place.

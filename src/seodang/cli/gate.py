@@ -32,7 +32,7 @@ def gate(
     champion: Annotated[Path, typer.Option(metavar="FILE", help=_("Scores of the model that is live now."))],
     rules: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help=_("YAML with rules and thresholds; without it every metric must be better.")),
+        typer.Option(metavar="FILE", help=_("YAML with rules and thresholds; by default every metric must be better.")),
     ] = None,
     best_champion: Annotated[
         list[Path] | None,
@@ -42,7 +42,7 @@ def gate(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help=_("Remember judgements on the same items here, so that trying many candidates promotes none by luck."),
+            help=_("Record judgements here, so that many candidates tried on the same items promote none by luck."),
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=_("Print the verdict as one JSON object."))] = False,

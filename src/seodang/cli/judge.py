@@ -23,7 +23,7 @@ def judge(
     key_from: Annotated[
         str, typer.Option(metavar="NAME", help=_("Environment variable that holds the API key, if one is needed."))
     ] = "OPENAI_API_KEY",
-    max_tokens: Annotated[int, typer.Option(help=_("Tokens of a reply."))] = 1024,
+    max_tokens: Annotated[int, typer.Option(help=_("Maximum number of tokens of a reply."))] = 1024,
     timeout: Annotated[float, typer.Option(help=_("Seconds to wait for a reply."))] = 120.0,
 ) -> int:
     """Compare the answers, print the counts and the next command.

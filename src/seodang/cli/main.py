@@ -145,7 +145,7 @@ def create_app() -> typer.Typer:
             "Fine-tune a model on your instruction data, prove that it beats prompting the base model, and serve it."
         ),
         epilog=_(
-            "Exit codes: 0 done, 1 rows rejected (check), 2 input or set-up cannot be used, 3 not promoted "
+            "Exit codes: 0 done, 1 rows quarantined (check), 2 input or set-up cannot be used, 3 not promoted "
             "(run, gate, registry), 4 inconclusive (gate), 70 an error of seodang itself, 74 output lost, 75 try again."
         ),
         add_completion=False,
@@ -154,17 +154,24 @@ def create_app() -> typer.Typer:
         context_settings={"terminal_width": WIDTH, "max_content_width": WIDTH},
     )
     app.callback()(_set_options)
-    app.command("run", help=_("Run what has changed and print the verdict."))(run.run)
-    app.command("stage", help=_("Run one stage, as dvc.yaml does."))(run.stage)
-    app.command("plan", help=_("Plan memory and time of training before it runs (exit code 0 or 2)."))(plan.plan)
+    app.command(
+        "run",
+        help=_("Run every stage that is out of date, and print the verdict (exit code 0 or 3)."),
+    )(run.run)
+    app.command("stage", help=_("Run one stage, as dvc.yaml does; DVC is not involved."))(run.stage)
+    app.command("plan", help=_("Estimate memory and time of training before it runs (exit code 0 or 2)."))(plan.plan)
     app.command("check", help=_("Check data files before they enter the pipeline (exit code 0, 1 or 2)."))(check.check)
     app.command("gate", help=_("Give a verdict on two score files (exit code 0, 2, 3 or 4)."))(gate.gate)
-    app.command("judge", help=_("Let a judge model compare the answers of two models."))(judge.judge)
-    app.command("study", help=_("Measure prompting against tuning on one task and on many."))(study.study)
+    app.command("judge", help=_("Let a judge model compare the answers of two models; write score files for gate."))(
+        judge.judge
+    )
+    app.command("study", help=_("Compare prompting with tuning on one task and on many, as a table and a page."))(
+        study.study
+    )
     app.add_typer(registry.create_app(), name="registry")
     app.add_typer(profile.create_app(), name="profile")
     app.add_typer(config.create_app(), name="config")
-    app.command("report", help=_("Print times, scores and verdict again."))(report.report)
+    app.command("report", help=_("Print times, scores and verdict of the last run again."))(report.report)
     app.command("serve", help=_("Serve the champion, or the model that was packaged last."))(serve.serve)
     return app
 

@@ -17,7 +17,7 @@ def create_app() -> typer.Typer:
     app = typer.Typer(help=_("List, show or use a profile: a named set of parameters."))
     app.command("list", help=_("List the profiles."))(list_profiles)
     app.command("show", help=_("Print the params.yaml of a profile."))(show_profile)
-    app.command("use", help=_("Write a profile into params.yaml."))(use_profile)
+    app.command("use", help=_("Replace params.yaml by the one of a profile."))(use_profile)
     return app
 
 
@@ -47,7 +47,7 @@ def use_profile(
         str, typer.Argument(metavar="NAME", help=_("A name in profiles/, or the path of a custom overlay."))
     ],
 ) -> int:
-    """Write a profile into params.yaml, where git shows what changed."""
+    """Replace params.yaml by the one of a profile; git shows what changed."""
     from seodang.config.profiles import render_profile
     from seodang.io.atomic import write_atomically
 

@@ -21,8 +21,10 @@ def create_app() -> typer.Typer:
         help=_("List versions, promote and roll back (exit code 0, 2 or 3)."),
     )
     app.command("list", help=_("List every version with stage, score and verdict."))(list_versions)
-    app.command("show", help=_("Print a version, with the way back to its data."))(show_version)
-    app.command("promote", help=_("Make the packaged model champion, if the verdict is promote."))(promote_candidate)
+    app.command("show", help=_("Print a version and the commands that restore its code and data."))(show_version)
+    app.command("promote", help=_("Register the packaged model and make it champion, if the verdict is promote."))(
+        promote_candidate
+    )
     app.command("rollback", help=_("Make an earlier version champion again, ready to be served."))(roll_back)
     app.command("ledger", help=_("List the sets of test items, how often each was judged on, and what is left."))(
         list_ledger
@@ -40,14 +42,14 @@ def list_versions() -> int:
         print_table([_(heading) for heading in HEADINGS], rows, right=(3,))
         print_lines(describe_mismatch(paths))
         return 0
-    command = "seodang run && git add dvc.lock registry && git commit && seodang registry promote"
+    command = "seodang run && git add dvc.lock params.yaml registry && git commit && seodang registry promote"
     print_lines([_("no version is registered yet; next: {command}", command=command)])
     return 0
 
 
 def show_version(
     version: Annotated[
-        str | None, typer.Argument(metavar="VERSION", help=_("Such as v0.2.0; without it the champion."))
+        str | None, typer.Argument(metavar="VERSION", help=_("A version, such as v0.2.0; by default the champion."))
     ] = None,
 ) -> int:
     """Print what is known of a version.
@@ -68,10 +70,10 @@ def show_version(
 def promote_candidate(
     message: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help=_("Reason, for the history; by default: the verdict is promote.")),
+        typer.Option(metavar="TEXT", help=_("Reason, for the history; by default that the verdict is promote.")),
     ] = None,
     version: Annotated[
-        str | None, typer.Option(metavar="VERSION", help=_("Version to register; without it the next minor one."))
+        str | None, typer.Option(metavar="VERSION", help=_("Version to register; by default the next minor version."))
     ] = None,
 ) -> int:
     """Make the packaged model champion.
@@ -96,7 +98,7 @@ def promote_candidate(
 def roll_back(
     message: Annotated[str, typer.Option(metavar="TEXT", help=_("Reason, for the history."))],
     to: Annotated[
-        str | None, typer.Option(metavar="VERSION", help=_("Version to go back to; without it the champion before."))
+        str | None, typer.Option(metavar="VERSION", help=_("Version to go back to; by default the previous champion."))
     ] = None,
 ) -> int:
     """Make an earlier version champion again.
