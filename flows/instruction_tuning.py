@@ -170,7 +170,7 @@ def instruction_tuning(project: str | None = None) -> str | State[Any]:
         project: Folder with dvc.yaml and params.yaml; None: the folder that this file belongs to.
 
     Returns:
-        The tag of the bento, or a completed state named "Rejected" when nothing was packaged.
+        The tag of the bento, or a completed state named "Rejected" or "Inconclusive" when nothing was packaged.
     """
     paths = Paths(Path(project).resolve() if project else _PROJECT)
     check_workspace(paths)
@@ -178,7 +178,7 @@ def instruction_tuning(project: str | None = None) -> str | State[Any]:
         stage(paths.root)
     verdict = read_json(paths.verdict)
     if verdict["verdict"] != "promote":
-        return Completed(name="Rejected", message=reports.format_rejection(verdict))
+        return Completed(name=reports.get_state_name(verdict), message=reports.format_rejection(verdict))
     package(paths.root)
     tag = str(read_json(paths.package_report)["bento_tag"])
     get_run_logger().info(_("packaged: {tag}", tag=tag))

@@ -133,6 +133,11 @@ def format_verdict(verdict: Report) -> str:
     return _(VERDICT_LABELS.get(name, name))
 
 
+def get_state_name(verdict: Report) -> str:
+    """Return the name of the completed state of a run whose model is not promoted."""
+    return "Rejected" if verdict["verdict"] == "reject" else "Inconclusive"
+
+
 def format_rejection(verdict: Report) -> str:
     """Return the message of a flow run that packages nothing: the rules that are not met, in one paragraph."""
     reasons = [_get_text(reason) for reason in _get_reasons(verdict) if reason.get("passed") is not True]

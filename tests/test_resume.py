@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from seodang.config.load import merge_overlay
-from seodang.io.atomic import sha256_of
+from seodang.io.atomic import compute_sha256
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -46,7 +46,7 @@ def uninterrupted(prepared, run_command):
     project = shutil.copytree(prepared, prepared.parent / "uninterrupted", symlinks=True)
     done = run_command(project, "dvc", "repro", "--single-item", "train")
     assert done.returncode == 0, done.stderr
-    return sha256_of(project / "artifacts" / "train" / "adapter" / "adapter_model.safetensors")
+    return compute_sha256(project / "artifacts" / "train" / "adapter" / "adapter_model.safetensors")
 
 
 def kill_in_the_middle(started: subprocess.Popen, project: Path, after: int) -> None:
@@ -81,7 +81,7 @@ def test_dvc_repro_resumes_a_killed_training(prepared, uninterrupted, build_envi
     resumed = run_command(project, "dvc", "repro", "--single-item", "train")
     assert resumed.returncode == 0, resumed.stderr
     assert "resuming from checkpoint-" in resumed.stdout + resumed.stderr
-    assert sha256_of(project / "artifacts" / "train" / "adapter" / "adapter_model.safetensors") == uninterrupted
+    assert compute_sha256(project / "artifacts" / "train" / "adapter" / "adapter_model.safetensors") == uninterrupted
     assert not list((project / ".seodang" / "training").iterdir())
 
 
@@ -103,4 +103,4 @@ def test_prefect_retries_a_killed_training_which_resumes(prepared, uninterrupted
     assert started.returncode == 0, output
     assert "resuming from checkpoint-" in output
     assert "Retry" in output or "retry" in output
-    assert sha256_of(project / "artifacts" / "train" / "adapter" / "adapter_model.safetensors") == uninterrupted
+    assert compute_sha256(project / "artifacts" / "train" / "adapter" / "adapter_model.safetensors") == uninterrupted

@@ -53,18 +53,18 @@ EXEMPT_OF_STAGE = {
 }
 
 
-def code_of(stage: str, graph: grimp.ImportGraph) -> list[str]:
+def list_code_dependencies(stage: str, graph: grimp.ImportGraph) -> list[str]:
     """Return the folders and files of code that a stage depends on, its own module first."""
     own = [f"{SOURCE}/stages/{stage}.py", *(f"{SOURCE}/{room}" for room in ROOMS[stage])]
     if stage in ALWAYS_CHANGED:
         return own
-    modules = imported_modules(stage, graph)
+    modules = find_imported_modules(stage, graph)
     sections = [f"{SOURCE}/config/{name}.py" for name in list_sections(load_stage(stage))]
-    others = {_dependency(module) for module in modules if not is_exempt(stage, module) and not _lies_in(module, own)}
+    others = {_get_dependency(module) for module in modules if not is_exempt(stage, module) and not _is_in(module, own)}
     return [*own, *sorted(path for path in sections if (ROOT / path).exists()), *sorted(others)]
 
 
-def imported_modules(stage: str, graph: grimp.ImportGraph) -> set[str]:
+def find_imported_modules(stage: str, graph: grimp.ImportGraph) -> set[str]:
     """Return the modules of the package that a stage imports, directly or not, without itself.
 
     Modules that only the parameters of other sections import do not count: the stage does not read these sections.
@@ -88,17 +88,17 @@ def is_exempt(stage: str, module: str) -> bool:
     return stage in ALWAYS_CHANGED or room in EXEMPT or (stage, room) in EXEMPT_OF_STAGE
 
 
-def _lies_in(module: str, places: list[str]) -> bool:
-    return any(path_of(module) == path or path_of(module).startswith(f"{path}/") for path in places)
+def _is_in(module: str, places: list[str]) -> bool:
+    return any(get_module_path(module) == path or get_module_path(module).startswith(f"{path}/") for path in places)
 
 
-def _dependency(module: str) -> str:
+def _get_dependency(module: str) -> str:
     """Return the subfolder of a foreign room, or the module's file where it lies in the room itself."""
     parts = module.split(".")
-    return f"{SOURCE}/{parts[1]}/{parts[2]}" if len(parts) > 3 else path_of(module)
+    return f"{SOURCE}/{parts[1]}/{parts[2]}" if len(parts) > 3 else get_module_path(module)
 
 
-def params_of(stage: str) -> list[Any]:
+def list_params(stage: str) -> list[Any]:
     """Return the sections that a stage reads, of params.yaml and of the defaults below it, and its part of inputs.lock."""
     sections = list_sections(load_stage(stage))
     inputs = [{Paths(Path()).inputs_lock.name: [stage]}] if stage in STAGES_WITH_INPUTS else []
@@ -107,14 +107,14 @@ def params_of(stage: str) -> list[Any]:
     return entry
 
 
-def curve_plots() -> list[dict[str, Any]]:
+def build_curve_plots() -> list[dict[str, Any]]:
     """Return the plots of stage `train`: the folder of the curves that every run logs."""
     return [{str(get_curves_folder(Paths(Path()).dvclive)): _write_in_one_line(x="step", x_label="optimizer steps")}]
 
 
-def loss_plot() -> dict[str, Any]:
+def build_loss_plot() -> dict[str, Any]:
     """Return the plot that lays both losses over one another."""
-    losses = {_curve_file(curve): curve.name for curve in (TRAIN_LOSS, VALIDATION_LOSS)}
+    losses = {_format_curve_file(curve): curve.name for curve in (TRAIN_LOSS, VALIDATION_LOSS)}
     return {
         "loss": {
             "x": "step",
@@ -126,7 +126,7 @@ def loss_plot() -> dict[str, Any]:
     }
 
 
-def shots_plot() -> dict[str, Any]:
+def build_shots_plot() -> dict[str, Any]:
     """Return the plot of the base over the number of exemplars, with the tuned model's line."""
     table = str(Paths(Path()).shots_table)
     return {
@@ -151,11 +151,11 @@ def _write_in_one_line(**values: Any) -> CommentedMap:
     return mapping
 
 
-def _curve_file(curve: Curve) -> str:
+def _format_curve_file(curve: Curve) -> str:
     return str(get_curves_folder(Paths(Path()).dvclive) / f"{curve.name}.tsv")
 
 
-def path_of(module: str) -> str:
+def get_module_path(module: str) -> str:
     """Return the file of a module, as dvc.yaml names it."""
     path = Path("src", *module.split("."))
     return f"{path}/__init__.py" if (ROOT / path).is_dir() else f"{path}.py"
@@ -171,12 +171,12 @@ def main() -> int:
     graph = grimp.build_graph("seodang")
     for name, stage in content["stages"].items():
         others = [dep for dep in stage["deps"] if not str(dep).startswith(SOURCE)]
-        stage["deps"] = others + code_of(name, graph)
-        stage["params"] = params_of(name)
+        stage["deps"] = others + list_code_dependencies(name, graph)
+        stage["params"] = list_params(name)
         if "metrics" in stage:
             stage["metrics"] = [_name(metric) for metric in stage["metrics"]]
-    content["stages"]["train"]["plots"] = curve_plots()
-    content["plots"] = [loss_plot(), shots_plot()]
+    content["stages"]["train"]["plots"] = build_curve_plots()
+    content["plots"] = [build_loss_plot(), build_shots_plot()]
     with file.open("w", encoding="utf-8") as output:
         yaml.dump(content, output)
     return 0

@@ -19,7 +19,14 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import catalogue  # noqa: E402
 from catalogue import LOCALE  # noqa: E402
-from write_dvc_yaml import ALWAYS_CHANGED, SOURCE, code_of, imported_modules, is_exempt, path_of  # noqa: E402
+from write_dvc_yaml import (  # noqa: E402
+    ALWAYS_CHANGED,
+    SOURCE,
+    find_imported_modules,
+    get_module_path,
+    is_exempt,
+    list_code_dependencies,
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +58,7 @@ def test_a_stage_reads_only_sections_that_exist(name):
 @pytest.mark.parametrize("name", STAGES)
 def test_dvc_yaml_declares_the_code_that_the_tool_writes(name, stages, graph):
     declared = [dep for dep in stages[name]["deps"] if dep.startswith(SOURCE)]
-    assert declared == code_of(name, graph), "run: python tools/write_dvc_yaml.py"
+    assert declared == list_code_dependencies(name, graph), "run: python tools/write_dvc_yaml.py"
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -59,8 +66,8 @@ def test_every_module_that_a_stage_imports_is_a_dependency_or_exempt_with_a_reas
     declared = tuple(stages[name]["deps"])
     missing = [
         module
-        for module in imported_modules(name, graph)
-        if not is_exempt(name, module) and not any(covers(dep, path_of(module)) for dep in declared)
+        for module in find_imported_modules(name, graph)
+        if not is_exempt(name, module) and not any(covers(dep, get_module_path(module)) for dep in declared)
     ]
     assert missing == []
 
@@ -70,9 +77,9 @@ def test_a_stage_without_code_dependencies_runs_each_time(stages):
 
 
 def test_a_module_that_only_foreign_parameters_import_is_no_dependency(graph):
-    assert "seodang.metric_registry" in imported_modules("gate", graph)
+    assert "seodang.metric_registry" in find_imported_modules("gate", graph)
     assert "seodang.metric_registry" in graph.find_upstream_modules("seodang.stages.prepare")  # through config.gate
-    assert "seodang.metric_registry" not in imported_modules("prepare", graph)
+    assert "seodang.metric_registry" not in find_imported_modules("prepare", graph)
 
 
 def covers(dependency: str, path: str) -> bool:

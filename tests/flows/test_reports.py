@@ -165,3 +165,8 @@ def test_a_verdict_is_published_in_korean(monkeypatch):
     assert "# 판정: 반려" in text
     assert "정확도는 0.700입니다." in text
     assert "The accuracy" not in text
+
+
+@pytest.mark.parametrize(("verdict", "name"), [("reject", "Rejected"), ("inconclusive", "Inconclusive")])
+def test_the_state_of_a_run_that_is_not_promoted_has_the_name_of_its_verdict(verdict, name):
+    assert reports.get_state_name({"verdict": verdict}) == name

@@ -8,7 +8,7 @@ import pytest
 
 from seodang.primer.families import build_families
 from seodang.primer.generator import iter_bundled_records, iter_primer_records
-from seodang.primer.item import lexicon, select_words
+from seodang.primer.item import read_lexicon, select_words
 from seodang.primer.korean import conjugate_formal, conjugate_past, list_endings, nominalize, resolve_particles
 from seodang.primer_base.corpus import build_practice_families, iter_practice_records, iter_unlabelled_inputs
 
@@ -63,7 +63,7 @@ def test_no_record_comes_twice_and_every_label_is_one_of_its_choices(records):
 def list_held_out_words():
     return [
         (name, language, word)
-        for name, words_by_language in lexicon("held_out").items()
+        for name, words_by_language in read_lexicon("held_out").items()
         for language, words in words_by_language.items()
         for word in words
     ]
@@ -81,7 +81,7 @@ def test_no_held_out_stem_of_film_remarks_is_in_a_training_record(records):
 
 
 def test_every_sentiment_item_of_the_test_split_has_a_held_out_stem():
-    words = lexicon("held_out")["sentiment"]["en"]
+    words = read_lexicon("held_out")["sentiment"]["en"]
     unseen = [
         record
         for record in iter_primer_records(seed=7, **SIZES)
@@ -92,7 +92,7 @@ def test_every_sentiment_item_of_the_test_split_has_a_held_out_stem():
 
 
 def test_every_list_that_is_split_keeps_words_on_both_sides():
-    for name in lexicon("held_out"):
+    for name in read_lexicon("held_out"):
         for side in ("seen", "unseen"):
             assert [] not in list(walk_lists(select_words(name, side)))
 
@@ -109,7 +109,7 @@ def test_every_held_out_word_is_a_word_of_its_lexicon():
     for name, _language, word in list_held_out_words():
         words = {
             option[0] if isinstance(option, list) else option
-            for options in walk_lists(lexicon(name))
+            for options in walk_lists(read_lexicon(name))
             for option in options
         }
         assert word in words
@@ -168,7 +168,7 @@ def test_korean_forms_are_the_right_ones(form, expected):
 
 
 def test_every_ending_of_every_predicate_is_one_clean_word_form():
-    words = lexicon("sentiment")["ko"]
+    words = read_lexicon("sentiment")["ko"]
     for feeling in ("positive", "negative", "neutral"):
         for stem, connective in words[feeling]:
             for form in list_endings(stem, connective):

@@ -12,7 +12,7 @@ from tests.constants import ROOT
 
 from seodang.cli.main import main
 from seodang.errors import ArtefactError, ModelError
-from seodang.io.atomic import sha256_of
+from seodang.io.atomic import compute_sha256
 from seodang.paths import Paths
 from seodang.registry import promotion
 from seodang.registry.champion import fetch_packaged_model, read_champion, read_champion_file
@@ -90,7 +90,7 @@ def test_a_promotion_tags_records_and_commits_who_when_and_why(paths, capsys, ru
     )
     assert champion.author == "김훈장 <hunjang@example.org>"
     assert champion.created_at.endswith("+00:00")
-    assert champion.weights_sha256 == sha256_of(paths.merged_model / "model.safetensors")
+    assert champion.weights_sha256 == compute_sha256(paths.merged_model / "model.safetensors")
     assert read_stages(paths) == {"v0.1.0": ("champion",)}
     line = json.loads(paths.history.read_text("utf-8"))
     assert (line["action"], line["version"], line["previous"], line["verdict_sha256"]) == (

@@ -10,7 +10,7 @@ import pytest
 from seodang.config import IngestParams
 from seodang.errors import SourceError
 from seodang.ingest.rows import FIELDS
-from seodang.io.atomic import sha256_of
+from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json, read_rows
 from seodang.paths import Paths
 from seodang.stages import ingest
@@ -53,11 +53,11 @@ def test_the_manifest_says_where_every_row_came_from(paths, caplog, build_file_s
     manifest = read_json(paths.ingest_report)
     data, films = manifest["sources"]
     assert manifest["rows"] == 4
-    assert manifest["records_sha256"] == sha256_of(paths.records)
+    assert manifest["records_sha256"] == compute_sha256(paths.records)
     assert data["files"] == [
         {
             "path": "data.json",
-            "sha256": sha256_of(paths.root / "data.json"),
+            "sha256": compute_sha256(paths.root / "data.json"),
             "bytes": (paths.root / "data.json").stat().st_size,
         }
     ]

@@ -19,7 +19,7 @@ from seodang.config import PackageParams, PromptParams
 from seodang.config.load import parse_params
 from seodang.config.profiles import read_starter
 from seodang.errors import ArtefactError, GateRejected, ModelError, ParityError
-from seodang.io.atomic import sha256_of
+from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json, write_json, write_records
 from seodang.packaging.model_card import MODEL_CARD
 from seodang.packaging.model_folder import MANIFEST_NAME, read_manifest
@@ -111,8 +111,8 @@ def paths(trained: Path, tmp_path: Path, bentoml_home: Path, copy_project) -> Pa
 
 def build_verdict(paths: Paths) -> dict[str, Any]:
     checksums = {
-        "adapter_sha256": sha256_of(paths.adapter / "adapter_model.safetensors"),
-        "scores_sha256": sha256_of(paths.scores),
+        "adapter_sha256": compute_sha256(paths.adapter / "adapter_model.safetensors"),
+        "scores_sha256": compute_sha256(paths.scores),
     }
     return {"verdict": "promote", "reasons": [], "accuracy": 0.95, **checksums}
 
@@ -134,7 +134,7 @@ def test_a_promoted_model_is_merged_stored_and_built(paths, tmp_path):
     assert report["bento_tag"] == report["model_tag"]
     assert list_tags(tmp_path, "models") == list_tags(tmp_path, "bentos") == [report["model_tag"]]
     assert report["parity"]["prompts"] == 2
-    assert report["weights_sha256"] == sha256_of(paths.merged_model / "model.safetensors")
+    assert report["weights_sha256"] == compute_sha256(paths.merged_model / "model.safetensors")
     assert {key: value for key, value in read_json(paths.package_report).items() if key != "schema"} == report
 
 
@@ -167,11 +167,11 @@ def test_a_fully_trained_model_is_packaged_unchanged(paths, make_tiny_model):
         paths.adapter / "model.safetensors",
         metadata={"format": "pt"},
     )
-    trained = sha256_of(paths.adapter / "model.safetensors")
+    trained = compute_sha256(paths.adapter / "model.safetensors")
     write_json(paths.verdict, {**read_json(paths.verdict), "adapter_sha256": trained})
     report = run(paths)
     assert report["lineage"]["adapter_sha256"] == trained
-    assert report["weights_sha256"] != sha256_of(base / "model.safetensors")
+    assert report["weights_sha256"] != compute_sha256(base / "model.safetensors")
     assert report["parity"]["max_logit_difference"] == 0
 
 
@@ -201,16 +201,16 @@ def test_the_lineage_leads_back_to_files_and_licences(paths):
     (paths.root / "dvc.lock").write_text("schema: '2.0'\n")
     lineage = run(paths)["lineage"]
     assert lineage["verdict"] == build_verdict(paths)
-    assert lineage["adapter_sha256"] == sha256_of(paths.adapter / "adapter_model.safetensors")
+    assert lineage["adapter_sha256"] == compute_sha256(paths.adapter / "adapter_model.safetensors")
     assert lineage["splits"] == {
-        name: sha256_of(paths.get_split_path(name)) for name in ("train", "validation", "test")
+        name: compute_sha256(paths.get_split_path(name)) for name in ("train", "validation", "test")
     }
     assert lineage["sources"] == [
         {"name": "primer", "licence": "Apache-2.0", "files": [{"path": "씨앗.jsonl", "sha256": "ab"}]}
     ]
     assert lineage["base"] == {"name": "tiny-base"}
     assert lineage["terms"] == {"non_commercial": [], "share_alike": [], "unknown": [""]}
-    assert lineage["dvc_lock_sha256"] == sha256_of(paths.root / "dvc.lock")
+    assert lineage["dvc_lock_sha256"] == compute_sha256(paths.root / "dvc.lock")
     assert lineage["git_commit"] is None  # no repository here
 
 
@@ -237,12 +237,12 @@ def test_an_incomplete_model_of_a_killed_run_is_replaced(paths, tmp_path):
     weights.write_bytes(weights.read_bytes()[:100])
     (weights.parent / "model.yaml").unlink()
     assert run(paths)["model_tag"] == tag
-    assert sha256_of(weights) == sha256_of(paths.merged_model / "model.safetensors")
+    assert compute_sha256(weights) == compute_sha256(paths.merged_model / "model.safetensors")
 
 
 def test_the_store_has_the_files_and_no_links(paths, tmp_path):
     folder = tmp_path / "bentoml" / "models" / run(paths)["model_tag"].replace(":", "/")
-    assert sha256_of(folder / "model.safetensors") == sha256_of(paths.merged_model / "model.safetensors")
+    assert compute_sha256(folder / "model.safetensors") == compute_sha256(paths.merged_model / "model.safetensors")
     assert not any(file.is_symlink() for file in folder.iterdir())
 
 

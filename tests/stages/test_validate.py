@@ -9,7 +9,7 @@ import pytest
 from seodang.config import PromptParams
 from seodang.errors import ArtefactError, DataRejected, ModelError
 from seodang.ingest.rows import make_field_error
-from seodang.io.atomic import sha256_of
+from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json, read_records, read_rows, write_rows
 from seodang.paths import Paths
 from seodang.stages import validate
@@ -120,7 +120,7 @@ def test_accepted_and_quarantined_add_up_to_the_rows(paths, make_row, run, good_
     assert (report["rows"], report["accepted"], report["quarantined"]) == (5, 3, 2)
     assert report["by_rule"] == {"duplicate": 1, "instruction-not-text": 1, "output-missing": 1}
     assert report["by_source"]["films"]["accepted"] == 3
-    assert report["input_sha256"] == sha256_of(paths.records)
+    assert report["input_sha256"] == compute_sha256(paths.records)
     assert (len(list(read_records(paths.accepted_records))), len(list(read_rows(paths.quarantine)))) == (3, 2)
 
 

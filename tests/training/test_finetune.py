@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from transformers import TrainingArguments
 
 from seodang.errors import ModelError, TrainingError
-from seodang.io.atomic import sha256_of
+from seodang.io.atomic import compute_sha256
 from seodang.models.adapters import add_adapter, compute_tuned_sha256
 from seodang.models.loading import load_model
 from seodang.training.finetune import compute_required_space
@@ -223,9 +223,9 @@ def test_a_base_weight_saves_the_average_of_base_and_tuned_weights(
 
 
 def test_the_base_does_not_change(tiny_model, tmp_path, build_train_params, run_training):
-    before = sha256_of(tiny_model / "model.safetensors")
+    before = compute_sha256(tiny_model / "model.safetensors")
     run_training(tiny_model, tmp_path, build_train_params())
-    assert sha256_of(tiny_model / "model.safetensors") == before
+    assert compute_sha256(tiny_model / "model.safetensors") == before
 
 
 def test_targets_that_match_nothing_name_the_layers_that_exist(tiny_model, tmp_path, build_train_params, run_training):

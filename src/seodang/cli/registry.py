@@ -1,4 +1,4 @@
-"""`seodang registry list | show | promote | rollback | ledger`: versions, the champion, and the way back."""
+"""`seodang registry list | show | promote | rollback | ledger`: versions, the champion, and rollback."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def show_version(
     paths = Paths(Path.cwd())
     event = find_version(paths, version)
     print_table(("", ""), list_fields(event, paths))
-    print_lines(["", _("history:"), *list_events(event.version, paths), "", _("the way back:")])
+    print_lines(["", _("history:"), *list_events(event.version, paths), "", _("commands that restore it:")])
     print_lines(f"  {line}" for line in list_restore_commands(event))
     return 0
 

@@ -20,7 +20,7 @@ class _Console(Console):
     """A console that lets `main` decide what a broken pipe means; rich would exit with 1."""
 
     def on_broken_pipe(self) -> None:
-        """Raise the error on."""
+        """Raise the error again."""
         raise
 
 

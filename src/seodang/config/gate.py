@@ -20,7 +20,7 @@ class RuleParams(Section):
     """superiority: better by more than the margin; non_inferiority: worse by no more than the margin."""
     metric: str
     higher_is_better: bool | None
-    """null: as the metric itself; needed for a metric whose direction is not known, such as one of your own."""
+    """null: as the metric itself; needed for a metric whose direction is not known, such as a custom one."""
     margin: NonNegativeFloat
     """In the unit of the metric."""
     tasks: list[str]
@@ -64,7 +64,7 @@ class RuleParams(Section):
 
 
 class ThresholdParams(Section):
-    """A bound of the candidate's mean, whatever the other models reach. The interval of the mean must lie within it."""
+    """A bound of the candidate's mean, independent of other models. The interval of the mean must lie within it."""
 
     metric: str
     minimum: float | None

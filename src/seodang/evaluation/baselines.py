@@ -1,6 +1,6 @@
 """Baselines that need no language model: the most frequent label, and a classifier of character n-grams.
 
-Both learn from the training records of the tuned model, so they tell how hard a task is.
+Both learn from the training records of the tuned model, so they show how hard a task is.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Contextual calibration of a prompted base (Zhao et al. 2021, arXiv 2102.09690).
 
-A base prefers some labels whatever the input is. The same prompt with inputs without content shows this preference,
+A base prefers some labels for any input. The same prompt with inputs without content shows this preference,
 and a calibrated variant subtracts it from the log-likelihoods of the labels.
 """
 

@@ -27,15 +27,15 @@ _EXAMPLES = 3  # shared instructions that a warning names
 
 
 def normalise_instruction(instruction: str) -> str:
-    """Return an instruction as the template behind it: without case, punctuation, quoted words and numbers."""
+    """Return the instruction without case, punctuation, quoted words and numbers, so that equal templates are equal."""
     text = unicodedata.normalize("NFC", instruction).casefold()
     return _NO_LETTER.sub("", _DIGITS.sub("0", _QUOTED.sub("", text)))
 
 
 def find_shared_instructions(task: TaskSamples, replayed: Iterable[Record]) -> dict[str, list[str]]:
-    """Return the instructions of a task's items that replayed records ask, too, with the sources of these records.
+    """Return the instructions of a task's items that replayed records have too, with the sources of these records.
 
-    An instruction with the input below it shares its first line.
+    Where an instruction has several lines, its first line counts too: the input may follow it.
     """
     sources: dict[str, set[str]] = {}
     for record in replayed:

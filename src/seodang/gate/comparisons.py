@@ -100,8 +100,8 @@ def select_references(comparisons: Sequence[tuple[str, Pairs]], *, sign: float) 
     """Return one reference of each kind, without references whose scores equal those of an earlier one.
 
     Where a kind has several variants, such as the base's few-shot prompts, each fifth of the items is compared with the
-    variant that is best on the other four fifths. A variant selected on the compared items themselves would owe a part
-    of its score to chance, and reject an equal model (cross-fitting: Chernozhukov et al. 2018, Econometrics Journal
+    variant that is best on the other four fifths. A variant selected on the compared items themselves would be best
+    partly by chance, and reject an equal model (cross-fitting: Chernozhukov et al. 2018, Econometrics Journal
     21:C1-C68, section 3).
 
     Args:

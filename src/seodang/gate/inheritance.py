@@ -13,10 +13,10 @@ from seodang.gate.statistics import Floats, group_differences
 def compute_inherited_p(
     differences: Floats, earlier: Sequence[Floats], *, bound: float, groups: Sequence[str] | None = None
 ) -> float:
-    """Return the one-sided p-value that a candidate is better by its own merit, not by inherited luck.
+    """Return the one-sided p-value that a candidate is better beyond what it inherits from earlier candidates.
 
-    A candidate that is derived from earlier ones has a part of their scores. Were they selected because they were lucky
-    on these items, the candidate looks better without being better. A linear regression on the earlier differences, with
+    A candidate that is derived from earlier ones shares a part of their scores. If they were selected because they were
+    lucky on these items, the candidate looks better without being better. A linear regression on the earlier differences, with
     coefficients of at least zero, explains the inherited part; its intercept is the rest, and is tested with Student's
     t. Its standard error includes that of the coefficients (Draper and Smith 1998, Applied Regression Analysis, 3rd ed.,
     section 5.1). Given the earlier scores, the test holds its level however the earlier candidates were selected.

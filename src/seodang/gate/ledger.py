@@ -2,8 +2,8 @@
 
 A promotion is an error if the candidate is not truly better. Judging one candidate after another on the same items gives
 that error more chances, so the chances share a budget of 1 - confidence: the first judgement has one half, and later
-ones have shares of the other half that fall as 1 / number. The sum bounds the probability of any wrong promotion,
-whatever the dependence between candidates (alpha spending: Foster and Stine 2008, Journal of the Royal Statistical
+ones have shares of the other half that fall as 1 / number. The sum bounds the probability of any wrong promotion
+under any dependence between candidates (alpha spending: Foster and Stine 2008, Journal of the Royal Statistical
 Society B 70:429-444; Bonferroni's inequality).
 
 The bound needs one more condition where a candidate is derived from the scores of earlier ones: it must not be rewarded

@@ -55,7 +55,7 @@ def _decide_result(result: RuleResult, test: RuleTest, gate: GateParams) -> Rule
 
 
 def _has_enough_for_shape(test: RuleTest, *, side: int) -> bool:
-    """Return whether the interval can be trusted, or the outcome holds whatever the unseen items are."""
+    """Return whether the interval can be trusted, or the outcome holds for any unseen items."""
     result = test.result
     assert result.low is not None
     assert result.high is not None

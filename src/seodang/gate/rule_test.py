@@ -126,10 +126,10 @@ def _compute_range(pairs: Pairs) -> float:
 
 
 def _compute_inherited_p(name: str, rule: RuleParams, pairs: Pairs, bound: float, reuse: Reuse) -> float | None:
-    """Return the p-value of the part that earlier candidates do not explain; None where it is not asked for.
+    """Return the p-value of the part that earlier candidates do not explain; None where the rule does not need it.
 
     Earlier candidates that met the same test were better by more than luck, so their part may be inherited. A
-    non-inferiority rule passes equal models by design, and asks for no part of a candidate's own.
+    non-inferiority rule passes equal models by design, so it does not need an improvement beyond the earlier ones.
     """
     unproven = [judgement for judgement in reuse.predecessors if name not in judgement.met]
     if rule.test != "superiority" or not unproven:

@@ -1,4 +1,4 @@
-"""Thresholds: bounds of the candidate's mean, whatever the other models reach. Pure."""
+"""Thresholds: bounds of the candidate's mean, independent of other models. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from seodang.gate.statistics import (
 def check_threshold(
     threshold: ThresholdParams, pairs: Mapping[str, Pairs], gate: GateParams, ledger: Sequence[Judgement] = ()
 ) -> Reason:
-    """Return whether the interval of the candidate's mean lies within the bound.
+    """Return the reason that states whether the interval of the candidate's mean lies within the bound.
 
     The threshold is met if the complete interval lies within it, and not met if the complete interval lies beyond it. It
     is undecided otherwise, and with too few items or independent groups. The confidence of the interval rises with each
@@ -50,7 +50,7 @@ def check_threshold(
 def _compute_mean(selected: Pairs, bound: float, gate: GateParams, reuse: Reuse) -> BootstrapResult:
     """Return the mean with its interval.
 
-    A bootstrap of scores that are all 1 has no spread. So the interval of binary scores also holds the exact one
+    A bootstrap of scores that are all 1 has no spread. So the interval of binary scores also contains the exact one
     (Clopper and Pearson 1934, Biometrika 26:404-413), of as many trials as there are independent groups.
     """
     mean = compute_paired_bootstrap(

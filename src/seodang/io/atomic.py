@@ -58,7 +58,7 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def sha256_of(path: Path) -> str:
+def compute_sha256(path: Path) -> str:
     """Return the sha256 of a file as hex digits; the file is read in blocks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,7 +19,7 @@ from transformers.pytorch_utils import Conv1D
 from seodang.config import TrainParams
 from seodang.errors import ArtefactError, ModelError
 from seodang.i18n import _
-from seodang.io.atomic import sha256_of
+from seodang.io.atomic import compute_sha256
 from seodang.models.checkpoints import INDEX, WEIGHTS, compute_weights_sha256, copy_trusted_code
 from seodang.models.methods import get_method
 
@@ -220,7 +220,7 @@ def compute_tuned_sha256(folder: Path) -> str:
     Raises:
         ArtefactError: If the folder holds neither.
     """
-    return compute_weights_sha256(folder) if is_full_model(folder) else sha256_of(folder / ADAPTER)
+    return compute_weights_sha256(folder) if is_full_model(folder) else compute_sha256(folder / ADAPTER)
 
 
 def load_adapter(base: PreTrainedModel, adapter: Path) -> PeftModel:

@@ -13,7 +13,7 @@ from pathlib import Path
 from seodang.config import GgufParams, ModelParams
 from seodang.errors import ChecksumError, ModelError
 from seodang.i18n import _
-from seodang.io.atomic import replace_folder, sha256_of
+from seodang.io.atomic import compute_sha256, replace_folder
 from seodang.io.disk_full import check_space
 from seodang.io.names import find_path
 from seodang.models.checkpoints import (
@@ -168,7 +168,7 @@ def _assemble_gguf(gguf: GgufParams, folder: Path) -> Path:
             )
         ) from error
     file: Path = package.assemble(folder / gguf.file)
-    digest = sha256_of(file)
+    digest = compute_sha256(file)
     if digest != gguf.sha256:
         raise ChecksumError(
             _(

@@ -13,7 +13,7 @@ from typing import Any
 
 from seodang.errors import ChecksumError, ModelError
 from seodang.i18n import _, ngettext
-from seodang.io.atomic import sha256_of, write_atomically
+from seodang.io.atomic import compute_sha256, write_atomically
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -121,7 +121,7 @@ def list_weight_files(folder: Path) -> list[Path]:
 
 def compute_weights_sha256(folder: Path) -> str:
     """Return the sha256 of a checkpoint's weights, as `combine_sha256` defines it."""
-    return combine_sha256({file.name: sha256_of(file) for file in list_weight_files(folder)})
+    return combine_sha256({file.name: compute_sha256(file) for file in list_weight_files(folder)})
 
 
 def combine_sha256(digests: Mapping[str, str]) -> str:
@@ -174,7 +174,7 @@ def mark_code_as_trusted(folder: Path, name: str) -> None:
                 entries="; ".join(remote_entries),
             )
         )
-    marker = {"trusted": name, "files": {file.name: sha256_of(file) for file in sorted(folder.glob("*.py"))}}
+    marker = {"trusted": name, "files": {file.name: compute_sha256(file) for file in sorted(folder.glob("*.py"))}}
     write_atomically(folder / _TRUST_MARKER, [json.dumps(marker, indent=2, ensure_ascii=False), "\n"])
 
 
@@ -188,7 +188,7 @@ def is_code_trusted(folder: Path) -> bool:
     if not marker.exists():
         return False
     expected_digests: dict[str, str] = json.loads(marker.read_text("utf-8"))["files"]
-    digests = {file.name: sha256_of(file) for file in folder.glob("*.py")}
+    digests = {file.name: compute_sha256(file) for file in folder.glob("*.py")}
     if digests != expected_digests:
         changed = sorted(
             name for name in {*digests, *expected_digests} if digests.get(name) != expected_digests.get(name)

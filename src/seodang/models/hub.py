@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from seodang.errors import ChecksumError, ModelError
 from seodang.i18n import _
-from seodang.io.atomic import sha256_of, write_atomically
+from seodang.io.atomic import compute_sha256, write_atomically
 from seodang.io.disk_full import check_space, is_disk_full
 from seodang.io.hub_errors import describe_hub_error
 from seodang.models.checkpoints import select_checkpoint_files
@@ -153,7 +153,9 @@ def _download_file(name: str, commit: str, file: str, hub_file: HubFile, folder:
     )
     with part.open("ab") as target:
         http_get(location, target, resume_size=size, headers=headers, expected_size=hub_file.size)
-    if part.stat().st_size != hub_file.size or (hub_file.sha256 is not None and sha256_of(part) != hub_file.sha256):
+    if part.stat().st_size != hub_file.size or (
+        hub_file.sha256 is not None and compute_sha256(part) != hub_file.sha256
+    ):
         part.unlink()
         raise ChecksumError(
             _(

@@ -17,7 +17,7 @@ import yaml
 
 from seodang.errors import ModelError
 from seodang.i18n import _
-from seodang.io.atomic import sha256_of, write_atomically
+from seodang.io.atomic import compute_sha256, write_atomically
 
 if TYPE_CHECKING:
     import bentoml
@@ -151,4 +151,4 @@ def _delete(store: ModuleType, tag: str) -> None:
 def _hash_files(folder: Path, exclude: set[str]) -> dict[str, str]:
     """Return the path and sha256 of each file whose name is not excluded."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.name not in exclude]
-    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
+    return {path.relative_to(folder).as_posix(): compute_sha256(path) for path in files}

@@ -20,7 +20,7 @@ from seodang.config.section import Sha256
 from seodang.config.validation_errors import format_validation_errors
 from seodang.errors import ModelError
 from seodang.i18n import _
-from seodang.io.atomic import sha256_of, write_atomically
+from seodang.io.atomic import compute_sha256, write_atomically
 from seodang.models.chat_templates import reads_clock
 from seodang.models.loading import load_model
 from seodang.prompting import compute_fingerprint
@@ -126,7 +126,7 @@ def compute_content_version(folder: Path, prompt_fingerprint: str) -> str:
 
     """
     files = sorted([*folder.glob("*.safetensors"), *folder.glob("tokenizer*")])
-    text = json.dumps([prompt_fingerprint, [(file.name, sha256_of(file)) for file in files]])
+    text = json.dumps([prompt_fingerprint, [(file.name, compute_sha256(file)) for file in files]])
     return hashlib.sha256(text.encode()).hexdigest()[:_VERSION_DIGITS]
 
 

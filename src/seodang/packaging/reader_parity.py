@@ -1,4 +1,4 @@
-"""Check that a stranger gets the service's answers: plain transformers in a process of its own, text in, text out."""
+"""Check that plain transformers, in a separate process, gives the same answers as the service."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Mixing: how many copies of each record train has, by weight, cap and replay ratio of its source.
 
-The hash of a record decides, so added records do not change the others. A cap and the replay ratio limit a number of
-records; there an added record can displace another one.
+The hash of a record decides, so added records do not change the others. A cap and the replay ratio limit the number of
+records, so an added record can displace another one.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import random
 from functools import partial
 from typing import Any
 
-from seodang.primer.item import Generator, Item, WordSet, fill, lexicon, pick, select_words
+from seodang.primer.item import Generator, Item, WordSet, fill, pick, read_lexicon, select_words
 from seodang.primer.korean import resolve_particles
 from seodang.records import Language
 
@@ -28,7 +28,7 @@ def create_sentence_generator(family: str) -> Generator:
 
 def load_sentence_labels(family: str, language: Language) -> tuple[str, ...]:
     """Return the label set of a family in lexicon/labels.yaml."""
-    return tuple(lexicon("labels")[family][language])
+    return tuple(read_lexicon("labels")[family][language])
 
 
 def _generate_english_action(rng: random.Random, lists: dict[str, Any], template: str) -> str:

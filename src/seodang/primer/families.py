@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seodang.primer import classification, open_answer, sentiment
-from seodang.primer.item import Generator, lexicon
+from seodang.primer.item import Generator, read_lexicon
 from seodang.records import Language
 
 
@@ -37,7 +37,7 @@ def _create_family(
     name: str, cluster: str, generator: Generator, labels: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 ) -> Family:
     """Return a family with its prompt templates from the lexicon."""
-    templates = lexicon("templates")[name]
+    templates = read_lexicon("templates")[name]
     holds_out_words = bool(labels[0]) or name in _OPEN_WITH_WORDS
     return Family(cluster, generator, tuple(templates["ko"]), tuple(templates["en"]), labels, holds_out_words)
 

@@ -34,7 +34,7 @@ _WHOLE: Final = frozenset({"capitals", "antonyms", "translations", "rooms", "sea
 
 
 @cache
-def lexicon(name: str) -> Any:
+def read_lexicon(name: str) -> Any:
     """Return the content of lexicon/`name`.yaml."""
     text = resources.files(__package__).joinpath("lexicon", f"{name}.yaml").read_text("utf-8")
     return yaml.safe_load(text)
@@ -44,9 +44,9 @@ def lexicon(name: str) -> Any:
 def select_words(name: str, words: WordSet) -> Any:
     """Return the content of lexicon/`name`.yaml with the words of one side of lexicon/held_out.yaml."""
     if words == "all":
-        return lexicon(name)
-    held_out = frozenset().union(*lexicon("held_out")[name].values())
-    return _select_side(lexicon(name), held_out, unseen=words == "unseen")
+        return read_lexicon(name)
+    held_out = frozenset().union(*read_lexicon("held_out")[name].values())
+    return _select_side(read_lexicon(name), held_out, unseen=words == "unseen")
 
 
 def _select_side(value: Any, held_out: frozenset[str], *, unseen: bool) -> Any:

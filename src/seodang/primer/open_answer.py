@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from seodang.primer.item import Item, WordSet, lexicon, pick, select_words
+from seodang.primer.item import Item, WordSet, pick, read_lexicon, select_words
 from seodang.primer.korean import add_particle
 from seodang.records import Language
 
@@ -84,18 +84,18 @@ def generate_larger_number(rng: random.Random, language: Language, words: WordSe
 
 def generate_capital(rng: random.Random, language: Language, words: WordSet) -> Item:
     """Return a country and its capital."""
-    country, city = pick(rng, sorted(lexicon("words")["capitals"][language].items()))
+    country, city = pick(rng, sorted(read_lexicon("words")["capitals"][language].items()))
     return Item("", city, subject=country)
 
 
 def generate_antonym(rng: random.Random, language: Language, words: WordSet) -> Item:
     """Return a word and its opposite."""
-    pair = list(pick(rng, lexicon("words")["antonyms"][language]))
+    pair = list(pick(rng, read_lexicon("words")["antonyms"][language]))
     rng.shuffle(pair)
     return Item(pair[0], pair[1])
 
 
 def generate_word_translation(rng: random.Random, language: Language, words: WordSet) -> Item:
     """Return a word in the other language and its translation into `language`."""
-    korean, english = pick(rng, lexicon("words")["translations"])
+    korean, english = pick(rng, read_lexicon("words")["translations"])
     return Item(english, korean) if language == "ko" else Item(korean, english)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from seodang.primer import classification
 from seodang.primer.families import Family, build_families
-from seodang.primer.item import Item, WordSet, lexicon, pick, select_words
+from seodang.primer.item import Item, WordSet, pick, read_lexicon, select_words
 from seodang.records import Language, Record, detect_language, make_record
 
 LANGUAGES: tuple[Language, ...] = ("ko", "en")
@@ -112,7 +112,7 @@ def _create_text_item(rng: random.Random, name: str, text: str, language: Langua
             inside = line if rng.random() < 0.5 else f"{line} {rng.randrange(100)}"
             return Item(inside, yes if any(letter.isdigit() for letter in inside) else no)
         case "contains_word":
-            keyword = pick(rng, words) if rng.random() < 0.5 else pick(rng, lexicon("words")["nouns"][language])
+            keyword = pick(rng, words) if rng.random() < 0.5 else pick(rng, read_lexicon("words")["nouns"][language])
             return Item(line, yes if keyword in words else no, subject=keyword)
         case _:
             position = rng.randrange(len(words))

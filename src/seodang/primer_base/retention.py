@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final, Literal, get_args
 
-from seodang.primer.item import fill, lexicon, pick
+from seodang.primer.item import fill, pick, read_lexicon
 from seodang.primer_base.corpus import LANGUAGES, build_practice_families, create_practice_item
 from seodang.records import Language
 
@@ -57,7 +57,7 @@ def iter_questions(questions: QuestionSet) -> Iterator[dict[str, str]]:
 
 def create_line(rng: random.Random, language: Language) -> str:
     """Return a sentence of lexicon/lines.yaml, about which the text families ask."""
-    words = lexicon("lines")[language]
+    words = read_lexicon("lines")[language]
     slots = {name: options for name, options in words.items() if name != "templates"}
     line = fill(rng, pick(rng, words["templates"]), slots)
     return line[0].upper() + line[1:]

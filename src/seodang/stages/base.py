@@ -6,7 +6,7 @@ import logging
 
 from seodang.config import ModelParams
 from seodang.i18n import _
-from seodang.io.atomic import sha256_of
+from seodang.io.atomic import compute_sha256
 from seodang.io.disk_full import translate_disk_full
 from seodang.io.jsonl import write_json
 from seodang.models import base
@@ -26,7 +26,7 @@ def run(*, model: ModelParams, paths: Paths) -> Report:
     """
     with translate_disk_full(_("{model} was downloaded or written to {folder}", model=model.name, folder=paths.base)):
         _create_base(model, paths)
-    files = {file.name: sha256_of(file) for file in sorted(paths.base.iterdir()) if file.is_file()}
+    files = {file.name: compute_sha256(file) for file in sorted(paths.base.iterdir()) if file.is_file()}
     weights = combine_sha256({file.name: files[file.name] for file in list_weight_files(paths.base)})
     report = {
         **base.describe_origin(model),

@@ -35,7 +35,7 @@ from seodang.evaluation.samples import TaskSamples, compute_fingerprint, select_
 from seodang.evaluation.task_files import load_task_samples
 from seodang.evaluation.task_metrics import compute_task_metrics
 from seodang.i18n import _
-from seodang.io.atomic import sha256_of
+from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json, read_records, write_rows
 from seodang.models.adapters import compute_tuned_sha256
 from seodang.models.device import choose_device, get_peak_memory_mb, keep_freed_memory
@@ -214,7 +214,7 @@ def _compute_run_key(
     """Return the sha256 of everything that the scores depend on."""
     weights = {
         folder.name: {
-            str(file.relative_to(folder)): sha256_of(file) for file in sorted(folder.rglob("*")) if file.is_file()
+            str(file.relative_to(folder)): compute_sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()
         }
         for folder in (paths.base, paths.adapter)
     }

@@ -14,7 +14,7 @@ from seodang.gate.decision import Decision
 from seodang.gate.scores import pair_scores, select_scores
 from seodang.gate.verdict import VERDICT_LABELS
 from seodang.i18n import _
-from seodang.io.atomic import sha256_of
+from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json, read_rows, write_json
 from seodang.paths import Paths
 from seodang.registry.ledger import decide_and_record
@@ -37,7 +37,7 @@ def run(*, gate: GateParams, paths: Paths) -> Report:
         "champion": evaluation["champion"],
         "items_fingerprint": evaluation["items_fingerprint"],
         "adapter_sha256": evaluation["adapter_sha256"],
-        "scores_sha256": sha256_of(paths.scores),
+        "scores_sha256": compute_sha256(paths.scores),
     }
     write_json(paths.verdict, report)
     write_json(paths.gate_metrics, build_gate_metrics(decision))

@@ -13,12 +13,12 @@ from seodang.i18n import _, ngettext
 from seodang.ingest.fetch.files import LocalFile
 from seodang.ingest.rows import Row
 from seodang.ingest.sources import Tally, iter_source_rows
-from seodang.io.atomic import sha256_of
+from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import write_json, write_rows
 from seodang.io.progress import track_progress
 from seodang.paths import Paths
 from seodang.stages import Report
-from seodang.validation.left_out import format_ignored_values, list_left_out_texts
+from seodang.validation.ignored_texts import format_ignored_values, list_ignored_texts
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def run(*, ingest: IngestParams, paths: Paths) -> Report:
     write_rows(paths.records, _iter_rows(ingest, paths, manifest))
     report = {
         "rows": sum(entry["rows_written"] for entry in manifest),
-        "records_sha256": sha256_of(paths.records),
+        "records_sha256": compute_sha256(paths.records),
         "sources": manifest,
     }
     write_json(paths.ingest_report, report)
@@ -92,7 +92,7 @@ def _iter_source_rows(
 
 
 def _describe_file(file: LocalFile) -> dict[str, Any]:
-    fields = {"path": file.location, "sha256": sha256_of(file.path), "bytes": file.path.stat().st_size}
+    fields = {"path": file.location, "sha256": compute_sha256(file.path), "bytes": file.path.stat().st_size}
     return fields if file.url is None else {**fields, "url": file.url}
 
 
@@ -117,7 +117,7 @@ def _log_source(source: SourceParams, tally: Tally, languages: Counter[str]) -> 
                 keys=", ".join(names),
             )
         )
-        for line in list_left_out_texts(tally.ignored_keys):
+        for line in list_ignored_texts(tally.ignored_keys):
             logger.warning(_("ingested {name}: {problem}", name=source.name, problem=line))
     for file in tally.files:
         if file.is_held_out and source.role == "any":

@@ -20,7 +20,7 @@ from seodang.config import PackageParams, PromptParams, TrainParams
 from seodang.errors import ArtefactError, GateRejected, ParityError
 from seodang.gate.verdict import drop_schema, require_promotion
 from seodang.i18n import Message, _, ngettext
-from seodang.io.atomic import sha256_of, write_atomically
+from seodang.io.atomic import compute_sha256, write_atomically
 from seodang.io.disk_full import check_space, is_same_disk, translate_disk_full
 from seodang.io.jsonl import read_json, read_records, write_json
 from seodang.licences import summarise_licences
@@ -222,7 +222,7 @@ def _build_terms(licences: list[str]) -> dict[str, Any]:
 
 def _compute_sha256(path: Path) -> str:
     try:
-        return sha256_of(path)
+        return compute_sha256(path)
     except OSError as error:
         raise ArtefactError(
             _(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from seodang.config import IngestParams, PrepareParams
 from seodang.i18n import Message, _, get_language
-from seodang.io.atomic import sha256_of
+from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import Writer, write_json
 from seodang.io.progress import track_progress
 from seodang.paths import Paths
@@ -121,7 +121,7 @@ def _build_report(result: PreparationResult, ingest: IngestParams, paths: Paths)
     cluster_sizes = np.bincount(result.leaders)
     kinds = Counter({leak.record: leak.kind for leak in reversed(result.leaks)}.values())
     return {
-        "input_sha256": sha256_of(paths.accepted_records),
+        "input_sha256": compute_sha256(paths.accepted_records),
         "records": len(rows),
         "splits": {name: int(result.copies[result.split == number].sum()) for number, name in enumerate(SPLITS)},
         "replay_sources": [source.name for source in ingest.sources if source.replay],
@@ -141,7 +141,7 @@ def _build_report(result: PreparationResult, ingest: IngestParams, paths: Paths)
             "by_kind": {kind: kinds[kind] for kind in get_args(Kind)},
         },
         "warnings": _build_warnings(result),
-        "sha256": {name: sha256_of(paths.get_split_path(name)) for name in SPLITS},
+        "sha256": {name: compute_sha256(paths.get_split_path(name)) for name in SPLITS},
     }
 
 

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from seodang.config import PromptParams, TrainParams
 from seodang.errors import TrainingError
 from seodang.i18n import _, ngettext
-from seodang.io.atomic import sha256_of
+from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json, read_records, write_json
 from seodang.models.adapters import compute_tuned_sha256
 from seodang.models.device import choose_device, keep_freed_memory
@@ -115,9 +115,11 @@ def _train(prompt: PromptParams, train: TrainParams, paths: Paths) -> None:
 
 def _prepare_run_dir(prompt: PromptParams, train: TrainParams, paths: Paths) -> tuple[dict[str, str], Path]:
     """Return the checksums of the splits and the folder of this run; delete the folders of other runs."""
-    inputs = {name: sha256_of(paths.get_split_path(name)) for name in _SPLITS}
+    inputs = {name: compute_sha256(paths.get_split_path(name)) for name in _SPLITS}
     base = {
-        str(file.relative_to(paths.base)): sha256_of(file) for file in sorted(paths.base.rglob("*")) if file.is_file()
+        str(file.relative_to(paths.base)): compute_sha256(file)
+        for file in sorted(paths.base.rglob("*"))
+        if file.is_file()
     }
     threads = torch.get_num_threads() if choose_device(train.device) == "cpu" else None
     key = compute_run_key(train, prompt, {**inputs, **base}, world_size=get_world_size(), threads=threads)

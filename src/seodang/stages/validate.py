@@ -11,7 +11,7 @@ from seodang.config import ExpectationsParams, PromptParams
 from seodang.errors import ArtefactError, DataRejected
 from seodang.i18n import _, ngettext
 from seodang.ingest.rows import FIELDS, Row
-from seodang.io.atomic import sha256_of
+from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import Writer, read_rows, serialize_record, write_json
 from seodang.io.progress import track_progress
 from seodang.paths import Paths
@@ -38,7 +38,7 @@ def run(*, prompt: PromptParams, expectations: ExpectationsParams, paths: Paths)
 
     last_profile = _read_last_profile(paths)
     paths.accepted_records.unlink(missing_ok=True)
-    sha256 = sha256_of(paths.records) if paths.records.is_file() else ""
+    sha256 = compute_sha256(paths.records) if paths.records.is_file() else ""
     context = _create_context(prompt, expectations, paths)
     summary, name = Summary(), f"records-{sha256[:12]}"
     with (

@@ -21,7 +21,7 @@ from seodang.evaluation.results import Results
 from seodang.evaluation.runner import VariantModel, count_templates, evaluate_variants, iter_base_variants
 from seodang.evaluation.samples import TaskSamples, compute_fingerprint
 from seodang.i18n import _, ngettext
-from seodang.io.atomic import sha256_of
+from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json, read_records, write_json, write_records
 from seodang.models.device import choose_device, keep_freed_memory
 from seodang.models.loading import load_tokenizer
@@ -98,8 +98,8 @@ def _train_variant(
     key = {
         "train": params.train.model_dump(mode="json"),
         "prompt": params.prompt.model_dump(mode="json"),
-        "base": sha256_of(paths.base_report),
-        **{name: sha256_of(project.get_split_path(name)) for name in ("train", "validation")},
+        "base": compute_sha256(paths.base_report),
+        **{name: compute_sha256(project.get_split_path(name)) for name in ("train", "validation")},
     }
     marker = folder / "trained.json"
     if marker.exists() and read_json(marker)["key"] == key:
@@ -162,7 +162,7 @@ def _compute_run_fingerprint(
         "evaluate": study.evaluate.model_dump(mode="json"),
         "prompt": params.prompt.format,
         "precision": params.train.precision,
-        "base": sha256_of(paths.base_report),
+        "base": compute_sha256(paths.base_report),
         "tuned": {name: read_json(project.train_report)["adapter_sha256"] for name, project in projects.items()},
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()

@@ -14,7 +14,7 @@ from typing import Any
 from seodang.config import PromptParams, TrainParams
 from seodang.errors import ArtefactError
 from seodang.i18n import _
-from seodang.io.atomic import sha256_of
+from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import write_json
 from seodang.models.methods import get_method
 
@@ -55,7 +55,7 @@ def compute_run_key(
 def mark_complete(checkpoint: Path) -> None:
     """Mark a checkpoint as complete with the checksums of its files; before that it does not count."""
     files = {
-        str(file.relative_to(checkpoint)): sha256_of(file)
+        str(file.relative_to(checkpoint)): compute_sha256(file)
         for file in sorted(checkpoint.rglob("*"))
         if file.is_file() and file.name != COMPLETE_MARKER
     }
@@ -106,6 +106,6 @@ def _find_problem(checkpoint: Path) -> str | None:
         return _("its list of checksums, {name}, cannot be read ({error})", name=COMPLETE_MARKER, error=error)
     for name, checksum in files.items():
         file = checkpoint / name
-        if not file.is_file() or sha256_of(file) != checksum:
+        if not file.is_file() or compute_sha256(file) != checksum:
             return _("{name} is damaged or missing", name=name)
     return None

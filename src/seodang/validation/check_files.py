@@ -24,7 +24,7 @@ from seodang.ingest.sources import Tally, iter_file_rows
 from seodang.io.jsonl import Writer, read_rows, write_json
 from seodang.io.progress import track_progress
 from seodang.validation.dataset_checks import build_dataset_violations, compute_metrics
-from seodang.validation.left_out import format_ignored_values
+from seodang.validation.ignored_texts import format_ignored_values
 from seodang.validation.repeats import find_repeats
 from seodang.validation.report import Summary, build_accepted_line, build_quarantine_line, format_dataset_violations
 from seodang.validation.token_counts import TokenCounter

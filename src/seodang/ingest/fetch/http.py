@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from seodang.errors import SourceError, SourceUnreachable
 from seodang.i18n import N_, Message, _, ngettext
 from seodang.ingest.fetch.files import LocalFile, build_file_name, expand_environment, redact_url
-from seodang.io.atomic import sha256_of
+from seodang.io.atomic import compute_sha256
 
 if TYPE_CHECKING:
     import requests
@@ -57,7 +57,7 @@ def fetch_web_file(url: str, sha256: str, cache: Path) -> LocalFile:
     target = cache / "web" / sha256 / build_file_name(unquote(urlsplit(url).path))
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_name(".lock")):
-        if not (target.is_file() and sha256_of(target) == sha256):
+        if not (target.is_file() and compute_sha256(target) == sha256):
             _fetch(expand_environment(url), display_url, sha256, target)
     return LocalFile(target, display_url, display_url)
 
@@ -66,11 +66,11 @@ def _fetch(url: str, display_url: str, sha256: str, target: Path) -> None:
     part = target.with_name(".part")
     is_resumed = part.exists()
     _download(url, display_url, part)
-    digest = sha256_of(part)
+    digest = compute_sha256(part)
     if digest != sha256 and is_resumed:  # the first part may belong to another version of the file
         part.unlink()
         _download(url, display_url, part)
-        digest = sha256_of(part)
+        digest = compute_sha256(part)
     if digest == sha256:
         part.replace(target)
         return

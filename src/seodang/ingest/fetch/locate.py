@@ -21,7 +21,7 @@ from seodang.ingest.fetch.http import fetch_web_file
 from seodang.ingest.fetch.hub import fetch_hub_files
 from seodang.ingest.fetch.local import find_local_files, format_location, match_names, walk_files
 from seodang.ingest.fetch.splits import mark_held_out_files
-from seodang.io.atomic import sha256_of
+from seodang.io.atomic import compute_sha256
 from seodang.io.names import find_path
 
 logger = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def _check_sha256(files: Sequence[LocalFile], expected: str, path: str) -> None:
                 count=len(files),
             )
         )
-    if (digest := sha256_of(files[0].path)) != expected:
+    if (digest := compute_sha256(files[0].path)) != expected:
         raise SourceError(
             _(
                 "{path} has another sha256 than params.yaml: expected {expected}, found {found}; if the change is intended,"

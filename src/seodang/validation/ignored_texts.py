@@ -16,8 +16,8 @@ def format_ignored_values(ignored: IgnoredKeys) -> dict[str, dict[str, Any]]:
     }
 
 
-def list_left_out_texts(ignored: IgnoredKeys) -> list[str]:
-    """Return one line for each ignored key that holds long texts: they may belong into the record."""
+def list_ignored_texts(ignored: IgnoredKeys) -> list[str]:
+    """Return one line for each ignored key that holds long texts: the model may need them."""
     texts = {name: fields for name, fields in format_ignored_values(ignored).items() if fields["holds_text"]}
     return [_describe_text(name, share=fields["share"], sample=fields["sample"]) for name, fields in texts.items()]
 
