@@ -146,7 +146,7 @@ def test_every_field_of_a_request_has_an_effect(service):
         ({"instruction": "가", "temperature": 2.1}, ["temperature"], "less than or equal to 2"),
         ({"instruction": "가", "temperature": -0.1}, ["temperature"], "greater than or equal to 0"),
         ({"instruction": "가", "max_tokens": 9}, ["max_tokens"], "Extra inputs are not permitted"),
-        ({"instruction": "가 " * 200}, ["instruction"], "the model's context has 128 tokens"),
+        ({"instruction": "가 " * 200}, ["instruction"], "the model's context has only 128"),
         ({"instruction": "\ud800"}, [], "Invalid JSON"),
         (b'{"instruction": "', [], "Invalid JSON"),
         ([], [], "should be an object"),
