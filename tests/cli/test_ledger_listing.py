@@ -53,3 +53,10 @@ def test_without_a_judgement_the_command_says_what_is_next(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert main(["registry", "ledger"]) == 0
     assert "seodang run" in capsys.readouterr().out
+
+
+def test_judgements_on_a_set_that_overlaps_count(monkeypatch):
+    monkeypatch.setenv("SEODANG_LANG", "en")
+    gate = load_params(ROOT / "params.yaml").gate
+    rows = list_ledger_rows([build(0), build(1), build(2, ("sentiment", "topic"))], gate)
+    assert [row[2] for row in rows] == ["3", "3"]

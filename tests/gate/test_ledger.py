@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ from seodang.gate.ledger import (
     count_fresh_items,
     find_reuse,
     is_worn_out,
+    name_test,
 )
 from seodang.gate.scores import Pairs
 
@@ -277,3 +280,21 @@ def test_hill_climbing_on_the_items_promotes_no_equal_model():
             if candidate.mean() > best_mean:
                 best, best_mean = own, candidate.mean()
     assert wrong <= 7  # 5 % expected at most; 7 or fewer of 60 in 99 %
+
+
+def test_a_candidate_that_met_the_test_when_it_was_judged_again_has_proven_it():
+    ledger = fill(1)
+    again = replace(ledger[0], met=frozenset({"superiority accuracy 0 champion"}))
+    pairs = build_pairs(improve(60), REFERENCE)
+    [predecessor] = find_reuse(pairs, "accuracy", [*ledger, again], build_gate()).predecessors
+    assert predecessor.met == again.met
+
+
+def test_the_order_of_tasks_does_not_make_another_test():
+    rules = [build_gate({"tasks": tasks}).rules[0] for tasks in (["a", "b"], ["b", "a"])]
+    assert len({name_test(rule, "champion", "") for rule in rules}) == 1
+
+
+def test_a_used_up_set_says_so_even_where_nothing_is_clear():
+    [result] = judge(improve(6, lost=3), fill(5), build_gate(judgements=5)).results
+    assert result.obstacle == "used_up"

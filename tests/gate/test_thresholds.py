@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from seodang.config import GateParams, ThresholdParams
+from seodang.gate.ledger import build_judgement
 from seodang.gate.scores import Pairs
 from seodang.gate.thresholds import check_threshold
 
@@ -59,3 +62,18 @@ def test_ordinary_losses_meet_a_maximum():
     losses = np.random.default_rng(3).normal(1.0, 0.2, 100)
     assert check(losses, metric="loss", maximum=1.5).passed is True
     assert check(losses, metric="loss", maximum=0.5).passed is False
+
+
+def test_a_threshold_on_used_up_items_is_undecided_and_says_why():
+    scores = np.array([1.0] * 90 + [0.0] * 10)
+    pairs = Pairs(("t",) * 100, ("ko",) * 100, tuple(map(str, range(100))), scores, np.zeros(100))
+    ledger = []
+    for number in range(2):
+        other = replace(pairs, candidate=np.roll(scores, number + 1))
+        ledger.append(
+            build_judgement({"accuracy": other}, build_gate(), met=[], verdict="reject", created_at=str(number))
+        )
+    threshold = ThresholdParams(metric="accuracy", minimum=0.2, maximum=None, tasks=[])
+    reason = check_threshold(threshold, {"accuracy": pairs}, build_gate(judgements=2), ledger)
+    assert reason.passed is None
+    assert "used up" in reason.en

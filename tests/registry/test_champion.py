@@ -32,7 +32,7 @@ def build_result(against: str, difference: float, *, rule: int = 0, group: str =
             ],
             ["v0.3.0", "v0.1.0"],
         ),
-        ([build_result("few_shot/plain/3", -0.5), build_result("zero_shot", -0.5)], []),
+        ([build_result("few_shot/plain/3", -0.5), build_result("zero_shot", -0.5)], ["v0.1.0", "v0.2.0"]),
         ([build_result("champion v0.1.0", 0.05) | {"low": None}], ["v0.1.0"]),
     ],
     ids=[
@@ -42,7 +42,7 @@ def build_result(against: str, difference: float, *, rule: int = 0, group: str =
         "the oldest, and the best",
         "the oldest is surpassed",
         "each rule keeps its own",
-        "no champion",
+        "no rule compared them, so the references stay",
         "no interval",
     ],
 )

@@ -87,9 +87,29 @@ def test_a_damaged_file_is_named_with_its_line_and_the_way_back(tmp_path, change
     path = record_judgement(tmp_path, build({"accuracy": [1.0, 0.0]}), [])
     assert path is not None
     path.write_text("\n".join(change(path.read_text("utf-8").splitlines())), "utf-8")
-    with pytest.raises(ArtefactError, match="git checkout -- registry") as found:
+    with pytest.raises(ArtefactError, match="keep the lines of both sides") as found:
         read_ledger(tmp_path)
     assert f"line {number}" in str(found.value)
+
+
+@pytest.mark.parametrize("name", ["lone \ud800", "two\u2028lines", "next\u0085line", "한\n줄", '"quoted"'])
+def test_an_item_may_have_any_name(tmp_path, name):
+    judgement = build({"accuracy": [1.0, 0.0]}, items=[("t", name), ("t", "2")])
+    if name.isprintable() or "\ud800" not in name:
+        record_judgement(tmp_path, judgement, [])
+        assert read_ledger(tmp_path) == [judgement]
+
+
+def test_a_line_is_appended_after_a_missing_newline_and_merged_files_are_read(tmp_path):
+    first, second = (build({"accuracy": [1.0, value]}, candidate=name * 64) for name, value in (("a", 0.0), ("b", 1.0)))
+    path = record_judgement(tmp_path, first, [])
+    assert path is not None
+    path.write_text(path.read_text("utf-8").rstrip("\n"), "utf-8")
+    record_judgement(tmp_path, second, read_ledger(tmp_path))
+    assert read_ledger(tmp_path) == [first, second]
+    header, *lines = path.read_text("utf-8").splitlines()
+    path.write_text("\n".join([header, lines[0], header, "", lines[1], ""]), "utf-8")  # as a union merge leaves it
+    assert read_ledger(tmp_path) == [first, second]
 
 
 CANDIDATE = """

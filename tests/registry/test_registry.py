@@ -445,6 +445,8 @@ def test_an_earlier_champion_stays_a_reference_until_a_candidate_is_shown_to_be_
     assert read_champion_file(twice.champion).best == [second]
     promotion.rollback(twice, "느림", "v0.2.0")
     assert read_champion_file(twice.champion).best == []
+    promotion.rollback(twice, "다시", "v0.4.0")  # with the references of its promotion
+    assert [champion.version for champion in read_champion_file(twice.champion).best] == ["v0.2.0"]
 
 
 def test_a_judgement_that_is_not_committed_does_not_delay_a_rollback(twice: Paths):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from seodang.config import GateParams
-from seodang.gate.ledger import Judgement, compute_confidence, count_fresh_items, is_worn_out
+from seodang.gate.ledger import OLD_SHARE, ItemKey, Judgement, compute_confidence, count_fresh_items, is_worn_out
 from seodang.i18n import N_, _, ngettext
 
 HEADINGS: Final = (N_("tasks"), N_("items"), N_("candidates"), N_("last (UTC)"), N_("next confidence"), N_("state"))
@@ -21,15 +21,27 @@ def list_ledger_rows(ledger: Sequence[Judgement], gate: GateParams) -> list[tupl
         ledger: Judgements, oldest first.
         gate: Confidence, and number of judgements.
     """
-    sets: dict[frozenset[tuple[str, str]], list[Judgement]] = {}
+    sets: dict[frozenset[ItemKey], list[Judgement]] = {}
     for judgement in ledger:
         sets[judgement.items] = [*sets.pop(judgement.items, []), judgement]
-    return [_build_row(judgements, gate) for judgements in reversed(sets.values())]
+    return [
+        _build_row(judgements[-1], _count_candidates(items, ledger), gate)
+        for items, judgements in reversed(sets.items())
+    ]
 
 
-def _build_row(judgements: Sequence[Judgement], gate: GateParams) -> tuple[str, ...]:
-    last = judgements[-1]
-    candidates = len({judgement.candidate for judgement in judgements})
+def _count_candidates(items: Collection[ItemKey], ledger: Sequence[Judgement]) -> int:
+    """Return how many candidates were judged on these items, or on another set that shares more than 10 % of them."""
+    return len(
+        {
+            judgement.candidate
+            for judgement in ledger
+            if sum(key in judgement.items for key in items) > OLD_SHARE * len(items)
+        }
+    )
+
+
+def _build_row(last: Judgement, candidates: int, gate: GateParams) -> tuple[str, ...]:
     return (
         _format_tasks(last),
         str(len(last.items)),

@@ -17,7 +17,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -123,7 +123,7 @@ def name_test(rule: RuleParams, against: str, group: str) -> str:
         against: Name of the reference; only its kind counts among the variants of the base.
         group: Language or task of a rule with `group_by`, else empty.
     """
-    parts = (rule.test, rule.metric, f"{rule.margin:g}", against.partition("/")[0], "+".join(rule.tasks), group)
+    parts = (rule.test, rule.metric, f"{rule.margin:g}", against.partition("/")[0], "+".join(sorted(rule.tasks)), group)
     return " ".join(part for part in parts if part)
 
 
@@ -148,7 +148,9 @@ def find_reuse(pairs: Pairs, metric: str, ledger: Sequence[Judgement], gate: Gat
         scores = judgement.list_scores(metric, keys)
         if np.array_equal(scores, own):
             break
-        predecessors.setdefault(judgement.candidate if np.isnan(scores).any() else scores.tobytes(), judgement)
+        key = judgement.candidate if np.isnan(scores).any() else scores.tobytes()
+        earlier = predecessors.get(key, judgement)  # judged again by other rules: it may have met more tests since
+        predecessors[key] = replace(earlier, met=earlier.met | judgement.met)
     number = len(predecessors) + 1
     return Reuse(
         number=number,

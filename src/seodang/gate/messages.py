@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from seodang.config import GateParams, ThresholdParams
 from seodang.gate.ledger import compute_confidence, compute_wear, count_fresh_items, is_worn_out
-from seodang.gate.rules import RuleResult, describe_subject
+from seodang.gate.rules import Obstacle, RuleResult, describe_subject
 from seodang.gate.scores import Pairs
 from seodang.gate.statistics import MINIMUM_GROUPS, BootstrapResult
 from seodang.gate.verdict import OUTCOME_LABELS
@@ -124,7 +124,7 @@ def build_threshold_reason(
     mean: BootstrapResult,
     selected: Pairs,
     confidence: float,
-    obstacle: str | None,
+    obstacle: Obstacle | None,
     gate: GateParams,
 ) -> Reason:
     """Return whether the interval of the candidate's mean lies within a threshold."""
@@ -146,11 +146,13 @@ def build_threshold_reason(
         },
     )
     if obstacle is not None:
-        message = Message("{reason}. {hint}", {"reason": message, "hint": _describe_obstacle(obstacle, gate)})
+        message = Message(
+            "{reason}. {hint}", {"reason": message, "hint": _describe_obstacle(obstacle, len(selected), gate)}
+        )
     return build_reason(passed, message)
 
 
-def _describe_obstacle(obstacle: str, gate: GateParams) -> Message:
+def _describe_obstacle(obstacle: Obstacle, items: int, gate: GateParams) -> Message:
     """Return why the interval of a mean cannot be trusted."""
     if obstacle == "items":
         return Message(
@@ -160,6 +162,9 @@ def _describe_obstacle(obstacle: str, gate: GateParams) -> Message:
         )
     if obstacle == "groups":
         return Message("At least {count} independent groups are needed", {"count": MINIMUM_GROUPS})
+    if obstacle == "used_up":
+        count = {"count": count_fresh_items(items)}
+        return Message("These items are used up; about {count} fresh items would decide the rule", count)
     return Message("The scores are skewed, or most of them are equal, and so few items may lack the rare ones")
 
 

@@ -37,12 +37,12 @@ def _decide_result(result: RuleResult, test: RuleTest, gate: GateParams) -> Rule
     significance = 1 - gate.confidence
     is_met = result.low > result.bound and result.p <= 2 * test.reuse.tail
     is_violated = result.kind.is_violated(test.plain.high, result.bound) and result.p_holm <= significance
+    if test.reuse.is_used_up and not is_violated:
+        return replace(result, obstacle="used_up")
     if not (is_met or is_violated):
         return replace(result, obstacle=None if np.any(test.grouped.sums) else "equal")
     if is_violated:
         result = replace(result, low=test.plain.low, high=test.plain.high, confidence=gate.confidence)
-    elif test.reuse.is_used_up:
-        return replace(result, obstacle="used_up")
     elif result.p_inherited is not None and result.p_inherited > test.reuse.tail:
         return replace(result, obstacle="inherited")
     if result.items < gate.minimum_items:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
 
 from scipy import stats
 
@@ -13,6 +12,7 @@ from seodang.gate import messages
 from seodang.gate.exact_tests import is_binary
 from seodang.gate.ledger import Judgement, Reuse, find_reuse
 from seodang.gate.messages import Reason
+from seodang.gate.rules import Obstacle
 from seodang.gate.scores import Pairs
 from seodang.gate.statistics import (
     MINIMUM_GROUPS,
@@ -38,10 +38,12 @@ def check_threshold(
     assert bound is not None  # ThresholdParams guarantees it
     mean = _compute_mean(selected, bound, gate, reuse)
     is_minimum = threshold.minimum is not None
-    is_within = (mean.low >= bound if is_minimum else mean.high <= bound) and not reuse.is_used_up
+    is_within = mean.low >= bound if is_minimum else mean.high <= bound
     is_beyond = mean.high < bound if is_minimum else mean.low > bound
     passed = True if is_within else False if is_beyond else None
     obstacle = _find_obstacle(selected, gate, side=1 if is_minimum == is_within else -1)
+    if reuse.is_used_up and not is_beyond:
+        obstacle = "used_up"
     if obstacle:
         passed = None
     return messages.build_threshold_reason(threshold, passed, mean, selected, reuse.confidence, obstacle, gate)
@@ -70,7 +72,7 @@ def _compute_mean(selected: Pairs, bound: float, gate: GateParams, reuse: Reuse)
     return replace(mean, low=min(mean.low, float(low)), high=max(mean.high, float(high)))
 
 
-def _find_obstacle(selected: Pairs, gate: GateParams, *, side: int) -> Literal["items", "groups", "shape"] | None:
+def _find_obstacle(selected: Pairs, gate: GateParams, *, side: int) -> Obstacle | None:
     """Return why the interval cannot be trusted, if it cannot.
 
     Args:

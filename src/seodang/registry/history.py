@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from seodang.config.validation_errors import describe_read_error
 from seodang.errors import ArtefactError
@@ -23,6 +23,8 @@ class RegistryEvent(Champion):
 
     action: Action
     previous: Version | None
+    best: Annotated[list[Version], Field(default_factory=list)]
+    """Earlier champions that candidates are compared with from then on."""
 
 
 def read_history(path: Path) -> list[RegistryEvent]:
@@ -37,7 +39,7 @@ def read_history(path: Path) -> list[RegistryEvent]:
     except (OSError, ValueError, ValidationError) as error:
         raise ArtefactError(
             _(
-                "{file} cannot be read ({error}); restore it: git checkout -- registry",
+                "{file} cannot be read ({error}); restore it: git checkout -- registry/history.jsonl",
                 file=path,
                 error=describe_read_error(error),
             )
@@ -47,13 +49,8 @@ def read_history(path: Path) -> list[RegistryEvent]:
 def append_event(path: Path, event: RegistryEvent) -> None:
     """Append one line; the file is replaced atomically."""
     content = path.read_text("utf-8") if path.exists() else ""
-    write_atomically(
-        path,
-        [
-            content,
-            format_json_line({"action": event.action, "previous": event.previous, **get_champion(event).model_dump()}),
-        ],
-    )
+    fields = {"action": event.action, "previous": event.previous, **get_champion(event).model_dump()}
+    write_atomically(path, [content, format_json_line({**fields, "best": event.best} if event.best else fields)])
 
 
 def get_champion(event: RegistryEvent) -> Champion:

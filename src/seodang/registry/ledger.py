@@ -103,7 +103,7 @@ def record_judgement(folder: Path, judgement: Judgement, ledger: Sequence[Judgem
     ):
         return None
     items = sorted(judgement.items)
-    content = json.dumps(items, ensure_ascii=False)
+    content = json.dumps(items)  # in ASCII, because an item may have any name
     path = folder / f"{hashlib.sha256(content.encode()).hexdigest()[:16]}.jsonl"
     earlier = path.read_text("utf-8") if path.exists() else format_json_line({"items": [list(key) for key in items]})
     line = {
@@ -113,23 +113,26 @@ def record_judgement(folder: Path, judgement: Judgement, ledger: Sequence[Judgem
         "met": sorted(judgement.met),
         "scores": {metric: _pack_scores(scores, items) for metric, scores in sorted(judgement.scores.items())},
     }
-    write_atomically(path, [earlier, format_json_line(line)])
+    separator = "" if earlier.endswith("\n") else "\n"
+    write_atomically(path, [earlier, separator, format_json_line(line)])
     return path
 
 
 def _read_file(path: Path) -> list[Judgement]:
     number = 1
     try:
-        lines = dict(enumerate(path.read_text("utf-8").splitlines(), start=1))
-        items: list[ItemKey] = [(task, item) for task, item in _Items.model_validate(json.loads(lines.pop(1))).items]
+        lines = dict(enumerate(path.read_text("utf-8").rstrip("\n").split("\n"), start=1))
+        header = lines.pop(1)
+        items: list[ItemKey] = [(task, item) for task, item in _Items.model_validate(json.loads(header)).items]
         judgements = []
         for number in lines:
-            judgements.append(_parse_line(_Line.model_validate(json.loads(lines[number])), items))
+            if lines[number].strip() and lines[number] != header:  # a merge may repeat the header
+                judgements.append(_parse_line(_Line.model_validate(json.loads(lines[number])), items))
     except (OSError, ValueError, KeyError, ValidationError) as error:
         raise ArtefactError(
             _(
-                "{file}, line {number}: the judgements on these test items cannot be read ({error}); restore the file: "
-                "git checkout -- registry",
+                "{file}, line {number}: the judgements on these test items cannot be read ({error}). After a merge keep the "
+                "lines of both sides; otherwise restore the file from git (git log {file})",
                 file=path,
                 number=number,
                 error=describe_read_error(error),

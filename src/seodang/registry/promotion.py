@@ -133,16 +133,19 @@ def rollback(paths: Paths, message: str, to_version: str | None) -> tuple[Regist
         if changed := list_uncommitted(paths.root, ("registry/champion.json", "registry/history.jsonl")):
             raise RegistryError(
                 _(
-                    "the registry has uncommitted changes ({files}); commit them, or undo them: git checkout -- registry",
-                    files=", ".join(changed),
+                    "the registry has uncommitted changes ({files}); commit them, or undo them: git checkout -- {files}",
+                    files=" ".join(changed),
                 )
             )
         file = read_champion_file(paths.champion)
         current = file.champion
-        target = _find_target(current, read_history(paths.history), to_version)
+        history = read_history(paths.history)
+        target = _find_target(current, history, to_version)
         champion = get_champion(target).model_copy(update=_build_audit_fields(paths, message))
         bento = make_servable(champion, paths)  # first, because this step fails most often
-        best = [other for other in file.best if other.version != champion.version]
+        earlier = [get_champion(event) for name in target.best if (event := find_event_by_version(history, name))]
+        by_version = {other.version: other for other in (*earlier, *file.best) if other.version != champion.version}
+        best = list(by_version.values())
         return _record_event(paths, champion, "rollback", current, best), bento
 
 
@@ -186,7 +189,9 @@ def _record_event(
     paths: Paths, champion: Champion, action: Action, current: Champion | None, best: Sequence[Champion]
 ) -> RegistryEvent:
     previous = current.version if current else None
-    event = RegistryEvent(action=action, previous=previous, **champion.model_dump())
+    event = RegistryEvent(
+        action=action, previous=previous, best=[other.version for other in best], **champion.model_dump()
+    )
     heading = _HEADINGS[action].format(champion.version)
     with _restore_on_failure(paths):
         assign_champion(paths.root, champion.version, champion.revision, previous, f"{heading}: {champion.message}")
