@@ -95,9 +95,8 @@ def test_a_damaged_file_is_named_with_its_line_and_the_way_back(tmp_path, change
 @pytest.mark.parametrize("name", ["lone \ud800", "two\u2028lines", "next\u0085line", "한\n줄", '"quoted"'])
 def test_an_item_may_have_any_name(tmp_path, name):
     judgement = build({"accuracy": [1.0, 0.0]}, items=[("t", name), ("t", "2")])
-    if name.isprintable() or "\ud800" not in name:
-        record_judgement(tmp_path, judgement, [])
-        assert read_ledger(tmp_path) == [judgement]
+    record_judgement(tmp_path, judgement, [])
+    assert read_ledger(tmp_path) == [judgement]
 
 
 def test_a_line_is_appended_after_a_missing_newline_and_merged_files_are_read(tmp_path):

@@ -19,7 +19,8 @@ def compute_inherited_p(
     lucky on these items, the candidate looks better without being better. A linear regression on the earlier differences, with
     coefficients of at least zero, explains the inherited part; its intercept is the rest, and is tested with Student's
     t. Its standard error includes that of the coefficients (Draper and Smith 1998, Applied Regression Analysis, 3rd ed.,
-    section 5.1). Given the earlier scores, the test holds its level however the earlier candidates were selected.
+    section 5.1). Given the earlier scores, the test holds its level however the earlier candidates were selected, as long as
+    their true means are at least `bound`: the luck of one that is truly worse cannot be separated from its weakness.
 
     Args:
         differences: Candidate minus reference, of shape (items,); more is better.
