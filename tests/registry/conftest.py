@@ -124,7 +124,7 @@ def _run_in(root: Path, *words: str, check: bool = True) -> subprocess.Completed
 def _make_repository(root: Path) -> Paths:
     """Create a repository in which no stage has run."""
     root.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(ROOT / "registry", root / "registry")
+    shutil.copytree(ROOT / "registry", root / "registry", ignore=shutil.ignore_patterns("ledger"))
     (root / "make.py").write_text(_MAKE)
     (root / "wanted.json").write_text("{}")
     stages = {name: {"cmd": f"python make.py {name}", **stage} for name, stage in _STAGES.items()}

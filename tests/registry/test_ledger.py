@@ -131,6 +131,7 @@ def build_gate() -> GateParams:
     return GateParams.model_validate({**values, "rules": [rule], "thresholds": []})
 
 
+@pytest.mark.slow
 def test_processes_at_the_same_time_lose_no_judgement(tmp_path):
     def write(name, wrong):
         rows = [
