@@ -30,12 +30,14 @@ sys.exit(module.main(["report"]))
 
 @pytest.fixture
 def run_shell() -> Callable[..., subprocess.CompletedProcess[bytes]]:
-    """Runs Python code with a redirection of the shell."""
+    """Runs Python code with a redirection of the shell, after a command of the shell such as a limit."""
 
-    def run_shell(code: str, redirection: str = "", **environment: str) -> subprocess.CompletedProcess[bytes]:
+    def run_shell(
+        code: str, redirection: str = "", before: str = "", **environment: str
+    ) -> subprocess.CompletedProcess[bytes]:
         variables = {name: value for name, value in os.environ.items() if name != "SEODANG_LANG"}
         return subprocess.run(
-            ["bash", "-c", f'"$0" -c "$1" {redirection}', sys.executable, code],
+            ["bash", "-c", f'{before}"$0" -c "$1" {redirection}', sys.executable, code],
             cwd=ROOT,
             env={**variables, **environment},
             capture_output=True,
@@ -84,15 +86,22 @@ def test_closed_descriptors_change_no_exit_code(run_shell, redirection):
     assert run_shell(_CALL.format(words=["nope"]), redirection).returncode == 2
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_stdout_is_said_and_changes_only_the_code_of_success(run_shell):
-    done = run_shell(_RUN, ">/dev/full")
+@pytest.mark.parametrize(
+    ("limit", "file", "reason"),
+    [
+        *([("", "/dev/full", b"No space left on device")] if Path("/dev/full").exists() else []),
+        ("ulimit -f 0; ", "full.txt", b"File too large"),  # a quota: the same on every system
+    ],
+)
+def test_a_full_stdout_is_said_and_changes_only_the_code_of_success(run_shell, tmp_path, limit, file, reason):
+    full = tmp_path / file  # an absolute path stays as it is
+    done = run_shell(_RUN, f">{full}", limit)
     assert done.returncode == 3
-    assert b"its output could not be written (No space left on device)" in done.stderr
-    done = run_shell(_CALL.format(words=["config", "show"]), ">/dev/full")
+    assert b"its output could not be written (" + reason in done.stderr
+    done = run_shell(_CALL.format(words=["config", "show"]), f">{full}", limit)
     assert done.returncode == 74
     assert done.stderr.count(b"\n") == 1
-    assert run_shell(_CALL.format(words=["nope"]), "2>/dev/full").returncode == 2
+    assert run_shell(_CALL.format(words=["nope"]), f"2>{full}", limit).returncode == 2
 
 
 def test_a_reader_that_leaves_ends_the_command_without_a_word(run_shell):
