@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +19,6 @@ from seodang.packaging.model_folder import compute_content_version, read_manifes
 from seodang.paths import Paths
 
 pytestmark = pytest.mark.slow
-START_SECONDS = 400
 SCRIPTS = Path(sys.executable).parent
 DVC_YAML = """stages:
   package:
@@ -75,44 +70,18 @@ def clone(tmp_path: Path, packaged_model: Path, copy_project) -> Path:
     return tmp_path / "clone"
 
 
-def ask(url: str) -> Any:
-    body = json.dumps({"instruction": KOREAN[0], "input": KOREAN[1], "max_new_tokens": 8}).encode()
-    request = urllib.request.Request(url + "/generate", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.loads(answer.read())
-
-
-def test_a_clone_serves_the_pulled_model(clone, find_free_port: Callable[[], int], tmp_path):
+def test_a_clone_serves_the_pulled_model(clone, find_free_port: Callable[[], int], run_server, ask_in_korean, tmp_path):
     environment = {
         **os.environ,
         "BENTOML_HOME": str(tmp_path / "bentoml"),
         "PYTHONPATH": str(ROOT / "src"),
         "SEODANG_LANG": "en",
     }
-    port, log = find_free_port(), tmp_path / "serve.log"
-    serve = [str(SCRIPTS / "seodang"), "serve", "--port", str(port)]
+    port = find_free_port()
+    serve, url = [str(SCRIPTS / "seodang"), "serve", "--port", str(port)], f"http://127.0.0.1:{port}"
     missing = subprocess.run(serve, cwd=clone, env=environment, capture_output=True, text=True, check=False)
     assert missing.returncode == 2
     assert "is not on this machine; fetch it: dvc pull package" in missing.stderr
     run(clone, "dvc", "pull", "-q", "package")
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            serve, cwd=clone, env=environment, stdout=output, stderr=output, start_new_session=True
-        )
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while process.poll() is None and time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10):
-                    break
-            except OSError:
-                time.sleep(0.5)
-        assert process.poll() is None, log.read_text("utf-8")[-4000:]
-        assert ask(f"http://127.0.0.1:{port}")["output"] == KOREAN[2]
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    with run_server(serve, url, cwd=clone, environment=environment, log=tmp_path / "serve.log"):
+        assert ask_in_korean(url)["output"] == KOREAN[2]

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.constants import KOREAN, ROOT
@@ -29,7 +23,6 @@ from seodang.registry.history import read_history
 from seodang.registry.restore import make_servable
 
 pytestmark = pytest.mark.slow
-START_SECONDS = 300
 
 
 def read_model_fields(paths: Paths, name: str) -> dict[str, str]:
@@ -75,56 +68,21 @@ def paths(promoted_twice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.fixture(scope="module")
-def serve(find_free_port):
+def serve(find_free_port, run_server):
     """Serve the champion with `seodang serve`, and yield the address."""
 
     @contextmanager
     def serve(paths: Paths) -> Iterator[str]:
-        port, log = find_free_port(), paths.root.parent / "serve.log"
+        port = find_free_port()
+        url, command = f"http://127.0.0.1:{port}", [sys.executable, "-m", "seodang", "serve", "--port", str(port)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "seodang", "serve", "--port", str(port)],
-                cwd=paths.root,
-                env=environment,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        try:
-            wait_until_ready(f"http://127.0.0.1:{port}/readyz", process, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        with run_server(command, url, cwd=paths.root, environment=environment, log=paths.root.parent / "serve.log"):
+            yield url
 
     return serve
 
 
-def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(url, timeout=10):
-                return
-        except OSError:
-            time.sleep(0.5)
-    pytest.fail(f"the server was not ready, exit code {process.poll()}:\n{log.read_text('utf-8')[-4000:]}")
-
-
-def ask(url: str) -> Any:
-    body = json.dumps({"instruction": KOREAN[0], "input": KOREAN[1], "max_new_tokens": 8}).encode()
-    with urllib.request.urlopen(
-        urllib.request.Request(url + "/generate", body, {"Content-Type": "application/json"}), timeout=60
-    ) as answer:
-        return json.loads(answer.read())
-
-
-def test_after_a_rollback_the_service_answers_with_the_old_weights(paths, serve):
+def test_after_a_rollback_the_service_answers_with_the_old_weights(paths, serve, ask_in_korean):
     good, bad = (event.bento_tag for event in read_history(paths.history))
     assert not has_bento(good)
     assert main(["registry", "rollback", "--message", "대답이 나빠짐"]) == 0
@@ -132,7 +90,7 @@ def test_after_a_rollback_the_service_answers_with_the_old_weights(paths, serve)
     assert folder is not None
     assert compute_weights_sha256(folder) == read_history(paths.history)[0].weights_sha256
     with serve(paths) as url:
-        reply = ask(url)
+        reply = ask_in_korean(url)
     assert (reply["output"], reply["model"]) == (KOREAN[2], good)
     assert reply["model"] != bad
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -23,7 +21,6 @@ from seodang.packaging.model_folder import MANIFEST_NAME, compute_content_versio
 pytestmark = pytest.mark.slow
 
 START_SECONDS = 300
-STOP_SECONDS = 30
 
 
 class Reply(NamedTuple):
@@ -55,50 +52,21 @@ class Service(NamedTuple):
             return Reply(error.code, error.read().decode())
 
 
-def bentoml_serve(tag: str, port: int, home: Path, log: Path) -> subprocess.Popen[bytes]:
-    """Start the server from the stores alone: without PYTHONPATH, in another folder."""
+def build_serve_command(tag: str, port: int) -> list[str]:
+    return [sys.executable, "-m", "bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
+
+
+def build_serve_environment(home: Path) -> dict[str, str]:
+    """Return an environment in which the server finds the code in the bento alone: without PYTHONPATH."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [sys.executable, "-m", "bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            command,
-            cwd=home.parent,
-            env={**environment, "BENTOML_HOME": str(home)},
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def wait_until_ready(service: Service, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            if service.get("/readyz").status == 200:
-                return
-        except OSError:
-            pass
-        time.sleep(0.5)
-    pytest.fail(
-        f"the server was not ready after {START_SECONDS} s, exit code {process.poll()}:\n{log.read_text('utf-8')[-4000:]}"
-    )
+    return {**environment, "BENTOML_HOME": str(home)}
 
 
 @pytest.fixture(scope="module")
 def service(
-    packaged_model: Path, tmp_path_factory: pytest.TempPathFactory, find_free_port, use_bentoml_home
+    packaged_model: Path, tmp_path_factory: pytest.TempPathFactory, find_free_port, use_bentoml_home, run_server
 ) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("bentoml") / "home"
-    log = home.parent / "serve.log"
     with pytest.MonkeyPatch.context() as patch:
         use_bentoml_home(home, patch)
         version = compute_content_version(packaged_model, read_manifest(packaged_model).fingerprint)
@@ -106,12 +74,14 @@ def service(
         tag = build_bento(ROOT, "tiny", version, model_tag)
         port = find_free_port()
         service = Service(f"http://127.0.0.1:{port}", tag, home)
-        process = bentoml_serve(tag, port, home, log)
-        try:
-            wait_until_ready(service, process, log)
+        with run_server(
+            build_serve_command(tag, port),
+            service.url,
+            cwd=home.parent,
+            environment=build_serve_environment(home),
+            log=home.parent / "serve.log",
+        ):
             yield service
-        finally:
-            stop(process)
 
 
 @pytest.mark.parametrize(("instruction", "input", "output"), [KOREAN, ENGLISH])
@@ -202,11 +172,20 @@ def test_serving_stops_at_once_when_the_prompts_differ(service, find_free_port):
     original = manifest.read_text("utf-8")
     log = service.home.parent / "refused.log"
     manifest.write_text(original.replace(json.loads(original)["fingerprint"], "0" * 64), "utf-8")
-    process = bentoml_serve(service.tag, find_free_port(), service.home, log)
+    command, environment = build_serve_command(service.tag, find_free_port()), build_serve_environment(service.home)
     try:
-        assert process.wait(START_SECONDS) == 1
+        with log.open("wb") as output:
+            refused = subprocess.run(
+                command,
+                cwd=service.home.parent,
+                env=environment,
+                stdout=output,
+                stderr=output,
+                timeout=START_SECONDS,
+                check=False,
+            )
+        assert refused.returncode == 1
     finally:
-        stop(process)
         manifest.write_text(original, "utf-8")
     assert "0" * 64 in log.read_text("utf-8")
     assert json.loads(original)["fingerprint"] in log.read_text("utf-8")
