@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 import numpy as np
 from gate_models import build_pairs, build_rules
 
 from seodang.config import GateParams, RuleParams
-from seodang.gate.decision import Decision, decide
+from seodang.gate.decision import decide
 from seodang.gate.statistics import Floats
+from seodang.registry.champion import select_best
 
 START, GAINED = 0.97, 0.02  # accuracy of the first champion; share of items that a model gains
 MARGIN, BASE = 0.03, 0.33
@@ -32,6 +33,11 @@ class Model:
 
     number: int
     accuracy: float
+
+    @property
+    def version(self) -> str:
+        """Return the name of the model among champions."""
+        return f"v0.{self.number}.0"
 
 
 def build_gate(resamples: int, seed: int) -> GateParams:
@@ -53,17 +59,6 @@ def draw_answers(rng: np.random.Generator, models: list[Model], items: int) -> d
     return answers
 
 
-def find_best(decision: Decision, references: list[Model]) -> list[Model]:
-    """Return the references that stay, as `select_best` in seodang.registry.champion selects them."""
-    models = {f"champion {model.number}": model for model in references}
-    results = [result for result in decision.results if result.rule == 1]
-    unsurpassed = [result.against for result in results if result.low is None or result.low <= 0]
-    kept = set(sorted(unsurpassed, key=lambda name: models[name].number)[:1])
-    highest = min(results, key=lambda result: result.difference)
-    kept.update([highest.against] if highest.difference < 0 else [])
-    return [model for name, model in models.items() if name in kept]
-
-
 def run_chain(step: float, options: argparse.Namespace, seed: int, *, uses_best: bool) -> tuple[float, int]:
     """Return the accuracy of the last champion, and how many candidates were promoted."""
     rng, gate = np.random.default_rng([seed, round(step * 1000)]), build_gate(options.resamples, seed)
@@ -74,12 +69,14 @@ def run_chain(step: float, options: argparse.Namespace, seed: int, *, uses_best:
         references = [champion, *(best if uses_best else [])]
         base = build_pairs(answers[number], (rng.random(options.items) < BASE).astype(float))
         champions = [
-            (f"champion {model.number}", {"accuracy": build_pairs(answers[number], answers[model.number])})
+            (f"champion {model.version}", {"accuracy": build_pairs(answers[number], answers[model.number])})
             for model in references
         ]
         decision = decide({"base": [("zero_shot", {"accuracy": base})], "champion": champions}, gate)
         if decision.verdict == "promote":
-            best = find_best(decision, references)
+            by_version = {model.version: model for model in references}
+            results = [asdict(result) for result in decision.results]
+            best = [by_version[version] for version in select_best(results, list(by_version))]
             champion = candidate
             promoted.append(candidate)
     return champion.accuracy, len(promoted) - 1

@@ -46,13 +46,13 @@ def build_result(against: str, difference: float, *, rule: int = 0, group: str =
         "no interval",
     ],
 )
-def test_an_earlier_champion_stays_a_reference_until_a_candidate_is_shown_to_be_better(build_champion, results, kept):
-    dates = {"v0.3.0": "2026-03-01", "v0.1.0": "2026-01-01", "v0.2.0": "2026-02-01"}
-    earlier = [
-        build_champion(version).model_copy(update={"created_at": f"{date}T00:00:00+00:00"})
-        for version, date in dates.items()
-    ]
-    assert [champion.version for champion in select_best({"results": results}, earlier)] == kept
+def test_an_earlier_champion_stays_a_reference_until_a_candidate_is_shown_to_be_better(results, kept):
+    assert select_best(results, ["v0.3.0", "v0.1.0", "v0.2.0"]) == kept
+
+
+def test_the_oldest_version_is_that_of_the_lowest_number():
+    results = [build_result("champion v0.10.0", 0.01), build_result("champion v0.9.0", 0.01)]
+    assert select_best(results, ["v0.10.0", "v0.9.0"]) == ["v0.9.0"]
 
 
 def test_the_file_keeps_the_best_earlier_champions(build_champion, tmp_path):

@@ -7,7 +7,7 @@ a dependency, so a verdict belongs to the champion of the same commit.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -104,31 +104,33 @@ def write_champion(path: Path, champion: Champion | None, best: Sequence[Champio
     write_json(path, {**content, "best": [other.model_dump() for other in best]} if best else content)
 
 
-def select_best(verdict: Mapping[str, Any], earlier: Sequence[Champion]) -> list[Champion]:
-    """Return the earlier champions that stay references: two at most by each test of a rule against the champion.
+def select_best(results: Iterable[Mapping[str, Any]], earlier: Sequence[str]) -> list[str]:
+    """Return the versions of earlier champions that stay references: two at most by each test against the champion.
 
     The oldest one that the candidate is not shown to be better than keeps small permitted losses from adding up. The one
     with the highest mean is kept where the candidate does not reach it, because it may be better than the oldest. Without
     a rule against the champion nothing was compared, and the references stay as they are.
 
     Args:
-        verdict: Of the candidate that becomes champion; its results name a champion by its version.
-        earlier: The champion until now first, then the earlier ones that were references.
+        results: Of the rules, in the verdict of the candidate that becomes champion.
+        earlier: Version of the champion until now first, then those of the earlier references.
     """
-    champions = {f"champion {champion.version}": champion for champion in earlier}
-    tests: dict[tuple[int, str], list[dict[str, Any]]] = {}
-    for result in verdict["results"]:
-        if result["against"] in champions:
+    versions = {f"champion {version}": version for version in earlier}
+    tests: dict[tuple[int, str], list[Mapping[str, Any]]] = {}
+    for result in results:
+        if result["against"] in versions:
             tests.setdefault((result["rule"], result["group"]), []).append(result)
     if not tests:
         return list(earlier[1:])
     kept = set()
-    for results in tests.values():
-        unsurpassed = [result["against"] for result in results if result["low"] is None or result["low"] <= 0]
-        kept.update(sorted(unsurpassed, key=lambda name: _order_version(champions[name].version))[:1])
-        highest = min(results, key=lambda result: result["difference"])
-        kept.update([highest["against"]] if highest["difference"] < 0 else [])
-    return [champion for name, champion in champions.items() if name in kept]
+    for compared in tests.values():
+        unsurpassed = [
+            versions[result["against"]] for result in compared if result["low"] is None or result["low"] <= 0
+        ]
+        kept.update(sorted(unsurpassed, key=_order_version)[:1])
+        highest = min(compared, key=lambda result: result["difference"])
+        kept.update([versions[highest["against"]]] if highest["difference"] < 0 else [])
+    return [version for version in earlier if version in kept]
 
 
 def _order_version(version: str) -> tuple[int, ...]:

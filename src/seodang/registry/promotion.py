@@ -78,8 +78,10 @@ def promote(paths: Paths, message: str | None, version: str | None) -> RegistryE
             **asdict(candidate),
             **_build_audit_fields(paths, _DEFAULT_MESSAGE if message is None else message),
         )
-        earlier = [other for other in (current, *file.best) if other is not None and other.version != champion.version]
-        return _record_event(paths, champion, "promote", current, select_best(read_json(paths.verdict), earlier))
+        earlier = {other.version: other for other in (current, *file.best) if other is not None}
+        earlier.pop(champion.version, None)
+        best = [earlier[version] for version in select_best(read_json(paths.verdict)["results"], list(earlier))]
+        return _record_event(paths, champion, "promote", current, best)
 
 
 def _check_not_rolled_back(history: list[RegistryEvent], version: str) -> None:
