@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from seodang.config import GateParams
-from seodang.gate.ledger import OLD_SHARE, ItemKey, Judgement, compute_confidence, count_fresh_items, is_worn_out
+from seodang.gate.ledger import ItemKey, Judgement, compute_confidence, count_fresh_items, is_worn_out
 from seodang.i18n import N_, _, ngettext
 
 HEADINGS: Final = (N_("tasks"), N_("items"), N_("candidates"), N_("last (UTC)"), N_("next confidence"), N_("state"))
@@ -32,13 +32,7 @@ def list_ledger_rows(ledger: Sequence[Judgement], gate: GateParams) -> list[tupl
 
 def _count_candidates(items: Collection[ItemKey], ledger: Sequence[Judgement]) -> int:
     """Return how many candidates were judged on these items, or on another set that shares more than 10 % of them."""
-    return len(
-        {
-            judgement.candidate
-            for judgement in ledger
-            if sum(key in judgement.items for key in items) > OLD_SHARE * len(items)
-        }
-    )
+    return len({judgement.candidate for judgement in ledger if judgement.covers(items)})
 
 
 def _build_row(last: Judgement, candidates: int, gate: GateParams) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,7 +29,7 @@ from seodang.gate.statistics import Floats
 ItemKey = tuple[str, str]
 """Task and item."""
 
-OLD_SHARE = 0.1  # of a test's items; a judgement on more of them counts
+_OLD_SHARE = 0.1  # of a test's items; a judgement on more of them counts
 _DIGITS = 9  # significant digits of scores in the ledger; scores that agree so far are equal
 _WORN_OUT = 2.0  # times the items of a first judgement
 _RESAMPLES_IN_TAIL = 10  # at least, so that the tail of a later judgement is more than one resample
@@ -50,6 +50,10 @@ class Judgement:
     verdict: str = ""
     created_at: str = ""
     """Time of the judgement, UTC."""
+
+    def covers(self, keys: Collection[ItemKey]) -> bool:
+        """Return whether the judgement counts for a test on these items: it was made on more than 10 % of them."""
+        return sum(key in self.items for key in keys) > _OLD_SHARE * len(keys)
 
     def list_scores(self, metric: str, keys: Sequence[ItemKey]) -> Floats:
         """Return the scores of shape (items,); NaN where the candidate has none."""
@@ -143,7 +147,7 @@ def find_reuse(pairs: Pairs, metric: str, ledger: Sequence[Judgement], gate: Gat
     own = np.array([round_score(score) for score in pairs.candidate])
     predecessors: dict[bytes | str, Judgement] = {}
     for judgement in ledger:
-        if sum(key in judgement.items for key in keys) <= OLD_SHARE * len(keys):
+        if not judgement.covers(keys):
             continue
         scores = judgement.list_scores(metric, keys)
         if np.array_equal(scores, own):
@@ -154,7 +158,7 @@ def find_reuse(pairs: Pairs, metric: str, ledger: Sequence[Judgement], gate: Gat
     number = len(predecessors) + 1
     return Reuse(
         number=number,
-        tail=compute_tail(min(number, gate.judgements), gate),
+        tail=compute_tail(number, gate),
         is_used_up=number > gate.judgements,
         predecessors=tuple(predecessors.values()),
     )
@@ -164,16 +168,16 @@ def compute_tail(number: int, gate: GateParams) -> float:
     """Return the one-sided level of a judgement; the levels of all judgements add up to 1 - confidence.
 
     Args:
-        number: From 1 to gate.judgements.
+        number: From 1; after gate.judgements the level is that of the last one.
         gate: Confidence, and number of judgements.
     """
-    first = (1 - gate.confidence) / 2
-    return first if number == 1 else first / number / sum(1 / other for other in range(2, gate.judgements + 1))
+    first, last = (1 - gate.confidence) / 2, gate.judgements
+    return first if number == 1 else first / min(number, last) / sum(1 / other for other in range(2, last + 1))
 
 
 def compute_confidence(number: int, gate: GateParams) -> float:
-    """Return the confidence of the intervals of a judgement; after the last one, that of the last."""
-    return 1 - 2 * compute_tail(min(number, gate.judgements), gate)
+    """Return the confidence of the intervals of a judgement."""
+    return 1 - 2 * compute_tail(number, gate)
 
 
 def compute_wear(number: int, gate: GateParams) -> float:
@@ -182,7 +186,7 @@ def compute_wear(number: int, gate: GateParams) -> float:
     The normal approximation: ((z(1 - tail) + z(power)) / (z(1 - first tail) + z(power))) ** 2.
     """
     power = stats.norm.ppf(gate.power)
-    first, now = (stats.norm.isf(compute_tail(min(k, gate.judgements), gate)) + power for k in (1, number))
+    first, now = (stats.norm.isf(compute_tail(k, gate)) + power for k in (1, number))
     return float((now / first) ** 2)
 
 
@@ -193,4 +197,4 @@ def is_worn_out(number: int, gate: GateParams) -> bool:
 
 def count_fresh_items(items: int) -> int:
     """Return how many items of a set must be replaced so that earlier judgements no longer count."""
-    return items - math.floor(OLD_SHARE * items)
+    return items - math.floor(_OLD_SHARE * items)
