@@ -13,6 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 
+from scipy.cluster.hierarchy import DisjointSet
+
 from seodang.evaluation.samples import TaskSamples
 from seodang.evaluation.tasks.samples import EvalSample
 from seodang.evaluation.tasks.spec import FileData
@@ -42,14 +44,16 @@ def assign_groups(tasks: Sequence[TaskSamples]) -> list[TaskSamples]:
     Items made of records keep the group that the stage prepare has found.
     """
     entries = [(task, sample) for task in tasks if isinstance(task.spec.data, FileData) for sample in task.samples]
-    components = _Components(len(entries))
+    components, first = DisjointSet(range(len(entries))), dict[Hashable, int]()
     templates = _find_templates(entries)
     for index, key in (*_iter_text_links(entries, templates), *_iter_turn_links(entries)):
-        components.link(index, key)
+        components.merge(index, first.setdefault(key, index))
     _link_similar(entries, templates, components)
     names = {
         (task.key, sample.id): name
-        for (task, sample), name in zip(entries, components.name([f"{t.task}/{s.id}" for t, s in entries]), strict=True)
+        for (task, sample), name in zip(
+            entries, _name_components(components, [f"{t.task}/{s.id}" for t, s in entries]), strict=True
+        )
     }
     return [_set_groups(task, names) if isinstance(task.spec.data, FileData) else task for task in tasks]
 
@@ -65,36 +69,15 @@ def _set_groups(task: TaskSamples, names: dict[tuple[str, str], str]) -> TaskSam
     return replace(task, templates=templates)
 
 
-class _Components:
-    """Connected components of items that share keys (a disjoint-set forest, Tarjan 1975)."""
-
-    def __init__(self, size: int) -> None:
-        self._parents = list(range(size))
-        self._first: dict[Hashable, int] = {}
-
-    def find(self, item: int) -> int:
-        """Return the representative of an item's component."""
-        while self._parents[item] != item:
-            self._parents[item] = self._parents[self._parents[item]]
-            item = self._parents[item]
-        return item
-
-    def link(self, item: int, key: Hashable) -> None:
-        """Connect an item with the first item of the same key."""
-        self.connect(item, self._first.setdefault(key, item))
-
-    def connect(self, first: int, second: int) -> None:
-        """Connect two items."""
-        self._parents[self.find(first)] = self.find(second)
-
-    def name(self, ids: Sequence[str]) -> list[str]:
-        """Return the smallest id of each item's component; "" for an item that is alone."""
-        roots = [self.find(item) for item in range(len(ids))]
-        sizes = Counter(roots)
-        names: dict[int, str] = {}
-        for root, id in zip(roots, ids, strict=True):
-            names[root] = min(names.get(root, id), id)
-        return [names[root] if sizes[root] > 1 else "" for root in roots]
+def _name_components(components: DisjointSet, ids: Sequence[str]) -> list[str]:
+    """Return the smallest id of each item's component; "" for an item that is alone."""
+    names = [""] * len(ids)
+    for members in components.subsets():
+        if len(members) > 1:
+            name = min(ids[member] for member in members)
+            for member in members:
+                names[member] = name
+    return names
 
 
 def _iter_text_links(entries: Sequence[Entry], templates: Templates) -> Iterator[tuple[int, Hashable]]:
@@ -153,7 +136,7 @@ def _iter_turn_links(entries: Sequence[Entry]) -> Iterator[tuple[int, Hashable]]
             end = text.find("\n", end + 1)
 
 
-def _link_similar(entries: Sequence[Entry], templates: Templates, components: _Components) -> None:
+def _link_similar(entries: Sequence[Entry], templates: Templates, components: DisjointSet) -> None:
     """Connect items whose texts are near-duplicates.
 
     Two sets of shingles with a Jaccard similarity of s share one of the rarest 1 - s of the shingles of each (prefix
@@ -171,8 +154,8 @@ def _link_similar(entries: Sequence[Entry], templates: Templates, components: _C
         ordered = sorted(members, key=lambda shingle: (frequencies[shingle], shingle))
         rarest = ordered[: len(ordered) - int(_SIMILARITY * len(ordered)) + 1]
         for other in dict.fromkeys(other for shingle in rarest for other in postings[shingle]):
-            if components.find(index) != components.find(other) and _is_similar(members, shingles[other]):
-                components.connect(index, other)
+            if not components.connected(index, other) and _is_similar(members, shingles[other]):
+                components.merge(index, other)
         for shingle in rarest:
             postings[shingle].append(index)
 
