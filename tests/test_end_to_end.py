@@ -29,12 +29,13 @@ def verdict(project: Path) -> dict:
 
 
 @pytest.mark.smoke
-def test_a_rejected_model_stops_at_package_with_its_reasons_and_leaves_nothing(project, first_run):
+def test_a_rejection_is_a_result_with_its_reasons_and_leaves_no_package(project, first_run):
     assert verdict(project)["verdict"] == "reject"
-    assert first_run.returncode != 0
-    assert "accuracy" in first_run.stderr
-    assert "2" in first_run.stderr.partition("accuracy")[2]
-    assert "Traceback" not in first_run.stderr
+    assert first_run.returncode == 3
+    assert "verdict: reject" in first_run.stdout
+    assert "2" in first_run.stdout.partition("not met")[2]
+    assert not any(word in first_run.stderr for word in ("ERROR", "Traceback", "is empty", "failed to reproduce"))
+    assert not any(word in first_run.stdout for word in ("dvc push", "autostage"))
     assert not (project / "artifacts" / "package" / "model").exists()
 
 

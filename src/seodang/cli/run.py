@@ -25,7 +25,7 @@ def run() -> int:
     """Run what has changed through DVC and print the result.
 
     Returns:
-        0 when the model is promoted, 3 when it is not, DVC's own code when a stage failed.
+        0 when the model is promoted, 3 when it is not, the code of the stage that failed.
     """
     from seodang.cli.report import print_summary
     from seodang.config.load import load_params
@@ -36,11 +36,9 @@ def run() -> int:
     load_params(paths.params)  # all errors at once, before anything runs
     check_workspace(paths)
     started = time.monotonic()
-    # First up to the pages: DVC may run `package` before `report`, and `package` stops a run that is not promoted.
-    code = _run_dvc(["repro", "report"], paths.root) or _run_dvc(["repro"], paths.root)
-    verdict = read_json(paths.verdict)["verdict"] if paths.verdict.exists() else None
-    if code != 0 and (verdict is None or verdict == "promote"):
+    if code := _run_dvc(paths.root):
         return code
+    verdict = read_json(paths.verdict)["verdict"]
     print_summary(paths)
     print_lines(["", _("total: {seconds:.0f} s", seconds=time.monotonic() - started)])
     return 0 if verdict == "promote" else NOT_PROMOTED
@@ -89,9 +87,9 @@ def run_stage_with_timing(name: str, paths: Paths) -> None:
         file.write(json.dumps(row) + "\n")
 
 
-def _run_dvc(arguments: list[str], root: Path) -> int:
-    """Run DVC with the scripts of this interpreter first on the path, so that stages find `seodang`."""
+def _run_dvc(root: Path) -> int:
+    """Run all stages with the scripts of this interpreter first on the path, so that stages find `seodang`."""
     scripts = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
-    command = [f"{scripts}/dvc", "--wait-for-lock", *arguments]
+    command = [sys.executable, "-m", "seodang.cli.dvc_process"]
     return subprocess.run(command, cwd=root, env=environment, check=False).returncode
