@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import json
+import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
 from seodang.cli.plan_format import format_plan
+from seodang.cli.plan_machine import Device, Target, build_machine, parse_memory
 from seodang.cli.terminal import print_lines
 from seodang.errors import ModelError, SeodangError
 from seodang.i18n import _, ngettext
@@ -18,9 +20,13 @@ from seodang.paths import Paths
 if TYPE_CHECKING:
     from seodang.config import ModelParams, Params
     from seodang.training.planning.micro_batches import MicroBatchStats
-    from seodang.training.planning.plan import Base, Plan
+    from seodang.training.planning.plan import Base, Machine, Plan
     from seodang.training.planning.sampling import Sample
     from seodang.training.planning.time import Speed
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 FITS, DOES_NOT_FIT = 0, 2
 
@@ -29,21 +35,28 @@ def plan(
     profile: Annotated[
         str | None, typer.Option(metavar="NAME", help=_("Plan this profile or overlay without using it."))
     ] = None,
+    device: Annotated[
+        Literal["cpu", "cuda", "mps"] | None,
+        typer.Option(metavar="KIND", help=_("Plan for another machine: cpu, cuda or mps.")),
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help=_("Memory of one device of that machine, such as 24G."))
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=_("Print the plan as one JSON object."))] = False,
 ) -> int:
-    """Print the plan; 0 when it fits, 2 when it does not.
+    """Print the plan, for this machine or another one; 0 when it fits, 2 when it does not.
 
     Raises:
         SeodangError: If it cannot be planned; exit code 2.
     """
-    from seodang.training.planning.plan_json import serialize_plan
-
     try:
-        plan_result = _make_plan(profile, Paths(Path.cwd()))
+        plan_result = _make_plan(profile, device, memory, Paths(Path.cwd()))
     except SeodangError as error:
         if as_json:
             print(json.dumps({"fits": False, "error": str(error)}, ensure_ascii=False))
         raise
+    from seodang.training.planning.plan_json import serialize_plan
+
     if as_json:
         print(json.dumps(serialize_plan(plan_result), ensure_ascii=False))
     else:
@@ -51,33 +64,39 @@ def plan(
     return FITS if plan_result.fits else DOES_NOT_FIT
 
 
-def _make_plan(profile: str | None, paths: Paths) -> Plan:
-    from seodang.models.device import keep_freed_memory
-    from seodang.training.planning.plan import Machine, make_plan
-
+def _make_plan(profile: str | None, device: Device | None, memory: str | None, paths: Paths) -> Plan:
     params = _load_params(profile, paths)
+    target = Target(device, None if memory is None else parse_memory(memory))
+    logger.info(_("planning {model}; this takes some seconds", model=params.model.name))
+    from seodang.models.device import keep_freed_memory  # the first of the imports that take seconds
+
     keep_freed_memory()  # as training does, so that this process weighs what that one will
-    device, missing = _select_device(params)
-    base, reasons = _find_base(params.model, paths)
-    if base is None or device is None:
-        raise ModelError(
-            "\n  ".join(
-                [
-                    _("{model} cannot be planned:", model=params.model.name),
-                    *missing,
-                    *reasons,
-                    *_describe_params(params, paths),
-                ]
-            )
-        )
+    machine, missing = _try(lambda: build_machine(target, params.train.device))
+    base, reasons = _try(lambda: _find_base(params.model, paths))
+    if base is None or machine is None:
+        problems = [*missing, *reasons, *_describe_params(params, paths)]
+        raise ModelError("\n  ".join([_("{model} cannot be planned:", model=params.model.name), *problems]))
+    return _plan_run(base, params, machine, paths)
+
+
+def _plan_run(base: Base, params: Params, machine: Machine, paths: Paths) -> Plan:
+    from seodang.training.planning.plan import make_plan
+
+    logger.info(_("tracing a training step of {type} on {device}", type=base.config.model_type, device=machine.device))
     sample = _sample_records(base, params, paths)
+    if not machine.is_here:
+        return make_plan(base, params.train, sample, machine, None)  # its speed cannot be measured here
     return make_plan(
-        base,
-        params.train,
-        sample,
-        Machine(device, *_get_memory(device)),
-        lambda micro_batches: _benchmark_speed(base, params, device, micro_batches),
+        base, params.train, sample, machine, lambda stats: _benchmark_speed(base, params, machine.device, stats)
     )
+
+
+def _try(function: Callable[[], T]) -> tuple[T | None, list[str]]:
+    """Return the result, or the message of the error, so that all problems are shown at once."""
+    try:
+        return function(), []
+    except ModelError as error:
+        return None, [str(error)]
 
 
 def _load_params(profile: str | None, paths: Paths) -> Params:
@@ -87,23 +106,10 @@ def _load_params(profile: str | None, paths: Paths) -> Params:
     return load_params(paths.params) if profile is None else load_profile(profile, paths.profiles)
 
 
-def _select_device(params: Params) -> tuple[str | None, list[str]]:
-    from seodang.models.device import choose_device
-
-    try:
-        return choose_device(params.train.device), []
-    except ModelError as error:
-        return None, [str(error)]
-
-
-def _find_base(model: ModelParams, paths: Paths) -> tuple[Base | None, list[str]]:
-    """Return the base as far as it is known, or why it is not."""
+def _find_base(model: ModelParams, paths: Paths) -> Base:
     from seodang.training.planning.base import find_base
 
-    try:
-        return find_base(model, paths.base, paths.base_report, paths.root, paths.model_cache, paths.downloads), []
-    except ModelError as error:
-        return None, [str(error)]
+    return find_base(model, paths.base, paths.base_report, paths.root, paths.model_cache, paths.downloads)
 
 
 def _describe_params(params: Params, paths: Paths) -> list[str]:
@@ -144,14 +150,6 @@ def _sample_records(base: Base, params: Params, paths: Paths) -> Sample | None:
         params.prompt.format,
         params.train,
     )
-
-
-def _get_memory(device: str) -> tuple[int, int, int]:
-    """Return the bytes of the device, its free bytes, and those of this process with the imports of training."""
-    from seodang.training.planning.memory import read_memory_capacity, read_resident_bytes
-
-    importlib.import_module("seodang.stages.train")
-    return (*read_memory_capacity(device), read_resident_bytes())
 
 
 def _benchmark_speed(base: Base, params: Params, device: str, micro_batches: MicroBatchStats) -> Speed:

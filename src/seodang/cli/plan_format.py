@@ -44,6 +44,7 @@ def format_plan(plan: Plan) -> list[str]:
                 precision=train.precision,
                 sharding=train.sharding,
             ),
+            *([] if plan.machine.is_here else [_("of another machine; its set-up and speed are not known here")]),
         ),
         *_format_row(_("method"), train.method, *_describe_adapter(plan)),
         *_format_row(
@@ -86,6 +87,9 @@ def _describe_attention(plan: Plan) -> list[str]:
 
 def _format_data(plan: Plan) -> list[str]:
     sample = plan.sample
+    if sample is None and plan.base.folder is None:
+        note = _("not counted, for the tokenizer is not here: the longest records are assumed")
+        return _format_row(_("data"), "-", note, _("run: dvc repro prepare"))
     if sample is None:
         note = _("none yet: the plan assumes the longest records")
         return _format_row(_("data"), "-", note, _("run: dvc repro prepare"))
@@ -124,8 +128,10 @@ def _format_memory(plan: Plan) -> list[str]:
         lines += _format_row(f"  {_(_PARTS[name])}", _format_mb(size)) if size else []
     if memory.loading > memory.training:
         lines += _format_row(f"  {_('while loading')}", _format_mb(memory.loading), _("weights and their file"))
-    available = _(
-        "available {memory}, free now {free}", memory=_format_mb(machine.memory), free=_format_mb(machine.free)
+    available = (
+        _("available {memory}, free now {free}", memory=_format_mb(machine.memory), free=_format_mb(machine.free))
+        if machine.is_here
+        else _("available {memory}", memory=_format_mb(machine.memory))
     )
     note = [_("{count} processes", count=memory.processes)] if memory.processes > 1 else []
     return lines + _format_row(f"  {_('peak')}", _format_mb(memory.peak), available, *note)

@@ -48,6 +48,24 @@ def describe_origin(model: ModelParams) -> dict[str, str | None]:
     }
 
 
+def find_checkpoint_folder(model: ModelParams, root: Path) -> Path:
+    """Return the folder of a local checkpoint (source bundled or path).
+
+    Raises:
+        ModelError: If there is no such folder.
+    """
+    folder = find_path(root / str(model.path))
+    if folder.is_dir():
+        return folder
+    remedy = (
+        _("restore it: git checkout {path}", path=model.path)
+        if model.source == "bundled"
+        else _("copy or mount the checkpoint there, or set model.path to its folder")
+    )
+    origin = f"model.path {model.path}"
+    raise ModelError(_("{origin}: there is no folder {folder}; {remedy}", origin=origin, folder=folder, remedy=remedy))
+
+
 def copy_checkpoint(model: ModelParams, root: Path, folder: Path) -> None:
     """Copy a local checkpoint (source bundled or path).
 
@@ -55,17 +73,8 @@ def copy_checkpoint(model: ModelParams, root: Path, folder: Path) -> None:
         ModelError: If the checkpoint is missing, cannot be used, or does not fit on the disk.
         ChecksumError: If its weights differ from the pinned ones.
     """
-    source = find_path(root / str(model.path))
+    source = find_checkpoint_folder(model, root)
     origin = f"model.path {model.path}"
-    if not source.is_dir():
-        remedy = (
-            _("restore it: git checkout {path}", path=model.path)
-            if model.source == "bundled"
-            else _("copy or mount the checkpoint there, or set model.path to its folder")
-        )
-        raise ModelError(
-            _("{origin}: there is no folder {folder}; {remedy}", origin=origin, folder=source, remedy=remedy)
-        )
     names = select_checkpoint_files(
         (path.name for path in source.iterdir() if path.is_file()),
         origin,

@@ -62,8 +62,15 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, context_length: int) 
 def create_model(shape: ScratchParams, tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
     """Return an untrained Qwen3 decoder with tied embeddings."""
     torch.manual_seed(shape.seed)
-    config = Qwen3Config(
-        vocab_size=len(tokenizer),
+    config = build_config(shape, vocab_size=len(tokenizer))
+    config.pad_token_id, config.eos_token_id = tokenizer.pad_token_id, tokenizer.eos_token_id
+    return Qwen3ForCausalLM(config)
+
+
+def build_config(shape: ScratchParams, *, vocab_size: int) -> Qwen3Config:
+    """Return the configuration of the decoder, whose embeddings are tied."""
+    return Qwen3Config(
+        vocab_size=vocab_size,
         hidden_size=shape.hidden_size,
         num_hidden_layers=shape.num_layers,
         num_attention_heads=shape.num_heads,
@@ -72,11 +79,8 @@ def create_model(shape: ScratchParams, tokenizer: PreTrainedTokenizerFast) -> Qw
         intermediate_size=shape.intermediate_size,
         max_position_embeddings=shape.context_length,
         tie_word_embeddings=True,
-        pad_token_id=tokenizer.pad_token_id,
-        eos_token_id=tokenizer.eos_token_id,
         bos_token_id=None,
     )
-    return Qwen3ForCausalLM(config)
 
 
 def pack_documents(documents: Sequence[Sequence[int]], end: int, length: int, rng: random.Random) -> Tensor:

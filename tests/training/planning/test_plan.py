@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,11 @@ from transformers import AutoModelForCausalLM, Gemma3TextConfig, GemmaConfig, Ll
 
 from seodang.cli.main import main
 from seodang.cli.plan_format import format_plan
+from seodang.cli.plan_machine import parse_memory
 from seodang.config import TrainParams
 from seodang.config.load import load_params, merge_overlay
-from seodang.config.profiles import read_starter, resolve_overlay
+from seodang.config.profiles import load_profile, read_starter, resolve_overlay
+from seodang.errors import ModelError
 from seodang.io.jsonl import write_json, write_records
 from seodang.models.base import describe_origin
 from seodang.models.loading import load_model, load_tokenizer
@@ -37,6 +40,7 @@ from seodang.training.planning.micro_batches import MicroBatchShape, count_micro
 from seodang.training.planning.plan import Base, Machine, make_plan
 from seodang.training.planning.plan_json import serialize_plan
 from seodang.training.planning.sampling import sample_records
+from seodang.training.planning.shipped_configs import find_shipped_config
 from seodang.training.planning.suggestions import suggest_changes
 from seodang.training.planning.time import Speed, estimate_duration
 from seodang.training.trainer_args import build_packing_config, is_mixed_precision
@@ -414,20 +418,88 @@ def test_without_records_the_worst_is_planned(paths, capsys):
     assert "run: dvc repro prepare" in capsys.readouterr().out
 
 
-def test_without_a_base_the_command_says_what_is_known_and_what_to_run(paths, monkeypatch, capsys):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert main(["plan", "--profile", "gemma-270m"]) == 2
+@pytest.fixture
+def unknown_model(tmp_path: Path) -> str:
+    """Return an overlay with a model on the hub whose sizes are not shipped."""
+    overlay = tmp_path / "unknown.yaml"
+    overlay.write_text("extends: gemma-270m\nmodel: {source: hub, hub: someone/unknown, revision: " + "ab" * 20 + "}\n")
+    return str(overlay)
+
+
+def test_without_a_base_the_command_says_what_is_known_and_why(paths, unknown_model, monkeypatch, capsys):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # where nobody listens
+    assert main(["plan", "--profile", unknown_model]) == 2
     message = capsys.readouterr().err
     for part in (
-        "no config.json of gemma-3-270m",
-        "run: dvc repro base",
+        "config.json of someone/unknown",
+        "cannot be reached",
         "40 records, about 5 optimizer steps of 8 records",
     ):
         assert part in message
-    assert main(["plan", "--profile", "gemma-270m", "--json"]) == 2
+    assert len([line for line in message.splitlines() if "someone/unknown" in line]) == 1  # no line per retry
+    assert main(["plan", "--profile", unknown_model, "--json"]) == 2
     plan = json.loads(capsys.readouterr().out)
     assert not plan["fits"]
-    assert "run: dvc repro base" in plan["error"]
+    assert "cannot be reached" in plan["error"]
+
+
+def test_a_model_folder_that_is_missing_is_named(paths, tmp_path, capsys):
+    overlay = tmp_path / "gone.yaml"
+    overlay.write_text("extends: tiny\nmodel: {source: path, path: models/gone, sha256: null}\n")
+    assert main(["plan", "--profile", str(overlay)]) == 2
+    assert "model.path models/gone: there is no folder" in capsys.readouterr().err
+
+
+def test_another_machine_is_planned_without_its_device(paths, capsys):
+    assert main(["plan", "--device", "cuda", "--memory", "24G", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["device"], plan["machine"], plan["memory"]["total_mb"]) == ("cuda", "another", 24 * 1024)
+    assert plan["time"] is None  # its speed is not known here
+    assert main(["plan", "--device", "cuda", "--memory", "100M"]) == 2
+    assert "the GPU memory is too small" in capsys.readouterr().out
+
+
+def test_the_memory_of_another_machine_is_needed_and_read_with_its_unit(paths, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main(["plan", "--device", "cuda"]) == 2
+    assert "--device cuda --memory 24G" in capsys.readouterr().err
+    assert main(["plan", "--memory", "much"]) == 2
+    assert "--memory much is no size" in capsys.readouterr().err
+    assert [parse_memory(text) for text in ("24", "24G", "24 GiB", "512mb", "1.5t")] == [
+        24 << 30,
+        24 << 30,
+        24 << 30,
+        512 << 20,
+        3 << 39,
+    ]
+
+
+@pytest.mark.parametrize("name", ["gemma-270m", "gemma-2b-qlora", "llama-8b-qlora", "llama-8b-fsdp", "qwen3-0.6b"])
+def test_the_sizes_of_every_profile_s_model_are_shipped_and_right(name):
+    """The published count of parameters is that of the model that transformers builds."""
+    shipped = find_shipped_config(load_profile(name, ROOT / "profiles").model)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(shipped.config)
+    assert sum(weight.numel() for weight in model.parameters()) == shipped.parameters
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["gemma-270m", "gemma-2b-qlora", "llama-8b-qlora", "llama-8b-fsdp", "qwen3-0.6b", "scratch", "tiny"]
+)
+def test_every_profile_is_planned_for_a_gpu_without_a_network(tmp_path, name, monkeypatch, capsys):
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    shutil.copytree(ROOT / "models", tmp_path / "models")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert main(["plan", "--device", "cuda", "--memory", "24G", "--profile", name]) == 0
+    assert "plan: it fits" in capsys.readouterr().out
+
+
+def test_a_configuration_that_gives_another_model_is_refused(tmp_path, make_base, build_train_params):
+    base = replace(make_base(tmp_path), parameters=1)
+    with pytest.raises(ModelError, match="published: 1"):
+        make_plan(base, build_train_params(), None, Machine("cpu", 10**12, 10**12, 0), None)
 
 
 def test_reasons_are_in_both_languages_in_json(tmp_path, make_base, build_train_params):

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
+from typing import Final
 
 from transformers import AutoConfig, PreTrainedConfig
 
 from seodang.config import ModelParams
 from seodang.errors import ModelError
 from seodang.i18n import _
+from seodang.io.hub_errors import describe_hub_error
 from seodang.io.jsonl import read_json
 from seodang.models.architecture import check_causal_config
-from seodang.models.base import describe_origin
+from seodang.models.base import describe_origin, find_checkpoint_folder
 from seodang.models.checkpoints import is_code_trusted
+from seodang.primer_base.model import build_config
 from seodang.training.planning.plan import Base
+from seodang.training.planning.shipped_configs import find_shipped_config
+
+_HUB_SECONDS: Final = 5.0
 
 
 def find_base(
@@ -31,7 +38,7 @@ def find_base(
         downloads: Folder of downloads from the hub.
 
     Raises:
-        ModelError: If no config.json is found; with the command that fetches the base.
+        ModelError: If no config.json is found; with what to do.
     """
     # A report of an older version has fewer fields and counts as the report of another base.
     if (
@@ -40,14 +47,26 @@ def find_base(
         and describe_origin(model).items() <= read_json(report).items()
     ):
         return Base(model.name, _read_config(folder, model.name), folder, "artifacts/base")
+    if model.source in {"bundled", "path"}:
+        find_checkpoint_folder(model, root)
     for source_folder, origin in _list_sources(model, root, conversion_cache, downloads):
         if (source_folder / "config.json").exists():
             has_weights = any(source_folder.glob("*.safetensors"))
             return Base(
                 model.name, _read_config(source_folder, model.name), source_folder if has_weights else None, origin
             )
-    if model.source == "hub" and (config := _download_config(model)) is not None:
-        return Base(model.name, config, None, "hub")
+    return _find_remote_base(model)
+
+
+def _find_remote_base(model: ModelParams) -> Base:
+    """Return a base whose files are not here yet: by the sizes that are shipped or configured, else by the hub."""
+    if (shipped := find_shipped_config(model)) is not None:
+        return Base(model.name, shipped.config, None, _("shipped configuration"), shipped.parameters)
+    if model.scratch is not None and model.source == "scratch":
+        config = build_config(model.scratch, vocab_size=model.scratch.vocab_size)
+        return Base(model.name, config, None, "model.scratch")
+    if model.source == "hub":
+        return Base(model.name, _download_config(model), None, "hub")
     raise ModelError(
         _(
             "no config.json of {model} was found in artifacts/base or at its source ({source}); run: dvc repro base",
@@ -85,25 +104,26 @@ def _read_config(folder: Path, name: str) -> PreTrainedConfig:
     return config
 
 
-def _download_config(model: ModelParams) -> PreTrainedConfig | None:
-    """Return the configuration from the hub, a few kilobytes; None if the hub does not answer or refuses it."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError
+def _download_config(model: ModelParams) -> PreTrainedConfig:
+    """Return the configuration from the hub, a few kilobytes, by one request.
 
-    try:
-        file = hf_hub_download(
-            str(model.hub),
-            "config.json",
-            revision=model.revision,
-            endpoint=os.environ.get("HF_ENDPOINT"),
-            token=os.environ.get("HF_TOKEN"),
-            etag_timeout=5,
-            library_name="seodang",
-        )
-    except (OSError, ValueError, HfHubHTTPError):
-        return None
-    except Exception as error:  # httpx and requests have their own errors
-        if type(error).__module__.partition(".")[0] not in {"httpx", "requests", "urllib3"}:
-            raise
-        return None
-    return _read_config(Path(file).parent, model.name)
+    Raises:
+        ModelError: If the hub does not answer or refuses it.
+    """
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status  # type: ignore[attr-defined]
+
+    url = hf_hub_url(str(model.hub), "config.json", revision=model.revision, endpoint=os.environ.get("HF_ENDPOINT"))
+    headers = build_hf_headers(token=os.environ.get("HF_TOKEN"), library_name="seodang")
+    try:  # without the retries of hf_hub_download, which take a minute and print 20 lines where there is no network
+        response = get_session().get(url, headers=headers, timeout=_HUB_SECONDS, follow_redirects=True)
+        hf_raise_for_status(response)
+        text = response.text
+    except Exception as error:  # the hub's library and its HTTP client have errors of their own
+        description = describe_hub_error(error, "model", _("an existing commit as model.revision"))
+        raise ModelError(
+            _("config.json of {model} is not on this machine: {reason}", model=model.hub, reason=description)
+        ) from error
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "config.json").write_text(text, "utf-8")
+        return _read_config(Path(folder), model.name)

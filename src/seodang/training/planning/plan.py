@@ -10,7 +10,8 @@ from pathlib import Path
 from transformers import PreTrainedConfig
 
 from seodang.config import TrainParams
-from seodang.i18n import Message
+from seodang.errors import ModelError
+from seodang.i18n import Message, _
 from seodang.models.methods import get_method
 from seodang.training.planning.activations import Trace, trace_micro_batch
 from seodang.training.planning.memory import Memory, estimate_memory
@@ -31,6 +32,7 @@ class Base:
     config: PreTrainedConfig
     folder: Path | None  # the checkpoint; None if only its config.json is known
     origin: str  # where the configuration was found
+    parameters: int | None = None  # as published; None if that is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Machine:
     memory: int
     free: int
     process_bytes: int  # of a process that has loaded libraries and tokenizer
+    is_here: bool = True  # whether this is the machine that the plan is made on
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +139,25 @@ def _estimate(base: Base, train: TrainParams, sample: Sample | None, machine: Ma
     meta_model = build_meta_model(base.config, train, base.folder)
     micro_batches = _plan_micro_batches(train, sample, packed=meta_model.packed)
     weights = compute_weight_sizes(meta_model, train)
+    _check_parameters(base, weights)
     autocast = is_mixed_precision(train)
     trace = trace_micro_batch(base.config, train, micro_batches.largest, autocast=autocast, folder=base.folder)
     memory = _estimate_memory(base, train, machine, weights, trace, micro_batches)
     return Estimate(meta_model.packed, meta_model.fused_layers, weights, micro_batches, trace, memory)
+
+
+def _check_parameters(base: Base, weights: WeightSizes) -> None:
+    """Raise an error if the model that was built is not the published one."""
+    if base.parameters is not None and base.parameters != weights.parameters:
+        raise ModelError(
+            _(
+                "the configuration of {model} is not that of the published model (parameters: {built:,}, published:"
+                " {published:,}), so it cannot be planned; run: dvc repro base",
+                model=base.name,
+                built=weights.parameters,
+                published=base.parameters,
+            )
+        )
 
 
 def _plan_micro_batches(train: TrainParams, sample: Sample | None, *, packed: bool) -> MicroBatchStats:

@@ -21,6 +21,7 @@ def serialize_plan(plan: Plan) -> dict[str, Any]:
             "config_from": plan.base.origin,
         },
         "device": plan.machine.device,
+        "machine": "this" if plan.machine.is_here else "another",
         "precision": train.precision,
         "method": train.method,
         "attention": "packed" if plan.packed else "padded",

@@ -26,7 +26,7 @@ def find_reasons(
     base: Base, train: TrainParams, sample: Sample | None, machine: Machine, memory: Memory
 ) -> list[Message]:
     """Return every reason why the run cannot start or does not fit."""
-    reasons = _check_machine(train, machine.device)
+    reasons = _check_machine(train, machine.device) if machine.is_here else []
     context = get_context_length(base.config)
     if context is not None and train.max_length > context:
         reasons.append(
