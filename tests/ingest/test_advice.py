@@ -15,7 +15,8 @@ from tests.ingest.advice_cases import CASES, ELSEWHERE, Case
 from seodang.config import IngestParams, SourceParams
 from seodang.errors import SourceError
 from seodang.ingest.rows import Row, get_field_error
-from seodang.ingest.sources import Tally, iter_source_rows
+from seodang.ingest.sources import iter_source_rows
+from seodang.ingest.tally import Tally
 
 # Verbs with which the messages of ingest advise.
 ADVICE = re.compile(

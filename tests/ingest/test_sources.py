@@ -14,7 +14,8 @@ from tests.constants import SENTIMENT_TABLE
 from seodang.config import IngestParams, SourceParams
 from seodang.errors import SourceError
 from seodang.ingest.rows import FIELDS, get_field_error
-from seodang.ingest.sources import Tally, iter_source_rows
+from seodang.ingest.sources import iter_source_rows
+from seodang.ingest.tally import Tally
 from seodang.io.jsonl import read_rows, write_rows
 
 PRIMER = {"seed": 1, "sentiment_per_language": 2, "classification_per_language": 2, "open_per_language": 2}

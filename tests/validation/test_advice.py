@@ -131,7 +131,8 @@ def test_a_row_of_a_test_split_passes_in_the_role_that_the_advice_names(tmp_path
 def make_ingest(build_file_source):
     """Returns the rows of a source with a role."""
     from seodang.config import IngestParams, SourceParams
-    from seodang.ingest.sources import Tally, iter_source_rows
+    from seodang.ingest.sources import iter_source_rows
+    from seodang.ingest.tally import Tally
 
     def read(folder: Path, role: str) -> list[dict[str, Any]]:
         source = SourceParams.model_validate({**build_file_source("own", "a.jsonl"), "role": role})

@@ -12,7 +12,8 @@ from seodang.errors import SourceError
 from seodang.i18n import _, ngettext
 from seodang.ingest.fetch.files import LocalFile
 from seodang.ingest.rows import Row
-from seodang.ingest.sources import Tally, iter_source_rows
+from seodang.ingest.sources import iter_source_rows
+from seodang.ingest.tally import Tally
 from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import write_json, write_rows
 from seodang.io.progress import track_progress

@@ -17,10 +17,11 @@ from seodang.config.section import Section
 from seodang.errors import SeodangError, SourceError
 from seodang.i18n import _
 from seodang.ingest.fetch.files import LocalFile
+from seodang.ingest.file_rows import iter_file_rows
 from seodang.ingest.ignored_keys import IgnoredKeys
 from seodang.ingest.readers.text import repair_text
 from seodang.ingest.rows import Row
-from seodang.ingest.sources import Tally, iter_file_rows
+from seodang.ingest.tally import Tally
 from seodang.io.jsonl import Writer, read_rows, write_json
 from seodang.io.progress import track_progress
 from seodang.validation.dataset_checks import build_dataset_violations, compute_metrics

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pytest
 
 from seodang.config import TableTemplate
-from seodang.ingest.sources import iter_file_rows
+from seodang.ingest.file_rows import iter_file_rows
 
 AnyRow = dict[str, Any]
 

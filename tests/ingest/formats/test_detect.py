@@ -10,7 +10,8 @@ from seodang.config import IngestParams, SourceParams
 from seodang.errors import SourceError
 from seodang.ingest.formats.detect import detect_reader, select_reader
 from seodang.ingest.rows import LABEL_UNKNOWN, get_field_error
-from seodang.ingest.sources import Tally, iter_source_rows
+from seodang.ingest.sources import iter_source_rows
+from seodang.ingest.tally import Tally
 
 ALPACA = {"instruction": "가", "input": "", "output": "나"}
 PAIR = {"instruction": "수도는?", "chosen": "서울", "rejected": "부산"}

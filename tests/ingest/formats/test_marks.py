@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from seodang.ingest.file_rows import iter_file_rows
 from seodang.ingest.formats.verdicts import parse_verdict
 from seodang.ingest.rows import LABEL_UNKNOWN, LOSS_UNCLEAR, NOT_LEARNED, get_field_error
-from seodang.ingest.sources import Tally, iter_file_rows
+from seodang.ingest.tally import Tally
 from seodang.prompting import Renderer
 from seodang.records import Turn, make_record
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from seodang.errors import SourceError
-from seodang.ingest.readers import csv, json_stream
+from seodang.ingest.readers import csv, json_scanner
 from seodang.ingest.readers import text as opening
 from seodang.ingest.readers.csv import unwrap_cell
 from seodang.ingest.readers.read import read_objects
@@ -170,7 +170,7 @@ def test_broken_rows_before_the_first_good_one_keep_their_place(tmp_path):
 
 @pytest.mark.parametrize("block", [1, 7, 64])
 def test_a_list_is_read_the_same_however_it_is_cut_into_blocks(tmp_path, monkeypatch, block):
-    monkeypatch.setattr(json_stream, "_BLOCK", block)
+    monkeypatch.setattr(json_scanner, "_BLOCK", block)
     records = [{"a": '글\\"\n 😀', "b": [1.5, -3e10, True, None, {"c": []}]}, {"a": 12345}, {}]
     for text in (
         json.dumps(records),
@@ -219,7 +219,7 @@ def test_an_item_that_is_no_object_is_a_broken_row(tmp_path):
 def test_a_truncated_or_malformed_list_is_unusable_and_the_message_gives_the_position(
     tmp_path, monkeypatch, text, message, block
 ):
-    monkeypatch.setattr(json_stream, "_BLOCK", block)
+    monkeypatch.setattr(json_scanner, "_BLOCK", block)
     with pytest.raises(SourceError, match=message):
         read(tmp_path, "a.json", text)
 

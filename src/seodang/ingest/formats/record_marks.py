@@ -6,37 +6,20 @@ finding is a mark, which a rule of the same name reports.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any, Final
 
 from seodang.ingest.formats import mark_values
 from seodang.ingest.formats import mark_words as words
+from seodang.ingest.formats.mark_findings import Marks, is_annotation, iter_values
 from seodang.ingest.formats.mark_names import may_count, normalise_name
+from seodang.ingest.formats.mark_ratings import mark_extreme, mark_pair_scores, mark_rating, mark_weight, parse_rating
 from seodang.ingest.formats.sample import RawRecord, Sample
 from seodang.ingest.formats.verdicts import normalise_word, parse_verdict
-from seodang.ingest.rows import ANSWER_CORRECTED, PAIR_REVERSED, RECORD_DOUBTFUL, RECORD_REJECTED, shorten
+from seodang.ingest.rows import ANSWER_CORRECTED, RECORD_DOUBTFUL, RECORD_REJECTED
 
-_FOUND_CHARACTERS: Final = 60  # characters of a value in a mark
-_LOW_RATING: Final = 0.4  # share of the highest rating up to which a rating is low: 2 of 5, 4 of 10
-_MIN_SCALE: Final = 3.0  # with a smaller highest rating, the scale is unknown
-_RATING: Final = re.compile(r"(\d+(?:\.\d+)?)(?:\s*/\s*(\d+(?:\.\d+)?))?")
 _PRODIGY_KEYS: Final = frozenset(("_input_hash", "_task_hash", "_session_id", "_view_id", "_annotator_id"))
 _LABEL_NAMES: Final = frozenset(("label", "kto_tag", "tag"))
-
-
-@dataclass(slots=True)
-class Marks:
-    """What one record says about itself."""
-
-    findings: dict[str, str] = field(default_factory=dict)  # rule -> key and value
-    is_held_out: bool = False  # the record belongs to a test or validation split
-    read_keys: set[str] = field(default_factory=set)  # keys whose values were understood
-
-    def add(self, rule: str, key: str, value: object) -> None:
-        """Add a finding; the first one of a rule stays."""
-        self.findings.setdefault(rule, f"{key}: {shorten(value, _FOUND_CHARACTERS)}")
 
 
 def find_marks(record: RawRecord, used_keys: frozenset[str], sample: Sample, top_ratings: Mapping[str, float]) -> Marks:
@@ -50,38 +33,12 @@ def find_marks(record: RawRecord, used_keys: frozenset[str], sample: Sample, top
 
     """
     marks = Marks()
-    for key, name, value in _iter_values(record, used_keys):
+    for key, name, value in iter_values(record, used_keys):
         if _mark_value(marks, key, name, value, sample, top_ratings):
             marks.read_keys.add(key)
     _mark_prodigy_answer(marks, record)
-    _mark_scores(marks, record)
+    mark_pair_scores(marks, record)
     return marks
-
-
-def find_top_ratings(records: Sequence[RawRecord]) -> dict[str, float]:
-    """Return the highest rating by key in the first records of a file."""
-    top: dict[str, float] = {}
-    for record in records:
-        for key, name, value in _iter_values(record, frozenset()):
-            if name in words.RATING_KEYS and (rating := _parse_rating(value)):
-                top[key] = max(top.get(key, 0.0), rating[0])
-    return top
-
-
-def _iter_values(record: RawRecord, used_keys: frozenset[str]) -> Iterator[tuple[str, str, Any]]:
-    """Yield key, normalised name and value of each key that may be a mark, also inside metadata."""
-    for key, value in record.items():
-        if key in used_keys or value is None or value == "":
-            continue
-        name = normalise_name(key)
-        items = value if isinstance(value, list) and not _is_annotation(value) else [value]
-        if not any(isinstance(item, Mapping) for item in items) or (isinstance(value, list) and _is_annotation(value)):
-            yield key, name, value
-        elif name in words.NESTED_KEYS:
-            for item in items:
-                for inner_key, inner_value in item.items() if isinstance(item, Mapping) else ():
-                    if inner_value is not None and inner_value != "":
-                        yield f"{key}.{inner_key}", normalise_name(str(inner_key)), inner_value
 
 
 def is_rejected_message(message: Mapping[str, Any]) -> bool:
@@ -100,7 +57,7 @@ def _mark_value(
     marks: Marks, key: str, name: str, value: Any, sample: Sample, top_ratings: Mapping[str, float]
 ) -> bool:
     """Add the marks of one value; return whether the value was understood."""
-    if name in words.CORRECTION_KEYS or _is_annotation(value):
+    if name in words.CORRECTION_KEYS or is_annotation(value):
         return _mark_correction(marks, key, value, sample)
     if name in words.DATE_KEYS:
         marks.add(RECORD_REJECTED, key, value)
@@ -110,11 +67,11 @@ def _mark_value(
     if name in words.STATUS_KEYS and isinstance(value, str | list) and _mark_status(marks, key, name, value, sample):
         return True
     if name in words.WEIGHT_KEYS:
-        return _mark_weight(marks, key, value)
-    if _mark_extreme(marks, key, name, value):
+        return mark_weight(marks, key, value)
+    if mark_extreme(marks, key, name, value):
         return True
-    if name in words.RATING_KEYS and (rating := _parse_rating(value)):
-        return _mark_rating(marks, key, value, rating, top_ratings.get(key, 0.0))
+    if name in words.RATING_KEYS and (rating := parse_rating(value)):
+        return mark_rating(marks, key, value, rating, top_ratings.get(key, 0.0))
     return _mark_truth(marks, key, name, value, sample)
 
 
@@ -156,49 +113,6 @@ def _mark_status(marks: Marks, key: str, name: str, value: object, sample: Sampl
     return True
 
 
-def _mark_weight(marks: Marks, key: str, value: object) -> bool:
-    """Mark a weight of zero or less; a list of flags belongs to the messages."""
-    if isinstance(value, list):
-        return False
-    try:
-        weight = float(value) if isinstance(value, str | int | float) else 1.0
-    except ValueError:
-        return False
-    if weight <= 0:
-        marks.add(RECORD_REJECTED, key, value)
-    return weight in (0.0, 1.0) or weight < 0
-
-
-def _mark_extreme(marks: Marks, key: str, name: str, value: object) -> bool:
-    """Mark a low rating in words, a negative vote, or a high score of harm; return whether it is one."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    is_low = isinstance(value, str) and name in words.RATING_KEYS and normalise_word(value) in mark_values.LOW_WORDS
-    is_negative = name in words.VOTE_KEYS and is_number and isinstance(value, int | float) and value < 0
-    is_harmful = name in words.HARM_KEYS and is_number and isinstance(value, int | float) and 0.5 < value <= 1
-    if is_low or is_negative or is_harmful:
-        marks.add(RECORD_DOUBTFUL, key, value)
-    return is_low or is_negative or is_harmful
-
-
-def _mark_rating(marks: Marks, key: str, value: object, rating: tuple[float, float], top: float) -> bool:
-    """Mark a rating that is low on its scale, if the scale is known."""
-    number, own_top = rating
-    highest = own_top or top
-    if highest < _MIN_SCALE and number > 0:
-        return False
-    if number <= _LOW_RATING * highest or number <= 0:
-        marks.add(RECORD_DOUBTFUL, key, value)
-    return True
-
-
-def _parse_rating(value: object) -> tuple[float, float] | None:
-    """Return a rating and the highest one that it names, else 0: "2/5" gives (2, 5)."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value), 0.0
-    match = _RATING.fullmatch(value.strip()) if isinstance(value, str) else None
-    return (float(match[1]), float(match[2] or 0)) if match else None
-
-
 def _mark_split(marks: Marks, name: str, value: object) -> bool:
     """Note that the record is held out of training; return whether the value names a split."""
     if name in words.HELD_OUT_KEYS:
@@ -208,15 +122,6 @@ def _mark_split(marks: Marks, name: str, value: object) -> bool:
     word = normalise_word(value) if isinstance(value, str) else ""
     marks.is_held_out |= word in mark_values.HELD_OUT_SPLITS
     return word in mark_values.HELD_OUT_SPLITS or word in mark_values.TRAINING_SPLITS
-
-
-def _is_annotation(value: object) -> bool:
-    """Return whether a value is a list of annotators' answers, as Argilla exports it."""
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(item, Mapping) and "value" in item and {"user_id", "status"} & set(item) for item in value)
-    )
 
 
 def _mark_correction(marks: Marks, key: str, value: Any, sample: Sample) -> bool:
@@ -248,21 +153,3 @@ def is_prodigy_answer(record: RawRecord) -> bool:
         and normalise_word(answer) in {"accept", "reject", "ignore"}
         and not _PRODIGY_KEYS.isdisjoint(record)
     )
-
-
-def _mark_scores(marks: Marks, record: RawRecord) -> None:
-    """Mark a preference pair whose rejected answer has the better score."""
-    for chosen_key, rejected_key in (
-        ("score_chosen", "score_rejected"),
-        ("chosen_score", "rejected_score"),
-        ("chosen_rating", "rejected_rating"),
-        ("chosen-rating", "rejected-rating"),
-        ("rating_chosen", "rating_rejected"),
-        ("reward_chosen", "reward_rejected"),
-    ):
-        chosen, rejected = record.get(chosen_key), record.get(rejected_key)
-        if not isinstance(chosen, int | float) or not isinstance(rejected, int | float):
-            continue
-        marks.read_keys |= {chosen_key, rejected_key}
-        if chosen < rejected:
-            marks.add(PAIR_REVERSED, chosen_key, f"{chosen} < {rejected_key}: {rejected}")

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-from seodang.ingest.formats.record_marks import Marks
+from seodang.ingest.formats.mark_findings import Marks
 from seodang.ingest.formats.sample import RawRecord, Sample, dump_json
 from seodang.ingest.rows import (
     HELD_OUT,
