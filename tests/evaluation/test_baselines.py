@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from seodang.evaluation.baseline_gaps import describe_baseline_gaps
 from seodang.evaluation.baselines import build_baseline_rows, score_baselines
 from seodang.evaluation.samples import select_split_samples
 from seodang.records import make_record
@@ -53,6 +54,33 @@ def test_a_task_with_another_name_and_the_same_labels_uses_the_same_training_rec
 
 def test_a_task_whose_labels_no_training_record_has_gets_no_baseline(select_items):
     assert score(select_items([film("둘", "나", choices=("가", "나"))])) == {}
+
+
+def test_the_order_of_the_labels_does_not_matter(select_items):
+    records = [film("배우가 좋았어", "긍정", choices=("긍정", "부정")), film("결말이 지루했어", "부정")]
+    scores = score(select_items(records))
+    assert [scores["letters", record.id].accuracy for record in records] == [1.0, 1.0]
+    assert describe_baseline_gaps(select_items(records), TRAINING) == []
+
+
+def test_each_kind_of_gap_is_described_once_with_its_tasks(select_items):
+    tasks = select_items(
+        [
+            film("서울?", "한강", task="open", choices=()),
+            film("하나", "가", task="quiz", choices=("가", "나")),
+            film("둘", "다", task="quiz", choices=("다", "라")),
+            film("셋", "높음", task="levels", choices=("높음", "낮음")),
+            film("배우가 좋았어", "긍정", task="good"),
+            film("결말이 지루했어", "부정", task="good"),
+        ]
+    )
+    training = [record for record in TRAINING if record.output == "긍정"]
+    assert [str(gap) for gap in describe_baseline_gaps(tasks, training)] == [
+        "no baseline for tasks without a common set of labels: open [ko]; quiz [ko]",
+        "no baseline for tasks whose labels no training record of their language has: levels [ko]: 낮음, 높음",
+        "both baselines always give the only label that the training records have: good [ko]: 긍정",
+        "no baseline can give labels of test items that no training record has as its answer: good [ko]: 부정",
+    ]
 
 
 def test_open_tasks_get_no_baseline(select_items):

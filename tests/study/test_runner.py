@@ -1,7 +1,8 @@
 """A study on a tiny model: training records, evaluated items and the report."""
 
+import html
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -135,6 +136,24 @@ def test_every_method_is_evaluated_on_every_group_and_tuned_on_its_own_tasks(pat
     monkeypatch.setattr(train_stage, "run", lambda **_: pytest.fail("a finished training runs again"))
     run_study(make_study(), "small", project, paths)
     assert read_json(folder / "study.json")["cells"] == found["cells"]
+
+
+@pytest.mark.slow
+def test_a_group_without_baseline_says_why(paths, project):
+    write_records(
+        paths.get_split_path("unseen"),
+        [
+            replace(record, choices=("격식", "반말"), output="격식")
+            for record in make_records(["formality"], 8, "unseen")
+        ],
+    )
+    folder = run_study(make_study(), "gaps", project, paths)
+    found = read_json(folder / "study.json")
+    assert "letters" not in [cell["method"] for cell in found["cells"] if cell["group"] == "held_out"]
+    reason = "labels no training record of their language has: formality [ko]: 격식, 반말"
+    for name in ("study.md", "index.html"):
+        assert reason in html.unescape((folder / name).read_text("utf-8"))
+    assert "formality [ko]: 격식, 반말" in html.unescape((folder / "study.ko.md").read_text("utf-8"))
 
 
 def test_errors_are_in_the_language_of_the_user(paths, project, monkeypatch):

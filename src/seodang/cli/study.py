@@ -9,7 +9,7 @@ import typer
 
 from seodang.cli.terminal import print_lines
 from seodang.errors import ArtefactError
-from seodang.i18n import _
+from seodang.i18n import _, get_language
 from seodang.paths import Paths
 
 
@@ -35,5 +35,6 @@ def study(
         raise ArtefactError(_("{files} do not exist yet; run first: dvc repro prepare", files=", ".join(missing)))
     folder = run_study(parse_section(StudyParams, raw, str(file)), file.stem, params, paths)
     page = (folder / "index.html").relative_to(paths.root)
-    print_lines([(folder / "study.md").read_text("utf-8"), _("report: {page}", page=page)])
+    table = "study.ko.md" if get_language() == "ko" else "study.md"
+    print_lines([(folder / table).read_text("utf-8"), _("report: {page}", page=page)])
     return 0

@@ -48,12 +48,16 @@ def score_baselines(tasks: Sequence[TaskSamples], training: Sequence[Record]) ->
 
 def select_training_examples(task: TaskSamples, training: Sequence[Record]) -> list[Record]:
     """Return the training records with the labels and the language of a task; those of the task itself if it has some."""
-    label_sets = {record.choices for record in task.records}
-    if task.kind != "choice" or len(label_sets) != 1:
+    if (labels := get_label_set(task)) is None:
         return []
-    (labels,) = label_sets
-    examples = [record for record in training if record.choices == labels and record.language == task.language]
+    examples = [record for record in training if set(record.choices) == labels and record.language == task.language]
     return [record for record in examples if record.task == task.task] or examples
+
+
+def get_label_set(task: TaskSamples) -> frozenset[str] | None:
+    """Return the labels that all items of a task have, in any order; None where answers are free or options differ."""
+    label_sets = {frozenset(record.choices) for record in task.records}
+    return label_sets.pop() if task.kind == "choice" and len(label_sets) == 1 else None
 
 
 Predict = Callable[[Sequence[str]], list[str]]

@@ -24,6 +24,7 @@ from seodang.evaluation.aggregate import (
     name_former_champion,
     select_best_variant,
 )
+from seodang.evaluation.baseline_gaps import describe_baseline_gaps
 from seodang.evaluation.baselines import build_baseline_rows, score_baselines
 from seodang.evaluation.forgetting import build_forgetting_rows, build_retention_warnings
 from seodang.evaluation.outputs import write_outputs
@@ -78,12 +79,16 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         scores = evaluate_variants(variant_models, tasks, evaluate, Results(result_log), models)
     baseline_scores = list(score_baselines(tasks, splits["train"]))
     write_rows(paths.baselines, (asdict(score) for score in baseline_scores))
+    baseline_gaps = describe_baseline_gaps([task for task in tasks if task.kind == "choice"], splits["train"])
+    for gap in baseline_gaps:
+        logger.info(str(gap))
     report = {
         **_summarize_scores(scores, variants),
         "forgetting": build_forgetting_rows(
             scores, tasks, replayed, [variant.name for variant in variants if variant.model == "base"]
         ),
         "baselines": build_baseline_rows(scores, baseline_scores, _group_base_variants(variants)),
+        "baseline_gaps": [gap.to_json() for gap in baseline_gaps],
         "warnings": [warning.to_json() for warning in warnings],
         "items_fingerprint": compute_fingerprint(tasks),
         "formats": formats,

@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from seodang.config import Params
 from seodang.config.study import StudyParams
 from seodang.evaluation.aggregate import ItemScore
+from seodang.evaluation.baseline_gaps import describe_baseline_gaps
 from seodang.evaluation.baselines import score_baselines
 from seodang.evaluation.requests import Variant
 from seodang.evaluation.result_log import ResultLog
@@ -70,7 +71,9 @@ def run_study(study: StudyParams, name: str, params: Params, paths: Paths) -> Pa
         for variant in TUNED_VARIANTS
     }
     scores = _evaluate(study, params, tasks, projects, folder, paths)
-    scores += score_baselines(tasks, select_training_records("many", study, training))
+    baseline_training = select_training_records("many", study, training)
+    scores += score_baselines(tasks, baseline_training)
+    baseline_gaps = describe_baseline_gaps(tasks, baseline_training)
     cells = compute_cells(scores, {group: sorted({task.task for task in groups[group]}) for group in GROUPS}, study)
     report = {
         "title": {"ko": study.title_ko, "en": study.title_en},
@@ -79,6 +82,7 @@ def run_study(study: StudyParams, name: str, params: Params, paths: Paths) -> Pa
         "model": params.model.name,
         "training": {variant: _summarize_training(project) for variant, project in projects.items()},
         "items_fingerprint": compute_fingerprint(tasks),
+        "baseline_gaps": [gap.to_json() for gap in baseline_gaps],
     }
     write_study_report(folder / "report", report, cells)
     return folder / "report"

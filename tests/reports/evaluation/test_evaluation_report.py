@@ -515,6 +515,15 @@ def test_the_page_shows_what_is_forgotten_apart_from_what_is_replayed():
     assert "task x shares" in text
 
 
+def test_the_page_says_why_tasks_have_no_baseline_also_where_no_task_has_one():
+    gap = {"en": "no baseline for tasks: <b>", "ko": "기준선이 없습니다: <b>"}
+    for baselines in ([BASELINE], []):
+        text = build_page(baselines=baselines, baseline_gaps=[gap])
+        assert "no baseline for tasks: &lt;b&gt;" in text
+        assert "기준선이 없습니다: &lt;b&gt;" in text
+    assert "no baseline for" not in build_page(baselines=[BASELINE])
+
+
 def test_the_page_shows_the_baselines_beside_the_tuned_model():
     text = build_page(baselines=[BASELINE])
     assert "words that training lacks" in text

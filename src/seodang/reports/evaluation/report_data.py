@@ -81,6 +81,8 @@ class EvaluationReportData:
     """Few-shot examples that were shown, truncated items and ties."""
     baselines: Sequence[Mapping[str, Any]]
     """Accuracy of baselines, prompted base and tuned model on the same items."""
+    baseline_gaps: Sequence[Mapping[str, str]]
+    """Why tasks have no baseline, or one that says little."""
     forgetting: Sequence[Mapping[str, Any]]
     """Base and tuned model on skills that the base had, replayed ones and others."""
     warnings: Sequence[Mapping[str, str]]
@@ -150,6 +152,7 @@ def _build_report_data(
         task_metrics=evaluation["task_metrics"],
         request_limits=build_task_limits(scores, columns),
         baselines=evaluation.get("baselines", []),
+        baseline_gaps=evaluation.get("baseline_gaps", []),
         forgetting=evaluation.get("forgetting", []),
         warnings=evaluation.get("warnings", []),
         fingerprints={name: value for name, value in verdict.items() if name.endswith(_FINGERPRINT_SUFFIXES) and value},

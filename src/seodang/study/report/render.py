@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from seodang.html import create_environment
+from seodang.html import create_environment, escape_markdown
 from seodang.i18n import N_, Language, Message, translate
 from seodang.study.results import Cell
 
@@ -38,7 +38,7 @@ _HEADINGS: Final = (
 _NOTE: Final = N_(
     "The base's prompt is the best one on the compared items, which favours the base. Intervals: {confidence:.0%}, paired bootstrap. "
     "Tuned models get no few-shot examples. The letter n-grams are a logistic regression on TF-IDF of character n-grams, trained on "
-    "the records of instruction tuning; baselines are left out where these lack the labels of a task."
+    "the records of instruction tuning; a group of tasks has no baseline unless all of its tasks have one."
 )
 
 
@@ -49,7 +49,10 @@ def render_markdown(report: Mapping[str, Any], cells: Sequence[Cell], language: 
     lines = [f"## {report['title'][language]}", "", _format_groups(study, language), ""]
     lines += ["| " + " | ".join(headings) + " |", "|" + " --- |" * len(headings)]
     lines += ["| " + " | ".join(_format_markdown_row(cell, report, language)) + " |" for cell in cells]
-    return "\n".join([*lines, "", translate(language, _NOTE, confidence=study["confidence"]), ""])
+    lines += ["", translate(language, _NOTE, confidence=study["confidence"])]
+    if gaps := report["baseline_gaps"]:
+        lines += ["", *(f"- {escape_markdown(gap[language])}" for gap in gaps)]
+    return "\n".join([*lines, ""])
 
 
 def _format_groups(study: Mapping[str, Any], language: Language) -> str:
