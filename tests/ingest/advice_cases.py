@@ -262,7 +262,7 @@ CASES: dict[str, list[Case]] = {
         Case({"a.parquet": make_parquet([BY_COLUMN])}, run_pandas),
     ],
     "{path} holds two lists of records": [
-        Case({"a.json": json.dumps({"train": ROWS[:1], "test": ROWS[1:]})}, write_two_files)
+        Case({"a.json": json.dumps({"train": ROWS[:1], "rows": ROWS[1:]})}, write_two_files)
     ],
     "{path}, line {line}, byte {byte}: this is not UTF-8; it may be": [
         Case({"a.csv": CSV.encode("cp949")}, run_command),

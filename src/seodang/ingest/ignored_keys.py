@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,6 +21,9 @@ class IgnoredKey:
     rows: int = 0  # records with a value under the key
     sample: str = ""  # the first value; the first long text, if there is one
     holds_text: bool = False  # whether a value is a long text
+    numbers: int = 0  # values that are numbers
+    lowest: float = math.inf  # of the numbers
+    highest: float = -math.inf
 
     def add(self, value: object) -> None:
         """Count one value."""
@@ -28,6 +32,9 @@ class IgnoredKey:
         if not self.sample or (is_text and not self.holds_text):
             self.sample = shorten(value, _SAMPLE_CHARACTERS)
         self.holds_text |= is_text
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            self.numbers += 1
+            self.lowest, self.highest = min(self.lowest, value), max(self.highest, value)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from seodang.i18n import _
 from seodang.ingest.ignored_keys import IgnoredKeys
@@ -14,6 +15,27 @@ def format_ignored_values(ignored: IgnoredKeys) -> dict[str, dict[str, Any]]:
     return {
         name: {**fields, "sample": mask_personal_data(fields["sample"])} for name, fields in ignored.to_json().items()
     }
+
+
+_SCORE: Final = re.compile(r"(?:^|[._])(?:score|reward|rating|logprob|confidence|perplexity|ppl)s?$", re.IGNORECASE)
+
+
+def list_ignored_scores(ignored: IgnoredKeys) -> list[str]:
+    """Return one line for each ignored key with scores of the records: their scale is unknown."""
+    return [
+        _(
+            "the key {key} holds scores of the records ({share:.0%} of the rows, {lowest:g} to {highest:g}) on an unknown scale, so"
+            " no row was left out; to leave out low ones, read the file with pandas and write"
+            " df[df[{key!r}] >= {example:g}]",
+            key=name,
+            share=key.rows / ignored.records,
+            lowest=key.lowest,
+            highest=key.highest,
+            example=(key.lowest + key.highest) / 2,
+        )
+        for name, key in sorted(ignored.by_name.items())
+        if key.numbers and key.highest > key.lowest and _SCORE.search(name)
+    ]
 
 
 def list_ignored_texts(ignored: IgnoredKeys) -> list[str]:

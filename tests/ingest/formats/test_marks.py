@@ -12,6 +12,7 @@ from seodang.ingest.rows import LABEL_UNKNOWN, LOSS_UNCLEAR, NOT_LEARNED, get_fi
 from seodang.ingest.tally import Tally
 from seodang.prompting import Renderer
 from seodang.records import Turn, make_record
+from seodang.validation.ignored_texts import list_ignored_scores
 
 ALPACA = {"instruction": "수도는?", "output": "부산"}
 UNLEARNED = [{"weight": 0}, {"loss_mask": 0}, {"train": False}, {"trainable": "false"}, {"masked": True}, {"loss": 0.0}]
@@ -253,3 +254,41 @@ def test_the_system_text_in_metadata_is_read_and_not_ignored(tmp_path, key):
         path, "a.jsonl", format="auto", columns=None, table=None, name="a", max_field_characters=1000, tally=tally
     )
     assert (row["system"], tally.ignored_keys.list_names()) == ("짧게 답하세요.", [])
+
+
+@pytest.mark.parametrize(
+    ("error", "marks"),
+    [
+        ("timeout", ["record-rejected"]),
+        ("HTTP 500 after 3 tries", ["record-rejected"]),
+        ("응답 시간 초과", ["record-rejected"]),
+        (["RateLimitError"], ["record-rejected"]),
+        (True, ["record-rejected"]),
+        ("조사를 잘못 썼다", ["record-doubtful"]),
+        (False, []),
+        ("none", []),
+        ("No errors found", []),
+        ("오류 없음", []),
+        ("없음", []),
+        (0.02, []),
+        ("0.02", []),
+    ],
+)
+def test_an_error_in_words_rejects_the_record_and_a_number_or_none_does_not(tmp_path, error, marks, read_rows):
+    (row,) = read_rows(tmp_path, [{**ALPACA, "error": error}])
+    assert list(row["marks"]) == marks
+
+
+def test_scores_on_an_unknown_scale_are_reported_with_share_range_and_filter(tmp_path):
+    path = tmp_path / "a.jsonl"
+    rows = [{**ALPACA, "instruction": f"{number}번?", "reward": number / 10} for number in range(-3, 4)]
+    path.write_text("\n".join(json.dumps(row) for row in [*rows, ALPACA]), "utf-8")
+    tally = Tally()
+    list(
+        iter_file_rows(
+            path, "a", format="auto", columns=None, table=None, name="a", max_field_characters=1000, tally=tally
+        )
+    )
+    (line,) = list_ignored_scores(tally.ignored_keys)
+    assert "the key reward holds scores of the records (88% of the rows, -0.3 to 0.3)" in line
+    assert line.endswith("df[df['reward'] >= 0]")

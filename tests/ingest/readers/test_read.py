@@ -211,8 +211,8 @@ def test_an_item_that_is_no_object_is_a_broken_row(tmp_path):
             r"a\.json holds two lists of records, train and examples; write each into its own file",
         ),
         (
-            '{"train": [{"a": 1}], "test": [{"a": 2}]}',
-            r"a\.json holds two lists of records, train and test; write each into its own file",
+            '{"data": [{"a": 1}], "test": [{"a": 2}]}',
+            r"a\.json holds two lists of records, data and test; write each into its own file",
         ),
     ],
 )
@@ -528,3 +528,28 @@ def test_a_column_of_bytes_that_are_no_text_breaks_its_own_row_only(tmp_path):
 def test_columns_without_a_name_keep_all_their_cells(tmp_path, header, names):
     (found,) = read(tmp_path, "a.csv", header + "\n" + ",".join(map(str, range(len(names)))) + "\n")
     assert found == dict(zip(names, map(str, range(len(names))), strict=True))
+
+
+@pytest.mark.parametrize("order", [("train", "test"), ("test", "train")])
+@pytest.mark.parametrize("wrap", [lambda splits: splits, lambda splits: {"version": 1, "data": splits}])
+def test_splits_of_one_object_are_all_read_and_the_held_out_records_name_theirs(tmp_path, order, wrap):
+    lists = {"train": [{"a": 1}, {"a": 2}], "test": [{"a": 3}]}
+    text = json.dumps(wrap({name: lists[name] for name in order}))
+    records = read(tmp_path, "a.json", text)
+    assert sorted(records, key=lambda record: record["a"]) == [{"a": 1}, {"a": 2}, {"a": 3, "dataset_split": "test"}]
+
+
+def test_a_test_list_without_a_training_list_is_all_data_of_its_file(tmp_path):
+    assert read(tmp_path, "a.json", json.dumps({"version": 1, "test": [{"a": 3}]})) == [{"a": 3}]
+
+
+@pytest.mark.parametrize(
+    "splits",
+    [
+        {"train": {"q": ["가", "나"], "a": ["다", "라"]}, "test": {"q": ["마"], "a": ["바"]}},
+        {"train": {"1": {"question": "가"}, "2": {"question": "나"}}, "test": {"3": {"question": "다"}}},
+    ],
+)
+def test_a_split_that_is_no_list_is_never_left_out_silently(tmp_path, splits):
+    with pytest.raises(SourceError, match="holds two lists of records, train and test"):
+        read(tmp_path, "a.json", json.dumps(splits))

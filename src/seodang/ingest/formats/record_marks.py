@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from seodang.ingest.formats import mark_values
 from seodang.ingest.formats import mark_words as words
+from seodang.ingest.formats.failures import mark_failure
 from seodang.ingest.formats.mark_findings import Marks, is_annotation, iter_values
 from seodang.ingest.formats.mark_names import may_count, normalise_name
 from seodang.ingest.formats.mark_ratings import mark_extreme, mark_pair_scores, mark_rating, mark_weight, parse_rating
@@ -72,7 +73,7 @@ def _mark_value(
         return True
     if name in words.RATING_KEYS and (rating := parse_rating(value)):
         return mark_rating(marks, key, value, rating, top_ratings.get(key, 0.0))
-    return _mark_truth(marks, key, name, value, sample)
+    return mark_failure(marks, key, name, value) or _mark_truth(marks, key, name, value, sample)
 
 
 def _mark_truth(marks: Marks, key: str, name: str, value: Any, sample: Sample) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from seodang.ingest.readers.json_errors import (
     format_duplicate_key,
     parse_json,
 )
+from seodang.ingest.readers.json_layout import HELD_OUT_KEYS, TRAINING_KEYS
 from seodang.ingest.readers.text import open_text, repair_text
 from seodang.ingest.rows import make_malformed_row, shorten
 
@@ -108,9 +109,24 @@ def _load_table(path: Path, location: str, keys: tuple[str, ...]) -> dict[str, A
     if isinstance(value, DuplicateKey):
         raise SourceError(_("{path}: {problem}", path=location, problem=format_duplicate_key(value)))
     for key in keys:
+        reject_second_split(location, key, (name for name, inner in value.items() if isinstance(inner, dict | list)))
         value = value[key]
     table: dict[str, Any] = value
     return table
+
+
+def reject_second_split(location: str, first: str, names: Iterable[str]) -> None:
+    """Raise a SourceError if the records of another split stand beside those under `first`."""
+    splits = TRAINING_KEYS | HELD_OUT_KEYS
+    if first in splits and (second := next((name for name in names if name in splits and name != first), None)):
+        raise SourceError(
+            _(
+                "{path} holds two lists of records, {first} and {second}; write each into its own file",
+                path=location,
+                first=first,
+                second=second,
+            )
+        )
 
 
 def _check_utf8(record: dict[str, Any], number: int) -> dict[str, Any]:

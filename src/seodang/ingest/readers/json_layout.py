@@ -14,11 +14,12 @@ from typing import Any, Final, Literal
 
 from seodang.ingest.readers.json_errors import decode_value
 
-LIST_KEYS: Final = frozenset(
-    (
-        *("data", "records", "examples", "train", "rows", "items", "samples", "dataset", "result", "results"),
-        *("test", "validation", "valid", "dev", "eval"),
-    )
+TRAINING_KEYS: Final = frozenset(("train", "training"))
+HELD_OUT_KEYS: Final = frozenset(("test", "validation", "valid", "val", "dev", "eval"))
+LIST_KEYS: Final = (
+    frozenset(("data", "records", "examples", "rows", "items", "samples", "dataset", "result", "results"))
+    | TRAINING_KEYS
+    | HELD_OUT_KEYS
 )
 # Keys that only a record has: an object with one of them does not hold other records.
 RECORD_KEYS: Final = frozenset(

@@ -6,18 +6,21 @@ not be taken for a complete one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from seodang.errors import SourceError
 from seodang.i18n import Message, _
+from seodang.ingest.readers.by_column import reject_second_split
 from seodang.ingest.readers.items import ItemConverter
 from seodang.ingest.readers.json_errors import EXAMPLE_OBJECT
-from seodang.ingest.readers.json_layout import LIST_KEYS
+from seodang.ingest.readers.json_layout import HELD_OUT_KEYS, LIST_KEYS, TRAINING_KEYS
 from seodang.ingest.readers.json_scanner import JsonScanner
 from seodang.ingest.readers.text import is_utf8, open_text, repair_text
-from seodang.ingest.rows import make_malformed_row, shorten
+from seodang.ingest.rows import is_malformed, make_malformed_row, shorten
+
+_SPLIT_KEY: Final = "dataset_split"  # of a record that stands under the name of its split
 
 
 def read_json_list(path: Path, location: str) -> Iterator[dict[str, Any]]:
@@ -45,14 +48,50 @@ def read_json_list(path: Path, location: str) -> Iterator[dict[str, Any]]:
 def read_wrapped_list(path: Path, location: str, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """Yield the objects of the list that the only object in a file holds under these keys, one within the other.
 
+    Where the lists are the splits of a data set, {"train": [...], "test": [...]}, all are read, and each record of a
+    test or validation split names it.
+
     Raises:
-        SourceError: At the first syntax error, or if the object holds a second such list.
+        SourceError: At the first syntax error, or if the object holds a second list that is no split.
 
     """
+    are_splits = keys[-1] in TRAINING_KEYS or (keys[-1] in HELD_OUT_KEYS and _has_training_list(path, location, keys))
     with open_text(path) as file:
         scanner = JsonScanner(file, location)
-        yield from _iter_below(scanner, keys, _iter_items)
+        yield from _iter_below(scanner, keys, _iter_items, are_splits=are_splits)
         scanner.expect_end()
+
+
+def _has_training_list(path: Path, location: str, keys: tuple[str, ...]) -> bool:
+    """Return whether a training split stands behind a test split; a test split alone may be all that a user has."""
+    with open_text(path) as file:
+        scanner = JsonScanner(file, location)
+        names = [key for key in _iter_keys(scanner, keys[:-1]) if key in TRAINING_KEYS]
+    return bool(names)
+
+
+def _iter_keys(scanner: JsonScanner, keys: tuple[str, ...]) -> Iterator[str]:
+    """Yield the keys of the object that stands below these keys, and skip their values."""
+    scanner.expect("{")
+    while scanner.peek() != "}":
+        key = scanner.read_key()
+        if not keys:
+            yield key
+        elif key == keys[0]:
+            yield from _iter_keys(scanner, keys[1:])
+            return
+        _skip_value(scanner)
+        if scanner.peek() != "}":
+            scanner.expect(",")
+
+
+def _skip_value(scanner: JsonScanner) -> None:
+    """Consume a value; a list item by item, as it may be large."""
+    if scanner.peek() != "[":
+        scanner.read_value()
+        return
+    for _item in _iter_items(scanner):
+        pass
 
 
 def read_members(path: Path, location: str, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:
@@ -88,9 +127,13 @@ def read_concatenated(path: Path, location: str) -> Iterator[dict[str, Any]]:
 
 
 def _iter_below(
-    scanner: JsonScanner, keys: tuple[str, ...], iter_records: Callable[[JsonScanner], Iterator[dict[str, Any]]]
+    scanner: JsonScanner,
+    keys: tuple[str, ...],
+    iter_records: Callable[[JsonScanner], Iterator[dict[str, Any]]],
+    *,
+    are_splits: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the records under the first of these keys, and skip the other members of the object."""
+    """Yield the records under the first of these keys, and of its sister splits; skip the other members."""
     if not keys:
         yield from iter_records(scanner)
         return
@@ -98,10 +141,17 @@ def _iter_below(
     scanner.expect("{")
     while scanner.peek() != "}":
         key = scanner.read_key()
-        if key == keys[0] and not is_found:
+        is_first = key == keys[0] and not is_found
+        is_list = key in LIST_KEYS and scanner.peek() == "["
+        if is_found and scanner.peek() == "{":
+            reject_second_split(scanner.location, keys[0], [key])
+        if is_first or (
+            is_found and is_list and are_splits and len(keys) == 1 and key in TRAINING_KEYS | HELD_OUT_KEYS
+        ):
             is_found = True
-            yield from _iter_below(scanner, keys[1:], iter_records)
-        elif is_found and key in LIST_KEYS and scanner.peek() == "[":
+            records = _iter_below(scanner, keys[1:], iter_records, are_splits=are_splits)
+            yield from _name_split(records, key) if are_splits and key in HELD_OUT_KEYS else records
+        elif is_found and is_list:
             raise SourceError(
                 _(
                     "{path} holds two lists of records, {first} and {second}; write each into its own file",
@@ -117,12 +167,20 @@ def _iter_below(
     scanner.expect("}")
 
 
+def _name_split(records: Iterable[dict[str, Any]], split: str) -> Iterator[dict[str, Any]]:
+    """Yield the records with the name of their test or validation split, which is read like a key of their own."""
+    for record in records:
+        yield record if is_malformed(record) else {**record, _SPLIT_KEY: split}
+
+
 def _iter_items(scanner: JsonScanner) -> Iterator[dict[str, Any]]:
     items = ItemConverter("item")
     scanner.expect("[")
+    is_first = True
     while scanner.peek() != "]":
-        if scanner.items:
+        if not is_first:
             scanner.expect(",")
+        is_first = False
         yield from _read_item(scanner, items)
     scanner.expect("]")
 
