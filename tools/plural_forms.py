@@ -10,12 +10,13 @@ from typing import Final
 _PHRASE: Final = re.compile(r"\{\w+[^}]*\} ((?:[a-z-]+ ){0,2}?)([a-z-]+s|[a-z]+\(e?s\))(?![\w/-])")
 # Words in -s after a name: "{path} has no rows". A verb that is missing here is reported once; add it.
 _NO_NOUNS: Final = frozenset(
-    "asks begins belongs contradicts describes differs does ends fails gets gives has holds is its lacks less lies matches names"
+    "asks begins belongs contradicts describes differs does ends expands fails gets gives has holds is its lacks less lies matches names"
     " needs owns process reads this was".split()
 )
 # Words that end the phrase of a count: "{path} of two records".
 _NO_ADJECTIVES: Final = frozenset("and are as at by for from in of on or than that the to with".split())
 EXEMPT: Final[dict[str, str]] = {
+    "{path} holds a table by column with more than {limit:,}": "a constant, 536,870,912",
     "The differences are skewed": "an undecided rule needs more than one item",
     "So few groups do not show": "an undecided rule needs more than one item",
     "About {count} items would decide": "an undecided rule needs more than one item",

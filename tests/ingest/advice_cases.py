@@ -6,15 +6,11 @@ changes, it takes from the message, never from knowledge about the case.
 
 from __future__ import annotations
 
-import bz2
 import gzip
 import json
-import lzma
 import os
 import re
 import sqlite3
-import subprocess
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,12 +96,6 @@ def put_names_first(folder: Path, message: str, entry: Entry) -> Entry:
     return entry
 
 
-def run_command(folder: Path, message: str, entry: Entry) -> Entry:
-    command = find(r"convert it: (.*)$", message)
-    subprocess.run(command, shell=True, check=True, cwd=folder)
-    return entry
-
-
 def run_pandas(folder: Path, message: str, entry: Entry) -> Entry:
     path = get_file(folder)
     code = find(r"in pandas: (df\..*?\))$", message)
@@ -130,18 +120,8 @@ def decompress(folder: Path, message: str, entry: Entry) -> Entry:
     path = get_file(folder)
     content = path.read_bytes()
     path.unlink()
-    tools = {"bunzip2": bz2.decompress, "unxz": lzma.decompress}
-    unpack = next((tool for name, tool in tools.items() if name in message), gzip.decompress)
-    (path.parent / path.stem).write_bytes(unpack(content))
+    (path.parent / path.stem).write_bytes(gzip.decompress(content))
     return entry | {"path": f"data/{path.stem}"}
-
-
-def extract(folder: Path, message: str, entry: Entry) -> Entry:
-    path = get_file(folder)
-    with zipfile.ZipFile(path) as archive:
-        archive.extractall(path.parent)
-    path.unlink()
-    return entry
 
 
 def export_csv(folder: Path, message: str, entry: Entry) -> Entry:
@@ -229,15 +209,6 @@ def make_sqlite() -> bytes:
         return database.serialize()
 
 
-def make_zip() -> bytes:
-    import io
-
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("records.jsonl", lines(ROWS))
-    return buffer.getvalue()
-
-
 CSV = "instruction,output\n수도는?,서울\nSay hi,Hi\n"
 LABELLED = "text,label\n재미있다,1\n지루하다,0\n"
 BY_COLUMN = {name: [row[name] for row in ROWS] for name in ROWS[0]}
@@ -264,25 +235,11 @@ CASES: dict[str, list[Case]] = {
     "{path} holds two lists of records": [
         Case({"a.json": json.dumps({"train": ROWS[:1], "rows": ROWS[1:]})}, write_two_files)
     ],
-    "{path}, line {line}, byte {byte}: this is not UTF-8; it may be": [
-        Case({"a.csv": CSV.encode("cp949")}, run_command),
-        Case({"내 자료 (1).csv": CSV.encode("cp949")}, run_command),
-        Case({"a.csv": CSV.encode("utf-16")}, run_command),
-        Case({"a.jsonl": lines(ROWS).encode("utf-16-le")}, run_command),
-        Case({"a.csv.gz": gzip.compress(CSV.encode("cp949"))}, run_command),
-    ],
-    "{path}, line {line}, byte {byte}: this is not UTF-8; save": [
+    "{path}, line {line}, byte {byte}: this is neither UTF-8": [
         Case({"a.csv": b"instruction,output\n" + b"\xff\xfe\xfa\xfb\xff\xff\xff,\xff\xff\xff\xfe\n" * 2}, save_as_utf8)
     ],
     "{path} is a compressed {format} file": [Case({"a.parquet.gz": gzip.compress(make_parquet(ROWS))}, decompress)],
-    "decompress it (bunzip2)": [
-        Case({"a.jsonl.bz2": bz2.compress(lines(ROWS).encode())}, decompress, {"path": "data/a.jsonl.bz2"})
-    ],
-    "decompress it (unxz)": [
-        Case({"a.jsonl.xz": lzma.compress(lines(ROWS).encode())}, decompress, {"path": "data/a.jsonl.xz"})
-    ],
     "decompress it once": [Case({"a.jsonl.gz": gzip.compress(gzip.compress(lines(ROWS).encode()))}, decompress)],
-    "extract it and name": [Case({"a.jsonl": make_zip()}, extract)],
     "export the table as CSV": [Case({"a.csv": make_sqlite()}, export_csv)],
     "its columns are": [
         Case({"a.csv": LABELLED}, name_column, {"format": "table", "table": {**TABLE, "label_column": "gold"}}),
@@ -349,14 +306,22 @@ ELSEWHERE: dict[str, str] = {
     "the server cut the cells": NETWORK,
     "the host name is unknown": "no advice",
     "extract its records into JSONL": CONTENT,
-    "open it and save it as CSV": "needs a spreadsheet program",
+    "open it and save it as .xlsx": "needs a spreadsheet program",
     "write it again with pyarrow.feather": "installed versions of pyarrow do not write the first version of Feather",
     "write it again without encryption": "needs the key of the file",
     "write the records as JSONL": CONTENT,
     "name the file with the records": CONTENT,
     "row {row} holds bytes": CONTENT,
     "row {row}, {keys}: a character is truncated": CONTENT,
-    "line {line}, column {column}: this is not UTF-8": CONTENT,
+    "line {line}, column {column}: these bytes": CONTENT,
+    "item {number} holds bytes": CONTENT,
+    "{path} is an Excel workbook, and truncated": CONTENT,
+    "{path} is a compressed Excel workbook": "gunzip; no other tool writes one",
+    "{path} is a zip archive": CONTENT,
+    "{path} expands from": CONTENT,
+    "{path} cannot be extracted into": "needs a full disk",
+    "{path} holds a table by column with more": "needs more than 512 MB",
+    "extract it and name": CONTENT,
     "{path} has rows that cannot be read": CONTENT,
     "{path} holds all values of a column": CONTENT,
     "{path} holds no list": CONTENT,

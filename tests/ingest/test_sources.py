@@ -271,14 +271,12 @@ def test_the_message_about_an_unusable_file_gives_the_position_and_the_fix(tmp_p
         read_text(tmp_path, name, text)
 
 
-def test_the_message_about_a_file_that_is_not_utf8_gives_the_line_and_the_likely_encoding(tmp_path, read_text):
-    with pytest.raises(
-        SourceError,
-        match=r"excel\.csv, line 2, byte 1: this is not UTF-8; it may be CP949; convert it: iconv -f CP949 -t UTF-8",
-    ):
-        read_text(tmp_path, "excel.csv", "instruction,output\n질문,답\n", encoding="cp949")
-    with pytest.raises(SourceError, match="it may be UTF-16"):
-        read_text(tmp_path, "excel.tsv", "instruction\toutput\n질문\t답\n", encoding="utf-16")
+@pytest.mark.parametrize("encoding", ["cp949", "euc-kr", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_file_in_another_encoding_gives_its_texts(tmp_path, read_text, encoding):
+    (row,) = read_text(
+        tmp_path, "excel.csv", "instruction,output\n배송은 언제 오나요?,내일 옵니다\n", encoding=encoding
+    )
+    assert (row["instruction"], row["output"]) == ("배송은 언제 오나요?", "내일 옵니다")
 
 
 def test_an_unreadable_row_has_a_field_error_and_stops_no_other(tmp_path, read_text):

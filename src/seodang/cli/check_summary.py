@@ -19,7 +19,7 @@ def print_summary(result: CheckResult, report: Path | None) -> None:
     from seodang.validation.ignored_texts import list_ignored_scores, list_ignored_texts
 
     counts, content = result.summary.build_counts(), result.to_dict()
-    print_lines(f"{file}: {', '.join(formats)}" for file, formats in result.formats.items())
+    print_lines(_format_file(result, file, formats) for file, formats in result.formats.items())
     print_lines(_("{file}: a test or validation split, never trained on", file=file) for file in result.held_out)
     print_lines(
         [
@@ -44,6 +44,12 @@ def print_summary(result: CheckResult, report: Path | None) -> None:
     print_lines(_format_dataset(content["dataset"]))
     if report:
         print_lines([_("report: {report} (accepted.jsonl, quarantine.jsonl, data_docs/index.html)", report=report)])
+
+
+def _format_file(result: CheckResult, file: str, formats: list[str]) -> str:
+    """Return the formats of a file, its encoding if it is not UTF-8, and the sheets of a workbook."""
+    details = result.details[file].describe() if file in result.details else ""
+    return f"{file}: {', '.join(formats)}" + (f" ({details})" if details else "")
 
 
 def _list_rules(rules: dict[str, int], texts: dict[str, dict[str, str]]) -> list[tuple[str, str, str]]:

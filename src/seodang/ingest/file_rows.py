@@ -18,6 +18,7 @@ from seodang.ingest.formats.record_marks import find_marks
 from seodang.ingest.formats.registry import TABLE, RecordReader
 from seodang.ingest.formats.rows import Origin, build_row, convert_malformed, get_original
 from seodang.ingest.formats.sample import find_system_key
+from seodang.ingest.readers.file_details import FileDetails
 from seodang.ingest.readers.read import read_objects
 from seodang.ingest.rows import ROW_RAGGED, Row, get_field_error, is_malformed
 from seodang.ingest.tally import Tally
@@ -72,7 +73,7 @@ def iter_rows_of_origin(
 ) -> Iterator[Row]:
     """Yield the rows of one file; `source_row` is the number of the object in the file."""
     mapping = find_column_mapping(path) if format == "auto" else None
-    source_objects = read_objects(path, origin.file)
+    source_objects = read_objects(path, origin.file, tally.details.setdefault(origin.file, FileDetails()))
     if not (first_objects := _peek(source_objects)):
         return
     readable = [

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from seodang.ingest.fetch.files import LocalFile
 from seodang.ingest.ignored_keys import IgnoredKeys
+from seodang.ingest.readers.file_details import FileDetails
 from seodang.ingest.rows import Row
 
 
@@ -17,6 +18,7 @@ class Tally:
     rows_read: int = 0
     ignored_keys: IgnoredKeys = field(default_factory=IgnoredKeys)  # keys of the files that no field of a record holds
     files: list[LocalFile] = field(default_factory=list)
+    details: dict[str, FileDetails] = field(default_factory=dict)  # location of a file -> its encoding and sheets
     formats: list[str] = field(default_factory=list)  # detected formats, in the order of the files
 
     def count_rows(self, rows: Iterable[Row]) -> Iterator[Row]:

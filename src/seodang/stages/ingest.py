@@ -79,7 +79,7 @@ def _iter_source_rows(
             "name": source.name,
             "kind": source.kind,
             "format": ", ".join(tally.formats),
-            "files": [_describe_file(file) for file in tally.files],
+            "files": [_describe_file(file, tally) for file in tally.files],
             "licence": source.licence,
             "rows_read": tally.rows_read,
             "rows_written": languages.total(),
@@ -92,8 +92,9 @@ def _iter_source_rows(
     _log_source(source, tally, languages)
 
 
-def _describe_file(file: LocalFile) -> dict[str, Any]:
-    fields = {"path": file.location, "sha256": compute_sha256(file.path), "bytes": file.path.stat().st_size}
+def _describe_file(file: LocalFile, tally: Tally) -> dict[str, Any]:
+    details = tally.details[file.location].to_dict() if file.location in tally.details else {}
+    fields = {"path": file.location, "sha256": compute_sha256(file.path), "bytes": file.path.stat().st_size, **details}
     return fields if file.url is None else {**fields, "url": file.url}
 
 
@@ -120,6 +121,9 @@ def _log_source(source: SourceParams, tally: Tally, languages: Counter[str]) -> 
         )
         for line in (*list_ignored_texts(tally.ignored_keys), *list_ignored_scores(tally.ignored_keys)):
             logger.warning(_("ingested {name}: {problem}", name=source.name, problem=line))
+    for location, details in tally.details.items():
+        if description := details.describe():
+            logger.info(_("{path}: {details}", path=location, details=description))
     for file in tally.files:
         if file.is_held_out and source.role == "any":
             logger.info(_("{path} is a test or validation split: its records have the role test", path=file.location))

@@ -19,6 +19,7 @@ from seodang.i18n import _
 from seodang.ingest.fetch.files import LocalFile
 from seodang.ingest.file_rows import iter_file_rows
 from seodang.ingest.ignored_keys import IgnoredKeys
+from seodang.ingest.readers.file_details import FileDetails
 from seodang.ingest.readers.text import repair_text
 from seodang.ingest.rows import Row
 from seodang.ingest.tally import Tally
@@ -76,6 +77,7 @@ class CheckResult:
 
     summary: Summary
     formats: dict[str, list[str]] = field(default_factory=dict)  # file -> record formats found in it
+    details: dict[str, FileDetails] = field(default_factory=dict)  # file -> its encoding and sheets
     held_out: list[str] = field(default_factory=list)  # files of a test or validation split
     ignored_keys: IgnoredKeys = field(default_factory=IgnoredKeys)  # keys that no field of a record holds
     dataset: list[dict[str, Any]] = field(default_factory=list)  # metrics of the data set that are out of bounds
@@ -89,6 +91,7 @@ class CheckResult:
             "rules": dict(self.summary.rule_counts.most_common()),
             **report,
             "formats": self.formats,
+            "files": {file: details.to_dict() for file, details in self.details.items()},
             "held_out": self.held_out,
             "ignored_keys": format_ignored_values(self.ignored_keys),
             "dataset": self.dataset,
@@ -171,7 +174,7 @@ def _validate_spool(spool: Path, request: CheckRequest, expectations: Expectatio
 def _iter_rows(request: CheckRequest, params: CheckParams, result: CheckResult) -> Iterator[Row]:
     """Yield the rows of all files; raise SourceError at the end, so that its message lists all unusable files."""
     errors = list(request.errors)
-    tally = Tally(ignored_keys=result.ignored_keys)
+    tally = Tally(ignored_keys=result.ignored_keys, details=result.details)
     for local in request.files:
         location, is_empty = repair_text(local.location), True
         if local.is_held_out:

@@ -42,12 +42,12 @@ def test_auxiliary_files_are_ignored_and_possible_data_files_are_logged(tmp_path
         "data/NOTICE",
         "data/a.json.dvc",
         "data/notice.csv",
-        "data/table.xlsx",
+        "data/table.xls",
     )
     with caplog.at_level(logging.INFO):
         assert locate_paths(tmp_path, "data") == ["data/a.json", "data/notice.csv"]
-    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["data/table.xlsx was ignored"]
-    assert locate_paths(tmp_path, "data/*") == ["data/a.json", "data/notice.csv", "data/table.xlsx"]
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["data/table.xls was ignored"]
+    assert locate_paths(tmp_path, "data/*") == ["data/a.json", "data/notice.csv", "data/table.xls"]
 
 
 def test_an_empty_folder_gives_no_file_and_no_error(tmp_path, locate_paths):
@@ -135,6 +135,12 @@ def test_the_manifest_names_the_address_and_the_hash_of_each_file(tmp_path, buil
         )
     web, own = json.loads((tmp_path / "artifacts" / "ingest" / "manifest.json").read_text("utf-8"))["sources"]
     assert web["files"] == [
-        {"path": f"{site.url}/data/a.jsonl", "sha256": SHA256, "bytes": len(BODY), "url": f"{site.url}/data/a.jsonl"}
+        {
+            "path": f"{site.url}/data/a.jsonl",
+            "sha256": SHA256,
+            "bytes": len(BODY),
+            "encoding": "utf-8",
+            "url": f"{site.url}/data/a.jsonl",
+        }
     ]
     assert (web["rows_read"], own["rows_read"], own["files"]) == (400, 0, [])

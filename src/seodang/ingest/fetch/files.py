@@ -12,7 +12,8 @@ from seodang.errors import SourceError
 from seodang.i18n import _
 
 DATA_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
-_SUFFIXES = (*DATA_SUFFIXES, ".arrow", ".txt")
+_SUFFIXES = (*DATA_SUFFIXES, ".arrow", ".txt", ".xlsx", ".xlsm", ".zip")
+_COMPRESSIONS = (".gz", ".zst", ".bz2", ".xz")
 GLOB_CHARACTERS = frozenset("*?[")  # a path with one of these is a glob
 _DOC_NAME = re.compile(r"(readme|licen[cs]es?|copying|notice|changelog|citation)([.\-_ ].*)?", re.IGNORECASE)
 _DOC_SUFFIXES = (".dvc", ".md", ".rst", ".lock")
@@ -42,7 +43,9 @@ class LocalFile:
 
 def is_data_file(name: str, suffixes: tuple[str, ...] = _SUFFIXES) -> bool:
     """Return whether a file's name is that of a data file."""
-    return name.lower().removesuffix(".gz").removesuffix(".zst").endswith(suffixes)
+    lower = name.lower()
+    compression = next((suffix for suffix in _COMPRESSIONS if lower.endswith(suffix)), "")
+    return lower.removesuffix(compression).endswith(suffixes)
 
 
 def is_auxiliary_file(name: str) -> bool:

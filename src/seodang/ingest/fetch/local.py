@@ -51,8 +51,8 @@ def _iter_folder(folder: Path, root: Path) -> Iterator[Path]:
         else:
             logger.warning(
                 _(
-                    "{path} was ignored: its name is not that of a data file (.json, .jsonl, .csv, .tsv, .txt, .parquet,"
-                    " .arrow, also .gz)",
+                    "{path} was ignored: its name is not that of a data file (.json, .jsonl, .csv, .tsv, .txt, .xlsx,"
+                    " .parquet, .arrow, .zip, also .gz, .zst, .bz2, .xz)",
                     path=format_location(path, root),
                 )
             )

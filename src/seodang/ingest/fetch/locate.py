@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from seodang.config import SourceParams
 from seodang.errors import SourceError
 from seodang.i18n import _
+from seodang.ingest.fetch.archives import expand_archives
 from seodang.ingest.fetch.files import LocalFile, has_password, redact_url
 from seodang.ingest.fetch.fsspec_stores import fetch_remote_files
 from seodang.ingest.fetch.http import fetch_web_file
@@ -51,7 +52,8 @@ def locate_files(source: SourceParams, root: Path, cache: Path, others: Sequence
     if source.sha256 is not None and not source.path.startswith(("http://", "https://")):
         _check_sha256(files, source.sha256, redact_url(source.path))
     excluded = _find_files_of_others(others, source, root)
-    return mark_held_out_files([file for file in files if _normalise_path(file.path) not in excluded])
+    files = [file for file in files if _normalise_path(file.path) not in excluded]
+    return mark_held_out_files(expand_archives(files, cache))
 
 
 def _fetch_files(url: str, sha256: str | None, root: Path, cache: Path) -> list[LocalFile]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from seodang.errors import SourceError
@@ -18,17 +17,18 @@ from seodang.ingest.readers.json_errors import (
     parse_json,
 )
 from seodang.ingest.readers.json_layout import HELD_OUT_KEYS, TRAINING_KEYS
-from seodang.ingest.readers.text import open_text, repair_text
+from seodang.ingest.readers.text import TextFile, repair_text
 from seodang.ingest.rows import make_malformed_row, shorten
 
-_INVALID_BYTE: Final = re.compile("[\udc80-\udcff]")  # how open_text keeps a byte that is not UTF-8
+_MAX_CHARACTERS: Final = 2**29  # a table by column is read into memory
+_INVALID_BYTE: Final = re.compile("[\udc80-\udcff]")  # how TextFile keeps a byte that is not UTF-8
 
 
-def read_columns(path: Path, location: str, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def read_columns(source: TextFile, location: str, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """Yield the rows of a table by column: {"q": ["x", "y"], "a": ["u", "v"]}, or {"q": {"0": "x", "1": "y"}, ...}.
 
     Args:
-        path: The file.
+        source: The file.
         location: Name of the file in messages.
         keys: Keys under which the table is, one within the other.
 
@@ -36,7 +36,7 @@ def read_columns(path: Path, location: str, keys: tuple[str, ...]) -> Iterator[d
         SourceError: If the file is not JSON, or its columns have different lengths.
 
     """
-    table = _load_table(path, location, keys)
+    table = _load_table(source, location, keys)
     columns = {name: [*(column.values() if isinstance(column, dict) else column)] for name, column in table.items()}
     if len({len(column) for column in columns.values()}) > 1:
         lengths = ", ".join(f"{name} {len(column):,}" for name, column in columns.items())
@@ -52,11 +52,11 @@ def read_columns(path: Path, location: str, keys: tuple[str, ...]) -> Iterator[d
         yield _check_utf8(dict(zip(columns, cells, strict=True)), number)
 
 
-def read_split(path: Path, location: str, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def read_split(source: TextFile, location: str, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """Yield the rows of {"columns": [...], "index": [...], "data": [[...], ...]}.
 
     Args:
-        path: The file.
+        source: The file.
         location: Name of the file in messages.
         keys: Keys under which the table is, one within the other.
 
@@ -64,7 +64,7 @@ def read_split(path: Path, location: str, keys: tuple[str, ...]) -> Iterator[dic
         SourceError: If the file is not JSON.
 
     """
-    table = _load_table(path, location, keys)
+    table = _load_table(source, location, keys)
     items = ItemConverter("item", table["columns"])
     for number, cells in enumerate(table["data"], start=1):
         record = items.convert(cells, shorten(cells, 200), number)
@@ -95,10 +95,19 @@ def _count_cells(column: object) -> int:
     return len(column) if is_column and isinstance(column, list) else 0
 
 
-def _load_table(path: Path, location: str, keys: tuple[str, ...]) -> dict[str, Any]:
+def _load_table(source: TextFile, location: str, keys: tuple[str, ...]) -> dict[str, Any]:
     """Return the object under the keys; raise a SourceError if the file is not JSON."""
-    with open_text(path) as file:
-        text = file.read()
+    with source.open() as file:
+        text = file.read(_MAX_CHARACTERS + 1)
+    if len(text) > _MAX_CHARACTERS:
+        raise SourceError(
+            _(
+                "{path} holds a table by column with more than {limit:,} characters, which does not fit into memory; write"
+                ' a row on each line, in pandas: df.to_json("NEW.jsonl", orient="records", lines=True)',
+                path=location,
+                limit=_MAX_CHARACTERS,
+            )
+        )
     try:
         value: Any = parse_json(text)
     except json.JSONDecodeError as error:
@@ -130,9 +139,11 @@ def reject_second_split(location: str, first: str, names: Iterable[str]) -> None
 
 
 def _check_utf8(record: dict[str, Any], number: int) -> dict[str, Any]:
-    """Return the row; a malformed row if its texts hold bytes that are not UTF-8."""
+    """Return the row; a malformed row if its texts hold bytes that are no text."""
     text = json.dumps(record, ensure_ascii=False)
     if not _INVALID_BYTE.search(text):
         return record
-    reason = Message("item {number} holds bytes that are not UTF-8, unlike the rest of the file", {"number": number})
+    reason = Message(
+        "item {number} holds bytes that are not text in the encoding of the file; write it again", {"number": number}
+    )
     return make_malformed_row(repair_text(text), reason)

@@ -2,7 +2,8 @@
 
 CSV follows RFC 4180: quoted cells may hold separators and line breaks. An unclosed quote makes only its own row
 malformed. TSV is read without quoting, as NSMC and KoBEST are written: a single quote is part of the text. A cell that
-a spreadsheet quoted, with each inner quote doubled, is unquoted.
+a spreadsheet quoted, with each inner quote doubled, is unquoted. A TSV file whose quotes enclose line breaks, as Excel
+writes Unicode text, is read like CSV.
 """
 
 from __future__ import annotations
@@ -10,16 +11,15 @@ from __future__ import annotations
 import csv
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final
 
 from seodang.errors import SourceError
 from seodang.i18n import Message, _
-from seodang.ingest.readers.json_lines import format_utf8_error
-from seodang.ingest.readers.text import MAX_LINE_CHARACTERS, is_utf8, iter_lines, open_text, repair_text, truncate_line
+from seodang.ingest.readers.json_lines import format_encoding_error
+from seodang.ingest.readers.text import MAX_LINE_CHARACTERS, TextFile, is_utf8, iter_lines, repair_text, truncate_line
 from seodang.ingest.rows import ROW_RAGGED, make_field_error, make_malformed_row, shorten
 
 _ANY_SIZE: Final = 2**31 - 1  # the csv module's default, 128 KiB per field, would stop the run at one long text
@@ -42,30 +42,36 @@ class _Row:
     error: Message | None = None  # cause if the row cannot be read
 
 
-def read_table(path: Path, location: str, separator: str) -> Iterator[dict[str, Any]]:
+def read_table(source: TextFile, location: str, separator: str, *, is_quoted: bool) -> Iterator[dict[str, Any]]:
     """Yield the cells of each row by column name, or a malformed row; a missing cell is null.
+
+    Args:
+        source: The file.
+        location: Name of the file in messages.
+        separator: Between two cells.
+        is_quoted: Whether a quote in a TSV file may enclose tabs and line breaks, as in a CSV file.
 
     Raises:
         SourceError: If the header cannot be used.
 
     """
     csv.field_size_limit(_ANY_SIZE)
-    with open_text(path, newline="") as file:
+    with source.open(newline="") as file:
         lines = _Lines(iter_lines(file))
         first = lines.peek_first()
         if match := _SEPARATOR_LINE.fullmatch(first):
             separator, first = match[1], ""
             next(lines)
-        is_unquoted = separator == "\t" and not _is_fully_quoted(first)
+        is_unquoted = separator == "\t" and not is_quoted
         rows = _iter_unquoted_rows(lines) if is_unquoted else _iter_quoted_rows(lines, separator)
         header: list[str] = []
         for row in rows:
             if header and row.error:
                 yield make_malformed_row(repair_text(row.text.rstrip("\r\n")), row.error)
             elif header and (len(row.cells) > 1 or row.text.strip()):  # skips blank lines
-                yield _map_cells(header, row.cells)
+                yield map_cells(header, row.cells)
             elif not header and (row.error or any(row.cells)):
-                header = _parse_header(row, location)
+                header = _parse_header_row(row, location)
 
 
 def unwrap_cell(cell: str) -> str:
@@ -134,7 +140,7 @@ def _iter_unquoted_rows(lines: _Lines) -> Iterator[_Row]:
             yield _make_unreadable_row(lines, error.args[0])
             continue
         if not is_utf8(line):
-            yield _Row(lines.start_line, line, [], format_utf8_error(line, lines.start_line))
+            yield _Row(lines.start_line, line, [], format_encoding_error(line, lines.start_line))
         elif text := line.rstrip("\r\n"):
             cells = text.split("\t")
             yield _Row(lines.start_line, line, [unwrap_cell(cell) for cell in cells] if '"' in text else cells)
@@ -157,7 +163,7 @@ def _iter_quoted_rows(lines: _Lines, separator: str) -> Iterator[_Row]:
             continue
         text = "".join(lines.row_lines)
         if not is_utf8(text):
-            yield _Row(lines.start_line, text, [], format_utf8_error(text, lines.start_line))
+            yield _Row(lines.start_line, text, [], format_encoding_error(text, lines.start_line))
         elif width and len(cells) != width and _contains_rows(lines.row_lines[1:], separator, width):
             yield _make_unreadable_row(lines, _add_quote_fix(Message("its quotes enclose complete rows")))
         elif cells:
@@ -182,12 +188,7 @@ def _make_unreadable_row(lines: _Lines, reason: Message | str) -> _Row:
     return _Row(lines.start_line, text, [], error)
 
 
-def _is_fully_quoted(header: str) -> bool:
-    """Return whether a TSV file has quotes around each cell: then it is read like a CSV file."""
-    return all(len(cell) > 2 and cell[0] == cell[-1] == '"' for cell in header.strip().split("\t"))
-
-
-def _parse_header(row: _Row, location: str) -> list[str]:
+def _parse_header_row(row: _Row, location: str) -> list[str]:
     if row.error:
         raise SourceError(_("{path}: the header cannot be read: {reason}", path=location, reason=row.error))
     if len(row.text) > _HEADER_CHARACTERS:
@@ -198,7 +199,17 @@ def _parse_header(row: _Row, location: str) -> list[str]:
                 limit=_HEADER_CHARACTERS,
             )
         )
-    names = [cell.strip() for cell in row.cells]
+    return parse_header(row.cells, location)
+
+
+def parse_header(cells: list[str], location: str) -> list[str]:
+    """Return the names of the columns.
+
+    Raises:
+        SourceError: If two columns have the same name.
+
+    """
+    names = [cell.strip() for cell in cells]
     if duplicates := sorted({name for name in names if name and names.count(name) > 1}):
         raise SourceError(
             _(
@@ -207,10 +218,10 @@ def _parse_header(row: _Row, location: str) -> list[str]:
                 names=shorten(", ".join(duplicates)),
             )
         )
-    return _name_all_columns(names)
+    return name_all_columns(names)
 
 
-def _name_all_columns(names: list[str]) -> list[str]:
+def name_all_columns(names: list[str]) -> list[str]:
     """Return the column names; several unnamed columns become "column 3" and so on, as names must be unique."""
     if names.count("") < 2:
         return names
@@ -224,9 +235,9 @@ def _name_all_columns(names: list[str]) -> list[str]:
     return unique_names
 
 
-def _map_cells(header: list[str], cells: list[str]) -> dict[str, Any]:
+def map_cells(header: list[str], cells: Sequence[str | None]) -> dict[str, Any]:
     """Return the row's cells by column; a missing cell is null, and an extra cell gives a field error."""
     if any(islice(cells, len(header), None)):
-        return dict.fromkeys(header, make_field_error(ROW_RAGGED, cells))
+        return dict.fromkeys(header, make_field_error(ROW_RAGGED, [*cells]))
     padded = [*cells, *[None] * (len(header) - len(cells))]
     return dict(zip(header, padded, strict=False))

@@ -12,13 +12,14 @@ from typing import Final, Literal
 
 from seodang.errors import SourceError
 from seodang.i18n import _
+from seodang.ingest.readers.encoding import decode
 from seodang.ingest.readers.json_errors import DuplicateKey, decode_value, parse_json
 from seodang.ingest.readers.json_layout import RECORD_KEYS, JsonLayout, find_layout, holds_conversation, parse_beginning
 from seodang.ingest.readers.text import Head, repair_text
-from seodang.ingest.readers.unsupported import reject_other_encoding, reject_unsupported
+from seodang.ingest.readers.unsupported import is_workbook, reject_unsupported
 from seodang.ingest.rows import shorten
 
-FileFormat = Literal["list", "object", "objects", "lines", "table", "parquet", "arrow"]
+FileFormat = Literal["list", "object", "objects", "lines", "table", "parquet", "arrow", "workbook"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class DetectedFormat:
 
     name: FileFormat
     separator: str = ""  # of a table
+    is_quoted: bool = False  # whether a quote of a TSV file may enclose tabs and line breaks
     layout: JsonLayout | None = None  # of an object that holds all records
 
 
@@ -39,13 +41,17 @@ _NAME_CHARACTERS: Final = 60
 _SENTENCE: Final = re.compile(r"[.!?。]\s*$|\S\s+\S+\s+\S+\s+\S")
 
 
-def detect_file_format(head: Head, location: str) -> DetectedFormat:
-    """Return the format of a file.
+def detect_binary_format(head: Head, location: str) -> DetectedFormat | None:
+    """Return the format of a file that is no text; None for a text file.
 
     Raises:
-        SourceError: If the file is of an unsupported kind or in another encoding, or its format is unknown.
+        SourceError: If the file is of an unsupported kind.
 
     """
+    if is_workbook(head):
+        if head.is_compressed:
+            raise SourceError(_("{path} is a compressed Excel workbook; decompress it", path=location))
+        return DetectedFormat("workbook")
     if binary := _detect_columnar(head.data):
         if head.is_compressed:
             raise SourceError(
@@ -57,7 +63,16 @@ def detect_file_format(head: Head, location: str) -> DetectedFormat:
             )
         return DetectedFormat(binary)
     reject_unsupported(head, location)
-    reject_other_encoding(head, location)
+    return None
+
+
+def detect_text_format(head: Head, location: str) -> DetectedFormat:
+    """Return the format of a text file whose encoding is known.
+
+    Raises:
+        SourceError: If its format is unknown.
+
+    """
     text = head.text
     if _OPENING.match(text) or (head.suffix == ".json" and text.startswith("{")):
         return _detect_json_format(head)
@@ -66,12 +81,12 @@ def detect_file_format(head: Head, location: str) -> DetectedFormat:
     if head.suffix in _LINE_SUFFIXES:
         return DetectedFormat("lines")
     if head.suffix in {".csv", ".tsv"}:
-        return DetectedFormat("table", _choose_separator(head))
+        return _describe_table(head, _choose_separator(head))
     if separator := _detect_separator(head):
-        return DetectedFormat("table", separator)
+        return _describe_table(head, separator)
     raise SourceError(
         _(
-            '{path} is not JSON, JSONL, CSV, TSV, Parquet or Arrow: it begins with "{start}"; convert it into one of these',
+            '{path} is not JSON, JSONL, CSV, TSV, Excel, Parquet or Arrow: it begins with "{start}"; convert it into one of these',
             path=location,
             start=shorten(repair_text(text[:200])),
         )
@@ -118,6 +133,25 @@ def _is_complete(text: str) -> bool:
     return is_cells or holds_conversation(value) or isinstance(value, dict | DuplicateKey)
 
 
+def _describe_table(head: Head, separator: str) -> DetectedFormat:
+    return DetectedFormat("table", separator, is_quoted=separator == "\t" and _uses_quotes(head))
+
+
+def _uses_quotes(head: Head) -> bool:
+    """Return whether a TSV file is quoted: in its header, or because more rows are complete if quotes enclose breaks."""
+    lines = _read_first_lines(head)
+    if not lines:
+        return False
+    header = lines[0].strip().split("\t")
+    if all(len(cell) > 2 and cell[0] == cell[-1] == '"' for cell in header):
+        return True
+    if not any(line.count('"') % 2 for line in lines):  # no quote encloses a line break
+        return False
+    unquoted = sum(line.count("\t") + 1 == len(header) for line in lines) / len(lines)
+    rows = [row for row in csv.reader(lines, delimiter="\t") if row]  # a quote that encloses the end is no error
+    return sum(len(row) == len(header) for row in rows[:-1]) / max(len(rows) - 1, 1) > unquoted
+
+
 def _choose_separator(head: Head) -> str:
     """Return the separator of a file that is a table by its suffix.
 
@@ -161,17 +195,22 @@ def _detect_separator(head: Head) -> str | None:
 
 
 def _read_first_lines(head: Head) -> list[str]:
-    lines = io.StringIO(head.data.decode("utf-8", "surrogateescape"), newline=None).readlines(2**16)
+    lines = io.StringIO(decode(head.data, head.encoding), newline=None).readlines(2**16)
     return [line for line in lines if line.strip()][: _PEEK_LINES + 1]
 
 
 def _is_table(lines: list[str], separator: str, *, is_complete: bool) -> bool:
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
+    quotings: list[Literal[0, 3]] = [csv.QUOTE_NONE, csv.QUOTE_MINIMAL] if separator == "\t" else [csv.QUOTE_MINIMAL]
+    return any(_has_even_rows(lines, separator, quoting, is_complete=is_complete) for quoting in quotings)
+
+
+def _has_even_rows(lines: list[str], separator: str, quoting: Literal[0, 3], *, is_complete: bool) -> bool:
     try:
         rows = list(islice(csv.reader(lines, delimiter=separator, quoting=quoting), _PEEK_LINES))
     except csv.Error:
         return False
-    if len(rows) > 2 and (not is_complete or not lines[-1].endswith("\n")):
+    is_cut = not is_complete or len(lines) > _PEEK_LINES or not lines[-1].endswith("\n")
+    if len(rows) > 2 and is_cut:
         rows.pop()  # the last row may be truncated
     header, *data_rows = rows or [[]]
     has_header = len(header) > 1 and all(

@@ -7,7 +7,6 @@ not be taken for a complete one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from seodang.errors import SourceError
@@ -17,20 +16,20 @@ from seodang.ingest.readers.items import ItemConverter
 from seodang.ingest.readers.json_errors import EXAMPLE_OBJECT
 from seodang.ingest.readers.json_layout import HELD_OUT_KEYS, LIST_KEYS, TRAINING_KEYS
 from seodang.ingest.readers.json_scanner import JsonScanner
-from seodang.ingest.readers.text import is_utf8, open_text, repair_text
+from seodang.ingest.readers.text import TextFile, is_utf8, repair_text
 from seodang.ingest.rows import is_malformed, make_malformed_row, shorten
 
 _SPLIT_KEY: Final = "dataset_split"  # of a record that stands under the name of its split
 
 
-def read_json_list(path: Path, location: str) -> Iterator[dict[str, Any]]:
+def read_json_list(source: TextFile, location: str) -> Iterator[dict[str, Any]]:
     """Yield the objects of the only list in a file; an item that is no object becomes a malformed row.
 
     Raises:
         SourceError: At the first syntax error; the message gives line, column and the number of records before it.
 
     """
-    with open_text(path) as file:
+    with source.open() as file:
         scanner = JsonScanner(file, location)
         if scanner.peek() != "[":
             raise SourceError(
@@ -45,7 +44,7 @@ def read_json_list(path: Path, location: str) -> Iterator[dict[str, Any]]:
         scanner.expect_end()
 
 
-def read_wrapped_list(path: Path, location: str, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def read_wrapped_list(source: TextFile, location: str, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """Yield the objects of the list that the only object in a file holds under these keys, one within the other.
 
     Where the lists are the splits of a data set, {"train": [...], "test": [...]}, all are read, and each record of a
@@ -55,16 +54,16 @@ def read_wrapped_list(path: Path, location: str, keys: tuple[str, ...]) -> Itera
         SourceError: At the first syntax error, or if the object holds a second list that is no split.
 
     """
-    are_splits = keys[-1] in TRAINING_KEYS or (keys[-1] in HELD_OUT_KEYS and _has_training_list(path, location, keys))
-    with open_text(path) as file:
+    are_splits = keys[-1] in TRAINING_KEYS or (keys[-1] in HELD_OUT_KEYS and _has_training_list(source, location, keys))
+    with source.open() as file:
         scanner = JsonScanner(file, location)
         yield from _iter_below(scanner, keys, _iter_items, are_splits=are_splits)
         scanner.expect_end()
 
 
-def _has_training_list(path: Path, location: str, keys: tuple[str, ...]) -> bool:
+def _has_training_list(source: TextFile, location: str, keys: tuple[str, ...]) -> bool:
     """Return whether a training split stands behind a test split; a test split alone may be all that a user has."""
-    with open_text(path) as file:
+    with source.open() as file:
         scanner = JsonScanner(file, location)
         names = [key for key in _iter_keys(scanner, keys[:-1]) if key in TRAINING_KEYS]
     return bool(names)
@@ -94,11 +93,11 @@ def _skip_value(scanner: JsonScanner) -> None:
         pass
 
 
-def read_members(path: Path, location: str, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def read_members(source: TextFile, location: str, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """Yield the values of an object that holds a record under each of its keys, such as {"17": {...}, "18": {...}}.
 
     Args:
-        path: The file.
+        source: The file.
         location: Name of the file in messages.
         keys: Keys under which the object is, one within the other; () for the only object in the file.
 
@@ -106,20 +105,20 @@ def read_members(path: Path, location: str, keys: tuple[str, ...]) -> Iterator[d
         SourceError: At the first syntax error.
 
     """
-    with open_text(path) as file:
+    with source.open() as file:
         scanner = JsonScanner(file, location)
         yield from _iter_below(scanner, keys, _iter_members)
         scanner.expect_end()
 
 
-def read_concatenated(path: Path, location: str) -> Iterator[dict[str, Any]]:
+def read_concatenated(source: TextFile, location: str) -> Iterator[dict[str, Any]]:
     """Yield the objects of a file that holds one object, or several one after the other, of several lines each.
 
     Raises:
         SourceError: At the first syntax error.
 
     """
-    with open_text(path) as file:
+    with source.open() as file:
         scanner = JsonScanner(file, location)
         items = ItemConverter("item")
         while scanner.peek():
@@ -204,7 +203,8 @@ def _read_item(scanner: JsonScanner, items: ItemConverter) -> Iterator[dict[str,
         yield make_malformed_row(
             repair_text(text),
             Message(
-                "item {number} holds bytes that are not UTF-8, unlike the rest of the file", {"number": scanner.items}
+                "item {number} holds bytes that are not text in the encoding of the file; write it again",
+                {"number": scanner.items},
             ),
         )
         return
