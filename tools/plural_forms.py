@@ -16,6 +16,7 @@ _NO_NOUNS: Final = frozenset(
 # Words that end the phrase of a count: "{path} of two records".
 _NO_ADJECTIVES: Final = frozenset("and are as at by for from in of on or than that the to with".split())
 EXEMPT: Final[dict[str, str]] = {
+    "{path}: column {column} has more than {limit}": "a constant, 50",
     "{path} holds a table by column with more than {limit:,}": "a constant, 536,870,912",
     "The differences are skewed": "an undecided rule needs more than one item",
     "So few groups do not show": "an undecided rule needs more than one item",

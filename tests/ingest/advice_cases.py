@@ -21,6 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from seodang.ingest.formats.column_guess import build_label_template
+
 ROWS = [{"instruction": "수도는?", "output": "서울"}, {"instruction": "Say hi", "output": "Hi"}]
 TABLE = {
     "label_column": "label",
@@ -66,6 +68,16 @@ def name_found_keys(_folder: Path, message: str, entry: Entry) -> Entry:
     """Name the first two keys that the message found."""
     names = find(r"found the keys ([^;]*);", message).split(", ")
     return entry | {"format": "columns", "columns": {"instruction": names[0], "output": names[1]}}
+
+
+def run_check_columns(_folder: Path, message: str, entry: Entry) -> Entry:
+    """Read the file with the columns of the command at the end of the message, as `seodang check` prints them."""
+    assert "try: seodang check data/a.csv --column" in message
+    columns = dict(pair.split("=", 1) for pair in re.findall(r"--column (\S+)", message))
+    if "label" not in columns:
+        return entry | {"format": "columns", "columns": columns}
+    template = build_label_template(columns["text"], columns["label"], ["1", "0"], "글")
+    return entry | {"format": "table", "table": template.model_dump()}
 
 
 def set_auto(_folder: Path, message: str, entry: Entry) -> Entry:
@@ -219,6 +231,12 @@ CASES: dict[str, list[Case]] = {
         Case({"a.jsonl": lines([{"ko": {**row, "input": "글"}, "en": row} for row in ROWS])}, write_columns),
         Case({"a.json": json.dumps([{"raw": row} for row in ROWS])}, write_columns),
     ],
+    "it looks like questions and answers": [
+        Case({"a.csv": "번호,문의내용,답변내용\n1,배송은 언제 오나요?,내일 도착합니다.\n2,환불은 되나요?,네 됩니다.\n"}, run_check_columns)
+    ],
+    "it looks like texts with labels": [
+        Case({"a.csv": "번호,리뷰,평점\n1,배송이 빠르고 좋아요,1\n2,포장이 엉망이에요,0\n"}, run_check_columns)
+    ],
     "known formats:": [
         Case({"a.jsonl": lines([{"x": "수도는?", "y": "서울"}, {"x": "색은?", "y": "빨강"}])}, name_found_keys)
     ],
@@ -318,6 +336,7 @@ ELSEWHERE: dict[str, str] = {
     "{path} is an Excel workbook, and truncated": CONTENT,
     "{path} is a compressed Excel workbook": "gunzip; no other tool writes one",
     "{path} is a zip archive": CONTENT,
+    "{path}: column {column} has more than": "of `seodang check --column`; tests/cli/test_check_columns.py",
     "{path} expands from": CONTENT,
     "{path} cannot be extracted into": "needs a full disk",
     "{path} holds a table by column with more": "needs more than 512 MB",

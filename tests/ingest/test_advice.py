@@ -21,7 +21,7 @@ from seodang.ingest.tally import Tally
 # Verbs with which the messages of ingest advise.
 ADVICE = re.compile(
     r"\b(?:add|convert|correct|decompress|export|extract|fetch|keep|leave|list|make|name|open|put|remove|rename|repair"
-    r"|restore|run|save|set|split|use|write)\b"
+    r"|restore|run|save|set|split|try|use|write)\b"
 )
 
 

@@ -59,6 +59,7 @@ def test_the_manifest_says_where_every_row_came_from(paths, caplog, build_file_s
             "path": "data.json",
             "sha256": compute_sha256(paths.root / "data.json"),
             "bytes": (paths.root / "data.json").stat().st_size,
+            "encoding": "utf-8",
         }
     ]
     assert (data["kind"], data["format"], data["licence"]) == ("file", "alpaca", "CC0-1.0")

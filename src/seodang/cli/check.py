@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seodang.cli.check_summary import print_summary
+from seodang.cli.terminal import print_lines
 from seodang.config.ingest import list_formats
 from seodang.errors import ParamsError, SourceError
 from seodang.i18n import _
@@ -41,7 +42,10 @@ def check(
     format: Annotated[str, typer.Option(metavar="FORMAT", help=_("Record format; see docs/data-formats.md."))] = "auto",
     column: Annotated[
         list[str] | None,
-        typer.Option(metavar="FIELD=KEY", help=_("Key of a field, such as instruction=raw.instruction; repeatable.")),
+        typer.Option(
+            metavar="FIELD=KEY",
+            help=_("Key of a field: instruction=KEY and output=KEY, or text=KEY and label=KEY; repeatable."),
+        ),
     ] = None,
     table: Annotated[
         Path | None,
@@ -79,27 +83,45 @@ def check(
     _check_choices(format, sha256)
     options = _Options(files, format, column or [], table, sha256.lower() if sha256 else None, report)
     check_params, project = _load_check_params(params)
-    result = check_files(_build_request(options, tokenizer, project), check_params)
+    request = _build_request(options, tokenizer, project)
+    result = check_files(request, check_params)
     if as_json:
         print(json.dumps(result.to_dict(), ensure_ascii=False))
     else:
         print_summary(result, report)
+        _print_source(request, files)
     return REJECTED if result.summary.build_counts()["quarantined"] else CLEAN
 
 
 def _build_request(options: _Options, tokenizer: Path | None, project: Params | None) -> CheckRequest:
+    from seodang.ingest.source_entry import build_template_from_files, select_template_columns
     from seodang.validation.check_files import CheckRequest
 
     files, errors = _find_all_files(options, Path.cwd())
+    columns, table = _parse_columns(options.column), _load_table(options.table)
+    if labelled := select_template_columns(columns or {}):
+        columns, table = None, build_template_from_files(files, *labelled)
     return CheckRequest(
         files=files,
         errors=errors,
-        format=_select_format(options),
-        columns=_parse_columns(options.column),
-        table=_load_table(options.table),
+        format="table" if labelled else _select_format(options),
+        columns=columns,
+        table=table,
         counter=_load_counter(tokenizer, project),
         report=options.report,
     )
+
+
+def _print_source(request: CheckRequest, paths: list[str]) -> None:
+    """Print the source for params.yaml, if options said how to read the files."""
+    from seodang.ingest.source_entry import build_source_entry, render_source_entry
+
+    if request.format == "auto":
+        return
+    print_lines([_("To read it in the pipeline, add this to ingest.sources in params.yaml:")])
+    for path in paths:
+        entry = build_source_entry(path, request.format, request.columns, request.table)
+        print(render_source_entry(entry, indent=2), end="")
 
 
 def _check_choices(format: str, sha256: str | None) -> None:

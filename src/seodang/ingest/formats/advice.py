@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from seodang.i18n import _
 from seodang.ingest.formats import instruction
+from seodang.ingest.formats.column_guess import LABEL_FIELD, format_check_command, guess_columns
 from seodang.ingest.formats.registry import FORMAT_SPECS, QA, describe_formats
 from seodang.ingest.formats.sample import RawRecord
 from seodang.ingest.rows import shorten
@@ -16,14 +17,27 @@ _MAX_KEY_CHARACTERS: Final = 400  # characters of all keys in a message
 _GENERIC_KEYS: Final = ("label", "context|category", "category", "text")
 
 
-def format_advice(names: Sequence[str], first: Sequence[RawRecord]) -> str:
-    """Return the nearest format and its missing keys, the key of nested records, and all formats."""
+def format_advice(names: Sequence[str], first: Sequence[RawRecord], location: str) -> str:
+    """Return the nearest format and its missing keys, the key of nested records, all formats, and the ready command."""
     fallback = _(
         "known formats: {formats}; or name the keys with format: columns, or give a template for a labelled table with"
         " format: table (docs/data-formats.md)",
         formats=describe_formats(),
     )
-    return "; ".join(part for part in (_describe_nearest(names), _describe_nested(names, first), fallback) if part)
+    nested = _describe_nested(names, first)
+    command = "" if nested else _describe_guess(names, first, location)
+    return "; ".join(part for part in (_describe_nearest(names), nested, fallback, command) if part)
+
+
+def _describe_guess(names: Sequence[str], first: Sequence[RawRecord], location: str) -> str:
+    """Return the ready command with the columns that look like those of a record; "" if none do."""
+    columns = guess_columns(names, first)
+    if not columns:
+        return ""
+    command = format_check_command(location, columns)
+    if LABEL_FIELD in columns:
+        return _("it looks like texts with labels; try: {command}", command=command)
+    return _("it looks like questions and answers; try: {command}", command=command)
 
 
 def find_missing_qa_columns(names: Sequence[str]) -> list[str]:

@@ -64,7 +64,7 @@ def detect_reader(
                 "{path}: the record format is unknown; found the keys {keys}; {advice}",
                 path=location,
                 keys=format_names(names),
-                advice=format_advice(names, first),
+                advice=format_advice(names, first, location),
             )
         )
     return reader
