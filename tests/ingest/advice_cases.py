@@ -232,7 +232,10 @@ CASES: dict[str, list[Case]] = {
         Case({"a.json": json.dumps([{"raw": row} for row in ROWS])}, write_columns),
     ],
     "it looks like questions and answers": [
-        Case({"a.csv": "번호,문의내용,답변내용\n1,배송은 언제 오나요?,내일 도착합니다.\n2,환불은 되나요?,네 됩니다.\n"}, run_check_columns)
+        Case(
+            {"a.csv": "번호,문의내용,답변내용\n1,배송은 언제 오나요?,내일 도착합니다.\n2,환불은 되나요?,네 됩니다.\n"},
+            run_check_columns,
+        )
     ],
     "it looks like texts with labels": [
         Case({"a.csv": "번호,리뷰,평점\n1,배송이 빠르고 좋아요,1\n2,포장이 엉망이에요,0\n"}, run_check_columns)
