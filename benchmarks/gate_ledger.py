@@ -12,6 +12,8 @@ leap: the same with large changes.
 average: every second candidate is the average of all that looked better than the reference (the boosting attack of Blum
     and Hardt 2015, section 5).
 pair: a candidate is the average of the two best, with a small change.
+soup: the first twenty candidates are truly worse, and each later one is the average of the best of them, which is not.
+repair: every second candidate is truly worse, and the next one is the best of those with the weakness repaired.
 
 power: a candidate that is truly better, after candidates that are not; the loss against a gate without memory.
 """
@@ -21,19 +23,24 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from multiprocessing.pool import Pool
 
 import numpy as np
 from gate_models import ACCURACY, build_pairs, build_rules
 from scipy import stats
+from scipy.special import ndtri
 
 from seodang.config import GateParams
 from seodang.gate.decision import decide
-from seodang.gate.ledger import Judgement, compute_tail, round_score
+from seodang.gate.judgement import ItemKey, Judgement
+from seodang.gate.levels import compute_tail
 from seodang.gate.statistics import Floats
 
 CORRELATION = 0.5  # of the latent scores of a candidate and the reference, by the difficulty of items
-_NEVER_MET = 0.5  # so far below its critical value, a standardized difference meets no rule, and needs no bootstrap
+WEAKNESS = 0.05  # in accuracy, of candidates that are truly worse
+WEAK_FIRST = 20  # candidates of the strategy "soup" that are truly worse
+_NEVER_MET = 0.3  # so far below its critical value, a standardized difference meets no rule, and needs no bootstrap
 
 Strategy = Callable[[np.random.Generator, Sequence[Floats], Sequence[float], int], Floats]
 
@@ -89,20 +96,43 @@ def choose_pair(rng: np.random.Generator, earlier: Sequence[Floats], seen: Seque
     return change(rng, average([earlier[best], earlier[second]]), 0.1)
 
 
+def choose_soup(rng: np.random.Generator, earlier: Sequence[Floats], seen: Sequence[float], items: int) -> Floats:
+    """Return a new candidate; after the weak ones the average of the best of them, of another number each time."""
+    if is_weak("soup", len(earlier)):
+        return draw_new(rng, items)
+    best_first = np.argsort(seen[:WEAK_FIRST])[::-1]
+    return average([earlier[index] for index in best_first[: 2 + (len(earlier) - WEAK_FIRST) % 10]])
+
+
+def choose_repair(rng: np.random.Generator, earlier: Sequence[Floats], seen: Sequence[float], items: int) -> Floats:
+    """Return in turn a new candidate, which is weak, and the best weak one so far with a small change."""
+    if is_weak("repair", len(earlier)):
+        return draw_new(rng, items)
+    return change(rng, earlier[::2][int(np.argmax(seen[::2]))], 0.1)
+
+
+def is_weak(strategy: str, index: int) -> bool:
+    """Return whether a candidate is truly worse than the reference by WEAKNESS."""
+    return index < WEAK_FIRST if strategy == "soup" else strategy == "repair" and index % 2 == 0
+
+
 STRATEGIES: dict[str, Strategy] = {
     "independent": choose_independent,
     "climb": choose_climb,
     "leap": choose_leap,
     "average": choose_average,
     "pair": choose_pair,
+    "soup": choose_soup,
+    "repair": choose_repair,
 }
 
 
 def score(difficulty: Floats, knowledge: Floats, accuracy: float, metric: str) -> Floats:
     """Return the scores on each item."""
     latent = np.sqrt(CORRELATION) * difficulty + np.sqrt(1 - CORRELATION) * knowledge
-    scores: Floats = (latent < stats.norm.ppf(accuracy)).astype(float) if metric == "accuracy" else 5 - 2 * latent
-    return scores
+    bound = ndtri(accuracy)
+    scores: Floats = (latent < bound).astype(float) if metric == "accuracy" else 5 + 2 * (bound - latent)
+    return scores.round(6)
 
 
 def judge(
@@ -113,14 +143,20 @@ def judge(
     spread = differences.std(ddof=1) / np.sqrt(len(differences))
     is_promoted, met = False, frozenset[str]()
     number = min(len(ledger) + 1, rules.judgements) if uses_ledger else 1
-    if differences.mean() > (stats.norm.isf(compute_tail(number, rules)) - _NEVER_MET) * spread:
+    if differences.mean() > (-ndtri(compute_tail(number, rules)) - _NEVER_MET) * spread:
         pairs = {metric: build_pairs(candidate, reference)}
-        decision = decide({"champion": [("champion", pairs)]}, rules, ledger if uses_ledger else ())
+        decision = decide({"champion": [("champion", pairs)]}, rules, ledger if uses_ledger else None)
         is_promoted, met = decision.verdict == "promote", frozenset(decision.met)
-    keys = [("t", str(number)) for number in range(len(candidate))]
-    rounded = {key: round_score(value) for key, value in zip(keys, candidate.tolist(), strict=True)}
-    ledger.append(Judgement(candidate=str(len(ledger)), items=frozenset(keys), scores={metric: rounded}, met=met))
+    keys = list_keys(len(candidate))
+    scores = {metric: dict(zip(keys, candidate.tolist(), strict=True))}
+    ledger.append(Judgement(candidate=str(len(ledger)), items=frozenset(keys), scores=scores, met=met))
     return is_promoted
+
+
+@cache
+def list_keys(items: int) -> tuple[ItemKey, ...]:
+    """Return the names of the items."""
+    return tuple(("t", str(number)) for number in range(items))
 
 
 def run_history(task: tuple[str, str, int, int, int, bool, int]) -> int | None:
@@ -135,7 +171,8 @@ def run_history(task: tuple[str, str, int, int, int, bool, int]) -> int | None:
     ledger: list[Judgement] = []
     for number in range(1, judgements + 1):
         knowledge = STRATEGIES[name](rng, earlier, seen, items)
-        candidate = score(difficulty, knowledge, ACCURACY, metric)
+        accuracy = ACCURACY - (WEAKNESS if is_weak(name, number - 1) else 0.0)
+        candidate = score(difficulty, knowledge, accuracy, metric)
         if judge(candidate, reference, rules, metric, ledger, uses_ledger):
             return number
         earlier.append(knowledge)

@@ -26,7 +26,7 @@ EXEMPT: Final[dict[str, str]] = {
     "At least {count} independent groups": "a constant, 10",
     "The items are worn out": "a test has more than one item, and a factor is at least 2",
     "judgement {number} on these items": "gate.judgements is at least 2",
-    "{number} candidates were judged": "more than gate.judgements, which is at least 2",
+    "{number} judgements": "more than gate.judgements, which is at least 2",
     "{count} processes": "shown for several processes only",
     "train.batch_size {batch_size} is less than the {processes} processes": "a batch has at least one record",
     "the judge does not answer ({reason}, {count} attempts)": "a constant, 5",

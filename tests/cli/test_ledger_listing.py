@@ -10,7 +10,7 @@ from tests.constants import ROOT
 from seodang.cli.ledger_listing import list_ledger_rows
 from seodang.cli.main import main
 from seodang.config.load import load_params
-from seodang.gate.ledger import Judgement
+from seodang.gate.judgement import Judgement
 
 
 def build(number: int, tasks: tuple[str, ...] = ("sentiment",)) -> Judgement:
@@ -29,7 +29,7 @@ def build(number: int, tasks: tuple[str, ...] = ("sentiment",)) -> Judgement:
     [
         (1, "99.29%", "good"),
         (9, "99.86%", "worn out: replace 45 items"),
-        (50, "99.97%", "used up: replace 45 items"),
+        (50, "-", "used up: replace 45 items"),
     ],
 )
 def test_a_set_shows_how_worn_it_is(monkeypatch, count, confidence, state):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -10,17 +11,9 @@ import pytest
 from seodang.config import GateParams
 from seodang.gate.decision import Decision, decide
 from seodang.gate.inheritance import compute_inherited_p
-from seodang.gate.ledger import (
-    Judgement,
-    build_judgement,
-    compute_confidence,
-    compute_tail,
-    compute_wear,
-    count_fresh_items,
-    find_reuse,
-    is_worn_out,
-    name_test,
-)
+from seodang.gate.judgement import Judgement, Spending, build_judgement, name_test
+from seodang.gate.ledger import count_fresh_items, find_reuse
+from seodang.gate.levels import compute_tail, compute_wear, is_worn_out
 from seodang.gate.scores import Pairs
 
 RULE = {"against": "champion", "test": "superiority", "metric": "accuracy", "higher_is_better": None}
@@ -53,11 +46,16 @@ def improve(count: int, *, start: int = 0, lost: int = 0):
     return scores
 
 
+def record(ledger: list[Judgement], pairs, gate: GateParams, decision: Decision) -> None:
+    values = {"met": decision.met, "tests": decision.tests, "verdict": decision.verdict}
+    ledger.append(build_judgement(pairs, gate, created_at=f"{len(ledger)}", **values))
+
+
 def judge(candidate, ledger: list[Judgement], gate: GateParams | None = None, reference=REFERENCE) -> Decision:
     gate = gate or build_gate()
     pairs = {"accuracy": build_pairs(candidate, reference)}
     decision = decide({"champion": [("champion", pairs)]}, gate, ledger)
-    ledger.append(build_judgement(pairs, gate, met=decision.met, verdict=decision.verdict, created_at=f"{len(ledger)}"))
+    record(ledger, pairs, gate, decision)
     return decision
 
 
@@ -87,7 +85,7 @@ def test_a_clear_improvement_is_promoted_after_many_others():
     decision = judge(improve(60), ledger)
     assert decision.verdict == "promote"
     assert decision.results[0].judgement == 21
-    assert decision.results[0].confidence == pytest.approx(compute_confidence(21, build_gate()))
+    assert decision.results[0].confidence == pytest.approx(1 - 2 * compute_tail(21, build_gate()))
 
 
 def test_what_a_first_judgement_promotes_needs_more_evidence_later():
@@ -121,7 +119,7 @@ def test_judgements_on_other_items_do_not_count():
     for old, number in ((40, 1), (41, 11)):  # of 400 items
         pairs = build_pairs(improve(60), REFERENCE, first=N - old)
         assert find_reuse(pairs, "accuracy", ledger, gate).number == number
-    assert count_fresh_items(400) == 360
+    assert count_fresh_items([pairs.keys]) == 360
 
 
 def test_judgements_with_another_metric_on_the_same_items_count():
@@ -178,8 +176,9 @@ def test_thresholds_use_the_level_that_is_left():
 
 def test_the_verdict_says_when_the_items_are_worn_out():
     gate = build_gate()
-    assert compute_wear(1, gate) == 1.0
-    assert [is_worn_out(number, gate) for number in (1, 2, 5, 10, 50, 80)] == [False, False, False, True, True, True]
+    tails = [compute_tail(number, gate) for number in (1, 2, 5, 10, 50)]
+    assert compute_wear(tails[0], gate) == 1.0
+    assert [is_worn_out(tail, gate) for tail in tails] == [False, False, False, True, True]
     early, late = judge(improve(60), fill(2)), judge(improve(60), fill(12))
     assert "judgement 3 on these items" in early.reasons[-1].en
     assert "worn out" not in early.reasons[-1].en
@@ -298,3 +297,106 @@ def test_the_order_of_tasks_does_not_make_another_test():
 def test_a_used_up_set_says_so_even_where_nothing_is_clear():
     [result] = judge(improve(6, lost=3), fill(5), build_gate(judgements=5)).results
     assert result.obstacle == "used_up"
+
+
+def test_the_levels_that_are_spent_stay_in_the_budget_when_the_number_of_judgements_changes():
+    few, many = build_gate(judgements=5), build_gate(judgements=50)
+    pairs = build_pairs(improve(60), REFERENCE)
+    ledger: list[Judgement] = []
+    for number, judgement in enumerate(fill(60)):
+        reuse = find_reuse(pairs, "accuracy", ledger, few if number < 4 else many, name="test")
+        assert reuse.is_used_up == (number >= 50)
+        level = 0.0 if reuse.is_used_up else reuse.tail
+        ledger.append(replace(judgement, tests={"test": Spending(level, "")}))
+    assert sum(judgement.tests["test"].level for judgement in ledger) == pytest.approx(0.05)
+    assert find_reuse(pairs, "accuracy", ledger[:4], build_gate(confidence=0.99), name="test").is_used_up
+
+
+def test_other_rules_or_another_champion_are_a_new_chance_and_more_rules_are_none():
+    strict = build_gate({}, {"test": "non_inferiority", "margin": 0.05})
+    other = np.roll(REFERENCE, 1)
+    for first, second, reference, number in (
+        (strict, build_gate(), REFERENCE, 2),  # a rule was dropped
+        (build_gate(), strict, REFERENCE, 1),  # all that had to be met must be met again
+        (build_gate(), build_gate(), REFERENCE, 1),
+        (build_gate(), build_gate(), other, 2),
+        (build_gate(), build_gate({"margin": 0.01}), REFERENCE, 2),
+    ):
+        ledger: list[Judgement] = []
+        judge(improve(20), ledger, first)
+        results = judge(improve(20), ledger, second, reference).results
+        assert results[0].judgement == number
+        assert results[0].p_inherited is None  # a candidate is not its own predecessor
+
+
+def test_the_same_candidate_under_more_rules_is_one_chance_for_the_next_candidate():
+    ledger: list[Judgement] = []
+    judge(improve(20), ledger, build_gate())
+    judge(improve(20), ledger, build_gate({}, {"test": "non_inferiority", "margin": 0.05}))
+    assert judge(improve(25), ledger).results[0].judgement == 2
+
+
+def test_with_a_ledger_the_items_that_would_decide_are_those_of_the_next_judgement():
+    candidate = improve(12, lost=6)
+    pairs = {"accuracy": build_pairs(candidate, REFERENCE)}
+    alone = decide({"champion": [("champion", pairs)]}, build_gate()).results[0].required_items
+    kept = judge(candidate, []).results[0].required_items
+    assert alone is not None
+    assert kept is not None
+    wear = compute_wear(compute_tail(2, build_gate()), build_gate())
+    assert kept / alone == pytest.approx(wear, rel=0.02)
+
+
+def test_a_set_that_grows_tenfold_is_fresh():
+    candidate = improve(7, lost=6)
+    pairs = {"accuracy": build_pairs(candidate, REFERENCE)}
+    alone = decide({"champion": [("champion", pairs)]}, build_gate()).results[0].required_items
+    assert alone is not None
+    assert alone > 10 * N
+    assert judge(candidate, []).results[0].required_items == alone
+
+
+def test_fresh_items_renew_the_union_of_all_tests():
+    first = [("a", str(number)) for number in range(300)]
+    second = [("b", str(number)) for number in range(500)]
+    assert count_fresh_items([first, second]) == 270 + 450
+    assert count_fresh_items([first + second, second]) == 270 + 450  # old items of one test are not all of the other
+    assert count_fresh_items([first, first]) == 270
+    gate = build_gate({"tasks": ["a"]}, {"tasks": ["b"]})
+    keys = first + second
+    reference = np.array([1.0, 0.0] * 400)
+    pairs = {"accuracy": Pairs(*zip(*[(task, "ko", item) for task, item in keys], strict=True), reference, reference)}
+    ledger: list[Judgement] = []
+    for number in range(12):
+        changed = {
+            "accuracy": replace(pairs["accuracy"], candidate=np.roll(reference, 1 + 2 * number) * (number + 1) / 13)
+        }
+        decision = decide({"champion": [("champion", changed)]}, gate, ledger)
+        record(ledger, changed, gate, decision)
+    assert "720 fresh items" in decision.reasons[-1].en
+
+
+def test_what_only_informs_is_no_rule_that_is_met():
+    decision = judge(improve(60), fill(2))
+    assert [reason.is_information for reason in decision.reasons] == [False, True]
+
+
+def test_the_luck_of_candidates_that_are_truly_worse_is_inherited_too():
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=(20, N))
+    luck = np.linspace(-2, 2, 20) / np.sqrt(N)
+    parts = noise - noise.mean(axis=1, keepdims=True) + luck[:, None] - 0.15  # truly worse by 0.15
+    soup = (parts[-6:] + 0.15).mean(axis=0)  # as good as the reference: it has the luck of the best, not their weakness
+    assert soup.mean() > 2.8 * soup.std() / np.sqrt(N)
+    assert compute_inherited_p(soup, list(parts), bound=0.0) > 0.01
+
+
+def test_a_later_judgement_of_a_thousand_graded_items_is_quick():
+    rng = np.random.default_rng(1)
+    pairs = {"loss": build_pairs(rng.normal(size=1000), rng.normal(size=1000))}
+    gate = build_gate({"metric": "loss"}, resamples=10_000)
+    ledger = [replace(judgement, candidate=str(number)) for number, judgement in enumerate(fill(49))]
+    start = time.process_time()
+    [result] = decide({"champion": [("champion", pairs)]}, gate, ledger).results
+    assert result.judgement == 50
+    assert time.process_time() - start < 3  # a second on an idle machine

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from seodang.gate.shape import compute_shape_minimum, compute_unseen_share
 from seodang.gate.statistics import (
     adjust_holm,
     compute_paired_bootstrap,
-    compute_shape_minimum,
-    compute_unseen_share,
     group_differences,
 )
 

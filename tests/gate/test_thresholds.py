@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from seodang.config import GateParams, ThresholdParams
-from seodang.gate.ledger import build_judgement
+from seodang.gate.judgement import build_judgement
+from seodang.gate.ledger import find_reuse
 from seodang.gate.scores import Pairs
 from seodang.gate.thresholds import check_threshold
 
@@ -29,7 +30,7 @@ def check(scores, *, metric="accuracy", groups=(), **bounds):
     threshold = ThresholdParams.model_validate(
         {"metric": metric, "minimum": None, "maximum": None, "tasks": [], **bounds}
     )
-    return check_threshold(threshold, {metric: pairs}, build_gate())
+    return check_threshold(threshold, pairs, build_gate(), find_reuse(pairs, metric, None, build_gate()))
 
 
 @pytest.mark.parametrize(("count", "passed"), [(20, None), (60, None), (80, True)])
@@ -74,6 +75,7 @@ def test_a_threshold_on_used_up_items_is_undecided_and_says_why():
             build_judgement({"accuracy": other}, build_gate(), met=[], verdict="reject", created_at=str(number))
         )
     threshold = ThresholdParams(metric="accuracy", minimum=0.2, maximum=None, tasks=[])
-    reason = check_threshold(threshold, {"accuracy": pairs}, build_gate(judgements=2), ledger)
+    gate = build_gate(judgements=2)
+    reason = check_threshold(threshold, pairs, gate, find_reuse(pairs, "accuracy", ledger, gate))
     assert reason.passed is None
     assert "used up" in reason.en

@@ -13,7 +13,7 @@ from tests.constants import ROOT
 
 from seodang.config import GateParams
 from seodang.errors import ArtefactError
-from seodang.gate.ledger import Judgement, round_score
+from seodang.gate.judgement import Judgement, Spending, round_score
 from seodang.registry.ledger import read_ledger, record_judgement
 
 KEYS = [("감성", "1"), ("감성", "2"), ("topic", "1")]
@@ -26,6 +26,10 @@ def build(scores, *, candidate="a" * 64, at="2026-01-01T00:00:00+00:00", met=(),
         items=frozenset(items),
         scores=by_metric,
         met=frozenset(met),
+        tests={
+            "superiority accuracy 0 champion": Spending(0.025, "0f"),
+            "threshold eos_rate minimum 0.9": Spending(0.0, ""),
+        },
         verdict="inconclusive",
         created_at=at,
     )

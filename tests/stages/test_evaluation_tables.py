@@ -97,7 +97,9 @@ def test_the_names_of_gate_metrics_do_not_depend_on_the_best_number_of_few_shot_
         build_result(rule=2, against="champion", low=None, high=None, passed=None),
     ]
     reasons = [Reason(test.passed, "", "") for test in tests]
-    metrics = build_gate_metrics(decision.Decision(verdict="inconclusive", reasons=reasons, results=tests, met=[]))
+    metrics = build_gate_metrics(
+        decision.Decision(verdict="inconclusive", reasons=reasons, results=tests, met=[], tests={})
+    )
     assert metrics["verdict"] == "inconclusive"
     assert metrics["rules"] == {"met": 2, "not_met": 0, "undecided": 1}
     assert list(metrics["differences"]) == [

@@ -7,7 +7,9 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from seodang.config import GateParams
-from seodang.gate.ledger import ItemKey, Judgement, compute_confidence, count_fresh_items, is_worn_out
+from seodang.gate.judgement import ItemKey, Judgement
+from seodang.gate.ledger import compute_next_tail, count_fresh_items
+from seodang.gate.levels import is_worn_out
 from seodang.i18n import N_, _, ngettext
 
 HEADINGS: Final = (N_("tasks"), N_("items"), N_("candidates"), N_("last (UTC)"), N_("next confidence"), N_("state"))
@@ -25,7 +27,7 @@ def list_ledger_rows(ledger: Sequence[Judgement], gate: GateParams) -> list[tupl
     for judgement in ledger:
         sets[judgement.items] = [*sets.pop(judgement.items, []), judgement]
     return [
-        _build_row(judgements[-1], _count_candidates(items, ledger), gate)
+        _build_row(judgements[-1], _count_candidates(items, ledger), compute_next_tail(items, ledger, gate), gate)
         for items, judgements in reversed(sets.items())
     ]
 
@@ -35,14 +37,14 @@ def _count_candidates(items: Collection[ItemKey], ledger: Sequence[Judgement]) -
     return len({judgement.candidate for judgement in ledger if judgement.covers(items)})
 
 
-def _build_row(last: Judgement, candidates: int, gate: GateParams) -> tuple[str, ...]:
+def _build_row(last: Judgement, candidates: int, tail: float, gate: GateParams) -> tuple[str, ...]:
     return (
         _format_tasks(last),
         str(len(last.items)),
         str(candidates),
         last.created_at[:16].replace("T", " "),
-        f"{compute_confidence(candidates + 1, gate) * 100:.4g}%",
-        _describe_state(candidates + 1, len(last.items), gate),
+        f"{(1 - 2 * tail) * 100:.4g}%" if tail else "-",
+        _describe_state(last.items, tail, gate),
     )
 
 
@@ -51,10 +53,12 @@ def _format_tasks(judgement: Judgement) -> str:
     return ", ".join(names[:_MAX_TASKS]) + (" ..." if len(names) > _MAX_TASKS else "")
 
 
-def _describe_state(number: int, items: int, gate: GateParams) -> str:
-    count = count_fresh_items(items)
-    if number > gate.judgements:
+def _describe_state(items: Collection[ItemKey], tail: float, gate: GateParams) -> str:
+    """Return the state of a set; a test is expected to use complete tasks."""
+    tasks = {task for task, _item in items}
+    count = count_fresh_items([key for key in items if key[0] == task] for task in tasks)
+    if not tail:
         return ngettext("used up: replace {count} item", "used up: replace {count} items", count)
-    if is_worn_out(number, gate):
+    if is_worn_out(tail, gate):
         return ngettext("worn out: replace {count} item", "worn out: replace {count} items", count)
     return _("good")

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from seodang.config import GateParams, RuleParams
+from seodang.config import GateParams, RuleParams, ThresholdParams
 from seodang.errors import EvaluationError
 from seodang.gate import messages
 from seodang.gate.comparisons import (
@@ -24,11 +24,13 @@ from seodang.gate.comparisons import (
     list_missing_groups,
     select_references,
 )
-from seodang.gate.ledger import Judgement, find_reuse
+from seodang.gate.judgement import Judgement, Spending, compute_checksum, name_test, name_threshold
+from seodang.gate.ledger import Reuse, count_fresh_items, find_reuse
 from seodang.gate.messages import Reason
 from seodang.gate.outcomes import decide_tests
-from seodang.gate.rule_test import RuleTest, run_test
+from seodang.gate.rule_test import run_test
 from seodang.gate.rules import RuleResult
+from seodang.gate.scores import Pairs
 from seodang.gate.thresholds import check_threshold
 from seodang.gate.verdict import Verdict
 from seodang.i18n import _
@@ -43,10 +45,30 @@ class Decision:
     results: list[RuleResult]
     met: list[str]
     """Names of the tests that are met, for the ledger."""
+    tests: dict[str, Spending]
+    """Level and reference of each test, for the ledger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """A test of a rule or a threshold before it runs."""
+
+    rule: int
+    """Index among the rules, or among the thresholds."""
+    bound: RuleParams | ThresholdParams
+    name: str
+    against: str
+    group: str
+    pairs: Pairs
+
+    @property
+    def reference(self) -> str:
+        """Return the checksum of the reference; a threshold has none."""
+        return compute_checksum(self.pairs.reference) if isinstance(self.bound, RuleParams) else ""
 
 
 def decide(
-    comparisons: Mapping[str, Sequence[Comparison]], gate: GateParams, ledger: Sequence[Judgement] = ()
+    comparisons: Mapping[str, Sequence[Comparison]], gate: GateParams, ledger: Sequence[Judgement] | None = None
 ) -> Decision:
     """Return the verdict: promote only if every rule is met, inconclusive if more items could decide it.
 
@@ -56,39 +78,65 @@ def decide(
             compared on. Rules against a kind without references, such as the champion before the first promotion, do
             not apply; a reason says so.
         gate: Rules and thresholds.
-        ledger: Judgements on these or other items, oldest first.
+        ledger: Judgements on these or other items, oldest first; None if none are kept.
 
     Raises:
         EvaluationError: If a rule or a threshold names a metric or a task without items, or no superiority rule applies.
     """
     check_names(gate, comparisons)
-    tests = [
-        test
+    plans = [
+        plan
         for index, rule in enumerate(gate.rules)
-        for test in _run_tests(index, rule, comparisons.get(rule.against, []), gate, ledger)
+        for plan in _plan_tests(index, rule, comparisons.get(rule.against, []))
     ]
-    if not any(test.result.test == "superiority" for test in tests):
+    if not any(isinstance(plan.bound, RuleParams) and plan.bound.test == "superiority" for plan in plans):
         raise EvaluationError(
             _(
                 "no rule with test: superiority has a reference to compare with, so an equal model would be promoted; "
                 "add such a rule to gate.rules"
             )
         )
+    first = next(pairs for references in comparisons.values() for _name, pairs in references)
+    plans += [_plan_threshold(index, threshold, first) for index, threshold in enumerate(gate.thresholds)]
+    references = {plan.name: plan.reference for plan in plans}
+    uses = [
+        find_reuse(plan.pairs, plan.bound.metric, ledger, gate, name=plan.name, references=references) for plan in plans
+    ]
+    return _decide_plans(plans, uses, comparisons, gate)
+
+
+def _decide_plans(
+    plans: Sequence[_Plan], uses: Sequence[Reuse], comparisons: Mapping[str, Sequence[Comparison]], gate: GateParams
+) -> Decision:
+    tests, threshold_reasons = [], []
+    for plan, reuse in zip(plans, uses, strict=True):
+        if isinstance(plan.bound, ThresholdParams):
+            threshold_reasons.append(check_threshold(plan.bound, plan.pairs, gate, reuse))
+        else:
+            tests.append(
+                run_test(plan.rule, plan.bound, plan.against, plan.group, plan.pairs, gate, name=plan.name, reuse=reuse)
+            )
     results = decide_tests(tests, gate)
     missing = [kind for kind in dict.fromkeys(rule.against for rule in gate.rules) if not comparisons.get(kind)]
-    first = next(pairs for references in comparisons.values() for _name, pairs in references)
+    fresh_items = count_fresh_items(
+        plan.pairs.keys for plan, reuse in zip(plans, uses, strict=True) if reuse.number > 1
+    )
     reasons = [
         *(messages.build_rule_reason(result, gate.minimum_items) for result in results),
         *(reason for rule in gate.rules for reason in _find_missing_groups(rule, comparisons.get(rule.against, []))),
-        *(check_threshold(threshold, first, gate, ledger) for threshold in gate.thresholds),
+        *threshold_reasons,
         *(messages.build_missing_reference_reason(kind) for kind in missing),
-        *messages.build_reuse_reasons(results, gate),
+        *messages.build_reuse_reasons(uses, fresh_items, gate),
     ]
     return Decision(
         verdict=_combine_verdict([reason.passed for reason in reasons]),
         reasons=reasons,
         results=results,
         met=[test.name for test, result in zip(tests, results, strict=True) if result.passed],
+        tests={
+            plan.name: Spending(0.0 if reuse.is_used_up else reuse.tail, plan.reference)
+            for plan, reuse in zip(plans, uses, strict=True)
+        },
     )
 
 
@@ -98,23 +146,20 @@ def _combine_verdict(passed: Sequence[bool | None]) -> Verdict:
     return "inconclusive" if any(rule is None for rule in passed) else "promote"
 
 
-def _run_tests(
-    rule_index: int,
-    rule: RuleParams,
-    comparisons: Sequence[Comparison],
-    gate: GateParams,
-    ledger: Sequence[Judgement],
-) -> list[RuleTest]:
+def _plan_tests(rule_index: int, rule: RuleParams, comparisons: Sequence[Comparison]) -> list[_Plan]:
     groups = [(name, group_pairs(rule, pairs[rule.metric].select(tasks=rule.tasks))) for name, pairs in comparisons]
     if not groups:
         return []
-    tests = []
-    for group in groups[0][1]:  # all references have the same items, and so the same groups
-        references = select_references([(name, by_group[group]) for name, by_group in groups], sign=rule.sign)
-        for name, pairs in references:
-            reuse = find_reuse(pairs, rule.metric, ledger, gate)
-            tests.append(run_test(rule_index, rule, name, group, pairs, gate, reuse))
-    return tests
+    return [
+        _Plan(rule=rule_index, bound=rule, name=name_test(rule, name, group), against=name, group=group, pairs=pairs)
+        for group in groups[0][1]  # all references have the same items, and so the same groups
+        for name, pairs in select_references([(name, by_group[group]) for name, by_group in groups], sign=rule.sign)
+    ]
+
+
+def _plan_threshold(index: int, threshold: ThresholdParams, pairs: Mapping[str, Pairs]) -> _Plan:
+    selected = pairs[threshold.metric].select(tasks=threshold.tasks)
+    return _Plan(rule=index, bound=threshold, name=name_threshold(threshold), against="", group="", pairs=selected)
 
 
 def _find_missing_groups(rule: RuleParams, comparisons: Sequence[Comparison]) -> list[Reason]:

@@ -13,52 +13,20 @@ earlier candidates counts; seodang.gate.inheritance has the test.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
-from seodang.config import GateParams, RuleParams, ThresholdParams
+from seodang.config import GateParams
+from seodang.gate.judgement import OLD_SHARE, ItemKey, Judgement, round_score
+from seodang.gate.levels import compute_tail
 from seodang.gate.scores import Pairs
-from seodang.gate.statistics import Floats
 
-ItemKey = tuple[str, str]
-"""Task and item."""
-
-_OLD_SHARE = 0.1  # of a test's items; a judgement on more of them counts
-_DIGITS = 9  # significant digits of scores in the ledger; scores that agree so far are equal
-_WORN_OUT = 2.0  # times the items of a first judgement
 _RESAMPLES_IN_TAIL = 10  # at least, so that the tail of a later judgement is more than one resample
 _MAX_RESAMPLES = 1_000_000  # so that an extreme confidence costs seconds, not memory
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """A candidate that was judged, with its scores."""
-
-    candidate: str
-    """Checksum of the candidate's scores."""
-    items: frozenset[ItemKey]
-    scores: Mapping[str, Mapping[ItemKey, float]]
-    """By metric; rounded by `round_score`."""
-    met: frozenset[str]
-    """Names of the tests that it met."""
-    verdict: str = ""
-    created_at: str = ""
-    """Time of the judgement, UTC."""
-
-    def covers(self, keys: Collection[ItemKey]) -> bool:
-        """Return whether the judgement counts for a test on these items: it was made on more than 10 % of them."""
-        return sum(key in self.items for key in keys) > _OLD_SHARE * len(keys)
-
-    def list_scores(self, metric: str, keys: Sequence[ItemKey]) -> Floats:
-        """Return the scores of shape (items,); NaN where the candidate has none."""
-        scores = self.scores.get(metric, {})
-        return np.array([scores.get(key, np.nan) for key in keys])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +37,8 @@ class Reuse:
     """Of this judgement on these items, from 1."""
     tail: float
     """Level of a one-sided test that the rule holds."""
+    next_tail: float
+    """The same for the judgement after this one, which a larger set with these items would be."""
     is_used_up: bool
     """No level is left: fresh items are needed."""
     predecessors: tuple[Judgement, ...] = ()
@@ -83,118 +53,90 @@ class Reuse:
         return max(gate.resamples, min(_MAX_RESAMPLES, math.ceil(_RESAMPLES_IN_TAIL / self.tail)))
 
 
-def build_judgement(
-    pairs: Mapping[str, Pairs], gate: GateParams, *, met: Sequence[str], verdict: str, created_at: str
-) -> Judgement:
-    """Return the judgement that the ledger keeps: the candidate's scores on the items of every rule and threshold.
-
-    Args:
-        pairs: By metric, with the candidate's scores.
-        gate: Rules and thresholds.
-        met: Names of the tests that the candidate met.
-        verdict: Verdict.
-        created_at: Time, UTC.
-    """
-    scores: dict[str, dict[ItemKey, float]] = {}
-    bounds: list[RuleParams | ThresholdParams] = [*gate.rules, *gate.thresholds]
-    for bound in bounds:
-        selected = pairs[bound.metric].select(tasks=bound.tasks)
-        keys = zip(selected.tasks, selected.items, strict=True)
-        scores.setdefault(bound.metric, {}).update(
-            zip(keys, map(round_score, selected.candidate.tolist()), strict=True)
-        )
-    content = json.dumps([[metric, *sorted(values.items())] for metric, values in sorted(scores.items())])
-    return Judgement(
-        candidate=hashlib.sha256(content.encode()).hexdigest(),
-        items=frozenset(key for values in scores.values() for key in values),
-        scores=scores,
-        met=frozenset(met),
-        verdict=verdict,
-        created_at=created_at,
-    )
-
-
-def round_score(score: float) -> float:
-    """Return the score as the ledger stores it."""
-    return float(f"{score:.{_DIGITS}g}")
-
-
-def name_test(rule: RuleParams, against: str, group: str) -> str:
-    """Return a name that equals that of the same test of another candidate.
-
-    Args:
-        rule: Rule.
-        against: Name of the reference; only its kind counts among the variants of the base.
-        group: Language or task of a rule with `group_by`, else empty.
-    """
-    parts = (rule.test, rule.metric, f"{rule.margin:g}", against.partition("/")[0], "+".join(sorted(rule.tasks)), group)
-    return " ".join(part for part in parts if part)
-
-
-def find_reuse(pairs: Pairs, metric: str, ledger: Sequence[Judgement], gate: GateParams) -> Reuse:
+def find_reuse(
+    pairs: Pairs,
+    metric: str,
+    ledger: Sequence[Judgement] | None,
+    gate: GateParams,
+    *,
+    name: str = "",
+    references: Mapping[str, str] | None = None,
+) -> Reuse:
     """Return the number and the level of this judgement on the items of a test.
 
     A judgement counts if more than 10 % of the items are among those that it was made on. Candidates with equal scores
-    count once, and a candidate that was judged before keeps its number.
+    count once. A candidate that was judged before keeps its number if it must meet again what it had to meet then;
+    other rules or another reference are a new chance, and count.
 
     Args:
         pairs: Items of the test, with the candidate's scores.
         metric: Metric of the test.
-        ledger: Judgements, oldest first.
-        gate: Confidence, and number of judgements that share the budget.
+        ledger: Judgements, oldest first; None if none are kept.
+        gate: Confidence, and number of judgements.
+        name: Of the test.
+        references: Checksum of the reference's scores by name, of all tests of this judgement.
     """
-    keys = list(zip(pairs.tasks, pairs.items, strict=True))
+    keys = pairs.keys
     own = np.array([round_score(score) for score in pairs.candidate])
+    chances: list[tuple[bytes | str, Judgement]] = []
     predecessors: dict[bytes | str, Judgement] = {}
-    for judgement in ledger:
+    for judgement in ledger or ():
         if not judgement.covers(keys):
             continue
         scores = judgement.list_scores(metric, keys)
-        if np.array_equal(scores, own):
+        is_own = np.array_equal(scores, own)
+        if is_own and judgement.is_repeated_by(references or {}):
             break
         key = judgement.candidate if np.isnan(scores).any() else scores.tobytes()
-        earlier = predecessors.get(key, judgement)  # judged again by other rules: it may have met more tests since
-        predecessors[key] = replace(earlier, met=earlier.met | judgement.met)
-    number = len(predecessors) + 1
+        if not _is_repeated(key, judgement, chances):
+            chances.append((key, judgement))
+        if not is_own:
+            earlier = predecessors.get(key, judgement)  # judged again: it may have met more tests since
+            predecessors[key] = replace(earlier, met=earlier.met | judgement.met)
+    return _build_reuse([judgement.get_level(name) for _key, judgement in chances], ledger, gate, predecessors.values())
+
+
+def _is_repeated(key: bytes | str, judgement: Judgement, chances: Sequence[tuple[bytes | str, Judgement]]) -> bool:
+    references = {name: use.reference for name, use in judgement.tests.items()}
+    return any(key == other and earlier.is_repeated_by(references) for other, earlier in chances)
+
+
+def _build_reuse(
+    levels: Sequence[float | None],
+    ledger: Sequence[Judgement] | None,
+    gate: GateParams,
+    predecessors: Iterable[Judgement],
+) -> Reuse:
+    number = len(levels) + 1
+    spent = sum(compute_tail(index, gate) if level is None else level for index, level in enumerate(levels, start=1))
+    tail = compute_tail(number, gate, spent)
     return Reuse(
         number=number,
-        tail=compute_tail(number, gate),
-        is_used_up=number > gate.judgements,
-        predecessors=tuple(predecessors.values()),
+        tail=tail or compute_tail(gate.judgements, gate),
+        next_tail=tail if ledger is None else compute_tail(number + 1, gate, spent + tail),
+        is_used_up=not tail,
+        predecessors=tuple(predecessors),
     )
 
 
-def compute_tail(number: int, gate: GateParams) -> float:
-    """Return the one-sided level of a judgement; the levels of all judgements add up to 1 - confidence.
+def compute_next_tail(items: Collection[ItemKey], ledger: Sequence[Judgement], gate: GateParams) -> float:
+    """Return the level of the next judgement on a set of items; 0.0 if they are used up."""
+    chances: list[tuple[bytes | str, Judgement]] = []
+    for judgement in ledger:
+        if judgement.covers(items) and not _is_repeated(judgement.candidate, judgement, chances):
+            chances.append((judgement.candidate, judgement))
+    reuse = _build_reuse([judgement.get_level("") for _key, judgement in chances], ledger, gate, ())
+    return 0.0 if reuse.is_used_up else reuse.tail
+
+
+def count_fresh_items(sets: Iterable[Collection[ItemKey]]) -> int:
+    """Return how many items must be replaced so that earlier judgements no longer count for any test.
+
+    Items that belong to the same tests are replaced in the same share, so each test keeps at most 10 % old items.
 
     Args:
-        number: From 1; after gate.judgements the level is that of the last one.
-        gate: Confidence, and number of judgements.
+        sets: Items of each test.
     """
-    first, last = (1 - gate.confidence) / 2, gate.judgements
-    return first if number == 1 else first / min(number, last) / sum(1 / other for other in range(2, last + 1))
-
-
-def compute_confidence(number: int, gate: GateParams) -> float:
-    """Return the confidence of the intervals of a judgement."""
-    return 1 - 2 * compute_tail(number, gate)
-
-
-def compute_wear(number: int, gate: GateParams) -> float:
-    """Return how many times the items of a first judgement a rule needs for the same statistical power.
-
-    The normal approximation: ((z(1 - tail) + z(power)) / (z(1 - first tail) + z(power))) ** 2.
-    """
-    power = stats.norm.ppf(gate.power)
-    first, now = (stats.norm.isf(compute_tail(k, gate)) + power for k in (1, number))
-    return float((now / first) ** 2)
-
-
-def is_worn_out(number: int, gate: GateParams) -> bool:
-    """Return whether a rule needs at least twice the items of a first judgement."""
-    return compute_wear(number, gate) >= _WORN_OUT
-
-
-def count_fresh_items(items: int) -> int:
-    """Return how many items of a set must be replaced so that earlier judgements no longer count."""
-    return items - math.floor(_OLD_SHARE * items)
+    tests = [frozenset(items) for items in sets]
+    members = Counter(tuple(item in items for items in tests) for item in frozenset[ItemKey]().union(*tests))
+    return sum(count - math.floor(OLD_SHARE * count) for count in members.values())

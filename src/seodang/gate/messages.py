@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seodang.config import GateParams, ThresholdParams
-from seodang.gate.ledger import compute_confidence, compute_wear, count_fresh_items, is_worn_out
+from seodang.gate.ledger import Reuse, count_fresh_items
+from seodang.gate.levels import compute_wear, is_worn_out
 from seodang.gate.rules import Obstacle, RuleResult, describe_subject
 from seodang.gate.scores import Pairs
 from seodang.gate.statistics import MINIMUM_GROUPS, BootstrapResult
@@ -26,11 +27,13 @@ class Reason:
     """None: the items do not decide the rule."""
     ko: str
     en: str
+    is_information: bool = False
+    """The reason states no outcome of a rule or a threshold."""
 
 
-def build_reason(passed: bool | None, message: Message) -> Reason:
+def build_reason(passed: bool | None, message: Message, *, is_information: bool = False) -> Reason:
     """Return a reason with its text in all languages."""
-    return Reason(passed, **message.to_json())
+    return Reason(passed, **message.to_json(), is_information=is_information)
 
 
 def build_rule_reason(result: RuleResult, minimum_items: int) -> Reason:
@@ -146,13 +149,11 @@ def build_threshold_reason(
         },
     )
     if obstacle is not None:
-        message = Message(
-            "{reason}. {hint}", {"reason": message, "hint": _describe_obstacle(obstacle, len(selected), gate)}
-        )
+        message = Message("{reason}. {hint}", {"reason": message, "hint": _describe_obstacle(obstacle, selected, gate)})
     return build_reason(passed, message)
 
 
-def _describe_obstacle(obstacle: Obstacle, items: int, gate: GateParams) -> Message:
+def _describe_obstacle(obstacle: Obstacle, selected: Pairs, gate: GateParams) -> Message:
     """Return why the interval of a mean cannot be trusted."""
     if obstacle == "items":
         return Message(
@@ -163,7 +164,7 @@ def _describe_obstacle(obstacle: Obstacle, items: int, gate: GateParams) -> Mess
     if obstacle == "groups":
         return Message("At least {count} independent groups are needed", {"count": MINIMUM_GROUPS})
     if obstacle == "used_up":
-        count = {"count": count_fresh_items(items)}
+        count = {"count": count_fresh_items([selected.keys])}
         return Message("These items are used up; about {count} fresh items would decide the rule", count)
     return Message("The scores are skewed, or most of them are equal, and so few items may lack the rare ones")
 
@@ -183,35 +184,42 @@ def build_missing_reference_reason(kind: str) -> Reason:
     message = Message(
         "there is no {reference}: the rules against it do not apply", {"reference": Message(_REFERENCES[kind])}
     )
-    return build_reason(True, message)
+    return build_reason(True, message, is_information=True)
 
 
-def build_reuse_reasons(results: Sequence[RuleResult], gate: GateParams) -> list[Reason]:
-    """Return how often the items were judged before, and how many fresh items renew them; empty for fresh items."""
-    last = max(results, key=lambda result: result.judgement)
-    if last.judgement == 1:
+def build_reuse_reasons(uses: Sequence[Reuse], fresh_items: int, gate: GateParams) -> list[Reason]:
+    """Return how often the items were judged before, and how many fresh items renew them; empty for fresh items.
+
+    Args:
+        uses: Of each test and threshold.
+        fresh_items: Items that must be replaced, of all tests together.
+        gate: Parameters.
+    """
+    last = max(uses, key=lambda reuse: (reuse.is_used_up, reuse.number))
+    if last.number == 1:
         return []
     message = Message(
         "judgement {number} on these items: {judgements} judgements share the permitted probability of a wrong "
         "promotion, so a rule is met at {confidence} confidence",
         {
-            "number": last.judgement,
+            "number": last.number,
             "judgements": gate.judgements,
-            "confidence": _format_confidence(compute_confidence(last.judgement, gate)),
+            "confidence": _format_confidence(last.confidence),
         },
     )
-    fresh = {"count": count_fresh_items(last.items)}
-    if last.judgement > gate.judgements:
+    fresh = {"count": fresh_items}
+    if last.is_used_up:
         message = Message(
-            "{number} candidates were judged on these items, and gate.judgements is {judgements}, so no rule can be met; "
-            "{count} fresh items renew the set, of which at most 10% may be old",
-            {"number": last.judgement - 1, "judgements": gate.judgements, **fresh},
+            "{number} judgements on these items have used up the permitted probability of a wrong promotion "
+            "(gate.judgements is {judgements}), so no rule can be met; {count} fresh items renew the set, of which at most "
+            "10% may be old",
+            {"number": last.number - 1, "judgements": gate.judgements, **fresh},
         )
-    elif is_worn_out(last.judgement, gate):
+    elif is_worn_out(last.tail, gate):
         hint = Message(
             "The items are worn out: a rule needs {factor:.1f} times as many as at the first judgement. {count} fresh "
             "items renew the set, of which at most 10% may be old",
-            {"factor": compute_wear(last.judgement, gate), **fresh},
+            {"factor": compute_wear(last.tail, gate), **fresh},
         )
         message = Message("{reason}. {hint}", {"reason": message, "hint": hint})
-    return [build_reason(True, message)]
+    return [build_reason(True, message, is_information=True)]

@@ -9,11 +9,13 @@ from dataclasses import replace
 import numpy as np
 
 from seodang.config import GateParams
+from seodang.gate.judgement import OLD_SHARE
 from seodang.gate.ledger import count_fresh_items
 from seodang.gate.power import estimate_joint_scale, estimate_rejection_scale
 from seodang.gate.rule_test import RuleTest
 from seodang.gate.rules import RuleResult
-from seodang.gate.statistics import MINIMUM_GROUPS, adjust_holm, compute_shape_minimum, compute_unseen_share
+from seodang.gate.shape import compute_shape_minimum, compute_unseen_share
+from seodang.gate.statistics import MINIMUM_GROUPS, adjust_holm
 
 
 def decide_tests(tests: Sequence[RuleTest], gate: GateParams) -> list[RuleResult]:
@@ -70,23 +72,33 @@ def _add_required_items(tests: Sequence[RuleTest], gate: GateParams) -> list[Rul
     """Return the results; undecided ones with the number of items that would decide them.
 
     Rules whose difference is on the right side of their bound must all be met, so their number of items is that of the
-    joint test. A rule on the wrong side has the number that rejects. Where items are used up, it is that of fresh items.
+    joint test, at the level of the next judgement. A rule on the wrong side has the number that rejects. Where items are
+    used up, it is that of fresh items.
     """
     favourable = [test for test in tests if test.distance > 0]
-    joint = estimate_joint_scale([test.build_effect(1 - test.result.confidence) for test in favourable], gate.power)
+    joint = estimate_joint_scale([test.build_effect(2 * test.reuse.next_tail) for test in favourable], gate.power)
     fresh = estimate_joint_scale([test.build_effect(1 - gate.confidence) for test in favourable], gate.power)
     results = []
     for test in tests:
         result = test.result
         if result.obstacle in ("inherited", "used_up"):
-            result = replace(result, required_items=_estimate_fresh_items(result.items, fresh, gate))
+            result = replace(result, required_items=_estimate_fresh_items(test, fresh, gate))
         elif result.passed is None:
-            is_favourable = test.distance > 0
-            rejection = test.build_effect((1 - gate.confidence) / len(tests))
-            scale = joint if is_favourable else estimate_rejection_scale(rejection, gate.power)
+            scale = _select_scale(joint, fresh)
+            if test.distance <= 0:
+                rejection = test.build_effect((1 - gate.confidence) / len(tests))
+                scale = estimate_rejection_scale(rejection, gate.power)
             result = replace(result, required_items=_estimate_items(test, scale, gate))
         results.append(result)
     return results
+
+
+def _select_scale(grown: float | None, fresh: float | None) -> float | None:
+    """Return the factor for a set that keeps these items, or makes them at most 10 % of it and so is fresh."""
+    if fresh is None:
+        return None
+    diluted = max(fresh, 1 / OLD_SHARE)
+    return diluted if grown is None else min(grown, diluted)
 
 
 def _estimate_items(test: RuleTest, scale: float | None, gate: GateParams) -> int | None:
@@ -102,6 +114,6 @@ def _estimate_items(test: RuleTest, scale: float | None, gate: GateParams) -> in
     return max(needed, gate.minimum_items, result.items + 1)
 
 
-def _estimate_fresh_items(items: int, scale: float | None, gate: GateParams) -> int:
+def _estimate_fresh_items(test: RuleTest, scale: float | None, gate: GateParams) -> int:
     """Return how many items that no candidate was judged on would decide a rule."""
-    return max(count_fresh_items(items), math.ceil((scale or 0.0) * items), gate.minimum_items)
+    return max(count_fresh_items([test.keys]), math.ceil((scale or 0.0) * test.result.items), gate.minimum_items)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from seodang.config import GateParams, RuleParams
 from seodang.gate.exact_tests import compute_paired_p, compute_tango_p, is_binary
 from seodang.gate.inheritance import compute_inherited_p
-from seodang.gate.ledger import ItemKey, Reuse, name_test
+from seodang.gate.judgement import ItemKey
+from seodang.gate.ledger import Reuse
 from seodang.gate.power import Effect
 from seodang.gate.rules import RULE_KINDS, RuleResult
 from seodang.gate.scores import Pairs
@@ -39,6 +40,7 @@ class RuleTest:
     reuse: Reuse
     name: str
     """Equals that of the same test of other candidates."""
+    keys: frozenset[ItemKey]
 
     @property
     def distance(self) -> float:
@@ -57,7 +59,15 @@ class RuleTest:
 
 
 def run_test(
-    rule_index: int, rule: RuleParams, against: str, group: str, pairs: Pairs, gate: GateParams, reuse: Reuse
+    rule_index: int,
+    rule: RuleParams,
+    against: str,
+    group: str,
+    pairs: Pairs,
+    gate: GateParams,
+    *,
+    name: str,
+    reuse: Reuse,
 ) -> RuleTest:
     """Return the statistics of one test; its outcome is open.
 
@@ -68,16 +78,15 @@ def run_test(
         group: Language or task of a rule with `group_by`, else empty.
         pairs: Scores of both models.
         gate: Seed, confidence and number of resamples.
+        name: Of the test.
         reuse: Earlier judgements on these items, and the level that they leave.
     """
     differences = rule.sign * (pairs.candidate - pairs.reference)
     groups = pairs.group_names
     grouped = group_differences(differences, groups)
     bound = RULE_KINDS[rule.test].compute_bound(rule.margin)
-    gate = gate.model_copy(update={"resamples": reuse.count_resamples(gate)})
     bootstrap, plain = _compute_bootstraps(differences, groups, bound, gate, reuse)
-    name = name_test(rule, against, group)
-    p_exact = _compute_exact_p(pairs, groups, sign=rule.sign, bound=bound, gate=gate)
+    p_exact = _compute_exact_p(pairs, groups, rule, seed=gate.seed, resamples=reuse.count_resamples(gate))
     p = bootstrap.p if p_exact is None else max(bootstrap.p, p_exact)
     has_interval = len(grouped) > 1
     result = RuleResult(
@@ -105,18 +114,20 @@ def run_test(
         obstacle=None,
         passed=None,
     )
-    return RuleTest(result, grouped, tuple(dict.fromkeys(groups)), _compute_range(pairs), plain, reuse, name)
+    return RuleTest(
+        result, grouped, tuple(dict.fromkeys(groups)), _compute_range(pairs), plain, reuse, name, frozenset(pairs.keys)
+    )
 
 
 def _compute_bootstraps(
     differences: NDArray[np.float64], groups: Sequence[str], bound: float, gate: GateParams, reuse: Reuse
 ) -> tuple[BootstrapResult, BootstrapResult]:
     """Return the bootstraps with the confidence of this judgement and of a first one; the latter decides a rejection."""
-    compute = partial(
-        compute_paired_bootstrap, differences, margin=bound, seed=gate.seed, resamples=gate.resamples, groups=groups
-    )
-    bootstrap = compute(confidence=reuse.confidence)
-    return bootstrap, bootstrap if reuse.number == 1 else compute(confidence=gate.confidence)
+    compute = partial(compute_paired_bootstrap, differences, margin=bound, seed=gate.seed, groups=groups)
+    bootstrap = compute(confidence=reuse.confidence, resamples=reuse.count_resamples(gate))
+    if reuse.number == 1:
+        return bootstrap, bootstrap
+    return bootstrap, compute(confidence=gate.confidence, resamples=gate.resamples)
 
 
 def _compute_range(pairs: Pairs) -> float:
@@ -134,9 +145,8 @@ def _compute_inherited_p(name: str, rule: RuleParams, pairs: Pairs, bound: float
     unproven = [judgement for judgement in reuse.predecessors if name not in judgement.met]
     if rule.test != "superiority" or not unproven:
         return None
-    keys: list[ItemKey] = list(zip(pairs.tasks, pairs.items, strict=True))
     earlier = [
-        np.nan_to_num(rule.sign * (judgement.list_scores(rule.metric, keys) - pairs.reference), nan=bound)
+        np.nan_to_num(rule.sign * (judgement.list_scores(rule.metric, pairs.keys) - pairs.reference), nan=bound)
         for judgement in unproven
     ]
     differences = rule.sign * (pairs.candidate - pairs.reference)
@@ -144,15 +154,14 @@ def _compute_inherited_p(name: str, rule: RuleParams, pairs: Pairs, bound: float
 
 
 def _compute_exact_p(
-    pairs: Pairs, groups: Sequence[str], *, sign: float, bound: float, gate: GateParams
+    pairs: Pairs, groups: Sequence[str], rule: RuleParams, *, seed: int, resamples: int
 ) -> float | None:
     """Return the p-value of binary scores; None where there is no such test."""
+    bound = RULE_KINDS[rule.test].compute_bound(rule.margin)
     if not is_binary(pairs.candidate, pairs.reference):
         return None
     if not bound:
-        return compute_paired_p(
-            pairs.candidate, pairs.reference, seed=gate.seed, resamples=gate.resamples, groups=groups
-        )
+        return compute_paired_p(pairs.candidate, pairs.reference, seed=seed, resamples=resamples, groups=groups)
     if len(set(groups)) < len(groups):
         return None
-    return compute_tango_p(sign * pairs.candidate, sign * pairs.reference, margin=bound)
+    return compute_tango_p(rule.sign * pairs.candidate, rule.sign * pairs.reference, margin=bound)

@@ -63,6 +63,11 @@ class Pairs:
         return len(self.items)
 
     @property
+    def keys(self) -> list[tuple[str, str]]:
+        """Return task and name of each item."""
+        return list(zip(self.tasks, self.items, strict=True))
+
+    @property
     def group_names(self) -> tuple[str, ...]:
         """Return a name for the group of each item; independent items are groups of their own."""
         keys = tuple(f"{task}/{item}" for task, item in zip(self.tasks, self.items, strict=True))

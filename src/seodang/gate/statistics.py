@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 Floats = NDArray[np.float64]
@@ -23,10 +22,6 @@ _MAX_DISTINCT_VALUES = 64
 _DRAWS_PER_CHUNK = 1_000_000  # indices in memory at a time, 8 MB and five columns of values
 _TOLERANCE = 1e-12  # rounding error of equal means
 _MAX_T = 1e12  # of a resample without spread
-# Groups for each squared skewness. Cochran (1977, Sampling Techniques, 3rd ed., p. 42) has 25, for both ends together;
-# with 40 the end on the side of the tail keeps its level too (benchmarks/gate_simulation.py).
-_SKEWNESS_FACTOR = 40
-_MINIMUM_DIFFERING = 20  # groups whose difference is not the most frequent one
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +168,9 @@ def _resample(grouped: GroupedDifferences, *, seed: int, resamples: int) -> tupl
     else:
         columns = _list_moments(grouped.sums, grouped.sizes)
         rows = max(1, _DRAWS_PER_CHUNK // count)
+        draw = _draw_single_items if (grouped.sizes == 1).all() else _draw_groups
         moments = np.concatenate(
-            [_count_draws(rng, count, min(rows, resamples - start)) @ columns for start in range(0, resamples, rows)]
+            [draw(rng, columns, min(rows, resamples - start)) for start in range(0, resamples, rows)]
         )
     sums, sizes, squares, products, square_sizes = moments.T
     means = sums / sizes
@@ -182,13 +178,22 @@ def _resample(grouped: GroupedDifferences, *, seed: int, resamples: int) -> tupl
     return means, np.sqrt(variances) / sizes
 
 
-def _count_draws(rng: np.random.Generator, count: int, resamples: int) -> Floats:
-    """Return how often each resample draws each group: of shape (resamples, groups)."""
+def _draw_groups(rng: np.random.Generator, columns: Floats, resamples: int) -> Floats:
+    """Return the totals of the columns in each resample of the rows: of shape (resamples, columns)."""
+    count = len(columns)
     drawn = rng.integers(0, count, (resamples, count)) + count * np.arange(resamples)[:, None]
-    counts: Floats = (
-        np.bincount(drawn.ravel(), minlength=resamples * count).reshape(resamples, count).astype(np.float64)
-    )
-    return counts
+    counts = np.bincount(drawn.ravel(), minlength=resamples * count).reshape(resamples, count)
+    totals: Floats = counts.astype(np.float64) @ columns
+    return totals
+
+
+def _draw_single_items(rng: np.random.Generator, columns: Floats, resamples: int) -> Floats:
+    """Return the same where each group has one item, in a third of the time."""
+    count = len(columns)
+    values = columns[:, 0][rng.integers(0, count, (resamples, count), dtype=np.uint32)]
+    sums, squares = values.sum(axis=1), np.einsum("ij,ij->i", values, values)
+    sizes = np.full(resamples, float(count))
+    return np.stack([sums, sizes, squares, sums, sizes], axis=1)
 
 
 def _list_moments(sums: Floats, sizes: Floats) -> Floats:
@@ -204,41 +209,6 @@ def _expand_tail(tail: float, count: int) -> float:
 def _narrow_tail(tail: float, count: int) -> float:
     """Return the inverse of _expand_tail()."""
     return float(stdtr(count - 1, ndtri(min(tail, 1 - 1e-15)) * math.sqrt((count - 1) / count)))
-
-
-def compute_shape_minimum(grouped: GroupedDifferences, *, side: int) -> int:
-    """Return how many groups the interval needs for its level, given the shape of the differences; 0 if any number does.
-
-    A long tail that a sample has not met yet makes an interval too narrow. The interval needs 40 times the squared
-    skewness where the tail lies against the decision (after Cochran 1977, p. 42), and 20 groups whose difference is not
-    the most frequent one. Differences of binary scores have bounded tails, and exact tests of their own.
-
-    Args:
-        grouped: Differences by group.
-        side: 1 for a decision that the mean is high, which a tail of low differences endangers; -1 for the opposite.
-    """
-    if grouped.is_ternary or len(grouped) < 3:
-        return 0
-    values = np.round(grouped.residuals, 9)
-    differing = len(values) - int(np.unique(values, return_counts=True)[1].max())
-    if not differing:
-        return _SKEWNESS_FACTOR * 4  # nothing is known of the spread
-    skewness = float(stats.skew(grouped.residuals, bias=False))
-    adverse = max(0.0, -side * skewness)
-    return max(math.ceil(_SKEWNESS_FACTOR * adverse**2), math.ceil(_MINIMUM_DIFFERING * len(values) / differing))
-
-
-def compute_unseen_share(*, count: int, confidence: float) -> float:
-    """Return the largest share of items that a sample may have missed entirely.
-
-    A share u escapes `count` draws with the probability (1 - u) ** count, which is (1 - confidence) / 2 for the returned
-    share (the "rule of three": Hanley and Lippman-Hand 1983, JAMA 249:1743-1745).
-
-    Args:
-        count: Independent items or groups.
-        confidence: Of the two-sided interval.
-    """
-    return float(1 - ((1 - confidence) / 2) ** (1 / count))
 
 
 def adjust_holm(p_values: Sequence[float]) -> list[float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from scipy import stats
@@ -10,30 +9,32 @@ from scipy import stats
 from seodang.config import GateParams, ThresholdParams
 from seodang.gate import messages
 from seodang.gate.exact_tests import is_binary
-from seodang.gate.ledger import Judgement, Reuse, find_reuse
+from seodang.gate.ledger import Reuse
 from seodang.gate.messages import Reason
 from seodang.gate.rules import Obstacle
 from seodang.gate.scores import Pairs
+from seodang.gate.shape import compute_shape_minimum
 from seodang.gate.statistics import (
     MINIMUM_GROUPS,
     BootstrapResult,
     compute_paired_bootstrap,
-    compute_shape_minimum,
     group_differences,
 )
 
 
-def check_threshold(
-    threshold: ThresholdParams, pairs: Mapping[str, Pairs], gate: GateParams, ledger: Sequence[Judgement] = ()
-) -> Reason:
+def check_threshold(threshold: ThresholdParams, selected: Pairs, gate: GateParams, reuse: Reuse) -> Reason:
     """Return the reason that states whether the interval of the candidate's mean lies within the bound.
 
     The threshold is met if the complete interval lies within it, and not met if the complete interval lies beyond it. It
     is undecided otherwise, and with too few items or independent groups. The confidence of the interval rises with each
     judgement on the same items.
+
+    Args:
+        threshold: Bound.
+        selected: Items of the threshold.
+        gate: Parameters.
+        reuse: Earlier judgements on these items, and the level that they leave.
     """
-    selected = pairs[threshold.metric].select(tasks=threshold.tasks)
-    reuse = find_reuse(selected, threshold.metric, ledger, gate)
     bound = threshold.minimum if threshold.minimum is not None else threshold.maximum
     assert bound is not None  # ThresholdParams guarantees it
     mean = _compute_mean(selected, bound, gate, reuse)

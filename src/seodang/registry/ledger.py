@@ -1,7 +1,8 @@
 """The ledger: one JSONL file per set of test items, with every judgement on it. Git tracks the files.
 
 The first line holds the items, and each further line a judgement with the candidate's scores in the order of the items:
-a string of 0, 1 and - (no score) for binary scores, else a list of numbers. A judgement is appended once: the same scores
+a string of 0, 1 and - (no score) for binary scores, else a list of numbers. `tests` has the level that each test used and
+the checksum of its reference. A judgement is appended once: the same scores
 and the same outcome leave the file as it is, so a stage that runs again changes nothing.
 """
 
@@ -24,7 +25,7 @@ from seodang.config.validation_errors import describe_read_error
 from seodang.errors import ArtefactError
 from seodang.gate.comparisons import Comparison
 from seodang.gate.decision import Decision, decide
-from seodang.gate.ledger import ItemKey, Judgement, build_judgement
+from seodang.gate.judgement import ItemKey, Judgement, Spending, build_judgement
 from seodang.i18n import _
 from seodang.io.atomic import write_atomically
 from seodang.io.jsonl import format_json_line
@@ -40,6 +41,15 @@ class _Items(BaseModel):
     items: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
 
 
+class _Spending(BaseModel):
+    """What a test used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    level: float
+    reference: str
+
+
 class _Line(BaseModel):
     """A judgement."""
 
@@ -49,6 +59,7 @@ class _Line(BaseModel):
     created_at: str
     verdict: str
     met: list[str]
+    tests: dict[str, _Spending]
     scores: dict[str, Annotated[str, Field(pattern=r"^[01-]*$")] | list[float | None]]
 
 
@@ -75,7 +86,9 @@ def decide_and_record(
         decision = decide(comparisons, gate, ledger)
         pairs = next(pairs for references in comparisons.values() for _name, pairs in references)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        judgement = build_judgement(pairs, gate, met=decision.met, verdict=decision.verdict, created_at=now)
+        judgement = build_judgement(
+            pairs, gate, met=decision.met, verdict=decision.verdict, created_at=now, tests=decision.tests
+        )
         return decision, record_judgement(folder, judgement, ledger)
 
 
@@ -97,10 +110,7 @@ def record_judgement(folder: Path, judgement: Judgement, ledger: Sequence[Judgem
         judgement: The new one.
         ledger: What the folder holds.
     """
-    if any(
-        (other.candidate, other.items, other.met) == (judgement.candidate, judgement.items, judgement.met)
-        for other in ledger
-    ):
+    if any(_identify(other) == _identify(judgement) for other in ledger):
         return None
     items = sorted(judgement.items)
     content = json.dumps(items)  # in ASCII, because an item may have any name
@@ -111,11 +121,17 @@ def record_judgement(folder: Path, judgement: Judgement, ledger: Sequence[Judgem
         "created_at": judgement.created_at,
         "verdict": judgement.verdict,
         "met": sorted(judgement.met),
+        "tests": {name: use._asdict() for name, use in sorted(judgement.tests.items())},
         "scores": {metric: _pack_scores(scores, items) for metric, scores in sorted(judgement.scores.items())},
     }
     separator = "" if earlier.endswith("\n") else "\n"
     write_atomically(path, [earlier, separator, format_json_line(line)])
     return path
+
+
+def _identify(judgement: Judgement) -> tuple[object, ...]:
+    references = {name: use.reference for name, use in judgement.tests.items()}
+    return judgement.candidate, judgement.items, judgement.met, references
 
 
 def _read_file(path: Path) -> list[Judgement]:
@@ -150,6 +166,7 @@ def _parse_line(line: _Line, items: Sequence[ItemKey]) -> Judgement:
         items=frozenset(items),
         scores=scores,
         met=frozenset(line.met),
+        tests={name: Spending(use.level, use.reference) for name, use in line.tests.items()},
     )
 
 

@@ -66,7 +66,7 @@ def build_gate_metrics(decision: Decision) -> dict[str, Any]:
 
     A key names the kind of a reference, because the best number of few-shot examples changes from run to run.
     """
-    passed = [reason.passed for reason in decision.reasons]
+    passed = [reason.passed for reason in decision.reasons if not reason.is_information]
     differences = {}
     for result in decision.results:
         parts = (f"rule{result.rule + 1}", result.metric, result.against.partition("/")[0], result.group)

@@ -1,0 +1,137 @@
+"""A judgement of the gate: the candidate's scores, the tests that it met, and the level that each test used. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from seodang.config import GateParams, RuleParams, ThresholdParams
+from seodang.gate.scores import Pairs
+from seodang.gate.statistics import Floats
+
+ItemKey = tuple[str, str]
+"""Task and item."""
+
+OLD_SHARE = 0.1  # of a test's items; a judgement on more of them counts
+_DIGITS = 9  # significant digits of scores in the ledger; scores that agree so far are equal
+
+
+class Spending(NamedTuple):
+    """What one test of a judgement used."""
+
+    level: float
+    """One-sided; spent of the error budget of its items."""
+    reference: str
+    """Checksum of the reference's scores; empty for a threshold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A candidate that was judged, with its scores."""
+
+    candidate: str
+    """Checksum of the candidate's scores."""
+    items: frozenset[ItemKey]
+    scores: Mapping[str, Mapping[ItemKey, float]]
+    """By metric; rounded by `round_score`."""
+    met: frozenset[str]
+    """Names of the tests that it met."""
+    tests: Mapping[str, Spending] = field(default_factory=dict)
+    """By name; each had to be met for a promotion."""
+    verdict: str = ""
+    created_at: str = ""
+    """Time of the judgement, UTC."""
+
+    def covers(self, keys: Collection[ItemKey]) -> bool:
+        """Return whether the judgement counts for a test on these items: it was made on more than 10 % of them."""
+        return sum(key in self.items for key in keys) > OLD_SHARE * len(keys)
+
+    def is_repeated_by(self, references: Mapping[str, str]) -> bool:
+        """Return whether the same scores under these tests are no new chance: every earlier test must be met again.
+
+        Args:
+            references: Checksum of the reference's scores by name of the test.
+        """
+        return all(references.get(name) == use.reference for name, use in self.tests.items())
+
+    def get_level(self, name: str) -> float | None:
+        """Return the level that a test used, that of other tests on the same items if it was not run; None if unknown."""
+        levels = [use.level for use in self.tests.values()]
+        return self.tests[name].level if name in self.tests else max(levels, default=None)
+
+    def list_scores(self, metric: str, keys: Sequence[ItemKey]) -> Floats:
+        """Return the scores of shape (items,); NaN where the candidate has none."""
+        scores = self.scores.get(metric, {})
+        return np.array([scores.get(key, np.nan) for key in keys])
+
+
+def build_judgement(
+    pairs: Mapping[str, Pairs],
+    gate: GateParams,
+    *,
+    met: Sequence[str],
+    verdict: str,
+    created_at: str,
+    tests: Mapping[str, Spending] | None = None,
+) -> Judgement:
+    """Return the judgement that the ledger keeps: the candidate's scores on the items of every rule and threshold.
+
+    Args:
+        pairs: By metric, with the candidate's scores.
+        gate: Rules and thresholds.
+        met: Names of the tests that the candidate met.
+        verdict: Verdict.
+        created_at: Time, UTC.
+        tests: Level and reference of each test.
+    """
+    scores: dict[str, dict[ItemKey, float]] = {}
+    bounds: list[RuleParams | ThresholdParams] = [*gate.rules, *gate.thresholds]
+    for bound in bounds:
+        selected = pairs[bound.metric].select(tasks=bound.tasks)
+        scores.setdefault(bound.metric, {}).update(
+            zip(selected.keys, map(round_score, selected.candidate.tolist()), strict=True)
+        )
+    content = json.dumps([[metric, *sorted(values.items())] for metric, values in sorted(scores.items())])
+    return Judgement(
+        candidate=hashlib.sha256(content.encode()).hexdigest(),
+        items=frozenset(key for values in scores.values() for key in values),
+        scores=scores,
+        met=frozenset(met),
+        tests=tests or {},
+        verdict=verdict,
+        created_at=created_at,
+    )
+
+
+def round_score(score: float) -> float:
+    """Return the score as the ledger stores it."""
+    return float(f"{score:.{_DIGITS}g}")
+
+
+def name_test(rule: RuleParams, against: str, group: str) -> str:
+    """Return a name that equals that of the same test of another candidate.
+
+    Args:
+        rule: Rule.
+        against: Name of the reference; only its kind counts among the variants of the base.
+        group: Language or task of a rule with `group_by`, else empty.
+    """
+    parts = (rule.test, rule.metric, f"{rule.margin:g}", against.partition("/")[0], "+".join(sorted(rule.tasks)), group)
+    return " ".join(part for part in parts if part)
+
+
+def name_threshold(threshold: ThresholdParams) -> str:
+    """Return a name that equals that of the same threshold for another candidate."""
+    bound = f"minimum {threshold.minimum:g}" if threshold.minimum is not None else f"maximum {threshold.maximum:g}"
+    return " ".join(("threshold", threshold.metric, bound, *sorted(threshold.tasks)))
+
+
+def compute_checksum(scores: Floats) -> str:
+    """Return a short checksum of a reference's scores."""
+    content = json.dumps([round_score(score) for score in scores.tolist()])
+    return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -1,0 +1,50 @@
+"""How many items an interval needs where differences are skewed. Pure: arrays in, numbers out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import stats
+
+from seodang.gate.statistics import GroupedDifferences
+
+# Groups for each squared skewness. Cochran (1977, Sampling Techniques, 3rd ed., p. 42) has 25, for both ends together;
+# with 40 the end on the side of the tail keeps its level too (benchmarks/gate_simulation.py).
+_SKEWNESS_FACTOR = 40
+_MINIMUM_DIFFERING = 20  # groups whose difference is not the most frequent one
+
+
+def compute_shape_minimum(grouped: GroupedDifferences, *, side: int) -> int:
+    """Return how many groups the interval needs for its level, given the shape of the differences; 0 if any number does.
+
+    A long tail that a sample has not met yet makes an interval too narrow. The interval needs 40 times the squared
+    skewness where the tail lies against the decision (after Cochran 1977, p. 42), and 20 groups whose difference is not
+    the most frequent one. Differences of binary scores have bounded tails, and exact tests of their own.
+
+    Args:
+        grouped: Differences by group.
+        side: 1 for a decision that the mean is high, which a tail of low differences endangers; -1 for the opposite.
+    """
+    if grouped.is_ternary or len(grouped) < 3:
+        return 0
+    values = np.round(grouped.residuals, 9)
+    differing = len(values) - int(np.unique(values, return_counts=True)[1].max())
+    if not differing:
+        return _SKEWNESS_FACTOR * 4  # nothing is known of the spread
+    skewness = float(stats.skew(grouped.residuals, bias=False))
+    adverse = max(0.0, -side * skewness)
+    return max(math.ceil(_SKEWNESS_FACTOR * adverse**2), math.ceil(_MINIMUM_DIFFERING * len(values) / differing))
+
+
+def compute_unseen_share(*, count: int, confidence: float) -> float:
+    """Return the largest share of items that a sample may have missed entirely.
+
+    A share u escapes `count` draws with the probability (1 - u) ** count, which is (1 - confidence) / 2 for the returned
+    share (the "rule of three": Hanley and Lippman-Hand 1983, JAMA 249:1743-1745).
+
+    Args:
+        count: Independent items or groups.
+        confidence: Of the two-sided interval.
+    """
+    return float(1 - ((1 - confidence) / 2) ** (1 / count))
