@@ -29,6 +29,9 @@ def build_rules(metrics: Sequence[str], resamples: int, seed: int, against: str 
         "power": 0.8,
         "minimum_items": 20,
         "judgements": 50,
+        "default_rules": [],
+        "default_thresholds": [],
+        "unjudged_tasks": [],
     }
     rule = {"test": "superiority", "margin": 0.0, "tasks": [], "group_by": "all", "groups": []}
     rules = [{**rule, "against": against, "metric": metric, "higher_is_better": None} for metric in metrics]

@@ -46,6 +46,8 @@ EXEMPT: Final[dict[str, str]] = {
     "Differences with {confidence} confidence intervals": "a percentage, no count",
     "The horizontal axis is the number of few-shot examples": "a percentage, no count",
     "this code renders {format!r} prompts": "a name, no count",
+    "source {source}: {lost:,} of {read:,} rows": "a share of many rows",
+    "{tasks}: {cut} of {count} reference answers": "a share of several answers",
 }
 """Beginning of a message -> why it needs no singular."""
 

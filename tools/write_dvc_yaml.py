@@ -16,7 +16,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from seodang.config.load import DEFAULTS
 from seodang.paths import Paths
-from seodang.stages import list_sections, load_stage
+from seodang.stages import list_parameters, list_sections, load_stage
 from seodang.stages.inputs import STAGES_WITH_INPUTS
 from seodang.training.curves import TRAIN_LOSS, VALIDATION_LOSS, Curve, get_curves_folder
 
@@ -29,6 +29,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "ingest": ("ingest", "primer"),
     "validate": ("validation", "prompting"),
     "prepare": ("preparation",),
+    "preflight": ("preflight", "evaluation", "models", "prompting"),
     "train": ("training", "models", "prompting"),
     "evaluate": ("evaluation", "inference", "models", "prompting"),
     "gate": ("gate",),
@@ -47,6 +48,10 @@ EXEMPT = {
     "config": "a stage depends on the files of its own sections and what they import, and on the values through params",
 }
 EXEMPT_OF_STAGE = {
+    ("preflight", "gate"): "what decides runs again in stage gate; preflight only looks ahead",
+    ("preflight", "inference"): "encodes texts as `models` does",
+    ("preflight", "validation"): "reads its report and its quarantine, which are dependencies",
+    ("preflight", "ingest"): "reads the data of task files; the data themselves are a dependency",
     ("package", "gate"): "reads verdict.json, which is a dependency",
     ("package", "html"): "escapes text of the model card",
     ("report", "gate"): "verdict.json is a dependency: when the gate decides otherwise, the pages are rendered again",
@@ -99,8 +104,8 @@ def _get_dependency(module: str) -> str:
 
 
 def list_params(stage: str) -> list[Any]:
-    """Return the sections that a stage reads, of params.yaml and of the defaults below it, and its part of inputs.lock."""
-    sections = list_sections(load_stage(stage))
+    """Return the parameters that a stage reads, of params.yaml and of the defaults below it, and its part of inputs.lock."""
+    sections = list_parameters(load_stage(stage))
     inputs = [{Paths(Path()).inputs_lock.name: [stage]}] if stage in STAGES_WITH_INPUTS else []
     entry = CommentedSeq([*sections, {str(DEFAULTS.relative_to(ROOT)): sections}, *inputs])
     entry.fa.set_flow_style()
@@ -114,29 +119,23 @@ def build_curve_plots() -> list[dict[str, Any]]:
 
 def build_loss_plot() -> dict[str, Any]:
     """Return the plot that lays both losses over one another."""
-    losses = {_format_curve_file(curve): curve.name for curve in (TRAIN_LOSS, VALIDATION_LOSS)}
+    losses = _write_in_one_line(**{_format_curve_file(curve): curve.name for curve in (TRAIN_LOSS, VALIDATION_LOSS)})
     return {
-        "loss": {
-            "x": "step",
-            "y": losses,
-            "title": "Loss",
-            "x_label": "optimizer steps",
-            "y_label": TRAIN_LOSS.unit,
-        }
+        "loss": _write_in_one_line(x="step", y=losses, title="Loss", x_label="optimizer steps", y_label=TRAIN_LOSS.unit)
     }
 
 
 def build_shots_plot() -> dict[str, Any]:
-    """Return the plot of the base over the number of exemplars, with the tuned model's line."""
+    """Return the plot of the base over the number of few-shot examples, with the tuned model's line."""
     table = str(Paths(Path()).shots_table)
     return {
-        "few_shot": {
-            "x": "shots",
-            "y": _write_in_one_line(**{table: ["base", "tuned"]}),
-            "title": "Base by few-shot examples",
-            "x_label": "few-shot examples",
-            "y_label": "accuracy",
-        }
+        "few_shot": _write_in_one_line(
+            x="shots",
+            y=_write_in_one_line(**{table: ["base", "tuned"]}),
+            title="Base by few-shot examples",
+            x_label="few-shot examples",
+            y_label="accuracy",
+        )
     }
 
 
@@ -164,7 +163,7 @@ def get_module_path(module: str) -> str:
 def main() -> int:
     """Rewrite dvc.yaml in place, comments kept."""
     yaml = YAML()
-    yaml.width = 200
+    yaml.width = 320
     yaml.indent(mapping=2, sequence=4, offset=2)
     file = ROOT / "dvc.yaml"
     content = yaml.load(file.read_text("utf-8"))

@@ -11,6 +11,7 @@ SeodangError                 exit code 2: the input or the setup cannot be used
 │   └── ChatTemplateError    the model's chat template cannot render a conversation as it is
 ├── TrainingError            training ran but its result is unusable
 │   └── TrainingKilled       exit code 75: a process was killed; the next run resumes, and a flow retries
+├── PreflightError           the run could not end with a verdict about what it trains
 ├── EvaluationError          the models were evaluated on different items
 │   └── JudgeUnreachable     exit code 75: the judge does not answer; the next run resumes
 ├── GateRejected             the verdict is not `promote`, so nothing is packaged
@@ -74,6 +75,10 @@ class TrainingKilled(TrainingError):
     """A training process was killed; the next run resumes training (EX_TEMPFAIL of sysexits.h)."""
 
     exit_code = 75
+
+
+class PreflightError(SeodangError):
+    """The run could not end with a verdict about what it trains; training must not start."""
 
 
 class EvaluationError(SeodangError):

@@ -38,6 +38,8 @@ class Metric:
     kinds: tuple[TaskKind, ...] = ()
     """Kinds of task files that may name the metric; empty for a metric that follows from another one."""
     needs_reference: bool = False
+    measures_form: bool = False
+    """The metric is about the form of an answer, such as its end or length, so a wrong answer may have the best value."""
     is_summary: bool = False
     """The summary tables, metrics.json and the model card show the metric."""
     is_item_field: bool = False
@@ -78,11 +80,29 @@ _METRICS: Final = (
     ),
     Metric(name="rouge_l", label="ROUGE-L", kinds=_GENERATE, needs_reference=True),
     Metric(
-        name="length_ratio", label=N_("length ratio"), kinds=_GENERATE, unit="reference lengths", needs_reference=True
+        name="length_ratio",
+        label=N_("length ratio"),
+        kinds=_GENERATE,
+        unit="reference lengths",
+        needs_reference=True,
+        measures_form=True,
     ),
-    Metric(name="eos_rate", label=N_("EOS rate"), kinds=_GENERATE, is_binary=True, is_item_field=True),
-    Metric(name="same_language", label=N_("answers in the language of the question"), kinds=_GENERATE, is_binary=True),
-    Metric(name="repetition", label=N_("repetition"), kinds=_GENERATE, higher_is_better=False),
+    Metric(
+        name="eos_rate",
+        label=N_("EOS rate"),
+        kinds=_GENERATE,
+        is_binary=True,
+        measures_form=True,
+        is_item_field=True,
+    ),
+    Metric(
+        name="same_language",
+        label=N_("answers in the language of the question"),
+        kinds=_GENERATE,
+        is_binary=True,
+        measures_form=True,
+    ),
+    Metric(name="repetition", label=N_("repetition"), kinds=_GENERATE, higher_is_better=False, measures_form=True),
     Metric(name="ifeval_prompt_strict", label=N_("IFEval prompts, strict"), kinds=_GENERATE, is_binary=True),
     Metric(name="ifeval_prompt_loose", label=N_("IFEval prompts, loose"), kinds=_GENERATE, is_binary=True),
     Metric(
@@ -155,6 +175,8 @@ ITEM_METRICS: Final = (*SUMMARY_METRICS, *_select_names(lambda metric: metric.is
 BINARY_METRICS: Final = frozenset(_select_names(lambda metric: metric.is_binary))
 CORPUS_METRICS: Final = frozenset(_select_names(lambda metric: metric.aggregation == "corpus"))
 REFERENCE_METRICS: Final = frozenset(_select_names(lambda metric: metric.needs_reference))
+FORM_METRICS: Final = frozenset(_select_names(lambda metric: metric.measures_form))
+"""Metrics of the form of an answer: they do not show whether it is right."""
 LOWER_IS_BETTER: Final = frozenset(_select_names(lambda metric: not metric.higher_is_better))
 RATIO_METRICS: Final = frozenset(
     _select_names(lambda metric: metric.unit == "ratio" and metric.higher_is_better and metric.aggregation != "corpus")

@@ -161,6 +161,16 @@ class Paths:
         return self.get_stage_folder("prepare") / "leaks.jsonl"
 
     @property
+    def preflight_report(self) -> Path:
+        """Trained tasks with the items that judge them, and the rows of each source."""
+        return self.artifacts / "preflight" / "report.json"
+
+    @property
+    def preflight_passed(self) -> Path:
+        """Present if training may start; its content never changes, so that training depends on nothing else of it."""
+        return self.artifacts / "preflight" / "passed.txt"
+
+    @property
     def data_card(self) -> Path:
         """Data card; open index.html."""
         return self.get_stage_folder("report") / "data_card"

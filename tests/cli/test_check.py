@@ -176,7 +176,7 @@ def test_a_labelled_table_is_turned_into_instructions_by_a_template_of_ones_own(
 def test_tokens_are_counted_with_a_tokenizer_and_the_bound_of_the_params(capsys, tmp_path, make_tiny_model):
     make_tiny_model(tmp_path / "model")
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-    params["expectations"]["limits"] = {"max_tokens": 60}
+    params["train"]["max_length"] = 60
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(params, allow_unicode=True), "utf-8")
     long = {
         **GOOD,

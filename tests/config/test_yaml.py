@@ -72,7 +72,7 @@ def _get_errors(path: Path) -> str:
         ("model", "path: 2024-01-01", 'model.path: must be text (got datetime.date(2024, 1, 1)); write it in quotes: "2024-01-01"'),
         ("model", "licence: 1.5", 'model.licence: must be text (got 1.5); write it in quotes: "1.5"'),
         ("model", "licence: true", 'model.licence: must be text (got True); write it in quotes: "true"'),
-        ("gate", "rules: []", "gate.rules: needs at least 1 entry (got [])"),
+        ("evaluate", "shots: []", "evaluate.shots: needs at least 1 entry (got [])"),
         ("gate", "rules: {a: 1}", "gate.rules: must be a list"),
         ("expectations", "limits: 3", "expectations.limits: must be a mapping of names to values (got 3)"),
         ("ingest", "sources: [{name: a}]", "ingest.sources.0: kind 'file' needs path"),

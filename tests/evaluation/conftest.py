@@ -128,6 +128,7 @@ def make_evaluate_params() -> Callable[..., EvaluateParams]:
         "tokens_per_batch": 256,
         "max_new_tokens": 4,
         "generations_per_task": 2,
+        "generations_per_free_text_task": 2,
         "tasks": [],
         "data_folder": None,
     }

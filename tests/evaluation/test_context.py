@@ -30,6 +30,7 @@ PARAMS = EvaluateParams.model_validate(
         "data_folder": None,
         "calibrate_base": False,
         "generations_per_task": 9,
+        "generations_per_free_text_task": 9,
     }
 )
 

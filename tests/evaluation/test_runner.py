@@ -98,6 +98,7 @@ def make_params(**changes):
         "max_new_tokens": 4,
         "calibrate_base": False,
         "generations_per_task": 2,
+        "generations_per_free_text_task": 2,
         "tasks": ["films", "reading", "saying"],
         "data_folder": "data",
     }
@@ -189,7 +190,7 @@ def compute_log_likelihood(model, prompt, answer):
 
 def test_the_plain_format_joins_texts_as_the_task_file_says(project, tiny_model, splits, compute_scores):
     """Expected: lm-evaluation-harness 0.4.13, ConfigurableTask.fewshot_context and TemplateLM._encode_pair."""
-    settings = make_params(tasks=["films"], generations_per_task=1)
+    settings = make_params(tasks=["films"], generations_per_task=1, generations_per_free_text_task=1)
     tokenizer, model = load_tokenizer(tiny_model), load_model(tiny_model, "fp32", "cpu")
     [task] = load_task_samples(settings, project / "tasks", project, splits)
     [example] = task.few_shot_samples[:1]
@@ -211,7 +212,7 @@ def test_the_plain_format_joins_texts_as_the_task_file_says(project, tiny_model,
 def test_few_shot_examples_that_do_not_fit_into_the_context_are_left_out(project, tiny_model, compute_scores):
     rows = "".join(f"{'드라마가 아주 길었다 ' * 2}{number}\t{number % 2}\n" for number in range(6))
     (project / "data" / "train.tsv").write_text(f"text\tlabel\n{rows}", "utf-8")
-    settings = make_params(tasks=["films"], shots=[0, 6], generations_per_task=1)
+    settings = make_params(tasks=["films"], shots=[0, 6], generations_per_task=1, generations_per_free_text_task=1)
     for format in ("plain", "koalpaca"):
         (project / "log.jsonl").unlink(missing_ok=True)
         found = compute_scores(project, tiny_model, Variant("few_shot", format, 6, "base"), settings)

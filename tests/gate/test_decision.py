@@ -29,6 +29,9 @@ def gate(*rules, **changes):
         "power": 0.8,
         "minimum_items": 50,
         "judgements": 50,
+        "default_rules": [],
+        "default_thresholds": [],
+        "unjudged_tasks": [],
         "thresholds": [],
     }
     return GateParams.model_validate({**values, "rules": [{**RULE, **rule} for rule in rules or ({},)], **changes})

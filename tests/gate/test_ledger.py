@@ -22,7 +22,17 @@ N = 400
 
 
 def build_gate(*rules, **changes) -> GateParams:
-    values = {"seed": 1, "resamples": 2000, "confidence": 0.95, "power": 0.8, "minimum_items": 20, "judgements": 50}
+    values = {
+        "seed": 1,
+        "resamples": 2000,
+        "confidence": 0.95,
+        "power": 0.8,
+        "minimum_items": 20,
+        "judgements": 50,
+        "default_rules": [],
+        "default_thresholds": [],
+        "unjudged_tasks": [],
+    }
     values |= {"thresholds": [], "rules": [{**RULE, **rule} for rule in rules or ({},)]}
     return GateParams.model_validate({**values, **changes})
 

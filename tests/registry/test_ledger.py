@@ -131,7 +131,17 @@ decide_and_record(Path(sys.argv[1]), {"champion": [("champion", pair_scores(*sco
 def build_gate() -> GateParams:
     rule = {"against": "champion", "test": "superiority", "metric": "accuracy", "higher_is_better": None}
     rule |= {"margin": 0.0, "tasks": [], "group_by": "all", "groups": []}
-    values = {"seed": 1, "resamples": 2000, "confidence": 0.95, "power": 0.8, "minimum_items": 20, "judgements": 50}
+    values = {
+        "seed": 1,
+        "resamples": 2000,
+        "confidence": 0.95,
+        "power": 0.8,
+        "minimum_items": 20,
+        "judgements": 50,
+        "default_rules": [],
+        "default_thresholds": [],
+        "unjudged_tasks": [],
+    }
     return GateParams.model_validate({**values, "rules": [rule], "thresholds": []})
 
 

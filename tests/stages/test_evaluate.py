@@ -15,7 +15,7 @@ import pytest
 from seodang.config import EvaluateParams, GateParams, PromptParams
 from seodang.errors import EvaluationError
 from seodang.evaluation import runner
-from seodang.io.jsonl import read_json, read_rows, write_records, write_rows
+from seodang.io.jsonl import read_json, read_rows, write_json, write_records, write_rows
 from seodang.models import slot
 from seodang.paths import Paths
 from seodang.registry.champion import write_champion
@@ -32,6 +32,7 @@ EVALUATE = EvaluateParams(
     max_new_tokens=4,
     calibrate_base=False,
     generations_per_task=1,
+    generations_per_free_text_task=1,
     tasks=[],
     data_folder=None,
 )
@@ -43,6 +44,7 @@ def paths(tmp_path: Path, make_tiny_model, make_training_records) -> Paths:
     paths = Paths(tmp_path)
     make_tiny_model(paths.base)
     write_champion(paths.champion, None)
+    write_json(paths.preflight_report, {"tasks": []})
     for split, count in (("train", 6), ("test", 3), ("unseen", 2)):
         write_records(paths.get_split_path(split), make_training_records(count))
     return paths
@@ -114,7 +116,17 @@ def build_gate() -> GateParams:
     rule = {"metric": "loss", "higher_is_better": None, "margin": 0.1, "tasks": [], "group_by": "all", "groups": []}
     rules = [{**rule, "against": "base", "test": "superiority"}]
     rules += [{**rule, "against": "champion", "test": "non_inferiority"}]
-    values = {"seed": 1, "resamples": 1000, "confidence": 0.95, "power": 0.8, "judgements": 50, "minimum_items": 2}
+    values = {
+        "seed": 1,
+        "resamples": 1000,
+        "confidence": 0.95,
+        "power": 0.8,
+        "judgements": 50,
+        "minimum_items": 2,
+        "default_rules": [],
+        "default_thresholds": [],
+        "unjudged_tasks": [],
+    }
     return GateParams.model_validate({**values, "rules": rules, "thresholds": []})
 
 

@@ -13,7 +13,7 @@ from seodang.config import EvaluateParams, GateParams, PromptParams
 from seodang.errors import EvaluationError
 from seodang.evaluation.samples import compute_fingerprint
 from seodang.evaluation.task_files import load_task_samples
-from seodang.io.jsonl import read_json, read_records, read_rows, write_records
+from seodang.io.jsonl import read_json, read_records, read_rows, write_json, write_records
 from seodang.paths import Paths
 from seodang.registry.champion import write_champion
 from seodang.reports.evaluation import write_evaluation_report
@@ -35,6 +35,9 @@ GATE = {
     "confidence": 0.95,
     "power": 0.8,
     "judgements": 50,
+    "default_rules": [],
+    "default_thresholds": [],
+    "unjudged_tasks": [],
     "minimum_items": 2,
     "thresholds": [],
     "rules": [RULE],
@@ -48,6 +51,7 @@ EVALUATE = EvaluateParams(
     max_new_tokens=4,
     calibrate_base=False,
     generations_per_task=1,
+    generations_per_free_text_task=1,
     tasks=["films", "books", "rules", "reading", "similar", "held", "answers"],
     data_folder="data",
 )
@@ -121,6 +125,7 @@ def paths(tmp_path_factory, build_specs, build_train_params, make_tiny_adapter, 
     make_tiny_model(paths.base)
     make_tiny_adapter(paths.base, paths.adapter)
     write_champion(paths.champion, None)
+    write_json(paths.preflight_report, {"tasks": []})
     for split, count in (("train", 6), ("test", 3), ("unseen", 2)):
         choice_records = [replace(record, choices=("긍정", "Good morning")) for record in make_training_records(count)]
         write_records(paths.get_split_path(split), choice_records)

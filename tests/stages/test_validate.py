@@ -44,9 +44,10 @@ def write_ingested(paths, rows):
 @pytest.fixture(scope="module")
 def run(build_expectations):
     def run(paths, *, dataset=None, **changes):
-        limits = {"max_tokens": None, **changes.pop("limits", {})}
-        expectations = build_expectations(dataset={**LENIENT, **(dataset or {})}, limits=limits, **changes)
-        return validate.run(prompt=PROMPT, expectations=expectations, paths=paths)
+        max_length = changes.pop("max_length", None)
+        actions = {"too_many_tokens": "reject" if max_length else "off", **changes.pop("actions", {})}
+        expectations = build_expectations(dataset={**LENIENT, **(dataset or {})}, actions=actions, **changes)
+        return validate.run(prompt=PROMPT, expectations=expectations, max_length=max_length or 1, paths=paths)
 
     return run
 
@@ -197,9 +198,9 @@ def test_records_with_too_many_tokens_are_rejected_or_truncated_and_counted(
     make_tiny_model(paths.base)
     long = make_row("길게 말해 주세요", output="오늘 점심은 김치찌개를 먹었어요. " * 30)
     write_ingested(paths, [*good_rows, long])
-    report = run(paths, limits={"max_tokens": 100}, actions={"too_many_tokens": "reject", "repetition": "off"})
+    report = run(paths, max_length=100, actions={"too_many_tokens": "reject", "repetition": "off"})
     assert report["by_rule"] == {"too-many-tokens": 1}
-    report = run(paths, limits={"max_tokens": 100}, actions={"too_many_tokens": "repair", "repetition": "off"})
+    report = run(paths, max_length=100, actions={"too_many_tokens": "repair", "repetition": "off"})
     assert (report["quarantined"], report["repairs"]) == (0, {"too-many-tokens": 1})
     truncated = list(read_records(paths.accepted_records))[2]
     assert long["output"].startswith(truncated.output)
@@ -209,7 +210,7 @@ def test_records_with_too_many_tokens_are_rejected_or_truncated_and_counted(
 def test_a_token_limit_without_a_tokenizer_is_an_error(paths, run, good_rows):
     write_ingested(paths, good_rows)
     with pytest.raises(ModelError, match=r"tokenizer\.json does not exist.*dvc repro base"):
-        run(paths, limits={"max_tokens": 100})
+        run(paths, max_length=100)
 
 
 def test_errors_of_the_readers_go_to_quarantine_under_their_names(paths, make_row, run, good_rows):

@@ -54,6 +54,7 @@ def make_study(**changes):
         "max_new_tokens": 4,
         "calibrate_base": False,
         "generations_per_task": 1,
+        "generations_per_free_text_task": 1,
     }
     values = {
         "title_ko": "작은 연구",

@@ -57,7 +57,7 @@ def check(
     tokenizer: Annotated[
         Path | None,
         typer.Option(
-            metavar="PATH", help=_("Checkpoint or tokenizer.json; with it, tokens are counted for limits.max_tokens.")
+            metavar="PATH", help=_("Checkpoint or tokenizer.json; with it, tokens are counted for train.max_length.")
         ),
     ] = None,
     params: Annotated[
@@ -148,7 +148,8 @@ def _load_check_params(file: Path | None) -> tuple[CheckParams, Params | None]:
         return CheckParams.load_default(), None
     params = load_params(path)
     return CheckParams(
-        max_field_characters=params.ingest.max_field_characters, expectations=params.expectations
+        max_field_characters=params.ingest.max_field_characters,
+        expectations=params.expectations.bound_tokens(params.train.max_length),
     ), params
 
 

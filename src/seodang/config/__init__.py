@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Self
+
+from pydantic import model_validator
+
 from seodang.config.evaluate import EvaluateParams
 from seodang.config.expectations import ExpectationsParams
-from seodang.config.gate import GateParams, RuleParams, ThresholdParams
+from seodang.config.gate import DefaultRuleParams, DefaultThresholdParams, GateParams, RuleParams, ThresholdParams
 from seodang.config.ingest import Format, IngestParams, PrimerParams, SourceParams, TableTemplate
 from seodang.config.model import GgufParams, ModelParams, ScratchParams
 from seodang.config.package import PackageParams
@@ -12,10 +16,13 @@ from seodang.config.prepare import DecontaminationParams, DeduplicationParams, P
 from seodang.config.prompt import PromptFormat, PromptParams
 from seodang.config.section import Section
 from seodang.config.train import TrainParams
+from seodang.i18n import _
 
 __all__ = [
     "DecontaminationParams",
     "DeduplicationParams",
+    "DefaultRuleParams",
+    "DefaultThresholdParams",
     "EvaluateParams",
     "ExpectationsParams",
     "Format",
@@ -51,3 +58,17 @@ class Params(Section):
     evaluate: EvaluateParams
     gate: GateParams
     package: PackageParams
+
+    @model_validator(mode="after")
+    def _check_token_limit(self) -> Self:
+        maximum, max_length = self.expectations.limits.max_tokens, self.train.max_length
+        if maximum is not None and maximum > max_length:
+            raise ValueError(
+                _(
+                    "expectations.limits.max_tokens {maximum} is above train.max_length {max_length}, so training would "
+                    "leave out records that were accepted; remove max_tokens, or set it to at most {max_length}",
+                    maximum=maximum,
+                    max_length=max_length,
+                )
+            )
+        return self

@@ -31,4 +31,8 @@ class EvaluateParams(Section):
     data_folder: str | None
     """Folder of their data files, relative to the project or absolute; a missing file is searched in tasks/data."""
     generations_per_task: PositiveInt
-    """Items of each task and language that the model also answers freely, by greedy generation."""
+    """Items of each task and language with labels, and of each task file, that the model also answers freely, by greedy
+    generation."""
+    generations_per_free_text_task: PositiveInt
+    """Items of each task and language of the test split without labels that the model answers freely; the gate judges
+    these tasks by their answers."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, PositiveInt
 
@@ -114,7 +114,7 @@ class LimitsParams(Section):
     max_label_characters: PositiveInt
     """An output up to this length, given an input, counts as a label; two labels for one input are a contradiction."""
     max_tokens: PositiveInt | None
-    """Tokens of prompt and answer, counted by the tokenizer of the model; null: not checked."""
+    """Tokens of prompt and answer, counted by the tokenizer of the model; null: train.max_length, which training reads."""
     max_refusal_characters: PositiveInt
     """A longer answer is not taken for a refusal."""
     max_repeated_ratio: Ratio
@@ -182,3 +182,8 @@ class ExpectationsParams(Section):
     actions: ActionsParams
     limits: LimitsParams
     dataset: DatasetParams
+
+    def bound_tokens(self, max_length: int) -> Self:
+        """Return the checks with a limit of tokens: limits.max_tokens, else what training reads."""
+        maximum = max_length if self.limits.max_tokens is None else min(self.limits.max_tokens, max_length)
+        return self.model_copy(update={"limits": self.limits.model_copy(update={"max_tokens": maximum})})

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveInt, model_validator
 
 from seodang.config.section import Section
 from seodang.i18n import _
-from seodang.metric_registry import TWO_SIDED_METRICS, get_direction
+from seodang.metric_registry import REGISTRY, TWO_SIDED_METRICS, get_direction
+
+
+def _check_metric(name: str) -> str:
+    if name not in REGISTRY:
+        raise ValueError(_("unknown metric; expected one of: {metrics}", metrics=", ".join(REGISTRY)))
+    return name
+
+
+KnownMetric = Annotated[str, AfterValidator(_check_metric)]
 
 
 class RuleParams(Section):
@@ -90,6 +99,51 @@ class ThresholdParams(Section):
         return self
 
 
+TaskSelection = Literal["choice", "generate", "any"]
+"""Kinds of tasks that a default rule is for: with labels, with free answers, or both."""
+
+
+class DefaultRuleParams(Section):
+    """A rule of the trained tasks that no other rule looks at."""
+
+    kind: TaskSelection
+    against: Literal["base", "champion"]
+    test: Literal["superiority", "non_inferiority"]
+    metric: KnownMetric
+    margin: NonNegativeFloat
+
+    def for_tasks(self, tasks: list[str], *, one_test_per_task: bool) -> RuleParams:
+        """Return the rule of these tasks: one test each, or one test of all their items."""
+        return RuleParams(
+            against=self.against,
+            test=self.test,
+            metric=self.metric,
+            higher_is_better=None,
+            margin=self.margin,
+            tasks=tasks,
+            group_by="task" if one_test_per_task else "all",
+            groups=[],
+        )
+
+
+class DefaultThresholdParams(Section):
+    """A threshold of the trained tasks that no other rule looks at."""
+
+    kind: TaskSelection
+    metric: KnownMetric
+    minimum: float | None
+    maximum: float | None
+
+    def for_tasks(self, tasks: list[str]) -> ThresholdParams:
+        """Return the threshold of the mean over these tasks."""
+        return ThresholdParams(metric=self.metric, minimum=self.minimum, maximum=self.maximum, tasks=tasks)
+
+    @model_validator(mode="after")
+    def _check_bound(self) -> Self:
+        self.for_tasks([])
+        return self
+
+
 class GateParams(Section):
     """When a tuned model is promoted."""
 
@@ -103,12 +157,18 @@ class GateParams(Section):
     """Judgements on the same items that share the error budget 1 - confidence; after them, fresh items are needed."""
     minimum_items: PositiveInt
     """Minimum number of items of each test."""
-    rules: Annotated[list[RuleParams], Field(min_length=1)]
+    rules: list[RuleParams]
     thresholds: list[ThresholdParams]
+    default_rules: list[DefaultRuleParams]
+    """Of each trained task whose answers no rule and no threshold looks at."""
+    default_thresholds: list[DefaultThresholdParams]
+    unjudged_tasks: list[str]
+    """Trained tasks that no rule and no threshold needs to look at."""
 
     @model_validator(mode="after")
     def _check_superiority_rule(self) -> Self:
-        if not any(rule.test == "superiority" for rule in self.rules):
+        tests = [*(rule.test for rule in self.rules), *(rule.test for rule in self.default_rules)]
+        if "superiority" not in tests:
             raise ValueError(
                 _("no rule tests superiority, so an equal model would be promoted; give one rule `test: superiority`")
             )

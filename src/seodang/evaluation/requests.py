@@ -159,7 +159,10 @@ def _encode_without_prompt(encoder: PromptEncoder, text: str) -> tuple[list[int]
 
 def get_generation_count(task: TaskSamples, evaluate: EvaluateParams) -> int:
     """Return the number of leading items that are answered freely."""
-    return task.spec.generations or evaluate.generations_per_task
+    if task.spec.generations is not None:
+        return task.spec.generations
+    is_free_text_task = task.kind == "open" and task.split == "test"
+    return evaluate.generations_per_free_text_task if is_free_text_task else evaluate.generations_per_task
 
 
 def list_options(record: Record) -> list[str]:

@@ -22,55 +22,66 @@ EXPECTED_LANGUAGES: Final = ("en", "ko")
 _FOLDS: Final = 5  # of the items, to select the base's prompt on other items than those that are compared
 
 
+AvailableTasks = Mapping[str, Mapping[str, bool]]
+"""By metric: each task with items, and whether it is a task file, which rules select only by name."""
+
+
 def check_names(gate: GateParams, comparisons: Mapping[str, Sequence[Comparison]]) -> None:
     """Refuse rules and thresholds about metrics or tasks without items, all in one message.
 
     Raises:
         EvaluationError: A metric has no item, or a named task has no item of the metric.
     """
-    by_kind = {kind: references[0][1] for kind, references in comparisons.items() if references}
-    if not by_kind:
+    pairs = next((references[0][1] for references in comparisons.values() if references), None)
+    if pairs is None:
         raise EvaluationError(_("there are no scores to compare with"))
-    first = next(iter(by_kind.values()))
-    errors = []
-    for number, rule in enumerate(gate.rules, start=1):
-        where = _("gate.rules, rule {number}", number=number)
-        errors += _find_unknown_names(where, rule.metric, rule.tasks, by_kind.get(rule.against, first))
-    for number, threshold in enumerate(gate.thresholds, start=1):
-        where = _("gate.thresholds, threshold {number}", number=number)
-        errors += _find_unknown_names(where, threshold.metric, threshold.tasks, first)
-    if errors:
+    available = {
+        metric: {task: task in each.task_files for task in dict.fromkeys(each.tasks)} for metric, each in pairs.items()
+    }
+    if errors := list_name_errors(gate, available):
         raise EvaluationError("\n".join(errors))
 
 
-def _find_unknown_names(where: str, metric: str, tasks: Sequence[str], pairs: Mapping[str, Pairs]) -> list[str]:
-    if metric not in pairs:
+def list_name_errors(gate: GateParams, available: AvailableTasks) -> list[str]:
+    """Return an error for each rule and threshold that names a metric without items, or tasks without items of it."""
+    errors = []
+    for number, rule in enumerate(gate.rules, start=1):
+        where = _("gate.rules, rule {number}", number=number)
+        errors += _find_unknown_names(where, rule.metric, rule.tasks, available)
+    for number, threshold in enumerate(gate.thresholds, start=1):
+        where = _("gate.thresholds, threshold {number}", number=number)
+        errors += _find_unknown_names(where, threshold.metric, threshold.tasks, available)
+    return errors
+
+
+def _find_unknown_names(where: str, metric: str, tasks: Sequence[str], available: AvailableTasks) -> list[str]:
+    if metric not in available:
         return [
             _(
                 "{where}: no item has the metric {metric!r}; available metrics: {metrics}",
                 where=where,
                 metric=metric,
-                metrics=", ".join(sorted(pairs)),
+                metrics=", ".join(sorted(available)),
             )
         ]
-    available = sorted(set(pairs[metric].tasks))
-    if missing := [task for task in tasks if task not in available]:
+    names = ", ".join(sorted(available[metric]))
+    if missing := [task for task in tasks if task not in available[metric]]:
         return [
             _(
                 "{where}: no item of the tasks {tasks} has the metric {metric!r}; available tasks: {available}",
                 where=where,
                 tasks=", ".join(missing),
                 metric=metric,
-                available=", ".join(available),
+                available=names,
             )
         ]
-    if not len(pairs[metric].select(tasks=tasks)):
+    if not tasks and all(available[metric].values()):
         return [
             _(
                 "{where}: no item of the test split has the metric {metric!r}; name the tasks of task files: {available}",
                 where=where,
                 metric=metric,
-                available=", ".join(available),
+                available=names,
             )
         ]
     return []

@@ -24,6 +24,7 @@ from seodang.gate.comparisons import (
     list_missing_groups,
     select_references,
 )
+from seodang.gate.coverage import TrainedTask, build_coverage_reasons, list_unjudged_tasks
 from seodang.gate.judgement import Judgement, Spending, compute_checksum, name_test, name_threshold
 from seodang.gate.ledger import Reuse, count_fresh_items, find_reuse
 from seodang.gate.messages import Reason
@@ -68,7 +69,10 @@ class _Plan:
 
 
 def decide(
-    comparisons: Mapping[str, Sequence[Comparison]], gate: GateParams, ledger: Sequence[Judgement] | None = None
+    comparisons: Mapping[str, Sequence[Comparison]],
+    gate: GateParams,
+    ledger: Sequence[Judgement] | None = None,
+    tasks: Sequence[TrainedTask] = (),
 ) -> Decision:
     """Return the verdict: promote only if every rule is met, inconclusive if more items could decide it.
 
@@ -79,6 +83,7 @@ def decide(
             not apply; a reason says so.
         gate: Rules and thresholds.
         ledger: Judgements on these or other items, oldest first; None if none are kept.
+        tasks: Trained tasks; one that no rule and no threshold looks at keeps the candidate from being promoted.
 
     Raises:
         EvaluationError: If a rule or a threshold names a metric or a task without items, or no superiority rule applies.
@@ -102,11 +107,15 @@ def decide(
     uses = [
         find_reuse(plan.pairs, plan.bound.metric, ledger, gate, name=plan.name, references=references) for plan in plans
     ]
-    return _decide_plans(plans, uses, comparisons, gate)
+    return _decide_plans(plans, uses, comparisons, gate, tasks)
 
 
 def _decide_plans(
-    plans: Sequence[_Plan], uses: Sequence[Reuse], comparisons: Mapping[str, Sequence[Comparison]], gate: GateParams
+    plans: Sequence[_Plan],
+    uses: Sequence[Reuse],
+    comparisons: Mapping[str, Sequence[Comparison]],
+    gate: GateParams,
+    tasks: Sequence[TrainedTask],
 ) -> Decision:
     tests, threshold_reasons = [], []
     for plan, reuse in zip(plans, uses, strict=True):
@@ -121,8 +130,10 @@ def _decide_plans(
     fresh_items = count_fresh_items(
         plan.pairs.keys for plan, reuse in zip(plans, uses, strict=True) if reuse.number > 1
     )
+    kinds = [kind for kind, variants in comparisons.items() if variants]
     reasons = [
         *(messages.build_rule_reason(result, gate.minimum_items) for result in results),
+        *build_coverage_reasons(list_unjudged_tasks(gate, tasks, kinds), gate),
         *(reason for rule in gate.rules for reason in _find_missing_groups(rule, comparisons.get(rule.against, []))),
         *threshold_reasons,
         *(messages.build_missing_reference_reason(kind) for kind in missing),

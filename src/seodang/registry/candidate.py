@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,14 +44,27 @@ def load_candidate(paths: Paths) -> Candidate:
     """Return the packaged model of artifacts/package if the gate promoted it.
 
     Raises:
-        NotPromoted: If the verdict is not `promote`; exit code 3.
+        NotPromoted: If the verdict is not `promote`, or says nothing about the trained tasks; exit code 3.
         ArtefactError: If a report is missing.
         RegistryError: If the verdict belongs to other weights.
     """
     verdict = require_promotion(paths.verdict, NotPromoted, _("the champion stays the same"))
+    _check_coverage(verdict, paths)
     package = read_json(paths.package_report)
     _check_same_weights(verdict, package, paths)
     return build_candidate(verdict, package, read_json(paths.evaluate_report))
+
+
+def _check_coverage(verdict: Mapping[str, Any], paths: Paths) -> None:
+    """Raise an error if the verdict does not say which trained tasks it is about."""
+    if "trained_tasks" not in verdict:
+        raise NotPromoted(
+            _(
+                "the verdict in {file} does not say which trained tasks it is about, so the champion stays the same; "
+                "run: dvc repro gate",
+                file=paths.verdict,
+            )
+        )
 
 
 def check_reproducible(root: Path) -> None:

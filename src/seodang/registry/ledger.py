@@ -24,6 +24,7 @@ from seodang.config import GateParams
 from seodang.config.validation_errors import describe_read_error
 from seodang.errors import ArtefactError
 from seodang.gate.comparisons import Comparison
+from seodang.gate.coverage import TrainedTask
 from seodang.gate.decision import Decision, decide
 from seodang.gate.judgement import ItemKey, Judgement, Spending, build_judgement
 from seodang.i18n import _
@@ -64,7 +65,10 @@ class _Line(BaseModel):
 
 
 def decide_and_record(
-    folder: Path, comparisons: Mapping[str, Sequence[Comparison]], gate: GateParams
+    folder: Path,
+    comparisons: Mapping[str, Sequence[Comparison]],
+    gate: GateParams,
+    tasks: Sequence[TrainedTask] = (),
 ) -> tuple[Decision, Path | None]:
     """Return the verdict in the light of the ledger, and the file that now holds it; None if it was there already.
 
@@ -75,6 +79,7 @@ def decide_and_record(
         folder: Of the ledger; created with the first judgement.
         comparisons: As `decide` takes them.
         gate: Rules and thresholds.
+        tasks: As `decide` takes them.
 
     Raises:
         EvaluationError: As `decide` does; nothing is recorded.
@@ -83,7 +88,7 @@ def decide_and_record(
     name = hashlib.sha256(f"{os.getuid()} {folder.resolve()}".encode()).hexdigest()[:16]
     with FileLock(Path(tempfile.gettempdir()) / f"seodang-ledger-{name}.lock"):
         ledger = read_ledger(folder)
-        decision = decide(comparisons, gate, ledger)
+        decision = decide(comparisons, gate, ledger, tasks)
         pairs = next(pairs for references in comparisons.values() for _name, pairs in references)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         judgement = build_judgement(

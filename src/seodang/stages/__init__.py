@@ -2,8 +2,8 @@
 
 run(*, <sections of params.yaml that it reads>, paths) -> Report
 
-The dispatcher binds sections by the names of the arguments. A test compares the arguments with dvc.yaml, so a stage
-cannot read a parameter that dvc.yaml does not name.
+The dispatcher binds sections by the names of the arguments; an argument annotated with FromSection is one value of a
+section. A test compares the arguments with dvc.yaml, so a stage cannot read a parameter that dvc.yaml does not name.
 """
 
 from __future__ import annotations
@@ -11,12 +11,26 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from seodang.config import Params
 from seodang.paths import Paths
 
-STAGES = ("inputs", "base", "ingest", "validate", "prepare", "train", "evaluate", "gate", "report", "package")
+STAGES = (
+    "inputs",
+    "base",
+    "ingest",
+    "validate",
+    "prepare",
+    "preflight",
+    "train",
+    "evaluate",
+    "gate",
+    "report",
+    "package",
+)
 
 Report = Mapping[str, Any]
 Stage = Callable[..., Report]
@@ -28,13 +42,38 @@ def load_stage(name: str) -> Stage:
     return stage
 
 
+@dataclass(frozen=True, slots=True)
+class FromSection:
+    """Annotation of a stage's argument that is one value of another section: Annotated[int, FromSection("train")].
+
+    A stage that reads only one value of a section does not run again when the others change.
+    """
+
+    section: str
+
+
+def list_parameters(stage: Stage) -> list[str]:
+    """Return what a stage reads of params.yaml, in the order of its arguments: sections, and values as "train.rank"."""
+    return list(_map_arguments(stage).values())
+
+
 def list_sections(stage: Stage) -> list[str]:
-    """Return the names of the params.yaml sections in the stage's signature."""
-    return [name for name in inspect.signature(stage).parameters if name != "paths"]
+    """Return the names of the params.yaml sections that a stage reads completely."""
+    return [name for name in list_parameters(stage) if "." not in name]
+
+
+def _map_arguments(stage: Stage) -> dict[str, str]:
+    """Return the parameter of each argument of a stage."""
+    parameters = {}
+    for name, parameter in inspect.signature(stage, eval_str=True).parameters.items():
+        origins = [each for each in getattr(parameter.annotation, "__metadata__", ()) if isinstance(each, FromSection)]
+        if name != "paths":
+            parameters[name] = f"{origins[0].section}.{name}" if origins else name
+    return parameters
 
 
 def run_stage(name: str, params: Params, paths: Paths) -> Report:
-    """Run a stage with exactly the sections that its signature names, and return its report."""
+    """Run a stage with exactly the parameters that its signature names, and return its report."""
     stage = load_stage(name)
-    sections = {section: getattr(params, section) for section in list_sections(stage)}
-    return stage(**sections, paths=paths)
+    arguments = {argument: attrgetter(path)(params) for argument, path in _map_arguments(stage).items()}
+    return stage(**arguments, paths=paths)

@@ -13,7 +13,6 @@ from typing import Any, cast
 from transformers import PreTrainedTokenizerBase
 
 from seodang.config import EvaluateParams, PromptFormat, PromptParams, TrainParams
-from seodang.errors import EvaluationError
 from seodang.evaluation.aggregate import (
     CHAMPION_VARIANT,
     TUNED_VARIANT,
@@ -32,9 +31,9 @@ from seodang.evaluation.requests import Variant
 from seodang.evaluation.result_log import open_result_log
 from seodang.evaluation.results import Results
 from seodang.evaluation.runner import VariantModel, count_templates, evaluate_variants, iter_base_variants
-from seodang.evaluation.samples import TaskSamples, compute_fingerprint, select_split_samples
-from seodang.evaluation.task_files import load_task_samples
+from seodang.evaluation.samples import TaskSamples, compute_fingerprint
 from seodang.evaluation.task_metrics import compute_task_metrics
+from seodang.evaluation.task_selection import load_tasks
 from seodang.i18n import _
 from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json, read_records, write_rows
@@ -63,7 +62,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
     started, cpu_started = time.monotonic(), time.process_time()
     tokenizer = load_tokenizer(paths.base)
     splits = {name: list(read_records(paths.get_split_path(name))) for name in ("train", "test", "unseen")}
-    tasks = _load_tasks(evaluate, splits, paths)
+    tasks = load_tasks(evaluate, splits, paths)
     replayed = _select_replayed(splits["train"], paths)
     warnings = build_retention_warnings(tasks, replayed)
     for warning in warnings:
@@ -188,24 +187,6 @@ def _select_replayed(training: Iterable[Record], paths: Paths) -> list[Record]:
     """Return the training records of the replay sources, which the report of stage prepare names."""
     names = read_json(paths.prepare_report)["replay_sources"] if paths.prepare_report.exists() else []
     return [record for record in training if record.source in names]
-
-
-def _load_tasks(evaluate: EvaluateParams, splits: Mapping[str, Sequence[Record]], paths: Paths) -> list[TaskSamples]:
-    tasks = [
-        *select_split_samples(splits["test"], "test", splits["train"], evaluate),
-        *select_split_samples(splits["unseen"], "unseen", splits["train"], evaluate),
-    ]
-    if not tasks:
-        raise EvaluationError(_("the test split is empty; raise prepare.test_ratio"))
-    files = load_task_samples(evaluate, paths.tasks, paths.root, splits)
-    if duplicates := sorted({task.task for task in tasks}.intersection(task.task for task in files)):
-        raise EvaluationError(
-            _(
-                "{tasks}: records of the splits and a task file have the same name; rename the task file",
-                tasks=", ".join(duplicates),
-            )
-        )
-    return [*tasks, *files]
 
 
 def _compute_run_key(

@@ -10,6 +10,7 @@ from typing import Any
 from seodang.config import GateParams
 from seodang.evaluation.aggregate import CHAMPION_VARIANT, TUNED_VARIANT, is_base_variant, name_former_champion
 from seodang.gate.comparisons import Comparison
+from seodang.gate.coverage import TrainedTask, add_default_rules, list_unjudged_tasks
 from seodang.gate.decision import Decision
 from seodang.gate.scores import pair_scores, select_scores
 from seodang.gate.verdict import VERDICT_LABELS
@@ -27,12 +28,15 @@ def run(*, gate: GateParams, paths: Paths) -> Report:
     """Compare the tuned model with the base's best prompts and the champion, and write the verdict."""
     evaluation = read_json(paths.evaluate_report)
     comparisons = _build_comparisons(evaluation, list(read_rows(paths.scores)))
-    decision, recorded = decide_and_record(paths.ledger, comparisons, gate)
+    tasks = [TrainedTask(**task) for task in read_json(paths.preflight_report)["tasks"]]
+    gate = add_default_rules(gate, tasks)
+    decision, recorded = decide_and_record(paths.ledger, comparisons, gate, tasks)
     if recorded:
         file = recorded.relative_to(paths.root)
         logger.info(_("judgement recorded in {file}; commit it: git add registry", file=file))
     report = {
         **asdict(decision),
+        "trained_tasks": [_describe_coverage(task, gate) for task in tasks],
         "confidence": gate.confidence,
         "champion": evaluation["champion"],
         "items_fingerprint": evaluation["items_fingerprint"],
@@ -43,6 +47,16 @@ def run(*, gate: GateParams, paths: Paths) -> Report:
     write_json(paths.gate_metrics, build_gate_metrics(decision))
     logger.info(_("verdict: {verdict}", verdict=_(VERDICT_LABELS[decision.verdict])))
     return report
+
+
+def _describe_coverage(task: TrainedTask, gate: GateParams) -> dict[str, Any]:
+    """Return a trained task with its counts, and whether a rule or a threshold looks at its answers."""
+    return {
+        "name": task.name,
+        "training_records": task.training_records,
+        "test_records": task.test_records,
+        "is_judged": not list_unjudged_tasks(gate, [task]),
+    }
 
 
 def _build_comparisons(evaluation: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Comparison]]:

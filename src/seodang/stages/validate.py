@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from seodang.config import ExpectationsParams, PromptParams
 from seodang.errors import ArtefactError, DataRejected
@@ -15,7 +15,7 @@ from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import Writer, read_rows, serialize_record, write_json
 from seodang.io.progress import track_progress
 from seodang.paths import Paths
-from seodang.stages import Report
+from seodang.stages import FromSection, Report
 from seodang.validation.dataset_checks import DatasetViolation, Profile, build_dataset_violations, compute_metrics
 from seodang.validation.repeats import find_repeats
 from seodang.validation.report import Summary, build_quarantine_line, format_dataset_violations, format_top_reasons
@@ -26,8 +26,20 @@ from seodang.validation.validator import ValidationContext, validate_rows
 logger = logging.getLogger(__name__)
 
 
-def run(*, prompt: PromptParams, expectations: ExpectationsParams, paths: Paths) -> Report:
+def run(
+    *,
+    prompt: PromptParams,
+    expectations: ExpectationsParams,
+    max_length: Annotated[int, FromSection("train")],
+    paths: Paths,
+) -> Report:
     """Validate the rows, and write records, quarantine, Data Docs and counts.
+
+    Args:
+        prompt: Prompt template, with which tokens are counted.
+        expectations: Rules and limits.
+        max_length: Tokens of a record that training reads; longer records are quarantined.
+        paths: Paths of the project.
 
     Raises:
         DataRejected: If the data set violates a rule with action reject. No records are written then, but all other
@@ -39,6 +51,7 @@ def run(*, prompt: PromptParams, expectations: ExpectationsParams, paths: Paths)
     last_profile = _read_last_profile(paths)
     paths.accepted_records.unlink(missing_ok=True)
     sha256 = compute_sha256(paths.records) if paths.records.is_file() else ""
+    expectations = expectations.bound_tokens(max_length)
     context = _create_context(prompt, expectations, paths)
     summary, name = Summary(), f"records-{sha256[:12]}"
     with (
@@ -63,7 +76,7 @@ def run(*, prompt: PromptParams, expectations: ExpectationsParams, paths: Paths)
 
 def _create_context(prompt: PromptParams, expectations: ExpectationsParams, paths: Paths) -> ValidationContext:
     limits = expectations.limits
-    counter = load_counter(paths.base, prompt.format) if limits.max_tokens is not None else None
+    counter = load_counter(paths.base, prompt.format) if expectations.actions.too_many_tokens != "off" else None
     return ValidationContext(
         expectations, find_repeats(_iter_rows(paths, _("finding repeats")), limits.max_label_characters), counter
     )

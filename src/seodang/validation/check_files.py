@@ -50,11 +50,10 @@ class CheckParams(Section):
         from seodang.config.load import resolve_params
 
         defaults = resolve_params({})
-        return cls.model_validate(
-            {
-                "max_field_characters": defaults["ingest"]["max_field_characters"],
-                "expectations": defaults["expectations"],
-            }
+        expectations = ExpectationsParams.model_validate(defaults["expectations"])
+        return cls(
+            max_field_characters=defaults["ingest"]["max_field_characters"],
+            expectations=expectations.bound_tokens(defaults["train"]["max_length"]),
         )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seodang.config import PromptFormat
 from seodang.errors import ModelError
@@ -17,6 +17,7 @@ from seodang.records import Turn, replace_surrogates
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+TOO_MANY_TOKENS = "too-many-tokens"  # the rule about the length
 _SPECIAL_TOKENS = 2  # begin and end token; the markers of a chat template are not counted
 
 
@@ -81,7 +82,7 @@ def load_counter(folder: Path, format: PromptFormat) -> TokenCounter:
         raise ModelError(
             _(
                 "{file} does not exist, so tokens cannot be counted; run: dvc repro base, or set "
-                "expectations.limits.max_tokens to null in params.yaml",
+                "expectations.actions.too_many_tokens to off in params.yaml",
                 file=file,
             )
         )
@@ -91,3 +92,14 @@ def load_counter(folder: Path, format: PromptFormat) -> TokenCounter:
         raise ModelError(
             _("{file} is not a tokenizer ({error}); download or save the checkpoint again", file=file, error=error)
         ) from error
+
+
+def format_token_count(count: int) -> str:
+    """Return a number of tokens as quarantine.jsonl holds it."""
+    return f"{count:,} tokens"
+
+
+def read_token_count(line: Mapping[str, Any]) -> int | None:
+    """Return the tokens of a row that is too long, from its line in quarantine.jsonl; None for other rows."""
+    found = [rule["found"] for rule in line["rules"] if rule["id"] == TOO_MANY_TOKENS]
+    return int(found[0].removesuffix(" tokens").replace(",", "")) if found else None

@@ -16,14 +16,13 @@ from seodang.validation.checks.rule import Rule, format_rule
 from seodang.validation.checks.run import Examination, Finding
 from seodang.validation.checks.structure import is_blank
 from seodang.validation.repeats import Repeats
-from seodang.validation.token_counts import TokenCounter
+from seodang.validation.token_counts import TOO_MANY_TOKENS, TokenCounter, format_token_count
 from seodang.validation.validated_row import ValidatedRow, Violation
 from seodang.validation.workers import Examiner, RepeatLocations, examine_chunks, get_row_action
 
 if TYPE_CHECKING:
     from seodang.validation.dataset_checks import DatasetMetric
 
-TOO_MANY_TOKENS = "too-many-tokens"
 
 _CHUNK_ROWS = 20_000
 _CHUNK_CHARACTERS = 16_000_000
@@ -146,7 +145,7 @@ def _count_tokens(states: list[_RowState], context: ValidationContext) -> None:
         state.examination.numbers[TOO_MANY_TOKENS] = count
         if count is None or count <= maximum:
             continue
-        state.examination.findings[TOO_MANY_TOKENS] = Finding("record", f"{count:,} tokens")
+        state.examination.findings[TOO_MANY_TOKENS] = Finding("record", format_token_count(count))
         if context.get_action(TOO_MANY_TOKENS) == "repair":
             _truncate_answer(state, context.counter, maximum)
 

@@ -45,8 +45,8 @@ RULES: Final = (
             plural="the record is longer than {limit} tokens of the model",
         ),
         fix=Message(
-            "split the record, or raise expectations.limits.max_tokens; expectations.actions.too_many_tokens: repair "
-            "cuts the end of the answer and counts it"
+            "split the record, or raise train.max_length, which training reads; expectations.actions.too_many_tokens: "
+            "repair cuts the end of the answer and counts it"
         ),
         repairable=True,
         maximum="max_tokens",
