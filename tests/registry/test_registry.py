@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -330,6 +331,34 @@ def test_a_rollback_asks_for_a_reason(twice, capsys):
     assert "--message is missing" in capsys.readouterr().err
     assert registry("rollback", "--message", " ") == 2
     assert "--message is empty" in capsys.readouterr().err
+
+
+@pytest.fixture
+def unpromoted(twice: Paths, run_pipeline) -> Paths:
+    """Return a repository whose last run was rejected, beside a champion."""
+    run_pipeline(twice, "third", accuracy=0.1, verdict="reject")
+    return twice
+
+
+def test_a_rollback_after_a_run_that_was_never_promoted_needs_an_answer(unpromoted, capsys, read_state):
+    before = read_state(unpromoted)
+    assert registry("rollback", "--message", "worse") == 2
+    told = capsys.readouterr()
+    assert "v0.1.0 (" in told.out.partition("will be champion again")[0]
+    for words in ("the last run (verdict: reject) was never promoted", "retires the champion v0.2.0", "--yes"):
+        assert words in told.err
+    assert read_state(unpromoted) == before
+    assert registry("rollback", "--message", "worse", "--yes") == 0
+    assert read_stages(unpromoted)["v0.1.0"] == ("champion",)
+
+
+@pytest.mark.parametrize(("answer", "code", "champion"), [("n", 2, "v0.2.0"), ("", 2, "v0.2.0"), ("y", 0, "v0.1.0")])
+def test_on_a_terminal_the_rollback_asks(unpromoted, monkeypatch, answer, code, champion):
+    terminal = io.StringIO(f"{answer}\n")
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    assert registry("rollback", "--message", "worse") == code
+    assert read_champion(unpromoted.champion).version == champion
 
 
 def test_a_rollback_waits_for_no_clean_workspace(twice):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seodang.cli.terminal import print_lines, print_table
+from seodang.errors import RegistryError, SeodangError
+from seodang.gate.verdict import VERDICT_LABELS
 from seodang.i18n import _
 from seodang.paths import Paths
 
 if TYPE_CHECKING:
+    from seodang.registry.champion import Champion
     from seodang.registry.history import RegistryEvent
 
 
@@ -100,17 +104,56 @@ def roll_back(
     to: Annotated[
         str | None, typer.Option(metavar="VERSION", help=_("Version to go back to; by default the previous champion."))
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help=_("Do not ask; for scripts."))] = False,
 ) -> int:
-    """Make an earlier version champion again.
+    """Make an earlier version champion again; ask first if the last run was never promoted.
 
     Raises:
-        SeodangError: If there is no such version, or its weights cannot be found; exit code 2, nothing has changed.
+        SeodangError: If there is no such version, its weights cannot be found, or nobody can answer; exit code 2,
+            nothing has changed.
     """
-    from seodang.registry.promotion import rollback
+    from seodang.registry.promotion import find_rollback_target, find_unpromoted_verdict, rollback
 
-    event, bento = rollback(Paths(Path.cwd()), message, to)
+    paths = Paths(Path.cwd())
+    current, target = find_rollback_target(paths, to)
+    print_lines(_describe_rollback(current, target))
+    verdict = find_unpromoted_verdict(paths)
+    if verdict is not None and not yes and not _confirm_rollback(verdict, current.version):
+        print_lines([_("nothing has changed")])
+        return SeodangError.exit_code
+    event, bento = rollback(paths, message, target.version)
     print_lines([*_describe_event(event, event.previous), f"bento: {bento}", *_list_next_steps(event.version)])
     return 0
+
+
+def _describe_rollback(current: Champion, target: RegistryEvent) -> list[str]:
+    """Return what a rollback does, before it does it."""
+    return [
+        _("rollback: {version} will be champion again", version=_describe_version(target)),
+        _("          {version} will be retired", version=_describe_version(current)),
+    ]
+
+
+def _describe_version(champion: Champion) -> str:
+    return f"{champion.version} ({champion.created_at[:10]}, {champion.bento_tag}: {champion.message})"
+
+
+def _confirm_rollback(verdict: str, champion: str) -> bool:
+    """Ask whether the champion is meant, for the last run is not what a rollback takes back.
+
+    Raises:
+        RegistryError: If there is no terminal to ask on.
+    """
+    text = _(
+        "the last run (verdict: {verdict}) was never promoted, so it is not in service and needs no rollback; this"
+        " command retires the champion {champion}",
+        verdict=_(VERDICT_LABELS[verdict]),
+        champion=champion,
+    )
+    if not sys.stdin.isatty():
+        raise RegistryError(_("{text}. If that is meant, run it again with --yes; nothing has changed", text=text))
+    print_lines([text])
+    return typer.confirm(_("go on?"), default=False)
 
 
 def list_ledger() -> int:

@@ -151,6 +151,28 @@ def rollback(paths: Paths, message: str, to_version: str | None) -> tuple[Regist
         return _record_event(paths, champion, "rollback", current, best), bento
 
 
+def find_rollback_target(paths: Paths, to_version: str | None) -> tuple[Champion, RegistryEvent]:
+    """Return the champion and the event of the version that a rollback makes champion; nothing changes.
+
+    Raises:
+        RegistryError: If there is no such version, or it is already champion.
+    """
+    check_on_branch(paths.root)
+    current = read_champion_file(paths.champion).champion
+    target = _find_target(current, read_history(paths.history), to_version)
+    assert current is not None  # else there is no target
+    return current, target
+
+
+def find_unpromoted_verdict(paths: Paths) -> str | None:
+    """Return the verdict of the last run if its model was never champion; None if it was, or if there is no run."""
+    if not paths.verdict.exists():
+        return None
+    verdict = read_json(paths.verdict)
+    promoted = {event.adapter_sha256 for event in read_history(paths.history)}
+    return None if verdict.get("adapter_sha256") in promoted else str(verdict["verdict"])
+
+
 def _find_target(current: Champion | None, history: list[RegistryEvent], to_version: str | None) -> RegistryEvent:
     if current is None:
         raise RegistryError(

@@ -221,6 +221,15 @@ def test_a_line_gives_the_mean_loss_of_its_epoch_and_the_time_left():
     )
 
 
+@pytest.mark.parametrize("history", [[], [{"train_loss": 2.0, "step": 20, "epoch": 0.9}]])
+def test_an_epoch_without_a_logged_loss_names_none(history):
+    """An epoch may have fewer optimizer steps than train.logging_steps."""
+    state = TrainerState(epoch=2.0, global_step=44, max_steps=44, num_train_epochs=2, log_history=history)
+    line = format_epoch_line(state, 0.0)
+    assert line.startswith("epoch 2/2, step 44/44, elapsed")
+    assert "loss" not in line
+
+
 BAR = """
 import sys; sys.path[:0] = [{source!r}, {root!r}]
 from pathlib import Path

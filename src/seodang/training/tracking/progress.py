@@ -104,7 +104,7 @@ def format_epoch_line(state: TrainerState, seconds_left: float) -> str:
     parts = [
         _("epoch {epoch:.3g}/{epochs:.3g}", epoch=epoch, epochs=epochs),
         _("step {step:,}/{steps:,}", step=state.global_step, steps=state.max_steps),
-        _("training loss {loss:.3f}", loss=train_loss),
+        *([] if train_loss is None else [_("training loss {loss:.3f}", loss=train_loss)]),
     ]
     validation, speed = (_find_last(history, curve.name) for curve in (curves.VALIDATION_LOSS, curves.TOKENS))
     parts += [] if validation is None else [_("validation loss {loss:.3f}", loss=validation)]
@@ -114,17 +114,18 @@ def format_epoch_line(state: TrainerState, seconds_left: float) -> str:
     return ", ".join([*parts, *times])
 
 
-def _compute_mean_loss(history: Sequence[dict[str, float]], epoch: int) -> float:
-    """Return the mean training loss of an epoch (from 1), each log entry weighted by its optimizer steps."""
+def _compute_mean_loss(history: Sequence[dict[str, float]], epoch: int) -> float | None:
+    """Return the mean training loss of an epoch (from 1), each log entry weighted by its optimizer steps.
+
+    None if the epoch has no entry, because it has fewer optimizer steps than train.logging_steps.
+    """
     total, steps, step = 0.0, 0, 0
     losses = [entry for entry in history if curves.TRAIN_LOSS.name in entry]
     for entry in losses:
         span, step = int(entry["step"]) - step, int(entry["step"])
         if math.ceil(entry["epoch"] - 1e-9) == epoch:
             total, steps = total + span * entry[curves.TRAIN_LOSS.name], steps + span
-    if steps:
-        return total / steps
-    return losses[-1][curves.TRAIN_LOSS.name] if losses else math.nan
+    return total / steps if steps else None
 
 
 def _find_last(history: Sequence[dict[str, float]], name: str) -> float | None:
