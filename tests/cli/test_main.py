@@ -13,6 +13,7 @@ COMMANDS = (
     "stage",
     "plan",
     "check",
+    "compare",
     "gate",
     "judge",
     "study",

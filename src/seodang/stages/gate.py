@@ -44,7 +44,7 @@ def run(*, gate: GateParams, paths: Paths) -> Report:
         "scores_sha256": compute_sha256(paths.scores),
     }
     write_json(paths.verdict, report)
-    write_json(paths.gate_metrics, build_gate_metrics(decision))
+    write_json(paths.gate_metrics, {**build_gate_metrics(decision), "items": evaluation["items_fingerprint"]})
     logger.info(_("verdict: {verdict}", verdict=_(VERDICT_LABELS[decision.verdict])))
     return report
 
@@ -89,4 +89,15 @@ def build_gate_metrics(decision: Decision) -> dict[str, Any]:
         "verdict": decision.verdict,
         "rules": {"met": passed.count(True), "not_met": passed.count(False), "undecided": passed.count(None)},
         "differences": differences,
+        "scores": _build_scores(decision),
     }
+
+
+def _build_scores(decision: Decision) -> dict[str, dict[str, float]]:
+    """Return the candidate's score by metric and by what a rule is about: a task, a language, or all items."""
+    scores: dict[str, dict[str, float]] = {}
+    for result in decision.results:
+        task = result.tasks[0] if len(result.tasks) == 1 and result.tasks[0] != result.group else ""
+        subject = " ".join(filter(None, (task, result.group))) or "all"
+        scores.setdefault(result.metric, {})[subject] = round(result.candidate, 4)
+    return scores
