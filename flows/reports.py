@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from seodang.gate.differences import read_score_difference
 from seodang.gate.verdict import OUTCOME_LABELS, VERDICT_LABELS
 from seodang.i18n import N_, _, get_language
 
@@ -120,11 +121,19 @@ def render_verdict_report(verdict: Report) -> str:
             f"## {_('Reasons')}",
             "\n".join(reasons) or _ABSENT,  # a list, because Prefect cuts long cells of a table
             f"## {_('Comparisons')}",
-            _render_plain_table(verdict.get("results") or []),
+            _render_plain_table([_turn_differences(result) for result in verdict.get("results") or []]),
             f"## {_('Numbers')}",
             render_table((_("name"), _("value")), {**numbers, **(verdict.get("numbers") or {})}.items()),
         ]
     )
+
+
+def _turn_differences(result: Report) -> dict[str, Any]:
+    """Return a rule's result with the difference of the scores: a loss that falls has a minus sign."""
+    if not {"candidate", "reference", "difference", "low", "high"} <= result.keys():
+        return dict(result)
+    difference = read_score_difference(result)
+    return {**result, "difference": difference.value, "low": difference.low, "high": difference.high}
 
 
 def format_verdict(verdict: Report) -> str:

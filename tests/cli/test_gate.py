@@ -291,3 +291,13 @@ def test_a_confidence_that_no_number_of_resamples_reaches_is_refused(files, tmp_
     rules.write_text("confidence: 0.999999999999\n")
     assert main([*files(make_lines(GOOD), make_lines(POOR)), "--rules", str(rules)]) == 2
     assert "0.999" in capsys.readouterr().err
+
+
+def test_a_loss_that_rises_is_printed_with_a_plus_sign(files, capsys):
+    candidate, champion = (
+        make_lines([base + (number % 5) / 10 for number in range(100)], metric="loss") for base in (2.5, 2.0)
+    )
+    assert main(files(candidate, champion)) == 3
+    out = capsys.readouterr().out
+    assert "2.200 -> 2.700" in out
+    assert "+0.500 [0.500, 0.500]" in out

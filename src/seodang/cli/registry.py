@@ -43,7 +43,7 @@ def list_versions() -> int:
     paths = Paths(Path.cwd())
     rows = list_rows(paths)
     if rows:
-        print_table([_(heading) for heading in HEADINGS], rows, right=(3,))
+        print_table([_(heading) for heading in HEADINGS], rows)
         print_lines(describe_mismatch(paths))
         return 0
     command = "seodang run && git add dvc.lock params.yaml registry && git commit && seodang registry promote"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from seodang.errors import ArtefactError, RegistryError
 from seodang.i18n import N_, _
 from seodang.io.jsonl import read_json
 from seodang.paths import Paths
+from seodang.registry.candidate import collect_scores
 from seodang.registry.champion import read_champion
 from seodang.registry.git import get_head
 from seodang.registry.history import RegistryEvent, find_event_by_version, read_history
 from seodang.registry.tags import CHAMPION, list_versions
 
-HEADINGS: Final = (N_("version"), N_("stage"), N_("when (UTC)"), "accuracy", N_("verdict"), "bento")
+HEADINGS: Final = (N_("version"), N_("stage"), N_("when (UTC)"), N_("score"), N_("verdict"), "bento")
 
 
 def list_rows(paths: Paths) -> list[tuple[str, ...]]:
@@ -32,7 +34,7 @@ def _build_row(version: str, stage: str, event: RegistryEvent | None) -> tuple[s
     if event is None:  # a tag made by hand, or by a promotion that was killed
         return (version, stage, "-", "-", _("no record"), "-")
     when = event.created_at[:16].replace("T", " ")
-    return (version, stage, when, _format_score(event.scores.get("accuracy")), event.verdict, event.bento_tag)
+    return (version, stage, when, _format_first_score(event.scores), event.verdict, event.bento_tag)
 
 
 def _build_unregistered_row(paths: Paths, history: list[RegistryEvent]) -> list[tuple[str, ...]]:
@@ -42,9 +44,20 @@ def _build_unregistered_row(paths: Paths, history: list[RegistryEvent]) -> list[
         return []
     if any(event.weights_sha256 == package["weights_sha256"] for event in history):
         return []
-    accuracy = next((row["accuracy"] for row in scores["variants"] if row["name"] == "tuned"), None)
-    verdict = package["lineage"]["verdict"]["verdict"]
-    return [(_("(not registered)"), "candidate", "-", _format_score(accuracy), verdict, package["bento_tag"])]
+    lineage = package["lineage"]
+    verdict = lineage["verdict"]
+    is_evaluated = scores.get("adapter_sha256", "") in (
+        "",
+        lineage["adapter_sha256"],
+    )  # else a later run was not packaged
+    tuned = next((row for row in scores["variants"] if is_evaluated and row["name"] == "tuned"), {})
+    score = _format_first_score(collect_scores(tuned, verdict.get("results", [])))
+    return [(_("(not registered)"), "candidate", "-", score, verdict["verdict"], package["bento_tag"])]
+
+
+def _format_first_score(scores: Mapping[str, float | None]) -> str:
+    """Return the metric of the first rule with its value: the rules' metrics come first."""
+    return next((f"{name} {_format_score(value)}" for name, value in scores.items() if value is not None), "-")
 
 
 def describe_mismatch(paths: Paths) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,8 @@ def report() -> int:
 def print_summary(paths: Paths) -> None:
     """Print what the stages cost, the scores, the verdict, and the next commands."""
     _print_timings(paths)
-    _print_scores(read_json(paths.evaluate_report))
     verdict = read_json(paths.verdict)
+    _print_scores(read_json(paths.evaluate_report), [result["metric"] for result in verdict["results"]])
     print_verdict(verdict)
     print_lines(_format_next_steps(verdict["verdict"] == "promote", paths))
 
@@ -65,21 +65,28 @@ def _print_timings(paths: Paths) -> None:
     print_table((_("stage"), _("wall s"), _("CPU s"), _("peak MB")), [*cells, total], right=(1, 2, 3))
 
 
-def _print_scores(evaluation: Mapping[str, Any]) -> None:
+def _print_scores(evaluation: Mapping[str, Any], rule_metrics: Sequence[str]) -> None:
     best = set(evaluation["best"].values())
     tried = [row for row in evaluation["variants"] if row["name"].partition("/")[0] in evaluation["best"]]
     rows_to_print = [row for row in evaluation["variants"] if row not in tried or row["name"] in best]
+    metrics = _select_metrics(rows_to_print, rule_metrics)
     rows = [
         (
             ngettext("{name} ({count} shot)", "{name} ({count} shots)", row["shots"], name=row["name"]),
-            *("-" if row[metric] is None else f"{row[metric]:.3f}" for metric in SUMMARY_METRICS),
+            *("-" if row.get(metric) is None else f"{row[metric]:.3f}" for metric in metrics),
             str(row["items"]),
         )
         for row in rows_to_print
     ]
     print_lines([""])
-    print_table((_("model"), *SUMMARY_METRICS, _("items")), rows, right=tuple(range(1, len(SUMMARY_METRICS) + 2)))
+    print_table((_("model"), *metrics, _("items")), rows, right=tuple(range(1, len(metrics) + 2)))
     print_lines([_("prompts tried with the base: {count}; its best ones are shown", count=len(tried))])
+
+
+def _select_metrics(variants: Sequence[Mapping[str, Any]], rule_metrics: Sequence[str]) -> list[str]:
+    """Return the metrics that a model has a score in: those of the rules, then the others of a summary."""
+    names = dict.fromkeys([*rule_metrics, *SUMMARY_METRICS])
+    return [name for name in names if any(row.get(name) is not None for row in variants)]
 
 
 def _format_next_steps(promoted: bool, paths: Paths) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from seodang.cli.terminal import mark, print_lines, print_table
+from seodang.gate.differences import read_score_difference
 from seodang.gate.rules import describe_subject
 from seodang.gate.verdict import OUTCOME_LABELS, VERDICT_LABELS
 from seodang.i18n import _, get_language
@@ -32,12 +33,13 @@ def print_verdict(verdict: Mapping[str, Any]) -> None:
 
 
 def _format_result(result: Mapping[str, Any]) -> tuple[str | Text, ...]:
-    interval = "" if result["low"] is None else f" [{result['low']:.3f}, {result['high']:.3f}]"
+    difference = read_score_difference(result)
+    interval = "" if difference.low is None else f" [{difference.low:.3f}, {difference.high:.3f}]"
     return (
         describe_subject(result["metric"], result["tasks"], result["group"]),
         str(result["against"]),
         f"{result['reference']:.3f} -> {result['candidate']:.3f}",
-        f"{result['difference']:+.3f}{interval}",
+        f"{difference.value:+.3f}{interval}",
         f"n={result['items']}",
         _mark_status(result["passed"]),
     )

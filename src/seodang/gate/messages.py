@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from seodang.config import GateParams, ThresholdParams
+from seodang.gate.differences import read_score_difference
 from seodang.gate.ledger import Reuse, count_fresh_items
 from seodang.gate.levels import compute_wear, is_worn_out
 from seodang.gate.rules import Obstacle, RuleResult, describe_subject
@@ -38,6 +39,7 @@ def build_reason(passed: bool | None, message: Message, *, is_information: bool 
 
 def build_rule_reason(result: RuleResult, minimum_items: int) -> Reason:
     """Return the outcome of a rule; for an undecided rule also the number of items that would decide it."""
+    difference = read_score_difference(asdict(result))
     message = Message(
         "{subject} {outcome}: {against} {reference:.4f} → candidate {candidate:.4f}, "
         "difference {difference:+.4f}, {confidence} interval {interval}, p {p}, {items} ({requirement})",
@@ -47,9 +49,9 @@ def build_rule_reason(result: RuleResult, minimum_items: int) -> Reason:
             "against": result.against,
             "reference": result.reference,
             "candidate": result.candidate,
-            "difference": result.difference,
+            "difference": difference.value,
             "confidence": _format_confidence(result.confidence),
-            "interval": _format_interval(result.low, result.high, "+.4f"),
+            "interval": _format_interval(difference.low, difference.high, "+.4f"),
             "p": _format_p(result.p if result.passed is not False else result.p_holm),
             "items": _describe_items(result.items, result.independent_groups),
             "requirement": result.kind.describe_requirement(result.margin),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from seodang.gate.differences import read_score_difference
 from seodang.gate.verdict import VERDICT_LABELS
 from seodang.html import create_environment, create_markdown_functions, escape_markdown
 from seodang.i18n import N_, Language, Message
@@ -138,14 +139,15 @@ def _has_score(card_data: ModelCardData, name: str) -> bool:
 
 def _build_difference(result: dict[str, Any], confidence: float) -> dict[str, Any]:
     subset = f" [{result['group']}]" if result["group"] else ""
+    difference = read_score_difference(result)
     interval = (
         "no interval"
-        if result["low"] is None
-        else f"{confidence:.0%} interval {result['low']:+.4f} to {result['high']:+.4f}"
+        if difference.low is None
+        else f"{confidence:.0%} interval {difference.low:+.4f} to {difference.high:+.4f}"
     )
     return {
         "type": result["metric"],
-        "value": round(result["difference"], 4),
+        "value": round(difference.value, 4),
         "name": f"{result['metric']}{subset}, difference to {result['against']} ({interval}, {result['items']} items)",
     }
 
@@ -224,4 +226,5 @@ def _list_checksums(card_data: ModelCardData) -> list[tuple[Message, str]]:
 def _load_template() -> Template:
     jinja_environment = create_environment(_TEMPLATES, autoescape=False)
     jinja_environment.finalize = lambda value: escape_markdown(value) if type(value) is str else value
+    jinja_environment.globals["score_difference"] = read_score_difference
     return jinja_environment.get_template("model_card.md.j2")

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,10 +90,18 @@ def build_candidate(verdict: dict[str, Any], package: dict[str, Any], evaluate_r
         prompt_format=lineage["params"]["prompt"]["format"],
         prompt_fingerprint=package["fingerprint"],
         items_fingerprint=verdict["items_fingerprint"],
-        scores={name: None if tuned.get(name) is None else float(tuned[name]) for name in SUMMARY_METRICS},
+        scores=collect_scores(tuned, verdict["results"]),
         verdict=verdict["verdict"],
         verdict_sha256=compute_digest(verdict),
     )
+
+
+def collect_scores(tuned: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Return the metrics of the rules first, then the others of a summary; a rule's own items where no mean exists."""
+    own = {result["metric"]: result["candidate"] for result in reversed(results)}
+    names = dict.fromkeys([*(result["metric"] for result in results), *SUMMARY_METRICS])
+    values = {name: tuned[name] if tuned.get(name) is not None else own.get(name) for name in names}
+    return {name: None if value is None else float(value) for name, value in values.items()}
 
 
 def _check_same_weights(verdict: dict[str, Any], package: dict[str, Any], paths: Paths) -> None:

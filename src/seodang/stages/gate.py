@@ -12,6 +12,7 @@ from seodang.evaluation.aggregate import CHAMPION_VARIANT, TUNED_VARIANT, is_bas
 from seodang.gate.comparisons import Comparison
 from seodang.gate.coverage import TrainedTask, add_default_rules, list_unjudged_tasks
 from seodang.gate.decision import Decision
+from seodang.gate.differences import read_score_difference
 from seodang.gate.scores import pair_scores, select_scores
 from seodang.gate.verdict import VERDICT_LABELS
 from seodang.i18n import _
@@ -84,7 +85,7 @@ def build_gate_metrics(decision: Decision) -> dict[str, Any]:
     differences = {}
     for result in decision.results:
         parts = (f"rule{result.rule + 1}", result.metric, result.against.partition("/")[0], result.group)
-        differences["_".join(filter(None, parts))] = round(result.difference, 4)
+        differences["_".join(filter(None, parts))] = round(read_score_difference(asdict(result)).value, 4)
     return {
         "verdict": decision.verdict,
         "rules": {"met": passed.count(True), "not_met": passed.count(False), "undecided": passed.count(None)},

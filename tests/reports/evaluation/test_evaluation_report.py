@@ -26,6 +26,7 @@ from seodang.records import make_record
 from seodang.reports.evaluation import build_report_data, render_report, write_evaluation_report
 from seodang.reports.evaluation.charts import BAR_WIDTH, build_forests, build_panel
 from seodang.reports.evaluation.regressions import MAX_CHANGES
+from seodang.reports.evaluation.report_data import list_plot_metrics
 
 RULE = {"metric": "accuracy", "higher_is_better": None, "tasks": [], "groups": []}
 GATE = GateParams(
@@ -274,6 +275,47 @@ def test_the_worst_regressions_come_first():
     assert [change.loss_difference for change in regressions] == sorted(
         (change.loss_difference for change in regressions), reverse=True
     )
+
+
+@pytest.fixture
+def free_answers():
+    """Return the data of a report whose rules look at chrF: no answer is exact, and the second one became worse."""
+    values = {"zero_shot": (40.0, 60.0, 50.0), "few_shot/1": (0.0, 0.0, 0.0), "few_shot/3": (0.0, 0.0, 0.0)}
+    values["tuned"] = (45.0, 20.0, 50.0)
+    scores = [
+        replace(make_free_score(variant, record, "an answer", 1.0), chrf=chrf, exact_match=0.0)
+        for variant, row in values.items()
+        for record, chrf in zip(OPEN, row, strict=False)
+    ]
+    result = {**build_data().results[0], "metric": "chrf", "tasks": ["addition"]}
+    return build_data(
+        [*(score for score in make_all_scores(champion=False) if score.split == "test"), *scores], results=[result]
+    )
+
+
+def test_items_with_free_answers_are_compared_by_the_metric_of_the_rules(free_answers):
+    found = [change for change in free_answers.changes.selection if change.task == "addition"]
+    assert [(change.kind, change.metric, change.gain) for change in found] == [
+        ("regression", "chrf", -40.0),
+        ("same", "chrf", 0.0),
+        ("gain", "chrf", 5.0),
+    ]
+    assert found[0].lost_to == ("zero_shot",)
+    text = extract_text(render_report(free_answers))
+    assert "chrF −40.000 · loss" in text
+    assert "chrF 20.0 · loss" in text
+
+
+def test_the_curves_show_the_metrics_of_the_rules():
+    results = [{"metric": "macro_f1"}, {"metric": "loss"}, {"metric": "chrf"}]
+    assert list_plot_metrics(results) == ["chrf", "loss"]  # single items have no F1
+    assert list_plot_metrics([]) == ["accuracy", "loss"]
+
+
+def test_a_loss_that_falls_has_a_minus_sign_beside_its_scores():
+    result = {**build_data().results[0], "metric": "loss", "reference": 2.0, "candidate": 1.5, "difference": 0.5}
+    text = extract_text(render_report(build_data(results=[{**result, "low": 0.25, "high": 0.75}])))
+    assert "−0.500 [−0.750, −0.250]" in text
 
 
 def test_an_item_that_only_the_champion_had_right_is_a_regression():

@@ -9,11 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from seodang.gate.differences import ScoreDifference, read_score_difference, turn_difference
 from seodang.gate.rules import RULE_KINDS
 from seodang.gate.verdict import OUTCOME_LABELS, VERDICT_LABELS
 from seodang.html import create_environment
 from seodang.i18n import N_, Message
-from seodang.metric_registry import SUMMARY_METRICS, format_metric, get_label
+from seodang.metric_registry import LOWER_IS_BETTER, SUMMARY_METRICS, format_metric, get_label
 from seodang.reports.evaluation.charts import (
     BAR_WIDTH,
     TASK_WIDTH,
@@ -22,7 +23,8 @@ from seodang.reports.evaluation.charts import (
     build_task_bars,
     format_signed,
 )
-from seodang.reports.evaluation.comparison import Estimate
+from seodang.reports.evaluation.comparison import TaskRow
+from seodang.reports.evaluation.regressions import Change
 from seodang.reports.evaluation.report_data import EvaluationReportData
 
 if TYPE_CHECKING:
@@ -79,6 +81,18 @@ def _describe_rule(result: Mapping[str, Any]) -> Message:
     return RULE_KINDS[result["test"]].describe_short(result["margin"])
 
 
+def _get_task_difference(row: TaskRow) -> ScoreDifference:
+    """Return the difference of a task with the sign of the scores."""
+    assert row.difference is not None
+    value, low, high = row.difference.value, row.difference.low, row.difference.high
+    return turn_difference(value, low, high, is_turned=row.metric in LOWER_IS_BETTER)
+
+
+def _get_change_difference(change: Change) -> float:
+    """Return the difference of an item with the sign of the scores."""
+    return -change.gain if change.metric in LOWER_IS_BETTER else change.gain
+
+
 def _format_metric(value: float | None, metric: str) -> str:
     return "–" if value is None else format_metric(metric, value)
 
@@ -92,13 +106,11 @@ def _format_shots(value: float) -> str:
     return f"{value:g}"
 
 
-def _format_interval(value: Estimate | None) -> str:
+def _format_interval(value: ScoreDifference) -> str:
     """Return the ends of an interval with their signs."""
-    return (
-        "–"
-        if value is None or value.low is None or value.high is None
-        else f"[{_format_difference(value.low)}, {_format_difference(value.high)}]"
-    )
+    if value.low is None or value.high is None:
+        return "–"
+    return f"[{_format_difference(value.low)}, {_format_difference(value.high)}]"
 
 
 def _format_difference(value: float | None) -> str:
@@ -126,4 +138,6 @@ def _create_environment() -> Environment:
         metric=_format_metric,
     )
     env.globals.update(describe_rule=_describe_rule, metric_label=get_label)
+    env.globals.update(score_difference=read_score_difference, task_difference=_get_task_difference)
+    env.globals.update(change_difference=_get_change_difference)
     return env

@@ -17,6 +17,7 @@ from seodang.evaluation.aggregate import (
     select_best_row,
 )
 from seodang.i18n import _
+from seodang.metric_registry import ITEM_METRICS
 from seodang.records import Record
 from seodang.reports.evaluation.comparison import (
     ConfusionMatrix,
@@ -145,10 +146,17 @@ def _build_report_data(
         items=len({(score.split, score.task, score.language, score.item) for score in scores}),
         variants=evaluation["variants"],
         formats=evaluation["formats"],
-        panels=_build_panels(scores, evaluation["formats"], plot_gate),
+        panels=_build_panels(scores, evaluation["formats"], list_plot_metrics(verdict["results"]), plot_gate),
         tasks=build_task_rows(scores, columns, TUNED_VARIANT, best_of_task, gate),
         confusion_matrices=build_confusion_matrices(scores, main_variants),
-        changes=find_changes(scores, records_by_key, TUNED_VARIANT, best_of_task, references[1:]),
+        changes=find_changes(
+            scores,
+            records_by_key,
+            TUNED_VARIANT,
+            best_of_task,
+            references[1:],
+            [(result["metric"], result["tasks"]) for result in verdict["results"]],
+        ),
         task_metrics=evaluation["task_metrics"],
         request_limits=build_task_limits(scores, columns),
         baselines=evaluation.get("baselines", []),
@@ -167,17 +175,23 @@ def find_best_variant(evaluation: Mapping[str, Any]) -> str:
     return select_best_row({name: rows[name] for name in evaluation["best"].values()})
 
 
+def list_plot_metrics(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the metrics of the rules that single items have, the loss last; accuracy where no rule has one."""
+    metrics = [metric for metric in dict.fromkeys(result["metric"] for result in results) if metric in ITEM_METRICS]
+    return [*([metric for metric in metrics if metric != "loss"] or ["accuracy"]), "loss"]
+
+
 def _build_panels(
-    scores: Sequence[ItemScore], formats: Mapping[str, Mapping[str, Any]], gate: GateParams
+    scores: Sequence[ItemScore], formats: Mapping[str, Mapping[str, Any]], metrics: Sequence[str], gate: GateParams
 ) -> list[ShotsPanel]:
-    """Return accuracy and loss over all items, and accuracy per language where there are several.
+    """Return the metrics over all items, and the first one per language where there are several.
 
     A panel without values is left out.
     """
     test = [score for score in scores if score.split == "test"]
     languages = sorted({score.language for score in test})
-    selections = [("accuracy", ""), ("loss", "")]
-    selections += [("accuracy", language) for language in languages if len(languages) > 1]
+    selections = [(metric, "") for metric in metrics]
+    selections += [(metrics[0], language) for language in languages if len(languages) > 1]
     panels = []
     for metric, language in selections:
         in_language = [score for score in test if language in ("", score.language)]

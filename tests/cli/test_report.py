@@ -1,0 +1,40 @@
+"""`seodang report`: the scores that the rules look at."""
+
+from seodang.cli.report import print_summary
+from seodang.io.jsonl import write_json
+from seodang.paths import Paths
+from seodang.registry.candidate import collect_scores
+
+TUNED = {"name": "tuned", "shots": 0, "items": 40, "accuracy": None, "exact_match": 0.1, "chrf": 54.8, "loss": 0.9}
+RESULT = {
+    "test": "superiority",
+    "metric": "chrf",
+    "tasks": ["faq"],
+    "group": "",
+    "against": "zero_shot",
+    "reference": 20.0,
+    "candidate": 54.8,
+    "difference": 34.8,
+    "low": 30.0,
+    "high": 40.0,
+    "items": 40,
+    "passed": False,
+}
+
+
+def test_the_metric_of_the_rules_comes_first_and_a_metric_without_scores_is_left_out(tmp_path, capsys):
+    paths = Paths(tmp_path)
+    write_json(paths.evaluate_report, {"variants": [{**TUNED, "eos_rate": 0.97}], "best": {}})
+    reason = {"passed": False, "en": "chrf not met", "ko": "chrf 미달"}
+    eos_rate = {**RESULT, "metric": "eos_rate"}
+    write_json(paths.verdict, {"verdict": "reject", "results": [RESULT, eos_rate], "reasons": [reason, reason]})
+    print_summary(paths)
+    heading = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("model "))
+    assert heading.split() == ["model", "chrf", "eos_rate", "exact_match", "loss", "items"]
+
+
+def test_the_registry_records_the_metric_of_the_rules_first():
+    rouge = {**RESULT, "metric": "rouge_l", "candidate": 0.4}  # no mean over all items exists
+    scores = collect_scores(TUNED, [rouge, RESULT])
+    assert list(scores)[:2] == ["rouge_l", "chrf"]
+    assert (scores["rouge_l"], scores["chrf"], scores["accuracy"]) == (0.4, 54.8, None)
