@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from seodang.errors import ArtefactError, RegistryError
 from seodang.i18n import N_, _
@@ -50,7 +50,7 @@ def _build_unregistered_row(paths: Paths, history: list[RegistryEvent]) -> list[
         "",
         lineage["adapter_sha256"],
     )  # else a later run was not packaged
-    tuned = next((row for row in scores["variants"] if is_evaluated and row["name"] == "tuned"), {})
+    tuned: Mapping[str, Any] = next((row for row in scores["variants"] if is_evaluated and row["name"] == "tuned"), {})
     score = _format_first_score(collect_scores(tuned, verdict.get("results", [])))
     return [(_("(not registered)"), "candidate", "-", score, verdict["verdict"], package["bento_tag"])]
 

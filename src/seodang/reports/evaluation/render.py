@@ -14,7 +14,7 @@ from seodang.gate.rules import RULE_KINDS
 from seodang.gate.verdict import OUTCOME_LABELS, VERDICT_LABELS
 from seodang.html import create_environment
 from seodang.i18n import N_, Message
-from seodang.metric_registry import LOWER_IS_BETTER, SUMMARY_METRICS, format_metric, get_label
+from seodang.metric_registry import BINARY_METRICS, LOWER_IS_BETTER, SUMMARY_METRICS, format_metric, get_label
 from seodang.reports.evaluation.charts import (
     BAR_WIDTH,
     TASK_WIDTH,
@@ -139,5 +139,5 @@ def _create_environment() -> Environment:
     )
     env.globals.update(describe_rule=_describe_rule, metric_label=get_label)
     env.globals.update(score_difference=read_score_difference, task_difference=_get_task_difference)
-    env.globals.update(change_difference=_get_change_difference)
+    env.globals.update(change_difference=_get_change_difference, binary_metrics=BINARY_METRICS)
     return env
