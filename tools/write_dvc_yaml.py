@@ -53,7 +53,7 @@ EXEMPT_OF_STAGE = {
     ("preflight", "validation"): "reads its report and its quarantine, which are dependencies",
     ("preflight", "ingest"): "reads the data of task files; the data themselves are a dependency",
     ("package", "gate"): "reads verdict.json, which is a dependency",
-    ("package", "html"): "escapes text of the model card",
+    ("package", "html"): "escapes text of the model card, and is the look of the service's page",
     ("report", "gate"): "verdict.json is a dependency: when the gate decides otherwise, the pages are rendered again",
 }
 

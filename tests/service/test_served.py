@@ -158,6 +158,16 @@ def test_the_routes_of_bentoml_stay(service, path, status):
     assert service.get(path).status == status
 
 
+def test_the_page_at_the_root_shows_the_model_and_loads_nothing(service):
+    with urllib.request.urlopen(service.url + "/", timeout=60) as response:
+        page, policy = response.read().decode(), response.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "/generate" in page
+    assert "googletagmanager" not in page
+    assert "<script" not in page
+    assert json.loads(service.get("/lineage").body)["model"] in page
+
+
 def test_the_bento_lists_its_model_by_exact_tag_and_carries_its_own_code(service):
     import yaml
 

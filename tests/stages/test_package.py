@@ -21,7 +21,7 @@ from seodang.config.profiles import read_starter
 from seodang.errors import ArtefactError, GateRejected, ModelError, ParityError
 from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json, write_json, write_records
-from seodang.packaging.model_card import MODEL_CARD
+from seodang.packaging.bento import MODEL_CARD
 from seodang.packaging.model_folder import MANIFEST_NAME, read_manifest
 from seodang.packaging.reader_parity import check_plain_reader
 from seodang.paths import Paths

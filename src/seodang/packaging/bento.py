@@ -11,7 +11,7 @@ import os
 import shutil
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
@@ -22,6 +22,7 @@ from seodang.io.atomic import compute_sha256, write_atomically
 if TYPE_CHECKING:
     import bentoml
 
+MODEL_CARD: Final = "README.md"  # beside the weights, as a hub expects it
 _BUILD_FILE = "bentofile.yaml"
 
 

@@ -23,7 +23,6 @@ from seodang.metric_registry import SUMMARY_METRICS
 if TYPE_CHECKING:
     from jinja2 import Template
 
-MODEL_CARD: Final = "README.md"
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _TUNED: Final = "tuned"
 # Licences that add no obligation to those of the base.

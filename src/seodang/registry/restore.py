@@ -12,8 +12,7 @@ from pathlib import Path
 from seodang.errors import ArtefactError, ModelError
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
-from seodang.packaging.bento import build_bento, find_stored_model, has_bento, store_model
-from seodang.packaging.model_card import MODEL_CARD
+from seodang.packaging.bento import MODEL_CARD, build_bento, find_stored_model, has_bento, store_model
 from seodang.paths import Paths
 from seodang.registry.champion import Champion, fetch_packaged_model
 

@@ -14,11 +14,13 @@ from bentoml.exceptions import BentoMLException, NotFound
 from fastapi import FastAPI
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse
 
 from seodang.errors import ModelError
 from seodang.i18n import _
+from seodang.packaging.bento import MODEL_CARD
 from seodang.prompting import PROMPT_TEMPLATES
+from seodang.service.index_page import HEADERS, render_index_page
 
 ALIAS = "tuned"
 _TIMEOUT = 600  # seconds; 256 tokens of a 270M model take two minutes on a slow machine
@@ -87,6 +89,13 @@ class Seodang:
         stored = _get_stored_model()
         self._tag = str(stored.tag)
         self._assistant = Assistant.load(Path(stored.path))
+        card = Path(stored.path) / MODEL_CARD
+        self._page = render_index_page(
+            self._tag,
+            _get_bento_tag(),
+            self._assistant.manifest.lineage,
+            card.read_text("utf-8") if card.exists() else None,
+        )
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
@@ -117,21 +126,30 @@ class Seodang:
         usage = Usage(prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens)
         return GenerateResponse(output=answer.output, finish_reason=answer.finish_reason, usage=usage, model=self._tag)
 
+    @_asgi_app.get("/")
+    def get_page(self) -> HTMLResponse:
+        """Return the model's card and the routes; this route comes before BentoML's own page."""
+        return HTMLResponse(self._page, headers=HEADERS)
+
     @_asgi_app.get("/lineage")
     def get_lineage(self) -> JSONResponse:
         """Return the lineage of the answers: bento, weights, verdict, scores, data and licences."""
-        context = bentoml.server_context
-        built = context.bento_version != "not available"  # BentoML's value when it serves a folder
-        bento = f"{context.bento_name}:{context.bento_version}" if built else None
         manifest = self._assistant.manifest
         content: dict[str, Any] = {
-            "bento": bento,
+            "bento": _get_bento_tag(),
             "model": self._tag,
             "prompt": manifest.prompt.model_dump(),
             "fingerprint": manifest.fingerprint,
             **manifest.lineage,
         }
         return JSONResponse(content)
+
+
+def _get_bento_tag() -> str | None:
+    """Return the tag of the served bento; None where BentoML serves a folder."""
+    context = bentoml.server_context
+    built = context.bento_version != "not available"
+    return f"{context.bento_name}:{context.bento_version}" if built else None
 
 
 def _get_stored_model() -> bentoml.Model:

@@ -28,9 +28,9 @@ from seodang.models.adapters import compute_tuned_sha256
 from seodang.models.checkpoints import compute_weights_sha256
 from seodang.models.loading import load_tokenizer, read_context_length
 from seodang.models.tokenization import encode_prompt, get_end_id
-from seodang.packaging.bento import build_bento, get_store_folder, store_model
+from seodang.packaging.bento import MODEL_CARD, build_bento, get_store_folder, store_model
 from seodang.packaging.merge import compute_merged_size, merge
-from seodang.packaging.model_card import MODEL_CARD, ModelCardData, render_model_card
+from seodang.packaging.model_card import ModelCardData, render_model_card
 from seodang.packaging.model_folder import MANIFEST_NAME, Manifest, compute_content_version, write_manifest
 from seodang.packaging.parity import check_parity
 from seodang.packaging.reader_parity import check_plain_reader
