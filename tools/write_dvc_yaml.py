@@ -134,7 +134,7 @@ def build_shots_plot() -> dict[str, Any]:
             y=_write_in_one_line(**{table: ["base", "tuned"]}),
             title="Base by few-shot examples",
             x_label="few-shot examples",
-            y_label="accuracy",
+            y_label="accuracy (chrF without choice tasks)",
         )
     }
 

@@ -28,7 +28,7 @@ def build_report(**scores):
             {
                 "name": name,
                 "accuracy": scores.get("accuracy", {}).get(name),
-                "exact_match": scores.get("exact_match", {}).get(name),
+                "chrf": scores.get("chrf", {}).get(name),
             }
             for name in variants
         ],
@@ -51,8 +51,8 @@ def test_the_plot_shows_the_best_format_of_each_number_of_few_shot_examples():
     assert build_shots_rows(build_report(accuracy=ACCURACY)) == [[0, 0.3, 0.9], [3, 0.5, 0.9]]
 
 
-def test_without_choice_tasks_the_plot_shows_exact_match():
-    assert build_shots_rows(build_report(exact_match=ACCURACY)) == [[0, 0.3, 0.9], [3, 0.5, 0.9]]
+def test_without_choice_tasks_the_plot_shows_chrf():
+    assert build_shots_rows(build_report(chrf=ACCURACY)) == [[0, 0.3, 0.9], [3, 0.5, 0.9]]
     assert build_shots_rows(build_report()) == []
 
 

@@ -91,5 +91,5 @@ def _run_dvc(root: Path) -> int:
     """Run all stages with the scripts of this interpreter first on the path, so that stages find `seodang`."""
     scripts = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
-    command = [sys.executable, "-m", "seodang.cli.dvc_process"]
+    command = [sys.executable, "-P", "-m", "seodang.cli.dvc_process"]  # -P: no module of the project in its way
     return subprocess.run(command, cwd=root, env=environment, check=False).returncode
