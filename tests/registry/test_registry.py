@@ -453,6 +453,8 @@ def test_messages_follow_the_language_of_the_terminal(paths, capsys, monkeypatch
 def build_result(version: str, difference: float) -> dict[str, object]:
     return {
         "rule": 0,
+        "metric": "accuracy",
+        "candidate": 0.9,
         "group": "",
         "against": f"champion {version}",
         "difference": difference,
