@@ -155,6 +155,7 @@ base = _create_stage_task("base", retry_delays=(5, 30))
 ingest = _create_stage_task("ingest", retry_delays=(5, 30))
 validate = _create_stage_task("validate", _publish_validation, publish_on_refusal=True)
 prepare = _create_stage_task("prepare", _publish_splits)
+preflight = _create_stage_task("preflight")
 train = _create_stage_task("train", retry_delays=(5,))
 evaluate = _create_stage_task("evaluate", _publish_scores)
 gate = _create_stage_task("gate", _publish_verdict)
@@ -174,7 +175,7 @@ def instruction_tuning(project: str | None = None) -> str | State[Any]:
     """
     paths = Paths(Path(project).resolve() if project else _PROJECT)
     check_workspace(paths)
-    for stage in (inputs, base, ingest, validate, prepare, train, evaluate, gate, report):
+    for stage in (inputs, base, ingest, validate, prepare, preflight, train, evaluate, gate, report):
         stage(paths.root)
     verdict = read_json(paths.verdict)
     if verdict["verdict"] != "promote":

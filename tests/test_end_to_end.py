@@ -9,7 +9,7 @@ import yaml
 
 from seodang.config.load import merge_overlay, read_yaml
 
-STAGES = ("base", "ingest", "validate", "prepare", "train", "evaluate", "gate", "report")
+STAGES = ("base", "ingest", "validate", "prepare", "preflight", "train", "evaluate", "gate", "report")
 
 pytestmark = pytest.mark.slow
 

@@ -36,6 +36,7 @@ if name == "evaluate":
 if name == "gate":
     reason = {"passed": wanted["verdict"] == "promote", "ko": "정확도가 낮음", "en": "accuracy is lower"}
     verdict = {"verdict": wanted["verdict"], "reasons": [reason], "results": wanted.get("results", [])}
+    verdict["trained_tasks"] = wanted.get("trained_tasks", [])
     report("verdict.json", {**verdict, "items_fingerprint": "i" * 16, "adapter_sha256": sha(adapter)})
 if name == "package":
     verdict = json.loads(Path("artifacts/gate/verdict.json").read_text())

@@ -258,6 +258,23 @@ def test_someone_whom_git_does_not_know_promotes_nothing(paths, capsys, monkeypa
     assert list_versions(paths.root) == []
 
 
+def test_a_verdict_that_does_not_say_which_tasks_it_is_about_promotes_nothing(paths, capsys, read_state):
+    verdict = json.loads(paths.verdict.read_text("utf-8"))
+    del verdict["trained_tasks"]
+    paths.verdict.write_text(json.dumps(verdict), "utf-8")
+    before = read_state(paths)
+    assert registry("promote") == 3
+    assert "which trained tasks" in capsys.readouterr().err
+    assert read_state(paths) == before
+
+
+def test_a_task_that_goes_unjudged_is_named_with_its_counts(paths, capsys, run_pipeline):
+    task = {"name": "chat", "training_records": 700, "test_records": 0, "is_judged": False}
+    run_pipeline(paths, "two", trained_tasks=[task])
+    assert registry("promote") == 0
+    assert "nothing about task chat (training records: 700, test records: 0)" in capsys.readouterr().out
+
+
 def test_without_a_verdict_nothing_is_promoted(paths, capsys):
     shutil.rmtree(paths.artifacts)
     assert registry("promote") == 2

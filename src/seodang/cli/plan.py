@@ -12,6 +12,7 @@ import typer
 
 from seodang.cli.plan_format import format_plan
 from seodang.cli.plan_machine import Device, Target, build_machine, parse_memory
+from seodang.cli.plan_preflight import check_data, format_preflight, serialize_preflight
 from seodang.cli.terminal import print_lines
 from seodang.errors import ModelError, SeodangError
 from seodang.i18n import _, ngettext
@@ -44,13 +45,15 @@ def plan(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=_("Print the plan as one JSON object."))] = False,
 ) -> int:
-    """Print the plan, for this machine or another one; 0 when it fits, 2 when it does not.
+    """Print the plan, for this machine or another one; 0 when it fits and the gate can judge it, else 2.
 
     Raises:
         SeodangError: If it cannot be planned; exit code 2.
     """
+    paths = Paths(Path.cwd())
     try:
-        plan_result = _make_plan(profile, device, memory, Paths(Path.cwd()))
+        plan_result = _make_plan(profile, device, memory, paths)
+        preflight = check_data(_load_params(profile, paths), paths)
     except SeodangError as error:
         if as_json:
             print(json.dumps({"fits": False, "error": str(error)}, ensure_ascii=False))
@@ -58,10 +61,11 @@ def plan(
     from seodang.training.planning.plan_json import serialize_plan
 
     if as_json:
-        print(json.dumps(serialize_plan(plan_result), ensure_ascii=False))
+        content = {**serialize_plan(plan_result), **serialize_preflight(preflight)}
+        print(json.dumps(content, ensure_ascii=False))
     else:
-        print_lines(format_plan(plan_result))
-    return FITS if plan_result.fits else DOES_NOT_FIT
+        print_lines([*format_plan(plan_result), *format_preflight(preflight)])
+    return FITS if plan_result.fits and not (preflight and preflight.problems) else DOES_NOT_FIT
 
 
 def _make_plan(profile: str | None, device: Device | None, memory: str | None, paths: Paths) -> Plan:

@@ -12,6 +12,7 @@ from seodang.cli.terminal import print_lines, print_table
 from seodang.errors import RegistryError, SeodangError
 from seodang.gate.verdict import VERDICT_LABELS
 from seodang.i18n import _
+from seodang.io.jsonl import read_json
 from seodang.paths import Paths
 
 if TYPE_CHECKING:
@@ -95,8 +96,24 @@ def promote_candidate(
         print_lines([_("these weights are the champion already; nothing has changed")])
         return 0
     retired = event.previous if event.previous != event.version else None
-    print_lines([*_describe_event(event, retired), *_list_next_steps(event.version), *check_remote(paths.root)])
+    notes = [*_list_unjudged(paths), *check_remote(paths.root)]
+    print_lines([*_describe_event(event, retired), *_list_next_steps(event.version), *notes])
     return 0
+
+
+def _list_unjudged(paths: Paths) -> list[str]:
+    """Return a line for each trained task that the verdict says nothing about, as gate.unjudged_tasks permits."""
+    return [
+        _(
+            "warning: the verdict says nothing about task {task} (training records: {training}, test records: {test}), as "
+            "gate.unjudged_tasks permits",
+            task=task["name"],
+            training=task["training_records"],
+            test=task["test_records"],
+        )
+        for task in read_json(paths.verdict)["trained_tasks"]
+        if not task["is_judged"]
+    ]
 
 
 def roll_back(

@@ -1,0 +1,111 @@
+"""Stage `preflight`: what would keep the gate from a verdict is found before training, with the values that would do."""
+
+from dataclasses import replace
+
+import pytest
+
+from seodang.config import Params
+from seodang.config.load import merge_overlay, parse_params, read_yaml, resolve_params
+from seodang.config.profiles import STARTER
+from seodang.errors import PreflightError
+from seodang.io.jsonl import read_json, write_json, write_records
+from seodang.paths import Paths
+from seodang.stages import run_stage
+
+FAQ = "faq"
+
+
+def make_params(**overlay) -> Params:
+    base = {
+        "model": read_yaml(STARTER)["model"],
+        "evaluate": {"tasks": [], "max_new_tokens": 64},
+        "gate": {"minimum_items": 20, "default_thresholds": []},
+    }
+    return parse_params(resolve_params(merge_overlay(base, overlay)), "test")
+
+
+@pytest.fixture
+def paths(tmp_path, make_tiny_model, make_training_records):
+    """A project after stage prepare: 60 records of a support FAQ, of which 24 are in the test split."""
+    paths = Paths(tmp_path)
+    make_tiny_model(paths.base)
+    records = [replace(record, task=FAQ, source=FAQ) for record in make_training_records(60)]
+    write_records(paths.get_split_path("train"), records[:36])
+    write_records(paths.get_split_path("test"), records[36:])
+    write_records(paths.get_split_path("unseen"), [])
+    write_json(paths.ingest_report, {"sources": [{"name": FAQ, "rows_written": 60}]})
+    write_json(paths.validate_report, {"by_source": {FAQ: {"accepted": 60, "quarantined": 0, "rules": {}}}})
+    write_json(paths.prepare_report, {"replay_sources": [], "by_source": {FAQ: {"train": 36, "test": 24}}})
+    return paths
+
+
+def run(paths, **overlay):
+    return run_stage("preflight", make_params(**overlay), paths)
+
+
+def test_a_first_task_may_be_trained_without_an_edit(paths):
+    report = run(paths)
+    assert paths.preflight_passed.exists()
+    [task] = report["tasks"]
+    assert (task["name"], task["kind"], task["training_records"], task["test_records"]) == (FAQ, "generate", 36, 24)
+    assert task["items"]["chrf"] == 24
+    [rows] = read_json(paths.preflight_report)["rows"]
+    assert (rows["read"], rows["held_out"], rows["learned"] + rows["too_long"]) == (60, 24, 36)
+
+
+def test_all_problems_come_in_one_message_with_the_values_that_would_do(paths):
+    with pytest.raises(PreflightError) as caught:
+        run(
+            paths,
+            evaluate={"generations_per_free_text_task": 3, "max_new_tokens": 1},
+            gate={
+                "unjudged_tasks": ["misspelt"],
+                "default_thresholds": [{"kind": "generate", "metric": "eos_rate", "minimum": 0.5, "maximum": None}],
+            },
+        )
+    message = str(caught.value)
+    for part in (
+        "evaluate.generations_per_free_text_task: 20",
+        "evaluate.max_new_tokens: ",
+        "unjudged_tasks names misspelt",
+    ):
+        assert part in message
+    assert not paths.preflight_passed.exists()
+
+
+def test_a_misspelt_task_is_found_before_training(paths):
+    rule = {"against": "base", "test": "superiority", "metric": "chrf", "tasks": ["faqq"]}
+    with pytest.raises(PreflightError, match=r"faqq.*available tasks: faq"):
+        run(paths, gate={"rules": [rule]})
+
+
+def test_a_task_without_test_records_must_be_permitted_to_go_unjudged(paths, make_training_records):
+    chat = [replace(record, task="chat", source="chat") for record in make_training_records(5)]
+    records = [replace(record, task=FAQ, source=FAQ) for record in make_training_records(36)]
+    write_records(paths.get_split_path("train"), [*records, *chat])
+    with pytest.raises(
+        PreflightError, match=r"task chat: 5 training records and no test record.*unjudged_tasks: \[chat\]"
+    ):
+        run(paths)
+    run(paths, gate={"unjudged_tasks": ["chat"]})
+    assert paths.preflight_passed.exists()
+
+
+def test_an_older_permission_to_train_does_not_survive_a_problem(paths):
+    run(paths)
+    with pytest.raises(PreflightError):
+        run(paths, gate={"minimum_items": 30})
+    assert not paths.preflight_passed.exists()
+
+
+def test_the_advice_of_the_message_is_enough(paths):
+    with pytest.raises(PreflightError, match=r"gate\.minimum_items: 24"):
+        run(paths, gate={"minimum_items": 30})
+    run(paths, gate={"minimum_items": 24})
+
+
+def test_the_marker_that_training_depends_on_never_changes(paths):
+    run(paths)
+    first = paths.preflight_passed.read_bytes()
+    run(paths, gate={"minimum_items": 24})
+    assert paths.preflight_passed.read_bytes() == first
