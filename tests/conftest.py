@@ -17,5 +17,6 @@ pytest_plugins = [
     "tests.fixtures.serving",
     "tests.fixtures.tasks",
     "tests.fixtures.training",
+    "tests.fixtures.user_data",
     "tests.fixtures.validator",
 ]

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from seodang.cli import check, compare, config, gate, judge, plan, profile, registry, report, run, serve, study
+from seodang.cli import check, compare, config, gate, init, judge, plan, profile, registry, report, run, serve, study
 from seodang.cli.streams import (
     discard_output,
     get_output_error,
@@ -163,6 +163,9 @@ def create_app() -> typer.Typer:
     app.command("check", help=_("Check data files before they enter the pipeline (exit code 0, 1 or 2)."))(check.check)
     app.command("compare", help=_("Show experiments side by side, by the metrics of the gate's rules."))(
         compare.compare
+    )
+    app.command("init", help=_("Look at data files, freeze a test set, and write params.yaml (exit code 0 or 2)."))(
+        init.init
     )
     app.command("gate", help=_("Give a verdict on two score files (exit code 0, 2, 3 or 4)."))(gate.gate)
     app.command("judge", help=_("Let a judge model compare the answers of two models; write score files for gate."))(

@@ -51,7 +51,7 @@ def render_source_entry(entry: Mapping[str, Any], indent: int = 0) -> str:
     yaml.width = 10_000
     yaml.indent(mapping=2, sequence=4, offset=2)
     text = io.StringIO()
-    yaml.dump([_format_value(entry)], text)
+    yaml.dump([format_value(entry)], text)
     return "".join(f"{' ' * indent}{line}\n" for line in text.getvalue().splitlines())
 
 
@@ -112,9 +112,10 @@ def _check_names(record: Mapping[str, Any], names: Sequence[str], location: str)
         )
 
 
-def _format_value(value: Any) -> Any:
+def format_value(value: Any) -> Any:
+    """Return a value for ruamel.yaml: lists, and mappings of texts only, stand on one line."""
     if isinstance(value, Mapping):
-        formatted = CommentedMap({key: _format_value(inner) for key, inner in value.items()})
+        formatted = CommentedMap({key: format_value(inner) for key, inner in value.items()})
         if all(isinstance(inner, str) for inner in value.values()):
             formatted.fa.set_flow_style()
         return formatted

@@ -13,6 +13,7 @@ LABELS = ["긍정", "부정"] * 4
 RATINGS = ["5", "1", "3", "4"] * 2
 DATES = ["2024-03-01 10:00"] * 8
 NUMBERS = [str(number) for number in range(8)]
+NAMES = ["이불", "가습기", "러닝화", "책상"] * 2
 STAFF = ["김상담", "이상담"] * 4
 
 
@@ -38,6 +39,7 @@ def guess(**columns):
         ({"id": NUMBERS, "후기 내용": REVIEWS, "감정": LABELS}, {"text": "후기 내용", "label": "감정"}),
         ({"review_text": REVIEWS, "stars": RATINGS}, {"text": "review_text", "label": "stars"}),
         ({"c1": NUMBERS, "c2": ANSWERS, "c3": QUESTIONS}, {"instruction": "c3", "output": "c2"}),
+        ({"상품": NAMES, "후기": REVIEWS, "x": LABELS}, {"text": "후기", "label": "x"}),
         ({"c1": REVIEWS, "c2": LABELS}, {"text": "c1", "label": "c2"}),
         ({"c1": NUMBERS, "c2": DATES}, {}),
         ({"번호": NUMBERS, "문의일시": DATES, "답변일시": DATES}, {}),

@@ -38,6 +38,9 @@ _LABELS: Final = (
         "감정",
         "감성",
         "긍부정",
+        "만족도",
+        "평가",
+        "판정",
         "평점",
         "별점",
         "점수",
@@ -126,7 +129,8 @@ def _guess_by_content(
         for column in columns
         if column.is_text and column.mean_length >= _MIN_LONG_TEXT and not column.is_label and column not in known
     ]
-    labels = [column for column in columns if column.is_label and column.cells and column not in known]
+    labels = [column for column in columns if column.is_label and column not in known]
+    labels.sort(key=lambda column: len({*column.cells}))  # the name of a product repeats, too, but has more values
     if answer and long_texts:
         return {"instruction": max(long_texts, key=lambda column: column.question_share).name, "output": answer.name}
     if label and long_texts:

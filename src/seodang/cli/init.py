@@ -1,0 +1,195 @@
+"""`seodang init [FOLDER] [--data FILE...]`: look at the data, freeze a test file, and write params.yaml."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seodang.cli.terminal import print_lines
+from seodang.errors import ParamsError, SourceError
+from seodang.i18n import _, ngettext
+from seodang.paths import Paths
+
+if TYPE_CHECKING:
+    from seodang.setup.data_files import DataFile
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help=_("A clone of the repository."))] = Path(),
+    data: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help=_("Data file; repeatable. By default the files in data/."))
+    ] = None,
+    test: Annotated[
+        Path | None, typer.Option(metavar="FILE", help=_("Test file; by default some records are split off."))
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(metavar="NAME", help=_("Profile of the base model; by default one for this machine."))
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help=_("Replace a params.yaml that was changed."))] = False,
+    dvc: Annotated[bool, typer.Option(help=_("Track the data files with DVC."))] = True,
+) -> int:
+    """Write params.yaml for the data files, and print the next commands.
+
+    Raises:
+        ParamsError: If the folder is no clone, or params.yaml would be overwritten.
+        SourceError: If a data file cannot be read.
+    """
+    from seodang.setup.data_files import build_local_file, read_data_file
+
+    root = folder.resolve()
+    _check_project(root, folder)
+    paths = [path.resolve() for path in data or []] or _find_data(root)
+    if test is not None and len(paths) != 1:
+        raise ParamsError(_("--test belongs to one data file; name it with --data"))
+    files = [read_data_file(build_local_file(path, path.name)) for path in paths]
+    names = [file.name for file in files]
+    if duplicates := sorted({name for name in names if names.count(name) > 1}):
+        raise ParamsError(_("two files give the source name {names}; rename one", names=", ".join(duplicates)))
+    test_file = read_data_file(build_local_file(test.resolve(), test.name)) if test else None
+    _propose(root, files, test_file, profile, force=force, dvc=dvc)
+    return 0
+
+
+def _check_project(root: Path, folder: Path) -> None:
+    if not (Paths(root).dvc_yaml.is_file() and (root / "src" / "seodang").is_dir()):
+        raise ParamsError(
+            _(
+                "{folder} is no clone of Seodang: the stages in dvc.yaml depend on its code (src/seodang), so a project is a"
+                " clone; git clone the repository, and run seodang init in it",
+                folder=folder,
+            )
+        )
+
+
+def _find_data(root: Path) -> list[Path]:
+    """Return the data files in data/, without those that an earlier init wrote."""
+    from seodang.ingest.fetch.local import find_local_files
+
+    found = [file.path.resolve() for file in find_local_files("data", root)] if (root / "data").is_dir() else []
+    own = [path for path in found if not path.name.endswith((".train.jsonl", ".test.jsonl"))]
+    if not own:
+        raise SourceError(_("no data file in data/; name one: seodang init --data FILE"))
+    return own
+
+
+def _propose(
+    root: Path, files: Sequence[DataFile], test: DataFile | None, profile: str | None, *, force: bool, dvc: bool
+) -> None:
+    from seodang.config.load import parse_params, resolve_params
+    from seodang.setup.proposal import build_params, measure_lengths, render_params
+    from seodang.setup.test_split import compute_minimum_items, split_test_records
+
+    wanted = resolve_params({})["gate"]["minimum_items"]
+    sources: list[dict[str, Any]] = []
+    written: dict[Path, list[dict[str, Any]]] = {}
+    counts: list[int] = []
+    for file in files:
+        train, tested = (file.objects, test.objects) if test else split_test_records(file, wanted)
+        for records, role in ((train, "train"), (tested, "test")):
+            path = root / "data" / f"{file.name}.{role}.jsonl"
+            written[path] = records
+            sources.append(file.build_entry(path.relative_to(root).as_posix(), role))
+        counts.append(len(tested))
+        print_lines(_describe_file(file, len(train), len(tested)))
+    minimum = compute_minimum_items(min(counts), wanted)
+    if minimum < wanted:
+        print_lines([_("gate.minimum_items: {minimum}, as the data allow no more", minimum=minimum)])
+    name = profile or _choose_profile()
+    lengths = measure_lengths([row for file in files for row in file.rows], root, "koalpaca")
+    content = build_params(
+        name,
+        Paths(root).profiles,
+        sources,
+        lengths,
+        minimum,
+    )
+    parse_params(resolve_params(content), "params.yaml")
+    print_lines(
+        [
+            _(
+                "base model: profile {profile}; train.max_length {length}, evaluate.max_new_tokens {answer} (99 % of the"
+                " records)",
+                profile=name,
+                length=lengths.record,
+                answer=lengths.answer,
+            )
+        ]
+    )
+    _write(root, render_params(content), written, force=force)
+    is_tracked = dvc and _track(root, list(written))
+    checks = [file.build_check_command(f"data/{file.name}.train.jsonl") for file in files]
+    _print_next(root, list(written), checks, is_tracked=is_tracked)
+
+
+def _describe_file(file: DataFile, train: int, tested: int) -> list[str]:
+    """Return how a file is read, its task, its metric, and its split."""
+    labels = file.labels
+    task = (
+        _("classification ({labels}), metric accuracy", labels=", ".join(labels[:8]))
+        if labels
+        else _("free text, metric chrF")
+    )
+    dropped = len(file.objects) - train - tested
+    lines = [
+        f"{file.file.location}: {file.rows[0]['format']}, {task}",
+        _("  train {train:,}, frozen test set {test:,} (role: test)", train=train, test=tested),
+    ]
+    if file.columns:
+        lines.append(f"  {', '.join(f'{field}: {key}' for field, key in file.columns.items())}")
+    if dropped > 0:
+        lines.append(
+            ngettext("  {count} unreadable row was left out", "  {count} unreadable rows were left out", dropped)
+        )
+    return lines
+
+
+def _choose_profile() -> str:
+    import psutil
+    import torch
+
+    from seodang.setup.proposal import choose_profile
+
+    gpu = float(torch.cuda.get_device_properties(0).total_memory) if torch.cuda.is_available() else None
+    return choose_profile(gpu, float(psutil.virtual_memory().total))
+
+
+def _write(root: Path, text: str, written: dict[Path, list[dict[str, Any]]], *, force: bool) -> None:
+    """Write params.yaml and the data files; a changed params.yaml is replaced only by force."""
+    from seodang.config.profiles import STARTER
+    from seodang.io.atomic import write_atomically
+
+    path = Paths(root).params
+    old = path.read_text("utf-8") if path.is_file() else ""
+    if old and old not in {text, STARTER.read_text("utf-8")} and not force:
+        sys.stdout.writelines(
+            difflib.unified_diff(old.splitlines(True), text.splitlines(True), "params.yaml", "params.yaml (new)")
+        )
+        raise ParamsError(_("params.yaml exists and differs, as shown; replace it with --force"))
+    for file, records in written.items():
+        write_atomically(file, (json.dumps(record, ensure_ascii=False) + "\n" for record in records))
+    write_atomically(path, [text])
+
+
+def _track(root: Path, paths: Sequence[Path]) -> bool:
+    """Track the files with DVC, so that they also reach experiments, queues and other worktrees."""
+    if not shutil.which("dvc"):
+        return False
+    names = [path.relative_to(root).as_posix() for path in paths]
+    return subprocess.run(["dvc", "add", "--quiet", *names], cwd=root, check=False).returncode == 0
+
+
+def _print_next(root: Path, paths: Sequence[Path], checks: Sequence[str], *, is_tracked: bool) -> None:
+    """Print the commands that follow: track the data, check them, run."""
+    names = " ".join(path.relative_to(root).as_posix() for path in paths)
+    pointers = " ".join(f"{path.relative_to(root).as_posix()}.dvc" for path in paths)
+    tracking = f"git add params.yaml {pointers}" if is_tracked else f"dvc add {names}"
+    commands = [tracking, *checks, "seodang run"]
+    print_lines([_("params.yaml is written. Next:"), *(f"  {command}" for command in commands)])

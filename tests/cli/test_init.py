@@ -1,0 +1,155 @@
+"""`seodang init`: from data files to a params.yaml that can be run, with a frozen test file for each task."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+import yaml
+
+from seodang.cli.main import main
+from seodang.config.load import load_params
+
+
+@pytest.fixture
+def project(clone, monkeypatch):
+    """The clone, on a machine without a GPU."""
+    monkeypatch.chdir(clone)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    return clone
+
+
+def read_lines(path):
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def init(*words):
+    return main(["init", "--no-dvc", "--profile", "tiny", *map(str, words)])
+
+
+def test_the_data_become_tasks_with_frozen_test_files(project, make_user_files, capsys):
+    mine = make_user_files()
+    assert init("--data", mine / "faq.csv", "--data", mine / "reviews.csv") == 0
+    params = load_params(project / "params.yaml")
+    sources = {source.name: source for source in params.ingest.sources}
+    assert {name: (source.task, source.role) for name, source in sources.items()} == {
+        "faq": ("faq", "train"),
+        "faq-test": ("faq", "test"),
+        "reviews": ("reviews", "train"),
+        "reviews-test": ("reviews", "test"),
+    }
+    assert sources["faq"].columns == {"instruction": "문의내용", "output": "답변내용"}
+    assert sources["reviews"].table.labels == {"만족": "만족", "불만": "불만"}
+    train, test = (read_lines(project / "data" / f"faq.{role}.jsonl") for role in ("train", "test"))
+    assert (len(train) + len(test), len(test)) == (840, 115)
+    assert not {row["문의내용"] for row in train} & {row["문의내용"] for row in test}
+    assert not params.gate.rules  # gate.default_rules judge each task
+    assert params.evaluate.generations_per_free_text_task >= params.gate.minimum_items == 100
+    assert params.train.max_length == 80
+    out = capsys.readouterr().out
+    assert "free text, metric chrF" in out
+    assert "classification (만족, 불만), metric accuracy" in out
+
+
+def test_params_yaml_is_small_and_has_no_bundled_records(project, make_user_files):
+    init("--data", make_user_files() / "faq.csv")
+    text = (project / "params.yaml").read_text("utf-8")
+    assert len(text.splitlines()) <= 60
+    assert "kind: primer" not in text
+
+
+def test_the_commands_that_it_prints_check_the_files(project, make_user_files, capsys, fake_validator):
+    mine = make_user_files()
+    init("--data", mine / "faq.csv", "--data", mine / "reviews.csv", "--data", mine / "chats.jsonl")
+    lines = capsys.readouterr().out.splitlines()
+    commands = lines[lines.index("params.yaml is written. Next:") + 1 :]
+    assert commands[0].strip().startswith("dvc add data/faq.train.jsonl data/faq.test.jsonl")
+    assert commands[-1].strip() == "seodang run"
+    assert len(commands) == 5
+    for command in commands[1:-1]:
+        assert main(command.split()[1:]) == 0, command
+
+
+def test_the_same_data_give_the_same_test_file(project, make_user_files):
+    faq = make_user_files() / "faq.csv"
+    init("--data", faq)
+    first = (project / "data" / "faq.test.jsonl").read_bytes()
+    assert init("--data", faq) == 0  # params.yaml does not change
+    assert (project / "data" / "faq.test.jsonl").read_bytes() == first
+
+
+def test_few_records_lower_the_number_of_items_aloud(project, make_user_files, capsys):
+    init("--data", make_user_files() / "chats.jsonl")
+    params = load_params(project / "params.yaml")
+    assert 20 <= params.gate.minimum_items < 100
+    assert len(read_lines(project / "data" / "chats.test.jsonl")) >= params.gate.minimum_items
+    assert f"gate.minimum_items: {params.gate.minimum_items}, as the data allow no more" in capsys.readouterr().out
+
+
+def test_a_test_file_of_the_user_is_taken_as_it_is(project, make_user_files, tmp_path):
+    faq = make_user_files() / "faq.csv"
+    lines = faq.read_bytes().decode("cp949").split("\r\n")
+    (tmp_path / "exam.csv").write_bytes("\r\n".join(lines[:31]).encode("cp949"))
+    assert init("--data", faq, "--test", tmp_path / "exam.csv") == 0
+    assert len(read_lines(project / "data" / "faq.test.jsonl")) == 30
+    assert len(read_lines(project / "data" / "faq.train.jsonl")) == 840
+
+
+def test_instruction_records_with_few_answers_become_a_task_with_labels(project, tmp_path):
+    rows = [
+        {"instruction": f"{n}번째 문장의 감정은?", "input": "", "output": "긍정" if n % 3 else "부정"}
+        for n in range(90)
+    ]
+    (tmp_path / "mood.jsonl").write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), "utf-8")
+    init("--data", tmp_path / "mood.jsonl")
+    source = load_params(project / "params.yaml").ingest.sources[0]
+    assert (source.format, source.table.labels) == ("table", {"긍정": "긍정", "부정": "부정"})
+
+
+def test_files_in_data_are_found_without_being_named(project, make_user_files):
+    (project / "data" / "faq.csv").write_bytes((make_user_files() / "faq.csv").read_bytes())
+    assert init() == 0
+    assert [source.name for source in load_params(project / "params.yaml").ingest.sources] == ["faq", "faq-test"]
+
+
+def test_a_changed_params_yaml_is_replaced_only_by_force(project, make_user_files, capsys):
+    mine = make_user_files()
+    init("--data", mine / "faq.csv")
+    before = (project / "params.yaml").read_text("utf-8")
+    assert init("--data", mine / "chats.jsonl") == 2
+    shown = capsys.readouterr()
+    assert "+  name: seodang-chats" in shown.out
+    assert "--force" in shown.err
+    assert (project / "params.yaml").read_text("utf-8") == before
+    assert not (project / "data" / "chats.train.jsonl").exists()
+    assert init("--data", mine / "chats.jsonl", "--force") == 0
+
+
+def test_a_profile_gives_its_model(project, make_user_files):
+    init("--data", make_user_files() / "faq.csv", "--profile", "gemma-270m", "--force")
+    content = yaml.safe_load((project / "params.yaml").read_text("utf-8"))
+    assert content["model"]["name"] == "gemma-3-270m"
+    assert content["train"]["precision"] == "bf16"
+
+
+def test_a_folder_that_is_no_clone_is_refused_with_the_way_out(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["init"]) == 2
+    assert "is no clone of Seodang" in capsys.readouterr().err
+
+
+def test_no_data_file_is_one_clear_line(project, capsys):
+    assert init() == 2
+    assert "seodang init --data FILE" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_data_are_tracked_by_dvc(project, make_user_files):
+    subprocess.run(["git", "init", "-q"], check=True)
+    subprocess.run(["dvc", "init", "-q"], check=True)
+    assert main(["init", "--profile", "tiny", "--data", str(make_user_files() / "faq.csv")]) == 0
+    assert sorted(path.name for path in (project / "data").glob("*.dvc")) == [
+        "faq.test.jsonl.dvc",
+        "faq.train.jsonl.dvc",
+    ]
