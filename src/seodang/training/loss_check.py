@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,6 +27,7 @@ from seodang.training.dataset import TokenizedDataset
 from seodang.training.example_tokenizer import TokenizedExample
 from seodang.training.kernels.chunked_loss import LossMode, patch_completion_loss
 from seodang.training.kernels.packed_attention import use_packed_attention
+from seodang.training.loss_tolerance import describe_difference
 from seodang.training.packing import PackingConfig, build_micro_batch
 
 logger = logging.getLogger(__name__)
@@ -35,20 +35,6 @@ logger = logging.getLogger(__name__)
 _SHORTEST, _LONGEST = 3, 2  # records of the probe
 
 
-class _Tolerance(NamedTuple):
-    """How much losses may differ from the model's own, relative to them."""
-
-    token: float
-    """Of a token."""
-    share: float
-    """Tokens that must stay within it; rounding sends some to another expert of a mixture."""
-    mean: float
-    """Of the mean over all tokens."""
-
-
-# Half precisions round each operation.
-_TOLERANCES = {torch.float32: _Tolerance(token=1e-3, share=1.0, mean=1e-3)}
-_HALF_TOLERANCE = _Tolerance(token=2e-1, share=0.95, mean=3e-2)
 # What layers raise for arguments, shapes or devices that they do not support.
 _FORWARD_ERRORS = (
     ArithmeticError,
@@ -185,7 +171,7 @@ def _find_difference(model: PreTrainedModel, probe: _Probe, candidate: _Candidat
         raise
     except _FORWARD_ERRORS as error:
         return f"{type(error).__name__}: {get_first_line(error)}"
-    return _describe_difference(losses, total, probe.losses, model.dtype)
+    return describe_difference(losses, total, probe.losses, model.dtype)
 
 
 @torch.no_grad()
@@ -201,25 +187,6 @@ def _compute_losses(
         losses.append(torch.nn.functional.cross_entropy(logits.float(), micro_batch.targets, reduction="none"))
         total += float(model(**micro_batch.build_inputs()).loss)
     return torch.cat(losses), total
-
-
-def _describe_difference(losses: Tensor, total: float, reference: Tensor, dtype: torch.dtype) -> str | None:
-    tolerance = _TOLERANCES.get(dtype, _HALF_TOLERANCE)
-    differences = (losses - reference).abs() / reference.abs().clamp(min=1.0)
-    worst = int(differences.argmax())
-    expected_total = float(reference.sum())
-    # A comparison with NaN is false.
-    if not (
-        float(differences.quantile(tolerance.share)) <= tolerance.token and float(differences.mean()) <= tolerance.mean
-    ):
-        return _(
-            "the loss of a token is {loss:.4f} instead of {reference:.4f}",
-            loss=float(losses[worst]),
-            reference=float(reference[worst]),
-        )
-    if not abs(total - expected_total) <= tolerance.mean * max(1.0, abs(expected_total)):
-        return _("the sum of the losses is {loss:.4f} instead of {reference:.4f}", loss=total, reference=expected_total)
-    return None
 
 
 def _warn_about_fallback(first: _Candidate, used: _Candidate, reasons: dict[_Candidate, str]) -> None:

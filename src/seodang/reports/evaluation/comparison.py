@@ -124,22 +124,15 @@ def build_task_rows(
         {(score.split, score.kind, score.task, score.language, score.primary_metric) for score in scores},
         key=_get_sort_key,
     ):
-        sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+        task_scores = [score for score in scores if get_task_key(score) == (split, task, language)]
         values = {
             (score.variant, score.item): value
-            for score in scores
-            if get_task_key(score) == (split, task, language) and (value := get_primary_score(score)) is not None
+            for score in task_scores
+            if (value := get_primary_score(score)) is not None
         }
-        reference = best.get((split, task, language), "")
+        groups = {score.item: get_group_name(score) for score in task_scores}
         items = [item for variant, item in values if variant == candidate]
-        groups = {
-            score.item: get_group_name(score) for score in scores if get_task_key(score) == (split, task, language)
-        }
-        differences = {
-            item: sign * (values[candidate, item] - values[reference, item])
-            for item in items
-            if (reference, item) in values
-        }
+        reference = best.get((split, task, language), "")
         means = tuple(
             _compute_mean([value for (other, _), value in values.items() if other == variant]) for variant in variants
         )
@@ -154,10 +147,28 @@ def build_task_rows(
                 independent_groups=len({groups[item] for item in items}),
                 scores=means,
                 reference=reference,
-                difference=compute_estimate([*differences.values()], [groups[item] for item in differences], gate),
+                difference=_compute_difference(values, groups, (candidate, reference), metric, gate),
             )
         )
     return rows
+
+
+def _compute_difference(
+    values: Mapping[tuple[str, str], float],
+    groups: Mapping[str, str],
+    variants: tuple[str, str],
+    metric: str,
+    gate: GateParams,
+) -> Estimate | None:
+    """Return candidate minus reference over the items that both have, sign turned so that more is better."""
+    candidate, reference = variants
+    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    differences = {
+        item: sign * (value - values[reference, item])
+        for (variant, item), value in values.items()
+        if variant == candidate and (reference, item) in values
+    }
+    return compute_estimate([*differences.values()], [groups[item] for item in differences], gate)
 
 
 def _get_sort_key(row: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
