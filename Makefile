@@ -18,8 +18,9 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-# Two test processes: each loads torch, and BLAS would start one thread per core in both.
-PYTEST := OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile
+# Two test processes: each loads torch, and BLAS would start one thread per core in both. The order of the files is that
+# of tests/conftest.py, the slow ones first; xdist would begin with the files that have the most tests.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test test-all lint serve flows docs gemma qlora harness setup clean
 .DEFAULT_GOAL := run

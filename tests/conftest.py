@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 os.environ["SEODANG_LANG"] = "en"  # here, so that the processes that tests start speak English too
 
 pytest_plugins = [
@@ -20,3 +22,12 @@ pytest_plugins = [
     "tests.fixtures.user_data",
     "tests.fixtures.validator",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with slow tests first: one that starts last would leave the other test processes idle."""
+    ranks = {}
+    for item in items:
+        rank = 0 if item.get_closest_marker("smoke") else 1 if item.get_closest_marker("slow") else 2
+        ranks[item.path] = min(rank, ranks.get(item.path, rank))
+    items.sort(key=lambda item: ranks[item.path])

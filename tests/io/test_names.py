@@ -56,6 +56,7 @@ def test_brackets_still_choose_among_letters(tmp_path: Path):
     assert [found.path.name for found in find_local_files("a[12].jsonl", tmp_path)] == ["a1.jsonl", "a2.jsonl"]
 
 
+@pytest.mark.usefixtures("fake_validator")
 def test_check_reads_a_file_from_macos(tmp_path: Path, monkeypatch, capsys):
     (tmp_path / f"{NFD}.jsonl").write_text(ROW, "utf-8")
     monkeypatch.chdir(tmp_path)
@@ -72,7 +73,7 @@ def test_a_name_of_korean_windows_is_refused_with_the_command_that_converts_it(t
         find_local_files(pattern.format(name), tmp_path)
 
 
-@pytest.mark.parametrize("locale", ["POSIX", "C"])
+@pytest.mark.parametrize("locale", ["C", pytest.param("POSIX", marks=pytest.mark.slow)])
 def test_a_korean_name_is_read_in_a_locale_without_utf8(tmp_path: Path, locale: str):
     (tmp_path / "한글.jsonl").write_text(ROW, "utf-8")
     variables = {"LC_ALL": locale, "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "SEODANG_LANG": "en"}

@@ -109,11 +109,12 @@ def test_checkpoints_are_bounded_in_number_and_marked_complete(tiny_model, tmp_p
         {"method": "rslora"},
         {"method": "dora"},
         {"packing": False},
-        {"activation_checkpointing": True},
         {"precision": "bf16"},
-        {"lr_scheduler": "wsd", "decay_ratio": 0.5, "warmup_ratio": 0.1},
-        {"lr_scheduler": "linear"},
-        {"tokens_per_micro_batch": 128},
+        # Quick tests below train with these settings too: they compare curves, learning rates and losses.
+        pytest.param({"activation_checkpointing": True}, marks=pytest.mark.slow),
+        pytest.param({"lr_scheduler": "wsd", "decay_ratio": 0.5, "warmup_ratio": 0.1}, marks=pytest.mark.slow),
+        pytest.param({"lr_scheduler": "linear"}, marks=pytest.mark.slow),
+        pytest.param({"tokens_per_micro_batch": 128}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
