@@ -36,7 +36,7 @@ def prepared(tmp_path_factory, make_project, run_command, small_overlay):
     """A project that is ready to be trained."""
     overlay = merge_overlay(small_overlay, {"train": {"epochs": 12.0, "save_steps": 5, "batch_size": 4}})
     project = make_project(tmp_path_factory.mktemp("resume") / "prepared", overlay)
-    done = run_command(project, "dvc", "repro", "prepare")
+    done = run_command(project, "dvc", "repro", "preflight")
     assert done.returncode == 0, done.stderr
     return project
 
