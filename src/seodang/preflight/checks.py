@@ -82,24 +82,33 @@ def check_run(
     return Preflight(
         tasks=tasks,
         rows=rows,
-        problems=[*name_errors, *find_unjudged(gate, tasks), *shortages, *answer_problems],
-        warnings=[*build_loss_warnings(rows, _find_longest(lengths, paths)), *answer_warnings],
+        problems=[*name_errors, *_find_unjudged(gate, tasks), *shortages, *answer_problems],
+        warnings=[
+            *build_loss_warnings(rows, _find_longest(lengths, paths)),
+            *answer_warnings,
+            *_find_unknown_permissions(gate, tasks),
+        ],
     )
 
 
-def find_unjudged(gate: GateParams, tasks: Sequence[TrainedTask]) -> list[str]:
-    """Return a problem for each trained task whose answers nothing looks at, and for permitted names without a task."""
-    unjudged = [task for task in list_unjudged_tasks(gate, tasks) if task.name not in gate.unjudged_tasks]
-    problems = [_describe_unjudged(task) for task in unjudged]
-    if unknown := sorted(set(gate.unjudged_tasks) - {task.name for task in tasks}):
-        problems.append(
-            _(
-                "gate.unjudged_tasks names {unknown}, which no training record has; the trained tasks are {tasks}",
-                unknown=", ".join(unknown),
-                tasks=", ".join(task.name for task in tasks),
-            )
+def _find_unjudged(gate: GateParams, tasks: Sequence[TrainedTask]) -> list[str]:
+    """Return a problem for each trained task whose answers nothing looks at, without permission."""
+    unjudged = list_unjudged_tasks(gate, tasks)
+    return [_describe_unjudged(task) for task in unjudged if task.name not in gate.unjudged_tasks]
+
+
+def _find_unknown_permissions(gate: GateParams, tasks: Sequence[TrainedTask]) -> list[str]:
+    """Return a warning where a permission names a task that is not trained."""
+    unknown = sorted(set(gate.unjudged_tasks) - {task.name for task in tasks})
+    if not unknown:
+        return []
+    return [
+        _(
+            "gate.unjudged_tasks names {unknown}, which no training record has; the trained tasks are {tasks}",
+            unknown=", ".join(unknown),
+            tasks=", ".join(task.name for task in tasks),
         )
-    return problems
+    ]
 
 
 def _describe_unjudged(task: TrainedTask) -> str:
