@@ -11,7 +11,7 @@ from datetime import timedelta
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from seodang.cli.main import main
@@ -136,6 +136,7 @@ CONTENT = st.one_of(
 
 @settings(ANY, max_examples=400)
 @given(content=CONTENT, suffix=st.sampled_from(SUFFIXES))
+@example(content=b"\x1c", suffix="txt")
 def test_any_bytes_end_in_objects_or_in_a_message(tmp_path, content, suffix):
     found, message = [], ""
     try:
@@ -179,7 +180,8 @@ VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
 )
-OBJECTS = st.lists(st.dictionaries(TEXT, VALUE, max_size=4), max_size=5)
+# One object with numbers as keys is a data set by id, not a record.
+OBJECTS = st.lists(st.dictionaries(TEXT.filter(lambda key: not key.strip().isdigit()), VALUE, max_size=4), max_size=5)
 
 
 def tables_of(cell):

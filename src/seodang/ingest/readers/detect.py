@@ -189,6 +189,8 @@ def _detect_separator(head: Head) -> str | None:
     A table has at least two columns, a name for each, and as many cells in each of the next lines.
     """
     lines = _read_first_lines(head)
+    if not lines:  # only characters that Python takes for blanks, such as a file separator
+        return None
     return next(
         (separator for separator in _SEPARATORS if _is_table(lines, separator, is_complete=head.is_complete)), None
     )
