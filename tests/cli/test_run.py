@@ -93,8 +93,9 @@ def test_a_rejected_model_ends_without_an_error_and_without_package(project):
 def test_a_failed_stage_gives_the_run_its_exit_code(project, code, expected, reason):
     done = reproduce(project, {"fail": "gate", "code": code})
     assert done.returncode == expected
-    own, ours = done.stderr.splitlines()
+    own, *shell, ours = done.stderr.splitlines()
     assert own == "seodang: gate cannot be used"
+    assert len(shell) <= 1  # some shells print that a signal ended the command
     assert ours.startswith("seodang: `python stage.py gate` ")
     assert reason in ours
 

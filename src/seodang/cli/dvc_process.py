@@ -16,7 +16,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Final
 
-from seodang.cli.streams import prepare_streams
+from seodang.cli.streams import discard_output, prepare_streams
 from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
@@ -117,6 +117,16 @@ def main() -> int:
         0, the exit code of the stage that failed, or 2 after an error of DVC.
     """
     prepare_streams()  # before DVC's loggers keep them
+    try:
+        code = _run_stages()
+    except BrokenPipeError:  # the reader is gone, as with `| head`
+        code = _PIPE_CLOSED
+    if code == _PIPE_CLOSED:
+        discard_output()  # what is left in the buffer would end this process with another code
+    return code
+
+
+def _run_stages() -> int:
     progress, failures = StageProgress(), StageFailures()
     _install(progress, failures)
     code = _reproduce(["report"], failures)
