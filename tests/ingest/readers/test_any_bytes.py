@@ -180,8 +180,13 @@ VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
 )
-# One object with numbers as keys is a data set by id, not a record.
-OBJECTS = st.lists(st.dictionaries(TEXT.filter(lambda key: not key.strip().isdigit()), VALUE, max_size=4), max_size=5)
+# One object with several objects as values is a data set by id, not a record.
+OBJECTS = st.lists(
+    st.dictionaries(TEXT, VALUE, max_size=4).filter(
+        lambda record: sum(isinstance(value, dict) and bool(value) for value in record.values()) < 2
+    ),
+    max_size=5,
+)
 
 
 def tables_of(cell):
