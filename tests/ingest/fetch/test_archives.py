@@ -68,6 +68,28 @@ def test_a_truncated_archive_is_refused(expand, tmp_path):
         expand.run(tmp_path / "b.zip")
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damaged_data_in_an_archive_is_no_matter_of_the_disk(expand, tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "b.zip", "w", method) as archive:
+        archive.writestr("faq.jsonl", LINE * 100)
+    content = bytearray((tmp_path / "b.zip").read_bytes())
+    start = len("faq.jsonl") + 30  # of the data, behind the local header
+    content[start : start + 24] = b"\xff" * 24
+    (tmp_path / "b.zip").write_bytes(content)
+    with pytest.raises(SourceError, match=r"data/b.zip is a zip archive, and truncated or damaged"):
+        expand.run(tmp_path / "b.zip")
+
+
+def test_an_archive_in_another_compression_is_not_called_damaged(expand, tmp_path):
+    expand({"faq.jsonl": LINE})
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        content[content.index(signature) + offset] = 9  # Deflate64, in which Windows packs large files
+    (tmp_path / "b.zip").write_bytes(content)
+    with pytest.raises(SourceError, match=r"cannot be read here \(.*\); extract it and name the files in it"):
+        expand.run(tmp_path / "b.zip")
+
+
 def test_an_archive_that_expands_to_far_more_than_data_is_refused(expand, tmp_path):
     with (
         zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive,

@@ -7,6 +7,7 @@ expands to far more than data would is refused.
 from __future__ import annotations
 
 import logging
+import lzma
 import shutil
 import zipfile
 import zlib
@@ -55,15 +56,20 @@ def _expand(file: LocalFile, cache: Path) -> list[LocalFile]:
                 return [file]
             check_expansion(file.path, file.location)
             return _extract(archive, file, cache / "archives" / compute_sha256(file.path))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
+        raise _describe_damage(file, error) from error
+    except NotImplementedError as error:  # of zipfile: another compression, such as Deflate64, or a newer format
         raise SourceError(
             _(
-                "{path} is a zip archive, and truncated or damaged ({reason}); fetch or compress it again",
+                "{path} is a zip archive that cannot be read here ({reason}); extract it and name the files in it, or "
+                "compress it again with Deflate",
                 path=file.location,
                 reason=shorten(str(error)),
             )
         ) from error
     except OSError as error:
+        if error.errno is None:  # of bz2: the data are no bzip2 stream
+            raise _describe_damage(file, error) from error
         raise SourceError(
             _(
                 "{path} cannot be extracted into {folder} ({reason}); free some space there, or make the folder writable",
@@ -72,6 +78,16 @@ def _expand(file: LocalFile, cache: Path) -> list[LocalFile]:
                 reason=error.strerror or error,
             )
         ) from error
+
+
+def _describe_damage(file: LocalFile, error: Exception) -> SourceError:
+    return SourceError(
+        _(
+            "{path} is a zip archive, and truncated or damaged ({reason}); fetch or compress it again",
+            path=file.location,
+            reason=shorten(str(error)),
+        )
+    )
 
 
 def _open_archive(path: Path) -> zipfile.ZipFile:
