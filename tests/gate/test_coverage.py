@@ -1,6 +1,7 @@
 """Every trained task is judged: by a rule, by a threshold, or by the default rules."""
 
 import pytest
+from tests.fixtures import gate as gate_fixtures
 
 from seodang.config import GateParams, ThresholdParams
 from seodang.config.load import resolve_params
@@ -8,16 +9,7 @@ from seodang.gate.coverage import TrainedTask, add_default_rules, list_unjudged_
 from seodang.gate.decision import decide
 from seodang.gate.scores import Score, ScoreKey, pair_scores
 
-RULE = {
-    "against": "base",
-    "test": "superiority",
-    "metric": "accuracy",
-    "higher_is_better": None,
-    "margin": 0.0,
-    "tasks": ["sentiment"],
-    "group_by": "all",
-    "groups": [],
-}
+RULE = {**gate_fixtures.RULE, "metric": "accuracy", "tasks": ["sentiment"]}
 FAQ = TrainedTask(
     name="faq",
     kind="generate",

@@ -1,40 +1,17 @@
 """The gate: a pure decision from paired scores, with its reasons."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from tests.fixtures.gate import build_gate
 
-from seodang.config import GateParams
 from seodang.errors import EvaluationError
 from seodang.gate.decision import decide
 from seodang.gate.scores import Score, ScoreKey, pair_scores, select_scores
 
-RULE = {
-    "against": "base",
-    "test": "superiority",
-    "metric": "accuracy",
-    "higher_is_better": None,
-    "margin": 0.0,
-    "tasks": [],
-    "group_by": "all",
-    "groups": [],
-}
-
-
-def gate(*rules, **changes):
-    values = {
-        "seed": 1,
-        "resamples": 2000,
-        "confidence": 0.95,
-        "power": 0.8,
-        "minimum_items": 50,
-        "judgements": 50,
-        "default_rules": [],
-        "default_thresholds": [],
-        "unjudged_tasks": [],
-        "thresholds": [],
-    }
-    return GateParams.model_validate({**values, "rules": [{**RULE, **rule} for rule in rules or ({},)], **changes})
+gate = partial(build_gate, minimum_items=50)
 
 
 def scores(values, *, metric="accuracy", task="sentiment", language="ko"):

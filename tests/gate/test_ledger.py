@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.fixtures import gate as gate_fixtures
 
 from seodang.config import GateParams
 from seodang.gate.decision import Decision, decide
@@ -16,25 +17,12 @@ from seodang.gate.ledger import count_fresh_items, find_reuse
 from seodang.gate.levels import compute_tail, compute_wear, is_worn_out
 from seodang.gate.scores import Pairs
 
-RULE = {"against": "champion", "test": "superiority", "metric": "accuracy", "higher_is_better": None}
-RULE |= {"margin": 0.0, "tasks": [], "group_by": "all", "groups": []}
 N = 400
 
 
 def build_gate(*rules, **changes) -> GateParams:
-    values = {
-        "seed": 1,
-        "resamples": 2000,
-        "confidence": 0.95,
-        "power": 0.8,
-        "minimum_items": 20,
-        "judgements": 50,
-        "default_rules": [],
-        "default_thresholds": [],
-        "unjudged_tasks": [],
-    }
-    values |= {"thresholds": [], "rules": [{**RULE, **rule} for rule in rules or ({},)]}
-    return GateParams.model_validate({**values, **changes})
+    """Return a gate whose rules compare with the champion."""
+    return gate_fixtures.build_gate(*({"against": "champion", **rule} for rule in rules or ({},)), **changes)
 
 
 def build_pairs(candidate, reference, *, first: int = 0) -> Pairs:

@@ -6,29 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.fixtures.gate import build_gate
 
-from seodang.config import GateParams, ThresholdParams
+from seodang.config import ThresholdParams
 from seodang.gate.judgement import build_judgement
 from seodang.gate.ledger import find_reuse
 from seodang.gate.scores import Pairs
 from seodang.gate.thresholds import check_threshold
-
-
-def build_gate(**changes) -> GateParams:
-    rule = {"against": "base", "test": "superiority", "metric": "accuracy", "higher_is_better": None}
-    rule |= {"margin": 0.0, "tasks": [], "group_by": "all", "groups": []}
-    values = {
-        "seed": 1,
-        "resamples": 2000,
-        "confidence": 0.95,
-        "power": 0.8,
-        "minimum_items": 20,
-        "judgements": 50,
-        "default_rules": [],
-        "default_thresholds": [],
-        "unjudged_tasks": [],
-    }
-    return GateParams.model_validate({**values, "rules": [rule], "thresholds": [], **changes})
 
 
 def check(scores, *, metric="accuracy", groups=(), **bounds):

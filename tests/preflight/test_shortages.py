@@ -1,22 +1,14 @@
 """Rules that too few items would leave undecided are found before training, with the values that would do."""
 
 import pytest
+from tests.fixtures import gate as gate_fixtures
 
 from seodang.config import EvaluateParams, GateParams
 from seodang.config.load import resolve_params
 from seodang.preflight.evaluated_tasks import EvaluatedTask
 from seodang.preflight.shortages import find_shortages
 
-RULE = {
-    "against": "base",
-    "test": "superiority",
-    "metric": "chrf",
-    "higher_is_better": None,
-    "margin": 0.0,
-    "tasks": ["faq"],
-    "group_by": "all",
-    "groups": [],
-}
+RULE = {**gate_fixtures.RULE, "metric": "chrf", "tasks": ["faq"]}
 
 
 def gate(*rules, **changes):

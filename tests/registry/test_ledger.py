@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.constants import ROOT
 
-from seodang.config import GateParams
 from seodang.errors import ArtefactError
 from seodang.gate.judgement import Judgement, Spending, round_score
 from seodang.registry.ledger import read_ledger, record_judgement
@@ -122,27 +121,10 @@ from pathlib import Path
 from seodang.gate.score_files import read_scores
 from seodang.gate.scores import pair_scores
 from seodang.registry.ledger import decide_and_record
-from tests.registry.test_ledger import build_gate
+from tests.fixtures.gate import build_gate
 scores = [read_scores(Path(path)) for path in sys.argv[2:4]]
-decide_and_record(Path(sys.argv[1]), {"champion": [("champion", pair_scores(*scores, "champion"))]}, build_gate())
+decide_and_record(Path(sys.argv[1]), {"champion": [("champion", pair_scores(*scores, "champion"))]}, build_gate({"against": "champion"}))
 """
-
-
-def build_gate() -> GateParams:
-    rule = {"against": "champion", "test": "superiority", "metric": "accuracy", "higher_is_better": None}
-    rule |= {"margin": 0.0, "tasks": [], "group_by": "all", "groups": []}
-    values = {
-        "seed": 1,
-        "resamples": 2000,
-        "confidence": 0.95,
-        "power": 0.8,
-        "minimum_items": 20,
-        "judgements": 50,
-        "default_rules": [],
-        "default_thresholds": [],
-        "unjudged_tasks": [],
-    }
-    return GateParams.model_validate({**values, "rules": [rule], "thresholds": []})
 
 
 @pytest.mark.slow

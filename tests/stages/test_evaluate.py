@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fixtures.gate import build_gate
 
-from seodang.config import EvaluateParams, GateParams, PromptParams
+from seodang.config import EvaluateParams, PromptParams
 from seodang.errors import EvaluationError
 from seodang.evaluation import runner
 from seodang.io.jsonl import read_json, read_rows, write_json, write_records, write_rows
@@ -98,7 +99,7 @@ def test_champions_that_were_better_are_scored_and_compared_too(
     for name in ("fetch_packaged_model", "fetch_earlier_champion"):
         monkeypatch.setattr(stage, name, lambda champion, paths: paths.base)  # any model will do
     assert run_stage(paths) == ["zero_shot", "few_shot", "tuned", "champion", "champion_v0.1.0"]
-    verdict = gate.run(gate=build_gate(), paths=paths)
+    verdict = gate.run(gate=build_loss_gate(), paths=paths)
     assert [result["against"] for result in verdict["results"] if result["rule"] == 1] == [
         "champion v0.3.0"
     ]  # both have the same weights here, so one comparison is enough
@@ -107,33 +108,21 @@ def test_champions_that_were_better_are_scored_and_compared_too(
         if row["variant"] == "champion_v0.1.0":
             row["loss"] = 0.1
     write_rows(paths.scores, rows)
-    verdict = gate.run(gate=build_gate(), paths=paths)
+    verdict = gate.run(gate=build_loss_gate(), paths=paths)
     against = [result["against"] for result in verdict["results"] if result["rule"] == 1]
     assert against == ["champion v0.3.0", "champion v0.1.0"]
 
 
-def build_gate() -> GateParams:
-    rule = {"metric": "loss", "higher_is_better": None, "margin": 0.1, "tasks": [], "group_by": "all", "groups": []}
-    rules = [{**rule, "against": "base", "test": "superiority"}]
-    rules += [{**rule, "against": "champion", "test": "non_inferiority"}]
-    values = {
-        "seed": 1,
-        "resamples": 1000,
-        "confidence": 0.95,
-        "power": 0.8,
-        "judgements": 50,
-        "minimum_items": 2,
-        "default_rules": [],
-        "default_thresholds": [],
-        "unjudged_tasks": [],
-    }
-    return GateParams.model_validate({**values, "rules": rules, "thresholds": []})
+def build_loss_gate():
+    rule = {"metric": "loss", "margin": 0.1}
+    champion = {**rule, "against": "champion", "test": "non_inferiority"}
+    return build_gate(rule, champion, resamples=1000, minimum_items=2)
 
 
 def test_a_judgement_is_recorded_once(paths, make_tiny_adapter, run_stage):
     make_tiny_adapter(paths.base, paths.adapter)
     run_stage(paths)
-    gate_params = build_gate().model_copy(update={"rules": build_gate().rules[:1]})
+    gate_params = build_loss_gate().model_copy(update={"rules": build_loss_gate().rules[:1]})
     first = gate.run(gate=gate_params, paths=paths)
     [file] = paths.ledger.glob("*.jsonl")
     content = file.read_bytes()

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.fixtures.gate import build_gate
 
-from seodang.config import EvaluateParams, GateParams, PromptParams
+from seodang.config import EvaluateParams, PromptParams
 from seodang.errors import EvaluationError
 from seodang.evaluation.samples import compute_fingerprint
 from seodang.evaluation.task_files import load_task_samples
@@ -19,29 +20,7 @@ from seodang.registry.champion import write_champion
 from seodang.reports.evaluation import write_evaluation_report
 from seodang.stages import evaluate, gate
 
-RULE = {
-    "against": "base",
-    "test": "superiority",
-    "metric": "accuracy",
-    "higher_is_better": True,
-    "margin": 0.0,
-    "tasks": [],
-    "group_by": "all",
-    "groups": [],
-}
-GATE = {
-    "seed": 1,
-    "resamples": 1000,
-    "confidence": 0.95,
-    "power": 0.8,
-    "judgements": 50,
-    "default_rules": [],
-    "default_thresholds": [],
-    "unjudged_tasks": [],
-    "minimum_items": 2,
-    "thresholds": [],
-    "rules": [RULE],
-}
+GATE = {"resamples": 1000, "minimum_items": 2}
 EVALUATE = EvaluateParams(
     seed=1,
     items_per_task=4,
@@ -142,8 +121,7 @@ def paths(tmp_path_factory, build_specs, build_train_params, make_tiny_adapter, 
 
 
 def decide(paths, *rules, **changes):
-    values = {**GATE, "rules": [{**RULE, **rule} for rule in rules], **changes}
-    return gate.run(gate=GateParams.model_validate(values), paths=paths)
+    return gate.run(gate=build_gate(*rules, **GATE, **changes), paths=paths)
 
 
 def test_verdict_and_page_include_every_item_with_its_metrics(paths):
@@ -164,7 +142,7 @@ def test_verdict_and_page_include_every_item_with_its_metrics(paths):
     )
     assert {(test["metric"], test["items"]) for test in found["results"] if test["rule"] == 1} == {("accuracy_norm", 4)}
     assert {test["metric"] for test in found["results"]} == {"accuracy", "accuracy_norm", "bits_per_byte"}
-    write_evaluation_report(paths, read_json(paths.verdict), GateParams.model_validate(GATE))
+    write_evaluation_report(paths, read_json(paths.verdict), build_gate(**GATE))
     page = (paths.evaluation_page / "index.html").read_text("utf-8")
     for text in (
         "macro F1",
