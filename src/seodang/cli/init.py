@@ -84,8 +84,8 @@ def _propose(
     root: Path, files: Sequence[DataFile], test: DataFile | None, profile: str | None, *, force: bool, dvc: bool
 ) -> None:
     from seodang.config.load import parse_params, resolve_params
+    from seodang.setup.frozen_split import compute_minimum_items, split_test_records
     from seodang.setup.proposal import build_params, measure_lengths, render_params
-    from seodang.setup.test_split import compute_minimum_items, split_test_records
 
     wanted = resolve_params({})["gate"]["minimum_items"]
     sources: list[dict[str, Any]] = []

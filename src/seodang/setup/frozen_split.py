@@ -46,6 +46,5 @@ def compute_minimum_items(test_count: int, minimum_items: int) -> int:
 
 def _hash_question(data: DataFile, number: int) -> str:
     row = data.rows[number]
-    first_turn = row["turns"][0]["content"] if row["turns"] else row["instruction"]  # a conversation stays together
-    text = f"{first_turn if row['turns'] else row['instruction']}\x1f{row['input']}"
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    question = row["turns"][0]["content"] if row["turns"] else row["instruction"]  # a conversation stays together
+    return hashlib.sha256(f"{question}\x1f{row['input']}".encode("utf-8", "surrogatepass")).hexdigest()
