@@ -33,6 +33,11 @@ def task(records, answers, *, language="ko", name="faq", grows=True):
     )
 
 
+def test_the_same_test_against_base_and_champion_is_one_problem():
+    rules = gate({}, {"against": "champion", "test": "non_inferiority", "margin": 2.0})
+    assert len(find_shortages(rules, [task(126, 10)], evaluate(), 0.15)) == 1
+
+
 def test_too_few_free_answers_name_the_parameter_and_its_value():
     [problem] = find_shortages(gate(), [task(126, 10)], evaluate(), 0.15)
     assert "10 items will be scored, and the test needs 100" in problem

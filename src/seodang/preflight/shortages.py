@@ -48,7 +48,8 @@ def find_shortages(
         *(_create_threshold_test(threshold, tasks, gate) for threshold in gate.thresholds),
     ]
     problems = [_describe_shortage(test, evaluate, test_ratio) for test in tests if 0 < test.items < test.needed]
-    return [*problems, *(problem for rule in gate.rules for problem in _find_missing_groups(rule, tasks))]
+    problems += [problem for rule in gate.rules for problem in _find_missing_groups(rule, tasks)]
+    return list(dict.fromkeys(problems))  # rules against base and champion may have the same test
 
 
 def _list_tests(rule: RuleParams, tasks: Iterable[EvaluatedTask], minimum_items: int) -> Iterator[_Test]:
