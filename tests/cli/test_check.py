@@ -177,6 +177,7 @@ def test_tokens_are_counted_with_a_tokenizer_and_the_bound_of_the_params(capsys,
     make_tiny_model(tmp_path / "model")
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     params["train"]["max_length"] = 60
+    params["expectations"]["actions"] = {}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(params, allow_unicode=True), "utf-8")
     long = {
         **GOOD,

@@ -29,7 +29,7 @@ def print_verdict(verdict: Mapping[str, Any]) -> None:
     headings = (_("metric"), _("against"), _("scores"), _("difference [interval]"), "n", "")
     print_table(headings, rows, right=(4,))
     rest = verdict["reasons"][len(results) :]  # thresholds, and rules whose reference does not exist
-    print_table(("", ""), [(_mark_status(reason["passed"]), reason[get_language()]) for reason in rest])
+    print_table(("", ""), [(_mark_reason(reason), reason[get_language()]) for reason in rest])
 
 
 def _format_result(result: Mapping[str, Any]) -> tuple[str | Text, ...]:
@@ -47,3 +47,8 @@ def _format_result(result: Mapping[str, Any]) -> tuple[str | Text, ...]:
 
 def _mark_status(passed: bool | None) -> Text:
     return mark(_(OUTCOME_LABELS[passed]), passed)
+
+
+def _mark_reason(reason: Mapping[str, Any]) -> str | Text:
+    """Return the outcome; a reason that only informs has none."""
+    return _("note") if reason.get("is_information") else _mark_status(reason["passed"])
