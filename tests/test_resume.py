@@ -50,7 +50,7 @@ def uninterrupted(prepared, run_command):
 
 
 def kill_in_the_middle(started: subprocess.Popen, project: Path, after: int) -> None:
-    """Kill the training process after a number of complete checkpoints and a random delay."""
+    """Kill the training process after a number of steps with complete checkpoints, and a random delay."""
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline and started.poll() is None:
         markers = {
@@ -63,7 +63,11 @@ def kill_in_the_middle(started: subprocess.Popen, project: Path, after: int) -> 
                     os.kill(process.pid, signal.SIGKILL)
                     return
         time.sleep(0.01)
-    raise AssertionError("training ended before it could be killed")
+    ended = started.poll() is not None
+    if not ended:
+        started.kill()
+    output, errors = started.communicate()
+    pytest.fail(f"training {'ended' if ended else 'had too few checkpoints'} before it was killed: {output} {errors}")
 
 
 def test_dvc_repro_resumes_a_killed_training(prepared, uninterrupted, build_environment, run_command):
@@ -88,7 +92,9 @@ def test_dvc_repro_resumes_a_killed_training(prepared, uninterrupted, build_envi
 def test_prefect_retries_a_killed_training_which_resumes(prepared, uninterrupted, build_environment):
     project = shutil.copytree(prepared, prepared.parent / "retried", symlinks=True)
     env = {name: value for name, value in build_environment(project).items() if not name.startswith("PREFECT")} | {
-        "PREFECT_HOME": str(project / ".seodang" / "client")
+        "PREFECT_HOME": str(project / ".seodang" / "client"),
+        # Prefect waits 20 s for its temporary server, which needs 18 s on two idle cores.
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "240",
     }
     with subprocess.Popen(
         [sys.executable, "-c", FLOW, str(project)],
