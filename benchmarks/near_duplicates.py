@@ -5,7 +5,7 @@
 FILE holds Alpaca-style records; without it, the bundled generator makes them. Half of the records are copies of others with
 1 to 20 % of their words changed, so that many pairs lie close to the threshold, where every tool makes errors.
 
-Both tools get the same normalised texts in the same order, with the same shingles, threshold and number of permutations. Both
+Both tools get the same normalized texts in the same order, with the same shingles, threshold and number of permutations. Both
 remove a record that is similar to an earlier one that they keep. Each run has a process of its own; the tools alternate. Times
 are from texts in memory to the set of duplicates, without imports. Precision and recall compare with the exact Jaccard
 similarities of all pairs of the first records: a record is a duplicate if an earlier one reaches the threshold.
@@ -58,7 +58,7 @@ def read_originals(files: list[Path]) -> list[str]:
 
 
 def iter_with_copies(originals: list[str], count: int) -> Iterator[Text]:
-    """Yield `count` normalised texts: originals, and after each a copy of an earlier one with some words changed."""
+    """Yield `count` normalized texts: originals, and after each a copy of an earlier one with some words changed."""
     rng = random.Random(1446)
     rng.shuffle(originals)
     words = [word for text in originals[:_WORD_SOURCE] for word in text.split()]

@@ -28,7 +28,7 @@ from prefect.states import Completed
 
 from flows import reports
 from flows.process_guard import guard_process
-from seodang.errors import ArtefactError, SeodangError
+from seodang.errors import ArtifactError, SeodangError
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
 from seodang.paths import Paths
@@ -112,7 +112,7 @@ def _create_stage_task(
             run_stage(name, project)
         except StageRefused:
             if publish is not None and publish_on_refusal:
-                with suppress(ArtefactError):  # the stage may have failed before it wrote a report
+                with suppress(ArtifactError):  # the stage may have failed before it wrote a report
                     publish(Paths(project))
             raise
         if publish is not None:

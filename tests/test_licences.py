@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seodang.licences import find_hub_licence, summarise_licences
+from seodang.licences import find_hub_licence, summarize_licences
 
 
 @pytest.mark.parametrize(
@@ -21,24 +21,24 @@ from seodang.licences import find_hub_licence, summarise_licences
     ],
 )
 def test_non_commercial_licences_are_known_in_any_spelling(licence):
-    assert summarise_licences([licence]).non_commercial == (licence,)
+    assert summarize_licences([licence]).non_commercial == (licence,)
 
 
 @pytest.mark.parametrize(
     "licence", ["Apache-2.0", "MIT", "CC-BY-4.0", "CC0-1.0", "NCSA", "INC terms", "commercial use allowed", "Gemma"]
 )
 def test_other_licences_are_not(licence):
-    assert summarise_licences([licence]).non_commercial == ()
+    assert summarize_licences([licence]).non_commercial == ()
 
 
 def test_a_licence_can_be_both_non_commercial_and_share_alike():
-    summary = summarise_licences(["CC-BY-NC-SA-4.0", "CC-BY-SA-3.0", "GPL-3.0-only", "MIT", "MIT"])
+    summary = summarize_licences(["CC-BY-NC-SA-4.0", "CC-BY-SA-3.0", "GPL-3.0-only", "MIT", "MIT"])
     assert summary.non_commercial == ("CC-BY-NC-SA-4.0",)
     assert summary.share_alike == ("CC-BY-NC-SA-4.0", "CC-BY-SA-3.0", "GPL-3.0-only")
 
 
 def test_nothing_said_is_unknown():
-    assert summarise_licences(["", "  ", "unknown", "None stated", "없음", "MIT"]).unknown == (
+    assert summarize_licences(["", "  ", "unknown", "None stated", "없음", "MIT"]).unknown == (
         "",
         "None stated",
         "unknown",

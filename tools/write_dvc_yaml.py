@@ -40,7 +40,7 @@ ALWAYS_CHANGED = ("inputs",)  # stages that run each time, whatever their code
 # Left out of every stage's dependencies: room or module -> why. `dvc repro --force STAGE` runs a stage all the same.
 EXEMPT = {
     "errors": "messages and exit codes; a stage that failed wrote nothing",
-    "paths": "a moved artefact changes the stage's outputs in dvc.yaml",
+    "paths": "a moved artifact changes the stage's outputs in dvc.yaml",
     "io": "reads and writes files; their content is decided elsewhere",
     "i18n": "words of messages",
     "stages": "the dispatcher calls a stage and decides nothing",

@@ -19,7 +19,7 @@ SeodangError                 exit code 2: the input or the setup cannot be used
 ├── RegistryError            the registry refuses the operation; nothing has changed
 ├── ParityError              merged weights answer differently from base + adapter
 ├── WorkspaceError           git, a lock of DVC or a folder stops the run before it starts
-└── ArtefactError            an artefact of an earlier stage is missing or damaged
+└── ArtifactError            an artifact of an earlier stage is missing or damaged
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ class WorkspaceError(SeodangError):
     """The project's folder does not allow a run: no git, a damaged lock, folders of another user."""
 
 
-class ArtefactError(SeodangError):
-    """An artefact of an earlier stage is missing or damaged."""
+class ArtifactError(SeodangError):
+    """An artifact of an earlier stage is missing or damaged."""
 
 
 def describe_error(error: Exception) -> str:

@@ -56,7 +56,7 @@ class LicenceSummary:
     unknown: tuple[str, ...]  # the source states no licence; "" counts as unknown
 
 
-def summarise_licences(licences: Iterable[str]) -> LicenceSummary:
+def summarize_licences(licences: Iterable[str]) -> LicenceSummary:
     """Return the non-commercial, share-alike and unknown licences; a licence can be both of the first two.
 
     Args:

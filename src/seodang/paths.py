@@ -1,4 +1,4 @@
-"""Define the path of every artefact. Each stage writes one folder; no other module builds these paths."""
+"""Define the path of every artifact. Each stage writes one folder; no other module builds these paths."""
 
 from __future__ import annotations
 

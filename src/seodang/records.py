@@ -53,7 +53,7 @@ class Record:
     group: str = ""  # evaluation items with the same group are not independent of each other; "" outside these splits
 
 
-def normalise(text: str) -> str:
+def normalize(text: str) -> str:
     """Return `text` in NFC without surrounding whitespace (Unicode UAX #15).
 
     "한" may arrive as one code point or as three jamo. Tokenizer, deduplication and metrics must see the same string.
@@ -105,10 +105,10 @@ def make_record(
     rejected: str = "",
     **extra_fields: Any,
 ) -> Record:
-    """Return a record with normalised texts and its content hash as id.
+    """Return a record with normalized texts and its content hash as id.
 
     Args:
-        instruction: As in Record, but not normalised, like the other texts.
+        instruction: As in Record, but not normalized, like the other texts.
         input: As in Record.
         output: As in Record.
         language: Detected from instruction and input if None.
@@ -117,9 +117,9 @@ def make_record(
         rejected: As in Record.
         extra_fields: The remaining fields of Record.
     """
-    instruction, input, output = normalise(instruction), normalise(input), normalise(output)
-    system, rejected = normalise(system), normalise(rejected)
-    turns = tuple(replace(turn, content=normalise(turn.content)) for turn in turns)
+    instruction, input, output = normalize(instruction), normalize(input), normalize(output)
+    system, rejected = normalize(system), normalize(rejected)
+    turns = tuple(replace(turn, content=normalize(turn.content)) for turn in turns)
     extra_texts = (system, *map(_format_turn, turns), rejected)
     return Record(
         id=compute_record_id(instruction, input, output, *(extra_texts if any(extra_texts) else ())),

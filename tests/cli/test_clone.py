@@ -45,7 +45,7 @@ def run(folder: Path, *words: str) -> None:
 
 @pytest.fixture
 def clone(tmp_path: Path, packaged_model: Path, copy_project) -> Path:
-    """Make a project with a packaged model, push it to a remote folder, and return a clone without artefacts."""
+    """Make a project with a packaged model, push it to a remote folder, and return a clone without artifacts."""
     paths = Paths(copy_project(tmp_path / "project"))
     shutil.copytree(packaged_model, paths.merged_model)
     tag = f"tiny:{compute_content_version(packaged_model, read_manifest(packaged_model).fingerprint)}"

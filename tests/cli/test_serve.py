@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seodang.cli.main import main
-from seodang.errors import ArtefactError, ModelError
+from seodang.errors import ArtifactError, ModelError
 from seodang.io.jsonl import write_json
 from seodang.packaging.bento import has_bento
 from seodang.packaging.model_folder import compute_content_version, read_manifest
@@ -61,7 +61,7 @@ def test_a_clone_builds_the_bento_from_the_pulled_model_once(pulled, monkeypatch
 @pytest.mark.parametrize("name", ["model", "report.json"])
 def test_a_clone_without_the_model_says_how_to_fetch_it(pulled, name):
     (pulled.artifacts / "package" / name).rename(pulled.root / name)
-    with pytest.raises(ArtefactError, match="fetch it: dvc pull package"):
+    with pytest.raises(ArtifactError, match="fetch it: dvc pull package"):
         make_packaged_servable(pulled)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from seodang.evaluation.forgetting import build_retention_warnings, find_shared_instructions, normalise_instruction
+from seodang.evaluation.forgetting import build_retention_warnings, find_shared_instructions, normalize_instruction
 from seodang.evaluation.samples import select_task_samples
 from seodang.evaluation.tasks.samples import Task, build_samples
 from seodang.evaluation.tasks.spec import TaskSpec
@@ -42,8 +42,8 @@ def replay(instruction):
         ("3번째 낱말은?", "12번째 낱말은?"),
     ],
 )
-def test_instructions_of_one_template_are_equal_after_normalisation(left, right):
-    assert normalise_instruction(left) == normalise_instruction(right)
+def test_instructions_of_one_template_are_equal_after_normalization(left, right):
+    assert normalize_instruction(left) == normalize_instruction(right)
 
 
 def test_a_shared_template_is_reported_with_the_source_that_replays_it(make_task):

@@ -21,7 +21,7 @@ ROW = '{"instruction": "하나 더하기 하나는?", "output": "둘입니다."}
 
 @pytest.mark.parametrize(("disk", "typed"), [(NFD, NFC), (NFC, NFD)])
 @pytest.mark.parametrize("pattern", ["{0}/{0}.jsonl", "{0}", "{0}/*.jsonl", "{0}/{0}*", "*/{0}.jsonl", "**/{0}.js*"])
-def test_a_name_in_the_other_normalisation_is_found(tmp_path: Path, disk: str, typed: str, pattern: str):
+def test_a_name_in_the_other_normalization_is_found(tmp_path: Path, disk: str, typed: str, pattern: str):
     (tmp_path / disk).mkdir()
     file = tmp_path / disk / f"{disk}.jsonl"
     file.write_text(ROW, "utf-8")
@@ -31,7 +31,7 @@ def test_a_name_in_the_other_normalisation_is_found(tmp_path: Path, disk: str, t
 def test_the_exact_name_comes_first(tmp_path: Path):
     for name in (NFC, NFD):
         (tmp_path / name).write_text(name, "utf-8")
-    if len(list(tmp_path.iterdir())) == 2:  # some file systems normalise
+    if len(list(tmp_path.iterdir())) == 2:  # some file systems normalize
         assert [find_path(tmp_path / name).read_text("utf-8") for name in (NFC, NFD)] == [NFC, NFD]
 
 

@@ -13,7 +13,7 @@ from peft import PeftModel
 from seodang.config import TrainParams
 from seodang.config.load import merge_overlay, parse_params
 from seodang.config.profiles import read_starter
-from seodang.errors import ArtefactError, ModelError, ParamsError
+from seodang.errors import ArtifactError, ModelError, ParamsError
 from seodang.models import methods
 from seodang.models.adapters import (
     add_adapter,
@@ -115,7 +115,7 @@ def test_full_learns_every_weight_and_the_embeddings_stay_tied(tiny_model):
     assert not isinstance(model, PeftModel)
 
 
-def test_the_base_of_qlora_lies_in_nf4_with_double_quantisation_and_the_embeddings_do_not(tiny_model):
+def test_the_base_of_qlora_lies_in_nf4_with_double_quantization_and_the_embeddings_do_not(tiny_model):
     model = create_untrained(tiny_model, "qlora").base_model.model
     weight = model.model.layers[0].mlp.up_proj.base_layer.weight
     assert (weight.dtype, weight.quant_state.quant_type, weight.quant_state.nested) == (torch.uint8, "nf4", True)
@@ -149,7 +149,7 @@ def test_a_rank_of_nothing_is_refused_before_anything_runs():
 def test_a_base_in_the_wrong_precision_is_refused(tiny_model):
     with pytest.raises(ModelError, match="qlora needs a base in 4 bits"):
         add_adapter(load_model(tiny_model, "fp32", "cpu"), build_params("qlora"))
-    with pytest.raises(ModelError, match="lora needs a base that is not quantised"):
+    with pytest.raises(ModelError, match="lora needs a base that is not quantized"):
         add_adapter(load_model(tiny_model, "fp32", "cpu", load_in_4bit=True), build_params("lora"))
 
 
@@ -237,7 +237,7 @@ def test_an_adapter_of_another_model_is_refused(tiny_model, tmp_path):
 
 
 def test_a_folder_without_anything_trained_is_named(tmp_path):
-    with pytest.raises(ArtefactError, match="dvc repro --force train"):
+    with pytest.raises(ArtifactError, match="dvc repro --force train"):
         compute_tuned_sha256(tmp_path)
 
 

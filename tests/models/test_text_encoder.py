@@ -74,7 +74,7 @@ def create_metaspace(scheme: Any, template: str) -> PreTrainedTokenizerFast:
 
 
 def create_legacy(template: str) -> PreTrainedTokenizerFast:
-    """Return a tokenizer in the form of Llama 2, whose normaliser writes a blank before each part of a text."""
+    """Return a tokenizer in the form of Llama 2, whose normalizer writes a blank before each part of a text."""
     steps = [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
     return train_sentencepiece(None, normalizers.Sequence(steps), template)
 

@@ -9,7 +9,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from seodang.errors import ArtefactError, ParityError
+from seodang.errors import ArtifactError, ParityError
 from seodang.models.loading import load_tokenizer
 from seodang.packaging.merge import merge
 from seodang.packaging.model_folder import load_inference_model
@@ -118,6 +118,6 @@ def test_without_a_prompt_nothing_is_proven(tiny_model, adapter, merged):
 
 
 def test_an_adapter_that_is_missing_is_named(tiny_model, tmp_path):
-    with pytest.raises(ArtefactError, match=r"nothing has neither adapter_model\.safetensors"):
+    with pytest.raises(ArtifactError, match=r"nothing has neither adapter_model\.safetensors"):
         merge(tiny_model, tmp_path / "nothing", tmp_path / "merged")
     assert not (tmp_path / "merged").exists()

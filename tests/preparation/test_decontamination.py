@@ -125,7 +125,7 @@ def test_an_ngram_in_the_instructions_of_many_items_is_boilerplate(list_leaks, b
 
 def test_a_passage_in_many_items_inputs_still_counts(list_leaks, build_record):
     items = [build_record(f"Question {number}?", WORDS, "a") for number in range(25)]
-    assert len(list_leaks(items, [build_record("Summarise it", WORDS, "b")])) == 25
+    assert len(list_leaks(items, [build_record("Summarize it", WORDS, "b")])) == 25
 
 
 def test_turns_before_the_question_are_read_too(list_leaks, build_record):

@@ -1,4 +1,4 @@
-"""Normalised letters of texts, and their hashes."""
+"""Normalized letters of texts, and their hashes."""
 
 import numpy as np
 import pytest

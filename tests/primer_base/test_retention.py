@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seodang.evaluation.forgetting import normalise_instruction
+from seodang.evaluation.forgetting import normalize_instruction
 from seodang.primer.families import build_families
 from seodang.primer_base.corpus import build_practice_families
 from seodang.primer_base.retention import REPLAYED_KINDS, RETAINED_KINDS, iter_questions
@@ -31,7 +31,7 @@ def test_the_evaluated_inputs_are_never_trained_on():
 
 
 def test_no_instruction_of_the_retention_task_is_replayed():
-    templates = {name: {normalise_instruction(row["instruction"]) for row in iter_questions(name)} for name in FILES}
+    templates = {name: {normalize_instruction(row["instruction"]) for row in iter_questions(name)} for name in FILES}
     assert not templates["retention"] & templates["replay"]
     assert templates["replayed"] == templates["replay"]
 

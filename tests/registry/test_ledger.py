@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.constants import ROOT
 
-from seodang.errors import ArtefactError
+from seodang.errors import ArtifactError
 from seodang.gate.judgement import Judgement, Spending, round_score
 from seodang.registry.ledger import read_ledger, record_judgement
 
@@ -90,7 +90,7 @@ def test_a_damaged_file_is_named_with_its_line_and_the_way_back(tmp_path, change
     path = record_judgement(tmp_path, build({"accuracy": [1.0, 0.0]}), [])
     assert path is not None
     path.write_text("\n".join(change(path.read_text("utf-8").splitlines())), "utf-8")
-    with pytest.raises(ArtefactError, match="keep the lines of both sides") as found:
+    with pytest.raises(ArtifactError, match="keep the lines of both sides") as found:
         read_ledger(tmp_path)
     assert f"line {number}" in str(found.value)
 

@@ -12,7 +12,7 @@ import yaml
 from tests.constants import ROOT
 
 from seodang.cli.main import main
-from seodang.errors import ArtefactError, ModelError
+from seodang.errors import ArtifactError, ModelError
 from seodang.io.atomic import compute_sha256
 from seodang.paths import Paths
 from seodang.registry import promotion
@@ -451,13 +451,13 @@ def test_weights_that_are_not_those_of_the_record_are_refused(twice):
 @pytest.mark.parametrize("text", ["", "{}", '{"champion": {"version": "v1.0.0"}}', '{"champion": []}'])
 def test_a_damaged_record_is_an_error(paths, text):
     paths.champion.write_text(text)
-    with pytest.raises(ArtefactError, match="git checkout -- registry"):
+    with pytest.raises(ArtifactError, match="git checkout -- registry"):
         read_champion(paths.champion)
 
 
 def test_a_missing_record_is_an_error(paths):
     paths.champion.unlink()
-    with pytest.raises(ArtefactError, match="git checkout -- registry"):
+    with pytest.raises(ArtifactError, match="git checkout -- registry"):
         read_champion(paths.champion)
 
 

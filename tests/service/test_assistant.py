@@ -34,7 +34,7 @@ def test_it_answers_the_requests_that_it_was_tuned_on_and_stops(assistant, instr
     assert answer.completion_tokens > 1
 
 
-def test_text_is_normalised_as_in_training(assistant):
+def test_text_is_normalized_as_in_training(assistant):
     import unicodedata
 
     instruction, input, output = KOREAN

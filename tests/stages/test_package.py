@@ -18,7 +18,7 @@ from tests.constants import ROOT
 from seodang.config import PackageParams, PromptParams
 from seodang.config.load import parse_params
 from seodang.config.profiles import read_starter
-from seodang.errors import ArtefactError, GateRejected, ModelError, ParityError
+from seodang.errors import ArtifactError, GateRejected, ModelError, ParityError
 from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json, write_json, write_records
 from seodang.packaging.bento import MODEL_CARD
@@ -317,7 +317,7 @@ def test_a_merge_that_answers_differently_is_removed(paths, tmp_path, monkeypatc
 
 def test_a_verdict_on_another_adapter_is_refused(paths):
     write_json(paths.verdict, {**build_verdict(paths), "adapter_sha256": "0" * 64})
-    with pytest.raises(ArtefactError, match=f"adapter_sha256 {'0' * 64}.*dvc repro gate"):
+    with pytest.raises(ArtifactError, match=f"adapter_sha256 {'0' * 64}.*dvc repro gate"):
         run(paths)
     assert not paths.get_stage_folder("package").exists()
 
@@ -336,7 +336,7 @@ def test_the_terms_of_a_non_commercial_source_are_stored_in_both_languages(paths
 
 def test_a_missing_file_of_the_lineage_is_named(paths):
     paths.accepted_records.unlink()
-    with pytest.raises(ArtefactError, match=r"accepted\.jsonl .*dvc repro validate"):
+    with pytest.raises(ArtifactError, match=r"accepted\.jsonl .*dvc repro validate"):
         run(paths)
     assert not paths.get_stage_folder("package").exists()
 
@@ -344,7 +344,7 @@ def test_a_missing_file_of_the_lineage_is_named(paths):
 def test_messages_follow_the_language_of_the_terminal(paths, monkeypatch):
     monkeypatch.setenv("SEODANG_LANG", "ko")
     paths.accepted_records.unlink()
-    with pytest.raises(ArtefactError, match="계보가 완전하지 않습니다"):
+    with pytest.raises(ArtifactError, match="계보가 완전하지 않습니다"):
         run(paths)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import seodang.stages.prepare as stage
 from seodang.config import IngestParams, SourceParams
-from seodang.errors import ArtefactError, SplitError
+from seodang.errors import ArtifactError, SplitError
 from seodang.io.jsonl import read_json, read_records, write_records
 from seodang.paths import Paths
 from seodang.preparation.splitting import SPLITS
@@ -261,5 +261,5 @@ def test_an_empty_split_stops_the_run_and_leaves_the_old_files(paths, make_revie
 
 
 def test_an_empty_file_names_the_stage_to_run(paths, run_stage):
-    with pytest.raises(ArtefactError, match="dvc repro --force validate"):
+    with pytest.raises(ArtifactError, match="dvc repro --force validate"):
         run_stage(paths, [])

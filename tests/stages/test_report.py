@@ -1,4 +1,4 @@
-"""Stage report: the three pages of a run from small artefacts."""
+"""Stage report: the three pages of a run from small artifacts."""
 
 from dataclasses import asdict
 
@@ -7,7 +7,7 @@ import pytest
 import seodang.stages.report as stage
 from seodang.config import GateParams, PrepareParams, PromptParams, TrainParams
 from seodang.config.profiles import read_starter
-from seodang.errors import ArtefactError
+from seodang.errors import ArtifactError
 from seodang.evaluation.aggregate import (
     ItemScore,
     aggregate_by_task,
@@ -129,9 +129,9 @@ def write_evaluation(paths):
 
 
 @pytest.fixture(scope="module")
-def write_run(write_card_artefacts):
+def write_run(write_card_artifacts):
     def write_run(root):
-        paths = write_card_artefacts(root)
+        paths = write_card_artifacts(root)
         write_training(paths)
         write_evaluation(paths)
         return paths
@@ -171,7 +171,7 @@ def test_the_report_lists_the_three_pages_and_they_exist(rendered_run):
     assert all((paths.root / page).is_file() for page in report["pages"])
 
 
-def test_the_same_artefacts_give_the_same_bytes(rendered_run, tmp_path, write_run):
+def test_the_same_artifacts_give_the_same_bytes(rendered_run, tmp_path, write_run):
     paths = write_run(tmp_path)
     run_stage(paths)
     assert read_files(paths) == read_files(rendered_run[0])
@@ -204,5 +204,5 @@ def test_a_korean_terminal_gets_a_korean_data_card_and_korean_log_lines(tmp_path
 def test_a_missing_report_names_the_stage_to_run(tmp_path, write_run):
     paths = write_run(tmp_path)
     paths.train_report.unlink()
-    with pytest.raises(ArtefactError, match="dvc repro train"):
+    with pytest.raises(ArtifactError, match="dvc repro train"):
         run_stage(paths)

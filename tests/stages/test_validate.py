@@ -7,7 +7,7 @@ import json
 import pytest
 
 from seodang.config import PromptParams
-from seodang.errors import ArtefactError, DataRejected, ModelError
+from seodang.errors import ArtifactError, DataRejected, ModelError
 from seodang.ingest.rows import make_field_error
 from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json, read_records, read_rows, write_rows
@@ -229,7 +229,7 @@ def test_rows_that_ingest_did_not_write_are_an_error_that_names_the_command(path
     if content is not None:
         paths.records.parent.mkdir(parents=True)
         paths.records.write_text(content, "utf-8")
-    with pytest.raises(ArtefactError, match=r"records\.jsonl.*; run: dvc repro .*ingest"):
+    with pytest.raises(ArtifactError, match=r"records\.jsonl.*; run: dvc repro .*ingest"):
         run(paths)
 
 

@@ -36,7 +36,7 @@ except WorkspaceError as error:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a project with git, DVC and artefacts."""
+    """Return a project with git, DVC and artifacts."""
     root = tmp_path / "project"
     for folder in (".git", ".dvc/tmp", "artifacts/ingest", ".seodang/training"):
         (root / folder).mkdir(parents=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seodang.errors import ArtefactError
+from seodang.errors import ArtifactError
 from seodang.models.tokenization import encode_prompt, get_end_id, tokenize_record
 from seodang.primer_base.model import train_tokenizer
 from seodang.prompting import render_record
@@ -200,8 +200,8 @@ def test_a_damaged_or_missing_file_is_named_with_what_to_do(tokenizer, tmp_path,
     write_tokenized_dataset(tmp_path / "dataset", [record()], tokenizer, "koalpaca", 128)
     file = tmp_path / "dataset" / name
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(ArtefactError, match="delete the folder and run training again"):
+    with pytest.raises(ArtifactError, match="delete the folder and run training again"):
         read_tokenized_dataset(tmp_path / "dataset")
     file.unlink()
-    with pytest.raises(ArtefactError, match=name):
+    with pytest.raises(ArtifactError, match=name):
         read_tokenized_dataset(tmp_path / "dataset")

@@ -29,7 +29,7 @@ CASES = {
     "checkpointing": {"activation_checkpointing": True},
     "dora": {"method": "dora"},
 }
-# How the output layer is tied concerns which weights are wrapped, synchronised and saved: one case with adapters, one without.
+# How the output layer is tied concerns which weights are wrapped, synchronized and saved: one case with adapters, one without.
 RUNS = [*(("tied", name) for name in CASES), ("untied", "lora"), ("untied", "full")]
 RESUMED = {
     "lora": {},

@@ -18,7 +18,6 @@ _PARTS: Final = {
     "weights": N_("weights"),
     "adapter": N_("adapter"),
     "gradients": N_("gradients"),
-    "optimiser": N_("optimizer"),
     "optimizer": N_("optimizer"),
     "activations": N_("activations"),
     "loss": N_("logits, loss, buffers"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from seodang.errors import ArtefactError, RegistryError
+from seodang.errors import ArtifactError, RegistryError
 from seodang.i18n import N_, _
 from seodang.io.jsonl import read_json
 from seodang.paths import Paths
@@ -40,7 +40,7 @@ def _build_row(version: str, stage: str, event: RegistryEvent | None) -> tuple[s
 def _build_unregistered_row(paths: Paths, history: list[RegistryEvent]) -> list[tuple[str, ...]]:
     try:
         package, scores = read_json(paths.package_report), read_json(paths.evaluate_report)
-    except ArtefactError:
+    except ArtifactError:
         return []
     if any(event.weights_sha256 == package["weights_sha256"] for event in history):
         return []

@@ -22,7 +22,7 @@ def report() -> int:
     """Print the summary of the last run again.
 
     Raises:
-        ArtefactError: If there is no verdict yet; exit code 2.
+        ArtifactError: If there is no verdict yet; exit code 2.
     """
     print_summary(Paths(Path.cwd()))
     return 0

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from seodang.cli.terminal import print_lines
-from seodang.errors import ArtefactError
+from seodang.errors import ArtifactError
 from seodang.i18n import _, get_language
 from seodang.paths import Paths
 
@@ -32,7 +32,7 @@ def study(
     params = load_params(paths.params)
     needed = (paths.base_report, paths.get_split_path("train"), paths.get_split_path("test"))
     if missing := [str(path.relative_to(paths.root)) for path in needed if not path.exists()]:
-        raise ArtefactError(_("{files} do not exist yet; run first: dvc repro prepare", files=", ".join(missing)))
+        raise ArtifactError(_("{files} do not exist yet; run first: dvc repro prepare", files=", ".join(missing)))
     folder = run_study(parse_section(StudyParams, raw, str(file)), file.stem, params, paths)
     page = (folder / "index.html").relative_to(paths.root)
     table = "study.ko.md" if get_language() == "ko" else "study.md"

@@ -22,7 +22,7 @@ SEEN_WORDS_SUFFIX: Final = "_seen_words"
 """Of the tasks whose items have words of the training records, beside the task of the same name with other words."""
 
 _NGRAMS: Final = (1, 5)  # characters, within words
-_INVERSE_REGULARISATION: Final = 30.0
+_INVERSE_REGULARIZATION: Final = 30.0
 _MAX_ITERATIONS: Final = 2000
 
 
@@ -80,7 +80,7 @@ def _train_letter_classifier(examples: Sequence[Record]) -> Predict:
 
     classifier = make_pipeline(
         TfidfVectorizer(analyzer="char_wb", ngram_range=_NGRAMS, sublinear_tf=True),
-        LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=_MAX_ITERATIONS),
+        LogisticRegression(C=_INVERSE_REGULARIZATION, max_iter=_MAX_ITERATIONS),
     )
     classifier.fit([_get_text(record) for record in examples], [record.output for record in examples])
     return lambda texts: [str(label) for label in classifier.predict(texts)]

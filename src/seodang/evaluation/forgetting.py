@@ -26,7 +26,7 @@ _NO_LETTER = re.compile(r"[\W_]+")
 _EXAMPLES = 3  # shared instructions that a warning names
 
 
-def normalise_instruction(instruction: str) -> str:
+def normalize_instruction(instruction: str) -> str:
     """Return the instruction without case, punctuation, quoted words and numbers, so that equal templates are equal."""
     text = unicodedata.normalize("NFC", instruction).casefold()
     return _NO_LETTER.sub("", _DIGITS.sub("0", _QUOTED.sub("", text)))
@@ -39,11 +39,11 @@ def find_shared_instructions(task: TaskSamples, replayed: Iterable[Record]) -> d
     """
     sources: dict[str, set[str]] = {}
     for record in replayed:
-        sources.setdefault(normalise_instruction(record.instruction), set()).add(record.source)
+        sources.setdefault(normalize_instruction(record.instruction), set()).add(record.source)
     shared: dict[str, list[str]] = {}
     for record in task.records:
         for text in dict.fromkeys((record.instruction, record.instruction.partition("\n")[0])):
-            if (template := normalise_instruction(text)) and template in sources:
+            if (template := normalize_instruction(text)) and template in sources:
                 shared[text] = sorted(sources[template])
     return shared
 
@@ -86,7 +86,7 @@ def build_forgetting_rows(
     for task in tasks:
         if task.split != TASK_FILE_SPLIT or task.spec.cluster not in (RETENTION, REPLAYED):
             continue
-        by_variant = {name: _summarise(scores, name, task) for name in (*base, TUNED_VARIANT)}
+        by_variant = {name: _summarize(scores, name, task) for name in (*base, TUNED_VARIANT)}
         best = min(base, key=lambda name: math.inf if by_variant[name]["loss"] is None else by_variant[name]["loss"])
         rows.append(
             {
@@ -103,7 +103,7 @@ def build_forgetting_rows(
     return rows
 
 
-def _summarise(scores: Sequence[ItemScore], variant: str, task: TaskSamples) -> dict[str, Any]:
+def _summarize(scores: Sequence[ItemScore], variant: str, task: TaskSamples) -> dict[str, Any]:
     place = (variant, task.split, task.task, task.language)
     own = [score for score in scores if (score.variant, score.split, score.task, score.language) == place]
     return {

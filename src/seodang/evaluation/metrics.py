@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from rapidfuzz.distance import LCSseq
 from sacrebleu.metrics import CHRF
 
-from seodang.records import detect_language, normalise
+from seodang.records import detect_language, normalize
 
 # Each Hangul syllable, Han character and kana is a token; runs of other letters and digits make words.
 _TOKEN = re.compile("[\uac00-\ud7a3\u3040-\u30ff\u3400-\u9fff]|[^\\W_\uac00-\ud7a3\u3040-\u30ff\u3400-\u9fff]+")
@@ -58,7 +58,7 @@ def compute_length_ratio(answer: str, reference: str) -> float:
     Raises:
         ZeroDivisionError: If the reference is blank.
     """
-    return len(normalise(answer)) / len(normalise(reference))
+    return len(normalize(answer)) / len(normalize(reference))
 
 
 def compute_repetition(text: str) -> float:

@@ -34,7 +34,7 @@ def require_promotion(path: Path, error_class: type[GateRejected], consequence: 
 
     Raises:
         GateRejected: As `error_class`.
-        ArtefactError: If there is no verdict.
+        ArtifactError: If there is no verdict.
     """
     verdict = read_json(path)
     name = str(verdict.get("verdict"))

@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
-from seodang.errors import ArtefactError
+from seodang.errors import ArtifactError
 from seodang.i18n import _
 from seodang.io.atomic import encode_text, remove_stale_parts, write_atomically
 from seodang.records import Record, Turn
@@ -98,12 +98,12 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a report.
 
     Raises:
-        ArtefactError: If it is missing or damaged; the message names the stage to run.
+        ArtifactError: If it is missing or damaged; the message names the stage to run.
     """
     try:
         content: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ArtefactError(_format_read_error(path, error)) from error
+        raise ArtifactError(_format_read_error(path, error)) from error
     return content
 
 
@@ -122,26 +122,26 @@ def read_lines(path: Path) -> Iterator[str]:
     """Yield the unparsed lines of a JSONL file that an earlier stage wrote.
 
     Raises:
-        ArtefactError: If it cannot be read.
+        ArtifactError: If it cannot be read.
     """
     try:
         with path.open(encoding="utf-8", errors="surrogatepass", newline="\n") as file:
             yield from file
     except OSError as error:
-        raise ArtefactError(_format_read_error(path, error)) from error
+        raise ArtifactError(_format_read_error(path, error)) from error
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the objects of a JSONL file that an earlier stage wrote.
 
     Raises:
-        ArtefactError: If it is missing or damaged; the message names the line.
+        ArtifactError: If it is missing or damaged; the message names the line.
     """
     for number, line in enumerate(read_lines(path), start=1):
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise ArtefactError(
+            raise ArtifactError(
                 _(
                     "{path}, line {line}: {reason}; run: dvc repro --force {stage}",
                     path=path,
@@ -175,11 +175,11 @@ def read_records(path: Path) -> Iterator[Record]:
     """Yield the records of a file that an earlier stage wrote.
 
     Raises:
-        ArtefactError: If the file is missing or damaged, or a row has other fields than a record.
+        ArtifactError: If the file is missing or damaged, or a row has other fields than a record.
     """
     for row in read_rows(path):
         if set(row) != _FIELDS:
-            raise ArtefactError(
+            raise ArtifactError(
                 _(
                     "{path}: a row has the fields {fields}, expected {expected}; run: dvc repro --force {stage}",
                     path=path,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def find_path(path: Path) -> Path:
-    """Return the existing path that differs from `path` only in the Unicode normalisation of names, else `path`."""
+    """Return the existing path that differs from `path` only in the Unicode normalization of names, else `path`."""
     if str(path).isascii() or os.path.lexists(path) or path == path.parent:
         return path
     parent = find_path(path.parent)
@@ -22,5 +22,5 @@ def find_path(path: Path) -> Path:
 
 
 def is_same_name(first: str, second: str) -> bool:
-    """Return whether two names are equal after normalisation."""
+    """Return whether two names are equal after normalization."""
     return unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", second)

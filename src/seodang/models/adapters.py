@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from seodang.config import TrainParams
-from seodang.errors import ArtefactError, ModelError
+from seodang.errors import ArtifactError, ModelError
 from seodang.i18n import _
 from seodang.io.atomic import compute_sha256
 from seodang.models.checkpoints import INDEX, WEIGHTS, compute_weights_sha256, copy_trusted_code
@@ -46,13 +46,13 @@ def add_adapter(model: PreTrainedModel, train: TrainParams) -> PeftModel | PreTr
     if four_bit != method.loads_in_4bit:
         if four_bit:
             message = _(
-                "train.method {method} needs a base that is not quantised, but {model} was loaded in 4 bits",
+                "train.method {method} needs a base that is not quantized, but {model} was loaded in 4 bits",
                 method=train.method,
                 model=model.name_or_path,
             )
         else:
             message = _(
-                "train.method {method} needs a base in 4 bits, but {model} was loaded without quantisation",
+                "train.method {method} needs a base in 4 bits, but {model} was loaded without quantization",
                 method=train.method,
                 model=model.name_or_path,
             )
@@ -198,13 +198,13 @@ def is_full_model(folder: Path) -> bool:
     """Return whether training wrote a full model (method full), not an adapter.
 
     Raises:
-        ArtefactError: If the folder holds neither.
+        ArtifactError: If the folder holds neither.
     """
     if (folder / ADAPTER).exists():
         return False
     if (folder / WEIGHTS).exists() or (folder / INDEX).exists():
         return True
-    raise ArtefactError(
+    raise ArtifactError(
         _(
             "{folder} has neither {adapter} nor {weights}; run: dvc repro --force train",
             folder=folder,
@@ -218,7 +218,7 @@ def compute_tuned_sha256(folder: Path) -> str:
     """Return the sha256 of the trained weights: of the adapter, or of the full model.
 
     Raises:
-        ArtefactError: If the folder holds neither.
+        ArtifactError: If the folder holds neither.
     """
     return compute_weights_sha256(folder) if is_full_model(folder) else compute_sha256(folder / ADAPTER)
 
@@ -227,7 +227,7 @@ def load_adapter(base: PreTrainedModel, adapter: Path) -> PeftModel:
     """Return the tuned model in evaluation mode; `base` becomes part of it.
 
     Args:
-        base: A base that is not quantised, as it is served; a qlora adapter is added to the exact weights.
+        base: A base that is not quantized, as it is served; a qlora adapter is added to the exact weights.
         adapter: Folder of the adapter. For a full model use `load_model`.
 
     Raises:

@@ -154,7 +154,7 @@ def _write_safetensors(gguf: GgufParams, folder: Path) -> None:
         size = _DEQUANTIZATION_GROWTH * file.stat().st_size
         check_space(folder, size, _("converting {name}", name=gguf.package))
         tokenizer = AutoTokenizer.from_pretrained(scratch, gguf_file=file.name)
-        # bf16 keeps the full precision of the file's quantised blocks at half the size of fp32.
+        # bf16 keeps the full precision of the file's quantized blocks at half the size of fp32.
         model = AutoModelForCausalLM.from_pretrained(
             scratch, gguf_file=file.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16
         )

@@ -124,7 +124,7 @@ def load_model(folder: Path, precision: str, device: str, *, load_in_4bit: bool 
         folder: Folder of the checkpoint.
         precision: "fp32" or "bf16"; the data type of the weights, or the compute type of 4-bit weights.
         device: "cpu", "cuda", "mps", or one such as "cuda:1".
-        load_in_4bit: Quantise the linear layers to NF4 with double quantisation while they are read (QLoRA).
+        load_in_4bit: Quantize the linear layers to NF4 with double quantization while they are read (QLoRA).
             Embeddings and output layer keep their precision.
 
     Raises:

@@ -28,7 +28,7 @@ class Method:
     trains_all_weights: bool = False
     """The base itself is trained, in fp32; there is no adapter."""
     loads_in_4bit: bool = False
-    """The linear layers of the base are quantised to NF4 while they are read."""
+    """The linear layers of the base are quantized to NF4 while they are read."""
     lora_options: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))
     """Options of peft's LoraConfig besides rank, alpha, dropout and target modules."""
     package: str | None = None

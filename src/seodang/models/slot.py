@@ -43,6 +43,6 @@ class ModelSlot:
 
         Raises:
             ModelError: If the model or the adapter cannot be loaded.
-            ArtefactError: If the folder holds neither an adapter nor a full model.
+            ArtifactError: If the folder holds neither an adapter nor a full model.
         """
         return self.load(adapter) if is_full_model(adapter) else self.load(base, adapter)

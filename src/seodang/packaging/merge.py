@@ -32,7 +32,7 @@ def merge(base: Path, adapter: Path, out: Path) -> None:
 
     Raises:
         ModelError: If base or adapter cannot be loaded.
-        ArtefactError: If the folder has neither an adapter nor a full model.
+        ArtifactError: If the folder has neither an adapter nor a full model.
 
     """
     tokenizer = load_tokenizer(base)
@@ -48,7 +48,7 @@ def compute_merged_size(base: Path, adapter: Path) -> int:
 
     Raises:
         ModelError: If the weights cannot be read.
-        ArtefactError: If the folder has neither an adapter nor a full model.
+        ArtifactError: If the folder has neither an adapter nor a full model.
 
     """
     weights = adapter if is_full_model(adapter) else base

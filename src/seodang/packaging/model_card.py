@@ -17,7 +17,7 @@ from seodang.gate.differences import read_score_difference
 from seodang.gate.verdict import VERDICT_LABELS
 from seodang.html import create_environment, create_markdown_functions, escape_markdown
 from seodang.i18n import N_, Language, Message
-from seodang.licences import find_hub_licence, summarise_licences
+from seodang.licences import find_hub_licence, summarize_licences
 from seodang.metric_registry import SUMMARY_METRICS
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def build_metadata(card_data: ModelCardData) -> dict[str, Any]:
 
 def _select_licence(base: list[str], data: list[str]) -> dict[str, str]:
     """Return the licence of the weights: the base's, or the more restrictive ones of base and data."""
-    restrictions = summarise_licences([*base, *data])
+    restrictions = summarize_licences([*base, *data])
     restrictive_names = {
         find_hub_licence(name)
         for name in [*restrictions.non_commercial, *restrictions.share_alike, *restrictions.unknown]
@@ -152,7 +152,7 @@ def _build_difference(result: dict[str, Any], confidence: float) -> dict[str, An
 
 
 def _build_context(card_data: ModelCardData) -> dict[str, Any]:
-    restrictions = summarise_licences(
+    restrictions = summarize_licences(
         [*(source["licence"] for source in card_data.sources), card_data.lineage["base"].get("licence", "")]
     )
     return {
@@ -165,8 +165,8 @@ def _build_context(card_data: ModelCardData) -> dict[str, Any]:
         "sources": [
             {
                 **source,
-                "non_commercial": bool(summarise_licences([source["licence"]]).non_commercial),
-                "unknown": bool(summarise_licences([source["licence"]]).unknown),
+                "non_commercial": bool(summarize_licences([source["licence"]]).non_commercial),
+                "unknown": bool(summarize_licences([source["licence"]]).unknown),
             }
             for source in card_data.sources
         ],

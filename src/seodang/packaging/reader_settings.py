@@ -34,7 +34,7 @@ def write_reader_settings(
     """Write tokenizer, chat template, generation settings and end tokens of a merged model.
 
     The files of the base are for the base, not for the tuned model. Its chat template renders other prompts, its end
-    token may be another one, and its generation settings may sample or penalise repeated tokens. Its end tokens stay
+    token may be another one, and its generation settings may sample or penalize repeated tokens. Its end tokens stay
     beside that of the tuned model, because evaluation and service stop at them, too.
 
     Args:

@@ -58,7 +58,7 @@ def check_run(
         paths: Paths of the project.
 
     Raises:
-        ArtefactError: If a report or a split of an earlier stage is missing.
+        ArtifactError: If a report or a split of an earlier stage is missing.
         EvaluationError: If the test split is empty, or a task file cannot be used.
     """
     splits = {name: list(read_records(paths.get_split_path(name))) for name in ("train", "test", "unseen")}

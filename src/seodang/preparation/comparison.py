@@ -35,7 +35,7 @@ class Comparison:
     def compute_similarity(self, first: int, second: int) -> float:
         """Return the estimated Jaccard similarity of two records, 0 to 1.
 
-        It is 1 for the same normalised text. Else it is 0 if fewer than `min_characters` are left to compare.
+        It is 1 for the same normalized text. Else it is 0 if fewer than `min_characters` are left to compare.
         """
         if self._exact[first] == self._exact[second]:
             return 1.0

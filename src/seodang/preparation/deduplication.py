@@ -34,7 +34,7 @@ class Duplicates:
 
     representative: NDArray[np.int32]  # index of the kept record that replaces it; -1: not removed
     similarity: NDArray[np.float32]  # similarity to the representative; 0: not removed
-    exact: NDArray[np.bool_]  # whether both have the same normalised text
+    exact: NDArray[np.bool_]  # whether both have the same normalized text
 
 
 def find_leaders(rows: NDArray[np.void], sketches: Sketches, params: DeduplicationParams) -> NDArray[np.int32]:
@@ -53,7 +53,7 @@ def find_leaders(rows: NDArray[np.void], sketches: Sketches, params: Deduplicati
 
 
 def _find_exact_leaders(rows: NDArray[np.void]) -> NDArray[np.int32]:
-    """Return the first record with the same normalised text for each record; an unusable record is its own leader."""
+    """Return the first record with the same normalized text for each record; an unusable record is its own leader."""
     leaders = np.arange(len(rows), dtype=np.int32)
     usable = np.flatnonzero(rows["usable"])
     _, firsts, members = np.unique(rows["exact"][usable], return_index=True, return_inverse=True)

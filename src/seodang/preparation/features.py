@@ -30,14 +30,14 @@ from seodang.records import Record
 FEATURE_DTYPE = np.dtype(
     [
         ("id", "S16"),
-        ("exact", "u8"),  # hash of all normalised texts: system, turns, instruction, input, answer
+        ("exact", "u8"),  # hash of all normalized texts: system, turns, instruction, input, answer
         ("question", "u8"),  # hash of the turns, the instruction and the input
         ("instruction", "u8"),  # hash of the turns and the instruction
         ("input", "u8"),  # 0: no input
         ("answer", "u8"),
         ("subject", "u8"),  # hash of the input if that is a text, else of the question
         ("group", "u8"),  # hash of the texts that must stay in one split; gives its position as well
-        ("instruction_letters", "i4"),  # number of normalised letters; see shingles
+        ("instruction_letters", "i4"),  # number of normalized letters; see shingles
         ("input_letters", "i4"),
         ("answer_letters", "i4"),
         ("task", "i4"),  # index into Features.tasks
@@ -80,7 +80,7 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """The normalised fields of n records: n instructions, n inputs, n answers and n system texts."""
+    """The normalized fields of n records: n instructions, n inputs, n answers and n system texts."""
 
     letters: Letters  # 4n texts
     hashes: Hashes  # 4 x n

@@ -118,7 +118,7 @@ def _has_passage(rows: NDArray[np.void], template_after: int) -> NDArray[np.bool
 
 
 def _build_conversation_keys(record: Record) -> list[str]:
-    """Return the beginnings of a conversation, normalised, one for each message: turns, question and answer."""
+    """Return the beginnings of a conversation, normalized, one for each message: turns, question and answer."""
     keys, text = [], ""
     for message in (*(turn.content for turn in record.turns), f"{record.instruction}{record.input}", record.output):
         text += "".join(message.casefold().split())

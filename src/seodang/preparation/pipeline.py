@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seodang.config import IngestParams, PrepareParams
-from seodang.errors import ArtefactError, SplitError
+from seodang.errors import ArtifactError, SplitError
 from seodang.i18n import _, ngettext
 from seodang.io.jsonl import format_json_line, parse_record, read_lines, read_records
 from seodang.io.progress import track_progress
@@ -68,7 +68,7 @@ def prepare_records(accepted: Path, ingest: IngestParams, prepare: PrepareParams
     """Return the split, status and copies of every record of `accepted`; sketches go to files in `scratch`.
 
     Raises:
-        ArtefactError: If `accepted` is empty.
+        ArtifactError: If `accepted` is empty.
         SplitError: If a split is empty, or if a kept training record has the question of an evaluation item.
     """
     features, leaders, duplicates = _deduplicate(accepted, prepare, scratch)
@@ -104,7 +104,7 @@ def _deduplicate(
 ) -> tuple[Features, NDArray[np.int32], Duplicates]:
     count = sum(1 for line in read_lines(accepted))
     if not count:
-        raise ArtefactError(_("{path} is empty; run: dvc repro --force validate", path=accepted))
+        raise ArtifactError(_("{path} is empty; run: dvc repro --force validate", path=accepted))
     permutations = prepare.deduplication.permutations
     with Sketches(scratch, permutations, *compute_bands(prepare.deduplication.threshold, permutations)) as sketches:
         features = compute_features(

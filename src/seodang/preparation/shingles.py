@@ -1,4 +1,4 @@
-"""Normalised letters of texts, and hashes of texts, shingles and n-grams, for a chunk of texts at a time.
+"""Normalized letters of texts, and hashes of texts, shingles and n-grams, for a chunk of texts at a time.
 
 A hash is the sum of the letters' hashes times powers of an odd number, modulo 2**64 (Karp and Rabin 1987). With prefix
 sums, the hash of any range costs constant time, and the hashes of two texts can be joined.
@@ -26,7 +26,7 @@ _INVERSE = pow(_BASE, -1, 2**64)
 
 @dataclass(frozen=True, slots=True)
 class Letters:
-    """The normalised letters of several texts, one text after the other."""
+    """The normalized letters of several texts, one text after the other."""
 
     hashes: Hashes  # hash of each letter
     starts: Integers  # index of the first letter of each text, and the end of the last text; length texts + 1
@@ -39,7 +39,7 @@ class Letters:
 
 
 def extract_letters(texts: Sequence[str]) -> Letters:
-    """Return the normalised letters of texts: NFKC, casefolded, without blanks and punctuation.
+    """Return the normalized letters of texts: NFKC, casefolded, without blanks and punctuation.
 
     Arithmetic signs (+ = * / %) and emoji stay. One sign between two digits stays, and so does a hyphen before a digit:
     1.5 is not 15, "1, 23" is not "12, 3", and -2 is not 2. A text of only punctuation stays as it is: "!" is not "?".

@@ -34,7 +34,7 @@ _HEAD_ROWS = 256  # 256 x 6144 logits have 6 MB and stay in the cache
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, context_length: int) -> PreTrainedTokenizerFast:
-    """Return a byte-level BPE tokenizer that splits digits and normalises text to NFC."""
+    """Return a byte-level BPE tokenizer that splits digits and normalizes text to NFC."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

@@ -45,7 +45,7 @@ def load_candidate(paths: Paths) -> Candidate:
 
     Raises:
         NotPromoted: If the verdict is not `promote`, or says nothing about the trained tasks; exit code 3.
-        ArtefactError: If a report is missing.
+        ArtifactError: If a report is missing.
         RegistryError: If the verdict belongs to other weights.
     """
     verdict = require_promotion(paths.verdict, NotPromoted, _("the champion stays the same"))

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from seodang.config.section import Sha256
 from seodang.config.validation_errors import describe_read_error
-from seodang.errors import ArtefactError, ModelError
+from seodang.errors import ArtifactError, ModelError
 from seodang.i18n import _
 from seodang.io.atomic import flush_folder, remove_stale_parts
 from seodang.io.disk_full import translate_disk_full
@@ -75,7 +75,7 @@ def read_champion(path: Path) -> Champion | None:
     """Return the live version; None before the first promotion.
 
     Raises:
-        ArtefactError: If the file is missing or damaged.
+        ArtifactError: If the file is missing or damaged.
     """
     return read_champion_file(path).champion
 
@@ -84,12 +84,12 @@ def read_champion_file(path: Path) -> ChampionFile:
     """Return the live version, and the earlier champions that candidates are compared with.
 
     Raises:
-        ArtefactError: If the file is missing or damaged. Without it, a model would not be compared with the champion.
+        ArtifactError: If the file is missing or damaged. Without it, a model would not be compared with the champion.
     """
     try:
         return ChampionFile.model_validate_json(path.read_bytes())
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtefactError(
+        raise ArtifactError(
             _(
                 "{file} does not name the champion ({error}); restore it: git checkout -- registry/champion.json",
                 file=path,

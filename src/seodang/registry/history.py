@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from seodang.config.validation_errors import describe_read_error
-from seodang.errors import ArtefactError
+from seodang.errors import ArtifactError
 from seodang.i18n import _
 from seodang.io.atomic import write_atomically
 from seodang.io.jsonl import format_json_line
@@ -31,13 +31,13 @@ def read_history(path: Path) -> list[RegistryEvent]:
     """Return all events, oldest first; an empty list before the first promotion.
 
     Raises:
-        ArtefactError: If a line is damaged.
+        ArtifactError: If a line is damaged.
     """
     try:
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
         return [RegistryEvent.model_validate(json.loads(line)) for line in lines if line.strip()]
     except (OSError, ValueError, ValidationError) as error:
-        raise ArtefactError(
+        raise ArtifactError(
             _(
                 "{file} cannot be read ({error}); restore it: git checkout -- registry/history.jsonl",
                 file=path,

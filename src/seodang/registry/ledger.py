@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seodang.config import GateParams
 from seodang.config.validation_errors import describe_read_error
-from seodang.errors import ArtefactError
+from seodang.errors import ArtifactError
 from seodang.gate.comparisons import Comparison
 from seodang.gate.coverage import TrainedTask
 from seodang.gate.decision import Decision, decide
@@ -83,7 +83,7 @@ def decide_and_record(
 
     Raises:
         EvaluationError: As `decide` does; nothing is recorded.
-        ArtefactError: If a file of the ledger is damaged.
+        ArtifactError: If a file of the ledger is damaged.
     """
     name = hashlib.sha256(f"{os.getuid()} {folder.resolve()}".encode()).hexdigest()[:16]
     with FileLock(Path(tempfile.gettempdir()) / f"seodang-ledger-{name}.lock"):
@@ -101,7 +101,7 @@ def read_ledger(folder: Path) -> list[Judgement]:
     """Return the judgements of all sets, oldest first; an empty list without a ledger.
 
     Raises:
-        ArtefactError: If a file is damaged. Without its judgements, a verdict would claim too much.
+        ArtifactError: If a file is damaged. Without its judgements, a verdict would claim too much.
     """
     judgements = [judgement for path in sorted(folder.glob("*.jsonl")) for judgement in _read_file(path)]
     return sorted(judgements, key=lambda judgement: judgement.created_at)  # stable: lines of a file keep their order
@@ -150,7 +150,7 @@ def _read_file(path: Path) -> list[Judgement]:
             if lines[number].strip() and lines[number] != header:  # a merge may repeat the header
                 judgements.append(_parse_line(_Line.model_validate(json.loads(lines[number])), items))
     except (OSError, ValueError, KeyError, ValidationError) as error:
-        raise ArtefactError(
+        raise ArtifactError(
             _(
                 "{file}, line {number}: the judgements on these test items cannot be read ({error}). After a merge keep the "
                 "lines of both sides; otherwise restore the file from git (git log {file})",

@@ -1,4 +1,4 @@
-"""Restore the bento of a champion or of the packaged model: from BentoML's stores, else from DVC's artefacts."""
+"""Restore the bento of a champion or of the packaged model: from BentoML's stores, else from DVC's artifacts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from seodang.errors import ArtefactError, ModelError
+from seodang.errors import ArtifactError, ModelError
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
 from seodang.packaging.bento import MODEL_CARD, build_bento, find_stored_model, has_bento, store_model
@@ -48,7 +48,7 @@ def make_packaged_servable(paths: Paths) -> str:
     """Return the tag of the bento that was packaged last; in a clone it is built from artifacts/package.
 
     Raises:
-        ArtefactError: If nothing was packaged, or `dvc pull` has not fetched it.
+        ArtifactError: If nothing was packaged, or `dvc pull` has not fetched it.
         ModelError: If the weights differ from the packaged ones.
     """
     from seodang.models.checkpoints import compute_weights_sha256
@@ -56,13 +56,13 @@ def make_packaged_servable(paths: Paths) -> str:
 
     folder = paths.merged_model.relative_to(paths.root)
     if not paths.package_report.exists():
-        raise ArtefactError(_format_missing(folder))
+        raise ArtifactError(_format_missing(folder))
     report = read_json(paths.package_report)
     tag, weights = str(report["bento_tag"]), str(report["weights_sha256"])
     if _is_stored(str(report["model_tag"]), weights, tag):
         return tag
     if not paths.merged_model.is_dir():
-        raise ArtefactError(_format_missing(folder))
+        raise ArtifactError(_format_missing(folder))
     if (actual := compute_weights_sha256(paths.merged_model)) != weights:
         raise ModelError(
             _(

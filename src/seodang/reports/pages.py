@@ -19,7 +19,7 @@ def write_pages(
     """Write the three pages in artifacts/report and return the paths of their index files.
 
     Raises:
-        ArtefactError: If a report of a stage is missing or damaged; the message names the stage to run.
+        ArtifactError: If a report of a stage is missing or damaged; the message names the stage to run.
     """
     write_data_card(paths, prepare.card, prepare.seed)
     settings = {"train": train.model_dump(), "prompt": prompt.model_dump()}

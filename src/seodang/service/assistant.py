@@ -18,7 +18,7 @@ from seodang.models.stop_tokens import get_stop_ids
 from seodang.models.tokenization import encode_prompt
 from seodang.packaging.model_folder import Manifest, check_renderer, load_inference_model, read_manifest
 from seodang.prompting import render_prompt
-from seodang.records import normalise
+from seodang.records import normalize
 
 
 class RequestRejected(SeodangError):
@@ -108,8 +108,8 @@ class Assistant:
         )
 
     def _encode_prompt(self, instruction: str, input: str) -> list[int]:
-        """Return the prompt's ids, normalised like the training data."""
-        instruction, input = normalise(instruction), normalise(input)
+        """Return the prompt's ids, normalized like the training data."""
+        instruction, input = normalize(instruction), normalize(input)
         self._check_characters(len(instruction) + len(input))
         segments = render_prompt(instruction, input, self.manifest.prompt.format, self._tokenizer)
         prompt = encode_prompt(self._tokenizer, segments)

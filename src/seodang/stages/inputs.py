@@ -66,7 +66,7 @@ def run(*, model: ModelParams, ingest: IngestParams, evaluate: EvaluateParams, p
 def list_inputs(
     model: ModelParams, ingest: IngestParams, evaluate: EvaluateParams, paths: Paths
 ) -> dict[str, dict[str, Path]]:
-    """Return the local files that each stage reads besides artefacts, by name; missing ones are left out.
+    """Return the local files that each stage reads besides artifacts, by name; missing ones are left out.
 
     The stage that reads a file reports what is wrong with it.
     """

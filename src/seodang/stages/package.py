@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from seodang.config import PackageParams, PromptParams, TrainParams
-from seodang.errors import ArtefactError, GateRejected, ParityError
+from seodang.errors import ArtifactError, GateRejected, ParityError
 from seodang.gate.verdict import drop_schema, require_promotion
 from seodang.i18n import Message, _, ngettext
 from seodang.io.atomic import compute_sha256, write_atomically
 from seodang.io.disk_full import check_space, is_same_disk, translate_disk_full
 from seodang.io.jsonl import read_json, read_records, write_json
-from seodang.licences import summarise_licences
+from seodang.licences import summarize_licences
 from seodang.models.adapters import compute_tuned_sha256
 from seodang.models.checkpoints import compute_weights_sha256
 from seodang.models.loading import load_tokenizer, read_context_length
@@ -47,7 +47,7 @@ def run(*, prompt: PromptParams, train: TrainParams, package: PackageParams, pat
 
     Raises:
         GateRejected: With the gate's reasons; nothing is written.
-        ArtefactError: If a file of the lineage is missing, or the verdict belongs to another adapter.
+        ArtifactError: If a file of the lineage is missing, or the verdict belongs to another adapter.
         ParityError: If the merged model answers differently; it is removed again.
         ModelError: If base or adapter cannot be loaded, or the disk is too small or becomes full.
 
@@ -179,7 +179,7 @@ def _build_lineage(prompt: PromptParams, verdict: dict[str, Any], paths: Paths) 
     checksums = {"scores_sha256": _compute_sha256(paths.scores), "adapter_sha256": compute_tuned_sha256(paths.adapter)}
     for name, checksum in checksums.items():
         if verdict.get(name) != checksum:
-            raise ArtefactError(
+            raise ArtifactError(
                 _(
                     "the verdict in {file} has {name} {expected}, but the current one is {actual}; run: dvc repro gate",
                     file=paths.verdict,
@@ -208,7 +208,7 @@ def _build_lineage(prompt: PromptParams, verdict: dict[str, Any], paths: Paths) 
 
 def _build_terms(licences: list[str]) -> dict[str, Any]:
     """Return the licence obligations of a model's users, and log a warning if commercial use is not allowed."""
-    summary = summarise_licences(licences)
+    summary = summarize_licences(licences)
     terms: dict[str, Any] = {name: list(names) for name, names in asdict(summary).items()}
     if summary.non_commercial:
         use = Message(
@@ -224,7 +224,7 @@ def _compute_sha256(path: Path) -> str:
     try:
         return compute_sha256(path)
     except OSError as error:
-        raise ArtefactError(
+        raise ArtifactError(
             _(
                 "{file} cannot be read ({error}), so the lineage is incomplete; run: dvc repro {stage}",
                 file=path,

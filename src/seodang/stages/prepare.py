@@ -43,7 +43,7 @@ def run(*, ingest: IngestParams, prepare: PrepareParams, paths: Paths) -> Report
     """Write the splits, the removed duplicates and leaks, and a report.
 
     Raises:
-        ArtefactError: If there are no accepted records.
+        ArtifactError: If there are no accepted records.
         SplitError: If a split is empty, or if evaluation data leaks into training. In that case nothing is written.
     """
     paths.prepare_report.parent.mkdir(parents=True, exist_ok=True)

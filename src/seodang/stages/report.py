@@ -17,7 +17,7 @@ def run(*, prompt: PromptParams, prepare: PrepareParams, train: TrainParams, gat
     """Render the data card, the training page and the evaluation page.
 
     Raises:
-        ArtefactError: If a report of an earlier stage is missing or damaged; the message names the stage to run.
+        ArtifactError: If a report of an earlier stage is missing or damaged; the message names the stage to run.
     """
     pages = write_pages(paths, prompt, prepare, train, gate)
     for page in pages:

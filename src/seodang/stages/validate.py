@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
 from seodang.config import ExpectationsParams, PromptParams
-from seodang.errors import ArtefactError, DataRejected
+from seodang.errors import ArtifactError, DataRejected
 from seodang.i18n import _, ngettext
 from seodang.ingest.rows import FIELDS, Row
 from seodang.io.atomic import compute_sha256
@@ -103,7 +103,7 @@ def _iter_rows(paths: Paths, description: str) -> Iterator[Row]:
     index = -1
     for index, row in enumerate(track_progress(read_rows(paths.records), description, file=paths.records)):
         if tuple(row) != FIELDS:
-            raise ArtefactError(
+            raise ArtifactError(
                 _(
                     "{file}, line {line} has the fields {fields}, expected {expected}; run: dvc repro --force ingest",
                     file=paths.records,
@@ -114,7 +114,7 @@ def _iter_rows(paths: Paths, description: str) -> Iterator[Row]:
             )
         yield row
     if index < 0:
-        raise ArtefactError(_("{file} is empty; run: dvc repro --force ingest", file=paths.records))
+        raise ArtifactError(_("{file} is empty; run: dvc repro --force ingest", file=paths.records))
 
 
 def _read_last_profile(paths: Paths) -> Profile | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seodang.config import PromptParams, TrainParams
-from seodang.errors import ArtefactError
+from seodang.errors import ArtifactError
 from seodang.i18n import _
 from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import write_json
@@ -102,7 +102,7 @@ def _find_problem(checkpoint: Path) -> str | None:
         files: Mapping[str, Any] = json.loads((checkpoint / COMPLETE_MARKER).read_text("utf-8"))["files"]
     except FileNotFoundError:
         return _("it is incomplete")
-    except (OSError, ValueError, KeyError, ArtefactError) as error:
+    except (OSError, ValueError, KeyError, ArtifactError) as error:
         return _("its list of checksums, {name}, cannot be read ({error})", name=COMPLETE_MARKER, error=error)
     for name, checksum in files.items():
         file = checkpoint / name

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from seodang.errors import ArtefactError
+from seodang.errors import ArtifactError
 from seodang.i18n import N_, _
 
 Points = list[tuple[int, float]]
@@ -49,7 +49,7 @@ def read_curves(live: Path) -> dict[str, Points]:
     """Return the curves that a run has logged, by name.
 
     Raises:
-        ArtefactError: If a file is damaged; the message names it.
+        ArtifactError: If a file is damaged; the message names it.
 
     """
     curves = {}
@@ -65,6 +65,6 @@ def _read_points(file: Path, name: str) -> Points:
         with file.open(encoding="utf-8", newline="") as lines:
             return [(int(row["step"]), float(row[name])) for row in csv.DictReader(lines, delimiter="\t")]
     except (KeyError, TypeError, ValueError) as error:
-        raise ArtefactError(
+        raise ArtifactError(
             _("{file} is not a curve of dvclive ({error}); run: dvc repro train", file=file, error=error)
         ) from error

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from seodang.config import PromptFormat
-from seodang.errors import ArtefactError
+from seodang.errors import ArtifactError
 from seodang.i18n import _
 from seodang.io.atomic import replace_folder
 from seodang.records import Record
@@ -147,14 +147,14 @@ def read_tokenized_dataset(folder: Path) -> TokenizedDataset:
     """Return the dataset that `write_tokenized_dataset` wrote; its tokens stay on disk until they are read.
 
     Raises:
-        ArtefactError: If a file is missing or damaged.
+        ArtifactError: If a file is missing or damaged.
     """
     try:
         ids, loss_mask = load_memmap(folder / "ids.npy"), load_memmap(folder / _LOSS_MASK)
         offsets, label_counts = np.load(folder / "offsets.npy"), np.load(folder / _LABEL_COUNTS)
         counts = DatasetCounts(**json.loads((folder / "counts.json").read_text("utf-8")))
     except (OSError, ValueError, TypeError, EOFError) as error:
-        raise ArtefactError(
+        raise ArtifactError(
             _(
                 "the tokenized records in {folder} cannot be read ({error}); delete the folder and run training again:"
                 " it is written anew",
@@ -163,7 +163,7 @@ def read_tokenized_dataset(folder: Path) -> TokenizedDataset:
             )
         ) from error
     if not len(ids) == len(loss_mask) == offsets[-1] or len(offsets) != len(label_counts) + 1 != counts.kept + 1:
-        raise ArtefactError(
+        raise ArtifactError(
             _(
                 "the files in {folder} do not belong together; delete the folder and run training again:"
                 " it is written anew",

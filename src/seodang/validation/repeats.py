@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seodang.ingest.rows import TEXTS, Row, classify_value
-from seodang.records import normalise
+from seodang.records import normalize
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +75,7 @@ class _Keys:
         is_usable = (
             all(classify_value(text) == "text" for text in texts) and bool(texts[0].strip()) and bool(texts[2].strip())
         )
-        question, answer = (_build_question(row), normalise(texts[2])) if is_usable else ("", "")
+        question, answer = (_build_question(row), normalize(texts[2])) if is_usable else ("", "")
         self.question.append(_hash(question))
         self.content.append(_hash(f"{question}\x1e{answer}\x1e{row['rejected']}\x1e{row['desirable']}"))
         is_label = bool(row["choices"]) or (bool(texts[1]) and len(answer) <= label_characters)
@@ -135,7 +135,7 @@ def _set_conflicts(matches: NDArray[np.int32], question: NDArray[np.uint64], dis
 
 def _build_question(row: Row) -> str:
     turns = "\x1d".join(f"{turn['role']}\x1c{turn['content']}{turn.get('learned', '')}" for turn in row["turns"])
-    parts = (normalise(row["instruction"]), normalise(row["input"]), str(row["system"] or ""), turns, row["role"])
+    parts = (normalize(row["instruction"]), normalize(row["input"]), str(row["system"] or ""), turns, row["role"])
     return "\x1f".join(parts)
 
 

@@ -253,7 +253,7 @@ def test_every_shipped_template_has_a_sample():
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_a_known_table_is_recognised_by_its_columns(tmp_path, name, read_rows):
+def test_a_known_table_is_recognized_by_its_columns(tmp_path, name, read_rows):
     record, answer = SAMPLES[name]
     (row,) = read_rows(tmp_path, [record])
     assert (row["format"], row["output"], row["language"]) == (name, answer, "ko")

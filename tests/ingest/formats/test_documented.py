@@ -25,7 +25,7 @@ SOURCES = [yaml.safe_load(block)[0] for block in re.findall(r"```yaml\n(.*?)```"
 
 
 @pytest.mark.parametrize(("name", "kind", "text"), SECTIONS)
-def test_an_example_is_recognised_as_the_format_that_it_stands_under(tmp_path, name, kind, text, read_rows):
+def test_an_example_is_recognized_as_the_format_that_it_stands_under(tmp_path, name, kind, text, read_rows):
     rows = read_rows(
         tmp_path, text if kind == "csv" else [json.loads(line) for line in text.splitlines()], file=f"example.{kind}"
     )

@@ -1,4 +1,4 @@
-"""Records and rules of the small artefacts that fixture `write_card_artefacts` writes; they can be counted by hand."""
+"""Records and rules of the small artifacts that fixture `write_card_artifacts` writes; they can be counted by hand."""
 
 from __future__ import annotations
 

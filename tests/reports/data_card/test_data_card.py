@@ -10,20 +10,20 @@ import pytest
 import yaml
 from tests.reports.data_card.card_records import CARD, HOSTILE, LEAK, NEAR, PHONE, TRAIN
 
-from seodang.errors import ArtefactError
+from seodang.errors import ArtifactError
 from seodang.reports.data_card import write_data_card
 from seodang.reports.data_card.contents import gather_contents
 
 
 @pytest.fixture(scope="module")
-def contents(tmp_path_factory, write_card_artefacts):
-    return gather_contents(write_card_artefacts(tmp_path_factory.mktemp("card")), CARD, 1)
+def contents(tmp_path_factory, write_card_artifacts):
+    return gather_contents(write_card_artifacts(tmp_path_factory.mktemp("card")), CARD, 1)
 
 
 @pytest.fixture(scope="module")
-def write_card(write_card_artefacts):
+def write_card(write_card_artifacts):
     def write_card(root, **changes):
-        paths = write_card_artefacts(root, **changes)
+        paths = write_card_artifacts(root, **changes)
         write_data_card(paths, CARD, 1)
         return {file.name: file.read_text("utf-8") for file in paths.data_card.iterdir()}
 
@@ -165,12 +165,12 @@ def test_figures_of_the_markdown_are_well_formed_and_beside_it(tmp_path, write_c
         assert ElementTree.fromstring(files[name]).tag == "{http://www.w3.org/2000/svg}svg"
 
 
-def test_the_same_artefacts_give_the_same_bytes(tmp_path, write_card):
+def test_the_same_artifacts_give_the_same_bytes(tmp_path, write_card):
     assert write_card(tmp_path / "one") == write_card(tmp_path / "two")
 
 
-def test_a_new_card_replaces_the_old_one_and_leaves_no_temporary_folder(tmp_path, write_card_artefacts):
-    paths = write_card_artefacts(tmp_path)
+def test_a_new_card_replaces_the_old_one_and_leaves_no_temporary_folder(tmp_path, write_card_artifacts):
+    paths = write_card_artifacts(tmp_path)
     paths.data_card.mkdir(parents=True)
     (paths.data_card / "old.html").touch()
     write_data_card(paths, CARD, 1)
@@ -185,10 +185,10 @@ def test_a_new_card_replaces_the_old_one_and_leaves_no_temporary_folder(tmp_path
     assert not list(paths.data_card.parent.glob(".data_card*"))
 
 
-def test_a_missing_report_names_the_stage_to_run(tmp_path, write_card_artefacts):
-    paths = write_card_artefacts(tmp_path)
+def test_a_missing_report_names_the_stage_to_run(tmp_path, write_card_artifacts):
+    paths = write_card_artifacts(tmp_path)
     paths.validate_report.unlink()
-    with pytest.raises(ArtefactError, match="dvc repro validate"):
+    with pytest.raises(ArtifactError, match="dvc repro validate"):
         write_data_card(paths, CARD, 1)
     assert not paths.data_card.exists()
 

@@ -9,7 +9,7 @@ import pytest
 
 from seodang.config import GateParams
 from seodang.config.profiles import read_starter
-from seodang.errors import ArtefactError
+from seodang.errors import ArtifactError
 from seodang.evaluation.aggregate import (
     ItemScore,
     aggregate_by_task,
@@ -487,17 +487,17 @@ def test_settings_and_fingerprints_close_the_page():
 
 
 def test_what_is_missing_is_named():
-    with pytest.raises(ArtefactError, match=r"is not in items\.jsonl; run: dvc repro evaluate"):
+    with pytest.raises(ArtifactError, match=r"is not in items\.jsonl; run: dvc repro evaluate"):
         build_data(records=RECORDS["ko"])
     scores = make_all_scores()
     evaluation = build_evaluation(scores)
     verdict = build_verdict(scores, evaluation["best"])
     del evaluation["formats"]
-    with pytest.raises(ArtefactError, match="'formats'"):
+    with pytest.raises(ArtifactError, match="'formats'"):
         build_report_data(verdict, evaluation, map(asdict, scores), [*RECORDS["ko"], *RECORDS["en"], *OPEN], GATE)
 
 
-def test_the_same_artefacts_give_the_same_bytes(tmp_path):
+def test_the_same_artifacts_give_the_same_bytes(tmp_path):
     paths, scores = Paths(tmp_path), make_all_scores()
     evaluation = build_evaluation(scores)
     write_rows(paths.scores, map(asdict, scores))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seodang.config.profiles import read_starter
-from seodang.errors import ArtefactError
+from seodang.errors import ArtifactError
 from seodang.html.svg import compute_ticks, format_label
 from seodang.paths import Paths
 from seodang.reports.training import build_report_data, collect_versions, render_report, write_training_report
@@ -158,9 +158,9 @@ def test_a_run_with_few_curves_still_has_a_page(curves):
 
 
 def test_a_report_without_a_key_names_it():
-    with pytest.raises(ArtefactError, match="computed_ratio"):
+    with pytest.raises(ArtifactError, match="computed_ratio"):
         build_report_data({key: value for key, value in REPORT.items() if key != "computed_ratio"}, SETTINGS, CURVES)
-    with pytest.raises(ArtefactError, match="eos_ratio"):
+    with pytest.raises(ArtifactError, match="eos_ratio"):
         build_report_data({**REPORT, "health": {"max_logit_change": 1.0}}, SETTINGS, CURVES)
 
 

@@ -21,7 +21,7 @@ from transformers import Trainer, TrainerCallback, TrainerState, TrainingArgumen
 from seodang.config import TrainParams
 from seodang.config.load import read_yaml
 from seodang.config.profiles import read_starter
-from seodang.errors import ArtefactError, TrainingError
+from seodang.errors import ArtifactError, TrainingError
 from seodang.models.loading import load_model
 from seodang.training.curves import (
     CURVES,
@@ -267,7 +267,7 @@ def test_what_trainer_sums_up_at_the_end_is_no_curve():
 def test_a_damaged_curve_is_named(tmp_path):
     get_curves_folder(tmp_path).mkdir(parents=True)
     (get_curves_folder(tmp_path) / "train_loss.tsv").write_text("step\ttrain_loss\n7\t\n")
-    with pytest.raises(ArtefactError, match=r"train_loss\.tsv"):
+    with pytest.raises(ArtifactError, match=r"train_loss\.tsv"):
         read_curves(tmp_path)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from seodang.evaluation.tasks.samples import EvalSample, Task
-from seodang.records import normalise
+from seodang.records import normalize
 
 
 class HasId(Protocol):
@@ -59,7 +59,7 @@ def remove_leaks(few_shot_pool: Sequence[EvalSample], samples: Sequence[EvalSamp
 
 
 def _normalize(text: str) -> str:
-    return "".join(normalise(text).casefold().split())
+    return "".join(normalize(text).casefold().split())
 
 
 def select_few_shot_examples(task: Task, language: str, *, seed: int, shots: int) -> list[EvalSample]:

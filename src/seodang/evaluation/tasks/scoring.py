@@ -18,11 +18,11 @@ from seodang.evaluation.metrics import (
     select_best_choice,
 )
 from seodang.evaluation.tasks.samples import EvalSample
-from seodang.evaluation.tasks.spec import Normalisation, TaskSpec
+from seodang.evaluation.tasks.spec import Normalization, TaskSpec
 
 
 def normalize_log_likelihoods(
-    log_likelihoods: Sequence[float], options: Sequence[str], tokens: Sequence[int], normalization: Normalisation
+    log_likelihoods: Sequence[float], options: Sequence[str], tokens: Sequence[int], normalization: Normalization
 ) -> list[float]:
     """Return the options' log-likelihoods divided by their length.
 

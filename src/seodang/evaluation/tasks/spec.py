@@ -17,7 +17,7 @@ from seodang.i18n import _, ngettext
 from seodang.metric_registry import CORPUS_METRICS, REFERENCE_METRICS, TaskKind, list_kind_metrics
 from seodang.records import Language
 
-Normalisation = Literal["none", "characters", "bytes", "tokens"]
+Normalization = Literal["none", "characters", "bytes", "tokens"]
 
 GRADE_COLUMN = "score"
 """The column that spearman correlates with the log-odds of the last option."""
@@ -86,7 +86,7 @@ class TaskSpec(Section):
     """Between prompt and answer."""
     separator: str
     """After each few-shot example."""
-    normalise: Normalisation
+    normalise: Normalization
     """Divisor of an option's log-likelihood for accuracy_norm: its length in characters (lm-evaluation-harness'
     acc_norm), in UTF-8 bytes (its acc_bytes), or in tokens. The delimiter does not count. accuracy is never
     normalized."""

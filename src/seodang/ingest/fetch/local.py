@@ -130,11 +130,11 @@ def _describe_empty_glob(pattern: str, root: Path) -> str:
 def match_names(pattern: str, root: Path) -> list[str]:
     """Return the paths that a glob matches, without hidden files.
 
-    A folder whose real name has brackets, or another Unicode normalisation than the pattern, is found too.
+    A folder whose real name has brackets, or another Unicode normalization than the pattern, is found too.
     """
     fixed, rest = _split_existing(pattern, root)
     for variant in dict.fromkeys(
-        [rest, rest.replace("[", "[[]"), *_normalise(rest), *_normalise(rest.replace("[", "[[]"))]
+        [rest, rest.replace("[", "[[]"), *_normalize(rest), *_normalize(rest.replace("[", "[[]"))]
     ):
         # Path.glob rejects absolute patterns and matches hidden files.
         if names := glob.glob(str(Path(glob.escape(str(fixed)), variant)), recursive=True):  # noqa: PTH207
@@ -153,7 +153,7 @@ def _split_existing(pattern: str, root: Path) -> tuple[Path, str]:
     return folder, parts[-1]
 
 
-def _normalise(text: str) -> list[str]:
+def _normalize(text: str) -> list[str]:
     return [unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)]
 
 

@@ -52,7 +52,7 @@ def locate_files(source: SourceParams, root: Path, cache: Path, others: Sequence
     if source.sha256 is not None and not source.path.startswith(("http://", "https://")):
         _check_sha256(files, source.sha256, redact_url(source.path))
     excluded = _find_files_of_others(others, source, root)
-    files = [file for file in files if _normalise_path(file.path) not in excluded]
+    files = [file for file in files if _normalize_path(file.path) not in excluded]
     return mark_held_out_files(expand_archives(files, cache))
 
 
@@ -129,7 +129,7 @@ def _find_files_of_others(others: Sequence[SourceParams], source: SourceParams, 
         and "://" not in other.path
         and _is_more_specific(find_path(root / other.path), folder)
     ]
-    return frozenset(_normalise_path(path) for text in specific_paths for path in resolve_paths(text, root))
+    return frozenset(_normalize_path(path) for text in specific_paths for path in resolve_paths(text, root))
 
 
 def _is_more_specific(path: Path, folder: Path) -> bool:
@@ -144,7 +144,7 @@ def resolve_paths(path_text: str, root: Path) -> list[Path]:
     return [path] if path.exists() else [Path(name) for name in match_names(path_text, root)]
 
 
-def _normalise_path(path: Path) -> Path:
+def _normalize_path(path: Path) -> Path:
     """Return an absolute path without "..", so that two spellings of one file are equal.
 
     Links are not resolved: DVC may link two equal files to one.

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from seodang.ingest.formats.mark_findings import Marks
-from seodang.ingest.formats.verdicts import normalise_word, parse_verdict
+from seodang.ingest.formats.verdicts import normalize_word, parse_verdict
 from seodang.ingest.rows import RECORD_DOUBTFUL, RECORD_REJECTED
 
 FAILURE_KEYS: Final = frozenset(
@@ -43,7 +43,7 @@ def mark_failure(marks: Marks, key: str, name: str, value: object) -> bool:
     A text that names a failed request rejects the record. Any other text leaves a doubt.
     """
     texts = value if isinstance(value, list) else [value]
-    words = [text for text in texts if isinstance(text, str) and not _NO_FAILURE.fullmatch(normalise_word(text))]
+    words = [text for text in texts if isinstance(text, str) and not _NO_FAILURE.fullmatch(normalize_word(text))]
     if name not in FAILURE_KEYS or not words or parse_verdict(words[0]) is not None or _is_number(words[0]):
         return False
     marks.add(RECORD_REJECTED if any(map(_FAILURE.search, words)) else RECORD_DOUBTFUL, key, words[0])

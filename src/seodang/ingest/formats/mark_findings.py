@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from seodang.ingest.formats import mark_words as words
-from seodang.ingest.formats.mark_names import normalise_name
+from seodang.ingest.formats.mark_names import normalize_name
 from seodang.ingest.formats.sample import RawRecord
 from seodang.ingest.rows import shorten
 
@@ -28,11 +28,11 @@ class Marks:
 
 
 def iter_values(record: RawRecord, used_keys: frozenset[str]) -> Iterator[tuple[str, str, Any]]:
-    """Yield key, normalised name and value of each key that may be a mark, also inside metadata."""
+    """Yield key, normalized name and value of each key that may be a mark, also inside metadata."""
     for key, value in record.items():
         if key in used_keys or value is None or value == "":
             continue
-        name = normalise_name(key)
+        name = normalize_name(key)
         items = value if isinstance(value, list) and not is_annotation(value) else [value]
         if not any(isinstance(item, Mapping) for item in items) or (isinstance(value, list) and is_annotation(value)):
             yield key, name, value
@@ -40,7 +40,7 @@ def iter_values(record: RawRecord, used_keys: frozenset[str]) -> Iterator[tuple[
             for item in items:
                 for inner_key, inner_value in item.items() if isinstance(item, Mapping) else ():
                     if inner_value is not None and inner_value != "":
-                        yield f"{key}.{inner_key}", normalise_name(str(inner_key)), inner_value
+                        yield f"{key}.{inner_key}", normalize_name(str(inner_key)), inner_value
 
 
 def is_annotation(value: object) -> bool:

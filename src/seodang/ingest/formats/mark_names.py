@@ -18,7 +18,7 @@ _KNOWN_NAMES: Final = frozenset().union(
 
 
 @lru_cache(maxsize=4096)
-def normalise_name(key: str) -> str:
+def normalize_name(key: str) -> str:
     """Return a key as mark_words spells it: isHumanApproved and human_approved are "approved"."""
     name = _PREFIX.sub("", re.sub(r"[\s-]+", "_", _CAMEL.sub("_", key.strip()).lower()))
     words_ = name.split("_")
@@ -34,4 +34,4 @@ def may_count(key: str) -> bool:
     """Return whether a number under a key may be a count or an index: its name is longer than the word that is known."""
     name = _CAMEL.sub("_", key.rsplit(".", 1)[-1].strip()).lower().replace("-", "_").replace(" ", "_")
     is_flag = _PREFIX.match(name) is not None
-    return not is_flag and (normalise_name(name) in words.INDEX_KEYS or normalise_name(name) != name)
+    return not is_flag and (normalize_name(name) in words.INDEX_KEYS or normalize_name(name) != name)

@@ -10,7 +10,7 @@ from seodang.ingest.formats import mark_values
 from seodang.ingest.formats import mark_words as words
 from seodang.ingest.formats.mark_findings import Marks, iter_values
 from seodang.ingest.formats.sample import RawRecord
-from seodang.ingest.formats.verdicts import normalise_word
+from seodang.ingest.formats.verdicts import normalize_word
 from seodang.ingest.rows import PAIR_REVERSED, RECORD_DOUBTFUL, RECORD_REJECTED
 
 _LOW_RATING: Final = 0.4  # share of the highest rating up to which a rating is low: 2 of 5, 4 of 10
@@ -44,7 +44,7 @@ def mark_weight(marks: Marks, key: str, value: object) -> bool:
 def mark_extreme(marks: Marks, key: str, name: str, value: object) -> bool:
     """Mark a low rating in words, a negative vote, or a high score of harm; return whether it is one."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    is_low = isinstance(value, str) and name in words.RATING_KEYS and normalise_word(value) in mark_values.LOW_WORDS
+    is_low = isinstance(value, str) and name in words.RATING_KEYS and normalize_word(value) in mark_values.LOW_WORDS
     is_negative = name in words.VOTE_KEYS and is_number and isinstance(value, int | float) and value < 0
     is_harmful = name in words.HARM_KEYS and is_number and isinstance(value, int | float) and 0.5 < value <= 1
     if is_low or is_negative or is_harmful:

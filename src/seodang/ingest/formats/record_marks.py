@@ -13,10 +13,10 @@ from seodang.ingest.formats import mark_values
 from seodang.ingest.formats import mark_words as words
 from seodang.ingest.formats.failures import mark_failure
 from seodang.ingest.formats.mark_findings import Marks, is_annotation, iter_values
-from seodang.ingest.formats.mark_names import may_count, normalise_name
+from seodang.ingest.formats.mark_names import may_count, normalize_name
 from seodang.ingest.formats.mark_ratings import mark_extreme, mark_pair_scores, mark_rating, mark_weight, parse_rating
 from seodang.ingest.formats.sample import RawRecord, Sample
-from seodang.ingest.formats.verdicts import normalise_word, parse_verdict
+from seodang.ingest.formats.verdicts import normalize_word, parse_verdict
 from seodang.ingest.rows import ANSWER_CORRECTED, RECORD_DOUBTFUL, RECORD_REJECTED
 
 _PRODIGY_KEYS: Final = frozenset(("_input_hash", "_task_hash", "_session_id", "_view_id", "_annotator_id"))
@@ -47,7 +47,7 @@ def is_rejected_message(message: Mapping[str, Any]) -> bool:
     marks, sample = Marks(), Sample("", "")
     for key, value in message.items():
         if isinstance(key, str) and value is not None and not isinstance(value, Mapping | list):
-            name = normalise_name(key)
+            name = normalize_name(key)
             is_status = name in words.STATUS_KEYS - _LABEL_NAMES and isinstance(value, str)
             if not (is_status and _mark_status(marks, key, name, value, sample)):
                 _mark_truth(marks, key, name, value, sample)
@@ -104,7 +104,7 @@ def _mark_status(marks: Marks, key: str, name: str, value: object, sample: Sampl
         value = value[0] if len(value) == 1 else None
     if not isinstance(value, str) or value == sample.output:
         return False
-    word = normalise_word(value)
+    word = normalize_word(value)
     if word in (mark_values.BAD_LABELS if name in _LABEL_NAMES else mark_values.BAD_STATUS):
         marks.add(RECORD_REJECTED, key, value)
     elif word in mark_values.OPEN_STATUS and name not in _LABEL_NAMES:
@@ -120,7 +120,7 @@ def _mark_split(marks: Marks, name: str, value: object) -> bool:
         truth = parse_verdict(value)
         marks.is_held_out |= truth is True
         return truth is not None
-    word = normalise_word(value) if isinstance(value, str) else ""
+    word = normalize_word(value) if isinstance(value, str) else ""
     marks.is_held_out |= word in mark_values.HELD_OUT_SPLITS
     return word in mark_values.HELD_OUT_SPLITS or word in mark_values.TRAINING_SPLITS
 
@@ -142,7 +142,7 @@ def _mark_correction(marks: Marks, key: str, value: Any, sample: Sample) -> bool
 
 def _mark_prodigy_answer(marks: Marks, record: RawRecord) -> None:
     """Mark a record that an annotator rejected or skipped in Prodigy, whatever column the format reads."""
-    if is_prodigy_answer(record) and normalise_word(record["answer"]) != "accept":
+    if is_prodigy_answer(record) and normalize_word(record["answer"]) != "accept":
         marks.add(RECORD_REJECTED, "answer", record["answer"])
 
 
@@ -151,6 +151,6 @@ def is_prodigy_answer(record: RawRecord) -> bool:
     answer = record.get("answer")
     return (
         isinstance(answer, str)
-        and normalise_word(answer) in {"accept", "reject", "ignore"}
+        and normalize_word(answer) in {"accept", "reject", "ignore"}
         and not _PRODIGY_KEYS.isdisjoint(record)
     )

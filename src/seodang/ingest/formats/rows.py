@@ -20,7 +20,7 @@ from seodang.ingest.rows import (
     is_malformed,
     make_field_error,
 )
-from seodang.records import Language, Role, detect_language, normalise
+from seodang.records import Language, Role, detect_language, normalize
 
 _MAX_DEPTH: Final = 100  # levels of a value; deeper values are truncated, as the JSON encoder has a recursion limit
 _SCALAR_CHARACTERS: Final = 8  # characters counted for a number, true, false or null
@@ -174,4 +174,4 @@ def _detect_row_language(values: dict[str, Any], turns: list[dict[str, Any]]) ->
     text = " ".join(
         [*user_texts, *(value for name in ("instruction", "input") if isinstance(value := values[name], str))]
     )
-    return "en" if text.isascii() else detect_language(normalise(text))
+    return "en" if text.isascii() else detect_language(normalize(text))

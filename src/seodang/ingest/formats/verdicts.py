@@ -142,13 +142,13 @@ def parse_verdict(value: object) -> bool | None:
         return _VALUES.get(float(value)) if math.isfinite(value) else None
     if not isinstance(value, str):
         return None
-    text = normalise_word(value)
+    text = normalize_word(value)
     if _NUMBER.fullmatch(text):
         return _VALUES.get(float(text))
     return True if text in _GOOD else False if text in _BAD else None
 
 
-def normalise_word(text: str) -> str:
+def normalize_word(text: str) -> str:
     """Return a word in lower case, with a blank for each underscore, dash or run of blanks inside it."""
     text = text.strip().lower()
     if text[:1] in ("+", "-") and text[1:2].isdigit():

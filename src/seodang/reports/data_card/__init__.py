@@ -2,7 +2,7 @@
 
 `write_data_card` reads the reports of ingest, validate and prepare. It writes a page (index.html), a Markdown file
 (README.md with the front matter of a Hugging Face dataset card) and the figures of the Markdown file.
-The same artefacts give the same bytes.
+The same artifacts give the same bytes.
 
 The figure of root verbs and objects (as in Alpaca) counts each distinct instruction once, so a template with a thousand
 inputs does not dominate it. It counts at most `card.instructions` instructions of each language, selected by hash.
@@ -34,12 +34,12 @@ def write_data_card(paths: Paths, card: CardParams, seed: int) -> None:
     The folder is replaced at the end, so an error leaves the old card.
 
     Args:
-        paths: Paths of the artefacts.
+        paths: Paths of the artifacts.
         card: Sizes of the samples.
         seed: Seed of the samples.
 
     Raises:
-        ArtefactError: If a report or split is missing or damaged; the message names the stage to run.
+        ArtifactError: If a report or split is missing or damaged; the message names the stage to run.
 
     """
     contents = gather_contents(paths, card, seed)

@@ -12,7 +12,7 @@ from seodang.i18n import Message, _
 from seodang.ingest.rows import TEXTS
 from seodang.io.jsonl import read_json, read_rows
 from seodang.io.progress import track_progress
-from seodang.licences import LicenceSummary, summarise_licences
+from seodang.licences import LicenceSummary, summarize_licences
 from seodang.paths import Paths
 from seodang.preparation.splitting import SPLITS
 from seodang.reports.data_card.funnel import SourceFlow, Step, build_flows, build_steps, sum_flows
@@ -87,7 +87,7 @@ def gather_contents(paths: Paths, card: CardParams, seed: int) -> Contents:
     """Return the content of the card; each file is read once, as a stream.
 
     Raises:
-        ArtefactError: If a report is missing or damaged; the message names the stage to run.
+        ArtifactError: If a report is missing or damaged; the message names the stage to run.
 
     """
     manifest, validated, prepared = (
@@ -99,7 +99,7 @@ def gather_contents(paths: Paths, card: CardParams, seed: int) -> Contents:
     flows = build_flows(manifest, validated, prepared)
     all_sources = sum_flows(flows)
     sources = [_build_source(entry) for entry in manifest["sources"]]
-    licences = summarise_licences(source.licence for source in sources)
+    licences = summarize_licences(source.licence for source in sources)
     overlap_samples = collect_overlaps(
         read_optional_rows(paths.duplicates), read_optional_rows(paths.leaks), examples=card.examples, seed=seed
     )

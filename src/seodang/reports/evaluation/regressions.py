@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from seodang.errors import ArtefactError
+from seodang.errors import ArtifactError
 from seodang.evaluation.aggregate import ItemScore, get_score, is_correct
 from seodang.i18n import _
 from seodang.metric_registry import get_direction, list_kind_metrics
@@ -92,7 +92,7 @@ def find_changes(
         rules: An item is compared by the metric of the first rule about its task, else by its primary metric.
 
     Raises:
-        ArtefactError: If an item's record is missing.
+        ArtifactError: If an item's record is missing.
     """
     scores_by_key = {(score.variant, _get_item_key(score)): score for score in scores}
     changes = []
@@ -136,7 +136,7 @@ def _build_change(
     candidate: ItemScore, references: Sequence[ItemScore], records: Mapping[ItemKey, Record], metric: str
 ) -> Change:
     if _get_item_key(candidate) not in records:
-        raise ArtefactError(
+        raise ArtifactError(
             _(
                 "item {item} of artifacts/evaluate/scores.jsonl is not in items.jsonl; run: dvc repro evaluate",
                 item=candidate.item,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from seodang.config import GateParams
-from seodang.errors import ArtefactError
+from seodang.errors import ArtifactError
 from seodang.evaluation.aggregate import (
     CHAMPION_VARIANT,
     TUNED_VARIANT,
@@ -111,12 +111,12 @@ def build_report_data(
         gate: Seed, resamples and confidence of the intervals; the page lists its values.
 
     Raises:
-        ArtefactError: If a key or a record is missing; the message names it.
+        ArtifactError: If a key or a record is missing; the message names it.
     """
     try:
         return _build_report_data(verdict, evaluation, [ItemScore(**row) for row in rows], records, gate)
     except (KeyError, TypeError) as error:
-        raise ArtefactError(
+        raise ArtifactError(
             _("the reports of evaluate and gate have no usable {field}; run: dvc repro evaluate gate", field=error)
         ) from error
 

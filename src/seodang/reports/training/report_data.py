@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from seodang.errors import ArtefactError
+from seodang.errors import ArtifactError
 from seodang.i18n import _
 from seodang.training.curves import VALIDATION_LOSS, Points
 from seodang.training.run_record import ReportSample
@@ -80,7 +80,7 @@ def build_report_data(
         curves: By name, as `seodang.training.curves.read_curves` returns them.
 
     Raises:
-        ArtefactError: If a key is missing; the message names it.
+        ArtifactError: If a key is missing; the message names it.
 
     """
     try:
@@ -101,6 +101,6 @@ def build_report_data(
             curves=curves,
         )
     except (KeyError, TypeError) as error:
-        raise ArtefactError(
+        raise ArtifactError(
             _("report.json of stage train has no usable {key}; run: dvc repro train", key=error)
         ) from error

@@ -98,11 +98,11 @@ def _compute_loss_and_gradient(
         raw = part.float() if scale == 1.0 else part.float() * scale
         capped = raw if softcap is None else torch.tanh(raw / softcap) * softcap
         indices = targets[start : start + rows, None]
-        normaliser = capped.logsumexp(dim=1, keepdim=True)
-        total += (normaliser - capped.gather(1, indices)).sum()
+        normalizer = capped.logsumexp(dim=1, keepdim=True)
+        total += (normalizer - capped.gather(1, indices)).sum()
         if not needs_gradient:
             continue
-        probabilities = capped.sub_(normaliser).exp_() if softcap is None else torch.sub(capped, normaliser).exp_()
+        probabilities = capped.sub_(normalizer).exp_() if softcap is None else torch.sub(capped, normalizer).exp_()
         probabilities.scatter_add_(1, indices, torch.full_like(indices, -1, dtype=probabilities.dtype))
         if softcap is not None:
             probabilities *= 1 - (capped / softcap) ** 2

@@ -62,7 +62,7 @@ def _forward(self: Linear, x: Tensor, *_: Any, **__: Any) -> Tensor:
 def fuse_lora(model: torch.nn.Module) -> int:
     """Patch every plain LoRA layer over a plain, frozen linear layer; return the number of patched layers.
 
-    Not patched: DoRA, dropout, quantised bases, biases in the branch, several adapters.
+    Not patched: DoRA, dropout, quantized bases, biases in the branch, several adapters.
     """
     fused = 0
     for layer in model.modules():

@@ -130,7 +130,7 @@ def compute_weight_sizes(meta_model: MetaModel, train: TrainParams) -> WeightSiz
 
 
 def _list_linear_weights(model: PreTrainedModel) -> list[torch.Tensor]:
-    """Return the weights that 4-bit loading quantises: those of all linear layers except output layer and adapter."""
+    """Return the weights that 4-bit loading quantizes: those of all linear layers except output layer and adapter."""
     head: Any = model.get_output_embeddings()
     excluded = {id(head.weight)} if head is not None else set()
     layers = [

@@ -39,7 +39,7 @@ def sample_records(
     """Return a sample of at most SAMPLE_SIZE records of a split, in their order, tokenized as for training.
 
     Raises:
-        ArtefactError: If the split cannot be read.
+        ArtifactError: If the split cannot be read.
         ModelError: If the tokenizer has no end token.
     """
     records, count = _sample_reservoir(read_records(split), train.seed)

@@ -102,7 +102,7 @@ _CANNOT_KO: Final = re.compile(
     r"|주어지지 않|제공되지 않)|능력이 없|권한이 없|지원하지 않|가지고 있지 않|잘 모르|모르겠"
 )
 _CONTRAST_KO: Final = re.compile(r"(?<!죄송)(?<!미안)하지만|그러나|다만|대신|그렇지만|다음과 같")
-# A reply to a customer does not mention language models, even if it apologises.
+# A reply to a customer does not mention language models, even if it apologizes.
 _MODEL_ITSELF: Final = re.compile(
     r"\b(?:as an?|i(?:'m| am) (?:just |only )?an?) (?:ai\b|artificial intelligence|(?:large )?language model"
     r"|gpt)|(?:ai|인공 ?지능|언어 ?모델)[^.]{0,8}(?:로서|이기 때문|이므로|이라서|입니다)"

@@ -173,13 +173,13 @@ _NON_WORD: Final = re.compile(r"[\W_]+")
 _MAX_CHARACTERS: Final = 40  # a longer text is not a placeholder
 
 
-def _normalise(text: str) -> str:
+def _normalize(text: str) -> str:
     return _NON_WORD.sub("", text).casefold()
 
 
 def is_empty_placeholder(text: str) -> bool:
     """Return whether the text only states that there is no text."""
-    return len(text) <= _MAX_CHARACTERS and _normalise(text) in _NO_INPUT
+    return len(text) <= _MAX_CHARACTERS and _normalize(text) in _NO_INPUT
 
 
 def find_variable(view: View) -> Finding | None:
@@ -205,7 +205,7 @@ def find_placeholder_input(view: View) -> Finding | None:
         not text
         or view.has_choices
         or not is_empty_placeholder(text)
-        or (_normalise(text) in _DOUBTFUL and _VALUE_TASK.search(view.request))
+        or (_normalize(text) in _DOUBTFUL and _VALUE_TASK.search(view.request))
     ):
         return None
     return Finding("input", shorten(text))
@@ -218,7 +218,7 @@ def find_placeholder_output(view: View) -> Finding | None:
         return Finding("output", shorten(text))
     if not text or len(text) > _MAX_CHARACTERS or view.has_choices:
         return None
-    bare = _normalise(text)
+    bare = _normalize(text)
     if bare in _NO_OUTPUT or (bare in _NO_ANSWER and not _NONE_IS_AN_ANSWER.search(view.task_text)):
         return Finding("output", shorten(text))
     return None

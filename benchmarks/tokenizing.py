@@ -1,6 +1,6 @@
 """Tokenizing for training: many records at a time, one by one, and by the tokenizer's Rust code alone.
 
-    python benchmarks/tokenising.py FILE... [--tokenizer FOLDER...] [--format alpaca] [--runs 5] [--max-length 512] [--profile]
+    python benchmarks/tokenizing.py FILE... [--tokenizer FOLDER...] [--format alpaca] [--runs 5] [--max-length 512] [--profile]
 
 FILE holds Alpaca-style records; each is a data set of its own. Everything runs on one thread. The columns of each run:
 
