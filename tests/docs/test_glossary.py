@@ -32,7 +32,8 @@ PATTERN = re.compile(
 
 
 SPELLING = re.compile(
-    r"artefact|(?:normal|token|recogn|summar|quant|regular|optim|serial|initial|synchron)is(?:e|ing|ation)", re.IGNORECASE
+    r"artefact|(?:normal|token|recogn|summar|quant|regular|optim|serial|initial|synchron)is(?:e|ing|ation)",
+    re.IGNORECASE,
 )
 PUBLIC_KEY = "normalise"  # of task files, which users have
 

@@ -51,19 +51,15 @@ class ModelHub:
                     self._reply_with_file(parts[-1], byte_range)
 
             def _reply_with_file(self, name: str, byte_range: str) -> None:
-                body = hub.files[name]
+                body, is_weights = hub.files[name], self.command == "GET" and name.endswith(".safetensors")
                 start = int(byte_range.removeprefix("bytes=").partition("-")[0]) if byte_range else 0
                 headers = {
                     "ETag": f'"{hashlib.sha1(body).hexdigest()}"',
                     "X-Repo-Commit": hub.commit,
                     "Accept-Ranges": "bytes",
                 }
-                cut, hub.cut_after = (
-                    (hub.cut_after, None)
-                    if self.command == "GET" and name.endswith(".safetensors")
-                    else (None, hub.cut_after)
-                )
-                if self.command == "GET" and name.endswith(".safetensors") and hub.stall_after is not None:
+                cut, hub.cut_after = (hub.cut_after, None) if is_weights else (None, hub.cut_after)
+                if is_weights and hub.stall_after is not None:
                     self._stall(body[: hub.stall_after], len(body), headers)
                     return
                 self.reply(

@@ -50,6 +50,39 @@ def skip_plain_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "check_plain_reader", lambda *_, **__: 0)
 
 
+INGEST_REPORT = {
+    "sources": [
+        {
+            "name": "primer",
+            "licence": "Apache-2.0",
+            "files": [{"path": "씨앗.jsonl", "sha256": "ab"}],
+            "rows_written": 3,
+        }
+    ]
+}
+EVALUATE_REPORT: dict[str, Any] = {
+    "variants": [
+        {
+            "name": "tuned",
+            "shots": 0,
+            "items": 40,
+            "accuracy": 0.95,
+            "exact_match": None,
+            "chrf": None,
+            "loss": 1.25,
+            "languages": {"ko": {}, "en": {}},
+        }
+    ],
+    "tasks": [],
+}
+TRAIN_REPORT = {
+    "records": {"train": 3, "validation": 3},
+    "steps": 9,
+    "train_loss": 1.0,
+    "validation_loss": 1.5,
+}
+
+
 @pytest.fixture
 def paths(trained: Path, tmp_path: Path, bentoml_home: Path, copy_project) -> Paths:
     """Return a project in which all stages up to the gate have run, with the verdict `promote`."""
@@ -68,42 +101,10 @@ def paths(trained: Path, tmp_path: Path, bentoml_home: Path, copy_project) -> Pa
         *(paths.get_split_path(name) for name in ("train", "validation", "test")),
     ):
         write_records(file, records)
-    write_json(
-        paths.ingest_report,
-        {
-            "sources": [
-                {
-                    "name": "primer",
-                    "licence": "Apache-2.0",
-                    "files": [{"path": "씨앗.jsonl", "sha256": "ab"}],
-                    "rows_written": 3,
-                }
-            ]
-        },
-    )
+    write_json(paths.ingest_report, INGEST_REPORT)
     write_json(paths.base_report, {"name": "tiny-base"})
-    write_json(
-        paths.evaluate_report,
-        {
-            "variants": [
-                {
-                    "name": "tuned",
-                    "shots": 0,
-                    "items": 40,
-                    "accuracy": 0.95,
-                    "exact_match": None,
-                    "chrf": None,
-                    "loss": 1.25,
-                    "languages": {"ko": {}, "en": {}},
-                }
-            ],
-            "tasks": [],
-        },
-    )
-    write_json(
-        paths.train_report,
-        {"records": {"train": 3, "validation": 3}, "steps": 9, "train_loss": 1.0, "validation_loss": 1.5},
-    )
+    write_json(paths.evaluate_report, EVALUATE_REPORT)
+    write_json(paths.train_report, TRAIN_REPORT)
     paths.scores.write_text("{}\n")
     write_json(paths.verdict, build_verdict(paths))
     return paths

@@ -19,7 +19,7 @@ from seodang.i18n import _
 if TYPE_CHECKING:
     from seodang.config import Params, TableTemplate
     from seodang.ingest.fetch.files import LocalFile
-    from seodang.validation.check_files import CheckParams, CheckRequest
+    from seodang.validation.check_files import CheckParams, CheckRequest, CheckResult
     from seodang.validation.token_counts import TokenCounter
 
 CLEAN, REJECTED = 0, 1
@@ -85,11 +85,7 @@ def check(
     check_params, project = _load_check_params(params)
     request = _build_request(options, tokenizer, project)
     result = check_files(request, check_params)
-    if as_json:
-        print(json.dumps(result.to_dict(), ensure_ascii=False))
-    else:
-        print_summary(result, report)
-        _print_source(request, files)
+    _print_result(result, request, files, as_json=as_json)
     return REJECTED if result.summary.build_counts()["quarantined"] else CLEAN
 
 
@@ -110,6 +106,14 @@ def _build_request(options: _Options, tokenizer: Path | None, project: Params | 
         counter=_load_counter(tokenizer, project),
         report=options.report,
     )
+
+
+def _print_result(result: CheckResult, request: CheckRequest, files: list[str], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result.to_dict(), ensure_ascii=False))
+    else:
+        print_summary(result, request.report)
+        _print_source(request, files)
 
 
 def _print_source(request: CheckRequest, paths: list[str]) -> None:

@@ -58,6 +58,24 @@ class RuleTest:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Statistics:
+    grouped: GroupedDifferences
+    bootstrap: BootstrapResult
+    plain: BootstrapResult
+    p_exact: float | None
+
+    @property
+    def p(self) -> float:
+        """Return the larger of both p-values, which holds the level of either test."""
+        return self.bootstrap.p if self.p_exact is None else max(self.bootstrap.p, self.p_exact)
+
+    @property
+    def interval(self) -> tuple[float, float] | tuple[None, None]:
+        """Return the interval of this judgement; one group of items has none."""
+        return (self.bootstrap.low, self.bootstrap.high) if len(self.grouped) > 1 else (None, None)
+
+
 def run_test(
     rule_index: int,
     rule: RuleParams,
@@ -73,7 +91,6 @@ def run_test(
 
     Args:
         rule_index: Among the rules.
-        rule: Rule.
         against: Name of the reference.
         group: Language or task of a rule with `group_by`, else empty.
         pairs: Scores of both models.
@@ -81,14 +98,8 @@ def run_test(
         name: Of the test.
         reuse: Earlier judgements on these items, and the level that they leave.
     """
-    differences = rule.sign * (pairs.candidate - pairs.reference)
-    groups = pairs.group_names
-    grouped = group_differences(differences, groups)
-    bound = RULE_KINDS[rule.test].compute_bound(rule.margin)
-    bootstrap, plain = _compute_bootstraps(differences, groups, bound, gate, reuse)
-    p_exact = _compute_exact_p(pairs, groups, rule, seed=gate.seed, resamples=reuse.count_resamples(gate))
-    p = bootstrap.p if p_exact is None else max(bootstrap.p, p_exact)
-    has_interval = len(grouped) > 1
+    statistics = _compute_statistics(rule, pairs, gate, reuse)
+    low, high = statistics.interval
     result = RuleResult(
         rule=rule_index,
         against=against,
@@ -98,31 +109,58 @@ def run_test(
         group=group,
         margin=rule.margin,
         items=len(pairs),
-        independent_groups=len(grouped),
+        independent_groups=len(statistics.grouped),
         judgement=reuse.number,
         confidence=reuse.confidence,
         candidate=float(pairs.candidate.mean()),
         reference=float(pairs.reference.mean()),
-        difference=bootstrap.difference,
-        low=bootstrap.low if has_interval else None,
-        high=bootstrap.high if has_interval else None,
-        p=p,
-        p_exact=p_exact,
-        p_holm=p,
-        p_inherited=_compute_inherited_p(name, rule, pairs, bound, reuse),
+        difference=statistics.bootstrap.difference,
+        low=low,
+        high=high,
+        p=statistics.p,
+        p_exact=statistics.p_exact,
+        p_holm=statistics.p,
+        p_inherited=_compute_inherited_p(name, rule, pairs, reuse),
         required_items=None,
         obstacle=None,
         passed=None,
     )
+    return _build_test(result, statistics, pairs, name, reuse)
+
+
+def _build_test(result: RuleResult, statistics: _Statistics, pairs: Pairs, name: str, reuse: Reuse) -> RuleTest:
     return RuleTest(
-        result, grouped, tuple(dict.fromkeys(groups)), _compute_range(pairs), plain, reuse, name, frozenset(pairs.keys)
+        result=result,
+        grouped=statistics.grouped,
+        group_names=tuple(dict.fromkeys(pairs.group_names)),
+        value_range=_compute_range(pairs),
+        plain=statistics.plain,
+        reuse=reuse,
+        name=name,
+        keys=frozenset(pairs.keys),
     )
+
+
+def _compute_statistics(rule: RuleParams, pairs: Pairs, gate: GateParams, reuse: Reuse) -> _Statistics:
+    differences, groups = _compute_differences(rule, pairs), pairs.group_names
+    bootstrap, plain = _compute_bootstraps(differences, groups, _compute_bound(rule), gate, reuse)
+    p_exact = _compute_exact_p(pairs, groups, rule, seed=gate.seed, resamples=reuse.count_resamples(gate))
+    return _Statistics(group_differences(differences, groups), bootstrap, plain, p_exact)
+
+
+def _compute_differences(rule: RuleParams, pairs: Pairs) -> NDArray[np.float64]:
+    """Return candidate minus reference of each item; more is better."""
+    return rule.sign * (pairs.candidate - pairs.reference)
+
+
+def _compute_bound(rule: RuleParams) -> float:
+    return RULE_KINDS[rule.test].compute_bound(rule.margin)
 
 
 def _compute_bootstraps(
     differences: NDArray[np.float64], groups: Sequence[str], bound: float, gate: GateParams, reuse: Reuse
 ) -> tuple[BootstrapResult, BootstrapResult]:
-    """Return the bootstraps with the confidence of this judgement and of a first one; the latter decides a rejection."""
+    """Return the bootstraps with the confidence of this judgement and of a first one, which decides a rejection."""
     compute = partial(compute_paired_bootstrap, differences, margin=bound, seed=gate.seed, groups=groups)
     bootstrap = compute(confidence=reuse.confidence, resamples=reuse.count_resamples(gate))
     if reuse.number == 1:
@@ -136,7 +174,7 @@ def _compute_range(pairs: Pairs) -> float:
     return float(scores.max() - scores.min())
 
 
-def _compute_inherited_p(name: str, rule: RuleParams, pairs: Pairs, bound: float, reuse: Reuse) -> float | None:
+def _compute_inherited_p(name: str, rule: RuleParams, pairs: Pairs, reuse: Reuse) -> float | None:
     """Return the p-value of the part that earlier candidates do not explain; None where the rule does not need it.
 
     Earlier candidates that met the same test were better by more than luck, so their part may be inherited. A
@@ -145,19 +183,19 @@ def _compute_inherited_p(name: str, rule: RuleParams, pairs: Pairs, bound: float
     unproven = [judgement for judgement in reuse.predecessors if name not in judgement.met]
     if rule.test != "superiority" or not unproven:
         return None
+    bound = _compute_bound(rule)
     earlier = [
         np.nan_to_num(rule.sign * (judgement.list_scores(rule.metric, pairs.keys) - pairs.reference), nan=bound)
         for judgement in unproven
     ]
-    differences = rule.sign * (pairs.candidate - pairs.reference)
-    return compute_inherited_p(differences, earlier, bound=bound, groups=pairs.group_names)
+    return compute_inherited_p(_compute_differences(rule, pairs), earlier, bound=bound, groups=pairs.group_names)
 
 
 def _compute_exact_p(
     pairs: Pairs, groups: Sequence[str], rule: RuleParams, *, seed: int, resamples: int
 ) -> float | None:
     """Return the p-value of binary scores; None where there is no such test."""
-    bound = RULE_KINDS[rule.test].compute_bound(rule.margin)
+    bound = _compute_bound(rule)
     if not is_binary(pairs.candidate, pairs.reference):
         return None
     if not bound:

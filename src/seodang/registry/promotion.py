@@ -6,22 +6,18 @@ tags and files. A killed process can leave tags without a commit; the same comma
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from filelock import FileLock
-
 from seodang.errors import RegistryError
 from seodang.i18n import _
-from seodang.io.atomic import write_atomically
 from seodang.io.jsonl import read_json
 from seodang.paths import Paths
 from seodang.registry.candidate import check_reproducible, load_candidate
 from seodang.registry.champion import Champion, read_champion_file, select_best, write_champion
-from seodang.registry.git import check_on_branch, commit, get_head, get_identity, list_uncommitted, unstage
+from seodang.registry.git import check_on_branch, commit, get_head, get_identity, list_uncommitted
 from seodang.registry.history import (
     Action,
     RegistryEvent,
@@ -38,8 +34,8 @@ from seodang.registry.tags import (
     compute_next_version,
     format_tag,
     list_versions,
-    remove_tags_on_failure,
 )
+from seodang.registry.transaction import hold_lock, restore_on_failure
 
 _DEFAULT_MESSAGE = "the gate's verdict is promote"  # English, because git and champion.json store it
 _HEADINGS: dict[Action, str] = {"promote": "Promote {} to champion", "rollback": "Roll back to {}"}
@@ -59,7 +55,7 @@ def promote(paths: Paths, message: str | None, version: str | None) -> RegistryE
         NotPromoted: If the verdict is not `promote`; exit code 3.
         SeodangError: If the project cannot be used; nothing has changed.
     """
-    with _hold_lock(paths):
+    with hold_lock(paths):
         check_on_branch(paths.root)
         candidate = load_candidate(paths)
         file, history = read_champion_file(paths.champion), read_history(paths.history)
@@ -130,7 +126,7 @@ def rollback(paths: Paths, message: str, to_version: str | None) -> tuple[Regist
         RegistryError: If there is no such version, or it is already champion.
         ModelError: If its weights cannot be found, or differ from the promoted ones.
     """
-    with _hold_lock(paths):
+    with hold_lock(paths):
         check_on_branch(paths.root)
         if changed := list_uncommitted(paths.root, ("registry/champion.json", "registry/history.jsonl")):
             raise RegistryError(
@@ -217,7 +213,7 @@ def _record_event(
         action=action, previous=previous, best=[other.version for other in best], **champion.model_dump()
     )
     heading = _HEADINGS[action].format(champion.version)
-    with _restore_on_failure(paths):
+    with restore_on_failure(paths):
         assign_champion(paths.root, champion.version, champion.revision, previous, f"{heading}: {champion.message}")
         append_event(paths.history, event)
         write_champion(paths.champion, champion, best)
@@ -227,29 +223,3 @@ def _record_event(
             f"{heading}\n\n{champion.message}\n\nVerdict: {champion.verdict} {champion.verdict_sha256}",
         )
     return event
-
-
-@contextmanager
-def _restore_on_failure(paths: Paths) -> Iterator[None]:
-    files = [paths.champion, paths.history]
-    backups = {file: file.read_text("utf-8") for file in files if file.exists()}
-    with remove_tags_on_failure(paths.root):
-        try:
-            yield
-        except BaseException:
-            for file in files:
-                if file in backups:
-                    write_atomically(file, [backups[file]])
-                else:
-                    file.unlink(missing_ok=True)
-            unstage(paths.root, files)
-            raise
-
-
-@contextmanager
-def _hold_lock(paths: Paths) -> Iterator[None]:
-    """Allow only one promotion or rollback at a time."""
-    lock = paths.champions.with_name("registry.lock")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
-        yield
