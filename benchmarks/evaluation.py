@@ -1,15 +1,17 @@
 """Log-likelihoods and speed on a Korean choice task side by side: EleutherAI's lm-evaluation-harness and Seodang.
 
-    python benchmarks/evaluation.py --data DIR [--task sentineg|boolq] [--model DIR] [--precision fp32|bf16] [--shots 10]
-        [--items 400] [--rounds 3] [--batch-sizes 1 8 32] [--threads 1] [--harness DIR] [--json FILE]
+    python benchmarks/evaluation.py --data DIR [--task sentineg|boolq] [--model DIR] [--precision fp32|bf16]
+        [--shots 10] [--items 400] [--rounds 3] [--batch-sizes 1 8 32] [--threads 1] [--harness DIR] [--json FILE]
 
 DIR of `--data` holds KoBEST's own files (BoolQ_train.tsv, BoolQ_dev.tsv, SentiNeg_...). The harness is lm_eval of
-requirements-harness.lock (`make harness`), or is installed in a folder that `--harness` names. It runs its own task definition
-on the same items, with the first training rows as few-shot examples. Seodang scores the same texts as the same tokens.
+requirements-harness.lock (`make harness`), or is installed in a folder that `--harness` names. It runs its own task
+definition on the same items, with the first training rows as few-shot examples. Seodang scores the same texts as the
+same tokens.
 
-Each variant runs in a process of its own, in turn, round after round: Seodang, and the harness once with each batch size. The
-time is from texts to log-likelihoods: it includes tokenizing, but not loading the model and the data. Figures: items/s, items
-per second of CPU time, peak resident memory, the largest difference of a log-likelihood, and predictions that differ.
+Each variant runs in a process of its own, in turn, round after round: Seodang, and the harness once with each batch
+size. The time is from texts to log-likelihoods: it includes tokenizing, but not loading the model and the data.
+Figures: items/s, items per second of CPU time, peak resident memory, the largest difference of a log-likelihood, and
+predictions that differ.
 
 If the machine has other work, use one thread and compare CPU time: with two threads the figures measure the scheduler.
 """

@@ -2,10 +2,10 @@
 
     python benchmarks/gate_drift.py [--chains 200] [--rounds 10] [--items 358]
 
-The rule is that of the default project: not worse than the champion by more than 0.03. Each round has fresh items, so the
-ledger plays no part. On every item a model repeats the answer of the model before it, but for 2 % that it gains and
-2 % plus its true loss that it loses. The table shows the accuracy of the champion after the last round, with the present
-champion as the only reference, and with the best champions so far.
+The rule is that of the default project: not worse than the champion by more than 0.03. Each round has fresh items, so
+the ledger plays no part. On every item a model repeats the answer of the model before it, but for 2 % that it gains and
+2 % plus its true loss that it loses. The table shows the accuracy of the champion after the last round, with the
+present champion as the only reference, and with the best champions so far.
 """
 
 from __future__ import annotations

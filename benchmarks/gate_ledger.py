@@ -1,6 +1,7 @@
 """Simulate histories of candidates that are judged on the same items, with the ledger and without it.
 
-    python benchmarks/gate_ledger.py [--histories 2000] [--judgements 50] [--settings accuracy/300 ...] [--strategies independent ...]
+    python benchmarks/gate_ledger.py [--histories 2000] [--judgements 50] [--settings accuracy/300 ...]
+        [--strategies independent ...]
 
 No candidate is truly better than the reference: on fresh items its expected difference is zero. A history is wrong if
 any of its candidates is promoted; by design that happens in at most 5 % of the histories. Strategies see the difference

@@ -1,4 +1,4 @@
-"""Scores of pairs of models whose true difference is known, for the simulations of the gate. Only the chrF file is read."""
+"""Scores of pairs of models with a known true difference, for the simulations of the gate. Only chrF reads a file."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def draw_marks(rng: np.random.Generator, items: int, difference: float) -> tuple
 def draw_passages(
     rng: np.random.Generator, passages: int, size: int, correlation: float
 ) -> tuple[Floats, Floats, tuple[str, ...]]:
-    """Return binary scores of two equal models whose errors correlate within a passage, and the passage of each item."""
+    """Return binary scores of two equal models whose errors correlate within passages, and each item's passage."""
     scores = []
     for _model in range(2):
         shared = np.repeat(rng.normal(size=passages), size)

@@ -1,7 +1,7 @@
 """Simulate how often the gate promotes an equal model, and how often a better one.
 
-    python benchmarks/gate_simulation.py [levels] [power] [prompts] [items] [--trials 2000] [--resamples 1000] [--seed 1446]
-        [--processes 1]
+    python benchmarks/gate_simulation.py [levels] [power] [prompts] [items] [--trials 2000] [--resamples 1000]
+        [--seed 1446] [--processes 1]
 
 Two models answer the same items. The difficulty of an item affects both, with a correlation of 0.5 between their latent
 scores. Scores are 0 or 1, or integer marks from 1 to 10 as a judge gives them, or both (two metrics, both of which must
@@ -214,7 +214,7 @@ def print_items_table(options: argparse.Namespace, executor: Executor) -> None:
 
 
 def estimate_items(metrics: Sequence[str], options: argparse.Namespace) -> int:
-    """Return the number of items that the gate tells for a first sample of 100 with the true effect of draw_shifted()."""
+    """Return the required items that the gate reports for a sample of 100 with the true effect of draw_shifted()."""
     rng = np.random.default_rng([options.seed, len(metrics)])
     pairs = {}
     for metric in metrics:
@@ -233,7 +233,7 @@ TABLES: dict[str, Callable[[], Iterator[Setting]]] = {
 
 
 def main() -> None:
-    """Print the tables, and fail if an equal model is promoted in more than 3 % of the trials of a line, noise aside."""
+    """Print the tables; fail if an equal model is promoted in more than 3 % of the trials of a line, noise aside."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*", choices=[*TABLES, "items", []], help="all by default")
     parser.add_argument("--trials", type=int, default=2000)

@@ -1,16 +1,17 @@
 """Tokenizing for training: many records at a time, one by one, and by the tokenizer's Rust code alone.
 
-    python benchmarks/tokenizing.py FILE... [--tokenizer FOLDER...] [--format alpaca] [--runs 5] [--max-length 512] [--profile]
+    python benchmarks/tokenizing.py FILE... [--tokenizer FOLDER...] [--format alpaca] [--runs 5] [--max-length 512]
+        [--profile]
 
 FILE holds Alpaca-style records; each is a data set of its own. Everything runs on one thread. The columns of each run:
 
-  write       write_tokenized_dataset: render, tokenize, filter, write; the tokenizer's cache of words is empty at the start
+  write       write_tokenized_dataset: render, tokenize, filter, write; the tokenizer's cache of words is empty first
   one by one  tokenize_example, on the first records only
   rust        encode_batch_fast of the tokenizer on the same texts: the upper limit for a batch
   read        read_tokenized_dataset, with each example copied into packed rows of 16
 
-Before that, the tokens and loss masks of the first records are compared: a batch must give the same as each record by itself.
-Rates are records per second of CPU time, medians with their range, because the machine may have other work.
+Before that, the tokens and loss masks of the first records are compared: a batch must give the same as each record by
+itself. Rates are records per second of CPU time, medians with their range, because the machine may have other work.
 """
 
 from __future__ import annotations

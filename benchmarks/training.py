@@ -1,13 +1,13 @@
-"""Training side by side: TRL's SFTTrainer, transformers' Trainer and Seodang; or Seodang without each of its techniques.
+"""Compare training by TRL's SFTTrainer, transformers' Trainer and Seodang, or Seodang without each of its techniques.
 
-    python benchmarks/training.py [--project DIR] [--precision fp32 bf16] [--steps 40] [--rounds 3] [--variants ...] [--json FILE]
-    python benchmarks/training.py --ablation [the same options]
+    python benchmarks/training.py [--project DIR] [--precision fp32 bf16] [--steps 40] [--rounds 3] [--variants ...]
+    [--json FILE] python benchmarks/training.py --ablation [the same options]
 
-Run the pipeline up to `prepare` in the project first. Each variant runs in a process of its own, in turn, round after round,
-with the same model, adapter, optimizer and records. All variants but `trl-grouped` see the same records in the same optimizer
-step, so their losses must agree; in fp32 the script fails if they differ in the fourth digit. The first 3 optimizer steps
-warm up and are not counted. Figures: ms of an optimizer step, records/s, label tokens/s, peak resident memory, and the mean
-loss of the counted optimizer steps.
+Run the pipeline up to `prepare` in the project first. Each variant runs in a process of its own, in turn, round after
+round, with the same model, adapter, optimizer and records. All variants but `trl-grouped` see the same records in the
+same optimizer step, so their losses must agree; in fp32 the script fails if they differ in the fourth digit. The first
+3 optimizer steps warm up and are not counted. Figures: ms of an optimizer step, records/s, label tokens/s, peak
+resident memory, and the mean loss of the counted optimizer steps.
 """
 
 from __future__ import annotations

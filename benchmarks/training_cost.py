@@ -1,11 +1,11 @@
-"""Profile an optimizer step, and measure how its time and memory grow with the length of records and with the vocabulary.
+"""Profile an optimizer step, and measure how its time and memory grow with record length and vocabulary.
 
     python benchmarks/training_cost.py [--project DIR] [--precision fp32] [--steps 12] [--rounds 3]
 
-Run the pipeline up to `prepare` in the project first. The profile is of transformers' Trainer and of Seodang, on the project's
-model and records. The growth is measured on a random Qwen3 of 4 layers and 256 columns with LoRA on all linear layers. An
-optimizer step has 4 records of the same length, whose second half is labels, so that neither packing nor shared prefixes help.
-Each figure comes from a process of its own; the two variants alternate.
+Run the pipeline up to `prepare` in the project first. The profile is of transformers' Trainer and of Seodang, on the
+project's model and records. The growth is measured on a random Qwen3 of 4 layers and 256 columns with LoRA on all
+linear layers. An optimizer step has 4 records of the same length, whose second half is labels, so that neither packing
+nor shared prefixes help. Each figure comes from a process of its own; the two variants alternate.
 """
 
 from __future__ import annotations

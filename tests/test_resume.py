@@ -1,4 +1,4 @@
-"""Training that is killed and started resumed by `dvc repro` or Prefect gives the same adapter as an uninterrupted run."""
+"""Training that is killed and resumed by `dvc repro` or Prefect gives the same adapter as an uninterrupted run."""
 
 import os
 import random

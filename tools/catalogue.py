@@ -1,12 +1,13 @@
 """Keep the message catalogue: extract messages from the code, check the translations, compile them.
 
     python tools/catalogue.py update [ROOM ...]    add new messages to locale/<language>/<room>.po, remove unused ones
-    python tools/catalogue.py check                list what is wrong (exit code 1): messages that are untranslated, unused,
+    python tools/catalogue.py check                list errors (exit code 1): messages that are untranslated, unused,
                                                    have other placeholders, or a count and no plural (plural_forms.py)
     python tools/catalogue.py compile              write locale/<language>/LC_MESSAGES/seodang.mo
 
-Each room of the package has a file of its own. In code, `_("text")`, `ngettext("singular", "plural", count)` and `Message("text")`,
-also with `plural="plural"`, are found; in templates `{{ _("text") }}` and `{{ ngettext("singular", "plural", count) }}`.
+Each room of the package has a file of its own. In code, `_("text")`, `ngettext("singular", "plural", count)` and
+`Message("text")`, also with `plural="plural"`, are found; in templates `{{ _("text") }}` and `{{ ngettext("singular",
+"plural", count) }}`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Hooks of the documentation site: adapt links that only work in the repository.
 
-The pages link to their translation and to files outside docs/. The site switches languages itself and holds no other files.
+The pages link to their translation and to files outside docs/. The site switches languages itself and holds no other
+files.
 """
 
 from __future__ import annotations

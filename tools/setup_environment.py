@@ -64,7 +64,7 @@ def _healthy(python: Path) -> bool:
 
 
 def _install() -> bool:
-    """Install torch by pip and, beside it, everything else by uv, each file by its hash; return whether all succeeded."""
+    """Install torch by pip and everything else by uv, each file by its hash; return whether all succeeded."""
     blocks = _read_lock()
     python = str(VENV / "bin" / "python")
     pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-deps"]

@@ -104,7 +104,7 @@ def _get_dependency(module: str) -> str:
 
 
 def list_params(stage: str) -> list[Any]:
-    """Return the parameters that a stage reads, of params.yaml and of the defaults below it, and its part of inputs.lock."""
+    """Return the parameters of a stage in params.yaml and in the defaults below it, and its part of inputs.lock."""
     sections = list_parameters(load_stage(stage))
     inputs = [{Paths(Path()).inputs_lock.name: [stage]}] if stage in STAGES_WITH_INPUTS else []
     entry = CommentedSeq([*sections, {str(DEFAULTS.relative_to(ROOT)): sections}, *inputs])
@@ -140,7 +140,7 @@ def build_shots_plot() -> dict[str, Any]:
 
 
 def _name(output: str | dict[str, Any]) -> str:
-    """Return an output without options: git ignores artifacts/, so only DVC's cache holds an experiment's metrics for `dvc exp show`."""
+    """Return an output without options: DVC's cache holds an experiment's metrics, because git ignores artifacts/."""
     return output if isinstance(output, str) else next(iter(output))
 
 

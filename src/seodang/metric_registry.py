@@ -39,7 +39,7 @@ class Metric:
     """Kinds of task files that may name the metric; empty for a metric that follows from another one."""
     needs_reference: bool = False
     measures_form: bool = False
-    """The metric is about the form of an answer, such as its end or length, so a wrong answer may have the best value."""
+    """The metric is about the form of an answer, such as its length, so a wrong answer may have the best value."""
     is_summary: bool = False
     """The summary tables, metrics.json and the model card show the metric."""
     is_item_field: bool = False

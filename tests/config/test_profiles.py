@@ -1,4 +1,4 @@
-"""Every shipped profile: complete, pinned, described. No weights are needed. Run: pytest tests/config/test_profiles.py"""
+"""Every shipped profile: complete, pinned, described. No weights are needed."""
 
 from __future__ import annotations
 

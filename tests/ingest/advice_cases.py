@@ -1,7 +1,7 @@
 """What it means to follow the advice of each message of ingest literally; test_advice.py applies it.
 
-A function takes the folder of a project, the message and the entry of the source, and returns the entry to try next. What it
-changes, it takes from the message, never from knowledge about the case.
+A function takes the folder of a project, the message and the entry of the source, and returns the entry to try next.
+What it changes, it takes from the message, never from knowledge about the case.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What docs/data.md says, run: its commands in a new repository with git and DVC, against real servers on this machine."""
+"""The commands of docs/data.md run in a new repository with git and DVC, against real servers on this machine."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def corpus(folder: Path, given: dict[str, str]) -> Path:
 
 @pytest.fixture(scope="module")
 def walkthrough(tmp_path_factory, home, s3, web):
-    """Run the page's commands from its first to the pull in the clone; return the project, what was printed, and the environment."""
+    """Run the page's commands up to the pull in the clone; return the project, the output and the environment."""
     given = environment(home)
     folder = tmp_path_factory.mktemp("walkthrough")
     (folder / "project").mkdir()

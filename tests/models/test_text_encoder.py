@@ -230,7 +230,7 @@ TEXTS = st.lists(st.sampled_from(PIECES), max_size=6).map("".join)
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.tuples(TEXTS, TEXTS, TEXTS, TEXTS, st.booleans()), min_size=1, max_size=4))
 def test_the_parts_of_a_layout_are_those_of_each_chat_by_itself(tokenizer, texts):
-    """The layout of the first chat serves the others; empty texts, blanks at borders and marks in a text change nothing."""
+    """The layout of the first chat serves the others; empty texts, outer blanks and marks in a text change nothing."""
     encoder = get_text_encoder(tokenizer)
     renderer = Renderer("chat", tokenizer)
     for instruction, input, output, answer, has_turns in texts:

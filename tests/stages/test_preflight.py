@@ -1,4 +1,4 @@
-"""Stage `preflight`: what would keep the gate from a verdict is found before training, with the values that would do."""
+"""Stage `preflight` finds before training what would keep the gate from a verdict, with the values that would do."""
 
 from dataclasses import replace
 

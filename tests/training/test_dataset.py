@@ -1,4 +1,4 @@
-"""Tokenized examples: every answer of a conversation has labels and no other text; the files hold the same as single records."""
+"""Tokenized examples: only the answers of a conversation have labels; the files hold the same as single records."""
 
 import mmap
 

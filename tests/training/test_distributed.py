@@ -29,7 +29,8 @@ CASES = {
     "checkpointing": {"activation_checkpointing": True},
     "dora": {"method": "dora"},
 }
-# How the output layer is tied concerns which weights are wrapped, synchronized and saved: one case with adapters, one without.
+# How the output layer is tied concerns which weights are wrapped, synchronized and saved: one case with adapters, one
+# without.
 RUNS = [*(("tied", name) for name in CASES), ("untied", "lora"), ("untied", "full")]
 RESUMED = {
     "lora": {},
@@ -107,7 +108,7 @@ def test_with_sharding_each_process_writes_its_part_of_a_checkpoint(get_runs, ty
 
 @pytest.fixture(scope="module")
 def resumed(tiny_model, tmp_path_factory, build_train_params, run_together, run_together_killed):
-    """Every case of RESUMED, trained for 8 steps, without interruption, and ended after step 7 and resumed: folders and results."""
+    """Every case of RESUMED, trained for 8 steps at once, and ended after step 7 and resumed: folders and results."""
     folder = tmp_path_factory.mktemp("resumed")
     train = {name: build_train_params(processes=2, save_steps=2, **RESUMED[name]) for name in RESUMED}
     run_together_killed(tiny_model, {folder / "resumed" / name: train[name] for name in RESUMED}, step=7)

@@ -215,7 +215,7 @@ def test_packing_leaves_the_loss_of_each_record_unchanged(name, packing):
 
 
 def _flash_attn_func(query, key, value, *, dropout_p, softmax_scale, causal, window_size, softcap, deterministic):
-    """Compute flash_attn_func as its documentation describes it; it has no CPU kernel. Shapes (records, length, heads, size)."""
+    """Compute flash_attn_func as documented; it has no CPU kernel. Shapes (records, length, heads, size)."""
     assert causal
     assert deterministic
     assert dropout_p == 0

@@ -1,4 +1,4 @@
-"""Records whose answers the report shows: only those that the model can read. Run: pytest tests/training/test_samples.py"""
+"""Records whose answers the report shows: only those that the model can read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arguments of transformers' Trainer, also for devices that this machine lacks. Run: pytest tests/training/test_trainer_args.py"""
+"""Arguments of transformers' Trainer, also for devices that this machine lacks."""
 
 import math
 from pathlib import Path

@@ -1,7 +1,8 @@
 """Run `dvc repro` for `seodang run`: DVC's own errors stay as they are, its hints and the noise of stages do not.
 
-This is a process of its own: DVC's logging belongs to the process, and the output of stages goes to the terminal without
-a pipe between, so that they draw progress bars. A stage says itself why it fails; this process ends with its exit code.
+This is a process of its own: DVC's logging belongs to the process, and the output of stages goes to the terminal
+without a pipe between, so that they draw progress bars. A stage says itself why it fails; this process ends with its
+exit code.
 """
 
 from __future__ import annotations

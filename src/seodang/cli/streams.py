@@ -41,10 +41,10 @@ class OutputStream(io.FileIO):
 
 
 def restart_in_utf8_mode() -> None:
-    """Run this command again where file names are no UTF-8 to Python, as in a EUC-KR locale; the output keeps its encoding.
+    """Run this command again where Python does not take file names for UTF-8, as in a EUC-KR locale.
 
     Linux has UTF-8 names whatever the locale is. Python would read each Korean name as broken text, which neither DVC
-    nor a report can hold.
+    nor a report can hold. The output keeps its encoding.
     """
     if sys.flags.utf8_mode or sys.getfilesystemencoding() == "utf-8":
         return

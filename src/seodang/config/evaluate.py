@@ -21,8 +21,8 @@ class EvaluateParams(Section):
     base_formats: Annotated[list[PromptFormat], Field(min_length=1)]
     """Prompt formats tried with the base; its best prompt counts."""
     calibrate_base: bool
-    """Whether the base is also tried with contextual calibration: without the label preferences that each of its prompts
-    shows for inputs without content (Zhao et al. 2021, arXiv 2102.09690)."""
+    """Whether the base is also tried with contextual calibration: without the label preferences that each of its
+    prompts shows for inputs without content (Zhao et al. 2021, arXiv 2102.09690)."""
     tokens_per_batch: PositiveInt
     """Tokens of one forward pass, padding included."""
     max_new_tokens: PositiveInt

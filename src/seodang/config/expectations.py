@@ -114,7 +114,7 @@ class LimitsParams(Section):
     max_label_characters: PositiveInt
     """An output up to this length, given an input, counts as a label; two labels for one input are a contradiction."""
     max_tokens: PositiveInt | None
-    """Tokens of prompt and answer, counted by the tokenizer of the model; null: train.max_length, which training reads."""
+    """Tokens of prompt and answer, counted by the model's tokenizer; null: train.max_length, which training reads."""
     max_refusal_characters: PositiveInt
     """A longer answer is not taken for a refusal."""
     max_repeated_ratio: Ratio

@@ -73,8 +73,8 @@ class SourceParams(Section):
     """Checksum of the file; required for http(s), checked wherever it is set."""
     format: Format
     columns: dict[str, str] | None
-    """Field of the record (instruction, input, output, system, rejected, url, task) -> key in the file; a dot steps into an
-    object ("raw.output"). Required by format columns."""
+    """Field of the record (instruction, input, output, system, rejected, url, task) -> key in the file; a dot steps
+    into an object ("raw.output"). Required by format columns."""
     table: TableTemplate | None
     """Required by format table."""
     language: Language | None

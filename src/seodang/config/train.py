@@ -18,8 +18,8 @@ class TrainParams(Section):
     precision: Literal["fp32", "bf16"]
     """Of the frozen base and the arithmetic; trainable weights are kept in fp32."""
     method: Literal["lora", "rslora", "dora", "qlora", "full"]
-    """lora (Hu et al. 2021), rslora (Kalajdzievski 2023), dora (Liu et al. 2024), qlora (Dettmers et al. 2023: base in NF4
-    with double quantization), full: all weights."""
+    """lora (Hu et al. 2021), rslora (Kalajdzievski 2023), dora (Liu et al. 2024), qlora (Dettmers et al. 2023: base in
+    NF4 with double quantization), full: all weights."""
     rank: PositiveInt
     alpha: PositiveInt
     """The output of the adapter is scaled by alpha / rank, with rslora by alpha / sqrt(rank)."""

@@ -47,7 +47,7 @@ def score_baselines(tasks: Sequence[TaskSamples], training: Sequence[Record]) ->
 
 
 def select_training_examples(task: TaskSamples, training: Sequence[Record]) -> list[Record]:
-    """Return the training records with the labels and the language of a task; those of the task itself if it has some."""
+    """Return the training records with the labels and language of a task; those of the task itself if there are any."""
     if (labels := get_label_set(task)) is None:
         return []
     examples = [record for record in training if set(record.choices) == labels and record.language == task.language]

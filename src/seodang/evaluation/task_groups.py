@@ -24,8 +24,8 @@ _MIN_PASSAGE_LETTERS = 12
 _MIN_TURN_LETTERS = 20
 _MIN_SIMILAR_LETTERS = 50
 _HANGUL_LETTERS = 2
-# A text of a short column is a part of the prompt, such as a question that all passages share, and so is a short text that
-# many items share in a column of few different texts.
+# A text of a short column is a part of the prompt, such as a question that all passages share, and so is a short text
+# that many items share in a column of few different texts.
 _MIN_COLUMN_RATIO = 0.5  # of the mean letters of a task's longest column; shorter columns hold questions, not passages
 _MAX_TEMPLATE_LETTERS = 100
 _MAX_TEMPLATES = 10

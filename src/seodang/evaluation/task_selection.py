@@ -22,7 +22,8 @@ def load_tasks(evaluate: EvaluateParams, splits: Mapping[str, Sequence[Record]],
         paths: Paths of the project.
 
     Raises:
-        EvaluationError: If the test split is empty, or a task file has the name of a task of the splits or cannot be used.
+        EvaluationError: If the test split is empty, or a task file has the name of a task of the splits or cannot be
+            used.
     """
     tasks = [
         *select_split_samples(splits["test"], "test", splits["train"], evaluate),

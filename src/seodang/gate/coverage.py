@@ -92,7 +92,7 @@ def _group_tasks(
 
 
 def build_coverage_reasons(unjudged: Iterable[TrainedTask], gate: GateParams) -> list[Reason]:
-    """Return a reason for each trained task that no rule and no threshold looks at; it is undecided unless permitted."""
+    """Return a reason for each trained task that no rule and no threshold reads; it is undecided unless permitted."""
     reasons = []
     for task in unjudged:
         counts = {

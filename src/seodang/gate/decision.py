@@ -86,7 +86,8 @@ def decide(
         tasks: Trained tasks; one that no rule and no threshold looks at keeps the candidate from being promoted.
 
     Raises:
-        EvaluationError: If a rule or a threshold names a metric or a task without items, or no superiority rule applies.
+        EvaluationError: If a rule or a threshold names a metric or a task without items, or no superiority rule
+            applies.
     """
     check_names(gate, comparisons)
     plans = [

@@ -28,9 +28,9 @@ def compute_paired_p(
 ) -> float:
     """Return the two-sided p-value of equal accuracy, from which binary models differ by chance alone.
 
-    Independent items: the unconditional exact test of McNemar's statistic. Items in groups: the sign of each group's sum
-    of differences is random, as in the paired permutation test (Good 2005, Permutation, Parametric and Bootstrap Tests
-    of Hypotheses, section 3.5).
+    Independent items: the unconditional exact test of McNemar's statistic. Items in groups: the sign of each group's
+    sum of differences is random, as in the paired permutation test (Good 2005, Permutation, Parametric and Bootstrap
+    Tests of Hypotheses, section 3.5).
 
     Args:
         candidate: 0 or 1 per item.

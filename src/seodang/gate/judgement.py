@@ -60,7 +60,7 @@ class Judgement:
         return all(references.get(name) == use.reference for name, use in self.tests.items())
 
     def get_level(self, name: str) -> float | None:
-        """Return the level that a test used, that of other tests on the same items if it was not run; None if unknown."""
+        """Return the level that a test used, or that of other tests on these items; None if it is unknown."""
         levels = [use.level for use in self.tests.values()]
         return self.tests[name].level if name in self.tests else max(levels, default=None)
 

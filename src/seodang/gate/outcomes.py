@@ -72,8 +72,8 @@ def _add_required_items(tests: Sequence[RuleTest], gate: GateParams) -> list[Rul
     """Return the results; undecided ones with the number of items that would decide them.
 
     Rules whose difference is on the right side of their bound must all be met, so their number of items is that of the
-    joint test, at the level of the next judgement. A rule on the wrong side has the number that rejects. Where items are
-    used up, it is that of fresh items.
+    joint test, at the level of the next judgement. A rule on the wrong side has the number that rejects. Where items
+    are used up, it is that of fresh items.
     """
     favourable = [test for test in tests if test.distance > 0]
     joint = estimate_joint_scale([test.build_effect(2 * test.reuse.next_tail) for test in favourable], gate.power)

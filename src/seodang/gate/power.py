@@ -34,9 +34,9 @@ def estimate_joint_scale(effects: Sequence[Effect], power: float) -> float | Non
     """Return how many times the items at hand meet all rules together with the given probability.
 
     With f times the items, the statistic of test j is normal with mean sqrt(f) * distance / standard error and variance
-    1. The correlation of two tests is that of their contributions by group. All rules must be met, so the probability is
-    that of the joint distribution, which a fixed sample estimates (Berger 1982, Technometrics 24:295-300, has the level
-    of such a test; its power follows from the joint distribution).
+    1. The correlation of two tests is that of their contributions by group. All rules must be met, so the probability
+    is that of the joint distribution, which a fixed sample estimates (Berger 1982, Technometrics 24:295-300, has the
+    level of such a test; its power follows from the joint distribution).
 
     Args:
         effects: One per test, each with a positive distance.
@@ -59,7 +59,7 @@ def estimate_joint_scale(effects: Sequence[Effect], power: float) -> float | Non
 
 
 def estimate_rejection_scale(effect: Effect, power: float) -> float | None:
-    """Return how many times the items at hand show that a rule does not hold; None if the distance is too close to zero.
+    """Return how many times as many items show that a rule does not hold; None if the distance is too close to zero.
 
     The normal approximation of the power of one test: ((z(1 - significance / 2) + z(power)) / z) ** 2.
     """

@@ -3,8 +3,8 @@
     {"task": "nsmc", "item": "17", "metric": "accuracy", "language": "ko", "score": 1}
 
 `item` may be a number. The optional field `fingerprint`, of prompt, shots and seed, must be equal for both models;
-files written before it got this name call it `asked`. The optional field `group`, text, a number or null, is equal for items
-that are not independent, such as the questions on one passage. Other fields are ignored.
+files written before it got this name call it `asked`. The optional field `group`, text, a number or null, is equal for
+items that are not independent, such as the questions on one passage. Other fields are ignored.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ _MINIMUM_DIFFERING = 20  # groups whose difference is not the most frequent one
 
 
 def compute_shape_minimum(grouped: GroupedDifferences, *, side: int) -> int:
-    """Return how many groups the interval needs for its level, given the shape of the differences; 0 if any number does.
+    """Return how many groups the interval needs for its level, given the differences' shape; 0 if any number does.
 
     A long tail that a sample has not met yet makes an interval too narrow. The interval needs 40 times the squared
     skewness where the tail lies against the decision (after Cochran 1977, p. 42), and 20 groups whose difference is not
@@ -40,8 +40,8 @@ def compute_shape_minimum(grouped: GroupedDifferences, *, side: int) -> int:
 def compute_unseen_share(*, count: int, confidence: float) -> float:
     """Return the largest share of items that a sample may have missed entirely.
 
-    A share u escapes `count` draws with the probability (1 - u) ** count, which is (1 - confidence) / 2 for the returned
-    share (the "rule of three": Hanley and Lippman-Hand 1983, JAMA 249:1743-1745).
+    A share u escapes `count` draws with the probability (1 - u) ** count, which is (1 - confidence) / 2 for the
+    returned share (the "rule of three": Hanley and Lippman-Hand 1983, JAMA 249:1743-1745).
 
     Args:
         count: Independent items or groups.

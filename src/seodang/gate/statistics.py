@@ -65,7 +65,7 @@ class GroupedDifferences:
     def standard_error(self) -> float:
         """Return the standard error of the mean over the items; infinite with a single group.
 
-        The linearized variance of a ratio estimator (Cochran 1977, section 6.4); s / sqrt(n) where groups have one item.
+        It is that of a linearized ratio estimator (Cochran 1977, section 6.4); s / sqrt(n) where groups have one item.
         """
         count = len(self)
         if count < 2:

@@ -25,9 +25,9 @@ from seodang.gate.statistics import (
 def check_threshold(threshold: ThresholdParams, selected: Pairs, gate: GateParams, reuse: Reuse) -> Reason:
     """Return the reason that states whether the interval of the candidate's mean lies within the bound.
 
-    The threshold is met if the complete interval lies within it, and not met if the complete interval lies beyond it. It
-    is undecided otherwise, and with too few items or independent groups. The confidence of the interval rises with each
-    judgement on the same items.
+    The threshold is met if the complete interval lies within it, and not met if the complete interval lies beyond it.
+    It is undecided otherwise, and with too few items or independent groups. The confidence of the interval rises with
+    each judgement on the same items.
 
     Args:
         threshold: Bound.

@@ -1,4 +1,4 @@
-"""Find a file under the name that the disk has: macOS writes Hangul as separate letters (NFD), keyboards as syllables."""
+"""Find a file by the name on the disk: macOS writes Hangul as separate letters (NFD), keyboards as syllables."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def _find_tied_modules(model: PreTrainedModel) -> list[str]:
 def copy_base_weights(model: PeftModel | PreTrainedModel, base_weight: float) -> dict[str, torch.Tensor]:
     """Return copies of the trainable weights that hold weights of the base; {} for a weight of 0.
 
-    These are all weights of method full and the magnitudes of dora. A low-rank adapter starts as zero and needs no copy.
+    These are all weights of method full and the magnitudes of dora. A low-rank adapter starts at zero: no copy.
     """
     if base_weight == 0:
         return {}
@@ -146,9 +146,9 @@ def copy_base_weights(model: PeftModel | PreTrainedModel, base_weight: float) ->
 def average_with_base(model: PeftModel | PreTrainedModel, initial: dict[str, torch.Tensor], base_weight: float) -> None:
     """Replace the tuned weights by their average with the base, in place.
 
-    A low-rank adapter adds B·A to a weight, so the average of the weights is the adapter with a smaller B. For dora this
-    holds for the parts of the adapter, direction and magnitude, each by itself. Source: WiSE-FT (Wortsman et al. 2022,
-    arXiv 2109.01903).
+    A low-rank adapter adds B·A to a weight, so the average of the weights is the adapter with a smaller B. For dora
+    this holds for the parts of the adapter, direction and magnitude, each by itself. Source: WiSE-FT (Wortsman et al.
+    2022, arXiv 2109.01903).
 
     Args:
         model: After training.

@@ -14,8 +14,9 @@ from seodang.i18n import _
 _PACKABLE_LAYER_TYPES = {"full_attention", "sliding_attention"}
 
 
-# Model types whose predictions depend on later tokens, though transformers offers them for causal language modelling, and
-# those that are causal only with is_decoder. Training checks every other model with its weights (`training.causality`).
+# Model types whose predictions depend on later tokens, though transformers offers them for causal language modelling,
+# and those that are causal only with is_decoder. Training checks every other model with its weights
+# (`training.causality`).
 NEVER_CAUSAL = frozenset({"cpmant", "prophetnet", "xlm", "xlnet"})
 CAUSAL_DECODERS = frozenset(
     "bert bert-generation big_bird camembert data2vec-text electra ernie megatron-bert rembert roberta"

@@ -1,7 +1,7 @@
 """Answer with a packaged model as a stranger would: transformers alone, text in and text out.
 
-`packaging.parity` runs this file in a process of its own. It imports nothing of Seodang. It reads a request in JSON from
-standard input and writes the result in JSON to the file that its only argument names.
+`packaging.parity` runs this file in a process of its own. It imports nothing of Seodang. It reads a request in JSON
+from standard input and writes the result in JSON to the file that its only argument names.
 """
 
 import json

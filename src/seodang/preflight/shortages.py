@@ -1,4 +1,4 @@
-"""Rules that cannot be decided with the items that the evaluation will score, and the parameters that change it. Pure."""
+"""Rules that the items of the evaluation cannot decide, and the parameters that change this. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Quotes: complete questions and gold answers of evaluation items that stand inside training records.
 
-A question counts if an answer, an earlier turn or a longer question of a training record quotes it. A gold answer counts in any field and
-under any question. Short texts are left out, because they occur by chance, and so are the answers to many questions.
+A question counts if an answer, an earlier turn or a longer question of a training record quotes it. A gold answer
+counts in any field and under any question. Short texts are left out, because they occur by chance, and so are the
+answers to many questions.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 With 15 % of the words changed, or other Korean endings, about half of the shingles stay: too few for the threshold of
 near-duplicates. Two texts are therefore compared by the weighted Jaccard similarity of their shingles. A shingle weighs
-its inverse document frequency (Spärck Jones 1972), so boilerplate counts little. A reworded question counts if the answers
-agree as well, or if it is long: "capital of France" and "capital of Peru" are two questions.
+its inverse document frequency (Spärck Jones 1972), so boilerplate counts little. A reworded question counts if the
+answers agree as well, or if it is long: "capital of France" and "capital of Peru" are two questions.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ class Family:
         return self.labels[0] if language == "ko" else self.labels[1]
 
 
-# Families with open answers whose words can be held out. The others are about numbers or facts, or are never trained on.
+# Families with open answers whose words can be held out. The others are about numbers or facts, or are never trained
+# on.
 _OPEN_WITH_WORDS = frozenset({"extract_name", "extract_place", "polite_rewrite", "count_items"})
 
 

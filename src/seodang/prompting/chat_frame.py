@@ -44,7 +44,7 @@ class Frame:
     supports_system: bool
     """Whether the template accepts a system message."""
     order: tuple[int, ...]
-    """Indices of the messages as the template writes them: Mistral's writes the system text before the last question."""
+    """Indices of the messages in the template's order: Mistral's writes the system text before the last question."""
     prefixes: tuple[Segment, ...]
     """Text before each message, in this order."""
     suffix: Segment

@@ -67,8 +67,8 @@ class ChampionFile(BaseModel):
     champion: Champion | None
     """The live version."""
     best: list[Champion] = []
-    """Earlier champions that the live one is not shown to be better than. A candidate is compared with them too, because
-    "not worse than the champion by more than a margin" would else permit a margin per promotion."""
+    """Earlier champions that the live one is not shown to be better than. A candidate is compared with them too,
+    because "not worse than the champion by more than a margin" would else permit a margin per promotion."""
 
 
 def read_champion(path: Path) -> Champion | None:
@@ -107,9 +107,9 @@ def write_champion(path: Path, champion: Champion | None, best: Sequence[Champio
 def select_best(results: Iterable[Mapping[str, Any]], earlier: Sequence[str]) -> list[str]:
     """Return the versions of earlier champions that stay references: two at most by each test against the champion.
 
-    The oldest one that the candidate is not shown to be better than keeps small permitted losses from adding up. The one
-    with the highest mean is kept where the candidate does not reach it, because it may be better than the oldest. Without
-    a rule against the champion nothing was compared, and the references stay as they are.
+    The oldest one that the candidate is not shown to be better than keeps small permitted losses from adding up. The
+    one with the highest mean is kept where the candidate does not reach it, because it may be better than the oldest.
+    Without a rule against the champion nothing was compared, and the references stay as they are.
 
     Args:
         results: Of the rules, in the verdict of the candidate that becomes champion.

@@ -53,7 +53,7 @@ def choose_profile(gpu_memory: float | None, memory: float) -> str:
 
 
 def measure_lengths(rows: Sequence[Row], root: Path, format: str) -> Lengths:
-    """Return the tokens that 99 % of the rows need, by the tokenizer of the bundled base; others need fewer for Korean."""
+    """Return the tokens that 99 % of the rows need, by the bundled base's tokenizer; others need fewer for Korean."""
     counter: TokenCounter = load_counter(root / "models" / "primer-base", format)  # type: ignore[arg-type]
     lengths = sorted(length for length in counter.count_tokens(rows) if length is not None)
     answers = sorted(

@@ -30,7 +30,7 @@ def check_experiment(
     workspace: Path,
     root: Path,
 ) -> None:
-    """Raise a SourceError if the project has inputs that DVC did not carry into `root`, the folder of the experiment."""
+    """Raise a SourceError if DVC did not carry an input of the project into `root`, the folder of the experiment."""
     missing = [
         path.relative_to(workspace).as_posix()
         for stage, files in expected.items()

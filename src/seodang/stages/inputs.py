@@ -3,8 +3,8 @@
 DVC looks at the paths that dvc.yaml names. It does not look behind a linked folder below them, at a file that
 .dvcignore names, or at a path elsewhere that params.yaml names. This stage runs each time (`always_changed`), and
 `base`, `ingest` and `evaluate` depend on their own part of inputs.lock, so a change of such an input runs them again.
-Of a file in a store such as s3:// it holds the version that the store tells without a download. http(s) sources and others
-with `sha256` are pinned: a changed file is an error of `ingest`, whenever that runs.
+Of a file in a store such as s3:// it holds the version that the store tells without a download. http(s) sources and
+others with `sha256` are pinned: a changed file is an error of `ingest`, whenever that runs.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def _compute_checksums(files: Mapping[str, Path], paths: Paths) -> dict[str, str
 
 
 def _read_store_versions(ingest: IngestParams, paths: Paths) -> dict[str, str]:
-    """Return the versions of files in stores that params.yaml does not pin; a store that does not answer keeps its last."""
+    """Return the versions of unpinned files in stores; a store that does not answer keeps its last version."""
     from seodang.ingest.fetch.fsspec_stores import read_remote_versions
 
     versions: dict[str, str] = {}

@@ -99,7 +99,8 @@ def _group_by_variant(scores: Sequence[ItemScore]) -> dict[str, _VariantScores]:
                 tuple(map(get_group_name, variant_scores)),
                 compute_mean(score.prompt_tokens for score in variant_scores) or 0.0,
             )
-    # A baseline has no score where training lacks the labels of a task; it is compared on the complete group or not at all.
+    # A baseline has no score where training lacks the labels of a task; it is compared on the complete group or not at
+    # all.
     most = max((len(row.values) for row in result.values()), default=0)
     return {variant: row for variant, row in result.items() if len(row.values) == most}
 

@@ -2,8 +2,8 @@
 
 A packed micro-batch is one row of tokens. All layers but attention work on each token by itself, so records may follow
 one another. A prefix that records have in common (a preamble, an instruction) occurs only once: with causal attention,
-the state of a token depends only on the tokens before it. `attention_rows` holds the positions of each record's tokens; the attention
-(seodang.training.kernels.packed_attention) gathers them and so keeps the records apart.
+the state of a token depends only on the tokens before it. `attention_rows` holds the positions of each record's tokens;
+the attention (seodang.training.kernels.packed_attention) gathers them and so keeps the records apart.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class SFTTrainer(Trainer):
             kwargs["model"].zero_grad = self._zero_grad
 
     def _zero_grad(self) -> None:
-        """Clear the gradients; the model's own zero_grad visits all modules and takes milliseconds per optimizer step."""
+        """Clear the gradients; the model's zero_grad visits all modules and takes milliseconds per optimizer step."""
         for weight in self._trainable_parameters:
             weight.grad = None
 

@@ -1,4 +1,4 @@
-"""A rule for each instruction id of IFEval, in English and in Korean: answers that follow it, and answers that just don't."""
+"""A rule for each instruction id of IFEval, in English and Korean: answers that follow it, and answers that do not."""
 
 import pytest
 

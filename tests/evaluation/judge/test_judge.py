@@ -13,7 +13,7 @@ from seodang.evaluation.judge.prompt import ModelAnswer, build_messages, combine
 
 @pytest.fixture
 def judge(monkeypatch):
-    """Yield the address of a real server that prefers the longer answer, its requests, and statuses that it returns first."""
+    """Yield a real server that prefers the longer answer: its address, its requests, statuses that it returns first."""
     monkeypatch.setattr(client, "_BACKOFF_SECONDS", 0.0)
     received, refusals = [], []
 

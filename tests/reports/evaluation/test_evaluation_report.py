@@ -397,7 +397,7 @@ def test_texts_of_the_data_are_never_markup():
 
 
 def test_each_task_is_compared_with_the_prompt_that_is_best_on_it():
-    """The best prompt over all items may be another one: items that the task's best prompt solves must show as regressions."""
+    """The best prompt over all items may differ: items that the task's best prompt solves must show as regressions."""
     free_scores = [
         make_free_score(variant, record, record.output if variant == "zero_shot" else "", 1.0)
         for variant in ("zero_shot", "few_shot/1", "few_shot/3", "champion", "tuned")

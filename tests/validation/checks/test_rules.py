@@ -67,7 +67,8 @@ def test_each_numeric_rule_has_a_metric_that_is_none_without_text(all_rules, lim
 
 
 def test_the_ratio_of_repeated_groups_equals_a_count_by_hand(limits):
-    # 16 words make 13 groups of four. The second half repeats the first: 8 groups differ, including those over the seam.
+    # 16 words make 13 groups of four. The second half repeats the first: 8 groups differ, including those over the
+    # seam.
     output = "가 나 다 라 마 바 사 아 " * 2
     assert examine(row(output=output), limits, {"repetition"}).numbers["repetition"] == pytest.approx(1 - 8 / 13)
 

@@ -43,8 +43,8 @@ class FileData(Section):
     id: Template | None
     """A stable id of each row, such as "{{ID}}"; null: a hash of prompt, options and reference."""
     group: Template | None = None
-    """Name of each row's group of dependent items, such as "{{passage_id}}"; blank for an independent row. null: rows with the
-    same passage, nearly the same text or the same conversation form a group (see task_groups)."""
+    """Name of each row's group of dependent items, such as "{{passage_id}}"; blank for an independent row. null: rows
+    with the same passage, nearly the same text or the same conversation form a group (see task_groups)."""
     columns: dict[str, str]
     """Name in the templates -> column in the file; a dot steps into an object ("labels.label"). Other columns keep
     their names."""
@@ -75,8 +75,8 @@ class TaskSpec(Section):
     """Prompt templates by name; tuned models get the first one, the base is evaluated with each and compared by its
     best."""
     input: Template = ""
-    """Text that the instruction of the prompt template is about. A prompt format gives it a place of its own, as the model
-    learned it; the format plain puts it on the next line. "" where the prompt template holds everything."""
+    """Text that the instruction of the prompt template is about. A prompt format gives it a place of its own, as the
+    model learned it; the format plain puts it on the next line. "" where the prompt template holds everything."""
     answer: Template
     """choice: the label; generate: the reference, "" if there is none; perplexity: the text."""
     options: dict[str, Template]

@@ -165,7 +165,7 @@ def _are_judged(answers: Any) -> bool:
 
 
 def _unpack_candidates(record: RawRecord, key: str) -> RawRecord:
-    """Return a question with its accepted answer: a text, the list of several texts, or nothing if none was accepted."""
+    """Return a question with its accepted answer: a text, a list of several texts, or nothing if none was accepted."""
     accepted = [
         next((item[name] for name in ("text", "body", "content", "answer", "response") if name in item), None)
         for item in record[key]

@@ -31,7 +31,7 @@ def normalize_name(key: str) -> str:
 
 @lru_cache(maxsize=4096)
 def may_count(key: str) -> bool:
-    """Return whether a number under a key may be a count or an index: its name is longer than the word that is known."""
+    """Return whether a number under a key may be a count or an index: the name is longer than the known word."""
     name = _CAMEL.sub("_", key.rsplit(".", 1)[-1].strip()).lower().replace("-", "_").replace(" ", "_")
     is_flag = _PREFIX.match(name) is not None
     return not is_flag and (normalize_name(name) in words.INDEX_KEYS or normalize_name(name) != name)

@@ -110,8 +110,8 @@ STATUS_KEYS: Final = frozenset(
 DATE_KEYS: Final = frozenset(
     ("deleted_at", "removed_at", "rejected_at", "discarded_at", "deleted_on", "삭제일", "삭제일시")
 )
-# A name that ends with, or begins with, one of these words is read like the word alone: human_approved, use_for_training.
-# Numbers under such a name may be counts, so only true, false and words are verdicts there.
+# A name that ends with, or begins with, one of these words is read like the word alone: human_approved,
+# use_for_training. Numbers under such a name may be counts, so only true, false and words are verdicts there.
 LAST_WORDS: Final = frozenset(
     (
         *("approved", "accepted", "acceptable", "correct", "valid", "passed", "usable", "desirable"),

@@ -136,7 +136,7 @@ def _match_label(first: Sequence[RawRecord]) -> bool:
 
 
 def _match_single_label(first: Sequence[RawRecord]) -> bool:
-    """Return whether the first records have labels that are single values: then TRL's columns leave no other meaning."""
+    """Return whether the labels of the first records are single values; then TRL's columns have no other meaning."""
     return any(isinstance(record.get("label"), bool | int | float | str) for record in first)
 
 

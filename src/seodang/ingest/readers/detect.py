@@ -138,7 +138,7 @@ def _describe_table(head: Head, separator: str) -> DetectedFormat:
 
 
 def _uses_quotes(head: Head) -> bool:
-    """Return whether a TSV file is quoted: in its header, or because more rows are complete if quotes enclose breaks."""
+    """Return whether a TSV file is quoted: in its header, or as more rows are complete if quotes enclose breaks."""
     lines = _read_first_lines(head)
     if not lines:
         return False

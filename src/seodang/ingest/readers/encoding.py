@@ -1,7 +1,8 @@
 """Detect the encoding of a text file: UTF-8, CP949 as Korean Excel saves CSV, UTF-16 as it saves Unicode text.
 
-A byte order mark decides. Without one, UTF-16 has NUL bytes and decodes to Hangul and ASCII; bytes that are not UTF-8 are
-CP949 if nearly all of them decode to the Hangul of everyday Korean, which Chinese, Japanese and Western bytes do not.
+A byte order mark decides. Without one, UTF-16 has NUL bytes and decodes to Hangul and ASCII; bytes that are not UTF-8
+are CP949 if nearly all of them decode to the Hangul of everyday Korean, which Chinese, Japanese and Western bytes do
+not.
 """
 
 from __future__ import annotations
