@@ -20,8 +20,10 @@ from seodang.paths import Paths
 
 if TYPE_CHECKING:
     from seodang.config import ModelParams, Params
+    from seodang.training.planning.base import Base
+    from seodang.training.planning.machine import Machine
     from seodang.training.planning.micro_batches import MicroBatchStats
-    from seodang.training.planning.plan import Base, Machine, Plan
+    from seodang.training.planning.plan import Plan
     from seodang.training.planning.sampling import Sample
     from seodang.training.planning.time import Speed
 

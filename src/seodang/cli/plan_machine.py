@@ -11,7 +11,7 @@ from seodang.errors import ModelError, ParamsError
 from seodang.i18n import _
 
 if TYPE_CHECKING:
-    from seodang.training.planning.plan import Machine
+    from seodang.training.planning.machine import Machine
 
 Device = Literal["cpu", "cuda", "mps"]
 
@@ -55,7 +55,7 @@ def build_machine(target: Target, device_setting: str) -> Machine:
         ModelError: If this machine does not have the device, or the memory of another machine is not given.
     """
     from seodang.models.device import choose_device
-    from seodang.training.planning.plan import Machine
+    from seodang.training.planning.machine import Machine
 
     if target.device is not None and target.memory is None and not _has_device(target.device):
         raise ModelError(

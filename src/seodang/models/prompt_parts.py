@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from seodang.prompting import Segment
-
-if TYPE_CHECKING:
-    from seodang.models.text_encoder import TextEncoder
 
 # Replaces the text of a message while a layout is found; for private use, so no chat template writes it.
 _MARK: Final = "\ue002{}\ue003"
 
 
+class ControlSplitter(Protocol):
+    """The part of a text encoder that decides where a chat is split."""
+
+    adds_blank: bool
+    continues_after_token: bool
+
+    def split_control(self, segment: Segment) -> tuple[str, Segment | None, str]:
+        """Return the text before the first control token, the part from the first to the last one, and the rest."""
+        ...
+
+
 class PartBuilder:
     """Joins the text of a chat template with the messages beside it."""
 
-    def __init__(self, encoder: TextEncoder, *, continues: bool) -> None:
+    def __init__(self, encoder: ControlSplitter, *, continues: bool) -> None:
         """Create a builder for one prompt or example.
 
         Args:
-            encoder: Encodes the parts.
+            encoder: Finds the control tokens of a template.
             continues: Whether other text stands directly before it.
         """
         self._encoder = encoder
@@ -83,7 +91,7 @@ class LayoutPart(NamedTuple):
     continues: bool
 
 
-def find_layout(encoder: TextEncoder, segments: Sequence[Segment]) -> list[LayoutPart] | None:
+def find_layout(encoder: ControlSplitter, segments: Sequence[Segment]) -> list[LayoutPart] | None:
     """Return how each chat with these markers is split; None if that depends on the texts of its messages."""
     marks = [_MARK.format(index) for index in range(len(segments))]
     marked = [

@@ -10,8 +10,7 @@ import pytest
 
 from seodang.io.jsonl import write_json
 from seodang.paths import Paths
-from seodang.training.planning.base import find_base
-from seodang.training.planning.plan import Base
+from seodang.training.planning.base import Base, find_base
 
 
 @pytest.fixture

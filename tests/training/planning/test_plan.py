@@ -34,10 +34,12 @@ from seodang.training.kernels.packed_attention import use_packed_attention
 from seodang.training.packing import PackingConfig, build_micro_batch
 from seodang.training.planning import activations
 from seodang.training.planning.activations import trace_micro_batch
+from seodang.training.planning.base import Base
+from seodang.training.planning.machine import Machine
 from seodang.training.planning.memory import estimate_memory
 from seodang.training.planning.meta_model import build_meta_model, compute_weight_sizes
 from seodang.training.planning.micro_batches import MicroBatchShape, count_micro_batches, estimate_worst_case
-from seodang.training.planning.plan import Base, Machine, make_plan
+from seodang.training.planning.plan import make_plan
 from seodang.training.planning.plan_json import serialize_plan
 from seodang.training.planning.sampling import sample_records
 from seodang.training.planning.shipped_configs import find_shipped_config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,10 +19,20 @@ from seodang.models.architecture import check_causal_config
 from seodang.models.base import describe_origin, find_checkpoint_folder
 from seodang.models.checkpoints import is_code_trusted
 from seodang.primer_base.model import build_config
-from seodang.training.planning.plan import Base
 from seodang.training.planning.shipped_configs import find_shipped_config
 
 _HUB_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The properties of a base that a plan needs."""
+
+    name: str
+    config: PreTrainedConfig
+    folder: Path | None  # the checkpoint; None if only its config.json is known
+    origin: str  # where the configuration was found
+    parameters: int | None = None  # as published; None if that is not known
 
 
 def find_base(

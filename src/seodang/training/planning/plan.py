@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-from transformers import PreTrainedConfig
 
 from seodang.config import TrainParams
 from seodang.errors import ModelError
 from seodang.i18n import Message, _
 from seodang.models.methods import get_method
 from seodang.training.planning.activations import Trace, trace_micro_batch
+from seodang.training.planning.base import Base
+from seodang.training.planning.machine import Machine
 from seodang.training.planning.memory import Memory, estimate_memory
 from seodang.training.planning.meta_model import DTYPES, WeightSizes, build_meta_model, compute_weight_sizes
 from seodang.training.planning.micro_batches import MicroBatchStats, count_micro_batches, estimate_worst_case
@@ -22,28 +21,6 @@ from seodang.training.planning.sampling import Sample
 from seodang.training.planning.suggestions import Change, suggest_changes
 from seodang.training.planning.time import Duration, Speed, estimate_duration
 from seodang.training.trainer_args import build_packing_config, is_mixed_precision
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """The properties of a base that a plan needs."""
-
-    name: str
-    config: PreTrainedConfig
-    folder: Path | None  # the checkpoint; None if only its config.json is known
-    origin: str  # where the configuration was found
-    parameters: int | None = None  # as published; None if that is not known
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """The device of the run and its memory, in bytes."""
-
-    device: str  # "cpu", "mps" or "cuda"
-    memory: int
-    free: int
-    process_bytes: int  # of a process that has loaded libraries and tokenizer
-    is_here: bool = True  # whether this is the machine that the plan is made on
 
 
 @dataclass(frozen=True, slots=True)

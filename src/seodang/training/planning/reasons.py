@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from seodang.config import TrainParams
 from seodang.errors import SeodangError
@@ -12,12 +11,11 @@ from seodang.i18n import Message
 from seodang.models.loading import get_context_length
 from seodang.models.methods import get_method
 from seodang.training.distributed import check_processes
+from seodang.training.planning.base import Base
+from seodang.training.planning.machine import Machine
 from seodang.training.planning.memory import Memory
 from seodang.training.planning.sampling import Sample
 from seodang.training.tracking import check_trackers
-
-if TYPE_CHECKING:
-    from seodang.training.planning.plan import Base, Machine
 
 _GIGABYTE = 1e9
 
