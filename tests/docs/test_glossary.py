@@ -35,6 +35,10 @@ SPELLING = re.compile(
     r"artefact|(?:normal|token|recogn|summar|quant|regular|optim|serial|initial|synchron)is(?:e|ing|ation)",
     re.IGNORECASE,
 )
+CODE = re.compile(r"`[^`]*`|\{[^}]*\}|\w+[._/:]\S*")
+AMBIGUOUS = set(
+    "영어 cluster gate group metric profile promote record reject replay rule source stage superiority task verdict".split()
+)
 PUBLIC_KEY = "normalise"  # of task files, which users have
 
 
@@ -72,10 +76,22 @@ def test_names_end_in_ize():
 
 
 def test_korean_messages_use_the_terms_of_the_glossary():
-    found = []
-    for path in sorted((ROOT / "src" / "seodang" / "locale" / "ko").glob("*.po")):
-        with path.open("rb") as file:
-            found += [f"{path.name}: {message.string}" for message in read_po(file) if find_words(str(message.string))]
+    assert [message for _, message in iter_messages() if find_words(message)] == []
+
+
+def test_a_korean_message_has_the_glossary_s_term_for_each_english_one():
+    found = [
+        f"{english}: {message}"
+        for english, korean in read_terms().items()
+        for source, message in iter_messages()
+        if re.search(rf"\b{re.escape(english)}s?\b", CODE.sub("", source), re.IGNORECASE) and korean not in message
+    ]
+    assert found == []
+
+
+def test_a_korean_term_has_one_meaning():
+    """A cluster holds tasks of one kind; other sets have other names."""
+    found = [message for source, message in iter_messages() if "묶음" in message and "cluster" not in source]
     assert found == []
 
 
@@ -90,6 +106,20 @@ def test_korean_messages_use_the_terms_of_the_glossary():
 )
 def test_the_check_finds_words_and_not_parts_of_other_words(text, words):
     assert find_words(text) == words
+
+
+def iter_messages() -> Iterator[tuple[str, str]]:
+    """Yield each message in English and in Korean."""
+    for path in sorted((ROOT / "src" / "seodang" / "locale" / "ko").glob("*.po")):
+        with path.open("rb") as file:
+            yield from ((str(message.id), str(message.string)) for message in read_po(file) if message.id)
+
+
+def read_terms() -> dict[str, str]:
+    """Return the Korean term of each English one, without words that are also verbs, stages or parts of other terms."""
+    rows = [line.split("|") for line in GLOSSARIES[1].read_text("utf-8").partition("<!--")[0].splitlines()]
+    terms = {row[2].strip(): row[1].strip() for row in rows if len(row) == 5}
+    return {english: korean for english, korean in terms.items() if english not in AMBIGUOUS and "," not in english}
 
 
 def iter_prose(path: Path) -> Iterator[str]:

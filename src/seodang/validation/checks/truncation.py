@@ -20,7 +20,7 @@ RULES: Final = (
     Rule(
         id="repetition",
         field="output",
-        reason=Message("the ratio of four-word groups that occur again in the output is above {limit}"),
+        reason=Message("the ratio of four-word sequences that occur again in the output is above {limit}"),
         fix=Message("delete the repetitions, or raise expectations.limits.max_repeated_ratio in params.yaml"),
         maximum="max_repeated_ratio",
     ),
@@ -109,7 +109,7 @@ _MIN_NGRAMS: Final = 12  # in a shorter text a single repeated phrase would deci
 
 
 def compute_repetition_ratio(view: View) -> float | None:
-    """Return the ratio (0 to 1) of four-word groups in the output that occur earlier in it."""
+    """Return the ratio (0 to 1) of four-word sequences in the output that occur earlier in it."""
     if not isinstance(view.row["output"], str):
         return None
     words = view.output.split()
