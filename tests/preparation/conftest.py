@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from seodang.config import PrepareParams
+from seodang.preparation.boilerplate import Boilerplate
 from seodang.preparation.deduplication import Duplicates, find_duplicates, find_leaders
 from seodang.preparation.features import Features, compute_features
 from seodang.preparation.minhash import Sketches, compute_bands
 from seodang.records import Record
 
+CountPhrases = Callable[[list[Record]], Boilerplate]
 FindAllDuplicates = Callable[[list[Record], PrepareParams, Path], tuple[Features, list[int], Duplicates]]
 
 
@@ -31,3 +33,16 @@ def find_all_duplicates() -> FindAllDuplicates:
             return features, leaders.tolist(), find_duplicates(features.rows, leaders, sketches, prepare.deduplication)
 
     return find_all_duplicates
+
+
+@pytest.fixture(scope="session")
+def count_phrases() -> CountPhrases:
+    """Counts the phrases of records."""
+
+    def count_phrases(records: list[Record]) -> Boilerplate:
+        boilerplate = Boilerplate()
+        for _ in boilerplate.watch(records):
+            pass
+        return boilerplate
+
+    return count_phrases

@@ -13,7 +13,7 @@ KOREAN = "가을이 되면 설악산의 단풍이 산꼭대기에서부터 천�
 
 
 @pytest.fixture
-def list_leaks(tmp_path, build_prepare_params, find_all_duplicates):
+def list_leaks(tmp_path, build_prepare_params, find_all_duplicates, count_phrases):
     """Return a function that lists (item, training record, kind, overlap) of every leak, both counted from 0."""
 
     def find(items, training, **changes):
@@ -22,13 +22,14 @@ def list_leaks(tmp_path, build_prepare_params, find_all_duplicates):
         rows = find_all_duplicates(records, prepare, tmp_path)[0].rows
         is_template = find_templates(rows, prepare.deduplication.template_after)
         numbered = list(enumerate(records))
+        boilerplate = count_phrases(records)
         evaluation_items = gather_items(
-            read_questions(numbered[: len(items)], is_template, prepare, include_answers=False),
+            read_questions(numbered[: len(items)], is_template, prepare, boilerplate, include_answers=False),
             rows,
             prepare.deduplication.template_after,
         )
         assert evaluation_items is not None
-        chunks = read_questions(numbered[len(items) :], is_template, prepare, include_answers=True)
+        chunks = read_questions(numbered[len(items) :], is_template, prepare, boilerplate, include_answers=True)
         leaks = [
             leak
             for chunk in chunks
@@ -117,7 +118,7 @@ def test_the_instruction_of_a_template_leaks_nothing_and_its_input_does(list_lea
 
 
 def test_an_ngram_in_the_instructions_of_many_items_is_boilerplate(list_leaks, build_record):
-    items = [build_record(f"{WORDS} {number}", "", "a") for number in range(25)]
+    items = [build_record(f"{WORDS} {'x' * number}", "", "a") for number in range(25)]
     training = [build_record(f"{WORDS} in another question, which goes on about quite different things", "", "b")]
     assert list_leaks(items, training) == []
     assert {leak[2] for leak in list_leaks(items[:20], training)} == {"ngram"}

@@ -12,15 +12,16 @@ SHORT = "Who discovered penicillin?"
 
 
 @pytest.fixture
-def list_quotes(tmp_path, build_prepare_params, find_all_duplicates):
+def list_quotes(tmp_path, build_prepare_params, find_all_duplicates, count_phrases):
     """Returns a function that lists (kind, item, training record) of every quote, both counted from 0."""
 
     def list_quotes(items, training):
         records = [*items, *training]
         rows = find_all_duplicates(records, build_prepare_params(), tmp_path)[0].rows
         numbered = list(enumerate(records))
-        needles = gather_needles(numbered[: len(items)], rows, find_templates(rows, 20))
-        quotes = drop_boilerplate(find_quotes(numbered[len(items) :], needles, rows), 20)
+        boilerplate = count_phrases(records)
+        needles = gather_needles(numbered[: len(items)], rows, find_templates(rows, 20), boilerplate)
+        quotes = drop_boilerplate(find_quotes(numbered[len(items) :], needles, rows, boilerplate), 20)
         return [(kind, item, record - len(items)) for kind, record, item in quotes]
 
     return list_quotes

@@ -13,7 +13,7 @@ KOREAN_ANSWER = "높은 곳의 기온이 먼저 내려가서 잎의 엽록소가
 
 
 @pytest.fixture
-def list_rewordings(tmp_path, build_prepare_params, find_all_duplicates):
+def list_rewordings(tmp_path, build_prepare_params, find_all_duplicates, count_phrases):
     """Returns a function that lists (item, training record) of every reworded copy, both counted from 0."""
 
     def list_rewordings(items, training):
@@ -22,7 +22,12 @@ def list_rewordings(tmp_path, build_prepare_params, find_all_duplicates):
         rows = find_all_duplicates(records, prepare, tmp_path)[0].rows
         numbered = list(enumerate(records))
         search = RewordingSearch(
-            numbered[: len(items)], rows, np.asarray(find_templates(rows, 20)), prepare.deduplication, tmp_path
+            numbered[: len(items)],
+            rows,
+            np.asarray(find_templates(rows, 20)),
+            prepare.deduplication,
+            count_phrases(records),
+            tmp_path,
         )
         for record in numbered[len(items) :]:
             search.add([record])
@@ -80,5 +85,5 @@ def test_a_long_instruction_with_another_input_is_no_copy(list_rewordings, build
 
 @pytest.mark.parametrize(("copies", "found"), [(20, 20), (21, 0)])
 def test_an_item_that_many_records_reword_is_boilerplate(list_rewordings, build_record, copies, found):
-    training = [build_record(f"{QUESTION} {number}", "", f"{ANSWER} {number}") for number in range(copies)]
+    training = [build_record(f"{QUESTION} {'x' * number}", "", f"{ANSWER} {'y' * number}") for number in range(copies)]
     assert len(list_rewordings([build_record(QUESTION, "", ANSWER)], training)) == found

@@ -21,6 +21,7 @@ from seodang.errors import ArtifactError, SplitError
 from seodang.i18n import _, ngettext
 from seodang.io.jsonl import format_json_line, parse_record, read_lines, read_records
 from seodang.io.progress import track_progress
+from seodang.preparation.boilerplate import Boilerplate
 from seodang.preparation.decontamination import Leak, find_leaks
 from seodang.preparation.deduplication import Duplicates, find_duplicates, find_leaders
 from seodang.preparation.evaluation_items import gather_items
@@ -71,13 +72,14 @@ def prepare_records(accepted: Path, ingest: IngestParams, prepare: PrepareParams
         ArtifactError: If `accepted` is empty.
         SplitError: If a split is empty, or if a kept training record has the question of an evaluation item.
     """
-    features, leaders, duplicates = _deduplicate(accepted, prepare, scratch)
+    boilerplate = Boilerplate()
+    features, leaders, duplicates = _deduplicate(accepted, prepare, boilerplate, scratch)
     rows = features.rows
     split = assign_splits(rows["constraint"], compute_positions(rows["group"]), prepare)
     status = np.where(rows["usable"], KEPT, UNDESIRABLE).astype(np.uint8)
     is_duplicate = duplicates.representative >= 0
     status[is_duplicate] = np.where(duplicates.exact[is_duplicate], EXACT, NEAR)
-    leaks = _decontaminate(accepted, rows, status == KEPT, split, prepare, scratch)
+    leaks = _decontaminate(accepted, rows, status == KEPT, split, prepare, boilerplate, scratch)
     status[[leak.record for leak in leaks]] = LEAK
     mixture = _mix(features, split, status, ingest, prepare)
     check_not_empty({name: int(((status == KEPT) & (split == number)).sum()) for number, name in enumerate(SPLITS)})
@@ -100,16 +102,15 @@ def prepare_records(accepted: Path, ingest: IngestParams, prepare: PrepareParams
 
 
 def _deduplicate(
-    accepted: Path, prepare: PrepareParams, scratch: Path
+    accepted: Path, prepare: PrepareParams, boilerplate: Boilerplate, scratch: Path
 ) -> tuple[Features, NDArray[np.int32], Duplicates]:
     count = sum(1 for line in read_lines(accepted))
     if not count:
         raise ArtifactError(_("{path} is empty; run: dvc repro --force validate", path=accepted))
     permutations = prepare.deduplication.permutations
     with Sketches(scratch, permutations, *compute_bands(prepare.deduplication.threshold, permutations)) as sketches:
-        features = compute_features(
-            track_progress(read_records(accepted), _("finding duplicates"), total=count), count, prepare, sketches
-        )
+        records = track_progress(read_records(accepted), _("finding duplicates"), total=count)
+        features = compute_features(boilerplate.watch(records), count, prepare, sketches)
         leaders = find_leaders(features.rows, sketches, prepare.deduplication)
         return features, leaders, find_duplicates(features.rows, leaders, sketches, prepare.deduplication)
 
@@ -120,6 +121,7 @@ def _decontaminate(
     kept: NDArray[np.bool_],
     split: NDArray[np.uint8],
     prepare: PrepareParams,
+    boilerplate: Boilerplate,
     scratch: Path,
 ) -> list[Leak]:
     """Return the leaks of the kept records of train and validation, in the order of the records.
@@ -132,19 +134,19 @@ def _decontaminate(
     records = list(
         track_progress(_read_selected(accepted, is_item), _("reading evaluation items"), total=int(is_item.sum()))
     )
-    item_questions = read_questions(iter(records), is_template, prepare, include_answers=False)
+    item_questions = read_questions(iter(records), is_template, prepare, boilerplate, include_answers=False)
     items = gather_items(item_questions, rows, prepare.deduplication.template_after)
     if items is None:
         return []
-    needles = gather_needles(records, rows, is_template)
-    rewordings = RewordingSearch(records, rows, is_template, prepare.deduplication, scratch)
+    needles = gather_needles(records, rows, is_template, boilerplate)
+    rewordings = RewordingSearch(records, rows, is_template, prepare.deduplication, boilerplate, scratch)
     leaks: list[Leak] = []
     quotes: list[tuple[QuoteKind, int, int]] = []
     training = track_progress(_read_selected(accepted, is_training), _("finding leaks"), total=int(is_training.sum()))
     while chunk := list(itertools.islice(training, _CHUNK)):
-        for questions in read_questions(iter(chunk), is_template, prepare, include_answers=True):
+        for questions in read_questions(iter(chunk), is_template, prepare, boilerplate, include_answers=True):
             leaks += find_leaks(questions, items, rows, prepare.decontamination.threshold)
-        quotes += find_quotes(chunk, needles, rows)
+        quotes += find_quotes(chunk, needles, rows, boilerplate)
         rewordings.add(chunk)
     quotes = drop_boilerplate(quotes, prepare.deduplication.template_after)
     leaks += [Leak(item, record, kind, 1.0) for kind, record, item in quotes]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seodang.config import PrepareParams
+from seodang.preparation.boilerplate import Boilerplate
 from seodang.preparation.features import build_answer, build_question, get_shingle_sizes, iter_chunks
 from seodang.preparation.minhash import Sketch, compute_band_keys, compute_bands, compute_signatures, compute_sketch
 from seodang.preparation.shingles import (
@@ -44,6 +45,7 @@ def read_questions(
     records: Iterable[tuple[int, Record]],
     is_template: NDArray[np.bool_],
     prepare: PrepareParams,
+    boilerplate: Boilerplate,
     *,
     include_answers: bool,
 ) -> Iterator[Questions]:
@@ -53,6 +55,7 @@ def read_questions(
         records: Index into the accepted records, and the record.
         is_template: Whether the instruction of a record is a template; one value for each accepted record.
         prepare: Lengths of n-grams, shingles and signatures.
+        boilerplate: Knows the common phrases, which are left out.
         include_answers: Whether n-grams of the answers count. They do for training records, which must not quote items.
     """
     numbers: list[int] = []
@@ -63,7 +66,7 @@ def read_questions(
             yield record
 
     for chunk in iter_chunks(iter_records()):
-        yield _build_questions(chunk, np.array(numbers), is_template, prepare, include_answers=include_answers)
+        yield _build_questions(chunk, np.array(numbers), is_template, prepare, boilerplate, include_answers)
         numbers.clear()
 
 
@@ -72,7 +75,7 @@ def _build_questions(
     numbers: NDArray[np.int64],
     is_template: NDArray[np.bool_],
     prepare: PrepareParams,
-    *,
+    boilerplate: Boilerplate,
     include_answers: bool,
 ) -> Questions:
     skip_instruction = is_template[numbers]
@@ -81,7 +84,7 @@ def _build_questions(
         ("" if skip else build_question(record), record.input, build_answer(record) if include_answers else "")
         for record, skip in zip(chunk, skip_instruction, strict=True)
     ]
-    letters = extract_letters([text for texts in parts for text in texts])
+    letters = extract_letters([boilerplate.remove_frame(text) for texts in parts for text in texts])
     ngrams, owners = _compute_text_ngrams(letters, is_korean, prepare)
     lengths = letters.lengths.reshape(-1, _PARTS)[:, :_ANSWER].sum(axis=1)
     is_long_enough = lengths >= prepare.deduplication.min_characters

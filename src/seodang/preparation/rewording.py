@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seodang.config import DeduplicationParams
+from seodang.preparation.boilerplate import Boilerplate
 from seodang.preparation.features import build_question, get_shingle_sizes
 from seodang.preparation.quotes import find_common_answers
 from seodang.preparation.shingles import Hashes, Integers, compute_shingles, extract_letters, find_matches
@@ -27,10 +28,15 @@ _QUESTION, _ANSWER = range(2)
 # items in which 15 % of the words are others (docs/decisions.md has the figures).
 _MIN_LETTERS = 40  # of a text that is compared; a Hangul syllable says as much as two letters
 _ANSWER_SIMILARITY = 0.4  # of two answers, whatever the questions
+_SHORT_SIMILARITY = 0.45  # of two answers of which one is short: a few common words are half of it
+_SHORT_SHINGLES = 60
 _PAIR_SIMILARITY = 0.33  # of both the questions and the answers
 _ALONE_SIMILARITY = 0.45  # of two long questions without an input, whatever the answers
 _ALONE_LETTERS = 100  # of such a question; in a shorter one, one other word makes another question
 _COUNTERS = 1 << 22  # of the frequencies of shingles; a collision makes a shingle look more frequent
+_RARE_TEXTS = 4  # a shingle of more texts is no evidence of a copy
+_RARE_SHARE = 0.3  # of an item's rare shingles, in a copy; in one with 15 % other words it is about 0.6
+_MIN_RARE = 6  # rare shingles of an item from which that share counts
 _RARE = 12  # rarest shingles of an item that are searched for
 _MIN_SHARED = 2  # of them, in a record that is compared
 _MIN_TOTAL = 1000  # records from which frequencies count fully; among a few, the copy itself would make a text common
@@ -55,16 +61,30 @@ class Texts:
     weights: NDArray[np.float64]
     starts: Integers
     is_repeated: NDArray[np.bool_]  # whether a shingle occurs in another text too; others can't be shared
+    is_rare: NDArray[np.bool_]  # whether at most a few texts have a shingle
     is_alone: NDArray[np.bool_]
 
+    def count_shingles(self, text: int) -> int:
+        """Return the number of shingles of a text."""
+        return int(self.starts[text + 1] - self.starts[text])
+
     def compute_similarity(self, text: int, other: Texts, other_text: int) -> float:
-        """Return the weighted Jaccard similarity of two texts; 0 if one of them is too short."""
+        """Return the weighted Jaccard similarity of two texts.
+
+        It is 0 below the lowest limit, if one of them is too short, or if they share only what many texts share.
+        Recipes with the same steps, or answers that name another product in the same sentences, are no copies.
+        """
         own = slice(self.starts[text], self.starts[text + 1])
         others = slice(other.starts[other_text], other.starts[other_text + 1])
-        is_shared = np.isin(self.hashes[own], other.hashes[others], assume_unique=True)
-        shared = float(self.weights[own][is_shared].sum())
+        is_shared = np.isin(other.hashes[others], self.hashes[own], assume_unique=True)
+        shared = float(other.weights[others][is_shared].sum())
         union = float(self.weights[own].sum() + other.weights[others].sum()) - shared
-        return shared / union if union else 0.0
+        if shared < _PAIR_SIMILARITY * union or not union:
+            return 0.0
+        is_rare = other.is_rare[others]
+        rare = int(is_rare.sum())
+        is_common_only = rare >= _MIN_RARE and (is_shared & is_rare).sum() < _RARE_SHARE * rare
+        return 0.0 if is_common_only else shared / union
 
 
 class RewordingSearch:
@@ -79,6 +99,7 @@ class RewordingSearch:
         rows: NDArray[np.void],
         is_template: NDArray[np.bool_],
         params: DeduplicationParams,
+        boilerplate: Boilerplate,
         scratch: Path,
     ) -> None:
         """Count the shingles of the evaluation items.
@@ -88,9 +109,11 @@ class RewordingSearch:
             rows: Features of all accepted records.
             is_template: Whether the instruction of a record is a template, which is not compared.
             params: Lengths of shingles.
+            boilerplate: Knows the common phrases, which are left out.
             scratch: Folder of the file with the shingles.
         """
         self._rows, self._is_template, self._params = rows, is_template, params
+        self._boilerplate = boilerplate
         self._counts, self._total = np.zeros(_COUNTERS, dtype=np.int64), 0
         self._file = scratch / "shingles.npy"
         self._file.write_bytes(b"")
@@ -133,12 +156,12 @@ class RewordingSearch:
 
     def _compute_shingles(self, chunk: Sequence[Numbered]) -> Shingles:
         records = [record for _, record in chunk]
-        complete = compute_distinct(records, [False] * len(chunk), self._params)
+        complete = compute_distinct(records, [False] * len(chunk), self._params, self._boilerplate)
         counters = (complete.hashes % np.uint64(_COUNTERS)).astype(np.int64)
         self._counts += np.bincount(counters, minlength=_COUNTERS)
         self._total += len(chunk)
         skips = self._is_template[[number for number, _ in chunk]].tolist()
-        return compute_distinct(records, skips, self._params) if any(skips) else complete
+        return compute_distinct(records, skips, self._params, self._boilerplate) if any(skips) else complete
 
 
 def weigh_shingles(shingles: Shingles, counts: NDArray[np.int64], total: int) -> Texts:
@@ -151,13 +174,16 @@ def weigh_shingles(shingles: Shingles, counts: NDArray[np.int64], total: int) ->
     """
     frequencies = counts[(shingles.hashes % np.uint64(_COUNTERS)).astype(np.int64)]
     weights = np.log((max(total, _MIN_TOTAL) + 1) / (frequencies + 0.5))
-    return Texts(shingles.hashes, np.maximum(0.05, weights), shingles.starts, frequencies > 1, shingles.is_alone)
+    is_repeated, is_rare = frequencies > 1, frequencies <= _RARE_TEXTS
+    return Texts(shingles.hashes, np.maximum(0.05, weights), shingles.starts, is_repeated, is_rare, shingles.is_alone)
 
 
-def compute_distinct(chunk: Sequence[Record], skips: Sequence[bool], params: DeduplicationParams) -> Shingles:
+def compute_distinct(
+    chunk: Sequence[Record], skips: Sequence[bool], params: DeduplicationParams, boilerplate: Boilerplate
+) -> Shingles:
     """Return the distinct shingles of records; `skips` says whether an instruction is a template, which is left out."""
     texts = [
-        text
+        boilerplate.remove(text)
         for record, skip in zip(chunk, skips, strict=True)
         for text in (f"{'' if skip else build_question(record)}\n{record.input}", record.output)
     ]
@@ -211,17 +237,18 @@ def find_rewordings(
     same_kind = (owners[indices] - rare.texts[hits]) % 2 == 0
     width = items.starts.size
     pairs, shared = np.unique(owners[indices][same_kind] * width + rare.texts[hits][same_kind], return_counts=True)
-    for pair in sorted({divmod(int(pair), width) for pair in pairs[shared >= _MIN_SHARED]}):
-        record, item, part = pair[0] // 2, pair[1] // 2, pair[0] % 2
-        similarity = records.compute_similarity(pair[0], items, pair[1])
-        if part == _ANSWER:
-            if item_answers[item] and similarity >= _ANSWER_SIMILARITY:
-                yield record, item, similarity
-        elif (similarity >= _ALONE_SIMILARITY and records.is_alone[record] and items.is_alone[item]) or (
-            similarity >= _PAIR_SIMILARITY
-            and (
+    for own, other in sorted({divmod(int(pair), width) for pair in pairs[shared >= _MIN_SHARED]}):
+        record, item = own // 2, other // 2
+        similarity = records.compute_similarity(own, items, other)
+        if own % 2 == _ANSWER:
+            is_short = min(records.count_shingles(own), items.count_shingles(other)) < _SHORT_SHINGLES
+            is_copy = item_answers[item] != 0 and similarity >= (_SHORT_SIMILARITY if is_short else _ANSWER_SIMILARITY)
+        elif records.is_alone[record] and items.is_alone[item] and similarity >= _ALONE_SIMILARITY:
+            is_copy = True
+        else:
+            is_copy = similarity >= _PAIR_SIMILARITY and (
                 equal_answers[record] == item_answers[item] != 0
-                or records.compute_similarity(2 * record + 1, items, 2 * item + 1) >= _PAIR_SIMILARITY
+                or records.compute_similarity(own + 1, items, other + 1) >= _PAIR_SIMILARITY
             )
-        ):
+        if is_copy:
             yield record, item, similarity
