@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 from scipy.special import ndtri
 
 from seodang.config import GateParams
+from seodang.config.load import read_item_defaults, read_yaml
 from seodang.gate.scores import Pairs
 from seodang.gate.statistics import Floats
 
@@ -22,20 +24,10 @@ _CHRF_FILE = Path(__file__).with_name("chrf_differences.json")
 
 def build_rules(metrics: Sequence[str], resamples: int, seed: int, against: str = "champion") -> GateParams:
     """Return the rules of `seodang gate` without a rules file."""
-    settings = {
-        "seed": seed,
-        "resamples": resamples,
-        "confidence": 0.95,
-        "power": 0.8,
-        "minimum_items": 20,
-        "judgements": 50,
-        "default_rules": [],
-        "default_thresholds": [],
-        "unjudged_tasks": [],
-    }
-    rule = {"test": "superiority", "margin": 0.0, "tasks": [], "group_by": "all", "groups": []}
-    rules = [{**rule, "against": against, "metric": metric, "higher_is_better": None} for metric in metrics]
-    return GateParams.model_validate({**settings, "thresholds": [], "rules": rules})
+    defaults = read_yaml(Path(str(files("seodang.gate") / "score_rules.yaml")))
+    rule = read_item_defaults("gate", "rules") | {"test": "superiority", "against": against}
+    rules = [{**rule, "metric": metric} for metric in metrics]
+    return GateParams.model_validate({**defaults, "seed": seed, "resamples": resamples, "rules": rules})
 
 
 def draw_latent_scores(rng: np.random.Generator, items: int) -> tuple[Floats, Floats]:

@@ -13,7 +13,7 @@ chrF differences of a default run. The gate must promote them in at most 3 % of 
 power: how many items a true difference needs. The last two columns are the same trials by a textbook test alone:
 McNemar's exact test of right or wrong, and Student's paired t-test.
 prompts: several equal prompts of the base, of which each test selects one.
-items: the number of items that the gate tells would meet 1, 3 or 8 rules together, drawn again; 80 % must be promoted.
+items: the number of items that would meet 1, 3 or 8 rules together, by the gate, drawn again; 80 % must be promoted.
 """
 
 from __future__ import annotations
@@ -204,13 +204,15 @@ def print_items_table(options: argparse.Namespace, executor: Executor) -> None:
 
     A first sample has exactly the true effect, so that its estimate can be compared with new samples.
     """
-    print("| rules | items told | promote | 95 % interval |\n|---|---|---|---|", flush=True)
+    print("| rules | items reported | promote | 95 % interval |\n|---|---|---|---|", flush=True)
     for count in (1, 3, 8):
         metrics = tuple(f"judge_{number}" for number in range(count))
-        told = estimate_items(metrics, options)
-        counts = simulate(Setting(f"{count} rules", metrics, partial(draw_shifted, metrics, told)), options, executor)
+        reported = estimate_items(metrics, options)
+        counts = simulate(
+            Setting(f"{count} rules", metrics, partial(draw_shifted, metrics, reported)), options, executor
+        )
         share, interval = counts["promote"] / options.trials, format_interval(counts["promote"], options.trials)
-        print(f"| {count} | {told} | {share:.1%} | {interval} |", flush=True)
+        print(f"| {count} | {reported} | {share:.1%} | {interval} |", flush=True)
 
 
 def estimate_items(metrics: Sequence[str], options: argparse.Namespace) -> int:

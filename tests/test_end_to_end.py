@@ -1,4 +1,4 @@
-"""The whole pipeline by `dvc repro`, on a model made in the test."""
+"""The complete pipeline by `dvc repro`, on a model made in the test."""
 
 import json
 import re

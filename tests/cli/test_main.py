@@ -1,4 +1,4 @@
-"""The command line as a whole: help, usage errors, languages, exit codes."""
+"""The complete command line: help, usage errors, languages, exit codes."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""params.yaml: one message for all faults; profiles that are what they say."""
+"""params.yaml: one message for all errors; profiles that hold what they claim."""
 
 from pathlib import Path
 

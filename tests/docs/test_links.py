@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from tests.constants import ROOT
 from tests.docs.pages import list_pages
+from tools.mkdocs_hooks import on_page_markdown
 
 from seodang.config.migration import PARAMS_RENAMES, migrate, select_renames
 
@@ -99,3 +101,10 @@ def test_an_anchor_is_the_heading_in_lower_case_with_dashes(heading, anchor, mak
 def test_the_readme_pages_are_short():
     for name in ("README.md", "README.ko.md"):
         assert len((ROOT / name).read_text("utf-8").splitlines()) < 120
+
+
+def test_a_korean_page_links_to_the_section_of_an_english_page_on_the_site():
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="gate.ko.md"))
+    text = "[영어판](first-task.md#run), [판정](verdict.ko.md#읽기), [색인](index.md)"
+    expected = '<a href="../../first-task/#run">영어판</a>, [판정](verdict.ko.md#읽기), [색인](index.md)'
+    assert on_page_markdown(text, page) == expected

@@ -73,7 +73,7 @@ def test_many_items_give_the_p_value_of_mcnemars_exact_test():
 
 
 def test_the_permutation_of_groups_counts_groups_not_items():
-    # Five passages of twenty questions, each won as a whole: 2 of 2**5 signs are as extreme, however many the
+    # Five passages of twenty questions, each won completely: 2 of 2**5 signs are as extreme, however many the
     # questions.
     candidate, reference = np.ones(100), np.zeros(100)
     groups = [f"p{number // 20}" for number in range(100)]

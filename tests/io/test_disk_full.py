@@ -1,4 +1,4 @@
-"""A full disk is recognized, whoever meets it. Run: pytest tests/io/test_disk_full.py"""
+"""Every writer reports a full disk. Run: pytest tests/io/test_disk_full.py"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of the operating system are told as such: what, where, what to do."""
+"""Errors of the operating system are reported as such: what, where, what to do."""
 
 from __future__ import annotations
 

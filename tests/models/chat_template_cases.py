@@ -116,7 +116,7 @@ TEMPLATES: dict[str, str] = {
         "{{ '### Assistant:\n' }}{% endif %}{% endfor %}"
     ),
     "kanana": "{{- bos_token }}" + _LLAMA_TURNS,
-    # A list of tools that is there without tools, and two end tokens.
+    # A list of tools, though there are no tools, and two end tokens.
     "hyperclova x seed": (
         "{% if tools is not defined or tools is none %}{{ '<|im_start|>tool_list\n<|im_end|>\n' }}{% endif %}"
         "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' }}"

@@ -1,4 +1,4 @@
-"""What would stop a run after hours is told before it starts."""
+"""What would stop a run after hours is reported before it starts."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def test_every_method_is_evaluated_on_every_group_and_tuned_on_its_own_tasks(pat
         "single": 8,
         "many": 16,
     }
-    log = paths.get_study_folder("small") / "asked.jsonl"
+    log = paths.get_study_folder("small") / "results.jsonl"
     rows = [json.loads(line) for line in log.read_text("utf-8").splitlines()[1:]]
     single, many = (
         [row["result"] for row in rows if (row["kind"], row["variant"]) == ("options", variant)]

@@ -87,7 +87,7 @@ def is_output_closed() -> bool:
 
 
 def discard_output() -> None:
-    """Send what is still in stdout's buffer nowhere, so that the interpreter does not fail at its exit."""
+    """Discard what is left in stdout's buffer, so that the interpreter does not fail at its exit."""
     descriptor = os.open(os.devnull, os.O_WRONLY)
     os.dup2(descriptor, 1)
     os.close(descriptor)

@@ -25,7 +25,7 @@ CAUSAL_DECODERS = frozenset(
 
 
 def check_causal_config(config: PreTrainedConfig, origin: str) -> None:
-    """Raise an error if a model's settings alone tell that it is not causal.
+    """Raise an error if a model's settings alone show that it is not causal.
 
     Args:
         config: Configuration of the model.

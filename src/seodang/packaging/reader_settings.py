@@ -1,4 +1,4 @@
-"""Set up the folder of a merged model, so that every reader of such folders asks and stops it as the service does."""
+"""Set up the folder of a merged model, so that other readers build prompts and stop answers as the service does."""
 
 from __future__ import annotations
 

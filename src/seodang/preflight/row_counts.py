@@ -26,7 +26,7 @@ class SourceRows:
     """Longer than train.max_length."""
     duplicates: int
     leaks: int
-    """Removed because a test record asks the same."""
+    """Removed because a test record has the same question."""
     mixed_out: int
     """Left out by weight, cap or replay ratio, or as an undesirable preference."""
     held_out: int

@@ -141,7 +141,7 @@ def _evaluate(
     ]
     fingerprint = _compute_run_fingerprint(study, params, tasks, projects, paths)
     models = ModelSlot(params.train.precision, choose_device(params.train.device))
-    with ResultLog(folder / "asked.jsonl", fingerprint) as result_log:
+    with ResultLog(folder / "results.jsonl", fingerprint) as result_log:
         return evaluate_variants(variant_models, tasks, study.evaluate, Results(result_log), models)
 
 

@@ -1,4 +1,4 @@
-"""Bring the key of a mark into the spelling of mark_words, and tell verdicts from counts."""
+"""Bring the key of a mark into the spelling of mark_words, and separate verdicts from counts."""
 
 from __future__ import annotations
 

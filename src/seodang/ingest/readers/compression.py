@@ -1,4 +1,4 @@
-"""Open a compressed file as a stream of its bytes; the first bytes tell the compression, not the name."""
+"""Open a compressed file as a stream of its bytes; the first bytes name the compression, not the file name."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class SourceFlow:
         return sum(self.splits[name] for name in SPLITS[1:])
 
     @property
-    def mixed_out(self) -> int:
+    def removed_by_mixing(self) -> int:
         """Records that mixing left out."""
         return sum(self.left_out[name] for name in _MIXING)
 
@@ -98,13 +98,13 @@ def build_steps(all_sources: SourceFlow) -> list[Step]:
     flow = all_sources
     unique = flow.accepted - flow.duplicates
     clean = unique - flow.left_out["leak"]
-    mixed = clean - flow.mixed_out
+    mixed = clean - flow.removed_by_mixing
     return [
         Step(N_("read"), flow.read, 0, ""),
         Step(N_("ingested"), flow.written, flow.read - flow.written, N_("not ingested")),
         Step(N_("accepted"), flow.accepted, flow.written - flow.accepted, N_("quarantined")),
         Step(N_("unique"), unique, flow.duplicates, N_("duplicates")),
         Step(N_("no leaks"), clean, flow.left_out["leak"], N_("evaluation leaks")),
-        Step(N_("mixed"), mixed, flow.mixed_out, N_("weight, cap or replay")),
+        Step(N_("mixed"), mixed, flow.removed_by_mixing, N_("weight, cap or replay")),
         Step(N_("train"), flow.distinct_train, flow.held_out, N_("held out for evaluation")),
     ]

@@ -127,7 +127,7 @@ def _count_outcomes(contents: Contents) -> list[tuple[str, list[int]]]:
                 flow.held_out,
                 flow.duplicates,
                 flow.left_out["leak"],
-                flow.mixed_out,
+                flow.removed_by_mixing,
                 max(0, flow.written - flow.accepted),
                 max(0, flow.read - flow.written),
             ],
