@@ -88,7 +88,7 @@ def test_the_page_holds_both_languages_and_a_switch_and_loads_nothing(tmp_path, 
         "답이 없습니다",
         "several answers",
         "남은 따옴표",
-        "출처와 라이선스",
+        "소스와 라이선스",
         "Root verbs",
     ):
         assert text in page
