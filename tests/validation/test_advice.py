@@ -13,7 +13,7 @@ from seodang.config import TableTemplate
 from seodang.config.load import resolve_params
 from seodang.ingest.fetch.files import LocalFile
 from seodang.validation.check_files import CheckParams, CheckRequest, CheckResult, check
-from seodang.validation.checks.registry import REGISTRY, RULES_BY_ID
+from seodang.validation.checks.registry import REGISTRY
 from seodang.validation.dataset_checks import DATASET_RULES
 
 PARAMETER = re.compile(r"\b(raise|lower|set) ((?:expectations|ingest)(?:\.\w+)+)(?: to (\w+))?")
@@ -52,7 +52,7 @@ def find_rules(tmp_path):
 
 
 def get_advice(id: str) -> str:
-    return RULES_BY_ID[id].fix.text
+    return next(rule for rule in REGISTRY if rule.id == id).fix.text
 
 
 @pytest.mark.parametrize("rule", REGISTRY, ids=lambda rule: rule.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
@@ -12,8 +12,6 @@ from rich.text import Text
 
 WIDTH: Final = 100
 _STYLES: Final = {True: "green", False: "red", None: "yellow"}
-
-Align = Literal["left", "right"]
 
 
 class _Console(Console):

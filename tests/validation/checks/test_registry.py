@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import get_args
 
 from seodang.config.expectations import ActionsParams, LimitsParams, RepairableAction
-from seodang.validation.checks.registry import CHECKS, METRICS, REGISTRY, REPAIRERS, RULES_BY_ID
+from seodang.validation.checks.registry import CHECKS, METRICS, REGISTRY, REPAIRERS
 from seodang.validation.checks.rule import fill_limit, format_rule, get_bound
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "data-quality.md").read_text("utf-8")
+RULES_BY_ID = {rule.id: rule for rule in REGISTRY}
 CROSS_ROW = {"duplicate", "contradiction", "several-answers", "too-many-tokens"}
 REPAIRABLE = get_args(get_args(RepairableAction)[0])
 

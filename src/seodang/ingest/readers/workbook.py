@@ -25,7 +25,6 @@ from seodang.ingest.readers.file_details import FileDetails
 from seodang.ingest.readers.json_layout import RECORD_KEYS
 from seodang.ingest.rows import shorten
 
-WORKBOOK_PART: Final = "xl/workbook.xml"  # a member of each xlsx file
 _PEEK_ROWS: Final = 20  # filled rows among which the header is
 _MERGED: Final = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+)(\d+):[A-Z]+(\d+)"')
 # What openpyxl raises for a damaged file; it has no error of its own for it.

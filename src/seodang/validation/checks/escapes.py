@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
 from email.errors import HeaderParseError
 from email.header import decode_header
 from typing import Final
@@ -68,8 +67,6 @@ _ESCAPE_TASK: Final = re.compile(
     r"|이스케이프|줄바꿈 ?문자|개행|역슬래시|백슬래시|탭 문자|디코딩|디코드|16진|코드 ?포인트|정규 ?표현|수식"
 )
 _MIN_FOREIGN: Final = 1  # letters outside ASCII that a decoded run of bytes must hold
-
-Decode = Callable[[str], str]
 
 
 def find_escaped_text(view: View) -> Finding | None:

@@ -42,7 +42,6 @@ REGISTRY: Final[tuple[Rule, ...]] = (
         *cross_row.RULES,
     ),
 )
-RULES_BY_ID: Final[Mapping[str, Rule]] = MappingProxyType({rule.id: rule for rule in REGISTRY})
 
 CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
     {
