@@ -1,12 +1,15 @@
 """Kinds of rules, the reasons of a verdict, and the labels in both languages."""
 
 import json
+from typing import get_args
 
 import pytest
+from tests.constants import ROOT
 
+from seodang.config import DefaultRuleParams, RuleParams
 from seodang.errors import GateRejected
 from seodang.gate.messages import build_missing_reference_reason, build_rule_reason
-from seodang.gate.rules import RULE_KINDS, RuleResult, describe_subject
+from seodang.gate.rules import RULE_KINDS, RuleResult, TestName, describe_subject
 from seodang.gate.verdict import OUTCOME_LABELS, VERDICT_LABELS, require_promotion
 from seodang.i18n import translate
 
@@ -38,6 +41,29 @@ def make_result(**changes):
         "passed": True,
     }
     return RuleResult(**{**fields, **changes})
+
+
+@pytest.mark.parametrize("name", RULE_KINDS)
+def test_a_kind_of_rule_is_complete(name):
+    missing = [f"{page}: `{name}`" for page in ("gate.md", "gate.ko.md") if f"`{name}`" not in read_page(page)]
+    if name not in get_args(TestName):
+        missing.append("a name in TestName")
+    missing += [
+        f"a name in {params.__name__}.test"
+        for params in (RuleParams, DefaultRuleParams)
+        if name not in get_args(params.model_fields["test"].annotation)
+    ]
+    kind = RULE_KINDS[name]
+    missing += [
+        "a Korean text in locale/ko/gate.po"
+        for message in (kind.describe_requirement(0.05), kind.describe_short(0.05))
+        if translate("ko", message) == translate("en", message)
+    ]
+    assert missing == []
+
+
+def read_page(name):
+    return (ROOT / "docs" / name).read_text("utf-8")
 
 
 def test_the_margin_raises_the_bound_of_superiority_and_lowers_that_of_non_inferiority():

@@ -4,6 +4,7 @@ from typing import get_args
 
 import pytest
 from pydantic import ValidationError
+from tests.constants import ROOT
 
 from seodang.config import TrainParams
 from seodang.errors import ModelError
@@ -20,6 +21,12 @@ def test_the_registry_has_the_methods_of_the_configuration_in_their_order():
 def test_a_method_is_registered_under_its_name_and_found_by_the_parameters(name, build_train_params):
     assert METHODS[name].name == name
     assert get_method(build_train_params(method=name)) is METHODS[name]
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("page", ["models.md", "models.ko.md"])
+def test_a_method_has_a_line_in_the_documentation(page, name):
+    assert f"\n| `{name}` |" in (ROOT / "docs" / page).read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", ALL)
