@@ -1,8 +1,8 @@
 """Groups of items of task files that are not independent of each other. Pure.
 
 Ten questions about one passage are not ten independent items, and the gate must not count them as such. A task file may
-name the group of a row (data.group). Otherwise two items are in one group if they share a passage, if their texts are
-near-duplicates, if they ask the same question, or if one is a later turn of the other's conversation. Groups are the
+name the group of a row (data.group). Otherwise two items are in one group if they share a passage or a question, or
+if their texts are near-duplicates. So are the turns of one conversation. Groups are the
 connected components of these links, over all task files, because two task files may ask about the same texts.
 """
 

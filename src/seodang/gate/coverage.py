@@ -54,8 +54,8 @@ def _covers(bound: RuleParams | ThresholdParams, task: TrainedTask) -> bool:
 def add_default_rules(gate: GateParams, tasks: Sequence[TrainedTask]) -> GateParams:
     """Return the gate with the default rules of each task that no rule and no threshold of its own looks at.
 
-    A task with enough items for a test gets its own test. The smaller tasks of a source are tested together, so that a
-    data set of many small tasks can be judged, and no task hides among those of another source.
+    A task with enough items for a test gets its own test. The smaller tasks of a source are tested together. So a data
+    set of many small tasks can be judged, and no task hides among those of another source.
     """
     uncovered = [task for task in list_unjudged_tasks(gate, tasks) if task.name not in gate.unjudged_tasks]
     rules = [rule for default in gate.default_rules for rule in _expand_rule(default, uncovered, gate.minimum_items)]

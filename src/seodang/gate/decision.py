@@ -2,9 +2,9 @@
 
 Each rule is a test on the same items, or one test per language or task. A superiority rule is met when the interval of
 the difference lies above its margin and the p-value is at most 1 - confidence. A non-inferiority rule is met likewise
-with the margin below zero. A rule is not met when the complete interval lies on the wrong side and the p-value is at
-most 1 - confidence after Holm's correction for the number of tests. Both need enough items; otherwise a rule is
-undecided. One rule that is not met rejects the candidate; an undecided rule makes the verdict inconclusive.
+with the margin below zero. A rule is not met when both hold: the complete interval lies on the wrong side, and the
+p-value is at most 1 - confidence after Holm's correction for the number of tests. Both need enough items; otherwise a
+rule is undecided. One rule that is not met rejects the candidate; an undecided rule makes the verdict inconclusive.
 
 A ledger of earlier judgements on the same items raises the confidence that a rule needs to be met.
 """

@@ -57,10 +57,10 @@ def compute_mcnemar_p(wins: int, losses: int, *, count: int) -> float:
     """Return the p-value of McNemar's statistic without fixing the number of items on which the models differ.
 
     McNemar's exact test fixes that number. Its p-values are then so coarse that it promotes an equal model in 1.6 % of
-    samples of 100 items in place of 2.5 %, and a better model less often. The unconditional test is exact as well: it
-    takes the largest p-value over the shares of items on which models may differ (Suissa and Shuster 1991, Biometrics
-    47:361-372). The shares are those of an interval that misses the true one with a probability of 1e-7, which is added
-    (Berger and Boos 1994, Journal of the American Statistical Association 89:1012-1016).
+    samples of 100 items in place of 2.5 %. It also promotes a better model less often. The unconditional test is exact
+    as well: it takes the largest p-value over the shares of items on which models may differ (Suissa and Shuster 1991,
+    Biometrics 47:361-372). The shares are those of an interval that misses the true one with a probability of 1e-7,
+    which is added (Berger and Boos 1994, Journal of the American Statistical Association 89:1012-1016).
 
     Args:
         wins: Items that only the candidate answers correctly.

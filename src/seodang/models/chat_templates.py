@@ -79,8 +79,8 @@ class _GenerationTag(Extension):
 def find_template_problems(template: str) -> list[str]:
     """Return why a chat template may write other text in a later call, on another day or another machine.
 
-    Every problem names its line. Text that a template writes without reading anything outside is the same each time,
-    so a template without problems is deterministic once its clock is frozen.
+    Every problem names its line. Text that a template writes without reading anything outside is the same each time.
+    So a template without problems is deterministic once its clock is frozen.
     """
     environment = Environment(trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationTag, LoopControlExtension])
     try:

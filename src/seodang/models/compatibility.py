@@ -29,8 +29,8 @@ def check_checkpoint(folder: Path, origin: str) -> None:
         origin: Source of the checkpoint, for messages.
 
     Raises:
-        ModelError: If the model is not causal, if its config.json, tokenizer, end token or weight files do not fit a
-            causal language model, or tokenizer and model do not belong together.
+        ModelError: If the model is not causal, if its config.json, tokenizer, end token or weights do not fit, or if
+            tokenizer and model differ.
     """
     config = _load_config(folder, origin)
     if not _is_causal(config, folder):

@@ -117,7 +117,7 @@ def load_model(folder: Path, precision: str, device: str, *, load_in_4bit: bool 
     """Return the model of a checkpoint, in evaluation mode and without generation settings other than its end tokens.
 
     Published models often set top-p, a repetition penalty or suppressed tokens. Training, evaluation, packaging and
-    service load models here, so they all decode without such settings, stop at the same tokens (see `stop_tokens`)
+    service load models here. So they all decode without such settings, stop at the same tokens (see `stop_tokens`)
     and get the same answers.
 
     Args:

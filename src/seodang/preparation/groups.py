@@ -2,8 +2,8 @@
 
 Ten questions about one passage are not ten independent items, and the gate must not count them as such. Two items are
 in one group if they share the question, the passage or the conversation, or if they are near-duplicates. Groups are
-the connected components of these links. The name of a group is the smallest id of its records, so it depends neither
-on the order of the records nor on the records outside the group.
+the connected components of these links. The name of a group is the smallest id of its records. It depends neither on
+their order nor on records outside the group.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Registry of the record formats: their names, the keys that identify them, and their converters.
 
-To add a format, write its converter in a module of this folder, and add a `Format` to FORMATS and at least one
+To add a format, write its converter in a module of this folder. Add a `Format` to FORMATS and at least one
 `FormatSpec` to FORMAT_SPECS.
 """
 

@@ -4,7 +4,7 @@
 (README.md with the front matter of a Hugging Face dataset card) and the figures of the Markdown file.
 The same artifacts give the same bytes.
 
-The figure of root verbs and objects (as in Alpaca) counts each distinct instruction once, so a template with a thousand
+The figure of root verbs and objects (as in Alpaca) counts each distinct instruction once: a template with a thousand
 inputs does not dominate it. It counts at most `card.instructions` instructions of each language, selected by hash.
 
 Accuracy of the roots, checked by hand on instructions outside the development set (100 of Stanford Alpaca, 100 of

@@ -94,7 +94,7 @@ def _compute_step_ticks(max_step: int) -> list[float]:
 def smooth(points: Points) -> Points:
     """Return the weighted mean of each point and its neighbours; no points if there are few.
 
-    Nearer neighbours weigh more. Both sides have the same number of neighbours, fewer towards the ends, so the line
+    Nearer neighbours weigh more. Both sides have the same number of neighbours, fewer towards the ends. So the line
     does not lag behind its points as an exponential average does.
     """
     finite = [(step, value) for step, value in points if math.isfinite(value)]

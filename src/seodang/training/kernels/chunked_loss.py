@@ -1,7 +1,7 @@
 """Chunked cross-entropy over label positions only; the full logits never exist.
 
-With a vocabulary of 262,144 tokens, the logits of a 384-token record take 0.4 GB in fp32, and their softmax and its
-gradient as much again. Here each chunk of logits becomes loss and gradient before the next chunk is computed.
+With a vocabulary of 262,144 tokens, the logits of a 384-token record take 0.4 GB in fp32. Their softmax and its
+gradient take as much again. Here each chunk of logits becomes loss and gradient before the next chunk is computed.
 """
 
 from __future__ import annotations
