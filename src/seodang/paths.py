@@ -101,6 +101,8 @@ class Paths:
     """One line per variant and item."""
     items = ProjectPath("artifacts/evaluate/items.jsonl")
     """Evaluated items, one record each, with the default prompt template."""
+    exams = ProjectPath("artifacts/evaluate/exams.jsonl")
+    """Test items beside those that each champion was promoted on, one line per champion and item."""
     scores_table = ProjectPath("artifacts/evaluate/tasks.csv")
     """Scores per task and variant, for plots."""
     shots_table = ProjectPath("artifacts/evaluate/shots.csv")

@@ -16,6 +16,7 @@ _HANGUL = re.compile("[\uac00-\ud7a3]")
 # Minimum ratio of Hangul syllables to letters of a Korean text. Korean text with many Latin names stays Korean;
 # an English text that quotes a Korean word stays English.
 _KOREAN_RATIO = 0.3
+_TEXT = re.compile(r"\s|\d")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,22 @@ def detect_language(text: str) -> Language:
         return "en"
     letters = sum(map(str.isalpha, text))
     return "ko" if letters and len(_HANGUL.findall(text)) / letters >= _KOREAN_RATIO else "en"
+
+
+def is_text(input: str) -> bool:
+    """Return whether an input is a text or a number, and not a single word."""
+    return bool(_TEXT.search(input))
+
+
+def build_group_key(instruction: str, input: str) -> str:
+    """Return the text that a question is about; records with equal texts must stay in one split.
+
+    All records with the same input are in one split if the input is a text or a number. A single word only names a
+    fact, such as the opposite of "big", which cannot be derived. In that case the key is the instruction with the
+    word.
+    """
+    question = input if is_text(input) else f"{instruction}\x1f{input}"
+    return "".join(question.casefold().split()) if input else question
 
 
 def make_record(

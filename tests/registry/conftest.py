@@ -27,11 +27,19 @@ out.mkdir(parents=True, exist_ok=True)
 sha = lambda path: hashlib.sha256(Path(path).read_bytes()).hexdigest()
 def report(path, content): (out / path).write_text(json.dumps({"schema": 1, **content}))
 adapter = Path("artifacts/train/adapter/adapter_model.safetensors")
+def write(path, *rows): (out / path).write_text("".join(json.dumps(row) + "\\n" for row in rows))
+record = {"id": "1", "task": "faq", "instruction": "언제 오나요?", "input": "", "turns": [], "output": "내일요."}
+if name == "prepare":
+    for split in ("train", "validation", "test", "unseen"):
+        write(split + ".jsonl", *([record] if split == "test" else []))
 if name == "train":
     adapter.parent.mkdir()
     adapter.write_text("adapter of " + wanted["model"])
 if name == "evaluate":
     tuned = {"name": "tuned", "accuracy": wanted["accuracy"], "exact_match": 0.5, "chrf": 30.0, "loss": 1.0}
+    write("items.jsonl", record)
+    score = {"variant": "tuned", "split": "test", "task": "faq", "item": "1", "chrf": 30.0, "extra_metrics": {}}
+    write("scores.jsonl", score)
     report("report.json", {"variants": [tuned], "champion": json.loads(Path("registry/champion.json").read_text())})
 if name == "gate":
     reason = {"passed": wanted["verdict"] == "promote", "ko": "정확도가 낮음", "en": "accuracy is lower"}
@@ -52,10 +60,14 @@ if name == "package":
     report("report.json", {**tags, "fingerprint": fingerprint, "weights_sha256": weights, "lineage": lineage})
 """
 _STAGES: dict[str, Any] = {
+    "prepare": {
+        "deps": ["make.py"],
+        "outs": [f"artifacts/prepare/{split}.jsonl" for split in ("train", "validation", "test", "unseen")],
+    },
     "train": {"deps": ["wanted.json"], "outs": ["artifacts/train/adapter"]},
     "evaluate": {
         "deps": ["registry/champion.json", "artifacts/train/adapter", "wanted.json"],
-        "outs": ["artifacts/evaluate/report.json"],
+        "outs": [f"artifacts/evaluate/{name}" for name in ("report.json", "items.jsonl", "scores.jsonl")],
     },
     "gate": {
         "deps": ["registry/champion.json", "artifacts/evaluate/report.json"],

@@ -6,8 +6,9 @@ import pytest
 
 from seodang.errors import ModelError
 from seodang.paths import Paths
-from seodang.registry import champion as champion_module
-from seodang.registry.champion import fetch_earlier_champion, read_champion_file, select_best, write_champion
+from seodang.registry import fetching
+from seodang.registry.champion import read_champion_file, select_best, write_champion
+from seodang.registry.fetching import fetch_earlier_champion
 
 
 def build_result(against: str, difference: float, *, rule: int = 0, group: str = "", spread: float = 0.02) -> dict:
@@ -68,6 +69,6 @@ def test_an_earlier_champion_whose_weights_are_lost_can_be_left_out(build_champi
     def fail(*_arguments: object) -> None:
         raise ModelError("v0.1.0 is in no DVC cache")
 
-    monkeypatch.setattr(champion_module, "fetch_packaged_model", fail)
+    monkeypatch.setattr(fetching, "fetch_packaged_model", fail)
     with pytest.raises(ModelError, match=r"remove it from `best` in registry/champion\.json"):
         fetch_earlier_champion(build_champion("v0.1.0"), Paths(tmp_path))

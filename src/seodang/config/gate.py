@@ -162,6 +162,8 @@ class GateParams(Section):
     default_rules: list[DefaultRuleParams]
     """Of each trained task whose answers no rule and no threshold looks at."""
     default_thresholds: list[DefaultThresholdParams]
+    changed_items: Literal["exclude", "include"]
+    """exclude: rules against champions leave out the test items whose reference answer changed since the promotion."""
     unjudged_tasks: list[str]
     """Trained tasks that no rule and no threshold needs to look at."""
 

@@ -19,6 +19,11 @@ def name_former_champion(version: str) -> str:
     return f"{_FORMER_PREFIX}{version}"
 
 
+def name_champion(version: str) -> str:
+    """Return the name of a champion as a reference of the gate."""
+    return f"{CHAMPION_VARIANT} {version}"
+
+
 def is_base_variant(name: str) -> bool:
     """Return whether a variant is the base model with a prompt."""
     return name not in (TUNED_VARIANT, CHAMPION_VARIANT) and not name.startswith(_FORMER_PREFIX)

@@ -12,10 +12,11 @@ A ledger of earlier judgements on the same items raises the confidence that a ru
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seodang.config import GateParams, RuleParams, ThresholdParams
 from seodang.errors import EvaluationError
+from seodang.evaluation.exam import ExamItem
 from seodang.gate import messages
 from seodang.gate.comparisons import (
     Comparison,
@@ -25,6 +26,8 @@ from seodang.gate.comparisons import (
     select_references,
 )
 from seodang.gate.coverage import TrainedTask, build_coverage_reasons, list_unjudged_tasks
+from seodang.gate.exam import apply_exams
+from seodang.gate.exam_reasons import build_exam_reasons
 from seodang.gate.judgement import Judgement, Spending, compute_checksum, name_test, name_threshold
 from seodang.gate.ledger import Reuse, count_fresh_items, find_reuse
 from seodang.gate.messages import Reason
@@ -73,6 +76,7 @@ def decide(
     gate: GateParams,
     ledger: Sequence[Judgement] | None = None,
     tasks: Sequence[TrainedTask] = (),
+    exams: Sequence[ExamItem] = (),
 ) -> Decision:
     """Return the verdict: promote only if every rule is met, inconclusive if more items could decide it.
 
@@ -84,18 +88,21 @@ def decide(
         gate: Rules and thresholds.
         ledger: Judgements on these or other items, oldest first; None if none are kept.
         tasks: Trained tasks; one that no rule and no threshold looks at keeps the candidate from being promoted.
+        exams: Test items beside those that each champion was promoted on.
 
     Raises:
         EvaluationError: If a rule or a threshold names a metric or a task without items, or no superiority rule
             applies.
     """
     check_names(gate, comparisons)
+    applied = apply_exams(comparisons, exams, gate)
+    exam_reasons = build_exam_reasons(comparisons, applied, exams, gate)
     plans = [
         plan
         for index, rule in enumerate(gate.rules)
-        for plan in _plan_tests(index, rule, comparisons.get(rule.against, []))
+        for plan in _plan_tests(index, rule, applied.get(rule.against, []))
     ]
-    if not any(isinstance(plan.bound, RuleParams) and plan.bound.test == "superiority" for plan in plans):
+    if not any(rule.test == "superiority" and comparisons.get(rule.against) for rule in gate.rules):
         raise EvaluationError(
             _(
                 "no rule with test: superiority has a reference to compare with, so an equal model would be promoted; "
@@ -108,7 +115,9 @@ def decide(
     uses = [
         find_reuse(plan.pairs, plan.bound.metric, ledger, gate, name=plan.name, references=references) for plan in plans
     ]
-    return _decide_plans(plans, uses, comparisons, gate, tasks)
+    decision = _decide_plans(plans, uses, comparisons, gate, tasks)
+    reasons = [*exam_reasons, *decision.reasons]
+    return replace(decision, reasons=reasons, verdict=_combine_verdict([reason.passed for reason in reasons]))
 
 
 def _decide_plans(
@@ -164,7 +173,8 @@ def _plan_tests(rule_index: int, rule: RuleParams, comparisons: Sequence[Compari
         return []
     return [
         _Plan(rule=rule_index, bound=rule, name=name_test(rule, name, group), against=name, group=group, pairs=pairs)
-        for group in groups[0][1]  # all references have the same items, and so the same groups
+        for group, pairs in groups[0][1].items()  # all references have the same items, and so the same groups
+        if len(pairs)
         for name, pairs in select_references([(name, by_group[group]) for name, by_group in groups], sign=rule.sign)
     ]
 

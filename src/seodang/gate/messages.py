@@ -197,8 +197,8 @@ def build_reuse_reasons(uses: Sequence[Reuse], fresh_items: int, gate: GateParam
         fresh_items: Items that must be replaced, of all tests together.
         gate: Parameters.
     """
-    last = max(uses, key=lambda reuse: (reuse.is_used_up, reuse.number))
-    if last.number == 1:
+    last = max(uses, key=lambda reuse: (reuse.is_used_up, reuse.number), default=None)
+    if last is None or last.number == 1:
         return []
     message = Message(
         "judgement {number} on these items: {judgements} judgements share the permitted probability of a wrong "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -87,6 +87,12 @@ class Pairs:
         """Return the pairs of a language."""
         indices = [index for index, item_language in enumerate(self.languages) if item_language == language]
         return self._take(indices, self.task_files)
+
+    def drop(self, keys: Collection[tuple[str, str]]) -> Pairs:
+        """Return the pairs without the items of these tasks and names."""
+        if not keys:
+            return self
+        return self._take([index for index, key in enumerate(self.keys) if key not in keys], self.task_files)
 
     def replace_reference(self, reference: Floats) -> Pairs:
         """Return the same items with other scores of the reference."""

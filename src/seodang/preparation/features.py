@@ -24,8 +24,8 @@ from seodang.preparation.shingles import (
     join_hashes,
     mix_hashes,
 )
-from seodang.preparation.splitting import get_split_constraint, hash_group, is_text
-from seodang.records import Record
+from seodang.preparation.splitting import get_split_constraint, hash_group
+from seodang.records import Record, is_text
 
 FEATURE_DTYPE = np.dtype(
     [

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from seodang.preparation.boilerplate import Boilerplate
 from seodang.preparation.features import build_answer, build_question
 from seodang.preparation.shingles import Hashes, Integers, Letters, extract_letters, find_matches, hash_ranges
-from seodang.preparation.splitting import is_text
-from seodang.records import Language, Record
+from seodang.records import Language, Record, is_text
 
 QuoteKind = Literal["quote", "answer"]
 

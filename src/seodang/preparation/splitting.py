@@ -7,7 +7,6 @@ and decontamination removes what is left of them in train, so no near-duplicate 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from typing import Final, Literal
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from seodang.config import PrepareParams
 from seodang.errors import SplitError
 from seodang.i18n import _
-from seodang.records import Record
+from seodang.records import Record, build_group_key
 
 Split = Literal["train", "validation", "test", "unseen"]
 SPLITS: Final[tuple[Split, ...]] = ("train", "validation", "test", "unseen")
@@ -26,28 +25,12 @@ TRAIN, VALIDATION, TEST, UNSEEN = range(4)
 # Constraints on the split of a record, whatever its hash.
 ANYWHERE, NEVER_SCORED, ONLY_TEST, ONLY_UNSEEN = range(4)
 
-_TEXT = re.compile(r"\s|\d")
-
-
-def is_text(input: str) -> bool:
-    """Return whether an input is a text or a number, and not a single word."""
-    return bool(_TEXT.search(input))
-
-
-def build_group_key(record: Record) -> str:
-    """Return the text that must stay in one split.
-
-    All records with the same input are in one split if the input is a text or a number. A single word only names a
-    fact, such as the opposite of "big", which cannot be derived. In that case the key is the instruction with the
-    word.
-    """
-    question = record.input if is_text(record.input) else f"{record.instruction}\x1f{record.input}"
-    return "".join(question.casefold().split()) if record.input else question
-
 
 def hash_group(seed: int, record: Record) -> int:
     """Return the hash of the record's group, below 2**64; `compute_positions` maps it to [0, 1)."""
-    digest = hashlib.sha256(f"{seed}\x1f{build_group_key(record)}".encode("utf-8", "surrogatepass")).digest()
+    digest = hashlib.sha256(
+        f"{seed}\x1f{build_group_key(record.instruction, record.input)}".encode("utf-8", "surrogatepass")
+    ).digest()
     return int.from_bytes(digest[:8], "big")
 
 

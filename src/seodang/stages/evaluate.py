@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -25,6 +25,7 @@ from seodang.evaluation.aggregate import (
 )
 from seodang.evaluation.baseline_gaps import describe_baseline_gaps
 from seodang.evaluation.baselines import build_baseline_rows, score_baselines
+from seodang.evaluation.exam import ExamItem, compare_exam
 from seodang.evaluation.forgetting import build_forgetting_rows, build_retention_warnings
 from seodang.evaluation.outputs import write_outputs
 from seodang.evaluation.requests import Variant
@@ -44,13 +45,8 @@ from seodang.models.slot import ModelSlot
 from seodang.paths import Paths
 from seodang.prompting import compute_fingerprint as compute_prompt_fingerprint
 from seodang.records import Record
-from seodang.registry.champion import (
-    Champion,
-    ChampionFile,
-    fetch_earlier_champion,
-    fetch_packaged_model,
-    read_champion_file,
-)
+from seodang.registry.champion import Champion, ChampionFile, read_champion_file
+from seodang.registry.fetching import fetch_earlier_champion, fetch_packaged_model, fetch_promoted_run
 from seodang.stages import Report
 
 logger = logging.getLogger(__name__)
@@ -76,6 +72,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         models = ModelSlot(train.precision, choose_device(train.device))
         variant_models = [_build_variant_model(variant, tokenizer, champions, paths) for variant in variants]
         scores = evaluate_variants(variant_models, tasks, evaluate, Results(result_log), models)
+    write_rows(paths.exams, (asdict(item) for item in _compare_exams(champions.values(), tasks, paths)))
     baseline_scores = list(score_baselines(tasks, splits["train"]))
     write_rows(paths.baselines, (asdict(score) for score in baseline_scores))
     baseline_gaps = describe_baseline_gaps([task for task in tasks if task.kind == "choice"], splits["train"])
@@ -110,6 +107,13 @@ def _list_champions(file: ChampionFile) -> dict[str, Champion]:
     """Return the live version and the best earlier ones by variant."""
     champions = {CHAMPION_VARIANT: file.champion} if file.champion else {}
     return champions | {name_former_champion(former.version): former for former in file.best}
+
+
+def _compare_exams(champions: Iterable[Champion], tasks: Sequence[TaskSamples], paths: Paths) -> Iterator[ExamItem]:
+    """Yield the items beside the run of each champion."""
+    records = [record for task in tasks if task.split != "unseen" for record in task.records]
+    for champion in champions:
+        yield from compare_exam(champion.version, fetch_promoted_run(champion, paths), records)
 
 
 def _identify(champion: Champion) -> dict[str, str]:

@@ -8,7 +8,14 @@ from dataclasses import asdict
 from typing import Any
 
 from seodang.config import GateParams
-from seodang.evaluation.aggregate import CHAMPION_VARIANT, TUNED_VARIANT, is_base_variant, name_former_champion
+from seodang.evaluation.aggregate import (
+    CHAMPION_VARIANT,
+    TUNED_VARIANT,
+    is_base_variant,
+    name_champion,
+    name_former_champion,
+)
+from seodang.evaluation.exam import ExamItem
 from seodang.gate.comparisons import Comparison
 from seodang.gate.coverage import TrainedTask, add_default_rules, list_unjudged_tasks
 from seodang.gate.decision import Decision
@@ -31,7 +38,8 @@ def run(*, gate: GateParams, paths: Paths) -> Report:
     comparisons = _build_comparisons(evaluation, list(read_rows(paths.scores)))
     tasks = [TrainedTask(**task) for task in read_json(paths.preflight_report)["tasks"]]
     gate = add_default_rules(gate, tasks)
-    decision, recorded = decide_and_record(paths.ledger, comparisons, gate, tasks)
+    exams = [ExamItem(**row) for row in read_rows(paths.exams)]
+    decision, recorded = decide_and_record(paths.ledger, comparisons, gate, tasks, exams)
     if recorded:
         file = recorded.relative_to(paths.root)
         logger.info(_("judgement recorded in {file}; commit it: git add registry", file=file))
@@ -72,7 +80,7 @@ def _build_comparisons(evaluation: Mapping[str, Any], rows: Sequence[Mapping[str
     champions += [(name_former_champion(former["version"]), former) for former in evaluation.get("best_champions", [])]
     for variant, champion in champions:
         pairs = pair_scores(tuned, select_scores(rows, variant), variant)
-        comparisons["champion"].append((f"{CHAMPION_VARIANT} {champion['version']}", pairs))
+        comparisons["champion"].append((name_champion(champion["version"]), pairs))
     return comparisons
 
 

@@ -1,0 +1,112 @@
+"""Compare with champions on the exam that they were promoted on. Pure.
+
+A champion whose reference answers changed falls on them, and a bad candidate that learned the new answers would look
+better. So rules against a champion leave out the items with another answer, and those that it was trained on. Where its
+scores on unchanged items fell since its promotion, a rule must hold against the recorded scores too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from seodang.config import GateParams, RuleParams
+from seodang.evaluation.aggregate import CHAMPION_VARIANT, name_champion
+from seodang.evaluation.exam import ExamItem, ItemStatus
+from seodang.gate.comparisons import Comparison, group_pairs
+from seodang.gate.scores import Pairs
+from seodang.metric_registry import get_direction, get_range
+
+_RECORDED = "recorded"
+# Of the range of a metric, or of its mean: the packaged model rounds in another manner than base and adapter.
+_RELATIVE_TOLERANCE = 0.01
+
+Recorded = Mapping[tuple[str, str], Mapping[str, float]]
+"""Scores of a champion at its promotion: by task and item, by metric."""
+
+
+def apply_exams(
+    comparisons: Mapping[str, Sequence[Comparison]], exams: Sequence[ExamItem], gate: GateParams
+) -> dict[str, list[Comparison]]:
+    """Return the comparisons, those with champions without the items that cannot be compared.
+
+    A champion whose scores on unchanged items fell is followed by a reference with its recorded scores.
+    """
+    excluded = {(item.task, item.item) for item in exams if _is_excluded(item.status, gate)}
+    applied = {kind: list(references) for kind, references in comparisons.items() if kind != CHAMPION_VARIANT}
+    applied[CHAMPION_VARIANT] = []
+    for name, pairs in comparisons.get(CHAMPION_VARIANT, []):
+        kept = {metric: each.drop(excluded) for metric, each in pairs.items()}
+        applied[CHAMPION_VARIANT].append((name, kept))
+        recorded = get_recorded(exams, name)
+        if fallen := {metric for metric, each in kept.items() if has_fallen(metric, each, recorded)}:
+            replaced = {
+                metric: _use_recorded(metric, each, recorded) if metric in fallen else each
+                for metric, each in kept.items()
+            }
+            applied[CHAMPION_VARIANT].append((f"{name} {_RECORDED}", replaced))
+    return applied
+
+
+def list_emptied_groups(
+    rule: RuleParams, comparisons: Mapping[str, Sequence[Comparison]], applied: Mapping[str, Sequence[Comparison]]
+) -> list[str]:
+    """Return the groups of a rule against a champion ("" for all items) that have items, and none that can be compared.
+
+    Args:
+        rule: Rule.
+        comparisons: With all items.
+        applied: As `apply_exams` returns them.
+    """
+    if rule.against != CHAMPION_VARIANT or not comparisons.get(CHAMPION_VARIANT):
+        return []
+    before, after = (
+        group_pairs(rule, kinds[CHAMPION_VARIANT][0][1][rule.metric].select(tasks=rule.tasks))
+        for kinds in (comparisons, applied)
+    )
+    return [group for group, pairs in before.items() if len(pairs) and not len(after.get(group, ()))]
+
+
+def _is_excluded(status: ItemStatus, gate: GateParams) -> bool:
+    return status == "trained" or (status == "changed" and gate.changed_items == "exclude")
+
+
+def get_recorded(exams: Iterable[ExamItem], name: str) -> Recorded:
+    """Return a champion's recorded scores on the items that did not change; `name` is that of the reference."""
+    return {
+        (item.task, item.item): item.scores
+        for item in exams
+        if item.status == "same" and name_champion(item.version) == name
+    }
+
+
+def compute_means(metric: str, pairs: Pairs, recorded: Recorded) -> tuple[float, float, int]:
+    """Return the reference's recorded and present mean on the items with a recorded score, and their number."""
+    rows = [
+        (recorded[key][metric], score)
+        for key, score in zip(pairs.keys, pairs.reference.tolist(), strict=True)
+        if metric in recorded.get(key, {})
+    ]
+    if not rows:
+        return math.nan, math.nan, 0
+    then, now = np.mean(rows, axis=0).tolist()
+    return then, now, len(rows)
+
+
+def has_fallen(metric: str, pairs: Pairs, recorded: Recorded) -> bool:
+    """Return whether the reference is worse on unchanged items than at its promotion, by more than rounding explains."""
+    then, now, count = compute_means(metric, pairs, recorded)
+    low, high = get_range(metric)
+    scale = high - low if math.isfinite(high - low) else abs(then)
+    sign = -1.0 if get_direction(metric) is False else 1.0
+    return count > 0 and sign * (then - now) > _RELATIVE_TOLERANCE * scale
+
+
+def _use_recorded(metric: str, pairs: Pairs, recorded: Recorded) -> Pairs:
+    scores = [
+        recorded.get(key, {}).get(metric, score)
+        for key, score in zip(pairs.keys, pairs.reference.tolist(), strict=True)
+    ]
+    return pairs.replace_reference(np.array(scores))
