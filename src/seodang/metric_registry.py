@@ -40,6 +40,8 @@ class Metric:
     needs_reference: bool = False
     measures_form: bool = False
     """The metric is about the form of an answer, such as its length, so a wrong answer may have the best value."""
+    has_baseline: bool = False
+    """Answers that do not depend on the question have a score, which rules can compare with."""
     is_summary: bool = False
     """The summary tables, metrics.json and the model card show the metric."""
     is_item_field: bool = False
@@ -55,7 +57,15 @@ _GENERATE: Final[tuple[TaskKind, ...]] = ("generate",)
 _PERPLEXITY: Final[tuple[TaskKind, ...]] = ("perplexity",)
 
 _METRICS: Final = (
-    Metric(name="accuracy", label=N_("accuracy"), kinds=_CHOICE, is_binary=True, is_summary=True, is_item_field=True),
+    Metric(
+        name="accuracy",
+        label=N_("accuracy"),
+        kinds=_CHOICE,
+        is_binary=True,
+        has_baseline=True,
+        is_summary=True,
+        is_item_field=True,
+    ),
     Metric(name="accuracy_norm", label=N_("accuracy, normalized by length"), kinds=_CHOICE, is_binary=True),
     Metric(name="macro_f1", label=N_("macro F1"), kinds=_CHOICE, aggregation="corpus"),
     Metric(name="spearman", label=N_("Spearman correlation"), kinds=_CHOICE, unit="correlation", aggregation="corpus"),
@@ -65,6 +75,7 @@ _METRICS: Final = (
         kinds=_GENERATE,
         is_binary=True,
         needs_reference=True,
+        has_baseline=True,
         is_summary=True,
         is_item_field=True,
     ),
@@ -75,6 +86,7 @@ _METRICS: Final = (
         unit="points",
         decimals=1,
         needs_reference=True,
+        has_baseline=True,
         is_summary=True,
         is_item_field=True,
     ),
@@ -175,6 +187,8 @@ ITEM_METRICS: Final = (*SUMMARY_METRICS, *_select_names(lambda metric: metric.is
 BINARY_METRICS: Final = frozenset(_select_names(lambda metric: metric.is_binary))
 CORPUS_METRICS: Final = frozenset(_select_names(lambda metric: metric.aggregation == "corpus"))
 REFERENCE_METRICS: Final = frozenset(_select_names(lambda metric: metric.needs_reference))
+BASELINE_METRICS: Final = _select_names(lambda metric: metric.has_baseline)
+"""Metrics of rules against the baseline, whose answers do not depend on the question."""
 FORM_METRICS: Final = frozenset(_select_names(lambda metric: metric.measures_form))
 """Metrics of the form of an answer: they do not show whether it is right."""
 LOWER_IS_BETTER: Final = frozenset(_select_names(lambda metric: not metric.higher_is_better))

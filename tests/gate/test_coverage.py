@@ -93,12 +93,14 @@ def test_a_first_task_is_judged_without_an_edit():
     assert list_unjudged_tasks(found, [FAQ, REVIEWS]) == []
 
 
-def test_a_task_with_a_rule_of_its_own_gets_no_default_rule():
-    assert add_default_rules(gate(), [SENTIMENT]).rules == gate().rules
+def test_a_task_with_a_rule_of_its_own_gets_only_the_default_rule_against_the_baseline():
+    [*own, baseline] = add_default_rules(gate(), [SENTIMENT]).rules
+    assert (own, baseline.against, baseline.tasks) == (gate().rules, "baseline", ["sentiment"])
 
 
 def test_a_permitted_task_gets_no_default_rule():
-    assert add_default_rules(gate(unjudged_tasks=["faq"]), [SENTIMENT, FAQ]).rules == gate().rules
+    found = add_default_rules(gate(unjudged_tasks=["faq"]), [SENTIMENT, FAQ])
+    assert found == add_default_rules(gate(unjudged_tasks=["faq"]), [SENTIMENT])
 
 
 def test_small_tasks_of_a_source_are_judged_together_and_never_with_another_source():
@@ -135,3 +137,85 @@ def test_a_model_that_is_worse_at_the_new_task_is_not_promoted_by_the_old_ones()
 
 def as_dict(task):
     return {name: getattr(task, name) for name in TrainedTask.__dataclass_fields__}
+
+
+# --- answers that do not depend on the question ---
+
+
+def list_baseline_rules(gate_params):
+    return [(rule.metric, rule.tasks) for rule in gate_params.rules if rule.against == "baseline"]
+
+
+def test_each_trained_task_is_compared_with_the_baseline_whatever_other_rules_it_has():
+    assert list_baseline_rules(add_default_rules(gate(), [SENTIMENT, FAQ])) == [
+        ("accuracy", ["sentiment"]),
+        ("chrf", ["faq"]),
+    ]
+
+
+def test_a_rule_of_ones_own_against_the_baseline_replaces_the_default_one():
+    own = {**RULE, "against": "baseline", "metric": "exact_match", "tasks": ["faq"]}
+    rules = add_default_rules(gate(rules=[RULE, own]), [SENTIMENT, FAQ])
+    assert list_baseline_rules(rules) == [("exact_match", ["faq"]), ("accuracy", ["sentiment"])]
+
+
+def test_a_task_that_may_go_unjudged_needs_no_baseline():
+    assert list_baseline_rules(add_default_rules(gate(unjudged_tasks=["faq"]), [SENTIMENT, FAQ])) == [
+        ("accuracy", ["sentiment"])
+    ]
+
+
+def test_a_rule_against_the_baseline_alone_judges_no_task():
+    rules = [RULE, {**RULE, "against": "baseline", "metric": "chrf", "tasks": ["faq"]}]
+    assert list_unjudged_tasks(without_defaults(rules=rules), [FAQ]) == [FAQ]
+
+
+def test_the_baseline_has_no_loss_and_no_superiority_over_the_base():
+    rule = {**RULE, "against": "baseline", "metric": "loss"}
+    with pytest.raises(ValueError, match="loss has no baseline; a rule against the baseline is about one of: accuracy"):
+        gate(rules=[RULE, rule])
+    with pytest.raises(ValueError, match="an equal model would be promoted"):
+        without_defaults(rules=[{**RULE, "against": "baseline"}])
+
+
+def test_answers_that_fit_other_questions_as_well_are_not_promoted():
+    """A model that was trained on shuffled answers beats the base by its words and lengths."""
+    count = 120
+    own = [30.0 + number % 7 for number in range(count)]
+    candidate, base = (scores("faq", "chrf", values) for values in (own, [3.0 + number % 3 for number in range(count)]))
+    shuffled = scores("faq", "chrf", [30.0 + (number + 3) % 7 for number in range(count)])
+    rules = [{**RULE, "metric": "chrf", "tasks": ["faq"]}]
+    comparisons = {"base": [("zero_shot", pair_scores(candidate, base, "zero_shot"))]}
+    plain = without_defaults(rules=rules)
+    assert decide(comparisons, plain).verdict == "promote"
+    comparisons["baseline"] = [("baseline", pair_scores(candidate, shuffled, "baseline"))]
+    judged = add_default_rules(gate(rules=rules, default_thresholds=[]), [FAQ])
+    decision = decide(comparisons, judged, tasks=[FAQ])
+    assert decision.verdict == "inconclusive"
+    assert [(result.against, result.passed) for result in decision.results] == [("zero_shot", True), ("baseline", None)]
+
+
+def test_a_model_that_always_gives_the_most_frequent_label_is_not_promoted():
+    labels = [1.0] * 84 + [0.0] * 36  # 70 % of the items have the label that it always gives
+    candidate, base = scores("sentiment", "accuracy", labels), scores("sentiment", "accuracy", [1.0, 0.0, 0.0] * 40)
+    comparisons = {
+        "base": [("zero_shot", pair_scores(candidate, base, "zero_shot"))],
+        "baseline": [("baseline", pair_scores(candidate, candidate, "baseline"))],
+    }
+    assert decide({"base": comparisons["base"]}, without_defaults()).verdict == "promote"
+    assert decide(comparisons, add_default_rules(gate(), [SENTIMENT]), tasks=[SENTIMENT]).verdict == "inconclusive"
+
+
+def test_a_rule_about_items_without_a_baseline_is_undecided():
+    candidate, base = scores("faq", "chrf", [9.0] * 120), scores("faq", "chrf", [3.0] * 120)
+    rules = [
+        {**RULE, "metric": "chrf", "tasks": ["faq"]},
+        {**RULE, "against": "baseline", "metric": "chrf", "tasks": []},
+    ]
+    comparisons = {
+        "base": [("zero_shot", pair_scores(candidate, base, "zero_shot"))],
+        "baseline": [("baseline", {})],
+    }
+    decision = decide(comparisons, without_defaults(rules=rules))
+    assert decision.verdict == "inconclusive"
+    assert "no item has a baseline" in decision.reasons[0].en

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rich.text import Text
@@ -20,16 +20,22 @@ def print_verdict(verdict: Mapping[str, Any]) -> None:
     """Print the verdict and a table of its rules.
 
     Args:
-        verdict: As in verdict.json: `results` of the rules, then `reasons` in the same order with those of thresholds.
+        verdict: As in verdict.json: `results` of the rules; `reasons` about the exam, then those of the rules in the
+            same order, then those of thresholds.
     """
     name = str(verdict["verdict"])
     results = verdict["results"]
     print_lines(["", _("verdict: {verdict}", verdict=_(VERDICT_LABELS[name]))])
+    first = verdict.get("exam_reasons", 0)  # what changed since the champion was promoted comes first
+    _print_reasons(verdict["reasons"][:first])
     rows = [_format_result(result) for result in results]
     headings = (_("metric"), _("against"), _("scores"), _("difference [interval]"), "n", "")
     print_table(headings, rows, right=(4,))
-    rest = verdict["reasons"][len(results) :]  # thresholds, and rules whose reference does not exist
-    print_table(("", ""), [(_mark_reason(reason), reason[get_language()]) for reason in rest])
+    _print_reasons(verdict["reasons"][first + len(results) :])  # thresholds, and rules whose reference does not exist
+
+
+def _print_reasons(reasons: Sequence[Mapping[str, Any]]) -> None:
+    print_table(("", ""), [(_mark_reason(reason), reason[get_language()]) for reason in reasons])
 
 
 def _format_result(result: Mapping[str, Any]) -> tuple[str | Text, ...]:

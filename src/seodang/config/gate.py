@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveInt, model
 
 from seodang.config.section import Section
 from seodang.i18n import _
-from seodang.metric_registry import REGISTRY, TWO_SIDED_METRICS, get_direction
+from seodang.metric_registry import BASELINE_METRICS, REGISTRY, TWO_SIDED_METRICS, get_direction
 
 
 def _check_metric(name: str) -> str:
@@ -17,14 +17,30 @@ def _check_metric(name: str) -> str:
     return name
 
 
+Reference = Literal["base", "champion", "baseline"]
+"""base: its best prompts on these items; champion: the model that is live now; baseline: answers that do not depend on the
+question, which are the most frequent label, and the model's own answers with the references of other items."""
+
+
+def _check_baseline(against: Reference, metric: str) -> None:
+    if against == "baseline" and metric not in BASELINE_METRICS:
+        raise ValueError(
+            _(
+                "{metric} has no baseline; a rule against the baseline is about one of: {metrics}",
+                metric=metric,
+                metrics=", ".join(BASELINE_METRICS),
+            )
+        )
+
+
 KnownMetric = Annotated[str, AfterValidator(_check_metric)]
 
 
 class RuleParams(Section):
     """A comparison that the tuned model must pass."""
 
-    against: Literal["base", "champion"]
-    """base: its best prompts on these items; champion: the model that is live now. Score files hold a champion only."""
+    against: Reference
+    """What the model is compared with. Score files hold a champion only."""
     test: Literal["superiority", "non_inferiority"]
     """superiority: better by more than the margin; non_inferiority: worse by no more than the margin."""
     metric: str
@@ -41,6 +57,7 @@ class RuleParams(Section):
 
     @model_validator(mode="after")
     def _check_direction(self) -> Self:
+        _check_baseline(self.against, self.metric)
         known = get_direction(self.metric)
         if known is None and self.higher_is_better is None:
             raise ValueError(
@@ -107,10 +124,15 @@ class DefaultRuleParams(Section):
     """A rule of the trained tasks that no other rule looks at."""
 
     kind: TaskSelection
-    against: Literal["base", "champion"]
+    against: Reference
     test: Literal["superiority", "non_inferiority"]
     metric: KnownMetric
     margin: NonNegativeFloat
+
+    @model_validator(mode="after")
+    def _check_reference(self) -> Self:
+        _check_baseline(self.against, self.metric)
+        return self
 
     def for_tasks(self, tasks: list[str], *, one_test_per_task: bool) -> RuleParams:
         """Return the rule of these tasks: one test each, or one test of all their items."""
@@ -169,8 +191,8 @@ class GateParams(Section):
 
     @model_validator(mode="after")
     def _check_superiority_rule(self) -> Self:
-        tests = [*(rule.test for rule in self.rules), *(rule.test for rule in self.default_rules)]
-        if "superiority" not in tests:
+        rules: list[RuleParams | DefaultRuleParams] = [*self.rules, *self.default_rules]
+        if not any(rule.test == "superiority" and rule.against != "baseline" for rule in rules):
             raise ValueError(
                 _("no rule tests superiority, so an equal model would be promoted; give one rule `test: superiority`")
             )

@@ -10,6 +10,12 @@ from seodang.metric_registry import BINARY_METRICS, SUMMARY_METRICS
 
 TUNED_VARIANT = "tuned"
 CHAMPION_VARIANT = "champion"
+MAJORITY = "majority"
+"""Variant of the most frequent label of the training records."""
+GUESS = "guess"
+"""Variant of a uniform choice among an item's options."""
+SHUFFLED = "shuffled"
+"""Variant of the tuned model's answers against the references of other items."""
 _FORMER_PREFIX = "champion_"  # of earlier champions that candidates are compared with
 TASK_FILE_SPLIT = "task"  # of items that a task file adds to the splits
 

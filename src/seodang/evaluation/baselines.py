@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from seodang.evaluation.aggregate import TUNED_VARIANT, ItemScore, compute_mean
+from seodang.evaluation.aggregate import MAJORITY, TUNED_VARIANT, ItemScore, compute_mean
 from seodang.evaluation.samples import TaskSamples, create_blank_score
 from seodang.records import Record
 
-MAJORITY: Final = "majority"
 LETTERS: Final = "letters"
 BASELINES: Final = (MAJORITY, LETTERS)
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from seodang.config import DefaultRuleParams, DefaultThresholdParams, GateParams, RuleParams, ThresholdParams
 from seodang.gate.messages import Reason, build_reason
 from seodang.i18n import Message
 from seodang.metric_registry import FORM_METRICS
+
+BASELINE: Final = "baseline"
+"""Reference of rules against answers that do not depend on the question. Such a rule alone judges no task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,9 @@ def list_unjudged_tasks(
         tasks: The trained tasks.
         references: Kinds of references that exist; before the first promotion there is no champion.
     """
-    bounds: list[RuleParams | ThresholdParams] = [rule for rule in gate.rules if rule.against in references]
+    bounds: list[RuleParams | ThresholdParams] = [
+        rule for rule in gate.rules if rule.against in references and rule.against != BASELINE
+    ]
     bounds += gate.thresholds
     return [task for task in tasks if not any(_covers(bound, task) for bound in bounds)]
 
@@ -55,10 +60,18 @@ def add_default_rules(gate: GateParams, tasks: Sequence[TrainedTask]) -> GatePar
     """Return the gate with the default rules of each task that no rule and no threshold of its own looks at.
 
     A task with enough items for a test gets its own test. The smaller tasks of a source are tested together. So a data
-    set of many small tasks can be judged, and no task hides among those of another source.
+    set of many small tasks can be judged, and no task hides among those of another source. The default rules against
+    the baseline are for all trained tasks without such a rule: a task with rules of its own may be learned from
+    shuffled answers too.
     """
-    uncovered = [task for task in list_unjudged_tasks(gate, tasks) if task.name not in gate.unjudged_tasks]
-    rules = [rule for default in gate.default_rules for rule in _expand_rule(default, uncovered, gate.minimum_items)]
+    judged = [task for task in tasks if task.name not in gate.unjudged_tasks]
+    uncovered = list_unjudged_tasks(gate, judged)
+    unproven = [task for task in judged if not any(_is_about_baseline(rule, task) for rule in gate.rules)]
+    rules = [
+        rule
+        for default in gate.default_rules
+        for rule in _expand_rule(default, unproven if default.against == BASELINE else uncovered, gate.minimum_items)
+    ]
     thresholds = [
         default.for_tasks([task.name for task in group])
         for default in gate.default_thresholds
@@ -67,6 +80,10 @@ def add_default_rules(gate: GateParams, tasks: Sequence[TrainedTask]) -> GatePar
     return gate.model_copy(
         update={"rules": [*gate.rules, *rules], "thresholds": [*gate.thresholds, *thresholds]},
     )
+
+
+def _is_about_baseline(rule: RuleParams, task: TrainedTask) -> bool:
+    return rule.against == BASELINE and (not rule.tasks or task.name in rule.tasks)
 
 
 def _expand_rule(default: DefaultRuleParams, tasks: Iterable[TrainedTask], minimum_items: int) -> list[RuleParams]:

@@ -25,7 +25,7 @@ from seodang.gate.comparisons import (
     list_missing_groups,
     select_references,
 )
-from seodang.gate.coverage import TrainedTask, build_coverage_reasons, list_unjudged_tasks
+from seodang.gate.coverage import BASELINE, TrainedTask, build_coverage_reasons, list_unjudged_tasks
 from seodang.gate.exam import apply_exams
 from seodang.gate.exam_reasons import build_exam_reasons
 from seodang.gate.judgement import Judgement, Spending, compute_checksum, name_test, name_threshold
@@ -51,6 +51,8 @@ class Decision:
     """Names of the tests that are met, for the ledger."""
     tests: dict[str, Spending]
     """Level and reference of each test, for the ledger."""
+    exam_reasons: int = 0
+    """Number of the first reasons, which are about the exam; those of the rules follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,7 @@ def decide(
     """Return the verdict: promote only if every rule is met, inconclusive if more items could decide it.
 
     Args:
-        comparisons: References of "base" and "champion". The names of the base's variants begin with their kind
+        comparisons: References of "base", "champion" and "baseline". The names of the base's variants begin with their kind
             ("few_shot/plain/3"); each test uses one variant of each kind, selected on other items than those that it is
             compared on. Rules against a kind without references, such as the champion before the first promotion, do
             not apply; a reason says so.
@@ -102,7 +104,8 @@ def decide(
         for index, rule in enumerate(gate.rules)
         for plan in _plan_tests(index, rule, applied.get(rule.against, []))
     ]
-    if not any(rule.test == "superiority" and comparisons.get(rule.against) for rule in gate.rules):
+    rules = [rule for rule in gate.rules if rule.against != BASELINE and comparisons.get(rule.against)]
+    if not any(rule.test == "superiority" for rule in rules):
         raise EvaluationError(
             _(
                 "no rule with test: superiority has a reference to compare with, so an equal model would be promoted; "
@@ -117,7 +120,8 @@ def decide(
     ]
     decision = _decide_plans(plans, uses, comparisons, gate, tasks)
     reasons = [*exam_reasons, *decision.reasons]
-    return replace(decision, reasons=reasons, verdict=_combine_verdict([reason.passed for reason in reasons]))
+    verdict = _combine_verdict([reason.passed for reason in reasons])
+    return replace(decision, reasons=reasons, verdict=verdict, exam_reasons=len(exam_reasons))
 
 
 def _decide_plans(
@@ -168,7 +172,11 @@ def _combine_verdict(passed: Sequence[bool | None]) -> Verdict:
 
 
 def _plan_tests(rule_index: int, rule: RuleParams, comparisons: Sequence[Comparison]) -> list[_Plan]:
-    groups = [(name, group_pairs(rule, pairs[rule.metric].select(tasks=rule.tasks))) for name, pairs in comparisons]
+    groups = [
+        (name, group_pairs(rule, pairs[rule.metric].select(tasks=rule.tasks)))
+        for name, pairs in comparisons
+        if rule.metric in pairs  # the baseline lacks a metric that no task has a baseline for
+    ]
     if not groups:
         return []
     return [
@@ -185,7 +193,7 @@ def _plan_threshold(index: int, threshold: ThresholdParams, pairs: Mapping[str, 
 
 
 def _find_missing_groups(rule: RuleParams, comparisons: Sequence[Comparison]) -> list[Reason]:
-    if not comparisons:
+    if not comparisons or rule.metric not in comparisons[0][1]:
         return []
     pairs = comparisons[0][1][rule.metric].select(tasks=rule.tasks)
     return [

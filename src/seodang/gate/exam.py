@@ -53,20 +53,23 @@ def apply_exams(
 def list_emptied_groups(
     rule: RuleParams, comparisons: Mapping[str, Sequence[Comparison]], applied: Mapping[str, Sequence[Comparison]]
 ) -> list[str]:
-    """Return the groups of a rule against a champion ("" for all items) that have items, and none that can be compared.
+    """Return the groups of a rule ("" for all items) that have items, and none that can be compared with its reference.
 
     Args:
         rule: Rule.
         comparisons: With all items.
         applied: As `apply_exams` returns them.
     """
-    if rule.against != CHAMPION_VARIANT or not comparisons.get(CHAMPION_VARIANT):
+    if not applied.get(rule.against):
         return []
-    before, after = (
-        group_pairs(rule, kinds[CHAMPION_VARIANT][0][1][rule.metric].select(tasks=rule.tasks))
-        for kinds in (comparisons, applied)
-    )
+    before = _group_first(rule, next(references for references in comparisons.values() if references))
+    after = _group_first(rule, applied[rule.against])
     return [group for group, pairs in before.items() if len(pairs) and not len(after.get(group, ()))]
+
+
+def _group_first(rule: RuleParams, references: Sequence[Comparison]) -> dict[str, Pairs]:
+    pairs = references[0][1]
+    return group_pairs(rule, pairs[rule.metric].select(tasks=rule.tasks)) if rule.metric in pairs else {}
 
 
 def _is_excluded(status: ItemStatus, gate: GateParams) -> bool:

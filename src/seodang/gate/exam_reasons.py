@@ -14,9 +14,14 @@ from seodang.gate.exam import compute_means, get_recorded, has_fallen, list_empt
 from seodang.gate.messages import Reason, build_reason
 from seodang.gate.rules import describe_subject
 from seodang.gate.scores import Pairs
-from seodang.i18n import Message
+from seodang.i18n import N_, Message
 
 _FILE = "artifacts/evaluate/exams.jsonl"
+_EMPTIED = {
+    "base": N_("{subject} undecided: no item is left to compare with the base model"),
+    "champion": N_("{subject} undecided: no item is left to compare with the champion"),
+    "baseline": N_("{subject} undecided: no item has a baseline, which needs two answers of a task or a set of labels"),
+}
 
 
 def build_exam_reasons(
@@ -45,7 +50,7 @@ def build_exam_reasons(
     for rule in gate.rules:
         for group in list_emptied_groups(rule, comparisons, applied):
             subject = describe_subject(rule.metric, rule.tasks, group)
-            message = Message("{subject} undecided: no item is left to compare with the champion", {"subject": subject})
+            message = Message(_EMPTIED[rule.against], {"subject": subject})
             reasons.append(build_reason(None, message))
     return reasons
 

@@ -17,7 +17,7 @@ from seodang.gate.verdict import OUTCOME_LABELS
 from seodang.i18n import N_, Message
 
 _GROUP_KINDS = {"language": N_("language"), "task": N_("task")}
-_REFERENCES = {"base": N_("base model"), "champion": N_("champion")}
+_REFERENCES = {"base": N_("base model"), "champion": N_("champion"), "baseline": N_("baseline")}
 
 
 @dataclass(frozen=True, slots=True)

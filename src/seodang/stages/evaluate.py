@@ -28,6 +28,7 @@ from seodang.evaluation.baselines import build_baseline_rows, score_baselines
 from seodang.evaluation.exam import ExamItem, compare_exam
 from seodang.evaluation.forgetting import build_forgetting_rows, build_retention_warnings
 from seodang.evaluation.outputs import write_outputs
+from seodang.evaluation.question_blind import score_question_blind
 from seodang.evaluation.requests import Variant
 from seodang.evaluation.result_log import open_result_log
 from seodang.evaluation.results import Results
@@ -74,7 +75,8 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         scores = evaluate_variants(variant_models, tasks, evaluate, Results(result_log), models)
     write_rows(paths.exams, (asdict(item) for item in _compare_exams(champions.values(), tasks, paths)))
     baseline_scores = list(score_baselines(tasks, splits["train"]))
-    write_rows(paths.baselines, (asdict(score) for score in baseline_scores))
+    blind_scores = score_question_blind(scores, _count_options(tasks))
+    write_rows(paths.baselines, (asdict(score) for score in (*baseline_scores, *blind_scores)))
     baseline_gaps = describe_baseline_gaps([task for task in tasks if task.kind == "choice"], splits["train"])
     for gap in baseline_gaps:
         logger.info(str(gap))
@@ -114,6 +116,10 @@ def _compare_exams(champions: Iterable[Champion], tasks: Sequence[TaskSamples], 
     records = [record for task in tasks if task.split != "unseen" for record in task.records]
     for champion in champions:
         yield from compare_exam(champion.version, fetch_promoted_run(champion, paths), records)
+
+
+def _count_options(tasks: Iterable[TaskSamples]) -> dict[tuple[str, str], int]:
+    return {(record.task, record.id): len(record.choices) for task in tasks for record in task.records}
 
 
 def _identify(champion: Champion) -> dict[str, str]:

@@ -10,6 +10,9 @@ from typing import Any
 from seodang.config import GateParams
 from seodang.evaluation.aggregate import (
     CHAMPION_VARIANT,
+    GUESS,
+    MAJORITY,
+    SHUFFLED,
     TUNED_VARIANT,
     is_base_variant,
     name_champion,
@@ -17,10 +20,10 @@ from seodang.evaluation.aggregate import (
 )
 from seodang.evaluation.exam import ExamItem
 from seodang.gate.comparisons import Comparison
-from seodang.gate.coverage import TrainedTask, add_default_rules, list_unjudged_tasks
+from seodang.gate.coverage import BASELINE, TrainedTask, add_default_rules, list_unjudged_tasks
 from seodang.gate.decision import Decision
 from seodang.gate.differences import read_score_difference
-from seodang.gate.scores import pair_scores, select_scores
+from seodang.gate.scores import Scores, pair_scores, select_scores
 from seodang.gate.verdict import VERDICT_LABELS
 from seodang.i18n import _
 from seodang.io.atomic import compute_sha256
@@ -35,7 +38,7 @@ logger = logging.getLogger(__name__)
 def run(*, gate: GateParams, paths: Paths) -> Report:
     """Compare the tuned model with the base's best prompts and the champion, and write the verdict."""
     evaluation = read_json(paths.evaluate_report)
-    comparisons = _build_comparisons(evaluation, list(read_rows(paths.scores)))
+    comparisons = _build_comparisons(evaluation, list(read_rows(paths.scores)), list(read_rows(paths.baselines)))
     tasks = [TrainedTask(**task) for task in read_json(paths.preflight_report)["tasks"]]
     gate = add_default_rules(gate, tasks)
     exams = [ExamItem(**row) for row in read_rows(paths.exams)]
@@ -68,12 +71,15 @@ def _describe_coverage(task: TrainedTask, gate: GateParams) -> dict[str, Any]:
     }
 
 
-def _build_comparisons(evaluation: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Comparison]]:
-    """Return the tuned model's pairs with each variant of the base, and with each champion where there is one."""
+def _build_comparisons(
+    evaluation: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], baselines: Sequence[Mapping[str, Any]]
+) -> dict[str, list[Comparison]]:
+    """Return the tuned model's pairs with each variant of the base, the baseline, and each champion where there is one."""
     tuned = select_scores(rows, TUNED_VARIANT)
     base_variants = [name for name in evaluation["formats"] if is_base_variant(name)]
     comparisons: dict[str, list[Comparison]] = {
         "base": [(name, pair_scores(tuned, select_scores(rows, name), name)) for name in base_variants],
+        BASELINE: _compare_with_baseline(tuned, baselines),
         "champion": [],
     }
     champions = [(CHAMPION_VARIANT, evaluation["champion"])] if evaluation["champion"] else []
@@ -82,6 +88,18 @@ def _build_comparisons(evaluation: Mapping[str, Any], rows: Sequence[Mapping[str
         pairs = pair_scores(tuned, select_scores(rows, variant), variant)
         comparisons["champion"].append((name_champion(champion["version"]), pairs))
     return comparisons
+
+
+def _compare_with_baseline(tuned: Scores, rows: Sequence[Mapping[str, Any]]) -> list[Comparison]:
+    """Return the pairs with answers that do not depend on the question: the best kind that each item has."""
+    baseline = {
+        key: score for variant in (GUESS, MAJORITY, SHUFFLED) for key, score in select_scores(rows, variant).items()
+    }
+    shared = tuned.keys() & baseline.keys()
+    if not shared:
+        return []
+    own, reference = ({key: scores[key] for key in shared} for scores in (tuned, baseline))
+    return [(BASELINE, pair_scores(own, reference, BASELINE))]
 
 
 def build_gate_metrics(decision: Decision) -> dict[str, Any]:
