@@ -21,7 +21,7 @@ from seodang.preparation.comparison import Comparison, compute_lengths
 from seodang.preparation.features import find_templates_so_far
 from seodang.preparation.minhash import ALL_FIELDS, FIELD_SETS, REST, Sketch, Sketches
 from seodang.preparation.shingles import Hashes, Integers
-from seodang.preparation.splitting import NEVER_SCORED
+from seodang.preparation.splitting import NEVER_SCORED, ONLY_TEST
 
 # A record is compared with this many leaders of a bucket, the earliest ones. Otherwise a bucket of boilerplate would
 # cost the square of its size. Similar records share buckets in several bands, so few pairs are lost.
@@ -120,7 +120,9 @@ def find_duplicates(
     The records of a cluster are ordered by preference: records that may be scored, fewest warnings, fewest repairs,
     first source in params.yaml, longest answer, earliest row. A record that is similar to an already kept one is
     removed. Evaluation items (of test-only sources and tasks, and of held-out clusters) are compared only with each
-    other. A training record never replaces an item; decontamination finds the records that leak one.
+    other. A training record never replaces an item; decontamination finds the records that leak one. Of the items of
+    test-only sources and tasks only exact copies are removed: people chose these items, and the gate counts
+    near-duplicates as one group.
     """
     comparison = Comparison(rows, sketches, params)
     result = Duplicates(
@@ -133,7 +135,10 @@ def find_duplicates(
         for record in members:
             own = sketches.read_row(record)
             similarity = comparison.compute_similarities(*kept_records.all, record, own)
-            if (matches := np.flatnonzero(similarity >= params.threshold)).size:
+            is_match = similarity >= params.threshold
+            if rows["constraint"][record] == ONLY_TEST:
+                is_match &= rows["exact"][kept_records.all[0]] == rows["exact"][record]
+            if (matches := np.flatnonzero(is_match)).size:
                 representative = kept_records.all[0][matches[0]]
                 result.representative[record], result.similarity[record] = representative, similarity[matches[0]]
                 result.exact[record] = rows["exact"][representative] == rows["exact"][record]
