@@ -174,12 +174,12 @@ def test_evaluation_items_are_compared_among_themselves(deduplicate, build_recor
     assert representatives(removed) == [-1, -1, 1, -1]
 
 
-def test_a_frozen_test_file_keeps_its_near_duplicates_and_loses_exact_copies(deduplicate, build_record):
+@pytest.mark.parametrize(("role", "kept"), [("any", 1), ("test", 2)])
+def test_a_frozen_test_file_keeps_its_near_duplicates_and_loses_exact_copies(deduplicate, build_record, role, kept):
     texts = [(EN, KO + EN), (EN + " more", KO + EN), (EN, KO + EN)]
-    for role, kept in (("any", [-1, 0, 0]), ("test", [-1, -1, 0])):
-        _, leaders, removed = deduplicate([build_record(text, "", answer, role=role) for text, answer in texts])
-        assert leaders == [0, 0, 0]  # the gate counts them as one group
-        assert representatives(removed) == kept
+    _, leaders, removed = deduplicate([build_record(text, "", answer, role=role) for text, answer in texts])
+    assert leaders == [0, 0, 0]  # the gate counts them as one group
+    assert representatives(removed).count(-1) == kept
 
 
 def test_a_bad_answer_takes_no_part(deduplicate, build_record):

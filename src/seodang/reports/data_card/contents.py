@@ -96,7 +96,8 @@ def gather_contents(paths: Paths, card: CardParams, seed: int) -> Contents:
     # A source without rows, such as an empty folder, imposes no licence.
     manifest["sources"] = [entry for entry in manifest["sources"] if entry["rows_written"]]
     statistics = compute_statistics(_read_train(paths), instructions=card.instructions, seed=seed)
-    flows = build_flows(manifest, validated, prepared)
+    preflight = read_json(paths.preflight_report) if paths.preflight_report.exists() else {}
+    flows = build_flows(manifest, validated, prepared, preflight)
     all_sources = sum_flows(flows)
     sources = [_build_source(entry) for entry in manifest["sources"]]
     licences = summarize_licences(source.licence for source in sources)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ class SourceFlow:
     accepted: int
     left_out: dict[str, int]  # by LEFT_OUT
     splits: dict[str, int]  # by SPLITS; train includes the copies of a weight above 1
+    too_long: int | None  # records of train over train.max_length; None: stage preflight has not counted them
+    learned: int | None  # records of train that training reads
 
     @property
     def held_out(self) -> int:
@@ -59,9 +62,12 @@ class Step:
     reason: str
 
 
-def build_flows(manifest: dict[str, Any], validated: dict[str, Any], prepared: dict[str, Any]) -> list[SourceFlow]:
+def build_flows(
+    manifest: dict[str, Any], validated: dict[str, Any], prepared: dict[str, Any], preflight: dict[str, Any]
+) -> list[SourceFlow]:
     """Return the flow of each source in the order of the manifest; counts that a report lacks are 0."""
     result = []
+    rows = {row["source"]: row for row in preflight.get("rows", [])}
     for entry in manifest["sources"]:
         counts = prepared["by_source"].get(entry["name"], {})
         accepted = validated["by_source"].get(entry["name"], {}).get("accepted", counts.get("accepted", 0))
@@ -73,6 +79,8 @@ def build_flows(manifest: dict[str, Any], validated: dict[str, Any], prepared: d
                 accepted=accepted,
                 left_out={name: counts.get(name, 0) for name in LEFT_OUT},
                 splits={name: counts.get(name, 0) for name in SPLITS},
+                too_long=rows.get(entry["name"], {}).get("too_long"),
+                learned=rows.get(entry["name"], {}).get("learned"),
             )
         )
     return result
@@ -87,7 +95,14 @@ def sum_flows(sources: list[SourceFlow]) -> SourceFlow:
         accepted=sum(source.accepted for source in sources),
         left_out={name: sum(source.left_out[name] for source in sources) for name in LEFT_OUT},
         splits={name: sum(source.splits[name] for source in sources) for name in SPLITS},
+        too_long=_sum_known(source.too_long for source in sources),
+        learned=_sum_known(source.learned for source in sources),
     )
+
+
+def _sum_known(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def build_steps(all_sources: SourceFlow) -> list[Step]:
