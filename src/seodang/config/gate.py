@@ -18,8 +18,8 @@ def _check_metric(name: str) -> str:
 
 
 Reference = Literal["base", "champion", "baseline"]
-"""base: its best prompts on these items; champion: the model that is live now; baseline: answers that do not depend on the
-question, which are the most frequent label, and the model's own answers with the references of other items."""
+"""base: its best prompts on these items; champion: the model that is live now; baseline: answers that do not depend on
+the question, which are the most frequent label, and the model's own answers with the references of other items."""
 
 
 def _check_baseline(against: Reference, metric: str) -> None:

@@ -99,7 +99,7 @@ def compute_means(metric: str, pairs: Pairs, recorded: Recorded) -> tuple[float,
 
 
 def has_fallen(metric: str, pairs: Pairs, recorded: Recorded) -> bool:
-    """Return whether the reference is worse on unchanged items than at its promotion, by more than rounding explains."""
+    """Return whether the reference is worse on unchanged items than at its promotion, beyond rounding."""
     then, now, count = compute_means(metric, pairs, recorded)
     low, high = get_range(metric)
     scale = high - low if math.isfinite(high - low) else abs(then)

@@ -74,7 +74,7 @@ def _describe_coverage(task: TrainedTask, gate: GateParams) -> dict[str, Any]:
 def _build_comparisons(
     evaluation: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], baselines: Sequence[Mapping[str, Any]]
 ) -> dict[str, list[Comparison]]:
-    """Return the tuned model's pairs with each variant of the base, the baseline, and each champion where there is one."""
+    """Return the tuned model's pairs with each variant of the base, the baseline, and each champion."""
     tuned = select_scores(rows, TUNED_VARIANT)
     base_variants = [name for name in evaluation["formats"] if is_base_variant(name)]
     comparisons: dict[str, list[Comparison]] = {
