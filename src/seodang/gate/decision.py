@@ -83,10 +83,10 @@ def decide(
     """Return the verdict: promote only if every rule is met, inconclusive if more items could decide it.
 
     Args:
-        comparisons: References of "base", "champion" and "baseline". The names of the base's variants begin with their
-            kind ("few_shot/plain/3"); each test uses one variant of each kind, selected on other items than those that it is
-            compared on. Rules against a kind without references, such as the champion before the first promotion, do
-            not apply; a reason says so.
+        comparisons: References of "base", "champion" and "baseline". The names of the base's variants begin with
+            their kind ("few_shot/plain/3"); each test uses one variant of each kind, selected on other items than
+            those that it is compared on. Rules against a kind without references, such as the champion before the
+            first promotion, do not apply; a reason says so.
         gate: Rules and thresholds.
         ledger: Judgements on these or other items, oldest first; None if none are kept.
         tasks: Trained tasks; one that no rule and no threshold looks at keeps the candidate from being promoted.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -11,8 +12,10 @@ import yaml
 from tests.reports.data_card.card_records import CARD, HOSTILE, LEAK, NEAR, PHONE, TRAIN
 
 from seodang.errors import ArtifactError
+from seodang.io.jsonl import write_json
 from seodang.reports.data_card import write_data_card
 from seodang.reports.data_card.contents import gather_contents
+from seodang.reports.data_card.render import render_markdown, render_page
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +47,20 @@ def test_the_funnel_loses_a_row_where_each_stage_left_it_out(contents):
 
 def test_copies_of_a_weight_above_one_are_counted_apart_from_records(contents):
     flow = contents.flows[1]
-    doubled = type(flow)(flow.name, flow.read, flow.written, flow.accepted, flow.left_out, {**flow.splits, "train": 3})
+    doubled = replace(flow, splits={**flow.splits, "train": 3})
     assert (doubled.distinct_train, doubled.copies) == (1, 2)
+
+
+def test_the_card_shows_how_many_rows_of_each_source_training_reads(tmp_path, write_card_artifacts):
+    paths = write_card_artifacts(tmp_path)
+    assert "over max_length" not in render_page(gather_contents(paths, CARD, 1))
+    rows = [{"source": "films", "too_long": 41, "learned": 51}, {"source": "poems", "too_long": 0, "learned": 2}]
+    write_json(paths.preflight_report, {"rows": rows})
+    contents = gather_contents(paths, CARD, 1)
+    assert (contents.all.too_long, contents.all.learned) == (41, 53)
+    page, markdown = render_page(contents), render_markdown(contents)
+    assert all(f">{count}</td>" in page for count in (41, 51, 53))
+    assert [line for line in markdown.splitlines() if line.startswith("| films |") and line.endswith("| 41 | 51 |")]
 
 
 def test_lengths_have_median_percentile_and_empty_texts(contents):
