@@ -5,22 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from dvclive import Live
 from scmrepo.exceptions import SCMError
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from seodang.i18n import _
-from seodang.training.curves import CURVES
+from seodang.training.tracking.curve_callback import CurveCallback
 
 logger = logging.getLogger(__name__)
-_NAMES = frozenset(curve.name for curve in CURVES)
-
-
-def select_curves(logs: Mapping[str, float]) -> dict[str, float]:
-    """Return the entries of a log that are curves."""
-    return {name: value for name, value in logs.items() if name in _NAMES}
 
 
 class _LiveWithoutGit(Live):  # type: ignore[misc]
@@ -45,7 +37,7 @@ def open_live(folder: Path) -> Live:
         return _LiveWithoutGit(**settings)
 
 
-class LiveCurves(TrainerCallback):
+class LiveCurves(CurveCallback):
     """Logs the curves to dvclive.
 
     The callback of transformers counts its calls instead of optimizer steps, so that runs with different logging
@@ -57,33 +49,15 @@ class LiveCurves(TrainerCallback):
         self._live: Live | None = None
         self._logged_points: set[tuple[int, str]] = set()
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any
-    ) -> None:
-        """Open dvclive and log the history of the checkpoint."""
-        if not state.is_world_process_zero:
-            return
+    def _open(self) -> None:
         self._live = open_live(self._folder)
         self._logged_points.clear()
-        for entry in state.log_history:
-            self._log(int(entry["step"]), entry)
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_kwargs: Any,
-    ) -> None:
-        """Log the curves of an entry."""
-        self._log(state.global_step, logs or {})
-
-    def _log(self, step: int, logs: Mapping[str, float]) -> None:
+    def _log(self, step: int, values: Mapping[str, float]) -> None:
         if self._live is None:
             return
         self._live.step = step
-        for name, value in select_curves(logs).items():
+        for name, value in values.items():
             if (step, name) not in self._logged_points:  # the last evaluation may run twice
                 self._logged_points.add((step, name))
                 self._live.log_metric(name, value)

@@ -13,15 +13,14 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from accelerate.tracking import GeneralTracker, MLflowTracker, TensorBoardTracker, WandBTracker
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from seodang.config.section import Section
 from seodang.errors import TrainingError
 from seodang.i18n import _
-from seodang.training.tracking.dvclive import select_curves
+from seodang.training.tracking.curve_callback import CurveCallback
 
 logger = logging.getLogger(__name__)
 _PROJECT: Final = "seodang"
@@ -82,7 +81,7 @@ def flatten_params(sections: Mapping[str, Section]) -> dict[str, bool | int | fl
     return flat
 
 
-class Trackers(TrainerCallback):
+class Trackers(CurveCallback):
     """Logs curves and parameters to the configured trackers.
 
     A resumed run becomes a new run in the tracker, with complete curves. A tracker that fails during training gets
@@ -95,17 +94,12 @@ class Trackers(TrainerCallback):
         self._folder = folder
         self._open_trackers: list[GeneralTracker] = []
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any
-    ) -> None:
-        """Open the trackers and log the history of the checkpoint.
+    def _open(self) -> None:
+        """Open the trackers.
 
         Raises:
             TrainingError: If one does not open; training has not started yet.
-
         """
-        if not state.is_world_process_zero:
-            return
         for name in self._names:
             try:
                 tracker = _create_tracker(name, self._folder)
@@ -121,22 +115,8 @@ class Trackers(TrainerCallback):
                     )
                 ) from error
             self._open_trackers.append(tracker)
-        for entry in state.log_history:
-            self._log(int(entry["step"]), entry)
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_kwargs: Any,
-    ) -> None:
-        """Log the curves of an entry."""
-        self._log(state.global_step, logs or {})
-
-    def _log(self, step: int, logs: Mapping[str, float]) -> None:
-        values = select_curves(logs)
+    def _log(self, step: int, values: Mapping[str, float]) -> None:
         for tracker in list(self._open_trackers) if values else []:
             try:
                 tracker.log(values, step=step)
