@@ -166,7 +166,9 @@ def test_questions_with_other_numbers_are_no_copies(find_statuses, build_record)
 
 
 def test_a_name_as_input_may_stand_in_an_answer_and_a_question_as_input_may_not(find_statuses, build_record):
+    choices = {"choices": ("question", "statement"), "role": "test"}
     test = [
+        build_record("Classify the sentence.", "Did you book a seat?", "question", **choices),
         build_record(
             "Persuade someone to read a book.",
             "Harry Potter and the Sorcerer's Stone",
@@ -177,9 +179,10 @@ def test_a_name_as_input_may_stand_in_an_answer_and_a_question_as_input_may_not(
     ]
     training = [
         build_record("Name a film.", "", "It is Harry Potter and the Sorcerer's Stone, of course.", role="train"),
+        build_record("Be polite.", "", "Did you book a seat?", role="train"),
         build_record("Write a quiz.", "", "1. Who discovered penicillin?", role="train"),
     ]
-    assert find_statuses(test, training) == ["kept", "leak"]
+    assert find_statuses(test, training) == ["kept", "kept", "leak"]
 
 
 def test_a_phrase_is_common_from_its_fourth_different_text_on(count_phrases, build_record):

@@ -77,7 +77,7 @@ def gather_needles(
         question = "" if is_template[number] else record.instruction
         questions += [
             Needle(number, text, record.language, is_complete)
-            for text, least, is_complete in _list_questions(question, record.input, boilerplate)
+            for text, least, is_complete in _list_questions(record, question, boilerplate)
             if count_letters(text) >= least
         ]
         if record.choices or int(rows["answer"][number]) in common:
@@ -90,25 +90,27 @@ def gather_needles(
     return {"quote": build_needles(questions), "answer": build_needles(answers, _MIN_QUOTED, _MIN_QUOTED_SENTENCE)}
 
 
-def _list_questions(instruction: str, input: str, boilerplate: Boilerplate) -> Iterator[tuple[str, int, bool]]:
+def _list_questions(record: Record, instruction: str, boilerplate: Boilerplate) -> Iterator[tuple[str, int, bool]]:
     """Yield the texts of a question, the letters that each must have at least, and whether it is complete.
 
-    The instruction is "" if it is a template. A text may be quoted without its greeting and its closing.
+    The instruction is "" if it is a template. A text may be quoted without its greeting and its closing. What is to be
+    labelled is no short question, even with a question mark.
     """
+    input = record.input
     if instruction:
         yield f"{instruction}\n{input}", _MIN_QUESTION, True
     for text in dict.fromkeys(
         [boilerplate.strip(instruction), *([input, boilerplate.strip(input)] if is_text(input) else [])]
     ):
         if text != instruction:
-            yield text, _find_least_letters(text), text != input and not input
+            is_short_question = _IS_QUESTION.search(text) and not record.choices
+            least = _MIN_QUESTION if is_short_question else _find_least_letters(text)
+            yield text, least, text != input and not input
 
 
 def _find_least_letters(text: str) -> int:
     """Return the letters that a text without its instruction must have at least: many for what may be a name."""
-    if _IS_QUESTION.search(text):
-        return _MIN_QUESTION
-    return _MIN_INPUT if _IS_SENTENCE.search(text) else _MIN_PHRASE
+    return _MIN_INPUT if _IS_QUESTION.search(text) or _IS_SENTENCE.search(text) else _MIN_PHRASE
 
 
 def count_letters(text: str) -> int:
