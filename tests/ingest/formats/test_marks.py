@@ -194,6 +194,15 @@ def test_a_list_with_one_answer_is_that_answer_and_a_longer_one_is_no_text(tmp_p
             {"judge": {"verdict": "incorrect"}},
         ),
         *({"학습여부": "N"}, {"thumbs": "down"}, {"approval": "rejected"}),
+        *(
+            {"use_yn": "N"},
+            {"useYn": "N"},
+            {"delYn": "Y"},
+            {"합격여부": "불합격"},
+            {"채택여부": "미채택"},
+            {"오답": True},
+        ),
+        *({"thumbs_up": False}, {"quality_flag": "bad"}, {"error": {"code": 429, "message": "slow down"}}),
     ],
 )
 def test_a_verdict_in_other_words_rejects_the_record(tmp_path, verdict, read_rows):
@@ -213,6 +222,8 @@ def test_a_verdict_in_other_words_rejects_the_record(tmp_path, verdict, read_row
             {"safety": "unsafe"},
         ),
         *({"finish_reason": "length"}, {"truncated": True}, {"approval": "pending"}, {"expert_verified": "no"}),
+        *({"grade": "F"}, {"quality": "D"}, {"등급": "D"}, {"rating": "👎"}, {"review_status": "changes_requested"}),
+        *({"검수상태": "검수전"}, {"error": {"span": [3, 7]}}),
     ],
 )
 def test_a_doubt_in_other_words_is_reported(tmp_path, doubt, read_rows):
@@ -232,6 +243,7 @@ def test_a_doubt_in_other_words_is_reported(tmp_path, doubt, read_rows):
             {"error_count": 0},
         ),
         *({"quality": "medium"}, {"answer_id": 0}, {"finish_reason": "stop"}, {"safety": "safe"}),
+        *({"grade": 3}, {"grade": "B+"}, {"error": {}}, {"useYn": "Y"}, {"합격여부": "합격"}, {"오답": False}),
     ],
 )
 def test_counts_names_and_good_verdicts_mark_nothing(tmp_path, value, read_rows):
@@ -292,3 +304,12 @@ def test_scores_on_an_unknown_scale_are_reported_with_share_range_and_filter(tmp
     (line,) = list_ignored_scores(tally.ignored_keys)
     assert "the key reward holds scores of the records (88% of the rows, -0.3 to 0.3)" in line
     assert line.endswith("df[df['reward'] >= 0]")
+
+
+@pytest.mark.parametrize(
+    ("instruction", "marks"), [("수도는?", ["record-rejected"]), ("API 오류의 예를 JSON으로 쓰세요.", [])]
+)
+def test_the_error_of_a_request_as_an_answer_rejects_the_record(tmp_path, instruction, marks, read_rows):
+    output = '{"error": {"code": 429, "message": "Rate limit reached"}}'
+    (row,) = read_rows(tmp_path, [{"instruction": instruction, "output": output}])
+    assert list(row["marks"]) == marks

@@ -13,7 +13,7 @@ _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _KNOWN_NAMES: Final = frozenset().union(
     *(words.GOOD_KEYS, words.BAD_KEYS, words.CONFIRMED_KEYS, words.DOUBT_KEYS, words.STATUS_KEYS, words.DATE_KEYS),
     *(words.WEIGHT_KEYS, words.RATING_KEYS, words.CORRECTION_KEYS, words.SPLIT_KEYS, words.HELD_OUT_KEYS),
-    *(words.VOTE_KEYS, words.HARM_KEYS),
+    *(words.VOTE_KEYS, words.HARM_KEYS, words.GRADE_KEYS),
 )
 
 

@@ -44,7 +44,10 @@ def mark_weight(marks: Marks, key: str, value: object) -> bool:
 def mark_extreme(marks: Marks, key: str, name: str, value: object) -> bool:
     """Mark a low rating in words, a negative vote, or a high score of harm; return whether it is one."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    is_low = isinstance(value, str) and name in words.RATING_KEYS and normalize_word(value) in mark_values.LOW_WORDS
+    word = normalize_word(value) if isinstance(value, str) else ""
+    is_low = (name in words.RATING_KEYS and word in mark_values.LOW_WORDS | mark_values.BAD_LABELS) or (
+        name in words.GRADE_KEYS and word in mark_values.LOW_GRADES
+    )
     is_negative = name in words.VOTE_KEYS and is_number and isinstance(value, int | float) and value < 0
     is_harmful = name in words.HARM_KEYS and is_number and isinstance(value, int | float) and 0.5 < value <= 1
     if is_low or is_negative or is_harmful:

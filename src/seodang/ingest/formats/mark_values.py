@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 LOW_WORDS: Final = frozenset(("low", "very low", "lowest", "하", "최하", "낮음", "매우 낮음"))
+LOW_GRADES: Final = frozenset(("d", "d+", "d-", "e", "f", "f-"))
 
 
 BAD_STATUS: Final = frozenset(
@@ -41,6 +42,7 @@ BAD_STATUS: Final = frozenset(
             "오답",
         ),
         *("부적합", "부적절", "나쁨", "싫어요", "사용 안 함", "사용안함", "미사용", "사용금지", "비선호"),
+        *("사용 금지", "사용불가", "사용 불가", "미채택", "채택 안 함", "부결", "미승인"),
     )
 )
 
@@ -58,7 +60,8 @@ OPEN_STATUS: Final = frozenset(
     (
         *("pending", "draft", "todo", "to do", "in progress", "unreviewed", "needs review", "need review", "in review"),
         *("unverified", "unfinished", "incomplete", "not reviewed", "under review", "unsafe", "harmful"),
-        *("length", "max tokens"),
+        *("length", "max tokens", "changes requested", "needs work", "revision requested", "not started"),
+        *("검수전", "검수 전", "미완료", "수정필요", "수정 필요", "재작업"),
         *(
             "대기",
             "검수중",

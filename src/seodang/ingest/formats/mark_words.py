@@ -39,6 +39,11 @@ GOOD_KEYS: Final = frozenset(
             "승인여부",
             "학습여부",
             "학습_여부",
+            "합격",
+            "합격여부",
+            "use_yn",
+            "valid_yn",
+            "thumbs_up",
         ),
     )
 )
@@ -51,7 +56,8 @@ BAD_KEYS: Final = frozenset(
         *("ignore", "ignored", "skip", "skipped", "exclude", "excluded", "bad", "wrong", "incorrect", "low_quality"),
         *("obsolete", "deprecated", "withdrawn", "duplicate", "duplicated", "masked", "cancelled", "canceled"),
         *("hallucination", "hallucinated", "error", "errors"),
-        *("삭제", "삭제여부", "삭제_여부", "제외", "제외여부", "오답여부", "폐기", "반려"),
+        *("삭제", "삭제여부", "삭제_여부", "제외", "제외여부", "오답여부", "오답", "폐기", "반려"),
+        *("thumbs_down", "del_yn", "delete_yn", "deleted_yn"),
     )
 )
 # A false value leaves the record in doubt.
@@ -82,7 +88,18 @@ STATUS_KEYS: Final = frozenset(
             "judgment",
         ),
         *("annotation", "annotation_status", "record_status", "response_status", "answer_status", "label_status"),
-        *("quality", "quality_label", "feedback", "vote", "evaluation", "assessment", "result", "qa_status", "answer"),
+        *(
+            "quality",
+            "quality_label",
+            "quality_flag",
+            "feedback",
+            "vote",
+            "evaluation",
+            "assessment",
+            "result",
+            "qa_status",
+            "answer",
+        ),
         *(
             "상태",
             "검수",
@@ -133,6 +150,8 @@ RATING_KEYS: Final = frozenset(
         *("overall_score", "human_score", "quality", "helpfulness", "평점", "별점", "점수", "품질", "품질등급", "등급"),
     )
 )
+# A letter such as D or F leaves a doubt; a number under "grade" may be a class at school.
+GRADE_KEYS: Final = frozenset(("grade", "letter_grade", "quality_grade", "answer_grade", "quality", "등급", "품질등급"))
 CORRECTION_KEYS: Final = frozenset(
     (
         *("corrected_output", "corrected_answer", "corrected_response", "corrected_completion", "corrected"),

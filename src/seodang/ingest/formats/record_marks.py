@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from seodang.ingest.formats import mark_values
 from seodang.ingest.formats import mark_words as words
-from seodang.ingest.formats.failures import mark_failure
+from seodang.ingest.formats.failures import mark_error_objects, mark_failure
 from seodang.ingest.formats.mark_findings import Marks, is_annotation, iter_values
 from seodang.ingest.formats.mark_names import may_count, normalize_name
 from seodang.ingest.formats.mark_ratings import mark_extreme, mark_pair_scores, mark_rating, mark_weight, parse_rating
@@ -37,6 +37,7 @@ def find_marks(record: RawRecord, used_keys: frozenset[str], sample: Sample, top
     for key, name, value in iter_values(record, used_keys):
         if _mark_value(marks, key, name, value, sample, top_ratings):
             marks.read_keys.add(key)
+    mark_error_objects(marks, record, used_keys, sample)
     _mark_prodigy_answer(marks, record)
     mark_pair_scores(marks, record)
     return marks
@@ -89,6 +90,8 @@ def _mark_truth(marks: Marks, key: str, name: str, value: Any, sample: Sample) -
         if isinstance(value, str) and value.strip().lower() in ("x", "o") and key.isascii()
         else parse_verdict(value)
     )
+    if truth is None and isinstance(value, str) and normalize_word(value) in mark_values.BAD_STATUS:
+        truth = False if name in words.GOOD_KEYS else None
     if truth is None:
         return False
     if (rejects_false and not truth) or (name in words.BAD_KEYS and truth):
