@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 
@@ -153,3 +154,40 @@ def test_the_data_are_tracked_by_dvc(project, make_user_files):
         "faq.test.jsonl.dvc",
         "faq.train.jsonl.dvc",
     ]
+
+
+class Terminal(io.StringIO):
+    """Input that a person types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def type_answers(monkeypatch):
+    """Makes the command run in a terminal, in which a person types these lines."""
+
+    def type_answers(*lines: str) -> None:
+        monkeypatch.setattr("sys.stdin", Terminal("".join(f"{line}\n" for line in lines)))
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+
+    return type_answers
+
+
+def test_in_a_terminal_it_asks_for_licence_and_base_model(project, make_user_files, type_answers, capsys):
+    type_answers("CC-BY-4.0", "gemma-270m")
+    assert main(["init", "--no-dvc", "--data", str(make_user_files() / "faq.csv")]) == 0
+    params = load_params(project / "params.yaml")
+    assert {source.licence for source in params.ingest.sources} == {"CC-BY-4.0"}
+    assert params.model.name == "gemma-3-270m"
+    assert "licence of the data" in capsys.readouterr().out
+
+
+def test_options_and_pipes_are_asked_nothing(project, make_user_files, type_answers, capsys):
+    mine = make_user_files()
+    assert init("--data", mine / "faq.csv", "--licence", "CC0-1.0") == 0
+    assert load_params(project / "params.yaml").ingest.sources[0].licence == "CC0-1.0"
+    type_answers()
+    assert init("--data", mine / "faq.csv", "--force", "--yes") == 0
+    assert init("--data", mine / "faq.csv", "--force", "--licence", "") == 0
+    assert "licence of the data" not in capsys.readouterr().out

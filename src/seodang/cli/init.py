@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,8 +36,14 @@ def init(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help=_("Replace a params.yaml that was changed."))] = False,
     dvc: Annotated[bool, typer.Option(help=_("Track the data files with DVC."))] = True,
+    licence: Annotated[
+        str | None, typer.Option(metavar="NAME", help=_("Licence of the data, such as CC-BY-4.0."))
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help=_("Ask nothing."))] = False,
 ) -> int:
     """Write params.yaml for the data files, and print the next commands.
+
+    In a terminal it asks for the licence and the base model where no option gives them.
 
     Raises:
         ParamsError: If the folder is no clone, or params.yaml would be overwritten.
@@ -54,8 +61,30 @@ def init(
     if duplicates := sorted({name for name in names if names.count(name) > 1}):
         raise ParamsError(_("two files give the source name {names}; rename one", names=", ".join(duplicates)))
     test_file = read_data_file(build_local_file(test.resolve(), test.name)) if test else None
-    _propose(root, files, test_file, profile, force=force, dvc=dvc)
+    answers = _ask(profile, licence, is_asking=not yes and sys.stdin.isatty() and sys.stdout.isatty())
+    _propose(root, files, test_file, answers, force=force, dvc=dvc)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What the data do not show."""
+
+    profile: str
+    licence: str
+    """Empty: unknown."""
+
+
+def _ask(profile: str | None, licence: str | None, *, is_asking: bool) -> _Answers:
+    """Return the options; in a terminal, ask for those that are not given."""
+    if licence is None:
+        question = _("licence of the data, such as CC-BY-4.0 (empty: unknown)")
+        licence = typer.prompt(question, default="", show_default=False) if is_asking else ""
+    if profile is None:
+        profile = _choose_profile()
+        if is_asking:
+            profile = typer.prompt(_("profile of the base model (seodang profile list)"), default=profile)
+    return _Answers(profile, licence.strip())
 
 
 def _check_project(root: Path, folder: Path) -> None:
@@ -81,7 +110,7 @@ def _find_data(root: Path) -> list[Path]:
 
 
 def _propose(
-    root: Path, files: Sequence[DataFile], test: DataFile | None, profile: str | None, *, force: bool, dvc: bool
+    root: Path, files: Sequence[DataFile], test: DataFile | None, answers: _Answers, *, force: bool, dvc: bool
 ) -> None:
     from seodang.config.load import parse_params, resolve_params
     from seodang.setup.frozen_split import compute_minimum_items, split_test_records
@@ -96,28 +125,22 @@ def _propose(
         for records, role in ((train, "train"), (tested, "test")):
             path = root / "data" / f"{file.name}.{role}.jsonl"
             written[path] = records
-            sources.append(file.build_entry(path.relative_to(root).as_posix(), role))
+            entry = file.build_entry(path.relative_to(root).as_posix(), role)
+            sources.append({**entry, "licence": answers.licence} if answers.licence else entry)
         counts.append(len(tested))
         print_lines(_describe_file(file, len(train), len(tested)))
     minimum = compute_minimum_items(min(counts), wanted)
     if minimum < wanted:
         print_lines([_("gate.minimum_items: {minimum}, as the data allow no more", minimum=minimum)])
-    name = profile or _choose_profile()
     lengths = measure_lengths([row for file in files for row in file.rows], root, "koalpaca")
-    content = build_params(
-        name,
-        Paths(root).profiles,
-        sources,
-        lengths,
-        minimum,
-    )
+    content = build_params(answers.profile, Paths(root).profiles, sources, lengths, minimum)
     parse_params(resolve_params(content), "params.yaml")
     print_lines(
         [
             _(
                 "base model: profile {profile}; train.max_length {length}, evaluate.max_new_tokens {answer} (99 % of the"
                 " records)",
-                profile=name,
+                profile=answers.profile,
                 length=lengths.record,
                 answer=lengths.answer,
             )
