@@ -16,7 +16,7 @@ from tests.fixtures.gate import build_gate
 from seodang.config import EvaluateParams, PromptParams
 from seodang.errors import EvaluationError
 from seodang.evaluation import runner
-from seodang.evaluation.exam import PromotedRun
+from seodang.evaluation.exam import PromotedRun, read_promoted_run
 from seodang.io.jsonl import read_json, read_rows, write_json, write_records, write_rows
 from seodang.models import slot
 from seodang.paths import Paths
@@ -113,6 +113,24 @@ def test_champions_that_were_better_are_scored_and_compared_too(
     verdict = gate.run(gate=build_loss_gate(), paths=paths)
     against = [result["against"] for result in verdict["results"] if result["rule"] == 1]
     assert against == ["champion v0.3.0", "champion v0.1.0"]
+
+
+def test_items_whose_answer_changed_since_the_promotion_are_left_out_and_said_first(
+    paths, make_tiny_adapter, run_stage, build_champion, monkeypatch
+):
+    make_tiny_adapter(paths.base, paths.adapter)
+    write_champion(paths.champion, build_champion("v0.3.0"))
+    rows = list(read_rows(paths.get_split_path("test")))
+    before = read_promoted_run({"test": [{**row, "output": "옛 답"} for row in rows]}, [], [])
+    monkeypatch.setattr(stage, "fetch_packaged_model", lambda champion, paths: paths.base)
+    monkeypatch.setattr(stage, "fetch_promoted_run", lambda champion, paths: before)
+    run_stage(paths)
+    assert {row["status"] for row in read_rows(paths.exams)} == {"changed"}
+    verdict = gate.run(gate=build_loss_gate(), paths=paths)
+    assert verdict["verdict"] != "promote"
+    assert "other reference answers than at the promotion of v0.3.0" in verdict["reasons"][0]["en"]
+    assert "no item is left to compare with the champion" in verdict["reasons"][1]["en"]
+    assert verdict["exam_reasons"] == 2
 
 
 def build_loss_gate():
