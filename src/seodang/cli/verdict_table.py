@@ -12,6 +12,7 @@ from seodang.gate.differences import read_score_difference
 from seodang.gate.rules import describe_subject
 from seodang.gate.verdict import OUTCOME_LABELS, VERDICT_LABELS
 from seodang.i18n import _, get_language
+from seodang.metric_registry import format_metric
 
 _PASSED: Final = {"promote": True, "reject": False, "inconclusive": None}
 
@@ -40,12 +41,15 @@ def _print_reasons(reasons: Sequence[Mapping[str, Any]]) -> None:
 
 def _format_result(result: Mapping[str, Any]) -> tuple[str | Text, ...]:
     difference = read_score_difference(result)
-    interval = "" if difference.low is None else f" [{difference.low:.3f}, {difference.high:.3f}]"
+    metric = str(result["metric"])
+    low, high = (None if end is None else format_metric(metric, end) for end in (difference.low, difference.high))
+    sign = "+" if difference.value >= 0 else ""
+    interval = "" if low is None else f" [{low}, {high}]"
     return (
-        describe_subject(result["metric"], result["tasks"], result["group"]),
+        describe_subject(metric, result["tasks"], result["group"]),
         str(result["against"]),
-        f"{result['reference']:.3f} -> {result['candidate']:.3f}",
-        f"{difference.value:+.3f}{interval}",
+        f"{format_metric(metric, result['reference'])} -> {format_metric(metric, result['candidate'])}",
+        f"{sign}{format_metric(metric, difference.value)}{interval}",
         f"n={result['items']}",
         _mark_status(result["passed"]),
     )
