@@ -105,7 +105,8 @@ def _build_context(contents: Contents) -> dict[str, Any]:
         "page_language": get_language(),
         "names": _NAMES,
         "splits": SPLITS,
-        "left_out": LEFT_OUT,
+        # A column of zeros tells nothing, and all of them together are wider than a page.
+        "left_out": [name for name in LEFT_OUT if contents.all.left_out[name]],
         "texts": TEXTS,
         "sunburst": layout.build_sunburst,
         "shares": layout.compute_pieces,
