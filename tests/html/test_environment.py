@@ -18,13 +18,13 @@ def render(tmp_path):
 
 
 def test_a_message_is_in_the_page_in_both_languages():
-    assert mark_up("source") == '<span lang="en">source</span><span lang="ko">출처</span>'
+    assert mark_up("source") == '<span lang="en">source</span><span lang="ko">소스</span>'
 
 
 def test_values_are_escaped_and_messages_among_them_are_translated():
     html = mark_up("{name}: {text}", name=Message("source"), text=HOSTILE)
     escaped = "&lt;b&gt;|@x"
-    assert html == f'<span lang="en">source: {escaped}</span><span lang="ko">출처: {escaped}</span>'
+    assert html == f'<span lang="en">source: {escaped}</span><span lang="ko">소스: {escaped}</span>'
 
 
 def test_a_message_without_values_may_hold_braces():
@@ -37,17 +37,17 @@ def test_a_message_object_brings_its_values():
 
 
 def test_a_title_has_both_languages_and_an_untranslated_text_once():
-    assert join_languages("source") == "source · 출처"
+    assert join_languages("source") == "source · 소스"
     assert join_languages("MinHash") == "MinHash"
 
 
 def test_markdown_is_in_one_language_with_escaped_values():
-    assert translate_markdown("ko", "source") == "출처"
+    assert translate_markdown("ko", "source") == "소스"
     assert translate_markdown("en", "{text}", text=HOSTILE) == "&#60;b&#62;&#124;&#64;x"
 
 
 def test_svg_texts_use_tspan_elements(render):
-    assert render('{{ _svg("source") }}') == '<tspan lang="en">source</tspan><tspan lang="ko">출처</tspan>'
+    assert render('{{ _svg("source") }}') == '<tspan lang="en">source</tspan><tspan lang="ko">소스</tspan>'
 
 
 def test_the_switch_selects_the_language_of_the_terminal(render):
