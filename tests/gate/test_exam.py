@@ -198,3 +198,12 @@ def test_a_group_without_items_to_compare_is_undecided(group_by):
     gate = build_gate({}, {**NOT_WORSE, "group_by": group_by, "groups": ["faq" if group_by == "task" else "ko"]})
     decision = decide(compare(GOOD, BAD, BAD), gate, exams=build_exam(["changed"] * 200))
     assert decision.verdict == "inconclusive"
+
+
+def test_the_interval_of_two_items_stays_within_the_possible_differences():
+    gate = build_gate({}, {**NOT_WORSE, "metric": "accuracy"})
+    champion = [0.25, 0.75] + [0.0] * 198
+    exams = build_exam(["same"] * 2 + ["changed"] * 198, scores=0.5)
+    result = decide(compare([0.5, 0.5] + [1.0] * 198, champion, BAD), gate, exams=exams).results[-1]
+    assert result.items == 2
+    assert -1 <= result.low <= result.high <= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,7 @@ from seodang.gate.statistics import (
     compute_paired_bootstrap,
     group_differences,
 )
+from seodang.metric_registry import get_range
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def run_test(
         reuse: Earlier judgements on these items, and the level that they leave.
     """
     statistics = _compute_statistics(rule, pairs, gate, reuse)
-    low, high = statistics.interval
+    low, high = _clip_interval(statistics.interval, rule.metric)
     result = RuleResult(
         rule=rule_index,
         against=against,
@@ -126,6 +128,15 @@ def run_test(
         passed=None,
     )
     return _build_test(result, statistics, pairs, name, reuse)
+
+
+def _clip_interval(interval: tuple[float | None, float | None], metric: str) -> tuple[float | None, float | None]:
+    """Return the interval within the differences that are possible; that of two items may exceed them by far."""
+    low, high = interval
+    least, most = get_range(metric)
+    if low is None or high is None or not math.isfinite(most - least):
+        return low, high
+    return max(low, least - most), min(high, most - least)
 
 
 def _build_test(result: RuleResult, statistics: _Statistics, pairs: Pairs, name: str, reuse: Reuse) -> RuleTest:
