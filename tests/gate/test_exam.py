@@ -207,3 +207,11 @@ def test_the_interval_of_two_items_stays_within_the_possible_differences():
     result = decide(compare([0.5, 0.5] + [1.0] * 198, champion, BAD), gate, exams=exams).results[-1]
     assert result.items == 2
     assert -1 <= result.low <= result.high <= 1
+
+
+def test_no_absurd_number_of_items_is_asked_for():
+    candidate, base = [1.0, 0.0] * 100, [0.0, 1.0] * 100
+    candidate[1] = 1.0  # one item better, of 200
+    result = decide(compare(candidate, GOOD, base), build_gate({})).results[0]
+    assert result.passed is None
+    assert result.required_items is None or result.required_items <= 1_000_000

@@ -122,7 +122,7 @@ def test_too_few_items_are_named_with_their_minimum():
 
 def test_a_difference_at_the_bound_needs_no_number_of_items():
     reason = build_rule_reason(make_result(passed=None), minimum_items=20)
-    assert reason.en.endswith("The difference equals the bound, so more items do not decide the rule")
+    assert reason.en.endswith("The difference is so close to the bound that more items do not decide the rule")
 
 
 def test_a_missing_champion_is_a_met_reason():

@@ -80,7 +80,7 @@ def _describe_required_items(result: RuleResult, minimum_items: int) -> Message:
     if result.obstacle == "equal":
         return Message("No item differs, so these items show neither that it holds nor that it does not")
     if result.required_items is None:
-        return Message("The difference equals the bound, so more items do not decide the rule")
+        return Message("The difference is so close to the bound that more items do not decide the rule")
     if result.obstacle == "inherited":
         return Message(
             "Earlier candidates on these items were as good by luck, which may explain the difference; about {count} fresh "

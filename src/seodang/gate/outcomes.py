@@ -17,6 +17,8 @@ from seodang.gate.rules import RuleResult
 from seodang.gate.shape import compute_shape_minimum, compute_unseen_share
 from seodang.gate.statistics import MINIMUM_GROUPS, adjust_holm
 
+_MOST_ITEMS = 1_000_000  # nobody collects more test items
+
 
 def decide_tests(tests: Sequence[RuleTest], gate: GateParams) -> list[RuleResult]:
     """Return the results with their outcomes.
@@ -111,7 +113,8 @@ def _estimate_items(test: RuleTest, scale: float | None, gate: GateParams) -> in
         needed = max(needed, math.ceil(groups * result.items / result.independent_groups))
     if result.obstacle == "groups":
         needed = max(needed, math.ceil(MINIMUM_GROUPS * result.items / result.independent_groups))
-    return max(needed, gate.minimum_items, result.items + 1)
+    needed = max(needed, gate.minimum_items, result.items + 1)
+    return needed if needed <= _MOST_ITEMS else None
 
 
 def _estimate_fresh_items(test: RuleTest, scale: float | None, gate: GateParams) -> int:
