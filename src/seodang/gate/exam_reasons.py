@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from seodang.config import GateParams
 from seodang.evaluation.aggregate import CHAMPION_VARIANT, name_champion
@@ -15,8 +16,9 @@ from seodang.gate.messages import Reason, build_reason
 from seodang.gate.rules import describe_subject
 from seodang.gate.scores import Pairs
 from seodang.i18n import N_, Message
+from seodang.paths import Paths
 
-_FILE = "artifacts/evaluate/exams.jsonl"
+_FILE = Paths(Path()).exams.as_posix()
 _EMPTIED = {
     "base": N_("{subject} undecided: no item is left to compare with the base model"),
     "champion": N_("{subject} undecided: no item is left to compare with the champion"),
