@@ -33,8 +33,15 @@ def test_the_metric_of_the_rules_comes_first_and_a_metric_without_scores_is_left
     assert heading.split() == ["model", "chrf", "eos_rate", "exact_match", "loss", "items"]
 
 
-def test_the_registry_records_the_metric_of_the_rules_first():
+def test_the_registry_records_first_what_the_rules_judged_on_their_own_items():
     rouge = {**RESULT, "metric": "rouge_l", "candidate": 0.4}  # no mean over all items exists
-    scores = collect_scores(TUNED, [rouge, RESULT])
-    assert list(scores)[:2] == ["rouge_l", "chrf"]
-    assert (scores["rouge_l"], scores["chrf"], scores["accuracy"]) == (0.4, 54.8, None)
+    korean = {**RESULT, "tasks": [], "group": "ko", "candidate": 50.1}
+    scores = collect_scores(TUNED, [rouge, {**RESULT, "candidate": 57.3}, korean])
+    assert list(scores)[:3] == ["rouge_l faq", "chrf faq", "chrf [ko]"]
+    assert (scores["rouge_l faq"], scores["chrf faq"], scores["chrf [ko]"]) == (0.4, 57.3, 50.1)
+    assert (scores["chrf"], scores["accuracy"]) == (54.8, None)  # means over all test items
+
+
+def test_a_rule_about_all_items_takes_its_value_from_the_verdict():
+    scores = collect_scores(TUNED, [{**RESULT, "tasks": [], "candidate": 57.3}])
+    assert scores["chrf"] == 57.3

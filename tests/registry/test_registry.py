@@ -491,6 +491,7 @@ def build_result(version: str, difference: float) -> dict[str, object]:
         "rule": 0,
         "metric": "accuracy",
         "candidate": 0.9,
+        "tasks": [],
         "group": "",
         "against": f"champion {version}",
         "difference": difference,

@@ -56,7 +56,7 @@ def _build_unregistered_row(paths: Paths, history: list[RegistryEvent]) -> list[
 
 
 def _format_first_score(scores: Mapping[str, float | None]) -> str:
-    """Return the metric of the first rule with its value: the rules' metrics come first."""
+    """Return the score of the first rule on its own items: the rules' scores come first."""
     return next((f"{name} {_format_score(value)}" for name, value in scores.items() if value is not None), "-")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seodang.errors import NotPromoted, RegistryError
+from seodang.gate.rules import describe_subject
 from seodang.gate.verdict import compute_digest, drop_schema, require_promotion
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
@@ -97,11 +98,23 @@ def build_candidate(verdict: dict[str, Any], package: dict[str, Any], evaluate_r
 
 
 def collect_scores(tuned: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """Return the metrics of the rules first, then the others of a summary; a rule's own items where no mean exists."""
-    own = {result["metric"]: result["candidate"] for result in reversed(results)}
-    names = dict.fromkeys([*(result["metric"] for result in results), *SUMMARY_METRICS])
-    values = {name: tuned[name] if tuned.get(name) is not None else own.get(name) for name in names}
-    return {name: None if value is None else float(value) for name, value in values.items()}
+    """Return the scores of the rules on the rules' own items first, then the means over all test items.
+
+    Args:
+        tuned: Summary of the candidate, with a mean of each metric.
+        results: Of the verdict's rules.
+
+    Returns:
+        Score by the subject of a rule, such as "chrf faq" or "accuracy [ko]", then by each other metric of a summary.
+
+    """
+    scores: dict[str, float | None] = {
+        describe_subject(result["metric"], result["tasks"], result["group"]): float(result["candidate"])
+        for result in results
+    }
+    for name in SUMMARY_METRICS:
+        scores.setdefault(name, None if tuned.get(name) is None else float(tuned[name]))
+    return scores
 
 
 def _check_same_weights(verdict: dict[str, Any], package: dict[str, Any], paths: Paths) -> None:
