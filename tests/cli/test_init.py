@@ -8,9 +8,15 @@ import subprocess
 
 import pytest
 import yaml
+from tokenizers import Regex, Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
 
 from seodang.cli.main import main
+from seodang.config import load
 from seodang.config.load import load_params
+from seodang.ingest.sources import iter_source_rows
+from seodang.ingest.tally import Tally
 
 
 @pytest.fixture
@@ -104,8 +110,44 @@ def test_instruction_records_with_few_answers_become_a_task_with_labels(project,
     ]
     (tmp_path / "mood.jsonl").write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), "utf-8")
     init("--data", tmp_path / "mood.jsonl")
-    source = load_params(project / "params.yaml").ingest.sources[0]
-    assert (source.format, source.table.labels) == ("table", {"긍정": "긍정", "부정": "부정"})
+    assert load_params(project / "params.yaml").ingest.sources[0].choices == ["긍정", "부정"]
+
+
+def write_conversations(path, answers, turns=()):
+    """Write conversations, each with a system text, earlier turns, and one of the answers."""
+    conversations = [
+        [
+            {"role": "system", "content": "감정을 답하세요."},
+            *({"role": role, "content": f"{content} {n}"} for role, content in turns),
+            {"role": "user", "content": f"{n}번째 문장입니다."},
+            {"role": "assistant", "content": answers[n % len(answers)]},
+        ]
+        for n in range(90)
+    ]
+    lines = [json.dumps({"messages": messages}, ensure_ascii=False) for messages in conversations]
+    path.write_text("\n".join(lines), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("turns", [(), (("user", "안녕하세요"), ("assistant", "문장을 주세요"))])
+def test_conversations_that_end_with_a_label_become_a_task_with_labels(project, tmp_path, capsys, turns):
+    chats = write_conversations(tmp_path / "mood.jsonl", ["긍정", "부정", " 중립\n"], turns)
+    assert init("--data", chats) == 0
+    params = load_params(project / "params.yaml")
+    assert [source.choices for source in params.ingest.sources] == [["긍정", "부정", "중립"]] * 2
+    assert "classification (긍정, 부정, 중립), metric accuracy" in capsys.readouterr().out
+    rows = [
+        row for source in params.ingest.sources for row in iter_source_rows(source, params.ingest, project, Tally())
+    ]
+    assert {(row["output"], *row["choices"]) for row in rows} == {
+        (answer, "긍정", "부정", "중립") for answer in ("긍정", "부정", "중립")
+    }
+
+
+def test_conversations_with_free_answers_stay_free_text(project, tmp_path, capsys):
+    init("--data", write_conversations(tmp_path / "talk.jsonl", [f"{n}번째 답입니다." for n in range(90)]))
+    assert load_params(project / "params.yaml").ingest.sources[0].choices == []
+    assert "free text, metric chrF" in capsys.readouterr().out
 
 
 def test_files_in_data_are_found_without_being_named(project, make_user_files):
@@ -132,6 +174,32 @@ def test_a_profile_gives_its_model(project, make_user_files):
     content = yaml.safe_load((project / "params.yaml").read_text("utf-8"))
     assert content["model"]["name"] == "gemma-3-270m"
     assert content["train"]["precision"] == "bf16"
+
+
+def test_lengths_are_counted_with_the_tokenizer_of_the_chosen_model(project, make_user_files, capsys):
+    faq = make_user_files() / "faq.csv"
+    init("--data", faq, "--profile", "qwen3-0.6b", "--force")
+    assert "that of qwen3-0.6b-base is not on this machine" in " ".join(capsys.readouterr().out.split())
+    bundled = load_params(project / "params.yaml").train.max_length
+    model = load_params(project / "params.yaml").model
+    cache = project / ".seodang" / "downloads" / "hub" / "models" / model.hub.replace("/", "--") / model.revision
+    cache.mkdir(parents=True)
+    characters = Tokenizer(WordLevel({"<unk>": 0}, unk_token="<unk>"))  # a token for each character
+    characters.pre_tokenizer = Split(Regex("."), "isolated")
+    characters.save(str(cache / "tokenizer.json"))
+    init("--data", faq, "--profile", "qwen3-0.6b", "--force")
+    assert "is not on this machine" not in capsys.readouterr().out
+    assert load_params(project / "params.yaml").train.max_length > bundled
+
+
+def test_the_defaults_are_parsed_once(project, make_user_files, monkeypatch):
+    parsed = []
+    read_yaml = load.read_yaml
+    load._parse_defaults.cache_clear()
+    monkeypatch.setattr(load, "read_yaml", lambda path: parsed.append(path) or read_yaml(path))
+    mine = make_user_files()
+    init("--data", mine / "faq.csv", "--data", mine / "chats.jsonl")
+    assert parsed.count(load.DEFAULTS) == 1
 
 
 def test_a_folder_that_is_no_clone_is_refused_with_the_way_out(tmp_path, monkeypatch, capsys):

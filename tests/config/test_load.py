@@ -101,6 +101,31 @@ def test_a_source_and_a_rule_take_what_they_do_not_set_from_the_defaults_of_thei
     assert "source_defaults" not in resolved["ingest"]
 
 
+def test_default_rules_and_thresholds_take_what_they_do_not_set_from_the_same_defaults():
+    rule = {"kind": "any", "against": "base", "test": "superiority", "metric": "loss"}
+    resolved = resolve_params(
+        read_starter()
+        | {"gate": {"default_rules": [rule], "default_thresholds": [{"kind": "any", "metric": "loss", "maximum": 2.0}]}}
+    )
+    gate = parse_params(resolved, "params.yaml").gate
+    gate = parse_params(resolved, "params.yaml").gate
+    assert gate.default_rules[0].margin == 0.0
+    assert (gate.default_thresholds[0].minimum, gate.default_thresholds[0].maximum) == (None, 2.0)
+
+
+def test_a_wrong_name_in_the_defaults_of_a_list_is_an_error():
+    resolved = resolve_params({"gate": {"threshold_defaults": {"minimun": 0.5}}})
+    with pytest.raises(ParamsError, match=r"default_thresholds.*minimun"):
+        parse_params(resolved, "params.yaml")
+
+
+@pytest.mark.parametrize("choices", [["yes"], ["yes", "yes"], ["yes", " "]])
+def test_choices_are_at_least_two_different_answers(choices):
+    source = {"name": "mine", "path": "mine.jsonl", "choices": choices}
+    with pytest.raises(ParamsError, match="at least two different answers"):
+        parse_params(resolve_params({"ingest": {"sources": [source]}}), "params.yaml")
+
+
 def test_rules_are_changed_by_exception():
     actions = resolve_params({"expectations": {"actions": {"refusal": "warn"}}})["expectations"]["actions"]
     assert actions["refusal"] == "warn"

@@ -18,9 +18,12 @@ from transformers import AddedToken
 
 from seodang.errors import ChecksumError, ModelError
 from seodang.io.disk_full import check_space
+from seodang.io.jsonl import write_json
+from seodang.models.base import describe_origin
 from seodang.models.checkpoints import compute_weights_sha256
 from seodang.models.loading import load_model, load_tokenizer
 from seodang.models.tokenization import encode_text
+from seodang.models.tokenizer_files import find_tokenizer_file
 from seodang.packaging.merge import merge
 from seodang.packaging.model_folder import load_inference_model
 from seodang.paths import Paths
@@ -369,3 +372,17 @@ def test_code_from_another_repository_is_never_trusted(custom_code, get_base_err
     assert "would run code from another repository (config.json: someone/else--" in get_base_error(
         custom_code, source="path", path="mine", trust_remote_code="mine"
     )
+
+
+def test_the_tokenizer_of_a_model_is_found_where_it_lies_and_nowhere_else(project, build_model_params):
+    paths = Paths(project)
+    assert find_tokenizer_file(build_model_params(source="path", path="mine"), paths) == project / "mine/tokenizer.json"
+    assert find_tokenizer_file(build_model_params(source="path", path="absent"), paths) is None
+    hub = build_model_params(source="hub", hub="owner/name", revision="0" * 40)
+    assert find_tokenizer_file(hub, paths) is None
+    paths.base.mkdir(parents=True)
+    (paths.base / "tokenizer.json").touch()
+    write_json(paths.base_report, describe_origin(hub))
+    assert find_tokenizer_file(hub, paths) == paths.base / "tokenizer.json"
+    other = build_model_params(source="hub", hub="owner/name", revision="1" * 40)
+    assert find_tokenizer_file(other, paths) is None  # stage `base` made another model

@@ -59,7 +59,7 @@ def test_all_problems_come_in_one_message_with_the_values_that_would_do(paths):
             paths,
             evaluate={"generations_per_free_text_task": 3, "max_new_tokens": 1},
             gate={
-                "default_thresholds": [{"kind": "generate", "metric": "eos_rate", "minimum": 0.5, "maximum": None}],
+                "default_thresholds": [{"kind": "generate", "metric": "eos_rate", "minimum": 0.5}],
             },
         )
     message = str(caught.value)

@@ -97,7 +97,7 @@ def _load_rules(path: Path | None, metrics: list[str]) -> GateParams:
     import yaml
 
     from seodang.config import GateParams
-    from seodang.config.load import check_names, parse_section, read_item_defaults, read_yaml
+    from seodang.config.load import ITEM_DEFAULTS, check_names, parse_section, read_item_defaults, read_yaml
     from seodang.config.migration import RULES_RENAMES
 
     defaults = yaml.safe_load((files("seodang.gate") / "score_rules.yaml").read_text("utf-8"))
@@ -105,10 +105,8 @@ def _load_rules(path: Path | None, metrics: list[str]) -> GateParams:
     if path:
         check_names(overrides, RULES_RENAMES, path)
     overrides.setdefault("rules", [{"metric": metric} for metric in metrics])
-    item_defaults = {
-        "rules": {"against": "champion", "test": "superiority"} | read_item_defaults("gate", "rules"),
-        "thresholds": read_item_defaults("gate", "thresholds"),
-    }
+    item_defaults = {name: read_item_defaults(section, name) for section, name in ITEM_DEFAULTS if section == "gate"}
+    item_defaults["rules"] |= {"against": "champion", "test": "superiority"}
     for name, values in item_defaults.items():
         if isinstance(items := overrides.get(name), list):
             overrides[name] = [{**values, **item} if isinstance(item, dict) else item for item in items]

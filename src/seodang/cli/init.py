@@ -21,6 +21,7 @@ from seodang.paths import Paths
 
 if TYPE_CHECKING:
     from seodang.setup.data_files import DataFile
+    from seodang.setup.proposal import Lengths
 
 
 def init(
@@ -112,11 +113,11 @@ def _find_data(root: Path) -> list[Path]:
 def _propose(
     root: Path, files: Sequence[DataFile], test: DataFile | None, answers: _Answers, *, force: bool, dvc: bool
 ) -> None:
-    from seodang.config.load import parse_params, resolve_params
+    from seodang.config.load import parse_params, read_defaults, resolve_params
     from seodang.setup.frozen_split import compute_minimum_items, split_test_records
-    from seodang.setup.proposal import build_params, measure_lengths, render_params
+    from seodang.setup.proposal import build_params, render_params
 
-    wanted = resolve_params({})["gate"]["minimum_items"]
+    wanted = read_defaults()["gate"]["minimum_items"]
     sources: list[dict[str, Any]] = []
     written: dict[Path, list[dict[str, Any]]] = {}
     counts: list[int] = []
@@ -132,24 +133,49 @@ def _propose(
     minimum = compute_minimum_items(min(counts), wanted)
     if minimum < wanted:
         print_lines([_("gate.minimum_items: {minimum}, as the data allow no more", minimum=minimum)])
-    lengths = measure_lengths([row for file in files for row in file.rows], root, "koalpaca")
+    lengths = _measure_lengths(files, root, answers.profile)
     content = build_params(answers.profile, Paths(root).profiles, sources, lengths, minimum)
     parse_params(resolve_params(content), "params.yaml")
-    print_lines(
-        [
-            _(
-                "base model: profile {profile}; train.max_length {length}, evaluate.max_new_tokens {answer} (99 % of the"
-                " records)",
-                profile=answers.profile,
-                length=lengths.record,
-                answer=lengths.answer,
-            )
-        ]
-    )
     _write(root, render_params(content), written, force=force)
     is_tracked = dvc and _track(root, list(written))
     checks = [file.build_check_command(f"data/{file.name}.train.jsonl") for file in files]
     _print_next(root, list(written), checks, is_tracked=is_tracked)
+
+
+def _measure_lengths(files: Sequence[DataFile], root: Path, profile: str) -> Lengths:
+    """Return the lengths of the records in tokens, and print them with the tokenizer that counted them.
+
+    It is the model's own, or that of the bundled base if the model's is not on this machine.
+    """
+    from seodang.config.profiles import BASE, load_profile
+    from seodang.models.tokenizer_files import find_tokenizer_file
+    from seodang.setup.proposal import measure_lengths
+
+    paths = Paths(root)
+    params = load_profile(profile, paths.profiles)
+    own = find_tokenizer_file(params.model, paths)
+    used = own or find_tokenizer_file(load_profile(BASE, paths.profiles).model, paths)
+    assert used is not None  # the bundled base lies in the repository
+    lengths = measure_lengths([row for file in files for row in file.rows], used, params.prompt.format)
+    lines = [
+        _(
+            "base model: profile {profile}; train.max_length {length}, evaluate.max_new_tokens {answer} (99 % of the"
+            " records)",
+            profile=profile,
+            length=lengths.record,
+            answer=lengths.answer,
+        )
+    ]
+    if own is None:
+        lines.append(
+            _(
+                "  the lengths are counted with the tokenizer of the bundled base, as that of {model} is not on this"
+                " machine; to use it, run dvc repro base, and then this command with --force",
+                model=params.model.name,
+            )
+        )
+    print_lines(lines)
+    return lengths
 
 
 def _describe_file(file: DataFile, train: int, tested: int) -> list[str]:

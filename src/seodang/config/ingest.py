@@ -77,6 +77,9 @@ class SourceParams(Section):
     into an object ("raw.output"). Required by format columns."""
     table: TableTemplate | None
     """Required by format table."""
+    choices: list[str]
+    """Answers of a classification task in any format but table: [yes, no]. Another answer is an error of its record.
+    []: free answers, or those of `table`."""
     language: Language | None
     """null: detected from the text of each record."""
     task: str | None
@@ -110,6 +113,10 @@ class SourceParams(Section):
                         format=self.format,
                     )
                 )
+        if self.choices and (self.table or len(set(self.choices)) < 2 or not all(map(str.strip, self.choices))):
+            raise ValueError(
+                _("choices are at least two different answers, and format 'table' takes them from table.labels")
+            )
         if self.columns and "instruction" not in self.columns:
             raise ValueError(_("columns must name the key of the instruction"))
         if unknown := sorted({*(self.columns or {})} - {*_COLUMN_FIELDS}):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -11,7 +12,15 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from seodang.config import Params, Section
+from seodang.config import (
+    DefaultRuleParams,
+    DefaultThresholdParams,
+    Params,
+    RuleParams,
+    Section,
+    SourceParams,
+    ThresholdParams,
+)
 from seodang.config.migration import PARAMS_RENAMES, Rename, migrate
 from seodang.config.validation_errors import format_validation_errors
 from seodang.errors import ParamsError
@@ -20,11 +29,14 @@ from seodang.i18n import _
 S = TypeVar("S", bound=Section)
 _MAX_DEPTH: Final = 50  # levels of nested values; parameters have about 8
 DEFAULTS: Final = Path(__file__).with_name("defaults.yaml")
-# List -> the mapping with the defaults of its items, in the same section.
-ITEM_DEFAULTS: Final = {
-    ("ingest", "sources"): "source_defaults",
-    ("gate", "rules"): "rule_defaults",
-    ("gate", "thresholds"): "threshold_defaults",
+# List -> the mapping with the defaults of its items, in the same section, and the items' section. An item of
+# default_rules takes the values of rule_defaults that it has a field for.
+ITEM_DEFAULTS: Final[Mapping[tuple[str, str], tuple[str, type[Section]]]] = {
+    ("ingest", "sources"): ("source_defaults", SourceParams),
+    ("gate", "rules"): ("rule_defaults", RuleParams),
+    ("gate", "default_rules"): ("rule_defaults", DefaultRuleParams),
+    ("gate", "thresholds"): ("threshold_defaults", ThresholdParams),
+    ("gate", "default_thresholds"): ("threshold_defaults", DefaultThresholdParams),
 }
 
 
@@ -58,23 +70,40 @@ def read_params(path: Path) -> dict[str, Any]:
 
 def resolve_params(overlay: Mapping[str, Any]) -> dict[str, Any]:
     """Return all parameters: the defaults with the overlay's values, each list item with the defaults of its list."""
-    resolved = merge_overlay(read_yaml(DEFAULTS), overlay)
-    for (section, name), defaults_name in ITEM_DEFAULTS.items():
+    resolved = merge_overlay(read_defaults(), overlay)
+    for (section, name), (defaults_name, item_section) in ITEM_DEFAULTS.items():
         content = resolved.get(section)
-        if not isinstance(content, dict):
-            continue
-        content = resolved[section] = dict(content)
-        defaults = content.pop(defaults_name, {})
-        items = content.get(name)
-        if isinstance(items, list):
+        items = content.get(name) if isinstance(content, dict) else None
+        if isinstance(content, dict) and isinstance(items, list):
+            defaults = _select_fields(content.get(defaults_name, {}), defaults_name, item_section)
             content[name] = [{**defaults, **item} if isinstance(item, dict) else item for item in items]
+    for (section, _list), (defaults_name, _section) in ITEM_DEFAULTS.items():
+        if isinstance(content := resolved.get(section), dict):
+            content.pop(defaults_name, None)
     return resolved
 
 
 def read_item_defaults(section: str, name: str) -> dict[str, Any]:
     """Return the default values of the items of a list, such as ("ingest", "sources")."""
-    defaults: dict[str, Any] = read_yaml(DEFAULTS)[section][ITEM_DEFAULTS[section, name]]
-    return defaults
+    defaults_name, item_section = ITEM_DEFAULTS[section, name]
+    return _select_fields(read_defaults()[section][defaults_name], defaults_name, item_section)
+
+
+def read_defaults() -> dict[str, Any]:
+    """Return the content of defaults.yaml, a copy that the caller may change. It is parsed once in a process."""
+    return copy.deepcopy(_parse_defaults())
+
+
+@cache
+def _parse_defaults() -> dict[str, Any]:
+    return read_yaml(DEFAULTS)
+
+
+def _select_fields(defaults: object, defaults_name: str, section: type[Section]) -> dict[str, Any]:
+    """Return the default values of the fields that a section has; wrong names stay, so that parsing reports them."""
+    known = {name for other, each in ITEM_DEFAULTS.values() if other == defaults_name for name in each.model_fields}
+    items = defaults.items() if isinstance(defaults, dict) else ()
+    return {name: value for name, value in items if name in section.model_fields or name not in known}
 
 
 def parse_params(raw: object, source: str) -> Params:

@@ -46,7 +46,8 @@ def _find_origin(name: tuple[str | int, ...], own: Any, defaults: Any, file: str
     if (line := _find_line(defaults, name)) is not None:
         return f"{DEFAULTS.name}:{line}"
     section, list_name, *_, key = name  # an item of a list that does not set the key
-    line = _find_line(defaults, (section, ITEM_DEFAULTS.get((str(section), str(list_name)), ""), key))
+    defaults_name, _section = ITEM_DEFAULTS.get((str(section), str(list_name)), ("", None))
+    line = _find_line(defaults, (section, defaults_name, key))
     return f"{DEFAULTS.name}:{line}" if line is not None else DEFAULTS.name
 
 

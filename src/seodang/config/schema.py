@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from seodang.config import Params
-from seodang.config.load import DEFAULTS, ITEM_DEFAULTS, read_yaml
+from seodang.config.load import ITEM_DEFAULTS, read_defaults
 
 SCHEMA: Final = Path(__file__).with_name("params.schema.json")
 
@@ -15,7 +15,7 @@ SCHEMA: Final = Path(__file__).with_name("params.schema.json")
 def build_schema() -> dict[str, Any]:
     """Return the JSON schema (draft 2020-12): no key is required, as defaults.yaml has a value for each."""
     schema = Params.model_json_schema()
-    defaults = read_yaml(DEFAULTS)
+    defaults = read_defaults()
     for definition in schema["$defs"].values():
         definition.pop("required", None)
     schema["required"] = list(Params.model_fields)  # DVC looks for each section
@@ -24,9 +24,10 @@ def build_schema() -> dict[str, Any]:
         for key, value in defaults[name].items():
             if key in definition["properties"] and not isinstance(value, dict | list):
                 definition["properties"][key]["default"] = value
-    for (section_name, _list), key in ITEM_DEFAULTS.items():
+    for (section_name, _list), (key, _section) in ITEM_DEFAULTS.items():
         definition = schema["$defs"][schema["properties"][section_name]["$ref"].rpartition("/")[2]]
-        definition["properties"][key] = {"type": "object", "description": f"Default values of the items of {_list}."}
+        lists = " and ".join(name for (_name, name), (other, _item) in ITEM_DEFAULTS.items() if other == key)
+        definition["properties"][key] = {"type": "object", "description": f"Default values of the items of {lists}."}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

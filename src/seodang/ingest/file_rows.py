@@ -38,6 +38,7 @@ def iter_file_rows(
     table: TableTemplate | None,
     name: str,
     max_field_characters: int,
+    choices: Sequence[str] = (),
     is_held_out: bool = False,
     tally: Tally | None = None,
 ) -> Iterator[Row]:
@@ -51,6 +52,7 @@ def iter_file_rows(
         table: Template of a labelled table.
         name: Name of the source in the rows; also the task of records without one.
         max_field_characters: Longer fields are truncated.
+        choices: Answers of a classification task in a format without labels.
         is_held_out: Whether the file is a test or validation split; its rows then have the role test.
         tally: Counts that the rows update.
 
@@ -58,7 +60,7 @@ def iter_file_rows(
         SourceError: If the file cannot be used. An empty file yields no row.
 
     """
-    origin = Origin(name, "any", max_field_characters, location, is_held_out=is_held_out)
+    origin = Origin(name, "any", max_field_characters, location, choices=tuple(choices), is_held_out=is_held_out)
     yield from iter_rows_of_origin(path, origin, tally or Tally(), format=format, columns=columns, table=table)
 
 

@@ -56,6 +56,7 @@ def _build_origin(source: SourceParams, ingest: IngestParams, file: str, format:
         source.task or "",
         source.cluster or "",
         source.language,
+        choices=tuple(source.choices),
     )
 
 

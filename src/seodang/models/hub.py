@@ -59,7 +59,7 @@ def fetch_model(name: str, commit: str, origin: str, downloads: Path, *, include
     """
     from filelock import FileLock
 
-    folder = downloads / "hub" / "models" / name.replace("/", "--") / commit
+    folder = _get_download_folder(name, commit, downloads)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock"):
@@ -77,6 +77,19 @@ def fetch_model(name: str, commit: str, origin: str, downloads: Path, *, include
             raise
         description = describe_hub_error(error, "model", _("an existing commit as model.revision"))
         raise ModelError(f"{origin}: {description}") from error
+
+
+def find_downloaded_file(name: str, commit: str, file: str, downloads: Path) -> Path | None:
+    """Return a file of a model that was downloaded before, here or by the hub's own library; None if it was not."""
+    downloaded = _get_download_folder(name, commit, downloads) / file
+    if downloaded.is_file():
+        return downloaded
+    cached = _find_in_hub_cache(name, commit, file)
+    return Path(cached) if cached else None
+
+
+def _get_download_folder(name: str, commit: str, downloads: Path) -> Path:
+    return downloads / "hub" / "models" / name.replace("/", "--") / commit
 
 
 def _download_missing(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from seodang.config import TableTemplate
-from seodang.config.load import resolve_params
+from seodang.config.load import read_defaults
 from seodang.errors import SourceError
 from seodang.i18n import _
 from seodang.ingest.fetch.files import LocalFile
@@ -33,6 +33,7 @@ class DataFile:
     format: str  # auto | columns | table
     columns: dict[str, str] | None
     table: TableTemplate | None
+    choices: list[str]  # answers of a task with labels that is no table; [] for free text
     rows: list[Row] = field(repr=False)
     objects: list[dict[str, Any]] = field(repr=False)  # as they are in the file; `source_row` of a row is the index
 
@@ -58,6 +59,8 @@ class DataFile:
             entry["columns"] = self.columns
         if self.table:
             entry["table"] = self.table.model_dump()
+        if self.choices:
+            entry["choices"] = self.choices
         return entry
 
 
@@ -84,46 +87,37 @@ def read_data_file(file: LocalFile) -> DataFile:
             format, columns = "columns", guess
         rows = list(_iter_rows(file, name, format, columns, table))
     usable = _select_usable(rows)
-    if format == "auto" and (labelled := _build_label_table(usable, objects)):
-        format, table = "table", labelled
-        usable = _select_usable(_iter_rows(file, name, format, columns, table))
+    if choices := _find_choices(usable):
+        usable = _select_usable(_iter_rows(file, name, format, columns, table, choices))
     if not usable:
         raise SourceError(_("{path} has no record with an instruction and an answer", path=file.location))
-    return DataFile(file, name, format, columns, table, usable, objects)
+    return DataFile(file, name, format, columns, table, choices, usable, objects)
 
 
 def _select_usable(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if all(isinstance(row[key], str) for key in ("instruction", "output"))]
 
 
-def _build_label_table(rows: Sequence[Row], objects: Sequence[Mapping[str, Any]]) -> TableTemplate | None:
-    """Return the template of instruction records whose answers are a few labels; None for other records.
+def _find_choices(rows: Sequence[Row]) -> list[str]:
+    """Return the answers if they are a few labels, so that they are scored by accuracy; [] for free text.
 
-    Read as a table they have choices, so that they are scored by accuracy.
+    The answer of a conversation is its last message. Preference pairs and rated answers are free text.
     """
-    answers = {str(row["output"]) for row in rows}
-    is_closed = (
-        2 <= len(answers) <= min(_MAX_LABELS, len(rows) // 5) and max(map(len, answers)) <= _MAX_LABEL_CHARACTERS
-    )
-    if not is_closed or any(row["choices"] or row["turns"] or row["system"] for row in rows):
-        return None
-    if not all({"instruction", "output"} <= record.keys() for record in objects):
-        return None
-    has_input = all(record.get("input") for record in objects)
-    if not has_input and any(record.get("input") for record in objects):
-        return None
-    return TableTemplate(
-        label_column="output",
-        labels={answer: answer for answer in sorted(answers)},
-        input="{input}" if has_input else "",
-        instructions=["{instruction}"],
-    )
+    if any(row["choices"] or row["rejected"] or row["desirable"] is not None for row in rows):
+        return []
+    answers = {str(row["output"]).strip() for row in rows} - {""}
+    is_closed = 2 <= len(answers) <= min(_MAX_LABELS, len(rows) // 5)
+    return sorted(answers) if is_closed and max(map(len, answers)) <= _MAX_LABEL_CHARACTERS else []
 
 
 def _iter_rows(
-    file: LocalFile, name: str, format: str, columns: dict[str, str] | None, table: TableTemplate | None
+    file: LocalFile,
+    name: str,
+    format: str,
+    columns: dict[str, str] | None,
+    table: TableTemplate | None,
+    choices: Sequence[str] = (),
 ) -> Iterator[Row]:
-    defaults: Mapping[str, Any] = resolve_params({})["ingest"]
     return iter_file_rows(
         file.path,
         file.location,
@@ -131,7 +125,8 @@ def _iter_rows(
         columns=columns,
         table=table,
         name=name,
-        max_field_characters=defaults["max_field_characters"],
+        max_field_characters=read_defaults()["ingest"]["max_field_characters"],
+        choices=choices,
     )
 
 

@@ -13,7 +13,8 @@ from typing import Any, Final
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from seodang.config.load import merge_overlay, read_yaml, resolve_params
+from seodang.config import PromptFormat
+from seodang.config.load import merge_overlay, read_defaults, read_yaml
 from seodang.config.profiles import BASE, STARTER, resolve_overlay
 from seodang.ingest.rows import Row
 from seodang.ingest.source_entry import format_value
@@ -52,9 +53,19 @@ def choose_profile(gpu_memory: float | None, memory: float) -> str:
     return "gemma-270m" if find_spec(_GEMMA_PACKAGE) and memory >= _GEMMA_MEMORY else BASE
 
 
-def measure_lengths(rows: Sequence[Row], root: Path, format: str) -> Lengths:
-    """Return the tokens that 99 % of the rows need, by the bundled base's tokenizer; others need fewer for Korean."""
-    counter: TokenCounter = load_counter(root / "models" / "primer-base", format)  # type: ignore[arg-type]
+def measure_lengths(rows: Sequence[Row], tokenizer: Path, format: PromptFormat) -> Lengths:
+    """Return the tokens that 99 % of the rows need.
+
+    Args:
+        rows: Records with an answer.
+        tokenizer: tokenizer.json.
+        format: Prompt template that renders the rows.
+
+    Raises:
+        ModelError: If the tokenizer cannot be read.
+
+    """
+    counter: TokenCounter = load_counter(tokenizer, format)
     lengths = sorted(length for length in counter.count_tokens(rows) if length is not None)
     answers = sorted(
         len(encoding.ids)
@@ -90,11 +101,11 @@ def build_params(
     content["evaluate"] |= {"max_new_tokens": lengths.answer}
     if "tasks" in content["evaluate"]:  # of the profile; they ask for the skills of the bundled records
         content["evaluate"]["tasks"] = []
-    is_lowered = minimum_items != resolve_params({})["gate"]["minimum_items"]
+    defaults = read_defaults()
+    is_lowered = minimum_items != defaults["gate"]["minimum_items"]
     content["gate"] = {"minimum_items": minimum_items} if is_lowered else {}  # gate.default_rules judge each task
     content["package"] = {"name": f"seodang-{sources[0]['name']}", "max_new_tokens": lengths.answer}
-    order = list(resolve_params({}))
-    return {name: content[name] for name in order}
+    return {name: content[name] for name in defaults}
 
 
 def render_params(content: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ def test_an_example_is_recognized_as_the_format_that_it_stands_under(tmp_path, n
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source["name"])
 def test_a_source_of_the_page_can_be_written_into_params_yaml(source):
     resolved = {**read_item_defaults("ingest", "sources"), **source}
-    assert SourceParams.model_validate(resolved).format in {"sharegpt", "columns", "table"}
+    assert SourceParams.model_validate(resolved).format in {"sharegpt", "messages", "columns", "table"}
 
 
 @pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.name)

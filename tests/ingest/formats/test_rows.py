@@ -53,6 +53,15 @@ FORMATS = st.sampled_from(
 )
 
 
+def test_a_source_with_choices_gives_each_row_its_labels_and_refuses_other_answers():
+    origin = Origin("films", "any", 10, choices=("긍정", "부정"))
+    rows = [build_row(Sample("어때?", answer), origin, 0) for answer in (" 긍정\n", "글쎄", "")]
+    assert [row["choices"] for row in rows] == [["긍정", "부정"]] * 3
+    assert rows[0]["output"] == "긍정"
+    assert get_field_error(rows[1]["output"]) == LABEL_UNKNOWN
+    assert rows[2]["output"] == ""  # another rule reports an empty answer
+
+
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=RECORDS, format=FORMATS)
 def test_any_records_give_writable_rows_of_every_record_or_a_source_error(tmp_path, records, format, read_rows):

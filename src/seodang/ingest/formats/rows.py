@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from seodang.ingest.formats.mark_findings import Marks
 from seodang.ingest.formats.sample import RawRecord, Sample, dump_json
 from seodang.ingest.rows import (
     HELD_OUT,
+    LABEL_UNKNOWN,
     ROW_RAGGED,
     ROW_UNREADABLE,
     TEXTS,
@@ -43,6 +45,7 @@ class Origin:
     default_task: str = ""  # task of a record that names none
     default_cluster: str = ""
     default_language: Language | None = None
+    choices: tuple[str, ...] = ()  # closed label set of the answers, set by the source
     is_held_out: bool = False  # the file is a test or validation split of its data set
 
 
@@ -64,6 +67,8 @@ def build_row(sample: Sample, origin: Origin, number: int, original: object = No
             findings[HELD_OUT] = "role: train"
         role = "test" if role == "any" else role
     values = {name: getattr(sample, name) for name in _LIMITED_FIELDS}
+    if origin.choices and isinstance(sample.output, str):
+        values["output"] = _select_choice(sample.output, origin.choices)
     oversized = [name for name in _LIMITED_FIELDS if _truncate_field(values, name, origin.limit)]
     turns = _truncate_turns(sample.turns, origin.limit)
     if turns is not sample.turns:
@@ -82,7 +87,7 @@ def build_row(sample: Sample, origin: Origin, number: int, original: object = No
         "source": origin.source,
         "task": task,
         "cluster": origin.cluster or origin.default_cluster or task,
-        "choices": [choice[: origin.limit] for choice in sample.choices],
+        "choices": [choice[: origin.limit] for choice in sample.choices or origin.choices],
         "role": role,
         "file": origin.file,
         "source_row": number,
@@ -91,6 +96,12 @@ def build_row(sample: Sample, origin: Origin, number: int, original: object = No
         "marks": findings,
         "original": original,
     }
+
+
+def _select_choice(answer: str, choices: Collection[str]) -> Any:
+    """Return an answer without the blanks around it; a field error if it is a text that the source does not name."""
+    text = answer.strip()
+    return text if text in choices or not text else make_field_error(LABEL_UNKNOWN, answer)
 
 
 def get_original(record: RawRecord, limit: int) -> object:

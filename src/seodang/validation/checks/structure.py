@@ -78,10 +78,10 @@ _READER_RULES: Final = (
     Rule(
         id=LABEL_UNKNOWN,
         field="output",
-        reason=Message("the label says neither good nor bad, or is not among table.labels in params.yaml"),
+        reason=Message("the label says neither good nor bad, or is not among table.labels or choices in params.yaml"),
         fix=Message(
-            "write true or false for the label of an answer, add the value to table.labels, or set the format of the"
-            " source, such as qa, if the label is no verdict"
+            "write true or false for the label of an answer, add the value to table.labels or choices, or set the format"
+            " of the source, such as qa, if the label is no verdict"
         ),
     ),
     Rule(
