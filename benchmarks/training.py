@@ -22,7 +22,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from training_variants import ABLATION, TRAINERS, WARM_UP_STEPS, StepTimer, Workload, run_in_process
+from training_measurement import WARM_UP_STEPS, StepTimer, Workload, run_in_process
+from training_variants import ABLATION, TRAINERS
 
 Runs = dict[str, list[dict[str, float]]]  # the figures of each round, by variant
 _LOSS_TOLERANCE = 1e-4  # relative, fp32

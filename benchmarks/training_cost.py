@@ -18,7 +18,8 @@ from pathlib import Path
 from statistics import median
 
 from training import load_workload
-from training_variants import TRAINERS, WARM_UP_STEPS, StepTimer, Workload, run_in_process
+from training_measurement import WARM_UP_STEPS, StepTimer, Workload, run_in_process
+from training_variants import TRAINERS
 
 VARIANTS = ("transformers", "seodang")
 LENGTHS, VOCABULARIES = (64, 128, 256, 512, 1024), (8192, 32768, 131072, 262144)

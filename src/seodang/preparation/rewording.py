@@ -1,9 +1,8 @@
 """Reworded copies: training records with the question or the gold answer of an evaluation item in slightly other words.
 
 With 15 % of the words changed, or other Korean endings, about half of the shingles stay: too few for the threshold of
-near-duplicates. Two texts are therefore compared by the weighted Jaccard similarity of their shingles. A shingle weighs
-its inverse document frequency (Spärck Jones 1972), so boilerplate counts little. A reworded question counts if the
-answers agree as well, or if it is long: "capital of France" and "capital of Peru" are two questions.
+near-duplicates. Two texts are therefore compared by the weighted Jaccard similarity of their shingles. A reworded
+question counts if the answers agree as well, or if it is long: "capital of France" and "capital of Peru" are two.
 """
 
 from __future__ import annotations
@@ -18,73 +17,29 @@ from numpy.typing import NDArray
 
 from seodang.config import DeduplicationParams
 from seodang.preparation.boilerplate import Boilerplate
-from seodang.preparation.features import build_question, get_shingle_sizes
 from seodang.preparation.quotes import find_common_answers
-from seodang.preparation.shingles import Hashes, Integers, compute_shingles, extract_letters, find_matches
+from seodang.preparation.shingles import Hashes, Integers, find_matches
+from seodang.preparation.weighted_shingles import (
+    COUNTERS,
+    PAIR_SIMILARITY,
+    Shingles,
+    Texts,
+    compute_distinct,
+    weigh_shingles,
+)
 from seodang.records import Record
 
 _QUESTION, _ANSWER = range(2)
 # Measured with 888 items and 4,112 unrelated training records of Alpaca, and as many of KoAlpaca, against copies of the
 # items in which 15 % of the words are others (docs/decisions.md has the figures).
-_MIN_LETTERS = 40  # of a text that is compared; a Hangul syllable says as much as two letters
 _ANSWER_SIMILARITY = 0.4  # of two answers, whatever the questions
 _SHORT_SIMILARITY = 0.45  # of two answers of which one is short: a few common words are half of it
 _SHORT_SHINGLES = 60
-_PAIR_SIMILARITY = 0.33  # of both the questions and the answers
 _ALONE_SIMILARITY = 0.45  # of two long questions without an input, whatever the answers
-_ALONE_LETTERS = 100  # of such a question; in a shorter one, one other word makes another question
-_COUNTERS = 1 << 22  # of the frequencies of shingles; a collision makes a shingle look more frequent
-_RARE_TEXTS = 4  # a shingle of more texts is no evidence of a copy
-_RARE_SHARE = 0.3  # of an item's rare shingles, in a copy; in one with 15 % other words it is about 0.6
-_MIN_RARE = 6  # rare shingles of an item from which that share counts
 _RARE = 12  # rarest shingles of an item that are searched for
 _MIN_SHARED = 2  # of them, in a record that is compared
-_MIN_TOTAL = 1000  # records from which frequencies count fully; among a few, the copy itself would make a text common
 
 Numbered = tuple[int, Record]  # index into the accepted records, and the record
-
-
-@dataclass(frozen=True, slots=True)
-class Shingles:
-    """The distinct shingles of the questions (even texts) and of the answers (odd texts) of n records."""
-
-    hashes: Hashes
-    starts: Integers  # 2n + 1
-    is_alone: NDArray[np.bool_]  # n; whether a question may count without its answer: it is long and has no input
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """Shingles with their weights."""
-
-    hashes: Hashes
-    weights: NDArray[np.float64]
-    starts: Integers
-    is_repeated: NDArray[np.bool_]  # whether a shingle occurs in another text too; others can't be shared
-    is_rare: NDArray[np.bool_]  # whether at most a few texts have a shingle
-    is_alone: NDArray[np.bool_]
-
-    def count_shingles(self, text: int) -> int:
-        """Return the number of shingles of a text."""
-        return int(self.starts[text + 1] - self.starts[text])
-
-    def compute_similarity(self, text: int, other: Texts, other_text: int) -> float:
-        """Return the weighted Jaccard similarity of two texts.
-
-        It is 0 below the lowest limit, if one of them is too short, or if they share only what many texts share.
-        Recipes with the same steps, or answers that name another product in the same sentences, are no copies.
-        """
-        own = slice(self.starts[text], self.starts[text + 1])
-        others = slice(other.starts[other_text], other.starts[other_text + 1])
-        is_shared = np.isin(other.hashes[others], self.hashes[own], assume_unique=True)
-        shared = float(other.weights[others][is_shared].sum())
-        union = float(self.weights[own].sum() + other.weights[others].sum()) - shared
-        if shared < _PAIR_SIMILARITY * union or not union:
-            return 0.0
-        is_rare = other.is_rare[others]
-        rare = int(is_rare.sum())
-        is_common_only = rare >= _MIN_RARE and (is_shared & is_rare).sum() < _RARE_SHARE * rare
-        return 0.0 if is_common_only else shared / union
 
 
 class RewordingSearch:
@@ -114,7 +69,7 @@ class RewordingSearch:
         """
         self._rows, self._is_template, self._params = rows, is_template, params
         self._boilerplate = boilerplate
-        self._counts, self._total = np.zeros(_COUNTERS, dtype=np.int64), 0
+        self._counts, self._total = np.zeros(COUNTERS, dtype=np.int64), 0
         self._file = scratch / "shingles.npy"
         self._file.write_bytes(b"")
         self._chunks = 0
@@ -157,49 +112,11 @@ class RewordingSearch:
     def _compute_shingles(self, chunk: Sequence[Numbered]) -> Shingles:
         records = [record for _, record in chunk]
         complete = compute_distinct(records, [False] * len(chunk), self._params, self._boilerplate)
-        counters = (complete.hashes % np.uint64(_COUNTERS)).astype(np.int64)
-        self._counts += np.bincount(counters, minlength=_COUNTERS)
+        counters = (complete.hashes % np.uint64(COUNTERS)).astype(np.int64)
+        self._counts += np.bincount(counters, minlength=COUNTERS)
         self._total += len(chunk)
         skips = self._is_template[[number for number, _ in chunk]].tolist()
         return compute_distinct(records, skips, self._params, self._boilerplate) if any(skips) else complete
-
-
-def weigh_shingles(shingles: Shingles, counts: NDArray[np.int64], total: int) -> Texts:
-    """Return shingles with their weights.
-
-    Args:
-        shingles: The shingles.
-        counts: Frequencies of the shingles.
-        total: Number of records that they were counted in.
-    """
-    frequencies = counts[(shingles.hashes % np.uint64(_COUNTERS)).astype(np.int64)]
-    weights = np.log((max(total, _MIN_TOTAL) + 1) / (frequencies + 0.5))
-    is_repeated, is_rare = frequencies > 1, frequencies <= _RARE_TEXTS
-    return Texts(shingles.hashes, np.maximum(0.05, weights), shingles.starts, is_repeated, is_rare, shingles.is_alone)
-
-
-def compute_distinct(
-    chunk: Sequence[Record], skips: Sequence[bool], params: DeduplicationParams, boilerplate: Boilerplate
-) -> Shingles:
-    """Return the distinct shingles of records; `skips` says whether an instruction is a template, which is left out."""
-    texts = [
-        boilerplate.remove(text)
-        for record, skip in zip(chunk, skips, strict=True)
-        for text in (f"{'' if skip else build_question(record)}\n{record.input}", record.output)
-    ]
-    letters = extract_letters(texts)
-    korean = np.repeat(np.array([record.language == "ko" for record in chunk], dtype=np.bool_), 2)
-    owners = np.repeat(np.arange(len(texts)), letters.lengths)
-    lengths = letters.lengths * np.where(korean, 2, 1)
-    mask = (lengths >= _MIN_LETTERS)[owners]
-    hashes, owners = compute_shingles(letters, get_shingle_sizes(korean, params))[mask], owners[mask]
-    order = np.lexsort((hashes, owners))
-    hashes, owners = hashes[order], owners[order]
-    is_new = np.ones(hashes.size, dtype=np.bool_)
-    is_new[1:] = (np.diff(hashes) != 0) | (np.diff(owners) != 0)
-    has_input = np.array([bool(record.input) for record in chunk], dtype=np.bool_)
-    is_alone = (lengths[::2] >= _ALONE_LETTERS) & ~has_input
-    return Shingles(hashes[is_new], np.searchsorted(owners[is_new], np.arange(len(texts) + 1)), is_alone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,9 +163,9 @@ def find_rewordings(
         elif records.is_alone[record] and items.is_alone[item] and similarity >= _ALONE_SIMILARITY:
             is_copy = True
         else:
-            is_copy = similarity >= _PAIR_SIMILARITY and (
+            is_copy = similarity >= PAIR_SIMILARITY and (
                 equal_answers[record] == item_answers[item] != 0
-                or records.compute_similarity(own + 1, items, other + 1) >= _PAIR_SIMILARITY
+                or records.compute_similarity(own + 1, items, other + 1) >= PAIR_SIMILARITY
             )
         if is_copy:
             yield record, item, similarity
