@@ -65,9 +65,9 @@ class Message:
     """English, with {placeholders}; a key of the catalogue. With `plural` it is the singular."""
     values: Mapping[str, Any] = field(default_factory=dict)
     """By placeholder; a value that is a Message is translated with it."""
-    plural: str = ""
+    plural: str = field(default="", kw_only=True)
     """The English plural of a message about a count; empty for other messages."""
-    count: float = 1
+    count: float = field(default=1, kw_only=True)
     """The count that selects the form; with `plural` it also fills `{count}`."""
 
     def add(self, values: Mapping[str, Any]) -> Message:

@@ -3,6 +3,7 @@
 from dataclasses import fields
 
 import pytest
+from tests.constants import ITEM_SCORE
 
 from seodang.evaluation.aggregate import ItemScore
 from seodang.evaluation.task_metrics import compute_task_metrics
@@ -47,9 +48,7 @@ def list_answer_metrics(build_free_spec):
 
 
 def make_score(item, **changes):
-    values = dict.fromkeys(field.name for field in fields(ItemScore))
-    values |= {"variant": "tuned", "item": str(item), "group": "", "language": "ko", "split": "task", "reference": "예"}
-    return ItemScore(**{**values, "extra_metrics": {}, "weights": {}, **changes})
+    return ItemScore(**{**ITEM_SCORE, "item": str(item), "split": "task", **changes})
 
 
 def list_corpus_metrics():

@@ -7,6 +7,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.constants import ITEM_SCORE
 
 from seodang.evaluation.aggregate import GUESS, SHUFFLED, ItemScore
 from seodang.evaluation.metrics import compute_chrf
@@ -15,30 +16,10 @@ from seodang.evaluation.question_blind import score_question_blind
 
 def build_score(number, reference, answer, *, variant="tuned", task="faq", accuracy=None):
     chrf = None if answer is None else compute_chrf(answer, reference)
-    return ItemScore(
-        variant=variant,
-        shots=0,
-        item=f"{number:03}",
-        group="",
-        task=task,
-        language="ko",
-        split="test",
-        kind="open",
-        primary_metric="chrf",
-        reference=reference,
-        accuracy=accuracy,
-        prediction=None,
-        loss=1.0,
-        answer=answer,
-        exact_match=None if answer is None else float(answer == reference),
-        chrf=chrf,
-        eos_rate=True,
-        prompt_tokens=5,
-        extra_metrics={"rouge_l": 0.5},
-        weights={},
-        labels=None,
-        grades=None,
-    )
+    changes = {"variant": variant, "item": f"{number:03}", "task": task, "reference": reference, "accuracy": accuracy}
+    changes |= {"kind": "open", "primary_metric": "chrf", "loss": 1.0, "answer": answer, "chrf": chrf, "eos_rate": True}
+    changes["exact_match"] = None if answer is None else float(answer == reference)
+    return ItemScore(**{**ITEM_SCORE, **changes, "extra_metrics": {"rouge_l": 0.5}})
 
 
 ANSWERS = [f"{place}에서 {day}일 안에 받습니다." for place in ("서울", "부산", "제주") for day in range(1, 9)]

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from tests.constants import ITEM_SCORE
 
 from seodang.evaluation.aggregate import ItemScore
 from seodang.evaluation.task_metrics import compute_task_metrics
@@ -11,23 +12,8 @@ LOG2 = math.log(2)
 
 
 def make_score(item, variant="tuned", task="films", kind="choice", primary_metric="accuracy", **changes):
-    blank = dict.fromkeys(
-        ("accuracy", "prediction", "loss", "answer", "exact_match", "chrf", "eos_rate", "labels", "grades")
-    )
-    fields = {
-        "variant": variant,
-        "shots": 0,
-        "item": str(item),
-        "group": "",
-        "task": task,
-        "language": "ko",
-        "split": "task",
-        "kind": kind,
-        "primary_metric": primary_metric,
-        "reference": "예",
-        "prompt_tokens": 9,
-    }
-    return ItemScore(**{**fields, **blank, "extra_metrics": {}, "weights": {}, **changes})
+    fields = {"variant": variant, "item": str(item), "task": task, "kind": kind, "primary_metric": primary_metric}
+    return ItemScore(**{**ITEM_SCORE, **fields, "split": "task", **changes})
 
 
 def compute_values(scores, variant="tuned"):

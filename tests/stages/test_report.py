@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 import pytest
+from tests.constants import ITEM_SCORE
 
 import seodang.stages.report as stage
 from seodang.config import GateParams, PrepareParams, PromptParams, TrainParams
@@ -75,24 +76,15 @@ def make_score(variant: str, number: int, right: bool) -> ItemScore:
     item = ITEMS[number]
     fields = {
         "variant": variant,
-        "shots": 0,
         "item": item.id,
-        "group": "",
         "task": item.task,
         "language": item.language,
-        "split": "test",
-        "kind": "choice",
-        "primary_metric": "accuracy",
         "reference": item.output,
         "accuracy": float(right),
         "prediction": item.output if right else LABELS[1 - number % 2],
         "loss": 0.5 if right else 1.5,
-        "prompt_tokens": 20,
-        "extra_metrics": {},
-        "weights": {},
-        **dict.fromkeys(("answer", "exact_match", "chrf", "eos_rate", "labels", "grades")),
     }
-    return ItemScore(**fields)
+    return ItemScore(**{**ITEM_SCORE, **fields})
 
 
 def write_training(paths):

@@ -6,12 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seodang.i18n import N_
 from seodang.metric_registry import BINARY_METRICS, SUMMARY_METRICS
 
 TUNED_VARIANT = "tuned"
 CHAMPION_VARIANT = "champion"
 MAJORITY = "majority"
 """Variant of the most frequent label of the training records."""
+LETTERS = "letters"
+"""Variant of a classifier of character n-grams that learned from the training records."""
+BASELINE_LABELS = {MAJORITY: N_("most frequent label"), LETTERS: N_("letter n-grams")}
+"""Messages by baseline, for reports."""
 GUESS = "guess"
 """Variant of a uniform choice among an item's options."""
 SHUFFLED = "shuffled"

@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from seodang.evaluation.aggregate import MAJORITY, TUNED_VARIANT, ItemScore, compute_mean
+from seodang.evaluation.aggregate import BASELINE_LABELS, LETTERS, MAJORITY, TUNED_VARIANT, ItemScore, compute_mean
 from seodang.evaluation.samples import TaskSamples, create_blank_score
 from seodang.records import Record
 
-LETTERS: Final = "letters"
-BASELINES: Final = (MAJORITY, LETTERS)
+BASELINES: Final = tuple(BASELINE_LABELS)
 
 SEEN_WORDS_SUFFIX: Final = "_seen_words"
 """Of the tasks whose items have words of the training records, beside the task of the same name with other words."""

@@ -26,7 +26,7 @@ from seodang.gate.comparisons import (
     select_references,
 )
 from seodang.gate.coverage import BASELINE, TrainedTask, build_coverage_reasons, list_unjudged_tasks
-from seodang.gate.exam import apply_exams
+from seodang.gate.exam import apply_exams, find_fallen_means
 from seodang.gate.exam_reasons import build_exam_reasons
 from seodang.gate.judgement import Judgement, Spending, compute_checksum, name_test, name_threshold
 from seodang.gate.ledger import Reuse, count_fresh_items, find_reuse
@@ -97,8 +97,9 @@ def decide(
             applies.
     """
     check_names(gate, comparisons)
-    applied = apply_exams(comparisons, exams, gate)
-    exam_reasons = build_exam_reasons(comparisons, applied, exams, gate)
+    fallen = find_fallen_means(comparisons, exams)
+    applied = apply_exams(comparisons, exams, fallen, gate)
+    exam_reasons = build_exam_reasons(comparisons, applied, exams, fallen, gate)
     plans = [
         plan
         for index, rule in enumerate(gate.rules)

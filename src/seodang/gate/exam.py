@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -27,12 +28,44 @@ Recorded = Mapping[tuple[str, str], Mapping[str, float]]
 """Scores of a champion at its promotion: by task and item, by metric."""
 
 
+@dataclass(frozen=True, slots=True)
+class FallenMean:
+    """A champion's mean on unchanged items, which is worse than at its promotion, beyond rounding."""
+
+    then: float
+    now: float
+    items: int
+
+
+FallenMeans = Mapping[str, Mapping[str, FallenMean]]
+"""By the name of a champion as a reference, by metric."""
+
+
+def find_fallen_means(comparisons: Mapping[str, Sequence[Comparison]], exams: Sequence[ExamItem]) -> FallenMeans:
+    """Return the means that fell since the promotions. Items that are left out of rules are not among them."""
+    fallen: dict[str, dict[str, FallenMean]] = {}
+    for name, pairs in comparisons.get(CHAMPION_VARIANT, []):
+        recorded = _get_recorded(exams, name)
+        means = {metric: _find_fallen_mean(metric, each, recorded) for metric, each in pairs.items()}
+        fallen[name] = {metric: mean for metric, mean in means.items() if mean}
+    return fallen
+
+
 def apply_exams(
-    comparisons: Mapping[str, Sequence[Comparison]], exams: Sequence[ExamItem], gate: GateParams
+    comparisons: Mapping[str, Sequence[Comparison]],
+    exams: Sequence[ExamItem],
+    fallen: FallenMeans,
+    gate: GateParams,
 ) -> dict[str, list[Comparison]]:
     """Return the comparisons, those with champions without the items that cannot be compared.
 
     A champion whose scores on unchanged items fell is followed by a reference with its recorded scores.
+
+    Args:
+        comparisons: With all items.
+        exams: Items beside the run of each champion.
+        fallen: As `find_fallen_means` returns them.
+        gate: Says whether items with another answer count.
     """
     excluded = {(item.task, item.item) for item in exams if _is_excluded(item.status, gate)}
     applied = {kind: list(references) for kind, references in comparisons.items() if kind != CHAMPION_VARIANT}
@@ -40,10 +73,10 @@ def apply_exams(
     for name, pairs in comparisons.get(CHAMPION_VARIANT, []):
         kept = {metric: each.drop(excluded) for metric, each in pairs.items()}
         applied[CHAMPION_VARIANT].append((name, kept))
-        recorded = get_recorded(exams, name)
-        if fallen := {metric for metric, each in kept.items() if has_fallen(metric, each, recorded)}:
+        if fallen[name]:
+            recorded = _get_recorded(exams, name)
             replaced = {
-                metric: _use_recorded(metric, each, recorded) if metric in fallen else each
+                metric: _use_recorded(metric, each, recorded) if metric in fallen[name] else each
                 for metric, each in kept.items()
             }
             applied[CHAMPION_VARIANT].append((f"{name} {_RECORDED}", replaced))
@@ -76,7 +109,7 @@ def _is_excluded(status: ItemStatus, gate: GateParams) -> bool:
     return status == "trained" or (status == "changed" and gate.changed_items == "exclude")
 
 
-def get_recorded(exams: Iterable[ExamItem], name: str) -> Recorded:
+def _get_recorded(exams: Iterable[ExamItem], name: str) -> Recorded:
     """Return a champion's recorded scores on the items that did not change; `name` is that of the reference."""
     return {
         (item.task, item.item): item.scores
@@ -85,26 +118,20 @@ def get_recorded(exams: Iterable[ExamItem], name: str) -> Recorded:
     }
 
 
-def compute_means(metric: str, pairs: Pairs, recorded: Recorded) -> tuple[float, float, int]:
-    """Return the reference's recorded and present mean on the items with a recorded score, and their number."""
+def _find_fallen_mean(metric: str, pairs: Pairs, recorded: Recorded) -> FallenMean | None:
+    """Return the reference's mean on the items with a recorded score; None unless it is worse than the recorded one."""
     rows = [
         (recorded[key][metric], score)
         for key, score in zip(pairs.keys, pairs.reference.tolist(), strict=True)
         if metric in recorded.get(key, {})
     ]
     if not rows:
-        return math.nan, math.nan, 0
+        return None
     then, now = np.mean(rows, axis=0).tolist()
-    return then, now, len(rows)
-
-
-def has_fallen(metric: str, pairs: Pairs, recorded: Recorded) -> bool:
-    """Return whether the reference is worse on unchanged items than at its promotion, beyond rounding."""
-    then, now, count = compute_means(metric, pairs, recorded)
     low, high = get_range(metric)
     scale = high - low if math.isfinite(high - low) else abs(then)
     sign = -1.0 if get_direction(metric) is False else 1.0
-    return count > 0 and sign * (then - now) > _RELATIVE_TOLERANCE * scale
+    return FallenMean(then, now, len(rows)) if sign * (then - now) > _RELATIVE_TOLERANCE * scale else None
 
 
 def _use_recorded(metric: str, pairs: Pairs, recorded: Recorded) -> Pairs:

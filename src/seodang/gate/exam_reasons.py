@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from seodang.config import GateParams
 from seodang.evaluation.aggregate import CHAMPION_VARIANT, name_champion
 from seodang.evaluation.exam import ExamItem
 from seodang.gate.comparisons import Comparison
-from seodang.gate.exam import compute_means, get_recorded, has_fallen, list_emptied_groups
+from seodang.gate.exam import FallenMean, FallenMeans, list_emptied_groups
 from seodang.gate.messages import Reason, build_reason
 from seodang.gate.rules import describe_subject
 from seodang.gate.scores import Pairs
@@ -25,11 +26,40 @@ _EMPTIED = {
     "baseline": N_("{subject} undecided: no item has a baseline, which needs two answers of a task or a set of labels"),
 }
 
+# By the status of items, "excluded" for changed items that rules leave out: the messages for one item, and for several.
+_CHANGES = {
+    "excluded": Message(
+        "{count} test item has another reference answer than at the promotion of {version} ({tasks}), so rules "
+        "against champions leave it out; if the new answer is right: gate.changed_items: include",
+        plural="{count} test items have other reference answers than at the promotion of {version} ({tasks}), so rules "
+        "against champions leave them out; if the new answers are right: gate.changed_items: include",
+    ),
+    "changed": Message(
+        "{count} test item has another reference answer than at the promotion of {version} ({tasks}), and counts, "
+        "as gate.changed_items says",
+        plural="{count} test items have other reference answers than at the promotion of {version} ({tasks}), and count, "
+        "as gate.changed_items says",
+    ),
+    "trained": Message(
+        "{count} test item was a training record of {version} ({tasks}), so rules against champions leave it out",
+        plural="{count} test items were training records of {version} ({tasks}), so rules against champions leave them out",
+    ),
+    "new": Message(
+        "{count} test item is new since the promotion of {version} ({tasks}; {file} names it)",
+        plural="{count} test items are new since the promotion of {version} ({tasks}; {file} names them)",
+    ),
+    "removed": Message(
+        "{count} test item of the promotion of {version} is gone ({tasks}; {file} names it)",
+        plural="{count} test items of the promotion of {version} are gone ({tasks}; {file} names them)",
+    ),
+}
+
 
 def build_exam_reasons(
     comparisons: Mapping[str, Sequence[Comparison]],
     applied: Mapping[str, Sequence[Comparison]],
     exams: Sequence[ExamItem],
+    fallen: FallenMeans,
     gate: GateParams,
 ) -> list[Reason]:
     """Return what changed since each champion was promoted, and the rules that have no item left.
@@ -38,6 +68,7 @@ def build_exam_reasons(
         comparisons: With all items.
         applied: Without the items that cannot be compared with champions.
         exams: Items beside the run of each champion.
+        fallen: Means of the champions that fell.
         gate: Rules against champions name the metrics.
     """
     metrics = list(dict.fromkeys(rule.metric for rule in gate.rules if rule.against == CHAMPION_VARIANT))
@@ -48,7 +79,8 @@ def build_exam_reasons(
         own = [item for item in exams if item.version == version]
         pairs = {metric: champions[name][metric] for metric in metrics if metric in champions.get(name, {})}
         reasons += _iter_item_reasons(version, own, pairs, gate)
-        reasons += _iter_fallen_reasons(version, get_recorded(own, name), pairs)
+        means = fallen.get(name, {})
+        reasons += [_build_fallen_reason(version, metric, means[metric]) for metric in pairs if metric in means]
     for rule in gate.rules:
         for group in list_emptied_groups(rule, comparisons, applied):
             subject = describe_subject(rule.metric, rule.tasks, group)
@@ -78,47 +110,8 @@ def _describe_change(status: str, version: str, items: Sequence[ExamItem], gate:
         "tasks": ", ".join(f"{task} {count}" for task, count in sorted(counts.items())),
         "file": _FILE,
     }
-    count = len(items)
-    match status:
-        case "changed" if gate.changed_items == "exclude":
-            return Message(
-                "{count} test item has another reference answer than at the promotion of {version} ({tasks}), so rules "
-                "against champions leave it out; if the new answer is right: gate.changed_items: include",
-                values,
-                "{count} test items have other reference answers than at the promotion of {version} ({tasks}), so rules "
-                "against champions leave them out; if the new answers are right: gate.changed_items: include",
-                count,
-            )
-        case "changed":
-            return Message(
-                "{count} test item has another reference answer than at the promotion of {version} ({tasks}), and counts, "
-                "as gate.changed_items says",
-                values,
-                "{count} test items have other reference answers than at the promotion of {version} ({tasks}), and count, "
-                "as gate.changed_items says",
-                count,
-            )
-        case "trained":
-            return Message(
-                "{count} test item was a training record of {version} ({tasks}), so rules against champions leave it out",
-                values,
-                "{count} test items were training records of {version} ({tasks}), so rules against champions leave them "
-                "out",
-                count,
-            )
-        case "new":
-            return Message(
-                "{count} test item is new since the promotion of {version} ({tasks}; {file} names it)",
-                values,
-                "{count} test items are new since the promotion of {version} ({tasks}; {file} names them)",
-                count,
-            )
-    return Message(
-        "{count} test item of the promotion of {version} is gone ({tasks}; {file} names it)",
-        values,
-        "{count} test items of the promotion of {version} are gone ({tasks}; {file} names them)",
-        count,
-    )
+    message = _CHANGES["excluded" if status == "changed" and gate.changed_items == "exclude" else status]
+    return replace(message, values=values, count=len(items))
 
 
 def _describe_scores(
@@ -151,22 +144,16 @@ def _format_means(scores: Mapping[str, Sequence[float]]) -> str:
     return ", ".join(f"{name} {math.fsum(values) / len(values):.4f}" for name, values in scores.items() if values)
 
 
-def _iter_fallen_reasons(
-    version: str, recorded: Mapping[tuple[str, str], Mapping[str, float]], pairs: Mapping[str, Pairs]
-) -> Iterator[Reason]:
-    for metric, each in pairs.items():
-        if not has_fallen(metric, each, recorded):
-            continue
-        then, now, count = compute_means(metric, each, recorded)
-        message = Message(
-            "{metric} of {version} on {items} that did not change was {then:.4f} at its promotion and is {now:.4f}: the "
-            "program or its settings answer in another manner. Rules against it must hold against the recorded scores too",
-            {
-                "metric": metric,
-                "version": version,
-                "items": Message("{count} item", plural="{count} items", count=count),
-                "then": then,
-                "now": now,
-            },
-        )
-        yield build_reason(True, message, is_information=True)
+def _build_fallen_reason(version: str, metric: str, mean: FallenMean) -> Reason:
+    message = Message(
+        "{metric} of {version} on {items} that did not change was {then:.4f} at its promotion and is {now:.4f}: the "
+        "program or its settings answer in another manner. Rules against it must hold against the recorded scores too",
+        {
+            "metric": metric,
+            "version": version,
+            "items": Message("{count} item", plural="{count} items", count=mean.items),
+            "then": mean.then,
+            "now": mean.now,
+        },
+    )
+    return build_reason(True, message, is_information=True)

@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, replace
 
 import pytest
+from tests.constants import ITEM_SCORE
 
 from seodang.config import GateParams
 from seodang.config.profiles import read_starter
@@ -76,24 +77,15 @@ def make_score(variant, record, right, loss, **changes):
     other_label = next(label for label in LABELS[record.language] if label != record.output)
     fields = {
         "variant": variant,
-        "shots": 0,
         "item": record.id,
-        "group": "",
         "task": "sentiment",
         "language": record.language,
-        "split": "test",
-        "kind": "choice",
-        "primary_metric": "accuracy",
         "reference": record.output,
         "accuracy": float(right),
         "prediction": record.output if right else other_label,
         "loss": loss,
-        **dict.fromkeys(("answer", "exact_match", "chrf", "eos_rate", "labels", "grades")),
-        "prompt_tokens": 20,
-        "extra_metrics": {},
-        "weights": {},
     }
-    return ItemScore(**{**fields, **changes})
+    return ItemScore(**{**ITEM_SCORE, **fields, **changes})
 
 
 def make_free_score(variant, record, answer, loss):

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from seodang.evaluation.aggregate import BASELINE_LABELS
 from seodang.gate.differences import ScoreDifference, read_score_difference, turn_difference
 from seodang.gate.rules import RULE_KINDS
 from seodang.gate.verdict import OUTCOME_LABELS, VERDICT_LABELS
@@ -36,14 +37,13 @@ LANGUAGE_LABELS: Final = {"ko": N_("Korean"), "en": N_("English")}
 KIND_LABELS: Final = {"regression": N_("regression"), "same": N_("unchanged"), "gain": N_("gain")}
 
 
-BASELINE_LABELS: Final = {
+BASELINE_GROUPS: Final = {
     "unseen_words": N_("words that training lacks"),
     "seen_words": N_("words of the training records"),
     "all": N_("all choice tasks"),
 }
 BASELINE_COLUMNS: Final = {
-    "majority": N_("most frequent label"),
-    "letters": N_("letter n-grams"),
+    **BASELINE_LABELS,
     "prompted": N_("best prompt of the base"),
     "calibrated": N_("best calibrated prompt"),
     "tuned": N_("tuned"),
@@ -61,7 +61,7 @@ def render_report(report_data: EvaluationReportData) -> str:
         "outcome_classes": OUTCOME_CLASSES,
         "language_labels": LANGUAGE_LABELS,
         "kind_labels": KIND_LABELS,
-        "baseline_labels": BASELINE_LABELS,
+        "baseline_groups": BASELINE_GROUPS,
         "baseline_columns": BASELINE_COLUMNS,
         "summary_metrics": SUMMARY_METRICS,
         "percent": f"{100 * report_data.confidence:.4g}%",

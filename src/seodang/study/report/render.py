@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from seodang.evaluation.aggregate import BASELINE_LABELS
 from seodang.html import create_environment, escape_markdown
 from seodang.i18n import N_, Language, Message, translate
 from seodang.study.results import Cell
@@ -20,8 +21,7 @@ GROUPS: Final = {
 METHODS: Final = {
     "zero_shot": N_("zero-shot prompt"),
     "few_shot": N_("few-shot prompt"),
-    "majority": N_("most frequent label"),
-    "letters": N_("letter n-grams"),
+    **BASELINE_LABELS,
     "single": N_("single-task tuning"),
     "many": N_("instruction tuning"),
 }
