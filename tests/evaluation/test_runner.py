@@ -251,7 +251,7 @@ def test_a_task_of_the_splits_asks_their_records_and_adds_its_metrics(project, t
 def test_requests_that_few_shot_examples_do_not_change_run_once(project, tiny_model, monkeypatch, splits):
     """IFEval has no few_shot_file, so its ten variants have equal requests."""
     calls = []
-    for name in ("score_choices", "generate"):
+    for name in ("score_choices", "iter_generations"):
         real = getattr(runner, name)
         monkeypatch.setattr(
             runner,

@@ -27,15 +27,13 @@ from seodang.evaluation.results import Results, build_answer_key, build_options_
 from seodang.evaluation.samples import TaskSamples
 from seodang.i18n import ngettext
 from seodang.inference.choice_requests import ChoiceRequest
-from seodang.inference.generation import generate
+from seodang.inference.generation import iter_generations
 from seodang.inference.loglikelihood import score_choices
 from seodang.inference.prompt_encoder import PromptEncoder
 from seodang.models.loading import get_context_length
 from seodang.models.slot import ModelSlot
 
 logger = logging.getLogger(__name__)
-
-_ANSWERS_PER_LOG_ENTRY = 64  # generated answers between two writes to the result log
 
 
 def count_templates(tasks: Sequence[TaskSamples]) -> int:
@@ -169,19 +167,16 @@ def _generate_answers(
             for index in range(min(get_generation_count(requests.task, evaluate), len(requests.prompts)))
             if (key := build_answer_key(variant, requests, index)) not in results
         ]
-        missing.sort(key=lambda pair: len(pair[1]))
-        for start in range(0, len(missing), _ANSWERS_PER_LOG_ENTRY):
-            batch = missing[start : start + _ANSWERS_PER_LOG_ENTRY]
-            answers = generate(
-                model,
-                [prompt for _key, prompt in batch],
-                end_id=encoder.end_id,
-                max_new_tokens=max_new_tokens,
-                batch_tokens=evaluate.tokens_per_batch,
-            )
+        batches = iter_generations(
+            model,
+            [prompt for _key, prompt in missing],
+            end_id=encoder.end_id,
+            max_new_tokens=max_new_tokens,
+            batch_tokens=evaluate.tokens_per_batch,
+        )
+        for batch in batches:
             results.add(
-                (key, {"tokens": answer.tokens, "has_eos": answer.has_eos})
-                for (key, _prompt), answer in zip(batch, answers, strict=True)
+                (missing[index][0], {"tokens": answer.tokens, "has_eos": answer.has_eos}) for index, answer in batch
             )
 
 

@@ -21,15 +21,18 @@ from seodang.i18n import _
 from seodang.inference.choice_requests import ChoiceRequest
 from seodang.inference.logits import compute_logits
 from seodang.inference.prefix_tree import build_tree, compute_prefix_length, compute_shared_length
-from seodang.inference.tree_attention import Prefix, can_use_tree, compute_tree_logits, prefill_prefix
+from seodang.inference.tree_attention import (
+    Prefix,
+    can_use_tree,
+    compute_tree_logits,
+    get_max_tree_tokens,
+    prefill_prefix,
+)
 from seodang.models.architecture import get_rope_boundary
 from seodang.models.attention_probe import has_windows_of_cache
 
 # Maximum number of logits in a forward pass; without it a vocabulary of 262,144 would take gigabytes.
 _MAX_LOGITS = 48_000_000
-# Maximum number of tokens in a tree. Attention computes all pairs and masks most; on a CPU larger trees are not faster.
-_MAX_TREE_TOKENS = {"cpu": 256}
-_DEFAULT_MAX_TREE_TOKENS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def score_choices(
     )
     prefix = prefill_prefix(model, choices[0].prompt[:shared])
     vocab_size = model.config.get_text_config().vocab_size
-    limit = min(batch_tokens, _MAX_TREE_TOKENS.get(model.device.type, _DEFAULT_MAX_TREE_TOKENS))
+    limit = min(batch_tokens, get_max_tree_tokens(model))
     batches = (
         _iter_tree_batches(choices, shared, limit, vocab_size)
         if use_tree

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +21,9 @@ from seodang.inference.prefix_tree import PrefixTree
 from seodang.models.architecture import can_pack
 
 _MASKABLE_ATTENTION = {"sdpa", "eager"}  # attention implementations that accept any mask
+# Maximum number of tokens in a tree. Attention computes all pairs and masks most; on a CPU larger trees are not faster.
+_MAX_TREE_TOKENS = {"cpu": 256}
+_DEFAULT_MAX_TREE_TOKENS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,11 @@ def can_use_tree(model: PreTrainedModel) -> bool:
     )
 
 
+def get_max_tree_tokens(model: PreTrainedModel) -> int:
+    """Return the maximum number of tokens in a tree on the model's device."""
+    return _MAX_TREE_TOKENS.get(model.device.type, _DEFAULT_MAX_TREE_TOKENS)
+
+
 def prefill_prefix(model: PreTrainedModel, ids: Sequence[int]) -> Prefix:
     """Compute the cache of a prefix, which may be empty."""
     cache = DynamicCache(config=model.config)
@@ -57,15 +66,26 @@ def prefill_prefix(model: PreTrainedModel, ids: Sequence[int]) -> Prefix:
 
 def compute_tree_logits(model: PreTrainedModel, tree: PrefixTree, prefix: Prefix, positions: Sequence[int]) -> Tensor:
     """Return the logits, (L, vocabulary), at L positions of the tree."""
-    return compute_logits(
-        model,
-        positions,
-        input_ids=torch.tensor([tree.tokens], device=model.device),
-        position_ids=torch.tensor([tree.depths], device=model.device) + prefix.length,
-        attention_mask=_build_masks(model, tree, prefix),
-        past_key_values=_copy_cache(prefix.cache),
-        use_cache=True,
-    )[0]
+    return compute_logits(model, positions, **_build_inputs(model, tree, prefix))[0]
+
+
+def compute_tree_cache(model: PreTrainedModel, tree: PrefixTree, prefix: Prefix) -> list[tuple[Tensor, Tensor]]:
+    """Return the keys and values of each layer, (1, heads, prefix + U, head size); no window may be shorter."""
+    inputs = _build_inputs(model, tree, prefix)
+    if tree.tokens:
+        model(**inputs, logits_to_keep=1)
+    return [(layer.keys, layer.values) for layer in inputs["past_key_values"].layers]
+
+
+def _build_inputs(model: PreTrainedModel, tree: PrefixTree, prefix: Prefix) -> dict[str, Any]:
+    """Return the arguments of a forward pass over the tree."""
+    return {
+        "input_ids": torch.tensor([tree.tokens], device=model.device),
+        "position_ids": torch.tensor([tree.depths], device=model.device) + prefix.length,
+        "attention_mask": _build_masks(model, tree, prefix),
+        "past_key_values": _copy_cache(prefix.cache),
+        "use_cache": True,
+    }
 
 
 def _copy_cache(cache: DynamicCache) -> DynamicCache:
