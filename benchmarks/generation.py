@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
@@ -25,16 +26,17 @@ from seodang.inference.generation import generate
 from seodang.inference.prompt_encoder import PromptEncoder
 from seodang.models.loading import load_model, load_tokenizer
 from seodang.primer.families import build_open_families
-from seodang.records import Record, make_record
+from seodang.records import Language, Record, make_record
 
 BASE = Path(__file__).resolve().parent.parent / "models" / "primer-base"
 BATCH_TOKENS = 4096
+LANGUAGES: tuple[Language, ...] = ("ko", "en")
 Answers = list[list[int]]
 
 
 def iter_records(count: int, shots: int) -> Iterator[tuple[Record, list[Record]]]:
     """Yield records of all tasks with open answers, each with the few-shot examples of its task."""
-    families = [(name, family, language) for name, family in build_open_families().items() for language in ("ko", "en")]
+    families = [(name, family, language) for name, family in build_open_families().items() for language in LANGUAGES]
     for name, family, language in families:
         rng = random.Random(f"{name}/{language}")
         records = [
@@ -54,6 +56,7 @@ def iter_records(count: int, shots: int) -> Iterator[tuple[Record, list[Record]]
 
 def answer_with_padding(model: PreTrainedModel, prompts: Sequence[list[int]], end_id: int, new_tokens: int) -> Answers:
     """Return the answers of transformers' generate()."""
+    untyped_model: Any = model  # transformers types generate() for another class
     answers: Answers = [[] for _ in prompts]
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     rows = max(1, BATCH_TOKENS // (max(map(len, prompts)) + new_tokens))
@@ -63,7 +66,7 @@ def answer_with_padding(model: PreTrainedModel, prompts: Sequence[list[int]], en
         padding = [width - len(prompts[index]) for index in batch]
         ids = torch.tensor([[end_id] * pad + prompts[index] for pad, index in zip(padding, batch, strict=True)])
         mask = torch.tensor([[0] * pad + [1] * (width - pad) for pad in padding])
-        outputs = model.generate(
+        outputs = untyped_model.generate(
             ids,
             attention_mask=mask,
             do_sample=False,
