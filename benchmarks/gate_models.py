@@ -70,6 +70,12 @@ def draw_skewed(rng: np.random.Generator, items: int, spread: float) -> tuple[Fl
     return 2 + rng.lognormal(0, spread, items) - np.exp(spread**2 / 2), np.full(items, 2.0)
 
 
+def draw_mostly_equal(rng: np.random.Generator, items: int, share: float, spread: float) -> tuple[Floats, Floats]:
+    """Return losses of equal means that differ in a share of the items only, with draw_skewed()'s differences."""
+    candidate, champion = draw_skewed(rng, items, spread)
+    return np.where(rng.random(items) < share, candidate, champion), champion
+
+
 def draw_chrf(rng: np.random.Generator, items: int, kinds: str, sign: float) -> tuple[Floats, Floats]:
     """Return scores whose differences are those of the default run less their mean, drawn with replacement.
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from gate_models import ACCURACY, CORRELATION, MODELS, build_pairs, draw_chrf, draw_passages, draw_skewed
+from gate_models import (
+    ACCURACY,
+    CORRELATION,
+    MODELS,
+    build_pairs,
+    draw_chrf,
+    draw_mostly_equal,
+    draw_passages,
+    draw_skewed,
+)
 from scipy.special import ndtri
 
 from seodang.gate.scores import Pairs
@@ -45,6 +54,11 @@ def list_levels() -> Iterator[Setting]:
         for spread in (0.5, 0.8, 1.2):
             draw = partial(draw_single, "loss", draw_skewed, items, spread)
             yield Setting(f"loss, lognormal({spread}), {items} items", ("loss",), draw, is_equal=True)
+    for items in (30, 42, 60, 100, 200):
+        for share, spread in ((0.3, 1.2), (0.5, 0.5), (0.5, 1.2), (0.7, 1.2)):
+            draw = partial(draw_single, "loss", draw_mostly_equal, items, share, spread)
+            name = f"loss, {share:.0%} of the items differ, lognormal({spread}), {items} items"
+            yield Setting(name, ("loss",), draw, is_equal=True)
     for items in (20, 42, 100, 300):
         for kinds in ("all", "open"):
             for sign, direction in ((1.0, "as measured"), (-1.0, "exchanged")):

@@ -106,6 +106,16 @@ def test_a_tail_against_the_decision_asks_for_40_times_the_squared_skewness():
     assert compute_shape_minimum(grouped, side=-1) in (20, 21)  # twenty that differ, and all of them do
 
 
+def test_items_that_are_answered_alike_do_not_hide_the_skewness_of_the_others():
+    """With 60 items of which half differ, lognormal(1.2), two equal models were promoted in 9.5 % instead of 2.5 %."""
+    tail = -np.random.default_rng(10).lognormal(0.0, 1.0, 30)
+    needed = 40 * stats.skew(tail, bias=False) ** 2
+    for equal in (0, 30, 90):
+        sample = np.concatenate([tail, np.zeros(equal)])
+        found = compute_shape_minimum(group_differences(sample), side=1)
+        assert found == pytest.approx(needed * (30 + equal) / 30, abs=1)
+
+
 def test_where_most_differences_are_equal_twenty_others_are_needed():
     sample = np.array([0.0] * 90 + [0.5, -0.5] * 5)
     assert compute_shape_minimum(group_differences(sample), side=1) == 200

@@ -18,9 +18,10 @@ _MINIMUM_DIFFERING = 20  # groups whose difference is not the most frequent one
 def compute_shape_minimum(grouped: GroupedDifferences, *, side: int) -> int:
     """Return how many groups the interval needs for its level, given the differences' shape; 0 if any number does.
 
-    A long tail that a sample has not met yet makes an interval too narrow. The interval needs 40 times the squared
-    skewness where the tail lies against the decision (after Cochran 1977, p. 42), and 20 groups whose difference is not
-    the most frequent one. Differences of binary scores have bounded tails, and exact tests of their own.
+    A long tail that a sample has not met yet makes an interval too narrow. Groups with the most frequent difference,
+    mostly 0 where both models answer alike, show nothing of the tails. So the others count: 20 of them, and 40 times
+    their squared skewness where the tail lies against the decision (after Cochran 1977, p. 42). Differences of binary
+    scores have bounded tails, and exact tests of their own.
 
     Args:
         grouped: Differences by group.
@@ -28,13 +29,14 @@ def compute_shape_minimum(grouped: GroupedDifferences, *, side: int) -> int:
     """
     if grouped.is_ternary or len(grouped) < 3:
         return 0
-    values = np.round(grouped.residuals, 9)
-    differing = len(values) - int(np.unique(values, return_counts=True)[1].max())
-    if not differing:
+    rounded = np.round(grouped.residuals, 9)
+    values, counts = np.unique(rounded, return_counts=True)
+    differing = grouped.residuals[rounded != values[counts.argmax()]] if counts.max() > 1 else grouped.residuals
+    if not len(differing):
         return _SKEWNESS_FACTOR * 4  # nothing is known of the spread
-    skewness = float(stats.skew(grouped.residuals, bias=False))
-    adverse = max(0.0, -side * skewness)
-    return max(math.ceil(_SKEWNESS_FACTOR * adverse**2), math.ceil(_MINIMUM_DIFFERING * len(values) / differing))
+    skewness = float(stats.skew(differing, bias=False)) if len(differing) >= 3 and np.ptp(differing) > 0 else 0.0
+    needed = max(_SKEWNESS_FACTOR * max(0.0, -side * skewness) ** 2, _MINIMUM_DIFFERING)
+    return math.ceil(needed * len(rounded) / len(differing))
 
 
 def compute_unseen_share(*, count: int, confidence: float) -> float:
