@@ -12,14 +12,14 @@ from seodang.gate.statistics import GroupedDifferences
 # Groups for each squared skewness. Cochran (1977, Sampling Techniques, 3rd ed., p. 42) has 25, for both ends together;
 # with 40 the end on the side of the tail keeps its level too (benchmarks/gate_simulation.py).
 _SKEWNESS_FACTOR = 40
-_MINIMUM_DIFFERING = 20  # groups whose difference is not the most frequent one
+_MINIMUM_DIFFERING = 14  # groups whose difference is not the most frequent one
 
 
 def compute_shape_minimum(grouped: GroupedDifferences, *, side: int) -> int:
     """Return how many groups the interval needs for its level, given the differences' shape; 0 if any number does.
 
     A long tail that a sample has not met yet makes an interval too narrow. Groups with the most frequent difference,
-    mostly 0 where both models answer alike, show nothing of the tails. So the others count: 20 of them, and 40 times
+    mostly 0 where both models answer alike, show nothing of the tails. So the others count: 14 of them, and 40 times
     their squared skewness where the tail lies against the decision (after Cochran 1977, p. 42). Differences of binary
     scores have bounded tails, and exact tests of their own.
 
