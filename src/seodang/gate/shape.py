@@ -12,16 +12,20 @@ from seodang.gate.statistics import GroupedDifferences
 # Groups for each squared skewness. Cochran (1977, Sampling Techniques, 3rd ed., p. 42) has 25, for both ends together;
 # with 40 the end on the side of the tail keeps its level too (benchmarks/gate_simulation.py).
 _SKEWNESS_FACTOR = 40
-_MINIMUM_DIFFERING = 14  # groups whose difference is not the most frequent one
+# Groups whose difference is not the most frequent one. Where most groups differ, fewer are enough for the level: the
+# graded marks of 20 items can then be decided (benchmarks/gate_simulation.py).
+_MINIMUM_DIFFERING = 20
+_MINIMUM_WHERE_MOST_DIFFER = 14
+_MOST = 0.6
 
 
 def compute_shape_minimum(grouped: GroupedDifferences, *, side: int) -> int:
     """Return how many groups the interval needs for its level, given the differences' shape; 0 if any number does.
 
     A long tail that a sample has not met yet makes an interval too narrow. Groups with the most frequent difference,
-    mostly 0 where both models answer alike, show nothing of the tails. So the others count: 14 of them, and 40 times
-    their squared skewness where the tail lies against the decision (after Cochran 1977, p. 42). Differences of binary
-    scores have bounded tails, and exact tests of their own.
+    mostly 0 where both models answer alike, show nothing of the tails. So the others count: 20 of them (14 where most
+    groups differ), and 40 times their squared skewness where the tail lies against the decision (after Cochran 1977,
+    p. 42). Differences of binary scores have bounded tails, and exact tests of their own.
 
     Args:
         grouped: Differences by group.
@@ -35,8 +39,9 @@ def compute_shape_minimum(grouped: GroupedDifferences, *, side: int) -> int:
     if not len(differing):
         return _SKEWNESS_FACTOR * 4  # nothing is known of the spread
     skewness = float(stats.skew(differing, bias=False)) if len(differing) >= 3 and np.ptp(differing) > 0 else 0.0
-    needed = max(_SKEWNESS_FACTOR * max(0.0, -side * skewness) ** 2, _MINIMUM_DIFFERING)
-    return math.ceil(needed * len(rounded) / len(differing))
+    share = len(differing) / len(rounded)
+    minimum = _MINIMUM_WHERE_MOST_DIFFER if share >= _MOST else _MINIMUM_DIFFERING
+    return math.ceil(max(_SKEWNESS_FACTOR * max(0.0, -side * skewness) ** 2, minimum) / share)
 
 
 def compute_unseen_share(*, count: int, confidence: float) -> float:
