@@ -16,7 +16,7 @@ _MAX_RULES = 12  # rules listed on the terminal
 
 def print_summary(result: CheckResult, report: Path | None) -> None:
     """Print the counts, the violated rules, the ignored keys and the data set."""
-    from seodang.validation.ignored_texts import list_ignored_scores, list_ignored_texts
+    from seodang.validation.ignored_texts import list_ignored_scores, list_ignored_texts, list_ignored_verdicts
 
     counts, content = result.summary.build_counts(), result.to_dict()
     print_lines(_format_file(result, file, formats) for file, formats in result.formats.items())
@@ -41,6 +41,7 @@ def print_summary(result: CheckResult, report: Path | None) -> None:
     print_lines(_format_ignored_keys(content["ignored_keys"]))
     print_lines(list_ignored_texts(result.ignored_keys))
     print_lines(list_ignored_scores(result.ignored_keys))
+    print_lines(list_ignored_verdicts(result.ignored_keys))
     print_lines(_format_dataset(content["dataset"]))
     if report:
         print_lines([_("report: {report} (accepted.jsonl, quarantine.jsonl, data_docs/index.html)", report=report)])

@@ -13,7 +13,7 @@ from seodang.ingest.formats.detect import detect_reader, select_reader
 from seodang.ingest.formats.exports import unpack_export
 from seodang.ingest.formats.llama_factory import ColumnMapping, find_column_mapping
 from seodang.ingest.formats.mark_findings import Marks
-from seodang.ingest.formats.mark_ratings import find_top_ratings
+from seodang.ingest.formats.mark_ratings import Scales, find_scales
 from seodang.ingest.formats.record_marks import find_marks
 from seodang.ingest.formats.registry import TABLE, RecordReader
 from seodang.ingest.formats.rows import Origin, build_row, convert_malformed, get_original
@@ -87,7 +87,7 @@ def iter_rows_of_origin(
     reader = _detect_reader(readable, origin.file, format, columns, table)
     tally.add_format(reader.name)
     is_table = reader.format is None or reader.format is TABLE  # its ratings belong to the texts, not to the answers
-    top_ratings = {} if is_table else find_top_ratings(readable)
+    scales = Scales() if is_table else find_scales(readable)
     origin = replace(
         origin,
         format=reader.name,
@@ -108,7 +108,7 @@ def iter_rows_of_origin(
             record_origin = origin if record_reader is reader else replace(origin, format=record_reader.name)
             read_keys = set(record_reader.used_keys)
             for sample in record_reader.convert(inner):
-                marks = find_marks(inner, record_reader.used_keys, sample, top_ratings) if original else Marks()
+                marks = find_marks(inner, record_reader.used_keys, sample, scales) if original else Marks()
                 read_keys |= marks.read_keys
                 if sample.system and (system_key := find_system_key(inner)):
                     read_keys.add(system_key)

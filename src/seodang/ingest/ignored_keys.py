@@ -11,6 +11,7 @@ from seodang.ingest.formats.messages import MESSAGE_KEYS, holds_messages, unpack
 from seodang.ingest.rows import shorten
 
 _SAMPLE_CHARACTERS: Final = 60
+_MAX_VALUES: Final = 4  # distinct values that are counted
 _TEXT_CHARACTERS: Final = 20  # a longer text of several words is content, not a label or an id
 
 
@@ -22,6 +23,7 @@ class IgnoredKey:
     sample: str = ""  # the first value; the first long text, if there is one
     holds_text: bool = False  # whether a value is a long text
     numbers: int = 0  # values that are numbers
+    values: dict[str, int] = field(default_factory=dict)  # records by short value, of the first few distinct ones
     lowest: float = math.inf  # of the numbers
     highest: float = -math.inf
 
@@ -32,6 +34,10 @@ class IgnoredKey:
         if not self.sample or (is_text and not self.holds_text):
             self.sample = shorten(value, _SAMPLE_CHARACTERS)
         self.holds_text |= is_text
+        if isinstance(value, str | int | float):
+            name = shorten(value, _TEXT_CHARACTERS)
+            if name in self.values or len(self.values) < _MAX_VALUES:
+                self.values[name] = self.values.get(name, 0) + 1
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             self.numbers += 1
             self.lowest, self.highest = min(self.lowest, value), max(self.highest, value)
@@ -57,7 +63,8 @@ class IgnoredKeys:
                     values[key] = value
             elif isinstance(value, list | str):
                 for name, inner in _iter_inner_values(value):
-                    values.setdefault(f"{key}[].{name}", inner)
+                    if f"{key}[].{name}" not in used:
+                        values.setdefault(f"{key}[].{name}", inner)
         for name, value in values.items():
             self.by_name.setdefault(name, IgnoredKey()).add(value)
 

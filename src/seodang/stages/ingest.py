@@ -19,7 +19,12 @@ from seodang.io.jsonl import write_json, write_rows
 from seodang.io.progress import track_progress
 from seodang.paths import Paths
 from seodang.stages import Report
-from seodang.validation.ignored_texts import format_ignored_values, list_ignored_scores, list_ignored_texts
+from seodang.validation.ignored_texts import (
+    format_ignored_values,
+    list_ignored_scores,
+    list_ignored_texts,
+    list_ignored_verdicts,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +124,8 @@ def _log_source(source: SourceParams, tally: Tally, languages: Counter[str]) -> 
                 keys=", ".join(names),
             )
         )
-        for line in (*list_ignored_texts(tally.ignored_keys), *list_ignored_scores(tally.ignored_keys)):
+        ignored = tally.ignored_keys
+        for line in (*list_ignored_texts(ignored), *list_ignored_scores(ignored), *list_ignored_verdicts(ignored)):
             logger.warning(_("ingested {name}: {problem}", name=source.name, problem=line))
     for location, details in tally.details.items():
         if description := details.describe():

@@ -6,7 +6,8 @@ import re
 from typing import Any, Final
 
 from seodang.i18n import _
-from seodang.ingest.ignored_keys import IgnoredKeys
+from seodang.ingest.formats.mark_names import may_judge
+from seodang.ingest.ignored_keys import IgnoredKey, IgnoredKeys
 from seodang.validation.checks.pii import mask_personal_data
 
 
@@ -17,6 +18,7 @@ def format_ignored_values(ignored: IgnoredKeys) -> dict[str, dict[str, Any]]:
     }
 
 
+_NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?")  # a class, a count or a score
 _SCORE: Final = re.compile(r"(?:^|[._])(?:score|reward|rating|logprob|confidence|perplexity|ppl)s?$", re.IGNORECASE)
 
 
@@ -36,6 +38,32 @@ def list_ignored_scores(ignored: IgnoredKeys) -> list[str]:
         for name, key in sorted(ignored.by_name.items())
         if key.numbers and key.highest > key.lowest and _SCORE.search(name)
     ]
+
+
+def list_ignored_verdicts(ignored: IgnoredKeys) -> list[str]:
+    """Return one line about the ignored keys that look like a verdict or a flag, with their first values."""
+    keys = [
+        f"{name} ({_format_values(key)})"
+        for name, key in sorted(ignored.by_name.items())
+        if not key.holds_text and not all(_NUMBER.fullmatch(value) for value in key.values) and may_judge(name)
+    ]
+    return (
+        [
+            _(
+                "these keys may say that a record is bad, but the values are not known as verdicts, so no row was left out:"
+                " {keys}; if they say so, delete the bad rows, or write status: rejected into them",
+                keys=", ".join(keys),
+            )
+        ]
+        if keys
+        else []
+    )
+
+
+def _format_values(key: IgnoredKey) -> str:
+    counts = sorted(key.values.items(), key=lambda item: -item[1])
+    more = ["…"] if sum(key.values.values()) < key.rows else []
+    return ", ".join([*(f"{mask_personal_data(value)}: {count}" for value, count in counts), *more])
 
 
 def list_ignored_texts(ignored: IgnoredKeys) -> list[str]:

@@ -12,7 +12,7 @@ from seodang.ingest.rows import LABEL_UNKNOWN, LOSS_UNCLEAR, NOT_LEARNED, get_fi
 from seodang.ingest.tally import Tally
 from seodang.prompting import Renderer
 from seodang.records import Turn, make_record
-from seodang.validation.ignored_texts import list_ignored_scores
+from seodang.validation.ignored_texts import list_ignored_scores, list_ignored_verdicts
 
 ALPACA = {"instruction": "수도는?", "output": "부산"}
 UNLEARNED = [{"weight": 0}, {"loss_mask": 0}, {"train": False}, {"trainable": "false"}, {"masked": True}, {"loss": 0.0}]
@@ -313,3 +313,142 @@ def test_the_error_of_a_request_as_an_answer_rejects_the_record(tmp_path, instru
     output = '{"error": {"code": 429, "message": "Rate limit reached"}}'
     (row,) = read_rows(tmp_path, [{"instruction": instruction, "output": output}])
     assert list(row["marks"]) == marks
+
+
+def list_marks(rows):
+    return [list(row["marks"]) for row in rows]
+
+
+def build_label_studio(annotation):
+    data = {"instruction": "수도는?", "output": "부산"}
+    return {"data": data, "annotations": [{"result": [], **annotation}]}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        build_label_studio({"last_action": "rejected"}),
+        build_label_studio({"reviews": [{"accepted": False}]}),
+        build_label_studio({"result": [{"from_name": "answer_ok", "value": {"choices": ["No"]}}]}),
+        {**ALPACA, "quality.responses": ["bad", "bad"], "quality.responses.status": ["submitted", "submitted"]},
+        {**ALPACA, "quality.responses.status": ["discarded"]},
+        *({**ALPACA, **verdict} for verdict in ({"comments": ["오답"]}, {"Skipped": True}, {"audit_result": "fail"})),
+        *({**ALPACA, **verdict} for verdict in ({"grade": "INCORRECT"}, {"grader": {"pass": False}})),
+        *({**ALPACA, **verdict} for verdict in ({"human_label": "incorrect"}, {"quality_check": "failed"})),
+        *(
+            {**ALPACA, **verdict}
+            for verdict in ({"verdict": {"label": "bad"}}, {"worker_answer": {"acceptable": "No"}})
+        ),
+        *({**ALPACA, **verdict} for verdict in ({"evaluation": {"human": {"correct": False}}}, {"QC": "NG"})),
+        *({**ALPACA, **verdict} for verdict in ({"is_contaminated": "yes"}, {"mark_for_deletion": "Y"})),
+        *({**ALPACA, **verdict} for verdict in ({"reject_reason": "wrong capital"}, {"반려사유": "사실 오류"})),
+        *(
+            {**ALPACA, **verdict}
+            for verdict in ({"유효여부": "N"}, {"데이터_활용여부": "미활용"}, {"정답유무": "오답"})
+        ),
+        *({**ALPACA, **verdict} for verdict in ({"정오표시": "X"}, {"적절성": "부적절"}, {"오류여부": 1})),
+        *({**ALPACA, **verdict} for verdict in ({"비고": "삭제 요망"}, {"작업상태": "반려"}, {"환각여부": "Y"})),
+        *({**ALPACA, **verdict} for verdict in ({"라벨링정보": {"검수결과": "불합격"}}, {"학습데이터여부": "N"})),
+    ],
+)
+def test_a_verdict_of_an_annotation_tool_rejects_the_record(tmp_path, record, read_rows):
+    assert list_marks(read_rows(tmp_path, [record])) == [["record-rejected"]]
+
+
+@pytest.mark.parametrize(
+    "doubt",
+    [
+        *({"is_confirmed": False}, {"workflow_status": "IN_REWORK"}, {"Reviews": [{"score": -1}]}, {"has_pii": True}),
+        *({"overall_rating": "Very Bad"}, {"confidence": "low"}, {"feedback": {"rating": "dissatisfied"}}),
+        *({"is_ambiguous": True}, {"needs_fix": True}, {"disabled": True}, {"is_active": 0}, {"archived": True}),
+        *({"최종여부": "N"}, {"정확도": "하"}, {"만족도": "불만족"}, {"비고": "재검수 필요"}, {"개인정보": "포함"}),
+        *(
+            {"공개여부": "비공개"},
+            {"유해성": "있음"},
+            {"평가등급": "F"},
+            {"가공상태": "미완료"},
+            {"일치여부": "불일치"},
+        ),
+        {"meta": {"quality": {"score": "하"}}},
+    ],
+)
+def test_a_doubt_of_an_annotation_tool_is_reported(tmp_path, doubt, read_rows):
+    assert list_marks(read_rows(tmp_path, [{**ALPACA, **doubt}])) == [["record-doubtful"]]
+
+
+@pytest.mark.parametrize(
+    "split", [{"set_type": "test"}, {"splitName": "dev"}, {"데이터구분": "검증"}, {"학습구분": "평가"}]
+)
+def test_a_split_under_another_name_is_held_out(tmp_path, split, read_rows):
+    assert [row["role"] for row in read_rows(tmp_path, [{**ALPACA, **split}])] == ["test"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *({"주문상태": "취소"}, {"처리상태": "반려"}, {"건강상태": "나쁨"}, {"검사결과": "비정상"}, {"흡연여부": "N"}),
+        *(
+            {"용도": "시험용"},
+            {"업무구분": "평가"},
+            {"등급": "C"},
+            {"오류수": 0},
+            {"오답수": 3},
+            {"비고": "2차 작업분"},
+        ),
+        *({"반려사유": "해당없음"}, {"reject_reason": "none"}, {"개인정보": "없음"}, {"오류유형": "띄어쓰기"}),
+        *({"note": "see #3"}, {"movie_rating": 1}, {"difficulty": "low"}, {"confidence": 0.1}, {"action": "reject"}),
+        *(
+            {"purpose": "testing"},
+            {"choices": ["good", "bad"]},
+            {"results": [{"title": "bad day"}]},
+            {"is_gold": False},
+        ),
+        *({"machine_translated": True}, {"meta": {"label": "negative"}}, {"reviews": [{"text": "bad", "stars": 1}]}),
+    ],
+)
+def test_content_and_notes_mark_nothing(tmp_path, content, read_rows):
+    (row,) = read_rows(tmp_path, [{**ALPACA, **content}])
+    assert (row["marks"], row["role"]) == ({}, "any")
+
+
+def test_zero_and_one_are_verdicts_where_a_file_has_no_other_number_and_no_options(tmp_path, read_rows):
+    def read(*numbers, **others):
+        return list_marks(read_rows(tmp_path, [{**ALPACA, "correct": number, **others} for number in numbers]))
+
+    assert read(1, 0) == [[], ["record-rejected"]]
+    assert read(1, 0, 3) == [[], [], []]  # a count
+    assert read(1, 0, choices=["서울", "부산"]) == [[], []]  # an index
+
+
+@pytest.mark.parametrize(
+    "doubt",
+    [{"finish_reason": "length"}, {"status": "incomplete"}, {"refusal": "도와드릴 수 없습니다."}, {"rating": -1}],
+)
+def test_a_doubt_about_an_answer_of_a_conversation_is_reported(tmp_path, doubt, read_rows):
+    (row,) = read_rows(tmp_path, [{"messages": [*build_chat({})[:3], {**build_chat({})[3], **doubt}]}])
+    assert (list(row["marks"]), row["output"]) == (["record-doubtful"], "서울")
+    assert row["marks"]["record-doubtful"].startswith("messages[4].")
+
+
+def test_a_verdict_inside_the_metadata_of_a_message_excludes_its_answer(tmp_path, read_rows):
+    (row,) = read_rows(tmp_path, [{"messages": build_chat({"metadata": {"is_correct": False}})}])
+    assert row["turns"][1] == {"role": "assistant", "content": "부산", "learned": False}
+
+
+def test_a_refusal_without_content_is_the_answer(tmp_path, read_rows):
+    chat = [build_chat({})[0], {"role": "assistant", "content": None, "refusal": "답할 수 없습니다."}]
+    assert read_rows(tmp_path, [{"messages": chat}])[0]["output"] == "답할 수 없습니다."
+
+
+def test_values_that_are_no_known_verdict_are_listed_with_their_numbers(tmp_path):
+    path = tmp_path / "a.jsonl"
+    rows = [{**ALPACA, "is_gold": False, "등급": grade, "machine_translated": True} for grade in "AAC"]
+    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), "utf-8")
+    tally = Tally()
+    list(
+        iter_file_rows(
+            path, "a", format="auto", columns=None, table=None, name="a", max_field_characters=1000, tally=tally
+        )
+    )
+    (line,) = list_ignored_verdicts(tally.ignored_keys)
+    assert "is_gold (false: 3), 등급 (A: 2, C: 1)" in line

@@ -15,6 +15,7 @@ from seodang.ingest.formats.sample import RawRecord
 from seodang.ingest.formats.verdicts import parse_verdict
 
 _OUTPUT: Final = "output"
+_VERDICT_KEYS: Final = ("last_action", "reviews", "review_result", "state", "status")  # of Label Studio's annotation
 _CANDIDATE_KEYS: Final = ("answers", "responses", "candidates", "completions")
 _ACCEPTED_KEYS: Final = ("is_accepted", "accepted", "is_best", "chosen", "selected", "채택")
 
@@ -115,6 +116,8 @@ def _unpack_label_studio(record: RawRecord) -> RawRecord:
     rest: dict[str, Any] = {"meta": record["meta"]} if record.get("meta") else {}
     if annotations and not kept:
         rest["annotation_status"] = "skipped"
+    if kept and (verdict := {key: kept[0][key] for key in _VERDICT_KEYS if kept[0].get(key)}):
+        rest["annotation"] = verdict
     if len(kept) > 1:
         rest["other_annotations"] = kept[1:]
     return {**rest, **data, **_name_answers(data, answers)}

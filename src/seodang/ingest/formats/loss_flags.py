@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from seodang.ingest.formats.record_marks import is_rejected_message
+from seodang.ingest.formats.record_marks import find_message_marks
 from seodang.ingest.formats.sample import describe_value
 from seodang.ingest.formats.verdicts import parse_verdict
+from seodang.ingest.rows import RECORD_REJECTED
 
 # True or 1 means learned: OpenAI's weight, verl's loss_mask, axolotl's train and training, ms-swift's loss.
 _LEARNED_KEYS: Final = (
@@ -35,7 +36,7 @@ def read_loss_flag(message: Mapping[str, Any]) -> bool:
     for key in _PART_KEYS:
         if message.get(key):
             raise LossFlagError(f"{key} selects parts of a message")
-    if is_rejected_message(message):
+    if RECORD_REJECTED in find_message_marks(message).findings:
         return False
     learned = all(_read(message, key) for key in _LEARNED_KEYS if message.get(key) is not None)
     return learned and not any(_read(message, key) for key in _EXCLUDED_KEYS if message.get(key) is not None)

@@ -12,6 +12,7 @@ from seodang.ingest.formats.sample import RawRecord
 from seodang.ingest.rows import shorten
 
 _FOUND_CHARACTERS: Final = 60  # characters of a value in a mark
+_MAX_DEPTH: Final = 3  # levels of objects inside one another
 
 
 @dataclass(slots=True)
@@ -33,14 +34,26 @@ def iter_values(record: RawRecord, used_keys: frozenset[str]) -> Iterator[tuple[
         if key in used_keys or value is None or value == "":
             continue
         name = normalize_name(key)
-        items = value if isinstance(value, list) and not is_annotation(value) else [value]
-        if not any(isinstance(item, Mapping) for item in items) or (isinstance(value, list) and is_annotation(value)):
+        if is_annotation(value) or not _holds_objects(value):
             yield key, name, value
-        elif name in words.NESTED_KEYS:
-            for item in items:
-                for inner_key, inner_value in item.items() if isinstance(item, Mapping) else ():
-                    if inner_value is not None and inner_value != "":
-                        yield f"{key}.{inner_key}", normalize_name(str(inner_key)), inner_value
+        elif name in words.NESTED_KEYS or name.rpartition("_")[2] in words.NESTED_KEYS:
+            yield from _iter_inner_values(key, value, _MAX_DEPTH)
+
+
+def _iter_inner_values(path: str, value: Any, levels: int) -> Iterator[tuple[str, str, Any]]:
+    """Yield the path, the normalized name and the value of each key in an object, or in a list of objects."""
+    for item in value if isinstance(value, list) else [value]:
+        for key, inner in item.items() if isinstance(item, Mapping) else ():
+            if inner is None or inner == "":
+                continue
+            if not _holds_objects(inner):
+                yield f"{path}.{key}", normalize_name(str(key)), inner
+            elif levels > 1:
+                yield from _iter_inner_values(f"{path}.{key}", inner, levels - 1)
+
+
+def _holds_objects(value: object) -> bool:
+    return any(isinstance(item, Mapping) for item in (value if isinstance(value, list) else [value]))
 
 
 def is_annotation(value: object) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from seodang.ingest.formats import mark_values
@@ -18,14 +19,30 @@ _MIN_SCALE: Final = 3.0  # with a smaller highest rating, the scale is unknown
 _RATING: Final = re.compile(r"(\d+(?:\.\d+)?)(?:\s*/\s*(\d+(?:\.\d+)?))?")
 
 
-def find_top_ratings(records: Sequence[RawRecord]) -> dict[str, float]:
-    """Return the highest rating by key in the first records of a file."""
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """What the first records of a file show about the numbers under its keys."""
+
+    top_ratings: Mapping[str, float] = field(default_factory=dict)
+    """Highest rating by key."""
+    flag_keys: frozenset[str] = frozenset()
+    """Keys such as `correct` that hold 0 and 1 and nothing else, in records without options: no count and no index."""
+
+
+def find_scales(records: Sequence[RawRecord]) -> Scales:
+    """Return the scales of the numbers in the first records of a file."""
     top: dict[str, float] = {}
+    numbers: dict[str, set[object]] = {}
+    has_options = False
     for record in records:
+        has_options |= any(isinstance(value, list) and len(value) > 1 for value in record.values())
         for key, name, value in iter_values(record, frozenset()):
             if name in words.RATING_KEYS and (rating := parse_rating(value)):
                 top[key] = max(top.get(key, 0.0), rating[0])
-    return top
+            elif name in words.INDEX_KEYS and not isinstance(value, bool | list):
+                numbers.setdefault(key, set()).add(value)
+    flags = {key for key, values in numbers.items() if values in ({0, 1}, {"0", "1"})}
+    return Scales(top, frozenset() if has_options else frozenset(flags))
 
 
 def mark_weight(marks: Marks, key: str, value: object) -> bool:
@@ -45,8 +62,9 @@ def mark_extreme(marks: Marks, key: str, name: str, value: object) -> bool:
     """Mark a low rating in words, a negative vote, or a high score of harm; return whether it is one."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     word = normalize_word(value) if isinstance(value, str) else ""
-    is_low = (name in words.RATING_KEYS and word in mark_values.LOW_WORDS | mark_values.BAD_LABELS) or (
-        name in words.GRADE_KEYS and word in mark_values.LOW_GRADES
+    is_level = name in words.RATING_KEYS | words.LEVEL_KEYS
+    is_low = (is_level and word in mark_values.LOW_WORDS | mark_values.BAD_LABELS) or (
+        name in words.GRADE_KEYS | words.LEVEL_KEYS and word in mark_values.LOW_GRADES
     )
     is_negative = name in words.VOTE_KEYS and is_number and isinstance(value, int | float) and value < 0
     is_harmful = name in words.HARM_KEYS and is_number and isinstance(value, int | float) and 0.5 < value <= 1

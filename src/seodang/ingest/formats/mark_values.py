@@ -4,7 +4,35 @@ from __future__ import annotations
 
 from typing import Final
 
-LOW_WORDS: Final = frozenset(("low", "very low", "lowest", "하", "최하", "낮음", "매우 낮음"))
+LOW_WORDS: Final = frozenset(
+    (
+        *("low", "very low", "lowest", "very bad", "very poor", "terrible", "awful", "worst", "unsatisfactory"),
+        *("dissatisfied", "very dissatisfied", "하", "최하", "낮음", "매우 낮음", "미흡", "불만", "불만족"),
+        *("매우 불만족", "매우 나쁨", "아주 나쁨", "매우 미흡", "부족"),
+    )
+)
+# Of a flag about a fault, such as 오류여부 or 개인정보: the fault is there, or it is not.
+PRESENT_WORDS: Final = frozenset(
+    ("있음", "포함", "유", "해당", "해당함", "유해", "편향", "비윤리", "비공개", "present", "included", "found")
+)
+ABSENT_WORDS: Final = frozenset(
+    (
+        "없음",
+        "미포함",
+        "불포함",
+        "무",
+        "미해당",
+        "해당없음",
+        "해당 없음",
+        "무해",
+        "none",
+        "absent",
+        "n/a",
+        "na",
+        "정상",
+        "-",
+    )
+)
 LOW_GRADES: Final = frozenset(("d", "d+", "d-", "e", "f", "f-"))
 
 
@@ -24,7 +52,32 @@ BAD_STATUS: Final = frozenset(
             "low quality",
             "dislike",
         ),
-        *("thumbs down", "downvote", "do not use", "unacceptable", "down", "content filter", "👎", "❌"),
+        *("thumbs down", "thumbsdown", "downvote", "do not use", "unacceptable", "down", "content filter", "👎", "❌"),
+        *("ng", "n.g", "n.g.", "not ok", "quarantined", "cancelled", "canceled", "expired", "no good", "disabled"),
+        *(
+            "삭제 요망",
+            "삭제요망",
+            "삭제 필요",
+            "삭제필요",
+            "삭제 예정",
+            "삭제대상",
+            "삭제 대상",
+            "폐기대상",
+            "폐기 대상",
+        ),
+        *(
+            "제외 대상",
+            "제외대상",
+            "사용불가능",
+            "사용 불가능",
+            "불가",
+            "불가능",
+            "부정확",
+            "미활용",
+            "비활용",
+            "미학습",
+        ),
+        *("중복", "오류 있음", "오류있음", "오답 처리", "오", "틀림", "비정상", "비유효"),
         *(
             "반려",
             "기각",
@@ -51,6 +104,7 @@ BAD_STATUS: Final = frozenset(
 BAD_LABELS: Final = frozenset(
     (
         *("bad", "poor", "undesirable", "rejected", "reject", "discarded", "dislike", "thumbs down", "downvote"),
+        *("thumbsdown",),
         *("👎", "❌", "비선호", "나쁨", "반려", "불합격"),
     )
 )
@@ -62,6 +116,32 @@ OPEN_STATUS: Final = frozenset(
         *("unverified", "unfinished", "incomplete", "not reviewed", "under review", "unsafe", "harmful"),
         *("length", "max tokens", "changes requested", "needs work", "revision requested", "not started"),
         *("검수전", "검수 전", "미완료", "수정필요", "수정 필요", "재작업"),
+        *("to review", "to label", "to be reviewed", "in rework", "rework", "awaiting review", "review pending", "wip"),
+        *(
+            "작업중",
+            "작업 중",
+            "작업전",
+            "작업 전",
+            "미작업",
+            "검토중",
+            "검토 중",
+            "검토전",
+            "검토 전",
+            "재검토",
+            "확인필요",
+        ),
+        *(
+            "확인 필요",
+            "재검수",
+            "재검수 필요",
+            "재검수필요",
+            "재작업 필요",
+            "수정요청",
+            "수정 요청",
+            "미확정",
+            "보완필요",
+        ),
+        *("보완 필요", "미정제", "비공개", "불일치", "미검증", "미확인"),
         *(
             "대기",
             "검수중",

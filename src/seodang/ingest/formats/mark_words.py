@@ -23,7 +23,8 @@ GOOD_KEYS: Final = frozenset(
             "keep",
             "kept",
         ),
-        *("include", "included", "train", "trainable", "training", "passed", "ok", "answer_correct", "correctness"),
+        *("include", "included", "train", "trainable", "training", "passed", "pass", "ok", "answer_correct"),
+        *("correctness", "license_ok", "licence_ok", "o/x", "ox"),
         *(
             "사용",
             "사용여부",
@@ -55,7 +56,10 @@ BAD_KEYS: Final = frozenset(
         *("deleted", "removed", "discarded", "discard", "rejected", "invalid", "flagged", "spam", "hidden", "blocked"),
         *("ignore", "ignored", "skip", "skipped", "exclude", "excluded", "bad", "wrong", "incorrect", "low_quality"),
         *("obsolete", "deprecated", "withdrawn", "duplicate", "duplicated", "masked", "cancelled", "canceled"),
-        *("hallucination", "hallucinated", "error", "errors"),
+        *("hallucination", "hallucinated", "error", "errors", "contaminated", "outdated"),
+        *("quarantined", "suppressed", "todelete", "to_delete", "for_deletion", "mark_for_deletion"),
+        *("marked_for_deletion", "superseded", "retracted", "revoked", "corrupted", "corrupt", "garbage"),
+        *("plagiarized", "plagiarism", "skipped"),
         *("삭제", "삭제여부", "삭제_여부", "제외", "제외여부", "오답여부", "오답", "폐기", "반려"),
         *("thumbs_down", "del_yn", "delete_yn", "deleted_yn"),
     )
@@ -65,6 +69,8 @@ CONFIRMED_KEYS: Final = frozenset(
     (
         *("verified", "validated", "reviewed", "checked", "confirmed", "human_verified", "completed", "finished"),
         *("final", "published", "safe", "검수여부", "검수_여부", "검증여부", "검수완료", "확인여부"),
+        *("complete", "helpful", "grounded", "faithful", "relevant", "coherent", "consistent", "consensus"),
+        *("active", "enabled", "visible", "factual", "truthful", "allowed", "permitted", "publishable"),
     )
 )
 # A true value leaves the record in doubt.
@@ -72,7 +78,37 @@ DOUBT_KEYS: Final = frozenset(
     (
         *("draft", "needs_review", "need_review", "unverified", "pending", "toxic", "nsfw", "harmful", "unsafe"),
         *("truncated", "refusal", "refused", "suspicious", "재검수", "검토필요", "검토_필요"),
+        *("pii", "personal_data", "personal_information", "sensitive", "copyrighted", "ambiguous", "disagreement"),
+        *(
+            "leaked",
+            "expired",
+            "disabled",
+            "broken",
+            "stale",
+            "archived",
+            "noisy",
+            "biased",
+            "immoral",
+            "hateful",
+            "hate",
+            "hate_speech",
+            "offensive",
+            "profanity",
+        ),
+        *(
+            "needs_fix",
+            "need_fix",
+            "needs_revision",
+            "needs_rework",
+            "needs_work",
+            "needs_correction",
+            "low_confidence",
+        ),
     )
+)
+# A remark that is only a verdict counts as one; other remarks are reported.
+NOTE_KEYS: Final = frozenset(
+    ("note", "notes", "comment", "comments", "remark", "remarks", "memo", "review_comment", "reviewer_comment")
 )
 STATUS_KEYS: Final = frozenset(
     (
@@ -121,6 +157,8 @@ STATUS_KEYS: Final = frozenset(
             "finish_reason",
             "stop_reason",
         ),
+        *("qc", "qa", "inspection", "check", "last_action", "human_label", "annotator_label", "expert_label"),
+        *("judge_label", "labels", "grade", *NOTE_KEYS),
     )
 )
 # A date under one of these names rejects the record.
@@ -136,10 +174,20 @@ LAST_WORDS: Final = frozenset(
         *("hallucination", "hallucinated", "error", "cancelled", "canceled", "obsolete", "deprecated"),
         *("verified", "validated", "reviewed", "confirmed", "toxic", "harmful", "unsafe", "nsfw", "truncated"),
         *("status", "decision", "verdict", "judgement", "judgment", "outcome", "quality", "feedback", "approval"),
+        *("result", "check", "pass", "ok", "split", "duplicate", "contaminated", "note", "comment", "grade"),
     )
 )
 FIRST_WORDS: Final = frozenset(("use", "include", "train", "exclude", "skip", "ignore", "discard", "keep"))
 LINKING_WORDS: Final = frozenset(("for", "in", "from", "on", "as"))
+# A text says why the record was rejected, so it was.
+REASON_KEYS: Final = frozenset(
+    f"{word}_reason"
+    for word in ("reject", "rejection", "rejected", "delete", "deletion", "deleted", "discard", "exclude", "exclusion")
+) | {"reason_for_rejection", "removal_reason", "skip_reason", "invalid_reason"}
+# A word such as "low" or 하 leaves a doubt; the scale of a number is unknown.
+LEVEL_KEYS: Final = frozenset(
+    ("level", "confidence", "satisfaction", "fluency", "coherence", "overall", "correctness_level", "usefulness")
+)
 VOTE_KEYS: Final = frozenset(("vote", "votes", "upvotes", "vote_score", "추천"))  # a negative number leaves a doubt
 # A number above 0.5 leaves a doubt.
 HARM_KEYS: Final = frozenset(("toxicity", "toxicity_score", "toxic_score", "nsfw_score", "unsafe_score", "harm_score"))
@@ -147,6 +195,7 @@ WEIGHT_KEYS: Final = frozenset(("weight", "sample_weight", "example_weight", "lo
 RATING_KEYS: Final = frozenset(
     (
         *("rating", "ratings", "stars", "star_rating", "user_rating", "human_rating", "quality_score", "score"),
+        *("overall_rating", "quality_rating", "answer_rating", "response_rating", "annotator_rating", "expert_rating"),
         *("overall_score", "human_score", "quality", "helpfulness", "평점", "별점", "점수", "품질", "품질등급", "등급"),
     )
 )
@@ -162,7 +211,23 @@ CORRECTION_KEYS: Final = frozenset(
     )
 )
 SPLIT_KEYS: Final = frozenset(
-    ("split", "partition", "set", "subset", "dataset_split", "data_split", "usage", "구분", "분할", "fold", "phase")
+    (
+        *(
+            "split",
+            "partition",
+            "set",
+            "subset",
+            "dataset_split",
+            "data_split",
+            "usage",
+            "구분",
+            "분할",
+            "fold",
+            "phase",
+        ),
+        *("set_type", "set_name", "split_name", "split_type", "subset_name", "data_type", "dataset_type"),
+        *("train_test", "train_or_test", "train_test_split", "data_usage"),
+    )
 )
 HELD_OUT_KEYS: Final = frozenset(
     ("test", "validation", "eval", "dev", "holdout", "held_out", "in_test", "in_test_set", "for_test", "for_eval")
@@ -171,5 +236,8 @@ NESTED_KEYS: Final = frozenset(
     (
         *("metadata", "meta", "annotation", "annotations", "review", "info", "extra", "properties", "attributes"),
         *("quality", "evaluation", "eval", "judge", "judgement", "feedback", "moderation", "메타데이터", "검수"),
+        *("verdict", "inspection", "qc", "qa", "grader", "grader_result", "result", "results", "reviews", "labels"),
+        *("label_info", "labeling_info", "annotation_info", "worker_answer", "rating", "ratings", "status"),
+        *("라벨", "라벨링", "라벨정보", "라벨링정보", "가공정보", "검수정보", "품질정보", "메타정보", "작업정보"),
     )
 )

@@ -140,7 +140,7 @@ def _iter_messages(item: object, number: int) -> Iterator[Message]:
         yield Message("", make_field_error(LOSS_UNCLEAR, f"message {number}: {error}"))
         return
     calls = get_first(message, *_CALL_KEYS)
-    content = get_first(message, *_CONTENT_KEYS)
+    content = get_first(message, *_CONTENT_KEYS) or get_first(message, "refusal")  # OpenAI's refusal has no content
     if content or not calls:
         yield Message(role, _parse_content(content, number), learned)
     if calls:
