@@ -11,7 +11,7 @@ LOW_WORDS: Final = frozenset(
         *("매우 불만족", "매우 나쁨", "아주 나쁨", "매우 미흡", "부족"),
     )
 )
-# Of a flag about a fault, such as 오류여부 or 개인정보: the fault is there, or it is not.
+# Of a flag about an error or a risk, such as 오류여부 or 개인정보: it is there, or it is not.
 PRESENT_WORDS: Final = frozenset(
     ("있음", "포함", "유", "해당", "해당함", "유해", "편향", "비윤리", "비공개", "present", "included", "found")
 )
