@@ -6,16 +6,15 @@ or the sequence decodes to letters outside ASCII, which nobody escapes by hand.
 
 from __future__ import annotations
 
-import ast
 import re
-from email.errors import HeaderParseError
-from email.header import decode_header
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from seodang.i18n import Message
+from seodang.validation.checks.mail import decode_mail
 from seodang.validation.checks.row_view import Check, Finding, Repairer, View, create_finding
 from seodang.validation.checks.rule import Rule
+from seodang.validation.checks.serialized import CONTAINER_TASK, decode_serialized, may_be_serialized
 
 RULES: Final = (
     Rule(
@@ -29,7 +28,9 @@ RULES: Final = (
     ),
 )
 
-_HINT: Final = re.compile(r"[\\%]|_x|[bB]['\"]|=[0-9A-F?]")  # a cheap test before the other patterns
+_HINT: Final = re.compile(  # a cheap test before the other patterns
+    r"[\\%\u240a\u240d\u2424]|_x|[bB]['\"]|=[0-9A-F?\r\n\"]|<(?:U\+|0x)|\+[A-Za-z0-9/]{5}|\^M"
+)
 _CODE_SPAN: Final = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _URL: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.|mailto:|data:)[^\s<>\"]*", re.IGNORECASE)
 _PATH: Final = re.compile(
@@ -50,20 +51,24 @@ _CONTROL_ESCAPE: Final = re.compile(r"\\(?:r\\n|[nrt])")
 _MENTION: Final = re.compile(r"""(["'‘’“”「(])\s*(?:\\[nrt])+\s*["'’“”」)]|[A-Za-z]+\([^()\n]*\\[nrt][^()\n]*\)""")
 _QUOTE_ESCAPE: Final = re.compile(r"\\([\"'/])")
 _UNICODE_ESCAPE: Final = re.compile(
-    r"(?:\\u[0-9A-Fa-f]{4}|\\u\{[0-9A-Fa-f]{1,6}\}|\\U[0-9A-Fa-f]{8}|%u[0-9A-Fa-f]{4})+"
+    r"(?:\\u[0-9A-Fa-f]{4}|\\u\{[0-9A-Fa-f]{1,6}\}|\\U[0-9A-Fa-f]{8}|%u[0-9A-Fa-f]{4}|<U\+[0-9A-F]{4,6}>)+"
 )
-_UNICODE_UNIT: Final = re.compile(r"[\\%]u([0-9A-Fa-f]{4})|\\u\{([0-9A-Fa-f]{1,6})\}|\\U([0-9A-Fa-f]{8})")
+_UNICODE_UNIT: Final = re.compile(
+    r"[\\%]u([0-9A-Fa-f]{4})|\\u\{([0-9A-Fa-f]{1,6})\}|\\U([0-9A-Fa-f]{8})|<U\+([0-9A-F]{4,6})>"
+)
+_BYTE_TOKENS: Final = re.compile(r"(?:<0x[0-9A-F]{2}>){2,}")  # of a tokenizer
+_UTF_7: Final = re.compile(r"(?<![\w+/])\+(?=[A-Za-z0-9/]*[A-Za-z])([A-Za-z0-9/]{6,}-?)")
+_LINE_SYMBOL: Final = re.compile(r"\u240d?\u240a|\u2424|(?<=[가-힣.!?,;:)\"'])\^M(?=\n|\Z)\n?")
 _BYTE_ESCAPE: Final = re.compile(r"(?:\\x[0-9A-Fa-f]{2})+|(?:\\[0-3][0-7]{2}){2,}")
 _PERCENT: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _PERCENT_WORDS: Final = re.compile(r"(?<=[^\W\d_])(?:%20|%0[AaDd]|%2[1279CFcf]|%3[AFaf])+(?=\w|$)")
 _SPREADSHEET: Final = re.compile(r"_x([0-9A-Fa-f]{4})_(\r?\n)?")
 _BYTES_LITERAL: Final = re.compile(r"""(?<![\w"'])[bB](?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")""")
-_QUOTED_PRINTABLE: Final = re.compile(r"(?:=[0-9A-F]{2}(?:=\r?\n)?){2,}")
-_MIME_WORD: Final = re.compile(r"=\?[\w-]+\?[BbQq]\?[^?\s]+\?=")
 # In these tasks the escapes are the subject.
 _ESCAPE_TASK: Final = re.compile(
     r"escape|newline|line ?(?:break|feed)s? char|carriage return|backslash|tab character|url[- ]?(?:en|de)cod"
     r"|percent[- ]encod|decode|hexadecimal|code ?point|\bregex|latex|equation"
+    r"|base ?64|utf-?7|quoted-printable|(?<!<)u\+[0-9a-f]{4}"
     r"|이스케이프|줄바꿈 ?문자|개행|역슬래시|백슬래시|탭 문자|디코딩|디코드|16진|코드 ?포인트|정규 ?표현|수식"
 )
 _MIN_FOREIGN: Final = 1  # letters outside ASCII that a decoded run of bytes must hold
@@ -71,10 +76,11 @@ _MIN_FOREIGN: Final = 1  # letters outside ASCII that a decoded run of bytes mus
 
 def find_escaped_text(view: View) -> Finding | None:
     """Return the first escaped text, unless the record is about code or escapes."""
-    if _HINT.search(view.full_text) is None or view.is_technical or _ESCAPE_TASK.search(view.task_text):
+    may_hold = _HINT.search(view.full_text) or any(may_be_serialized(text) for _, text in view.texts)
+    if not may_hold or view.is_technical or _ESCAPE_TASK.search(view.task_text):
         return None
     for field, text in view.texts:
-        if _HINT.search(text) and (decoded := decode_escapes(text)) != text:
+        if (decoded := decode_escapes(text, is_answer=_is_answer(text, view))) != text:
             start = next(
                 (i for i, (old, new) in enumerate(zip(text, decoded, strict=False)) if old != new), len(decoded)
             )
@@ -82,10 +88,24 @@ def find_escaped_text(view: View) -> Finding | None:
     return None
 
 
-def decode_escapes(text: str) -> str:
-    """Return a text with its escapes decoded; code, addresses and paths in it stay as they are."""
-    if (literal := _decode_bytes_literal(text)) is not None:
-        return literal
+def _is_answer(text: str, view: View) -> bool:
+    """Return whether a text is an answer that the task does not want as a list or an object."""
+    is_answer = text in (view.output, view.row.get("rejected")) and not view.has_choices
+    return is_answer and CONTAINER_TASK.search(view.task_text) is None
+
+
+def decode_escapes(text: str, *, is_answer: bool = False) -> str:
+    """Return a text with its escapes decoded; code, addresses and paths in it stay as they are.
+
+    Args:
+        text: The text of a field.
+        is_answer: Whether a list with one text may stand for that text.
+
+    """
+    if (value := decode_serialized(text, is_answer=is_answer)) is not None:
+        return value
+    if _HINT.search(text) is None:
+        return text
     parts: list[str] = []
     end = 0
     for start, stop in _find_literal_spans(text):
@@ -108,24 +128,28 @@ def _find_literal_spans(text: str) -> list[tuple[int, int]]:
 
 def _decode_part(part: str, text: str) -> str:
     """Return a part between code spans, decoded."""
-    part = _SPREADSHEET.sub(_decode_spreadsheet, part)
-    if "\\" in part or "%u" in part:
+    part = _LINE_SYMBOL.sub("\n", _SPREADSHEET.sub(_decode_spreadsheet, part))
+    if "+" in part:
+        part = _UTF_7.sub(_decode_utf_7, part)
+    if "<0x" in part:
+        part = _BYTE_TOKENS.sub(lambda match: _decode_bytes(_parse_byte_tokens(match[0]), match[0]), part)
+    if "\\" in part or "%u" in part or "<U+" in part:
         part = _BYTES_LITERAL.sub(lambda match: _decode_inner_literal(match[0]), part)
         part = _UNICODE_ESCAPE.sub(lambda match: _decode_unicode(match[0]), part)
         part = _BYTE_ESCAPE.sub(lambda match: _decode_bytes(_parse_byte_escapes(match[0]), match[0]), part)
         part = _decode_control(part, text)
     if "%" in part:
+        part = _decode_plus_signs(part)
         part = _PERCENT.sub(lambda match: _decode_bytes(unquote_to_bytes(match[0]), match[0]), part)
         part = _decode_percent_words(part)
-    if "=" in part:
-        part = _MIME_WORD.sub(lambda match: _decode_mime_word(match[0]), part)
-        part = _QUOTED_PRINTABLE.sub(lambda match: _decode_bytes(_parse_quoted_printable(match[0]), match[0]), part)
-    return part
+    return decode_mail(part, _decode_bytes) if "=" in part else part
 
 
 def _decode_spreadsheet(match: re.Match[str]) -> str:
     """Return the character of Excel's _xHHHH_; a carriage return with its line feed is one line end."""
     letter = chr(int(match[1], 16))
+    if letter.isascii() and letter.isalnum():
+        return match[0]  # Excel escapes no such letter: it is a part of a name
     if letter in "\r\n":
         return "\n"
     is_text = letter in "\t_" or letter.isprintable()
@@ -142,17 +166,13 @@ def _decode_unicode(run: str) -> str:
 
 
 def _is_text(letter: str) -> bool:
-    return letter.isprintable() or letter in "\n\t\u200d\ufe0f\u3000\xa0"
+    return letter.isprintable() or letter in "\n\t\u200b\u200c\u200d\u200e\u200f\u2028\ufe0f\ufeff\u3000\xa0\xad"
 
 
 def _parse_byte_escapes(run: str) -> bytes:
     return bytes(
         int(digits, 16) if digits else int(octal, 8) for digits, octal in re.findall(r"\\x(..)|\\(\d{3})", run)
     )
-
-
-def _parse_quoted_printable(run: str) -> bytes:
-    return bytes(int(digits, 16) for digits in re.findall(r"=([0-9A-F]{2})", run))
 
 
 def _decode_bytes(data: bytes, run: str) -> str:
@@ -175,23 +195,23 @@ def _decode_percent_words(part: str) -> str:
     return re.sub(r"(?:%[0-7][0-9A-Fa-f])+", lambda match: unquote_to_bytes(match[0]).decode("ascii"), part)
 
 
-def _decode_mime_word(word: str) -> str:
-    try:
-        ((data, encoding),) = decode_header(word)
-        return data.decode(encoding or "ascii") if isinstance(data, bytes) else str(data)
-    except (HeaderParseError, LookupError, UnicodeDecodeError, ValueError):
-        return word
+def _decode_plus_signs(part: str) -> str:
+    """Return a text without blanks, as forms send it, with %20 for its plus signs."""
+    is_form = " " not in part.strip() and _PERCENT.search(part) is not None
+    return re.sub(r"(?<=[\w%])\+(?=[\w%])", "%20", part) if is_form else part
 
 
-def _decode_bytes_literal(text: str) -> str | None:
-    """Return the text of a bytes object that Python printed; None if the text is none or holds no UTF-8."""
-    if _BYTES_LITERAL.fullmatch(text.strip()) is None:
-        return None
+def _parse_byte_tokens(run: str) -> bytes:
+    return bytes(int(digits, 16) for digits in re.findall(r"<0x(..)>", run))
+
+
+def _decode_utf_7(match: re.Match[str]) -> str:
+    """Return the Hangul of a run of UTF-7; the run as it is if it stands for anything else."""
     try:
-        value = ast.literal_eval(text.strip())
-        return value.decode() if isinstance(value, bytes) and value else None
-    except (ValueError, SyntaxError, UnicodeDecodeError):
-        return None
+        text = f"+{match[1].rstrip('-')}-".encode().decode("utf-7")
+    except UnicodeDecodeError:
+        return match[0]
+    return text if len(text) > 1 and all("가" <= letter <= "힣" or letter in " .,?!" for letter in text) else match[0]
 
 
 def _decode_control(part: str, text: str) -> str:
@@ -211,9 +231,11 @@ def _decode_backslash(match: re.Match[str]) -> str:
 
 def _decode_inner_literal(literal: str) -> str:
     """Return the text of a bytes object inside a text; the object as it is if it has no escaped bytes."""
-    decoded = _decode_bytes_literal(literal) if _BYTE_ESCAPE.search(literal) else None
+    decoded = decode_serialized(literal, is_answer=False) if _BYTE_ESCAPE.search(literal) else None
     return literal if decoded is None else decoded
 
 
 CHECKS: Final[dict[str, Check]] = {"escaped-text": find_escaped_text}
-REPAIRERS: Final[dict[str, Repairer]] = {"escaped-text": lambda text, view: decode_escapes(text)}
+REPAIRERS: Final[dict[str, Repairer]] = {
+    "escaped-text": lambda text, view: decode_escapes(text, is_answer=_is_answer(text, view))
+}

@@ -69,6 +69,8 @@ _TAG: Final = re.compile(
 # These tasks mark a part of a text.
 _EMPHASIS: Final = re.compile(r"\b(?:bold|highlight|italic|underline|mark|colou?r)|굵게|강조|기울|밑줄|표시|색")
 
+_BLANKS: Final = {0x09: "\t", 0x0A: "\n", 0x0D: "", 0xA0: " "}
+
 
 def _decode_reference(match: re.Match[str]) -> str:
     """Return the character that a reference stands for; the reference itself if it stands for none."""
@@ -77,8 +79,8 @@ def _decode_reference(match: re.Match[str]) -> str:
         letter = html5.get(f"{name};", match.group())
         return " " if letter == "\xa0" else letter
     code = int(decimal) if decimal else int(hexadecimal, 16)
-    if code == 0xA0:
-        return " "
+    if code in _BLANKS:
+        return _BLANKS[code]
     return html.unescape(match.group()) if code <= 0x10FFFF and chr(code).isprintable() else match.group()
 
 

@@ -101,7 +101,7 @@ _UNUSUAL_LETTER = re.compile("[^\t\n\x20-\x7e가-힣‘’“”…·–—•°
 _LONG_NUMBER = re.compile(r"\d[-\d .()–]{6,}\d")
 # With one of these words in instruction or input, markup, braces and tags may be part of the task.
 _TECHNICAL = re.compile(
-    r"(?<![a-z])(?:html|xml|css|php|jsx?|svg|json|yaml|latex|regex|markdown|javascript|typescript|react|vue"
+    r"(?<![a-z])(?<!=\?)(?:html|xml|css|php|jsx?|svg|json|yaml|latex|regex|markdown|javascript|typescript|react|vue"
     r"|angular|jinja|sql|bash|shell|python|java|swift|kotlin"
     r"|haskell|perl|ruby|rust|web ?pages?|websites?|tags?|markup|templates?|placeholders?|codes?|coding"
     r"|program(?:s|ming)?|scripts?|functions?|snippets?|compile|syntax"
