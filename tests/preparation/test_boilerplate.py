@@ -1,5 +1,7 @@
 """Boilerplate: greetings, closings and other phrases that many texts share are no leak, and hide none."""
 
+import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,55 @@ def test_support_records_that_share_greetings_and_closings_are_no_leaks(find_sta
         for number, pair in enumerate(SETS[language][0])
     ]
     assert find_statuses(records[:3], records[3:]) == ["kept"] * 9
+
+
+UNMARKED = {
+    "ko": (
+        "안녕하세요 고객님 한빛몰 고객센터 상담원입니다",
+        "추가로 궁금하신 점이 있으시면 언제든지 고객센터로 문의해 주시기 바라며 오늘도 좋은 하루 보내세요",
+    ),
+    "en": (
+        "Thank you for contacting the Northwind customer care team",
+        "please do not hesitate to contact our customer care team again at any time of the day",
+    ),
+}
+
+
+SHORT = {"ko": ("교환", "환불", "취소", "배송", "포장"), "en": ("refund", "repair", "return", "delay", "order")}
+
+
+@pytest.fixture
+def build_unmarked(build_record):
+    """Returns a function that builds 60 records: short answers between greeting and closing, without punctuation."""
+
+    def build_unmarked(language):
+        opening, closing = UNMARKED[language]
+        words = list(dict.fromkeys(word.strip(".,") for _, answer in SETS[language][0] for word in answer.split()))
+        questions = [f"{first} {second}?" for first, second in zip(words[:60], words[-60:][::-1], strict=True)]
+        return [
+            build_record(question, "", f"{opening} {' '.join(answer)} {closing}", language=language, role="train")
+            for question, answer in zip(questions, itertools.permutations(SHORT[language], 3), strict=True)
+        ]
+
+    return build_unmarked
+
+
+@pytest.mark.parametrize("language", SETS)
+def test_greetings_and_closings_without_punctuation_are_no_leaks(find_statuses, build_unmarked, language):
+    records = build_unmarked(language)
+    test = [replace(record, role="test") for record in records[:15]]
+    assert "leak" not in find_statuses(test, records[15:])
+
+
+@pytest.mark.parametrize("language", SETS)
+def test_an_answer_between_them_is_a_leak(find_statuses, build_unmarked, build_record, language):
+    opening, closing = UNMARKED[language]
+    answer = SETS[language][0][0][1].rstrip(".")
+    test, copy = (
+        build_record(question, "", f"{opening} {answer} {closing}", language=language, role=role)
+        for question, role in (("Where?", "test"), ("Something else entirely", "train"))
+    )
+    assert find_statuses([test], [copy, *build_unmarked(language)])[0] == "leak"
 
 
 @pytest.mark.parametrize("language", SETS)

@@ -22,6 +22,10 @@ from seodang.records import Record
 _MAX_TEXTS = 3
 _MANY_TEXTS = 20
 _MAX_FRAME = 200  # characters of greetings and closings in a text; a longer part is rather a passage with questions
+# Words at the beginning and at the end of a text that are counted as well: a greeting or a closing may stand before or
+# after the content without punctuation.
+_EDGE_WORDS = range(5, 13)
+_EDGE_TEXTS = 25  # words at an edge in more different texts are boilerplate; 20 records may reword the same item
 _COUNTERS = 1 << 22  # of phrases; a collision makes a phrase look more frequent
 _SEEN = 1 << 24  # of texts; a collision leaves a text out of the counts
 
@@ -53,8 +57,12 @@ class Boilerplate:
         if self._seen[number]:
             return
         self._seen[number] = True
-        for counter in {_find_counter(phrase) for phrase in split_phrases(text)}:
-            if self._counts[counter] <= _MANY_TEXTS:
+        phrases = split_phrases(text)
+        if not phrases:
+            return
+        edges = (*_iter_edges(phrases[0], is_end=False), *_iter_edges(phrases[-1], is_end=True))
+        for counter in {*map(_find_counter, phrases), *(counter for _, counter in edges)}:
+            if self._counts[counter] <= _EDGE_TEXTS:
                 self._counts[counter] += 1
 
     def is_common(self, phrase: str, limit: int = _MAX_TEXTS) -> bool:
@@ -67,7 +75,11 @@ class Boilerplate:
         If nothing else is left, numbers make the difference: "3 apples and 5 pears" are another question than "2 apples
         and 7 pears", and nothing is left to compare. A text without numbers is a copied one, and stays.
         """
-        content = "".join(phrase for phrase in split_phrases(text) if not self.is_common(phrase, limit))
+        phrases = [phrase for phrase in split_phrases(text) if not self.is_common(phrase, limit)]
+        if phrases:
+            phrases[0] = self._remove_edge(phrases[0], is_end=False, limit=limit)
+            phrases[-1] = self._remove_edge(phrases[-1], is_end=True, limit=limit)
+        content = "".join(phrases)
         return content if _LETTER.search(content) or _DIGITS.search(text) else text
 
     def remove_frame(self, text: str) -> str:
@@ -84,6 +96,14 @@ class Boilerplate:
             phrases.pop()
         return "".join(phrases).strip()
 
+    def _remove_edge(self, phrase: str, *, is_end: bool, limit: int) -> str:
+        """Return a phrase without the longest common words at its beginning or end."""
+        least = max(limit, _EDGE_TEXTS)
+        lengths = [length for length, counter in _iter_edges(phrase, is_end=is_end) if self._counts[counter] > least]
+        if not lengths:
+            return phrase
+        return phrase.rsplit(None, lengths[-1])[0] if is_end else phrase.split(None, lengths[-1])[-1]
+
     def _is_frame(self, phrase: str) -> bool:
         return not _DIGITS.search(phrase) and self.is_common(phrase)
 
@@ -93,6 +113,19 @@ def split_phrases(text: str) -> tuple[str, ...]:
     """Return the phrases of a text with their punctuation; joined, they are the text."""
     ends = [match.end() for match in _BORDER.finditer(text)]
     return tuple(text[start:end] for start, end in pairwise([0, *ends, len(text)]) if start < end)
+
+
+def _iter_edges(phrase: str, *, is_end: bool) -> Iterator[tuple[int, int]]:
+    """Yield the number of words and the counter of the words at the beginning or end of a phrase, the fewest first."""
+    parts = phrase.rsplit(None, _EDGE_WORDS[-1]) if is_end else phrase.split(None, _EDGE_WORDS[-1])
+    words = parts[:0:-1] if is_end else parts[:-1]  # from the edge inwards, without the last word of the phrase
+    if len(words) < _EDGE_WORDS[0]:
+        return
+    digest = crc32(b"$" if is_end else b"^")
+    for length, word in enumerate(_DIGITS.sub("0", " ".join(words).casefold()).split(" "), start=1):
+        digest = crc32(_NOT_A_LETTER.sub("", word).encode("utf-8", "surrogatepass"), digest)
+        if length in _EDGE_WORDS:
+            yield length, digest % _COUNTERS
 
 
 @lru_cache(maxsize=1 << 15)
