@@ -22,8 +22,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from seodang.inference.generation import generate
 from seodang.inference.prompt_encoder import PromptEncoder
+from seodang.inference.shared_generation import iter_generations
 from seodang.models.loading import load_model, load_tokenizer
 from seodang.primer.families import build_open_families
 from seodang.records import Language, Record, make_record
@@ -81,8 +81,9 @@ def answer_with_padding(model: PreTrainedModel, prompts: Sequence[list[int]], en
 
 def answer_with_cache(model: PreTrainedModel, prompts: Sequence[list[int]], end_id: int, new_tokens: int) -> Answers:
     """Return the answers of Seodang."""
-    answers = generate(model, prompts, end_id=end_id, max_new_tokens=new_tokens, batch_tokens=BATCH_TOKENS)
-    return [answer.tokens for answer in answers]
+    batches = iter_generations(model, prompts, end_id=end_id, max_new_tokens=new_tokens, batch_tokens=BATCH_TOKENS)
+    answers = {index: answer for batch in batches for index, answer in batch}
+    return [answers[index].tokens for index in range(len(prompts))]
 
 
 def main() -> None:

@@ -13,10 +13,10 @@ from transformers import (
     LlamaForCausalLM,
 )
 
-from seodang.inference.generation import generate
 from seodang.inference.generation_batches import iter_decoding_batches, iter_prefix_groups, iter_trees
 from seodang.inference.prefix_tree import build_tree
 from seodang.inference.prompt_cache import can_continue_cache, read_prompts
+from seodang.inference.shared_generation import iter_generations
 
 SHAPE = {"vocab_size": 100, "hidden_size": 32, "num_hidden_layers": 2, "initializer_range": 0.3}
 ATTENTION = {"num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 64}
@@ -61,8 +61,9 @@ def model(request):
 
 
 def answer(model, prompts, batch_tokens):
-    answers = generate(model, prompts, end_id=END, max_new_tokens=8, batch_tokens=batch_tokens)
-    return [answer.tokens for answer in answers]
+    batches = iter_generations(model, prompts, end_id=END, max_new_tokens=8, batch_tokens=batch_tokens)
+    answers = {index: answer for batch in batches for index, answer in batch}
+    return [answers[index].tokens for index in range(len(prompts))]
 
 
 @pytest.mark.parametrize("batch_tokens", [4096, 64])

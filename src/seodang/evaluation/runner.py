@@ -27,9 +27,9 @@ from seodang.evaluation.results import Results, build_answer_key, build_options_
 from seodang.evaluation.samples import TaskSamples
 from seodang.i18n import ngettext
 from seodang.inference.choice_requests import ChoiceRequest
-from seodang.inference.generation import iter_generations
 from seodang.inference.loglikelihood import score_choices
 from seodang.inference.prompt_encoder import PromptEncoder
+from seodang.inference.shared_generation import iter_generations
 from seodang.models.loading import get_context_length
 from seodang.models.slot import ModelSlot
 

@@ -1,4 +1,4 @@
-"""Generate free answers: greedy decoding in batches."""
+"""Generate free answers: greedy decoding in batches that are padded on the left."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from transformers import Cache, GenerationConfig, PreTrainedModel
 
 from seodang.errors import EvaluationError
 from seodang.i18n import _
-from seodang.inference.generation_batches import iter_decoding_batches
-from seodang.inference.prompt_cache import can_continue_cache, read_prompts
-from seodang.inference.tree_attention import get_max_tree_tokens
 from seodang.models.stop_tokens import get_stop_ids
 
 
@@ -29,61 +26,40 @@ class Generation:
     """Whether the model ended the answer before the limit."""
 
 
+@torch.inference_mode()
 def generate(
     model: PreTrainedModel, prompts: Sequence[list[int]], *, end_id: int, max_new_tokens: int, batch_tokens: int
 ) -> list[Generation]:
-    """Return the greedy answer to each prompt, in order; see iter_generations()."""
-    batches = iter_generations(model, prompts, end_id=end_id, max_new_tokens=max_new_tokens, batch_tokens=batch_tokens)
-    answers = {index: answer for batch in batches for index, answer in batch}
-    return [answers[index] for index in range(len(prompts))]
-
-
-@torch.inference_mode()
-def iter_generations(
-    model: PreTrainedModel, prompts: Sequence[list[int]], *, end_id: int, max_new_tokens: int, batch_tokens: int
-) -> Iterator[list[tuple[int, Generation]]]:
-    """Yield for each batch the indices of its prompts with the greedy answers.
-
-    What the prompts of a batch share, mostly few-shot examples, is computed once.
+    """Return the greedy answer to each prompt, in order.
 
     Args:
         model: Model in evaluation mode.
         prompts: Token ids of each prompt.
         end_id: End token of the prompt format; an answer also ends at the model's other end tokens.
         max_new_tokens: Maximum length of an answer.
-        batch_tokens: Maximum number of padded prompt tokens in a forward pass, without the shared prefix.
+        batch_tokens: Maximum number of padded prompt and answer tokens in a batch.
 
     Raises:
         EvaluationError: If a logit is NaN.
     """
-    stop_ids = get_stop_ids(model, end_id)
-    config = GenerationConfig(
+    config = build_config(model, end_id, max_new_tokens)
+    result: dict[int, Generation] = {}
+    with make_head_contiguous(model):
+        for batch in iter_padded_batches(prompts, max_new_tokens, batch_tokens):
+            result |= zip(batch, decode_batch(model, [prompts[index] for index in batch], config), strict=True)
+    return [result[index] for index in range(len(prompts))]
+
+
+def build_config(model: PreTrainedModel, end_id: int, max_new_tokens: int) -> GenerationConfig:
+    """Return the settings of greedy decoding; see generate()."""
+    return GenerationConfig(
         do_sample=False,
         max_new_tokens=max_new_tokens,
-        eos_token_id=stop_ids,
+        eos_token_id=get_stop_ids(model, end_id),
         pad_token_id=end_id,
         use_cache=True,
         disable_compile=True,  # on a GPU, a cache of fixed size would be compiled anew for each batch
     )
-    longest = max(map(len, prompts), default=0) + max_new_tokens
-    is_cache_shared = can_continue_cache(model, longest)
-    vocab_size = model.config.get_text_config().vocab_size
-    tree_tokens = min(batch_tokens, get_max_tree_tokens(model))
-    batches = (
-        iter_decoding_batches(prompts, read_tokens=batch_tokens, new_tokens=max_new_tokens, vocab_size=vocab_size)
-        if is_cache_shared
-        else _iter_padded_batches(prompts, max_new_tokens, batch_tokens)
-    )
-    with _make_head_contiguous(model):
-        for batch in batches:
-            rows = [prompts[index] for index in batch]
-            cache = (
-                read_prompts(model, rows, new_tokens=max_new_tokens, tree_tokens=tree_tokens)
-                if is_cache_shared
-                else None
-            )
-            answers = _decode(model, rows, cache, config)
-            yield [(index, _cut_answer(tokens, stop_ids)) for index, tokens in zip(batch, answers, strict=True)]
 
 
 def _cut_answer(tokens: Sequence[int], stop_ids: Sequence[int]) -> Generation:
@@ -91,16 +67,16 @@ def _cut_answer(tokens: Sequence[int], stop_ids: Sequence[int]) -> Generation:
     return Generation(tokens=list(tokens[:length]), has_eos=length is not None)
 
 
-def _decode(
-    model: PreTrainedModel, prompts: Sequence[list[int]], cache: Cache | None, config: GenerationConfig
-) -> list[list[int]]:
-    """Return the new tokens of each row.
+def decode_batch(
+    model: PreTrainedModel, prompts: Sequence[list[int]], config: GenerationConfig, cache: Cache | None = None
+) -> list[Generation]:
+    """Return the answer to each prompt of a batch.
 
     Args:
         model: Model in evaluation mode.
         prompts: Token ids of each row.
+        config: Of build_config().
         cache: Of all tokens of the prompts but the last, padded on the left; None to read the prompts here.
-        config: Of the decoding.
     """
     width = max(map(len, prompts))
     ids = [[config.pad_token_id] * (width - len(prompt)) + prompt for prompt in prompts]
@@ -113,8 +89,7 @@ def _decode(
         logits_processor=[_refuse_nan],
         **({} if cache is None else {"past_key_values": cache}),
     )
-    rows: list[list[int]] = outputs[:, width:].tolist()
-    return rows
+    return [_cut_answer(tokens, config.eos_token_id) for tokens in outputs[:, width:].tolist()]
 
 
 def _refuse_nan(_input_ids: Tensor, logits: Tensor) -> Tensor:
@@ -130,7 +105,7 @@ def _refuse_nan(_input_ids: Tensor, logits: Tensor) -> Tensor:
 
 
 @contextmanager
-def _make_head_contiguous(model: PreTrainedModel) -> Iterator[None]:
+def make_head_contiguous(model: PreTrainedModel) -> Iterator[None]:
     """Make the input of the output layer contiguous.
 
     The model passes it a slice of its hidden states. If the weight is frozen, as below an adapter, torch multiplies
@@ -145,7 +120,7 @@ def _make_head_contiguous(model: PreTrainedModel) -> Iterator[None]:
         hook.remove()
 
 
-def _iter_padded_batches(prompts: Sequence[list[int]], max_new_tokens: int, batch_tokens: int) -> Iterator[list[int]]:
+def iter_padded_batches(prompts: Sequence[list[int]], max_new_tokens: int, batch_tokens: int) -> Iterator[list[int]]:
     """Yield the indices of batches whose prompts and answers have at most `batch_tokens` padded tokens."""
     batch: list[int] = []
     for index in sorted(range(len(prompts)), key=lambda index: len(prompts[index])):

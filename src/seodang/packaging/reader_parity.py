@@ -125,7 +125,7 @@ def _answer_as_served(merged: Path, prompts: Sequence[list[int]], end_id: int, m
     return [
         str(tokenizer.decode(answer.tokens, skip_special_tokens=True))
         for prompt in prompts
-        for answer in generate(model, [prompt], end_id=end_id, max_new_tokens=max_new_tokens, batch_tokens=len(prompt))
+        for answer in generate(model, [prompt], end_id=end_id, max_new_tokens=max_new_tokens, batch_tokens=1)
     ]
 
 
