@@ -61,6 +61,11 @@ def test_an_error_that_a_library_wrapped_is_found():
         (FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"), "export TMPDIR=FOLDER"),
         (FileNotFoundError(errno.ENOENT, "No such file or directory"), "the folder of this terminal no longer exists"),
         (MemoryError(), "memory ran out"),
+        (sqlite3.OperationalError("disk I/O error"), "the disk or its network share fails"),
+        (OSError("4096 requested and 0 written"), "the disk is full"),
+        (RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed"), "the disk is full"),
+        (RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0"), "the disk is full"),
+        (RuntimeError("error: cannot write .git/x: No space left on device"), "the disk is full"),
     ],
 )
 def test_an_error_of_the_system_in_a_text_is_found(error, message):
@@ -123,3 +128,17 @@ def test_a_folder_in_the_place_of_a_file_is_named_and_not_the_file_that_moves_th
     with pytest.raises(IsADirectoryError) as raised:
         (tmp_path / "new.part").replace(tmp_path / "report.json")
     assert f"{tmp_path / 'report.json'} is a folder, but a file is needed there" in str(describe_os_error(raised.value))
+
+
+def test_a_full_disk_is_named_where_the_error_names_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    free = shutil.disk_usage(tmp_path)._replace(free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: free)
+    assert f"the disk is full ({tmp_path}" in str(describe_os_error(OSError(errno.ENOSPC, "full")))
+
+
+def test_the_file_is_named_and_not_the_temporary_one_that_replaces_it():
+    error = PermissionError(errno.EROFS, "read-only", "/x/.params.yaml.4711.part")
+    assert "/x/params.yaml is on a read-only file system" in str(describe_os_error(error))
+    inside = OSError(errno.EIO, "error", "/x/.model.4711.part/config.json")
+    assert "/x/model/config.json: the disk" in str(describe_os_error(inside))

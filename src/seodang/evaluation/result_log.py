@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Self
 
 from seodang.i18n import ngettext
 from seodang.io.jsonl import SCHEMA_VERSION, format_json_line
+from seodang.io.named_file import flush_to_disk, open_named
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class ResultLog:
         header = format_json_line({"schema": SCHEMA_VERSION, "fingerprint": fingerprint}).encode()
         self.rows, size = parse_complete_rows(path.read_bytes() if path.exists() else b"", header)
         """Results of earlier runs, in order."""
-        self._file = path.open("r+b" if size else "wb")
+        self._file = open_named(path, "r+b" if size else "wb")
         if not size:
             self._file.write(header)
         self._file.seek(size or len(header))
@@ -67,8 +67,7 @@ class ResultLog:
         self.close()
 
     def _sync(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        flush_to_disk(self._file, self.path)
         self._last_sync = time.monotonic()
 
 

@@ -10,16 +10,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from seodang.io.named_file import flush_to_disk, open_named
+
 
 def write_atomically(path: Path, chunks: Iterable[str]) -> None:
     """Write text to a temporary file, flush it to disk, then rename it: no reader ever sees a partial file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temp_path = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with temp_path.open("wb") as file:
+        with open_named(temp_path, "wb", path) as file:
             file.writelines(encode_text(chunk) for chunk in chunks)
-            file.flush()
-            os.fsync(file.fileno())
+            flush_to_disk(file, path)
         temp_path.replace(path)
     finally:
         temp_path.unlink(missing_ok=True)

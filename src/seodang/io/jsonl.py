@@ -14,6 +14,7 @@ from typing import Any, Self
 from seodang.errors import ArtifactError
 from seodang.i18n import _
 from seodang.io.atomic import encode_text, remove_stale_parts, write_atomically
+from seodang.io.named_file import flush_to_disk, open_named
 from seodang.records import Record, Turn
 
 SCHEMA_VERSION = 1
@@ -59,7 +60,7 @@ class Writer:
         self._temp_path = path.with_name(f".{path.name}.{os.getpid()}.part")
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_stale_parts(path)
-        self._file = self._temp_path.open("wb")
+        self._file = open_named(self._temp_path, "wb", path)
         self._keep = True
 
     def write(self, row: dict[str, Any]) -> None:
@@ -80,8 +81,7 @@ class Writer:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         try:
             with self._file:  # a full disk may be noticed only here
-                self._file.flush()
-                os.fsync(self._file.fileno())
+                flush_to_disk(self._file, self._path)
             if kind is None and self._keep:
                 self._temp_path.replace(self._path)
         finally:

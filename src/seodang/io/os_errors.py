@@ -7,6 +7,7 @@ import os
 import pwd
 import re
 import shlex
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -60,7 +61,18 @@ _TEXTS: Final = (
     (re.compile(r"attempt to write a readonly database"), errno.EACCES),
     (re.compile(r"unable to open database file"), errno.EACCES),
     (re.compile(r"database or disk is full"), errno.ENOSPC),
+    (re.compile(r"disk I/O error"), errno.EIO),  # SQLite
+    (re.compile(r"\d+ requested and \d+ written"), errno.ENOSPC),  # numpy
+    (re.compile(r"PytorchStreamWriter failed writing|inline_container\.cc.*unexpected pos"), errno.ENOSPC),  # torch
+    *(
+        (re.compile(re.escape(os.strerror(number)), re.IGNORECASE), number)
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EMFILE, errno.ENOMEM)
+    ),
 )
+_FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
+_LITTLE_SPACE: Final = 1 << 20  # bytes; a disk with less of it is the full one
+# A temporary file that replaces another one (atomic.py): its name is of no use to a reader.
+_PART: Final = re.compile(r"\.(?P<name>.+)\.\d+\.part")
 
 
 def describe_os_error(error: BaseException) -> str | None:
@@ -70,6 +82,16 @@ def describe_os_error(error: BaseException) -> str | None:
         if number is not None and number in _REMEDIES:
             return _format(number, path, cause)
     return None
+
+
+def describe_os_text(text: str) -> str | None:
+    """Return the message for an error of the system in the output of another program; None for any other output.
+
+    Of a missing file, the program itself knows best why it looks for it.
+    """
+    number, path = _parse_text(text)
+    is_known = number in _REMEDIES and number != errno.ENOENT
+    return _format(number, path, RuntimeError(text)) if number is not None and is_known else None
 
 
 def _iter_causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -89,8 +111,12 @@ def _parse(error: BaseException) -> tuple[int | None, str | None]:
         return error.errno, None if path is None or isinstance(path, int) else os.fsdecode(path)
     if isinstance(error, MemoryError):
         return errno.ENOMEM, None
+    return _parse_text(str(error))
+
+
+def _parse_text(text: str) -> tuple[int | None, str | None]:
     for pattern, number in _TEXTS:
-        if match := pattern.search(str(error)):
+        if match := pattern.search(text):
             groups = match.groupdict()
             return number or int(groups["number"]), groups.get("path")
     return None, None
@@ -99,6 +125,9 @@ def _parse(error: BaseException) -> tuple[int | None, str | None]:
 def _format(number: int, path: str | None, error: BaseException) -> str:
     if number == errno.ENOENT and path is None:
         return _(_NO_TEMPORARY_FOLDER) if "temporary directory" in str(error) else _(_NO_WORKING_FOLDER)
+    path = path and _get_target(path)
+    if path is None and number in _FULL_DISK:
+        path = ", ".join(map(str, _find_full_disks())) or None
     place = path or _("a file that the system does not name")
     existing = find_existing_parent(Path(path or "."))
     return _(
@@ -108,6 +137,26 @@ def _format(number: int, path: str | None, error: BaseException) -> str:
         command=format_access_command({str(existing): existing}),
         reason=os.strerror(number),
     )
+
+
+def _get_target(path: str) -> str:
+    """Return the path that a temporary file or folder will replace; any other path as it is."""
+    parts = Path(path).parts
+    return str(Path(*(match["name"] if (match := _PART.fullmatch(part)) else part for part in parts)))
+
+
+def _find_full_disks() -> list[Path]:
+    """Return the folders that a run writes and whose disk is full: the project, temporary files, the home folder."""
+    variables = ("TMPDIR", "BENTOML_HOME", "HOME")
+    folders = [Path(), *(Path(os.environ[name]) for name in variables if os.environ.get(name)), Path("/tmp")]
+    return [folder.absolute() for folder in folders if _is_full(folder)]
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(find_existing_parent(folder)).free < _LITTLE_SPACE
+    except OSError:
+        return False
 
 
 def format_access_command(paths: Mapping[str, Path]) -> str:

@@ -9,13 +9,15 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from seodang.io.named_file import open_named
+
 
 class GrowingArray:
     """A one-dimensional .npy file that is written piece by piece; its header gets the length when the block ends."""
 
     def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
         """Open the file; an existing file is overwritten."""
-        self._file = path.open("wb")
+        self._file = open_named(path, "wb")
         self._dtype = dtype
         self._length = 0
         self._write_header()
