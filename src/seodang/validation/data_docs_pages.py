@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +16,7 @@ if TYPE_CHECKING:
     from great_expectations.render.view import DefaultJinjaPageView
 
 SITE_NAME: Final = "seodang"
+_SITE_BUILDER: Final = "great_expectations.render.renderer.site_builder"
 _TEMPLATES: Final = (Path(__file__).with_name("data_docs"), Path(html.__file__).parent / "templates")
 
 
@@ -25,6 +30,28 @@ def build_site_config(folder: Path) -> dict[str, Any]:
         "site_section_builders": {"expectations": {"view": page}, "validations": {"view": page}},
         "show_how_to_buttons": False,
     }
+
+
+@contextmanager
+def raise_page_errors() -> Iterator[None]:
+    """Raise errors of the system while pages are written: Great Expectations only logs them, with a traceback.
+
+    Without it, the Data Docs of a full disk lack pages, and the stage succeeds.
+    """
+    logger = logging.getLogger(_SITE_BUILDER)
+    logger.addFilter(_raise_system_error)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_raise_system_error)
+
+
+def _raise_system_error(_record: logging.LogRecord) -> bool:
+    """Raise the error that is logged if it is one of the system; the logger passes on what a filter raises."""
+    error = sys.exc_info()[1]
+    if isinstance(error, OSError):
+        raise error
+    return True
 
 
 def create_offline_page() -> DefaultJinjaPageView:

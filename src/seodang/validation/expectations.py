@@ -18,7 +18,7 @@ from seodang.config import ExpectationsParams
 from seodang.ingest.rows import TEXTS
 from seodang.io.atomic import remove_stale_parts
 from seodang.validation.checks.rule import Rule
-from seodang.validation.data_docs_pages import SITE_NAME, build_site_config
+from seodang.validation.data_docs_pages import SITE_NAME, build_site_config, raise_page_errors
 from seodang.validation.dataset_checks import DatasetMetric
 from seodang.validation.suites import (
     create_dataset_expectation,
@@ -162,7 +162,8 @@ def open_validator(
         return
     remove_stale_parts(data_docs)
     try:
-        yield validator
+        with raise_page_errors():
+            yield validator
         shutil.rmtree(staging / "static", ignore_errors=True)  # fonts and images that our pages do not use
         shutil.rmtree(data_docs, ignore_errors=True)
         staging.replace(data_docs)
