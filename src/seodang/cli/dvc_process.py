@@ -17,10 +17,12 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Final
 
+from seodang.cli.signals import interrupt_on_signals
 from seodang.cli.streams import discard_output, prepare_streams
 from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
+from seodang.io.os_errors import describe_os_text
 from seodang.paths import Paths
 
 _LOGGERS: Final = ("dvc", "dvc_objects", "dvc_data")
@@ -88,7 +90,10 @@ class StageProgress(logging.Handler):
 
 
 class StageFailures(logging.Filter):
-    """Keeps warnings and errors of DVC, but not the error that a stage failed: the stage has said why."""
+    """Keeps warnings and errors of DVC, but not the error that a stage failed: the stage has said why.
+
+    An error of the system gets Seodang's message instead: DVC's names no way out.
+    """
 
     exit_code: int | None = None
     command = ""
@@ -98,6 +103,7 @@ class StageFailures(logging.Filter):
         if record.msg == _EMPTY:
             return False
         error = record.exc_info[1] if record.exc_info else None
+        texts: list[str] = []
         while error is not None:
             if isinstance(error, BrokenPipeError):
                 self.exit_code = _PIPE_CLOSED
@@ -105,7 +111,11 @@ class StageFailures(logging.Filter):
             if match := _FAILED.search(str(error)):
                 self.exit_code, self.command = int(match["code"]), match["command"]
                 return False
+            texts.append(str(error))
             error = error.__cause__
+        if reason := describe_os_text("\n".join(texts)):
+            print(f"seodang: {reason}", file=sys.stderr)
+            return False
         return True
 
 
@@ -118,6 +128,7 @@ def main() -> int:
         0, the exit code of the stage that failed, or 2 after an error of DVC.
     """
     prepare_streams()  # before DVC's loggers keep them
+    interrupt_on_signals()
     try:
         code = _run_stages()
     except BrokenPipeError:  # the reader is gone, as with `| head`

@@ -11,17 +11,16 @@ from __future__ import annotations
 import io
 import logging
 import os
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
-from typing import Annotated, Any, Final
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from typing import Annotated, Final
 
 import typer
 
 from seodang.cli import check, compare, config, gate, init, judge, plan, profile, registry, report, run, serve, study
+from seodang.cli.signals import EndedBySignal, unwind_on_signals
 from seodang.cli.streams import (
     discard_output,
     get_output_error,
@@ -46,7 +45,6 @@ _INTERNAL_ERROR: Final = 70
 _OUTPUT_LOST: Final = 74
 _INTERRUPTED: Final = 130
 _PIPE_CLOSED: Final = 141
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)  # of schedulers that cancel, and of terminals that close
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,8 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     _configure_logging()
     try:
-        with _unwind_on_signals():
-            return _report_lost_output(_run_app(words))
+        with unwind_on_signals() as received:
+            code = _report_lost_output(_run_app(words))
+        # Typer turns Ctrl-C into this code.
+        return _report_interruption() if code == _INTERRUPTED and received else code
     except typer.Exit as error:
         return error.exit_code
     except typer.TyperException as error:
@@ -70,9 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"seodang: {error}", file=sys.stderr)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        text = _("interrupted; no half-written file is left and finished stages are kept: run the same command again")
+        return _report_interruption()
+    except EndedBySignal as error:
+        text = _(
+            "ended by {signal}; no half-written file is left and finished stages are kept: run the same command again",
+            signal=error.signal.name,
+        )
         print(f"seodang: {text}", file=sys.stderr)
-        return _INTERRUPTED
+        return error.code
     except Exception as error:
         if isinstance(error, BrokenPipeError) and is_output_closed():  # the reader is gone, as with `| head`
             discard_output()
@@ -89,6 +94,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         print(f"seodang: {text}", file=sys.stderr)
         return _INTERNAL_ERROR
+
+
+def _report_interruption() -> int:
+    text = _("interrupted; no half-written file is left and finished stages are kept: run the same command again")
+    print(f"seodang: {text}", file=sys.stderr)
+    return _INTERRUPTED
 
 
 def _report_lost_output(code: int) -> int:
@@ -186,27 +197,6 @@ def _set_options(
     debug: Annotated[bool, typer.Option("--debug", help=_("Show tracebacks."))] = False,
 ) -> None:
     """Accept the options that all commands share; `main` reads them."""
-
-
-@contextmanager
-def _unwind_on_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the stack as Ctrl-C does: nothing half-written is left.
-
-    A signal that is ignored (nohup) or handled elsewhere stays so.
-    """
-    is_main_thread = threading.current_thread() is threading.main_thread()
-    handled = [number for number in _SIGNALS if is_main_thread and signal.getsignal(number) is signal.SIG_DFL]
-    for number in handled:
-        signal.signal(number, _exit_by_signal)
-    try:
-        yield
-    finally:
-        for number in handled:
-            signal.signal(number, signal.SIG_DFL)
-
-
-def _exit_by_signal(number: int, _frame: Any) -> None:
-    sys.exit(128 + number)
 
 
 def _configure_logging() -> None:

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from seodang.cli.signals import wait_and_pass_on
 from seodang.cli.terminal import print_lines
 from seodang.errors import SeodangError
 from seodang.i18n import _
@@ -92,4 +93,5 @@ def _run_dvc(root: Path) -> int:
     scripts = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
     command = [sys.executable, "-P", "-m", "seodang.cli.dvc_process"]  # -P: no module of the project in its way
-    return subprocess.run(command, cwd=root, env=environment, check=False).returncode
+    with subprocess.Popen(command, cwd=root, env=environment) as process:
+        return wait_and_pass_on(process)
