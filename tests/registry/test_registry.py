@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -218,6 +221,49 @@ def test_a_promotion_that_cannot_be_committed_leaves_nothing_half_done(twice, ca
     hook.unlink()
     assert registry("promote") == 0
     assert read_stages(twice) == {"v0.1.0": ("retired",), "v0.2.0": ("retired",), "v0.3.0": ("champion",)}
+
+
+def test_a_disk_that_becomes_full_during_a_promotion_leaves_nothing_half_done(
+    twice, capsys, monkeypatch, read_state, run_pipeline
+):
+    """Restoring needs no space: copies of the files lie beside them, and a tag is deleted as a single file."""
+    run_pipeline(twice, "three")
+    before = read_state(twice)
+
+    def fail(*_arguments: object) -> None:
+        twice.champion.write_text("half-written")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(promotion, "write_champion", fail)
+    monkeypatch.setattr("seodang.io.atomic.write_atomically", fail)
+    assert registry("promote") == 2
+    assert "the disk is full" in capsys.readouterr().err
+    assert read_state(twice) == before
+
+
+def test_a_promotion_on_an_almost_full_disk_does_not_begin(twice, capsys, monkeypatch, read_state, run_pipeline):
+    run_pipeline(twice, "three")
+    before = read_state(twice)
+    free = shutil.disk_usage(twice.root)._replace(free=100_000)
+    monkeypatch.setattr("seodang.io.disk_full.shutil.disk_usage", lambda _folder: free)
+    assert registry("promote") == 2
+    assert "a change of the registry needs 2,000,000 bytes" in capsys.readouterr().err
+    assert read_state(twice) == before
+
+
+def test_a_repository_whose_head_is_lost_is_said(twice, capsys, run_in):
+    branch = run_in(twice.root, "git", "symbolic-ref", "HEAD").stdout.strip()
+    (twice.root / ".git" / branch).write_text(f"{'01' * 20}\n")
+    assert registry("list") == 2
+    assert "the registry's git tags cannot be read" in capsys.readouterr().err
+
+
+def test_without_git_each_command_says_so(twice, capsys, monkeypatch):
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    assert registry("promote") == 2
+    message = capsys.readouterr().err
+    assert "git is not installed" in message
+    assert "no git repository" not in message
 
 
 def test_a_promotion_killed_before_its_record_is_listed_and_finished_by_the_same_command(

@@ -18,7 +18,7 @@ from seodang.i18n import _
 from seodang.io.jsonl import read_json
 from seodang.metric_registry import SUMMARY_METRICS
 from seodang.paths import Paths
-from seodang.registry.git import list_uncommitted
+from seodang.registry.git import describe_dvc_failure, list_uncommitted
 
 _STAGES = ("evaluate", "gate", "package")  # a promotion depends on the outputs of these stages
 _TUNED = "tuned"
@@ -170,7 +170,7 @@ def _check_up_to_date(root: Path) -> None:
     try:
         changed: dict[str, Any] = json.loads(status.stdout)
     except ValueError as error:
-        details = status.stderr.strip()[-500:] or status.stdout[-500:]
+        details = describe_dvc_failure(root, status.stderr)[-500:] or status.stdout[-500:]
         raise RegistryError(_("dvc status failed: {error}", error=details)) from error
     if changed:
         raise RegistryError(

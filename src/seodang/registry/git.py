@@ -10,10 +10,14 @@ from pathlib import Path
 
 from seodang.errors import RegistryError
 from seodang.i18n import _
-from seodang.io.os_errors import get_owner
+from seodang.io.os_errors import describe_os_text, get_owner
 
 # A version is reproduced from these paths, so its commit must contain them.
 TRACKED_PATHS = ("dvc.lock", "inputs.lock", "dvc.yaml", "params.yaml", "bentofile.yaml", "src", "registry")
+
+
+class GitMissing(RegistryError):
+    """There is no program git."""
 
 
 class UntrustedRepository(RegistryError):
@@ -38,7 +42,7 @@ def run_git(root: Path, *arguments: str) -> str:
             check=True,
         ).stdout.rstrip()
     except FileNotFoundError as error:
-        raise RegistryError(_("git is not installed, and the registry consists of git tags; install git")) from error
+        raise GitMissing(_("git is not installed, and the registry consists of git tags; install git")) from error
     except subprocess.CalledProcessError as error:
         if "dubious ownership" in error.stderr:
             raise UntrustedRepository(_describe_ownership(root)) from error
@@ -46,9 +50,17 @@ def run_git(root: Path, *arguments: str) -> str:
             _(
                 "git {arguments} failed: {error}",
                 arguments=" ".join(arguments[:3]),
-                error=error.stderr.strip() or error.stdout.strip(),
+                error=describe_os_text(error.stderr) or error.stderr.strip() or error.stdout.strip(),
             )
         ) from error
+
+
+def describe_dvc_failure(root: Path, output: str) -> str:
+    """Return why a command of DVC failed: an error of git or the system with the way out, else DVC's own words."""
+    if "is not owned by current user" in output:
+        return _describe_ownership(root)
+    lines = [line for line in output.strip().splitlines() if line and not line.startswith("Having any troubles?")]
+    return describe_os_text(output) or "\n".join(lines)
 
 
 def _describe_ownership(root: Path) -> str:
@@ -69,7 +81,7 @@ def get_head(root: Path) -> str:
     """
     try:
         return run_git(root, "rev-parse", "--verify", "HEAD")
-    except UntrustedRepository:
+    except (GitMissing, UntrustedRepository):
         raise
     except RegistryError as error:
         raise RegistryError(
@@ -141,6 +153,12 @@ def commit(root: Path, files: Sequence[Path], message: str) -> None:
     names = [file.relative_to(root).as_posix() for file in files]
     run_git(root, "add", "--", *names)
     run_git(root, "commit", "--quiet", "--only", "--message", message, "--", *names)
+
+
+def delete_tags(root: Path, names: Sequence[str]) -> None:
+    """Delete tags; unlike `git tag --delete`, this needs no space for a new list of all references."""
+    for name in names:
+        run_git(root, "update-ref", "-d", f"refs/tags/{name}")
 
 
 def unstage(root: Path, files: Sequence[Path]) -> None:

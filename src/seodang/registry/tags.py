@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from seodang.errors import RegistryError
 from seodang.i18n import _
-from seodang.registry.git import get_identity, run_git
+from seodang.registry.git import delete_tags, get_identity, run_git
 
 NAME: Final = "seodang"  # the name under `artifacts:` in dvc.yaml
 CHAMPION: Final = "champion"
@@ -45,12 +45,13 @@ def list_versions(root: Path) -> list[RegisteredVersion]:
         RegistryError: If the tags cannot be read.
     """
     from gto.exceptions import ArtifactNotFound, GTOException
+    from scmrepo.exceptions import SCMError
 
     try:
         rows: list[dict[str, Any]] = _import_gto().show(str(root), NAME, registered_only=True, versions_per_stage=-1)
     except ArtifactNotFound:
         return []
-    except GTOException as error:
+    except (GTOException, SCMError) as error:  # the second one of a damaged repository
         raise RegistryError(
             _(
                 "the registry's git tags cannot be read: {error}; see: git tag --list '{name}[@#]*'",
@@ -133,7 +134,7 @@ def remove_tags_on_failure(root: Path) -> Iterator[None]:
         yield
     except BaseException:
         if new_tags := sorted(_list_tags(root) - existing):
-            run_git(root, "tag", "--delete", *new_tags)
+            delete_tags(root, new_tags)
         raise
 
 

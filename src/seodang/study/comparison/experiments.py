@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from seodang.errors import RegistryError
 from seodang.i18n import _
+from seodang.registry.git import describe_dvc_failure
 
 WORKSPACE: Final = "workspace"
 _GATE, _EVALUATE, _TRAIN = "gate/metrics.json", "evaluate/metrics.json", "train/live/metrics.json"
@@ -82,7 +83,7 @@ def _run_exp_show(root: Path, *options: str) -> list[dict[str, Any]]:
     command = [str(Path(sys.executable).parent / "dvc"), "exp", "show", "--json", *options]
     done = subprocess.run(command, cwd=root, env=os.environ, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RegistryError(_("dvc exp show failed: {error}", error=done.stderr.strip()))
+        raise RegistryError(_("dvc exp show failed: {error}", error=describe_dvc_failure(root, done.stderr)))
     states: list[dict[str, Any]] = json.loads(done.stdout)
     return states
 
