@@ -82,6 +82,58 @@ def test_folders_of_another_user_are_taken_over(project, find_problems):
     assert "change that: sudo chown -R $(id -un) artifacts/ingest && chmod -R u+rwX .seodang;" in message
 
 
+@pytest.mark.parametrize("name", ["files/md5", "files/md5/a0", "runs/d4"])
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_a_cache_of_dvc_that_may_not_be_written_is_named_before_training(
+    project, find_problems, tmp_path, name, is_shared
+):
+    """DVC stores the adapter there after the training."""
+    cache = tmp_path / "shared" if is_shared else project / ".dvc" / "cache"
+    if is_shared:
+        (project / ".dvc" / "config").write_text(f"[cache]\n    dir = {cache}\n")
+    (cache / name).mkdir(parents=True)
+    (cache / name).chmod(0o555)
+    messages = [find_problems(project), find_problems(project, "train"), find_problems(project, "ingest")]
+    (cache / name).chmod(0o755)
+    assert [name in message for message in messages] == [True, True, False]
+
+
+def test_a_ledger_that_may_not_be_written_is_named_before_training(project, find_problems):
+    (project / "registry" / "ledger").mkdir(parents=True)
+    (project / "registry" / "ledger").chmod(0o555)
+    messages = [find_problems(project, stage) for stage in ("train", "gate", "ingest")]
+    (project / "registry" / "ledger").chmod(0o755)
+    assert ["registry/ledger" in message for message in messages] == [True, True, False]
+
+
+def test_a_read_only_file_system_is_said_without_a_command_that_cannot_help(project, monkeypatch):
+    state = os.statvfs(project)
+    fields = [getattr(state, name) for name in state.__match_args__] + [state.f_fsid]
+    fields[8] |= os.ST_RDONLY
+    monkeypatch.setattr(os, "statvfs", lambda _path: os.statvfs_result(fields))
+    monkeypatch.setattr(os, "access", lambda *_arguments: False)
+    with pytest.raises(
+        WorkspaceError, match=r"on a read-only file system, .*; work in a copy on a writable disk"
+    ) as caught:
+        check_writable("ingest", Paths(project))
+    assert "chmod" not in str(caught.value)
+
+
+def test_a_damaged_repository_is_said_before_the_run(project):
+    (project / ".git").rmdir()
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    check_workspace(Paths(project))
+    (project / ".git" / "index").write_bytes(b"xxxx")
+    with pytest.raises(WorkspaceError, match=r"git's repository is damaged .*; see what git says: git status"):
+        check_workspace(Paths(project))
+
+
+def test_damaged_settings_of_dvc_are_said(project):
+    (project / ".dvc" / "config").write_text("[core\nx")
+    with pytest.raises(WorkspaceError, match=r"DVC cannot read its settings .*restore it: git checkout \.dvc/config"):
+        check_workspace(Paths(project))
+
+
 def test_a_file_that_may_not_be_written_is_named(project, find_problems):
     (project / "dvc.lock").chmod(0o444)
     assert "dvc.lock" in find_problems(project)

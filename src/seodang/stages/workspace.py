@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from seodang.errors import WorkspaceError
+from seodang.errors import RegistryError, WorkspaceError
 from seodang.i18n import _
 from seodang.io.os_errors import find_existing_parent, format_access_command, get_owner
 from seodang.packaging.bento import get_store_folder
 from seodang.paths import Paths
+from seodang.registry.git import GitMissing, UntrustedRepository, run_git
 
 _LONG_STAGE: Final = "train"  # also checks what later stages write: they run hours later
+_JUDGING_STAGES: Final = (_LONG_STAGE, "gate")
 _STORING_STAGES: Final = (_LONG_STAGE, "package")
 _MAX_NAMES: Final = 5  # in a message
 
@@ -25,9 +28,12 @@ def check_workspace(paths: Paths) -> None:
     Raises:
         WorkspaceError: With every problem and its remedy.
     """
-    _raise(
-        [*_find_git_problems(paths.root), *_find_lock_problems(paths.root), *_find_write_problems(paths, _LONG_STAGE)]
-    )
+    problems = [
+        *_find_git_problems(paths.root),
+        *_find_repository_problems(paths.root),
+        *_find_lock_problems(paths.root),
+    ]
+    _raise(problems + list(_find_write_problems(paths, _LONG_STAGE)))
 
 
 def check_writable(stage: str, paths: Paths) -> None:
@@ -56,10 +62,50 @@ def _find_git_problems(root: Path) -> Iterator[str]:
         )
 
 
-def _is_without_git(root: Path) -> bool:
-    from dvc.config import Config
+def _find_repository_problems(root: Path) -> Iterator[str]:
+    """Yield why git cannot read its repository: DVC would fail after the first stage that it stores."""
+    try:
+        run_git(root, "ls-files", "--", "dvc.yaml")
+    except (GitMissing, UntrustedRepository):  # DVC needs neither the program nor the owner's trust for a run
+        return
+    except RegistryError as error:
+        if "not a git repository" not in str(error):
+            yield _("git's repository is damaged ({error}); see what git says: git status; git fsck", error=error)
 
-    return bool(Config(str(root / ".dvc"), validate=False)["core"].get("no_scm"))
+
+def _is_without_git(root: Path) -> bool:
+    return bool(_read_dvc_config(root)["core"].get("no_scm"))
+
+
+def _read_dvc_config(root: Path) -> Mapping[str, Any]:
+    """Return DVC's settings by section.
+
+    Raises:
+        WorkspaceError: If a file of settings is damaged.
+    """
+    from dvc.config import Config, ConfigError
+
+    try:
+        settings: Mapping[str, Any] = Config(str(root / ".dvc"), validate=False)
+    except ConfigError as error:
+        raise WorkspaceError(
+            _(
+                "DVC cannot read its settings ({error}); correct .dvc/config or .dvc/config.local, or restore it: git"
+                " checkout .dvc/config",
+                error=" ".join(str(error).split()),
+            )
+        ) from error
+    return settings
+
+
+def _list_cache_folders(root: Path) -> list[Path]:
+    """Return the folders of DVC's cache, in which DVC stores what a stage has written."""
+    setting = None
+    with suppress(RuntimeError):  # no home folder, and so no settings of the user
+        setting = _read_dvc_config(root)["cache"].get("dir") if (root / ".dvc").is_dir() else None
+    cache = root / ".dvc" / (setting or "cache")  # DVC takes a relative setting from the folder of its file
+    parts = [cache / "files" / "md5", cache / "runs"]
+    return [cache, *parts, *(folder for part in parts for folder in sorted(part.glob("*")))]
 
 
 def _find_lock_problems(root: Path) -> Iterator[str]:
@@ -83,8 +129,11 @@ def _find_lock_problems(root: Path) -> Iterator[str]:
 def _find_write_problems(paths: Paths, stage: str) -> Iterator[str]:
     """Yield the folders and files that a stage writes and this user may not."""
     own = [paths.root, paths.root / "dvc.lock", paths.inputs_lock, paths.root / ".dvc" / "tmp", paths.timings]
-    folders = [paths.artifacts] if stage == _LONG_STAGE else [paths.get_stage_folder(stage)]
-    trees = [*folders, paths.timings.parent]
+    trees = [paths.artifacts if stage == _LONG_STAGE else paths.get_stage_folder(stage), paths.timings.parent]
+    if stage in _JUDGING_STAGES:
+        trees.append(paths.ledger)
+    if stage == _LONG_STAGE:
+        own += _list_cache_folders(paths.root)
     refused = [
         path for path in (*own, *(folder for tree in trees for folder in _list_folders(tree))) if not _may_write(path)
     ]
@@ -136,13 +185,23 @@ def _may_write(path: Path) -> bool:
 def _describe_refused(refused: Iterable[Path], root: Path) -> str:
     existing = list(dict.fromkeys(find_existing_parent(path) for path in refused))
     names = [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in existing]
+    if any(os.statvfs(path).f_flag & os.ST_RDONLY for path in existing):
+        return _(
+            "these are on a read-only file system, and the run would fail when it writes them: {names}; work in a copy"
+            " on a writable disk",
+            names=_list_first(names),
+        )
     return _(
         "you may not write these, and the run would fail when it does: {names} ({owners}); change that: {command}; or work in"
         " a copy of your own",
-        names=", ".join(names[:_MAX_NAMES]) + (", ..." if len(names) > _MAX_NAMES else ""),
+        names=_list_first(names),
         owners=", ".join(sorted({get_owner(path) for path in existing})),
         command=format_access_command({name: root / name for name in _drop_nested(names)}),
     )
+
+
+def _list_first(names: list[str]) -> str:
+    return ", ".join(names[:_MAX_NAMES]) + (", ..." if len(names) > _MAX_NAMES else "")
 
 
 def _drop_nested(names: list[str]) -> list[str]:
