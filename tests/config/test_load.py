@@ -63,7 +63,8 @@ def test_a_number_in_exponent_form_without_a_dot_is_reported_not_misread(raw):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("a: [1", "not readable YAML"), ("- 1", "holds list"), ("\xff", "cannot be used|holds str")]
+    ("text", "said"),
+    [("a: [1", "not readable YAML"), ("- 1", "has no sections"), ("\xff", "cannot be used|has no sections")],
 )
 def test_an_unreadable_file_is_named(tmp_path, text, said):
     file = tmp_path / "params.yaml"

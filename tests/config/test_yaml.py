@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,10 @@ def test_a_label_that_yaml_reads_as_no_text_is_said_with_the_quotes_to_write(wri
     table = f"{{label_column: a, labels: {labels}, input: '{{text}}', instructions: [가나]}}"
     source = f"sources: [{{name: a, path: data, format: table, table: {table}}}]"
     message = _get_errors(write_params("ingest", source))
-    assert f'ingest.sources.0.table.labels: the key {key} is not text in YAML; write it in quotes: "{key}"' in message
+    assert (
+        f'ingest.sources.0.table.labels: the key {key} is not text in YAML; write it in quotes, as the data have it: "{key}"'
+        in message
+    )
 
 
 def test_a_label_yes_or_no_is_text(write_params):
@@ -105,7 +109,7 @@ def test_a_table_file_of_check_gets_the_same_words(tmp_path, capsys):
     (tmp_path / "t.yaml").write_text(yaml.safe_dump(table, allow_unicode=True), "utf-8")
     assert main(["check", str(tmp_path / "a.csv"), "--table", str(tmp_path / "t.yaml")]) == 2
     message = capsys.readouterr().err
-    assert 'labels: the key 0 is not text in YAML; write it in quotes: "0"' in message
+    assert 'labels: the key 0 is not text in YAML; write it in quotes, as the data have it: "0"' in message
     assert "pydantic" not in message
 
 
@@ -119,8 +123,8 @@ def test_a_table_file_of_check_gets_the_same_words(tmp_path, capsys):
         (b"a: !!python/object:os.system 1\n", "could not determine a constructor"),
         ("train: {가: 1}".encode("cp949"), "is not UTF-8 text (byte 9); save it as UTF-8"),
         ("a: 1".encode("utf-16"), "is not UTF-8 text (byte 1)"),
-        (b"- a\n", "holds list, not sections"),
-        (b"", "holds NoneType, not sections"),
+        (b"- a\n", "has no sections (names with values below them), only ['a'];"),
+        (b"", "params.yaml is empty; restore it: git checkout "),
     ],
 )
 def test_a_file_that_is_no_yaml_mapping_is_refused_in_one_line(tmp_path, content, message, monkeypatch, capsys):
@@ -153,3 +157,50 @@ def test_the_advice_for_a_file_in_utf_16_names_utf_16(tmp_path):
     (tmp_path / "params.yaml").write_bytes("model: {}".encode("utf-16"))
     with pytest.raises(ParamsError, match="iconv -f utf-16 -t utf-8"):
         read_yaml(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("key", ["0", "true", "2024-01-01", "null"])
+def test_a_name_that_yaml_reads_as_no_text_is_no_parameter(write_params, key):
+    message = _get_errors(write_params("train", f"{key}: 1"))
+    assert f"train: the key {key} is not text in YAML, so it is no parameter; remove it" in message
+
+
+def test_aliases_that_stand_for_more_values_than_the_memory_holds_are_refused_at_once(write_params):
+    """Nine levels of nine aliases: 387 million values, whose text would take gigabytes."""
+    levels = [f"b{level}: &b{level} [{', '.join([f'*b{level - 1}'] * 9)}]" for level in range(1, 10)]
+    text = "\n".join(["b0: &b0 [x, x, x]", *levels])
+    path = write_params("train", "rank: 4")
+    path.write_text(f"{text}\n{path.read_text('utf-8')}", "utf-8")
+    assert "b9: is not a known parameter (got [[[" in _get_errors(path)
+
+
+def test_params_that_are_a_pipe_are_refused_and_not_waited_for(tmp_path, monkeypatch, capsys):
+    os.mkfifo(tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    assert main(["config", "show"]) == 2
+    assert "params.yaml is no regular file; restore it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: 1\na: 2\n", "line 2, column 1: while constructing a mapping found duplicate key"),
+        ("train: {가: 1}".encode("cp949"), "is not UTF-8 text (byte 9); save it as UTF-8"),
+        (b"- a\n", "has no sections"),
+        (b"", "is empty"),
+    ],
+)
+def test_a_file_to_migrate_that_is_no_yaml_mapping_is_refused_in_the_same_words(tmp_path, content, message, capsys):
+    file = tmp_path / "old.yaml"
+    file.write_bytes(content)
+    assert main(["config", "migrate", str(file)]) == 2
+    assert message in capsys.readouterr().err
+    assert file.read_bytes() == content
+
+
+def test_a_profile_in_another_encoding_does_not_keep_the_others_from_the_list(tmp_path, monkeypatch, capsys):
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "own.yaml").write_bytes("# 내 프로필\n".encode("cp949"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["profile", "list"]) == 0
+    assert "own" in capsys.readouterr().out

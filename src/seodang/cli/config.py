@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from seodang.cli.terminal import print_lines, print_table
-from seodang.errors import ParamsError
 from seodang.i18n import _
 from seodang.paths import Paths
 
@@ -74,8 +73,8 @@ def _migrate_file(path: Path) -> list[str]:
     import io
 
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
 
+    from seodang.config.load import read_yaml
     from seodang.config.migration import migrate, select_renames
     from seodang.io.atomic import write_atomically
 
@@ -83,10 +82,8 @@ def _migrate_file(path: Path) -> list[str]:
     yaml.width = 200
     yaml.preserve_quotes = True
     yaml.indent(mapping=2, sequence=4, offset=2)
-    try:
-        content = yaml.load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise ParamsError(_("{path} is not readable YAML: {error}", path=path, error=error)) from error
+    read_yaml(path)  # a file that is not readable is described there
+    content = yaml.load(path.read_text("utf-8-sig"))
     changes = migrate(content, select_renames(content))
     if changes:
         text = io.StringIO()

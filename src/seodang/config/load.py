@@ -22,7 +22,7 @@ from seodang.config import (
     ThresholdParams,
 )
 from seodang.config.migration import PARAMS_RENAMES, Rename, migrate
-from seodang.config.validation_errors import format_validation_errors
+from seodang.config.validation_errors import format_validation_errors, format_value
 from seodang.errors import ParamsError
 from seodang.i18n import _
 
@@ -58,6 +58,8 @@ def read_params(path: Path) -> dict[str, Any]:
     Raises:
         ParamsError: If it is not readable, has an old name, or lacks a section, which DVC needs in this file.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ParamsError(_("{path} is no regular file; restore it: git checkout {path}", path=path))
     raw = read_yaml(path)
     check_names(raw, PARAMS_RENAMES, path)
     if missing := [name for name in Params.model_fields if not isinstance(raw.get(name), dict)]:
@@ -184,7 +186,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         )
     if not isinstance(raw, dict):
         raise ParamsError(
-            _("{path} holds {kind}, not sections; compare it with the file in git", path=path, kind=type(raw).__name__)
+            _("{path} is empty; restore it: git checkout {path}", path=path)
+            if raw is None
+            else _(
+                "{path} has no sections (names with values below them), only {value}; compare it with the file in git",
+                path=path,
+                value=format_value(raw),
+            )
         )
     return raw
 

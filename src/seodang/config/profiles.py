@@ -94,7 +94,7 @@ def render_profile(name: str, folder: Path) -> str:
 
 def read_heading(file: Path) -> str:
     """Return the comment lines at the top of a profile: title, hardware, what it does."""
-    lines = file.read_text("utf-8").splitlines(keepends=True)
+    lines = file.read_text("utf-8", errors="replace").splitlines(keepends=True)  # in a list; its user sees the error
     return "".join(itertools.takewhile(lambda line: line.startswith("#"), lines))
 
 

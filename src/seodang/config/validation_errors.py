@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import reprlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from seodang.i18n import N_, _, ngettext
 
 _PASSWORD: Final = re.compile(r"(?<=://)[^/@\s'\"]*:[^@\s'\"]*@")  # in an address: a message goes into logs
 _MAX_CHARACTERS: Final = 80  # of a value in a message
+_MAX_PARSED: Final = 2000  # characters of a text in which a password is looked for
 _KEY: Final = "[key]"  # pydantic's last location of an error in a key
 # Type of pydantic's error -> the rule; placeholders are pydantic's context.
 _RULES: Final[Mapping[str, str]] = {
@@ -59,9 +61,12 @@ def format_validation_errors(error: ValidationError) -> list[str]:
 
 def _format_error(detail: Mapping[str, Any]) -> str:
     place, kind, found = detail["loc"], detail["type"], detail["input"]
+    if kind == "invalid_key":  # of a section
+        rule = _("the key {key} is not text in YAML, so it is no parameter; remove it", key=_format_scalar(found))
+        return _join(place[:-1], rule)
     if place and place[-1] == _KEY:
         key = _format_scalar(place[-2] if kind != "string_type" else found)
-        rule = _('the key {key} is not text in YAML; write it in quotes: "{key}"', key=key)
+        rule = _('the key {key} is not text in YAML; write it in quotes, as the data have it: "{key}"', key=key)
         return _join(place[:-2], rule)
     rule = _describe_rule(kind, detail)
     if kind == "missing":
@@ -107,7 +112,10 @@ def _format_scalar(value: Any) -> str:
 
 def format_value(value: object) -> str:
     """Return a value for a message, without a password in it and not too long."""
-    text = _PASSWORD.sub("...@", repr(value))
+    # With aliases, a few lines of YAML may stand for more values than the memory holds.
+    representation = reprlib.Repr()
+    representation.maxstring = representation.maxother = representation.maxlong = _MAX_PARSED
+    text = _PASSWORD.sub("...@", representation.repr(value))
     return text if len(text) <= _MAX_CHARACTERS else f"{text[: _MAX_CHARACTERS - 3]}..."
 
 
