@@ -118,6 +118,7 @@ def test_a_table_file_of_check_gets_the_same_words(tmp_path, capsys):
     [
         (b"a: 1\na: 2\n", "line 2, column 1: while constructing a mapping found duplicate key"),
         (b"a: [1\n", "line 2, column 1"),
+        (b"a: 1\n<<<<<<< HEAD\nb: 1\n=======\n>>>>>>> x\n", "params.yaml, line 2: git left a merge conflict here"),
         (b"a: 2024-13-45\n", "month must be in 1..12"),
         (b"a: &x [*x]\n", ""),
         (b"a: !!python/object:os.system 1\n", "could not determine a constructor"),

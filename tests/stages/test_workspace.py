@@ -119,6 +119,13 @@ def test_a_read_only_file_system_is_said_without_a_command_that_cannot_help(proj
     assert "chmod" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["dvc.yaml", "dvc.lock", "inputs.lock"])
+def test_a_merge_conflict_is_said_with_its_line_before_the_run(project, name):
+    (project / name).write_text("schema: '2.0'\n<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> other\n")
+    with pytest.raises(WorkspaceError, match=rf"{name}, line 2: git left a merge conflict here; .*--ours {name}"):
+        check_workspace(Paths(project))
+
+
 def test_a_damaged_repository_is_said_before_the_run(project):
     (project / ".git").rmdir()
     subprocess.run(["git", "init", "-q"], cwd=project, check=True)
@@ -207,7 +214,7 @@ def test_a_folder_without_dvc_is_told(project):
         check_workspace(Paths(project))
 
 
-@pytest.mark.parametrize("content", ["", '{"a": ', "\0\0\0"])
+@pytest.mark.parametrize("content", ["", '{"a": ', "\0\0\0", "[1]", '{"a": 3}'])
 @pytest.mark.parametrize("name", ["rwlock", "exps/rwlock"])
 def test_a_damaged_lock_of_dvc_is_told_with_the_command_that_removes_it(project, name, content):
     (project / ".dvc" / "tmp" / "exps").mkdir(exist_ok=True)
@@ -217,7 +224,7 @@ def test_a_damaged_lock_of_dvc_is_told_with_the_command_that_removes_it(project,
 
 
 def test_a_lock_in_use_is_left_to_dvc(project):
-    (project / ".dvc" / "tmp" / "rwlock").write_text('{"/x": {"write": {"pid": 1, "cmd": "dvc repro"}}}')
+    (project / ".dvc" / "tmp" / "rwlock").write_text('{"write": {"/x": {"pid": 1, "cmd": "dvc repro"}}}')
     check_workspace(Paths(project))
 
 

@@ -158,7 +158,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ParamsError: If the file is missing, not UTF-8, not YAML, or not a mapping.
     """
     try:
-        raw = YAML(typ="safe").load(path.read_text("utf-8-sig"))
+        text = path.read_text("utf-8-sig")
+        check_conflict(text, path)
+        raw = YAML(typ="safe").load(text)
     except FileNotFoundError as error:
         raise ParamsError(
             _(
@@ -195,6 +197,25 @@ def read_yaml(path: Path) -> dict[str, Any]:
             )
         )
     return raw
+
+
+def check_conflict(text: str, path: Path) -> None:
+    """Refuse a file with the marks of a merge conflict, which YAML and DVC describe as odd syntax.
+
+    Raises:
+        ParamsError: With the line of the first mark.
+    """
+    lines = text.splitlines()
+    line = next((number for number, line in enumerate(lines, start=1) if line.startswith("<<<<<<< ")), None)
+    if line is not None:
+        raise ParamsError(
+            _(
+                "{path}, line {line}: git left a merge conflict here; edit the file, or take one side of it: git checkout"
+                " --ours {path}",
+                path=path,
+                line=line,
+            )
+        )
 
 
 def _is_too_deep(raw: object) -> bool:

@@ -53,7 +53,8 @@ def _copy_beside(files: Sequence[Path]) -> Iterator[list[Path | None]]:
     copies: list[Path | None] = []
     try:
         for file in files:
-            copies.append(file.with_name(f".{file.name}.{os.getpid()}.part") if file.exists() else None)
+            # Another name than that of write_atomically, which deletes its temporary file.
+            copies.append(file.with_name(f".{file.name}.before.{os.getpid()}.part") if file.exists() else None)
             if copies[-1] is not None:
                 shutil.copyfile(file, copies[-1])
         yield copies

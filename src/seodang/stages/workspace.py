@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from seodang.errors import RegistryError, WorkspaceError
+from seodang.config.load import check_conflict
+from seodang.errors import ParamsError, RegistryError, WorkspaceError
 from seodang.i18n import _
 from seodang.io.os_errors import find_existing_parent, format_access_command, get_owner
 from seodang.packaging.bento import get_store_folder
@@ -31,6 +32,7 @@ def check_workspace(paths: Paths) -> None:
     problems = [
         *_find_git_problems(paths.root),
         *_find_repository_problems(paths.root),
+        *_find_conflicts(paths),
         *_find_lock_problems(paths.root),
     ]
     _raise(problems + list(_find_write_problems(paths, _LONG_STAGE)))
@@ -113,7 +115,7 @@ def _find_lock_problems(root: Path) -> Iterator[str]:
     for name in ("rwlock", "exps/rwlock"):
         file = root / ".dvc" / "tmp" / name
         try:
-            json.loads(file.read_text("utf-8"))
+            _check_lock_format(json.loads(file.read_text("utf-8")))
         except FileNotFoundError:
             continue
         except (ValueError, OSError) as error:
@@ -124,6 +126,23 @@ def _find_lock_problems(root: Path) -> Iterator[str]:
                 " {file}",
                 file=file.relative_to(root),
             )
+
+
+def _check_lock_format(content: object) -> None:
+    """Raise a ValueError for a lock file that DVC refuses."""
+    if not isinstance(content, dict) or not content.keys() <= {"read", "write"}:
+        raise ValueError
+
+
+def _find_conflicts(paths: Paths) -> Iterator[str]:
+    """Yield the files of the pipeline in which git left a merge conflict."""
+    for file in (paths.dvc_yaml, paths.root / "dvc.lock", paths.inputs_lock):
+        try:
+            check_conflict(file.read_text("utf-8", errors="replace"), file.relative_to(paths.root))
+        except FileNotFoundError:
+            continue
+        except ParamsError as error:
+            yield str(error)
 
 
 def _find_write_problems(paths: Paths, stage: str) -> Iterator[str]:
