@@ -12,7 +12,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from seodang.config import GateParams
-from seodang.config.load import read_item_defaults, read_yaml
+from seodang.config.load import read_item_defaults
+from seodang.config.yaml_file import read_yaml
 from seodang.gate.scores import Pairs
 from seodang.gate.statistics import Floats
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from seodang.config.load import merge_overlay, read_yaml
+from seodang.config.load import merge_overlay
+from seodang.config.yaml_file import read_yaml
 
 STAGES = ("base", "ingest", "validate", "prepare", "preflight", "train", "evaluate", "gate", "report")
 

@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from seodang.cli.main import main
-from seodang.config.load import DEFAULTS, load_params, merge_overlay, parse_params, read_yaml, resolve_params
+from seodang.config.load import DEFAULTS, load_params, merge_overlay, parse_params, resolve_params
 from seodang.config.profiles import STARTER, list_profiles, load_profile, read_starter, resolve_overlay
+from seodang.config.yaml_file import read_yaml
 from seodang.errors import ParamsError
 
 ROOT = Path(__file__).resolve().parents[2]

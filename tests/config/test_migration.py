@@ -7,9 +7,10 @@ import pytest
 import yaml
 
 from seodang.cli.main import main
-from seodang.config.load import load_params, read_yaml
+from seodang.config.load import load_params
 from seodang.config.migration import PARAMS_RENAMES, migrate, select_renames
 from seodang.config.profiles import STARTER
+from seodang.config.yaml_file import read_yaml
 from seodang.errors import ParamsError
 
 ROOT = Path(__file__).resolve().parents[2]

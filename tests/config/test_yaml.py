@@ -10,8 +10,9 @@ import yaml
 from ruamel.yaml import YAML
 
 from seodang.cli.main import main
-from seodang.config.load import load_params, merge_overlay, read_yaml
+from seodang.config.load import load_params, merge_overlay
 from seodang.config.profiles import STARTER
+from seodang.config.yaml_file import read_yaml
 from seodang.errors import ParamsError
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from seodang.config.load import load_params, merge_overlay, read_yaml
+from seodang.config.load import load_params, merge_overlay
 from seodang.config.profiles import STARTER
+from seodang.config.yaml_file import read_yaml
 from seodang.errors import SourceError
 from seodang.paths import Paths
 from seodang.stages import run_stage

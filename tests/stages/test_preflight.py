@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from seodang.config import Params
-from seodang.config.load import merge_overlay, parse_params, read_yaml, resolve_params
+from seodang.config.load import merge_overlay, parse_params, resolve_params
 from seodang.config.profiles import STARTER
+from seodang.config.yaml_file import read_yaml
 from seodang.errors import PreflightError
 from seodang.io.jsonl import read_json, write_json, write_records
 from seodang.paths import Paths

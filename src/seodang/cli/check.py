@@ -219,7 +219,8 @@ def _parse_columns(pairs: list[str]) -> dict[str, str] | None:
 
 def _load_table(file: Path | None) -> TableTemplate | None:
     from seodang.config import TableTemplate
-    from seodang.config.load import parse_section, read_yaml
+    from seodang.config.load import parse_section
+    from seodang.config.yaml_file import read_yaml
 
     return parse_section(TableTemplate, read_yaml(file), f"--table {file}") if file else None
 

@@ -74,8 +74,8 @@ def _migrate_file(path: Path) -> list[str]:
 
     from ruamel.yaml import YAML
 
-    from seodang.config.load import read_yaml
     from seodang.config.migration import migrate, select_renames
+    from seodang.config.yaml_file import read_yaml
     from seodang.io.atomic import write_atomically
 
     yaml = YAML()

@@ -97,8 +97,9 @@ def _load_rules(path: Path | None, metrics: list[str]) -> GateParams:
     import yaml
 
     from seodang.config import GateParams
-    from seodang.config.load import ITEM_DEFAULTS, check_names, parse_section, read_item_defaults, read_yaml
+    from seodang.config.load import ITEM_DEFAULTS, check_names, parse_section, read_item_defaults
     from seodang.config.migration import RULES_RENAMES
+    from seodang.config.yaml_file import read_yaml
 
     defaults = yaml.safe_load((files("seodang.gate") / "score_rules.yaml").read_text("utf-8"))
     overrides = read_yaml(path) if path else {}

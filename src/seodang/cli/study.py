@@ -21,9 +21,10 @@ def study(
     Raises:
         SeodangError: If the file cannot be used, or base and splits do not exist; exit code 2.
     """
-    from seodang.config.load import check_names, load_params, parse_section, read_yaml
+    from seodang.config.load import check_names, load_params, parse_section
     from seodang.config.migration import STUDY_RENAMES
     from seodang.config.study import StudyParams
+    from seodang.config.yaml_file import read_yaml
     from seodang.study.runner import run_study
 
     paths = Paths(Path.cwd())

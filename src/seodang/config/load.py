@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from seodang.config import (
     DefaultRuleParams,
@@ -22,12 +20,12 @@ from seodang.config import (
     ThresholdParams,
 )
 from seodang.config.migration import PARAMS_RENAMES, Rename, migrate
-from seodang.config.validation_errors import format_validation_errors, format_value
+from seodang.config.validation_errors import format_validation_errors
+from seodang.config.yaml_file import read_yaml
 from seodang.errors import ParamsError
 from seodang.i18n import _
 
 S = TypeVar("S", bound=Section)
-_MAX_DEPTH: Final = 50  # levels of nested values; parameters have about 8
 DEFAULTS: Final = Path(__file__).with_name("defaults.yaml")
 # List -> the mapping with the defaults of its items, in the same section, and the items' section. An item of
 # default_rules takes the values of rule_defaults that it has a field for.
@@ -149,99 +147,6 @@ def check_names(raw: Mapping[str, Any], renames: tuple[Rename, ...], path: Path 
                 changes="\n".join(f"  {change}" for change in changes),
             )
         )
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping in a YAML file. It is YAML 1.2, as DVC reads it: 3e-3 is a number, yes and no are text.
-
-    Raises:
-        ParamsError: If the file is missing, not UTF-8, not YAML, or not a mapping.
-    """
-    try:
-        text = path.read_text("utf-8-sig")
-        check_conflict(text, path)
-        raw = YAML(typ="safe").load(text)
-    except FileNotFoundError as error:
-        raise ParamsError(
-            _(
-                "{path} does not exist; run in the folder of the project, or restore the file: git checkout {path}",
-                path=path,
-            )
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ParamsError(
-            _(
-                "{path} is not UTF-8 text (byte {position}); save it as UTF-8 in the editor, or convert it: iconv -f"
-                " {encoding} -t utf-8",
-                path=path,
-                position=error.start + 1,
-                encoding="utf-16" if error.object[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp949",
-            )
-        ) from error
-    except (YAMLError, ValueError, RecursionError) as error:
-        raise ParamsError(
-            _("{path} is not readable YAML: {error}", path=path, error=_describe_yaml_error(error))
-        ) from error
-    if _is_too_deep(raw):
-        raise ParamsError(
-            _("{path} is not readable YAML: {error}", path=path, error=_describe_yaml_error(RecursionError()))
-        )
-    if not isinstance(raw, dict):
-        raise ParamsError(
-            _("{path} is empty; restore it: git checkout {path}", path=path)
-            if raw is None
-            else _(
-                "{path} has no sections (names with values below them), only {value}; compare it with the file in git",
-                path=path,
-                value=format_value(raw),
-            )
-        )
-    return raw
-
-
-def check_conflict(text: str, path: Path) -> None:
-    """Refuse a file with the marks of a merge conflict, which YAML and DVC describe as odd syntax.
-
-    Raises:
-        ParamsError: With the line of the first mark.
-    """
-    lines = text.splitlines()
-    line = next((number for number, line in enumerate(lines, start=1) if line.startswith("<<<<<<< ")), None)
-    if line is not None:
-        raise ParamsError(
-            _(
-                "{path}, line {line}: git left a merge conflict here; edit the file, or take one side of it: git checkout"
-                " --ours {path}",
-                path=path,
-                line=line,
-            )
-        )
-
-
-def _is_too_deep(raw: object) -> bool:
-    """Return whether values are nested deeper than any parameter, or without an end by an alias."""
-    level = [raw]
-    for _depth in range(_MAX_DEPTH):
-        below = [value for each in level for value in _list_values(each)]
-        level = list({id(value): value for value in below if isinstance(value, (dict, list))}.values())
-        if not level:
-            return False
-    return True
-
-
-def _list_values(value: object) -> list[object]:
-    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
-
-
-def _describe_yaml_error(error: Exception) -> str:
-    """Return the problem with its line; ruamel's own text has several lines and an address."""
-    if isinstance(error, RecursionError):
-        return _("it is nested too deeply, or an alias refers to itself")
-    mark = getattr(error, "problem_mark", None)
-    if not isinstance(error, MarkedYAMLError) or mark is None:
-        return str(error).splitlines()[0]
-    problem = " ".join(part for part in (error.context, error.problem) if part)
-    return _("line {line}, column {column}: {problem}", line=mark.line + 1, column=mark.column + 1, problem=problem)
 
 
 def merge_overlay(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:

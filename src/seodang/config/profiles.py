@@ -12,8 +12,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from seodang.config import Params
-from seodang.config.load import check_names, merge_overlay, parse_params, read_yaml, resolve_params
+from seodang.config.load import check_names, merge_overlay, parse_params, resolve_params
 from seodang.config.migration import PARAMS_RENAMES
+from seodang.config.yaml_file import read_yaml
 from seodang.errors import ParamsError
 from seodang.i18n import _
 

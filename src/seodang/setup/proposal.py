@@ -14,8 +14,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from seodang.config import PromptFormat
-from seodang.config.load import merge_overlay, read_defaults, read_yaml
+from seodang.config.load import merge_overlay, read_defaults
 from seodang.config.profiles import BASE, STARTER, resolve_overlay
+from seodang.config.yaml_file import read_yaml
 from seodang.ingest.rows import Row
 from seodang.ingest.source_entry import format_value
 from seodang.validation.token_counts import TokenCounter, load_counter

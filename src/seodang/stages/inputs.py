@@ -17,7 +17,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from seodang.config import EvaluateParams, IngestParams, ModelParams
-from seodang.config.load import read_yaml
+from seodang.config.yaml_file import read_yaml
 from seodang.errors import SeodangError, SourceError
 from seodang.evaluation.tasks.spec import FileData, load_specs
 from seodang.i18n import _

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from seodang.config.load import check_conflict
+from seodang.config.yaml_file import check_conflict
 from seodang.errors import ParamsError, RegistryError, WorkspaceError
 from seodang.i18n import _
 from seodang.io.os_errors import find_existing_parent, format_access_command, get_owner

@@ -19,8 +19,8 @@ import torch
 from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
 
 from seodang.config import TrainParams
-from seodang.config.load import read_yaml
 from seodang.config.profiles import read_starter
+from seodang.config.yaml_file import read_yaml
 from seodang.errors import ArtifactError, TrainingError
 from seodang.models.loading import load_model
 from seodang.training.curves import (

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 
 from seodang.config import Section
-from seodang.config.load import parse_section, read_yaml
+from seodang.config.load import parse_section
 from seodang.config.section import Name
+from seodang.config.yaml_file import read_yaml
 from seodang.errors import ParamsError
 from seodang.evaluation.tasks.templates import Template
 from seodang.i18n import _, ngettext
