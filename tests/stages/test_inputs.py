@@ -111,9 +111,11 @@ def test_a_model_elsewhere_is_recorded_and_its_change_changes_the_record(project
 
 def test_texts_of_a_base_from_scratch_are_recorded(project, record, tmp_path):
     (tmp_path / "news.txt").write_text("글", "utf-8")
+    (tmp_path / "data.noun").write_text("", "utf-8")
     scratch = read_yaml(STARTER.parents[3] / "profiles" / "scratch.yaml")["model"]
-    _write_params(project, {"model": merge_overlay(scratch, {"scratch": {"texts": [str(tmp_path / "news.txt")]}})})
-    assert list(record(project)["base"]) == [str(tmp_path / "news.txt")]
+    files = {"texts": [str(tmp_path / "news.txt")], "episodes": {"wordnet": str(tmp_path)}}
+    _write_params(project, {"model": merge_overlay(scratch, {"scratch": files})})
+    assert list(record(project)["base"]) == [str(tmp_path / "data.noun"), str(tmp_path / "news.txt")]
 
 
 def test_a_file_that_dvc_ignores_is_recorded(project, record):

@@ -10,7 +10,7 @@ from seodang.config.evaluate import EvaluateParams
 from seodang.config.expectations import ExpectationsParams
 from seodang.config.gate import DefaultRuleParams, DefaultThresholdParams, GateParams, RuleParams, ThresholdParams
 from seodang.config.ingest import Format, IngestParams, PrimerParams, SourceParams, TableTemplate
-from seodang.config.model import GgufParams, ModelParams, ScratchParams
+from seodang.config.model import EpisodeParams, GgufParams, ModelParams, ScratchParams
 from seodang.config.package import PackageParams
 from seodang.config.prepare import DecontaminationParams, DeduplicationParams, PrepareParams
 from seodang.config.prompt import PromptFormat, PromptParams
@@ -23,6 +23,7 @@ __all__ = [
     "DeduplicationParams",
     "DefaultRuleParams",
     "DefaultThresholdParams",
+    "EpisodeParams",
     "EvaluateParams",
     "ExpectationsParams",
     "Format",

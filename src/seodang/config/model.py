@@ -13,6 +13,32 @@ from seodang.i18n import _
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
+class EpisodeParams(Section):
+    """How the primer base learns to read few-shot examples: the second stage of its pretraining."""
+
+    reviews: str | None
+    """File of NSMC with a column `rating`: Korean reviews by their rating. Null: no episodes about them."""
+    valences: str | None
+    """vader_lexicon.txt of VADER: English sentences by their words. Null: no episodes about them."""
+    wordnet: str | None
+    """Folder of WordNet's database files: English nouns by their kind. Null: no episodes about them."""
+    running_text_ratio: Ratio
+    """Share of the sequences of a batch that are running text, as in the first stage."""
+    steps: PositiveInt
+    batch_size: PositiveInt
+    """Sequences per optimizer step."""
+    sequence_length: PositiveInt
+    """Tokens per sequence."""
+    muon_learning_rate: PositiveFloat
+    """Peak learning rate of Muon, for the matrices."""
+    adamw_learning_rate: PositiveFloat
+    """Peak learning rate of AdamW, for embeddings and norms."""
+    warmup_steps: NonNegativeInt
+    """Optimizer steps."""
+    decay_ratio: Ratio
+    """Share of the optimizer steps, at the end, over which the learning rates fall to 0."""
+
+
 class ScratchParams(Section):
     """How the primer base is pretrained; used when model.source is scratch."""
 
@@ -47,6 +73,8 @@ class ScratchParams(Section):
     """Question-and-answer records per epoch, of task families that are never scored."""
     unlabelled_inputs: PositiveInt
     """Inputs per epoch of the scored task families, without an answer."""
+    episodes: EpisodeParams | None
+    """The second stage; null: none."""
 
 
 class GgufParams(Section):

@@ -6,23 +6,29 @@ import csv
 import logging
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
+from torch import Tensor
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
-from seodang.config import PromptFormat, ScratchParams
+from seodang.config import EpisodeParams, PromptFormat, ScratchParams
 from seodang.errors import SourceError
 from seodang.i18n import _
 from seodang.io.jsonl import write_json
 from seodang.models.tokenization import encode_text
 from seodang.primer.families import build_families
 from seodang.primer_base import model as primer_base
-from seodang.primer_base.corpus import iter_practice_records, iter_unlabelled_inputs
+from seodang.primer_base import optimization
+from seodang.primer_base.corpus import LANGUAGES, iter_practice_records, iter_unlabelled_inputs
+from seodang.primer_base.episode_batches import iter_episode_batches
+from seodang.primer_base.text_pool import TextPool, create_pool, iter_short_texts
+from seodang.primer_base.weak_labels import collect_natural_texts
 from seodang.prompting import render_answer, render_prompt
-from seodang.records import detect_language
+from seodang.records import Language, detect_language
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +46,12 @@ _SAMPLE_PROMPTS = (
 )
 
 
+_POOL_LINES = 120_000  # of each language, from which the texts of episodes come
+
+Curve = list[tuple[int, float, float]]
+"""Optimizer step, mean loss in nats over the 50 steps up to it, and seconds since the start of the stage."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScratchReport:
     """Report of the pretraining."""
@@ -51,8 +63,8 @@ class ScratchReport:
     """Per token, by language, on held-out lines."""
     characters_per_token: dict[str, float]
     """By language."""
-    curve: list[tuple[int, float]]
-    """Optimizer step, and the mean loss in nats over the 50 steps up to it."""
+    curves: dict[str, list[tuple[int, float]]]
+    """By stage: optimizer step, and the mean loss in nats over the 50 steps up to it."""
     samples: list[str]
     """Sampled continuations, temperature 0.7."""
 
@@ -72,39 +84,77 @@ def make_primer_base(scratch: ScratchParams, folder: Path) -> ScratchReport:
         scratch.context_length,
     )
     model = primer_base.create_model(scratch, tokenizer)
-    curve, seconds = _train(model, tokenizer, lines, scratch)
+    curves = {"running_text": _train_on_running_text(model, tokenizer, lines, scratch)}
+    if scratch.episodes is not None:
+        curves["episodes"] = _train_on_episodes(model, tokenizer, lines, scratch, scratch.episodes)
     # The weights are saved and evaluated as bf16: half the size, and the report describes the loaded weights.
     model.bfloat16().save_pretrained(folder)
     model.float()
     tokenizer.save_pretrained(folder)
-    result = _build_report(model, tokenizer, held_out, scratch, curve, seconds)
+    result = _build_report(model, tokenizer, held_out, scratch, curves)
     write_json(folder / "training" / "report.json", asdict(result))
     return result
 
 
-def _train(
-    model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, lines: Sequence[str], scratch: ScratchParams
-) -> tuple[list[tuple[int, float]], float]:
-    """Train the model in place and return its loss curve and the seconds."""
+def _iter_running_rows(
+    tokenizer: PreTrainedTokenizerFast, lines: Sequence[str], scratch: ScratchParams, length: int
+) -> Iterator[Tensor]:
+    """Yield rows of running text forever."""
 
     def load_documents(epoch: int) -> list[list[int]]:
         return [encode_text(tokenizer, text) for text in _build_documents(lines, scratch, epoch)]
 
-    curve: list[tuple[int, float]] = []
-    seconds = 0.0
-    with tqdm(total=scratch.steps, unit="step", disable=not sys.stderr.isatty()) as bar:
+    return optimization.iter_rows(load_documents, int(tokenizer.eos_token_id), length, scratch.seed)
+
+
+def _train_on_running_text(
+    model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, lines: Sequence[str], scratch: ScratchParams
+) -> Curve:
+    """Train the model in place: the first stage."""
+    rows = _iter_running_rows(tokenizer, lines, scratch, scratch.sequence_length)
+    return _train(model, optimization.iter_batches(rows, scratch.batch_size), scratch, is_compiled=scratch.compile)
+
+
+def _train_on_episodes(
+    model: Qwen3ForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    lines: Sequence[str],
+    scratch: ScratchParams,
+    episodes: EpisodeParams,
+) -> Curve:
+    """Train the model in place: the second stage."""
+    pools = _build_pools(lines, _load_chat(scratch), episodes)
+    rows = _iter_running_rows(tokenizer, lines, scratch, episodes.sequence_length)
+    batches = iter_episode_batches(pools, rows, tokenizer, episodes, scratch.seed)
+    return _train(model, batches, episodes, is_compiled=scratch.compile)
+
+
+def _build_pools(lines: Sequence[str], chat: Sequence[str], episodes: EpisodeParams) -> dict[Language, TextPool]:
+    """Return the texts of the episodes by language."""
+    pools: dict[Language, TextPool] = {}
+    for language in LANGUAGES:
+        texts = list(islice(iter_short_texts(lines, language), _POOL_LINES))
+        short_chat = list(iter_short_texts(chat, language)) if language == "ko" else []
+        natural = collect_natural_texts(texts, short_chat, language, episodes)
+        pools[language] = create_pool(language, [*short_chat, *texts], natural)
+    return pools
+
+
+def _train(
+    model: Qwen3ForCausalLM, batches: Iterator[optimization.Batch], recipe: optimization.Recipe, *, is_compiled: bool
+) -> Curve:
+    """Train the model in place and return its loss curve with the seconds at each point."""
+    curve: Curve = []
+    with tqdm(total=recipe.steps, unit="step", disable=not sys.stderr.isatty()) as bar:
 
         def log_progress(step: int, loss: float, elapsed: float) -> None:
-            nonlocal seconds
-            seconds = elapsed
-            curve.append((step, round(loss, 4)))
+            curve.append((step, round(loss, 4), round(elapsed, 1)))
             bar.update(50)
-            speed = step * scratch.batch_size * scratch.sequence_length / elapsed
+            speed = step * recipe.batch_size * recipe.sequence_length / elapsed
             logger.info(_("step {step}: loss {loss:.4f}, {speed:.0f} tokens/s", step=step, loss=loss, speed=speed))
 
-        batches = primer_base.iter_batches(load_documents, int(tokenizer.eos_token_id), scratch)
-        primer_base.train_model(model, batches, scratch, log_progress)
-    return curve, seconds
+        optimization.train_model(model, batches, recipe, log_progress, compile=is_compiled)
+    return curve
 
 
 def _build_report(
@@ -112,15 +162,15 @@ def _build_report(
     tokenizer: PreTrainedTokenizerFast,
     held_out: dict[str, list[str]],
     scratch: ScratchParams,
-    curve: list[tuple[int, float]],
-    seconds: float,
+    curves: dict[str, Curve],
 ) -> ScratchReport:
     end_id = int(tokenizer.eos_token_id)
     encoded = {language: [encode_text(tokenizer, text) for text in texts] for language, texts in held_out.items()}
+    stages: list[optimization.Recipe] = [scratch, *([scratch.episodes] if scratch.episodes else [])]
     return ScratchReport(
         parameters=model.num_parameters(),
-        training_tokens=scratch.steps * scratch.batch_size * scratch.sequence_length,
-        seconds=round(seconds, 1),
+        training_tokens=sum(stage.steps * stage.batch_size * stage.sequence_length for stage in stages),
+        seconds=sum(curve[-1][2] for curve in curves.values() if curve),
         perplexity={
             language: round(primer_base.compute_perplexity(model, documents, end_id), 2)
             for language, documents in encoded.items()
@@ -129,7 +179,7 @@ def _build_report(
             language: round(sum(map(len, held_out[language])) / sum(map(len, encoded[language])), 2)
             for language in held_out
         },
-        curve=curve,
+        curves={name: [(step, loss) for step, loss, _seconds in curve] for name, curve in curves.items()},
         samples=[primer_base.generate_continuation(model, tokenizer, text, scratch.seed) for text in _SAMPLE_PROMPTS],
     )
 
@@ -150,6 +200,13 @@ def _read_file_lines(path: Path, limit: int) -> list[str]:
         rows = csv.DictReader(text.splitlines())
         return [_format_question(row["Q"], row["A"]) for row in rows][:limit]
     return [line for line in text.splitlines() if line.strip()][:limit]
+
+
+def _load_chat(scratch: ScratchParams) -> list[str]:
+    """Return the distinct questions and answers of the .csv files as texts without a prompt."""
+    tables = [Path(name) for name in scratch.texts if Path(name).suffix == ".csv"]
+    rows = [row for path in tables for row in csv.DictReader(path.read_text("utf-8").splitlines())]
+    return list(dict.fromkeys([*(row["Q"] for row in rows), *(row["A"] for row in rows)]))
 
 
 def _format_question(question: str, answer: str, input: str = "", format: PromptFormat = "koalpaca") -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from seodang.config import EvaluateParams, IngestParams, ModelParams
+from seodang.config import EvaluateParams, IngestParams, ModelParams, ScratchParams
 from seodang.config.yaml_file import read_yaml
 from seodang.errors import SeodangError, SourceError
 from seodang.evaluation.tasks.spec import FileData, load_specs
@@ -83,8 +83,16 @@ def _iter_model_files(model: ModelParams, root: Path) -> Iterator[tuple[str, Pat
         for path in sorted(folder.iterdir()):
             yield _get_name(path, model.path, root), path
     if model.source == "scratch" and model.scratch is not None:
-        for text in model.scratch.texts:
+        for text in _list_texts(model.scratch):
             yield _get_name(root / text, text, root), root / text
+
+
+def _list_texts(scratch: ScratchParams) -> list[str]:
+    """Return the files that the primer base is pretrained on."""
+    if (episodes := scratch.episodes) is None:
+        return scratch.texts
+    nouns = f"{episodes.wordnet}/data.noun" if episodes.wordnet else None
+    return [*scratch.texts, *filter(None, (episodes.reviews, episodes.valences, nouns))]
 
 
 def _iter_source_files(ingest: IngestParams, root: Path) -> Iterator[tuple[str, Path]]:
