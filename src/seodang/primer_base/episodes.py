@@ -17,6 +17,8 @@ from seodang.records import Language
 
 _MAX_EXAMPLES = 12
 MAX_CLASSES = 6
+_CLOZE_RATIO, _NAMED_RATIO = 0.4, 0.1  # of the tasks about words: the label is a missing word, or a word of the text
+_CLOZE_TEXTS = 60  # of a class; the others cost time only
 
 INSTRUCTIONS: Mapping[Language, Sequence[str]] = {
     "ko": (
@@ -133,10 +135,20 @@ def _pick_classes(rng: random.Random, keys: Sequence[str], classes: Classes) -> 
 
 
 def _make_word_task(rng: random.Random, pool: TextPool) -> LabelTask:
+    """Return a task whose texts share a word; the label is a random word, or the word itself, which texts can lack."""
     classes = _pick_classes(rng, pool.word_keys, pool.words)
-    if rng.random() < 0.2:  # the word itself is the label
+    roll = rng.random()
+    if roll < _CLOZE_RATIO:
+        gaps = {word: [_remove_word(text, word) for text in texts[:_CLOZE_TEXTS]] for word, texts in classes.items()}
+        if all(map(any, gaps.values())):
+            return LabelTask({word: list(filter(None, texts)) for word, texts in gaps.items()}, is_invented=False)
+    if roll < _CLOZE_RATIO + _NAMED_RATIO:
         return LabelTask(classes, is_invented=False)
     return _invent(rng, pool, classes)
+
+
+def _remove_word(text: str, word: str) -> str:
+    return " ".join(part for part in text.split() if word not in part.lower())
 
 
 def _make_ending_task(rng: random.Random, pool: TextPool) -> LabelTask:
@@ -182,7 +194,7 @@ def _make_natural_task(rng: random.Random, pool: TextPool) -> LabelTask:
 def _list_tasks(pool: TextPool) -> list[Callable[[random.Random, TextPool], LabelTask]]:
     """Return the kinds of tasks that a pool has enough texts for; a kind that stands twice is drawn twice as often."""
     return [
-        *([_make_word_task] if len(pool.word_keys) >= MAX_CLASSES else []),
+        *([_make_word_task] * 2 if len(pool.word_keys) >= MAX_CLASSES else []),
         *([_make_ending_task] if len(pool.ending_keys) >= MAX_CLASSES else []),
         *[_make_template_task] * 2,
         *([_make_natural_task] * 2 if pool.natural else []),
