@@ -18,7 +18,8 @@ def build_params(**changes: object) -> ScratchParams:
         "seed": 1, "steps": 100, "batch_size": 4, "sequence_length": 32, "compile": False,
         "muon_learning_rate": 5e-3, "adamw_learning_rate": 5e-3, "warmup_steps": 5, "decay_ratio": 0.4,
         "episodes": {
-            "reviews": None, "valences": None, "wordnet": None, "running_text_ratio": 0.25, "steps": 50, "batch_size": 4,
+            "reviews": None, "valences": None, "wordnet": None, "running_text_ratio": 0.25, "first_stage_weight": 0.2,
+            "steps": 50, "batch_size": 4,
             "sequence_length": 64, "muon_learning_rate": 5e-3, "adamw_learning_rate": 5e-3, "warmup_steps": 5,
             "decay_ratio": 0.4,
         },

@@ -24,6 +24,8 @@ class EpisodeParams(Section):
     """Folder of WordNet's database files: English nouns by their kind. Null: no episodes about them."""
     running_text_ratio: Ratio
     """Share of the sequences of a batch that are running text, as in the first stage."""
+    first_stage_weight: Ratio
+    """Share of the first stage's weights in the average with those of the second stage, so that its skills stay."""
     steps: PositiveInt
     batch_size: PositiveInt
     """Sequences per optimizer step."""

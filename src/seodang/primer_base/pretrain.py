@@ -8,9 +8,9 @@ import random
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 
+import torch
 from torch import Tensor
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
@@ -23,12 +23,11 @@ from seodang.models.tokenization import encode_text
 from seodang.primer.families import build_families
 from seodang.primer_base import model as primer_base
 from seodang.primer_base import optimization
-from seodang.primer_base.corpus import LANGUAGES, iter_practice_records, iter_unlabelled_inputs
+from seodang.primer_base.corpus import iter_practice_records, iter_unlabelled_inputs
 from seodang.primer_base.episode_batches import iter_episode_batches
-from seodang.primer_base.text_pool import TextPool, create_pool, iter_short_texts
-from seodang.primer_base.weak_labels import collect_natural_texts
+from seodang.primer_base.weak_labels import build_pools
 from seodang.prompting import render_answer, render_prompt
-from seodang.records import Language, detect_language
+from seodang.records import detect_language
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +44,6 @@ _SAMPLE_PROMPTS = (
     "She studies",
 )
 
-
-_POOL_LINES = 120_000  # of each language, from which the texts of episodes come
 
 Curve = list[tuple[int, float, float]]
 """Optimizer step, mean loss in nats over the 50 steps up to it, and seconds since the start of the stage."""
@@ -122,22 +119,16 @@ def _train_on_episodes(
     scratch: ScratchParams,
     episodes: EpisodeParams,
 ) -> Curve:
-    """Train the model in place: the second stage."""
-    pools = _build_pools(lines, _load_chat(scratch), episodes)
+    """Train the model in place: the second stage, whose weights are averaged with those of the first one."""
+    first_weights = {name: weights.detach().clone() for name, weights in model.named_parameters()}
+    pools = build_pools(lines, _load_chat(scratch), episodes)
     rows = _iter_running_rows(tokenizer, lines, scratch, episodes.sequence_length)
     batches = iter_episode_batches(pools, rows, tokenizer, episodes, scratch.seed)
-    return _train(model, batches, episodes, is_compiled=scratch.compile)
-
-
-def _build_pools(lines: Sequence[str], chat: Sequence[str], episodes: EpisodeParams) -> dict[Language, TextPool]:
-    """Return the texts of the episodes by language."""
-    pools: dict[Language, TextPool] = {}
-    for language in LANGUAGES:
-        texts = list(islice(iter_short_texts(lines, language), _POOL_LINES))
-        short_chat = list(iter_short_texts(chat, language)) if language == "ko" else []
-        natural = collect_natural_texts(texts, short_chat, language, episodes)
-        pools[language] = create_pool(language, [*short_chat, *texts], natural)
-    return pools
+    curve = _train(model, batches, episodes, is_compiled=scratch.compile)
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            weights.lerp_(first_weights[name], episodes.first_stage_weight)
+    return curve
 
 
 def _train(

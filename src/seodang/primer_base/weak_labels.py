@@ -9,12 +9,16 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from seodang.config import EpisodeParams
+from seodang.primer_base.corpus import LANGUAGES
 from seodang.primer_base.text_pool import (
     MAX_WORDS,
     Classes,
+    TextPool,
+    create_pool,
     has_held_out_word,
     index_words,
     iter_short_texts,
@@ -25,6 +29,7 @@ from seodang.records import Language
 
 _MAX_NEGATIVE, _MIN_POSITIVE = 4, 9  # ratings of NSMC's rule
 _CHAT_COPIES, _MAX_LINES = 3, 15_000  # of a class: chat is a smaller part of the text, but its sentences are cleaner
+_POOL_LINES = 120_000  # of each language
 _MIN_TONE = 1.5  # summed valence of a text that is not neutral
 _SENTENCE_BREAK = re.compile(r"[.!?] ")
 _NEGATIONS = {"not", "no", "never", "without"}
@@ -126,6 +131,23 @@ def split_tone(texts: Iterable[str], valences: Mapping[str, float]) -> Classes:
         elif abs(sum(values)) >= _MIN_TONE and min(values) * max(values) > 0:
             tones["positive" if sum(values) > 0 else "negative"].append(text)
     return tones
+
+
+def build_pools(lines: Sequence[str], chat: Sequence[str], episodes: EpisodeParams) -> dict[Language, TextPool]:
+    """Return the texts of the episodes by language.
+
+    Args:
+        lines: Running text in both languages.
+        chat: Korean questions and answers.
+        episodes: Names the files that some features need.
+    """
+    pools: dict[Language, TextPool] = {}
+    for language in LANGUAGES:
+        texts = list(islice(iter_short_texts(lines, language), _POOL_LINES))
+        short_chat = list(iter_short_texts(chat, language)) if language == "ko" else []
+        natural = collect_natural_texts(texts, short_chat, language, episodes)
+        pools[language] = create_pool(language, [*short_chat, *texts], natural)
+    return pools
 
 
 def collect_natural_texts(
