@@ -159,8 +159,14 @@ _OTHER_LOWER: Final = frozenset(
     "nll cross_entropy ppl word_perplexity byte_perplexity wer cer ter mer mse mae rmse brier brier_score ece "
     "error error_rate toxicity latency".split()
 )
+_OTHER_LOWER_WORDS: Final = _OTHER_LOWER | frozenset(
+    "loss errors perplexity mistakes failure failures fail fails failed wrong bad harm harmful harmfulness toxic bias biased "
+    "hallucination hallucinations repetition refusal refusals rejections penalty cost time seconds ms length distance "
+    "variance stderr std violations unsafe rank edits inconsistency incoherence".split()
+)
+"""Words that turn the direction of a name that begins as a known metric does, such as "judge_loss"."""
 _OTHER_SHARES: Final = frozenset(
-    "acc acc_norm acc_mutual_info em exact f1 micro_f1 precision recall auc auroc mrr ndcg pass win_rate".split()
+    "accuracy acc acc_norm acc_mutual_info em exact exact_match f1 micro_f1 precision recall auc auroc mrr ndcg pass win_rate".split()
 )
 """From 0 to 1, or in percent."""
 _OTHER_HIGHER: Final = _OTHER_SHARES | frozenset(
@@ -217,7 +223,10 @@ def get_direction(name: str) -> bool | None:
     plain = _simplify(name)
     if plain in _OTHER_LOWER:
         return False
-    return True if plain in _OTHER_HIGHER or plain.startswith(("rouge", "bleu", "judge")) else None
+    if plain in _OTHER_HIGHER:
+        return True
+    is_known_family = plain.startswith(("rouge", "bleu", "judge"))
+    return True if is_known_family and _OTHER_LOWER_WORDS.isdisjoint(_split_words(plain)) else None
 
 
 def get_range(name: str) -> tuple[float, float]:
@@ -233,7 +242,12 @@ def is_share(name: str) -> bool:
 
 
 def _simplify(name: str) -> str:
-    return re.split(r"[,@ ]", name.lower())[0].replace("-", "_")
+    return re.sub(r"[-\s]+", "_", re.split(r"[,@]", name.lower())[0].strip())
+
+
+def _split_words(plain: str) -> list[str]:
+    """Return the words of a name; also those after the name of a family, as in "judgeloss"."""
+    return [word for part in re.split(r"[_/.:]", plain) for word in (part, re.sub(r"^(rouge|bleu|judge)", "", part))]
 
 
 def get_label(name: str) -> str:

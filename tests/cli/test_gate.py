@@ -111,6 +111,10 @@ def test_one_or_two_items_tell_nothing(files, count):
         ),
         ('{"task": "demo", "item": "x", "metric": "accuracy", "language": "ko"}\n', "line 101: score: is missing"),
         ('{"task": "", "item": null, "metric": 3, "score": 1}\n', "line 101: language: is missing"),
+        (
+            '{"task": "demo", "item": "x", "metric": "accuracy", "language": "ko", "score": 0, "score": 1}\n',
+            "line 101: score: stands twice in the line",
+        ),
         ("{not json\n", "line 101: is not JSON"),
         ("[1, 2]\n", "line 101: is not a JSON object"),
         (
@@ -284,6 +288,23 @@ def test_an_item_whose_group_is_null_is_independent(files, capsys):
     rows = [{**row, "group": None} for row in make_lines(GOOD)]
     assert main([*files(rows, make_lines(POOR)), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["results"][0]["independent_groups"] == 100
+
+
+def test_items_with_a_blank_group_are_independent(files, capsys):
+    blank = [[{**line, "group": " "} for line in make_lines(scores)] for scores in (GOOD, POOR)]
+    assert main(files(*blank)) == 0
+
+
+def test_scores_beyond_the_range_of_arithmetic_are_refused(files, capsys):
+    huge, zero = make_lines([1e308] * 100, metric="judge"), make_lines([-1e308] * 100, metric="judge")
+    assert main(files(huge, zero)) == 2
+    assert "judge lies between -1e+100 and 1e+100" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("metric", ["judge_loss", "judge_toxicity", "rouge_error", "bleu_time", "acc error"])
+def test_a_metric_of_which_less_may_be_better_needs_a_rule(files, capsys, metric):
+    assert main(files(make_lines([0.9] * 100, metric=metric), make_lines([0.2] * 100, metric=metric))) == 2
+    assert f"whether more {metric} is better is not known" in capsys.readouterr().err
 
 
 def test_a_confidence_that_no_number_of_resamples_reaches_is_refused(files, tmp_path, capsys):

@@ -267,6 +267,46 @@ def test_passages_that_are_won_as_a_whole_are_single_observations():
     assert "400 items in 20 independent groups" in grouped.reasons[0].en
 
 
+@pytest.mark.parametrize(
+    ("metric", "score", "groups"),
+    [("accuracy", 1.0, 10), ("judge", 7.0, 20), ("judge", 7.0, 40)],
+    ids=["10 passages of 2 questions", "20 equal marks", "40 equal marks"],
+)
+def test_equal_scores_of_few_items_do_not_prove_a_margin(metric, score, groups):
+    """Candidates that lose 2 % of the passages, or have 1 in place of 7 in 2 %, were promoted in 80 %."""
+    items = 20 if groups == 10 else groups
+
+    def make(values, name):
+        return {
+            key: Score("ko", entry.score, group=f"p{number % groups}" if items > groups else "")
+            for number, (key, entry) in enumerate(scores(values, metric=name).items())
+        }
+
+    equal = make([score] * items, metric)
+    candidate, base = (equal | scores([value] * 200, metric="bleu") for value in (60, 50))
+    rules = gate({"metric": metric, "test": "non_inferiority", "margin": 0.05}, {"metric": "bleu"}, minimum_items=items)
+    found = decision(candidate, base, rules)
+    assert found.results[0].passed is None
+    assert found.verdict == "inconclusive"
+
+
+def test_two_rules_that_contradict_each_other_about_a_direction_are_refused():
+    with pytest.raises(ValidationError, match="contradict each other about higher_is_better of the metric marks"):
+        gate({"metric": "marks", "higher_is_better": True}, {"metric": "marks", "higher_is_better": False})
+
+
+@pytest.mark.parametrize("bound", [{"minimum": 95.0}, {"minimum": -1.0}])
+def test_a_threshold_that_every_score_meets_or_none_is_refused(bound):
+    with pytest.raises(ValidationError, match="outside the range of accuracy, which is from 0 to 1"):
+        gate(thresholds=[{"tasks": [], "metric": "accuracy", "minimum": None, "maximum": None, **bound}])
+
+
+@pytest.mark.parametrize("changes", [{"seed": -1}, {"resamples": 10**11}, {"judgements": 10**9}])
+def test_a_number_that_no_computation_can_use_is_refused(changes):
+    with pytest.raises(ValidationError):
+        gate(**changes)
+
+
 def test_few_items_with_a_tail_of_bad_ones_are_undecided():
     differences = np.array([0.2 + number / 100 for number in range(59)] + [-4.0])
     found = decision(

@@ -97,3 +97,25 @@ def test_the_score_test_without_a_margin_is_mcnemars():
 def test_only_zero_and_one_are_right_and_wrong():
     assert is_binary(np.array([0.0, 1.0]), np.array([1.0]))
     assert not is_binary(np.array([0.0, 0.5]))
+
+
+def test_the_score_test_counts_groups_where_they_do_not_show_how_much_their_items_depend():
+    equal = np.ones(20)
+    groups = [f"p{number % 10}" for number in range(20)]
+    found = compute_tango_p(equal, equal, margin=-0.1, groups=groups)
+    assert found == compute_tango_p(np.ones(10), np.ones(10), margin=-0.1)
+    assert found > compute_tango_p(equal, equal, margin=-0.1)
+
+
+def test_the_score_test_counts_items_of_groups_as_many_as_have_the_same_standard_error():
+    rng = np.random.default_rng(3)
+    candidate, reference = (rng.random((2, 60)) < 0.6).astype(float)
+    copies = np.repeat(candidate, 5), np.repeat(reference, 5)
+    groups = [f"p{number // 5}" for number in range(300)]
+    alone = compute_tango_p(candidate, reference, margin=-0.1)
+    assert compute_tango_p(*copies, margin=-0.1, groups=groups) == pytest.approx(alone, rel=0.05)
+    scattered = [f"p{number % 60}" for number in range(300)]
+    independent = (rng.random((2, 300)) < 0.6).astype(float)
+    assert compute_tango_p(*independent, margin=-0.1, groups=scattered) == pytest.approx(
+        compute_tango_p(*independent, margin=-0.1), abs=0.1
+    )

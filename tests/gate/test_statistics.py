@@ -119,7 +119,27 @@ def test_items_that_are_answered_alike_do_not_hide_the_skewness_of_the_others():
 def test_where_most_differences_are_equal_twenty_others_are_needed():
     sample = np.array([0.0] * 90 + [0.5, -0.5] * 5)
     assert compute_shape_minimum(group_differences(sample), side=1) == 200
-    assert compute_shape_minimum(group_differences(np.array([0.0, 1.0, -1.0] * 20)), side=1) == 0  # binary scores
+    binary = group_differences(np.array([0.0, 1.0, -1.0] * 20))
+    assert compute_shape_minimum(binary, side=1, is_binary=True) == 0
+
+
+def test_differences_of_one_mark_do_not_make_marks_binary():
+    """With marks of which 3 % fall by 7 and the others rise by 0 or 1, models of equal means were promoted in 34 %."""
+    sample = np.array([0.0] * 13 + [1.0] * 7)  # the sample lacks the falls
+    assert compute_shape_minimum(group_differences(sample), side=1) == 58
+
+
+def test_groups_of_right_or_wrong_answers_may_be_lost_as_a_whole():
+    """With 15 passages of 20 questions of which 5 % are lost as a whole, equal models were promoted in 41 %."""
+    differences = np.array([1.0] * 10 + [0.0] * 190)
+    gains = [f"p{number // 10}" for number in range(200)]  # a single passage has all the gains
+    assert compute_shape_minimum(group_differences(differences, gains), side=1, is_binary=True) == 400
+    few = ["p0"] * 10 + [f"i{number}" for number in range(190)]
+    assert compute_shape_minimum(group_differences(differences, few), side=1, is_binary=True) == 0
+
+
+def test_two_equal_differences_show_no_spread():
+    assert compute_shape_minimum(group_differences(np.array([4.0, 4.0])), side=1) > 2
 
 
 def test_the_unseen_share_is_about_three_in_n():

@@ -13,7 +13,7 @@ from seodang.config.section import Section
 class EvaluateParams(Section):
     """What every model is evaluated on."""
 
-    seed: int
+    seed: NonNegativeInt
     items_per_task: PositiveInt
     """Maximum number of test items of each task and language, selected by hash."""
     shots: Annotated[list[NonNegativeInt], Field(min_length=1)]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
 from seodang.config.section import Section
 from seodang.i18n import _
-from seodang.metric_registry import BASELINE_METRICS, REGISTRY, TWO_SIDED_METRICS, get_direction
+from seodang.metric_registry import BASELINE_METRICS, REGISTRY, TWO_SIDED_METRICS, get_direction, get_range
 
 
 def _check_metric(name: str) -> str:
@@ -113,6 +113,19 @@ class ThresholdParams(Section):
             raise ValueError(
                 _("{metric} is better the higher it is; write minimum in place of maximum", metric=self.metric)
             )
+        low, high = get_range(self.metric)
+        bound = self.minimum if self.minimum is not None else self.maximum
+        assert bound is not None  # the first check of this function
+        if not low <= bound <= high:  # every score meets it, or none can
+            raise ValueError(
+                _(
+                    "{bound:g} lies outside the range of {metric}, which is from {low:g} to {high:g}",
+                    metric=self.metric,
+                    low=low,
+                    high=high,
+                    bound=bound,
+                )
+            )
         return self
 
 
@@ -169,13 +182,13 @@ class DefaultThresholdParams(Section):
 class GateParams(Section):
     """When a tuned model is promoted."""
 
-    seed: int
-    resamples: Annotated[int, Field(ge=1000)]
+    seed: NonNegativeInt
+    resamples: Annotated[int, Field(ge=1000, le=1_000_000)]
     confidence: Annotated[float, Field(gt=0.5, le=0.999)]
     """Of the intervals; 1 - confidence bounds the probability that a superiority rule passes an equal model."""
     power: Annotated[float, Field(gt=0.5, lt=1)]
     """Statistical power used to estimate how many items would settle an inconclusive test."""
-    judgements: Annotated[int, Field(ge=2)]
+    judgements: Annotated[int, Field(ge=2, le=100_000)]
     """Judgements on the same items that share the error budget 1 - confidence; after them, fresh items are needed."""
     minimum_items: PositiveInt
     """Minimum number of items of each test."""
@@ -188,6 +201,15 @@ class GateParams(Section):
     """exclude: rules against champions leave out the test items whose reference answer changed since the promotion."""
     unjudged_tasks: list[str]
     """Trained tasks that no rule and no threshold needs to look at."""
+
+    @model_validator(mode="after")
+    def _check_directions(self) -> Self:
+        for metric in {rule.metric for rule in self.rules}:
+            if len({rule.sign for rule in self.rules if rule.metric == metric}) > 1:
+                raise ValueError(
+                    _("two rules contradict each other about higher_is_better of the metric {metric}", metric=metric)
+                )
+        return self
 
     @model_validator(mode="after")
     def _check_superiority_rule(self) -> Self:

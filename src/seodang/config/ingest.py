@@ -36,7 +36,7 @@ _COLUMN_FIELDS = ("instruction", "input", "output", "system", "rejected", "url",
 class PrimerParams(Section):
     """How many records the bundled generator makes."""
 
-    seed: int
+    seed: NonNegativeInt
     sentiment_per_language: NonNegativeInt
     classification_per_language: NonNegativeInt
     """Records of each other task family with a closed label set."""

@@ -55,7 +55,7 @@ class ScratchParams(Section):
     intermediate_size: PositiveInt
     context_length: PositiveInt
     """Tokens."""
-    seed: int
+    seed: NonNegativeInt
     steps: PositiveInt
     batch_size: PositiveInt
     """Sequences per optimizer step."""

@@ -46,7 +46,7 @@ class CardParams(Section):
 class PrepareParams(Section):
     """Deduplication, decontamination, mixing and splits."""
 
-    seed: int
+    seed: NonNegativeInt
     validation_ratio: Ratio
     test_ratio: Ratio
     held_out_clusters: list[str]

@@ -13,7 +13,7 @@ from seodang.i18n import _
 class TrainParams(Section):
     """The method, the optimizer, and how the work is laid out on the machine."""
 
-    seed: int
+    seed: NonNegativeInt
     device: Literal["auto", "cpu", "cuda", "mps"]
     precision: Literal["fp32", "bf16"]
     """Of the frozen base and the arithmetic; trainable weights are kept in fp32."""

@@ -15,6 +15,7 @@ _SIGNS_PER_CHUNK = 1_000_000  # in memory at a time, 8 MB
 _TOLERANCE = 1e-12  # rounding error of equal sums
 _MISSED = 1e-7  # probability that the interval of the share of differing items misses the true share
 _REACH = 8  # standard deviations of the number of differing items that are summed; more have a probability below 1e-14
+_MINIMUM_DIFFERING = 14  # groups that show how much the items of a group depend on each other
 _SHARES = 100  # that are tried in the interval; neighbours are a tenth of a standard error apart
 
 
@@ -90,19 +91,24 @@ def compute_mcnemar_p(wins: int, losses: int, *, count: int) -> float:
     return min(1.0, float((chances @ tails).max()) + _MISSED)
 
 
-def compute_tango_p(candidate: Floats, reference: Floats, *, margin: float) -> float:
+def compute_tango_p(
+    candidate: Floats, reference: Floats, *, margin: float, groups: Sequence[str] | None = None
+) -> float:
     """Return the two-sided p-value of a difference in accuracy equal to `margin`, from the score test of paired data.
 
     Unlike the bootstrap it knows that items on which the models differ may be missing from the sample. Source: Tango
-    (1998, Statistics in Medicine 17:891-908), equations 4 to 6.
+    (1998, Statistics in Medicine 17:891-908), equations 4 to 6. Items in groups count as the smaller number of
+    independent ones that has the same standard error (effective sample size: Kish 1965, Survey Sampling, section 8.2).
 
     Args:
         candidate: 0 or 1 per item.
         reference: The same items in the same order.
         margin: Candidate's accuracy minus the reference's.
+        groups: Name of each item's group; None if items are independent.
     """
-    count = len(candidate)
-    wins, losses = int((candidate > reference).sum()), int((candidate < reference).sum())
+    share = 1 / _compute_design_effect(candidate - reference, groups)
+    count = share * len(candidate)
+    wins, losses = (share * float(differing.sum()) for differing in (candidate > reference, candidate < reference))
     linear = -wins - losses + (2 * count - wins + losses) * margin
     constant = -losses * margin * (1 - margin)
     losing = (math.sqrt(max(0.0, linear**2 - 8 * count * constant)) - linear) / (4 * count)
@@ -110,3 +116,17 @@ def compute_tango_p(candidate: Floats, reference: Floats, *, margin: float) -> f
     if variance <= _TOLERANCE:
         return 1.0
     return float(2 * stats.norm.sf(abs(wins - losses - count * margin) / math.sqrt(variance)))
+
+
+def _compute_design_effect(differences: Floats, groups: Sequence[str] | None) -> float:
+    """Return how many items count as one independent item: at least 1, at most the mean size of a group.
+
+    A few differing groups do not show how much the items of a group depend on each other; then a group counts as one.
+    """
+    grouped = group_differences(differences, groups)
+    largest = len(differences) / len(grouped)
+    if np.count_nonzero(grouped.sums) < _MINIMUM_DIFFERING:
+        return largest
+    variance = float(differences.var(ddof=1)) / len(differences)
+    effect = grouped.standard_error**2 / variance if variance > 0 else largest
+    return min(max(effect, 1.0), largest)

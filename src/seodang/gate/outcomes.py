@@ -63,8 +63,10 @@ def _has_enough_for_shape(test: RuleTest, *, side: int) -> bool:
     result = test.result
     assert result.low is not None
     assert result.high is not None
-    if result.independent_groups >= compute_shape_minimum(test.grouped, side=side):
+    if result.independent_groups >= compute_shape_minimum(test.grouped, side=side, is_binary=test.is_binary):
         return True
+    if not test.value_range:
+        return False  # one score everywhere shows no range
     end = (result.low if side > 0 else result.high) - result.bound
     unseen = compute_unseen_share(count=result.independent_groups, confidence=result.confidence)
     return side * end * (1 - unseen) > unseen * test.value_range
@@ -109,7 +111,7 @@ def _estimate_items(test: RuleTest, scale: float | None, gate: GateParams) -> in
         return None
     needed = math.ceil(scale * result.items)
     if result.obstacle == "shape":
-        groups = compute_shape_minimum(test.grouped, side=1 if test.distance > 0 else -1)
+        groups = compute_shape_minimum(test.grouped, side=1 if test.distance > 0 else -1, is_binary=test.is_binary)
         needed = max(needed, math.ceil(groups * result.items / result.independent_groups))
     if result.obstacle == "groups":
         needed = max(needed, math.ceil(MINIMUM_GROUPS * result.items / result.independent_groups))

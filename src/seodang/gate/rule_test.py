@@ -37,6 +37,8 @@ class RuleTest:
     """Of each entry of `grouped`."""
     value_range: float
     """Largest minus smallest score."""
+    is_binary: bool
+    """All scores are 0 or 1."""
     plain: BootstrapResult
     """With the interval of a first judgement, which a rejection needs."""
     reuse: Reuse
@@ -145,6 +147,7 @@ def _build_test(result: RuleResult, statistics: _Statistics, pairs: Pairs, name:
         grouped=statistics.grouped,
         group_names=tuple(dict.fromkeys(pairs.group_names)),
         value_range=_compute_range(pairs),
+        is_binary=is_binary(pairs.candidate, pairs.reference),
         plain=statistics.plain,
         reuse=reuse,
         name=name,
@@ -211,6 +214,4 @@ def _compute_exact_p(
         return None
     if not bound:
         return compute_paired_p(pairs.candidate, pairs.reference, seed=seed, resamples=resamples, groups=groups)
-    if len(set(groups)) < len(groups):
-        return None
-    return compute_tango_p(rule.sign * pairs.candidate, rule.sign * pairs.reference, margin=bound)
+    return compute_tango_p(rule.sign * pairs.candidate, rule.sign * pairs.reference, margin=bound, groups=groups)

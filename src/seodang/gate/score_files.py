@@ -4,7 +4,8 @@
 
 `item` may be a number. The optional field `fingerprint`, of prompt, shots and seed, must be equal for both models;
 files written before it got this name call it `asked`. The optional field `group`, text, a number or null, is equal for
-items that are not independent, such as the questions on one passage. Other fields are ignored.
+items that are not independent, such as the questions on one passage; null and blank text are an independent item.
+Other fields are ignored.
 """
 
 from __future__ import annotations
@@ -65,18 +66,33 @@ def _format_errors(path: Path, errors: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+class _RepeatedFieldError(Exception):
+    """A JSON object has a field twice; its name is the first argument."""
+
+
+def _build_row(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; of two values for one field neither can be preferred."""
+    row = dict(fields)
+    if len(row) < len(fields):
+        names = [name for name, _value in fields]
+        raise _RepeatedFieldError(next(name for name in names if names.count(name) > 1))
+    return row
+
+
 def _parse_line(line: str) -> tuple[ScoreKey | None, Score | None, list[str]]:
     """Return the score of a line, or its errors."""
     try:
-        row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError):
+        row = json.loads(line, object_pairs_hook=_build_row)
+    except _RepeatedFieldError as error:
+        return None, None, [_("{field}: stands twice in the line", field=_shorten(error.args[0]))]
+    except (ValueError, RecursionError):
         return None, None, [_("is not JSON: {text}", text=_shorten(line))]
     if not isinstance(row, dict):
         return None, None, [_("is not a JSON object: {text}", text=_shorten(line))]
     for field in ("item", "group"):
         if isinstance(row.get(field), int) and not isinstance(row[field], bool):
             row[field] = str(row[field])
-    if row.get("group", "") is None:
+    if row.get("group", "") is None or str(row.get("group", "x")).isspace():
         del row["group"]
     if "fingerprint" not in row and "asked" in row:
         row["fingerprint"] = row["asked"]

@@ -17,26 +17,29 @@ _SKEWNESS_FACTOR = 40
 _MINIMUM_DIFFERING = 20
 _MINIMUM_WHERE_MOST_DIFFER = 14
 _MOST = 0.6
+_FEW_GROUPED = 0.1  # of the items: so few in groups of several leave the others' bounded tails
 
 
-def compute_shape_minimum(grouped: GroupedDifferences, *, side: int) -> int:
+def compute_shape_minimum(grouped: GroupedDifferences, *, side: int, is_binary: bool = False) -> int:
     """Return how many groups the interval needs for its level, given the differences' shape; 0 if any number does.
 
     A long tail that a sample has not met yet makes an interval too narrow. Groups with the most frequent difference,
     mostly 0 where both models answer alike, show nothing of the tails. So the others count: 20 of them (14 where most
     groups differ), and 40 times their squared skewness where the tail lies against the decision (after Cochran 1977,
-    p. 42). Differences of binary scores have bounded tails, and exact tests of their own.
+    p. 42). Differences of binary scores have bounded tails, and exact tests of their own; a group of them has not: all
+    its items may be lost at once.
 
     Args:
         grouped: Differences by group.
         side: 1 for a decision that the mean is high, which a tail of low differences endangers; -1 for the opposite.
+        is_binary: Both models score 0 or 1. Graded scores may differ by -1, 0 or 1 in a sample too, and have tails.
     """
-    if grouped.is_ternary or len(grouped) < 3:
+    if is_binary and grouped.sizes[grouped.sizes > 1].sum() <= _FEW_GROUPED * grouped.sizes.sum():
         return 0
     rounded = np.round(grouped.residuals, 9)
     values, counts = np.unique(rounded, return_counts=True)
     differing = grouped.residuals[rounded != values[counts.argmax()]] if counts.max() > 1 else grouped.residuals
-    if not len(differing):
+    if not len(differing) or len(grouped) < 3:
         return _SKEWNESS_FACTOR * 4  # nothing is known of the spread
     skewness = float(stats.skew(differing, bias=False)) if len(differing) >= 3 and np.ptp(differing) > 0 else 0.0
     share = len(differing) / len(rounded)

@@ -86,4 +86,6 @@ def _find_obstacle(selected: Pairs, gate: GateParams, *, side: int) -> Obstacle 
     grouped = group_differences(selected.candidate, selected.group_names)
     if len(grouped) < min(MINIMUM_GROUPS, len(selected)):
         return "groups"
+    if is_binary(selected.candidate):
+        return None  # the exact interval contains what a sample may have missed
     return "shape" if len(grouped) < compute_shape_minimum(grouped, side=side) else None
