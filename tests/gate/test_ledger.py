@@ -111,6 +111,16 @@ def test_candidates_with_equal_scores_count_once():
     assert judge(improve(60), ledger).results[0].judgement == 2
 
 
+def test_items_with_other_names_are_the_same_items():
+    """Twenty equal candidates, each on the same items under new names, were all first judgements."""
+    reference = (np.random.default_rng(5).random(N) < 0.6).astype(float)
+    first, renamed = build_pairs(1 - reference, reference), build_pairs(reference, reference, first=1000)
+    gate, ledger = build_gate(), []
+    record(ledger, {"accuracy": first}, gate, decide({"champion": [("champion", {"accuracy": first})]}, gate, ledger))
+    decision = decide({"champion": [("champion", {"accuracy": renamed})]}, gate, ledger)
+    assert decision.results[0].judgement == 2
+
+
 def test_judgements_on_other_items_do_not_count():
     ledger = fill(10)
     gate = build_gate()

@@ -133,9 +133,16 @@ def test_groups_of_right_or_wrong_answers_may_be_lost_as_a_whole():
     """With 15 passages of 20 questions of which 5 % are lost as a whole, equal models were promoted in 41 %."""
     differences = np.array([1.0] * 10 + [0.0] * 190)
     gains = [f"p{number // 10}" for number in range(200)]  # a single passage has all the gains
-    assert compute_shape_minimum(group_differences(differences, gains), side=1, is_binary=True) == 400
+    assert compute_shape_minimum(group_differences(differences, gains), side=1, is_binary=True) == 200
     few = ["p0"] * 10 + [f"i{number}" for number in range(190)]
     assert compute_shape_minimum(group_differences(differences, few), side=1, is_binary=True) == 0
+
+
+def test_a_group_with_most_of_the_items_leaves_few_effective_groups():
+    """With 50 single marks and a group of 100, equal models were promoted in 14 %."""
+    names = [f"i{number}" for number in range(50)] + ["p"] * 100
+    assert group_differences(np.zeros(150), names).effective_groups == pytest.approx(150**2 / (50 + 100**2))
+    assert group_differences(np.zeros(150)).effective_groups == 150
 
 
 def test_two_equal_differences_show_no_spread():

@@ -47,6 +47,13 @@ def test_a_few_groups_of_dependent_items_prove_nothing(groups, passed):
         assert "At least 10 independent groups are needed" in reason.en
 
 
+def test_large_groups_leave_fewer_trials_than_groups():
+    """12 groups of 20 and 48 single answers: a model at the bound of 0.9 met it in 22 %."""
+    groups = [f"p{number // 20}" for number in range(240)] + [f"i{number}" for number in range(48)]
+    assert check([1] * 288, minimum=0.9, groups=groups).passed is None
+    assert check([1] * 60, minimum=0.9).passed is True
+
+
 def test_one_outlier_among_equal_losses_leaves_a_maximum_undecided():
     reason = check([1.0] * 59 + [3.0], metric="loss", maximum=1.5)
     assert reason.passed is None

@@ -147,3 +147,21 @@ def test_processes_at_the_same_time_lose_no_judgement(tmp_path):
     ]
     assert [process.wait(timeout=120) for process in processes] == [0] * 4
     assert len(read_ledger(tmp_path / "ledger")) == 4
+
+
+@pytest.mark.parametrize("level", ["-0.02", "-5", "NaN", "Infinity", "1"])
+def test_a_level_that_is_no_probability_is_refused(tmp_path, level):
+    """A level below zero would permit later judgements more wrong promotions than 1 - gate.confidence."""
+    path = record_judgement(tmp_path, build({"accuracy": [1.0, 0.0]}), [])
+    assert path is not None
+    path.write_text(path.read_text("utf-8").replace("0.025", level), "utf-8")
+    with pytest.raises(ArtifactError, match="line 2"):
+        read_ledger(tmp_path)
+
+
+def test_a_stored_score_that_is_not_finite_is_refused(tmp_path):
+    path = record_judgement(tmp_path, build({"loss": [0.5, 0.25]}), [])
+    assert path is not None
+    path.write_text(path.read_text("utf-8").replace("0.25]", "Infinity]"), "utf-8")
+    with pytest.raises(ArtifactError, match="line 2"):
+        read_ledger(tmp_path)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seodang.config import GateParams, RuleParams, ThresholdParams
+from seodang.gate.score_ranges import LARGEST_SCORE
 from seodang.gate.scores import Pairs
 from seodang.gate.statistics import Floats
 
@@ -51,6 +52,10 @@ class Judgement:
         """Return whether the judgement counts for a test on these items: it was made on more than 10 % of them."""
         return sum(key in self.items for key in keys) > OLD_SHARE * len(keys)
 
+    def has_reference(self, checksum: str) -> bool:
+        """Return whether a test of the judgement compared with these scores of a reference."""
+        return any(use.reference == checksum for use in self.tests.values())
+
     def is_repeated_by(self, references: Mapping[str, str]) -> bool:
         """Return whether the same scores under these tests are no new chance: every earlier test must be met again.
 
@@ -67,7 +72,8 @@ class Judgement:
     def list_scores(self, metric: str, keys: Sequence[ItemKey]) -> Floats:
         """Return the scores of shape (items,); NaN where the candidate has none."""
         scores = self.scores.get(metric, {})
-        return np.array([scores.get(key, np.nan) for key in keys])
+        listed: Floats = np.array([scores.get(key, np.nan) for key in keys])
+        return listed.clip(-LARGEST_SCORE, LARGEST_SCORE)
 
 
 def build_judgement(

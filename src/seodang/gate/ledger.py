@@ -24,8 +24,10 @@ from seodang.config import GateParams
 from seodang.gate.judgement import OLD_SHARE, ItemKey, Judgement, round_score
 from seodang.gate.levels import compute_tail
 from seodang.gate.scores import Pairs
+from seodang.gate.statistics import Floats
 
 _RESAMPLES_IN_TAIL = 10  # at least, so that the tail of a later judgement is more than one resample
+_STRETCH, _DISTINCT_STRETCHES = 8, 10  # items in a row, and how many different rows show that items are the same
 _MAX_RESAMPLES = 1_000_000  # so that an extreme confidence costs seconds, not memory
 
 
@@ -65,8 +67,9 @@ def find_reuse(
     """Return the number and the level of this judgement on the items of a test.
 
     A judgement counts if more than 10 % of the items are among those that it was made on. Candidates with equal scores
-    count once. A candidate that was judged before keeps its number if it must meet again what it had to meet then;
-    other rules or another reference are a new chance, and count.
+    count once. A judgement whose reference had these scores in this order counts too: only the items' names differ.
+    A candidate that was judged before keeps its number if it must meet again what it had to meet then; other rules or
+    another reference are a new chance, and count.
 
     Args:
         pairs: Items of the test, with the candidate's scores.
@@ -78,10 +81,11 @@ def find_reuse(
     """
     keys = pairs.keys
     own = np.array([round_score(score) for score in pairs.candidate])
+    reference = (references or {}).get(name, "") if _is_distinctive(pairs.reference) else ""
     chances: list[tuple[bytes | str, Judgement]] = []
     predecessors: dict[bytes | str, Judgement] = {}
     for judgement in ledger or ():
-        if not judgement.covers(keys):
+        if not judgement.covers(keys) and not (reference and judgement.has_reference(reference)):
             continue
         scores = judgement.list_scores(metric, keys)
         is_own = np.array_equal(scores, own)
@@ -94,6 +98,12 @@ def find_reuse(
             earlier = predecessors.get(key, judgement)  # judged again: it may have met more tests since
             predecessors[key] = replace(earlier, met=earlier.met | judgement.met)
     return _build_reuse([judgement.get_level(name) for _key, judgement in chances], ledger, gate, predecessors.values())
+
+
+def _is_distinctive(scores: Floats) -> bool:
+    """Return whether no other set of items has these scores in the same order, but by a regular pattern."""
+    stretches = {tuple(scores[start : start + _STRETCH].tolist()) for start in range(0, len(scores), _STRETCH)}
+    return len(stretches) >= _DISTINCT_STRETCHES
 
 
 def _is_repeated(key: bytes | str, judgement: Judgement, chances: Sequence[tuple[bytes | str, Judgement]]) -> bool:

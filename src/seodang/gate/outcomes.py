@@ -51,7 +51,7 @@ def _decide_result(result: RuleResult, test: RuleTest, gate: GateParams) -> Rule
         return replace(result, obstacle="inherited")
     if result.items < gate.minimum_items:
         return replace(result, obstacle="items")
-    if result.independent_groups < min(MINIMUM_GROUPS, result.items):
+    if test.grouped.effective_groups < min(MINIMUM_GROUPS, result.items):
         return replace(result, obstacle="groups")
     if not _has_enough_for_shape(test, side=1 if is_met else -1):
         return replace(result, obstacle="shape")
@@ -114,7 +114,7 @@ def _estimate_items(test: RuleTest, scale: float | None, gate: GateParams) -> in
         groups = compute_shape_minimum(test.grouped, side=1 if test.distance > 0 else -1, is_binary=test.is_binary)
         needed = max(needed, math.ceil(groups * result.items / result.independent_groups))
     if result.obstacle == "groups":
-        needed = max(needed, math.ceil(MINIMUM_GROUPS * result.items / result.independent_groups))
+        needed = max(needed, math.ceil(MINIMUM_GROUPS * result.items / test.grouped.effective_groups))
     needed = max(needed, gate.minimum_items, result.items + 1)
     return needed if needed <= _MOST_ITEMS else None
 

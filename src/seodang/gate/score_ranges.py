@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from seodang.gate.scores import Scores
 
 _TOLERANCE = 1e-6  # rounding error of a loss of zero
-_LARGEST = 1e100  # squares of larger scores, summed over the items, are beyond the range of a float
+LARGEST_SCORE = 1e100  # squares of larger scores, summed over the items, are beyond the range of a float
 
 
 def iter_range_errors(scores: Scores, name: str) -> Iterator[str]:
@@ -24,7 +24,7 @@ def iter_range_errors(scores: Scores, name: str) -> Iterator[str]:
     """
     reported = set()
     for key, score in sorted(scores.items()):
-        low, high = (max(-_LARGEST, min(_LARGEST, end)) for end in get_range(key.metric))
+        low, high = (max(-LARGEST_SCORE, min(LARGEST_SCORE, end)) for end in get_range(key.metric))
         if low - _TOLERANCE <= score.score <= high + _TOLERANCE or key.metric in reported:
             continue
         reported.add(key.metric)
@@ -66,6 +66,6 @@ def _find_highest(scores: Scores, metric: str) -> float:
 
 
 def _describe_range(low: float, high: float) -> str:
-    if high >= _LARGEST and low > -_LARGEST:
+    if high >= LARGEST_SCORE and low > -LARGEST_SCORE:
         return _("at {low:g} or above", low=low)
     return _("between {low:g} and {high:g}", low=low, high=high)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import stats
 
-from seodang.gate.statistics import GroupedDifferences
+from seodang.gate.statistics import MINIMUM_GROUPS, Floats, GroupedDifferences
 
 # Groups for each squared skewness. Cochran (1977, Sampling Techniques, 3rd ed., p. 42) has 25, for both ends together;
 # with 40 the end on the side of the tail keeps its level too (benchmarks/gate_simulation.py).
@@ -25,9 +25,9 @@ def compute_shape_minimum(grouped: GroupedDifferences, *, side: int, is_binary: 
 
     A long tail that a sample has not met yet makes an interval too narrow. Groups with the most frequent difference,
     mostly 0 where both models answer alike, show nothing of the tails. So the others count: 20 of them (14 where most
-    groups differ), and 40 times their squared skewness where the tail lies against the decision (after Cochran 1977,
-    p. 42). Differences of binary scores have bounded tails, and exact tests of their own; a group of them has not: all
-    its items may be lost at once.
+    groups differ, 10 of binary scores), and 40 times their squared skewness where the tail lies against the decision
+    (after Cochran 1977, p. 42). Differences of single binary scores have bounded tails, and exact tests of their own. A
+    group of them may be lost as a whole.
 
     Args:
         grouped: Differences by group.
@@ -36,15 +36,25 @@ def compute_shape_minimum(grouped: GroupedDifferences, *, side: int, is_binary: 
     """
     if is_binary and grouped.sizes[grouped.sizes > 1].sum() <= _FEW_GROUPED * grouped.sizes.sum():
         return 0
-    rounded = np.round(grouped.residuals, 9)
-    values, counts = np.unique(rounded, return_counts=True)
-    differing = grouped.residuals[rounded != values[counts.argmax()]] if counts.max() > 1 else grouped.residuals
+    differing = _select_differing(grouped, is_binary=is_binary)
     if not len(differing) or len(grouped) < 3:
         return _SKEWNESS_FACTOR * 4  # nothing is known of the spread
     skewness = float(stats.skew(differing, bias=False)) if len(differing) >= 3 and np.ptp(differing) > 0 else 0.0
-    share = len(differing) / len(rounded)
-    minimum = _MINIMUM_WHERE_MOST_DIFFER if share >= _MOST else _MINIMUM_DIFFERING
-    return math.ceil(max(_SKEWNESS_FACTOR * max(0.0, -side * skewness) ** 2, minimum) / share)
+    share = len(differing) / len(grouped)
+    fewest = _MINIMUM_WHERE_MOST_DIFFER if share >= _MOST else _MINIMUM_DIFFERING
+    needed = max(_SKEWNESS_FACTOR * max(0.0, -side * skewness) ** 2, MINIMUM_GROUPS if is_binary else fewest)
+    return math.ceil(needed * len(grouped) / len(differing))
+
+
+def _select_differing(grouped: GroupedDifferences, *, is_binary: bool) -> Floats:
+    """Return the residuals of the groups that show something of the tails."""
+    if is_binary:  # sums of the same few numbers are equal by chance
+        differing: Floats = grouped.residuals[grouped.sums != 0]
+        return differing
+    rounded = np.round(grouped.residuals, 9)
+    values, counts = np.unique(rounded, return_counts=True)
+    others: Floats = grouped.residuals[rounded != values[counts.argmax()]]
+    return others if counts.max() > 1 else grouped.residuals
 
 
 def compute_unseen_share(*, count: int, confidence: float) -> float:

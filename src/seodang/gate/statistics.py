@@ -52,6 +52,14 @@ class GroupedDifferences:
         return len(self.sums)
 
     @property
+    def effective_groups(self) -> float:
+        """Return how many groups of equal size weigh as much; a group with most of the items leaves about one.
+
+        The square of the sum of the sizes over the sum of their squares (Kish 1965, Survey Sampling, section 11.7).
+        """
+        return float(self.sizes.sum() ** 2 / np.square(self.sizes).sum())
+
+    @property
     def mean(self) -> float:
         """Return the mean over the items."""
         return float(self.sums.sum() / self.sizes.sum())

@@ -54,7 +54,8 @@ def _compute_mean(selected: Pairs, bound: float, gate: GateParams, reuse: Reuse)
     """Return the mean with its interval.
 
     A bootstrap of scores that are all 1 has no spread. So the interval of binary scores also contains the exact one
-    (Clopper and Pearson 1934, Biometrika 26:404-413), of as many trials as there are independent groups.
+    (Clopper and Pearson 1934, Biometrika 26:404-413), of as many trials as there are groups of equal size that
+    weigh as much.
     """
     mean = compute_paired_bootstrap(
         selected.candidate,
@@ -66,7 +67,7 @@ def _compute_mean(selected: Pairs, bound: float, gate: GateParams, reuse: Reuse)
     )
     if not is_binary(selected.candidate):
         return mean
-    trials = len(set(selected.group_names))
+    trials = group_differences(selected.candidate, selected.group_names).effective_groups
     successes = mean.difference * trials
     low = stats.beta.ppf(reuse.tail, successes, trials - successes + 1) if successes > 0 else 0.0
     high = stats.beta.isf(reuse.tail, successes + 1, trials - successes) if successes < trials else 1.0
@@ -84,7 +85,7 @@ def _find_obstacle(selected: Pairs, gate: GateParams, *, side: int) -> Obstacle 
     if len(selected) < gate.minimum_items:
         return "items"
     grouped = group_differences(selected.candidate, selected.group_names)
-    if len(grouped) < min(MINIMUM_GROUPS, len(selected)):
+    if grouped.effective_groups < min(MINIMUM_GROUPS, len(selected)):
         return "groups"
     if is_binary(selected.candidate):
         return None  # the exact interval contains what a sample may have missed

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from seodang.config import GateParams
 from seodang.config.validation_errors import describe_read_error
@@ -48,7 +48,8 @@ class _Spending(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    level: float
+    level: Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False)]
+    """Less than zero would give later judgements more than 1 - gate.confidence."""
     reference: str
 
 
@@ -62,7 +63,7 @@ class _Line(BaseModel):
     verdict: str
     met: list[str]
     tests: dict[str, _Spending]
-    scores: dict[str, Annotated[str, Field(pattern=r"^[01-]*$")] | list[float | None]]
+    scores: dict[str, Annotated[str, Field(pattern=r"^[01-]*$")] | list[FiniteFloat | None]]
 
 
 def decide_and_record(
