@@ -66,6 +66,18 @@ def draw_passages(
     return scores[0], scores[1], tuple(f"p{number // size}" for number in range(passages * size))
 
 
+def draw_lost_passages(
+    rng: np.random.Generator, passages: int, size: int, share: float
+) -> tuple[Floats, Floats, tuple[str, ...]]:
+    """Return binary scores of equal means: the candidate loses a share of the passages, and gains in the others."""
+    champion = rng.random((passages, size)) < ACCURACY
+    gain = share * ACCURACY / ((1 - share) * (1 - ACCURACY))  # of the champion's errors in the other passages
+    candidate = champion | (rng.random((passages, size)) < gain)
+    candidate[rng.random(passages) < share] = False
+    names = tuple(f"p{number // size}" for number in range(passages * size))
+    return candidate.ravel().astype(float), champion.ravel().astype(float), names
+
+
 def draw_skewed(rng: np.random.Generator, items: int, spread: float) -> tuple[Floats, Floats]:
     """Return losses of equal means: most items of the candidate a little better, a few much worse."""
     return 2 + rng.lognormal(0, spread, items) - np.exp(spread**2 / 2), np.full(items, 2.0)

@@ -13,6 +13,7 @@ from gate_models import (
     MODELS,
     build_pairs,
     draw_chrf,
+    draw_lost_passages,
     draw_mostly_equal,
     draw_passages,
     draw_skewed,
@@ -50,6 +51,10 @@ def list_levels() -> Iterator[Setting]:
             partial(draw_grouped, passages, size, correlation),
             is_equal=True,
         )
+    for passages, size in ((15, 20), (20, 10), (60, 5), (100, 5)):
+        draw = partial(draw_lost, passages, size, 0.05)
+        name = f"{passages} passages of {size} questions, 5% of them lost"
+        yield Setting(name, ("accuracy",), draw, is_equal=True)
     for items in (20, 30, 42, 100, 300):
         for spread in (0.5, 0.8, 1.2):
             draw = partial(draw_single, "loss", draw_skewed, items, spread)
@@ -99,6 +104,11 @@ def draw_models(metrics: Sequence[str], items: int, difference: float, rng: np.r
 def draw_grouped(passages: int, size: int, correlation: float, rng: np.random.Generator) -> Comparisons:
     """Return a candidate and a champion with several questions on each passage."""
     return {"champion": [("champion", {"accuracy": build_pairs(*draw_passages(rng, passages, size, correlation))})]}
+
+
+def draw_lost(passages: int, size: int, share: float, rng: np.random.Generator) -> Comparisons:
+    """Return a candidate that loses complete passages, and a champion."""
+    return {"champion": [("champion", {"accuracy": build_pairs(*draw_lost_passages(rng, passages, size, share))})]}
 
 
 def draw_single(metric: str, draw: Callable[..., tuple[Floats, Floats]], *arguments: object) -> Comparisons:
