@@ -16,6 +16,7 @@ from seodang.config import PromptFormat
 from seodang.models.tokenization import get_begin_ids
 from seodang.prompting import PROMPT_TEMPLATES, TemplateTexts, supports_system
 
+_SPLIT: Final = "elif <splits> and"
 # Content is a text or a list of parts, as chat servers send it. Training strips each text, so the template does, too.
 _READ_CONTENT: Final = """
 {%- macro read_parts(content) -%}
@@ -106,6 +107,11 @@ def build_chat_template(format: PromptFormat, tokenizer: PreTrainedTokenizerBase
         prefix=_quote(template.answer_prefix),
         **_build_parts(template.texts),
     )
+
+
+def reads_input_from_message(template: str) -> bool:
+    """Return whether a packaged template reads the input of a request from its last message."""
+    return _SPLIT.replace("<splits>", "true") in template
 
 
 def _build_parts(texts: TemplateTexts) -> dict[str, str]:

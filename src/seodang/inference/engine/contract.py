@@ -1,0 +1,106 @@
+"""The contract between the HTTP application and what computes the tokens.
+
+An engine knows tokens only. Texts, prompts, stop texts and user data are the application's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+FinishReason = Literal["stop", "length", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingOptions:
+    """How the tokens of one request are chosen; every request has its own."""
+
+    max_new_tokens: int
+    temperature: float = 0.0
+    """0: greedy; else 0 to 2."""
+    top_p: float = 1.0
+    """(0, 1]: the most likely tokens with this total probability."""
+    seed: int | None = None
+    """Of this request; None: random. Equal seeds give equal answers, whatever else is running."""
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    """-2 to 2, OpenAI's formula: logit - count * frequency_penalty - (count > 0) * presence_penalty."""
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    """-100 to 100, added to the logits of these tokens."""
+    stop_ids: frozenset[int] = frozenset()
+    """Tokens that end the answer; empty: the end tokens of the model."""
+    top_logprobs: int | None = None
+    """Alternatives whose log-probabilities are returned with each token; 0: of the token alone; None: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A prompt to be continued."""
+
+    prompt: tuple[int, ...]
+    options: SamplingOptions
+    adapter: str | None = None
+    """None: the model as it was packaged."""
+    prompt_logprobs: int | None = None
+    """As options.top_logprobs, for the tokens of the prompt; the first token has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """Log-probabilities at one position, in nats, after the model's softmax and before penalties and temperature."""
+
+    logprob: float
+    alternatives: tuple[tuple[int, float], ...]
+    """The most likely tokens, best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStep:
+    """One new token of an answer."""
+
+    token: int | None
+    """None where the answer ended without a new token: max_new_tokens 0, or cancelled."""
+    logprob: TokenLogprob | None = None
+    finish_reason: FinishReason | None = None
+    """None while the answer goes on; an end token is delivered with "stop"."""
+    prompt_logprobs: tuple[TokenLogprob | None, ...] | None = None
+    """With the first step only, where they were asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """For metrics and admission."""
+
+    running: int
+    waiting: int
+    cached_tokens: int
+    prefix_hits: int
+    prefix_queries: int
+
+
+class QueueFull(Exception):
+    """The engine takes no further request now."""
+
+
+class Engine(Protocol):
+    """Continues prompts; many at a time. All methods may be called from the event loop's thread."""
+
+    context_length: int | None
+
+    def submit(self, request: TokenRequest) -> AsyncIterator[TokenStep]:
+        """Return the steps of the answer as they are computed; closing the iterator frees the slot within one step.
+
+        Raises:
+            QueueFull: If running and waiting requests reach the bound.
+            SeodangError: While iterating, if the model fails.
+        """
+        ...
+
+    def get_status(self) -> EngineStatus:
+        """Return the present load."""
+        ...
+
+    async def close(self, timeout: float) -> None:
+        """Finish the running requests within `timeout` seconds, cancel the others, and stop."""
+        ...

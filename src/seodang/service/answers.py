@@ -1,0 +1,102 @@
+"""Answers of the engine as parts of text: one, or several at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, runtime_checkable
+
+from seodang.inference.engine.contract import Engine, QueueFull, TokenRequest
+from seodang.service.answer_reader import AnswerPart, AnswerReader, TextRules, join_parts
+from seodang.service.api_error import build_busy_error, build_closing_error
+from seodang.service.detokenizer import Decoder
+
+_MAX_CONCURRENT: Final = 16  # answers of one request that the engine computes at the same time
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest:
+    """An answer to be computed."""
+
+    tokens: TokenRequest
+    rules: TextRules
+
+
+@runtime_checkable
+class _Closable(Protocol):
+    async def aclose(self) -> Any: ...
+
+
+async def stream_answer(engine: Engine, decoder: Decoder, request: AnswerRequest) -> AsyncGenerator[AnswerPart]:
+    """Yield the parts of an answer; the last one has a finish reason. Whoever stops reading frees the engine's slot.
+
+    Raises:
+        ApiError: If the queue is full, or the service stops.
+        SeodangError: If the model fails.
+    """
+    reader = AnswerReader(decoder, request.rules)
+    try:
+        steps = engine.submit(request.tokens)
+    except QueueFull as error:
+        raise build_busy_error() from error
+    try:
+        async for step in steps:
+            if step.finish_reason == "cancelled":
+                break
+            part = reader.read(step)
+            if part.text or part.tokens or part.finish_reason or part.prompt_logprobs is not None:
+                yield part
+            if part.finish_reason is not None:
+                return
+    except QueueFull as error:
+        raise build_busy_error() from error
+    finally:
+        if isinstance(steps, _Closable):
+            await steps.aclose()
+    raise build_closing_error()
+
+
+async def stream_answers(
+    engine: Engine, decoder: Decoder, requests: Sequence[AnswerRequest]
+) -> AsyncGenerator[tuple[int, AnswerPart]]:
+    """Yield the parts of several answers as they come, each with the index of its request.
+
+    The first error ends all answers.
+    """
+    queue: asyncio.Queue[tuple[int, AnswerPart] | Exception | None] = asyncio.Queue()
+    slots = asyncio.Semaphore(_MAX_CONCURRENT)
+
+    async def run(index: int) -> None:
+        try:
+            async with slots, aclosing(stream_answer(engine, decoder, requests[index])) as parts:
+                async for part in parts:
+                    queue.put_nowait((index, part))
+            queue.put_nowait(None)
+        except Exception as error:
+            queue.put_nowait(error)
+
+    tasks = [asyncio.create_task(run(index)) for index in range(len(requests))]
+    remaining = len(tasks)
+    try:
+        while remaining:
+            item = await queue.get()
+            if isinstance(item, Exception):
+                raise item
+            if item is None:
+                remaining -= 1
+            else:
+                yield item
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def compute_answers(engine: Engine, decoder: Decoder, requests: Sequence[AnswerRequest]) -> list[AnswerPart]:
+    """Return the complete answers, in the order of their requests."""
+    parts: list[list[AnswerPart]] = [[] for _ in requests]
+    async with aclosing(stream_answers(engine, decoder, requests)) as items:
+        async for index, part in items:
+            parts[index].append(part)
+    return [join_parts(answer) for answer in parts]

@@ -1,0 +1,89 @@
+"""The errors of the HTTP application, in the shape that OpenAI's clients read."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from seodang.errors import SeodangError
+from seodang.i18n import _
+from seodang.service.json_response import Utf8JSONResponse
+
+RETRY_SECONDS: Final = 1
+MAX_MESSAGE: Final = 500  # characters; a message must not send a whole request back
+_MAX_PARAM: Final = 100
+_TYPES: Final = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+    500: "server_error",
+    503: "server_error",
+}
+_RETRIED: Final = frozenset({429, 503})
+
+
+class ApiError(SeodangError):
+    """An answer that is no success: a status of HTTP, a message, and the field that causes it."""
+
+    def __init__(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = _shorten(message, MAX_MESSAGE)
+        self.param = None if param is None else _shorten(param, _MAX_PARAM)
+        self.code = code
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Return the body of the answer."""
+        kind = _TYPES.get(self.status, "invalid_request_error")
+        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
+
+    def build_response(self) -> Response:
+        """Return the answer; only a failure that a retry may cure has `Retry-After`."""
+        headers = {"Retry-After": str(RETRY_SECONDS)} if self.status in _RETRIED else {}
+        if self.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        return Utf8JSONResponse(self.content, self.status, headers)
+
+
+def reject_field(param: str, message: str, code: str = "invalid_value") -> ApiError:
+    """Return the error of a field that its sender can correct."""
+    return ApiError(400, message, param=param, code=code)
+
+
+def build_unsupported_error(param: str) -> ApiError:
+    """Return the error of a field of OpenAI's interface that this service does not have."""
+    return reject_field(param, _("{field} is not supported by this model", field=param), "unsupported_parameter")
+
+
+def build_validation_error(error: ValidationError) -> ApiError:
+    """Return the first error of a request's fields; the value is not repeated."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    param = ".".join(map(str, first["loc"])) or None
+    message = first["msg"] if param is None else f"{_shorten(param, _MAX_PARAM)}: {first['msg']}"
+    return ApiError(
+        400, message, param=param, code="invalid_json" if first["type"] == "json_invalid" else "invalid_value"
+    )
+
+
+def build_server_error() -> ApiError:
+    """Return the error of a failure of the service; its cause stands in the log."""
+    return ApiError(500, _("the service failed; its log names the cause"), code="internal_error")
+
+
+def build_busy_error() -> ApiError:
+    """Return the error of a full queue."""
+    return ApiError(429, _("the service is busy; send the request again later"), code="queue_full")
+
+
+def build_closing_error() -> ApiError:
+    """Return the error of a service that stops."""
+    return ApiError(503, _("the service is stopping; send the request again later"), code="stopping")
+
+
+def _shorten(text: str, limit: int) -> str:
+    text = "".join(character if character.isprintable() else "?" for character in text)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."

@@ -1,0 +1,105 @@
+"""What the routes need: the model, its engine, and how requests are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from seodang.i18n import _
+from seodang.inference.engine.contract import Engine
+from seodang.service.answer_reader import TextRules
+from seodang.service.api_error import ApiError, build_validation_error
+from seodang.service.served_model import RequestRejected, ServedModel
+from seodang.service.token_texts import TokenTexts
+
+_Body = TypeVar("_Body", bound=BaseModel)
+_CONTEXT_TOKENS: Final = 4  # before a continued text; a decoder looks back no further
+
+
+@dataclass
+class ServiceContext:
+    """The served model and its engine."""
+
+    model: ServedModel
+    engine: Engine
+    is_stopping: bool = False
+    """Whether new requests are refused."""
+
+    @cached_property
+    def texts(self) -> TokenTexts:
+        """Return the texts of single tokens."""
+        return TokenTexts(self.model.tokenizer)
+
+    @property
+    def version(self) -> str:
+        """Return the version of the weights, tokenizer and prompts."""
+        return self.model.tag.rpartition(":")[2]
+
+    def check_model(self, name: str | None) -> None:
+        """Raise an error if a request names a model that is not served.
+
+        Raises:
+            ApiError: With the status 404.
+        """
+        if name is not None and not self.model.is_named(name):
+            raise ApiError(
+                404,
+                _("this model is not served; GET /v1/models lists the names"),
+                param="model",
+                code="model_not_found",
+            )
+
+
+def get_context(request: Request) -> ServiceContext:
+    """Return the context of the application."""
+    context: ServiceContext = request.app.state.context
+    return context
+
+
+async def read_body(request: Request, kind: type[_Body]) -> _Body:
+    """Return the body of a request.
+
+    Only JSON is accepted: a page of another site can make a browser send other types without asking the service.
+
+    Raises:
+        ApiError: If the body is no JSON, or a field is wrong.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    ):
+        raise ApiError(400, _("send the request as JSON, with Content-Type: application/json"), code="invalid_json")
+    try:
+        return kind.model_validate_json(await request.body())
+    except ValidationError as error:
+        raise build_validation_error(error) from error
+
+
+def build_rejection(error: RequestRejected) -> ApiError:
+    """Return the error of a request that the model cannot answer."""
+    return ApiError(400, f"{error.field}: {error.message}", param=error.field, code=error.code)
+
+
+def build_rules(stops: list[str] | None, *, is_trimmed: bool, continued: list[int] | None = None) -> TextRules:
+    """Return how an answer becomes text.
+
+    Args:
+        stops: Of the request.
+        is_trimmed: As in TextRules.
+        continued: Tokens of the text that the answer continues; None if it is a text of its own.
+    """
+    context = tuple((continued or [])[-_CONTEXT_TOKENS:])
+    return TextRules(tuple(stops or ()), is_trimmed, context)
+
+
+def build_usage(prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
+    """Return the number of tokens of prompts and answers."""
+    return {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "total_tokens": prompt_tokens + completion_tokens,
+    }

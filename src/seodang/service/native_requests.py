@@ -1,0 +1,112 @@
+"""Bodies and answers of Seodang's own routes. Unknown fields are errors here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from seodang.service.openai_requests import TokenCount
+from seodang.service.request_fields import Count, FilledText, Temperature, Text
+
+MAX_RECORDS: Final = 128
+_MAX_OPTIONS: Final = 64
+
+
+class _NativeRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Instruction(_NativeRequest):
+    """An instruction with its input."""
+
+    instruction: FilledText
+    input: Text = ""
+    """Text that the instruction refers to; may be empty."""
+
+
+class GenerateRequest(Instruction):
+    """One instruction for the model."""
+
+    max_new_tokens: Count | None = None
+    """At most the packaged maximum, which is also the default."""
+    temperature: Temperature | None = None
+    """0 (default): greedy decoding, which always gives the same answer."""
+    stream: bool | None = None
+    """Whether the answer is sent as it is computed."""
+
+
+class ChooseRequest(Instruction):
+    """An instruction with the answers to choose from."""
+
+    options: Annotated[list[FilledText], Field(min_length=2, max_length=_MAX_OPTIONS)]
+
+
+class BatchRequest(_NativeRequest):
+    """Several instructions."""
+
+    records: Annotated[list[Instruction], Field(min_length=1, max_length=MAX_RECORDS)]
+    max_new_tokens: Count | None = None
+    temperature: Temperature | None = None
+
+
+class TokenizeRequest(BaseModel):
+    """A text to be encoded."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    prompt: Text
+    model: Text | None = None
+    add_special_tokens: bool | None = None
+    """Whether the begin token comes first, if the tokenizer has one; true by default."""
+
+
+class DetokenizeRequest(BaseModel):
+    """Token ids to be decoded."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    tokens: list[TokenCount]
+    model: Text | None = None
+
+
+class Usage(BaseModel):
+    """Number of tokens in prompt and answer."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class BatchAnswer(BaseModel):
+    """The answer to one record."""
+
+    output: str
+    finish_reason: Literal["stop", "length"]
+    usage: Usage
+
+
+class GenerateResponse(BatchAnswer):
+    """The model's answer."""
+
+    model: str
+    """Exact tag of the weights."""
+
+
+class BatchResponse(BaseModel):
+    """The answers, in the order of the records."""
+
+    answers: list[BatchAnswer]
+    model: str
+
+
+class ChooseResponse(BaseModel):
+    """The chosen option."""
+
+    option: str
+    """The option with the highest log-likelihood; of equal ones, the first."""
+    probabilities: dict[str, float]
+    """Of each option among the options."""
+    log_likelihoods: dict[str, float]
+    """Of each option after the prompt, in nats, as in evaluation."""
+    usage: Usage
+    model: str

@@ -1,0 +1,126 @@
+"""Fields that requests share. `null` is an unset field everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from seodang.i18n import _
+from seodang.service.api_error import build_unsupported_error
+
+MAX_STOPS: Final = 4
+MAX_CHOICES: Final = 16
+_INT64: Final = 2**63
+
+
+def _check_not_blank(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("blank", _("must not be blank"))
+    return text
+
+
+def _check_encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise PydanticCustomError("not_text", _("has a lone surrogate, which is not a character")) from error
+    return text
+
+
+def _list_stops(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Text = Annotated[str, AfterValidator(_check_encodable)]
+FilledText = Annotated[Text, AfterValidator(_check_not_blank)]
+Temperature = Annotated[float, Field(ge=0, le=2)]
+Seed = Annotated[int, Field(ge=-_INT64, lt=_INT64)]
+Count = Annotated[int, Field(ge=1, lt=_INT64)]
+
+
+class StreamOptions(BaseModel):
+    """Options of a stream."""
+
+    model_config = ConfigDict(strict=True)
+
+    include_usage: bool | None = None
+    """Whether a last chunk has the number of tokens."""
+
+
+class SamplingRequest(BaseModel):
+    """The fields of OpenAI's two routes for answers."""
+
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+    model: Text | None = None
+    """Tag or name of the model."""
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    n: Annotated[int, Field(ge=1, le=MAX_CHOICES)] | None = None
+    """Number of answers."""
+    seed: Seed | None = None
+    """Equal seeds give equal answers."""
+    temperature: Temperature | None = None
+    """0 (default): greedy decoding."""
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
+    """Token id -> value added to its logit."""
+    stop: (
+        Annotated[
+            list[Annotated[Text, Field(min_length=1)]],
+            Field(max_length=MAX_STOPS, json_schema_extra={"description": "a text, or up to four"}),
+            BeforeValidator(_list_stops, json_schema_input_type=str | list[str]),
+        ]
+        | None
+    ) = None
+    """Texts that end the answer; the answer does not contain them."""
+
+
+# Field -> the values that change nothing. Others are refused: a field must not be ignored silently.
+_UNSUPPORTED: Final[Mapping[str, tuple[Any, ...]]] = {
+    "tools": ([],),
+    "tool_choice": ("none", "auto"),
+    "functions": ([],),
+    "function_call": ("none", "auto"),
+    "response_format": ({"type": "text"},),
+    "modalities": (["text"],),
+    "audio": (),
+    "prediction": (),
+    "web_search_options": (),
+    "reasoning_effort": ("none",),
+    "verbosity": (),
+    "suffix": ("",),
+    "best_of": (1,),
+    "top_k": (-1, 0),
+    "min_p": (0,),
+    "min_tokens": (0,),
+    "repetition_penalty": (1,),
+    "ignore_eos": (False,),
+    "use_beam_search": (False,),
+    "guided_json": (),
+    "guided_regex": (),
+    "guided_choice": (),
+    "guided_grammar": (),
+    "structured_outputs": (),
+    "truncate_prompt_tokens": (),
+}
+
+
+def check_supported(request: SamplingRequest) -> None:
+    """Raise an error if a request uses a field that is known but not supported; unknown fields are tolerated.
+
+    Raises:
+        ApiError: It names the field.
+    """
+    for name, value in (request.model_extra or {}).items():
+        if value is not None and name in _UNSUPPORTED and not _is_neutral(value, _UNSUPPORTED[name]):
+            raise build_unsupported_error(name)
+
+
+def _is_neutral(value: Any, neutral: tuple[Any, ...]) -> bool:
+    return any(value == other and isinstance(value, bool) == isinstance(other, bool) for other in neutral)

@@ -1,0 +1,203 @@
+"""What happens to every request before its route: id, key, size, time, disconnection, and the line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from seodang.errors import SeodangError
+from seodang.i18n import _
+from seodang.service.api_error import ApiError, build_closing_error, build_server_error
+from seodang.service.api_keys import ApiKeys, is_loopback
+from seodang.service.context import ServiceContext
+from seodang.service.json_log import describe_failure, request_id
+
+logger = logging.getLogger(__name__)
+_SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+OPEN_PATHS: Final = frozenset({"/livez", "/readyz", "/healthz"})
+"""Paths of probes; they need no key."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """Bounds of a request before its route reads it."""
+
+    body_bytes: int = 4 * 2**20
+    body_seconds: float = 30.0
+    """Time in which the complete body must arrive."""
+
+
+class _ClientGone(Exception):
+    """The client closed the connection."""
+
+
+class RequestGuard:
+    """Reads the complete body, passes the request on, and cancels it when the client is gone."""
+
+    def __init__(
+        self, app: ASGIApp, context: ServiceContext, keys: ApiKeys, limits: RequestLimits, paths: frozenset[str]
+    ) -> None:
+        """Create the middleware.
+
+        Args:
+            app: The routes.
+            context: Tells whether the service stops.
+            keys: Of the clients.
+            limits: Of size and time.
+            paths: That the log may name; any other path may hold a user's text.
+        """
+        self._app = app
+        self._context = context
+        self._keys = keys
+        self._limits = limits
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, send)
+        token = request_id.set(exchange.id)
+        try:
+            await self._answer(scope, receive, exchange)
+        finally:
+            logger.info("request", extra={"fields": exchange.describe(self._paths)})
+            request_id.reset(token)
+
+    async def _answer(self, scope: Scope, receive: Receive, exchange: _Exchange) -> None:
+        try:
+            if scope["path"] not in OPEN_PATHS:
+                exchange.key = self._check_key(scope)
+                if self._context.is_stopping:
+                    raise build_closing_error()
+            body = await self._read_body(scope, receive)
+            await self._run(scope, receive, exchange, body)
+        except _ClientGone:
+            exchange.is_gone = True
+        except ApiError as error:
+            # The rest of a body that is not read would be taken for the next request.
+            exchange.closes = error.status in (400, 413)
+            await error.build_response()(scope, receive, exchange.send)
+        except Exception as error:
+            logger.error("request failed", extra={"fields": describe_failure(error)})
+            if exchange.status is None:
+                await build_server_error().build_response()(scope, receive, exchange.send)
+
+    def _check_key(self, scope: Scope) -> str | None:
+        """Return the name of the request's key; None where the service has no keys."""
+        try:
+            has_keys = bool(self._keys.load())
+        except SeodangError as error:
+            logger.error("keys cannot be read", extra={"fields": describe_failure(error)})  # closed, not open
+            raise build_server_error() from error
+        if not has_keys:
+            host = (scope.get("server") or ("localhost",))[0]
+            if is_loopback(host) or host.startswith("/"):
+                return None
+            raise ApiError(
+                403, _("without keys the service answers on loopback only; set SEODANG_API_KEYS"), code="no_keys"
+            )
+        scheme, _blank, key = Headers(scope=scope).get("authorization", "").partition(" ")
+        name = self._keys.find_name(key.strip()) if scheme.lower() == "bearer" else None
+        if name is None:
+            raise ApiError(401, _("send a valid key: Authorization: Bearer KEY"), code="invalid_api_key")
+        return name
+
+    async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
+        limit = self._limits.body_bytes
+        length = Headers(scope=scope).get("content-length", "0")
+        if length.isascii() and length.isdigit() and int(length[:20]) > limit:
+            raise _build_size_error(limit)
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _ClientGone
+                    body += message.get("body", b"")
+                    if len(body) > limit:
+                        raise _build_size_error(limit)
+                    if not message.get("more_body", False):
+                        return bytes(body)
+        except TimeoutError as error:
+            raise ApiError(400, _("the body did not arrive in time"), code="body_timeout") from error
+
+    async def _run(self, scope: Scope, receive: Receive, exchange: _Exchange, body: bytes) -> None:
+        """Run the route; a client that is gone cancels it, streaming or not."""
+        remaining = [body]
+
+        async def replay() -> Message:
+            if remaining:
+                return {"type": "http.request", "body": remaining.pop(), "more_body": False}
+            await asyncio.Event().wait()  # the watcher waits for the disconnection
+            raise _ClientGone
+
+        async def watch() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            exchange.is_gone = True
+            route.cancel()
+
+        route = asyncio.ensure_future(self._app(scope, replay, exchange.send))
+        watcher = asyncio.create_task(watch())
+        try:
+            await route
+        except asyncio.CancelledError:
+            route.cancel()
+            if not exchange.is_gone:
+                raise
+        finally:
+            watcher.cancel()
+
+
+class _Exchange:
+    """A request and what is known about its answer."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        given = Headers(scope=scope).get("x-request-id", "")
+        self.id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+        self.key: str | None = None
+        self.status: int | None = None
+        self.is_gone = False
+        self.closes = False
+        self._scope = scope
+        self._send = send
+        self._start = time.monotonic()
+
+    async def send(self, message: Message) -> None:
+        """Send a message of the answer, with the request's id."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self.id
+            headers["X-Content-Type-Options"] = "nosniff"
+            if self.closes:
+                headers["Connection"] = "close"
+        await self._send(message)
+
+    def describe(self, paths: frozenset[str]) -> dict[str, object]:
+        """Return the fields of the line in the log; nothing of them is a user's text."""
+        path = self._scope["path"]
+        return {
+            "request_id": self.id,
+            "method": self._scope["method"] if self._scope["method"].isalpha() else "?",
+            "path": path if path in paths else "other",
+            "status": self.status,
+            "client_gone": self.is_gone,
+            "key": self.key,
+            "seconds": round(time.monotonic() - self._start, 4),
+        }
+
+
+def _build_size_error(limit: int) -> ApiError:
+    return ApiError(413, _("the body may have at most {limit:,} bytes", limit=limit), code="body_too_large")

@@ -1,0 +1,123 @@
+"""The ASGI application: it runs under uvicorn alone, and BentoML mounts it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from seodang.i18n import _
+from seodang.service import model_routes, native_routes
+from seodang.service.api_error import ApiError, build_closing_error
+from seodang.service.api_keys import ApiKeys
+from seodang.service.chat_route import complete_chat
+from seodang.service.completion_route import complete_text
+from seodang.service.context import ServiceContext, build_rejection, get_context
+from seodang.service.json_response import Utf8JSONResponse
+from seodang.service.openapi_document import build_openapi
+from seodang.service.request_guard import RequestGuard, RequestLimits
+from seodang.service.served_model import RequestRejected
+
+_Endpoint = Callable[[Request], Awaitable[Response]]
+ROUTES: Final[tuple[tuple[str, str, _Endpoint], ...]] = (
+    ("GET", "/", model_routes.get_page),
+    ("POST", "/generate", native_routes.generate),
+    ("POST", "/choose", native_routes.choose),
+    ("POST", "/batch", native_routes.answer_batch),
+    ("GET", "/lineage", model_routes.get_lineage),
+    ("GET", "/v1/models", model_routes.list_models),
+    ("GET", "/v1/models/{id:path}", model_routes.get_model),
+    ("POST", "/v1/chat/completions", complete_chat),
+    ("POST", "/v1/completions", complete_text),
+    ("POST", "/tokenize", model_routes.tokenize),
+    ("POST", "/detokenize", model_routes.detokenize),
+    ("GET", "/tokenizer_info", model_routes.get_tokenizer_info),
+)
+
+
+async def _get_openapi(request: Request) -> Response:
+    return Utf8JSONResponse(build_openapi(get_context(request).version))
+
+
+async def _get_liveness(request: Request) -> Response:
+    return Utf8JSONResponse({"status": "ok"})
+
+
+async def _get_readiness(request: Request) -> Response:
+    if get_context(request).is_stopping:
+        raise build_closing_error()
+    return Utf8JSONResponse({"status": "ok"})
+
+
+# BentoML answers the probes itself, before its mounted application.
+_SYSTEM_ROUTES: Final[tuple[tuple[str, str, _Endpoint], ...]] = (
+    ("GET", "/docs.json", _get_openapi),
+    ("GET", "/livez", _get_liveness),
+    ("GET", "/healthz", _get_liveness),
+    ("GET", "/readyz", _get_readiness),
+)
+
+
+def create_app(
+    context: ServiceContext, page: str = "", *, keys: ApiKeys | None = None, limits: RequestLimits | None = None
+) -> Starlette:
+    """Return the application.
+
+    Args:
+        context: Model and engine.
+        page: HTML of the page at `/`.
+        keys: Of the clients; None reads SEODANG_API_KEYS.
+        limits: Of size and time; None for the usual ones.
+
+    Raises:
+        SeodangError: If SEODANG_API_KEYS has an error.
+    """
+    routes = [*ROUTES, *_SYSTEM_ROUTES]
+    guard = Middleware(
+        RequestGuard,
+        context=context,
+        keys=keys or ApiKeys(),
+        limits=limits or RequestLimits(),
+        paths=frozenset(path for _method, path, _endpoint in routes),
+    )
+    app = Starlette(
+        routes=[Route(path, endpoint, methods=[method]) for method, path, endpoint in routes],
+        middleware=[guard],
+        exception_handlers={
+            ApiError: _answer_api_error,
+            RequestRejected: _answer_rejection,
+            HTTPException: _answer_http_error,
+        },
+    )
+    app.router.redirect_slashes = False
+    app.state.context, app.state.page = context, page
+    return app
+
+
+async def _answer_api_error(_request: Request, error: Any) -> Response:
+    response: Response = error.build_response()
+    return response
+
+
+async def _answer_rejection(_request: Request, error: Any) -> Response:
+    return build_rejection(error).build_response()
+
+
+async def _answer_http_error(_request: Request, error: Any) -> Response:
+    """Answer an error of the framework: an unknown route or a wrong method."""
+    messages = {
+        404: _("there is no such route; GET /docs.json lists them"),
+        405: _("the route does not have this method; GET /docs.json lists them"),
+    }
+    codes = {404: "not_found", 405: "method_not_allowed"}
+    message = messages.get(error.status_code, _("the request cannot be read"))
+    response = ApiError(error.status_code, message, code=codes.get(error.status_code)).build_response()
+    if error.headers:
+        response.headers.update(error.headers)
+    return response
