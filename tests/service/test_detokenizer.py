@@ -1,0 +1,112 @@
+"""Text that arrives token by token. Run: pytest tests/service/test_detokenizer.py"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seodang.inference.engine.contract import TokenStep
+from seodang.primer_base.model import train_tokenizer
+from seodang.service.answer_reader import AnswerReader, TextRules, join_parts
+from seodang.service.detokenizer import Detokenizer
+from seodang.service.stop_texts import StopScanner
+
+_TOKENIZER = train_tokenizer(["다음 문장의 감정을 분석해 주세요", "Say hello"] * 5, vocab_size=300, context_length=128)
+TEXTS = st.text(alphabet=st.one_of(st.sampled_from("가나다 힣각ㄱabc\n<|end|>👍🏽é"), st.characters(exclude_categories=["Cs"])))
+
+
+class Decoder:
+    def decode(self, ids):
+        return _TOKENIZER.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+def encode_bytes(text: str) -> list[int]:
+    """Return one token for each byte: every character is split as far as possible."""
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+    table = bytes_to_unicode()
+    return [_TOKENIZER.convert_tokens_to_ids(table[byte]) for byte in text.encode()]
+
+
+@pytest.mark.parametrize("encode", [encode_bytes, lambda text: _TOKENIZER.encode(text, split_special_tokens=True)])
+@given(text=TEXTS.filter(lambda text: "\ufffd" not in text))
+@settings(max_examples=150, deadline=None)
+def test_the_parts_joined_are_the_text_and_none_has_half_a_character(encode, text):
+    detokenizer = Detokenizer(Decoder())
+    parts = [detokenizer.push(token) for token in encode(text)]
+    assert "".join(parts) == text
+    assert not any("\ufffd" in part for part in parts)
+
+
+@given(tokens=st.lists(st.integers(0, len(_TOKENIZER) - 1), max_size=120))
+@settings(max_examples=150, deadline=None)
+def test_any_tokens_give_what_the_tokenizer_gives_but_for_an_incomplete_end(tokens):
+    detokenizer = Detokenizer(Decoder())
+    text = "".join(detokenizer.push(token) for token in tokens)
+    complete = Decoder().decode(tokens)
+    assert text in (complete, complete.removesuffix("\ufffd"))
+
+
+def test_endless_invalid_bytes_are_decoded_in_a_bounded_window():
+    lengths = []
+
+    class Counting(Decoder):
+        def decode(self, ids):
+            lengths.append(len(ids))
+            return super().decode(ids)
+
+    detokenizer = Detokenizer(Counting())
+    (first,) = encode_bytes("가")[:1]
+    assert set("".join(detokenizer.push(first) for _ in range(1000))) == {"\ufffd"}
+    assert max(lengths) <= 65
+
+
+@given(
+    text=st.text(alphabet="ab가", max_size=30),
+    stops=st.lists(st.text(alphabet="ab가", min_size=1, max_size=4), max_size=4),
+    cuts=st.lists(st.integers(0, 30), max_size=10),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_stop_text_is_found_wherever_the_text_is_cut(text, stops, cuts):
+    borders = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
+    parts = [text[start:end] for start, end in zip(borders, borders[1:], strict=False)]
+    scanner = StopScanner(stops)
+    passed = ""
+    for part in parts:
+        passed += scanner.push(part)
+        assert not any(stop in passed for stop in stops)
+    passed += "" if scanner.is_stopped else scanner.flush()
+    # The stop text that is complete first may begin before or after another one that is not.
+    assert text.startswith(passed)
+    assert scanner.is_stopped is any(stop in text for stop in stops)
+    if scanner.is_stopped:
+        assert any(text[len(passed) :].startswith(stop) for stop in stops)
+    else:
+        assert passed == text
+    assert not any(stop in passed for stop in stops)
+
+
+@pytest.mark.parametrize("split", [encode_bytes, _TOKENIZER.encode])
+def test_blanks_at_both_ends_are_trimmed_and_those_between_stay(split):
+    reader = AnswerReader(Decoder(), TextRules(is_trimmed=True))
+    parts = [reader.read(TokenStep(token)) for token in split(" \n 가  나 ")]
+    last = reader.read(TokenStep(_TOKENIZER.eos_token_id, finish_reason="stop"))
+    assert join_parts([*parts, last]).text == "가  나"
+    assert last.finish_reason == "stop"
+    assert last.completion_tokens == len(parts) + 1
+
+
+def test_a_character_that_the_limit_cuts_is_left_out():
+    reader = AnswerReader(Decoder(), TextRules())
+    *tokens, last = encode_bytes("가나")[:-1]
+    parts = [reader.read(TokenStep(token)) for token in tokens] + [reader.read(TokenStep(last, finish_reason="length"))]
+    assert join_parts(parts).text == "가"
+
+
+def test_tokens_from_the_stop_text_on_are_left_out():
+    reader = AnswerReader(Decoder(), TextRules(stops=("나다",)))
+    parts = [reader.read(TokenStep(token)) for token in encode_bytes("가나다라")[:9]]
+    answer = join_parts(parts)
+    assert (answer.text, answer.finish_reason) == ("가", "stop")
+    assert [token.start for token in answer.tokens] == [0, 0, 0]
