@@ -72,3 +72,10 @@ def test_changed_weights_are_not_served(pulled):
     weights.write_bytes(content)
     with pytest.raises(ModelError, match="the weights in artifacts/package/model changed"):
         make_packaged_servable(pulled)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
+def test_another_address_than_loopback_needs_keys(host, capsys, monkeypatch):
+    monkeypatch.delenv("SEODANG_API_KEYS", raising=False)
+    assert main(["serve", "--host", host]) == 2
+    assert "SEODANG_API_KEYS" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tests.constants import ENGLISH
 from transformers import AutoModelForCausalLM
 
+from seodang.inference.engine.contract import SamplingOptions, TokenRequest
 from seodang.inference.generation import generate
 from seodang.models.loading import load_model, load_tokenizer
 from seodang.models.stop_tokens import get_stop_ids
@@ -18,7 +20,9 @@ from seodang.models.tokenization import encode_prompt
 from seodang.packaging.model_folder import MANIFEST_NAME
 from seodang.packaging.parity import check_parity
 from seodang.prompting import render_prompt
-from seodang.service.assistant import Assistant
+from seodang.service.answer_reader import TextRules
+from seodang.service.answers import AnswerRequest, compute_answers
+from seodang.service.loading import load_context
 from seodang.training.samples import generate_short_answers
 
 # Ids of the tiny tokenizer's control tokens.
@@ -81,10 +85,14 @@ def test_evaluation_examples_and_service_stop_at_an_end_token_of_the_base(copy_m
     model, tokenizer = load_model(folder, "fp32", "cpu"), load_tokenizer(folder)
     prompt = encode_prompt(tokenizer, render_prompt(ENGLISH[0], ENGLISH[1], "koalpaca", tokenizer))
     (evaluated,) = generate(model, [prompt], end_id=PAD, max_new_tokens=24, batch_tokens=512)
-    served = Assistant.load(folder).answer(ENGLISH[0], ENGLISH[1])
+    context = load_context(folder, "tiny:1")
+    request = TokenRequest(tuple(prompt), SamplingOptions(max_new_tokens=24))
+    (served,) = asyncio.run(
+        compute_answers(context.engine, context.model, [AnswerRequest(request, TextRules(is_trimmed=True))])
+    )
     assert evaluated.has_eos is is_declared
     assert (served.finish_reason == "stop") is is_declared
-    assert (served.output == ENGLISH[2]) is is_declared
+    assert (served.text == ENGLISH[2]) is is_declared
     assert (END in evaluated.tokens) is not is_declared
 
 

@@ -44,14 +44,12 @@ class ScriptedEngine:
             if request.options.max_new_tokens == 0:
                 yield TokenStep(None, None, "length", prompt)
                 return
-            count = 0
-            for item in self.script:
+            for count, item in enumerate(self.script, start=1):
                 await asyncio.sleep(0)
                 if isinstance(item, Exception):
                     raise item
                 if item == -1:
                     await asyncio.Event().wait()
-                count += 1
                 is_last = count == request.options.max_new_tokens
                 yield TokenStep(item, self._build(request, item), "length" if is_last else None, prompt)
                 prompt = None

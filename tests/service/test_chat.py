@@ -60,9 +60,7 @@ def test_a_stream_has_a_role_the_text_a_finish_reason_and_an_end(script, read_ev
 
 def test_usage_is_streamed_where_it_is_asked_for(script, read_events):
     client, _engine = script(TEXT)
-    *events, last, _end = read_events(
-        chat(client, stream=True, stream_options={"include_usage": True}).text
-    )
+    *events, last, _end = read_events(chat(client, stream=True, stream_options={"include_usage": True}).text)
     assert last["choices"] == []
     assert last["usage"] == chat(client).json()["usage"]
     assert all(event["usage"] is None for event in events)
@@ -285,7 +283,9 @@ def test_the_prompt_is_the_one_of_the_packaged_chat_template(served, served_chat
     if isinstance(messages[-1]["content"], str):
         messages[-1]["content"] += "\n\n맥락"
     conversation = build_conversation([ChatMessage(**message) for message in messages])
-    expected = tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False, add_generation_prompt=True)
+    expected = tokenizer.apply_chat_template(
+        messages, chat_template=template, tokenize=False, add_generation_prompt=True
+    )
     assert tokenizer.decode(model.encode_conversation(conversation)) == expected
 
 
@@ -323,9 +323,9 @@ def test_a_marker_in_a_text_stays_text(served, served_chat, marker, place, build
 
 def test_a_prefilled_answer_is_continued(served, client):
     first = chat(client, messages=MESSAGES).json()["choices"][0]["message"]["content"]
-    answer = chat(
-        client, messages=[{**MESSAGES[0], "content": KOREAN[0], "input": KOREAN[1]}]
-    ).json()["choices"][0]["message"]["content"]
+    answer = chat(client, messages=[{**MESSAGES[0], "content": KOREAN[0], "input": KOREAN[1]}]).json()["choices"][0][
+        "message"
+    ]["content"]
     assert answer == KOREAN[2]
     assert first
     messages = [{"role": "user", "content": KOREAN[0], "input": KOREAN[1]}, {"role": "assistant", "content": "부"}]

@@ -106,27 +106,28 @@ def test_every_field_of_a_request_has_an_effect(service):
 
 
 @pytest.mark.parametrize(
-    ("request_", "location", "message"),
+    ("request_", "param", "message"),
     [
-        ({"instruction": "  "}, ["instruction"], "must not be blank"),
-        ({"input": "가"}, ["instruction"], "Field required"),
-        ({"instruction": "가", "max_new_tokens": -1}, ["max_new_tokens"], "Input should be greater than 0"),
-        ({"instruction": "가", "max_new_tokens": "9"}, ["max_new_tokens"], "Input should be a valid integer"),
-        ({"instruction": "가", "max_new_tokens": 25}, ["max_new_tokens"], "must be from 1 to 24"),
-        ({"instruction": "가", "temperature": 2.1}, ["temperature"], "less than or equal to 2"),
-        ({"instruction": "가", "temperature": -0.1}, ["temperature"], "greater than or equal to 0"),
-        ({"instruction": "가", "max_tokens": 9}, ["max_tokens"], "Extra inputs are not permitted"),
-        ({"instruction": "가 " * 200}, ["instruction"], "the model's context has only 128"),
-        ({"instruction": "\ud800"}, [], "Invalid JSON"),
-        (b'{"instruction": "', [], "Invalid JSON"),
-        ([], [], "should be an object"),
+        ({"instruction": "  "}, "instruction", "must not be blank"),
+        ({"input": "가"}, "instruction", "Field required"),
+        ({"instruction": "가", "max_new_tokens": -1}, "max_new_tokens", "Input should be greater than 0"),
+        ({"instruction": "가", "max_new_tokens": "9"}, "max_new_tokens", "Input should be a valid integer"),
+        ({"instruction": "가", "max_new_tokens": 25}, "max_new_tokens", "must be from 1 to 24"),
+        ({"instruction": "가", "temperature": 2.1}, "temperature", "less than or equal to 2"),
+        ({"instruction": "가", "temperature": -0.1}, "temperature", "greater than or equal to 0"),
+        ({"instruction": "가", "max_tokens": 9}, "max_tokens", "Extra inputs are not permitted"),
+        ({"instruction": "가 " * 200}, "instruction", "the model's context has only 128"),
+        ({"instruction": "\ud800"}, None, "Invalid JSON"),
+        (b'{"instruction": "', None, "Invalid JSON"),
+        ([], None, "should be an object"),
     ],
 )
-def test_an_invalid_request_gets_the_field_and_the_reason(service, request_, location, message):
+def test_an_invalid_request_gets_the_field_and_the_reason(service, request_, param, message):
     reply = service.post("/generate", request_)
     assert reply.status == 400
-    assert [error["loc"] for error in reply.json["detail"]] == [location]
-    assert message in reply.json["detail"][0]["msg"]
+    error = reply.json["error"]
+    assert (error["type"], error["param"]) == ("invalid_request_error", param)
+    assert message in error["message"]
 
 
 def test_the_lineage_has_the_bento_the_model_and_the_manifest(service, packaged_model):

@@ -20,7 +20,11 @@ _HOST = "127.0.0.1"
 
 
 def serve(
-    port: Annotated[int, typer.Option(min=1, max=65535, help=_("Port on 127.0.0.1."))] = 3000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help=_("Port of the service."))] = 3000,
+    host: Annotated[
+        str,
+        typer.Option(help=_("Address that the service listens on; other than loopback only with SEODANG_API_KEYS.")),
+    ] = _HOST,
     packaged: Annotated[
         bool, typer.Option("--packaged", help=_("Serve the model that was packaged last, champion or not."))
     ] = False,
@@ -28,22 +32,37 @@ def serve(
     """Serve the champion's bento until interrupted; without a champion, the bento that was packaged last.
 
     Raises:
-        SeodangError: If the port cannot be used, or the model is not on this machine.
+        SeodangError: If the port cannot be used, the host needs keys, or the model is not on this machine.
     """
-    _check_port(port)
+    _check_host(host)
+    _check_port(host, port)
     tag = _find_bento(Paths(Path.cwd()), packaged=packaged)
-    command = [f"{Path(sys.executable).parent}/bentoml", "serve", tag, "--host", _HOST, "--port", str(port)]
-    print_lines([_("serving {tag} on http://127.0.0.1:{port} (Ctrl-C to stop)", tag=tag, port=port)])
+    command = [f"{Path(sys.executable).parent}/bentoml", "serve", tag, "--host", host, "--port", str(port)]
+    print_lines([_("serving {tag} on http://{host}:{port} (Ctrl-C to stop)", tag=tag, host=host, port=port)])
     sys.stdout.flush()
     os.execv(command[0], command)
 
 
-def _check_port(port: int) -> None:
+def _check_host(host: str) -> None:
+    """Raise an error if anyone on the network could use the service without a key."""
+    from seodang.service.api_keys import VARIABLE, ApiKeys, is_loopback
+
+    if not ApiKeys().load() and not is_loopback(host):
+        raise SeodangError(
+            _(
+                "without keys the service may listen on loopback only: set {variable}, or leave out --host {host}",
+                variable=VARIABLE,
+                host=host,
+            )
+        )
+
+
+def _check_port(host: str, port: int) -> None:
     """Raise an error if the service could not listen; BentoML would show a traceback after it has loaded."""
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as BentoML does
         try:
-            probe.bind((_HOST, port))
+            probe.bind((host, port))
         except OSError as error:
             reason = _("another program uses it") if error.errno == errno.EADDRINUSE else str(error.strerror)
             raise SeodangError(

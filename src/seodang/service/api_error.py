@@ -74,6 +74,11 @@ def build_server_error() -> ApiError:
     return ApiError(500, _("the service failed; its log names the cause"), code="internal_error")
 
 
+def build_unknown_route_error() -> ApiError:
+    """Return the error of a path that no route has."""
+    return ApiError(404, _("there is no such route; GET /docs.json lists them"), code="not_found")
+
+
 def build_busy_error() -> ApiError:
     """Return the error of a full queue."""
     return ApiError(429, _("the service is busy; send the request again later"), code="queue_full")

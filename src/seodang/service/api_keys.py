@@ -36,7 +36,10 @@ class ApiKeys:
         Raises:
             SeodangError: If the file cannot be read, or an entry is no name with a key.
         """
-        source = _read_source(self._environment.get(VARIABLE, ""))
+        value = self._environment.get(VARIABLE, "")
+        source = _read_source(value)
+        if value and not source.strip(", "):  # an emptied file must not open the service
+            raise SeodangError(_("{variable} is set but has no key; write name:key, or unset it", variable=VARIABLE))
         if source != self._source:
             self._digests = _parse_keys(source)
             self._source = source

@@ -20,6 +20,15 @@ HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'uns
 """The browser loads nothing for the page, whatever a card says."""
 ROUTES: Final = (
     ("POST", "/generate", N_("answers an instruction")),
+    ("POST", "/choose", N_("chooses the most likely one of given answers")),
+    ("POST", "/batch", N_("answers up to 128 instructions")),
+    ("POST", "/v1/chat/completions", N_("answers a conversation, as OpenAI's interface does")),
+    ("POST", "/v1/completions", N_("continues texts, as OpenAI's interface does")),
+    ("GET", "/v1/models", N_("the served model")),
+    ("GET", "/v1/models/{id}", N_("the served model")),
+    ("POST", "/tokenize", N_("the token ids of a text")),
+    ("POST", "/detokenize", N_("the text of token ids")),
+    ("GET", "/tokenizer_info", N_("special tokens and chat template")),
     ("GET", "/lineage", N_("the lineage of the weights, down to the source files")),
     ("GET", "/docs.json", N_("every route with its fields, as OpenAPI")),
     ("GET", "/healthz", N_("whether the process is alive")),

@@ -38,7 +38,7 @@ Text = Annotated[str, AfterValidator(_check_encodable)]
 FilledText = Annotated[Text, AfterValidator(_check_not_blank)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 Seed = Annotated[int, Field(ge=-_INT64, lt=_INT64)]
-Count = Annotated[int, Field(ge=1, lt=_INT64)]
+Count = Annotated[int, Field(gt=0, lt=_INT64)]
 
 
 class StreamOptions(BaseModel):

@@ -15,13 +15,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seodang.errors import SeodangError
 from seodang.i18n import _
-from seodang.service.api_error import ApiError, build_closing_error, build_server_error
+from seodang.service.api_error import ApiError, build_closing_error, build_server_error, build_unknown_route_error
 from seodang.service.api_keys import ApiKeys, is_loopback
 from seodang.service.context import ServiceContext
 from seodang.service.json_log import describe_failure, request_id
 
 logger = logging.getLogger(__name__)
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OPEN_PATHS: Final = frozenset({"/livez", "/readyz", "/healthz"})
 """Paths of probes; they need no key."""
 
@@ -75,6 +76,8 @@ class RequestGuard:
 
     async def _answer(self, scope: Scope, receive: Receive, exchange: _Exchange) -> None:
         try:
+            if not scope["path"].isprintable():  # a line break at the end would match the route before it
+                raise build_unknown_route_error()
             if scope["path"] not in OPEN_PATHS:
                 exchange.key = self._check_key(scope)
                 if self._context.is_stopping:
@@ -190,7 +193,7 @@ class _Exchange:
         path = self._scope["path"]
         return {
             "request_id": self.id,
-            "method": self._scope["method"] if self._scope["method"].isalpha() else "?",
+            "method": self._scope["method"] if self._scope["method"] in _METHODS else "other",
             "path": path if path in paths else "other",
             "status": self.status,
             "client_gone": self.is_gone,

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from seodang.i18n import _
 from seodang.service import model_routes, native_routes
-from seodang.service.api_error import ApiError, build_closing_error
+from seodang.service.api_error import ApiError, build_closing_error, build_unknown_route_error
 from seodang.service.api_keys import ApiKeys
 from seodang.service.chat_route import complete_chat
 from seodang.service.completion_route import complete_text
@@ -111,13 +111,13 @@ async def _answer_rejection(_request: Request, error: Any) -> Response:
 
 async def _answer_http_error(_request: Request, error: Any) -> Response:
     """Answer an error of the framework: an unknown route or a wrong method."""
-    messages = {
-        404: _("there is no such route; GET /docs.json lists them"),
-        405: _("the route does not have this method; GET /docs.json lists them"),
-    }
-    codes = {404: "not_found", 405: "method_not_allowed"}
-    message = messages.get(error.status_code, _("the request cannot be read"))
-    response = ApiError(error.status_code, message, code=codes.get(error.status_code)).build_response()
+    if error.status_code == 404:
+        return build_unknown_route_error().build_response()
+    message = _("the route does not have this method; GET /docs.json lists them")
+    code = "method_not_allowed"
+    if error.status_code != 405:
+        message, code = _("the request cannot be read"), "invalid_request"
+    response = ApiError(error.status_code, message, code=code).build_response()
     if error.headers:
         response.headers.update(error.headers)
     return response
