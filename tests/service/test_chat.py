@@ -170,6 +170,7 @@ def test_a_known_field_without_support_is_400_and_never_ignored(script, field, v
         ({"logit_bias": {"999999": 1}}, "logit_bias"),
         ({"logit_bias": {"-1": 1}}, "logit_bias"),
         ({"logit_bias": {"5": 101}}, "logit_bias.5"),
+        ({"logit_bias": {str(n): 1 for n in range(1025)}}, "logit_bias"),
         ({"top_logprobs": 2}, "top_logprobs"),
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
         ({"seed": 2**63}, "seed"),

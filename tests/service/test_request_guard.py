@@ -116,6 +116,13 @@ def test_a_half_sent_body_is_refused_after_a_while_and_the_connection_closed(ser
     assert (connection.status, connection.headers[b"connection"]) == (400, b"close")
 
 
+def test_an_answer_that_does_not_begin_in_time_is_given_up(serve, engine):
+    engine.script = [-1]
+    connection = serve(Connection(arrive(BODY)), build_scope(), RequestLimits(answer_seconds=0.1))
+    assert (connection.status, engine.running) == (503, 0)
+    assert connection.headers[b"retry-after"] == b"1"
+
+
 def test_a_large_body_is_refused_before_it_is_read(serve):
     limits = RequestLimits(body_bytes=1000)
     declared = Connection(arrive(b"x" * 2000))

@@ -13,6 +13,7 @@ from seodang.service.api_error import build_unsupported_error
 
 MAX_STOPS: Final = 4
 MAX_CHOICES: Final = 16
+MAX_BIASES: Final = 1024
 _INT64: Final = 2**63
 
 
@@ -68,7 +69,9 @@ class SamplingRequest(BaseModel):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
+    logit_bias: Annotated[dict[str, Annotated[float, Field(ge=-100, le=100)]], Field(max_length=MAX_BIASES)] | None = (
+        None
+    )
     """Token id -> value added to its logit."""
     stop: (
         Annotated[

@@ -34,6 +34,8 @@ class RequestLimits:
     body_bytes: int = 4 * 2**20
     body_seconds: float = 30.0
     """Time in which the complete body must arrive."""
+    answer_seconds: float = 540.0
+    """Time until the answer begins; BentoML gives up after 600."""
 
 
 class _ClientGone(Exception):
@@ -154,6 +156,10 @@ class RequestGuard:
         route = asyncio.ensure_future(self._app(scope, replay, exchange.send))
         watcher = asyncio.create_task(watch())
         try:
+            await asyncio.wait({route}, timeout=self._limits.answer_seconds)
+            if not route.done() and exchange.status is None:
+                route.cancel()
+                raise ApiError(503, _("the answer takes too long; ask for fewer tokens"), code="answer_timeout")
             await route
         except asyncio.CancelledError:
             route.cancel()

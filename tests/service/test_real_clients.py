@@ -1,0 +1,96 @@
+"""Real clients and raw sockets against uvicorn alone. Run: pytest -m slow tests/service/test_real_clients.py"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.constants import ROOT
+
+pytestmark = pytest.mark.slow
+
+KEY = "0123456789abcdef"
+HERE = Path(__file__).parent
+OPENAI = "openai==3.57.0"
+
+
+@pytest.fixture(scope="module")
+def port(packaged_model, tmp_path_factory, find_free_port, run_server) -> Iterator[int]:
+    port = find_free_port()
+    folder = tmp_path_factory.mktemp("uvicorn")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "SEODANG_API_KEYS": f"test:{KEY}"}
+    command = [sys.executable, str(HERE / "run_app.py"), str(packaged_model), str(port)]
+    with run_server(command, f"http://127.0.0.1:{port}", cwd=folder, environment=environment, log=folder / "log"):
+        yield port
+
+
+def test_the_openai_package_works(port, tmp_path):
+    venv.create(tmp_path / "client", with_pip=True)
+    python = tmp_path / "client" / "bin" / "python"
+    installed = subprocess.run([python, "-m", "pip", "install", "-q", OPENAI], capture_output=True, text=True)
+    if installed.returncode:
+        pytest.skip(f"{OPENAI} cannot be installed here: {installed.stderr[-300:]}")
+    run = subprocess.run(
+        [python, HERE / "openai_client.py", f"http://127.0.0.1:{port}", KEY],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.endswith("all cases hold\n")
+
+
+def build_request(body: dict[str, object], path: str = "/v1/chat/completions") -> bytes:
+    content = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nAuthorization: Bearer {KEY}\r\n"
+    return head.encode() + b"Content-Length: %d\r\n\r\n" % len(content) + content
+
+
+def read_all(connection: socket.socket, seconds: float = 20) -> bytes:
+    connection.settimeout(seconds)
+    parts = []
+    while part := connection.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+CHAT = {"messages": [{"role": "user", "content": "가"}], "max_tokens": 3}
+
+
+def test_pipelined_requests_are_answered_in_order(port):
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        last = build_request(CHAT).replace(b"Host: a", b"Host: a\r\nConnection: close")
+        connection.sendall(build_request({"messages": 1}) + build_request(CHAT, "/nowhere") + last)
+        answer = read_all(connection)
+    assert [line.split()[1] for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")] == [
+        b"400",
+        b"404",
+        b"200",
+    ]
+
+
+def test_a_half_closed_connection_gets_its_answer_or_is_closed(port):
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(build_request(CHAT))
+        connection.shutdown(socket.SHUT_WR)
+        answer = read_all(connection)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 200")
+
+
+def test_clients_that_hang_up_do_not_hold_up_the_next_one(port):
+    for _ in range(40):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(build_request({**CHAT, "max_tokens": 24, "n": 4, "temperature": 2}))
+    start = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(build_request(CHAT).replace(b"Host: a", b"Host: a\r\nConnection: close"))
+        assert read_all(connection).startswith(b"HTTP/1.1 200")
+    assert time.monotonic() - start < 10
