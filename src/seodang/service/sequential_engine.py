@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -65,7 +65,7 @@ class SequentialEngine:
         Raises:
             QueueFull: If running and waiting requests reach the bound.
         """
-        steps = _Steps(asyncio.get_running_loop())
+        steps = _Steps(asyncio.get_running_loop(), self._release)
         with self._lock:
             if len(self._requests) >= self._max_requests:
                 raise QueueFull
@@ -96,8 +96,11 @@ class SequentialEngine:
         except Exception as error:  # a model raises errors of any class
             steps.push(ModelError(_("the model failed: {error}", error=type(error).__name__)))
         finally:
-            with self._lock:
-                self._requests.discard(steps)
+            self._release(steps)
+
+    def _release(self, steps: _Steps) -> None:
+        with self._lock:
+            self._requests.discard(steps)
 
     @torch.inference_mode()
     def _generate(self, request: TokenRequest, steps: _Steps) -> None:
@@ -136,9 +139,10 @@ class SequentialEngine:
 class _Steps:
     """The steps of one answer, on their way from the thread of the model to the event loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, release: Callable[[_Steps], None]) -> None:
         self.cancelled = threading.Event()
         self._loop = loop
+        self._release = release
         self._queue: asyncio.Queue[TokenStep | Exception] = asyncio.Queue()
         self._is_finished = False
 
@@ -161,9 +165,10 @@ class _Steps:
         return item
 
     async def aclose(self) -> None:
-        """End the answer."""
+        """End the answer; a request that still waits takes no place in the queue any more."""
         self._is_finished = True
         self.cancelled.set()
+        self._release(self)
 
 
 class _Selection(LogitsProcessor):
