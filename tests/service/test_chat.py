@@ -56,6 +56,7 @@ def test_a_stream_has_a_role_the_text_a_finish_reason_and_an_end(script, read_ev
     assert "\ufffd" not in response.text
     assert not any("usage" in event for event in events)
     assert len({event["id"] for event in events}) == 1
+    assert all(event["choices"][0]["delta"]["content"] for event in events[1:-1])
 
 
 def test_usage_is_streamed_where_it_is_asked_for(script, read_events):

@@ -24,12 +24,17 @@ OPENAI = "openai==3.57.0"
 
 
 @pytest.fixture(scope="module")
-def port(packaged_model, tmp_path_factory, find_free_port, run_server) -> Iterator[int]:
+def log(tmp_path_factory) -> Path:
+    """The log of the server."""
+    return tmp_path_factory.mktemp("uvicorn") / "log"
+
+
+@pytest.fixture(scope="module")
+def port(packaged_model, log, find_free_port, run_server) -> Iterator[int]:
     port = find_free_port()
-    folder = tmp_path_factory.mktemp("uvicorn")
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "SEODANG_API_KEYS": f"test:{KEY}"}
     command = [sys.executable, str(HERE / "run_app.py"), str(packaged_model), str(port)]
-    with run_server(command, f"http://127.0.0.1:{port}", cwd=folder, environment=environment, log=folder / "log"):
+    with run_server(command, f"http://127.0.0.1:{port}", cwd=log.parent, environment=environment, log=log):
         yield port
 
 
@@ -64,6 +69,21 @@ def read_all(connection: socket.socket, seconds: float = 20) -> bytes:
 
 
 CHAT = {"messages": [{"role": "user", "content": "가"}], "max_tokens": 3}
+
+
+def test_an_answer_that_arrives_is_not_logged_as_one_whose_client_is_gone(port, log):
+    body = {**CHAT, "stream": True}
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        head = b"Host: a\r\nConnection: close\r\nX-Request-Id: complete-answer"
+        connection.sendall(build_request(body).replace(b"Host: a", head))
+        assert read_all(connection).rstrip(b"\r\n0").endswith(b"[DONE]")
+    lines: list[str] = []
+    deadline = time.monotonic() + 10  # the server may write the line after the client has its answer
+    while not lines and time.monotonic() < deadline:
+        lines = [line for line in log.read_text("utf-8").splitlines() if '"complete-answer"' in line]
+        time.sleep(0.05)
+    (line,) = lines
+    assert json.loads(line)["client_gone"] is False
 
 
 def test_pipelined_requests_are_answered_in_order(port):

@@ -105,7 +105,7 @@ class _Chat:
                 if index not in started:
                     started.add(index)
                     yield self._format_chunk(index, {"role": "assistant", "content": ""})
-                if part.text or part.tokens:
+                if part.text or (part.tokens and self._has_logprobs):
                     yield self._format_chunk(index, {"content": part.text}, self._format_logprobs(part))
                 if part.finish_reason is not None:
                     yield self._format_chunk(index, {}, finish_reason=part.finish_reason)

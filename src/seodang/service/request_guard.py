@@ -150,8 +150,9 @@ class RequestGuard:
         async def watch() -> None:
             while (await receive())["type"] != "http.disconnect":
                 pass
-            exchange.is_gone = True
-            route.cancel()
+            if not exchange.is_complete:  # a server also reports the end of a complete answer as a disconnection
+                exchange.is_gone = True
+                route.cancel()
 
         route = asyncio.ensure_future(self._app(scope, replay, exchange.send))
         watcher = asyncio.create_task(watch())
@@ -178,6 +179,7 @@ class _Exchange:
         self.key: str | None = None
         self.status: int | None = None
         self.is_gone = False
+        self.is_complete = False
         self.closes = False
         self._scope = scope
         self._send = send
@@ -192,6 +194,8 @@ class _Exchange:
             headers["X-Content-Type-Options"] = "nosniff"
             if self.closes:
                 headers["Connection"] = "close"
+        elif message["type"] == "http.response.body":
+            self.is_complete = not message.get("more_body", False)
         await self._send(message)
 
     def describe(self, paths: frozenset[str]) -> dict[str, object]:
