@@ -95,13 +95,18 @@ def decode_batch(
 def _refuse_nan(_input_ids: Tensor, logits: Tensor) -> Tensor:
     """Return the logits of the next tokens; NaN would choose an arbitrary token."""
     if bool(logits.max(dim=-1).values.isnan().any()):  # max returns NaN if a value is NaN
-        raise EvaluationError(
-            _(
-                "the model answers with NaN; its weights are damaged, or its numbers overflow: use train.precision fp32,"
-                " or train again with a lower train.learning_rate"
-            )
-        )
+        raise make_nan_error()
     return logits
+
+
+def make_nan_error() -> EvaluationError:
+    """Return the error for logits that are NaN."""
+    return EvaluationError(
+        _(
+            "the model answers with NaN; its weights are damaged, or its numbers overflow: use train.precision fp32,"
+            " or train again with a lower train.learning_rate"
+        )
+    )
 
 
 @contextmanager

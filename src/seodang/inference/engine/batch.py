@@ -1,0 +1,194 @@
+"""The running requests of one adapter: their rows in the cache, and the forward passes over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from seodang.inference.engine.batch_shape import BatchShape
+from seodang.inference.engine.prefix_store import PrefixStore
+from seodang.inference.engine.running_request import RunningRequest
+from seodang.inference.engine.sampling import is_plain_greedy
+from seodang.inference.engine.scheduler import select_chunks
+from seodang.inference.engine.slot_cache import LayerShape, SlotCache, WritePlan, get_read_width
+from seodang.inference.generation import make_nan_error
+
+
+class Batch:
+    """Rows that are computed together: first those that are answered, then those whose prompts are read."""
+
+    def __init__(
+        self, model: PreTrainedModel, shapes: Sequence[LayerShape], store: PrefixStore, shape: BatchShape
+    ) -> None:
+        """Create an empty batch.
+
+        Args:
+            model: In evaluation mode; the adapter of the batch is active in each call.
+            shapes: Of the cached layers.
+            store: Prefix cache.
+            shape: Rounding of rows and tokens of forward passes.
+        """
+        self._model = model
+        self._store = store
+        self._shape = shape
+        self._cache = SlotCache(shapes)
+        self._answered = 0
+        self.rows: list[RunningRequest] = []
+
+    def add(self, request: RunningRequest) -> None:
+        """Give a request a row."""
+        rows = len(self.rows) + 1
+        width = max(row.width for row in [*self.rows, request])
+        self._cache.reserve(
+            self._shape.round_rows(rows),
+            self._shape.round_width(width),
+            used_rows=len(self.rows),
+            max_tokens=self._shape.max_tokens,
+        )
+        self.rows.append(request)
+        if not request.needs_prompt_logits:
+            self._store.queried_tokens += len(request.prompt)
+
+    def remove_finished(self) -> None:
+        """Free the rows of requests that are finished or whose readers are gone."""
+        for index in reversed(range(len(self.rows))):
+            row = self.rows[index]
+            if not (row.is_finished or row.stream.is_closed):
+                continue
+            if index < self._answered:
+                self._answered -= 1
+                self._move(self._answered, index)
+                index = self._answered
+            self._move(len(self.rows) - 1, index)
+            self.rows.pop()
+
+    def fail(self, error: Exception) -> None:
+        """End all requests with an error, and forget the states, which may be damaged."""
+        for row in self.rows:
+            row.fail(error)
+        self.rows.clear()
+        self._answered = 0
+        self.release()
+
+    def release(self) -> None:
+        """Free the memory of an empty batch."""
+        self._cache.release()
+
+    def read_prompts(self) -> None:
+        """Read the next tokens of prompts in one forward pass; a prompt that is read gets its first token."""
+        unread = self.rows[self._answered :]
+        self._restore_prefixes(unread)
+        chunks = select_chunks(
+            unread,
+            chunk_tokens=self._shape.chunk_tokens,
+            block_size=self._store.block_size,
+            max_rows=self._shape.max_prompt_rows,
+        )
+        if not chunks:
+            return
+        logits = self._read_chunks(chunks)
+        ready = []
+        for index, (row, count) in enumerate(chunks):
+            if row.needs_prompt_logits:
+                row.describe_prompt(logits[index, logits.shape[1] - count :], row.position)
+            row.position += count
+            self._store.save(row.adapter, row.prompt[: row.position], self._cache, self.rows.index(row))
+            if row.is_prompt_read:
+                ready.append((row, logits[index, -1]))
+        for row, _last in ready:
+            self._exchange(self.rows.index(row), self._answered)
+            self._answered += 1
+        if ready:
+            self._take_steps([row for row, _last in ready], torch.stack([last for _row, last in ready]))
+
+    def answer(self) -> None:
+        """Compute the next token of each request whose prompt is read."""
+        size = self._shape.answer_rows or self._answered
+        for start in range(0, self._answered, max(size, 1)):
+            self._answer_rows(start, min(size, self._answered - start))
+
+    def _answer_rows(self, start: int, count: int) -> None:
+        rows = self.rows[start : start + count]
+        padded = range(start, start + (self._shape.answer_rows or self._shape.round_rows(count)))
+        lengths = [self.rows[index].position if index < len(self.rows) else 0 for index in padded]
+        tokens = [row.last_token for row in rows] + [0] * (len(padded) - count)
+        columns = torch.tensor(lengths)[:, None]
+        logits = self._forward(list(padded), torch.tensor(tokens)[:, None], columns, columns, keep=1)
+        for row in rows:
+            row.position += 1
+        self._take_steps(rows, logits[:count, -1])
+
+    def _restore_prefixes(self, unread: Sequence[RunningRequest]) -> None:
+        for index, row in enumerate(unread, self._answered):
+            if not row.needs_prompt_logits and row.position % self._store.block_size == 0:
+                row.position = self._store.restore(row.adapter, row.prompt, self._cache, index, row.position)
+
+    def _read_chunks(self, chunks: Sequence[tuple[RunningRequest, int]]) -> Tensor:
+        """Return the logits of the last tokens of each chunk, (rows, tokens, vocabulary).
+
+        Chunks are padded on the left, so that the last token of each is in the last column. Padding is written behind
+        the chunk, where no token sees it before the next one is written there.
+        """
+        length = self._shape.round_chunk(max(count for _row, count in chunks))
+        tokens, positions, columns = [], [], []
+        for row, count in chunks:
+            padding, start, end = length - count, row.position, row.position + count
+            tokens.append([0] * padding + list(row.prompt[start:end]))
+            positions.append([start] * padding + list(range(start, end)))
+            columns.append([end] * padding + list(range(start, end)))
+        is_described = any(row.needs_prompt_logits for row, _count in chunks)
+        return self._forward(
+            [self.rows.index(row) for row, _count in chunks],
+            torch.tensor(tokens),
+            torch.tensor(positions),
+            torch.tensor(columns),
+            keep=length if is_described else self._shape.min_logits,
+        )
+
+    def _forward(self, rows: list[int], tokens: Tensor, positions: Tensor, columns: Tensor, *, keep: int) -> Tensor:
+        """Return the logits of the last `keep` tokens of each row."""
+        device = self._model.device
+        width = min(get_read_width(int(columns.max()) + 1), self._cache.width)
+        first = rows[0] if rows == list(range(rows[0], rows[0] + len(rows))) else None
+        plan = WritePlan(torch.tensor(rows, device=device), columns.to(device), width, first)
+        self._cache.set_plan(plan)
+        hidden = torch.arange(width, device=device) > positions.to(device)[:, None, :, None]
+        mask = torch.zeros(hidden.shape, dtype=self._model.dtype, device=device).masked_fill_(hidden, float("-inf"))
+        output: Any = self._model(
+            input_ids=tokens.to(device),
+            position_ids=positions.to(device),
+            attention_mask=self._shape.split_mask(mask),
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=keep,
+        )
+        logits: Tensor = output.logits
+        return logits[:, -keep:]
+
+    def _take_steps(self, rows: Sequence[RunningRequest], logits: Tensor) -> None:
+        logits = logits.float()
+        best, tokens = logits.max(dim=-1)
+        damaged = best.isnan().tolist()  # max returns NaN if a value is NaN
+        for row, row_logits, token, is_damaged in zip(rows, logits, tokens.tolist(), damaged, strict=True):
+            if is_damaged:
+                self._cache.clear_row(self.rows.index(row))
+                row.fail(make_nan_error())
+                continue
+            try:
+                row.take_step(row_logits, token if is_plain_greedy(row.request.options) else None)
+            except Exception as error:  # the options of one request do not end the others
+                row.fail(error)
+
+    def _move(self, source: int, target: int) -> None:
+        if source != target:
+            self._cache.copy_row(source, target, self.rows[source].position)
+            self.rows[target] = self.rows[source]
+
+    def _exchange(self, first: int, second: int) -> None:
+        if first != second:
+            self._cache.exchange_rows(first, second)
+            self.rows[first], self.rows[second] = self.rows[second], self.rows[first]

@@ -1,0 +1,84 @@
+"""States of the beginnings that prompts share, in blocks of a preallocated pool."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seodang.inference.engine.prefix_trie import PrefixTrie
+from seodang.inference.engine.slot_cache import LayerShape, SlotCache, SlotLayer
+
+_MIN_BLOCKS = 16
+
+
+class PrefixStore:
+    """Copies states between the rows of caches and the blocks of the pool."""
+
+    def __init__(self, shapes: Sequence[LayerShape], *, block_size: int, max_tokens: int) -> None:
+        """Create an empty store.
+
+        Args:
+            shapes: Of the layers.
+            block_size: Tokens of a block.
+            max_tokens: Maximum number of cached tokens; 0 caches nothing.
+        """
+        self.block_size = block_size
+        self._max_blocks = max_tokens // block_size
+        self._trie = PrefixTrie(block_size, self._max_blocks)
+        self._layers = [SlotLayer(shape) for shape in shapes]
+        self._allocated = 0
+        self.queried_tokens = 0
+        """Tokens of prompts that were looked up."""
+        self.hit_tokens = 0
+        """Tokens of prompts that were found."""
+
+    @property
+    def cached_tokens(self) -> int:
+        """Tokens in the store."""
+        return len(self._trie) * self.block_size
+
+    def restore(self, adapter: str | None, prompt: Sequence[int], cache: SlotCache, row: int, position: int) -> int:
+        """Copy the cached beginning of a prompt into a row; return the number of tokens that the row has now.
+
+        The last token of a prompt is never taken from the store: its logits are needed.
+
+        Args:
+            adapter: Adapter of the request.
+            prompt: All tokens of the prompt.
+            cache: Cache of the row.
+            row: Number of the row.
+            position: Tokens that the row has already.
+        """
+        blocks = self._trie.match(adapter, prompt[:-1])
+        found = len(blocks) * self.block_size
+        if found <= position:
+            return position
+        self.hit_tokens += found - position
+        for slot, pool in zip(cache.slots, self._layers, strict=True):
+            for row_states, states in ((slot.keys[row], pool.keys), (slot.values[row], pool.values)):
+                row_states[:, :found] = states[blocks].transpose(0, 1).flatten(1, 2)
+        return found
+
+    def save(self, adapter: str | None, prompt: Sequence[int], cache: SlotCache, row: int) -> None:
+        """Copy the complete blocks of tokens that a row has read into the store."""
+        new = self._trie.insert(adapter, prompt)
+        if not new:
+            return
+        self._grow(max(block for block, _start in new) + 1)
+        blocks = [block for block, _start in new]
+        first, count = new[0][1], len(new)
+        end = first + count * self.block_size
+        for slot, pool in zip(cache.slots, self._layers, strict=True):
+            for row_states, states in ((slot.keys[row], pool.keys), (slot.values[row], pool.values)):
+                states[blocks] = row_states[:, first:end].unflatten(1, (count, self.block_size)).transpose(0, 1)
+
+    def clear(self) -> None:
+        """Forget all states."""
+        self._trie.remove_all()
+
+    def _grow(self, blocks: int) -> None:
+        if blocks <= self._allocated:
+            return
+        size = min(self._max_blocks, max(_MIN_BLOCKS, 1 << (blocks - 1).bit_length()))
+        for layer in self._layers:
+            layer.resize(size, self.block_size, self._allocated)
+        self._allocated = size

@@ -1,0 +1,115 @@
+"""One request while the engine works on it."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import torch
+from torch import Tensor
+
+from seodang.inference.engine.contract import FinishReason, TokenLogprob, TokenRequest, TokenStep
+from seodang.inference.engine.sampling import choose_token, compute_logprob
+from seodang.inference.engine.streams import StepStream
+
+
+class RunningRequest:
+    """A request with its progress. The worker's thread owns all but `stream`."""
+
+    def __init__(self, request: TokenRequest, stream: StepStream, *, limit: int, stop_ids: frozenset[int]) -> None:
+        """Create a request that has not begun.
+
+        Args:
+            request: The request.
+            stream: Takes the steps.
+            limit: Maximum number of new tokens within the context.
+            stop_ids: Tokens that end the answer.
+        """
+        self.request = request
+        self.stream = stream
+        self.prompt = request.prompt
+        self.adapter = request.adapter
+        self.limit = limit
+        self.width = len(request.prompt) + limit + 1  # one more: the column of the padding
+        self.position = 0
+        """Tokens in the cache."""
+        self.last_token: int | None = None
+        self.is_finished = False
+        self._stop_ids = request.options.stop_ids or stop_ids
+        self._counts: Counter[int] = Counter()
+        self._prompt_logprobs: list[TokenLogprob | None] = [None]
+        self._generator = _create_generator(request)
+
+    @property
+    def needs_prompt_logits(self) -> bool:
+        """Whether each token of the prompt is described by log-probabilities."""
+        return self.request.prompt_logprobs is not None
+
+    @property
+    def is_prompt_read(self) -> bool:
+        """Whether the whole prompt is in the cache."""
+        return self.position >= len(self.prompt)
+
+    def describe_prompt(self, logits: Tensor, start: int) -> None:
+        """Record the log-probabilities of prompt tokens.
+
+        Args:
+            logits: At the positions `start`, `start` + 1 and so on, (positions, vocabulary).
+            start: Position of the first logits.
+        """
+        count = self.request.prompt_logprobs
+        assert count is not None
+        for position, row in enumerate(logits, start):
+            if position + 1 < len(self.prompt):
+                self._prompt_logprobs.append(compute_logprob(row.float(), self.prompt[position + 1], count))
+
+    def take_step(self, logits: Tensor, greedy_token: int | None = None) -> None:
+        """Choose the next token and deliver it.
+
+        Args:
+            logits: Of the next token, (vocabulary), in fp32.
+            greedy_token: The most likely token, where the request takes it as it is; None to choose here.
+        """
+        options = self.request.options
+        if self.limit == 0:
+            self._deliver(TokenStep(None, None, "length", self._take_prompt_logprobs()))
+            return
+        token = choose_token(logits, options, self._counts, self._generator) if greedy_token is None else greedy_token
+        self._counts[token] += 1
+        self.last_token = token
+        count = options.top_logprobs
+        logprob = None if count is None else compute_logprob(logits, token, count)
+        reason = self._get_finish_reason(token)
+        self._deliver(TokenStep(token, logprob, reason, self._take_prompt_logprobs()))
+
+    def cancel(self) -> None:
+        """Deliver the end of an answer that is not continued."""
+        if not self.is_finished:
+            self._deliver(TokenStep(None, None, "cancelled"))
+
+    def fail(self, error: Exception) -> None:
+        """Deliver an error as the end of the answer."""
+        self.is_finished = True
+        self.stream.deliver(error)
+
+    def _get_finish_reason(self, token: int) -> FinishReason | None:
+        if token in self._stop_ids:
+            return "stop"
+        return "length" if self._counts.total() >= self.limit else None
+
+    def _take_prompt_logprobs(self) -> tuple[TokenLogprob | None, ...] | None:
+        if not self.needs_prompt_logits or self._counts.total() > 1:
+            return None
+        return tuple(self._prompt_logprobs)
+
+    def _deliver(self, step: TokenStep) -> None:
+        self.is_finished = step.finish_reason is not None
+        self.stream.deliver(step)
+
+
+def _create_generator(request: TokenRequest) -> torch.Generator | None:
+    if request.options.temperature == 0:
+        return None
+    seed = request.options.seed
+    # torch takes 64 bits.
+    return torch.Generator().manual_seed((random.getrandbits(63) if seed is None else seed) % 2**63)

@@ -1,0 +1,172 @@
+"""Key-value cache of many rows of different lengths: preallocated, written in place, grown in steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import Cache, DynamicCache, PreTrainedModel
+from transformers.cache_utils import CacheLayerMixin
+
+WIDTH_STEP = 64  # tokens by which rows grow
+_READ_STEP = 32  # tokens by which the part of the rows grows that attention reads
+
+
+@dataclass(frozen=True, slots=True)
+class LayerShape:
+    """What a layer caches for each token."""
+
+    keys: tuple[int, int]
+    """(heads, head size)."""
+    values: tuple[int, int]
+    dtype: torch.dtype
+    device: torch.device
+
+
+@dataclass(frozen=True, slots=True)
+class WritePlan:
+    """Where the tokens of a forward pass, (rows R, tokens Q), belong."""
+
+    rows: Tensor
+    """(R)."""
+    columns: Tensor
+    """(R, Q)."""
+    width: int
+    """Columns that attention reads."""
+    first: int | None
+    """The first row where the others follow it, which attention then reads without a copy; None elsewhere."""
+
+
+def round_up(number: int, step: int) -> int:
+    """Return the next multiple of `step`."""
+    return -(-number // step) * step
+
+
+def get_read_width(length: int) -> int:
+    """Return the columns that attention reads for rows of up to `length` tokens."""
+    return round_up(length, _READ_STEP)
+
+
+@torch.inference_mode()
+def measure_layers(model: PreTrainedModel, token: int) -> list[LayerShape]:
+    """Return the shapes of the cached layers, by reading one token."""
+    cache = DynamicCache(config=model.config)
+    model(input_ids=torch.tensor([[token]], device=model.device), past_key_values=cache, use_cache=True)
+    return [_describe_layer(layer) for layer in cache.layers]
+
+
+def _describe_layer(layer: Any) -> LayerShape:
+    keys, values = layer.keys, layer.values
+    return LayerShape(
+        (keys.shape[1], keys.shape[3]), (values.shape[1], values.shape[3]), dtype=keys.dtype, device=keys.device
+    )
+
+
+class SlotLayer(CacheLayerMixin):
+    """Keys and values of one layer, (rows, heads, columns, head size)."""
+
+    keys: Tensor
+    values: Tensor
+
+    def __init__(self, shape: LayerShape) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._shape = shape
+        self.is_initialized = True
+        self.plan: WritePlan | None = None
+        self.keys, self.values = self._create(0, 0)
+
+    def _create(self, rows: int, width: int) -> tuple[Tensor, Tensor]:
+        keys, values = (
+            torch.zeros(rows, heads, width, size, dtype=self._shape.dtype, device=self._shape.device)
+            for heads, size in (self._shape.keys, self._shape.values)
+        )
+        return keys, values
+
+    def resize(self, rows: int, width: int, used_rows: int) -> None:
+        """Replace the tensors by larger or smaller ones with the states of the first `used_rows` rows."""
+        old_keys, old_values = self.keys, self.values
+        self.keys, self.values = self._create(rows, width)
+        kept = min(width, old_keys.shape[2])
+        self.keys[:used_rows, :, :kept] = old_keys[:used_rows, :, :kept]
+        self.values[:used_rows, :, :kept] = old_values[:used_rows, :, :kept]
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_args: Any, **_kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Write the states of new tokens; return those of all tokens of the rows."""
+        plan = self.plan
+        assert plan is not None
+        self.keys[plan.rows[:, None], :, plan.columns] = key_states.transpose(1, 2)
+        self.values[plan.rows[:, None], :, plan.columns] = value_states.transpose(1, 2)
+        rows = plan.rows if plan.first is None else slice(plan.first, plan.first + len(plan.rows))
+        return self.keys[rows, :, : plan.width], self.values[rows, :, : plan.width]
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Do nothing: the shapes are known before."""
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Return the columns that attention reads, and the first of them."""
+        return (self.plan.width if self.plan else 0), 0
+
+    def get_seq_length(self) -> int:
+        """Return 0: each row has its own length, and forward passes get their positions."""
+        return 0
+
+    def get_max_length(self) -> int:
+        """Return the columns."""
+        return int(self.keys.shape[2])
+
+
+class SlotCache(Cache):
+    """Cache of a batch whose rows come and go."""
+
+    def __init__(self, shapes: Sequence[LayerShape]) -> None:
+        self.slots = [SlotLayer(shape) for shape in shapes]
+        super().__init__(layers=list(self.slots))
+        self.rows = self.width = 0
+
+    def reserve(self, rows: int, width: int, *, used_rows: int, max_tokens: int) -> None:
+        """Make room for `rows` rows of `width` tokens; the first `used_rows` rows keep their states.
+
+        Rows are allocated ahead, but not beyond `max_tokens` tokens in all.
+        """
+        if rows <= self.rows and width <= self.width:
+            return
+        new_width = round_up(width, WIDTH_STEP)
+        ahead = 1 << (rows - 1).bit_length()
+        new_rows = max(rows, min(ahead, max_tokens // new_width))
+        for layer in self.slots:
+            layer.resize(new_rows, new_width, used_rows)
+        self.rows, self.width = new_rows, new_width
+
+    def release(self) -> None:
+        """Free the memory of all rows."""
+        for layer in self.slots:
+            layer.resize(0, 0, 0)
+        self.rows = self.width = 0
+
+    def set_plan(self, plan: WritePlan) -> None:
+        """Set where the next forward pass writes."""
+        for layer in self.slots:
+            layer.plan = plan
+
+    def copy_row(self, source: int, target: int, length: int) -> None:
+        """Copy the first `length` tokens of a row into another one."""
+        for layer in self.slots:
+            for states in (layer.keys, layer.values):
+                states[target, :, :length] = states[source, :, :length]
+
+    def exchange_rows(self, first: int, second: int) -> None:
+        """Exchange the states of two rows."""
+        for layer in self.slots:
+            for states in (layer.keys, layer.values):
+                kept = states[first].clone()
+                states[first] = states[second]
+                states[second] = kept
+
+    def clear_row(self, row: int) -> None:
+        """Set a row to zero: NaN would spread from columns that a later row does not see."""
+        for layer in self.slots:
+            layer.keys[row] = 0
+            layer.values[row] = 0

@@ -1,0 +1,126 @@
+"""Continuous batching with transformers: one forward pass per step for all running requests of an adapter."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Collection
+
+import torch
+from transformers import PreTrainedModel
+
+from seodang.inference.engine.contract import EngineStatus, QueueFull, TokenRequest
+from seodang.inference.engine.scheduler import Limits
+from seodang.inference.engine.streams import Outbox, StepStream
+from seodang.inference.engine.worker import Worker
+from seodang.inference.generation import make_head_contiguous
+from seodang.models.loading import get_context_length
+
+
+class TransformersEngine:
+    """Continues prompts with a model of transformers, on a CPU or GPU; see contract.Engine."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        stop_ids: Collection[int],
+        limits: Limits | None = None,
+        *,
+        prefix_tokens: int = 8192,
+        deterministic: bool = False,
+    ) -> None:
+        """Start the thread that owns the model.
+
+        Args:
+            model: In evaluation mode; with adapters where requests name them.
+            stop_ids: End tokens of the model.
+            limits: Bounds; None for the standard ones.
+            prefix_tokens: Maximum number of tokens in the prefix cache; 0 for none.
+            deterministic: Compute all forward passes in one shape, so that no bit of an answer depends on what else
+                is running; see batch_shape. Slower.
+        """
+        self.context_length = get_context_length(model.config)
+        self._model = model
+        self._limits = limits or Limits()
+        self._condition = threading.Condition()
+        self._arrived: deque[tuple[TokenRequest, StepStream]] = deque()
+        self._deadline: float | None = None
+        """By time.monotonic(); None while the engine is open."""
+        self._outbox = Outbox()
+        self._worker = Worker(
+            model,
+            frozenset(stop_ids),
+            self._limits,
+            prefix_tokens=prefix_tokens,
+            is_fixed=deterministic,
+            outbox=self._outbox,
+            collect=self._collect,
+        )
+        self._thread = threading.Thread(target=self._work, name="seodang-engine", daemon=True)
+        self._thread.start()
+
+    def submit(self, request: TokenRequest) -> StepStream:
+        """Return the steps of the answer as they are computed; see contract.Engine.submit().
+
+        Raises:
+            QueueFull: If running and waiting requests reach the bound, or the engine is closed.
+        """
+        stream = StepStream(asyncio.get_running_loop(), self._outbox, self._wake)
+        with self._condition:
+            count = len(self._arrived) + self._worker.count_requests()
+            if self._deadline is not None or count >= self._limits.max_running + self._limits.max_waiting:
+                stream.is_closed = True
+                raise QueueFull
+            self._arrived.append((request, stream))
+        self._wake()
+        return stream
+
+    def get_status(self) -> EngineStatus:
+        """Return the present load; prefix hits and queries are tokens."""
+        status = self._worker.get_status()
+        return EngineStatus(
+            status.running,
+            status.waiting + len(self._arrived),
+            status.cached_tokens,
+            status.prefix_hits,
+            status.prefix_queries,
+        )
+
+    async def close(self, timeout: float) -> None:
+        """Finish the running requests within `timeout` seconds, cancel the others, and stop.
+
+        Args:
+            timeout: In seconds, at least 0.
+        """
+        with self._condition:
+            self._deadline = time.monotonic() + timeout
+        self._wake()
+        await asyncio.to_thread(self._thread.join)
+
+    def _wake(self) -> None:
+        with self._condition:  # reentrant: the collector may drop a stream while the lock is held
+            self._condition.notify()
+
+    def _collect(self) -> float | None:
+        """Pass on what arrived since the last call; return the time at which running requests are canceled."""
+        with self._condition:
+            while self._arrived:
+                self._worker.accept(*self._arrived.popleft())
+            return self._deadline
+
+    @torch.inference_mode()
+    def _work(self) -> None:
+        with make_head_contiguous(self._model):
+            while self._wait_for_work():
+                self._worker.work()
+
+    def _wait_for_work(self) -> bool:
+        """Wait for a request; return False if the engine is closed and no request is left."""
+        with self._condition:
+            while not (self._arrived or self._worker.has_work()):
+                if self._deadline is not None:
+                    return False
+                self._condition.wait()
+            return True

@@ -1,0 +1,194 @@
+"""What the thread of the engine does: admit requests, compute a step of each batch, deliver, and begin again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from transformers import DynamicCache, PreTrainedModel
+
+from seodang.errors import EvaluationError, SeodangError
+from seodang.i18n import _
+from seodang.inference.engine.adapter_selection import AdapterSelection
+from seodang.inference.engine.admission import check_request, get_token_limit
+from seodang.inference.engine.batch import Batch
+from seodang.inference.engine.batch_shape import BatchShape, get_block_size, get_chunk_tokens
+from seodang.inference.engine.contract import EngineStatus, TokenRequest
+from seodang.inference.engine.prefix_store import PrefixStore
+from seodang.inference.engine.running_request import RunningRequest
+from seodang.inference.engine.scheduler import Limits, admit
+from seodang.inference.engine.single_row import answer_alone
+from seodang.inference.engine.slot_cache import measure_layers
+from seodang.inference.engine.streams import Outbox, StepStream
+from seodang.inference.prompt_cache import can_continue_cache
+from seodang.inference.tree_attention import can_use_tree
+from seodang.models.loading import get_context_length
+
+logger = logging.getLogger(__name__)
+
+
+class Worker:
+    """Owns the model. One thread calls it, but count_requests() and get_status()."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        stop_ids: frozenset[int],
+        limits: Limits,
+        *,
+        prefix_tokens: int,
+        is_fixed: bool,
+        outbox: Outbox,
+        collect: Callable[[], float | None],
+    ) -> None:
+        """Measure the model's cache.
+
+        Args:
+            model: In evaluation mode.
+            stop_ids: End tokens of the model.
+            limits: Bounds.
+            prefix_tokens: Maximum number of tokens in the prefix cache.
+            is_fixed: Whether all forward passes have one shape.
+            outbox: Takes the steps.
+            collect: Is called before each step; passes new requests to accept(), and returns the time, by
+                time.monotonic(), at which running requests are canceled; None while the engine is open.
+        """
+        self._model = model
+        self._stop_ids = stop_ids
+        self._limits = limits
+        self._outbox = outbox
+        self._collect = collect
+        self._context_length = get_context_length(model.config)
+        embeddings: Any = model.get_input_embeddings()
+        self._vocab_size = int(embeddings.weight.shape[0])
+        self._adapters = AdapterSelection(model)
+        self._shapes = measure_layers(model, 0) if can_use_tree(model) else []
+        block_size = get_block_size(is_fixed)
+        self._store = PrefixStore(self._shapes, block_size=block_size, max_tokens=prefix_tokens)
+        self._shape = _make_shape(model, limits, is_fixed)
+        self._batches: dict[str | None, Batch] = {}
+        self._waiting: deque[RunningRequest] = deque()
+        self._single_rows: deque[RunningRequest] = deque()
+
+    def accept(self, request: TokenRequest, stream: StepStream) -> None:
+        """Append a request to the queue; one that cannot be computed ends with an error."""
+        limit = get_token_limit(request, self._context_length)
+        row = RunningRequest(request, stream, limit=limit, stop_ids=self._stop_ids)
+        try:
+            self._adapters.check(request.adapter)
+            check_request(request, vocab_size=self._vocab_size, context_length=self._context_length)
+        except SeodangError as error:
+            row.fail(error)
+            return
+        self._waiting.append(row)
+
+    def count_requests(self) -> int:
+        """Return the number of running and waiting requests."""
+        return len(self._waiting) + self._count_running()
+
+    def has_work(self) -> bool:
+        """Return whether there is a request."""
+        return self.count_requests() > 0
+
+    def get_status(self) -> EngineStatus:
+        """Return the present load; prefix hits and queries are tokens."""
+        return EngineStatus(
+            running=self._count_running(),
+            waiting=len(self._waiting),
+            cached_tokens=self._store.cached_tokens,
+            prefix_hits=self._store.hit_tokens,
+            prefix_queries=self._store.queried_tokens,
+        )
+
+    def work(self) -> None:
+        """Compute one step, or one request that must run alone, with the steps of the others in between."""
+        self._turn()
+        if not self._single_rows:
+            return
+        row = self._single_rows[0]
+        try:
+            self._adapters.select(row.adapter)
+            answer_alone(self._model, row, lambda: self._turn_between(row))
+        except Exception as error:
+            row.fail(_wrap(error))
+        if row in self._single_rows:
+            self._single_rows.remove(row)
+        self._outbox.flush()
+
+    def _turn_between(self, row: RunningRequest) -> None:
+        self._turn()
+        self._adapters.select(row.adapter)
+
+    def _turn(self) -> None:
+        deadline = self._collect()
+        if deadline is not None:
+            self._cancel(self._waiting)
+            self._waiting.clear()
+            if time.monotonic() >= deadline:
+                self._cancel(self._single_rows)
+                self._cancel(row for batch in self._batches.values() for row in batch.rows)
+        self._remove_finished()
+        self._admit()
+        for adapter, batch in self._batches.items():
+            if batch.rows:
+                self._compute(adapter, batch)
+        self._remove_finished()  # before the delivery: a reader that has its last step finds the slot free
+        self._outbox.flush()
+
+    def _compute(self, adapter: str | None, batch: Batch) -> None:
+        try:
+            self._adapters.select(adapter)
+            batch.read_prompts()
+            batch.remove_finished()
+            batch.answer()
+        except Exception as error:
+            logger.exception("a forward pass failed")
+            batch.fail(_wrap(error))
+            self._store.clear()
+
+    def _admit(self) -> None:
+        rows = [row for batch in self._batches.values() for row in batch.rows]
+        for row in admit(self._waiting, [*rows, *self._single_rows], self._limits):
+            if not (self._shapes and can_continue_cache(self._model, row.width)):
+                self._single_rows.append(row)
+                continue
+            if row.adapter not in self._batches:
+                self._batches[row.adapter] = Batch(self._model, self._shapes, self._store, self._shape)
+            self._batches[row.adapter].add(row)
+
+    def _remove_finished(self) -> None:
+        self._waiting = deque(row for row in self._waiting if not row.stream.is_closed)
+        self._single_rows = deque(row for row in self._single_rows if not (row.is_finished or row.stream.is_closed))
+        for batch in self._batches.values():
+            batch.remove_finished()
+        idle = [adapter for adapter, batch in self._batches.items() if not batch.rows]
+        if len(self._batches) > 1:
+            for adapter in idle:
+                del self._batches[adapter]
+
+    def _cancel(self, rows: Iterable[RunningRequest]) -> None:
+        for row in rows:
+            row.cancel()
+
+    def _count_running(self) -> int:
+        return sum(len(batch.rows) for batch in list(self._batches.values())) + len(self._single_rows)
+
+
+def _make_shape(model: PreTrainedModel, limits: Limits, is_fixed: bool) -> BatchShape:
+    windows = {getattr(layer, "sliding_window", None) for layer in DynamicCache(config=model.config).layers}
+    chunk_tokens = get_chunk_tokens(model.device.type, is_fixed)
+    return BatchShape(
+        chunk_tokens=chunk_tokens if is_fixed else limits.chunk_tokens or chunk_tokens,
+        max_tokens=limits.max_tokens,
+        mask_names=("full_attention", "sliding_attention") if len(windows) > 1 else (),
+        is_fixed=is_fixed,
+    )
+
+
+def _wrap(error: Exception) -> SeodangError:
+    if isinstance(error, SeodangError):
+        return error
+    return EvaluationError(_("the model failed: {error}", error=f"{type(error).__name__}: {error}"))
