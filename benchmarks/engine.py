@@ -21,6 +21,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -74,7 +75,9 @@ async def answer_with_clients(
     return answers
 
 
-def answer_with_engine(model: PreTrainedModel, prompts: Prompts, new_tokens: int, clients: int, fixed: bool) -> float:
+def answer_with_engine(
+    model: PreTrainedModel, prompts: Prompts, new_tokens: int, clients: int, fixed: bool = False
+) -> float:
     """Return the seconds that the engine takes, without its start; its prefix cache is empty at first."""
 
     async def run() -> float:
@@ -128,8 +131,8 @@ def answer_with_manager(model: PreTrainedModel, prompts: Prompts, new_tokens: in
 
 
 TOOLS: dict[str, Callable[[PreTrainedModel, Prompts, int, int], float]] = {
-    "ours": lambda *arguments: answer_with_engine(*arguments, fixed=False),
-    "ours-fixed": lambda *arguments: answer_with_engine(*arguments, fixed=True),
+    "ours": answer_with_engine,
+    "ours-fixed": partial(answer_with_engine, fixed=True),
     "generate": answer_one_at_a_time,
     "manager": answer_with_manager,
 }

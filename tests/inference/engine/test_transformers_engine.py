@@ -108,12 +108,12 @@ def generate(model, prompt, count):
     return tokens[0, len(prompt) :].tolist()
 
 
-@pytest.mark.parametrize("name", MAKERS)
-@pytest.mark.parametrize("deterministic", [False, True])
+@pytest.mark.parametrize(("name", "deterministic"), [*((name, False) for name in MAKERS), ("llama", True)])
 def test_greedy_answers_are_those_of_transformers(name, deterministic):
     model = make_model(name)
-    found = answer(model, map(request, PROMPTS), deterministic=deterministic)
-    assert list(map(get_tokens, found)) == [generate(model, prompt, 12) for prompt in PROMPTS]
+    prompts = PROMPTS[::2]
+    found = answer(model, [request(prompt, max_new_tokens=6) for prompt in prompts], deterministic=deterministic)
+    assert list(map(get_tokens, found)) == [generate(model, prompt, 6) for prompt in prompts]
     assert {steps[-1].finish_reason for steps in found} <= {"stop", "length"}
     assert all(step.finish_reason is None for steps in found for step in steps[:-1])
 
@@ -256,7 +256,7 @@ def test_a_full_queue_refuses_at_once(llama):
 
 @pytest.mark.parametrize("name", ["llama", "recurrent states"])
 @pytest.mark.parametrize("is_dropped", [False, True])
-def test_a_reader_that_goes_frees_its_row(name, is_dropped):
+def test_a_reader_that_goes_frees_its_row(name, is_dropped, monkeypatch):
     endless = request(PROMPTS[6], max_new_tokens=180, stop_ids=frozenset({0}), logit_bias={0: -100.0})
 
     async def use(engine):
@@ -271,10 +271,26 @@ def test_a_reader_that_goes_frees_its_row(name, is_dropped):
         answered = await read(engine, request(PROMPTS[0]))
         return answered, engine.get_status()
 
-    model = make_model(name)
+    model, passes = make_model(name), []
+    forward = model.forward
+    monkeypatch.setattr(model, "forward", lambda **inputs: passes.append(1) or forward(**inputs))
     answered, status = run(model, use, limits=Limits(max_running=1))
+    assert len(passes) < 100
     assert get_tokens(answered) == generate(model, PROMPTS[0], 12)
     assert status.running == 0
+
+
+def test_a_task_that_waits_for_a_step_ends_when_another_closes_the_stream(llama):
+    async def use(engine):
+        await read(engine, request(PROMPTS[0]))
+        blocked = [engine.submit(request(PROMPTS[0], max_new_tokens=200, logit_bias={END: -100.0})) for _ in range(2)]
+        reader = asyncio.ensure_future(anext(blocked[1]))
+        await asyncio.sleep(0)
+        await blocked[1].aclose()
+        await blocked[0].aclose()
+        return await reader
+
+    assert run(llama, use, limits=Limits(max_running=1)).finish_reason in {"cancelled", None}
 
 
 @pytest.mark.parametrize("name", ["llama", "recurrent states"])
@@ -340,26 +356,25 @@ def test_a_request_that_must_run_alone_does_not_stall_the_others():
     order = []
 
     async def follow(engine, name, asked):
-        async for _step in engine.submit(asked):
-            order.append(name)
+        async for step in engine.submit(asked):
+            order.append((name, step.finish_reason))  # noqa: PERF401 - in the order of arrival
 
     async def use(engine):
         long = request(PROMPTS[-3], max_new_tokens=40, stop_ids=frozenset({0}), logit_bias={0: -100.0})
         await asyncio.gather(follow(engine, "alone", long), follow(engine, "batch", request(PROMPTS[6])))
 
     run(model, use)
-    assert order.index("batch") < 20
-    assert len(order) - order[::-1].index("batch") < len(order)
+    assert len(order) > 40
+    assert order.index(("batch", "length")) < 30
 
 
 def test_memory_does_not_grow_with_requests(llama):
     async def use(engine):
         sizes = []
-        for _round in range(3):
+        for _round in range(2):
             await asyncio.gather(*(read(engine, request(prompt, max_new_tokens=2)) for prompt in PROMPTS))
-            gc.collect()
             sizes.append(sum(item.numel() for item in gc.get_objects() if type(item) is torch.Tensor))
         return sizes
 
     sizes = run(llama, use)
-    assert sizes[2] <= sizes[1]
+    assert sizes[1] < 1.01 * sizes[0]

@@ -57,7 +57,7 @@ class Batch:
         """Free the rows of requests that are finished or whose readers are gone."""
         for index in reversed(range(len(self.rows))):
             row = self.rows[index]
-            if not (row.is_finished or row.stream.is_closed):
+            if not (row.is_finished or row.channel.is_closed):
                 continue
             if index < self._answered:
                 self._answered -= 1
@@ -92,7 +92,11 @@ class Batch:
             return
         logits = self._read_chunks(chunks)
         ready = []
+        damaged = logits[:, -1].isnan().any(dim=-1).tolist()
         for index, (row, count) in enumerate(chunks):
+            if damaged[index]:
+                self._fail_damaged(row)
+                continue
             if row.needs_prompt_logits:
                 row.describe_prompt(logits[index, logits.shape[1] - count :], row.position)
             row.position += count
@@ -175,13 +179,16 @@ class Batch:
         damaged = best.isnan().tolist()  # max returns NaN if a value is NaN
         for row, row_logits, token, is_damaged in zip(rows, logits, tokens.tolist(), damaged, strict=True):
             if is_damaged:
-                self._cache.clear_row(self.rows.index(row))
-                row.fail(make_nan_error())
+                self._fail_damaged(row)
                 continue
             try:
                 row.take_step(row_logits, token if is_plain_greedy(row.request.options) else None)
             except Exception as error:  # the options of one request do not end the others
                 row.fail(error)
+
+    def _fail_damaged(self, row: RunningRequest) -> None:
+        self._cache.clear_row(self.rows.index(row))
+        row.fail(make_nan_error())
 
     def _move(self, source: int, target: int) -> None:
         if source != target:

@@ -10,23 +10,23 @@ from torch import Tensor
 
 from seodang.inference.engine.contract import FinishReason, TokenLogprob, TokenRequest, TokenStep
 from seodang.inference.engine.sampling import choose_token, compute_logprob
-from seodang.inference.engine.streams import StepStream
+from seodang.inference.engine.streams import Channel
 
 
 class RunningRequest:
-    """A request with its progress. The worker's thread owns all but `stream`."""
+    """A request with its progress. The worker's thread owns all but `channel`."""
 
-    def __init__(self, request: TokenRequest, stream: StepStream, *, limit: int, stop_ids: frozenset[int]) -> None:
+    def __init__(self, request: TokenRequest, channel: Channel, *, limit: int, stop_ids: frozenset[int]) -> None:
         """Create a request that has not begun.
 
         Args:
             request: The request.
-            stream: Takes the steps.
+            channel: Takes the steps.
             limit: Maximum number of new tokens within the context.
             stop_ids: Tokens that end the answer.
         """
         self.request = request
-        self.stream = stream
+        self.channel = channel
         self.prompt = request.prompt
         self.adapter = request.adapter
         self.limit = limit
@@ -90,7 +90,7 @@ class RunningRequest:
     def fail(self, error: Exception) -> None:
         """Deliver an error as the end of the answer."""
         self.is_finished = True
-        self.stream.deliver(error)
+        self.channel.deliver(error)
 
     def _get_finish_reason(self, token: int) -> FinishReason | None:
         if token in self._stop_ids:
@@ -104,7 +104,7 @@ class RunningRequest:
 
     def _deliver(self, step: TokenStep) -> None:
         self.is_finished = step.finish_reason is not None
-        self.stream.deliver(step)
+        self.channel.deliver(step)
 
 
 def _create_generator(request: TokenRequest) -> torch.Generator | None:

@@ -34,7 +34,7 @@ def answer_alone(model: PreTrainedModel, row: RunningRequest, after_step: Callab
     def choose(_input_ids: Tensor, logits: Tensor) -> Tensor:
         token = _take_step(row, logits[0].float())
         after_step()
-        if row.is_finished or row.stream.is_closed:
+        if row.is_finished or row.channel.is_closed:
             raise _Ended
         return torch.full_like(logits, float("-inf")).index_fill_(1, torch.tensor([token], device=logits.device), 0.0)
 

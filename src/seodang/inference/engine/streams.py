@@ -13,11 +13,11 @@ class Outbox:
     """Steps that were computed since the last flush; each event loop is woken once for all of them."""
 
     def __init__(self) -> None:
-        self._items: dict[asyncio.AbstractEventLoop, list[tuple[StepStream, TokenStep | Exception]]] = {}
+        self._items: dict[asyncio.AbstractEventLoop, list[tuple[Channel, TokenStep | Exception]]] = {}
 
-    def add(self, stream: StepStream, item: TokenStep | Exception) -> None:
-        """Add a step, or an error, which is the last item of a stream."""
-        self._items.setdefault(stream.loop, []).append((stream, item))
+    def add(self, channel: Channel, item: TokenStep | Exception) -> None:
+        """Add a step, or an error, which is the last item of a channel."""
+        self._items.setdefault(channel.loop, []).append((channel, item))
 
     def flush(self) -> None:
         """Hand all items over."""
@@ -26,31 +26,52 @@ class Outbox:
             try:
                 loop.call_soon_threadsafe(_put_all, group)
             except RuntimeError:  # the loop is closed: nobody reads
-                for stream, _item in group:
-                    stream.close()
+                for channel, _item in group:
+                    channel.close()
 
 
-def _put_all(group: list[tuple[StepStream, TokenStep | Exception]]) -> None:
-    for stream, item in group:
-        stream.put(item)
+def _put_all(group: list[tuple[Channel, TokenStep | Exception]]) -> None:
+    for channel, item in group:
+        channel.put(item)
+
+
+class Channel:
+    """Queue between a request of the worker and its reader. It does not keep the reader's iterator alive."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, outbox: Outbox, wake: Callable[[], None]) -> None:
+        """Create an empty channel.
+
+        Args:
+            loop: Event loop of the reader.
+            outbox: Takes the items of the worker.
+            wake: Makes the worker notice that the channel was closed.
+        """
+        self.loop = loop
+        self.is_closed = False
+        self.queue: asyncio.Queue[TokenStep | Exception] = asyncio.Queue()
+        self._outbox = outbox
+        self._wake = wake
+
+    def put(self, item: TokenStep | Exception) -> None:
+        """Give an item to the reader; in the thread of the event loop."""
+        self.queue.put_nowait(item)
+
+    def deliver(self, item: TokenStep | Exception) -> None:
+        """Give an item to the reader with the next flush; in the worker's thread."""
+        self._outbox.add(self, item)
+
+    def close(self) -> None:
+        """End the request; from any thread."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._wake()
 
 
 class StepStream:
     """The asynchronous iterator of an answer. Closing it, or dropping it, ends the request."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, outbox: Outbox, wake: Callable[[], None]) -> None:
-        """Create an empty stream.
-
-        Args:
-            loop: Event loop of the reader.
-            outbox: Takes the items of the worker.
-            wake: Makes the worker notice that the stream was closed.
-        """
-        self.loop = loop
-        self.is_closed = False
-        self._outbox = outbox
-        self._wake = wake
-        self._queue: asyncio.Queue[TokenStep | Exception] = asyncio.Queue()
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
         self._has_ended = False
 
     def __aiter__(self) -> Self:
@@ -62,33 +83,22 @@ class StepStream:
         Raises:
             SeodangError: If the model failed.
         """
-        if self._has_ended or self.is_closed:
+        if self._has_ended:
             raise StopAsyncIteration
-        item = await self._queue.get()
+        item = await self._channel.queue.get()
         if isinstance(item, Exception):
             self._has_ended = True
             raise item
-        self._has_ended = item.finish_reason is not None
+        self._has_ended = self._has_ended or item.finish_reason is not None
         return item
 
     async def aclose(self) -> None:
         """End the request; its slot is free after the present step."""
-        self.close()
-
-    def close(self) -> None:
-        """Do the same from any thread."""
-        if not self.is_closed:
-            self.is_closed = True
-            if not self._has_ended:
-                self._wake()
+        if not self._has_ended:
+            self._has_ended = True
+            self._channel.close()
+            self._channel.put(TokenStep(None, None, "cancelled"))  # for a reader that waits in another task
 
     def __del__(self) -> None:
-        self.close()
-
-    def put(self, item: TokenStep | Exception) -> None:
-        """Give an item to the reader; in the thread of the event loop."""
-        self._queue.put_nowait(item)
-
-    def deliver(self, item: TokenStep | Exception) -> None:
-        """Give an item to the reader with the next flush; in the worker's thread."""
-        self._outbox.add(self, item)
+        if not self._has_ended:
+            self._channel.close()

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from seodang.inference.engine.contract import EngineStatus, QueueFull, TokenRequest
 from seodang.inference.engine.scheduler import Limits
-from seodang.inference.engine.streams import Outbox, StepStream
+from seodang.inference.engine.streams import Channel, Outbox, StepStream
 from seodang.inference.engine.worker import Worker
 from seodang.inference.generation import make_head_contiguous
 from seodang.models.loading import get_context_length
@@ -45,7 +45,7 @@ class TransformersEngine:
         self._model = model
         self._limits = limits or Limits()
         self._condition = threading.Condition()
-        self._arrived: deque[tuple[TokenRequest, StepStream]] = deque()
+        self._arrived: deque[tuple[TokenRequest, Channel]] = deque()
         self._deadline: float | None = None
         """By time.monotonic(); None while the engine is open."""
         self._outbox = Outbox()
@@ -67,15 +67,14 @@ class TransformersEngine:
         Raises:
             QueueFull: If running and waiting requests reach the bound, or the engine is closed.
         """
-        stream = StepStream(asyncio.get_running_loop(), self._outbox, self._wake)
+        channel = Channel(asyncio.get_running_loop(), self._outbox, self._wake)
         with self._condition:
             count = len(self._arrived) + self._worker.count_requests()
             if self._deadline is not None or count >= self._limits.max_running + self._limits.max_waiting:
-                stream.is_closed = True
                 raise QueueFull
-            self._arrived.append((request, stream))
+            self._arrived.append((request, channel))
         self._wake()
-        return stream
+        return StepStream(channel)
 
     def get_status(self) -> EngineStatus:
         """Return the present load; prefix hits and queries are tokens."""

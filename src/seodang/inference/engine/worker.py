@@ -22,7 +22,7 @@ from seodang.inference.engine.running_request import RunningRequest
 from seodang.inference.engine.scheduler import Limits, admit
 from seodang.inference.engine.single_row import answer_alone
 from seodang.inference.engine.slot_cache import measure_layers
-from seodang.inference.engine.streams import Outbox, StepStream
+from seodang.inference.engine.streams import Channel, Outbox
 from seodang.inference.prompt_cache import can_continue_cache
 from seodang.inference.tree_attention import can_use_tree
 from seodang.models.loading import get_context_length
@@ -73,10 +73,10 @@ class Worker:
         self._waiting: deque[RunningRequest] = deque()
         self._single_rows: deque[RunningRequest] = deque()
 
-    def accept(self, request: TokenRequest, stream: StepStream) -> None:
+    def accept(self, request: TokenRequest, channel: Channel) -> None:
         """Append a request to the queue; one that cannot be computed ends with an error."""
         limit = get_token_limit(request, self._context_length)
-        row = RunningRequest(request, stream, limit=limit, stop_ids=self._stop_ids)
+        row = RunningRequest(request, channel, limit=limit, stop_ids=self._stop_ids)
         try:
             self._adapters.check(request.adapter)
             check_request(request, vocab_size=self._vocab_size, context_length=self._context_length)
@@ -160,8 +160,8 @@ class Worker:
             self._batches[row.adapter].add(row)
 
     def _remove_finished(self) -> None:
-        self._waiting = deque(row for row in self._waiting if not row.stream.is_closed)
-        self._single_rows = deque(row for row in self._single_rows if not (row.is_finished or row.stream.is_closed))
+        self._waiting = deque(row for row in self._waiting if not row.channel.is_closed)
+        self._single_rows = deque(row for row in self._single_rows if not (row.is_finished or row.channel.is_closed))
         for batch in self._batches.values():
             batch.remove_finished()
         idle = [adapter for adapter, batch in self._batches.items() if not batch.rows]
