@@ -101,9 +101,9 @@ def answer(model, requests, **settings):
     return run(model, use, **settings)
 
 
-def generate(model, prompt, count):
+def generate(model, prompt, count, end=END):
     tokens = model.generate(
-        torch.tensor([prompt]), max_new_tokens=count, do_sample=False, eos_token_id=END, pad_token_id=END
+        torch.tensor([prompt]), max_new_tokens=count, do_sample=False, eos_token_id=end, pad_token_id=end
     )
     return tokens[0, len(prompt) :].tolist()
 
@@ -145,6 +145,23 @@ def test_no_bit_of_an_answer_depends_on_what_else_runs(llama, settings):
     assert list(map(get_tokens, together)) == list(map(get_tokens, alone))
     if settings.get("deterministic"):
         assert together == alone
+
+
+def test_answers_go_on_while_longer_requests_join(llama):
+    """The cache grows in rows and columns below the running answers."""
+    prompts = [PROMPTS[number] for number in (6, 7, 9, 10, 4, 11, 12)]
+
+    async def use(engine):
+        streams, started = [], []
+        for prompt in prompts:
+            streams.append(engine.submit(request(prompt, max_new_tokens=100, stop_ids=frozenset({0}))))
+            started.append([await anext(streams[-1])])
+        return [first + [step async for step in stream] for first, stream in zip(started, streams, strict=True)]
+
+    found = list(map(get_tokens, run(llama, use)))
+    for prompt, tokens in zip(prompts, found, strict=True):
+        assert tokens == generate(llama, prompt, 100, end=0)[: len(tokens)]
+    assert max(map(len, found)) == 100
 
 
 def test_requests_have_their_own_seeds(llama):
