@@ -47,7 +47,7 @@ read_clock: Callable[[], float] = time.process_time
 def make_prompts(count: int) -> Prompts:
     """Return prompts of mixed lengths: with 0 to 3 few-shot examples."""
     encoder, rng, prompts = PromptEncoder(load_tokenizer(BASE), "koalpaca"), random.Random(1446), []
-    for record, examples in islice(iter_records(count, 3), count):
+    for record, examples in islice(iter_records(2 * count, 3), count):
         shots = [encoder.encode_few_shot_example(example) for example in examples[: rng.randrange(4)]]
         prompts.append(encoder.encode_prompt(record, shots)[:400])
     rng.shuffle(prompts)
