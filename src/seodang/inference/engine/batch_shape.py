@@ -1,16 +1,22 @@
 """Rounding of the shapes of forward passes, on which the rounding of numbers depends.
 
 A matrix product chooses its kernel by the number of rows, and kernels add in different orders. So the last bits of a
-logit may depend on what else is running, and a near-tie may be decided otherwise. MKL gives each row the same bits for
-any multiple of 4 rows; with fixed shapes it holds wherever rows do not influence each other.
+logit may depend on what else is running, and a near-tie may be decided otherwise. MKL gives each row of a product the
+same bits for any multiple of 4 rows; with fixed shapes it holds wherever rows do not influence each other.
+
+On a CPU with several threads, torch's fused attention gives each thread a buffer that need not be aligned, and MKL adds
+in another order there. So the last bits depend on the thread of a row. Attention of separate products has no buffers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from seodang.inference.engine.slot_cache import round_up
 
@@ -62,6 +68,24 @@ class BatchShape:
     def split_mask(self, mask: Tensor) -> Any:
         """Return the mask as the model takes it; all windows are longer than the rows."""
         return dict.fromkeys(self.mask_names, mask) if self.mask_names else mask
+
+
+@contextmanager
+def use_attention(model: PreTrainedModel, implementation: str | None) -> Iterator[None]:
+    """Replace the attention of a model for some time.
+
+    Args:
+        model: A model that supports the implementation.
+        implementation: Name in transformers; None changes nothing.
+    """
+    previous = model.config._attn_implementation
+    if implementation is not None:
+        model.set_attn_implementation(implementation)
+    try:
+        yield
+    finally:
+        if implementation is not None:
+            model.set_attn_implementation(previous)
 
 
 def get_block_size(is_fixed: bool) -> int:

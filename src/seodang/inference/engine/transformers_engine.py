@@ -11,11 +11,13 @@ from collections.abc import Collection
 import torch
 from transformers import PreTrainedModel
 
+from seodang.inference.engine.batch_shape import use_attention
 from seodang.inference.engine.contract import EngineStatus, QueueFull, TokenRequest
 from seodang.inference.engine.scheduler import Limits
 from seodang.inference.engine.streams import Channel, Outbox, StepStream
 from seodang.inference.engine.worker import Worker
 from seodang.inference.generation import make_head_contiguous
+from seodang.inference.tree_attention import can_use_tree
 from seodang.models.loading import get_context_length
 
 
@@ -43,6 +45,7 @@ class TransformersEngine:
         """
         self.context_length = get_context_length(model.config)
         self._model = model
+        self._is_eager = deterministic and model.device.type == "cpu" and can_use_tree(model)
         self._limits = limits or Limits()
         self._condition = threading.Condition()
         self._arrived: deque[tuple[TokenRequest, Channel]] = deque()
@@ -111,7 +114,7 @@ class TransformersEngine:
 
     @torch.inference_mode()
     def _work(self) -> None:
-        with make_head_contiguous(self._model):
+        with make_head_contiguous(self._model), use_attention(self._model, "eager" if self._is_eager else None):
             while self._wait_for_work():
                 self._worker.work()
 
