@@ -48,6 +48,8 @@ class Channel:
         """
         self.loop = loop
         self.is_closed = False
+        self.is_finished = False
+        """Whether the worker has delivered the last item."""
         self.queue: asyncio.Queue[TokenStep | Exception] = asyncio.Queue()
         self._outbox = outbox
         self._wake = wake
@@ -58,6 +60,7 @@ class Channel:
 
     def deliver(self, item: TokenStep | Exception) -> None:
         """Give an item to the reader with the next flush; in the worker's thread."""
+        self.is_finished = isinstance(item, Exception) or item.finish_reason is not None
         self._outbox.add(self, item)
 
     def close(self) -> None:

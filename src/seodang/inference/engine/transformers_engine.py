@@ -49,6 +49,7 @@ class TransformersEngine:
         self._limits = limits or Limits()
         self._condition = threading.Condition()
         self._arrived: deque[tuple[TokenRequest, Channel]] = deque()
+        self._open: set[Channel] = set()
         self._deadline: float | None = None
         """By time.monotonic(); None while the engine is open."""
         self._outbox = Outbox()
@@ -72,9 +73,10 @@ class TransformersEngine:
         """
         channel = Channel(asyncio.get_running_loop(), self._outbox, self._wake)
         with self._condition:
-            count = len(self._arrived) + self._worker.count_requests()
-            if self._deadline is not None or count >= self._limits.max_running + self._limits.max_waiting:
+            self._open = {item for item in self._open if not (item.is_closed or item.is_finished)}
+            if self._deadline is not None or len(self._open) >= self._limits.max_running + self._limits.max_waiting:
                 raise QueueFull
+            self._open.add(channel)
             self._arrived.append((request, channel))
         self._wake()
         return StepStream(channel)
