@@ -15,14 +15,20 @@ import pytest
 from seodang.cli.main import main
 from seodang.cli.signals import EndedBySignal, unwind_on_signals
 
+# A process that is started in the background inherits that SIGINT is ignored, one below nohup SIGHUP.
+_DEFAULTS = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+"""
 # Like DVC, it ignores SIGINT while a stage runs; the stage notes which signal ended it.
-_DVC = """
+_DVC = f"""{_DEFAULTS}
 import signal, subprocess, sys
 stage = subprocess.Popen([sys.executable, "-c", sys.argv[1]])
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 sys.exit(stage.wait())
 """
-_STAGE = """
+_STAGE = f"""{_DEFAULTS}
 import time
 from pathlib import Path
 from seodang.cli.signals import EndedBySignal, unwind_on_signals
@@ -33,7 +39,7 @@ with unwind_on_signals():
     except (EndedBySignal, KeyboardInterrupt) as error:
         Path("ended").write_text(type(error).__name__)
 """
-_RUN = """
+_RUN = f"""{_DEFAULTS}
 import subprocess, sys
 from seodang.cli.signals import unwind_on_signals, wait_and_pass_on
 with unwind_on_signals():
@@ -41,6 +47,17 @@ with unwind_on_signals():
 """
 
 
+@pytest.fixture
+def default_handlers():
+    """The usual handlers; a command that runs in the background inherits that SIGINT is ignored, nohup SIGHUP."""
+    numbers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in numbers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("default_handlers")
 @pytest.mark.parametrize(
     ("number", "code", "words"),
     [

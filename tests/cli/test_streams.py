@@ -136,6 +136,7 @@ def test_a_signal_unwinds_the_stack(run_shell, tmp_path, signal, code):
     text = (
         "import os, signal, sys; from pathlib import Path; from seodang.cli import main as module, report\n"
         "from seodang.io.atomic import replace_folder\n"
+        f"signal.signal(signal.SIG{signal}, signal.SIG_DFL)  # nohup ignores it\n"
         "def work():\n"
         f"    with replace_folder(Path({str(tmp_path / 'model')!r})): os.kill(os.getpid(), signal.SIG{signal})\n"
         "report.report = work\n"

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
+from seodang.inference.engine.transformers_engine import TransformersEngine
 from seodang.models.device import choose_device
 from seodang.models.loading import get_context_length, load_tokenizer
 from seodang.models.stop_tokens import get_stop_ids
 from seodang.packaging.model_folder import MANIFEST_NAME, check_renderer, load_inference_model, read_manifest
 from seodang.service.context import ServiceContext
-from seodang.service.sequential_engine import SequentialEngine
 from seodang.service.served_model import ServedModel
-
-_MAX_REQUESTS: Final = 128  # running and waiting; each further one is refused at once
 
 
 def load_context(folder: Path, tag: str, bento: str | None = None) -> ServiceContext:
@@ -40,5 +37,4 @@ def load_context(folder: Path, tag: str, bento: str | None = None) -> ServiceCon
         bento=bento,
         names=(tag.partition(":")[0],),
     )
-    engine = SequentialEngine(weights, get_stop_ids(weights, manifest.end_id), model.context_length, _MAX_REQUESTS)
-    return ServiceContext(model, engine)
+    return ServiceContext(model, TransformersEngine(weights, get_stop_ids(weights, manifest.end_id)))

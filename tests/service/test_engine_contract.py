@@ -1,4 +1,4 @@
-"""The engine of one request at a time keeps the contract. Run: pytest tests/service/test_sequential_engine.py"""
+"""The engine of the packaged model keeps the contract. Run: pytest tests/service/test_engine_contract.py"""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tests.constants import KOREAN
 from seodang.errors import ModelError
 from seodang.inference.choice_requests import ChoiceRequest
 from seodang.inference.engine.contract import QueueFull, SamplingOptions, TokenRequest
+from seodang.inference.engine.scheduler import Limits
+from seodang.inference.engine.transformers_engine import TransformersEngine
 from seodang.inference.loglikelihood import score_choices
-from seodang.service.sequential_engine import SequentialEngine
-from seodang.service.token_selection import TokenSelector
 
 
 def run(engine, prompt, prompt_logprobs=None, **options):
@@ -78,7 +78,7 @@ def test_other_end_tokens_end_the_answer(served, prompt):
 
 
 def test_closing_frees_the_slot_within_a_step_and_a_full_queue_refuses(served, prompt):
-    engine = SequentialEngine(served.engine._model, [9999], 128, max_requests=2)
+    engine = TransformersEngine(served.engine._model, [9999], Limits(max_running=1, max_waiting=1))
     request = TokenRequest(tuple(prompt), SamplingOptions(max_new_tokens=90))
 
     async def scenario():
@@ -90,6 +90,10 @@ def test_closing_frees_the_slot_within_a_step_and_a_full_queue_refuses(served, p
         third = engine.submit(request)  # at once, though the first one still runs
         await first.aclose()
         await third.aclose()
+        for _step in range(200):
+            if engine.get_status().running == engine.get_status().waiting == 0:
+                break
+            await asyncio.sleep(0.05)
         assert engine.get_status().running == engine.get_status().waiting == 0
         steps = [step async for step in engine.submit(TokenRequest(tuple(prompt), SamplingOptions(max_new_tokens=2)))]
         assert len(steps) == 2
@@ -99,7 +103,7 @@ def test_closing_frees_the_slot_within_a_step_and_a_full_queue_refuses(served, p
 
 
 def test_closing_the_engine_cancels_what_does_not_end_in_time(served, prompt):
-    engine = SequentialEngine(served.engine._model, [9999], 128, max_requests=2)
+    engine = TransformersEngine(served.engine._model, [9999], Limits(max_running=1, max_waiting=1))
 
     async def scenario():
         steps = engine.submit(TokenRequest(tuple(prompt), SamplingOptions(max_new_tokens=95)))
@@ -110,40 +114,6 @@ def test_closing_the_engine_cancels_what_does_not_end_in_time(served, prompt):
 
 
 def test_a_model_that_fails_is_an_error_of_the_answer(served, prompt):
-    with pytest.raises(ModelError, match="the model failed"):
+    with pytest.raises(ModelError, match="there is no token 1000000000"):
         run(served.engine, [10**9], max_new_tokens=1)
     assert run(served.engine, prompt, max_new_tokens=1)
-
-
-def select(logits, count=1, **options):
-    selector = TokenSelector(SamplingOptions(max_new_tokens=9, **options), torch.device("cpu"))
-    return [selector.select(torch.tensor(logits))[0] for _ in range(count)]
-
-
-@pytest.mark.parametrize(
-    ("options", "tokens"),
-    [
-        ({}, [0, 0, 0, 0]),
-        ({"frequency_penalty": 1.0}, [0, 0, 1, 0]),  # 5, 4, 3 < 3.5, 3 > 2.5
-        ({"presence_penalty": 1.0}, [0, 0, 0, 0]),
-        ({"presence_penalty": 2.0}, [0, 1, 0, 0]),
-        ({"frequency_penalty": -1.0}, [0, 0, 0, 0]),
-        ({"logit_bias": {0: -100}}, [1, 1, 1, 1]),
-        ({"logit_bias": {2: 100}}, [2, 2, 2, 2]),
-        ({"temperature": 1e-30}, [0, 0, 0, 0]),
-        ({"temperature": 2.0, "top_p": 1e-9}, [0, 0, 0, 0]),
-    ],
-)
-def test_penalties_and_biases_follow_openais_formula(options, tokens):
-    assert select([5.0, 3.5, 0.0], 4, **options) == tokens
-
-
-def test_top_p_leaves_the_most_likely_tokens_with_this_probability():
-    logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log().tolist()
-    assert set(select(logits, 200, temperature=1.0, top_p=0.79, seed=1)) == {0, 1}
-    assert set(select(logits, 300, temperature=1.0, seed=1)) == {0, 1, 2, 3}
-
-
-def test_a_logit_that_is_no_number_is_an_error():
-    with pytest.raises(ModelError, match="not numbers"):
-        select([math.nan, 0.0])
