@@ -54,7 +54,8 @@ def list_levels() -> Iterator[Setting]:
     for passages, size in ((15, 20), (20, 10), (60, 5), (100, 5)):
         draw = partial(draw_lost, passages, size, 0.05)
         name = f"{passages} passages of {size} questions, 5% of them lost"
-        yield Setting(name, ("accuracy",), draw, is_equal=True)
+        # Nearly half of the samples of 15 passages have none that is lost: no test can hold the level there.
+        yield Setting(name, ("accuracy",), draw, is_equal=passages > 15)
     for items in (20, 30, 42, 100, 300):
         for spread in (0.5, 0.8, 1.2):
             draw = partial(draw_single, "loss", draw_skewed, items, spread)
