@@ -34,7 +34,7 @@ def test_a_rejection_is_a_result_with_its_reasons_and_leaves_no_package(project,
     assert verdict(project)["verdict"] == "reject"
     assert first_run.returncode == 3
     assert "verdict: reject" in first_run.stdout
-    assert "2" in first_run.stdout.partition("not met")[2]
+    assert "maximum 0.001" in first_run.stdout.partition("not met")[2]
     assert not any(word in first_run.stderr for word in ("ERROR", "Traceback", "is empty", "failed to reproduce"))
     assert not any(word in first_run.stdout for word in ("dvc push", "autostage"))
     assert not (project / "artifacts" / "package" / "model").exists()
