@@ -5,10 +5,10 @@
     python benchmarks/architectures.py --results FILE     # also append each result to FILE, as JSON lines
 
 Each model is built from its configuration with four small layers; windows and chunks are 6 tokens. Seven records of 6
-to 40 tokens, some with a common prefix, are computed twice: record by record by the unchanged model with peft's LoRA,
-and as `prepare_model` prepares training. The gradient error is the norm of the difference of all LoRA gradients,
-relative to their norm. Models that cannot be built this small, or that transformers cannot run without further inputs,
-are named.
+to 40 tokens, some with a common prefix, are computed twice. First, the unchanged model with peft's LoRA computes them
+record by record. Then they are computed as `prepare_model` prepares training. The gradient error is the norm of the
+difference of all LoRA gradients, relative to their norm. Models that cannot be built this small, or that transformers
+cannot run without further inputs, are named.
 """
 
 from __future__ import annotations

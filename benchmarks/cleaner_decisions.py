@@ -3,7 +3,7 @@
     python benchmarks/cleaner_decisions.py DATA [--half even|odd]
 
 DATA is JSONL. Each line has a `decision` (kept, or edited, replaced, dropped) and the record as `raw`, or as `ko` and
-`en`; with `ko`, the rules examine the Korean record. A kept record counts as good, any other as bad. Limits and actions
+`en`. With `ko`, the rules examine the Korean record. A kept record counts as good, any other as bad. Limits and actions
 are those of params.yaml. A hash of the (English) instruction splits the rows into two halves: rules are developed on
 the even one.
 """

@@ -3,9 +3,9 @@
     python benchmarks/data_pipeline.py [FILE ...] [--rows 10000 52000 100000] [--seed 1446]
 
 FILE holds Alpaca-style records (JSON list or JSONL); without it, the bundled generator makes them. If there are fewer
-records than rows, they are repeated with edits: a tenth of the copies with 3 % of the words changed (near-duplicates),
-the others with 40 %. Each stage runs in a process of its own, as `dvc repro` runs it. The peak is that process's
-resident set plus that of its largest child.
+records than rows, they are repeated with edits. A tenth of the copies have 3 % of the words changed (near-duplicates),
+the others 40 %. Each stage runs in a process of its own, as `dvc repro` runs it. The peak is that process's resident
+set plus that of its largest child.
 """
 
 from __future__ import annotations

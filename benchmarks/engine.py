@@ -4,11 +4,11 @@
                                 [--prompts 300] [--tools ours ours-fixed generate manager] [--device cpu]
                                 [--precision fp32] [--clock cpu]
 
-The prompts are records of the primer in the KoAlpaca format, cut to mixed lengths; the model is the bundled base; all
+The prompts are records of the primer in the KoAlpaca format, cut to mixed lengths. The model is the bundled base. All
 answers have the same length. Each client sends its next request when its answer has come, until all answers are there.
 `ours-fixed` is the engine with deterministic=True; `manager` is transformers' continuous batching, with a cache of
-fixed size: by default it takes most of the memory. The runs alternate; the table has medians of output tokens per
-second with their range, by the CPU time of the process or by the clock (--clock wall).
+fixed size: by default it takes most of the memory. The runs alternate. The table has medians of output tokens per
+second with their range. The time is the CPU time of the process, or that of the clock (--clock wall).
 
 The second table answers --prompts prompts greedily, first each alone and then beside 1, 4, 16 and 64 others. It counts
 the answers whose tokens, and those whose log-probabilities to the last bit, are the same.

@@ -6,13 +6,13 @@ difference on the test items after each judgement.
 independent: each candidate is new.
 climb: a candidate is the best one so far with a small random change, in the manner of hill climbing.
 leap: the same with large changes.
-average: every second candidate is the average of all that looked better than the reference (the boosting attack of Blum
-    and Hardt 2015, section 5).
+average: every second candidate is the average of all that looked better than the reference. This is the boosting attack
+    of Blum and Hardt (2015, section 5).
 pair: a candidate is the average of the two best, with a small change.
 soup: the first twenty candidates are truly worse, and each later one is the average of the best of them, which is not.
 repair: every second candidate is truly worse, and the next one is the best of those with the weakness repaired.
-adopt: a candidate takes over the answers of the best earlier one on a part of the items that this one gained, and is
-    new on the others, as after training on records like these items.
+adopt: a candidate takes over the answers of the best earlier one on a part of the items that this one gained. On the
+    others it is new, as after training on records like these items.
 copy: the same on all items that the best earlier one gained. That is training on the test items, so no bar applies.
 """
 

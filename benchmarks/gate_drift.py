@@ -3,9 +3,9 @@
     python benchmarks/gate_drift.py [--chains 200] [--rounds 10] [--items 358]
 
 The rule is that of the default project: not worse than the champion by more than 0.03. Each round has fresh items, so
-the ledger plays no part. On every item a model repeats the answer of the model before it, but for 2 % that it gains and
-2 % plus its true loss that it loses. The table shows the accuracy of the champion after the last round, with the
-present champion as the only reference, and with the best champions so far.
+the ledger plays no part. A model repeats the answers of the model before it, with two exceptions. It gains 2 % of the
+items, and loses 2 % plus its true loss. The table shows the accuracy of the champion after the last round. The
+reference is the present champion alone, or together with the best champions so far.
 """
 
 from __future__ import annotations

@@ -4,11 +4,11 @@
         [--seed 1446] [--processes 1]
 
 Two models answer the same items. The difficulty of an item affects both, with a correlation of 0.5 between their latent
-scores. Scores are 0 or 1, or integer marks from 1 to 10 as a judge gives them, or both (two metrics, both of which must
-be better). The rules are those of `seodang gate` without a rules file, and each trial calls the gate itself.
+scores. Scores are 0 or 1, or integer marks from 1 to 10 as a judge gives them, or both. With both, two metrics must be
+better. The rules are those of `seodang gate` without a rules file, and each trial calls the gate itself.
 
 levels: equal models, on independent items, on passages with several questions, with skewed differences, and with the
-chrF differences of a default run. The gate must promote them in at most 3 % of the trials of a line; by design it is
+chrF differences of a default run. The gate must promote them in at most 3 % of the trials of a line. By design it is
 2.5 %, the upper half of a two-sided test.
 power: how many items a true difference needs. The last two columns are the same trials by a textbook test alone:
 McNemar's exact test of right or wrong, and Student's paired t-test.

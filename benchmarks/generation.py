@@ -2,8 +2,8 @@
 
     python benchmarks/generation.py [--prompts 400] [--shots 0 3 10] [--runs 3] [--new-tokens 24] [--threads 1]
 
-The prompts are records of the primer in the KoAlpaca format, after few-shot examples of their task, as the stage
-`evaluate` writes them; the model is the bundled base. transformers gets them padded on the left, in batches of similar
+The model is the bundled base. The prompts are records of the primer in the KoAlpaca format, after few-shot examples of
+their task, as the stage `evaluate` writes them. For transformers they are padded on the left, in batches of similar
 length with at most 4,096 padded tokens. Both answer greedily. The runs alternate; the table has medians of the CPU
 seconds with their range, and the share of equal answers.
 """

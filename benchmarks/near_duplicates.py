@@ -3,13 +3,13 @@
     python benchmarks/near_duplicates.py [FILE ...] [--records 20000] [--runs 3] [--subset 3000]
 
 FILE holds Alpaca-style records; without it, the bundled generator makes them. Half of the records are copies of others
-with 1 to 20 % of their words changed, so that many pairs lie close to the threshold, where every tool makes errors.
+with 1 to 20 % of their words changed. So many pairs lie close to the threshold, where every tool makes errors.
 
 Both tools get the same normalized texts in the same order, with the same shingles, threshold and number of
 permutations. Both remove a record that is similar to an earlier one that they keep. Each run has a process of its own;
 the tools alternate. Times are from texts in memory to the set of duplicates, without imports. Precision and recall
-compare with the exact Jaccard similarities of all pairs of the first records: a record is a duplicate if an earlier one
-reaches the threshold.
+compare with the exact Jaccard similarities of all pairs of the first records. There, a record is a duplicate if an
+earlier one reaches the threshold.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 
 Run the pipeline up to `prepare` in the project first. Each variant runs in a process of its own, in turn, round after
 round, with the same model, adapter, optimizer and records. All variants but `trl-grouped` see the same records in the
-same optimizer step, so their losses must agree; in fp32 the script fails if they differ in the fourth digit. The first
+same optimizer step, so their losses must agree. In fp32 the script fails if they differ in the fourth digit. The first
 3 optimizer steps warm up and are not counted. Figures: ms of an optimizer step, records/s, label tokens/s, peak
 resident memory, and the mean loss of the counted optimizer steps.
 """

@@ -1,7 +1,7 @@
 """Write the hashes of all pinned packages into requirements.lock.
 
-Change a version in requirements.lock, or add a line `name==version`, and run this tool: uv asks the package index for
-the hashes of all files of each version. The set-up installs a file only if its hash is listed.
+Change a version in requirements.lock, or add a line `name==version`, and run this tool. Then uv asks the package index
+for the hashes of all files of each version. The set-up installs a file only if its hash is listed.
 
 torch has no hashes: each platform installs its own build, and the builds of one version have different hashes.
 """

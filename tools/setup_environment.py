@@ -1,8 +1,8 @@
 """Make .venv from requirements.lock. Standard library only: it runs before anything is installed.
 
-torch comes by pip, so that each platform gets its own build; the rest comes by uv at the same time, and is then
-compiled to bytecode, except what few runs import. After an interruption the same command continues; when the
-environment is ready, it prints nothing.
+torch comes by pip, so that each platform gets its own build. The rest comes by uv at the same time. It is then compiled
+to bytecode, except what few runs import. After an interruption the same command continues; when the environment is
+ready, it prints nothing.
 
 Exit codes: 0 ready; 2 this Python is too old; 1 an installation failed (its last lines are shown).
 """

@@ -3,8 +3,8 @@
     python tools/write_bento_requirements.py            write src/seodang/packaging/bento_requirements.txt
     python tools/write_bento_requirements.py --check    report whether the file is up to date (exit code 1 if it is not)
 
-The direct dependencies are the packages that `seodang.service.app` and the modules below it import. importlib.metadata
-gives the dependencies of each package, so the tool runs in the environment of requirements.lock.
+The direct dependencies are the packages that `seodang.service.app` and the modules below it import. The dependencies of
+each package come from importlib.metadata, so the tool runs in the environment of requirements.lock.
 """
 
 from __future__ import annotations
