@@ -1,6 +1,6 @@
 """How the test items differ from those that a champion was promoted on. Pure.
 
-Items whose reference answer changed are another exam: a champion that knew the old answers falls on them, and a bad
+Items whose reference answer changed are another exam. A champion that knew the old answers fails on them, and a bad
 candidate would look as good as the champion. Items that the champion was trained on favour it. This module finds both,
 from the records and scores of the run that the champion was promoted with.
 """

@@ -24,8 +24,8 @@ _MIN_PASSAGE_LETTERS = 12
 _MIN_TURN_LETTERS = 20
 _MIN_SIMILAR_LETTERS = 50
 _HANGUL_LETTERS = 2
-# A text of a short column is a part of the prompt, such as a question that all passages share, and so is a short text
-# that many items share in a column of few different texts.
+# A text of a short column is a part of the prompt, such as a question that all passages share. So is a short text that
+# many items share in a column of few different texts.
 _MIN_COLUMN_RATIO = 0.5  # of the mean letters of a task's longest column; shorter columns hold questions, not passages
 _MAX_TEMPLATE_LETTERS = 100
 _MAX_TEMPLATES = 10
@@ -139,8 +139,8 @@ def _iter_turn_links(entries: Sequence[Entry]) -> Iterator[tuple[int, Hashable]]
 def _link_similar(entries: Sequence[Entry], templates: Templates, components: DisjointSet) -> None:
     """Connect items whose texts are near-duplicates.
 
-    Two sets of shingles with a Jaccard similarity of s share one of the rarest 1 - s of the shingles of each (prefix
-    filter: Chaudhuri et al. 2006; Bayardo et al. 2007, All Pairs Similarity Search).
+    Two sets of shingles with a Jaccard similarity of s share one of the rarest 1 - s of the shingles of each. This is
+    the prefix filter (Chaudhuri et al. 2006; Bayardo et al. 2007, All Pairs Similarity Search).
     """
     shingles = {}
     for index, (task, sample) in enumerate(entries):

@@ -110,10 +110,10 @@ def list_missing_groups(rule: RuleParams, pairs: Pairs) -> list[str]:
 def select_references(comparisons: Sequence[tuple[str, Pairs]], *, sign: float) -> list[tuple[str, Pairs]]:
     """Return one reference of each kind, without references whose scores equal those of an earlier one.
 
-    Where a kind has several variants, such as the base's few-shot prompts, each fifth of the items is compared with the
-    variant that is best on the other four fifths. A variant selected on the compared items themselves would be best
-    partly by chance, and reject an equal model (cross-fitting: Chernozhukov et al. 2018, Econometrics Journal
-    21:C1-C68, section 3).
+    A kind may have several variants, such as the base's few-shot prompts. Each fifth of the items is then compared with
+    the variant that is best on the other four fifths. A variant selected on the compared items themselves would be best
+    partly by chance, and reject an equal model. The method is cross-fitting (Chernozhukov et al. 2018, Econometrics
+    Journal 21:C1-C68, section 3).
 
     Args:
         comparisons: Name and pairs of each variant; a name begins with its kind, as "few_shot/plain/3" does.

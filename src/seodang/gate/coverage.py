@@ -1,7 +1,7 @@
 """Which trained tasks the gate looks at, and the default rules of those that no rule names. Pure.
 
 A verdict about other tasks proves nothing about the one that was trained. So each task with training records needs a
-rule or a threshold for what its answers say; a metric of their form, such as the rate of end tokens, is not enough.
+rule or a threshold for what its answers say. A metric of their form, such as the rate of end tokens, is not enough.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def add_default_rules(gate: GateParams, tasks: Sequence[TrainedTask]) -> GatePar
 
     A task with enough items for a test gets its own test. The smaller tasks of a source are tested together. So a data
     set of many small tasks can be judged, and no task hides among those of another source. The default rules against
-    the baseline are for all trained tasks without such a rule: a task with rules of its own may be learned from
+    the baseline apply to all trained tasks without such a rule. A task with rules of its own may be learned from
     shuffled answers too.
     """
     judged = [task for task in tasks if task.name not in gate.unjudged_tasks]

@@ -2,9 +2,10 @@
 
 Each rule is a test on the same items, or one test per language or task. A superiority rule is met when the interval of
 the difference lies above its margin and the p-value is at most 1 - confidence. A non-inferiority rule is met likewise
-with the margin below zero. A rule is not met when both hold: the complete interval lies on the wrong side, and the
-p-value is at most 1 - confidence after Holm's correction for the number of tests. Both need enough items; otherwise a
-rule is undecided. One rule that is not met rejects the candidate; an undecided rule makes the verdict inconclusive.
+with the margin below zero. A rule is not met when the complete interval lies on the wrong side and the corrected
+p-value is at most 1 - confidence. The correction is Holm's, for the number of tests. Both decisions need enough items;
+otherwise a rule is undecided. One rule that is not met rejects the candidate; an undecided rule makes the verdict
+inconclusive.
 
 A ledger of earlier judgements on the same items raises the confidence that a rule needs to be met.
 """
@@ -84,9 +85,9 @@ def decide(
 
     Args:
         comparisons: References of "base", "champion" and "baseline". The names of the base's variants begin with
-            their kind ("few_shot/plain/3"); each test uses one variant of each kind, selected on other items than
-            those that it is compared on. Rules against a kind without references, such as the champion before the
-            first promotion, do not apply; a reason says so.
+            their kind ("few_shot/plain/3"). Each test uses one variant of each kind, selected on other items than those
+            that it is compared on. Rules against a kind without references, such as the champion before the first
+            promotion, do not apply; a reason says so.
         gate: Rules and thresholds.
         ledger: Judgements on these or other items, oldest first; None if none are kept.
         tasks: Trained tasks; one that no rule and no threshold looks at keeps the candidate from being promoted.

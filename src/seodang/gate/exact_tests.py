@@ -30,8 +30,8 @@ def compute_paired_p(
     """Return the two-sided p-value of equal accuracy, from which binary models differ by chance alone.
 
     Independent items: the unconditional exact test of McNemar's statistic. Items in groups: the sign of each group's
-    sum of differences is random, as in the paired permutation test (Good 2005, Permutation, Parametric and Bootstrap
-    Tests of Hypotheses, section 3.5).
+    sum of differences is random, as in the paired permutation test. Source: Good (2005, Permutation, Parametric and
+    Bootstrap Tests of Hypotheses, section 3.5).
 
     Args:
         candidate: 0 or 1 per item.
@@ -59,9 +59,9 @@ def compute_mcnemar_p(wins: int, losses: int, *, count: int) -> float:
 
     McNemar's exact test fixes that number. Its p-values are then so coarse that it promotes an equal model in 1.6 % of
     samples of 100 items in place of 2.5 %. It also promotes a better model less often. The unconditional test is exact
-    as well: it takes the largest p-value over the shares of items on which models may differ (Suissa and Shuster 1991,
+    as well. It takes the largest p-value over the shares of items on which models may differ (Suissa and Shuster 1991,
     Biometrics 47:361-372). The shares are those of an interval that misses the true one with a probability of 1e-7,
-    which is added (Berger and Boos 1994, Journal of the American Statistical Association 89:1012-1016).
+    which is added. Source: Berger and Boos (1994, Journal of the American Statistical Association 89:1012-1016).
 
     Args:
         wins: Items that only the candidate answers correctly.
@@ -98,7 +98,8 @@ def compute_tango_p(
 
     Unlike the bootstrap it knows that items on which the models differ may be missing from the sample. Source: Tango
     (1998, Statistics in Medicine 17:891-908), equations 4 to 6. Items in groups count as the smaller number of
-    independent ones that has the same standard error (effective sample size: Kish 1965, Survey Sampling, section 8.2).
+    independent ones that has the same standard error. This is the effective sample size (Kish 1965, Survey Sampling,
+    section 8.2).
 
     Args:
         candidate: 0 or 1 per item.

@@ -21,9 +21,8 @@ def compute_inherited_p(
     Student's t tests it. Given the earlier scores, the test holds its level however the earlier candidates were
     selected, if their true means are at least the assumed one.
 
-    The assumed true mean is `bound`, or the mean of all earlier candidates where that is lower: the luck of a
-    candidate that is truly worse shows against that mean, not against `bound`. The mean is an estimate, so its error
-    counts too.
+    The assumed true mean is `bound`, or the mean of all earlier candidates where that is lower. The luck of a candidate
+    that is truly worse shows against that mean, not against `bound`. The mean is an estimate, so its error counts too.
 
     Args:
         differences: Candidate minus reference, of shape (items,); more is better.

@@ -1,14 +1,14 @@
 """Judgements of earlier candidates on the same items, and the level that is left for the next one. Pure.
 
 A promotion is an error if the candidate is not truly better. Judging one candidate after another on the same items
-gives that error more chances, so the chances share a budget of 1 - confidence: the first judgement has one half, and
+gives that error more chances, so the chances share a budget of 1 - confidence. The first judgement has one half, and
 later ones have shares of the other half that fall as 1 / number. The sum bounds the probability of any wrong promotion
-under any dependence between candidates (alpha spending: Foster and Stine 2008, Journal of the Royal Statistical Society
-B 70:429-444; Bonferroni's inequality).
+under any dependence between candidates. The methods are alpha spending (Foster and Stine 2008, Journal of the Royal
+Statistical Society B 70:429-444) and Bonferroni's inequality.
 
-The bound needs one more condition where a candidate is derived from the scores of earlier ones: it must not be rewarded
-for luck that it inherits. As in the Ladder (Blum and Hardt 2015, ICML, PMLR 37:1006-1014), only the improvement over
-earlier candidates counts; seodang.gate.inheritance has the test.
+The bound needs one more condition where a candidate is derived from the scores of earlier ones. Such a candidate must
+not be rewarded for luck that it inherits. As in the Ladder (Blum and Hardt 2015, ICML, PMLR 37:1006-1014), only the
+improvement over earlier candidates counts; seodang.gate.inheritance has the test.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def find_reuse(
 
     A judgement counts if more than 10 % of the items are among those that it was made on. Candidates with equal scores
     count once. A judgement whose reference had these scores in this order counts too: only the items' names differ.
-    A candidate that was judged before keeps its number if it must meet again what it had to meet then; other rules or
+    A candidate that was judged before keeps its number if it must meet again what it had to meet then. Other rules or
     another reference are a new chance, and count.
 
     Args:

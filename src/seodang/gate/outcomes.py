@@ -23,9 +23,8 @@ _MOST_ITEMS = 1_000_000  # nobody collects more test items
 def decide_tests(tests: Sequence[RuleTest], gate: GateParams) -> list[RuleResult]:
     """Return the results with their outcomes.
 
-    All tests must be met for a promotion, and such a combination keeps the level of the single test without a
-    correction (Berger 1982, Technometrics 24:295-300). One violated test rejects, so violations are tested with Holm's
-    correction.
+    All tests must be met for a promotion. Such a combination keeps the level of the single test without a correction
+    (Berger 1982, Technometrics 24:295-300). One violated test rejects, so violations are tested with Holm's correction.
     """
     corrected = adjust_holm([test.result.p for test in tests])
     decided = [
@@ -75,7 +74,7 @@ def _has_enough_for_shape(test: RuleTest, *, side: int) -> bool:
 def _add_required_items(tests: Sequence[RuleTest], gate: GateParams) -> list[RuleResult]:
     """Return the results; undecided ones with the number of items that would decide them.
 
-    Rules whose difference is on the right side of their bound must all be met, so their number of items is that of the
+    Rules whose difference is on the right side of their bound must all be met. So their number of items is that of the
     joint test, at the level of the next judgement. A rule on the wrong side has the number that rejects. Where items
     are used up, it is that of fresh items.
     """

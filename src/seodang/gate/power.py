@@ -35,8 +35,8 @@ def estimate_joint_scale(effects: Sequence[Effect], power: float) -> float | Non
 
     With f times the items, the statistic of test j is normal with mean sqrt(f) * distance / standard error and variance
     1. The correlation of two tests is that of their contributions by group. All rules must be met, so the probability
-    is that of the joint distribution, which a fixed sample estimates (Berger 1982, Technometrics 24:295-300, has the
-    level of such a test; its power follows from the joint distribution).
+    is that of the joint distribution, which a fixed sample estimates. Berger (1982, Technometrics 24:295-300) has the
+    level of such a test; its power follows from the joint distribution.
 
     Args:
         effects: One per test, each with a positive distance.

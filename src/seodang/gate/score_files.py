@@ -4,8 +4,8 @@
 
 `item` may be a number. The optional field `fingerprint`, of prompt, shots and seed, must be equal for both models;
 files written before it got this name call it `asked`. The optional field `group`, text, a number or null, is equal for
-items that are not independent, such as the questions on one passage; null and blank text are an independent item.
-Other fields are ignored.
+items that are not independent, such as the questions on one passage. Null and blank text are an independent item. Other
+fields are ignored.
 """
 
 from __future__ import annotations

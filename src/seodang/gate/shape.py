@@ -9,8 +9,8 @@ from scipy import stats
 
 from seodang.gate.statistics import MINIMUM_GROUPS, Floats, GroupedDifferences
 
-# Groups for each squared skewness. Cochran (1977, Sampling Techniques, 3rd ed., p. 42) has 25, for both ends together;
-# with 40 the end on the side of the tail keeps its level too (benchmarks/gate_simulation.py).
+# Groups for each squared skewness. Cochran (1977, Sampling Techniques, 3rd ed., p. 42) has 25, for both ends together.
+# With 40 the end on the side of the tail keeps its level too (benchmarks/gate_simulation.py).
 _SKEWNESS_FACTOR = 40
 # Groups whose difference is not the most frequent one. Where most groups differ, fewer are enough for the level: the
 # graded marks of 20 items can then be decided (benchmarks/gate_simulation.py).
@@ -24,10 +24,10 @@ def compute_shape_minimum(grouped: GroupedDifferences, *, side: int, is_binary: 
     """Return how many groups the interval needs for its level, given the differences' shape; 0 if any number does.
 
     A long tail that a sample has not met yet makes an interval too narrow. Groups with the most frequent difference,
-    mostly 0 where both models answer alike, show nothing of the tails. So the others count: 20 of them (14 where most
-    groups differ, 10 of binary scores), and 40 times their squared skewness where the tail lies against the decision
-    (after Cochran 1977, p. 42). Differences of single binary scores have bounded tails, and exact tests of their own. A
-    group of them may be lost as a whole.
+    mostly 0 where both models answer alike, show nothing of the tails. So the others count: 20 of them are needed (14
+    where most groups differ, 10 of binary scores). Where the tail lies against the decision, at least 40 times their
+    squared skewness are needed (after Cochran 1977, p. 42). Differences of single binary scores have bounded tails, and
+    exact tests of their own. A group of them may be lost as a whole.
 
     Args:
         grouped: Differences by group.
@@ -60,8 +60,8 @@ def _select_differing(grouped: GroupedDifferences, *, is_binary: bool) -> Floats
 def compute_unseen_share(*, count: int, confidence: float) -> float:
     """Return the largest share of items that a sample may have missed entirely.
 
-    A share u escapes `count` draws with the probability (1 - u) ** count, which is (1 - confidence) / 2 for the
-    returned share (the "rule of three": Hanley and Lippman-Hand 1983, JAMA 249:1743-1745).
+    A share u escapes `count` draws with the probability (1 - u) ** count. It is (1 - confidence) / 2 for the returned
+    share (the "rule of three": Hanley and Lippman-Hand 1983, JAMA 249:1743-1745).
 
     Args:
         count: Independent items or groups.

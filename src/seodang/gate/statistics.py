@@ -112,7 +112,7 @@ def compute_paired_bootstrap(
     """Return the interval of the mean difference, and the p-value of a mean difference equal to `margin`.
 
     Differences of binary scores get the percentile interval. Percentile intervals of small samples are too narrow,
-    because they ignore that the spread is an estimate; the function expands them by the quantiles of Student's t
+    because they ignore that the spread is an estimate. The function expands them by the quantiles of Student's t
     (Hesterberg 2015, The American Statistician 69:371-386, section 4.2). Other differences may be skewed, and get the
     bootstrap-t interval, which follows the skewness (Efron and Tibshirani 1993, section 12.5). The p-value is the level
     at which the interval just reaches the margin.

@@ -54,8 +54,8 @@ def _compute_mean(selected: Pairs, bound: float, gate: GateParams, reuse: Reuse)
     """Return the mean with its interval.
 
     A bootstrap of scores that are all 1 has no spread. So the interval of binary scores also contains the exact one
-    (Clopper and Pearson 1934, Biometrika 26:404-413), of as many trials as there are groups of equal size that
-    weigh as much.
+    (Clopper and Pearson 1934, Biometrika 26:404-413). Its number of trials is that of groups of equal size that weigh
+    as much.
     """
     mean = compute_paired_bootstrap(
         selected.candidate,

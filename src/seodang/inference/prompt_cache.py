@@ -1,6 +1,6 @@
 """Read prompts into one key-value cache, from which they are answered together.
 
-Few-shot examples that prompts share are read once, and so is each other beginning that two prompts share: the prompts
+Few-shot examples that prompts share are read once, and so is each other beginning that two prompts share. The prompts
 go through the model as trees of tokens (seodang.inference.prefix_tree).
 """
 

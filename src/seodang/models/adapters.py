@@ -38,8 +38,8 @@ def add_adapter(model: PreTrainedModel, train: TrainParams) -> PeftModel | PreTr
     needs a model that was loaded in 4 bits.
 
     Raises:
-        ModelError: If a target module matches no layer, the output layer or tied embeddings,
-            or the model was not loaded in the precision of the method.
+        ModelError: If a target module matches no layer, the output layer or tied embeddings. Also if the model was not
+            loaded in the precision of the method.
     """
     method = get_method(train)
     four_bit = bool(getattr(model, "is_loaded_in_4bit", False))

@@ -1,8 +1,8 @@
 """Record what a model's own attention layers see, and compare it with what packing and prefix trees assume.
 
 Both replace the masks of a model by causality and a sliding window. Three kinds of layers would silently compute
-something else: one with another mask (chunks, a prefix that sees itself), one with a window that it does not pass on,
-and one with further arguments (sinks, a bias of positions).
+something else. One has another mask (chunks, a prefix that sees itself), and one has a window that it does not pass on.
+The third has further arguments (sinks, a bias of positions).
 """
 
 from __future__ import annotations

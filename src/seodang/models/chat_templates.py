@@ -42,7 +42,7 @@ _FROZEN_CLOCK: Final = "".join(
 def freeze_clock(template: str) -> str:
     """Return a chat template that writes the frozen date instead of today's.
 
-    A macro replaces the function that reads the clock, in every reader of the template: the prompts and their
+    A macro replaces the function that reads the clock, in every reader of the template. So the prompts and their
     fingerprint stay the same on each day, in each locale and in each time zone. A template without a clock, and one
     that is already frozen, is returned unchanged.
     """

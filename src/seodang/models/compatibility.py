@@ -98,8 +98,8 @@ def _check_tokenizer(tokenizer: PreTrainedTokenizerBase, vocab_size: int, origin
 def _find_unknown_tokens(tokenizer: PreTrainedTokenizerBase, vocab_size: int) -> dict[str, int]:
     """Return the tokens whose ids the model does not know and that a rendered text could contain.
 
-    A special token that nothing renders does no harm, because user text never becomes one:
-    Gemma 3 1B has <image_soft_token>, id 262144, and Code Llama has tokens for infilling.
+    A special token that nothing renders does no harm, because user text never becomes one. For example, Gemma 3 1B has
+    <image_soft_token>, id 262144, and Code Llama has tokens for infilling.
     """
     special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
     special_names = {tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token, tokenizer.unk_token}

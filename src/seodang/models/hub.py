@@ -53,8 +53,8 @@ def fetch_model(name: str, commit: str, origin: str, downloads: Path, *, include
         include_code: Whether to include Python files.
 
     Raises:
-        ModelError: If the model is missing, access is denied, the hub does not answer, or the disk has no room
-            for the files and for their copy in the base's folder; with the fix.
+        ModelError: If the model is missing, access is denied, or the hub does not answer. Also if the disk has no room
+            for the files and for their copy in the base's folder. The message names the fix.
         ChecksumError: If a downloaded file differs from the hub's listing.
     """
     from filelock import FileLock

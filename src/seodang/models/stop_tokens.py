@@ -25,8 +25,8 @@ _SETTINGS_FILES: Final = ("generation_config.json", "config.json")
 def read_declared_stop_ids(folder: Path, tokenizer: PreTrainedTokenizerBase | None, vocab_size: int) -> list[int]:
     """Return the end tokens that a checkpoint's settings name, in their order.
 
-    A token that is ordinary text is left out: some checkpoints name id 0 by default, and an answer that contains such
-    a word would be cut there.
+    A token that is ordinary text is left out. Some checkpoints name id 0 by default, and an answer that contains such a
+    word would be cut there.
 
     Args:
         folder: Folder of the checkpoint.

@@ -29,9 +29,9 @@ _BUILD_FILE = "bentofile.yaml"
 def store_model(folder: Path, name: str, version: str, labels: dict[str, str], *metadata_files: str) -> str:
     """Copy a model folder into BentoML's model store and return its exact tag.
 
-    A stored model of the same tag and content is kept, and only its metadata files are
-    updated: a later run can produce the same weights with a newer lineage. A stored
-    model with other content is the remains of a killed run and is replaced.
+    A stored model of the same tag and content is kept, and only its metadata files are updated. A later run can produce
+    the same weights with a newer lineage. A stored model with other content is the remains of a killed run and is
+    replaced.
 
     Args:
         folder: Folder of the model, with its metadata files.

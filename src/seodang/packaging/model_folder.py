@@ -116,9 +116,9 @@ def check_renderer(manifest: Manifest, tokenizer: PreTrainedTokenizerBase | None
 def compute_content_version(folder: Path, prompt_fingerprint: str) -> str:
     """Return a version of 12 hexadecimal digits for the content of a model folder.
 
-    It is a hash of the weights, the tokenizer and the prompt fingerprint: the same
-    content has the same version on every machine and at every commit. The manifest
-    does not count, because it describes the weights and does not change them.
+    It is a hash of the weights, the tokenizer and the prompt fingerprint. So the same content has the same version on
+    every machine and at every commit. The manifest does not count, because it describes the weights and does not change
+    them.
 
     Args:
         folder: Folder of a merged model.

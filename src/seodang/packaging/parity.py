@@ -22,8 +22,8 @@ from seodang.packaging.model_folder import load_inference_model
 
 # Logits may differ by this share of what the adapter moves them: an adapter at 0.97 of its strength differs by 3 %.
 _MOVEMENT_TOLERANCE = 0.01
-# In fp32 a merge changes logits by rounding: 1e-6 (tiny models) to 1e-4 (hundreds of millions of parameters), where the
-# largest logits are 10 to 30.
+# In fp32 a merge changes logits by rounding: 1e-6 (tiny models) to 1e-4 (hundreds of millions of parameters). The
+# largest logits there are 10 to 30.
 _ROUNDING_TOLERANCE = 2e-5
 
 
@@ -55,10 +55,9 @@ def check_parity(
 ) -> ParityReport:
     """Compare base plus adapter with the merge in memory and with the merged folder.
 
-    One model is in memory at a time: base plus adapter answers, is merged in place,
-    answers again, and is released before the merged folder is loaded. A full model
-    is compared with the merged folder only, beside its base. Logits may differ by a
-    small share of what the adapter moves them.
+    One model is in memory at a time. Base plus adapter answers, is merged in place, answers again, and is released
+    before the merged folder is loaded. A full model is compared with the merged folder only, beside its base. Logits
+    may differ by a small share of what the adapter moves them.
 
     Args:
         base: Folder of the base model.

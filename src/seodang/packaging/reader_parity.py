@@ -39,8 +39,8 @@ def check_plain_reader(
 ) -> int:
     """Compare the answers of transformers' own pipeline with those of the service, and return their number.
 
-    Requests that other readers cannot render alike are left out: conversations, whose earlier answers are tokenized
-    apart, and texts with control tokens, which only Seodang keeps as text.
+    Requests that other readers cannot render alike are left out. These are conversations, whose earlier answers are
+    tokenized apart, and texts with control tokens, which only Seodang keeps as text.
 
     Args:
         base: Folder of the base; its tokenizer must give the same ids for the prompts.

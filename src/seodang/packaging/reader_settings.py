@@ -73,8 +73,9 @@ def write_reader_settings(
 def decide_input_split(records: Iterable[Record]) -> bool:
     """Return whether a chat template should take text after a blank line for the input of a request.
 
-    A chat client writes instruction and input into one message. A blank line was more often the border between them
-    than a part of the instruction, if more training records have an input than have a blank line in their instruction.
+    A chat client writes instruction and input into one message. A blank line is taken for the border between them if
+    more training records have an input than have a blank line in their instruction. In training it was then more often
+    the border than a part of the instruction.
     """
     balance = 0
     for record in records:

@@ -1,9 +1,9 @@
 """The ledger: one JSONL file per set of test items, with every judgement on it. Git tracks the files.
 
-The first line holds the items, and each further line a judgement with the candidate's scores in the order of the items:
-a string of 0, 1 and - (no score) for binary scores, else a list of numbers. `tests` has the level that each test used
-and the checksum of its reference. A judgement is appended once: the same scores and the same outcome leave the file as
-it is, so a stage that runs again changes nothing.
+The first line holds the items. Each further line holds a judgement with the candidate's scores in the order of the
+items. Binary scores are a string of 0, 1 and - (no score), other scores a list of numbers. `tests` has the level that
+each test used and the checksum of its reference. A judgement is appended once. The same scores and the same outcome
+leave the file as it is, so a stage that runs again changes nothing.
 """
 
 from __future__ import annotations

@@ -49,8 +49,8 @@ async def get_model(request: Request) -> Response:
 async def tokenize(request: Request) -> Response:
     """Return the token ids of a text.
 
-    Text never becomes a control token, with one exception: a request for exactly the end, begin or pad token, whose
-    names GET /tokenizer_info returns, returns its id. lm-evaluation-harness looks the ids up in this way.
+    Text never becomes a control token, with one exception. A request for exactly the end, begin or pad token returns
+    its id; GET /tokenizer_info returns their names. In this way lm-evaluation-harness looks the ids up.
     """
     context = get_context(request)
     body = await read_body(request, TokenizeRequest)

@@ -3,8 +3,8 @@
 DVC looks at the paths that dvc.yaml names. It does not look behind a linked folder below them, at a file that
 .dvcignore names, or at a path elsewhere that params.yaml names. This stage runs each time (`always_changed`), and
 `base`, `ingest` and `evaluate` depend on their own part of inputs.lock. So a change of such an input runs them again.
-Of a file in a store such as s3:// it holds the version that the store reports without a download. http(s) sources and
-others with `sha256` are pinned: a changed file is an error of `ingest`, whenever that runs.
+Of a file in a store such as s3:// it holds the version that the store reports without a download. Sources by http(s)
+and others with `sha256` are pinned: a changed file is an error of `ingest`, whenever that runs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Compare the loss that training computes with the model's own loss before training starts.
 
 Training computes logits at label positions only, directly from the output layer, and replaces the attention of packed
-records. Some architectures would silently train on another objective: those with another layer before the output layer,
+records. Some architectures would silently train on another objective. They have another layer before the output layer,
 scaled logits, another attention (sinks, windows) or positions that depend on the longest record. Therefore the shortest
 and the longest records are computed both ways, and the losses of all their label tokens are compared.
 """

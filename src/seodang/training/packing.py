@@ -1,7 +1,7 @@
 """Build micro-batches: packed rows without padding and without computing common prefixes twice, or padded rows.
 
 A packed micro-batch is one row of tokens. All layers but attention work on each token by itself, so records may follow
-one another. A prefix that records have in common (a preamble, an instruction) occurs only once: with causal attention,
+one another. A prefix that records have in common (a preamble, an instruction) occurs only once. With causal attention,
 the state of a token depends only on the tokens before it. `attention_rows` holds the positions of each record's tokens;
 the attention (seodang.training.kernels.packed_attention) gathers them and so keeps the records apart.
 """
@@ -19,7 +19,7 @@ from torch import Tensor
 from seodang.training.example_tokenizer import TokenizedExample
 from seodang.training.micro_batch import MicroBatch
 
-# Attention pads the records of a group to the longest one; a record joins a group if it is at most this much longer
+# Attention pads the records of a group to the longest one. A record joins a group if it is at most this much longer
 # than the shortest record (factor and tokens).
 _GROUP_STRETCH, _GROUP_SLACK = 1.25, 8
 

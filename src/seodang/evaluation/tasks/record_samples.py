@@ -79,8 +79,8 @@ def build_few_shot_pool(
 ) -> BuildResult:
     """Return the candidates for few-shot examples, for each language of the items.
 
-    They are the training records of the same task, else those with the same labels, else, so that the base sees the
-    format of an answer, all records of the language.
+    They are the training records of the same task, else those with the same labels, else all records of the language.
+    The last ones still show the base the format of an answer.
     """
     assert isinstance(spec.data, SplitData)
     result = BuildResult()

@@ -65,9 +65,9 @@ def _normalize(text: str) -> str:
 def select_few_shot_examples(task: Task, language: str, *, seed: int, shots: int) -> list[EvalSample]:
     """Return `shots` few-shot examples in a language, the same ones for all items.
 
-    All prompts share them as a prefix, which the model computes once. lm-evaluation-harness draws other examples for
-    each item, which averages out one lucky draw at several times the cost. With `stratified`, the options alternate;
-    where options differ between items, their positions alternate.
+    All prompts share them as a prefix, which the model computes once. Other examples for each item, as
+    lm-evaluation-harness draws them, average out one lucky draw at several times the cost. With `stratified`, the
+    options alternate; where options differ between items, their positions alternate.
     """
     pool = [sample for sample in task.few_shot_pool if sample.language == language]
     ordered = select_samples(pool, seed=seed, limit=None)

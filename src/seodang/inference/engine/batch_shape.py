@@ -2,10 +2,11 @@
 
 A matrix product chooses its kernel by the number of rows, and kernels add in different orders. So the last bits of a
 logit may depend on what else is running, and a near-tie may be decided otherwise. MKL gives each row of a product the
-same bits for any multiple of 4 rows; with fixed shapes it holds wherever rows do not influence each other.
+same bits for any multiple of 4 rows. With fixed shapes this holds wherever rows do not influence each other.
 
-On a CPU with several threads, torch's fused attention gives each thread a buffer that need not be aligned, and MKL adds
-in another order there. So the last bits depend on the thread of a row. Attention of separate products has no buffers.
+On a CPU with several threads, torch's fused attention gives each thread a buffer that need not be aligned. In an
+unaligned buffer MKL adds in another order. So the last bits depend on the thread of a row. Attention of separate
+products has no buffers.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class Worker:
             prefix_tokens: Maximum number of tokens in the prefix cache.
             is_fixed: Whether all forward passes have one shape.
             outbox: Takes the steps.
-            collect: Is called before each step; passes new requests to accept(), and returns the time, by
+            collect: Is called before each step, and passes new requests to accept(). Returns the time, by
                 time.monotonic(), at which running requests are canceled; None while the engine is open.
         """
         self._model = model

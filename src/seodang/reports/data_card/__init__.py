@@ -1,16 +1,16 @@
 """The data card: a description of the data set, its sources, and the outcome of every row.
 
 `write_data_card` reads the reports of ingest, validate and prepare. It writes a page (index.html), a Markdown file
-(README.md with the front matter of a Hugging Face dataset card) and the figures of the Markdown file.
+(README.md) and the figures of the Markdown file. README.md has the front matter of a Hugging Face dataset card.
 The same artifacts give the same bytes.
 
 The figure of root verbs and objects (as in Alpaca) counts each distinct instruction once: a template with a thousand
 inputs does not dominate it. It counts at most `card.instructions` instructions of each language, selected by hash.
 
-Accuracy of the roots, checked by hand on instructions outside the development set (100 of Stanford Alpaca, 100 of
-KoAlpaca v1.0): English verb 100 %, object 98 %; Korean verb 100 %, object 97 %. An earlier sample, before the last
-corrections, gave English 99 % and 96 %, Korean 99 % and 99 %. "No object" counts as correct if the instruction has
-none ("Explain why ...", "...에 대해 설명하세요").
+The accuracy of the roots was checked by hand on instructions outside the development set (100 of Stanford Alpaca, 100
+of KoAlpaca v1.0). English has 100 % for the verb and 98 % for the object, Korean 100 % and 97 %. An earlier sample,
+before the last corrections, gave English 99 % and 96 %, Korean 99 % and 99 %. "No object" counts as correct if the
+instruction has none ("Explain why ...", "...에 대해 설명하세요").
 """
 
 from __future__ import annotations

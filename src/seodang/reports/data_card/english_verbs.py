@@ -2,7 +2,7 @@
 
 Wang et al. 2023 (Self-Instruct) and Taori et al. 2023 (Alpaca) use a constituency parser, which no package registry
 offers. Instructions are regular: most are an imperative or a question. The rules give the roots of the figures in these
-papers: "Write a story about a dragon" -> write, story; "What is the capital of France?" -> be, capital.
+papers. Examples: "Write a story about a dragon" -> write, story; "What is the capital of France?" -> be, capital.
 """
 
 from __future__ import annotations

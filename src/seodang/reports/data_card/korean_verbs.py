@@ -2,7 +2,7 @@
 
 Korean is head-final. The root is the last predicate of the main clause without polite and auxiliary forms (설명해
 주시겠어요 -> 설명하다). The object is the noun before the object particle 을/를, unless the particle belongs to an
-embedded or instrumental clause ("단어를 사용하여 문장을 쓰세요" -> 쓰다, 문장).
+embedded or instrumental clause. Example: "단어를 사용하여 문장을 쓰세요" -> 쓰다, 문장.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """RMSNorm (Zhang and Sennrich 2019) with a frozen weight as one autograd function.
 
-The models compute it in five operations, each of which autograd records, and have two to six norms per layer: for a
-small model a tenth of the time of an optimizer step. This function keeps one tensor and computes no gradient of the
-frozen weight.
+The models compute it in five operations, each of which autograd records, and have two to six norms per layer. For a
+small model this takes a tenth of the time of an optimizer step. This function keeps one tensor and computes no gradient
+of the frozen weight.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """MLflow, TensorBoard and Weights & Biases through accelerate's trackers, with the same names in each.
 
 The callbacks of transformers rename the values, each differently (train/loss, loss, train/train_loss; a `train_loss`
-never becomes a curve in W&B), and log a hundred arguments of the Trainer instead of params.yaml. Addresses and secrets
+never becomes a curve in W&B). They log a hundred arguments of the Trainer instead of params.yaml. Addresses and secrets
 come from the environment only (MLFLOW_TRACKING_URI, WANDB_API_KEY, ...); without one, no data leaves this machine.
 """
 
