@@ -1,6 +1,6 @@
 """Run `dvc repro` for `seodang run`: DVC's own errors stay as they are, its hints and the noise of stages do not.
 
-This is a process of its own: DVC's logging belongs to the process, and the output of stages goes to the terminal
+This is a separate process, because DVC's logging belongs to the process. The output of stages goes to the terminal
 without a pipe between, so that they draw progress bars. A stage says itself why it fails; this process ends with its
 exit code.
 """

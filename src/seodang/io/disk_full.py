@@ -19,8 +19,8 @@ _DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)  # the disk is full, or the use
 def is_disk_full(error: BaseException) -> bool:
     """Return whether an error reports a full disk.
 
-    Only some errors have a number. safetensors appends "(os error 28)" to the system's message, and shutil.Error
-    lists one message for each file of a folder.
+    Only some errors have a number. For example, safetensors appends "(os error 28)" to the system's message, and
+    shutil.Error lists one message for each file of a folder.
     """
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in _DISK_FULL_ERRNOS

@@ -1,7 +1,7 @@
 """Boilerplate: phrases such as greetings, closings and signatures that many different texts share.
 
-Its frequency tells a phrase from content. The phrases of all records are counted once, in tables of a fixed size,
-and the search for leaks then compares texts without the common ones.
+Its frequency tells a phrase from content. The phrases of all records are counted once, in tables of a fixed size. The
+search for leaks then compares texts without the common ones.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from seodang.records import Record
 _MAX_TEXTS = 3
 _MANY_TEXTS = 20
 _MAX_FRAME = 200  # characters of greetings and closings in a text; a longer part is rather a passage with questions
-# Words at the beginning and at the end of a text that are counted as well: a greeting or a closing may stand before or
+# Words at the beginning and at the end of a text that are counted as well. A greeting or a closing may stand before or
 # after the content without punctuation.
 _EDGE_WORDS = range(5, 13)
 _EDGE_TEXTS = 25  # words at an edge in more different texts are boilerplate; 20 records may reword the same item
@@ -72,8 +72,8 @@ class Boilerplate:
     def remove(self, text: str, limit: int = _MAX_TEXTS) -> str:
         """Return the text without its common phrases.
 
-        If nothing else is left, numbers make the difference: "3 apples and 5 pears" are another question than "2 apples
-        and 7 pears", and nothing is left to compare. A text without numbers is a copied one, and stays.
+        If nothing else is left, numbers make the difference, and there is nothing to compare. "3 apples and 5 pears"
+        are another question than "2 apples and 7 pears". A text without numbers is a copied one, and stays.
         """
         phrases = [phrase for phrase in split_phrases(text) if not self.is_common(phrase, limit)]
         if phrases:

@@ -57,8 +57,8 @@ def compute_signatures(hashes: Hashes, starts: Integers, permutations: int, seed
 def compute_bands(threshold: float, permutations: int) -> tuple[int, int]:
     """Return the number of bands b and the slots per band r.
 
-    Two sets with Jaccard similarity s agree in at least one band with probability 1 - (1 - s**r)**b (Leskovec,
-    Rajaraman and Ullman, Mining of Massive Datasets, 3.4.2). r is the largest value with at least 95 % at the
+    Two sets with Jaccard similarity s agree in at least one band with probability 1 - (1 - s**r)**b. Source: Leskovec,
+    Rajaraman and Ullman, Mining of Massive Datasets, 3.4.2. The function takes the largest r with at least 95 % at the
     threshold.
     """
     for slots in range(permutations, 1, -1):

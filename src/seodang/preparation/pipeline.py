@@ -1,7 +1,7 @@
 """Prepare the accepted records: deduplication, splits, decontamination and mixing, in this order.
 
-The file is read several times, each time as a stream: for the features of all records, for the evaluation items, for
-the training records, and for the groups. Only arrays of fixed-size rows stay in memory.
+The file is read several times, each time as a stream. The passes are for the features of all records, for the
+evaluation items, for the training records, and for the groups. Only arrays of fixed-size rows stay in memory.
 """
 
 from __future__ import annotations

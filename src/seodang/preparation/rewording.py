@@ -30,8 +30,8 @@ from seodang.preparation.weighted_shingles import (
 from seodang.records import Record
 
 _QUESTION, _ANSWER = range(2)
-# Measured with 888 items and 4,112 unrelated training records of Alpaca, and as many of KoAlpaca, against copies of the
-# items in which 15 % of the words are others (docs/decisions.md has the figures).
+# Measured with 888 items and 4,112 unrelated training records of Alpaca, and as many of KoAlpaca. They were compared
+# with copies of the items in which 15 % of the words are others (docs/decisions.md has the figures).
 _ANSWER_SIMILARITY = 0.4  # of two answers, whatever the questions
 _SHORT_SIMILARITY = 0.45  # of two answers of which one is short: a few common words are half of it
 _SHORT_SHINGLES = 60

@@ -41,8 +41,9 @@ class Letters:
 def extract_letters(texts: Sequence[str]) -> Letters:
     """Return the normalized letters of texts: NFKC, casefolded, without blanks and punctuation.
 
-    Arithmetic signs (+ = * / %) and emoji stay. One sign between two digits stays, and so does a hyphen before a digit:
-    1.5 is not 15, "1, 23" is not "12, 3", and -2 is not 2. A text of only punctuation stays as it is: "!" is not "?".
+    Arithmetic signs (+ = * / %) and emoji stay. One sign between two digits stays, and so does a hyphen before a digit.
+    So 1.5 is not 15, "1, 23" is not "12, 3", and -2 is not 2. A text of only punctuation stays as it is: "!" is not
+    "?".
     """
     joined_text = "".join(_fold_text(text) + "\0" for text in texts)
     points = np.frombuffer(joined_text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).copy()

@@ -1,7 +1,7 @@
 """Build Korean word forms, endings and particles, by arithmetic on Hangul syllables.
 
-The code point of a syllable is 0xAC00 + (lead * 21 + vowel) * 28 + tail; tail 0 means no final consonant (Unicode
-Standard, section 3.12, "Conjoining Jamo Behavior").
+The code point of a syllable is 0xAC00 + (lead * 21 + vowel) * 28 + tail. A tail of 0 means no final consonant. Source:
+Unicode Standard, section 3.12, "Conjoining Jamo Behavior".
 """
 
 from __future__ import annotations

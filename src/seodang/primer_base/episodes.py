@@ -1,8 +1,8 @@
 """Generate few-shot episodes: texts with labels, in which the label of a text follows from the texts before it.
 
-Most tasks are invented in the moment: texts that share a word, an ending or a template get a random word as their
-label, so that only the examples say what it means. Others have a meaning (tone, politeness, kind of thing, ...), with
-several names for each label. No task uses a text, an instruction or a held-out word of the primer's families.
+Most tasks are invented in the moment. Texts that share a word, an ending or a template get a random word as their
+label. Only the examples say what it means. Others have a meaning (tone, politeness, kind of thing, ...), with several
+names for each label. No task uses a text, an instruction or a held-out word of the primer's families.
 """
 
 from __future__ import annotations

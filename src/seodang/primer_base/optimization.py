@@ -1,7 +1,7 @@
 """Train the decoder of the primer base on a CPU.
 
-The module has its own training loop: Muon for the matrices needs a second optimizer,
-and on a small machine the Trainer's overhead costs as much as the optimizer step.
+The module has its own training loop for two reasons. Muon for the matrices needs a second optimizer. On a small machine
+the Trainer's overhead costs as much as the optimizer step.
 Muon: Jordan et al. 2024. Learning-rate schedule (warm-up, stable, linear decay): Hu et al. 2024 (MiniCPM).
 """
 

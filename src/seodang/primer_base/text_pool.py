@@ -1,7 +1,7 @@
 """Index running text by the features that a label can stand for: words, endings, and features with a meaning.
 
-No text of a pool contains a word that the primer holds out of tuning (lexicon/held_out.yaml), so that the base
-never reads such a word with a label.
+No text of a pool contains a word that the primer holds out of tuning (lexicon/held_out.yaml). So the base never reads
+such a word with a label.
 """
 
 from __future__ import annotations

@@ -57,8 +57,8 @@ def _raise_system_error(_record: logging.LogRecord) -> bool:
 def create_offline_page() -> DefaultJinjaPageView:
     """Return the page of Great Expectations with our templates in front of its own.
 
-    Its templates load scripts, styles and a picture from eight hosts: without a network the
-    first page stays empty, and with a network the hosts can count the readers.
+    Its templates load scripts, styles and a picture from eight hosts. Without a network the first page stays empty, and
+    with a network the hosts can count the readers.
     """
     from great_expectations.render.view import DefaultJinjaPageView
     from jinja2 import ChoiceLoader, FileSystemLoader

@@ -1,6 +1,6 @@
 """Read the data files in a zip archive like those in a folder: extract them once into the download cache.
 
-Names and sizes in an archive are not trusted: each file is copied in blocks to a name of our own, and an archive that
+Names and sizes in an archive are not trusted. Each file is copied in blocks to a name of our own. An archive that
 expands to far more than data would is refused.
 """
 

@@ -1,9 +1,8 @@
 """Find the files of a data set's own test and validation splits: their records are never trained on.
 
 The `configs` of the data set's card (README.md), a shard name (test-00000-of-00001.parquet), a folder of a saved
-DatasetDict or state.json states the split. A plain name
-such as test.jsonl does so only beside the training file of the same data set (train.jsonl): alone, it may be all the
-data that a user has.
+DatasetDict or state.json states the split. A plain name such as test.jsonl does so only beside the training file of the
+same data set (train.jsonl). Alone, it may be all the data that a user has.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Detect the record format of a file by the keys with values in its first records, or use the forced format.
 
-Each of the first records votes for the format of its own keys, and the majority decides; in a tie, the format of the
+Each of the first records votes for the format of its own keys, and the majority decides. In a tie, the format of the
 earlier record wins. A key with a null, NaN or empty value does not count, as a table has a cell for each column in each
 row. Records without an answer (`prompts`) count only if no other format is detected. If no record has a known format,
 the keys of all first records count together.
 
-A record is read by the format of its file, unless it lacks the keys of that format and has all keys of another one, or
-has KTO's label.
+A record is read by the format of its file. The exceptions are a record with KTO's label, and one that lacks the keys of
+that format and has all keys of another one.
 """
 
 from __future__ import annotations

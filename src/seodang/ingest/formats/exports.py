@@ -1,6 +1,6 @@
 """Rearrange the records that annotation tools and services export, so that their texts stand under known keys.
 
-Argilla and Label Studio nest the texts and the answers of annotators; OpenAI nests preference pairs, Gemini the parts
+Argilla and Label Studio nest the texts and the answers of annotators. OpenAI nests preference pairs, Gemini the parts
 of messages, and SQuAD the questions about a text.
 """
 

@@ -1,7 +1,7 @@
 """Read the columns of a file as the dataset_info.json of LLaMA-Factory beside it describes them.
 
-An entry names a file or a folder of files, its formatting (alpaca or sharegpt), and the columns and tags that differ
-from the usual ones. Its keys are renamed, so that the formats of this package apply.
+An entry names a file or a folder of files and its formatting (alpaca or sharegpt). It also names the columns and tags
+that differ from the usual ones. Its keys are renamed, so that the formats of this package apply.
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ def parse_messages(value: object) -> list[Message]:
 def unpack_messages(value: object) -> object:
     """Return the list of messages that a value holds in another form; any other value as it is.
 
-    The forms are JSON in a text, a list that Python printed, one list for each key of the messages, as the datasets
-    library stores them, and a single message.
+    The forms are JSON in a text, a list that Python printed, a single message, and one list for each key of the
+    messages. The datasets library stores the last form.
     """
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         value = _parse_text(value)

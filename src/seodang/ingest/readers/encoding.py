@@ -1,8 +1,7 @@
 """Detect the encoding of a text file: UTF-8, CP949 as Korean Excel saves CSV, UTF-16 as it saves Unicode text.
 
-A byte order mark decides. Without one, UTF-16 has NUL bytes and decodes to Hangul and ASCII; bytes that are not UTF-8
-are CP949 if nearly all of them decode to the Hangul of everyday Korean, which Chinese, Japanese and Western bytes do
-not.
+A byte order mark decides. Without one, UTF-16 has NUL bytes and decodes to Hangul and ASCII. Bytes that are not UTF-8
+are CP949 if nearly all of them decode to the Hangul of everyday Korean. Chinese, Japanese and Western bytes do not.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ _MAX_HANJA: Final = 0.1  # Chinese or Japanese bytes read as CP949 give more
 _MAX_INVALID: Final = 0.02
 _MIN_ASCII: Final = 0.05  # spaces, separators and line ends; bytes of other kinds read as UTF-16 give hardly any
 _MAX_UNUSUAL: Final = 0.05
-# Minimum ratio of invalid bytes to the characters of a file in an unknown encoding, which also has more invalid bytes
-# than valid characters beyond ASCII. Fewer invalid bytes make only their rows malformed.
+# Minimum ratio of invalid bytes to the characters of a file in an unknown encoding. Such a file also has more invalid
+# bytes than valid characters beyond ASCII. Fewer invalid bytes make only their rows malformed.
 _MALFORMED_RATIO: Final = 0.05
 
 

@@ -1,6 +1,6 @@
 """Read a JSON list, or an object that holds one, item by item: memory holds one item, whatever the file size.
 
-A list with a syntax error is rejected completely: the items after the error are not reliable, and a partial file must
+A list with a syntax error is rejected completely. The items after the error are not reliable, and a partial file must
 not be taken for a complete one.
 """
 
@@ -47,8 +47,8 @@ def read_json_list(source: TextFile, location: str) -> Iterator[dict[str, Any]]:
 def read_wrapped_list(source: TextFile, location: str, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """Yield the objects of the list that the only object in a file holds under these keys, one within the other.
 
-    Where the lists are the splits of a data set, {"train": [...], "test": [...]}, all are read, and each record of a
-    test or validation split names it.
+    Where the lists are the splits of a data set, {"train": [...], "test": [...]}, all are read. Each record of a test
+    or validation split names its split.
 
     Raises:
         SourceError: At the first syntax error, or if the object holds a second list that is no split.

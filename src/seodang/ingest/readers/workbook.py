@@ -1,8 +1,8 @@
 """Read the tables of an Excel workbook (.xlsx), row by row, as the texts that a CSV file of them would hold.
 
 A workbook may hold blank rows and a title above the header, notes on other sheets, and merged cells. The sheets with
-the header of the main table are read one after the other; the others are reported. openpyxl reads formulas as the
-values that Excel saved, and errors as their texts (#N/A), which the rule on spreadsheet errors finds.
+the header of the main table are read one after the other; the others are reported. For formulas openpyxl reads the
+values that Excel saved, and for errors their texts (#N/A), which the rule on spreadsheet errors finds.
 """
 
 from __future__ import annotations

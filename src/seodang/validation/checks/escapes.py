@@ -1,6 +1,6 @@
 r"""Find text that is escaped for another format: \n as two letters, \uXXXX, %XX, _xHHHH_, b'...' and similar notations.
 
-Code, paths, LaTeX and regular expressions hold such sequences on purpose: a text counts only if none of these is in it,
+Code, paths, LaTeX and regular expressions hold such sequences on purpose. A text counts only if none of these is in it,
 or the sequence decodes to letters outside ASCII, which nobody escapes by hand.
 """
 
