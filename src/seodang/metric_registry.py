@@ -100,12 +100,7 @@ _METRICS: Final = (
         measures_form=True,
     ),
     Metric(
-        name="eos_rate",
-        label=N_("EOS rate"),
-        kinds=_GENERATE,
-        is_binary=True,
-        measures_form=True,
-        is_item_field=True,
+        name="eos_rate", label=N_("EOS rate"), kinds=_GENERATE, is_binary=True, measures_form=True, is_item_field=True
     ),
     Metric(
         name="same_language",
