@@ -99,10 +99,11 @@ def test_hangul_is_readable_in_the_bytes_of_the_answer(service):
 
 
 def test_every_field_of_a_request_has_an_effect(service):
-    reply = service.post(
-        "/generate", {"instruction": "무엇이든 말해 보세요", "input": "", "max_new_tokens": 1, "temperature": 1.5}
-    )
+    request = {"instruction": "무엇이든 말해 보세요", "input": ""}
+    reply = service.post("/generate", {**request, "max_new_tokens": 1})
     assert (reply.status, reply.json["finish_reason"], reply.json["usage"]["completion_tokens"]) == (200, "length", 1)
+    sampled = [service.post("/generate", {**request, "temperature": 1.5}).json["output"] for _ in range(6)]
+    assert len(set(sampled)) > 1
 
 
 @pytest.mark.parametrize(
