@@ -13,19 +13,9 @@ from seodang.i18n import _
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-class EpisodeParams(Section):
-    """How the primer base learns to read few-shot examples: the second stage of its pretraining."""
+class OptimizationParams(Section):
+    """How long and how fast a stage of the pretraining learns."""
 
-    reviews: str | None
-    """File of NSMC with a column `rating`: Korean reviews by their rating. Null: no episodes about them."""
-    valences: str | None
-    """vader_lexicon.txt of VADER: English sentences by their words. Null: no episodes about them."""
-    wordnet: str | None
-    """Folder of WordNet's database files: English nouns by their kind. Null: no episodes about them."""
-    running_text_ratio: Ratio
-    """Share of the sequences of a batch that are running text, as in the first stage."""
-    first_stage_weight: Ratio
-    """Share of the first stage's weights in the average with those of the second stage, so that its skills stay."""
     steps: PositiveInt
     batch_size: PositiveInt
     """Sequences per optimizer step."""
@@ -41,7 +31,22 @@ class EpisodeParams(Section):
     """Share of the optimizer steps, at the end, over which the learning rates fall to 0."""
 
 
-class ScratchParams(Section):
+class EpisodeParams(OptimizationParams):
+    """How the primer base learns to read few-shot examples: the second stage of its pretraining."""
+
+    reviews: str | None
+    """File of NSMC with a column `rating`: Korean reviews by their rating. Null: no episodes about them."""
+    valences: str | None
+    """vader_lexicon.txt of VADER: English sentences by their words. Null: no episodes about them."""
+    wordnet: str | None
+    """Folder of WordNet's database files: English nouns by their kind. Null: no episodes about them."""
+    running_text_ratio: Ratio
+    """Share of the sequences of a batch that are running text, as in the first stage."""
+    first_stage_weight: Ratio
+    """Share of the first stage's weights in the average with those of the second stage, so that its skills stay."""
+
+
+class ScratchParams(OptimizationParams):
     """How the primer base is pretrained; used when model.source is scratch."""
 
     texts: list[str]
@@ -56,19 +61,6 @@ class ScratchParams(Section):
     context_length: PositiveInt
     """Tokens."""
     seed: NonNegativeInt
-    steps: PositiveInt
-    batch_size: PositiveInt
-    """Sequences per optimizer step."""
-    sequence_length: PositiveInt
-    """Tokens per sequence."""
-    muon_learning_rate: PositiveFloat
-    """Peak learning rate of Muon, for the matrices."""
-    adamw_learning_rate: PositiveFloat
-    """Peak learning rate of AdamW, for embeddings and norms."""
-    warmup_steps: NonNegativeInt
-    """Optimizer steps."""
-    decay_ratio: Ratio
-    """Share of the optimizer steps, at the end, over which the learning rates fall to 0."""
     compile: bool
     """Compile the layers (torch.compile): about a third less time per step; needs a C++ compiler."""
     practice_records: PositiveInt

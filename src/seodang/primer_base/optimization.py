@@ -12,45 +12,15 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import Qwen3ForCausalLM
 
+from seodang.config.model import OptimizationParams
+
 _HEAD_ROWS = 256  # 256 x 6144 logits have 6 MB and stay in the cache
-
-
-class Recipe(Protocol):
-    """Parameters of one stage of the training; ScratchParams and EpisodeParams have them."""
-
-    @property
-    def steps(self) -> int:
-        """Return the number of optimizer steps."""
-
-    @property
-    def batch_size(self) -> int:
-        """Return the number of sequences per optimizer step."""
-
-    @property
-    def sequence_length(self) -> int:
-        """Return the number of tokens per sequence."""
-
-    @property
-    def muon_learning_rate(self) -> float:
-        """Return the peak learning rate of the matrices."""
-
-    @property
-    def adamw_learning_rate(self) -> float:
-        """Return the peak learning rate of the embeddings and norms."""
-
-    @property
-    def warmup_steps(self) -> int:
-        """Return the optimizer steps over which the learning rates rise."""
-
-    @property
-    def decay_ratio(self) -> float:
-        """Return the share of the optimizer steps over which the learning rates fall to 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +63,7 @@ def iter_batches(rows: Iterator[Tensor], batch_size: int) -> Iterator[Batch]:
         yield Batch(ids, torch.full(ids.shape, 1 / (ids.shape[0] * (ids.shape[1] - 1))))
 
 
-def compute_lr_factor(step: int, recipe: Recipe) -> float:
+def compute_lr_factor(step: int, recipe: OptimizationParams) -> float:
     """Return the ratio of the peak learning rate at a step: linear warm-up, plateau, linear decay to 0."""
     decay = max(1, int(recipe.steps * recipe.decay_ratio))
     rise = (step + 1) / max(1, recipe.warmup_steps)
@@ -101,7 +71,7 @@ def compute_lr_factor(step: int, recipe: Recipe) -> float:
     return max(0.0, min(1.0, rise, fall))
 
 
-def _create_optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+def _create_optimizers(model: nn.Module, recipe: OptimizationParams) -> list[torch.optim.Optimizer]:
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
     others = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
     return [
@@ -158,7 +128,7 @@ def _compute_loss(model: Qwen3ForCausalLM, batch: Batch) -> Tensor:
 def train_model(
     model: Qwen3ForCausalLM,
     batches: Iterator[Batch],
-    recipe: Recipe,
+    recipe: OptimizationParams,
     report: Callable[[int, float, float], None],
     *,
     compile: bool,

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from seodang.config import EpisodeParams, PromptFormat, ScratchParams
+from seodang.config.model import OptimizationParams
 from seodang.errors import SourceError
 from seodang.i18n import _
 from seodang.io.jsonl import write_json
@@ -132,7 +133,7 @@ def _train_on_episodes(
 
 
 def _train(
-    model: Qwen3ForCausalLM, batches: Iterator[optimization.Batch], recipe: optimization.Recipe, *, is_compiled: bool
+    model: Qwen3ForCausalLM, batches: Iterator[optimization.Batch], recipe: OptimizationParams, *, is_compiled: bool
 ) -> Curve:
     """Train the model in place and return its loss curve with the seconds at each point."""
     curve: Curve = []
@@ -157,7 +158,7 @@ def _build_report(
 ) -> ScratchReport:
     end_id = int(tokenizer.eos_token_id)
     encoded = {language: [encode_text(tokenizer, text) for text in texts] for language, texts in held_out.items()}
-    stages: list[optimization.Recipe] = [scratch, *([scratch.episodes] if scratch.episodes else [])]
+    stages: list[OptimizationParams] = [scratch, *([scratch.episodes] if scratch.episodes else [])]
     return ScratchReport(
         parameters=model.num_parameters(),
         training_tokens=sum(stage.steps * stage.batch_size * stage.sequence_length for stage in stages),
