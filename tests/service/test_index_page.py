@@ -68,3 +68,10 @@ def test_a_card_of_one_language_is_shown_in_both():
 
 def test_a_model_without_a_card_says_so():
     assert "packaged without a card" in render_index_page("tiny:1", None, {}, None)
+
+
+def test_only_a_route_that_a_browser_can_open_is_a_link():
+    page = render_index_page("tiny:1", "tiny:bento", LINEAGE, CARD)
+    assert 'href="./v1/models"' in page
+    assert "{id}" in page
+    assert not re.search(r'href="[^"]*\{', page)

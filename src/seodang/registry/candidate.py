@@ -108,10 +108,11 @@ def collect_scores(tuned: Mapping[str, Any], results: Sequence[Mapping[str, Any]
         Score by the subject of a rule, such as "chrf faq" or "accuracy [ko]", then by each other metric of a summary.
 
     """
-    scores: dict[str, float | None] = {
-        describe_subject(result["metric"], result["tasks"], result["group"]): float(result["candidate"])
-        for result in results
-    }
+    scores: dict[str, float | None] = {}
+    for result in results:
+        # The rules of params.yaml come first; a default rule of several tasks may have the same subject.
+        subject = describe_subject(result["metric"], result["tasks"], result["group"])
+        scores.setdefault(subject, float(result["candidate"]))
     for name in SUMMARY_METRICS:
         scores.setdefault(name, None if tuned.get(name) is None else float(tuned[name]))
     return scores
