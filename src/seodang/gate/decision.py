@@ -34,8 +34,9 @@ from seodang.gate.ledger import Reuse, count_fresh_items, find_reuse
 from seodang.gate.messages import Reason
 from seodang.gate.outcomes import decide_tests
 from seodang.gate.rule_test import run_test
-from seodang.gate.rules import RuleResult
+from seodang.gate.rules import RuleResult, describe_subject
 from seodang.gate.scores import Pairs
+from seodang.gate.serial_correlation import build_serial_reasons
 from seodang.gate.thresholds import check_threshold
 from seodang.gate.verdict import Verdict
 from seodang.i18n import _
@@ -67,6 +68,11 @@ class _Plan:
     against: str
     group: str
     pairs: Pairs
+
+    @property
+    def subject(self) -> str:
+        """Return what the test compares."""
+        return describe_subject(self.bound.metric, self.bound.tasks, self.group)
 
     @property
     def reference(self) -> str:
@@ -149,6 +155,7 @@ def _decide_plans(
     kinds = [kind for kind, variants in comparisons.items() if variants]
     reasons = [
         *(messages.build_rule_reason(result, gate.minimum_items) for result in results),
+        *build_serial_reasons({plan.subject: plan.pairs for plan in plans if isinstance(plan.bound, RuleParams)}),
         *build_coverage_reasons(list_unjudged_tasks(gate, tasks, kinds), gate),
         *(reason for rule in gate.rules for reason in _find_missing_groups(rule, comparisons.get(rule.against, []))),
         *threshold_reasons,
