@@ -110,10 +110,7 @@ def render_score_summary(report: Report) -> str:
 
 def render_verdict_report(verdict: Report) -> str:
     """Return the Markdown of the verdict, with its reasons and the numbers behind them."""
-    reasons = [
-        f"- **{_(OUTCOME_LABELS.get(reason.get('passed'), _ABSENT))}**: {_get_text(reason)}"
-        for reason in _get_reasons(verdict)
-    ]
+    reasons = [f"- **{_get_outcome(reason)}**: {_get_text(reason)}" for reason in _get_reasons(verdict)]
     numbers = {name: value for name, value in verdict.items() if not _NOT_NUMBERS.search(name) and _is_plain(value)}
     return "\n\n".join(
         [
@@ -236,6 +233,11 @@ def _is_plain(value: object) -> bool:
 
 def _get_reasons(verdict: Report) -> Sequence[Report]:
     return verdict.get("reasons") or []
+
+
+def _get_outcome(reason: Report) -> str:
+    """Return the outcome of a rule or a threshold; a reason that only informs has none."""
+    return _("note") if reason.get("is_information") else _(OUTCOME_LABELS.get(reason.get("passed"), _ABSENT))
 
 
 def _get_text(reason: Report) -> str:

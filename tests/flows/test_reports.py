@@ -96,6 +96,12 @@ def test_verdict_report_gives_reasons_and_numbers_without_checksums():
     assert "sha256" not in text
 
 
+def test_a_reason_that_only_informs_is_a_note():
+    reason = {"passed": True, "is_information": True, "en": "accuracy b is clearly worse"}
+    text = reports.render_verdict_report({**VERDICT, "reasons": [reason]})
+    assert "- **note**: accuracy b is clearly worse" in text
+
+
 def test_verdict_report_shows_numbers_of_a_separate_section():
     assert "| interval | 0.010 … 0.200 |" in reports.render_verdict_report(
         {"verdict": "promote", "numbers": {"interval": [0.01, 0.2]}}

@@ -133,6 +133,7 @@ def _build_content(decision: Decision, pairs: Mapping[str, Pairs], rules: GatePa
             for metric, metric_pairs in pairs.items()
         },
         "results": [asdict(test) for test in decision.results],
+        "unjudged": [asdict(test) for test in decision.unjudged],
         "items_needed": max((test.required_items or 0 for test in decision.results), default=0) or None,
     }
 

@@ -13,7 +13,7 @@ A ledger of earlier judgements on the same items raises the confidence that a ru
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from seodang.config import GateParams, RuleParams, ThresholdParams
 from seodang.errors import EvaluationError
@@ -38,6 +38,8 @@ from seodang.gate.rules import RuleResult, describe_subject
 from seodang.gate.scores import Pairs
 from seodang.gate.serial_correlation import build_serial_reasons
 from seodang.gate.thresholds import check_threshold
+from seodang.gate.unjudged import JudgedItems, find_unjudged_changes, list_unjudged_names
+from seodang.gate.unjudged_notes import build_change_notes, build_name_notes, build_permission_notes
 from seodang.gate.verdict import Verdict
 from seodang.i18n import _
 
@@ -55,6 +57,8 @@ class Decision:
     """Level and reference of each test, for the ledger."""
     exam_reasons: int = 0
     """Number of the first reasons, which are about the exam; those of the rules follow."""
+    unjudged: list[RuleResult] = field(default_factory=list)
+    """Scores that changed clearly and that no rule judges; they do not affect the verdict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,9 +131,33 @@ def decide(
         find_reuse(plan.pairs, plan.bound.metric, ledger, gate, name=plan.name, references=references) for plan in plans
     ]
     decision = _decide_plans(plans, uses, comparisons, gate, tasks)
-    reasons = [*exam_reasons, *decision.reasons]
+    judged = _list_judged(plans, decision.results)
+    changes = find_unjudged_changes(applied, judged, gate)
+    names = list_unjudged_names(comparisons, judged, [*gate.unjudged_tasks, *(task.name for task in tasks)])
+    notes = [
+        *build_change_notes(changes),
+        *build_name_notes(*names),
+        *build_permission_notes(gate.unjudged_tasks, comparisons, tasks),
+    ]
+    reasons = [*exam_reasons, *decision.reasons, *notes]
     verdict = _combine_verdict([reason.passed for reason in reasons])
-    return replace(decision, reasons=reasons, verdict=verdict, exam_reasons=len(exam_reasons))
+    return replace(
+        decision,
+        reasons=reasons,
+        verdict=verdict,
+        exam_reasons=len(exam_reasons),
+        unjudged=[change.result for change in changes],
+    )
+
+
+def _list_judged(plans: Sequence[_Plan], results: Sequence[RuleResult]) -> list[JudgedItems]:
+    outcomes = iter(results)  # of the tests, which come in the order of their plans
+    return [
+        JudgedItems(plan.bound.metric, plan.bound.against, frozenset(plan.pairs.keys), next(outcomes).passed)
+        if isinstance(plan.bound, RuleParams)
+        else JudgedItems(plan.bound.metric, "", frozenset(plan.pairs.keys))
+        for plan in plans
+    ]
 
 
 def _decide_plans(

@@ -17,7 +17,7 @@ from seodang.gate.verdict import OUTCOME_LABELS
 from seodang.i18n import N_, Message
 
 _GROUP_KINDS = {"language": N_("language"), "task": N_("task")}
-_REFERENCES = {"base": N_("base model"), "champion": N_("champion"), "baseline": N_("baseline")}
+REFERENCE_LABELS = {"base": N_("base model"), "champion": N_("champion"), "baseline": N_("baseline")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ def build_rule_reason(result: RuleResult, minimum_items: int) -> Reason:
             "reference": result.reference,
             "candidate": result.candidate,
             "difference": difference.value,
-            "confidence": _format_confidence(result.confidence),
-            "interval": _format_interval(difference.low, difference.high, "+.4f"),
+            "confidence": format_confidence(result.confidence),
+            "interval": format_interval(difference.low, difference.high, "+.4f"),
             "p": _format_p(result.p if result.passed is not False else result.p_holm),
-            "items": _describe_items(result.items, result.independent_groups),
+            "items": describe_items(result.items, result.independent_groups),
             "requirement": result.kind.describe_requirement(result.margin),
         },
     )
@@ -63,7 +63,8 @@ def build_rule_reason(result: RuleResult, minimum_items: int) -> Reason:
     return build_reason(result.passed, message)
 
 
-def _describe_items(items: int, independent_groups: int) -> Message:
+def describe_items(items: int, independent_groups: int) -> Message:
+    """Return the number of items, with that of independent groups where it differs."""
     if independent_groups == items:
         return _count_items(items)
     groups = Message("{count} independent group", plural="{count} independent groups", count=independent_groups)
@@ -109,11 +110,13 @@ def _describe_required_items(result: RuleResult, minimum_items: int) -> Message:
     return Message("About {count} items would decide the rule", count)
 
 
-def _format_confidence(confidence: float) -> str:
+def format_confidence(confidence: float) -> str:
+    """Return a confidence in percent."""
     return f"{confidence * 100:.4g}%"
 
 
-def _format_interval(low: float | None, high: float | None, layout: str) -> Message | str:
+def format_interval(low: float | None, high: float | None, layout: str) -> Message | str:
+    """Return an interval, its ends in a layout such as "+.4f"; "none" without one."""
     if low is None or high is None or not math.isfinite(low + high):
         return Message("none")
     return f"[{low:{layout}}, {high:{layout}}]"
@@ -144,10 +147,10 @@ def build_threshold_reason(
             "metric": threshold.metric,
             "outcome": Message(OUTCOME_LABELS[passed]),
             "mean": mean.difference,
-            "confidence": _format_confidence(confidence),
-            "interval": _format_interval(mean.low, mean.high, ".4f"),
+            "confidence": format_confidence(confidence),
+            "interval": format_interval(mean.low, mean.high, ".4f"),
             "bound": bound,
-            "items": _describe_items(len(selected), groups),
+            "items": describe_items(len(selected), groups),
         },
     )
     if obstacle is not None:
@@ -184,7 +187,7 @@ def build_missing_group_reason(metric: str, group_by: str, group: str) -> Reason
 def build_missing_reference_reason(kind: str) -> Reason:
     """Return that the rules against a reference do not apply, because it does not exist."""
     message = Message(
-        "there is no {reference}: the rules against it do not apply", {"reference": Message(_REFERENCES[kind])}
+        "there is no {reference}: the rules against it do not apply", {"reference": Message(REFERENCE_LABELS[kind])}
     )
     return build_reason(True, message, is_information=True)
 
@@ -206,7 +209,7 @@ def build_reuse_reasons(uses: Sequence[Reuse], fresh_items: int, gate: GateParam
         {
             "number": last.number,
             "judgements": gate.judgements,
-            "confidence": _format_confidence(last.confidence),
+            "confidence": format_confidence(last.confidence),
         },
     )
     fresh = {"count": fresh_items}

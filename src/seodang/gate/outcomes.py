@@ -28,13 +28,14 @@ def decide_tests(tests: Sequence[RuleTest], gate: GateParams) -> list[RuleResult
     """
     corrected = adjust_holm([test.result.p for test in tests])
     decided = [
-        replace(test, result=_decide_result(replace(test.result, p_holm=p), test, gate))
+        replace(test, result=decide_result(replace(test.result, p_holm=p), test, gate))
         for test, p in zip(tests, corrected, strict=True)
     ]
     return _add_required_items(decided, gate)
 
 
-def _decide_result(result: RuleResult, test: RuleTest, gate: GateParams) -> RuleResult:
+def decide_result(result: RuleResult, test: RuleTest, gate: GateParams) -> RuleResult:
+    """Return the result of a test with its outcome; `p_holm` is the corrected p-value already."""
     if result.low is None or result.high is None:
         return replace(result, obstacle="items")
     significance = 1 - gate.confidence

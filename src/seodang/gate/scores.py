@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -93,6 +93,10 @@ class Pairs:
         if not keys:
             return self
         return self._take([index for index, key in enumerate(self.keys) if key not in keys], self.task_files)
+
+    def take(self, indices: Sequence[int]) -> Pairs:
+        """Return the pairs at these positions; rules without tasks count all of them."""
+        return self._take(list(indices), frozenset())
 
     def replace_reference(self, reference: Floats) -> Pairs:
         """Return the same items with other scores of the reference."""
