@@ -164,6 +164,8 @@ _OTHER_SHARES: Final = frozenset(
     "accuracy acc acc_norm acc_mutual_info em exact exact_match f1 micro_f1 precision recall auc auroc mrr ndcg pass win_rate".split()
 )
 """From 0 to 1, or in percent."""
+_OTHER_TWO_SCALES: Final = frozenset("wer cer ter mer error_rate meteor bertscore comet bleurt toxicity".split())
+"""Published as shares and in percent, beside the shares above."""
 _OTHER_HIGHER: Final = _OTHER_SHARES | frozenset(
     "mcc meteor bertscore bleurt comet chrf++ reward likelihood log_likelihood".split()
 )
@@ -228,12 +230,26 @@ def get_range(name: str) -> tuple[float, float]:
     """Return the lowest and the highest score of an item; infinite where the metric has no bound, or is not known."""
     if name in REGISTRY:
         return _RANGES[REGISTRY[name].unit]
-    return (0.0, 100.0) if is_share(name) else (-math.inf, math.inf)
+    if is_share(name):
+        return (0.0, 100.0)
+    plain = _simplify(name)
+    if plain in _OTHER_LOWER:
+        return (0.0, math.inf)
+    return (-math.inf, 0.0) if plain == "log_likelihood" else (-math.inf, math.inf)
 
 
 def is_share(name: str) -> bool:
     """Return whether a metric of another evaluation is a share, which some evaluations give in percent."""
     return name not in REGISTRY and _simplify(name) in _OTHER_SHARES
+
+
+def has_two_scales(name: str) -> bool:
+    """Return whether a metric is published from 0 to 1 and from 0 to 100, such as accuracy or chrF."""
+    if name in REGISTRY:
+        return REGISTRY[name].unit in ("ratio", "points")
+    plain = _simplify(name)
+    is_family = plain.startswith(("rouge", "bleu", "chrf")) and get_direction(name) is not False
+    return plain in _OTHER_SHARES | _OTHER_TWO_SCALES or is_family
 
 
 def _simplify(name: str) -> str:

@@ -7,7 +7,8 @@ from seodang.config import GateParams, ThresholdParams
 from seodang.config.load import resolve_params
 from seodang.gate.coverage import TrainedTask, add_default_rules, list_unjudged_tasks
 from seodang.gate.decision import decide
-from seodang.gate.scores import Score, ScoreKey, pair_scores
+from seodang.gate.pairing import pair_scores
+from seodang.gate.scores import Score, ScoreKey
 
 RULE = {**gate_fixtures.RULE, "metric": "accuracy", "tasks": ["sentiment"]}
 FAQ = TrainedTask(

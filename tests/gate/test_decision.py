@@ -9,7 +9,8 @@ from tests.fixtures.gate import build_gate
 
 from seodang.errors import EvaluationError
 from seodang.gate.decision import decide
-from seodang.gate.scores import Score, ScoreKey, pair_scores, select_scores
+from seodang.gate.pairing import pair_scores
+from seodang.gate.scores import Score, ScoreKey, select_scores
 
 gate = partial(build_gate, minimum_items=50)
 

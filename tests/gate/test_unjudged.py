@@ -6,7 +6,8 @@ from tests.fixtures.gate import build_gate
 
 from seodang.gate.coverage import TrainedTask
 from seodang.gate.decision import decide
-from seodang.gate.scores import Score, ScoreKey, pair_scores
+from seodang.gate.pairing import pair_scores
+from seodang.gate.scores import Score, ScoreKey
 
 RULE = {"against": "champion", "tasks": ["a"]}
 

@@ -119,7 +119,7 @@ import sys
 import numpy as np
 from pathlib import Path
 from seodang.gate.score_files import read_scores
-from seodang.gate.scores import pair_scores
+from seodang.gate.pairing import pair_scores
 from seodang.registry.ledger import decide_and_record
 from tests.fixtures.gate import build_gate
 scores = [read_scores(Path(path)) for path in sys.argv[2:4]]

@@ -53,7 +53,8 @@ def gate(
         SeodangError: If a file cannot be used, or the two have scores of different items; exit code 2.
     """
     from seodang.gate.decision import decide
-    from seodang.gate.scores import pair_scores
+    from seodang.gate.pairing import pair_scores
+    from seodang.gate.score_scales import list_bound_errors
     from seodang.registry.ledger import decide_and_record
 
     candidate_scores, champion_scores, *best_scores = _read_all_scores([candidate, champion, *(best_champion or [])])
@@ -63,6 +64,8 @@ def gate(
         name = f"best champion {number}"
         champions.append((name, pair_scores(candidate_scores, scores, name)))
     params = _load_rules(rules, list(pairs))
+    if errors := list_bound_errors(params, pairs):
+        raise EvaluationError("\n".join(errors))
     comparisons = {"champion": champions}
     decision = decide_and_record(ledger, comparisons, params)[0] if ledger else decide(comparisons, params)
     content = _build_content(decision, pairs, params)

@@ -77,6 +77,22 @@ class RuleParams(Section):
         return self
 
     @model_validator(mode="after")
+    def _check_margin(self) -> Self:
+        low, high = get_range(self.metric)
+        if self.margin and self.margin >= high - low:
+            raise ValueError(
+                _(
+                    "margin {margin:g} is as large as the range of {metric}, which is from {low:g} to {high:g}, and so no "
+                    "difference exceeds it; give it in the unit of the metric",
+                    margin=self.margin,
+                    metric=self.metric,
+                    low=low,
+                    high=high,
+                )
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_groups(self) -> Self:
         if self.groups and self.group_by == "all":
             raise ValueError(_("groups needs group_by: language or group_by: task"))

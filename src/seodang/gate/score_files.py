@@ -120,7 +120,10 @@ def _iter_errors(row: dict[str, Any]) -> Iterator[str]:
     if "score" not in row:
         yield _("{field}: is missing", field="score")
     elif parse_finite(row["score"]) is None:
-        yield _("score: must be a finite number (got {value})", value=_shorten(row["score"]))
+        yield _(
+            "score: must be a finite number, and without quotes (got {value})",
+            value=_shorten(json.dumps(row["score"], ensure_ascii=False)),
+        )
 
 
 def _shorten(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Scores of single items, from the pipeline or from score files, and pairs of two models' scores on the same items."""
+"""Scores of single items from the pipeline, and pairs of two models' scores on the same items."""
 
 from __future__ import annotations
 
@@ -7,16 +7,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from seodang.errors import EvaluationError
 from seodang.evaluation.aggregate import TASK_FILE_SPLIT
-from seodang.gate.score_ranges import iter_range_errors, iter_scale_errors
 from seodang.gate.statistics import Floats
-from seodang.i18n import N_, _, ngettext
+from seodang.i18n import _
 from seodang.metric_registry import ITEM_METRICS
-
-_MESSAGE_LIMIT = 5  # items that a message names
 
 
 class ScoreKey(NamedTuple):
@@ -114,41 +109,6 @@ class Pairs:
         )
 
 
-def pair_scores(candidate: Scores, reference: Scores, against: str) -> dict[str, Pairs]:
-    """Return the pairs of each metric, items in a fixed order.
-
-    Args:
-        candidate: Scores of the model that may be promoted.
-        reference: Scores of the model that it is compared with.
-        against: Name of the reference in messages.
-
-    Raises:
-        EvaluationError: If items, metrics, languages or fingerprints differ.
-    """
-    errors = [
-        *_find_item_differences(candidate, reference, against),
-        *_find_setting_differences(candidate, reference, against),
-        *iter_range_errors(candidate, "candidate"),
-        *iter_range_errors(reference, against),
-        *iter_scale_errors(candidate, reference, against),
-    ]
-    if errors:
-        raise EvaluationError("\n".join([_("the scores cannot be compared:"), *(f"  {error}" for error in errors)]))
-    pairs = {}
-    for metric in dict.fromkeys(key.metric for key in candidate):
-        keys = sorted(key for key in candidate if key.metric == metric)
-        pairs[metric] = Pairs(
-            tuple(key.task for key in keys),
-            tuple(candidate[key].language for key in keys),
-            tuple(key.item for key in keys),
-            np.array([candidate[key].score for key in keys]),
-            np.array([reference[key].score for key in keys]),
-            frozenset(key.task for key in keys if candidate[key].is_task_file),
-            tuple(candidate[key].group for key in keys),
-        )
-    return pairs
-
-
 def select_scores(rows: Iterable[Mapping[str, Any]], variant: str) -> dict[ScoreKey, Score]:
     """Return one variant's scores on the test split and on task files, from the rows of scores.jsonl, one per item.
 
@@ -167,56 +127,6 @@ def select_scores(rows: Iterable[Mapping[str, Any]], variant: str) -> dict[Score
         for metric, value in ({name: row[name] for name in ITEM_METRICS} | row["extra_metrics"]).items()
         if value is not None
     }
-
-
-def _find_item_differences(candidate: Scores, reference: Scores, against: str) -> list[str]:
-    errors = []
-    for name, other, missing in (
-        ("candidate", against, reference.keys() - candidate.keys()),
-        (against, "candidate", candidate.keys() - reference.keys()),
-    ):
-        if missing:
-            errors.append(
-                ngettext(
-                    "{name} lacks {count} score that {other} has ({scores}); score both on the same items and metrics",
-                    "{name} lacks {count} scores that {other} has ({scores}); score both on the same items and metrics",
-                    len(missing),
-                    name=name,
-                    other=other,
-                    scores=_format_keys(missing),
-                )
-            )
-    return errors
-
-
-def _find_setting_differences(candidate: Scores, reference: Scores, against: str) -> list[str]:
-    shared = candidate.keys() & reference.keys()
-    errors = []
-    for field, meaning in (
-        ("language", N_("the same item has another language")),
-        ("fingerprint", N_("another prompt, shots or seed")),
-        ("group", N_("the same item has another group")),
-    ):
-        differing = {key for key in shared if getattr(candidate[key], field) != getattr(reference[key], field)}
-        if differing:
-            errors.append(
-                ngettext(
-                    "candidate and {against} differ in the field {field} of {count} score ({scores}): {meaning}",
-                    "candidate and {against} differ in the field {field} of {count} scores ({scores}): {meaning}",
-                    len(differing),
-                    against=against,
-                    field=field,
-                    scores=_format_keys(differing),
-                    meaning=_(meaning),
-                )
-            )
-    return errors
-
-
-def _format_keys(keys: Iterable[ScoreKey]) -> str:
-    ordered = sorted(keys)
-    text = ", ".join("/".join(key) for key in ordered[:_MESSAGE_LIMIT])
-    return text if len(ordered) <= _MESSAGE_LIMIT else f"{text}, ..."
 
 
 def _require_finite(value: float, row: Mapping[str, Any], metric: str) -> float:

@@ -23,7 +23,8 @@ from seodang.gate.comparisons import Comparison
 from seodang.gate.coverage import BASELINE, TrainedTask, add_default_rules, list_unjudged_tasks
 from seodang.gate.decision import Decision
 from seodang.gate.differences import read_score_difference
-from seodang.gate.scores import Scores, pair_scores, select_scores
+from seodang.gate.pairing import pair_scores
+from seodang.gate.scores import Scores, select_scores
 from seodang.gate.verdict import VERDICT_LABELS
 from seodang.i18n import _
 from seodang.io.atomic import compute_sha256
@@ -78,14 +79,16 @@ def _build_comparisons(
     tuned = select_scores(rows, TUNED_VARIANT)
     base_variants = [name for name in evaluation["formats"] if is_base_variant(name)]
     comparisons: dict[str, list[Comparison]] = {
-        "base": [(name, pair_scores(tuned, select_scores(rows, name), name)) for name in base_variants],
+        "base": [
+            (name, pair_scores(tuned, select_scores(rows, name), name, has_known_scale=True)) for name in base_variants
+        ],
         BASELINE: _compare_with_baseline(tuned, baselines),
         "champion": [],
     }
     champions = [(CHAMPION_VARIANT, evaluation["champion"])] if evaluation["champion"] else []
     champions += [(name_former_champion(former["version"]), former) for former in evaluation.get("best_champions", [])]
     for variant, champion in champions:
-        pairs = pair_scores(tuned, select_scores(rows, variant), variant)
+        pairs = pair_scores(tuned, select_scores(rows, variant), variant, has_known_scale=True)
         comparisons["champion"].append((name_champion(champion["version"]), pairs))
     return comparisons
 
@@ -99,7 +102,7 @@ def _compare_with_baseline(tuned: Scores, rows: Sequence[Mapping[str, Any]]) -> 
     if not shared:
         return []
     own, reference = ({key: scores[key] for key in shared} for scores in (tuned, baseline))
-    return [(BASELINE, pair_scores(own, reference, BASELINE))]
+    return [(BASELINE, pair_scores(own, reference, BASELINE, has_known_scale=True))]
 
 
 def build_gate_metrics(decision: Decision) -> dict[str, Any]:

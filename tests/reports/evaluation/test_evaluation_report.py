@@ -20,7 +20,8 @@ from seodang.evaluation.aggregate import (
 )
 from seodang.evaluation.task_metrics import compute_task_metrics
 from seodang.gate.decision import decide
-from seodang.gate.scores import pair_scores, select_scores
+from seodang.gate.pairing import pair_scores
+from seodang.gate.scores import select_scores
 from seodang.io.jsonl import write_json, write_records, write_rows
 from seodang.paths import Paths
 from seodang.records import make_record
