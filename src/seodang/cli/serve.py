@@ -28,15 +28,27 @@ def serve(
     packaged: Annotated[
         bool, typer.Option("--packaged", help=_("Serve the model that was packaged last, champion or not."))
     ] = False,
+    adapter: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FOLDER",
+            help=_("Serve a LoRA adapter, too, and its base; FOLDER is artifacts/train of a project. Repeatable."),
+        ),
+    ] = None,
+    base: Annotated[
+        bool, typer.Option("--base", help=_("Serve the base without tuning, too, under the name base."))
+    ] = False,
 ) -> int:
     """Serve the champion's bento until interrupted; without a champion, the bento that was packaged last.
 
     Raises:
-        SeodangError: If the port cannot be used, the host needs keys, or the model is not on this machine.
+        SeodangError: If the port cannot be used, the host needs keys, or a model is not on this machine.
     """
     _check_host(host)
     _check_port(host, port)
-    tag = _find_bento(Paths(Path.cwd()), packaged=packaged)
+    paths = Paths(Path.cwd())
+    _name_models(paths, adapter or [], base=base)
+    tag = _find_bento(paths, packaged=packaged)
     command = [f"{Path(sys.executable).parent}/bentoml", "serve", tag, "--host", host, "--port", str(port)]
     print_lines([_("serving {tag} on http://{host}:{port} (Ctrl-C to stop)", tag=tag, host=host, port=port)])
     sys.stdout.flush()
@@ -73,6 +85,23 @@ def _check_port(host: str, port: int) -> None:
                     other=_find_free_port(),
                 )
             ) from error
+
+
+def _name_models(paths: Paths, adapters: list[str], *, base: bool) -> None:
+    """Write the models beside the packaged one into the environment, which the workers of BentoML read."""
+    from seodang.service.model_sources import ADAPTERS, BASE_MODEL, parse_adapters, raise_problems
+
+    if not (adapters or base):
+        return
+    problems: list[str] = []
+    folders = parse_adapters(adapters, problems)
+    problems += [
+        _("{name}: a folder must not have a comma", name=name) for name in folders if "," in str(folders[name])
+    ]
+    raise_problems(problems)
+    os.environ.setdefault(BASE_MODEL, str(paths.base.resolve()))
+    if folders:
+        os.environ[ADAPTERS] = ",".join(f"{name}={folder.resolve()}" for name, folder in folders.items())
 
 
 def _find_free_port() -> int:

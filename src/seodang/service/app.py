@@ -78,10 +78,17 @@ class Seodang:
         """Stop `bentoml serve` if prompts or keys have an error; BentoML would restart a failing worker forever."""
         from seodang.models.loading import load_tokenizer
         from seodang.packaging.model_folder import check_renderer, read_manifest
+        from seodang.service.model_sources import read_model_sources
 
-        folder = Path(_get_stored_model().path)
+        stored = _get_stored_model()
+        folder = Path(stored.path)
         try:
             ApiKeys()
+            sources = read_model_sources()
+            if sources.base is not None:
+                from seodang.service.extra_models import check_models  # imports peft
+
+                check_models(sources, stored.tag.name)
             manifest = read_manifest(folder)
             needs_tokenizer = PROMPT_TEMPLATES[manifest.prompt.format].needs_tokenizer
             check_renderer(manifest, load_tokenizer(folder) if needs_tokenizer else None)
@@ -92,7 +99,7 @@ class Seodang:
     async def stop(self) -> None:
         """Refuse new requests and finish the running ones."""
         self._context.is_stopping = True
-        await self._context.engine.close(_DRAIN_SECONDS)
+        await self._context.close(_DRAIN_SECONDS)
 
 
 def _get_bento_tag() -> str | None:

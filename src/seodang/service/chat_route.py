@@ -27,9 +27,8 @@ from seodang.service.sampling import build_sampling_options
 
 async def complete_chat(request: Request) -> Response:
     """Answer a conversation."""
-    context = get_context(request)
     body = await read_body(request, ChatRequest)
-    context.check_model(body.model)
+    context = get_context(request).select_model(body.model)
     check_supported(body)
     if body.top_logprobs is not None and not body.logprobs:
         raise reject_field("top_logprobs", _("needs logprobs: true"))

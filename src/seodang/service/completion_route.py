@@ -30,9 +30,8 @@ _DEFAULT_TOKENS: Final = 16  # of OpenAI's interface
 
 async def complete_text(request: Request) -> Response:
     """Continue one or more texts."""
-    context = get_context(request)
     body = await read_body(request, CompletionRequest)
-    context.check_model(body.model)
+    context = get_context(request).select_model(body.model)
     check_supported(body)
     if body.stream and body.echo and body.logprobs is not None:
         raise reject_field("echo", _("a stream has no log-probabilities of the prompt; leave out stream or echo"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, TypeVar
@@ -22,12 +23,14 @@ _CONTEXT_TOKENS: Final = 4  # before a continued text; a decoder looks back no f
 
 @dataclass
 class ServiceContext:
-    """The served model and its engine."""
+    """A served model and its engine. The context of the application also knows the other served models."""
 
     model: ServedModel
     engine: Engine
     is_stopping: bool = False
     """Whether new requests are refused."""
+    other_models: tuple[ServiceContext, ...] = ()
+    """Models that requests name, beside the packaged one."""
 
     @cached_property
     def texts(self) -> TokenTexts:
@@ -39,19 +42,31 @@ class ServiceContext:
         """Return the version of the weights, tokenizer and prompts."""
         return self.model.tag.rpartition(":")[2]
 
-    def check_model(self, name: str | None) -> None:
-        """Raise an error if a request names a model that is not served.
+    def list_models(self) -> list[ServiceContext]:
+        """Return the served models; the packaged one is the first."""
+        return [self, *self.other_models]
+
+    def select_model(self, name: str | None) -> ServiceContext:
+        """Return the model that a request names; without a name the packaged one.
 
         Raises:
             ApiError: With the status 404.
         """
-        if name is not None and not self.model.is_named(name):
-            raise ApiError(
-                404,
-                _("this model is not served; GET /v1/models lists the names"),
-                param="model",
-                code="model_not_found",
-            )
+        if name is None:
+            return self
+        for context in self.list_models():
+            if context.model.is_named(name):
+                return context
+        raise ApiError(
+            404,
+            _("this model is not served; GET /v1/models lists the names"),
+            param="model",
+            code="model_not_found",
+        )
+
+    async def close(self, timeout: float) -> None:
+        """Finish the running requests of all models within `timeout` seconds, and stop the engines."""
+        await asyncio.gather(*(context.engine.close(timeout) for context in self.list_models()))
 
 
 def get_context(request: Request) -> ServiceContext:

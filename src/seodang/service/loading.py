@@ -10,20 +10,28 @@ from seodang.models.loading import get_context_length, load_tokenizer
 from seodang.models.stop_tokens import get_stop_ids
 from seodang.packaging.model_folder import MANIFEST_NAME, check_renderer, load_inference_model, read_manifest
 from seodang.service.context import ServiceContext
+from seodang.service.extra_models import check_models, load_models
+from seodang.service.model_sources import ModelSources, read_model_sources
 from seodang.service.served_model import ServedModel
 
 
-def load_context(folder: Path, tag: str, bento: str | None = None) -> ServiceContext:
-    """Return the application's context for a packaged model, on the accelerator if there is one.
+def load_context(
+    folder: Path, tag: str, bento: str | None = None, sources: ModelSources | None = None
+) -> ServiceContext:
+    """Return the application's context for a packaged model and others beside it, on the accelerator if there is one.
 
     Args:
         folder: Of the packaged model.
         tag: Exact tag of the weights, NAME:VERSION.
         bento: Tag of the bento; None if a folder is served.
+        sources: Of the models beside it; None reads the environment (see model_sources).
 
     Raises:
         ModelError: If the folder is damaged, or this code renders other prompts.
+        SeodangError: If a model beside it cannot be served.
     """
+    name = tag.partition(":")[0]
+    checked = check_models(read_model_sources() if sources is None else sources, name)
     manifest = read_manifest(folder)
     tokenizer = load_tokenizer(folder)
     check_renderer(manifest, tokenizer)  # before the weights are loaded, which takes longer
@@ -35,6 +43,8 @@ def load_context(folder: Path, tag: str, bento: str | None = None) -> ServiceCon
         tag=tag,
         created=int((folder / MANIFEST_NAME).stat().st_mtime),
         bento=bento,
-        names=(tag.partition(":")[0],),
+        names=(name,),
     )
-    return ServiceContext(model, TransformersEngine(weights, get_stop_ids(weights, manifest.end_id)))
+    others = () if checked is None else load_models(checked, manifest.max_new_tokens)
+    engine = TransformersEngine(weights, get_stop_ids(weights, manifest.end_id))
+    return ServiceContext(model, engine, other_models=others)

@@ -22,8 +22,8 @@ async def get_page(request: Request) -> Response:
 
 
 async def get_lineage(request: Request) -> Response:
-    """Return the lineage of the answers: bento, weights, verdict, scores, data and licences."""
-    model = get_context(request).model
+    """Return the lineage of a model's answers: bento, weights, verdict, scores, data and licences."""
+    model = _select_model(request).model
     content = {
         "bento": model.bento,
         "model": model.tag,
@@ -36,14 +36,12 @@ async def get_lineage(request: Request) -> Response:
 
 async def list_models(request: Request) -> Response:
     """Return the served models."""
-    return Utf8JSONResponse({"object": "list", "data": [_describe_model(get_context(request))]})
+    return Utf8JSONResponse({"object": "list", "data": list(map(_describe_model, get_context(request).list_models()))})
 
 
 async def get_model(request: Request) -> Response:
     """Return one model."""
-    context = get_context(request)
-    context.check_model(request.path_params["id"])
-    return Utf8JSONResponse(_describe_model(context))
+    return Utf8JSONResponse(_describe_model(get_context(request).select_model(request.path_params["id"])))
 
 
 async def tokenize(request: Request) -> Response:
@@ -52,9 +50,8 @@ async def tokenize(request: Request) -> Response:
     Text never becomes a control token, with one exception. A request for exactly the end, begin or pad token returns
     its id; GET /tokenizer_info returns their names. In this way lm-evaluation-harness looks the ids up.
     """
-    context = get_context(request)
     body = await read_body(request, TokenizeRequest)
-    context.check_model(body.model)
+    context = get_context(request).select_model(body.model)
     model = context.model
     named = {str(token): id for token, id in _list_named_tokens(context).values()}
     if body.prompt in named:
@@ -67,9 +64,8 @@ async def tokenize(request: Request) -> Response:
 
 async def detokenize(request: Request) -> Response:
     """Return the text of token ids, with control tokens."""
-    context = get_context(request)
     body = await read_body(request, DetokenizeRequest)
-    context.check_model(body.model)
+    context = get_context(request).select_model(body.model)
     last = context.model.vocabulary_size - 1
     if body.tokens and max(body.tokens) > last:
         raise reject_field("tokens", _("every token id must be from 0 to {last}", last=last))
@@ -79,7 +75,7 @@ async def detokenize(request: Request) -> Response:
 
 async def get_tokenizer_info(request: Request) -> Response:
     """Return the names of the tokenizer's special tokens, and its chat template."""
-    context = get_context(request)
+    context = _select_model(request)
     tokens = {name: token for name, (token, _id) in _list_named_tokens(context).items()}
     tokenizer = context.model.tokenizer
     template = tokenizer.chat_template
@@ -92,6 +88,11 @@ async def get_tokenizer_info(request: Request) -> Response:
         "model_max_length": context.model.context_length,
     }
     return Utf8JSONResponse(content)
+
+
+def _select_model(request: Request) -> ServiceContext:
+    """Return the model that a request without a body names: `?model=NAME`."""
+    return get_context(request).select_model(request.query_params.get("model"))
 
 
 def _list_named_tokens(context: ServiceContext) -> dict[str, tuple[str, int]]:
@@ -113,6 +114,7 @@ def _describe_model(context: ServiceContext) -> dict[str, Any]:
         "created": model.created,
         "owned_by": "seodang",
         "root": base.get("name"),
+        "parent": model.parent,
         "max_model_len": model.context_length,
         "licences": list(dict.fromkeys(filter(None, licences))),
     }

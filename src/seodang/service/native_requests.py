@@ -25,7 +25,12 @@ class Instruction(_NativeRequest):
     """Text that the instruction refers to; may be empty."""
 
 
-class GenerateRequest(Instruction):
+class _ModelRequest(_NativeRequest):
+    model: Text | None = None
+    """Tag or name of the model; the packaged one by default."""
+
+
+class GenerateRequest(Instruction, _ModelRequest):
     """One instruction for the model."""
 
     max_new_tokens: Count | None = None
@@ -36,13 +41,13 @@ class GenerateRequest(Instruction):
     """Whether the answer is sent as it is computed."""
 
 
-class ChooseRequest(Instruction):
+class ChooseRequest(Instruction, _ModelRequest):
     """An instruction with the answers to choose from."""
 
     options: Annotated[list[FilledText], Field(min_length=2, max_length=_MAX_OPTIONS)]
 
 
-class BatchRequest(_NativeRequest):
+class BatchRequest(_ModelRequest):
     """Several instructions."""
 
     records: Annotated[list[Instruction], Field(min_length=1, max_length=MAX_RECORDS)]

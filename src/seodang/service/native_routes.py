@@ -36,8 +36,8 @@ from seodang.service.native_requests import (
 
 async def generate(request: Request) -> Response:
     """Answer one instruction."""
-    context = get_context(request)
     body = await read_body(request, GenerateRequest)
+    context = get_context(request).select_model(body.model)
     answer = _build_answer_request(context, body, body.max_new_tokens, body.temperature)
     if body.stream:
         return await build_event_response(_stream(context, answer))
@@ -47,8 +47,8 @@ async def generate(request: Request) -> Response:
 
 async def answer_batch(request: Request) -> Response:
     """Answer several instructions."""
-    context = get_context(request)
     body = await read_body(request, BatchRequest)
+    context = get_context(request).select_model(body.model)
     answers = [_build_answer_request(context, record, body.max_new_tokens, body.temperature) for record in body.records]
     parts = await compute_answers(context.engine, context.model, answers)
     formatted = [BatchAnswer(**_format_answer(answer, part)) for answer, part in zip(answers, parts, strict=True)]
@@ -57,8 +57,8 @@ async def answer_batch(request: Request) -> Response:
 
 async def choose(request: Request) -> Response:
     """Choose the most likely one of given answers, as evaluation does."""
-    context = get_context(request)
     body = await read_body(request, ChooseRequest)
+    context = get_context(request).select_model(body.model)
     model = context.model
     prompt = model.encode_request(body.instruction, body.input)
     options = [(text, model.encoder.encode_answer(text)) for text in body.options]

@@ -60,6 +60,8 @@ class ServedModel:
     """Tag of the bento; None if a folder is served."""
     names: tuple[str, ...] = field(default=())
     """Other names under which requests find the model."""
+    parent: str | None = None
+    """Tag of the base that an adapter belongs to; None for other models."""
 
     @cached_property
     def encoder(self) -> PromptEncoder:

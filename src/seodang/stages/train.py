@@ -18,6 +18,7 @@ from seodang.i18n import _, ngettext
 from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json, read_records, write_json
 from seodang.models.adapters import compute_tuned_sha256
+from seodang.models.checkpoints import compute_weights_sha256
 from seodang.models.device import choose_device, keep_freed_memory
 from seodang.models.loading import check_max_length, get_context_length, load_model, load_tokenizer
 from seodang.models.methods import get_method
@@ -213,6 +214,7 @@ def _build_report(
         "prompt_fingerprint": prompt_fingerprint,
         "input_sha256": dict(inputs),
         "adapter_sha256": compute_tuned_sha256(paths.adapter),
+        "base_sha256": compute_weights_sha256(paths.base),
         "versions": collect_versions(),
         **asdict(result),
     }
