@@ -290,6 +290,22 @@ def test_a_missing_base_is_an_error_at_start(tmp_path, folders):
         check_models(ModelSources(tmp_path, None, {"first": folders.first}), "tiny")
 
 
+def test_the_base_gets_the_prompt_that_was_best_in_its_evaluation(tmp_path, folders):
+    base = Path(shutil.copytree(folders.base, tmp_path / "base" / "model"))
+    formats = [read_base_format(base)]
+    (tmp_path / "evaluate").mkdir()
+    evaluation = {"best": {"zero_shot": "zero_shot/b"}, "formats": {"zero_shot/b": {"format": "alpaca"}}}
+    (tmp_path / "evaluate" / "report.json").write_text(json.dumps(evaluation))
+    formats += [read_base_format(base), read_base_format(base, "koalpaca")]
+    assert formats == ["chat", "alpaca", "koalpaca"]
+
+
+def read_base_format(base: Path, format: Any = None) -> str:
+    checked = check_models(ModelSources(base, format), "tiny")
+    assert checked is not None
+    return checked.format
+
+
 def test_the_environment_names_base_and_adapters():
     sources = read_model_sources(
         {"SEODANG_BASE_MODEL": "b", "SEODANG_ADAPTERS": "x=one, y=two/adapter", "SEODANG_BASE_FORMAT": "plain"}

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from peft import PeftModel
 from safetensors import SafetensorError
@@ -24,7 +24,7 @@ from seodang.models.loading import get_context_length, load_tokenizer
 from seodang.models.stop_tokens import get_stop_ids
 from seodang.models.tokenization import get_end_id
 from seodang.packaging.model_folder import Manifest, compute_content_version, load_inference_model
-from seodang.prompting import compute_fingerprint
+from seodang.prompting import PROMPT_TEMPLATES, compute_fingerprint
 from seodang.service.adapter_engine import AdapterEngine
 from seodang.service.adapter_folder import AdapterFolder, BaseShapes, read_adapter_folder
 from seodang.service.context import ServiceContext
@@ -34,6 +34,7 @@ from seodang.service.served_model import ServedModel
 _REPORT: Final = "report.json"
 _INGEST_REPORT: Final = Path("ingest", "manifest.json")
 _TRAINING_SPLIT: Final = Path("prepare", "train.jsonl")
+_EVALUATION_REPORT: Final = Path("evaluate", "report.json")
 _VERSION_DIGITS: Final = 12
 
 
@@ -67,7 +68,7 @@ def check_models(sources: ModelSources, packaged_name: str) -> CheckedModels | N
     try:
         tokenizer = load_tokenizer(sources.base)
         report = _read_base_report(sources.base)
-        format = sources.base_format or ("plain" if tokenizer.chat_template is None else "chat")
+        format = sources.base_format or _choose_base_format(sources.base, tokenizer)
         compute_fingerprint(format, tokenizer)  # raises an error if the chat template cannot be rendered
     except SeodangError as error:
         problems.append(f"{BASE_NAME}: {error}")
@@ -158,6 +159,18 @@ def _add_adapters(model: PreTrainedModel, folders: Mapping[str, Path]) -> PreTra
                 _("the adapter in {folder} cannot be read: {error}", folder=folder, error=error)
             ) from error
     return model if tuned is None else tuned.eval()
+
+
+def _choose_base_format(folder: Path, tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
+    """Return the best zero-shot prompt of the base in the evaluation of its project, else its own or the bare one."""
+    try:
+        report = json.loads((folder.resolve().parents[1] / _EVALUATION_REPORT).read_text("utf-8"))
+        format: Any = report["formats"][report["best"]["zero_shot"]]["format"]
+    except (OSError, ValueError, LookupError, TypeError):
+        format = None
+    if format in PROMPT_TEMPLATES:
+        return cast(PromptFormat, format)
+    return "plain" if tokenizer.chat_template is None else "chat"
 
 
 def _read_base_report(folder: Path) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class ModelSources:
     base: Path | None = None
     """Checkpoint of the base; None: only the packaged model is served."""
     base_format: PromptFormat | None = None
-    """Prompt format of the base; None: `chat` if it has a chat template, else `plain`."""
+    """Prompt format of the base; None: the best one of the evaluation beside it, else its chat template, or `plain`."""
     adapters: Mapping[str, Path] = field(default_factory=dict)
     """Folder of each adapter by its name."""
 
