@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import socket
 from pathlib import Path
@@ -27,7 +29,54 @@ def test_a_port_in_use_is_refused_with_one_that_is_free(capsys):
     assert f"port {port} cannot be used (another program uses it); choose another one: seodang serve --port " in message
 
 
-@pytest.mark.parametrize("port", ["99999", "0", "-1", "three"])
+def test_a_port_in_use_is_refused_for_ipv6_too(capsys):
+    with socket.socket(socket.AF_INET6) as other:
+        try:
+            other.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        other.listen()
+        port = other.getsockname()[1]
+        assert main(["serve", "--host", "::1", "--port", str(port)]) == 2
+    assert f"port {port} cannot be used (another program uses it)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.EACCES, "port 80 cannot be used (this user may not use ports below 1024); choose another one"),
+        (errno.EADDRNOTAVAIL, "--host 127.0.0.1 is no address of this machine"),
+        (errno.ENOBUFS, f"port 80 cannot be used ({os.strerror(errno.ENOBUFS)})"),
+    ],
+)
+def test_an_address_that_the_system_refuses_is_one_line(number, message, capsys, monkeypatch):
+    def refuse(_socket, _address):
+        monkeypatch.undo()
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("socket.socket.bind", refuse)
+    assert main(["serve", "--port", "80"]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "127.0.0.256", "a..b"])
+def test_a_host_that_is_no_address_is_refused(host, capsys, monkeypatch):
+    monkeypatch.setenv("SEODANG_API_KEYS", "me:0123456789abcdef")
+    assert main(["serve", "--host", host]) == 2
+    error = capsys.readouterr().err
+    assert f"--host {host} is no address" in error
+    assert error.count("\n") == 1
+
+
+def test_a_host_of_another_machine_is_refused(capsys, monkeypatch):
+    monkeypatch.setenv("SEODANG_API_KEYS", "me:0123456789abcdef")
+    assert main(["serve", "--host", "192.0.2.1"]) == 2
+    assert "--host 192.0.2.1 is no address of this machine" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["70000", "99999", "0", "-1", "three"])
 def test_a_port_that_does_not_exist_is_refused(port, capsys):
     assert main(["serve", "--port", port]) == 2
     assert "--port" in capsys.readouterr().err

@@ -45,12 +45,13 @@ def serve(
         SeodangError: If the port cannot be used, the host needs keys, or a model is not on this machine.
     """
     _check_host(host)
-    _check_port(host, port)
+    _check_address(host, port)
     paths = Paths(Path.cwd())
     _name_models(paths, adapter or [], base=base)
     tag = _find_bento(paths, packaged=packaged)
     command = [f"{Path(sys.executable).parent}/bentoml", "serve", tag, "--host", host, "--port", str(port)]
-    print_lines([_("serving {tag} on http://{host}:{port} (Ctrl-C to stop)", tag=tag, host=host, port=port)])
+    shown = f"[{host}]" if ":" in host else host
+    print_lines([_("serving {tag} on http://{host}:{port} (Ctrl-C to stop)", tag=tag, host=shown, port=port)])
     sys.stdout.flush()
     os.execv(command[0], command)
 
@@ -69,22 +70,48 @@ def _check_host(host: str) -> None:
         )
 
 
-def _check_port(host: str, port: int) -> None:
+def _check_address(host: str, port: int) -> None:
     """Raise an error if the service could not listen; BentoML would show a traceback after it has loaded."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+    try:
+        family, kind, protocol, _name, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
+    except (socket.gaierror, UnicodeError) as error:
+        raise SeodangError(
+            _(
+                "--host {host} is no address: the name cannot be resolved; leave it out for {local}",
+                host=host,
+                local=_HOST,
+            )
+        ) from error
+    with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as BentoML does
         try:
-            probe.bind((host, port))
+            probe.bind(address)
         except OSError as error:
-            reason = _("another program uses it") if error.errno == errno.EADDRINUSE else str(error.strerror)
-            raise SeodangError(
-                _(
-                    "port {port} cannot be used ({reason}); choose another one: seodang serve --port {other}",
-                    port=port,
-                    reason=reason,
-                    other=_find_free_port(),
-                )
-            ) from error
+            raise _build_address_error(host, port, error) from error
+
+
+def _build_address_error(host: str, port: int, error: OSError) -> SeodangError:
+    if error.errno == errno.EADDRNOTAVAIL:
+        return SeodangError(
+            _(
+                "--host {host} is no address of this machine; use 0.0.0.0 for all of its addresses, or leave it out for"
+                " {local}",
+                host=host,
+                local=_HOST,
+            )
+        )
+    reasons = {
+        errno.EADDRINUSE: _("another program uses it"),
+        errno.EACCES: _("this user may not use ports below 1024"),
+    }
+    return SeodangError(
+        _(
+            "port {port} cannot be used ({reason}); choose another one: seodang serve --port {other}",
+            port=port,
+            reason=reasons.get(error.errno or 0, str(error.strerror)),
+            other=_find_free_port(),
+        )
+    )
 
 
 def _name_models(paths: Paths, adapters: list[str], *, base: bool) -> None:
