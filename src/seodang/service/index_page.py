@@ -19,6 +19,7 @@ from seodang.i18n import N_, Language
 HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"}
 """The browser loads nothing for the page, whatever a card says."""
 ROUTES: Final = (
+    ("GET", "/ui", N_("a page to try the model")),
     ("POST", "/generate", N_("answers an instruction")),
     ("POST", "/choose", N_("chooses the most likely one of given answers")),
     ("POST", "/batch", N_("answers up to 128 instructions")),

@@ -72,6 +72,7 @@ def build_openapi(version: str) -> dict[str, Any]:
     references, definitions = models_json_schema([*requests, *answers], ref_template=_REFERENCE)  # type: ignore[list-item]
     paths: dict[str, Any] = {path: {"get": _describe_get(path, summary)} for path, summary in _GET.items()}
     paths["/"] = {"get": _describe("The model's card", {"text/html": {"schema": {"type": "string"}}})}
+    paths["/ui"] = {"get": _describe("A page to try the model", {"text/html": {"schema": {"type": "string"}}})}
     for path, (summary, body, answer, streams) in _POST.items():
         schema = _OBJECT if answer is None else references[answer, "serialization"]
         content: dict[str, Any] = {"application/json": {"schema": schema}}

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from seodang.i18n import _
-from seodang.service import model_routes, native_routes
+from seodang.service import model_routes, native_routes, playground
 from seodang.service.api_error import ApiError, build_closing_error, build_unknown_route_error
 from seodang.service.api_keys import ApiKeys
 from seodang.service.chat_route import complete_chat
@@ -27,6 +27,7 @@ from seodang.service.served_model import RequestRejected
 _Endpoint = Callable[[Request], Awaitable[Response]]
 ROUTES: Final[tuple[tuple[str, str, _Endpoint], ...]] = (
     ("GET", "/", model_routes.get_page),
+    ("GET", playground.PATH, playground.get_playground),
     ("POST", "/generate", native_routes.generate),
     ("POST", "/choose", native_routes.choose),
     ("POST", "/batch", native_routes.answer_batch),
