@@ -205,7 +205,7 @@ def test_a_context_overflow_has_the_code_and_the_words_that_clients_look_for(scr
     client, _engine = script("가")
     fields = {"messages": [{"role": "user", "content": "가 " * 20}], **fields}
     message = check_error(chat(client, **fields), 400, "messages", "context_length_exceeded")
-    assert "exceeds the context window" in message
+    assert "prompt is too long; it exceeds the context window" in message
 
 
 def test_every_sampling_field_reaches_the_engine_and_each_answer_has_its_seed(script):

@@ -50,6 +50,12 @@ def test_a_known_field_without_support_is_400(script, field, value):
     check_error(complete(client, **{field: value}), 400, field, "unsupported_parameter")
 
 
+def test_as_many_answers_as_are_computed_are_returned(script):
+    client, _engine = script("다")
+    assert len(complete(client, n=2, best_of=2).json()["choices"]) == 2
+    check_error(complete(client, n=2, best_of=1), 400, "best_of", "unsupported_parameter")
+
+
 @pytest.mark.parametrize("prompt", ["가나다 hello", [20, 30, 40, 50], ["가나다", "hello"]])
 def test_echo_has_the_log_probabilities_of_the_prompt_as_the_model_computes_them(client, served, prompt):
     body = complete(client, prompt, echo=True, logprobs=1, max_tokens=1, temperature=0).json()

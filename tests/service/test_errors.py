@@ -125,7 +125,7 @@ def test_messages_follow_the_language_of_the_server(client, monkeypatch):
     monkeypatch.setenv("SEODANG_LANG", "ko")
     message = check_error(client.post("/generate", json={"instruction": "가 " * 200}), 400, "instruction")
     assert "줄이세요" in message
-    assert "exceeds the context window" in message  # clients look for these words
+    assert "prompt is too long; it exceeds the context window" in message  # clients look for these words
     assert "경로" in check_error(client.get("/nowhere"), 404)
 
 

@@ -121,7 +121,10 @@ def check_supported(request: SamplingRequest) -> None:
         ApiError: It names the field.
     """
     for name, value in (request.model_extra or {}).items():
-        if value is not None and name in _UNSUPPORTED and not _is_neutral(value, _UNSUPPORTED[name]):
+        neutral = _UNSUPPORTED.get(name)
+        if name == "best_of":  # as many answers as are returned: nothing is left out
+            neutral = (request.n or 1,)
+        if value is not None and neutral is not None and not _is_neutral(value, neutral):
             raise build_unsupported_error(name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 from transformers import PreTrainedTokenizerBase
 
@@ -17,6 +18,9 @@ from seodang.packaging.chat_template import reads_input_from_message
 from seodang.packaging.model_folder import Manifest
 from seodang.prompting import Renderer
 from seodang.records import Turn, normalize
+
+# Clients recognize an overflow by these words, in every language: langchain-openai and litellm by the first part.
+_OVERFLOW_WORDS: Final = "prompt is too long; it exceeds the context window"
 
 
 class RequestRejected(SeodangError):
@@ -176,11 +180,12 @@ class ServedModel:
             raise RequestRejected(
                 field,
                 ngettext(
-                    "the request exceeds the context window: it has {count:,} token, but the model's context has only"
-                    " {limit:,}; shorten the prompt or the answer",
-                    "the request exceeds the context window: it has {count:,} tokens, but the model's context has only"
-                    " {limit:,}; shorten the prompt or the answer",
+                    "{words}: the request has {count:,} token, but the model's context has only {limit:,}; shorten the"
+                    " prompt or the answer",
+                    "{words}: the request has {count:,} tokens, but the model's context has only {limit:,}; shorten the"
+                    " prompt or the answer",
                     tokens,
+                    words=_OVERFLOW_WORDS,
                     limit=self.context_length,
                 ),
                 "context_length_exceeded",
@@ -195,8 +200,9 @@ class ServedModel:
             raise RequestRejected(
                 field,
                 _(
-                    "the request exceeds the context window: it has {count:,} characters, too many for the model's"
-                    " context of {limit:,} tokens; shorten it",
+                    "{words}: the request has {count:,} characters, too many for the model's context of {limit:,} tokens;"
+                    " shorten it",
+                    words=_OVERFLOW_WORDS,
                     count=count,
                     limit=self.context_length,
                 ),
