@@ -44,7 +44,9 @@ class GenerateRequest(Instruction, _ModelRequest):
 class ChooseRequest(Instruction, _ModelRequest):
     """An instruction with the answers to choose from."""
 
-    options: Annotated[list[FilledText], Field(min_length=2, max_length=_MAX_OPTIONS)]
+    options: Annotated[
+        list[FilledText], Field(min_length=2, max_length=_MAX_OPTIONS, json_schema_extra={"uniqueItems": True})
+    ]
 
 
 class BatchRequest(_ModelRequest):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from seodang.service import answer_schemas as answers
 from seodang.service.native_requests import (
     BatchRequest,
     BatchResponse,
@@ -19,87 +20,129 @@ from seodang.service.native_requests import (
     TokenizeRequest,
 )
 from seodang.service.openai_requests import ChatRequest, CompletionRequest
+from seodang.service.served_model import ServedModel
 
+_Mode = Literal["validation", "serialization"]
 _REFERENCE: Final = "#/components/schemas/{model}"
-_ERROR: Final[dict[str, Any]] = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["message", "type", "param", "code"],
-            "properties": {
-                "message": {"type": "string"},
-                "type": {"type": "string"},
-                "param": {"type": ["string", "null"]},
-                "code": {"type": ["string", "null"]},
-            },
-        }
-    },
+_POST: Final[Mapping[str, tuple[str, type[BaseModel], type[BaseModel], type[BaseModel] | None]]] = {
+    "/generate": ("Answer an instruction", GenerateRequest, GenerateResponse, answers.GeneratePart),
+    "/choose": ("Choose one of given answers", ChooseRequest, ChooseResponse, None),
+    "/batch": ("Answer several instructions", BatchRequest, BatchResponse, None),
+    "/v1/chat/completions": (
+        "Answer a conversation",
+        ChatRequest,
+        answers.ChatCompletion,
+        answers.ChatCompletionChunk,
+    ),
+    "/v1/completions": ("Continue texts", CompletionRequest, answers.TextCompletion, answers.TextCompletion),
+    "/tokenize": ("Encode a text", TokenizeRequest, answers.TokenizeResponse, None),
+    "/detokenize": ("Decode token ids", DetokenizeRequest, answers.DetokenizeResponse, None),
 }
-_OBJECT: Final[dict[str, Any]] = {"type": "object"}
-_POST: Final[Mapping[str, tuple[str, type[BaseModel], type[BaseModel] | None, bool]]] = {
-    "/generate": ("Answer an instruction", GenerateRequest, GenerateResponse, True),
-    "/choose": ("Choose one of given answers", ChooseRequest, ChooseResponse, False),
-    "/batch": ("Answer several instructions", BatchRequest, BatchResponse, False),
-    "/v1/chat/completions": ("Answer a conversation", ChatRequest, None, True),
-    "/v1/completions": ("Continue texts", CompletionRequest, None, True),
-    "/tokenize": ("Encode a text", TokenizeRequest, None, False),
-    "/detokenize": ("Decode token ids", DetokenizeRequest, None, False),
+"""Path -> summary, body, answer, and the content of its events where the answer may be a stream."""
+_GET: Final[Mapping[str, tuple[str, type[BaseModel] | None]]] = {
+    "/lineage": ("Lineage of the weights, down to the source files", answers.Lineage),
+    "/v1/models": ("Served models", answers.ModelList),
+    "/v1/models/{id}": ("One model", answers.ModelCard),
+    "/tokenizer_info": ("Special tokens and chat template", answers.TokenizerInfo),
+    "/docs.json": ("This document", None),
+    "/livez": ("Whether the process is alive", answers.Status),
+    "/healthz": ("Whether the process is alive", answers.Status),
+    "/readyz": ("Whether it accepts requests", answers.Status),
 }
-"""Path -> summary, body, answer, and whether the answer may be a stream."""
-_GET: Final[Mapping[str, str]] = {
-    "/lineage": "Lineage of the weights, down to the source files",
-    "/v1/models": "Served models",
-    "/v1/models/{id}": "One model",
-    "/tokenizer_info": "Special tokens and chat template",
-    "/docs.json": "This document",
-    "/livez": "Whether the process is alive",
-    "/healthz": "Whether the process is alive",
-    "/readyz": "Whether it accepts requests",
+_ERRORS: Final[Mapping[str, str]] = {
+    "400": "The request has an error, which its sender can correct",
+    "401": "The key is missing or unknown",
+    "403": "Without keys the service answers on loopback only",
+    "404": "The route or the model does not exist",
+    "405": "The route does not have this method",
+    "413": "The body is too large",
+    "429": "The queue is full",
+    "500": "The service failed; its log names the cause",
+    "503": "The service stops, or the answer takes too long",
 }
-_ERRORS: Final = ("400", "401", "403", "404", "405", "413", "429", "500", "503")
+_HEADERS: Final[Mapping[str, tuple[str, dict[str, str]]]] = {
+    "401": ("WWW-Authenticate", {"type": "string"}),
+    "405": ("Allow", {"type": "string"}),
+    "429": ("Retry-After", {"type": "string", "pattern": "^[0-9]+$"}),
+    "503": ("Retry-After", {"type": "string", "pattern": "^[0-9]+$"}),
+}
+"""Status -> header that its answers have, and its schema."""
 
 
-def build_openapi(version: str) -> dict[str, Any]:
+def build_openapi(model: ServedModel) -> dict[str, Any]:
     """Return the document, OpenAPI 3.1.
 
     Args:
-        version: Of the model.
+        model: Its version and its limits stand in the document.
     """
-    requests = [(body, "validation") for _summary, body, _answer, _stream in _POST.values()]
-    answers = [(answer, "serialization") for _summary, _body, answer, _stream in _POST.values() if answer is not None]
-    references, definitions = models_json_schema([*requests, *answers], ref_template=_REFERENCE)  # type: ignore[list-item]
-    paths: dict[str, Any] = {path: {"get": _describe_get(path, summary)} for path, summary in _GET.items()}
+    references, schemas = _build_schemas(model)
+    paths: dict[str, Any] = {
+        path: {"get": _describe_get(path, summary, references.get((answer, "serialization"), {"type": "object"}))}
+        for path, (summary, answer) in _GET.items()
+    }
     paths["/"] = {"get": _describe("The model's card", {"text/html": {"schema": {"type": "string"}}})}
     paths["/ui"] = {"get": _describe("A page to try the model", {"text/html": {"schema": {"type": "string"}}})}
-    for path, (summary, body, answer, streams) in _POST.items():
-        schema = _OBJECT if answer is None else references[answer, "serialization"]
-        content: dict[str, Any] = {"application/json": {"schema": schema}}
-        if streams:
-            content["text/event-stream"] = {"schema": {"type": "string"}}
+    for path, (summary, body, answer, event) in _POST.items():
+        content = {"application/json": {"schema": references[answer, "serialization"]}}
+        if event is not None:
+            content["text/event-stream"] = {"schema": _describe_event(references[event, "serialization"])}
         request = {"required": True, "content": {"application/json": {"schema": references[body, "validation"]}}}
         paths[path] = {"post": {**_describe(summary, content), "requestBody": request}}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Seodang", "version": version},
+        "info": {"title": "Seodang", "version": model.tag.rpartition(":")[2]},
         "paths": paths,
         "security": [{"key": []}, {}],
-        "components": {
-            "schemas": {**definitions["$defs"], "Error": _ERROR},
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
-        },
+        "components": {"schemas": schemas, "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
     }
 
 
-def _describe_get(path: str, summary: str) -> dict[str, Any]:
-    described = _describe(summary, {"application/json": {"schema": _OBJECT}})
+def _build_schemas(model: ServedModel) -> tuple[Mapping[Any, dict[str, Any]], dict[str, Any]]:
+    """Return references by body or answer, and the schemas that they refer to, with the limits of the model."""
+    used: dict[tuple[type[BaseModel], _Mode], None] = {(answers.Error, "serialization"): None}
+    for _summary, body, answer, event in _POST.values():
+        used[body, "validation"] = used[answer, "serialization"] = None
+        if event is not None:
+            used[event, "serialization"] = None
+    used |= {(answer, "serialization"): None for _summary, answer in _GET.values() if answer is not None}
+    references, definitions = models_json_schema(list(used), ref_template=_REFERENCE)
+    schemas: dict[str, Any] = definitions["$defs"]
+    for name in ("max_tokens", "max_completion_tokens", "max_new_tokens"):
+        for schema in schemas.values():
+            _set_maximum(schema.get("properties", {}).get(name), model.manifest.max_new_tokens)
+    _set_maximum(schemas["DetokenizeRequest"]["properties"]["tokens"]["items"], model.vocabulary_size - 1)
+    return references, schemas
+
+
+def _set_maximum(schema: dict[str, Any] | None, maximum: int) -> None:
+    """Set the maximum of an integer, or of the integer among alternatives."""
+    for item in (schema or {}).get("anyOf", [schema or {}]):
+        if item.get("type") == "integer":
+            item.pop("exclusiveMaximum", None)
+            item["maximum"] = maximum
+
+
+def _describe_event(schema: dict[str, Any]) -> dict[str, Any]:
+    content = {"anyOf": [schema, {"$ref": _REFERENCE.format(model=answers.Error.__name__)}]}
+    event = {"contentMediaType": "application/json", "contentSchema": content}
+    data = {"type": "string", "anyOf": [event, {"const": "[DONE]"}]}
+    description = "one of the server-sent events; the last one is [DONE]"
+    return {"type": "object", "required": ["data"], "properties": {"data": data}, "description": description}
+
+
+def _describe_get(path: str, summary: str, schema: dict[str, Any]) -> dict[str, Any]:
+    described = _describe(summary, {"application/json": {"schema": schema}})
     if "{id}" in path:
         described["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
     return described
 
 
 def _describe(summary: str, content: dict[str, Any]) -> dict[str, Any]:
-    error = {"application/json": {"schema": {"$ref": _REFERENCE.format(model="Error")}}}
-    errors = {status: {"description": "Error", "content": error} for status in _ERRORS}
-    return {"summary": summary, "responses": {"200": {"description": "Answer", "content": content}, **errors}}
+    responses: dict[str, Any] = {"200": {"description": "Answer", "content": content}}
+    error = {"application/json": {"schema": {"$ref": _REFERENCE.format(model=answers.Error.__name__)}}}
+    for status, description in _ERRORS.items():
+        responses[status] = {"description": description, "content": error}
+        if status in _HEADERS:
+            name, schema = _HEADERS[status]
+            responses[status]["headers"] = {name: {"required": True, "schema": schema}}
+    return {"summary": summary, "responses": responses}

@@ -36,7 +36,7 @@ def _list_stops(value: Any) -> Any:
 
 
 Text = Annotated[str, AfterValidator(_check_encodable)]
-FilledText = Annotated[Text, AfterValidator(_check_not_blank)]
+FilledText = Annotated[Text, AfterValidator(_check_not_blank), Field(json_schema_extra={"pattern": r"\S"})]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 Seed = Annotated[int, Field(ge=-_INT64, lt=_INT64)]
 Count = Annotated[int, Field(gt=0, lt=_INT64)]

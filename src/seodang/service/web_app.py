@@ -43,7 +43,7 @@ ROUTES: Final[tuple[tuple[str, str, _Endpoint], ...]] = (
 
 
 async def _get_openapi(request: Request) -> Response:
-    return Utf8JSONResponse(build_openapi(get_context(request).version))
+    return Utf8JSONResponse(build_openapi(get_context(request).model))
 
 
 async def _get_liveness(request: Request) -> Response:
