@@ -17,6 +17,7 @@ from seodang.inference.generation import generate
 from seodang.models.loading import load_model, load_tokenizer
 from seodang.models.stop_tokens import get_stop_ids
 from seodang.models.tokenization import encode_prompt
+from seodang.packaging.checksums import write_checksums
 from seodang.packaging.model_folder import MANIFEST_NAME
 from seodang.packaging.parity import check_parity
 from seodang.prompting import render_prompt
@@ -48,6 +49,7 @@ def copy_model(tmp_path: Path, make_packaged_model: Callable[..., Path]) -> Call
         folder = declare(make_packaged_model(tmp_path / "model"), **declared)
         manifest = json.loads((folder / MANIFEST_NAME).read_text("utf-8"))
         (folder / MANIFEST_NAME).write_text(json.dumps({**manifest, "end_id": tuned_end}), "utf-8")
+        write_checksums(folder)
         return folder
 
     return copy_model

@@ -16,6 +16,7 @@ import pytest
 from tests.constants import ENGLISH, KOREAN, ROOT
 
 from seodang.packaging.bento import build_bento, store_model
+from seodang.packaging.checksums import CHECKSUMS_NAME, write_checksums
 from seodang.packaging.model_folder import MANIFEST_NAME, compute_content_version, read_manifest
 
 pytestmark = pytest.mark.slow
@@ -70,7 +71,7 @@ def service(
     with pytest.MonkeyPatch.context() as patch:
         use_bentoml_home(home, patch)
         version = compute_content_version(packaged_model, read_manifest(packaged_model).fingerprint)
-        model_tag = store_model(packaged_model, "tiny", version, {}, MANIFEST_NAME)
+        model_tag = store_model(packaged_model, "tiny", version, {}, MANIFEST_NAME, CHECKSUMS_NAME)
         tag = build_bento(ROOT, "tiny", version, model_tag)
         port = find_free_port()
         service = Service(f"http://127.0.0.1:{port}", tag, home)
@@ -184,6 +185,7 @@ def test_serving_stops_at_once_when_the_prompts_differ(service, find_free_port):
     original = manifest.read_text("utf-8")
     log = service.home.parent / "refused.log"
     manifest.write_text(original.replace(json.loads(original)["fingerprint"], "0" * 64), "utf-8")
+    write_checksums(manifest.parent)  # as of a model that was packaged with other prompts
     command, environment = build_serve_command(service.tag, find_free_port()), build_serve_environment(service.home)
     try:
         with log.open("wb") as output:
@@ -199,5 +201,6 @@ def test_serving_stops_at_once_when_the_prompts_differ(service, find_free_port):
         assert refused.returncode == 1
     finally:
         manifest.write_text(original, "utf-8")
+        write_checksums(manifest.parent)
     assert "0" * 64 in log.read_text("utf-8")
     assert json.loads(original)["fingerprint"] in log.read_text("utf-8")

@@ -13,6 +13,7 @@ from tests.constants import ARCHITECTURES, ENGLISH, KOREAN
 
 from seodang.errors import ModelError
 from seodang.inference.engine.contract import SamplingOptions, TokenRequest
+from seodang.packaging.checksums import write_checksums
 from seodang.packaging.model_folder import MANIFEST_NAME, compute_content_version
 from seodang.service.answer_reader import AnswerPart
 from seodang.service.answers import AnswerRequest, compute_answers
@@ -47,6 +48,7 @@ def copy_with_manifest(folder: Path, copy: Path, **changes: object) -> Path:
     shutil.copytree(folder, copy)
     manifest = json.loads((copy / MANIFEST_NAME).read_text("utf-8"))
     (copy / MANIFEST_NAME).write_text(json.dumps({**manifest, **changes}), "utf-8")
+    write_checksums(copy)  # a model that was packaged so
     return copy
 
 
@@ -177,6 +179,7 @@ def test_a_model_that_an_older_version_tuned_with_a_date_says_what_to_do(package
     folder = copy_with_manifest(packaged_model, tmp_path / "dated", prompt={"format": "chat"}, fingerprint="0" * 64)
     template = "{{ strftime_now('%d %b %Y') }}{% for m in messages %}{{ '<|user|>' + m['content'] }}{% endfor %}"
     (folder / "chat_template.jinja").write_text(template, "utf-8")
+    write_checksums(folder)
     with pytest.raises(
         ModelError, match=r"tuned this model with the date of that day.*dvc repro --force base && make run"
     ):

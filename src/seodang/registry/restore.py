@@ -13,6 +13,7 @@ from seodang.errors import ArtifactError, ModelError
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
 from seodang.packaging.bento import MODEL_CARD, build_bento, find_stored_model, has_bento, store_model
+from seodang.packaging.checksums import CHECKSUMS_NAME, has_checksums, verify_checksums
 from seodang.paths import Paths
 from seodang.registry.champion import Champion
 from seodang.registry.fetching import fetch_packaged_model
@@ -77,7 +78,7 @@ def make_packaged_servable(paths: Paths) -> str:
     logger.info(_("the BentoML store has no {tag}: building it from {folder}", tag=tag, folder=folder))
     name, version = str(report["model_tag"]).partition(":")[::2]
     labels = {"project": "seodang", "prompt": str(report["lineage"]["params"]["prompt"]["format"])}
-    model_tag = store_model(paths.merged_model, name, version, labels, MANIFEST_NAME, MODEL_CARD)
+    model_tag = store_model(paths.merged_model, name, version, labels, MANIFEST_NAME, MODEL_CARD, CHECKSUMS_NAME)
     return build_bento(paths.root, name, version, model_tag)
 
 
@@ -90,9 +91,13 @@ def _is_stored(model_tag: str, weights_sha256: str, bento_tag: str) -> bool:
 
     folder = find_stored_model(model_tag)
     try:
-        return folder is not None and compute_weights_sha256(folder) == weights_sha256 and has_bento(bento_tag)
-    except (ModelError, OSError):  # a killed run left an incomplete model
+        if folder is None or compute_weights_sha256(folder) != weights_sha256 or not has_bento(bento_tag):
+            return False
+        if has_checksums(folder):  # the weights match; a damaged tokenizer or template is restored, too
+            verify_checksums(folder)
+    except (ModelError, OSError):  # a killed run left an incomplete model, or a file changed
         return False
+    return True
 
 
 def _rebuild_bento(champion: Champion, folder: Path, paths: Paths) -> str:
@@ -113,9 +118,8 @@ def _rebuild_bento(champion: Champion, folder: Path, paths: Paths) -> str:
                 actual_fingerprint=manifest.fingerprint[:12],
             )
         )
-    model_tag = store_model(
-        folder, name, version, {"project": "seodang", "prompt": champion.prompt_format}, MANIFEST_NAME, MODEL_CARD
-    )
+    labels = {"project": "seodang", "prompt": champion.prompt_format}
+    model_tag = store_model(folder, name, version, labels, MANIFEST_NAME, MODEL_CARD, CHECKSUMS_NAME)
     with tempfile.TemporaryDirectory() as temporary:
         source = Path(temporary)
         _extract_source(champion, paths.root, source)

@@ -8,6 +8,7 @@ from seodang.inference.engine.transformers_engine import TransformersEngine
 from seodang.models.device import choose_device
 from seodang.models.loading import get_context_length, load_tokenizer
 from seodang.models.stop_tokens import get_stop_ids
+from seodang.packaging.checksums import verify_checksums
 from seodang.packaging.model_folder import MANIFEST_NAME, check_renderer, load_inference_model, read_manifest
 from seodang.service.context import ServiceContext
 from seodang.service.extra_models import check_models, load_models
@@ -27,12 +28,13 @@ def load_context(
         sources: Of the models beside it; None reads the environment (see model_sources).
 
     Raises:
-        ModelError: If the folder is damaged, or this code renders other prompts.
+        ModelError: If a file is not as it was packaged, or this code renders other prompts.
         SeodangError: If a model beside it cannot be served.
     """
     name = tag.partition(":")[0]
     checked = check_models(read_model_sources() if sources is None else sources, name)
     manifest = read_manifest(folder)
+    verify_checksums(folder)
     tokenizer = load_tokenizer(folder)
     check_renderer(manifest, tokenizer)  # before the weights are loaded, which takes longer
     weights = load_inference_model(folder, choose_device("auto"))

@@ -29,6 +29,7 @@ from seodang.models.checkpoints import compute_weights_sha256
 from seodang.models.loading import load_tokenizer, read_context_length
 from seodang.models.tokenization import encode_prompt, get_end_id
 from seodang.packaging.bento import MODEL_CARD, build_bento, get_store_folder, store_model
+from seodang.packaging.checksums import CHECKSUMS_NAME, write_checksums
 from seodang.packaging.merge import compute_merged_size, merge
 from seodang.packaging.model_card import ModelCardData, render_model_card
 from seodang.packaging.model_folder import MANIFEST_NAME, Manifest, compute_content_version, write_manifest
@@ -82,8 +83,11 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
         **stage_reports,
     )
     write_atomically(paths.merged_model / MODEL_CARD, [render_model_card(card_data)])
+    write_checksums(paths.merged_model)  # of all files, so it is the last one
     labels = {"project": "seodang", "prompt": prompt.format}
-    model_tag = store_model(paths.merged_model, package.name, version, labels, MANIFEST_NAME, MODEL_CARD)
+    model_tag = store_model(
+        paths.merged_model, package.name, version, labels, MANIFEST_NAME, MODEL_CARD, CHECKSUMS_NAME
+    )
     report = {
         "model_tag": model_tag,
         "bento_tag": build_bento(paths.root, package.name, version, model_tag),
