@@ -68,6 +68,29 @@ def find_stored_model(tag: str) -> Path | None:
     return None if stored is None else Path(stored.path)
 
 
+def get_alias_tag(alias: str) -> tuple[str | None, str | None]:
+    """Return the tag that bentofile.yaml gives an alias, NAME:latest, and the exact tag of that model in the store.
+
+    Returns:
+        Both tags; None for an alias that BentoML does not know now, and for a model that the store lacks.
+    """
+    _disable_tracking()
+    import bentoml
+    from bentoml._internal.configuration.containers import BentoMLContainer
+
+    tag: str | None = BentoMLContainer.model_aliases.get().get(alias)
+    stored = None if tag is None else _find_stored(bentoml.models, tag)
+    return tag, None if stored is None else str(stored.tag)
+
+
+def delete_model(tag: str) -> None:
+    """Delete a model from the store, if it is there."""
+    _disable_tracking()
+    import bentoml
+
+    _delete(bentoml.models, tag)
+
+
 def has_bento(tag: str) -> bool:
     """Return whether the store has a bento."""
     _disable_tracking()
@@ -99,6 +122,7 @@ def build_bento(project: Path, name: str, version: str, model_tag: str) -> str:
 
     settings = _load_build_settings(project)
     models = [{**entry, "tag": model_tag} for entry in settings.pop("models")]
+    settings["description"] = _read_card(model_tag)
     _delete(bentoml.bentos, f"{name}:{version}")
     bento = bentoml.bentos.build(**settings, name=name, version=version, models=models, build_ctx=str(project))
     return str(bento.tag)
@@ -131,6 +155,13 @@ def _load_build_settings(project: Path) -> dict[str, Any]:
             )
         )
     return settings
+
+
+def _read_card(model_tag: str) -> str:
+    """Return the card of a stored model, which becomes the README.md of its bento."""
+    folder = find_stored_model(model_tag)
+    card = None if folder is None else folder / MODEL_CARD
+    return card.read_text("utf-8") if card is not None and card.exists() else f"# {model_tag}\n"
 
 
 def _find_stored(store: ModuleType, tag: str) -> bentoml.Model | bentoml.Bento | None:

@@ -9,7 +9,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from seodang.errors import ArtifactError, ModelError
+from seodang.errors import ModelError
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
 from seodang.packaging.bento import MODEL_CARD, build_bento, find_stored_model, has_bento, store_model
@@ -53,37 +53,19 @@ def make_packaged_servable(paths: Paths) -> str:
         ArtifactError: If nothing was packaged, or `dvc pull` has not fetched it.
         ModelError: If the weights differ from the packaged ones.
     """
-    from seodang.models.checkpoints import compute_weights_sha256
-    from seodang.packaging.model_folder import MANIFEST_NAME
+    from seodang.packaging.packaged_folder import build_missing_error, store_packaged_model
 
-    folder = paths.merged_model.relative_to(paths.root)
     if not paths.package_report.exists():
-        raise ArtifactError(_format_missing(folder))
+        raise build_missing_error(paths)
     report = read_json(paths.package_report)
-    tag, weights = str(report["bento_tag"]), str(report["weights_sha256"])
-    if _is_stored(str(report["model_tag"]), weights, tag):
+    tag = str(report["bento_tag"])
+    if _is_stored(str(report["model_tag"]), str(report["weights_sha256"]), tag):
         return tag
-    if not paths.merged_model.is_dir():
-        raise ArtifactError(_format_missing(folder))
-    if (actual := compute_weights_sha256(paths.merged_model)) != weights:
-        raise ModelError(
-            _(
-                "the weights in {folder} changed: they have sha256 {actual}, but were packaged with {expected}; run:"
-                " dvc checkout package",
-                folder=folder,
-                actual=actual[:12],
-                expected=weights[:12],
-            )
-        )
+    folder = paths.merged_model.relative_to(paths.root)
     logger.info(_("the BentoML store has no {tag}: building it from {folder}", tag=tag, folder=folder))
-    name, version = str(report["model_tag"]).partition(":")[::2]
-    labels = {"project": "seodang", "prompt": str(report["lineage"]["params"]["prompt"]["format"])}
-    model_tag = store_model(paths.merged_model, name, version, labels, MANIFEST_NAME, MODEL_CARD, CHECKSUMS_NAME)
+    model_tag = store_packaged_model(paths)
+    name, version = model_tag.partition(":")[::2]
     return build_bento(paths.root, name, version, model_tag)
-
-
-def _format_missing(folder: Path) -> str:
-    return _("{folder} is not on this machine; fetch it: dvc pull package; or make it: make run", folder=folder)
 
 
 def _is_stored(model_tag: str, weights_sha256: str, bento_tag: str) -> bool:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.packaging.bento import MODEL_CARD
+from seodang.packaging.packaged_folder import prepare_alias
 from seodang.prompting import PROMPT_TEMPLATES
 from seodang.service.api_keys import ApiKeys
 from seodang.service.index_page import render_index_page
@@ -121,3 +122,10 @@ def _get_stored_model() -> bentoml.Model:
                 error=error,
             )
         ) from error
+
+
+try:
+    # BentoML resolves the alias right after it has imported this module, and it has no other hook.
+    prepare_alias(ALIAS, Path.cwd())
+except SeodangError as error:
+    raise BentoMLException(str(error)) from error

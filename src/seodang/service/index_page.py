@@ -59,7 +59,11 @@ def render_index_page(tag: str, bento: str | None, lineage: Mapping[str, Any], c
     }
     environment = create_environment(_TEMPLATES, autoescape=True)
     return environment.get_template("index.html.j2").render(
-        tag=tag, facts=facts, routes=ROUTES, cards=None if card is None else render_card(card)
+        tag=tag,
+        facts=facts,
+        non_commercial=(lineage.get("terms") or {}).get("non_commercial") or [],
+        routes=ROUTES,
+        cards=None if card is None else render_card(card),
     )
 
 

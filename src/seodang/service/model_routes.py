@@ -117,4 +117,5 @@ def _describe_model(context: ServiceContext) -> dict[str, Any]:
         "parent": model.parent,
         "max_model_len": model.context_length,
         "licences": list(dict.fromkeys(filter(None, licences))),
+        "terms": lineage.get("terms"),
     }
