@@ -90,8 +90,8 @@ def make_checkout(folder: Path, packaged_model: Path, copy_project: Callable[[Pa
     return paths
 
 
-def build_archive(paths: Paths, archive: Path) -> str:
-    """Build and export a bento by BentoML's commands alone, and return its tag."""
+def build_archive(paths: Paths, archive: Path) -> None:
+    """Build and export a bento by BentoML's commands alone."""
     home = archive.parent / "builder"
     environment = {**os.environ, "BENTOML_HOME": str(home), "PYTHONPATH": str(paths.root / "src")}
     bentoml = [sys.executable, "-m", "bentoml"]
@@ -99,11 +99,10 @@ def build_archive(paths: Paths, archive: Path) -> str:
     tag = output.rpartition("__tag__:")[2].strip()
     run([*bentoml, "export", tag, str(archive)], paths.root, environment)
     shutil.rmtree(home)
-    return tag
 
 
-def make_environment(archive: Path, folder: Path) -> Path:
-    """Make a fresh environment of the requirements in the archive, and return its folder of programs."""
+def make_environment(archive: Path, folder: Path) -> None:
+    """Make a fresh environment of the requirements in the archive."""
     with tarfile.open(archive) as content:
         (name,) = [name for name in content.getnames() if name.endswith("env/python/requirements.txt")]
         member = content.extractfile(name)
@@ -117,40 +116,65 @@ def make_environment(archive: Path, folder: Path) -> Path:
     run([*install, "-r", str(requirements)], folder, os.environ)  # resolved, as `bentoml containerize` does
     packages = next((folder / "venv").glob("lib/python*/site-packages"))
     shutil.copy(Path(__file__).parent / "moved_bento_hook.py", packages / "sitecustomize.py")
-    return python.parent
 
 
-def build_bare_environment(folder: Path, checkout: Path) -> dict[str, str]:
-    """Return the variables of a machine that knows no checkout, no cache and no network."""
+def build_bare_environment(folder: Path, home: Path) -> dict[str, str]:
+    """Return the variables of a machine that knows no checkout, no cache and no network.
+
+    Args:
+        folder: With the environment of the bento.
+        home: Folder of BentoML, the only one that is writable.
+    """
     return {
         "PATH": f"{folder / 'venv' / 'bin'}:/usr/bin:/bin",
         "HOME": str(folder / "home"),
         "LANG": "C.UTF-8",
-        "BENTOML_HOME": str(folder / "bentoml"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "BENTOML_HOME": str(home),
+        "TMPDIR": str(home),
         "BENTOML_DO_NOT_TRACK": "True",
         "MOVED_BENTO_LOG": str(folder / "watch.log"),
-        "MOVED_BENTO_CHECKOUT": str(checkout),
+        "MOVED_BENTO_CHECKOUT": str(ROOT),
+        "MOVED_BENTO_WRITABLE": str(home),
         **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), CLOSED),
         "no_proxy": "127.0.0.1",
     }
 
 
+def list_violations(log: Path) -> tuple[set[str], list[str]]:
+    """Return the watched processes, and the lines about what they must not use."""
+    lines = log.read_text("utf-8").splitlines()
+    watched = {line for line in lines if line.startswith("watching ")}
+    return {line.partition(" ")[2] for line in watched}, sorted(set(lines) - watched)
+
+
 @pytest.fixture(scope="module")
-def moved(packaged_model, tmp_path_factory, copy_project, find_free_port, run_server) -> Iterator[MovedBento]:
+def archive(packaged_model, tmp_path_factory, copy_project) -> Path:
+    """The exported bento, in a folder with a fresh environment; its checkout is deleted."""
     folder = tmp_path_factory.mktemp("elsewhere")
     (folder / "home").mkdir()
     checkout = make_checkout(tmp_path_factory.mktemp("checkout") / "project", packaged_model, copy_project)
     archive = folder / "archive" / "moved.bento"
     archive.parent.mkdir()
-    tag = build_archive(checkout, archive)
+    build_archive(checkout, archive)
     shutil.rmtree(checkout.root)
-    programs = make_environment(archive, folder)
-    environment = build_bare_environment(folder, ROOT)
-    run([str(programs / "bentoml"), "import", str(archive)], folder, environment)
-    archive.unlink()
+    make_environment(archive, folder)
+    return archive
+
+
+@pytest.fixture(scope="module")
+def moved(archive, find_free_port, run_server) -> Iterator[MovedBento]:
+    """The service of the bento after `bentoml import`."""
+    folder = archive.parent.parent
+    home = folder / "bentoml"
+    home.mkdir()
+    environment = build_bare_environment(folder, home)
+    bentoml = str(folder / "venv" / "bin" / "bentoml")
+    run([bentoml, "import", str(archive)], folder, {**environment, "MOVED_BENTO_LOG": str(folder / "import.log")})
+    (path,) = (home / "bentos").glob("*/*/bento.yaml")
+    tag = f"{path.parent.parent.name}:{path.parent.name}"
     port = find_free_port()
-    command = [str(programs / "bentoml"), "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
-    url = f"http://127.0.0.1:{port}"
+    command, url = [bentoml, "serve", tag, "--host", "127.0.0.1", "--port", str(port)], f"http://127.0.0.1:{port}"
     with run_server(command, url, cwd=folder, environment=environment, log=folder / "serve.log"):
         yield MovedBento(url, tag, folder, folder / "watch.log")
 
@@ -181,6 +205,7 @@ def test_every_view_of_the_model_shows_that_commercial_use_is_not_allowed(moved)
 @pytest.mark.parametrize(
     ("statement", "line"),
     [
+        ("open('written', 'w')", "wrote {folder}/written"),
         (f"open({str(ROOT / 'LICENSE')!r})", f"opened {ROOT / 'LICENSE'}"),
         ("import socket; socket.create_connection(('192.0.2.1', 9), 0.01)", "connected to 192.0.2.1"),
         ("import socket; socket.getaddrinfo('host.invalid', 9)", "looked up host.invalid"),
@@ -188,21 +213,41 @@ def test_every_view_of_the_model_shows_that_commercial_use_is_not_allowed(moved)
 )
 def test_the_watch_of_its_environment_sees_the_checkout_and_the_network(moved, tmp_path, statement, line):
     log = tmp_path / "watch.log"
-    environment = {**build_bare_environment(moved.folder, ROOT), "MOVED_BENTO_LOG": str(log)}
+    environment = {**build_bare_environment(moved.folder, tmp_path / "home"), "MOVED_BENTO_LOG": str(log)}
     python = moved.folder / "venv" / "bin" / "python"
-    subprocess.run([python, "-c", statement], env=environment, capture_output=True, check=False, timeout=60)
-    assert line in log.read_text("utf-8").splitlines()
+    (tmp_path / "cwd").mkdir()
+    subprocess.run(
+        [python, "-c", statement], cwd=tmp_path / "cwd", env=environment, capture_output=True, check=False, timeout=60
+    )
+    assert line.format(folder=tmp_path / "cwd") in log.read_text("utf-8").splitlines()
 
 
 def test_it_opens_no_file_of_the_checkout_and_no_connection(moved):
     moved.post("/generate", {"instruction": KOREAN[0], "input": KOREAN[1]})
-    lines = moved.watch_log.read_text("utf-8").splitlines()
-    watched = {line.removeprefix("watching ") for line in lines if line.startswith("watching ")}
+    watched, violations = list_violations(moved.watch_log)
     assert watched
-    assert [line for line in lines if not line.startswith("watching ")] == []
+    assert violations == []
+    assert [line for line in list_violations(moved.folder / "import.log")[1] if not line.startswith("wrote")] == []
     for process in filter(Path.exists, (Path("/proc") / pid for pid in watched)):
         assert str(ROOT) not in (process / "maps").read_text("utf-8")
         assert str(ROOT) not in str((process / "cwd").readlink())
+
+
+def test_a_container_of_it_may_have_a_read_only_root(archive, tmp_path, find_free_port, run_server, ask_in_korean):
+    """The image serves the folder of the bento with the model in it; BENTOML_HOME is the only writable place."""
+    folder, home = archive.parent.parent, tmp_path / "home"
+    home.mkdir()
+    with tarfile.open(archive) as content:
+        content.extractall(tmp_path / "bento", filter="data")
+    log = tmp_path / "watch.log"
+    environment = {**build_bare_environment(folder, home), "MOVED_BENTO_LOG": str(log)}
+    port = find_free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [str(folder / "venv" / "bin" / "bentoml"), "serve", "--host", "127.0.0.1", "--port", str(port)]
+    command.append(str(tmp_path / "bento"))
+    with run_server(command, url, cwd=tmp_path, environment=environment, log=tmp_path / "serve.log"):
+        assert ask_in_korean(url)["output"] == KOREAN[2]
+    assert list_violations(log)[1] == []
 
 
 def test_the_bento_has_card_licence_weights_and_nothing_else(moved):
