@@ -219,6 +219,14 @@ def test_every_sampling_field_reaches_the_engine_and_each_answer_has_its_seed(sc
     assert options[0].logit_bias == {5: -100}
 
 
+@pytest.mark.parametrize(("fields", "tokens", "reason"), [({}, 1, "stop"), ({"ignore_eos": True}, 5, "length")])
+def test_an_end_token_ends_the_answer_unless_it_is_ignored(served, client, fields, tokens, reason):
+    body = chat(client, max_tokens=5, logit_bias={str(served.model.manifest.end_id): 100}, **fields).json()
+    assert body["usage"]["completion_tokens"] == tokens
+    assert body["choices"][0]["finish_reason"] == reason
+    assert body["choices"][0]["message"]["content"] == ""
+
+
 def test_each_answer_of_a_stream_has_its_role_and_its_end(script, read_events):
     client, _engine = script(TEXT)
     *events, _end = read_events(chat(client, n=3, stream=True).text)

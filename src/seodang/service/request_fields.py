@@ -82,6 +82,8 @@ class SamplingRequest(BaseModel):
         | None
     ) = None
     """Texts that end the answer; the answer does not contain them."""
+    ignore_eos: bool | None = None
+    """Whether the answer goes on after an end token; load tools send it, for answers of equal length."""
 
 
 # Field -> the values that change nothing. Others are refused: a field must not be ignored silently.
@@ -103,7 +105,6 @@ _UNSUPPORTED: Final[Mapping[str, tuple[Any, ...]]] = {
     "min_p": (0,),
     "min_tokens": (0,),
     "repetition_penalty": (1,),
-    "ignore_eos": (False,),
     "use_beam_search": (False,),
     "guided_json": (),
     "guided_regex": (),

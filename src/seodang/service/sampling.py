@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Final
 
 from seodang.i18n import _
 from seodang.inference.engine.contract import SamplingOptions
 from seodang.service.api_error import reject_field
 from seodang.service.request_fields import SamplingRequest
+
+_NO_TOKEN: Final = frozenset({-1})
 
 
 def build_sampling_options(
@@ -34,6 +37,7 @@ def build_sampling_options(
         presence_penalty=request.presence_penalty or 0.0,
         frequency_penalty=request.frequency_penalty or 0.0,
         logit_bias=_read_logit_bias(request.logit_bias or {}, vocabulary_size),
+        stop_ids=_NO_TOKEN if request.ignore_eos else frozenset(),
         top_logprobs=top_logprobs,
     )
 
