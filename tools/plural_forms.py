@@ -39,7 +39,7 @@ EXEMPT: Final[dict[str, str]] = {
     "{path}, {reason}; none of its first {count:,} rows": "a constant, one thousand",
     "the model's chat template writes message {number}": "reported if it is written several times",
     "{purpose} needs {needed:,} bytes": "sizes of files and disks",
-    "the request exceeds the context window: it has {count:,} characters": "more than the model's context has tokens",
+    "{words}: the request has {count:,} characters": "more than the model's context has tokens",
     "must be from 1 to {limit} prompts": "a constant, 128",
     "the body may have at most {limit:,} bytes": "a constant, millions",
     "{variable}: entry {number} is not name:key": "a constant, 16",

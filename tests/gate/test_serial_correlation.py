@@ -5,7 +5,8 @@ import pytest
 from tests.fixtures import gate as gate_fixtures
 
 from seodang.gate.decision import decide
-from seodang.gate.scores import Pairs, Score, ScoreKey, pair_scores
+from seodang.gate.pairing import pair_scores
+from seodang.gate.scores import Pairs, Score, ScoreKey
 from seodang.gate.serial_correlation import find_serial_correlation
 
 

@@ -48,7 +48,7 @@ def find_serial_correlation(pairs: Pairs) -> float | None:
     """Return the lag-1 autocorrelation of the differences, in the order of the items' names; None if it may be chance.
 
     Names of the questions on one passage mostly follow one another, as their rows do. The standard error of the
-    autocorrelation of n independent items is 1 / sqrt(n) (Bartlett 1946). Each task is centered on its own mean.
+    autocorrelation of n independent items is 1 / sqrt(n) (Bartlett 1946). Each task and language is centered on its own mean.
 
     Args:
         pairs: Scores of two models.
@@ -71,11 +71,12 @@ def find_serial_correlation(pairs: Pairs) -> float | None:
 
 
 def _list_ordered_differences(pairs: Pairs) -> list[Floats]:
-    """Return the differences of each task, item 2 before item 10."""
-    by_task: dict[str, list[tuple[list[tuple[int, str]], float]]] = defaultdict(list)
-    for task, item, difference in zip(pairs.tasks, pairs.items, pairs.candidate - pairs.reference, strict=True):
-        by_task[task].append((_split_numbers(item), float(difference)))
-    return [np.array([difference for _name, difference in sorted(rows)]) for rows in by_task.values()]
+    """Return the differences of each task and language, item 2 before item 10."""
+    differences = pairs.candidate - pairs.reference
+    rows: dict[tuple[str, str], list[tuple[list[tuple[int, str]], float]]] = defaultdict(list)
+    for task, language, item, value in zip(pairs.tasks, pairs.languages, pairs.items, differences, strict=True):
+        rows[task, language].append((_split_numbers(item), float(value)))
+    return [np.array([value for _name, value in sorted(group)]) for group in rows.values()]
 
 
 def _split_numbers(name: str) -> list[tuple[int, str]]:

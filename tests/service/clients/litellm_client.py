@@ -30,9 +30,8 @@ def complete(**fields: object) -> object:
 def expect(case: str, error: type[Exception], function=complete, **fields: object) -> None:
     try:
         function(**{**access, **fields})
-    except error as caught:
-        assert type(caught) is error, (case, type(caught))
-        check(case, (type(caught).__name__, caught.status_code))
+    except Exception as caught:
+        check(case, (type(caught).__name__, caught.status_code) if type(caught) is error else None)
     else:
         raise AssertionError(case)
 
@@ -41,9 +40,7 @@ answer = litellm.completion(messages=messages, temperature=0, **access)
 content = answer.choices[0].message.content
 check("completion", (content, answer.choices[0].finish_reason, answer.usage.total_tokens, answer.system_fingerprint))
 chunks = list(
-    litellm.completion(
-        messages=messages, temperature=0, stream=True, stream_options={"include_usage": True}, **access
-    )
+    litellm.completion(messages=messages, temperature=0, stream=True, stream_options={"include_usage": True}, **access)
 )
 assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == content
 rebuilt = litellm.stream_chunk_builder(chunks, messages=messages)
@@ -63,7 +60,9 @@ parts = list(litellm.text_completion(prompt="영화는", max_tokens=3, stream=Tr
 check("text streaming", parts[-1].choices[0].finish_reason)
 long = [{"role": "user", "content": "가 " * 300}]
 expect("overflow", litellm.ContextWindowExceededError, messages=long)
-expect("overflow by characters", litellm.ContextWindowExceededError, messages=[{"role": "user", "content": "가" * 9999}])
+expect(
+    "overflow by characters", litellm.ContextWindowExceededError, messages=[{"role": "user", "content": "가" * 9999}]
+)
 expect("overflow of a stream", litellm.ContextWindowExceededError, messages=long, stream=True)
 overflow = {"function": litellm.text_completion, **text_access}
 expect("overflow of a text", litellm.ContextWindowExceededError, prompt="가 " * 300, **overflow)
