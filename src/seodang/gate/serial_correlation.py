@@ -48,7 +48,8 @@ def find_serial_correlation(pairs: Pairs) -> float | None:
     """Return the lag-1 autocorrelation of the differences, in the order of the items' names; None if it may be chance.
 
     Names of the questions on one passage mostly follow one another, as their rows do. The standard error of the
-    autocorrelation of n independent items is 1 / sqrt(n) (Bartlett 1946). Each task and language is centered on its own mean.
+    autocorrelation of n independent items is 1 / sqrt(n) (Bartlett 1946). Each task and language is centered on its own
+    mean.
 
     Args:
         pairs: Scores of two models.
