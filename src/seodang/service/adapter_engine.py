@@ -22,7 +22,8 @@ class AdapterEngine:
         self.context_length = engine.context_length
         self.shared = engine
         """The engine that computes the requests of all adapters."""
-        self._adapter = adapter
+        self.adapter = adapter
+        """Its name in the shared engine; None: the base."""
         self._stop_ids = frozenset(stop_ids)
 
     def submit(self, request: TokenRequest) -> AsyncIterator[TokenStep]:
@@ -33,7 +34,7 @@ class AdapterEngine:
         """
         stop_ids = request.options.stop_ids or self._stop_ids
         options = replace(request.options, stop_ids=stop_ids)
-        return self.shared.submit(replace(request, adapter=self._adapter, options=options))
+        return self.shared.submit(replace(request, adapter=self.adapter, options=options))
 
     def get_status(self) -> EngineStatus:
         """Return the present load of all adapters."""

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Final, Protocol
 
 from seodang.inference.engine.contract import Engine, QueueFull, TokenRequest
 from seodang.service.answer_reader import AnswerPart, AnswerReader, TextRules, join_parts
 from seodang.service.api_error import build_busy_error, build_closing_error
 from seodang.service.detokenizer import Decoder
+from seodang.service.metered_steps import MeteredSteps
 
 _MAX_CONCURRENT: Final = 16  # answers of one request that the engine computes at the same time
 
@@ -24,12 +25,16 @@ class AnswerRequest:
     rules: TextRules
 
 
-@runtime_checkable
-class _Closable(Protocol):
-    async def aclose(self) -> Any: ...
+class NamedDecoder(Decoder, Protocol):
+    """A served model, as far as answers need it."""
+
+    @property
+    def name(self) -> str:
+        """Name for metrics."""
+        ...
 
 
-async def stream_answer(engine: Engine, decoder: Decoder, request: AnswerRequest) -> AsyncGenerator[AnswerPart]:
+async def stream_answer(engine: Engine, decoder: NamedDecoder, request: AnswerRequest) -> AsyncGenerator[AnswerPart]:
     """Yield the parts of an answer; the last one has a finish reason. Whoever stops reading frees the engine's slot.
 
     Raises:
@@ -38,7 +43,7 @@ async def stream_answer(engine: Engine, decoder: Decoder, request: AnswerRequest
     """
     reader = AnswerReader(decoder, request.rules)
     try:
-        steps = engine.submit(request.tokens)
+        steps = MeteredSteps(engine.submit(request.tokens), request.tokens, decoder.name)
     except QueueFull as error:
         raise build_busy_error() from error
     try:
@@ -49,17 +54,17 @@ async def stream_answer(engine: Engine, decoder: Decoder, request: AnswerRequest
             if part.text or part.tokens or part.finish_reason or part.prompt_logprobs is not None:
                 yield part
             if part.finish_reason is not None:
+                steps.finish_reason = part.finish_reason
                 return
     except QueueFull as error:
         raise build_busy_error() from error
     finally:
-        if isinstance(steps, _Closable):
-            await steps.aclose()
+        await steps.aclose()
     raise build_closing_error()
 
 
 async def stream_answers(
-    engine: Engine, decoder: Decoder, requests: Sequence[AnswerRequest]
+    engine: Engine, decoder: NamedDecoder, requests: Sequence[AnswerRequest]
 ) -> AsyncGenerator[tuple[int, AnswerPart]]:
     """Yield the parts of several answers as they come, each with the index of its request.
 
@@ -93,7 +98,7 @@ async def stream_answers(
             task.cancel()
 
 
-async def compute_answers(engine: Engine, decoder: Decoder, requests: Sequence[AnswerRequest]) -> list[AnswerPart]:
+async def compute_answers(engine: Engine, decoder: NamedDecoder, requests: Sequence[AnswerRequest]) -> list[AnswerPart]:
     """Return the complete answers, in the order of their requests."""
     parts: list[list[AnswerPart]] = [[] for _ in requests]
     async with aclosing(stream_answers(engine, decoder, requests)) as items:

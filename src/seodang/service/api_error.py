@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.service.json_response import Utf8JSONResponse
+from seodang.service.metrics import count_error
 
 RETRY_SECONDS: Final = 1
 MAX_MESSAGE: Final = 500  # characters; a message must not send a whole request back
@@ -23,6 +25,19 @@ _TYPES: Final = {
     503: "server_error",
 }
 _RETRIED: Final = frozenset({429, 503})
+
+
+class _ErrorResponse(Utf8JSONResponse):
+    """An answer that is counted when it is sent."""
+
+    def __init__(self, content: Any, status: int, headers: dict[str, str], *, code: str | None) -> None:
+        super().__init__(content, status, headers)
+        self._code = code
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        count_error(self.status_code, self._code)
+        await super().__call__(scope, receive, send)
 
 
 class ApiError(SeodangError):
@@ -46,7 +61,7 @@ class ApiError(SeodangError):
         headers = {"Retry-After": str(RETRY_SECONDS)} if self.status in _RETRIED else {}
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
-        return Utf8JSONResponse(self.content, self.status, headers)
+        return _ErrorResponse(self.content, self.status, headers, code=self.code)
 
 
 def reject_field(param: str, message: str, code: str = "invalid_value") -> ApiError:

@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from seodang.service.api_error import ApiError, build_server_error
 from seodang.service.json_log import describe_failure
 from seodang.service.json_response import END_EVENT, format_event
+from seodang.service.metrics import count_error
 
 logger = logging.getLogger(__name__)
 # No proxy may keep a part back until the answer is complete.
@@ -37,11 +38,14 @@ async def _send(first: dict[str, Any], events: AsyncGenerator[dict[str, Any]]) -
         yield format_event(first)
         async for content in events:
             yield format_event(content)
-    except ApiError as error:
-        yield format_event(error.content)
     except Exception as error:  # the status is sent; the client must learn of every failure
-        logger.error("stream failed", extra={"fields": describe_failure(error)})
-        yield format_event(build_server_error().content)
+        if isinstance(error, ApiError):
+            failure = error
+        else:
+            logger.error("stream failed", extra={"fields": describe_failure(error)})
+            failure = build_server_error()
+        count_error(failure.status, failure.code)
+        yield format_event(failure.content)
     finally:
         await events.aclose()
     yield END_EVENT

@@ -80,6 +80,7 @@ def build_openapi(model: ServedModel) -> dict[str, Any]:
         path: {"get": _describe_get(path, summary, references.get((answer, "serialization"), {"type": "object"}))}
         for path, (summary, answer) in _GET.items()
     }
+    paths["/metrics"] = {"get": _describe("Metrics for Prometheus", {"text/plain": {"schema": {"type": "string"}}})}
     paths["/"] = {"get": _describe("The model's card", {"text/html": {"schema": {"type": "string"}}})}
     paths["/ui"] = {"get": _describe("A page to try the model", {"text/html": {"schema": {"type": "string"}}})}
     for path, (summary, body, answer, event) in _POST.items():

@@ -23,8 +23,8 @@ from seodang.service.json_log import describe_failure, request_id
 logger = logging.getLogger(__name__)
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-OPEN_PATHS: Final = frozenset({"/livez", "/readyz", "/healthz", "/ui"})
-"""Paths of probes, and of the page that asks for the key; they need no key."""
+OPEN_PATHS: Final = frozenset({"/livez", "/readyz", "/healthz", "/metrics", "/ui"})
+"""Paths of probes and metrics, as BentoML's, and of the page that asks for the key; they need no key."""
 
 
 @dataclass(frozen=True, slots=True)

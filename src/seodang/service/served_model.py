@@ -67,6 +67,11 @@ class ServedModel:
     parent: str | None = None
     """Tag of the base that an adapter belongs to; None for other models."""
 
+    @property
+    def name(self) -> str:
+        """Return the name of the model without its version."""
+        return self.tag.partition(":")[0]
+
     @cached_property
     def encoder(self) -> PromptEncoder:
         """Return the encoder that evaluation uses."""

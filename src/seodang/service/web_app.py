@@ -20,6 +20,8 @@ from seodang.service.chat_route import complete_chat
 from seodang.service.completion_route import complete_text
 from seodang.service.context import ServiceContext, build_rejection, get_context
 from seodang.service.json_response import Utf8JSONResponse
+from seodang.service.load_meter import observe_models
+from seodang.service.metrics import CONTENT_TYPE, format_metrics
 from seodang.service.openapi_document import build_openapi
 from seodang.service.request_guard import RequestGuard, RequestLimits
 from seodang.service.served_model import RequestRejected
@@ -56,12 +58,17 @@ async def _get_readiness(request: Request) -> Response:
     return Utf8JSONResponse({"status": "ok"})
 
 
-# BentoML answers the probes itself, before its mounted application.
+async def _get_metrics(request: Request) -> Response:
+    return Response(format_metrics(), media_type=CONTENT_TYPE)
+
+
+# BentoML answers the probes and metrics itself, before its mounted application.
 _SYSTEM_ROUTES: Final[tuple[tuple[str, str, _Endpoint], ...]] = (
     ("GET", "/docs.json", _get_openapi),
     ("GET", "/livez", _get_liveness),
     ("GET", "/healthz", _get_liveness),
     ("GET", "/readyz", _get_readiness),
+    ("GET", "/metrics", _get_metrics),
 )
 
 
@@ -79,6 +86,7 @@ def create_app(
     Raises:
         SeodangError: If SEODANG_API_KEYS has an error.
     """
+    observe_models(context)
     routes = [*ROUTES, *_SYSTEM_ROUTES]
     guard = Middleware(
         RequestGuard,

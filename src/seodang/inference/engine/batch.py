@@ -129,7 +129,9 @@ class Batch:
     def _restore_prefixes(self, unread: Sequence[RunningRequest]) -> None:
         for index, row in enumerate(unread, self._answered):
             if not row.needs_prompt_logits and row.position % self._store.block_size == 0:
-                row.position = self._store.restore(row.adapter, row.prompt, self._cache, index, row.position)
+                position = self._store.restore(row.adapter, row.prompt, self._cache, index, row.position)
+                row.cached_tokens += position - row.position
+                row.position = position
 
     def _read_chunks(self, chunks: Sequence[tuple[RunningRequest, int]]) -> Tensor:
         """Return the logits of the last tokens of each chunk, (rows, tokens, vocabulary).

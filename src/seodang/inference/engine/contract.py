@@ -56,6 +56,16 @@ class TokenLogprob:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerStart:
+    """What preceded the first step of an answer, for metrics."""
+
+    queue_seconds: float
+    """Time from the arrival of the request until its computation began."""
+    cached_tokens: int
+    """Tokens of the prompt that the prefix cache had."""
+
+
+@dataclass(frozen=True, slots=True)
 class TokenStep:
     """One new token of an answer."""
 
@@ -66,6 +76,8 @@ class TokenStep:
     """None while the answer goes on; an end token is delivered with "stop"."""
     prompt_logprobs: tuple[TokenLogprob | None, ...] | None = None
     """With the first step only, where they were asked for."""
+    start: AnswerStart | None = field(default=None, compare=False)
+    """With the first step only, from engines that measure it; times do not make steps different."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +89,28 @@ class EngineStatus:
     cached_tokens: int
     prefix_hits: int
     prefix_queries: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLoad:
+    """Number of requests by adapter; None is the model as it was packaged."""
+
+    running: Mapping[str | None, int]
+    waiting: Mapping[str | None, int]
+    cache_usage: float
+    """Part of the key-value cache that is in use; above 1 if a long request runs alone."""
+
+
+class EngineObserver(Protocol):
+    """Is called by the engine's thread for metrics; it must be fast and raise no error."""
+
+    def observe_load(self, load: EngineLoad) -> None:
+        """Take the new load, whenever it has changed."""
+        ...
+
+    def observe_batch(self, adapter: str | None, rows: int) -> None:
+        """Take the number of requests that one step of an adapter computes."""
+        ...
 
 
 class QueueFull(Exception):

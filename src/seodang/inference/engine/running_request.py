@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from seodang.inference.engine.contract import FinishReason, TokenLogprob, TokenRequest, TokenStep
+from seodang.inference.engine.contract import AnswerStart, FinishReason, TokenLogprob, TokenRequest, TokenStep
 from seodang.inference.engine.sampling import choose_token, compute_logprob
 from seodang.inference.engine.streams import Channel
 
@@ -35,6 +37,10 @@ class RunningRequest:
         """Tokens in the cache."""
         self.last_token: int | None = None
         self.is_finished = False
+        self.cached_tokens = 0
+        """Tokens of the prompt that the prefix cache had."""
+        self._queue_seconds: float | None = None
+        """None before the request begins, and after its first step."""
         self._stop_ids = request.options.stop_ids or stop_ids
         self._counts: Counter[int] = Counter()
         self._prompt_logprobs: list[TokenLogprob | None] = [None]
@@ -82,6 +88,10 @@ class RunningRequest:
         reason = self._get_finish_reason(token)
         self._deliver(TokenStep(token, logprob, reason, self._take_prompt_logprobs()))
 
+    def begin(self) -> None:
+        """Record the end of the time in the queue."""
+        self._queue_seconds = time.monotonic() - self.channel.opened_at
+
     def cancel(self) -> None:
         """Deliver the end of an answer that is not continued."""
         if not self.is_finished:
@@ -104,6 +114,9 @@ class RunningRequest:
 
     def _deliver(self, step: TokenStep) -> None:
         self.is_finished = step.finish_reason is not None
+        if self._queue_seconds is not None:
+            step = replace(step, start=AnswerStart(self._queue_seconds, self.cached_tokens))
+            self._queue_seconds = None
         self.channel.deliver(step)
 
 

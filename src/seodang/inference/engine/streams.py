@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Self
 
@@ -50,6 +51,7 @@ class Channel:
         self.is_closed = False
         self.is_finished = False
         """Whether the worker has delivered the last item."""
+        self.opened_at = time.monotonic()
         self.queue: asyncio.Queue[TokenStep | Exception] = asyncio.Queue()
         self._outbox = outbox
         self._wake = wake

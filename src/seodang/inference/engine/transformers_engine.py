@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedModel
 
 from seodang.inference.engine.batch_shape import use_attention
-from seodang.inference.engine.contract import EngineStatus, QueueFull, TokenRequest
+from seodang.inference.engine.contract import EngineObserver, EngineStatus, QueueFull, TokenRequest
 from seodang.inference.engine.scheduler import Limits
 from seodang.inference.engine.streams import Channel, Outbox, StepStream
 from seodang.inference.engine.worker import Worker
@@ -91,6 +91,10 @@ class TransformersEngine:
             status.prefix_hits,
             status.prefix_queries,
         )
+
+    def set_observer(self, observer: EngineObserver) -> None:
+        """Report load and batches to an observer from now on."""
+        self._worker.observer = observer
 
     async def close(self, timeout: float) -> None:
         """Finish the running requests within `timeout` seconds, cancel the others, and stop.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,10 +16,10 @@ from seodang.inference.engine.adapter_selection import AdapterSelection
 from seodang.inference.engine.admission import check_request, get_token_limit
 from seodang.inference.engine.batch import Batch
 from seodang.inference.engine.batch_shape import BatchShape, get_block_size, get_chunk_tokens
-from seodang.inference.engine.contract import EngineStatus, TokenRequest
+from seodang.inference.engine.contract import EngineLoad, EngineObserver, EngineStatus, TokenRequest
 from seodang.inference.engine.prefix_store import PrefixStore
 from seodang.inference.engine.running_request import RunningRequest
-from seodang.inference.engine.scheduler import Limits, admit
+from seodang.inference.engine.scheduler import Limits, admit, count_cached_tokens
 from seodang.inference.engine.single_row import answer_alone
 from seodang.inference.engine.slot_cache import measure_layers
 from seodang.inference.engine.streams import Channel, Outbox
@@ -72,6 +72,8 @@ class Worker:
         self._batches: dict[str | None, Batch] = {}
         self._waiting: deque[RunningRequest] = deque()
         self._single_rows: deque[RunningRequest] = deque()
+        self.observer: EngineObserver | None = None
+        self._load: EngineLoad | None = None
 
     def accept(self, request: TokenRequest, channel: Channel) -> None:
         """Append a request to the queue; one that cannot be computed ends with an error."""
@@ -132,14 +134,18 @@ class Worker:
                 self._cancel(row for batch in self._batches.values() for row in batch.rows)
         self._remove_finished()
         self._admit()
+        self._report_load()
         for adapter, batch in self._batches.items():
             if batch.rows:
                 self._compute(adapter, batch)
         self._remove_finished()  # before the delivery: a reader that has its last step finds the slot free
+        self._report_load()
         self._outbox.flush()
 
     def _compute(self, adapter: str | None, batch: Batch) -> None:
         try:
+            if self.observer is not None:
+                self.observer.observe_batch(adapter, len(batch.rows))
             self._adapters.select(adapter)
             batch.read_prompts()
             batch.remove_finished()
@@ -152,12 +158,26 @@ class Worker:
     def _admit(self) -> None:
         rows = [row for batch in self._batches.values() for row in batch.rows]
         for row in admit(self._waiting, [*rows, *self._single_rows], self._limits):
+            row.begin()
             if not (self._shapes and can_continue_cache(self._model, row.width)):
                 self._single_rows.append(row)
                 continue
             if row.adapter not in self._batches:
                 self._batches[row.adapter] = Batch(self._model, self._shapes, self._store, self._shape)
             self._batches[row.adapter].add(row)
+
+    def _report_load(self) -> None:
+        if self.observer is None:
+            return
+        rows = [*self._single_rows, *(row for batch in self._batches.values() for row in batch.rows)]
+        load = EngineLoad(
+            Counter(row.adapter for row in rows),
+            Counter(row.adapter for row in self._waiting),
+            count_cached_tokens(rows) / self._limits.max_tokens,
+        )
+        if load != self._load:
+            self._load = load
+            self.observer.observe_load(load)
 
     def _remove_finished(self) -> None:
         self._waiting = deque(row for row in self._waiting if not row.channel.is_closed)
