@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -43,8 +44,20 @@ class _ErrorResponse(Utf8JSONResponse):
 class ApiError(SeodangError):
     """An answer that is no success: a status of HTTP, a message, and the field that causes it."""
 
-    def __init__(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_seconds: int = RETRY_SECONDS,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
+        self.retry_seconds = retry_seconds
+        """Value of Retry-After, with the statuses 429 and 503."""
+        self.headers = dict(headers or {})
         self.status = status
         self.message = _shorten(message, MAX_MESSAGE)
         self.param = None if param is None else _shorten(param, _MAX_PARAM)
@@ -58,7 +71,9 @@ class ApiError(SeodangError):
 
     def build_response(self) -> Response:
         """Return the answer; only a failure that a retry may cure has `Retry-After`."""
-        headers = {"Retry-After": str(RETRY_SECONDS)} if self.status in _RETRIED else {}
+        headers = dict(self.headers)
+        if self.status in _RETRIED:
+            headers["Retry-After"] = str(self.retry_seconds)
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         return _ErrorResponse(self.content, self.status, headers, code=self.code)

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -16,10 +17,13 @@ from seodang.i18n import _
 VARIABLE: Final = "SEODANG_API_KEYS"
 _FILE: Final = "file:"
 _MIN_CHARACTERS: Final = 16
+_LIMITED: Final = re.compile(r"(.*)/([1-9][0-9]{0,8})", re.ASCII)
 
 
 class ApiKeys:
     """Keys by name, from SEODANG_API_KEYS: `name:key,name:key`, or `file:PATH` of a file with one `name:key` a line.
+
+    `name/120:key` limits a key to 120 requests per minute.
 
     The variable and the file are read again for each request, so that a key is replaced without a restart.
     """
@@ -28,6 +32,7 @@ class ApiKeys:
         self._environment = os.environ if environment is None else environment
         self._source = ""
         self._digests: dict[str, bytes] = {}
+        self._limits: dict[str, int] = {}
         self.load()
 
     def load(self) -> dict[str, bytes]:
@@ -41,7 +46,7 @@ class ApiKeys:
         if value and not source.strip(", "):  # an emptied file must not open the service
             raise SeodangError(_("{variable} is set but has no key; write name:key, or unset it", variable=VARIABLE))
         if source != self._source:
-            self._digests = _parse_keys(source)
+            self._digests, self._limits = _parse_keys(source)
             self._source = source
         return self._digests
 
@@ -50,6 +55,10 @@ class ApiKeys:
         digest = _digest(key)
         names = [name for name, known in self.load().items() if hmac.compare_digest(known, digest)]
         return names[0] if names else None
+
+    def get_limit(self, name: str | None) -> int | None:
+        """Return the requests per minute of a key; None if it has no limit of its own."""
+        return None if name is None else self._limits.get(name)
 
 
 def is_loopback(host: str) -> bool:
@@ -72,10 +81,15 @@ def _read_source(value: str) -> str:
         ) from error
 
 
-def _parse_keys(source: str) -> dict[str, bytes]:
+def _parse_keys(source: str) -> tuple[dict[str, bytes], dict[str, int]]:
+    """Return the digest of each key, and the requests per minute of those that have a limit."""
     digests: dict[str, bytes] = {}
+    limits: dict[str, int] = {}
     for number, entry in enumerate(filter(None, map(str.strip, source.split(","))), start=1):
         name, _separator, key = entry.partition(":")
+        if limited := _LIMITED.fullmatch(name):
+            name = limited[1]
+            limits[name] = int(limited[2])
         if not name or len(key) < _MIN_CHARACTERS or name in digests:
             raise SeodangError(
                 _(
@@ -87,7 +101,7 @@ def _parse_keys(source: str) -> dict[str, bytes]:
                 )
             )
         digests[name] = _digest(key)
-    return digests
+    return digests, limits
 
 
 def _digest(key: str) -> bytes:

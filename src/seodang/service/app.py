@@ -20,6 +20,7 @@ from seodang.packaging.packaged_folder import prepare_alias
 from seodang.prompting import PROMPT_TEMPLATES
 from seodang.service.api_keys import ApiKeys
 from seodang.service.index_page import render_index_page
+from seodang.service.rate_limits import RateLimits
 
 ALIAS = "tuned"
 _TIMEOUT: Final = 600  # seconds; 256 tokens of a 270M model take two minutes on a slow machine
@@ -85,6 +86,7 @@ class Seodang:
         folder = Path(stored.path)
         try:
             ApiKeys()
+            RateLimits()
             sources = read_model_sources()
             if sources.base is not None:
                 from seodang.service.extra_models import check_models  # imports peft

@@ -19,6 +19,7 @@ from seodang.service.api_error import ApiError, build_closing_error, build_serve
 from seodang.service.api_keys import ApiKeys, is_loopback
 from seodang.service.context import ServiceContext
 from seodang.service.json_log import describe_failure, request_id
+from seodang.service.rate_limits import Allowance, RateLimits
 
 logger = logging.getLogger(__name__)
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
@@ -46,7 +47,13 @@ class RequestGuard:
     """Reads the complete body, passes the request on, and cancels it when the client is gone."""
 
     def __init__(
-        self, app: ASGIApp, context: ServiceContext, keys: ApiKeys, limits: RequestLimits, paths: frozenset[str]
+        self,
+        app: ASGIApp,
+        context: ServiceContext,
+        keys: ApiKeys,
+        limits: RequestLimits,
+        rates: RateLimits,
+        paths: frozenset[str],
     ) -> None:
         """Create the middleware.
 
@@ -55,12 +62,14 @@ class RequestGuard:
             context: Tells whether the service stops.
             keys: Of the clients.
             limits: Of size and time.
+            rates: Of the requests of each key.
             paths: That the log may name; any other path may hold a user's text.
         """
         self._app = app
         self._context = context
         self._keys = keys
         self._limits = limits
+        self._rates = rates
         self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,8 +93,12 @@ class RequestGuard:
                 exchange.key = self._check_key(scope)
                 if self._context.is_stopping:
                     raise build_closing_error()
-            body = await self._read_body(scope, receive)
-            await self._run(scope, receive, exchange, body)
+            if scope["method"] != "POST":
+                await self._run(scope, receive, exchange, await self._read_body(scope, receive))
+                return
+            exchange.allowance = self._rates.take(exchange.key, self._keys.get_limit(exchange.key))
+            with self._rates.hold(exchange.key):
+                await self._run(scope, receive, exchange, await self._read_body(scope, receive))
         except _ClientGone:
             exchange.is_gone = True
         except ApiError as error:
@@ -178,6 +191,7 @@ class _Exchange:
         self.id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
         self.key: str | None = None
         self.status: int | None = None
+        self.allowance: Allowance | None = None
         self.is_gone = False
         self.is_complete = False
         self.closes = False
@@ -192,6 +206,8 @@ class _Exchange:
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = self.id
             headers["X-Content-Type-Options"] = "nosniff"
+            if self.allowance is not None:
+                headers.update(self.allowance.format_headers())
             if self.closes:
                 headers["Connection"] = "close"
         elif message["type"] == "http.response.body":

@@ -23,6 +23,7 @@ from seodang.service.json_response import Utf8JSONResponse
 from seodang.service.load_meter import observe_models
 from seodang.service.metrics import CONTENT_TYPE, format_metrics
 from seodang.service.openapi_document import build_openapi
+from seodang.service.rate_limits import RateLimits
 from seodang.service.request_guard import RequestGuard, RequestLimits
 from seodang.service.served_model import RequestRejected
 
@@ -73,7 +74,12 @@ _SYSTEM_ROUTES: Final[tuple[tuple[str, str, _Endpoint], ...]] = (
 
 
 def create_app(
-    context: ServiceContext, page: str = "", *, keys: ApiKeys | None = None, limits: RequestLimits | None = None
+    context: ServiceContext,
+    page: str = "",
+    *,
+    keys: ApiKeys | None = None,
+    limits: RequestLimits | None = None,
+    rates: RateLimits | None = None,
 ) -> Starlette:
     """Return the application.
 
@@ -82,9 +88,10 @@ def create_app(
         page: HTML of the page at `/`.
         keys: Of the clients; None reads SEODANG_API_KEYS.
         limits: Of size and time; None for the usual ones.
+        rates: Of the requests of each key; None reads SEODANG_REQUESTS_PER_MINUTE and SEODANG_CONCURRENT_REQUESTS.
 
     Raises:
-        SeodangError: If SEODANG_API_KEYS has an error.
+        SeodangError: If one of these variables has an error.
     """
     observe_models(context)
     routes = [*ROUTES, *_SYSTEM_ROUTES]
@@ -93,6 +100,7 @@ def create_app(
         context=context,
         keys=keys or ApiKeys(),
         limits=limits or RequestLimits(),
+        rates=rates or RateLimits(),
         paths=frozenset(path for _method, path, _endpoint in routes),
     )
     app = Starlette(
