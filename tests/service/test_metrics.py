@@ -109,7 +109,7 @@ def test_an_answer_that_nobody_reads_is_aborted(served):
 
     async def stop_reading() -> None:
         request = TokenRequest((5, 6), SamplingOptions(max_new_tokens=20, stop_ids=frozenset({10**6})))
-        steps = MeteredSteps(served.engine.submit(request), request, "aborted")
+        steps = MeteredSteps(served.engine.submit(request), request, "aborted", "aborted:1")
         await anext(steps)
         await steps.aclose()
         await steps.aclose()

@@ -33,6 +33,11 @@ class NamedDecoder(Decoder, Protocol):
         """Name for metrics."""
         ...
 
+    @property
+    def tag(self) -> str:
+        """Name with the version."""
+        ...
+
 
 async def stream_answer(engine: Engine, decoder: NamedDecoder, request: AnswerRequest) -> AsyncGenerator[AnswerPart]:
     """Yield the parts of an answer; the last one has a finish reason. Whoever stops reading frees the engine's slot.
@@ -43,7 +48,7 @@ async def stream_answer(engine: Engine, decoder: NamedDecoder, request: AnswerRe
     """
     reader = AnswerReader(decoder, request.rules)
     try:
-        steps = MeteredSteps(engine.submit(request.tokens), request.tokens, decoder.name)
+        steps = MeteredSteps(engine.submit(request.tokens), request.tokens, decoder.name, decoder.tag)
     except QueueFull as error:
         raise build_busy_error() from error
     try:

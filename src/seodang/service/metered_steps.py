@@ -1,4 +1,4 @@
-"""Measure one answer: times, tokens, and how it ends."""
+"""Measure one answer: times, tokens, and how it ends; for metrics and for the span of its request."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol, Self, runtime_checkable
 
 from seodang.inference.engine.contract import TokenRequest, TokenStep
 from seodang.service.metrics import Metrics, get_metrics
+from seodang.service.tracing import current_span
 
 _FAILED: Final = "error"
 _ABORTED: Final = "abort"
@@ -48,13 +49,14 @@ def create_series(name: str) -> _Series:
 class MeteredSteps:
     """The steps of one answer, which it counts by the name of their model."""
 
-    def __init__(self, steps: AsyncIterator[TokenStep], request: TokenRequest, model_name: str) -> None:
+    def __init__(self, steps: AsyncIterator[TokenStep], request: TokenRequest, model_name: str, tag: str) -> None:
         """Count from now on.
 
         Args:
             steps: Of the engine.
             request: The request.
             model_name: Of a served model.
+            tag: Of the model, with its version.
         """
         self.finish_reason: str | None = None
         """The reader sets it where an answer ends before the engine ends it, as at a stop text."""
@@ -67,6 +69,9 @@ class MeteredSteps:
         self._tokens = 0
         self._gaps: list[float] = []
         self._is_counted = False
+        self._span = current_span.get()
+        if self._span is not None:
+            self._span.begin_answer(model_name, tag, request)
 
     def __aiter__(self) -> Self:
         return self
@@ -93,6 +98,8 @@ class MeteredSteps:
         now, series = time.monotonic(), self._series
         if step.start is not None:
             series.queue_seconds.observe(step.start.queue_seconds)
+            if self._span is not None:
+                self._span.start_answer(self._request, step.start)
             if self._request.prompt_logprobs is None:  # tokens that are described are not looked up
                 series.prefix_queries.inc(len(self._request.prompt))
                 series.prefix_hits.inc(step.start.cached_tokens)
@@ -113,6 +120,8 @@ class MeteredSteps:
         self._is_counted = True
         series, prompt_tokens = self._series, len(self._request.prompt)
         reason = reason if reason in FINISH_REASONS else "stop"
+        if self._span is not None:
+            self._span.end_answer(self._tokens, reason)
         series.answers[reason].inc()
         series.prompt_tokens.inc(prompt_tokens)
         series.generation_tokens.inc(self._tokens)

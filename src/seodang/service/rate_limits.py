@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from seodang.errors import SeodangError
-from seodang.i18n import _
+from seodang.i18n import _, ngettext
 from seodang.service.api_error import ApiError
 
 PER_MINUTE: Final = "SEODANG_REQUESTS_PER_MINUTE"
@@ -105,7 +105,11 @@ class RateLimits:
         if wait := bucket.take(now):
             raise ApiError(
                 429,
-                _("this key may send {limit} requests per minute; send the request again later", limit=limit),
+                ngettext(
+                    "this key may send {count} request per minute; send the request again later",
+                    "this key may send {count} requests per minute; send the request again later",
+                    limit,
+                ),
                 code="rate_limit_exceeded",
                 retry_seconds=math.ceil(wait),
                 headers=bucket.describe().format_headers(),
@@ -122,9 +126,10 @@ class RateLimits:
         if self._concurrent is not None and self._running[key] >= self._concurrent:
             raise ApiError(
                 429,
-                _(
-                    "this key may have {limit} requests at the same time; send the request again later",
-                    limit=self._concurrent,
+                ngettext(
+                    "this key may have {count} request at the same time; send the request again later",
+                    "this key may have {count} requests at the same time; send the request again later",
+                    self._concurrent,
                 ),
                 code="too_many_concurrent_requests",
             )

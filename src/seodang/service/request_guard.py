@@ -20,6 +20,7 @@ from seodang.service.api_keys import ApiKeys, is_loopback
 from seodang.service.context import ServiceContext
 from seodang.service.json_log import describe_failure, request_id
 from seodang.service.rate_limits import Allowance, RateLimits
+from seodang.service.tracing import RequestSpan, RequestTracer, current_span
 
 logger = logging.getLogger(__name__)
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
@@ -53,6 +54,7 @@ class RequestGuard:
         keys: ApiKeys,
         limits: RequestLimits,
         rates: RateLimits,
+        tracer: RequestTracer | None,
         paths: frozenset[str],
     ) -> None:
         """Create the middleware.
@@ -63,6 +65,7 @@ class RequestGuard:
             keys: Of the clients.
             limits: Of size and time.
             rates: Of the requests of each key.
+            tracer: Starts the spans of requests; None records none.
             paths: That the log may name; any other path may hold a user's text.
         """
         self._app = app
@@ -70,6 +73,7 @@ class RequestGuard:
         self._keys = keys
         self._limits = limits
         self._rates = rates
+        self._tracer = tracer
         self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,11 +83,22 @@ class RequestGuard:
             return
         exchange = _Exchange(scope, send)
         token = request_id.set(exchange.id)
+        span = self._start_span(scope, exchange)
         try:
             await self._answer(scope, receive, exchange)
         finally:
+            if span is not None:
+                span.end(exchange.status, is_stream=exchange.is_stream, is_gone=exchange.is_gone)
             logger.info("request", extra={"fields": exchange.describe(self._paths)})
             request_id.reset(token)
+
+    def _start_span(self, scope: Scope, exchange: _Exchange) -> RequestSpan | None:
+        if self._tracer is None or scope["path"] in OPEN_PATHS:
+            return None
+        described = exchange.describe(self._paths)
+        span = self._tracer.start(str(described["method"]), str(described["path"]), Headers(scope=scope))
+        current_span.set(span)
+        return span
 
     async def _answer(self, scope: Scope, receive: Receive, exchange: _Exchange) -> None:
         try:
@@ -194,6 +209,7 @@ class _Exchange:
         self.allowance: Allowance | None = None
         self.is_gone = False
         self.is_complete = False
+        self.is_stream = False
         self.closes = False
         self._scope = scope
         self._send = send
@@ -204,6 +220,7 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
+            self.is_stream = headers.get("content-type", "").startswith("text/event-stream")
             headers["X-Request-Id"] = self.id
             headers["X-Content-Type-Options"] = "nosniff"
             if self.allowance is not None:

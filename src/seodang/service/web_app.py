@@ -26,6 +26,7 @@ from seodang.service.openapi_document import build_openapi
 from seodang.service.rate_limits import RateLimits
 from seodang.service.request_guard import RequestGuard, RequestLimits
 from seodang.service.served_model import RequestRejected
+from seodang.service.tracing import RequestTracer, create_tracer
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
 ROUTES: Final[tuple[tuple[str, str, _Endpoint], ...]] = (
@@ -80,6 +81,7 @@ def create_app(
     keys: ApiKeys | None = None,
     limits: RequestLimits | None = None,
     rates: RateLimits | None = None,
+    tracer: RequestTracer | None = None,
 ) -> Starlette:
     """Return the application.
 
@@ -89,6 +91,7 @@ def create_app(
         keys: Of the clients; None reads SEODANG_API_KEYS.
         limits: Of size and time; None for the usual ones.
         rates: Of the requests of each key; None reads SEODANG_REQUESTS_PER_MINUTE and SEODANG_CONCURRENT_REQUESTS.
+        tracer: Of requests; None reads the variables of OpenTelemetry.
 
     Raises:
         SeodangError: If one of these variables has an error.
@@ -101,6 +104,7 @@ def create_app(
         keys=keys or ApiKeys(),
         limits=limits or RequestLimits(),
         rates=rates or RateLimits(),
+        tracer=tracer or create_tracer(),
         paths=frozenset(path for _method, path, _endpoint in routes),
     )
     app = Starlette(
