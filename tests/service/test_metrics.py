@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 from tests.constants import KOREAN, ROOT
@@ -187,6 +188,14 @@ def test_every_metric_of_the_dashboard_is_emitted(counted):
         re.sub(r"_(bucket|sum|count)$", "", name) for name in shown
     }
     assert unseen == set()
+
+
+def test_the_autoscaler_reads_a_metric_that_is_emitted(counted):
+    folder = ROOT / "deploy" / "kubernetes"
+    (rule,) = yaml.safe_load((folder / "prometheus-adapter.yaml").read_text("utf-8"))["rules"]["custom"]
+    (metric,) = yaml.safe_load((folder / "base" / "autoscaler.yaml").read_text("utf-8"))["spec"]["metrics"]
+    assert rule["seriesQuery"].partition("{")[0] in {name for name, _labels in read_metrics(counted)}
+    assert rule["name"]["as"] == metric["pods"]["metric"]["name"]
 
 
 def test_the_dashboard_can_be_imported():

@@ -21,6 +21,7 @@ from seodang.prompting import PROMPT_TEMPLATES
 from seodang.service.api_keys import ApiKeys
 from seodang.service.index_page import render_index_page
 from seodang.service.rate_limits import RateLimits
+from seodang.service.tracing import load_exporters
 
 ALIAS = "tuned"
 _TIMEOUT: Final = 600  # seconds; 256 tokens of a 270M model take two minutes on a slow machine
@@ -77,7 +78,7 @@ class Seodang:
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
     def check_start() -> None:
-        """Stop `bentoml serve` if prompts or keys have an error; BentoML would restart a failing worker forever."""
+        """Stop `bentoml serve` if a model or a setting has an error; BentoML would restart a failing worker forever."""
         from seodang.models.loading import load_tokenizer
         from seodang.packaging.model_folder import check_renderer, read_manifest
         from seodang.service.model_sources import read_model_sources
@@ -87,6 +88,7 @@ class Seodang:
         try:
             ApiKeys()
             RateLimits()
+            load_exporters()
             sources = read_model_sources()
             if sources.base is not None:
                 from seodang.service.extra_models import check_models  # imports peft

@@ -49,6 +49,8 @@ _GET: Final[Mapping[str, tuple[str, type[BaseModel] | None]]] = {
     "/healthz": ("Whether the process is alive", answers.Status),
     "/readyz": ("Whether it accepts requests", answers.Status),
 }
+_MODEL_PATHS: Final = frozenset({"/lineage", "/tokenizer_info"})
+"""Paths whose query names a model."""
 _ERRORS: Final[Mapping[str, str]] = {
     "400": "The request has an error, which its sender can correct",
     "401": "The key is missing or unknown",
@@ -56,7 +58,7 @@ _ERRORS: Final[Mapping[str, str]] = {
     "404": "The route or the model does not exist",
     "405": "The route does not have this method",
     "413": "The body is too large",
-    "429": "The queue is full",
+    "429": "The queue is full, or the key has sent too many requests",
     "500": "The service failed; its log names the cause",
     "503": "The service stops, or the answer takes too long",
 }
@@ -135,6 +137,8 @@ def _describe_get(path: str, summary: str, schema: dict[str, Any]) -> dict[str, 
     described = _describe(summary, {"application/json": {"schema": schema}})
     if "{id}" in path:
         described["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    if path in _MODEL_PATHS:
+        described["parameters"] = [{"name": "model", "in": "query", "required": False, "schema": {"type": "string"}}]
     return described
 
 

@@ -6,7 +6,7 @@ Nothing of OpenTelemetry is imported unless the standard environment variables n
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
@@ -137,8 +137,8 @@ class RequestTracer:
         return RequestSpan(span, operation)
 
 
-def create_tracer(environment: Mapping[str, str] | None = None) -> RequestTracer | None:
-    """Return the tracer that the environment describes; None if it names no exporter.
+def load_exporters(environment: Mapping[str, str] | None = None) -> list[Callable[[], Any]]:
+    """Return the exporters that the environment names; an empty list records nothing.
 
     Raises:
         SeodangError: If the package of an exporter is missing.
@@ -147,9 +147,21 @@ def create_tracer(environment: Mapping[str, str] | None = None) -> RequestTracer
     names = [name.strip() for name in environment.get(_EXPORTER, "").split(",") if name.strip()]
     if not names and any(environment.get(name) for name in _ENDPOINTS):
         names = ["otlp"]
-    if not names or names == ["none"] or environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
+    if names == ["none"] or environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return []
+    return [_load_exporter(name, environment) for name in names]
+
+
+def create_tracer(environment: Mapping[str, str] | None = None) -> RequestTracer | None:
+    """Return the tracer that the environment describes; None if it names no exporter.
+
+    Raises:
+        SeodangError: If the package of an exporter is missing.
+    """
+    environment = os.environ if environment is None else environment
+    exporters = load_exporters(environment)
+    if not exporters:
         return None
-    exporters = [_load_exporter(name, environment) for name in names]
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -161,7 +173,7 @@ def create_tracer(environment: Mapping[str, str] | None = None) -> RequestTracer
     return RequestTracer(provider.get_tracer("seodang"))
 
 
-def _load_exporter(name: str, environment: Mapping[str, str]) -> Any:
+def _load_exporter(name: str, environment: Mapping[str, str]) -> Callable[[], Any]:
     if name == "otlp":
         protocol = next(
             (environment[variable] for variable in _PROTOCOLS if environment.get(variable)), "http/protobuf"
@@ -177,4 +189,5 @@ def _load_exporter(name: str, environment: Mapping[str, str]) -> Any:
                 package=_PACKAGES.get(name, "-"),
             )
         )
-    return found[0].load()
+    exporter: Callable[[], Any] = found[0].load()
+    return exporter
