@@ -8,6 +8,7 @@ os.environ["SEODANG_LANG"] = "en"  # here, so that the processes that tests star
 
 pytest_plugins = [
     "tests.fixtures.base_stage",
+    "tests.fixtures.browser",
     "tests.fixtures.card",
     "tests.fixtures.champions",
     "tests.fixtures.models",

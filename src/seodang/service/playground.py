@@ -1,8 +1,8 @@
 """The page at `/ui`: questions to the served models, their answers as they come, options and lineage.
 
-The page holds no data: it asks the service like any client, with the user's key. Text of users and models is only
-ever set as text; the Content-Security-Policy allows exactly the page's own script and style by their hashes, and
-forbids the browser to turn a text into markup (Trusted Types).
+The page holds no data: it asks the service like any client, with the user's key. Text of users and models is always
+set as text. The Content-Security-Policy allows exactly the page's own script and style by their hashes, and forbids the
+browser to turn a text into markup (Trusted Types).
 """
 
 from __future__ import annotations
