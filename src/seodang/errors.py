@@ -18,6 +18,7 @@ SeodangError                 exit code 2: the input or the setup cannot be used
 │   └── NotPromoted          exit code 3: the verdict is not `promote`, so nothing becomes champion
 ├── RegistryError            the registry refuses the operation; nothing has changed
 ├── ParityError              merged weights answer differently from base + adapter
+├── ServiceUnreachable       exit code 75: the model service does not answer; try again later
 ├── WorkspaceError           git, a lock of DVC or a folder stops the run before it starts
 └── ArtifactError            an artifact of an earlier stage is missing or damaged
 """
@@ -107,6 +108,12 @@ class RegistryError(SeodangError):
 
 class ParityError(SeodangError):
     """The merged model answers differently from base plus adapter."""
+
+
+class ServiceUnreachable(SeodangError):
+    """A model service did not answer but may do so later (EX_TEMPFAIL of sysexits.h)."""
+
+    exit_code = 75
 
 
 class WorkspaceError(SeodangError):

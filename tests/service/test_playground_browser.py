@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-import uvicorn
 from tests.fixtures.browser import CONTROL, SHIFT, Browser, Page
+from tests.fixtures.serving import serve_app
 from tests.service.conftest import ScriptedEngine
 
 from seodang.inference.engine.contract import TokenRequest, TokenStep
@@ -82,22 +82,9 @@ def run_service(context: ServiceContext, keys: str = "", names: tuple[str, ...] 
             return
         await app(scope, read, send)
 
-    server = uvicorn.Server(uvicorn.Config(record, port=0, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        threading.Event().wait(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-
-    def stop() -> None:
-        server.should_exit = server.force_exit = True
-        thread.join(10)
-
     assert isinstance(context.engine, PacedEngine)
-    try:
-        yield Served(f"http://127.0.0.1:{port}/ui", context.engine, bodies, stop)
-    finally:
-        stop()
+    with serve_app(record) as running:
+        yield Served(f"{running.url}/ui", context.engine, bodies, running.stop)
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 Exit codes: 0 done; 1 (check) rows were rejected; 2 the input or the set-up cannot be used; 3 not promoted (run, gate,
 registry promote); 4 (gate) inconclusive; 70 an error of seodang itself (EX_SOFTWARE of sysexits.h); 74 done, but the
-output could not be written (EX_IOERR); 75 try again: a source on the network did not answer, or a process of several
-that train was killed (EX_TEMPFAIL); 129 hung up; 130 interrupted; 141 the reader of the output is gone; 143 terminated.
+output could not be written (EX_IOERR); 75 try again: a source or service on the network did not answer, or a process
+of several that train was killed (EX_TEMPFAIL); 129 hung up; 130 interrupted; 141 the reader of the output is gone; 143
+terminated.
 """
 
 from __future__ import annotations
@@ -19,7 +20,22 @@ from typing import Annotated, Final
 
 import typer
 
-from seodang.cli import check, compare, config, gate, init, judge, plan, profile, registry, report, run, serve, study
+from seodang.cli import (
+    chat,
+    check,
+    compare,
+    config,
+    gate,
+    init,
+    judge,
+    plan,
+    profile,
+    registry,
+    report,
+    run,
+    serve,
+    study,
+)
 from seodang.cli.signals import EndedBySignal, unwind_on_signals
 from seodang.cli.streams import (
     discard_output,
@@ -190,6 +206,7 @@ def create_app() -> typer.Typer:
     app.add_typer(config.create_app(), name="config")
     app.command("report", help=_("Print times, scores and verdict of the last run again."))(report.report)
     app.command("serve", help=_("Serve the champion, or the model that was packaged last."))(serve.serve)
+    app.command("chat", help=_("Ask the packaged model, or a service, in the terminal or through a pipe."))(chat.chat)
     return app
 
 
