@@ -11,7 +11,7 @@ _PHRASE: Final = re.compile(r"\{\w+[^}]*\} ((?:[a-z-]+ ){0,2}?)([a-z-]+s|[a-z]+\
 # Words in -s after a name: "{path} has no rows". A verb that is missing here is reported once; add it.
 _NO_NOUNS: Final = frozenset(
     "asks begins belongs contradicts describes differs does ends expands fails gets gives has holds is its lacks less lies matches names"
-    " needs owns process reads this was".split()
+    " needs owns process reads refuses serves this was".split()
 )
 # Words that end the phrase of a count: "{path} of two records".
 _NO_ADJECTIVES: Final = frozenset("and are as at by for from in of on or than that the to with".split())

@@ -217,7 +217,7 @@ def test_a_server_of_something_else_is_one_line(chat):
     with serve(Site({"/v1/models": b"<html>"})) as site:
         code, _output, error = chat("인사", "--url", site.url)
     assert code == 2
-    assert "answers, but not like a model service; check the address" in error
+    assert "there is something else than a model service; check the address" in error
 
 
 class Terminal:

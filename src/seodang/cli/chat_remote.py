@@ -115,7 +115,7 @@ class RemoteModel:
             return self._send("GET", path).json()
         except ValueError as error:
             raise SeodangError(
-                _("{url} answers, but not like a model service; check the address", url=self._url)
+                _("at {url} there is something else than a model service; check the address", url=self._url)
             ) from error
 
     def _send(self, method: str, path: str, body: Any = None) -> requests.Response:
