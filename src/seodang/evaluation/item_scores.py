@@ -168,8 +168,14 @@ def _compute_perplexity_metrics(
 
 
 def _decode_answer(encoder: PromptEncoder, variant: Variant, task: TaskSamples, generated: Generation) -> str:
-    """Return the text of an answer; a base model's is truncated, because it never learned to end an answer."""
-    answer = str(encoder.tokenizer.decode(generated.tokens, skip_special_tokens=True)).strip()
+    """Return the text of an answer, as the service sends it.
+
+    A character that the limit cuts is left out. A base model's answer is truncated, because it never learned to end it.
+    """
+    decoded = str(
+        encoder.tokenizer.decode(generated.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    )
+    answer = decoded.rstrip("\ufffd").strip()
     if variant.model != "base" or not task.stop_texts:
         return answer
     return truncate_at_stop(answer, task.stop_texts)

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 _REPLACEMENT: Final = "\ufffd"  # what a decoder writes for bytes that are no character
 _MAX_WINDOW: Final = 64  # tokens that are decoded again with each new one; only invalid bytes reach it
-_MAX_CHARACTER_BYTES: Final = 4  # of UTF-8; each token has at least one byte
+_MAX_INCOMPLETE: Final = 3  # bytes of a character in UTF-8 but for the last one; each token has at least one byte
 
 
 class Decoder(Protocol):
@@ -21,8 +21,10 @@ class Decoder(Protocol):
 class Detokenizer:
     """Returns the text that each token adds. The parts, joined, are the text of all tokens.
 
-    The last U+FFFD of a text may be the beginning of a character: a Hangul syllable has three bytes, which byte-level
-    tokenizers split. It is held back, and dropped if no further token completes it.
+    U+FFFD at the end of a text may be the beginning of a character: a Hangul syllable has three bytes, which tokenizers
+    split. It is held back, and dropped if no further token completes it. Byte-level tokenizers decode such a beginning
+    as one U+FFFD. SentencePiece's byte fallback decodes it as one for each byte, with the complete characters before
+    it, if these are tokens of bytes, too.
     """
 
     def __init__(self, decoder: Decoder, context: Sequence[int] = ()) -> None:
@@ -33,27 +35,40 @@ class Detokenizer:
             context: Last tokens before the text; SentencePiece drops the blank of a text that has nothing before it.
         """
         self._decoder = decoder
-        self._window: list[int] = []
-        self._boundary = 0
-        self._sent = 0
-        text = decoder.decode(context) if context else ""
-        if text and _REPLACEMENT not in text:
-            self._window, self._boundary, self._sent = list(context), len(context), len(text)
+        self._start_window([])
+        if context and _REPLACEMENT not in decoder.decode(context):
+            self._start_window(list(context))
 
     def push(self, token: int) -> str:
         """Return the text that a token completes; empty while a character is incomplete."""
         self._window.append(token)
         text = self._decoder.decode(self._window)
-        stable = text.removesuffix(_REPLACEMENT)
-        added, self._sent = stable[self._sent :], max(self._sent, len(stable))
+        stable = text.rstrip(_REPLACEMENT)
+        is_continued = text.startswith(self._sent)
+        if stable == text and not is_continued:  # bytes that are no characters, after others
+            text = self._decoder.decode(self._window[self._boundary :])
+            self._start_window(self._window[self._boundary :])
+            return text
+        added = stable[len(self._sent) :] if is_continued else ""
+        self._sent += added
         if stable == text and added:
             # Tokens since the last complete character are enough context for the next ones.
             self._start_window(self._window[self._boundary :])
         elif len(self._window) > _MAX_WINDOW:
-            self._start_window(self._window[-_MAX_CHARACTER_BYTES:])
+            added += self._release(text[len(self._sent) :] if is_continued else None)
         return added
 
     def _start_window(self, window: list[int]) -> None:
         self._window = window
         self._boundary = len(window)
-        self._sent = len(self._decoder.decode(window).removesuffix(_REPLACEMENT))
+        self._sent = self._decoder.decode(window) if window else ""
+
+    def _release(self, held: str | None) -> str:
+        """Return what is held back, without what may still be the beginning of a character."""
+        if held is None:
+            held = self._decoder.decode(self._window[self._boundary :])
+        end = self._window[-_MAX_INCOMPLETE:]
+        count = len(self._decoder.decode(end))
+        self._start_window([])
+        self._window = end
+        return held[: len(held) - count]

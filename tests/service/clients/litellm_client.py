@@ -30,8 +30,8 @@ def complete(**fields: object) -> object:
 def expect(case: str, error: type[Exception], function=complete, **fields: object) -> None:
     try:
         function(**{**access, **fields})
-    except Exception as caught:
-        check(case, (type(caught).__name__, caught.status_code) if type(caught) is error else None)
+    except error as caught:
+        check(case, type(caught) is error and (type(caught).__name__, caught.status_code))
     else:
         raise AssertionError(case)
 
