@@ -77,9 +77,22 @@ def test_echo_has_the_log_probabilities_of_the_prompt_as_the_model_computes_them
     expected = [float(rows[place, token]) for place, token in enumerate(ids[1:])]
     values = body["choices"][0]["logprobs"]["token_logprobs"]
     assert values[1 : len(ids)] == pytest.approx(expected, abs=1e-4)
-    assert len(values) == len(ids) + (body["choices"][0]["finish_reason"] == "length")
+    assert len(values) == len(ids) + 1
     if isinstance(prompt, str):
         assert body["choices"][0]["text"].startswith(prompt)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_end_token_is_the_last_one_of_the_log_probabilities(script, served, read_events, stream):
+    """A harness asks for one token more than it scores, and drops the last one of the list."""
+    client, _engine = script("")
+    response = complete(client, "가나", logprobs=1, max_tokens=1, echo=not stream, stream=stream)
+    choice = read_events(response.text)[0]["choices"][0] if stream else response.json()["choices"][0]
+    assert (choice["text"], choice["finish_reason"]) == ("" if stream else "가나", "stop")
+    assert choice["logprobs"]["tokens"][-1] == "<|end|>"
+    assert choice["logprobs"]["token_logprobs"][-1] == -0.5
+    count = 1 if stream else len(served.model.encoder.encode_text("가나")) + 1
+    assert {len(values) for values in choice["logprobs"].values()} == {count}
 
 
 def test_echo_without_new_tokens_returns_the_prompt(client):

@@ -46,6 +46,8 @@ class TextRules:
     """Whether blanks at both ends are left out, as evaluation reads answers."""
     context: tuple[int, ...] = ()
     """Last tokens of the text that the answer continues; empty for an answer of its own."""
+    keeps_end_token: bool = False
+    """Whether an end token, which has no text, is one of the tokens."""
 
 
 class AnswerReader:
@@ -85,9 +87,11 @@ class AnswerReader:
         if step.token is None:
             return ""
         self._completion_tokens += 1
-        if step.finish_reason == "stop":  # an end token has no text
+        is_end_token = step.finish_reason == "stop"
+        if not is_end_token or self._rules.keeps_end_token:
+            self._waiting.append(AnswerToken(step.token, self._length, step.logprob))
+        if is_end_token:  # it has no text
             return ""
-        self._waiting.append(AnswerToken(step.token, self._length, step.logprob))
         text = self._detokenizer.push(step.token)
         self._length += len(text)
         return text

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -87,7 +88,9 @@ def _build_answer_request(
         vocabulary_size=model.vocabulary_size,
     )
     tokens = TokenRequest(tuple(prompt), options, prompt_logprobs=body.logprobs if body.echo else None)
-    return AnswerRequest(tokens, build_rules(body.stop, is_trimmed=False, continued=prompt))
+    rules = build_rules(body.stop, is_trimmed=False, continued=prompt)
+    # A harness asks for one token after the prompt and drops the last one, which may be the end token.
+    return AnswerRequest(tokens, replace(rules, keeps_end_token=True))
 
 
 class _Completion:

@@ -16,6 +16,7 @@ from typing import Any
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
+import requests
 from lm_eval import simple_evaluate
 from lm_eval.api.task import ConfigurableTask
 
@@ -71,7 +72,9 @@ def main() -> None:
         "answers": [item for item in items if "options" not in item],
     }
     tasks = [build_task(name, group, options.results.parent) for name, group in groups.items() if group]
-    arguments: dict[str, Any] = {"model": "tiny", "max_length": options.max_length, "num_concurrent": 4}
+    headers = {"Authorization": f"Bearer {options.key}"}
+    models = requests.get(f"{options.url}/v1/models", headers=headers, timeout=30).json()["data"]
+    arguments: dict[str, Any] = {"model": models[0]["id"], "max_length": options.max_length, "num_concurrent": 4}
     arguments["base_url"] = f"{options.url}/v1/{'chat/completions' if options.chat else 'completions'}"
     if options.tokenizer == "remote":
         arguments |= {"tokenizer_backend": "remote", "auth_token": options.key}
