@@ -75,6 +75,11 @@ async def stream_answers(
 
     The first error ends all answers.
     """
+    if len(requests) == 1:  # the usual case needs neither a task nor a queue
+        async with aclosing(stream_answer(engine, decoder, requests[0])) as parts:
+            async for part in parts:
+                yield 0, part
+        return
     queue: asyncio.Queue[tuple[int, AnswerPart] | Exception | None] = asyncio.Queue()
     slots = asyncio.Semaphore(_MAX_CONCURRENT)
 

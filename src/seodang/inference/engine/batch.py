@@ -118,7 +118,8 @@ class Batch:
     def _answer_rows(self, start: int, count: int) -> None:
         rows = self.rows[start : start + count]
         padded = range(start, start + (self._shape.answer_rows or self._shape.round_rows(count)))
-        lengths = [self.rows[index].position if index < len(self.rows) else 0 for index in padded]
+        # A row of the padding writes where the first one does: if that is the only one, all write one column.
+        lengths = [self.rows[index if index < len(self.rows) else start].position for index in padded]
         tokens = [row.last_token for row in rows] + [0] * (len(padded) - count)
         columns = torch.tensor(lengths)[:, None]
         logits = self._forward(list(padded), torch.tensor(tokens)[:, None], columns, columns, keep=1)
@@ -160,7 +161,9 @@ class Batch:
         device = self._model.device
         width = min(get_read_width(int(columns.max()) + 1), self._cache.width)
         first = rows[0] if rows == list(range(rows[0], rows[0] + len(rows))) else None
-        plan = WritePlan(torch.tensor(rows, device=device), columns.to(device), width, first)
+        is_one_column = first is not None and columns.shape[1] == 1 and bool((columns == columns[0]).all())
+        column = int(columns[0]) if is_one_column else None
+        plan = WritePlan(torch.tensor(rows, device=device), columns.to(device), width, first, column)
         self._cache.set_plan(plan)
         hidden = torch.arange(width, device=device) > positions.to(device)[:, None, :, None]
         mask = torch.zeros(hidden.shape, dtype=self._model.dtype, device=device).masked_fill_(hidden, float("-inf"))

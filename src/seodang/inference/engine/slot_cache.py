@@ -38,6 +38,8 @@ class WritePlan:
     """Columns that attention reads."""
     first: int | None
     """The first row where the others follow it, which attention then reads without a copy; None elsewhere."""
+    column: int | None = None
+    """The column where all rows write, each one token, if `first` is a row; such a write needs no index."""
 
 
 def round_up(number: int, step: int) -> int:
@@ -97,9 +99,13 @@ class SlotLayer(CacheLayerMixin):
         """Write the states of new tokens; return those of all tokens of the rows."""
         plan = self.plan
         assert plan is not None
-        self.keys[plan.rows[:, None], :, plan.columns] = key_states.transpose(1, 2)
-        self.values[plan.rows[:, None], :, plan.columns] = value_states.transpose(1, 2)
         rows = plan.rows if plan.first is None else slice(plan.first, plan.first + len(plan.rows))
+        if plan.column is None:
+            self.keys[plan.rows[:, None], :, plan.columns] = key_states.transpose(1, 2)
+            self.values[plan.rows[:, None], :, plan.columns] = value_states.transpose(1, 2)
+        else:
+            self.keys[rows, :, plan.column : plan.column + 1] = key_states
+            self.values[rows, :, plan.column : plan.column + 1] = value_states
         return self.keys[rows, :, : plan.width], self.values[rows, :, : plan.width]
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
