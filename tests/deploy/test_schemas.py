@@ -68,13 +68,14 @@ def test_every_manifest_fits_the_schema_of_kubernetes(programs, version):
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
+        ("deployment.yaml", "  selector:", "  selektor:"),
         ("deployment.yaml", "readinessProbe", "readynessProbe"),
         ("deployment.yaml", "replicas: 2", "replicas: two"),
         ("deployment.yaml", "            - name: http\n", "            - nam: http\n"),
         ("service.yaml", "port: 80", "port: eighty"),
         ("disruption-budget.yaml", "minAvailable", "minimumAvailable"),
         ("autoscaler.yaml", "maxReplicas: 8", "maxReplica: 8"),
-        ("network-policy.yaml", "podSelector: {}", "podSelector: []"),
+        ("network-policy.yaml", "matchLabels:", "matchLabel:"),
         ("namespace.yaml", "labels:", "label:"),
     ],
 )

@@ -81,6 +81,7 @@ class Seodang:
         """Stop `bentoml serve` if a model or a setting has an error; BentoML would restart a failing worker forever."""
         from seodang.models.loading import load_tokenizer
         from seodang.packaging.model_folder import check_renderer, read_manifest
+        from seodang.service.engine_choice import choose_engine
         from seodang.service.model_sources import read_model_sources
 
         stored = _get_stored_model()
@@ -94,6 +95,7 @@ class Seodang:
                 from seodang.service.extra_models import check_models  # imports peft
 
                 check_models(sources, stored.tag.name)
+            choose_engine()
             manifest = read_manifest(folder)
             needs_tokenizer = PROMPT_TEMPLATES[manifest.prompt.format].needs_tokenizer
             check_renderer(manifest, load_tokenizer(folder) if needs_tokenizer else None)

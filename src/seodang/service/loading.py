@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seodang.inference.engine.transformers_engine import TransformersEngine
-from seodang.models.device import choose_device
-from seodang.models.loading import get_context_length, load_tokenizer
-from seodang.models.stop_tokens import get_stop_ids
+from seodang.models.loading import load_tokenizer
 from seodang.packaging.checksums import verify_checksums
-from seodang.packaging.model_folder import MANIFEST_NAME, check_renderer, load_inference_model, read_manifest
+from seodang.packaging.model_folder import MANIFEST_NAME, check_renderer, read_manifest
 from seodang.service.context import ServiceContext
+from seodang.service.engine_choice import load_engine
 from seodang.service.extra_models import check_models, load_models
 from seodang.service.model_sources import ModelSources, read_model_sources
 from seodang.service.served_model import ServedModel
@@ -37,16 +35,15 @@ def load_context(
     verify_checksums(folder)
     tokenizer = load_tokenizer(folder)
     check_renderer(manifest, tokenizer)  # before the weights are loaded, which takes longer
-    weights = load_inference_model(folder, choose_device("auto"))
+    engine = load_engine(folder, manifest)
     model = ServedModel(
         tokenizer=tokenizer,
         manifest=manifest,
-        context_length=get_context_length(weights.config),
+        context_length=engine.context_length,
         tag=tag,
         created=int((folder / MANIFEST_NAME).stat().st_mtime),
         bento=bento,
         names=(name,),
     )
     others = () if checked is None else load_models(checked, manifest.max_new_tokens)
-    engine = TransformersEngine(weights, get_stop_ids(weights, manifest.end_id))
     return ServiceContext(model, engine, other_models=others)

@@ -1,0 +1,230 @@
+"""The token engine on vLLM, for CUDA. vLLM is imported when an engine is made; see requirements-vllm.txt."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import uuid
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from seodang.errors import ModelError
+from seodang.i18n import _
+from seodang.inference.engine.admission import check_request, get_token_limit
+from seodang.inference.engine.contract import EngineStatus, QueueFull, TokenRequest, TokenStep
+from seodang.inference.engine.scheduler import Limits
+from seodang.inference.engine.streams import Channel, Outbox, StepStream
+from seodang.inference.engine.vllm_mapping import build_sampling_arguments, read_prompt_logprobs, read_steps
+
+MAX_LOGPROBS: Final = 20  # as OpenAI's interface
+_LORA_RANKS: Final = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""The values that vLLM takes for max_lora_rank."""
+_DETERMINISTIC: Final = "VLLM_BATCH_INVARIANT"
+
+
+def build_engine_arguments(
+    folder: Path, adapters: Mapping[str, Path], limits: Limits, changes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the arguments of vLLM's AsyncEngineArgs.
+
+    Weights are computed in fp32, as they were evaluated; vLLM alone would choose half precision.
+
+    Args:
+        folder: Of the packaged model.
+        adapters: Folders of LoRA adapters by name.
+        limits: Bounds of the engine.
+        changes: Arguments that replace these, such as dtype or tensor_parallel_size.
+
+    Raises:
+        ModelError: If vLLM does not take the rank of an adapter.
+    """
+    lora: dict[str, Any] = {}
+    if adapters:
+        ranks = [int(json.loads((path / "adapter_config.json").read_text("utf-8"))["r"]) for path in adapters.values()]
+        lora = {"enable_lora": True, "max_loras": len(adapters), "max_lora_rank": _round_up_rank(max(ranks))}
+    return {
+        "model": str(folder),
+        "dtype": "float32",
+        "max_num_seqs": limits.max_running,
+        "max_logprobs": MAX_LOGPROBS,
+        "logprobs_mode": "raw_logprobs",  # before penalties and temperature
+        "generation_config": "vllm",  # no settings of the checkpoint beside those of a request
+        "disable_log_stats": True,
+        **lora,
+        **changes,
+    }
+
+
+def _round_up_rank(rank: int) -> int:
+    if rank > _LORA_RANKS[-1]:
+        raise ModelError(
+            _("an adapter has rank {rank}, but vLLM takes {limit} at most", rank=rank, limit=_LORA_RANKS[-1])
+        )
+    return next(allowed for allowed in _LORA_RANKS if allowed >= rank)
+
+
+class VllmEngine:
+    """Continues prompts with vLLM's continuous batching; see contract.Engine."""
+
+    def __init__(
+        self,
+        engine: Any,
+        stop_ids: Collection[int],
+        adapters: Mapping[str, Path] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """Serve a running vLLM.
+
+        Args:
+            engine: vllm.v1.engine.async_llm.AsyncLLM.
+            stop_ids: End tokens of the model.
+            adapters: Folders of LoRA adapters by name.
+            limits: Bounds; None for the standard ones.
+        """
+        self.context_length: int | None = engine.model_config.max_model_len
+        self._engine = engine
+        self._vocab_size: int = engine.model_config.get_vocab_size()
+        self._stop_ids = frozenset(stop_ids)
+        self._adapters = dict(adapters or {})
+        self._limits = limits or Limits()
+        self._open: dict[Channel, asyncio.Task[None]] = {}
+        self._is_closed = False
+        self._prefix_hits = self._prefix_queries = 0
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path,
+        stop_ids: Collection[int],
+        adapters: Mapping[str, Path] | None = None,
+        limits: Limits | None = None,
+        *,
+        deterministic: bool = False,
+        changes: Mapping[str, Any] | None = None,
+    ) -> VllmEngine:
+        """Return an engine that has loaded a packaged model.
+
+        Args:
+            folder: Of the packaged model.
+            stop_ids: End tokens of the model.
+            adapters: Folders of LoRA adapters by name.
+            limits: Bounds; None for the standard ones.
+            deterministic: Use vLLM's batch-invariant kernels, so that an answer does not depend on what else is
+                running. They need a recent GPU.
+            changes: As in build_engine_arguments().
+
+        Raises:
+            ModelError: If vLLM cannot load the model.
+        """
+        if deterministic:
+            os.environ[_DETERMINISTIC] = "1"
+        from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        limits = limits or Limits()
+        try:
+            arguments = AsyncEngineArgs(**build_engine_arguments(folder, adapters or {}, limits, changes or {}))
+            engine = AsyncLLM.from_engine_args(arguments)
+        except (RuntimeError, ValueError, TypeError, OSError) as error:
+            raise ModelError(_("vLLM cannot load {folder}: {error}", folder=folder, error=error)) from error
+        return cls(engine, stop_ids, adapters, limits)
+
+    def submit(self, request: TokenRequest) -> StepStream:
+        """Return the steps of the answer as they are computed; see contract.Engine.submit().
+
+        Raises:
+            QueueFull: If running and waiting requests reach the bound, or the engine is closed.
+        """
+        self._forget_ended()
+        if self._is_closed or len(self._open) >= self._limits.max_running + self._limits.max_waiting:
+            raise QueueFull
+        loop = asyncio.get_running_loop()
+
+        def cancel() -> None:
+            loop.call_soon_threadsafe(task.cancel)
+
+        channel = Channel(loop, Outbox(), cancel)
+        task = loop.create_task(self._compute(request, channel))
+        self._open[channel] = task
+        return StepStream(channel)
+
+    def get_status(self) -> EngineStatus:
+        """Return the present load; prefix hits and queries are tokens. vLLM does not tell the tokens in its cache."""
+        self._forget_ended()
+        running = min(len(self._open), self._limits.max_running)
+        return EngineStatus(running, len(self._open) - running, 0, self._prefix_hits, self._prefix_queries)
+
+    async def close(self, timeout: float) -> None:
+        """Finish the running requests within `timeout` seconds, cancel the others, and stop.
+
+        Args:
+            timeout: In seconds, at least 0.
+        """
+        self._is_closed = True
+        self._forget_ended()
+        if self._open:
+            await asyncio.wait(self._open.values(), timeout=timeout)
+        self._forget_ended()
+        for channel, task in self._open.items():
+            channel.put(TokenStep(None, None, "cancelled"))
+            task.cancel()
+        await asyncio.gather(*self._open.values(), return_exceptions=True)
+        await asyncio.to_thread(self._engine.shutdown)
+
+    def _forget_ended(self) -> None:
+        self._open = {
+            channel: task
+            for channel, task in self._open.items()
+            if not (channel.is_closed or channel.is_finished or task.done())
+        }
+
+    async def _compute(self, request: TokenRequest, channel: Channel) -> None:
+        """Put the steps of an answer into its channel; cancelling the task ends the request in vLLM."""
+        try:
+            check_request(request, vocab_size=self._vocab_size, context_length=self.context_length)
+            await self._pass_on(request, channel)
+        except ModelError as error:
+            channel.put(error)
+        except Exception as error:
+            channel.put(ModelError(_("vLLM failed: {error}", error=f"{type(error).__name__}: {error}")))
+        finally:
+            channel.is_finished = True
+
+    async def _pass_on(self, request: TokenRequest, channel: Channel) -> None:
+        limit = get_token_limit(request, self.context_length)
+        if limit == 0 and request.prompt_logprobs is None:
+            channel.put(TokenStep(None, None, "length"))
+            return
+        prompt, is_counted = None, False
+        async for output in self._generate(request, limit):
+            if not is_counted:
+                is_counted = True
+                prompt = read_prompt_logprobs(output, request)
+                self._prefix_queries += len(request.prompt)
+                self._prefix_hits += output.num_cached_tokens or 0
+            for step in read_steps(output, request, limit, prompt):
+                prompt = None
+                channel.put(step)
+
+    def _generate(self, request: TokenRequest, limit: int) -> Any:
+        from vllm.sampling_params import RequestOutputKind, SamplingParams
+
+        arguments = build_sampling_arguments(request, self._stop_ids, limit)
+        return self._engine.generate(
+            {"prompt_token_ids": list(request.prompt)},
+            SamplingParams(**arguments, output_kind=RequestOutputKind.DELTA),
+            uuid.uuid4().hex,
+            lora_request=self._build_lora_request(request.adapter),
+        )
+
+    def _build_lora_request(self, adapter: str | None) -> Any:
+        if adapter is None:
+            return None
+        if adapter not in self._adapters:
+            names = ", ".join(sorted(self._adapters)) or "-"
+            raise ModelError(_("the model has no adapter {name!r}; it has: {names}", name=adapter, names=names))
+        from vllm.lora.request import LoRARequest
+
+        return LoRARequest(adapter, list(self._adapters).index(adapter) + 1, str(self._adapters[adapter]))
