@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.constants import ROOT
+from tests.fixtures.gate import build_gate
 
 from seodang.errors import ArtifactError
 from seodang.gate.judgement import Judgement, Spending, round_score
-from seodang.registry.ledger import read_ledger, record_judgement
+from seodang.gate.pairing import pair_scores
+from seodang.gate.scores import Score, ScoreKey
+from seodang.registry import ledger
+from seodang.registry.ledger import decide_and_record, read_ledger, record_judgement
 
 KEYS = [("감성", "1"), ("감성", "2"), ("topic", "1")]
 
@@ -112,6 +119,114 @@ def test_a_line_is_appended_after_a_missing_newline_and_merged_files_are_read(tm
     header, *lines = path.read_text("utf-8").splitlines()
     path.write_text("\n".join([header, lines[0], header, "", lines[1], ""]), "utf-8")  # as a union merge leaves it
     assert read_ledger(tmp_path) == [first, second]
+
+
+def test_contents_and_multisets_are_recorded(tmp_path):
+    judgement = replace(
+        build({"accuracy": [1.0, 0.0]}, items=KEYS[:2]),
+        contents={KEYS[0]: "0f"},
+        tests={"superiority loss champion": Spending(0.025, "0f", ("a1", "b2"))},
+    )
+    record_judgement(tmp_path, judgement, [])
+    assert read_ledger(tmp_path) == [judgement]
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """Return a function that runs git in a repository, and its ledger with a committed judgement."""
+
+    def run(*words):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True)
+
+    run("init", "-q", "-b", "main")
+    run("config", "user.name", "A")
+    run("config", "user.email", "a@example.org")
+    folder = tmp_path / "registry" / "ledger"
+    record_judgement(folder, build({"accuracy": [1.0, 0.0]}), [])
+    run("add", "-A")
+    run("commit", "-qm", "judge")
+    return run, folder
+
+
+def delete(run, folder):
+    shutil.rmtree(folder)
+
+
+def delete_and_commit(run, folder):
+    run("rm", "-rq", str(folder))
+    run("commit", "-qm", "delete")
+
+
+def revert(run, folder):
+    run("revert", "--no-edit", "HEAD")
+
+
+def switch_to_another_branch(run, folder):
+    run("checkout", "-q", "--orphan", "other")
+    run("rm", "-rqf", ".")
+    run("commit", "--allow-empty", "-qm", "other")
+
+
+def cut_off(run, folder):
+    [path] = folder.glob("*.jsonl")
+    path.write_text(path.read_text("utf-8").splitlines()[0] + "\n", "utf-8")
+
+
+@pytest.mark.parametrize("change", [delete, delete_and_commit, revert, switch_to_another_branch, cut_off])
+def test_a_committed_judgement_counts_after_its_line_is_gone(repository, change, caplog):
+    run, folder = repository
+    change(run, folder)
+    assert read_ledger(folder) == [build({"accuracy": [1.0, 0.0]})]
+    assert "1 judgement of other commits is not in" in caplog.text
+
+
+def test_an_edited_level_does_not_give_back_what_was_spent(repository):
+    _run, folder = repository
+    [path] = folder.glob("*.jsonl")
+    path.write_text(path.read_text("utf-8").replace("0.025", "0.0"), "utf-8")
+    first, _edited = read_ledger(folder)
+    assert first.get_level("superiority accuracy 0 champion") == 0.025
+
+
+def test_committed_judgements_are_read_once_and_said_nothing_about(repository, caplog):
+    _run, folder = repository
+    assert len(read_ledger(folder)) == 1
+    assert caplog.text == ""
+
+
+def decide_on(folder, right):
+    """Record a candidate that answers some of 40 items like no other."""
+    rows = {ScoreKey("t", str(item), "accuracy"): Score("ko", float(item < right)) for item in range(40)}
+    champion = {key: Score("ko", float(number % 2)) for number, key in enumerate(rows)}
+    pairs = pair_scores(rows, champion, "champion")
+    return decide_and_record(folder, {"champion": [("champion", pairs)]}, build_gate({"against": "champion"}))
+
+
+def test_a_clock_that_goes_back_gives_no_candidate_an_earlier_number(tmp_path, monkeypatch):
+    for right in (20, 22):
+        decide_on(tmp_path / "ledger", right)
+    monkeypatch.setattr(ledger, "datetime", SetBack)
+    assert decide_on(tmp_path / "ledger", 25).decision.results[0].judgement == 3
+    times = [judgement.created_at for judgement in read_ledger(tmp_path / "ledger")]
+    assert times == sorted(set(times))
+    assert decide_on(tmp_path / "ledger", 25).decision.results[0].judgement == 3
+
+
+class SetBack(datetime):
+    """A clock that shows a time long ago."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls(2001, 1, 1, tzinfo=tz)
+
+
+@pytest.mark.parametrize("time", ["", "yesterday", "2026-01-01T00:00:00"])
+def test_a_time_that_is_none_is_refused(tmp_path, time):
+    path = record_judgement(tmp_path, build({"accuracy": [1.0, 0.0]}), [])
+    assert path is not None
+    path.write_text(path.read_text("utf-8").replace("2026-01-01T00:00:00+00:00", time), "utf-8")
+    with pytest.raises(ArtifactError, match="line 2"):
+        read_ledger(tmp_path)
 
 
 CANDIDATE = """

@@ -67,7 +67,7 @@ def gate(
     if errors := list_bound_errors(params, pairs):
         raise EvaluationError("\n".join(errors))
     comparisons = {"champion": champions}
-    decision = decide_and_record(ledger, comparisons, params)[0] if ledger else decide(comparisons, params)
+    decision = decide_and_record(ledger, comparisons, params).decision if ledger else decide(comparisons, params)
     content = _build_content(decision, pairs, params)
     if as_json:
         print(json.dumps(content, ensure_ascii=False))

@@ -22,20 +22,18 @@ from seodang.gate import messages
 from seodang.gate.comparisons import (
     Comparison,
     check_names,
-    group_pairs,
     list_missing_groups,
-    select_references,
 )
 from seodang.gate.coverage import BASELINE, TrainedTask, build_coverage_reasons, list_unjudged_tasks
 from seodang.gate.exam import apply_exams, find_fallen_means
 from seodang.gate.exam_reasons import build_exam_reasons
-from seodang.gate.judgement import Judgement, Spending, compute_checksum, name_test, name_threshold
+from seodang.gate.judgement import Judgement, Spending
 from seodang.gate.ledger import Reuse, count_fresh_items, find_reuse
 from seodang.gate.messages import Reason
 from seodang.gate.outcomes import decide_tests
+from seodang.gate.plans import PlannedTest, plan_tests
 from seodang.gate.rule_test import run_test
-from seodang.gate.rules import RuleResult, describe_subject
-from seodang.gate.scores import Pairs
+from seodang.gate.rules import RuleResult
 from seodang.gate.serial_correlation import build_serial_reasons
 from seodang.gate.thresholds import check_threshold
 from seodang.gate.unjudged import JudgedItems, find_unjudged_changes, list_unjudged_names
@@ -59,29 +57,6 @@ class Decision:
     """Number of the first reasons, which are about the exam; those of the rules follow."""
     unjudged: list[RuleResult] = field(default_factory=list)
     """Scores that changed clearly and that no rule judges; they do not affect the verdict."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    """A test of a rule or a threshold before it runs."""
-
-    rule: int
-    """Index among the rules, or among the thresholds."""
-    bound: RuleParams | ThresholdParams
-    name: str
-    against: str
-    group: str
-    pairs: Pairs
-
-    @property
-    def subject(self) -> str:
-        """Return what the test compares."""
-        return describe_subject(self.bound.metric, self.bound.tasks, self.group)
-
-    @property
-    def reference(self) -> str:
-        """Return the checksum of the reference; a threshold has none."""
-        return compute_checksum(self.pairs.reference) if isinstance(self.bound, RuleParams) else ""
 
 
 def decide(
@@ -111,11 +86,6 @@ def decide(
     fallen = find_fallen_means(comparisons, exams)
     applied = apply_exams(comparisons, exams, fallen, gate)
     exam_reasons = build_exam_reasons(comparisons, applied, exams, fallen, gate)
-    plans = [
-        plan
-        for index, rule in enumerate(gate.rules)
-        for plan in _plan_tests(index, rule, applied.get(rule.against, []))
-    ]
     rules = [rule for rule in gate.rules if rule.against != BASELINE and comparisons.get(rule.against)]
     if not any(rule.test == "superiority" for rule in rules):
         raise EvaluationError(
@@ -125,10 +95,19 @@ def decide(
             )
         )
     first = next(pairs for references in comparisons.values() for _name, pairs in references)
-    plans += [_plan_threshold(index, threshold, first) for index, threshold in enumerate(gate.thresholds)]
+    plans = plan_tests(gate, applied, first)
     references = {plan.name: plan.reference for plan in plans}
     uses = [
-        find_reuse(plan.pairs, plan.bound.metric, ledger, gate, name=plan.name, references=references) for plan in plans
+        find_reuse(
+            plan.pairs,
+            plan.bound.metric,
+            ledger,
+            gate,
+            name=plan.name,
+            references=references,
+            multisets=plan.multisets,
+        )
+        for plan in plans
     ]
     decision = _decide_plans(plans, uses, comparisons, gate, tasks)
     judged = _list_judged(plans, decision.results)
@@ -150,7 +129,7 @@ def decide(
     )
 
 
-def _list_judged(plans: Sequence[_Plan], results: Sequence[RuleResult]) -> list[JudgedItems]:
+def _list_judged(plans: Sequence[PlannedTest], results: Sequence[RuleResult]) -> list[JudgedItems]:
     outcomes = iter(results)  # of the tests, which come in the order of their plans
     return [
         JudgedItems(plan.bound.metric, plan.bound.against, frozenset(plan.pairs.keys), next(outcomes).passed)
@@ -161,7 +140,7 @@ def _list_judged(plans: Sequence[_Plan], results: Sequence[RuleResult]) -> list[
 
 
 def _decide_plans(
-    plans: Sequence[_Plan],
+    plans: Sequence[PlannedTest],
     uses: Sequence[Reuse],
     comparisons: Mapping[str, Sequence[Comparison]],
     gate: GateParams,
@@ -196,7 +175,7 @@ def _decide_plans(
         results=results,
         met=[test.name for test, result in zip(tests, results, strict=True) if result.passed],
         tests={
-            plan.name: Spending(0.0 if reuse.is_used_up else reuse.tail, plan.reference)
+            plan.name: Spending(0.0 if reuse.is_used_up else reuse.tail, plan.reference, plan.multisets)
             for plan, reuse in zip(plans, uses, strict=True)
         },
     )
@@ -206,27 +185,6 @@ def _combine_verdict(passed: Sequence[bool | None]) -> Verdict:
     if any(rule is False for rule in passed):
         return "reject"
     return "inconclusive" if any(rule is None for rule in passed) else "promote"
-
-
-def _plan_tests(rule_index: int, rule: RuleParams, comparisons: Sequence[Comparison]) -> list[_Plan]:
-    groups = [
-        (name, group_pairs(rule, pairs[rule.metric].select(tasks=rule.tasks)))
-        for name, pairs in comparisons
-        if rule.metric in pairs  # the baseline lacks a metric that no task has a baseline for
-    ]
-    if not groups:
-        return []
-    return [
-        _Plan(rule=rule_index, bound=rule, name=name_test(rule, name, group), against=name, group=group, pairs=pairs)
-        for group, pairs in groups[0][1].items()  # all references have the same items, and so the same groups
-        if len(pairs)
-        for name, pairs in select_references([(name, by_group[group]) for name, by_group in groups], sign=rule.sign)
-    ]
-
-
-def _plan_threshold(index: int, threshold: ThresholdParams, pairs: Mapping[str, Pairs]) -> _Plan:
-    selected = pairs[threshold.metric].select(tasks=threshold.tasks)
-    return _Plan(rule=index, bound=threshold, name=name_threshold(threshold), against="", group="", pairs=selected)
 
 
 def _find_missing_groups(rule: RuleParams, comparisons: Sequence[Comparison]) -> list[Reason]:

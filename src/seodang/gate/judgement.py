@@ -29,6 +29,8 @@ class Spending(NamedTuple):
     """One-sided; spent of the error budget of its items."""
     reference: str
     """Checksum of the reference's scores; empty for a threshold."""
+    multisets: tuple[str, ...] = ()
+    """Checksums of the reference's scores in any order, where no other items have the same ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +49,28 @@ class Judgement:
     verdict: str = ""
     created_at: str = ""
     """Time of the judgement, UTC."""
+    contents: Mapping[ItemKey, str] = field(default_factory=dict)
+    """What identifies the text of an item, where it is known."""
 
-    def covers(self, keys: Collection[ItemKey]) -> bool:
-        """Return whether the judgement counts for a test on these items: it was made on more than 10 % of them."""
-        return sum(key in self.items for key in keys) > OLD_SHARE * len(keys)
+    def covers(self, keys: Collection[ItemKey], contents: Sequence[str] = ()) -> bool:
+        """Return whether the judgement counts for a test on these items: it was made on more than 10 % of them.
 
-    def has_reference(self, checksum: str) -> bool:
-        """Return whether a test of the judgement compared with these scores of a reference."""
-        return any(use.reference == checksum for use in self.tests.values())
+        Args:
+            keys: Of the items.
+            contents: What identifies the text of each item, "" where nothing does; empty for none.
+        """
+        known = frozenset(self.contents.values())
+        texts = contents or [""] * len(keys)
+        old = sum(key in self.items or text in known for key, text in zip(keys, texts, strict=True))
+        return old > OLD_SHARE * len(keys)
+
+    def has_reference(self, use: Spending) -> bool:
+        """Return whether a test of the judgement compared with the same scores of a reference, in any order."""
+        return any(
+            (bool(use.reference) and other.reference == use.reference)
+            or not frozenset(use.multisets).isdisjoint(other.multisets)
+            for other in self.tests.values()
+        )
 
     def is_repeated_by(self, references: Mapping[str, str]) -> bool:
         """Return whether the same scores under these tests are no new chance: every earlier test must be met again.
@@ -69,10 +85,14 @@ class Judgement:
         levels = [use.level for use in self.tests.values()]
         return self.tests[name].level if name in self.tests else max(levels, default=None)
 
-    def list_scores(self, metric: str, keys: Sequence[ItemKey]) -> Floats:
-        """Return the scores of shape (items,); NaN where the candidate has none."""
+    def list_scores(self, metric: str, keys: Sequence[ItemKey], contents: Sequence[str] = ()) -> Floats:
+        """Return the scores of shape (items,), by content where it is known; NaN where the candidate has none."""
         scores = self.scores.get(metric, {})
-        listed: Floats = np.array([scores.get(key, np.nan) for key in keys])
+        names = {content: key for key, content in self.contents.items()}
+        texts = contents or [""] * len(keys)
+        listed: Floats = np.array(
+            [scores.get(names.get(text, key), np.nan) for key, text in zip(keys, texts, strict=True)]
+        )
         return listed.clip(-LARGEST_SCORE, LARGEST_SCORE)
 
 
@@ -96,12 +116,14 @@ def build_judgement(
         tests: Level and reference of each test.
     """
     scores: dict[str, dict[ItemKey, float]] = {}
+    contents: dict[ItemKey, str] = {}
     bounds: list[RuleParams | ThresholdParams] = [*gate.rules, *gate.thresholds]
     for bound in bounds:
         selected = pairs[bound.metric].select(tasks=bound.tasks)
         scores.setdefault(bound.metric, {}).update(
             zip(selected.keys, map(round_score, selected.candidate.tolist()), strict=True)
         )
+        contents |= {key: content for key, content in zip(selected.keys, selected.contents, strict=False) if content}
     content = json.dumps([[metric, *sorted(values.items())] for metric, values in sorted(scores.items())])
     return Judgement(
         candidate=hashlib.sha256(content.encode()).hexdigest(),
@@ -111,6 +133,7 @@ def build_judgement(
         tests=tests or {},
         verdict=verdict,
         created_at=created_at,
+        contents=contents,
     )
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seodang.config import GateParams
-from seodang.gate.judgement import OLD_SHARE, ItemKey, Judgement, round_score
+from seodang.gate.judgement import OLD_SHARE, ItemKey, Judgement, Spending, round_score
 from seodang.gate.levels import compute_tail
 from seodang.gate.scores import Pairs
 from seodang.gate.statistics import Floats
@@ -63,11 +63,13 @@ def find_reuse(
     *,
     name: str = "",
     references: Mapping[str, str] | None = None,
+    multisets: tuple[str, ...] = (),
 ) -> Reuse:
     """Return the number and the level of this judgement on the items of a test.
 
     A judgement counts if more than 10 % of the items are among those that it was made on. Candidates with equal scores
-    count once. A judgement whose reference had these scores in this order counts too: only the items' names differ.
+    count once. A judgement whose reference had these scores counts too, in this order or in any order where no other
+    items have the same ones: only the items' names differ.
     A candidate that was judged before keeps its number if it must meet again what it had to meet then. Other rules or
     another reference are a new chance, and count.
 
@@ -78,16 +80,18 @@ def find_reuse(
         gate: Confidence, and number of judgements.
         name: Of the test.
         references: Checksum of the reference's scores by name, of all tests of this judgement.
+        multisets: As `compute_multisets` returns them for this test.
     """
     keys = pairs.keys
     own = np.array([round_score(score) for score in pairs.candidate])
     reference = (references or {}).get(name, "") if _is_distinctive(pairs.reference) else ""
+    use = Spending(0.0, reference, multisets)
     chances: list[tuple[bytes | str, Judgement]] = []
     predecessors: dict[bytes | str, Judgement] = {}
     for judgement in ledger or ():
-        if not judgement.covers(keys) and not (reference and judgement.has_reference(reference)):
+        if not judgement.covers(keys, pairs.contents) and not judgement.has_reference(use):
             continue
-        scores = judgement.list_scores(metric, keys)
+        scores = judgement.list_scores(metric, keys, pairs.contents)
         is_own = np.array_equal(scores, own)
         if is_own and judgement.is_repeated_by(references or {}):
             break

@@ -48,6 +48,9 @@ def pair_scores(
             np.array([reference[key].score for key in keys]),
             frozenset(key.task for key in keys if candidate[key].is_task_file),
             tuple(candidate[key].group for key in keys),
+            contents
+            if any(contents := tuple(candidate[key].content or reference[key].content for key in keys))
+            else (),
         )
     return pairs
 

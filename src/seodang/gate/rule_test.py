@@ -199,7 +199,9 @@ def _compute_inherited_p(name: str, rule: RuleParams, pairs: Pairs, reuse: Reuse
         return None
     bound = _compute_bound(rule)
     earlier = [
-        np.nan_to_num(rule.sign * (judgement.list_scores(rule.metric, pairs.keys) - pairs.reference), nan=bound)
+        np.nan_to_num(
+            rule.sign * (judgement.list_scores(rule.metric, pairs.keys, pairs.contents) - pairs.reference), nan=bound
+        )
         for judgement in unproven
     ]
     return compute_inherited_p(_compute_differences(rule, pairs), earlier, bound=bound, groups=pairs.group_names)

@@ -4,13 +4,16 @@
 
 `item` may be a number. The optional field `fingerprint`, of prompt, shots and seed, must be equal for both models;
 files written before it got this name call it `asked`. The optional field `group`, text, a number or null, is equal for
-items that are not independent, such as the questions on one passage. Null and blank text are an independent item. Other
-fields are ignored.
+items that are not independent, such as the questions on one passage. Null and blank text are an independent item. The
+first of the fields `content`, `doc_hash`, `prompt_hash`, `prompt`, `question` and `input` identifies the text of an
+item for the ledger, under any name and in any order. Other fields are ignored.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from seodang.errors import EvaluationError
 from seodang.gate.scores import Score, ScoreKey, parse_finite
 from seodang.i18n import _
 
+_CONTENT_FIELDS = ("content", "doc_hash", "prompt_hash", "prompt", "question", "input")
 _MESSAGE_LIMIT = 20  # errors of a file that a message lists
 _MAX_VALUE_LENGTH = 60  # characters of a value in a message
 
@@ -103,9 +107,18 @@ def _parse_line(line: str) -> tuple[ScoreKey | None, Score | None, list[str]]:
     assert score is not None
     return (
         ScoreKey(row["task"], row["item"], row["metric"]),
-        Score(row["language"], score, row.get("fingerprint", ""), group=row.get("group", "")),
+        Score(
+            row["language"], score, row.get("fingerprint", ""), group=row.get("group", ""), content=_read_content(row)
+        ),
         [],
     )
+
+
+def _read_content(row: dict[str, Any]) -> str:
+    """Return a checksum of the field that identifies the text of the item; "" without one."""
+    texts = (row[field] for field in _CONTENT_FIELDS if isinstance(row.get(field), str) and row[field].strip())
+    text = " ".join(unicodedata.normalize("NFC", next(texts, "")).split())
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16] if text else ""
 
 
 def _iter_errors(row: dict[str, Any]) -> Iterator[str]:

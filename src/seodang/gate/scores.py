@@ -34,6 +34,8 @@ class Score:
     """The item belongs to a task file, which may repeat records of the splits; rules without tasks skip it."""
     group: str = ""
     """Items of one group are not independent, such as the questions on one passage; "": independent."""
+    content: str = ""
+    """Checksum of what identifies the text of the item, whatever its name; "" where the score file has nothing."""
 
 
 Scores = Mapping[ScoreKey, Score]
@@ -53,6 +55,8 @@ class Pairs:
     """Tasks that count only where a rule names them."""
     groups: tuple[str, ...] = ()
     """Group of each item, "" for an independent one; empty if all items are independent."""
+    contents: tuple[str, ...] = ()
+    """Content of each item, as in Score; empty if none is known."""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -106,6 +110,7 @@ class Pairs:
             self.reference[indices],
             task_files,
             tuple(self.groups[index] for index in indices) if self.groups else (),
+            tuple(self.contents[index] for index in indices) if self.contents else (),
         )
 
 

@@ -8,17 +8,12 @@ leave the file as it is, so a stage that runs again changes nothing.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import tempfile
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
-
-from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from seodang.config import GateParams
 from seodang.config.validation_errors import describe_read_error
@@ -27,43 +22,25 @@ from seodang.evaluation.exam import ExamItem
 from seodang.gate.comparisons import Comparison
 from seodang.gate.coverage import TrainedTask
 from seodang.gate.decision import Decision, decide
-from seodang.gate.judgement import ItemKey, Judgement, Spending, build_judgement
-from seodang.i18n import _
+from seodang.gate.judgement import Judgement, build_judgement
+from seodang.i18n import _, ngettext
 from seodang.io.atomic import write_atomically
-from seodang.io.jsonl import format_json_line
+from seodang.io.folder_lock import hold_folder
+from seodang.registry.ledger_history import read_committed_lines
+from seodang.registry.ledger_lines import format_items, format_judgement, name_file, parse_items, parse_judgement
 
-_BINARY = {0.0: "0", 1.0: "1", None: "-"}
-
-
-class _Items(BaseModel):
-    """The first line of a file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    items: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
+logger = logging.getLogger(__name__)
 
 
-class _Spending(BaseModel):
-    """What a test used."""
+@dataclass(frozen=True, slots=True)
+class RecordedDecision:
+    """A verdict that the ledger holds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    level: Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False)]
-    """Less than zero would give later judgements more than 1 - gate.confidence."""
-    reference: str
-
-
-class _Line(BaseModel):
-    """A judgement."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
+    decision: Decision
     candidate: str
-    created_at: str
-    verdict: str
-    met: list[str]
-    tests: dict[str, _Spending]
-    scores: dict[str, Annotated[str, Field(pattern=r"^[01-]*$")] | list[FiniteFloat | None]]
+    """Checksum of the candidate's scores, by which the ledger names the judgement."""
+    path: Path | None
+    """File that was extended; None if the ledger had the judgement."""
 
 
 def decide_and_record(
@@ -72,8 +49,8 @@ def decide_and_record(
     gate: GateParams,
     tasks: Sequence[TrainedTask] = (),
     exams: Sequence[ExamItem] = (),
-) -> tuple[Decision, Path | None]:
-    """Return the verdict in the light of the ledger, and the file that now holds it; None if it was there already.
+) -> RecordedDecision:
+    """Return the verdict in the light of the ledger, which now holds it.
 
     One process at a time reads, decides and records, so that no two candidates get the same number. The judgement is on
     disk before its verdict is known to anybody.
@@ -89,26 +66,72 @@ def decide_and_record(
         EvaluationError: As `decide` does; nothing is recorded.
         ArtifactError: If a file of the ledger is damaged.
     """
-    name = hashlib.sha256(f"{os.getuid()} {folder.resolve()}".encode()).hexdigest()[:16]
-    with FileLock(Path(tempfile.gettempdir()) / f"seodang-ledger-{name}.lock"):
+    with hold_folder(folder):
         ledger = read_ledger(folder)
         decision = decide(comparisons, gate, ledger, tasks, exams)
         pairs = next(pairs for references in comparisons.values() for _name, pairs in references)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
         judgement = build_judgement(
-            pairs, gate, met=decision.met, verdict=decision.verdict, created_at=now, tests=decision.tests
+            pairs,
+            gate,
+            met=decision.met,
+            verdict=decision.verdict,
+            created_at=_get_next_time(ledger),
+            tests=decision.tests,
         )
-        return decision, record_judgement(folder, judgement, ledger)
+        return RecordedDecision(decision, judgement.candidate, record_judgement(folder, judgement, ledger))
+
+
+def _get_next_time(ledger: Sequence[Judgement]) -> str:
+    """Return the time, later than all judgements: their order counts, and a clock may be set back."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    if ledger:
+        now = max(now, datetime.fromisoformat(ledger[-1].created_at).astimezone(UTC) + timedelta(seconds=1))
+    return now.isoformat()
 
 
 def read_ledger(folder: Path) -> list[Judgement]:
     """Return the judgements of all sets, oldest first; an empty list without a ledger.
 
+    Judgements that any commit of the repository has count too, so that neither a deleted file, a reverted commit nor
+    another branch gives a candidate a new chance.
+
     Raises:
         ArtifactError: If a file is damaged. Without its judgements, a verdict would claim too much.
     """
-    judgements = [judgement for path in sorted(folder.glob("*.jsonl")) for judgement in _read_file(path)]
-    return sorted(judgements, key=lambda judgement: judgement.created_at)  # stable: lines of a file keep their order
+    committed = read_committed_lines(folder)
+    judgements: list[Judgement] = []
+    lost = 0
+    for name in sorted({path.name for path in folder.glob("*.jsonl")} | committed.keys()):
+        path = folder / name
+        present, texts = _read_file(path) if path.exists() else ([], set())
+        missing = _parse_committed(committed.get(name, ()), texts)
+        lost += len(missing)
+        judgements += [*missing, *present]
+    if lost:
+        logger.warning(
+            ngettext(
+                "{count} judgement of other commits is not in {folder}, and counts: it was made on another branch, or its "
+                "line was deleted or edited (git log --all -- {folder})",
+                "{count} judgements of other commits are not in {folder}, and count: they were made on another branch, or "
+                "their lines were deleted or edited (git log --all -- {folder})",
+                lost,
+                folder=folder,
+            )
+        )
+    # Stable: lines of a file keep their order, and an edited line comes after what it was.
+    return sorted(judgements, key=lambda judgement: datetime.fromisoformat(judgement.created_at))
+
+
+def _parse_committed(lines: Sequence[str], present: Collection[str]) -> list[Judgement]:
+    """Return the judgements of committed lines that a file lacks, oldest first; damaged lines are left out."""
+    header = next((line for line in lines if line.startswith('{"items"')), "")
+    judgements = []
+    for line in reversed(dict.fromkeys(lines)):
+        if line in present or line == header:
+            continue
+        with suppress(ValueError):  # also pydantic's ValidationError
+            judgements.append(parse_judgement(line, parse_items(header)))
+    return judgements
 
 
 def record_judgement(folder: Path, judgement: Judgement, ledger: Sequence[Judgement]) -> Path | None:
@@ -121,20 +144,11 @@ def record_judgement(folder: Path, judgement: Judgement, ledger: Sequence[Judgem
     """
     if any(_identify(other) == _identify(judgement) for other in ledger):
         return None
-    items = sorted(judgement.items)
-    content = json.dumps(items)  # in ASCII, because an item may have any name
-    path = folder / f"{hashlib.sha256(content.encode()).hexdigest()[:16]}.jsonl"
-    earlier = path.read_text("utf-8") if path.exists() else format_json_line({"items": [list(key) for key in items]})
-    line = {
-        "candidate": judgement.candidate,
-        "created_at": judgement.created_at,
-        "verdict": judgement.verdict,
-        "met": sorted(judgement.met),
-        "tests": {name: use._asdict() for name, use in sorted(judgement.tests.items())},
-        "scores": {metric: _pack_scores(scores, items) for metric, scores in sorted(judgement.scores.items())},
-    }
+    header = format_items(judgement)
+    path = folder / f"{name_file(judgement)}.jsonl"
+    earlier = path.read_text("utf-8") if path.exists() else header
     separator = "" if earlier.endswith("\n") else "\n"
-    write_atomically(path, [earlier, separator, format_json_line(line)])
+    write_atomically(path, [earlier, separator, format_judgement(judgement)])
     return path
 
 
@@ -143,17 +157,18 @@ def _identify(judgement: Judgement) -> tuple[object, ...]:
     return judgement.candidate, judgement.items, judgement.met, references
 
 
-def _read_file(path: Path) -> list[Judgement]:
+def _read_file(path: Path) -> tuple[list[Judgement], set[str]]:
+    """Return the judgements of a file, and its lines."""
     number = 1
     try:
         lines = dict(enumerate(path.read_text("utf-8").rstrip("\n").split("\n"), start=1))
         header = lines.pop(1)
-        items: list[ItemKey] = [(task, item) for task, item in _Items.model_validate(json.loads(header)).items]
+        items = parse_items(header)
         judgements = []
         for number in lines:
             if lines[number].strip() and lines[number] != header:  # a merge may repeat the header
-                judgements.append(_parse_line(_Line.model_validate(json.loads(lines[number])), items))
-    except (OSError, ValueError, KeyError, ValidationError) as error:
+                judgements.append(parse_judgement(lines[number], items))
+    except (OSError, ValueError, KeyError) as error:
         raise ArtifactError(
             _(
                 "{file}, line {number}: the judgements on these test items cannot be read ({error}). After a merge keep the "
@@ -163,29 +178,4 @@ def _read_file(path: Path) -> list[Judgement]:
                 error=describe_read_error(error),
             )
         ) from error
-    return judgements
-
-
-def _parse_line(line: _Line, items: Sequence[ItemKey]) -> Judgement:
-    scores = {metric: _unpack_scores(values, items) for metric, values in line.scores.items()}
-    return Judgement(
-        candidate=line.candidate,
-        created_at=line.created_at,
-        verdict=line.verdict,
-        items=frozenset(items),
-        scores=scores,
-        met=frozenset(line.met),
-        tests={name: Spending(use.level, use.reference) for name, use in line.tests.items()},
-    )
-
-
-def _pack_scores(scores: Mapping[ItemKey, float], items: Sequence[ItemKey]) -> str | list[Any]:
-    values = [scores.get(key) for key in items]
-    return "".join(_BINARY[value] for value in values) if set(values) <= _BINARY.keys() else values
-
-
-def _unpack_scores(values: str | list[float | None], items: Sequence[ItemKey]) -> dict[ItemKey, float]:
-    if len(values) != len(items):
-        raise ValueError(f"{len(values)} scores, {len(items)} items")
-    numbers = [None if value == "-" else float(value) for value in values] if isinstance(values, str) else values
-    return {key: float(value) for key, value in zip(items, numbers, strict=True) if value is not None}
+    return judgements, {*lines.values()}

@@ -43,9 +43,10 @@ def run(*, gate: GateParams, paths: Paths) -> Report:
     tasks = [TrainedTask(**task) for task in read_json(paths.preflight_report)["tasks"]]
     gate = add_default_rules(gate, tasks)
     exams = [ExamItem(**row) for row in read_rows(paths.exams)]
-    decision, recorded = decide_and_record(paths.ledger, comparisons, gate, tasks, exams)
-    if recorded:
-        file = recorded.relative_to(paths.root)
+    recorded = decide_and_record(paths.ledger, comparisons, gate, tasks, exams)
+    decision = recorded.decision
+    if recorded.path:
+        file = recorded.path.relative_to(paths.root)
         logger.info(_("judgement recorded in {file}; commit it: git add registry", file=file))
     report = {
         **asdict(decision),
@@ -55,6 +56,7 @@ def run(*, gate: GateParams, paths: Paths) -> Report:
         "items_fingerprint": evaluation["items_fingerprint"],
         "adapter_sha256": evaluation["adapter_sha256"],
         "scores_sha256": compute_sha256(paths.scores),
+        "judgement": recorded.candidate,
     }
     write_json(paths.verdict, report)
     write_json(paths.gate_metrics, {**build_gate_metrics(decision), "items": evaluation["items_fingerprint"]})

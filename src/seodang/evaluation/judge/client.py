@@ -130,6 +130,11 @@ def _write_scores(
                     "metric": "judge",
                     "language": answer.language,
                     "score": 1 - value if is_inverted else value,
+                    **(
+                        {"content": hashlib.sha256(answer.prompt.encode("utf-8", "surrogatepass")).hexdigest()[:16]}
+                        if answer.prompt
+                        else {}
+                    ),
                 }
                 for answer, value in known
             ),
