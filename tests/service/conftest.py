@@ -110,6 +110,23 @@ def client(served: ServiceContext, build_client: BuildClient) -> Iterator[TestCl
         yield client
 
 
+class LongClient(TestClient):
+    """A client that knows the context of its application."""
+
+    context: ServiceContext
+
+
+@pytest.fixture(scope="session")
+def long_client(make_packaged_model: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LongClient]:
+    """A client of the tiny model that writes up to 90 tokens."""
+    folder = make_packaged_model(tmp_path_factory.mktemp("long") / "model", max_new_tokens=90)
+    context = load_context(folder, "tiny:0123456789ab")
+    app = create_app(context, "<p>", keys=ApiKeys({}))
+    with LongClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        client.context = context
+        yield client
+
+
 @pytest.fixture
 def script(served: ServiceContext, build_client: BuildClient) -> Callable[..., tuple[TestClient, ScriptedEngine]]:
     """Builds a client of an engine that answers with the tokens of a text, or with given items."""

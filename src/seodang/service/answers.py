@@ -8,10 +8,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from seodang.inference.engine.contract import Engine, QueueFull, TokenRequest
+from seodang.inference.engine.contract import Engine, GuideFailed, QueueFull, TokenRequest
 from seodang.service.answer_reader import AnswerPart, AnswerReader, TextRules, join_parts
 from seodang.service.api_error import build_busy_error, build_closing_error
 from seodang.service.detokenizer import Decoder
+from seodang.service.guides import reject_form
 from seodang.service.metered_steps import MeteredSteps
 
 _MAX_CONCURRENT: Final = 16  # answers of one request that the engine computes at the same time
@@ -23,6 +24,8 @@ class AnswerRequest:
 
     tokens: TokenRequest
     rules: TextRules
+    form: str | None = None
+    """Field that gives the answer its form, for errors."""
 
 
 class NamedDecoder(Decoder, Protocol):
@@ -43,7 +46,7 @@ async def stream_answer(engine: Engine, decoder: NamedDecoder, request: AnswerRe
     """Yield the parts of an answer; the last one has a finish reason. Whoever stops reading frees the engine's slot.
 
     Raises:
-        ApiError: If the queue is full, or the service stops.
+        ApiError: If the queue is full, the service stops, or the answer's form is too complex.
         SeodangError: If the model fails.
     """
     reader = AnswerReader(decoder, request.rules)
@@ -63,6 +66,8 @@ async def stream_answer(engine: Engine, decoder: NamedDecoder, request: AnswerRe
                 return
     except QueueFull as error:
         raise build_busy_error() from error
+    except GuideFailed as error:
+        raise reject_form(request.form, error) from error
     finally:
         await steps.aclose()
     raise build_closing_error()

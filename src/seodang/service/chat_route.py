@@ -13,11 +13,13 @@ from starlette.responses import Response
 
 from seodang.i18n import _
 from seodang.inference.engine.contract import TokenRequest
+from seodang.service.answer_forms import find_form
 from seodang.service.answer_reader import AnswerPart
 from seodang.service.answers import AnswerRequest, compute_answers, stream_answers
 from seodang.service.api_error import reject_field
 from seodang.service.context import ServiceContext, build_rules, build_usage, get_context, read_body
 from seodang.service.event_stream import build_event_response
+from seodang.service.guides import compile_form
 from seodang.service.json_response import Utf8JSONResponse
 from seodang.service.logprob_formats import format_chat_logprobs
 from seodang.service.openai_requests import ChatRequest, build_conversation
@@ -32,7 +34,7 @@ async def complete_chat(request: Request) -> Response:
     check_supported(body)
     if body.top_logprobs is not None and not body.logprobs:
         raise reject_field("top_logprobs", _("needs logprobs: true"))
-    answers, prompt_tokens = _build_answer_requests(context, body)
+    answers, prompt_tokens = await _build_answer_requests(context, body)
     chat = _Chat(context, body, prompt_tokens)
     if body.stream:
         return await build_event_response(chat.stream(answers))
@@ -40,9 +42,12 @@ async def complete_chat(request: Request) -> Response:
     return Utf8JSONResponse(chat.format_answer(parts))
 
 
-def _build_answer_requests(context: ServiceContext, body: ChatRequest) -> tuple[list[AnswerRequest], int]:
+async def _build_answer_requests(context: ServiceContext, body: ChatRequest) -> tuple[list[AnswerRequest], int]:
     model = context.model
     conversation = build_conversation(body.messages)
+    form = find_form(body)
+    if form is not None and conversation.prefill:
+        raise reject_field(form.field, _("an answer that the last message begins cannot have a form"))
     prompt = model.encode_conversation(conversation)
     field = "max_tokens" if body.max_completion_tokens is None else "max_completion_tokens"
     limit = body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens
@@ -52,6 +57,7 @@ def _build_answer_requests(context: ServiceContext, body: ChatRequest) -> tuple[
     rules = build_rules(
         body.stop, is_trimmed=not conversation.prefill, continued=prompt if conversation.prefill else None
     )
+    guide = await compile_form(context.guides, form, model.answer_prefix)
     answers = []
     for choice in range(body.n or 1):
         options = build_sampling_options(
@@ -60,8 +66,9 @@ def _build_answer_requests(context: ServiceContext, body: ChatRequest) -> tuple[
             top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
             choice=choice,
             vocabulary_size=model.vocabulary_size,
+            guide=guide,
         )
-        answers.append(AnswerRequest(TokenRequest(tuple(prompt), options), rules))
+        answers.append(AnswerRequest(TokenRequest(tuple(prompt), options), rules, form.field if form else None))
     return answers, len(prompt)
 
 

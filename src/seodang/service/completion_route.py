@@ -13,12 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from seodang.i18n import _
-from seodang.inference.engine.contract import TokenRequest
+from seodang.inference.engine.contract import Guide, TokenRequest
+from seodang.service.answer_forms import AnswerForm, find_form
 from seodang.service.answer_reader import AnswerPart
 from seodang.service.answers import AnswerRequest, compute_answers, stream_answers
 from seodang.service.api_error import reject_field
 from seodang.service.context import ServiceContext, build_rules, build_usage, get_context, read_body
 from seodang.service.event_stream import build_event_response
+from seodang.service.guides import compile_form
 from seodang.service.json_response import Utf8JSONResponse
 from seodang.service.logprob_formats import format_completion_logprobs
 from seodang.service.openai_requests import MAX_PROMPTS, CompletionRequest
@@ -37,8 +39,12 @@ async def complete_text(request: Request) -> Response:
     if body.stream and body.echo and body.logprobs is not None:
         raise reject_field("echo", _("a stream has no log-probabilities of the prompt; leave out stream or echo"))
     prompts = _read_prompts(context, body)
+    form = find_form(body)
+    guide = await compile_form(context.guides, form)
     answers = [
-        _build_answer_request(context, body, prompt, choice) for prompt in prompts for choice in range(body.n or 1)
+        _build_answer_request(context, body, prompt, choice, form, guide)
+        for prompt in prompts
+        for choice in range(body.n or 1)
     ]
     completion = _Completion(context, body, prompts)
     if body.stream:
@@ -71,7 +77,12 @@ def _check_ids(context: ServiceContext, ids: list[int]) -> list[int]:
 
 
 def _build_answer_request(
-    context: ServiceContext, body: CompletionRequest, prompt: list[int], choice: int
+    context: ServiceContext,
+    body: CompletionRequest,
+    prompt: list[int],
+    choice: int,
+    form: AnswerForm | None,
+    guide: Guide | None,
 ) -> AnswerRequest:
     model = context.model
     model.check_context(len(prompt), "prompt")
@@ -86,11 +97,12 @@ def _build_answer_request(
         top_logprobs=body.logprobs,
         choice=choice,
         vocabulary_size=model.vocabulary_size,
+        guide=guide,
     )
     tokens = TokenRequest(tuple(prompt), options, prompt_logprobs=body.logprobs if body.echo else None)
     rules = build_rules(body.stop, is_trimmed=False, continued=prompt)
     # A harness asks for one token after the prompt and drops the last one, which may be the end token.
-    return AnswerRequest(tokens, replace(rules, keeps_end_token=True))
+    return AnswerRequest(tokens, replace(rules, keeps_end_token=True), form.field if form else None)
 
 
 class _Completion:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from seodang.i18n import _
 from seodang.inference.engine.contract import Engine
+from seodang.inference.guides.compiler import GuideCompiler
 from seodang.service.answer_reader import TextRules
 from seodang.service.api_error import ApiError, build_validation_error
 from seodang.service.served_model import RequestRejected, ServedModel
@@ -36,6 +37,11 @@ class ServiceContext:
     def texts(self) -> TokenTexts:
         """Return the texts of single tokens."""
         return TokenTexts(self.model.tokenizer)
+
+    @cached_property
+    def guides(self) -> GuideCompiler:
+        """Return the compiler of grammars."""
+        return GuideCompiler(self.model.tokenizer, self.model.manifest.end_id)
 
     @property
     def version(self) -> str:

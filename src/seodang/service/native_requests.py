@@ -6,8 +6,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from seodang.service.answer_forms import FormRequest
+from seodang.service.field_types import FilledText, Text
 from seodang.service.openai_requests import TokenCount
-from seodang.service.request_fields import Count, FilledText, Temperature, Text
+from seodang.service.request_fields import Count, Temperature
 
 MAX_RECORDS: Final = 128
 _MAX_OPTIONS: Final = 64
@@ -30,7 +32,7 @@ class _ModelRequest(_NativeRequest):
     """Tag or name of the model; the packaged one by default."""
 
 
-class GenerateRequest(Instruction, _ModelRequest):
+class GenerateRequest(Instruction, _ModelRequest, FormRequest):
     """One instruction for the model."""
 
     max_new_tokens: Count | None = None

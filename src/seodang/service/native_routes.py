@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,12 +15,14 @@ from starlette.responses import Response
 from seodang.errors import EvaluationError, ModelError
 from seodang.i18n import _
 from seodang.inference.choice_requests import check_options
-from seodang.inference.engine.contract import SamplingOptions, TokenRequest
+from seodang.inference.engine.contract import Guide, SamplingOptions, TokenRequest
+from seodang.service.answer_forms import find_form
 from seodang.service.answer_reader import AnswerPart
 from seodang.service.answers import AnswerRequest, compute_answers, stream_answer
 from seodang.service.api_error import reject_field
 from seodang.service.context import ServiceContext, build_rules, get_context, read_body
 from seodang.service.event_stream import build_event_response
+from seodang.service.guides import compile_form
 from seodang.service.json_response import Utf8JSONResponse
 from seodang.service.native_requests import (
     BatchAnswer,
@@ -38,7 +41,10 @@ async def generate(request: Request) -> Response:
     """Answer one instruction."""
     body = await read_body(request, GenerateRequest)
     context = get_context(request).select_model(body.model)
-    answer = _build_answer_request(context, body, body.max_new_tokens, body.temperature)
+    form = find_form(body)
+    guide = await compile_form(context.guides, form, context.model.answer_prefix)
+    answer = _build_answer_request(context, body, body.max_new_tokens, body.temperature, guide)
+    answer = replace(answer, form=form.field if form else None)
     if body.stream:
         return await build_event_response(_stream(context, answer))
     (part,) = await compute_answers(context.engine, context.model, [answer])
@@ -101,12 +107,16 @@ async def _score_options(context: ServiceContext, prompt: list[int], options: Se
 
 
 def _build_answer_request(
-    context: ServiceContext, record: Instruction, max_new_tokens: int | None, temperature: float | None
+    context: ServiceContext,
+    record: Instruction,
+    max_new_tokens: int | None,
+    temperature: float | None,
+    guide: Guide | None = None,
 ) -> AnswerRequest:
     model = context.model
     prompt = model.encode_request(record.instruction, record.input)
     limit = model.limit_new_tokens(max_new_tokens, len(prompt), "max_new_tokens")
-    options = SamplingOptions(max_new_tokens=limit, temperature=temperature or 0.0)
+    options = SamplingOptions(max_new_tokens=limit, temperature=temperature or 0.0, guide=guide)
     return AnswerRequest(TokenRequest(tuple(prompt), options), build_rules(None, is_trimmed=True))
 
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from seodang.i18n import _
 from seodang.records import Turn, normalize
 from seodang.service.api_error import build_unsupported_error, reject_field
-from seodang.service.request_fields import SamplingRequest, Text
+from seodang.service.field_types import Text
+from seodang.service.request_fields import SamplingRequest
 from seodang.service.served_model import Conversation
 
 MAX_PROMPTS: Final = 128

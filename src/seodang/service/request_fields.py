@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from seodang.i18n import _
+from seodang.service.answer_forms import FormRequest
 from seodang.service.api_error import build_unsupported_error
+from seodang.service.field_types import Text
 
 MAX_STOPS: Final = 4
 MAX_CHOICES: Final = 16
@@ -17,26 +17,10 @@ MAX_BIASES: Final = 1024
 _INT64: Final = 2**63
 
 
-def _check_not_blank(text: str) -> str:
-    if not text.strip():
-        raise PydanticCustomError("blank", _("must not be blank"))
-    return text
-
-
-def _check_encodable(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise PydanticCustomError("not_text", _("has a lone surrogate, which is not a character")) from error
-    return text
-
-
 def _list_stops(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Text = Annotated[str, AfterValidator(_check_encodable)]
-FilledText = Annotated[Text, AfterValidator(_check_not_blank), Field(json_schema_extra={"pattern": r"\S"})]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 Seed = Annotated[int, Field(ge=-_INT64, lt=_INT64)]
 Count = Annotated[int, Field(gt=0, lt=_INT64)]
@@ -51,7 +35,7 @@ class StreamOptions(BaseModel):
     """Whether a last chunk has the number of tokens."""
 
 
-class SamplingRequest(BaseModel):
+class SamplingRequest(FormRequest):
     """The fields of OpenAI's two routes for answers."""
 
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
@@ -92,7 +76,6 @@ _UNSUPPORTED: Final[Mapping[str, tuple[Any, ...]]] = {
     "tool_choice": ("none", "auto"),
     "functions": ([],),
     "function_call": ("none", "auto"),
-    "response_format": ({"type": "text"},),
     "modalities": (["text"],),
     "audio": (),
     "prediction": (),
@@ -106,11 +89,9 @@ _UNSUPPORTED: Final[Mapping[str, tuple[Any, ...]]] = {
     "min_tokens": (0,),
     "repetition_penalty": (1,),
     "use_beam_search": (False,),
-    "guided_json": (),
-    "guided_regex": (),
-    "guided_choice": (),
-    "guided_grammar": (),
-    "structured_outputs": (),
+    "guided_json_object": (False,),
+    "guided_whitespace_pattern": (),
+    "structural_tag": (),
     "truncate_prompt_tokens": (),
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from seodang.i18n import _
-from seodang.inference.engine.contract import SamplingOptions
+from seodang.inference.engine.contract import Guide, SamplingOptions
 from seodang.service.api_error import reject_field
 from seodang.service.request_fields import SamplingRequest
 
@@ -15,7 +15,13 @@ _NO_TOKEN: Final = frozenset({-1})
 
 
 def build_sampling_options(
-    request: SamplingRequest, *, max_new_tokens: int, top_logprobs: int | None, choice: int, vocabulary_size: int
+    request: SamplingRequest,
+    *,
+    max_new_tokens: int,
+    top_logprobs: int | None,
+    choice: int,
+    vocabulary_size: int,
+    guide: Guide | None = None,
 ) -> SamplingOptions:
     """Return the options of one answer.
 
@@ -25,6 +31,7 @@ def build_sampling_options(
         top_logprobs: As in SamplingOptions.
         choice: Number of the answer among the `n` of its prompt; each one has a seed of its own.
         vocabulary_size: Number of token ids.
+        guide: Grammar of the answer; None: any text.
 
     Raises:
         ApiError: If logit_bias names an unknown token.
@@ -38,6 +45,7 @@ def build_sampling_options(
         frequency_penalty=request.frequency_penalty or 0.0,
         logit_bias=_read_logit_bias(request.logit_bias or {}, vocabulary_size),
         stop_ids=_NO_TOKEN if request.ignore_eos else frozenset(),
+        guide=guide,
         top_logprobs=top_logprobs,
     )
 

@@ -87,6 +87,11 @@ class ServedModel:
         return Renderer(self.manifest.prompt.format, self.tokenizer)
 
     @cached_property
+    def answer_prefix(self) -> str:
+        """Return the text that the model writes before each answer, such as a blank; "" for none."""
+        return self._renderer.render_answer("").text
+
+    @cached_property
     def _splits_input(self) -> bool:
         return reads_input_from_message(str(self.tokenizer.chat_template or ""))
 

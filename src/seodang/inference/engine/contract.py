@@ -9,7 +9,45 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from seodang.errors import SeodangError
+
 FinishReason = Literal["stop", "length", "cancelled"]
+
+
+class TokenMatcher(Protocol):
+    """How far one answer is in its grammar."""
+
+    def find_allowed(self, stop_ids: frozenset[int]) -> bytearray:
+        """Return one byte for each token: 0 if the grammar does not allow it next.
+
+        Args:
+            stop_ids: Tokens that end the answer; allowed where the grammar may end.
+
+        Raises:
+            GuideFailed: If the grammar is too complex.
+        """
+        ...
+
+    def advance(self, token: int) -> None:
+        """Take the next token of the answer, which is no end token.
+
+        Raises:
+            GuideFailed: If the grammar is too complex.
+        """
+        ...
+
+
+class Guide(Protocol):
+    """A grammar that an answer keeps. It does not change; each answer has a matcher of its own."""
+
+    @property
+    def grammar(self) -> str:
+        """Return the text of the grammar, in the Lark syntax of llguidance."""
+        ...
+
+    def start(self) -> TokenMatcher:
+        """Return a matcher at the beginning of an answer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +68,8 @@ class SamplingOptions:
     """-100 to 100, added to the logits of these tokens."""
     stop_ids: frozenset[int] = frozenset()
     """Tokens that end the answer; empty: the end tokens of the model."""
+    guide: Guide | None = None
+    """Grammar of the answer; None: any text. Other tokens cannot be chosen, whatever the options above."""
     top_logprobs: int | None = None
     """Alternatives whose log-probabilities are returned with each token; 0: of the token alone; None: none."""
 
@@ -115,6 +155,10 @@ class EngineObserver(Protocol):
 
 class QueueFull(Exception):
     """The engine takes no further request now."""
+
+
+class GuideFailed(SeodangError):
+    """The grammar of an answer is too complex, which only its sender can cure."""
 
 
 class Engine(Protocol):

@@ -10,7 +10,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from seodang.inference.engine.contract import AnswerStart, FinishReason, TokenLogprob, TokenRequest, TokenStep
+from seodang.inference.engine.contract import (
+    AnswerStart,
+    FinishReason,
+    TokenLogprob,
+    TokenMatcher,
+    TokenRequest,
+    TokenStep,
+)
 from seodang.inference.engine.sampling import choose_token, compute_logprob
 from seodang.inference.engine.streams import Channel
 
@@ -45,6 +52,7 @@ class RunningRequest:
         self._counts: Counter[int] = Counter()
         self._prompt_logprobs: list[TokenLogprob | None] = [None]
         self._generator = _create_generator(request)
+        self._matcher: TokenMatcher | None = None
 
     @property
     def needs_prompt_logits(self) -> bool:
@@ -75,12 +83,15 @@ class RunningRequest:
         Args:
             logits: Of the next token, (vocabulary), in fp32.
             greedy_token: The most likely token, where the request takes it as it is; None to choose here.
+
+        Raises:
+            GuideFailed: If the grammar of the answer is too complex.
         """
         options = self.request.options
         if self.limit == 0:
             self._deliver(TokenStep(None, None, "length", self._take_prompt_logprobs()))
             return
-        token = choose_token(logits, options, self._counts, self._generator) if greedy_token is None else greedy_token
+        token = self._choose_token(logits) if greedy_token is None else greedy_token
         self._counts[token] += 1
         self.last_token = token
         count = options.top_logprobs
@@ -101,6 +112,17 @@ class RunningRequest:
         """Deliver an error as the end of the answer."""
         self.is_finished = True
         self.channel.deliver(error)
+
+    def _choose_token(self, logits: Tensor) -> int:
+        options = self.request.options
+        if options.guide is None:
+            return choose_token(logits, options, self._counts, self._generator)
+        self._matcher = self._matcher or options.guide.start()
+        allowed = self._matcher.find_allowed(self._stop_ids)
+        token = choose_token(logits, options, self._counts, self._generator, allowed)
+        if token not in self._stop_ids:
+            self._matcher.advance(token)
+        return token
 
     def _get_finish_reason(self, token: int) -> FinishReason | None:
         if token in self._stop_ids:

@@ -15,11 +15,15 @@ MIN_LOGPROB = -9999.0
 
 def is_plain_greedy(options: SamplingOptions) -> bool:
     """Return whether the next token is the most likely one of the model."""
-    return options.temperature == 0 and not _has_adjustments(options)
+    return options.temperature == 0 and options.guide is None and not _has_adjustments(options)
 
 
 def choose_token(
-    logits: Tensor, options: SamplingOptions, counts: Mapping[int, int], generator: torch.Generator | None
+    logits: Tensor,
+    options: SamplingOptions,
+    counts: Mapping[int, int],
+    generator: torch.Generator | None,
+    allowed: bytearray | None = None,
 ) -> int:
     """Return the next token.
 
@@ -28,9 +32,12 @@ def choose_token(
         options: Of the request.
         counts: How often each token occurs in the answer so far.
         generator: Of the request, on the CPU; None for greedy decoding.
+        allowed: One byte for each token, 0 for those that cannot be chosen; None: all can be.
     """
     if _has_adjustments(options):
         logits = _adjust(logits, options, counts)
+    if allowed is not None:
+        logits = _forbid(logits, allowed)
     if options.temperature == 0 or generator is None:
         return int(logits.argmax())
     weights = ((logits.double() - logits.max().double()) / options.temperature).exp()
@@ -64,6 +71,14 @@ def _adjust(logits: Tensor, options: SamplingOptions, counts: Mapping[int, int])
         return logits
     tokens = torch.tensor(list(changes), device=logits.device)
     return logits.index_add(0, tokens, torch.tensor(list(changes.values()), device=logits.device, dtype=logits.dtype))
+
+
+def _forbid(logits: Tensor, allowed: bytearray) -> Tensor:
+    """Return the logits with minus infinity for what is not allowed; a model may have more logits than tokens."""
+    known = torch.frombuffer(allowed, dtype=torch.uint8)[: len(logits)] == 0
+    forbidden = torch.ones(len(logits), dtype=torch.bool)
+    forbidden[: len(known)] = known
+    return logits.masked_fill(forbidden.to(logits.device), float("-inf"))
 
 
 def _draw(probabilities: Tensor, top_p: float, generator: torch.Generator) -> int:

@@ -1,0 +1,133 @@
+"""Compile grammars for the tokens of one model, with llguidance."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from threading import Lock
+from typing import Final
+
+import llguidance.hf
+from llguidance import LLMatcher, LLParserLimits, LLTokenizer
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from seodang.i18n import _
+from seodang.inference.engine.contract import GuideFailed
+
+_ALLOWED: Final = 200  # the byte that llguidance writes for a token that is allowed
+_CACHED_GUIDES: Final = 64
+_PLACE: Final = re.compile(r"^at \d+\(\d+\): |failed to compile JSON schema: |\n +\d+ \| .*", re.DOTALL)
+"""Where an error stands in the grammar, which is not the text that the user wrote."""
+# They bound the time of a step to some 30 ms and that of a compilation to about a second; llguidance's own limits are
+# up to ten times as high. Names and units: LLParserLimits.
+_LIMITS: Final = LLParserLimits(
+    initial_lexer_fuel=200_000,
+    step_lexer_fuel=100_000,
+    step_max_items=20_000,
+    max_items_in_row=2_000,
+    max_lexer_states=20_000,
+    max_grammar_size=100_000,
+    verbose_errors=False,
+)
+
+
+class GrammarMatcher:
+    """The state of one answer in a grammar; see contract.TokenMatcher."""
+
+    def __init__(self, matcher: LLMatcher, end_id: int) -> None:
+        self._matcher = matcher
+        self._end_id = end_id
+
+    def find_allowed(self, stop_ids: frozenset[int]) -> bytearray:
+        """Return one byte for each token, 0 if it is not allowed next."""
+        is_complete = self._matcher.is_stopped()
+        allowed = bytearray(self._matcher.compute_logit_bias())
+        _check(self._matcher)
+        if is_complete:
+            allowed = bytearray(len(allowed))
+        may_end = is_complete or self._matcher.is_accepting()
+        allowed[self._end_id] = 0  # the request may have other end tokens
+        for token in stop_ids:
+            if token < len(allowed):
+                allowed[token] = _ALLOWED if may_end else 0
+        if not any(allowed):
+            raise GuideFailed(_("no token of the model continues the answer in this form"))
+        return allowed
+
+    def advance(self, token: int) -> None:
+        """Take the next token of the answer."""
+        self._matcher.consume_token(token)
+        _check(self._matcher)
+
+
+class GrammarGuide:
+    """A compiled grammar; see contract.Guide."""
+
+    def __init__(self, grammar: str, matcher: LLMatcher, end_id: int) -> None:
+        self.grammar = grammar
+        self._matcher = matcher
+        self._end_id = end_id
+
+    def start(self) -> GrammarMatcher:
+        """Return a matcher at the beginning of an answer."""
+        return GrammarMatcher(self._matcher.deep_copy(), self._end_id)
+
+
+class GuideCompiler:
+    """Compiles grammars for one model; any thread may call it."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, end_id: int) -> None:
+        """Create a compiler.
+
+        Args:
+            tokenizer: Of the model.
+            end_id: The token that ends an answer.
+        """
+        self._tokenizer = tokenizer
+        self._end_id = end_id
+        self._tokens: LLTokenizer | None = None
+        self._guides: OrderedDict[str, GrammarGuide] = OrderedDict()
+        self._lock = Lock()
+
+    def compile(self, grammar: str) -> GrammarGuide:
+        """Return the guide of a grammar. The last ones are kept, as clients send the same grammar again.
+
+        Args:
+            grammar: In the Lark syntax of llguidance.
+
+        Raises:
+            GuideFailed: If the grammar is wrong or too complex.
+        """
+        with self._lock:
+            guide = self._guides.pop(grammar, None)
+            tokens = self._tokens = self._tokens or self._build_tokens()
+        guide = guide or self._build(grammar, tokens)
+        with self._lock:
+            self._guides[grammar] = guide
+            while len(self._guides) > _CACHED_GUIDES:
+                self._guides.popitem(last=False)
+        return guide
+
+    def _build(self, grammar: str, tokens: LLTokenizer) -> GrammarGuide:
+        matcher = LLMatcher(tokens, LLMatcher.grammar_from_lark(grammar), log_level=0, limits=_LIMITS)
+        _check(matcher)
+        guide = GrammarGuide(grammar, matcher, self._end_id)
+        guide.start().find_allowed(frozenset({self._end_id}))  # many grammars that are too complex fail here already
+        return guide
+
+    def _build_tokens(self) -> LLTokenizer:
+        if not isinstance(self._tokenizer, PreTrainedTokenizerFast):
+            raise _build_tokenizer_error()
+        try:
+            return llguidance.hf.from_tokenizer(self._tokenizer, eos_token=self._end_id)
+        except ValueError as error:  # it knows byte-level and SentencePiece tokenizers
+            raise _build_tokenizer_error() from error
+
+
+def _check(matcher: LLMatcher) -> None:
+    if matcher.is_error():
+        raise GuideFailed(_PLACE.sub("", matcher.get_error().removesuffix("<non-verbose/>")).strip())
+
+
+def _build_tokenizer_error() -> GuideFailed:
+    return GuideFailed(_("the tokenizer of this model cannot keep answers to a given form"))

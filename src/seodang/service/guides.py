@@ -1,0 +1,54 @@
+"""Compile the form of an answer beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from seodang.i18n import _
+from seodang.inference.engine.contract import Guide, GuideFailed
+from seodang.inference.guides.compiler import GuideCompiler
+from seodang.inference.guides.grammars import build_grammar
+from seodang.service.answer_forms import AnswerForm
+from seodang.service.api_error import ApiError, reject_field
+
+_SECONDS: Final = 10
+# A few threads: a form that needs long to compile delays other forms, but no other request.
+_THREADS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="seodang-guides")
+
+
+async def compile_form(
+    compiler: GuideCompiler, form: AnswerForm | None, prefix: str = "", rules: Mapping[str, str] | None = None
+) -> Guide | None:
+    """Return the guide of a form; None if an answer has none.
+
+    Args:
+        compiler: Of the model.
+        form: Of the request.
+        prefix: Text before each answer of the model's prompt format.
+        rules: Further rules of the form.
+
+    Raises:
+        ApiError: With the status 400, if the form cannot be kept.
+    """
+    if form is None:
+        return None
+
+    def compile() -> Guide:
+        body = form.build()
+        return compiler.compile(body if form.is_grammar else build_grammar(body, prefix, rules))
+
+    task = asyncio.get_running_loop().run_in_executor(_THREADS, compile)
+    try:
+        return await asyncio.wait_for(task, _SECONDS)
+    except TimeoutError as error:
+        raise reject_form(form.field, GuideFailed(_("it needs too long to compile"))) from error
+    except GuideFailed as error:
+        raise reject_form(form.field, error) from error
+
+
+def reject_form(field: str | None, error: GuideFailed) -> ApiError:
+    """Return the error of a form that cannot be kept."""
+    return reject_field(field or "response_format", _("the answer cannot be kept to this form: {error}", error=error))
