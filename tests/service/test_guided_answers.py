@@ -129,7 +129,7 @@ def test_most_answers_are_complete(long_client):
     ],
 )
 def test_each_field_gives_its_form(long_client, path, fields, pattern):
-    text, reason = read(ask(long_client, path, temperature=1.5, seed=1, **fields))
+    text, reason = read(ask(long_client, path, temperature=1.5, **fields))
     assert reason == "length" or re.fullmatch(pattern, text), text
 
 
@@ -222,7 +222,7 @@ for _ in range(70):
         ({"items": [{}]}, "must be an object"),
         (NESTED, "limit is 64"),
         ({"enum": ["가" * 30 + str(n) for n in range(5000)]}, "characters"),
-        ({"allOf": [{"pattern": f".*{c}.*"} for c in "abcdefghijklmnopqrst"]}, ""),
+        ({"allOf": [{"pattern": f".*{c}.*"} for c in "abcdefghijklmnopqrst"]}, "patterns are combined"),
         ({"type": "object", "properties": {f"k{n}": {"pattern": "x{100}.*"} for n in range(1500)}}, ""),
     ],
 )

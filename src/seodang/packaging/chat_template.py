@@ -87,6 +87,9 @@ _CHAT_TEMPLATE: Final = """
 """
 
 
+_JOIN: Final = "{%- if not tools -%}{%- set chat = namespace"
+
+
 def build_chat_template(format: PromptFormat, tokenizer: PreTrainedTokenizerBase, *, splits_input: bool) -> str:
     """Return the chat template that renders the prompts of a format.
 
@@ -112,6 +115,11 @@ def build_chat_template(format: PromptFormat, tokenizer: PreTrainedTokenizerBase
 def reads_input_from_message(template: str) -> bool:
     """Return whether a packaged template reads the input of a request from its last message."""
     return _SPLIT.replace("<splits>", "true") in template
+
+
+def get_own_template(template: str) -> str:
+    """Return a packaged template as the base has it: with tools, and without joining messages."""
+    return template.replace(_JOIN, _JOIN.replace("not tools", "false"), 1)
 
 
 def _build_parts(texts: TemplateTexts) -> dict[str, str]:

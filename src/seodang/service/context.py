@@ -17,6 +17,7 @@ from seodang.service.answer_reader import TextRules
 from seodang.service.api_error import ApiError, build_validation_error
 from seodang.service.served_model import RequestRejected, ServedModel
 from seodang.service.token_texts import TokenTexts
+from seodang.service.tool_prompts import ToolSupport
 
 _Body = TypeVar("_Body", bound=BaseModel)
 _CONTEXT_TOKENS: Final = 4  # before a continued text; a decoder looks back no further
@@ -42,6 +43,11 @@ class ServiceContext:
     def guides(self) -> GuideCompiler:
         """Return the compiler of grammars."""
         return GuideCompiler(self.model.tokenizer, self.model.manifest.end_id)
+
+    @cached_property
+    def tools(self) -> ToolSupport:
+        """Return how the model uses tools."""
+        return ToolSupport(self.model)
 
     @property
     def version(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -19,16 +18,13 @@ _SECONDS: Final = 10
 _THREADS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="seodang-guides")
 
 
-async def compile_form(
-    compiler: GuideCompiler, form: AnswerForm | None, prefix: str = "", rules: Mapping[str, str] | None = None
-) -> Guide | None:
+async def compile_form(compiler: GuideCompiler, form: AnswerForm | None, prefix: str = "") -> Guide | None:
     """Return the guide of a form; None if an answer has none.
 
     Args:
         compiler: Of the model.
         form: Of the request.
         prefix: Text before each answer of the model's prompt format.
-        rules: Further rules of the form.
 
     Raises:
         ApiError: With the status 400, if the form cannot be kept.
@@ -38,7 +34,7 @@ async def compile_form(
 
     def compile() -> Guide:
         body = form.build()
-        return compiler.compile(body if form.is_grammar else build_grammar(body, prefix, rules))
+        return compiler.compile(body if form.is_grammar else build_grammar(body, prefix))
 
     task = asyncio.get_running_loop().run_in_executor(_THREADS, compile)
     try:
@@ -46,7 +42,7 @@ async def compile_form(
     except TimeoutError as error:
         raise reject_form(form.field, GuideFailed(_("it needs too long to compile"))) from error
     except GuideFailed as error:
-        raise reject_form(form.field, error) from error
+        raise reject_form(error.field or form.field, error) from error
 
 
 def reject_form(field: str | None, error: GuideFailed) -> ApiError:

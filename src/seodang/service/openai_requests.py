@@ -12,6 +12,7 @@ from seodang.service.api_error import build_unsupported_error, reject_field
 from seodang.service.field_types import Text
 from seodang.service.request_fields import SamplingRequest
 from seodang.service.served_model import Conversation
+from seodang.service.tool_requests import ToolCall, ToolFields
 
 MAX_PROMPTS: Final = 128
 _MAX_MESSAGES: Final = 1024
@@ -34,11 +35,17 @@ class ChatMessage(BaseModel):
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Text | list[ContentPart] | None = None
+    name: Text | None = None
+    """Of the tool whose result the message is."""
+    tool_calls: list[ToolCall] | None = None
+    """Calls in an earlier answer."""
+    tool_call_id: Text | None = None
+    """Of the call whose result the message is."""
     input: Text | None = None
     """Text that the last message of the user refers to; the packaged chat template reads it, too."""
 
 
-class ChatRequest(SamplingRequest):
+class ChatRequest(SamplingRequest, ToolFields):
     """Body of POST /v1/chat/completions."""
 
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=_MAX_MESSAGES)]
@@ -74,7 +81,7 @@ def build_conversation(messages: list[ChatMessage]) -> Conversation:
     input: str | None = None
     for index, message in enumerate(messages):
         _check_message(message, index)
-        text = _read_text(message, index)
+        text = read_text(message, index)
         if message.role in ("system", "developer"):
             system += [text.strip()] if text.strip() else []
             continue
@@ -97,14 +104,21 @@ def _check_message(message: ChatMessage, index: int) -> None:
     extra: dict[str, Any] = message.model_extra or {}
     if message.role in ("tool", "function"):
         raise build_unsupported_error(f"messages.{index}.role")
-    for name in ("tool_calls", "function_call", "audio"):
+    if message.tool_calls:
+        raise build_unsupported_error(f"messages.{index}.tool_calls")
+    for name in ("function_call", "audio"):
         if extra.get(name):
             raise build_unsupported_error(f"messages.{index}.{name}")
-    if message.role == "user" and not _read_text(message, index).strip():
+    if message.role == "user" and not read_text(message, index).strip():
         raise reject_field(f"messages.{index}.content", _("must not be blank"))
 
 
-def _read_text(message: ChatMessage, index: int) -> str:
+def read_text(message: ChatMessage, index: int) -> str:
+    """Return the text of a message.
+
+    Raises:
+        ApiError: If it has other content than text.
+    """
     if not isinstance(message.content, list):
         return message.content or ""
     for number, part in enumerate(message.content):

@@ -127,7 +127,7 @@ class ServedModel:
         """
         request, input = self._split_request(conversation)
         texts = (request, input, conversation.system, conversation.prefill, *(t.content for t in conversation.turns))
-        self._check_characters(sum(map(len, texts)), field)
+        self.check_characters(sum(map(len, texts)), field)
         segments = self._renderer.render_prompt(request, input, system=conversation.system, turns=conversation.turns)
         prompt = encode_prompt(self.tokenizer, segments)
         if conversation.prefill:
@@ -144,7 +144,7 @@ class ServedModel:
         Raises:
             RequestRejected: If the text is longer than the context.
         """
-        self._check_characters(len(text), field)
+        self.check_characters(len(text), field)
         return [*self.encoder.begin_ids, *self.encoder.encode_text(text)] or self.encoder.start_ids
 
     def limit_new_tokens(self, count: int | None, prompt_tokens: int, field: str) -> int:
@@ -201,10 +201,17 @@ class ServedModel:
                 "context_length_exceeded",
             )
 
-    def _check_characters(self, count: int, field: str) -> None:
+    def check_characters(self, count: int, field: str) -> None:
         """Reject a text that cannot fit, without tokenizing it: that would block the server for seconds.
 
         No token is longer than _longest_token characters.
+
+        Args:
+            count: Characters of the text.
+            field: Of the request, for the error.
+
+        Raises:
+            RequestRejected: If the text cannot fit into the context.
         """
         if self.context_length is not None and count > self.context_length * self._longest_token:
             raise RequestRejected(

@@ -30,7 +30,7 @@ class StopScanner:
         if positions:
             self.is_stopped, self._held = True, ""
             return self._pass(text[: min(positions)])
-        held = max((_count_overlap(text, stop) for stop in self._stops), default=0)
+        held = max((count_overlap(text, stop) for stop in self._stops), default=0)
         self._held = text[len(text) - held :]
         return self._pass(text[: len(text) - held])
 
@@ -44,7 +44,7 @@ class StopScanner:
         return text
 
 
-def _count_overlap(text: str, stop: str) -> int:
-    """Return the number of characters at the end of the text that a stop text begins with."""
+def count_overlap(text: str, stop: str) -> int:
+    """Return the number of characters at the end of a text that a stop text begins with."""
     longest = min(len(text), len(stop) - 1)
     return next((count for count in range(longest, 0, -1) if text.endswith(stop[:count])), 0)

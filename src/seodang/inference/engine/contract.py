@@ -158,7 +158,17 @@ class QueueFull(Exception):
 
 
 class GuideFailed(SeodangError):
-    """The grammar of an answer is too complex, which only its sender can cure."""
+    """The grammar of an answer is wrong or too complex, which only its sender can cure."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        """Create the error.
+
+        Args:
+            message: What is wrong.
+            field: Of the request; None: the one that holds the grammar.
+        """
+        super().__init__(message)
+        self.field = field
 
 
 class Engine(Protocol):

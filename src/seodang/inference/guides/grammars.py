@@ -22,7 +22,6 @@ _JSON_OPTIONS: Final = {
     "coerce_one_of": False,
     "lenient": False,
 }
-ANY_TEXT: Final = r"/(?s:.*)/"
 
 
 def build_schema_body(schema: Any) -> str:

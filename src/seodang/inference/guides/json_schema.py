@@ -17,6 +17,7 @@ from seodang.inference.engine.contract import GuideFailed
 MAX_CHARACTERS: Final = 100_000
 _MAX_DEPTH: Final = 64  # schemas within schemas
 _MAX_MULTIPLE: Final = 10_000
+_MAX_COMBINED_PATTERNS: Final = 8  # each one doubles the states of their intersection
 _INT64: Final = 2**63
 
 _ANNOTATIONS: Final = frozenset(
@@ -56,13 +57,20 @@ def check_schema(schema: Any) -> dict[str, Any]:
     root: dict[str, Any] = json.loads(text)
     root.pop("$id", None)  # of the whole document; references to other documents are refused
     multiples: set[int] = set()
+    patterns, is_combined = 0, False
     for path, item in _walk(root):
         _check_object(path, item)
         if "$ref" in item:
             item["$ref"] = quote(str(item["$ref"]), safe="#/$%~:@!&'()*+,;=?")  # a URI has no Hangul
         if "multipleOf" in item:
             multiples.add(_read_multiple(path, item["multipleOf"]))
+        patterns += ("pattern" in item) + ("format" in item) + len(item.get("patternProperties", ()))
+        is_combined = is_combined or _combines(item)
     _check_multiples(multiples)
+    if is_combined and patterns > _MAX_COMBINED_PATTERNS:
+        raise GuideFailed(
+            _("too many patterns are combined by allOf or $ref; the limit is {limit}", limit=_MAX_COMBINED_PATTERNS)
+        )
     return root
 
 
@@ -126,6 +134,13 @@ def _check_property_count(path: str, schema: Mapping[str, Any]) -> None:
         raise GuideFailed(
             _("{path}: minProperties above the number of required properties is not supported", path=path)
         )
+
+
+def _combines(schema: Mapping[str, Any]) -> bool:
+    """Return whether a schema intersects others."""
+    references = schema.keys() & {"$ref", "anyOf", "oneOf"}
+    others = schema.keys() - _ANNOTATIONS - {"$defs", "definitions"}
+    return "allOf" in schema or (bool(references) and len(others) > 1)
 
 
 def _read_multiple(path: str, value: float) -> int:
