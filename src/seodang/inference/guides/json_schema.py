@@ -6,6 +6,7 @@ llguidance ignores words that it does not know, and a few schemas need minutes t
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any, Final
@@ -56,21 +57,13 @@ def check_schema(schema: Any) -> dict[str, Any]:
         raise GuideFailed(_("the schema is too long; the limit of its characters is {limit:,}", limit=MAX_CHARACTERS))
     root: dict[str, Any] = json.loads(text)
     root.pop("$id", None)  # of the whole document; references to other documents are refused
-    multiples: set[int] = set()
-    patterns, is_combined = 0, False
+    limits = _Limits()
     for path, item in _walk(root):
         _check_object(path, item)
         if "$ref" in item:
             item["$ref"] = quote(str(item["$ref"]), safe="#/$%~:@!&'()*+,;=?")  # a URI has no Hangul
-        if "multipleOf" in item:
-            multiples.add(_read_multiple(path, item["multipleOf"]))
-        patterns += ("pattern" in item) + ("format" in item) + len(item.get("patternProperties", ()))
-        is_combined = is_combined or _combines(item)
-    _check_multiples(multiples)
-    if is_combined and patterns > _MAX_COMBINED_PATTERNS:
-        raise GuideFailed(
-            _("too many patterns are combined by allOf or $ref; the limit is {limit}", limit=_MAX_COMBINED_PATTERNS)
-        )
+        limits.add(path, item)
+    limits.check()
     return root
 
 
@@ -143,16 +136,36 @@ def _combines(schema: Mapping[str, Any]) -> bool:
     return "allOf" in schema or (bool(references) and len(others) > 1)
 
 
-def _read_multiple(path: str, value: float) -> int:
-    if value <= 0:
-        raise GuideFailed(_("{path}: multipleOf must be above 0", path=path))
-    return Fraction(str(value)).numerator
+class _Limits:
+    """What makes the automata of a schema large, although each part is small."""
 
+    def __init__(self) -> None:
+        self._multiples: set[int] = set()
+        self._patterns = 0
+        self._is_combined = False
 
-def _check_multiples(multiples: set[int]) -> None:
-    """Bound the states of the automaton that divides: its size is the least common multiple."""
-    product = 1
-    for multiple in multiples:
-        product *= multiple
-    if product > _MAX_MULTIPLE:
-        raise GuideFailed(_("the values of multipleOf are too large; {limit:,} is the limit", limit=_MAX_MULTIPLE))
+    def add(self, path: str, schema: Mapping[str, Any]) -> None:
+        """Count what a schema contains, without the schemas within it."""
+        if "multipleOf" in schema:
+            if schema["multipleOf"] <= 0:
+                raise GuideFailed(_("{path}: multipleOf must be above 0", path=path))
+            self._multiples.add(Fraction(str(schema["multipleOf"])).numerator)
+        named = schema.get("patternProperties")
+        count = len(named) if isinstance(named, Mapping) else 0
+        self._patterns += ("pattern" in schema) + ("format" in schema) + count
+        self._is_combined = self._is_combined or _combines(schema)
+
+    def check(self) -> None:
+        """Raise an error if an automaton would be too large.
+
+        A number is divided by an automaton of as many states as the least common multiple.
+        """
+        if math.prod(self._multiples) > _MAX_MULTIPLE:
+            raise GuideFailed(_("the values of multipleOf are too large; {limit:,} is the limit", limit=_MAX_MULTIPLE))
+        if self._is_combined and self._patterns > _MAX_COMBINED_PATTERNS:
+            raise GuideFailed(
+                _(
+                    "too many patterns are combined by allOf or $ref; the limit is {limit}",
+                    limit=_MAX_COMBINED_PATTERNS,
+                )
+            )
