@@ -241,6 +241,7 @@ def test_a_schema_that_cannot_be_kept_is_refused(long_client, schema, words):
         ({"structured_outputs": {"regex": "a", "choice": ["a"]}}, "structured_outputs.choice"),
         ({"structured_outputs": {"structural_tag": {}}}, "structured_outputs.structural_tag"),
         ({"structured_outputs": {"whitespace_pattern": " *"}}, "structured_outputs.whitespace_pattern"),
+        ({"guided_regex": "a", "ignore_eos": True}, "ignore_eos"),
         ({"guided_regex": "("}, "guided_regex"),
         ({"guided_regex": "(a)\\1"}, "guided_regex"),
         ({"guided_regex": "(a{1000}){1000}"}, "guided_regex"),

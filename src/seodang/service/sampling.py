@@ -34,8 +34,10 @@ def build_sampling_options(
         guide: Grammar of the answer; None: any text.
 
     Raises:
-        ApiError: If logit_bias names an unknown token.
+        ApiError: If logit_bias names an unknown token, or ignore_eos stands beside a form.
     """
+    if request.ignore_eos and guide is not None:
+        raise reject_field("ignore_eos", _("an answer of a given form ends where its form ends"))
     return SamplingOptions(
         max_new_tokens=max_new_tokens,
         temperature=request.temperature or 0.0,

@@ -6,6 +6,7 @@ import re
 from collections import OrderedDict
 from threading import Lock
 from typing import Final
+from weakref import WeakKeyDictionary
 
 import llguidance.hf
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
@@ -30,6 +31,10 @@ _LIMITS: Final = LLParserLimits(
     verbose_errors=False,
 )
 
+# Several models of one service share a tokenizer.
+_tokens: WeakKeyDictionary[PreTrainedTokenizerBase, dict[int, LLTokenizer]] = WeakKeyDictionary()
+_tokens_lock = Lock()
+
 
 class GrammarMatcher:
     """The state of one answer in a grammar; see contract.TokenMatcher."""
@@ -48,7 +53,7 @@ class GrammarMatcher:
         may_end = is_complete or self._matcher.is_accepting()
         allowed[self._end_id] = 0  # the request may have other end tokens
         for token in stop_ids:
-            if token < len(allowed):
+            if 0 <= token < len(allowed):
                 allowed[token] = _ALLOWED if may_end else 0
         if not any(allowed):
             raise GuideFailed(_("no token of the model continues the answer in this form"))
@@ -85,7 +90,6 @@ class GuideCompiler:
         """
         self._tokenizer = tokenizer
         self._end_id = end_id
-        self._tokens: LLTokenizer | None = None
         self._guides: OrderedDict[str, GrammarGuide] = OrderedDict()
         self._lock = Lock()
 
@@ -100,7 +104,7 @@ class GuideCompiler:
         """
         with self._lock:
             guide = self._guides.pop(grammar, None)
-            tokens = self._tokens = self._tokens or self._build_tokens()
+            tokens = self._get_tokens()
         guide = guide or self._build(grammar, tokens)
         with self._lock:
             self._guides[grammar] = guide
@@ -114,6 +118,14 @@ class GuideCompiler:
         guide = GrammarGuide(grammar, matcher, self._end_id)
         guide.start().find_allowed(frozenset({self._end_id}))  # many grammars that are too complex fail here already
         return guide
+
+    def _get_tokens(self) -> LLTokenizer:
+        """Return the tokens as llguidance reads them; it needs a second for a large vocabulary."""
+        with _tokens_lock:
+            known = _tokens.setdefault(self._tokenizer, {})
+            if self._end_id not in known:
+                known[self._end_id] = self._build_tokens()
+            return known[self._end_id]
 
     def _build_tokens(self) -> LLTokenizer:
         if not isinstance(self._tokenizer, PreTrainedTokenizerFast):
