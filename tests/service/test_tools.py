@@ -142,6 +142,21 @@ def test_calls_in_an_answer_are_read_whole_and_streamed(script_tools, read_event
     assert engine.requests[0].options.guide is not None
 
 
+def test_an_answer_with_calls_has_the_documented_shape(script_tools):
+    client, _engine = script_tools(f"<tool_call>\n{CALL}\n</tool_call>")
+    document = client.get("/docs.json").json()
+    schemas = document["components"]["schemas"]
+    answer = {**schemas["ChatCompletion"], "components": document["components"]}
+    Draft202012Validator(answer).validate(ask(client).json())
+    request = {**schemas["ChatRequest"], "components": document["components"]}
+    form = {"type": "json_schema", "json_schema": {"name": "a", "schema": ARGUMENTS}}
+    outputs = {"json": ARGUMENTS}
+    body = {"messages": HISTORY, "tools": [WEATHER], "response_format": form, "structured_outputs": outputs}
+    Draft202012Validator(request).validate(body)
+    assert {"schema", "strict"} <= set(schemas["NamedSchema"]["properties"])
+    assert {"json", "regex", "choice", "grammar"} <= set(schemas["StructuredOutputs"]["properties"])
+
+
 def test_a_template_of_one_call_reads_it_at_the_beginning_only(script_tools):
     call = CALL.replace("arguments", "parameters")
     message, reason = read(ask(script_tools(call, LLAMA)[0]))

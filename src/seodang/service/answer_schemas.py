@@ -61,12 +61,31 @@ class ChatLogprobs(_Answer):
     refusal: None
 
 
+class CalledFunction(_Answer):
+    """A function that an answer calls."""
+
+    name: str
+    arguments: str
+    """JSON that keeps the schema of the function's parameters; incomplete if the answer was cut."""
+
+
+class AnswerToolCall(_Answer):
+    """A call of a tool."""
+
+    id: str
+    type: Literal["function"]
+    function: CalledFunction
+
+
 class AssistantMessage(_Answer):
     """The answer to a conversation."""
 
     role: Literal["assistant"]
     content: str | None
+    """None beside calls of tools, if the answer has no text."""
     refusal: None
+    tool_calls: list[AnswerToolCall] | None = None
+    """Missing if the answer calls no tool."""
 
 
 class ChatChoice(_Answer):

@@ -75,7 +75,7 @@ class ToolCallReader:
 
     def _read_text(self, *, is_end: bool) -> str | None:
         begin = self._format.begin
-        if not self._has_text or self._format.has_marker:  # text is no call where only a brace would tell them apart
+        if not self._has_text or self._format.has_marker:  # where a call begins with a brace, text is no call
             before, found, rest = self._held.partition(begin)
             if found and (self._format.has_marker or not before):
                 self._held, self._state = rest, "name"

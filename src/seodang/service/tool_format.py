@@ -42,7 +42,7 @@ class ToolFormat:
 
     @property
     def trigger(self) -> str:
-        """Return what tells a call from text: a marker, or the brace that the call begins with."""
+        """Return what a call begins with: a marker, or the brace of its JSON."""
         match = re.match(r"[^\n{\[]+", self.begin)
         return match[0].rstrip() if match else self.begin[:1]
 

@@ -57,7 +57,7 @@ def build_auto_body(format: ToolFormat, controls: Mapping[str, int], form: str |
         form: Rule of an answer without a call; None: any text.
 
     Raises:
-        GuideFailed: If a call cannot be told from an answer of this form.
+        GuideFailed: If a call looks like an answer of this form.
     """
     calls = build_required_body(format, controls)
     if form is not None:
