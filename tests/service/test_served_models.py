@@ -18,6 +18,7 @@ from seodang.io.atomic import compute_sha256
 from seodang.models.adapters import ADAPTER
 from seodang.models.loading import load_tokenizer
 from seodang.packaging.bento import build_bento, store_model
+from seodang.packaging.checksums import CHECKSUMS_NAME
 from seodang.packaging.model_folder import MANIFEST_NAME, compute_content_version, read_manifest
 from seodang.prompting import compute_fingerprint
 
@@ -59,7 +60,8 @@ def service(
     with pytest.MonkeyPatch.context() as patch:
         use_bentoml_home(root / "home", patch)
         version = compute_content_version(packaged_model, read_manifest(packaged_model).fingerprint)
-        tag = build_bento(ROOT, "tiny", version, store_model(packaged_model, "tiny", version, {}, MANIFEST_NAME))
+        model_tag = store_model(packaged_model, "tiny", version, {}, MANIFEST_NAME, CHECKSUMS_NAME)
+        tag = build_bento(ROOT, "tiny", version, model_tag)
         port = find_free_port()
         environment = {
             **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},

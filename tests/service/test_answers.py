@@ -1,0 +1,69 @@
+"""Several answers of one request at the same time. Run: pytest tests/service/test_answers.py"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+
+import pytest
+
+from seodang.inference.engine.contract import EngineStatus, SamplingOptions, TokenRequest, TokenStep
+from seodang.service.answer_reader import TextRules
+from seodang.service.answers import AnswerRequest, compute_answers
+
+
+@dataclass
+class CountingEngine:
+    """Answers with one token after a pause, and remembers how many requests it had at the same time."""
+
+    waiting: int = 0
+    context_length: int | None = None
+    running: int = 0
+    peak: int = 0
+    prompts: list[tuple[int, ...]] = field(default_factory=list)
+
+    async def submit(self, request: TokenRequest) -> AsyncGenerator[TokenStep]:
+        self.prompts.append(request.prompt)
+        self.running += 1
+        self.peak = max(self.peak, self.running)
+        try:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            yield TokenStep(request.prompt[0], None, "length")
+        finally:
+            self.running -= 1
+
+    def get_status(self) -> EngineStatus:
+        return EngineStatus(self.running, self.waiting, 0, 0, 0)
+
+    async def close(self, timeout: float) -> None:
+        pass
+
+
+class Decoder:
+    name, tag = "counting", "counting:1"
+
+    def decode(self, ids: list[int]) -> str:
+        return "".join(chr(0xAC00 + id) for id in ids)
+
+
+def answer(engine: CountingEngine, count: int) -> list[str]:
+    requests = [AnswerRequest(TokenRequest((n,), SamplingOptions(1)), TextRules((), False, ())) for n in range(count)]
+    parts = asyncio.run(compute_answers(engine, Decoder(), requests))
+    return [part.text for part in parts]
+
+
+@pytest.mark.parametrize(("waiting", "peak"), [(0, 48), (1, 16)])
+def test_a_large_request_leaves_places_to_others(waiting, peak):
+    engine = CountingEngine(waiting)
+    assert answer(engine, 128) == [chr(0xAC00 + n) for n in range(128)]
+    assert engine.peak == peak
+    assert sorted(engine.prompts) == [(n,) for n in range(128)]
+    assert engine.running == 0
+
+
+def test_a_small_request_runs_at_once():
+    engine = CountingEngine(waiting=1)
+    answer(engine, 4)
+    assert engine.peak == 4
