@@ -55,14 +55,8 @@ class Served:
 
 
 @contextmanager
-def run_service(context: ServiceContext, keys: str = "", names: tuple[str, ...] = ()) -> Iterator[Served]:
-    """Serve a context in a thread.
-
-    Args:
-        context: With a PacedEngine.
-        keys: Of the service.
-        names: Further models that GET /v1/models lists.
-    """
+def run_service(context: ServiceContext, keys: str = "") -> Iterator[Served]:
+    """Serve a context with a PacedEngine in a thread."""
     app = create_app(context, keys=ApiKeys({"SEODANG_API_KEYS": keys}))
     bodies: list[Any] = []
 
@@ -73,13 +67,6 @@ def run_service(context: ServiceContext, keys: str = "", names: tuple[str, ...] 
                 bodies.append(json.loads(message["body"]))
             return message
 
-        if scope["path"] == "/v1/models" and names:
-            data = [{"id": name, "max_model_len": 128} for name in (context.model.tag, *names)]
-            content = json.dumps({"data": data}).encode()
-            headers = [(b"content-type", b"application/json")]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": content})
-            return
         await app(scope, read, send)
 
     assert isinstance(context.engine, PacedEngine)
@@ -354,7 +341,9 @@ def check_language(page: Page, language: str) -> None:
 
 
 def test_two_models_answer_side_by_side(page, build_context):
-    with run_service(build_context(names=("tiny", "base")), names=("base",)) as service:
+    context = build_context()
+    context.other_models = (replace(build_context("다른 답변"), model=replace(context.model, tag="base", names=())),)
+    with run_service(context) as service:
         open_page(page, service)
         ask(page, "가")
         assert page.evaluate("[...document.querySelectorAll('.answer h3')].map((e) => e.innerText)") == [
@@ -366,6 +355,10 @@ def test_two_models_answer_side_by_side(page, build_context):
         )
         assert one["top"] == other["top"]
         assert one["right"] <= other["left"]
+        assert page.evaluate("[...document.querySelectorAll('.answer .text')].map((e) => e.innerText)") == [
+            ANSWER,
+            "다른 답변",
+        ]
         asked = [body["model"] for body in service.bodies if "messages" in body]
         assert sorted(asked) == ["base", "tiny:0123456789ab"]
         page.evaluate("document.querySelector('#other').value = ''")
@@ -436,7 +429,7 @@ def test_earlier_turns_go_along_where_the_model_was_tuned_on_conversations(page,
     [
         ([5, RuntimeError("secret")], "가", "The service failed."),
         ([RuntimeError("secret")], "가", "The service failed."),
-        (ANSWER, "가 " * 2000, "longer than the model can read"),
+        (ANSWER, "가 " * 9000, "longer than the model can read"),
         ("full", "가", "The service is busy."),
         ("limit", "가", "does not accept this request: max_tokens: must be from 1 to 100"),
     ],

@@ -154,6 +154,7 @@ def test_the_lineage_has_the_bento_the_model_and_the_manifest(service, packaged_
         ("/metrics", 200),
         ("/docs.json", 200),
         ("/", 200),
+        ("/ui", 200),
         ("/nowhere", 404),
     ],
 )

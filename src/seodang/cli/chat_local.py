@@ -20,6 +20,7 @@ from seodang.paths import Paths
 from seodang.service.answers import AnswerRequest, stream_answer
 from seodang.service.context import ServiceContext, build_rules
 from seodang.service.loading import load_context
+from seodang.service.model_sources import ModelSources
 from seodang.service.openai_requests import ChatRequest, build_conversation
 from seodang.service.sampling import build_sampling_options
 
@@ -49,7 +50,7 @@ def load_local_model(paths: Paths, folder: Path | None) -> LocalModel:
     tag = chosen.name
     if folder is None and paths.package_report.exists():
         tag = str(read_json(paths.package_report)["model_tag"])
-    return LocalModel(load_context(chosen, tag))
+    return LocalModel(load_context(chosen, tag, sources=ModelSources()))
 
 
 class LocalModel:

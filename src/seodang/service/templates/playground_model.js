@@ -63,8 +63,9 @@ function showModels(models) {
   none.dataset.text = "none";
   byId("model").replaceChildren(...options);
   byId("other").replaceChildren(none, ...options.map((option) => option.cloneNode(true)));
-  byId("other").value = models[1]?.id ?? "";
+  byId("other").value = (models.find(({ id }) => id.startsWith("base:")) ?? models[1])?.id ?? "";
   byId("model-choice").hidden = models.length < 2;
+  byId("tag").hidden = models.length > 1; // the choice names it
   byId("alone").hidden = models.length > 1;
   applyLanguage();
 }
