@@ -120,6 +120,22 @@ def test_an_error_of_the_service_is_one_line_with_the_way_out(chat, service, mon
     assert "another-key" not in error
 
 
+@pytest.mark.parametrize("key", ["한글 키입니다 한글", "line\nbreak-0123456789"])
+def test_a_key_that_no_header_may_hold_is_refused(chat, service, monkeypatch, key):
+    monkeypatch.setenv("SEODANG_API_KEY", key)
+    code, _output, error = chat("가", "--url", service)
+    assert code == 2
+    assert "SEODANG_API_KEY has a character that no key has" in error
+    assert key not in error
+
+
+def test_a_line_that_is_no_text_is_named(chat, packaged_model):
+    line = b"\xc7\xd1\xb1\xdb".decode("utf-8", "surrogateescape")
+    code, output, error = chat("--folder", packaged_model, lines=f"{ENGLISH[0]}\n{line}\n")
+    assert (code, output) == (2, f"{ENGLISH[2]}\n")
+    assert error.startswith("seodang: line 2: the line is no text")
+
+
 def test_a_service_that_is_not_there_is_exit_code_75(chat, find_free_port):
     code, _output, error = chat("가", "--url", f"http://127.0.0.1:{find_free_port()}")
     assert code == 75

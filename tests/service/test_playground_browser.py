@@ -267,9 +267,11 @@ def test_the_page_asks_for_the_key_and_keeps_it_in_the_tab(browser, page, build_
         page.open(service.url)
         page.wait("document.querySelector('#key').checkVisibility()")
         assert page.evaluate("document.activeElement.id") == "key"
-        page.type("wrong-key-of-no-one")
-        page.press("Enter")
-        page.wait("document.querySelector('#connection').innerText.includes('does not know this API key')")
+        for wrong in ("wrong-key-of-no-one", "한글로 쓴 키"):
+            page.type(wrong)
+            page.press("Enter")
+            page.wait("document.querySelector('#key').value === ''")
+            page.wait("document.querySelector('#connection').innerText.includes('does not know this API key')")
         page.type(KEY)
         page.press("Enter")
         page.wait("document.querySelector('#facts dd')")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from contextlib import closing
@@ -62,6 +63,8 @@ def chat(
             return answer_once(session, instruction)
         if sys.stdin.isatty() and sys.stdout.isatty():
             return run_prompt(session)
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(errors="surrogateescape")  # answer_lines names the line that is no text
         return answer_lines(session, sys.stdin)
 
 
@@ -71,7 +74,7 @@ def _open_model(url: str, model: str, folder: Path | None) -> ChatModel:
     if url:
         from seodang.cli.chat_remote import RemoteModel
 
-        return RemoteModel(url, model, os.environ.get(KEY_VARIABLE, ""))
+        return RemoteModel(url, model, os.environ.get(KEY_VARIABLE, "").strip())
     if model:
         raise SeodangError(_("--model names a model of a service: add --url"))
     from seodang.cli.chat_local import load_local_model

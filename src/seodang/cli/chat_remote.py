@@ -38,6 +38,8 @@ class RemoteModel:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise SeodangError(_("--url {url} is no address of a service, such as http://127.0.0.1:3000", url=url))
         self._url = url.rstrip("/").removesuffix("/v1")
+        if not (key.isascii() and key.isprintable()):  # no header may hold it
+            raise SeodangError(_("SEODANG_API_KEY has a character that no key has; copy the key again"))
         self._has_key = bool(key)
         self._http = requests.Session()
         self._http.trust_env = not is_loopback(parts.hostname)  # a proxy cannot reach this machine's loopback

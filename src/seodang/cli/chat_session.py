@@ -86,6 +86,8 @@ def answer_lines(session: ChatSession, lines: Iterable[str]) -> int:
         if not line.strip():
             continue
         try:
+            if replace_surrogates(line) != line:
+                raise SeodangError(_("the line is no text in the terminal's encoding; convert the file to UTF-8"))
             _print_answer(session, line.strip())
         except SeodangError as error:
             error.args = (_("line {number}: {error}", number=number, error=error),)

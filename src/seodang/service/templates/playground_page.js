@@ -55,7 +55,11 @@ function findFault(question) {
 }
 
 async function submit() {
-  if (state.running || !state.models.length) return;
+  if (state.running) return;
+  if (!state.models.length) {
+    connect(); // its outcome stands above the log
+    return;
+  }
   const question = readQuestion();
   const fault = findFault(question);
   for (const field of document.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");

@@ -36,6 +36,7 @@ function explain(error, status) {
 /** Send a request; a body makes it a POST. Throws a Problem, or an AbortError if it was stopped. */
 async function send(path, body, signal) {
   const headers = {};
+  if (/[^\x21-\x7e]/.test(service.key ?? "")) throw new Problem("key-wrong"); // no header may hold it
   if (service.key) headers.Authorization = `Bearer ${service.key}`;
   if (body) headers["Content-Type"] = "application/json";
   let response;
