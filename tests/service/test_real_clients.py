@@ -1,115 +1,123 @@
-"""Real clients and raw sockets against uvicorn alone. Run: pytest -m slow tests/service/test_real_clients.py"""
+"""Real clients, each in an environment of its own. Run: pytest -m slow tests/service/test_real_clients.py
+
+SEODANG_TRANSCRIPTS names a folder that gets what each client prints.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import socket
 import subprocess
 import sys
-import time
-import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from tests.constants import ROOT
+from tests.constants import KOREAN, ROOT
 
 pytestmark = pytest.mark.slow
 
 KEY = "0123456789abcdef"
 HERE = Path(__file__).parent
-OPENAI = "openai==3.57.0"
+CLIENTS = {
+    "openai": "openai==3.57.0",
+    "langchain": "langchain-openai==1.7.4",
+    "litellm": "litellm==1.110.2",
+}
+HARNESS = ("lm_eval[api]==0.4.13", f"transformers=={version('transformers')}")
+SCHEMATHESIS = "schemathesis==4.32.5"
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory) -> Path:
-    """The log of the server."""
-    return tmp_path_factory.mktemp("uvicorn") / "log"
+def make_environment(tmp_path_factory) -> Callable[..., Path]:
+    """Returns the folder of the programs of a new environment that has the packages."""
+
+    def make_environment(*packages: str) -> Path:
+        folder = tmp_path_factory.mktemp("environment")
+        uv = [sys.executable, "-m", "uv"]
+        subprocess.run([*uv, "venv", "-q", "--clear", "-p", sys.executable, folder], check=True)
+        python = folder / "bin" / "python"
+        installed = subprocess.run(
+            [*uv, "pip", "install", "-q", "--python", python, *packages], capture_output=True, text=True
+        )
+        if installed.returncode:
+            pytest.skip(f"{packages} cannot be installed here: {installed.stderr[-300:]}")
+        return folder / "bin"
+
+    return make_environment
 
 
 @pytest.fixture(scope="module")
-def port(packaged_model, log, find_free_port, run_server) -> Iterator[int]:
+def url(packaged_model, tmp_path_factory, find_free_port, run_server) -> Iterator[str]:
     port = find_free_port()
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "SEODANG_API_KEYS": f"test:{KEY}"}
-    command = [sys.executable, str(HERE / "run_app.py"), str(packaged_model), str(port)]
-    with run_server(command, f"http://127.0.0.1:{port}", cwd=log.parent, environment=environment, log=log):
-        yield port
+    folder = tmp_path_factory.mktemp("uvicorn")
+    command = [sys.executable, str(HERE / "run_refusing_app.py"), str(packaged_model), str(port)]
+    address = f"http://127.0.0.1:{port}"
+    with run_server(command, address, cwd=folder, environment=environment, log=folder / "log"):
+        yield address
 
 
-def test_the_openai_package_works(port, tmp_path):
-    venv.create(tmp_path / "client", with_pip=True)
-    python = tmp_path / "client" / "bin" / "python"
-    installed = subprocess.run([python, "-m", "pip", "install", "-q", OPENAI], capture_output=True, text=True)
-    if installed.returncode:
-        pytest.skip(f"{OPENAI} cannot be installed here: {installed.stderr[-300:]}")
+def run_client(command, seconds: float = 300) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     run = subprocess.run(
-        [python, HERE / "openai_client.py", f"http://127.0.0.1:{port}", KEY],
-        capture_output=True,
-        text=True,
-        timeout=120,
+        list(map(str, command)), capture_output=True, text=True, timeout=seconds, env=environment, check=False
     )
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert run.stdout.endswith("all cases hold\n")
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    return run.stdout
 
 
-def build_request(body: dict[str, object], path: str = "/v1/chat/completions") -> bytes:
-    content = json.dumps(body).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nAuthorization: Bearer {KEY}\r\n"
-    return head.encode() + b"Content-Length: %d\r\n\r\n" % len(content) + content
+def keep_transcript(name: str, text: str) -> None:
+    if folder := os.environ.get("SEODANG_TRANSCRIPTS"):
+        (Path(folder) / f"{name}.txt").write_text(text, "utf-8")
 
 
-def read_all(connection: socket.socket, seconds: float = 20) -> bytes:
-    connection.settimeout(seconds)
-    parts = []
-    while part := connection.recv(65536):
-        parts.append(part)
-    return b"".join(parts)
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_client_works_and_knows_the_errors(url, name, make_environment):
+    programs = make_environment(CLIENTS[name])
+    transcript = run_client([programs / "python", HERE / "clients" / f"{name}_client.py", url, KEY])
+    keep_transcript(name, f"{CLIENTS[name]}\n{transcript}")
+    assert transcript.endswith("all cases hold\n")
 
 
-CHAT = {"messages": [{"role": "user", "content": "가"}], "max_tokens": 3}
+@pytest.fixture(scope="module")
+def harness(make_environment) -> Path:
+    return make_environment(*HARNESS) / "python"
 
 
-def test_an_answer_that_arrives_is_not_logged_as_one_whose_client_is_gone(port, log):
-    body = {**CHAT, "stream": True}
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        head = b"Host: a\r\nConnection: close\r\nX-Request-Id: complete-answer"
-        connection.sendall(build_request(body).replace(b"Host: a", head))
-        assert read_all(connection).rstrip(b"\r\n0").endswith(b"[DONE]")
-    lines: list[str] = []
-    deadline = time.monotonic() + 10  # the server may write the line after the client has its answer
-    while not lines and time.monotonic() < deadline:
-        lines = [line for line in log.read_text("utf-8").splitlines() if '"complete-answer"' in line]
-        time.sleep(0.05)
-    (line,) = lines
-    assert json.loads(line)["client_gone"] is False
+def test_the_harness_scores_and_answers_with_either_tokenizer(url, harness, packaged_model, tmp_path):
+    prompt = f"### 질문: {KOREAN[0]}\n\n### 맥락: {KOREAN[1]}\n\n### 답변:"
+    rows = [
+        {"id": "choice", "context": prompt, "options": [" 긍정", " 부정"]},
+        {"id": "blank", "context": f"{prompt} ", "options": ["긍정", "부정"]},
+        {"id": "answer", "context": prompt, "max_tokens": 8},
+    ]
+    items = tmp_path / "items.jsonl"
+    items.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    found, transcript = {}, ""
+    for tokenizer in (packaged_model, "remote"):
+        command = [harness, HERE / "clients" / "harness_client.py", url, KEY, items, tmp_path / "found.json"]
+        transcript += run_client([*command, "--tokenizer", tokenizer, "--max-length", 128])
+        found[tokenizer] = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    keep_transcript("lm-eval", f"{HARNESS[0]}\n{transcript}{found['remote']}\n")
+    assert found["remote"] == found[packaged_model]
+    likelihoods = found["remote"]["choice"]["log_likelihoods"]
+    assert likelihoods == found["remote"]["blank"]["log_likelihoods"]
+    assert likelihoods[1] > likelihoods[0]
+    assert found["remote"]["answer"]["answer"].strip() == KOREAN[2]
 
 
-def test_pipelined_requests_are_answered_in_order(port):
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        last = build_request(CHAT).replace(b"Host: a", b"Host: a\r\nConnection: close")
-        connection.sendall(build_request({"messages": 1}) + build_request(CHAT, "/nowhere") + last)
-        answer = read_all(connection)
-    assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"400", b"404", b"200"]
+def test_the_harness_answers_over_the_chat_route(url, harness, tmp_path):
+    items = tmp_path / "items.jsonl"
+    items.write_text(json.dumps({"id": "a", "context": KOREAN[1], "max_tokens": 8}) + "\n", "utf-8")
+    command = [harness, HERE / "clients" / "harness_client.py", url, KEY, items, tmp_path / "found.json", "--chat"]
+    keep_transcript("lm-eval-chat", run_client([*command, "--tokenizer", "none"]))
+    assert json.loads((tmp_path / "found.json").read_text("utf-8"))["a"]["answer"]
 
 
-def test_a_half_closed_connection_gets_its_answer_or_is_closed(port):
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.sendall(build_request(CHAT))
-        connection.shutdown(socket.SHUT_WR)
-        answer = read_all(connection)
-    assert answer == b"" or answer.startswith(b"HTTP/1.1 200")
-
-
-def test_clients_that_hang_up_do_not_hold_up_the_next_one(port):
-    for _ in range(40):
-        with socket.create_connection(("127.0.0.1", port)) as connection:
-            connection.sendall(build_request({**CHAT, "max_tokens": 24, "n": 4, "temperature": 2}))
-    deadline = time.monotonic() + 10
-    answer = b""
-    while not answer.startswith(b"HTTP/1.1 200") and time.monotonic() < deadline:
-        with socket.create_connection(("127.0.0.1", port)) as connection:
-            connection.sendall(build_request(CHAT).replace(b"Host: a", b"Host: a\r\nConnection: close"))
-            answer = read_all(connection)
-    assert answer.startswith(b"HTTP/1.1 200")
+def test_every_documented_route_conforms_to_its_document(url, make_environment, tmp_path):
+    programs = make_environment(SCHEMATHESIS)
+    command = [programs / "schemathesis", "--config-file", HERE / "schemathesis.toml", "run", f"{url}/docs.json"]
+    options = ["--url", url, "-n", 40, "--checks", "all", "--no-color", "--generation-deterministic"]
+    keep_transcript("schemathesis", run_client([*command, *options, "-H", f"Authorization: Bearer {KEY}"], 900))
