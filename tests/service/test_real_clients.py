@@ -16,6 +16,9 @@ from pathlib import Path
 import pytest
 from tests.constants import KOREAN, ROOT
 
+from seodang.io.jsonl import write_records
+from seodang.primer.generator import iter_primer_records
+
 pytestmark = pytest.mark.slow
 
 KEY = "0123456789abcdef"
@@ -121,3 +124,37 @@ def test_every_documented_route_conforms_to_its_document(url, make_environment, 
     command = [programs / "schemathesis", "--config-file", HERE / "schemathesis.toml", "run", f"{url}/docs.json"]
     options = ["--url", url, "-n", 40, "--checks", "all", "--no-color", "--generation-deterministic"]
     keep_transcript("schemathesis", run_client([*command, *options, "-H", f"Authorization: Bearer {KEY}"], 900))
+
+
+def test_what_is_served_is_what_was_evaluated(
+    harness, make_packaged_model, write_tiny_manifest, tmp_path, find_free_port
+):
+    """All items of a shipped task with choices and of two with answers, three ways; greedy, in fp32."""
+    folder = make_packaged_model(tmp_path / "model")
+    for name, field in (("config.json", "max_position_embeddings"), ("tokenizer_config.json", "model_max_length")):
+        content = json.loads((folder / name).read_text("utf-8"))
+        (folder / name).write_text(json.dumps({**content, field: 1024}), "utf-8")
+    write_tiny_manifest(folder, "koalpaca", 24)
+    records = list(
+        iter_primer_records(seed=3, classification_per_language=1, sentiment_per_language=40, open_per_language=20)
+    )
+    (tmp_path / "splits").mkdir()
+    for split in ("train", "test", "unseen"):
+        write_records(tmp_path / "splits" / f"{split}.jsonl", records if split == "test" else [])
+    command = [sys.executable, ROOT / "benchmarks" / "served_evaluated.py", "--model", folder, "--harness", harness]
+    options = ["--splits", tmp_path / "splits", "--port", find_free_port(), "--json", tmp_path / "found.json"]
+    tasks = ["--tasks", "primer_sentiment", "primer_addition", "retention"]
+    completed = subprocess.run(
+        list(map(str, [*command, *options, *tasks])),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
+    )
+    assert completed.returncode == 0, completed.stdout[-3000:] + completed.stderr[-3000:]
+    keep_transcript("served-evaluated", completed.stdout)
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    assert found["different"] == []
+    assert {row["task"].split("/")[1] for row in found["rows"]} == {"primer_sentiment", "primer_addition", "retention"}
+    assert all(row["equal"] == row["items"] > 0 for row in found["rows"])
+    assert all((row["largest_difference"] or 0) < 1e-4 for row in found["rows"])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 from weakref import WeakKeyDictionary
 
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from seodang.models.plain_backend import create_plain_backend
 from seodang.models.prompt_parts import LayoutPart, PartBuilder, fill_layout, find_layout
 from seodang.prompting import Segment
 from seodang.records import replace_surrogates
@@ -34,7 +34,7 @@ class TextEncoder:
         }
         self.tokenizer = tokenizer
         self.vocabulary_size = len(tokenizer)
-        self._plain_backend = _create_plain_backend(tokenizer, unmarked_controls) if unmarked_controls else None
+        self._plain_backend = create_plain_backend(tokenizer, unmarked_controls)
         self._added_token_pattern = _build_pattern([token.content for token in added_tokens])
         self._stripping_tokens = {token.content for token in added_tokens if token.rstrip}
         self._control_parts: dict[tuple[str, bool], tuple[str, Segment | None, str]] = {}
@@ -187,15 +187,3 @@ def _is_control(token: str, template: str) -> bool:
 def _build_pattern(tokens: Sequence[str]) -> re.Pattern[str]:
     longest_first = sorted(tokens, key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")  # (?!) matches nothing
-
-
-def _create_plain_backend(tokenizer: PreTrainedTokenizerBase, controls: set[str]) -> Tokenizer | None:
-    """Return a copy of a fast tokenizer that reads its control tokens as text, if they are not marked as special."""
-    if not isinstance(tokenizer, PreTrainedTokenizerFast):
-        return None
-    state: dict[str, Any] = json.loads(tokenizer.backend_tokenizer.to_str())
-    for token in state["added_tokens"]:
-        token["special"] = token["special"] or token["content"] in controls
-    backend = Tokenizer.from_str(json.dumps(state | {"truncation": None, "padding": None}))
-    backend.encode_special_tokens = True
-    return backend
