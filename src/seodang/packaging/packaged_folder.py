@@ -7,10 +7,8 @@ from pathlib import Path
 from seodang.errors import ArtifactError, ModelError
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
-from seodang.models.checkpoints import compute_weights_sha256
 from seodang.packaging.bento import MODEL_CARD, delete_model, get_alias_tag, store_model
 from seodang.packaging.checksums import CHECKSUMS_NAME
-from seodang.packaging.model_folder import MANIFEST_NAME
 from seodang.paths import Paths
 
 
@@ -21,6 +19,9 @@ def store_packaged_model(paths: Paths) -> str:
         ArtifactError: If nothing was packaged, or `dvc pull` has not fetched it.
         ModelError: If the weights differ from the packaged ones.
     """
+    from seodang.models.checkpoints import compute_weights_sha256
+    from seodang.packaging.model_folder import MANIFEST_NAME  # transformers, which a built bento does not need here
+
     folder = paths.merged_model.relative_to(paths.root)
     if not paths.package_report.exists() or not paths.merged_model.is_dir():
         raise build_missing_error(paths)

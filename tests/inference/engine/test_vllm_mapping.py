@@ -54,13 +54,22 @@ def test_a_plain_request_is_greedy_and_stops_at_our_end_tokens_alone():
 
 
 def test_every_option_of_the_contract_reaches_vllm():
-    assert set(OTHERS) == {field.name for field in fields(SamplingOptions)}
+    assert set(OTHERS) == {field.name for field in fields(SamplingOptions)} - {"guide"}
     sampled = replace(PLAIN, temperature=1.0)
     for name, (value, expected) in OTHERS.items():
         changed = build(replace(sampled, **{name: value}))
         assert {key: changed[key] for key in expected} == expected
         assert changed != build(sampled)
     assert build(PLAIN, prompt_logprobs=2)["prompt_logprobs"] == 2
+
+
+def test_the_grammar_of_a_guide_reaches_vllm():
+    options = SimpleNamespace(
+        **{field.name: getattr(PLAIN, field.name) for field in fields(PLAIN) if field.name != "guide"},
+        guide=SimpleNamespace(grammar='start: "가"'),
+    )
+    assert build(options)["grammar"] == 'start: "가"'
+    assert build(PLAIN)["grammar"] is None
 
 
 def test_each_token_is_a_step_and_the_last_one_has_the_reason():

@@ -41,7 +41,7 @@ class RequestOutput(Protocol):
 
 
 def build_sampling_arguments(request: TokenRequest, stop_ids: frozenset[int], limit: int) -> dict[str, Any]:
-    """Return the arguments of vllm.SamplingParams.
+    """Return the arguments of vllm.SamplingParams; `grammar` is that of its StructuredOutputsParams.
 
     The end tokens are ours alone: vLLM would add those of the checkpoint.
 
@@ -51,6 +51,7 @@ def build_sampling_arguments(request: TokenRequest, stop_ids: frozenset[int], li
         limit: Maximum number of new tokens; vLLM needs at least one, and the caller drops it.
     """
     options = request.options
+    guide = getattr(options, "guide", None)
     return {
         "max_tokens": max(limit, 1),
         "temperature": options.temperature,
@@ -64,6 +65,7 @@ def build_sampling_arguments(request: TokenRequest, stop_ids: frozenset[int], li
         "logprobs": options.top_logprobs,
         "prompt_logprobs": request.prompt_logprobs,
         "detokenize": False,
+        "grammar": guide and guide.grammar,
     }
 
 

@@ -1,0 +1,70 @@
+"""The engine is the one that SEODANG_ENGINE names. Run: pytest tests/service/test_engine_choice.py"""
+
+from __future__ import annotations
+
+import importlib.util
+from types import SimpleNamespace
+
+import pytest
+from tests.constants import ROOT
+
+from seodang.errors import SeodangError
+from seodang.inference.engine.vllm_engine import VllmEngine
+from seodang.packaging.model_folder import read_manifest
+from seodang.service import engine_choice
+from seodang.service.engine_choice import choose_engine, load_engine, read_vllm_arguments
+
+
+@pytest.fixture
+def pretend_vllm(monkeypatch):
+    monkeypatch.setattr(engine_choice.importlib.util, "find_spec", lambda name: SimpleNamespace(name=name))
+
+
+@pytest.mark.parametrize("value", [None, "", "transformers"])
+def test_transformers_is_the_default(value):
+    assert choose_engine({} if value is None else {"SEODANG_ENGINE": value}) == "transformers"
+
+
+def test_an_unknown_engine_is_refused_with_the_names():
+    with pytest.raises(SeodangError, match="one of transformers, vllm"):
+        choose_engine({"SEODANG_ENGINE": "tgi"})
+
+
+@pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vLLM is installed here")
+def test_without_vllm_the_error_says_how_to_install_it():
+    with pytest.raises(SeodangError, match=r"pip install -r requirements-vllm\.txt"):
+        choose_engine({"SEODANG_ENGINE": "vllm"})
+    assert (ROOT / "requirements-vllm.txt").exists()
+
+
+@pytest.mark.parametrize("value", ["{", "[]", "fp16"])
+def test_arguments_that_are_no_object_are_refused(pretend_vllm, value):
+    with pytest.raises(SeodangError, match="SEODANG_VLLM_ARGS must be a JSON object"):
+        choose_engine({"SEODANG_ENGINE": "vllm", "SEODANG_VLLM_ARGS": value})
+
+
+def test_arguments_are_those_of_the_variable():
+    assert read_vllm_arguments({"SEODANG_VLLM_ARGS": '{"dtype": "bfloat16"}'}) == {"dtype": "bfloat16"}
+    assert read_vllm_arguments({}) == {}
+
+
+def test_vllm_gets_the_folder_the_end_tokens_and_the_arguments(pretend_vllm, packaged_model, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        VllmEngine, "load", lambda *arguments, **options: calls.append((arguments, options)) or "engine"
+    )
+    monkeypatch.setenv("SEODANG_ENGINE", "vllm")
+    monkeypatch.setenv("SEODANG_VLLM_ARGS", '{"dtype": "bfloat16"}')
+    manifest = read_manifest(packaged_model)
+    assert load_engine(packaged_model, manifest) == "engine"
+    (((folder, stop_ids), options),) = calls
+    assert (folder, stop_ids[0]) == (packaged_model, manifest.end_id)
+    assert options == {"changes": {"dtype": "bfloat16"}}
+
+
+def test_the_requirements_of_vllm_have_the_versions_of_the_bento():
+    lines = (ROOT / "requirements-vllm.txt").read_text("utf-8").splitlines()
+    pins = {line for line in lines if "==" in line and not line.startswith(("#", "vllm"))}
+    bento = (ROOT / "src" / "seodang" / "packaging" / "bento_requirements.txt").read_text("utf-8").splitlines()
+    assert pins
+    assert pins <= set(bento)
