@@ -43,6 +43,11 @@ def test_arguments_that_are_no_object_are_refused(pretend_vllm, value):
         choose_engine({"SEODANG_ENGINE": "vllm", "SEODANG_VLLM_ARGS": value})
 
 
+def test_models_beside_the_packaged_one_are_refused_and_not_ignored(pretend_vllm):
+    with pytest.raises(SeodangError, match="unset SEODANG_BASE_MODEL"):
+        choose_engine({"SEODANG_ENGINE": "vllm", "SEODANG_BASE_MODEL": "artifacts/base"})
+
+
 def test_arguments_are_those_of_the_variable():
     assert read_vllm_arguments({"SEODANG_VLLM_ARGS": '{"dtype": "bfloat16"}'}) == {"dtype": "bfloat16"}
     assert read_vllm_arguments({}) == {}

@@ -25,6 +25,7 @@ from tests.constants import KOREAN, ROOT
 from seodang.io.jsonl import write_json
 from seodang.models.checkpoints import compute_weights_sha256
 from seodang.packaging.bento import MODEL_CARD
+from seodang.packaging.checksums import write_checksums
 from seodang.packaging.model_folder import Manifest, compute_content_version, read_manifest, write_manifest
 from seodang.paths import Paths
 
@@ -81,6 +82,7 @@ def make_checkout(folder: Path, packaged_model: Path, copy_project: Callable[[Pa
     }
     write_manifest(paths.merged_model, Manifest(**{**dict(manifest), "lineage": lineage}))
     (paths.merged_model / MODEL_CARD).write_text(CARD, "utf-8")
+    write_checksums(paths.merged_model)
     report = {
         "model_tag": f"seodang-primer:{compute_content_version(paths.merged_model, manifest.fingerprint)}",
         "weights_sha256": compute_weights_sha256(paths.merged_model),

@@ -17,6 +17,7 @@ from seodang.models.device import choose_device
 from seodang.models.loading import load_tokenizer
 from seodang.models.stop_tokens import get_stop_ids, join_stop_ids, read_declared_stop_ids
 from seodang.packaging.model_folder import Manifest, load_inference_model
+from seodang.service.model_sources import BASE_MODEL
 
 EngineName = Literal["transformers", "vllm"]
 ENGINE: Final = "SEODANG_ENGINE"
@@ -28,7 +29,8 @@ def choose_engine(environment: Mapping[str, str] = os.environ) -> EngineName:
     """Return the name of the engine.
 
     Raises:
-        SeodangError: If there is no such engine, it is not installed, or its arguments are no JSON object.
+        SeodangError: If there is no such engine, it is not installed, it cannot serve the models beside the packaged
+            one, or its arguments are no JSON object.
     """
     name = environment.get(ENGINE) or "transformers"
     if name not in get_args(EngineName):
@@ -45,6 +47,14 @@ def choose_engine(environment: Mapping[str, str] = os.environ) -> EngineName:
                 )
             )
         read_vllm_arguments(environment)
+        if environment.get(BASE_MODEL):
+            raise SeodangError(
+                _(
+                    "{engine}=vllm serves the packaged model alone; unset {variable}, or take the engine transformers",
+                    engine=ENGINE,
+                    variable=BASE_MODEL,
+                )
+            )
         return "vllm"
     return "transformers"
 
