@@ -45,6 +45,13 @@ if name == "gate":
     reason = {"passed": wanted["verdict"] == "promote", "ko": "정확도가 낮음", "en": "accuracy is lower"}
     verdict = {"verdict": wanted["verdict"], "reasons": [reason], "results": wanted.get("results", [])}
     verdict["trained_tasks"] = wanted.get("trained_tasks", [])
+    verdict["judgement"] = sha(adapter)
+    ledger = Path("registry/ledger/0123456789abcdef.jsonl")
+    ledger.parent.mkdir(parents=True, exist_ok=True)
+    lines = ledger.read_text().splitlines() if ledger.exists() else [json.dumps({"items": [["faq", "1"]]})]
+    judgement = {"candidate": sha(adapter), "created_at": f"2026-01-01T00:00:{len(lines):02}+00:00", "met": []}
+    lines.append(json.dumps({**judgement, "verdict": wanted["verdict"], "tests": {}, "scores": {"chrf": [30.0]}}))
+    ledger.write_text("\\n".join(lines) + "\\n")
     report("verdict.json", {**verdict, "items_fingerprint": "i" * 16, "adapter_sha256": sha(adapter)})
 if name == "package":
     verdict = json.loads(Path("artifacts/gate/verdict.json").read_text())

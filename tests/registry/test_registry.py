@@ -564,7 +564,6 @@ def test_an_earlier_champion_stays_a_reference_until_a_candidate_is_shown_to_be_
 
 
 def test_a_judgement_that_is_not_committed_does_not_delay_a_rollback(twice: Paths):
-    twice.ledger.mkdir(parents=True)
-    (twice.ledger / "0123456789abcdef.jsonl").write_text('{"schema": 1, "items": []}\n')
+    (twice.ledger / "f123456789abcdef.jsonl").write_text('{"schema": 1, "items": []}\n')
     event, _bento = promotion.rollback(twice, "느림", None)
     assert event.version == "v0.1.0"

@@ -13,7 +13,8 @@ from seodang.registry.candidate import collect_scores
 from seodang.registry.champion import read_champion
 from seodang.registry.git import get_head
 from seodang.registry.history import RegistryEvent, find_event_by_version, read_history
-from seodang.registry.tags import CHAMPION, list_versions
+from seodang.registry.tag_check import list_moved, read_tagged_revisions
+from seodang.registry.tags import CHAMPION, format_tag, list_versions, parse_version
 
 HEADINGS: Final = (N_("version"), N_("stage"), N_("when (UTC)"), N_("score"), N_("verdict"), "bento")
 
@@ -22,10 +23,11 @@ def list_rows(paths: Paths) -> list[tuple[str, ...]]:
     """Return the rows of the versions, the newest first; a packaged model without a version is on top."""
     get_head(paths.root)
     history = read_history(paths.history)
-    versions = reversed(list_versions(paths.root))
+    stages = {event.version: _("no tag") for event in history}  # a clone may lack tags; the record counts
+    stages |= {one.version: ", ".join(one.stages) or "-" for one in list_versions(paths.root)}
     rows = [
-        _build_row(one.version, ", ".join(one.stages) or "-", find_event_by_version(history, one.version))
-        for one in versions
+        _build_row(version, stages[version], find_event_by_version(history, version))
+        for version in sorted(stages, key=parse_version, reverse=True)
     ]
     return [*_build_unregistered_row(paths, history), *rows]
 
@@ -61,14 +63,24 @@ def _format_first_score(scores: Mapping[str, float | None]) -> str:
 
 
 def describe_mismatch(paths: Paths) -> list[str]:
-    """Return a warning where tags and record name different champions: a killed promotion, or a missing fetch."""
+    """Return warnings where tags and record differ: a killed promotion, a missing fetch, or a tag that was moved."""
     champion = read_champion(paths.champion)
     recorded = [champion.version] if champion else []
     tagged = [one.version for one in list_versions(paths.root) if CHAMPION in one.stages]
+    revisions = {event.version: event.revision for event in read_history(paths.history)}
+    notes = [
+        _(
+            "note: the tag {tag} was moved: the record has commit {revision}; run: git fetch --tags --force",
+            tag=format_tag(version),
+            revision=revisions[version][:12],
+        )
+        for version in list_moved(revisions, read_tagged_revisions(paths.root))
+    ]
     if recorded == tagged:
-        return []
+        return ["", *notes] if notes else []
     return [
         "",
+        *notes,
         _(
             "note: registry/champion.json names {recorded}, the git tags {tagged}. The record counts. "
             "Run the interrupted command again, or: git fetch --tags",

@@ -13,12 +13,13 @@ from typing import Any
 
 from seodang.errors import NotPromoted, RegistryError
 from seodang.gate.rules import describe_subject
-from seodang.gate.verdict import compute_digest, drop_schema, require_promotion
+from seodang.gate.verdict import VERDICT_LABELS, compute_digest, drop_schema, require_promotion
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
 from seodang.metric_registry import SUMMARY_METRICS
 from seodang.paths import Paths
 from seodang.registry.git import describe_dvc_failure, list_uncommitted
+from seodang.registry.ledger import read_ledger
 
 _STAGES = ("evaluate", "gate", "package")  # a promotion depends on the outputs of these stages
 _TUNED = "tuned"
@@ -51,6 +52,7 @@ def load_candidate(paths: Paths) -> Candidate:
     """
     verdict = require_promotion(paths.verdict, NotPromoted, _("the champion stays the same"))
     _check_coverage(verdict, paths)
+    _check_judgement(verdict, paths)
     package = read_json(paths.package_report)
     _check_same_weights(verdict, package, paths)
     return build_candidate(verdict, package, read_json(paths.evaluate_report))
@@ -66,6 +68,24 @@ def _check_coverage(verdict: Mapping[str, Any], paths: Paths) -> None:
                 file=paths.verdict,
             )
         )
+
+
+def _check_judgement(verdict: Mapping[str, Any], paths: Paths) -> None:
+    """Raise an error if the ledger does not have the verdict: it was edited, or its judgement was deleted."""
+    name = verdict.get("judgement")
+    judgements = [judgement for judgement in read_ledger(paths.ledger) if judgement.candidate == name]
+    if any(judgement.verdict == "promote" for judgement in judgements):
+        return
+    raise NotPromoted(
+        _(
+            "the verdict in {file} is promote, but {ledger} has {found}, so the champion stays the same; run: dvc repro --force gate",
+            file=paths.verdict.relative_to(paths.root),
+            ledger=paths.ledger.relative_to(paths.root),
+            found=_("the verdict {verdict}", verdict=_(VERDICT_LABELS[judgements[-1].verdict]))
+            if judgements
+            else _("no such judgement"),
+        )
+    )
 
 
 def check_reproducible(root: Path) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from seodang.errors import ModelError
+from seodang.errors import ArtifactError, ModelError
 from seodang.evaluation.exam import PromotedRun, read_promoted_run
 from seodang.i18n import _
-from seodang.io.atomic import flush_folder, remove_stale_parts
+from seodang.io.atomic import compute_sha256, flush_folder, remove_stale_parts
 from seodang.io.disk_full import translate_disk_full
-from seodang.io.jsonl import read_rows
+from seodang.io.jsonl import read_json, read_rows, write_json
 from seodang.paths import Paths
 from seodang.registry.champion import Champion
 
+_CHECKSUMS = "checksums.json"
 _SPLITS = ("train", "validation", "test", "unseen")
 
 
@@ -75,14 +76,16 @@ def fetch_earlier_champion(champion: Champion, paths: Paths) -> Path:
 def fetch_promoted_run(champion: Champion, paths: Paths) -> PromotedRun:
     """Return the records and scores of the run that made the champion.
 
-    They come from DVC's cache or remote at the champion's revision, and are fetched once.
+    They come from DVC's cache or remote at the champion's revision. They are fetched once, and again where a file is
+    damaged or edited.
 
     Raises:
         ModelError: If neither cache nor remote has them.
     """
     folder = paths.champions / f"{champion.revision}.run"
     names = {name: paths.get_split_path(name) for name in _SPLITS} | {"items": paths.items, "scores": paths.scores}
-    if not folder.is_dir():
+    if not _is_intact(folder, names.values()):
+        shutil.rmtree(folder, ignore_errors=True)
         _fetch_files(champion, paths, names, folder)
     rows = {name: read_rows(folder / file.name) for name, file in names.items()}
     return read_promoted_run({name: rows[name] for name in _SPLITS}, rows["items"], rows["scores"])
@@ -97,10 +100,20 @@ def _fetch_files(champion: Champion, paths: Paths, names: dict[str, Path], folde
     try:
         targets = {file.relative_to(paths.root).as_posix(): staging / file.name for file in names.values()}
         _download(champion, paths.root, targets)
+        write_json(staging / _CHECKSUMS, {file.name: compute_sha256(file) for file in targets.values()})
         flush_folder(staging)
         staging.rename(folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _is_intact(folder: Path, files: Iterable[Path]) -> bool:
+    """Return whether a folder has the files as they were fetched."""
+    try:
+        checksums = read_json(folder / _CHECKSUMS)
+        return all(compute_sha256(folder / file.name) == checksums[file.name] for file in files)
+    except (ArtifactError, OSError, KeyError):
+        return False
 
 
 def _check_weights(champion: Champion, name: str, digest: str) -> None:

@@ -29,10 +29,12 @@ from seodang.registry.history import (
     read_history,
 )
 from seodang.registry.restore import make_servable
+from seodang.registry.tag_check import check_tags, read_tagged_revisions
 from seodang.registry.tags import (
     assign_champion,
     compute_next_version,
     format_tag,
+    is_version,
     list_versions,
 )
 from seodang.registry.transaction import hold_lock, restore_on_failure
@@ -63,10 +65,11 @@ def promote(paths: Paths, message: str | None, version: str | None) -> RegistryE
         if current is not None and current.weights_sha256 == candidate.weights_sha256:
             return None
         check_reproducible(paths.root)
+        check_tags(paths.root, history)
         existing = find_event_by_weights(history, candidate.weights_sha256)
         if message is None and existing is not None:
             _check_not_rolled_back(history, existing.version)
-        name, revision = _assign_version(paths, version, existing)
+        name, revision = _assign_version(paths, version, existing, [event.version for event in history])
         champion = Champion(
             version=name,
             revision=revision,
@@ -98,8 +101,10 @@ def _check_not_rolled_back(history: list[RegistryEvent], version: str) -> None:
         )
 
 
-def _assign_version(paths: Paths, requested_version: str | None, existing: RegistryEvent | None) -> tuple[str, str]:
-    """Return version and revision of a candidate; registered weights keep both."""
+def _assign_version(
+    paths: Paths, requested_version: str | None, existing: RegistryEvent | None, recorded: Sequence[str]
+) -> tuple[str, str]:
+    """Return version and revision of a candidate; registered weights keep both, and no version is given twice."""
     if existing is not None:
         if requested_version is not None and f"v{requested_version.removeprefix('v')}" != existing.version:
             raise RegistryError(
@@ -108,10 +113,12 @@ def _assign_version(paths: Paths, requested_version: str | None, existing: Regis
         return existing.version, existing.revision
     revision, versions = get_head(paths.root), list_versions(paths.root)
     # A killed promotion leaves a tag without a record; this promotion then finishes it.
-    head_version = next((registered.version for registered in versions if registered.revision == revision), None)
+    at_head = (one.version for one in versions if one.revision == revision and one.version not in recorded)
+    head_version = next(at_head, None)
     if head_version and requested_version is None:
         return head_version, revision
-    return compute_next_version([registered.version for registered in versions], requested_version), revision
+    known = list(dict.fromkeys([*recorded, *read_tagged_revisions(paths.root)]))
+    return compute_next_version([version for version in known if is_version(version)], requested_version), revision
 
 
 def rollback(paths: Paths, message: str, to_version: str | None) -> tuple[RegistryEvent, str]:
@@ -139,6 +146,7 @@ def rollback(paths: Paths, message: str, to_version: str | None) -> tuple[Regist
         current = file.champion
         history = read_history(paths.history)
         target = _find_target(current, history, to_version)
+        check_tags(paths.root, history, [target.version, *([current.version] if current else [])])
         champion = get_champion(target).model_copy(update=_build_audit_fields(paths, message))
         bento = make_servable(champion, paths)  # first, because this step fails most often
         earlier = [get_champion(event) for name in target.best if (event := find_event_by_version(history, name))]

@@ -38,6 +38,11 @@ def format_tag(version: str) -> str:
     return f"{NAME}@{version}"
 
 
+def is_version(name: str) -> bool:
+    """Return whether a name is that of a version, such as v0.1.0."""
+    return _VERSION.fullmatch(name) is not None
+
+
 def list_versions(root: Path) -> list[RegisteredVersion]:
     """Return all registered versions, lowest first.
 
@@ -66,8 +71,8 @@ def list_versions(root: Path) -> list[RegisteredVersion]:
         for row in rows
     ]
     return sorted(
-        (version for version in versions if _VERSION.fullmatch(version.version)),
-        key=lambda version: _parse_version(version.version),
+        (version for version in versions if is_version(version.version)),
+        key=lambda version: parse_version(version.version),
     )
 
 
@@ -78,7 +83,7 @@ def compute_next_version(versions: list[str], requested_version: str | None) -> 
         RegistryError: If the requested version is malformed or already registered.
     """
     if requested_version is None:
-        major, minor = max(map(_parse_version, versions), default=(0, 0, 0))[:2]
+        major, minor = max(map(parse_version, versions), default=(0, 0, 0))[:2]
         return f"v{major}.{minor + 1}.0"
     name = requested_version if requested_version.startswith("v") else f"v{requested_version}"
     if not _VERSION.fullmatch(name):
@@ -151,7 +156,8 @@ def _wait_for_next_second(root: Path) -> None:
         time.sleep(0.05)
 
 
-def _parse_version(version: str) -> tuple[int, int, int]:
+def parse_version(version: str) -> tuple[int, int, int]:
+    """Return the three numbers of a version such as v0.1.0."""
     major, minor, patch = version.removeprefix("v").split(".")
     return int(major), int(minor), int(patch)
 
