@@ -19,8 +19,8 @@ from seodang.errors import ArtifactError
 from seodang.gate.judgement import Judgement, Spending, round_score
 from seodang.gate.pairing import pair_scores
 from seodang.gate.scores import Score, ScoreKey
-from seodang.registry import ledger
-from seodang.registry.ledger import decide_and_record, read_ledger, record_judgement
+from seodang.registry.ledger import recording
+from seodang.registry.ledger.recording import decide_and_record, read_ledger, record_judgement
 
 KEYS = [("감성", "1"), ("감성", "2"), ("topic", "1")]
 
@@ -205,7 +205,7 @@ def decide_on(folder, right):
 def test_a_clock_that_goes_back_gives_no_candidate_an_earlier_number(tmp_path, monkeypatch):
     for right in (20, 22):
         decide_on(tmp_path / "ledger", right)
-    monkeypatch.setattr(ledger, "datetime", SetBack)
+    monkeypatch.setattr(recording, "datetime", SetBack)
     assert decide_on(tmp_path / "ledger", 25).decision.results[0].judgement == 3
     times = [judgement.created_at for judgement in read_ledger(tmp_path / "ledger")]
     assert times == sorted(set(times))
@@ -235,7 +235,7 @@ import numpy as np
 from pathlib import Path
 from seodang.gate.score_files import read_scores
 from seodang.gate.pairing import pair_scores
-from seodang.registry.ledger import decide_and_record
+from seodang.registry.ledger.recording import decide_and_record
 from tests.fixtures.gate import build_gate
 scores = [read_scores(Path(path)) for path in sys.argv[2:4]]
 decide_and_record(Path(sys.argv[1]), {"champion": [("champion", pair_scores(*scores, "champion"))]}, build_gate({"against": "champion"}))

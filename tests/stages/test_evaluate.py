@@ -21,7 +21,7 @@ from seodang.io.jsonl import read_json, read_rows, write_json, write_records, wr
 from seodang.models import slot
 from seodang.paths import Paths
 from seodang.registry.champion import write_champion
-from seodang.registry.ledger import read_ledger
+from seodang.registry.ledger.recording import read_ledger
 from seodang.stages import evaluate as stage
 from seodang.stages import gate
 

@@ -55,7 +55,7 @@ def gate(
     from seodang.gate.decision import decide
     from seodang.gate.pairing import pair_scores
     from seodang.gate.score_scales import list_bound_errors
-    from seodang.registry.ledger import decide_and_record
+    from seodang.registry.ledger.recording import decide_and_record
 
     candidate_scores, champion_scores, *best_scores = _read_all_scores([candidate, champion, *(best_champion or [])])
     pairs = pair_scores(candidate_scores, champion_scores, "champion")

@@ -181,7 +181,7 @@ def list_ledger() -> int:
     """
     from seodang.cli.ledger_listing import HEADINGS, list_ledger_rows
     from seodang.config.load import load_params
-    from seodang.registry.ledger import read_ledger
+    from seodang.registry.ledger.recording import read_ledger
 
     paths = Paths(Path.cwd())
     rows = list_ledger_rows(read_ledger(paths.ledger), load_params(paths.params).gate)

@@ -19,7 +19,7 @@ from seodang.io.jsonl import read_json
 from seodang.metric_registry import SUMMARY_METRICS
 from seodang.paths import Paths
 from seodang.registry.git import describe_dvc_failure, list_uncommitted
-from seodang.registry.ledger import read_ledger
+from seodang.registry.ledger.recording import read_ledger
 
 _STAGES = ("evaluate", "gate", "package")  # a promotion depends on the outputs of these stages
 _TUNED = "tuned"

@@ -2,75 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from seodang.errors import RegistryError
 from seodang.i18n import _
-from seodang.io.os_errors import describe_os_text, get_owner
+from seodang.io.git_process import GitMissing, UntrustedRepository, describe_ownership, run_git
+from seodang.io.os_errors import describe_os_text
 
 # A version is reproduced from these paths, so its commit must contain them.
 TRACKED_PATHS = ("dvc.lock", "inputs.lock", "dvc.yaml", "params.yaml", "bentofile.yaml", "src", "registry")
 
 
-class GitMissing(RegistryError):
-    """There is no program git."""
-
-
-class UntrustedRepository(RegistryError):
-    """The repository belongs to another user, so git refuses to read it ("dubious ownership")."""
-
-
-def run_git(root: Path, *arguments: str) -> str:
-    """Return the output of a git command.
-
-    Raises:
-        RegistryError: With git's own message.
-    """
-    try:
-        return subprocess.run(
-            ["git", *arguments],
-            cwd=root,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},  # its errors in English, its names in UTF-8
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="surrogateescape",
-            check=True,
-        ).stdout.rstrip()
-    except FileNotFoundError as error:
-        raise GitMissing(_("git is not installed, and the registry consists of git tags; install git")) from error
-    except subprocess.CalledProcessError as error:
-        if "dubious ownership" in error.stderr:
-            raise UntrustedRepository(_describe_ownership(root)) from error
-        raise RegistryError(
-            _(
-                "git {arguments} failed: {error}",
-                arguments=" ".join(arguments[:3]),
-                error=describe_os_text(error.stderr) or error.stderr.strip() or error.stdout.strip(),
-            )
-        ) from error
-
-
 def describe_dvc_failure(root: Path, output: str) -> str:
     """Return why a command of DVC failed: an error of git or the system with the way out, else DVC's own words."""
     if "is not owned by current user" in output:
-        return _describe_ownership(root)
+        return describe_ownership(root)
     lines = [line for line in output.strip().splitlines() if line and not line.startswith("Having any troubles?")]
     return describe_os_text(output) or "\n".join(lines)
-
-
-def _describe_ownership(root: Path) -> str:
-    return _(
-        "{folder} belongs to {owner}, and git does not trust repositories of others; if you do, run: git config --global"
-        " --add safe.directory {quoted}",
-        folder=root,
-        owner=get_owner(root),
-        quoted=shlex.quote(str(root)),
-    )
 
 
 def get_head(root: Path) -> str:

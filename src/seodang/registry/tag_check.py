@@ -7,7 +7,8 @@ from pathlib import Path
 
 from seodang.errors import RegistryError
 from seodang.i18n import _
-from seodang.registry.git import get_head, run_git
+from seodang.io.git_process import run_git
+from seodang.registry.git import get_head
 from seodang.registry.history import RegistryEvent
 from seodang.registry.tags import CHAMPION, format_tag, list_versions
 

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from seodang.errors import RegistryError
 from seodang.i18n import _
-from seodang.registry.git import delete_tags, get_identity, run_git
+from seodang.io.git_process import run_git
+from seodang.registry.git import delete_tags, get_identity
 
 NAME: Final = "seodang"  # the name under `artifacts:` in dvc.yaml
 CHAMPION: Final = "champion"

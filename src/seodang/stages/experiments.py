@@ -9,7 +9,7 @@ from typing import Final
 
 from seodang.errors import RegistryError, SourceError
 from seodang.i18n import _
-from seodang.registry.git import UntrustedRepository, run_git
+from seodang.io.git_process import UntrustedRepository, run_git
 
 _EXPERIMENTS: Final = (".dvc", "tmp", "exps")
 

@@ -30,7 +30,7 @@ from seodang.i18n import _
 from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json, read_rows, write_json
 from seodang.paths import Paths
-from seodang.registry.ledger import decide_and_record
+from seodang.registry.ledger.recording import decide_and_record
 from seodang.stages import Report
 
 logger = logging.getLogger(__name__)

@@ -12,10 +12,10 @@ from typing import Any, Final
 from seodang.config.yaml_file import check_conflict
 from seodang.errors import ParamsError, RegistryError, WorkspaceError
 from seodang.i18n import _
+from seodang.io.git_process import GitMissing, UntrustedRepository, run_git
 from seodang.io.os_errors import find_existing_parent, format_access_command, get_owner
 from seodang.packaging.bento import get_store_folder
 from seodang.paths import Paths
-from seodang.registry.git import GitMissing, UntrustedRepository, run_git
 
 _LONG_STAGE: Final = "train"  # also checks what later stages write: they run hours later
 _JUDGING_STAGES: Final = (_LONG_STAGE, "gate")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from seodang.errors import RegistryError
-from seodang.registry.git import run_git
+from seodang.io.git_process import run_git
 
 _FILE = "+++ b/"
 

@@ -26,8 +26,8 @@ from seodang.gate.judgement import Judgement, build_judgement
 from seodang.i18n import _, ngettext
 from seodang.io.atomic import write_atomically
 from seodang.io.folder_lock import hold_folder
-from seodang.registry.ledger_history import read_committed_lines
-from seodang.registry.ledger_lines import format_items, format_judgement, name_file, parse_items, parse_judgement
+from seodang.registry.ledger.committed_lines import read_committed_lines
+from seodang.registry.ledger.lines import format_items, format_judgement, name_file, parse_items, parse_judgement
 
 logger = logging.getLogger(__name__)
 
