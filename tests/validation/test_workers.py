@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import subprocess
 import sys
+
+from seodang.validation import workers
 
 _KILLED = """
 import multiprocessing, os, pickle, signal, sys
@@ -37,3 +40,22 @@ def test_worker_processes_end_when_their_parent_is_killed(tmp_path, make_row, bu
         check=False,
     )
     assert int(process.stdout) >= 1
+
+
+def test_without_semaphores_the_rows_are_checked_in_this_process(monkeypatch, make_row, build_expectations):
+    """As in a container without /dev/shm, or with a full or read-only one."""
+
+    def refuse(*_arguments, **_options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", refuse)
+    chunks = [[make_row()], [make_row(), make_row()], [make_row()]]
+    starts = []
+
+    def locate(first, count):
+        starts.append((first, count))
+        return [{}] * count
+
+    results = list(workers.examine_chunks(iter(chunks), workers.Examiner(build_expectations(), frozenset()), locate))
+    assert [len(found) for _rows, found in results] == [1, 2, 1]
+    assert starts == [(0, 1), (1, 2), (3, 1)]

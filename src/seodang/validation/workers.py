@@ -85,6 +85,10 @@ def examine_chunks(
     pending: deque[tuple[list[Row], Future[list[RowResult]]]] = deque()
     with _open_pool() as pool:
         for chunk in chunks:
+            if pool is None:
+                yield chunk, examiner.examine_rows(chunk, locate_repeats(number, len(chunk)))
+                number += len(chunk)
+                continue
             pending.append((chunk, pool.submit(examiner.examine_rows, chunk, locate_repeats(number, len(chunk)))))
             number += len(chunk)
             if len(pending) > _MAX_PROCESSES:
@@ -95,10 +99,17 @@ def examine_chunks(
 
 
 @contextmanager
-def _open_pool() -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool whose processes start with its first job and end with the block, even after an error."""
+def _open_pool() -> Iterator[ProcessPoolExecutor | None]:
+    """Yield a pool whose processes start with its first job and end with the block, even after an error.
+
+    None where the system has no semaphores, because /dev/shm is missing, full or read-only.
+    """
     context = multiprocessing.get_context("spawn")  # a fork would copy the locks of threads that it does not copy
-    pool = ProcessPoolExecutor(_MAX_PROCESSES, mp_context=context, initializer=_init_worker)
+    try:
+        pool = ProcessPoolExecutor(_MAX_PROCESSES, mp_context=context, initializer=_init_worker)
+    except (OSError, ImportError, NotImplementedError):
+        yield None
+        return
     try:
         yield pool
     finally:
