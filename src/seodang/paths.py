@@ -119,6 +119,10 @@ class Paths:
     """Evaluation report; open index.html."""
     merged_model = ProjectPath("artifacts/package/model")
     """Merged base and adapter: the served weights."""
+    gguf_tools = ProjectPath(".seodang/gguf")
+    """llama.cpp's converter and reader, which `make gguf` installs; safe to delete."""
+    export = ProjectPath("artifacts/export")
+    """Files of other formats, which `seodang export` writes."""
     package_report = ProjectPath("artifacts/package/report.json")
     """Model tag, bento tag, parity and lineage."""
 

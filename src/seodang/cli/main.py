@@ -1,10 +1,10 @@
 """The command line. `seodang --help` lists the commands; each is a module of this package.
 
 Exit codes: 0 done; 1 (check) rows were rejected; 2 the input or the set-up cannot be used; 3 not promoted (run, gate,
-registry promote); 4 (gate) inconclusive; 70 an error of seodang itself (EX_SOFTWARE of sysexits.h); 74 done, but the
-output could not be written (EX_IOERR); 75 try again: a source or service on the network did not answer, or a process
-of several that train was killed (EX_TEMPFAIL); 129 hung up; 130 interrupted; 141 the reader of the output is gone; 143
-terminated.
+registry promote) or not equal (export); 4 (gate) inconclusive; 70 an error of seodang itself (EX_SOFTWARE of
+sysexits.h); 74 done, but the output could not be written (EX_IOERR); 75 try again: a source or service on the network
+did not answer, or a process of several that train was killed (EX_TEMPFAIL); 129 hung up; 130 interrupted; 141 the
+reader of the output is gone; 143 terminated.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from seodang.cli import (
     check,
     compare,
     config,
+    export,
     gate,
     init,
     judge,
@@ -55,6 +56,7 @@ _GROUPS: Final[tuple[list[str], ...]] = (
     ["registry"],
     ["profile"],
     ["config"],
+    ["export"],
 )  # without a command they print their help
 _USAGE_ERROR: Final = 2
 _INTERNAL_ERROR: Final = 70
@@ -173,7 +175,8 @@ def create_app() -> typer.Typer:
         ),
         epilog=_(
             "Exit codes: 0 done, 1 rows quarantined (check), 2 input or set-up cannot be used, 3 not promoted "
-            "(run, gate, registry), 4 inconclusive (gate), 70 an error of seodang itself, 74 output lost, 75 try again."
+            "(run, gate, registry) or not equal (export), 4 inconclusive (gate), 70 an error of seodang itself, "
+            "74 output lost, 75 try again."
         ),
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -204,6 +207,7 @@ def create_app() -> typer.Typer:
     app.add_typer(registry.create_app(), name="registry")
     app.add_typer(profile.create_app(), name="profile")
     app.add_typer(config.create_app(), name="config")
+    app.add_typer(export.create_app(), name="export")
     app.command("report", help=_("Print times, scores and verdict of the last run again."))(report.report)
     app.command("serve", help=_("Serve the champion, or the model that was packaged last."))(serve.serve)
     app.command("chat", help=_("Ask the packaged model, or a service, in the terminal or through a pipe."))(chat.chat)

@@ -54,7 +54,7 @@ def check_plain_reader(
         ParityError: With the first request whose ids or answer differ.
     """
     tokenizer = load_tokenizer(base)
-    readable = [record for record in records if _is_readable(record, tokenizer)]
+    readable = [record for record in records if is_readable(record, tokenizer)]
     if not readable or is_code_trusted(
         merged
     ):  # plain transformers would run the code of a trusted model only if asked
@@ -62,7 +62,7 @@ def check_plain_reader(
     segments = [render_record(record, format, tokenizer) for record in readable]
     ids = [encode_prompt(tokenizer, prompt) for prompt in segments]
     texts = ["".join(segment.text for segment in prompt) for prompt in segments]
-    conversations = [_build_conversation(record, format, splits_input=splits_input) for record in readable]
+    conversations = [build_conversation(record, format, splits_input=splits_input) for record in readable]
     results = _run_plain_reader(
         {
             "model": str(merged),
@@ -74,20 +74,21 @@ def check_plain_reader(
             "threads": torch.get_num_threads(),
         }
     )
-    answers = _answer_as_served(merged, ids, get_end_id(tokenizer, format), max_new_tokens)
+    answers = answer_as_served(merged, ids, get_end_id(tokenizer, format), max_new_tokens)
     for text, expected_ids, expected, result in zip(texts, ids, answers, results, strict=True):
         _compare(text, expected_ids, expected, result, tokenizer)
     return len(readable)
 
 
-def _is_readable(record: Record, tokenizer: PreTrainedTokenizerBase) -> bool:
+def is_readable(record: Record, tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Return whether other readers render a request alike: no earlier answers, no control tokens in its texts."""
     texts = [record.system, record.instruction, record.input, *(turn.content for turn in record.turns)]
     return not any(turn.role in {"assistant", "tool_call"} for turn in record.turns) and not any(
         get_text_encoder(tokenizer).has_added_token(text) for text in texts
     )
 
 
-def _build_conversation(record: Record, format: PromptFormat, *, splits_input: bool) -> list[dict[str, str]]:
+def build_conversation(record: Record, format: PromptFormat, *, splits_input: bool) -> list[dict[str, str]]:
     """Return a record as a chat client sends it; the key `input` is used where a blank line would be ambiguous."""
     conversation = [{"role": "system", "content": record.system}] if record.system else []
     conversation += [{"role": turn.role, "content": turn.content} for turn in record.turns]
@@ -120,7 +121,8 @@ def _run_plain_reader(request: dict[str, Any]) -> list[dict[str, Any]]:
         return results
 
 
-def _answer_as_served(merged: Path, prompts: Sequence[list[int]], end_id: int, max_new_tokens: int) -> list[str]:
+def answer_as_served(merged: Path, prompts: Sequence[list[int]], end_id: int, max_new_tokens: int) -> list[str]:
+    """Return the greedy answers of a packaged model, as the service gives them."""
     tokenizer, model = load_tokenizer(merged), load_inference_model(merged, "cpu")
     return [
         str(tokenizer.decode(answer.tokens, skip_special_tokens=True))
