@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from seodang.service.api_error import ApiError, build_server_error
 from seodang.service.json_log import describe_failure
@@ -16,6 +17,14 @@ from seodang.service.metrics import count_error
 logger = logging.getLogger(__name__)
 # No proxy may keep a part back until the answer is complete.
 _HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+class _EventResponse(StreamingResponse):
+    """A stream without a task that waits for a disconnection: the guard of requests has one, which cancels the route."""
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send the stream."""
+        await self.stream_response(send)
 
 
 async def build_event_response(events: AsyncGenerator[dict[str, Any]]) -> Response:
@@ -30,7 +39,7 @@ async def build_event_response(events: AsyncGenerator[dict[str, Any]]) -> Respon
         SeodangError: Of the first event.
     """
     first = await anext(events)
-    return StreamingResponse(_send(first, events), media_type="text/event-stream", headers=_HEADERS)
+    return _EventResponse(_send(first, events), media_type="text/event-stream", headers=_HEADERS)
 
 
 async def _send(first: dict[str, Any], events: AsyncGenerator[dict[str, Any]]) -> AsyncGenerator[bytes]:
