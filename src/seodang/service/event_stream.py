@@ -20,7 +20,7 @@ _HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 class _EventResponse(StreamingResponse):
-    """A stream without a task that waits for a disconnection: the guard of requests has one, which cancels the route."""
+    """A stream that does not wait for a disconnection itself: the guard of requests does, and cancels the route."""
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Send the stream."""
