@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -159,10 +159,10 @@ def test_stop_ends_the_answer_and_frees_the_engine(page, service, way):
     page.wait(f"{IDLE} && document.querySelector('.answer').innerText.includes('Stopped.')")
     assert ANSWER.startswith(page.read(".answer .text"))
     service.engine.allowed = 6
-    page.wait("true")
-    deadline = threading.Event()
-    while service.engine.running:
-        deadline.wait(0.01)
+    deadline = time.monotonic() + 30
+    while service.engine.running and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert service.engine.running == 0
     service.engine.allowed = 1000
     ask(page, "나")
     assert page.evaluate("document.querySelectorAll('.answer .text')[1].innerText") == ANSWER

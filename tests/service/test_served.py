@@ -205,3 +205,18 @@ def test_serving_stops_at_once_when_the_prompts_differ(service, find_free_port):
         write_checksums(manifest.parent)
     assert "0" * 64 in log.read_text("utf-8")
     assert json.loads(original)["fingerprint"] in log.read_text("utf-8")
+
+
+def test_the_page_of_the_bento_answers_as_the_route_does(service, browser):
+    with browser.open_page() as page:
+        page.show(1280, 800)
+        page.open(f"{service.url}/ui")
+        page.wait("document.querySelector('#facts dd')")
+        for selector, text in (("#instruction", KOREAN[0]), ("#input", KOREAN[1])):
+            page.focus(selector)
+            page.type(text)
+        page.click("#send")
+        page.wait("document.querySelector('.figures')")
+        assert page.read(".answer .text") == KOREAN[2]
+        assert page.read("#tag") == service.tag
+        assert page.problems == []

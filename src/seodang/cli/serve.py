@@ -51,7 +51,13 @@ def serve(
     tag = _find_bento(paths, packaged=packaged)
     command = [f"{Path(sys.executable).parent}/bentoml", "serve", tag, "--host", host, "--port", str(port)]
     shown = f"[{host}]" if ":" in host else host
-    print_lines([_("serving {tag} on http://{host}:{port} (Ctrl-C to stop)", tag=tag, host=shown, port=port)])
+    local = _HOST if host in ("0.0.0.0", "::") else shown
+    print_lines(
+        [
+            _("serving {tag} on http://{host}:{port} (Ctrl-C to stop)", tag=tag, host=shown, port=port),
+            _("try it in a browser: http://{host}:{port}/ui, or in the terminal: seodang chat", host=local, port=port),
+        ]
+    )
     sys.stdout.flush()
     os.execv(command[0], command)
 
