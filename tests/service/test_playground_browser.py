@@ -484,3 +484,15 @@ def test_the_lineage_shows_verdict_licences_and_what_they_forbid(page, build_con
         page.click("#lineage summary")
         assert "accuracy met" in page.read("#lineage")
         assert "nsmc (CC-BY-NC-4.0)" in page.read("#lineage")
+
+
+@pytest.mark.parametrize("lineage", [{}, dict.fromkeys(("verdict", "base", "sources", "terms", "git_commit"))])
+def test_a_model_without_lineage_can_be_asked(page, build_context, served, lineage):
+    manifest = served.model.manifest.model_copy(update={"lineage": lineage})
+    context = build_context()
+    context.model = replace(context.model, manifest=manifest.model_copy(update={"max_new_tokens": 100}))
+    with run_service(context) as service:
+        open_page(page, service)
+        assert "This model has no verdict." in page.read("#model-card")
+        ask(page, "가")
+        assert page.read(".answer .text") == ANSWER

@@ -8,8 +8,8 @@ function addFact(list, name, ...content) {
 const makeVerdict = (verdict) => (TEXTS.has(verdict) ? make("span", `verdict ${verdict}`, say(verdict)) : verdict);
 
 /** Return the data that the model has learned from; a source without a licence that no notice names has given no record. */
-function listSources({ sources = [], terms = {} }) {
-  return sources.filter(({ licence }) => (licence && licence !== "unknown") || terms.unknown?.length);
+function listSources({ sources, terms }) {
+  return (sources ?? []).filter(({ licence }) => (licence && licence !== "unknown") || terms?.unknown?.length);
 }
 
 const listLicences = (lineage) => [...new Set([lineage.base, ...listSources(lineage)].map((part) => part?.licence).filter(Boolean))];
@@ -21,15 +21,15 @@ function addNotice(name, licences) {
 /** Show what stands behind the answers of a model: GET /lineage, which may lack any part. */
 function showLineage(lineage, model) {
   const facts = byId("facts"), origin = byId("origin");
-  const { verdict, base, terms = {} } = lineage;
+  const { verdict, base, terms } = lineage;
   for (const list of [facts, origin, byId("notices"), byId("reasons")]) list.replaceChildren();
   addFact(facts, "verdict", verdict?.verdict ? makeVerdict(verdict.verdict) : say("no-verdict"));
   addFact(facts, "base", base?.name);
   addFact(facts, "licence", listLicences(lineage).join(", "));
   addFact(facts, "context", model.max_model_len && say("tokens", { tokens: model.max_model_len }));
-  addNotice("non-commercial", terms.non_commercial?.join(", "));
-  addNotice("share-alike", terms.share_alike?.join(", "));
-  addNotice("unknown", terms.unknown?.length);
+  addNotice("non-commercial", terms?.non_commercial?.join(", "));
+  addNotice("share-alike", terms?.share_alike?.join(", "));
+  addNotice("unknown", terms?.unknown?.length);
   addFact(origin, "bento", lineage.bento && make("code", "", lineage.bento));
   addFact(origin, "format", lineage.prompt?.format);
   addFact(origin, "sources", listSources(lineage).map((source) => `${source.name} (${source.licence || "?"})`).join(", "));
