@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from seodang.errors import ModelError
-from seodang.inference.engine.contract import SamplingOptions, TokenLogprob, TokenRequest, TokenStep
+from seodang.inference.engine.contract import GuideFailed, SamplingOptions, TokenLogprob, TokenRequest, TokenStep
 from seodang.inference.engine.scheduler import Limits
 from seodang.inference.engine.vllm_engine import build_engine_arguments
 from seodang.inference.engine.vllm_mapping import build_sampling_arguments, read_prompt_logprobs, read_steps
@@ -54,7 +54,7 @@ def test_a_plain_request_is_greedy_and_stops_at_our_end_tokens_alone():
 
 
 def test_every_option_of_the_contract_reaches_vllm():
-    assert set(OTHERS) == {field.name for field in fields(SamplingOptions)} - {"guide"}
+    assert {*OTHERS, "guide"} == {field.name for field in fields(SamplingOptions)}
     sampled = replace(PLAIN, temperature=1.0)
     for name, (value, expected) in OTHERS.items():
         changed = build(replace(sampled, **{name: value}))
@@ -63,13 +63,15 @@ def test_every_option_of_the_contract_reaches_vllm():
     assert build(PLAIN, prompt_logprobs=2)["prompt_logprobs"] == 2
 
 
-def test_the_grammar_of_a_guide_reaches_vllm():
-    options = SimpleNamespace(
-        **{field.name: getattr(PLAIN, field.name) for field in fields(PLAIN) if field.name != "guide"},
-        guide=SimpleNamespace(grammar='start: "가"'),
-    )
-    assert build(options)["grammar"] == 'start: "가"'
-    assert build(PLAIN)["grammar"] is None
+def test_a_grammar_is_refused_and_not_ignored():
+    class Guide:
+        grammar = 'start: "a"'
+
+        def start(self):
+            raise AssertionError
+
+    with pytest.raises(GuideFailed, match="vllm"):
+        build(replace(PLAIN, guide=Guide()))
 
 
 def test_each_token_is_a_step_and_the_last_one_has_the_reason():

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from seodang.errors import SeodangError
+from seodang.errors import ModelError
 
 FinishReason = Literal["stop", "length", "cancelled"]
 
@@ -157,7 +157,7 @@ class QueueFull(Exception):
     """The engine takes no further request now."""
 
 
-class GuideFailed(SeodangError):
+class GuideFailed(ModelError):
     """The grammar of an answer is wrong or too complex, which only its sender can cure."""
 
     def __init__(self, message: str, field: str | None = None) -> None:

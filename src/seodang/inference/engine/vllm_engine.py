@@ -51,7 +51,6 @@ def build_engine_arguments(
         "max_logprobs": MAX_LOGPROBS,
         "logprobs_mode": "raw_logprobs",  # before penalties and temperature
         "generation_config": "vllm",  # no settings of the checkpoint beside those of a request
-        "structured_outputs_config": {"backend": "guidance"},  # llguidance, whose grammars we write
         "disable_log_stats": True,
         **lora,
         **changes,
@@ -210,11 +209,9 @@ class VllmEngine:
                 channel.put(step)
 
     def _generate(self, request: TokenRequest, limit: int) -> Any:
-        from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
+        from vllm.sampling_params import RequestOutputKind, SamplingParams
 
         arguments = build_sampling_arguments(request, self._stop_ids, limit)
-        if (grammar := arguments.pop("grammar")) is not None:
-            arguments["structured_outputs"] = StructuredOutputsParams(grammar=grammar)
         return self._engine.generate(
             {"prompt_token_ids": list(request.prompt)},
             SamplingParams(**arguments, output_kind=RequestOutputKind.DELTA),

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from seodang.errors import ModelError
 from seodang.i18n import _
-from seodang.inference.engine.contract import FinishReason, TokenLogprob, TokenRequest, TokenStep
+from seodang.inference.engine.contract import FinishReason, GuideFailed, TokenLogprob, TokenRequest, TokenStep
 from seodang.inference.engine.sampling import MIN_LOGPROB
 
 _FINISH_REASONS: Final[Mapping[str, FinishReason]] = {"stop": "stop", "length": "length", "abort": "cancelled"}
@@ -41,7 +41,7 @@ class RequestOutput(Protocol):
 
 
 def build_sampling_arguments(request: TokenRequest, stop_ids: frozenset[int], limit: int) -> dict[str, Any]:
-    """Return the arguments of vllm.SamplingParams; `grammar` is that of its StructuredOutputsParams.
+    """Return the arguments of vllm.SamplingParams.
 
     The end tokens are ours alone: vLLM would add those of the checkpoint.
 
@@ -49,9 +49,13 @@ def build_sampling_arguments(request: TokenRequest, stop_ids: frozenset[int], li
         request: The request.
         stop_ids: End tokens of the model.
         limit: Maximum number of new tokens; vLLM needs at least one, and the caller drops it.
+
+    Raises:
+        GuideFailed: If the answer has a grammar: vLLM's own way was not compared with ours.
     """
     options = request.options
-    guide = getattr(options, "guide", None)
+    if options.guide is not None:
+        raise GuideFailed(_("the engine vllm cannot keep answers to a given form"))
     return {
         "max_tokens": max(limit, 1),
         "temperature": options.temperature,
@@ -65,7 +69,6 @@ def build_sampling_arguments(request: TokenRequest, stop_ids: frozenset[int], li
         "logprobs": options.top_logprobs,
         "prompt_logprobs": request.prompt_logprobs,
         "detokenize": False,
-        "grammar": guide and guide.grammar,
     }
 
 
