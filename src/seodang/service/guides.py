@@ -36,9 +36,10 @@ async def compile_form(compiler: GuideCompiler, form: AnswerForm | None, prefix:
         body = form.build()
         return compiler.compile(body if form.is_grammar else build_grammar(body, prefix))
 
-    task = asyncio.get_running_loop().run_in_executor(_THREADS, compile)
+    loop = asyncio.get_running_loop()
     try:
-        return await asyncio.wait_for(task, _SECONDS)
+        await loop.run_in_executor(None, compiler.prepare)
+        return await asyncio.wait_for(loop.run_in_executor(_THREADS, compile), _SECONDS)
     except TimeoutError as error:
         raise reject_form(form.field, GuideFailed(_("it needs too long to compile"))) from error
     except GuideFailed as error:

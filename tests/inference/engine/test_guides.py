@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import numpy as np
 import pytest
 import torch
 from tests.inference.engine.test_transformers_engine import PROMPTS, make_model, request
@@ -39,7 +40,7 @@ class EvenMatcher:
         if self.count == self.failing:
             raise GuideFailed("too complex")
         may_end = self.count >= 6
-        return bytearray((token in stop_ids) if may_end else (token % 2 == 0 and token > 5) for token in range(100))
+        return np.array([(token in stop_ids) if may_end else (token % 2 == 0 and token > 5) for token in range(100)])
 
     def advance(self, token):
         assert token % 2 == 0
@@ -108,8 +109,8 @@ def test_unguided_neighbors_keep_their_answers(name):
 def test_logits_beyond_the_tokenizer_are_never_chosen():
     logits = torch.tensor([0.0, 1.0, 2.0, 9.0])
     options = request([5], guide=EvenGuide()).options
-    assert choose_token(logits, options, {}, None, bytearray([1, 1, 0])) == 1
-    assert choose_token(logits, options, {}, None, bytearray([1, 0, 0, 0, 1, 1])) == 0
+    assert choose_token(logits, options, {}, None, np.array([True, True, False])) == 1
+    assert choose_token(logits, options, {}, None, np.array([True, False, False, False, True, True])) == 0
 
 
 def build_tokenizers() -> dict[str, PreTrainedTokenizerFast]:

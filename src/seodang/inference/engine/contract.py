@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from seodang.errors import ModelError
 
 FinishReason = Literal["stop", "length", "cancelled"]
@@ -17,8 +20,8 @@ FinishReason = Literal["stop", "length", "cancelled"]
 class TokenMatcher(Protocol):
     """How far one answer is in its grammar."""
 
-    def find_allowed(self, stop_ids: frozenset[int]) -> bytearray:
-        """Return one byte for each token: 0 if the grammar does not allow it next.
+    def find_allowed(self, stop_ids: frozenset[int]) -> NDArray[np.bool_]:
+        """Return for each token whether the grammar allows it next.
 
         Args:
             stop_ids: Tokens that end the answer; allowed where the grammar may end.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seodang.inference.engine.contract import SamplingOptions, TokenLogprob
@@ -23,7 +25,7 @@ def choose_token(
     options: SamplingOptions,
     counts: Mapping[int, int],
     generator: torch.Generator | None,
-    allowed: bytearray | None = None,
+    allowed: NDArray[np.bool_] | None = None,
 ) -> int:
     """Return the next token.
 
@@ -32,7 +34,7 @@ def choose_token(
         options: Of the request.
         counts: How often each token occurs in the answer so far.
         generator: Of the request, on the CPU; None for greedy decoding.
-        allowed: One byte for each token, 0 for those that cannot be chosen; None: all can be.
+        allowed: For each token, whether it can be chosen; None: all can be.
     """
     if _has_adjustments(options):
         logits = _adjust(logits, options, counts)
@@ -73,11 +75,11 @@ def _adjust(logits: Tensor, options: SamplingOptions, counts: Mapping[int, int])
     return logits.index_add(0, tokens, torch.tensor(list(changes.values()), device=logits.device, dtype=logits.dtype))
 
 
-def _forbid(logits: Tensor, allowed: bytearray) -> Tensor:
+def _forbid(logits: Tensor, allowed: NDArray[np.bool_]) -> Tensor:
     """Return the logits with minus infinity for what is not allowed; a model may have more logits than tokens."""
-    known = torch.frombuffer(allowed, dtype=torch.uint8)[: len(logits)] == 0
-    forbidden = torch.ones(len(logits), dtype=torch.bool)
-    forbidden[: len(known)] = known
+    forbidden = ~torch.from_numpy(allowed[: len(logits)])
+    if len(forbidden) < len(logits):
+        forbidden = torch.nn.functional.pad(forbidden, (0, len(logits) - len(forbidden)), value=True)
     return logits.masked_fill(forbidden.to(logits.device), float("-inf"))
 
 

@@ -9,13 +9,14 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 import llguidance.hf
+import numpy as np
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
+from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from seodang.i18n import _
 from seodang.inference.engine.contract import GuideFailed
 
-_ALLOWED: Final = 200  # the byte that llguidance writes for a token that is allowed
 _CACHED_GUIDES: Final = 64
 _PLACE: Final = re.compile(r"^at \d+\(\d+\): |failed to compile JSON schema: |\n +\d+ \| .*", re.DOTALL)
 """Where an error stands in the grammar, which is not the text that the user wrote."""
@@ -39,23 +40,25 @@ _tokens_lock = Lock()
 class GrammarMatcher:
     """The state of one answer in a grammar; see contract.TokenMatcher."""
 
-    def __init__(self, matcher: LLMatcher, end_id: int) -> None:
+    def __init__(self, matcher: LLMatcher, end_id: int, vocabulary_size: int) -> None:
         self._matcher = matcher
         self._end_id = end_id
+        self._vocabulary_size = vocabulary_size
 
-    def find_allowed(self, stop_ids: frozenset[int]) -> bytearray:
-        """Return one byte for each token, 0 if it is not allowed next."""
+    def find_allowed(self, stop_ids: frozenset[int]) -> NDArray[np.bool_]:
+        """Return for each token whether it is allowed next."""
         is_complete = self._matcher.is_stopped()
-        allowed = bytearray(self._matcher.compute_logit_bias())
+        bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
         _check(self._matcher)
+        allowed = np.unpackbits(bits, count=self._vocabulary_size, bitorder="little").view(np.bool_)
         if is_complete:
-            allowed = bytearray(len(allowed))
+            allowed[:] = False
         may_end = is_complete or self._matcher.is_accepting()
-        allowed[self._end_id] = 0  # the request may have other end tokens
+        allowed[self._end_id] = False  # the request may have other end tokens
         for token in stop_ids:
             if 0 <= token < len(allowed):
-                allowed[token] = _ALLOWED if may_end else 0
-        if not any(allowed):
+                allowed[token] = may_end
+        if not allowed.any():
             raise GuideFailed(_("no token of the model continues the answer in this form"))
         return allowed
 
@@ -68,14 +71,15 @@ class GrammarMatcher:
 class GrammarGuide:
     """A compiled grammar; see contract.Guide."""
 
-    def __init__(self, grammar: str, matcher: LLMatcher, end_id: int) -> None:
+    def __init__(self, grammar: str, matcher: LLMatcher, end_id: int, vocabulary_size: int) -> None:
         self.grammar = grammar
         self._matcher = matcher
         self._end_id = end_id
+        self._vocabulary_size = vocabulary_size
 
     def start(self) -> GrammarMatcher:
         """Return a matcher at the beginning of an answer."""
-        return GrammarMatcher(self._matcher.deep_copy(), self._end_id)
+        return GrammarMatcher(self._matcher.deep_copy(), self._end_id, self._vocabulary_size)
 
 
 class GuideCompiler:
@@ -104,7 +108,7 @@ class GuideCompiler:
         """
         with self._lock:
             guide = self._guides.pop(grammar, None)
-            tokens = self._get_tokens()
+        tokens = self.prepare()
         guide = guide or self._build(grammar, tokens)
         with self._lock:
             self._guides[grammar] = guide
@@ -115,12 +119,16 @@ class GuideCompiler:
     def _build(self, grammar: str, tokens: LLTokenizer) -> GrammarGuide:
         matcher = LLMatcher(tokens, LLMatcher.grammar_from_lark(grammar), log_level=0, limits=_LIMITS)
         _check(matcher)
-        guide = GrammarGuide(grammar, matcher, self._end_id)
+        guide = GrammarGuide(grammar, matcher, self._end_id, tokens.vocab_size)
         guide.start().find_allowed(frozenset({self._end_id}))  # many grammars that are too complex fail here already
         return guide
 
-    def _get_tokens(self) -> LLTokenizer:
-        """Return the tokens as llguidance reads them; it needs a second for a large vocabulary."""
+    def prepare(self) -> LLTokenizer:
+        """Return the tokens as llguidance reads them; it needs seconds for a large vocabulary.
+
+        Raises:
+            GuideFailed: If the tokenizer is of another kind than those that llguidance reads.
+        """
         with _tokens_lock:
             known = _tokens.setdefault(self._tokenizer, {})
             if self._end_id not in known:
