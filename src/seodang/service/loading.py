@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
+from seodang.inference.engine.contract import GuideFailed
 from seodang.models.loading import load_tokenizer
 from seodang.packaging.checksums import verify_checksums
 from seodang.packaging.model_folder import MANIFEST_NAME, check_renderer, read_manifest
@@ -46,4 +48,13 @@ def load_context(
         names=(name,),
     )
     others = () if checked is None else load_models(checked, manifest.max_new_tokens)
-    return ServiceContext(model, engine, other_models=others)
+    context = ServiceContext(model, engine, other_models=others)
+    _prepare_guides(context)
+    return context
+
+
+def _prepare_guides(context: ServiceContext) -> None:
+    """Read the vocabularies for guided answers now: with a large one no other request would run for a second."""
+    for item in context.list_models():
+        with suppress(GuideFailed):  # a request that needs a guide gets this error
+            item.guides.prepare()
