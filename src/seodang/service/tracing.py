@@ -5,6 +5,7 @@ Nothing of OpenTelemetry is imported unless the standard environment variables n
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
@@ -179,15 +180,15 @@ def _load_exporter(name: str, environment: Mapping[str, str]) -> Callable[[], An
             (environment[variable] for variable in _PROTOCOLS if environment.get(variable)), "http/protobuf"
         )
         name = "otlp_proto_grpc" if protocol == "grpc" else "otlp_proto_http"
-    found = list(metadata.entry_points(group=_ENTRY_POINTS, name=name))
-    if not found:
-        raise SeodangError(
-            _(
-                "{variable}: there is no exporter {name}; install the package {package}",
-                variable=_EXPORTER,
-                name=name,
-                package=_PACKAGES.get(name, "-"),
-            )
+    for entry_point in metadata.entry_points(group=_ENTRY_POINTS, name=name):
+        with contextlib.suppress(ImportError):
+            exporter: Callable[[], Any] = entry_point.load()
+            return exporter
+    raise SeodangError(
+        _(
+            "{variable}: there is no exporter {name}; install the package {package} with all that it needs",
+            variable=_EXPORTER,
+            name=name,
+            package=_PACKAGES.get(name, "-"),
         )
-    exporter: Callable[[], Any] = found[0].load()
-    return exporter
+    )
