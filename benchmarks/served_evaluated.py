@@ -16,20 +16,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from served_items import Item, ask_harness, ask_routes, evaluate_items
+from served_process import run_server
 
 from seodang.config import EvaluateParams
 from seodang.evaluation.samples import TaskSamples
@@ -39,21 +33,17 @@ from seodang.io.jsonl import read_records
 REPOSITORY = Path(__file__).resolve().parents[1]
 CLIENT = REPOSITORY / "tests" / "service" / "clients" / "harness_client.py"
 TASKS = ["primer_sentiment", "primer_addition"]
-_START_SECONDS = 180
 
 
 def main() -> None:
     """Compare the ways and print a table."""
     options = _parse_options()
-    if options.serve:
-        _serve(options.model, options.port)
-        return
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         evaluate = _build_params(options)
         own, questions = evaluate_items(options.model, _load_tasks(options, evaluate), evaluate, scratch)
         ways: dict[str, list[Item]] = {}
-        with _run_server(options) as url:
+        with run_server(options.model, options.port) as url:
             ways["/choose, /generate"] = ask_routes(url, questions)
             if options.harness:
                 ways["lm-eval"] = ask_harness(
@@ -83,7 +73,6 @@ def _parse_options() -> argparse.Namespace:
     parser.add_argument("--harness", type=Path)
     parser.add_argument("--port", type=int, default=8700)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -109,42 +98,8 @@ def _load_tasks(options: argparse.Namespace, evaluate: EvaluateParams) -> list[T
     splits: dict[str, list[Any]] = {"train": [], "test": [], "unseen": []}
     if options.splits:
         splits = {name: list(read_records(options.splits / f"{name}.jsonl")) for name in splits}
-    return load_task_samples(evaluate, REPOSITORY / "tasks", REPOSITORY, splits)
-
-
-def _serve(folder: Path, port: int) -> None:
-    import uvicorn
-
-    from seodang.service.loading import load_context
-    from seodang.service.web_app import create_app
-
-    context = load_context(folder, f"{folder.name}:served")
-    uvicorn.run(create_app(context), host="127.0.0.1", port=port, log_level="warning")
-
-
-@contextmanager
-def _run_server(options: argparse.Namespace) -> Iterator[str]:
-    url = f"http://127.0.0.1:{options.port}"
-    command = [sys.executable, __file__, "--serve", "--model", str(options.model), "--port", str(options.port)]
-    environment = {name: value for name, value in os.environ.items() if name != "SEODANG_API_KEYS"}
-    process = subprocess.Popen(command, env=environment)
-    try:
-        _wait_until_ready(f"{url}/readyz", process)
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    raise SystemExit("the server does not start")
+    tasks = load_task_samples(evaluate, REPOSITORY / "tasks", REPOSITORY, splits)
+    return [replace(task, spec=task.spec.model_copy(update={"generations": None})) for task in tasks]
 
 
 def _compare(task: str, way: str, own: Sequence[Item], served: Sequence[Item]) -> dict[str, Any]:

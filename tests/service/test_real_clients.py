@@ -158,3 +158,19 @@ def test_what_is_served_is_what_was_evaluated(
     assert {row["task"].split("/")[1] for row in found["rows"]} == {"primer_sentiment", "primer_addition", "retention"}
     assert all(row["equal"] == row["items"] > 0 for row in found["rows"])
     assert all((row["largest_difference"] or 0) < 1e-4 for row in found["rows"])
+
+
+def test_a_greedy_answer_does_not_depend_on_what_else_is_running(packaged_model, tmp_path, find_free_port):
+    command = [sys.executable, ROOT / "benchmarks" / "served_alone.py", "--model", packaged_model, "--requests", 64]
+    options = ["--port", find_free_port(), "--json", tmp_path / "found.json"]
+    completed = subprocess.run(
+        list(map(str, [*command, *options])),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
+    )
+    assert completed.returncode == 0, completed.stderr[-3000:]
+    keep_transcript("served-alone", completed.stdout)
+    rows = json.loads((tmp_path / "found.json").read_text("utf-8"))["rows"]
+    assert rows == [{"clients": clients, "answers": 64, "equal": 64} for clients in (1, 4, 16, 64)]
