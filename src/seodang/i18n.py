@@ -3,6 +3,7 @@
 `_` translates at once, for messages on a terminal and for errors. A `Message` is translated at display: it goes into
 JSON reports and HTML pages, which hold both languages. A message about a count has a singular and a plural:
 `ngettext("{count} row", "{count} rows", rows)`, later `Message("{count} row", plural="{count} rows", count=rows)`.
+Korean texts have both particles after a placeholder, as in `{name}은(는)`; the one that fits the value is shown.
 
 The language is SEODANG_LANG, else LANG, else English. tools/catalogue.py extracts, checks and compiles the catalogue.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import gettext
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -23,6 +25,14 @@ Language = Literal["en", "ko"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "ko")
 _DOMAIN: Final = "seodang"
 _LOCALE: Final = Path(__file__).parent / "locale"
+_PARTICLES: Final = re.compile(r"(?P<consonant>은|이|을|과)\((?P<vowel>는|가|를|와)\)|\(으\)로")
+_RIEUL: Final = 8  # index of ㄹ among the 28 final sounds of a syllable
+_SOUNDS: Final = {
+    **dict.fromkeys("036", "other"),  # 영, 삼, 육; also 십, 백, 천
+    **dict.fromkeys("178", "ㄹ"),  # 일, 칠, 팔
+    **dict.fromkeys("2459%", ""),  # 이, 사, 오, 구, 퍼센트
+}
+"""Final sounds of the Korean readings."""
 
 
 def get_language() -> Language:
@@ -92,8 +102,13 @@ class Message:
     def translate(self, language: Language) -> str:
         """Return the text in a language."""
         values = self.fill_values(language)
-        text = self.select_form(language)
+        text = self.choose_text(language, values)
         return text.format(**values) if values else text
+
+    def choose_text(self, language: Language, values: Mapping[str, Any]) -> str:
+        """Return the text in a language, its placeholders not yet filled, with the particles that fit the values."""
+        text = self.select_form(language)
+        return choose_particles(text, values) if language == "ko" else text
 
     def to_json(self) -> dict[str, str]:
         """Return the text by language, as reports store it."""
@@ -102,6 +117,50 @@ class Message:
     def __str__(self) -> str:
         """Return the text in the terminal's language."""
         return self.translate(get_language())
+
+
+def choose_particles(text: str, values: Mapping[str, Any]) -> str:
+    """Return a Korean text with one particle where the catalogue has both: `{name}은(는)` becomes 은 or 는.
+
+    The particle depends on whether the value before it ends in a consonant. Closing quotes and a group in brackets have
+    no influence. Where the last letter decides nothing, both stay.
+
+    Args:
+        text: With placeholders.
+        values: Of the placeholders.
+    """
+    parts, end = [], 0
+    for marker in _PARTICLES.finditer(text):
+        before = text[: marker.start()]
+        sound = _find_final_sound(before.format(**values) if values else before)
+        after_consonant, after_vowel = marker["consonant"], marker["vowel"]
+        if marker[0] == "(으)로":
+            after_consonant, after_vowel = ("로" if sound == "ㄹ" else "으로"), "로"
+        chosen = marker[0] if sound is None else after_consonant if sound else after_vowel
+        parts += [text[end : marker.start()], chosen]
+        end = marker.end()
+    return "".join([*parts, text[end:]])
+
+
+def _find_final_sound(text: str) -> str | None:
+    """Return "ㄹ", "other" or "" for a last word that ends in ㄹ, another consonant or a vowel; None: unknown."""
+    for ignored in (r"(</[^<>]*>)+$", r"['\"`”’」』]+$", r"(?<=\S)\([^()]*\)$", r"[^\w%]+$"):
+        text = re.sub(ignored, "", text)
+    last = text[-1:]
+    if "가" <= last <= "힣":
+        final = (ord(last) - ord("가")) % 28
+        return "ㄹ" if final == _RIEUL else "other" if final else ""
+    if last in _SOUNDS:
+        return _SOUNDS[last]
+    latin = re.search(r"[A-Za-z]+$", text)
+    if latin is None:
+        return None
+    if latin[0].isupper():  # an acronym is spelled: DVC, URL
+        return {"L": "ㄹ", "R": "ㄹ", "M": "other", "N": "other"}.get(last, "")
+    ending = latin[0].lower()
+    if ending.endswith(("l", "le")):
+        return "ㄹ"
+    return "other" if ending.endswith(("m", "n", "me", "ne", "ng", "ck")) else ""
 
 
 @cache

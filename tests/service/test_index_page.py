@@ -22,7 +22,7 @@ This is <code>tiny</code>.
 
 # tiny&#58;1
 
-<code>tiny</code>을(를) 튜닝한 모델입니다.
+<code>tiny</code>를 튜닝한 모델입니다.
 """
 LINEAGE = {"base": {"name": "tiny-base", "licence": "Apache-2.0"}, "git_commit": "0123456789abcdef"}
 _LOADS = re.compile(r"<(script|img|iframe|link|object|embed)|src=|url\(|@import", re.IGNORECASE)

@@ -91,7 +91,7 @@ def translate_markdown(language: Language, message: str | Message, /, **values: 
     filled = _to_message(message).add(values)
     texts = filled.fill_values(language)
     escaped = {name: escape_markdown(value) if type(value) is str else value for name, value in texts.items()}
-    text = filled.select_form(language)
+    text = filled.choose_text(language, texts)
     return Markup(text.format(**escaped) if escaped else text)
 
 
@@ -116,7 +116,7 @@ def _wrap(tag: str, message: str | Message, values: dict[str, Any]) -> Markup:
     for language in LANGUAGES:
         texts = filled.fill_values(language)
         escaped = {name: escape(value) if isinstance(value, str) else value for name, value in texts.items()}
-        content = Markup(escape(filled.select_form(language)))
+        content = Markup(escape(filled.choose_text(language, texts)))
         parts.append(f'<{tag} lang="{language}">{content.format(**escaped) if escaped else content}</{tag}>')
     return Markup("".join(parts))
 
