@@ -6,11 +6,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 WIDTH: Final = 100
+_COLUMN_GAP: Final = 2
 _STYLES: Final = {True: "green", False: "red", None: "yellow"}
 
 
@@ -66,6 +68,12 @@ def print_table(
     with console.capture() as captured:
         console.print(table)
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def fits_table(headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> bool:
+    """Return whether a table has a line for each row, without a cell that is wrapped."""
+    widths = [max(cell_len(str(cell)) for cell in column) for column in zip(headings, *rows, strict=True)]
+    return sum(widths) + _COLUMN_GAP * (len(widths) - 1) <= create_console().width
 
 
 def mark(text: str, passed: bool | None) -> Text:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from seodang.cli.terminal import mark, print_lines, print_table
+from seodang.cli.terminal import fits_table, mark, print_lines, print_table
 from seodang.gate.differences import read_score_difference
 from seodang.gate.rules import describe_subject
 from seodang.gate.verdict import OUTCOME_LABELS, VERDICT_LABELS
@@ -31,8 +31,17 @@ def print_verdict(verdict: Mapping[str, Any]) -> None:
     _print_reasons(verdict["reasons"][:first])
     rows = [_format_result(result) for result in results]
     headings = (_("metric"), _("against"), _("scores"), _("difference [interval]"), "n", "")
-    print_table(headings, rows, right=(4,))
+    if fits_table(headings, rows):
+        print_table(headings, rows, right=(4,))
+    else:
+        print_table(("", "", ""), [line for row in [headings, *rows] for line in _split_row(row)])
     _print_reasons(verdict["reasons"][first + len(results) :])  # thresholds, and rules whose reference does not exist
+
+
+def _split_row(row: Sequence[str | Text]) -> list[tuple[str | Text, ...]]:
+    """Return a row in two lines of three cells: long names would wrap in one line."""
+    metric, against, scores, difference, count, outcome = row
+    return [(metric, against, outcome), (f"  {scores}", f"  {difference}", count)]
 
 
 def _print_reasons(reasons: Sequence[Mapping[str, Any]]) -> None:
