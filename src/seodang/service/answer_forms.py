@@ -24,7 +24,9 @@ from seodang.service.field_types import Text
 _MAX_CHOICES: Final = 1024
 Schema = dict[str, Any] | Text
 """A JSON schema, as an object or as text."""
-Choices = Annotated[list[Annotated[Text, Field(min_length=1)]], Field(min_length=1, max_length=_MAX_CHOICES)]
+Choices = Annotated[
+    list[Annotated[Text, Field(min_length=1)]], Field(fail_fast=True, min_length=1, max_length=_MAX_CHOICES)
+]
 
 
 class NamedSchema(BaseModel):

@@ -29,6 +29,7 @@ from seodang.service.request_fields import check_supported
 from seodang.service.sampling import build_sampling_options
 
 _DEFAULT_TOKENS: Final = 16  # of OpenAI's interface
+_MAX_LOGPROBS: Final = 2**20
 
 
 async def complete_text(request: Request) -> Response:
@@ -39,6 +40,7 @@ async def complete_text(request: Request) -> Response:
     if body.stream and body.echo and body.logprobs is not None:
         raise reject_field("echo", _("a stream has no log-probabilities of the prompt; leave out stream or echo"))
     prompts = _read_prompts(context, body)
+    _check_echo(body, prompts)
     form = find_form(body)
     guide = await compile_form(context.guides, form)
     answers = [
@@ -65,6 +67,22 @@ def _read_prompts(context: ServiceContext, body: CompletionRequest) -> list[list
     return [
         context.model.encode_plain(item) if isinstance(item, str) else _check_ids(context, item) for item in prompts
     ]
+
+
+def _check_echo(body: CompletionRequest, prompts: Sequence[list[int]]) -> None:
+    """Raise an error if the log-probabilities of the prompts would fill the memory: each takes about 60 bytes."""
+    if not (body.echo and body.logprobs is not None):
+        return
+    count = sum(map(len, prompts)) * (body.n or 1) * (1 + body.logprobs)
+    if count > _MAX_LOGPROBS:
+        raise reject_field(
+            "echo",
+            _(
+                "asks for too many log-probabilities of prompts ({count:,}; the maximum is {limit:,}); send fewer prompts",
+                count=count,
+                limit=_MAX_LOGPROBS,
+            ),
+        )
 
 
 def _check_ids(context: ServiceContext, ids: list[int]) -> list[int]:

@@ -8,11 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from seodang.service.answer_forms import FormRequest
 from seodang.service.field_types import FilledText, Text
-from seodang.service.openai_requests import TokenCount
+from seodang.service.openai_requests import TokenIds
 from seodang.service.request_fields import Count, Temperature
 
 MAX_RECORDS: Final = 128
 _MAX_OPTIONS: Final = 64
+_MAX_CHARACTERS: Final = 2**20  # no other request is served while a text is tokenized: a million take 0.7 s
+_MAX_TOKENS: Final = 2**18
 
 
 class _NativeRequest(BaseModel):
@@ -47,14 +49,15 @@ class ChooseRequest(Instruction, _ModelRequest):
     """An instruction with the answers to choose from."""
 
     options: Annotated[
-        list[FilledText], Field(min_length=2, max_length=_MAX_OPTIONS, json_schema_extra={"uniqueItems": True})
+        list[FilledText],
+        Field(fail_fast=True, min_length=2, max_length=_MAX_OPTIONS, json_schema_extra={"uniqueItems": True}),
     ]
 
 
 class BatchRequest(_ModelRequest):
     """Several instructions."""
 
-    records: Annotated[list[Instruction], Field(min_length=1, max_length=MAX_RECORDS)]
+    records: Annotated[list[Instruction], Field(fail_fast=True, min_length=1, max_length=MAX_RECORDS)]
     max_new_tokens: Count | None = None
     temperature: Temperature | None = None
 
@@ -64,7 +67,7 @@ class TokenizeRequest(BaseModel):
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    prompt: Text
+    prompt: Annotated[Text, Field(max_length=_MAX_CHARACTERS)]
     model: Text | None = None
     add_special_tokens: bool | None = None
     """Whether the begin token comes first, if the tokenizer has one; true by default."""
@@ -75,7 +78,7 @@ class DetokenizeRequest(BaseModel):
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    tokens: list[TokenCount]
+    tokens: Annotated[TokenIds, Field(max_length=_MAX_TOKENS)]
     model: Text | None = None
 
 

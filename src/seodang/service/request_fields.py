@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
+from seodang.i18n import _
 from seodang.service.answer_forms import FormRequest
 from seodang.service.api_error import build_unsupported_error
 from seodang.service.field_types import Text
@@ -19,6 +21,13 @@ _INT64: Final = 2**63
 
 def _list_stops(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+def _check_biases(value: Any) -> Any:
+    """Check the number before the values: each wrong value is an error that takes memory."""
+    if isinstance(value, dict) and len(value) > MAX_BIASES:
+        raise PydanticCustomError("too_many", _("has too many tokens; the maximum is {limit}", limit=MAX_BIASES))
+    return value
 
 
 Temperature = Annotated[float, Field(ge=0, le=2)]
@@ -53,14 +62,19 @@ class SamplingRequest(FormRequest):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    logit_bias: Annotated[dict[str, Annotated[float, Field(ge=-100, le=100)]], Field(max_length=MAX_BIASES)] | None = (
-        None
-    )
+    logit_bias: (
+        Annotated[
+            dict[str, Annotated[float, Field(ge=-100, le=100)]],
+            BeforeValidator(_check_biases, json_schema_input_type=dict[str, float]),
+            Field(max_length=MAX_BIASES),
+        ]
+        | None
+    ) = None
     """Token id -> value added to its logit."""
     stop: (
         Annotated[
             list[Annotated[Text, Field(min_length=1)]],
-            Field(max_length=MAX_STOPS, json_schema_extra={"description": "a text, or up to four"}),
+            Field(fail_fast=True, max_length=MAX_STOPS, json_schema_extra={"description": "a text, or up to four"}),
             BeforeValidator(_list_stops, json_schema_input_type=str | list[str]),
         ]
         | None

@@ -77,7 +77,7 @@ class ToolCall(BaseModel):
 class ToolFields(BaseModel):
     """The fields of a chat that concern tools."""
 
-    tools: Annotated[list[Tool], Field(max_length=_MAX_TOOLS)] | None = None
+    tools: Annotated[list[Tool], Field(fail_fast=True, max_length=_MAX_TOOLS)] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     """Whether the answer calls tools; auto by default."""
     parallel_tool_calls: bool | None = None
