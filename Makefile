@@ -1,6 +1,7 @@
 # make run       the pipeline, from a fresh clone to a verdict and a packaged service
 # make test      the tests that matter while working: every room, one end-to-end run, in a few minutes
 # make test-all  every test, as in CI
+# make soak      ten minutes of load by 64 clients; SOAK_SECONDS changes the time
 # make lint      ruff, mypy, import-linter, message catalogue
 # make serve     the packaged service
 # make flows     a Prefect server with the deployment
@@ -23,7 +24,7 @@ export TOKENIZERS_PARALLELISM := false
 # of tests/conftest.py, the slow ones first; xdist would begin with the files that have the most tests.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-all lint serve flows docs gemma qlora gguf harness setup clean
+.PHONY: run test test-all soak lint serve flows docs gemma qlora gguf harness setup clean
 .DEFAULT_GOAL := run
 
 setup:
@@ -33,10 +34,13 @@ run: setup
 	@python -m seodang run || test $$? -eq 3  # a verdict other than `promote` is a result, not an error of make
 
 test: setup
-	@$(PYTEST) -m "not slow or smoke"
+	@$(PYTEST) -m "(not slow or smoke) and not soak"
 
 test-all: setup
-	@$(PYTEST)
+	@$(PYTEST) -m "not soak"
+
+soak: setup
+	@python -m pytest -q -n 0 -s -m soak tests/service/test_soak.py
 
 lint: setup
 	@ruff check . && ruff format --check . && mypy && lint-imports && python tools/catalogue.py check
