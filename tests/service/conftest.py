@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
 
 from seodang.inference.engine.contract import EngineStatus, QueueFull, TokenLogprob, TokenRequest, TokenStep
 from seodang.service.api_keys import ApiKeys
 from seodang.service.context import ServiceContext
+from seodang.service.http_protocol import BoundedProtocol
 from seodang.service.loading import load_context
 from seodang.service.request_guard import RequestLimits
 from seodang.service.web_app import create_app
@@ -138,6 +143,32 @@ def script(served: ServiceContext, build_client: BuildClient) -> Callable[..., t
         return build_client(ServiceContext(model, engine)), engine
 
     return script
+
+
+class ServeApp(Protocol):
+    """Serves an application with uvicorn in a thread until the context ends; returns the port."""
+
+    def __call__(self, app: Any, **bounds: float) -> AbstractContextManager[int]: ...
+
+
+@pytest.fixture(scope="session")
+def serve_app() -> ServeApp:
+    return _serve_app
+
+
+@contextmanager
+def _serve_app(app: Any, **bounds: float) -> Iterator[int]:
+    protocol = type("Protocol", (BoundedProtocol,), bounds)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, http=protocol, log_config=None, timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield int(server.servers[0].sockets[0].getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join(10)
 
 
 @pytest.fixture(scope="session")

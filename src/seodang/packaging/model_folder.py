@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,6 +29,7 @@ from seodang.prompting import compute_fingerprint
 
 MANIFEST_NAME = "seodang.json"
 _VERSION_DIGITS = 12
+_CONTENT_NAME = re.compile(r"[^/]*\.safetensors|tokenizer[^/]*")
 
 
 class Manifest(BaseModel):
@@ -125,8 +128,19 @@ def compute_content_version(folder: Path, prompt_fingerprint: str) -> str:
         prompt_fingerprint: Fingerprint of the prompt renderer.
 
     """
-    files = sorted([*folder.glob("*.safetensors"), *folder.glob("tokenizer*")])
-    text = json.dumps([prompt_fingerprint, [(file.name, compute_sha256(file)) for file in files]])
+    files = [*folder.glob("*.safetensors"), *folder.glob("tokenizer*")]
+    return combine_content_version({file.name: compute_sha256(file) for file in files}, prompt_fingerprint)
+
+
+def combine_content_version(digests: Mapping[str, str], prompt_fingerprint: str) -> str:
+    """Return the version of compute_content_version() from known checksums.
+
+    Args:
+        digests: The sha256 of each file of the folder, by name.
+        prompt_fingerprint: Fingerprint of the prompt renderer.
+    """
+    names = sorted(name for name in digests if _CONTENT_NAME.fullmatch(name))
+    text = json.dumps([prompt_fingerprint, [(name, digests[name]) for name in names]])
     return hashlib.sha256(text.encode()).hexdigest()[:_VERSION_DIGITS]
 
 

@@ -6,6 +6,7 @@ the alias by the exact tag, so a built bento always serves the same weights.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -17,15 +18,15 @@ from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.packaging.bento import MODEL_CARD
 from seodang.packaging.packaged_folder import prepare_alias
-from seodang.prompting import PROMPT_TEMPLATES
 from seodang.service.api_keys import ApiKeys
+from seodang.service.draining import read_drain_seconds
+from seodang.service.health import is_engine_alive
 from seodang.service.index_page import render_index_page
 from seodang.service.rate_limits import RateLimits
 from seodang.service.tracing import load_exporters
 
 ALIAS = "tuned"
 _TIMEOUT: Final = 600  # seconds; 256 tokens of a 270M model take two minutes on a slow machine
-_DRAIN_SECONDS: Final = 30.0
 
 
 class MountedApp:
@@ -59,10 +60,21 @@ class Seodang:
     def __init__(self) -> None:
         """Load the model, once in each worker, before it accepts requests."""
         from seodang.service.json_log import set_up_json_log
+        from seodang.service.server_control import end_with_parent, stop_process, take_over_server
+
+        set_up_json_log()
+        end_with_parent()
+        try:
+            self._load()
+        except Exception as error:  # nobody could serve; the supervisor learns of it by the exit code
+            reason = str(error) if isinstance(error, SeodangError) else f"{type(error).__name__}: {error}"
+            stop_process(_("the model cannot be loaded: {reason}", reason=" ".join(reason.split())))
+        take_over_server(self._context)
+
+    def _load(self) -> None:
         from seodang.service.loading import load_context
         from seodang.service.web_app import create_app
 
-        set_up_json_log()
         stored = _get_stored_model()
         folder, bento = Path(stored.path), _get_bento_tag()
         self._context = load_context(folder, str(stored.tag), bento)
@@ -78,16 +90,20 @@ class Seodang:
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
     def check_start() -> None:
-        """Stop `bentoml serve` if a model or a setting has an error; BentoML would restart a failing worker forever."""
-        from seodang.models.loading import load_tokenizer
-        from seodang.packaging.model_folder import check_renderer, read_manifest
+        """Stop `bentoml serve` with one line if a model or a setting has an error.
+
+        A worker that fails later ends the command, too. BentoML would otherwise start it again forever; it does not in
+        a container, where the container's supervisor does.
+        """
         from seodang.service.engine_choice import choose_engine
+        from seodang.service.loading import check_packaged_model
         from seodang.service.model_sources import read_model_sources
 
+        os.environ["BENTOML_CONTAINERIZED"] = "true"
         stored = _get_stored_model()
-        folder = Path(stored.path)
         try:
             ApiKeys()
+            read_drain_seconds()
             RateLimits()
             load_exporters()
             sources = read_model_sources()
@@ -96,17 +112,23 @@ class Seodang:
 
                 check_models(sources, stored.tag.name)
             choose_engine()
-            manifest = read_manifest(folder)
-            needs_tokenizer = PROMPT_TEMPLATES[manifest.prompt.format].needs_tokenizer
-            check_renderer(manifest, load_tokenizer(folder) if needs_tokenizer else None)
+            check_packaged_model(Path(stored.path), stored.tag.version)
         except SeodangError as error:
             raise BentoMLException(str(error)) from error
 
+    async def __is_alive__(self) -> bool:
+        """Return whether the engine computes; BentoML asks for /livez."""
+        return is_engine_alive(self._context)
+
+    async def __is_ready__(self) -> bool:
+        """Return whether requests are accepted; BentoML asks for /readyz."""
+        return is_engine_alive(self._context) and not self._context.is_stopping
+
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def stop(self) -> None:
-        """Refuse new requests and finish the running ones."""
+        """Stop the engines; the drain of the server has finished what ran."""
         self._context.is_stopping = True
-        await self._context.close(_DRAIN_SECONDS)
+        await self._context.close(0)
 
 
 def _get_bento_tag() -> str | None:

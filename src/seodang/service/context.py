@@ -20,6 +20,7 @@ from seodang.service.token_texts import TokenTexts
 from seodang.service.tool_prompts import ToolSupport
 
 _Body = TypeVar("_Body", bound=BaseModel)
+_MAX_ARRAYS: Final = 2**17  # the parser takes 300 bytes for an empty one
 _CONTEXT_TOKENS: Final = 4  # before a continued text; a decoder looks back no further
 
 
@@ -33,6 +34,8 @@ class ServiceContext:
     """Whether new requests are refused."""
     other_models: tuple[ServiceContext, ...] = ()
     """Models that requests name, beside the packaged one."""
+    open_requests: int = 0
+    """Requests whose answer is not complete; of the context of the application."""
 
     @cached_property
     def texts(self) -> TokenTexts:
@@ -100,8 +103,13 @@ async def read_body(request: Request, kind: type[_Body]) -> _Body:
         media_type.startswith("application/") and media_type.endswith("+json")
     ):
         raise ApiError(400, _("send the request as JSON, with Content-Type: application/json"), code="invalid_json")
+    content = await request.body()
+    if content.count(b"[") > _MAX_ARRAYS:
+        raise ApiError(
+            400, _("the body has too many arrays; the maximum is {limit:,}", limit=_MAX_ARRAYS), code="invalid_value"
+        )
     try:
-        return kind.model_validate_json(await request.body())
+        return kind.model_validate_json(content)
     except ValidationError as error:
         raise build_validation_error(error) from error
 

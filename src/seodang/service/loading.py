@@ -5,15 +5,53 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from transformers import PreTrainedTokenizerBase
+
+from seodang.errors import ModelError
+from seodang.i18n import _
 from seodang.inference.engine.contract import GuideFailed
 from seodang.models.loading import load_tokenizer
 from seodang.packaging.checksums import verify_checksums
-from seodang.packaging.model_folder import MANIFEST_NAME, check_renderer, read_manifest
+from seodang.packaging.model_folder import (
+    MANIFEST_NAME,
+    Manifest,
+    check_renderer,
+    combine_content_version,
+    read_manifest,
+)
 from seodang.service.context import ServiceContext
 from seodang.service.engine_choice import load_engine
 from seodang.service.extra_models import check_models, load_models
 from seodang.service.model_sources import ModelSources, read_model_sources
 from seodang.service.served_model import ServedModel
+
+
+def check_packaged_model(folder: Path, version: str | None = None) -> tuple[Manifest, PreTrainedTokenizerBase]:
+    """Return manifest and tokenizer of a packaged model after all checks that need no weights in memory.
+
+    Args:
+        folder: Of the packaged model.
+        version: Under which it is stored, if it must be that of the content.
+
+    Raises:
+        ModelError: If a file is not as it was packaged, or this code renders other prompts.
+    """
+    manifest = read_manifest(folder)
+    digests = verify_checksums(folder)
+    content_version = combine_content_version(digests, manifest.fingerprint)
+    if version is not None and version != content_version:
+        raise ModelError(
+            _(
+                "{folder} is stored as version {version}, but its weights, tokenizer and prompts are version {actual};"
+                " package it again: dvc repro --force package",
+                folder=folder,
+                version=version,
+                actual=content_version,
+            )
+        )
+    tokenizer = load_tokenizer(folder)
+    check_renderer(manifest, tokenizer)
+    return manifest, tokenizer
 
 
 def load_context(
@@ -33,10 +71,7 @@ def load_context(
     """
     name = tag.partition(":")[0]
     checked = check_models(read_model_sources() if sources is None else sources, name)
-    manifest = read_manifest(folder)
-    verify_checksums(folder)
-    tokenizer = load_tokenizer(folder)
-    check_renderer(manifest, tokenizer)  # before the weights are loaded, which takes longer
+    manifest, tokenizer = check_packaged_model(folder)
     engine = load_engine(folder, manifest)
     model = ServedModel(
         tokenizer=tokenizer,

@@ -13,13 +13,15 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.service.api_error import ApiError, build_closing_error, build_server_error, build_unknown_route_error
-from seodang.service.api_keys import ApiKeys, is_loopback
+from seodang.service.api_keys import ApiKeys
 from seodang.service.context import ServiceContext
+from seodang.service.health import check_engine
 from seodang.service.json_log import describe_failure, request_id
 from seodang.service.rate_limits import Allowance, RateLimits
+from seodang.service.request_access import check_access
+from seodang.service.request_checks import AllowedHosts, check_header, normalize_target
 from seodang.service.tracing import RequestSpan, RequestTracer, current_span
 
 logger = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ class RequestGuard:
         self._app = app
         self._context = context
         self._keys = keys
+        self._hosts = AllowedHosts()
         self._limits = limits
         self._rates = rates
         self._tracer = tracer
@@ -81,12 +84,15 @@ class RequestGuard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = normalize_target(scope)
         exchange = _Exchange(scope, send)
         token = request_id.set(exchange.id)
         span = self._start_span(scope, exchange)
+        self._context.open_requests += 1
         try:
             await self._answer(scope, receive, exchange)
         finally:
+            self._context.open_requests -= 1
             if span is not None:
                 span.end(exchange.status, is_stream=exchange.is_stream, is_gone=exchange.is_gone)
             logger.info("request", extra={"fields": exchange.describe(self._paths)})
@@ -104,46 +110,31 @@ class RequestGuard:
         try:
             if not scope["path"].isprintable():  # a line break at the end would match the route before it
                 raise build_unknown_route_error()
+            check_header(scope)
             if scope["path"] not in OPEN_PATHS:
-                exchange.key = self._check_key(scope)
+                exchange.key = check_access(scope, self._keys, self._hosts)
                 if self._context.is_stopping:
                     raise build_closing_error()
+                check_engine(self._context)
             if scope["method"] != "POST":
-                await self._run(scope, receive, exchange, await self._read_body(scope, receive))
+                await self._read_and_run(scope, receive, exchange)
                 return
             exchange.allowance = self._rates.take(exchange.key, self._keys.get_limit(exchange.key))
             with self._rates.hold(exchange.key):
-                await self._run(scope, receive, exchange, await self._read_body(scope, receive))
+                await self._read_and_run(scope, receive, exchange)
         except _ClientGone:
             exchange.is_gone = True
         except ApiError as error:
-            # The rest of a body that is not read would be taken for the next request.
-            exchange.closes = error.status in (400, 413)
             await error.build_response()(scope, receive, exchange.send)
         except Exception as error:
             logger.error("request failed", extra={"fields": describe_failure(error)})
             if exchange.status is None:
                 await build_server_error().build_response()(scope, receive, exchange.send)
 
-    def _check_key(self, scope: Scope) -> str | None:
-        """Return the name of the request's key; None where the service has no keys."""
-        try:
-            has_keys = bool(self._keys.load())
-        except SeodangError as error:
-            logger.error("keys cannot be read", extra={"fields": describe_failure(error)})  # closed, not open
-            raise build_server_error() from error
-        if not has_keys:
-            host = (scope.get("server") or ("localhost",))[0]
-            if is_loopback(host) or host.startswith("/"):
-                return None
-            raise ApiError(
-                403, _("without keys the service answers on loopback only; set SEODANG_API_KEYS"), code="no_keys"
-            )
-        scheme, _blank, key = Headers(scope=scope).get("authorization", "").partition(" ")
-        name = self._keys.find_name(key.strip()) if scheme.lower() == "bearer" else None
-        if name is None:
-            raise ApiError(401, _("send a valid key: Authorization: Bearer KEY"), code="invalid_api_key")
-        return name
+    async def _read_and_run(self, scope: Scope, receive: Receive, exchange: _Exchange) -> None:
+        body = await self._read_body(scope, receive)
+        exchange.closes = self._context.is_stopping
+        await self._run(scope, receive, exchange, body)
 
     async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         limit = self._limits.body_bytes
@@ -210,7 +201,8 @@ class _Exchange:
         self.is_gone = False
         self.is_complete = False
         self.is_stream = False
-        self.closes = False
+        self.closes = True
+        """Whether the connection ends with the answer: the rest of a body is not read, or the service stops."""
         self._scope = scope
         self._send = send
         self._start = time.monotonic()

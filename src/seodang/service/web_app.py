@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -19,6 +21,7 @@ from seodang.service.api_keys import ApiKeys
 from seodang.service.chat_route import complete_chat
 from seodang.service.completion_route import complete_text
 from seodang.service.context import ServiceContext, build_rejection, get_context
+from seodang.service.health import check_engine
 from seodang.service.json_response import Utf8JSONResponse
 from seodang.service.load_meter import observe_models
 from seodang.service.metrics import CONTENT_TYPE, format_metrics
@@ -26,6 +29,7 @@ from seodang.service.openapi_document import build_openapi
 from seodang.service.rate_limits import RateLimits
 from seodang.service.request_guard import RequestGuard, RequestLimits
 from seodang.service.served_model import RequestRejected
+from seodang.service.server_control import take_over_server
 from seodang.service.tracing import RequestTracer, create_tracer
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
@@ -51,12 +55,14 @@ async def _get_openapi(request: Request) -> Response:
 
 
 async def _get_liveness(request: Request) -> Response:
+    check_engine(get_context(request))
     return Utf8JSONResponse({"status": "ok"})
 
 
 async def _get_readiness(request: Request) -> Response:
     if get_context(request).is_stopping:
         raise build_closing_error()
+    check_engine(get_context(request))
     return Utf8JSONResponse({"status": "ok"})
 
 
@@ -115,10 +121,18 @@ def create_app(
             RequestRejected: _answer_rejection,
             HTTPException: _answer_http_error,
         },
+        lifespan=partial(_run_app, context),
     )
     app.router.redirect_slashes = False
     app.state.context, app.state.page = context, page
     return app
+
+
+@asynccontextmanager
+async def _run_app(context: ServiceContext, _app: Starlette) -> AsyncGenerator[None]:
+    """Take over the server of uvicorn; BentoML does not run this, and its service does it instead."""
+    take_over_server(context)
+    yield
 
 
 async def _answer_api_error(_request: Request, error: Any) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections import deque
@@ -11,6 +12,8 @@ from collections.abc import Collection
 import torch
 from transformers import PreTrainedModel
 
+from seodang.errors import EvaluationError, SeodangError
+from seodang.i18n import _
 from seodang.inference.engine.batch_shape import use_attention
 from seodang.inference.engine.contract import EngineObserver, EngineStatus, QueueFull, TokenRequest
 from seodang.inference.engine.scheduler import Limits
@@ -19,6 +22,8 @@ from seodang.inference.engine.worker import Worker
 from seodang.inference.generation import make_head_contiguous
 from seodang.inference.tree_attention import can_use_tree
 from seodang.models.loading import get_context_length
+
+logger = logging.getLogger(__name__)
 
 
 class TransformersEngine:
@@ -52,6 +57,7 @@ class TransformersEngine:
         self._open: set[Channel] = set()
         self._deadline: float | None = None
         """By time.monotonic(); None while the engine is open."""
+        self._failure: SeodangError | None = None
         self._outbox = Outbox()
         self._worker = Worker(
             model,
@@ -70,9 +76,12 @@ class TransformersEngine:
 
         Raises:
             QueueFull: If running and waiting requests reach the bound, or the engine is closed.
+            SeodangError: If the engine has stopped.
         """
         channel = Channel(asyncio.get_running_loop(), self._outbox, self._wake)
         with self._condition:
+            if self._failure is not None:
+                raise self._failure
             self._open = {item for item in self._open if not (item.is_closed or item.is_finished)}
             if self._deadline is not None or len(self._open) >= self._limits.max_running + self._limits.max_waiting:
                 raise QueueFull
@@ -118,8 +127,30 @@ class TransformersEngine:
                 self._worker.accept(*self._arrived.popleft())
             return self._deadline
 
-    @torch.inference_mode()
+    def is_alive(self) -> bool:
+        """Return whether the thread of the engine computes; one that was closed counts as alive."""
+        return self._failure is None
+
     def _work(self) -> None:
+        try:
+            self._run()
+        except BaseException as error:
+            logger.exception("the engine has stopped")
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """End all requests: no step will be computed any more."""
+        failure = EvaluationError(_("the engine has stopped: {error}", error=type(error).__name__))
+        with self._condition:
+            self._failure = failure
+            self._arrived.clear()
+            for channel in self._open:
+                if not channel.is_finished:
+                    channel.deliver(failure)
+        self._outbox.flush()
+
+    @torch.inference_mode()
+    def _run(self) -> None:
         with make_head_contiguous(self._model), use_attention(self._model, "eager" if self._is_eager else None):
             while self._wait_for_work():
                 self._worker.work()

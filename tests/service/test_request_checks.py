@@ -1,0 +1,86 @@
+"""Hosts of other sites, and an engine that has stopped. Run: pytest tests/service/test_request_checks.py"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+from tests.service.conftest import ScriptedEngine
+from tests.service.test_errors import check_error
+
+from seodang.errors import SeodangError
+from seodang.inference.engine.contract import SamplingOptions, TokenRequest
+from seodang.service.context import ServiceContext
+from seodang.service.loading import load_context
+from seodang.service.request_checks import VARIABLE
+
+KEY = "0123456789abcdef"
+LOCAL = ["127.0.0.1", "127.0.0.1:3000", "LOCALHOST:1", "localhost.", "[::1]:3000", "127.8.8.8", "app.localhost:80"]
+FOREIGN = [
+    "evil.example",
+    "evil.example:3000",
+    "127.0.0.1.evil.example",
+    "localhost.evil.example",
+    "10.0.0.5",
+    "",
+    "@",
+    "::1]",
+]
+
+
+@pytest.mark.parametrize("host", LOCAL)
+def test_without_keys_this_machine_may_ask_under_its_names(client, host):
+    assert client.get("/v1/models", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", FOREIGN)
+def test_without_keys_a_page_that_rebinds_its_name_is_refused(client, host):
+    check_error(client.get("/v1/models", headers={"Host": host}), 403, code="host_not_allowed")
+    check_error(client.post("/generate", json={"instruction": "가"}, headers={"Host": host}), 403)
+    assert client.get("/livez", headers={"Host": host}).status_code == 200
+
+
+def test_hosts_can_be_allowed_and_keys_need_none(served, build_client, monkeypatch):
+    authorized = {"Authorization": f"Bearer {KEY}"}
+    assert build_client(served, keys=f"a:{KEY}").get("/lineage", headers={"Host": "x.example", **authorized}).is_success
+    monkeypatch.setenv(VARIABLE, " My.example, other.example ")
+    for keys in ("", f"a:{KEY}"):
+        client = build_client(served, keys=keys)
+        for host, status in (("my.EXAMPLE:80", 200), ("localhost", 200), ("x.example", 403)):
+            assert client.get("/lineage", headers={"Host": host, **authorized}).status_code == status
+    monkeypatch.setenv(VARIABLE, "*")
+    assert build_client(served).get("/lineage", headers={"Host": "x.example"}).status_code == 200
+
+
+@dataclass
+class StoppedEngine(ScriptedEngine):
+    def is_alive(self) -> bool:
+        return False
+
+
+def test_an_engine_that_has_stopped_fails_the_probes_and_refuses_at_once(served, build_client):
+    client = build_client(ServiceContext(served.model, StoppedEngine()))
+    for path in ("/livez", "/healthz", "/readyz", "/v1/models"):
+        check_error(client.get(path), 503, code="engine_stopped")
+    check_error(client.post("/generate", json={"instruction": "가"}), 503, code="engine_stopped")
+
+
+def test_when_the_engines_thread_dies_every_request_ends_with_an_error(packaged_model, monkeypatch):
+    engine = load_context(packaged_model, "tiny:0123456789ab").engine
+    request = TokenRequest((5, 6), SamplingOptions(max_new_tokens=100, logit_bias={}))
+
+    def fail():
+        raise MemoryError
+
+    async def run():
+        assert engine.is_alive()
+        monkeypatch.setattr(engine._worker, "work", fail)
+        for _ in range(2):  # the one that is running, and one that comes later
+            with pytest.raises(SeodangError, match="the engine has stopped"):
+                async for _step in engine.submit(request):
+                    pass
+        assert not engine.is_alive()
+        await engine.close(0)
+
+    asyncio.run(asyncio.wait_for(run(), 20))
