@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import io
 import json
 import logging
 import time
@@ -210,6 +212,22 @@ def test_a_sane_request_id_is_kept_and_every_answer_has_one(client, given, is_ke
         response = client.get(path, headers={"X-Request-Id": given.encode()})
         assert (response.headers["x-request-id"] == given) is is_kept
         assert len(response.headers["x-request-id"]) >= 1
+
+
+def test_a_log_that_cannot_be_written_stops_no_answer(client, capsys):
+    class FullDisk(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    handler = logging.StreamHandler(FullDisk())
+    handler.setFormatter(JsonFormatter())
+    logger = logging.getLogger("seodang")
+    logger.addHandler(handler)
+    try:
+        assert client.get("/v1/models").status_code == 200
+        assert client.post("/generate", json={"instruction": "가"}).status_code == 200
+    finally:
+        logger.removeHandler(handler)
 
 
 def test_the_log_is_one_json_object_in_a_line_without_a_users_text(script, served, caplog):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import logging
 import os
@@ -64,8 +65,9 @@ def end_with_parent() -> None:
 
 def stop_process(message: str) -> NoReturn:
     """Log one line and end the process; an exception here would become the traceback of its server."""
-    logger.critical(message)
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # the disk of the log may be full
+        logger.critical(message)
+        sys.stderr.flush()
     os._exit(1)
 
 

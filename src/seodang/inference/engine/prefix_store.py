@@ -8,6 +8,7 @@ from seodang.inference.engine.prefix_trie import PrefixTrie
 from seodang.inference.engine.slot_cache import LayerShape, SlotCache, SlotLayer
 
 _MIN_BLOCKS = 16
+_MAX_BYTES = 2**30  # 8,192 tokens of a model of 4 B parameters would take 2 GiB in fp32
 
 
 class PrefixStore:
@@ -19,10 +20,11 @@ class PrefixStore:
         Args:
             shapes: Of the layers.
             block_size: Tokens of a block.
-            max_tokens: Maximum number of cached tokens; 0 caches nothing.
+            max_tokens: Maximum number of cached tokens; 0 caches nothing. A large model has fewer: see _MAX_BYTES.
         """
         self.block_size = block_size
-        self._max_blocks = max_tokens // block_size
+        token_bytes = sum(shape.token_bytes for shape in shapes)
+        self._max_blocks = min(max_tokens, _MAX_BYTES // max(token_bytes, 1)) // block_size
         self._trie = PrefixTrie(block_size, self._max_blocks)
         self._layers = [SlotLayer(shape) for shape in shapes]
         self._allocated = 0

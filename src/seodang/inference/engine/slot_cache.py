@@ -25,6 +25,12 @@ class LayerShape:
     dtype: torch.dtype
     device: torch.device
 
+    @property
+    def token_bytes(self) -> int:
+        """Bytes of one token in this layer."""
+        elements = self.keys[0] * self.keys[1] + self.values[0] * self.values[1]
+        return elements * self.dtype.itemsize
+
 
 @dataclass(frozen=True, slots=True)
 class WritePlan:
