@@ -37,18 +37,18 @@ def verify_checksums(folder: Path) -> Mapping[str, str]:
     expected = _read_checksums(folder)
     present = set(_list_files(folder))
     changed = [name for name in expected if name in present and _compute_sha256(folder / name) != expected[name]]
-    faults = [
+    differences = [
         _("changed: {names}", names=_join_names(changed)) if changed else "",
         _("missing: {names}", names=_join_names(missing)) if (missing := sorted(expected.keys() - present)) else "",
         _("not packaged: {names}", names=_join_names(added)) if (added := sorted(present - expected.keys())) else "",
     ]
-    if any(faults):
+    if any(differences):
         raise ModelError(
             _(
-                "the model in {folder} is not the one that was packaged ({faults}); package it again: dvc repro --force"
+                "the model in {folder} is not the one that was packaged ({differences}); package it again: dvc repro --force"
                 " package",
                 folder=folder,
-                faults="; ".join(filter(None, faults)),
+                differences="; ".join(filter(None, differences)),
             )
         )
     return expected

@@ -38,6 +38,8 @@ def check_packaged_model(folder: Path, version: str | None = None) -> tuple[Mani
     """
     manifest = read_manifest(folder)
     digests = verify_checksums(folder)
+    tokenizer = load_tokenizer(folder)
+    check_renderer(manifest, tokenizer)
     content_version = combine_content_version(digests, manifest.fingerprint)
     if version is not None and version != content_version:
         raise ModelError(
@@ -49,8 +51,6 @@ def check_packaged_model(folder: Path, version: str | None = None) -> tuple[Mani
                 actual=content_version,
             )
         )
-    tokenizer = load_tokenizer(folder)
-    check_renderer(manifest, tokenizer)
     return manifest, tokenizer
 
 
