@@ -8,7 +8,7 @@ import pytest
 import yaml
 from tests.constants import ROOT
 
-from seodang.service import app
+from seodang.service.draining import read_drain_seconds
 from seodang.service.request_guard import OPEN_PATHS
 from seodang.service.web_app import ROUTES
 
@@ -85,7 +85,7 @@ def test_the_example_of_the_keys_is_in_the_form_that_the_service_reads(tmp_path)
 
 
 def test_running_requests_have_time_to_finish(compose, pod, container):
-    drain = app._DRAIN_SECONDS + MARGIN_SECONDS
+    drain = read_drain_seconds({}) + MARGIN_SECONDS
     _sleep, seconds = container["lifecycle"]["preStop"]["exec"]["command"]
     assert pod["terminationGracePeriodSeconds"] >= int(seconds) + drain
     assert read_seconds(compose["services"]["seodang"]["stop_grace_period"]) >= drain

@@ -12,6 +12,7 @@ from tests.service.test_errors import check_error
 from seodang.errors import SeodangError
 from seodang.inference.engine.contract import SamplingOptions, TokenRequest
 from seodang.service.context import ServiceContext
+from seodang.service.draining import read_drain_seconds
 from seodang.service.loading import load_context
 from seodang.service.request_checks import VARIABLE
 
@@ -84,3 +85,11 @@ def test_when_the_engines_thread_dies_every_request_ends_with_an_error(packaged_
         await engine.close(0)
 
     asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def test_the_time_of_draining_is_read_from_the_environment():
+    assert read_drain_seconds({}) == read_drain_seconds({"SEODANG_DRAIN_SECONDS": ""}) == 30
+    assert read_drain_seconds({"SEODANG_DRAIN_SECONDS": "0.5"}) == 0.5
+    for value in ("-1", "x", "nan", "inf", "3601"):
+        with pytest.raises(SeodangError, match="SEODANG_DRAIN_SECONDS must be a number of seconds from 0 to 3600"):
+            read_drain_seconds({"SEODANG_DRAIN_SECONDS": value})
