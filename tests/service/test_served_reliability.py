@@ -151,6 +151,7 @@ def test_a_model_that_the_worker_cannot_load_ends_the_command(bento, start):
     with start(is_ready=False) as service:
         code, log = service.wait()
     assert code != 0
+    assert "Traceback" not in log
     assert log.count("the model cannot be loaded") == 1
     (line,) = [line for line in log.splitlines() if "the model cannot be loaded" in line]
     assert json.loads(line)["level"] == "critical"
@@ -159,8 +160,10 @@ def test_a_model_that_the_worker_cannot_load_ends_the_command(bento, start):
 def test_a_worker_that_is_killed_ends_the_command(start):
     with start() as service:
         service.find_worker().kill()
-        code, _log = service.wait()
+        code, log = service.wait()
     assert code != 0
+    assert "Traceback" not in log
+    assert "the service has ended with its worker" in log
 
 
 def test_a_killed_parent_leaves_no_worker_behind(start):

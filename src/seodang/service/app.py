@@ -6,7 +6,6 @@ the alias by the exact tag, so a built bento always serves the same weights.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -90,16 +89,13 @@ class Seodang:
     @bentoml.on_deployment  # type: ignore[untyped-decorator]
     @staticmethod
     def check_start() -> None:
-        """Stop `bentoml serve` with one line if a model or a setting has an error.
-
-        A worker that fails later ends the command, too. BentoML would otherwise start it again forever; it does not in
-        a container, where the container's supervisor does.
-        """
+        """Stop `bentoml serve` with one line if a model or a setting has an error, or if the worker fails later."""
         from seodang.service.engine_choice import choose_engine
         from seodang.service.loading import check_packaged_model
         from seodang.service.model_sources import read_model_sources
+        from seodang.service.server_control import end_with_worker
 
-        os.environ["BENTOML_CONTAINERIZED"] = "true"
+        end_with_worker()
         stored = _get_stored_model()
         try:
             ApiKeys()

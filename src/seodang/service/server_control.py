@@ -11,6 +11,7 @@ import resource
 import signal
 import socket
 import sys
+from types import TracebackType
 from typing import Final, NoReturn
 
 from uvicorn import Server
@@ -24,6 +25,8 @@ from seodang.service.http_protocol import MAX_CONNECTIONS, BoundedProtocol
 logger = logging.getLogger(__name__)
 _CLOSE_SECONDS: Final = 5
 _OTHER_FILES: Final = 256  # that a process opens beside its connections
+_CONTAINER: Final = "BENTOML_CONTAINERIZED"
+_NO_WORKER: Final = "No active process"
 _SET_PARENT_DEATH_SIGNAL: Final = 1
 _tasks: set[asyncio.Task[None]] = set()
 
@@ -61,6 +64,24 @@ def end_with_parent() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+
+
+def end_with_worker() -> None:
+    """Let `bentoml serve` end with its worker, in one line; in the process of the command, before it starts the worker.
+
+    BentoML starts a failing worker again forever, but in a container, where the container's supervisor does. There the
+    command ends with a traceback that says nothing; the worker's log has the cause.
+    """
+    os.environ[_CONTAINER] = "true"
+    original = sys.excepthook
+
+    def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error, RuntimeError) and str(error).startswith(_NO_WORKER):
+            print(_("the service has ended with its worker; the lines before say why"), file=sys.stderr)
+        else:
+            original(kind, error, trace)
+
+    sys.excepthook = report
 
 
 def stop_process(message: str) -> NoReturn:
