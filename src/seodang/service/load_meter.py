@@ -13,8 +13,12 @@ from seodang.service.metrics import get_metrics
 
 
 @runtime_checkable
-class _Observable(Protocol):
-    def set_observer(self, observer: EngineObserver) -> None: ...
+class Observable(Protocol):
+    """An engine that reports its load."""
+
+    def set_observer(self, observer: EngineObserver) -> None:
+        """Report load and batches to an observer from now on."""
+        ...
 
 
 def observe_models(context: ServiceContext) -> None:
@@ -28,7 +32,7 @@ def observe_models(context: ServiceContext) -> None:
         parent = (each.model.parent or "").partition(":")[0]
         get_metrics().model_info.labels(name, each.version, parent).set(1)
     for shared, names in engines.values():
-        if isinstance(shared, _Observable):
+        if isinstance(shared, Observable):
             shared.set_observer(LoadMeter(names))
 
 

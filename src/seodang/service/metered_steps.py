@@ -97,7 +97,8 @@ class MeteredSteps:
     def _observe(self, step: TokenStep) -> None:
         now, series = time.monotonic(), self._series
         if step.start is not None:
-            series.queue_seconds.observe(step.start.queue_seconds)
+            if step.start.queue_seconds is not None:
+                series.queue_seconds.observe(step.start.queue_seconds)
             if self._span is not None:
                 self._span.start_answer(self._request, step.start)
             if self._request.prompt_logprobs is None:  # tokens that are described are not looked up

@@ -102,8 +102,8 @@ class TokenLogprob:
 class AnswerStart:
     """What preceded the first step of an answer, for metrics."""
 
-    queue_seconds: float
-    """Time from the arrival of the request until its computation began."""
+    queue_seconds: float | None
+    """Time from the arrival of the request until its computation began; None if the engine does not measure it."""
     cached_tokens: int
     """Tokens of the prompt that the prefix cache had."""
 

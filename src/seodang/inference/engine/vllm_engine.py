@@ -7,13 +7,14 @@ import json
 import os
 import uuid
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from seodang.errors import ModelError
 from seodang.i18n import _
 from seodang.inference.engine.admission import check_request, get_token_limit
-from seodang.inference.engine.contract import EngineStatus, QueueFull, TokenRequest, TokenStep
+from seodang.inference.engine.contract import AnswerStart, EngineStatus, QueueFull, TokenRequest, TokenStep
 from seodang.inference.engine.scheduler import Limits
 from seodang.inference.engine.streams import Channel, Outbox, StepStream
 from seodang.inference.engine.vllm_mapping import build_sampling_arguments, read_prompt_logprobs, read_steps
@@ -198,15 +199,17 @@ class VllmEngine:
             channel.put(TokenStep(None, None, "length"))
             return
         prompt, is_counted = None, False
+        start: AnswerStart | None = None
         async for output in self._generate(request, limit):
             if not is_counted:
                 is_counted = True
                 prompt = read_prompt_logprobs(output, request)
                 self._prefix_queries += len(request.prompt)
-                self._prefix_hits += output.num_cached_tokens or 0
+                start = AnswerStart(None, output.num_cached_tokens or 0)
+                self._prefix_hits += start.cached_tokens
             for step in read_steps(output, request, limit, prompt):
-                prompt = None
-                channel.put(step)
+                channel.put(replace(step, start=start))
+                prompt = start = None
 
     def _generate(self, request: TokenRequest, limit: int) -> Any:
         from vllm.sampling_params import RequestOutputKind, SamplingParams
