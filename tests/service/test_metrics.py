@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -162,6 +165,50 @@ def test_running_requests_are_reported_and_removed(counted):
     label = frozenset({("model_name", "counted")})
     for name in ("vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc"):
         assert metrics[name, label] == 0
+
+
+def test_the_load_of_each_adapter_is_reported_and_ends_at_zero(served):
+    import asyncio
+
+    from peft import LoraConfig, get_peft_model
+
+    from seodang.inference.engine.contract import EngineLoad, SamplingOptions, TokenRequest
+    from seodang.inference.engine.scheduler import Limits
+    from seodang.inference.engine.transformers_engine import TransformersEngine
+
+    model = copy.deepcopy(served.engine._model)
+    config = LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)
+    tuned: Any = get_peft_model(model, config, adapter_name="a")
+    tuned.add_adapter("b", config)
+    loads: list[EngineLoad] = []
+    sizes: list[tuple[str | None, int]] = []
+    observer: Any = SimpleNamespace(
+        observe_load=loads.append, observe_batch=lambda adapter, rows: sizes.append((adapter, rows))
+    )
+
+    async def use() -> None:
+        engine = TransformersEngine(tuned.eval(), [10**6], Limits(max_running=2))
+        engine.set_observer(observer)
+        options = SamplingOptions(max_new_tokens=4, stop_ids=frozenset({10**6}))
+        requests = [TokenRequest((5, 6), options, adapter) for adapter in ("a", "b", "a", "b", "b")]
+
+        async def read(request: TokenRequest) -> None:
+            async for _step in engine.submit(request):
+                pass
+
+        await asyncio.gather(*map(read, requests))
+        for request in requests[:2]:  # one after the other: the counts are equal, the adapters are not
+            await read(request)
+        await engine.close(5)
+
+    asyncio.run(use())
+    assert {adapter for load in loads for adapter, count in load.running.items() if count} == {"a", "b"}
+    assert max(sum(load.running.values()) for load in loads) == 2
+    assert max(sum(load.waiting.values()) for load in loads) == 3
+    assert (sum(loads[-1].running.values()), sum(loads[-1].waiting.values()), loads[-1].cache_usage) == (0, 0, 0)
+    running = [adapter for adapter, _group in itertools.groupby(next(iter(load.running), None) for load in loads)]
+    assert running[-4:] == ["a", None, "b", None]
+    assert set(sizes) <= {("a", 1), ("a", 2), ("b", 1), ("b", 2)}
 
 
 def test_an_engine_that_calls_no_observer_has_its_load_reported(script):

@@ -73,7 +73,7 @@ class Worker:
         self._waiting: deque[RunningRequest] = deque()
         self._single_rows: deque[RunningRequest] = deque()
         self.observer: EngineObserver | None = None
-        self._load: EngineLoad | None = None
+        self._reported: tuple[Any, ...] = ()
 
     def accept(self, request: TokenRequest, channel: Channel) -> None:
         """Append a request to the queue; one that cannot be computed ends with an error."""
@@ -169,15 +169,20 @@ class Worker:
     def _report_load(self) -> None:
         if self.observer is None:
             return
+        last = id(self._waiting[-1]) if self._waiting else 0
+        batches = tuple((adapter, len(batch.rows)) for adapter, batch in self._batches.items())
+        counts = (len(self._waiting), last, len(self._single_rows), batches)
+        if counts == self._reported:  # comparing them takes much less time than counting anew in each step
+            return
+        self._reported = counts
         rows = [*self._single_rows, *(row for batch in self._batches.values() for row in batch.rows)]
-        load = EngineLoad(
-            Counter(row.adapter for row in rows),
-            Counter(row.adapter for row in self._waiting),
-            count_cached_tokens(rows) / self._limits.max_tokens,
+        self.observer.observe_load(
+            EngineLoad(
+                Counter(row.adapter for row in rows),
+                Counter(row.adapter for row in self._waiting),
+                count_cached_tokens(rows) / self._limits.max_tokens,
+            )
         )
-        if load != self._load:
-            self._load = load
-            self.observer.observe_load(load)
 
     def _remove_finished(self) -> None:
         self._waiting = deque(row for row in self._waiting if not row.channel.is_closed)
