@@ -84,6 +84,20 @@ def test_a_client_works_and_knows_the_errors(url, name, make_environment):
     assert transcript.endswith("all cases hold\n")
 
 
+def test_the_openai_package_parses_forms_and_streams_calls(
+    make_packaged_model, make_environment, tmp_path, find_free_port, run_server
+):
+    folder, port = make_packaged_model(tmp_path / "model", format="chat"), find_free_port()
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "SEODANG_API_KEYS": f"test:{KEY}"}
+    command = [sys.executable, str(HERE / "run_tools_app.py"), str(folder), str(port)]
+    address = f"http://127.0.0.1:{port}"
+    with run_server(command, address, cwd=tmp_path, environment=environment, log=tmp_path / "log"):
+        programs = make_environment(CLIENTS["openai"])
+        transcript = run_client([programs / "python", HERE / "clients" / "tools_client.py", address, KEY])
+    keep_transcript("tools", f"{CLIENTS['openai']}\n{transcript}")
+    assert transcript.endswith("all cases hold\n")
+
+
 @pytest.fixture(scope="module")
 def harness(make_environment) -> Path:
     return make_environment(*HARNESS) / "python"

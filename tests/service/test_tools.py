@@ -5,19 +5,16 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
-import torch
 from jsonschema import Draft202012Validator
+from tests.service import run_tools_app
 from tests.service.conftest import ScriptedEngine
 from tests.service.test_errors import check_error
 from tests.service.tool_cases import HERMES, LLAMA, MARKED, NO_CALLS, XML
-from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from seodang.inference.engine.transformers_engine import TransformersEngine
-from seodang.packaging.chat_template import build_chat_template
 from seodang.service.context import ServiceContext
 from seodang.service.tool_calls import CallDelta, JsonScanner, ToolCallReader
 from seodang.service.tool_format import ToolFormat
@@ -35,34 +32,9 @@ CALL = '{"name": "weather", "arguments": {"도시": "서울", "일": 1}}'
 
 
 @pytest.fixture(scope="module")
-def tool_engine(served_chat) -> TransformersEngine:
-    """An untrained model with room for the descriptions of tools."""
-    torch.manual_seed(7)
-    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1}
-    config = Qwen3Config(
-        vocab_size=len(served_chat.model.tokenizer),
-        **shape,
-        head_dim=16,
-        intermediate_size=64,
-        max_position_embeddings=2000,
-        initializer_range=0.1,
-    )
-    return TransformersEngine(Qwen3ForCausalLM(config).eval(), [served_chat.model.manifest.end_id])
-
-
-@pytest.fixture(scope="module")
-def build_context(tool_engine, served_chat) -> Callable[[str], ServiceContext]:
-    """Builds the tiny model's context with another chat template, as `package` writes it."""
-
-    def build_context(own_template: str) -> ServiceContext:
-        tokenizer = copy.deepcopy(served_chat.model.tokenizer)
-        tokenizer.chat_template = own_template
-        tokenizer.chat_template = build_chat_template("chat", tokenizer, splits_input=False)
-        manifest = served_chat.model.manifest.model_copy(update={"max_new_tokens": 200})
-        model = replace(served_chat.model, tokenizer=tokenizer, manifest=manifest, context_length=2000)
-        return ServiceContext(model, tool_engine)
-
-    return build_context
+def build_context(served_chat) -> Callable[[str], ServiceContext]:
+    """Builds the context of an untrained model with another chat template."""
+    return partial(run_tools_app.build_context, served_chat.model, run_tools_app.create_engine(served_chat.model))
 
 
 @pytest.fixture
