@@ -172,7 +172,7 @@ class VllmEngine:
             channel.put(TokenStep(None, None, "cancelled"))
             task.cancel()
         await asyncio.gather(*self._open.values(), return_exceptions=True)
-        await asyncio.to_thread(self._engine.shutdown)
+        self._engine.shutdown()  # in the loop, whose reader of outputs would else report a dead engine
 
     def _forget_ended(self) -> None:
         self._open = {
@@ -212,11 +212,12 @@ class VllmEngine:
                 prompt = start = None
 
     def _generate(self, request: TokenRequest, limit: int) -> Any:
+        from vllm.inputs import tokens_input
         from vllm.sampling_params import RequestOutputKind, SamplingParams
 
         arguments = build_sampling_arguments(request, self._stop_ids, limit)
         return self._engine.generate(
-            {"prompt_token_ids": list(request.prompt)},
+            tokens_input(list(request.prompt)),
             SamplingParams(**arguments, output_kind=RequestOutputKind.DELTA),
             uuid.uuid4().hex,
             lora_request=self._build_lora_request(request.adapter),
