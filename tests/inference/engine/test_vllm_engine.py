@@ -193,6 +193,23 @@ def test_what_prompts_share_is_read_once(engine, run):
     assert after.prefix_hits > before.prefix_hits
 
 
+def test_an_observer_gets_the_load_of_each_adapter(engine, run):
+    loads = []
+
+    class Observer:
+        def observe_load(self, load):
+            loads.append((dict(load.running), dict(load.waiting)))
+
+    async def scenario():
+        engine.set_observer(Observer())
+        await asyncio.gather(*(collect(engine, max_new_tokens=2, adapter=name) for name in [None] * 5 + ["other"]))
+        await asyncio.sleep(0)
+
+    run(scenario())
+    assert ({None: 4}, {None: 1, "other": 1}) in loads
+    assert loads[-1] == ({}, {})
+
+
 def test_closing_the_engine_cancels_what_does_not_end_in_time_and_refuses_more(engine, run):
     async def scenario():
         request = TokenRequest(PROMPT, SamplingOptions(max_new_tokens=200, stop_ids=frozenset({99})))

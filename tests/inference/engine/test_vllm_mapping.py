@@ -10,7 +10,7 @@ import pytest
 from seodang.errors import ModelError
 from seodang.inference.engine.contract import GuideFailed, SamplingOptions, TokenLogprob, TokenRequest, TokenStep
 from seodang.inference.engine.scheduler import Limits
-from seodang.inference.engine.vllm_engine import build_engine_arguments
+from seodang.inference.engine.vllm_arguments import build_engine_arguments
 from seodang.inference.engine.vllm_mapping import build_sampling_arguments, read_prompt_logprobs, read_steps
 
 PLAIN = SamplingOptions(max_new_tokens=9)

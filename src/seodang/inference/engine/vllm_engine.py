@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import uuid
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,56 +14,21 @@ from typing import Any, Final
 from seodang.errors import ModelError
 from seodang.i18n import _
 from seodang.inference.engine.admission import check_request, get_token_limit
-from seodang.inference.engine.contract import AnswerStart, EngineStatus, QueueFull, TokenRequest, TokenStep
+from seodang.inference.engine.contract import (
+    AnswerStart,
+    EngineLoad,
+    EngineObserver,
+    EngineStatus,
+    QueueFull,
+    TokenRequest,
+    TokenStep,
+)
 from seodang.inference.engine.scheduler import Limits
 from seodang.inference.engine.streams import Channel, Outbox, StepStream
+from seodang.inference.engine.vllm_arguments import build_engine_arguments
 from seodang.inference.engine.vllm_mapping import build_sampling_arguments, read_prompt_logprobs, read_steps
 
-MAX_LOGPROBS: Final = 20  # as OpenAI's interface
-_LORA_RANKS: Final = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""The values that vLLM takes for max_lora_rank."""
 _DETERMINISTIC: Final = "VLLM_BATCH_INVARIANT"
-
-
-def build_engine_arguments(
-    folder: Path, adapters: Mapping[str, Path], limits: Limits, changes: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the arguments of vLLM's AsyncEngineArgs.
-
-    Weights are computed in fp32, as they were evaluated; vLLM alone would choose half precision.
-
-    Args:
-        folder: Of the packaged model.
-        adapters: Folders of LoRA adapters by name.
-        limits: Bounds of the engine.
-        changes: Arguments that replace these, such as dtype or tensor_parallel_size.
-
-    Raises:
-        ModelError: If vLLM does not take the rank of an adapter.
-    """
-    lora: dict[str, Any] = {}
-    if adapters:
-        ranks = [int(json.loads((path / "adapter_config.json").read_text("utf-8"))["r"]) for path in adapters.values()]
-        lora = {"enable_lora": True, "max_loras": len(adapters), "max_lora_rank": _round_up_rank(max(ranks))}
-    return {
-        "model": str(folder),
-        "dtype": "float32",
-        "max_num_seqs": limits.max_running,
-        "max_logprobs": MAX_LOGPROBS,
-        "logprobs_mode": "raw_logprobs",  # before penalties and temperature
-        "generation_config": "vllm",  # no settings of the checkpoint beside those of a request
-        "disable_log_stats": True,
-        **lora,
-        **changes,
-    }
-
-
-def _round_up_rank(rank: int) -> int:
-    if rank > _LORA_RANKS[-1]:
-        raise ModelError(
-            _("an adapter has rank {rank}, but vLLM takes {limit} at most", rank=rank, limit=_LORA_RANKS[-1])
-        )
-    return next(allowed for allowed in _LORA_RANKS if allowed >= rank)
 
 
 class VllmEngine:
@@ -91,6 +56,8 @@ class VllmEngine:
         self._adapters = dict(adapters or {})
         self._limits = limits or Limits()
         self._open: dict[Channel, asyncio.Task[None]] = {}
+        self._adapter_of: dict[Channel, str | None] = {}
+        self._observer: EngineObserver | None = None
         self._is_closed = False
         self._prefix_hits = self._prefix_queries = 0
 
@@ -149,6 +116,9 @@ class VllmEngine:
         channel = Channel(loop, Outbox(), cancel)
         task = loop.create_task(self._compute(request, channel))
         self._open[channel] = task
+        self._adapter_of[channel] = request.adapter
+        task.add_done_callback(lambda _task: self._report_load())
+        self._report_load()
         return StepStream(channel)
 
     def get_status(self) -> EngineStatus:
@@ -156,6 +126,10 @@ class VllmEngine:
         self._forget_ended()
         running = min(len(self._open), self._limits.max_running)
         return EngineStatus(running, len(self._open) - running, 0, self._prefix_hits, self._prefix_queries)
+
+    def set_observer(self, observer: EngineObserver) -> None:
+        """Report the load to an observer from now on; vLLM does not tell its batches."""
+        self._observer = observer
 
     async def close(self, timeout: float) -> None:
         """Finish the running requests within `timeout` seconds, cancel the others, and stop.
@@ -180,6 +154,14 @@ class VllmEngine:
             for channel, task in self._open.items()
             if not (channel.is_closed or channel.is_finished or task.done())
         }
+
+    def _report_load(self) -> None:
+        self._forget_ended()
+        self._adapter_of = {channel: self._adapter_of[channel] for channel in self._open}
+        if self._observer is not None:
+            adapters = list(self._adapter_of.values())  # the oldest requests run
+            running, waiting = adapters[: self._limits.max_running], adapters[self._limits.max_running :]
+            self._observer.observe_load(EngineLoad(Counter(running), Counter(waiting), 0.0))
 
     async def _compute(self, request: TokenRequest, channel: Channel) -> None:
         """Put the steps of an answer into its channel; cancelling the task ends the request in vLLM."""
