@@ -158,3 +158,10 @@ def test_every_selector_finds_the_pods_of_the_deployment(manifests):
     assert manifests["Service"]["spec"]["selector"] == labels
     assert manifests["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
     assert manifests["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == labels
+
+
+def test_every_file_that_compose_mounts_exists(compose):
+    mounts = [mount for service in compose["services"].values() for mount in service.get("volumes", [])]
+    files = [mount.partition(":")[0] for mount in mounts if mount.startswith("./")]
+    assert len(files) == 4
+    assert [file for file in files if not (DEPLOY / file).is_file()] == []
