@@ -43,7 +43,6 @@ def build_engine_arguments(
         "max_logprobs": MAX_LOGPROBS,
         "logprobs_mode": "raw_logprobs",  # before penalties and temperature
         "generation_config": "vllm",  # no settings of the checkpoint beside those of a request
-        "structured_outputs_config": {"backend": "guidance"},  # llguidance, whose grammars we write
         "disable_log_stats": True,
         **lora,
         **changes,
