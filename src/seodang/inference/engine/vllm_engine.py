@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import uuid
 from collections import Counter
@@ -97,6 +98,7 @@ class VllmEngine:
             engine = AsyncLLM.from_engine_args(arguments)
         except (RuntimeError, ValueError, TypeError, OSError) as error:
             raise ModelError(_("vLLM cannot load {folder}: {error}", folder=folder, error=error)) from error
+        atexit.register(engine.shutdown)  # its processes would outlive one that ends without close()
         return cls(engine, stop_ids, adapters, limits)
 
     def submit(self, request: TokenRequest) -> StepStream:
