@@ -12,7 +12,7 @@ import typer
 
 from seodang.cli.check_summary import print_summary
 from seodang.cli.terminal import print_lines
-from seodang.config.ingest import list_formats
+from seodang.config.record_formats import FORMAT_NAMES
 from seodang.errors import ParamsError, SourceError
 from seodang.i18n import _
 
@@ -129,10 +129,8 @@ def _print_source(request: CheckRequest, paths: list[str]) -> None:
 
 
 def _check_choices(format: str, sha256: str | None) -> None:
-    if format not in list_formats():
-        raise typer.BadParameter(
-            _("{value!r} is not one of {choices}", value=format, choices=", ".join(list_formats()))
-        )
+    if format not in FORMAT_NAMES:
+        raise typer.BadParameter(_("{value!r} is not one of {choices}", value=format, choices=", ".join(FORMAT_NAMES)))
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise typer.BadParameter(_("--sha256: expected 64 hexadecimal digits, as sha256sum prints them"))
 

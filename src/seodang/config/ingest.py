@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
+from seodang.config.record_formats import FORMAT_NAMES
 from seodang.config.section import Name, Section, Sha256
 from seodang.i18n import _
 from seodang.records import Language, Role
 
 
-def list_formats() -> tuple[str, ...]:
-    """Return the values of `format`: "auto" and the names in the registry of record formats."""
-    # By name and at run time: the registry lies in a layer above config, and is the only list of formats.
-    names: tuple[str, ...] = import_module("seodang.ingest.formats.registry").FORMAT_NAMES
-    return names
-
-
 def _check_format(name: str) -> str:
-    if name not in list_formats():
-        raise ValueError(_("unknown format; expected one of: {formats}", formats=", ".join(list_formats())))
+    if name not in FORMAT_NAMES:
+        raise ValueError(_("unknown format; expected one of: {formats}", formats=", ".join(FORMAT_NAMES)))
     return name
 
 
 def _add_format_names(schema: dict[str, Any]) -> None:
-    schema["enum"] = [*list_formats()]
+    schema["enum"] = list(FORMAT_NAMES)
 
 
 Format = Annotated[str, AfterValidator(_check_format), Field(json_schema_extra=_add_format_names)]

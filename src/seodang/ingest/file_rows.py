@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from seodang.config import Format, TableTemplate
+from seodang.config.record_formats import TABLE
 from seodang.ingest.formats.detect import detect_reader, select_reader
 from seodang.ingest.formats.exports import unpack_export
 from seodang.ingest.formats.llama_factory import ColumnMapping, find_column_mapping
 from seodang.ingest.formats.mark_findings import Marks
 from seodang.ingest.formats.mark_ratings import Scales, find_scales
 from seodang.ingest.formats.record_marks import find_marks
-from seodang.ingest.formats.registry import TABLE, RecordReader
+from seodang.ingest.formats.registry import RecordReader
 from seodang.ingest.formats.rows import Origin, build_row, convert_malformed, get_original
 from seodang.ingest.formats.sample import find_system_key
 from seodang.ingest.readers.file_details import FileDetails

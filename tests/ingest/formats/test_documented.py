@@ -11,8 +11,9 @@ import yaml
 
 from seodang.config import SourceParams
 from seodang.config.load import read_item_defaults
+from seodang.config.record_formats import COLUMNS, FORMATS, QA, TABLE
 from seodang.ingest.formats.classification import load_bundled_tables
-from seodang.ingest.formats.registry import COLUMNS, FORMAT_SPECS, FORMATS, QA, TABLE
+from seodang.ingest.formats.registry import FORMAT_SPECS
 from seodang.ingest.rows import get_field_error
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "data-formats.md").read_text("utf-8")

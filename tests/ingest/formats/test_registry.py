@@ -6,8 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from seodang.config import SourceParams
+from seodang.config.record_formats import FORMAT_NAMES, FORMATS
 from seodang.errors import SourceError
-from seodang.ingest.formats.registry import FORMAT_NAMES, FORMAT_SPECS, FORMATS, describe_formats
+from seodang.ingest.formats.registry import FORMAT_SPECS, describe_formats
 
 
 def test_every_spec_belongs_to_a_registered_format_and_names_are_unique():

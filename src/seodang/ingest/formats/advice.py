@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from seodang.config.record_formats import QA
 from seodang.i18n import _
 from seodang.ingest.formats import instruction
 from seodang.ingest.formats.column_guess import LABEL_FIELD, format_check_command, guess_columns
-from seodang.ingest.formats.registry import FORMAT_SPECS, QA, describe_formats
+from seodang.ingest.formats.registry import FORMAT_SPECS, describe_formats
 from seodang.ingest.formats.sample import RawRecord
 from seodang.ingest.rows import shorten
 

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from seodang.config import TableTemplate
+from seodang.config.record_formats import QA, Format
 from seodang.errors import SourceError
 from seodang.i18n import _
 from seodang.ingest.formats import classification
@@ -22,7 +23,7 @@ from seodang.ingest.formats.advice import format_advice, format_names
 from seodang.ingest.formats.classification import BundledTable
 from seodang.ingest.formats.forced import build_forced_reader, build_qa_reader
 from seodang.ingest.formats.record_marks import is_prodigy_answer
-from seodang.ingest.formats.registry import FORMAT_SPECS, QA, Format, FormatSpec, RecordReader
+from seodang.ingest.formats.registry import FORMAT_SPECS, FormatSpec, RecordReader
 from seodang.ingest.formats.sample import RawRecord
 from seodang.ingest.formats.verdicts import parse_verdict
 from seodang.ingest.readers.by_column import reject_lists_in_row

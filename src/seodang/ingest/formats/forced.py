@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seodang.config import TableTemplate
+from seodang.config.record_formats import COLUMNS, QA, TABLE
 from seodang.errors import SourceError
 from seodang.i18n import _
 from seodang.ingest.formats import classification, instruction
 from seodang.ingest.formats.advice import find_missing_qa_columns, format_names, join_keys, join_names
-from seodang.ingest.formats.registry import COLUMNS, FORMAT_SPECS, QA, TABLE, RecordReader
+from seodang.ingest.formats.registry import FORMAT_SPECS, RecordReader
 from seodang.ingest.formats.sample import SYSTEM_KEYS, RawRecord, get_nested
 
 
