@@ -322,3 +322,44 @@ def test_a_loss_that_rises_is_printed_with_a_plus_sign(files, capsys):
     out = capsys.readouterr().out
     assert "2.200 -> 2.700" in out
     assert "+0.500 [0.500, 0.500]" in out
+
+
+def test_a_fall_that_no_rule_judges_is_shown_and_in_the_object(files, capsys, tmp_path):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: [{metric: accuracy, tasks: [demo]}]\n")
+    candidate, champion = (
+        make_lines(scores) + make_lines(other, task="other") for scores, other in ((GOOD, POOR), (POOR, GOOD))
+    )
+    arguments = [*files(candidate, champion), "--rules", str(rules)]
+    assert main(arguments) == 0
+    output = " ".join(capsys.readouterr().out.split())
+    assert "note accuracy other is clearly worse: champion 0.9000 → candidate 0.6000" in output
+    assert main([*arguments, "--json"]) == 0
+    [fall] = json.loads(capsys.readouterr().out)["unjudged"]
+    assert (fall["tasks"], fall["items"], fall["passed"]) == (["other"], 100, False)
+
+
+@pytest.mark.parametrize("field", ["doc_hash", "prompt"])
+def test_the_ledger_knows_items_by_their_text(files, capsys, tmp_path, field):
+    def name(rows, prefix):
+        shuffled = random.Random(prefix).sample(list(enumerate(rows)), len(rows))
+        return [
+            {**row, "item": f"{prefix}{number}", field: f"question {text}"}
+            for number, (text, row) in enumerate(shuffled)
+        ]
+
+    numbers = []
+    for prefix, right in (("a", 61), ("b", 62)):
+        scores = [1] * right + [0] * (100 - right)
+        arguments = files(name(make_lines(scores), prefix), name(make_lines(POOR), prefix))
+        assert main([*arguments, "--ledger", str(tmp_path / "ledger"), "--json"]) == 4
+        numbers.append(json.loads(capsys.readouterr().out)["results"][0]["judgement"])
+    assert numbers == [1, 2]
+
+
+def test_one_metric_on_two_scales_ends_without_a_verdict(files, capsys):
+    share, percent = ([value / scale for value in range(20, 60)] for scale in (100, 1))
+    assert main(files(make_lines(share, metric="chrf"), make_lines(percent, metric="chrf"))) == 2
+    error = capsys.readouterr().err
+    assert "between 0.2 and 0.59" in error
+    assert "between 20 and 59" in error

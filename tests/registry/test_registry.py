@@ -241,14 +241,15 @@ def test_a_disk_that_becomes_full_during_a_promotion_leaves_nothing_half_done(
     assert read_state(twice) == before
 
 
-def test_a_promotion_on_an_almost_full_disk_does_not_begin(twice, capsys, monkeypatch, read_state, run_pipeline):
+def test_no_change_begins_on_an_almost_full_disk(twice, capsys, monkeypatch, read_state, run_pipeline):
     run_pipeline(twice, "three")
     before = read_state(twice)
     free = shutil.disk_usage(twice.root)._replace(free=100_000)
     monkeypatch.setattr("seodang.io.disk_full.shutil.disk_usage", lambda _folder: free)
-    assert registry("promote") == 2
-    assert "a change of the registry needs 2,000,000 bytes" in capsys.readouterr().err
-    assert read_state(twice) == before
+    for words in (["promote"], ["rollback", "--message", "x", "--yes"]):
+        assert registry(*words) == 2
+        assert "a change of the registry needs 2,000,000 bytes" in capsys.readouterr().err
+        assert read_state(twice) == before
 
 
 def test_a_repository_whose_head_is_lost_is_said(twice, capsys, run_in):
