@@ -21,7 +21,6 @@ from seodang.service.context import ServiceContext
 from seodang.service.loading import load_context
 
 DASHBOARD = ROOT / "deploy" / "grafana" / "seodang.json"
-LOADS = ("running", "waiting")
 NAME = re.compile(r"\b(?:vllm|seodang):\w+")
 Sample = tuple[str, frozenset[tuple[str, str]]]
 ReadMetrics = Callable[[TestClient], dict[Sample, float]]
@@ -209,34 +208,6 @@ def test_the_load_of_each_adapter_is_reported_and_ends_at_zero(served):
     running = [adapter for adapter, _group in itertools.groupby(next(iter(load.running), None) for load in loads)]
     assert running[-4:] == ["a", None, "b", None]
     assert set(sizes) <= {("a", 1), ("a", 2), ("b", 1), ("b", 2)}
-
-
-def test_an_engine_that_calls_no_observer_has_its_load_reported(script):
-    import asyncio
-
-    import httpx
-
-    client, engine = script([5, -1])
-    running, waiting = (("vllm:num_requests_" + name, frozenset({("model_name", "tiny")})) for name in LOADS)
-
-    async def use() -> list[dict[Sample, float]]:
-        transport = httpx.ASGITransport(app=client.app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
-            body = {"prompt": "가", "max_tokens": 9}
-            tasks = [asyncio.create_task(http.post("/v1/completions", json=body)) for _ in range(2)]
-            while engine.running < 2:
-                await asyncio.sleep(0)
-            during = read_metrics(client)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            while engine.running:
-                await asyncio.sleep(0)
-            return [during, read_metrics(client)]
-
-    during, after = asyncio.run(asyncio.wait_for(use(), 60))
-    assert (during[running], during[waiting]) == (2, 0)
-    assert (after[running], after[waiting]) == (0, 0)
 
 
 def test_metrics_need_no_key(served, build_client):

@@ -14,7 +14,6 @@ from seodang.service.api_error import build_busy_error, build_closing_error
 from seodang.service.detokenizer import Decoder
 from seodang.service.guides import reject_form
 from seodang.service.metered_steps import MeteredSteps
-from seodang.service.status_meter import track_status
 
 # Answers of one request at the same time, of the 64 that the engine computes: 48 give 1.3 times the tokens per second
 # of 16 (benchmarks/README.md). While other requests wait, a request starts none beyond 16.
@@ -59,16 +58,15 @@ async def stream_answer(engine: Engine, decoder: NamedDecoder, request: AnswerRe
     except QueueFull as error:
         raise build_busy_error() from error
     try:
-        with track_status(engine, decoder.name):
-            async for step in steps:
-                if step.finish_reason == "cancelled":
-                    break
-                part = reader.read(step)
-                if part.text or part.tokens or part.finish_reason or part.prompt_logprobs is not None:
-                    yield part
-                if part.finish_reason is not None:
-                    steps.finish_reason = part.finish_reason
-                    return
+        async for step in steps:
+            if step.finish_reason == "cancelled":
+                break
+            part = reader.read(step)
+            if part.text or part.tokens or part.finish_reason or part.prompt_logprobs is not None:
+                yield part
+            if part.finish_reason is not None:
+                steps.finish_reason = part.finish_reason
+                return
     except QueueFull as error:
         raise build_busy_error() from error
     except GuideFailed as error:
