@@ -188,3 +188,19 @@ def test_a_greedy_answer_does_not_depend_on_what_else_is_running(packaged_model,
     keep_transcript("served-alone", completed.stdout)
     rows = json.loads((tmp_path / "found.json").read_text("utf-8"))["rows"]
     assert rows == [{"clients": clients, "answers": 64, "equal": 64} for clients in (1, 4, 16, 64)]
+
+
+def test_every_case_of_the_contract_holds(packaged_model, tmp_path, find_free_port):
+    command = [sys.executable, ROOT / "benchmarks" / "conformance.py", "--model", packaged_model, "--ours-only"]
+    options = ["--port", find_free_port(), "--json", tmp_path / "found.json"]
+    completed = subprocess.run(
+        list(map(str, [*command, *options])),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
+    )
+    assert completed.returncode == 0, completed.stderr[-3000:]
+    cases = json.loads((tmp_path / "found.json").read_text("utf-8"))["ours"]
+    assert {name: seen for name, (holds, seen) in cases.items() if not holds} == {}
+    assert len(cases) == 30
