@@ -35,7 +35,7 @@ def files() -> set[str]:
 @pytest.fixture(scope="module")
 def needed() -> set[str]:
     """The files of the modules that the service imports, at its start or later."""
-    graph = grimp.build_graph("seodang")
+    graph = grimp.build_graph("seodang", cache_dir=None)
     modules = {SERVICE} | graph.find_upstream_modules(SERVICE)
     stems = [ROOT / "src" / name.replace(".", "/") for name in modules]
     paths = [stem / "__init__.py" if stem.is_dir() else stem.with_suffix(".py") for stem in stems]
