@@ -167,7 +167,7 @@ def main() -> int:
     yaml.indent(mapping=2, sequence=4, offset=2)
     file = ROOT / "dvc.yaml"
     content = yaml.load(file.read_text("utf-8"))
-    graph = grimp.build_graph("seodang")
+    graph = grimp.build_graph("seodang", cache_dir=None)
     for name, stage in content["stages"].items():
         others = [dep for dep in stage["deps"] if not str(dep).startswith(SOURCE)]
         stage["deps"] = others + list_code_dependencies(name, graph)

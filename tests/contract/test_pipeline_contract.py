@@ -37,7 +37,7 @@ def stages() -> dict:
 
 @pytest.fixture(scope="module")
 def graph() -> grimp.ImportGraph:
-    return grimp.build_graph("seodang")
+    return grimp.build_graph("seodang", cache_dir=None)
 
 
 def test_dvc_yaml_has_the_stages_of_the_dispatcher_in_their_order(stages):

@@ -98,7 +98,7 @@ class VllmEngine:
             engine = AsyncLLM.from_engine_args(arguments)
         except (RuntimeError, ValueError, TypeError, OSError) as error:
             raise ModelError(_("vLLM cannot load {folder}: {error}", folder=folder, error=error)) from error
-        atexit.register(engine.shutdown)  # its processes would outlive one that ends without close()
+        atexit.register(engine.shutdown)  # at an exit without close(); a killed process leaves vLLM's behind
         return cls(engine, stop_ids, adapters, limits)
 
     def submit(self, request: TokenRequest) -> StepStream:
@@ -148,6 +148,7 @@ class VllmEngine:
             channel.put(TokenStep(None, None, "cancelled"))
             task.cancel()
         await asyncio.gather(*self._open.values(), return_exceptions=True)
+        atexit.unregister(self._engine.shutdown)
         self._engine.shutdown()  # in the loop, whose reader of outputs would else report a dead engine
 
     def _forget_ended(self) -> None:
