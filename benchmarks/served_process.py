@@ -19,7 +19,7 @@ def serve(folder: str, port: str) -> None:
     """Serve a packaged model on loopback until the process ends."""
     import uvicorn
 
-    from seodang.service.loading import load_context
+    from seodang.service.model.loading import load_context
     from seodang.service.web_app import create_app
 
     context = load_context(Path(folder), f"{Path(folder).name}:served")

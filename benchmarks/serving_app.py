@@ -21,9 +21,9 @@ from seodang.models.device import choose_device
 from seodang.models.loading import load_tokenizer
 from seodang.models.stop_tokens import get_stop_ids
 from seodang.packaging.model_folder import load_inference_model, read_manifest
-from seodang.service.json_log import set_up_json_log
-from seodang.service.loading import load_context
-from seodang.service.served_model import Conversation, ServedModel
+from seodang.service.model.loading import load_context
+from seodang.service.model.served_model import Conversation, ServedModel
+from seodang.service.telemetry.json_log import set_up_json_log
 from seodang.service.web_app import create_app
 
 TAG = "benchmark:1"

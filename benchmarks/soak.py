@@ -33,8 +33,8 @@ _SERVER: Final = """
 import sys
 from pathlib import Path
 import uvicorn
-from seodang.service.json_log import set_up_json_log
-from seodang.service.loading import load_context
+from seodang.service.telemetry.json_log import set_up_json_log
+from seodang.service.model.loading import load_context
 from seodang.service.web_app import create_app
 set_up_json_log()
 uvicorn.run(create_app(load_context(Path(sys.argv[1]), "soak:0")), port=int(sys.argv[2]), log_level="warning")

@@ -23,8 +23,8 @@ from tests.fixtures.servers import QuietHandler, Site, serve
 from tests.fixtures.serving import serve_app
 
 from seodang.cli.main import main
-from seodang.service.api_keys import ApiKeys
-from seodang.service.loading import load_context
+from seodang.service.http.api_keys import ApiKeys
+from seodang.service.model.loading import load_context
 from seodang.service.web_app import create_app
 
 KEY = "0123456789abcdef"

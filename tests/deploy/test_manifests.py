@@ -8,8 +8,8 @@ import pytest
 import yaml
 from tests.constants import ROOT
 
-from seodang.service.draining import read_drain_seconds
-from seodang.service.request_guard import OPEN_PATHS
+from seodang.service.http.request_guard import OPEN_PATHS
+from seodang.service.lifecycle.draining import read_drain_seconds
 from seodang.service.web_app import ROUTES
 
 DEPLOY = ROOT / "deploy"
@@ -77,7 +77,7 @@ def test_the_keys_are_a_file_that_is_mounted(compose, pod, container):
 
 
 def test_the_example_of_the_keys_is_in_the_form_that_the_service_reads(tmp_path):
-    from seodang.service.api_keys import ApiKeys
+    from seodang.service.http.api_keys import ApiKeys
 
     secret = yaml.safe_load((DEPLOY / "kubernetes" / "api-keys.example.yaml").read_text("utf-8"))
     (tmp_path / "keys").write_text(secret["stringData"]["api_keys"], "utf-8")

@@ -21,9 +21,9 @@ from seodang.packaging.checksums import write_checksums
 from seodang.packaging.model_folder import MANIFEST_NAME
 from seodang.packaging.parity import check_parity
 from seodang.prompting import render_prompt
-from seodang.service.answer_reader import TextRules
-from seodang.service.answers import AnswerRequest, compute_answers
-from seodang.service.loading import load_context
+from seodang.service.answers.answering import AnswerRequest, compute_answers
+from seodang.service.answers.reader import TextRules
+from seodang.service.model.loading import load_context
 from seodang.training.samples import generate_short_answers
 
 # Ids of the tiny tokenizer's control tokens.

@@ -17,11 +17,11 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from seodang.inference.engine.contract import EngineStatus, QueueFull, TokenLogprob, TokenRequest, TokenStep
-from seodang.service.api_keys import ApiKeys
 from seodang.service.context import ServiceContext
-from seodang.service.http_protocol import BoundedProtocol
-from seodang.service.loading import load_context
-from seodang.service.request_guard import RequestLimits
+from seodang.service.http.api_keys import ApiKeys
+from seodang.service.http.protocol import BoundedProtocol
+from seodang.service.http.request_guard import RequestLimits
+from seodang.service.model.loading import load_context
 from seodang.service.web_app import create_app
 
 Item = int | Exception

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import uvicorn
 
-from seodang.service.json_log import set_up_json_log
-from seodang.service.loading import load_context
+from seodang.service.model.loading import load_context
+from seodang.service.telemetry.json_log import set_up_json_log
 from seodang.service.web_app import create_app
 
 if __name__ == "__main__":

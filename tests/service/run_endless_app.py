@@ -11,9 +11,9 @@ import uvicorn
 
 from seodang.inference.engine.contract import EngineStatus, QueueFull, TokenRequest, TokenStep
 from seodang.service.context import ServiceContext
-from seodang.service.json_log import set_up_json_log
-from seodang.service.loading import check_packaged_model
-from seodang.service.served_model import ServedModel
+from seodang.service.model.loading import check_packaged_model
+from seodang.service.model.served_model import ServedModel
+from seodang.service.telemetry.json_log import set_up_json_log
 from seodang.service.web_app import create_app
 
 _TOKEN = 20

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seodang.inference.engine.contract import EngineStatus, QueueFull, TokenRequest, TokenStep
-from seodang.service.loading import load_context
+from seodang.service.model.loading import load_context
 from seodang.service.web_app import create_app
 
 

@@ -15,8 +15,8 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 from seodang.inference.engine.transformers_engine import TransformersEngine
 from seodang.packaging.chat_template import build_chat_template
 from seodang.service.context import ServiceContext
-from seodang.service.loading import load_context
-from seodang.service.served_model import ServedModel
+from seodang.service.model.loading import load_context
+from seodang.service.model.served_model import ServedModel
 from seodang.service.web_app import create_app
 
 CONTEXT_LENGTH = 2000

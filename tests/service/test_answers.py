@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from seodang.inference.engine.contract import EngineStatus, SamplingOptions, TokenRequest, TokenStep
-from seodang.service.answer_reader import TextRules
-from seodang.service.answers import AnswerRequest, compute_answers
+from seodang.service.answers.answering import AnswerRequest, compute_answers
+from seodang.service.answers.reader import TextRules
 
 
 @dataclass

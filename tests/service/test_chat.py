@@ -277,7 +277,7 @@ def build_prompts(served, *conversations):
 def test_the_prompt_is_the_one_of_the_packaged_chat_template(served, served_chat, messages, splits, format):
     from dataclasses import replace
 
-    from seodang.service.openai_requests import ChatMessage, build_conversation
+    from seodang.service.routes.openai_requests import ChatMessage, build_conversation
 
     context = served if format == "koalpaca" else served_chat
     import copy

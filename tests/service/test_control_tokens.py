@@ -16,7 +16,7 @@ from seodang.models.tokenization import get_end_id
 from seodang.packaging.model_folder import Manifest
 from seodang.prompting import compute_fingerprint
 from seodang.service.context import ServiceContext
-from seodang.service.served_model import ServedModel
+from seodang.service.model.served_model import ServedModel
 
 MARKERS = (*CONTROLS, *UNMARKED)
 USER = {"role": "user", "content": "가"}

@@ -12,9 +12,9 @@ from tokenizers import Tokenizer, decoders, models
 
 from seodang.inference.engine.contract import TokenStep
 from seodang.primer_base.model import train_tokenizer
-from seodang.service.answer_reader import AnswerReader, TextRules, join_parts
-from seodang.service.detokenizer import Detokenizer
-from seodang.service.stop_texts import StopScanner
+from seodang.service.answers.detokenizer import Detokenizer
+from seodang.service.answers.reader import AnswerReader, TextRules, join_parts
+from seodang.service.answers.stop_texts import StopScanner
 
 _TOKENIZER = train_tokenizer(["다음 문장의 감정을 분석해 주세요", "Say hello"] * 5, vocab_size=300, context_length=128)
 TEXTS = st.text(

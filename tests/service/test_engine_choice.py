@@ -11,8 +11,8 @@ from tests.constants import ROOT
 from seodang.errors import SeodangError
 from seodang.inference.engine.vllm_engine import VllmEngine
 from seodang.packaging.model_folder import read_manifest
-from seodang.service import engine_choice
-from seodang.service.engine_choice import choose_engine, load_engine, read_vllm_arguments
+from seodang.service.model import engine_choice
+from seodang.service.model.engine_choice import choose_engine, load_engine, read_vllm_arguments
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def test_every_route_stands_in_the_document_and_its_references_exist(client):
 
 
 def test_the_index_page_lists_every_route(served):
-    from seodang.service.index_page import ROUTES as LISTED
+    from seodang.service.pages.index_page import ROUTES as LISTED
 
     listed = {path for _method, path, _purpose in LISTED}
     assert {path.replace("{id:path}", "{id}") for _method, path, _endpoint in ROUTES} - {"/"} <= listed

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.service.test_errors import ERROR_FIELDS, POSTS
 
-from seodang.service.openai_requests import ChatRequest, CompletionRequest
+from seodang.service.routes.openai_requests import ChatRequest, CompletionRequest
 
 _FIELDS = sorted(
     {*ChatRequest.model_fields, *CompletionRequest.model_fields, "tools", "response_format", "instruction", "input"}

@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from tests.service.test_errors import ERROR_FIELDS, POSTS
 
-from seodang.service.json_log import JsonFormatter
-from seodang.service.native_requests import (
+from seodang.service.routes.native_requests import (
     BatchRequest,
     ChooseRequest,
     DetokenizeRequest,
     GenerateRequest,
     TokenizeRequest,
 )
-from seodang.service.openai_requests import ChatRequest, CompletionRequest
+from seodang.service.routes.openai_requests import ChatRequest, CompletionRequest
+from seodang.service.telemetry.json_log import JsonFormatter
 
 SECRET: Final = "비밀SECRET"
 VALID: Final[dict[str, Any]] = {

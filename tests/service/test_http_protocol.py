@@ -13,9 +13,9 @@ from contextlib import contextmanager
 import pytest
 from tests.service.conftest import ScriptedEngine
 
-from seodang.service.api_keys import ApiKeys
 from seodang.service.context import ServiceContext
-from seodang.service.request_guard import RequestLimits
+from seodang.service.http.api_keys import ApiKeys
+from seodang.service.http.request_guard import RequestLimits
 from seodang.service.web_app import create_app
 
 CHAT = {"messages": [{"role": "user", "content": "가"}]}

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from seodang.service.index_page import ROUTES, render_card, render_index_page
+from seodang.service.pages.index_page import ROUTES, render_card, render_index_page
 
 CARD = """---
 license: apache-2.0

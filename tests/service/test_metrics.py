@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from tests.constants import KOREAN, ROOT
 
 from seodang.service.context import ServiceContext
-from seodang.service.loading import load_context
+from seodang.service.model.loading import load_context
 
 DASHBOARD = ROOT / "deploy" / "grafana" / "seodang.json"
 NAME = re.compile(r"\b(?:vllm|seodang):\w+")
@@ -108,8 +108,8 @@ def test_an_answer_that_nobody_reads_is_aborted(served):
     import asyncio
 
     from seodang.inference.engine.contract import SamplingOptions, TokenRequest
-    from seodang.service.metered_steps import MeteredSteps
-    from seodang.service.metrics import get_metrics
+    from seodang.service.telemetry.metered_steps import MeteredSteps
+    from seodang.service.telemetry.metrics import get_metrics
 
     async def stop_reading() -> None:
         request = TokenRequest((5, 6), SamplingOptions(max_new_tokens=20, stop_ids=frozenset({10**6})))

@@ -23,9 +23,9 @@ from seodang.models.loading import load_tokenizer
 from seodang.packaging.model_folder import load_inference_model
 from seodang.prompting import compute_fingerprint
 from seodang.service.context import ServiceContext
-from seodang.service.extra_models import check_models
-from seodang.service.loading import load_context
-from seodang.service.model_sources import ModelSources, read_model_sources
+from seodang.service.model.extra_models import check_models
+from seodang.service.model.loading import load_context
+from seodang.service.model.model_sources import ModelSources, read_model_sources
 
 QUESTION = {"instruction": "다음 영화 감상의 감정을 분석하세요.", "input": "이 영화는 너무 지루해"}
 
@@ -219,7 +219,7 @@ def test_an_adapter_shows_the_licences_of_its_base_and_its_sources(tmp_path, fol
     (project / "ingest" / "manifest.json").write_text(json.dumps({"sources": sources}))
     checked = check_models(ModelSources(project / "base" / "model", None, {"own": project / "train"}), "tiny")
     assert checked is not None
-    from seodang.service.extra_models import load_models
+    from seodang.service.model.extra_models import load_models
 
     base, own = load_models(checked, 12)
     try:
@@ -266,7 +266,7 @@ def test_all_errors_are_reported_at_once_before_any_weights_are_loaded(
         "damaged": damaged,
         "gone": tmp_path / "gone",
     }
-    monkeypatch.setattr("seodang.service.extra_models.load_inference_model", None)
+    monkeypatch.setattr("seodang.service.model.extra_models.load_inference_model", None)
     with pytest.raises(SeodangError) as raised:
         check_models(ModelSources(folders.base, None, adapters), "tiny")
     lines = dict(line.split(": ", 1) for line in str(raised.value).splitlines()[1:])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from seodang.service.answer_schemas import ChatCompletionChunk, GeneratePart, TextCompletion
+from seodang.service.routes.answer_schemas import ChatCompletionChunk, GeneratePart, TextCompletion
 
 CHAT = {"messages": [{"role": "user", "content": "가"}], "max_tokens": 2}
 BODIES = [

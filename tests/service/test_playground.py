@@ -9,8 +9,8 @@ import re
 import pytest
 
 from seodang.service.context import ServiceContext
-from seodang.service.playground import render_playground
-from seodang.service.playground_texts import TEXTS
+from seodang.service.pages.playground import render_playground
+from seodang.service.pages.playground_texts import TEXTS
 
 KEY = "0123456789abcdef"
 
@@ -65,6 +65,6 @@ def test_a_page_of_another_site_may_read_nothing(client, path):
 
 def test_it_and_the_page_of_the_model_lead_to_each_other(client):
     assert 'href="./"' in client.get("/ui").text
-    from seodang.service.index_page import render_index_page
+    from seodang.service.pages.index_page import render_index_page
 
     assert 'href="./ui"' in render_index_page("tiny:1", None, {}, None)

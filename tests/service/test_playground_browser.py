@@ -17,8 +17,8 @@ from tests.fixtures.serving import serve_app
 from tests.service.conftest import ScriptedEngine
 
 from seodang.inference.engine.contract import TokenRequest, TokenStep
-from seodang.service.api_keys import ApiKeys
 from seodang.service.context import ServiceContext
+from seodang.service.http.api_keys import ApiKeys
 from seodang.service.web_app import create_app
 
 pytestmark = pytest.mark.slow

@@ -11,9 +11,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from seodang.errors import SeodangError
-from seodang.service.api_keys import ApiKeys
 from seodang.service.context import ServiceContext
-from seodang.service.rate_limits import RateLimits
+from seodang.service.http.api_keys import ApiKeys
+from seodang.service.http.rate_limits import RateLimits
 from seodang.service.web_app import create_app
 
 KEYS = "ann:0123456789abcdef,ben/3:fedcba9876543210"

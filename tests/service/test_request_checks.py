@@ -12,9 +12,9 @@ from tests.service.test_errors import check_error
 from seodang.errors import SeodangError
 from seodang.inference.engine.contract import SamplingOptions, TokenRequest
 from seodang.service.context import ServiceContext
-from seodang.service.draining import read_drain_seconds
-from seodang.service.loading import load_context
-from seodang.service.request_checks import VARIABLE
+from seodang.service.http.request_checks import VARIABLE
+from seodang.service.lifecycle.draining import read_drain_seconds
+from seodang.service.model.loading import load_context
 
 KEY = "0123456789abcdef"
 LOCAL = ["127.0.0.1", "127.0.0.1:3000", "LOCALHOST:1", "localhost.", "[::1]:3000", "127.8.8.8", "app.localhost:80"]

@@ -15,10 +15,10 @@ from tests.service.conftest import ScriptedEngine
 from tests.service.test_errors import check_error
 
 from seodang.errors import SeodangError
-from seodang.service.api_keys import ApiKeys, is_loopback
 from seodang.service.context import ServiceContext
-from seodang.service.json_log import JsonFormatter
-from seodang.service.request_guard import RequestLimits
+from seodang.service.http.api_keys import ApiKeys, is_loopback
+from seodang.service.http.request_guard import RequestLimits
+from seodang.service.telemetry.json_log import JsonFormatter
 from seodang.service.web_app import create_app
 
 KEY, OTHER = "0123456789abcdef", "fedcba9876543210"

@@ -15,11 +15,11 @@ from seodang.errors import ModelError
 from seodang.inference.engine.contract import SamplingOptions, TokenRequest
 from seodang.packaging.checksums import write_checksums
 from seodang.packaging.model_folder import MANIFEST_NAME, compute_content_version
-from seodang.service.answer_reader import AnswerPart
-from seodang.service.answers import AnswerRequest, compute_answers
+from seodang.service.answers.answering import AnswerRequest, compute_answers
+from seodang.service.answers.reader import AnswerPart
 from seodang.service.context import ServiceContext, build_rules
-from seodang.service.loading import load_context
-from seodang.service.served_model import RequestRejected
+from seodang.service.model.loading import load_context
+from seodang.service.model.served_model import RequestRejected
 
 
 def build_request(

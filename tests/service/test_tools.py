@@ -16,8 +16,8 @@ from tests.service.test_errors import check_error
 from tests.service.tool_cases import HERMES, LLAMA, MARKED, NO_CALLS, XML
 
 from seodang.service.context import ServiceContext
-from seodang.service.tool_calls import CallDelta, JsonScanner, ToolCallReader
-from seodang.service.tool_format import ToolFormat
+from seodang.service.tools.call_format import ToolFormat
+from seodang.service.tools.calls import CallDelta, JsonScanner, ToolCallReader
 
 PATH = "/v1/chat/completions"
 ARGUMENTS = {
@@ -174,7 +174,7 @@ def test_an_answer_that_begins_a_call_must_finish_it(build_context, template):
 
 
 def build_matcher(context):
-    from seodang.service.openai_requests import ChatRequest
+    from seodang.service.routes.openai_requests import ChatRequest
 
     body = ChatRequest.model_validate({"messages": [{"role": "user", "content": "가"}], "tools": [WEATHER, CLOCK]})
     plan = context.tools.plan(body, None)
@@ -191,7 +191,7 @@ def can_write(matcher, ids) -> bool:
 
 
 def test_several_required_calls_may_follow_each_other(build_context):
-    from seodang.service.openai_requests import ChatRequest
+    from seodang.service.routes.openai_requests import ChatRequest
 
     context = build_context(HERMES)
     ids = context.model.encoder.encode_text

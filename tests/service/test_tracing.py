@@ -15,9 +15,9 @@ from opentelemetry.trace import SpanKind, StatusCode
 from starlette.testclient import TestClient
 
 from seodang.errors import SeodangError
-from seodang.service.api_keys import ApiKeys
 from seodang.service.context import ServiceContext
-from seodang.service.tracing import RequestTracer, create_tracer
+from seodang.service.http.api_keys import ApiKeys
+from seodang.service.telemetry.tracing import RequestTracer, create_tracer
 from seodang.service.web_app import create_app
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -167,7 +167,7 @@ def test_without_an_exporter_there_is_no_tracer(environment):
     ],
 )
 def test_a_missing_exporter_is_an_error_at_start(environment, package, monkeypatch):
-    monkeypatch.setattr("seodang.service.tracing.metadata.entry_points", lambda **_fields: [])
+    monkeypatch.setattr("seodang.service.telemetry.tracing.metadata.entry_points", lambda **_fields: [])
     with pytest.raises(SeodangError, match=package):
         create_tracer(environment)
 
@@ -178,7 +178,7 @@ def test_the_console_exporter_of_the_sdk_is_found():
 
 def test_nothing_of_opentelemetry_is_imported_without_an_exporter():
     code = (
-        "import sys, seodang.service.tracing as tracing; assert tracing.create_tracer({}) is None;"
+        "import sys, seodang.service.telemetry.tracing as tracing; assert tracing.create_tracer({}) is None;"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -17,12 +17,12 @@ from seodang.inference.engine.contract import TokenRequest
 from seodang.io.jsonl import read_json
 from seodang.packaging.model_folder import MANIFEST_NAME
 from seodang.paths import Paths
-from seodang.service.answers import AnswerRequest, stream_answer
+from seodang.service.answers.answering import AnswerRequest, stream_answer
+from seodang.service.answers.sampling import build_sampling_options
 from seodang.service.context import ServiceContext, build_rules
-from seodang.service.loading import load_context
-from seodang.service.model_sources import ModelSources
-from seodang.service.openai_requests import ChatRequest, build_conversation
-from seodang.service.sampling import build_sampling_options
+from seodang.service.model.loading import load_context
+from seodang.service.model.model_sources import ModelSources
+from seodang.service.routes.openai_requests import ChatRequest, build_conversation
 
 _CLOSE_SECONDS = 5.0
 

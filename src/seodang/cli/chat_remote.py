@@ -13,7 +13,7 @@ from requests.auth import AuthBase
 from seodang.cli.chat_models import ChatOptions, ChatPart, Message
 from seodang.errors import SeodangError, ServiceUnreachable
 from seodang.i18n import _
-from seodang.service.api_keys import is_loopback
+from seodang.service.http.api_keys import is_loopback
 
 _TIMEOUT: Final = (10.0, 600.0)  # seconds: to connect, between two parts of an answer
 _MAX_REASON: Final = 300

@@ -64,7 +64,7 @@ def serve(
 
 def _check_host(host: str) -> None:
     """Raise an error if anyone on the network could use the service without a key."""
-    from seodang.service.api_keys import VARIABLE, ApiKeys, is_loopback
+    from seodang.service.http.api_keys import VARIABLE, ApiKeys, is_loopback
 
     if not ApiKeys().load() and not is_loopback(host):
         raise SeodangError(
@@ -122,7 +122,7 @@ def _build_address_error(host: str, port: int, error: OSError) -> SeodangError:
 
 def _name_models(paths: Paths, adapters: list[str], *, base: bool) -> None:
     """Write the models beside the packaged one into the environment, which the workers of BentoML read."""
-    from seodang.service.model_sources import ADAPTERS, BASE_MODEL, parse_adapters, raise_problems
+    from seodang.service.model.model_sources import ADAPTERS, BASE_MODEL, parse_adapters, raise_problems
 
     if not (adapters or base):
         return

@@ -17,12 +17,12 @@ from seodang.errors import SeodangError
 from seodang.i18n import _
 from seodang.packaging.bento import MODEL_CARD
 from seodang.packaging.packaged_folder import prepare_alias
-from seodang.service.api_keys import ApiKeys
-from seodang.service.draining import read_drain_seconds
-from seodang.service.health import is_engine_alive
-from seodang.service.index_page import render_index_page
-from seodang.service.rate_limits import RateLimits
-from seodang.service.tracing import load_exporters
+from seodang.service.http.api_keys import ApiKeys
+from seodang.service.http.rate_limits import RateLimits
+from seodang.service.lifecycle.draining import read_drain_seconds
+from seodang.service.lifecycle.health import is_engine_alive
+from seodang.service.pages.index_page import render_index_page
+from seodang.service.telemetry.tracing import load_exporters
 
 ALIAS = "tuned"
 _TIMEOUT: Final = 600  # seconds; 256 tokens of a 270M model take two minutes on a slow machine
@@ -58,8 +58,8 @@ class Seodang:
 
     def __init__(self) -> None:
         """Load the model, once in each worker, before it accepts requests."""
-        from seodang.service.json_log import set_up_json_log
-        from seodang.service.server_control import end_with_parent, stop_process, take_over_server
+        from seodang.service.lifecycle.server_control import end_with_parent, stop_process, take_over_server
+        from seodang.service.telemetry.json_log import set_up_json_log
 
         set_up_json_log()
         end_with_parent()
@@ -71,7 +71,7 @@ class Seodang:
         take_over_server(self._context)
 
     def _load(self) -> None:
-        from seodang.service.loading import load_context
+        from seodang.service.model.loading import load_context
         from seodang.service.web_app import create_app
 
         stored = _get_stored_model()
@@ -90,10 +90,10 @@ class Seodang:
     @staticmethod
     def check_start() -> None:
         """Stop `bentoml serve` with one line if a model or a setting has an error, or if the worker fails later."""
-        from seodang.service.engine_choice import choose_engine
-        from seodang.service.loading import check_packaged_model
-        from seodang.service.model_sources import read_model_sources
-        from seodang.service.server_control import end_with_worker
+        from seodang.service.lifecycle.server_control import end_with_worker
+        from seodang.service.model.engine_choice import choose_engine
+        from seodang.service.model.loading import check_packaged_model
+        from seodang.service.model.model_sources import read_model_sources
 
         end_with_worker()
         stored = _get_stored_model()
@@ -104,7 +104,7 @@ class Seodang:
             load_exporters()
             sources = read_model_sources()
             if sources.base is not None:
-                from seodang.service.extra_models import check_models  # imports peft
+                from seodang.service.model.extra_models import check_models  # imports peft
 
                 check_models(sources, stored.tag.name)
             choose_engine()

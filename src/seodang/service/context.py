@@ -13,11 +13,11 @@ from starlette.requests import Request
 from seodang.i18n import _
 from seodang.inference.engine.contract import Engine
 from seodang.inference.guides.compiler import GuideCompiler
-from seodang.service.answer_reader import TextRules
-from seodang.service.api_error import ApiError, build_validation_error
-from seodang.service.served_model import RequestRejected, ServedModel
-from seodang.service.token_texts import TokenTexts
-from seodang.service.tool_prompts import ToolSupport
+from seodang.service.answers.reader import TextRules
+from seodang.service.answers.token_texts import TokenTexts
+from seodang.service.http.api_error import ApiError, build_validation_error
+from seodang.service.model.served_model import RequestRejected, ServedModel
+from seodang.service.tools.prompts import ToolSupport
 
 _Body = TypeVar("_Body", bound=BaseModel)
 _MAX_ARRAYS: Final = 2**17  # the parser takes 300 bytes for an empty one

@@ -15,38 +15,39 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from seodang.i18n import _
-from seodang.service import model_routes, native_routes, playground
-from seodang.service.api_error import ApiError, build_closing_error, build_unknown_route_error
-from seodang.service.api_keys import ApiKeys
-from seodang.service.chat_route import complete_chat
-from seodang.service.completion_route import complete_text
 from seodang.service.context import ServiceContext, build_rejection, get_context
-from seodang.service.health import check_engine
-from seodang.service.json_response import Utf8JSONResponse
-from seodang.service.load_meter import observe_models
-from seodang.service.metrics import CONTENT_TYPE, format_metrics
-from seodang.service.openapi_document import build_openapi
-from seodang.service.rate_limits import RateLimits
-from seodang.service.request_guard import RequestGuard, RequestLimits
-from seodang.service.served_model import RequestRejected
-from seodang.service.server_control import take_over_server
-from seodang.service.tracing import RequestTracer, create_tracer
+from seodang.service.http.api_error import ApiError, build_closing_error, build_unknown_route_error
+from seodang.service.http.api_keys import ApiKeys
+from seodang.service.http.json_response import Utf8JSONResponse
+from seodang.service.http.rate_limits import RateLimits
+from seodang.service.http.request_guard import RequestGuard, RequestLimits
+from seodang.service.lifecycle.health import check_engine
+from seodang.service.lifecycle.server_control import take_over_server
+from seodang.service.model.served_model import RequestRejected
+from seodang.service.pages import playground
+from seodang.service.routes import models, native
+from seodang.service.routes.chat import complete_chat
+from seodang.service.routes.completions import complete_text
+from seodang.service.routes.openapi_document import build_openapi
+from seodang.service.telemetry.load_meter import observe_models
+from seodang.service.telemetry.metrics import CONTENT_TYPE, format_metrics
+from seodang.service.telemetry.tracing import RequestTracer, create_tracer
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
 ROUTES: Final[tuple[tuple[str, str, _Endpoint], ...]] = (
-    ("GET", "/", model_routes.get_page),
+    ("GET", "/", models.get_page),
     ("GET", playground.PATH, playground.get_playground),
-    ("POST", "/generate", native_routes.generate),
-    ("POST", "/choose", native_routes.choose),
-    ("POST", "/batch", native_routes.answer_batch),
-    ("GET", "/lineage", model_routes.get_lineage),
-    ("GET", "/v1/models", model_routes.list_models),
-    ("GET", "/v1/models/{id:path}", model_routes.get_model),
+    ("POST", "/generate", native.generate),
+    ("POST", "/choose", native.choose),
+    ("POST", "/batch", native.answer_batch),
+    ("GET", "/lineage", models.get_lineage),
+    ("GET", "/v1/models", models.list_models),
+    ("GET", "/v1/models/{id:path}", models.get_model),
     ("POST", "/v1/chat/completions", complete_chat),
     ("POST", "/v1/completions", complete_text),
-    ("POST", "/tokenize", model_routes.tokenize),
-    ("POST", "/detokenize", model_routes.detokenize),
-    ("GET", "/tokenizer_info", model_routes.get_tokenizer_info),
+    ("POST", "/tokenize", models.tokenize),
+    ("POST", "/detokenize", models.detokenize),
+    ("GET", "/tokenizer_info", models.get_tokenizer_info),
 )
 
 

@@ -1,0 +1,128 @@
+"""Answers of the engine as parts of text: one, or several at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from seodang.inference.engine.contract import Engine, GuideFailed, QueueFull, TokenRequest
+from seodang.service.answers.detokenizer import Decoder
+from seodang.service.answers.guides import reject_form
+from seodang.service.answers.reader import AnswerPart, AnswerReader, TextRules, join_parts
+from seodang.service.http.api_error import build_busy_error, build_closing_error
+from seodang.service.telemetry.metered_steps import MeteredSteps
+
+# Answers of one request at the same time, of the 64 that the engine computes: 48 give 1.3 times the tokens per second
+# of 16 (benchmarks/README.md). While other requests wait, a request starts none beyond 16.
+_MAX_CONCURRENT: Final = 48
+_FAIR_CONCURRENT: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest:
+    """An answer to be computed."""
+
+    tokens: TokenRequest
+    rules: TextRules
+    form: str | None = None
+    """Field that gives the answer its form, for errors."""
+
+
+class NamedDecoder(Decoder, Protocol):
+    """A served model, as far as answers need it."""
+
+    @property
+    def name(self) -> str:
+        """Name for metrics."""
+        ...
+
+    @property
+    def tag(self) -> str:
+        """Name with the version."""
+        ...
+
+
+async def stream_answer(engine: Engine, decoder: NamedDecoder, request: AnswerRequest) -> AsyncGenerator[AnswerPart]:
+    """Yield the parts of an answer; the last one has a finish reason. Whoever stops reading frees the engine's slot.
+
+    Raises:
+        ApiError: If the queue is full, the service stops, or the answer's form is too complex.
+        SeodangError: If the model fails.
+    """
+    reader = AnswerReader(decoder, request.rules)
+    try:
+        steps = MeteredSteps(engine.submit(request.tokens), request.tokens, decoder.name, decoder.tag)
+    except QueueFull as error:
+        raise build_busy_error() from error
+    try:
+        async for step in steps:
+            if step.finish_reason == "cancelled":
+                break
+            part = reader.read(step)
+            if part.text or part.tokens or part.finish_reason or part.prompt_logprobs is not None:
+                yield part
+            if part.finish_reason is not None:
+                steps.finish_reason = part.finish_reason
+                return
+    except QueueFull as error:
+        raise build_busy_error() from error
+    except GuideFailed as error:
+        raise reject_form(request.form, error) from error
+    finally:
+        await steps.aclose()
+    raise build_closing_error()
+
+
+async def stream_answers(
+    engine: Engine, decoder: NamedDecoder, requests: Sequence[AnswerRequest]
+) -> AsyncGenerator[tuple[int, AnswerPart]]:
+    """Yield the parts of several answers as they come, each with the index of its request.
+
+    The first error ends all answers.
+    """
+    if len(requests) == 1:  # the usual case needs neither a task nor a queue
+        async with aclosing(stream_answer(engine, decoder, requests[0])) as parts:
+            async for part in parts:
+                yield 0, part
+        return
+    queue: asyncio.Queue[tuple[int, AnswerPart] | Exception | None] = asyncio.Queue()
+
+    async def run(index: int) -> None:
+        try:
+            async with aclosing(stream_answer(engine, decoder, requests[index])) as parts:
+                async for part in parts:
+                    queue.put_nowait((index, part))
+            queue.put_nowait(None)
+        except Exception as error:
+            queue.put_nowait(error)
+
+    tasks: list[asyncio.Task[None]] = []
+    finished = 0
+    try:
+        while finished < len(requests):
+            if len(tasks) < len(requests):
+                limit = _FAIR_CONCURRENT if engine.get_status().waiting else _MAX_CONCURRENT
+                while len(tasks) < min(finished + limit, len(requests)):
+                    tasks.append(asyncio.create_task(run(len(tasks))))
+            item = await queue.get()
+            if isinstance(item, Exception):
+                raise item
+            if item is None:
+                finished += 1
+            else:
+                yield item
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def compute_answers(engine: Engine, decoder: NamedDecoder, requests: Sequence[AnswerRequest]) -> list[AnswerPart]:
+    """Return the complete answers, in the order of their requests."""
+    parts: list[list[AnswerPart]] = [[] for _ in requests]
+    async with aclosing(stream_answers(engine, decoder, requests)) as items:
+        async for index, part in items:
+            parts[index].append(part)
+    return [join_parts(answer) for answer in parts]

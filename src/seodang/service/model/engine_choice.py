@@ -1,0 +1,94 @@
+"""Load the engine that SEODANG_ENGINE names: transformers, or vLLM where it is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+from seodang.errors import SeodangError
+from seodang.i18n import _
+from seodang.inference.engine.contract import Engine
+from seodang.inference.engine.transformers_engine import TransformersEngine
+from seodang.models.device import choose_device
+from seodang.models.loading import load_tokenizer
+from seodang.models.stop_tokens import get_stop_ids, join_stop_ids, read_declared_stop_ids
+from seodang.packaging.model_folder import Manifest, load_inference_model
+from seodang.service.model.model_sources import BASE_MODEL
+
+EngineName = Literal["transformers", "vllm"]
+ENGINE: Final = "SEODANG_ENGINE"
+VLLM_ARGUMENTS: Final = "SEODANG_VLLM_ARGS"
+_EXAMPLE: Final = '{"dtype": "bfloat16"}'
+
+
+def choose_engine(environment: Mapping[str, str] = os.environ) -> EngineName:
+    """Return the name of the engine.
+
+    Raises:
+        SeodangError: If there is no such engine, it is not installed, it cannot serve the models beside the packaged
+            one, or its arguments are no JSON object.
+    """
+    name = environment.get(ENGINE) or "transformers"
+    if name not in get_args(EngineName):
+        raise SeodangError(
+            _("{variable} must be one of {names}", variable=ENGINE, names=", ".join(get_args(EngineName)))
+        )
+    if name == "vllm":
+        if importlib.util.find_spec("vllm") is None:
+            raise SeodangError(
+                _(
+                    "{variable}=vllm needs vLLM, which this environment does not have. It needs an environment of its"
+                    " own: pip install -r requirements-vllm.txt",
+                    variable=ENGINE,
+                )
+            )
+        read_vllm_arguments(environment)
+        if environment.get(BASE_MODEL):
+            raise SeodangError(
+                _(
+                    "{engine}=vllm serves the packaged model alone; unset {variable}, or take the engine transformers",
+                    engine=ENGINE,
+                    variable=BASE_MODEL,
+                )
+            )
+        return "vllm"
+    return "transformers"
+
+
+def read_vllm_arguments(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Return the arguments of vLLM's AsyncEngineArgs that SEODANG_VLLM_ARGS sets.
+
+    Raises:
+        SeodangError: If the variable is no JSON object.
+    """
+    try:
+        arguments = json.loads(environment.get(VLLM_ARGUMENTS) or "{}")
+    except ValueError:
+        arguments = None
+    if not isinstance(arguments, dict):
+        raise SeodangError(
+            _("{variable} must be a JSON object, such as {example}", variable=VLLM_ARGUMENTS, example=_EXAMPLE)
+        )
+    return arguments
+
+
+def load_engine(folder: Path, manifest: Manifest) -> Engine:
+    """Return the engine of a packaged model, on the accelerator if there is one.
+
+    Raises:
+        ModelError: If the model cannot be loaded.
+        SeodangError: As in choose_engine().
+    """
+    if choose_engine() == "vllm":
+        from seodang.inference.engine.vllm_engine import VllmEngine
+
+        tokenizer = load_tokenizer(folder)
+        declared = read_declared_stop_ids(folder, tokenizer, len(tokenizer))
+        stop_ids = join_stop_ids(manifest.end_id, declared)
+        return VllmEngine.load(folder, stop_ids, changes=read_vllm_arguments())
+    weights = load_inference_model(folder, choose_device("auto"))
+    return TransformersEngine(weights, get_stop_ids(weights, manifest.end_id))
