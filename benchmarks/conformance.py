@@ -2,9 +2,9 @@
 
     python benchmarks/conformance.py --model FOLDER [--port 8720] [--packages DIR] [--ours-only] [--json FILE]
 
-FOLDER is a packaged model. `transformers serve` needs the package openai, which may lie in a folder DIR of its own:
-uv pip install --no-deps --target DIR openai. Both servers run on the CPU, from this environment, one after the other.
-The table has a row for each case of the contract: pass, or what was seen instead.
+FOLDER is a packaged model. `transformers serve` needs the package openai. It may lie in a folder DIR of its own, into
+which pip has installed it without its dependencies. Both servers run on the CPU, from this environment, one after the
+other. The table has a row for each case of the contract: pass, or what was seen instead.
 """
 
 from __future__ import annotations
