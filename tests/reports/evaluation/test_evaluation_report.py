@@ -193,7 +193,7 @@ def test_the_verdict_stands_first_with_every_reason_in_both_languages():
     found = build_data()
     text = extract_text(render_report(found))
     assert text.startswith("Evaluation report · 평가 보고서 English 한국어 Evaluation report 평가 보고서 promote 승격")
-    assert len(found.reasons) == 3
+    assert len(found.reasons) == 5  # with two notes on names that no rule uses
     for reason in found.reasons:
         assert " ".join(reason["ko"].split()) in text
         assert " ".join(reason["en"].split()).replace("<", "&lt;") in text
