@@ -346,3 +346,15 @@ def test_the_command_passes_adapters_and_base_to_the_workers(tmp_path, monkeypat
     )
     with pytest.raises(SeodangError, match="NAME=FOLDER"):
         _name_models(Paths(tmp_path), ["own"], base=False)
+
+
+def test_a_source_without_files_and_licence_is_left_out_of_the_licences(served, build_client):
+    manifest = served.model.manifest
+    sources = [
+        {"name": "news", "licence": "CC-BY-4.0", "files": ["news.jsonl"]},
+        {"name": "own", "licence": "unknown", "files": []},
+    ]
+    lineage = {"base": {"name": "tiny", "licence": "Apache-2.0"}, "sources": sources}
+    model = replace(served.model, manifest=manifest.model_copy(update={"lineage": lineage}))
+    described = build_client(replace(served, model=model)).get("/v1/models").json()["data"][0]
+    assert described["licences"] == ["Apache-2.0", "CC-BY-4.0"]

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seodang.errors import SeodangError
 from seodang.i18n import _
+from seodang.io.library_warnings import filter_library_warnings
 from seodang.packaging.bento import MODEL_CARD
 from seodang.packaging.packaged_folder import prepare_alias
 from seodang.service.http.api_keys import ApiKeys
@@ -62,6 +63,7 @@ class Seodang:
         from seodang.service.telemetry.json_log import set_up_json_log
 
         set_up_json_log()
+        filter_library_warnings()
         end_with_parent()
         try:
             self._load()
@@ -95,6 +97,7 @@ class Seodang:
         from seodang.service.model.loading import check_packaged_model
         from seodang.service.model.model_sources import read_model_sources
 
+        filter_library_warnings()
         end_with_worker()
         stored = _get_stored_model()
         try:

@@ -107,7 +107,10 @@ def _describe_model(context: ServiceContext) -> dict[str, Any]:
     model = context.model
     lineage = model.manifest.lineage
     base = lineage.get("base") or {}
-    licences = [base.get("licence"), *(source.get("licence") for source in lineage.get("sources") or [])]
+    sources = lineage.get("sources") or []
+    licences = [
+        source.get("licence") for source in sources if source.get("files") or source.get("licence") != "unknown"
+    ]
     return {
         "id": model.tag,
         "object": "model",
@@ -116,6 +119,6 @@ def _describe_model(context: ServiceContext) -> dict[str, Any]:
         "root": base.get("name"),
         "parent": model.parent,
         "max_model_len": model.context_length,
-        "licences": list(dict.fromkeys(filter(None, licences))),
+        "licences": list(dict.fromkeys(filter(None, [base.get("licence"), *licences]))),
         "terms": lineage.get("terms"),
     }
