@@ -215,6 +215,21 @@ def test_an_answer_ends_where_the_context_ends(llama):
     assert len(one_left) == 1
 
 
+def test_prompts_are_read_in_the_order_of_arrival_while_others_end(llama):
+    prompts = [tuple(random.Random(number).randrange(5, 99) for _ in range(15)) for number in range(12)]
+    ended = []
+
+    async def use(engine):
+        async def ask(number):
+            await read(engine, request(prompts[number], max_new_tokens=1))
+            ended.append(number)
+
+        await asyncio.gather(*(ask(number) for number in range(len(prompts))))
+
+    run(llama, use, limits=Limits(chunk_tokens=16))  # one prompt in each step
+    assert ended == sorted(ended)
+
+
 def test_what_prompts_share_is_read_once(llama, monkeypatch):
     counted = []
     embed = llama.get_input_embeddings()

@@ -82,14 +82,16 @@ class Batch:
         """Read the next tokens of prompts in one forward pass; a prompt that is read gets its first token."""
         unread = self.rows[self._answered :]
         self._restore_prefixes(unread)
+        # Rows change places when others end. Without the order of arrival, a row could wait for its turn forever.
         chunks = select_chunks(
-            unread,
+            sorted(unread, key=lambda row: row.channel.opened_at),
             chunk_tokens=self._shape.chunk_tokens,
             block_size=self._store.block_size,
             max_rows=self._shape.max_prompt_rows,
         )
         if not chunks:
             return
+        chunks.sort(key=lambda chunk: self.rows.index(chunk[0]))  # neighbouring rows are written faster
         logits = self._read_chunks(chunks)
         ready = []
         damaged = logits[:, -1].isnan().any(dim=-1).tolist()
