@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from types import SimpleNamespace
 
 import pytest
@@ -30,8 +29,8 @@ def test_an_unknown_engine_is_refused_with_the_names():
         choose_engine({"SEODANG_ENGINE": "tgi"})
 
 
-@pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vLLM is installed here")
-def test_without_vllm_the_error_says_how_to_install_it():
+def test_without_vllm_the_error_says_how_to_install_it(monkeypatch):
+    monkeypatch.setattr(engine_choice.importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(SeodangError, match=r"pip install -r requirements-vllm\.txt"):
         choose_engine({"SEODANG_ENGINE": "vllm"})
     assert (ROOT / "requirements-vllm.txt").exists()

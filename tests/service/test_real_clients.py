@@ -71,6 +71,13 @@ def run_client(command, seconds: float = 300) -> str:
     return run.stdout
 
 
+def run_benchmark(command) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    run = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, env=environment)
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    return run.stdout
+
+
 def keep_transcript(name: str, text: str) -> None:
     if folder := os.environ.get("SEODANG_TRANSCRIPTS"):
         (Path(folder) / f"{name}.txt").write_text(text, "utf-8")
@@ -158,15 +165,8 @@ def test_what_is_served_is_what_was_evaluated(
     command = [sys.executable, ROOT / "benchmarks" / "served_evaluated.py", "--model", folder, "--harness", harness]
     options = ["--splits", tmp_path / "splits", "--port", find_free_port(), "--json", tmp_path / "found.json"]
     tasks = ["--tasks", "primer_sentiment", "primer_addition", "retention"]
-    completed = subprocess.run(
-        list(map(str, [*command, *options, *tasks])),
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
-    )
-    assert completed.returncode == 0, completed.stdout[-3000:] + completed.stderr[-3000:]
-    keep_transcript("served-evaluated", completed.stdout)
+    output = run_benchmark([*command, *options, *tasks])
+    keep_transcript("served-evaluated", output)
     found = json.loads((tmp_path / "found.json").read_text("utf-8"))
     assert found["different"] == []
     assert {row["task"].split("/")[1] for row in found["rows"]} == {"primer_sentiment", "primer_addition", "retention"}
@@ -177,15 +177,8 @@ def test_what_is_served_is_what_was_evaluated(
 def test_a_greedy_answer_does_not_depend_on_what_else_is_running(packaged_model, tmp_path, find_free_port):
     command = [sys.executable, ROOT / "benchmarks" / "served_alone.py", "--model", packaged_model, "--requests", 64]
     options = ["--port", find_free_port(), "--json", tmp_path / "found.json"]
-    completed = subprocess.run(
-        list(map(str, [*command, *options])),
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
-    )
-    assert completed.returncode == 0, completed.stderr[-3000:]
-    keep_transcript("served-alone", completed.stdout)
+    output = run_benchmark([*command, *options])
+    keep_transcript("served-alone", output)
     rows = json.loads((tmp_path / "found.json").read_text("utf-8"))["rows"]
     assert rows == [{"clients": clients, "answers": 64, "equal": 64} for clients in (1, 4, 16, 64)]
 
@@ -193,14 +186,7 @@ def test_a_greedy_answer_does_not_depend_on_what_else_is_running(packaged_model,
 def test_every_case_of_the_contract_holds(packaged_model, tmp_path, find_free_port):
     command = [sys.executable, ROOT / "benchmarks" / "conformance.py", "--model", packaged_model, "--ours-only"]
     options = ["--port", find_free_port(), "--json", tmp_path / "found.json"]
-    completed = subprocess.run(
-        list(map(str, [*command, *options])),
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
-    )
-    assert completed.returncode == 0, completed.stderr[-3000:]
+    run_benchmark([*command, *options])
     cases = json.loads((tmp_path / "found.json").read_text("utf-8"))["ours"]
     assert {name: seen for name, (holds, seen) in cases.items() if not holds} == {}
     assert len(cases) == 30

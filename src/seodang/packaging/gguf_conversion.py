@@ -27,7 +27,7 @@ def main() -> None:
     def find(self: Any, tokenizer: Any) -> Any:
         try:
             return find_known(self, tokenizer)
-        except NotImplementedError:
+        except NotImplementedError:  # the converter's error for a pre-tokenizer that it does not know
             if pre_tokenizer:
                 return pre_tokenizer
             sys.exit(UNKNOWN_TOKENIZER)

@@ -107,7 +107,7 @@ def _open_pool() -> Iterator[ProcessPoolExecutor | None]:
     context = multiprocessing.get_context("spawn")  # a fork would copy the locks of threads that it does not copy
     try:
         pool = ProcessPoolExecutor(_MAX_PROCESSES, mp_context=context, initializer=_init_worker)
-    except (OSError, ImportError, NotImplementedError):
+    except (OSError, ImportError, NotImplementedError):  # Python raises one of them, depending on what is missing
         yield None
         return
     try:

@@ -19,7 +19,7 @@ from seodang.inference.guides.grammars import (
     check_grammar,
 )
 from seodang.service.http.api_error import build_unsupported_error, reject_field
-from seodang.service.routes.field_types import Text
+from seodang.service.routes.field_types import OpenObject, Text
 
 _MAX_CHOICES: Final = 1024
 Schema = dict[str, Any] | Text
@@ -41,10 +41,8 @@ class NamedSchema(BaseModel):
     """Changes nothing: every answer keeps the schema."""
 
 
-class ResponseFormat(BaseModel):
+class ResponseFormat(OpenObject):
     """OpenAI's form of an answer."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: NamedSchema | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from seodang.i18n import _
@@ -26,3 +26,9 @@ def _check_encodable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_check_encodable)]
 FilledText = Annotated[Text, AfterValidator(_check_not_blank), Field(json_schema_extra={"pattern": r"\S"})]
+
+
+class OpenObject(BaseModel):
+    """An object of OpenAI's interface: types are not converted, and unknown fields are tolerated."""
+
+    model_config = ConfigDict(extra="allow", strict=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from seodang.i18n import _
 from seodang.records import Turn, normalize
 from seodang.service.http.api_error import build_unsupported_error, reject_field
 from seodang.service.model.served_model import Conversation
-from seodang.service.routes.field_types import Text
+from seodang.service.routes.field_types import OpenObject, Text
 from seodang.service.routes.request_fields import SamplingRequest
 from seodang.service.tools.requests import ToolCall, ToolFields
 
@@ -21,19 +21,15 @@ TokenCount = Annotated[int, Field(ge=0, lt=2**63)]
 TokenIds = Annotated[list[TokenCount], Field(fail_fast=True)]
 
 
-class ContentPart(BaseModel):
+class ContentPart(OpenObject):
     """A part of a message."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
 
     type: Text
     text: Text | None = None
 
 
-class ChatMessage(BaseModel):
+class ChatMessage(OpenObject):
     """A message of a conversation."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Text | Annotated[list[ContentPart], Field(fail_fast=True)] | None = None

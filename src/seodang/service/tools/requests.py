@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from seodang.i18n import _
 from seodang.service.http.api_error import reject_field
-from seodang.service.routes.field_types import Text
+from seodang.service.routes.field_types import OpenObject, Text
 
 _MAX_TOOLS: Final = 128
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 
 
-class FunctionDescription(BaseModel):
+class FunctionDescription(OpenObject):
     """A function that the model may call."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
 
     name: Name
     description: Text | None = None
@@ -28,46 +26,36 @@ class FunctionDescription(BaseModel):
     """Changes nothing: all arguments keep the schema."""
 
 
-class Tool(BaseModel):
+class Tool(OpenObject):
     """A tool."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
 
     type: Literal["function"]
     function: FunctionDescription
 
 
-class NamedFunction(BaseModel):
+class NamedFunction(OpenObject):
     """The name of a function."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
 
     name: Text
 
 
-class NamedTool(BaseModel):
+class NamedTool(OpenObject):
     """A tool that the answer must call."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
 
     type: Literal["function"]
     function: NamedFunction
 
 
-class FunctionCall(BaseModel):
+class FunctionCall(OpenObject):
     """A call of a function."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
 
     name: Name
     arguments: Text
     """JSON."""
 
 
-class ToolCall(BaseModel):
+class ToolCall(OpenObject):
     """A call in an earlier answer."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
 
     id: Text | None = None
     type: Literal["function"] | None = None
