@@ -2,7 +2,8 @@
 
 A matrix product chooses its kernel by the number of rows, and kernels add in different orders. So the last bits of a
 logit may depend on what else is running, and a near-tie may be decided otherwise. MKL gives each row of a product the
-same bits for any multiple of 4 rows. With fixed shapes this holds wherever rows do not influence each other.
+same bits for any multiple of 4 rows, and oneDNN with packed weights for any number from 2. With fixed shapes this holds
+wherever rows do not influence each other.
 
 On a CPU with several threads, torch's fused attention gives each thread a buffer that need not be aligned. In an
 unaligned buffer MKL adds in another order. So the last bits depend on the thread of a row. Attention of separate
@@ -22,6 +23,7 @@ from transformers import PreTrainedModel
 from seodang.inference.engine.slot_cache import round_up
 
 _ROW_STEP = 4
+_PACKED_ROW_STEP = 2
 _FIXED_ROWS = 16
 _FIXED_CHUNK = 64
 
@@ -38,11 +40,17 @@ class BatchShape:
     """Kinds of layers that get a mask each; empty if there is one for all."""
     is_fixed: bool = False
     """Whether all forward passes have one shape: slower, but equal bits on every device."""
+    is_packed: bool = False
+    """Whether all weights of the model are packed; see kernels.packed_linear."""
+
+    @property
+    def _row_step(self) -> int:
+        return _PACKED_ROW_STEP if self.is_packed else _ROW_STEP
 
     @property
     def min_logits(self) -> int:
         """Positions of each chunk whose logits are computed; the last one is needed."""
-        return _ROW_STEP
+        return self._row_step
 
     @property
     def max_prompt_rows(self) -> int | None:
@@ -56,11 +64,11 @@ class BatchShape:
 
     def round_rows(self, rows: int) -> int:
         """Return the rows of a forward pass, or of the cache, for `rows` answers."""
-        return round_up(rows, _FIXED_ROWS if self.is_fixed else _ROW_STEP)
+        return round_up(rows, _FIXED_ROWS if self.is_fixed else self._row_step)
 
     def round_chunk(self, tokens: int) -> int:
         """Return the padded tokens of each row for a longest chunk of `tokens`."""
-        return round_up(tokens, _FIXED_CHUNK if self.is_fixed else _ROW_STEP)
+        return round_up(tokens, _FIXED_CHUNK if self.is_fixed else self._row_step)
 
     def round_width(self, width: int) -> int:
         """Return the columns of the cache for a row of `width` tokens."""

@@ -20,6 +20,8 @@ from seodang.inference.engine.scheduler import Limits
 from seodang.inference.engine.streams import Channel, Outbox, StepStream
 from seodang.inference.engine.worker import Worker
 from seodang.inference.generation import make_head_contiguous
+from seodang.inference.kernels.norms import use_fused_norms
+from seodang.inference.kernels.packed_linear import PackedLinears
 from seodang.inference.tree_attention import can_use_tree
 from seodang.models.loading import get_context_length
 
@@ -59,12 +61,14 @@ class TransformersEngine:
         """By time.monotonic(); None while the engine is open."""
         self._failure: SeodangError | None = None
         self._outbox = Outbox()
+        self._linears = PackedLinears.pack(model)
         self._worker = Worker(
             model,
             frozenset(stop_ids),
             self._limits,
             prefix_tokens=prefix_tokens,
             is_fixed=deterministic,
+            is_packed=self._linears.is_complete,
             outbox=self._outbox,
             collect=self._collect,
         )
@@ -151,9 +155,17 @@ class TransformersEngine:
 
     @torch.inference_mode()
     def _run(self) -> None:
-        with make_head_contiguous(self._model), use_attention(self._model, "eager" if self._is_eager else None):
-            while self._wait_for_work():
-                self._worker.work()
+        try:
+            attention = "eager" if self._is_eager else None
+            with (
+                make_head_contiguous(self._model),
+                use_fused_norms(self._model),
+                use_attention(self._model, attention),
+            ):
+                while self._wait_for_work():
+                    self._worker.work()
+        finally:
+            self._linears.restore()
 
     def _wait_for_work(self) -> bool:
         """Wait for a request; return False if the engine is closed and no request is left."""

@@ -41,6 +41,7 @@ class Worker:
         *,
         prefix_tokens: int,
         is_fixed: bool,
+        is_packed: bool = False,
         outbox: Outbox,
         collect: Callable[[], float | None],
     ) -> None:
@@ -52,6 +53,7 @@ class Worker:
             limits: Bounds.
             prefix_tokens: Maximum number of tokens in the prefix cache.
             is_fixed: Whether all forward passes have one shape.
+            is_packed: Whether all weights of the model are packed.
             outbox: Takes the steps.
             collect: Is called before each step, and passes new requests to accept(). Returns the time, by
                 time.monotonic(), at which running requests are canceled; None while the engine is open.
@@ -68,7 +70,7 @@ class Worker:
         self._shapes = measure_layers(model, 0) if can_use_tree(model) else []
         block_size = get_block_size(is_fixed)
         self._store = PrefixStore(self._shapes, block_size=block_size, max_tokens=prefix_tokens)
-        self._shape = _make_shape(model, limits, is_fixed)
+        self._shape = _make_shape(model, limits, is_fixed=is_fixed, is_packed=is_packed)
         self._batches: dict[str | None, Batch] = {}
         self._waiting: deque[RunningRequest] = deque()
         self._single_rows: deque[RunningRequest] = deque()
@@ -202,7 +204,7 @@ class Worker:
         return sum(len(batch.rows) for batch in list(self._batches.values())) + len(self._single_rows)
 
 
-def _make_shape(model: PreTrainedModel, limits: Limits, is_fixed: bool) -> BatchShape:
+def _make_shape(model: PreTrainedModel, limits: Limits, *, is_fixed: bool, is_packed: bool) -> BatchShape:
     windows = {getattr(layer, "sliding_window", None) for layer in DynamicCache(config=model.config).layers}
     chunk_tokens = get_chunk_tokens(model.device.type, is_fixed)
     return BatchShape(
@@ -210,6 +212,7 @@ def _make_shape(model: PreTrainedModel, limits: Limits, is_fixed: bool) -> Batch
         max_tokens=limits.max_tokens,
         mask_names=("full_attention", "sliding_attention") if len(windows) > 1 else (),
         is_fixed=is_fixed,
+        is_packed=is_packed,
     )
 
 

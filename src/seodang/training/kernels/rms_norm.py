@@ -13,16 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Added to the weights before the multiplication, by transformers' class; Gemma stores differences from 1.
-_WEIGHT_OFFSETS = {
-    "LlamaRMSNorm": 0,
-    "MistralRMSNorm": 0,
-    "Qwen2RMSNorm": 0,
-    "Qwen3RMSNorm": 0,
-    "GemmaRMSNorm": 1,
-    "Gemma2RMSNorm": 1,
-    "Gemma3RMSNorm": 1,
-}
+from seodang.models.rms_norms import get_epsilon, get_weight_offset, is_known_norm
 
 
 class _FrozenRMSNorm(torch.autograd.Function):
@@ -46,9 +37,8 @@ class _FrozenRMSNorm(torch.autograd.Function):
 
 
 def _forward(self: Any, x: Tensor) -> Tensor:
-    weight = self.weight.float() + 1 if _WEIGHT_OFFSETS[type(self).__name__] else self.weight
-    eps = self.variance_epsilon if hasattr(self, "variance_epsilon") else self.eps
-    out: Tensor = _FrozenRMSNorm.apply(x, weight, eps)  # type: ignore[no-untyped-call]
+    weight = self.weight.float() + 1 if get_weight_offset(self) else self.weight
+    out: Tensor = _FrozenRMSNorm.apply(x, weight, get_epsilon(self))  # type: ignore[no-untyped-call]
     return out
 
 
@@ -56,12 +46,7 @@ def fuse_norms(model: torch.nn.Module) -> int:
     """Patch every frozen RMSNorm of a known class; return the number of patched layers."""
     fused = 0
     for layer in model.modules():
-        kind = type(layer)
-        if (
-            kind.__name__ in _WEIGHT_OFFSETS
-            and kind.__module__.startswith("transformers.models.")
-            and not layer.weight.requires_grad
-        ):
+        if is_known_norm(layer) and not layer.weight.requires_grad:
             layer.forward = MethodType(_forward, layer)
             fused += 1
     return fused
