@@ -2,12 +2,13 @@
 
 torch multiplies with MKL, which orders the weight anew in each call and on some CPUs uses half of their vector width.
 A packed weight, as torch.compile makes it of a frozen model, takes a third to two thirds of the time for the few rows
-of continuous batching. It also gives each row the same bits for any number of rows from two.
+of continuous batching. It also gives each row the same bits for any number of rows from two. Layers with the same
+input are one product.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, Self
 
@@ -17,19 +18,21 @@ from torch import Tensor, nn
 _ROWS_HINT: Final = 16  # oneDNN chooses the order of a weight by it; one order serves all numbers of rows
 _MAX_BYTES: Final = 2 * 2**30  # the layers keep their own weights: other readers need them
 _TOLERANCES: Final = {torch.float32: 1e-4, torch.bfloat16: 3e-2}
+# Children of one module that get the same input, in the models of transformers.
+_SIBLINGS: Final = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 
 
 class PackedLinears:
     """The packed weights of a model."""
 
-    def __init__(self, layers: Iterable[nn.Linear], *, is_complete: bool) -> None:
+    def __init__(self, products: Sequence[_Product], *, is_complete: bool) -> None:
         """Remember what was packed; see pack().
 
         Args:
-            layers: Layers with a packed weight.
+            products: The products that the layers compute now.
             is_complete: Whether the model has no other products with weights.
         """
-        self._layers = list(layers)
+        self._products = list(products)
         self.is_complete = is_complete
         """Whether each row has the same bits in a product of any number of rows from two."""
 
@@ -47,18 +50,78 @@ class PackedLinears:
         size = sum(layer.weight.numel() * layer.weight.element_size() for layer in layers)
         if not layers or size > _MAX_BYTES or not all(map(_is_packable, layers)):
             return cls([], is_complete=False)
-        packed = [_pack_weight(layer.weight) for layer in layers]
-        if not _are_verified(layers, packed):
+        products = [_Product(group) for group in _group_layers(model, layers)]
+        if not all(product.is_verified() for product in products):
             return cls([], is_complete=False)
-        for layer, weight in zip(layers, packed, strict=True):
-            layer.forward = partial(_multiply, layer, weight)  # type: ignore[method-assign]
-        return cls(layers, is_complete=_has_no_other_weights(model, layers))
+        for product in products:
+            product.install()
+        return cls(products, is_complete=_has_no_other_weights(model, layers))
 
     def restore(self) -> None:
         """Let the layers compute as before, and free the packed weights."""
+        for product in self._products:
+            product.restore()
+        self._products = []
+
+
+class _Product:
+    """One packed product for layers that get the same input."""
+
+    @torch.inference_mode()
+    def __init__(self, layers: Sequence[nn.Linear]) -> None:
+        self._layers = layers
+        self._sizes = [layer.out_features for layer in layers]
+        weights = [layer.weight.detach() for layer in layers]
+        weight = torch.cat(weights) if len(weights) > 1 else weights[0].contiguous()
+        self._weight: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS_HINT)
+        biases = [layer.bias.detach() for layer in layers if layer.bias is not None]
+        self._bias = torch.cat(biases) if biases else None
+        self._input: Tensor | None = None
+        self._outputs: list[Tensor] = []
+
+    @torch.inference_mode()
+    def is_verified(self) -> bool:
+        """Return whether the product gives the usual values, and rows their bits whatever their number."""
+        layer = self._layers[0]
+        generator = torch.Generator().manual_seed(0)
+        values = torch.randn(_ROWS_HINT + 1, layer.in_features, generator=generator).to(layer.weight.dtype)
+        usual = torch.cat([layer(values) for layer in self._layers], dim=-1)
+        product = self._multiply(values)
+        tolerance = _TOLERANCES[usual.dtype] * float(usual.abs().max())
+        return torch.allclose(product, usual, rtol=0, atol=tolerance, equal_nan=True) and torch.equal(
+            self._multiply(values[:2]).nan_to_num(), product[:2].nan_to_num()
+        )
+
+    def install(self) -> None:
+        """Let the layers use the product."""
+        for index, layer in enumerate(self._layers):
+            forward = self._multiply_alone if len(self._layers) == 1 else partial(self._multiply_shared, index)
+            layer.forward = partial(forward, layer)  # type: ignore[method-assign]
+
+    def restore(self) -> None:
+        """Let the layers compute as before."""
         for layer in self._layers:
             layer.__dict__.pop("forward", None)
-        self._layers = []
+
+    def _multiply(self, values: Tensor) -> Tensor:
+        product: Tensor = torch.ops.mkldnn._linear_pointwise.default(values, self._weight, self._bias, "none", [], "")
+        return product
+
+    def _multiply_alone(self, layer: nn.Linear, values: Tensor) -> Tensor:
+        if torch.is_grad_enabled():  # the packed product has no gradient
+            return nn.functional.linear(values, layer.weight, layer.bias)
+        return self._multiply(values)
+
+    def _multiply_shared(self, index: int, layer: nn.Linear, values: Tensor) -> Tensor:
+        """Return a layer's part of the product, which the first layer computes."""
+        if torch.is_grad_enabled():
+            return nn.functional.linear(values, layer.weight, layer.bias)
+        if values is not self._input:
+            self._input, self._outputs = values, list(self._multiply(values).split(self._sizes, dim=-1))
+        part = self._outputs[index]
+        if index == len(self._layers) - 1:
+            self._input, self._outputs = None, []
+        return part
 
 
 def _is_packable(layer: nn.Linear) -> bool:
@@ -74,41 +137,23 @@ def _is_packable(layer: nn.Linear) -> bool:
     )
 
 
-@torch.inference_mode()
-def _pack_weight(weight: Tensor) -> Tensor:
-    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), _ROWS_HINT)
-    return packed
+def _group_layers(model: nn.Module, layers: Sequence[nn.Linear]) -> list[list[nn.Linear]]:
+    """Return the layers, those with the same input together."""
+    groups: list[list[nn.Linear]] = []
+    for module in model.modules():
+        for names in _SIBLINGS:
+            siblings: list[Any] = [module._modules.get(name) for name in names]
+            if all(type(layer) is nn.Linear for layer in siblings) and _are_alike(siblings):
+                groups.append(siblings)
+    grouped = {id(layer) for group in groups for layer in group}
+    return [*groups, *([layer] for layer in layers if id(layer) not in grouped)]
 
 
-def _multiply(layer: nn.Linear, weight: Tensor, values: Tensor) -> Tensor:
-    if torch.is_grad_enabled():  # the packed product has no gradient
-        return nn.functional.linear(values, layer.weight, layer.bias)
-    return _multiply_packed(values, weight, layer.bias)
+def _are_alike(layers: Sequence[nn.Linear]) -> bool:
+    return len({(layer.in_features, layer.weight.dtype, layer.bias is None) for layer in layers}) == 1
 
 
-def _multiply_packed(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    product: Tensor = torch.ops.mkldnn._linear_pointwise.default(values, weight, bias, "none", [], "")
-    return product
-
-
-@torch.inference_mode()
-def _are_verified(layers: list[nn.Linear], packed: list[Tensor]) -> bool:
-    """Return whether a layer of each shape gives the usual values, and rows their bits whatever their number."""
-    examples = {layer.weight.shape: (layer, weight) for layer, weight in zip(layers, packed, strict=True)}
-    generator = torch.Generator().manual_seed(0)
-    for layer, weight in examples.values():
-        values = torch.randn(_ROWS_HINT + 1, layer.in_features, generator=generator).to(layer.weight.dtype)
-        usual = layer(values)
-        product = _multiply_packed(values, weight, layer.bias)
-        scale = float(usual.abs().max())
-        if not torch.allclose(product, usual, rtol=0, atol=_TOLERANCES[usual.dtype] * scale, equal_nan=True):
-            return False
-        if not torch.equal(_multiply_packed(values[:2], weight, layer.bias).nan_to_num(), product[:2].nan_to_num()):
-            return False
-    return True
-
-
-def _has_no_other_weights(model: nn.Module, layers: list[nn.Linear]) -> bool:
+def _has_no_other_weights(model: nn.Module, layers: Sequence[nn.Linear]) -> bool:
     """Return whether all matrices of the model belong to its linear layers or embeddings."""
     embeddings: list[Any] = [module for module in model.modules() if isinstance(module, nn.Embedding)]
     known = {id(module.weight) for module in [*layers, *embeddings]}

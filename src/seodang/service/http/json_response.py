@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from starlette.responses import JSONResponse
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 class Utf8JSONResponse(JSONResponse):
@@ -18,7 +20,7 @@ class Utf8JSONResponse(JSONResponse):
 
 def dump_json(content: Any) -> bytes:
     """Return compact JSON in UTF-8."""
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(content).encode()
 
 
 def format_event(content: Any) -> bytes:
