@@ -81,13 +81,16 @@ class _Product:
 
     @torch.inference_mode()
     def is_verified(self) -> bool:
-        """Return whether the product gives the usual values, and rows their bits whatever their number."""
+        """Return whether the product gives the usual values, and rows their bits whatever their number.
+
+        Damaged weights give NaN in both.
+        """
         layer = self._layers[0]
         generator = torch.Generator().manual_seed(0)
         values = torch.randn(_ROWS_HINT + 1, layer.in_features, generator=generator).to(layer.weight.dtype)
         usual = torch.cat([layer(values) for layer in self._layers], dim=-1)
         product = self._multiply(values)
-        tolerance = _TOLERANCES[usual.dtype] * float(usual.abs().max())
+        tolerance = _TOLERANCES[usual.dtype] * float(usual.nan_to_num(0, 0, 0).abs().max())
         return torch.allclose(product, usual, rtol=0, atol=tolerance, equal_nan=True) and torch.equal(
             self._multiply(values[:2]).nan_to_num(), product[:2].nan_to_num()
         )
