@@ -71,6 +71,24 @@ def test_the_command_that_the_message_names_makes_the_file_usable(tmp_path, caps
     assert "# all of them" in text
 
 
+def test_a_parameter_moves_into_its_new_section_with_its_comments(tmp_path, capsys):
+    file = tmp_path / "params.yaml"
+    file.write_bytes(STARTER.read_bytes() + b"  gguf:  # for laptops\n    type: q8_0  # small\n")
+    with pytest.raises(ParamsError, match=r"package\.gguf -> export\.gguf"):
+        load_params(file)
+    assert main(["config", "migrate", str(file)]) == 0
+    assert "package.gguf -> export.gguf" in capsys.readouterr().out
+    assert load_params(file).export.gguf.type == "q8_0"
+    text = file.read_text("utf-8")
+    assert text.endswith("export:\n  gguf:  # for laptops\n    type: q8_0  # small\n")
+
+
+def test_a_moved_parameter_does_not_replace_what_the_new_section_sets(tmp_path):
+    content = {"package": {"gguf": {"type": "q8_0"}}, "export": {"gguf": {"type": "f16"}}}
+    assert migrate(content, PARAMS_RENAMES) == ["package.gguf -> export.gguf"]
+    assert content == {"package": {}, "export": {"gguf": {"type": "f16"}}}
+
+
 def test_a_file_without_old_names_stays_as_it_is(tmp_path, capsys):
     file = tmp_path / "params.yaml"
     file.write_bytes(STARTER.read_bytes())
@@ -112,6 +130,6 @@ def test_each_new_name_is_a_parameter():
     renamed = [rename for rename in PARAMS_RENAMES if "[]" not in rename.section and rename.section != "model.scratch"]
     for rename in renamed:
         section = raw
-        for key in rename.section.split("."):
+        for key in (rename.moved_to or rename.section).split("."):
             section = section[key]
         assert rename.new in section

@@ -9,6 +9,7 @@ import grimp
 import pytest
 import yaml
 
+from seodang.config import Params
 from seodang.config.load import load_params
 from seodang.config.profiles import STARTER
 from seodang.config.schema import SCHEMA, render_schema
@@ -49,6 +50,16 @@ def test_dvc_yaml_declares_the_params_that_the_stage_reads(name, stages):
     sections = list_parameters(load_stage(name))
     inputs = [{"inputs.lock": [name]}] if name in STAGES_WITH_INPUTS else []
     assert stages[name].get("params", []) == [*sections, {"src/seodang/config/defaults.yaml": sections}, *inputs]
+
+
+def test_params_yaml_may_leave_out_only_sections_that_no_stage_reads():
+    read = {path.partition(".")[0] for name in STAGES for path in list_parameters(load_stage(name))}
+    assert set(Params.model_fields) - read == Params.OPTIONAL_SECTIONS
+
+
+def test_no_stage_runs_again_for_the_export_of_its_model(stages):
+    for stage in stages.values():
+        assert not any("export" in str(dependency) for dependency in [*stage["deps"], *stage.get("params", [])])
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -33,8 +33,7 @@ import write_bento_requirements
 
 PROMPT = PromptParams(format="koalpaca")
 TRAIN = parse_params(read_starter(), "starter.yaml").train
-GGUF = {"type": "f32", "prompts": 2, "tokens": 6, "min_equal_share": 0.9}
-PACKAGE = PackageParams(name="tiny", parity_prompts=2, parity_tokens=6, max_new_tokens=24, gguf=GGUF)
+PACKAGE = PackageParams(name="tiny", parity_prompts=2, parity_tokens=6, max_new_tokens=24)
 
 
 @pytest.fixture(scope="module")

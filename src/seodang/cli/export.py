@@ -14,7 +14,7 @@ from seodang.i18n import _, ngettext
 from seodang.paths import Paths
 
 if TYPE_CHECKING:
-    from seodang.packaging.gguf_export import GgufComparison
+    from seodang.export.gguf_export import GgufComparison
 
 
 class GgufType(StrEnum):
@@ -37,7 +37,7 @@ def create_app() -> typer.Typer:
 
 def export_gguf(
     type: Annotated[
-        GgufType | None, typer.Option(help=_("Numbers of the weights; instead of package.gguf.type."))
+        GgufType | None, typer.Option(help=_("Numbers of the weights; instead of export.gguf.type."))
     ] = None,
 ) -> int:
     """Convert artifacts/package/model with llama.cpp's converter, read the file back, and compare greedy answers.
@@ -48,17 +48,17 @@ def export_gguf(
         ExportRejected: If too few answers are equal; exit code 3.
     """
     from seodang.config.load import load_params
+    from seodang.export.gguf_tools import find_tools
     from seodang.io.jsonl import read_records
-    from seodang.packaging.gguf_tools import find_tools
 
     paths = Paths(Path.cwd())
-    params = load_params(paths.params).package.gguf
+    params = load_params(paths.params).export.gguf
     if type is not None:
         params = params.model_copy(update={"type": type.value})
     tools = find_tools(paths.gguf_tools)
     records = list(read_records(paths.get_split_path("test")))
     file = paths.export / f"model-{params.type}.gguf"
-    from seodang.packaging import gguf_export
+    from seodang.export import gguf_export
 
     started = time.monotonic()
     comparison = gguf_export.export_gguf(tools, paths.merged_model, file, params, records)

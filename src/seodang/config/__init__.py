@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import model_validator
 
 from seodang.config.evaluate import EvaluateParams
 from seodang.config.expectations import ExpectationsParams
+from seodang.config.export import ExportParams, GgufExportParams
 from seodang.config.gate import DefaultRuleParams, DefaultThresholdParams, GateParams, RuleParams, ThresholdParams
 from seodang.config.ingest import Format, IngestParams, PrimerParams, SourceParams, TableTemplate
 from seodang.config.model import EpisodeParams, GgufParams, ModelParams, ScratchParams
@@ -26,8 +27,10 @@ __all__ = [
     "EpisodeParams",
     "EvaluateParams",
     "ExpectationsParams",
+    "ExportParams",
     "Format",
     "GateParams",
+    "GgufExportParams",
     "GgufParams",
     "IngestParams",
     "ModelParams",
@@ -50,6 +53,9 @@ __all__ = [
 class Params(Section):
     """All of params.yaml."""
 
+    OPTIONAL_SECTIONS: ClassVar = frozenset({"export"})
+    """Sections that no stage reads: DVC does not look for them, and params.yaml may leave them out."""
+
     model: ModelParams
     prompt: PromptParams
     ingest: IngestParams
@@ -59,6 +65,7 @@ class Params(Section):
     evaluate: EvaluateParams
     gate: GateParams
     package: PackageParams
+    export: ExportParams
 
     @model_validator(mode="after")
     def _check_token_limit(self) -> Self:

@@ -60,7 +60,8 @@ def read_params(path: Path) -> dict[str, Any]:
         raise ParamsError(_("{path} is no regular file; restore it: git checkout {path}", path=path))
     raw = read_yaml(path)
     check_names(raw, PARAMS_RENAMES, path)
-    if missing := [name for name in Params.model_fields if not isinstance(raw.get(name), dict)]:
+    required = [name for name in Params.model_fields if name not in Params.OPTIONAL_SECTIONS]
+    if missing := [name for name in required if not isinstance(raw.get(name), dict)]:
         sections = "\n".join(f"  {name}: {{}}" for name in missing)
         raise ParamsError(
             _("{path} lacks sections that DVC looks for; add these lines:\n{sections}", path=path, sections=sections)

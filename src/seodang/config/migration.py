@@ -12,7 +12,7 @@ from ruamel.yaml.comments import CommentedMap
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """A parameter that has a new name, or new values."""
+    """A parameter that has a new name or new values, or that stands in another section."""
 
     section: str
     """Dotted path of the mapping that holds the key; "[]" stands for each item of a list."""
@@ -20,6 +20,8 @@ class Rename:
     new: str
     values: Mapping[str, str] | None = None
     """Old value -> new value, where a value is a name too."""
+    moved_to: str | None = None
+    """Name of the section that has the key now; None: it stays where it is."""
 
 
 _METRICS: Final = {"exact": "exact_match", "stopped": "eos_rate"}
@@ -66,6 +68,7 @@ PARAMS_RENAMES: Final[tuple[Rename, ...]] = (
     Rename("gate.rules[]", "metric", "metric", _METRICS),
     *_rename_keys("gate", floors="thresholds"),
     Rename("gate.thresholds[]", "metric", "metric", _METRICS),
+    Rename("package", "gguf", "gguf", moved_to="export"),
 )  # fmt: skip
 # A rules file of `seodang gate` holds the content of the section `gate`.
 RULES_RENAMES: Final[tuple[Rename, ...]] = tuple(
@@ -88,8 +91,22 @@ def migrate(content: Any, renames: tuple[Rename, ...]) -> list[str]:
     changes = []
     for rename in renames:
         for path, mapping in _iter_mappings(content, rename.section):
-            changes += _apply(mapping, rename, path)
+            if rename.moved_to is not None:
+                changes += _move(content, mapping, rename, rename.moved_to)
+            else:
+                changes += _apply(mapping, rename, path)
     return changes
+
+
+def _move(content: Any, mapping: Any, rename: Rename, section: str) -> list[str]:
+    """Move a key into another section; what that section sets already stays."""
+    if rename.old not in mapping:
+        return []
+    value = mapping.pop(rename.old)
+    if not isinstance(content.get(section), dict):
+        content[section] = CommentedMap()
+    content[section].setdefault(rename.new, value)
+    return [f"{rename.section}.{rename.old} -> {section}.{rename.new}"]
 
 
 def _iter_mappings(content: Any, section: str, path: str = "") -> Iterator[tuple[str, Any]]:

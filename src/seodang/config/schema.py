@@ -18,7 +18,7 @@ def build_schema() -> dict[str, Any]:
     defaults = read_defaults()
     for definition in schema["$defs"].values():
         definition.pop("required", None)
-    schema["required"] = list(Params.model_fields)  # DVC looks for each section
+    schema["required"] = [name for name in Params.model_fields if name not in Params.OPTIONAL_SECTIONS]
     for name, section in schema["properties"].items():
         definition = schema["$defs"][section["$ref"].rpartition("/")[2]]
         for key, value in defaults[name].items():

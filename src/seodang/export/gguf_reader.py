@@ -1,6 +1,6 @@
 """Answer with a GGUF file as a stranger would: llama-cpp-python alone, messages in and text out.
 
-`packaging.gguf_export` runs this file with the interpreter of the GGUF tools. It imports nothing of Seodang. It reads a
+`export.gguf_export` runs this file with the interpreter of the GGUF tools. It imports nothing of Seodang. It reads a
 request in JSON from standard input and writes the answers in JSON to the file that its only argument names.
 """
 

@@ -13,15 +13,15 @@ from typing import Any
 
 import torch
 
-from seodang.config.package import GgufExportParams
+from seodang.config.export import GgufExportParams
 from seodang.errors import ExportRejected, ModelError
+from seodang.export import gguf_conversion, gguf_reader
+from seodang.export.gguf_tools import GgufTools, check_architecture, name_pre_tokenizer
 from seodang.i18n import _, ngettext
 from seodang.io.disk_full import check_space, translate_disk_full
 from seodang.models.loading import load_tokenizer, read_context_length
 from seodang.models.tokenization import encode_prompt
-from seodang.packaging import gguf_conversion, gguf_reader
 from seodang.packaging.chat_template import reads_input_from_message
-from seodang.packaging.gguf_tools import GgufTools, check_architecture, name_pre_tokenizer
 from seodang.packaging.model_folder import read_manifest
 from seodang.packaging.reader_parity import answer_as_served, build_conversation, is_readable
 from seodang.prompting import render_record
@@ -180,9 +180,9 @@ def _run(tools: GgufTools, script: str, arguments: list[str], input: str = "") -
 def _build_rejection(comparison: GgufComparison, params: GgufExportParams) -> ExportRejected:
     return ExportRejected(
         ngettext(
-            "only {equal} of {count} greedy answer is that of the service; package.gguf.min_equal_share demands {share}."
+            "only {equal} of {count} greedy answer is that of the service; export.gguf.min_equal_share demands {share}."
             " Nothing is exported. First difference (prompt: service, file): {difference}",
-            "only {equal} of {count} greedy answers are those of the service; package.gguf.min_equal_share demands"
+            "only {equal} of {count} greedy answers are those of the service; export.gguf.min_equal_share demands"
             " {share}. Nothing is exported. First difference (prompt: service, file): {difference}",
             comparison.prompts,
             equal=comparison.equal,

@@ -1,4 +1,4 @@
-"""The GGUF export; quick tests have a converter and a reader of their own. Run: pytest tests/packaging/test_gguf.py"""
+"""The GGUF export; quick tests have a converter and a reader of their own. Run: pytest tests/export/test_gguf.py"""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from tests.constants import ENGLISH, KOREAN, ROOT
 
 from seodang.cli.main import main
-from seodang.config.package import GgufExportParams
+from seodang.config.export import GgufExportParams
 from seodang.errors import ExportRejected, ModelError
-from seodang.packaging.gguf_export import export_gguf
-from seodang.packaging.gguf_tools import GgufTools, find_tools, name_pre_tokenizer
+from seodang.export.gguf_export import export_gguf
+from seodang.export.gguf_tools import GgufTools, find_tools, name_pre_tokenizer
 from seodang.packaging.reader_settings import write_reader_settings
 from seodang.paths import Paths
 from seodang.records import make_record

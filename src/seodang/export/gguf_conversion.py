@@ -1,6 +1,6 @@
 """Convert a packaged model with llama.cpp's script, in a process of its own.
 
-`packaging.gguf_export` runs this file with the interpreter of the GGUF tools. It imports nothing of Seodang. Its
+`export.gguf_export` runs this file with the interpreter of the GGUF tools. It imports nothing of Seodang. Its
 arguments are the folder of the script, the pre-tokenizer or "", the type, the model's folder and the file.
 
 A BPE tokenizer splits a text before it merges bytes. llama.cpp has a fixed list of such splits, and its script knows
