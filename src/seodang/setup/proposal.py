@@ -106,7 +106,7 @@ def build_params(
     is_lowered = minimum_items != defaults["gate"]["minimum_items"]
     content["gate"] = {"minimum_items": minimum_items} if is_lowered else {}  # gate.default_rules judge each task
     content["package"] = {"name": f"seodang-{sources[0]['name']}", "max_new_tokens": lengths.answer}
-    return {name: content[name] for name in defaults}
+    return {name: content[name] for name in defaults if name in content}
 
 
 def render_params(content: Mapping[str, Any]) -> str:
