@@ -8,7 +8,6 @@ from threading import Lock
 from typing import Final
 from weakref import WeakKeyDictionary
 
-import llguidance.hf
 import numpy as np
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from seodang.i18n import _
 from seodang.inference.engine.contract import GuideFailed
+from seodang.inference.guides.token_reader import build_reader
 
 _CACHED_GUIDES: Final = 64
 _PLACE: Final = re.compile(r"^at \d+\(\d+\): |failed to compile JSON schema: |\n +\d+ \| .*", re.DOTALL)
@@ -59,7 +59,7 @@ class GrammarMatcher:
             if 0 <= token < len(allowed):
                 allowed[token] = may_end
         if not allowed.any():
-            raise GuideFailed(_("no token of the model continues the answer in this form"))
+            raise GuideFailed(_describe_dead_end())
         return allowed
 
     def advance(self, token: int) -> None:
@@ -127,7 +127,7 @@ class GuideCompiler:
         """Return the tokens as llguidance reads them; it needs seconds for a large vocabulary.
 
         Raises:
-            GuideFailed: If the tokenizer is of another kind than those that llguidance reads.
+            GuideFailed: If the tokenizer writes a token differently beside different tokens, as WordPiece does.
         """
         with _tokens_lock:
             known = _tokens.setdefault(self._tokenizer, {})
@@ -137,17 +137,16 @@ class GuideCompiler:
 
     def _build_tokens(self) -> LLTokenizer:
         if not isinstance(self._tokenizer, PreTrainedTokenizerFast):
-            raise _build_tokenizer_error()
-        try:
-            return llguidance.hf.from_tokenizer(self._tokenizer, eos_token=self._end_id)
-        except ValueError as error:  # it knows byte-level and SentencePiece tokenizers
-            raise _build_tokenizer_error() from error
+            raise GuideFailed(_("the tokenizer of this model is written in Python and cannot keep answers to a form"))
+        return build_reader(self._tokenizer, self._end_id)
 
 
 def _check(matcher: LLMatcher) -> None:
-    if matcher.is_error():
-        raise GuideFailed(_PLACE.sub("", matcher.get_error().removesuffix("<non-verbose/>")).strip())
+    if not matcher.is_error():
+        return
+    error = _PLACE.sub("", matcher.get_error().removesuffix("<non-verbose/>")).strip()
+    raise GuideFailed(_describe_dead_end() if error.startswith("NoExtension") else error)
 
 
-def _build_tokenizer_error() -> GuideFailed:
-    return GuideFailed(_("the tokenizer of this model cannot keep answers to a given form"))
+def _describe_dead_end() -> str:
+    return _("no token of the model continues the answer in this form")

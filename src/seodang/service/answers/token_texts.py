@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
-from functools import cache
 from typing import Any, Final
 
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-_BYTE_TOKEN: Final = re.compile(r"<0x([0-9A-Fa-f]{2})>")  # SentencePiece's byte fallback
+from seodang.inference.guides.token_bytes import BYTE_TOKEN, read_byte_table
+
 _BLANK: Final = "▁"
 
 
@@ -27,10 +26,10 @@ class TokenTexts:
             return str(self._added[token].content).encode()
         text = str(self._tokenizer.convert_ids_to_tokens(token) or "")
         if self._is_byte_level:
-            table = _read_byte_table()
+            table = read_byte_table()
             if all(character in table for character in text):
                 return bytes(table[character] for character in text)
-        if match := _BYTE_TOKEN.fullmatch(text):
+        if match := BYTE_TOKEN.fullmatch(text):
             return bytes([int(match[1], 16)])
         return text.replace(_BLANK, " ").encode()
 
@@ -48,11 +47,3 @@ def _is_byte_level(tokenizer: PreTrainedTokenizerBase) -> bool:
         return False
     state: dict[str, Any] = json.loads(tokenizer.backend_tokenizer.to_str())
     return "ByteLevel" in json.dumps(state.get("decoder"))
-
-
-@cache
-def _read_byte_table() -> dict[str, int]:
-    """Return the byte of each character of byte-level BPE (GPT-2's encoder.py, bytes_to_unicode)."""
-    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(256 + index): byte for index, byte in enumerate(others)}
