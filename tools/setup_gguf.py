@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements-gguf.lock"
 FOLDER = ROOT / ".seodang" / "gguf"
 CONVERTER = ("convert_hf_to_gguf.py", "conversion/", "gguf-py/", "LICENSE")
+TEMPLATES = ("models/templates/",)  # chat templates of public models, for tests/service/test_tool_formats.py
 
 
 def main() -> int:
@@ -55,7 +56,7 @@ def _unpack_converter(archive: Path, target: Path) -> None:
     with tarfile.open(archive) as files:
         for member in files:
             _name, separator, inner = member.name.partition("/vendor/llama.cpp/")
-            if separator and member.isfile() and inner.startswith(CONVERTER):
+            if separator and member.isfile() and inner.startswith(CONVERTER + TEMPLATES):
                 file = target / inner
                 file.parent.mkdir(parents=True, exist_ok=True)
                 content = files.extractfile(member)

@@ -34,5 +34,28 @@ MARKED = (
     HERMES.replace("<tool_call>\\\\n", "<|pad|>").replace("<tool_call>\\n", "<|pad|>").replace("\\n</tool_call>", "")
 )
 """The call begins with a control token, which the text of an answer does not have."""
+MISTRAL = """
+{%- set turn = namespace(index=0) %}
+{%- for message in messages %}
+{%- if message.role != 'tool' and not message.tool_calls %}
+{%- if (message.role == 'user') != (turn.index % 2 == 0) %}{{ raise_exception('roles must alternate') }}{% endif %}
+{%- set turn.index = turn.index + 1 %}{% endif %}
+{%- if message.role == 'tool' %}<|user|>{"content": {{ message.content }}, "call_id": "{{ message.tool_call_id }}"}
+{%- elif message.tool_calls %}<|pad|>[
+{%- for call in message.tool_calls %}
+{%- if call.id | length != 9 %}{{ raise_exception('ids have 9 characters') }}{% endif %}
+{{- (call.function | tojson)[:-1] + ', "id": "' + call.id + '"}' }}{{ '' if loop.last else ', ' }}
+{%- endfor %}]<|end|>
+{%- elif message.role == 'assistant' %}{{ message.content }}<|end|>
+{%- else %}{% if tools and loop.index0 == messages | map(attribute='role') | list | length - 1 %}{{ tools | tojson }}{% endif -%}
+<|user|>{{ message.content }}<|assistant|>{% endif %}
+{%- endfor %}"""
+"""An answer begins where the question ends, and the ids of calls follow their arguments."""
+NUMBERED = HERMES.replace('{"name": "', '{"number": "\' ~ loop.index ~ \'", "name": "').replace("' + call", "' ~ call")
+THOUGHTFUL = HERMES.replace("add_generation_prompt %}<|assistant|>", "add_generation_prompt %}<|assistant|><think>")
+BARE = MARKED.replace(
+    '{"name": "\' + call.function.name + \'", "arguments": \' }}', "' + call.function.name }}<|pad|>"
+).replace("{{ '}' }}", "")
+"""Control tokens alone divide the parts of a call."""
 NO_CALLS = HERMES.replace("message.tool_calls or []", "[]")
 XML = HERMES.replace("| tojson }}{{ '}\\n</tool_call>' }}", "| length }}")

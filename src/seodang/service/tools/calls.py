@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from seodang.service.answers.stop_texts import count_overlap
-from seodang.service.tools.call_format import ToolFormat
+from seodang.service.tools.call_format import ID_LENGTH, Delimiter, ToolFormat
 
-_ID_LENGTH: Final = 9  # Mistral's chat template takes ids of nine letters and digits only
 _ID_CHARACTERS: Final = string.ascii_letters + string.digits
 
 
@@ -38,7 +36,9 @@ class ToolCallReader:
             format: How the model writes calls, without its control tokens, which have no text.
             is_required: Whether the answer has calls only.
         """
-        self._format = format
+        self._begin, self._middle, self._end = map(Delimiter, (format.begin, format.middle, format.end))
+        self._separator = None if format.separator is None else Delimiter(format.separator)
+        self._has_marker = format.has_marker
         self._is_required = is_required
         self._has_text = False
         self._held = ""
@@ -74,30 +74,32 @@ class ToolCallReader:
         return self._read_end(is_end=is_end)
 
     def _read_text(self, *, is_end: bool) -> str | None:
-        begin = self._format.begin
-        if not self._has_text or self._format.has_marker:  # where a call begins with a brace, text is no call
-            before, found, rest = self._held.partition(begin)
-            if found and (self._format.has_marker or not before):
-                self._held, self._state = rest, "name"
-                return before.rstrip()
+        start = self._begin.find(self._held)
+        if not self._has_marker and (self._has_text or start != 0):  # where a call begins with a brace, text is no call
+            start = None
+        if start is not None and self._begin.stands_at(self._held, start):
+            before, self._held = self._held[:start], self._held[start + len(self._begin) :]
+            self._state = "name"
+            return before.rstrip()
         if is_end:
             text, self._held = self._held, ""
             return None if self._is_required else text  # a call that is cut in its beginning is no text
         # What may begin a call waits, and so do blanks, which are no content before a call.
-        text = self._held[: len(self._held) - count_overlap(self._held, begin)].rstrip()
+        text = self._held[:start].rstrip()
         self._held = self._held[len(text) :]
         self._has_text = self._has_text or bool(text)
         return text or None
 
     def _read_name(self) -> CallDelta | None:
-        name, found, rest = self._held.partition(self._format.middle)
-        if not found:
+        start = self._middle.find(self._held)
+        if start is None or not self._middle.stands_at(self._held, start):
             return None
-        self._held, self._state = rest, "arguments"
+        name, self._held = self._held[:start], self._held[start + len(self._middle) :]
+        self._state = "arguments"
         self._scanner = JsonScanner()
         self.is_inside = True
         self.calls += 1
-        call_id = "".join(secrets.choice(_ID_CHARACTERS) for _ in range(_ID_LENGTH))
+        call_id = "".join(secrets.choice(_ID_CHARACTERS) for _ in range(ID_LENGTH))
         return CallDelta(self.calls - 1, call_id, name)
 
     def _read_arguments(self) -> CallDelta:
@@ -108,14 +110,14 @@ class ToolCallReader:
         return CallDelta(self.calls - 1, arguments=arguments)
 
     def _read_end(self, *, is_end: bool) -> str | None:
-        separator = self._format.separator
-        if separator and self._held.startswith(separator):
+        separator = self._separator
+        if separator is not None and separator.stands_at(self._held):
             self._held, self._state = self._held[len(separator) :], "name"
             return ""
-        if separator and separator.startswith(self._held) and not is_end:
+        if separator is not None and separator.may_stand_at(self._held) and not is_end:
             return None
-        if self._held.startswith(self._format.end) and len(self._held) > len(self._format.end):
-            self._held, self._state = self._held[len(self._format.end) :].lstrip(), "text"
+        if self._end.stands_at(self._held) and len(self._held) > len(self._end):
+            self._held, self._state = self._held[len(self._end) :].lstrip(), "text"
             return ""
         return None
 

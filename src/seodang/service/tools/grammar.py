@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from seodang.i18n import _
 from seodang.inference.engine.contract import GuideFailed
 from seodang.inference.guides.grammars import build_schema_body, quote
-from seodang.service.tools.call_format import ToolFormat
+from seodang.service.tools.call_format import ID, ID_LENGTH, ToolFormat, is_marker
 from seodang.service.tools.requests import Tool, get_parameters
 
 _CALLS = "calls"
@@ -28,7 +28,7 @@ def build_tool_rules(
     Raises:
         GuideFailed: If the schema of a function's arguments is not supported.
     """
-    rest = format.begin.removeprefix(format.trigger)
+    rest = format.begin.removeprefix(format.find_trigger(controls))
     more = f" (({write(format.separator, controls)}) call)*" if is_parallel and format.separator else ""
     rules = {
         _CALLS: f"{write(rest, controls)} call{more} {write(format.end, controls)}",
@@ -45,7 +45,7 @@ def build_tool_rules(
 
 def build_required_body(format: ToolFormat, controls: Mapping[str, int]) -> str:
     """Return the rule of an answer that calls a tool."""
-    return f"{write(format.trigger, controls)} {_CALLS}"
+    return f"{write(format.find_trigger(controls), controls)} {_CALLS}"
 
 
 def build_auto_body(format: ToolFormat, controls: Mapping[str, int], form: str | None) -> tuple[str, dict[str, str]]:
@@ -59,19 +59,19 @@ def build_auto_body(format: ToolFormat, controls: Mapping[str, int], form: str |
     Raises:
         GuideFailed: If a call looks like an answer of this form.
     """
-    calls = build_required_body(format, controls)
+    calls, trigger = build_required_body(format, controls), format.find_trigger(controls)
     if form is not None:
-        if not format.has_marker:
+        if not is_marker(trigger):
             raise GuideFailed(
                 _("this model's calls of tools look like other JSON; leave out the tools, or require one")
             )
         return f"{calls} | form", {"form": form}
-    if not format.has_marker:
-        brace = re.escape(format.trigger)
-        return f"{calls} | TEXT?", {"TEXT": rf"/[^{brace}](?s:.*)/"}
-    if format.trigger in controls:
+    readable = strip_controls(format, controls)
+    if not readable.has_marker:  # the text of an answer that begins with this brace is read as a call
+        return f"{calls} | TEXT?", {"TEXT": rf"/[^{re.escape(readable.begin[:1])}](?s:.*)/"}
+    if trigger in controls:
         return f"{calls} | TEXT", {"TEXT": "/(?s:.*)/"}
-    trigger = re.escape(format.trigger).replace("/", r"\/")
+    trigger = re.escape(trigger).replace("/", r"\/")
     return f"opening {_CALLS} | TEXT", {
         "opening[lazy]": rf"/(?s:.*){trigger}/",
         "TEXT": rf"/(?s:.*)/ & ~/(?s:.*){trigger}(?s:.*)/",
@@ -82,9 +82,14 @@ def write(text: str, controls: Mapping[str, int]) -> str:
     """Return the literal of a text, in which control tokens stand as tokens."""
     if not text:
         return '""'
-    pattern = "|".join(map(re.escape, sorted(controls, key=len, reverse=True)))
-    parts = re.split(f"({pattern})", text) if pattern else [text]
-    return " ".join(f"<[{controls[part]}]>" if part in controls else quote(part) for part in parts if part)
+    pattern = "|".join(map(re.escape, [*sorted(controls, key=len, reverse=True), ID]))
+    return " ".join(_write_part(part, controls) for part in re.split(f"({pattern})", text) if part)
+
+
+def _write_part(part: str, controls: Mapping[str, int]) -> str:
+    if part == ID:
+        return f"/[a-zA-Z0-9]{{{ID_LENGTH}}}/"
+    return f"<[{controls[part]}]>" if part in controls else quote(part)
 
 
 def strip_controls(format: ToolFormat, controls: Mapping[str, int]) -> ToolFormat:

@@ -20,7 +20,8 @@ from seodang.service.answers.forms import AnswerForm
 from seodang.service.http.api_error import build_unsupported_error, reject_field
 from seodang.service.model.served_model import ServedModel
 from seodang.service.routes.openai_requests import ChatMessage, ChatRequest, read_text
-from seodang.service.tools.call_format import ToolFormat, find_tool_format
+from seodang.service.tools.call_format import ToolFormat
+from seodang.service.tools.call_probe import ToolsUnsupported, find_tool_format
 from seodang.service.tools.grammar import build_auto_body, build_required_body, build_tool_rules, strip_controls
 from seodang.service.tools.requests import NamedTool, Tool, describe_tool, read_arguments
 
@@ -53,8 +54,22 @@ class ToolSupport:
         self._controls = _list_controls(tokenizer)
         self._is_risky = _build_risk_check(tokenizer)
         end = next((text for text, id in self._controls.items() if id == model.manifest.end_id), tokenizer.eos_token)
-        is_chat = model.manifest.prompt.format == "chat"
-        self._format = find_tool_format(tokenizer, str(end)) if is_chat else None
+        self._format: ToolFormat | None = None
+        self._refusal = ""
+        try:
+            self._format = self._find_format(str(end))
+        except ToolsUnsupported as error:
+            self._refusal = str(error)
+
+    def _find_format(self, end: str) -> ToolFormat:
+        name = self._model.manifest.prompt.format
+        if name != "chat":
+            raise ToolsUnsupported(_("the prompt format {name} of this model has no tools", name=name))
+        format = find_tool_format(self._model.tokenizer, end)
+        readable = strip_controls(format, self._controls)
+        if not readable.begin or not readable.middle:
+            raise ToolsUnsupported(_("the parts of a call of this model are divided by control tokens alone"))
+        return format
 
     def plan(self, body: ChatRequest, form: AnswerForm | None) -> ToolPlan | None:
         """Return the prompt and the form of an answer; None if a conversation has no tools.
@@ -71,7 +86,7 @@ class ToolSupport:
             return None
         if self._format is None:
             if tools:
-                raise reject_field("tools", _("the chat template of this model has no tools"), "unsupported_parameter")
+                raise reject_field("tools", self._refusal, "unsupported_parameter")
             return None  # the conversation is rejected with the message that has a call
         prompt = self._encode(body.messages, body.tools or [] if tools else [])
         if not tools:
