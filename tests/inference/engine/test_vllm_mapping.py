@@ -63,15 +63,22 @@ def test_every_option_of_the_contract_reaches_vllm():
     assert build(PLAIN, prompt_logprobs=2)["prompt_logprobs"] == 2
 
 
-def test_a_grammar_is_refused_and_not_ignored():
-    class Guide:
-        grammar = 'start: "a"'
+class Guide:
+    grammar = 'start: "a"'
 
-        def start(self):
-            raise AssertionError
+    def start(self):
+        raise AssertionError
 
+
+def test_a_grammar_reaches_vllm_as_it_is():
+    assert build(PLAIN)["structured_outputs"] is None
+    assert build(replace(PLAIN, guide=Guide()))["structured_outputs"] == {"grammar": 'start: "a"'}
+
+
+@pytest.mark.parametrize("options", [{"top_logprobs": 0}, {"stop_ids": frozenset({9})}])
+def test_what_vllm_does_otherwise_beside_a_grammar_is_refused(options):
     with pytest.raises(GuideFailed, match="vllm"):
-        build(replace(PLAIN, guide=Guide()))
+        build(replace(PLAIN, guide=Guide(), **options))
 
 
 def test_each_token_is_a_step_and_the_last_one_has_the_reason():
@@ -116,6 +123,7 @@ def test_the_log_probabilities_of_a_prompt_begin_with_none():
 def test_the_engine_computes_in_fp32_and_changes_replace_that(tmp_path):
     (tmp_path / "adapter_config.json").write_text('{"r": 24}', "utf-8")
     arguments = build_engine_arguments(tmp_path, {"a": tmp_path}, Limits(max_running=3), {"tensor_parallel_size": 2})
+    assert arguments["structured_outputs_config"] == {"backend": "guidance"}
     assert (arguments["dtype"], arguments["max_num_seqs"], arguments["tensor_parallel_size"]) == ("float32", 3, 2)
     assert (arguments["enable_lora"], arguments["max_loras"], arguments["max_lora_rank"]) == (True, 1, 32)
     changed = build_engine_arguments(tmp_path, {}, Limits(), {"dtype": "bfloat16"})

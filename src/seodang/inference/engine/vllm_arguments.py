@@ -44,6 +44,7 @@ def build_engine_arguments(
         "logprobs_mode": "raw_logprobs",  # before penalties and temperature
         "generation_config": "vllm",  # no settings of the checkpoint beside those of a request
         "disable_log_stats": True,
+        "structured_outputs_config": {"backend": "guidance"},  # llguidance, as in the engine on transformers
         **lora,
         **changes,
     }

@@ -198,9 +198,11 @@ class VllmEngine:
 
     def _generate(self, request: TokenRequest, limit: int) -> Any:
         from vllm.inputs import tokens_input
-        from vllm.sampling_params import RequestOutputKind, SamplingParams
+        from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
 
         arguments = build_sampling_arguments(request, self._stop_ids, limit)
+        if arguments["structured_outputs"] is not None:
+            arguments["structured_outputs"] = StructuredOutputsParams(**arguments["structured_outputs"])
         return self._engine.generate(
             tokens_input(list(request.prompt)),
             SamplingParams(**arguments, output_kind=RequestOutputKind.DELTA),

@@ -41,7 +41,7 @@ class RequestOutput(Protocol):
 
 
 def build_sampling_arguments(request: TokenRequest, stop_ids: frozenset[int], limit: int) -> dict[str, Any]:
-    """Return the arguments of vllm.SamplingParams.
+    """Return the arguments of vllm.SamplingParams; structured_outputs are the arguments of StructuredOutputsParams.
 
     The end tokens are ours alone: vLLM would add those of the checkpoint.
 
@@ -51,11 +51,12 @@ def build_sampling_arguments(request: TokenRequest, stop_ids: frozenset[int], li
         limit: Maximum number of new tokens; vLLM needs at least one, and the caller drops it.
 
     Raises:
-        GuideFailed: If the answer has a grammar: vLLM's own way was not compared with ours.
+        GuideFailed: If an answer with a grammar has log-probabilities, which vLLM computes among the allowed tokens
+            only, or other end tokens, which its grammars do not know.
     """
     options = request.options
     if options.guide is not None:
-        raise GuideFailed(_("the engine vllm cannot keep answers to a given form"))
+        _check_guided(request)
     return {
         "max_tokens": max(limit, 1),
         "temperature": options.temperature,
@@ -69,7 +70,15 @@ def build_sampling_arguments(request: TokenRequest, stop_ids: frozenset[int], li
         "logprobs": options.top_logprobs,
         "prompt_logprobs": request.prompt_logprobs,
         "detokenize": False,
+        "structured_outputs": None if options.guide is None else {"grammar": options.guide.grammar},
     }
+
+
+def _check_guided(request: TokenRequest) -> None:
+    if request.options.top_logprobs is not None:
+        raise GuideFailed(_("the engine vllm has no log-probabilities of an answer in a given form"))
+    if request.options.stop_ids:
+        raise GuideFailed(_("the engine vllm ends an answer in a given form with the model's end token only"))
 
 
 def read_steps(
