@@ -105,7 +105,9 @@ def take(browser: Browser, url: str, screenshot: Screenshot, folder: Path) -> Pa
         for number, question in enumerate(screenshot.questions, 1):
             _ask(page, question, number)
         page.click("input[value=answer]")
-        page.evaluate("document.querySelector('#instruction').focus({preventScroll: true}); scrollTo(0, 0)")
+        if not screenshot.is_phone:  # there the focus opens the keyboard
+            page.focus("#instruction")
+        page.evaluate("scrollTo(0, 0)")
         file = folder / screenshot.name
         page.take_screenshot(file)
         return file
