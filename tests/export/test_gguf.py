@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.constants import ENGLISH, KOREAN, ROOT
 from seodang.cli.main import main
 from seodang.config.export import GgufExportParams
 from seodang.errors import ExportRejected, ModelError
-from seodang.export.gguf_export import export_gguf
+from seodang.export.gguf_export import GgufComparison, export_gguf
 from seodang.export.gguf_tools import GgufTools, find_tools, name_pre_tokenizer
 from seodang.packaging.reader_settings import write_reader_settings
 from seodang.paths import Paths
@@ -159,15 +160,36 @@ def test_without_the_tools_the_command_says_how_to_install_them(tmp_path, monkey
     assert "make gguf" in capsys.readouterr().err
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("type", ["f32", "f16", "bf16", "q8_0"])
-def test_llama_cpp_answers_as_the_service(packaged_model, tmp_path, type):
+@pytest.fixture
+def export(packaged_model, tmp_path) -> Callable[[str], GgufComparison]:
+    """Exports tmp_path/model to tmp_path/model.gguf with the installed tools."""
     try:
         tools = find_tools(Paths(ROOT).gguf_tools)
     except ModelError as error:
         pytest.skip(str(error))
     folder = shutil.copytree(packaged_model, tmp_path / "model")
     write_reader_settings(packaged_model, folder, "koalpaca", 24, splits_input=True)
-    params = PARAMS.model_copy(update={"type": type, "min_equal_share": 1.0})
-    comparison = export_gguf(tools, folder, tmp_path / "model.gguf", params, RECORDS)
-    assert comparison.equal == len(RECORDS)
+
+    def export(type: str) -> GgufComparison:
+        params = PARAMS.model_copy(update={"type": type, "min_equal_share": 1.0})
+        return export_gguf(tools, folder, tmp_path / "model.gguf", params, RECORDS)
+
+    return export
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("type", ["f32", "f16", "bf16", "q8_0"])
+def test_llama_cpp_answers_as_the_service(export, type):
+    assert export(type).equal == len(RECORDS)
+
+
+@pytest.mark.slow
+def test_transformers_reads_the_weights_of_the_file(export, tmp_path):
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    export("f32")
+    config = AutoConfig.from_pretrained(tmp_path / "model")
+    read = AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file="model.gguf", config=config, dtype="float32")
+    expected = AutoModelForCausalLM.from_pretrained(tmp_path / "model", dtype="float32").state_dict()
+    assert expected.keys() == read.state_dict().keys()
+    assert all((value == expected[name]).all() for name, value in read.state_dict().items())

@@ -63,7 +63,7 @@ def export_gguf(
     started = time.monotonic()
     comparison = gguf_export.export_gguf(tools, paths.merged_model, file, params, records)
     _write_report(file, comparison, params.type, round(time.monotonic() - started, 1))
-    print_lines(_describe(file, comparison))
+    print_lines(_describe(file.relative_to(paths.root), comparison))
     return 0
 
 

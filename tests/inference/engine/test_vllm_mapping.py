@@ -6,11 +6,13 @@ from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace
 
 import pytest
+from tests.inference.guide_tokenizers import GUIDED
 
 from seodang.errors import ModelError
 from seodang.inference.engine.contract import GuideFailed, SamplingOptions, TokenLogprob, TokenRequest, TokenStep
 from seodang.inference.engine.scheduler import Limits
 from seodang.inference.engine.vllm_arguments import build_engine_arguments
+from seodang.inference.engine.vllm_guides import check_tokenizer
 from seodang.inference.engine.vllm_mapping import build_sampling_arguments, read_prompt_logprobs, read_steps
 
 PLAIN = SamplingOptions(max_new_tokens=9)
@@ -61,6 +63,17 @@ def test_every_option_of_the_contract_reaches_vllm():
         assert {key: changed[key] for key in expected} == expected
         assert changed != build(sampled)
     assert build(PLAIN, prompt_logprobs=2)["prompt_logprobs"] == 2
+
+
+@pytest.mark.parametrize("name", GUIDED)
+def test_a_tokenizer_that_vllm_cannot_guide_is_refused_before_its_process_fails(name):
+    tokenizer = GUIDED[name]()
+    for _time in range(2):
+        if name in ("unigram", "unigram-nfkc"):
+            with pytest.raises(GuideFailed, match="with the tokenizer of this model"):
+                check_tokenizer(tokenizer)
+        elif name != "byte-level-in-sequence":  # llguidance 1.7 and 1.9 differ
+            check_tokenizer(tokenizer)
 
 
 class Guide:

@@ -27,6 +27,7 @@ from seodang.inference.engine.contract import (
 from seodang.inference.engine.scheduler import Limits
 from seodang.inference.engine.streams import Channel, Outbox, StepStream
 from seodang.inference.engine.vllm_arguments import build_engine_arguments
+from seodang.inference.engine.vllm_guides import check_tokenizer
 from seodang.inference.engine.vllm_mapping import build_sampling_arguments, read_prompt_logprobs, read_steps
 
 _DETERMINISTIC: Final = "VLLM_BATCH_INVARIANT"
@@ -183,6 +184,8 @@ class VllmEngine:
         if limit == 0 and request.prompt_logprobs is None:
             channel.put(TokenStep(None, None, "length"))
             return
+        if request.options.guide is not None:
+            await asyncio.to_thread(check_tokenizer, self._engine.get_tokenizer())
         prompt, is_counted = None, False
         start: AnswerStart | None = None
         async for output in self._generate(request, limit):
