@@ -73,6 +73,9 @@ class ScriptedEngine:
         count = request.prompt_logprobs or 0
         return (None, *(TokenLogprob(-1.0, tuple((t, -1.0) for _ in range(count))) for t in request.prompt[1:]))
 
+    def get_failure(self) -> None:
+        return None
+
     def get_status(self) -> EngineStatus:
         return EngineStatus(self.running, 0, 0, 0, 0)
 

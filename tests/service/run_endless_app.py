@@ -38,6 +38,9 @@ class EndlessEngine:
                 return
             yield TokenStep(_TOKEN, None, "length" if number == request.options.max_new_tokens else None)
 
+    def get_failure(self) -> None:
+        return None
+
     def get_status(self) -> EngineStatus:
         return EngineStatus(0, 0, 0, 0, 0)
 

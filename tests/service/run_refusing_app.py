@@ -30,6 +30,9 @@ class FullEngine:
     def submit(self, request: TokenRequest) -> AsyncIterator[TokenStep]:
         raise QueueFull
 
+    def get_failure(self) -> None:
+        return None
+
     def get_status(self) -> EngineStatus:
         return EngineStatus(0, 0, 0, 0, 0)
 

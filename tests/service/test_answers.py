@@ -34,6 +34,9 @@ class CountingEngine:
         finally:
             self.running -= 1
 
+    def get_failure(self) -> None:
+        return None
+
     def get_status(self) -> EngineStatus:
         return EngineStatus(self.running, self.waiting, 0, 0, 0)
 

@@ -8,7 +8,7 @@ import pytest
 from tests.constants import ROOT
 
 from seodang.errors import SeodangError
-from seodang.inference.engine.vllm_engine import VllmEngine
+from seodang.inference.engine import vllm_loading
 from seodang.packaging.model_folder import read_manifest
 from seodang.service.model import engine_choice
 from seodang.service.model.engine_choice import choose_engine, load_engine, read_vllm_arguments
@@ -55,7 +55,7 @@ def test_arguments_are_those_of_the_variable():
 def test_vllm_gets_the_folder_the_end_tokens_and_the_arguments(pretend_vllm, packaged_model, monkeypatch):
     calls = []
     monkeypatch.setattr(
-        VllmEngine, "load", lambda *arguments, **options: calls.append((arguments, options)) or "engine"
+        vllm_loading, "load_vllm_engine", lambda *arguments, **options: calls.append((arguments, options)) or "engine"
     )
     monkeypatch.setenv("SEODANG_ENGINE", "vllm")
     monkeypatch.setenv("SEODANG_VLLM_ARGS", '{"dtype": "bfloat16"}')

@@ -18,10 +18,11 @@ from seodang.i18n import _
 from seodang.io.library_warnings import filter_library_warnings
 from seodang.packaging.bento import MODEL_CARD
 from seodang.packaging.packaged_folder import prepare_alias
+from seodang.service.http.api_error import ApiError
 from seodang.service.http.api_keys import ApiKeys
 from seodang.service.http.rate_limits import RateLimits
 from seodang.service.lifecycle.draining import read_drain_seconds
-from seodang.service.lifecycle.health import is_engine_alive
+from seodang.service.lifecycle.health import build_probe_error, check_engine, check_readiness
 from seodang.service.pages.index_page import render_index_page
 from seodang.service.telemetry.tracing import load_exporters
 
@@ -59,7 +60,8 @@ class Seodang:
 
     def __init__(self) -> None:
         """Load the model, once in each worker, before it accepts requests."""
-        from seodang.service.lifecycle.server_control import end_with_parent, stop_process, take_over_server
+        from seodang.service.lifecycle.process_end import stop_process
+        from seodang.service.lifecycle.server_control import end_with_parent, take_over_server
         from seodang.service.telemetry.json_log import set_up_json_log
 
         set_up_json_log()
@@ -116,12 +118,28 @@ class Seodang:
             raise BentoMLException(str(error)) from error
 
     async def __is_alive__(self) -> bool:
-        """Return whether the engine computes; BentoML asks for /livez."""
-        return is_engine_alive(self._context)
+        """Return True, or raise an error if an engine has ended; BentoML asks for /livez.
+
+        Raises:
+            HTTPException: With the status 503 and the reason.
+        """
+        try:
+            check_engine(self._context)
+        except ApiError as error:
+            raise build_probe_error(error) from error
+        return True
 
     async def __is_ready__(self) -> bool:
-        """Return whether requests are accepted; BentoML asks for /readyz."""
-        return is_engine_alive(self._context) and not self._context.is_stopping
+        """Return True, or raise an error if requests are refused; BentoML asks for /readyz.
+
+        Raises:
+            HTTPException: With the status 503 and the reason.
+        """
+        try:
+            check_readiness(self._context)
+        except ApiError as error:
+            raise build_probe_error(error) from error
+        return True
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def stop(self) -> None:

@@ -16,12 +16,12 @@ from starlette.routing import Route
 
 from seodang.i18n import _
 from seodang.service.context import ServiceContext, build_rejection, get_context
-from seodang.service.http.api_error import ApiError, build_closing_error, build_unknown_route_error
+from seodang.service.http.api_error import ApiError, build_unknown_route_error
 from seodang.service.http.api_keys import ApiKeys
 from seodang.service.http.json_response import Utf8JSONResponse
 from seodang.service.http.rate_limits import RateLimits
 from seodang.service.http.request_guard import RequestGuard, RequestLimits
-from seodang.service.lifecycle.health import check_engine
+from seodang.service.lifecycle.health import check_engine, check_readiness
 from seodang.service.lifecycle.server_control import take_over_server
 from seodang.service.model.served_model import RequestRejected
 from seodang.service.pages import playground
@@ -61,9 +61,7 @@ async def _get_liveness(request: Request) -> Response:
 
 
 async def _get_readiness(request: Request) -> Response:
-    if get_context(request).is_stopping:
-        raise build_closing_error()
-    check_engine(get_context(request))
+    check_readiness(get_context(request))
     return Utf8JSONResponse({"status": "ok"})
 
 

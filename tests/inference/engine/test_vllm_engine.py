@@ -21,7 +21,7 @@ from seodang.errors import ModelError  # noqa: E402
 from seodang.inference.engine.contract import QueueFull, SamplingOptions, TokenRequest  # noqa: E402
 from seodang.inference.engine.scheduler import Limits  # noqa: E402
 from seodang.inference.engine.transformers_engine import TransformersEngine  # noqa: E402
-from seodang.inference.engine.vllm_engine import VllmEngine  # noqa: E402
+from seodang.inference.engine.vllm_loading import load_vllm_engine  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -64,7 +64,7 @@ def loop():
 @pytest.fixture(scope="module")
 def engine(folders, loop):
     changes = {"max_model_len": CONTEXT, "enforce_eager": True, "skip_tokenizer_init": True}
-    engine = VllmEngine.load(folders[0], [END], {"other": folders[1]}, LIMITS, changes=changes)
+    engine = load_vllm_engine(folders[0], [END], {"other": folders[1]}, LIMITS, changes=changes)
     yield engine
     asyncio.run_coroutine_threadsafe(engine.close(0), loop).result(120)
 

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seodang.errors import ModelError
+from seodang.errors import EvaluationError, ModelError
 
 FinishReason = Literal["stop", "length", "cancelled"]
 
@@ -160,6 +160,10 @@ class QueueFull(Exception):
     """The engine takes no further request now."""
 
 
+class EngineStopped(EvaluationError):
+    """The engine has ended by itself; only a new process computes again. The message is shown to clients."""
+
+
 class GuideFailed(ModelError):
     """The grammar of an answer is wrong or too complex, which only its sender can cure."""
 
@@ -183,9 +187,14 @@ class Engine(Protocol):
         """Return the steps of the answer as they are computed; closing the iterator frees the slot within one step.
 
         Raises:
-            QueueFull: If running and waiting requests reach the bound.
+            QueueFull: If running and waiting requests reach the bound, or the engine is closed.
+            EngineStopped: If the engine has ended by itself; also while iterating.
             SeodangError: While iterating, if the model fails.
         """
+        ...
+
+    def get_failure(self) -> EngineStopped | None:
+        """Return why no step is computed any more; None while the engine computes, and if it was closed before."""
         ...
 
     def get_status(self) -> EngineStatus:

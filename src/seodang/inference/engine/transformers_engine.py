@@ -12,10 +12,9 @@ from collections.abc import Collection
 import torch
 from transformers import PreTrainedModel
 
-from seodang.errors import EvaluationError, SeodangError
 from seodang.i18n import _
 from seodang.inference.engine.batch_shape import use_attention
-from seodang.inference.engine.contract import EngineObserver, EngineStatus, QueueFull, TokenRequest
+from seodang.inference.engine.contract import EngineObserver, EngineStatus, EngineStopped, QueueFull, TokenRequest
 from seodang.inference.engine.scheduler import Limits
 from seodang.inference.engine.streams import Channel, Outbox, StepStream
 from seodang.inference.engine.worker import Worker
@@ -59,7 +58,7 @@ class TransformersEngine:
         self._open: set[Channel] = set()
         self._deadline: float | None = None
         """By time.monotonic(); None while the engine is open."""
-        self._failure: SeodangError | None = None
+        self._failure: EngineStopped | None = None
         self._outbox = Outbox()
         self._linears = PackedLinears.pack(model)
         self._worker = Worker(
@@ -80,7 +79,7 @@ class TransformersEngine:
 
         Raises:
             QueueFull: If running and waiting requests reach the bound, or the engine is closed.
-            SeodangError: If the engine has stopped.
+            EngineStopped: If the engine has ended by itself.
         """
         channel = Channel(asyncio.get_running_loop(), self._outbox, self._wake)
         with self._condition:
@@ -131,9 +130,9 @@ class TransformersEngine:
                 self._worker.accept(*self._arrived.popleft())
             return self._deadline
 
-    def is_alive(self) -> bool:
-        """Return whether the thread of the engine computes; one that was closed counts as alive."""
-        return self._failure is None
+    def get_failure(self) -> EngineStopped | None:
+        """Return why the thread of the engine has ended by itself; see contract.Engine.get_failure()."""
+        return self._failure
 
     def _work(self) -> None:
         try:
@@ -144,7 +143,7 @@ class TransformersEngine:
 
     def _fail(self, error: BaseException) -> None:
         """End all requests: no step will be computed any more."""
-        failure = EvaluationError(_("the engine has stopped: {error}", error=type(error).__name__))
+        failure = EngineStopped(_("the engine has stopped: {error}", error=type(error).__name__))
         with self._condition:
             self._failure = failure
             self._arrived.clear()

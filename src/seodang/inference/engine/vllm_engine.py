@@ -1,10 +1,10 @@
-"""The token engine on vLLM, for CUDA. vLLM is imported when an engine is made; see requirements-vllm.txt."""
+"""The token engine on vLLM, for CUDA; see vllm_loading and requirements-vllm.txt."""
 
 from __future__ import annotations
 
 import asyncio
 import atexit
-import os
+import logging
 import uuid
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -20,17 +20,19 @@ from seodang.inference.engine.contract import (
     EngineLoad,
     EngineObserver,
     EngineStatus,
+    EngineStopped,
     QueueFull,
     TokenRequest,
     TokenStep,
 )
+from seodang.inference.engine.process_guard import ProcessGuard
 from seodang.inference.engine.scheduler import Limits
 from seodang.inference.engine.streams import Channel, Outbox, StepStream
-from seodang.inference.engine.vllm_arguments import build_engine_arguments
 from seodang.inference.engine.vllm_guides import check_tokenizer
 from seodang.inference.engine.vllm_mapping import build_sampling_arguments, read_prompt_logprobs, read_steps
 
-_DETERMINISTIC: Final = "VLLM_BATCH_INVARIANT"
+logger = logging.getLogger(__name__)
+_POLL_SECONDS: Final = 0.25
 
 
 class VllmEngine:
@@ -42,6 +44,7 @@ class VllmEngine:
         stop_ids: Collection[int],
         adapters: Mapping[str, Path] | None = None,
         limits: Limits | None = None,
+        guard: ProcessGuard | None = None,
     ) -> None:
         """Serve a running vLLM.
 
@@ -50,6 +53,7 @@ class VllmEngine:
             stop_ids: End tokens of the model.
             adapters: Folders of LoRA adapters by name.
             limits: Bounds; None for the standard ones.
+            guard: Of vLLM's other processes.
         """
         self.context_length: int | None = engine.model_config.max_model_len
         self._engine = engine
@@ -61,57 +65,27 @@ class VllmEngine:
         self._adapter_of: dict[Channel, str | None] = {}
         self._observer: EngineObserver | None = None
         self._is_closed = False
+        self._failure: EngineStopped | None = None
+        self._guard = guard
+        self._watcher: asyncio.Task[None] | None = None
         self._prefix_hits = self._prefix_queries = 0
-
-    @classmethod
-    def load(
-        cls,
-        folder: Path,
-        stop_ids: Collection[int],
-        adapters: Mapping[str, Path] | None = None,
-        limits: Limits | None = None,
-        *,
-        deterministic: bool = False,
-        changes: Mapping[str, Any] | None = None,
-    ) -> VllmEngine:
-        """Return an engine that has loaded a packaged model.
-
-        Args:
-            folder: Of the packaged model.
-            stop_ids: End tokens of the model.
-            adapters: Folders of LoRA adapters by name.
-            limits: Bounds; None for the standard ones.
-            deterministic: Use vLLM's batch-invariant kernels, so that an answer does not depend on what else is
-                running. They need a recent GPU.
-            changes: As in build_engine_arguments().
-
-        Raises:
-            ModelError: If vLLM cannot load the model.
-        """
-        if deterministic:
-            os.environ[_DETERMINISTIC] = "1"
-        from vllm.engine.arg_utils import AsyncEngineArgs
-        from vllm.v1.engine.async_llm import AsyncLLM
-
-        limits = limits or Limits()
-        try:
-            arguments = AsyncEngineArgs(**build_engine_arguments(folder, adapters or {}, limits, changes or {}))
-            engine = AsyncLLM.from_engine_args(arguments)
-        except (RuntimeError, ValueError, TypeError, OSError) as error:
-            raise ModelError(_("vLLM cannot load {folder}: {error}", folder=folder, error=error)) from error
-        atexit.register(engine.shutdown)  # at an exit without close(); a killed process leaves vLLM's behind
-        return cls(engine, stop_ids, adapters, limits)
 
     def submit(self, request: TokenRequest) -> StepStream:
         """Return the steps of the answer as they are computed; see contract.Engine.submit().
 
         Raises:
             QueueFull: If running and waiting requests reach the bound, or the engine is closed.
+            EngineStopped: If vLLM has ended by itself.
         """
+        failure = self.get_failure()
+        if failure is not None:
+            raise failure
         self._forget_ended()
         if self._is_closed or len(self._open) >= self._limits.max_running + self._limits.max_waiting:
             raise QueueFull
         loop = asyncio.get_running_loop()
+        if self._watcher is None:
+            self._watcher = loop.create_task(self._watch())
 
         def cancel() -> None:
             loop.call_soon_threadsafe(task.cancel)
@@ -123,6 +97,13 @@ class VllmEngine:
         task.add_done_callback(lambda _task: self._report_load())
         self._report_load()
         return StepStream(channel)
+
+    def get_failure(self) -> EngineStopped | None:
+        """Return why vLLM has ended by itself; see contract.Engine.get_failure()."""
+        if self._failure is None and not self._is_closed and self._engine.errored:
+            logger.error("vLLM has ended by itself; the lines before say why")
+            self._failure = EngineStopped(_("the engine has stopped: {error}", error="vLLM"))
+        return self._failure
 
     def get_status(self) -> EngineStatus:
         """Return the present load; prefix hits and queries are tokens. vLLM does not tell the tokens in its cache."""
@@ -141,8 +122,10 @@ class VllmEngine:
             timeout: In seconds, at least 0.
         """
         self._is_closed = True
+        if self._watcher is not None:
+            self._watcher.cancel()
         self._forget_ended()
-        if self._open:
+        if self._open and self._failure is None:
             await asyncio.wait(self._open.values(), timeout=timeout)
         self._forget_ended()
         for channel, task in self._open.items():
@@ -151,6 +134,18 @@ class VllmEngine:
         await asyncio.gather(*self._open.values(), return_exceptions=True)
         atexit.unregister(self._engine.shutdown)
         self._engine.shutdown()  # in the loop, whose reader of outputs would else report a dead engine
+        if self._guard is not None:
+            await asyncio.to_thread(self._guard.end)
+
+    async def _watch(self) -> None:
+        """End all requests when vLLM ends by itself: those that it holds would never end."""
+        while (failure := self.get_failure()) is None:
+            await asyncio.sleep(_POLL_SECONDS)
+        self._forget_ended()
+        for channel, task in self._open.items():
+            channel.is_finished = True
+            channel.put(failure)
+            task.cancel()
 
     def _forget_ended(self) -> None:
         self._open = {
@@ -175,7 +170,9 @@ class VllmEngine:
         except ModelError as error:
             channel.put(error)
         except Exception as error:
-            channel.put(ModelError(_("vLLM failed: {error}", error=f"{type(error).__name__}: {error}")))
+            channel.put(
+                self.get_failure() or ModelError(_("vLLM failed: {error}", error=f"{type(error).__name__}: {error}"))
+            )
         finally:
             channel.is_finished = True
 

@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import torch
 from transformers import DynamicCache, PreTrainedModel
 
 from seodang.errors import EvaluationError, SeodangError
@@ -116,6 +117,8 @@ class Worker:
         try:
             self._adapters.select(row.adapter)
             answer_alone(self._model, row, lambda: self._turn_between(row))
+        except torch.AcceleratorError:  # each later step would fail, too: the engine ends
+            raise
         except Exception as error:
             row.fail(_wrap(error))
         if row in self._single_rows:
@@ -152,6 +155,8 @@ class Worker:
             batch.read_prompts()
             batch.remove_finished()
             batch.answer()
+        except torch.AcceleratorError:
+            raise
         except Exception as error:
             logger.exception("a forward pass failed")
             batch.fail(_wrap(error))

@@ -8,11 +8,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from seodang.inference.engine.contract import Engine, GuideFailed, QueueFull, TokenRequest
+from seodang.inference.engine.contract import Engine, EngineStopped, GuideFailed, QueueFull, TokenRequest
 from seodang.service.answers.detokenizer import Decoder
 from seodang.service.answers.guides import reject_form
 from seodang.service.answers.reader import AnswerPart, AnswerReader, TextRules, join_parts
-from seodang.service.http.api_error import build_busy_error, build_closing_error
+from seodang.service.http.api_error import build_busy_error, build_closing_error, build_stopped_error
 from seodang.service.telemetry.metered_steps import MeteredSteps
 
 # Answers of one request at the same time, of the 64 that the engine computes: 48 give 1.3 times the tokens per second
@@ -49,7 +49,7 @@ async def stream_answer(engine: Engine, decoder: NamedDecoder, request: AnswerRe
     """Yield the parts of an answer; the last one has a finish reason. Whoever stops reading frees the engine's slot.
 
     Raises:
-        ApiError: If the queue is full, the service stops, or the answer's form is too complex.
+        ApiError: If the queue is full, the service or the engine stops, or the answer's form is too complex.
         SeodangError: If the model fails.
     """
     reader = AnswerReader(decoder, request.rules)
@@ -57,6 +57,8 @@ async def stream_answer(engine: Engine, decoder: NamedDecoder, request: AnswerRe
         steps = MeteredSteps(engine.submit(request.tokens), request.tokens, decoder.name, decoder.tag)
     except QueueFull as error:
         raise build_busy_error() from error
+    except EngineStopped as error:
+        raise build_stopped_error(error) from error
     try:
         async for step in steps:
             if step.finish_reason == "cancelled":
@@ -69,6 +71,8 @@ async def stream_answer(engine: Engine, decoder: NamedDecoder, request: AnswerRe
                 return
     except QueueFull as error:
         raise build_busy_error() from error
+    except EngineStopped as error:
+        raise build_stopped_error(error) from error
     except GuideFailed as error:
         raise reject_form(request.form, error) from error
     finally:

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from seodang.errors import SeodangError
 from seodang.i18n import _
+from seodang.inference.engine.contract import EngineStopped
 from seodang.service.http.json_response import Utf8JSONResponse
 from seodang.service.telemetry.metrics import count_error
 
@@ -117,6 +118,11 @@ def build_busy_error() -> ApiError:
 def build_closing_error() -> ApiError:
     """Return the error of a service that stops."""
     return ApiError(503, _("the service is stopping; send the request again later"), code="stopping")
+
+
+def build_stopped_error(failure: EngineStopped) -> ApiError:
+    """Return the error of a service whose engine has ended by itself; its supervisor starts it again."""
+    return ApiError(503, _("{reason}; the service must start again", reason=failure), code="engine_stopped")
 
 
 def _shorten(text: str, limit: int) -> str:

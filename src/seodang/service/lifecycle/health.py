@@ -1,36 +1,45 @@
-"""Whether the engine still computes."""
+"""Whether the engines still compute."""
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+import json
 
-from seodang.i18n import _
-from seodang.inference.engine.contract import Engine
+from starlette.exceptions import HTTPException
+
+from seodang.inference.engine.contract import EngineStopped
 from seodang.service.context import ServiceContext
-from seodang.service.http.api_error import ApiError
-from seodang.service.model.adapter_engine import AdapterEngine
+from seodang.service.http.api_error import ApiError, build_closing_error, build_stopped_error
 
 
-@runtime_checkable
-class _Watched(Protocol):
-    def is_alive(self) -> bool: ...
-
-
-def is_engine_alive(context: ServiceContext) -> bool:
-    """Return whether the engines of all models compute; one that cannot tell counts as alive."""
-    return all(_is_alive(each.engine) for each in context.list_models())
-
-
-def _is_alive(engine: Engine) -> bool:
-    engine = engine.shared if isinstance(engine, AdapterEngine) else engine
-    return engine.is_alive() if isinstance(engine, _Watched) else True
+def find_failure(context: ServiceContext) -> EngineStopped | None:
+    """Return why an engine of the models has ended by itself; None if all of them compute."""
+    return next((failure for each in context.list_models() if (failure := each.engine.get_failure())), None)
 
 
 def check_engine(context: ServiceContext) -> None:
-    """Raise an error if the engine has ended: no request would ever be answered.
+    """Raise an error if an engine has ended: no request of its models would ever be answered.
 
     Raises:
         ApiError: With the status 503.
     """
-    if not is_engine_alive(context):
-        raise ApiError(503, _("the engine has stopped; restart the service"), code="engine_stopped")
+    failure = find_failure(context)
+    if failure is not None:
+        raise build_stopped_error(failure)
+
+
+def check_readiness(context: ServiceContext) -> None:
+    """Raise an error if requests are refused: the service stops, or an engine has ended.
+
+    Raises:
+        ApiError: With the status 503.
+    """
+    check_engine(context)
+    if context.is_stopping:
+        raise build_closing_error()
+
+
+def build_probe_error(error: ApiError) -> HTTPException:
+    """Return an error that BentoML, which answers probes itself, sends in the shape of all other errors."""
+    response = error.build_response()
+    headers = {name: value for name, value in response.headers.items() if name != "content-length"}
+    return HTTPException(error.status, json.dumps(error.content, ensure_ascii=False), headers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import logging
 import os
@@ -12,7 +11,7 @@ import signal
 import socket
 import sys
 from types import TracebackType
-from typing import Final, NoReturn
+from typing import Final
 
 from uvicorn import Server
 
@@ -21,6 +20,8 @@ from seodang.service.context import ServiceContext
 from seodang.service.http.api_keys import VARIABLE, ApiKeys, is_loopback
 from seodang.service.http.protocol import MAX_CONNECTIONS, BoundedProtocol
 from seodang.service.lifecycle.draining import Drain, read_drain_seconds
+from seodang.service.lifecycle.engine_watch import end_with_engine
+from seodang.service.lifecycle.process_end import stop_process
 
 logger = logging.getLogger(__name__)
 _CLOSE_SECONDS: Final = 5
@@ -32,7 +33,7 @@ _tasks: set[asyncio.Task[None]] = set()
 
 
 def take_over_server(context: ServiceContext) -> bool:
-    """Bound the connections of the server, drain it at SIGTERM, and refuse addresses that need keys.
+    """Bound the server's connections, drain it at SIGTERM, end it with its engine, and refuse addresses that need keys.
 
     Called while the application starts: the server handles the signals already, and accepts connections later. The
     handler of the signals is the only way to the server that does not depend on who started it.
@@ -51,9 +52,10 @@ def take_over_server(context: ServiceContext) -> bool:
     logging.getLogger("uvicorn.access").disabled = True  # it logs paths as they come
     _raise_file_limit(MAX_CONNECTIONS + _OTHER_FILES)
     Drain(context, server, read_drain_seconds()).install()
-    task = asyncio.get_running_loop().create_task(_check_addresses(server))
-    _tasks.add(task)  # the event loop keeps no reference
-    task.add_done_callback(_tasks.discard)
+    for work in (_check_addresses(server), end_with_engine(context)):
+        task = asyncio.get_running_loop().create_task(work)
+        _tasks.add(task)  # the event loop keeps no reference
+        task.add_done_callback(_tasks.discard)
     return True
 
 
@@ -82,14 +84,6 @@ def end_with_worker() -> None:
             original(kind, error, trace)
 
     sys.excepthook = report
-
-
-def stop_process(message: str) -> NoReturn:
-    """Log one line and end the process; an exception here would become the traceback of its server."""
-    with contextlib.suppress(OSError):  # the disk of the log may be full
-        logger.critical(message)
-        sys.stderr.flush()
-    os._exit(1)
 
 
 async def _check_addresses(server: Server) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 
-from seodang.inference.engine.contract import Engine, EngineStatus, TokenRequest, TokenStep
+from seodang.inference.engine.contract import Engine, EngineStatus, EngineStopped, TokenRequest, TokenStep
 
 
 class AdapterEngine:
@@ -30,11 +30,16 @@ class AdapterEngine:
         """Return the steps of the answer; see contract.Engine.submit().
 
         Raises:
-            QueueFull: If running and waiting requests of all adapters reach the bound.
+            QueueFull: If running and waiting requests of all adapters reach the bound, or the engine is closed.
+            EngineStopped: If the engine has ended by itself.
         """
         stop_ids = request.options.stop_ids or self._stop_ids
         options = replace(request.options, stop_ids=stop_ids)
         return self.shared.submit(replace(request, adapter=self.adapter, options=options))
+
+    def get_failure(self) -> EngineStopped | None:
+        """Return why the shared engine has ended by itself; see contract.Engine.get_failure()."""
+        return self.shared.get_failure()
 
     def get_status(self) -> EngineStatus:
         """Return the present load of all adapters."""

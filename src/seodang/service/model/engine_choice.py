@@ -84,11 +84,11 @@ def load_engine(folder: Path, manifest: Manifest) -> Engine:
         SeodangError: As in choose_engine().
     """
     if choose_engine() == "vllm":
-        from seodang.inference.engine.vllm_engine import VllmEngine
+        from seodang.inference.engine.vllm_loading import load_vllm_engine
 
         tokenizer = load_tokenizer(folder)
         declared = read_declared_stop_ids(folder, tokenizer, len(tokenizer))
         stop_ids = join_stop_ids(manifest.end_id, declared)
-        return VllmEngine.load(folder, stop_ids, changes=read_vllm_arguments())
+        return load_vllm_engine(folder, stop_ids, changes=read_vllm_arguments())
     weights = load_inference_model(folder, choose_device("auto"))
     return TransformersEngine(weights, get_stop_ids(weights, manifest.end_id))
