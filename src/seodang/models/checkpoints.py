@@ -14,6 +14,7 @@ from typing import Any
 from seodang.errors import ChecksumError, ModelError
 from seodang.i18n import _, ngettext
 from seodang.io.atomic import compute_sha256, write_atomically
+from seodang.io.file_digests import compute_known_sha256
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -121,7 +122,7 @@ def list_weight_files(folder: Path) -> list[Path]:
 
 def compute_weights_sha256(folder: Path) -> str:
     """Return the sha256 of a checkpoint's weights, as `combine_sha256` defines it."""
-    return combine_sha256({file.name: compute_sha256(file) for file in list_weight_files(folder)})
+    return combine_sha256({file.name: compute_known_sha256(file) for file in list_weight_files(folder)})
 
 
 def combine_sha256(digests: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ from typing import Final
 from seodang.errors import ModelError
 from seodang.i18n import _
 from seodang.io.atomic import compute_sha256, write_atomically
+from seodang.io.file_digests import compute_known_sha256
 
 CHECKSUMS_NAME: Final = "SHA256SUMS"
 _STORE_FILE: Final = "model.yaml"  # BentoML's store writes it beside the files of a model
@@ -27,7 +28,7 @@ def write_checksums(folder: Path) -> None:
 
 
 def verify_checksums(folder: Path) -> Mapping[str, str]:
-    """Return the sha256 of each file by its name, after reading all files of a packaged model.
+    """Return the sha256 of each file by its name, after comparing all files of a packaged model.
 
     Hidden files do not count, because no reader of a model opens them.
 
@@ -95,7 +96,7 @@ def _list_files(folder: Path) -> Iterator[str]:
 
 def _compute_sha256(path: Path) -> str | None:
     try:
-        return compute_sha256(path) if path.is_file() else None
+        return compute_known_sha256(path) if path.is_file() else None
     except OSError:  # for example without permission
         return None
 

@@ -22,7 +22,8 @@ from seodang.config.section import Sha256
 from seodang.config.validation_errors import format_validation_errors
 from seodang.errors import ModelError
 from seodang.i18n import _
-from seodang.io.atomic import compute_sha256, write_atomically
+from seodang.io.atomic import write_atomically
+from seodang.io.file_digests import compute_known_sha256
 from seodang.models.chat_templates import reads_clock
 from seodang.models.loading import load_model
 from seodang.prompting import compute_fingerprint
@@ -129,7 +130,7 @@ def compute_content_version(folder: Path, prompt_fingerprint: str) -> str:
 
     """
     files = [*folder.glob("*.safetensors"), *folder.glob("tokenizer*")]
-    return combine_content_version({file.name: compute_sha256(file) for file in files}, prompt_fingerprint)
+    return combine_content_version({file.name: compute_known_sha256(file) for file in files}, prompt_fingerprint)
 
 
 def combine_content_version(digests: Mapping[str, str], prompt_fingerprint: str) -> str:

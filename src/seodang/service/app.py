@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seodang.errors import SeodangError
 from seodang.i18n import _
+from seodang.io.file_digests import share_digests
 from seodang.io.library_warnings import filter_library_warnings
 from seodang.packaging.bento import MODEL_CARD
 from seodang.packaging.packaged_folder import prepare_alias
@@ -114,6 +115,7 @@ class Seodang:
                 check_models(sources, stored.tag.name)
             choose_engine()
             check_packaged_model(Path(stored.path), stored.tag.version)
+            share_digests()
         except SeodangError as error:
             raise BentoMLException(str(error)) from error
 

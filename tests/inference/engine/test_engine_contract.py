@@ -46,9 +46,14 @@ def make_adapted() -> Any:
     return get_peft_model(model, LoraConfig(**LORA)).eval()
 
 
-def build_plain(**settings: Any) -> EngineCase:
-    engine = TransformersEngine(make_llama(), [END], LIMITS, **settings)
-    return EngineCase(engine, make_llama(), lambda: break_worker(engine))
+def make_mamba() -> Any:
+    torch.manual_seed(3)
+    return MambaForCausalLM(MambaConfig(**SHAPE, state_size=4)).eval()
+
+
+def build_plain(make: Callable[[], Any] = make_llama, **settings: Any) -> EngineCase:
+    engine = TransformersEngine(make(), [END], LIMITS, **settings)
+    return EngineCase(engine, make(), lambda: break_worker(engine), caches_prefixes=make is make_llama)
 
 
 def build_adapter(adapter: str | None) -> EngineCase:
@@ -69,34 +74,43 @@ def break_worker(engine: TransformersEngine) -> None:
     engine._worker.work = fail
 
 
-def build_vllm(folder: Path) -> EngineCase:
-    pytest.importorskip("vllm")
+def build_vllm(folder: Path, *, adapter: str | None = None) -> EngineCase:
+    """Return vLLM, or an adapter of a base whose own end token is another one."""
     from seodang.inference.engine.vllm_loading import load_vllm_engine
 
     make_llama().save_pretrained(folder)
+    folders = {}
+    if adapter is not None:
+        make_adapted().save_pretrained(folder / "adapter")
+        folders[adapter] = folder / "adapter"
     changes = {"max_model_len": CONTEXT, "enforce_eager": True, "skip_tokenizer_init": True}
-    engine = load_vllm_engine(folder, [END], None, LIMITS, changes=changes)
+    engine = load_vllm_engine(folder, [END if adapter is None else 99], folders, LIMITS, changes=changes)
 
     def kill() -> None:
         for process in engine._engine.engine_core.resources.engine_manager.processes:
             os.kill(process.pid, signal.SIGKILL)
 
-    return EngineCase(engine, make_llama(), kill, scores_full_context=False, can_guide=False)
+    if adapter is None:
+        return EngineCase(engine, make_llama(), kill, scores_full_context=False, can_guide=False)
+    selected = AdapterEngine(engine, adapter, [END])
+    return EngineCase(selected, make_adapted(), kill, None, scores_full_context=False, can_guide=False)
 
 
 BUILDERS: dict[str, Callable[[Path], EngineCase]] = {
     "transformers": lambda _folder: build_plain(),
     "transformers, deterministic": lambda _folder: build_plain(deterministic=True),
+    "transformers, whose requests run alone": lambda _folder: build_plain(make_mamba),
     "an adapter": lambda _folder: build_adapter("default"),
     "the base of adapters": lambda _folder: build_adapter(None),
     "vllm": build_vllm,
+    "an adapter in vllm": lambda folder: build_vllm(folder, adapter="default"),
 }
 VLLM = (
     pytest.mark.slow,
     pytest.mark.timeout(1800),
     pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed"),
 )
-ENGINES = [pytest.param(name, marks=VLLM if name == "vllm" else ()) for name in BUILDERS]
+ENGINES = [pytest.param(name, marks=VLLM if "vllm" in name else ()) for name in BUILDERS]
 
 
 @pytest.fixture(scope="module")

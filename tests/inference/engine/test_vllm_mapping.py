@@ -1,4 +1,4 @@
-"""Requests become vLLM's parameters, and its outputs become steps; vLLM is not needed. See test_vllm_engine.py."""
+"""Requests become vLLM's parameters, and its outputs become steps; vLLM is not needed. See test_engine_contract.py."""
 
 from __future__ import annotations
 

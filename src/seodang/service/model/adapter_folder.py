@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerBa
 from seodang.config import PromptFormat
 from seodang.errors import ChatTemplateError, ModelError
 from seodang.i18n import _
-from seodang.io.atomic import compute_sha256
+from seodang.io.file_digests import compute_known_sha256
 from seodang.models.adapters import ADAPTER
 from seodang.models.checkpoints import INDEX, WEIGHTS, is_code_trusted
 from seodang.models.loading import get_first_line
@@ -89,7 +89,7 @@ def read_adapter_folder(folder: Path, base: BaseShapes) -> AdapterFolder:
     folder = _find_weights(folder)
     _check_settings(folder)
     report = _read_report(folder)
-    sha256 = compute_sha256(folder / ADAPTER)
+    sha256 = compute_known_sha256(folder / ADAPTER)
     if report.get("adapter_sha256") != sha256:
         raise ModelError(
             _(
