@@ -7,6 +7,7 @@ import hashlib
 import re
 
 import pytest
+from tests.constants import ROOT
 
 from seodang.service.context import ServiceContext
 from seodang.service.pages.playground import render_playground
@@ -45,6 +46,17 @@ def test_it_has_every_text_in_both_languages_and_uses_it():
         assert re.search("[가-힣]", korean), name
         assert not re.search("[가-힣]", english), name
         assert f'"{name}"' in script or name in ("promote", "reject", "inconclusive")
+
+
+def test_it_has_a_sentence_for_every_error_that_its_user_cannot_correct():
+    """Those with another status show the message of the service, which names the field."""
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "src/seodang/service").rglob("*.py"))
+    codes = set(re.findall(r'ApiError\(\s*(?:403|413|429|50\d),(?:(?!ApiError).)*?code="(\w+)"', source, re.DOTALL))
+    assert {"queue_full", "rate_limit_exceeded", "engine_stopped", "body_too_large"} < codes
+    script = render_playground().html
+    names = {code: re.search(rf'^  {code}: "([\w-]+)",$', script, re.MULTILINE) for code in codes}
+    assert [code for code, name in names.items() if name is None] == []
+    assert {name[1] for name in names.values() if name} <= set(TEXTS)
 
 
 def test_it_needs_no_key_and_holds_no_data(served: ServiceContext, build_client):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -16,7 +17,7 @@ from tests.fixtures.browser import CONTROL, SHIFT, Browser, Page
 from tests.fixtures.serving import serve_app
 from tests.service.conftest import ScriptedEngine
 
-from seodang.inference.engine.contract import TokenRequest, TokenStep
+from seodang.inference.engine.contract import EngineStopped, TokenRequest, TokenStep
 from seodang.service.context import ServiceContext
 from seodang.service.http.api_keys import ApiKeys
 from seodang.service.web_app import create_app
@@ -108,6 +109,14 @@ def page(browser: Browser) -> Iterator[Page]:
 def open_page(page: Page, service: Served) -> None:
     page.open(service.url)
     page.wait("state.models.length && document.querySelector('#facts dd')")
+
+
+def enter_key(page: Page, service: Served) -> None:
+    page.open(service.url)
+    page.wait("document.querySelector('#key').checkVisibility()")
+    page.type(KEY)
+    page.press("Enter")
+    page.wait("document.querySelector('#facts dd')")
 
 
 def write(page: Page, instruction: str, input: str = "") -> None:
@@ -433,6 +442,8 @@ def test_earlier_turns_go_along_where_the_model_was_tuned_on_conversations(page,
         ([RuntimeError("secret")], "가", "The service failed."),
         (ANSWER, "가 " * 9000, "longer than the model can read"),
         ("full", "가", "The service is busy."),
+        ([EngineStopped("dead")], "가", "The engine of the service has stopped."),
+        ([5, EngineStopped("dead")], "가", "The engine of the service has stopped."),
         ("limit", "가", "does not accept this request: max_tokens: must be from 1 to 100"),
     ],
 )
@@ -448,6 +459,40 @@ def test_an_error_is_a_sentence_that_says_what_to_do(page, build_context, answer
         assert sentence in page.read(".problem")
         assert "secret" not in page.read("main")
         assert page.evaluate("document.querySelector('#instruction').value") == request_  # to be sent again
+
+
+@pytest.mark.parametrize(
+    ("variables", "keys", "sentence"),
+    [
+        ({"SEODANG_REQUESTS_PER_MINUTE": "2"}, f"a:{KEY}", "The limit of this API key is reached, 2 per minute."),
+        ({"SEODANG_REQUESTS_PER_MINUTE": "2"}, "", "The limit that all clients without a key share is reached, 2 per"),
+        ({}, f"a/2:{KEY}", "The limit of this API key is reached, 2 per minute."),
+    ],
+)
+def test_a_limit_says_which_one_and_when_to_try_again(page, build_context, monkeypatch, variables, keys, sentence):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with run_service(build_context(), keys=keys) as service:
+        if keys:
+            enter_key(page, service)
+        else:
+            open_page(page, service)
+        for _ in range(3):
+            ask(page, "가")
+        shown = page.read(".turn:last-child .problem")
+        assert sentence in shown
+        assert re.search(r"Send the request again in (2\d|30) s\.", shown)
+
+
+def test_too_many_requests_at_the_same_time_are_no_busy_service(page, build_context, monkeypatch):
+    monkeypatch.setenv("SEODANG_CONCURRENT_REQUESTS", "1")
+    context = build_context()
+    context.other_models = (replace(build_context("다른 답변"), model=replace(context.model, tag="base", names=())),)
+    with run_service(context) as service:
+        open_page(page, service)
+        ask(page, "가")  # of both models at the same time
+        assert "The limit of requests at the same time is reached." in page.read(".problem")
+        assert page.evaluate("document.querySelectorAll('.problem').length") == 1
 
 
 def test_a_service_that_is_gone_can_be_tried_again(page, build_context):

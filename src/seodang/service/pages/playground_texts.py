@@ -35,6 +35,22 @@ TEXTS: Final[Mapping[str, str]] = {
     "too-long": N_("The text is longer than the model can read. Shorten it, or start a new conversation."),
     "too-large": N_("The request is too large for the service. Shorten the text."),
     "busy": N_("The service is busy. Wait a moment and send the request again."),
+    "rate-limit": N_(
+        "The limit of this API key is reached, {limit} per minute. Send the request again in {seconds} s."
+    ),
+    "rate-limit-of-all": N_(
+        "The limit that all clients without a key share is reached, {limit} per minute. Send the request again in"
+        " {seconds} s."
+    ),
+    "concurrent": N_(
+        "The limit of requests at the same time is reached. Send the request again when one of them has ended."
+    ),
+    "engine-stopped": N_("The engine of the service has stopped. The service must start again; try again later."),
+    "too-slow": N_("The answer takes too long. Ask for fewer tokens."),
+    "host": N_(
+        "The service answers under the names of its own machine only. Open the page at 127.0.0.1, or add this name to"
+        " SEODANG_ALLOWED_HOSTS where the service runs."
+    ),
     "stopping": N_("The service is stopping or too slow at present. Send the request again later."),
     "failed": N_("The service failed. Send the request again; the log of the service names the cause."),
     "broken-off": N_("The connection ended before the answer was complete. Send the request again."),

@@ -21,16 +21,27 @@ const PROBLEMS_BY_CODE = {
   context_length_exceeded: "too-long",
   model_not_found: "not-served",
   queue_full: "busy",
+  connections: "busy",
+  rate_limit_exceeded: "rate-limit",
+  too_many_concurrent_requests: "concurrent",
   stopping: "stopping",
-  answer_timeout: "stopping",
+  answer_timeout: "too-slow",
+  engine_stopped: "engine-stopped",
   no_keys: "no-keys",
+  host_not_allowed: "host",
+  body_too_large: "too-large",
   internal_error: "failed",
 };
 const PROBLEMS_BY_STATUS = { 403: "no-keys", 413: "too-large", 429: "busy", 500: "failed", 502: "unreachable", 503: "stopping", 504: "stopping" };
 
-function explain(error, status) {
-  const name = PROBLEMS_BY_CODE[error?.code] ?? PROBLEMS_BY_STATUS[status];
-  return name ? new Problem(name) : new Problem("refused", { message: error?.message ?? status });
+/** Return an error of the service as a Problem; an event of a stream has neither status nor header. */
+function explain(error, response) {
+  const name = PROBLEMS_BY_CODE[error?.code] ?? PROBLEMS_BY_STATUS[response?.status];
+  if (!name) return new Problem("refused", { message: error?.message ?? response?.status });
+  const seconds = response?.headers.get("retry-after");
+  const limit = response?.headers.get("x-ratelimit-limit-requests");
+  if (name !== "rate-limit") return new Problem(name);
+  return seconds && limit ? new Problem(service.key ? name : "rate-limit-of-all", { seconds, limit }) : new Problem("busy");
 }
 
 /** Send a request; a body makes it a POST. Throws a Problem, or an AbortError if it was stopped. */
@@ -48,7 +59,7 @@ async function send(path, body, signal) {
   if (response.ok) return response;
   if (response.status === 401) throw new Problem(service.key ? "key-wrong" : "key-needed");
   const content = await response.json().catch(() => null);
-  throw explain(content?.error, response.status);
+  throw explain(content?.error, response);
 }
 
 async function sendForJson(path, body, signal) {
