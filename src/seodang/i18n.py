@@ -19,6 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from seodang.hangul import guess_final_sound
+
 __all__ = ["LANGUAGES", "N_", "Language", "Message", "_", "get_language", "ngettext", "translate"]
 
 Language = Literal["en", "ko"]
@@ -26,13 +28,6 @@ LANGUAGES: Final[tuple[Language, ...]] = ("en", "ko")
 _DOMAIN: Final = "seodang"
 _LOCALE: Final = Path(__file__).parent / "locale"
 _PARTICLES: Final = re.compile(r"(?P<consonant>은|이|을|과)\((?P<vowel>는|가|를|와)\)|\(으\)로")
-_RIEUL: Final = 8  # index of ㄹ among the 28 final sounds of a syllable
-_SOUNDS: Final = {
-    **dict.fromkeys("036", "other"),  # 영, 삼, 육; also 십, 백, 천
-    **dict.fromkeys("178", "ㄹ"),  # 일, 칠, 팔
-    **dict.fromkeys("2459%", ""),  # 이, 사, 오, 구, 퍼센트
-}
-"""Final sounds of the Korean readings."""
 
 
 def get_language() -> Language:
@@ -132,7 +127,7 @@ def choose_particles(text: str, values: Mapping[str, Any]) -> str:
     parts, end = [], 0
     for marker in _PARTICLES.finditer(text):
         before = text[: marker.start()]
-        sound = _find_final_sound(before.format(**values) if values else before)
+        sound = guess_final_sound(before.format(**values) if values else before)
         after_consonant, after_vowel = marker["consonant"], marker["vowel"]
         if marker[0] == "(으)로":
             after_consonant, after_vowel = ("로" if sound == "ㄹ" else "으로"), "로"
@@ -140,27 +135,6 @@ def choose_particles(text: str, values: Mapping[str, Any]) -> str:
         parts += [text[end : marker.start()], chosen]
         end = marker.end()
     return "".join([*parts, text[end:]])
-
-
-def _find_final_sound(text: str) -> str | None:
-    """Return "ㄹ", "other" or "" for a last word that ends in ㄹ, another consonant or a vowel; None: unknown."""
-    for ignored in (r"(</[^<>]*>)+$", r"['\"`”’」』]+$", r"(?<=\S)\([^()]*\)$", r"[^\w%]+$"):
-        text = re.sub(ignored, "", text)
-    last = text[-1:]
-    if "가" <= last <= "힣":
-        final = (ord(last) - ord("가")) % 28
-        return "ㄹ" if final == _RIEUL else "other" if final else ""
-    if last in _SOUNDS:
-        return _SOUNDS[last]
-    latin = re.search(r"[A-Za-z]+$", text)
-    if latin is None:
-        return None
-    if latin[0].isupper():  # an acronym is spelled: DVC, URL
-        return {"L": "ㄹ", "R": "ㄹ", "M": "other", "N": "other"}.get(last, "")
-    ending = latin[0].lower()
-    if ending.endswith(("l", "le")):
-        return "ㄹ"
-    return "other" if ending.endswith(("m", "n", "me", "ne", "ng", "ck")) else ""
 
 
 @cache

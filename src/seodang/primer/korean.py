@@ -1,27 +1,22 @@
 """Build Korean word forms, endings and particles, by arithmetic on Hangul syllables.
 
-The code point of a syllable is 0xAC00 + (lead * 21 + vowel) * 28 + tail. A tail of 0 means no final consonant. Source:
-Unicode Standard, section 3.12, "Conjoining Jamo Behavior".
+A tail is a final consonant; 0 means none (see seodang.hangul).
 """
 
 from __future__ import annotations
 
 import re
 
-_BASE = 0xAC00
-_LAST = 0xD7A3
-_TAILS = 28
-_TAIL_RIEUL = 8  # ㄹ
+from seodang.hangul import FINAL_BIEUP, FINAL_RIEUL, get_final
+
 _TAIL_RIEUL_MIEUM = 10  # ㄻ
 _TAIL_MIEUM = 16  # ㅁ
-_TAIL_BIEUP = 17  # ㅂ
 _TAIL_SSANGSIOT = 20  # ㅆ
 
 
 def has_tail(word: str) -> bool:
     """Return whether the last syllable of `word` ends with a consonant (받침)."""
-    code = ord(word[-1])
-    return _BASE <= code <= _LAST and (code - _BASE) % _TAILS != 0
+    return get_final(word[-1]) != 0
 
 
 def add_particle(word: str, with_tail: str, without_tail: str) -> str:
@@ -55,26 +50,26 @@ def _add_tail(word: str, tail: int) -> str:
 
 
 def _get_tail(word: str) -> int:
-    return (ord(word[-1]) - _BASE) % _TAILS if has_tail(word) else 0
+    return get_final(word[-1])
 
 
 def _drop_rieul(stem: str) -> str:
     """Return `stem` without its final ㄹ, as before ㄴ, ㅂ and ㅅ: 힘들 -> 힘드(네)."""
-    return _add_tail(stem, -_TAIL_RIEUL) if _get_tail(stem) == _TAIL_RIEUL else stem
+    return _add_tail(stem, -FINAL_RIEUL) if _get_tail(stem) == FINAL_RIEUL else stem
 
 
 def conjugate_formal(stem: str) -> str:
     """Return the formal polite form: 지루하 -> 지루합니다, 좋 -> 좋습니다, 힘들 -> 힘듭니다."""
     stem = _drop_rieul(stem)
-    return f"{stem}습니다" if has_tail(stem) else f"{_add_tail(stem, _TAIL_BIEUP)}니다"
+    return f"{stem}습니다" if has_tail(stem) else f"{_add_tail(stem, FINAL_BIEUP)}니다"
 
 
 def nominalize(stem: str, connective: str) -> str:
     """Return the noun form: 지루하 -> 지루함, 좋 -> 좋음, 힘들 -> 힘듦, 아름답 (아름다워) -> 아름다움."""
-    if _get_tail(stem) == _TAIL_RIEUL:
-        return _add_tail(stem, _TAIL_RIEUL_MIEUM - _TAIL_RIEUL)
-    if _get_tail(stem) == _TAIL_BIEUP and connective.endswith("워"):
-        return f"{_add_tail(stem, -_TAIL_BIEUP)}움"
+    if _get_tail(stem) == FINAL_RIEUL:
+        return _add_tail(stem, _TAIL_RIEUL_MIEUM - FINAL_RIEUL)
+    if _get_tail(stem) == FINAL_BIEUP and connective.endswith("워"):
+        return f"{_add_tail(stem, -FINAL_BIEUP)}움"
     return f"{stem}음" if has_tail(stem) else _add_tail(stem, _TAIL_MIEUM)
 
 

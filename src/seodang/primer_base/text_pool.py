@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from seodang.hangul import get_final
 from seodang.primer.item import read_lexicon
 from seodang.records import Language, detect_language
 
@@ -21,7 +22,6 @@ MAX_WORDS = 8  # of a text
 _MIN_TEXTS, _MAX_TEXTS = 6, 400  # of a class that one word or one ending defines
 _MIN_LABEL_WORDS = 50  # with fewer words that are neither rare nor frequent, any word can be a label
 _WORD = re.compile(r"[a-z']+|[가-힣]+")
-_HANGUL_START, _FINALS = 0xAC00, 28  # of Unicode's composed syllables
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,7 @@ def _list_korean_stems(lexicon: str, word: str) -> list[str]:
         return [word]
     if len(word) > 2:
         return [word[:-1]]
-    syllable = ord(word[-1]) - _HANGUL_START
-    return [word, word[:-1] + chr(_HANGUL_START + syllable - syllable % _FINALS)]
+    return [word, word[:-1] + chr(ord(word[-1]) - get_final(word[-1]))]
 
 
 def has_held_out_word(text: str, language: Language) -> bool:

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from seodang.config import EpisodeParams
+from seodang.hangul import FINAL_BIEUP, get_final
 from seodang.primer_base.corpus import LANGUAGES
 from seodang.primer_base.text_pool import (
     MAX_WORDS,
@@ -38,7 +39,6 @@ _CASUAL = re.compile(r"(다|어|아|해|지|네|야|래|자|냐|니|라|군|음|
 _REQUEST = re.compile(
     r"(주세요|하세요|보세요|마세요|줘요|해줘|줘라|해라|봐라|마라|보자|하자|바랍니다|부탁드립니다)[.!~^ㅎㅋ]*$"
 )
-_HANGUL_START, _FINALS, _FINAL_BIEUP = 0xAC00, 28, 17  # of Unicode's composed syllables
 _MIXED = re.compile(
     r"그럭저럭|그저 ?그|그냥 ?그래|그냥 ?그런|보통이|평범한|쏘쏘|볼만은|킬링 ?타임|중간 ?정도|나쁘지 ?않|나쁘진 ?않"
 )
@@ -59,7 +59,7 @@ def _is_polite(text: str) -> bool:
     if match is None:
         return False
     ending = match[1]
-    return not ending.endswith(("니다", "니까")) or (ord(ending[0]) - _HANGUL_START) % _FINALS == _FINAL_BIEUP
+    return not ending.endswith(("니다", "니까")) or get_final(ending[0]) == FINAL_BIEUP
 
 
 def split_sentence_types(texts: Iterable[str]) -> Classes:

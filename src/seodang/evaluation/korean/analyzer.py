@@ -1,0 +1,17 @@
+"""The morphological analyzer of Korean, loaded once per process."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kiwipiepy import Kiwi
+
+
+@cache
+def load_analyzer() -> Kiwi:
+    """Return the analyzer. It takes 1.5 s and 300 MB, once per process."""
+    from kiwipiepy import Kiwi
+
+    return Kiwi()
