@@ -1,8 +1,8 @@
 """Sounds of Korean words: arithmetic on Hangul syllables, and the readings of letters and digits. Pure.
 
-The code point of a syllable is 0xAC00 + (lead * 21 + vowel) * 28 + final. A final of 0 means no final consonant. Source:
-Unicode Standard, section 3.12, "Conjoining Jamo Behavior". Korean particles have two forms, and the final sound of the
-word before decides (은/는, 이/가, 을/를, 과/와, 으로/로).
+The code point of a syllable is 0xAC00 + (lead * 21 + vowel) * 28 + final. A final of 0 means no final consonant
+(Unicode Standard, section 3.12, "Conjoining Jamo Behavior"). Korean particles have two forms, and the final sound of
+the word before decides (은/는, 이/가, 을/를, 과/와, 으로/로).
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ _DIGIT_SOUNDS: Final[dict[str, FinalSound]] = {
 }
 # After Latin letters a digit may be read in English: "MP3" ends in a vowel. These sound alike in both readings.
 _SHARED_DIGIT_SOUNDS: Final[dict[str, FinalSound]] = dict.fromkeys("245", "")
+# Units whose names are certain; "5g" may be a mobile network, and L is read as 리터 or 엘.
 _UNIT_SOUNDS: Final[dict[str, FinalSound]] = {
-    **dict.fromkeys(("g", "kg", "mg", "t"), "other"),  # 그램, 톤
-    **dict.fromkeys(("m", "km", "cm", "mm", "L", "l", "mL", "ml", "KB", "MB", "GB", "TB", "Hz", "GHz", "W", "V"), ""),
+    **dict.fromkeys(("kg", "mg"), "other"),  # 그램
+    **dict.fromkeys(("m", "km", "cm", "mm", "KB", "MB", "GB", "TB", "Hz", "GHz", "W", "V"), ""),
 }
 _LETTER_SOUNDS: Final[dict[str, FinalSound | None]] = {
     **dict.fromkeys("abcdefghijkopqstuvwxyz", ""),
@@ -43,6 +44,7 @@ _LETTER_SOUNDS: Final[dict[str, FinalSound | None]] = {
 }
 _WORD: Final = re.compile(r"(?P<number>(?<![A-Za-z])\d[\d.,]*)?(?P<latin>[A-Za-z]+)$")
 _DIGIT_AFTER_LATIN: Final = re.compile(r"[A-Za-z][- ]?\d[\d.,]*$")
+_UNCERTAIN_NUMBER: Final = re.compile(r"(?:[$€£¥₩]|\.\.+)\s?\d[\d.,]*$")  # $5 is read as 5달러
 _VOWELS: Final = frozenset("aeiouy")
 
 
@@ -66,6 +68,8 @@ def find_final_sound(text: str) -> FinalSound | None:
     if is_syllable(last):
         return _name_sound(get_final(last))
     if last in _DIGIT_SOUNDS:
+        if _UNCERTAIN_NUMBER.search(text[-20:]):
+            return None
         sounds = _SHARED_DIGIT_SOUNDS if _DIGIT_AFTER_LATIN.search(text[-20:]) else _DIGIT_SOUNDS
         return sounds.get(last)
     match = _WORD.search(text[-40:])
@@ -80,6 +84,8 @@ def _name_sound(final: int) -> FinalSound:
 
 def _find_latin_sound(word: str) -> FinalSound | None:
     lower = word.lower()
+    if len(word) > 1 and len(set(word)) == 1:  # OO and XXX stand for a name
+        return None
     if len(word) == 1 or (word.isupper() and (len(word) == 2 or _VOWELS.isdisjoint(lower))):
         return _LETTER_SOUNDS[lower[-1]]
     if lower.endswith("l"):

@@ -73,6 +73,12 @@ def iter_sentences(text: str) -> Iterator[Sentence]:
         yield from _iter_line_sentences(line)
 
 
+def iter_segments(text: str) -> Iterator[Sentence]:
+    """Yield all sentences and lines of a text in order, headings, quotations and tables included."""
+    for line in _LINE.finditer(text):
+        yield from _iter_line_sentences(line)
+
+
 def _find_speakers(text: str) -> frozenset[str]:
     """Return the labels of a dialogue: at least two labels begin lines, and one of them begins several."""
     labels = Counter(label[1] for line in _LINE.finditer(text) if (label := _SPEAKER.match(line[0])))

@@ -1,0 +1,28 @@
+"""The share of Hangul in an answer. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from seodang.evaluation.korean.passages import blank_code
+
+_HANGUL: Final = re.compile("[가-힣ㄱ-ㅎㅏ-ㅣ]")
+# Scripts whose characters are syllables or words: kana and Han.
+_SYLLABLE: Final = re.compile("[가-힣ㄱ-ㅎㅏ-ㅣ\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_LETTERS_PER_SYLLABLE: Final = 2  # a syllable says about as much as two letters
+
+
+def compute_hangul_share(text: str) -> float | None:
+    """Return the share of Hangul in the letters of an answer, 0 to 1; None without a letter.
+
+    Code, formulas and addresses do not count. Hangul, kana and Han characters weigh as much as two letters of an
+    alphabet. So a few English names in a Korean sentence cost little.
+    """
+    plain = blank_code(text)
+    letters = sum(map(str.isalpha, plain))
+    if not letters:
+        return None
+    syllables = len(_SYLLABLE.findall(plain))
+    weight = letters + (_LETTERS_PER_SYLLABLE - 1) * syllables
+    return _LETTERS_PER_SYLLABLE * len(_HANGUL.findall(plain)) / weight
