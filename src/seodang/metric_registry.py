@@ -110,6 +110,16 @@ _METRICS: Final = (
         measures_form=True,
     ),
     Metric(name="repetition", label=N_("repetition"), kinds=_GENERATE, higher_is_better=False, measures_form=True),
+    *(
+        Metric(name=name, label=label, kinds=_GENERATE, measures_form=True)
+        for name, label in (
+            ("hangul_share", N_("share of Hangul")),
+            ("speech_level_consistency", N_("sentences in the answer's main speech style, polite or plain")),
+            ("politeness", N_("sentences that are not in plain speech")),
+            ("particle_accuracy", N_("sentences without a wrong particle form")),
+            ("distinct_clauses", N_("text without repeated clauses")),
+        )
+    ),
     Metric(name="ifeval_prompt_strict", label=N_("IFEval prompts, strict"), kinds=_GENERATE, is_binary=True),
     Metric(name="ifeval_prompt_loose", label=N_("IFEval prompts, loose"), kinds=_GENERATE, is_binary=True),
     Metric(

@@ -19,6 +19,7 @@ from seodang.evaluation.tasks.scoring import (
     compute_choice_metrics,
     compute_log_odds,
     compute_text_metrics,
+    measure_korean_quality,
 )
 from seodang.evaluation.tasks.spec import GRADE_COLUMN
 from seodang.inference.generation import Generation
@@ -73,6 +74,7 @@ def build_item_score(
         weights=weights,
         labels=_get_labels(task, reference_index, calibrated),
         grades=_get_grades(task, index, log_likelihoods),
+        faults=() if answer is None else _list_faults(task, index, answer),
     )
 
 
@@ -154,6 +156,10 @@ def _compute_extra_metrics(
     scores = compute_answer_metrics(task.spec, sample, answer, has_eos=generated.has_eos)
     weighted = [name for name in scores if REGISTRY[name].aggregation == "weighted_mean"]
     return scores, {name: len(sample.extra["instruction_id_list"]) for name in weighted}
+
+
+def _list_faults(task: TaskSamples, index: int, answer: str) -> tuple[dict[str, Any], ...]:
+    return tuple(measure_korean_quality(task.spec, task.samples[index], answer).list_faults())
 
 
 def _compute_perplexity_metrics(

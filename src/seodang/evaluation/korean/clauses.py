@@ -14,10 +14,10 @@ _MIN_CLAUSE_LETTERS: Final = 8
 _CLAUSE_BREAK: Final = re.compile(r"[,;:]\s+|(?<=[가-힣][고며])\s+|(?<=지만)\s+|(?<=는데)\s+")
 _LETTERS: Final = re.compile(r"[^\W_]+")
 _CONJUNCTION: Final = re.compile(
-    r"(?:그리고|또한|또|그래서|따라서|그러므로|하지만|그러나|그런데|즉|결국|첫째|둘째|셋째|넷째|\d+)\s*[,.):]?\s+"
+    r"\A(?:그리고|또한|또|그래서|따라서|그러므로|하지만|그러나|그런데|즉|결국|첫째|둘째|셋째|넷째|\d+)\s*[,.):]?\s+"
 )
 # The same text at least four times in a row; three times from four syllables on. It has a Hangul syllable.
-_LOOP: Final = re.compile(r"(?=[^가-힣\n]{0,4}[가-힣])(?:(\S.{0,59}?)(?:[\s,.!?]*\1){3,}|(\S.{5,99}?)(?:[\s,.!?]*\2){2,})")
+_LOOP: Final = re.compile(r"(?=[^가-힣\n]{0,4}[가-힣])(?:(\S.{0,59}?)(?:[\s,.!?]{0,4}\1){3,}|(\S.{5,99}?)(?:[\s,.!?]{0,4}\2){2,})")
 _MIN_LOOP_LETTERS: Final = 10
 
 
@@ -73,7 +73,7 @@ def _split_clauses(text: str) -> Iterator[tuple[int, int]]:
 
 def _normalize(text: str) -> str:
     """Return the letters of a clause without its conjunction."""
-    return "".join(_LETTERS.findall(_CONJUNCTION.sub("", text.lstrip(), count=1)))
+    return "".join(_LETTERS.findall(_CONJUNCTION.sub("", text.strip(), count=1)))
 
 
 def _iter_loops(text: str) -> Iterator[tuple[int, int]]:

@@ -10,6 +10,10 @@ from seodang.evaluation.korean.passages import blank_code
 _HANGUL: Final = re.compile("[가-힣ㄱ-ㅎㅏ-ㅣ]")
 # Scripts whose characters are syllables or words: kana and Han.
 _SYLLABLE: Final = re.compile("[가-힣ㄱ-ㅎㅏ-ㅣ\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_FOREIGN_RUN: Final = re.compile(
+    r"(?<!\w)[^\W\d_가-힣]{2,}+(?:[ ,.'’-]{1,2}[^\W\d_가-힣]++){2,}+(?![가-힣])"
+    "|[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]{4,}"
+)
 _LETTERS_PER_SYLLABLE: Final = 2  # a syllable says about as much as two letters
 
 
@@ -26,3 +30,8 @@ def compute_hangul_share(text: str) -> float | None:
     syllables = len(_SYLLABLE.findall(plain))
     weight = letters + (_LETTERS_PER_SYLLABLE - 1) * syllables
     return _LETTERS_PER_SYLLABLE * len(_HANGUL.findall(plain)) / weight
+
+
+def find_foreign_runs(text: str) -> list[tuple[int, int]]:
+    """Return start and end of passages without Hangul: at least three words, or four kana or Han characters."""
+    return [match.span() for match in _FOREIGN_RUN.finditer(blank_code(text))]

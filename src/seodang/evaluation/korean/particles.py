@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -104,7 +105,8 @@ def _is_other_reading(text: str, head_end: int, match: re.Match[str]) -> bool:
 def _confirm(candidate: _Candidate) -> ParticleError | None:
     text, start, end = candidate.text, candidate.start, candidate.end
     if not candidate.is_certain:
-        gain = _compute_gain(candidate)
+        before, after = _select_context(candidate)
+        gain = _compute_gain(before, text[start:end], candidate.expected, after)
         minimum = _MIN_GAIN_AFTER_FAMILY if text[start:end] == "과" else _MIN_GAIN
         if gain is None or gain < minimum:
             return None
@@ -112,18 +114,17 @@ def _confirm(candidate: _Candidate) -> ParticleError | None:
     return ParticleError(start, end, f"{word[0] if word else ''}{text[start:end]}", candidate.expected)
 
 
-def _compute_gain(candidate: _Candidate) -> float | None:
-    """Return how much likelier the text is with the other form, in nats; None where that form is no particle there.
+@lru_cache(maxsize=4096)
+def _compute_gain(before: str, form: str, expected: str, after: str) -> float | None:
+    """Return how much likelier a text is with the other form, in nats; None where that form is no particle there.
 
     The analyzer knows words such as 국가, 진로 and 먹는, which end like a particle in the wrong form.
     """
-    before, after = _select_context(candidate)
-    form = candidate.text[candidate.start : candidate.end]
     analyzer = load_analyzer()
     written = analyzer.analyze(before + form + after)[0][1]
-    morphemes, corrected = analyzer.analyze(before + candidate.expected + after)[0]
+    morphemes, corrected = analyzer.analyze(before + expected + after)[0]
     for noun, particle in pairwise(morphemes):
-        if particle.start == len(before) and particle.tag[0] == "J" and particle.form == candidate.expected:
+        if particle.start == len(before) and particle.tag[0] == "J" and particle.form == expected:
             return float(corrected - written) if noun.tag[0] in "NSX" else None
     return None
 

@@ -18,9 +18,9 @@ _QUOTE: Final = re.compile(
 )
 _BRACKETS: Final = re.compile(r"\([^()\n]{0,200}\)|\[[^\[\]\n]{0,200}\]")
 _LINE: Final = re.compile(r"[^\n]+")
-_LIST_MARK: Final = re.compile(r"\s*(?:(?:[-*+•·▪‣○●◦]|\d{1,3}[.)]|[가-하][.)]|[①-⑳])\s*|\[[ x]\]\s*)+")
-_SKIPPED_LINE: Final = re.compile(r"\s*(?:#{1,6}\s|>|\|)")  # headings, block quotes, tables
-_SPEAKER: Final = re.compile(r"\s*([\w ]{1,12}?)\s*[:：]\s")
+_LIST_MARK: Final = re.compile(r"\s*+(?:(?:[-*+•·▪‣○●◦]|\d{1,3}[.)]|[가-하][.)]|[①-⑳])\s*|\[[ x]\]\s*)+")
+_SKIPPED_LINE: Final = re.compile(r"\s*+(?:#{1,6}\s|>|\|)")  # headings, block quotes, tables
+_SPEAKER: Final = re.compile(r"\s*+([\w ]{0,11}\w) ?[:：]\s")
 _END_MARK: Final = re.compile(r"[.!?…。！？]+[\"'”’」』)\]*_~^]*")
 _HANGUL_WORD: Final = re.compile(r"[가-힣]")
 

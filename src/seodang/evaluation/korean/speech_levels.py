@@ -7,8 +7,9 @@ National Institute of Korean Language, which names the speech level (상대 높�
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal, Protocol
 
 from seodang.evaluation.korean.analyzer import load_analyzer
@@ -17,7 +18,8 @@ from seodang.evaluation.korean.passages import Sentence, iter_sentences
 SpeechLevel = Literal["hapsyo", "haeyo", "hae", "haera"]
 POLITE: Final[frozenset[SpeechLevel]] = frozenset(("hapsyo", "haeyo"))
 
-_TAIL_CHARACTERS: Final = 60
+_END_CHARACTERS: Final = 200  # that are read of a sentence
+_TAIL_CHARACTERS: Final = 60  # that are analyzed
 _TAIL_WORDS: Final = 6
 # Marks, emoji, laughter and crying (ㅋㅋ, ㅠㅠ) after the last word.
 _TRAILING: Final = re.compile(r"[^\w가-힣]*(?:[ㄱ-ㅎㅏ-ㅣ]+[^\w가-힣]*)*$")
@@ -25,7 +27,6 @@ _BRACKETS_AT_END: Final = re.compile(r"\s*[(\[]\s*[)\]]\s*$")
 _QUOTE_AT_END: Final = re.compile(r"[\"”'’」』»》〉]\s*$")
 
 _HAPSYO: Final = re.compile(r"(?:ᆸ|습|읍)(?:니다|니까|디다|디까|시다)$|(?:시|으시)오$|(?:ᆸ|십|읍)시오$")
-_POLITE_LET: Final = re.compile(r"(?:ᆸ|읍)시다$")
 _HAERA: Final = re.compile(
     r"^(?:ᆫ다|는다|자|라|으라|아라|어라|여라|거라|너라|니|으니|냐|으냐|느냐|구나|는구나|도다|리라|으리라|ᆫ단다|는단다|단다|란다|련다"
     r"|으련다|더라|노라|로다|ᆯ지어다|이라)$"
@@ -54,7 +55,8 @@ class LeveledSentence:
     level: SpeechLevel
 
 
-def find_speech_levels(text: str) -> list[LeveledSentence]:
+@lru_cache(maxsize=16)
+def find_speech_levels(text: str) -> tuple[LeveledSentence, ...]:
     """Return the sentences of an answer that have a speech level, in order.
 
     Headings, noun phrases, noun endings (-음, -기), quotations and dictionary forms (가다) have none. Neither has a
@@ -62,19 +64,20 @@ def find_speech_levels(text: str) -> list[LeveledSentence]:
     """
     sentences = [(sentence, tail) for sentence in iter_sentences(text) if (tail := _extract_tail(sentence.text))]
     if not sentences:
-        return []
+        return ()
     analyses = load_analyzer().tokenize(tail for _, tail in sentences)
-    return [
+    return tuple(
         LeveledSentence(sentence, level)
         for (sentence, _), morphemes in zip(sentences, analyses, strict=True)
         if (level := detect_level(morphemes))
-    ]
+    )
 
 
 def _extract_tail(sentence: str) -> str:
     """Return the last words with one end mark; "" where a quotation or no Hangul syllable stands at the end."""
-    is_question = bool(re.search(r"[?？][^\w]*$", sentence))
-    body = sentence.rstrip(" .!?…~^*_:：")
+    end = sentence[-_END_CHARACTERS:]
+    is_question = bool(re.search(r"[?？][^\w]*$", end))
+    body = end.rstrip(" .!?…~^*_:：")
     while match := _BRACKETS_AT_END.search(body):
         body = body[: match.start()].rstrip(" .!?…~^*_:：")
     if _QUOTE_AT_END.search(body):
@@ -116,9 +119,3 @@ def _classify_ending(ending: Morpheme, before: Morpheme | None) -> SpeechLevel |
     if _HAERA.match(form):
         return "haera"
     return "hae" if form not in _AMBIGUOUS_PLAIN and _HAE.match(form) else None
-
-
-def iter_levels(text: str) -> Iterator[SpeechLevel]:
-    """Yield the speech levels of an answer's sentences."""
-    for leveled in find_speech_levels(text):
-        yield leveled.level

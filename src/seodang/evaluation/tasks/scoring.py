@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from seodang.evaluation.ifeval.checking import InstructionResult, check_instructions
+from seodang.evaluation.korean.quality import KOREAN_METRICS, Quality, expects_korean, measure_quality
 from seodang.evaluation.metrics import (
     compute_chrf,
     compute_length_ratio,
@@ -104,11 +105,20 @@ def compute_answer_metrics(spec: TaskSpec, sample: EvalSample, answer: str, *, h
         "repetition": lambda: compute_repetition(answer),
     }
     scores = {name: metrics[name]() for name in spec.metrics if name in metrics}
+    scores |= measure_korean_quality(spec, sample, answer).scores
     if any(name.startswith("ifeval") for name in spec.metrics):
         scores |= {
             name: score for name, score in compute_ifeval_metrics(sample, answer).items() if name in spec.metrics
         }
     return scores
+
+
+def measure_korean_quality(spec: TaskSpec, sample: EvalSample, answer: str) -> Quality:
+    """Return the Korean scores that the task names, with their faults; none for an item that calls for no Korean."""
+    names = set(spec.metrics) & set(KOREAN_METRICS)
+    if not names or not expects_korean(sample.prompt, sample.reference):
+        return Quality({}, ())
+    return measure_quality(answer, names)
 
 
 def compute_ifeval_metrics(sample: EvalSample, answer: str) -> dict[str, float]:

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from seodang.evaluation.korean.analyzer import load_analyzer
 from seodang.reports.data_card import korean_words as words
 from seodang.reports.data_card.korean_nouns import Morpheme, find_bare_object, find_noun_before, find_topic
 from seodang.reports.data_card.verb_objects import VerbObject
-
-if TYPE_CHECKING:
-    from kiwipiepy import Kiwi
 
 _HEAD_CHARACTERS: Final = 400
 # The material of a request: the text after "...하세요:" or on the following lines.
@@ -28,16 +25,8 @@ _CLAUSE_ENDINGS: Final = re.compile(r"(지|는가|ᆫ가|다고|라고)$")
 
 def iter_korean_roots(texts: Sequence[str]) -> Iterator[VerbObject]:
     """Yield the root verb in its dictionary form (설명하다) and the object of each instruction."""
-    for morphemes in _load_analyser().tokenize(_extract_request(text) for text in texts):
+    for morphemes in load_analyzer().tokenize(_extract_request(text) for text in texts):
         yield find_root(morphemes)
-
-
-@cache
-def _load_analyser() -> Kiwi:
-    """Return the analyser. It takes 1.5 s and 300 MB, once per process."""
-    from kiwipiepy import Kiwi
-
-    return Kiwi()
 
 
 def _extract_request(text: str) -> str:
