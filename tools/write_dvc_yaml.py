@@ -43,6 +43,7 @@ EXEMPT = {
     "paths": "a moved artifact changes the stage's outputs in dvc.yaml",
     "io": "reads and writes files; their content is decided elsewhere",
     "i18n": "words of messages",
+    "hangul": "arithmetic of Unicode, the names of letters and digits, and the loading of the analyzer: they do not change",
     "stages": "the dispatcher calls a stage and decides nothing",
     "html": "page parts; only `report` renders pages",
     "config": "a stage depends on the files of its own sections and what they import, and on the values through params",

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from seodang.hangul import guess_final_sound
+from seodang.hangul.sounds import guess_final_sound
 
 __all__ = ["LANGUAGES", "N_", "Language", "Message", "_", "get_language", "ngettext", "translate"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from seodang.hangul import FINAL_BIEUP, FINAL_RIEUL, get_final
+from seodang.hangul.sounds import FINAL_BIEUP, FINAL_RIEUL, get_final
 
 _TAIL_RIEUL_MIEUM = 10  # ㄻ
 _TAIL_MIEUM = 16  # ㅁ

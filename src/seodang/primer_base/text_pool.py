@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from seodang.hangul import get_final
+from seodang.hangul.sounds import get_final
 from seodang.primer.item import read_lexicon
 from seodang.records import Language, detect_language
 

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from seodang.config import EpisodeParams
-from seodang.hangul import FINAL_BIEUP, get_final
+from seodang.hangul.sounds import FINAL_BIEUP, get_final
 from seodang.primer_base.corpus import LANGUAGES
 from seodang.primer_base.text_pool import (
     MAX_WORDS,

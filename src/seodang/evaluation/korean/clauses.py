@@ -17,7 +17,9 @@ _CONJUNCTION: Final = re.compile(
     r"\A(?:그리고|또한|또|그래서|따라서|그러므로|하지만|그러나|그런데|즉|결국|첫째|둘째|셋째|넷째|\d+)\s*[,.):]?\s+"
 )
 # The same text at least four times in a row; three times from four syllables on. It has a Hangul syllable.
-_LOOP: Final = re.compile(r"(?=[^가-힣\n]{0,4}[가-힣])(?:(\S.{0,59}?)(?:[\s,.!?]{0,4}\1){3,}|(\S.{5,99}?)(?:[\s,.!?]{0,4}\2){2,})")
+_LOOP: Final = re.compile(
+    r"(?=[^가-힣\n]{0,4}[가-힣])(?:(\S.{0,59}?)(?:[\s,.!?]{0,4}\1){3,}|(\S.{5,99}?)(?:[\s,.!?]{0,4}\2){2,})"
+)
 _MIN_LOOP_LETTERS: Final = 10
 
 

@@ -13,9 +13,10 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-from seodang.evaluation.korean.analyzer import load_analyzer
 from seodang.evaluation.korean.passages import blank_code
-from seodang.hangul import FinalSound, find_final_sound, is_syllable
+from seodang.evaluation.korean.readings import find_final_sound
+from seodang.hangul.analyzer import load_analyzer
+from seodang.hangul.sounds import FinalSound, is_syllable
 
 _FORMS: Final = {
     "은": "는", "는": "은", "이": "가", "가": "이", "을": "를", "를": "을", "과": "와", "와": "과", "으로": "로", "로": "으로",
@@ -24,12 +25,13 @@ _AFTER_CONSONANT: Final = frozenset(("은", "이", "을", "과", "으로"))
 _PARTICLE: Final = re.compile(r"(?<=\S)(으로|[은는이가을를과와로])(?![\w(（/·])")
 _CLOSING: Final = "'\"”’」』»》〉*_"
 _OPENING_OF: Final = {")": "(", "]": "[", "）": "（"}
+_BEFORE_PARTICLES: Final = "NSXJ"  # first letters of the tags of nouns, symbols, suffixes and particles
 _MAX_BRACKET: Final = 60  # characters of a group in brackets before a particle
 _MAX_WORD: Final = 30
 _WORD: Final = re.compile(r"\S+\Z")
 _WINDOW: Final = 40  # characters of context on each side for the analyzer
-# The least gain in log-probability (nats) of the sentence with the other form. Labelled errors gain 6.7 to 24, other words
-# at most -1. Names of families (국화과) that the analyzer does not know gain up to 8.
+# The least gain in log-probability (nats) of the sentence with the other form. Labelled errors gain 6.7 to 24, other
+# words at most -1. Names of families (국화과) that the analyzer does not know gain up to 8.
 _MIN_GAIN: Final = 6.0
 _MIN_GAIN_AFTER_FAMILY: Final = 10.0
 
@@ -59,7 +61,7 @@ class _Candidate:
     end: int
     expected: str
     is_certain: bool
-    """Digits, Latin letters, quotes or brackets come before: no other word can end so."""
+    """No other word can end so: digits, Latin letters, quotes or brackets come before, or the form is 으로."""
 
 
 def _iter_candidates(text: str) -> Iterator[_Candidate]:
@@ -71,7 +73,7 @@ def _iter_candidates(text: str) -> Iterator[_Candidate]:
         sound = find_final_sound(text[max(0, head_end - 40) : head_end])
         if sound is None or _fits(form, sound):
             continue
-        is_certain = head_end < start or not is_syllable(text[head_end - 1])
+        is_certain = form == "으로" or head_end < start or not is_syllable(text[head_end - 1])
         if is_certain and _is_other_reading(text, head_end, match):
             continue
         yield _Candidate(text, start, match.end(), _FORMS[form], is_certain)
@@ -84,7 +86,7 @@ def _fits(form: str, sound: FinalSound) -> bool:
 
 
 def _find_head_end(text: str, position: int) -> int | None:
-    """Return where the word ends that decides the form: before closing quotes and a group in brackets; None: no word."""
+    """Return where the word ends that decides: before closing quotes and a group in brackets; None without a word."""
     end = position
     while end and text[end - 1] in _CLOSING:
         end -= 1
@@ -94,7 +96,7 @@ def _find_head_end(text: str, position: int) -> int | None:
         if start <= 0 or not is_syllable(text[start - 1]):
             return None
         return start
-    return end if end and text[end - 1].isalnum() or text[end - 1 : end] == "%" else None
+    return end if (end and text[end - 1].isalnum()) or text[end - 1 : end] == "%" else None
 
 
 def _is_other_reading(text: str, head_end: int, match: re.Match[str]) -> bool:
@@ -118,14 +120,18 @@ def _confirm(candidate: _Candidate) -> ParticleError | None:
 def _compute_gain(before: str, form: str, expected: str, after: str) -> float | None:
     """Return how much likelier a text is with the other form, in nats; None where that form is no particle there.
 
-    The analyzer knows words such as 국가, 진로 and 먹는, which end like a particle in the wrong form.
+    The analyzer knows words such as 차이, 진로 and 먹는, which end like a particle in the wrong form.
     """
     analyzer = load_analyzer()
-    written = analyzer.analyze(before + form + after)[0][1]
+    position = len(before)
+    words, written = analyzer.analyze(before + form + after)[0]
+    if any(word.tag == "NNG" and word.start < position < word.start + word.len for word in words):
+        return None
     morphemes, corrected = analyzer.analyze(before + expected + after)[0]
     for noun, particle in pairwise(morphemes):
-        if particle.start == len(before) and particle.tag[0] == "J" and particle.form == expected:
-            return float(corrected - written) if noun.tag[0] in "NSX" else None
+        if particle.start == position and particle.tag[0] == "J" and particle.form == expected:
+            is_noun = noun.tag[0] in _BEFORE_PARTICLES or noun.tag == "ETN"
+            return float(corrected - written) if is_noun else None
     return None
 
 

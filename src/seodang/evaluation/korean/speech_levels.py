@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, Protocol
 
-from seodang.evaluation.korean.analyzer import load_analyzer
 from seodang.evaluation.korean.passages import Sentence, iter_sentences
+from seodang.hangul.analyzer import load_analyzer
 
 SpeechLevel = Literal["hapsyo", "haeyo", "hae", "haera"]
 POLITE: Final[frozenset[SpeechLevel]] = frozenset(("hapsyo", "haeyo"))

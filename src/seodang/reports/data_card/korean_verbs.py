@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from seodang.evaluation.korean.analyzer import load_analyzer
+from seodang.hangul.analyzer import load_analyzer
 from seodang.reports.data_card import korean_words as words
 from seodang.reports.data_card.korean_nouns import Morpheme, find_bare_object, find_noun_before, find_topic
 from seodang.reports.data_card.verb_objects import VerbObject

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from seodang.errors import ArtifactError
 from seodang.evaluation.aggregate import ItemScore, get_score, is_correct
@@ -31,6 +31,7 @@ class VariantAnswer:
     is_correct: bool | None  # None where the primary metric is not binary
     loss: float | None
     score: float | None  # in the metric of the change
+    faults: Sequence[Mapping[str, Any]] = ()  # as in ItemScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,4 +187,5 @@ def _build_answer(score: ItemScore, metric: str) -> VariantAnswer:
         is_correct(score),
         score.loss,
         None if value is None else float(value),
+        score.faults,
     )

@@ -36,7 +36,21 @@ OUTCOME_CLASSES: Final = {True: "met", False: "unmet", None: "open"}
 LANGUAGE_LABELS: Final = {"ko": N_("Korean"), "en": N_("English")}
 KIND_LABELS: Final = {"regression": N_("regression"), "same": N_("unchanged"), "gain": N_("gain")}
 
-
+FAULT_LABELS: Final = {
+    "hangul_share": N_("not Korean"),
+    "speech_level_consistency": N_("another speech style"),
+    "politeness": N_("plain speech"),
+    "particle_accuracy": N_("wrong particle form"),
+    "distinct_clauses": N_("repeated"),
+}
+"""By metric of a fault."""
+FAULT_DETAILS: Final = {
+    "hapsyo": N_("formal polite (-ㅂ니다)"),
+    "haeyo": N_("polite (-요)"),
+    "hae": N_("plain (-어)"),
+    "haera": N_("plain (-다)"),
+}
+"""Speech levels; the detail of a wrong particle is the right form."""
 BASELINE_GROUPS: Final = {
     "unseen_words": N_("words that training lacks"),
     "seen_words": N_("words of the training records"),
@@ -61,6 +75,8 @@ def render_report(report_data: EvaluationReportData) -> str:
         "outcome_classes": OUTCOME_CLASSES,
         "language_labels": LANGUAGE_LABELS,
         "kind_labels": KIND_LABELS,
+        "fault_labels": FAULT_LABELS,
+        "fault_details": FAULT_DETAILS,
         "baseline_groups": BASELINE_GROUPS,
         "baseline_columns": BASELINE_COLUMNS,
         "summary_metrics": SUMMARY_METRICS,
