@@ -6,6 +6,7 @@ import pytest
 from tests.constants import ITEM_SCORE
 
 from seodang.evaluation.aggregate import ItemScore
+from seodang.evaluation.korean.quality import KOREAN_METRICS
 from seodang.evaluation.task_metrics import compute_task_metrics
 from seodang.evaluation.tasks.samples import EvalSample
 from seodang.evaluation.tasks.scoring import compute_answer_metrics, compute_choice_metrics, compute_text_metrics
@@ -89,7 +90,8 @@ def test_tables_keep_their_columns_and_directions():
     assert (*SUMMARY_METRICS, "eos_rate") == ITEM_METRICS
     assert {"loss", "bits_per_byte", "perplexity", "repetition"} == LOWER_IS_BETTER
     assert {"macro_f1", "spearman", "perplexity"} == CORPUS_METRICS
-    assert {"rouge_l", "ifeval_instruction_strict", "ifeval_instruction_loose"} == RATIO_METRICS - BINARY_METRICS
+    shares = {"rouge_l", "ifeval_instruction_strict", "ifeval_instruction_loose", *KOREAN_METRICS}
+    assert shares == RATIO_METRICS - BINARY_METRICS
     assert BINARY_METRICS <= RATIO_METRICS
 
 

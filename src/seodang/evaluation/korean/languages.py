@@ -11,7 +11,7 @@ _HANGUL: Final = re.compile("[가-힣ㄱ-ㅎㅏ-ㅣ]")
 # Scripts whose characters are syllables or words: kana and Han.
 _SYLLABLE: Final = re.compile("[가-힣ㄱ-ㅎㅏ-ㅣ\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _FOREIGN_RUN: Final = re.compile(
-    r"(?<!\w)[^\W\d_가-힣]{2,}+(?:[ ,.'’-]{1,2}[^\W\d_가-힣]++){2,}+(?![가-힣])"
+    r"(?<!\w)[^\W\d_가-힣]++(?:[ ,.'’-]{1,2}[^\W\d_가-힣]++){2,}+(?![가-힣])"
     "|[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]{4,}"
 )
 _LETTERS_PER_SYLLABLE: Final = 2  # a syllable says about as much as two letters

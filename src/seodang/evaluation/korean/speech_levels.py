@@ -1,7 +1,6 @@
 """Speech levels of Korean sentences, by the ending of the last predicate.
 
-합쇼체 and 해요체 are polite (존댓말), 해체 and 해라체 are plain (반말). Sources of the endings: 표준국어대사전 of the
-National Institute of Korean Language, which names the speech level (상대 높임법) in the entry of each ending.
+합쇼체 and 해요체 are polite (존댓말), 해체 and 해라체 are plain (반말).
 """
 
 from __future__ import annotations
