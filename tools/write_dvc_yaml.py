@@ -29,12 +29,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "ingest": ("ingest", "primer"),
     "validate": ("validation", "prompting"),
     "prepare": ("preparation",),
-    "preflight": ("preflight", "evaluation", "models", "prompting"),
+    "preflight": ("preflight", "evaluation", "models", "prompting", "licences"),
     "train": ("training", "models", "prompting"),
     "evaluate": ("evaluation", "inference", "models", "prompting"),
     "gate": ("gate",),
-    "report": ("reports", "html", "locale"),
-    "package": ("packaging", "service", "models", "prompting"),
+    "report": ("reports", "html", "locale", "licences"),
+    "package": ("packaging", "service", "models", "prompting", "licences"),
 }
 ALWAYS_CHANGED = ("inputs",)  # stages that run each time, whatever their code
 # Left out of every stage's dependencies: room or module -> why. `dvc repro --force STAGE` runs a stage all the same.

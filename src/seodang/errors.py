@@ -12,6 +12,7 @@ SeodangError                 exit code 2: the input or the setup cannot be used
 ├── TrainingError            training ran but its result is unusable
 │   └── TrainingKilled       exit code 75: a process was killed; the next run resumes, and a flow retries
 ├── PreflightError           the run could not end with a verdict about what it trains
+├── LicenceRefused           licences forbid the declared use, or require another name of the model
 ├── EvaluationError          the models were evaluated on different items
 │   └── JudgeUnreachable     exit code 75: the judge does not answer; the next run resumes
 ├── GateRejected             the verdict is not `promote`, so nothing is packaged
@@ -81,6 +82,10 @@ class TrainingKilled(TrainingError):
 
 class PreflightError(SeodangError):
     """The run could not end with a verdict about what it trains; training must not start."""
+
+
+class LicenceRefused(SeodangError):
+    """Licences forbid the use that package.intended_use declares, or require another name of the model."""
 
 
 class EvaluationError(SeodangError):

@@ -8,7 +8,7 @@ from seodang.config import Params
 from seodang.config.load import merge_overlay, parse_params, resolve_params
 from seodang.config.profiles import STARTER
 from seodang.config.yaml_file import read_yaml
-from seodang.errors import PreflightError
+from seodang.errors import LicenceRefused, PreflightError
 from seodang.io.jsonl import read_json, write_json, write_records
 from seodang.paths import Paths
 from seodang.stages import run_stage
@@ -34,7 +34,8 @@ def paths(tmp_path, make_tiny_model, make_training_records):
     write_records(paths.get_split_path("train"), records[:36])
     write_records(paths.get_split_path("test"), records[36:])
     write_records(paths.get_split_path("unseen"), [])
-    write_json(paths.ingest_report, {"sources": [{"name": FAQ, "rows_written": 60}]})
+    write_json(paths.base_report, {"licence": "Apache-2.0"})
+    write_json(paths.ingest_report, {"sources": [{"name": FAQ, "licence": "CC-BY-NC-4.0", "rows_written": 60}]})
     write_json(paths.validate_report, {"by_source": {FAQ: {"accepted": 60, "quarantined": 0, "rules": {}}}})
     write_json(paths.prepare_report, {"replay_sources": [], "by_source": {FAQ: {"train": 36, "test": 24}}})
     return paths
@@ -113,3 +114,33 @@ def test_the_marker_that_training_depends_on_never_changes(paths):
     first = paths.preflight_passed.read_bytes()
     run(paths, gate={"minimum_items": 24})
     assert paths.preflight_passed.read_bytes() == first
+
+
+def test_a_use_that_the_licence_of_the_data_forbids_stops_before_training(paths):
+    with pytest.raises(LicenceRefused, match=r"(?s)training does not start.*source faq under CC-BY-NC-4\.0"):
+        run(paths, package={"intended_use": "commercial"})
+    assert not paths.preflight_passed.exists()
+    assert read_json(paths.preflight_report)["licences"]["status"] == "forbidden"
+
+
+def test_the_advice_of_the_licence_verdict_is_enough(paths):
+    assert run(paths, package={"intended_use": "non-commercial"})["licences"]["status"] == "allowed"
+    assert paths.preflight_passed.exists()
+
+
+def test_a_source_without_rows_imposes_no_licence(paths):
+    sources = read_json(paths.ingest_report)["sources"]
+    empty = {"name": "empty", "licence": "CC-BY-NC-4.0", "rows_written": 0}
+    write_json(paths.ingest_report, {"sources": [{**sources[0], "licence": "MIT"}, empty]})
+    assert run(paths, package={"intended_use": "commercial"})["licences"]["status"] == "allowed"
+
+
+def test_a_name_that_breaks_a_naming_duty_stops_before_training(paths):
+    write_json(paths.base_report, {"licence": "Llama 3.1 Community License"})
+    with pytest.raises(LicenceRefused, match=r"package\.name: llama-seodang"):
+        run(paths, package={"name": "seodang"})
+    run(paths, package={"name": "llama-seodang"})
+
+
+def test_without_a_declared_use_nothing_is_judged(paths):
+    assert run(paths)["licences"]["status"] is None

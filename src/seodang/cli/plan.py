@@ -12,7 +12,7 @@ import typer
 
 from seodang.cli.plan_format import format_plan
 from seodang.cli.plan_machine import Device, Target, build_machine, parse_memory
-from seodang.cli.plan_preflight import check_data, format_preflight, serialize_preflight
+from seodang.cli.plan_preflight import check_data, check_licences, format_preflight, serialize_preflight
 from seodang.cli.terminal import print_lines
 from seodang.errors import ModelError, SeodangError
 from seodang.i18n import _, ngettext
@@ -54,8 +54,10 @@ def plan(
     """
     paths = Paths(Path.cwd())
     try:
-        plan_result = _make_plan(profile, device, memory, paths)
-        preflight = check_data(_load_params(profile, paths), paths)
+        params = _load_params(profile, paths)
+        check_licences(params)
+        plan_result = _make_plan(params, device, memory, paths)
+        preflight = check_data(params, paths)
     except SeodangError as error:
         if as_json:
             print(json.dumps({"fits": False, "error": str(error)}, ensure_ascii=False))
@@ -70,8 +72,7 @@ def plan(
     return FITS if plan_result.fits and not (preflight and preflight.problems) else DOES_NOT_FIT
 
 
-def _make_plan(profile: str | None, device: Device | None, memory: str | None, paths: Paths) -> Plan:
-    params = _load_params(profile, paths)
+def _make_plan(params: Params, device: Device | None, memory: str | None, paths: Paths) -> Plan:
     target = Target(device, None if memory is None else parse_memory(memory))
     logger.info(_("planning {model}; this takes some seconds", model=params.model.name))
     from seodang.models.device import keep_freed_memory  # the first of the imports that take seconds

@@ -13,6 +13,19 @@ if TYPE_CHECKING:
     from seodang.preflight.checks import Preflight
 
 
+def check_licences(params: Params) -> None:
+    """Refuse a declared use or a name that licences forbid, before anything is downloaded or prepared.
+
+    Raises:
+        LicenceRefused: With what would be allowed.
+    """
+    from seodang.licences.refusal import require_permission
+    from seodang.licences.verdict import list_parts
+
+    parts = list_parts(params.model.licence, [source.model_dump() for source in params.ingest.sources])
+    require_permission(params.package.intended_use, params.package.name, parts, _("the run would be refused"))
+
+
 def check_data(params: Params, paths: Paths) -> Preflight | None:
     """Return what stage preflight would find with these parameters; None before the data are prepared.
 

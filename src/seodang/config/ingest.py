@@ -90,6 +90,8 @@ class SourceParams(Section):
     """General records against forgetting; prepare.replay_ratio sets their share of train."""
     licence: str
     """An SPDX name, such as CC-BY-NC-4.0; a model trained on a non-commercial source says so."""
+    teachers: list[str]
+    """Licences of the models that wrote the answers, such as [OpenAI Terms of Use]; []: people wrote them."""
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:

@@ -11,7 +11,9 @@ class PackageParams(Section):
     """The served model."""
 
     name: Name
-    """Name in the BentoML model store."""
+    """Name in the BentoML model store. Some licences require a beginning: docs/licences.md."""
+    intended_use: Literal["research", "non-commercial", "commercial"] | None
+    """What the model is for; a use that licences of base, sources or teachers forbid is refused. Null: not declared."""
     parity_prompts: PositiveInt
     parity_tokens: PositiveInt
     """Greedy tokens that are compared for each prompt."""

@@ -65,6 +65,7 @@ def decide(
     ledger: Sequence[Judgement] | None = None,
     tasks: Sequence[TrainedTask] = (),
     exams: Sequence[ExamItem] = (),
+    further_reasons: Sequence[Reason] = (),
 ) -> Decision:
     """Return the verdict: promote only if every rule is met, inconclusive if more items could decide it.
 
@@ -77,6 +78,7 @@ def decide(
         ledger: Judgements on these or other items, oldest first; None if none are kept.
         tasks: Trained tasks; one that no rule and no threshold looks at keeps the candidate from being promoted.
         exams: Test items beside those that each champion was promoted on.
+        further_reasons: Reasons from elsewhere that decide with those of the rules, such as a forbidden use.
 
     Raises:
         EvaluationError: If a rule or a threshold names a metric or a task without items, or no superiority rule
@@ -118,7 +120,7 @@ def decide(
         *build_name_notes(*names),
         *build_permission_notes(gate.unjudged_tasks, comparisons, tasks),
     ]
-    reasons = [*exam_reasons, *decision.reasons, *notes]
+    reasons = [*exam_reasons, *decision.reasons, *notes, *further_reasons]
     verdict = _combine_verdict([reason.passed for reason in reasons])
     return replace(
         decision,

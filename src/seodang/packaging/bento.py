@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import bentoml
 
 MODEL_CARD: Final = "README.md"  # beside the weights, as a hub expects it
+NOTICE: Final = "NOTICE"  # notices that licences require beside the weights
 _BUILD_FILE = "bentofile.yaml"
 
 

@@ -18,6 +18,9 @@ from seodang.gate.verdict import VERDICT_LABELS
 from seodang.html import create_environment, create_markdown_functions, escape_markdown
 from seodang.i18n import N_, Language, Message
 from seodang.licences import find_hub_licence, summarize_licences
+from seodang.licences.model_names import format_title
+from seodang.licences.texts import STATUS_LABELS, USE_LABELS
+from seodang.licences.verdict import Part, list_parts
 from seodang.metric_registry import SUMMARY_METRICS
 
 if TYPE_CHECKING:
@@ -157,6 +160,10 @@ def _build_context(card_data: ModelCardData) -> dict[str, Any]:
     )
     return {
         "card_data": card_data,
+        "title": format_title(card_data.tag, _list_parts(card_data)),
+        "licences": card_data.lineage.get("licences") or {},
+        "use_labels": USE_LABELS,
+        "status_labels": STATUS_LABELS,
         "lineage": card_data.lineage,
         "base": card_data.lineage["base"],
         "verdict": card_data.lineage["verdict"],
@@ -181,6 +188,10 @@ def _build_context(card_data: ModelCardData) -> dict[str, Any]:
         "baselines": card_data.evaluate_report.get("baselines", []),
         "checksums": _list_checksums(card_data),
     }
+
+
+def _list_parts(card_data: ModelCardData) -> list[Part]:
+    return list_parts(card_data.lineage["base"].get("licence", ""), card_data.sources)
 
 
 def _list_hyperparameters(train: dict[str, Any]) -> list[tuple[str, Any]]:

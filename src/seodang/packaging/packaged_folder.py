@@ -7,7 +7,7 @@ from pathlib import Path
 from seodang.errors import ArtifactError, ModelError
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
-from seodang.packaging.bento import MODEL_CARD, delete_model, get_alias_tag, store_model
+from seodang.packaging.bento import MODEL_CARD, NOTICE, delete_model, get_alias_tag, store_model
 from seodang.packaging.checksums import CHECKSUMS_NAME
 from seodang.paths import Paths
 
@@ -39,7 +39,7 @@ def store_packaged_model(paths: Paths) -> str:
         )
     name, version = str(report["model_tag"]).partition(":")[::2]
     labels = {"project": "seodang", "prompt": str(report["lineage"]["params"]["prompt"]["format"])}
-    return store_model(paths.merged_model, name, version, labels, MANIFEST_NAME, MODEL_CARD, CHECKSUMS_NAME)
+    return store_model(paths.merged_model, name, version, labels, MANIFEST_NAME, MODEL_CARD, NOTICE, CHECKSUMS_NAME)
 
 
 def prepare_alias(alias: str, folder: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from seodang.errors import ModelError
 from seodang.i18n import _
 from seodang.io.jsonl import read_json
-from seodang.packaging.bento import MODEL_CARD, build_bento, find_stored_model, has_bento, store_model
+from seodang.packaging.bento import MODEL_CARD, NOTICE, build_bento, find_stored_model, has_bento, store_model
 from seodang.packaging.checksums import CHECKSUMS_NAME, has_checksums, verify_checksums
 from seodang.paths import Paths
 from seodang.registry.champion import Champion
@@ -101,7 +101,7 @@ def _rebuild_bento(champion: Champion, folder: Path, paths: Paths) -> str:
             )
         )
     labels = {"project": "seodang", "prompt": champion.prompt_format}
-    model_tag = store_model(folder, name, version, labels, MANIFEST_NAME, MODEL_CARD, CHECKSUMS_NAME)
+    model_tag = store_model(folder, name, version, labels, MANIFEST_NAME, MODEL_CARD, NOTICE, CHECKSUMS_NAME)
     with tempfile.TemporaryDirectory() as temporary:
         source = Path(temporary)
         _extract_source(champion, paths.root, source)

@@ -23,6 +23,7 @@ from seodang.gate.comparisons import Comparison
 from seodang.gate.coverage import BASELINE, TrainedTask, add_default_rules, list_unjudged_tasks
 from seodang.gate.decision import Decision
 from seodang.gate.differences import read_score_difference
+from seodang.gate.licences import build_licence_reasons
 from seodang.gate.pairing import pair_scores
 from seodang.gate.scores import Scores, select_scores
 from seodang.gate.verdict import VERDICT_LABELS
@@ -38,12 +39,13 @@ logger = logging.getLogger(__name__)
 
 def run(*, gate: GateParams, paths: Paths) -> Report:
     """Compare the tuned model with the base's best prompts and the champion, and write the verdict."""
-    evaluation = read_json(paths.evaluate_report)
+    evaluation, preflight = read_json(paths.evaluate_report), read_json(paths.preflight_report)
     comparisons = _build_comparisons(evaluation, list(read_rows(paths.scores)), list(read_rows(paths.baselines)))
-    tasks = [TrainedTask(**task) for task in read_json(paths.preflight_report)["tasks"]]
+    tasks = [TrainedTask(**task) for task in preflight["tasks"]]
     gate = add_default_rules(gate, tasks)
     exams = [ExamItem(**row) for row in read_rows(paths.exams)]
-    recorded = decide_and_record(paths.ledger, comparisons, gate, tasks, exams)
+    licences = preflight.get("licences") or {}
+    recorded = decide_and_record(paths.ledger, comparisons, gate, tasks, exams, build_licence_reasons(licences))
     decision = recorded.decision
     if recorded.path:
         file = recorded.path.relative_to(paths.root)
@@ -51,6 +53,7 @@ def run(*, gate: GateParams, paths: Paths) -> Report:
     report = {
         **asdict(decision),
         "trained_tasks": [_describe_coverage(task, gate) for task in tasks],
+        "licences": licences,
         "confidence": gate.confidence,
         "champion": evaluation["champion"],
         "items_fingerprint": evaluation["items_fingerprint"],

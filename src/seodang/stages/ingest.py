@@ -86,6 +86,7 @@ def _iter_source_rows(
             "format": ", ".join(tally.formats),
             "files": [_describe_file(file, tally) for file in tally.files],
             "licence": source.licence,
+            "teachers": source.teachers,
             "rows_read": tally.rows_read,
             "rows_written": languages.total(),
             "by_language": dict(sorted(languages.items())),

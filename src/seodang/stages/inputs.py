@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from seodang.config import EvaluateParams, IngestParams, ModelParams, ScratchParams
+from seodang.config import EvaluateParams, IngestParams, ModelParams, PackageParams, ScratchParams
 from seodang.config.yaml_file import read_yaml
 from seodang.errors import SeodangError, SourceError
 from seodang.evaluation.tasks.spec import FileData, load_specs
@@ -25,6 +25,8 @@ from seodang.ingest.fetch.files import is_auxiliary_file, redact_url
 from seodang.ingest.fetch.locate import resolve_paths
 from seodang.io.jsonl import read_json, write_json
 from seodang.io.names import find_path
+from seodang.licences.refusal import require_permission
+from seodang.licences.verdict import list_parts
 from seodang.paths import Paths
 from seodang.stages import Report
 from seodang.stages.experiments import check_experiment, find_workspace, format_names
@@ -36,12 +38,22 @@ STAGES_WITH_INPUTS: Final = ("base", "ingest", "evaluate")
 _PINNED_SCHEMES: Final = ("file://", "http://", "https://", "hf://")
 
 
-def run(*, model: ModelParams, ingest: IngestParams, evaluate: EvaluateParams, paths: Paths) -> Report:
+def run(
+    *,
+    model: ModelParams,
+    ingest: IngestParams,
+    evaluate: EvaluateParams,
+    package: PackageParams,
+    paths: Paths,
+) -> Report:
     """Write inputs.lock: for each stage the checksum of every input that DVC does not see.
 
     Raises:
+        LicenceRefused: If licences of base or sources forbid the declared use; before anything is downloaded.
         SourceError: If an experiment in a folder of its own lacks inputs that neither git nor DVC tracks.
     """
+    parts = list_parts(model.licence, [source.model_dump() for source in ingest.sources])
+    require_permission(package.intended_use, package.name, parts, _("nothing is downloaded or trained"))
     inputs = list_inputs(model, ingest, evaluate, paths)
     if (workspace := find_workspace(paths.root)) is not None:
         check_experiment(inputs, list_inputs(model, ingest, evaluate, Paths(workspace)), workspace, paths.root)

@@ -24,11 +24,13 @@ from seodang.io.atomic import compute_sha256, write_atomically
 from seodang.io.disk_full import check_space, is_same_disk, translate_disk_full
 from seodang.io.jsonl import read_json, read_records, write_json
 from seodang.licences import summarize_licences
+from seodang.licences.refusal import require_permission
+from seodang.licences.verdict import LicenceVerdict, Part, list_notices, list_parts, serialize_verdict
 from seodang.models.adapters import compute_tuned_sha256
 from seodang.models.checkpoints import compute_weights_sha256
 from seodang.models.loading import load_tokenizer, read_context_length
 from seodang.models.tokenization import encode_prompt, get_end_id
-from seodang.packaging.bento import MODEL_CARD, build_bento, get_store_folder, store_model
+from seodang.packaging.bento import MODEL_CARD, NOTICE, build_bento, get_store_folder, store_model
 from seodang.packaging.checksums import CHECKSUMS_NAME, write_checksums
 from seodang.packaging.merge import compute_merged_size, merge
 from seodang.packaging.model_card import ModelCardData, render_model_card
@@ -48,6 +50,7 @@ def run(*, prompt: PromptParams, train: TrainParams, package: PackageParams, pat
 
     Raises:
         GateRejected: With the gate's reasons; nothing is written.
+        LicenceRefused: If licences forbid the declared use, or the name of the model; nothing is written.
         ArtifactError: If a file of the lineage is missing, or the verdict belongs to another adapter.
         ParityError: If the merged model answers differently; it is removed again.
         ModelError: If base or adapter cannot be loaded, or the disk is too small or becomes full.
@@ -60,7 +63,11 @@ def run(*, prompt: PromptParams, train: TrainParams, package: PackageParams, pat
 
 def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, paths: Paths) -> Report:
     started = time.monotonic()
-    lineage = _build_lineage(prompt, require_promotion(paths.verdict, GateRejected, _("nothing is packaged")), paths)
+    verdict = require_promotion(paths.verdict, GateRejected, _("nothing is packaged"))
+    licences = require_permission(
+        package.intended_use, package.name, _list_parts(paths), _("the model is not packaged")
+    )
+    lineage = _build_lineage(prompt, verdict, licences, paths)
     stage_reports = _read_stage_reports(train, paths)
     _check_disk_space(paths)
     logger.info(_("merging {adapter} into {base}", adapter=paths.adapter, base=paths.base))
@@ -83,10 +90,11 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
         **stage_reports,
     )
     write_atomically(paths.merged_model / MODEL_CARD, [render_model_card(card_data)])
+    _write_notice(_list_parts(paths), paths.merged_model)
     write_checksums(paths.merged_model)  # of all files, so it is the last one
     labels = {"project": "seodang", "prompt": prompt.format}
     model_tag = store_model(
-        paths.merged_model, package.name, version, labels, MANIFEST_NAME, MODEL_CARD, CHECKSUMS_NAME
+        paths.merged_model, package.name, version, labels, MANIFEST_NAME, MODEL_CARD, NOTICE, CHECKSUMS_NAME
     )
     report = {
         "model_tag": model_tag,
@@ -108,6 +116,12 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
         )
     )
     return report
+
+
+def _write_notice(parts: list[Part], folder: Path) -> None:
+    """Write the notices that the licences of base and data require beside the weights; without one there is no file."""
+    if notices := list_notices(parts):
+        write_atomically(folder / NOTICE, [f"{notice}\n" for notice in notices])
 
 
 def _read_stage_reports(train: TrainParams, paths: Paths) -> dict[str, Any]:
@@ -178,7 +192,15 @@ def _write_manifest(prompt: PromptParams, package: PackageParams, lineage: dict[
     return manifest
 
 
-def _build_lineage(prompt: PromptParams, verdict: dict[str, Any], paths: Paths) -> dict[str, Any]:
+def _list_parts(paths: Paths) -> list[Part]:
+    """Return base, sources and teachers of the packaged model."""
+    sources = [source for source in read_json(paths.ingest_report)["sources"] if source["rows_written"]]
+    return list_parts(read_json(paths.base_report).get("licence", ""), sources)
+
+
+def _build_lineage(
+    prompt: PromptParams, verdict: dict[str, Any], licences: LicenceVerdict, paths: Paths
+) -> dict[str, Any]:
     """Return the lineage from the weights to source files and licences, with a checksum at each step."""
     checksums = {"scores_sha256": _compute_sha256(paths.scores), "adapter_sha256": compute_tuned_sha256(paths.adapter)}
     for name, checksum in checksums.items():
@@ -197,12 +219,16 @@ def _build_lineage(prompt: PromptParams, verdict: dict[str, Any], paths: Paths) 
         "terms": _build_terms(
             [*(source["licence"] for source in sources if source["rows_written"]), base.get("licence", "")]
         ),
+        "licences": serialize_verdict(licences),
         "verdict": drop_schema(verdict),
         **checksums,
         "splits": {name: _compute_sha256(paths.get_split_path(name)) for name in ("train", "validation", "test")},
         "accepted_sha256": _compute_sha256(paths.accepted_records),
         "records_sha256": _compute_sha256(paths.records),
-        "sources": [{key: source[key] for key in ("name", "licence", "files")} for source in sources],
+        "sources": [
+            {key: source[key] for key in ("name", "licence", "teachers", "files") if key in source}
+            for source in sources
+        ],
         "base": drop_schema(base),
         "params": {"prompt": prompt.model_dump()},
         "git_commit": _read_git_commit(paths.root),

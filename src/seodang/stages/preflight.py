@@ -1,4 +1,4 @@
-"""Stage `preflight`: stop before training if the run could not end with a verdict about what it trains."""
+"""Stage `preflight`: stop before training if the run could not end with a verdict, or licences forbid the use."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import logging
 from dataclasses import asdict
 from typing import Annotated
 
-from seodang.config import EvaluateParams, GateParams, PrepareParams, PromptParams
+from seodang.config import EvaluateParams, GateParams, PackageParams, PrepareParams, PromptParams
 from seodang.errors import PreflightError
 from seodang.i18n import _
 from seodang.io.atomic import write_atomically
-from seodang.io.jsonl import write_json
+from seodang.io.jsonl import read_json, write_json
+from seodang.licences.refusal import require_permission
+from seodang.licences.verdict import judge_licences, list_parts, serialize_verdict
 from seodang.paths import Paths
 from seodang.preflight.checks import Preflight, check_run
 from seodang.preflight.row_table import format_rows
@@ -26,16 +28,24 @@ def run(
     max_length: Annotated[int, FromSection("train")],
     evaluate: EvaluateParams,
     gate: GateParams,
+    package: PackageParams,
     paths: Paths,
 ) -> Report:
-    """Write the trained tasks and the rows of each source, and let training start if the gate can judge it.
+    """Write trained tasks, rows of each source and licence verdict, and let training start if nothing is against it.
 
     Raises:
         PreflightError: With all problems, each with the parameter and the value that would do.
+        LicenceRefused: If licences forbid the declared use, or the name of the model.
     """
     paths.preflight_passed.unlink(missing_ok=True)
     result = check_run(prompt.format, max_length, prepare, evaluate, gate, paths)
-    report = {"tasks": [asdict(task) for task in result.tasks], "rows": [asdict(rows) for rows in result.rows]}
+    sources = [source for source in read_json(paths.ingest_report)["sources"] if source["rows_written"]]
+    parts = list_parts(read_json(paths.base_report).get("licence", ""), sources)
+    report = {
+        "tasks": [asdict(task) for task in result.tasks],
+        "rows": [asdict(rows) for rows in result.rows],
+        "licences": serialize_verdict(judge_licences(package.intended_use, parts)),
+    }
     write_json(paths.preflight_report, report)
     for line in format_rows(result.rows):
         logger.info(line)
@@ -43,6 +53,7 @@ def run(
         logger.warning(warning)
     if result.problems:
         raise PreflightError(_format_problems(result))
+    require_permission(package.intended_use, package.name, parts, _("training does not start"))
     write_atomically(paths.preflight_passed, ["training may start\n"])
     return report
 

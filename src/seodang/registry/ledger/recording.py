@@ -23,6 +23,7 @@ from seodang.gate.comparisons import Comparison
 from seodang.gate.coverage import TrainedTask
 from seodang.gate.decision import Decision, decide
 from seodang.gate.judgement import Judgement, build_judgement
+from seodang.gate.messages import Reason
 from seodang.i18n import _, ngettext
 from seodang.io.atomic import write_atomically
 from seodang.io.folder_lock import hold_folder
@@ -49,6 +50,7 @@ def decide_and_record(
     gate: GateParams,
     tasks: Sequence[TrainedTask] = (),
     exams: Sequence[ExamItem] = (),
+    further_reasons: Sequence[Reason] = (),
 ) -> RecordedDecision:
     """Return the verdict in the light of the ledger, which now holds it.
 
@@ -61,6 +63,7 @@ def decide_and_record(
         gate: Rules and thresholds.
         tasks: As `decide` takes them.
         exams: As `decide` takes them.
+        further_reasons: As `decide` takes them.
 
     Raises:
         EvaluationError: As `decide` does; nothing is recorded.
@@ -68,7 +71,7 @@ def decide_and_record(
     """
     with hold_folder(folder):
         ledger = read_ledger(folder)
-        decision = decide(comparisons, gate, ledger, tasks, exams)
+        decision = decide(comparisons, gate, ledger, tasks, exams, further_reasons)
         pairs = next(pairs for references in comparisons.values() for _name, pairs in references)
         judgement = build_judgement(
             pairs,
