@@ -12,7 +12,10 @@ from seodang.cli.main import main
 from seodang.config import Params
 from seodang.config.load import load_params, merge_overlay, parse_params, resolve_params
 from seodang.config.profiles import list_profiles, read_heading, read_starter
-from seodang.errors import ParamsError
+from seodang.errors import LicenceRefused, ParamsError
+from seodang.licences.refusal import require_permission
+from seodang.licences.table import find_licences
+from seodang.licences.verdict import list_parts
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "profiles"
@@ -34,6 +37,8 @@ def resolved(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 def test_the_profiles_that_are_promised_are_there():
     assert {"tiny", "gemma-270m", "qwen3-0.6b", "gemma-2b-qlora", "llama-8b-qlora", "llama-8b-fsdp"} <= set(SHIPPED)
+    korean = {"ax-4.0-light-qlora", "exaone-4.0-1.2b", "hyperclovax-seed-1.5b", "kanana-1.5-2.1b", "kanana-2-3b"}
+    assert korean | {"midm-2.0-mini", "gemma-3-1b"} <= set(SHIPPED)
     assert list_profiles(FOLDER) == SHIPPED
 
 
@@ -79,6 +84,21 @@ def test_a_model_from_the_hub_is_pinned_to_a_commit_and_runs_no_code(name, capsy
         assert re.fullmatch("[0-9a-f]{40}", str(model.revision))
         assert len(set(str(model.revision))) > 8  # a real one, not a row of zeros
         assert model.path is None
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_licence_of_a_profile_allows_the_use_that_it_declares_and_its_name(name, capsys, monkeypatch):
+    params = resolved(name, capsys, monkeypatch)
+    assert find_licences(params.model.licence).is_complete
+    parts = list_parts(params.model.licence, [source.model_dump() for source in params.ingest.sources])
+    verdict = require_permission(params.package.intended_use, params.package.name, parts, "it is not shipped")
+    assert (verdict.use, verdict.status) == {"exaone-4.0-1.2b": ("research", "unknown")}.get(name, (None, None))
+
+
+def test_a_profile_whose_licence_forbids_commercial_use_refuses_it(capsys, monkeypatch):
+    params = resolved("exaone-4.0-1.2b", capsys, monkeypatch)
+    with pytest.raises(LicenceRefused, match="commercial use with another base model"):
+        require_permission("commercial", params.package.name, list_parts(params.model.licence, []), "x")
 
 
 def test_each_profile_trains_by_the_method_in_its_name(capsys, monkeypatch):

@@ -14,7 +14,7 @@ import yaml
 from seodang.config.load import load_params, merge_overlay
 from seodang.config.profiles import STARTER
 from seodang.config.yaml_file import read_yaml
-from seodang.errors import SourceError
+from seodang.errors import LicenceRefused, SourceError
 from seodang.paths import Paths
 from seodang.stages import run_stage
 
@@ -221,3 +221,18 @@ def test_a_pinned_source_is_not_watched(project, record):
     source = {"name": "own", "path": "https://example.invalid/a.jsonl", "sha256": "0" * 64}
     _write_params(project, {"ingest": {"sources": [source]}})
     assert record(project)["ingest"] == {}
+
+
+def test_a_forbidden_use_is_refused_before_anything_is_downloaded(project, record):
+    source = {"name": "koalpaca", "path": "data", "licence": "CC-BY-NC-4.0"}
+    _write_params(
+        project, {"ingest": {"sources": [source]}, "evaluate": {"tasks": []}, "package": {"intended_use": "commercial"}}
+    )
+    with pytest.raises(LicenceRefused, match=r"(?s)nothing is downloaded or trained.*without the source koalpaca"):
+        record(project)
+    assert not Paths(project).inputs_lock.exists()
+    source["licence"] = "CC-BY-4.0"
+    _write_params(
+        project, {"ingest": {"sources": [source]}, "evaluate": {"tasks": []}, "package": {"intended_use": "commercial"}}
+    )
+    record(project)

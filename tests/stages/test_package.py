@@ -18,10 +18,10 @@ from tests.constants import ROOT
 from seodang.config import PackageParams, PromptParams
 from seodang.config.load import parse_params
 from seodang.config.profiles import read_starter
-from seodang.errors import ArtifactError, GateRejected, ModelError, ParityError
+from seodang.errors import ArtifactError, GateRejected, LicenceRefused, ModelError, ParityError
 from seodang.io.atomic import compute_sha256
 from seodang.io.jsonl import read_json, write_json, write_records
-from seodang.packaging.bento import MODEL_CARD
+from seodang.packaging.bento import MODEL_CARD, NOTICE
 from seodang.packaging.model_folder import MANIFEST_NAME, read_manifest
 from seodang.packaging.reader_parity import check_plain_reader
 from seodang.paths import Paths
@@ -33,7 +33,7 @@ import write_bento_requirements
 
 PROMPT = PromptParams(format="koalpaca")
 TRAIN = parse_params(read_starter(), "starter.yaml").train
-PACKAGE = PackageParams(name="tiny", parity_prompts=2, parity_tokens=6, max_new_tokens=24)
+PACKAGE = PackageParams(name="tiny", intended_use=None, parity_prompts=2, parity_tokens=6, max_new_tokens=24)
 
 
 @pytest.fixture(scope="module")
@@ -364,3 +364,47 @@ def test_the_built_bento_has_the_requirements_and_the_korean_messages(paths, tmp
     written = (bento / "env" / "python" / "requirements.txt").read_text("utf-8")
     assert {line for line in expected.splitlines() if "==" in line} <= set(written.splitlines())
     assert (bento / "src" / "seodang" / "locale" / "ko" / "LC_MESSAGES" / "seodang.mo").exists()
+
+
+LLAMA = {"name": "llama", "licence": "Llama 3.1 Community License"}
+KOALPACA = {
+    "sources": [{"name": "koalpaca", "licence": "CC-BY-NC-4.0", "teachers": [], "files": [], "rows_written": 2}]
+}
+
+
+def test_a_use_that_the_licences_forbid_is_not_packaged_and_a_permitted_one_is(paths, tmp_path):
+    write_json(paths.base_report, {"name": "tiny-base", "licence": "Apache-2.0"})
+    write_json(paths.ingest_report, KOALPACA)
+    with pytest.raises(LicenceRefused, match=r"(?s)not packaged.*source koalpaca.*package\.intended_use: research"):
+        run(paths, intended_use="commercial")
+    assert not paths.get_stage_folder("package").exists()
+    assert not (tmp_path / "bentoml" / "models").exists()
+    licences = run(paths, intended_use="research")["lineage"]["licences"]
+    assert (licences["use"], licences["status"]) == ("research", "allowed")
+    card = (paths.merged_model / MODEL_CARD).read_text("utf-8")
+    assert "Declared use: research use. By the licences it is allowed." in card
+    assert "선언한 용도: 연구 목적 이용. 라이선스에 따른 판정: 허용." in card
+
+
+def test_a_name_that_breaks_a_naming_duty_is_not_packaged(paths):
+    write_json(paths.base_report, LLAMA)
+    with pytest.raises(LicenceRefused, match=r"must begin with “Llama”.*package\.name: llama-tiny"):
+        run(paths)
+    assert not paths.get_stage_folder("package").exists()
+    assert run(paths, name="llama-tiny")["bento_tag"].startswith("llama-tiny:")
+    card = (paths.merged_model / MODEL_CARD).read_text("utf-8")
+    assert "\n# Llama-tiny:" in card  # BentoML's names have no capital letters, the licence's has
+    assert "show “Built with Llama”" in card
+
+
+def test_the_notices_of_licences_lie_beside_the_weights_and_in_the_store(paths, tmp_path):
+    write_json(paths.base_report, LLAMA)
+    tag = run(paths, name="llama-tiny")["model_tag"]
+    text = (paths.merged_model / NOTICE).read_text("utf-8")
+    assert text.startswith("Llama 3.1 is licensed under the Llama 3.1 Community License")
+    assert (tmp_path / "bentoml" / "models" / tag.replace(":", "/") / NOTICE).read_text("utf-8") == text
+
+
+def test_a_model_without_required_notices_has_no_file_for_them(paths):
+    run(paths)
+    assert not (paths.merged_model / NOTICE).exists()
