@@ -130,3 +130,11 @@ def test_the_required_notices_are_listed_word_by_word():
     assert list_notices(parts) == [
         "Llama 3.1 is licensed under the Llama 3.1 Community License, Copyright © Meta Platforms, Inc. All Rights Reserved."
     ]
+
+
+def test_a_narrower_use_with_an_unknown_licence_is_offered_as_what_no_known_rule_forbids():
+    verdict = judge("commercial", "MIT", KOALPACA, {"name": "own", "licence": "unknown"})
+    assert list_alternatives(verdict)[1:3] == [
+        "non-commercial use, which no known rule forbids (package.intended_use: non-commercial)",
+        "research use, which no known rule forbids (package.intended_use: research)",
+    ]

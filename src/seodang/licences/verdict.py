@@ -208,8 +208,11 @@ def _list_alternatives(use: Use, parts: Sequence[Part]) -> list[Message]:
     """Return what would be allowed: the same use without some sources or with another base, or a narrower use."""
     alternatives = _list_changes(use, parts)
     for other in USES[USES.index(use) + 1 :]:
-        if _judge_parts(other, parts) in ("allowed", "conditional"):
-            values = {"use": Message(USE_LABELS[other]), "value": other}
+        status = _judge_parts(other, parts)
+        values = {"use": Message(USE_LABELS[other]), "value": other}
+        if status == "unknown":
+            alternatives.append(Message("{use}, which no known rule forbids (package.intended_use: {value})", values))
+        elif status != "forbidden":
             alternatives.append(Message("{use} (package.intended_use: {value})", values))
     alternatives.append(Message("a licence for this use from those who hold the rights"))
     return alternatives
