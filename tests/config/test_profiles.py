@@ -73,7 +73,8 @@ def test_the_list_gives_each_name_with_its_title(capsys, monkeypatch):
     assert main(["profile", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == SHIPPED
-    assert "gemma-2b-qlora  Gemma 2B with KoAlpaca on one 16 GB GPU, QLoRA" in lines
+    titles = dict(line.split(maxsplit=1) for line in lines)
+    assert titles["gemma-2b-qlora"] == "Gemma 2B with KoAlpaca on one 16 GB GPU, QLoRA"
 
 
 @pytest.mark.parametrize("name", SHIPPED)
