@@ -10,28 +10,26 @@ from __future__ import annotations
 import itertools
 import logging
 import shutil
-import subprocess
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from seodang.config import PackageParams, PromptParams, TrainParams
-from seodang.errors import ArtifactError, GateRejected, ParityError
-from seodang.gate.verdict import drop_schema, require_promotion
-from seodang.i18n import Message, _, ngettext
-from seodang.io.atomic import compute_sha256, write_atomically
+from seodang.errors import GateRejected, ParityError
+from seodang.gate.verdict import require_promotion
+from seodang.i18n import _, ngettext
+from seodang.io.atomic import write_atomically
 from seodang.io.disk_full import check_space, is_same_disk, translate_disk_full
 from seodang.io.jsonl import read_json, read_records, write_json
-from seodang.licences import summarize_licences
 from seodang.licences.refusal import require_permission
-from seodang.licences.verdict import LicenceVerdict, Part, list_notices, list_parts, serialize_verdict
-from seodang.models.adapters import compute_tuned_sha256
+from seodang.licences.verdict import Part, list_notices, list_parts
 from seodang.models.checkpoints import compute_weights_sha256
 from seodang.models.loading import load_tokenizer, read_context_length
 from seodang.models.tokenization import encode_prompt, get_end_id
 from seodang.packaging.bento import MODEL_CARD, NOTICE, build_bento, get_store_folder, store_model
 from seodang.packaging.checksums import CHECKSUMS_NAME, write_checksums
+from seodang.packaging.lineage import build_lineage
 from seodang.packaging.merge import compute_merged_size, merge
 from seodang.packaging.model_card import ModelCardData, render_model_card
 from seodang.packaging.model_folder import MANIFEST_NAME, Manifest, compute_content_version, write_manifest
@@ -67,7 +65,7 @@ def _package(prompt: PromptParams, train: TrainParams, package: PackageParams, p
     licences = require_permission(
         package.intended_use, package.name, _list_parts(paths), _("the model is not packaged")
     )
-    lineage = _build_lineage(prompt, verdict, licences, paths)
+    lineage = build_lineage(prompt, verdict, licences, paths)
     stage_reports = _read_stage_reports(train, paths)
     _check_disk_space(paths)
     logger.info(_("merging {adapter} into {base}", adapter=paths.adapter, base=paths.base))
@@ -196,78 +194,3 @@ def _list_parts(paths: Paths) -> list[Part]:
     """Return base, sources and teachers of the packaged model."""
     sources = [source for source in read_json(paths.ingest_report)["sources"] if source["rows_written"]]
     return list_parts(read_json(paths.base_report).get("licence", ""), sources)
-
-
-def _build_lineage(
-    prompt: PromptParams, verdict: dict[str, Any], licences: LicenceVerdict, paths: Paths
-) -> dict[str, Any]:
-    """Return the lineage from the weights to source files and licences, with a checksum at each step."""
-    checksums = {"scores_sha256": _compute_sha256(paths.scores), "adapter_sha256": compute_tuned_sha256(paths.adapter)}
-    for name, checksum in checksums.items():
-        if verdict.get(name) != checksum:
-            raise ArtifactError(
-                _(
-                    "the verdict in {file} has {name} {expected}, but the current one is {actual}; run: dvc repro gate",
-                    file=paths.verdict,
-                    name=name,
-                    expected=verdict.get(name),
-                    actual=checksum,
-                )
-            )
-    sources, base = read_json(paths.ingest_report)["sources"], read_json(paths.base_report)
-    return {
-        "terms": _build_terms(
-            [*(source["licence"] for source in sources if source["rows_written"]), base.get("licence", "")]
-        ),
-        "licences": serialize_verdict(licences),
-        "verdict": drop_schema(verdict),
-        **checksums,
-        "splits": {name: _compute_sha256(paths.get_split_path(name)) for name in ("train", "validation", "test")},
-        "accepted_sha256": _compute_sha256(paths.accepted_records),
-        "records_sha256": _compute_sha256(paths.records),
-        "sources": [
-            {key: source[key] for key in ("name", "licence", "teachers", "files") if key in source}
-            for source in sources
-        ],
-        "base": drop_schema(base),
-        "params": {"prompt": prompt.model_dump()},
-        "git_commit": _read_git_commit(paths.root),
-        "dvc_lock_sha256": _compute_sha256(paths.root / "dvc.lock") if (paths.root / "dvc.lock").exists() else None,
-    }
-
-
-def _build_terms(licences: list[str]) -> dict[str, Any]:
-    """Return the licence obligations of a model's users, and log a warning if commercial use is not allowed."""
-    summary = summarize_licences(licences)
-    terms: dict[str, Any] = {name: list(names) for name, names in asdict(summary).items()}
-    if summary.non_commercial:
-        use = Message(
-            "non-commercial use only: built from data or a model under {licences}",
-            {"licences": ", ".join(summary.non_commercial)},
-        )
-        terms |= {f"use_{language}": text for language, text in use.to_json().items()}
-        logger.warning(str(use))
-    return terms
-
-
-def _compute_sha256(path: Path) -> str:
-    try:
-        return compute_sha256(path)
-    except OSError as error:
-        raise ArtifactError(
-            _(
-                "{file} cannot be read ({error}), so the lineage is incomplete; run: dvc repro {stage}",
-                file=path,
-                error=error,
-                stage=path.parent.name,
-            )
-        ) from error
-
-
-def _read_git_commit(folder: Path) -> str | None:
-    """Return the checked-out commit; None outside a repository."""
-    try:
-        completed = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return completed.stdout.strip()
