@@ -12,6 +12,7 @@ from seodang.cli.main import main
 from seodang.config import Params
 from seodang.config.load import load_params, merge_overlay, parse_params, resolve_params
 from seodang.config.profiles import list_profiles, read_heading, read_starter
+from seodang.config.yaml_file import read_yaml
 from seodang.errors import LicenceRefused, ParamsError
 from seodang.licences.refusal import require_permission
 from seodang.licences.table import find_licences
@@ -132,6 +133,20 @@ def test_a_custom_overlay_on_a_shipped_profile_is_used(tmp_path, monkeypatch):
     params = load_params(tmp_path / "params.yaml")
     assert (params.train.epochs, params.train.method, params.model.hub) == (3.0, "qlora", "google/gemma-2b")
     assert "# 우리 회사 데이터\n" in (tmp_path / "params.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "text", ["긍정일까요?", "왜? 이유는", "? 모름", "http://example.org/a.csv", "문장:감정", "가 :나"]
+)
+def test_a_text_in_a_list_reads_as_written_by_each_reader(text, tmp_path, capsys, monkeypatch):
+    table = {"label_column": "label", "labels": {"0": text, "1": "긍정"}, "input": text, "instructions": [text]}
+    source = {"name": "asked", "path": "asked.tsv", "format": "table", "table": table}
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(yaml.safe_dump({"ingest": {"sources": [source]}}, allow_unicode=True), "utf-8")
+    written = tmp_path / "params.yaml"
+    written.write_text(shown(str(overlay), capsys, monkeypatch), "utf-8")
+    for content in (read_yaml(written), yaml.safe_load(written.read_text("utf-8"))):
+        assert content["ingest"]["sources"] == [source]
 
 
 # The section `model` itself.

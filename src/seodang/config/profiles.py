@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from seodang.config import Params
 from seodang.config.load import check_names, merge_overlay, parse_params, resolve_params
@@ -125,10 +126,24 @@ def _format_lists(value: Any) -> Any:
         return {key: _format_lists(item) for key, item in value.items()}
     if not isinstance(value, list):
         return value
-    formatted = CommentedSeq(CommentedMap(item) if isinstance(item, dict) else item for item in value)
+    quoted = [_quote_flow_text(item) for item in value]
+    formatted = CommentedSeq(CommentedMap(item) if isinstance(item, dict) else item for item in quoted)
     for item in formatted:
         if isinstance(item, CommentedMap):
             item.fa.set_flow_style()
     if not any(isinstance(item, CommentedMap) for item in formatted):
         formatted.fa.set_flow_style()
     return formatted
+
+
+def _quote_flow_text(value: Any) -> Any:
+    """Return a value whose texts with a question mark or colon are quoted, keys included.
+
+    ruamel writes such a text plain within brackets, where libyaml, the reader of DVC and of `read_yaml`, refuses it.
+    """
+    if isinstance(value, dict):
+        return {_quote_flow_text(key): _quote_flow_text(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_quote_flow_text(item) for item in value]
+    is_ambiguous = isinstance(value, str) and not {"?", ":"}.isdisjoint(value)
+    return SingleQuotedScalarString(value) if is_ambiguous else value
