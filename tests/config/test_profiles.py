@@ -11,7 +11,7 @@ import yaml
 from seodang.cli.main import main
 from seodang.config import Params
 from seodang.config.load import load_params, merge_overlay, parse_params, resolve_params
-from seodang.config.profiles import list_profiles, read_heading, read_starter
+from seodang.config.profiles import STARTER, list_profiles, read_heading, read_starter, resolve_overlay
 from seodang.config.yaml_file import read_yaml
 from seodang.errors import LicenceRefused, ParamsError
 from seodang.licences.refusal import require_permission
@@ -76,6 +76,21 @@ def test_the_list_gives_each_name_with_its_title(capsys, monkeypatch):
     assert [line.split()[0] for line in lines] == SHIPPED
     titles = dict(line.split(maxsplit=1) for line in lines)
     assert titles["gemma-2b-qlora"] == "Gemma 2B with KoAlpaca on one 16 GB GPU, QLoRA"
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_a_profile_of_another_base_takes_over_no_recipe_of_the_embedded_run(name):
+    overlay = resolve_overlay(name, FOLDER)
+    starter = read_yaml(STARTER)
+    if overlay.get("model", {}).get("name", starter["model"]["name"]) == starter["model"]["name"]:
+        return  # scratch trains the same base
+    left = {
+        f"{section}.{key}"
+        for section in ("prepare", "train", "gate")
+        for key in starter[section]
+        if key not in overlay.get(section, {})
+    }
+    assert left <= {"train.method"}
 
 
 @pytest.mark.parametrize("name", SHIPPED)
