@@ -35,6 +35,7 @@ from seodang.training.tracking import (
     TrainingMetrics,
     check_trackers,
     find_resume_steps,
+    progress,
     remove_console_callbacks,
     track_run,
 )
@@ -203,6 +204,14 @@ def test_the_lines_go_on_after_a_kill(tiny_model, tmp_path, caplog):
         run(tiny_model, tmp_path, resume=True)
     lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("epoch")]
     assert [line.split(",")[0] for line in lines] == ["epoch 2/3", "epoch 3/3"]
+
+
+def test_a_long_epoch_has_lines_before_its_end(tiny_model, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(progress, "_LINE_SECONDS", 0)
+    with caplog.at_level(logging.INFO, logger="seodang"):
+        run(tiny_model, tmp_path)
+    steps = {line.split(",")[1] for line in caplog.messages if line.startswith("epoch")}
+    assert steps == {f" step {step}/9" for step in range(1, 10)}
 
 
 def test_a_line_gives_the_mean_loss_of_its_epoch_and_the_time_left():

@@ -1,4 +1,4 @@
-"""Track a training run: curves, trackers, and a progress bar or a line per epoch.
+"""Track a training run: curves, trackers, and a progress bar or lines of progress.
 
 `TrainingMetrics` builds the log entries. The Trainer logs them and keeps them in `state.log_history`, which each
 checkpoint holds. The other callbacks show that history, so that a resumed run shows its curves from the start.

@@ -1,4 +1,4 @@
-"""Progress of training: a bar on a terminal, else one line per epoch."""
+"""Progress of training: a bar on a terminal, else a line per epoch and every few minutes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_LINE_SECONDS = 300  # without a bar, most seconds from one line to the first log entry that gets the next
+
 
 class Progress(TrainerCallback):
-    """A bar over all optimizer steps with losses and remaining time; without a terminal, a line at each epoch's end."""
+    """A bar over all optimizer steps with losses and remaining time; without a terminal, a line now and then.
+
+    A line stands at each epoch's end, and within a long epoch every few minutes.
+    """
 
     def __init__(self) -> None:
         self._bar: tqdm[Any] | None = None
-        self._start_time = 0.0
+        self._start_time = self._line_time = 0.0
         self._first_step = 0  # optimizer steps before this process
         self._epoch_over = False
 
@@ -34,7 +39,8 @@ class Progress(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any
     ) -> None:
         """Start at zero or at the checkpoint."""
-        self._start_time, self._first_step, self._epoch_over = time.monotonic(), state.global_step, False
+        self._start_time = self._line_time = time.monotonic()
+        self._first_step, self._epoch_over = state.global_step, False
         if state.is_world_process_zero and sys.stderr.isatty():
             from tqdm import tqdm
 
@@ -55,11 +61,13 @@ class Progress(TrainerCallback):
             self._bar.update(state.global_step - self._bar.n)
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any) -> None:
-        """Show the losses beside the bar."""
+        """Show the losses beside the bar, or log a line if the last one is some minutes old."""
         if self._bar is not None:
             labels = ((_("loss"), curves.TRAIN_LOSS), (_("validation"), curves.VALIDATION_LOSS))
             values = ((label, _find_last(state.log_history, curve.name)) for label, curve in labels)
             self._bar.set_postfix({label: f"{value:.3f}" for label, value in values if value is not None})
+        elif time.monotonic() - self._line_time >= _LINE_SECONDS and state.global_step < state.max_steps:
+            self._log_line(state)
 
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_kwargs: Any
@@ -84,13 +92,18 @@ class Progress(TrainerCallback):
 
     def _log_epoch(self, state: TrainerState) -> None:
         due, self._epoch_over = self._epoch_over, False
-        if due and state.is_world_process_zero and self._bar is None:
-            seconds = (time.monotonic() - self._start_time) / max(1, state.global_step - self._first_step)
+        if due:
+            self._log_line(state)
+
+    def _log_line(self, state: TrainerState) -> None:
+        if state.is_world_process_zero and self._bar is None:
+            self._line_time = time.monotonic()
+            seconds = (self._line_time - self._start_time) / max(1, state.global_step - self._first_step)
             logger.info(format_epoch_line(state, seconds * (state.max_steps - state.global_step)))
 
 
 def format_epoch_line(state: TrainerState, seconds_left: float) -> str:
-    """Return a line on the epoch that has just ended.
+    """Return a line on the current epoch, or on the one that has just ended.
 
     Args:
         state: State of the Trainer, with its log history.
