@@ -10,8 +10,8 @@ from typing import Final
 _PHRASE: Final = re.compile(r"\{\w+[^}]*\} ((?:[a-z-]+ ){0,2}?)([a-z-]+s|[a-z]+\(e?s\))(?![\w/-])")
 # Words in -s after a name: "{path} has no rows". A verb that is missing here is reported once; add it.
 _NO_NOUNS: Final = frozenset(
-    "asks begins belongs contradicts describes differs does ends expands fails gets gives has holds is its lacks less lies matches names"
-    " needs owns process reads refuses serves this was".split()
+    "agrees asks begins belongs contradicts describes differs does ends expands fails gets gives has holds is its lacks less lies matches"
+    " names needs owns process reads refuses serves this was".split()
 )
 # Words that end the phrase of a count: "{path} of two records".
 _NO_ADJECTIVES: Final = frozenset("and are as at by for from in of on or than that the to with".split())
@@ -29,7 +29,7 @@ EXEMPT: Final[dict[str, str]] = {
     "{number} judgements": "more than gate.judgements, which is at least 2",
     "{count} processes": "shown for several processes only",
     "train.batch_size {batch_size} is less than the {processes} processes": "a batch has at least one record",
-    "the judge does not answer ({reason}, {count} attempts)": "a constant, 5",
+    "the judge {model} agrees with people": "an interval needs ten questions",
     "{url}: {problem}, after {count} attempts": "a constant, 4",
     "a quote is not closed within {limit:,} characters": "a constant, many thousands",
     "line {line} has more than {limit:,} characters": "a constant, many thousands",

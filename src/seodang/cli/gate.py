@@ -19,8 +19,9 @@ from seodang.io.names import find_path
 from seodang.metric_registry import get_direction
 
 if TYPE_CHECKING:
-    from seodang.config import GateParams
+    from seodang.config import GateParams, ScoreRulesParams
     from seodang.gate.decision import Decision
+    from seodang.gate.messages import Reason
     from seodang.gate.rules import RuleResult
     from seodang.gate.scores import Pairs, Score, ScoreKey
 
@@ -53,6 +54,7 @@ def gate(
         SeodangError: If a file cannot be used, or the two have scores of different items; exit code 2.
     """
     from seodang.gate.decision import decide
+    from seodang.gate.judge_reasons import require_judge_scores
     from seodang.gate.pairing import pair_scores
     from seodang.gate.score_scales import list_bound_errors
     from seodang.registry.ledger.recording import decide_and_record
@@ -66,8 +68,15 @@ def gate(
     params = _load_rules(rules, list(pairs))
     if errors := list_bound_errors(params, pairs):
         raise EvaluationError("\n".join(errors))
+    if params.minimum_judge_kappa is not None:
+        require_judge_scores(list(pairs))
     comparisons = {"champion": champions}
-    decision = decide_and_record(ledger, comparisons, params).decision if ledger else decide(comparisons, params)
+    reasons = _list_judge_reasons(candidate, candidate_scores, params)
+    decision = (
+        decide_and_record(ledger, comparisons, params, further_reasons=reasons).decision
+        if ledger
+        else decide(comparisons, params, further_reasons=reasons)
+    )
     content = _build_content(decision, pairs, params)
     if as_json:
         print(json.dumps(content, ensure_ascii=False))
@@ -91,7 +100,19 @@ def _read_all_scores(paths: Sequence[Path]) -> list[dict[ScoreKey, Score]]:
     return scores
 
 
-def _load_rules(path: Path | None, metrics: list[str]) -> GateParams:
+def _list_judge_reasons(path: Path, scores: Mapping[ScoreKey, Score], params: ScoreRulesParams) -> list[Reason]:
+    """Return what judge.json beside the scores says about their judge; empty without scores of a judge."""
+    from seodang.evaluation.judge.judge_report import read_judge_report
+    from seodang.gate.judge_reasons import JUDGE_METRIC, build_judge_reasons
+
+    fingerprints = {score.fingerprint for key, score in scores.items() if key.metric == JUDGE_METRIC}
+    if not fingerprints:
+        return []
+    report = read_judge_report(find_path(path).parent, fingerprints.pop()) if len(fingerprints) == 1 else None
+    return build_judge_reasons(report, params.minimum_judge_kappa)
+
+
+def _load_rules(path: Path | None, metrics: list[str]) -> ScoreRulesParams:
     """Return the rules of a file; a value that it does not set is that of score_rules.yaml.
 
     Raises:
@@ -99,7 +120,7 @@ def _load_rules(path: Path | None, metrics: list[str]) -> GateParams:
     """
     import yaml
 
-    from seodang.config import GateParams
+    from seodang.config import ScoreRulesParams
     from seodang.config.load import ITEM_DEFAULTS, check_names, parse_section, read_item_defaults
     from seodang.config.migration import RULES_RENAMES
     from seodang.config.yaml_file import read_yaml
@@ -114,7 +135,7 @@ def _load_rules(path: Path | None, metrics: list[str]) -> GateParams:
     for name, values in item_defaults.items():
         if isinstance(items := overrides.get(name), list):
             overrides[name] = [{**values, **item} if isinstance(item, dict) else item for item in items]
-    params = parse_section(GateParams, {**defaults, **overrides}, str(path or "score_rules.yaml"))
+    params = parse_section(ScoreRulesParams, {**defaults, **overrides}, str(path or "score_rules.yaml"))
     if any(rule.against != "champion" for rule in params.rules):
         raise ParamsError(
             _(

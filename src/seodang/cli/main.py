@@ -57,6 +57,7 @@ _GROUPS: Final[tuple[list[str], ...]] = (
     ["profile"],
     ["config"],
     ["export"],
+    ["judge"],
 )  # without a command they print their help
 _USAGE_ERROR: Final = 2
 _INTERNAL_ERROR: Final = 70
@@ -198,9 +199,7 @@ def create_app() -> typer.Typer:
         init.init
     )
     app.command("gate", help=_("Give a verdict on two score files (exit code 0, 2, 3 or 4)."))(gate.gate)
-    app.command("judge", help=_("Let a judge model compare the answers of two models; write score files for gate."))(
-        judge.judge
-    )
+    app.add_typer(judge.create_app(), name="judge")
     app.command("study", help=_("Compare prompting with tuning on one task and on many, as a table and a page."))(
         study.study
     )

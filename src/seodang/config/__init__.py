@@ -9,7 +9,14 @@ from pydantic import model_validator
 from seodang.config.evaluate import EvaluateParams
 from seodang.config.expectations import ExpectationsParams
 from seodang.config.export import ExportParams, GgufExportParams
-from seodang.config.gate import DefaultRuleParams, DefaultThresholdParams, GateParams, RuleParams, ThresholdParams
+from seodang.config.gate import (
+    DefaultRuleParams,
+    DefaultThresholdParams,
+    GateParams,
+    RuleParams,
+    ScoreRulesParams,
+    ThresholdParams,
+)
 from seodang.config.ingest import Format, IngestParams, PrimerParams, SourceParams, TableTemplate
 from seodang.config.model import EpisodeParams, GgufParams, ModelParams, ScratchParams
 from seodang.config.package import PackageParams
@@ -41,6 +48,7 @@ __all__ = [
     "PromptFormat",
     "PromptParams",
     "RuleParams",
+    "ScoreRulesParams",
     "ScratchParams",
     "Section",
     "SourceParams",

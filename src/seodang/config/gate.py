@@ -235,3 +235,10 @@ class GateParams(Section):
                 _("no rule tests superiority, so an equal model would be promoted; give one rule `test: superiority`")
             )
         return self
+
+
+class ScoreRulesParams(GateParams):
+    """A rules file of `seodang gate`: the section `gate`, and what only score files can have."""
+
+    minimum_judge_kappa: Annotated[float, Field(gt=0, lt=1)] | None
+    """Lower end of the interval of kappa that the judge's calibration must reach; null: no calibration is needed."""

@@ -78,7 +78,8 @@ def decide(
         ledger: Judgements on these or other items, oldest first; None if none are kept.
         tasks: Trained tasks; one that no rule and no threshold looks at keeps the candidate from being promoted.
         exams: Test items beside those that each champion was promoted on.
-        further_reasons: Reasons from elsewhere that decide with those of the rules, such as a forbidden use.
+        further_reasons: Reasons from elsewhere that decide with those of the rules, such as a forbidden use or an
+            LLM judge that is not calibrated.
 
     Raises:
         EvaluationError: If a rule or a threshold names a metric or a task without items, or no superiority rule

@@ -1,45 +1,18 @@
 """The judge: requests in both orders, the last mark of a reply, the log of replies, and score files for the gate."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import re
 
 import pytest
 
 from seodang.cli.main import main
-from seodang.evaluation.judge import client
 from seodang.evaluation.judge.prompt import ModelAnswer, build_messages, combine_verdicts, parse_verdict
 
 
 @pytest.fixture
-def judge(monkeypatch):
-    """Yield a real server that prefers the longer answer: its address, its requests, statuses that it returns first."""
-    monkeypatch.setattr(client, "_BACKOFF_SECONDS", 0.0)
-    received, refusals = [], []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            received.append((self.path, self.headers.get("Authorization"), body))
-            status = refusals.pop(0) if refusals else 200
-            answers = [part.split("\n<<<END>>>")[0] for part in body["messages"][1]["content"].split("<<<ANSWER ")[1:]]
-            lengths = [len(answer) for answer in answers]
-            mark = "C" if lengths[0] == lengths[1] else "AB"[lengths[1] > lengths[0]]
-            reply = "" if "mute" in answers[0] else f"한 번은 [[A]]라고 생각했지만 [[{mark}]]"
-            content = json.dumps({"choices": [{"message": {"content": reply}}]}).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/v1", received, refusals
-    server.shutdown()
-    server.server_close()
+def judge(judge_server):
+    """Yield the address of a judge that prefers the longer answer, its requests, and statuses that it returns first."""
+    return judge_server.url, judge_server.received, judge_server.failures
 
 
 def write_answers(path, texts):
@@ -163,4 +136,4 @@ def test_the_order_decides_which_answer_comes_first():
     first, second = (build_messages(one, other, order)[1]["content"] for order in ("candidate_first", "champion_first"))
     assert first.index("후보의 답") < first.index("챔피언의 답")
     assert second.index("챔피언의 답") < second.index("후보의 답")
-    assert "<<<REFERENCE>>>\n정답" in first
+    assert re.search(r"<<<REFERENCE \w{8}>>>\n정답", first)

@@ -24,6 +24,11 @@ def read_rows_strict(path: Path, location: str) -> Iterator[dict[str, Any]]:
     Raises:
         SourceError: As in read_objects; also after the last row, with up to 20 unreadable rows.
     """
+    return (row for _number, row in read_numbered_rows(path, location))
+
+
+def read_numbered_rows(path: Path, location: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the rows of a file with their numbers, the first one being 1; arguments and errors as read_rows_strict."""
     errors: list[str] = []
     for number, row in enumerate(read_objects(path, location), start=1):
         if is_malformed(row):
@@ -35,7 +40,7 @@ def read_rows_strict(path: Path, location: str) -> Iterator[dict[str, Any]]:
                 _("row {row}, {keys}: a character is truncated; write it again", row=number, keys=", ".join(malformed))
             )
         else:
-            yield row
+            yield number, row
     if errors:
         raise SourceError(_format_errors(errors, location))
 
