@@ -138,9 +138,11 @@ def _widen(kappa: Estimate, share: Estimate) -> Estimate:
 
     Two equally frequent verdicts agree by chance in half of the pairs, so kappa falls twice as fast as the agreement.
     """
-    if kappa.value != 1.0 or share.low is None:
+    if kappa.low is not None or share.low is None:
         return kappa
-    return Estimate(1.0, 1 - 2 * (1 - share.low), 1.0)
+    if kappa.value == 1.0:
+        return Estimate(1.0, 1 - 2 * (1 - share.low), 1.0)
+    return Estimate(0.0, 0.0, 0.0) if kappa.value == 0.0 else kappa  # a judge with one verdict for all has no agreement
 
 
 def _count_confusion(people: Sequence[float], judge: Sequence[float | None]) -> dict[str, dict[str, int]]:
@@ -205,7 +207,7 @@ def compute_required_pairs(agreement: Agreement) -> int:
     kappa at two thirds agreement and three equally frequent verdicts is used (Cohen 1960).
     """
     kappa = agreement.kappa
-    if kappa.low is not None and kappa.high is not None and kappa.high > kappa.low:
+    if kappa.low is not None and kappa.high is not None:
         return math.ceil(agreement.pairs * ((kappa.high - kappa.low) / 2 / _PRECISION) ** 2)
     by_chance = 1 / 3
     variance = _TYPICAL_AGREEMENT * (1 - _TYPICAL_AGREEMENT) / (1 - by_chance) ** 2
