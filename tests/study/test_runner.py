@@ -2,106 +2,39 @@
 
 import html
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
-from seodang.config import ModelParams, PromptParams, TrainParams
 from seodang.config.study import StudyParams
 from seodang.errors import EvaluationError
-from seodang.io.jsonl import read_json, write_json, write_records
-from seodang.paths import Paths
-from seodang.records import make_record
+from seodang.io.jsonl import read_json, write_records
 from seodang.stages import train as train_stage
 from seodang.study.runner import run_study
 
-TASKS = {"sentiment": "sentiment", "intent": "topic", "topic": "topic", "formality": "style"}
-
-
-@dataclass
-class Project:
-    """The sections of params.yaml that a study reads."""
-
-    train: TrainParams
-    prompt: PromptParams
-    model: ModelParams
-
-
-def make_records(tasks, count, split):
-    return [
-        make_record(
-            instruction=f"{task}?",
-            input=f"{split} {number}",
-            output=("긍정", "부정")[number % 2],
-            language="ko",
-            source="test",
-            task=task,
-            cluster=TASKS[task],
-            choices=("긍정", "부정"),
-        )
-        for task in tasks
-        for number in range(count)
-    ]
-
-
-def make_study(**changes):
-    evaluate = {
-        "seed": 1,
-        "items_per_task": 6,
-        "shots": [0, 1, 2],
-        "base_formats": ["plain"],
-        "tokens_per_batch": 256,
-        "max_new_tokens": 4,
-        "calibrate_base": False,
-        "generations_per_task": 1,
-        "generations_per_free_text_task": 1,
-    }
-    values = {
-        "title_ko": "작은 연구",
-        "title_en": "A small study",
-        "held_in_tasks": ["sentiment"],
-        "held_out_tasks": ["intent"],
-        "held_out_clusters": ["style"],
-        "confidence": 0.95,
-        "resamples": 1000,
-        "seed": 1,
-        "evaluate": {**evaluate, "tasks": [], "data_folder": None},
-    }
-    return StudyParams.model_validate({**values, **changes})
-
 
 @pytest.fixture
-def paths(tmp_path, make_tiny_model):
-    paths = Paths(tmp_path)
-    make_tiny_model(paths.base)
-    write_json(paths.base_report, {"name": "tiny-base"})
-    write_records(paths.get_split_path("train"), make_records(("sentiment", "intent", "topic"), 8, "train"))
-    write_records(paths.get_split_path("validation"), make_records(("sentiment", "topic"), 2, "validation"))
-    write_records(paths.get_split_path("test"), make_records(("sentiment", "intent", "topic"), 8, "test"))
-    write_records(paths.get_split_path("unseen"), make_records(("formality",), 8, "unseen"))
-    return paths
+def make_study(evaluate):
+    """Builds a study, with changes."""
 
-
-@pytest.fixture
-def project(build_train_params):
-    model = ModelParams.model_validate(
-        {
-            "name": "tiny",
-            "source": "path",
-            "path": "base",
-            "sha256": None,
-            "hub": None,
-            "revision": None,
-            "trust_remote_code": None,
-            "gguf": None,
-            "licence": "MIT",
-            "scratch": None,
+    def make(**changes) -> StudyParams:
+        values = {
+            "title_ko": "작은 연구",
+            "title_en": "A small study",
+            "held_in_tasks": ["sentiment"],
+            "held_out_tasks": ["intent"],
+            "held_out_clusters": ["style"],
+            "confidence": 0.95,
+            "resamples": 1000,
+            "seed": 1,
+            "evaluate": evaluate,
         }
-    )
-    return Project(build_train_params(epochs=1.0), PromptParams(format="koalpaca"), model)
+        return StudyParams.model_validate({**values, **changes})
+
+    return make
 
 
-def test_every_method_is_evaluated_on_every_group_and_tuned_on_its_own_tasks(paths, project, monkeypatch):
+def test_every_method_is_evaluated_on_every_group_and_tuned_on_its_own_tasks(make_study, paths, project, monkeypatch):
     folder = run_study(make_study(), "small", project, paths)
     found = read_json(folder / "study.json")
     assert [(cell["group"], cell["method"]) for cell in found["cells"]] == [
@@ -140,7 +73,7 @@ def test_every_method_is_evaluated_on_every_group_and_tuned_on_its_own_tasks(pat
 
 
 @pytest.mark.slow
-def test_a_group_without_baseline_says_why(paths, project):
+def test_a_group_without_baseline_says_why(make_study, make_records, paths, project):
     write_records(
         paths.get_split_path("unseen"),
         [
@@ -157,13 +90,13 @@ def test_a_group_without_baseline_says_why(paths, project):
     assert "formality [ko]: 격식, 반말" in html.unescape((folder / "study.ko.md").read_text("utf-8"))
 
 
-def test_errors_are_in_the_language_of_the_user(paths, project, monkeypatch):
+def test_errors_are_in_the_language_of_the_user(make_study, paths, project, monkeypatch):
     monkeypatch.setenv("SEODANG_LANG", "ko")
     with pytest.raises(EvaluationError, match="묶음 'law'에 테스트 문항이 없습니다"):
         run_study(make_study(held_out_clusters=["law"]), "none", project, paths)
 
 
-def test_one_message_lists_all_tasks_and_clusters_without_records(paths, project):
+def test_one_message_lists_all_tasks_and_clusters_without_records(make_study, paths, project):
     with pytest.raises(
         EvaluationError,
         match=r"task 'emotion' has no test items; cluster 'law' has no test items; no training records .* 'single'",

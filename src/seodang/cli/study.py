@@ -1,16 +1,20 @@
-"""`seodang study FILE`: measure prompting against tuning on one task and on many."""
+"""`seodang study FILE`: prompting against tuning on one task and on many, or a learning curve."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from seodang.cli.terminal import print_lines
+from seodang.cli.terminal import fits_table, print_lines, print_table
+from seodang.config import Params
 from seodang.errors import ArtifactError
 from seodang.i18n import _, get_language
 from seodang.paths import Paths
+
+_DISPENSABLE = (5, 6, 7, 3)  # columns of a learning curve's table that a narrow terminal leaves to the page, in order
 
 
 def study(
@@ -21,11 +25,9 @@ def study(
     Raises:
         SeodangError: If the file cannot be used, or base and splits do not exist; exit code 2.
     """
-    from seodang.config.load import check_names, load_params, parse_section
+    from seodang.config.load import check_names, load_params
     from seodang.config.migration import STUDY_RENAMES
-    from seodang.config.study import StudyParams
     from seodang.config.yaml_file import read_yaml
-    from seodang.study.runner import run_study
 
     paths = Paths(Path.cwd())
     raw = read_yaml(file)
@@ -34,8 +36,54 @@ def study(
     needed = (paths.base_report, paths.get_split_path("train"), paths.get_split_path("test"))
     if missing := [str(path.relative_to(paths.root)) for path in needed if not path.exists()]:
         raise ArtifactError(_("{files} do not exist yet; run first: dvc repro prepare", files=", ".join(missing)))
-    folder = run_study(parse_section(StudyParams, raw, str(file)), file.stem, params, paths)
-    page = (folder / "index.html").relative_to(paths.root)
-    table = "study.ko.md" if get_language() == "ko" else "study.md"
-    print_lines([(folder / table).read_text("utf-8"), _("report: {page}", page=page)])
+    run = _run_curve if "records" in raw else _run_comparison
+    folder = run(raw, file, params, paths)
+    print_lines([_("report: {page}", page=(folder / "index.html").relative_to(paths.root))])
     return 0
+
+
+def _run_comparison(raw: Mapping[str, Any], file: Path, params: Params, paths: Paths) -> Path:
+    """Run a study of methods, print its table and return the folder of its report."""
+    from seodang.config.load import parse_section
+    from seodang.config.study import StudyParams
+    from seodang.study.runner import run_study
+
+    folder = run_study(parse_section(StudyParams, raw, str(file)), file.stem, params, paths)
+    table = "study.ko.md" if get_language() == "ko" else "study.md"
+    print_lines([(folder / table).read_text("utf-8")])
+    return folder
+
+
+def _run_curve(raw: Mapping[str, Any], file: Path, params: Params, paths: Paths) -> Path:
+    """Run a learning curve, print its tables and return the folder of its report."""
+    from seodang.config.curve import CurveParams
+    from seodang.config.load import parse_section
+    from seodang.io.jsonl import read_json
+    from seodang.study.curve.runner import run_curve
+
+    folder = run_curve(parse_section(CurveParams, raw, str(file)), file.stem, params, paths)
+    print_curve(read_json(folder / "curve.json"))
+    return folder
+
+
+def print_curve(report: Mapping[str, Any]) -> None:
+    """Print a table for each group of tasks, with its trends, and what the points lack."""
+    from seodang.study.curve.report.texts import GROUPS, HEADINGS, METHODS, build_rows, describe_trends, list_headings
+
+    language = get_language()
+    for group, tasks in report["groups"].items():
+        columns = list_headings(report, group)
+        cells = [(_(METHODS[row.method]), *row.values) for row in build_rows(report, group)]
+        headings = [_(heading) for heading in HEADINGS]
+        for index in _DISPENSABLE:
+            if fits_table(*_select(columns, headings, cells)):
+                break
+            columns = [column for column in columns if column != index]
+        print_table(*_select(columns, headings, cells), title=f"{_(GROUPS[group])}: {', '.join(tasks)}")
+        print_lines([str(trend) for trend in describe_trends(report, group)] + [""])
+    print_lines([note[language] for note in (*report["shortages"], *report["baseline_gaps"])])
+
+
+def _select(columns: list[int], headings: list[str], rows: list[tuple[str, ...]]) -> tuple[list[str], list[list[str]]]:
+    """Return headings and rows of some columns."""
+    return [headings[index] for index in columns], [[row[index] for index in columns] for row in rows]

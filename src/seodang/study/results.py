@@ -55,7 +55,7 @@ def compute_cells(scores: Sequence[ItemScore], groups: Mapping[Group, Sequence[s
     """
     cells = []
     for group, tasks in groups.items():
-        by_variant = _group_by_variant([score for score in scores if score.task in tasks])
+        by_variant = group_by_variant([score for score in scores if score.task in tasks])
         if not by_variant:
             continue
         means = {variant: float(row.values.mean()) for variant, row in by_variant.items()}
@@ -74,7 +74,7 @@ def compute_cells(scores: Sequence[ItemScore], groups: Mapping[Group, Sequence[s
 
 
 @dataclass(frozen=True, slots=True)
-class _VariantScores:
+class VariantScores:
     """The scores of a variant, in a common order of the items."""
 
     values: Floats
@@ -84,7 +84,7 @@ class _VariantScores:
     """Mean of a request."""
 
 
-def _group_by_variant(scores: Sequence[ItemScore]) -> dict[str, _VariantScores]:
+def group_by_variant(scores: Sequence[ItemScore]) -> dict[str, VariantScores]:
     """Return the scores of each variant."""
     variants = dict.fromkeys(score.variant for score in scores)
     result = {}
@@ -94,7 +94,7 @@ def _group_by_variant(scores: Sequence[ItemScore]) -> dict[str, _VariantScores]:
             key=lambda score: (score.task, score.language, score.item),
         )
         if variant_scores:
-            result[variant] = _VariantScores(
+            result[variant] = VariantScores(
                 np.array([get_primary_score(score) for score in variant_scores], dtype=np.float64),
                 tuple(map(get_group_name, variant_scores)),
                 compute_mean(score.prompt_tokens for score in variant_scores) or 0.0,
@@ -109,7 +109,7 @@ def _build_cell(
     group: Group,
     method: str,
     variant: str,
-    by_variant: Mapping[str, _VariantScores],
+    by_variant: Mapping[str, VariantScores],
     base: str,
     study: StudyParams,
 ) -> Cell:

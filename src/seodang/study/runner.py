@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from transformers import PreTrainedTokenizerBase
 
 from seodang.config import Params
 from seodang.config.study import StudyParams
@@ -19,22 +15,18 @@ from seodang.evaluation.baselines import score_baselines
 from seodang.evaluation.requests import Variant
 from seodang.evaluation.result_log import ResultLog
 from seodang.evaluation.results import Results
-from seodang.evaluation.runner import VariantModel, count_templates, evaluate_variants, iter_base_variants
+from seodang.evaluation.runner import count_templates, evaluate_variants, iter_base_variants
 from seodang.evaluation.samples import TaskSamples, compute_fingerprint
-from seodang.i18n import _, ngettext
 from seodang.io.atomic import compute_sha256
-from seodang.io.jsonl import read_json, read_records, write_json, write_records
+from seodang.io.jsonl import read_json, read_records
 from seodang.models.device import choose_device, keep_freed_memory
 from seodang.models.loading import load_tokenizer
 from seodang.models.slot import ModelSlot
 from seodang.paths import Paths
-from seodang.records import Record
-from seodang.stages import train as train_stage
 from seodang.study.groups import TUNED_VARIANTS, load_groups, select_training_records
 from seodang.study.report import write_study_report
 from seodang.study.results import GROUPS, compute_cells
-
-logger = logging.getLogger(__name__)
+from seodang.study.tuned_models import build_variant_model, train_in_project
 
 _TRAINING_FIELDS = (
     *("records", "steps", "train_loss", "validation_loss", "elapsed_seconds", "cpu_seconds", "peak_memory_mb"),
@@ -55,18 +47,19 @@ def run_study(study: StudyParams, name: str, params: Params, paths: Paths) -> Pa
         EvaluationError: If a task or a cluster of the study has no records, or no training records are left.
     """
     keep_freed_memory()
-    training = list(read_records(paths.get_split_path("train")))
+    training, validation = (list(read_records(paths.get_split_path(name))) for name in ("train", "validation"))
     groups = load_groups(study, training, paths)
     tasks = [task for group in GROUPS for task in groups[group]]
     folder = paths.get_study_folder(name)
     projects = {
-        variant: _train_variant(
+        variant: train_in_project(
             variant,
             select_training_records(variant, study, training),
-            study,
-            params,
+            select_training_records(variant, study, validation),
             folder / "training" / variant,
             paths,
+            prompt=params.prompt,
+            train=params.train,
         )
         for variant in TUNED_VARIANTS
     }
@@ -88,34 +81,6 @@ def run_study(study: StudyParams, name: str, params: Params, paths: Paths) -> Pa
     return folder / "report"
 
 
-def _train_variant(
-    variant: str, records: Sequence[Record], study: StudyParams, params: Params, folder: Path, paths: Paths
-) -> Paths:
-    """Train a model in a project of its own, with a link to the base and its own splits; return the project."""
-    project = Paths(folder)
-    project.base.parent.mkdir(parents=True, exist_ok=True)
-    if not project.base.exists():
-        project.base.symlink_to(paths.base.resolve(), target_is_directory=True)
-    validation = select_training_records(variant, study, read_records(paths.get_split_path("validation")))
-    write_records(project.get_split_path("train"), records)
-    write_records(project.get_split_path("validation"), validation)
-    key = {
-        "train": params.train.model_dump(mode="json"),
-        "prompt": params.prompt.model_dump(mode="json"),
-        "base": compute_sha256(paths.base_report),
-        **{name: compute_sha256(project.get_split_path(name)) for name in ("train", "validation")},
-    }
-    marker = folder / "trained.json"
-    if marker.exists() and read_json(marker)["key"] == key:
-        logger.info(_("model {variant} is already trained", variant=variant))
-        return project
-    count = ngettext("{count:,} record", "{count:,} records", len(records))
-    logger.info(_("training model {variant} on {records}", variant=variant, records=count))
-    train_stage.run(prompt=params.prompt, train=params.train, paths=project)
-    write_json(marker, {"key": key})
-    return project
-
-
 def _summarize_training(project: Paths) -> dict[str, object]:
     report = read_json(project.train_report)
     return {name: report[name] for name in _TRAINING_FIELDS}
@@ -132,30 +97,17 @@ def _evaluate(
     """Return the scores of the base's variants and of the tuned models."""
     tokenizer = load_tokenizer(paths.base)
     variant_models = [
-        _build_variant_model(variant, None, tokenizer, paths)
+        build_variant_model(variant, None, tokenizer, paths)
         for variant in iter_base_variants(study.evaluate, count_templates(tasks))
     ]
     variant_models += [
-        _build_variant_model(Variant(name, params.prompt.format, 0, "tuned"), project, tokenizer, paths)
+        build_variant_model(Variant(name, params.prompt.format, 0, "tuned"), project, tokenizer, paths)
         for name, project in projects.items()
     ]
     fingerprint = _compute_run_fingerprint(study, params, tasks, projects, paths)
     models = ModelSlot(params.train.precision, choose_device(params.train.device))
     with ResultLog(folder / "results.jsonl", fingerprint) as result_log:
         return evaluate_variants(variant_models, tasks, study.evaluate, Results(result_log), models)
-
-
-def _build_variant_model(
-    variant: Variant, project: Paths | None, tokenizer: PreTrainedTokenizerBase, paths: Paths
-) -> VariantModel:
-    """Return a variant with the function that loads the base, or the model that a project trained."""
-
-    def load(models: ModelSlot) -> tuple[Any, PreTrainedTokenizerBase]:
-        if project is None:
-            return models.load(paths.base), tokenizer
-        return models.load_tuned(paths.base, project.adapter), tokenizer
-
-    return VariantModel(variant, load)
 
 
 def _compute_run_fingerprint(
