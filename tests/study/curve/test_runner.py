@@ -59,6 +59,7 @@ def test_every_point_has_a_score_a_cost_and_a_place_on_the_page(make_curve, path
     assert max(map(len, capsys.readouterr().out.splitlines()[:8])) <= 100
 
 
+@pytest.mark.slow
 def test_a_stopped_study_goes_on_where_it_was(make_curve, paths, project, monkeypatch):
     reference = read_json(run_curve(make_curve(), "reference", project, paths) / "curve.json")
     with monkeypatch.context() as patch:
@@ -86,6 +87,7 @@ def test_a_stopped_study_goes_on_where_it_was(make_curve, paths, project, monkey
     assert finished["points"] == reference["points"]
 
 
+@pytest.mark.slow
 def test_a_further_size_trains_and_scores_only_its_own_models(make_curve, paths, project, monkeypatch):
     run_curve(make_curve(variants=["single"], seeds=[1]), "more", project, paths)
     trained = stop_after(8, monkeypatch)
@@ -97,11 +99,11 @@ def test_a_further_size_trains_and_scores_only_its_own_models(make_curve, paths,
     assert len(read_json(folder / "curve.json")["trends"]) == 4  # of single and of the letters, in both groups
 
 
+@pytest.mark.slow
 def test_a_model_that_stopped_during_training_is_not_taken_for_trained(make_curve, paths, project, monkeypatch):
     curve = make_curve(variants=["single"], seeds=[1], records=[4])
     run_curve(curve, "changed", project, paths)
     records = list(read_records(paths.get_split_path("validation")))
-    write_records(paths.get_split_path("validation"), [record for record in records if record.task == "topic"][:1])
     write_records(paths.get_split_path("validation"), records[:1])
     with monkeypatch.context() as patch:
         stop_after(0, patch)
@@ -113,6 +115,7 @@ def test_a_model_that_stopped_during_training_is_not_taken_for_trained(make_curv
     assert len(trained) == 1
 
 
+@pytest.mark.slow
 def test_validation_loss_chooses_a_recipe_for_all_seeds_of_a_point(make_curve, paths, project, monkeypatch):
     run, losses = train_stage.run, {0.001: 0.5, 0.002: 0.25}
 
