@@ -11,8 +11,8 @@ from seodang.html.svg import compute_ticks, format_label
 from seodang.study.curve.report.texts import format_estimate
 
 WIDTH: Final = 760.0
-HEIGHT: Final = 400.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 20.0, 14.0, 46.0
+HEIGHT: Final = 420.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 20.0, 32.0, 46.0
 _MARGIN = 40.0  # between the frame and the first and last point
 _SHIFT = 9.0  # between the marks of methods at the same number of records
 SYMBOL_BY_METHOD: Final = {"single": "circle", "mix": "square", "letters": "triangle"}
