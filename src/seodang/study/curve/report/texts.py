@@ -31,7 +31,8 @@ HEADINGS: Final = (
 NOTE: Final = N_(
     "Records: of the task; in the mix, + others. All points are scored on the same test items. Intervals: {confidence:.0%}, "
     "bootstrap over items. They do not cover other training records or another order of training. The seeds show these: "
-    "the lowest and the highest score, and a small circle for each seed. The base's prompt is the best one on these items, which favours the base. "
+    "the lowest and the highest score, and a small circle for each seed. "
+    "The base's prompt is the best one on these items, which favours the base. "
     "The letter n-grams are a logistic regression on TF-IDF of character n-grams, trained on the same records. "
     "Training tokens and seconds are means over the seeds and include all epochs."
 )
