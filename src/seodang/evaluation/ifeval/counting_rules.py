@@ -74,8 +74,8 @@ def has_paragraph_count(answer: str, arguments: Arguments) -> bool:
 def has_paragraph_first_word(answer: str, arguments: Arguments) -> bool:
     """Return whether blank lines separate exactly the required number of paragraphs, and the n-th begins with the word.
 
-    Several blank lines count as one. The published rule counts the empty paragraphs between them when it looks for the
-    n-th.
+    A particle may follow a word that ends in Hangul: 날씨가 begins with 날씨. Several blank lines count as one. The
+    published rule counts the empty paragraphs between them when it looks for the n-th.
     """
     parts = [part.strip() for part in answer.split("\n\n") if part.strip()]
     position, count = arguments.get_int("nth_paragraph"), arguments.get_int("num_paragraphs")
@@ -83,7 +83,10 @@ def has_paragraph_first_word(answer: str, arguments: Arguments) -> bool:
         return False
     first = parts[position - 1].split()[0].lstrip("'\"“‘")
     match = _FIRST_WORD.match(_normalize(first))
-    return match is not None and match[0] == _normalize(arguments.get_text("first_word"))
+    word = _normalize(arguments.get_text("first_word"))
+    if match is None or not _HANGUL_END.search(word):
+        return match is not None and match[0] == word
+    return match[0].startswith(word)
 
 
 def _normalize(text: str) -> str:

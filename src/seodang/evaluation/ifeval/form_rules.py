@@ -40,8 +40,9 @@ def has_bullets(answer: str, arguments: Arguments) -> bool:
 
 
 def is_constrained_response(answer: str, arguments: Arguments) -> bool:
-    """Return whether the answer holds one of the three allowed responses."""
-    return any(allowed in answer for allowed in _CONSTRAINED_RESPONSES)
+    """Return whether the answer holds an allowed response: of the argument `responses`, or of the published three."""
+    given = arguments.values.get("responses") is not None
+    return any(allowed in answer for allowed in (arguments.get_texts("responses") if given else _CONSTRAINED_RESPONSES))
 
 
 def has_highlights(answer: str, arguments: Arguments) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 
 from seodang.evaluation.ifeval import counting_rules as counting
 from seodang.evaluation.ifeval import form_rules as form
+from seodang.evaluation.ifeval import korean_rules as korean
 from seodang.evaluation.ifeval.arguments import Arguments
 
 Rule = Callable[[str, Arguments], bool]
@@ -30,6 +31,10 @@ RULES: Final[dict[str, Rule]] = {
     "keywords:forbidden_words": counting.has_no_forbidden_word,
     "keywords:frequency": counting.has_keyword_frequency,
     "keywords:letter_frequency": counting.has_letter_frequency,
+    "korean:no_latin_letters": korean.has_no_latin_letter,
+    "korean:number_characters": korean.has_character_count,
+    "korean:number_eojeols": korean.has_eojeol_count,
+    "korean:sentence_endings": korean.has_sentence_endings,
     "language:response_language": form.is_in_language,
     "length_constraints:nth_paragraph_first_word": counting.has_paragraph_first_word,
     "length_constraints:number_paragraphs": counting.has_paragraph_count,

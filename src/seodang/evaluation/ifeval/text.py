@@ -26,6 +26,14 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFC", text))
 
 
+def split_eojeols(text: str) -> list[str]:
+    """Return the eojeols of a Korean text: the parts between blanks that have a letter or a digit.
+
+    "3.5만 원" has two eojeols, but three runs of letters and digits.
+    """
+    return [part for part in unicodedata.normalize("NFC", text).split() if _WORD.search(part)]
+
+
 def split_cased_words(text: str) -> list[str]:
     """Return the words with inner hyphens and dots: "WELL-KNOWN" is one word."""
     return _CASED_WORD.findall(text)
