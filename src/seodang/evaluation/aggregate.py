@@ -85,6 +85,8 @@ class ItemScore:
     """Option indices of the reference and of the likeliest option, for macro F1."""
     grades: tuple[float, float] | None
     """The item's grade and the log-odds of the last option, for Spearman's correlation."""
+    fingerprint: str = ""
+    """Of the protocol of a task file; "": records of a split, or a score from before protocols were recorded."""
     is_tied: bool = False
     """Several options have exactly the highest log-likelihood; the item counts as wrong."""
     is_truncated: bool = False

@@ -8,7 +8,7 @@ from the records and scores of the run that the champion was promoted with.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -52,6 +52,8 @@ class PromotedRun:
     questions: dict[_Item, int] = field(default_factory=dict)
     """Question of each test item."""
     scores: dict[_Item, dict[str, float]] = field(default_factory=dict)
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    """Of the protocol of each task file."""
 
     def add(self, row: Row) -> int:
         """Add a record, and return its question."""
@@ -82,16 +84,34 @@ def read_promoted_run(splits: Mapping[str, Iterable[Row]], items: Iterable[Row],
             values = {name: row.get(name) for name in ITEM_METRICS} | row["extra_metrics"]
             own = {name: float(value) for name, value in values.items() if value is not None}
             run.scores[row["task"], row["item"]] = own
+            run.fingerprints[row["task"]] = row.get("fingerprint", "")
     return run
 
 
-def compare_exam(version: str, run: PromotedRun, records: Iterable[Record]) -> Iterator[ExamItem]:
+def find_other_protocols(run: PromotedRun, fingerprints: Mapping[str, str]) -> frozenset[str]:
+    """Return the tasks whose protocol changed since a run; an unknown protocol is not known to differ.
+
+    Args:
+        run: That a champion was promoted with.
+        fingerprints: Of the protocols of this evaluation, by task.
+    """
+    return frozenset(
+        task
+        for task, fingerprint in fingerprints.items()
+        if fingerprint and run.fingerprints.get(task) and run.fingerprints[task] != fingerprint
+    )
+
+
+def compare_exam(
+    version: str, run: PromotedRun, records: Iterable[Record], other_protocols: Collection[str] = ()
+) -> Iterator[ExamItem]:
     """Yield every item of the test split and of task files, and those that are gone.
 
     Args:
         version: Of the champion.
         run: That it was promoted with.
         records: Items of this evaluation, those of unseen clusters left out.
+        other_protocols: Tasks whose protocol changed; their scores of that run are not comparable and are left out.
     """
     by_question = {question: run.scores.get(item, {}) for item, question in run.questions.items()}
     present: set[int] = set()
@@ -103,7 +123,7 @@ def compare_exam(version: str, run: PromotedRun, records: Iterable[Record]) -> I
             task=record.task,
             item=record.id,
             status=_find_status(run, question, record.output),
-            scores=run.scores.get(item) or by_question.get(question, {}),
+            scores={} if record.task in other_protocols else run.scores.get(item) or by_question.get(question, {}),
         )
     for item, question in run.questions.items():
         if item in run.scores and question not in present:

@@ -8,10 +8,11 @@ from typing import Any
 
 from seodang.evaluation.aggregate import ItemScore
 from seodang.evaluation.calibration import Preferences, get_question
-from seodang.evaluation.metrics import compute_chrf, is_exact_match, select_best_choice
+from seodang.evaluation.metrics import compute_chrf, select_best_choice
 from seodang.evaluation.requests import Requests, Variant
 from seodang.evaluation.results import Results, build_answer_key, build_options_key
 from seodang.evaluation.samples import TaskSamples, create_blank_score
+from seodang.evaluation.tasks.matching import truncate_raw_answer
 from seodang.evaluation.tasks.prompts import truncate_at_stop
 from seodang.evaluation.tasks.scoring import (
     ChoiceResult,
@@ -19,6 +20,7 @@ from seodang.evaluation.tasks.scoring import (
     compute_choice_metrics,
     compute_log_odds,
     compute_text_metrics,
+    is_correct_answer,
     measure_korean_quality,
 )
 from seodang.evaluation.tasks.spec import GRADE_COLUMN
@@ -66,7 +68,9 @@ def build_item_score(
         is_truncated=index in requests.truncated_prompts | requests.truncated_options,
         loss=None if log_likelihoods is None else log_likelihoods.compute_loss(reference_index),
         answer=answer,
-        exact_match=None if compared_answer is None else float(is_exact_match(compared_answer, record.output)),
+        exact_match=None
+        if compared_answer is None
+        else float(is_correct_answer(task.spec, compared_answer, record.output)),
         chrf=None if compared_answer is None else compute_chrf(compared_answer, record.output),
         eos_rate=None if generated is None else generated.has_eos,
         prompt_tokens=len(requests.prompts[index]),
@@ -177,10 +181,13 @@ def _decode_answer(encoder: PromptEncoder, variant: Variant, task: TaskSamples, 
     """Return the text of an answer, as the service sends it.
 
     A character that the limit cuts is left out. A base model's answer is truncated, because it never learned to end it.
+    A task file with `matching` decides itself which blanks count, so that a base model's answer keeps them.
     """
     decoded = str(
         encoder.tokenizer.decode(generated.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
     )
+    if variant.model == "base" and task.spec.matching is not None:
+        return truncate_raw_answer(decoded, task.spec.until)
     answer = decoded.rstrip("\ufffd").strip()
     if variant.model != "base" or not task.stop_texts:
         return answer

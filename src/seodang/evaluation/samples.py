@@ -11,6 +11,7 @@ from typing import Any, Literal
 from seodang.config import EvaluateParams
 from seodang.evaluation.aggregate import TASK_FILE_SPLIT, ItemScore
 from seodang.evaluation.tasks.loading import build_split_tasks
+from seodang.evaluation.tasks.protocol import compute_protocol_fingerprint, describe_protocol
 from seodang.evaluation.tasks.samples import EvalSample, Task
 from seodang.evaluation.tasks.sampling import select_few_shot_examples, select_samples
 from seodang.evaluation.tasks.spec import TaskSpec
@@ -43,6 +44,8 @@ class TaskSamples:
     """In the order of the records."""
     few_shot_samples: tuple[EvalSample, ...]
     """In the order of the few-shot examples."""
+    fingerprint: str = ""
+    """Of a task file's protocol; "" for records of a split."""
 
     @property
     def task(self) -> str:
@@ -121,6 +124,7 @@ def create_blank_score(variant: str, shots: int, task: TaskSamples, record: Reco
         weights={},
         labels=None,
         grades=None,
+        fingerprint=task.fingerprint,
     )
 
 
@@ -151,6 +155,7 @@ def select_task_samples(task: Task, split: str, evaluate: EvaluateParams) -> lis
         evaluate: Seed and limits of items and few-shot examples.
     """
     result = []
+    fingerprint = compute_protocol_fingerprint(task.spec) if split == TASK_FILE_SPLIT else ""
     for language in sorted({sample.language for sample in task.samples}):
         in_language = [sample for sample in task.samples if sample.language == language]
         samples = select_samples(in_language, seed=evaluate.seed, limit=evaluate.items_per_task)
@@ -159,7 +164,8 @@ def select_task_samples(task: Task, split: str, evaluate: EvaluateParams) -> lis
             TemplateSamples(_build_records(task, samples, name), _build_records(task, few_shot_samples, name))
             for name in task.spec.prompts
         )
-        result.append(TaskSamples(task.spec, language, split, templates, tuple(samples), tuple(few_shot_samples)))
+        items, examples = tuple(samples), tuple(few_shot_samples)
+        result.append(TaskSamples(task.spec, language, split, templates, items, examples, fingerprint))
     return result
 
 
@@ -184,6 +190,17 @@ def _build_records(task: Task, samples: Sequence[EvalSample], template_name: str
         )
         for sample in samples
     ]
+
+
+def describe_protocols(tasks: Sequence[TaskSamples], shots: Sequence[int]) -> list[dict[str, Any]]:
+    """Return source and protocol of each task file, once per task.
+
+    Args:
+        tasks: Of the evaluation.
+        shots: Numbers of few-shot examples in the prompt of the base.
+    """
+    specs = {task.task: task.spec for task in tasks if task.split == TASK_FILE_SPLIT}
+    return [describe_protocol(spec, shots) for spec in specs.values()]
 
 
 def compute_fingerprint(tasks: Sequence[TaskSamples]) -> str:
@@ -211,6 +228,7 @@ def _build_fingerprint_data(task: TaskSamples) -> list[Any]:
         spec.generations,
         spec.until,
         spec.metrics,
+        task.fingerprint,
     ]
     records = [[*template.records, *template.few_shot_examples] for template in task.templates]
     return [settings, samples, records]

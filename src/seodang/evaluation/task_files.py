@@ -10,7 +10,8 @@ from seodang.errors import EvaluationError
 from seodang.evaluation.aggregate import TASK_FILE_SPLIT
 from seodang.evaluation.samples import TaskSamples, select_task_samples
 from seodang.evaluation.task_groups import assign_groups
-from seodang.evaluation.tasks.loading import load_record_task, load_task
+from seodang.evaluation.tasks.files import list_files
+from seodang.evaluation.tasks.loading import check_files, load_record_task, load_task
 from seodang.evaluation.tasks.samples import Task
 from seodang.evaluation.tasks.spec import FileData, TaskSpec, load_specs
 from seodang.i18n import _
@@ -45,6 +46,7 @@ def load_task_samples(
             )
         )
     folders = (root / (evaluate.data_folder or ""), tasks / "data")
+    check_files(specs, folders)
     return assign_groups(
         [
             items
@@ -60,6 +62,6 @@ def _load_task(spec: TaskSpec, folders: Sequence[Path], splits: Mapping[str, Seq
     """Return a task; the first folder, the user's, takes precedence over the data shipped with the task files."""
     if isinstance(spec.data, FileData):
         file = spec.data.file
-        folder = next((folder for folder in folders if (folder / file).is_file()), folders[0])
+        folder = next((folder for folder in folders if list_files(folder, file)), folders[0])
         return load_task(spec, folder, read_rows_strict, seed=seed)
     return load_record_task(spec, splits[spec.data.split], splits["train"], seed=seed)

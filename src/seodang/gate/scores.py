@@ -29,7 +29,7 @@ class Score:
     language: str
     score: float  # finite
     fingerprint: str = ""
-    """Of prompt, shots and seed; empty where the score file has none."""
+    """Of prompt, shots and seed, or of the protocol of a task file; empty where the score has none."""
     is_task_file: bool = False
     """The item belongs to a task file, which may repeat records of the splits; rules without tasks skip it."""
     group: str = ""
@@ -124,6 +124,7 @@ def select_scores(rows: Iterable[Mapping[str, Any]], variant: str) -> dict[Score
         ScoreKey(row["task"], row["item"], metric): Score(
             row["language"],
             _require_finite(value, row, metric),
+            fingerprint=row.get("fingerprint", ""),
             is_task_file=row["split"] == TASK_FILE_SPLIT,
             group=row["group"],
         )

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -25,7 +25,6 @@ from seodang.evaluation.aggregate import (
 )
 from seodang.evaluation.baseline_gaps import describe_baseline_gaps
 from seodang.evaluation.baselines import build_baseline_rows, score_baselines
-from seodang.evaluation.exam import ExamItem, compare_exam
 from seodang.evaluation.forgetting import build_forgetting_rows, build_retention_warnings
 from seodang.evaluation.outputs import write_outputs
 from seodang.evaluation.question_blind import score_question_blind
@@ -33,7 +32,7 @@ from seodang.evaluation.requests import Variant
 from seodang.evaluation.result_log import open_result_log
 from seodang.evaluation.results import Results
 from seodang.evaluation.runner import VariantModel, count_templates, evaluate_variants, iter_base_variants
-from seodang.evaluation.samples import TaskSamples, compute_fingerprint
+from seodang.evaluation.samples import TaskSamples, compute_fingerprint, describe_protocols
 from seodang.evaluation.task_metrics import compute_task_metrics
 from seodang.evaluation.task_selection import load_tasks
 from seodang.i18n import _
@@ -47,8 +46,9 @@ from seodang.paths import Paths
 from seodang.prompting import compute_fingerprint as compute_prompt_fingerprint
 from seodang.records import Record
 from seodang.registry.champion import Champion, ChampionFile, read_champion_file
-from seodang.registry.fetching import fetch_earlier_champion, fetch_packaged_model, fetch_promoted_run
+from seodang.registry.fetching import fetch_earlier_champion, fetch_packaged_model
 from seodang.stages import Report
+from seodang.stages.champion_exams import compare_exams
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
     champion_file = read_champion_file(paths.champion)
     champions = _list_champions(champion_file)
     # Before the scoring, because records that DVC cannot fetch should not cost an evaluation.
-    write_rows(paths.exams, (asdict(item) for item in _compare_exams(champions.values(), tasks, paths)))
+    write_rows(paths.exams, (asdict(item) for item in compare_exams(champions.values(), tasks, paths)))
     variants = _list_variants(prompt, evaluate, tasks, champions)
     formats = _describe_formats(variants, tokenizer)
     key = _compute_run_key(formats, train, evaluate, tasks, champions, paths)
@@ -90,6 +90,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         "baseline_gaps": [gap.to_json() for gap in baseline_gaps],
         "warnings": [warning.to_json() for warning in warnings],
         "items_fingerprint": compute_fingerprint(tasks),
+        "protocols": describe_protocols(tasks, evaluate.shots),
         "formats": formats,
         "settings": evaluate.model_dump(),
         "adapter_sha256": compute_tuned_sha256(paths.adapter),
@@ -110,13 +111,6 @@ def _list_champions(file: ChampionFile) -> dict[str, Champion]:
     """Return the live version and the best earlier ones by variant."""
     champions = {CHAMPION_VARIANT: file.champion} if file.champion else {}
     return champions | {name_former_champion(former.version): former for former in file.best}
-
-
-def _compare_exams(champions: Iterable[Champion], tasks: Sequence[TaskSamples], paths: Paths) -> Iterator[ExamItem]:
-    """Yield the items beside the run of each champion."""
-    records = [record for task in tasks if task.split != "unseen" for record in task.records]
-    for champion in champions:
-        yield from compare_exam(champion.version, fetch_promoted_run(champion, paths), records)
 
 
 def _count_options(tasks: Iterable[TaskSamples]) -> dict[tuple[str, str], int]:

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from seodang.config import EvaluateParams, IngestParams, ModelParams, PackageParams, ScratchParams
 from seodang.config.yaml_file import read_yaml
 from seodang.errors import SeodangError, SourceError
+from seodang.evaluation.tasks.files import list_files, list_names
 from seodang.evaluation.tasks.spec import FileData, load_specs
 from seodang.i18n import _
 from seodang.ingest.fetch.files import is_auxiliary_file, redact_url
@@ -127,11 +128,10 @@ def _iter_task_files(evaluate: EvaluateParams, paths: Paths) -> Iterator[tuple[s
         if not isinstance(spec.data, FileData):
             continue
         folders = ((evaluate.data_folder or "tasks/data"), "tasks/data")
-        for name in (spec.data.file, spec.data.few_shot_file):
-            found = next((text for text in folders if name and (paths.root / text / name).is_file()), None)
-            if name and found:
-                path = paths.root / found / name
-                yield _get_name(path, found, paths.root), path
+        for name in list_names(spec.data):
+            found = next((text for text in folders if list_files(paths.root / text, name)), None)
+            for path in list_files(paths.root / found, name) if found else []:
+                yield _get_name(path, found or "", paths.root), path
 
 
 def _get_name(path: Path, text: str, root: Path) -> str:

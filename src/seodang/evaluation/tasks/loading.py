@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seodang.errors import EvaluationError
+from seodang.evaluation.tasks.files import describe_missing, find_missing, is_pattern, list_files
 from seodang.evaluation.tasks.record_samples import build_few_shot_pool, build_record_samples, build_split_specs
 from seodang.evaluation.tasks.samples import BuildResult, EvalSample, Task, build_samples
 from seodang.evaluation.tasks.sampling import remove_leaks, select_samples
@@ -34,23 +35,41 @@ def load_task(spec: TaskSpec, folder: Path, read: Reader, *, seed: int) -> Task:
         SourceError: If the reader cannot read a file.
     """
     assert isinstance(spec.data, FileData), f"{spec.name} is made of records: use load_record_task()"
-    names = [name for name in (spec.data.file, spec.data.few_shot_file) if name is not None]
-    if missing := [name for name in names if not (folder / name).is_file()]:
-        raise EvaluationError(
-            _(
-                "task {task}: {files} not found in {folder}; put the files there, or remove the task from evaluate.tasks",
-                task=spec.name,
-                files=", ".join(missing),
-                folder=folder,
-            )
+    check_files([spec], [folder])
+    few_shot_file = spec.data.few_shot_file
+    few_shot_pool = _build_file_samples(spec, folder, few_shot_file, read) if few_shot_file else BuildResult()
+    return _build_task(spec, _build_file_samples(spec, folder, spec.data.file, read), few_shot_pool, seed)
+
+
+def check_files(specs: Iterable[TaskSpec], folders: Sequence[Path]) -> None:
+    """Refuse tasks without their data files.
+
+    Args:
+        specs: Of the tasks.
+        folders: That may hold the files; the first one is the data folder of the user.
+
+    Raises:
+        EvaluationError: With the files of all tasks, and the commands that fetch them.
+    """
+    lines = [describe_missing(spec, missing, folders[0]) for spec in specs if (missing := find_missing(spec, folders))]
+    if lines:
+        heading = _("evaluate.tasks names tasks whose data are missing; fetch them, or remove the tasks:")
+        raise EvaluationError("\n".join([heading, *(f"  {line}" for line in lines)]))
+
+
+def _build_file_samples(spec: TaskSpec, folder: Path, file: str, read: Reader) -> BuildResult:
+    """Return the items of all files of a name; each row also has the name of its file and its number there."""
+    result = BuildResult()
+    for path in list_files(folder, file):
+        name = path.relative_to(folder).as_posix() if is_pattern(file) else file
+        rows = (
+            {"data_file": path.stem, "data_row": number, **row} for number, row in enumerate(read(path, name), start=1)
         )
-    samples = build_samples(spec, read(folder / spec.data.file, spec.data.file))
-    few_shot_pool = (
-        build_samples(spec, read(folder / spec.data.few_shot_file, spec.data.few_shot_file))
-        if spec.data.few_shot_file is not None
-        else BuildResult()
-    )
-    return _build_task(spec, samples, few_shot_pool, seed)
+        part = build_samples(spec, rows)
+        result.samples += part.samples
+        result.rows += part.rows
+        result.errors += [f"{path.name}, {error}" for error in part.errors] if is_pattern(file) else part.errors
+    return result
 
 
 def load_record_task(spec: TaskSpec, records: Iterable[Record], training: Sequence[Record], *, seed: int) -> Task:

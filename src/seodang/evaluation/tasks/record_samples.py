@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Literal
 
-from seodang.evaluation.tasks.samples import BuildResult, SampleOrErrors, add_sample, build_sample, iter_choice_errors
+from seodang.evaluation.tasks.choices import iter_choice_errors
+from seodang.evaluation.tasks.samples import BuildResult, SampleOrErrors, add_sample, build_sample
 from seodang.evaluation.tasks.spec import SplitData, TaskSpec
 from seodang.evaluation.tasks.templates import render
 from seodang.i18n import _

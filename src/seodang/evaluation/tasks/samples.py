@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from seodang.errors import EvaluationError
 from seodang.evaluation.ifeval.checking import find_instruction_errors
+from seodang.evaluation.tasks.choices import render_options, resolve_reference
 from seodang.evaluation.tasks.columns import find_required_names, find_text_names, format_column, is_blank, map_columns
 from seodang.evaluation.tasks.spec import GRADE_COLUMN, FileData, TaskSpec
 from seodang.evaluation.tasks.templates import evaluate_condition, render
-from seodang.i18n import _, ngettext
+from seodang.i18n import _
 from seodang.records import Record, compute_record_id, detect_language
 
 
@@ -116,11 +116,11 @@ def _build_from_row(spec: TaskSpec, row: Mapping[str, Any]) -> SampleOrErrors:
             )
         ]
     label = render(spec.answer, values)
-    choices = tuple(dict.fromkeys(render(option, values) for option in spec.options.values()))
+    choices = render_options(spec, values)
     reference = label
     errors: list[str] = []
     if spec.kind == "choice":
-        reference, errors = _resolve_reference(spec, label, choices, values)
+        reference, errors = resolve_reference(spec, label, choices, values)
     name = None if spec.data.id is None else render(spec.data.id, values)
     if name is not None and not name.strip():
         errors.append(_("data.id renders as a blank text; correct the template, or set it to null"))
@@ -197,49 +197,6 @@ def _find_extra_errors(spec: TaskSpec, values: Mapping[str, Any]) -> list[str]:
             )
         ]
     return []
-
-
-def _resolve_reference(
-    spec: TaskSpec, label: str, choices: tuple[str, ...], values: Mapping[str, Any]
-) -> tuple[str, list[str]]:
-    """Return the option of a label, and the errors of the options."""
-    expected = len(set(spec.options.values()))
-    if len(choices) < expected:
-        return "", [
-            _(
-                "options are equal: {count} of them render as {options} only",
-                count=expected,
-                options=", ".join(map(repr, choices)),
-            )
-        ]
-    if label.strip() not in spec.options:
-        return "", [
-            _(
-                "the label {label!r} is not among {labels}; correct it, or add it to options",
-                label=label.strip(),
-                labels=", ".join(spec.options),
-            )
-        ]
-    reference = render(spec.options[label.strip()], values)
-    return reference, list(iter_choice_errors(choices, reference))
-
-
-def iter_choice_errors(choices: Sequence[str], reference: str) -> Iterator[str]:
-    """Yield the errors of an item's options: too few, blank, repeated, or without the reference."""
-    if len(choices) < 2:
-        yield ngettext(
-            "has {count} option; kind choice needs at least 2",
-            "has {count} options; kind choice needs at least 2",
-            len(choices),
-        )
-    if any(not option.strip() for option in choices):
-        yield _("an option is blank")
-    if duplicates := [
-        option for option, count in Counter(option.strip() for option in choices).items() if count > 1 and option
-    ]:
-        yield _("options occur twice: {options}", options=", ".join(map(repr, duplicates)))
-    if choices and reference not in choices:
-        yield _("the answer {answer!r} is not among the options", answer=reference)
 
 
 def _is_grade(value: object) -> bool:

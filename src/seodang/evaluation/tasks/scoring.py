@@ -18,6 +18,7 @@ from seodang.evaluation.metrics import (
     is_same_language,
     select_best_choice,
 )
+from seodang.evaluation.tasks.matching import is_match
 from seodang.evaluation.tasks.samples import EvalSample
 from seodang.evaluation.tasks.spec import Normalization, TaskSpec
 
@@ -96,7 +97,7 @@ def compute_answer_metrics(spec: TaskSpec, sample: EvalSample, answer: str, *, h
         has_eos: Whether the model ended the answer itself.
     """
     metrics: dict[str, Callable[[], float]] = {
-        "exact_match": lambda: float(is_exact_match(answer, sample.reference)),
+        "exact_match": lambda: float(is_correct_answer(spec, answer, sample.reference)),
         "chrf": lambda: compute_chrf(answer, sample.reference),
         "rouge_l": lambda: compute_rouge_l(answer, sample.reference),
         "length_ratio": lambda: compute_length_ratio(answer, sample.reference),
@@ -119,6 +120,13 @@ def measure_korean_quality(spec: TaskSpec, sample: EvalSample, answer: str) -> Q
     if not names or not expects_korean(sample.prompt, sample.reference):
         return Quality({}, ())
     return measure_quality(answer, names)
+
+
+def is_correct_answer(spec: TaskSpec, answer: str, reference: str) -> bool:
+    """Return whether a free answer matches the reference, by the rule of the task file where it has one."""
+    if spec.matching is not None:
+        return is_match(spec.matching, answer, reference)
+    return is_exact_match(answer, reference)
 
 
 def compute_ifeval_metrics(sample: EvalSample, answer: str) -> dict[str, float]:

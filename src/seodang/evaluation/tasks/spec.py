@@ -13,6 +13,8 @@ from seodang.config.load import parse_section
 from seodang.config.section import Name
 from seodang.config.yaml_file import read_yaml
 from seodang.errors import ParamsError
+from seodang.evaluation.tasks.matching import Matching
+from seodang.evaluation.tasks.source import TaskSource
 from seodang.evaluation.tasks.templates import Template
 from seodang.i18n import _, ngettext
 from seodang.metric_registry import CORPUS_METRICS, REFERENCE_METRICS, TaskKind, list_kind_metrics
@@ -35,10 +37,11 @@ class SplitData(Section):
 
 
 class FileData(Section):
-    """Rows of a file: TSV, CSV, JSON or JSONL, compressed or not."""
+    """Rows of a file: TSV, CSV, JSON, JSONL or Parquet, compressed or not."""
 
     file: str
-    """Relative to the data folder."""
+    """Relative to the data folder; `*` stands for any text, so that a task has the rows of several files, sorted by
+    name. Each row also has `data_file`, the name of its file without the suffix, and `data_row`, counted from 1."""
     few_shot_file: str | None
     """A file with the same columns for few-shot examples, which are never scored; null: no few-shot examples."""
     id: Template | None
@@ -83,6 +86,8 @@ class TaskSpec(Section):
     options: dict[str, Template]
     """Label -> option, in order; several labels may share an option. {} unless kind is choice, and for records, which
     have their own options."""
+    skip_blank_options: bool = False
+    """Whether options that render as a blank text are left out, so that items differ in their number of options."""
     delimiter: str
     """Between prompt and answer."""
     separator: str
@@ -98,6 +103,8 @@ class TaskSpec(Section):
     until: list[str]
     """Stop texts: a base model's free answer ends before the first of them, because it never learned to end one; kind
     generate."""
+    matching: Matching | None = None
+    """How exact_match extracts and compares a free answer; null: equal up to case, blanks and a final full stop."""
     metrics: Annotated[list[str], Field(min_length=1)]
     """The first one is the primary metric."""
     extra: list[str]
@@ -106,10 +113,12 @@ class TaskSpec(Section):
     """Upper limit of items, selected by hash; null for all."""
     stratified: bool
     """Whether the options of few-shot examples alternate."""
+    source: TaskSource | None = None
+    """Where the data come from; null for records of a split and for data that are bundled."""
 
     @model_validator(mode="after")
     def _validate_sections(self) -> Self:
-        errors = [*self._iter_option_errors(), *self._iter_metric_errors()]
+        errors = [*self._iter_option_errors(), *self._iter_metric_errors(), *self._iter_source_errors()]
         if errors:
             raise ValueError("; ".join(errors))
         return self
@@ -165,6 +174,15 @@ class TaskSpec(Section):
             yield _("the metric spearman needs extra: [{column}], the grade of each item", column=GRADE_COLUMN)
         if any(name.startswith("ifeval") for name in self.metrics) and not set(_IFEVAL_COLUMNS) <= set(self.extra):
             yield _("the metrics of IFEval need extra: [{columns}]", columns=", ".join(_IFEVAL_COLUMNS))
+
+    def _iter_source_errors(self) -> Iterator[str]:
+        if self.matching is not None and "exact_match" not in self.metrics:
+            yield _("matching belongs to the metric exact_match; name it under metrics, or remove matching")
+        hub = self.source.hub if self.source else None
+        if hub is not None and isinstance(self.data, FileData):
+            files = [name for name in (self.data.file, self.data.few_shot_file) if name is not None]
+            if outside := [name for name in files if not name.startswith(f"{hub}/")]:
+                yield _("data names {files}; files of the hub begin with {hub}/", files=", ".join(outside), hub=hub)
 
 
 def load_specs(folder: Path, names: Sequence[str]) -> list[TaskSpec]:
