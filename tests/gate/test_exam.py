@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fixtures.gate import build_gate
 
-from seodang.evaluation.exam import ExamItem, compare_exam, read_promoted_run
+from seodang.evaluation.exam import ExamItem, compare_exam, find_other_protocols, read_promoted_run
 from seodang.gate.decision import decide
 from seodang.gate.scores import Pairs
 from seodang.io.jsonl import serialize_record
@@ -92,6 +92,21 @@ def test_the_same_message_in_another_conversation_is_another_item():
         )
 
     assert list_statuses(read_run([build("환불")]), [build("배송")]) == ["new", "removed"]
+
+
+def test_scores_of_another_protocol_are_not_compared():
+    exam = [build_review(1, "부정")]
+    scored = {"variant": "tuned", "split": "task", "task": "sentiment", "item": exam[0].id, "extra_metrics": {}}
+    run = read_run(exam, scores=[{**scored, "accuracy": 1.0, "fingerprint": "old"}])
+    assert find_other_protocols(run, {"sentiment": "old"}) == frozenset()
+    assert find_other_protocols(run, {"sentiment": "new", "other": "new"}) == {"sentiment"}
+    [item] = compare_exam("v0.1.0", run, exam, {"sentiment"})
+    assert (item.status, item.scores) == ("same", {})
+
+
+def test_a_run_without_recorded_protocols_is_compared():
+    run = read_run([build_review(1, "부정")])
+    assert find_other_protocols(run, {"sentiment": "new"}) == frozenset()
 
 
 @settings(max_examples=30, deadline=None)

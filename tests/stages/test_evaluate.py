@@ -22,8 +22,8 @@ from seodang.models import slot
 from seodang.paths import Paths
 from seodang.registry.champion import write_champion
 from seodang.registry.ledger.recording import read_ledger
+from seodang.stages import champion_exams, gate
 from seodang.stages import evaluate as stage
-from seodang.stages import gate
 
 EVALUATE = EvaluateParams(
     seed=1,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import PositiveInt
 
 from seodang.config.section import Name, Section
@@ -12,7 +14,7 @@ class PackageParams(Section):
 
     name: Name
     """Name in the BentoML model store. Some licences require a beginning: docs/licences.md."""
-    intended_use: Literal[research, non - commercial, commercial] | None
+    intended_use: Literal["research", "non-commercial", "commercial"] | None
     """What the model is for; a use that licences of base, sources or teachers forbid is refused. Null: not declared."""
     parity_prompts: PositiveInt
     parity_tokens: PositiveInt

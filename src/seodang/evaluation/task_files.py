@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def load_task_samples(
                 tasks=", ".join(names),
             )
         )
-    folders = (root / (evaluate.data_folder or ""), tasks / "data")
+    data_folder = Path(os.path.normpath(root / (evaluate.data_folder or "")))  # without "..", for messages
+    folders = (data_folder, tasks / "data")
     check_files(specs, folders)
     return assign_groups(
         [

@@ -1,7 +1,7 @@
 """Particles in the wrong form for the final sound of the word before: 사과을, 책는, 학교으로.
 
-은, 이, 을, 과 and 으로 follow a consonant, 는, 가, 를, 와 and 로 a vowel; 로 also follows ㄹ. A group in brackets does not
-count: the form follows the word before it.
+은, 이, 을, 과 and 으로 follow a consonant, 는, 가, 를, 와 and 로 a vowel; 로 also follows ㄹ. A group in brackets does
+not count: the form follows the word before it.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from seodang.evaluation.aggregate import BASELINE_LABELS
+from seodang.evaluation.tasks.source import UNVERIFIED_LABELS
 from seodang.gate.differences import ScoreDifference, read_score_difference, turn_difference
 from seodang.gate.rules import RULE_KINDS
 from seodang.gate.verdict import OUTCOME_LABELS, VERDICT_LABELS
@@ -79,6 +80,7 @@ def render_report(report_data: EvaluationReportData) -> str:
         "fault_details": FAULT_DETAILS,
         "baseline_groups": BASELINE_GROUPS,
         "baseline_columns": BASELINE_COLUMNS,
+        "unverified_labels": UNVERIFIED_LABELS,
         "summary_metrics": SUMMARY_METRICS,
         "percent": f"{100 * report_data.confidence:.4g}%",
         "bar_width": BAR_WIDTH,

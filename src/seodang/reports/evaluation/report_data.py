@@ -78,6 +78,8 @@ class EvaluationReportData:
     confusion_matrices: Sequence[ConfusionMatrix]
     task_metrics: Sequence[Mapping[str, Any]]
     """Metrics of task files over their complete sets of items."""
+    protocols: Sequence[Mapping[str, Any]]
+    """Source and protocol of each task file."""
     request_limits: Sequence[TaskLimits]
     """Few-shot examples that were shown, truncated items and ties."""
     baselines: Sequence[Mapping[str, Any]]
@@ -158,6 +160,7 @@ def _build_report_data(
             [(result["metric"], result["tasks"]) for result in verdict["results"]],
         ),
         task_metrics=evaluation["task_metrics"],
+        protocols=evaluation.get("protocols", []),
         request_limits=build_task_limits(scores, columns),
         baselines=evaluation.get("baselines", []),
         baseline_gaps=evaluation.get("baseline_gaps", []),
