@@ -6,7 +6,8 @@
 files written before it got this name call it `asked`. The optional field `group`, text, a number or null, is equal for
 items that are not independent, such as the questions on one passage. Null and blank text are an independent item. The
 first of the fields `content`, `doc_hash`, `prompt_hash`, `prompt`, `question` and `input` identifies the text of an
-item for the ledger, under any name and in any order. Other fields are ignored.
+item for the ledger, under any name and in any order. Other fields are ignored. Files of LogicKor and MT-Bench with the
+scores of a judge are read as they are (judged_scores.py).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from seodang.errors import EvaluationError
+from seodang.gate.judged_scores import expand_judged_row
 from seodang.gate.scores import Score, ScoreKey, parse_finite
 from seodang.i18n import _
 
@@ -47,14 +49,14 @@ def read_scores(path: Path) -> dict[ScoreKey, Score]:
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
-        key, score, line_errors = _parse_line(line)
-        if key is not None and score is not None and key in scores:
-            line_errors = [
-                _("repeats line {first}: {score} has a score already", first=lines[key], score="/".join(key))
-            ]
-        errors += [_("line {number}: {error}", number=number, error=error) for error in line_errors]
-        if key is not None and score is not None and not line_errors:
-            scores[key], lines[key] = score, number
+        for key, score, line_errors in _parse_line(line):
+            if key is not None and score is not None and key in scores:
+                line_errors = [
+                    _("repeats line {first}: {score} has a score already", first=lines[key], score="/".join(key))
+                ]
+            errors += [_("line {number}: {error}", number=number, error=error) for error in line_errors]
+            if key is not None and score is not None and not line_errors:
+                scores[key], lines[key] = score, number
     if errors:
         raise EvaluationError(_format_errors(path, errors))
     if not scores:
@@ -83,16 +85,23 @@ def _build_row(fields: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def _parse_line(line: str) -> tuple[ScoreKey | None, Score | None, list[str]]:
-    """Return the score of a line, or its errors."""
+_ScoreOrErrors = tuple[ScoreKey | None, Score | None, list[str]]
+
+
+def _parse_line(line: str) -> list[_ScoreOrErrors]:
+    """Return the scores of a line, or their errors; only a line of a question set has several scores."""
     try:
         row = json.loads(line, object_pairs_hook=_build_row)
     except _RepeatedFieldError as error:
-        return None, None, [_("{field}: stands twice in the line", field=_shorten(error.args[0]))]
+        return [(None, None, [_("{field}: stands twice in the line", field=_shorten(error.args[0]))])]
     except (ValueError, RecursionError):
-        return None, None, [_("is not JSON: {text}", text=_shorten(line))]
+        return [(None, None, [_("is not JSON: {text}", text=_shorten(line))])]
     if not isinstance(row, dict):
-        return None, None, [_("is not a JSON object: {text}", text=_shorten(line))]
+        return [(None, None, [_("is not a JSON object: {text}", text=_shorten(line))])]
+    return [_parse_row(each) for each in expand_judged_row(row)]
+
+
+def _parse_row(row: dict[str, Any]) -> _ScoreOrErrors:
     for field in ("item", "group"):
         if isinstance(row.get(field), int) and not isinstance(row[field], bool):
             row[field] = str(row[field])

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 from tests.constants import ITEM_SCORE
@@ -19,6 +20,8 @@ from seodang.evaluation.aggregate import (
     select_best_variant,
 )
 from seodang.evaluation.task_metrics import compute_task_metrics
+from seodang.evaluation.tasks.protocol import describe_protocol
+from seodang.evaluation.tasks.spec import load_specs
 from seodang.gate.decision import decide
 from seodang.gate.pairing import pair_scores
 from seodang.gate.scores import select_scores
@@ -58,6 +61,8 @@ def item(number, language="ko", instruction="감정은?", text="영화"):
         cluster="mood",
     )
 
+
+TASKS = Path(__file__).resolve().parents[3] / "tasks"
 
 RECORDS = {language: [item(number, language) for number in range(ITEMS)] for language in LABELS}
 OPEN = [
@@ -170,9 +175,9 @@ def build_verdict(scores, best):
     }
 
 
-def build_data(scores=None, records=None, **changes):
+def build_data(scores=None, records=None, protocols=(), **changes):
     scores = make_all_scores() if scores is None else scores
-    evaluation = build_evaluation(scores)
+    evaluation = build_evaluation(scores, protocols=protocols)
     verdict = {**build_verdict(scores, evaluation["best"]), **changes}
     return build_report_data(
         verdict,
@@ -197,6 +202,17 @@ def test_the_verdict_stands_first_with_every_reason_in_both_languages():
     for reason in found.reasons:
         assert " ".join(reason["ko"].split()) in text
         assert " ".join(reason["en"].split()).replace("<", "&lt;") in text
+
+
+def test_the_page_has_source_and_protocol_of_each_task_file():
+    specs = load_specs(TASKS, ["kmmlu_direct", "click_lang_text", "held_out"])
+    text = extract_text(render_report(build_data(protocols=[describe_protocol(spec, [0, 4]) for spec in specs])))
+    assert "Sources and protocols of task files 과제 파일의 소스와 프로토콜" in text
+    for part in ("HAERAE-HUB/KMMLU c0a94477a610", "CC BY-ND 4.0 35,030", "lm-evaluation-harness 0.4.13, kmmlu/direct"):
+        assert part in text
+    assert "none stated 명시되지 않음" in text
+    assert "not verified: 확인되지 않음:" in text
+    assert "bundled, or records of the splits" in text
 
 
 def test_unmet_and_undecided_reasons_come_before_met_ones():

@@ -10,6 +10,7 @@ from typing import Any
 
 from seodang.errors import EvaluationError
 from seodang.evaluation.judge.prompt import ModelAnswer
+from seodang.evaluation.judge.question_sets import Question, convert_answer_row, is_answer_row, parse_question
 from seodang.i18n import _, ngettext
 
 _MESSAGE_LIMIT = 5  # errors or items that a message lists
@@ -18,10 +19,15 @@ _MESSAGE_LIMIT = 5  # errors or items that a message lists
 def read_answers(path: Path) -> dict[tuple[str, str], ModelAnswer]:
     """Return the answers of a file by task and item.
 
+    Args:
+        path: JSONL; a line is one answer, or the answers to a question of LogicKor or MT-Bench. Lines of the set's
+            question file may stand before answers that do not repeat their questions.
+
     Raises:
         EvaluationError: With up to five errors of its lines.
     """
     answers: dict[tuple[str, str], ModelAnswer] = {}
+    questions: dict[str, Question] = {}
     errors: list[str] = []
     try:
         lines = path.read_bytes().decode("utf-8-sig").split("\n")
@@ -30,20 +36,21 @@ def read_answers(path: Path) -> dict[tuple[str, str], ModelAnswer]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        answer = _parse_answer(line)
-        if isinstance(answer, str):
-            errors.append(_("line {number}: {error}", number=number, error=answer))
-        elif (answer.task, answer.item) in answers:
-            errors.append(
-                _(
-                    "line {number}: repeats the item {task}/{item}; remove it",
-                    number=number,
-                    task=answer.task,
-                    item=answer.item,
-                )
+        parsed = _parse_answers(line, questions)
+        if isinstance(parsed, str):
+            errors.append(_("line {number}: {error}", number=number, error=parsed))
+            continue
+        errors += [
+            _(
+                "line {number}: repeats the item {task}/{item}; remove it",
+                number=number,
+                task=answer.task,
+                item=answer.item,
             )
-        else:
-            answers[answer.task, answer.item] = answer
+            for answer in parsed
+            if (answer.task, answer.item) in answers
+        ]
+        answers = {(answer.task, answer.item): answer for answer in parsed} | answers
     if errors or not answers:
         lines = [_("{path} cannot be judged; errors: {count}", path=path, count=len(errors))]
         lines += [f"  {error}" for error in errors[:_MESSAGE_LIMIT]] or [f"  {_('the file has no answer')}"]
@@ -51,14 +58,19 @@ def read_answers(path: Path) -> dict[tuple[str, str], ModelAnswer]:
     return answers
 
 
-def _parse_answer(line: str) -> ModelAnswer | str:
-    """Return the answer of a line, or its error."""
+def _parse_answers(line: str, questions: dict[str, Question]) -> list[ModelAnswer] | str:
+    """Return the answers of a line, or its error; a question without answers is added to the known ones."""
     try:
         row: Any = json.loads(line)
     except ValueError:
         return _("is not JSON")
     if not isinstance(row, dict):
         return _("is not a JSON object")
+    if is_answer_row(row):
+        return convert_answer_row(row, questions)
+    if question := parse_question(row):
+        questions[question.id] = question
+        return []
     values = {
         field.name: str(row[field.name]) if isinstance(row[field.name], str | int) else None
         for field in fields(ModelAnswer)
@@ -68,7 +80,7 @@ def _parse_answer(line: str) -> ModelAnswer | str:
     return (
         _("{fields} must be present, as text", fields=", ".join(missing))
         if missing
-        else ModelAnswer(**{name: value or "" for name, value in values.items()})
+        else [ModelAnswer(**{name: value or "" for name, value in values.items()})]
     )
 
 
