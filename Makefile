@@ -11,7 +11,7 @@
 # make qlora     bitsandbytes, for train.method qlora
 # make gguf      llama.cpp's converter and llama-cpp-python, for seodang export gguf
 # make otlp      the exporter of OpenTelemetry, for traces of the service
-# make harness   lm-evaluation-harness, for benchmarks/evaluation.py
+# make harness   lm-evaluation-harness, for benchmarks/evaluation.py and korean_tasks.py
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
