@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seodang.models.adapters import is_full_model, load_adapter
+from seodang.models.kernels.packed_linear import PackedLinears
 from seodang.models.loading import load_model
 
 
@@ -17,9 +18,10 @@ class ModelSlot:
         self._precision, self._device = precision, device
         self._model: Any = None
         self._key: tuple[Path, Path | None] | None = None
+        self._linears = PackedLinears([], is_complete=False)
 
     def load(self, weights: Path, adapter: Path | None = None) -> Any:
-        """Return a model, with an adapter if one is named; a loaded base is reused.
+        """Return a model for scoring, with an adapter if one is named; a loaded base is reused.
 
         Args:
             weights: Folder of the base, or of a full model.
@@ -28,13 +30,17 @@ class ModelSlot:
         Raises:
             ModelError: If the model or the adapter cannot be loaded.
         """
+        if self._key == (weights, adapter):
+            return self._model
+        self._linears.restore()
         if adapter is not None and self._key == (weights, None):
             self._model = load_adapter(self._model, adapter)
-        elif self._key != (weights, adapter):
+        else:
             self._model = self._key = None
             gc.collect()  # a model with custom code may hold reference cycles
             model = load_model(weights, self._precision, self._device)
             self._model = model if adapter is None else load_adapter(model, adapter)
+        self._linears = PackedLinears.pack(self._model)
         self._key = (weights, adapter)
         return self._model
 

@@ -19,9 +19,9 @@ from seodang.inference.engine.scheduler import Limits
 from seodang.inference.engine.streams import Channel, Outbox, StepStream
 from seodang.inference.engine.worker import Worker
 from seodang.inference.generation import make_head_contiguous
-from seodang.inference.kernels.norms import use_fused_norms
-from seodang.inference.kernels.packed_linear import PackedLinears
 from seodang.inference.tree_attention import can_use_tree
+from seodang.models.kernels.norms import use_fused_norms
+from seodang.models.kernels.packed_linear import PackedLinears
 from seodang.models.loading import get_context_length
 
 logger = logging.getLogger(__name__)

@@ -6,9 +6,9 @@ from peft import LoraConfig, get_peft_model
 from torch import nn
 from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from seodang.inference.kernels import packed_linear
-from seodang.inference.kernels.norms import use_fused_norms
-from seodang.inference.kernels.packed_linear import PackedLinears
+from seodang.models.kernels import packed_linear
+from seodang.models.kernels.norms import use_fused_norms
+from seodang.models.kernels.packed_linear import PackedLinears
 
 IDS = torch.arange(5, 65).reshape(3, 20)
 TOLERANCES = {torch.float32: 1e-5, torch.bfloat16: 3e-2}
