@@ -58,10 +58,11 @@ def build_ours(options: argparse.Namespace, port: int, name: str, max_running: i
 def build_transformers(options: argparse.Namespace, port: int) -> ServerSpec | None:
     """Return transformers' server; its cache gets a fixed size, by default it takes most of the memory."""
     python = make_environment(options.folder / "transformers", OPENAI, extends=True)
+    dtype = json.loads((options.model / "config.json").read_text("utf-8"))["dtype"]
     config = {"do_sample": False, "eos_token_id": -1, "pad_token_id": 0, "max_new_tokens": options.new_tokens}
     command = [
         *(str(python), "-m", "transformers.cli.transformers", "serve", str(options.model), "--continuous-batching"),
-        *("--device", "cpu", "--dtype", "float32", "--host", "127.0.0.1", "--port", str(port)),
+        *("--device", "cpu", "--dtype", dtype, "--host", "127.0.0.1", "--port", str(port)),
         *("--cb-num-blocks", "1024", "--cb-block-size", "32", "--cb-max-batch-tokens", "256"),
     ]
     fields = {"generation_config": json.dumps(config)}
