@@ -14,7 +14,15 @@ POSITIONS = np.array([0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95
 
 def source(name: str, **changes: Any) -> SourceParams:
     empty = dict.fromkeys(("path", "sha256", "columns", "table", "language", "task", "cluster", "limit", "cap"))
-    defaults = {"kind": "primer", "format": "auto", "role": "any", "weight": 1.0, "replay": False, "licence": "CC0-1.0"}
+    defaults = {
+        "kind": "primer",
+        "format": "auto",
+        "role": "any",
+        "weight": 1.0,
+        "replay": False,
+        "licence": "CC0-1.0",
+        "teachers": [],
+    }
     defaults["choices"] = []
     return SourceParams.model_validate({"name": name, **empty, **defaults, **changes})
 

@@ -26,7 +26,15 @@ def paths(tmp_path) -> Paths:
 
 def source(name: str, **changes: Any) -> SourceParams:
     empty = dict.fromkeys(("path", "sha256", "columns", "table", "language", "task", "cluster", "limit", "cap"))
-    defaults = {"kind": "primer", "format": "auto", "role": "any", "weight": 1.0, "replay": False, "licence": "CC0-1.0"}
+    defaults = {
+        "kind": "primer",
+        "format": "auto",
+        "role": "any",
+        "weight": 1.0,
+        "replay": False,
+        "licence": "CC0-1.0",
+        "teachers": [],
+    }
     defaults["choices"] = []
     return SourceParams.model_validate({"name": name, **empty, **defaults, **changes})
 
