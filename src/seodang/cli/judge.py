@@ -98,8 +98,8 @@ def require_options(options: Mapping[str, object]) -> None:
     Raises:
         EvaluationError: If an option is missing.
     """
-    if missing := [name for name, value in options.items() if value is None]:
-        raise EvaluationError(_("options are missing: {names}; see: seodang judge --help", names=", ".join(missing)))
+    if missing := [_("{name} is missing", name=name) for name, value in options.items() if value is None]:
+        raise EvaluationError("\n".join(["; ".join(missing), _("Options: {command} --help", command="seodang judge")]))
 
 
 def build_endpoint(url: str, model: str, key_from: str, max_tokens: int, timeout: float) -> Endpoint:

@@ -57,7 +57,6 @@ _GROUPS: Final[tuple[list[str], ...]] = (
     ["profile"],
     ["config"],
     ["export"],
-    ["judge"],
 )  # without a command they print their help
 _USAGE_ERROR: Final = 2
 _INTERNAL_ERROR: Final = 70

@@ -1,9 +1,11 @@
 """Answers that try to decide for the judge, and replies that are no verdicts."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
+from seodang.evaluation.judge import endpoint
 from seodang.evaluation.judge.material import neutralize
 from seodang.evaluation.judge.prompt import JUDGE_SYSTEM_PROMPT, ModelAnswer, build_messages, parse_verdict
 
@@ -137,7 +139,7 @@ def test_a_judge_that_refuses_the_first_requests_stops_the_run(judge_server, run
 
 def test_retry_after_is_waited_for(judge_server, run_judge, monkeypatch):
     waits = []
-    monkeypatch.setattr("seodang.evaluation.judge.endpoint.time.sleep", waits.append)
+    monkeypatch.setattr(endpoint, "time", SimpleNamespace(sleep=waits.append))
     judge_server.failures += [(429, {"Retry-After": "7"}), (503, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}), 503]
     run_judge(["하나"], ["둘"])
     assert waits[:3] == [7.0, 0.0, 0.0]
@@ -145,7 +147,7 @@ def test_retry_after_is_waited_for(judge_server, run_judge, monkeypatch):
 
 def test_a_judge_that_asks_to_wait_for_an_hour_is_not_waited_for(judge_server, run_judge, monkeypatch, capsys):
     waits = []
-    monkeypatch.setattr("seodang.evaluation.judge.endpoint.time.sleep", waits.append)
+    monkeypatch.setattr(endpoint, "time", SimpleNamespace(sleep=waits.append))
     judge_server.failures += [(429, {"Retry-After": "3600"})]
     assert run_judge(["하나"], ["둘"], code=75) is None
     assert waits == []
@@ -167,3 +169,18 @@ def test_a_judge_that_is_too_slow_ends_with_75_and_the_next_run_resumes(judge_se
     assert run_judge(["긴 답변"], ["짧"], "--timeout", "0.1", code=75) is None
     assert "ReadTimeout, attempts: 5" in capsys.readouterr().err
     assert run_judge(["긴 답변"], ["짧"], "--timeout", "5")["wins"] == 1
+
+
+def test_a_reply_without_content_costs_only_its_item(judge_server, run_judge):
+    silent = b'{"choices": [{"message": {"role": "assistant", "tool_calls": []}, "finish_reason": "tool_calls"}]}'
+    judge_server.failures += [silent, b'{"choices": [{"message": {"content": "\\ud83d [[A]]"}}]}']
+    assert run_judge(["긴 답변", "둘 셋"], ["짧", "하나"])["items"] == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b'{"error": {"message": "no"}}', b'{"choices": []}', b'{"choices": ["x"]}', b"1"]
+)
+def test_a_response_that_is_no_completion_is_an_error_with_its_text(judge_server, run_judge, capsys, body):
+    judge_server.failures += [body]
+    assert run_judge(["하나"], ["둘"], code=2) is None
+    assert f"is not a chat completion: {body.decode()}" in capsys.readouterr().err

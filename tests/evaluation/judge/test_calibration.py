@@ -247,7 +247,10 @@ def test_a_damaged_calibration_is_an_error(run_judge, tmp_path, content, capsys)
 
 def test_options_that_are_missing_are_named(capsys):
     assert main(["judge", "--model", "x"]) == 2
-    assert "--candidate, --champion, --out, --endpoint" in capsys.readouterr().err
+    assert (
+        "--candidate is missing; --champion is missing; --out is missing; --endpoint is missing"
+        in capsys.readouterr().err
+    )
 
 
 def test_the_report_is_printed_in_korean(calibrate, capsys, monkeypatch):

@@ -135,8 +135,8 @@ def _parse_reply(response: requests.Response) -> Reply:
         raise EvaluationError(_describe_other_response(response)) from error
     try:
         choice = body["choices"][0]
-        content = choice["message"]["content"]
-    except (KeyError, IndexError, TypeError) as error:
+        content = choice["message"].get("content")
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise EvaluationError(_describe_other_response(response)) from error
     model = body.get("model")
     return Reply(
