@@ -19,9 +19,15 @@ def build_judge_reasons(report: JudgeReport | None, minimum_kappa: float | None)
         report: Of the judge; None where nothing is known about it.
         minimum_kappa: Which the interval of kappa must reach; None for no demand.
     """
-    model = report.model if report else "?"
     calibration = report.calibration if report else BoundCalibration(status="missing")
-    message = describe_calibration(model, calibration)
+    message = (
+        describe_calibration(report.model, calibration)
+        if report
+        else Message(
+            "the judge of these scores is not known, and neither is its agreement with people: beside the candidate's scores "
+            "there is no judge.json of theirs"
+        )
+    )
     if minimum_kappa is None:
         reasons = [build_reason(True, message, is_information=True)]
     else:

@@ -163,6 +163,8 @@ def gate(tmp_path, capsys):
 
 LONG, SHORT = ["길고 자세한 답"] * 25, ["짧음"] * 25
 STRICT = "minimum_judge_kappa: 0.2\n"
+DAMAGED = """{"judge": {"fingerprint": "", "models": []}, "position": {"share": {"value": 0}},
+ "agreement": {"pairs": 9, "kappa": {"value": "high", "low": null, "high": null}}}"""
 
 
 def list_texts(verdict):
@@ -210,7 +212,9 @@ def test_the_report_of_another_judge_beside_the_scores_is_not_believed(calibrate
     run_judge(LONG, SHORT, "--calibration", str(tmp_path / "calibration" / "calibration.json"))
     path = tmp_path / "out" / "judge.json"
     path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), "fingerprint": "0" * 16}), "utf-8")
-    assert gate(rules=STRICT)[0] == 4
+    code, verdict = gate(rules=STRICT)
+    assert code == 4
+    assert any("the judge of these scores is not known" in text for text in list_texts(verdict))
 
 
 def test_items_without_a_verdict_that_could_turn_the_result_keep_the_gate_undecided(run_judge, gate, judge_server):
@@ -237,7 +241,7 @@ def test_the_demand_needs_scores_of_a_judge(tmp_path, capsys):
     assert "minimum_judge_kappa is about scores of the metric judge" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"judge": {}}'])
+@pytest.mark.parametrize("content", ["", "[]", '{"judge": {}}', DAMAGED])
 def test_a_damaged_calibration_is_an_error(run_judge, tmp_path, content, capsys):
     path = tmp_path / "calibration.json"
     path.write_text(content, "utf-8")

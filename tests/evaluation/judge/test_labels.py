@@ -105,6 +105,12 @@ def test_marks_of_single_answers_make_pairs_of_one_question(read):
     assert labels.pairs[0].models == ("가", "나")
 
 
+def test_a_first_answer_without_a_mark_does_not_hide_the_marks_of_others(read):
+    rows = [{"id": "1", "question": "왜?", "answer": answer} for answer in ("가", "나", "다")]
+    labels = read(rows[0], {**rows[1], "mark": 3}, {**rows[2], "mark": "4"})
+    assert (len(labels.pairs), labels.unlabelled, labels.pairs[0].label) == (1, 1, 0.0)
+
+
 def test_rows_that_are_not_labelled_yet_are_counted(read):
     labels = read(ROW, {**ROW, "id": "2", "label": ""}, {**ROW, "id": "3", "label": None})
     assert (len(labels.pairs), labels.unlabelled) == (1, 2)

@@ -75,15 +75,19 @@ def bind_calibration(
         return BoundCalibration(
             status="stale" if is_stale else "valid",
             pairs=int(calibration["agreement"]["pairs"]),
-            kappa=kappa["value"],
-            low=kappa["low"],
-            high=kappa["high"],
-            position_share=calibration["position"]["share"]["value"],
+            kappa=_parse_number(kappa["value"]),
+            low=_parse_number(kappa["low"]),
+            high=_parse_number(kappa["high"]),
+            position_share=_parse_number(calibration["position"]["share"]["value"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise EvaluationError(
-            _("the calibration lacks {field}; write it again: seodang judge calibrate", field=error)
+            _("the calibration has an error at {field}; write it again: seodang judge calibrate", field=error)
         ) from error
+
+
+def _parse_number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def read_calibration(path: Path) -> dict[str, Any]:

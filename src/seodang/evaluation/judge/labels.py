@@ -139,7 +139,7 @@ def read_labels(path: Path) -> HumanLabels:
             fields = map_fields(row)
             if not names:
                 names = list(row)
-                has_marks = not {"answer_a", "answer_b"} & fields.keys() and "mark" in fields
+                has_marks = not {"answer_a", "answer_b"} & fields.keys() and bool({"answer", "mark"} & fields.keys())
             reader.add(number, fields, has_marks=has_marks)
     except SourceError as error:
         if not reader.errors and not reader.rows:
