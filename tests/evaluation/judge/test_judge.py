@@ -137,3 +137,22 @@ def test_the_order_decides_which_answer_comes_first():
     assert first.index("후보의 답") < first.index("챔피언의 답")
     assert second.index("챔피언의 답") < second.index("후보의 답")
     assert re.search(r"<<<REFERENCE \w{8}>>>\n정답", first)
+
+
+def test_turns_of_one_question_are_one_group_for_the_gate(tmp_path, judge, capsys):
+    url, _, _ = judge
+    rows = [
+        {"id": number, "category": "c", "questions": ["질문", "더?"], "references": [None, None]}
+        for number in range(25)
+    ]
+    command = build_arguments(tmp_path, url, [], [])
+    for name, texts in (("candidate", ["긴 답변", "더 긴 답변"]), ("champion", ["짧", "짧"])):
+        lines = (json.dumps({**row, "outputs": texts}, ensure_ascii=False) + "\n" for row in rows)
+        (tmp_path / f"{name}.answers").write_text("".join(lines), "utf-8")
+    assert main(command) == 0
+    scores = [json.loads(line) for line in (tmp_path / "out" / "candidate.jsonl").read_text("utf-8").splitlines()]
+    assert {row["group"] for row in scores} == {f"logickor/{number}" for number in range(25)}
+    files = [f"--{name}={tmp_path / 'out' / name}.jsonl" for name in ("candidate", "champion")]
+    capsys.readouterr()
+    assert main(["gate", *files, "--json"]) == 0
+    assert "50 items in 25 independent groups" in json.loads(capsys.readouterr().out)["reasons"][0]["en"]

@@ -89,7 +89,8 @@ def _summarize(
     known = [score for score in scores if score is not None]
     names = [f"{pair[0].task}/{pair[0].item}" for pair in pairs]
     missing = [name for name, score in zip(names, scores, strict=True) if score is None]
-    position = measure_position_bias(verdicts, names)
+    groups = [pair[0].group or name for pair, name in zip(pairs, names, strict=True)]
+    position = measure_position_bias(verdicts, groups)
     models = list_models(verdicts)
     report = JudgeReport(
         model=endpoint.model,
@@ -125,6 +126,7 @@ def _write_scores(scores: Sequence[tuple[ModelAnswer, float]], folder: Path, fin
                     "language": answer.language,
                     "score": 1 - value if is_inverted else value,
                     "fingerprint": fingerprint,
+                    **({"group": answer.group} if answer.group else {}),
                     **_identify_content(answer.prompt),
                 }
                 for answer, value in scores

@@ -46,6 +46,8 @@ class ModelAnswer:
     prompt: str
     answer: str
     reference: str = ""  # empty where there is none
+    group: str = ""
+    """Items of one group are not independent, such as the turns of one question; empty for an independent item."""
 
 
 def build_messages(candidate: ModelAnswer, champion: ModelAnswer, order: Order) -> list[dict[str, str]]:

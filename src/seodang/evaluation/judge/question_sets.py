@@ -104,6 +104,7 @@ def _build_turn(question: Question, answers: Sequence[str], turn: int) -> ModelA
         prompt=_join_turns(question.turns[:turn]),
         answer=_join_turns(answers[:turn]),
         reference=f"[{turn}] {reference}" if reference and turn > 1 else reference,
+        group=f"{question.task}/{question.id}",
     )
 
 
