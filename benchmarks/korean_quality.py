@@ -92,7 +92,7 @@ def _compare(found: str, label: str) -> Counts:
 def count_mixtures(label: str, text: str) -> Counts:
     """Return whether an answer that mixes polite and plain sentences is found."""
     kinds = {one.level in POLITE for one in find_speech_levels(text)}
-    return _count_decision(len(kinds) > 1, is_fault=label == "mixed")
+    return _count_decision(len(kinds) > 1, is_finding=label == "mixed")
 
 
 def count_particles(label: str, text: str) -> Counts:
@@ -116,16 +116,16 @@ def _count_words(found: list[str], label: str) -> Counts:
 def count_languages(label: str, text: str) -> Counts:
     """Return whether an answer that is not Korean is found."""
     share = compute_hangul_share(text)
-    return _count_decision((share or 0.0) < MIN_HANGUL, is_fault=label == "foreign")
+    return _count_decision((share or 0.0) < MIN_HANGUL, is_finding=label == "foreign")
 
 
 def count_repetitions(label: str, text: str) -> Counts:
     """Return whether an answer with repeated clauses is found."""
-    return _count_decision(bool(find_repetitions(text)), is_fault=label == "loop")
+    return _count_decision(bool(find_repetitions(text)), is_finding=label == "loop")
 
 
-def _count_decision(is_marked: bool, *, is_fault: bool) -> Counts:
-    return Counts(int(is_marked and is_fault), int(is_marked and not is_fault), int(is_fault and not is_marked))
+def _count_decision(is_marked: bool, *, is_finding: bool) -> Counts:
+    return Counts(int(is_marked and is_finding), int(is_marked and not is_finding), int(is_finding and not is_marked))
 
 
 MEASUREMENTS: Final[tuple[tuple[str, str, Callable[[str, str], Counts]], ...]] = (

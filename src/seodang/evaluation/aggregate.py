@@ -91,7 +91,7 @@ class ItemScore:
     """Several options have exactly the highest log-likelihood; the item counts as wrong."""
     is_truncated: bool = False
     """The item exceeds the context: its prompt lost its beginning, or its text the end."""
-    faults: Sequence[Mapping[str, Any]] = ()
+    findings: Sequence[Mapping[str, Any]] = ()
     """Places of the answer that lower the Korean scores: metric, start and end in characters, text, detail."""
 
 

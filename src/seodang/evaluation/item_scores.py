@@ -78,7 +78,7 @@ def build_item_score(
         weights=weights,
         labels=_get_labels(task, reference_index, calibrated),
         grades=_get_grades(task, index, log_likelihoods),
-        faults=() if answer is None else _list_faults(task, index, answer),
+        findings=() if answer is None else _list_findings(task, index, answer),
     )
 
 
@@ -162,8 +162,8 @@ def _compute_extra_metrics(
     return scores, {name: len(sample.extra["instruction_id_list"]) for name in weighted}
 
 
-def _list_faults(task: TaskSamples, index: int, answer: str) -> tuple[dict[str, Any], ...]:
-    return tuple(measure_korean_quality(task.spec, task.samples[index], answer).list_faults())
+def _list_findings(task: TaskSamples, index: int, answer: str) -> tuple[dict[str, Any], ...]:
+    return tuple(measure_korean_quality(task.spec, task.samples[index], answer).list_findings())
 
 
 def _compute_perplexity_metrics(

@@ -9,7 +9,7 @@ SCORES = MEASUREMENTS[:5]
 
 
 @pytest.mark.parametrize(("name", "file", "count"), SCORES, ids=[file for _, file, _ in SCORES])
-def test_marks_are_almost_never_wrong_and_few_faults_are_missed(name, file, count):
+def test_marks_are_almost_never_wrong_and_few_findings_are_missed(name, file, count):
     counts = sum((count(label, text) for label, text, _ in read_labelled(file)), Counts(0, 0, 0))
     assert counts.wrong <= MAX_WRONG.get(name, 0)
     assert counts.right >= 0.94 * (counts.right + counts.missed)

@@ -1,4 +1,4 @@
-"""Korean quality scores: bounds, answers without Korean, faults with their places, and time."""
+"""Korean quality scores: bounds, answers without Korean, findings with their places, and time."""
 
 import time
 
@@ -45,22 +45,22 @@ def test_each_score_is_a_registered_metric_of_the_form():
 
 @settings(max_examples=150, deadline=None)
 @given(TEXTS)
-def test_scores_are_shares_and_faults_are_places_of_the_answer(text):
+def test_scores_are_shares_and_findings_are_places_of_the_answer(text):
     quality = measure_quality(text, KOREAN_METRICS)
     assert set(quality.scores) == set(KOREAN_METRICS)
     assert all(0 <= score <= 1 for score in quality.scores.values())
-    assert all(0 <= fault.start < fault.end <= len(text) for fault in quality.faults)
+    assert all(0 <= finding.start < finding.end <= len(text) for finding in quality.findings)
     assert quality == measure_quality(text, KOREAN_METRICS)
 
 
 @pytest.mark.parametrize(
     ("answer", "score"), [("", 0.0), (" \n", 0.0), ("I do not know.", 0.0), ("知りません。", 0.0), ("42", 1.0)]
 )
-def test_an_answer_without_korean_is_never_perfect_and_a_number_has_no_fault(answer, score):
+def test_an_answer_without_korean_is_never_perfect_and_a_number_has_no_finding(answer, score):
     assert measure_quality(answer, KOREAN_METRICS).scores == dict.fromkeys(KOREAN_METRICS, score)
 
 
-def test_each_fault_lowers_its_score_and_says_where_it_is():
+def test_each_finding_lowers_its_score_and_says_where_it_is():
     answer = "서울는 한국의 수도입니다. 인구는 많다. 인구가 많은 도시입니다."
     quality = measure_quality(answer, KOREAN_METRICS)
     assert quality.scores == {
@@ -70,10 +70,10 @@ def test_each_fault_lowers_its_score_and_says_where_it_is():
         "particle_accuracy": pytest.approx(2 / 3, abs=1e-6),
         "distinct_clauses": 1.0,
     }
-    faults = {fault.metric: fault for fault in quality.faults}
-    assert (faults["particle_accuracy"].text, faults["particle_accuracy"].detail) == ("서울는", "은")
-    assert answer[faults["particle_accuracy"].start : faults["particle_accuracy"].end] == "는"
-    assert (faults["politeness"].text, faults["politeness"].detail) == ("인구는 많다.", "haera")
+    findings = {finding.metric: finding for finding in quality.findings}
+    assert (findings["particle_accuracy"].text, findings["particle_accuracy"].detail) == ("서울는", "은")
+    assert answer[findings["particle_accuracy"].start : findings["particle_accuracy"].end] == "는"
+    assert (findings["politeness"].text, findings["politeness"].detail) == ("인구는 많다.", "haera")
 
 
 def test_repeated_letters_count():

@@ -100,7 +100,7 @@ def _find_head_end(text: str, position: int) -> int | None:
 
 
 def _is_other_reading(text: str, head_end: int, match: re.Match[str]) -> bool:
-    """Return whether digits come before another word: 종로 2가 is a street, 제2과 a lesson."""
+    """Return whether digits come before another word: of a street (종로 2가) or a chapter (2과)."""
     return text[head_end - 1].isdigit() and match[1] in ("가", "과")
 
 

@@ -1,4 +1,4 @@
-"""Quality scores of a Korean answer without a judge model, 0 to 1, with the faults that lower them. Pure."""
+"""Quality scores of a Korean answer without a judge model, 0 to 1, with the findings that lower them. Pure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from seodang.evaluation.korean.passages import blank_code, iter_segments
 from seodang.evaluation.korean.speech_levels import POLITE, LeveledSentence, find_speech_levels
 from seodang.records import detect_language
 
-MAX_FAULTS: Final = 20
+MAX_FINDINGS: Final = 20
 """Of one score of one answer; the scores count all."""
-_MAX_QUOTE: Final = 80  # characters of a fault's text
+_MAX_QUOTE: Final = 80  # characters of a finding's text
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Finding:
     """A place that lowers a score."""
 
     metric: str
@@ -38,14 +38,14 @@ class Quality:
     """The scores of an answer."""
 
     scores: Mapping[str, float]
-    faults: tuple[Fault, ...]
+    findings: tuple[Finding, ...]
 
-    def list_faults(self) -> list[dict[str, Any]]:
-        """Return the faults as JSON objects."""
-        return [asdict(fault) for fault in self.faults]
+    def list_findings(self) -> list[dict[str, Any]]:
+        """Return the findings as JSON objects."""
+        return [asdict(finding) for finding in self.findings]
 
 
-_Result = tuple[float, list[Fault]]
+_Result = tuple[float, list[Finding]]
 
 
 def expects_korean(question: str, reference: str) -> bool:
@@ -60,7 +60,7 @@ def measure_quality(answer: str, metrics: Collection[str]) -> Quality:
     """Return the Korean scores that `metrics` names, other names are ignored, for an item that calls for Korean.
 
     An empty answer, and one with letters but without a Hangul syllable, scores 0 in each. An answer without letters,
-    such as a number, has no fault and scores 1.
+    such as a number, has no finding and scores 1.
     """
     return _measure(answer, tuple(sorted(_MEASURES.keys() & set(metrics))))
 
@@ -72,8 +72,8 @@ def _measure(answer: str, metrics: tuple[str, ...]) -> Quality:
     if not any("가" <= character <= "힣" for character in answer):
         return Quality(dict.fromkeys(metrics, 0.0), ())
     results = {metric: _MEASURES[metric](answer) for metric in metrics}
-    faults = [fault for _, found in results.values() for fault in found[:MAX_FAULTS]]
-    return Quality({metric: round(score, 6) for metric, (score, _) in results.items()}, tuple(faults))
+    findings = [finding for _, found in results.values() for finding in found[:MAX_FINDINGS]]
+    return Quality({metric: round(score, 6) for metric, (score, _) in results.items()}, tuple(findings))
 
 
 def _measure_hangul_share(answer: str) -> _Result:
@@ -83,22 +83,22 @@ def _measure_hangul_share(answer: str) -> _Result:
 
 
 def _measure_consistency(answer: str) -> _Result:
-    """Return the share of sentences in the answer's more frequent kind: polite or plain; the others are faults."""
+    """Return the share of sentences in the answer's more frequent kind: polite or plain; the others are findings."""
     leveled = find_speech_levels(answer)
     polite = [one for one in leveled if one.level in POLITE]
     plain = [one for one in leveled if one.level not in POLITE]
     fewer = plain if len(plain) <= len(polite) else polite
     score = 1 - len(fewer) / len(leveled) if leveled else 1.0
-    return score, _build_level_faults("speech_level_consistency", answer, fewer)
+    return score, _build_level_findings("speech_level_consistency", answer, fewer)
 
 
 def _measure_politeness(answer: str) -> _Result:
     leveled = find_speech_levels(answer)
     plain = [one for one in leveled if one.level not in POLITE]
-    return (1 - len(plain) / len(leveled) if leveled else 1.0), _build_level_faults("politeness", answer, plain)
+    return (1 - len(plain) / len(leveled) if leveled else 1.0), _build_level_findings("politeness", answer, plain)
 
 
-def _build_level_faults(metric: str, answer: str, leveled: Sequence[LeveledSentence]) -> list[Fault]:
+def _build_level_findings(metric: str, answer: str, leveled: Sequence[LeveledSentence]) -> list[Finding]:
     return [_quote(metric, answer, one.sentence.start, one.sentence.end, one.level) for one in leveled]
 
 
@@ -112,8 +112,8 @@ def _measure_particles(answer: str) -> _Result:
         while index < len(ordered) and ordered[index] < segment.start:
             index += 1
         wrong += index < len(ordered) and ordered[index] < segment.end
-    faults = [Fault("particle_accuracy", one.start, one.end, one.word, one.expected) for one in errors]
-    return (1 - wrong / len(segments) if segments else 1.0), faults
+    findings = [Finding("particle_accuracy", one.start, one.end, one.word, one.expected) for one in errors]
+    return (1 - wrong / len(segments) if segments else 1.0), findings
 
 
 def _measure_clauses(answer: str) -> _Result:
@@ -121,13 +121,13 @@ def _measure_clauses(answer: str) -> _Result:
     repetitions = find_repetitions(answer)
     letters = count_letters(blank_code(answer))
     repeated = sum(count_letters(answer[one.start : one.end]) for one in repetitions)
-    faults = [_quote("distinct_clauses", answer, one.start, one.end) for one in repetitions]
-    return (1 - min(1.0, repeated / letters) if letters else 1.0), faults
+    findings = [_quote("distinct_clauses", answer, one.start, one.end) for one in repetitions]
+    return (1 - min(1.0, repeated / letters) if letters else 1.0), findings
 
 
-def _quote(metric: str, answer: str, start: int, end: int, detail: str = "") -> Fault:
+def _quote(metric: str, answer: str, start: int, end: int, detail: str = "") -> Finding:
     text = answer[start:end]
-    return Fault(metric, start, end, text if len(text) <= _MAX_QUOTE else f"{text[: _MAX_QUOTE - 1]}…", detail)
+    return Finding(metric, start, end, text if len(text) <= _MAX_QUOTE else f"{text[: _MAX_QUOTE - 1]}…", detail)
 
 
 _MEASURES: Final[dict[str, Callable[[str], _Result]]] = {

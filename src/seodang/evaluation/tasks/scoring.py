@@ -115,7 +115,7 @@ def compute_answer_metrics(spec: TaskSpec, sample: EvalSample, answer: str, *, h
 
 
 def measure_korean_quality(spec: TaskSpec, sample: EvalSample, answer: str) -> Quality:
-    """Return the Korean scores that the task names, with their faults; none for an item that calls for no Korean."""
+    """Return the Korean scores that the task names, with their findings; none for an item that calls for no Korean."""
     names = set(spec.metrics) & set(KOREAN_METRICS)
     if not names or not expects_korean(sample.prompt, sample.reference):
         return Quality({}, ())

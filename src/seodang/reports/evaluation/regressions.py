@@ -31,7 +31,7 @@ class VariantAnswer:
     is_correct: bool | None  # None where the primary metric is not binary
     loss: float | None
     score: float | None  # in the metric of the change
-    faults: Sequence[Mapping[str, Any]] = ()  # as in ItemScore
+    findings: Sequence[Mapping[str, Any]] = ()  # as in ItemScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,5 +187,5 @@ def _build_answer(score: ItemScore, metric: str) -> VariantAnswer:
         is_correct(score),
         score.loss,
         None if value is None else float(value),
-        score.faults,
+        score.findings,
     )

@@ -37,15 +37,15 @@ OUTCOME_CLASSES: Final = {True: "met", False: "unmet", None: "open"}
 LANGUAGE_LABELS: Final = {"ko": N_("Korean"), "en": N_("English")}
 KIND_LABELS: Final = {"regression": N_("regression"), "same": N_("unchanged"), "gain": N_("gain")}
 
-FAULT_LABELS: Final = {
+FINDING_LABELS: Final = {
     "hangul_share": N_("not Korean"),
     "speech_level_consistency": N_("another speech style"),
     "politeness": N_("plain speech"),
     "particle_accuracy": N_("wrong particle form"),
     "distinct_clauses": N_("repeated"),
 }
-"""By metric of a fault."""
-FAULT_DETAILS: Final = {
+"""By metric of a finding."""
+FINDING_DETAILS: Final = {
     "hapsyo": N_("formal polite (-ㅂ니다)"),
     "haeyo": N_("polite (-요)"),
     "hae": N_("plain (-어)"),
@@ -76,8 +76,8 @@ def render_report(report_data: EvaluationReportData) -> str:
         "outcome_classes": OUTCOME_CLASSES,
         "language_labels": LANGUAGE_LABELS,
         "kind_labels": KIND_LABELS,
-        "fault_labels": FAULT_LABELS,
-        "fault_details": FAULT_DETAILS,
+        "finding_labels": FINDING_LABELS,
+        "finding_details": FINDING_DETAILS,
         "baseline_groups": BASELINE_GROUPS,
         "baseline_columns": BASELINE_COLUMNS,
         "unverified_labels": UNVERIFIED_LABELS,
