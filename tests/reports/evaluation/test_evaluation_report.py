@@ -315,6 +315,25 @@ def test_items_with_free_answers_are_compared_by_the_metric_of_the_rules(free_an
     assert "chrF 20.0 · loss" in text
 
 
+def test_the_findings_of_korean_scores_stand_below_their_answer_in_both_languages():
+    findings = [
+        {"metric": "particle_accuracy", "start": 2, "end": 3, "text": "사과<을>", "detail": "를"},
+        {"metric": "politeness", "start": 0, "end": 9, "text": "나는 간다.", "detail": "haera"},
+    ]
+    scores = [
+        replace(make_free_score(variant, record, "사과을 먹는다.", 1.0), chrf=50.0, exact_match=0.0, findings=findings)
+        for variant in ("zero_shot", "few_shot/1", "few_shot/3", "tuned")
+        for record in OPEN
+    ]
+    page = render_report(
+        build_data([*(score for score in make_all_scores(champion=False) if score.split == "test"), *scores])
+    )
+    assert "사과&lt;을&gt;" in page
+    text = extract_text(page)
+    for label in ("wrong particle form", "조사가 틀림", "plain speech", "반말", "plain (-다)", "해라체", "[2:3]"):
+        assert label in text
+
+
 def test_the_curves_show_the_metrics_of_the_rules():
     results = [{"metric": "macro_f1"}, {"metric": "loss"}, {"metric": "chrf"}]
     assert list_plot_metrics(results) == ["chrf", "loss"]  # single items have no F1
