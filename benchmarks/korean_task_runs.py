@@ -72,20 +72,24 @@ def run_seodang(case: Case, model_folder: Path, data: Path, max_new_tokens: int 
     )
     log.close()
     [task] = tasks
-    items = {
-        sample.id: _build_item(task, sample, score, results) for sample, score in zip(task.samples, scores, strict=True)
-    }
+    positions = {sample.id: _get_position(case, sample) for sample in task.samples}
     run: Run = {}
-    for id in sorted(items, key=_get_position):
-        run.setdefault(id.rpartition("/")[0], []).append(items[id])
+    for sample, score in sorted(zip(task.samples, scores, strict=True), key=lambda pair: positions[pair[0].id]):
+        run.setdefault(positions[sample.id][0], []).append(_build_item(task, sample, score, results))
     if task.spec.kind == "generate":
-        run[CANNED] = _score_canned(task)
+        run[CANNED] = _score_canned(task.spec, sorted(task.samples, key=lambda sample: positions[sample.id]))
     return run
 
 
-def _get_position(id: str) -> tuple[str, int]:
-    file, _slash, number = id.rpartition("/")
-    return file, int(number)
+def _get_position(case: Case, sample: Any) -> tuple[str, int]:
+    """Return file and row of an item: its id, or its place in the only file of a task without ids."""
+    file, _slash, number = sample.id.rpartition("/")
+    if number.isdecimal():
+        return file, int(number)
+    rows = next(iter(case.files.values()))
+    return "", next(
+        index for index, row in enumerate(rows) if all(row[name] == text for name, text in sample.texts.items())
+    )
 
 
 def _build_item(task: Any, sample: Any, score: Any, results: Any) -> Item:
@@ -100,16 +104,15 @@ def _build_item(task: Any, sample: Any, score: Any, results: Any) -> Item:
     return Item(joined, [nats for nats, _tokens in rows], "", {"accuracy": score.accuracy or 0.0, **extra})
 
 
-def _score_canned(task: Any) -> list[Item]:
+def _score_canned(spec: Any, samples: Iterable[Any]) -> list[Item]:
     from seodang.evaluation.tasks.matching import truncate_raw_answer
     from seodang.evaluation.tasks.scoring import compute_answer_metrics
 
-    ordered = sorted(task.samples, key=lambda sample: _get_position(sample.id))
     items = []
-    for sample in ordered:
+    for sample in samples:
         for text in CANNED_ANSWERS:
-            answer = truncate_raw_answer(text, task.spec.until)
-            scores = compute_answer_metrics(task.spec, sample, answer, has_eos=True)
+            answer = truncate_raw_answer(text, spec.until)
+            scores = compute_answer_metrics(spec, sample, answer, has_eos=True)
             items.append(Item([], [], answer, {"exact_match": scores["exact_match"]}))
     return items
 

@@ -22,8 +22,8 @@ from seodang.models import slot
 from seodang.paths import Paths
 from seodang.registry.champion import write_champion
 from seodang.registry.ledger.recording import read_ledger
-from seodang.stages import champion_exams, gate
 from seodang.stages import evaluate as stage
+from seodang.stages import gate
 
 EVALUATE = EvaluateParams(
     seed=1,
@@ -99,7 +99,7 @@ def test_champions_that_were_better_are_scored_and_compared_too(
     write_champion(paths.champion, build_champion("v0.3.0"), [build_champion("v0.1.0")])
     for name in ("fetch_packaged_model", "fetch_earlier_champion"):
         monkeypatch.setattr(stage, name, lambda champion, paths: paths.base)  # any model will do
-    monkeypatch.setattr(champion_exams, "fetch_promoted_run", lambda champion, paths: PromotedRun())
+    monkeypatch.setattr(stage, "fetch_promoted_run", lambda champion, paths: PromotedRun())
     assert run_stage(paths) == ["zero_shot", "few_shot", "tuned", "champion", "champion_v0.1.0"]
     verdict = gate.run(gate=build_loss_gate(), paths=paths)
     assert [result["against"] for result in verdict["results"] if result["rule"] == 1] == [
@@ -123,7 +123,7 @@ def test_items_whose_answer_changed_since_the_promotion_are_left_out_and_said_fi
     rows = list(read_rows(paths.get_split_path("test")))
     before = read_promoted_run({"test": [{**row, "output": "옛 답"} for row in rows]}, [], [])
     monkeypatch.setattr(stage, "fetch_packaged_model", lambda champion, paths: paths.base)
-    monkeypatch.setattr(champion_exams, "fetch_promoted_run", lambda champion, paths: before)
+    monkeypatch.setattr(stage, "fetch_promoted_run", lambda champion, paths: before)
     run_stage(paths)
     assert {row["status"] for row in read_rows(paths.exams)} == {"changed"}
     verdict = gate.run(gate=build_loss_gate(), paths=paths)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -25,7 +25,9 @@ from seodang.evaluation.aggregate import (
 )
 from seodang.evaluation.baseline_gaps import describe_baseline_gaps
 from seodang.evaluation.baselines import build_baseline_rows, score_baselines
+from seodang.evaluation.exam import ExamItem, compare_exam, find_other_protocols
 from seodang.evaluation.forgetting import build_forgetting_rows, build_retention_warnings
+from seodang.evaluation.limit_warnings import warn_about_limits
 from seodang.evaluation.outputs import write_outputs
 from seodang.evaluation.question_blind import score_question_blind
 from seodang.evaluation.requests import Variant
@@ -46,9 +48,8 @@ from seodang.paths import Paths
 from seodang.prompting import compute_fingerprint as compute_prompt_fingerprint
 from seodang.records import Record
 from seodang.registry.champion import Champion, ChampionFile, read_champion_file
-from seodang.registry.fetching import fetch_earlier_champion, fetch_packaged_model
+from seodang.registry.fetching import fetch_earlier_champion, fetch_packaged_model, fetch_promoted_run
 from seodang.stages import Report
-from seodang.stages.champion_exams import compare_exams
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
     champion_file = read_champion_file(paths.champion)
     champions = _list_champions(champion_file)
     # Before the scoring, because records that DVC cannot fetch should not cost an evaluation.
-    write_rows(paths.exams, (asdict(item) for item in compare_exams(champions.values(), tasks, paths)))
+    write_rows(paths.exams, (asdict(item) for item in _compare_exams(champions.values(), tasks, paths)))
     variants = _list_variants(prompt, evaluate, tasks, champions)
     formats = _describe_formats(variants, tokenizer)
     key = _compute_run_key(formats, train, evaluate, tasks, champions, paths)
@@ -101,7 +102,7 @@ def run(*, prompt: PromptParams, train: TrainParams, evaluate: EvaluateParams, p
         "cpu_seconds": round(time.process_time() - cpu_started, 1),
         "peak_memory_mb": get_peak_memory_mb(),
     }
-    _warn_about_limits(report["request_limits"])
+    warn_about_limits(report["request_limits"])
     write_outputs(report, scores, tasks, paths)
     result_log.path.unlink()
     return report
@@ -111,6 +112,24 @@ def _list_champions(file: ChampionFile) -> dict[str, Champion]:
     """Return the live version and the best earlier ones by variant."""
     champions = {CHAMPION_VARIANT: file.champion} if file.champion else {}
     return champions | {name_former_champion(former.version): former for former in file.best}
+
+
+def _compare_exams(champions: Iterable[Champion], tasks: Sequence[TaskSamples], paths: Paths) -> Iterator[ExamItem]:
+    """Yield the items beside the run of each champion."""
+    records = [record for task in tasks if task.split != "unseen" for record in task.records]
+    fingerprints = {task.task: task.fingerprint for task in tasks}
+    for champion in champions:
+        run = fetch_promoted_run(champion, paths)
+        if others := find_other_protocols(run, fingerprints):
+            logger.warning(
+                _(
+                    "champion {version} was promoted with another protocol of {tasks}; its scores of that time are not "
+                    "compared",
+                    version=champion.version,
+                    tasks=", ".join(sorted(others)),
+                )
+            )
+        yield from compare_exam(champion.version, run, records, others)
 
 
 def _count_options(tasks: Iterable[TaskSamples]) -> dict[tuple[str, str], int]:
@@ -165,27 +184,6 @@ def _summarize_scores(scores: Sequence[ItemScore], variants: Sequence[Variant]) 
         "task_metrics": compute_task_metrics(scores),
         "request_limits": count_request_limits(scores),
     }
-
-
-def _warn_about_limits(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Log the tasks with items that exceed a model's context, or with ties."""
-    if tasks := _format_counts(rows, "truncated"):
-        logger.warning(
-            _("items that are longer than the model's context lost the beginning of their prompt: {tasks}", tasks=tasks)
-        )
-    if tasks := _format_counts(rows, "ties"):
-        logger.warning(
-            _("items with several options of exactly the same likelihood count as wrong: {tasks}", tasks=tasks)
-        )
-
-
-def _format_counts(rows: Sequence[Mapping[str, Any]], name: str) -> str:
-    """Return each task with its largest count of a variant; "" where all counts are 0."""
-    counts: dict[str, int] = {}
-    for row in rows:
-        task = f"{row['task']} [{row['language']}]"
-        counts[task] = max(counts.get(task, 0), row[name])
-    return ", ".join(f"{task} {count}" for task, count in counts.items() if count)
 
 
 def _select_replayed(training: Iterable[Record], paths: Paths) -> list[Record]:

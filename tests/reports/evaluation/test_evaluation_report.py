@@ -5,6 +5,7 @@ import hashlib
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from tests.constants import ITEM_SCORE
@@ -21,6 +22,7 @@ from seodang.evaluation.aggregate import (
 )
 from seodang.evaluation.task_metrics import compute_task_metrics
 from seodang.evaluation.tasks.protocol import describe_protocol
+from seodang.evaluation.tasks.source import UnverifiedFact
 from seodang.evaluation.tasks.spec import load_specs
 from seodang.gate.decision import decide
 from seodang.gate.pairing import pair_scores
@@ -31,6 +33,7 @@ from seodang.records import make_record
 from seodang.reports.evaluation import build_report_data, render_report, write_evaluation_report
 from seodang.reports.evaluation.charts import BAR_WIDTH, build_forests, build_panel
 from seodang.reports.evaluation.regressions import MAX_CHANGES
+from seodang.reports.evaluation.render import UNVERIFIED_LABELS
 from seodang.reports.evaluation.report_data import list_plot_metrics
 
 RULE = {"metric": "accuracy", "higher_is_better": None, "tasks": [], "groups": []}
@@ -213,6 +216,10 @@ def test_the_page_has_source_and_protocol_of_each_task_file():
     assert "none stated 명시되지 않음" in text
     assert "not verified: 확인되지 않음:" in text
     assert "bundled, or records of the splits" in text
+
+
+def test_every_fact_that_may_be_unverified_has_a_label():
+    assert UNVERIFIED_LABELS.keys() == set(get_args(UnverifiedFact))
 
 
 def test_unmet_and_undecided_reasons_come_before_met_ones():

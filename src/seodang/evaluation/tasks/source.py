@@ -9,18 +9,9 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from seodang.config import Section
-from seodang.i18n import N_
 
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 UnverifiedFact = Literal["revision", "files", "columns", "licence", "items"]
-UNVERIFIED_LABELS: dict[UnverifiedFact, str] = {
-    "revision": N_("revision"),
-    "files": N_("file names"),
-    "columns": N_("columns"),
-    "licence": N_("licence"),
-    "items": N_("number of items"),
-}
-"""Messages by fact."""
 
 
 class TaskSource(Section):

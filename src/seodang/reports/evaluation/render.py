@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from seodang.evaluation.aggregate import BASELINE_LABELS
-from seodang.evaluation.tasks.source import UNVERIFIED_LABELS
 from seodang.gate.differences import ScoreDifference, read_score_difference, turn_difference
 from seodang.gate.rules import RULE_KINDS
 from seodang.gate.verdict import OUTCOME_LABELS, VERDICT_LABELS
@@ -35,6 +34,14 @@ if TYPE_CHECKING:
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 OUTCOME_CLASSES: Final = {True: "met", False: "unmet", None: "open"}
 LANGUAGE_LABELS: Final = {"ko": N_("Korean"), "en": N_("English")}
+UNVERIFIED_LABELS: Final = {
+    "revision": N_("revision"),
+    "files": N_("file names"),
+    "columns": N_("columns"),
+    "licence": N_("licence"),
+    "items": N_("number of items"),
+}
+"""Messages by what the source of a task file marks as not verified."""
 KIND_LABELS: Final = {"regression": N_("regression"), "same": N_("unchanged"), "gain": N_("gain")}
 
 FINDING_LABELS: Final = {
