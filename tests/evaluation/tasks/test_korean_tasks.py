@@ -119,3 +119,26 @@ def test_hrm8k_asks_for_a_box(load):
         "$\\boxed{N}$.\n\n문제: 1+1은?\n답변:"
     )
     assert items[1].reference == "2.0"
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "row"),
+    [
+        (
+            "logickor",
+            "logickor/questions.jsonl",
+            {"id": 7, "category": "추론(Reasoning)", "questions": ["왜?", "다시?"], "references": ["그래서", None]},
+        ),
+        (
+            "komt_bench",
+            "LGAI-EXAONE/KoMT-Bench/raw/question_ko.jsonl",
+            {"question_id": 7, "category": "writing", "turns": ["왜?", "다시?"]},
+        ),
+    ],
+)
+def test_the_first_turn_of_a_question_set_is_answered_freely(tmp_path, name, file, row):
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.write_text("\ufeff" + json.dumps(row, ensure_ascii=False) + "\n", "utf-8")
+    [sample] = load_task(load_specs(FOLDER, [name])[0], tmp_path, read_rows_strict, seed=1).samples
+    assert (sample.id, sample.prompt, sample.reference) == ("7/1", "왜?", "")
