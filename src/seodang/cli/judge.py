@@ -38,7 +38,8 @@ _SIGNIFICANCE = 0.05
 
 
 def create_app() -> typer.Typer:
-    """Return the command with its subcommand."""
+    """Return the command with its subcommands."""
+    from seodang.cli.judge_answers import answer
     from seodang.cli.judge_calibration import calibrate
 
     app = typer.Typer(help=_("Let a judge model compare the answers of two models; write score files for gate."))
@@ -46,6 +47,9 @@ def create_app() -> typer.Typer:
     app.command(
         "calibrate", help=_("Measure the judge's agreement with human labels, and its biases (exit code 0, 2 or 75).")
     )(calibrate)
+    app.command("answer", help=_("Let a model answer LogicKor or MT-Bench for the judge (exit code 0, 2 or 75)."))(
+        answer
+    )
     return app
 
 
